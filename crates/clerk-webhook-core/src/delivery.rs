@@ -1,0 +1,178 @@
+//! A delivery whose body arrives in frames.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+
+use crate::error::ReceiveError;
+use crate::event::{DecodeHints, Event};
+use crate::verification::Verification;
+
+/// The least and the most that the buffer grows by at once, in bytes.
+///
+/// Doubling would hold up to three times the body while it is moved.
+const GROWTH: (usize, usize) = (4 * 1024, 64 * 1024);
+
+/// A delivery whose headers were accepted and whose body is still arriving.
+///
+/// It hashes and collects the body in one go, so that every adapter treats frames and limits alike: a body of
+/// one frame is never copied, and a larger one is held once.
+///
+/// ```
+/// # use bytes::Bytes;
+/// # use clerk_webhook_core::{MessageId, SigningSecret, Timestamp, Verifier};
+/// # let secret = SigningSecret::from_bytes(&[7; 24])?;
+/// # let id: MessageId = "msg_1".parse()?;
+/// # let verifier = Verifier::builder().secret(secret.clone()).build()?;
+/// let frames = [Bytes::from(r#"{"data":{},"#), Bytes::from(r#""type":"test"}"#)];
+/// # let headers = secret.sign(&id, Timestamp::now(), &frames.concat()).to_pairs();
+/// let mut delivery = verifier.begin_delivery(&headers)?;
+/// for frame in frames {
+///     delivery.push(frame)?;
+/// }
+/// assert_eq!(delivery.finish()?.event_type(), "test");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a delivery is received by `finish`"]
+pub struct PendingDelivery {
+    verification: Verification,
+    body: Collected,
+    limit: usize,
+    hints: Arc<DecodeHints>,
+}
+
+enum Collected {
+    One(Bytes),
+    Many(Vec<u8>),
+}
+
+impl PendingDelivery {
+    pub(crate) fn new(verification: Verification, limit: usize, hints: Arc<DecodeHints>) -> Self {
+        Self { verification, body: Collected::One(Bytes::new()), limit, hints }
+    }
+
+    /// Sets the most bytes that the body may have, instead of the verifier's limit.
+    pub fn limit(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// Looks at the length that the sender claims, before anything is read.
+    ///
+    /// The claim is compared with the limit and not used for anything else.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a body that is going to be larger than the limit.
+    pub fn expect_length(&self, bytes: u64) -> Result<(), ReceiveError> {
+        match usize::try_from(bytes) {
+            Ok(bytes) if bytes <= self.limit => Ok(()),
+            _ => Err(ReceiveError::body_too_large(self.limit)),
+        }
+    }
+
+    /// Takes the next frame of the body.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the frame with which the body becomes larger than the limit.
+    pub fn push(&mut self, mut frame: impl Buf) -> Result<(), ReceiveError> {
+        if frame.remaining() > self.limit - self.body.len().min(self.limit) {
+            return Err(ReceiveError::body_too_large(self.limit));
+        }
+        if self.body.len() == 0 {
+            // Takes over the frame without a copy where it is made of `Bytes`.
+            let first = frame.copy_to_bytes(frame.remaining());
+            self.verification.update(&first);
+            self.body = Collected::One(first);
+            return Ok(());
+        }
+        while frame.has_remaining() {
+            let chunk = frame.chunk();
+            self.verification.update(chunk);
+            self.body.append(chunk, self.limit);
+            frame.advance(chunk.len());
+        }
+        Ok(())
+    }
+
+    /// Ends the body, decides about its origin, and reads the event.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a body that was not signed like this, and one that is authentic but not an event.
+    pub fn finish(self) -> Result<Event, ReceiveError> {
+        let verified = self.verification.finish()?;
+        Ok(Event::from_verified(verified, self.body.into_bytes(), self.hints)?)
+    }
+}
+
+impl fmt::Debug for PendingDelivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingDelivery")
+            .field("verification", &self.verification)
+            .field("received", &self.body.len())
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Collected {
+    fn len(&self) -> usize {
+        match self {
+            Self::One(bytes) => bytes.len(),
+            Self::Many(bytes) => bytes.len(),
+        }
+    }
+
+    /// Appends to the buffer; the caller has compared the sum with the limit.
+    fn append(&mut self, chunk: &[u8], limit: usize) {
+        let mut bytes = match self {
+            Self::One(first) => {
+                let mut bytes = Vec::new();
+                reserve(&mut bytes, first.len() + chunk.len(), limit);
+                bytes.extend_from_slice(first);
+                bytes
+            }
+            Self::Many(bytes) => std::mem::take(bytes),
+        };
+        reserve(&mut bytes, chunk.len(), limit);
+        bytes.extend_from_slice(chunk);
+        *self = Self::Many(bytes);
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::One(bytes) => bytes,
+            Self::Many(bytes) => Bytes::from(bytes),
+        }
+    }
+}
+
+/// Makes room for `additional` bytes and some more, within the limit.
+fn reserve(bytes: &mut Vec<u8>, additional: usize, limit: usize) {
+    let needed = bytes.len() + additional;
+    if needed > bytes.capacity() {
+        // Of a body beyond the usual limits a sixty-fourth, so that moving it stays linear in its length.
+        let growth = needed.clamp(GROWTH.0, GROWTH.1.max(needed / 64));
+        let capacity = needed.saturating_add(growth).min(limit.max(needed));
+        bytes.reserve_exact(capacity - bytes.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_buffer_stays_close_to_its_content() {
+        let mut collected = Collected::One(Bytes::from_static(b"x"));
+        let limit = 3 * 1024 * 1024;
+        while collected.len() + 1000 <= limit {
+            collected.append(&[7; 1000], limit);
+            let Collected::Many(bytes) = &collected else { panic!("the first append makes a buffer") };
+            assert!(bytes.capacity() <= (bytes.len() + 1000 + GROWTH.1).min(limit), "{}", bytes.capacity());
+        }
+    }
+}

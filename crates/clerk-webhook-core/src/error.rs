@@ -1,0 +1,209 @@
+//! Why a delivery was refused.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::event::EventError;
+use crate::headers::SignatureHeader;
+
+/// The error of a delivery whose origin could not be verified.
+///
+/// Its text is for the receiver's own log: it names a header, never a value, a secret or an expected
+/// signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyError {
+    kind: VerifyErrorKind,
+    header: Option<SignatureHeader>,
+    skew: Option<i64>,
+}
+
+impl VerifyError {
+    pub(crate) fn of_header(kind: VerifyErrorKind, header: SignatureHeader) -> Self {
+        Self { kind, header: Some(header), skew: None }
+    }
+
+    pub(crate) fn of_skew(kind: VerifyErrorKind, header: SignatureHeader, skew: i64) -> Self {
+        Self { kind, header: Some(header), skew: Some(skew) }
+    }
+
+    /// Returns what was wrong.
+    #[must_use]
+    pub fn kind(&self) -> VerifyErrorKind {
+        self.kind
+    }
+
+    /// Returns the header that was wrong.
+    #[must_use]
+    pub fn header(&self) -> Option<SignatureHeader> {
+        self.header
+    }
+
+    /// Returns how many seconds the delivery's timestamp lies ahead of the receiver's clock (negative:
+    /// behind it), where that was the reason.
+    #[must_use]
+    pub fn skew_seconds(&self) -> Option<i64> {
+        self.skew
+    }
+}
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let header = self.header.map_or("the signature headers", SignatureHeader::as_str);
+        match self.kind {
+            VerifyErrorKind::MissingHeader => write!(f, "{header} is missing or empty"),
+            VerifyErrorKind::DuplicateHeader => write!(f, "{header} is there more than once"),
+            VerifyErrorKind::InvalidHeader => write!(f, "{header} has characters or a length it cannot have"),
+            VerifyErrorKind::InvalidTimestamp => write!(f, "{header} is not a whole number of seconds"),
+            VerifyErrorKind::TimestampTooOld => {
+                write!(f, "{header} lies {} s in the past", self.skew.unwrap_or_default().unsigned_abs())
+            }
+            VerifyErrorKind::TimestampTooNew => {
+                write!(f, "{header} lies {} s in the future", self.skew.unwrap_or_default())
+            }
+            VerifyErrorKind::NoMatchingSignature => write!(
+                f,
+                "no signature in {header} matches: the body differs from what was signed, or the secret is \
+                 that of another endpoint"
+            ),
+        }
+    }
+}
+
+impl Error for VerifyError {}
+
+/// What was wrong with a delivery whose origin could not be verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum VerifyErrorKind {
+    /// A header of the set is absent or empty.
+    MissingHeader,
+    /// A header of the set is there more than once; Svix never repeats one.
+    DuplicateHeader,
+    /// The id or the list of signatures has characters or a length that it cannot have.
+    InvalidHeader,
+    /// The timestamp is not a canonical whole number of seconds.
+    InvalidTimestamp,
+    /// The timestamp lies further in the past than the tolerance.
+    TimestampTooOld,
+    /// The timestamp lies further in the future than the tolerance.
+    TimestampTooNew,
+    /// No signature was made with one of the secrets over these bytes.
+    NoMatchingSignature,
+}
+
+/// The error of a delivery that did not become an [`Event`](crate::Event).
+///
+/// [`Answer`](crate::Answer) says how to answer the sender.
+#[derive(Clone, Debug)]
+pub struct ReceiveError {
+    cause: Cause,
+}
+
+#[derive(Clone, Debug)]
+enum Cause {
+    Verify(VerifyError),
+    Event(EventError),
+    BodyTooLarge { limit: Option<usize> },
+    BodyTimeout,
+    BodyFailed(Arc<dyn Error + Send + Sync>),
+}
+
+impl ReceiveError {
+    /// Creates the error of a body with more than `limit` bytes.
+    #[must_use]
+    pub fn body_too_large(limit: usize) -> Self {
+        Self { cause: Cause::BodyTooLarge { limit: Some(limit) } }
+    }
+
+    /// Creates the error of a body that did not arrive in time.
+    #[must_use]
+    pub fn body_timeout() -> Self {
+        Self { cause: Cause::BodyTimeout }
+    }
+
+    /// Creates the error of a body that could not be read to its end.
+    ///
+    /// `L` is the error with which the framework's own limit on bodies announces itself; where it is among the
+    /// causes, the body was too large, else it broke off.
+    #[must_use]
+    pub fn of_body<L: Error + 'static>(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let error = error.into();
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
+        while let Some(current) = cause {
+            if current.is::<L>() {
+                return Self { cause: Cause::BodyTooLarge { limit: None } };
+            }
+            cause = current.source();
+        }
+        Self { cause: Cause::BodyFailed(Arc::from(error)) }
+    }
+
+    /// Returns what was wrong.
+    #[must_use]
+    pub fn kind(&self) -> ReceiveErrorKind {
+        match &self.cause {
+            Cause::Verify(error) => ReceiveErrorKind::Verify(error.kind()),
+            Cause::Event(error) => ReceiveErrorKind::Event(error.kind()),
+            Cause::BodyTooLarge { .. } => ReceiveErrorKind::BodyTooLarge,
+            Cause::BodyTimeout => ReceiveErrorKind::BodyTimeout,
+            Cause::BodyFailed(_) => ReceiveErrorKind::BodyFailed,
+        }
+    }
+}
+
+impl fmt::Display for ReceiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Verify(_) => f.write_str("the delivery could not be verified"),
+            Cause::Event(_) => f.write_str("the delivery is authentic but not an event"),
+            Cause::BodyTooLarge { limit: Some(limit) } => {
+                write!(f, "the body has more than {limit} bytes; `body_limit` sets how many it may have")
+            }
+            Cause::BodyTooLarge { limit: None } => {
+                f.write_str("the body has more bytes than the limit of the framework or of a layer outside")
+            }
+            Cause::BodyTimeout => f.write_str("the body did not arrive in time"),
+            Cause::BodyFailed(_) => f.write_str("the body broke off"),
+        }
+    }
+}
+
+impl Error for ReceiveError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            Cause::Verify(error) => Some(error),
+            Cause::Event(error) => Some(error),
+            Cause::BodyFailed(error) => Some(&**error),
+            Cause::BodyTooLarge { .. } | Cause::BodyTimeout => None,
+        }
+    }
+}
+
+impl From<VerifyError> for ReceiveError {
+    fn from(error: VerifyError) -> Self {
+        Self { cause: Cause::Verify(error) }
+    }
+}
+
+impl From<EventError> for ReceiveError {
+    fn from(error: EventError) -> Self {
+        Self { cause: Cause::Event(error) }
+    }
+}
+
+/// What was wrong with a delivery that did not become an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReceiveErrorKind {
+    /// Its origin could not be verified.
+    Verify(VerifyErrorKind),
+    /// It is authentic, but its body is not an event.
+    Event(crate::event::EventErrorKind),
+    /// The body is larger than the limit.
+    BodyTooLarge,
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// The body broke off.
+    BodyFailed,
+}

@@ -1,0 +1,117 @@
+//! When and how the data of an event is decoded.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use serde::de::DeserializeSeed;
+use serde_json::value::RawValue;
+
+use super::EventError;
+use super::catalogue::{EventData, EventType, TypedData};
+use super::envelope::Envelope;
+use super::unrecognized::Unrecognized;
+use crate::timestamp::Timestamp;
+
+/// Which event types somebody has asked the data of.
+///
+/// Reading an envelope and then its data costs two passes over the body, and reading both at once costs one,
+/// but it is lost where nobody asks. So the first event of a type takes two passes, and from then on one.
+/// What anybody sees is the same.
+#[derive(Debug, Default)]
+pub(crate) struct DecodeHints(AtomicU64);
+
+const _: () = assert!(EventType::ALL.len() <= 64, "one bit for each known type");
+
+impl DecodeHints {
+    fn is_wanted(&self, event_type: &EventType) -> bool {
+        self.0.load(Ordering::Relaxed) & Self::bit(event_type) != 0
+    }
+
+    fn want(&self, event_type: &EventType) {
+        // A store would take the cache line from the other processors each time.
+        if !self.is_wanted(event_type) {
+            self.0.fetch_or(Self::bit(event_type), Ordering::Relaxed);
+        }
+    }
+
+    /// Returns the bit of a known type, and none for an unknown one.
+    fn bit(event_type: &EventType) -> u64 {
+        event_type.index().map_or(0, |index| 1 << index)
+    }
+}
+
+/// What a body says, with places in it instead of copies of it.
+pub(super) struct Content {
+    pub(super) event_type: EventType,
+    pub(super) occurred_at: Option<Timestamp>,
+    pub(super) instance_id: Option<Box<str>>,
+    attributes: Option<Range<usize>>,
+    data: OnceLock<Box<EventData>>,
+    /// Known from the start, unless the data was decoded in the first pass; `None` where there is no data.
+    raw_data: OnceLock<Option<Range<usize>>>,
+    hints: Arc<DecodeHints>,
+}
+
+impl Content {
+    pub(super) fn read(body: &str, hints: Arc<DecodeHints>) -> Result<Self, EventError> {
+        let (mut data, mut raw_data) = (OnceLock::new(), OnceLock::new());
+        let envelope = match Envelope::read_typed(body, |event_type| hints.is_wanted(event_type)) {
+            Some(mut envelope) => {
+                data = envelope.data.take().map(Box::new).map_or_else(OnceLock::new, OnceLock::from);
+                envelope.without_data()
+            }
+            None => {
+                let envelope = Envelope::read(body)?;
+                raw_data = OnceLock::from(envelope.data.map(|raw| range_of(raw, body)));
+                envelope.without_data()
+            }
+        };
+        let Envelope { event_type, occurred_at, instance_id, attributes, .. } = envelope;
+        let attributes = attributes.map(|raw| range_of(raw, body));
+        Ok(Self { event_type, occurred_at, instance_id, attributes, data, raw_data, hints })
+    }
+
+    pub(super) fn attributes_in<'a>(&self, body: &'a str) -> Option<&'a str> {
+        body.get(self.attributes.clone()?)
+    }
+
+    /// Returns the text of the data, `null` where there is none.
+    pub(super) fn raw_data<'a>(&self, body: &'a str) -> &'a str {
+        // The body was read before, so it can be read again.
+        let find = || Envelope::read(body).ok()?.data.map(|raw| range_of(raw, body));
+        self.raw_data.get_or_init(find).clone().and_then(|range| body.get(range)).unwrap_or("null")
+    }
+
+    pub(super) fn data(&self, body: &str) -> &EventData {
+        self.data.get_or_init(|| {
+            self.hints.want(&self.event_type);
+            Box::new(decode(&self.event_type, self.raw_data(body)))
+        })
+    }
+
+    pub(super) fn into_data(self, body: &str) -> EventData {
+        self.data(body);
+        match self.data.into_inner() {
+            Some(data) => *data,
+            None => decode(&self.event_type, body),
+        }
+    }
+}
+
+fn decode(event_type: &EventType, raw: &str) -> EventData {
+    let raw: &RawValue = serde_json::from_str(raw).unwrap_or(RawValue::NULL);
+    if !event_type.is_known() {
+        return EventData::Unrecognized(Unrecognized::unknown_type(event_type.clone(), raw));
+    }
+    TypedData(event_type).deserialize(raw).unwrap_or_else(|error| {
+        EventData::Unrecognized(Unrecognized::undecodable(event_type.clone(), raw, &error))
+    })
+}
+
+/// Returns the place of a part in the text that it was read from.
+fn range_of(part: &RawValue, whole: &str) -> Range<usize> {
+    let part = part.get();
+    let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
+    start..start + part.len()
+}

@@ -1,0 +1,128 @@
+//! Enumerations that Clerk may extend at any time.
+
+/// Declares an enumeration of strings in which an unknown string is a value and not an error.
+macro_rules! open_enum {
+    (
+        $(#[$meta:meta])*
+        $name:ident {
+            $( $(#[$variant_meta:meta])* $variant:ident = $text:literal, )+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $(
+                #[doc = concat!("`", $text, "`.")]
+                $(#[$variant_meta])*
+                $variant,
+            )+
+            /// A string that this version does not know.
+            Other(Box<str>),
+        }
+
+        impl $name {
+            /// Returns the string that Clerk sends.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $( Self::$variant => $text, )+
+                    Self::Other(text) => text,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                match text {
+                    $( $text => Self::$variant, )+
+                    other => Self::Other(other.into()),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.as_str() == other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.as_str() == *other
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str($crate::event::open_enum::FromStrVisitor::<Self>::new())
+            }
+        }
+    };
+}
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{self, Visitor};
+
+pub(crate) use open_enum;
+
+/// Reads a string into anything that every string is a value of, without an allocation for known strings.
+pub(crate) struct FromStrVisitor<T>(PhantomData<T>);
+
+impl<T> FromStrVisitor<T> {
+    pub(crate) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T: for<'a> From<&'a str>> Visitor<'_> for FromStrVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        Ok(T::from(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(unreachable_pub, reason = "the enumerations of the crate are public")]
+
+    open_enum! {
+        /// A light.
+        Light { Red = "red", Green = "green", }
+    }
+
+    #[test]
+    fn unknown_strings_survive_a_round_trip() {
+        for (json, expected) in [("\"red\"", Light::Red), ("\"blue\"", Light::Other("blue".into()))] {
+            let light: Light = serde_json::from_str(json).unwrap();
+            assert_eq!(light, expected);
+            assert_eq!(serde_json::to_string(&light).unwrap(), json);
+        }
+        assert!(serde_json::from_str::<Light>("1").is_err());
+    }
+
+    #[test]
+    fn compares_with_and_formats_as_its_string() {
+        assert_eq!(Light::Green, "green");
+        assert_eq!(format!("{:>7}", Light::Green), "  green");
+    }
+}

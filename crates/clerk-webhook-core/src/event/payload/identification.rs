@@ -1,0 +1,151 @@
+//! The ways in which a user is known: e-mail addresses, phone numbers, wallets, passkeys.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Sensitive, Verification};
+use crate::Timestamp;
+
+/// An e-mail address of a [`User`](super::User).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EmailAddress {
+    /// The id (`idn_…`), which `User::primary_email_address_id` refers to.
+    pub id: Option<String>,
+    /// The address.
+    pub email_address: String,
+    /// Whether the address is reserved for this user before it was verified.
+    pub reserved: Option<bool>,
+    /// The state of its verification; `None` until one was started.
+    pub verification: Option<Verification>,
+    /// The accounts that share this address.
+    #[serde(default, deserialize_with = "super::null_as_default")]
+    pub linked_to: Vec<IdentificationLink>,
+    /// Whether the domain belongs to an enterprise connection of the instance; since 2025.
+    pub matches_sso_connection: Option<bool>,
+    /// When it was added.
+    pub created_at: Option<Timestamp>,
+    /// When it last changed.
+    pub updated_at: Option<Timestamp>,
+}
+
+impl EmailAddress {
+    /// Returns whether the user has proven to own the address.
+    ///
+    /// An unverified address may be anybody's: never match accounts by one.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.verification.as_ref().is_some_and(Verification::is_verified)
+    }
+}
+
+/// A phone number of a [`User`](super::User).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PhoneNumber {
+    /// The id (`idn_…`), which `User::primary_phone_number_id` refers to.
+    pub id: Option<String>,
+    /// The number in E.164 form, such as `+12025550100`.
+    pub phone_number: String,
+    /// Whether the number is used as a second factor.
+    pub reserved_for_second_factor: Option<bool>,
+    /// Whether the number is the second factor asked for first.
+    pub default_second_factor: Option<bool>,
+    /// Whether the number is reserved for this user before it was verified.
+    pub reserved: Option<bool>,
+    /// The state of its verification; `None` until one was started.
+    pub verification: Option<Verification>,
+    /// The accounts that share this number.
+    #[serde(default, deserialize_with = "super::null_as_default")]
+    pub linked_to: Vec<IdentificationLink>,
+    /// The backup codes of the second factor, each of which signs the user in.
+    #[serde(default, deserialize_with = "super::null_as_default")]
+    pub backup_codes: Sensitive<Vec<String>>,
+    /// When it was added.
+    pub created_at: Option<Timestamp>,
+    /// When it last changed.
+    pub updated_at: Option<Timestamp>,
+}
+
+impl PhoneNumber {
+    /// Returns whether the user has proven to own the number.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.verification.as_ref().is_some_and(Verification::is_verified)
+    }
+}
+
+/// A blockchain wallet of a [`User`](super::User).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Web3Wallet {
+    /// The id (`idn_…`), which `User::primary_web3_wallet_id` refers to.
+    pub id: Option<String>,
+    /// The address of the wallet.
+    pub web3_wallet: String,
+    /// The state of its verification; `None` until one was started.
+    pub verification: Option<Verification>,
+    /// When it was added.
+    pub created_at: Option<Timestamp>,
+    /// When it last changed.
+    pub updated_at: Option<Timestamp>,
+}
+
+impl Web3Wallet {
+    /// Returns whether the user has proven to own the wallet.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.verification.as_ref().is_some_and(Verification::is_verified)
+    }
+}
+
+/// A passkey of a [`User`](super::User).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Passkey {
+    /// The id.
+    pub id: Option<String>,
+    /// The name the user sees.
+    pub name: Option<String>,
+    /// When it last signed the user in.
+    pub last_used_at: Option<Timestamp>,
+    /// The state of its verification.
+    pub verification: Option<Verification>,
+}
+
+/// A reference from an e-mail address or phone number to an account that shares it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct IdentificationLink {
+    /// The id of the account (`idn_…`).
+    pub id: String,
+    /// The `type` of the account, such as `oauth_google`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_verification_nothing_is_verified() {
+        let email: EmailAddress =
+            serde_json::from_str(r#"{"email_address":"ada@example.com","linked_to":null}"#).unwrap();
+        assert!(!email.is_verified());
+        assert!(email.linked_to.is_empty());
+        let wallet: Web3Wallet =
+            serde_json::from_str(r#"{"web3_wallet":"0xada","verification":null}"#).unwrap();
+        assert!(!wallet.is_verified());
+    }
+
+    #[test]
+    fn backup_codes_are_redacted() {
+        let phone: PhoneNumber =
+            serde_json::from_str(r#"{"phone_number":"+12025550100","backup_codes":["c0de"]}"#).unwrap();
+        assert_eq!(*phone.backup_codes, ["c0de"]);
+        assert!(!format!("{phone:?}").contains("c0de"));
+        let phone: PhoneNumber =
+            serde_json::from_str(r#"{"phone_number":"+12025550100","backup_codes":null}"#).unwrap();
+        assert!(phone.backup_codes.is_empty());
+    }
+}

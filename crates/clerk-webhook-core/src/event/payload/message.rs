@@ -1,0 +1,158 @@
+//! E-mails and text messages.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Metadata, Sensitive};
+use crate::Timestamp;
+
+/// An e-mail to a user, the `data` of `email.created`.
+///
+/// Where [`delivered_by_clerk`](Self::delivered_by_clerk) is `false`, sending it is up to the application.
+/// Subject, bodies and `data` hold one-time codes and sign-in links and do not appear in `Debug`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Email {
+    /// The id (`ema_…`).
+    pub id: String,
+    /// The name of the template, such as `verification_code`.
+    pub slug: Option<String>,
+    /// The local part of the sender's address.
+    pub from_email_name: String,
+    /// The local part of the address for answers.
+    pub reply_to_email_name: Option<String>,
+    /// The address of the recipient.
+    pub to_email_address: Option<String>,
+    /// The id of the recipient's address (`idn_…`).
+    pub email_address_id: Option<String>,
+    /// The id of the recipient, where they are a user already.
+    pub user_id: Option<String>,
+    /// The subject, which often holds the one-time code.
+    pub subject: Option<Sensitive<String>>,
+    /// The text as HTML.
+    pub body: Option<Sensitive<String>>,
+    /// The text as plain text.
+    pub body_plain: Option<Sensitive<String>>,
+    /// The state of the delivery, such as `queued`.
+    pub status: Option<String>,
+    /// The variables of the template, which differ from one to the next.
+    #[serde(default)]
+    pub data: Metadata,
+    /// Whether Clerk sends the message itself.
+    pub delivered_by_clerk: bool,
+    /// Why Clerk will not send it; since 2026.
+    pub suppression_reason: Option<String>,
+}
+
+/// A text message to a user, the `data` of `sms.created`.
+///
+/// Where [`delivered_by_clerk`](Self::delivered_by_clerk) is `false`, sending it is up to the application.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "SmsWire")]
+#[non_exhaustive]
+pub struct Sms {
+    /// The id (`sms_…`).
+    pub id: String,
+    /// The name of the template, such as `verification_code`.
+    pub slug: Option<String>,
+    /// The number of the sender.
+    pub from_phone_number: String,
+    /// The number of the recipient.
+    pub to_phone_number: String,
+    /// The id of the recipient's number (`idn_…`).
+    pub phone_number_id: Option<String>,
+    /// The id of the recipient, where they are a user already.
+    pub user_id: Option<String>,
+    /// The text, which holds the one-time code.
+    pub message: Sensitive<String>,
+    /// The state of the delivery, such as `queued`.
+    pub status: String,
+    /// The variables of the template, which differ from one to the next.
+    #[serde(default)]
+    pub data: Metadata,
+    /// Whether Clerk sends the message itself.
+    pub delivered_by_clerk: bool,
+    /// When it was created; read from `created_at_ms` too, as Clerk's schema spells it.
+    pub created_at: Option<Timestamp>,
+}
+
+/// The wire form with both spellings, since an alias would refuse a body that has both.
+#[derive(Deserialize)]
+struct SmsWire {
+    id: String,
+    slug: Option<String>,
+    from_phone_number: String,
+    to_phone_number: String,
+    phone_number_id: Option<String>,
+    user_id: Option<String>,
+    message: Sensitive<String>,
+    status: String,
+    #[serde(default)]
+    data: Metadata,
+    delivered_by_clerk: bool,
+    created_at: Option<Timestamp>,
+    created_at_ms: Option<Timestamp>,
+}
+
+impl From<SmsWire> for Sms {
+    fn from(wire: SmsWire) -> Self {
+        Self {
+            id: wire.id,
+            slug: wire.slug,
+            from_phone_number: wire.from_phone_number,
+            to_phone_number: wire.to_phone_number,
+            phone_number_id: wire.phone_number_id,
+            user_id: wire.user_id,
+            message: wire.message,
+            status: wire.status,
+            data: wire.data,
+            delivered_by_clerk: wire.delivered_by_clerk,
+            created_at: wire.created_at_ms.or(wire.created_at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sms(more: &str) -> Sms {
+        let json = format!(
+            r#"{{"id":"sms_1","from_phone_number":"+12025550100","to_phone_number":"+12025550101",
+                "message":"424242 is your code","status":"queued","delivered_by_clerk":false{more}}}"#
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    #[test]
+    fn both_spellings_of_the_time_are_read_alone_and_together() {
+        for (times, expected) in [
+            (r#","created_at":7"#, Some(7)),
+            (r#","created_at_ms":8"#, Some(8)),
+            (r#","created_at":7,"created_at_ms":8"#, Some(8)),
+            (r#","created_at":7,"created_at_ms":null"#, Some(7)),
+            ("", None),
+        ] {
+            assert_eq!(sms(times).created_at.map(Timestamp::as_millis), expected, "{times}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let sms = sms(r#","created_at_ms":8,"data":{"otp_code":"424242"}"#);
+        let json = serde_json::to_string(&sms).unwrap();
+        assert_eq!(serde_json::from_str::<Sms>(&json).unwrap(), sms);
+    }
+
+    #[test]
+    fn codes_are_redacted() {
+        let shown = format!("{:?}", sms(r#","data":{"otp_code":"424242"}"#));
+        assert!(!shown.contains("424242"), "{shown}");
+        let email: Email = serde_json::from_str(
+            r#"{"id":"ema_1","from_email_name":"noreply","delivered_by_clerk":true,"subject":"424242",
+                "body":"<b>424242</b>","body_plain":"424242","data":{"otp_code":"424242"}}"#,
+        )
+        .unwrap();
+        let shown = format!("{email:?}");
+        assert!(!shown.contains("424242"), "{shown}");
+    }
+}

@@ -1,0 +1,204 @@
+//! Subscriptions and their items.
+//!
+//! Clerk calls Billing a beta and has reshaped these payloads before.
+
+use serde::{Deserialize, Serialize};
+
+use super::{BillingAmount, BillingCredit, BillingInterval, BillingPayer};
+use crate::Timestamp;
+use crate::event::open_enum::open_enum;
+
+/// The subscription of a payer, the `data` of the `subscription.*` events.
+///
+/// There is no event for its cancellation: what is cancelled is a [`SubscriptionItem`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Subscription {
+    /// The id (`csub_…`).
+    pub id: String,
+    /// The state of the subscription.
+    pub status: SubscriptionStatus,
+    /// When it became active.
+    pub active_at: Option<Timestamp>,
+    /// When it was cancelled.
+    pub canceled_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// When its payment became overdue.
+    pub past_due_at: Option<Timestamp>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// The id of the last payment (`cpa_…`); `None` before the first.
+    pub latest_payment_id: Option<String>,
+    /// The id of the payer (`cpayer_…`).
+    pub payer_id: String,
+    /// The payer; since October 2025.
+    pub payer: Option<BillingPayer>,
+    /// The id of the payment source (`cps_…`); `None` for free plans.
+    pub payment_source_id: Option<String>,
+    /// What is subscribed to, without payers and subscription ids of their own.
+    #[serde(default, deserialize_with = "super::null_as_default")]
+    pub items: Vec<SubscriptionItem>,
+}
+
+open_enum! {
+    /// The state of a [`Subscription`].
+    SubscriptionStatus {
+        Abandoned = "abandoned",
+        Active = "active",
+        Canceled = "canceled",
+        Ended = "ended",
+        Expired = "expired",
+        Incomplete = "incomplete",
+        PastDue = "past_due",
+        Upcoming = "upcoming",
+    }
+}
+
+/// A plan that a payer subscribes to, the `data` of the `subscriptionItem.*` events.
+///
+/// A change of plan ends one item and activates another. The fields after `seats` are only in Clerk's
+/// TypeScript types, from the shape before November 2025.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SubscriptionItem {
+    /// The id (`csub_item_…`).
+    pub id: String,
+    /// The state of the item. A cancelled one is paid for until `period_end`.
+    pub status: SubscriptionItemStatus,
+    /// Whether it is in its free trial.
+    pub is_free_trial: Option<bool>,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// When it last changed.
+    pub updated_at: Option<Timestamp>,
+    /// When the current period began.
+    pub period_start: Timestamp,
+    /// When the current period ends; `None` for the free default plan, which does not end.
+    pub period_end: Option<Timestamp>,
+    /// How often it is charged.
+    pub interval: Option<BillingInterval>,
+    /// The id of the plan (`cplan_…`).
+    pub plan_id: Option<String>,
+    /// The plan.
+    pub plan: Option<BillingItemPlan>,
+    /// The payer; absent in [`Subscription::items`].
+    pub payer: Option<BillingPayer>,
+    /// The id of the subscription; `None` in [`Subscription::items`].
+    pub subscription_id: Option<String>,
+    /// The seats, for plans that are paid by the seat; since March 2026.
+    pub seats: Option<BillingSeats>,
+    /// What is credited for the unused part of a period.
+    pub credit: Option<BillingCredit>,
+    /// The date of the credit, as text.
+    pub proration_date: Option<String>,
+    /// How often it is charged, under its former name.
+    pub plan_period: Option<BillingInterval>,
+    /// When it was cancelled.
+    pub canceled_at: Option<Timestamp>,
+    /// When its payment became overdue.
+    pub past_due_at: Option<Timestamp>,
+    /// What was paid so far, in the smallest unit of the currency.
+    pub lifetime_paid: Option<i64>,
+    /// The next payment, in the smallest unit of the currency.
+    pub next_payment_amount: Option<i64>,
+    /// When the next payment is due.
+    pub next_payment_date: Option<Timestamp>,
+    /// The price.
+    pub amount: Option<BillingAmount>,
+}
+
+open_enum! {
+    /// The state of a [`SubscriptionItem`].
+    SubscriptionItemStatus {
+        Abandoned = "abandoned",
+        Active = "active",
+        Canceled = "canceled",
+        Ended = "ended",
+        Expired = "expired",
+        Incomplete = "incomplete",
+        PastDue = "past_due",
+        Upcoming = "upcoming",
+    }
+}
+
+/// The plan of a [`SubscriptionItem`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BillingItemPlan {
+    /// The id (`cplan_…`).
+    pub id: String,
+    /// The name in URLs, by which an application knows its plans.
+    pub slug: String,
+    /// The name.
+    pub name: String,
+    /// Whether it is charged more than once.
+    pub is_recurring: bool,
+    /// The price, in the smallest unit of the currency.
+    pub amount: i64,
+    /// The currency, as an ISO 4217 code.
+    pub currency: String,
+    /// The prices by unit, such as by seat; since March 2026.
+    #[serde(default, deserialize_with = "super::null_as_default")]
+    pub unit_prices: Vec<BillingUnitPrice>,
+    /// The length of the free trial in days, no longer sent.
+    pub free_trial_days: Option<i64>,
+    /// Whether it has a free trial, no longer sent.
+    pub free_trial_enabled: Option<bool>,
+    /// Whether it is the plan of those who chose none, no longer sent.
+    pub is_default: Option<bool>,
+}
+
+/// The price of one kind of unit in a [`BillingItemPlan`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BillingUnitPrice {
+    /// The kind of unit, such as `seats`.
+    pub name: String,
+    /// The number of units that are sold together.
+    pub block_size: i64,
+    /// The prices by number of blocks.
+    #[serde(default, deserialize_with = "super::null_as_default")]
+    pub tiers: Vec<BillingUnitPriceTier>,
+}
+
+/// The price of a block of units within a range of blocks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BillingUnitPriceTier {
+    /// The first block of the range.
+    pub starts_at_block: i64,
+    /// The last block of the range; `None` = unlimited.
+    pub ends_after_block: Option<i64>,
+    /// The price of a block, in the smallest unit of the currency.
+    pub amount_per_block: i64,
+    /// The currency, as an ISO 4217 code.
+    pub currency: String,
+}
+
+/// The seats of a [`SubscriptionItem`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BillingSeats {
+    /// The number of seats; `None` = unlimited.
+    pub quantity: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nested_and_free_items_lack_much() {
+        let json = r#"{"created_at":1,"id":"csub_1","items":[{"id":"csub_item_1","object":"subscription_item",
+            "period_end":null,"period_start":1,"status":"paused","subscription_id":null}],
+            "payer_id":"cpayer_1","status":"past_due","updated_at":1}"#;
+        let subscription: Subscription = serde_json::from_str(json).unwrap();
+        assert_eq!(subscription.status, SubscriptionStatus::PastDue);
+        let item = &subscription.items[0];
+        assert_eq!(item.status, SubscriptionItemStatus::Other("paused".into()));
+        assert_eq!((item.period_end, item.payer.is_none()), (None, true));
+    }
+}

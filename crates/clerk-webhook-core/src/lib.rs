@@ -1,0 +1,56 @@
+//! Verify and type the webhooks of [Clerk](https://clerk.com), independent of any framework and runtime.
+//!
+//! Clerk delivers events through Svix: a POST request whose headers carry an HMAC-SHA256 over id, timestamp
+//! and body. A [`Verifier`] decides whether a delivery is authentic and of late, and makes an [`Event`] of it.
+//! The adapters for Tower and for web frameworks are crates of their own on top of this one.
+//!
+//! ```
+//! use clerk_webhook_core::{Answer, EventData, MessageId, SigningSecret, Timestamp, Verifier};
+//!
+//! # let secret = SigningSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+//! # let id: MessageId = "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa".parse()?;
+//! # let body = r#"{"data":{"id":"user_1"},"object":"event","type":"user.created"}"#;
+//! # let headers = secret.sign(&id, Timestamp::now(), body.as_bytes()).to_pairs();
+//! let verifier = Verifier::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+//!
+//! let event = verifier.receive(&headers, body.into())?;
+//! assert_eq!(event.event_type(), "user.created");
+//! assert!(matches!(event.data(), EventData::UserCreated(user) if user.id == "user_1"));
+//!
+//! let error = verifier.receive(&headers, "forged".into()).unwrap_err();
+//! assert_eq!(Answer::from(&error).status(), 400);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `http` | yes | [`HeaderLookup`] for the `HeaderMap` of http 1, [`Answer`] into its `Response` |
+//! | `jiff`, `chrono`, `time` | | conversions of [`Timestamp`] |
+
+mod answer;
+mod delivery;
+mod error;
+pub mod event;
+mod headers;
+mod message_id;
+mod secret;
+mod sign;
+mod timestamp;
+mod verification;
+mod verifier;
+
+pub use answer::{Answer, Outcome};
+pub use delivery::PendingDelivery;
+pub use error::{ReceiveError, ReceiveErrorKind, VerifyError, VerifyErrorKind};
+pub use event::{Event, EventData, EventType};
+pub use headers::{HeaderFamily, HeaderLookup, SignatureHeader};
+pub use message_id::{InvalidMessageId, MessageId};
+pub use secret::{SecretError, SecretErrorKind, SigningSecret};
+pub use sign::SignedHeaders;
+pub use timestamp::Timestamp;
+#[cfg(any(feature = "chrono", feature = "time"))]
+pub use timestamp::TimestampOutOfRange;
+pub use verification::{Verification, Verified};
+pub use verifier::{HeaderFamilies, Verifier, VerifierBuilder};

@@ -1,0 +1,165 @@
+//! The identity of a message.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::{self, FromStr};
+
+use serde::de::{self, Deserializer};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// The identity of a message: the `svix-id` header, `msg_` and 27 characters.
+///
+/// It is the same over all attempts to deliver a message, and over all endpoints that the message goes to;
+/// it is the key to recognise duplicates by. It consists of 1 to 256 visible ASCII characters without a dot
+/// and is stored inline, so that nothing is allocated for it.
+///
+/// ```
+/// use clerk_webhook_core::MessageId;
+///
+/// let id: MessageId = "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa".parse()?;
+/// assert_eq!(id.as_str(), "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa");
+/// assert!("two.parts".parse::<MessageId>().is_err());
+/// # Ok::<(), clerk_webhook_core::InvalidMessageId>(())
+/// ```
+#[derive(Clone)]
+pub struct MessageId {
+    length: u16,
+    bytes: [u8; Self::MAX_LENGTH],
+}
+
+impl MessageId {
+    /// The greatest number of characters of an id.
+    pub const MAX_LENGTH: usize = 256;
+
+    /// Reads an id from the bytes of a header value.
+    ///
+    /// The dot is refused because it separates the parts of what is signed: `a.1` with the timestamp `2` and
+    /// `a` with the timestamp `1` and a body that begins with `2.` have the same signature.
+    pub(crate) fn from_header(value: &[u8]) -> Result<Self, InvalidMessageId> {
+        let mut bytes = [0; Self::MAX_LENGTH];
+        let target =
+            bytes.get_mut(..value.len()).filter(|target| !target.is_empty()).ok_or(InvalidMessageId)?;
+        if !value.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'.') {
+            return Err(InvalidMessageId);
+        }
+        target.copy_from_slice(value);
+        let length = u16::try_from(value.len()).map_err(|_| InvalidMessageId)?;
+        Ok(Self { length, bytes })
+    }
+
+    /// Returns the id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Always ASCII, see the constructor; without `unsafe` it is looked at again, some nanoseconds.
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+impl FromStr for MessageId {
+    type Err = InvalidMessageId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::from_header(text.as_bytes())
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MessageId").field(&self.as_str()).finish()
+    }
+}
+
+impl AsRef<str> for MessageId {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl Borrow<str> for MessageId {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl PartialEq for MessageId {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for MessageId {}
+
+impl PartialOrd for MessageId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for MessageId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+// As `str` hashes, which `Borrow<str>` demands.
+impl Hash for MessageId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl Serialize for MessageId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for MessageId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// The error of a text that is not a message id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a message id consists of 1 to 256 visible ASCII characters without a dot")]
+#[non_exhaustive]
+pub struct InvalidMessageId;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_and_alphabet_are_bounded() {
+        for valid in ["a", "msg_1", "!~", &"x".repeat(256)] {
+            assert_eq!(valid.parse::<MessageId>().unwrap().as_str(), valid);
+        }
+        for invalid in ["", " ", "a b", "a.b", "é", "a\n", "a\u{7f}", &"x".repeat(257), &"x".repeat(70_000)]
+        {
+            assert!(invalid.parse::<MessageId>().is_err(), "{invalid:?}");
+        }
+    }
+
+    #[test]
+    fn is_a_map_key_that_text_finds() {
+        let id: MessageId = "msg_1".parse().unwrap();
+        let map = std::collections::HashMap::from([(id.clone(), 1)]);
+        assert_eq!(map.get("msg_1"), Some(&1));
+        assert_eq!(serde_json::to_string(&id).unwrap(), "\"msg_1\"");
+        assert_eq!(serde_json::from_str::<MessageId>("\"msg_1\"").unwrap(), id);
+        assert!(serde_json::from_str::<MessageId>("\"msg.1\"").is_err());
+    }
+}

@@ -1,0 +1,230 @@
+//! Points in time as Clerk writes them.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize};
+
+/// Envelope timestamps below this number are seconds: as milliseconds they would lie before March 1973.
+const SECONDS_BELOW: i64 = 100_000_000_000;
+
+/// A point in time, in milliseconds since the Unix epoch.
+///
+/// Every `*_at` field of a payload is such a number. The `svix-timestamp` header counts seconds and is
+/// converted when it is read.
+///
+/// ```
+/// use clerk_webhook_core::Timestamp;
+///
+/// let created_at = Timestamp::from_secs(1_716_883_200);
+/// assert_eq!(created_at.as_millis(), 1_716_883_200_000);
+/// assert_eq!(created_at, serde_json::from_str("1716883200000")?);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Returns the current time of the system clock.
+    #[must_use]
+    pub fn now() -> Self {
+        Self::from(SystemTime::now())
+    }
+
+    /// Creates a timestamp from milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Creates a timestamp from seconds since the Unix epoch, saturating at the ends of the range.
+    #[must_use]
+    pub const fn from_secs(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// Reads a number whose unit is not written beside it: below 10^11 it counts seconds, else milliseconds.
+    pub(crate) const fn from_secs_or_millis(number: i64) -> Self {
+        if number < SECONDS_BELOW { Self::from_secs(number) } else { Self(number) }
+    }
+
+    /// Returns the milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Returns the whole seconds since the Unix epoch, rounded down.
+    #[must_use]
+    pub const fn as_secs(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// Returns how long ago `earlier` was, and `None` if it lies after `self`.
+    #[must_use]
+    pub fn checked_duration_since(self, earlier: Self) -> Option<Duration> {
+        let millis = self.0.checked_sub(earlier.0)?;
+        u64::try_from(millis).ok().map(Duration::from_millis)
+    }
+
+    /// Returns the same point as a [`SystemTime`], where the platform can represent it.
+    #[must_use]
+    pub fn to_system_time(self) -> Option<SystemTime> {
+        let distance = Duration::from_millis(self.0.unsigned_abs());
+        if self.0 < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) }
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let saturated = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => Self(saturated(since)),
+            Err(before) => Self(-saturated(before.duration())),
+        }
+    }
+}
+
+/// Writes the milliseconds since the Unix epoch.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Millis;
+
+        impl Visitor<'_> for Millis {
+            type Value = Timestamp;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("milliseconds since the Unix epoch")
+            }
+
+            fn visit_i64<E: de::Error>(self, millis: i64) -> Result<Timestamp, E> {
+                Ok(Timestamp(millis))
+            }
+
+            fn visit_u64<E: de::Error>(self, millis: u64) -> Result<Timestamp, E> {
+                i64::try_from(millis)
+                    .map(Timestamp)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(millis), &self))
+            }
+
+            // `1e12` and `1.0` are integers to the sender's JSON library, and so they are to this one.
+            #[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]
+            fn visit_f64<E: de::Error>(self, millis: f64) -> Result<Timestamp, E> {
+                if millis.fract() == 0.0 && millis.abs() < 9e15 {
+                    return Ok(Timestamp(millis as i64));
+                }
+                Err(E::invalid_value(de::Unexpected::Float(millis), &self))
+            }
+        }
+
+        deserializer.deserialize_i64(Millis)
+    }
+}
+
+#[cfg(feature = "jiff")]
+impl TryFrom<Timestamp> for jiff::Timestamp {
+    type Error = jiff::Error;
+
+    fn try_from(timestamp: Timestamp) -> Result<Self, Self::Error> {
+        Self::from_millisecond(timestamp.0)
+    }
+}
+
+#[cfg(feature = "chrono")]
+impl TryFrom<Timestamp> for chrono::DateTime<chrono::Utc> {
+    type Error = TimestampOutOfRange;
+
+    fn try_from(timestamp: Timestamp) -> Result<Self, Self::Error> {
+        Self::from_timestamp_millis(timestamp.0).ok_or(TimestampOutOfRange)
+    }
+}
+
+#[cfg(feature = "time")]
+impl TryFrom<Timestamp> for time::OffsetDateTime {
+    type Error = TimestampOutOfRange;
+
+    fn try_from(timestamp: Timestamp) -> Result<Self, Self::Error> {
+        Self::from_unix_timestamp_nanos(i128::from(timestamp.0) * 1_000_000).map_err(|_| TimestampOutOfRange)
+    }
+}
+
+/// The error of a conversion into a type that cannot represent the [`Timestamp`].
+#[cfg(any(feature = "chrono", feature = "time"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the timestamp is outside the range of the target type")]
+#[non_exhaustive]
+pub struct TimestampOutOfRange;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_below_ten_to_the_eleventh_are_seconds() {
+        assert_eq!(Timestamp::from_secs_or_millis(1_716_883_200).as_millis(), 1_716_883_200_000);
+        assert_eq!(Timestamp::from_secs_or_millis(1_716_883_200_123).as_millis(), 1_716_883_200_123);
+        assert_eq!(Timestamp::from_secs_or_millis(99_999_999_999).as_secs(), 99_999_999_999);
+        assert_eq!(Timestamp::from_secs_or_millis(100_000_000_000).as_secs(), 100_000_000);
+    }
+
+    #[test]
+    fn seconds_round_down_on_both_sides_of_the_epoch() {
+        assert_eq!(Timestamp::from_millis(1999).as_secs(), 1);
+        assert_eq!(Timestamp::from_millis(-1).as_secs(), -1);
+    }
+
+    #[test]
+    fn extremes_saturate_instead_of_wrapping() {
+        assert_eq!(Timestamp::from_secs(i64::MAX).as_millis(), i64::MAX);
+        assert_eq!(Timestamp::from_secs(i64::MIN).as_millis(), i64::MIN);
+        assert_eq!(Timestamp::from_millis(i64::MAX).checked_duration_since(Timestamp::from_millis(-1)), None);
+    }
+
+    #[test]
+    fn integral_floats_are_timestamps_and_others_are_not() {
+        assert_eq!(serde_json::from_str::<Timestamp>("1.0").unwrap(), Timestamp::from_millis(1));
+        assert_eq!(serde_json::from_str::<Timestamp>("1e12").unwrap().as_secs(), 1_000_000_000);
+        for wrong in ["1.5", "\"1\"", "null", "1e300", "18446744073709551615"] {
+            assert!(serde_json::from_str::<Timestamp>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn system_time_round_trips() {
+        let now = Timestamp::now();
+        assert_eq!(now.to_system_time().map(Timestamp::from), Some(now));
+        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_millis(5)).as_millis(), -5);
+    }
+
+    #[cfg(feature = "jiff")]
+    #[test]
+    fn converts_to_jiff() {
+        let converted = jiff::Timestamp::try_from(Timestamp::from_millis(1_716_883_200_123)).unwrap();
+        assert_eq!(converted.as_millisecond(), 1_716_883_200_123);
+        assert!(jiff::Timestamp::try_from(Timestamp::from_millis(i64::MAX)).is_err());
+    }
+
+    #[cfg(feature = "chrono")]
+    #[test]
+    fn converts_to_chrono() {
+        let converted = chrono::DateTime::try_from(Timestamp::from_millis(1_716_883_200_123)).unwrap();
+        assert_eq!(converted.timestamp_millis(), 1_716_883_200_123);
+        assert!(chrono::DateTime::try_from(Timestamp::from_millis(i64::MAX)).is_err());
+    }
+
+    #[cfg(feature = "time")]
+    #[test]
+    fn converts_to_time() {
+        let converted = time::OffsetDateTime::try_from(Timestamp::from_millis(1_716_883_200_123)).unwrap();
+        assert_eq!(converted.unix_timestamp(), 1_716_883_200);
+        assert!(time::OffsetDateTime::try_from(Timestamp::from_millis(i64::MAX)).is_err());
+    }
+}

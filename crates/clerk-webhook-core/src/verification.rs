@@ -1,0 +1,198 @@
+//! The verification of one delivery.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::Mac as _;
+use smallvec::SmallVec;
+use subtle::{Choice, ConstantTimeEq as _};
+
+use crate::error::{VerifyError, VerifyErrorKind};
+use crate::headers::{SignatureHeader, SignatureHeaders};
+use crate::message_id::MessageId;
+use crate::secret::HmacSha256;
+use crate::timestamp::Timestamp;
+
+/// Secrets that need no allocation: the current one and the next one.
+const INLINE_SECRETS: usize = 2;
+
+/// Signatures that need no allocation: Svix signs with the current key and at most ten old ones.
+const INLINE_SIGNATURES: usize = 11;
+
+/// The characters of 32 bytes in base64.
+const SIGNATURE_LENGTH: usize = 44;
+
+/// A MAC in four words: a comparison costs per element, and four cost a tenth of 32.
+type MacWords = [u64; 4];
+
+/// A delivery whose headers were accepted and whose body is being hashed.
+///
+/// ```
+/// # use clerk_webhook_core::{MessageId, SigningSecret, Timestamp, Verifier};
+/// # let secret = SigningSecret::from_bytes(&[7; 24])?;
+/// # let id: MessageId = "msg_1".parse()?;
+/// # let verifier = Verifier::builder().secret(secret.clone()).build()?;
+/// # let headers = secret.sign(&id, Timestamp::now(), b"two frames").to_pairs();
+/// let mut verification = verifier.begin(&headers)?;
+/// verification.update(b"two ");
+/// verification.update(b"frames");
+/// assert_eq!(verification.finish()?.secret_index(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a delivery is verified by `finish`"]
+pub struct Verification {
+    verified: Verified,
+    signature_header: SignatureHeader,
+    signatures: SmallVec<[MacWords; INLINE_SIGNATURES]>,
+    /// One per secret, fed with everything that has arrived.
+    macs: SmallVec<[HmacSha256; INLINE_SECRETS]>,
+}
+
+impl Verification {
+    pub(crate) fn begin(headers: &SignatureHeaders<'_>, keyed: &[HmacSha256]) -> Result<Self, VerifyError> {
+        let id = MessageId::from_header(headers.id)
+            .map_err(|_| VerifyError::of_header(VerifyErrorKind::InvalidHeader, headers.id_header))?;
+        let signatures: SmallVec<_> =
+            headers.signatures.split(|byte| *byte == b' ').filter_map(parse_signature).collect();
+        let signature_header = headers.signature_header;
+        if signatures.is_empty() {
+            return Err(VerifyError::of_header(VerifyErrorKind::NoMatchingSignature, signature_header));
+        }
+        let macs = keyed
+            .iter()
+            .map(|keyed| {
+                let mut mac = keyed.clone();
+                mac.update(headers.id);
+                mac.update(b".");
+                mac.update(headers.timestamp);
+                mac.update(b".");
+                mac
+            })
+            .collect();
+        let verified = Verified { id, attempted_at: Timestamp::from_secs(headers.seconds), secret_index: 0 };
+        Ok(Self { verified, signature_header, signatures, macs })
+    }
+
+    /// Takes the next bytes of the body.
+    pub fn update(&mut self, frame: &[u8]) {
+        for mac in &mut self.macs {
+            mac.update(frame);
+        }
+    }
+
+    /// Ends the body and decides.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the delivery when no signature matches any secret.
+    pub fn finish(self) -> Result<Verified, VerifyError> {
+        let Self { mut verified, signature_header, signatures, macs } = self;
+        let mut matched = None;
+        for (index, mac) in macs.into_iter().enumerate() {
+            let expected = words(&mac.finalize().into_bytes().into());
+            // Every signature is compared, so that the time does not tell which one came near.
+            let equal = signatures
+                .iter()
+                .fold(Choice::from(0), |equal, signature| equal | signature.ct_eq(&expected));
+            if bool::from(equal) && matched.is_none() {
+                matched = Some(index);
+            }
+        }
+        verified.secret_index = matched
+            .ok_or_else(|| VerifyError::of_header(VerifyErrorKind::NoMatchingSignature, signature_header))?;
+        Ok(verified)
+    }
+}
+
+impl fmt::Debug for Verification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verification").field("message_id", &self.verified.id).finish_non_exhaustive()
+    }
+}
+
+/// Reads `v1,<base64 of 32 bytes>`; anything else in the list is for another reader and is passed over.
+///
+/// The decoding is strict, so that exactly one text stands for a MAC.
+fn parse_signature(token: &[u8]) -> Option<MacWords> {
+    let encoded = token.strip_prefix(b"v1,").filter(|encoded| encoded.len() == SIGNATURE_LENGTH)?;
+    // The decoder asks for room for 33 bytes, as many as 44 characters without padding stand for.
+    let mut decoded = [0; 33];
+    let length = STANDARD.decode_slice(encoded, &mut decoded).ok()?;
+    decoded.get(..length)?.try_into().ok().map(words)
+}
+
+fn words(mac: &[u8; 32]) -> MacWords {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(mac.as_chunks().0) {
+        *word = u64::from_ne_bytes(*bytes);
+    }
+    words
+}
+
+/// The proof that a delivery was verified, with what its signed headers said.
+///
+/// Only a [`Verifier`](crate::Verifier) makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    id: MessageId,
+    attempted_at: Timestamp,
+    secret_index: usize,
+}
+
+impl Verified {
+    /// Returns the identity of the message, the key to recognise duplicates by.
+    #[must_use]
+    pub fn message_id(&self) -> &MessageId {
+        &self.id
+    }
+
+    /// Returns when this attempt to deliver was signed, to the second.
+    #[must_use]
+    pub fn attempted_at(&self) -> Timestamp {
+        self.attempted_at
+    }
+
+    /// Returns which of the verifier's secrets matched, counted from 0.
+    ///
+    /// Once an old secret does not match any more, it can be removed.
+    #[must_use]
+    pub fn secret_index(&self) -> usize {
+        self.secret_index
+    }
+
+    pub(crate) fn into_parts(self) -> (MessageId, Timestamp, usize) {
+        (self.id, self.attempted_at, self.secret_index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAC: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    #[test]
+    fn one_text_stands_for_a_mac() {
+        let bytes: [u8; 32] = std::array::from_fn(|index| u8::try_from(index).unwrap());
+        assert_eq!(parse_signature(format!("v1,{MAC}").as_bytes()), Some(words(&bytes)));
+        for wrong in [
+            MAC.to_owned(),
+            format!("V1,{MAC}"),
+            format!("v1a,{MAC}"),
+            format!("v2,{MAC}"),
+            format!(",{MAC}"),
+            format!("v1{MAC}"),
+            format!("v1, {MAC}"),
+            format!("v1,{MAC}="),
+            format!("v1,{MAC},"),
+            format!("v1,{}", &MAC[..43]),
+            format!("v1,{}9=", &MAC[..42]),
+            "v1".to_owned(),
+            "v1,".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(parse_signature(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use std::fmt;
+use std::mem;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use clerk_webhook_core::{PendingDelivery, ReceiveError, Verifier};
+use http::header::CONTENT_LENGTH;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::Full;
+use tower_service::Service;
+
+use super::body::ResponseBody;
+use super::future::{BoxError, ResponseFuture};
+use super::refusal::{DefaultRefusal, RefusalResponse};
+use super::timeout::{NoTimeout, ReadTimeout};
+
+/// Service that verifies a delivery before it calls the inner one.
+///
+/// See the [module](super) for what it does and where it stands.
+#[derive(Clone)]
+pub struct VerifyWebhook<S, R = DefaultRefusal, T = NoTimeout> {
+    pub(super) inner: S,
+    pub(super) verifier: Verifier,
+    pub(super) body_limit: usize,
+    pub(super) refusal: R,
+    pub(super) timeout: T,
+}
+
+impl<S> VerifyWebhook<S> {
+    /// Wraps a service with the default settings, see [`VerifyWebhookLayer`](super::VerifyWebhookLayer).
+    pub fn new(inner: S, verifier: Verifier) -> Self {
+        let body_limit = verifier.body_limit();
+        Self { inner, verifier, body_limit, refusal: DefaultRefusal, timeout: NoTimeout }
+    }
+}
+
+impl<S, R, T> VerifyWebhook<S, R, T> {
+    /// Returns a reference to the inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns a mutable reference to the inner service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+
+    /// Refuses what can be refused before the body is read.
+    fn begin<B: Body>(&self, request: &Request<B>) -> Result<PendingDelivery, ReceiveError> {
+        let delivery = self.verifier.begin_delivery(request.headers())?.limit(self.body_limit);
+        let header = request.headers().get(CONTENT_LENGTH);
+        let claimed: Option<u64> = header.and_then(|value| value.to_str().ok()?.parse().ok());
+        delivery.expect_length(claimed.unwrap_or_default().max(request.body().size_hint().lower()))?;
+        Ok(delivery)
+    }
+}
+
+impl<S, R, T, ReqBody, ResBody> Service<Request<ReqBody>> for VerifyWebhook<S, R, T>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<ResBody>> + Clone,
+    R: RefusalResponse + Clone,
+    T: ReadTimeout,
+    ReqBody: Body,
+    ReqBody::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, ReqBody, R, T>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        match self.begin(&request) {
+            Err(refusal) => ResponseFuture::refused(&self.refusal, refusal),
+            Ok(delivery) => {
+                // Only the service that was polled ready may be called, later, so a clone takes its place.
+                let clone = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, clone);
+                ResponseFuture::reading(request, delivery, ready, self.refusal.clone(), self.timeout.start())
+            }
+        }
+    }
+}
+
+impl<S: fmt::Debug, R, T> fmt::Debug for VerifyWebhook<S, R, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyWebhook")
+            .field("inner", &self.inner)
+            .field("verifier", &self.verifier)
+            .field("body_limit", &self.body_limit)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,84 @@
+//! What the tests of the workspace share: fixtures, and deliveries signed like Svix signs them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clerk_webhook_core::{MessageId, SignedHeaders, SigningSecret, Timestamp};
+
+/// A signing secret that signs nothing but tests.
+pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+
+/// Another one, for rotation.
+pub const OTHER_SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
+
+/// Returns [`SECRET`] as a secret.
+#[must_use]
+pub fn secret() -> SigningSecret {
+    SigningSecret::parse(SECRET).expect("the constant is a secret")
+}
+
+/// Returns [`OTHER_SECRET`] as a secret.
+#[must_use]
+pub fn other_secret() -> SigningSecret {
+    SigningSecret::parse(OTHER_SECRET).expect("the constant is a secret")
+}
+
+/// Returns a message id.
+#[must_use]
+pub fn message_id() -> MessageId {
+    "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa".parse().expect("the constant is an id")
+}
+
+/// Signs a body with [`SECRET`] at this moment.
+#[must_use]
+pub fn sign(body: &[u8]) -> SignedHeaders {
+    secret().sign(&message_id(), Timestamp::now(), body)
+}
+
+/// Returns the bytes of a fixture: `user.created` is `fixtures/events/user.created.json`.
+#[must_use]
+pub fn fixture(name: &str) -> Vec<u8> {
+    fs::read(folder("fixtures/events").join(format!("{name}.json"))).expect("the fixture exists")
+}
+
+/// Returns the names and bytes of all fixtures.
+#[must_use]
+pub fn fixtures() -> Vec<(String, Vec<u8>)> {
+    json_files(&folder("fixtures/events"))
+}
+
+/// Returns a folder of this package.
+#[must_use]
+pub fn folder(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Returns a folder or file that lies beside the checkout on the project's own machines, and nowhere else.
+///
+/// Where it is not, the test is skipped with a line that says so; with `CI` set that is a failure.
+#[must_use]
+pub fn beside_checkout(path: &str, wanted_by: &str) -> Option<PathBuf> {
+    let found = folder("../../shared").join(path);
+    if found.exists() {
+        return Some(found);
+    }
+    assert!(std::env::var_os("CI").is_none(), "{path} is not there, which {wanted_by} needs");
+    eprintln!("skipped: {wanted_by} needs ../shared/{path}, which only the project's own machines have");
+    None
+}
+
+/// Returns the stems and bytes of the JSON files in a folder, sorted by name.
+#[must_use]
+pub fn json_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("the folder exists")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            (stem, fs::read(&path).expect("the file can be read"))
+        })
+        .collect();
+    files.sort();
+    files
+}

@@ -1,0 +1,10 @@
+//! The core as its users see it, one module for each behaviour.
+
+mod answers;
+mod errors;
+mod events;
+mod payloads;
+mod properties;
+mod streaming;
+mod vectors;
+mod verifiers;

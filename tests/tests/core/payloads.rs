@@ -1,0 +1,78 @@
+//! Every event type has a payload that reads what Clerk sends.
+
+use std::collections::BTreeSet;
+
+use clerk_webhook_core::{Event, EventData, EventType, Timestamp};
+use clerk_webhook_tests::{beside_checkout, fixtures, json_files, message_id};
+use serde_json::Value;
+
+/// Reads each file, by way of both ways to decode, and returns the event types that were among them.
+fn read_all(files: Vec<(String, Vec<u8>)>) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    for (name, body) in files {
+        let event = Event::from_trusted(message_id(), Timestamp::now(), body.clone().into()).unwrap();
+        let expected = name.split("__").next().unwrap();
+        assert_eq!(event.event_type(), expected, "{name}");
+        if let EventData::Unrecognized(data) = event.data() {
+            panic!("{name}: {}", data.reason());
+        }
+
+        let json: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(event.data_as::<Value>().unwrap(), json["data"], "{name}");
+        assert_eq!(event.raw_body(), &body, "{name}");
+        seen.insert(expected.to_owned());
+    }
+    seen
+}
+
+fn all_types() -> BTreeSet<String> {
+    EventType::ALL.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn every_type_has_a_fixture_that_decodes() {
+    assert_eq!(read_all(fixtures()), all_types());
+}
+
+#[test]
+fn every_sample_of_clerk_decodes() {
+    if let Some(path) = beside_checkout("events/samples", "reading samples of Clerk's deliveries") {
+        let samples = json_files(&path);
+        assert!(samples.len() >= 46, "{}", samples.len());
+        assert_eq!(read_all(samples), all_types());
+    }
+}
+
+#[test]
+fn debug_shows_no_secrets() {
+    let mut looked_at = 0;
+    for (name, body) in fixtures() {
+        let json: Value = serde_json::from_slice(&body).unwrap();
+        let event = Event::from_trusted(message_id(), Timestamp::now(), body.into()).unwrap();
+        let debug = format!("{:?} {event:?}", event.data());
+        let mut secrets = vec!["body", "body_plain", "message", "url", "private_metadata", "subject"];
+        // The variables of a message: codes and links. Elsewhere `data` is something else.
+        if name.starts_with("email.") || name.starts_with("sms.") {
+            secrets.push("data");
+        }
+        for secret in secrets {
+            let Some(value) = json["data"].get(secret) else { continue };
+            let mut strings = Vec::new();
+            collect_strings(value, &mut strings);
+            for string in strings.into_iter().filter(|string| string.len() > 3) {
+                looked_at += 1;
+                assert!(!debug.contains(string), "{name}: Debug shows `{secret}`");
+            }
+        }
+    }
+    assert!(looked_at > 10, "the fixtures hold {looked_at} secrets");
+}
+
+fn collect_strings<'a>(value: &'a Value, into: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => into.push(text),
+        Value::Array(items) => items.iter().for_each(|item| collect_strings(item, into)),
+        Value::Object(members) => members.values().for_each(|member| collect_strings(member, into)),
+        _ => {}
+    }
+}

@@ -1,0 +1,67 @@
+//! Bodies that arrive in frames: nothing is copied without need, and the limit holds.
+
+use bytes::{Buf, Bytes};
+use clerk_webhook_core::{PendingDelivery, ReceiveErrorKind, Verifier};
+use clerk_webhook_tests::{SECRET, fixture, sign};
+
+fn begin(body: &[u8]) -> PendingDelivery {
+    Verifier::new(SECRET).unwrap().begin_delivery(&sign(body).to_pairs()).unwrap()
+}
+
+#[test]
+fn a_body_of_one_frame_is_not_copied() {
+    let body = Bytes::from(fixture("user.created"));
+    let mut delivery = begin(&body);
+    delivery.push(Bytes::new()).unwrap();
+    delivery.push(body.clone()).unwrap();
+    delivery.push(Bytes::new()).unwrap();
+    let event = delivery.finish().unwrap();
+    assert_eq!(event.raw_body().as_ptr(), body.as_ptr());
+    assert_eq!(event.raw_body().len(), body.len());
+}
+
+#[test]
+fn frames_of_any_size_and_shape_add_up() {
+    let body = Bytes::from(fixture("email.created"));
+    for size in [1, 2, 63, 64, 65, 1000, body.len() - 1] {
+        let mut delivery = begin(&body);
+        for frame in body.chunks(size) {
+            delivery.push(frame).unwrap();
+        }
+        assert_eq!(delivery.finish().unwrap().raw_body(), &body, "frames of {size}");
+    }
+    // A buffer in two pieces, first and later.
+    let (head, tail) = body.split_at(100);
+    let mut delivery = begin(&body);
+    delivery.push(Buf::chain(&head[..10], &head[10..])).unwrap();
+    delivery.push(Buf::chain(&tail[..10], &tail[10..])).unwrap();
+    assert_eq!(delivery.finish().unwrap().raw_body(), &body);
+}
+
+#[test]
+fn the_limit_is_inclusive() {
+    let body = fixture("user.created");
+    for (limit, fits) in [(body.len() - 1, false), (body.len(), true), (body.len() + 1, true)] {
+        for size in [1, 100, body.len()] {
+            let mut delivery = begin(&body).limit(limit);
+            let pushed = body.chunks(size).try_for_each(|frame| delivery.push(frame));
+            assert_eq!(pushed.is_ok(), fits, "limit {limit}, frames of {size}");
+            match pushed {
+                Ok(()) => assert!(delivery.finish().is_ok()),
+                Err(error) => assert_eq!(error.kind(), ReceiveErrorKind::BodyTooLarge),
+            }
+        }
+    }
+    let verifier = Verifier::builder().secret(clerk_webhook_tests::secret()).body_limit(10).build().unwrap();
+    let error = verifier.receive(&sign(&body).to_pairs(), body.into()).unwrap_err();
+    assert_eq!(error.to_string(), "the body has more than 10 bytes; `body_limit` sets how many it may have");
+}
+
+#[test]
+fn a_claimed_length_is_only_compared() {
+    let delivery = begin(b"").limit(100);
+    assert!(delivery.expect_length(100).is_ok());
+    for claim in [101, u64::MAX] {
+        assert_eq!(delivery.expect_length(claim).unwrap_err().kind(), ReceiveErrorKind::BodyTooLarge);
+    }
+}
