@@ -72,6 +72,18 @@ impl PendingDelivery {
         }
     }
 
+    /// Looks at the `Content-Length` of a request, see [`expect_length`](Self::expect_length).
+    ///
+    /// # Errors
+    ///
+    /// Refuses a body that is going to be larger than the limit.
+    #[cfg(feature = "http")]
+    pub fn expect_content_length(&self, headers: &http::HeaderMap) -> Result<(), ReceiveError> {
+        let header = headers.get(http::header::CONTENT_LENGTH);
+        let claimed = header.and_then(|value| value.to_str().ok()?.parse().ok());
+        self.expect_length(claimed.unwrap_or_default())
+    }
+
     /// Takes the next frame of the body.
     ///
     /// # Errors

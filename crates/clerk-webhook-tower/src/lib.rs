@@ -24,14 +24,14 @@
 //! # let body = r#"{"data":{"id":"user_1"},"type":"user.created"}"#;
 //! # let secret = clerk_webhook_core::SigningSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
 //! # let signed = secret.sign(&"msg_1".parse()?, clerk_webhook_core::Timestamp::now(), body.as_bytes());
-//! # let mut delivery = Request::new(Full::from(body));
+//! # let mut delivery = Request::new(Full::<Bytes>::from(body));
 //! # *delivery.headers_mut() = http::HeaderMap::from(&signed);
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let verifier = Verifier::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
 //! let service = VerifyWebhookLayer::new(verifier).layer(tower::service_fn(handle));
 //!
 //! assert_eq!(service.clone().oneshot(delivery).await?.status(), 200);
-//! assert_eq!(service.oneshot(Request::new(Full::from("forged"))).await?.status(), 400);
+//! assert_eq!(service.oneshot(Request::new(Full::<Bytes>::from("forged"))).await?.status(), 400);
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -4,7 +4,6 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use clerk_webhook_core::{PendingDelivery, ReceiveError, Verifier};
-use http::header::CONTENT_LENGTH;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
@@ -54,9 +53,8 @@ impl<S, R, T> VerifyWebhook<S, R, T> {
     /// Refuses what can be refused before the body is read.
     fn begin<B: Body>(&self, request: &Request<B>) -> Result<PendingDelivery, ReceiveError> {
         let delivery = self.verifier.begin_delivery(request.headers())?.limit(self.body_limit);
-        let header = request.headers().get(CONTENT_LENGTH);
-        let claimed: Option<u64> = header.and_then(|value| value.to_str().ok()?.parse().ok());
-        delivery.expect_length(claimed.unwrap_or_default().max(request.body().size_hint().lower()))?;
+        delivery.expect_content_length(request.headers())?;
+        delivery.expect_length(request.body().size_hint().lower())?;
         Ok(delivery)
     }
 }

@@ -1,0 +1,76 @@
+use std::ops::Deref;
+
+use axum_core::RequestExt as _;
+use axum_core::body::Body;
+use axum_core::extract::{FromRef, FromRequest, OptionalFromRequest, Request};
+use clerk_webhook_core::{Event, HeaderLookup as _, PendingDelivery, ReceiveError, Verifier};
+use http_body_util::{BodyExt as _, LengthLimitError};
+
+use crate::rejection::ClerkEventRejection;
+
+/// Extractor for the event of a verified delivery.
+///
+/// It reads the body, so it comes last among the arguments of a handler. The state of the router has to yield
+/// a [`Verifier`], see the [crate documentation](crate). What cannot be verified is answered by
+/// [`ClerkEventRejection`], and the handler is not called.
+///
+/// `Option<ClerkEvent>` is `None` only for a request that has no signature header at all: one that has them
+/// and is forged is rejected.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ClerkEvent(pub Event);
+
+impl Deref for ClerkEvent {
+    type Target = Event;
+
+    fn deref(&self) -> &Event {
+        &self.0
+    }
+}
+
+impl<S> FromRequest<S> for ClerkEvent
+where
+    Verifier: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = ClerkEventRejection;
+
+    async fn from_request(mut request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        // The layer has verified it already.
+        if let Some(event) = request.extensions_mut().remove() {
+            return Ok(Self(event));
+        }
+        Ok(Self(receive(request, &Verifier::from_ref(state)).await?))
+    }
+}
+
+impl<S> OptionalFromRequest<S> for ClerkEvent
+where
+    Verifier: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = ClerkEventRejection;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Self::Rejection> {
+        if !request.headers().has_signature_headers() && request.extensions().get::<Event>().is_none() {
+            return Ok(None);
+        }
+        <Self as FromRequest<S>>::from_request(request, state).await.map(Some)
+    }
+}
+
+async fn receive(request: Request, verifier: &Verifier) -> Result<Event, ReceiveError> {
+    let delivery = verifier.begin_delivery(request.headers())?;
+    delivery.expect_content_length(request.headers())?;
+    collect(request.into_limited_body(), delivery).await?.finish()
+}
+
+async fn collect(mut body: Body, mut delivery: PendingDelivery) -> Result<PendingDelivery, ReceiveError> {
+    while let Some(frame) = body.frame().await {
+        // Trailers are not part of what was signed.
+        if let Ok(data) = frame.map_err(ReceiveError::of_body::<LengthLimitError>)?.into_data() {
+            delivery.push(data)?;
+        }
+    }
+    Ok(delivery)
+}
