@@ -40,7 +40,12 @@ where
         if let Some(event) = request.extensions_mut().remove() {
             return Ok(Self(event));
         }
-        Ok(Self(receive(request, &Verifier::from_ref(state)).await?))
+        let received = receive(request, &Verifier::from_ref(state)).await;
+        #[cfg(feature = "tracing")]
+        if let Err(error) = &received {
+            error.log();
+        }
+        Ok(Self(received?))
     }
 }
 

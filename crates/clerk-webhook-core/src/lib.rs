@@ -28,12 +28,15 @@
 //! |---|---|---|
 //! | `http` | yes | [`HeaderLookup`] for the `HeaderMap` of http 1, [`Answer`] into its `Response` |
 //! | `jiff`, `chrono`, `time` | | conversions of [`Timestamp`] |
+//! | `tracing` | | a warning with the reason for every refusal, at most one in a second |
 
 mod answer;
 mod delivery;
 mod error;
 pub mod event;
 mod headers;
+#[cfg(feature = "tracing")]
+mod log;
 mod message_id;
 mod secret;
 mod sign;

@@ -170,6 +170,8 @@ where
 }
 
 fn refuse(refusal: &impl RefusalResponse, error: ReceiveError) -> Response<Bytes> {
+    #[cfg(feature = "tracing")]
+    error.log();
     let mut response = refusal.response(&error);
     response.extensions_mut().insert(error);
     response

@@ -1,0 +1,40 @@
+//! Why deliveries were refused, for the receiver's own log.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use crate::answer::Answer;
+use crate::error::ReceiveError;
+use crate::timestamp::Timestamp;
+
+/// The second in which the last line was written.
+static LAST_LINE: AtomicI64 = AtomicI64::new(0);
+
+/// How many refusals have had no line of their own since then.
+static WITHOUT_LINE: AtomicU64 = AtomicU64::new(0);
+
+impl ReceiveError {
+    /// Writes a warning with the reason, at most one in a second: an endpoint is public, and anybody could
+    /// fill the log.
+    ///
+    /// The target is `clerk_webhook`; the fields are `outcome`, `reason`, and `suppressed`, the number of
+    /// refusals since the last line that had none of their own.
+    pub fn log(&self) {
+        let now = Timestamp::now().as_secs();
+        if LAST_LINE.swap(now, Ordering::Relaxed) == now {
+            WITHOUT_LINE.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let suppressed = WITHOUT_LINE.swap(0, Ordering::Relaxed);
+        let mut reason = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            // Writing to a string does not fail.
+            let _ = write!(reason, ": {cause}");
+            source = cause.source();
+        }
+        let outcome = Answer::from(self).outcome().as_str();
+        tracing::warn!(target: "clerk_webhook", outcome, reason, suppressed, "refused a delivery");
+    }
+}
