@@ -1,6 +1,9 @@
 //! What the tests of the workspace share: fixtures, and deliveries signed like Svix signs them.
 
+pub mod clients;
+
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clerk_webhook_core::{MessageId, SignedHeaders, SigningSecret, Timestamp};
@@ -63,8 +66,13 @@ pub fn beside_checkout(path: &str, wanted_by: &str) -> Option<PathBuf> {
         return Some(found);
     }
     assert!(std::env::var_os("CI").is_none(), "{path} is not there, which {wanted_by} needs");
-    eprintln!("skipped: {wanted_by} needs ../shared/{path}, which only the project's own machines have");
+    say_skipped(&format!("{wanted_by} needs ../shared/{path}, which only the project's own machines have"));
     None
+}
+
+/// Says that a test was skipped, past the test harness, which shows the output of failed tests only.
+pub(crate) fn say_skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }
 
 /// Returns the stems and bytes of the JSON files in a folder, sorted by name.

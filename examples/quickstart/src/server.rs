@@ -1,0 +1,144 @@
+//! The server: an Axum application with one route.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use axum::Router;
+use axum::extract::{FromRef, State};
+use axum::http::StatusCode;
+use axum::middleware::map_response_with_state;
+use axum::response::Response;
+use axum::routing::post;
+use clerk_webhook_axum::{ClerkEvent, Event, EventData, Verifier};
+use clerk_webhook_core::{Answer, ReceiveError};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// What became of a delivery, for the terminal.
+pub enum Seen {
+    Handled(Event),
+    Refused(ReceiveError),
+}
+
+#[derive(Clone)]
+struct AppState {
+    verifier: Verifier,
+    seen: UnboundedSender<Seen>,
+}
+
+impl FromRef<AppState> for Verifier {
+    fn from_ref(state: &AppState) -> Self {
+        state.verifier.clone()
+    }
+}
+
+async fn webhook(State(state): State<AppState>, ClerkEvent(event): ClerkEvent) -> StatusCode {
+    // An application would do its work here, or put the event into a queue.
+    match state.seen.send(Seen::Handled(event)) {
+        Ok(()) => StatusCode::OK,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// Looks at the answers that the handler was not called for: the reason is in their extensions.
+async fn note_refusal(State(state): State<AppState>, response: Response) -> Response {
+    if let Some(error) = response.extensions().get::<ReceiveError>() {
+        let _ = state.seen.send(Seen::Refused(error.clone()));
+    }
+    response
+}
+
+pub struct Server {
+    pub url: String,
+    pub seen: UnboundedReceiver<Seen>,
+    task: JoinHandle<io::Result<()>>,
+    stop: oneshot::Sender<()>,
+}
+
+pub async fn start(verifier: Verifier, port: u16) -> Result<Server, Box<dyn Error>> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!(
+                "port {port} is in use on 127.0.0.1; choose another one with --port, or 0 for any free one"
+            )
+        }
+        _ => format!("cannot listen on 127.0.0.1:{port}: {error}"),
+    })?;
+    let url = format!("http://{}/webhooks/clerk", listener.local_addr()?);
+    let (sender, seen) = unbounded_channel();
+    let (stop, stopped) = oneshot::channel();
+    let state = AppState { verifier, seen: sender };
+    let app = Router::new()
+        .route("/webhooks/clerk", post(webhook))
+        .layer(map_response_with_state(state.clone(), note_refusal))
+        .with_state(state);
+    let serve = axum::serve(listener, app).with_graceful_shutdown(async {
+        let _ = stopped.await;
+    });
+    Ok(Server { url, seen, task: tokio::spawn(async { serve.await }), stop })
+}
+
+impl Server {
+    /// Prints what arrives until Ctrl-C.
+    pub async fn print_events(mut self) -> Result<(), Box<dyn Error>> {
+        loop {
+            tokio::select! {
+                Some(seen) = self.seen.recv() => println!("{seen}"),
+                interrupted = tokio::signal::ctrl_c() => {
+                    interrupted?;
+                    return self.stop().await;
+                }
+            }
+        }
+    }
+
+    /// Ends once the requests that are under way have been answered.
+    pub async fn stop(self) -> Result<(), Box<dyn Error>> {
+        let _ = self.stop.send(());
+        Ok(self.task.await??)
+    }
+}
+
+impl Seen {
+    /// Returns the word for it in answers and logs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Handled(_) => "handled",
+            Self::Refused(error) => Answer::from(error).outcome().as_str(),
+        }
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Handled(event) => write!(f, "{} ({}): {}", event.event_type(), event.id(), describe(event)),
+            Self::Refused(error) => {
+                let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                write!(f, "refused: {reason}")
+            }
+        }
+    }
+}
+
+/// Says what happened, by means of the types of the event.
+fn describe(event: &Event) -> String {
+    match event.data() {
+        EventData::UserCreated(user) | EventData::UserUpdated(user) => {
+            let email = user.primary_email_address();
+            format!(
+                "{} is {}, {} ({})",
+                user.id,
+                user.full_name().unwrap_or_else(|| "nameless".to_owned()),
+                email.map_or("without an e-mail address", |email| &email.email_address),
+                if email.is_some_and(|email| email.is_verified()) { "verified" } else { "not verified" },
+            )
+        }
+        EventData::UserDeleted(user) => format!("{} is gone", user.id.as_deref().unwrap_or("somebody")),
+        EventData::Unrecognized(data) => format!("kept as it is: {}", data.reason()),
+        _ => format!("data of the type {}", event.event_type().payload_name().unwrap_or("unknown")),
+    }
+}

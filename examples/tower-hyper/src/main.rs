@@ -1,0 +1,79 @@
+//! Puts the layer in front of a plain Tower service, on hyper and without a web framework.
+//!
+//! Run with: `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p example-tower-hyper`
+
+use std::{convert::Infallible, env, error::Error, pin::pin, time::Duration};
+
+use bytes::Bytes;
+use clerk_webhook_tower::{Event, EventData, Verifier, VerifyWebhookLayer};
+use http::{Method, Request, Response};
+use http_body_util::Full;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::{conn::auto::Builder, graceful::GracefulShutdown};
+use hyper_util::service::TowerToHyperService;
+use tower::{Layer, ServiceExt, service_fn};
+use tracing::info;
+
+/// Is called with verified events only; the layer has put them into the extensions.
+async fn webhook(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
+    if let Some(event) = request.extensions().get::<Event>() {
+        match event.data() {
+            EventData::UserCreated(user) => info!(id = %event.id(), user = user.id, "a user has joined"),
+            _ => info!(id = %event.id(), event_type = %event.event_type(), "nothing to do"),
+        }
+    }
+    Ok(Response::default())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().init();
+    let verifier = Verifier::from_env().unwrap_or_else(|error| {
+        eprintln!("{error}");
+        std::process::exit(1);
+    });
+    let verified = VerifyWebhookLayer::new(verifier)
+        .read_timeout(|| tokio::time::sleep(Duration::from_secs(10)))
+        .layer(service_fn(webhook));
+    let routes = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let verified = verified.clone();
+        async move {
+            if (request.method(), request.uri().path()) == (&Method::POST, "/webhooks/clerk") {
+                return verified.oneshot(request).await;
+            }
+            Ok(Response::builder().status(404).body(Default::default()).unwrap_or_default())
+        }
+    });
+    let port: u16 = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    println!("listening on http://{}/webhooks/clerk", listener.local_addr()?);
+    let mut server = Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
+    let connections = GracefulShutdown::new();
+    let mut shutdown = pin!(shutdown());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        let Ok((stream, _)) = accepted else { continue };
+        let service = TowerToHyperService::new(routes.clone());
+        let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
+        tokio::spawn(connections.watch(connection));
+    }
+    connections.shutdown().await;
+    Ok(())
+}
+
+/// Ends on Ctrl-C, and on the SIGTERM of a process manager.
+async fn shutdown() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

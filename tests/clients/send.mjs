@@ -1,0 +1,57 @@
+// Signs an event with an official library and delivers it as Svix does.
+//
+//   node send.mjs URL [EVENT.json] [options]
+//
+//   --secret whsec_…       default: CLERK_WEBHOOK_SIGNING_SECRET
+//   --old-secret whsec_…   a second signature, as during a rotation
+//   --library NAME         svix (default) or standardwebhooks
+//   --family NAME          names of the headers: svix (default) or webhook
+//   --age SECONDS          how long ago it was signed; negative for the future
+//   --tamper               change the body after it was signed
+//
+// Prints status and body of the answer; the exit code is 0 for 2xx, 1 for anything else, 2 for a mistake.
+import { readFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { parseArgs } from "node:util";
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    secret: { type: "string", default: process.env.CLERK_WEBHOOK_SIGNING_SECRET },
+    "old-secret": { type: "string" },
+    library: { type: "string", default: "svix" },
+    family: { type: "string", default: "svix" },
+    age: { type: "string", default: "0" },
+    tamper: { type: "boolean", default: false },
+  },
+});
+const [url, event = new URL("../fixtures/events/user.created.json", import.meta.url)] = positionals;
+if (!url || !options.secret) {
+  console.error("usage: node send.mjs URL [EVENT.json] [--secret whsec_…]; the head of the file lists the options");
+  process.exit(2);
+}
+
+const { Webhook } = await import(options.library);
+const body = await readFile(event);
+const id = `msg_${randomUUID().replaceAll("-", "").slice(0, 27)}`;
+const seconds = Math.floor(Date.now() / 1000) - Number(options.age);
+const secrets = [options.secret, options["old-secret"]].filter(Boolean);
+const signatures = secrets.map((secret) => new Webhook(secret).sign(id, new Date(seconds * 1000), body.toString()));
+if (options.tamper) {
+  body[body.length - 3] ^= 1;
+}
+
+const answer = await fetch(url, {
+  method: "POST",
+  body,
+  redirect: "manual",
+  signal: AbortSignal.timeout(15_000),
+  headers: {
+    "content-type": "application/json",
+    [`${options.family}-id`]: id,
+    [`${options.family}-timestamp`]: String(seconds),
+    [`${options.family}-signature`]: signatures.join(" "),
+  },
+});
+console.log(`${answer.status} ${await answer.text()}`.trim());
+process.exitCode = answer.ok ? 0 : 1;

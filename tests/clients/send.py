@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Signs an event with an official library and delivers it as Svix does.
+
+Prints status and body of the answer; the exit code is 0 for 2xx, 1 for anything else, 2 for a mistake."""
+
+import argparse
+import importlib
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from datetime import datetime, timezone
+from pathlib import Path
+
+EVENT = Path(__file__).parent / "../fixtures/events/user.created.json"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("event", nargs="?", type=Path, default=EVENT, help="a file with the JSON of an event")
+    parser.add_argument("--secret", default=os.environ.get("CLERK_WEBHOOK_SIGNING_SECRET"), help="whsec_…")
+    parser.add_argument("--old-secret", help="a second signature, as during a rotation")
+    parser.add_argument("--library", choices=["svix", "standardwebhooks"], default="svix")
+    parser.add_argument("--family", choices=["svix", "webhook"], default="svix", help="names of the headers")
+    parser.add_argument("--age", type=int, default=0, help="how many seconds ago it was signed")
+    parser.add_argument("--tamper", action="store_true", help="change the body after it was signed")
+    options = parser.parse_args()
+    if not options.secret:
+        parser.error("set CLERK_WEBHOOK_SIGNING_SECRET or give --secret")
+
+    webhook = importlib.import_module(f"{options.library}.webhooks").Webhook
+    body = bytearray(options.event.read_bytes())
+    message_id = "msg_" + uuid.uuid4().hex[:27]
+    seconds = int(time.time()) - options.age
+    signed_at = datetime.fromtimestamp(seconds, tz=timezone.utc)
+    secrets = [secret for secret in (options.secret, options.old_secret) if secret]
+    signatures = [webhook(secret).sign(message_id, signed_at, body.decode()) for secret in secrets]
+    if options.tamper:
+        body[-3] ^= 1
+
+    headers = {
+        "content-type": "application/json",
+        f"{options.family}-id": message_id,
+        f"{options.family}-timestamp": str(seconds),
+        f"{options.family}-signature": " ".join(signatures),
+    }
+    request = urllib.request.Request(options.url, data=bytes(body), headers=headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=15) as answer:
+            status, text = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        status, text = error.code, error.read()
+    print(f"{status} {text.decode(errors='replace')}".strip())
+    return 0 if 200 <= status < 300 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+//! Programs of the workspace, called by the official Svix and Standard Webhooks libraries of Node and Python.
+
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use crate::{OTHER_SECRET, SECRET, folder, say_skipped};
+
+const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
+
+/// How a delivery is made, and whether it must be accepted.
+const CASES: [(&[&str], bool); 9] = [
+    (&["--secret", SECRET], true),
+    (&["--secret", SECRET, "--old-secret", OTHER_SECRET], true),
+    (&["--secret", OTHER_SECRET, "--old-secret", SECRET], true),
+    (&["--secret", SECRET, "--family", "webhook"], true),
+    (&["--secret", SECRET, "--age=290"], true),
+    (&["--secret", SECRET, "--tamper"], false),
+    (&["--secret", SECRET, "--age=301"], false),
+    (&["--secret", SECRET, "--age=-302"], false),
+    (&["--secret", OTHER_SECRET], false),
+];
+
+/// A program that signs with an official library and sends.
+#[derive(Debug)]
+pub struct Client {
+    program: OsString,
+    arguments: Vec<OsString>,
+}
+
+/// Returns the clients that are installed.
+///
+/// Where some are not, that is said in a line, and how to install them; with `CI` set it is a failure.
+#[must_use]
+pub fn official_clients(wanted_by: &str) -> Vec<Client> {
+    let node =
+        folder("clients/node_modules/svix").exists().then(|| ("node".into(), folder("clients/send.mjs")));
+    let python = folder("clients/.venv/bin/python");
+    let python = python.exists().then(|| (python.into_os_string(), folder("clients/send.py")));
+    let mut clients = Vec::new();
+    for (language, found, install) in [
+        ("Node", node, "npm ci --prefix tests/clients"),
+        (
+            "Python",
+            python,
+            "python3 -m venv tests/clients/.venv && tests/clients/.venv/bin/pip install -r tests/clients/requirements.txt",
+        ),
+    ] {
+        let Some((program, script)) = found else {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "the clients of {language} are not installed: {install}"
+            );
+            say_skipped(&format!("{wanted_by} needs those of {language}; install them with: {install}"));
+            continue;
+        };
+        for library in ["svix", "standardwebhooks"] {
+            let arguments = vec![script.clone().into(), "--library".into(), library.into()];
+            clients.push(Client { program: program.clone(), arguments });
+        }
+    }
+    clients
+}
+
+/// An example that is running, until it is dropped.
+#[derive(Debug)]
+pub struct Example {
+    process: Child,
+    url: String,
+}
+
+impl Example {
+    /// Starts a program with [`SECRET`] and waits until it says where it listens.
+    #[must_use]
+    pub fn start(program: &str) -> Self {
+        let mut process = Command::new(program)
+            .env(VARIABLES[0], SECRET)
+            .env("PORT", "0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the example starts");
+        let output = BufReader::new(process.stdout.take().expect("the output is piped"));
+        let mut lines = output.lines().map_while(Result::ok);
+        let line =
+            lines.find(|line| line.starts_with("listening on ")).expect("the example says where it listens");
+        // What it writes later must not block it.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, url: line.trim_start_matches("listening on ").to_owned() }
+    }
+
+    /// Lets a client make every kind of delivery.
+    pub fn check(&self, client: &Client) {
+        for (arguments, accepted) in CASES {
+            let output = Command::new(&client.program)
+                .args(&client.arguments)
+                .arg(&self.url)
+                .args(arguments)
+                .output()
+                .expect("the client starts");
+            let text = String::from_utf8_lossy(&output.stdout);
+            let expected = if accepted { "200" } else { "400" };
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                text.starts_with(expected),
+                "{client:?} {arguments:?} got {text} instead of {expected} {error}"
+            );
+        }
+    }
+
+    /// Starts a program without a secret and looks at what it says.
+    pub fn assert_names_missing_secret(program: &str) {
+        let output = VARIABLES
+            .iter()
+            .fold(&mut Command::new(program), |command, name| command.env_remove(name))
+            .output()
+            .expect("the example starts");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success());
+        assert!(text.starts_with("CLERK_WEBHOOK_SIGNING_SECRET is not set"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
