@@ -29,6 +29,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All outcomes.
+    pub const ALL: &'static [Self] = &[
+        Self::MissingHeader,
+        Self::Malformed,
+        Self::ExpiredTimestamp,
+        Self::InvalidSignature,
+        Self::NotAnEvent,
+        Self::BodyTooLarge,
+        Self::BodyTimeout,
+        Self::BodyFailed,
+    ];
+
     /// Returns the outcome in `snake_case`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

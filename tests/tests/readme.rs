@@ -1,0 +1,45 @@
+//! The tables of the README say what the code does. Its snippets are compiled as documentation tests.
+
+use clerk_webhook_core::{Answer, EventType, Outcome};
+use clerk_webhook_tests::folder;
+
+fn readme() -> String {
+    std::fs::read_to_string(folder("../README.md")).unwrap()
+}
+
+/// Replace the table between the marks by what this fails with, when the catalogue has changed.
+#[test]
+fn the_table_of_events_is_the_catalogue() {
+    let readme = readme();
+    let (_, rest) = readme.split_once("<!-- events -->\n\n").unwrap();
+    let (table, _) = rest.split_once("\n<!-- /events -->").unwrap();
+    let (_, table) = table.split_once("|---|---|---|\n").unwrap();
+    let rows: String = EventType::ALL
+        .iter()
+        .map(|event| {
+            let (payload, summary) = (event.payload_name().unwrap(), event.summary().unwrap());
+            format!("| `{event}` | `{payload}` | {summary} |\n")
+        })
+        .collect();
+    assert!(table == rows, "the table of events in README.md must be:\n{rows}");
+}
+
+#[test]
+fn the_table_of_answers_is_that_of_the_code() {
+    let readme = readme();
+    let (_, section) = readme.split_once("## Answers").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(rows.len(), Outcome::ALL.len());
+    for (row, outcome) in rows.iter().zip(Outcome::ALL) {
+        let start = format!("| `{outcome}` | {} | ", Answer::from(*outcome).status());
+        assert!(row.starts_with(&start), "{row} must start with {start}");
+    }
+}
+
+#[test]
+fn everything_that_the_readme_links_to_is_there() {
+    for link in readme().split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        assert!(link.starts_with("https://") || folder("..").join(link).exists(), "{link}");
+    }
+}
