@@ -81,10 +81,11 @@ impl SignedHeaders {
 #[cfg(feature = "http")]
 impl From<&SignedHeaders> for http::HeaderMap {
     fn from(signed: &SignedHeaders) -> Self {
-        let names = signed.family.headers().map(|header| header.as_header_name().clone());
-        let values = signed.to_pairs().map(|(_, value)| http::HeaderValue::try_from(value));
         // Ids, numbers and base64 are always legal values.
-        names.into_iter().zip(values).filter_map(|(name, value)| Some((name, value.ok()?))).collect()
+        let fields = signed.to_pairs().into_iter().filter_map(|(name, value)| {
+            Some((http::HeaderName::from_static(name), http::HeaderValue::try_from(value).ok()?))
+        });
+        fields.collect()
     }
 }
 

@@ -33,6 +33,12 @@ impl Timestamp {
         Self::from(SystemTime::now())
     }
 
+    /// Returns the seconds of the system clock, without the way through milliseconds.
+    pub(crate) fn now_in_secs() -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    }
+
     /// Creates a timestamp from milliseconds since the Unix epoch.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
@@ -79,10 +85,14 @@ impl Timestamp {
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
-        let saturated = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        // In 64 bits: a division of 128 bits takes longer than asking for the time.
+        let saturated = |duration: Duration| {
+            let millis = i64::try_from(duration.as_secs()).ok()?.checked_mul(1000);
+            millis?.checked_add(i64::from(duration.subsec_millis()))
+        };
         match time.duration_since(UNIX_EPOCH) {
-            Ok(since) => Self(saturated(since)),
-            Err(before) => Self(-saturated(before.duration())),
+            Ok(since) => Self(saturated(since).unwrap_or(i64::MAX)),
+            Err(before) => Self(-saturated(before.duration()).unwrap_or(i64::MAX)),
         }
     }
 }

@@ -5,11 +5,12 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::Mac as _;
+use memchr::memchr;
 use smallvec::SmallVec;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::error::{VerifyError, VerifyErrorKind};
-use crate::headers::{SignatureHeader, SignatureHeaders};
+use crate::headers::{HeaderFamily, SignatureHeaders};
 use crate::message_id::MessageId;
 use crate::secret::HmacSha256;
 use crate::timestamp::Timestamp;
@@ -25,6 +26,73 @@ const SIGNATURE_LENGTH: usize = 44;
 
 /// A MAC in four words: a comparison costs per element, and four cost a tenth of 32.
 type MacWords = [u64; 4];
+
+/// The well-formed signatures of a list.
+#[derive(Default)]
+pub(crate) struct Signatures(SmallVec<[MacWords; INLINE_SIGNATURES]>);
+
+impl Signatures {
+    /// Reads a list that is separated by blanks, and passes over what is for other readers.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a list without any: no body could match it.
+    fn read(&mut self, headers: &SignatureHeaders<'_>) -> Result<(), VerifyError> {
+        let mut rest = headers.signatures;
+        while let Some(end) = memchr(b' ', rest) {
+            let (token, following) = rest.split_at(end);
+            self.0.extend(parse_signature(token));
+            rest = following.get(1..).unwrap_or_default();
+        }
+        if let Some(signature) = parse_signature(rest) {
+            self.0.push(signature);
+        }
+        if self.0.is_empty() { Err(no_matching_signature(headers.family)) } else { Ok(()) }
+    }
+
+    /// Ends a MAC and tells whether it is one of the signatures.
+    ///
+    /// Every one is compared, so that the time does not tell which came near.
+    fn contain(&self, mac: HmacSha256) -> bool {
+        let expected = words(&mac.finalize().into_bytes().into());
+        let equal = self.0.iter().fold(Choice::from(0), |equal, signature| {
+            let difference =
+                signature.iter().zip(&expected).fold(0, |all, (left, right)| all | (left ^ right));
+            equal | difference.ct_eq(&0)
+        });
+        equal.into()
+    }
+}
+
+/// Verifies a body that is there as a whole.
+///
+/// It is what a [`Verification`] does with one frame, but nothing has to be kept for later, and the states of
+/// the hash are not moved: that would take as long as everything else that is not hashing.
+pub(crate) fn verify_whole(
+    headers: &SignatureHeaders<'_>,
+    secrets: &[HmacSha256],
+    body: &[u8],
+) -> Result<Verified, VerifyError> {
+    let id = headers.message_id()?;
+    let mut signatures = Signatures::default();
+    signatures.read(headers)?;
+    let mut matched = None;
+    for (index, keyed) in secrets.iter().enumerate() {
+        let mut mac = keyed.clone();
+        headers.begin_mac(&mut mac);
+        mac.update(body);
+        if signatures.contain(mac) && matched.is_none() {
+            matched = Some(index);
+        }
+    }
+    let secret_index = matched.ok_or_else(|| no_matching_signature(headers.family))?;
+    Ok(Verified { id, attempted_at: Timestamp::from_secs(headers.seconds), secret_index })
+}
+
+fn no_matching_signature(family: HeaderFamily) -> VerifyError {
+    let [_, _, signature_header] = family.headers();
+    VerifyError::of_header(VerifyErrorKind::NoMatchingSignature, signature_header)
+}
 
 /// A delivery whose headers were accepted and whose body is being hashed.
 ///
@@ -42,36 +110,23 @@ type MacWords = [u64; 4];
 /// ```
 #[must_use = "a delivery is verified by `finish`"]
 pub struct Verification {
-    verified: Verified,
-    signature_header: SignatureHeader,
-    signatures: SmallVec<[MacWords; INLINE_SIGNATURES]>,
+    id: MessageId,
+    attempted_at: Timestamp,
+    family: HeaderFamily,
+    signatures: Signatures,
     /// One per secret, fed with everything that has arrived.
     macs: SmallVec<[HmacSha256; INLINE_SECRETS]>,
 }
 
 impl Verification {
-    pub(crate) fn begin(headers: &SignatureHeaders<'_>, keyed: &[HmacSha256]) -> Result<Self, VerifyError> {
-        let id = MessageId::from_header(headers.id)
-            .map_err(|_| VerifyError::of_header(VerifyErrorKind::InvalidHeader, headers.id_header))?;
-        let signatures: SmallVec<_> =
-            headers.signatures.split(|byte| *byte == b' ').filter_map(parse_signature).collect();
-        let signature_header = headers.signature_header;
-        if signatures.is_empty() {
-            return Err(VerifyError::of_header(VerifyErrorKind::NoMatchingSignature, signature_header));
-        }
-        let macs = keyed
-            .iter()
-            .map(|keyed| {
-                let mut mac = keyed.clone();
-                mac.update(headers.id);
-                mac.update(b".");
-                mac.update(headers.timestamp);
-                mac.update(b".");
-                mac
-            })
-            .collect();
-        let verified = Verified { id, attempted_at: Timestamp::from_secs(headers.seconds), secret_index: 0 };
-        Ok(Self { verified, signature_header, signatures, macs })
+    pub(crate) fn begin(headers: &SignatureHeaders<'_>, secrets: &[HmacSha256]) -> Result<Self, VerifyError> {
+        let id = headers.message_id()?;
+        let mut signatures = Signatures::default();
+        signatures.read(headers)?;
+        let attempted_at = Timestamp::from_secs(headers.seconds);
+        let mut macs = SmallVec::from(secrets);
+        macs.iter_mut().for_each(|mac| headers.begin_mac(mac));
+        Ok(Self { id, attempted_at, family: headers.family, signatures, macs })
     }
 
     /// Takes the next bytes of the body.
@@ -87,27 +142,20 @@ impl Verification {
     ///
     /// Refuses the delivery when no signature matches any secret.
     pub fn finish(self) -> Result<Verified, VerifyError> {
-        let Self { mut verified, signature_header, signatures, macs } = self;
         let mut matched = None;
-        for (index, mac) in macs.into_iter().enumerate() {
-            let expected = words(&mac.finalize().into_bytes().into());
-            // Every signature is compared, so that the time does not tell which one came near.
-            let equal = signatures
-                .iter()
-                .fold(Choice::from(0), |equal, signature| equal | signature.ct_eq(&expected));
-            if bool::from(equal) && matched.is_none() {
+        for (index, mac) in self.macs.into_iter().enumerate() {
+            if self.signatures.contain(mac) && matched.is_none() {
                 matched = Some(index);
             }
         }
-        verified.secret_index = matched
-            .ok_or_else(|| VerifyError::of_header(VerifyErrorKind::NoMatchingSignature, signature_header))?;
-        Ok(verified)
+        let secret_index = matched.ok_or_else(|| no_matching_signature(self.family))?;
+        Ok(Verified { id: self.id, attempted_at: self.attempted_at, secret_index })
     }
 }
 
 impl fmt::Debug for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verification").field("message_id", &self.verified.id).finish_non_exhaustive()
+        f.debug_struct("Verification").field("message_id", &self.id).finish_non_exhaustive()
     }
 }
 

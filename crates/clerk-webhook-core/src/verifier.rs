@@ -13,7 +13,7 @@ use crate::event::{DecodeHints, Event};
 use crate::headers::{HeaderFamily, HeaderLookup, SignatureHeaders};
 use crate::secret::{HmacSha256, SecretError, SecretErrorKind, SigningSecret};
 use crate::timestamp::Timestamp;
-use crate::verification::{Verification, Verified};
+use crate::verification::{Verification, Verified, verify_whole};
 
 /// How far the clocks of sender and receiver may be apart, in seconds: what every Svix library allows.
 const TOLERANCE_SECONDS: u64 = 300;
@@ -100,9 +100,7 @@ impl Verifier {
     /// Refuses a delivery whose headers are incomplete, repeated, malformed or out of date, or which carries
     /// no signature that could match, whatever its body may be.
     pub fn begin<H: HeaderLookup + ?Sized>(&self, headers: &H) -> Result<Verification, VerifyError> {
-        let headers = SignatureHeaders::read(headers, self.inner.families)?;
-        self.check_age(&headers)?;
-        Verification::begin(&headers, &self.inner.secrets.load().0)
+        Verification::begin(&self.accept(headers)?, &self.inner.secrets.load().0)
     }
 
     /// Verifies a delivery whose body is there as a whole.
@@ -115,9 +113,7 @@ impl Verifier {
         headers: &H,
         body: &[u8],
     ) -> Result<Verified, VerifyError> {
-        let mut verification = self.begin(headers)?;
-        verification.update(body);
-        verification.finish()
+        verify_whole(&self.accept(headers)?, &self.inner.secrets.load().0, body)
     }
 
     /// Verifies a delivery whose body is there as a whole and reads its event.
@@ -163,11 +159,21 @@ impl Verifier {
         self.inner.body_limit
     }
 
+    /// Reads the headers and looks at the time.
+    fn accept<'h, H: HeaderLookup + ?Sized>(
+        &self,
+        headers: &'h H,
+    ) -> Result<SignatureHeaders<'h>, VerifyError> {
+        let headers = SignatureHeaders::read(headers, self.inner.families)?;
+        self.check_age(&headers)?;
+        Ok(headers)
+    }
+
     /// Compares whole seconds and includes both ends, as the sender's own libraries do.
     fn check_age(&self, headers: &SignatureHeaders<'_>) -> Result<(), VerifyError> {
         let Some(tolerance) = self.inner.tolerance else { return Ok(()) };
-        let now = self.inner.clock.as_ref().map_or_else(Timestamp::now, |clock| clock());
-        let skew = headers.seconds.saturating_sub(now.as_secs());
+        let now = self.inner.clock.as_ref().map_or_else(Timestamp::now_in_secs, |clock| clock().as_secs());
+        let skew = headers.seconds.saturating_sub(now);
         let kind = if skew > 0 && skew.unsigned_abs() > tolerance.future {
             VerifyErrorKind::TimestampTooNew
         } else if skew < 0 && skew.unsigned_abs() > tolerance.past {
@@ -175,7 +181,8 @@ impl Verifier {
         } else {
             return Ok(());
         };
-        Err(VerifyError::of_skew(kind, headers.timestamp_header, skew))
+        let [_, timestamp_header, _] = headers.family.headers();
+        Err(VerifyError::of_skew(kind, timestamp_header, skew))
     }
 }
 

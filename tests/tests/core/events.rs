@@ -40,6 +40,16 @@ fn envelope_times_in_seconds_are_understood() {
 }
 
 #[test]
+fn an_instance_that_is_not_a_string_is_absent() {
+    for (instance, expected) in
+        [("\"ins\\u005f1\"", Some("ins_1")), ("7", None), ("null", None), ("{}", None)]
+    {
+        let body = format!(r#"{{"data":{{}},"instance_id":{instance},"type":"x"}}"#);
+        assert_eq!(event(body).instance_id(), expected, "{instance}");
+    }
+}
+
+#[test]
 fn the_order_of_keys_and_spacing_do_not_matter() {
     for body in [
         r#"{"type":"user.created","data":{"id":"user_1"}}"#,

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::EventError;
 use super::catalogue::{EventData, EventType, TypedData};
-use super::envelope::Envelope;
+use super::envelope::{Envelope, HttpRequest};
 use super::unrecognized::Unrecognized;
 use crate::timestamp::Timestamp;
 
@@ -45,7 +45,7 @@ impl DecodeHints {
 pub(super) struct Content {
     pub(super) event_type: EventType,
     pub(super) occurred_at: Option<Timestamp>,
-    pub(super) instance_id: Option<Box<str>>,
+    instance_id: Option<Range<usize>>,
     attributes: Option<Range<usize>>,
     data: OnceLock<Box<EventData>>,
     /// Known from the start, unless the data was decoded in the first pass; `None` where there is no data.
@@ -68,12 +68,17 @@ impl Content {
             }
         };
         let Envelope { event_type, occurred_at, instance_id, attributes, .. } = envelope;
-        let attributes = attributes.map(|raw| range_of(raw, body));
+        let [instance_id, attributes] = [instance_id, attributes].map(|raw| Some(range_of(raw?, body)));
         Ok(Self { event_type, occurred_at, instance_id, attributes, data, raw_data, hints })
     }
 
-    pub(super) fn attributes_in<'a>(&self, body: &'a str) -> Option<&'a str> {
-        body.get(self.attributes.clone()?)
+    /// Reads the id of the instance; anything but a string is taken for absent.
+    pub(super) fn instance_id(&self, body: &str) -> Option<Box<str>> {
+        serde_json::from_str(body.get(self.instance_id.clone()?)?).ok()
+    }
+
+    pub(super) fn http_request(&self, body: &str) -> Option<HttpRequest> {
+        HttpRequest::from_attributes(body.get(self.attributes.clone()?)?)
     }
 
     /// Returns the text of the data, `null` where there is none.
@@ -90,22 +95,21 @@ impl Content {
         })
     }
 
-    pub(super) fn into_data(self, body: &str) -> EventData {
+    pub(super) fn into_data(mut self, body: &str) -> EventData {
         self.data(body);
-        match self.data.into_inner() {
-            Some(data) => *data,
-            None => decode(&self.event_type, body),
-        }
+        self.data.take().map_or_else(|| decode(&self.event_type, self.raw_data(body)), |data| *data)
     }
 }
 
-fn decode(event_type: &EventType, raw: &str) -> EventData {
-    let raw: &RawValue = serde_json::from_str(raw).unwrap_or(RawValue::NULL);
+fn decode(event_type: &EventType, json: &str) -> EventData {
+    // Data that cannot be read as its type is read once more as raw JSON; the usual case pays one pass.
+    let raw = || serde_json::from_str(json).unwrap_or(RawValue::NULL);
     if !event_type.is_known() {
-        return EventData::Unrecognized(Unrecognized::unknown_type(event_type.clone(), raw));
+        return EventData::Unrecognized(Unrecognized::unknown_type(event_type.clone(), raw()));
     }
-    TypedData(event_type).deserialize(raw).unwrap_or_else(|error| {
-        EventData::Unrecognized(Unrecognized::undecodable(event_type.clone(), raw, &error))
+    let decoded = TypedData(event_type).deserialize(&mut serde_json::Deserializer::from_str(json));
+    decoded.unwrap_or_else(|error| {
+        EventData::Unrecognized(Unrecognized::undecodable(event_type.clone(), raw(), &error))
     })
 }
 

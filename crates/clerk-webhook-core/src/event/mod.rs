@@ -61,6 +61,7 @@ struct Inner {
     secret_index: Option<usize>,
     body: Bytes,
     content: Content,
+    instance_id: OnceLock<Option<Box<str>>>,
     http_request: OnceLock<Option<HttpRequest>>,
 }
 
@@ -96,8 +97,8 @@ impl Event {
         // Looking at the encoding once lets serde_json skip it for every string.
         let text = str::from_utf8(&body).map_err(|_| EventError { kind: EventErrorKind::InvalidJson })?;
         let content = Content::read(text, hints)?;
-        let http_request = OnceLock::new();
-        Ok(Self(Arc::new(Inner { id, attempted_at, secret_index, body, content, http_request })))
+        let (instance_id, http_request) = (OnceLock::new(), OnceLock::new());
+        Ok(Self(Arc::new(Inner { id, attempted_at, secret_index, body, content, instance_id, http_request })))
     }
 
     /// Returns the identity of the message, the key to recognise duplicates by.
@@ -135,14 +136,13 @@ impl Event {
     /// Returns the id of the Clerk instance that the event comes from (`ins_…`).
     #[must_use]
     pub fn instance_id(&self) -> Option<&str> {
-        self.0.content.instance_id.as_deref()
+        self.0.instance_id.get_or_init(|| self.0.content.instance_id(self.text())).as_deref()
     }
 
     /// Returns the request that caused the event, where the envelope describes one.
     #[must_use]
     pub fn http_request(&self) -> Option<&HttpRequest> {
-        let read = || HttpRequest::from_attributes(self.0.content.attributes_in(self.text())?);
-        self.0.http_request.get_or_init(read).as_ref()
+        self.0.http_request.get_or_init(|| self.0.content.http_request(self.text())).as_ref()
     }
 
     /// Returns the data, decoded by the first one who asks.

@@ -76,12 +76,13 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        // The service that was polled ready is the one to call, and a clone takes its place. On a refusal it is
+        // dropped, so that what it has reserved is free for others.
+        let clone = self.inner.clone();
+        let ready = mem::replace(&mut self.inner, clone);
         match self.begin(&request) {
-            Err(refusal) => ResponseFuture::refused(&self.refusal, refusal),
+            Err(error) => ResponseFuture::refused(&self.refusal, error),
             Ok(delivery) => {
-                // Only the service that was polled ready may be called, later, so a clone takes its place.
-                let clone = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, clone);
                 ResponseFuture::reading(request, delivery, ready, self.refusal.clone(), self.timeout.start())
             }
         }

@@ -1,0 +1,306 @@
+//! What is allocated on the way of a delivery: nothing up to the verdict, and every piece after it has a
+//! reason that is written here.
+//!
+//! The counts are exact on purpose. Whoever changes one has found out why, and says so here.
+//! The allocator that counts takes a reallocation for a new allocation, a copy and a deallocation.
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use allocation_counter::measure;
+use axum::body::Body;
+use axum::extract::FromRequest as _;
+use bytes::Bytes;
+use clerk_webhook_axum::ClerkEvent;
+use clerk_webhook_core::{
+    HeaderFamily, HeaderLookup, SignedHeaders, SigningSecret, Timestamp, Verifier, VerifyErrorKind,
+};
+use clerk_webhook_tests::{OTHER_SECRET, SECRET, fixture, message_id, other_secret, secret, sign};
+use clerk_webhook_tower::VerifyWebhook;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::Full;
+use tower::Service;
+
+/// Runs it once to warm up, for arc-swap makes a note of every thread when that first reads the secrets, and
+/// then counts.
+fn count<T>(mut run: impl FnMut() -> T) -> u64 {
+    black_box(run());
+    measure(|| drop(black_box(run()))).count_total
+}
+
+/// The verifier that most have, and the one that is there while a secret is rotated.
+fn verifiers() -> [Verifier; 2] {
+    [
+        Verifier::new(SECRET).unwrap(),
+        Verifier::builder().secret(other_secret()).secret(secret()).build().unwrap(),
+    ]
+}
+
+/// As many signatures as Svix makes at most: with the current key and ten old ones. The last one matches.
+fn eleven_signatures(body: &[u8]) -> SignedHeaders {
+    let old: Vec<_> = (1..=10_u8).map(|key| SigningSecret::from_bytes(&[key; 24]).unwrap()).collect();
+    let signed = old[0].sign(&message_id(), Timestamp::now(), body);
+    let signed = old[1..].iter().fold(signed, |signed, old| signed.and_signed_with(old, body));
+    signed.and_signed_with(&secret(), body)
+}
+
+fn event_of(length: usize) -> Vec<u8> {
+    let mut body = br#"{"data":{},"type":"test"}"#.to_vec();
+    body.resize(length, b' ');
+    body
+}
+
+/// Looks a future up that is ready at once.
+fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it is not ready"),
+    }
+}
+
+#[test]
+fn the_allocator_counts() {
+    assert_eq!(count(|| Box::new(1_u64)), 1);
+    assert_eq!(count(|| ()), 0);
+}
+
+#[test]
+fn nothing_is_allocated_from_the_headers_to_the_verdict() {
+    for verifier in verifiers() {
+        for length in [300, 2 * 1024, 256 * 1024] {
+            let body = event_of(length);
+            for signed in [sign(&body), sign(&body).family(HeaderFamily::Webhook), eleven_signatures(&body)] {
+                let (pairs, map) = (signed.to_pairs(), HeaderMap::from(&signed));
+                assert_eq!(count(|| verifier.verify(&pairs, &body).unwrap()), 0, "{length} bytes");
+                assert_eq!(count(|| verifier.verify(&map, &body).unwrap()), 0, "{length} bytes");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_allocated_for_a_refusal() {
+    fn refuse<H: HeaderLookup>(verifier: &Verifier, headers: &H, expected: VerifyErrorKind) {
+        let allocations = count(|| {
+            assert_eq!(verifier.verify(headers, b"body").unwrap_err().kind(), expected);
+        });
+        assert_eq!(allocations, 0, "{expected:?}");
+    }
+
+    let now = Timestamp::now().as_secs();
+    let at =
+        |seconds| secret().sign(&message_id(), Timestamp::from_secs(seconds), b"body").to_pairs().to_vec();
+    let with = |index: usize, value: &str| {
+        let mut headers = at(now);
+        headers[index].1 = value.to_owned();
+        headers
+    };
+    let repeated = [at(now), at(now)].concat();
+    let foreign = SigningSecret::from_bytes(&[7; 24]).unwrap();
+    let foreign = foreign.sign(&message_id(), Timestamp::now(), b"body").to_pairs().to_vec();
+    let many = format!("v1,AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8={}", " v1,".repeat(1000));
+    for verifier in verifiers() {
+        for (headers, expected) in [
+            (vec![], VerifyErrorKind::MissingHeader),
+            (at(now)[..2].to_vec(), VerifyErrorKind::MissingHeader),
+            (with(2, " "), VerifyErrorKind::MissingHeader),
+            (repeated.clone(), VerifyErrorKind::DuplicateHeader),
+            (with(0, "a.b"), VerifyErrorKind::InvalidHeader),
+            (with(0, &"a".repeat(257)), VerifyErrorKind::InvalidHeader),
+            (with(2, &"v1,".repeat(10_000)), VerifyErrorKind::InvalidHeader),
+            (with(1, "soon"), VerifyErrorKind::InvalidTimestamp),
+            (at(now - 1000), VerifyErrorKind::TimestampTooOld),
+            (at(now + 1000), VerifyErrorKind::TimestampTooNew),
+            (with(2, "v1,"), VerifyErrorKind::NoMatchingSignature),
+            (with(2, &many), VerifyErrorKind::NoMatchingSignature),
+            (foreign.clone(), VerifyErrorKind::NoMatchingSignature),
+        ] {
+            refuse(&verifier, &headers, expected);
+            let map: HeaderMap = headers
+                .iter()
+                .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()))
+                .fold(HeaderMap::new(), |mut map, (name, value): (http::HeaderName, _)| {
+                    map.append(name, value);
+                    map
+                });
+            refuse(&verifier, &map, expected);
+        }
+    }
+}
+
+#[test]
+fn more_secrets_or_signatures_than_anybody_has_cost_one_allocation() {
+    let secrets = || [OTHER_SECRET, OTHER_SECRET, SECRET].map(|text| SigningSecret::parse(text).unwrap());
+    let three = Verifier::builder().secrets(secrets()).build().unwrap();
+    let headers = sign(b"body").to_pairs();
+    // One after the other needs no place for them, all of them at once over frames does.
+    assert_eq!(count(|| three.verify(&headers, b"body").unwrap()), 0);
+    assert_eq!(count(|| three.begin(&headers).unwrap()), 1);
+    let one = Verifier::new(SECRET).unwrap();
+    let twelve = eleven_signatures(b"body").and_signed_with(&secret(), b"body").to_pairs();
+    assert_eq!(count(|| one.verify(&twelve, b"body").unwrap()), 1);
+}
+
+#[test]
+fn nothing_is_allocated_while_frames_are_hashed() {
+    let body = event_of(256 * 1024);
+    for verifier in verifiers() {
+        for size in [1, 1000, 16 * 1024] {
+            let headers = HeaderMap::from(&eleven_signatures(&body));
+            let allocations = count(|| {
+                let mut verification = verifier.begin(&headers).unwrap();
+                body.chunks(size).for_each(|frame| verification.update(frame));
+                verification.finish().unwrap()
+            });
+            assert_eq!(allocations, 0, "frames of {size}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_allocated_for_a_length_that_is_only_claimed() {
+    let verifier = Verifier::builder().secret(secret()).body_limit(usize::MAX).build().unwrap();
+    let mut headers = HeaderMap::from(&sign(b""));
+    let near_the_limit = u64::MAX - 1;
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(near_the_limit));
+    let allocations = count(|| {
+        let delivery = verifier.begin_delivery(&headers).unwrap();
+        delivery.expect_length(near_the_limit).unwrap();
+        delivery.expect_content_length(&headers).unwrap();
+        assert!(delivery.limit(10).expect_content_length(&headers).is_err());
+    });
+    assert_eq!(allocations, 0);
+}
+
+#[test]
+fn an_event_costs_its_envelope() {
+    let verifier = Verifier::new(SECRET).unwrap();
+    let user = Bytes::from(fixture("user.created"));
+    let headers = HeaderMap::from(&sign(&user));
+    assert_eq!(count(|| verifier.receive(&headers, user.clone()).unwrap()), RECEIVE);
+    // The size of the data does not matter as long as nobody asks for it.
+    let large = Bytes::from([&user[..], &[b' '; 256 * 1024][..]].concat());
+    let headers = HeaderMap::from(&sign(&large));
+    assert_eq!(count(|| verifier.receive(&headers, large.clone()).unwrap()), RECEIVE);
+}
+
+/// The event, which all clones share, and the stack of serde_json, which notes how deep it is in what it skips.
+const RECEIVE: u64 = 2;
+
+/// A service that is always ready and answers without an allocation of its own.
+#[derive(Clone)]
+struct Empty;
+
+impl Service<Request<Full<Bytes>>> for Empty {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
+        drop(request);
+        ready(Ok(Response::default()))
+    }
+}
+
+/// What the map of a request's extensions costs: the map, its table, and the box round the event.
+const EXTENSION: u64 = 3;
+
+#[test]
+fn the_layer_adds_the_place_of_the_event_in_the_request() {
+    let body = Bytes::from(fixture("user.created"));
+    let headers = HeaderMap::from(&sign(&body));
+    let mut service = VerifyWebhook::new(Empty, Verifier::new(SECRET).unwrap());
+    let mut allocations = || {
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.headers_mut() = headers.clone();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Service::<Request<Full<Bytes>>>::poll_ready(&mut service, &mut cx).is_ready());
+        let mut status = None;
+        let info = measure(|| status = Some(now(service.call(request)).unwrap().status()));
+        assert_eq!(status.unwrap(), 200);
+        info.count_total
+    };
+    allocations();
+    assert_eq!(allocations(), RECEIVE + EXTENSION);
+}
+
+#[test]
+fn the_extractor_adds_nothing_but_axums_limit() {
+    let verifier = Verifier::new(SECRET).unwrap();
+    let body = Bytes::from(fixture("user.created"));
+    let headers = HeaderMap::from(&sign(&body));
+    let allocations = || {
+        let mut request = Request::new(Body::from(body.clone()));
+        *request.headers_mut() = headers.clone();
+        let mut event = None;
+        let info = measure(|| event = Some(now(ClerkEvent::from_request(request, &verifier)).unwrap()));
+        assert_eq!(event.unwrap().raw_body(), &body);
+        info.count_total
+    };
+    allocations();
+    // The limit is a body round the body, and axum boxes it.
+    assert_eq!(allocations(), RECEIVE + 1);
+}
+
+/// How far the buffer of a body may run ahead of what has arrived.
+const GROWTH: i64 = 64 * 1024;
+
+/// Room for the verification and the event, which have nothing to do with the length of the body.
+const EVENT: i64 = 1024;
+
+#[test]
+fn memory_follows_what_arrives() {
+    for (length, size) in
+        [(2 * 1024 * 1024, 16 * 1024), (256 * 1024, 16 * 1024), (30_000, 29_999), (10_000, 1)]
+    {
+        let body = event_of(length);
+        let headers = HeaderMap::from(&sign(&body));
+        let verifier = Verifier::new(SECRET).unwrap();
+        let mut delivery = verifier.begin_delivery(&headers).unwrap();
+        let (mut held, mut arrived) = (0, 0);
+        for frame in body.chunks(size) {
+            held += measure(|| delivery.push(frame).unwrap()).bytes_current;
+            arrived += i64::try_from(frame.len()).unwrap();
+            assert!(held <= arrived + GROWTH, "{held} for {arrived} bytes in frames of {size}");
+        }
+        let mut event = None;
+        held += measure(|| event = Some(delivery.finish().unwrap())).bytes_current;
+        assert_eq!(event.unwrap().raw_body(), &body);
+        assert!(held <= arrived + GROWTH + EVENT, "{held} for {arrived} bytes in frames of {size}");
+    }
+}
+
+#[test]
+fn two_mebibytes_in_frames_cost_thirty_allocations() {
+    const LENGTH: usize = 2 * 1024 * 1024;
+    let body = event_of(LENGTH);
+    let headers = HeaderMap::from(&sign(&body));
+    let verifier = Verifier::new(SECRET).unwrap();
+    let receive = || {
+        let mut delivery = verifier.begin_delivery(&headers).unwrap();
+        for frame in body.chunks(16 * 1024) {
+            delivery.push(frame).unwrap();
+        }
+        delivery.finish().unwrap()
+    };
+    drop(receive());
+    let mut event = None;
+    let info = measure(|| event = Some(receive()));
+    assert_eq!(event.unwrap().raw_body(), &body);
+    // The first frame, which a server would not copy; the buffer, which grows 26 times by 64 KiB and a frame;
+    // the event; and its type, which is unknown and noted twice.
+    assert_eq!(info.count_total, 30);
+    // At worst the buffer is moved to a new place and is there twice for that long; an allocator that grows
+    // it in its place needs half of this.
+    let most = 2 * LENGTH as u64 + GROWTH as u64;
+    assert!(info.bytes_max <= most, "{} bytes", info.bytes_max);
+    assert!(info.bytes_current <= LENGTH as i64 + EVENT, "{} bytes", info.bytes_current);
+}

@@ -1,0 +1,13 @@
+//! What the Tower layer and the Axum extractor do with HTTP requests.
+
+mod answers;
+mod bodies;
+mod extractor;
+mod limits;
+mod methods;
+mod opaque;
+mod placement;
+mod properties;
+mod readiness;
+mod sockets;
+mod support;

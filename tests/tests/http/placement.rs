@@ -1,0 +1,57 @@
+//! Where the layer stands among others, as the README says.
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::post;
+use bytes::Bytes;
+use clerk_webhook_tower::VerifyWebhookLayer;
+use http::header::CONTENT_ENCODING;
+use http::{HeaderValue, Request, Response, StatusCode};
+use tower::ServiceExt as _;
+use tower_http::csrf::CsrfLayer;
+use tower_http::decompression::RequestDecompressionLayer;
+
+use crate::support::{BODY, PATH, collect, delivery, verifier, whole};
+
+/// `{"data":{},"type":"test"}`, compressed.
+const GZIP: &[u8] =
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xabVJI,IT\xb2\xaa\xae\xd5Q*\xa9,HU\xb2R*I-.Q\xaa\
+    \x05\x00\xcb\xa0\n\xfb\x19\x00\x00\x00";
+
+fn verified_route() -> Router {
+    Router::new().route(PATH, post(async |body: Bytes| body).layer(VerifyWebhookLayer::new(verifier())))
+}
+
+async fn send(app: Router, request: Request<Body>) -> Response<Bytes> {
+    collect(app.oneshot(request).await.unwrap()).await
+}
+
+#[tokio::test]
+async fn csrf_protection_in_front_lets_deliveries_pass() {
+    let app = verified_route().layer(CsrfLayer::new());
+    assert_eq!(send(app.clone(), whole(BODY)).await.status(), StatusCode::OK);
+
+    // It does its work for browsers all the same.
+    let mut from_a_page = whole(BODY);
+    from_a_page.headers_mut().insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
+    assert_eq!(send(app, from_a_page).await.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn decompression_in_front_makes_the_signature_of_a_compressed_body_wrong() {
+    let compressed = || {
+        let mut request = delivery(GZIP, Body::from(GZIP));
+        request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        request
+    };
+    let in_front = verified_route().layer(RequestDecompressionLayer::new());
+    let answer = send(in_front.clone(), compressed()).await;
+    assert_eq!(answer.body(), r#"{"title":"Bad Request","status":400}"#);
+
+    // What Clerk sends is not compressed, and passes.
+    assert_eq!(send(in_front, whole(BODY)).await.status(), StatusCode::OK);
+
+    // Over the bytes of the wire the signature is right; what they hold is not an event.
+    let answer = send(verified_route(), compressed()).await;
+    assert_eq!(answer.body(), r#"{"outcome":"not_an_event"}"#);
+}

@@ -1,0 +1,275 @@
+//! The inner service that was polled ready is the one that is called.
+//!
+//! A layer that calls a fresh clone panics over `ConcurrencyLimit`, and over `Buffer` and `LoadShed` it takes
+//! what it has not reserved.
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use clerk_webhook_tower::VerifyWebhook;
+use http::{Request, Response};
+use http_body_util::Full;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tower::buffer::Buffer;
+use tower::limit::ConcurrencyLimit;
+use tower::load_shed::LoadShed;
+use tower::load_shed::error::Overloaded;
+use tower::{Service, ServiceExt as _, service_fn};
+
+use super::support::{BODY, BoxError, Step, Steps, delivery, framed, verifier, whole};
+
+type Inner = Request<Full<Bytes>>;
+type Answer = Response<Full<Bytes>>;
+
+/// A service that must be polled ready before each call, itself and not one of its clones.
+#[derive(Default)]
+struct Strict {
+    ready: bool,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Clone for Strict {
+    fn clone(&self) -> Self {
+        Self { ready: false, calls: Arc::clone(&self.calls) }
+    }
+}
+
+impl Service<Inner> for Strict {
+    type Response = Answer;
+    type Error = Infallible;
+    type Future = Ready<Result<Answer, Infallible>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _request: Inner) -> Self::Future {
+        assert!(self.ready, "called without having been polled ready");
+        self.ready = false;
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        ready(Ok(Answer::default()))
+    }
+}
+
+/// A service that counts how many of its calls are under way at once, and lets the others run in between.
+fn crowded(
+    most: &Arc<AtomicUsize>,
+) -> impl Service<Inner, Response = Answer, Error = Infallible, Future: Send> + Clone + Send + use<> {
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::clone(most));
+    service_fn(move |_: Inner| {
+        let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+        async move {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            now.fetch_sub(1, Ordering::SeqCst);
+            Ok(Answer::default())
+        }
+    })
+}
+
+/// A delivery that is not there at once, so that the inner service is called later than the outer one.
+fn slow() -> Request<Body> {
+    let (head, tail) = BODY.split_at(20);
+    let steps =
+        [Step::Pending, Step::Data(head.into()), Step::Pending, Step::Data(tail.into()), Step::Pending];
+    delivery(BODY.as_bytes(), Body::new(Steps::new(steps)))
+}
+
+/// Refused by its headers, before the body is read.
+fn unsigned() -> Request<Body> {
+    Request::new(Body::from(BODY))
+}
+
+/// Refused by its signature, after the body was read.
+fn forged() -> Request<Body> {
+    delivery(b"another body", Body::from(BODY))
+}
+
+/// Waits until the service can take a request.
+async fn polled_ready<S: Service<Request<Body>>>(service: &mut S) -> Result<&mut S, S::Error> {
+    service.ready().await
+}
+
+/// Waits for a service; with the clock paused, one that would wait for ever fails at once.
+async fn send<S>(service: &mut S, request: Request<Body>) -> http::StatusCode
+where
+    S: Service<Request<Body>, Response: Status, Error: Into<BoxError>>,
+{
+    let response =
+        async { polled_ready(service).await.map_err(Into::into)?.call(request).await.map_err(Into::into) };
+    let response: Result<_, BoxError> = timeout(Duration::from_secs(60), response).await.expect("it hangs");
+    response.unwrap().status()
+}
+
+trait Status {
+    fn status(&self) -> http::StatusCode;
+}
+
+impl<B> Status for Response<B> {
+    fn status(&self) -> http::StatusCode {
+        Response::status(self)
+    }
+}
+
+#[tokio::test]
+async fn the_service_that_was_polled_ready_is_called_and_no_clone_of_it() {
+    let strict = Strict::default();
+    let calls = Arc::clone(&strict.calls);
+    let mut service = VerifyWebhook::new(strict, verifier());
+    for request in
+        [whole(BODY), framed(BODY.as_bytes(), 1), slow(), unsigned(), whole(BODY), forged(), slow()]
+    {
+        polled_ready(&mut service).await.unwrap().call(request).await.unwrap();
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 5);
+}
+
+#[tokio::test]
+async fn calls_that_overlap_each_keep_the_service_that_was_ready_for_them() {
+    let strict = Strict::default();
+    let calls = Arc::clone(&strict.calls);
+    let mut service = VerifyWebhook::new(strict, verifier());
+    let mut futures = JoinSet::new();
+    for _ in 0..20 {
+        futures.spawn(polled_ready(&mut service).await.unwrap().call(slow()));
+    }
+    assert!(futures.join_all().await.into_iter().all(|response| response.unwrap().status() == 200));
+    assert_eq!(calls.load(Ordering::Relaxed), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn works_over_a_concurrency_limit() {
+    let most = Arc::default();
+    let mut service = VerifyWebhook::new(ConcurrencyLimit::new(crowded(&most), 1), verifier());
+    for _ in 0..5 {
+        assert_eq!(send(&mut service, slow()).await, 200);
+    }
+    let mut requests = JoinSet::new();
+    for _ in 0..20 {
+        let mut service = service.clone();
+        requests.spawn(async move { send(&mut service, slow()).await });
+    }
+    // The original has reserved nothing while it is idle, or the clones would wait for ever.
+    assert_eq!(requests.join_all().await, [200; 20]);
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn works_over_a_buffer() {
+    let most = Arc::default();
+    let buffer = Buffer::new(ConcurrencyLimit::new(crowded(&most), 1), 1);
+    let mut service = VerifyWebhook::new(buffer, verifier());
+    for request in [slow(), unsigned(), forged(), slow()] {
+        send(&mut service, request).await;
+    }
+    let mut requests = JoinSet::new();
+    for _ in 0..20 {
+        let mut service = service.clone();
+        requests.spawn(async move { send(&mut service, slow()).await });
+    }
+    assert_eq!(requests.join_all().await, [200; 20]);
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn works_over_load_shed() {
+    let inner = ConcurrencyLimit::new(crowded(&Arc::default()), 1);
+    let mut service = VerifyWebhook::new(LoadShed::new(inner), verifier());
+    for _ in 0..5 {
+        assert_eq!(send(&mut service, slow()).await, 200);
+    }
+
+    // Whoever comes while the one place is taken is shed, and nobody else.
+    let mut second = service.clone();
+    let first = polled_ready(&mut service).await.unwrap().call(slow());
+    let shed = polled_ready(&mut second).await.unwrap().call(slow()).await.unwrap_err();
+    assert!(shed.is::<Overloaded>(), "{shed}");
+    assert_eq!(first.await.unwrap().status(), 200);
+    assert_eq!(send(&mut second, slow()).await, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_keeps_no_place() {
+    let mut service = VerifyWebhook::new(ConcurrencyLimit::new(crowded(&Arc::default()), 1), verifier());
+    for refused in [unsigned, forged] {
+        for _ in 0..3 {
+            assert_eq!(send(&mut service, refused()).await, 400);
+            assert_eq!(send(&mut service, whole(BODY)).await, 200);
+        }
+        // Servers call a clone for each request and drop it.
+        for _ in 0..3 {
+            assert_eq!(send(&mut service.clone(), refused()).await, 400);
+            assert_eq!(send(&mut service.clone(), whole(BODY)).await, 200);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_frees_the_place_at_once() {
+    for refused in [unsigned, forged] {
+        let mut service = VerifyWebhook::new(ConcurrencyLimit::new(crowded(&Arc::default()), 1), verifier());
+        let mut other = service.clone();
+        let refused = polled_ready(&mut service).await.unwrap().call(refused()).await.unwrap();
+        assert_eq!(refused.status(), 400);
+        // The response is still there, and so is the service.
+        assert_eq!(send(&mut other, whole(BODY)).await, 200);
+        drop((refused, service));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_dropped_while_it_is_read_frees_its_place() {
+    let mut service = VerifyWebhook::new(ConcurrencyLimit::new(crowded(&Arc::default()), 1), verifier());
+    let mut other = service.clone();
+    let body = Body::new(Steps::new([Step::Data("{".into()), Step::Stalled]));
+    {
+        let mut stalled =
+            pin!(polled_ready(&mut service).await.unwrap().call(delivery(BODY.as_bytes(), body)));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(stalled.as_mut().poll(&mut cx).is_pending());
+        assert!(pin!(polled_ready(&mut other)).poll(&mut cx).is_pending(), "the place is taken");
+    }
+    assert_eq!(send(&mut other, whole(BODY)).await, 200);
+}
+
+#[tokio::test]
+async fn an_error_of_the_inner_service_passes_through() {
+    let failing = service_fn(|_: Inner| ready(Err::<Answer, BoxError>("the database is down".into())));
+    let mut service = VerifyWebhook::new(failing, verifier());
+    let error = polled_ready(&mut service).await.unwrap().call(whole(BODY)).await.unwrap_err();
+    assert_eq!(error.to_string(), "the database is down");
+    assert_eq!(polled_ready(&mut service).await.unwrap().call(forged()).await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn an_error_of_becoming_ready_passes_through() {
+    #[derive(Clone)]
+    struct Closed;
+
+    impl Service<Inner> for Closed {
+        type Response = Answer;
+        type Error = &'static str;
+        type Future = Ready<Result<Answer, &'static str>>;
+
+        fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
+            Poll::Ready(Err("closed"))
+        }
+
+        fn call(&mut self, _request: Inner) -> Self::Future {
+            panic!("called although it is not ready");
+        }
+    }
+
+    let mut service = VerifyWebhook::new(Closed, verifier());
+    let error = polled_ready(&mut service).await.map(drop).unwrap_err();
+    assert_eq!(error, "closed");
+}
