@@ -101,11 +101,14 @@ macro_rules! catalogue {
         pub(super) struct TypedData<'t>(pub(super) &'t EventType);
 
         impl<'de> DeserializeSeed<'de> for TypedData<'_> {
-            type Value = EventData;
+            type Value = Box<EventData>;
 
-            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<EventData, D::Error> {
+            // Boxed here, because every step that hands it on would move a kilobyte.
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Box<EventData>, D::Error> {
                 match self.0 {
-                    $( EventType::$variant => $payload::deserialize(deserializer).map(EventData::$variant), )+
+                    $( EventType::$variant => {
+                        $payload::deserialize(deserializer).map(|payload| Box::new(EventData::$variant(payload)))
+                    } )+
                     EventType::Other(_) => Err(serde::de::Error::custom("an unknown event type")),
                 }
             }

@@ -58,7 +58,7 @@ impl Content {
         let (mut data, mut raw_data) = (OnceLock::new(), OnceLock::new());
         let envelope = match Envelope::read_typed(body, |event_type| hints.is_wanted(event_type)) {
             Some(mut envelope) => {
-                data = envelope.data.take().map(Box::new).map_or_else(OnceLock::new, OnceLock::from);
+                data = envelope.data.take().map_or_else(OnceLock::new, OnceLock::from);
                 envelope.without_data()
             }
             None => {
@@ -91,26 +91,27 @@ impl Content {
     pub(super) fn data(&self, body: &str) -> &EventData {
         self.data.get_or_init(|| {
             self.hints.want(&self.event_type);
-            Box::new(decode(&self.event_type, self.raw_data(body)))
+            decode(&self.event_type, self.raw_data(body))
         })
     }
 
     pub(super) fn into_data(mut self, body: &str) -> EventData {
         self.data(body);
-        self.data.take().map_or_else(|| decode(&self.event_type, self.raw_data(body)), |data| *data)
+        *self.data.take().unwrap_or_else(|| decode(&self.event_type, self.raw_data(body)))
     }
 }
 
-fn decode(event_type: &EventType, json: &str) -> EventData {
+fn decode(event_type: &EventType, json: &str) -> Box<EventData> {
     // Data that cannot be read as its type is read once more as raw JSON; the usual case pays one pass.
-    let raw = || serde_json::from_str(json).unwrap_or(RawValue::NULL);
+    let unrecognized = |error: Option<serde_json::Error>| {
+        let raw = serde_json::from_str(json).unwrap_or(RawValue::NULL);
+        Box::new(EventData::Unrecognized(Unrecognized::new(event_type, raw, error.as_ref())))
+    };
     if !event_type.is_known() {
-        return EventData::Unrecognized(Unrecognized::unknown_type(event_type.clone(), raw()));
+        return unrecognized(None);
     }
     let decoded = TypedData(event_type).deserialize(&mut serde_json::Deserializer::from_str(json));
-    decoded.unwrap_or_else(|error| {
-        EventData::Unrecognized(Unrecognized::undecodable(event_type.clone(), raw(), &error))
-    })
+    decoded.unwrap_or_else(|error| unrecognized(Some(error)))
 }
 
 /// Returns the place of a part in the text that it was read from.

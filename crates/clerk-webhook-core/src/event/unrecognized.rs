@@ -16,14 +16,13 @@ pub struct Unrecognized {
 }
 
 impl Unrecognized {
-    pub(super) fn unknown_type(event_type: EventType, raw: &RawValue) -> Self {
-        Self { event_type, reason: UnrecognizedReason::UnknownType, raw: raw.to_owned() }
-    }
-
-    /// Reads the data once more, now with an eye on where it fails.
-    pub(super) fn undecodable(event_type: EventType, raw: &RawValue, error: &serde_json::Error) -> Self {
-        let reason = UnrecognizedReason::Undecodable(DecodeError::of(&event_type, raw, error));
-        Self { event_type, reason, raw: raw.to_owned() }
+    /// Keeps data that was not decoded: with an error, or because its type is unknown.
+    pub(super) fn new(event_type: &EventType, raw: &RawValue, error: Option<&serde_json::Error>) -> Self {
+        let reason = match error {
+            Some(error) => UnrecognizedReason::Undecodable(DecodeError::of(event_type, raw, error)),
+            None => UnrecognizedReason::UnknownType,
+        };
+        Self { event_type: event_type.clone(), reason, raw: raw.to_owned() }
     }
 
     /// Returns the type that the event says it has.
@@ -99,6 +98,7 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
+    /// Reads the data once more, now with an eye on where it fails.
     fn of(event_type: &EventType, raw: &RawValue, error: &serde_json::Error) -> Self {
         let mut deserializer = serde_json::Deserializer::from_str(raw.get());
         let mut track = serde_path_to_error::Track::new();
