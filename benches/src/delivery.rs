@@ -1,0 +1,101 @@
+//! Signed deliveries as they come from Clerk.
+
+use bytes::Bytes;
+use clerk_webhook_core::{SigningSecret, Timestamp, Verifier, VerifierBuilder};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// A signing secret that signs nothing but benchmarks.
+pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+
+/// The body of a real `user.created`, 1.9 KB.
+const USER_CREATED: &[u8] = include_bytes!("../../tests/fixtures/events/user.created.json");
+
+/// A request without method and path.
+#[derive(Clone)]
+pub struct Delivery {
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Delivery {
+    /// Signs a body now.
+    #[must_use]
+    pub fn new(body: Bytes) -> Self {
+        Self::signed_ago(body, 0)
+    }
+
+    /// Signs a `user.created` now.
+    #[must_use]
+    pub fn user_created() -> Self {
+        // On the heap and counted, as a server's buffers are.
+        Self::new(Bytes::copy_from_slice(USER_CREATED))
+    }
+
+    /// Signs a body as if some seconds had passed since.
+    #[must_use]
+    pub fn signed_ago(body: Bytes, seconds: i64) -> Self {
+        let id = "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa".parse().unwrap();
+        let signed_at = Timestamp::from_secs(Timestamp::now().as_secs() - seconds);
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("api.example.com"));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        headers.insert(USER_AGENT, HeaderValue::from_static("Svix-Webhooks/1.84.0 (sender-9YMgn)"));
+        headers.extend(HeaderMap::from(&secret().sign(&id, signed_at, &body)));
+        Self { headers, body }
+    }
+
+    /// Returns the delivery under the header names of the Standard Webhooks specification.
+    #[must_use]
+    pub fn with_standard_names(&self) -> Self {
+        let renamed = |(name, value): (&HeaderName, &HeaderValue)| {
+            (name.as_str().replace("svix-", "webhook-").parse().unwrap(), value.clone())
+        };
+        Self { headers: self.headers.iter().map(renamed).collect(), body: self.body.clone() }
+    }
+
+    /// Returns the delivery with further signatures in front of the one that matches.
+    #[must_use]
+    pub fn with_signatures_before(&self, token: &str, count: usize) -> Self {
+        let mut delivery = self.clone();
+        let good = self.headers.get("svix-signature").unwrap().to_str().unwrap();
+        delivery.set_signature(token.repeat(count) + good);
+        delivery
+    }
+
+    /// Replaces the signatures.
+    pub fn set_signature(&mut self, text: String) {
+        self.headers.insert("svix-signature", text.try_into().unwrap());
+    }
+}
+
+/// Returns a body of so many bytes that looks like JSON; nobody reads it as such.
+#[must_use]
+pub fn body_of(size: usize) -> Bytes {
+    USER_CREATED.iter().copied().cycle().take(size).collect()
+}
+
+/// Returns [`SECRET`] as a secret.
+#[must_use]
+pub fn secret() -> SigningSecret {
+    SigningSecret::parse(SECRET).unwrap()
+}
+
+/// Returns this project's verifier with the default settings.
+#[must_use]
+pub fn verifier() -> Verifier {
+    builder().secret(secret()).build().unwrap()
+}
+
+/// Returns this project's verifier before it has secrets.
+pub fn builder() -> VerifierBuilder {
+    Verifier::builder()
+}
+
+/// Returns the verifier of the crate svix.
+#[must_use]
+pub fn svix() -> svix::webhooks::Webhook {
+    svix::webhooks::Webhook::new(SECRET).unwrap()
+}
