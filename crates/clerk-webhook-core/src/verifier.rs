@@ -122,9 +122,11 @@ impl Verifier {
     ///
     /// As [`verify`](Self::verify), and when the body is larger than the limit or is not an event.
     pub fn receive<H: HeaderLookup + ?Sized>(&self, headers: &H, body: Bytes) -> Result<Event, ReceiveError> {
-        let mut delivery = self.begin_delivery(headers)?;
-        delivery.push(body)?;
-        delivery.finish()
+        if body.len() > self.inner.body_limit {
+            return Err(ReceiveError::body_too_large(self.inner.body_limit));
+        }
+        let verified = self.verify(headers, &body)?;
+        Ok(Event::from_verified(verified, body, Arc::clone(&self.inner.hints))?)
     }
 
     /// Begins to receive a delivery whose body arrives in frames.
