@@ -5,7 +5,7 @@
 //   --secret whsec_…       default: CLERK_WEBHOOK_SIGNING_SECRET
 //   --old-secret whsec_…   a second signature, as during a rotation
 //   --library NAME         svix (default) or standardwebhooks
-//   --family NAME          names of the headers: svix (default) or webhook
+//   --headers NAME         their names: svix (default) or webhook
 //   --age SECONDS          how long ago it was signed; negative for the future
 //   --tamper               change the body after it was signed
 //
@@ -20,7 +20,7 @@ const { values: options, positionals } = parseArgs({
     secret: { type: "string", default: process.env.CLERK_WEBHOOK_SIGNING_SECRET },
     "old-secret": { type: "string" },
     library: { type: "string", default: "svix" },
-    family: { type: "string", default: "svix" },
+    headers: { type: "string", default: "svix" },
     age: { type: "string", default: "0" },
     tamper: { type: "boolean", default: false },
   },
@@ -48,9 +48,9 @@ const answer = await fetch(url, {
   signal: AbortSignal.timeout(15_000),
   headers: {
     "content-type": "application/json",
-    [`${options.family}-id`]: id,
-    [`${options.family}-timestamp`]: String(seconds),
-    [`${options.family}-signature`]: signatures.join(" "),
+    [`${options.headers}-id`]: id,
+    [`${options.headers}-timestamp`]: String(seconds),
+    [`${options.headers}-signature`]: signatures.join(" "),
   },
 });
 console.log(`${answer.status} ${await answer.text()}`.trim());

@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--secret", default=os.environ.get("CLERK_WEBHOOK_SIGNING_SECRET"), help="whsec_…")
     parser.add_argument("--old-secret", help="a second signature, as during a rotation")
     parser.add_argument("--library", choices=["svix", "standardwebhooks"], default="svix")
-    parser.add_argument("--family", choices=["svix", "webhook"], default="svix", help="names of the headers")
+    parser.add_argument("--headers", choices=["svix", "webhook"], default="svix", help="names of the headers")
     parser.add_argument("--age", type=int, default=0, help="how many seconds ago it was signed")
     parser.add_argument("--tamper", action="store_true", help="change the body after it was signed")
     options = parser.parse_args()
@@ -43,9 +43,9 @@ def main() -> int:
 
     headers = {
         "content-type": "application/json",
-        f"{options.family}-id": message_id,
-        f"{options.family}-timestamp": str(seconds),
-        f"{options.family}-signature": " ".join(signatures),
+        f"{options.headers}-id": message_id,
+        f"{options.headers}-timestamp": str(seconds),
+        f"{options.headers}-signature": " ".join(signatures),
     }
     request = urllib.request.Request(options.url, data=bytes(body), headers=headers, method="POST")
     try:

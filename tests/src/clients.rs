@@ -13,7 +13,7 @@ const CASES: [(&[&str], bool); 9] = [
     (&["--secret", SECRET], true),
     (&["--secret", SECRET, "--old-secret", OTHER_SECRET], true),
     (&["--secret", OTHER_SECRET, "--old-secret", SECRET], true),
-    (&["--secret", SECRET, "--family", "webhook"], true),
+    (&["--secret", SECRET, "--headers", "webhook"], true),
     (&["--secret", SECRET, "--age=290"], true),
     (&["--secret", SECRET, "--tamper"], false),
     (&["--secret", SECRET, "--age=301"], false),

@@ -56,7 +56,7 @@ pub fn folder(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Returns a folder or file that lies beside the checkout on the project's own machines, and nowhere else.
+/// Returns a folder or file of material that is not part of the repository.
 ///
 /// It cannot be installed, so where it is not, the test is skipped with a line that says so.
 #[must_use]
@@ -65,7 +65,7 @@ pub fn beside_checkout(path: &str, wanted_by: &str) -> Option<PathBuf> {
     if found.exists() {
         return Some(found);
     }
-    say_skipped(&format!("{wanted_by} needs ../shared/{path}, which only the project's own machines have"));
+    say_skipped(&format!("{wanted_by} needs ../shared/{path}, which is not part of the repository"));
     None
 }
 

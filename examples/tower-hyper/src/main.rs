@@ -56,12 +56,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
             accepted = listener.accept() => accepted,
             () = &mut shutdown => break,
         };
-        let Ok((stream, _)) = accepted else { continue };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(100)).await; // out of file descriptors, perhaps
+            continue;
+        };
         let service = TowerToHyperService::new(routes.clone());
         let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
         tokio::spawn(connections.watch(connection));
     }
-    connections.shutdown().await;
+    tokio::time::timeout(Duration::from_secs(20), connections.shutdown()).await?;
     Ok(())
 }
 
@@ -69,10 +72,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn shutdown() {
     #[cfg(unix)]
     if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
+        tokio::select!(_ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {});
         return;
     }
     let _ = tokio::signal::ctrl_c().await;
