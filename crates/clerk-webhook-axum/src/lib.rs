@@ -66,6 +66,9 @@ mod extract;
 mod rejection;
 
 #[doc(no_inline)]
-pub use clerk_webhook_core::{Event, EventData, SecretError, Verifier, event};
+pub use clerk_webhook_core::{
+    Answer, Event, EventData, EventType, MessageId, Outcome, ReceiveError, ReceiveErrorKind, SecretError,
+    SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
+};
 pub use extract::ClerkEvent;
 pub use rejection::ClerkEventRejection;

@@ -39,5 +39,8 @@
 pub mod verify;
 
 #[doc(no_inline)]
-pub use clerk_webhook_core::{Event, EventData, SecretError, Verifier, event};
+pub use clerk_webhook_core::{
+    Answer, Event, EventData, EventType, MessageId, Outcome, ReceiveError, ReceiveErrorKind, SecretError,
+    SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
+};
 pub use verify::{VerifyWebhook, VerifyWebhookLayer};
