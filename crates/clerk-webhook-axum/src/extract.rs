@@ -73,9 +73,8 @@ async fn receive(request: Request, verifier: &Verifier) -> Result<Event, Receive
 async fn collect(mut body: Body, mut delivery: PendingDelivery) -> Result<PendingDelivery, ReceiveError> {
     while let Some(frame) = body.frame().await {
         // Trailers are not part of what was signed.
-        if let Ok(data) = frame.map_err(ReceiveError::of_body::<LengthLimitError>)?.into_data() {
-            delivery.push(data)?;
-        }
+        let data = frame.map_err(ReceiveError::of_body::<LengthLimitError>)?.into_data();
+        delivery.push(data.unwrap_or_default())?;
     }
     Ok(delivery)
 }

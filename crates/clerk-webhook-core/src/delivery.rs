@@ -14,6 +14,9 @@ use crate::verification::Verification;
 /// Doubling would hold up to three times the body while it is moved.
 const GROWTH: (usize, usize) = (4 * 1024, 64 * 1024);
 
+/// The most frames without data: no server passes on any, and a body that has nothing else would never end.
+const MAX_EMPTY_FRAMES: u32 = 1024;
+
 /// A delivery whose headers were accepted and whose body is still arriving.
 ///
 /// It hashes and collects the body in one go, so that every adapter treats frames and limits alike: a body of
@@ -38,6 +41,7 @@ const GROWTH: (usize, usize) = (4 * 1024, 64 * 1024);
 pub struct PendingDelivery {
     verification: Verification,
     body: Collected,
+    empty_frames: u32,
     limit: usize,
     hints: Arc<DecodeHints>,
 }
@@ -49,7 +53,7 @@ enum Collected {
 
 impl PendingDelivery {
     pub(crate) fn new(verification: Verification, limit: usize, hints: Arc<DecodeHints>) -> Self {
-        Self { verification, body: Collected::One(Bytes::new()), limit, hints }
+        Self { verification, body: Collected::One(Bytes::new()), empty_frames: 0, limit, hints }
     }
 
     /// Sets the most bytes that the body may have, instead of the verifier's limit.
@@ -88,8 +92,17 @@ impl PendingDelivery {
     ///
     /// # Errors
     ///
-    /// Refuses the frame with which the body becomes larger than the limit.
+    /// Refuses the frame with which the body becomes larger than the limit, and a body that goes on and on
+    /// without any data.
     pub fn push(&mut self, mut frame: impl Buf) -> Result<(), ReceiveError> {
+        if !frame.has_remaining() {
+            self.empty_frames += 1;
+            return if self.empty_frames > MAX_EMPTY_FRAMES {
+                Err(ReceiveError::body_endless())
+            } else {
+                Ok(())
+            };
+        }
         if frame.remaining() > self.limit - self.body.len().min(self.limit) {
             return Err(ReceiveError::body_too_large(self.limit));
         }

@@ -106,10 +106,15 @@ enum Cause {
     Event(EventError),
     BodyTooLarge { limit: Option<usize> },
     BodyTimeout,
-    BodyFailed(Arc<dyn Error + Send + Sync>),
+    BodyFailed(Option<Arc<dyn Error + Send + Sync>>),
 }
 
 impl ReceiveError {
+    /// Creates the error of a body that has frames without data and does not end.
+    pub(crate) fn body_endless() -> Self {
+        Self { cause: Cause::BodyFailed(None) }
+    }
+
     /// Creates the error of a body with more than `limit` bytes.
     #[must_use]
     pub fn body_too_large(limit: usize) -> Self {
@@ -136,7 +141,7 @@ impl ReceiveError {
             }
             cause = current.source();
         }
-        Self { cause: Cause::BodyFailed(Arc::from(error)) }
+        Self { cause: Cause::BodyFailed(Some(Arc::from(error))) }
     }
 
     /// Returns what was wrong.
@@ -164,7 +169,7 @@ impl fmt::Display for ReceiveError {
                 f.write_str("the body has more bytes than the limit of the framework or of a layer outside")
             }
             Cause::BodyTimeout => f.write_str("the body did not arrive in time"),
-            Cause::BodyFailed(_) => f.write_str("the body broke off"),
+            Cause::BodyFailed(_) => f.write_str("the body broke off, or goes on without any data"),
         }
     }
 }
@@ -174,7 +179,7 @@ impl Error for ReceiveError {
         match &self.cause {
             Cause::Verify(error) => Some(error),
             Cause::Event(error) => Some(error),
-            Cause::BodyFailed(error) => Some(&**error),
+            Cause::BodyFailed(error) => error.as_ref().map(|error| &**error as _),
             Cause::BodyTooLarge { .. } | Cause::BodyTimeout => None,
         }
     }
@@ -204,6 +209,6 @@ pub enum ReceiveErrorKind {
     BodyTooLarge,
     /// The body did not arrive in time.
     BodyTimeout,
-    /// The body broke off.
+    /// The body broke off, or goes on without any data.
     BodyFailed,
 }

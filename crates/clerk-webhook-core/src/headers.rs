@@ -28,7 +28,7 @@ pub enum SignatureHeader {
 
 impl SignatureHeader {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: &'static [Self] = &[
         Self::SvixId,
         Self::SvixTimestamp,
         Self::SvixSignature,
@@ -50,7 +50,7 @@ impl SignatureHeader {
             // Most maps have names in lower case, so the slow comparison is for those that do not.
             _ if matches!(name.len(), 7 | 10 | 14 | 17) => {
                 let same = |header: &Self| name.eq_ignore_ascii_case(header.as_str().as_bytes());
-                return Self::ALL.into_iter().find(same);
+                return Self::ALL.iter().copied().find(same);
             }
             _ => return None,
         };
@@ -125,6 +125,12 @@ pub trait HeaderLookup {
     /// Returns whether any header of a signature is there, valid or not.
     fn has_signature_headers(&self) -> bool {
         self.fields().any(|(name, _)| SignatureHeader::from_name(name).is_some())
+    }
+}
+
+impl<H: HeaderLookup + ?Sized> HeaderLookup for &H {
+    fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        (**self).fields()
     }
 }
 
@@ -294,7 +300,7 @@ mod tests {
 
     #[test]
     fn names_are_found_whatever_their_case() {
-        for (index, header) in SignatureHeader::ALL.into_iter().enumerate() {
+        for (index, header) in SignatureHeader::ALL.iter().copied().enumerate() {
             assert_eq!(header as usize, index);
             for name in [header.as_str().to_owned(), header.as_str().to_uppercase()] {
                 assert_eq!(SignatureHeader::from_name(name.as_bytes()), Some(header));

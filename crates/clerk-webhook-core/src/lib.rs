@@ -28,7 +28,7 @@
 //! |---|---|---|
 //! | `http` | yes | [`HeaderLookup`] for the `HeaderMap` of http 1, [`Answer`] into its `Response` |
 //! | `jiff`, `chrono`, `time` | | conversions of [`Timestamp`] |
-//! | `tracing` | | a warning with the reason for every refusal, at most one in a second |
+//! | `tracing` | | [`ReceiveError::log`], which the adapters call for what they refuse |
 
 mod answer;
 mod delivery;

@@ -18,6 +18,9 @@ use crate::verification::{Verification, Verified, verify_whole};
 /// How far the clocks of sender and receiver may be apart, in seconds: what every Svix library allows.
 const TOLERANCE_SECONDS: u64 = 300;
 
+/// The greatest tolerance: whoever wants no limit has to say so by its own name.
+const MAX_TOLERANCE_SECONDS: u64 = 24 * 60 * 60;
+
 /// The most bytes that a body may have unless something else is set: 2 MiB, what Svix accepts from a sender.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
@@ -122,10 +125,11 @@ impl Verifier {
     ///
     /// As [`verify`](Self::verify), and when the body is larger than the limit or is not an event.
     pub fn receive<H: HeaderLookup + ?Sized>(&self, headers: &H, body: Bytes) -> Result<Event, ReceiveError> {
+        let headers = self.accept(headers)?;
         if body.len() > self.inner.body_limit {
             return Err(ReceiveError::body_too_large(self.inner.body_limit));
         }
-        let verified = self.verify(headers, &body)?;
+        let verified = verify_whole(&headers, &self.inner.secrets.load().0, &body)?;
         Ok(Event::from_verified(verified, body, Arc::clone(&self.inner.hints))?)
     }
 
@@ -258,7 +262,8 @@ impl VerifierBuilder {
 
     /// Sets how old and how far in the future the timestamp of a delivery may be, in whole seconds.
     ///
-    /// The default is 300 s both ways. Every attempt is signed anew, so retries do not need more.
+    /// The default is 300 s both ways, and more than a day counts as a day. Every attempt is signed anew, so
+    /// retries do not need more.
     pub fn tolerance(self, tolerance: Duration) -> Self {
         self.tolerance_past(tolerance).tolerance_future(tolerance)
     }
@@ -266,14 +271,14 @@ impl VerifierBuilder {
     /// Sets how old the timestamp of a delivery may be, in whole seconds.
     pub fn tolerance_past(mut self, tolerance: Duration) -> Self {
         let future = self.tolerance.map_or(TOLERANCE_SECONDS, |current| current.future);
-        self.tolerance = Some(Tolerance { past: tolerance.as_secs(), future });
+        self.tolerance = Some(Tolerance { past: tolerance.as_secs().min(MAX_TOLERANCE_SECONDS), future });
         self
     }
 
     /// Sets how far in the future the timestamp of a delivery may be, in whole seconds.
     pub fn tolerance_future(mut self, tolerance: Duration) -> Self {
         let past = self.tolerance.map_or(TOLERANCE_SECONDS, |current| current.past);
-        self.tolerance = Some(Tolerance { past, future: tolerance.as_secs() });
+        self.tolerance = Some(Tolerance { past, future: tolerance.as_secs().min(MAX_TOLERANCE_SECONDS) });
         self
     }
 

@@ -1,7 +1,7 @@
 //! Bodies that arrive in frames: nothing is copied without need, and the limit holds.
 
 use bytes::{Buf, Bytes};
-use clerk_webhook_core::{PendingDelivery, ReceiveErrorKind, Verifier};
+use clerk_webhook_core::{PendingDelivery, ReceiveErrorKind, Verifier, VerifyErrorKind};
 use clerk_webhook_tests::{SECRET, fixture, sign};
 
 fn begin(body: &[u8]) -> PendingDelivery {
@@ -55,6 +55,23 @@ fn the_limit_is_inclusive() {
     let verifier = Verifier::builder().secret(clerk_webhook_tests::secret()).body_limit(10).build().unwrap();
     let error = verifier.receive(&sign(&body).to_pairs(), body.into()).unwrap_err();
     assert_eq!(error.to_string(), "the body has more than 10 bytes; `body_limit` sets how many it may have");
+}
+
+#[test]
+fn headers_are_judged_before_the_length() {
+    let verifier = Verifier::builder().secret(clerk_webhook_tests::secret()).body_limit(1).build().unwrap();
+    let unsigned: [(&str, &str); 0] = [];
+    let error = verifier.receive(&unsigned, Bytes::from("too large")).unwrap_err();
+    assert_eq!(error.kind(), ReceiveErrorKind::Verify(VerifyErrorKind::MissingHeader));
+}
+
+#[test]
+fn a_body_without_data_comes_to_an_end() {
+    let mut delivery = begin(b"");
+    for _ in 0..1024 {
+        delivery.push(Bytes::new()).unwrap();
+    }
+    assert_eq!(delivery.push(Bytes::new()).unwrap_err().kind(), ReceiveErrorKind::BodyFailed);
 }
 
 #[test]

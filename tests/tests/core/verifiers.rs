@@ -80,6 +80,9 @@ fn tolerance_is_inclusive_and_settable_for_each_side() {
         5,
     );
 
+    // No tolerance is so great that it is none at all; that has a name of its own.
+    check(builder().tolerance(Duration::MAX).build().unwrap(), 86_400, 86_400);
+
     let any_age = builder().dangerous_accept_any_age().build().unwrap();
     assert_eq!(verdict(&any_age, &at(-1_700_000_000)), Ok(0));
     let skew = builder().build().unwrap().verify(&at(-302), BODY).unwrap_err();

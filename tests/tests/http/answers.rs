@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::future::{Future as _, ready};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use axum::Router;
@@ -20,7 +21,7 @@ use http_body::Frame;
 use http_body_util::Full;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
-use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
 
 use super::support::{
     BODY, PATH, Step, Steps, collect, delivery, event_of, every_way, framed, through_layer, verifier, whole,
@@ -240,4 +241,16 @@ async fn a_failure_of_the_handler_is_answered_as_the_handler_says() {
         assert!(response.extensions().get::<Outcome>().is_none());
         assert!(response.extensions().get::<ReceiveError>().is_none());
     }
+}
+
+#[tokio::test]
+async fn a_refusal_is_given_once_and_never_becomes_an_acknowledgement() {
+    let mut service = VerifyWebhookLayer::new(verifier()).layer(service_fn(|_: Request<Full<Bytes>>| {
+        ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())))
+    }));
+    let mut refused = pin!(service.call(Request::new(Full::<Bytes>::default())));
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready(Ok(response)) = refused.as_mut().poll(&mut cx) else { panic!("it is refused at once") };
+    assert_eq!(response.status(), 400);
+    assert!(refused.as_mut().poll(&mut cx).is_pending());
 }

@@ -1,5 +1,6 @@
 //! Bodies of every shape: verified over the bytes of the wire, and handed on as those very bytes.
 
+use std::convert::Infallible;
 use std::io::Cursor;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -17,8 +18,8 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, BodyStream, Full, StreamBody};
 
 use super::support::{
-    BODY, BoxError, Exchange, Step, Steps, delivery, event_of, every_way, framed, through_layer, verifier,
-    whole,
+    BODY, BoxError, Exchange, GZIPPED, Step, Steps, delivery, event_of, every_way, framed, through_layer,
+    verifier, whole,
 };
 
 /// Sends a body every way and asserts that it arrives as it was signed.
@@ -30,12 +31,6 @@ async fn arrives(signed: &[u8], body: impl Fn() -> Body) {
         assert_eq!(event.raw_body(), signed, "{way}");
     }
 }
-
-/// `{"data":{},"type":"test"}` as gzip has it.
-const GZIPPED: &[u8] = b"\
-    \x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x4a\x49\x2c\x49\x54\xb2\xaa\xae\xd5\x51\
-    \x2a\xa9\x2c\x48\x55\xb2\x52\x2a\x49\x2d\x2e\x51\xaa\x05\x00\xcb\xa0\x0a\xfb\x19\x00\x00\
-    \x00";
 
 #[tokio::test]
 async fn every_fixture_arrives() {
@@ -77,6 +72,29 @@ async fn empty_frames_are_nothing() {
         Body::new(Steps::new([empty(), empty(), head, empty(), tail, empty()]))
     })
     .await;
+}
+
+/// A body that is always ready with nothing.
+#[derive(Debug)]
+struct Endless;
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::new()))))
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_data_and_without_an_end_is_refused() {
+    for exchange in every_way(&verifier(), || delivery(b"", Body::new(Endless))).await {
+        assert_eq!(exchange.refused().status(), 400);
+    }
 }
 
 #[tokio::test]

@@ -11,12 +11,7 @@ use tower::ServiceExt as _;
 use tower_http::csrf::CsrfLayer;
 use tower_http::decompression::RequestDecompressionLayer;
 
-use crate::support::{BODY, PATH, collect, delivery, verifier, whole};
-
-/// `{"data":{},"type":"test"}`, compressed.
-const GZIP: &[u8] =
-    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xabVJI,IT\xb2\xaa\xae\xd5Q*\xa9,HU\xb2R*I-.Q\xaa\
-    \x05\x00\xcb\xa0\n\xfb\x19\x00\x00\x00";
+use super::support::{BODY, GZIPPED, PATH, collect, delivery, verifier, whole};
 
 fn verified_route() -> Router {
     Router::new().route(PATH, post(async |body: Bytes| body).layer(VerifyWebhookLayer::new(verifier())))
@@ -40,7 +35,7 @@ async fn csrf_protection_in_front_lets_deliveries_pass() {
 #[tokio::test]
 async fn decompression_in_front_makes_the_signature_of_a_compressed_body_wrong() {
     let compressed = || {
-        let mut request = delivery(GZIP, Body::from(GZIP));
+        let mut request = delivery(GZIPPED, Body::from(GZIPPED));
         request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         request
     };

@@ -30,6 +30,12 @@ pub const PATH: &str = "/webhooks/clerk";
 /// An event, small and complete.
 pub const BODY: &str = r#"{"data":{"deleted":true,"id":"user_1","object":"user"},"type":"user.deleted"}"#;
 
+/// `{"data":{},"type":"test"}` as gzip has it.
+pub const GZIPPED: &[u8] = b"\
+    \x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x4a\x49\x2c\x49\x54\xb2\xaa\xae\xd5\x51\
+    \x2a\xa9\x2c\x48\x55\xb2\x52\x2a\x49\x2d\x2e\x51\xaa\x05\x00\xcb\xa0\x0a\xfb\x19\x00\x00\
+    \x00";
+
 pub fn verifier() -> Verifier {
     Verifier::new(SECRET).unwrap()
 }

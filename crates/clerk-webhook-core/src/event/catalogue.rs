@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer};
 
+use super::object_only::ObjectOnly;
 use super::payload::{
     DeletedObject, Email, Organization, OrganizationDomain, OrganizationInvitation, OrganizationMembership,
     PaymentAttempt, Permission, Role, Session, Sms, Subscription, SubscriptionItem, User, WaitlistEntry,
@@ -22,7 +23,8 @@ macro_rules! catalogue {
                 #[doc = concat!("`", $text, "`: ", $summary)]
                 $variant,
             )+
-            /// A type that this version does not know.
+            /// A type that this version does not know; a later one may, so compare it by
+            /// [`as_str`](Self::as_str).
             Other(Box<str>),
         }
 
@@ -107,7 +109,7 @@ macro_rules! catalogue {
             fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Box<EventData>, D::Error> {
                 match self.0 {
                     $( EventType::$variant => {
-                        $payload::deserialize(deserializer).map(|payload| Box::new(EventData::$variant(payload)))
+                        $payload::deserialize(ObjectOnly(deserializer)).map(|payload| Box::new(EventData::$variant(payload)))
                     } )+
                     EventType::Other(_) => Err(serde::de::Error::custom("an unknown event type")),
                 }

@@ -26,6 +26,7 @@ mod catalogue;
 mod decode;
 mod envelope;
 mod metadata;
+mod object_only;
 pub(crate) mod open_enum;
 pub mod payload;
 mod sensitive;

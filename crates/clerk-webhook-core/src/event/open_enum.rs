@@ -17,7 +17,8 @@ macro_rules! open_enum {
                 $(#[$variant_meta])*
                 $variant,
             )+
-            /// A string that this version does not know.
+            /// A string that this version does not know; a later one may, so compare it by
+            /// [`as_str`](Self::as_str).
             Other(Box<str>),
         }
 

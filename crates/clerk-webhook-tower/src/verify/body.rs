@@ -8,6 +8,8 @@ use pin_project_lite::pin_project;
 
 pin_project! {
     /// Response body of [`VerifyWebhook`](super::VerifyWebhook): that of the inner service, or a refusal.
+    ///
+    /// It is a body where that of the inner service has [`Bytes`] as its data, as those of hyper and axum do.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]

@@ -101,7 +101,8 @@ where
         loop {
             match state.as_mut().project() {
                 StateProj::Refused { response } => {
-                    let response = response.take().unwrap_or_default();
+                    // Polled once more it must not become an acknowledgement.
+                    let Some(response) = response.take() else { return Poll::Pending };
                     return Poll::Ready(Ok(response.map(ResponseBody::refusal)));
                 }
                 StateProj::Reading { body, sleep, delivery, then } => {
@@ -137,9 +138,11 @@ where
         match body.as_mut().poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 // Trailers are not part of what was signed.
-                if let Ok(data) = frame.into_data()
-                    && let Err(error) = pending.push(data)
-                {
+                let pushed = match frame.into_data() {
+                    Ok(data) => pending.push(data),
+                    Err(_trailers) => pending.push(Bytes::new()),
+                };
+                if let Err(error) = pushed {
                     return Poll::Ready(Err(error));
                 }
             }

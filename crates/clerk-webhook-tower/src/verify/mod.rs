@@ -15,7 +15,7 @@
 //! # How it refuses
 //!
 //! With the [`Answer`](clerk_webhook_core::Answer) for the reason: status 400, 408 or 413 and a constant
-//! body. The extensions of the response hold the [`ReceiveError`] and the
+//! body. The extensions of the response hold the [`ReceiveError`](crate::ReceiveError) and the
 //! [`Outcome`](clerk_webhook_core::Outcome), for a layer outside that logs or counts.
 //! [`on_refusal`](VerifyWebhookLayer::on_refusal) replaces the answer.
 //!
@@ -26,6 +26,10 @@
 //! body outside is fine; the smaller one counts, and exceeding either is answered by 413.
 //!
 //! # Slow senders
+//!
+//! The inner service is ready, and holds what it has reserved for that (a place under a concurrency limit, for
+//! example), while the body of a delivery arrives that is not verified yet. A limit on concurrency therefore
+//! belongs outside of this layer, together with a timeout.
 //!
 //! The layer knows no timer. Set [`read_timeout`](VerifyWebhookLayer::read_timeout) to that of the runtime,
 //! so that a sender that drips cannot hold a connection for ever:
@@ -50,8 +54,6 @@ mod service;
 mod timeout;
 
 pub use body::ResponseBody;
-#[doc(no_inline)]
-pub use clerk_webhook_core::{ReceiveError, ReceiveErrorKind};
 pub use future::ResponseFuture;
 pub use layer::VerifyWebhookLayer;
 pub use refusal::{DefaultRefusal, RefusalResponse};
