@@ -120,3 +120,26 @@ fn range_of(part: &RawValue, whole: &str) -> Range<usize> {
     let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
     start..start + part.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_that_was_asked_for_once_is_decoded_in_the_first_pass_from_then_on() {
+        let hints = Arc::<DecodeHints>::default();
+        let is_decoded = |body| {
+            let content = Content::read(body, Arc::clone(&hints)).unwrap();
+            let decoded = content.data.get().is_some();
+            content.data(body);
+            decoded
+        };
+        let created = r#"{"data":{"id":"user_1"},"type":"user.created"}"#;
+        let deleted = r#"{"data":{"deleted":true,"object":"user"},"type":"user.deleted"}"#;
+        assert_eq!([created, created, deleted, deleted].map(is_decoded), [false, true, false, true]);
+
+        // A layout that gives the type away too late takes two passes, and so does an unknown type.
+        assert!(!is_decoded(r#"{"type":"user.created","data":{"id":"user_1"}}"#));
+        assert_eq!([r#"{"data":{},"type":"x"}"#; 2].map(is_decoded), [false, false]);
+    }
+}
