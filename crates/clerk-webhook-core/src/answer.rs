@@ -24,7 +24,7 @@ pub enum Outcome {
     BodyTooLarge,
     /// The body did not arrive in time.
     BodyTimeout,
-    /// The body broke off.
+    /// The body broke off, or went on without any data.
     BodyFailed,
 }
 

@@ -23,7 +23,7 @@ const INLINE_SECRETS: usize = 2;
 const INLINE_SIGNATURES: usize = 11;
 
 /// The most bytes and the most signatures of a list that are looked at: 23 times what a sender makes, so that
-/// the work for a forged list stays in the order of that for a right one.
+/// the work for a forged list has a bound (`benches/`, group "many signatures").
 const MAX_LIST_BYTES: usize = 16 * 1024;
 const MAX_LIST_SIGNATURES: usize = 256;
 
@@ -78,8 +78,8 @@ impl Signatures {
 
 /// Verifies a body that is there as a whole.
 ///
-/// It is what a [`Verification`] does with one frame, but nothing has to be kept for later, and the states of
-/// the hash are not moved: that would take as long as everything else that is not hashing.
+/// It is what a [`Verification`] does with one frame, but nothing has to be kept for later, so the states of
+/// the hash are not moved, which shows beside hashing a body of usual size.
 pub(crate) fn verify_whole(
     headers: &SignatureHeaders<'_>,
     secrets: &[HmacSha256],
