@@ -26,6 +26,8 @@ pub enum Outcome {
     BodyTimeout,
     /// The body broke off, or went on without any data.
     BodyFailed,
+    /// The application was not set up to receive anything.
+    Misconfigured,
 }
 
 impl Outcome {
@@ -39,6 +41,7 @@ impl Outcome {
         Self::BodyTooLarge,
         Self::BodyTimeout,
         Self::BodyFailed,
+        Self::Misconfigured,
     ];
 
     /// Returns the outcome in `snake_case`.
@@ -53,6 +56,7 @@ impl Outcome {
             Self::BodyTooLarge => "body_too_large",
             Self::BodyTimeout => "body_timeout",
             Self::BodyFailed => "body_failed",
+            Self::Misconfigured => "misconfigured",
         }
     }
 }
@@ -71,6 +75,7 @@ impl fmt::Display for Outcome {
 /// | `not_an_event` | 400 | `{"outcome":"not_an_event"}` |
 /// | `body_timeout` | 408 | a constant problem document |
 /// | `body_too_large` | 413 | a constant problem document |
+/// | `misconfigured` | 500 | a constant problem document |
 ///
 /// Before a delivery is verified the answer gives no details: whoever tries out signatures learns nothing
 /// from it, and there is no header that would steer a sender.
@@ -106,6 +111,7 @@ impl Answer {
             | Outcome::BodyFailed => 400,
             Outcome::BodyTimeout => 408,
             Outcome::BodyTooLarge => 413,
+            Outcome::Misconfigured => 500,
         }
     }
 
@@ -125,6 +131,7 @@ impl Answer {
             Outcome::NotAnEvent => r#"{"outcome":"not_an_event"}"#,
             Outcome::BodyTimeout => r#"{"title":"Request Timeout","status":408}"#,
             Outcome::BodyTooLarge => r#"{"title":"Content Too Large","status":413}"#,
+            Outcome::Misconfigured => r#"{"title":"Internal Server Error","status":500}"#,
             _ => r#"{"title":"Bad Request","status":400}"#,
         }
     }
@@ -153,6 +160,7 @@ impl From<&ReceiveError> for Answer {
             ReceiveErrorKind::BodyTooLarge => Outcome::BodyTooLarge,
             ReceiveErrorKind::BodyTimeout => Outcome::BodyTimeout,
             ReceiveErrorKind::BodyFailed => Outcome::BodyFailed,
+            ReceiveErrorKind::Misconfigured => Outcome::Misconfigured,
         };
         Self { outcome }
     }

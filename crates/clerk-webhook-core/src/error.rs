@@ -107,6 +107,7 @@ enum Cause {
     BodyTooLarge { limit: Option<usize> },
     BodyTimeout,
     BodyFailed(Option<Arc<dyn Error + Send + Sync>>),
+    Misconfigured { advice: &'static str },
 }
 
 impl ReceiveError {
@@ -115,10 +116,11 @@ impl ReceiveError {
         Self { cause: Cause::BodyFailed(None) }
     }
 
-    /// Creates the error of a body with more than `limit` bytes.
+    /// Creates the error of a body with more than `limit` bytes, or with more than a limit outside that is not
+    /// known (`None`).
     #[must_use]
-    pub fn body_too_large(limit: usize) -> Self {
-        Self { cause: Cause::BodyTooLarge { limit: Some(limit) } }
+    pub fn body_too_large(limit: impl Into<Option<usize>>) -> Self {
+        Self { cause: Cause::BodyTooLarge { limit: limit.into() } }
     }
 
     /// Creates the error of a body that did not arrive in time.
@@ -128,6 +130,20 @@ impl ReceiveError {
     }
 
     /// Creates the error of a body that could not be read to its end.
+    #[must_use]
+    pub fn body_failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { cause: Cause::BodyFailed(Some(Arc::from(error.into()))) }
+    }
+
+    /// Creates the error of an application that was not set up to receive anything.
+    ///
+    /// `advice` says in the log what has to be done about it.
+    #[must_use]
+    pub fn misconfigured(advice: &'static str) -> Self {
+        Self { cause: Cause::Misconfigured { advice } }
+    }
+
+    /// Creates the error of a body whose reading failed.
     ///
     /// `L` is the error with which the framework's own limit on bodies announces itself; where it is among the
     /// causes, the body was too large, else it broke off.
@@ -137,11 +153,11 @@ impl ReceiveError {
         let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
         while let Some(current) = cause {
             if current.is::<L>() {
-                return Self { cause: Cause::BodyTooLarge { limit: None } };
+                return Self::body_too_large(None);
             }
             cause = current.source();
         }
-        Self { cause: Cause::BodyFailed(Some(Arc::from(error))) }
+        Self::body_failed(error)
     }
 
     /// Returns what was wrong.
@@ -153,6 +169,7 @@ impl ReceiveError {
             Cause::BodyTooLarge { .. } => ReceiveErrorKind::BodyTooLarge,
             Cause::BodyTimeout => ReceiveErrorKind::BodyTimeout,
             Cause::BodyFailed(_) => ReceiveErrorKind::BodyFailed,
+            Cause::Misconfigured { .. } => ReceiveErrorKind::Misconfigured,
         }
     }
 }
@@ -170,6 +187,9 @@ impl fmt::Display for ReceiveError {
             }
             Cause::BodyTimeout => f.write_str("the body did not arrive in time"),
             Cause::BodyFailed(_) => f.write_str("the body broke off, or goes on without any data"),
+            Cause::Misconfigured { advice } => {
+                write!(f, "the application cannot receive deliveries: {advice}")
+            }
         }
     }
 }
@@ -180,7 +200,7 @@ impl Error for ReceiveError {
             Cause::Verify(error) => Some(error),
             Cause::Event(error) => Some(error),
             Cause::BodyFailed(error) => error.as_ref().map(|error| &**error as _),
-            Cause::BodyTooLarge { .. } | Cause::BodyTimeout => None,
+            Cause::BodyTooLarge { .. } | Cause::BodyTimeout | Cause::Misconfigured { .. } => None,
         }
     }
 }
@@ -211,4 +231,6 @@ pub enum ReceiveErrorKind {
     BodyTimeout,
     /// The body broke off, or goes on without any data.
     BodyFailed,
+    /// The application was not set up to receive anything, which is its own fault and not the sender's.
+    Misconfigured,
 }

@@ -126,6 +126,21 @@ pub trait HeaderLookup {
     fn has_signature_headers(&self) -> bool {
         self.fields().any(|(name, _)| SignatureHeader::from_name(name).is_some())
     }
+
+    /// Returns whether the three headers of a signature are there, valid or not.
+    ///
+    /// As in verification, `svix-*` counts where any of it is there, and is not completed from `webhook-*`.
+    fn has_complete_signature_headers(&self) -> bool {
+        let mut present = [false; SignatureHeader::ALL.len()];
+        for (name, _) in self.fields() {
+            if let Some(header) = SignatureHeader::from_name(name) {
+                present[header as usize] = true;
+            }
+        }
+        let [svix, webhook] = [HeaderFamily::Svix, HeaderFamily::Webhook]
+            .map(|family| family.headers().map(|header| present[header as usize]));
+        if svix.contains(&true) { !svix.contains(&false) } else { !webhook.contains(&false) }
+    }
 }
 
 impl<H: HeaderLookup + ?Sized> HeaderLookup for &H {
@@ -296,6 +311,29 @@ mod tests {
         assert_eq!(trim(b" \ta b\t "), b"a b");
         assert_eq!(trim(b" "), b"");
         assert_eq!(trim(b"\na"), b"\na");
+    }
+
+    #[test]
+    fn a_set_is_complete_only_by_itself() {
+        let with = |names: &[&'static str]| {
+            let fields: Vec<_> = names.iter().map(|name| (*name, "")).collect();
+            (fields.has_signature_headers(), fields.has_complete_signature_headers())
+        };
+        let svix = ["Svix-Id", "svix-timestamp", "svix-signature"];
+        let webhook = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+        assert_eq!(with(&[]), (false, false));
+        assert_eq!(with(&svix), (true, true));
+        assert_eq!(with(&webhook), (true, true));
+        assert_eq!(with(&[svix, webhook].concat()), (true, true));
+        assert_eq!(with(&[svix, svix].concat()), (true, true));
+        for missing in 0..3 {
+            let without = |names: &[&'static str; 3]| [&names[..missing], &names[missing + 1..]].concat();
+            assert_eq!(with(&without(&svix)), (true, false));
+            assert_eq!(with(&without(&webhook)), (true, false));
+            // What Svix would never send is not completed from the other family.
+            assert_eq!(with(&[&without(&svix)[..], &webhook].concat()), (true, false));
+            assert_eq!(with(&[&svix[..], &without(&webhook)].concat()), (true, true));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::answer::Answer;
-use crate::error::ReceiveError;
+use crate::error::{ReceiveError, ReceiveErrorKind};
 use crate::timestamp::Timestamp;
 
 /// The second in which the last line was written.
@@ -15,8 +15,8 @@ static LAST_LINE: AtomicI64 = AtomicI64::new(0);
 static WITHOUT_LINE: AtomicU64 = AtomicU64::new(0);
 
 impl ReceiveError {
-    /// Writes a warning with the reason, at most one in a second: an endpoint is public, and anybody could
-    /// fill the log.
+    /// Writes a warning with the reason, or an error where the application was not set up, at most one line in a
+    /// second: an endpoint is public, and anybody could fill the log.
     ///
     /// The target is `clerk_webhook`; the fields are `outcome`, `reason`, and `suppressed`, the number of
     /// refusals since the last line that had none of their own.
@@ -35,6 +35,10 @@ impl ReceiveError {
             source = cause.source();
         }
         let outcome = Answer::from(self).outcome().as_str();
-        tracing::warn!(target: "clerk_webhook", outcome, reason, suppressed, "refused a delivery");
+        if self.kind() == ReceiveErrorKind::Misconfigured {
+            tracing::error!(target: "clerk_webhook", outcome, reason, suppressed, "cannot receive deliveries");
+        } else {
+            tracing::warn!(target: "clerk_webhook", outcome, reason, suppressed, "refused a delivery");
+        }
     }
 }

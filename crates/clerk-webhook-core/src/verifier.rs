@@ -24,6 +24,9 @@ const MAX_TOLERANCE_SECONDS: u64 = 24 * 60 * 60;
 /// The most bytes that a body may have unless something else is set: 2 MiB, what Svix accepts from a sender.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
+/// How long a body may take to arrive unless something else is set: Svix gives up after as long.
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// Verifies deliveries with one or several signing secrets.
 ///
 /// Cloning is cheap, and all clones share their secrets. There is no verifier without a secret.
@@ -55,6 +58,7 @@ struct Inner {
     families: &'static [HeaderFamily],
     clock: Option<Clock>,
     body_limit: usize,
+    read_timeout: Duration,
     hints: Arc<DecodeHints>,
 }
 
@@ -165,6 +169,15 @@ impl Verifier {
         self.inner.body_limit
     }
 
+    /// Returns how long a body may take to arrive.
+    ///
+    /// The core reads nothing itself, so it is up to the adapter to stop reading then, see
+    /// [`VerifierBuilder::read_timeout`].
+    #[must_use]
+    pub fn read_timeout(&self) -> Duration {
+        self.inner.read_timeout
+    }
+
     /// Reads the headers and looks at the time.
     fn accept<'h, H: HeaderLookup + ?Sized>(
         &self,
@@ -233,6 +246,7 @@ pub struct VerifierBuilder {
     families: &'static [HeaderFamily],
     clock: Option<Clock>,
     body_limit: usize,
+    read_timeout: Duration,
 }
 
 impl Default for VerifierBuilder {
@@ -243,6 +257,7 @@ impl Default for VerifierBuilder {
             families: HeaderFamilies::default().in_order(),
             clock: None,
             body_limit: BODY_LIMIT,
+            read_timeout: READ_TIMEOUT,
         }
     }
 }
@@ -308,16 +323,27 @@ impl VerifierBuilder {
         self
     }
 
+    /// Sets how long a body may take to arrive; the default is 15 s, after which the sender gives up.
+    ///
+    /// The adapters for Actix and Warp stop reading then and answer 408. The Tower layer and the Axum extractor
+    /// run on servers without a timer too, and leave it to `VerifyWebhookLayer::read_timeout` and to a timeout
+    /// over the route.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.read_timeout = timeout;
+        self
+    }
+
     /// Builds the verifier.
     ///
     /// # Errors
     ///
     /// Refuses to build one without a secret.
     pub fn build(self) -> Result<Verifier, SecretError> {
-        let Self { secrets, tolerance, families, clock, body_limit } = self;
+        let Self { secrets, tolerance, families, clock, body_limit, read_timeout } = self;
         let secrets = ArcSwap::from_pointee(Secrets::new(secrets)?);
         let hints = Arc::default();
-        Ok(Verifier { inner: Arc::new(Inner { secrets, tolerance, families, clock, body_limit, hints }) })
+        let inner = Inner { secrets, tolerance, families, clock, body_limit, read_timeout, hints };
+        Ok(Verifier { inner: Arc::new(inner) })
     }
 }
 

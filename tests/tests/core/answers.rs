@@ -38,9 +38,12 @@ fn errors() -> Vec<(ReceiveErrorKind, ReceiveError)> {
     ];
     for error in [
         ReceiveError::body_too_large(1),
+        ReceiveError::body_too_large(None),
         ReceiveError::of_body::<std::num::TryFromIntError>(u8::try_from(256).unwrap_err()),
         ReceiveError::body_timeout(),
         ReceiveError::of_body::<std::num::TryFromIntError>("connection reset"),
+        ReceiveError::body_failed("connection reset"),
+        ReceiveError::misconfigured("do it right"),
     ] {
         errors.push((error.kind(), error));
     }
@@ -71,8 +74,11 @@ fn every_error_has_its_row() {
             (ReceiveErrorKind::Event(EventErrorKind::InvalidEvent), Outcome::NotAnEvent, 400),
             (ReceiveErrorKind::BodyTooLarge, Outcome::BodyTooLarge, 413),
             (ReceiveErrorKind::BodyTooLarge, Outcome::BodyTooLarge, 413),
+            (ReceiveErrorKind::BodyTooLarge, Outcome::BodyTooLarge, 413),
             (ReceiveErrorKind::BodyTimeout, Outcome::BodyTimeout, 408),
             (ReceiveErrorKind::BodyFailed, Outcome::BodyFailed, 400),
+            (ReceiveErrorKind::BodyFailed, Outcome::BodyFailed, 400),
+            (ReceiveErrorKind::Misconfigured, Outcome::Misconfigured, 500),
         ],
     );
 }
@@ -108,4 +114,11 @@ fn answers_become_responses() {
 fn an_event_that_is_refused_only_for_its_form_is_no_verification_failure() {
     let error = Event::from_trusted(message_id(), Timestamp::now(), "{".into()).unwrap_err();
     assert_eq!(Answer::from(&ReceiveError::from(error)).outcome(), Outcome::NotAnEvent);
+}
+
+#[test]
+fn what_is_wrong_with_the_application_is_said_to_its_log_and_not_to_the_sender() {
+    let error = ReceiveError::misconfigured("do it right");
+    assert_eq!(error.to_string(), "the application cannot receive deliveries: do it right");
+    assert_eq!(Answer::from(&error).body(), r#"{"title":"Internal Server Error","status":500}"#);
 }

@@ -132,3 +132,11 @@ fn a_long_list_of_signatures_is_read_up_to_its_bound() {
     assert_eq!(verdict(&verifier, &with("v".repeat(16_385))), Err(VerifyErrorKind::InvalidHeader));
     assert_eq!(verdict(&verifier, &with("v2,x ".repeat(99))), Err(VerifyErrorKind::NoMatchingSignature));
 }
+
+#[test]
+fn a_body_may_take_as_long_as_the_sender_waits_unless_it_is_set() {
+    let builder = || Verifier::builder().secret(secret());
+    assert_eq!(builder().build().unwrap().read_timeout(), Duration::from_secs(15));
+    let short = builder().read_timeout(Duration::from_secs(2)).build().unwrap();
+    assert_eq!(short.clone().read_timeout(), Duration::from_secs(2));
+}
