@@ -1,0 +1,86 @@
+//! An [Actix Web](https://docs.rs/actix-web) extractor, middleware and guard for [Clerk](https://clerk.com) webhooks.
+//!
+//! A handler that takes a [`ClerkEvent`] is called with verified, typed events only:
+//!
+//! ```
+//! use actix_web::{App, HttpResponse, test, web};
+//! use clerk_webhook_actix::{ClerkEvent, EventData, Verifier};
+//!
+//! async fn webhook(ClerkEvent(event): ClerkEvent) -> HttpResponse {
+//!     match event.data() {
+//!         EventData::UserCreated(user) => println!("{} has joined", user.id),
+//!         EventData::UserDeleted(user) => println!("{:?} has left", user.id),
+//!         _ => {}
+//!     }
+//!     HttpResponse::Ok().finish()
+//! }
+//!
+//! # #[actix_web::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let body = r#"{"data":{"id":"user_1"},"type":"user.created"}"#;
+//! # let secret = clerk_webhook_core::SigningSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+//! # let signed = secret.sign(&"msg_1".parse()?, clerk_webhook_core::Timestamp::now(), body.as_bytes());
+//! # let mut delivery = test::TestRequest::post().uri("/webhooks/clerk").set_payload(body);
+//! # for header in signed.to_pairs() {
+//! #     delivery = delivery.insert_header(header);
+//! # }
+//! # let delivery = delivery.to_request();
+//! let verifier = Verifier::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+//! let app = App::new().app_data(verifier).route("/webhooks/clerk", web::post().to(webhook));
+//!
+//! let app = test::init_service(app).await;
+//! assert_eq!(test::call_service(&app, delivery).await.status(), 200);
+//! let forged = test::TestRequest::post().uri("/webhooks/clerk").set_payload("{}").to_request();
+//! assert_eq!(test::call_service(&app, forged).await.status(), 400);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In front of handlers that want the body in their own way stands the middleware:
+//!
+//! ```
+//! use actix_web::{App, web};
+//! use clerk_webhook_actix::{Event, Verifier, VerifyWebhook};
+//!
+//! async fn webhook(event: web::ReqData<Event>, body: web::Json<serde_json::Value>) -> String {
+//!     format!("{} of {}", event.event_type(), body["instance_id"])
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let verifier = Verifier::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+//! let app = App::new().service(
+//!     web::resource("/webhooks/clerk")
+//!         .route(web::post().to(webhook))
+//!         .wrap(VerifyWebhook::new(verifier)),
+//! );
+//! # drop(app);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Limits
+//!
+//! A body may have as many bytes as the verifier allows, 2 MiB unless it was built otherwise, and may take as long
+//! as its `read_timeout`, 15 s unless it was built otherwise. Where the application has a `web::PayloadConfig` the
+//! smaller limit counts. The 256 KiB that Actix assumes without one are for its own extractors and do not count.
+//!
+//! # Compressed bodies
+//!
+//! A signature is over the bytes on the wire, and so is verification. A body with a `Content-Encoding`, which Clerk
+//! never sends, is verified as it came and is then not an event.
+
+mod error;
+mod extract;
+pub mod guard;
+mod headers;
+mod middleware;
+mod receive;
+
+#[doc(no_inline)]
+pub use clerk_webhook_core::{
+    Answer, Event, EventData, EventType, MessageId, Outcome, ReceiveError, ReceiveErrorKind, SecretError,
+    SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
+};
+pub use error::ClerkEventError;
+pub use extract::{ClerkEvent, OptionalClerkEvent};
+pub use middleware::{VerifyWebhook, VerifyWebhookMiddleware};
