@@ -1,0 +1,47 @@
+//! Receives Clerk webhooks in an Actix handler.
+//!
+//! Run with: `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p example-actix`
+
+use std::env;
+use std::error::Error;
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+use clerk_webhook_actix::{ClerkEvent, EventData, Verifier};
+use tracing::info;
+
+/// Is called with verified events only, so it says what happens and nothing else.
+async fn webhook(ClerkEvent(event): ClerkEvent) -> HttpResponse {
+    match event.data() {
+        EventData::UserCreated(user) => {
+            let verified = user.primary_email_address().is_some_and(|email| email.is_verified());
+            info!(id = %event.id(), user = user.id, verified, "a user has joined");
+        }
+        EventData::UserDeleted(user) => info!(id = %event.id(), user = user.id, "a user has left"),
+        EventData::Unrecognized(data) => info!(id = %event.id(), reason = %data.reason(), "an unknown event"),
+        _ => info!(id = %event.id(), event_type = %event.event_type(), "nothing to do"),
+    }
+    // Anything but 2xx makes the sender try again.
+    HttpResponse::Ok().finish()
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().init();
+    let verifier = Verifier::from_env().unwrap_or_else(|error| {
+        eprintln!("{error}");
+        std::process::exit(1);
+    });
+    let port: u16 = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    let server = HttpServer::new(move || {
+        // Every worker has an application of its own, and all of them share the verifier.
+        App::new().app_data(verifier.clone()).route("/webhooks/clerk", web::post().to(webhook))
+    })
+    .shutdown_timeout(20)
+    .bind(("127.0.0.1", port))?;
+    for address in server.addrs() {
+        println!("listening on http://{address}/webhooks/clerk");
+    }
+    // Ends on Ctrl-C, and on the SIGTERM of a process manager.
+    server.run().await?;
+    Ok(())
+}
