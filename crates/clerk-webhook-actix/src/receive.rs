@@ -3,13 +3,17 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use actix_web::rt::time::timeout;
 use actix_web::{FromRequest as _, HttpRequest, web};
 use clerk_webhook_core::{Event, PendingDelivery, ReceiveError, Verifier};
 use futures_core::Stream as _;
 
 use crate::headers::Headers;
+
+/// What to do about a signature that was made over a body which is no longer there.
+const BODY_IS_TAKEN: &str = "another extractor of the handler, or a middleware, has taken the body; ask for \
+                             `ClerkEvent` first and read its `raw_body`, or wrap the resource in `VerifyWebhook`";
 
 /// Reads the bytes of the wire: Actix's own extractors hand over what is left after decompression, and no
 /// signature was made over that.
@@ -20,6 +24,9 @@ pub(crate) async fn receive(
 ) -> Result<Event, ReceiveError> {
     let delivery = verifier.begin_delivery(&Headers(request.headers()))?;
     let claimed = content_length(request.headers());
+    if matches!(payload, Payload::None) && has_body(request.headers(), claimed) {
+        return Err(ReceiveError::misconfigured(BODY_IS_TAKEN));
+    }
     if let Some(bytes) = claimed {
         delivery.expect_length(bytes)?;
         expect_payload_config(request, Payload::None).await?;
@@ -40,6 +47,11 @@ async fn collect(
         delivery.push(frame.map_err(of_payload)?)?;
     }
     Ok(delivery)
+}
+
+/// Returns whether the head announces a body (RFC 9112, section 6).
+fn has_body(headers: &HeaderMap, claimed: Option<u64>) -> bool {
+    claimed.is_some_and(|bytes| bytes > 0) || headers.contains_key(TRANSFER_ENCODING)
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

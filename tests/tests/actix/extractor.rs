@@ -1,0 +1,139 @@
+//! What a handler may ask for, and where the verifier is found.
+
+use std::error::Error as _;
+
+use actix_web::http::StatusCode;
+use actix_web::test::init_service;
+use actix_web::{App, HttpRequest, HttpResponse, ResponseError as _, web};
+use clerk_webhook_actix::{ClerkEvent, ClerkEventError, OptionalClerkEvent};
+use clerk_webhook_core::{Outcome, ReceiveErrorKind, Verifier, VerifyErrorKind};
+use clerk_webhook_tests::{OTHER_SECRET, message_id};
+
+use super::support::{BODY, PATH, app, delivery, forged, send, shared, unsigned, verifier};
+
+async fn event_type(ClerkEvent(event): ClerkEvent) -> String {
+    event.event_type().to_string()
+}
+
+/// Deliveries of which a header is missing, or alone and empty.
+fn partial() -> Vec<actix_http::Request> {
+    let names = ["svix-id", "svix-timestamp", "svix-signature"];
+    let without = names.map(|name| {
+        let mut request = delivery(BODY).to_request();
+        request.headers_mut().remove(name);
+        request
+    });
+    let alone = ["svix-id", "svix-signature", "webhook-id"]
+        .map(|name| unsigned().insert_header((name, "")).to_request());
+    without.into_iter().chain(alone).collect()
+}
+
+#[actix_web::test]
+async fn an_event_is_all_that_a_handler_needs() {
+    let app = app!(event_type, verifier());
+    send(&app, delivery(BODY).to_request()).await.assert_accepted("user.deleted");
+    send(&app, unsigned().to_request()).await.assert_refused(Outcome::MissingHeader);
+    send(&app, forged().to_request()).await.assert_refused(Outcome::InvalidSignature);
+    send(&app, delivery("{").to_request()).await.assert_refused(Outcome::NotAnEvent);
+    for request in partial() {
+        send(&app, request).await.assert_refused(Outcome::MissingHeader);
+    }
+    // Without the pattern it reads like the event itself.
+    let app = app!(async |event: ClerkEvent| event.id().to_string(), verifier());
+    send(&app, delivery(BODY).to_request()).await.assert_accepted(message_id().as_str());
+}
+
+#[actix_web::test]
+async fn the_verifier_is_found_wherever_data_may_be() {
+    let other = || Verifier::new(OTHER_SECRET).unwrap();
+    let app = app!(event_type, shared(verifier()));
+    send(&app, delivery(BODY).to_request()).await.assert_accepted("user.deleted");
+    // The closest one counts, as with all data of Actix.
+    let route = || web::post().to(event_type);
+    let scope = web::scope("/webhooks").app_data(verifier()).route("/clerk", route());
+    let app = init_service(App::new().app_data(other()).service(scope)).await;
+    send(&app, delivery(BODY).to_request()).await.assert_accepted("user.deleted");
+    let resource = web::resource(PATH).app_data(verifier()).route(route());
+    let app = init_service(App::new().app_data(other()).service(resource)).await;
+    send(&app, delivery(BODY).to_request()).await.assert_accepted("user.deleted");
+    let app = app!(event_type, other());
+    send(&app, delivery(BODY).to_request()).await.assert_refused(Outcome::InvalidSignature);
+}
+
+#[actix_web::test]
+async fn without_a_verifier_it_is_the_fault_of_the_application() {
+    let app = app!(event_type);
+    for request in [delivery(BODY), forged(), unsigned()] {
+        let reply = send(&app, request.to_request()).await;
+        reply.assert_refused(Outcome::Misconfigured);
+        assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(reply.kind, Some(ReceiveErrorKind::Misconfigured));
+    }
+}
+
+#[actix_web::test]
+async fn an_error_says_what_was_wrong_to_a_handler_that_asks_for_it() {
+    async fn handler(event: Result<ClerkEvent, ClerkEventError>) -> HttpResponse {
+        let error = match event {
+            Ok(event) => return HttpResponse::Ok().body(event.event_type().to_string()),
+            Err(error) => error,
+        };
+        assert_eq!(error.kind(), ReceiveErrorKind::Verify(VerifyErrorKind::NoMatchingSignature));
+        assert_eq!(error.outcome(), Outcome::InvalidSignature);
+        assert_eq!(error.status_code(), StatusCode::BAD_REQUEST);
+        // The text does not repeat its source.
+        assert_eq!(error.to_string(), "the delivery could not be verified");
+        let source = error.source().unwrap().to_string();
+        assert!(source.starts_with("no signature in svix-signature matches"), "{source}");
+        HttpResponse::Unauthorized().body("refused my way")
+    }
+
+    let app = app!(handler, verifier());
+    send(&app, delivery(BODY).to_request()).await.assert_accepted("user.deleted");
+    let reply = send(&app, forged().to_request()).await;
+    assert_eq!((reply.status, &reply.body[..]), (StatusCode::UNAUTHORIZED, &b"refused my way"[..]));
+}
+
+#[actix_web::test]
+async fn an_optional_event_is_absent_only_without_any_signature_header() {
+    let handler = async |OptionalClerkEvent(event): OptionalClerkEvent| match event {
+        Some(event) => event.event_type().to_string(),
+        None => "none".to_owned(),
+    };
+    let app = app!(handler, verifier());
+    send(&app, unsigned().to_request()).await.assert_accepted("none");
+    send(&app, delivery(BODY).to_request()).await.assert_accepted("user.deleted");
+    send(&app, forged().to_request()).await.assert_refused(Outcome::InvalidSignature);
+    for request in partial() {
+        send(&app, request).await.assert_refused(Outcome::MissingHeader);
+    }
+}
+
+#[actix_web::test]
+async fn a_body_that_is_no_delivery_is_left_to_others() {
+    let handler = async |OptionalClerkEvent(event): OptionalClerkEvent, body: String| {
+        assert!(event.is_none());
+        body
+    };
+    send(&app!(handler, verifier()), unsigned().to_request()).await.assert_accepted(BODY);
+}
+
+/// If this fails, Actix has changed, and the documentation of `ClerkEvent` and the README have to.
+#[actix_web::test]
+async fn actix_makes_none_of_a_forged_event() {
+    let handler = async |event: Option<ClerkEvent>| if event.is_some() { "some" } else { "none" };
+    let app = app!(handler, verifier());
+    send(&app, delivery(BODY).to_request()).await.assert_accepted("some");
+    send(&app, forged().to_request()).await.assert_accepted("none");
+}
+
+#[actix_web::test]
+async fn other_extractors_of_the_handler_still_work() {
+    let handler = async |name: web::Data<String>, request: HttpRequest, event: ClerkEvent| {
+        format!("{} {} {}", name.as_str(), request.path(), event.event_type())
+    };
+    let app = app!(handler, verifier(), web::Data::new("application".to_owned()));
+    let expected = format!("application {PATH} user.deleted");
+    send(&app, delivery(BODY).to_request()).await.assert_accepted(&expected);
+    send(&app, forged().to_request()).await.assert_refused(Outcome::InvalidSignature);
+}

@@ -1,0 +1,53 @@
+//! A guard chooses a route and is no verification.
+
+use actix_web::guard::{Guard as _, GuardContext};
+use actix_web::test::{TestRequest, init_service};
+use actix_web::{App, web};
+use clerk_webhook_actix::{ClerkEvent, guard};
+use clerk_webhook_core::Outcome;
+
+use super::support::{BODY, PATH, delivery, forged, send, unsigned, verifier};
+
+fn is_chosen(request: TestRequest) -> bool {
+    let request = request.to_srv_request();
+    let context: GuardContext<'_> = request.guard_ctx();
+    guard::signature_headers().check(&context)
+}
+
+#[actix_web::test]
+async fn it_is_true_where_the_three_headers_are_there() {
+    assert!(is_chosen(delivery(BODY)));
+    assert!(is_chosen(
+        unsigned()
+            .insert_header(("Webhook-Id", "a"))
+            .insert_header(("WEBHOOK-TIMESTAMP", "b"))
+            .insert_header(("webhook-signature", "c"))
+    ));
+    assert!(!is_chosen(unsigned()));
+    for missing in ["svix-id", "svix-timestamp", "svix-signature"] {
+        let others =
+            ["svix-id", "svix-timestamp", "svix-signature"].into_iter().filter(|name| *name != missing);
+        assert!(!is_chosen(others.fold(unsigned(), |request, name| request.insert_header((name, "x")))));
+    }
+}
+
+#[actix_web::test]
+async fn it_lets_a_forged_body_pass_which_the_extractor_refuses() {
+    let unprotected = web::resource("/unprotected")
+        .route(web::post().guard(guard::signature_headers()).to(async |body: String| body));
+    let webhook = web::resource(PATH)
+        .route(
+            web::post()
+                .guard(guard::signature_headers())
+                .to(async |event: ClerkEvent| event.event_type().to_string()),
+        )
+        .route(web::post().to(async || "something else"));
+    let app = init_service(App::new().app_data(verifier()).service(unprotected).service(webhook)).await;
+
+    // This is why it is documented as no protection at all.
+    send(&app, forged().uri("/unprotected").to_request()).await.assert_accepted(BODY);
+
+    send(&app, forged().to_request()).await.assert_refused(Outcome::InvalidSignature);
+    send(&app, delivery(BODY).to_request()).await.assert_accepted("user.deleted");
+    send(&app, unsigned().to_request()).await.assert_accepted("something else");
+}

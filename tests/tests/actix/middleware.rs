@@ -1,0 +1,149 @@
+//! What reaches a handler behind the middleware.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use actix_web::http::StatusCode;
+use actix_web::middleware::{Compress, Logger, NormalizePath};
+use actix_web::test::init_service;
+use actix_web::{App, HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use clerk_webhook_actix::{ClerkEvent, OptionalClerkEvent, VerifyWebhook};
+use clerk_webhook_core::{
+    Event, EventType, Outcome, ReceiveError, ReceiveErrorKind, Verifier, VerifyErrorKind,
+};
+use clerk_webhook_tests::{OTHER_SECRET, fixture};
+use futures_core::Stream as _;
+use serde_json::Value;
+
+use super::support::{BODY, Frames, PATH, delivery, forged, head, send, streamed, unsigned, verifier};
+
+/// Wraps a route in the middleware.
+macro_rules! verified {
+    ($route:expr) => {
+        web::resource(PATH).route($route).wrap(VerifyWebhook::new(verifier()))
+    };
+}
+
+#[actix_web::test]
+async fn every_extractor_sees_the_identical_bytes() {
+    async fn bytes(event: web::ReqData<Event>, body: Bytes) -> Bytes {
+        assert_eq!(event.raw_body(), &body);
+        body
+    }
+
+    async fn text(body: String) -> String {
+        body
+    }
+
+    async fn json(body: web::Json<Value>) -> String {
+        assert_eq!(body["data"]["id"], "user_1");
+        BODY.to_owned()
+    }
+
+    async fn stream(event: web::ReqData<Event>, mut body: web::Payload) -> Bytes {
+        let frame = poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await.unwrap().unwrap();
+        // Not even copied.
+        assert_eq!(event.raw_body().as_ptr(), frame.as_ptr());
+        assert!(poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await.is_none());
+        frame
+    }
+
+    async fn event(ClerkEvent(event): ClerkEvent, OptionalClerkEvent(same): OptionalClerkEvent) -> Bytes {
+        assert_eq!(event.event_type(), &EventType::UserDeleted);
+        assert_eq!(same.unwrap().raw_body().as_ptr(), event.raw_body().as_ptr());
+        event.raw_body().clone()
+    }
+
+    for route in [
+        || web::post().to(bytes),
+        || web::post().to(text),
+        || web::post().to(json),
+        || web::post().to(stream),
+        || web::post().to(event),
+    ] {
+        let app = init_service(App::new().service(verified!(route()))).await;
+        let json = |request: actix_web::test::TestRequest| {
+            request.insert_header(("content-type", "application/json"))
+        };
+        send(&app, json(delivery(BODY)).to_request()).await.assert_accepted(BODY);
+        for size in [1, 7, BODY.len()] {
+            let request = streamed(json(head(BODY.as_bytes())), Frames::of(BODY.as_bytes(), size));
+            send(&app, request).await.assert_accepted(BODY);
+        }
+        send(&app, json(forged()).to_request()).await.assert_refused(Outcome::InvalidSignature);
+        send(&app, json(unsigned()).to_request()).await.assert_refused(Outcome::MissingHeader);
+    }
+}
+
+#[actix_web::test]
+async fn what_is_refused_reaches_no_handler() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let route = web::route().to(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async { "called" }
+    });
+    let app = init_service(App::new().service(verified!(route))).await;
+    for request in [forged(), unsigned(), delivery("{"), forged().method(actix_web::http::Method::PUT)] {
+        assert_eq!(send(&app, request.to_request()).await.status, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+    send(&app, delivery(BODY).to_request()).await.assert_accepted("called");
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[actix_web::test]
+async fn nothing_is_verified_twice() {
+    // With the application's own verifier the delivery would be refused.
+    let other = Verifier::new(OTHER_SECRET).unwrap();
+    let handler = async |event: Result<ClerkEvent, clerk_webhook_actix::ClerkEventError>| {
+        format!("{:?}", event.unwrap().raw_body().as_ptr())
+    };
+    let app = App::new().app_data(other).service(verified!(web::post().to(handler)));
+    let app = init_service(app).await;
+    let body = Bytes::from(fixture("user.created"));
+    // Nor is a body of one frame copied.
+    let same = format!("{:?}", body.as_ptr());
+    send(&app, delivery(body).to_request()).await.assert_accepted(&same);
+    send(&app, forged().to_request()).await.assert_refused(Outcome::InvalidSignature);
+}
+
+#[actix_web::test]
+async fn answers_can_be_replaced_and_keep_the_reason() {
+    let middleware = VerifyWebhook::new(verifier())
+        .on_refusal(|error: &ReceiveError| HttpResponse::Unauthorized().body(error.to_string()));
+    let resource = web::resource(PATH).route(web::post().to(async || "called")).wrap(middleware);
+    let app = init_service(App::new().service(resource)).await;
+    let reply = send(&app, forged().to_request()).await;
+    assert_eq!(
+        (reply.status, &reply.body[..]),
+        (StatusCode::UNAUTHORIZED, &b"the delivery could not be verified"[..])
+    );
+    assert_eq!(reply.kind, Some(ReceiveErrorKind::Verify(VerifyErrorKind::NoMatchingSignature)));
+    send(&app, delivery(BODY).to_request()).await.assert_accepted("called");
+}
+
+#[actix_web::test]
+async fn it_stands_among_other_middleware_and_round_scopes() {
+    // The inner ones change the request, which nothing else may hold then.
+    let scope = web::scope("/webhooks")
+        .route(
+            "/{name}",
+            web::post().to(async |request: HttpRequest, event: ClerkEvent| {
+                format!("{} {}", &request.match_info()["name"], event.event_type())
+            }),
+        )
+        .wrap(NormalizePath::trim())
+        .wrap(VerifyWebhook::new(verifier()))
+        .wrap(Compress::default())
+        .wrap(Logger::default());
+    let app = init_service(App::new().service(scope)).await;
+    send(&app, delivery(BODY).to_request()).await.assert_accepted("clerk user.deleted");
+    send(&app, delivery(BODY).uri("/webhooks/clerk/").to_request())
+        .await
+        .assert_accepted("clerk user.deleted");
+    send(&app, forged().to_request()).await.assert_refused(Outcome::InvalidSignature);
+}
