@@ -17,10 +17,10 @@ use crate::rejection::{ClerkEventRejection, answer};
 /// What cannot be verified is rejected with a [`ClerkEventRejection`], which [`handle_rejection`] turns into the
 /// answer: put that into a `recover`, or Warp answers 500 to what it does not know.
 ///
-/// Where the headers alone are refused, the body is still there for the filter in an `or`. Once it has been read it
-/// is gone: a filter in an `or` that wants a body too cannot have it, and Warp answers 500. And whatever else
-/// matches in an `or` answers in place of the rejection: if that is a 2xx, the sender takes the delivery for
-/// received. Use [`clerk_event_or_reply`] where that could happen.
+/// In an `or`, the next filter still has the body where the headers alone were refused. Once it has been read it is
+/// gone: a next filter that wants it rejects as well, and a filter in front that has taken it makes Warp answer 500.
+/// Whatever matches in an `or` answers in place of the rejection: if that is a 2xx, the sender takes the delivery
+/// for received. Use [`clerk_event_or_reply`] where that could happen.
 ///
 /// Behind `clerk_webhook_tower::VerifyWebhookLayer` round `warp::service` the event is taken from the layer and
 /// nothing is done twice.

@@ -1,0 +1,116 @@
+//! What an operator reads, and how much of it strangers can cause.
+//!
+//! Everything is in one test, as there is one limit on lines for the whole process.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use actix_web::test::{TestRequest, call_service, init_service};
+use actix_web::{App, web};
+use clerk_webhook_core::{Event, Timestamp, Verifier};
+use clerk_webhook_tests::{SECRET, sign};
+use clerk_webhook_warp::{clerk_event, clerk_event_or_reply, handle_rejection};
+use warp::Filter as _;
+
+/// How many requests make a flood; each of them alone would have a line.
+const FLOOD: usize = 2000;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn take_lines(&self) -> Vec<String> {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap());
+        String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn verifier() -> Verifier {
+    Verifier::new(SECRET).unwrap()
+}
+
+fn forged_headers() -> [(&'static str, String); 3] {
+    sign(b"another body").to_pairs()
+}
+
+async fn send_forged_to_actix(verifier: Option<Verifier>, times: usize) {
+    let app = App::new().route("/", web::post().to(async |_: clerk_webhook_actix::ClerkEvent| "called"));
+    let app = match verifier {
+        Some(verifier) => init_service(app.app_data(verifier)).await,
+        None => init_service(app).await,
+    };
+    for _ in 0..times {
+        let request = forged_headers().into_iter().fold(TestRequest::post(), TestRequest::insert_header);
+        let response = call_service(&app, request.set_payload("private").to_request()).await;
+        assert!(!response.status().is_success());
+    }
+}
+
+async fn send_forged_to_warp(times: usize) {
+    let routes = clerk_event(verifier()).map(|_| "called").recover(handle_rejection);
+    for _ in 0..times {
+        let request = forged_headers()
+            .into_iter()
+            .fold(warp::test::request(), |request, (name, value)| request.header(name, value));
+        assert!(!request.body("private").reply(&routes).await.status().is_success());
+    }
+}
+
+#[actix_web::test]
+async fn an_operator_reads_what_to_do_and_is_not_flooded() {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).init();
+
+    // Nothing could be received, so what is missing is said.
+    send_forged_to_actix(None, 1).await;
+    let lines = log.take_lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("ERROR clerk_webhook: cannot receive deliveries"), "{lines:?}");
+    assert!(lines[0].contains("add `.app_data(verifier.clone())` to the `App`"), "{lines:?}");
+
+    let began = Timestamp::now().as_secs();
+    let mut lines = Vec::new();
+    // At least a line is written, even where the whole flood fits into a second.
+    while lines.is_empty() || Timestamp::now().as_secs() == began {
+        send_forged_to_actix(Some(verifier()), FLOOD).await;
+        send_forged_to_warp(FLOOD).await;
+        lines.extend(log.take_lines());
+    }
+    let seconds = usize::try_from(Timestamp::now().as_secs() - began).unwrap();
+    assert!(lines.len() <= seconds + 1, "{} lines in {seconds} s", lines.len());
+    for line in &lines {
+        assert!(
+            line.contains(" WARN clerk_webhook: refused a delivery outcome=\"invalid_signature\""),
+            "{line}"
+        );
+        assert!(line.contains("no signature in svix-signature matches"), "{line}");
+        assert!(!line.contains("private") && !line.contains(&SECRET[6..]), "{line}");
+    }
+    let suppressed = |line: &String| !line.ends_with("suppressed=0");
+    assert!(lines.iter().any(suppressed), "{lines:?}");
+
+    // What an earlier filter has taken is missed here, and said as soon as there may be a line again.
+    let taken = warp::body::bytes().map(drop).untuple_one();
+    let routes = taken.and(clerk_event_or_reply(verifier(), async |_: Event| "called"));
+    while !lines.iter().any(|line| line.contains("an earlier filter has taken the body")) {
+        let request = sign(b"body")
+            .to_pairs()
+            .into_iter()
+            .fold(warp::test::request(), |request, (name, value)| request.header(name, value));
+        assert_eq!(request.body("body").reply(&routes).await.status(), 500);
+        lines.extend(log.take_lines());
+        assert!(usize::try_from(Timestamp::now().as_secs() - began).unwrap() < seconds + 30, "{lines:?}");
+    }
+}

@@ -1,0 +1,127 @@
+//! The filters among others.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use clerk_webhook_core::{Event, Outcome};
+use clerk_webhook_tests::message_id;
+use clerk_webhook_warp::{clerk_event, clerk_event_or_reply, handle_rejection, optional_clerk_event};
+use warp::Filter;
+use warp::http::StatusCode;
+
+use super::support::{
+    BODY, assert_accepted, assert_refused, delivery, event_type, forged, stale, unsigned, verifier,
+};
+
+#[derive(Clone)]
+struct Database(Arc<str>);
+
+fn with(database: Database) -> impl Filter<Extract = (Database,), Error = Infallible> + Clone {
+    warp::any().map(move || database.clone())
+}
+
+#[tokio::test]
+async fn method_path_and_state_stand_where_they_always_do() {
+    let routes = warp::path!("webhooks" / String)
+        .and(warp::post())
+        .and(with(Database("database".into())))
+        .and(clerk_event(verifier()))
+        .and(warp::header("host"))
+        .map(|name: String, database: Database, event: Event, host: String| {
+            format!("{name} {} {} {host}", database.0, event.id())
+        })
+        .recover(handle_rejection);
+    let delivered = || delivery(BODY).header("host", "localhost");
+    let expected = format!("clerk database {} localhost", message_id());
+    assert_accepted(&delivered().reply(&routes).await, &expected);
+    assert_refused(&forged().reply(&routes).await, Outcome::InvalidSignature);
+    // What is not ours is passed on.
+    assert_eq!(delivered().path("/elsewhere").reply(&routes).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(delivered().method("PUT").reply(&routes).await.status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn one_recover_serves_several_routes() {
+    let webhook =
+        warp::path!("webhooks" / "clerk").and(warp::post()).and(clerk_event(verifier())).map(event_type);
+    let other = warp::path!("other").and(warp::body::bytes()).map(|_| "other");
+    let fallible = warp::path!("fallible").and(warp::header::<u64>("x-number")).map(|_| "fallible");
+    let routes = webhook.or(other).or(fallible).recover(handle_rejection);
+    assert_accepted(&delivery(BODY).reply(&routes).await, "user.deleted");
+    assert_refused(&forged().reply(&routes).await, Outcome::InvalidSignature);
+    assert_accepted(&unsigned().path("/other").reply(&routes).await, "other");
+    assert_eq!(unsigned().path("/fallible").reply(&routes).await.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(unsigned().path("/nowhere").reply(&routes).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_the_headers_refuse_leaves_its_body_to_the_next_filter() {
+    let fallback = warp::body::bytes().map(|body: bytes::Bytes| String::from_utf8(body.into()).unwrap());
+    let routes = clerk_event(verifier()).map(event_type).or(fallback).recover(handle_rejection);
+    assert_accepted(&delivery(BODY).reply(&routes).await, "user.deleted");
+    assert_accepted(&unsigned().reply(&routes).await, BODY);
+    assert_accepted(&stale().reply(&routes).await, BODY);
+    // Once it has been read it is gone, and the rejection that says why comes through.
+    assert_refused(&forged().reply(&routes).await, Outcome::InvalidSignature);
+    assert_refused(&delivery("{").reply(&routes).await, Outcome::NotAnEvent);
+}
+
+#[tokio::test]
+async fn a_filter_that_matches_everything_answers_in_place_of_a_rejection() {
+    // This is why there is `clerk_event_or_reply`.
+    let everything = || warp::any().map(|| "everything");
+    let rejecting = clerk_event(verifier()).map(event_type).or(everything());
+    assert_accepted(&forged().reply(&rejecting).await, "everything");
+
+    let answering = warp::path!("webhooks" / "clerk")
+        .and(warp::post())
+        .and(clerk_event_or_reply(verifier(), async |event: Event| event_type(event)))
+        .or(everything());
+    assert_accepted(&delivery(BODY).reply(&answering).await, "user.deleted");
+    assert_refused(&forged().reply(&answering).await, Outcome::InvalidSignature);
+    assert_refused(&stale().reply(&answering).await, Outcome::ExpiredTimestamp);
+    assert_refused(&unsigned().reply(&answering).await, Outcome::MissingHeader);
+    assert_refused(&delivery("{").reply(&answering).await, Outcome::NotAnEvent);
+    assert_accepted(&delivery(BODY).path("/elsewhere").reply(&answering).await, "everything");
+}
+
+#[tokio::test]
+async fn a_handler_captures_what_it_needs_and_answers_as_it_likes() {
+    let database = Database("database".into());
+    let handler = move |event: Event| {
+        let database = database.clone();
+        async move {
+            if event.id() != &message_id() {
+                return Err(StatusCode::SERVICE_UNAVAILABLE);
+            }
+            Ok(format!("{} {}", database.0, event.event_type()))
+        }
+    };
+    let route = clerk_event_or_reply(verifier(), handler);
+    assert_accepted(&delivery(BODY).reply(&route).await, "database user.deleted");
+    let failing = clerk_event_or_reply(verifier(), async |_| StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(delivery(BODY).reply(&failing).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn an_optional_event_is_absent_only_without_any_signature_header() {
+    let routes = optional_clerk_event(verifier())
+        .map(|event: Option<Event>| event.map_or("none".to_owned(), event_type))
+        .recover(handle_rejection);
+    assert_accepted(&delivery(BODY).reply(&routes).await, "user.deleted");
+    assert_accepted(&unsigned().reply(&routes).await, "none");
+    assert_refused(&forged().reply(&routes).await, Outcome::InvalidSignature);
+    assert_refused(&stale().reply(&routes).await, Outcome::ExpiredTimestamp);
+    for header in ["svix-id", "svix-timestamp", "svix-signature", "webhook-id", "webhook-signature"] {
+        // One that is alone, and even empty, was meant to be a delivery.
+        let reply = unsigned().header(header, "").reply(&routes).await;
+        assert_refused(&reply, Outcome::MissingHeader);
+    }
+    // The body of what is no delivery is still there.
+    let with_body = optional_clerk_event(verifier()).and(warp::body::bytes()).map(
+        |event: Option<Event>, body: bytes::Bytes| {
+            if event.is_none() { body.to_vec() } else { Vec::new() }
+        },
+    );
+    assert_accepted(&unsigned().reply(&with_body).await, BODY);
+}

@@ -1,0 +1,7 @@
+//! The filters for Warp.
+
+mod composition;
+mod layer;
+mod limits;
+mod rejections;
+mod support;

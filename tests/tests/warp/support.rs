@@ -1,0 +1,72 @@
+//! Deliveries to a filter.
+
+use bytes::Bytes;
+use clerk_webhook_core::{Answer, Event, Outcome, ReceiveError, Verifier};
+use clerk_webhook_tests::{SECRET, sign};
+use http::Response;
+use warp::test::RequestBuilder;
+
+pub const PATH: &str = "/webhooks/clerk";
+
+/// An event, small and complete.
+pub const BODY: &str = r#"{"data":{"deleted":true,"id":"user_1","object":"user"},"type":"user.deleted"}"#;
+
+pub fn verifier() -> Verifier {
+    Verifier::new(SECRET).unwrap()
+}
+
+/// Returns a request with the headers for one body, and none in it.
+pub fn head(signed: &[u8]) -> RequestBuilder {
+    let request = warp::test::request().method("POST").path(PATH);
+    sign(signed).to_pairs().into_iter().fold(request, |request, (name, value)| request.header(name, value))
+}
+
+pub fn delivery(body: &str) -> RequestBuilder {
+    head(body.as_bytes()).body(body)
+}
+
+pub fn forged() -> RequestBuilder {
+    head(b"another body").body(BODY)
+}
+
+/// Returns a request that the headers alone tell to be stale.
+pub fn stale() -> RequestBuilder {
+    let pairs = clerk_webhook_tests::secret()
+        .sign(
+            &clerk_webhook_tests::message_id(),
+            clerk_webhook_core::Timestamp::from_secs(0),
+            BODY.as_bytes(),
+        )
+        .to_pairs();
+    pairs.into_iter().fold(unsigned(), |request, (name, value)| request.header(name, value))
+}
+
+pub fn unsigned() -> RequestBuilder {
+    warp::test::request().method("POST").path(PATH).body(BODY)
+}
+
+pub fn event_type(event: Event) -> String {
+    event.event_type().to_string()
+}
+
+#[track_caller]
+pub fn assert_accepted(response: &Response<Bytes>, body: &str) {
+    assert_eq!((response.status().as_u16(), &response.body()[..]), (200, body.as_bytes()));
+}
+
+/// Compares with the row of an outcome in the table of answers.
+#[track_caller]
+pub fn assert_refused(response: &Response<Bytes>, outcome: Outcome) {
+    let answer = Answer::from(outcome);
+    assert_eq!(response.status().as_u16(), answer.status(), "{response:?}");
+    assert_eq!(response.headers()["content-type"], answer.content_type());
+    assert_eq!(response.body(), answer.body());
+}
+
+/// Looks for what a layer outside would count.
+#[track_caller]
+pub fn assert_told<B>(response: &Response<B>, outcome: Outcome) {
+    assert_eq!(response.extensions().get(), Some(&outcome));
+    let error = response.extensions().get::<ReceiveError>().unwrap();
+    assert_eq!(Answer::from(error).outcome(), outcome);
+}
