@@ -43,3 +43,26 @@ fn everything_that_the_readme_links_to_is_there() {
         assert!(link.starts_with("https://") || folder("..").join(link).exists(), "{link}");
     }
 }
+
+#[test]
+fn the_table_of_versions_is_that_of_the_manifests() {
+    let readme = readme();
+    let (_, section) = readme.split_once("### Versions").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let workspace = std::fs::read_to_string(folder("../Cargo.toml")).unwrap();
+    let value = |manifest: &str, key: &str| {
+        let line = manifest.lines().find(|line| line.starts_with(&format!("{key} = ")))?;
+        line.split('"').nth(1).map(str::to_owned)
+    };
+    let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| `clerk-webhook-")).collect();
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let (name, version) = cells[1].split_once(' ').unwrap();
+        let manifest = folder("../crates").join(name.trim_matches('`')).join("Cargo.toml");
+        let manifest = std::fs::read_to_string(manifest).unwrap();
+        assert!(value(&workspace, "version").unwrap().starts_with(version), "{row}");
+        let rust = value(&manifest, "rust-version").or_else(|| value(&workspace, "rust-version")).unwrap();
+        assert!(cells[3] == rust || cells[3].starts_with(&format!("{rust},")), "{row}: {rust}");
+    }
+}
