@@ -26,7 +26,8 @@
 //! # }
 //! # let delivery = delivery.to_request();
 //! let verifier = Verifier::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
-//! let app = App::new().app_data(verifier).route("/webhooks/clerk", web::post().to(webhook));
+//! let route = web::resource("/webhooks/clerk").route(web::post().to(webhook));
+//! let app = App::new().app_data(verifier).service(route);
 //!
 //! let app = test::init_service(app).await;
 //! assert_eq!(test::call_service(&app, delivery).await.status(), 200);

@@ -26,7 +26,8 @@ async fn webhook(ClerkEvent(event): ClerkEvent) -> HttpResponse {
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt().init();
+    // Actix logs an error for every request that is not HTTP, which anybody can send.
+    tracing_subscriber::fmt().with_env_filter("info,actix_http=off").init();
     let verifier = Verifier::from_env().unwrap_or_else(|error| {
         eprintln!("{error}");
         std::process::exit(1);
@@ -34,7 +35,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port: u16 = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
     let server = HttpServer::new(move || {
         // Every worker has an application of its own, and all of them share the verifier.
-        App::new().app_data(verifier.clone()).route("/webhooks/clerk", web::post().to(webhook))
+        let route = web::resource("/webhooks/clerk").route(web::post().to(webhook));
+        App::new().app_data(verifier.clone()).service(route)
     })
     .shutdown_timeout(20)
     .bind(("127.0.0.1", port))?;
