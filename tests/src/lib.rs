@@ -38,6 +38,19 @@ pub fn sign(body: &[u8]) -> SignedHeaders {
     secret().sign(&message_id(), Timestamp::now(), body)
 }
 
+/// Returns an event of exactly so many bytes.
+///
+/// # Panics
+///
+/// Panics where an event needs more.
+#[must_use]
+pub fn event_of(length: usize) -> Vec<u8> {
+    let mut body = br#"{"data":{},"type":"test"}"#.to_vec();
+    assert!(length >= body.len());
+    body.resize(length, b' ');
+    body
+}
+
 /// Returns the bytes of a fixture: `user.created` is `fixtures/events/user.created.json`.
 #[must_use]
 pub fn fixture(name: &str) -> Vec<u8> {

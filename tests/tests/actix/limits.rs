@@ -11,7 +11,7 @@ use actix_web::web::{self, PayloadConfig};
 use bytes::Bytes;
 use clerk_webhook_actix::ClerkEvent;
 use clerk_webhook_core::{Outcome, Verifier, VerifierBuilder};
-use clerk_webhook_tests::secret;
+use clerk_webhook_tests::{event_of, secret};
 
 use super::support::{BODY, Frames, Request, Then, app, delivery, head, send, streamed, verifier};
 
@@ -19,12 +19,6 @@ const LENGTH: usize = 1000;
 
 fn builder() -> VerifierBuilder {
     Verifier::builder().secret(secret())
-}
-
-fn event_of(length: usize) -> Vec<u8> {
-    let mut body = br#"{"data":{},"type":"test"}"#.to_vec();
-    body.resize(length, b' ');
-    body
 }
 
 async fn length(event: ClerkEvent) -> String {

@@ -13,7 +13,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use clerk_webhook_axum::ClerkEvent;
 use clerk_webhook_core::{Answer, Outcome, ReceiveError, ReceiveErrorKind, Timestamp, Verifier};
-use clerk_webhook_tests::{message_id, other_secret, secret};
+use clerk_webhook_tests::{event_of, message_id, other_secret, secret};
 use clerk_webhook_tower::VerifyWebhookLayer;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
 
 use super::support::{
-    BODY, PATH, Step, Steps, collect, delivery, event_of, every_way, framed, through_layer, verifier, whole,
+    BODY, PATH, Step, Steps, collect, delivery, every_way, framed, through_layer, verifier, whole,
 };
 
 const LIMIT: usize = 1000;

@@ -10,7 +10,7 @@ use bytes::buf::Chain;
 use bytes::{Buf as _, Bytes};
 use clerk_webhook_core::event::EventErrorKind;
 use clerk_webhook_core::{Outcome, ReceiveError, ReceiveErrorKind};
-use clerk_webhook_tests::{fixture, fixtures};
+use clerk_webhook_tests::{event_of, fixture, fixtures};
 use clerk_webhook_tower::VerifyWebhookLayer;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderValue, Request};
@@ -18,8 +18,8 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, BodyStream, Full, StreamBody};
 
 use super::support::{
-    BODY, BoxError, Exchange, GZIPPED, Step, Steps, delivery, event_of, every_way, framed, through_layer,
-    verifier, whole,
+    BODY, BoxError, Exchange, GZIPPED, Step, Steps, delivery, every_way, framed, through_layer, verifier,
+    whole,
 };
 
 /// Sends a body every way and asserts that it arrives as it was signed.

@@ -11,7 +11,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use clerk_webhook_axum::ClerkEvent;
 use clerk_webhook_core::{Outcome, ReceiveError, ReceiveErrorKind, Verifier, VerifyErrorKind};
-use clerk_webhook_tests::secret;
+use clerk_webhook_tests::{event_of, secret};
 use clerk_webhook_tower::VerifyWebhookLayer;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Request, Response};
@@ -21,8 +21,8 @@ use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::limit::RequestBodyLimitLayer;
 
 use super::support::{
-    BODY, Exchange, PATH, Step, Steps, Untouchable, collect, delivery, event_of, every_way, framed,
-    through_extractor, through_layer, verifier, whole,
+    BODY, Exchange, PATH, Step, Steps, Untouchable, collect, delivery, every_way, framed, through_extractor,
+    through_layer, verifier, whole,
 };
 
 const LENGTH: usize = 1000;

@@ -58,14 +58,6 @@ pub fn framed(body: &[u8], size: usize) -> Request<axum::body::Body> {
     delivery(body, axum::body::Body::new(Steps::frames(body, size)))
 }
 
-/// Returns an event of exactly so many bytes.
-pub fn event_of(length: usize) -> Vec<u8> {
-    let mut body = br#"{"data":{},"type":"test"}"#.to_vec();
-    assert!(length >= body.len());
-    body.resize(length, b' ');
-    body
-}
-
 /// One poll of a body.
 #[derive(Clone, Debug)]
 pub enum Step {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clerk_webhook_core::{Event, Outcome, Verifier, VerifierBuilder};
-use clerk_webhook_tests::{secret, sign};
+use clerk_webhook_tests::{event_of, secret, sign};
 use clerk_webhook_warp::{clerk_event, handle_rejection};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
@@ -19,12 +19,6 @@ const LENGTH: usize = 1000;
 
 fn builder() -> VerifierBuilder {
     Verifier::builder().secret(secret())
-}
-
-fn event_of(length: usize) -> Vec<u8> {
-    let mut body = br#"{"data":{},"type":"test"}"#.to_vec();
-    body.resize(length, b' ');
-    body
 }
 
 fn request<B>(signed: &[u8], body: B) -> Request<B> {
