@@ -21,8 +21,7 @@ impl ReceiveError {
     /// The target is `clerk_webhook`; the fields are `outcome`, `reason`, and `suppressed`, the number of
     /// refusals since the last line that had none of their own.
     pub fn log(&self) {
-        let now = Timestamp::now().as_secs();
-        if LAST_LINE.swap(now, Ordering::Relaxed) == now {
+        if !may_write(&LAST_LINE, Timestamp::now().as_secs()) {
             WITHOUT_LINE.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -40,5 +39,26 @@ impl ReceiveError {
         } else {
             tracing::warn!(target: "clerk_webhook", outcome, reason, suppressed, "refused a delivery");
         }
+    }
+}
+
+/// Takes the one line of this second, if nobody has it yet.
+fn may_write(last_line: &AtomicI64, now: i64) -> bool {
+    let last = last_line.load(Ordering::Relaxed);
+    // Whoever still sees the second before has been overtaken; a clock that was set back is further behind.
+    let is_taken = now == last || now == last.saturating_sub(1);
+    !is_taken && last_line.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_has_one_line_whatever_the_clock_does() {
+        let last_line = AtomicI64::new(0);
+        let lines = [100, 100, 101, 100, 101, 102, 102, 50, 50, 49, 51, 200];
+        let written: Vec<_> = lines.into_iter().filter(|now| may_write(&last_line, *now)).collect();
+        assert_eq!(written, [100, 101, 102, 50, 51, 200]);
     }
 }
