@@ -1,0 +1,206 @@
+//! What is sent: good and bad deliveries, and the answers that they must get.
+
+use std::fmt::Write as _;
+
+use clerk_webhook_core::{HeaderFamily, MessageId, SigningSecret, Timestamp};
+use clerk_webhook_tests::{fixture, fixtures, other_secret, secret};
+use serde_json::{Value, json};
+
+/// How many of a hundred deliveries are of a kind.
+const MIXTURE: [(Kind, u64); 7] = [
+    (Kind::Good, 60),
+    (Kind::Forged, 12),
+    (Kind::Stale, 8),
+    (Kind::MissingHeader, 8),
+    (Kind::NotAnEvent, 6),
+    (Kind::TooLarge, 3),
+    (Kind::CutOff, 3),
+];
+
+/// One in so many deliveries is the large one.
+const LARGE_ONE_IN: u64 = 20;
+
+/// Bodies up to this length arrive together with their head, so that a server never closes with some unread.
+const SMALL: usize = 4 * 1024;
+
+/// A missing type is not among them: an event without one is accepted.
+const NOT_EVENTS: [&str; 5] =
+    ["", "not JSON", "[]", r#"{"data":{},"type":7}"#, r#"{"type":"user.created","data":{"id":"user_"#];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Good,
+    /// Signed with another secret.
+    Forged,
+    /// Signed outside the tolerance, on either side.
+    Stale,
+    MissingHeader,
+    /// Authentic, but not JSON, or not an event.
+    NotAnEvent,
+    /// Claims a gibibyte and sends nothing of it.
+    TooLarge,
+    /// Ends in the midst of the body.
+    CutOff,
+}
+
+impl Kind {
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Good => 200,
+            Self::Forged | Self::Stale | Self::MissingHeader | Self::NotAnEvent | Self::CutOff => 400,
+            Self::TooLarge => 413,
+        }
+    }
+}
+
+/// A request as it is sent.
+pub struct Delivery<'a> {
+    pub kind: Kind,
+    pub head: String,
+    pub body: &'a [u8],
+}
+
+impl Delivery<'_> {
+    /// Refused by its headers with a body on its way, a server that closes may take its own answer along.
+    pub fn may_lose_answer(&self) -> bool {
+        matches!(self.kind, Kind::Stale | Kind::MissingHeader) && self.body.len() > SMALL
+    }
+}
+
+/// The bodies, made once for all connections, and the secrets.
+pub struct Deliveries {
+    path: String,
+    events: Vec<Body>,
+    large_event: Body,
+    not_events: Vec<Body>,
+    secret: SigningSecret,
+    other_secret: SigningSecret,
+}
+
+struct Body {
+    content: Vec<u8>,
+    chunked: Vec<u8>,
+}
+
+impl Deliveries {
+    pub fn to(path: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            events: fixtures().into_iter().map(|(_, content)| Body::new(content)).collect(),
+            large_event: Body::new(large_event()),
+            not_events: NOT_EVENTS.map(|text| Body::new(text.into())).into(),
+            secret: secret(),
+            other_secret: other_secret(),
+        }
+    }
+
+    pub fn next(&self, random: &mut Random) -> Delivery<'_> {
+        let kind = random.kind();
+        let body = match kind {
+            Kind::NotAnEvent => random.one_of(&self.not_events),
+            _ if random.below(LARGE_ONE_IN) == 0 => &self.large_event,
+            _ => random.one_of(&self.events),
+        };
+        self.delivery(kind, body, random)
+    }
+
+    /// Returns a good delivery of the largest event.
+    pub fn largest(&self, random: &mut Random) -> Delivery<'_> {
+        self.delivery(Kind::Good, &self.large_event, random)
+    }
+
+    fn delivery<'a>(&self, kind: Kind, body: &'a Body, random: &mut Random) -> Delivery<'a> {
+        let id: MessageId = format!("msg_{:027}", random.next()).parse().expect("digits are an id");
+        let skew = [-600, 600][random.index(2)];
+        let now = Timestamp::now();
+        let signed = match kind {
+            Kind::Forged => self.other_secret.sign(&id, now, &body.content),
+            Kind::Stale => self.secret.sign(&id, Timestamp::from_secs(now.as_secs() + skew), &body.content),
+            _ => self.secret.sign(&id, now, &body.content),
+        };
+        let family = [HeaderFamily::Svix, HeaderFamily::Webhook][random.index(2)];
+        let missing = (kind == Kind::MissingHeader).then(|| random.index(3));
+
+        let mut head = format!("POST {} HTTP/1.1\r\nHost: localhost\r\n", self.path);
+        head.push_str("Content-Type: application/json\r\n");
+        for (index, (name, value)) in signed.family(family).to_pairs().into_iter().enumerate() {
+            if missing != Some(index) {
+                let _ = write!(head, "{name}: {value}\r\n");
+            }
+        }
+        let (framing, body) = if kind == Kind::TooLarge {
+            (format!("Content-Length: {}", 1 << 30), &[][..])
+        } else if random.below(4) == 0 {
+            ("Transfer-Encoding: chunked".to_owned(), &body.chunked[..])
+        } else {
+            (format!("Content-Length: {}", body.content.len()), &body.content[..])
+        };
+        head.push_str(&framing);
+        head.push_str("\r\n\r\n");
+        let body = if kind == Kind::CutOff { &body[..random.index(body.len())] } else { body };
+        Delivery { kind, head, body }
+    }
+}
+
+impl Body {
+    fn new(content: Vec<u8>) -> Self {
+        let mut chunked = Vec::new();
+        // Several chunks even for a small body, so that servers hand it on in several pieces.
+        for chunk in content.chunks(content.len().div_ceil(8).max(1)) {
+            chunked.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+            chunked.extend_from_slice(chunk);
+            chunked.extend_from_slice(b"\r\n");
+        }
+        chunked.extend_from_slice(b"0\r\n\r\n");
+        Self { content, chunked }
+    }
+}
+
+/// Returns an event of about 256 KiB: a user with much metadata.
+fn large_event() -> Vec<u8> {
+    let mut event: Value = serde_json::from_slice(&fixture("user.created")).expect("the fixture is JSON");
+    let entries = (0..2048).map(|n| (format!("key_{n:04}"), json!({ "text": "x".repeat(100) })));
+    event["data"]["public_metadata"] = Value::Object(entries.collect());
+    event.to_string().into_bytes()
+}
+
+/// A xorshift generator: repeatable, and no dependency for what needs no quality.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        // Never zero, where the generator would stay; the constant spreads the bits of small seeds.
+        Self((seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        // The upper half: the lowest bits are the poorest.
+        (self.next() >> 32) % bound
+    }
+
+    fn kind(&mut self) -> Kind {
+        let mut rest = self.below(MIXTURE.iter().map(|(_, share)| share).sum());
+        for (kind, share) in MIXTURE {
+            if rest < share {
+                return kind;
+            }
+            rest -= share;
+        }
+        Kind::Good
+    }
+
+    fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).expect("it is below a length")
+    }
+
+    fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.index(items.len())]
+    }
+}
