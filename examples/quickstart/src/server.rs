@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::pin::pin;
 
 use axum::Router;
 use axum::extract::{FromRef, State};
@@ -82,15 +83,13 @@ pub async fn start(verifier: Verifier, port: u16) -> Result<Server, Box<dyn Erro
 }
 
 impl Server {
-    /// Prints what arrives until Ctrl-C.
+    /// Prints what arrives until Ctrl-C, or the SIGTERM of a process manager.
     pub async fn print_events(mut self) -> Result<(), Box<dyn Error>> {
+        let mut shutdown = pin!(shutdown());
         loop {
             tokio::select! {
                 Some(seen) = self.seen.recv() => println!("{seen}"),
-                interrupted = tokio::signal::ctrl_c() => {
-                    interrupted?;
-                    return self.stop().await;
-                }
+                () = &mut shutdown => return self.stop().await,
             }
         }
     }
@@ -141,4 +140,13 @@ fn describe(event: &Event) -> String {
         EventData::Unrecognized(data) => format!("kept as it is: {}", data.reason()),
         _ => format!("data of the type {}", event.event_type().payload_name().unwrap_or("unknown")),
     }
+}
+
+async fn shutdown() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select!(_ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {});
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }
