@@ -84,10 +84,10 @@ where
     B: MessageBody,
 {
     let response = call_service(app, request.into()).await;
-    let extensions = response.response().extensions();
-    let outcome = extensions.get().copied();
-    let kind = extensions.get().map(ReceiveError::kind);
-    drop(extensions);
+    let (outcome, kind) = {
+        let extensions = response.response().extensions();
+        (extensions.get().copied(), extensions.get().map(ReceiveError::kind))
+    };
     let content_type = response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
     Reply { status: response.status(), outcome, kind, content_type, body: read_body(response).await }
 }

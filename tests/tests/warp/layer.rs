@@ -39,7 +39,7 @@ async fn the_event_is_in_the_extensions_and_the_body_is_the_same() {
             body.to_vec()
         });
     let body = Bytes::from(fixture("user.created"));
-    let response = send(filter.clone(), request(&body, body.clone())).await;
+    let response = send(filter, request(&body, body.clone())).await;
     assert_eq!((response.status().as_u16(), response.body()), (200, &body));
     let refused = send(filter, request(b"another body", body)).await;
     assert_refused(&refused, Outcome::InvalidSignature);
