@@ -1,6 +1,7 @@
 //! What the tests of the workspace share: fixtures, and deliveries signed like Svix signs them.
 
 pub mod clients;
+pub mod vectors;
 
 use std::fs;
 use std::io::Write as _;
@@ -82,9 +83,14 @@ pub fn beside_checkout(path: &str, wanted_by: &str) -> Option<PathBuf> {
     None
 }
 
-/// Says that a test was skipped, past the test harness, which shows the output of failed tests only.
+/// Says that a test was skipped.
 pub(crate) fn say_skipped(why: &str) {
-    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+    say(&format!("skipped: {why}"));
+}
+
+/// Says something past the test harness, which shows the output of failed tests only.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Returns the stems and bytes of the JSON files in a folder, sorted by name.

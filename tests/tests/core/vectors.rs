@@ -1,67 +1,13 @@
 //! Verdicts over the test vectors, which were made and checked with the libraries of other languages.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use clerk_webhook_core::event::EventErrorKind;
-use clerk_webhook_core::{
-    ReceiveErrorKind, SecretError, SigningSecret, Timestamp, Verifier, VerifyErrorKind,
-};
-use clerk_webhook_tests::{beside_checkout, folder};
-use serde::Deserialize;
+use clerk_webhook_core::{ReceiveErrorKind, SecretError, Verifier, VerifyErrorKind};
+use clerk_webhook_tests::beside_checkout;
+use clerk_webhook_tests::vectors::{Vector, own_vectors, vectors_in};
 
-#[derive(Deserialize)]
-struct Vector {
-    name: String,
-    secret: String,
-    secret_kind: Option<String>,
-    headers: Vec<(String, String)>,
-    body_base64: Option<String>,
-    body_repeat: Option<Repeat>,
-    now_unix: i64,
-    now_subsec_ms: Option<i64>,
-    expect: String,
-    expect_event: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Repeat {
-    byte: serde_json::Value,
-    count: usize,
-}
-
-impl Vector {
-    fn verifier(&self) -> Result<Verifier, SecretError> {
-        let secret = match self.secret_kind.as_deref() {
-            Some("raw") => SigningSecret::from_bytes(&latin1(&self.secret))?,
-            _ => SigningSecret::parse(&self.secret)?,
-        };
-        let now = Timestamp::from_millis(self.now_unix * 1000 + self.now_subsec_ms.unwrap_or_default());
-        Verifier::builder().secret(secret).clock(move || now).build()
-    }
-
-    fn headers(&self) -> Vec<(&str, Vec<u8>)> {
-        self.headers.iter().map(|(name, value)| (name.as_str(), latin1(value))).collect()
-    }
-
-    fn body(&self) -> Bytes {
-        match (&self.body_base64, &self.body_repeat) {
-            (Some(encoded), _) => STANDARD.decode(encoded).unwrap().into(),
-            (None, Some(Repeat { byte, count })) => {
-                let byte = match byte {
-                    serde_json::Value::String(text) => latin1(text)[0],
-                    number => u8::try_from(number.as_u64().unwrap()).unwrap(),
-                };
-                vec![byte; *count].into()
-            }
-            (None, None) => panic!("{} has no body", self.name),
-        }
-    }
-}
-
-/// One character of a vector is one byte on the wire.
-fn latin1(text: &str) -> Vec<u8> {
-    text.chars().map(|character| u8::try_from(u32::from(character)).unwrap()).collect()
+fn verifier(vector: &Vector) -> Result<Verifier, SecretError> {
+    let now = vector.now();
+    Verifier::builder().secret(vector.secret()?).clock(move || now).build()
 }
 
 fn word(kind: VerifyErrorKind) -> &'static str {
@@ -79,7 +25,7 @@ fn word(kind: VerifyErrorKind) -> &'static str {
 
 /// Gives the vector to everything that verifies, and returns the verdict that all of it agrees on.
 fn verdict(vector: &Vector) -> &'static str {
-    let Ok(verifier) = vector.verifier() else { return "invalid_secret" };
+    let Ok(verifier) = verifier(vector) else { return "invalid_secret" };
     let (headers, body) = (vector.headers(), vector.body());
     let verdict = match verifier.verify(&headers, &body) {
         Ok(verified) => {
@@ -110,8 +56,7 @@ fn verdict(vector: &Vector) -> &'static str {
 }
 
 fn event_verdict(vector: &Vector) -> &'static str {
-    let verifier = vector.verifier().unwrap();
-    match verifier.receive(&vector.headers(), vector.body()).map_err(|error| error.kind()) {
+    match verifier(vector).unwrap().receive(&vector.headers(), vector.body()).map_err(|error| error.kind()) {
         Ok(_) => "ok",
         Err(ReceiveErrorKind::Event(EventErrorKind::InvalidJson)) => "invalid_json",
         Err(ReceiveErrorKind::Event(EventErrorKind::InvalidEvent)) => "invalid_event",
@@ -119,9 +64,8 @@ fn event_verdict(vector: &Vector) -> &'static str {
     }
 }
 
-fn run(json: &[u8]) -> usize {
-    let vectors: Vec<Vector> = serde_json::from_slice(json).unwrap();
-    for vector in &vectors {
+fn run(vectors: &[Vector]) -> usize {
+    for vector in vectors {
         assert_eq!(verdict(vector), vector.expect, "{}", vector.name);
         if let Some(expected) = &vector.expect_event {
             assert_eq!(event_verdict(vector), expected, "{}", vector.name);
@@ -132,13 +76,12 @@ fn run(json: &[u8]) -> usize {
 
 #[test]
 fn own_vectors_agree() {
-    let json = std::fs::read(folder("vectors/own.json")).unwrap();
-    assert_eq!(run(&json), 114);
+    assert_eq!(run(&own_vectors()), 114);
 }
 
 #[test]
 fn vectors_of_the_peers_agree() {
     if let Some(path) = beside_checkout("vectors/peers.json", "comparing with the vectors of the peers") {
-        assert_eq!(run(&std::fs::read(path).unwrap()), 53);
+        assert_eq!(run(&vectors_in(&path)), 53);
     }
 }
