@@ -9,5 +9,4 @@ mod opaque;
 mod placement;
 mod properties;
 mod readiness;
-mod sockets;
 mod support;

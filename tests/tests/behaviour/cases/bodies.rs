@@ -1,0 +1,91 @@
+//! What a body may be: an event of any type, or something authentic that is none, byte for byte.
+
+use clerk_webhook_core::Outcome;
+use clerk_webhook_tests::fixtures;
+
+use super::super::case::Case;
+use super::super::delivery::{BODY, Delivery};
+use super::super::stacks::Setup::Usual;
+
+/// `{"data":{},"type":"test"}` as gzip has it.
+const GZIPPED: &[u8] = b"\
+    \x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x4a\x49\x2c\x49\x54\xb2\xaa\xae\xd5\x51\
+    \x2a\xa9\x2c\x48\x55\xb2\x52\x2a\x49\x2d\x2e\x51\xaa\x05\x00\xcb\xa0\x0a\xfb\x19\x00\x00\
+    \x00";
+
+pub fn cases() -> Vec<Case> {
+    let mut cases: Vec<_> = fixtures()
+        .into_iter()
+        .map(|(name, body)| Case::new(Usual, format!("the event {name}")).accepts(&Delivery::of(body)))
+        .collect();
+    cases.extend(events());
+    cases.extend(no_events());
+    cases.extend(tampered());
+    cases.extend(compressed());
+    cases
+}
+
+fn events() -> Vec<Case> {
+    let accepted = |name: &str, body: &str| Case::new(Usual, name).accepts(&Delivery::of(body.to_owned()));
+    vec![
+        accepted("an event of an unknown type", r#"{"data":{},"type":"somebody.sneezed"}"#),
+        accepted("an event without data", r#"{"type":"user.created"}"#),
+        accepted("an event with data of another type", r#"{"data":[1],"type":"user.created"}"#),
+        accepted("an event with odd spacing", "\n {\t\"type\" : \"user.deleted\" ,\r\n \"data\":{ } } \n"),
+        accepted(
+            "numbers and escapes as they came",
+            r#"{"data":{"a":1.0,"b":"\/\u00e9","a":2},"type":"test"}"#,
+        ),
+    ]
+}
+
+fn no_events() -> Vec<Case> {
+    let refused = |name: &str, body: &[u8]| {
+        Case::new(Usual, name).refuses(&Delivery::of(body.to_vec()), Outcome::NotAnEvent)
+    };
+    vec![
+        refused("text that is not JSON", b"hello"),
+        refused("JSON that is not an object", b"[]"),
+        refused("a type that is not a string", br#"{"data":{},"type":1}"#),
+        refused("a body that is cut off before it was signed", &BODY.as_bytes()[..40]),
+        refused("a body that is not UTF-8", b"{\"data\":{\"name\":\"\xff\xfe\"},\"type\":\"test\"}"),
+        refused("NUL bytes", b"\0\0\0"),
+        refused("a NUL byte after an event", b"{\"type\":\"test\"}\0"),
+        refused("a byte-order mark before an event", b"\xef\xbb\xbf{\"type\":\"test\"}"),
+        refused("an empty body", b""),
+        Case::new(Usual, "an empty body in no chunk")
+            .refuses_as(Delivery::of("").chunked(1), Outcome::NotAnEvent),
+        Case::new(Usual, "no body and no length").refuses_as(Delivery::of("").head(""), Outcome::NotAnEvent),
+    ]
+}
+
+fn tampered() -> Vec<Case> {
+    let refused = |name: &str, body: Vec<u8>| {
+        Case::new(Usual, name).refuses(&Delivery::of(BODY).with_body(body), Outcome::InvalidSignature)
+    };
+    let mut flipped = BODY.as_bytes().to_vec();
+    flipped[20] ^= 1;
+    vec![
+        refused("another body than the signed one", b"{}".to_vec()),
+        refused("a body with one bit changed", flipped),
+        refused("a body without its last byte", BODY.as_bytes()[..BODY.len() - 1].to_vec()),
+        refused("a body with a line break after it", format!("{BODY}\n").into_bytes()),
+        refused("no body where one was signed", Vec::new()),
+    ]
+}
+
+/// A signature is over the bytes on the wire.
+fn compressed() -> Vec<Case> {
+    let gzip = |delivery: Delivery| delivery.header("Content-Encoding", "gzip");
+    let over_text = gzip(Delivery::of(r#"{"data":{},"type":"test"}"#)).with_body(GZIPPED);
+    let over_bytes = gzip(Delivery::of(GZIPPED));
+    vec![
+        Case::new(Usual, "compressed after it was signed").refuses(&over_text, Outcome::InvalidSignature),
+        Case::new(Usual, "compressed after it was signed, in chunks")
+            .refuses_as(over_text.chunked(7), Outcome::InvalidSignature),
+        Case::new(Usual, "compressed before it was signed").refuses(&over_bytes, Outcome::NotAnEvent),
+        Case::new(Usual, "compressed before it was signed, in chunks")
+            .refuses_as(over_bytes.chunked(7), Outcome::NotAnEvent),
+        Case::new(Usual, "said to be compressed, and is not").accepts(&gzip(Delivery::of(BODY))),
+    ]
+}

@@ -1,0 +1,37 @@
+//! Clients that break off.
+
+use clerk_webhook_tests::fixture;
+
+use super::super::case::{Case, Step};
+use super::super::delivery::Delivery;
+use super::super::seen::Seen;
+use super::super::stacks::Setup::Usual;
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let delivery = Delivery::of(fixture("user.created"));
+    let length = delivery.body.len();
+    for (how, request) in [("with a length", delivery.with_length()), ("in chunks", delivery.chunked(100))] {
+        for missing in [1, 7, length / 2, length - 1] {
+            let part = request[..request.len() - missing].to_vec();
+            let name = format!("a body {how} that lacks {missing} bytes");
+            cases.push(
+                Case::new(Usual, name)
+                    .write(part.clone())
+                    .step(Step::HalfClose)
+                    .sees(Seen::GivenUp)
+                    .reconnects()
+                    .accepts(&delivery),
+            );
+            let name = format!("a client that is gone when its body {how} lacks {missing} bytes");
+            cases.push(Case::new(Usual, name).write(part).reconnects().accepts(&delivery));
+        }
+    }
+    cases.push(
+        Case::new(Usual, "a client that is gone within the head")
+            .write(delivery.with_length()[..60].to_vec())
+            .reconnects()
+            .accepts(&delivery),
+    );
+    cases
+}

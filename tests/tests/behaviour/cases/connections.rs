@@ -1,0 +1,96 @@
+//! Several requests on a connection, and several connections.
+
+use bytes::Bytes;
+use clerk_webhook_core::{Outcome, Timestamp};
+use clerk_webhook_tests::{event_of, fixture};
+
+use super::super::case::Case;
+use super::super::delivery::{BODY, Delivery};
+use super::super::stacks::Setup::{Small, Usual};
+
+pub fn cases() -> Vec<Case> {
+    [kept(), pipelined(), many()].into_iter().flatten().collect()
+}
+
+/// After an answer the next request on the same connection is understood.
+fn kept() -> Vec<Case> {
+    const UNREAD: &str = "the next request after a refusal that left the body unread";
+    let good = Delivery::of(BODY);
+    let user = Delivery::of(fixture("user.created"));
+    let forged = Delivery::of("{}").with_body(BODY);
+    let stale = Delivery::at(Timestamp::from_secs(Timestamp::now().as_secs() - 600), BODY);
+    let large = Delivery::of(event_of(1001));
+    let small = |name: &str| Case::new(Small, format!("the next request after {name}"));
+    let usual = |name: &str| Case::new(Usual, format!("the next request after {name}"));
+    vec![
+        usual("accepted ones")
+            .accepts(&good)
+            .accepts(&user)
+            .accepts_as(user.chunked(7), &user)
+            .accepts(&good),
+        usual("a forged one").refuses(&forged, Outcome::InvalidSignature).accepts(&good),
+        usual("a forged one in chunks")
+            .refuses_as(forged.chunked(7), Outcome::InvalidSignature)
+            .accepts(&good),
+        usual("something that is no event")
+            .refuses(&Delivery::of("hello"), Outcome::NotAnEvent)
+            .accepts(&good),
+        usual("an unsigned one without a body")
+            .refuses(&Delivery::unsigned(""), Outcome::MissingHeader)
+            .accepts(&good),
+        usual("an unsigned one")
+            .kind(UNREAD)
+            .refuses(&Delivery::unsigned(BODY), Outcome::MissingHeader)
+            .accepts(&good),
+        usual("an unsigned one in chunks")
+            .refuses_as(Delivery::unsigned(BODY).chunked(500), Outcome::MissingHeader)
+            .accepts(&good),
+        usual("a stale one").kind(UNREAD).refuses(&stale, Outcome::ExpiredTimestamp).accepts(&good),
+        small("one that is too large").kind(UNREAD).refuses(&large, Outcome::BodyTooLarge).accepts(&good),
+        small("one that is too large, in chunks")
+            .refuses_as(large.chunked(1001), Outcome::BodyTooLarge)
+            .accepts(&good),
+        usual("all kinds of them")
+            .accepts(&good)
+            .refuses(&forged, Outcome::InvalidSignature)
+            .refuses(&Delivery::of("[]"), Outcome::NotAnEvent)
+            .refuses_as(forged.chunked(500), Outcome::InvalidSignature)
+            .accepts(&user),
+    ]
+}
+
+/// Several requests in one packet.
+fn pipelined() -> Vec<Case> {
+    let (good, forged) = (Delivery::of(BODY), Delivery::of("{}").with_body(BODY));
+    let last = Delivery::of(fixture("user.created"));
+    let at_once = |name: &str, requests: [Vec<u8>; 3]| {
+        Case::new(Usual, name)
+            .write(Bytes::from(requests.concat()))
+            .accepted(&good)
+            .refused(Outcome::InvalidSignature)
+            .accepted(&last)
+    };
+    vec![
+        at_once("three requests at once", [good.with_length(), forged.with_length(), last.with_length()]),
+        at_once("three requests at once in chunks", [good.chunked(7), forged.chunked(7), last.chunked(500)]),
+    ]
+}
+
+fn many() -> Vec<Case> {
+    const CONNECTIONS: usize = 200;
+    let mut clients = (0..CONNECTIONS).map(|number| {
+        let body = format!(r#"{{"data":{{"number":{number}}},"type":"test"}}"#);
+        let (first, second) = (Delivery::of(body.clone()), Delivery::of(body.clone()));
+        let forged = Delivery::of(BODY).with_body(body.clone());
+        let case = Case::new(Usual, format!("{CONNECTIONS} connections at once"));
+        case.accepts(&first)
+            .refuses(&forged, Outcome::InvalidSignature)
+            .accepts_as(second.chunked(1 + number % 50), &second)
+            .refuses_as(forged.chunked(10), Outcome::InvalidSignature)
+            .write([first.with_length(), forged.with_length()].concat())
+            .accepted(&first)
+            .refused(Outcome::InvalidSignature)
+    });
+    let first = clients.next().unwrap();
+    vec![clients.fold(first, Case::beside)]
+}

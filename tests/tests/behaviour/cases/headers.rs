@@ -1,0 +1,180 @@
+//! What the headers of a signature may look like, and what others a delivery may have.
+
+use clerk_webhook_core::{Outcome, SigningSecret, Timestamp};
+use clerk_webhook_tests::{other_secret, secret};
+
+use super::super::case::Case;
+use super::super::delivery::{BODY, Delivery};
+use super::super::seen::Seen;
+use super::super::stacks::Setup::{Rotation, Usual};
+
+/// A signature in the right form that fits nothing.
+const FOREIGN: &str = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+pub fn cases() -> Vec<Case> {
+    [signatures(), ages(), families(), repeated(), incomplete(), unrelated()].into_iter().flatten().collect()
+}
+
+fn signatures() -> Vec<Case> {
+    let foreign = |number: u8| SigningSecret::from_bytes(&[number; 24]).unwrap();
+    let others = |count: u8| (1..=count).map(foreign).collect::<Vec<_>>();
+    let first = |count| [vec![secret()], others(count)].concat();
+    let last = |count| [others(count), vec![secret()]].concat();
+    let listed = |signatures: &str| {
+        let delivery = Delivery::of(BODY);
+        let signature = delivery.value("svix-signature");
+        delivery.set("svix-signature", signatures.replace("{}", &signature))
+    };
+    let after = |others: usize| listed(&format!("{} {{}}", vec![FOREIGN; others].join(" ")));
+    let accepted = |name: &str, secrets: Vec<SigningSecret>| {
+        Case::new(Usual, name).accepts(&Delivery::signed_by(&secrets, BODY))
+    };
+    vec![
+        accepted("one signature", vec![secret()]),
+        accepted("two signatures, the first one right", first(1)),
+        accepted("two signatures, the second one right", last(1)),
+        accepted("eleven signatures, the first one right", first(10)),
+        accepted("eleven signatures, the last one right", last(10)),
+        Case::new(Usual, "eleven signatures, none right")
+            .refuses(&Delivery::signed_by(&others(11), BODY), Outcome::InvalidSignature),
+        Case::new(Rotation, "a receiver with two secrets, the first one used")
+            .accepts(&Delivery::signed_by(&[secret()], BODY)),
+        Case::new(Rotation, "a receiver with two secrets, the second one used")
+            .accepts(&Delivery::signed_by(&[other_secret()], BODY)),
+        Case::new(Rotation, "a receiver with two secrets, both used")
+            .accepts(&Delivery::signed_by(&[other_secret(), secret()], BODY)),
+        Case::new(Rotation, "a receiver with two secrets, a third one used")
+            .refuses(&Delivery::signed_by(&[foreign(1)], BODY), Outcome::InvalidSignature),
+        Case::new(Usual, "a secret that the receiver does not have")
+            .refuses(&Delivery::signed_by(&[other_secret()], BODY), Outcome::InvalidSignature),
+        Case::new(Usual, "256 signatures, the last one right").accepts(&after(255)),
+        Case::new(Usual, "257 signatures, the last one right").refuses(&after(256), Outcome::Malformed),
+        Case::new(Usual, "1,000 signatures, the last one right").refuses(&after(999), Outcome::Malformed),
+        Case::new(Usual, "signatures of 100 KB, the last one right")
+            .refuses(&after(2000), Outcome::Malformed),
+        Case::new(Usual, "signatures of 2 MB, the last one right")
+            .write(after(40_000).with_length())
+            .sees(Seen::Plain(431)),
+        Case::new(Usual, "a signature that is only a version")
+            .refuses(&Delivery::of(BODY).set("svix-signature", "v1,"), Outcome::InvalidSignature),
+        Case::new(Usual, "a signature of no known version")
+            .refuses(&listed("v9{}"), Outcome::InvalidSignature),
+        Case::new(Usual, "the id of another delivery")
+            .refuses(&Delivery::of(BODY).set("svix-id", "msg_another"), Outcome::InvalidSignature),
+    ]
+}
+
+fn ages() -> Vec<Case> {
+    let at = |seconds| Delivery::at(Timestamp::from_secs(Timestamp::now().as_secs() + seconds), BODY);
+    vec![
+        Case::new(Usual, "signed four minutes ago").accepts(&at(-240)),
+        Case::new(Usual, "signed ten minutes ago").refuses(&at(-600), Outcome::ExpiredTimestamp),
+        Case::new(Usual, "signed four minutes from now").accepts(&at(240)),
+        Case::new(Usual, "signed ten minutes from now").refuses(&at(600), Outcome::ExpiredTimestamp),
+    ]
+}
+
+fn families() -> Vec<Case> {
+    let webhook = |delivery: Delivery| delivery.rename(|name| name.replace("svix-", "webhook-"));
+    let title = |name: &str| {
+        let parts = name.split('-').map(|part| part[..1].to_uppercase() + &part[1..]);
+        parts.collect::<Vec<_>>().join("-")
+    };
+    let mut cases = vec![
+        Case::new(Usual, "names in lower case").accepts(&Delivery::of(BODY).rename(str::to_lowercase)),
+        Case::new(Usual, "names in title case").accepts(&Delivery::of(BODY).rename(title)),
+        Case::new(Usual, "names in upper case").accepts(&Delivery::of(BODY).rename(str::to_uppercase)),
+        Case::new(Usual, "webhook-* headers").accepts(&webhook(Delivery::of(BODY))),
+        Case::new(Usual, "webhook-* headers in title case")
+            .accepts(&webhook(Delivery::of(BODY)).rename(title)),
+        Case::new(Usual, "webhook-* headers over another body")
+            .refuses(&webhook(Delivery::of("{}")).with_body(BODY), Outcome::InvalidSignature),
+        Case::new(Usual, "svix-* headers and a stray webhook-id")
+            .accepts(&Delivery::of(BODY).header("webhook-id", "whatever")),
+    ];
+    for odd in ["svix-id", "svix-timestamp", "svix-signature"] {
+        let renamed = |rename: &dyn Fn(&str) -> bool| {
+            let name = |name: &str| {
+                if rename(name) { name.replace("svix-", "webhook-") } else { name.to_owned() }
+            };
+            Delivery::of(BODY).rename(name)
+        };
+        cases.extend([
+            Case::new(Usual, format!("webhook-* headers and {odd}"))
+                .refuses(&renamed(&|name| name != odd), Outcome::MissingHeader),
+            Case::new(Usual, format!("svix-* headers, but webhook-* for {odd}"))
+                .refuses(&renamed(&|name| name == odd), Outcome::MissingHeader),
+        ]);
+    }
+    cases
+}
+
+fn repeated() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for name in ["svix-id", "svix-timestamp", "svix-signature"] {
+        let delivery = Delivery::of(BODY);
+        let value = delivery.value(name);
+        let other = match name {
+            "svix-id" => "msg_another".to_owned(),
+            "svix-timestamp" => (value.parse::<i64>().unwrap() - 1).to_string(),
+            _ => FOREIGN.to_owned(),
+        };
+        cases.extend([
+            Case::new(Usual, format!("{name} twice with the same value"))
+                .refuses(&delivery.clone().header(name, value.clone()), Outcome::Malformed),
+            Case::new(Usual, format!("{name} twice, the first one right"))
+                .refuses(&delivery.clone().header(name, other.clone()), Outcome::Malformed),
+            Case::new(Usual, format!("{name} twice, the second one right"))
+                .refuses(&delivery.set(name, other).header(name, value), Outcome::Malformed),
+        ]);
+    }
+    cases
+}
+
+fn incomplete() -> Vec<Case> {
+    let mut cases = vec![
+        Case::new(Usual, "no signature headers").refuses(&Delivery::unsigned(BODY), Outcome::MissingHeader),
+    ];
+    for name in ["svix-id", "svix-timestamp", "svix-signature"] {
+        cases.extend([
+            Case::new(Usual, format!("no {name}"))
+                .refuses(&Delivery::of(BODY).without(name), Outcome::MissingHeader),
+            Case::new(Usual, format!("an empty {name}"))
+                .refuses(&Delivery::of(BODY).set(name, ""), Outcome::MissingHeader),
+            Case::new(Usual, format!("a blank {name}"))
+                .refuses(&Delivery::of(BODY).set(name, " \t "), Outcome::MissingHeader),
+        ]);
+    }
+    cases
+}
+
+/// What has nothing to do with the signature is no cause of refusal.
+fn unrelated() -> Vec<Case> {
+    let many = (0..80).fold(Delivery::of(BODY), |delivery, number| {
+        delivery.header(&format!("x-number-{number}"), number.to_string())
+    });
+    let with = |name: &str, header: &str, value: &str| {
+        Case::new(Usual, name).accepts(&Delivery::of(BODY).header(header, value))
+    };
+    vec![
+        with("an Authorization header", "Authorization", "Basic dXNlcjpwYXNzd29yZA=="),
+        with("a Cookie header", "Cookie", "session=1; other=2"),
+        with("an Origin header of another site", "Origin", "https://example.com"),
+        with(
+            "the User-Agent of Svix",
+            "User-Agent",
+            "Svix-Webhooks/1.84.0 (sender-9YMgn; +https://www.svix.com/http-sender/)",
+        ),
+        with("an Accept header that excludes every answer", "Accept", "image/png"),
+        with("a header that is not ASCII", "X-Name", "Zo\u{eb}"),
+        Case::new(Usual, "80 other headers").accepts(&many),
+        Case::new(Usual, "no Content-Type").accepts(&Delivery::of(BODY).without("Content-Type")),
+        Case::new(Usual, "an empty Content-Type").accepts(&Delivery::of(BODY).set("Content-Type", "")),
+        Case::new(Usual, "a Content-Type that is none")
+            .accepts(&Delivery::of(BODY).set("Content-Type", "%%%")),
+        Case::new(Usual, "a Content-Type of a form")
+            .accepts(&Delivery::of(BODY).set("Content-Type", "application/x-www-form-urlencoded")),
+        Case::new(Usual, "a Content-Type with a charset")
+            .accepts(&Delivery::of(BODY).set("Content-Type", "application/json; charset=utf-16")),
+    ]
+}

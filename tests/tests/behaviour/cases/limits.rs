@@ -1,0 +1,54 @@
+//! How large a body may be.
+
+use clerk_webhook_core::Outcome;
+use clerk_webhook_tests::event_of;
+
+use super::super::case::Case;
+use super::super::delivery::{BODY, Delivery};
+use super::super::stacks::SMALL_LIMIT;
+use super::super::stacks::Setup::{self, Small, Usual};
+
+const USUAL_LIMIT: usize = 2 * 1024 * 1024;
+
+pub fn cases() -> Vec<Case> {
+    let small = around(Small, SMALL_LIMIT, &[100, SMALL_LIMIT + 1]);
+    let usual = around(Usual, USUAL_LIMIT, &[64 * 1024]);
+    [small, usual, claimed()].into_iter().flatten().collect()
+}
+
+/// One byte less, as many, and one more.
+fn around(setup: Setup, limit: usize, chunks: &[usize]) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for length in [limit - 1, limit, limit + 1] {
+        let delivery = Delivery::of(event_of(length));
+        let mut requests = vec![("with a length".to_owned(), delivery.with_length())];
+        for size in chunks {
+            requests.push((format!("in chunks of {size}"), delivery.chunked(*size)));
+        }
+        for (how, request) in requests {
+            let case = Case::new(setup, format!("{length} of {limit} bytes {how}"));
+            cases.push(if length <= limit {
+                case.accepts_as(request, &delivery)
+            } else {
+                case.refuses_as(request, Outcome::BodyTooLarge)
+            });
+        }
+    }
+    cases
+}
+
+/// What only says that it is too large is refused before it is sent.
+fn claimed() -> Vec<Case> {
+    let claiming = |name: &str, setup: Setup, length: &str| {
+        let head = Delivery::of(BODY).head(&format!("Content-Length: {length}"));
+        let delivery = Delivery::of(BODY);
+        Case::new(setup, name).refuses_as(head, Outcome::BodyTooLarge).reconnects().accepts(&delivery)
+    };
+    vec![
+        claiming("a length of one byte more than a small limit", Small, "1001"),
+        claiming("a length of one byte more than the limit", Usual, "2097153"),
+        claiming("a length of 1 TiB", Usual, "1099511627776"),
+        claiming("a length of 2^63 - 1", Usual, "9223372036854775807"),
+        claiming("a length of 2^64 - 1", Usual, "18446744073709551615"),
+    ]
+}

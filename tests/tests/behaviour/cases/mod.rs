@@ -1,0 +1,34 @@
+//! The table.
+
+mod bodies;
+mod broken;
+mod connections;
+mod framing;
+mod headers;
+mod limits;
+mod routing;
+mod slow;
+mod streams;
+mod vectors;
+
+use std::collections::BTreeSet;
+
+use super::case::Case;
+
+/// Returns all cases, signed at this moment.
+pub fn all() -> Vec<Case> {
+    let mut cases = Vec::new();
+    cases.extend(vectors::cases());
+    cases.extend(headers::cases());
+    cases.extend(bodies::cases());
+    cases.extend(framing::cases());
+    cases.extend(limits::cases());
+    cases.extend(slow::cases());
+    cases.extend(broken::cases());
+    cases.extend(connections::cases());
+    cases.extend(streams::cases());
+    cases.extend(routing::cases());
+    let names: BTreeSet<_> = cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names.len(), cases.len(), "two cases have the same name");
+    cases
+}

@@ -1,0 +1,40 @@
+//! Bodies that do not come in time.
+
+use clerk_webhook_core::Outcome;
+
+use super::super::case::{Case, Step};
+use super::super::delivery::{BODY, Delivery};
+use super::super::stacks::Setup::Hasty;
+
+pub const KIND: &str = "a body that does not come in time";
+
+pub fn cases() -> Vec<Case> {
+    let delivery = Delivery::of(BODY);
+    let half = |request: Vec<u8>| request[..request.len() - BODY.len() / 2].to_vec();
+    let long = || delivery.head("Content-Length: 1000000");
+    let chunked = || delivery.head("Transfer-Encoding: chunked");
+    let stalls = |name: &str, request: Vec<u8>| {
+        // That one client is slow is nothing to others.
+        Case::new(Hasty, name)
+            .kind(KIND)
+            .refuses_as(request, Outcome::BodyTimeout)
+            .reconnects()
+            .accepts(&delivery)
+    };
+    let drips = |name: &str, head: Vec<u8>, drop: &'static [u8]| {
+        let case = Case::new(Hasty, name).kind(KIND).write(head).step(Step::Drip(drop));
+        case.refused(Outcome::BodyTimeout).reconnects().accepts(&delivery)
+    };
+    vec![
+        Case::new(Hasty, "a body that comes in time").accepts(&delivery),
+        Case::new(Hasty, "a refusal where there is little time")
+            .refuses(&Delivery::of("{}").with_body(BODY), Outcome::InvalidSignature),
+        stalls("half a body", half(delivery.with_length())),
+        stalls("half a body in chunks", half(delivery.chunked(500))),
+        stalls("a head without its body", delivery.head("Content-Length: 77")),
+        stalls("a head without its chunks", chunked()),
+        stalls("a length longer than the body", [long(), BODY.into()].concat()),
+        drips("a body that drips", long(), b"x"),
+        drips("a body that drips in chunks", chunked(), b"1\r\nx\r\n"),
+    ]
+}

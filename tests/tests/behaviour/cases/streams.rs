@@ -1,0 +1,72 @@
+//! HTTP/2.
+
+use clerk_webhook_core::Outcome;
+use clerk_webhook_tests::{event_of, fixture};
+
+use super::super::case::Case;
+use super::super::delivery::{BODY, Delivery};
+use super::super::http2::Stream;
+use super::super::seen::Seen;
+use super::super::stacks::Setup::{Hasty, Small, Usual};
+use super::slow;
+
+pub fn cases() -> Vec<Case> {
+    let refused = Seen::refused;
+    let good = Delivery::of(BODY);
+    let user = Delivery::of(fixture("user.created"));
+    let forged = Delivery::of("{}").with_body(BODY);
+    let one = |name: &str, stream: Stream, seen: Seen| {
+        Case::new(Usual, format!("HTTP/2: {name}")).http2(vec![(stream, seen)])
+    };
+    let limited = |length: usize, seen: Seen| {
+        let delivery = Delivery::of(event_of(length));
+        Case::new(Small, format!("HTTP/2: {length} of 1000 bytes"))
+            .http2(vec![(Stream::whole(&delivery), seen.clone()), (Stream::framed(&delivery, 100), seen)])
+    };
+    let mut concurrent = Vec::new();
+    for number in 0..20 {
+        let body = format!(r#"{{"data":{{"number":{number}}},"type":"test"}}"#);
+        let (good, forged) = (Delivery::of(body.clone()), Delivery::of(BODY).with_body(body));
+        concurrent.extend([
+            (Stream::whole(&good), Seen::Accepted),
+            (Stream::framed(&forged, 5), refused(Outcome::InvalidSignature)),
+            (Stream::framed(&good, 7), Seen::Accepted),
+            (Stream::whole(&Delivery::unsigned("{}")), refused(Outcome::MissingHeader)),
+        ]);
+    }
+    vec![
+        one("an event", Stream::whole(&user), Seen::Accepted),
+        one("an event without a length", Stream::framed(&user, 500), Seen::Accepted),
+        one("a forged event", Stream::whole(&forged), refused(Outcome::InvalidSignature)),
+        one(
+            "a forged event without a length",
+            Stream::framed(&forged, 7),
+            refused(Outcome::InvalidSignature),
+        ),
+        one("an unsigned event", Stream::whole(&Delivery::unsigned(BODY)), refused(Outcome::MissingHeader)),
+        one("something that is no event", Stream::whole(&Delivery::of("[]")), refused(Outcome::NotAnEvent)),
+        one("an empty body", Stream::whole(&Delivery::of("")), refused(Outcome::NotAnEvent)),
+        limited(1000, Seen::Accepted),
+        limited(1001, refused(Outcome::BodyTooLarge)),
+        one(
+            "one byte more than the limit",
+            Stream::framed(&Delivery::of(event_of(2_097_153)), 16 * 1024),
+            refused(Outcome::BodyTooLarge),
+        ),
+        one(
+            "a length of one byte more than the limit",
+            Stream::stalled(&good.clone().header("content-length", "2097153"), 20),
+            refused(Outcome::BodyTooLarge),
+        ),
+        Case::new(Hasty, "HTTP/2: half a body")
+            .kind(slow::KIND)
+            .http2(vec![(Stream::stalled(&good, 20), refused(Outcome::BodyTimeout))]),
+        Case::new(Hasty, "HTTP/2: a stalled stream beside others").kind(slow::KIND).http2(vec![
+            (Stream::whole(&good), Seen::Accepted),
+            (Stream::stalled(&good, 20), refused(Outcome::BodyTimeout)),
+            (Stream::whole(&forged), refused(Outcome::InvalidSignature)),
+        ]),
+        Case::new(Usual, "HTTP/2: 80 streams at once").http2(concurrent),
+        one("a GET request", Stream::whole(&good.method("GET")), Seen::Plain(405)),
+    ]
+}

@@ -1,0 +1,188 @@
+//! A client that does what a case says, byte by byte as it is on the wire, and says what it has seen.
+
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{JoinHandle, yield_now};
+use tokio::time::{interval, timeout};
+
+use super::case::Step;
+use super::http2;
+use super::seen::{Reply, Seen};
+
+/// How long a server may take; nothing here needs as long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a byte comes from a client that is dripping.
+const DRIPPING: Duration = Duration::from_millis(20);
+
+/// Does the steps and returns what was seen, up to the first answer that does not come.
+pub async fn play(address: SocketAddr, steps: &[Step]) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    let mut connection = Connection::open(address).await;
+    for step in steps {
+        match step {
+            Step::Write(bytes) => connection.write(Write::All(bytes.clone())),
+            Step::WriteSlowly(bytes) => connection.write(Write::Slowly(bytes.clone())),
+            Step::Drip(bytes) => connection.write(Write::Drip(bytes)),
+            Step::HalfClose => connection.write(Write::End),
+            Step::Reconnect => {
+                connection.close().await;
+                connection = Connection::open(address).await;
+            }
+            Step::Expect(expected) => seen.extend(connection.see(expected).await),
+            Step::Http2(streams) => seen.extend(http2::exchange(address, streams, PATIENCE).await),
+        }
+        if seen.contains(&Seen::Nothing) {
+            break;
+        }
+    }
+    seen
+}
+
+/// A connection whose two directions are independent: a server may answer before it has read everything.
+struct Connection {
+    reader: BufReader<OwnedReadHalf>,
+    writes: UnboundedSender<Write>,
+    writing: JoinHandle<OwnedWriteHalf>,
+    /// Whether the last answer said that there will be others.
+    is_kept: bool,
+}
+
+enum Write {
+    All(Bytes),
+    Slowly(Bytes),
+    Drip(&'static [u8]),
+    End,
+}
+
+impl Connection {
+    async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (reader, writer) = stream.into_split();
+        let (writes, queue) = unbounded_channel();
+        let writing = tokio::spawn(write(writer, queue));
+        Self { reader: BufReader::new(reader), writes, writing, is_kept: false }
+    }
+
+    fn write(&self, write: Write) {
+        // That nobody writes any more is seen by whoever waits for the answer.
+        let _ = self.writes.send(write);
+    }
+
+    /// Closes both directions once everything is written.
+    async fn close(self) {
+        drop(self.writes);
+        drop(timeout(PATIENCE, self.writing).await);
+    }
+
+    /// Reads answers up to the one that is expected, or that is in its place.
+    async fn see(&mut self, expected: &Seen) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        loop {
+            let answer = match timeout(PATIENCE, self.read()).await {
+                Ok(Ok(reply)) => {
+                    self.is_kept = !reply.closes();
+                    Seen::from(&reply)
+                }
+                Ok(Err(_)) if self.is_kept => Seen::Wrong("closed unannounced".to_owned()),
+                Ok(Err(_)) => Seen::Closed,
+                Err(_) => Seen::Nothing,
+            };
+            let goes_on = answer == Seen::Continue && *expected != Seen::Continue;
+            seen.push(answer);
+            if !goes_on {
+                break;
+            }
+        }
+        if *expected == Seen::GivenUp && seen.iter().all(Seen::is_giving_up) {
+            // The server has dealt with it once it closes its side.
+            let ended = timeout(PATIENCE, self.reader.read_to_end(&mut Vec::new())).await;
+            return vec![if ended.is_ok() { Seen::GivenUp } else { Seen::Nothing }];
+        }
+        seen
+    }
+
+    async fn read(&mut self) -> io::Result<Reply> {
+        let mut reply = self.read_head().await?;
+        if let Some(length) = reply.header("content-length") {
+            reply.body.resize(length.parse().map_err(io::Error::other)?, 0);
+            self.reader.read_exact(&mut reply.body).await?;
+        } else if reply.header("transfer-encoding").is_some() {
+            return Err(io::Error::other("no answer here needs chunks"));
+        }
+        Ok(reply)
+    }
+
+    async fn read_head(&mut self) -> io::Result<Reply> {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            if self.reader.read_line(&mut line).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            match line.trim_end() {
+                "" => break,
+                line => lines.push(line.to_owned()),
+            }
+        }
+        let status = lines.remove(0).split(' ').nth(1).and_then(|status| status.parse().ok());
+        let headers = lines.iter().filter_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            Some((name.to_ascii_lowercase(), value.trim().to_owned()))
+        });
+        Ok(Reply { status: status.unwrap_or_default(), headers: headers.collect(), body: Vec::new() })
+    }
+}
+
+/// Writes what comes through the queue, until that is closed; a server may stop reading.
+async fn write(mut writer: OwnedWriteHalf, mut queue: UnboundedReceiver<Write>) -> OwnedWriteHalf {
+    let mut dripping: Option<&[u8]> = None;
+    let mut interval = interval(DRIPPING);
+    loop {
+        let drip = async {
+            match dripping {
+                Some(bytes) => {
+                    interval.tick().await;
+                    bytes
+                }
+                None => pending().await,
+            }
+        };
+        let written = tokio::select! {
+            next = queue.recv() => {
+                dripping = None;
+                match next {
+                    Some(Write::All(bytes)) => writer.write_all(&bytes).await,
+                    Some(Write::Slowly(bytes)) => write_slowly(&mut writer, &bytes).await,
+                    Some(Write::Drip(bytes)) => {
+                        dripping = Some(bytes);
+                        Ok(())
+                    }
+                    Some(Write::End) => writer.shutdown().await,
+                    None => return writer,
+                }
+            }
+            bytes = drip => writer.write_all(bytes).await,
+        };
+        if written.is_err() {
+            dripping = None;
+        }
+    }
+}
+
+async fn write_slowly(writer: &mut OwnedWriteHalf, bytes: &[u8]) -> io::Result<()> {
+    for byte in bytes {
+        writer.write_all(&[*byte]).await?;
+        yield_now().await;
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! One table of behaviour: every way to receive answers every case alike over a real socket, or the README says
+//! where it does not.
+
+mod case;
+mod cases;
+mod client;
+mod clients;
+mod delivery;
+mod differences;
+mod http2;
+mod inbox;
+mod seen;
+mod stacks;
+
+use std::sync::Arc;
+
+use clerk_webhook_tests::say;
+use tokio::task::JoinSet;
+
+use case::Case;
+use differences::{Observation, Report};
+use stacks::{Server, Setup, Stack};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_stack_answers_every_case_as_the_table_says() {
+    let cases = Arc::new(cases::all());
+    let mut servers = JoinSet::new();
+    for stack in Stack::ALL {
+        for setup in Setup::ALL {
+            servers.spawn(observe(stack, setup, Arc::clone(&cases)));
+        }
+    }
+    let observations: Vec<_> = servers.join_all().await.into_iter().flatten().collect();
+    let report = Report::new(&cases, &observations);
+    assert!(report.failures.is_empty(), "{}", report.failures.join("\n"));
+    say(&format!(
+        "behaviour: {} cases x {} stacks, {} kinds of differences, all of them in the README",
+        cases.len(),
+        Stack::ALL.len(),
+        report.rows
+    ));
+}
+
+/// Plays the cases of a set-up, one after the other, to one server.
+async fn observe(stack: Stack, setup: Setup, cases: Arc<Vec<Case>>) -> Vec<Observation> {
+    let server = Server::start(stack, setup);
+    let mut observations = Vec::new();
+    for index in (0..cases.len()).filter(|index| cases[*index].setup == setup) {
+        if let Some(now) = cases[index].clock {
+            server.set_clock(now);
+        }
+        let mut clients = Vec::new();
+        for client in 0..cases[index].clients.len() {
+            let (address, cases) = (server.address, Arc::clone(&cases));
+            clients.push(tokio::spawn(
+                async move { client::play(address, &cases[index].clients[client]).await },
+            ));
+        }
+        let mut seen = Vec::new();
+        for client in clients {
+            seen.extend(client.await.unwrap());
+        }
+        let observation = Observation { stack, case: index, seen, delivered: server.inbox.take() };
+        let gives_up = observation.is_unanswered();
+        observations.push(observation);
+        if gives_up {
+            break;
+        }
+    }
+    observations
+}

@@ -1,0 +1,63 @@
+//! The layer on hyper, without a web framework: routing is a comparison, as in `examples/tower-hyper`.
+
+use std::convert::Infallible;
+use std::error::Error;
+
+use bytes::Bytes;
+use clerk_webhook_tower::{Event, VerifyWebhookLayer};
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+use tower::{Layer as _, Service, ServiceExt as _, service_fn};
+
+use super::{PATH, Parts};
+
+pub async fn serve(listener: TcpListener, parts: Parts) {
+    let Parts { verifier, read_timeout, inbox } = parts;
+    let webhook = service_fn(move |request: Request<Full<Bytes>>| {
+        let inbox = inbox.clone();
+        async move {
+            let event = request.extensions().get::<Event>().cloned();
+            let body = request.into_body().collect().await?.to_bytes();
+            inbox.push(&event.expect("the layer has left the event"), Some(&body));
+            Ok::<_, Infallible>(Response::<Full<Bytes>>::default())
+        }
+    });
+    let verified = VerifyWebhookLayer::new(verifier).read_timeout(move || sleep(read_timeout)).layer(webhook);
+    let routes = service_fn(move |request: Request<Incoming>| {
+        let verified = verified.clone();
+        async move {
+            let status = match (request.method(), request.uri().path()) {
+                (&Method::POST, PATH) => return verified.oneshot(request).await,
+                (_, PATH) => StatusCode::METHOD_NOT_ALLOWED,
+                _ => StatusCode::NOT_FOUND,
+            };
+            Ok(Response::builder().status(status).body(Default::default()).unwrap())
+        }
+    });
+    serve_connections(listener, routes).await;
+}
+
+/// Serves HTTP/1.1 and HTTP/2, whichever the client begins with.
+pub async fn serve_connections<S, B>(listener: TcpListener, service: S)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let service = TowerToHyperService::new(service.clone());
+        tokio::spawn(async move {
+            let server = Builder::new(TokioExecutor::new());
+            // A client that breaks off is not an error of the server.
+            drop(server.serve_connection(TokioIo::new(stream), service).await);
+        });
+    }
+}

@@ -1,0 +1,176 @@
+//! The ways in which an application can receive, each as a server on a socket of its own.
+
+mod actix;
+mod axum;
+mod hyper;
+mod warp;
+
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use clerk_webhook_core::{SigningSecret, Timestamp, Verifier};
+use clerk_webhook_tests::vectors::own_secrets;
+use clerk_webhook_tests::{other_secret, secret};
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+
+use super::inbox::Inbox;
+
+pub const PATH: &str = "/webhooks/clerk";
+
+/// The most bytes of a body in [`Setup::Small`].
+pub const SMALL_LIMIT: usize = 1000;
+
+/// A framework, and what of it verifies.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stack {
+    TowerLayer,
+    AxumExtractor,
+    AxumLayer,
+    ActixExtractor,
+    ActixMiddleware,
+    WarpFilter,
+    WarpLayer,
+}
+
+impl Stack {
+    pub const ALL: [Self; 7] = [
+        Self::TowerLayer,
+        Self::AxumExtractor,
+        Self::AxumLayer,
+        Self::ActixExtractor,
+        Self::ActixMiddleware,
+        Self::WarpFilter,
+        Self::WarpLayer,
+    ];
+}
+
+/// As the README calls it.
+impl fmt::Display for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TowerLayer => "Tower layer on hyper",
+            Self::AxumExtractor => "Axum extractor",
+            Self::AxumLayer => "Axum behind the layer",
+            Self::ActixExtractor => "Actix extractor",
+            Self::ActixMiddleware => "Actix middleware",
+            Self::WarpFilter => "Warp filter",
+            Self::WarpLayer => "Warp behind the layer",
+        })
+    }
+}
+
+/// How a receiver is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setup {
+    /// One secret, and the limits that a verifier has by default.
+    Usual,
+    /// Bodies have to be small.
+    Small,
+    /// Bodies have to come fast.
+    Hasty,
+    /// Two secrets, as during a rotation.
+    Rotation,
+    /// The secrets of all vectors.
+    Keyring,
+    /// The secrets of all vectors, and a clock that the case sets.
+    Vectors,
+}
+
+impl Setup {
+    pub const ALL: [Self; 6] =
+        [Self::Usual, Self::Small, Self::Hasty, Self::Rotation, Self::Keyring, Self::Vectors];
+
+    fn secrets(self) -> Vec<SigningSecret> {
+        match self {
+            Self::Usual | Self::Small | Self::Hasty => vec![secret()],
+            Self::Rotation => vec![secret(), other_secret()],
+            Self::Keyring | Self::Vectors => own_secrets(),
+        }
+    }
+
+    /// Longer than any client here waits, but where a case is about it.
+    fn read_timeout(self) -> Duration {
+        if self == Self::Hasty { Duration::from_millis(300) } else { Duration::from_secs(60) }
+    }
+}
+
+/// What a receiver is made of.
+#[derive(Clone)]
+struct Parts {
+    verifier: Verifier,
+    read_timeout: Duration,
+    inbox: Inbox,
+}
+
+/// A receiver that listens, until it is dropped.
+pub struct Server {
+    pub address: SocketAddr,
+    pub inbox: Inbox,
+    clock: Arc<AtomicI64>,
+    /// Ends the thread of the server when it is dropped.
+    _stop: oneshot::Sender<()>,
+}
+
+impl Server {
+    pub fn start(stack: Stack, setup: Setup) -> Self {
+        let clock = Arc::<AtomicI64>::default();
+        let mut verifier = Verifier::builder().secrets(setup.secrets()).read_timeout(setup.read_timeout());
+        if setup == Setup::Small {
+            verifier = verifier.body_limit(SMALL_LIMIT);
+        }
+        if setup == Setup::Vectors {
+            let clock = Arc::clone(&clock);
+            verifier = verifier.clock(move || Timestamp::from_millis(clock.load(Ordering::SeqCst)));
+        }
+        let verifier = verifier.build().unwrap();
+        let inbox = Inbox::default();
+        let parts = Parts { verifier, read_timeout: setup.read_timeout(), inbox: inbox.clone() };
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        // Actix wants a thread of its own, and the others get theirs so that none can hold up the clients.
+        thread::spawn(move || serve(stack, listener, parts, stopped));
+        Self { address, inbox, clock, _stop: stop }
+    }
+
+    /// Sets the clock of the verifier, where the set-up has one that can be set.
+    pub fn set_clock(&self, now: Timestamp) {
+        self.clock.store(now.as_millis(), Ordering::SeqCst);
+    }
+}
+
+fn serve(stack: Stack, listener: TcpListener, parts: Parts, stopped: oneshot::Receiver<()>) {
+    match stack {
+        Stack::ActixExtractor => return actix::serve(listener, actix::extractor(parts), stopped),
+        Stack::ActixMiddleware => return actix::serve(listener, actix::middleware(parts), stopped),
+        _ => {}
+    }
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let serving = async {
+            match stack {
+                Stack::TowerLayer => hyper::serve(listener, parts).await,
+                Stack::AxumExtractor => axum::serve(listener, axum::extractor(parts)).await,
+                Stack::AxumLayer => axum::serve(listener, axum::behind_layer(parts)).await,
+                Stack::WarpFilter => warp::serve(listener, parts).await,
+                Stack::WarpLayer => warp::serve_behind_layer(listener, parts).await,
+                Stack::ActixExtractor | Stack::ActixMiddleware => {}
+            }
+        };
+        tokio::select! {
+            () = serving => {}
+            // That there is nobody any more who could send is the signal.
+            _ = stopped => {}
+        }
+    });
+    // Clients that are still there are cut off.
+    runtime.shutdown_background();
+}
