@@ -57,6 +57,9 @@
 //! A body may have as many bytes as the verifier allows (2 MiB unless it was built otherwise) and as axum's
 //! `DefaultBodyLimit` allows (2 MB unless it was set otherwise): the smaller limit counts.
 //!
+//! It may take as long as a timeout over the route allows, such as tower-http's `TimeoutLayer`: axum runs without a
+//! timer too, so the `read_timeout` of the verifier is not kept here. The sender itself gives up after 15 s.
+//!
 //! # Behind the Tower layer
 //!
 //! Where `clerk_webhook_tower::VerifyWebhookLayer` stands in front of the handler, the event is taken from it

@@ -325,9 +325,8 @@ impl VerifierBuilder {
 
     /// Sets how long a body may take to arrive; the default is 15 s, after which the sender gives up.
     ///
-    /// The adapters for Actix and Warp stop reading then and answer 408. The Tower layer and the Axum extractor
-    /// run on servers without a timer too, and leave it to `VerifyWebhookLayer::read_timeout` and to a timeout
-    /// over the route.
+    /// Adapters whose framework has a timer stop reading then and answer 408. The others say in their documentation
+    /// how they are given one.
     pub fn read_timeout(mut self, timeout: Duration) -> Self {
         self.read_timeout = timeout;
         self

@@ -31,8 +31,9 @@
 //! example), while the body of a delivery arrives that is not verified yet. A limit on concurrency therefore
 //! belongs outside of this layer, together with a timeout.
 //!
-//! The layer knows no timer. Set [`read_timeout`](VerifyWebhookLayer::read_timeout) to that of the runtime,
-//! so that a sender that drips cannot hold a connection for ever:
+//! The layer knows no timer, so it does not keep the `read_timeout` of the verifier. Set that of the
+//! [layer](VerifyWebhookLayer::read_timeout) to the timer of the runtime, so that a sender that drips cannot hold a
+//! connection for ever:
 //!
 //! ```
 //! use std::time::Duration;
