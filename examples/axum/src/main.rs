@@ -2,18 +2,12 @@
 //!
 //! Run with: `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p example-axum`
 
-use std::env;
-use std::error::Error;
-use std::time::Duration;
+use std::{env, error::Error, time::Duration};
 
-use axum::Router;
-use axum::extract::FromRef;
-use axum::http::StatusCode;
-use axum::routing::post;
+use axum::{Router, extract::FromRef, http::StatusCode, routing::post};
 use clerk_webhook_axum::{ClerkEvent, EventData, Verifier};
 use tokio::net::TcpListener;
-use tower_http::timeout::TimeoutLayer;
-use tower_http::trace::TraceLayer;
+use tower_http::{timeout::TimeoutLayer, trace::TraceLayer};
 use tracing::info;
 
 /// The state of the application; handlers would find a database in it, too.
@@ -64,14 +58,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Ends on Ctrl-C, and on the SIGTERM of a process manager.
+/// Ends on Ctrl-C and on the SIGTERM of a process manager, 20 s later at the latest.
 async fn shutdown() {
+    signal().await;
+    tokio::spawn(async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        // Somebody who never finishes a request must not hold up the end.
+        std::process::exit(0);
+    });
+}
+
+async fn signal() {
     #[cfg(unix)]
     if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
+        tokio::select!(_ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {});
         return;
     }
     let _ = tokio::signal::ctrl_c().await;

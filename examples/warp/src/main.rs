@@ -2,8 +2,7 @@
 //!
 //! Run with: `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p example-warp`
 
-use std::env;
-use std::error::Error;
+use std::{env, error::Error, time::Duration};
 
 use clerk_webhook_warp::{Event, EventData, Verifier, clerk_event, handle_rejection};
 use tokio::net::TcpListener;
@@ -47,14 +46,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Ends on Ctrl-C, and on the SIGTERM of a process manager.
+/// Ends on Ctrl-C and on the SIGTERM of a process manager, 20 s later at the latest.
 async fn shutdown() {
+    signal().await;
+    tokio::spawn(async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        // Somebody who never finishes a request must not hold up the end.
+        std::process::exit(0);
+    });
+}
+
+async fn signal() {
     #[cfg(unix)]
     if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
+        tokio::select!(_ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {});
         return;
     }
     let _ = tokio::signal::ctrl_c().await;
