@@ -82,8 +82,10 @@ async fn an_operator_reads_what_to_do_and_is_not_flooded() {
 
     let began = Timestamp::now().as_secs();
     let mut lines = Vec::new();
-    // At least a line is written, even where the whole flood fits into a second.
-    while lines.is_empty() || Timestamp::now().as_secs() == began {
+    let tells_of_others = |line: &String| !line.ends_with("suppressed=0");
+    // The first line of a second tells how many had none in the one before.
+    while !lines.iter().any(tells_of_others) {
+        assert!(Timestamp::now().as_secs() < began + 30, "{lines:?}");
         send_forged_to_actix(Some(verifier()), FLOOD).await;
         send_forged_to_warp(FLOOD).await;
         lines.extend(log.take_lines());
@@ -98,19 +100,19 @@ async fn an_operator_reads_what_to_do_and_is_not_flooded() {
         assert!(line.contains("no signature in svix-signature matches"), "{line}");
         assert!(!line.contains("private") && !line.contains(&SECRET[6..]), "{line}");
     }
-    let suppressed = |line: &String| !line.ends_with("suppressed=0");
-    assert!(lines.iter().any(suppressed), "{lines:?}");
 
-    // What an earlier filter has taken is missed here, and said as soon as there may be a line again.
+    // Strangers cannot keep what an operator has to do out of the log: it has lines of its own.
     let taken = warp::body::bytes().map(drop).untuple_one();
     let routes = taken.and(clerk_event_or_reply(verifier(), async |_: Event| "called"));
-    while !lines.iter().any(|line| line.contains("an earlier filter has taken the body")) {
-        let request = sign(b"body")
-            .to_pairs()
-            .into_iter()
-            .fold(warp::test::request(), |request, (name, value)| request.header(name, value));
-        assert_eq!(request.body("body").reply(&routes).await.status(), 500);
-        lines.extend(log.take_lines());
-        assert!(usize::try_from(Timestamp::now().as_secs() - began).unwrap() < seconds + 30, "{lines:?}");
-    }
+    send_forged_to_warp(FLOOD).await;
+    let request = sign(b"body")
+        .to_pairs()
+        .into_iter()
+        .fold(warp::test::request(), |request, (name, value)| request.header(name, value));
+    assert_eq!(request.body("body").reply(&routes).await.status(), 500);
+    let lines = log.take_lines();
+    let is_advice = |line: &String| {
+        line.contains("ERROR clerk_webhook") && line.contains("an earlier filter has taken the body")
+    };
+    assert!(lines.iter().any(is_advice), "{lines:?}");
 }

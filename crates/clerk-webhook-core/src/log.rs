@@ -8,11 +8,19 @@ use crate::answer::Answer;
 use crate::error::{ReceiveError, ReceiveErrorKind};
 use crate::timestamp::Timestamp;
 
-/// The second in which the last line was written.
-static LAST_LINE: AtomicI64 = AtomicI64::new(0);
+/// What was written lately about deliveries that were refused.
+static REFUSED: Lines = Lines::new();
 
-/// How many refusals have had no line of their own since then.
-static WITHOUT_LINE: AtomicU64 = AtomicU64::new(0);
+/// What was written lately about an application that cannot receive; strangers cannot take its lines away.
+static MISCONFIGURED: Lines = Lines::new();
+
+/// At most one line in a second.
+struct Lines {
+    /// The second in which the last one was written.
+    last: AtomicI64,
+    /// How many cases have had no line of their own since then.
+    suppressed: AtomicU64,
+}
 
 impl ReceiveError {
     /// Writes a warning with the reason, or an error where the application was not set up, at most one line in a
@@ -21,11 +29,9 @@ impl ReceiveError {
     /// The target is `clerk_webhook`; the fields are `outcome`, `reason`, and `suppressed`, the number of
     /// refusals since the last line that had none of their own.
     pub fn log(&self) {
-        if !may_write(&LAST_LINE, Timestamp::now().as_secs()) {
-            WITHOUT_LINE.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        let suppressed = WITHOUT_LINE.swap(0, Ordering::Relaxed);
+        let is_misconfigured = self.kind() == ReceiveErrorKind::Misconfigured;
+        let lines = if is_misconfigured { &MISCONFIGURED } else { &REFUSED };
+        let Some(suppressed) = lines.next(Timestamp::now().as_secs()) else { return };
         let mut reason = self.to_string();
         let mut source = self.source();
         while let Some(cause) = source {
@@ -34,7 +40,7 @@ impl ReceiveError {
             source = cause.source();
         }
         let outcome = Answer::from(self).outcome().as_str();
-        if self.kind() == ReceiveErrorKind::Misconfigured {
+        if is_misconfigured {
             tracing::error!(target: "clerk_webhook", outcome, reason, suppressed, "cannot receive deliveries");
         } else {
             tracing::warn!(target: "clerk_webhook", outcome, reason, suppressed, "refused a delivery");
@@ -42,12 +48,22 @@ impl ReceiveError {
     }
 }
 
-/// Takes the one line of this second, if nobody has it yet.
-fn may_write(last_line: &AtomicI64, now: i64) -> bool {
-    let last = last_line.load(Ordering::Relaxed);
-    // Whoever still sees the second before has been overtaken; a clock that was set back is further behind.
-    let is_taken = now == last || now == last.saturating_sub(1);
-    !is_taken && last_line.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+impl Lines {
+    const fn new() -> Self {
+        Self { last: AtomicI64::new(0), suppressed: AtomicU64::new(0) }
+    }
+
+    /// Takes the one line of this second and returns how many have had none, or nothing if somebody has it.
+    fn next(&self, now: i64) -> Option<u64> {
+        let last = self.last.load(Ordering::Relaxed);
+        // Whoever still sees the second before has been overtaken; a clock that was set back is further behind.
+        let is_taken = now == last || now == last.saturating_sub(1);
+        if is_taken || self.last.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(self.suppressed.swap(0, Ordering::Relaxed))
+    }
 }
 
 #[cfg(test)]
@@ -56,9 +72,10 @@ mod tests {
 
     #[test]
     fn a_second_has_one_line_whatever_the_clock_does() {
-        let last_line = AtomicI64::new(0);
-        let lines = [100, 100, 101, 100, 101, 102, 102, 50, 50, 49, 51, 200];
-        let written: Vec<_> = lines.into_iter().filter(|now| may_write(&last_line, *now)).collect();
-        assert_eq!(written, [100, 101, 102, 50, 51, 200]);
+        let lines = Lines::new();
+        let seconds = [100, 100, 101, 100, 101, 102, 102, 50, 50, 49, 51, 200];
+        let written = seconds.into_iter().filter_map(|now| Some((now, lines.next(now)?)));
+        let expected = [(100, 0), (101, 1), (102, 2), (50, 1), (51, 2), (200, 0)];
+        assert_eq!(written.collect::<Vec<_>>(), expected);
     }
 }
