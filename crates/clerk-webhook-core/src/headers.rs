@@ -127,9 +127,9 @@ pub trait HeaderLookup {
         self.fields().any(|(name, _)| SignatureHeader::from_name(name).is_some())
     }
 
-    /// Returns whether the three headers of a signature are there, valid or not.
+    /// Returns whether the three headers of a signature are there in either family, valid or not.
     ///
-    /// As in verification, `svix-*` counts where any of it is there, and is not completed from `webhook-*`.
+    /// It is for choosing a route and never stricter than verification, whatever families a verifier accepts.
     fn has_complete_signature_headers(&self) -> bool {
         let mut present = [false; SignatureHeader::ALL.len()];
         for (name, _) in self.fields() {
@@ -137,9 +137,9 @@ pub trait HeaderLookup {
                 present[header as usize] = true;
             }
         }
-        let [svix, webhook] = [HeaderFamily::Svix, HeaderFamily::Webhook]
-            .map(|family| family.headers().map(|header| present[header as usize]));
-        if svix.contains(&true) { !svix.contains(&false) } else { !webhook.contains(&false) }
+        let is_complete =
+            |family: HeaderFamily| family.headers().iter().all(|header| present[*header as usize]);
+        is_complete(HeaderFamily::Svix) || is_complete(HeaderFamily::Webhook)
     }
 }
 
@@ -330,8 +330,10 @@ mod tests {
             let without = |names: &[&'static str; 3]| [&names[..missing], &names[missing + 1..]].concat();
             assert_eq!(with(&without(&svix)), (true, false));
             assert_eq!(with(&without(&webhook)), (true, false));
-            // What Svix would never send is not completed from the other family.
-            assert_eq!(with(&[&without(&svix)[..], &webhook].concat()), (true, false));
+            // One family is not completed from the other, and a stray header of it changes nothing.
+            let mixture = [&without(&svix)[..], &without(&webhook)].concat();
+            assert_eq!(with(&mixture), (true, false));
+            assert_eq!(with(&[&without(&svix)[..], &webhook].concat()), (true, true));
             assert_eq!(with(&[&svix[..], &without(&webhook)].concat()), (true, true));
         }
     }
