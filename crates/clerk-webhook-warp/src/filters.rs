@@ -12,18 +12,27 @@ use warp::{Buf, Filter, Rejection, Reply, Stream};
 
 use crate::rejection::{ClerkEventRejection, answer};
 
+/// What to do about a signature that was made over a body which is no longer there.
+const BODY_IS_TAKEN: &str = "an earlier filter has taken the body; put it behind `clerk_event`, and read the \
+                             `raw_body` of the event";
+
 /// Creates a filter that extracts the event of a verified delivery.
 ///
 /// What cannot be verified is rejected with a [`ClerkEventRejection`], which [`handle_rejection`] turns into the
 /// answer: put that into a `recover`, or Warp answers 500 to what it does not know.
 ///
 /// In an `or`, the next filter still has the body where the headers alone were refused. Once it has been read it is
-/// gone: a next filter that wants it rejects as well, and a filter in front that has taken it makes Warp answer 500.
-/// Whatever matches in an `or` answers in place of the rejection: if that is a 2xx, the sender takes the delivery
-/// for received. Use [`clerk_event_or_reply`] where that could happen.
+/// gone: a next filter that wants it rejects as well, so several secrets go into one verifier and not into several
+/// filters. Whatever matches in an `or` answers in place of the rejection: if that is a 2xx, the sender takes the
+/// delivery for received. Use [`clerk_event_or_reply`] where that could happen, and [`optional_clerk_event`] where
+/// requests that are no deliveries come to the same path.
 ///
 /// Behind `clerk_webhook_tower::VerifyWebhookLayer` round `warp::service` the event is taken from the layer and
 /// nothing is done twice.
+///
+/// # Panics
+///
+/// Like all of Tokio's time, reading a body panics on a runtime that was built without `enable_time`.
 ///
 /// [`handle_rejection`]: crate::handle_rejection
 pub fn clerk_event(verifier: Verifier) -> impl Filter<Extract = (Event,), Error = Rejection> + Clone {
@@ -90,7 +99,7 @@ fn received(verifier: Verifier) -> impl Filter<Extract = (Event,), Error = Rejec
     let read_timeout = verifier.read_timeout();
     warp::header::headers_cloned()
         .and_then(move |headers| ready(begin(&verifier, &headers).map_err(reject)))
-        .and(warp::body::stream())
+        .and(warp::body::stream().or_else(|_| ready(Err(reject(ReceiveError::misconfigured(BODY_IS_TAKEN))))))
         .and_then(move |delivery, body| async move {
             let collected = timeout(read_timeout, collect(delivery, body)).await;
             let delivery = collected.unwrap_or_else(|_| Err(ReceiveError::body_timeout()));

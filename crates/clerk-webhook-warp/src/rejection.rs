@@ -38,14 +38,12 @@ pub async fn handle_rejection(rejection: Rejection) -> Result<Response, Rejectio
     }
 }
 
-/// Answers every rejection: one that is not ours means that the delivery could not be read.
+/// Answers every rejection; there is none but ours.
 pub(crate) fn answer(rejection: &Rejection) -> Response {
-    if let Some(rejection) = rejection.find::<ClerkEventRejection>() {
-        return rejection.clone().into_response();
+    match rejection.find::<ClerkEventRejection>() {
+        Some(rejection) => rejection.clone().into_response(),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
-    let error = ReceiveError::misconfigured("an earlier filter has taken the body");
-    error.log();
-    ClerkEventRejection::from(error).into_response()
 }
 
 /// Rejection of [`clerk_event`](crate::clerk_event).
