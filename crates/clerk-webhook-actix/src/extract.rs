@@ -1,4 +1,4 @@
-use std::future::Future;
+use std::future::{Future, ready};
 use std::ops::Deref;
 use std::pin::Pin;
 
@@ -19,9 +19,10 @@ type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, ClerkEventError>>>>;
 
 /// Extractor for the event of a verified delivery.
 ///
-/// It reads the body, so no other extractor of the same handler can. The application's data has to hold a
-/// [`Verifier`], plain or in [`web::Data`], see the [crate documentation](crate). What cannot be verified is
-/// answered by [`ClerkEventError`], and the handler is not called.
+/// It reads the body, so no other extractor of the same handler can, unless [`VerifyWebhook`](crate::VerifyWebhook)
+/// has verified it before. Without that, the application's data has to hold a [`Verifier`], plain or in
+/// [`web::Data`]; where it holds both, the plain one counts. What cannot be verified is answered by
+/// [`ClerkEventError`], and the handler is not called.
 ///
 /// `Result<ClerkEvent, ClerkEventError>` hands the error to the handler. `Option<ClerkEvent>` is not what it is
 /// elsewhere: Actix makes `None` of *every* error, that of a forged delivery included. Use [`OptionalClerkEvent`].
@@ -50,6 +51,10 @@ impl FromRequest for ClerkEvent {
     type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        // The body is then another extractor's to read.
+        if let Some(event) = verified(request) {
+            return Box::pin(ready(Ok(Self(event))));
+        }
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move { Ok(Self(event(&request, payload).await?)) })
     }
@@ -69,9 +74,6 @@ impl FromRequest for OptionalClerkEvent {
 }
 
 async fn event(request: &HttpRequest, payload: Payload) -> Result<Event, ClerkEventError> {
-    if let Some(event) = verified(request) {
-        return Ok(event);
-    }
     let received = match verifier(request) {
         Some(verifier) => receive(request, payload, verifier).await,
         None => Err(ReceiveError::misconfigured(ADVICE)),

@@ -5,12 +5,13 @@ use clerk_webhook_core::HeaderLookup as _;
 
 use crate::headers::Headers;
 
-/// Creates a guard that is true where the headers of a signature are all there.
+/// Creates a guard that is true where the headers of a signature are all present.
 ///
 /// It is for routing only, say where deliveries and other requests come to the same path. It is **not a
 /// verification**: a guard sees the head of a request and no body, and a signature is over the body. Anybody can
 /// write three headers, so what it lets pass still has to be extracted as a [`ClerkEvent`](crate::ClerkEvent) or to
-/// go through [`VerifyWebhook`](crate::VerifyWebhook).
+/// go through [`VerifyWebhook`](crate::VerifyWebhook). And a delivery that has lost a header on its way goes to the
+/// other routes: what those answer by 2xx the sender takes for received.
 ///
 /// ```
 /// use actix_web::{App, HttpResponse, web};

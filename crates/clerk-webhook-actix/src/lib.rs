@@ -63,7 +63,9 @@
 //!
 //! A body may have as many bytes as the verifier allows, 2 MiB unless it was built otherwise, and may take as long
 //! as its `read_timeout`, 15 s unless it was built otherwise. Where the application has a `web::PayloadConfig` the
-//! smaller limit counts. The 256 KiB that Actix assumes without one are for its own extractors and do not count.
+//! smaller limit counts, unless the configuration demands another media type than the delivery has: Actix then gives
+//! no answer about lengths. The 256 KiB that Actix assumes without a configuration are for its own extractors and do
+//! not count.
 //!
 //! # Compressed bodies
 //!
@@ -74,6 +76,7 @@ mod error;
 mod extract;
 pub mod guard;
 mod headers;
+mod limit;
 mod middleware;
 mod receive;
 

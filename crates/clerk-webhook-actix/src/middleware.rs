@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError as _};
-use clerk_webhook_core::{ReceiveError, Verifier};
+use clerk_webhook_core::{Answer, ReceiveError, Verifier};
 
 use crate::error::ClerkEventError;
 use crate::receive::receive;
@@ -40,7 +40,8 @@ impl VerifyWebhook {
 
     /// Replaces the answers to deliveries that are refused.
     ///
-    /// The error gets into the extensions of the response either way. Anything but 2xx makes the sender try again.
+    /// The error and its outcome get into the extensions of the response either way. Anything but 2xx makes the sender
+    /// try again.
     pub fn on_refusal(
         mut self,
         refusal: impl Fn(&ReceiveError) -> HttpResponse + Send + Sync + 'static,
@@ -54,6 +55,7 @@ impl VerifyWebhook {
             return ClerkEventError::from(error).error_response();
         };
         let mut response = refusal(&error);
+        response.extensions_mut().insert(Answer::from(&error).outcome());
         response.extensions_mut().insert(error);
         response
     }

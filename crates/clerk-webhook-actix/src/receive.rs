@@ -1,15 +1,17 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 
+use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
+use actix_web::http::Version;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use actix_web::rt::time::timeout;
-use actix_web::{FromRequest as _, HttpRequest, web};
 use clerk_webhook_core::{Event, PendingDelivery, ReceiveError, Verifier};
 use futures_core::Stream as _;
 
 use crate::headers::Headers;
+use crate::limit::ActixLimit;
 
 /// What to do about a signature that was made over a body which is no longer there.
 const BODY_IS_TAKEN: &str = "another extractor of the handler, or a middleware, has taken the body; ask for \
@@ -24,62 +26,47 @@ pub(crate) async fn receive(
 ) -> Result<Event, ReceiveError> {
     let delivery = verifier.begin_delivery(&Headers(request.headers()))?;
     let claimed = content_length(request.headers());
-    if matches!(payload, Payload::None) && has_body(request.headers(), claimed) {
+    if matches!(payload, Payload::None) && has_body(request, claimed) {
         return Err(ReceiveError::misconfigured(BODY_IS_TAKEN));
     }
+    let mut limit = ActixLimit::of(request);
     if let Some(bytes) = claimed {
         delivery.expect_length(bytes)?;
-        expect_payload_config(request, Payload::None).await?;
+        limit.expect(usize::try_from(bytes).unwrap_or(usize::MAX))?;
     }
-    let collecting = timeout(verifier.read_timeout(), collect(payload, delivery));
-    let event = collecting.await.map_err(|_| ReceiveError::body_timeout())??.finish()?;
-    if claimed.is_none() {
-        expect_payload_config(request, Payload::from(event.raw_body().clone())).await?;
-    }
-    Ok(event)
+    let collected = timeout(verifier.read_timeout(), collect(payload, delivery, limit)).await;
+    collected.unwrap_or_else(|_| Err(ReceiveError::body_timeout()))?.finish()
 }
 
 async fn collect(
     mut payload: Payload,
     mut delivery: PendingDelivery,
+    mut limit: ActixLimit<'_>,
 ) -> Result<PendingDelivery, ReceiveError> {
+    let mut received = 0_usize;
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut payload).poll_next(cx)).await {
-        delivery.push(frame.map_err(of_payload)?)?;
+        let frame = frame.map_err(of_payload)?;
+        received = received.saturating_add(frame.len());
+        limit.expect(received)?;
+        delivery.push(frame)?;
     }
     Ok(delivery)
 }
 
-/// Returns whether the head announces a body (RFC 9112, section 6).
-fn has_body(headers: &HeaderMap, claimed: Option<u64>) -> bool {
-    claimed.is_some_and(|bytes| bytes > 0) || headers.contains_key(TRANSFER_ENCODING)
+/// Returns whether the head announces a body (RFC 9112, section 6), which one of HTTP/2 always may.
+fn has_body(request: &HttpRequest, claimed: Option<u64>) -> bool {
+    claimed.is_some_and(|bytes| bytes > 0)
+        || request.headers().contains_key(TRANSFER_ENCODING)
+        || request.version() == Version::HTTP_2
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Refuses what is larger than the `PayloadConfig` of the application allows.
-///
-/// It does not tell its limit, so Actix's own extractor has to be asked: it looks at the claimed length before it
-/// reads, and where there is none it gets the body that has arrived.
-async fn expect_payload_config(request: &HttpRequest, mut payload: Payload) -> Result<(), ReceiveError> {
-    let configured = request.app_data::<web::PayloadConfig>().is_some()
-        || request.app_data::<web::Data<web::PayloadConfig>>().is_some();
-    if !configured {
-        return Ok(());
-    }
-    match web::Bytes::from_request(request, &mut payload).await {
-        Err(error) if matches!(error.as_error(), Some(PayloadError::Overflow)) => {
-            Err(ReceiveError::body_too_large(None))
-        }
-        // Whatever else it has against this body concerns its own extractors.
-        _ => Ok(()),
-    }
-}
-
 fn of_payload(error: PayloadError) -> ReceiveError {
     match error {
-        PayloadError::Overflow => ReceiveError::body_too_large(None),
+        PayloadError::Overflow => ReceiveError::body_too_large_outside(),
         error => ReceiveError::body_failed(error),
     }
 }

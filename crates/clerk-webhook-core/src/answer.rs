@@ -26,7 +26,7 @@ pub enum Outcome {
     BodyTimeout,
     /// The body broke off, or went on without any data.
     BodyFailed,
-    /// The application was not set up to receive anything.
+    /// The application is set up so that it cannot receive.
     Misconfigured,
 }
 

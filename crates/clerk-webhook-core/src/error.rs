@@ -116,11 +116,16 @@ impl ReceiveError {
         Self { cause: Cause::BodyFailed(None) }
     }
 
-    /// Creates the error of a body with more than `limit` bytes, or with more than a limit outside that is not
-    /// known (`None`).
+    /// Creates the error of a body with more than `limit` bytes.
     #[must_use]
-    pub fn body_too_large(limit: impl Into<Option<usize>>) -> Self {
-        Self { cause: Cause::BodyTooLarge { limit: limit.into() } }
+    pub fn body_too_large(limit: usize) -> Self {
+        Self { cause: Cause::BodyTooLarge { limit: Some(limit) } }
+    }
+
+    /// Creates the error of a body with more bytes than the framework or a layer outside allows.
+    #[must_use]
+    pub fn body_too_large_outside() -> Self {
+        Self { cause: Cause::BodyTooLarge { limit: None } }
     }
 
     /// Creates the error of a body that did not arrive in time.
@@ -153,7 +158,7 @@ impl ReceiveError {
         let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
         while let Some(current) = cause {
             if current.is::<L>() {
-                return Self::body_too_large(None);
+                return Self::body_too_large_outside();
             }
             cause = current.source();
         }
@@ -231,6 +236,6 @@ pub enum ReceiveErrorKind {
     BodyTimeout,
     /// The body broke off, or goes on without any data.
     BodyFailed,
-    /// The application was not set up to receive anything, which is its own fault and not the sender's.
+    /// The application is set up so that it cannot receive, which is its own fault and not the sender's.
     Misconfigured,
 }

@@ -51,6 +51,21 @@ async fn every_extractor_sees_the_identical_bytes() {
         frame
     }
 
+    async fn event_first(event: ClerkEvent, body: Bytes) -> Bytes {
+        assert_eq!(event.raw_body(), &body);
+        body
+    }
+
+    async fn event_last(body: web::Json<Value>, event: ClerkEvent) -> Bytes {
+        assert_eq!(body["data"]["id"], "user_1");
+        event.raw_body().clone()
+    }
+
+    async fn event_between(event: OptionalClerkEvent, body: String, same: ClerkEvent) -> String {
+        assert_eq!(event.0.unwrap().raw_body(), same.raw_body());
+        body
+    }
+
     async fn event(ClerkEvent(event): ClerkEvent, OptionalClerkEvent(same): OptionalClerkEvent) -> Bytes {
         assert_eq!(event.event_type(), &EventType::UserDeleted);
         assert_eq!(same.unwrap().raw_body().as_ptr(), event.raw_body().as_ptr());
@@ -63,6 +78,9 @@ async fn every_extractor_sees_the_identical_bytes() {
         || web::post().to(json),
         || web::post().to(stream),
         || web::post().to(event),
+        || web::post().to(event_first),
+        || web::post().to(event_last),
+        || web::post().to(event_between),
     ] {
         let app = init_service(App::new().service(verified!(route()))).await;
         let json = |request: actix_web::test::TestRequest| {
@@ -123,6 +141,7 @@ async fn answers_can_be_replaced_and_keep_the_reason() {
         (StatusCode::UNAUTHORIZED, &b"the delivery could not be verified"[..])
     );
     assert_eq!(reply.kind, Some(ReceiveErrorKind::Verify(VerifyErrorKind::NoMatchingSignature)));
+    assert_eq!(reply.outcome, Some(Outcome::InvalidSignature));
     send(&app, delivery(BODY).to_request()).await.assert_accepted("called");
 }
 

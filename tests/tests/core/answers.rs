@@ -38,7 +38,7 @@ fn errors() -> Vec<(ReceiveErrorKind, ReceiveError)> {
     ];
     for error in [
         ReceiveError::body_too_large(1),
-        ReceiveError::body_too_large(None),
+        ReceiveError::body_too_large_outside(),
         ReceiveError::of_body::<std::num::TryFromIntError>(u8::try_from(256).unwrap_err()),
         ReceiveError::body_timeout(),
         ReceiveError::of_body::<std::num::TryFromIntError>("connection reset"),

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use clerk_webhook_core::{Event, PendingDelivery, ReceiveError};
+use clerk_webhook_core::{Answer, Event, PendingDelivery, ReceiveError};
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
@@ -176,6 +176,7 @@ fn refuse(refusal: &impl RefusalResponse, error: ReceiveError) -> Response<Bytes
     #[cfg(feature = "tracing")]
     error.log();
     let mut response = refusal.response(&error);
+    response.extensions_mut().insert(Answer::from(&error).outcome());
     response.extensions_mut().insert(error);
     response
 }
