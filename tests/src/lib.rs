@@ -113,3 +113,8 @@ pub fn json_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// The snippets of the guide for contributors.
+#[cfg(doctest)]
+#[doc = include_str!("../../CONTRIBUTING.md")]
+pub struct Contributing;

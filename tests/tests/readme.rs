@@ -38,9 +38,25 @@ fn the_table_of_answers_is_that_of_the_code() {
 }
 
 #[test]
-fn everything_that_the_readme_links_to_is_there() {
-    for link in readme().split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-        assert!(link.starts_with("https://") || folder("..").join(link).exists(), "{link}");
+fn everything_that_is_linked_to_is_there() {
+    for document in ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"] {
+        let text = std::fs::read_to_string(folder("..").join(document)).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            assert!(link.starts_with("https://") || folder("..").join(link).exists(), "{document}: {link}");
+        }
+    }
+}
+
+#[test]
+fn every_folder_that_the_guide_for_contributors_names_is_there() {
+    let text = std::fs::read_to_string(folder("../CONTRIBUTING.md")).unwrap();
+    let (_, table) = text.split_once("| folder |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let paths: Vec<_> = rows.filter(|path| !path.contains('*')).collect();
+    assert!(paths.len() > 5, "{paths:?}");
+    for path in paths {
+        assert!(folder("..").join(path).exists(), "{path}");
     }
 }
 
@@ -61,8 +77,26 @@ fn the_table_of_versions_is_that_of_the_manifests() {
         let (name, version) = cells[1].split_once(' ').unwrap();
         let manifest = folder("../crates").join(name.trim_matches('`')).join("Cargo.toml");
         let manifest = std::fs::read_to_string(manifest).unwrap();
-        assert!(value(&workspace, "version").unwrap().starts_with(version), "{row}");
+        assert_eq!(minor(&value(&workspace, "version").unwrap()), version, "{row}");
+        let crates = ["axum-core", "actix-web", "warp", "tower-layer", "tower-service", "http", "http-body"];
+        let uses: Vec<_> = crates.into_iter().filter(|name| is_named(cells[2], name)).collect();
+        assert!(!uses.is_empty(), "{row}");
+        for name in uses {
+            let version = minor(&value(&workspace, name).unwrap());
+            let major = version.split('.').next().unwrap().to_owned();
+            let fits = [version, major].iter().any(|version| cells[2].contains(&format!("{name} {version}")));
+            assert!(fits, "{row}: {name}");
+        }
         let rust = value(&manifest, "rust-version").or_else(|| value(&workspace, "rust-version")).unwrap();
         assert!(cells[3] == rust || cells[3].starts_with(&format!("{rust},")), "{row}: {rust}");
     }
+}
+
+/// Returns `0.4` for `0.4.3`.
+fn minor(version: &str) -> String {
+    version.split('.').take(2).collect::<Vec<_>>().join(".")
+}
+
+fn is_named(text: &str, name: &str) -> bool {
+    text.split([' ', '(', ',', ')']).any(|word| word == name)
 }

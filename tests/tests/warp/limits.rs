@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::channel::Channel;
 use http_body_util::{BodyExt as _, Full};
-use tower::ServiceExt as _;
+use tower::{Layer as _, ServiceExt as _};
+use tower_http::limit::RequestBodyLimitLayer;
 use warp::Filter;
 
 use super::support::{BODY, PATH, assert_accepted, assert_refused};
@@ -80,6 +81,25 @@ async fn a_length_above_the_limit_is_refused_without_waiting_for_the_body() {
         let mut request = request(BODY.as_bytes(), body);
         request.headers_mut().insert("content-length", HeaderValue::from_static(claimed));
         assert_refused(&send(builder(), request).await, Outcome::BodyTooLarge);
+    }
+}
+
+#[tokio::test]
+async fn a_smaller_limit_outside_counts() {
+    let body = event_of(LENGTH);
+    for (limit, fits) in [(LENGTH - 1, false), (LENGTH, true)] {
+        let length = |event: Event| event.raw_body().len().to_string();
+        let filter = clerk_event(builder().build().unwrap()).map(length).recover(handle_rejection);
+        let service = RequestBodyLimitLayer::new(limit).layer(warp::service(filter));
+        let (sender, channel) = channel(frames(&body, 100));
+        drop(sender);
+        let (parts, reply) = service.oneshot(request(&body, channel)).await.unwrap().into_parts();
+        let reply = Response::from_parts(parts, reply.collect().await.unwrap().to_bytes());
+        if fits {
+            assert_accepted(&reply, &LENGTH.to_string());
+        } else {
+            assert_refused(&reply, Outcome::BodyTooLarge);
+        }
     }
 }
 
