@@ -14,7 +14,7 @@ use crate::receive::receive;
 const ADVICE: &str = "there is no verifier; add `.app_data(verifier.clone())` to the `App`, or wrap the resource \
                       in `VerifyWebhook`";
 
-/// The future of an extractor; Actix's are not `Send`, and a name for it would take a box either way.
+/// The future of an extractor, boxed as Actix advises: an `async` block has no name that the trait could be given.
 type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, ClerkEventError>>>>;
 
 /// Extractor for the event of a verified delivery.

@@ -23,11 +23,11 @@ struct Lines {
 }
 
 impl ReceiveError {
-    /// Writes a warning with the reason, or an error where the application was not set up, at most one line in a
-    /// second: an endpoint is public, and anybody could fill the log.
+    /// Writes a warning with the reason, or an error where the application cannot receive, at most one line of each
+    /// in a second: an endpoint is public, and anybody could fill the log.
     ///
-    /// The target is `clerk_webhook`; the fields are `outcome`, `reason`, and `suppressed`, the number of
-    /// refusals since the last line that had none of their own.
+    /// The target is `clerk_webhook`; the fields are `outcome`, `reason`, and `suppressed`, the number of such
+    /// cases since the last line that had none of their own.
     pub fn log(&self) {
         let is_misconfigured = self.kind() == ReceiveErrorKind::Misconfigured;
         let lines = if is_misconfigured { &MISCONFIGURED } else { &REFUSED };

@@ -43,6 +43,10 @@ pub fn clerk_event(verifier: Verifier) -> impl Filter<Extract = (Event,), Error 
 ///
 /// It extracts `None` only for a request that has no signature header at all, and leaves its body alone. One that
 /// has them and is forged is rejected as by [`clerk_event`].
+///
+/// # Panics
+///
+/// As [`clerk_event`], on a runtime without timers.
 pub fn optional_clerk_event(
     verifier: Verifier,
 ) -> impl Filter<Extract = (Option<Event>,), Error = Rejection> + Clone {
@@ -56,6 +60,12 @@ pub fn optional_clerk_event(
 ///
 /// It never rejects, so a refusal never falls through to another filter: put method and path in front of it. What
 /// the handler needs besides the event it captures.
+///
+/// # Panics
+///
+/// As [`clerk_event`], on a runtime without timers.
+///
+/// # Examples
 ///
 /// ```
 /// use warp::Filter;
