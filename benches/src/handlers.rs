@@ -21,7 +21,8 @@ use crate::delivery::{self, Delivery};
 use crate::hand_written::{HandWritten, TaggedEvent};
 use crate::{Contestant, Goal, Group};
 
-const PATH: &str = "/webhooks/clerk";
+/// Where every application takes deliveries.
+pub const PATH: &str = "/webhooks/clerk";
 
 pub const BARE: &str = "bare handler, reads Bytes";
 pub const UNVERIFIED: &str = "bare + serde_json tagged enum, unverified";
@@ -31,22 +32,26 @@ pub const LAYER_UNTOUCHED: &str = "Tower layer, data untouched";
 pub const LAYER_TYPED: &str = "Tower layer, typed data";
 pub const EXTRACTOR_TYPED: &str = "Axum extractor, typed data";
 
+/// All applications by name, in the order in which they are shown.
+pub const APPLICATIONS: &[(&str, fn() -> Application)] = &[
+    (BARE, bare),
+    (LAYER_UNTOUCHED, layer_untouched),
+    (EXTRACTOR_TYPED, extractor_typed),
+    (LAYER_TYPED, layer_typed),
+    (UNVERIFIED, unverified),
+    (BY_HAND, by_hand),
+    (SVIX, with_svix),
+];
+
 pub(crate) fn group() -> Group {
     let delivery = Delivery::user_created();
-    let contestants = [
-        (BARE, bare()),
-        (LAYER_UNTOUCHED, layer_untouched()),
-        (EXTRACTOR_TYPED, extractor_typed()),
-        (LAYER_TYPED, layer_typed()),
-        (UNVERIFIED, unverified()),
-        (BY_HAND, by_hand()),
-        (SVIX, with_svix()),
-    ]
-    .map(|(name, mut application)| {
-        let delivery = delivery.clone();
-        Contestant::new(name, move || assert_eq!(application.deliver(&delivery), StatusCode::OK))
-    })
-    .into();
+    let contestants = APPLICATIONS
+        .iter()
+        .map(|(name, make)| {
+            let (mut application, delivery) = (make(), delivery.clone());
+            Contestant::new(name, move || assert_eq!(application.deliver(&delivery), StatusCode::OK))
+        })
+        .collect();
     let faster = |who, against, ratio| Goal::TimesFaster { who, against, ratio };
     let goals = vec![
         faster(LAYER_UNTOUCHED, SVIX, 4.0),
@@ -66,6 +71,12 @@ pub struct Application {
 impl Application {
     fn new(route: MethodRouter) -> Self {
         Self { router: Router::new().route(PATH, route), uri: Uri::from_static(PATH) }
+    }
+
+    /// Returns the routes, to be served over a socket.
+    #[must_use]
+    pub fn into_router(self) -> Router {
+        self.router
     }
 
     /// Makes a request of the delivery, as a server would, and returns the status of the answer.
