@@ -4,16 +4,17 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::{env, io};
 
-use clerk_webhook_benches::handlers::{APPLICATIONS, Application, PATH};
+use clerk_webhook_benches::handlers::{APPLICATIONS, Application, DRAINING, PATH};
 use tokio::net::TcpListener;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let argument = env::args().nth(1).unwrap_or_default();
+    let mut applications = APPLICATIONS.iter().chain([&DRAINING]);
     if argument == "--list" {
-        APPLICATIONS.iter().for_each(|(name, _)| println!("{name}"));
+        applications.for_each(|(name, _)| println!("{name}"));
         return Ok(ExitCode::SUCCESS);
     }
-    let Some((_, make)) = APPLICATIONS.iter().find(|(name, _)| *name == argument) else {
+    let Some((_, make)) = applications.find(|(name, _)| *name == argument) else {
         eprintln!("usage: serve <name>, one of those that `serve --list` prints");
         return Ok(ExitCode::FAILURE);
     };

@@ -3,16 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 
+use crate::body::Body;
 use crate::error::ReceiveError;
 use crate::event::{DecodeHints, Event};
 use crate::verification::Verification;
-
-/// The least and the most that the buffer grows by at once, in bytes.
-///
-/// Doubling would hold up to three times the body while it is moved.
-const GROWTH: (usize, usize) = (4 * 1024, 64 * 1024);
 
 /// The most frames without data: no server passes on any, and a body that has nothing else would never end.
 const MAX_EMPTY_FRAMES: u32 = 1024;
@@ -40,20 +36,15 @@ const MAX_EMPTY_FRAMES: u32 = 1024;
 #[must_use = "a delivery is received by `finish`"]
 pub struct PendingDelivery {
     verification: Verification,
-    body: Collected,
+    body: Body,
     empty_frames: u32,
     limit: usize,
     hints: Arc<DecodeHints>,
 }
 
-enum Collected {
-    One(Bytes),
-    Many(Vec<u8>),
-}
-
 impl PendingDelivery {
     pub(crate) fn new(verification: Verification, limit: usize, hints: Arc<DecodeHints>) -> Self {
-        Self { verification, body: Collected::One(Bytes::new()), empty_frames: 0, limit, hints }
+        Self { verification, body: Body::default(), empty_frames: 0, limit, hints }
     }
 
     /// Sets the most bytes that the body may have, instead of the verifier's limit.
@@ -94,7 +85,7 @@ impl PendingDelivery {
     ///
     /// Refuses the frame with which the body becomes larger than the limit, and a body that goes on and on
     /// without any data.
-    pub fn push(&mut self, mut frame: impl Buf) -> Result<(), ReceiveError> {
+    pub fn push(&mut self, frame: impl Buf) -> Result<(), ReceiveError> {
         if !frame.has_remaining() {
             self.empty_frames += 1;
             return if self.empty_frames > MAX_EMPTY_FRAMES {
@@ -106,19 +97,7 @@ impl PendingDelivery {
         if frame.remaining() > self.limit - self.body.len().min(self.limit) {
             return Err(ReceiveError::body_too_large(self.limit));
         }
-        if self.body.len() == 0 {
-            // Takes over the frame without a copy where it is made of `Bytes`.
-            let first = frame.copy_to_bytes(frame.remaining());
-            self.verification.update(&first);
-            self.body = Collected::One(first);
-            return Ok(());
-        }
-        while frame.has_remaining() {
-            let chunk = frame.chunk();
-            self.verification.update(chunk);
-            self.body.append(chunk, self.limit);
-            frame.advance(chunk.len());
-        }
+        self.body.push(frame, |chunk| self.verification.update(chunk));
         Ok(())
     }
 
@@ -140,64 +119,5 @@ impl fmt::Debug for PendingDelivery {
             .field("received", &self.body.len())
             .field("limit", &self.limit)
             .finish_non_exhaustive()
-    }
-}
-
-impl Collected {
-    fn len(&self) -> usize {
-        match self {
-            Self::One(bytes) => bytes.len(),
-            Self::Many(bytes) => bytes.len(),
-        }
-    }
-
-    /// Appends to the buffer; the caller has compared the sum with the limit.
-    fn append(&mut self, chunk: &[u8], limit: usize) {
-        let mut bytes = match self {
-            Self::One(first) => {
-                let mut bytes = Vec::new();
-                reserve(&mut bytes, first.len() + chunk.len(), limit);
-                bytes.extend_from_slice(first);
-                bytes
-            }
-            Self::Many(bytes) => std::mem::take(bytes),
-        };
-        reserve(&mut bytes, chunk.len(), limit);
-        bytes.extend_from_slice(chunk);
-        *self = Self::Many(bytes);
-    }
-
-    fn into_bytes(self) -> Bytes {
-        match self {
-            Self::One(bytes) => bytes,
-            Self::Many(bytes) => Bytes::from(bytes),
-        }
-    }
-}
-
-/// Makes room for `additional` bytes and some more, within the limit.
-fn reserve(bytes: &mut Vec<u8>, additional: usize, limit: usize) {
-    let needed = bytes.len() + additional;
-    if needed > bytes.capacity() {
-        // Of a body beyond the usual limits a sixty-fourth, so that moving it stays linear in its length.
-        let growth = needed.clamp(GROWTH.0, GROWTH.1.max(needed / 64));
-        let capacity = needed.saturating_add(growth).min(limit.max(needed));
-        bytes.reserve_exact(capacity - bytes.len());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_buffer_stays_close_to_its_content() {
-        let mut collected = Collected::One(Bytes::from_static(b"x"));
-        let limit = 3 * 1024 * 1024;
-        while collected.len() + 1000 <= limit {
-            collected.append(&[7; 1000], limit);
-            let Collected::Many(bytes) = &collected else { panic!("the first append makes a buffer") };
-            assert!(bytes.capacity() <= (bytes.len() + 1000 + GROWTH.1).min(limit), "{}", bytes.capacity());
-        }
     }
 }

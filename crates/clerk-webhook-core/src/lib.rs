@@ -31,6 +31,7 @@
 //! | `tracing` | | [`ReceiveError::log`], which the adapters call for what they refuse |
 
 mod answer;
+mod body;
 mod delivery;
 mod error;
 pub mod event;

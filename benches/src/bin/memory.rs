@@ -1,0 +1,276 @@
+//! Shows what a sender can make a server hold: connections that send headers and no body, and large bodies. Linux only.
+//!
+//! `memory [--check] [connections, 10,000 unless given]`
+//!
+//! Every server is a process of its own, whose resident memory is read from `/proc`. Beside this project's layer and
+//! extractor stands a handler that forgets the body, so that what hyper and axum hold is told apart from what the
+//! verification does.
+
+use std::error::Error;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::{env, fs, thread};
+
+use clerk_webhook_benches::delivery::Delivery;
+use clerk_webhook_benches::handlers::{BARE, DRAIN, EXTRACTOR_TYPED, LAYER_UNTOUCHED, PATH};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The names of the servers, the one to compare with first.
+const SERVERS: [&str; 4] = [DRAIN, BARE, LAYER_UNTOUCHED, EXTRACTOR_TYPED];
+
+const OURS: [&str; 2] = [LAYER_UNTOUCHED, EXTRACTOR_TYPED];
+
+/// What verification may hold for a connection whose body does not come.
+const GOAL_CONNECTION: i64 = 16 * 1024;
+
+/// What a delivery that is accepted is answered, and every one by the servers that verify nothing.
+const OK: &str = "HTTP/1.1 200";
+
+/// The default limit, and the length of the body that is sent and claimed.
+const BODY: usize = 2 * 1024 * 1024;
+
+/// What verification may hold for a body of this length that nobody has signed.
+const GOAL_BODY: i64 = BODY as i64 + 64 * 1024;
+
+/// Bodies that arrive at once.
+const BODIES: usize = 32;
+
+/// What is sent at once: a loopback socket could carry much more than a sender across a network.
+const CHUNK: usize = 16 * 1024;
+
+fn main() -> Result<ExitCode> {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let connections = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(10_000);
+    let missed = show(
+        &format!("{connections} connections, headers that claim 2 MiB and no body: KiB for each"),
+        |server| idle(server, connections),
+        Some(GOAL_CONNECTION),
+    )? + show(
+        "one body of 2 MiB that is forged, ten times: KiB at the peak",
+        |server| bodies(server, &forged(), "HTTP/1.1 400"),
+        Some(GOAL_BODY),
+    )? + show(
+        "one body of 2 MiB that is authentic, ten times: KiB at the peak",
+        |server| bodies(server, &padded(), OK),
+        None,
+    )? + show(
+        &format!("{BODIES} bodies of 2 MiB that lack their last byte: KiB for each"),
+        unfinished_bodies,
+        Some(GOAL_BODY),
+    )? + show("1,000 claims of 1 TiB, refused: KiB for all", claims, None)?;
+    println!("{missed} goals missed");
+    Ok(ExitCode::from(u8::from(arguments.iter().any(|argument| argument == "--check") && missed > 0)))
+}
+
+/// Measures all servers, prints what they hold, and returns how many goals are missed.
+fn show(title: &str, attack: impl Fn(&mut Server) -> Result<i64>, goal: Option<i64>) -> Result<usize> {
+    println!("{title}\n{:<44}{:>10}{:>16}", "", "KiB", "beyond server's");
+    let (mut own, mut missed) = (None, 0);
+    for name in SERVERS {
+        let bytes = attack(&mut Server::start(name)?)?;
+        let beyond = bytes - *own.get_or_insert(bytes);
+        let is_ours = OURS.contains(&name);
+        let verdict = match goal.filter(|_| is_ours) {
+            Some(goal) if beyond <= goal => format!("  ok, goal <= {}", goal / 1024),
+            Some(goal) => {
+                missed += 1;
+                format!("  MISSED, goal <= {}", goal / 1024)
+            }
+            None => String::new(),
+        };
+        println!("  {name:<42}{:>10.1}{:>16.1}{verdict}", bytes as f64 / 1024.0, beyond as f64 / 1024.0);
+    }
+    println!();
+    Ok(missed)
+}
+
+/// Opens connections that never send a body, and returns what each of them costs, in bytes.
+fn idle(server: &mut Server, count: usize) -> Result<i64> {
+    let delivery = Delivery::new(vec![b' '; BODY].into());
+    let head = head(&delivery, "expect: 100-continue\r\n");
+    // The first one makes the server set up what all of them share.
+    let first = server.open(&head)?;
+    let before = server.resident()?;
+    let open: Vec<_> = (0..count).map(|_| server.open(&head)).collect::<Result<_>>()?;
+    let after = server.resident()?;
+    drop((first, open));
+    Ok((after - before) / i64::try_from(count)?)
+}
+
+/// Delivers bodies one after the other, and returns by how much the peak exceeds what is held before, in bytes.
+fn bodies(server: &mut Server, delivery: &Delivery, answer: &str) -> Result<i64> {
+    let answer = if server.is_ours { answer } else { OK };
+    server.warm_up()?;
+    let before = server.resident()?;
+    for _ in 0..10 {
+        server.deliver(delivery, answer)?;
+    }
+    Ok(server.peak()? - before)
+}
+
+/// Has bodies arrive side by side up to their last byte, and returns what each of them costs, in bytes.
+fn unfinished_bodies(server: &mut Server) -> Result<i64> {
+    server.warm_up()?;
+    let before = server.resident()?;
+    let delivery = padded();
+    let head = head(&delivery, "expect: 100-continue\r\n");
+    let mut streams: Vec<_> = (0..BODIES).map(|_| server.open(&head)).collect::<Result<_>>()?;
+    let (last, rest) = delivery.body.split_last().ok_or("a body")?;
+    for chunk in rest.chunks(CHUNK) {
+        for stream in &mut streams {
+            stream.write_all(chunk)?;
+        }
+    }
+    server.await_read()?;
+    let after = server.resident()?;
+    for stream in &mut streams {
+        stream.write_all(&[*last])?;
+        expect(stream, OK)?;
+    }
+    Ok((after - before) / i64::try_from(BODIES)?)
+}
+
+/// Claims bodies that nobody can hold, and returns by how much the peak exceeds what is held before, in bytes.
+fn claims(server: &mut Server) -> Result<i64> {
+    server.warm_up()?;
+    let before = server.resident()?;
+    let mut delivery = Delivery::user_created();
+    delivery.headers.insert("content-length", (1_u64 << 40).into());
+    for _ in 0..1000 {
+        let mut stream = server.connect()?;
+        stream.write_all(head(&delivery, "").as_bytes())?;
+        // The others wait for what was claimed until the connection ends.
+        if server.is_ours {
+            expect(&mut stream, "HTTP/1.1 413")?;
+        }
+    }
+    Ok(server.peak()? - before)
+}
+
+/// A `user.created` that blanks make 2 MiB long.
+fn padded() -> Delivery {
+    let mut body = Delivery::user_created().body.to_vec();
+    body.resize(BODY, b' ');
+    Delivery::new(body.into())
+}
+
+/// The same with the signature of another body.
+fn forged() -> Delivery {
+    Delivery { headers: Delivery::new(vec![b' '; BODY].into()).headers, ..padded() }
+}
+
+fn head(delivery: &Delivery, extra: &str) -> String {
+    let fields = delivery
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\r\n", value.to_str().expect("the headers are text")));
+    format!("POST {PATH} HTTP/1.1\r\n{}{extra}\r\n", fields.collect::<String>())
+}
+
+/// Reads the head of an answer.
+fn expect(stream: &mut TcpStream, status: &str) -> Result<()> {
+    let mut answer = [0; 4096];
+    let length = stream.read(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer[..length]);
+    if answer.starts_with(status) { Ok(()) } else { Err(format!("{status} was expected: {answer:?}").into()) }
+}
+
+/// A server in a process of its own.
+struct Server {
+    process: Child,
+    address: String,
+    is_ours: bool,
+}
+
+impl Server {
+    fn start(name: &str) -> Result<Self> {
+        let program = env::current_exe()?.with_file_name("serve");
+        let mut process =
+            Command::new(&program).arg(name).stdout(Stdio::piped()).spawn().map_err(|error| {
+                format!("{}: {error}; run `cargo build --release --bins`", program.display())
+            })?;
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+        let address =
+            line.trim().strip_prefix("listening on http://").and_then(|rest| rest.split('/').next());
+        let address = address.ok_or_else(|| format!("{name} does not listen: {line}"))?.to_owned();
+        Ok(Self { process, address, is_ours: OURS.contains(&name) })
+    }
+
+    fn connect(&self) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(&self.address).map_err(|error| match error.raw_os_error() {
+            // EMFILE
+            Some(24) => io::Error::other("too many open files; run `ulimit -n 20000` before"),
+            _ => error,
+        })?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    /// Sends a head and waits until the server wants the body: it says so when somebody reads it.
+    fn open(&self, head: &str) -> Result<TcpStream> {
+        let mut stream = self.connect()?;
+        stream.write_all(head.as_bytes())?;
+        expect(&mut stream, "HTTP/1.1 100")?;
+        Ok(stream)
+    }
+
+    /// Waits until the server has read what was sent; what it has not read is held by the kernel.
+    fn await_read(&self) -> Result<()> {
+        let (_, port) = self.address.rsplit_once(':').ok_or("no port")?;
+        let port = format!(":{:04X}", port.parse::<u16>()?);
+        while fs::read_to_string("/proc/net/tcp")?.lines().any(|line| is_unread(line, &port)) {
+            thread::yield_now();
+        }
+        // With one thread, an answer comes after what was read before has been dealt with.
+        self.warm_up()
+    }
+
+    fn deliver(&self, delivery: &Delivery, answer: &str) -> Result<()> {
+        let mut stream = self.connect()?;
+        stream.write_all(head(delivery, "").as_bytes())?;
+        for chunk in delivery.body.chunks(CHUNK) {
+            stream.write_all(chunk)?;
+        }
+        expect(&mut stream, answer)
+    }
+
+    /// Delivers something small, which has the server set up what all deliveries share.
+    fn warm_up(&self) -> Result<()> {
+        self.deliver(&Delivery::user_created(), OK)
+    }
+
+    /// Returns what the process holds, in bytes, and forgets its peak.
+    fn resident(&self) -> Result<i64> {
+        fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5")?;
+        self.status("VmRSS:")
+    }
+
+    /// Returns the most that the process has held since `resident` was called, in bytes.
+    fn peak(&self) -> Result<i64> {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, field: &str) -> Result<i64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let value = status.lines().find_map(|line| line.strip_prefix(field));
+        let kibibytes = value.and_then(|value| value.trim().strip_suffix(" kB"));
+        Ok(kibibytes.ok_or("the server has ended")?.parse::<i64>()? * 1024)
+    }
+}
+
+/// Tells whether a line of `/proc/net/tcp` is a connection to or from this port with something in a queue.
+fn is_unread(line: &str, port: &str) -> bool {
+    let fields: Vec<_> = line.split_whitespace().collect();
+    let [_, local, remote, _, queues, ..] = fields[..] else { return false };
+    (local.ends_with(port) || remote.ends_with(port)) && queues != "00000000:00000000"
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
