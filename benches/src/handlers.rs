@@ -82,7 +82,6 @@ impl Application {
     }
 
     /// Returns the routes, to be served over a socket.
-    #[must_use]
     pub fn into_router(self) -> Router {
         self.router
     }
