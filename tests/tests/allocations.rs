@@ -174,7 +174,7 @@ fn nothing_is_allocated_for_a_length_that_is_only_claimed() {
         let delivery = verifier.begin_delivery(&headers).unwrap();
         delivery.expect_length(near_the_limit).unwrap();
         delivery.expect_content_length(&headers).unwrap();
-        assert!(delivery.limit(10).expect_content_length(&headers).is_err());
+        assert!(delivery.body_limit(10).expect_content_length(&headers).is_err());
     });
     assert_eq!(allocations, 0);
 }

@@ -48,7 +48,7 @@ impl PendingDelivery {
     }
 
     /// Sets the most bytes that the body may have, instead of the verifier's limit.
-    pub fn limit(mut self, bytes: usize) -> Self {
+    pub fn body_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
         self
     }

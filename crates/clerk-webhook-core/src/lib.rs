@@ -53,8 +53,6 @@ pub use headers::{HeaderFamily, HeaderLookup, SignatureHeader};
 pub use message_id::{InvalidMessageId, MessageId};
 pub use secret::{SecretError, SecretErrorKind, SigningSecret};
 pub use sign::SignedHeaders;
-pub use timestamp::Timestamp;
-#[cfg(any(feature = "chrono", feature = "time"))]
-pub use timestamp::TimestampOutOfRange;
+pub use timestamp::{Timestamp, TimestampOutOfRange};
 pub use verification::{Verification, Verified};
 pub use verifier::{HeaderFamilies, Verifier, VerifierBuilder};

@@ -124,10 +124,17 @@ impl<'de> Deserialize<'de> for MessageId {
 }
 
 /// The error of a text that is not a message id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a message id consists of 1 to 256 visible ASCII characters without a dot")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidMessageId;
+
+impl fmt::Display for InvalidMessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a message id consists of 1 to 256 visible ASCII characters without a dot")
+    }
+}
+
+impl std::error::Error for InvalidMessageId {}
 
 #[cfg(test)]
 mod tests {

@@ -22,7 +22,7 @@ const SECONDS_BELOW: i64 = 100_000_000_000;
 /// assert_eq!(created_at, serde_json::from_str("1716883200000")?);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -141,10 +141,10 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 #[cfg(feature = "jiff")]
 impl TryFrom<Timestamp> for jiff::Timestamp {
-    type Error = jiff::Error;
+    type Error = TimestampOutOfRange;
 
     fn try_from(timestamp: Timestamp) -> Result<Self, Self::Error> {
-        Self::from_millisecond(timestamp.0)
+        Self::from_millisecond(timestamp.0).map_err(|_| TimestampOutOfRange)
     }
 }
 
@@ -167,11 +167,17 @@ impl TryFrom<Timestamp> for time::OffsetDateTime {
 }
 
 /// The error of a conversion into a type that cannot represent the [`Timestamp`].
-#[cfg(any(feature = "chrono", feature = "time"))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the timestamp is outside the range of the target type")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimestampOutOfRange;
+
+impl fmt::Display for TimestampOutOfRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the timestamp is outside the range of the target type")
+    }
+}
+
+impl std::error::Error for TimestampOutOfRange {}
 
 #[cfg(test)]
 mod tests {

@@ -43,7 +43,7 @@ fn the_limit_is_inclusive() {
     let body = fixture("user.created");
     for (limit, fits) in [(body.len() - 1, false), (body.len(), true), (body.len() + 1, true)] {
         for size in [1, 100, body.len()] {
-            let mut delivery = begin(&body).limit(limit);
+            let mut delivery = begin(&body).body_limit(limit);
             let pushed = body.chunks(size).try_for_each(|frame| delivery.push(frame));
             assert_eq!(pushed.is_ok(), fits, "limit {limit}, frames of {size}");
             match pushed {
@@ -76,7 +76,7 @@ fn a_body_without_data_comes_to_an_end() {
 
 #[test]
 fn a_claimed_length_is_only_compared() {
-    let delivery = begin(b"").limit(100);
+    let delivery = begin(b"").body_limit(100);
     assert!(delivery.expect_length(100).is_ok());
     for claim in [101, u64::MAX] {
         assert_eq!(delivery.expect_length(claim).unwrap_err().kind(), ReceiveErrorKind::BodyTooLarge);
