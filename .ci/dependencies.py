@@ -1,0 +1,258 @@
+"""Compares DEPENDENCIES.md and the table of dependencies in README.md with what Cargo resolves.
+
+Fails where a direct dependency of a library has no row, where a row or a figure is stale, where a crate of the
+workspace has a build script or is a procedural macro, and where something that a library brings compiles C. With
+`--update` it writes rows and figures instead; what a dependency is for stays as it was written by hand.
+"""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+# One platform, so that the figures are the same wherever this runs.
+PLATFORM = "x86_64-unknown-linux-gnu"
+PREFIX = "clerk-webhook-"
+# What a user of an adapter has without it.
+FRAMEWORKS = {
+    "clerk-webhook-tower": ["tower-layer", "tower-service", "http", "http-body"],
+    "clerk-webhook-axum": ["axum-core"],
+    "clerk-webhook-actix": ["actix-web"],
+    "clerk-webhook-warp": ["warp"],
+}
+PEERS = ["svix", "standardwebhooks"]
+C_COMPILERS = {"cc", "cmake"}
+
+
+def cargo(*arguments, folder=ROOT):
+    command = ["cargo", "--quiet", *arguments]
+    return subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def metadata(*arguments, folder=ROOT):
+    return json.loads(cargo("metadata", "--format-version=1", "--filter-platform", PLATFORM, *arguments, folder=folder))
+
+
+def key(package):
+    return package["name"], package["version"]
+
+
+def tree(package, *arguments, edges="normal", folder=ROOT):
+    """Returns what a package brings, as the set of crates below each of its direct dependencies."""
+    lines = cargo(
+        "tree", "--package", package, "--edges", edges, "--target", PLATFORM, "--prefix=depth", "--no-dedupe",
+        "--format= {p}", *arguments, folder=folder,
+    )  # fmt: skip
+    branches, direct = {}, None
+    for depth, name, version in re.findall(r"^(\d+) (\S+) v(\S+)", lines, re.MULTILINE):
+        if depth == "1":
+            direct = (name, version)
+        if direct:
+            branches.setdefault(direct, set()).add((name, version))
+    return branches
+
+
+def others(branches):
+    return {crate for crate in set().union(*branches.values()) if not crate[0].startswith(PREFIX)}
+
+
+def c_compilers(package, *arguments, folder=ROOT):
+    """Returns the crates that call a compiler of C among all that are compiled for a package."""
+    to_build = others(tree(package, *arguments, edges="normal,build", folder=folder))
+    return sorted(C_COMPILERS & {name for name, _ in to_build})
+
+
+def has_target(package, kind):
+    return any(kind in target["kind"] for target in package["targets"])
+
+
+def runs_at_build(package):
+    return has_target(package, "custom-build") or has_target(package, "proc-macro")
+
+
+def unsafe_code(package, features):
+    """Tells whether the source of a crate contains `unsafe`, or forbids it in its root."""
+    library = next(t for t in package["targets"] if {"lib", "proc-macro"} & set(t["kind"]))
+    source = pathlib.Path(library["src_path"])
+    root = source.read_text(encoding="utf-8")
+    forbidden = re.search(r"^#!\[forbid\([^)]*\bunsafe_code\b", root, re.MULTILINE)
+    without = re.findall(r'^#!\[cfg_attr\(not\(feature = "([^"]+)"\), forbid\(unsafe_code\)', root, re.MULTILINE)
+    if forbidden or any(feature not in features for feature in without):
+        return "forbidden"
+    for file in source.parent.rglob("*.rs"):
+        code = re.sub(r"//.*", "", file.read_text(encoding="utf-8"))
+        if re.search(r"\bunsafe\s*(\{|\(|fn\b|impl\b|trait\b|extern\b)", code):
+            return "yes"
+    return "none"
+
+
+def short(library):
+    return library.removeprefix(PREFIX)
+
+
+class Workspace:
+    def __init__(self):
+        resolved = metadata("--locked", "--all-features")
+        members = set(resolved["workspace_members"])
+        self.members = [package for package in resolved["packages"] if package["id"] in members]
+        self.packages = {key(package): package for package in resolved["packages"]}
+        nodes = {node["id"]: node for node in resolved["resolve"]["nodes"]}
+        self.features = {key(p): nodes[p["id"]]["features"] for p in resolved["packages"]}
+        # The core is the first of every list, then by name.
+        libraries = [package for package in self.members if package["publish"] != []]
+        self.libraries = sorted(libraries, key=lambda library: (short(library["name"]) != "core", library["name"]))
+
+    def build_failures(self):
+        for package in self.members:
+            if runs_at_build(package):
+                yield f"{package['name']} has a build script or is a procedural macro"
+        for library in self.libraries:
+            if compilers := c_compilers(library["name"], "--locked", "--all-features"):
+                yield f"{library['name']} brings {', '.join(compilers)}"
+
+    def rows(self):
+        """Returns the cells of each direct dependency that follow from manifests and sources."""
+        users = {}
+        for library in self.libraries:
+            branches = tree(library["name"], "--locked", "--all-features")
+            features = library["features"].items()
+            for dependency in library["dependencies"]:
+                name = dependency["name"]
+                if dependency["kind"] is not None or name.startswith(PREFIX):
+                    continue
+                crate = next(crate for crate in branches if crate[0] == name)
+                rest = [below for direct, below in branches.items() if direct != crate]
+                turned_on = [f"`{feature}`" for feature, on in features if f"dep:{name}" in on]
+                users.setdefault(name, []).append({
+                    "of": short(library["name"]) + (f" ({', '.join(turned_on)})" if turned_on else ""),
+                    "requirement": dependency["req"].removeprefix("^"),
+                    "crate": crate,
+                    "brings": branches[crate] - {crate},
+                    "adds": branches[crate].difference(*rest),
+                })
+        return {name: self.cells(name, uses) for name, uses in users.items()}
+
+    def cells(self, name, uses):
+        package = self.packages[uses[0]["crate"]]
+        brings = max((use["brings"] for use in uses), key=len)
+        requirements = sorted({use["requirement"] for use in uses})
+        repository = package["repository"]
+        keeper = repository.removeprefix("https://github.com/").split("/")[0]
+        itself = [word for kind, word in (("custom-build", "build script"), ("proc-macro", "macro"))
+                  if has_target(package, kind)]  # fmt: skip
+        below = sum(runs_at_build(self.packages[crate]) for crate in brings)
+        return {
+            "dependency": f"`{name}` {', '.join(requirements)}",
+            "of": ", ".join(use["of"] for use in uses),
+            "what for": None,
+            "kept by": f"[{keeper}]({repository})",
+            "licence": package["license"],
+            "brings": str(len(brings)),
+            "adds": str(max(len(use["adds"]) for use in uses)),
+            "unsafe": unsafe_code(package, self.features[key(package)]),
+            "at build": " + ".join([*itself, *([str(below)] if below else [])]) or "no",
+        }
+
+    def figures(self):
+        """Returns the rows of the README: of the libraries, then of the peers that the benchmarks measure."""
+        for library in self.libraries:
+            name = library["name"]
+            beside = ""
+            if name in FRAMEWORKS:
+                branches = tree(name, "--locked")
+                framework = {crate for direct, below in branches.items() if direct[0] in FRAMEWORKS[name] for crate in below}
+                beside = str(len(others(branches) - framework))
+            yield figure_row(name, name, self.packages, beside, "--locked")
+        lock = tomllib.loads((ROOT / "benches/Cargo.lock").read_text(encoding="utf-8"))
+        for name in PEERS:
+            version = next(package["version"] for package in lock["package"] if package["name"] == name)
+            # As `cargo add` gives it, and in the versions that are measured; in the workspace of the benchmarks itself
+            # its dependencies have the features that others want.
+            with tempfile.TemporaryDirectory() as folder:
+                folder = pathlib.Path(folder)
+                (folder / "src").mkdir()
+                (folder / "src/lib.rs").touch()
+                manifest = f'[package]\nname = "peer"\nedition = "2024"\n[dependencies]\n{name} = "={version}"\n'
+                (folder / "Cargo.toml").write_text(manifest, encoding="utf-8")
+                shutil.copy(ROOT / "benches/Cargo.lock", folder)
+                packages = {key(package): package for package in metadata(folder=folder)["packages"]}
+                yield figure_row(f"{name} {version}", name, packages, "", folder=folder)
+
+
+def figure_row(title, package, packages, beside, *arguments, folder=ROOT):
+    every = others(tree(package, *arguments, folder=folder))
+    in_program = others(tree(package, *arguments, edges="normal,no-proc-macro", folder=folder))
+    scripts = sum(has_target(packages[crate], "custom-build") for crate in every)
+    compiler = "yes" if c_compilers(package, *arguments, folder=folder) else "no"
+    return f"| {title} | {len(every)} | {beside} | {len(in_program)} | {scripts} | {compiler} |"
+
+
+def split_row(line):
+    return [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+
+
+def join_row(cells):
+    return f"| {' | '.join(cells)} |"
+
+
+def check_table(text, rows):
+    """Returns the text with its rows mended, and what was wrong with them."""
+    failures, lines, found = [], [], set()
+    for line in text.splitlines():
+        name = re.match(r"\| `([^`]+)` ", line)
+        if not name:
+            lines.append(line)
+            continue
+        name = name[1]
+        if name not in rows:
+            failures.append(f"DEPENDENCIES.md: {name} is no direct dependency of a library")
+            continue
+        found.add(name)
+        written = split_row(line)
+        reason = written[2] if len(written) > 2 else ""
+        expected = join_row(reason if cell is None else cell for cell in rows[name].values())
+        if reason in ("", "…"):
+            failures.append(f"DEPENDENCIES.md: the row of {name} does not say what it is for")
+        if line != expected:
+            failures.append(f"DEPENDENCIES.md: the row of {name} must be:\n{expected}")
+        lines.append(expected)
+    for name in sorted(rows.keys() - found):
+        row = join_row("…" if cell is None else cell for cell in rows[name].values())
+        failures.append(f"DEPENDENCIES.md: {name} has no row; add with what it is for:\n{row}")
+    return "\n".join(lines) + "\n", failures
+
+
+def check_figures(text, rows):
+    table = "".join(f"{row}\n" for row in rows)
+    pattern = re.compile(r"(<!-- dependencies -->\n\n\|.*\n\|[-:|]+\n)((?:\|.*\n)*)(\n<!-- /dependencies -->)")
+    found = pattern.search(text)
+    if not found:
+        return text, ["README.md has no table of dependencies"]
+    failures = [] if found[2] == table else [f"README.md: the table of dependencies must be:\n{table}"]
+    return pattern.sub(lambda match: match[1] + table + match[3], text), failures
+
+
+def main():
+    workspace = Workspace()
+    rows = workspace.rows()
+    failures = list(workspace.build_failures())
+    checks = [("DEPENDENCIES.md", check_table, rows), ("README.md", check_figures, list(workspace.figures()))]
+    for document, check, expected in checks:
+        path = ROOT / document
+        text = path.read_text(encoding="utf-8")
+        mended, wrong = check(text, expected)
+        if "--update" in sys.argv[1:] and mended != text:
+            path.write_text(mended, encoding="utf-8")
+            mended, wrong = check(mended, expected)
+        failures += wrong
+    print(*checks[1][2], f"{len(rows)} direct dependencies", sep="\n")
+    sys.exit("\n".join(failures) or 0)
+
+
+if __name__ == "__main__":
+    main()
