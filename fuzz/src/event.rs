@@ -1,0 +1,332 @@
+//! Target `event`: any body against `serde_json::Value` as an independent reader.
+
+use std::fmt;
+use std::str;
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use clerk_webhook_core::event::{EventErrorKind, UnrecognizedReason};
+use clerk_webhook_core::{Event, EventData, EventType, ReceiveError, ReceiveErrorKind, Timestamp, Verifier};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::script;
+
+/// A receiver that has been asked for the data of every known type, so that it decodes in one pass.
+static WARMED: LazyLock<Verifier> = LazyLock::new(|| {
+    let verifier = script::receiver().build().expect("there is a key");
+    for event_type in EventType::ALL {
+        let body = format!(r#"{{"data":{{}},"type":"{event_type}"}}"#).into();
+        let _ = receive(&verifier, &body).expect("it is an event").data();
+    }
+    verifier
+});
+
+/// Reads an event in two passes and in one, and compares both with the independent reader.
+pub fn check(input: &[u8]) -> &'static str {
+    let body = Bytes::copy_from_slice(input);
+    let in_one_pass = receive(&WARMED, &body);
+    let in_two_passes = receive(&script::receiver().build().expect("there is a key"), &body);
+    assert_same(&in_one_pass, &in_two_passes);
+    let trusted = Event::from_trusted(script::message_id(), script::now(), body.clone());
+    assert_eq!(
+        trusted.as_ref().map_err(|error| ReceiveErrorKind::Event(error.kind())).map(Event::event_type),
+        in_one_pass.as_ref().map_err(ReceiveError::kind).map(Event::event_type),
+    );
+
+    let event = trusted.ok();
+    match Members::read(&body) {
+        Ok(members) => {
+            let event = event.expect("the independent reader finds an event");
+            check_envelope(&event, &members);
+            check_data(&event, &members.last("data").cloned().unwrap_or_default())
+        }
+        Err(Flaw::Json) => {
+            // What the envelope passes over is looked at less closely: numbers, depth, halves of surrogate pairs.
+            let is_loose =
+                str::from_utf8(&body).is_ok_and(|text| serde_json::from_str::<&RawValue>(text).is_ok());
+            let Some(event) = event else { return "refused" };
+            assert!(is_loose, "what is not even loosely JSON became an event");
+            assert_eq!(event.data_as::<Value>().ok(), serde_json::from_str(event.raw_data()).ok());
+            let _ = event.data();
+            "loose"
+        }
+        Err(Flaw::Event) => {
+            let kind = in_one_pass.expect_err("the independent reader finds no event").kind();
+            assert_eq!(kind, ReceiveErrorKind::Event(EventErrorKind::InvalidEvent));
+            "no_event"
+        }
+    }
+}
+
+fn receive(verifier: &Verifier, body: &Bytes) -> Result<Event, ReceiveError> {
+    let headers = script::secret().sign(&script::message_id(), script::now(), body).to_pairs();
+    verifier.receive(&headers, body.clone())
+}
+
+/// Compares everything that two events or errors say.
+fn assert_same(left: &Result<Event, ReceiveError>, right: &Result<Event, ReceiveError>) {
+    script::assert_same(left, right);
+    let (Ok(left), Ok(right)) = (left, right) else { return };
+    assert_eq!(left.occurred_at(), right.occurred_at());
+    assert_eq!(left.instance_id(), right.instance_id());
+    assert_eq!(left.http_request(), right.http_request());
+    // The text says also why data is not recognized.
+    assert_eq!(format!("{:?}", left.data()), format!("{:?}", right.data()));
+    assert_eq!(left.data(), right.data());
+    assert_eq!(left.raw_data(), right.raw_data());
+    assert_eq!(left.clone().into_data(), *right.data());
+}
+
+fn check_envelope(event: &Event, members: &Members) {
+    let event_type = members.last("type").and_then(Value::as_str).unwrap_or_default();
+    assert_eq!(event.event_type().as_str(), event_type);
+    assert_eq!(event.instance_id(), members.last("instance_id").and_then(Value::as_str));
+    assert_eq!(event.occurred_at(), members.last("timestamp").and_then(read_timestamp));
+
+    let data = members.last("data").cloned().unwrap_or_default();
+    assert_eq!(event.data_as::<Value>().ok(), Some(data.clone()));
+    assert_eq!(serde_json::from_str::<Value>(event.raw_data()).ok(), Some(data));
+
+    // An object that has a member twice, or an array in its place, is another matter.
+    let attributes = members.last("event_attributes").cloned().unwrap_or_default();
+    let request = event.http_request();
+    if let Some(request) = request.filter(|_| attributes["http_request"].is_object()) {
+        let text = |name| attributes["http_request"][name].as_str().filter(|text| !text.is_empty());
+        assert_eq!(request.client_ip.as_deref(), text("client_ip"));
+        assert_eq!(request.user_agent.as_deref(), text("user_agent"));
+    }
+    if attributes.is_null() {
+        assert_eq!(request, None);
+    }
+    let shown = format!(
+        "Event {{ id: {:?}, event_type: {:?}, attempted_at: {:?}, occurred_at: {:?}, .. }}",
+        event.id(),
+        event.event_type(),
+        event.attempted_at(),
+        event.occurred_at(),
+    );
+    assert_eq!(format!("{event:?}"), shown, "nothing else may reach a log");
+}
+
+/// Whole milliseconds, or whole seconds below a hundred thousand million.
+fn read_timestamp(value: &Value) -> Option<Timestamp> {
+    let number = value.as_i64().or_else(|| {
+        let float = value.as_f64().filter(|_| !value.is_u64())?;
+        (float == float.trunc() && float.abs() < 9e15).then_some(float as i64)
+    })?;
+    Some(Timestamp::from_millis(if number < 100_000_000_000 { number.saturating_mul(1000) } else { number }))
+}
+
+fn check_data(event: &Event, sent: &Value) -> &'static str {
+    let data = event.data();
+    assert_eq!(event.clone().into_data(), *data);
+    let shown = format!("{data:?}");
+    let EventData::Unrecognized(unrecognized) = data else {
+        // The variants of the types and of the data have the same names.
+        assert!(shown.starts_with(&format!("{:?}(", event.event_type())), "{shown}");
+        compare(&written(data), sent, "data");
+        check_redaction(event, sent);
+        return "typed";
+    };
+    assert_eq!(unrecognized.event_type(), event.event_type());
+    assert_eq!(unrecognized.as_json(), event.raw_data());
+    match unrecognized.reason() {
+        UnrecognizedReason::UnknownType => {
+            assert!(!event.event_type().is_known());
+            "unknown_type"
+        }
+        UnrecognizedReason::Undecodable(error) => {
+            assert!(event.event_type().is_known());
+            // A reason names a place and never what was found there.
+            let masked = with_data(event, mask(sent, true));
+            if let EventData::Unrecognized(masked) = masked.data() {
+                let expected = with_data(event, sent.clone());
+                let EventData::Unrecognized(expected) = expected.data() else { return "undecodable" };
+                assert_eq!(masked.reason(), expected.reason());
+            }
+            assert!(error.path().starts_with("data"));
+            "undecodable"
+        }
+        other => panic!("{other:?} is new"),
+    }
+}
+
+/// Compares what `Debug` shows with what it shows when all that is confidential reads differently.
+fn check_redaction(event: &Event, sent: &Value) {
+    let (plain, masked) = (with_data(event, sent.clone()), with_data(event, mask(sent, false)));
+    let shown = |event: &Event| format!("{:?}{:#?}", event.data(), event.data());
+    assert_eq!(shown(&plain), shown(&masked));
+}
+
+/// Returns the same event with other data.
+fn with_data(event: &Event, data: Value) -> Event {
+    let body = serde_json::json!({ "data": data, "type": event.event_type().as_str() });
+    let body = Bytes::from(body.to_string());
+    Event::from_trusted(event.id().clone(), event.attempted_at(), body).expect("it is an event")
+}
+
+/// Makes letters and digits alike in strings: in all of them, or in those that must not reach a log.
+fn mask(value: &Value, is_confidential: bool) -> Value {
+    match value {
+        Value::String(text) if is_confidential => {
+            text.replace(|character: char| character.is_ascii_alphanumeric(), "x").into()
+        }
+        Value::Array(values) => values.iter().map(|value| mask(value, is_confidential)).collect(),
+        Value::Object(members) => {
+            let masked = members.iter().map(|(name, value)| {
+                let is_confidential = is_confidential
+                    || match name.as_str() {
+                        // The variables of a message, but not what an invitation has by this name.
+                        "data" => members.contains_key("delivered_by_clerk"),
+                        // The text of a message, but not that of an error.
+                        "message" => !members.contains_key("code"),
+                        name => CONFIDENTIAL.contains(&name),
+                    };
+                (name.clone(), mask(value, is_confidential))
+            });
+            Value::Object(masked.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// The members that are `Sensitive` or `Metadata` wherever they appear.
+const CONFIDENTIAL: [&str; 12] = [
+    "actor",
+    "backup_codes",
+    "body",
+    "body_plain",
+    "external_verification_redirect_url",
+    "meta",
+    "nonce",
+    "private_metadata",
+    "public_metadata",
+    "subject",
+    "unsafe_metadata",
+    "url",
+];
+
+/// Compares typed data that was written again with what was sent.
+fn compare(written: &Value, sent: &Value, path: &str) {
+    match (written, sent) {
+        (Value::Object(written), Value::Object(sent)) => {
+            for (name, written) in written {
+                let path = format!("{path}.{name}");
+                match sent.get(name) {
+                    // One of the spellings wins.
+                    _ if has_other_spelling(name, sent) => {}
+                    Some(sent) => compare(written, sent, &path),
+                    None => assert!(is_empty(written) || name == "deleted", "{path}: {written}"),
+                }
+            }
+        }
+        (Value::Array(written), Value::Array(sent)) => {
+            assert_eq!(written.len(), sent.len(), "{path}");
+            written.iter().zip(sent).for_each(|(written, sent)| compare(written, sent, path));
+        }
+        // Inside the data an object may also be sent as the array of its values.
+        (Value::Object(_), Value::Array(_)) => {}
+        (Value::Number(written), Value::Number(sent)) => {
+            assert_eq!(written.as_f64(), sent.as_f64(), "{path}");
+        }
+        _ => assert!(
+            written == sent || (is_empty(written) && is_empty(sent)),
+            "{path}: {written} is not {sent}"
+        ),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+fn has_other_spelling(name: &str, sent: &serde_json::Map<String, Value>) -> bool {
+    match name {
+        "created_at" => sent.contains_key("created_at_ms"),
+        "expire_at" => sent.contains_key("expires_at"),
+        _ => false,
+    }
+}
+
+/// Writes typed data as JSON.
+fn written(data: &EventData) -> Value {
+    macro_rules! written {
+        ($($variant:ident)+) => {
+            match data {
+                $(EventData::$variant(payload) => serde_json::to_value(payload).expect("it can be written"),)+
+                other => panic!("{other:?} is new"),
+            }
+        };
+    }
+    written! {
+        EmailCreated OrganizationCreated OrganizationDeleted OrganizationUpdated OrganizationDomainCreated
+        OrganizationDomainDeleted OrganizationDomainUpdated OrganizationInvitationAccepted
+        OrganizationInvitationCreated OrganizationInvitationRevoked OrganizationMembershipCreated
+        OrganizationMembershipDeleted OrganizationMembershipUpdated PaymentAttemptCreated
+        PaymentAttemptUpdated PermissionCreated PermissionDeleted PermissionUpdated RoleCreated RoleDeleted
+        RoleUpdated SessionCreated SessionEnded SessionPending SessionRemoved SessionRevoked SmsCreated
+        SubscriptionActive SubscriptionCreated SubscriptionPastDue SubscriptionUpdated
+        SubscriptionItemAbandoned SubscriptionItemActive SubscriptionItemCanceled SubscriptionItemCreated
+        SubscriptionItemEnded SubscriptionItemFreeTrialEnding SubscriptionItemIncomplete
+        SubscriptionItemPastDue SubscriptionItemUpcoming SubscriptionItemUpdated UserCreated UserDeleted
+        UserUpdated WaitlistEntryCreated WaitlistEntryUpdated
+    }
+}
+
+/// What is wrong with a body.
+enum Flaw {
+    Json,
+    Event,
+}
+
+/// The members of an envelope in their order, also those that are there more than once.
+struct Members(Vec<(String, Value)>);
+
+impl Members {
+    /// Reads an object all of whose `type` members are strings.
+    fn read(body: &[u8]) -> Result<Self, Flaw> {
+        let value: Value = serde_json::from_slice(body).map_err(|_| Flaw::Json)?;
+        if !value.is_object() {
+            return Err(Flaw::Event);
+        }
+        let members: Self = serde_json::from_slice(body).map_err(|_| Flaw::Json)?;
+        let is_event = members.0.iter().all(|(name, value)| name != "type" || value.is_string());
+        if is_event { Ok(members) } else { Err(Flaw::Event) }
+    }
+
+    fn last(&self, name: &str) -> Option<&Value> {
+        self.0.iter().rev().find(|(other, _)| other == name).map(|(_, value)| value)
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
+}

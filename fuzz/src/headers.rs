@@ -1,0 +1,277 @@
+//! Target `headers`: any set of headers, any clock, any settings.
+
+use std::time::Duration;
+
+use clerk_webhook_core::{
+    HeaderFamilies, HeaderLookup, SigningSecret, Timestamp, Verified, Verifier, VerifyError, VerifyErrorKind,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::input::{Flip, Input, Output};
+use crate::reference::{self, Accepted, Field, Policy, Refusal};
+
+/// In a value: the signature of the key whose number is the next byte.
+pub const SIGNATURE: u8 = 0x01;
+
+/// In a value: the receiver's clock and so many seconds more as the next two bytes say.
+pub const TIMESTAMP: u8 = 0x02;
+
+/// In a value: the byte after the next one, as often as the square of the next one.
+pub const REPEAT: u8 = 0x03;
+
+/// A delivery, and the settings of its receiver.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// Which families are looked for.
+    pub families: u8,
+    /// How the tolerance is set.
+    pub tolerance: u8,
+    /// The tolerance in units of two seconds: in the past, in the future.
+    pub seconds: [i16; 2],
+    /// The receiver's clock in milliseconds.
+    pub now: i64,
+    /// What changes after signing: the body, or the value of a field.
+    pub flip: (u8, Flip),
+    /// The receiver's keys, one to four.
+    pub keys: Vec<Vec<u8>>,
+    /// Names and values, the latter with placeholders.
+    pub fields: Vec<Field>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Delivery {
+    /// Reads an input.
+    #[must_use]
+    pub fn read(input: &[u8]) -> Self {
+        let mut input = Input::new(input);
+        let (families, tolerance) = (input.byte(), input.byte());
+        let seconds = [input.short(), input.short()];
+        let now = input.long();
+        let flip = (input.byte(), Flip::read(&mut input));
+        let keys = (0..=input.byte() % 4).map(|_| input.field()).collect();
+        let fields = (0..input.byte() % 16).map(|_| (input.field(), input.field())).collect();
+        Self { families, tolerance, seconds, now, flip, keys, fields, body: input.rest().to_vec() }
+    }
+
+    /// Writes the input that reads as this delivery.
+    #[must_use]
+    pub fn write(&self) -> Vec<u8> {
+        let mut output = Output::default();
+        output.byte(self.families);
+        output.byte(self.tolerance);
+        self.seconds.iter().for_each(|seconds| output.short(*seconds));
+        output.long(self.now);
+        output.byte(self.flip.0);
+        self.flip.1.write(&mut output);
+        output.byte(self.keys.len() as u8 - 1);
+        self.keys.iter().for_each(|key| output.field(key));
+        output.byte(self.fields.len() as u8);
+        for (name, value) in &self.fields {
+            output.field(name);
+            output.field(value);
+        }
+        output.rest(&self.body)
+    }
+}
+
+/// Verifies a delivery in every way that there is, and compares each with the reference.
+pub fn check(input: &[u8]) -> &'static str {
+    let delivery = Delivery::read(input);
+    let keys: Vec<Vec<u8>> = delivery.keys.iter().map(|key| at_least_16_bytes(key)).collect();
+    let (verifier, policy) = set_up(&delivery, &keys);
+
+    let mut body = delivery.body.clone();
+    let mut fields = fill_in(&delivery, &keys);
+    let (part, flip) = delivery.flip;
+    match fields.len().checked_sub(usize::from(part)) {
+        Some(place) if place > 0 => flip.apply(&mut fields[place - 1].1),
+        _ => flip.apply(&mut body),
+    };
+
+    let expected = reference::verify(&policy, &keys, &fields, &body);
+    compare(&verifier, &fields, &body, &expected);
+    let presence = (fields.has_signature_headers(), fields.has_complete_signature_headers());
+    assert_eq!(presence, reference::presence(&fields));
+
+    // The same through the map of http 1, with what is legal in it.
+    let (map, legal) = to_map(&fields);
+    compare(&verifier, &map, &body, &reference::verify(&policy, &keys, &legal, &body));
+    outcome(&expected)
+}
+
+/// Compares `verify` and `begin` with what the reference says.
+fn compare<H: HeaderLookup>(
+    verifier: &Verifier,
+    headers: &H,
+    body: &[u8],
+    expected: &Result<Accepted, Refusal>,
+) {
+    let whole = verifier.verify(headers, body);
+    assert_same(&whole, expected);
+    let streamed = match verifier.begin(headers) {
+        Ok(mut verification) => {
+            let is_open = !matches!(expected, Err(refusal) if refusal.is_final);
+            assert!(is_open, "it was not refused before the body: {expected:?}");
+            let (first, second) = body.split_at(body.len() / 2);
+            verification.update(first);
+            verification.update(second);
+            verification.finish()
+        }
+        Err(error) => {
+            let is_final = matches!(expected, Err(refusal) if refusal.is_final);
+            assert!(is_final, "it was refused before the body: {error:?}");
+            Err(error)
+        }
+    };
+    assert_eq!(streamed, whole);
+}
+
+fn assert_same(product: &Result<Verified, VerifyError>, expected: &Result<Accepted, Refusal>) {
+    match (product, expected) {
+        (Ok(verified), Ok(accepted)) => {
+            assert_eq!(verified.message_id().as_str().as_bytes(), accepted.id);
+            assert_eq!(verified.attempted_at(), Timestamp::from_secs(accepted.seconds));
+            assert_eq!(verified.secret_index(), accepted.key);
+        }
+        (Err(error), Err(refusal)) => {
+            assert_eq!(
+                (error.kind(), error.header(), error.skew_seconds()),
+                (refusal.kind, Some(refusal.header), refusal.skew),
+            );
+        }
+        _ => panic!("the product says {product:?}, the reference {expected:?}"),
+    }
+}
+
+fn set_up(delivery: &Delivery, keys: &[Vec<u8>]) -> (Verifier, Policy) {
+    let now = Timestamp::from_millis(delivery.now);
+    let secrets = keys.iter().map(|key| SigningSecret::from_bytes(key).expect("the key is long enough"));
+    let mut builder = Verifier::builder().secrets(secrets).clock(move || now);
+
+    let (families, svix, webhook) = match delivery.families % 4 {
+        0 | 1 => (HeaderFamilies::SvixThenWebhook, true, true),
+        2 => (HeaderFamilies::Svix, true, false),
+        _ => (HeaderFamilies::Webhook, false, true),
+    };
+    builder = builder.header_families(families);
+
+    // Up to a day and a half.
+    let [past, future] = delivery.seconds.map(|seconds| 2 * u64::from(seconds.cast_unsigned()));
+    let within_a_day = |seconds: u64| i128::from(seconds.min(86_400));
+    let tolerance;
+    (builder, tolerance) = match delivery.tolerance % 8 {
+        0 => (builder, Some((300, 300))),
+        1 => (builder.dangerous_accept_any_age(), None),
+        2 => {
+            let past = Duration::from_millis(past * 1000 + 999);
+            (builder.tolerance(past), Some((within_a_day(past.as_secs()), within_a_day(past.as_secs()))))
+        }
+        3 => (builder.tolerance_past(Duration::from_secs(past)), Some((within_a_day(past), 300))),
+        4 => (builder.tolerance_future(Duration::from_secs(future)), Some((300, within_a_day(future)))),
+        5 => (builder.tolerance(Duration::MAX), Some((86_400, 86_400))),
+        _ => {
+            let (past, future) = (Duration::from_secs(past), Duration::from_secs(future));
+            let seconds = (within_a_day(past.as_secs()), within_a_day(future.as_secs()));
+            (builder.tolerance_past(past).tolerance_future(future), Some(seconds))
+        }
+    };
+    let policy = Policy { svix, webhook, tolerance, now: now_in_seconds(delivery) };
+    (builder.build().expect("there is a key"), policy)
+}
+
+fn now_in_seconds(delivery: &Delivery) -> i64 {
+    delivery.now.div_euclid(1000)
+}
+
+fn at_least_16_bytes(key: &[u8]) -> Vec<u8> {
+    let mut key = key.to_vec();
+    key.resize(key.len().max(16), 0);
+    key
+}
+
+/// Replaces the placeholders: first those that a signature is made over.
+fn fill_in(delivery: &Delivery, keys: &[Vec<u8>]) -> Vec<Field> {
+    let mut fields = delivery.fields.clone();
+    for (_, value) in &mut fields {
+        *value = expand(value, |kind, input| match kind {
+            TIMESTAMP => {
+                let seconds = now_in_seconds(delivery).saturating_add(i64::from(input.short()));
+                Some(seconds.to_string().into_bytes())
+            }
+            // It has its turn when everything that is signed is there.
+            SIGNATURE => Some(vec![SIGNATURE, input.byte()]),
+            REPEAT => {
+                let count = usize::from(input.byte());
+                Some(vec![input.byte(); count * count])
+            }
+            _ => None,
+        });
+    }
+    let signed = fields.clone();
+    for (name, value) in &mut fields {
+        let family = name.iter().position(|byte| *byte == b'-').map_or(&[][..], |dash| &name[..=dash]);
+        let of_family = |part: &[u8]| {
+            let name = [family, part].concat();
+            let field = signed.iter().find(|(other, _)| other.eq_ignore_ascii_case(&name));
+            field.map_or(&[][..], |(_, value)| reference::trim(value))
+        };
+        *value = expand(value, |kind, input| {
+            let is_signature = kind == SIGNATURE;
+            is_signature.then(|| {
+                let foreign = b"the key of somebody else".to_vec();
+                let key = keys.get(usize::from(input.byte())).unwrap_or(&foreign);
+                let (id, timestamp) = (of_family(b"id"), of_family(b"timestamp"));
+                reference::signature(key, id, timestamp, &delivery.body).into_bytes()
+            })
+        });
+    }
+    fields
+}
+
+fn expand(value: &[u8], replacement: impl Fn(u8, &mut Input<'_>) -> Option<Vec<u8>>) -> Vec<u8> {
+    let mut expanded = Vec::new();
+    let mut rest = value;
+    while let [first, behind @ ..] = rest {
+        let mut input = Input::new(behind);
+        match replacement(*first, &mut input) {
+            Some(bytes) => {
+                expanded.extend(bytes);
+                rest = input.rest();
+            }
+            None => {
+                expanded.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    expanded
+}
+
+/// Returns the map and the fields that got into it.
+fn to_map(fields: &[Field]) -> (HeaderMap, Vec<Field>) {
+    let (mut map, mut legal) = (HeaderMap::new(), Vec::new());
+    for (name, value) in fields {
+        if let (Ok(key), Ok(text)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+            map.append(key, text);
+            legal.push((name.clone(), value.clone()));
+        }
+    }
+    (map, legal)
+}
+
+fn outcome(expected: &Result<Accepted, Refusal>) -> &'static str {
+    match expected {
+        Ok(_) => "ok",
+        Err(refusal) => match refusal.kind {
+            VerifyErrorKind::MissingHeader => "missing_header",
+            VerifyErrorKind::DuplicateHeader => "duplicate_header",
+            VerifyErrorKind::InvalidHeader => "invalid_header",
+            VerifyErrorKind::InvalidTimestamp => "invalid_timestamp",
+            VerifyErrorKind::TimestampTooOld => "timestamp_too_old",
+            VerifyErrorKind::TimestampTooNew => "timestamp_too_new",
+            VerifyErrorKind::NoMatchingSignature => "no_matching_signature",
+            other => panic!("{other:?} has no word"),
+        },
+    }
+}
