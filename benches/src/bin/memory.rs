@@ -3,8 +3,8 @@
 //! `memory [--check] [connections, 10,000 unless given]`
 //!
 //! Every server is a process of its own, whose resident memory is read from `/proc`. Beside this project's layer and
-//! extractor stands a handler that forgets the body, so that what hyper and axum hold is told apart from what the
-//! verification does.
+//! extractor stands a handler that hashes the body and forgets it, so that what hyper and axum hold is told apart from
+//! what the verification does.
 
 use std::error::Error;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};

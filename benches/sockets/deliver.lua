@@ -1,0 +1,58 @@
+-- Sends one delivery over and over: wrk … -s deliver.lua URL -- FILE STATUS
+--
+-- FILE is what `delivery` prints: header lines, an empty line, the body. Prints the number of answers and the
+-- microseconds they took, and fails unless every answer has the status STATUS.
+
+local threads = {}
+
+function setup(thread)
+  table.insert(threads, thread)
+end
+
+-- Runs once in each thread. There is no function `request`, so wrk builds the request once and sends the
+-- same bytes from then on.
+function init(arguments)
+  local file = assert(io.open(arguments[1], "rb"))
+  for line in file:lines() do
+    local name, value = line:match("^([^:]+): (.*)$")
+    if not name then
+      break
+    end
+    wrk.headers[name] = value
+  end
+  wrk.method = "POST"
+  wrk.body = file:read("*a")
+  file:close()
+
+  expected = tonumber(arguments[2])
+  unexpected = 0
+end
+
+function response(status)
+  if status ~= expected then
+    unexpected = unexpected + 1
+    other = status
+  end
+end
+
+function done(summary)
+  local failed = false
+  for kind, count in pairs(summary.errors) do
+    -- wrk counts 4xx and 5xx as errors of this kind, expected or not.
+    if kind ~= "status" and count > 0 then
+      io.stderr:write(("%d errors of the kind '%s'\n"):format(count, kind))
+      failed = true
+    end
+  end
+  for _, thread in ipairs(threads) do
+    if thread:get("unexpected") > 0 then
+      io.stderr:write(("%d answers were not %d but, among others, %d\n"):format(
+        thread:get("unexpected"), thread:get("expected"), thread:get("other")))
+      failed = true
+    end
+  end
+  if failed or summary.requests == 0 then
+    os.exit(1)
+  end
+  print(("%d %d"):format(summary.requests, summary.duration))
+end

@@ -1,0 +1,89 @@
+//! Prints a delivery that is signed now, as the header lines and the body of a request: `delivery <kind>`, or
+//! `delivery --list` for the kinds, or `delivery --secret` for the secret that signs them.
+
+use std::env;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use clerk_webhook_benches::delivery::{Delivery, SECRET};
+use http::header::{CONTENT_LENGTH, HOST};
+use serde_json::{Value, json};
+
+const KINDS: &[(&str, fn() -> Delivery)] = &[
+    ("valid", Delivery::user_created),
+    ("valid-large", large),
+    ("forged", forged),
+    ("forged-unsigned", unsigned),
+    ("forged-stale", stale),
+    ("256-signatures", || signatures(256)),
+    ("1000-signatures", || signatures(1000)),
+];
+
+/// The size of the large body.
+const LARGE: usize = 256 * 1024;
+
+/// Well-formed, so that the body has to be hashed, and wrong.
+const FOREIGN: &str = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+fn main() -> io::Result<ExitCode> {
+    let argument = env::args().nth(1).unwrap_or_default();
+    match argument.as_str() {
+        "--list" => KINDS.iter().for_each(|(kind, _)| println!("{kind}")),
+        "--secret" => println!("{SECRET}"),
+        _ => match KINDS.iter().find(|(kind, _)| *kind == argument) {
+            Some((_, make)) => print(&make())?,
+            None => {
+                eprintln!("usage: delivery <kind>, one of those that `delivery --list` prints");
+                return Ok(ExitCode::FAILURE);
+            }
+        },
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(delivery: &Delivery) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    for (name, value) in &delivery.headers {
+        // Clients write their own.
+        if name != HOST && name != CONTENT_LENGTH {
+            writeln!(output, "{name}: {}", value.to_str().unwrap())?;
+        }
+    }
+    writeln!(output)?;
+    output.write_all(&delivery.body)
+}
+
+/// A `user.created` whose metadata make up nearly all of it.
+fn large() -> Delivery {
+    let mut event: Value = serde_json::from_slice(&Delivery::user_created().body).unwrap();
+    let visit =
+        json!({ "at": 1_759_999_998_500_u64, "page": "/settings/profile", "tags": ["new", "mobile"] });
+    let missing = LARGE - event.to_string().len();
+    let visits = vec![visit.clone(); missing / (visit.to_string().len() + 1)];
+    event["data"]["public_metadata"]["visits"] = visits.into();
+    Delivery::new(Bytes::from(event.to_string()))
+}
+
+fn forged() -> Delivery {
+    let mut delivery = Delivery::user_created();
+    delivery.set_signature(FOREIGN.to_owned());
+    delivery
+}
+
+fn unsigned() -> Delivery {
+    let mut delivery = Delivery::user_created();
+    for name in ["svix-id", "svix-timestamp", "svix-signature"] {
+        delivery.headers.remove(name);
+    }
+    delivery
+}
+
+fn stale() -> Delivery {
+    Delivery::signed_ago(Delivery::user_created().body, 3600)
+}
+
+/// So many signatures of which the last one matches.
+fn signatures(count: usize) -> Delivery {
+    Delivery::user_created().with_signatures_before(&format!("{FOREIGN} "), count - 1)
+}
