@@ -5,10 +5,10 @@ use std::mem;
 use bytes::{Buf, Bytes};
 
 /// The most that is held beyond what has arrived, in bytes.
-const SEGMENT: usize = 64 * 1024;
+const SEGMENT: usize = 65_536;
 
 /// The least that is allocated once a second frame arrives, in bytes.
-const FIRST_ALLOCATION: usize = 4 * 1024;
+const FIRST_ALLOCATION: usize = 4_096;
 
 /// A body of one frame as it came, or the bytes of several.
 ///
@@ -148,10 +148,16 @@ mod tests {
 
     #[test]
     fn small_frames_do_not_cost_a_segment() {
-        let mut body = Body::default();
-        (0..2).for_each(|_| body.push(&b"frame"[..], |_| ()));
-        let Content::Segments(segments) = body.content else { panic!("the second frame begins a segment") };
-        assert_eq!((segments.full.len(), segments.last.capacity()), (0, FIRST_ALLOCATION));
+        // Room for as much again, and no less than 4 KiB.
+        for (size, expected) in [(5, 4096), (2048, 4096), (5000, 10_000)] {
+            let frame = vec![7; size];
+            let mut body = Body::default();
+            (0..2).for_each(|_| body.push(&*frame, |_| ()));
+            let Content::Segments(segments) = body.content else {
+                panic!("the second frame begins a segment")
+            };
+            assert_eq!((segments.full.len(), segments.last.capacity()), (0, expected), "frames of {size}");
+        }
     }
 
     #[test]

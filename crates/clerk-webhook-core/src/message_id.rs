@@ -149,6 +149,9 @@ mod tests {
         {
             assert!(invalid.parse::<MessageId>().is_err(), "{invalid:?}");
         }
+        let error = "a.b".parse::<MessageId>().unwrap_err();
+        let text = "a message id consists of 1 to 256 visible ASCII characters without a dot";
+        assert_eq!(error.to_string(), text);
     }
 
     #[test]
@@ -159,5 +162,16 @@ mod tests {
         assert_eq!(serde_json::to_string(&id).unwrap(), "\"msg_1\"");
         assert_eq!(serde_json::from_str::<MessageId>("\"msg_1\"").unwrap(), id);
         assert!(serde_json::from_str::<MessageId>("\"msg.1\"").is_err());
+    }
+
+    #[test]
+    fn reads_and_sorts_as_its_text() {
+        let ids = ["Z", "a", "aa", "b"].map(|text| text.parse::<MessageId>().unwrap());
+        assert!(ids.is_sorted() && ids.iter().map(MessageId::as_str).is_sorted());
+        assert_eq!(ids[2].cmp(&ids[1]), Ordering::Greater);
+        assert_ne!(ids[1], ids[2]);
+        assert_eq!(AsRef::<str>::as_ref(&ids[2]), "aa");
+        assert_eq!(format!("{:>3}", ids[2]), " aa");
+        assert_eq!(format!("{:?}", ids[2]), "MessageId(\"aa\")");
     }
 }

@@ -205,10 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn integral_floats_are_timestamps_and_others_are_not() {
-        assert_eq!(serde_json::from_str::<Timestamp>("1.0").unwrap(), Timestamp::from_millis(1));
-        assert_eq!(serde_json::from_str::<Timestamp>("1e12").unwrap().as_secs(), 1_000_000_000);
-        for wrong in ["1.5", "\"1\"", "null", "1e300", "18446744073709551615"] {
+    fn whole_numbers_are_timestamps_and_others_are_not() {
+        for (json, millis) in
+            [("1.0", 1), ("-1", -1), ("1716883200123", 1_716_883_200_123), ("1e12", 1_000_000_000_000)]
+        {
+            assert_eq!(serde_json::from_str::<Timestamp>(json).unwrap().as_millis(), millis, "{json}");
+        }
+        for wrong in ["1.5", "\"1\"", "null", "9e15", "1e300", "18446744073709551615"] {
             assert!(serde_json::from_str::<Timestamp>(wrong).is_err(), "{wrong}");
         }
     }
@@ -217,7 +220,22 @@ mod tests {
     fn system_time_round_trips() {
         let now = Timestamp::now();
         assert_eq!(now.to_system_time().map(Timestamp::from), Some(now));
-        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_millis(5)).as_millis(), -5);
+        let before = UNIX_EPOCH - Duration::from_millis(5);
+        assert_eq!(Timestamp::from(before).as_millis(), -5);
+        assert_eq!(Timestamp::from_millis(-5).to_system_time(), Some(before));
+    }
+
+    #[test]
+    fn a_distance_is_told_from_the_earlier_to_the_later() {
+        let (earlier, later) = (Timestamp::from_millis(-500), Timestamp::from_secs(1));
+        assert_eq!(later.checked_duration_since(earlier), Some(Duration::from_millis(1500)));
+        assert_eq!(earlier.checked_duration_since(later), None);
+    }
+
+    #[test]
+    fn is_written_in_milliseconds() {
+        assert_eq!(format!("{:>5}", Timestamp::from_secs(1)), " 1000");
+        assert_eq!(serde_json::to_string(&Timestamp::from_secs(-1)).unwrap(), "-1000");
     }
 
     #[cfg(feature = "jiff")]
@@ -225,7 +243,8 @@ mod tests {
     fn converts_to_jiff() {
         let converted = jiff::Timestamp::try_from(Timestamp::from_millis(1_716_883_200_123)).unwrap();
         assert_eq!(converted.as_millisecond(), 1_716_883_200_123);
-        assert!(jiff::Timestamp::try_from(Timestamp::from_millis(i64::MAX)).is_err());
+        let error = jiff::Timestamp::try_from(Timestamp::from_millis(i64::MAX)).unwrap_err();
+        assert_eq!(error.to_string(), "the timestamp is outside the range of the target type");
     }
 
     #[cfg(feature = "chrono")]

@@ -104,10 +104,33 @@ fn answers_become_responses() {
         assert_eq!(response.extensions().get::<Outcome>(), Some(&answer.outcome()));
         let body: Value = serde_json::from_slice(response.body()).unwrap();
         match answer.outcome() {
-            Outcome::NotAnEvent => assert_eq!(body["outcome"], "not_an_event"),
-            _ => assert_eq!(body["status"], answer.status()),
+            Outcome::NotAnEvent => {
+                assert_eq!(answer.content_type(), "application/json");
+                assert_eq!(body["outcome"], "not_an_event");
+            }
+            _ => {
+                assert_eq!(answer.content_type(), "application/problem+json");
+                assert_eq!(body["status"], answer.status());
+            }
         }
     }
+}
+
+#[test]
+fn an_outcome_has_one_word_for_logs_and_tools() {
+    let words = [
+        "missing_header",
+        "malformed",
+        "expired_timestamp",
+        "invalid_signature",
+        "not_an_event",
+        "body_too_large",
+        "body_timeout",
+        "body_failed",
+        "misconfigured",
+    ];
+    assert_eq!(Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>(), words);
+    assert_eq!(format!("{:<10}|", Outcome::Malformed), "malformed |");
 }
 
 #[test]

@@ -1,10 +1,77 @@
-//! No error and no `Debug` shows a secret, an expected signature or a payload.
+//! Errors and `Debug` tell what helps, and show no secret, no expected signature and no payload.
 
 use std::error::Error;
 
 use bytes::Bytes;
-use clerk_webhook_core::{Timestamp, Verifier};
+use clerk_webhook_core::{
+    Event, HeaderFamily, ReceiveError, ReceiveErrorKind, SignatureHeader, Timestamp, Verifier, VerifyError,
+    VerifyErrorKind,
+};
 use clerk_webhook_tests::{SECRET, message_id, secret};
+
+/// Returns why a delivery is refused whose headers were changed after it was signed.
+fn refusal(family: HeaderFamily, change: impl FnOnce(&mut Vec<(&'static str, String)>)) -> ReceiveError {
+    let now = Timestamp::from_secs(1_700_000_000);
+    let verifier = Verifier::builder().secret(secret()).clock(move || now).build().unwrap();
+    let mut headers = secret().sign(&message_id(), now, b"body").family(family).to_pairs().to_vec();
+    change(&mut headers);
+    verifier.receive(&headers, "body".into()).unwrap_err()
+}
+
+#[test]
+fn a_refusal_names_the_header_and_what_is_wrong_with_it() {
+    use SignatureHeader::{SvixId, SvixSignature, SvixTimestamp, WebhookSignature, WebhookTimestamp};
+    use VerifyErrorKind::{
+        DuplicateHeader, InvalidHeader, InvalidTimestamp, MissingHeader, NoMatchingSignature,
+        TimestampTooNew, TimestampTooOld,
+    };
+
+    let svix = |index: usize, value: &str| {
+        refusal(HeaderFamily::Svix, |headers| headers[index].1 = value.to_owned())
+    };
+    let webhook = |index: usize, value: &str| {
+        refusal(HeaderFamily::Webhook, |headers| headers[index].1 = value.to_owned())
+    };
+    let repeated = refusal(HeaderFamily::Svix, |headers| headers.push(("Svix-Signature", String::new())));
+    for (error, kind, header, text) in [
+        (svix(0, " "), MissingHeader, SvixId, "svix-id is missing or empty"),
+        (repeated, DuplicateHeader, SvixSignature, "svix-signature is there more than once"),
+        (svix(0, "a.b"), InvalidHeader, SvixId, "svix-id has characters or a length it cannot have"),
+        (
+            webhook(2, "\t\u{e9}"),
+            InvalidHeader,
+            WebhookSignature,
+            "webhook-signature has characters or a length it cannot have",
+        ),
+        (
+            webhook(1, "1e9"),
+            InvalidTimestamp,
+            WebhookTimestamp,
+            "webhook-timestamp is not a whole number of seconds",
+        ),
+        (svix(1, "1699999699"), TimestampTooOld, SvixTimestamp, "svix-timestamp lies 301 s in the past"),
+        (svix(1, "1700000301"), TimestampTooNew, SvixTimestamp, "svix-timestamp lies 301 s in the future"),
+        (
+            svix(2, "v1,AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+            NoMatchingSignature,
+            SvixSignature,
+            "no signature in svix-signature matches: the body differs from what was signed, or the secret is \
+             that of another endpoint",
+        ),
+    ] {
+        assert_eq!(error.kind(), ReceiveErrorKind::Verify(kind), "{text}");
+        assert_eq!(error.to_string(), "the delivery could not be verified");
+        let cause = error.source().unwrap().downcast_ref::<VerifyError>().unwrap();
+        assert_eq!((cause.kind(), cause.header(), cause.to_string().as_str()), (kind, Some(header), text));
+        assert_eq!(header.to_string(), header.as_str());
+        let skew = match kind {
+            TimestampTooOld => Some(-301),
+            TimestampTooNew => Some(301),
+            _ => None,
+        };
+        assert_eq!(cause.skew_seconds(), skew, "{text}");
+    }
+}
 
 #[test]
 fn errors_are_opaque_down_to_their_sources() {
@@ -33,20 +100,41 @@ fn errors_are_opaque_down_to_their_sources() {
 }
 
 #[test]
-fn debug_is_opaque() {
+fn debug_tells_what_helps_and_is_opaque() {
     let verifier = Verifier::new(SECRET).unwrap();
-    let signed = secret().sign(&message_id(), Timestamp::now(), b"private");
+    let now = Timestamp::now();
+    let signed = secret().sign(&message_id(), now, b"private");
     let pairs = signed.to_pairs();
     let mut delivery = verifier.begin_delivery(&pairs).unwrap();
     delivery.push(Bytes::from("private")).unwrap();
     let mut verification = verifier.begin(&pairs).unwrap();
     verification.update(b"private");
+    let event = br#"{"data":{"x":"private"},"timestamp":1,"type":"test"}"#;
+    let event = Event::from_trusted(message_id(), now, Bytes::from_static(event)).unwrap();
     let text = format!(
-        "{verifier:?} {:?} {signed:?} {delivery:?} {verification:?} {:?}",
+        "{verifier:?} {:?} {signed:?} {delivery:?} {verification:?} {event:?} {:?} {:?}",
         Verifier::builder().secret(secret()),
+        event.data(),
         secret(),
     );
     for hidden in ["private", &SECRET[6..], &pairs[2].1[3..]] {
         assert!(!text.contains(hidden), "{text}");
+    }
+    let (id, now) = (format!("{:?}", message_id()), format!("{now:?}"));
+    let shown = [
+        "Verifier { secrets: 1, .. }".to_owned(),
+        "VerifierBuilder { secrets: 1, .. }".to_owned(),
+        format!("SignedHeaders {{ family: Svix, id: {id}, timestamp: {now}, .. }}"),
+        format!(
+            "PendingDelivery {{ verification: Verification {{ message_id: {id}, .. }}, received: 7, limit: 2097152, .. }}"
+        ),
+        format!(
+            "Event {{ id: {id}, event_type: Other(\"test\"), attempted_at: {now}, occurred_at: Some(Timestamp(1000)), .. }}"
+        ),
+        "Unrecognized { event_type: Other(\"test\"), reason: UnknownType, .. }".to_owned(),
+        "SigningSecret([REDACTED])".to_owned(),
+    ];
+    for shown in shown {
+        assert!(text.contains(&shown), "{text}");
     }
 }

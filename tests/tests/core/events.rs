@@ -10,8 +10,9 @@ fn event(body: impl Into<Bytes>) -> Event {
     Event::from_trusted(message_id(), Timestamp::from_secs(1_700_000_000), body.into()).unwrap()
 }
 
-fn refusal(body: &'static [u8]) -> EventErrorKind {
-    Event::from_trusted(message_id(), Timestamp::now(), body.into()).unwrap_err().kind()
+fn refusal(body: &'static [u8]) -> (EventErrorKind, String) {
+    let error = Event::from_trusted(message_id(), Timestamp::now(), body.into()).unwrap_err();
+    (error.kind(), error.to_string())
 }
 
 #[test]
@@ -106,6 +107,10 @@ fn unknown_types_and_unexpected_data_are_values_with_a_reason() {
     assert_eq!(data.event_type(), "user.banned");
     assert_eq!(data.as_json(), r#"{"a":1.0}"#);
     assert_eq!(data.get::<Value>().unwrap()["a"], 1.0);
+    assert_eq!(data.reason().to_string(), "the event type is unknown to this version");
+    assert_eq!(unknown.data(), event(r#"{"type":"user.banned","data":{"a":1.0}}"#).data());
+    assert_ne!(unknown.data(), event(r#"{"data":{"a":1.5},"type":"user.banned"}"#).data());
+    assert_ne!(unknown.data(), event(r#"{"data":{"a":1.0},"type":"user.unbanned"}"#).data());
 
     let unexpected =
         event(r#"{"data":{"id":"user_1","email_addresses":[{"email_address":42}]},"type":"user.updated"}"#);
@@ -113,6 +118,7 @@ fn unknown_types_and_unexpected_data_are_values_with_a_reason() {
     let UnrecognizedReason::Undecodable(error) = data.reason() else { panic!("{data:?}") };
     assert_eq!(DecodeError::path(error), "data.email_addresses[0].email_address");
     assert_eq!(error.to_string(), "data.email_addresses[0].email_address: expected a string");
+    assert_eq!(data.reason().to_string(), error.to_string());
 
     // An array is not taken for an object whose fields come in order, neither at once nor in a second pass.
     let verifier = Verifier::new(SECRET).unwrap();
@@ -153,10 +159,12 @@ fn bodies_that_are_not_events_are_told_apart() {
         b"\xef\xbb\xbf{\"type\":\"x\",\"data\":{}}",
         b"\0\0",
     ] {
-        assert_eq!(refusal(body), EventErrorKind::InvalidJson, "{body:?}");
+        let expected = (EventErrorKind::InvalidJson, "the body is not JSON in UTF-8".to_owned());
+        assert_eq!(refusal(body), expected, "{body:?}");
     }
     for body in [&b"[1,2]"[..], b"null", b"1", b"\"x\"", b"{\"type\":1,\"data\":{}}"] {
-        assert_eq!(refusal(body), EventErrorKind::InvalidEvent, "{body:?}");
+        let text = "the body is JSON, but not an object whose `type` is a string";
+        assert_eq!(refusal(body), (EventErrorKind::InvalidEvent, text.to_owned()), "{body:?}");
     }
 }
 

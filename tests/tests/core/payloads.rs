@@ -58,6 +58,7 @@ fn debug_shows_no_secrets() {
             looked_at += 1;
             assert!(!debug.contains(string), "{name}: Debug shows {string}");
         }
+        assert!(!message || debug.contains("[REDACTED]"), "{name}: {debug}");
     }
     assert!(looked_at > 10, "the fixtures hold {looked_at} secrets");
 }

@@ -2,7 +2,9 @@
 
 use bytes::{Buf, Bytes};
 use clerk_webhook_core::{PendingDelivery, ReceiveErrorKind, Verifier, VerifyErrorKind};
-use clerk_webhook_tests::{SECRET, fixture, sign};
+use clerk_webhook_tests::{SECRET, fixture, secret, sign};
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, HeaderValue};
 
 fn begin(body: &[u8]) -> PendingDelivery {
     Verifier::new(SECRET).unwrap().begin_delivery(&sign(body).to_pairs()).unwrap()
@@ -42,6 +44,9 @@ fn frames_of_any_size_and_shape_add_up() {
 fn the_limit_is_inclusive() {
     let body = fixture("user.created");
     for (limit, fits) in [(body.len() - 1, false), (body.len(), true), (body.len() + 1, true)] {
+        let builder = Verifier::builder().secret(secret()).body_limit(limit);
+        let received = builder.build().unwrap().receive(&sign(&body).to_pairs(), body.clone().into());
+        assert_eq!(received.is_ok(), fits, "limit {limit}");
         for size in [1, 100, body.len()] {
             let mut delivery = begin(&body).body_limit(limit);
             let pushed = body.chunks(size).try_for_each(|frame| delivery.push(frame));
@@ -52,14 +57,14 @@ fn the_limit_is_inclusive() {
             }
         }
     }
-    let verifier = Verifier::builder().secret(clerk_webhook_tests::secret()).body_limit(10).build().unwrap();
+    let verifier = Verifier::builder().secret(secret()).body_limit(10).build().unwrap();
     let error = verifier.receive(&sign(&body).to_pairs(), body.into()).unwrap_err();
     assert_eq!(error.to_string(), "the body has more than 10 bytes; `body_limit` sets how many it may have");
 }
 
 #[test]
 fn headers_are_judged_before_the_length() {
-    let verifier = Verifier::builder().secret(clerk_webhook_tests::secret()).body_limit(1).build().unwrap();
+    let verifier = Verifier::builder().secret(secret()).body_limit(1).build().unwrap();
     let unsigned: [(&str, &str); 0] = [];
     let error = verifier.receive(&unsigned, Bytes::from("too large")).unwrap_err();
     assert_eq!(error.kind(), ReceiveErrorKind::Verify(VerifyErrorKind::MissingHeader));
@@ -80,5 +85,18 @@ fn a_claimed_length_is_only_compared() {
     assert!(delivery.expect_length(100).is_ok());
     for claim in [101, u64::MAX] {
         assert_eq!(delivery.expect_length(claim).unwrap_err().kind(), ReceiveErrorKind::BodyTooLarge);
+    }
+
+    let with = |claim: &'static str| {
+        let headers = HeaderMap::from_iter([(CONTENT_LENGTH, HeaderValue::from_static(claim))]);
+        delivery.expect_content_length(&headers)
+    };
+    // What is no length is for the server to refuse, and the body is counted anyway.
+    for claim in ["0", "100", "", "-1", "101 bytes", "18446744073709551616"] {
+        assert!(with(claim).is_ok(), "{claim}");
+    }
+    assert!(delivery.expect_content_length(&HeaderMap::new()).is_ok());
+    for claim in ["101", "18446744073709551615"] {
+        assert_eq!(with(claim).unwrap_err().kind(), ReceiveErrorKind::BodyTooLarge, "{claim}");
     }
 }

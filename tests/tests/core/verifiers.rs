@@ -1,15 +1,20 @@
 //! Settings of a verifier: secrets, rotation, tolerance, header families.
 
+use std::env;
+use std::process::Command;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use clerk_webhook_core::{
-    HeaderFamilies, HeaderFamily, SecretErrorKind, SigningSecret, Timestamp, Verifier, VerifyErrorKind,
+    HeaderFamilies, HeaderFamily, HeaderLookup, SecretErrorKind, SigningSecret, Timestamp, Verifier,
+    VerifyErrorKind,
 };
-use clerk_webhook_tests::{message_id, other_secret, secret};
+use clerk_webhook_tests::{OTHER_SECRET, SECRET, message_id, other_secret, secret};
 
 const BODY: &[u8] = b"{}";
 
-fn verdict(verifier: &Verifier, headers: &[(&'static str, String); 3]) -> Result<usize, VerifyErrorKind> {
+fn verdict(verifier: &Verifier, headers: &(impl HeaderLookup + ?Sized)) -> Result<usize, VerifyErrorKind> {
     verifier.verify(headers, BODY).map(|verified| verified.secret_index()).map_err(|error| error.kind())
 }
 
@@ -22,6 +27,11 @@ fn any_secret_matches_any_signature_and_is_told() {
     assert_eq!(verdict(&verifier, &signed(&secret()).to_pairs()), Ok(0));
     assert_eq!(verdict(&verifier, &signed(&other_secret()).to_pairs()), Ok(1));
     assert_eq!(verdict(&verifier, &signed(&third).to_pairs()), Ok(2));
+    let verified = verifier.verify(&signed(&third).to_pairs(), BODY).unwrap();
+    let signed_at = Timestamp::from_secs(now.as_secs());
+    assert_eq!((verified.message_id(), verified.attempted_at()), (&message_id(), signed_at));
+    let event = verifier.receive(&signed(&third).to_pairs(), BODY.into()).unwrap();
+    assert_eq!((event.secret_index(), event.id(), event.attempted_at()), (Some(2), &message_id(), signed_at));
 
     let foreign = SigningSecret::from_bytes(&[9; 24]).unwrap();
     assert_eq!(verdict(&verifier, &signed(&foreign).to_pairs()), Err(VerifyErrorKind::NoMatchingSignature));
@@ -31,6 +41,31 @@ fn any_secret_matches_any_signature_and_is_told() {
     }
     assert_eq!(verdict(&verifier, &many.to_pairs()), Err(VerifyErrorKind::NoMatchingSignature));
     assert_eq!(verdict(&verifier, &many.and_signed_with(&third, BODY).to_pairs()), Ok(2));
+}
+
+#[test]
+fn a_signature_that_is_there_twice_counts_like_one() {
+    let verifier = Verifier::builder().secret(secret()).build().unwrap();
+    let signed = secret().sign(&message_id(), Timestamp::now(), BODY).and_signed_with(&secret(), BODY);
+    assert_eq!(verdict(&verifier, &signed.to_pairs()), Ok(0));
+}
+
+#[test]
+fn a_signature_that_differs_in_any_places_does_not_match() {
+    let verifier = Verifier::builder().secret(secret()).build().unwrap();
+    let [id, timestamp, (name, signature)] = secret().sign(&message_id(), Timestamp::now(), BODY).to_pairs();
+    let mac = STANDARD.decode(&signature[3..]).unwrap();
+    // Two differences that are alike must not cancel each other out, however the bytes are compared.
+    for first in 0..mac.len() {
+        for second in first..mac.len() {
+            let mut mac = mac.clone();
+            mac[first] ^= 1;
+            mac[second] ^= if first == second { 2 } else { 1 };
+            let signature = format!("v1,{}", STANDARD.encode(mac));
+            let headers = [id.clone(), timestamp.clone(), (name, signature)];
+            assert_eq!(verdict(&verifier, &headers), Err(VerifyErrorKind::NoMatchingSignature));
+        }
+    }
 }
 
 #[test]
@@ -118,6 +153,27 @@ fn header_families_can_be_switched_off() {
 }
 
 #[test]
+fn headers_may_be_any_collection_of_fields() {
+    fn check(headers: &(impl HeaderLookup + ?Sized), complete: bool) {
+        let expected = if complete { Ok(0) } else { Err(VerifyErrorKind::MissingHeader) };
+        let verifier = Verifier::builder().secret(secret()).build().unwrap();
+        assert_eq!(verdict(&verifier, headers), expected);
+        assert_eq!(headers.has_complete_signature_headers(), complete);
+        assert!(headers.has_signature_headers());
+    }
+
+    let signed = secret().sign(&message_id(), Timestamp::now(), BODY);
+    let array = signed.to_pairs();
+    check(&array, true);
+    check(&array[..], true);
+    check(&array[..2], false);
+    check(&array.to_vec(), true);
+    check(&array.each_ref().map(|(name, value)| (name.as_bytes(), value.as_bytes())), true);
+    check(&http::HeaderMap::from(&signed), true);
+    check(&&array, true);
+}
+
+#[test]
 fn a_long_list_of_signatures_is_read_up_to_its_bound() {
     let verifier = Verifier::builder().secret(secret()).build().unwrap();
     let [id, timestamp, (name, signature)] = secret().sign(&message_id(), Timestamp::now(), BODY).to_pairs();
@@ -129,14 +185,52 @@ fn a_long_list_of_signatures_is_read_up_to_its_bound() {
         assert_eq!(after(256), Err(VerifyErrorKind::InvalidHeader), "{foreign}");
         assert_eq!(after(1_000), Err(VerifyErrorKind::InvalidHeader), "{foreign}");
     }
+    assert_eq!(verdict(&verifier, &with("v".repeat(16_384))), Err(VerifyErrorKind::NoMatchingSignature));
     assert_eq!(verdict(&verifier, &with("v".repeat(16_385))), Err(VerifyErrorKind::InvalidHeader));
     assert_eq!(verdict(&verifier, &with("v2,x ".repeat(99))), Err(VerifyErrorKind::NoMatchingSignature));
 }
 
 #[test]
-fn a_body_may_take_as_long_as_the_sender_waits_unless_it_is_set() {
+fn a_body_may_be_as_large_and_take_as_long_as_with_the_sender_unless_it_is_set() {
     let builder = || Verifier::builder().secret(secret());
+    assert_eq!(builder().build().unwrap().body_limit(), 2_097_152);
+    assert_eq!(builder().body_limit(7).build().unwrap().clone().body_limit(), 7);
     assert_eq!(builder().build().unwrap().read_timeout(), Duration::from_secs(15));
     let short = builder().read_timeout(Duration::from_secs(2)).build().unwrap();
     assert_eq!(short.clone().read_timeout(), Duration::from_secs(2));
+}
+
+/// Calls itself in processes of its own, since nothing may change the environment of the other tests.
+#[test]
+fn the_environment_names_the_secrets() {
+    const EXPECTED: &str = "EXPECTED_OF_THE_ENVIRONMENT";
+
+    if let Ok(expected) = env::var(EXPECTED) {
+        let found = match Verifier::from_env() {
+            Ok(verifier) => format!("{verifier:?}"),
+            Err(error) => format!("{:?}", error.kind()),
+        };
+        assert_eq!(found, expected);
+        return;
+    }
+    let (official, other) = ("CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET");
+    let both = format!("{SECRET}\n{OTHER_SECRET}\n");
+    for (variables, expected) in [
+        (vec![], "Missing"),
+        (vec![(official, SECRET)], "Verifier { secrets: 1, .. }"),
+        (vec![(official, both.as_str()), (other, "sk_x")], "Verifier { secrets: 2, .. }"),
+        (vec![(other, SECRET)], "Verifier { secrets: 1, .. }"),
+        (vec![(official, "sk_x"), (other, SECRET)], "SecretApiKey"),
+    ] {
+        let output = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "verifiers::the_environment_names_the_secrets"])
+            .env_remove(official)
+            .env_remove(other)
+            .envs(variables)
+            .env(EXPECTED, expected)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    }
 }

@@ -155,6 +155,8 @@ mod tests {
         assert_eq!(error.path(), "data.created_at");
         let error = reason(EventType::UserCreated, r#"{"id":42}"#);
         assert_eq!(error.to_string(), "data.id: expected a string");
+        let error = reason(EventType::SessionCreated, r#"{"status":42}"#);
+        assert_eq!(error.to_string(), "data.status: expected a string");
         assert_eq!(reason(EventType::UserCreated, "{}").to_string(), "data: missing field `id`");
         assert!(!reason(EventType::UserCreated, r#""secret""#).to_string().contains("secret"));
         assert!(!reason(EventType::UserCreated, "[424242]").to_string().contains("424242"));
