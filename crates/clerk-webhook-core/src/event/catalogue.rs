@@ -253,4 +253,12 @@ mod tests {
             assert_eq!(EventType::from(unknown), EventType::Other(unknown.into()));
         }
     }
+
+    #[test]
+    fn compares_with_and_formats_as_its_text() {
+        let deleted = EventType::UserDeleted;
+        assert!(deleted == "user.deleted" && deleted == *"user.deleted");
+        assert!(deleted != "user.created" && deleted != *"user.created");
+        assert_eq!(format!("{deleted:>13}"), " user.deleted");
+    }
 }
