@@ -170,7 +170,9 @@ class Workspace:
             yield figure_row(name, name, self.packages, beside, "--locked")
         lock = tomllib.loads((ROOT / "benches/Cargo.lock").read_text(encoding="utf-8"))
         for name in PEERS:
-            version = next(package["version"] for package in lock["package"] if package["name"] == name)
+            # The newest one: an old one is there for what it lets in.
+            versions = [package["version"] for package in lock["package"] if package["name"] == name]
+            version = max(versions, key=lambda version: [int(part) for part in version.split(".")])
             # As `cargo add` gives it, and in the versions that are measured; in the workspace of the benchmarks itself
             # its dependencies have the features that others want.
             with tempfile.TemporaryDirectory() as folder:
