@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures how many deliveries a second go through a loopback socket; `run.sh --help` says how to call it.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "run.sh: line $LINENO failed" >&2' ERR
 cd "$(dirname "$0")"
 
 usage() {
@@ -196,7 +197,7 @@ table() {
     echo
 }
 
-# Prints a goal and whether it is reached: what, a number, by what it is divided, how it has to compare, the bound.
+# Prints a goal and whether it is reached: what, a number, what it is divided by, how it has to compare, the bound.
 goal() {
     awk -v what="$1" -v left="$2" -v right="$3" -v relation="$4" -v bound="$5" 'BEGIN {
         ratio = left / right
@@ -208,7 +209,8 @@ goal() {
 # Prints a goal for the throughput of a contestant: delivery, contestant, against whom, the least ratio.
 at_least() { goal "$1: $2, times $3" "$(rate "$1" "$2")" "$(rate "$1" "$3")" '>=' "$4"; }
 
-echo "$rounds rounds of $seconds s, $(date --utc +%F), $(rustc --version | cut -d ' ' -f 1-2)${node:+, node $(node --version)}"
+versions=$(rustc --version | cut -d ' ' -f 1-2)${node:+, node $(node --version)}
+echo "$rounds rounds of $seconds s, $(date --utc +%F), $versions"
 
 table 'valid, deliveries a second' "$svix" 'svix path' everybody 'valid=1.9 KB' 'valid-large=256 KB'
 at_least valid "$untouched" "$svix" 2.5

@@ -121,7 +121,9 @@ fn read_timestamp(value: &Value) -> Option<Timestamp> {
 
 fn check_data(event: &Event, sent: &Value) -> &'static str {
     let data = event.data();
+    // With a clone of the event beside it and without one.
     assert_eq!(event.clone().into_data(), *data);
+    assert_eq!(with_data(event, sent.clone()).into_data(), *with_data(event, sent.clone()).data());
     let shown = format!("{data:?}");
     let EventData::Unrecognized(unrecognized) = data else {
         // The variants of the types and of the data have the same names.

@@ -10,7 +10,7 @@ use crate::script::{self, Arrived, Delivery, Step};
 pub fn check(input: &[u8]) -> &'static str {
     let delivery = Delivery::read(input);
     let signed = delivery.signed_body();
-    let (body, is_changed) = delivery.sent_body();
+    let (body, is_changed) = delivery.sent_body(&signed);
     let headers = HeaderMap::from(&script::secret().sign(&script::message_id(), script::now(), &signed));
     let limit = delivery.body_limit(body.len());
     let verifier = script::receiver().body_limit(limit).build().expect("there is a key");

@@ -33,9 +33,10 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// Sends a delivery through the layer.
 pub fn check(input: &[u8]) -> &'static str {
     let delivery = Delivery::read(input);
-    let (body, _) = delivery.sent_body();
+    let signed = delivery.signed_body();
+    let (body, _) = delivery.sent_body(&signed);
     let limit = delivery.body_limit(body.len());
-    let headers = headers(&delivery);
+    let headers = headers(&delivery, &signed);
     let steps = delivery.arrivals(&body);
     let hint = (limit as u64).saturating_add_signed(delivery.hint.into());
     // The lower half of the number says how often the timer lets the body wait, the upper one when the client leaves.
@@ -177,8 +178,8 @@ fn verifier(limit: usize) -> Verifier {
     script::receiver().body_limit(limit).build().expect("there is a key")
 }
 
-fn headers(delivery: &Delivery) -> HeaderMap {
-    let signed = script::secret().sign(&script::message_id(), script::now(), &delivery.signed_body());
+fn headers(delivery: &Delivery, body: &[u8]) -> HeaderMap {
+    let signed = script::secret().sign(&script::message_id(), script::now(), body);
     let mut headers =
         if delivery.has(Delivery::UNSIGNED) { HeaderMap::new() } else { HeaderMap::from(&signed) };
     headers.insert(header::USER_AGENT, HeaderValue::from_static("Svix-Webhooks/1.84.0"));

@@ -10,7 +10,10 @@ use clerk_webhook_benches::delivery::{Delivery, SECRET};
 use http::header::{CONTENT_LENGTH, HOST};
 use serde_json::{Value, json};
 
-const KINDS: &[(&str, fn() -> Delivery)] = &[
+/// A kind by name, and how to make it.
+type Kind = (&'static str, fn() -> Delivery);
+
+const KINDS: &[Kind] = &[
     ("valid", Delivery::user_created),
     ("valid-large", large),
     ("forged", forged),

@@ -206,15 +206,15 @@ fn scripted(fixtures: &[(String, Vec<u8>)]) -> Vec<(String, Delivery)> {
         };
         deliveries.push((name.clone(), variant));
     }
-    let data = Delivery { switches: Delivery::IS_DATA, body: b"data".to_vec(), ..Default::default() };
+    let data = Delivery { switches: Delivery::IS_DATA, body: b"some data".to_vec(), ..Default::default() };
     let claims = Delivery { switches: Delivery::IS_DATA | Delivery::HAS_CLAIM, ..data.clone() };
     let with_steps =
         |repeat, steps: &[u8]| Delivery { repeat: MANY + repeat, steps: steps.to_vec(), ..data.clone() };
     for (name, delivery) in [
-        ("some_segments", with_steps(25, &[power(14) + 3, power(13), power(15) + 1])),
-        ("whole_segments", with_steps(63, &[power(16), power(16), 0])),
-        ("odd_segments", with_steps(63, &[Step::byte(7, 0), power(16) + 2, power(15) + 3, power(15)])),
-        ("more_than_a_segment", with_steps(63, &[power(17) + 2, 0, power(5)])),
+        ("some_segments", with_steps(20, &[power(14) + 3, power(13), power(15) + 1])),
+        ("whole_segments", with_steps(31, &[power(16), power(16), 0])),
+        ("odd_segments", with_steps(31, &[Step::byte(7, 0), power(16) + 2, power(15) + 3, power(15)])),
+        ("more_than_a_segment", with_steps(31, &[power(17) + 2, 0, power(5)])),
         ("fails_behind", Delivery { switches: Delivery::IS_DATA | Delivery::INNER_FAILS, ..data.clone() }),
         ("unsigned", Delivery { switches: Delivery::UNSIGNED, ..data.clone() }),
         ("no_event", Delivery { switches: 0, ..data.clone() }),
@@ -224,7 +224,7 @@ fn scripted(fixtures: &[(String, Vec<u8>)]) -> Vec<(String, Delivery)> {
             "claims_twice",
             Delivery {
                 switches: claims.switches | Delivery::HAS_SECOND_CLAIM,
-                claim: b"+29".to_vec(),
+                claim: b"+34".to_vec(),
                 ..claims
             },
         ),
