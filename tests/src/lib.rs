@@ -1,6 +1,7 @@
 //! What the tests of the workspace share: fixtures, and deliveries signed like Svix signs them.
 
 pub mod clients;
+pub mod servers;
 pub mod vectors;
 
 use std::fs;

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# A Postgres and a Redis of Debian, for the tests, on free ports of the loopback interface:
+#   eval "$(bash .ci/servers.sh)"      starts them, or finds them running, and sets TEST_POSTGRES_URL and TEST_REDIS_URL
+#   bash .ci/servers.sh stop           stops them and removes their data
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Where the servers of this checkout are. Their data is not in the checkout, which another user may not be able to read.
+note=target/servers
+
+as_user_of_postgres() {
+    if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
+}
+
+stop() {
+    [ -f "$note" ] || return 0
+    local data
+    data=$(cat "$note")
+    # Only what carries this script's name is removed.
+    case $data in */clerk-webhook-servers.??????) ;; *) echo "$note is not of this script" >&2; return 1 ;; esac
+    if [ -d "$data/postgres" ]; then
+        as_user_of_postgres "$(cat "$data/pg_ctl")" stop --pgdata "$data/postgres" --mode immediate >/dev/null || true
+    fi
+    if [ -f "$data/redis/pid" ]; then kill "$(cat "$data/redis/pid")" 2>/dev/null || true; fi
+    rm -rf "$data" "$note"
+}
+
+run_already() {
+    [ -f "$note" ] || return 1
+    local data
+    data=$(cat "$note")
+    [ -f "$data/environment" ] && kill -0 "$(cat "$data/redis/pid")" 2>/dev/null &&
+        as_user_of_postgres "$(cat "$data/pg_ctl")" status --pgdata "$data/postgres" >/dev/null
+}
+
+find_pg_ctl() {
+    # Debian keeps the programs of each version in a folder that is not on the path.
+    find /usr/lib/postgresql/*/bin -name pg_ctl 2>/dev/null | sort --version-sort | tail -n 1
+}
+
+install_missing() {
+    local missing=() apt=(apt-get --quiet=2)
+    [ -n "$(find_pg_ctl)" ] || missing+=(postgresql)
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    [ ${#missing[@]} -gt 0 ] || return 0
+    [ "$(id -u)" = 0 ] || apt=(sudo "${apt[@]}")
+    export DEBIAN_FRONTEND=noninteractive
+    "${apt[@]}" update
+    "${apt[@]}" install --yes --no-install-recommends "${missing[@]}"
+}
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+start() {
+    install_missing
+    local data pg_ctl port
+    data=$(mktemp --directory "${TMPDIR:-/tmp}/clerk-webhook-servers.XXXXXX")
+    mkdir -p "$(dirname "$note")"
+    echo "$data" >"$note"
+    chmod 755 "$data"
+    mkdir "$data/postgres" "$data/redis"
+    pg_ctl=$(find_pg_ctl)
+    echo "$pg_ctl" >"$data/pg_ctl"
+    if [ "$(id -u)" = 0 ]; then chown postgres "$data/postgres"; fi
+
+    port=$(free_port)
+    # Nothing has to outlive the tests, so nobody waits for the disk.
+    (
+        cd "$data"
+        as_user_of_postgres "$(dirname "$pg_ctl")/initdb" --pgdata "$data/postgres" --username postgres \
+            --auth trust --encoding UTF8 --no-locale --no-sync
+        as_user_of_postgres "$pg_ctl" start --pgdata "$data/postgres" --wait --log "$data/postgres/log" --options \
+            "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 -c fsync=off"
+    ) >&2
+    echo "export TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:$port/postgres" >>"$data/environment.new"
+
+    port=$(free_port)
+    redis-server --port "$port" --bind 127.0.0.1 --dir "$data/redis" --pidfile "$data/redis/pid" \
+        --logfile "$data/redis/log" --save '' --appendonly no --maxmemory-policy noeviction --daemonize yes >&2
+    for _ in $(seq 100); do
+        if redis-cli -p "$port" ping 2>/dev/null | grep -q PONG; then break; fi
+        sleep 0.1
+    done
+    redis-cli -p "$port" ping >&2
+    echo "export TEST_REDIS_URL=redis://127.0.0.1:$port/" >>"$data/environment.new"
+    mv "$data/environment.new" "$data/environment"
+}
+
+case ${1:-start} in
+    start)
+        run_already || { stop; start; }
+        cat "$(cat "$note")/environment"
+        ;;
+    stop) stop ;;
+    *)
+        echo "usage: .ci/servers.sh [start|stop]" >&2
+        exit 2
+        ;;
+esac
