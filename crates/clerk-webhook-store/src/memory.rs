@@ -1,0 +1,416 @@
+//! A store in the memory of the process.
+
+use std::collections::{BTreeMap, HashMap};
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use clerk_webhook_core::Timestamp;
+
+use crate::claim::{Claim, Held, Lease, Owner};
+use crate::key::DeliveryKey;
+use crate::store::DeliveryStore;
+
+/// Some two days of ten deliveries a minute and more; full, it takes about 40 MB.
+const DEFAULT_CAPACITY: usize = 100_000;
+
+const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// As good as endless, and far from where adding it to an [`Instant`] overflows.
+const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// A store in the memory of this process, for development, tests, and services that are one process.
+///
+/// It knows nothing after a restart and nothing of other processes: what they have handled is handled again. Clones are
+/// the same store.
+///
+/// It holds a limited number of deliveries, 100,000 unless [`with_capacity`](Self::with_capacity) says otherwise, each
+/// for a limited time, see [`retention`](Self::retention). Where there is no room, the one goes that has been free of
+/// a lease for longest, and is handled again if it comes again. Where every one is in progress, claiming is an error.
+///
+/// Leases are measured by a clock that nobody sets.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore, Held, MemoryStore, Scope};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let store = MemoryStore::new();
+/// let key = DeliveryKey::new(Scope::default(), "msg_1".parse()?);
+/// let minute = Duration::from_secs(60);
+///
+/// let Claim::Claimed(lease) = store.claim(&key, minute).await? else { panic!("it is the first") };
+/// assert!(matches!(store.claim(&key, minute).await?, Claim::InProgress { .. }));
+/// assert_eq!(store.complete(&lease).await?, Held::Yes);
+/// assert!(matches!(store.claim(&key, minute).await?, Claim::Duplicate { .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct MemoryStore {
+    deliveries: Arc<Mutex<Deliveries>>,
+}
+
+impl MemoryStore {
+    /// Creates an empty store for 100,000 deliveries.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_capacity(DEFAULT_CAPACITY)
+    }
+
+    /// Creates an empty store for so many deliveries, at least one. Nothing is reserved for them.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { deliveries: Arc::new(Mutex::new(Deliveries::new(capacity.max(1)))) }
+    }
+
+    /// Sets for how long a delivery is remembered that nobody has a lease for, 30 days by default.
+    ///
+    /// It holds for all clones. Svix attempts a delivery for up to three days, and a person can send it again for as
+    /// long as Svix keeps it; less than seven days are for tests.
+    #[must_use]
+    pub fn retention(self, retention: Duration) -> Self {
+        self.lock().retention = retention;
+        self
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Deliveries> {
+        // Nothing panics while it is locked.
+        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+impl DeliveryStore for MemoryStore {
+    type Error = MemoryStoreFull;
+
+    async fn claim(&self, key: &DeliveryKey, lease: Duration) -> Result<Claim, MemoryStoreFull> {
+        self.lock().claim(key, lease, Instant::now())
+    }
+
+    async fn renew(&self, lease: &Lease, by: Duration) -> Result<Held, MemoryStoreFull> {
+        Ok(self.lock().renew(lease, by, Instant::now()))
+    }
+
+    async fn complete(&self, lease: &Lease) -> Result<Held, MemoryStoreFull> {
+        Ok(self.lock().complete(lease, Instant::now()))
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Held, MemoryStoreFull> {
+        Ok(self.lock().release(lease, Instant::now()))
+    }
+
+    async fn forget(&self, key: &DeliveryKey) -> Result<bool, MemoryStoreFull> {
+        Ok(self.lock().forget(key, Instant::now()))
+    }
+
+    async fn purge(&self, older_than: Duration, limit: u32) -> Result<u64, MemoryStoreFull> {
+        Ok(self.lock().purge(older_than, limit, Instant::now()))
+    }
+}
+
+/// The error of a claim while a [`MemoryStore`] has no room and all that it holds is in progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryStoreFull {
+    /// How many deliveries the store has room for.
+    pub capacity: usize,
+}
+
+impl fmt::Display for MemoryStoreFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let capacity = self.capacity;
+        write!(
+            f,
+            "all {capacity} deliveries that the store has room for are in progress: \
+             give it a greater capacity, or let leases end sooner"
+        )
+    }
+}
+
+impl Error for MemoryStoreFull {}
+
+/// The state machine, with the time as an argument.
+struct Deliveries {
+    capacity: usize,
+    retention: Duration,
+    entries: HashMap<Arc<DeliveryKey>, Entry>,
+    /// All keys by when they are or were free of a lease: who goes first. The number tells apart what is free at the
+    /// same instant.
+    order: BTreeMap<(Instant, u64), Arc<DeliveryKey>>,
+    moves: u64,
+}
+
+struct Entry {
+    state: State,
+    owner: Owner,
+    attempt: u32,
+    /// When the lease ends or ended, and the entry's place in the order.
+    free: (Instant, u64),
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    InProgress,
+    Completed(Timestamp),
+    Released,
+}
+
+impl Deliveries {
+    fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            retention: DEFAULT_RETENTION,
+            entries: HashMap::new(),
+            order: BTreeMap::new(),
+            moves: 0,
+        }
+    }
+
+    fn claim(&mut self, key: &DeliveryKey, lease: Duration, now: Instant) -> Result<Claim, MemoryStoreFull> {
+        // Two go for one that comes, so that whoever claims never waits for many to go.
+        self.remove_older_than(self.retention, 2, now);
+        let (owner, ends) = (Owner::random(), end_of(lease, now));
+        let Some(entry) = self.entries.get_mut(key) else {
+            self.make_room(now)?;
+            let (key, free) = (Arc::new(key.clone()), self.place(ends));
+            let claimed = Lease::new(DeliveryKey::clone(&key), owner, 1);
+            self.order.insert(free, Arc::clone(&key));
+            self.entries.insert(key, Entry { state: State::InProgress, owner, attempt: 1, free });
+            return Ok(Claim::Claimed(claimed));
+        };
+        let is_remembered = !is_older_than(self.retention, entry.free.0, now);
+        match entry.state {
+            State::Completed(at) if is_remembered => Ok(Claim::Duplicate { completed_at: Some(at) }),
+            State::InProgress if entry.free.0 > now => {
+                Ok(Claim::InProgress { retry_after: entry.free.0 - now })
+            }
+            _ => {
+                let attempt = if is_remembered { entry.attempt.saturating_add(1) } else { 1 };
+                (entry.state, entry.owner, entry.attempt) = (State::InProgress, owner, attempt);
+                self.move_to(key, ends);
+                Ok(Claim::Claimed(Lease::new(key.clone(), owner, attempt)))
+            }
+        }
+    }
+
+    fn renew(&mut self, lease: &Lease, by: Duration, now: Instant) -> Held {
+        match self.of(lease).map(|entry| entry.state) {
+            Some(State::InProgress) => {
+                self.move_to(lease.key(), end_of(by, now));
+                Held::Yes
+            }
+            _ => Held::Lost,
+        }
+    }
+
+    fn complete(&mut self, lease: &Lease, now: Instant) -> Held {
+        let Some(entry) = self.of(lease) else { return Held::Lost };
+        match entry.state {
+            State::InProgress => {
+                entry.state = State::Completed(Timestamp::now());
+                self.move_to(lease.key(), now);
+                Held::Yes
+            }
+            State::Completed(_) => Held::Yes,
+            State::Released => Held::Lost,
+        }
+    }
+
+    fn release(&mut self, lease: &Lease, now: Instant) -> Held {
+        let Some(entry) = self.of(lease) else { return Held::Lost };
+        match entry.state {
+            State::InProgress => {
+                entry.state = State::Released;
+                self.move_to(lease.key(), now);
+                Held::Yes
+            }
+            State::Released => Held::Yes,
+            State::Completed(_) => Held::Lost,
+        }
+    }
+
+    fn forget(&mut self, key: &DeliveryKey, now: Instant) -> bool {
+        let Some(entry) = self.entries.remove(key) else { return false };
+        self.order.remove(&entry.free);
+        !is_older_than(self.retention, entry.free.0, now)
+    }
+
+    fn purge(&mut self, older_than: Duration, limit: u32, now: Instant) -> u64 {
+        self.remove_older_than(older_than, limit, now)
+    }
+
+    /// Returns the entry that the lease is still good for.
+    fn of(&mut self, lease: &Lease) -> Option<&mut Entry> {
+        self.entries.get_mut(lease.key()).filter(|entry| entry.owner == lease.owner())
+    }
+
+    fn make_room(&mut self, now: Instant) -> Result<(), MemoryStoreFull> {
+        if self.entries.len() < self.capacity || self.remove_older_than(Duration::ZERO, 1, now) == 1 {
+            return Ok(());
+        }
+        Err(MemoryStoreFull { capacity: self.capacity })
+    }
+
+    /// Removes those that have been free of a lease for so long.
+    fn remove_older_than(&mut self, age: Duration, limit: u32, now: Instant) -> u64 {
+        let mut removed = 0;
+        while removed < u64::from(limit) {
+            let Some(first) = self.order.first_entry() else { break };
+            if !is_older_than(age, first.key().0, now) {
+                break;
+            }
+            self.entries.remove(&*first.remove());
+            removed += 1;
+        }
+        removed
+    }
+
+    fn move_to(&mut self, key: &DeliveryKey, free_at: Instant) {
+        let place = self.place(free_at);
+        if let Some(entry) = self.entries.get_mut(key)
+            && let Some(key) = self.order.remove(&entry.free)
+        {
+            entry.free = place;
+            self.order.insert(place, key);
+        }
+    }
+
+    fn place(&mut self, free_at: Instant) -> (Instant, u64) {
+        self.moves += 1;
+        (free_at, self.moves)
+    }
+}
+
+fn end_of(lease: Duration, now: Instant) -> Instant {
+    now.checked_add(lease.min(LONGEST_LEASE)).unwrap_or(now)
+}
+
+fn is_older_than(age: Duration, since: Instant, now: Instant) -> bool {
+    now.checked_duration_since(since).is_some_and(|elapsed| elapsed >= age)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Scope;
+
+    const LEASE: Duration = Duration::from_secs(60);
+
+    fn key(number: usize) -> DeliveryKey {
+        DeliveryKey::new(Scope::default(), format!("msg_{number}").parse().unwrap())
+    }
+
+    fn claimed(claim: Result<Claim, MemoryStoreFull>) -> Lease {
+        match claim {
+            Ok(Claim::Claimed(lease)) => lease,
+            other => panic!("not claimed: {other:?}"),
+        }
+    }
+
+    /// What is in the order is what is in the map.
+    fn check(deliveries: &Deliveries) {
+        assert_eq!(deliveries.order.len(), deliveries.entries.len());
+        for (place, key) in &deliveries.order {
+            assert_eq!(deliveries.entries[&**key].free, *place);
+        }
+    }
+
+    #[test]
+    fn a_lease_ends_when_it_said_and_not_before() {
+        let (mut deliveries, start) = (Deliveries::new(9), Instant::now());
+        let first = claimed(deliveries.claim(&key(1), LEASE, start));
+        let almost = start + LEASE - Duration::from_millis(1);
+        let claim = deliveries.claim(&key(1), LEASE, almost).unwrap();
+        assert!(
+            matches!(claim, Claim::InProgress { retry_after } if retry_after == Duration::from_millis(1))
+        );
+        let second = claimed(deliveries.claim(&key(1), LEASE, start + LEASE));
+        assert_eq!((first.attempt(), second.attempt()), (1, 2));
+        assert_eq!(deliveries.complete(&first, almost), Held::Lost);
+        assert_eq!(deliveries.renew(&second, LEASE * 2, start + LEASE), Held::Yes);
+        let claim = deliveries.claim(&key(1), LEASE, start + LEASE * 2).unwrap();
+        assert!(matches!(claim, Claim::InProgress { retry_after } if retry_after == LEASE));
+        check(&deliveries);
+    }
+
+    #[test]
+    fn an_endless_lease_is_a_long_one() {
+        let (mut deliveries, start) = (Deliveries::new(9), Instant::now());
+        let _lease = claimed(deliveries.claim(&key(1), Duration::MAX, start));
+        let claim = deliveries.claim(&key(1), LEASE, start + LEASE).unwrap();
+        assert!(matches!(claim, Claim::InProgress { retry_after } if retry_after > LEASE * 1000));
+    }
+
+    #[test]
+    fn where_there_is_no_room_the_one_goes_that_has_been_free_for_longest() {
+        let (mut deliveries, start) = (Deliveries::new(3), Instant::now());
+        let leases = [1, 2, 3].map(|n| claimed(deliveries.claim(&key(n), LEASE, start)));
+        let full = deliveries.claim(&key(4), LEASE, start).unwrap_err();
+        assert_eq!(full, MemoryStoreFull { capacity: 3 });
+        assert!(full.to_string().starts_with("all 3 deliveries"));
+        assert!(matches!(deliveries.claim(&key(1), LEASE, start), Ok(Claim::InProgress { .. })));
+
+        assert_eq!(deliveries.complete(&leases[1], start), Held::Yes);
+        assert_eq!(deliveries.release(&leases[0], start), Held::Yes);
+        let fourth = claimed(deliveries.claim(&key(4), LEASE, start));
+        assert_eq!(deliveries.complete(&leases[1], start), Held::Lost, "the second has gone");
+        assert_eq!(deliveries.complete(&fourth, start), Held::Yes);
+        let _fifth = claimed(deliveries.claim(&key(5), LEASE, start));
+        assert!(matches!(deliveries.claim(&key(4), LEASE, start), Ok(Claim::Duplicate { .. })));
+        assert!(!deliveries.forget(&key(1), start), "the first has gone");
+        check(&deliveries);
+    }
+
+    #[test]
+    fn an_abandoned_delivery_makes_room_too() {
+        let (mut deliveries, start) = (Deliveries::new(1), Instant::now());
+        let _abandoned = claimed(deliveries.claim(&key(1), LEASE, start));
+        let _next = claimed(deliveries.claim(&key(2), LEASE, start + LEASE));
+        check(&deliveries);
+    }
+
+    #[test]
+    fn nothing_is_remembered_for_longer_than_the_retention() {
+        let (mut deliveries, start) = (Deliveries::new(9), Instant::now());
+        let leases = [1, 2, 3, 4, 5].map(|n| claimed(deliveries.claim(&key(n), LEASE, start)));
+        for lease in &leases {
+            assert_eq!(deliveries.complete(lease, start), Held::Yes);
+        }
+        let before = start + DEFAULT_RETENTION - Duration::from_millis(1);
+        assert!(matches!(deliveries.claim(&key(5), LEASE, before), Ok(Claim::Duplicate { .. })));
+        // Two have been removed before it is looked at, two more are there and no longer count.
+        let end = start + DEFAULT_RETENTION;
+        assert_eq!(claimed(deliveries.claim(&key(5), LEASE, end)).attempt(), 1);
+        assert_eq!(deliveries.entries.len(), 3);
+        assert!(!deliveries.forget(&key(4), end));
+        assert_eq!(deliveries.purge(Duration::ZERO, 9, end), 1);
+        assert!(matches!(deliveries.claim(&key(5), LEASE, end), Ok(Claim::InProgress { .. })));
+        check(&deliveries);
+    }
+
+    #[test]
+    fn a_panic_elsewhere_does_not_stop_the_store() {
+        let store = MemoryStore::new();
+        let clone = store.clone();
+        let thread = std::thread::spawn(move || {
+            let _guard = clone.deliveries.lock().unwrap();
+            panic!("poisons the lock");
+        });
+        assert!(thread.join().is_err() && store.deliveries.is_poisoned());
+        let _lease = claimed(store.lock().claim(&key(1), LEASE, Instant::now()));
+    }
+}
