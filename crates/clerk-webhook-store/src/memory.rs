@@ -1,6 +1,6 @@
 //! A store in the memory of the process.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -148,18 +148,15 @@ struct Deliveries {
     capacity: usize,
     retention: Duration,
     entries: HashMap<Arc<DeliveryKey>, Entry>,
-    /// All keys by when they are or were free of a lease: who goes first. The number tells apart what is free at the
-    /// same instant.
-    order: BTreeMap<(Instant, u64), Arc<DeliveryKey>>,
-    moves: u64,
+    order: Order,
 }
 
 struct Entry {
     state: State,
     owner: Owner,
     attempt: u32,
-    /// When the lease ends or ended, and the entry's place in the order.
-    free: (Instant, u64),
+    /// When the lease ends or ended.
+    free: Place,
 }
 
 #[derive(Clone, Copy)]
@@ -175,20 +172,19 @@ impl Deliveries {
             capacity,
             retention: DEFAULT_RETENTION,
             entries: HashMap::new(),
-            order: BTreeMap::new(),
-            moves: 0,
+            order: Order { unsettled: BTreeMap::new(), completed: VecDeque::new(), moves: 0 },
         }
     }
 
     fn claim(&mut self, key: &DeliveryKey, lease: Duration, now: Instant) -> Result<Claim, MemoryStoreFull> {
         // Two go for one that comes, so that whoever claims never waits for many to go.
-        self.remove_older_than(self.retention, 2, now);
-        let (owner, ends) = (Owner::random(), end_of(lease, now));
+        self.purge(self.retention, 2, now);
+        let ends = end_of(lease, now);
         let Some(entry) = self.entries.get_mut(key) else {
             self.make_room(now)?;
-            let (key, free) = (Arc::new(key.clone()), self.place(ends));
+            let (owner, key) = (Owner::random(), Arc::new(key.clone()));
             let claimed = Lease::new(DeliveryKey::clone(&key), owner, 1);
-            self.order.insert(free, Arc::clone(&key));
+            let free = self.order.insert(ends, Arc::clone(&key));
             self.entries.insert(key, Entry { state: State::InProgress, owner, attempt: 1, free });
             return Ok(Claim::Claimed(claimed));
         };
@@ -199,18 +195,18 @@ impl Deliveries {
                 Ok(Claim::InProgress { retry_after: entry.free.0 - now })
             }
             _ => {
-                let attempt = if is_remembered { entry.attempt.saturating_add(1) } else { 1 };
-                (entry.state, entry.owner, entry.attempt) = (State::InProgress, owner, attempt);
-                self.move_to(key, ends);
-                Ok(Claim::Claimed(Lease::new(key.clone(), owner, attempt)))
+                entry.attempt = if is_remembered { entry.attempt.saturating_add(1) } else { 1 };
+                (entry.state, entry.owner) = (State::InProgress, Owner::random());
+                self.order.move_to(&mut entry.free, ends);
+                Ok(Claim::Claimed(Lease::new(key.clone(), entry.owner, entry.attempt)))
             }
         }
     }
 
     fn renew(&mut self, lease: &Lease, by: Duration, now: Instant) -> Held {
-        match self.of(lease).map(|entry| entry.state) {
-            Some(State::InProgress) => {
-                self.move_to(lease.key(), end_of(by, now));
+        match self.entries.get_mut(lease.key()) {
+            Some(entry) if entry.owner == lease.owner() && matches!(entry.state, State::InProgress) => {
+                self.order.move_to(&mut entry.free, end_of(by, now));
                 Held::Yes
             }
             _ => Held::Lost,
@@ -218,78 +214,115 @@ impl Deliveries {
     }
 
     fn complete(&mut self, lease: &Lease, now: Instant) -> Held {
-        let Some(entry) = self.of(lease) else { return Held::Lost };
-        match entry.state {
-            State::InProgress => {
-                entry.state = State::Completed(Timestamp::now());
-                self.move_to(lease.key(), now);
-                Held::Yes
-            }
-            State::Completed(_) => Held::Yes,
-            State::Released => Held::Lost,
+        match self.entries.get_mut(lease.key()) {
+            Some(entry) if entry.owner == lease.owner() => match entry.state {
+                State::InProgress => {
+                    entry.state = State::Completed(Timestamp::now());
+                    self.order.complete(&mut entry.free, now);
+                    Held::Yes
+                }
+                State::Completed(_) => Held::Yes,
+                State::Released => Held::Lost,
+            },
+            _ => Held::Lost,
         }
     }
 
     fn release(&mut self, lease: &Lease, now: Instant) -> Held {
-        let Some(entry) = self.of(lease) else { return Held::Lost };
-        match entry.state {
-            State::InProgress => {
-                entry.state = State::Released;
-                self.move_to(lease.key(), now);
-                Held::Yes
-            }
-            State::Released => Held::Yes,
-            State::Completed(_) => Held::Lost,
+        match self.entries.get_mut(lease.key()) {
+            Some(entry) if entry.owner == lease.owner() => match entry.state {
+                State::InProgress => {
+                    entry.state = State::Released;
+                    self.order.move_to(&mut entry.free, now);
+                    Held::Yes
+                }
+                State::Released => Held::Yes,
+                State::Completed(_) => Held::Lost,
+            },
+            _ => Held::Lost,
         }
     }
 
     fn forget(&mut self, key: &DeliveryKey, now: Instant) -> bool {
         let Some(entry) = self.entries.remove(key) else { return false };
-        self.order.remove(&entry.free);
+        self.order.remove(entry.free);
         !is_older_than(self.retention, entry.free.0, now)
     }
 
-    fn purge(&mut self, older_than: Duration, limit: u32, now: Instant) -> u64 {
-        self.remove_older_than(older_than, limit, now)
-    }
-
-    /// Returns the entry that the lease is still good for.
-    fn of(&mut self, lease: &Lease) -> Option<&mut Entry> {
-        self.entries.get_mut(lease.key()).filter(|entry| entry.owner == lease.owner())
-    }
-
-    fn make_room(&mut self, now: Instant) -> Result<(), MemoryStoreFull> {
-        if self.entries.len() < self.capacity || self.remove_older_than(Duration::ZERO, 1, now) == 1 {
-            return Ok(());
-        }
-        Err(MemoryStoreFull { capacity: self.capacity })
-    }
-
     /// Removes those that have been free of a lease for so long.
-    fn remove_older_than(&mut self, age: Duration, limit: u32, now: Instant) -> u64 {
+    fn purge(&mut self, older_than: Duration, limit: u32, now: Instant) -> u64 {
         let mut removed = 0;
         while removed < u64::from(limit) {
-            let Some(first) = self.order.first_entry() else { break };
-            if !is_older_than(age, first.key().0, now) {
-                break;
-            }
-            self.entries.remove(&*first.remove());
+            let is_old = |free_at| is_older_than(older_than, free_at, now);
+            let Some(first) = self.order.take_first_if(is_old) else { break };
+            self.entries.remove(&*first);
             removed += 1;
         }
         removed
     }
 
-    fn move_to(&mut self, key: &DeliveryKey, free_at: Instant) {
-        let place = self.place(free_at);
-        if let Some(entry) = self.entries.get_mut(key)
-            && let Some(key) = self.order.remove(&entry.free)
-        {
-            entry.free = place;
-            self.order.insert(place, key);
+    fn make_room(&mut self, now: Instant) -> Result<(), MemoryStoreFull> {
+        if self.entries.len() < self.capacity || self.purge(Duration::ZERO, 1, now) == 1 {
+            return Ok(());
+        }
+        Err(MemoryStoreFull { capacity: self.capacity })
+    }
+}
+
+/// All keys by when they are or were free of a lease: who goes first.
+///
+/// Deliveries are completed in the order of time and then stay where they are, so a queue is enough for those. The
+/// sorted map holds the others, which are few.
+struct Order {
+    unsettled: BTreeMap<Place, Arc<DeliveryKey>>,
+    completed: VecDeque<(Place, Arc<DeliveryKey>)>,
+    moves: u64,
+}
+
+/// When a lease ends or ended; the number tells apart what is free at the same instant.
+type Place = (Instant, u64);
+
+impl Order {
+    fn insert(&mut self, free_at: Instant, key: Arc<DeliveryKey>) -> Place {
+        let place = self.next_place(free_at);
+        self.unsettled.insert(place, key);
+        place
+    }
+
+    fn move_to(&mut self, place: &mut Place, free_at: Instant) {
+        if let Some(key) = self.remove(*place) {
+            *place = self.insert(free_at, key);
         }
     }
 
-    fn place(&mut self, free_at: Instant) -> (Instant, u64) {
+    fn complete(&mut self, place: &mut Place, now: Instant) {
+        if let Some(key) = self.remove(*place) {
+            // A thread that looked at the clock first may come second.
+            let latest = self.completed.back().map_or(now, |((free_at, _), _)| now.max(*free_at));
+            *place = self.next_place(latest);
+            self.completed.push_back((*place, key));
+        }
+    }
+
+    fn remove(&mut self, place: Place) -> Option<Arc<DeliveryKey>> {
+        self.unsettled.remove(&place).or_else(|| {
+            let index = self.completed.binary_search_by_key(&place, |(place, _)| *place).ok()?;
+            self.completed.remove(index).map(|(_, key)| key)
+        })
+    }
+
+    fn take_first_if(&mut self, is_old: impl Fn(Instant) -> bool) -> Option<Arc<DeliveryKey>> {
+        let (unsettled, completed) = (self.unsettled.first_key_value(), self.completed.front());
+        match (unsettled, completed) {
+            (Some((first, _)), second) if second.is_none_or(|(second, _)| first < second) => {
+                if is_old(first.0) { self.unsettled.pop_first().map(|(_, key)| key) } else { None }
+            }
+            (_, Some((first, _))) if is_old(first.0) => self.completed.pop_front().map(|(_, key)| key),
+            _ => None,
+        }
+    }
+
+    fn next_place(&mut self, free_at: Instant) -> Place {
         self.moves += 1;
         (free_at, self.moves)
     }
@@ -323,10 +356,12 @@ mod tests {
 
     /// What is in the order is what is in the map.
     fn check(deliveries: &Deliveries) {
-        assert_eq!(deliveries.order.len(), deliveries.entries.len());
-        for (place, key) in &deliveries.order {
+        let Order { unsettled, completed, .. } = &deliveries.order;
+        assert_eq!(unsettled.len() + completed.len(), deliveries.entries.len());
+        for (place, key) in unsettled.iter().chain(completed.iter().map(|(place, key)| (place, key))) {
             assert_eq!(deliveries.entries[&**key].free, *place);
         }
+        assert!(completed.iter().map(|(place, _)| place).is_sorted());
     }
 
     #[test]
@@ -399,6 +434,21 @@ mod tests {
         assert!(!deliveries.forget(&key(4), end));
         assert_eq!(deliveries.purge(Duration::ZERO, 9, end), 1);
         assert!(matches!(deliveries.claim(&key(5), LEASE, end), Ok(Claim::InProgress { .. })));
+        check(&deliveries);
+    }
+
+    #[test]
+    fn what_is_completed_late_or_forgotten_keeps_the_order() {
+        let (mut deliveries, start) = (Deliveries::new(9), Instant::now());
+        let leases = [1, 2, 3, 4].map(|n| claimed(deliveries.claim(&key(n), LEASE, start)));
+        for (lease, millis) in leases.iter().zip([3, 1, 2, 9]) {
+            assert_eq!(deliveries.complete(lease, start + Duration::from_millis(millis)), Held::Yes);
+        }
+        assert!(deliveries.forget(&key(2), start));
+        assert!(!deliveries.forget(&key(2), start));
+        check(&deliveries);
+        assert_eq!(deliveries.purge(Duration::from_secs(1), 9, start + Duration::from_millis(1003)), 2);
+        assert!(matches!(deliveries.claim(&key(4), LEASE, start), Ok(Claim::Duplicate { .. })));
         check(&deliveries);
     }
 
