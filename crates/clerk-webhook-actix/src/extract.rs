@@ -78,7 +78,7 @@ async fn event(request: &HttpRequest, payload: Payload) -> Result<Event, ClerkEv
         Some(verifier) => receive(request, payload, verifier).await,
         None => Err(ReceiveError::misconfigured(ADVICE)),
     };
-    received.inspect_err(ReceiveError::log).map_err(ClerkEventError::from)
+    received.inspect_err(ReceiveError::report).map_err(ClerkEventError::from)
 }
 
 /// Returns the event that the middleware has verified.

@@ -108,7 +108,7 @@ where
             let event = match receive(request.request(), payload, &settings.verifier).await {
                 Ok(event) => event,
                 Err(error) => {
-                    error.log();
+                    error.report();
                     return Ok(request.into_response(settings.refuse(error)).map_into_right_body());
                 }
             };

@@ -41,11 +41,7 @@ where
             return Ok(Self(event));
         }
         let received = receive(request, &Verifier::from_ref(state)).await;
-        #[cfg(feature = "tracing")]
-        if let Err(error) = &received {
-            error.log();
-        }
-        Ok(Self(received?))
+        Ok(Self(received.inspect_err(ReceiveError::report)?))
     }
 }
 

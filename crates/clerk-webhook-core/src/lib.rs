@@ -28,29 +28,39 @@
 //! |---|---|---|
 //! | `http` | yes | [`HeaderLookup`] for the `HeaderMap` of http 1, [`Answer`] into its `Response` |
 //! | `jiff`, `chrono`, `time` | | conversions of [`Timestamp`] |
-//! | `tracing` | | [`ReceiveError::log`], which the adapters call for what they refuse |
+//! | `tracing` | | a span for each delivery that is handled, and a line in the log for each that is refused |
+//! | `metrics` | | counts and durations for the application's recorder of the crate `metrics` |
+//!
+//! See [`Observation`] for the names.
 
 mod answer;
 mod body;
 mod delivery;
 mod error;
 pub mod event;
+pub mod handler;
 mod headers;
 #[cfg(feature = "tracing")]
 mod log;
 mod message_id;
+mod observation;
+mod outcome;
+mod report;
 mod secret;
 mod sign;
 mod timestamp;
 mod verification;
 mod verifier;
 
-pub use answer::{Answer, Outcome};
+pub use answer::Answer;
 pub use delivery::PendingDelivery;
 pub use error::{ReceiveError, ReceiveErrorKind, VerifyError, VerifyErrorKind};
 pub use event::{Event, EventData, EventType};
+pub use handler::{Context, Failure, Handled, Handlers};
 pub use headers::{HeaderFamily, HeaderLookup, SignatureHeader};
 pub use message_id::{InvalidMessageId, MessageId};
+pub use observation::Observation;
+pub use outcome::Outcome;
 pub use secret::{SecretError, SecretErrorKind, SigningSecret};
 pub use sign::SignedHeaders;
 pub use timestamp::{Timestamp, TimestampOutOfRange};

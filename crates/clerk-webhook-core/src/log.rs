@@ -1,4 +1,4 @@
-//! Why deliveries were refused, for the receiver's own log.
+//! Lines in the receiver's own log.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -22,30 +22,30 @@ struct Lines {
     suppressed: AtomicU64,
 }
 
-impl ReceiveError {
-    /// Writes a warning with the reason, or an error where the application cannot receive, at most one line of each
-    /// in a second: an endpoint is public, and anybody could fill the log.
-    ///
-    /// The target is `clerk_webhook`; the fields are `outcome`, `reason`, and `suppressed`, the number of such
-    /// cases since the last line that had none of their own.
-    pub fn log(&self) {
-        let is_misconfigured = self.kind() == ReceiveErrorKind::Misconfigured;
-        let lines = if is_misconfigured { &MISCONFIGURED } else { &REFUSED };
-        let Some(suppressed) = lines.next(Timestamp::now().as_secs()) else { return };
-        let mut reason = self.to_string();
-        let mut source = self.source();
-        while let Some(cause) = source {
-            // Writing to a string does not fail.
-            let _ = write!(reason, ": {cause}");
-            source = cause.source();
-        }
-        let outcome = Answer::from(self).outcome().as_str();
-        if is_misconfigured {
-            tracing::error!(target: "clerk_webhook", outcome, reason, suppressed, "cannot receive deliveries");
-        } else {
-            tracing::warn!(target: "clerk_webhook", outcome, reason, suppressed, "refused a delivery");
-        }
+/// Writes a line about a delivery that was refused, unless there was one in this second.
+pub(crate) fn refused(error: &ReceiveError) {
+    let is_misconfigured = error.kind() == ReceiveErrorKind::Misconfigured;
+    let lines = if is_misconfigured { &MISCONFIGURED } else { &REFUSED };
+    let Some(suppressed) = lines.next(Timestamp::now().as_secs()) else { return };
+    let reason = chain(error);
+    let outcome = Answer::from(error).outcome().as_str();
+    if is_misconfigured {
+        tracing::error!(target: "clerk_webhook", outcome, reason, suppressed, "cannot receive deliveries");
+    } else {
+        tracing::warn!(target: "clerk_webhook", outcome, reason, suppressed, "refused a delivery");
     }
+}
+
+/// Returns an error with everything that caused it.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Writing to a string does not fail.
+        let _ = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 impl Lines {

@@ -135,6 +135,6 @@ async fn collect<B: Buf, E: Error + Send + Sync + 'static>(
 }
 
 fn reject(error: ReceiveError) -> Rejection {
-    error.log();
+    error.report();
     warp::reject::custom(ClerkEventRejection::from(error))
 }

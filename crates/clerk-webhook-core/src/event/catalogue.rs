@@ -139,6 +139,13 @@ macro_rules! catalogue {
                         _ => None,
                     }
                 }
+
+                fn into_payload(data: EventData) -> Result<$payload, Box<EventData>> {
+                    match data {
+                        EventData::$variant(payload) => Ok(payload),
+                        data => Err(Box::new(data)),
+                    }
+                }
             }
         )+
     };
@@ -156,6 +163,13 @@ pub trait EventMarker: sealed::Sealed + Copy + Send + Sync + 'static {
 
     /// Returns the payload where the data is that of this event type.
     fn payload(data: &EventData) -> Option<&Self::Payload>;
+
+    /// Returns the payload itself where the data is that of this event type.
+    ///
+    /// # Errors
+    ///
+    /// Returns the data where it is not.
+    fn into_payload(data: EventData) -> Result<Self::Payload, Box<EventData>>;
 }
 
 catalogue! {

@@ -95,7 +95,7 @@ impl Content {
         })
     }
 
-    pub(super) fn into_data(mut self, body: &str) -> EventData {
+    pub(super) fn take_data(&mut self, body: &str) -> EventData {
         self.data(body);
         *self.data.take().unwrap_or_else(|| decode(&self.event_type, self.raw_data(body)))
     }

@@ -156,8 +156,17 @@ impl Event {
     #[must_use]
     pub fn into_data(self) -> EventData {
         match Arc::try_unwrap(self.0) {
-            Ok(inner) => inner.content.into_data(str::from_utf8(&inner.body).unwrap_or_default()),
+            Ok(mut inner) => inner.content.take_data(str::from_utf8(&inner.body).unwrap_or_default()),
             Err(shared) => Self(shared).data().clone(),
+        }
+    }
+
+    /// Takes the data out where this is the only clone of the event, and copies it otherwise. Whoever asks for it after
+    /// that causes it to be decoded once more.
+    pub(crate) fn take_data(&mut self) -> EventData {
+        match Arc::get_mut(&mut self.0) {
+            Some(inner) => inner.content.take_data(str::from_utf8(&inner.body).unwrap_or_default()),
+            None => self.data().clone(),
         }
     }
 

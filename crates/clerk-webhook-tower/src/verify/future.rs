@@ -173,8 +173,7 @@ where
 }
 
 fn refuse(refusal: &impl RefusalResponse, error: ReceiveError) -> Response<Bytes> {
-    #[cfg(feature = "tracing")]
-    error.log();
+    error.report();
     let mut response = refusal.response(&error);
     response.extensions_mut().insert(Answer::from(&error).outcome());
     response.extensions_mut().insert(error);

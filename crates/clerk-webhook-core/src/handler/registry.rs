@@ -1,0 +1,179 @@
+//! Which function is for which event type.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::handlers::Handlers;
+use crate::event::{Event, EventData, EventMarker, EventType, Unrecognized};
+
+/// An asynchronous function that handles a payload.
+///
+/// Functions and closures that take `P` and a [`Context`], both by value, and return a future of `Result<(), Failure>`
+/// implement it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler of `{P}`",
+    label = "not a handler of `{P}`",
+    note = "a handler is a function `async fn(payload: {P}, cx: Context<{S}>) -> Result<(), Failure>`, or such a closure"
+)]
+pub trait Handler<P, S>:
+    Fn(P, Context<S>) -> <Self as Handler<P, S>>::Handling + Send + Sync + 'static
+{
+    /// The future of a call.
+    type Handling: Future<Output = Result<(), Failure>> + Send + 'static;
+}
+
+impl<F, Handling, P, S> Handler<P, S> for F
+where
+    F: Fn(P, Context<S>) -> Handling + Send + Sync + 'static,
+    Handling: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    type Handling = Handling;
+}
+
+/// A call of a handler whose type is forgotten.
+pub(super) type Handling = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+
+/// A handler whose type is forgotten; of data that is not its payload it makes nothing.
+pub(super) type OnEvent<S> =
+    Box<dyn Fn(Context<S>) -> Result<Handling, (Box<EventData>, Context<S>)> + Send + Sync>;
+
+type OnUndecodable<S> = Box<dyn Fn(Unrecognized, Context<S>) -> Handling + Send + Sync>;
+
+/// All that was registered.
+pub(super) struct Registry<S> {
+    pub(super) by_type: HashMap<EventType, OnEvent<S>>,
+    pub(super) otherwise: Option<OnEvent<S>>,
+    pub(super) on_undecodable: Option<OnUndecodable<S>>,
+}
+
+/// Registers the functions of [`Handlers`].
+#[must_use]
+pub struct HandlersBuilder<S> {
+    registry: Registry<S>,
+    duplicate: Option<DuplicateHandler>,
+}
+
+impl<S: Send + 'static> HandlersBuilder<S> {
+    pub(super) fn new() -> Self {
+        let registry = Registry { by_type: HashMap::new(), otherwise: None, on_undecodable: None };
+        Self { registry, duplicate: None }
+    }
+
+    /// Registers the handler of the event type that the marker stands for.
+    ///
+    /// It is called with the payload that follows from the marker: a `User` for `UserCreated`.
+    pub fn on<M: EventMarker>(self, _marker: M, handler: impl Handler<M::Payload, S>) -> Self {
+        self.insert(
+            M::EVENT_TYPE,
+            Box::new(move |mut cx| match M::into_payload(cx.event.take_data()) {
+                Ok(payload) => Ok(Box::pin(handler(payload, cx)) as Handling),
+                Err(data) => Err((data, cx)),
+            }),
+        )
+    }
+
+    /// Registers the handler of an event type whose payload is to stay as it is.
+    ///
+    /// It is the way to a type that this version does not know yet, such as `"newThing.created"`, and to one whose data is
+    /// read by [`Event::data_as`].
+    pub fn on_event(self, event_type: impl Into<EventType>, handler: impl Handler<Event, S>) -> Self {
+        self.insert(event_type.into(), raw(handler))
+    }
+
+    /// Sets the handler of all event types that have none.
+    ///
+    /// Without it they are acknowledged and ignored.
+    pub fn otherwise(mut self, handler: impl Handler<Event, S>) -> Self {
+        self.registry.otherwise = Some(raw(handler));
+        self
+    }
+
+    /// Sets what is done about data that is not what its type says.
+    ///
+    /// Without it such a delivery fails and comes again: it is not acknowledged unseen. The handler that is registered for
+    /// the type is not called.
+    pub fn on_undecodable(mut self, handler: impl Handler<Unrecognized, S>) -> Self {
+        self.registry.on_undecodable = Some(Box::new(move |data, cx| Box::pin(handler(data, cx))));
+        self
+    }
+
+    /// Builds the handlers.
+    ///
+    /// # Errors
+    ///
+    /// Refuses an event type that has two handlers.
+    pub fn build(self) -> Result<Handlers<S>, DuplicateHandler> {
+        match self.duplicate {
+            None => Ok(Handlers { registry: Arc::new(self.registry) }),
+            Some(duplicate) => Err(duplicate),
+        }
+    }
+
+    fn insert(mut self, event_type: EventType, handler: OnEvent<S>) -> Self {
+        match self.registry.by_type.entry(event_type) {
+            Entry::Vacant(entry) => drop(entry.insert(handler)),
+            Entry::Occupied(entry) => {
+                self.duplicate.get_or_insert(DuplicateHandler { event_type: entry.key().clone() });
+            }
+        }
+        self
+    }
+}
+
+fn raw<S: Send + 'static>(handler: impl Handler<Event, S>) -> OnEvent<S> {
+    Box::new(move |cx| Ok(Box::pin(handler(cx.event.clone(), cx))))
+}
+
+impl<S> Registry<S> {
+    /// Returns the event types that have a handler, in alphabetical order.
+    pub(super) fn event_types(&self) -> Vec<EventType> {
+        let mut event_types: Vec<_> = self.by_type.keys().cloned().collect();
+        event_types.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        event_types
+    }
+}
+
+impl<S> fmt::Debug for Registry<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handlers")
+            .field("event_types", &self.event_types())
+            .field("otherwise", &self.otherwise.is_some())
+            .field("on_undecodable", &self.on_undecodable.is_some())
+            .finish()
+    }
+}
+
+impl<S> fmt::Debug for HandlersBuilder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HandlersBuilder").field(&self.registry).finish()
+    }
+}
+
+/// The error of an event type that has two handlers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DuplicateHandler {
+    event_type: EventType,
+}
+
+impl DuplicateHandler {
+    /// Returns the event type.
+    #[must_use]
+    pub fn event_type(&self) -> &EventType {
+        &self.event_type
+    }
+}
+
+impl fmt::Display for DuplicateHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` has two handlers; register one that does both", self.event_type)
+    }
+}
+
+impl Error for DuplicateHandler {}
