@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::claim::{Claim, Held, Lease};
@@ -61,4 +62,40 @@ pub trait DeliveryStore: Send + Sync + 'static {
         older_than: Duration,
         limit: u32,
     ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
+}
+
+impl<S: DeliveryStore> DeliveryStore for Arc<S> {
+    type Error = S::Error;
+
+    fn claim(
+        &self,
+        key: &DeliveryKey,
+        lease: Duration,
+    ) -> impl Future<Output = Result<Claim, Self::Error>> + Send {
+        S::claim(self, key, lease)
+    }
+
+    fn renew(&self, lease: &Lease, by: Duration) -> impl Future<Output = Result<Held, Self::Error>> + Send {
+        S::renew(self, lease, by)
+    }
+
+    fn complete(&self, lease: &Lease) -> impl Future<Output = Result<Held, Self::Error>> + Send {
+        S::complete(self, lease)
+    }
+
+    fn release(&self, lease: &Lease) -> impl Future<Output = Result<Held, Self::Error>> + Send {
+        S::release(self, lease)
+    }
+
+    fn forget(&self, key: &DeliveryKey) -> impl Future<Output = Result<bool, Self::Error>> + Send {
+        S::forget(self, key)
+    }
+
+    fn purge(
+        &self,
+        older_than: Duration,
+        limit: u32,
+    ) -> impl Future<Output = Result<u64, Self::Error>> + Send {
+        S::purge(self, older_than, limit)
+    }
 }

@@ -1,0 +1,400 @@
+//! Handling under a lease.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Observation, Outcome};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+
+use crate::claim::{Claim, Held, Lease};
+use crate::key::{DeliveryKey, Scope};
+use crate::store::DeliveryStore;
+use crate::supervise::{Ended, supervise};
+use crate::tasks::Tasks;
+
+/// Handles each delivery once: a duplicate is acknowledged, one that is in progress is put off, and a failure makes room
+/// for the next attempt.
+///
+/// What handles runs in a task of its own, so that a sender that hangs up does not cut it. A handler has 12 s, as the
+/// sender gives up after 15 s; while it runs its lease is renewed. What fails, panics or takes too long is released at once,
+/// so that the sender's next attempt runs it again. If the whole process ends, that is so once the lease ends.
+///
+/// # What it guarantees
+///
+/// At most one run at a time, and at least one that completes, if the sender tries for long enough. A run that was cut off
+/// between its effects and its completion is followed by another one: what a handler does outside of its database wants the
+/// [message id](clerk_webhook_core::Context::message_id) as its idempotency key. For effects in the database of the store
+/// that happen exactly once, see [`ExactlyOnce`](crate::ExactlyOnce).
+///
+/// A clone shares everything.
+///
+/// # Panics
+///
+/// Its asynchronous methods panic outside of a Tokio runtime with timers.
+///
+/// # Examples
+///
+/// ```
+/// use clerk_webhook_core::event::UserCreated;
+/// use clerk_webhook_core::{Handlers, Outcome};
+/// use clerk_webhook_store::{Deduplicator, MemoryStore};
+/// # use clerk_webhook_core::{Event, Timestamp};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// # let body = r#"{"data":{"id":"user_1"},"type":"user.created"}"#;
+/// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?;
+/// let handlers = Handlers::builder()
+///     .on(UserCreated, |user, _cx| async move {
+///         println!("{} has joined", user.id);
+///         Ok(())
+///     })
+///     .build()?;
+/// let deduplicator = Deduplicator::new(MemoryStore::new());
+///
+/// let first = deduplicator.handle(&handlers, event.clone(), ()).await;
+/// let second = deduplicator.handle(&handlers, event, ()).await;
+/// assert_eq!([first.outcome(), second.outcome()], [Outcome::Processed, Outcome::Duplicate]);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub struct Deduplicator<S> {
+    store: Arc<S>,
+    settings: Settings,
+    tasks: Tasks,
+}
+
+#[derive(Clone, Debug)]
+struct Settings {
+    scope: Scope,
+    lease: Duration,
+    time_limit: Duration,
+    store_timeout: Duration,
+    wait: Duration,
+}
+
+/// Below the 15 s after which Svix gives up.
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(12);
+
+/// How long a store may take to answer.
+pub(crate) const STORE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The sender's third attempt comes 5 minutes after the second, so whatever a crash has left is free by then.
+const LEASE: Duration = Duration::from_secs(60);
+
+impl<S: DeliveryStore> Deduplicator<S> {
+    /// Creates one with the default scope, leases of 60 s and 12 s for a handler.
+    pub fn new(store: S) -> Self {
+        let settings = Settings {
+            scope: Scope::default(),
+            lease: LEASE,
+            time_limit: TIME_LIMIT,
+            store_timeout: STORE_TIMEOUT,
+            wait: Duration::ZERO,
+        };
+        Self { store: Arc::new(store), settings, tasks: Tasks::default() }
+    }
+
+    /// Sets the name of the endpoint: two endpoints that share a store need two.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.settings.scope = scope;
+        self
+    }
+
+    /// Sets how long a lease lasts that is not renewed, at least a second: how long a crash keeps a delivery from being
+    /// handled.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.settings.lease = lease.max(Duration::from_secs(1));
+        self
+    }
+
+    /// Sets how long a handler may take; the sender gives up after 15 s and then sees nothing of what it returns.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.settings.time_limit = limit;
+        self
+    }
+
+    /// Sets how long the store may take to answer before it is taken for unreachable, 5 s unless set.
+    pub fn store_timeout(mut self, limit: Duration) -> Self {
+        self.settings.store_timeout = limit;
+        self
+    }
+
+    /// Sets how long a delivery that somebody else is handling waits for the end of that, instead of being put off at once;
+    /// not at all unless set.
+    ///
+    /// During a rotation of the secret, for example, every event comes twice at the same time, and a short wait spares the
+    /// second one another attempt.
+    pub fn wait_in_progress(mut self, limit: Duration) -> Self {
+        self.settings.wait = limit;
+        self
+    }
+
+    /// Returns the store.
+    #[must_use]
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Returns how many deliveries are being handled, those whose sender has hung up included.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Handles an event by the handler of its type, unless it was handled before or is being handled.
+    pub async fn handle<T: Send + 'static>(&self, handlers: &Handlers<T>, event: Event, state: T) -> Answer {
+        let handlers = handlers.clone();
+        self.run(event, move |event, attempt| handlers.handle_attempt(event, state, attempt)).await
+    }
+
+    /// Runs a handler of an event, unless it was handled before or is being handled.
+    ///
+    /// The handler is told how often the event has been handled so far, counted from 1.
+    pub async fn run<F, H>(&self, event: Event, handler: F) -> Answer
+    where
+        F: FnOnce(Event, u32) -> H + Send + 'static,
+        H: Future<Output = Result<Handled, Failure>> + Send + 'static,
+    {
+        let judge = |result: &Result<Handled, Failure>, observation: &Observation| {
+            if let Err(failure) = result {
+                observation.failed(failure);
+            }
+            Answer::from(result)
+        };
+        let result = self.run_judged(event, handler, judge).await;
+        result.map_or_else(|answer| answer, |result| Answer::from(&result))
+    }
+
+    /// Runs something that handles an event, unless it was handled before or is being handled, and returns what that
+    /// returns.
+    ///
+    /// `judge` says what became of the delivery; what is [acknowledged](Outcome::is_acknowledged) is completed, everything else
+    /// released.
+    ///
+    /// # Errors
+    ///
+    /// Returns the answer where it did not run to its end, or where what it did cannot be acknowledged.
+    pub async fn run_judged<F, H, J, T>(&self, event: Event, handler: F, judge: J) -> Result<T, Answer>
+    where
+        F: FnOnce(Event, u32) -> H + Send + 'static,
+        H: Future<Output = T> + Send + 'static,
+        J: FnOnce(&T, &Observation) -> Answer + Send + 'static,
+        T: Send + 'static,
+    {
+        let this = self.clone();
+        let run = async move { this.deduplicated(event, handler, judge).await };
+        // A store that panics is as bad as one that is not there.
+        self.tasks.run(run).await.unwrap_or_else(|| Err(Answer::from(Outcome::StoreUnavailable)))
+    }
+
+    /// Waits until everything that is being handled is done; what is not done after `limit` is stopped and released.
+    ///
+    /// Returns how many deliveries were stopped; the sender tries them again. Call it when the server has stopped to accept
+    /// connections, with a limit above that of the handlers; the servers' own graceful shutdown does not wait for tasks.
+    pub async fn shutdown(&self, limit: Duration) -> usize {
+        self.tasks.shutdown(limit, self.settings.store_timeout).await
+    }
+
+    async fn deduplicated<F, H, J, T>(self, event: Event, handler: F, judge: J) -> Result<T, Answer>
+    where
+        F: FnOnce(Event, u32) -> H + Send,
+        H: Future<Output = T> + Send,
+        J: FnOnce(&T, &Observation) -> Answer + Send,
+        T: Send,
+    {
+        let observation = Observation::begin(&event, self.settings.scope.as_str());
+        let lease = match observation.in_span(self.claim(&event)).await {
+            Ok(Claim::Claimed(lease)) => lease,
+            Ok(Claim::Duplicate { .. }) => return Err(observation.end(Answer::from(Outcome::Duplicate))),
+            Ok(Claim::InProgress { retry_after }) => {
+                let answer = Answer::from(Outcome::InProgress).with_retry_after(retry_after);
+                return Err(observation.end(answer));
+            }
+            Err(unavailable) => return Err(unavailable.end(observation)),
+        };
+        observation.attempt(lease.attempt());
+        let ended = observation.handling(self.run_leased(event, handler, &lease)).await;
+        let outcome = match ended {
+            Leased::Ended(Ended::Returned(output)) => {
+                let answer = judge(&output, &observation);
+                return match observation.in_span(self.settle(&lease, answer)).await {
+                    Ok(answer) => {
+                        observation.end(answer);
+                        Ok(output)
+                    }
+                    Err(Unsettled::Lost) => Err(observation.end(Answer::from(Outcome::LeaseLost))),
+                    Err(Unsettled::Unavailable(unavailable)) => Err(unavailable.end(observation)),
+                };
+            }
+            Leased::Lost => return Err(observation.end(Answer::from(Outcome::LeaseLost))),
+            Leased::Ended(Ended::TimedOut) => Outcome::HandlerTimeout,
+            Leased::Ended(Ended::Panicked | Ended::Stopped) => Outcome::Failed,
+        };
+        let why = match ended {
+            Leased::Ended(Ended::TimedOut) => "the handler did not end in time",
+            Leased::Ended(Ended::Stopped) => "the application is shut down",
+            _ => "the handler panicked",
+        };
+        observation.failed(&Failure::retry(why));
+        let answer = Answer::from(outcome);
+        // Where even that fails, the lease ends by itself.
+        let _ = observation.in_span(self.settle(&lease, answer)).await;
+        Err(observation.end(answer))
+    }
+
+    /// Claims the event, once or until the wait is over.
+    async fn claim(&self, event: &Event) -> Result<Claim, Unavailable> {
+        let key = DeliveryKey::of(event, self.settings.scope.clone());
+        let give_up = Instant::now() + self.settings.wait;
+        let mut pause = Duration::from_millis(20);
+        loop {
+            let claim = self.ask(self.store.claim(&key, self.settings.lease)).await?;
+            let left = give_up.saturating_duration_since(Instant::now());
+            match claim {
+                Claim::InProgress { retry_after } if !left.is_zero() => {
+                    sleep(pause.min(left).min(retry_after.max(Duration::from_millis(1)))).await;
+                    pause = (pause * 2).min(Duration::from_millis(500));
+                }
+                claim => return Ok(claim),
+            }
+        }
+    }
+
+    /// Runs the handler and renews the lease meanwhile.
+    async fn run_leased<F, H, T>(&self, event: Event, handler: F, lease: &Lease) -> Leased<T>
+    where
+        F: FnOnce(Event, u32) -> H + Send,
+        H: Future<Output = T> + Send,
+        T: Send,
+    {
+        let attempt = lease.attempt();
+        let handling = supervise(
+            async move { handler(event, attempt).await },
+            self.settings.time_limit,
+            self.tasks.stop(),
+        );
+        tokio::select! {
+            biased;
+            ended = handling => Leased::Ended(ended),
+            // The one who has taken it over runs it, so two would.
+            () = self.renew_until_lost(lease) => Leased::Lost,
+        }
+    }
+
+    /// Renews the lease again and again, and returns when it is lost.
+    async fn renew_until_lost(&self, lease: &Lease) {
+        let period = self.settings.lease / 3;
+        let mut ticks = interval_at(Instant::now() + period, period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            // A store that cannot be reached may be there again before the lease ends.
+            if let Ok(Held::Lost) = self.ask(self.store.renew(lease, self.settings.lease)).await {
+                return;
+            }
+        }
+    }
+
+    /// Completes what is acknowledged and releases what is not.
+    async fn settle(&self, lease: &Lease, answer: Answer) -> Result<Answer, Unsettled> {
+        if !answer.outcome().is_acknowledged() {
+            // The handler's answer stands, whatever comes of this: where it fails, the lease ends by itself.
+            let _ = self.ask(self.store.release(lease)).await;
+            return Ok(answer);
+        }
+        let mut completed = self.ask(self.store.complete(lease)).await;
+        if completed.is_err() {
+            // What was done would be done again, which is worth another attempt.
+            completed = self.ask(self.store.complete(lease)).await;
+        }
+        match completed.map_err(Unsettled::Unavailable)? {
+            Held::Yes => Ok(answer),
+            Held::Lost => Err(Unsettled::Lost),
+        }
+    }
+
+    /// Waits for the store, and not for ever.
+    async fn ask<T>(&self, asking: impl Future<Output = Result<T, S::Error>>) -> Result<T, Unavailable> {
+        match timeout(self.settings.store_timeout, asking).await {
+            Ok(answer) => answer.map_err(|error| Unavailable(Box::new(error))),
+            Err(_) => Err(Unavailable("the store did not answer in time".into())),
+        }
+    }
+}
+
+/// How a handler under a lease ended.
+enum Leased<T> {
+    Ended(Ended<T>),
+    /// Somebody else has taken the delivery over.
+    Lost,
+}
+
+/// Why what a handler did could not be written down.
+enum Unsettled {
+    Lost,
+    Unavailable(Unavailable),
+}
+
+/// Why a store could not be asked.
+pub(crate) struct Unavailable(pub(crate) Box<dyn std::error::Error + Send + Sync>);
+
+impl Unavailable {
+    pub(crate) fn end(self, observation: Observation) -> Answer {
+        observation.failed_by(&*self.0);
+        observation.end(Answer::from(Outcome::StoreUnavailable))
+    }
+}
+
+impl<S> Clone for Deduplicator<S> {
+    fn clone(&self) -> Self {
+        Self { store: Arc::clone(&self.store), settings: self.settings.clone(), tasks: self.tasks.clone() }
+    }
+}
+
+impl<S> fmt::Debug for Deduplicator<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deduplicator").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Runs a handler of an event, unless it was handled before or is being handled: a [`Deduplicator`] with its defaults.
+///
+/// There is no waiting for what runs when the application is shut down; a [`Deduplicator`] has that.
+///
+/// # Panics
+///
+/// Panics outside of a Tokio runtime with timers.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use clerk_webhook_core::{Handled, Outcome};
+/// use clerk_webhook_store::{MemoryStore, deduplicate};
+/// # use clerk_webhook_core::{Event, Timestamp};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), "{}".into())?;
+/// let store = Arc::new(MemoryStore::new());
+/// for outcome in [Outcome::Processed, Outcome::Duplicate] {
+///     let answer = deduplicate(Arc::clone(&store), event.clone(), async |event, _attempt| {
+///         println!("{}", event.id());
+///         Ok(Handled::Processed)
+///     });
+///     assert_eq!(answer.await.outcome(), outcome);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn deduplicate<S, F, H>(store: S, event: Event, handler: F) -> Answer
+where
+    S: DeliveryStore,
+    F: FnOnce(Event, u32) -> H + Send + 'static,
+    H: Future<Output = Result<Handled, Failure>> + Send + 'static,
+{
+    Deduplicator::new(store).run(event, handler).await
+}

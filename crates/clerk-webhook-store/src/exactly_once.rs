@@ -1,0 +1,248 @@
+//! Handling inside a transaction.
+
+use std::fmt;
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Observation, Outcome};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::timeout;
+
+use crate::deduplicator::{STORE_TIMEOUT, TIME_LIMIT, Unavailable};
+use crate::key::{DeliveryKey, Scope};
+use crate::supervise::{Ended, supervise};
+use crate::tasks::Tasks;
+use crate::transaction::{Begin, TransactionalStore};
+
+/// Handles each delivery once, with its effects in the database exactly once.
+///
+/// A handler writes by the transaction that it is given, and the mark that says "handled" lies in the same one. When the
+/// handler returns `Ok` both are committed; when it fails, panics, takes more than 12 s or the process ends, neither is
+/// there, and the sender's next attempt runs it again. There is no lease and no moment in which a crash would lose or
+/// double anything. What a handler does elsewhere, such as sending a mail, is not part of that.
+///
+/// What handles runs in a task of its own, so that a sender that hangs up does not cut it. A clone shares everything.
+///
+/// # Panics
+///
+/// Its asynchronous methods panic outside of a Tokio runtime with timers.
+#[must_use]
+pub struct ExactlyOnce<S> {
+    store: Arc<S>,
+    settings: Settings,
+    tasks: Tasks,
+}
+
+#[derive(Clone, Debug)]
+struct Settings {
+    scope: Scope,
+    time_limit: Duration,
+    store_timeout: Duration,
+}
+
+impl<S: TransactionalStore> ExactlyOnce<S> {
+    /// Creates one with the default scope, and 12 s for a handler.
+    pub fn new(store: S) -> Self {
+        let settings =
+            Settings { scope: Scope::default(), time_limit: TIME_LIMIT, store_timeout: STORE_TIMEOUT };
+        Self { store: Arc::new(store), settings, tasks: Tasks::default() }
+    }
+
+    /// Sets the name of the endpoint: two endpoints that share a store need two.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.settings.scope = scope;
+        self
+    }
+
+    /// Sets how long a handler may take; the sender gives up after 15 s and then sees nothing of what it returns.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.settings.time_limit = limit;
+        self
+    }
+
+    /// Sets how long the database may take to begin or commit before it is taken for unreachable, 5 s unless set.
+    pub fn store_timeout(mut self, limit: Duration) -> Self {
+        self.settings.store_timeout = limit;
+        self
+    }
+
+    /// Returns the store.
+    #[must_use]
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Returns how many deliveries are being handled, those whose sender has hung up included.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Handles an event by the handler of its type, unless it was handled before.
+    ///
+    /// `state_with` makes the handlers' state of the transaction: the transaction itself, or something that has it.
+    pub async fn handle<T, F>(&self, handlers: &Handlers<T>, event: Event, state_with: F) -> Answer
+    where
+        T: Send + 'static,
+        F: FnOnce(SharedTransaction<S::Transaction>) -> T + Send + 'static,
+    {
+        let handlers = handlers.clone();
+        self.run(event, move |event, transaction| handlers.handle(event, state_with(transaction))).await
+    }
+
+    /// Runs a handler of an event in a transaction, unless the event was handled before.
+    pub async fn run<F, H>(&self, event: Event, handler: F) -> Answer
+    where
+        F: FnOnce(Event, SharedTransaction<S::Transaction>) -> H + Send + 'static,
+        H: Future<Output = Result<Handled, Failure>> + Send + 'static,
+    {
+        let this = self.clone();
+        let run = async move { this.once(event, handler).await };
+        // A store that panics is as bad as one that is not there.
+        self.tasks.run(run).await.unwrap_or(Answer::from(Outcome::StoreUnavailable))
+    }
+
+    /// Waits until everything that is being handled is done; what is not done after `limit` is stopped and undone.
+    ///
+    /// Returns how many deliveries were stopped; the sender tries them again. Call it when the server has stopped to accept
+    /// connections, with a limit above that of the handlers; the servers' own graceful shutdown does not wait for tasks.
+    pub async fn shutdown(&self, limit: Duration) -> usize {
+        self.tasks.shutdown(limit, self.settings.store_timeout).await
+    }
+
+    async fn once<F, H>(self, event: Event, handler: F) -> Answer
+    where
+        F: FnOnce(Event, SharedTransaction<S::Transaction>) -> H + Send,
+        H: Future<Output = Result<Handled, Failure>> + Send,
+    {
+        let observation = Observation::begin(&event, self.settings.scope.as_str());
+        let key = DeliveryKey::of(&event, self.settings.scope.clone());
+        let transaction = match observation.in_span(self.ask(self.store.begin(&key))).await {
+            Ok(Begin::New(transaction)) => SharedTransaction(Arc::new(Mutex::new(Some(transaction)))),
+            Ok(Begin::Duplicate { .. }) => return observation.end(Answer::from(Outcome::Duplicate)),
+            Ok(Begin::InProgress { retry_after }) => {
+                return observation.end(Answer::from(Outcome::InProgress).with_retry_after(retry_after));
+            }
+            Err(unavailable) => return unavailable.end(observation),
+        };
+        let given = transaction.clone();
+        let handling = async move { handler(event, given).await };
+        let handling = supervise(handling, self.settings.time_limit, self.tasks.stop());
+        let ended = observation.handling(handling).await;
+        // Whatever it is from here on, nobody else has the transaction: dropping it undoes it.
+        let transaction = observation.in_span(timeout(self.settings.store_timeout, transaction.take())).await;
+        let (outcome, failure) = match ended {
+            Ended::Returned(Ok(handled)) => {
+                let Ok(Some(transaction)) = transaction else {
+                    observation.failed(&Failure::retry("the transaction is still in use"));
+                    return observation.end(Answer::from(Outcome::Failed));
+                };
+                return match observation.in_span(self.ask(self.store.commit(transaction))).await {
+                    Ok(()) => observation.end(Answer::from(handled)),
+                    Err(unavailable) => unavailable.end(observation),
+                };
+            }
+            Ended::Returned(Err(failure)) => {
+                observation.failed(&failure);
+                return observation.end(Answer::from(&failure));
+            }
+            Ended::Panicked => (Outcome::Failed, "the handler panicked"),
+            Ended::TimedOut => (Outcome::HandlerTimeout, "the handler did not end in time"),
+            Ended::Stopped => (Outcome::Failed, "the application is shut down"),
+        };
+        observation.failed(&Failure::retry(failure));
+        observation.end(Answer::from(outcome))
+    }
+
+    /// Waits for the database, and not for ever.
+    async fn ask<T>(&self, asking: impl Future<Output = Result<T, S::Error>>) -> Result<T, Unavailable> {
+        match timeout(self.settings.store_timeout, asking).await {
+            Ok(answer) => answer.map_err(|error| Unavailable(Box::new(error))),
+            Err(_) => Err(Unavailable("the database did not answer in time".into())),
+        }
+    }
+}
+
+impl<S> Clone for ExactlyOnce<S> {
+    fn clone(&self) -> Self {
+        Self { store: Arc::clone(&self.store), settings: self.settings.clone(), tasks: self.tasks.clone() }
+    }
+}
+
+impl<S> fmt::Debug for ExactlyOnce<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExactlyOnce").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// The transaction of a delivery, as a handler has it.
+///
+/// It is the state of a handler, or a part of it. It is committed when the handler has returned `Ok`, so it cannot be
+/// kept: a clone that outlives the handler finds [`TransactionEnded`].
+pub struct SharedTransaction<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> SharedTransaction<T> {
+    /// Waits for the transaction, which whoever has it uses alone.
+    ///
+    /// # Errors
+    ///
+    /// Refuses it when the handler has ended.
+    pub async fn lock(&self) -> Result<TransactionGuard<'_, T>, TransactionEnded> {
+        let guard = self.0.lock().await;
+        MutexGuard::try_map(guard, Option::as_mut).map(TransactionGuard).map_err(|_| TransactionEnded)
+    }
+
+    async fn take(&self) -> Option<T> {
+        self.0.lock().await.take()
+    }
+}
+
+impl<T> Clone for SharedTransaction<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> fmt::Debug for SharedTransaction<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedTransaction").finish_non_exhaustive()
+    }
+}
+
+/// The transaction of a delivery, while it is used.
+pub struct TransactionGuard<'a, T>(tokio::sync::MappedMutexGuard<'a, T>);
+
+impl<T> Deref for TransactionGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for TransactionGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+impl<T> fmt::Debug for TransactionGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransactionGuard").finish_non_exhaustive()
+    }
+}
+
+/// The error of a transaction whose handler has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransactionEnded;
+
+impl fmt::Display for TransactionEnded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the transaction has ended with the handler that it was for; it cannot be kept")
+    }
+}
+
+impl std::error::Error for TransactionEnded {}
