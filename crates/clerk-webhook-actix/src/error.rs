@@ -5,6 +5,8 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use clerk_webhook_core::{Answer, Outcome, ReceiveError, ReceiveErrorKind};
 
+use crate::answer::{response, status};
+
 /// Error of [`ClerkEvent`](crate::ClerkEvent).
 ///
 /// It answers as the [`Answer`] for the reason says, and leaves the [`ReceiveError`] and the [`Outcome`] in the
@@ -30,15 +32,11 @@ impl ClerkEventError {
 
 impl ResponseError for ClerkEventError {
     fn status_code(&self) -> StatusCode {
-        // Every status of the table is a legal one.
-        StatusCode::from_u16(Answer::from(&self.error).status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        status(Answer::from(&self.error))
     }
 
     fn error_response(&self) -> HttpResponse {
-        let answer = Answer::from(&self.error);
-        let mut response =
-            HttpResponse::build(self.status_code()).content_type(answer.content_type()).body(answer.body());
-        response.extensions_mut().insert(answer.outcome());
+        let mut response = response(Answer::from(&self.error));
         response.extensions_mut().insert(self.error.clone());
         response
     }

@@ -72,6 +72,7 @@
 //! A signature is over the bytes on the wire, and so is verification. A body with a `Content-Encoding`, which Clerk
 //! never sends, is verified as it came and is then not an event.
 
+mod answer;
 mod error;
 mod extract;
 pub mod guard;
@@ -80,10 +81,12 @@ mod limit;
 mod middleware;
 mod receive;
 
+pub use answer::ClerkAnswer;
 #[doc(no_inline)]
 pub use clerk_webhook_core::{
-    Answer, Event, EventData, EventType, MessageId, Outcome, ReceiveError, ReceiveErrorKind, SecretError,
-    SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
+    self, Answer, Context, Event, EventData, EventType, Failure, Handled, Handlers, MessageId, Outcome,
+    ReceiveError, ReceiveErrorKind, SecretError, SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
+    handler,
 };
 pub use error::ClerkEventError;
 pub use extract::{ClerkEvent, OptionalClerkEvent};

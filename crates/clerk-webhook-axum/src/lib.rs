@@ -65,13 +65,16 @@
 //! Where `clerk_webhook_tower::VerifyWebhookLayer` stands in front of the handler, the event is taken from it
 //! and nothing is done twice.
 
+mod answer;
 mod extract;
 mod rejection;
 
+pub use answer::ClerkAnswer;
 #[doc(no_inline)]
 pub use clerk_webhook_core::{
-    Answer, Event, EventData, EventType, MessageId, Outcome, ReceiveError, ReceiveErrorKind, SecretError,
-    SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
+    self, Answer, Context, Event, EventData, EventType, Failure, Handled, Handlers, MessageId, Outcome,
+    ReceiveError, ReceiveErrorKind, SecretError, SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
+    handler,
 };
 pub use extract::ClerkEvent;
 pub use rejection::ClerkEventRejection;

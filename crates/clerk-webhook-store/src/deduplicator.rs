@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use crate::claim::{Claim, Held, Lease};
 use crate::key::{DeliveryKey, Scope};
 use crate::store::DeliveryStore;
-use crate::supervise::{Ended, supervise};
+use crate::supervise::{Ended, First, first, supervise};
 use crate::tasks::Tasks;
 
 /// Handles each delivery once: a duplicate is acknowledged, one that is in progress is put off, and a failure makes room
@@ -276,11 +276,10 @@ impl<S: DeliveryStore> Deduplicator<S> {
             self.settings.time_limit,
             self.tasks.stop(),
         );
-        tokio::select! {
-            biased;
-            ended = handling => Leased::Ended(ended),
+        match first(handling, self.renew_until_lost(lease)).await {
+            First::One(ended) => Leased::Ended(ended),
             // The one who has taken it over runs it, so two would.
-            () = self.renew_until_lost(lease) => Leased::Lost,
+            First::Other(()) => Leased::Lost,
         }
     }
 

@@ -28,13 +28,28 @@ pub(crate) async fn supervise<T>(
     time_limit: Duration,
     stop: &CancellationToken,
 ) -> Ended<T> {
-    tokio::select! {
-        // What has returned has returned, even if it is too late.
-        biased;
-        returned = catch_panic(handler) => returned.map_or(Ended::Panicked, Ended::Returned),
-        () = stop.cancelled() => Ended::Stopped,
-        () = tokio::time::sleep(time_limit) => Ended::TimedOut,
+    let cut_off = first(stop.cancelled(), tokio::time::sleep(time_limit));
+    match first(catch_panic(handler), cut_off).await {
+        First::One(returned) => returned.map_or(Ended::Panicked, Ended::Returned),
+        First::Other(First::One(())) => Ended::Stopped,
+        First::Other(First::Other(())) => Ended::TimedOut,
     }
+}
+
+/// The output of the one of two futures that was ready first.
+pub(crate) enum First<A, B> {
+    One(A),
+    Other(B),
+}
+
+/// Waits for one of two futures and drops the other one; where both are ready, it is the first.
+pub(crate) async fn first<A: Future, B: Future>(one: A, other: B) -> First<A::Output, B::Output> {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|cx| match one.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(First::One(output)),
+        Poll::Pending => other.as_mut().poll(cx).map(First::Other),
+    })
+    .await
 }
 
 async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {

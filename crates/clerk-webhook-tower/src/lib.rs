@@ -36,11 +36,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod answer;
+#[cfg(feature = "deduplicate")]
+pub mod deduplicate;
+mod handlers;
 pub mod verify;
 
+pub use answer::{AnswerResponse, DefaultAnswer};
 #[doc(no_inline)]
 pub use clerk_webhook_core::{
-    Answer, Event, EventData, EventType, MessageId, Outcome, ReceiveError, ReceiveErrorKind, SecretError,
-    SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
+    self, Answer, Context, Event, EventData, EventType, Failure, Handled, Handlers, MessageId, Outcome,
+    ReceiveError, ReceiveErrorKind, SecretError, SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
+    handler,
 };
+#[cfg(feature = "deduplicate")]
+pub use deduplicate::{Deduplicate, DeduplicateLayer};
+pub use handlers::{HandlersExt, HandlersFuture, HandlersService};
 pub use verify::{VerifyWebhook, VerifyWebhookLayer};

@@ -56,13 +56,16 @@
 //! Where `clerk_webhook_tower::VerifyWebhookLayer` stands round `warp::service(routes)`, `warp::ext::get::<Event>()`
 //! is the event, [`clerk_event`] takes it from there, and `warp::body` filters still see the identical bytes.
 
+mod answer;
 mod filters;
 mod rejection;
 
+pub use answer::ClerkAnswer;
 #[doc(no_inline)]
 pub use clerk_webhook_core::{
-    Answer, Event, EventData, EventType, MessageId, Outcome, ReceiveError, ReceiveErrorKind, SecretError,
-    SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
+    self, Answer, Context, Event, EventData, EventType, Failure, Handled, Handlers, MessageId, Outcome,
+    ReceiveError, ReceiveErrorKind, SecretError, SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
+    handler,
 };
 pub use filters::{clerk_event, clerk_event_or_reply, optional_clerk_event};
 pub use rejection::{ClerkEventRejection, handle_rejection};

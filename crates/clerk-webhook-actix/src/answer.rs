@@ -1,0 +1,73 @@
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use clerk_webhook_core::Answer;
+
+/// Response of a handler that leaves the answer to typed [`Handlers`](crate::Handlers).
+///
+/// The extensions of the response hold the [`Outcome`](crate::Outcome), for a middleware that logs or counts.
+///
+/// ```
+/// use actix_web::{App, web};
+/// use clerk_webhook_actix::{ClerkAnswer, ClerkEvent, Handlers, Verifier};
+/// use clerk_webhook_actix::event::UserCreated;
+///
+/// async fn webhook(handlers: web::Data<Handlers>, ClerkEvent(event): ClerkEvent) -> ClerkAnswer {
+///     ClerkAnswer(handlers.answer(event, ()).await)
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let handlers: Handlers = Handlers::builder()
+///     .on(UserCreated, |user, _cx| async move {
+///         println!("{} has joined", user.id);
+///         Ok(())
+///     })
+///     .build()?;
+/// let verifier = Verifier::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+/// let app = App::new()
+///     .app_data(verifier)
+///     .app_data(web::Data::new(handlers))
+///     .service(web::resource("/webhooks/clerk").route(web::post().to(webhook)));
+/// # drop(app);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct ClerkAnswer(pub Answer);
+
+impl From<Answer> for ClerkAnswer {
+    fn from(answer: Answer) -> Self {
+        Self(answer)
+    }
+}
+
+impl Responder for ClerkAnswer {
+    type Body = BoxBody;
+
+    fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
+        response(self.0)
+    }
+}
+
+/// Makes the response of an answer, with the outcome in its extensions.
+pub(crate) fn response(answer: Answer) -> HttpResponse {
+    let mut builder = HttpResponse::build(status(answer));
+    builder.content_type(answer.content_type());
+    if let Some(seconds) = answer.retry_after() {
+        builder.insert_header((RETRY_AFTER, seconds));
+    }
+    if let Some(control) = answer.delivery_control() {
+        builder.insert_header((Answer::DELIVERY_CONTROL, control));
+    }
+    let mut response = builder.body(answer.body());
+    response.extensions_mut().insert(answer.outcome());
+    response
+}
+
+/// Returns the status of an answer as Actix has it.
+pub(crate) fn status(answer: Answer) -> StatusCode {
+    // Every status of the table is a legal one.
+    StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

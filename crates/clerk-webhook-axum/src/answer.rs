@@ -1,0 +1,62 @@
+use axum_core::body::Body;
+use axum_core::response::{IntoResponse, Response};
+use bytes::Bytes;
+use clerk_webhook_core::Answer;
+
+/// Response of a handler that leaves the answer to typed [`Handlers`](crate::Handlers).
+///
+/// The extensions of the response hold the [`Outcome`](crate::Outcome), for a layer that logs or counts.
+///
+/// ```
+/// use axum::Router;
+/// use axum::extract::{FromRef, State};
+/// use axum::routing::post;
+/// use clerk_webhook_axum::{ClerkAnswer, ClerkEvent, Handlers, Verifier};
+/// use clerk_webhook_axum::event::UserCreated;
+///
+/// #[derive(Clone)]
+/// struct AppState {
+///     verifier: Verifier,
+///     handlers: Handlers,
+/// }
+///
+/// impl FromRef<AppState> for Verifier {
+///     fn from_ref(state: &AppState) -> Self {
+///         state.verifier.clone()
+///     }
+/// }
+///
+/// async fn webhook(State(app): State<AppState>, ClerkEvent(event): ClerkEvent) -> ClerkAnswer {
+///     ClerkAnswer(app.handlers.answer(event, ()).await)
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let handlers = Handlers::builder()
+///     .on(UserCreated, |user, _cx| async move {
+///         println!("{} has joined", user.id);
+///         Ok(())
+///     })
+///     .build()?;
+/// let verifier = Verifier::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+/// let app: Router = Router::new()
+///     .route("/webhooks/clerk", post(webhook))
+///     .with_state(AppState { verifier, handlers });
+/// # drop(app);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct ClerkAnswer(pub Answer);
+
+impl From<Answer> for ClerkAnswer {
+    fn from(answer: Answer) -> Self {
+        Self(answer)
+    }
+}
+
+impl IntoResponse for ClerkAnswer {
+    fn into_response(self) -> Response {
+        http::Response::<Bytes>::from(self.0).map(Body::from)
+    }
+}

@@ -1,0 +1,48 @@
+use bytes::Bytes;
+use clerk_webhook_core::Answer;
+use warp::Reply;
+use warp::reply::Response;
+
+/// Reply of a handler that leaves the answer to typed [`Handlers`](crate::Handlers).
+///
+/// The extensions of the response hold the [`Outcome`](crate::Outcome).
+///
+/// ```
+/// use clerk_webhook_warp::{ClerkAnswer, Event, Handlers, Verifier, clerk_event_or_reply};
+/// use clerk_webhook_warp::event::UserCreated;
+/// use warp::Filter;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let handlers = Handlers::builder()
+///     .on(UserCreated, |user, _cx| async move {
+///         println!("{} has joined", user.id);
+///         Ok(())
+///     })
+///     .build()?;
+/// let webhook = move |event: Event| {
+///     let answer = handlers.answer(event, ());
+///     async { ClerkAnswer(answer.await) }
+/// };
+/// let verifier = Verifier::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+/// let routes = warp::path!("webhooks" / "clerk")
+///     .and(warp::post())
+///     .and(clerk_event_or_reply(verifier, webhook));
+/// # drop(routes);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct ClerkAnswer(pub Answer);
+
+impl From<Answer> for ClerkAnswer {
+    fn from(answer: Answer) -> Self {
+        Self(answer)
+    }
+}
+
+impl Reply for ClerkAnswer {
+    fn into_response(self) -> Response {
+        http::Response::<Bytes>::from(self.0).into_response()
+    }
+}
