@@ -33,8 +33,8 @@ fn a_line_tells_the_outcome_and_every_cause() {
 
     let verifier = Verifier::new(SECRET).unwrap();
     let forged = verifier.receive(&sign(b"another body").to_pairs(), "private".into()).unwrap_err();
-    forged.log();
-    ReceiveError::misconfigured("do it right").log();
+    forged.report();
+    ReceiveError::misconfigured("do it right").report();
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert_eq!(
