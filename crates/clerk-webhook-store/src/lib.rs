@@ -1,4 +1,61 @@
 //! Handle each delivery of a [Clerk](https://clerk.com) webhook once.
+//!
+//! Svix delivers at least once: it tries again for 28 hours and more after anything but 2xx, hangs up after 15 s while your
+//! handler still runs, sends the same bytes twice within a millisecond, and during a rotation of the secret sends every event
+//! to two endpoints. This crate remembers by message id what is being handled and what was, and lets one of them through.
+//!
+//! | what | for | it guarantees |
+//! |---|---|---|
+//! | [`Deduplicator`] | effects anywhere; any store | at most one run at a time; a run that failed or crashed is followed by another one; once one has completed there is none |
+//! | [`ExactlyOnce`] | effects in the database of the store: SQLite, Postgres | the effects are there exactly once |
+//!
+//! ```
+//! use clerk_webhook_core::event::UserCreated;
+//! use clerk_webhook_core::{Event, Handlers, Outcome};
+//! use clerk_webhook_store::{Deduplicator, MemoryStore};
+//! # use clerk_webhook_core::Timestamp;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! # let body = r#"{"data":{"id":"user_1"},"type":"user.created"}"#;
+//! # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?;
+//! let handlers = Handlers::builder()
+//!     .on(UserCreated, |user, _cx| async move {
+//!         println!("{} has joined", user.id);
+//!         Ok(())
+//!     })
+//!     .build()?;
+//! let deduplicator = Deduplicator::new(MemoryStore::new());
+//!
+//! // In the handler of a request, for an event that was verified:
+//! let answer = deduplicator.handle(&handlers, event.clone(), ()).await;
+//! assert_eq!(answer.outcome(), Outcome::Processed);
+//! # assert_eq!(deduplicator.handle(&handlers, event, ()).await.outcome(), Outcome::Duplicate);
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! On Tower and in Axum, `clerk_webhook_tower::DeduplicateLayer` does the same for any service.
+//!
+//! # Engines
+//!
+//! | feature | store | reaches | Rust |
+//! |---|---|---|---|
+//! | `memory` (default) | `MemoryStore` | one process, until it ends | 1.88 |
+//! | `sqlite` | `SqliteStore` | all processes of a machine | 1.94, as sqlx |
+//! | `postgres` | `PostgresStore` | all machines | 1.94, as sqlx |
+//! | `redis` | `RedisStore` | all machines, as durable as the server | 1.88 |
+//!
+//! A feature brings the dependencies of its own engine only. For another engine implement [`DeliveryStore`]; the suite in
+//! `conformance` (feature `conformance`) says whether it is right.
+//!
+//! # Two endpoints, one store
+//!
+//! Clerk sends a message to all endpoints under the same id, so each endpoint needs a [`Scope`] of its own.
+//!
+//! # Replays
+//!
+//! A replay from the dashboard has the id of the original. If that was handled, the answer is `duplicate` and nothing happens;
+//! [`DeliveryStore::forget`] makes room for it.
 
 mod claim;
 mod deduplicator;
@@ -7,6 +64,7 @@ mod exactly_once;
 mod key;
 #[cfg(feature = "memory")]
 mod memory;
+mod retention;
 mod store;
 mod supervise;
 mod tasks;
@@ -19,5 +77,6 @@ pub use exactly_once::{ExactlyOnce, SharedTransaction, TransactionEnded, Transac
 pub use key::{DeliveryKey, InvalidScope, Scope};
 #[cfg(feature = "memory")]
 pub use memory::{MemoryStore, MemoryStoreFull};
+pub use retention::{DEFAULT_RETENTION, MIN_RETENTION, purge};
 pub use store::DeliveryStore;
 pub use transaction::{Begin, TransactionalStore};
