@@ -25,6 +25,11 @@ FRAMEWORKS = {
     "clerk-webhook-actix": ["actix-web"],
     "clerk-webhook-warp": ["warp"],
 }
+# The engines of the store: each is a feature that brings its own crate, and none of another engine.
+STORE = "clerk-webhook-store"
+ENGINES = {"memory": None, "sqlite": "sqlx-sqlite", "postgres": "sqlx-postgres", "redis": "redis"}
+# SQLite itself is written in C.
+WITH_C = {"sqlite"}
 PEERS = ["svix", "standardwebhooks"]
 C_COMPILERS = {"cc", "cmake"}
 
@@ -65,6 +70,10 @@ def c_compilers(package, *arguments, folder=ROOT):
     """Returns the crates that call a compiler of C among all that are compiled for a package."""
     to_build = others(tree(package, *arguments, edges="normal,build", folder=folder))
     return sorted(C_COMPILERS & {name for name, _ in to_build})
+
+
+def only(feature):
+    return "--locked", "--no-default-features", "--features", feature
 
 
 def has_target(package, kind):
@@ -112,8 +121,16 @@ class Workspace:
             if runs_at_build(package):
                 yield f"{package['name']} has a build script or is a procedural macro"
         for library in self.libraries:
-            if compilers := c_compilers(library["name"], "--locked", "--all-features"):
+            # One that has the store takes no engine from it.
+            features = ["--all-features"] if library["name"] != STORE else []
+            if compilers := c_compilers(library["name"], "--locked", *features):
                 yield f"{library['name']} brings {', '.join(compilers)}"
+        for engine in ENGINES:
+            brought = {name for name, _ in others(tree(STORE, *only(engine)))}
+            for other in (set(ENGINES.values()) - {None, ENGINES[engine]}) & brought:
+                yield f"{STORE} brings {other} for the feature {engine}"
+            if engine not in WITH_C and (compilers := c_compilers(STORE, *only(engine))):
+                yield f"{STORE} brings {', '.join(compilers)} for the feature {engine}"
 
     def rows(self):
         """Returns the cells of each direct dependency that follow from manifests and sources."""
@@ -167,7 +184,11 @@ class Workspace:
                 branches = tree(name, "--locked")
                 framework = {crate for direct, below in branches.items() if direct[0] in FRAMEWORKS[name] for crate in below}
                 beside = str(len(others(branches) - framework))
-            yield figure_row(name, name, self.packages, beside, "--locked")
+            if name == STORE:
+                for engine in ENGINES:
+                    yield figure_row(f"{name}, `{engine}`", name, self.packages, beside, *only(engine))
+            else:
+                yield figure_row(name, name, self.packages, beside, "--locked")
         lock = tomllib.loads((ROOT / "benches/Cargo.lock").read_text(encoding="utf-8"))
         for name in PEERS:
             # The newest one: an old one is there for what it lets in.
