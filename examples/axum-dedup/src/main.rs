@@ -47,7 +47,9 @@ fn handlers() -> Result<Handlers<App>, DuplicateHandler> {
         .on(UserCreated, welcome)
         .on(OrganizationMembershipCreated, joined)
         .on(UserDeleted, left)
-        .on(EmailCreated, |_: Email, _| async { Err(Failure::retry_after(Duration::from_secs(8), "no mail yet")) })
+        .on(EmailCreated, |_: Email, _| async {
+            Err(Failure::retry_after(Duration::from_secs(8), "no mail yet"))
+        })
         .otherwise(|event: Event, _| async move {
             info!(event_type = %event.event_type(), "nothing to do");
             Ok(())
@@ -62,14 +64,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
         eprintln!("{error}");
         std::process::exit(1);
     });
-    let store = SqliteStore::open(env::var("DATABASE").unwrap_or_else(|_| "deliveries.db".to_owned())).await?;
+    let store =
+        SqliteStore::open(env::var("DATABASE").unwrap_or_else(|_| "deliveries.db".to_owned())).await?;
     store.migrate().await?;
     tokio::spawn(purge_daily(store.clone()));
 
     let deduplicator = Deduplicator::new(store).wait_in_progress(Duration::from_secs(2));
     let handlers = handlers()?;
-    println!("subscribe the endpoint to {:?}", handlers.event_types().iter().map(|t| t.as_str()).collect::<Vec<_>>());
-    let service = DeduplicateLayer::from(deduplicator.clone()).layer(handlers.into_service(App { sender: "Ada" }));
+    println!(
+        "subscribe the endpoint to {:?}",
+        handlers.event_types().iter().map(|t| t.as_str()).collect::<Vec<_>>()
+    );
+    let service =
+        DeduplicateLayer::from(deduplicator.clone()).layer(handlers.into_service(App { sender: "Ada" }));
     let verified = VerifyWebhookLayer::new(verifier).read_timeout(|| time::sleep(Duration::from_secs(10)));
     let app = Router::new().route("/webhooks/clerk", post_service(verified.layer(service)));
 
