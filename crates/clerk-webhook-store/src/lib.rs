@@ -58,6 +58,8 @@
 //! [`DeliveryStore::forget`] makes room for it.
 
 mod claim;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod deduplicator;
 mod dynamic;
 mod exactly_once;

@@ -1,0 +1,110 @@
+use std::time::{Duration, Instant};
+
+use super::client::{Client, LONG, ROUNDING, SHORT, refusal};
+use super::leases::held;
+use super::rule::Rule;
+use super::{Harness, Skew, Suite};
+use crate::claim::{Claim, Lease, Owner};
+use crate::store::DeliveryStore;
+
+const SKEW: Duration = Duration::from_secs(3600);
+
+impl<H: Harness> Suite<'_, H> {
+    /// Whoever goes away in the middle of a claim blocks the delivery for the length of the lease at most, and the client
+    /// goes on to give the right answers.
+    pub async fn an_abandoned_claim_blocks_no_longer_than_its_lease(&self) {
+        let (first, second) = (self.client().await, self.client().await);
+        let mut abandoned = Vec::new();
+        for step in 0..20_u64 {
+            let (key, asked) = (self.new_key(), Instant::now());
+            // With no time at all it is polled once.
+            let time = Duration::from_micros(step * 100);
+            let claim = tokio::time::timeout(time, first.store().claim(&key, SHORT)).await;
+            if let Ok(Err(error)) = claim {
+                Rule::Errors.broken(format_args!("claim failed: {error}"));
+            }
+            // An answer that nobody waits for any more must not be taken for that of the next question.
+            let other = self.new_key();
+            let lease = first.take(&other, LONG, "what nobody claimed, after an abandoned claim,").await;
+            held(first.complete(&lease).await, "an owner completed after an abandoned claim");
+            first.is_duplicate(&other, "what was completed after an abandoned claim").await;
+            abandoned.push((key, asked));
+        }
+        for (key, asked) in abandoned {
+            // It was never claimed, or the lease has to end: either way, somebody gets it.
+            let claim = second.claim(&key, LONG).await;
+            if let Claim::InProgress { .. } = claim {
+                drop(second.take_over(&key, asked, SHORT, LONG).await);
+            } else if let Claim::Duplicate { .. } = claim {
+                Rule::NeverLost.broken("what somebody claimed and went away is a duplicate");
+            }
+        }
+    }
+
+    /// A client whose clock is wrong neither takes over a live lease nor blocks a delivery.
+    ///
+    /// Without [`Harness::skewed`] nothing is checked.
+    pub async fn clocks_may_differ(&self) {
+        for skew in [Skew::Ahead(SKEW), Skew::Behind(SKEW)] {
+            let Some(wrong) = self.harness.skewed(skew).await else { continue };
+            let (right, wrong) = (self.client().await, Client::new(wrong));
+            for (first, second) in [(&right, &wrong), (&wrong, &right)] {
+                let key = self.new_key();
+                let lease = first.take(&key, LONG, "what nobody claimed").await;
+                match second.claim(&key, LONG).await {
+                    Claim::InProgress { retry_after } => {
+                        let text =
+                            format_args!("{retry_after:?} with a lease of {LONG:?} and a clock {skew:?}");
+                        Rule::Clocks.check(!retry_after.is_zero() && retry_after <= LONG + ROUNDING, text);
+                    }
+                    claim => {
+                        let text = format!("what is in progress is {claim:?} by a clock {skew:?}");
+                        Rule::Clocks.broken(text);
+                    }
+                }
+                held(first.complete(&lease).await, "an owner completed");
+                second.is_duplicate(&key, "what was completed").await;
+
+                let (key, asked) = (self.new_key(), Instant::now());
+                drop(first.take(&key, SHORT, "what nobody claimed").await);
+                loop {
+                    match second.claim(&key, LONG).await {
+                        Claim::InProgress { .. } if asked.elapsed() > SHORT * 40 => {
+                            Rule::Clocks.broken(format_args!(
+                                "a lease of {SHORT:?} does not end by a clock {skew:?}"
+                            ));
+                        }
+                        Claim::InProgress { .. } => tokio::time::sleep(Duration::from_millis(10)).await,
+                        Claim::Claimed(_) => {
+                            let kept = asked.elapsed() + ROUNDING >= SHORT;
+                            Rule::Clocks
+                                .check(kept, format_args!("a lease was cut short by a clock {skew:?}"));
+                            break;
+                        }
+                        Claim::Duplicate { .. } => {
+                            Rule::NeverLost.broken("what nobody completed is a duplicate")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A store that is down says so, each time it is asked and in bounded time.
+    ///
+    /// Without [`Harness::unreachable`] nothing is checked.
+    pub async fn an_unreachable_store_is_an_error(&self) {
+        let Some(store) = self.harness.unreachable().await else { return };
+        let key = self.new_key();
+        let lease = Lease::new(key.clone(), Owner::random(), 1);
+        refusal("claim", store.claim(&key, LONG)).await;
+        refusal("renew", store.renew(&lease, LONG)).await;
+        refusal("complete", store.complete(&lease)).await;
+        refusal("release", store.release(&lease)).await;
+        refusal("forget", store.forget(&key)).await;
+        if !self.harness.expires_by_itself() {
+            refusal("purge", store.purge(Duration::ZERO, 9)).await;
+        }
+        refusal("claim", store.claim(&key, LONG)).await;
+    }
+}

@@ -1,0 +1,79 @@
+use clerk_webhook_core::MessageId;
+
+use super::client::LONG;
+use super::leases::held;
+use super::rule::Rule;
+use super::{Harness, Suite};
+use crate::claim::Claim;
+use crate::key::{DeliveryKey, Scope};
+
+impl<H: Harness> Suite<'_, H> {
+    /// One message at two endpoints is two deliveries.
+    pub async fn scopes_are_separate(&self) {
+        let client = self.client().await;
+        let id = self.new_key().message_id().clone();
+        // Those that only differ where one part ends and the other begins are different too.
+        let (long, longer) = ("s".repeat(Scope::MAX_LENGTH - 1), "s".repeat(Scope::MAX_LENGTH));
+        let keys = [
+            ("sync", format!("{id}")),
+            ("mail", format!("{id}")),
+            ("Mail", format!("{id}")),
+            ("mail", format!("/{id}")),
+            ("mail/", format!("{id}")),
+            ("mail", format!("_{id}")),
+            ("mail_", format!("{id}")),
+            ("mai", format!("l{id}")),
+            (&long, format!("s{id}")),
+            (&longer, format!("{id}")),
+        ];
+        let keys = keys.map(|(scope, id)| match (scope.parse(), id.parse()) {
+            (Ok(scope), Ok(id)) => DeliveryKey::new(scope, id),
+            _ => unreachable!("a mistake in the suite: {scope} or {id} is not allowed"),
+        });
+        self.are_apart(&client, &keys, Rule::Scopes).await;
+    }
+
+    /// Every character that an id may have counts, the first as well as the last, and nothing is an escape.
+    pub async fn keys_are_exact(&self) {
+        let client = self.client().await;
+        let scope: Scope = "s".repeat(Scope::MAX_LENGTH).parse().unwrap_or_default();
+        let characters = (b'!'..=b'~').map(char::from).filter(|character| *character != '.');
+        let mut keys: Vec<_> = characters.map(|end| self.key(Scope::clone(&scope), end)).collect();
+        for end in ["%s", "$1", "{0}", "''", "\\\\", "\\n", "\\0", "a:b", "{a}:b", "null", "--", "*/"] {
+            keys.push(self.key(scope.clone(), format_args!("_{end}")));
+        }
+        let shortest = self.key(scope.clone(), "").message_id().as_str().len();
+        for filler in ["x", "\\", "'", "\"", "%", "{"] {
+            let longest = filler.repeat(MessageId::MAX_LENGTH - shortest - 1);
+            keys.extend(["a", "b"].map(|end| self.key(scope.clone(), format_args!("{longest}{end}"))));
+        }
+        self.are_apart(&client, &keys, Rule::Keys).await;
+    }
+
+    /// Checks that what happens to one key does not happen to another one.
+    async fn are_apart(&self, client: &super::Client<H::Store>, keys: &[DeliveryKey], rule: Rule) {
+        let mut leases = Vec::new();
+        for key in keys {
+            match client.claim(key, LONG).await {
+                Claim::Claimed(lease) => leases.push(lease),
+                claim => rule.broken(format_args!("{key} was new, and it is {claim:?}")),
+            }
+        }
+        // Every other one is completed, the rest is released.
+        for (index, lease) in leases.iter().enumerate() {
+            if index % 2 == 0 {
+                held(client.complete(lease).await, "a live lease was used to complete");
+            } else {
+                held(client.release(lease).await, "a live lease was released");
+            }
+        }
+        for (index, key) in keys.iter().enumerate() {
+            let claim = client.claim(key, LONG).await;
+            match (&claim, index % 2) {
+                (Claim::Duplicate { .. }, 0) | (Claim::Claimed(_), 1) => {}
+                (_, 0) => rule.broken(format_args!("{key} was completed, and it is {claim:?}")),
+                _ => rule.broken(format_args!("{key} was released, and it is {claim:?}")),
+            }
+        }
+    }
+}

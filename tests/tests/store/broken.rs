@@ -1,0 +1,303 @@
+//! The suite finds what a store does wrong, and names the rule.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use clerk_webhook_core::Timestamp;
+use clerk_webhook_store::conformance::{Harness, Rule, Skew, Suite};
+use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore, Held, Lease, Owner, Scope};
+use tokio::task::yield_now;
+
+/// What a store may do wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    Nothing,
+    /// SELECT, look, and then INSERT.
+    ReadsAndThenWrites,
+    ReleasesForAnybody,
+    CompletesForAnybody,
+    RenewsForAnybody,
+    /// A handler that crashes blocks its delivery for good.
+    NeverEndsALease,
+    EndsALeaseTooEarly,
+    /// "INSERT, ON CONFLICT DO NOTHING, and then handle."
+    CompletesWhenItIsClaimed,
+    /// A failed handler leaves the delivery to the lease.
+    DoesNotRelease,
+    ReleasesWhatIsCompleted,
+    ForgetsWhatIsCompleted,
+    IgnoresTheScope,
+    IgnoresCase,
+    CutsKeys,
+    RefusesToCompleteLate,
+    CompletesOnlyOnce,
+    DoesNotRenew,
+    CountsNoAttempts,
+    AsksToWaitForNothing,
+    AsksToWaitForTooLong,
+    HasAnotherClock,
+    ForgetsNothing,
+    ForgetsOnlyWhatIsFree,
+    PurgesWhatIsNew,
+    PurgesWhatIsInProgress,
+    PurgesEverythingAtOnce,
+    /// Leases end by the clock of the client.
+    TrustsClients,
+    /// Goes on without a claim where it cannot ask.
+    FailsOpen,
+    Hangs,
+    Fails,
+}
+
+struct Entry {
+    completed: bool,
+    owner: Owner,
+    attempt: u32,
+    ends: Instant,
+}
+
+/// A plain store with one fault.
+#[derive(Clone)]
+struct Store {
+    fault: Fault,
+    skew: Option<Skew>,
+    is_down: bool,
+    entries: Arc<Mutex<HashMap<(String, String), Entry>>>,
+}
+
+impl Store {
+    fn new(fault: Fault) -> Self {
+        Self { fault, skew: None, is_down: false, entries: Arc::default() }
+    }
+
+    fn key(&self, key: &DeliveryKey) -> (String, String) {
+        let (scope, mut id) = (key.scope().to_string(), key.message_id().to_string());
+        match self.fault {
+            Fault::IgnoresTheScope => return (Scope::default().to_string(), id),
+            Fault::IgnoresCase => id.make_ascii_lowercase(),
+            Fault::CutsKeys => id.truncate(200),
+            _ => {}
+        }
+        (scope, id)
+    }
+
+    fn now(&self) -> Instant {
+        match self.skew.filter(|_| self.fault == Fault::TrustsClients) {
+            None => Instant::now(),
+            Some(Skew::Ahead(by)) => Instant::now() + by,
+            Some(Skew::Behind(by)) => Instant::now().checked_sub(by).unwrap_or_else(Instant::now),
+        }
+    }
+
+    async fn answer(&self) -> io::Result<()> {
+        match self.fault {
+            Fault::Fails => Err(io::Error::other("no such table")),
+            Fault::Hangs if self.is_down => pending().await,
+            Fault::FailsOpen => Ok(()),
+            _ if self.is_down => Err(io::ErrorKind::ConnectionRefused.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Changes an entry of which the caller is the owner.
+    fn change(&self, lease: &Lease, for_anybody: Fault, change: impl FnOnce(&mut Entry) -> bool) -> Held {
+        let mut entries = self.entries.lock().unwrap();
+        let entry = entries.get_mut(&self.key(lease.key()));
+        let held = entry
+            .filter(|entry| entry.owner == lease.owner() || self.fault == for_anybody)
+            .is_some_and(change);
+        if held { Held::Yes } else { Held::Lost }
+    }
+}
+
+impl DeliveryStore for Store {
+    type Error = io::Error;
+
+    async fn claim(&self, key: &DeliveryKey, lease: Duration) -> io::Result<Claim> {
+        self.answer().await?;
+        let (now, owner) = (self.now(), Owner::random());
+        if self.fault == Fault::ReadsAndThenWrites {
+            let is_there = self.entries.lock().unwrap().contains_key(&self.key(key));
+            yield_now().await;
+            if !is_there {
+                let entry = Entry { completed: false, owner, attempt: 1, ends: now + lease };
+                self.entries.lock().unwrap().insert(self.key(key), entry);
+                return Ok(Claim::Claimed(Lease::new(key.clone(), owner, 1)));
+            }
+        }
+        let mut entries = self.entries.lock().unwrap();
+        let mut attempt = 1;
+        if let Some(entry) = entries.get(&self.key(key)) {
+            if entry.completed && self.fault != Fault::ForgetsWhatIsCompleted {
+                let off = if self.fault == Fault::HasAnotherClock { 86_400_000 } else { 0 };
+                let at = Timestamp::from_millis(Timestamp::now().as_millis() - off);
+                return Ok(Claim::Duplicate { completed_at: Some(at) });
+            }
+            let left = entry.ends.saturating_duration_since(now);
+            if self.fault == Fault::NeverEndsALease || !left.is_zero() && !entry.completed {
+                let retry_after = match self.fault {
+                    Fault::AsksToWaitForNothing => Duration::ZERO,
+                    Fault::AsksToWaitForTooLong => left * 1000,
+                    _ => left,
+                };
+                return Ok(Claim::InProgress { retry_after });
+            }
+            attempt = if self.fault == Fault::CountsNoAttempts { 1 } else { entry.attempt + 1 };
+        }
+        let length = if self.fault == Fault::EndsALeaseTooEarly { lease / 2 } else { lease };
+        let completed = self.fault == Fault::CompletesWhenItIsClaimed;
+        entries.insert(self.key(key), Entry { completed, owner, attempt, ends: now + length });
+        Ok(Claim::Claimed(Lease::new(key.clone(), owner, attempt)))
+    }
+
+    async fn renew(&self, lease: &Lease, by: Duration) -> io::Result<Held> {
+        self.answer().await?;
+        Ok(self.change(lease, Fault::RenewsForAnybody, |entry| {
+            if self.fault != Fault::DoesNotRenew {
+                entry.ends = self.now() + by;
+            }
+            !entry.completed
+        }))
+    }
+
+    async fn complete(&self, lease: &Lease) -> io::Result<Held> {
+        self.answer().await?;
+        Ok(self.change(lease, Fault::CompletesForAnybody, |entry| {
+            let is_late = self.fault == Fault::RefusesToCompleteLate && entry.ends <= self.now();
+            let is_again = self.fault == Fault::CompletesOnlyOnce && entry.completed;
+            entry.completed |= !is_late;
+            !is_late && !is_again
+        }))
+    }
+
+    async fn release(&self, lease: &Lease) -> io::Result<Held> {
+        self.answer().await?;
+        Ok(self.change(lease, Fault::ReleasesForAnybody, |entry| {
+            if self.fault == Fault::ReleasesWhatIsCompleted {
+                entry.completed = false;
+            }
+            if self.fault != Fault::DoesNotRelease {
+                entry.ends = self.now();
+            }
+            !entry.completed
+        }))
+    }
+
+    async fn forget(&self, key: &DeliveryKey) -> io::Result<bool> {
+        self.answer().await?;
+        let (mut entries, now) = (self.entries.lock().unwrap(), self.now());
+        let is_live = |entry: &Entry| !entry.completed && entry.ends > now;
+        match self.fault {
+            Fault::ForgetsNothing => Ok(entries.contains_key(&self.key(key))),
+            Fault::ForgetsOnlyWhatIsFree if entries.get(&self.key(key)).is_some_and(is_live) => Ok(false),
+            _ => Ok(entries.remove(&self.key(key)).is_some()),
+        }
+    }
+
+    async fn purge(&self, older_than: Duration, limit: u32) -> io::Result<u64> {
+        self.answer().await?;
+        let (mut entries, now) = (self.entries.lock().unwrap(), self.now());
+        let is_old = |entry: &Entry| match self.fault {
+            Fault::PurgesWhatIsNew => true,
+            Fault::PurgesWhatIsInProgress => older_than.is_zero(),
+            _ => (entry.completed || entry.ends <= now) && older_than.is_zero(),
+        };
+        let limit = if self.fault == Fault::PurgesEverythingAtOnce { u32::MAX } else { limit };
+        let old = entries.iter().filter(|(_, entry)| is_old(entry)).map(|(key, _)| key.clone());
+        let old: Vec<_> = old.take(usize::try_from(limit).unwrap()).collect();
+        for key in &old {
+            entries.remove(key);
+        }
+        Ok(old.len().try_into().unwrap())
+    }
+}
+
+struct Broken(Store);
+
+impl Harness for Broken {
+    type Store = Store;
+
+    async fn client(&self) -> Store {
+        self.0.clone()
+    }
+
+    async fn skewed(&self, skew: Skew) -> Option<Store> {
+        Some(Store { skew: Some(skew), ..self.0.clone() })
+    }
+
+    async fn unreachable(&self) -> Option<Store> {
+        Some(Store { is_down: true, ..self.0.clone() })
+    }
+}
+
+/// Runs the suite, and returns what it says.
+async fn verdict(fault: Fault) -> Result<(), String> {
+    let suite = tokio::spawn(async move { Suite::new(&Broken(Store::new(fault))).run().await });
+    suite.await.map_err(|error| match error.into_panic().downcast::<String>() {
+        Ok(message) => *message,
+        Err(_) => "a panic without a text".to_owned(),
+    })
+}
+
+async fn breaks(fault: Fault, rule: Rule) {
+    let message = verdict(fault).await.expect_err("the suite finds it");
+    assert!(message.contains(&format!("the rule {rule:?} ({rule})")), "{fault:?} is found as: {message}");
+}
+
+macro_rules! faults {
+    ($($test:ident: $fault:ident breaks $rule:ident,)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $test() {
+            breaks(Fault::$fault, Rule::$rule).await;
+        }
+    )*};
+}
+
+faults! {
+    reading_and_then_writing: ReadsAndThenWrites breaks OneOwner,
+    releasing_for_anybody: ReleasesForAnybody breaks OnlyTheOwner,
+    completing_for_anybody: CompletesForAnybody breaks OnlyTheOwner,
+    renewing_for_anybody: RenewsForAnybody breaks OnlyTheOwner,
+    never_ending_a_lease: NeverEndsALease breaks NeverStuck,
+    ending_a_lease_too_early: EndsALeaseTooEarly breaks OneOwner,
+    completing_when_it_is_claimed: CompletesWhenItIsClaimed breaks NeverLost,
+    not_releasing: DoesNotRelease breaks NeverStuck,
+    releasing_what_is_completed: ReleasesWhatIsCompleted breaks CompletedOnce,
+    forgetting_what_is_completed: ForgetsWhatIsCompleted breaks CompletedOnce,
+    ignoring_the_scope: IgnoresTheScope breaks Scopes,
+    ignoring_case: IgnoresCase breaks Keys,
+    cutting_keys: CutsKeys breaks Keys,
+    refusing_to_complete_late: RefusesToCompleteLate breaks OwnerUntilOvertaken,
+    completing_only_once: CompletesOnlyOnce breaks CompleteAgain,
+    not_renewing: DoesNotRenew breaks Renewal,
+    counting_no_attempts: CountsNoAttempts breaks AttemptsRise,
+    asking_to_wait_for_nothing: AsksToWaitForNothing breaks RetryAfter,
+    asking_to_wait_for_too_long: AsksToWaitForTooLong breaks RetryAfter,
+    having_another_clock: HasAnotherClock breaks CompletedAt,
+    forgetting_nothing: ForgetsNothing breaks Forget,
+    forgetting_only_what_is_free: ForgetsOnlyWhatIsFree breaks Forget,
+    purging_what_is_new: PurgesWhatIsNew breaks Purge,
+    purging_what_is_in_progress: PurgesWhatIsInProgress breaks Purge,
+    purging_everything_at_once: PurgesEverythingAtOnce breaks Purge,
+    trusting_clients: TrustsClients breaks Clocks,
+    failing_open: FailsOpen breaks Errors,
+    hanging: Hangs breaks Errors,
+    failing: Fails breaks Errors,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_store_without_a_fault_passes() {
+    assert_eq!(verdict(Fault::Nothing).await, Ok(()));
+}
+
+/// What a race has to find, where nothing else has found it before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn races_alone_find_what_only_happens_at_once() {
+    for fault in [Fault::ReadsAndThenWrites, Fault::CompletesForAnybody, Fault::ForgetsWhatIsCompleted] {
+        let races = tokio::spawn(async move { Suite::new(&Broken(Store::new(fault))).races().await });
+        assert!(races.await.is_err_and(|error| error.is_panic()), "{fault:?}");
+    }
+}
