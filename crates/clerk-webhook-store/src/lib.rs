@@ -66,7 +66,13 @@ mod exactly_once;
 mod key;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod retention;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod store;
 mod supervise;
 mod tasks;
@@ -79,6 +85,12 @@ pub use exactly_once::{ExactlyOnce, SharedTransaction, TransactionEnded, Transac
 pub use key::{DeliveryKey, InvalidScope, Scope};
 #[cfg(feature = "memory")]
 pub use memory::{MemoryStore, MemoryStoreFull};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 pub use retention::{DEFAULT_RETENTION, MIN_RETENTION, purge};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use sql::{DeliveryTransaction, InvalidTableName};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 pub use store::DeliveryStore;
 pub use transaction::{Begin, TransactionalStore};

@@ -1,0 +1,361 @@
+//! Deliveries in Postgres.
+
+mod statements;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{Executor, Postgres, Row as _};
+
+use crate::claim::{Claim, Held, Lease, Owner};
+use crate::key::DeliveryKey;
+use crate::sql::{DeliveryTransaction, Found, InvalidTableName, SOON, TRIES, TableName, millis};
+use crate::store::DeliveryStore;
+use crate::transaction::{Begin, TransactionalStore};
+
+use self::statements::Statements;
+
+/// Keeps deliveries in Postgres, 12 or newer.
+///
+/// # What it promises
+///
+/// With [`begin`](TransactionalStore::begin) the mark "handled" lies in the same transaction as what the application writes:
+/// effects in this database happen exactly once. With leases (all other methods) at most one at a time has a delivery, and
+/// a crash lets it run again. Both share one table, so an application can use one here and the other there.
+///
+/// # What to set
+///
+/// - The pool's `acquire_timeout`, which is 30 s: with a server that is down, or with all connections in use, that is the
+///   time until an error. TCP's own limits are longer, so that a statement whose server vanished waits until the
+///   caller gives up; [`Deduplicator`](crate::Deduplicator) and [`ExactlyOnce`](crate::ExactlyOnce) do so.
+/// - The pool's `test_before_acquire`: it costs a round trip for each statement; without it, a claim of a new delivery
+///   is a single one, and so is all else but `begin`, which is two.
+/// - TLS: a feature `tls-…` of sqlx, and `sslmode` in the address.
+/// - The isolation that `default_transaction_isolation` sets may be any. Above `read committed`, concurrent attempts
+///   are more often told that the delivery is in progress.
+///
+/// Times are those of the server, so clocks of machines that differ do no harm.
+///
+/// # Retention
+///
+/// Rows stay until they are purged. Call [`purge`](DeliveryStore::purge) now and then, with 30 days: the sender retries for
+/// almost three days, and what is removed would run again when somebody replays it. Never go below 7 days.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use clerk_webhook_store::{Begin, DeliveryKey, DeliveryStore as _, PostgresStore, TransactionalStore as _};
+/// use sqlx::postgres::PgPoolOptions;
+///
+/// # async fn example(event: clerk_webhook_core::Event) -> Result<(), Box<dyn std::error::Error>> {
+/// let pool = PgPoolOptions::new().acquire_timeout(Duration::from_secs(5)).connect("postgres://localhost/app").await?;
+/// let store = PostgresStore::new(pool);
+/// store.migrate().await?;
+///
+/// let key = DeliveryKey::of(&event, "sync".parse()?);
+/// match store.begin(&key).await? {
+///     Begin::New(mut transaction) => {
+///         sqlx::query("INSERT INTO welcome (message) VALUES ($1)")
+///             .bind(event.id().as_str())
+///             .execute(&mut *transaction)
+///             .await?; // undoes everything where it fails
+///         transaction.commit().await?;
+///     }
+///     Begin::Duplicate { .. } => println!("was handled before"),
+///     Begin::InProgress { retry_after } => println!("somebody has it, ask again in {retry_after:?}"),
+/// }
+///
+/// // Now and then:
+/// while store.purge(Duration::from_secs(30 * 24 * 60 * 60), 1_000).await? == 1_000 {}
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PostgresStore {
+    pool: PgPool,
+    table: TableName,
+    statements: Arc<Statements>,
+    lock_timeout: Duration,
+}
+
+impl PostgresStore {
+    /// What [`migrate`](Self::migrate) runs, for those who keep migrations of their own.
+    ///
+    /// It is the file `migrations/postgres/0001_deliveries.sql` of this crate.
+    pub const MIGRATION_SQL: &str = statements::MIGRATION;
+
+    /// Marks a delivery as completed, in an application's own transaction by whatever client it has.
+    ///
+    /// The parameters are scope, message id, 32 hexadecimal digits that are new each time (an [`Owner`]), and how long to
+    /// wait for another transaction that has marked the delivery, such as `2s`; all are texts. A row back: the
+    /// delivery is new, and its first column says how often it was claimed. No row: [`LOOK_UP_SQL`](Self::LOOK_UP_SQL)
+    /// says why; roll back. The error 55P03: the other transaction has not ended in time.
+    ///
+    /// ```
+    /// # use clerk_webhook_store::PostgresStore;
+    /// assert!(PostgresStore::MARK_SQL.contains("INSERT INTO clerk_webhook_delivery"));
+    /// ```
+    pub const MARK_SQL: &str = statements::MARK;
+
+    /// Looks up a delivery that could not be marked: `state`, `updated_at` and `lease_left`, all `bigint`.
+    ///
+    /// The parameters are scope and message id. The state is 1: it was completed at `updated_at`, in milliseconds since
+    /// the Unix epoch. It is 0, and `lease_left` is above 0: somebody has it for so many milliseconds. All
+    /// else, also no row: it has changed meanwhile, mark it again.
+    pub const LOOK_UP_SQL: &str = statements::LOOK_UP;
+
+    /// Creates a store on a pool of the application, with the table `clerk_webhook_delivery`.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        let table = TableName::default();
+        let statements = Arc::new(Statements::of(&table));
+        Self { pool, table, statements, lock_timeout: Duration::from_secs(2) }
+    }
+
+    /// Sets the table, with or without a schema, which has to exist.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name of anything but lower-case ASCII letters, digits and `_`, and one that is too long.
+    pub fn table(mut self, name: &str) -> Result<Self, InvalidTableName> {
+        self.table = name.parse()?;
+        self.statements = Arc::new(Statements::of(&self.table));
+        Ok(self)
+    }
+
+    /// Sets how long to wait for a transaction of somebody else that has the same delivery, 2 s unless set.
+    ///
+    /// After that the delivery is in progress. The application's own statements in the transaction are not limited by it.
+    #[must_use]
+    pub fn lock_timeout(mut self, limit: Duration) -> Self {
+        self.lock_timeout = limit;
+        self
+    }
+
+    /// Returns the pool.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Creates the table where it is missing; any number of instances may do so at once.
+    ///
+    /// # Errors
+    ///
+    /// Where the server cannot be reached, the schema is missing, or the user may not create a table in it. Where the
+    /// table is there already, no right is needed but to read the catalogue.
+    pub async fn migrate(&self) -> Result<(), sqlx::Error> {
+        /// Any number that no application takes for something else. `IF NOT EXISTS` alone fails in a race.
+        const LOCK: i64 = 0x636c_6572_6b77_6801;
+        let migrated = sqlx::query_scalar::<_, bool>(self.statements.migrated.clone());
+        if migrated.fetch_one(&self.pool).await? {
+            return Ok(());
+        }
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
+        sqlx::raw_sql(self.statements.migration.clone()).execute(&mut *transaction).await?;
+        transaction.commit().await
+    }
+
+    /// Does what [`TransactionalStore::begin`] does, and must not be dropped before it is done.
+    async fn begin_uncut(
+        &self,
+        key: &DeliveryKey,
+    ) -> Result<Begin<DeliveryTransaction<Postgres>>, sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        for _ in 0..TRIES {
+            let mark = sqlx::query(self.statements.mark.clone())
+                .bind(key.scope().as_str())
+                .bind(key.message_id().as_str())
+                .bind(Owner::random().to_string())
+                .bind(self.patience());
+            match mark.fetch_all(&mut *transaction).await {
+                Ok(rows) => {
+                    if let Some(row) = rows.first() {
+                        return Ok(Begin::New(DeliveryTransaction::new(transaction, attempt(row)?)));
+                    }
+                }
+                Err(error) => {
+                    return match Conflict::of(&error) {
+                        Some(conflict) => Ok(Begin::InProgress { retry_after: self.retry_after(conflict) }),
+                        None => Err(error),
+                    };
+                }
+            }
+            match self.look_up(key, &mut *transaction).await? {
+                Found::Completed(at) => return Ok(Begin::Duplicate { completed_at: Some(at) }),
+                Found::Leased(retry_after) => return Ok(Begin::InProgress { retry_after }),
+                Found::Free => {}
+            }
+        }
+        Ok(Begin::InProgress { retry_after: SOON })
+    }
+
+    async fn look_up<'c, E>(&self, key: &DeliveryKey, executor: E) -> Result<Found, sqlx::Error>
+    where
+        E: Executor<'c, Database = Postgres>,
+    {
+        let look_up = sqlx::query_as::<_, (i64, i64, i64)>(self.statements.look_up.clone())
+            .bind(key.scope().as_str())
+            .bind(key.message_id().as_str());
+        let row = look_up.fetch_optional(executor).await?;
+        Ok(row.map_or(Found::Free, |(state, updated_at, left)| Found::from_columns(state, updated_at, left)))
+    }
+
+    /// Returns the limit as Postgres reads it, where 0 would be none.
+    fn patience(&self) -> String {
+        let limit = millis(self.lock_timeout).clamp(1, i64::from(i32::MAX));
+        format!("{limit}ms")
+    }
+
+    fn retry_after(&self, conflict: Conflict) -> Duration {
+        match conflict {
+            // They may need as long again.
+            Conflict::Locked => self.lock_timeout.max(SOON),
+            Conflict::Raced => SOON,
+        }
+    }
+}
+
+impl DeliveryStore for PostgresStore {
+    type Error = sqlx::Error;
+
+    async fn claim(&self, key: &DeliveryKey, lease: Duration) -> Result<Claim, sqlx::Error> {
+        for _ in 0..TRIES {
+            let owner = Owner::random();
+            let claim = sqlx::query(self.statements.claim.clone())
+                .bind(key.scope().as_str())
+                .bind(key.message_id().as_str())
+                .bind(owner.to_string())
+                .bind(millis(lease))
+                .bind(self.patience());
+            // All that comes back: an error can follow the row, when the statement is committed.
+            match claim.fetch_all(&self.pool).await {
+                Ok(rows) => {
+                    if let Some(row) = rows.first() {
+                        return Ok(Claim::Claimed(Lease::new(key.clone(), owner, attempt(row)?)));
+                    }
+                }
+                Err(error) => match Conflict::of(&error) {
+                    Some(Conflict::Locked) => {
+                        return Ok(Claim::InProgress { retry_after: self.retry_after(Conflict::Locked) });
+                    }
+                    Some(Conflict::Raced) => continue,
+                    None => return Err(error),
+                },
+            }
+            match self.look_up(key, &self.pool).await? {
+                Found::Completed(at) => return Ok(Claim::Duplicate { completed_at: Some(at) }),
+                Found::Leased(retry_after) => return Ok(Claim::InProgress { retry_after }),
+                Found::Free => {}
+            }
+        }
+        Ok(Claim::InProgress { retry_after: SOON })
+    }
+
+    async fn renew(&self, lease: &Lease, by: Duration) -> Result<Held, sqlx::Error> {
+        let renew = sqlx::query(self.statements.renew.clone())
+            .bind(lease.key().scope().as_str())
+            .bind(lease.key().message_id().as_str())
+            .bind(lease.owner().to_string())
+            .bind(millis(by))
+            .bind(self.patience());
+        Ok(held(renew.execute(&self.pool).await?.rows_affected()))
+    }
+
+    async fn complete(&self, lease: &Lease) -> Result<Held, sqlx::Error> {
+        let complete = sqlx::query(self.statements.complete.clone())
+            .bind(lease.key().scope().as_str())
+            .bind(lease.key().message_id().as_str())
+            .bind(lease.owner().to_string())
+            .bind(self.patience());
+        Ok(held(complete.execute(&self.pool).await?.rows_affected()))
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Held, sqlx::Error> {
+        let release = sqlx::query(self.statements.release.clone())
+            .bind(lease.key().scope().as_str())
+            .bind(lease.key().message_id().as_str())
+            .bind(lease.owner().to_string())
+            .bind(self.patience());
+        Ok(held(release.execute(&self.pool).await?.rows_affected()))
+    }
+
+    async fn forget(&self, key: &DeliveryKey) -> Result<bool, sqlx::Error> {
+        let forget = sqlx::query(self.statements.forget.clone())
+            .bind(key.scope().as_str())
+            .bind(key.message_id().as_str())
+            .bind(self.patience());
+        Ok(forget.execute(&self.pool).await?.rows_affected() > 0)
+    }
+
+    async fn purge(&self, older_than: Duration, limit: u32) -> Result<u64, sqlx::Error> {
+        let purge =
+            sqlx::query(self.statements.purge.clone()).bind(millis(older_than)).bind(i64::from(limit));
+        Ok(purge.execute(&self.pool).await?.rows_affected())
+    }
+}
+
+/// A second delivery waits in the database for the end of the first one's transaction, as long as
+/// [`lock_timeout`](PostgresStore::lock_timeout) says.
+impl TransactionalStore for PostgresStore {
+    type Error = sqlx::Error;
+    type Transaction = DeliveryTransaction<Postgres>;
+
+    async fn begin(&self, key: &DeliveryKey) -> Result<Begin<Self::Transaction>, sqlx::Error> {
+        let (this, key) = (self.clone(), key.clone());
+        // In a task: where sqlx is dropped while it waits for the answer to BEGIN, it gives a connection back to its pool
+        // that is inside a transaction and does not know it. What others then write by it would never be committed.
+        let beginning = tokio::spawn(async move { this.begin_uncut(&key).await });
+        beginning.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is being shut down.
+            Err(_) => Err(sqlx::Error::WorkerCrashed),
+        })
+    }
+
+    async fn commit(&self, transaction: Self::Transaction) -> Result<(), sqlx::Error> {
+        transaction.commit().await
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("table", &self.table)
+            .field("lock_timeout", &self.lock_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An error that says that somebody else has the row, and nothing about the database.
+#[derive(Clone, Copy, Debug)]
+enum Conflict {
+    /// A transaction had it for longer than we wait.
+    Locked,
+    /// Two got in each other's way, and this one was sent back.
+    Raced,
+}
+
+impl Conflict {
+    fn of(error: &sqlx::Error) -> Option<Self> {
+        match error.as_database_error()?.code()?.as_ref() {
+            "55P03" => Some(Self::Locked),          // lock_not_available
+            "40001" | "40P01" => Some(Self::Raced), // serialization_failure, deadlock_detected
+            _ => None,
+        }
+    }
+}
+
+fn attempt(row: &PgRow) -> Result<u32, sqlx::Error> {
+    let attempt: i32 = row.try_get(0)?;
+    u32::try_from(attempt).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+fn held(rows: u64) -> Held {
+    if rows > 0 { Held::Yes } else { Held::Lost }
+}

@@ -1,0 +1,149 @@
+//! The name of the table.
+
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+
+/// The name that the SQL of this crate is written with.
+const DEFAULT: &str = "clerk_webhook_delivery";
+
+/// What stands behind the table's name in that of its index.
+const INDEX_SUFFIX: &str = "_age";
+
+/// The longest identifier of Postgres, which cuts longer ones.
+const LONGEST_IDENTIFIER: usize = 63;
+
+/// The name of a table, which is safe to stand in a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TableName {
+    schema: Option<String>,
+    table: String,
+}
+
+/// Whose names take a schema in `CREATE INDEX`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SchemaOf {
+    /// The index's, as in SQLite.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "is for SQLite"))]
+    Index,
+    /// The table's, as in Postgres.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "is for Postgres"))]
+    IndexedTable,
+}
+
+impl TableName {
+    /// Puts the name into a statement that is written with the default one.
+    pub(crate) fn put_into(&self, statement: &str, schema_of: SchemaOf) -> String {
+        let qualified = |name: &str, with_schema: bool| match &self.schema {
+            // Quoted, since `order` and `user` are tables too.
+            Some(schema) if with_schema => format!(r#""{schema}"."{name}""#),
+            _ => format!(r#""{name}""#),
+        };
+        let mut parts = statement.split(DEFAULT);
+        let mut named = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            if let Some(rest) = part.strip_prefix(INDEX_SUFFIX) {
+                named += &qualified(&format!("{}{INDEX_SUFFIX}", self.table), schema_of == SchemaOf::Index);
+                named += rest;
+            } else {
+                let indexed = named.ends_with(" ON ");
+                named += &qualified(&self.table, !indexed || schema_of == SchemaOf::IndexedTable);
+                named += part;
+            }
+        }
+        named
+    }
+}
+
+impl Default for TableName {
+    fn default() -> Self {
+        Self { schema: None, table: DEFAULT.to_owned() }
+    }
+}
+
+impl FromStr for TableName {
+    type Err = InvalidTableName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTableName> {
+        let is_identifier = |name: &str, longest: usize| {
+            let begins = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_');
+            let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+            begins && name.len() <= longest && name.bytes().all(allowed)
+        };
+        let (schema, table) = match text.split_once('.') {
+            Some((schema, table)) => (Some(schema), table),
+            None => (None, text),
+        };
+        let valid = schema.is_none_or(|schema| is_identifier(schema, LONGEST_IDENTIFIER))
+            && is_identifier(table, LONGEST_IDENTIFIER - INDEX_SUFFIX.len());
+        if !valid {
+            return Err(InvalidTableName);
+        }
+        Ok(Self { schema: schema.map(str::to_owned), table: table.to_owned() })
+    }
+}
+
+/// The error of a text that is not the name of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InvalidTableName;
+
+impl fmt::Display for InvalidTableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the name of a table consists of lower-case ASCII letters, digits and `_`, at most 59 of them, none of the \
+             digits first; a schema of at most 63 and a dot may stand before it",
+        )
+    }
+}
+
+impl Error for InvalidTableName {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_end_a_statement() {
+        for valid in
+            ["deliveries", "_d1", "hooks.deliveries", &"x".repeat(59), &format!("{0}.d", "s".repeat(63))]
+        {
+            assert!(valid.parse::<TableName>().is_ok(), "{valid}");
+        }
+        let long = ["x".repeat(60), format!("{}.d", "s".repeat(64))];
+        let invalid = [
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a.b.c",
+            "1a",
+            "Deliveries",
+            "a b",
+            "a-b",
+            r#"a""#,
+            "a;",
+            "ä",
+            "a\n",
+            "a\0",
+        ];
+        for invalid in invalid.into_iter().chain(long.iter().map(String::as_str)) {
+            assert_eq!(invalid.parse::<TableName>(), Err(InvalidTableName), "{invalid:?}");
+        }
+    }
+
+    #[test]
+    fn the_name_is_put_into_statements() {
+        let statement = "CREATE INDEX clerk_webhook_delivery_age ON clerk_webhook_delivery (a); \
+                         DELETE FROM clerk_webhook_delivery";
+        let named = |name: &str, schema_of| name.parse::<TableName>().unwrap().put_into(statement, schema_of);
+        assert_eq!(
+            named("s.clerk_webhook_delivery_age", SchemaOf::IndexedTable),
+            r#"CREATE INDEX "clerk_webhook_delivery_age_age" ON "s"."clerk_webhook_delivery_age" (a); DELETE FROM "s"."clerk_webhook_delivery_age""#
+        );
+        assert_eq!(
+            named("s.user", SchemaOf::Index),
+            r#"CREATE INDEX "s"."user_age" ON "user" (a); DELETE FROM "s"."user""#
+        );
+    }
+}

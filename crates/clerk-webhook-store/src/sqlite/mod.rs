@@ -1,0 +1,327 @@
+//! Deliveries in SQLite.
+
+mod statements;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clerk_webhook_core::Timestamp;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{Row as _, Sqlite};
+
+use crate::claim::{Claim, Held, Lease, Owner};
+use crate::key::DeliveryKey;
+use crate::sql::{DeliveryTransaction, Found, InvalidTableName, SOON, TRIES, TableName, millis};
+use crate::store::DeliveryStore;
+use crate::transaction::{Begin, TransactionalStore};
+
+use self::statements::Statements;
+
+/// How long to wait for others, once for a connection of this process and once for the file's lock. Less than the 5 s in
+/// which whoever calls takes a database for unreachable.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Keeps deliveries in a file of SQLite, for any number of processes of one machine.
+///
+/// # What it promises
+///
+/// With [`begin`](TransactionalStore::begin) the mark "handled" lies in the same transaction as what the application writes:
+/// effects in this database happen exactly once. With leases (all other methods) at most one at a time has a delivery, and
+/// a crash lets it run again. Both share one table, so an application can use one here and the other there.
+///
+/// # What to set
+///
+/// [`open`](Self::open) sets all of it. For a pool of the application that [`new`](Self::new) takes:
+///
+/// - `journal_mode` WAL and `synchronous` FULL: with less, a loss of power can undo what was acknowledged. The file lies on
+///   a disk of this machine, not on a network.
+/// - `busy_timeout`: SQLite has one writer at a time. Who waits longer is told that the delivery is in progress, since
+///   SQLite does not say who has the lock. It applies once more to the pool's `acquire_timeout`, which is 30 s.
+/// - For a database in memory, a single connection without an `idle_timeout` and a `max_lifetime`: each has its own.
+///
+/// Times are those of this machine. A clock that is set back makes leases last longer by as much.
+///
+/// # Retention
+///
+/// Rows stay until they are purged. Call [`purge`](DeliveryStore::purge) now and then, with 30 days: the sender retries for
+/// almost three days, and what is removed would run again when somebody replays it. Never go below 7 days.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use clerk_webhook_store::{Begin, DeliveryKey, DeliveryStore as _, Scope, SqliteStore, TransactionalStore as _};
+///
+/// # let file = std::env::temp_dir().join(format!("clerk-webhook-doc-{}.db", std::process::id()));
+/// # let path = file.clone();
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let store = SqliteStore::open(path).await?;
+/// store.migrate().await?;
+/// sqlx::query("CREATE TABLE welcome (message TEXT NOT NULL)").execute(store.pool()).await?;
+///
+/// let key = DeliveryKey::new(Scope::default(), "msg_1".parse()?);
+/// let Begin::New(mut transaction) = store.begin(&key).await? else { panic!("nobody has handled it") };
+/// sqlx::query("INSERT INTO welcome (message) VALUES (?)").bind("msg_1").execute(&mut *transaction).await?;
+/// transaction.commit().await?;
+/// assert!(matches!(store.begin(&key).await?, Begin::Duplicate { completed_at: Some(_) }));
+///
+/// // Now and then:
+/// while store.purge(Duration::from_secs(30 * 24 * 60 * 60), 1_000).await? == 1_000 {}
+/// # store.pool().close().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # std::fs::remove_file(file)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct SqliteStore {
+    pool: SqlitePool,
+    table: TableName,
+    statements: Arc<Statements>,
+}
+
+impl SqliteStore {
+    /// What [`migrate`](Self::migrate) runs, for those who keep migrations of their own.
+    ///
+    /// It is the file `migrations/sqlite/0001_deliveries.sql` of this crate.
+    pub const MIGRATION_SQL: &str = statements::MIGRATION;
+
+    /// Marks a delivery as completed, in an application's own transaction by whatever client it has.
+    ///
+    /// The transaction has begun with `BEGIN IMMEDIATE`. The parameters are scope, message id, 16 bytes that are new each
+    /// time (an [`Owner`]), and the time in milliseconds since the Unix epoch. A row back: the delivery is new, and
+    /// its column says how often it was claimed. No row: [`LOOK_UP_SQL`](Self::LOOK_UP_SQL) says why; roll back.
+    pub const MARK_SQL: &str = statements::MARK;
+
+    /// Looks up a delivery that could not be marked: `state`, `updated_at` and `lease_left`.
+    ///
+    /// The parameters are scope, message id and the time in milliseconds since the Unix epoch. The state is 1: it was
+    /// completed at `updated_at`. It is 0, and `lease_left` is above 0: somebody has it for so many milliseconds.
+    pub const LOOK_UP_SQL: &str = statements::LOOK_UP;
+
+    /// Creates a store on a pool of the application, with the table `clerk_webhook_delivery`.
+    #[must_use]
+    pub fn new(pool: SqlitePool) -> Self {
+        let table = TableName::default();
+        let statements = Arc::new(Statements::of(&table));
+        Self { pool, table, statements }
+    }
+
+    /// Opens a file, and creates it where it is missing, with a pool for one writer.
+    ///
+    /// The pool has one connection, for which tasks of this process queue: that is faster than to compete for the lock of
+    /// the file. So while a transaction is open nobody else gets one; who reads meanwhile does so in the
+    /// transaction, or by a pool of the application, which [`new`](Self::new) takes too.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be opened or created.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, sqlx::Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(PATIENCE);
+        let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+        Ok(Self::new(pool.connect_with(options).await?))
+    }
+
+    /// Sets the table, with or without a schema, which is the name of an attached database.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a name of anything but lower-case ASCII letters, digits and `_`, and one that is too long.
+    pub fn table(mut self, name: &str) -> Result<Self, InvalidTableName> {
+        self.table = name.parse()?;
+        self.statements = Arc::new(Statements::of(&self.table));
+        Ok(self)
+    }
+
+    /// Returns the pool.
+    #[must_use]
+    pub fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// Creates the table where it is missing; any number of processes may do so at once.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written.
+    pub async fn migrate(&self) -> Result<(), sqlx::Error> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::raw_sql(self.statements.migration.clone()).execute(&mut *transaction).await?;
+        transaction.commit().await
+    }
+
+    /// Claims once, and returns nothing where the row has changed between the two statements.
+    async fn try_claim(&self, key: &DeliveryKey, lease: Duration) -> Result<Option<Claim>, sqlx::Error> {
+        // The time is that of the statement, not that before a wait for the connection.
+        let mut connection = self.pool.acquire().await?;
+        let owner = Owner::random();
+        let now = Timestamp::now().as_millis();
+        let claim = sqlx::query(self.statements.claim.clone())
+            .bind(key.scope().as_str())
+            .bind(key.message_id().as_str())
+            .bind(bytes(owner))
+            .bind(now.saturating_add(millis(lease)))
+            .bind(now);
+        // All rows: only when there is no further one, the statement is committed, or fails to be.
+        if let Some(row) = claim.fetch_all(&mut *connection).await?.first() {
+            return Ok(Some(Claim::Claimed(Lease::new(key.clone(), owner, attempt(row)?))));
+        }
+        Ok(match self.look_up(key, &mut connection).await? {
+            Found::Completed(at) => Some(Claim::Duplicate { completed_at: Some(at) }),
+            Found::Leased(retry_after) => Some(Claim::InProgress { retry_after }),
+            Found::Free => None,
+        })
+    }
+
+    async fn look_up(
+        &self,
+        key: &DeliveryKey,
+        connection: &mut SqliteConnection,
+    ) -> Result<Found, sqlx::Error> {
+        let look_up = sqlx::query_as::<_, (i64, i64, i64)>(self.statements.look_up.clone())
+            .bind(key.scope().as_str())
+            .bind(key.message_id().as_str())
+            .bind(Timestamp::now().as_millis());
+        let row = look_up.fetch_optional(connection).await?;
+        Ok(row.map_or(Found::Free, |(state, updated_at, left)| Found::from_columns(state, updated_at, left)))
+    }
+
+    async fn try_begin(&self, key: &DeliveryKey) -> Result<Begin<DeliveryTransaction<Sqlite>>, sqlx::Error> {
+        // Immediate: a transaction that has read cannot wait for the lock to write any more.
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mark = sqlx::query(self.statements.mark.clone())
+            .bind(key.scope().as_str())
+            .bind(key.message_id().as_str())
+            .bind(bytes(Owner::random()))
+            .bind(Timestamp::now().as_millis());
+        if let Some(row) = mark.fetch_all(&mut *transaction).await?.first() {
+            return Ok(Begin::New(DeliveryTransaction::new(transaction, attempt(row)?)));
+        }
+        Ok(match self.look_up(key, &mut transaction).await? {
+            Found::Completed(at) => Begin::Duplicate { completed_at: Some(at) },
+            Found::Leased(retry_after) => Begin::InProgress { retry_after },
+            // The lease has ended in this millisecond: nobody else can write.
+            Found::Free => Begin::InProgress { retry_after: SOON },
+        })
+    }
+}
+
+impl DeliveryStore for SqliteStore {
+    type Error = sqlx::Error;
+
+    async fn claim(&self, key: &DeliveryKey, lease: Duration) -> Result<Claim, sqlx::Error> {
+        for _ in 0..TRIES {
+            match self.try_claim(key, lease).await {
+                Ok(Some(claim)) => return Ok(claim),
+                Ok(None) => {}
+                Err(error) if is_busy(&error) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Claim::InProgress { retry_after: SOON })
+    }
+
+    async fn renew(&self, lease: &Lease, by: Duration) -> Result<Held, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        let renew = sqlx::query(self.statements.renew.clone())
+            .bind(lease.key().scope().as_str())
+            .bind(lease.key().message_id().as_str())
+            .bind(bytes(lease.owner()))
+            .bind(Timestamp::now().as_millis().saturating_add(millis(by)));
+        Ok(held(renew.execute(&mut *connection).await?.rows_affected()))
+    }
+
+    async fn complete(&self, lease: &Lease) -> Result<Held, sqlx::Error> {
+        let complete = sqlx::query(self.statements.complete.clone())
+            .bind(lease.key().scope().as_str())
+            .bind(lease.key().message_id().as_str())
+            .bind(bytes(lease.owner()))
+            .bind(Timestamp::now().as_millis());
+        Ok(held(complete.execute(&self.pool).await?.rows_affected()))
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Held, sqlx::Error> {
+        let release = sqlx::query(self.statements.release.clone())
+            .bind(lease.key().scope().as_str())
+            .bind(lease.key().message_id().as_str())
+            .bind(bytes(lease.owner()))
+            .bind(Timestamp::now().as_millis());
+        Ok(held(release.execute(&self.pool).await?.rows_affected()))
+    }
+
+    async fn forget(&self, key: &DeliveryKey) -> Result<bool, sqlx::Error> {
+        let forget = sqlx::query(self.statements.forget.clone())
+            .bind(key.scope().as_str())
+            .bind(key.message_id().as_str());
+        Ok(forget.execute(&self.pool).await?.rows_affected() > 0)
+    }
+
+    async fn purge(&self, older_than: Duration, limit: u32) -> Result<u64, sqlx::Error> {
+        let now = Timestamp::now().as_millis();
+        let purge = sqlx::query(self.statements.purge.clone())
+            .bind(now.saturating_sub(millis(older_than)))
+            .bind(now)
+            .bind(i64::from(limit));
+        Ok(purge.execute(&self.pool).await?.rows_affected())
+    }
+}
+
+/// While a transaction is open, nobody else writes to the file: a second delivery, of whatever message, waits as long as
+/// the pool and `busy_timeout` say.
+impl TransactionalStore for SqliteStore {
+    type Error = sqlx::Error;
+    type Transaction = DeliveryTransaction<Sqlite>;
+
+    async fn begin(&self, key: &DeliveryKey) -> Result<Begin<Self::Transaction>, sqlx::Error> {
+        match self.try_begin(key).await {
+            Err(error) if is_busy(&error) => Ok(Begin::InProgress { retry_after: SOON }),
+            begin => begin,
+        }
+    }
+
+    async fn commit(&self, transaction: Self::Transaction) -> Result<(), sqlx::Error> {
+        transaction.commit().await
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("table", &self.table).finish_non_exhaustive()
+    }
+}
+
+/// Whether others had the database for longer than we wait. A file is opened at once or not at all, so a pool that has no
+/// connection in time has all of them in use.
+fn is_busy(error: &sqlx::Error) -> bool {
+    /// `SQLITE_BUSY` and `SQLITE_LOCKED`, which stand in the lowest byte of more precise codes.
+    const BUSY: [i32; 2] = [5, 6];
+    let code = |error: &dyn sqlx::error::DatabaseError| error.code()?.parse::<i32>().ok();
+    match error {
+        sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Database(error) => code(&**error).is_some_and(|code| BUSY.contains(&(code & 0xff))),
+        _ => false,
+    }
+}
+
+fn bytes(owner: Owner) -> Vec<u8> {
+    owner.as_u128().to_be_bytes().to_vec()
+}
+
+fn attempt(row: &SqliteRow) -> Result<u32, sqlx::Error> {
+    let attempt: i64 = row.try_get(0)?;
+    u32::try_from(attempt).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+fn held(rows: u64) -> Held {
+    if rows > 0 { Held::Yes } else { Held::Lost }
+}

@@ -1,0 +1,97 @@
+//! The SQL.
+//!
+//! It is written with the default name of the table. Times are milliseconds of this machine's clock.
+
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+
+use crate::sql::{SchemaOf, TableName};
+
+pub(super) const MIGRATION: &str = include_str!("../../migrations/sqlite/0001_deliveries.sql");
+
+/// No row: it is completed, somebody has it, or somebody let go of it meanwhile.
+const CLAIM: &str = "\
+INSERT INTO clerk_webhook_delivery AS delivery
+    (scope, message_id, state, owner, attempt, lease_until, first_seen_at, updated_at)
+VALUES (?1, ?2, 0, ?3, 1, ?4, ?5, ?5)
+ON CONFLICT (scope, message_id) DO UPDATE
+   SET state = 0, owner = excluded.owner, attempt = delivery.attempt + 1,
+       lease_until = excluded.lease_until, updated_at = excluded.updated_at
+ WHERE delivery.state = 2 OR (delivery.state = 0 AND delivery.lease_until <= ?5)
+RETURNING attempt";
+
+/// As the claim, but completed at once.
+pub(super) const MARK: &str = "\
+INSERT INTO clerk_webhook_delivery AS delivery
+    (scope, message_id, state, owner, attempt, lease_until, first_seen_at, updated_at)
+VALUES (?1, ?2, 1, ?3, 1, ?4, ?4, ?4)
+ON CONFLICT (scope, message_id) DO UPDATE
+   SET state = 1, owner = excluded.owner, attempt = delivery.attempt + 1,
+       lease_until = excluded.lease_until, updated_at = excluded.updated_at
+ WHERE delivery.state = 2 OR (delivery.state = 0 AND delivery.lease_until <= ?4)
+RETURNING attempt";
+
+pub(super) const LOOK_UP: &str = "\
+SELECT state, updated_at, lease_until - ?3 AS lease_left
+  FROM clerk_webhook_delivery
+ WHERE scope = ?1 AND message_id = ?2";
+
+const RENEW: &str = "\
+UPDATE clerk_webhook_delivery SET lease_until = ?4
+ WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state = 0";
+
+/// Twice is as good as once, with the time of the first.
+const COMPLETE: &str = "\
+UPDATE clerk_webhook_delivery
+   SET state = 1, updated_at = CASE state WHEN 1 THEN updated_at ELSE ?4 END
+ WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state IN (0, 1)";
+
+const RELEASE: &str = "\
+UPDATE clerk_webhook_delivery
+   SET state = 2, lease_until = ?4, updated_at = ?4
+ WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state = 0";
+
+const FORGET: &str = "DELETE FROM clerk_webhook_delivery WHERE scope = ?1 AND message_id = ?2";
+
+const PURGE: &str = "\
+DELETE FROM clerk_webhook_delivery
+ WHERE (scope, message_id) IN (
+       SELECT scope, message_id FROM clerk_webhook_delivery
+        WHERE updated_at <= ?1 AND (state <> 0 OR lease_until <= ?2)
+        ORDER BY updated_at
+        LIMIT ?3)";
+
+/// All statements, for one table.
+#[derive(Debug)]
+pub(super) struct Statements {
+    pub(super) migration: SqlStr,
+    pub(super) claim: SqlStr,
+    pub(super) mark: SqlStr,
+    pub(super) look_up: SqlStr,
+    pub(super) renew: SqlStr,
+    pub(super) complete: SqlStr,
+    pub(super) release: SqlStr,
+    pub(super) forget: SqlStr,
+    pub(super) purge: SqlStr,
+}
+
+impl Statements {
+    pub(super) fn of(table: &TableName) -> Self {
+        let named = |statement: &str| {
+            let named: Arc<str> = table.put_into(statement, SchemaOf::Index).into();
+            AssertSqlSafe(named).into_sql_str()
+        };
+        Self {
+            migration: named(MIGRATION),
+            claim: named(CLAIM),
+            mark: named(MARK),
+            look_up: named(LOOK_UP),
+            renew: named(RENEW),
+            complete: named(COMPLETE),
+            release: named(RELEASE),
+            forget: named(FORGET),
+            purge: named(PURGE),
+        }
+    }
+}
