@@ -1,12 +1,15 @@
 //! The table of answers.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use clerk_webhook_core::event::EventErrorKind;
 use clerk_webhook_core::{
-    Answer, Event, Outcome, ReceiveError, ReceiveErrorKind, Timestamp, Verifier, VerifyErrorKind,
+    Answer, Event, Failure, Handled, Outcome, ReceiveError, ReceiveErrorKind, Timestamp, Verifier,
+    VerifyErrorKind,
 };
 use clerk_webhook_tests::{SECRET, message_id, secret};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// One error of each kind, made by what makes it in earnest.
 fn errors() -> Vec<(ReceiveErrorKind, ReceiveError)> {
@@ -93,44 +96,132 @@ fn whoever_is_not_verified_learns_nothing() {
     assert_eq!(bodies.len(), 1, "{bodies:?}");
 }
 
+/// Every outcome: status, whether there is a `Retry-After`, and how the sender is steered.
+const TABLE: [(Outcome, &str, u16, Option<u32>, Option<&str>); 20] = [
+    (Outcome::Processed, "processed", 200, None, None),
+    (Outcome::Queued, "queued", 200, None, None),
+    (Outcome::Ignored, "ignored", 200, None, None),
+    (Outcome::Duplicate, "duplicate", 200, None, None),
+    (Outcome::InProgress, "in_progress", 409, Some(10), None),
+    (Outcome::Failed, "failed", 500, None, None),
+    (Outcome::HandlerTimeout, "handler_timeout", 503, None, None),
+    (Outcome::Rejected, "rejected", 422, None, Some("abort-message")),
+    (Outcome::Disabled, "disabled", 422, None, Some("disable")),
+    (Outcome::StoreUnavailable, "store_unavailable", 503, Some(10), None),
+    (Outcome::LeaseLost, "lease_lost", 409, Some(10), None),
+    (Outcome::MissingHeader, "missing_header", 400, None, None),
+    (Outcome::Malformed, "malformed", 400, None, None),
+    (Outcome::ExpiredTimestamp, "expired_timestamp", 400, None, None),
+    (Outcome::InvalidSignature, "invalid_signature", 400, None, None),
+    (Outcome::NotAnEvent, "not_an_event", 400, None, None),
+    (Outcome::BodyTooLarge, "body_too_large", 413, None, None),
+    (Outcome::BodyTimeout, "body_timeout", 408, None, None),
+    (Outcome::BodyFailed, "body_failed", 400, None, None),
+    (Outcome::Misconfigured, "misconfigured", 500, None, None),
+];
+
 #[test]
-fn answers_become_responses() {
-    for (_, error) in errors() {
-        let answer = Answer::from(&error);
+fn every_outcome_has_its_row() {
+    let rows: Vec<_> = Outcome::ALL
+        .iter()
+        .map(|outcome| {
+            let answer = Answer::from(*outcome);
+            assert_eq!((answer.outcome(), outcome.to_string()), (*outcome, outcome.as_str().to_owned()));
+            (*outcome, outcome.as_str(), answer.status(), answer.retry_after(), answer.delivery_control())
+        })
+        .collect();
+    assert_eq!(rows, TABLE);
+    assert_eq!(format!("{:<10}|", Outcome::Malformed), "malformed |");
+}
+
+#[test]
+fn an_answer_is_2xx_exactly_where_the_delivery_is_acknowledged() {
+    for outcome in Outcome::ALL {
+        let status = Answer::from(*outcome).status();
+        assert_eq!((200..300).contains(&status), outcome.is_acknowledged(), "{outcome}: {status}");
+    }
+}
+
+#[test]
+fn every_outcome_becomes_the_response_that_its_row_says() {
+    for (outcome, word, status, retry_after, control) in TABLE {
+        let answer = Answer::from(outcome);
         let response = http::Response::<Bytes>::from(answer);
-        assert_eq!(response.status().as_u16(), answer.status());
-        assert_eq!(response.headers()["content-type"], answer.content_type());
-        assert!(!response.headers().contains_key("webhook-delivery"));
-        assert_eq!(response.extensions().get::<Outcome>(), Some(&answer.outcome()));
+        assert_eq!(response.status(), status, "{word}");
+        assert_eq!(response.extensions().get(), Some(&outcome));
+        let mut headers = vec![("content-type", answer.content_type().to_owned())];
+        headers.extend(retry_after.map(|seconds| ("retry-after", seconds.to_string())));
+        headers.extend(control.map(|control| ("webhook-delivery", control.to_owned())));
+        let sent = response.headers().iter();
+        let sent: Vec<_> =
+            sent.map(|(name, value)| (name.as_str(), value.to_str().unwrap().to_owned())).collect();
+        assert_eq!(sent, headers, "{word}");
+        assert_eq!(response.body(), answer.body());
+
         let body: Value = serde_json::from_slice(response.body()).unwrap();
-        match answer.outcome() {
-            Outcome::NotAnEvent => {
-                assert_eq!(answer.content_type(), "application/json");
-                assert_eq!(body["outcome"], "not_an_event");
-            }
-            _ => {
-                assert_eq!(answer.content_type(), "application/problem+json");
-                assert_eq!(body["status"], answer.status());
-            }
+        if outcome.is_of_event() || outcome == Outcome::NotAnEvent {
+            assert_eq!((answer.content_type(), body), ("application/json", json!({ "outcome": word })));
+        } else {
+            assert_eq!(answer.content_type(), "application/problem+json");
+            assert_eq!(body["status"], status);
         }
     }
 }
 
 #[test]
-fn an_outcome_has_one_word_for_logs_and_tools() {
-    let words = [
-        "missing_header",
-        "malformed",
-        "expired_timestamp",
-        "invalid_signature",
-        "not_an_event",
-        "body_too_large",
-        "body_timeout",
-        "body_failed",
-        "misconfigured",
+fn what_is_refused_steers_nobody() {
+    let refusals = Outcome::ALL.iter().filter(|outcome| !outcome.is_of_event());
+    for outcome in refusals {
+        // Not even where somebody asks for it.
+        let answer = Answer::from(*outcome).with_retry_after(Duration::from_secs(60));
+        assert_eq!((answer.retry_after(), answer.delivery_control()), (None, None), "{outcome}");
+    }
+    assert_eq!(Outcome::ALL.iter().filter(|outcome| !outcome.is_of_event()).count(), 9);
+}
+
+#[test]
+fn a_delay_is_kept_where_it_may_change_something_and_rounded_up() {
+    let may_delay = [
+        Outcome::InProgress,
+        Outcome::Failed,
+        Outcome::HandlerTimeout,
+        Outcome::StoreUnavailable,
+        Outcome::LeaseLost,
     ];
-    assert_eq!(Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>(), words);
-    assert_eq!(format!("{:<10}|", Outcome::Malformed), "malformed |");
+    for outcome in Outcome::ALL {
+        let answer = Answer::from(*outcome).with_retry_after(Duration::from_millis(1001));
+        assert_eq!(answer.retry_after(), may_delay.contains(outcome).then_some(2), "{outcome}");
+        assert_eq!((answer.outcome(), answer.body()), (*outcome, Answer::from(*outcome).body()));
+    }
+    let seconds = |delay| Answer::from(Outcome::InProgress).with_retry_after(delay).retry_after().unwrap();
+    for (delay, expected) in [
+        (Duration::ZERO, 1),
+        (Duration::from_nanos(1), 1),
+        (Duration::from_secs(1), 1),
+        (Duration::from_nanos(1_000_000_001), 2),
+        (Duration::from_secs(60), 60),
+        (Duration::from_millis(59_001), 60),
+        (Duration::from_secs(u64::from(u32::MAX)), u32::MAX),
+        (Duration::from_secs(u64::from(u32::MAX) + 1), u32::MAX),
+        (Duration::MAX, u32::MAX),
+    ] {
+        assert_eq!(seconds(delay), expected, "{delay:?}");
+    }
+}
+
+#[test]
+fn what_handlers_return_has_its_answer() {
+    for (handled, outcome) in [
+        (Handled::Processed, Outcome::Processed),
+        (Handled::Queued, Outcome::Queued),
+        (Handled::Ignored, Outcome::Ignored),
+    ] {
+        assert_eq!(Answer::from(handled), Answer::from(outcome));
+        assert_eq!(Answer::from(&Ok(handled)), Answer::from(outcome));
+    }
+    let failure = Failure::retry_after(Duration::from_millis(1500), "x");
+    assert_eq!(Answer::from(&failure).retry_after(), Some(2));
+    assert_eq!(Answer::from(&Err(failure)).retry_after(), Some(2));
 }
 
 #[test]

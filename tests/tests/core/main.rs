@@ -3,6 +3,7 @@
 mod answers;
 mod errors;
 mod events;
+mod handlers;
 mod log;
 mod payloads;
 mod properties;
