@@ -1,5 +1,7 @@
 //! The tables of the README say what the code does. Its snippets are compiled as documentation tests.
 
+use std::time::Duration;
+
 use clerk_webhook_core::{Answer, EventType, Outcome};
 use clerk_webhook_tests::folder;
 
@@ -32,8 +34,36 @@ fn the_table_of_answers_is_that_of_the_code() {
     let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| `")).collect();
     assert_eq!(rows.len(), Outcome::ALL.len());
     for (row, outcome) in rows.iter().zip(Outcome::ALL) {
-        let start = format!("| `{outcome}` | {} | ", Answer::from(*outcome).status());
-        assert!(row.starts_with(&start), "{row} must start with {start}");
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let ["", name, status, headers, meaning, next, ""] = cells[..] else {
+            panic!("not five cells: {row}")
+        };
+        let answer = Answer::from(*outcome);
+        assert_eq!((name, status), (format!("`{outcome}`").as_str(), answer.status().to_string().as_str()));
+        assert_eq!(headers, headers_of(answer), "{row}");
+        assert!(!meaning.is_empty(), "{row}");
+        assert_eq!(next, next_of(answer), "{row}");
+    }
+}
+
+fn headers_of(answer: Answer) -> String {
+    let can_be_delayed = answer.with_retry_after(Duration::from_secs(1)).retry_after().is_some();
+    match (answer.retry_after(), answer.delivery_control()) {
+        (Some(_), None) => "`Retry-After`".to_owned(),
+        (None, Some(control)) => format!("`{}: {control}`", Answer::DELIVERY_CONTROL),
+        (None, None) if answer.outcome() == Outcome::Failed && can_be_delayed => {
+            "`Retry-After` where the handler says so".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+fn next_of(answer: Answer) -> &'static str {
+    match (answer.outcome().is_acknowledged(), answer.delivery_control()) {
+        (true, _) => "nothing more",
+        (false, None) => "sends it again",
+        (false, Some("disable")) => "disables the endpoint",
+        (false, Some(_)) => "gives the message up",
     }
 }
 
