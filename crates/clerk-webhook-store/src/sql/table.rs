@@ -24,10 +24,8 @@ pub(crate) struct TableName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SchemaOf {
     /// The index's, as in SQLite.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "is for SQLite"))]
     Index,
     /// The table's, as in Postgres.
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "is for Postgres"))]
     IndexedTable,
 }
 
