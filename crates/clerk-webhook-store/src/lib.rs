@@ -68,6 +68,8 @@ mod key;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 mod retention;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
@@ -78,6 +80,8 @@ mod supervise;
 mod tasks;
 mod transaction;
 
+#[cfg(feature = "redis")]
+pub use self::redis::{InvalidRedisSetting, RedisStore};
 pub use claim::{Claim, Held, Lease, Owner};
 pub use deduplicator::{Deduplicator, deduplicate};
 pub use dynamic::{DynDeliveryStore, StoreError};

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clerk_webhook_store::conformance::{Clones, Harness, Suite};
-use clerk_webhook_store::{DynDeliveryStore, MemoryStore};
+use clerk_webhook_store::{DynDeliveryStore, MemoryStore, RedisStore};
+use clerk_webhook_tests::servers;
+
+use crate::redis::Server;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn memory() {
@@ -34,4 +37,36 @@ async fn twice_on_one_store() {
         suite.attempts_rise().await;
     }
     assert!(harness.unreachable().await.is_none() && !harness.expires_by_itself());
+}
+
+struct Redis {
+    url: String,
+    unreachable: Option<RedisStore>,
+}
+
+impl Harness for Redis {
+    type Store = RedisStore;
+
+    async fn client(&self) -> RedisStore {
+        RedisStore::connect(&self.url).await.unwrap()
+    }
+
+    async fn unreachable(&self) -> Option<RedisStore> {
+        self.unreachable.clone()
+    }
+
+    fn expires_by_itself(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn redis() {
+    let Some(url) = servers::redis("conformance::redis") else { return };
+    let mut unreachable = None;
+    if let Some(mut server) = Server::start("conformance::redis", &[]).await {
+        unreachable = Some(RedisStore::connect(&server.url()).await.unwrap());
+        server.kill();
+    }
+    Suite::new(&Redis { url, unreachable }).run().await;
 }

@@ -1,0 +1,18 @@
+local owner, lease, retention = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local entry = read()
+local attempt = 1
+if entry then
+    if entry.state == 'c' then
+        return { 1, entry.time }
+    end
+    if entry.state == 'p' and entry.owner == owner then
+        -- Asked again, because the answer did not arrive.
+        return { 0, entry.attempt }
+    end
+    if entry.state == 'p' and entry.time > now then
+        return { 2, entry.time - now }
+    end
+    attempt = entry.attempt + 1
+end
+write('p', owner, attempt, now + lease, retention)
+return { 0, attempt }

@@ -1,0 +1,292 @@
+//! A store in Redis.
+
+mod script;
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use ::redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
+use ::redis::{Client, FromRedisValue, RedisError, RedisResult};
+use clerk_webhook_core::Timestamp;
+
+use self::script::{CLAIM, END, RENEW, Script};
+use crate::claim::{Claim, Held, Lease, Owner};
+use crate::key::DeliveryKey;
+use crate::store::DeliveryStore;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+const DEFAULT_PREFIX: &str = "clerk-webhook";
+
+const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * DAY.as_secs());
+
+/// Svix attempts a delivery for up to three days, and a person who sends one again does so within days.
+const SHORTEST_RETENTION: Duration = Duration::from_secs(7 * DAY.as_secs());
+
+/// As good as endless, and nothing that Redis or Lua would round.
+const LONGEST: Duration = Duration::from_secs(36_500 * DAY.as_secs());
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A store in Redis or Valkey, from Redis 6 on, alone or as a cluster.
+///
+/// A delivery is one key, `clerk-webhook:` and the scope, `:` and the message id, which ends by itself 30 days after it
+/// was completed, released or abandoned; it takes about 200 bytes. Every step is a script that touches this key alone,
+/// and takes one round trip. Time is the server's. Clones share a connection.
+///
+/// # What the server has to be like
+///
+/// - `maxmemory-policy noeviction`: a server that evicts keys when its memory is full forgets deliveries, and those are
+///   handled again. With `noeviction` it refuses claims instead, which is an error and is answered so.
+/// - `appendonly yes`: without it, a restart forgets what came after the last snapshot; with `appendfsync everysec`, what
+///   came in the last second or so.
+/// - A replica that takes over does not know what had not been copied yet.
+///
+/// What is forgotten is handled once more when it comes again: this store promises "at least once, and one at a time". The
+/// transactions of a database promise more.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore, Held, RedisStore, Scope};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = RedisStore::connect("redis://127.0.0.1/").await?.prefix("shop:webhooks")?;
+/// let key = DeliveryKey::new(Scope::default(), "msg_1".parse()?); // shop:webhooks:clerk:msg_1
+/// let minute = Duration::from_secs(60);
+///
+/// let Claim::Claimed(lease) = store.claim(&key, minute).await? else { panic!("it is the first") };
+/// assert!(matches!(store.claim(&key, minute).await?, Claim::InProgress { .. }));
+/// assert_eq!(store.complete(&lease).await?, Held::Yes);
+/// assert!(matches!(store.claim(&key, minute).await?, Claim::Duplicate { .. }));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RedisStore<C = ConnectionManager> {
+    connection: C,
+    prefix: Cow<'static, str>,
+    retention: Duration,
+    timeout: Duration,
+}
+
+impl RedisStore {
+    /// Connects to `redis://[user:password@]host[:port][/database]`, and reconnects whenever the connection is lost.
+    ///
+    /// For `rediss://`, switch on one of the features `tokio-rustls-comp` and `tokio-native-tls-comp` of the crate redis.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what is not such an address, and a server that does not answer within about two seconds.
+    pub async fn connect(url: &str) -> RedisResult<Self> {
+        // The default asks again for up to thirteen seconds; by then the sender has nearly hung up.
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(Duration::from_secs(1)))
+            .set_response_timeout(Some(Duration::from_secs(2)))
+            .set_number_of_retries(1)
+            .set_max_delay(Duration::from_millis(200));
+        Ok(Self::new(ConnectionManager::new_with_config(Client::open(url)?, config).await?))
+    }
+}
+
+impl<C> RedisStore<C> {
+    /// Takes a connection that its clones share: of one server, of a cluster, or of what sentinels point to.
+    pub fn new(connection: C) -> Self {
+        Self {
+            connection,
+            prefix: Cow::Borrowed(DEFAULT_PREFIX),
+            retention: DEFAULT_RETENTION,
+            timeout: DEFAULT_TIMEOUT,
+        }
+    }
+
+    /// Sets what all keys begin with, in place of `clerk-webhook`.
+    ///
+    /// # Errors
+    ///
+    /// Refuses anything but 1 to 64 ASCII letters, digits, `_`, `-`, `.`, `/` and `:`.
+    pub fn prefix(mut self, prefix: impl Into<Cow<'static, str>>) -> Result<Self, InvalidRedisSetting> {
+        self.prefix = prefix.into();
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:".contains(&byte);
+        let valid = (1..=64).contains(&self.prefix.len()) && self.prefix.bytes().all(is_allowed);
+        if valid { Ok(self) } else { Err(InvalidRedisSetting::Prefix) }
+    }
+
+    /// Sets for how long a delivery is remembered after it was completed, released or abandoned, 30 days by default.
+    ///
+    /// # Errors
+    ///
+    /// Refuses less than seven days: Svix attempts a delivery for up to three, and a person may send it again.
+    pub fn retention(mut self, retention: Duration) -> Result<Self, InvalidRedisSetting> {
+        if retention < SHORTEST_RETENTION {
+            return Err(InvalidRedisSetting::Retention);
+        }
+        self.retention = retention;
+        Ok(self)
+    }
+
+    /// Sets how long a question may take altogether, 4 s by default; then it is an error.
+    ///
+    /// It bounds every kind of connection, whatever that does to find a server that answers.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    fn key(&self, key: &DeliveryKey) -> String {
+        format!("{}:{key}", self.prefix)
+    }
+
+    async fn bounded<T>(&self, question: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+        let answer = tokio::time::timeout(self.timeout, question).await;
+        answer.unwrap_or_else(|_| Err(RedisError::from(io::Error::from(io::ErrorKind::TimedOut))))
+    }
+}
+
+impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStore<C> {
+    /// Runs a script, once more where the connection was lost: no harm is done by a step that is made twice.
+    async fn run<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        key: &DeliveryKey,
+        owner: Owner,
+        argument: impl fmt::Display,
+    ) -> RedisResult<T> {
+        let arguments = [owner.to_string(), argument.to_string(), millis(self.retention).to_string()];
+        let (mut connection, key) = (self.connection.clone(), self.key(key));
+        self.bounded(async move {
+            match script.run(&mut connection, &key, &arguments).await {
+                Err(error) if is_connection_lost(&error) => {
+                    script.run(&mut connection, &key, &arguments).await
+                }
+                answer => answer,
+            }
+        })
+        .await
+    }
+}
+
+impl<C> fmt::Debug for RedisStore<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address of a connection can hold a password.
+        f.debug_struct("RedisStore")
+            .field("prefix", &self.prefix)
+            .field("retention", &self.retention)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C: ConnectionLike + Clone + Send + Sync + 'static> DeliveryStore for RedisStore<C> {
+    type Error = RedisError;
+
+    async fn claim(&self, key: &DeliveryKey, lease: Duration) -> RedisResult<Claim> {
+        let owner = Owner::random();
+        let (outcome, number): (u8, u64) = self.run(&CLAIM, key, owner, millis(lease)).await?;
+        Ok(match outcome {
+            0 => {
+                let attempt = u32::try_from(number).unwrap_or(u32::MAX);
+                Claim::Claimed(Lease::new(key.clone(), owner, attempt))
+            }
+            1 => {
+                let millis = i64::try_from(number).unwrap_or(i64::MAX);
+                Claim::Duplicate { completed_at: Some(Timestamp::from_millis(millis)) }
+            }
+            _ => Claim::InProgress { retry_after: Duration::from_millis(number) },
+        })
+    }
+
+    async fn renew(&self, lease: &Lease, by: Duration) -> RedisResult<Held> {
+        self.run(&RENEW, lease.key(), lease.owner(), millis(by)).await.map(held)
+    }
+
+    async fn complete(&self, lease: &Lease) -> RedisResult<Held> {
+        self.run(&END, lease.key(), lease.owner(), 'c').await.map(held)
+    }
+
+    async fn release(&self, lease: &Lease) -> RedisResult<Held> {
+        self.run(&END, lease.key(), lease.owner(), 'r').await.map(held)
+    }
+
+    async fn forget(&self, key: &DeliveryKey) -> RedisResult<bool> {
+        let (mut connection, key) = (self.connection.clone(), self.key(key));
+        self.bounded(async move { ::redis::cmd("DEL").arg(key).query_async(&mut connection).await }).await
+    }
+
+    /// Does nothing and returns 0, since keys end by themselves: see [`retention`](Self::retention).
+    async fn purge(&self, _older_than: Duration, _limit: u32) -> RedisResult<u64> {
+        Ok(0)
+    }
+}
+
+/// The error of a setting that a [`RedisStore`] refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidRedisSetting {
+    /// The prefix is empty, too long, or has other characters than are allowed.
+    Prefix,
+    /// The retention is too short.
+    Retention,
+}
+
+impl fmt::Display for InvalidRedisSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Prefix => {
+                "a prefix of keys consists of 1 to 64 ASCII letters, digits, `_`, `-`, `.`, `/` and `:`"
+            }
+            Self::Retention => "deliveries have to be remembered for at least 7 days",
+        })
+    }
+}
+
+impl Error for InvalidRedisSetting {}
+
+fn held(answer: u8) -> Held {
+    if answer == 1 { Held::Yes } else { Held::Lost }
+}
+
+/// Rounded up, so that no lease is shorter than was asked for.
+fn millis(duration: Duration) -> u128 {
+    duration.min(LONGEST).as_nanos().div_ceil(1_000_000)
+}
+
+fn is_connection_lost(error: &RedisError) -> bool {
+    // After a timeout the server may be busy, and nothing gets better by asking once more.
+    error.is_io_error() && !error.is_timeout()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_looked_at() {
+        let store = RedisStore::new(());
+        for prefix in ["a", "shop:webhooks/v1._-", &"x".repeat(64)] {
+            assert!(store.clone().prefix(prefix.to_owned()).is_ok(), "{prefix:?}");
+        }
+        for prefix in ["", "two words", "{a}", "é", "a\n", "a*", &"x".repeat(65)] {
+            let refused = store.clone().prefix(prefix.to_owned()).unwrap_err();
+            assert_eq!(refused, InvalidRedisSetting::Prefix, "{prefix:?}");
+        }
+        assert!(store.clone().retention(7 * DAY).is_ok());
+        assert_eq!(store.retention(7 * DAY - Duration::from_millis(1)).unwrap_err().to_string(), {
+            "deliveries have to be remembered for at least 7 days"
+        });
+    }
+
+    #[test]
+    fn time_is_rounded_up_and_does_not_overflow() {
+        assert_eq!(millis(Duration::from_nanos(1)), 1);
+        assert_eq!(millis(Duration::from_millis(1500)), 1500);
+        assert_eq!(millis(Duration::MAX), LONGEST.as_millis());
+    }
+}

@@ -1,0 +1,310 @@
+//! What is particular to Redis: keys, time, and servers that are restarted, busy, or several.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore, Held, Lease, Owner, RedisStore, Scope};
+use clerk_webhook_tests::servers;
+use redis::aio::MultiplexedConnection;
+use redis::cluster::ClusterClient;
+
+const LEASE: Duration = Duration::from_secs(60);
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// A server that only one test knows.
+pub(crate) struct Server {
+    port: u16,
+    folder: PathBuf,
+    options: &'static [&'static str],
+    process: Child,
+}
+
+impl Server {
+    /// Starts one, unless there is none on this machine.
+    pub(crate) async fn start(wanted_by: &str, options: &'static [&'static str]) -> Option<Self> {
+        if !servers::has_redis_program(wanted_by) {
+            return None;
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = env::temp_dir().join(format!("clerk-webhook-redis-{}-{port}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let process = spawn(port, &folder, options);
+        let server = Self { port, folder, options, process };
+        server.is_up().await;
+        Some(server)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    async fn restart(&mut self) {
+        self.process = spawn(self.port, &self.folder, self.options);
+        self.is_up().await;
+    }
+
+    async fn is_up(&self) {
+        let start = Instant::now();
+        while connection(&self.url()).await.is_err() {
+            assert!(start.elapsed() < Duration::from_secs(20), "redis-server does not start");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn spawn(port: u16, folder: &Path, options: &[&str]) -> Child {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+        .arg(folder)
+        .args(options)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+async fn connection(url: &str) -> redis::RedisResult<MultiplexedConnection> {
+    redis::Client::open(url)?.get_multiplexed_async_connection().await
+}
+
+async fn ask<T: redis::FromRedisValue>(url: &str, command: &[&str]) -> T {
+    let mut connection = connection(url).await.unwrap();
+    redis::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await.unwrap()
+}
+
+/// A store whose keys no other test knows.
+pub(crate) async fn store(url: &str) -> (RedisStore, String) {
+    let prefix = format!("test:{}", Owner::random());
+    (RedisStore::connect(url).await.unwrap().prefix(prefix.clone()).unwrap(), prefix)
+}
+
+fn key(id: &str) -> DeliveryKey {
+    DeliveryKey::new(Scope::default(), id.parse().unwrap())
+}
+
+async fn claim<S: DeliveryStore>(store: &S, id: &str) -> Lease {
+    match store.claim(&key(id), LEASE).await.unwrap() {
+        Claim::Claimed(lease) => lease,
+        other => panic!("not claimed: {other:?}"),
+    }
+}
+
+async fn is_duplicate<S: DeliveryStore>(store: &S, id: &str) -> bool {
+    matches!(store.claim(&key(id), LEASE).await.unwrap(), Claim::Duplicate { completed_at: Some(_) })
+}
+
+#[tokio::test]
+async fn a_delivery_is_one_readable_key_that_ends() {
+    let Some(url) = servers::redis("a_delivery_is_one_readable_key_that_ends") else { return };
+    let (store, prefix) = store(&url).await;
+    let name = format!("{prefix}:clerk:msg_1");
+    let value = async || ask::<String>(&url, &["GET", &name]).await;
+    let ends_in = async || ask::<i64>(&url, &["PTTL", &name]).await;
+    let is_about = |left: i64, whole: i64| left <= whole && left > whole - 60_000;
+
+    let lease = claim(&store, "msg_1").await;
+    assert!(value().await.starts_with(&format!("p:{}:1:1", lease.owner())), "{}", value().await);
+    assert!(is_about(ends_in().await, 30 * DAY + 60_000), "{}", ends_in().await);
+
+    assert_eq!(store.renew(&lease, LEASE * 10).await.unwrap(), Held::Yes);
+    assert!(is_about(ends_in().await, 30 * DAY + 600_000), "{}", ends_in().await);
+
+    assert_eq!(store.release(&lease).await.unwrap(), Held::Yes);
+    assert!(value().await.starts_with(&format!("r:{}:1:1", lease.owner())), "{}", value().await);
+    assert!(is_about(ends_in().await, 30 * DAY), "{}", ends_in().await);
+
+    let week = store.clone().retention(Duration::from_secs(7 * 24 * 60 * 60)).unwrap();
+    let lease = claim(&week, "msg_1").await;
+    assert_eq!(week.complete(&lease).await.unwrap(), Held::Yes);
+    assert!(value().await.starts_with(&format!("c:{}:2:1", lease.owner())), "{}", value().await);
+    assert!(is_about(ends_in().await, 7 * DAY), "{}", ends_in().await);
+    assert!(ask::<u64>(&url, &["MEMORY", "USAGE", &name]).await < 250);
+
+    assert!(store.forget(&key("msg_1")).await.unwrap());
+    assert!(!ask::<bool>(&url, &["EXISTS", &name]).await);
+    assert_eq!(store.purge(Duration::ZERO, 9).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_absurdly_long_lease_is_still_a_lease() {
+    let Some(url) = servers::redis("an_absurdly_long_lease_is_still_a_lease") else { return };
+    let (store, _) = store(&url).await;
+    let store = store.retention(Duration::MAX).unwrap();
+    let Claim::Claimed(lease) = store.claim(&key("msg_1"), Duration::MAX).await.unwrap() else { panic!() };
+    let claim = store.claim(&key("msg_1"), LEASE).await.unwrap();
+    assert!(matches!(claim, Claim::InProgress { retry_after } if retry_after > LEASE), "{claim:?}");
+    assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+    assert!(store.forget(&key("msg_1")).await.unwrap());
+}
+
+/// The same bytes with other meanings are somebody else's, and stay what they are.
+#[tokio::test]
+async fn a_foreign_value_is_an_error_and_is_not_overwritten() {
+    let Some(url) = servers::redis("a_foreign_value_is_an_error_and_is_not_overwritten") else { return };
+    let (store, prefix) = store(&url).await;
+    for (command, id) in [("SET", "msg_1"), ("LPUSH", "msg_2")] {
+        ask::<redis::Value>(&url, &[command, &format!("{prefix}:clerk:{id}"), "a secret"]).await;
+        let lease = Lease::new(key(id), Owner::random(), 1);
+        let error = store.claim(&key(id), LEASE).await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+        assert!(store.complete(&lease).await.is_err());
+    }
+    assert_eq!(ask::<String>(&url, &["GET", &format!("{prefix}:clerk:msg_1")]).await, "a secret");
+}
+
+#[tokio::test]
+async fn a_server_that_forgot_the_scripts_is_told_again() {
+    let Some(server) = Server::start("a_server_that_forgot_the_scripts_is_told_again", &[]).await else {
+        return;
+    };
+    let (store, _) = store(&server.url()).await;
+    for round in 0..3 {
+        let id = format!("msg_{round}");
+        ask::<()>(&server.url(), &["SCRIPT", "FLUSH"]).await;
+        let lease = claim(&store, &id).await;
+        ask::<()>(&server.url(), &["SCRIPT", "FLUSH"]).await;
+        assert_eq!(store.renew(&lease, LEASE).await.unwrap(), Held::Yes);
+        ask::<()>(&server.url(), &["SCRIPT", "FLUSH"]).await;
+        assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+        assert!(is_duplicate(&store, &id).await);
+    }
+    // In the usual case nothing is sent twice.
+    let before = calls(&server.url()).await;
+    assert_eq!(store.complete(&claim(&store, "msg_9").await).await.unwrap(), Held::Yes);
+    assert_eq!(calls(&server.url()).await, before + 2);
+}
+
+/// Returns how many scripts were called, by hash or by text.
+async fn calls(url: &str) -> u64 {
+    let statistics: String = ask(url, &["INFO", "commandstats"]).await;
+    let calls = statistics.lines().filter(|line| line.starts_with("cmdstat_eval"));
+    calls
+        .map(|line| line.split_once("calls=").unwrap().1.split_once(',').unwrap().0.parse::<u64>().unwrap())
+        .sum()
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_is_an_error_until_it_is_back() {
+    let wanted_by = "a_server_that_is_killed_is_an_error_until_it_is_back";
+    let options = &["--appendonly", "yes", "--appendfsync", "always"];
+    let Some(mut server) = Server::start(wanted_by, options).await else { return };
+    let (store, _) = store(&server.url()).await;
+    let lease = claim(&store, "msg_1").await;
+    assert_eq!(store.complete(&claim(&store, "msg_2").await).await.unwrap(), Held::Yes);
+
+    server.kill();
+    for _ in 0..3 {
+        let answer = tokio::time::timeout(LEASE, store.complete(&lease)).await.expect("it answers");
+        assert!(answer.unwrap_err().is_io_error());
+        let answer =
+            tokio::time::timeout(LEASE, store.claim(&key("msg_3"), LEASE)).await.expect("it answers");
+        assert!(answer.is_err());
+    }
+    assert!(RedisStore::connect(&server.url()).await.is_err());
+
+    server.restart().await;
+    let start = Instant::now();
+    while store.complete(&lease).await.is_err() {
+        assert!(start.elapsed() < Duration::from_secs(20), "the store does not find the server again");
+    }
+    assert!(is_duplicate(&store, "msg_1").await && is_duplicate(&store, "msg_2").await);
+    assert_eq!(claim(&store, "msg_3").await.attempt(), 1);
+}
+
+/// Proxies and servers close connections that were idle.
+#[tokio::test]
+async fn a_connection_that_was_closed_costs_nobody_an_error() {
+    let wanted_by = "a_connection_that_was_closed_costs_nobody_an_error";
+    let Some(server) = Server::start(wanted_by, &[]).await else { return };
+    let (store, _) = store(&server.url()).await;
+    for round in 0..5 {
+        let lease = claim(&store, &format!("msg_{round}")).await;
+        ask::<u64>(&server.url(), &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+        assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+        assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+    }
+}
+
+/// A server that is busy, or whose machine has stopped, answers nothing and closes nothing.
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_an_error_in_time() {
+    let wanted_by = "a_server_that_does_not_answer_is_an_error_in_time";
+    let Some(server) = Server::start(wanted_by, &[]).await else { return };
+    let (store, _) = store(&server.url()).await;
+    let hasty = store.clone().timeout(Duration::from_millis(50));
+    let lease = claim(&store, "msg_1").await;
+    ask::<()>(&server.url(), &["CLIENT", "PAUSE", "30000", "ALL"]).await;
+    for store in [&store, &hasty] {
+        let answer = tokio::time::timeout(LEASE, store.complete(&lease)).await.expect("it answers");
+        assert!(answer.unwrap_err().is_timeout());
+        let answer = tokio::time::timeout(LEASE, store.forget(&key("msg_1"))).await.expect("it answers");
+        assert!(answer.is_err());
+    }
+}
+
+/// With `noeviction`, a server without memory refuses instead of forgetting.
+#[tokio::test]
+async fn a_server_without_memory_is_an_error() {
+    let Some(server) = Server::start("a_server_without_memory_is_an_error", &[]).await else { return };
+    let (store, _) = store(&server.url()).await;
+    let lease = claim(&store, "msg_1").await;
+    ask::<()>(&server.url(), &["CONFIG", "SET", "maxmemory", "1"]).await;
+    assert!(store.claim(&key("msg_2"), LEASE).await.is_err());
+    assert!(store.complete(&lease).await.is_err());
+    ask::<()>(&server.url(), &["CONFIG", "SET", "maxmemory", "0"]).await;
+    assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+}
+
+#[tokio::test]
+async fn a_cluster_is_a_store_too() {
+    let options = &["--cluster-enabled", "yes"];
+    let Some(server) = Server::start("a_cluster_is_a_store_too", options).await else { return };
+    let slots: Vec<_> = (0..16_384).map(|slot| slot.to_string()).collect();
+    let assign: Vec<_> =
+        ["CLUSTER", "ADDSLOTS"].into_iter().chain(slots.iter().map(String::as_str)).collect();
+    ask::<()>(&server.url(), &assign).await;
+    let start = Instant::now();
+    while !ask::<String>(&server.url(), &["CLUSTER", "INFO"]).await.contains("cluster_state:ok") {
+        assert!(start.elapsed() < Duration::from_secs(20), "the cluster is not ready");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let connection = ClusterClient::new([server.url()]).unwrap().get_async_connection().await.unwrap();
+    let store = RedisStore::new(connection);
+    // Braces choose the slot: that of the key, whatever is between them.
+    for id in ["msg_1", "msg_2", "{msg}_3", "{}", "a{b}c{d}"] {
+        let lease = claim(&store, id).await;
+        assert!(matches!(store.claim(&key(id), LEASE).await.unwrap(), Claim::InProgress { .. }));
+        assert_eq!(store.renew(&lease, LEASE).await.unwrap(), Held::Yes);
+        ask::<()>(&server.url(), &["SCRIPT", "FLUSH"]).await;
+        assert_eq!(store.release(&lease).await.unwrap(), Held::Yes);
+        let lease = claim(&store, id).await;
+        assert_eq!((lease.attempt(), store.complete(&lease).await.unwrap()), (2, Held::Yes));
+        assert!(is_duplicate(&store, id).await);
+        assert!(store.forget(&key(id)).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn nothing_says_what_the_address_is() {
+    let Some(url) = servers::redis("nothing_says_what_the_address_is") else { return };
+    let (store, prefix) = store(&url).await;
+    let text = format!("{store:?}");
+    assert!(text.contains(&prefix) && !text.contains("127.0.0.1"), "{text}");
+    let error = RedisStore::connect("http://user:hunter2@127.0.0.1/").await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+}
