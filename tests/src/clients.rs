@@ -1,9 +1,9 @@
 //! Programs of the workspace, called by the official Svix and Standard Webhooks libraries of Node and Python.
 
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
+use crate::process::Receiver;
 use crate::{OTHER_SECRET, SECRET, folder, say_skipped};
 
 const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
@@ -98,28 +98,13 @@ pub fn official_clients(wanted_by: &str) -> Vec<Client> {
 
 /// An example that is running, until it is dropped.
 #[derive(Debug)]
-pub struct Example {
-    process: Child,
-    url: String,
-}
+pub struct Example(Receiver);
 
 impl Example {
     /// Starts a program with [`SECRET`] and waits until it says where it listens.
     #[must_use]
     pub fn start(program: &str) -> Self {
-        let mut process = Command::new(program)
-            .env(VARIABLES[0], SECRET)
-            .env("PORT", "0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the example starts");
-        let output = BufReader::new(process.stdout.take().expect("the output is piped"));
-        let mut lines = output.lines().map_while(Result::ok);
-        let line =
-            lines.find(|line| line.starts_with("listening on ")).expect("the example says where it listens");
-        // What it writes later must not block it.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, url: line.trim_start_matches("listening on ").to_owned() }
+        Self(Receiver::start(&mut Command::new(program)))
     }
 
     /// Lets a client make every kind of delivery.
@@ -128,7 +113,7 @@ impl Example {
     ///
     /// Panics where one is answered wrong.
     pub fn check(&self, client: &Client) {
-        let failures = client.failures(&self.url);
+        let failures = client.failures(self.0.url());
         assert!(failures.is_empty(), "{}", failures.join("\n"));
     }
 
@@ -143,12 +128,5 @@ impl Example {
         assert!(!output.status.success());
         assert!(text.starts_with("CLERK_WEBHOOK_SIGNING_SECRET is not set"), "{text}");
         assert_eq!(text.lines().count(), 1, "{text}");
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

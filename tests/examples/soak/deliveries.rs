@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clerk_webhook_core::{HeaderFamily, MessageId, SigningSecret, Timestamp};
+use clerk_webhook_tests::random::Random;
 use clerk_webhook_tests::{fixture, fixtures, other_secret, secret};
 use serde_json::{Value, json};
 
@@ -44,6 +45,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    fn any(random: &mut Random) -> Self {
+        let mut rest = random.below(MIXTURE.iter().map(|(_, share)| share).sum());
+        for (kind, share) in MIXTURE {
+            if rest < share {
+                return kind;
+            }
+            rest -= share;
+        }
+        Self::Good
+    }
+
     pub fn status(self) -> u16 {
         match self {
             Self::Good => 200,
@@ -95,11 +107,11 @@ impl Deliveries {
     }
 
     pub fn next(&self, random: &mut Random) -> Delivery<'_> {
-        let kind = random.kind();
+        let kind = Kind::any(random);
         let body = match kind {
-            Kind::NotAnEvent => random.one_of(&self.not_events),
+            Kind::NotAnEvent => one_of(&self.not_events, random),
             _ if random.below(LARGE_ONE_IN) == 0 => &self.large_event,
-            _ => random.one_of(&self.events),
+            _ => one_of(&self.events, random),
         };
         self.delivery(kind, body, random)
     }
@@ -110,7 +122,7 @@ impl Deliveries {
     }
 
     fn delivery<'a>(&self, kind: Kind, body: &'a Body, random: &mut Random) -> Delivery<'a> {
-        let id: MessageId = format!("msg_{:027}", random.next()).parse().expect("digits are an id");
+        let id: MessageId = format!("msg_{:027}", random.bits()).parse().expect("digits are an id");
         let skew = [-600, 600][random.index(2)];
         let now = Timestamp::now();
         let signed = match kind {
@@ -164,43 +176,6 @@ fn large_event() -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-/// A xorshift generator: repeatable, and no dependency for what needs no quality.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        // Never zero, where the generator would stay; the constant spreads the bits of small seeds.
-        Self((seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    pub fn below(&mut self, bound: u64) -> u64 {
-        // The upper half: the lowest bits are the poorest.
-        (self.next() >> 32) % bound
-    }
-
-    fn kind(&mut self) -> Kind {
-        let mut rest = self.below(MIXTURE.iter().map(|(_, share)| share).sum());
-        for (kind, share) in MIXTURE {
-            if rest < share {
-                return kind;
-            }
-            rest -= share;
-        }
-        Kind::Good
-    }
-
-    fn index(&mut self, length: usize) -> usize {
-        usize::try_from(self.below(length as u64)).expect("it is below a length")
-    }
-
-    fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[self.index(items.len())]
-    }
+fn one_of<'a, T>(items: &'a [T], random: &mut Random) -> &'a T {
+    &items[random.index(items.len())]
 }

@@ -5,10 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use clerk_webhook_tests::random::Random;
 use tokio::time::timeout;
 
 use crate::connection::{Connection, is_closed};
-use crate::deliveries::{Deliveries, Delivery, Kind, Random};
+use crate::deliveries::{Deliveries, Delivery, Kind};
 
 /// The examples give a body up after 10 s or 14 s; nothing here is slow.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,390 @@
+//! A sender that signs, gives up and tries again as Svix does, only faster.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::fmt;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clerk_webhook_core::{Answer as Webhook, MessageId, Timestamp};
+
+use crate::random::Random;
+use crate::secret;
+
+/// What is to be delivered.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The same for every attempt.
+    pub id: MessageId,
+    /// The event.
+    pub body: Vec<u8>,
+}
+
+/// How a receiver has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The header `Retry-After`, in seconds.
+    pub retry_after: Option<u64>,
+    /// The header `webhook-delivery`.
+    pub control: Option<String>,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// Returns whether the sender takes it for delivered.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Returns the outcome in the body, or the status where there is none.
+    #[must_use]
+    pub fn outcome(&self) -> String {
+        let body = self.body.strip_prefix(r#"{"outcome":""#).and_then(|rest| rest.strip_suffix(r#""}"#));
+        body.map_or_else(|| self.status.to_string(), str::to_owned)
+    }
+}
+
+/// How a sender tries.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// How many attempts are made at the same time.
+    pub connections: usize,
+    /// How long it waits for an answer.
+    pub time_limit: Duration,
+    /// What it waits after each failed attempt; after the last one it gives up.
+    pub schedule: Vec<Duration>,
+}
+
+impl Default for Pace {
+    /// Eight attempts as Svix makes them, within 8 s instead of 28 h, and 2 s for an answer instead of 15 s.
+    fn default() -> Self {
+        let schedule = [80, 160, 320, 640, 1280, 2560, 2560].map(Duration::from_millis).to_vec();
+        Self { connections: 8, time_limit: Duration::from_secs(2), schedule }
+    }
+}
+
+/// A sender of many messages to one endpoint, which one or several receivers serve.
+#[derive(Debug)]
+pub struct Sender {
+    pace: Pace,
+    random: Mutex<Random>,
+    /// Any of them gets an attempt, as behind a load balancer that notices nothing.
+    urls: Vec<Mutex<String>>,
+}
+
+impl Sender {
+    /// Creates a sender to receivers; the seed says which gets what, when, and in what order.
+    #[must_use]
+    pub fn new<'a>(urls: impl IntoIterator<Item = &'a str>, pace: Pace, seed: u64) -> Self {
+        let urls = urls.into_iter().map(|url| Mutex::new(url.to_owned())).collect();
+        Self { pace, random: Mutex::new(Random::new(seed)), urls }
+    }
+
+    /// Says where a receiver is now, after it has been started again.
+    pub fn redirect(&self, receiver: usize, url: &str) {
+        url.clone_into(&mut lock(&self.urls[receiver]));
+    }
+
+    /// Delivers messages in random order, each until it is delivered or given up.
+    #[must_use]
+    pub fn deliver(&self, messages: Vec<Message>) -> Report {
+        let mut order: Vec<usize> = (0..messages.len()).collect();
+        lock(&self.random).shuffle(&mut order);
+        let begin = Instant::now();
+        let waiting = order.into_iter().enumerate();
+        let waiting = waiting.map(|(place, index)| Reverse((begin, place, index))).collect();
+        let deliveries = messages.into_iter().map(Delivery::new).collect::<Vec<_>>();
+        let queue = Queue {
+            state: Mutex::new(State { waiting, undecided: deliveries.len(), deliveries }),
+            changed: Condvar::new(),
+        };
+        thread::scope(|scope| {
+            for _ in 0..self.pace.connections {
+                scope.spawn(|| self.work(&queue));
+            }
+        });
+        let state = queue.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Report { deliveries: state.deliveries }
+    }
+
+    fn work(&self, queue: &Queue) {
+        while let Some((index, message)) = queue.next() {
+            let url = {
+                let receiver = lock(&self.random).index(self.urls.len());
+                lock(&self.urls[receiver]).clone()
+            };
+            let result = attempt(&url, &message, self.pace.time_limit);
+            queue.note(index, result, |number, answer| self.delay(number, answer));
+        }
+    }
+
+    /// Returns how long to wait after a failed attempt, counted from 1, or nothing after the last one.
+    fn delay(&self, number: usize, answer: Option<&Answer>) -> Option<Duration> {
+        let base = *self.pace.schedule.get(number - 1)?;
+        let wanted = answer.and_then(|answer| answer.retry_after).map_or(base, Duration::from_secs);
+        // Up to a fifth more or less, as Svix does.
+        let jitter = 80 + u32::try_from(lock(&self.random).below(41)).unwrap_or_default();
+        Some(wanted.clamp(base, base * 2) * jitter / 100)
+    }
+}
+
+/// What becomes of a message.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// What is delivered.
+    pub message: Message,
+    /// What came of each attempt.
+    pub attempts: Vec<Result<Answer, io::ErrorKind>>,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How a delivery ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It has not.
+    Undecided,
+    /// By an answer of 2xx.
+    Delivered,
+    /// The receiver said that it should not be tried again.
+    Aborted,
+    /// After the last attempt.
+    GivenUp,
+}
+
+impl Delivery {
+    fn new(message: Message) -> Self {
+        Self { message, attempts: Vec::new(), end: End::Undecided }
+    }
+}
+
+/// What became of all messages.
+#[derive(Debug)]
+pub struct Report {
+    /// In the order in which they were given.
+    pub deliveries: Vec<Delivery>,
+}
+
+impl Report {
+    /// Returns how often each outcome was answered; what was not answered is under the error.
+    #[must_use]
+    pub fn outcomes(&self) -> BTreeMap<String, usize> {
+        let mut outcomes = BTreeMap::new();
+        for attempt in self.deliveries.iter().flat_map(|delivery| &delivery.attempts) {
+            let outcome = match attempt {
+                Ok(answer) => answer.outcome(),
+                Err(error) => format!("({error})"),
+            };
+            *outcomes.entry(outcome).or_default() += 1;
+        }
+        outcomes
+    }
+
+    /// Returns the number of all attempts.
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.deliveries.iter().map(|delivery| delivery.attempts.len()).sum()
+    }
+
+    /// Returns what was not delivered.
+    #[must_use]
+    pub fn undelivered(&self) -> Vec<&Delivery> {
+        self.deliveries.iter().filter(|delivery| delivery.end != End::Delivered).collect()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} deliveries, {} attempts:", self.deliveries.len(), self.attempts())?;
+        self.outcomes().iter().try_for_each(|(outcome, count)| write!(f, " {outcome} {count}"))
+    }
+}
+
+/// What is to be tried, by the time when.
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    waiting: BinaryHeap<Reverse<(Instant, usize, usize)>>,
+    undecided: usize,
+    deliveries: Vec<Delivery>,
+}
+
+impl Queue {
+    /// Waits for the next attempt that is due, or returns nothing where there will be none.
+    fn next(&self) -> Option<(usize, Message)> {
+        let mut state = lock(&self.state);
+        loop {
+            if state.undecided == 0 {
+                return None;
+            }
+            let now = Instant::now();
+            state = match state.waiting.peek() {
+                Some(&Reverse((due, _, index))) if due <= now => {
+                    state.waiting.pop();
+                    return Some((index, state.deliveries[index].message.clone()));
+                }
+                Some(&Reverse((due, ..))) => {
+                    let waited = self.changed.wait_timeout(state, due - now);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    fn note(
+        &self,
+        index: usize,
+        result: io::Result<Answer>,
+        delay: impl FnOnce(usize, Option<&Answer>) -> Option<Duration>,
+    ) {
+        let mut state = lock(&self.state);
+        let delivery = &mut state.deliveries[index];
+        let result = result.map_err(|error| error.kind());
+        delivery.attempts.push(result.clone());
+        let answer = result.as_ref().ok();
+        delivery.end = if answer.is_some_and(Answer::is_success) {
+            End::Delivered
+        } else if answer.is_some_and(|answer| answer.control.as_deref() == Some("abort-message")) {
+            End::Aborted
+        } else if let Some(delay) = delay(delivery.attempts.len(), answer) {
+            let due = Instant::now() + delay;
+            state.waiting.push(Reverse((due, 0, index)));
+            self.changed.notify_one();
+            return;
+        } else {
+            End::GivenUp
+        };
+        state.undecided -= 1;
+        if state.undecided == 0 {
+            self.changed.notify_all();
+        }
+    }
+}
+
+/// Makes one attempt to deliver, signed at this moment, and waits so long for the answer.
+///
+/// # Errors
+///
+/// Returns the error of the connection, also where it ends before the answer does.
+///
+/// # Panics
+///
+/// Panics where the URL is not one of an address and a path.
+pub fn attempt(url: &str, message: &Message, time_limit: Duration) -> io::Result<Answer> {
+    let end = Instant::now() + time_limit;
+    let (address, path) = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.find('/').map(|slash| rest.split_at(slash)))
+        .expect("the URL has an address and a path");
+    let address: SocketAddr = address.parse().expect("the URL has an address");
+
+    let mut request = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    for (name, value) in secret().sign(&message.id, Timestamp::now(), &message.body).to_pairs() {
+        request += &format!("{name}: {value}\r\n");
+    }
+    request += &format!("Content-Length: {}\r\n\r\n", message.body.len());
+    let mut stream = TcpStream::connect_timeout(&address, time_limit)?;
+    stream.set_nodelay(true)?;
+    stream.set_write_timeout(Some(time_limit))?;
+    stream.write_all(&[request.as_bytes(), &message.body].concat())?;
+
+    let mut received = Vec::new();
+    loop {
+        if let Some(answer) = parse(&received)? {
+            return Ok(answer);
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        let mut chunk = [0; 4096];
+        match stream.read(&mut chunk) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(length) => received.extend_from_slice(&chunk[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // What a read is called that took too long differs between systems.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Returns the answer, or nothing while it is incomplete.
+fn parse(received: &[u8]) -> io::Result<Option<Answer>> {
+    let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
+    let unintelligible = || io::Error::other("the answer is not HTTP/1.1 with a Content-Length");
+    let head = str::from_utf8(&received[..end]).map_err(|_| unintelligible())?;
+    let (status, fields) = head.split_once("\r\n").ok_or_else(unintelligible)?;
+    let status = status.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+    let value = |wanted: &str| {
+        let mut fields = fields.lines().filter_map(|field| field.split_once(':'));
+        fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
+    };
+    let status = status.ok_or_else(unintelligible)?;
+    let length: usize =
+        value("content-length").and_then(|length| length.parse().ok()).ok_or_else(unintelligible)?;
+    let Some(body) = received[end + 4..].get(..length) else { return Ok(None) };
+    Ok(Some(Answer {
+        status,
+        retry_after: value("retry-after").and_then(|seconds| seconds.parse().ok()),
+        control: value(Webhook::DELIVERY_CONTROL).map(str::to_owned),
+        body: String::from_utf8_lossy(body).into_owned(),
+    }))
+}
+
+/// Nothing here is left half changed by a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sender(schedule: &[u64]) -> Sender {
+        let schedule = schedule.iter().map(|seconds| Duration::from_secs(*seconds)).collect();
+        Sender::new([], Pace { schedule, ..Pace::default() }, 1)
+    }
+
+    fn answer(head: &str) -> Option<Answer> {
+        parse(format!("HTTP/1.1 {head}\r\n\r\n{{\"outcome\":\"failed\"}}").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_wish_counts_between_once_and_twice_the_schedule() {
+        let sender = sender(&[5, 300]);
+        for (retry_after, number, expected) in
+            [(None, 1, 5), (Some(1), 1, 5), (Some(7), 1, 7), (Some(3600), 1, 10), (Some(3600), 2, 600)]
+        {
+            let answer = Answer { status: 500, retry_after, control: None, body: String::new() };
+            let delay = sender.delay(number, Some(&answer)).unwrap().as_millis();
+            let expected = expected * 1000;
+            assert!((expected * 8 / 10..=expected * 12 / 10).contains(&delay), "{retry_after:?} {delay}");
+        }
+        assert_eq!(sender.delay(3, None), None);
+    }
+
+    #[test]
+    fn an_answer_is_read_once_it_is_whole() {
+        assert_eq!(answer("500 Oops\r\ncontent-length: 21"), None);
+        let answer =
+            answer("422 No\r\nContent-Length: 20\r\nRetry-After: 3\r\nwebhook-delivery: abort-message");
+        let answer = answer.unwrap();
+        assert_eq!((answer.status, answer.retry_after), (422, Some(3)));
+        assert_eq!((answer.outcome().as_str(), answer.control.as_deref()), ("failed", Some("abort-message")));
+    }
+}
