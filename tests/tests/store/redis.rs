@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
@@ -10,6 +12,8 @@ use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore, Held, Lease, Owner,
 use clerk_webhook_tests::servers;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 const LEASE: Duration = Duration::from_secs(60);
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -238,6 +242,70 @@ async fn a_connection_that_was_closed_costs_nobody_an_error() {
         assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
         assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
     }
+}
+
+/// The question arrives, the connection breaks, and the answer does not arrive.
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_again() {
+    let Some(url) = servers::redis("a_lost_answer_is_asked_for_again") else { return };
+    let proxy = Proxy::before(url.trim_start_matches("redis://").trim_end_matches('/')).await;
+    let (store, _) = store(&proxy.url).await;
+    // The scripts have to be there, or what is lost is only the answer that they are not.
+    let lease = claim(&store, "msg_0").await;
+    assert_eq!(store.renew(&lease, LEASE).await.unwrap(), Held::Yes);
+    assert_eq!(store.release(&lease).await.unwrap(), Held::Yes);
+
+    proxy.lose_an_answer();
+    let lease = claim(&store, "msg_1").await;
+    proxy.lose_an_answer();
+    assert_eq!(store.renew(&lease, LEASE).await.unwrap(), Held::Yes);
+    proxy.lose_an_answer();
+    assert_eq!(store.release(&lease).await.unwrap(), Held::Yes);
+    let lease = claim(&store, "msg_1").await;
+    assert_eq!(lease.attempt(), 2);
+    proxy.lose_an_answer();
+    assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+    assert!(is_duplicate(&store, "msg_1").await);
+    assert!(!proxy.loses.load(Ordering::SeqCst));
+}
+
+struct Proxy {
+    url: String,
+    loses: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    async fn before(server: &str) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://{}/", listener.local_addr().unwrap());
+        let loses = Arc::new(AtomicBool::new(false));
+        let (server, will_lose) = (server.to_owned(), Arc::clone(&loses));
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect(&server).await.unwrap();
+                tokio::spawn(forward(client, server, Arc::clone(&will_lose)));
+            }
+        });
+        Self { url, loses }
+    }
+
+    /// Closes the connection in place of the next answer.
+    fn lose_an_answer(&self) {
+        self.loses.store(true, Ordering::SeqCst);
+    }
+}
+
+async fn forward(client: TcpStream, server: TcpStream, loses: Arc<AtomicBool>) {
+    let ((mut questions, mut to_client), (mut answers, mut to_server)) =
+        (client.into_split(), server.into_split());
+    let asking = tokio::spawn(async move { tokio::io::copy(&mut questions, &mut to_server).await });
+    let mut answer = [0; 4096];
+    while let Ok(length @ 1..) = answers.read(&mut answer).await {
+        if loses.swap(false, Ordering::SeqCst) || to_client.write_all(&answer[..length]).await.is_err() {
+            break;
+        }
+    }
+    asking.abort();
 }
 
 /// A server that is busy, or whose machine has stopped, answers nothing and closes nothing.

@@ -21,7 +21,7 @@ pub(super) const ROUNDING: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// So much later than its end a lease has to be over, on a machine with other things to do.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A client of the store that takes no error for an answer.
 pub(super) struct Client<S>(Arc<S>);
