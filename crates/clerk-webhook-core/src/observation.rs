@@ -87,17 +87,17 @@ impl Observation {
     }
 
     /// Runs something in the span.
-    pub async fn in_span<F: Future>(&self, future: F) -> F::Output {
+    pub fn in_span<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         #[cfg(feature = "tracing")]
         let future = tracing::Instrument::instrument(future, self.span.clone());
-        future.await
+        future
     }
 
     /// Runs the handler in the span, and measures how long it takes.
-    pub async fn handling<F: Future>(&self, handler: F) -> F::Output {
+    pub fn handling<F: Future>(&self, handler: F) -> impl Future<Output = F::Output> + use<'_, F> {
         #[cfg(feature = "metrics")]
         let handler = self.metrics.timed(handler);
-        self.in_span(handler).await
+        self.in_span(handler)
     }
 
     /// Says how often the message has been handled here, counted from 1.

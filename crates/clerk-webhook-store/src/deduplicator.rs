@@ -185,9 +185,9 @@ impl<S: DeliveryStore> Deduplicator<S> {
         T: Send + 'static,
     {
         let this = self.clone();
-        let run = async move { this.deduplicated(event, handler, judge).await };
+        let running = self.tasks.run(async move { this.deduplicated(event, handler, judge).await });
         // A store that panics is as bad as one that is not there.
-        self.tasks.run(run).await.unwrap_or_else(|| Err(Answer::from(Outcome::StoreUnavailable)))
+        running.await.unwrap_or_else(|| Err(Answer::from(Outcome::StoreUnavailable)))
     }
 
     /// Waits until everything that is being handled is done; what is not done after `limit` is stopped and released.
@@ -215,8 +215,11 @@ impl<S: DeliveryStore> Deduplicator<S> {
             }
             Err(unavailable) => return Err(unavailable.end(observation)),
         };
-        observation.attempt(lease.attempt());
-        let ended = observation.handling(self.run_leased(event, handler, &lease)).await;
+        let attempt = lease.attempt();
+        observation.attempt(attempt);
+        // Boxed, or every step around it would have room for it once more.
+        let handling = Box::pin(async move { handler(event, attempt).await });
+        let ended = observation.handling(self.run_leased(handling, &lease)).await;
         let outcome = match ended {
             Leased::Ended(Ended::Returned(output)) => {
                 let answer = judge(&output, &observation);
@@ -264,18 +267,8 @@ impl<S: DeliveryStore> Deduplicator<S> {
     }
 
     /// Runs the handler and renews the lease meanwhile.
-    async fn run_leased<F, H, T>(&self, event: Event, handler: F, lease: &Lease) -> Leased<T>
-    where
-        F: FnOnce(Event, u32) -> H + Send,
-        H: Future<Output = T> + Send,
-        T: Send,
-    {
-        let attempt = lease.attempt();
-        let handling = supervise(
-            async move { handler(event, attempt).await },
-            self.settings.time_limit,
-            self.tasks.stop(),
-        );
+    async fn run_leased<T>(&self, handling: impl Future<Output = T>, lease: &Lease) -> Leased<T> {
+        let handling = supervise(handling, self.settings.time_limit, self.tasks.stop());
         match first(handling, self.renew_until_lost(lease)).await {
             First::One(ended) => Leased::Ended(ended),
             // The one who has taken it over runs it, so two would.

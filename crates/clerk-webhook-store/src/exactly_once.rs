@@ -140,9 +140,9 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         H: Future<Output = Result<Handled, Failure>> + Send + 'static,
     {
         let this = self.clone();
-        let run = async move { this.once(event, handler).await };
+        let running = self.tasks.run(async move { this.once(event, handler).await });
         // A store that panics is as bad as one that is not there.
-        self.tasks.run(run).await.unwrap_or(Answer::from(Outcome::StoreUnavailable))
+        running.await.unwrap_or(Answer::from(Outcome::StoreUnavailable))
     }
 
     /// Waits until everything that is being handled is done; what is not done after `limit` is stopped and undone.
@@ -169,7 +169,8 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
             Err(unavailable) => return unavailable.end(observation),
         };
         let given = transaction.clone();
-        let handling = async move { handler(event, given).await };
+        // Boxed, or every step around it would have room for it once more.
+        let handling = Box::pin(async move { handler(event, given).await });
         let handling = supervise(handling, self.settings.time_limit, self.tasks.stop());
         let ended = observation.handling(handling).await;
         // Whatever it is from here on, nobody else has the transaction: dropping it undoes it.

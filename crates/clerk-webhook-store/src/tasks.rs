@@ -17,11 +17,12 @@ pub(crate) struct Tasks {
 impl Tasks {
     /// Runs a future in a task of its own, and returns what it returns, or nothing if it panicked. Whoever waits for it may
     /// go: the task goes on.
-    pub(crate) async fn run<T: Send + 'static>(
+    pub(crate) fn run<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
         &self,
-        future: impl Future<Output = T> + Send + 'static,
-    ) -> Option<T> {
-        self.tracker.spawn(future).await.ok()
+        future: F,
+    ) -> impl Future<Output = Option<T>> + use<T, F> {
+        let task = self.tracker.spawn(future);
+        async { task.await.ok() }
     }
 
     pub(crate) fn stop(&self) -> &CancellationToken {

@@ -92,13 +92,14 @@ impl<S: Send + 'static> Handlers<S> {
         async move {
             let handler = registry.by_type.get(cx.event.event_type()).or(registry.otherwise.as_ref());
             let Some(handler) = handler else { return Ok(Handled::Ignored) };
-            match handler(cx) {
-                Ok(handling) => handling.await?,
+            let handling = match handler(cx) {
+                Ok(handling) => handling,
                 Err((data, cx)) => match (*data, &registry.on_undecodable) {
-                    (EventData::Unrecognized(data), Some(handler)) => handler(data, cx).await?,
+                    (EventData::Unrecognized(data), Some(handler)) => handler(data, cx),
                     (data, _) => return Err(undecodable(&data)),
                 },
-            }
+            };
+            handling.await?;
             Ok(Handled::Processed)
         }
     }
