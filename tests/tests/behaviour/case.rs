@@ -1,7 +1,7 @@
 //! What a case is made of: what a client does, what it has to see, and what has to reach the handler.
 
 use bytes::Bytes;
-use clerk_webhook_core::{Outcome, Timestamp};
+use clerk_webhook_core::{Answer, Outcome, Timestamp};
 
 use super::delivery::Delivery;
 use super::http2::Stream;
@@ -37,6 +37,12 @@ pub enum Step {
     Reconnect,
     /// Reads an answer.
     Expect(Seen),
+    /// Waits until a handler has begun that is to hold.
+    AwaitHandler,
+    /// Lets that handler go on.
+    LetHandlerEnd,
+    /// Sends a request on a connection of its own and reads the answer.
+    Aside(Bytes, Seen),
     /// Makes requests over HTTP/2, all at once on a connection of their own, and reads the answers.
     Http2(Vec<(Stream, Seen)>),
 }
@@ -100,6 +106,44 @@ impl Case {
         self.step(Step::Expect(seen))
     }
 
+    /// Sends a delivery that is handled, and expects the answer to an outcome.
+    pub fn answers(self, delivery: &Delivery, outcome: Outcome) -> Self {
+        self.answers_as(delivery.with_length(), outcome)
+    }
+
+    /// Sends a delivery in a certain form that is handled.
+    pub fn answers_as(self, bytes: impl Into<Bytes>, outcome: Outcome) -> Self {
+        self.write(bytes).answered(outcome)
+    }
+
+    /// Sends a delivery that is handled, and expects a certain answer.
+    pub fn answers_with(self, delivery: &Delivery, answer: Answer) -> Self {
+        self.write(delivery.with_length()).sees(Seen::answered(answer))
+    }
+
+    pub fn answered(self, outcome: Outcome) -> Self {
+        self.sees(Seen::answered(outcome.into()))
+    }
+
+    /// Expects that a handler is called, for the first time or another one.
+    pub fn runs(mut self, delivery: &Delivery, attempt: u32) -> Self {
+        self.delivered.push(Delivered { attempt: Some(attempt), ..delivery.delivered() });
+        self
+    }
+
+    pub fn once_it_runs(self) -> Self {
+        self.step(Step::AwaitHandler)
+    }
+
+    pub fn lets_it_end(self) -> Self {
+        self.step(Step::LetHandlerEnd)
+    }
+
+    /// Sends a delivery while the connection waits for an answer.
+    pub fn aside(self, delivery: &Delivery, outcome: Outcome) -> Self {
+        self.step(Step::Aside(delivery.with_length().into(), Seen::answered(outcome.into())))
+    }
+
     pub fn step(mut self, step: Step) -> Self {
         self.clients.last_mut().expect("there is a client").push(step);
         self
@@ -128,7 +172,7 @@ impl Case {
         let mut expected = Vec::new();
         for step in self.clients.iter().flatten() {
             match step {
-                Step::Expect(seen) => expected.push(seen.clone()),
+                Step::Expect(seen) | Step::Aside(_, seen) => expected.push(seen.clone()),
                 Step::Http2(streams) => expected.extend(streams.iter().map(|(_, seen)| seen.clone())),
                 _ => {}
             }

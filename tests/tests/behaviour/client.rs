@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{interval, timeout};
 
 use super::case::Step;
+use super::handling::Gate;
 use super::http2;
 use super::seen::{Reply, Seen};
 
@@ -24,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const DRIPPING: Duration = Duration::from_millis(20);
 
 /// Does the steps and returns what was seen, up to the first answer that does not come.
-pub async fn play(address: SocketAddr, steps: &[Step]) -> Vec<Seen> {
+pub async fn play(address: SocketAddr, gate: &Gate, steps: &[Step]) -> Vec<Seen> {
     let mut seen = Vec::new();
     let mut connection = Connection::open(address).await;
     for step in steps {
@@ -38,6 +39,18 @@ pub async fn play(address: SocketAddr, steps: &[Step]) -> Vec<Seen> {
                 connection = Connection::open(address).await;
             }
             Step::Expect(expected) => seen.extend(connection.see(expected).await),
+            Step::AwaitHandler => {
+                if timeout(PATIENCE, gate.began()).await.is_err() {
+                    seen.push(Seen::Nothing);
+                }
+            }
+            Step::LetHandlerEnd => gate.open(),
+            Step::Aside(request, expected) => {
+                let mut aside = Connection::open(address).await;
+                aside.write(Write::All(request.clone()));
+                seen.extend(aside.see(expected).await);
+                aside.close().await;
+            }
             Step::Http2(streams) => seen.extend(http2::exchange(address, streams, PATIENCE).await),
         }
         if seen.contains(&Seen::Nothing) {

@@ -50,6 +50,18 @@ impl Delivery {
         delivery
     }
 
+    /// Signs it once more, at another time: what Svix sends as another attempt.
+    pub fn attempted_at(&self, timestamp: Timestamp) -> Self {
+        let id = self.message_id().parse().unwrap();
+        let signed = secret().sign(&id, timestamp, &self.body);
+        signed.to_pairs().into_iter().fold(self.clone(), |delivery, (name, value)| delivery.set(name, value))
+    }
+
+    /// Signs it once more, after it was changed.
+    pub fn signed_again(&self) -> Self {
+        self.attempted_at(Timestamp::now())
+    }
+
     pub fn unsigned(body: impl Into<Bytes>) -> Self {
         Self {
             method: "POST",
@@ -122,7 +134,7 @@ impl Delivery {
     pub fn delivered(&self) -> Delivered {
         let event: Value = serde_json::from_slice(&self.body).unwrap();
         let event_type = event["type"].as_str().unwrap_or_default().to_owned();
-        Delivered { id: self.message_id(), event_type, body: self.body.clone() }
+        Delivered { id: self.message_id(), event_type, body: self.body.clone(), attempt: None }
     }
 
     /// Writes the head up to the line that says how the body comes.

@@ -26,6 +26,17 @@ impl Observation {
     /// Says where a handler did not run as often as a client was told 200, or for what is not to be delivered. No
     /// difference between frameworks excuses that.
     fn wrongly_delivered(&self, case: &Case) -> Option<String> {
+        if case.setup.is_handling() {
+            let mut expected = case.delivered.clone();
+            expected.sort();
+            let calls = |delivered: &[Delivered]| {
+                let call = |call: &Delivered| format!("{} attempt {:?}", call.id, call.attempt);
+                delivered.iter().map(call).collect::<Vec<_>>().join(", ")
+            };
+            return (self.delivered != expected).then(|| {
+                format!("the handlers were called with {}, not {}", calls(&self.delivered), calls(&expected))
+            });
+        }
         let accepted = self.seen.iter().filter(|seen| **seen == Seen::Accepted).count();
         if self.delivered.len() != accepted {
             let calls = self.delivered.len();
@@ -34,7 +45,7 @@ impl Observation {
         let mut expected = case.delivered.clone();
         for delivered in &self.delivered {
             let Some(index) = expected.iter().position(|expected| expected == delivered) else {
-                let Delivered { id, event_type, body } = delivered;
+                let Delivered { id, event_type, body, .. } = delivered;
                 return Some(format!(
                     "the handler got {id}, `{event_type}`, {} bytes, which is not to be delivered",
                     body.len()

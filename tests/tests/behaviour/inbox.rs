@@ -11,6 +11,8 @@ pub struct Delivered {
     pub id: String,
     pub event_type: String,
     pub body: Bytes,
+    /// How often the handler has been called with it, where somebody counts.
+    pub attempt: Option<u32>,
 }
 
 /// What the handlers of a server have been called with.
@@ -24,8 +26,17 @@ impl Inbox {
         if body.is_some_and(|body| body != event.raw_body()) {
             event_type.push_str(", and the body is not that of the event");
         }
-        let body = event.raw_body().clone();
-        self.0.lock().unwrap().push(Delivered { id: event.id().to_string(), event_type, body });
+        self.keep(event, event_type, None);
+    }
+
+    /// Takes an event from a handler that knows how often it was called with it.
+    pub fn push_attempt(&self, event: &Event, attempt: Option<u32>) {
+        self.keep(event, event.event_type().to_string(), attempt);
+    }
+
+    fn keep(&self, event: &Event, event_type: String, attempt: Option<u32>) {
+        let (id, body) = (event.id().to_string(), event.raw_body().clone());
+        self.0.lock().unwrap().push(Delivered { id, event_type, body, attempt });
     }
 
     /// Returns what has come since the last time, sorted.

@@ -7,6 +7,8 @@ mod client;
 mod clients;
 mod delivery;
 mod differences;
+mod handling;
+mod hang_up;
 mod http2;
 mod inbox;
 mod seen;
@@ -51,10 +53,10 @@ async fn observe(stack: Stack, setup: Setup, cases: Arc<Vec<Case>>) -> Vec<Obser
         }
         let mut clients = Vec::new();
         for client in 0..cases[index].clients.len() {
-            let (address, cases) = (server.address, Arc::clone(&cases));
-            clients.push(tokio::spawn(
-                async move { client::play(address, &cases[index].clients[client]).await },
-            ));
+            let (address, gate, cases) = (server.address, server.gate().clone(), Arc::clone(&cases));
+            clients.push(tokio::spawn(async move {
+                client::play(address, &gate, &cases[index].clients[client]).await
+            }));
         }
         let mut seen = Vec::new();
         for client in clients {

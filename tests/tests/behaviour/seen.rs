@@ -1,8 +1,11 @@
 //! What a client sees, in the words in which the table and the README speak of it.
 
 use std::fmt;
+use std::time::Duration;
 
 use clerk_webhook_core::{Answer, Outcome};
+
+use super::handling::OUTCOME;
 
 /// An answer as it came over the wire.
 #[derive(Debug)]
@@ -35,6 +38,9 @@ pub enum Seen {
     Accepted,
     /// The answer of this workspace to what it refuses: status, content type and body as [`Answer`] says.
     Refused(Answer),
+    /// The answer of this workspace to what it has verified in a set-up that handles: all that an [`Answer`] says, and the
+    /// outcome where a middleware outside finds it.
+    Answered(Answer),
     /// Another answer, which the server or the framework gave by itself.
     Plain(u16),
     /// The server wants the body.
@@ -61,6 +67,47 @@ impl Seen {
         Self::Refused(first.unwrap_or(answer))
     }
 
+    /// In progress is what a lease of 60 s is taken for, however much of it is left.
+    pub fn answered(answer: Answer) -> Self {
+        Self::Answered(match answer.outcome() {
+            Outcome::InProgress => answer.with_retry_after(Duration::from_secs(60)),
+            _ => answer,
+        })
+    }
+
+    fn of_outcome(reply: &Reply, word: &str) -> Self {
+        let Some(outcome) = Outcome::ALL.iter().find(|outcome| outcome.as_str() == word) else {
+            return Self::Wrong(format!("the outcome `{word}`"));
+        };
+        let retry_after = reply.header("retry-after").map(|value| value.parse::<u32>().unwrap_or(0));
+        let answer = Answer::from(*outcome);
+        let answer = match retry_after {
+            Some(seconds) => answer.with_retry_after(Duration::from_secs(seconds.into())),
+            None => answer,
+        };
+        let usual = [
+            "connection",
+            "content-length",
+            "content-type",
+            "date",
+            "retry-after",
+            "webhook-delivery",
+            OUTCOME,
+        ];
+        if let Some((name, _)) = reply.headers.iter().find(|(name, _)| !usual.contains(&name.as_str())) {
+            return Self::Wrong(format!("{word} with a {name} header"));
+        }
+        let is_as_it_says = (reply.status, reply.header("content-type"), &reply.body[..])
+            == (answer.status(), Some(answer.content_type()), answer.body().as_bytes())
+            && (retry_after, reply.header("webhook-delivery"))
+                == (answer.retry_after(), answer.delivery_control());
+        match (is_as_it_says, outcome, retry_after) {
+            (true, Outcome::InProgress, Some(1..=60)) => Self::answered(answer),
+            (true, Outcome::InProgress, _) | (false, ..) => Self::Wrong(format!("{word}, but {reply:?}")),
+            (true, ..) => Self::Answered(answer),
+        }
+    }
+
     /// Returns whether a server may say this to a client that has broken off.
     pub fn is_giving_up(&self) -> bool {
         match self {
@@ -73,6 +120,9 @@ impl Seen {
 
 impl From<&Reply> for Seen {
     fn from(reply: &Reply) -> Self {
+        if let Some(word) = reply.header(OUTCOME) {
+            return Self::of_outcome(reply, word);
+        }
         // Anybody can provoke an answer, so none may steer the sender.
         if let Some(steering) = ["webhook-delivery", "retry-after"].into_iter().find(|name| reply.has(name)) {
             return Self::Wrong(format!("{} with a {steering} header", reply.status));
@@ -108,6 +158,10 @@ impl fmt::Display for Seen {
                 f.write_str("400 not_an_event")
             }
             Self::Refused(answer) => write!(f, "{}", answer.status()),
+            Self::Answered(answer) => {
+                write!(f, "{} {}", answer.status(), answer.outcome())?;
+                answer.retry_after().map_or(Ok(()), |seconds| write!(f, " for {seconds} s"))
+            }
             Self::Plain(status) => write!(f, "plain {status}"),
             Self::Continue => f.write_str("100"),
             Self::Closed => f.write_str("closed"),

@@ -4,6 +4,7 @@ mod bodies;
 mod broken;
 mod connections;
 mod framing;
+mod handling;
 mod headers;
 mod limits;
 mod routing;
@@ -28,6 +29,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(connections::cases());
     cases.extend(streams::cases());
     cases.extend(routing::cases());
+    cases.extend(handling::cases());
     let names: BTreeSet<_> = cases.iter().map(|case| case.name.as_str()).collect();
     assert_eq!(names.len(), cases.len(), "two cases have the same name");
     cases

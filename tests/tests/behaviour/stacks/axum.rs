@@ -2,15 +2,19 @@
 
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
-use axum::routing::post;
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::{post, post_service};
 use axum::{Extension, Router};
 use bytes::Bytes;
-use clerk_webhook_axum::{ClerkEvent, Event, Verifier};
-use clerk_webhook_tower::VerifyWebhookLayer;
+use clerk_webhook_axum::{ClerkAnswer, ClerkEvent, Event, Verifier};
+use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _, VerifyWebhookLayer};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
+use tower::ServiceBuilder;
 use tower_http::timeout::TimeoutLayer;
 
+use super::super::handling::{Endpoint, Handling, tell_outcome};
 use super::super::inbox::Inbox;
 use super::{PATH, Parts};
 
@@ -43,6 +47,52 @@ pub fn behind_layer(parts: Parts) -> Router {
     let read_timeout = parts.read_timeout;
     let layer = VerifyWebhookLayer::new(parts.verifier.clone()).read_timeout(move || sleep(read_timeout));
     Router::new().route(PATH, post(webhook).layer(layer)).with_state(parts)
+}
+
+/// What a handler of one endpoint needs.
+#[derive(Clone)]
+struct Webhook {
+    verifier: Verifier,
+    handling: Handling,
+    endpoint: Endpoint,
+}
+
+impl FromRef<Webhook> for Verifier {
+    fn from_ref(webhook: &Webhook) -> Self {
+        webhook.verifier.clone()
+    }
+}
+
+pub fn handling_extractor(parts: Parts) -> Router {
+    async fn webhook(State(webhook): State<Webhook>, ClerkEvent(event): ClerkEvent) -> ClerkAnswer {
+        let Handling { handlers, app, .. } = webhook.handling;
+        ClerkAnswer(webhook.endpoint.deduplicator.handle(&handlers, event, app).await)
+    }
+
+    let Parts { verifier, handling, .. } = parts;
+    let routes = handling.endpoints.clone().map(|endpoint| {
+        let path = endpoint.path;
+        let state = Webhook { verifier: verifier.clone(), handling: handling.clone(), endpoint };
+        Router::new().route(path, post(webhook)).with_state(state)
+    });
+    routes.into_iter().fold(Router::new(), Router::merge).layer(map_response(tell))
+}
+
+pub fn handling_behind_layer(parts: Parts) -> Router {
+    let Parts { verifier, handling, .. } = parts;
+    let Handling { handlers, app, endpoints } = handling;
+    let routes = endpoints.into_iter().fold(Router::new(), |routes, endpoint| {
+        let service = ServiceBuilder::new()
+            .layer(VerifyWebhookLayer::new(verifier.clone()))
+            .layer(DeduplicateLayer::from(endpoint.deduplicator))
+            .service(handlers.clone().into_service(app.clone()));
+        routes.route(endpoint.path, post_service(service))
+    });
+    routes.layer(map_response(tell))
+}
+
+async fn tell(response: Response) -> Response {
+    tell_outcome(response)
 }
 
 pub async fn serve(listener: TcpListener, app: Router) {

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::error::Error;
 
 use bytes::Bytes;
-use clerk_webhook_tower::{Event, VerifyWebhookLayer};
+use clerk_webhook_tower::{DeduplicateLayer, Event, HandlersExt as _, VerifyWebhookLayer};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
@@ -14,12 +14,13 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
-use tower::{Layer as _, Service, ServiceExt as _, service_fn};
+use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
 
+use super::super::handling::{Handling, tell_outcome};
 use super::{PATH, Parts};
 
 pub async fn serve(listener: TcpListener, parts: Parts) {
-    let Parts { verifier, read_timeout, inbox } = parts;
+    let Parts { verifier, read_timeout, inbox, .. } = parts;
     let webhook = service_fn(move |request: Request<Full<Bytes>>| {
         let inbox = inbox.clone();
         async move {
@@ -42,6 +43,35 @@ pub async fn serve(listener: TcpListener, parts: Parts) {
         }
     });
     serve_connections(listener, routes).await;
+}
+
+/// Typed handlers behind both layers.
+pub async fn serve_handling(listener: TcpListener, parts: Parts) {
+    let Parts { verifier, handling, .. } = parts;
+    let Handling { handlers, app, endpoints } = handling;
+    let endpoints = endpoints.map(|endpoint| {
+        let service = ServiceBuilder::new()
+            .layer(VerifyWebhookLayer::new(verifier.clone()))
+            .layer(DeduplicateLayer::from(endpoint.deduplicator))
+            .service(handlers.clone().into_service(app.clone()));
+        (endpoint.path, service)
+    });
+    serve_endpoints(listener, endpoints).await;
+}
+
+/// Serves services by their paths, and tells what became of each delivery.
+pub async fn serve_endpoints<S, B>(listener: TcpListener, endpoints: [(&'static str, S); 2])
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let routes = service_fn(move |request: Request<Incoming>| {
+        let endpoint = endpoints.iter().find(|(path, _)| *path == request.uri().path());
+        let (_, service) = endpoint.expect("the cases know the endpoints");
+        service.clone().oneshot(request)
+    });
+    serve_connections(listener, routes.map_response(tell_outcome)).await;
 }
 
 /// Serves HTTP/1.1 and HTTP/2, whichever the client begins with.

@@ -13,11 +13,13 @@ use std::thread;
 use std::time::Duration;
 
 use clerk_webhook_core::{SigningSecret, Timestamp, Verifier};
+use clerk_webhook_store::{Deduplicator, DynDeliveryStore};
 use clerk_webhook_tests::vectors::own_secrets;
 use clerk_webhook_tests::{other_secret, secret};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
+use super::handling::{Gate, Handling};
 use super::inbox::Inbox;
 
 pub const PATH: &str = "/webhooks/clerk";
@@ -79,17 +81,37 @@ pub enum Setup {
     Keyring,
     /// The secrets of all vectors, and a clock that the case sets.
     Vectors,
+    /// Typed handlers, each delivery once.
+    Handling,
+    /// The same, where handlers have little time.
+    Impatient,
+    /// The same, where the store cannot be reached.
+    Unreachable,
 }
 
 impl Setup {
-    pub const ALL: [Self; 6] =
-        [Self::Usual, Self::Small, Self::Hasty, Self::Rotation, Self::Keyring, Self::Vectors];
+    pub const ALL: [Self; 9] = [
+        Self::Usual,
+        Self::Small,
+        Self::Hasty,
+        Self::Rotation,
+        Self::Keyring,
+        Self::Vectors,
+        Self::Handling,
+        Self::Impatient,
+        Self::Unreachable,
+    ];
+
+    /// Returns whether typed handlers answer, and not the stack alone.
+    pub fn is_handling(self) -> bool {
+        matches!(self, Self::Handling | Self::Impatient | Self::Unreachable)
+    }
 
     fn secrets(self) -> Vec<SigningSecret> {
         match self {
-            Self::Usual | Self::Small | Self::Hasty => vec![secret()],
             Self::Rotation => vec![secret(), other_secret()],
             Self::Keyring | Self::Vectors => own_secrets(),
+            _ => vec![secret()],
         }
     }
 
@@ -105,6 +127,7 @@ struct Parts {
     verifier: Verifier,
     read_timeout: Duration,
     inbox: Inbox,
+    handling: Handling,
 }
 
 /// A receiver that listens, until it is dropped.
@@ -112,6 +135,7 @@ pub struct Server {
     pub address: SocketAddr,
     pub inbox: Inbox,
     clock: Arc<AtomicI64>,
+    handling: Handling,
     /// Ends the thread of the server when it is dropped.
     _stop: oneshot::Sender<()>,
 }
@@ -129,15 +153,28 @@ impl Server {
         }
         let verifier = verifier.build().unwrap();
         let inbox = Inbox::default();
-        let parts = Parts { verifier, read_timeout: setup.read_timeout(), inbox: inbox.clone() };
+        let handling = Handling::new(setup, inbox.clone());
+        let (read_timeout, parts_inbox, parts_handling) =
+            (setup.read_timeout(), inbox.clone(), handling.clone());
+        let parts = Parts { verifier, read_timeout, inbox: parts_inbox, handling: parts_handling };
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         // Actix wants a thread of its own, and the others get theirs so that none can hold up the clients.
-        thread::spawn(move || serve(stack, listener, parts, stopped));
-        Self { address, inbox, clock, _stop: stop }
+        thread::spawn(move || serve(stack, setup, listener, parts, stopped));
+        Self { address, inbox, clock, handling, _stop: stop }
+    }
+
+    /// Returns what knows whether a handler runs.
+    pub fn gate(&self) -> &Gate {
+        &self.handling.app.gate
+    }
+
+    /// Returns what recognises the duplicates that come to [`PATH`].
+    pub fn deduplicator(&self) -> &Deduplicator<Arc<dyn DynDeliveryStore>> {
+        &self.handling.endpoints[0].deduplicator
     }
 
     /// Sets the clock of the verifier, where the set-up has one that can be set.
@@ -146,8 +183,15 @@ impl Server {
     }
 }
 
-fn serve(stack: Stack, listener: TcpListener, parts: Parts, stopped: oneshot::Receiver<()>) {
+fn serve(stack: Stack, setup: Setup, listener: TcpListener, parts: Parts, stopped: oneshot::Receiver<()>) {
+    let handles = setup.is_handling();
     match stack {
+        Stack::ActixExtractor if handles => {
+            return actix::serve(listener, actix::handling_extractor(parts), stopped);
+        }
+        Stack::ActixMiddleware if handles => {
+            return actix::serve(listener, actix::handling_middleware(parts), stopped);
+        }
         Stack::ActixExtractor => return actix::serve(listener, actix::extractor(parts), stopped),
         Stack::ActixMiddleware => return actix::serve(listener, actix::middleware(parts), stopped),
         _ => {}
@@ -157,6 +201,15 @@ fn serve(stack: Stack, listener: TcpListener, parts: Parts, stopped: oneshot::Re
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let serving = async {
             match stack {
+                Stack::TowerLayer if handles => hyper::serve_handling(listener, parts).await,
+                Stack::AxumExtractor if handles => {
+                    axum::serve(listener, axum::handling_extractor(parts)).await;
+                }
+                Stack::AxumLayer if handles => {
+                    axum::serve(listener, axum::handling_behind_layer(parts)).await;
+                }
+                Stack::WarpFilter if handles => warp::serve_handling(listener, parts).await,
+                Stack::WarpLayer if handles => warp::serve_handling_behind_layer(listener, parts).await,
                 Stack::TowerLayer => hyper::serve(listener, parts).await,
                 Stack::AxumExtractor => axum::serve(listener, axum::extractor(parts)).await,
                 Stack::AxumLayer => axum::serve(listener, axum::behind_layer(parts)).await,

@@ -3,16 +3,19 @@
 use std::future::ready;
 
 use bytes::Bytes;
-use clerk_webhook_tower::VerifyWebhookLayer;
-use clerk_webhook_warp::{Event, clerk_event, handle_rejection};
+use clerk_webhook_tower::deduplicate::Attempt;
+use clerk_webhook_tower::{DeduplicateLayer, VerifyWebhookLayer};
+use clerk_webhook_warp::{Answer, ClerkAnswer, Event, clerk_event, handle_rejection};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
-use tower::Layer as _;
-use warp::Filter;
+use tower::{Layer as _, ServiceBuilder};
 use warp::http::StatusCode;
+use warp::reply::Response;
+use warp::{Filter, Reply};
 
+use super::super::handling::{Handling, tell_outcome};
 use super::Parts;
-use super::hyper::serve_connections;
+use super::hyper::{serve_connections, serve_endpoints};
 
 pub async fn serve(listener: TcpListener, parts: Parts) {
     let Parts { verifier, inbox, .. } = parts;
@@ -29,7 +32,7 @@ pub async fn serve(listener: TcpListener, parts: Parts) {
 }
 
 pub async fn serve_behind_layer(listener: TcpListener, parts: Parts) {
-    let Parts { verifier, read_timeout, inbox } = parts;
+    let Parts { verifier, read_timeout, inbox, .. } = parts;
     let webhook = move |event: Event, body: Bytes| {
         inbox.push(&event, Some(&body));
         StatusCode::OK
@@ -41,4 +44,48 @@ pub async fn serve_behind_layer(listener: TcpListener, parts: Parts) {
         .map(webhook);
     let layer = VerifyWebhookLayer::new(verifier).read_timeout(move || sleep(read_timeout));
     serve_connections(listener, layer.layer(warp::service(routes))).await;
+}
+
+pub async fn serve_handling(listener: TcpListener, parts: Parts) {
+    let [one, other] = parts.handling.endpoints.clone().map(|endpoint| {
+        let Handling { handlers, app, .. } = parts.handling.clone();
+        let webhook = move |event: Event| {
+            let (deduplicator, handlers, app) =
+                (endpoint.deduplicator.clone(), handlers.clone(), app.clone());
+            async move { ClerkAnswer(deduplicator.handle(&handlers, event, app).await) }
+        };
+        let (_, name) = endpoint.path.rsplit_once('/').unwrap();
+        warp::path("webhooks")
+            .and(warp::path(name))
+            .and(warp::path::end())
+            .and(warp::post())
+            .and(clerk_event(parts.verifier.clone()))
+            .then(webhook)
+    });
+    let routes = one.or(other).unify().recover(handle_rejection).map(told);
+    warp::serve(routes).incoming(listener).run().await;
+}
+
+fn told(reply: impl Reply) -> Response {
+    tell_outcome(reply.into_response())
+}
+
+/// The layers are outside, and what they leave in the request is what a handler takes.
+pub async fn serve_handling_behind_layer(listener: TcpListener, parts: Parts) {
+    let Parts { verifier, handling, .. } = parts;
+    let Handling { handlers, app, endpoints } = handling;
+    let endpoints = endpoints.map(|endpoint| {
+        let (handlers, app) = (handlers.clone(), app.clone());
+        let webhook = move |event: Event, attempt: Attempt| {
+            let handling = handlers.handle_attempt(event, app.clone(), attempt.get());
+            async { ClerkAnswer(Answer::from(&handling.await)) }
+        };
+        let routes = warp::post().and(warp::ext::get()).and(warp::ext::get()).then(webhook);
+        let service = ServiceBuilder::new()
+            .layer(VerifyWebhookLayer::new(verifier.clone()))
+            .layer(DeduplicateLayer::from(endpoint.deduplicator))
+            .service(warp::service(routes));
+        (endpoint.path, service)
+    });
+    serve_endpoints(listener, endpoints).await;
 }

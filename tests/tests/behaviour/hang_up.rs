@@ -1,0 +1,112 @@
+//! Senders that hang up before the answer, and servers that are shut down before it.
+
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use clerk_webhook_core::Outcome;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::case::Case;
+use super::client;
+use super::delivery::Delivery;
+use super::handling::user;
+use super::stacks::{Server, Setup, Stack};
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_runs_to_its_end_when_the_sender_hangs_up() {
+    on_every_stack(async |stack, server| {
+        let delivery = user("be slow");
+        let connection = begin(&server, &delivery).await;
+        drop(connection);
+        let ended = timeout(LONG, server.gate().ended()).await;
+        assert!(ended.is_ok(), "{stack}: the handler was cut off");
+        // Waits until that is written down, too.
+        assert_eq!(server.deduplicator().shutdown(LONG).await, 0, "{stack}");
+        let again = Case::new(Setup::Handling, "again").answers(&delivery, Outcome::Duplicate);
+        plays(stack, &server, &again).await;
+        assert_eq!(attempts(&server), [Some(1)], "{stack}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_waits_for_handlers_that_run() {
+    on_every_stack(async |stack, server| {
+        let delivery = user("hold");
+        let connection = begin(&server, &delivery).await;
+        assert_eq!(server.deduplicator().in_flight(), 1, "{stack}");
+        {
+            let mut shutdown = pin!(server.deduplicator().shutdown(LONG));
+            let waits = std::future::poll_fn(|cx| Poll::Ready(shutdown.as_mut().poll(cx).is_pending()));
+            assert!(waits.await, "{stack}");
+            server.gate().open();
+            assert_eq!(shutdown.await, 0, "{stack}");
+        }
+        assert_eq!(server.deduplicator().in_flight(), 0, "{stack}");
+        let again = Case::new(Setup::Handling, "again").answers(&delivery, Outcome::Duplicate);
+        plays(stack, &server, &again).await;
+        drop(connection);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_stops_handlers_that_take_too_long_and_lets_them_run_another_time() {
+    on_every_stack(async |stack, server| {
+        let delivery = user("hold");
+        let stopped = Case::new(Setup::Handling, "stopped").answers(&delivery, Outcome::Failed);
+        let (gate, address) = (server.gate().clone(), server.address);
+        let steps = stopped.clients.into_iter().next().unwrap();
+        let playing = tokio::spawn(async move { client::play(address, &gate, &steps).await });
+        timeout(LONG, server.gate().began()).await.unwrap();
+        assert_eq!(server.deduplicator().shutdown(Duration::from_millis(1)).await, 1, "{stack}");
+        assert_eq!(words(&playing.await.unwrap()), ["500 failed"], "{stack}");
+        assert_eq!(server.deduplicator().in_flight(), 0, "{stack}");
+
+        // It was released: this is no conflict with a lease, but another run, which is stopped as well.
+        let again = Case::new(Setup::Handling, "again").answers(&delivery, Outcome::Failed);
+        plays(stack, &server, &again).await;
+        assert_eq!(attempts(&server), [Some(1), Some(2)], "{stack}");
+    })
+    .await;
+}
+
+/// Does the same with a server of every stack, all at once.
+async fn on_every_stack<F>(test: impl Fn(Stack, Server) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut stacks = JoinSet::new();
+    for stack in Stack::ALL {
+        stacks.spawn(test(stack, Server::start(stack, Setup::Handling)));
+    }
+    stacks.join_all().await;
+}
+
+/// Sends a delivery and waits until its handler runs.
+async fn begin(server: &Server, delivery: &Delivery) -> TcpStream {
+    let mut connection = TcpStream::connect(server.address).await.unwrap();
+    connection.write_all(&delivery.with_length()).await.unwrap();
+    timeout(LONG, server.gate().began()).await.expect("the handler does not run");
+    connection
+}
+
+async fn plays(stack: Stack, server: &Server, case: &Case) {
+    let seen = client::play(server.address, server.gate(), &case.clients[0]).await;
+    assert_eq!(words(&seen), words(&case.expected()), "{stack}");
+}
+
+fn words(seen: &[super::seen::Seen]) -> Vec<String> {
+    seen.iter().map(ToString::to_string).collect()
+}
+
+fn attempts(server: &Server) -> Vec<Option<u32>> {
+    server.inbox.take().iter().map(|delivered| delivered.attempt).collect()
+}
