@@ -58,6 +58,11 @@ fn show(title: &str, mut group: Group, rounds: u32, allocations: &HashMap<(Strin
                 let actual = time_of(against) / time_of(who);
                 (format!("{who}, faster than {against}: {actual:.2} x, goal >= {ratio}"), actual >= ratio)
             }
+            Goal::AtMostLonger { who, than, nanoseconds } => {
+                let actual = time_of(who) - time_of(than);
+                let text = format!("{who}, longer than {than}: {actual:.0} ns, goal <= {nanoseconds}");
+                (text, actual <= nanoseconds)
+            }
             Goal::NoAllocation { who } => {
                 let actual = allocations_of(who);
                 (format!("{who}, allocations: {actual}, goal 0"), actual == 0)

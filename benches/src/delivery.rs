@@ -8,6 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// A signing secret that signs nothing but benchmarks.
 pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
+/// The message id of every delivery that is not given another one.
+pub const ID: &str = "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa";
+
 /// The body of a real `user.created`, 1.9 KB.
 const USER_CREATED: &[u8] = include_bytes!("../../tests/fixtures/events/user.created.json");
 
@@ -35,7 +38,7 @@ impl Delivery {
     /// Signs a body as if some seconds had passed since.
     #[must_use]
     pub fn signed_ago(body: Bytes, seconds: i64) -> Self {
-        let id = "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa".parse().unwrap();
+        let id = ID.parse().unwrap();
         let signed_at = Timestamp::from_secs(Timestamp::now().as_secs() - seconds);
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("api.example.com"));

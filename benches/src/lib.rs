@@ -5,6 +5,7 @@
 pub mod delivery;
 pub mod hand_written;
 pub mod handlers;
+mod once;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub enum Goal {
     AtMost { who: &'static str, against: &'static str, ratio: f64 },
     /// The time of `against` divided by that of `who`.
     TimesFaster { who: &'static str, against: &'static str, ratio: f64 },
+    /// The time of `who` less that of `than`.
+    AtMostLonger { who: &'static str, than: &'static str, nanoseconds: f64 },
     /// No allocation at all.
     NoAllocation { who: &'static str },
 }
@@ -64,6 +67,9 @@ pub const GROUPS: &[Entry] = &[
     ("many signatures, 2 KB", many_signatures),
     ("many secrets, 2 KB", many_secrets),
     ("whole path, user.created of 1.9 KB", handlers::group),
+    ("once: new deliveries", once::new_deliveries),
+    ("once: duplicates", once::duplicates),
+    ("once: deliveries that nobody handles", once::ignored),
 ];
 
 /// The size of a typical body.
