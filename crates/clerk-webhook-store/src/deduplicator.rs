@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -184,10 +185,10 @@ impl<S: DeliveryStore> Deduplicator<S> {
         J: FnOnce(&T, &Observation) -> Answer + Send + 'static,
         T: Send + 'static,
     {
-        let this = self.clone();
-        let running = self.tasks.run(async move { this.deduplicated(event, handler, judge).await });
+        // Boxed where it begins, before it is handed on: it has room for everything that is done with a delivery.
+        let run = Box::pin(self.clone().deduplicated(event, handler, judge));
         // A store that panics is as bad as one that is not there.
-        running.await.unwrap_or_else(|| Err(Answer::from(Outcome::StoreUnavailable)))
+        self.tasks.run(run).await.unwrap_or_else(|| Err(Answer::from(Outcome::StoreUnavailable)))
     }
 
     /// Waits until everything that is being handled is done; what is not done after `limit` is stopped and released.
@@ -206,7 +207,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
         T: Send,
     {
         let observation = Observation::begin(&event, self.settings.scope.as_str());
-        let lease = match observation.in_span(self.claim(&event)).await {
+        let lease = match observation.in_span(pin!(self.claim(&event))).await {
             Ok(Claim::Claimed(lease)) => lease,
             Ok(Claim::Duplicate { .. }) => return Err(observation.end(Answer::from(Outcome::Duplicate))),
             Ok(Claim::InProgress { retry_after }) => {
@@ -215,15 +216,12 @@ impl<S: DeliveryStore> Deduplicator<S> {
             }
             Err(unavailable) => return Err(unavailable.end(observation)),
         };
-        let attempt = lease.attempt();
-        observation.attempt(attempt);
-        // Boxed, or every step around it would have room for it once more.
-        let handling = Box::pin(async move { handler(event, attempt).await });
-        let ended = observation.handling(self.run_leased(handling, &lease)).await;
+        observation.attempt(lease.attempt());
+        let ended = observation.handling(pin!(self.run_leased(event, handler, &lease))).await;
         let outcome = match ended {
             Leased::Ended(Ended::Returned(output)) => {
                 let answer = judge(&output, &observation);
-                return match observation.in_span(self.settle(&lease, answer)).await {
+                return match observation.in_span(pin!(self.settle(&lease, answer))).await {
                     Ok(answer) => {
                         observation.end(answer);
                         Ok(output)
@@ -244,7 +242,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
         observation.failed(&Failure::retry(why));
         let answer = Answer::from(outcome);
         // Where even that fails, the lease ends by itself.
-        let _ = observation.in_span(self.settle(&lease, answer)).await;
+        let _ = observation.in_span(pin!(self.settle(&lease, answer))).await;
         Err(observation.end(answer))
     }
 
@@ -267,9 +265,16 @@ impl<S: DeliveryStore> Deduplicator<S> {
     }
 
     /// Runs the handler and renews the lease meanwhile.
-    async fn run_leased<T>(&self, handling: impl Future<Output = T>, lease: &Lease) -> Leased<T> {
-        let handling = supervise(handling, self.settings.time_limit, self.tasks.stop());
-        match first(handling, self.renew_until_lost(lease)).await {
+    async fn run_leased<F, H, T>(&self, event: Event, handler: F, lease: &Lease) -> Leased<T>
+    where
+        F: FnOnce(Event, u32) -> H + Send,
+        H: Future<Output = T> + Send,
+        T: Send,
+    {
+        let attempt = lease.attempt();
+        let handling = pin!(async move { handler(event, attempt).await });
+        let supervised = pin!(supervise(handling, self.settings.time_limit, self.tasks.stop()));
+        match first(supervised, pin!(self.renew_until_lost(lease))).await {
             First::One(ended) => Leased::Ended(ended),
             // The one who has taken it over runs it, so two would.
             First::Other(()) => Leased::Lost,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,10 +140,10 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         F: FnOnce(Event, SharedTransaction<S::Transaction>) -> H + Send + 'static,
         H: Future<Output = Result<Handled, Failure>> + Send + 'static,
     {
-        let this = self.clone();
-        let running = self.tasks.run(async move { this.once(event, handler).await });
+        // Boxed where it begins, before it is handed on: it has room for everything that is done with a delivery.
+        let run = Box::pin(self.clone().once(event, handler));
         // A store that panics is as bad as one that is not there.
-        running.await.unwrap_or(Answer::from(Outcome::StoreUnavailable))
+        self.tasks.run(run).await.unwrap_or(Answer::from(Outcome::StoreUnavailable))
     }
 
     /// Waits until everything that is being handled is done; what is not done after `limit` is stopped and undone.
@@ -160,7 +161,7 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
     {
         let observation = Observation::begin(&event, self.settings.scope.as_str());
         let key = DeliveryKey::of(&event, self.settings.scope.clone());
-        let transaction = match observation.in_span(self.ask(self.store.begin(&key))).await {
+        let transaction = match observation.in_span(pin!(self.ask(self.store.begin(&key)))).await {
             Ok(Begin::New(transaction)) => SharedTransaction(Arc::new(Mutex::new(Some(transaction)))),
             Ok(Begin::Duplicate { .. }) => return observation.end(Answer::from(Outcome::Duplicate)),
             Ok(Begin::InProgress { retry_after }) => {
@@ -169,10 +170,12 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
             Err(unavailable) => return unavailable.end(observation),
         };
         let given = transaction.clone();
-        // Boxed, or every step around it would have room for it once more.
-        let handling = Box::pin(async move { handler(event, given).await });
-        let handling = supervise(handling, self.settings.time_limit, self.tasks.stop());
-        let ended = observation.handling(handling).await;
+        let ended = {
+            // It is gone before anybody waits for the transaction, which it may have locked.
+            let handling = pin!(async move { handler(event, given).await });
+            let supervised = pin!(supervise(handling, self.settings.time_limit, self.tasks.stop()));
+            observation.handling(supervised).await
+        };
         // Whatever it is from here on, nobody else has the transaction: dropping it undoes it.
         let transaction = observation.in_span(timeout(self.settings.store_timeout, transaction.take())).await;
         let (outcome, failure) = match ended {
@@ -181,7 +184,7 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
                     observation.failed(&Failure::retry("the transaction is still in use"));
                     return observation.end(Answer::from(Outcome::Failed));
                 };
-                return match observation.in_span(self.ask(self.store.commit(transaction))).await {
+                return match observation.in_span(pin!(self.ask(self.store.commit(transaction)))).await {
                     Ok(()) => observation.end(Answer::from(handled)),
                     Err(unavailable) => unavailable.end(observation),
                 };

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -23,13 +23,17 @@ pub(crate) enum Ended<T> {
 }
 
 /// Runs a handler until it returns, panics, needs more time than it has, or is told to stop.
+///
+/// It is pinned by the caller, as with the others here: an `async fn` has room for an argument twice, so a future that were
+/// handed from one to the next would be copied again and again, and double its size each time.
 pub(crate) async fn supervise<T>(
-    handler: impl Future<Output = T>,
+    handler: Pin<&mut impl Future<Output = T>>,
     time_limit: Duration,
     stop: &CancellationToken,
 ) -> Ended<T> {
-    let cut_off = first(stop.cancelled(), tokio::time::sleep(time_limit));
-    match first(catch_panic(handler), cut_off).await {
+    let (stopped, late) = (pin!(stop.cancelled()), pin!(tokio::time::sleep(time_limit)));
+    let cut_off = pin!(first(stopped, late));
+    match first(pin!(catch_panic(handler)), cut_off).await {
         First::One(returned) => returned.map_or(Ended::Panicked, Ended::Returned),
         First::Other(First::One(())) => Ended::Stopped,
         First::Other(First::Other(())) => Ended::TimedOut,
@@ -42,19 +46,21 @@ pub(crate) enum First<A, B> {
     Other(B),
 }
 
-/// Waits for one of two futures and drops the other one; where both are ready, it is the first.
-pub(crate) async fn first<A: Future, B: Future>(one: A, other: B) -> First<A::Output, B::Output> {
-    let (mut one, mut other) = (pin!(one), pin!(other));
-    poll_fn(|cx| match one.as_mut().poll(cx) {
+/// Waits for one of two futures; where both are ready, it is the first, and the other one is not polled.
+pub(crate) fn first<A: Future, B: Future>(
+    mut one: Pin<&mut A>,
+    mut other: Pin<&mut B>,
+) -> impl Future<Output = First<A::Output, B::Output>> {
+    poll_fn(move |cx| match one.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(First::One(output)),
         Poll::Pending => other.as_mut().poll(cx).map(First::Other),
     })
-    .await
 }
 
-async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
+fn catch_panic<T>(
+    mut future: Pin<&mut impl Future<Output = T>>,
+) -> impl Future<Output = Result<T, Box<dyn Any + Send>>> {
+    poll_fn(move |cx| {
         // After a panic the future is dropped and never polled again, so nobody sees what it has left half done.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
@@ -62,7 +68,6 @@ async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn An
             Err(panic) => Poll::Ready(Err(panic)),
         }
     })
-    .await
 }
 
 #[cfg(test)]
@@ -74,14 +79,14 @@ mod tests {
     #[tokio::test]
     async fn a_handler_ends_one_way_or_another() {
         let stop = CancellationToken::new();
-        let returned = supervise(async { 1 }, Duration::ZERO, &stop).await;
+        let returned = supervise(pin!(async { 1 }), Duration::ZERO, &stop).await;
         assert!(matches!(returned, Ended::Returned(1)));
-        let panicked = supervise(async { panic!("meant to") }, LONG, &stop).await;
+        let panicked = supervise(pin!(async { panic!("meant to") }), LONG, &stop).await;
         assert!(matches!(panicked, Ended::<()>::Panicked));
-        let timed_out = supervise(std::future::pending(), Duration::from_millis(1), &stop).await;
+        let timed_out = supervise(pin!(std::future::pending()), Duration::from_millis(1), &stop).await;
         assert!(matches!(timed_out, Ended::<()>::TimedOut));
         stop.cancel();
-        let stopped = supervise(std::future::pending(), LONG, &stop).await;
+        let stopped = supervise(pin!(std::future::pending()), LONG, &stop).await;
         assert!(matches!(stopped, Ended::<()>::Stopped));
     }
 }
