@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Observation, Outcome};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::claim::{Claim, Held, Lease};
 use crate::key::{DeliveryKey, Scope};
@@ -207,18 +207,20 @@ impl<S: DeliveryStore> Deduplicator<S> {
         T: Send,
     {
         let observation = Observation::begin(&event, self.settings.scope.as_str());
-        let lease = match observation.in_span(pin!(self.claim(&event))).await {
-            Ok(Claim::Claimed(lease)) => lease,
-            Ok(Claim::Duplicate { .. }) => return Err(observation.end(Answer::from(Outcome::Duplicate))),
-            Ok(Claim::InProgress { retry_after }) => {
+        let (lease, ends) = match observation.in_span(pin!(self.claim(&event))).await {
+            Ok((Claim::Claimed(lease), ends)) => (lease, ends),
+            Ok((Claim::Duplicate { .. }, _)) => {
+                return Err(observation.end(Answer::from(Outcome::Duplicate)));
+            }
+            Ok((Claim::InProgress { retry_after }, _)) => {
                 let answer = Answer::from(Outcome::InProgress).with_retry_after(retry_after);
                 return Err(observation.end(answer));
             }
             Err(unavailable) => return Err(unavailable.end(observation)),
         };
         observation.attempt(lease.attempt());
-        let ended = observation.handling(pin!(self.run_leased(event, handler, &lease))).await;
-        let outcome = match ended {
+        let ended = observation.handling(pin!(self.run_leased(event, handler, &lease, ends))).await;
+        let (outcome, why) = match ended {
             Leased::Ended(Ended::Returned(output)) => {
                 let answer = judge(&output, &observation);
                 return match observation.in_span(pin!(self.settle(&lease, answer))).await {
@@ -226,18 +228,20 @@ impl<S: DeliveryStore> Deduplicator<S> {
                         observation.end(answer);
                         Ok(output)
                     }
-                    Err(Unsettled::Lost) => Err(observation.end(Answer::from(Outcome::LeaseLost))),
+                    Err(Unsettled::Lost) => {
+                        observation.failed(&Failure::retry("somebody else took the delivery over"));
+                        Err(observation.end(Answer::from(Outcome::LeaseLost)))
+                    }
                     Err(Unsettled::Unavailable(unavailable)) => Err(unavailable.end(observation)),
                 };
             }
-            Leased::Lost => return Err(observation.end(Answer::from(Outcome::LeaseLost))),
-            Leased::Ended(Ended::TimedOut) => Outcome::HandlerTimeout,
-            Leased::Ended(Ended::Panicked | Ended::Stopped) => Outcome::Failed,
-        };
-        let why = match ended {
-            Leased::Ended(Ended::TimedOut) => "the handler did not end in time",
-            Leased::Ended(Ended::Stopped) => "the application is shut down",
-            _ => "the handler panicked",
+            Leased::Lost => {
+                observation.failed(&Failure::retry("the lease was lost while the handler ran"));
+                return Err(observation.end(Answer::from(Outcome::LeaseLost)));
+            }
+            Leased::Ended(Ended::Panicked) => (Outcome::Failed, "the handler panicked"),
+            Leased::Ended(Ended::TimedOut) => (Outcome::HandlerTimeout, "the handler did not end in time"),
+            Leased::Ended(Ended::Stopped) => (Outcome::Failed, "the application is shut down"),
         };
         observation.failed(&Failure::retry(why));
         let answer = Answer::from(outcome);
@@ -246,12 +250,14 @@ impl<S: DeliveryStore> Deduplicator<S> {
         Err(observation.end(answer))
     }
 
-    /// Claims the event, once or until the wait is over.
-    async fn claim(&self, event: &Event) -> Result<Claim, Unavailable> {
+    /// Claims the event, once or until the wait is over, and says when the lease ends at the earliest.
+    async fn claim(&self, event: &Event) -> Result<(Claim, Instant), Unavailable> {
         let key = DeliveryKey::of(event, self.settings.scope.clone());
         let give_up = Instant::now() + self.settings.wait;
         let mut pause = Duration::from_millis(20);
         loop {
+            // It begins in the store, after this.
+            let ends = Instant::now() + self.settings.lease;
             let claim = self.ask(self.store.claim(&key, self.settings.lease)).await?;
             let left = give_up.saturating_duration_since(Instant::now());
             match claim {
@@ -259,13 +265,13 @@ impl<S: DeliveryStore> Deduplicator<S> {
                     sleep(pause.min(left).min(retry_after.max(Duration::from_millis(1)))).await;
                     pause = (pause * 2).min(Duration::from_millis(500));
                 }
-                claim => return Ok(claim),
+                claim => return Ok((claim, ends)),
             }
         }
     }
 
     /// Runs the handler and renews the lease meanwhile.
-    async fn run_leased<F, H, T>(&self, event: Event, handler: F, lease: &Lease) -> Leased<T>
+    async fn run_leased<F, H, T>(&self, event: Event, handler: F, lease: &Lease, ends: Instant) -> Leased<T>
     where
         F: FnOnce(Event, u32) -> H + Send,
         H: Future<Output = T> + Send,
@@ -274,25 +280,32 @@ impl<S: DeliveryStore> Deduplicator<S> {
         let attempt = lease.attempt();
         let handling = pin!(async move { handler(event, attempt).await });
         let supervised = pin!(supervise(handling, self.settings.time_limit, self.tasks.stop()));
-        match first(supervised, pin!(self.renew_until_lost(lease))).await {
+        match first(supervised, pin!(self.renew_until_lost(lease, ends))).await {
             First::One(ended) => Leased::Ended(ended),
-            // The one who has taken it over runs it, so two would.
+            // Whoever takes it over runs it, so two would.
             First::Other(()) => Leased::Lost,
         }
     }
 
-    /// Renews the lease again and again, and returns when it is lost.
-    async fn renew_until_lost(&self, lease: &Lease) {
+    /// Renews the lease again and again, and returns when it is lost: somebody else has it, or it has ended while the store
+    /// could not be reached, so that somebody else may have it.
+    async fn renew_until_lost(&self, lease: &Lease, mut ends: Instant) {
         let period = self.settings.lease / 3;
-        let mut ticks = interval_at(Instant::now() + period, period);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            // A store that cannot be reached may be there again before the lease ends.
-            if let Ok(Held::Lost) = self.ask(self.store.renew(lease, self.settings.lease)).await {
-                return;
+        let mut next = ends - period * 2;
+        while next < ends {
+            sleep_until(next).await;
+            let renewed_from = Instant::now();
+            match timeout_at(ends, self.ask(self.store.renew(lease, self.settings.lease))).await {
+                Ok(Ok(Held::Yes)) => {
+                    ends = renewed_from + self.settings.lease;
+                    next = renewed_from + period;
+                }
+                Ok(Ok(Held::Lost)) => return,
+                // It may be there again before the lease ends.
+                Ok(Err(Unavailable(_))) | Err(_) => next = Instant::now() + period / 4,
             }
         }
+        sleep_until(ends).await;
     }
 
     /// Completes what is acknowledged and releases what is not.
@@ -325,7 +338,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
 /// How a handler under a lease ended.
 enum Leased<T> {
     Ended(Ended<T>),
-    /// Somebody else has taken the delivery over.
+    /// Somebody else has taken the delivery over, or may have.
     Lost,
 }
 
@@ -394,4 +407,64 @@ where
     H: Future<Output = Result<Handled, Failure>> + Send + 'static,
 {
     Deduplicator::new(store).run(event, handler).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use clerk_webhook_core::Timestamp;
+
+    use super::*;
+    use crate::claim::Owner;
+
+    /// A store that is there for the claim and for some renewals, and then no longer.
+    struct Vanishing {
+        renewals: AtomicUsize,
+    }
+
+    impl DeliveryStore for Vanishing {
+        type Error = io::Error;
+
+        async fn claim(&self, key: &DeliveryKey, _lease: Duration) -> io::Result<Claim> {
+            Ok(Claim::Claimed(Lease::new(key.clone(), Owner::random(), 1)))
+        }
+
+        async fn renew(&self, _lease: &Lease, _by: Duration) -> io::Result<Held> {
+            let left =
+                self.renewals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            left.map(|_| Held::Yes).map_err(|_| io::ErrorKind::ConnectionRefused.into())
+        }
+
+        async fn complete(&self, _lease: &Lease) -> io::Result<Held> {
+            Err(io::ErrorKind::ConnectionRefused.into())
+        }
+
+        async fn release(&self, _lease: &Lease) -> io::Result<Held> {
+            Err(io::ErrorKind::ConnectionRefused.into())
+        }
+
+        async fn forget(&self, _key: &DeliveryKey) -> io::Result<bool> {
+            Ok(false)
+        }
+
+        async fn purge(&self, _older_than: Duration, _limit: u32) -> io::Result<u64> {
+            Ok(0)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_ends_with_a_lease_that_cannot_be_renewed() {
+        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+        let deduplicator = Deduplicator::new(Vanishing { renewals: AtomicUsize::new(2) })
+            .lease(Duration::from_secs(30))
+            .time_limit(Duration::from_secs(600));
+        let began = Instant::now();
+        let answer = deduplicator.run(event, |_, _| pending()).await;
+        assert_eq!(answer.outcome(), Outcome::LeaseLost);
+        // Renewed after 10 and 20 s, and never again: it ended 30 s after the last one.
+        assert_eq!(began.elapsed().as_secs(), 50);
+    }
 }
