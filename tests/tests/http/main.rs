@@ -2,6 +2,7 @@
 
 mod answers;
 mod bodies;
+mod deduplicate;
 mod extractor;
 mod limits;
 mod methods;
