@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clerk_webhook_store::conformance::{Clones, Harness, Suite};
-use clerk_webhook_store::{DynDeliveryStore, MemoryStore, RedisStore};
+use clerk_webhook_store::{DynDeliveryStore, MemoryStore, PostgresStore, RedisStore, SqliteStore};
 use clerk_webhook_tests::servers;
+use sqlx::postgres::PgPoolOptions;
 
+use crate::databases::{Engine, PostgresDatabase, SqliteDatabase};
 use crate::redis::Server;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -69,4 +71,52 @@ async fn redis() {
         server.kill();
     }
     Suite::new(&Redis { url, unreachable }).run().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sqlite() {
+    Suite::new(&SqliteDatabase::create("conformance").await.unwrap()).run().await;
+}
+
+/// As the store opens it, with one connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sqlite_with_one_connection() {
+    let database = SqliteDatabase::empty("conformance_of_one").await;
+    let store = SqliteStore::open(database.file()).await.unwrap();
+    store.migrate().await.unwrap();
+    Suite::new(&Clones(store)).run().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres() {
+    if let Some(database) = PostgresDatabase::create("conformance").await {
+        Suite::new(&database).run().await;
+    }
+}
+
+impl Harness for SqliteDatabase {
+    type Store = SqliteStore;
+
+    async fn client(&self) -> SqliteStore {
+        self.store()
+    }
+
+    async fn unreachable(&self) -> Option<SqliteStore> {
+        let store = self.other_store().await;
+        store.pool().close().await;
+        Some(store)
+    }
+}
+
+impl Harness for PostgresDatabase {
+    type Store = PostgresStore;
+
+    async fn client(&self) -> PostgresStore {
+        self.store()
+    }
+
+    async fn unreachable(&self) -> Option<PostgresStore> {
+        let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100));
+        Some(PostgresStore::new(pool.connect_lazy_with(self.options().host("127.0.0.1").port(1))))
+    }
 }

@@ -1,0 +1,116 @@
+//! Leases and transactions share a table, and keep each other out.
+
+use std::time::Duration;
+
+use clerk_webhook_store::{Begin, Claim, DeliveryStore as _, Held, Lease, TransactionalStore as _};
+
+use crate::databases::{Engine, begin_new, key, on_every_engine};
+
+const LONG: Duration = Duration::from_secs(60);
+
+on_every_engine!(
+    a_transaction_waits_for_the_lease,
+    a_transaction_takes_over_a_lapsed_lease,
+    a_lease_finds_the_transaction_of_another,
+    a_row_of_a_dropped_transaction_is_the_owners_again,
+    many_of_both_kinds_handle_once,
+);
+
+async fn claim(
+    store: &impl clerk_webhook_store::DeliveryStore<Error = sqlx::Error>,
+    lease: Duration,
+) -> Lease {
+    match store.claim(&key("msg_1"), lease).await.unwrap() {
+        Claim::Claimed(lease) => lease,
+        other => panic!("it is free: {other:?}"),
+    }
+}
+
+async fn a_transaction_waits_for_the_lease<E: Engine>(database: E) {
+    let store = database.store();
+    let lease = claim(&store, LONG).await;
+    let Begin::InProgress { retry_after } = store.begin(&key("msg_1")).await.unwrap() else {
+        panic!("it is claimed");
+    };
+    assert!(retry_after <= LONG && retry_after > LONG / 2, "{retry_after:?}");
+
+    assert_eq!(store.release(&lease).await.unwrap(), Held::Yes);
+    let transaction = begin_new(&store, "msg_1").await;
+    assert_eq!(transaction.attempt(), 2);
+    transaction.commit().await.unwrap();
+    assert!(matches!(
+        store.claim(&key("msg_1"), LONG).await.unwrap(),
+        Claim::Duplicate { completed_at: Some(_) }
+    ));
+    for held in [store.renew(&lease, LONG).await, store.complete(&lease).await, store.release(&lease).await] {
+        assert_eq!(held.unwrap(), Held::Lost);
+    }
+}
+
+async fn a_transaction_takes_over_a_lapsed_lease<E: Engine>(database: E) {
+    let store = database.store();
+    let lease = claim(&store, Duration::ZERO).await;
+    let transaction = begin_new(&store, "msg_1").await;
+    assert_eq!(transaction.attempt(), 2);
+    transaction.commit().await.unwrap();
+    assert_eq!(store.complete(&lease).await.unwrap(), Held::Lost);
+    assert!(matches!(store.begin(&key("msg_1")).await.unwrap(), Begin::Duplicate { .. }));
+}
+
+async fn a_lease_finds_the_transaction_of_another<E: Engine>(database: E) {
+    let store = database.other_store().await;
+    let transaction = begin_new(&database.store(), "msg_1").await;
+    assert!(matches!(store.claim(&key("msg_1"), LONG).await.unwrap(), Claim::InProgress { .. }));
+    transaction.commit().await.unwrap();
+    assert!(matches!(store.claim(&key("msg_1"), LONG).await.unwrap(), Claim::Duplicate { .. }));
+    assert!(store.forget(&key("msg_1")).await.unwrap());
+    assert_eq!(claim(&store, LONG).await.attempt(), 1);
+}
+
+async fn a_row_of_a_dropped_transaction_is_the_owners_again<E: Engine>(database: E) {
+    let store = database.store();
+    let lease = claim(&store, Duration::ZERO).await;
+    begin_new(&store, "msg_1").await.rollback().await.unwrap();
+    assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+}
+
+async fn many_of_both_kinds_handle_once<E: Engine>(database: E) {
+    let attempts = (0..40).map(|number| {
+        let store = database.store();
+        tokio::spawn(async move {
+            loop {
+                let in_progress = if number % 2 == 0 {
+                    match store.claim(&key("msg_1"), LONG).await.unwrap() {
+                        Claim::Claimed(lease) if number % 3 == 0 => {
+                            assert_eq!(store.release(&lease).await.unwrap(), Held::Yes);
+                            return false;
+                        }
+                        Claim::Claimed(lease) => {
+                            assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+                            return true;
+                        }
+                        Claim::Duplicate { .. } => return false,
+                        Claim::InProgress { .. } => true,
+                    }
+                } else {
+                    match store.begin(&key("msg_1")).await.unwrap() {
+                        Begin::New(_) if number % 3 == 0 => return false,
+                        Begin::New(transaction) => {
+                            transaction.commit().await.unwrap();
+                            return true;
+                        }
+                        Begin::Duplicate { .. } => return false,
+                        Begin::InProgress { .. } => true,
+                    }
+                };
+                assert!(in_progress);
+                tokio::task::yield_now().await;
+            }
+        })
+    });
+    let mut completed = 0;
+    for attempt in attempts.collect::<Vec<_>>() {
+        completed += u32::from(attempt.await.unwrap());
+    }
+    assert_eq!(completed, 1);
+}

@@ -1,0 +1,141 @@
+//! What is written in the transaction of a delivery is there once, or not at all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use clerk_webhook_core::Timestamp;
+use clerk_webhook_store::{Begin, TransactionalStore as _};
+
+use crate::databases::{Engine, begin_again, begin_new, key, on_every_engine};
+
+on_every_engine!(
+    thirty_deliveries_eight_times_at_once_take_effect_once,
+    a_dropped_transaction_is_undone,
+    an_error_undoes_what_was_written,
+    a_panic_undoes_what_was_written,
+    rolling_back_is_done_when_it_returns,
+    what_was_committed_is_a_duplicate,
+    an_open_transaction_is_in_progress,
+    scopes_are_separate,
+);
+
+async fn thirty_deliveries_eight_times_at_once_take_effect_once<E: Engine>(database: E) {
+    const DELIVERIES: usize = 30;
+    let database = Arc::new(database);
+    let (runs, commits) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let senders = (0..DELIVERIES * 8).map(|sender| {
+        let (database, runs, commits) = (Arc::clone(&database), Arc::clone(&runs), Arc::clone(&commits));
+        tokio::spawn(async move {
+            let (store, id) = (database.store(), format!("msg_{:02}", sender % DELIVERIES));
+            loop {
+                match store.begin(&key(&id)).await.unwrap() {
+                    Begin::New(mut transaction) => {
+                        E::write(&mut transaction, &id).await.unwrap();
+                        // Three of ten runs fail after they have written.
+                        if runs.fetch_add(1, Ordering::Relaxed) * 7 % 10 >= 7 {
+                            continue;
+                        }
+                        transaction.commit().await.unwrap();
+                        commits.fetch_add(1, Ordering::Relaxed);
+                        return;
+                    }
+                    Begin::Duplicate { .. } => return,
+                    // The sender comes again.
+                    Begin::InProgress { .. } => tokio::task::yield_now().await,
+                }
+            }
+        })
+    });
+    for sender in senders.collect::<Vec<_>>() {
+        sender.await.unwrap();
+    }
+    let expected: Vec<_> = (0..DELIVERIES).map(|id| format!("msg_{id:02}")).collect();
+    assert_eq!(database.effects().await, expected);
+    assert_eq!(commits.load(Ordering::Relaxed), 30);
+    assert!(runs.load(Ordering::Relaxed) > 30, "some runs failed");
+}
+
+async fn a_dropped_transaction_is_undone<E: Engine>(database: E) {
+    let store = database.store();
+    let mut transaction = begin_new(&store, "msg_1").await;
+    E::write(&mut transaction, "msg_1").await.unwrap();
+    drop(transaction);
+    let transaction = begin_again(&store, "msg_1").await;
+    assert_eq!(transaction.attempt(), 1, "what was undone does not count");
+    drop(transaction);
+    assert!(database.effects().await.is_empty());
+}
+
+async fn an_error_undoes_what_was_written<E: Engine>(database: E) {
+    async fn handle<E: Engine>(store: &E::Store) -> Result<(), sqlx::Error> {
+        let mut transaction = begin_new(store, "msg_1").await;
+        E::write(&mut transaction, "msg_1").await?;
+        Err(sqlx::Error::RowNotFound)?;
+        transaction.commit().await
+    }
+
+    assert!(handle::<E>(&database.store()).await.is_err());
+    drop(begin_again(&database.store(), "msg_1").await);
+    assert!(database.effects().await.is_empty());
+}
+
+async fn a_panic_undoes_what_was_written<E: Engine>(database: E) {
+    let store = database.store();
+    let handling = tokio::spawn(async move {
+        let mut transaction = begin_new(&store, "msg_1").await;
+        E::write(&mut transaction, "msg_1").await.unwrap();
+        panic!("the handler has a bug");
+    });
+    assert!(handling.await.unwrap_err().is_panic());
+    drop(begin_again(&database.store(), "msg_1").await);
+    assert!(database.effects().await.is_empty());
+}
+
+async fn rolling_back_is_done_when_it_returns<E: Engine>(database: E) {
+    let mut transaction = begin_new(&database.store(), "msg_1").await;
+    E::write(&mut transaction, "msg_1").await.unwrap();
+    transaction.rollback().await.unwrap();
+    drop(begin_new(&database.other_store().await, "msg_1").await);
+    assert!(database.effects().await.is_empty());
+}
+
+async fn what_was_committed_is_a_duplicate<E: Engine>(database: E) {
+    let store = database.store();
+    let before = Timestamp::now();
+    let mut transaction = begin_new(&store, "msg_1").await;
+    E::write(&mut transaction, "msg_1").await.unwrap();
+    store.commit(transaction).await.unwrap();
+    let Begin::Duplicate { completed_at: Some(at) } = store.begin(&key("msg_1")).await.unwrap() else {
+        panic!("it was committed");
+    };
+    // A server keeps more digits than milliseconds, and cuts them.
+    assert!(
+        (before.as_millis() - 1..=Timestamp::now().as_millis()).contains(&at.as_millis()),
+        "{at:?} {before:?}"
+    );
+    assert_eq!(database.effects().await, ["msg_1"]);
+}
+
+async fn an_open_transaction_is_in_progress<E: Engine>(database: E) {
+    let store = database.other_store().await;
+    let transaction = begin_new(&database.store(), "msg_1").await;
+    let Begin::InProgress { retry_after } = store.begin(&key("msg_1")).await.unwrap() else {
+        panic!("another has it");
+    };
+    assert!((Duration::from_secs(1)..Duration::from_secs(10)).contains(&retry_after), "{retry_after:?}");
+    drop(transaction);
+    begin_again(&store, "msg_1").await.commit().await.unwrap();
+}
+
+async fn scopes_are_separate<E: Engine>(database: E) {
+    use clerk_webhook_store::DeliveryKey;
+
+    for scope in ["sync", "mail"] {
+        let key = DeliveryKey::new(scope.parse().unwrap(), "msg_1".parse().unwrap());
+        let Begin::New(transaction) = database.store().begin(&key).await.unwrap() else {
+            panic!("{scope} has not handled it");
+        };
+        transaction.commit().await.unwrap();
+    }
+}
