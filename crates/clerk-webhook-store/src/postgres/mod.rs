@@ -149,16 +149,11 @@ impl PostgresStore {
     /// Where the server cannot be reached, the schema is missing, or the user may not create a table in it. Where the
     /// table is there already, no right is needed but to read the catalogue.
     pub async fn migrate(&self) -> Result<(), sqlx::Error> {
-        /// Any number that no application takes for something else. `IF NOT EXISTS` alone fails in a race.
-        const LOCK: i64 = 0x636c_6572_6b77_6801;
         let migrated = sqlx::query_scalar::<_, bool>(self.statements.migrated.clone());
-        if migrated.fetch_one(&self.pool).await? {
-            return Ok(());
+        if !migrated.fetch_one(&self.pool).await? {
+            sqlx::raw_sql(self.statements.migration.clone()).execute(&self.pool).await?;
         }
-        let mut transaction = self.pool.begin().await?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
-        sqlx::raw_sql(self.statements.migration.clone()).execute(&mut *transaction).await?;
-        transaction.commit().await
+        Ok(())
     }
 
     /// Does what [`TransactionalStore::begin`] does, and must not be dropped before it is done.
@@ -186,11 +181,14 @@ impl PostgresStore {
                     };
                 }
             }
-            match self.look_up(key, &mut *transaction).await? {
-                Found::Completed(at) => return Ok(Begin::Duplicate { completed_at: Some(at) }),
-                Found::Leased(retry_after) => return Ok(Begin::InProgress { retry_after }),
-                Found::Free => {}
-            }
+            let found = match self.look_up(key, &mut *transaction).await? {
+                Found::Completed(at) => Begin::Duplicate { completed_at: Some(at) },
+                Found::Leased(retry_after) => Begin::InProgress { retry_after },
+                Found::Free => continue,
+            };
+            // The mark that was not made has locked the row.
+            transaction.rollback().await?;
+            return Ok(found);
         }
         Ok(Begin::InProgress { retry_after: SOON })
     }

@@ -11,6 +11,10 @@ use crate::sql::{SchemaOf, TableName};
 
 pub(super) const MIGRATION: &str = include_str!("../../migrations/postgres/0001_deliveries.sql");
 
+/// Stands before the migration, with which it is one transaction: `IF NOT EXISTS` alone fails where two run at once. The
+/// number is any that no application takes for something else.
+const ONE_AT_A_TIME: &str = "SELECT pg_catalog.pg_advisory_xact_lock(7164785587434629121);\n";
+
 /// Whether the migration has run. To create what exists already would wait for everybody who is writing.
 const MIGRATED: &str = "\
 SELECT EXISTS (SELECT FROM pg_catalog.pg_index
@@ -111,7 +115,7 @@ impl Statements {
             AssertSqlSafe(named).into_sql_str()
         };
         Self {
-            migration: named(MIGRATION),
+            migration: named(&format!("{ONE_AT_A_TIME}{MIGRATION}")),
             migrated: named(MIGRATED),
             claim: named(CLAIM),
             mark: named(MARK),

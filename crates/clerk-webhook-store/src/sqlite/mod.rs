@@ -207,12 +207,14 @@ impl SqliteStore {
         if let Some(row) = mark.fetch_all(&mut *transaction).await?.first() {
             return Ok(Begin::New(DeliveryTransaction::new(transaction, attempt(row)?)));
         }
-        Ok(match self.look_up(key, &mut transaction).await? {
+        let found = match self.look_up(key, &mut transaction).await? {
             Found::Completed(at) => Begin::Duplicate { completed_at: Some(at) },
             Found::Leased(retry_after) => Begin::InProgress { retry_after },
             // The lease has ended in this millisecond: nobody else can write.
             Found::Free => Begin::InProgress { retry_after: SOON },
-        })
+        };
+        transaction.rollback().await?;
+        Ok(found)
     }
 }
 
