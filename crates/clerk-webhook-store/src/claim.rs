@@ -118,7 +118,8 @@ impl fmt::Debug for Owner {
 pub enum Held {
     /// The lease was the caller's, and what it asked for is done.
     Yes,
-    /// Somebody else has taken the delivery over, or it was forgotten: nothing is changed.
+    /// Somebody else has taken the delivery over, it was forgotten, or this lease has already ended it in the other way:
+    /// nothing is changed.
     Lost,
 }
 

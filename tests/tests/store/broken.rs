@@ -28,6 +28,7 @@ enum Fault {
     /// A failed handler leaves the delivery to the lease.
     DoesNotRelease,
     ReleasesWhatIsCompleted,
+    CompletesWhatIsReleased,
     ForgetsWhatIsCompleted,
     IgnoresTheScope,
     IgnoresCase,
@@ -182,6 +183,9 @@ impl DeliveryStore for Store {
             if self.fault != Fault::DoesNotRelease {
                 entry.ends = self.now();
             }
+            if !entry.completed && self.fault != Fault::CompletesWhatIsReleased {
+                entry.owner = Owner::from_u128(0);
+            }
             !entry.completed
         }))
     }
@@ -261,6 +265,7 @@ async fn every_fault_is_found_as_the_rule_that_it_breaks() {
         (Fault::CompletesWhenItIsClaimed, Rule::NeverLost),
         (Fault::RefusesToCompleteLate, Rule::OwnerUntilOvertaken),
         (Fault::CompletesOnlyOnce, Rule::CompleteAgain),
+        (Fault::CompletesWhatIsReleased, Rule::UsedUp),
         (Fault::DoesNotRenew, Rule::Renewal),
         (Fault::CountsNoAttempts, Rule::AttemptsRise),
         (Fault::AsksToWaitForNothing, Rule::RetryAfter),

@@ -105,6 +105,23 @@ impl<H: Harness> Suite<'_, H> {
         second.is_duplicate(&key, "what was completed three times").await;
     }
 
+    /// Whoever has completed can neither release nor renew, and whoever has released can neither complete nor renew.
+    pub async fn a_lease_is_used_up_in_the_end(&self) {
+        let client = self.client().await;
+        let (completed, released) = (self.new_key(), self.new_key());
+        let lease = client.take(&completed, LONG, "what nobody claimed").await;
+        held(client.complete(&lease).await, "a lease was used to complete");
+        used_up(client.renew(&lease, LONG).await, "what was completed was renewed");
+        used_up(client.release(&lease).await, "what was completed was released");
+        client.is_duplicate(&completed, "what was completed").await;
+
+        let lease = client.take(&released, LONG, "what nobody claimed").await;
+        held(client.release(&lease).await, "a lease was used to release");
+        used_up(client.renew(&lease, LONG).await, "what was released was renewed");
+        used_up(client.complete(&lease).await, "what was released was completed");
+        let _lease = client.take(&released, LONG, "what was released").await;
+    }
+
     /// Whoever comes back after somebody else has taken over, or holds what was never a lease, changes nothing.
     pub async fn a_stale_owner_changes_nothing(&self) {
         let (first, second) = (self.client().await, self.client().await);
@@ -220,6 +237,11 @@ impl<H: Harness> Suite<'_, H> {
 pub(super) fn held(answer: Held, what: &str) {
     Rule::OwnerUntilOvertaken
         .check(answer == Held::Yes, format_args!("{what}, and the answer was that it is lost"));
+}
+
+#[track_caller]
+fn used_up(answer: Held, what: &str) {
+    Rule::UsedUp.check(answer == Held::Lost, what);
 }
 
 #[track_caller]

@@ -126,6 +126,7 @@ impl<'a, H: Harness> Suite<'a, H> {
         self.a_lapsed_lease_is_free().await;
         self.a_completed_delivery_is_a_duplicate().await;
         self.a_stale_owner_changes_nothing().await;
+        self.a_lease_is_used_up_in_the_end().await;
         self.renewal_moves_the_end().await;
         self.late_is_not_lost().await;
         self.completing_twice_is_completing_once().await;

@@ -20,6 +20,8 @@ pub enum Rule {
     OwnerUntilOvertaken,
     /// To complete twice with one lease is to complete once.
     CompleteAgain,
+    /// A lease with which a delivery was completed or released is good for nothing else.
+    UsedUp,
     /// A renewed lease ends so long after the renewal.
     Renewal,
     /// The number of the attempt starts with 1 and rises with every claim.
@@ -69,6 +71,7 @@ impl fmt::Display for Rule {
                 "an owner keeps its rights, even after the lease, until somebody else takes the delivery over"
             }
             Self::CompleteAgain => "to complete twice with one lease is to complete once",
+            Self::UsedUp => "a lease with which a delivery was completed or released is good for nothing else",
             Self::Renewal => "a renewed lease ends so long after the renewal",
             Self::AttemptsRise => "the number of the attempt starts with 1 and rises with every claim",
             Self::RetryAfter => {
