@@ -77,6 +77,7 @@ pub struct Sender {
     random: Mutex<Random>,
     /// Any of them gets an attempt, as behind a load balancer that notices nothing.
     urls: Vec<Mutex<String>>,
+    answered: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Sender {
@@ -84,12 +85,18 @@ impl Sender {
     #[must_use]
     pub fn new<'a>(urls: impl IntoIterator<Item = &'a str>, pace: Pace, seed: u64) -> Self {
         let urls = urls.into_iter().map(|url| Mutex::new(url.to_owned())).collect();
-        Self { pace, random: Mutex::new(Random::new(seed)), urls }
+        Self { pace, random: Mutex::new(Random::new(seed)), urls, answered: Mutex::default() }
     }
 
     /// Says where a receiver is now, after it has been started again.
     pub fn redirect(&self, receiver: usize, url: &str) {
         url.clone_into(&mut lock(&self.urls[receiver]));
+    }
+
+    /// Returns how often an outcome was answered so far.
+    #[must_use]
+    pub fn answered(&self, outcome: &str) -> usize {
+        lock(&self.answered).get(outcome).copied().unwrap_or(0)
     }
 
     /// Delivers messages in random order, each until it is delivered or given up.
@@ -121,6 +128,9 @@ impl Sender {
                 lock(&self.urls[receiver]).clone()
             };
             let result = attempt(&url, &message, self.pace.time_limit);
+            if let Ok(answer) = &result {
+                *lock(&self.answered).entry(answer.outcome()).or_default() += 1;
+            }
             queue.note(index, result, |number, answer| self.delay(number, answer));
         }
     }

@@ -1,0 +1,108 @@
+//! What the handlers do: take their time, and fail now and then.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use clerk_webhook_axum::{Answer, Event};
+use clerk_webhook_tests::random::Random;
+use clerk_webhook_tests_once::record::{Mark, Record, Run};
+use tokio::time::sleep;
+
+use crate::variable;
+
+/// The work of all handlers.
+#[derive(Clone)]
+pub struct Work {
+    record: Record,
+    random: Arc<Mutex<Random>>,
+    fail_percent: u64,
+    shortest: u64,
+    /// In milliseconds; nothing if it takes for ever.
+    longest: Option<u64>,
+}
+
+impl Work {
+    pub fn from_env() -> Self {
+        let record: String = variable("RECORD").expect("RECORD is set");
+        let delay: Option<String> = variable("DELAY");
+        let longest = match delay.as_deref() {
+            Some("forever") => None,
+            Some(_) => variable("DELAY"),
+            None => Some(0),
+        };
+        Self {
+            record: Record::open(record).expect("the record can be opened"),
+            random: Arc::new(Mutex::new(Random::new(variable("SEED").unwrap_or(0)))),
+            shortest: variable("SHORTEST").unwrap_or(0),
+            fail_percent: variable("FAIL_PERCENT").unwrap_or(0),
+            longest,
+        }
+    }
+
+    pub fn run(&self, event: &Event) -> Recorded {
+        let run = Run::of(event.id().clone(), &self.record);
+        Recorded { run, completed: AtomicBool::new(false) }
+    }
+
+    pub async fn work(&self) -> Result<(), &'static str> {
+        let Some(longest) = self.longest else { return std::future::pending().await };
+        let (delay, fails) = {
+            let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+            (self.shortest + random.below(longest - self.shortest + 1), random.below(100) < self.fail_percent)
+        };
+        sleep(Duration::from_millis(delay)).await;
+        if fails { Err("meant to fail") } else { Ok(()) }
+    }
+}
+
+/// A run that writes down what becomes of it.
+pub struct Recorded {
+    run: Run,
+    completed: AtomicBool,
+}
+
+impl Recorded {
+    pub fn start(&self, attempt: u32) -> Running<'_> {
+        self.run.note(Mark::Started, attempt);
+        Running { recorded: self, attempt, ended: AtomicBool::new(false) }
+    }
+
+    /// Notes whether what was completed counts.
+    pub fn answered(&self, answer: Answer) {
+        if self.completed.load(Ordering::Relaxed) {
+            let acknowledged = answer.outcome().is_acknowledged();
+            self.run.note(if acknowledged { Mark::Settled } else { Mark::Unsettled }, 0);
+        }
+    }
+}
+
+/// A run while its handler runs.
+pub struct Running<'a> {
+    recorded: &'a Recorded,
+    attempt: u32,
+    ended: AtomicBool,
+}
+
+impl Running<'_> {
+    pub fn complete(&self) {
+        self.recorded.completed.store(true, Ordering::Relaxed);
+        self.end(Mark::Completed);
+    }
+
+    pub fn fail(&self) {
+        self.end(Mark::Failed);
+    }
+
+    fn end(&self, mark: Mark) {
+        if !self.ended.swap(true, Ordering::Relaxed) {
+            self.recorded.run.note(mark, self.attempt);
+        }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.end(Mark::Dropped);
+    }
+}

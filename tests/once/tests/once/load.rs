@@ -1,0 +1,73 @@
+//! Many deliveries to two receivers on one database, of which one is killed again and again.
+
+use std::thread;
+
+use clerk_webhook_tests::process::eventually;
+use clerk_webhook_tests::random::Random;
+use clerk_webhook_tests::say;
+use clerk_webhook_tests::sender::{Pace, Sender};
+
+use crate::stage::{Engine, Stage, Variant};
+
+const MESSAGES: usize = 300;
+const DELIVERIES: usize = 1_000;
+
+/// How many messages are handled when a receiver is killed.
+const KILLED_AT: [usize; 2] = [MESSAGES / 5, MESSAGES / 2];
+
+#[test]
+fn a_sqlite_transaction_is_there_once() {
+    every_message_is_handled_once(Engine::Sqlite, Variant::Transactions, "3");
+}
+
+#[test]
+fn a_postgres_transaction_is_there_once() {
+    every_message_is_handled_once(Engine::Postgres, Variant::Transactions, "30");
+}
+
+#[test]
+fn a_sqlite_lease_is_handled_once() {
+    every_message_is_handled_once(Engine::Sqlite, Variant::Leases, "30");
+}
+
+#[test]
+fn a_postgres_lease_is_handled_once() {
+    every_message_is_handled_once(Engine::Postgres, Variant::Leases, "30");
+}
+
+#[test]
+fn a_redis_lease_is_handled_once() {
+    every_message_is_handled_once(Engine::Redis, Variant::Leases, "30");
+}
+
+fn every_message_is_handled_once(engine: Engine, variant: Variant, delay: &str) {
+    let Some(stage) = Stage::new("a load with kills", engine, variant) else { return };
+    // The lease outlasts any pause of a busy machine, and ends before the sender gives up.
+    let variables = [("DELAY", delay), ("FAIL_PERCENT", "15"), ("LEASE", "3000")];
+    let mut first = stage.start(&variables);
+    let second = stage.start(&variables);
+    let sender = Sender::new([first.url(), second.url()], Pace::default(), stage.seed);
+
+    let mut random = Random::new(stage.seed);
+    let repeated = (MESSAGES..DELIVERIES).map(|_| random.index(MESSAGES));
+    let messages = (0..MESSAGES).chain(repeated).map(|number| stage.message(number)).collect();
+    let report = thread::scope(|scope| {
+        let sending = scope.spawn(|| sender.deliver(messages));
+        for handled in KILLED_AT {
+            let mut history = stage.history();
+            // In the midst of a run, as far as that can be seen from here.
+            eventually("enough that is handled", || {
+                let history = history.refresh();
+                (history.settled() >= handled && history.is_running_in(first.id())).then_some(())
+            });
+            stage.kill(first);
+            first = stage.start(&variables);
+            sender.redirect(0, first.url());
+        }
+        sending.join().expect("the sender ends")
+    });
+
+    say(&format!("{engine:?} {variant:?}: {report}"));
+    assert!(report.undelivered().is_empty(), "{report}: {:?}", report.undelivered());
+    stage.check(MESSAGES);
+}

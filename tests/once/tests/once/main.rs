@@ -1,0 +1,9 @@
+//! Handling once, as whole processes do it: killed, asked to end, and without their database.
+#![cfg(unix)]
+
+mod crash;
+mod load;
+mod outage;
+mod server;
+mod shutdown;
+mod stage;

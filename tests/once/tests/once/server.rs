@@ -1,0 +1,197 @@
+//! Databases that can be taken away.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use clerk_webhook_tests::process::eventually;
+use clerk_webhook_tests::say;
+
+/// How a server goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// Its connections are closed, and new ones refused or closed: it was killed, or restarts.
+    Gone,
+    /// It takes what it is sent and says nothing: it has been stopped, or the network loses everything.
+    Mute,
+}
+
+/// A server that a test can take away and bring back.
+pub trait Server {
+    fn address(&self) -> String;
+    fn take_away(&mut self, absence: Absence);
+    fn bring_back(&mut self, absence: Absence);
+}
+
+/// The way to a server that goes on without it.
+pub struct Proxy {
+    url: String,
+    link: Arc<Link>,
+}
+
+#[derive(Default)]
+struct Link {
+    absent: Mutex<Option<Absence>>,
+    changed: Condvar,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+impl Proxy {
+    /// Opens a way to the server of a URL.
+    pub fn to(url: &str) -> Self {
+        let (scheme, rest) = url.split_once("://").expect("the URL has a scheme");
+        let (authority, path) = rest.split_once('/').expect("the URL has a path");
+        let (user, server) =
+            authority.rsplit_once('@').map_or((None, authority), |(user, server)| (Some(user), server));
+        let server = server.to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+        let here: SocketAddr = listener.local_addr().expect("it is bound");
+        let user = user.map(|user| format!("{user}@")).unwrap_or_default();
+        let link = Arc::<Link>::default();
+        let accepting = Arc::clone(&link);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                accepting.connect(client, &server);
+            }
+        });
+        Self { url: format!("{scheme}://{user}{here}/{path}"), link }
+    }
+}
+
+impl Server for Proxy {
+    fn address(&self) -> String {
+        self.url.clone()
+    }
+
+    fn take_away(&mut self, absence: Absence) {
+        *lock(&self.link.absent) = Some(absence);
+        if absence == Absence::Gone {
+            lock(&self.link.open).drain(..).for_each(close);
+        }
+    }
+
+    fn bring_back(&mut self, _absence: Absence) {
+        *lock(&self.link.absent) = None;
+        self.link.changed.notify_all();
+    }
+}
+
+impl Link {
+    fn connect(self: &Arc<Self>, client: TcpStream, server: &str) {
+        if *lock(&self.absent) == Some(Absence::Gone) {
+            return;
+        }
+        let Ok(server) = TcpStream::connect(server) else { return };
+        let duplicate = |stream: &TcpStream| stream.try_clone().expect("there are file descriptors left");
+        lock(&self.open).extend([duplicate(&client), duplicate(&server)]);
+        for (from, to) in [(duplicate(&client), duplicate(&server)), (server, client)] {
+            let link = Arc::clone(self);
+            thread::spawn(move || link.carry(from, to));
+        }
+    }
+
+    /// Hands on bytes until one side ends; while the server is mute they wait.
+    fn carry(&self, mut from: TcpStream, mut to: TcpStream) {
+        let mut chunk = [0; 16 * 1024];
+        while let Ok(length @ 1..) = from.read(&mut chunk) {
+            let is_mute = |absent: &mut Option<Absence>| *absent == Some(Absence::Mute);
+            drop(
+                self.changed.wait_while(lock(&self.absent), is_mute).unwrap_or_else(PoisonError::into_inner),
+            );
+            if to.write_all(&chunk[..length]).is_err() {
+                break;
+            }
+        }
+        close(from);
+        close(to);
+    }
+}
+
+/// A Redis of the test's own, which writes everything down before it answers.
+pub struct Redis {
+    process: Child,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Redis {
+    /// Starts one, or returns nothing where there is no program.
+    pub fn start(folder: &Path) -> Option<Self> {
+        let found = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
+        if found.is_err() {
+            assert!(std::env::var_os("CI").is_none(), "there is no redis-server");
+            say("skipped: a Redis that is killed; install redis-server");
+            return None;
+        }
+        let port =
+            TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("there is a port");
+        let (folder, port) = (folder.to_owned(), port.port());
+        Some(Self { process: Self::spawn(&folder, port), folder, port })
+    }
+
+    fn spawn(folder: &Path, port: u16) -> Child {
+        let process = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+            .arg(folder)
+            .args(["--appendonly", "yes", "--appendfsync", "always"])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server starts");
+        eventually("redis-server", || {
+            let mut connection = TcpStream::connect(("127.0.0.1", port)).ok()?;
+            connection.write_all(b"PING\r\n").ok()?;
+            let mut answer = [0; 5];
+            connection.read_exact(&mut answer).ok()?;
+            (answer == *b"+PONG").then_some(())
+        });
+        process
+    }
+
+    fn signal(&self, name: &str) {
+        let kill =
+            Command::new("sh").args(["-c", "kill -$0 $1", name, &self.process.id().to_string()]).status();
+        assert!(kill.expect("there is a shell").success());
+    }
+}
+
+impl Server for Redis {
+    fn address(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    fn take_away(&mut self, absence: Absence) {
+        match absence {
+            Absence::Mute => self.signal("STOP"),
+            Absence::Gone => {
+                self.process.kill().expect("the process is ours");
+                self.process.wait().expect("the process is ours");
+            }
+        }
+    }
+
+    fn bring_back(&mut self, absence: Absence) {
+        match absence {
+            Absence::Mute => self.signal("CONT"),
+            Absence::Gone => self.process = Self::spawn(&self.folder, self.port),
+        }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn close(stream: TcpStream) {
+    // Whoever reads or writes it in another thread finds it closed; it may be so already.
+    let _ = stream.shutdown(Shutdown::Both);
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

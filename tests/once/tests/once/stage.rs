@@ -1,0 +1,219 @@
+//! A database, receivers on it, and the record of what they do.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{fs, process};
+
+use clerk_webhook_tests::process::Receiver;
+use clerk_webhook_tests::random::Random;
+use clerk_webhook_tests::sender::Message;
+use clerk_webhook_tests::{say, servers};
+use clerk_webhook_tests_once::record::{History, Record};
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+
+/// What remembers deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+    Redis,
+}
+
+/// How a delivery is handled once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    Leases,
+    Transactions,
+}
+
+/// A database, a record, and whatever is random, until it is dropped.
+pub struct Stage {
+    name: String,
+    variant: Variant,
+    folder: PathBuf,
+    store: Store,
+    pub seed: u64,
+    pub record: Record,
+    _alone: MutexGuard<'static, ()>,
+}
+
+enum Store {
+    File(PathBuf),
+    Database { server: String, name: String },
+    Redis(String),
+}
+
+/// The receivers of two tests would keep each other from the processors until leases end.
+static ALONE: Mutex<()> = Mutex::new(());
+
+impl Stage {
+    /// Sets up a database of the test's own, or returns nothing where there is no server.
+    pub fn new(test: &str, engine: Engine, variant: Variant) -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let seed = Random::seed();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("once_{}_{number}_{seed}", process::id());
+        let wanted_by = format!("{test} on {engine:?}");
+        let server = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(servers::postgres(&wanted_by)?),
+            Engine::Redis => Some(servers::redis(&wanted_by)?),
+        };
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
+        fs::create_dir_all(&folder).expect("the folder can be made");
+        let record = Record::open(folder.join("record")).expect("the record can be begun");
+        let store = Store::new(engine, server, &name, &folder);
+        Some(Self { name, variant, folder, store, seed, record, _alone: alone })
+    }
+
+    /// Starts a receiver with a few more variables.
+    pub fn start(&self, variables: &[(&str, &str)]) -> Receiver {
+        self.start_on(&self.store.address(), variables)
+    }
+
+    /// Starts a receiver that reaches the database in another way.
+    pub fn start_on(&self, address: &str, variables: &[(&str, &str)]) -> Receiver {
+        let variant = match self.variant {
+            Variant::Leases => "leases",
+            Variant::Transactions => "transactions",
+        };
+        let mut receiver = Command::new(env!("CARGO_BIN_EXE_receiver"));
+        receiver.env("STORE", address).env("VARIANT", variant).env("SCOPE", &self.name);
+        receiver.env("RECORD", self.folder.join("record")).env("SEED", self.seed.to_string());
+        Receiver::start(receiver.envs(variables.iter().copied()))
+    }
+
+    /// Returns the address of the database.
+    pub fn address(&self) -> String {
+        self.store.address()
+    }
+
+    /// Returns where the files of the test are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns the message of a number.
+    pub fn message(&self, number: usize) -> Message {
+        let id = format!("msg_{}_{number}", self.seed).parse().expect("it is an id");
+        Message { id, body: br#"{"data":{},"type":"test.once"}"#.to_vec() }
+    }
+
+    /// Returns the record so far.
+    pub fn history(&self) -> History {
+        let mut history = History::open(self.folder.join("record")).expect("the record is there");
+        history.refresh();
+        history
+    }
+
+    /// Kills a receiver, as the kernel or an operator does.
+    pub fn kill(&self, receiver: Receiver) {
+        let process = receiver.id();
+        receiver.kill();
+        self.record.killed(process);
+    }
+
+    /// Looks at what must hold at the end of every test: so many messages were handled, none of them twice.
+    pub fn check(&self, messages: usize) {
+        let history = self.history();
+        assert_eq!(history.violations(), &[] as &[String]);
+        let effects = self.effects();
+        for number in 0..messages {
+            let id = self.message(number).id;
+            assert!(history.has_completed(&id), "{id} was never handled: {:?}", history.lines(&id));
+            let effects =
+                effects.as_ref().map_or(1, |effects| effects.get(id.as_str()).copied().unwrap_or(0));
+            assert_eq!(effects, 1, "effects of {id}, which had {:?}", history.lines(&id));
+        }
+    }
+
+    /// Returns how many effects each message has, where they are in the database.
+    fn effects(&self) -> Option<BTreeMap<String, i64>> {
+        const SELECT: &str = "SELECT message_id, count(*) FROM effect GROUP BY message_id";
+        let rows: Vec<(String, i64)> = match &self.store {
+            _ if self.variant == Variant::Leases => return None,
+            Store::File(path) => block_on(async {
+                let mut connection = SqliteConnectOptions::new().filename(path).connect().await?;
+                sqlx::query_as(SELECT).fetch_all(&mut connection).await
+            }),
+            Store::Database { .. } => block_on(async {
+                let mut connection = PgConnection::connect(&self.store.address()).await?;
+                sqlx::query_as(SELECT).fetch_all(&mut connection).await
+            }),
+            Store::Redis(_) => return None,
+        };
+        Some(rows.into_iter().collect())
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            say(&format!(
+                "SEED={} shows this again, as far as the seed decides; {:?}",
+                self.seed, self.folder
+            ));
+            return;
+        }
+        if let Store::Database { server, name } = &self.store {
+            execute(server, format!("DROP DATABASE {name} WITH (FORCE)"));
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Store {
+    fn new(engine: Engine, server: Option<String>, name: &str, folder: &Path) -> Self {
+        const EFFECT: &str = "CREATE TABLE effect (message_id TEXT NOT NULL)";
+        match (engine, server) {
+            (Engine::Postgres, Some(server)) => {
+                execute(&server, format!("CREATE DATABASE {name}"));
+                let store = Self::Database { server, name: name.to_owned() };
+                execute(&store.address(), EFFECT.to_owned());
+                store
+            }
+            (Engine::Redis, Some(server)) => Self::Redis(server),
+            _ => {
+                let path = folder.join("deliveries.db");
+                block_on(async {
+                    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+                    let mut connection = options.connect().await?;
+                    sqlx::raw_sql(EFFECT).execute(&mut connection).await?;
+                    connection.close().await
+                });
+                Self::File(path)
+            }
+        }
+    }
+
+    fn address(&self) -> String {
+        match self {
+            Self::File(path) => path.to_str().expect("the path is text").to_owned(),
+            Self::Database { server, name } => {
+                let (server, _) = server.rsplit_once('/').expect("the address has a database");
+                format!("{server}/{name}")
+            }
+            Self::Redis(address) => address.clone(),
+        }
+    }
+}
+
+fn execute(address: &str, statement: String) {
+    block_on(async {
+        let mut connection = PgConnection::connect(address).await?;
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
+        connection.close().await
+    });
+}
+
+fn block_on<T>(future: impl Future<Output = sqlx::Result<T>>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("there is a runtime").block_on(future).expect("the database is there")
+}
