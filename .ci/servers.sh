@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A Postgres and a Redis of Debian, for the tests, on free ports of the loopback interface:
 #   eval "$(bash .ci/servers.sh)"      starts them, or finds them running, and sets TEST_POSTGRES_URL and TEST_REDIS_URL
+#   eval "$(DURABLE=yes bash .ci/servers.sh)"   the same with all that is written on the disk, for benchmarks
 #   bash .ci/servers.sh stop           stops them and removes their data
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -67,18 +68,20 @@ start() {
 
     port=$(free_port)
     # Nothing has to outlive the tests, so nobody waits for the disk.
+    local lasting=(off no)
+    if [ "${DURABLE:-no}" = yes ]; then lasting=(on yes); fi
     (
         cd "$data"
         as_user_of_postgres "$(dirname "$pg_ctl")/initdb" --pgdata "$data/postgres" --username postgres \
             --auth trust --encoding UTF8 --no-locale --no-sync
         as_user_of_postgres "$pg_ctl" start --pgdata "$data/postgres" --wait --log "$data/postgres/log" --options \
-            "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 -c fsync=off"
+            "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 -c fsync=${lasting[0]}"
     ) >&2
     echo "export TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:$port/postgres" >>"$data/environment.new"
 
     port=$(free_port)
     redis-server --port "$port" --bind 127.0.0.1 --dir "$data/redis" --pidfile "$data/redis/pid" \
-        --logfile "$data/redis/log" --save '' --appendonly no --maxmemory-policy noeviction --daemonize yes >&2
+        --logfile "$data/redis/log" --save '' --appendonly "${lasting[1]}" --maxmemory-policy noeviction --daemonize yes >&2
     for _ in $(seq 100); do
         if redis-cli -p "$port" ping 2>/dev/null | grep -q PONG; then break; fi
         sleep 0.1

@@ -1,0 +1,279 @@
+//! What each engine does with a delivery, and what an application would do without it.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::future::Future;
+use std::pin::Pin;
+use std::process;
+use std::time::Duration;
+
+use clerk_webhook_store::{
+    Begin, Claim, DeliveryKey, DeliveryStore, DeliveryTransaction, Held, PostgresStore, RedisStore, Scope,
+    SqliteStore, TransactionalStore,
+};
+use redis::aio::ConnectionManager;
+use sqlx::postgres::{PgPoolOptions, Postgres};
+use sqlx::sqlite::Sqlite;
+
+use crate::measure::Contestant;
+
+const STATEMENT: &str = "a statement: one row";
+const LEASE: &str = "claim, complete";
+const TRANSACTION: &str = "BEGIN, one row, COMMIT";
+const MARKED: &str = "begin, one row, commit";
+const MARK_ALONE: &str = "begin, commit";
+
+type Fallible<T> = Result<T, Box<dyn Error>>;
+type Later<T> = Pin<Box<dyn Future<Output = Fallible<T>>>>;
+
+/// An engine, where its server is found, and how to begin with it.
+pub struct Entry {
+    pub name: &'static str,
+    /// The variable that has the address.
+    pub address: Option<&'static str>,
+    pub start: fn(String) -> Later<Engine>,
+}
+
+/// In the order in which they are shown.
+pub const ENGINES: &[Entry] = &[
+    Entry { name: "SQLite", address: None, start: |_| Box::pin(sqlite()) },
+    Entry {
+        name: "Postgres, test_before_acquire(false)",
+        address: Some("TEST_POSTGRES_URL"),
+        start: |address| Box::pin(postgres(address, false)),
+    },
+    Entry {
+        name: "Postgres, sqlx's defaults",
+        address: Some("TEST_POSTGRES_URL"),
+        start: |address| Box::pin(postgres(address, true)),
+    },
+    Entry { name: "Redis", address: Some("TEST_REDIS_URL"), start: |address| Box::pin(with_redis(address)) },
+];
+
+/// What takes part, the measure first.
+pub struct Engine {
+    /// How lasting what is written is.
+    pub settings: String,
+    pub contestants: Vec<Contestant>,
+    pub goals: Vec<Goal>,
+    /// Removes what was written.
+    pub clean: Box<dyn FnOnce() -> Later<()>>,
+}
+
+/// The time of `who` divided by that of `against`.
+pub struct Goal {
+    pub who: &'static str,
+    pub against: &'static str,
+    pub ratio: f64,
+}
+
+const OF_LEASES: Goal = Goal { who: LEASE, against: STATEMENT, ratio: 2.2 };
+const OF_TRANSACTIONS: Goal = Goal { who: MARKED, against: TRANSACTION, ratio: 1.2 };
+
+/// As many as deliveries are handled at once, so that nobody waits for a connection.
+const CONNECTIONS: u32 = 16;
+
+/// Longer than anything here takes.
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn sqlite() -> Fallible<Engine> {
+    let folder = env::temp_dir().join(format!("clerk-webhook-engines-{}", process::id()));
+    fs::create_dir(&folder)?;
+    let store = SqliteStore::open(folder.join("deliveries.db")).await?;
+    store.migrate().await?;
+    let pool = store.pool().clone();
+    sqlx::query("CREATE TABLE work (message TEXT PRIMARY KEY, done_at INTEGER NOT NULL) STRICT")
+        .execute(&pool)
+        .await?;
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&pool).await?;
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&pool).await?;
+    Ok(Engine {
+        settings: format!(
+            "journal_mode {journal}, synchronous {synchronous} (2 is FULL), in {}",
+            folder.display()
+        ),
+        contestants: contestants(&store),
+        goals: vec![OF_LEASES, OF_TRANSACTIONS],
+        clean: Box::new(move || {
+            Box::pin(async move {
+                pool.close().await;
+                Ok(fs::remove_dir_all(folder)?)
+            })
+        }),
+    })
+}
+
+async fn postgres(address: String, test_before_acquire: bool) -> Fallible<Engine> {
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .test_before_acquire(test_before_acquire)
+        .connect(&address)
+        .await?;
+    let store = PostgresStore::new(pool.clone()).table("engines_delivery")?;
+    sqlx::raw_sql(DROP).execute(&pool).await?;
+    store.migrate().await?;
+    sqlx::query("CREATE TABLE engines_work (message TEXT PRIMARY KEY, done_at BIGINT NOT NULL)")
+        .execute(&pool)
+        .await?;
+    let show = async |setting| sqlx::query_scalar::<_, String>(setting).fetch_one(&pool).await;
+    let (fsync, commit) = (show("SHOW fsync").await?, show("SHOW synchronous_commit").await?);
+    Ok(Engine {
+        settings: format!("fsync {fsync}, synchronous_commit {commit}, {CONNECTIONS} connections"),
+        contestants: contestants(&store),
+        goals: vec![OF_LEASES, OF_TRANSACTIONS],
+        clean: Box::new(move || {
+            Box::pin(async move {
+                sqlx::raw_sql(DROP).execute(&pool).await?;
+                pool.close().await;
+                Ok(())
+            })
+        }),
+    })
+}
+
+/// What an earlier run has left, and what this one leaves.
+const DROP: &str = "SET client_min_messages = warning; DROP TABLE IF EXISTS engines_delivery, engines_work";
+
+async fn with_redis(address: String) -> Fallible<Engine> {
+    let prefix = format!("engines-{}", process::id());
+    let mut connection = ConnectionManager::new(redis::Client::open(address)?).await?;
+    let (_, append): (String, String) =
+        redis::cmd("CONFIG").arg("GET").arg("appendonly").query_async(&mut connection).await?;
+    let (_, fsync): (String, String) =
+        redis::cmd("CONFIG").arg("GET").arg("appendfsync").query_async(&mut connection).await?;
+    let store = RedisStore::new(connection.clone()).prefix(prefix.clone())?;
+    let (client, start) = (connection.clone(), format!("{prefix}:set:"));
+    let set = move |number| {
+        let (mut client, key) = (client.clone(), format!("{start}{}", message_id(number)));
+        async move {
+            let mut set = redis::cmd("SET");
+            set.arg(key).arg(number).arg("PX").arg(600_000);
+            let answer: String = set.query_async(&mut client).await.unwrap();
+            assert_eq!(answer, "OK");
+        }
+    };
+    Ok(Engine {
+        settings: format!("appendonly {append}, appendfsync {fsync}, one connection"),
+        contestants: vec![Contestant::new(STATEMENT, set), lease(&store)],
+        goals: vec![OF_LEASES],
+        clean: Box::new(move || Box::pin(remove_keys(connection, format!("{prefix}:*")))),
+    })
+}
+
+async fn remove_keys(mut connection: ConnectionManager, pattern: String) -> Fallible<()> {
+    let mut cursor = 0_u64;
+    loop {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1000);
+        let (next, keys): (u64, Vec<String>) = scan.query_async(&mut connection).await?;
+        if !keys.is_empty() {
+            let _: u64 = redis::cmd("UNLINK").arg(keys).query_async(&mut connection).await?;
+        }
+        if next == 0 {
+            return Ok(());
+        }
+        cursor = next;
+    }
+}
+
+/// A store in the application's database, and what the application does there.
+trait Sql: DeliveryStore + TransactionalStore + Clone {
+    /// Writes a row, which is committed by itself.
+    fn statement(&self, message: &str) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    /// Writes a row in a transaction without a mark.
+    fn transaction(&self, message: &str) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    /// Writes a row in the transaction with the mark.
+    fn write(
+        transaction: &mut Self::Transaction,
+        message: &str,
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+}
+
+macro_rules! insert {
+    ($insert:literal, $message:ident) => {
+        sqlx::query($insert).bind($message).bind(1_763_000_000_000_i64)
+    };
+}
+
+/// Implements it; the code is the same, the types of sqlx are not.
+macro_rules! sql {
+    ($store:ty, $database:ty, $insert:literal, $begin:literal) => {
+        impl Sql for $store {
+            async fn statement(&self, message: &str) -> sqlx::Result<()> {
+                insert!($insert, message).execute(self.pool()).await.map(drop)
+            }
+
+            async fn transaction(&self, message: &str) -> sqlx::Result<()> {
+                let mut transaction = self.pool().begin_with($begin).await?;
+                insert!($insert, message).execute(&mut *transaction).await?;
+                transaction.commit().await
+            }
+
+            async fn write(
+                transaction: &mut DeliveryTransaction<$database>,
+                message: &str,
+            ) -> sqlx::Result<()> {
+                insert!($insert, message).execute(&mut **transaction).await.map(drop)
+            }
+        }
+    };
+}
+
+sql!(SqliteStore, Sqlite, "INSERT INTO work (message, done_at) VALUES (?, ?)", "BEGIN IMMEDIATE");
+sql!(PostgresStore, Postgres, "INSERT INTO engines_work (message, done_at) VALUES ($1, $2)", "BEGIN");
+
+fn contestants<S: Sql>(store: &S) -> Vec<Contestant> {
+    vec![
+        contestant(STATEMENT, store, async |store, number| {
+            store.statement(&message_id(number)).await.unwrap();
+        }),
+        lease(store),
+        contestant(TRANSACTION, store, async |store, number| {
+            store.transaction(&message_id(number)).await.unwrap();
+        }),
+        contestant(MARKED, store, async |store, number| {
+            let mut transaction = begin(&store, number).await;
+            S::write(&mut transaction, &message_id(number)).await.unwrap();
+            store.commit(transaction).await.unwrap();
+        }),
+        contestant(MARK_ALONE, store, async |store, number| {
+            let transaction = begin(&store, number).await;
+            store.commit(transaction).await.unwrap();
+        }),
+    ]
+}
+
+fn lease<S: DeliveryStore + Clone>(store: &S) -> Contestant {
+    contestant(LEASE, store, async |store, number| {
+        let claim = store.claim(&key(number), MINUTE).await.unwrap();
+        let Claim::Claimed(lease) = claim else { panic!("it is not new: {claim:?}") };
+        assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+    })
+}
+
+async fn begin<S: Sql>(store: &S, number: u64) -> S::Transaction {
+    let Begin::New(transaction) = store.begin(&key(number)).await.unwrap() else { panic!("it is not new") };
+    transaction
+}
+
+fn contestant<S: Clone + Send + Sync + 'static, F: Future<Output = ()> + Send + 'static>(
+    name: &'static str,
+    store: &S,
+    call: impl Fn(S, u64) -> F + Send + Sync + 'static,
+) -> Contestant {
+    let store = store.clone();
+    Contestant::new(name, move |number| call(store.clone(), number))
+}
+
+fn key(number: u64) -> DeliveryKey {
+    DeliveryKey::new(Scope::default(), message_id(number).parse().unwrap())
+}
+
+/// Returns an id that is as long as Svix makes them, and whose neighbours are far apart, as theirs are.
+fn message_id(number: u64) -> String {
+    let scattered = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    format!("msg_{scattered:016x}{number:011}")
+}
