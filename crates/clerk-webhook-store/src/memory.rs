@@ -10,12 +10,11 @@ use clerk_webhook_core::Timestamp;
 
 use crate::claim::{Claim, Held, Lease, Owner};
 use crate::key::DeliveryKey;
+use crate::retention::DEFAULT_RETENTION;
 use crate::store::DeliveryStore;
 
 /// Some two days of ten deliveries a minute and more; full, it takes about 40 MB.
 const DEFAULT_CAPACITY: usize = 100_000;
-
-const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// As good as endless, and far from where adding it to an [`Instant`] overflows.
 const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

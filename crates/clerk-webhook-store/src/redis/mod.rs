@@ -16,19 +16,13 @@ use clerk_webhook_core::Timestamp;
 use self::script::{CLAIM, END, RENEW, Script};
 use crate::claim::{Claim, Held, Lease, Owner};
 use crate::key::DeliveryKey;
+use crate::retention::{DEFAULT_RETENTION, MIN_RETENTION};
 use crate::store::DeliveryStore;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 const DEFAULT_PREFIX: &str = "clerk-webhook";
 
-const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * DAY.as_secs());
-
-/// Svix attempts a delivery for up to three days, and a person who sends one again does so within days.
-const SHORTEST_RETENTION: Duration = Duration::from_secs(7 * DAY.as_secs());
-
 /// As good as endless, and nothing that Redis or Lua would round.
-const LONGEST: Duration = Duration::from_secs(36_500 * DAY.as_secs());
+const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -124,7 +118,7 @@ impl<C> RedisStore<C> {
     ///
     /// Refuses less than seven days: Svix attempts a delivery for up to three, and a person may send it again.
     pub fn retention(mut self, retention: Duration) -> Result<Self, InvalidRedisSetting> {
-        if retention < SHORTEST_RETENTION {
+        if retention < MIN_RETENTION {
             return Err(InvalidRedisSetting::Retention);
         }
         self.retention = retention;
@@ -277,8 +271,8 @@ mod tests {
             let refused = store.clone().prefix(prefix.to_owned()).unwrap_err();
             assert_eq!(refused, InvalidRedisSetting::Prefix, "{prefix:?}");
         }
-        assert!(store.clone().retention(7 * DAY).is_ok());
-        assert_eq!(store.retention(7 * DAY - Duration::from_millis(1)).unwrap_err().to_string(), {
+        assert!(store.clone().retention(MIN_RETENTION).is_ok());
+        assert_eq!(store.retention(MIN_RETENTION - Duration::from_millis(1)).unwrap_err().to_string(), {
             "deliveries have to be remembered for at least 7 days"
         });
     }
