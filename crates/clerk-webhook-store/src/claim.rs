@@ -80,8 +80,7 @@ impl Owner {
         /// and one that cannot fail.
         static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
         static CLAIMS: AtomicU64 = AtomicU64::new(0);
-        // A forked process has the same keys.
-        let claim = (std::process::id(), CLAIMS.fetch_add(1, Ordering::Relaxed));
+        let claim = CLAIMS.fetch_add(1, Ordering::Relaxed);
         let [high, low] = KEYS.each_ref().map(|key| u128::from(key.hash_one(claim)));
         Self(high << 64 | low)
     }
