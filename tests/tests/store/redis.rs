@@ -32,13 +32,18 @@ impl Server {
         if !servers::has_redis_program(wanted_by) {
             return None;
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = env::temp_dir().join(format!("clerk-webhook-redis-{}-{port}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let process = spawn(port, &folder, options);
-        let server = Self { port, folder, options, process };
-        server.is_up().await;
-        Some(server)
+        // The port may be somebody else's by the time that the server wants it.
+        for _ in 0..5 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let folder = env::temp_dir().join(format!("clerk-webhook-redis-{}-{port}", std::process::id()));
+            fs::create_dir_all(&folder).unwrap();
+            let process = spawn(port, &folder, options);
+            let mut server = Self { port, folder, options, process };
+            if server.is_up().await {
+                return Some(server);
+            }
+        }
+        panic!("redis-server does not start");
     }
 
     pub(crate) fn url(&self) -> String {
@@ -52,15 +57,23 @@ impl Server {
 
     async fn restart(&mut self) {
         self.process = spawn(self.port, &self.folder, self.options);
-        self.is_up().await;
+        assert!(self.is_up().await, "redis-server does not start again");
     }
 
-    async fn is_up(&self) {
+    /// Waits until it answers, and returns whether it does.
+    async fn is_up(&mut self) -> bool {
         let start = Instant::now();
-        while connection(&self.url()).await.is_err() {
-            assert!(start.elapsed() < Duration::from_secs(20), "redis-server does not start");
+        let id = format!("process_id:{}\r\n", self.process.id());
+        while start.elapsed() < Duration::from_secs(20) && self.process.try_wait().unwrap().is_none() {
+            if let Ok(mut connection) = connection(&self.url()).await {
+                let info = redis::cmd("INFO").arg("server").query_async(&mut connection).await;
+                if info.is_ok_and(|info: String| info.contains(&id)) {
+                    return true;
+                }
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        false
     }
 }
 

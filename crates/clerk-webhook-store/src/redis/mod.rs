@@ -116,7 +116,7 @@ impl<C> RedisStore<C> {
     ///
     /// # Errors
     ///
-    /// Refuses less than seven days: Svix attempts a delivery for up to three, and a person may send it again.
+    /// Refuses less than [`MIN_RETENTION`], seven days.
     pub fn retention(mut self, retention: Duration) -> Result<Self, InvalidRedisSetting> {
         if retention < MIN_RETENTION {
             return Err(InvalidRedisSetting::Retention);
