@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use clerk_webhook_core::Timestamp;
-use clerk_webhook_store::{Begin, TransactionalStore as _};
+use clerk_webhook_store::{
+    Begin, Claim, DeliveryKey, DeliveryStore as _, SqliteStore, TransactionalStore as _,
+};
+use sqlx::sqlite::SqlitePoolOptions;
 
-use crate::databases::{Engine, begin_again, begin_new, key, on_every_engine};
+use crate::databases::{Engine, PATIENCE, SqliteDatabase, begin_again, begin_new, key, on_every_engine};
 
 on_every_engine!(
     thirty_deliveries_eight_times_at_once_take_effect_once,
@@ -128,9 +131,24 @@ async fn an_open_transaction_is_in_progress<E: Engine>(database: E) {
     begin_again(&store, "msg_1").await.commit().await.unwrap();
 }
 
-async fn scopes_are_separate<E: Engine>(database: E) {
-    use clerk_webhook_store::DeliveryKey;
+/// As `SqliteStore::open` makes it, but with less patience.
+#[tokio::test]
+async fn a_pool_whose_only_connection_is_in_a_transaction_is_in_progress() {
+    let database = SqliteDatabase::create("only_connection").await.unwrap();
+    let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+    let pool = pool.connect(&format!("sqlite://{}", database.address())).await.unwrap();
+    let store = SqliteStore::new(pool);
+    let transaction = begin_new(&store, "msg_1").await;
+    for id in ["msg_1", "msg_2"] {
+        assert!(matches!(store.begin(&key(id)).await.unwrap(), Begin::InProgress { .. }));
+        let claim = store.claim(&key(id), Duration::from_secs(60)).await.unwrap();
+        assert!(matches!(claim, Claim::InProgress { .. }));
+    }
+    transaction.commit().await.unwrap();
+    assert!(matches!(store.begin(&key("msg_1")).await.unwrap(), Begin::Duplicate { .. }));
+}
 
+async fn scopes_are_separate<E: Engine>(database: E) {
     for scope in ["sync", "mail"] {
         let key = DeliveryKey::new(scope.parse().unwrap(), "msg_1".parse().unwrap());
         let Begin::New(transaction) = database.store().begin(&key).await.unwrap() else {

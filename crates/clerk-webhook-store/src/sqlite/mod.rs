@@ -197,7 +197,7 @@ impl SqliteStore {
     }
 
     async fn try_begin(&self, key: &DeliveryKey) -> Result<Begin<DeliveryTransaction<Sqlite>>, sqlx::Error> {
-        // Immediate: a transaction that has read cannot wait for the lock to write any more.
+        // Immediate: what waits for the lock is this, and the time is that of whoever has it.
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let mark = sqlx::query(self.statements.mark.clone())
             .bind(key.scope().as_str())
