@@ -1,6 +1,7 @@
 //! Deliveries in Postgres.
 
 mod statements;
+mod uncut;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::store::DeliveryStore;
 use crate::transaction::{Begin, TransactionalStore};
 
 use self::statements::Statements;
+use self::uncut::Uncut;
 
 /// Keeps deliveries in Postgres, 12 or newer.
 ///
@@ -40,15 +42,17 @@ use self::statements::Statements;
 ///
 /// # Retention
 ///
-/// Rows stay until they are purged. Call [`purge`](DeliveryStore::purge) now and then, with 30 days: the sender retries for
-/// almost three days, and what is removed would run again when somebody replays it. Never go below 7 days.
+/// Rows stay until they are purged: call [`purge`](crate::purge()) once a day, with 30 days, and never less than 7. The sender
+/// retries for almost three days, and what was removed runs again when somebody replays it.
 ///
 /// # Examples
 ///
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// use clerk_webhook_store::{Begin, DeliveryKey, DeliveryStore as _, PostgresStore, TransactionalStore as _};
+/// use clerk_webhook_store::{
+///     Begin, DEFAULT_RETENTION, DeliveryKey, PostgresStore, TransactionalStore as _, purge,
+/// };
 /// use sqlx::postgres::PgPoolOptions;
 ///
 /// # async fn example(event: clerk_webhook_core::Event) -> Result<(), Box<dyn std::error::Error>> {
@@ -69,8 +73,7 @@ use self::statements::Statements;
 ///     Begin::InProgress { retry_after } => println!("somebody has it, ask again in {retry_after:?}"),
 /// }
 ///
-/// // Now and then:
-/// while store.purge(Duration::from_secs(30 * 24 * 60 * 60), 1_000).await? == 1_000 {}
+/// purge(&store, DEFAULT_RETENTION).await?; // once a day
 /// # Ok(())
 /// # }
 /// ```
@@ -306,14 +309,9 @@ impl TransactionalStore for PostgresStore {
 
     async fn begin(&self, key: &DeliveryKey) -> Result<Begin<Self::Transaction>, sqlx::Error> {
         let (this, key) = (self.clone(), key.clone());
-        // In a task: where sqlx is dropped while it waits for the answer to BEGIN, it gives a connection back to its pool
-        // that is inside a transaction and does not know it. What others then write by it would never be committed.
-        let beginning = tokio::spawn(async move { this.begin_uncut(&key).await });
-        beginning.await.unwrap_or_else(|error| match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is being shut down.
-            Err(_) => Err(sqlx::Error::WorkerCrashed),
-        })
+        // Where sqlx is dropped while it waits for the answer to BEGIN, it gives a connection back to its pool that is inside
+        // a transaction and does not know it. What others then write by it would never be committed.
+        Uncut::new(async move { this.begin_uncut(&key).await }).await
     }
 
     async fn commit(&self, transaction: Self::Transaction) -> Result<(), sqlx::Error> {

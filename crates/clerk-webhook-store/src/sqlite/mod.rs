@@ -48,15 +48,15 @@ const PATIENCE: Duration = Duration::from_secs(4);
 ///
 /// # Retention
 ///
-/// Rows stay until they are purged. Call [`purge`](DeliveryStore::purge) now and then, with 30 days: the sender retries for
-/// almost three days, and what is removed would run again when somebody replays it. Never go below 7 days.
+/// Rows stay until they are purged: call [`purge`](crate::purge()) once a day, with 30 days, and never less than 7. The sender
+/// retries for almost three days, and what was removed runs again when somebody replays it.
 ///
 /// # Examples
 ///
 /// ```
-/// use std::time::Duration;
-///
-/// use clerk_webhook_store::{Begin, DeliveryKey, DeliveryStore as _, Scope, SqliteStore, TransactionalStore as _};
+/// use clerk_webhook_store::{
+///     Begin, DEFAULT_RETENTION, DeliveryKey, Scope, SqliteStore, TransactionalStore as _, purge,
+/// };
 ///
 /// # let file = std::env::temp_dir().join(format!("clerk-webhook-doc-{}.db", std::process::id()));
 /// # let path = file.clone();
@@ -71,8 +71,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// transaction.commit().await?;
 /// assert!(matches!(store.begin(&key).await?, Begin::Duplicate { completed_at: Some(_) }));
 ///
-/// // Now and then:
-/// while store.purge(Duration::from_secs(30 * 24 * 60 * 60), 1_000).await? == 1_000 {}
+/// assert_eq!(purge(&store, DEFAULT_RETENTION).await?, 0); // once a day
 /// # store.pool().close().await;
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # std::fs::remove_file(file)?;
