@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Observation, Outcome};
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::claim::{Claim, Held, Lease};
 use crate::key::{DeliveryKey, Scope};
+use crate::runner::{Runner, Unavailable};
 use crate::store::DeliveryStore;
-use crate::supervise::{Ended, First, first, supervise};
-use crate::tasks::Tasks;
+use crate::supervise::{Ended, First, first};
 
 /// Handles each delivery once: a duplicate is acknowledged, one that is in progress is put off, and a failure makes room
 /// for the next attempt.
@@ -63,63 +63,45 @@ use crate::tasks::Tasks;
 #[must_use]
 pub struct Deduplicator<S> {
     store: Arc<S>,
-    settings: Settings,
-    tasks: Tasks,
-}
-
-#[derive(Clone, Debug)]
-struct Settings {
-    scope: Scope,
+    runner: Runner,
     lease: Duration,
-    time_limit: Duration,
-    store_timeout: Duration,
     wait: Duration,
 }
-
-/// Below the 15 s after which Svix gives up.
-pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(12);
-
-/// How long a store may take to answer.
-pub(crate) const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The sender's third attempt comes 5 minutes after the second, so whatever a crash has left is free by then.
 const LEASE: Duration = Duration::from_secs(60);
 
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl<S: DeliveryStore> Deduplicator<S> {
     /// Creates one with the default scope, leases of 60 s and 12 s for a handler.
     pub fn new(store: S) -> Self {
-        let settings = Settings {
-            scope: Scope::default(),
-            lease: LEASE,
-            time_limit: TIME_LIMIT,
-            store_timeout: STORE_TIMEOUT,
-            wait: Duration::ZERO,
-        };
-        Self { store: Arc::new(store), settings, tasks: Tasks::default() }
+        Self { store: Arc::new(store), runner: Runner::default(), lease: LEASE, wait: Duration::ZERO }
     }
 
     /// Sets the name of the endpoint: two endpoints that share a store need two.
     pub fn scope(mut self, scope: Scope) -> Self {
-        self.settings.scope = scope;
+        self.runner.scope = scope;
         self
     }
 
-    /// Sets how long a lease lasts that is not renewed, at least a second: how long a crash keeps a delivery from being
+    /// Sets how long a lease lasts that is not renewed, from a second to a day: how long a crash keeps a delivery from being
     /// handled.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.settings.lease = lease.max(Duration::from_secs(1));
+        self.lease = lease.clamp(SHORTEST_LEASE, LONGEST_LEASE);
         self
     }
 
     /// Sets how long a handler may take; the sender gives up after 15 s and then sees nothing of what it returns.
     pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.settings.time_limit = limit;
+        self.runner.time_limit = limit;
         self
     }
 
     /// Sets how long the store may take to answer before it is taken for unreachable, 5 s unless set.
     pub fn store_timeout(mut self, limit: Duration) -> Self {
-        self.settings.store_timeout = limit;
+        self.runner.store_timeout = limit;
         self
     }
 
@@ -129,7 +111,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
     /// During a rotation of the secret, for example, every event comes twice at the same time, and a short wait spares the
     /// second one another attempt.
     pub fn wait_in_progress(mut self, limit: Duration) -> Self {
-        self.settings.wait = limit;
+        self.wait = limit;
         self
     }
 
@@ -142,7 +124,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
     /// Returns how many deliveries are being handled, those whose sender has hung up included.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.tasks.len()
+        self.runner.in_flight()
     }
 
     /// Handles an event by the handler of its type, unless it was handled before or is being handled.
@@ -188,7 +170,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
         // Boxed where it begins, before it is handed on: it has room for everything that is done with a delivery.
         let run = Box::pin(self.clone().deduplicated(event, handler, judge));
         // A store that panics is as bad as one that is not there.
-        self.tasks.run(run).await.unwrap_or_else(|| Err(Answer::from(Outcome::StoreUnavailable)))
+        self.runner.spawn(run).await.unwrap_or_else(|| Err(Answer::from(Outcome::StoreUnavailable)))
     }
 
     /// Waits until everything that is being handled is done; what is not done after `limit` is stopped and released.
@@ -196,7 +178,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
     /// Returns how many deliveries were stopped; the sender tries them again. Call it when the server has stopped to accept
     /// connections, with a limit above that of the handlers; the servers' own graceful shutdown does not wait for tasks.
     pub async fn shutdown(&self, limit: Duration) -> usize {
-        self.tasks.shutdown(limit, self.settings.store_timeout).await
+        self.runner.shutdown(limit).await
     }
 
     async fn deduplicated<F, H, J, T>(self, event: Event, handler: F, judge: J) -> Result<T, Answer>
@@ -206,7 +188,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
         J: FnOnce(&T, &Observation) -> Answer + Send,
         T: Send,
     {
-        let observation = Observation::begin(&event, self.settings.scope.as_str());
+        let observation = Observation::begin(&event, self.runner.scope.as_str());
         let (lease, ends) = match observation.in_span(pin!(self.claim(&event))).await {
             Ok((Claim::Claimed(lease), ends)) => (lease, ends),
             Ok((Claim::Duplicate { .. }, _)) => {
@@ -252,14 +234,14 @@ impl<S: DeliveryStore> Deduplicator<S> {
 
     /// Claims the event, once or until the wait is over, and says when the lease ends at the earliest.
     async fn claim(&self, event: &Event) -> Result<(Claim, Instant), Unavailable> {
-        let key = DeliveryKey::of(event, self.settings.scope.clone());
-        let give_up = Instant::now() + self.settings.wait;
+        let key = DeliveryKey::of(event, self.runner.scope.clone());
+        let began = Instant::now();
         let mut pause = Duration::from_millis(20);
         loop {
             // It begins in the store, after this.
-            let ends = Instant::now() + self.settings.lease;
-            let claim = self.ask(self.store.claim(&key, self.settings.lease)).await?;
-            let left = give_up.saturating_duration_since(Instant::now());
+            let ends = Instant::now() + self.lease;
+            let claim = self.runner.ask(self.store.claim(&key, self.lease)).await?;
+            let left = self.wait.saturating_sub(began.elapsed());
             match claim {
                 Claim::InProgress { retry_after } if !left.is_zero() => {
                     sleep(pause.min(left).min(retry_after.max(Duration::from_millis(1)))).await;
@@ -279,7 +261,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
     {
         let attempt = lease.attempt();
         let handling = pin!(async move { handler(event, attempt).await });
-        let supervised = pin!(supervise(handling, self.settings.time_limit, self.tasks.stop()));
+        let supervised = pin!(self.runner.supervise(handling));
         match first(supervised, pin!(self.renew_until_lost(lease, ends))).await {
             First::One(ended) => Leased::Ended(ended),
             // Whoever takes it over runs it, so two would.
@@ -290,19 +272,19 @@ impl<S: DeliveryStore> Deduplicator<S> {
     /// Renews the lease again and again, and returns when it is lost: somebody else has it, or it has ended while the store
     /// could not be reached, so that somebody else may have it.
     async fn renew_until_lost(&self, lease: &Lease, mut ends: Instant) {
-        let period = self.settings.lease / 3;
+        let period = self.lease / 3;
         let mut next = ends - period * 2;
         while next < ends {
             sleep_until(next).await;
             let renewed_from = Instant::now();
-            match timeout_at(ends, self.ask(self.store.renew(lease, self.settings.lease))).await {
+            match timeout_at(ends, self.runner.ask(self.store.renew(lease, self.lease))).await {
                 Ok(Ok(Held::Yes)) => {
-                    ends = renewed_from + self.settings.lease;
+                    ends = renewed_from + self.lease;
                     next = renewed_from + period;
                 }
                 Ok(Ok(Held::Lost)) => return,
                 // It may be there again before the lease ends.
-                Ok(Err(Unavailable(_))) | Err(_) => next = Instant::now() + period / 4,
+                Ok(Err(_)) | Err(_) => next = Instant::now() + period / 4,
             }
         }
         sleep_until(ends).await;
@@ -312,25 +294,17 @@ impl<S: DeliveryStore> Deduplicator<S> {
     async fn settle(&self, lease: &Lease, answer: Answer) -> Result<Answer, Unsettled> {
         if !answer.outcome().is_acknowledged() {
             // The handler's answer stands, whatever comes of this: where it fails, the lease ends by itself.
-            let _ = self.ask(self.store.release(lease)).await;
+            let _ = self.runner.ask(self.store.release(lease)).await;
             return Ok(answer);
         }
-        let mut completed = self.ask(self.store.complete(lease)).await;
+        let mut completed = self.runner.ask(self.store.complete(lease)).await;
         if completed.is_err() {
             // What was done would be done again, which is worth another attempt.
-            completed = self.ask(self.store.complete(lease)).await;
+            completed = self.runner.ask(self.store.complete(lease)).await;
         }
         match completed.map_err(Unsettled::Unavailable)? {
             Held::Yes => Ok(answer),
             Held::Lost => Err(Unsettled::Lost),
-        }
-    }
-
-    /// Waits for the store, and not for ever.
-    async fn ask<T>(&self, asking: impl Future<Output = Result<T, S::Error>>) -> Result<T, Unavailable> {
-        match timeout(self.settings.store_timeout, asking).await {
-            Ok(answer) => answer.map_err(|error| Unavailable(Box::new(error))),
-            Err(_) => Err(Unavailable("the store did not answer in time".into())),
         }
     }
 }
@@ -348,25 +322,24 @@ enum Unsettled {
     Unavailable(Unavailable),
 }
 
-/// Why a store could not be asked.
-pub(crate) struct Unavailable(pub(crate) Box<dyn std::error::Error + Send + Sync>);
-
-impl Unavailable {
-    pub(crate) fn end(self, observation: Observation) -> Answer {
-        observation.failed_by(&*self.0);
-        observation.end(Answer::from(Outcome::StoreUnavailable))
-    }
-}
-
 impl<S> Clone for Deduplicator<S> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), settings: self.settings.clone(), tasks: self.tasks.clone() }
+        Self {
+            store: Arc::clone(&self.store),
+            runner: self.runner.clone(),
+            lease: self.lease,
+            wait: self.wait,
+        }
     }
 }
 
 impl<S> fmt::Debug for Deduplicator<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deduplicator").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Deduplicator")
+            .field("runner", &self.runner)
+            .field("lease", &self.lease)
+            .field("wait_in_progress", &self.wait)
+            .finish_non_exhaustive()
     }
 }
 

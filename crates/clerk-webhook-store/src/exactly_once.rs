@@ -11,10 +11,9 @@ use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Observation,
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
-use crate::deduplicator::{STORE_TIMEOUT, TIME_LIMIT, Unavailable};
 use crate::key::{DeliveryKey, Scope};
-use crate::supervise::{Ended, supervise};
-use crate::tasks::Tasks;
+use crate::runner::Runner;
+use crate::supervise::Ended;
 use crate::transaction::{Begin, TransactionalStore};
 
 /// Handles each delivery once, with its effects in the database exactly once.
@@ -73,40 +72,30 @@ use crate::transaction::{Begin, TransactionalStore};
 #[must_use]
 pub struct ExactlyOnce<S> {
     store: Arc<S>,
-    settings: Settings,
-    tasks: Tasks,
-}
-
-#[derive(Clone, Debug)]
-struct Settings {
-    scope: Scope,
-    time_limit: Duration,
-    store_timeout: Duration,
+    runner: Runner,
 }
 
 impl<S: TransactionalStore> ExactlyOnce<S> {
     /// Creates one with the default scope, and 12 s for a handler.
     pub fn new(store: S) -> Self {
-        let settings =
-            Settings { scope: Scope::default(), time_limit: TIME_LIMIT, store_timeout: STORE_TIMEOUT };
-        Self { store: Arc::new(store), settings, tasks: Tasks::default() }
+        Self { store: Arc::new(store), runner: Runner::default() }
     }
 
     /// Sets the name of the endpoint: two endpoints that share a store need two.
     pub fn scope(mut self, scope: Scope) -> Self {
-        self.settings.scope = scope;
+        self.runner.scope = scope;
         self
     }
 
     /// Sets how long a handler may take; the sender gives up after 15 s and then sees nothing of what it returns.
     pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.settings.time_limit = limit;
+        self.runner.time_limit = limit;
         self
     }
 
     /// Sets how long the database may take to begin or commit before it is taken for unreachable, 5 s unless set.
     pub fn store_timeout(mut self, limit: Duration) -> Self {
-        self.settings.store_timeout = limit;
+        self.runner.store_timeout = limit;
         self
     }
 
@@ -119,7 +108,7 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
     /// Returns how many deliveries are being handled, those whose sender has hung up included.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.tasks.len()
+        self.runner.in_flight()
     }
 
     /// Handles an event by the handler of its type, unless it was handled before.
@@ -143,7 +132,7 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         // Boxed where it begins, before it is handed on: it has room for everything that is done with a delivery.
         let run = Box::pin(self.clone().once(event, handler));
         // A store that panics is as bad as one that is not there.
-        self.tasks.run(run).await.unwrap_or(Answer::from(Outcome::StoreUnavailable))
+        self.runner.spawn(run).await.unwrap_or(Answer::from(Outcome::StoreUnavailable))
     }
 
     /// Waits until everything that is being handled is done; what is not done after `limit` is stopped and undone.
@@ -151,7 +140,7 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
     /// Returns how many deliveries were stopped; the sender tries them again. Call it when the server has stopped to accept
     /// connections, with a limit above that of the handlers; the servers' own graceful shutdown does not wait for tasks.
     pub async fn shutdown(&self, limit: Duration) -> usize {
-        self.tasks.shutdown(limit, self.settings.store_timeout).await
+        self.runner.shutdown(limit).await
     }
 
     async fn once<F, H>(self, event: Event, handler: F) -> Answer
@@ -159,9 +148,9 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         F: FnOnce(Event, SharedTransaction<S::Transaction>) -> H + Send,
         H: Future<Output = Result<Handled, Failure>> + Send,
     {
-        let observation = Observation::begin(&event, self.settings.scope.as_str());
-        let key = DeliveryKey::of(&event, self.settings.scope.clone());
-        let transaction = match observation.in_span(pin!(self.ask(self.store.begin(&key)))).await {
+        let observation = Observation::begin(&event, self.runner.scope.as_str());
+        let key = DeliveryKey::of(&event, self.runner.scope.clone());
+        let transaction = match observation.in_span(pin!(self.runner.ask(self.store.begin(&key)))).await {
             Ok(Begin::New(transaction)) => SharedTransaction(Arc::new(Mutex::new(Some(transaction)))),
             Ok(Begin::Duplicate { .. }) => return observation.end(Answer::from(Outcome::Duplicate)),
             Ok(Begin::InProgress { retry_after }) => {
@@ -173,18 +162,19 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         let ended = {
             // It is gone before anybody waits for the transaction, which it may have locked.
             let handling = pin!(async move { handler(event, given).await });
-            let supervised = pin!(supervise(handling, self.settings.time_limit, self.tasks.stop()));
+            let supervised = pin!(self.runner.supervise(handling));
             observation.handling(supervised).await
         };
         // Whatever it is from here on, nobody else has the transaction: dropping it undoes it.
-        let transaction = observation.in_span(timeout(self.settings.store_timeout, transaction.take())).await;
+        let transaction = observation.in_span(timeout(self.runner.store_timeout, transaction.take())).await;
         let (outcome, failure) = match ended {
             Ended::Returned(Ok(handled)) => {
                 let Ok(Some(transaction)) = transaction else {
                     observation.failed(&Failure::retry("the transaction is still in use"));
                     return observation.end(Answer::from(Outcome::Failed));
                 };
-                return match observation.in_span(pin!(self.ask(self.store.commit(transaction)))).await {
+                return match observation.in_span(pin!(self.runner.ask(self.store.commit(transaction)))).await
+                {
                     Ok(()) => observation.end(Answer::from(handled)),
                     Err(unavailable) => unavailable.end(observation),
                 };
@@ -200,25 +190,17 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         observation.failed(&Failure::retry(failure));
         observation.end(Answer::from(outcome))
     }
-
-    /// Waits for the database, and not for ever.
-    async fn ask<T>(&self, asking: impl Future<Output = Result<T, S::Error>>) -> Result<T, Unavailable> {
-        match timeout(self.settings.store_timeout, asking).await {
-            Ok(answer) => answer.map_err(|error| Unavailable(Box::new(error))),
-            Err(_) => Err(Unavailable("the database did not answer in time".into())),
-        }
-    }
 }
 
 impl<S> Clone for ExactlyOnce<S> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), settings: self.settings.clone(), tasks: self.tasks.clone() }
+        Self { store: Arc::clone(&self.store), runner: self.runner.clone() }
     }
 }
 
 impl<S> fmt::Debug for ExactlyOnce<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExactlyOnce").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("ExactlyOnce").field("runner", &self.runner).finish_non_exhaustive()
     }
 }
 

@@ -71,13 +71,13 @@ mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod retention;
+mod runner;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
 mod supervise;
-mod tasks;
 mod transaction;
 
 #[cfg(feature = "redis")]

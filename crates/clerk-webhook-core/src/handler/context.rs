@@ -88,7 +88,7 @@ impl<S> Context<S> {
         self.event.data_as()
     }
 
-    /// Returns how often this message has been handled here, counted from 1, where duplicates are recognised.
+    /// Returns how often this message has been handled here, counted from 1, where deliveries are handled under a lease.
     ///
     /// Svix does not say how often it has sent one.
     #[must_use]
