@@ -21,6 +21,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tower::buffer::Buffer;
 use tower::limit::ConcurrencyLimit;
 use tower::load_shed::LoadShed;
@@ -34,6 +35,9 @@ type Reply = Response<Full<Bytes>>;
 
 /// Longer than any lease and any time limit.
 const LONG: Duration = Duration::from_secs(600);
+
+/// Longer than any call here is waited for; where the clock is paused, waiting in vain takes no time.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A store in memory that does what it is told before it does what it is asked.
 #[derive(Clone, Default)]
@@ -87,7 +91,8 @@ impl Calls {
 
     /// Waits for so many, and counts them no more.
     async fn wait(&self, number: u32) {
-        self.0.acquire_many(number).await.unwrap().forget();
+        let calls = timeout(PATIENCE, self.0.acquire_many(number)).await;
+        calls.expect("there are too few calls").unwrap().forget();
     }
 }
 
@@ -401,7 +406,7 @@ where
             let service = service.clone();
             requests.spawn(async move { send(&service, &format!("msg_{number}")).await });
         }
-        let answers = tokio::time::timeout(LONG, requests.join_all()).await.expect("it hangs");
+        let answers = timeout(LONG, requests.join_all()).await.expect("it hangs");
         assert_eq!(answers, [expected; 20]);
     }
 }
@@ -429,7 +434,7 @@ async fn a_duplicate_frees_its_place_at_once() {
     let duplicate = service.ready().await.unwrap().call(request("msg_1")).await.unwrap();
     assert_eq!(duplicate.status(), 200);
     // The response is still there, and so is the service.
-    let answer = tokio::time::timeout(LONG, send(&other, "msg_2")).await.expect("the place is taken");
+    let answer = timeout(LONG, send(&other, "msg_2")).await.expect("the place is taken");
     assert_eq!(answer, (200, None));
     drop((duplicate, service));
 }
