@@ -1,0 +1,623 @@
+//! What an operator sees of the deliveries that are handled: spans, lines and metrics, and nothing that was sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use clerk_webhook_core::event::UserCreated;
+use clerk_webhook_core::{Context, Event, Failure, Handlers, Outcome, Timestamp, Verifier};
+use clerk_webhook_store::{Deduplicator, DeliveryKey, DeliveryStore as _, MemoryStore, Scope};
+use clerk_webhook_tests::{SECRET, fixture, fixtures, message_id, secret, sign};
+use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _, VerifyWebhookLayer};
+use http::{HeaderMap, Request};
+use http_body_util::Full;
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit,
+};
+use serde_json::Value;
+use tower::{ServiceBuilder, ServiceExt as _};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// The spans of this workspace, and the lines within and outside of them.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Logged>>);
+
+#[derive(Default)]
+struct Logged {
+    spans: BTreeMap<u64, Fields>,
+    lines: Vec<Line>,
+}
+
+/// The fields of a span or a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Fields(BTreeMap<&'static str, String>);
+
+#[derive(Debug)]
+struct Line {
+    level: Level,
+    target: &'static str,
+    fields: Fields,
+    /// How many spans of this workspace it stands in.
+    depth: usize,
+}
+
+impl Log {
+    /// Listens on this thread until the guard is dropped.
+    fn listen(&self) -> DefaultGuard {
+        tracing_subscriber::registry().with(self.clone()).set_default()
+    }
+
+    /// Returns the one span.
+    #[track_caller]
+    fn take_span(&self) -> Fields {
+        let spans = std::mem::take(&mut self.0.lock().unwrap().spans);
+        assert_eq!(spans.len(), 1, "{spans:?}");
+        spans.into_values().next().unwrap()
+    }
+
+    fn take_lines(&self) -> Vec<Line> {
+        std::mem::take(&mut self.0.lock().unwrap().lines)
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _cx: LayerContext<'_, S>) {
+        if attributes.metadata().target() != "clerk_webhook" {
+            return;
+        }
+        assert_eq!(
+            (attributes.metadata().name(), *attributes.metadata().level()),
+            ("clerk_webhook", Level::INFO)
+        );
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        self.0.lock().unwrap().spans.insert(id.into_u64(), fields);
+    }
+
+    fn on_record(&self, id: &Id, record: &Record<'_>, _cx: LayerContext<'_, S>) {
+        if let Some(fields) = self.0.lock().unwrap().spans.get_mut(&id.into_u64()) {
+            record.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, cx: LayerContext<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let spans = cx.event_scope(event).into_iter().flatten();
+        let depth = spans.filter(|span| span.metadata().target() == "clerk_webhook").count();
+        let (level, target) = (*event.metadata().level(), event.metadata().target());
+        self.0.lock().unwrap().lines.push(Line { level, target, fields, depth });
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+}
+
+impl Fields {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+fn event(body: impl Into<Bytes>) -> Event {
+    Event::from_trusted(message_id(), Timestamp::now(), body.into()).unwrap()
+}
+
+/// The error of a handler, with another one as its cause.
+#[derive(Debug)]
+struct Unsaved(io::Error);
+
+impl fmt::Display for Unsaved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the user could not be saved")
+    }
+}
+
+impl std::error::Error for Unsaved {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// Handlers that do nothing well, or fail with a chain of errors.
+fn handlers() -> Handlers<bool> {
+    let handlers = Handlers::builder().on(UserCreated, |_, cx: Context<bool>| async move {
+        if *cx.state() { Ok(()) } else { Err(Unsaved(io::Error::other("connection refused")))? }
+    });
+    handlers.build().unwrap()
+}
+
+#[tokio::test]
+async fn a_span_tells_of_a_delivery_that_was_handled() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let deduplicator = Deduplicator::new(MemoryStore::new()).scope("sync".parse().unwrap());
+    let answer = deduplicator.handle(&handlers(), event(fixture("user.created")), true).await;
+    assert_eq!(answer.outcome(), Outcome::Processed);
+    let mut span = log.take_span();
+    let age: u64 = span.0.remove("clerk.delivery.age_ms").unwrap().parse().unwrap();
+    assert!(age > 30_000_000_000, "the fixture is more than a year old");
+    let expected = BTreeMap::from([
+        ("otel.kind", "consumer"),
+        ("messaging.system", "clerk"),
+        ("messaging.operation.type", "process"),
+        ("messaging.message.id", "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa"),
+        ("clerk.scope", "sync"),
+        ("clerk.event.type", "user.created"),
+        ("clerk.instance_id", "ins_2fAArUK24oCKCd5jY4gJfpP89tC"),
+        ("clerk.object_id", "user_2fCjroEEruEbiXLF9UBxU3QkoiF"),
+        ("clerk.delivery.attempt", "1"),
+        ("clerk.outcome", "processed"),
+    ]);
+    assert_eq!(span, Fields(expected.into_iter().map(|(name, value)| (name, value.to_owned())).collect()));
+    assert!(log.take_lines().is_empty());
+
+    // A duplicate is no attempt.
+    let answer = deduplicator.handle(&handlers(), event(fixture("user.created")), true).await;
+    assert_eq!(answer.outcome(), Outcome::Duplicate);
+    let span = log.take_span();
+    assert_eq!((span.get("clerk.outcome"), span.get("clerk.delivery.attempt")), (Some("duplicate"), None));
+    assert_eq!(span.get("error.type"), None);
+    assert!(log.take_lines().is_empty());
+}
+
+#[tokio::test]
+async fn a_line_within_the_span_tells_why_a_handler_failed() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let deduplicator = Deduplicator::new(MemoryStore::new());
+    for attempt in ["1", "2"] {
+        deduplicator.handle(&handlers(), event(fixture("user.created")), false).await;
+        let span = log.take_span();
+        assert_eq!((span.get("clerk.outcome"), span.get("error.type")), (Some("failed"), Some("failed")));
+        assert_eq!(span.get("clerk.delivery.attempt"), Some(attempt));
+        let lines = log.take_lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!((lines[0].level, lines[0].target, lines[0].depth), (Level::ERROR, "clerk_webhook", 1));
+        let error = lines[0].fields.get("error");
+        assert_eq!(error, Some("the user could not be saved: connection refused"));
+        assert_eq!(lines[0].fields.get("message"), Some("could not handle a delivery"));
+    }
+}
+
+#[tokio::test]
+async fn every_way_to_handle_has_one_span_and_one_line() {
+    let log = Log::default();
+    let _listening = log.listen();
+    handlers().answer(event(fixture("user.created")), false).await;
+    let span = log.take_span();
+    assert_eq!((span.get("clerk.scope"), span.get("clerk.outcome")), (Some("clerk"), Some("failed")));
+    assert_eq!(span.get("clerk.delivery.attempt"), None);
+    assert_eq!(log.take_lines().len(), 1);
+
+    let verify = VerifyWebhookLayer::new(Verifier::new(SECRET).unwrap());
+    let verified = ServiceBuilder::new().layer(verify.clone()).service(handlers().into_service(false));
+    assert_eq!(verified.oneshot(delivery()).await.unwrap().status(), 500);
+    assert_eq!(log.take_span().get("clerk.delivery.attempt"), None);
+    assert_eq!(log.take_lines().len(), 1);
+
+    let deduplicate = DeduplicateLayer::new(MemoryStore::new());
+    let service = ServiceBuilder::new().layer(verify).layer(deduplicate);
+    let deduplicated = service.service(handlers().into_service(false));
+    assert_eq!(deduplicated.oneshot(delivery()).await.unwrap().status(), 500);
+    let span = log.take_span();
+    assert_eq!((span.get("clerk.outcome"), span.get("clerk.delivery.attempt")), (Some("failed"), Some("1")));
+    assert_eq!(log.take_lines().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_handler_writes_stands_in_the_span() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let handlers: Handlers = Handlers::builder()
+        .on(UserCreated, |_, _| async {
+            tracing::info!("from a handler");
+            tokio::task::yield_now().await;
+            tracing::info!("from a handler");
+            Ok(())
+        })
+        .build()
+        .unwrap();
+    handlers.answer(event(fixture("user.created")), ()).await;
+    let deduplicator = Deduplicator::new(MemoryStore::new());
+    deduplicator.handle(&handlers, event(fixture("user.created")), ()).await;
+    let depths: Vec<_> = log.take_lines().iter().map(|line| line.depth).collect();
+    assert_eq!(depths, [1; 4]);
+}
+
+#[tokio::test]
+async fn panics_and_handlers_that_hang_have_a_line_too() {
+    let log = Log::default();
+    let _listening = log.listen();
+    tokio::time::pause();
+    let handlers: Handlers<bool> = Handlers::builder()
+        .on(UserCreated, |user, cx: Context<bool>| async move {
+            assert!(!cx.state(), "{} is meant to panic", user.id);
+            std::future::pending().await
+        })
+        .build()
+        .unwrap();
+    let deduplicator = Deduplicator::new(MemoryStore::new());
+    for (panics, error, outcome) in [
+        (true, "the handler panicked", "failed"),
+        (false, "the handler did not end in time", "handler_timeout"),
+    ] {
+        deduplicator.handle(&handlers, event(fixture("user.created")), panics).await;
+        let span = log.take_span();
+        assert_eq!((span.get("clerk.outcome"), span.get("error.type")), (Some(outcome), Some(outcome)));
+        let lines = log.take_lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(lines[0].fields.get("error"), Some(error));
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_type_has_one_name_for_all() {
+    let log = Log::default();
+    let _listening = log.listen();
+    for body in [r#"{"data":{"id":7},"type":"newThing.created"}"#, "{}"] {
+        handlers().answer(event(body), true).await;
+        let span = log.take_span();
+        assert_eq!(
+            (span.get("clerk.event.type"), span.get("clerk.outcome")),
+            (Some("_OTHER"), Some("ignored"))
+        );
+        let absent = ["clerk.instance_id", "clerk.object_id", "clerk.delivery.age_ms"];
+        assert!(absent.iter().all(|name| span.get(name).is_none()), "{span:?}");
+    }
+}
+
+/// Returns a delivery that is right.
+fn delivery() -> Request<Full<Bytes>> {
+    signed(fixture("user.created"))
+}
+
+fn signed(body: Vec<u8>) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::from(Bytes::from(body.clone())));
+    *request.headers_mut() = HeaderMap::from(&sign(&body));
+    request
+}
+
+/// Everything that is written, as text.
+#[derive(Clone, Default)]
+struct Text(Arc<Mutex<Vec<u8>>>);
+
+impl Text {
+    fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut self.0.lock().unwrap())).unwrap()
+    }
+}
+
+impl io::Write for Text {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Collects all texts of a document, and numbers that are long enough to be a code.
+fn texts(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => drop(found.insert(text.clone())),
+        Value::Number(number) => drop(found.insert(number.to_string())),
+        Value::Array(values) => values.iter().for_each(|value| texts(value, found)),
+        Value::Object(values) => values.values().for_each(|value| texts(value, found)),
+        Value::Bool(_) | Value::Null => {}
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_was_sent_is_written_at_any_level_but_ids() {
+    let text = Text::default();
+    let writer = text.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .without_time()
+        .with_max_level(Level::TRACE)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+        .with_writer(move || writer.clone());
+    let _listening = subscriber.set_default();
+    // Each event fails as something that a handler says, as an undecodable one, and as a forged one.
+    let failing: Handlers = Handlers::builder()
+        .otherwise(|event: Event, _| async move {
+            let _ = event.data();
+            Err(Failure::retry("the database is down"))
+        })
+        .build()
+        .unwrap();
+    let service = ServiceBuilder::new()
+        .layer(VerifyWebhookLayer::new(Verifier::new(SECRET).unwrap()))
+        .layer(DeduplicateLayer::new(MemoryStore::new()))
+        .service(failing.into_service(()));
+    let mut sent_texts = 0;
+    for (name, body) in fixtures() {
+        let sent: Value = serde_json::from_slice(&body).unwrap();
+        // What may be written is what stands in the log of an event that has nothing but its ids.
+        let mut bare = serde_json::json!({ "data": {}, "type": sent["type"] });
+        for (holder, key) in [("/data", "id"), ("", "instance_id"), ("", "timestamp")] {
+            if let Some(value) = sent.pointer(holder).and_then(|holder| holder.get(key)) {
+                bare.pointer_mut(holder).unwrap()[key] = value.clone();
+            }
+        }
+        let response = service.clone().oneshot(signed(bare.to_string().into_bytes())).await.unwrap();
+        assert_eq!(response.status(), 500, "{name}");
+        let expected = text.take();
+        assert!(
+            expected.contains("the database is down") && expected.contains("clerk.outcome"),
+            "{expected}"
+        );
+
+        let mut forged = signed(body.clone());
+        forged.headers_mut().insert("svix-id", "msg_forged".parse().unwrap());
+        assert_eq!(service.clone().oneshot(forged).await.unwrap().status(), 400);
+        assert_eq!(service.clone().oneshot(signed(body)).await.unwrap().status(), 500, "{name}");
+        let written = text.take();
+        let mut found = BTreeSet::new();
+        texts(&sent, &mut found);
+        found.retain(|text| text.len() > 5 && !expected.contains(text.as_str()));
+        sent_texts += found.len();
+        for text in &found {
+            assert!(!written.contains(text.as_str()), "{name}: {text} in {written}");
+        }
+        assert!(!written.contains(&SECRET[6..]) && !written.contains("v1,"), "{written}");
+    }
+    assert!(sent_texts > 500, "{sent_texts}");
+}
+
+#[tokio::test]
+async fn the_place_of_data_that_is_not_what_it_should_be_is_written_and_not_the_data() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let body = r#"{"data":{"id":"user_1","email_addresses":"ada@example.com"},"type":"user.created"}"#;
+    handlers().answer(event(body), true).await;
+    let lines = log.take_lines();
+    let error = lines[0].fields.get("error").unwrap();
+    assert!(error.contains("data.email_addresses") && !error.contains("ada"), "{error}");
+}
+
+/// A recorder that keeps every value.
+#[derive(Clone, Default)]
+struct Metrics(Arc<Mutex<BTreeMap<String, Vec<f64>>>>);
+
+/// One series of a recorder.
+struct Series(Metrics, String);
+
+impl Series {
+    fn change(&self, change: impl FnOnce(f64) -> f64) {
+        let mut metrics = self.0.0.lock().unwrap();
+        let values = metrics.entry(self.1.clone()).or_default();
+        let last = values.last().copied().unwrap_or_default();
+        values.push(change(last));
+    }
+}
+
+impl CounterFn for Series {
+    #[expect(clippy::cast_precision_loss, reason = "tests do not count that far")]
+    fn increment(&self, value: u64) {
+        self.change(|last| last + value as f64);
+    }
+
+    fn absolute(&self, _value: u64) {
+        unimplemented!("nothing here sets a counter");
+    }
+}
+
+impl GaugeFn for Series {
+    fn increment(&self, value: f64) {
+        self.change(|last| last + value);
+    }
+
+    fn decrement(&self, value: f64) {
+        self.change(|last| last - value);
+    }
+
+    fn set(&self, value: f64) {
+        self.change(|_| value);
+    }
+}
+
+impl HistogramFn for Series {
+    fn record(&self, value: f64) {
+        self.change(|_| value);
+    }
+}
+
+impl Metrics {
+    fn series(&self, key: &Key) -> Arc<Series> {
+        let mut labels: Vec<_> =
+            key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+        labels.sort();
+        Arc::new(Series(self.clone(), format!("{}{{{}}}", key.name(), labels.join(","))))
+    }
+
+    /// Returns what a counter or gauge says.
+    fn get(&self, series: &str) -> Option<f64> {
+        let metrics = self.0.lock().unwrap();
+        metrics.get(&format!("clerk_webhook_{series}")).and_then(|values| values.last().copied())
+    }
+
+    /// Returns what a histogram was given.
+    fn values(&self, series: &str) -> Vec<f64> {
+        self.0.lock().unwrap().get(&format!("clerk_webhook_{series}")).cloned().unwrap_or_default()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.lock().unwrap().keys().cloned().collect()
+    }
+}
+
+impl Recorder for Metrics {
+    fn describe_counter(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
+
+    fn describe_gauge(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
+
+    fn describe_histogram(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _metadata: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.series(key))
+    }
+
+    fn register_gauge(&self, key: &Key, _metadata: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.series(key))
+    }
+
+    fn register_histogram(&self, key: &Key, _metadata: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.series(key))
+    }
+}
+
+#[tokio::test]
+async fn deliveries_are_counted_by_what_became_of_them() {
+    let metrics = Metrics::default();
+    let _recording = metrics::set_default_local_recorder(&metrics);
+    let deduplicator = Deduplicator::new(MemoryStore::new()).scope("sync".parse().unwrap());
+    let created = || event(fixture("user.created"));
+    let began = Timestamp::now();
+    for succeeds in [false, true, true] {
+        deduplicator.handle(&handlers(), created(), succeeds).await;
+    }
+    let unknown = |id: &str, event_type: &str| {
+        let body = format!(r#"{{"data":{{"id":"thing_1"}},"type":"{event_type}"}}"#);
+        Event::from_trusted(id.parse().unwrap(), Timestamp::now(), body.into()).unwrap()
+    };
+    for (id, event_type) in [("msg_1", "newThing.created"), ("msg_2", "newerThing.created"), ("msg_3", "")] {
+        deduplicator.handle(&handlers(), unknown(id, event_type), true).await;
+    }
+    let count = |event_type: &str, outcome: &str| {
+        metrics.get(&format!("deliveries_total{{event_type={event_type},outcome={outcome},scope=sync}}"))
+    };
+    assert_eq!(count("user.created", "failed"), Some(1.0));
+    assert_eq!(count("user.created", "processed"), Some(1.0));
+    assert_eq!(count("user.created", "duplicate"), Some(1.0));
+    assert_eq!(count("_OTHER", "ignored"), Some(3.0));
+    // Handlers ran, a duplicate has none.
+    let durations = metrics.values("handler_duration_seconds{event_type=user.created,scope=sync}");
+    assert_eq!(durations.len(), 2, "{durations:?}");
+    assert!(durations.iter().all(|seconds| (0.0..60.0).contains(seconds)), "{durations:?}");
+    let lags = metrics.values("delivery_lag_seconds{scope=sync}");
+    assert_eq!(lags.len(), 3, "{lags:?}");
+    assert!(lags.iter().all(|seconds| *seconds > 30_000_000.0), "the fixture is more than a year old");
+    #[expect(clippy::cast_precision_loss, reason = "it is this year")]
+    let began = began.as_millis() as f64 / 1000.0;
+    assert!(metrics.get("last_success_timestamp_seconds{scope=sync}").unwrap() >= began);
+    assert_eq!(metrics.values("in_flight{scope=sync}"), [1.0, 0.0].repeat(6));
+    assert_eq!(metrics.names().len(), 9, "{:?}", metrics.names());
+}
+
+#[tokio::test]
+async fn what_is_in_flight_is_so_while_it_is_handled_and_not_after_a_panic() {
+    let metrics = Metrics::default();
+    let _recording = metrics::set_default_local_recorder(&metrics);
+    let seen = metrics.clone();
+    let handlers: Handlers<bool> = Handlers::builder()
+        .on(UserCreated, move |_, cx: Context<bool>| {
+            assert_eq!(seen.get("in_flight{scope=clerk}"), Some(1.0));
+            async move {
+                assert!(cx.state(), "meant to");
+                std::future::pending().await
+            }
+        })
+        .build()
+        .unwrap();
+    let created = || event(fixture("user.created"));
+    assert!(tokio::spawn(handlers.answer(created(), false)).await.unwrap_err().is_panic());
+    assert_eq!(metrics.get("in_flight{scope=clerk}"), Some(0.0));
+    // Nor where nobody waits for the end any more.
+    let handling = tokio::spawn(handlers.answer(created(), true));
+    tokio::task::yield_now().await;
+    assert_eq!(metrics.get("in_flight{scope=clerk}"), Some(1.0));
+    handling.abort();
+    assert!(handling.await.unwrap_err().is_cancelled());
+    assert_eq!(metrics.get("in_flight{scope=clerk}"), Some(0.0));
+}
+
+#[tokio::test]
+async fn a_lease_that_is_lost_and_refusals_are_counted() {
+    let metrics = Metrics::default();
+    let _recording = metrics::set_default_local_recorder(&metrics);
+    let store = MemoryStore::new();
+    let deduplicator = Deduplicator::new(store.clone());
+    let handlers: Handlers<MemoryStore> = Handlers::builder()
+        .on(UserCreated, |_, cx: Context<MemoryStore>| async move {
+            let key = DeliveryKey::of(cx.event(), Scope::default());
+            assert!(cx.state().forget(&key).await?);
+            Ok(())
+        })
+        .build()
+        .unwrap();
+    deduplicator.handle(&handlers, event(fixture("user.created")), store).await;
+    assert_eq!(metrics.get("lease_lost_total{scope=clerk}"), Some(1.0));
+    let lost = "deliveries_total{event_type=user.created,outcome=lease_lost,scope=clerk}";
+    assert_eq!(metrics.get(lost), Some(1.0));
+    assert_eq!(metrics.get("last_success_timestamp_seconds{scope=clerk}"), None);
+
+    let verifier = Verifier::new(SECRET).unwrap();
+    let stale = secret().sign(&message_id(), Timestamp::from_secs(1), b"{}");
+    for (headers, body) in
+        [(sign(b"another"), "{}"), (sign(b"another"), "{}"), (stale, "{}"), (sign(b"[]"), "[]")]
+    {
+        verifier.receive(&headers.to_pairs(), body.into()).unwrap_err().report();
+    }
+    let refusals = |reason: &str| metrics.get(&format!("verify_failures_total{{reason={reason}}}"));
+    assert_eq!(refusals("invalid_signature"), Some(2.0));
+    assert_eq!(refusals("expired_timestamp"), Some(1.0));
+    assert_eq!(refusals("not_an_event"), Some(1.0));
+}
+
+#[tokio::test]
+async fn no_label_has_anything_that_was_sent_but_a_known_type() {
+    let metrics = Metrics::default();
+    let _recording = metrics::set_default_local_recorder(&metrics);
+    let service = ServiceBuilder::new()
+        .layer(VerifyWebhookLayer::new(Verifier::new(SECRET).unwrap()))
+        .layer(DeduplicateLayer::new(MemoryStore::new()))
+        .service(handlers().into_service(false));
+    for (_, body) in fixtures() {
+        service.clone().oneshot(signed(body)).await.unwrap();
+    }
+    let unknown =
+        br#"{"data":{"id":"ada@example.com"},"instance_id":"ada@example.com","type":"ada@example.com"}"#;
+    let mut request = signed(unknown.to_vec());
+    let other_id = "msg_other".parse().unwrap();
+    *request.headers_mut() = HeaderMap::from(&secret().sign(&other_id, Timestamp::now(), unknown));
+    service.clone().oneshot(request).await.unwrap();
+    let mut forged = signed(unknown.to_vec());
+    forged.headers_mut().insert("svix-id", "ada@example.com".parse().unwrap());
+    service.clone().oneshot(forged).await.unwrap();
+
+    let words: BTreeSet<_> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
+    for name in metrics.names() {
+        let (_, labels) = name.trim_end_matches('}').split_once('{').unwrap();
+        for label in labels.split(',') {
+            let (key, value) = label.split_once('=').unwrap();
+            let is_bounded = match key {
+                "scope" => value == "clerk",
+                "outcome" | "reason" => words.contains(value),
+                "event_type" => value == "_OTHER" || clerk_webhook_core::EventType::from(value).is_known(),
+                _ => false,
+            };
+            assert!(is_bounded, "{name}");
+        }
+    }
+}
