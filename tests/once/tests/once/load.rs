@@ -41,7 +41,7 @@ fn a_redis_lease_is_handled_once() {
 }
 
 fn every_message_is_handled_once(engine: Engine, variant: Variant, delay: &str) {
-    let Some(stage) = Stage::new("a load with kills", engine, variant) else { return };
+    let Some(stage) = Stage::alone("a load with kills", engine, variant) else { return };
     // The lease outlasts any pause of a busy machine, and ends before the sender gives up.
     let variables = [("DELAY", delay), ("FAIL_PERCENT", "15"), ("LEASE", "3000")];
     let mut first = stage.start(&variables);

@@ -6,4 +6,5 @@ mod load;
 mod outage;
 mod server;
 mod shutdown;
+mod slow;
 mod stage;

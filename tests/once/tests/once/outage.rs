@@ -50,13 +50,15 @@ fn redis_leases_without_an_answer() {
 }
 
 fn with_proxy(variant: Variant, absence: Absence) {
-    let Some(stage) = Stage::new("a database that goes away", Engine::Postgres, variant) else { return };
+    let Some(stage) = Stage::alone("a database that goes away", Engine::Postgres, variant) else { return };
     let proxy = Proxy::to(&stage.address());
     nothing_is_lost_while_the_database_is_away(&stage, proxy, absence);
 }
 
 fn with_redis(absence: Absence) {
-    let Some(stage) = Stage::new("a database that goes away", Engine::Redis, Variant::Leases) else { return };
+    let Some(stage) = Stage::alone("a database that goes away", Engine::Redis, Variant::Leases) else {
+        return;
+    };
     let Some(redis) = Redis::start(stage.folder()) else { return };
     nothing_is_lost_while_the_database_is_away(&stage, redis, absence);
 }

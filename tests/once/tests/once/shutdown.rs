@@ -38,7 +38,7 @@ fn transactions_without_a_sender_are_waited_for() {
 }
 
 fn nothing_is_lost_by_a_graceful_end(engine: Engine, variant: Variant) {
-    let Some(stage) = Stage::new("an end under load", engine, variant) else { return };
+    let Some(stage) = Stage::alone("an end under load", engine, variant) else { return };
     // A lease that was not given back would last longer than the sender tries.
     let variables = [("DELAY", "30"), ("FAIL_PERCENT", "10"), ("LEASE", "60000")];
     let mut first = stage.start(&variables);

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::{fs, process};
 
 use clerk_webhook_tests::process::Receiver;
@@ -40,7 +40,7 @@ pub struct Stage {
     store: Store,
     pub seed: u64,
     pub record: Record,
-    _alone: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 enum Store {
@@ -49,12 +49,32 @@ enum Store {
     Redis(String),
 }
 
-/// The receivers of two tests would keep each other from the processors until leases end.
-static ALONE: Mutex<()> = Mutex::new(());
+/// The receivers of two loads would keep each other from the processors until leases end. Tests that mostly wait may
+/// do so together.
+static TURN: RwLock<()> = RwLock::new(());
+
+/// Is kept for as long as a test runs.
+enum Turn {
+    Together { _guard: RwLockReadGuard<'static, ()> },
+    Alone { _guard: RwLockWriteGuard<'static, ()> },
+}
 
 impl Stage {
     /// Sets up a database of the test's own, or returns nothing where there is no server.
     pub fn new(test: &str, engine: Engine, variant: Variant) -> Option<Self> {
+        Self::set_up(test, engine, variant, || Turn::Together {
+            _guard: TURN.read().unwrap_or_else(PoisonError::into_inner),
+        })
+    }
+
+    /// As [`new`](Self::new), for a test that keeps the processors busy.
+    pub fn alone(test: &str, engine: Engine, variant: Variant) -> Option<Self> {
+        Self::set_up(test, engine, variant, || Turn::Alone {
+            _guard: TURN.write().unwrap_or_else(PoisonError::into_inner),
+        })
+    }
+
+    fn set_up(test: &str, engine: Engine, variant: Variant, turn: fn() -> Turn) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let seed = Random::seed();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -65,12 +85,12 @@ impl Stage {
             Engine::Postgres => Some(servers::postgres(&wanted_by)?),
             Engine::Redis => Some(servers::redis(&wanted_by)?),
         };
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
         fs::create_dir_all(&folder).expect("the folder can be made");
         let record = Record::open(folder.join("record")).expect("the record can be begun");
         let store = Store::new(engine, server, &name, &folder);
-        Some(Self { name, variant, folder, store, seed, record, _alone: alone })
+        Some(Self { name, variant, folder, store, seed, record, _turn: turn })
     }
 
     /// Starts a receiver with a few more variables.
