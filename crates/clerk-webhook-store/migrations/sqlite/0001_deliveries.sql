@@ -13,5 +13,5 @@ CREATE TABLE IF NOT EXISTS clerk_webhook_delivery (
     PRIMARY KEY (scope, message_id)
 ) STRICT, WITHOUT ROWID;
 
--- For the removal of old rows.
-CREATE INDEX IF NOT EXISTS clerk_webhook_delivery_age ON clerk_webhook_delivery (updated_at);
+-- For the removal of old rows. By a time that never changes, so that a completion has no index to change.
+CREATE INDEX IF NOT EXISTS clerk_webhook_delivery_age ON clerk_webhook_delivery (first_seen_at);

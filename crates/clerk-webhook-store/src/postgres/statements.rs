@@ -83,13 +83,15 @@ WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $3, true))
 DELETE FROM clerk_webhook_delivery USING patience WHERE scope = $1 AND message_id = $2";
 
 /// With `statement_timestamp()`, since a time that may change with each row cannot be looked up in an index.
+/// What was changed so long ago was seen before that, which is what the index has.
 const PURGE: &str = "\
 DELETE FROM clerk_webhook_delivery
  WHERE ctid = ANY (ARRAY(
        SELECT ctid FROM clerk_webhook_delivery
-        WHERE updated_at <= statement_timestamp() - $1::bigint * interval '1 millisecond'
+        WHERE first_seen_at <= statement_timestamp() - $1::bigint * interval '1 millisecond'
+          AND updated_at <= statement_timestamp() - $1::bigint * interval '1 millisecond'
           AND (state <> 0 OR lease_until <= statement_timestamp())
-        ORDER BY updated_at
+        ORDER BY first_seen_at
         LIMIT $2::bigint
           FOR UPDATE SKIP LOCKED))";
 

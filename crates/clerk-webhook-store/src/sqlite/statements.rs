@@ -54,12 +54,13 @@ UPDATE clerk_webhook_delivery
 
 const FORGET: &str = "DELETE FROM clerk_webhook_delivery WHERE scope = ?1 AND message_id = ?2";
 
+/// What was changed so long ago was seen before that, which is what the index has.
 const PURGE: &str = "\
 DELETE FROM clerk_webhook_delivery
  WHERE (scope, message_id) IN (
        SELECT scope, message_id FROM clerk_webhook_delivery
-        WHERE updated_at <= ?1 AND (state <> 0 OR lease_until <= ?2)
-        ORDER BY updated_at
+        WHERE first_seen_at <= ?1 AND updated_at <= ?1 AND (state <> 0 OR lease_until <= ?2)
+        ORDER BY first_seen_at
         LIMIT ?3)";
 
 /// All statements, for one table.
