@@ -22,7 +22,13 @@ stop() {
     if [ -d "$data/postgres" ]; then
         as_user_of_postgres "$(cat "$data/pg_ctl")" stop --pgdata "$data/postgres" --mode immediate >/dev/null || true
     fi
-    if [ -f "$data/redis/pid" ]; then kill "$(cat "$data/redis/pid")" 2>/dev/null || true; fi
+    if [ -f "$data/redis/pid" ]; then
+        local redis
+        redis=$(cat "$data/redis/pid")
+        kill "$redis" 2>/dev/null || true
+        # It tidies up its folder, which cannot be removed meanwhile.
+        while kill -0 "$redis" 2>/dev/null; do sleep 0.1; done
+    fi
     rm -rf "$data" "$note"
 }
 
