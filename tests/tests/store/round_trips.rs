@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use clerk_webhook_store::{Claim, DeliveryStore as _, Held, PostgresStore};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::databases::{Engine as _, PostgresDatabase, begin_new, key};
 
 /// Passes a connection on to the server, and counts how often the client speaks after the server has.
-async fn counting(options: &sqlx::postgres::PgConnectOptions) -> (u16, Arc<AtomicU32>) {
+pub(crate) async fn counting(options: PgConnectOptions) -> (PgConnectOptions, Arc<AtomicU32>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = (options.get_host().to_owned(), options.get_port());
@@ -41,15 +41,14 @@ async fn counting(options: &sqlx::postgres::PgConnectOptions) -> (u16, Arc<Atomi
             }
         }
     });
-    (port, asked)
+    let options = options.host("127.0.0.1").port(port).ssl_mode(PgSslMode::Disable);
+    (options, asked)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_claim_is_one_and_a_transaction_costs_one_more() {
     let Some(database) = PostgresDatabase::create("round_trips").await else { return };
-    let (port, asked) = counting(&database.options()).await;
-    let options =
-        database.options().host("127.0.0.1").port(port).ssl_mode(sqlx::postgres::PgSslMode::Disable);
+    let (options, asked) = counting(database.options()).await;
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .test_before_acquire(false)
