@@ -154,6 +154,11 @@ macro_rules! catalogue {
 /// A type that stands for one event type, so that the type of the payload follows from it.
 ///
 /// The markers are named as the variants of [`EventType`]: [`UserCreated`] for `user.created`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the marker of an event type",
+    label = "not a marker",
+    note = "the markers are types in `event`, such as `event::UserCreated`; for all other types there is `on_event`"
+)]
 pub trait EventMarker: sealed::Sealed + Copy + Send + Sync + 'static {
     /// The data of the event.
     type Payload: Clone + fmt::Debug + Send + Sync + 'static;

@@ -1,0 +1,6 @@
+use clerk_webhook_core::Handlers;
+use clerk_webhook_core::event::UserCreated;
+
+fn main() {
+    let _ = Handlers::<()>::builder().on(UserCreated, "joined").build();
+}

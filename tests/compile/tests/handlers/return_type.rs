@@ -1,0 +1,9 @@
+use clerk_webhook_core::event::UserCreated;
+use clerk_webhook_core::event::payload::User;
+use clerk_webhook_core::{Context, Handlers};
+
+async fn joined(_user: User, _cx: Context) {}
+
+fn main() {
+    let _ = Handlers::<()>::builder().on(UserCreated, joined).build();
+}

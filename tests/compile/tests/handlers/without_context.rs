@@ -1,0 +1,11 @@
+use clerk_webhook_core::event::UserCreated;
+use clerk_webhook_core::event::payload::User;
+use clerk_webhook_core::{Failure, Handlers};
+
+async fn joined(_user: User) -> Result<(), Failure> {
+    Ok(())
+}
+
+fn main() {
+    let _ = Handlers::<()>::builder().on(UserCreated, joined).build();
+}
