@@ -96,8 +96,10 @@ fn whoever_is_not_verified_learns_nothing() {
     assert_eq!(bodies.len(), 1, "{bodies:?}");
 }
 
-/// Every outcome: status, whether there is a `Retry-After`, and how the sender is steered.
-const TABLE: [(Outcome, &str, u16, Option<u32>, Option<&str>); 20] = [
+/// An outcome: its word, the status, whether there is a `Retry-After`, and how the sender is steered.
+type Row = (Outcome, &'static str, u16, Option<u32>, Option<&'static str>);
+
+const TABLE: [Row; 20] = [
     (Outcome::Processed, "processed", 200, None, None),
     (Outcome::Queued, "queued", 200, None, None),
     (Outcome::Ignored, "ignored", 200, None, None),

@@ -278,7 +278,8 @@ async fn any_error_becomes_a_failure_that_is_tried_again() {
 #[tokio::test]
 async fn a_failure_says_what_the_sender_should_do() {
     let minute = Duration::from_secs(60);
-    let cases: [(fn() -> Failure, Outcome, Option<u32>, Option<&str>); 4] = [
+    type Case = (fn() -> Failure, Outcome, Option<u32>, Option<&'static str>);
+    let cases: [Case; 4] = [
         (|| Failure::retry("x"), Outcome::Failed, None, None),
         (|| Failure::retry_after(Duration::from_secs(60), "x"), Outcome::Failed, Some(60), None),
         (|| Failure::abort_message("x"), Outcome::Rejected, None, Some("abort-message")),
