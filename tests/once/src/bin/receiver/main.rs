@@ -16,6 +16,7 @@ mod receive;
 mod work;
 
 use std::env;
+use std::future::Future;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -23,9 +24,8 @@ use axum::extract::{FromRef, State};
 use axum::{Router, routing::post};
 use clerk_webhook_axum::{ClerkAnswer, ClerkEvent, Verifier};
 use clerk_webhook_store::{DeliveryStore, PostgresStore, RedisStore, SqliteStore};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::PgPool;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use receive::{Effects, Leases, Receive, Transactions};
 
@@ -36,8 +36,8 @@ const SHUTDOWN: Duration = Duration::from_secs(10);
 async fn main() {
     let address: String = variable("STORE").expect("STORE is set");
     if address.starts_with("postgres://") {
-        let store_timeout = Duration::from_millis(variable("STORE_TIMEOUT").unwrap_or(5_000));
-        let pool = PgPoolOptions::new().acquire_timeout(store_timeout).connect(&address).await;
+        // With the 30 s of sqlx: it is not the pool that has to give up in time.
+        let pool = PgPool::connect(&address).await;
         let store = PostgresStore::new(pool.expect("the Postgres is there"));
         store.migrate().await.expect("the table can be made");
         serve_either(store).await;
@@ -83,14 +83,26 @@ async fn serve<R: Receive>(receive: R) {
     let app = App { verifier, receive: receive.clone() };
     let router = Router::new().route("/webhooks/clerk", post(webhook::<R>)).with_state(app);
     // Before anybody knows the address, so that no signal comes too early.
-    let mut terminate = signal(SignalKind::terminate()).expect("signals can be awaited");
+    let terminated = termination();
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("there is a port");
     println!("listening on http://{}/webhooks/clerk", listener.local_addr().expect("it is bound"));
-    let terminated = async move {
-        terminate.recv().await;
-    };
     axum::serve(listener, router).with_graceful_shutdown(terminated).await.expect("the server runs");
     assert_eq!(receive.shutdown(SHUTDOWN).await, 0, "a handler was stopped");
+}
+
+/// Waits for SIGTERM, also one that has come since this was called.
+#[cfg(unix)]
+fn termination() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be awaited");
+    async move {
+        terminate.recv().await;
+    }
+}
+
+#[cfg(not(unix))]
+fn termination() -> impl Future<Output = ()> {
+    std::future::pending()
 }
 
 /// Returns the value of a variable, if it is set.
