@@ -2,7 +2,8 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clerk_webhook_core::{Answer, Observation, Outcome};
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::key::Scope;
-use crate::supervise::{Ended, supervise};
+use crate::supervise::{Ended, at_once, supervise};
 
 /// Runs handlers in tasks that outlive the requests that began them, each for a limited time.
 ///
@@ -22,7 +23,8 @@ pub(crate) struct Runner {
     pub(crate) time_limit: Duration,
     pub(crate) store_timeout: Duration,
     tasks: TaskTracker,
-    stop: CancellationToken,
+    /// Counted here, since to clone a token is to lock it.
+    stop: Arc<CancellationToken>,
 }
 
 impl Default for Runner {
@@ -33,7 +35,7 @@ impl Default for Runner {
             time_limit: Duration::from_secs(12),
             store_timeout: Duration::from_secs(5),
             tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
+            stop: Arc::default(),
         }
     }
 }
@@ -62,7 +64,12 @@ impl Runner {
         &self,
         asking: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Unavailable> {
-        match timeout(self.store_timeout, asking).await {
+        let mut asking = pin!(asking);
+        let answer = match at_once(asking.as_mut()).await {
+            Some(answer) => Ok(answer),
+            None => timeout(self.store_timeout, asking).await,
+        };
+        match answer {
             Ok(answer) => answer.map_err(|error| Unavailable(Box::new(error))),
             Err(_) => Err(Unavailable("the store did not answer in time".into())),
         }

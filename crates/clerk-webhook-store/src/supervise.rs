@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -31,13 +31,26 @@ pub(crate) async fn supervise<T>(
     time_limit: Duration,
     stop: &CancellationToken,
 ) -> Ended<T> {
-    let (stopped, late) = (pin!(stop.cancelled()), pin!(tokio::time::sleep(time_limit)));
-    let cut_off = pin!(first(stopped, late));
-    match first(pin!(catch_panic(handler)), cut_off).await {
+    let began = Instant::now();
+    let mut handler = pin!(catch_panic(handler));
+    if let Some(returned) = at_once(handler.as_mut()).await {
+        return returned.map_or(Ended::Panicked, Ended::Returned);
+    }
+    let left = time_limit.saturating_sub(began.elapsed());
+    let (stopped, late) = (pin!(stop.cancelled()), pin!(tokio::time::sleep(left)));
+    match first(handler, pin!(first(stopped, late))).await {
         First::One(returned) => returned.map_or(Ended::Panicked, Ended::Returned),
         First::Other(First::One(())) => Ended::Stopped,
         First::Other(First::Other(())) => Ended::TimedOut,
     }
+}
+
+/// Polls a future once: what is ready at once needs no timer.
+pub(crate) fn at_once<F: Future>(mut future: Pin<&mut F>) -> impl Future<Output = Option<F::Output>> {
+    poll_fn(move |cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
 }
 
 /// The output of the one of two futures that was ready first.
