@@ -1,4 +1,4 @@
-//! One delivery that must be accepted and four that must not.
+//! One delivery that must be handled, once, and four that must not be accepted.
 
 use std::error::Error;
 
@@ -64,7 +64,7 @@ pub async fn run(server: &mut Server, secret: &SigningSecret) -> Result<bool, Bo
     Ok(right && one_user)
 }
 
-fn deliveries(secret: &SigningSecret) -> Result<[Delivery; 5], Box<dyn Error>> {
+fn deliveries(secret: &SigningSecret) -> Result<[Delivery; 6], Box<dyn Error>> {
     let body = Bytes::from(USER_CREATED);
     let mut altered = USER_CREATED.as_bytes().to_vec();
     if let Some(byte) = altered.iter_mut().find(|byte| byte.is_ascii_lowercase()) {
@@ -80,8 +80,10 @@ fn deliveries(secret: &SigningSecret) -> Result<[Delivery; 5], Box<dyn Error>> {
     too_large.insert(CONTENT_LENGTH, TOO_MANY_BYTES.into());
 
     let delivery = |name, headers, body, expected| Delivery { name, headers, body, expected };
+    let correct = sign(secret, now, &body)?;
     Ok([
-        delivery("a correct delivery", sign(secret, now, &body)?, Body::Sent(body.clone()), StatusCode::OK),
+        delivery("a correct delivery", correct.clone(), Body::Sent(body.clone()), StatusCode::OK),
+        delivery("the same once more", correct, Body::Sent(body.clone()), StatusCode::OK),
         delivery(
             "forged: signed with another secret",
             sign(&other_secret, now, &body)?,

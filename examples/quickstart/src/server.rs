@@ -7,12 +7,12 @@ use std::pin::pin;
 
 use axum::Router;
 use axum::extract::{FromRef, State};
-use axum::http::StatusCode;
 use axum::middleware::map_response_with_state;
 use axum::response::Response;
 use axum::routing::post;
-use clerk_webhook_axum::{ClerkEvent, Event, EventData, Verifier};
-use clerk_webhook_core::{Answer, ReceiveError};
+use clerk_webhook_axum::{Answer, ClerkAnswer, ClerkEvent, Event, EventData, Handled, Outcome, Verifier};
+use clerk_webhook_core::ReceiveError;
+use clerk_webhook_store::{Deduplicator, MemoryStore};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -21,12 +21,16 @@ use tokio::task::JoinHandle;
 /// What became of a delivery, for the terminal.
 pub enum Seen {
     Handled(Event),
+    /// Authentic, and not for the handler: it was here before.
+    Acknowledged(Outcome),
     Refused(ReceiveError),
 }
 
 #[derive(Clone)]
 struct AppState {
     verifier: Verifier,
+    /// An application that runs for longer has a store that remembers for longer.
+    deduplicator: Deduplicator<MemoryStore>,
     seen: UnboundedSender<Seen>,
 }
 
@@ -36,18 +40,25 @@ impl FromRef<AppState> for Verifier {
     }
 }
 
-async fn webhook(State(state): State<AppState>, ClerkEvent(event): ClerkEvent) -> StatusCode {
-    // An application would do its work here, or put the event into a queue.
-    match state.seen.send(Seen::Handled(event)) {
-        Ok(()) => StatusCode::OK,
-        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
-    }
+async fn webhook(State(state): State<AppState>, ClerkEvent(event): ClerkEvent) -> ClerkAnswer {
+    let handler = async move |event, _attempt| {
+        // An application would do its work here, or leave it to typed handlers. Any error makes the sender try again.
+        state.seen.send(Seen::Handled(event)).map_err(|_| "nobody looks at it any more")?;
+        Ok(Handled::Processed)
+    };
+    ClerkAnswer(state.deduplicator.run(event, handler).await)
 }
 
 /// Looks at the answers that the handler was not called for: the reason is in their extensions.
-async fn note_refusal(State(state): State<AppState>, response: Response) -> Response {
-    if let Some(error) = response.extensions().get::<ReceiveError>() {
-        let _ = state.seen.send(Seen::Refused(error.clone()));
+async fn note_others(State(state): State<AppState>, response: Response) -> Response {
+    let (outcome, refused) = (response.extensions().get(), response.extensions().get::<ReceiveError>());
+    let seen = match (outcome, refused) {
+        (_, Some(error)) => Some(Seen::Refused(error.clone())),
+        (Some(&outcome), None) if outcome != Outcome::Processed => Some(Seen::Acknowledged(outcome)),
+        _ => None,
+    };
+    if let Some(seen) = seen {
+        let _ = state.seen.send(seen);
     }
     response
 }
@@ -71,10 +82,11 @@ pub async fn start(verifier: Verifier, port: u16) -> Result<Server, Box<dyn Erro
     let url = format!("http://{}/webhooks/clerk", listener.local_addr()?);
     let (sender, seen) = unbounded_channel();
     let (stop, stopped) = oneshot::channel();
-    let state = AppState { verifier, seen: sender };
+    let deduplicator = Deduplicator::new(MemoryStore::with_capacity(1000));
+    let state = AppState { verifier, deduplicator, seen: sender };
     let app = Router::new()
         .route("/webhooks/clerk", post(webhook))
-        .layer(map_response_with_state(state.clone(), note_refusal))
+        .layer(map_response_with_state(state.clone(), note_others))
         .with_state(state);
     let serve = axum::serve(listener, app).with_graceful_shutdown(async {
         let _ = stopped.await;
@@ -105,7 +117,8 @@ impl Seen {
     /// Returns the word for it in answers and logs.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Handled(_) => "handled",
+            Self::Handled(_) => Outcome::Processed.as_str(),
+            Self::Acknowledged(outcome) => outcome.as_str(),
             Self::Refused(error) => Answer::from(error).outcome().as_str(),
         }
     }
@@ -115,6 +128,7 @@ impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Handled(event) => write!(f, "{} ({}): {}", event.event_type(), event.id(), describe(event)),
+            Self::Acknowledged(outcome) => write!(f, "{outcome}"),
             Self::Refused(error) => {
                 let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
                 write!(f, "refused: {reason}")

@@ -19,7 +19,8 @@ fn the_demonstration_ends_well() {
     let (code, text) = quickstart(&["--once"], None);
     assert_eq!(code, Some(0), "{text}");
     for (sent, answer) in [
-        ("a correct delivery", "200 OK"),
+        ("a correct delivery", "200 OK                 processed"),
+        ("the same once more", "200 OK                 duplicate"),
         ("forged", "400 Bad Request"),
         ("stale", "400 Bad Request"),
         ("altered", "400 Bad Request"),
