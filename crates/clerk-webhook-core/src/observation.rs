@@ -202,7 +202,7 @@ mod span {
 #[cfg(feature = "metrics")]
 mod metrics {
     use std::future::Future;
-    use std::sync::Once;
+    use std::sync::{Arc, Once};
     use std::time::Instant;
 
     use metrics::{
@@ -230,7 +230,8 @@ mod metrics {
     impl Metrics {
         pub(super) fn begin(event: &Event, scope: &str) -> Self {
             describe();
-            let scope = SharedString::from(scope.to_owned());
+            // Every label has a clone of it, which is a reference count then.
+            let scope = SharedString::from_shared(Arc::from(scope));
             gauge!(IN_FLIGHT, "scope" => scope.clone()).increment(1.0);
             if let Some(age) = age(event) {
                 histogram!(LAG, "scope" => scope.clone()).record(age);
