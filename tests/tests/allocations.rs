@@ -16,15 +16,17 @@ use axum::extract::FromRequest as _;
 use bytes::Bytes;
 use clerk_webhook_axum::ClerkEvent;
 use clerk_webhook_core::{
-    Event, EventData, HeaderFamily, HeaderLookup, PendingDelivery, SignedHeaders, SigningSecret, Timestamp,
-    Verifier, VerifyErrorKind,
+    Event, EventData, HeaderFamily, HeaderLookup, Outcome, PendingDelivery, SignedHeaders, SigningSecret,
+    Timestamp, Verifier, VerifyErrorKind,
 };
+use clerk_webhook_store::MemoryStore;
 use clerk_webhook_tests::{OTHER_SECRET, SECRET, fixture, message_id, other_secret, secret, sign};
-use clerk_webhook_tower::VerifyWebhook;
+use clerk_webhook_tower::{DeduplicateLayer, VerifyWebhook};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::Full;
-use tower::Service;
+use tokio::runtime::Builder;
+use tower::{Layer as _, Service};
 
 /// Runs it once to warm up, for arc-swap makes a note of every thread when that first reads the secrets, and
 /// then counts.
@@ -245,6 +247,51 @@ fn the_layer_adds_the_place_of_the_event_in_the_request() {
         // The first one takes a pass for the envelope and one for the data, all others a single one.
         assert_eq!([allocations(), allocations()], [RECEIVE + EXTENSION + data; 2]);
     }
+}
+
+/// What a new delivery costs beyond that where it is handled once: the layer's future, the handling and its task, which go
+/// on without the sender; the key in the store; and the number of the attempt in the request. None of it is moved
+/// to a larger place: the store is full.
+const ONCE: u64 = 3 + 1 + 1;
+
+/// What the metrics of a delivery cost: the name of the endpoint, and the list of labels of each of the six.
+const METRICS: u64 = 1 + 6;
+
+/// What the metrics of a duplicate cost: there is no handler whose time is taken.
+const METRICS_OF_DUPLICATE: u64 = METRICS - 1;
+
+/// What a duplicate costs beyond the event in the request: the same three; the two parts of the response's headers; and its
+/// extensions, a map, its table, and the box round the outcome, which the answer puts there and then the layer once more.
+const DUPLICATE: u64 = 3 + 2 + 4;
+
+#[test]
+fn handling_once_adds_a_task_and_a_key() {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let body = Bytes::from(fixture("user.created"));
+    let handler = Handler { reads_data: false };
+    let deduplicate = DeduplicateLayer::new(MemoryStore::with_capacity(1));
+    let mut service = VerifyWebhook::new(deduplicate.layer(handler), Verifier::new(SECRET).unwrap());
+    let mut allocations = |id: &str, duplicate| {
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.headers_mut() =
+            HeaderMap::from(&secret().sign(&id.parse().unwrap(), Timestamp::now(), &body));
+        let mut outcome = None;
+        let info = measure(|| {
+            let response = runtime.block_on(service.call(request)).unwrap();
+            outcome = response.extensions().get::<Outcome>().copied();
+        });
+        assert_eq!(outcome == Some(Outcome::Duplicate), duplicate, "{id}");
+        info.count_total
+    };
+    // The first of each kind fill what is there once.
+    for (id, duplicate) in [("1", false), ("1", true), ("2", false)] {
+        allocations(id, duplicate);
+    }
+    let counts =
+        [("3", false), ("4", false), ("4", true), ("4", true)].map(|(id, again)| allocations(id, again));
+    let (new, again) =
+        (RECEIVE + EXTENSION + ONCE + METRICS, RECEIVE + EXTENSION + DUPLICATE + METRICS_OF_DUPLICATE);
+    assert_eq!(counts, [new, new, again, again]);
 }
 
 #[test]
