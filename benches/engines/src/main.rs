@@ -25,7 +25,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let rounds = if has("--quick") {
         Rounds { count: 1, turn: Duration::from_millis(10) }
     } else {
-        Rounds { count: 25, turn: Duration::from_millis(200) }
+        Rounds { count: 100, turn: Duration::from_millis(50) }
     };
     let wanted = arguments.iter().find(|argument| !argument.starts_with("--"));
 
