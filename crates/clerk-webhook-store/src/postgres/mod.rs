@@ -7,8 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgPool, PgRow};
-use sqlx::{Executor, Postgres, Row as _};
+use sqlx::postgres::{PgConnection, PgPool, PgRow};
+use sqlx::{Executor, Postgres, Row as _, SqlStr};
 
 use crate::claim::{Claim, Held, Lease, Owner};
 use crate::key::DeliveryKey;
@@ -165,16 +165,20 @@ impl PostgresStore {
         key: &DeliveryKey,
     ) -> Result<Begin<DeliveryTransaction<Postgres>>, sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
+        let owner = Owner::random();
         for _ in 0..TRIES {
             let mark = sqlx::query(self.statements.mark.clone())
                 .bind(key.scope().as_str())
                 .bind(key.message_id().as_str())
-                .bind(Owner::random().to_string())
+                .bind(owner.to_string())
                 .bind(self.patience());
             match mark.fetch_all(&mut *transaction).await {
                 Ok(rows) => {
                     if let Some(row) = rows.first() {
-                        return Ok(Begin::New(DeliveryTransaction::new(transaction, attempt(row)?)));
+                        let mut transaction = DeliveryTransaction::new(transaction, attempt(row)?);
+                        let (statement, key) = (self.statements.confirm.clone(), key.clone());
+                        transaction.confirmation = Some(Confirmation { statement, key, owner });
+                        return Ok(Begin::New(transaction));
                     }
                 }
                 Err(error) => {
@@ -316,6 +320,43 @@ impl TransactionalStore for PostgresStore {
 
     async fn commit(&self, transaction: Self::Transaction) -> Result<(), sqlx::Error> {
         transaction.commit().await
+    }
+}
+
+impl DeliveryTransaction<Postgres> {
+    /// Makes the mark and everything that was written lasting.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the database refuses it for, one of the transaction's statements that failed included: Postgres undoes
+    /// everything then, whatever the application has made of the error. Where the connection is lost meanwhile, nobody knows
+    /// whether it was committed: the next attempt finds out.
+    pub async fn commit(mut self) -> Result<(), sqlx::Error> {
+        if let Some(confirmation) = self.confirmation.take() {
+            confirmation.ask(&mut self.transaction).await?;
+        }
+        self.transaction.commit().await
+    }
+}
+
+/// Finds the mark in its transaction.
+///
+/// Postgres answers a COMMIT of a transaction in which a statement has failed by rolling back, and sqlx takes that for success.
+/// Here such a transaction is an error, and so is one that the application has ended by itself.
+#[derive(Debug)]
+pub(crate) struct Confirmation {
+    statement: SqlStr,
+    key: DeliveryKey,
+    owner: Owner,
+}
+
+impl Confirmation {
+    async fn ask(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let confirm = sqlx::query(self.statement)
+            .bind(self.key.scope().as_str())
+            .bind(self.key.message_id().as_str())
+            .bind(self.owner.to_string());
+        confirm.fetch_one(connection).await.map(drop)
     }
 }
 

@@ -56,6 +56,10 @@ SELECT state::bigint, floor(extract(epoch FROM updated_at) * 1000)::bigint AS up
   FROM clerk_webhook_delivery
  WHERE scope = $1 AND message_id = $2";
 
+/// Finds the mark that a transaction has made.
+const CONFIRM: &str = "\
+SELECT 1 FROM clerk_webhook_delivery WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state = 1";
+
 const RENEW: &str = "\
 WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $5, true))
 UPDATE clerk_webhook_delivery
@@ -103,6 +107,7 @@ pub(super) struct Statements {
     pub(super) claim: SqlStr,
     pub(super) mark: SqlStr,
     pub(super) look_up: SqlStr,
+    pub(super) confirm: SqlStr,
     pub(super) renew: SqlStr,
     pub(super) complete: SqlStr,
     pub(super) release: SqlStr,
@@ -122,6 +127,7 @@ impl Statements {
             claim: named(CLAIM),
             mark: named(MARK),
             look_up: named(LOOK_UP),
+            confirm: named(CONFIRM),
             renew: named(RENEW),
             complete: named(COMPLETE),
             release: named(RELEASE),

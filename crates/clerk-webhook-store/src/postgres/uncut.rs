@@ -15,6 +15,8 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     unfinished: Option<Pin<Box<F>>>,
+    /// That of the first poll: it may be dropped anywhere.
+    runtime: Option<Handle>,
 }
 
 impl<F> Uncut<F>
@@ -22,7 +24,7 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     pub(super) fn new(future: F) -> Self {
-        Self { unfinished: Some(Box::pin(future)) }
+        Self { unfinished: Some(Box::pin(future)), runtime: None }
     }
 }
 
@@ -37,6 +39,9 @@ where
         let Some(mut future) = self.unfinished.take() else { return Poll::Pending };
         let polled = future.as_mut().poll(cx);
         if polled.is_pending() {
+            if self.runtime.is_none() {
+                self.runtime = Handle::try_current().ok();
+            }
             self.unfinished = Some(future);
         }
         polled
@@ -49,7 +54,7 @@ where
 {
     fn drop(&mut self) {
         // Without a runtime, everything that is waited for has ended too.
-        if let (Some(future), Ok(runtime)) = (self.unfinished.take(), Handle::try_current()) {
+        if let (Some(future), Some(runtime)) = (self.unfinished.take(), self.runtime.take()) {
             // What comes of it is dropped there.
             drop(runtime.spawn(future));
         }

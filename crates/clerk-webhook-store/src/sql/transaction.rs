@@ -11,29 +11,27 @@ use sqlx::{Database, Transaction};
 /// undoes the mark and everything else.
 #[must_use = "dropping a transaction undoes it"]
 pub struct DeliveryTransaction<DB: Database> {
-    transaction: Transaction<'static, DB>,
+    pub(crate) transaction: Transaction<'static, DB>,
     attempt: u32,
+    /// Tells whether the mark is there before it is committed, where the database does not.
+    #[cfg(feature = "postgres")]
+    pub(crate) confirmation: Option<crate::postgres::Confirmation>,
 }
 
 impl<DB: Database> DeliveryTransaction<DB> {
     pub(crate) fn new(transaction: Transaction<'static, DB>, attempt: u32) -> Self {
-        Self { transaction, attempt }
+        Self {
+            transaction,
+            attempt,
+            #[cfg(feature = "postgres")]
+            confirmation: None,
+        }
     }
 
     /// Returns how often the delivery has been claimed, counted from 1; what was undone does not count.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
-    }
-
-    /// Makes the mark and everything that was written lasting.
-    ///
-    /// # Errors
-    ///
-    /// Whatever the database refuses it for. Where the connection is lost meanwhile, nobody knows whether it was committed:
-    /// the next attempt finds out.
-    pub async fn commit(self) -> Result<(), sqlx::Error> {
-        self.transaction.commit().await
     }
 
     /// Undoes the mark and everything that was written, and waits until that is done.

@@ -295,6 +295,17 @@ impl TransactionalStore for SqliteStore {
     }
 }
 
+impl DeliveryTransaction<Sqlite> {
+    /// Makes the mark and everything that was written lasting.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the database refuses it for; then nothing is there.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.transaction.commit().await
+    }
+}
+
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore").field("table", &self.table).finish_non_exhaustive()
