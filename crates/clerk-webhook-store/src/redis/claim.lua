@@ -5,7 +5,7 @@ if entry then
     if entry.state == 'c' then
         return { 1, entry.time }
     end
-    if entry.state == 'p' and entry.owner == owner then
+    if entry.state == 'p' and entry.owner == owner and entry.time > now then
         -- Asked again, because the answer did not arrive.
         return { 0, entry.attempt }
     end
