@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Observation, Outcome};
+use tokio::runtime::Handle;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::claim::{Claim, Held, Lease};
 use crate::key::{DeliveryKey, Scope};
-use crate::runner::{Runner, Unavailable};
+use crate::runner::{Runner, STOPPING, Unavailable};
 use crate::store::DeliveryStore;
 use crate::supervise::{Ended, First, first};
 
@@ -31,9 +33,13 @@ use crate::supervise::{Ended, First, first};
 ///
 /// A clone shares everything.
 ///
+/// "At a time" holds as long as the process runs and the handler lets others run: a handler that blocks its thread for longer
+/// than the lease, or a machine that is suspended, cannot renew it. Block in `spawn_blocking`.
+///
 /// # Panics
 ///
-/// Its asynchronous methods panic outside of a Tokio runtime with timers.
+/// Its asynchronous methods panic outside of a Tokio runtime. On one that was built without `enable_time` whatever has to wait
+/// is answered as `store_unavailable`.
 ///
 /// # Examples
 ///
@@ -115,6 +121,15 @@ impl<S: DeliveryStore> Deduplicator<S> {
         self
     }
 
+    /// Sets the runtime that handlers run on, instead of the one that a delivery comes in on.
+    ///
+    /// For servers that end their runtimes before [`shutdown`](Self::shutdown) is called, as Actix does with those of its
+    /// workers: give it the runtime that calls `shutdown`, by `Handle::current()`.
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.runner.runtime = Some(runtime);
+        self
+    }
+
     /// Returns the store.
     #[must_use]
     pub fn store(&self) -> &S {
@@ -154,8 +169,8 @@ impl<S: DeliveryStore> Deduplicator<S> {
     /// Runs something that handles an event, unless it was handled before or is being handled, and returns what that
     /// returns.
     ///
-    /// `judge` says what became of the delivery; what is [acknowledged](Outcome::is_acknowledged) is completed, everything else
-    /// released.
+    /// `judge` says what became of the delivery: what is [acknowledged](Outcome::is_acknowledged) is completed, unless it was
+    /// ignored; everything else is released.
     ///
     /// # Errors
     ///
@@ -167,8 +182,10 @@ impl<S: DeliveryStore> Deduplicator<S> {
         J: FnOnce(&T, &Observation) -> Answer + Send + 'static,
         T: Send + 'static,
     {
+        // Begun here, so that the span is one of the request's.
+        let observation = Observation::begin(&event, self.runner.scope.as_str());
         // Boxed where it begins, before it is handed on: it has room for everything that is done with a delivery.
-        let run = Box::pin(self.clone().deduplicated(event, handler, judge));
+        let run = Box::pin(self.clone().deduplicated(event, handler, judge, observation));
         // A store that panics is as bad as one that is not there.
         self.runner.spawn(run).await.unwrap_or_else(|| Err(Answer::from(Outcome::StoreUnavailable)))
     }
@@ -181,14 +198,23 @@ impl<S: DeliveryStore> Deduplicator<S> {
         self.runner.shutdown(limit).await
     }
 
-    async fn deduplicated<F, H, J, T>(self, event: Event, handler: F, judge: J) -> Result<T, Answer>
+    async fn deduplicated<F, H, J, T>(
+        self,
+        event: Event,
+        handler: F,
+        judge: J,
+        observation: Observation,
+    ) -> Result<T, Answer>
     where
         F: FnOnce(Event, u32) -> H + Send,
         H: Future<Output = T> + Send,
         J: FnOnce(&T, &Observation) -> Answer + Send,
         T: Send,
     {
-        let observation = Observation::begin(&event, self.runner.scope.as_str());
+        if self.runner.is_stopping() {
+            observation.failed(&Failure::retry(STOPPING));
+            return Err(observation.end(Answer::from(Outcome::Failed)));
+        }
         let (lease, ends) = match observation.in_span(pin!(self.claim(&event))).await {
             Ok((Claim::Claimed(lease), ends)) => (lease, ends),
             Ok((Claim::Duplicate { .. }, _)) => {
@@ -200,6 +226,11 @@ impl<S: DeliveryStore> Deduplicator<S> {
             }
             Err(unavailable) => return Err(unavailable.end(observation)),
         };
+        if Instant::now() >= ends {
+            // The store has taken so long to answer that somebody else may have it by now.
+            let _ = observation.in_span(pin!(self.runner.ask(self.store.release(&lease)))).await;
+            return Err(observation.end(Answer::from(Outcome::InProgress)));
+        }
         observation.attempt(lease.attempt());
         let ended = observation.handling(pin!(self.run_leased(event, handler, &lease, ends))).await;
         let (outcome, why) = match ended {
@@ -223,7 +254,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
             }
             Leased::Ended(Ended::Panicked) => (Outcome::Failed, "the handler panicked"),
             Leased::Ended(Ended::TimedOut) => (Outcome::HandlerTimeout, "the handler did not end in time"),
-            Leased::Ended(Ended::Stopped) => (Outcome::Failed, "the application is shut down"),
+            Leased::Ended(Ended::Stopped) => (Outcome::Failed, STOPPING),
         };
         observation.failed(&Failure::retry(why));
         let answer = Answer::from(outcome);
@@ -243,7 +274,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
             let claim = self.runner.ask(self.store.claim(&key, self.lease)).await?;
             let left = self.wait.saturating_sub(began.elapsed());
             match claim {
-                Claim::InProgress { retry_after } if !left.is_zero() => {
+                Claim::InProgress { retry_after } if !left.is_zero() && !self.runner.is_stopping() => {
                     sleep(pause.min(left).min(retry_after.max(Duration::from_millis(1)))).await;
                     pause = (pause * 2).min(Duration::from_millis(500));
                 }
@@ -262,7 +293,9 @@ impl<S: DeliveryStore> Deduplicator<S> {
         let attempt = lease.attempt();
         let handling = pin!(async move { handler(event, attempt).await });
         let supervised = pin!(self.runner.supervise(handling));
-        match first(supervised, pin!(self.renew_until_lost(lease, ends))).await {
+        // As the limit, it must be looked at however busy the handler is.
+        let lost = pin!(unconstrained(self.renew_until_lost(lease, ends)));
+        match first(supervised, lost).await {
             First::One(ended) => Leased::Ended(ended),
             // Whoever takes it over runs it, so two would.
             First::Other(()) => Leased::Lost,
@@ -290,9 +323,11 @@ impl<S: DeliveryStore> Deduplicator<S> {
         sleep_until(ends).await;
     }
 
-    /// Completes what is acknowledged and releases what is not.
+    /// Completes what was handled and releases what was not.
+    ///
+    /// What nobody handled is acknowledged and not completed: once there is a handler for it, a replay reaches it.
     async fn settle(&self, lease: &Lease, answer: Answer) -> Result<Answer, Unsettled> {
-        if !answer.outcome().is_acknowledged() {
+        if !answer.outcome().is_acknowledged() || answer.outcome() == Outcome::Ignored {
             // The handler's answer stands, whatever comes of this: where it fails, the lease ends by itself.
             let _ = self.runner.ask(self.store.release(lease)).await;
             return Ok(answer);
@@ -349,7 +384,7 @@ impl<S> fmt::Debug for Deduplicator<S> {
 ///
 /// # Panics
 ///
-/// Panics outside of a Tokio runtime with timers.
+/// Panics outside of a Tokio runtime.
 ///
 /// # Examples
 ///

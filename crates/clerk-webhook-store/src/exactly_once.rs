@@ -5,14 +5,16 @@ use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Observation, Outcome};
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
 use crate::key::{DeliveryKey, Scope};
-use crate::runner::Runner;
+use crate::runner::{Runner, STOPPING};
 use crate::supervise::Ended;
 use crate::transaction::{Begin, TransactionalStore};
 
@@ -27,7 +29,17 @@ use crate::transaction::{Begin, TransactionalStore};
 ///
 /// # Panics
 ///
-/// Its asynchronous methods panic outside of a Tokio runtime with timers.
+/// Its asynchronous methods panic outside of a Tokio runtime. On one that was built without `enable_time` whatever has to wait
+/// is answered as `store_unavailable`.
+///
+/// # What a handler has to mind
+///
+/// - It writes by the transaction and not by another connection of the same pool: what that writes is not part of it, and
+///   where all connections are in transactions that wait for a further one, all of them wait until their time is over.
+/// - It [locks](SharedTransaction::lock) the transaction once, or drops the guard before it locks it again.
+/// - In Postgres a statement that fails undoes the whole transaction, even if the handler goes on and returns `Ok`: that is
+///   answered as `store_unavailable`, and the next attempt runs it again. `ON CONFLICT DO NOTHING` does not fail.
+/// - [`Handled::Ignored`] undoes what was written, and the mark.
 ///
 /// # Examples
 ///
@@ -99,6 +111,15 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         self
     }
 
+    /// Sets the runtime that handlers run on, instead of the one that a delivery comes in on.
+    ///
+    /// For servers that end their runtimes before [`shutdown`](Self::shutdown) is called, as Actix does with those of its
+    /// workers: give it the runtime that calls `shutdown`, by `Handle::current()`.
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.runner.runtime = Some(runtime);
+        self
+    }
+
     /// Returns the store.
     #[must_use]
     pub fn store(&self) -> &S {
@@ -129,8 +150,10 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         F: FnOnce(Event, SharedTransaction<S::Transaction>) -> H + Send + 'static,
         H: Future<Output = Result<Handled, Failure>> + Send + 'static,
     {
+        // Begun here, so that the span is one of the request's.
+        let observation = Observation::begin(&event, self.runner.scope.as_str());
         // Boxed where it begins, before it is handed on: it has room for everything that is done with a delivery.
-        let run = Box::pin(self.clone().once(event, handler));
+        let run = Box::pin(self.clone().once(event, handler, observation));
         // A store that panics is as bad as one that is not there.
         self.runner.spawn(run).await.unwrap_or(Answer::from(Outcome::StoreUnavailable))
     }
@@ -143,15 +166,18 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         self.runner.shutdown(limit).await
     }
 
-    async fn once<F, H>(self, event: Event, handler: F) -> Answer
+    async fn once<F, H>(self, event: Event, handler: F, observation: Observation) -> Answer
     where
         F: FnOnce(Event, SharedTransaction<S::Transaction>) -> H + Send,
         H: Future<Output = Result<Handled, Failure>> + Send,
     {
-        let observation = Observation::begin(&event, self.runner.scope.as_str());
+        if self.runner.is_stopping() {
+            observation.failed(&Failure::retry(STOPPING));
+            return observation.end(Answer::from(Outcome::Failed));
+        }
         let key = DeliveryKey::of(&event, self.runner.scope.clone());
         let transaction = match observation.in_span(pin!(self.runner.ask(self.store.begin(&key)))).await {
-            Ok(Begin::New(transaction)) => SharedTransaction(Arc::new(Mutex::new(Some(transaction)))),
+            Ok(Begin::New(transaction)) => SharedTransaction::new(transaction),
             Ok(Begin::Duplicate { .. }) => return observation.end(Answer::from(Outcome::Duplicate)),
             Ok(Begin::InProgress { retry_after }) => {
                 return observation.end(Answer::from(Outcome::InProgress).with_retry_after(retry_after));
@@ -165,9 +191,11 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
             let supervised = pin!(self.runner.supervise(handling));
             observation.handling(supervised).await
         };
-        // Whatever it is from here on, nobody else has the transaction: dropping it undoes it.
+        // From here on nobody gets the transaction any more: dropping it undoes it.
         let transaction = observation.in_span(timeout(self.runner.store_timeout, transaction.take())).await;
         let (outcome, failure) = match ended {
+            // Not marked either: once there is a handler for it, a replay reaches it.
+            Ended::Returned(Ok(Handled::Ignored)) => return observation.end(Answer::from(Handled::Ignored)),
             Ended::Returned(Ok(handled)) => {
                 let Ok(Some(transaction)) = transaction else {
                     observation.failed(&Failure::retry("the transaction is still in use"));
@@ -185,7 +213,7 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
             }
             Ended::Panicked => (Outcome::Failed, "the handler panicked"),
             Ended::TimedOut => (Outcome::HandlerTimeout, "the handler did not end in time"),
-            Ended::Stopped => (Outcome::Failed, "the application is shut down"),
+            Ended::Stopped => (Outcome::Failed, STOPPING),
         };
         observation.failed(&Failure::retry(failure));
         observation.end(Answer::from(outcome))
@@ -208,7 +236,13 @@ impl<S> fmt::Debug for ExactlyOnce<S> {
 ///
 /// It is the state of a handler, or a part of it. It is committed when the handler has returned `Ok`, so it cannot be
 /// kept: a clone that outlives the handler finds [`TransactionEnded`].
-pub struct SharedTransaction<T>(Arc<Mutex<Option<T>>>);
+pub struct SharedTransaction<T>(Arc<Shared<T>>);
+
+struct Shared<T> {
+    transaction: Mutex<Option<T>>,
+    /// Whether the handler has ended, even where a task that it left behind still has the transaction.
+    ended: AtomicBool,
+}
 
 impl<T> SharedTransaction<T> {
     /// Waits for the transaction, which whoever has it uses alone.
@@ -217,12 +251,20 @@ impl<T> SharedTransaction<T> {
     ///
     /// Refuses it when the handler has ended.
     pub async fn lock(&self) -> Result<TransactionGuard<'_, T>, TransactionEnded> {
-        let guard = self.0.lock().await;
+        let guard = self.0.transaction.lock().await;
+        if self.0.ended.load(Ordering::SeqCst) {
+            return Err(TransactionEnded);
+        }
         MutexGuard::try_map(guard, Option::as_mut).map(TransactionGuard).map_err(|_| TransactionEnded)
     }
 
+    fn new(transaction: T) -> Self {
+        Self(Arc::new(Shared { transaction: Mutex::new(Some(transaction)), ended: AtomicBool::new(false) }))
+    }
+
     async fn take(&self) -> Option<T> {
-        self.0.lock().await.take()
+        self.0.ended.store(true, Ordering::SeqCst);
+        self.0.transaction.lock().await.take()
     }
 }
 

@@ -7,12 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clerk_webhook_core::{Answer, Observation, Outcome};
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::key::Scope;
 use crate::supervise::{Ended, at_once, supervise};
+
+/// Why a handler is not begun, or stopped.
+pub(crate) const STOPPING: &str = "the application is shut down";
 
 /// Runs handlers in tasks that outlive the requests that began them, each for a limited time.
 ///
@@ -22,6 +26,7 @@ pub(crate) struct Runner {
     pub(crate) scope: Scope,
     pub(crate) time_limit: Duration,
     pub(crate) store_timeout: Duration,
+    pub(crate) runtime: Option<Handle>,
     tasks: TaskTracker,
     /// Counted here, since to clone a token is to lock it.
     stop: Arc<CancellationToken>,
@@ -34,6 +39,7 @@ impl Default for Runner {
             // Below the 15 s after which Svix gives up.
             time_limit: Duration::from_secs(12),
             store_timeout: Duration::from_secs(5),
+            runtime: None,
             tasks: TaskTracker::new(),
             stop: Arc::default(),
         }
@@ -47,7 +53,10 @@ impl Runner {
         &self,
         future: F,
     ) -> impl Future<Output = Option<T>> + use<T, F> {
-        let task = self.tasks.spawn(future);
+        let task = match &self.runtime {
+            Some(runtime) => self.tasks.spawn_on(future, runtime),
+            None => self.tasks.spawn(future),
+        };
         async { task.await.ok() }
     }
 
@@ -75,12 +84,16 @@ impl Runner {
         }
     }
 
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
     pub(crate) fn in_flight(&self) -> usize {
         self.tasks.len()
     }
 
-    /// Waits until nothing is running, tells what still runs after `limit` to stop, and waits for that as long as for the
-    /// store. Returns how many were told.
+    /// Waits until nothing is running, tells what still runs after `limit` to stop, and waits for that as long as for two
+    /// answers of the store. Returns how many were told.
     pub(crate) async fn shutdown(&self, limit: Duration) -> usize {
         self.tasks.close();
         if timeout(limit, self.tasks.wait()).await.is_ok() {
@@ -88,7 +101,7 @@ impl Runner {
         }
         let stopped = self.tasks.len();
         self.stop.cancel();
-        let _ = timeout(self.store_timeout, self.tasks.wait()).await;
+        let _ = timeout(self.store_timeout.saturating_mul(2), self.tasks.wait()).await;
         stopped
     }
 }

@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use tokio::task::unconstrained;
 use tokio_util::sync::CancellationToken;
 
 /// How a handler ended.
@@ -31,6 +32,9 @@ pub(crate) async fn supervise<T>(
     time_limit: Duration,
     stop: &CancellationToken,
 ) -> Ended<T> {
+    if stop.is_cancelled() {
+        return Ended::Stopped;
+    }
     let began = Instant::now();
     let mut handler = pin!(catch_panic(handler));
     if let Some(returned) = at_once(handler.as_mut()).await {
@@ -38,7 +42,9 @@ pub(crate) async fn supervise<T>(
     }
     let left = time_limit.saturating_sub(began.elapsed());
     let (stopped, late) = (pin!(stop.cancelled()), pin!(tokio::time::sleep(left)));
-    match first(handler, pin!(first(stopped, late))).await {
+    // A handler that always has something to do uses up what Tokio grants a task, and a timer would then never be looked at.
+    let cut_off = pin!(unconstrained(first(stopped, late)));
+    match first(handler, cut_off).await {
         First::One(returned) => returned.map_or(Ended::Panicked, Ended::Returned),
         First::Other(First::One(())) => Ended::Stopped,
         First::Other(First::Other(())) => Ended::TimedOut,
@@ -98,7 +104,17 @@ mod tests {
         assert!(matches!(panicked, Ended::<()>::Panicked));
         let timed_out = supervise(pin!(std::future::pending()), Duration::from_millis(1), &stop).await;
         assert!(matches!(timed_out, Ended::<()>::TimedOut));
+        // It never waits, and so never lets go by itself.
+        let busy = pin!(async {
+            loop {
+                tokio::task::consume_budget().await;
+            }
+        });
+        let timed_out = supervise(busy, Duration::from_millis(1), &stop).await;
+        assert!(matches!(timed_out, Ended::<()>::TimedOut));
         stop.cancel();
+        let begun = pin!(async { panic!("is not begun any more") });
+        assert!(matches!(supervise(begun, LONG, &stop).await, Ended::<()>::Stopped));
         let stopped = supervise(pin!(std::future::pending()), LONG, &stop).await;
         assert!(matches!(stopped, Ended::<()>::Stopped));
     }
