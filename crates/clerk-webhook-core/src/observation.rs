@@ -38,13 +38,13 @@ use crate::handler::Failure;
 /// | `clerk.scope` | the endpoint |
 /// | `clerk.event.type` | the event type, `_OTHER` where it is unknown |
 /// | `clerk.instance_id`, `clerk.object_id` | the ids of the instance and of what the event is about |
-/// | `clerk.delivery.attempt` | how often it has been handled here, where duplicates are recognised |
+/// | `clerk.delivery.attempt` | how often it has been handled here, under a lease |
 /// | `clerk.delivery.age_ms` | how long ago the event occurred |
 /// | `clerk.outcome` | the [`Outcome`](crate::Outcome) |
 /// | `error.type` | the outcome, where it is a failure |
 ///
 /// A failure is an event of the level error with the field `error`: the text of the handler's error and of all that
-/// caused it. Nothing that was sent is written, but ids.
+/// caused it. Apart from what that text says, nothing that was sent is written but ids.
 ///
 /// # The metrics
 ///
@@ -185,7 +185,8 @@ mod span {
             if let Some(age) = age(event) {
                 span.record("clerk.delivery.age_ms", u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
             }
-            if let Ok(Object { id: Some(id) }) = event.data_as() {
+            // Not by `data_as`, whose error has to be looked for.
+            if let Ok(Object { id: Some(id) }) = serde_json::from_str(event.raw_data()) {
                 span.record("clerk.object_id", id);
             }
         }

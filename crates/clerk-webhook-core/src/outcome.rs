@@ -26,9 +26,9 @@ pub enum Outcome {
     Rejected,
     /// It cannot be handled, and nothing else shall be sent either.
     Disabled,
-    /// What keeps duplicates or queued deliveries cannot be reached.
+    /// What keeps duplicates or queued deliveries cannot be reached, before the delivery is handled or after it.
     StoreUnavailable,
-    /// It was handled, but somebody else took it over before that could be written down.
+    /// Somebody else has taken it over, or may have, before it could be written down that it was handled.
     LeaseLost,
     /// A signature header is absent or empty.
     MissingHeader,

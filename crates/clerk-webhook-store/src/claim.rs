@@ -58,10 +58,10 @@ impl Lease {
         self.owner
     }
 
-    /// Returns how often the delivery has been claimed, counted from 1 and never less than before.
+    /// Returns how often the delivery has been claimed, counted from 1.
     ///
-    /// It rises with every run, so a system that is given it with each write can refuse those of a run that was
-    /// overtaken: it is a fencing token.
+    /// It rises with every claim until the delivery is forgotten or purged, and then begins anew. While it rises, a system that
+    /// is given it with each write can refuse those of a run that was overtaken: it is a fencing token.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt

@@ -51,6 +51,9 @@ pub trait DeliveryStore: Send + Sync + 'static {
 
     /// Forgets a delivery in whatever state it is, so that it is handled when it comes again, and returns whether
     /// there was something to forget.
+    ///
+    /// It is meant for what is completed. One that is in progress can be claimed at once after it, while whoever had it finds
+    /// out with the next renewal.
     fn forget(&self, key: &DeliveryKey) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// Removes up to `limit` deliveries that nobody has a lease for and that have not changed for so long, and returns

@@ -4,8 +4,8 @@ use http::Response;
 
 /// Makes the response to a delivery that is authentic.
 ///
-/// Closures from [`Answer`] to `Response<Bytes>` implement it. What they return must be 2xx only where
-/// [`is_acknowledged`](clerk_webhook_core::Outcome::is_acknowledged) says so: the sender does not try again then.
+/// Closures from [`Answer`] to `Response<Bytes>` implement it. A response of 2xx to what is not
+/// [acknowledged](clerk_webhook_core::Outcome::is_acknowledged) would lose the event, so the default response takes its place.
 pub trait AnswerResponse {
     /// Returns the response; the outcome is put into its extensions afterwards.
     fn response(&self, answer: Answer) -> Response<Bytes>;
@@ -34,6 +34,9 @@ where
 /// Makes the response and leaves the outcome in its extensions, for a layer outside that logs or counts.
 pub(crate) fn respond(response: &impl AnswerResponse, answer: Answer) -> Response<Bytes> {
     let mut response = response.response(answer);
+    if response.status().is_success() && !answer.outcome().is_acknowledged() {
+        response = answer.into();
+    }
     response.extensions_mut().insert(answer.outcome());
     response
 }

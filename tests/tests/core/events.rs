@@ -106,7 +106,7 @@ fn unknown_types_and_unexpected_data_are_values_with_a_reason() {
     assert_eq!(data.reason(), &UnrecognizedReason::UnknownType);
     assert_eq!(data.event_type(), "user.banned");
     assert_eq!(data.as_json(), r#"{"a":1.0}"#);
-    assert_eq!(data.get::<Value>().unwrap()["a"], 1.0);
+    assert_eq!(data.data_as::<Value>().unwrap()["a"], 1.0);
     assert_eq!(data.reason().to_string(), "the event type is unknown to this version");
     assert_eq!(unknown.data(), event(r#"{"type":"user.banned","data":{"a":1.0}}"#).data());
     assert_ne!(unknown.data(), event(r#"{"data":{"a":1.5},"type":"user.banned"}"#).data());

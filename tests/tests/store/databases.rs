@@ -47,7 +47,7 @@ pub(crate) trait Engine: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Does what no application should.
-    async fn drop_table(transaction: &mut DeliveryTransaction<Self::Kind>);
+    async fn drop_table(&self);
 
     /// Returns what was written, in order.
     async fn effects(&self) -> Vec<String>;
@@ -124,8 +124,8 @@ impl Engine for PostgresDatabase {
         Ok(())
     }
 
-    async fn drop_table(transaction: &mut DeliveryTransaction<Postgres>) {
-        sqlx::query("DROP TABLE clerk_webhook_delivery").execute(&mut **transaction).await.unwrap();
+    async fn drop_table(&self) {
+        sqlx::query("DROP TABLE clerk_webhook_delivery").execute(&self.pool).await.unwrap();
     }
 
     async fn effects(&self) -> Vec<String> {
@@ -200,8 +200,8 @@ impl Engine for SqliteDatabase {
         Ok(())
     }
 
-    async fn drop_table(transaction: &mut DeliveryTransaction<Sqlite>) {
-        sqlx::query("DROP TABLE clerk_webhook_delivery").execute(&mut **transaction).await.unwrap();
+    async fn drop_table(&self) {
+        sqlx::query("DROP TABLE clerk_webhook_delivery").execute(&self.pool).await.unwrap();
     }
 
     async fn effects(&self) -> Vec<String> {

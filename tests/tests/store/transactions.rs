@@ -10,7 +10,9 @@ use clerk_webhook_store::{
 };
 use sqlx::sqlite::SqlitePoolOptions;
 
-use crate::databases::{Engine, PATIENCE, SqliteDatabase, begin_again, begin_new, key, on_every_engine};
+use crate::databases::{
+    Engine, PATIENCE, PostgresDatabase, SqliteDatabase, begin_again, begin_new, key, on_every_engine,
+};
 
 on_every_engine!(
     thirty_deliveries_eight_times_at_once_take_effect_once,
@@ -81,6 +83,30 @@ async fn an_error_undoes_what_was_written<E: Engine>(database: E) {
     assert!(handle::<E>(&database.store()).await.is_err());
     drop(begin_again(&database.store(), "msg_1").await);
     assert!(database.effects().await.is_empty());
+}
+
+/// Postgres undoes a transaction in which a statement has failed, and its COMMIT does not say so.
+#[tokio::test]
+async fn an_error_that_the_application_ignores_is_not_taken_for_success() {
+    let Some(database) = PostgresDatabase::create("ignored_error").await else { return };
+    let store = database.store();
+    let mut transaction = begin_new(&store, "msg_1").await;
+    PostgresDatabase::write(&mut transaction, "msg_1").await.unwrap();
+    let error = sqlx::query("SELECT 1 / 0").execute(&mut *transaction).await.unwrap_err();
+    assert!(error.as_database_error().is_some());
+    let error = transaction.commit().await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().code().unwrap(), "25P02");
+    assert_eq!(database.effects().await, [""; 0]);
+
+    // Nor is a transaction that the application has ended by itself.
+    let mut transaction = begin_new(&store, "msg_1").await;
+    sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();
+    assert!(matches!(transaction.commit().await, Err(sqlx::Error::RowNotFound)));
+
+    let mut transaction = begin_new(&store, "msg_1").await;
+    PostgresDatabase::write(&mut transaction, "msg_1").await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(database.effects().await, ["msg_1"]);
 }
 
 async fn a_panic_undoes_what_was_written<E: Engine>(database: E) {

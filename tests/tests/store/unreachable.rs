@@ -15,9 +15,7 @@ on_every_engine!(a_table_that_is_missing_is_named);
 async fn a_table_that_is_missing_is_named<E: Engine>(database: E) {
     // Nobody can handle what cannot be remembered.
     let store = database.store();
-    let mut transaction = crate::databases::begin_new(&store, "msg_1").await;
-    E::drop_table(&mut transaction).await;
-    transaction.commit().await.unwrap();
+    database.drop_table().await;
     for error in [
         store.claim(&key("msg_1"), LEASE).await.map(drop),
         store.begin(&key("msg_1")).await.map(drop),

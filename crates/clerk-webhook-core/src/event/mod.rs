@@ -191,9 +191,9 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// Returns the error of serde_json when the data does not fit the type. Its text may quote the data.
-    pub fn data_as<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
-        serde_json::from_str(self.raw_data())
+    /// Returns where the data does not fit the type, and nothing that stands there.
+    pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        unrecognized::read(self.raw_data())
     }
 
     /// Returns the data as the JSON text that was sent, `null` where there is none.

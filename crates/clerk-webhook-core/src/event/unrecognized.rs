@@ -1,8 +1,9 @@
 //! Data that is authentic but has no type here.
 
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde_json::value::RawValue;
 
 use super::catalogue::{EventType, TypedData};
@@ -47,9 +48,9 @@ impl Unrecognized {
     ///
     /// # Errors
     ///
-    /// Returns the error of serde_json when the data does not fit the type.
-    pub fn get<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
-        serde_json::from_str(self.raw.get())
+    /// Returns where the data does not fit the type.
+    pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        read(self.raw.get())
     }
 }
 
@@ -88,7 +89,7 @@ impl fmt::Display for UnrecognizedReason {
     }
 }
 
-/// Where data departs from the form that its event type should have.
+/// Where data departs from the form that its event type should have, or that the application wants it to have.
 ///
 /// It names the place and what was expected there, never what was found: that may be personal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,12 +99,17 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// Reads the data once more, now with an eye on where it fails.
+    /// Reads data once more that is not what its event type says.
     fn of(event_type: &EventType, raw: &RawValue, error: &serde_json::Error) -> Self {
-        let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+        Self::track(TypedData(event_type), raw.get(), error)
+    }
+
+    /// Reads data once more with an eye on where it fails.
+    fn track<'de>(seed: impl DeserializeSeed<'de>, json: &'de str, error: &serde_json::Error) -> Self {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
         let mut track = serde_path_to_error::Track::new();
         let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
-        let again = serde::de::DeserializeSeed::deserialize(TypedData(event_type), tracked);
+        let again = seed.deserialize(tracked);
         let message = again.err().map_or_else(|| error.to_string(), |error| error.to_string());
         let path = track.path().to_string();
         let path = if path == "." { "data".to_owned() } else { format!("data.{path}") };
@@ -115,6 +121,11 @@ impl DecodeError {
     pub fn path(&self) -> &str {
         &self.path
     }
+}
+
+/// Reads data as a type of the application's own.
+pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<T, DecodeError> {
+    serde_json::from_str(json).map_err(|error| DecodeError::track(PhantomData::<T>, json, &error))
 }
 
 /// Keeps what was expected of a message of serde, and drops what was found, which it quotes.
@@ -144,7 +155,7 @@ mod tests {
 
     fn reason(event_type: EventType, json: &str) -> DecodeError {
         let raw: &RawValue = serde_json::from_str(json).unwrap();
-        let error = serde::de::DeserializeSeed::deserialize(TypedData(&event_type), raw).unwrap_err();
+        let error = TypedData(&event_type).deserialize(raw).unwrap_err();
         DecodeError::of(&event_type, raw, &error)
     }
 
@@ -158,6 +169,9 @@ mod tests {
         let error = reason(EventType::SessionCreated, r#"{"status":42}"#);
         assert_eq!(error.to_string(), "data.status: expected a string");
         assert_eq!(reason(EventType::UserCreated, "{}").to_string(), "data: missing field `id`");
+        // Nor does that of a type of the application's own.
+        let error = read::<std::collections::BTreeMap<String, u8>>(r#"{"a":"secret"}"#).unwrap_err();
+        assert_eq!(error.to_string(), "data.a: expected u8");
         assert!(!reason(EventType::UserCreated, r#""secret""#).to_string().contains("secret"));
         assert!(!reason(EventType::UserCreated, "[424242]").to_string().contains("424242"));
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
-use crate::event::{Event, EventType};
+use crate::event::{DecodeError, Event, EventType};
 use crate::message_id::MessageId;
 use crate::timestamp::Timestamp;
 
@@ -83,8 +83,8 @@ impl<S> Context<S> {
     ///
     /// # Errors
     ///
-    /// Returns the error of serde_json when the data does not fit the type. Its text may quote the data.
-    pub fn data_as<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+    /// Returns where the data does not fit the type, and nothing that stands there.
+    pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         self.event.data_as()
     }
 

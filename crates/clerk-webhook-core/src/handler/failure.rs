@@ -28,6 +28,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 ///
 /// It is no [`Error`] itself, so that `?` can make one of every error; [`error`](Self::error) is the one.
 #[derive(Debug)]
+#[must_use = "a handler returns it"]
 pub struct Failure {
     remedy: Remedy,
     error: BoxError,

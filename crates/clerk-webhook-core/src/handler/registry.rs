@@ -89,7 +89,7 @@ impl<S: Send + 'static> HandlersBuilder<S> {
 
     /// Sets the handler of all event types that have none.
     ///
-    /// Without it they are acknowledged and ignored.
+    /// Without it they are acknowledged and ignored. Set twice, the last one counts.
     pub fn otherwise(mut self, handler: impl Handler<Event, S>) -> Self {
         self.registry.otherwise = Some(raw(handler));
         self

@@ -175,10 +175,11 @@ impl PostgresStore {
             match mark.fetch_all(&mut *transaction).await {
                 Ok(rows) => {
                     if let Some(row) = rows.first() {
-                        let mut transaction = DeliveryTransaction::new(transaction, attempt(row)?);
+                        let transaction = DeliveryTransaction::new(transaction, attempt(row)?);
                         let (statement, key) = (self.statements.confirm.clone(), key.clone());
-                        transaction.confirmation = Some(Confirmation { statement, key, owner });
-                        return Ok(Begin::New(transaction));
+                        return Ok(Begin::New(transaction.confirmed_by(move |connection| {
+                            Box::pin(confirm(statement, key, owner, connection))
+                        })));
                     }
                 }
                 Err(error) => {
@@ -323,41 +324,21 @@ impl TransactionalStore for PostgresStore {
     }
 }
 
-impl DeliveryTransaction<Postgres> {
-    /// Makes the mark and everything that was written lasting.
-    ///
-    /// # Errors
-    ///
-    /// Whatever the database refuses it for, one of the transaction's statements that failed included: Postgres undoes
-    /// everything then, whatever the application has made of the error. Where the connection is lost meanwhile, nobody knows
-    /// whether it was committed: the next attempt finds out.
-    pub async fn commit(mut self) -> Result<(), sqlx::Error> {
-        if let Some(confirmation) = self.confirmation.take() {
-            confirmation.ask(&mut self.transaction).await?;
-        }
-        self.transaction.commit().await
-    }
-}
-
-/// Finds the mark in its transaction.
+/// Finds the mark of an owner in its transaction.
 ///
 /// Postgres answers a COMMIT of a transaction in which a statement has failed by rolling back, and sqlx takes that for success.
 /// Here such a transaction is an error, and so is one that the application has ended by itself.
-#[derive(Debug)]
-pub(crate) struct Confirmation {
+async fn confirm(
     statement: SqlStr,
     key: DeliveryKey,
     owner: Owner,
-}
-
-impl Confirmation {
-    async fn ask(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let confirm = sqlx::query(self.statement)
-            .bind(self.key.scope().as_str())
-            .bind(self.key.message_id().as_str())
-            .bind(self.owner.to_string());
-        confirm.fetch_one(connection).await.map(drop)
-    }
+    connection: &mut PgConnection,
+) -> Result<(), sqlx::Error> {
+    let confirm = sqlx::query(statement)
+        .bind(key.scope().as_str())
+        .bind(key.message_id().as_str())
+        .bind(owner.to_string());
+    confirm.fetch_one(connection).await.map(drop)
 }
 
 impl fmt::Debug for PostgresStore {

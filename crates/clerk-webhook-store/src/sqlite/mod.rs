@@ -44,7 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 ///   SQLite does not say who has the lock. It applies once more to the pool's `acquire_timeout`, which is 30 s.
 /// - For a database in memory, a single connection without an `idle_timeout` and a `max_lifetime`: each has its own.
 ///
-/// Times are those of this machine. A clock that is set back makes leases last longer by as much.
+/// Times are those of this machine. A clock that is set back makes leases last longer by as much, and one that is set forward
+/// ends them sooner, so that a delivery can be taken over while it is handled. Transactions know no time.
 ///
 /// # Retention
 ///
@@ -292,17 +293,6 @@ impl TransactionalStore for SqliteStore {
 
     async fn commit(&self, transaction: Self::Transaction) -> Result<(), sqlx::Error> {
         transaction.commit().await
-    }
-}
-
-impl DeliveryTransaction<Sqlite> {
-    /// Makes the mark and everything that was written lasting.
-    ///
-    /// # Errors
-    ///
-    /// Whatever the database refuses it for; then nothing is there.
-    pub async fn commit(self) -> Result<(), sqlx::Error> {
-        self.transaction.commit().await
     }
 }
 
