@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
 use clerk_webhook_core::event::UserCreated;
@@ -27,6 +27,15 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// A subscriber for all threads that wants everything and does nothing with it.
+///
+/// Whether anybody is interested in a place of the code is found out when it is first reached, and remembered. A thread that
+/// reaches it while another one begins to listen can remember for both that nobody is, so somebody always has to be: every
+/// test here begins with this.
+static INTERESTED: LazyLock<()> = LazyLock::new(|| {
+    tracing_subscriber::registry().init();
+});
 
 /// The spans of this workspace, and the lines within and outside of them.
 #[derive(Clone, Default)]
@@ -54,6 +63,7 @@ struct Line {
 impl Log {
     /// Listens on this thread until the guard is dropped.
     fn listen(&self) -> DefaultGuard {
+        LazyLock::force(&INTERESTED);
         tracing_subscriber::registry().with(self.clone()).set_default()
     }
 
@@ -337,6 +347,7 @@ async fn nothing_that_was_sent_is_written_at_any_level_but_ids() {
         .with_max_level(Level::TRACE)
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
         .with_writer(move || writer.clone());
+    LazyLock::force(&INTERESTED);
     let _listening = subscriber.set_default();
     // Each event fails as something that a handler says, as an undecodable one, and as a forged one.
     let failing: Handlers = Handlers::builder()
@@ -489,6 +500,7 @@ impl Recorder for Metrics {
 
 #[tokio::test]
 async fn deliveries_are_counted_by_what_became_of_them() {
+    LazyLock::force(&INTERESTED);
     let metrics = Metrics::default();
     let _recording = metrics::set_default_local_recorder(&metrics);
     let deduplicator = Deduplicator::new(MemoryStore::new()).scope("sync".parse().unwrap());
@@ -527,6 +539,7 @@ async fn deliveries_are_counted_by_what_became_of_them() {
 
 #[tokio::test]
 async fn what_is_in_flight_is_so_while_it_is_handled_and_not_after_a_panic() {
+    LazyLock::force(&INTERESTED);
     let metrics = Metrics::default();
     let _recording = metrics::set_default_local_recorder(&metrics);
     let seen = metrics.clone();
@@ -554,6 +567,7 @@ async fn what_is_in_flight_is_so_while_it_is_handled_and_not_after_a_panic() {
 
 #[tokio::test]
 async fn a_lease_that_is_lost_and_refusals_are_counted() {
+    LazyLock::force(&INTERESTED);
     let metrics = Metrics::default();
     let _recording = metrics::set_default_local_recorder(&metrics);
     let store = MemoryStore::new();
@@ -587,6 +601,7 @@ async fn a_lease_that_is_lost_and_refusals_are_counted() {
 
 #[tokio::test]
 async fn no_label_has_anything_that_was_sent_but_a_known_type() {
+    LazyLock::force(&INTERESTED);
     let metrics = Metrics::default();
     let _recording = metrics::set_default_local_recorder(&metrics);
     let service = ServiceBuilder::new()
