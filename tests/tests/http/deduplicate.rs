@@ -15,8 +15,8 @@ use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Outcome, Tim
 use clerk_webhook_store::{
     Claim, Deduplicator, DeliveryKey, DeliveryStore, Held, Lease, MemoryStore, Scope, deduplicate,
 };
-use clerk_webhook_tower::DeduplicateLayer;
 use clerk_webhook_tower::deduplicate::Attempt;
+use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::sync::Semaphore;
@@ -248,7 +248,9 @@ async fn the_outcome_of_a_response_decides_and_not_its_status() {
             let service = DeduplicateLayer::new(MemoryStore::new()).layer(inner);
             assert_eq!(send(&service, "msg_1").await, (status, Some(*outcome)));
             let second = send(&service, "msg_1").await;
-            assert_eq!(second == DUPLICATE, outcome.is_acknowledged(), "{outcome}");
+            // What nobody handled is there for whoever handles it later.
+            let is_kept = outcome.is_acknowledged() && *outcome != Outcome::Ignored;
+            assert_eq!(second == DUPLICATE, is_kept, "{outcome}");
         }
     }
 }
@@ -304,6 +306,16 @@ async fn the_answers_of_the_layer_can_be_replaced_and_keep_their_outcome() {
     assert_eq!(bodies(request("msg_1")).await, (418, outcome, body));
     let (outcome, body) = (Some(Outcome::Misconfigured), "misconfigured".into());
     assert_eq!(bodies(Request::new(Full::from(BODY))).await, (418, outcome, body));
+}
+
+#[tokio::test]
+async fn a_closure_cannot_acknowledge_what_failed() {
+    let handlers = Handlers::builder().otherwise(|_, _| async { Err("the database is down")? });
+    let always_200 = |_: Answer| http::Response::new(Bytes::from_static(b"fine"));
+    let service = handlers.build().unwrap().into_service(()).on_answer(always_200);
+    let response = service.oneshot(request("msg_1")).await.unwrap();
+    assert_eq!(response.status(), 500);
+    assert_eq!(response.extensions().get(), Some(&Outcome::Failed));
 }
 
 #[tokio::test]
