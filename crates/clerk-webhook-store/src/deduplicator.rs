@@ -429,14 +429,21 @@ mod tests {
     use crate::claim::Owner;
 
     /// A store that is there for the claim and for some renewals, and then no longer.
+    #[derive(Default)]
     struct Vanishing {
+        claim_takes: Duration,
         renewals: AtomicUsize,
+    }
+
+    fn event() -> Event {
+        Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap()
     }
 
     impl DeliveryStore for Vanishing {
         type Error = io::Error;
 
         async fn claim(&self, key: &DeliveryKey, _lease: Duration) -> io::Result<Claim> {
+            sleep(self.claim_takes).await;
             Ok(Claim::Claimed(Lease::new(key.clone(), Owner::random(), 1)))
         }
 
@@ -465,14 +472,31 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_handler_ends_with_a_lease_that_cannot_be_renewed() {
-        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
-        let deduplicator = Deduplicator::new(Vanishing { renewals: AtomicUsize::new(2) })
-            .lease(Duration::from_secs(30))
-            .time_limit(Duration::from_secs(600));
+        let store = Vanishing { renewals: AtomicUsize::new(2), ..Vanishing::default() };
+        let deduplicator =
+            Deduplicator::new(store).lease(Duration::from_secs(30)).time_limit(Duration::from_secs(600));
         let began = Instant::now();
-        let answer = deduplicator.run(event, |_, _| pending()).await;
+        let answer = deduplicator.run(event(), |_, _| pending()).await;
         assert_eq!(answer.outcome(), Outcome::LeaseLost);
         // Renewed after 10 and 20 s, and never again: it ended 30 s after the last one.
         assert_eq!(began.elapsed().as_secs(), 50);
+    }
+    #[tokio::test(start_paused = true)]
+    async fn no_handler_is_begun_whose_lease_has_ended_before_the_store_answered() {
+        let store = Vanishing { claim_takes: Duration::from_secs(3), ..Vanishing::default() };
+        let deduplicator = Deduplicator::new(store).lease(Duration::from_secs(2));
+        let answer = deduplicator.run(event(), async |_, _| panic!("is not begun")).await;
+        assert_eq!(answer.outcome(), Outcome::InProgress);
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_never_waits_does_not_keep_its_lease_from_being_looked_at() {
+        let deduplicator = Deduplicator::new(Vanishing::default()).lease(Duration::from_secs(1));
+        let answer = deduplicator.run(event(), async |_, _| {
+            loop {
+                tokio::task::consume_budget().await;
+            }
+        });
+        assert_eq!(answer.await.outcome(), Outcome::LeaseLost);
     }
 }

@@ -5,4 +5,5 @@ mod guard;
 mod limits;
 mod middleware;
 mod opaque;
+mod shutdown;
 mod support;
