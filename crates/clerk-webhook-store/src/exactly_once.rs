@@ -41,46 +41,7 @@ use crate::transaction::{Begin, TransactionalStore};
 ///   answered as `store_unavailable`, and the next attempt runs it again. `ON CONFLICT DO NOTHING` does not fail.
 /// - [`Handled::Ignored`] undoes what was written, and the mark.
 ///
-/// # Examples
-///
-#[cfg_attr(feature = "sqlite", doc = "```")]
-#[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
-/// use clerk_webhook_core::event::UserCreated;
-/// use clerk_webhook_core::event::payload::User;
-/// use clerk_webhook_core::{Context, Failure, Handlers, Outcome};
-/// use clerk_webhook_store::{DeliveryTransaction, ExactlyOnce, SharedTransaction, SqliteStore};
-/// use sqlx::{Sqlite, SqlitePool};
-/// # use clerk_webhook_core::{Event, Timestamp};
-///
-/// type Transaction = SharedTransaction<DeliveryTransaction<Sqlite>>;
-///
-/// async fn joined(user: User, cx: Context<Transaction>) -> Result<(), Failure> {
-///     let mut transaction = cx.state().lock().await?;
-///     sqlx::query("INSERT INTO users (id) VALUES ($1)").bind(user.id).execute(&mut **transaction).await?;
-///     Ok(())
-/// }
-///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-/// # let body = r#"{"data":{"id":"user_1"},"type":"user.created"}"#;
-/// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?;
-/// # let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
-/// # sqlx::query("CREATE TABLE users (id TEXT)").execute(&pool).await?;
-/// # let pool: SqlitePool = pool;
-/// let store = SqliteStore::new(pool.clone());
-/// store.migrate().await?;
-/// let handlers = Handlers::builder().on(UserCreated, joined).build()?;
-/// let exactly_once = ExactlyOnce::new(store);
-///
-/// for outcome in [Outcome::Processed, Outcome::Duplicate] {
-///     // The state of the handlers is the transaction; where they need more, make something of it that has both.
-///     let answer = exactly_once.handle(&handlers, event.clone(), |transaction| transaction).await;
-///     assert_eq!(answer.outcome(), outcome);
-/// }
-/// # let users: i64 = sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&pool).await?;
-/// # assert_eq!(users, 1);
-/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+#[cfg_attr(feature = "sqlite", doc = include_str!("exactly_once.md"))]
 #[must_use]
 pub struct ExactlyOnce<S> {
     store: Arc<S>,
