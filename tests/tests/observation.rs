@@ -430,7 +430,7 @@ impl CounterFn for Series {
     }
 
     fn absolute(&self, _value: u64) {
-        unimplemented!("nothing here sets a counter");
+        panic!("nothing here sets a counter");
     }
 }
 
