@@ -4,7 +4,7 @@
 //! events: typed [handlers](crate::HandlersExt) or a service of your own. What was handled before is answered by 200 and goes
 //! no further, and so does, by 409, what somebody else is handling at the moment. Everything else is handed on, in a task
 //! that goes on when the sender hangs up, with its [`Attempt`] in the extensions. Where it is answered by 2xx it is handled for
-//! good; after any other response the sender's next attempt is handed on again.
+//! good, unless typed handlers ignored it; after any other response the sender's next attempt is handed on again.
 //!
 //! ```
 //! use clerk_webhook_store::MemoryStore;
