@@ -25,7 +25,7 @@ const { values: options, positionals } = parseArgs({
     tamper: { type: "boolean", default: false },
   },
 });
-const [url, event = new URL("../fixtures/events/user.created.json", import.meta.url)] = positionals;
+const [url, event = new URL("../../crates/clerk-webhook-test/fixtures/events/user.created.json", import.meta.url)] = positionals;
 if (!url || !options.secret) {
   console.error("usage: node send.mjs URL [EVENT.json] [--secret whsec_…]; the head of the file lists the options");
   process.exit(2);

@@ -14,7 +14,7 @@ import uuid
 from datetime import datetime, timezone
 from pathlib import Path
 
-EVENT = Path(__file__).parent / "../fixtures/events/user.created.json"
+EVENT = Path(__file__).parent / "../../crates/clerk-webhook-test/fixtures/events/user.created.json"
 
 
 def main() -> int:

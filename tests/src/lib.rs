@@ -59,13 +59,14 @@ pub fn event_of(length: usize) -> Vec<u8> {
 /// Returns the bytes of a fixture: `user.created` is `fixtures/events/user.created.json`.
 #[must_use]
 pub fn fixture(name: &str) -> Vec<u8> {
-    fs::read(folder("fixtures/events").join(format!("{name}.json"))).expect("the fixture exists")
+    fs::read(folder("../crates/clerk-webhook-test/fixtures/events").join(format!("{name}.json")))
+        .expect("the fixture exists")
 }
 
 /// Returns the names and bytes of all fixtures.
 #[must_use]
 pub fn fixtures() -> Vec<(String, Vec<u8>)> {
-    json_files(&folder("fixtures/events"))
+    json_files(&folder("../crates/clerk-webhook-test/fixtures/events"))
 }
 
 /// Returns a folder of this package.

@@ -14,8 +14,10 @@ use tokio::net::TcpStream;
 use crate::server::{Seen, Server};
 
 /// A delivery as Clerk would make it: compact JSON, keys in alphabetical order.
-const USER_CREATED: &str = include_str!("../../../tests/fixtures/events/user.created.json");
-const USER_DELETED: &str = include_str!("../../../tests/fixtures/events/user.deleted.json");
+const USER_CREATED: &str =
+    include_str!("../../../crates/clerk-webhook-test/fixtures/events/user.created.json");
+const USER_DELETED: &str =
+    include_str!("../../../crates/clerk-webhook-test/fixtures/events/user.deleted.json");
 
 /// One byte more than a body may have.
 const TOO_MANY_BYTES: usize = 2 * 1024 * 1024 + 1;

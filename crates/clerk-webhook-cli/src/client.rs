@@ -1,0 +1,198 @@
+//! The client that deliveries are sent with: one request at a time or many, over connections that are kept.
+
+use std::error::Error;
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client as Pool;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::failure::Failure;
+use crate::svix::Reply;
+
+#[cfg(feature = "tls")]
+type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+#[cfg(not(feature = "tls"))]
+type Connector = HttpConnector;
+
+/// How much of an answer is kept; what an endpoint says to a sender is short.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Names the sender, as Svix does.
+const USER_AGENT: &str = concat!("clerk-webhook/", env!("CARGO_PKG_VERSION"));
+
+/// Sends requests; a clone shares the connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pool: Pool<Connector, Full<Bytes>>,
+    time_limit: Duration,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// At most 64 KiB of it.
+    pub(crate) body: Bytes,
+    /// From the request to the end of the answer, connecting included.
+    pub(crate) elapsed: Duration,
+}
+
+/// Why nothing came back.
+#[derive(Clone, Debug)]
+pub(crate) struct SendError {
+    pub(crate) kind: SendErrorKind,
+    message: String,
+}
+
+/// The kinds of [`SendError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SendErrorKind {
+    /// Nobody listens there.
+    Refused,
+    /// There was no whole answer in time.
+    Timeout,
+    /// Name, connection, TLS, or something that is not HTTP.
+    Other,
+}
+
+impl Client {
+    /// Creates a client for endpoints of this scheme that waits so long for a whole answer.
+    pub(crate) fn new(uri: &Uri, time_limit: Duration) -> Result<Self, Failure> {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let pool = Pool::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            // A header is sent as it is given, since names like `svix-id` are looked at by simple parsers too.
+            .build(with_tls(connector, uri)?);
+        Ok(Self { pool, time_limit })
+    }
+
+    /// Sends a POST with these headers and this body.
+    pub(crate) async fn post(
+        &self,
+        uri: &Uri,
+        headers: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<[u8]>)>,
+        body: Bytes,
+    ) -> Result<Answer, SendError> {
+        let mut request = Request::builder().method(Method::POST).uri(uri).header("user-agent", USER_AGENT);
+        for (name, value) in headers {
+            request = request.header(name.as_ref(), value.as_ref());
+        }
+        let request = request
+            .body(Full::new(body))
+            .map_err(|error| SendError { kind: SendErrorKind::Other, message: error.to_string() })?;
+        self.send(request).await
+    }
+
+    /// Sends a request.
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, SendError> {
+        let authority = request.uri().authority().map_or(String::new(), ToString::to_string);
+        let begin = Instant::now();
+        let exchange = async {
+            let response = self.pool.request(request).await.map_err(|error| explain(&error, &authority))?;
+            let (head, mut body) = response.into_parts();
+            let mut kept = Vec::new();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|error| explain(&error, &authority))?;
+                if let Some(data) = frame.data_ref() {
+                    let room = MAX_ANSWER - kept.len();
+                    kept.extend_from_slice(&data[..data.len().min(room)]);
+                    if data.len() > room {
+                        break;
+                    }
+                }
+            }
+            Ok((head, kept))
+        };
+        let (head, body) = tokio::time::timeout(self.time_limit, exchange).await.unwrap_or_else(|_| {
+            let message = format!("{authority} did not answer within {:?}", self.time_limit);
+            Err(SendError { kind: SendErrorKind::Timeout, message })
+        })?;
+        Ok(Answer { status: head.status, headers: head.headers, body: body.into(), elapsed: begin.elapsed() })
+    }
+}
+
+impl Answer {
+    /// Returns what matters to Svix.
+    pub(crate) fn reply(&self) -> Reply {
+        let text = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+        Reply {
+            status: self.status.as_u16(),
+            retry_after: text("retry-after").and_then(|value| value.parse().ok()).map(Duration::from_secs),
+            control: text("webhook-delivery").map(str::to_owned),
+        }
+    }
+
+    /// Returns the outcome that the endpoint names in its body, as those do that use this project.
+    pub(crate) fn outcome(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Body {
+            outcome: String,
+        }
+        serde_json::from_slice(&self.body).ok().map(|body: Body| body.outcome)
+    }
+}
+
+impl std::fmt::Display for SendError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        Self::Network(error.message)
+    }
+}
+
+fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+/// Says what an error of the connection means for whoever has started it.
+fn explain(error: &(dyn Error + 'static), authority: &str) -> SendError {
+    let cause = chain(error).find_map(|error| error.downcast_ref::<io::Error>());
+    if cause.is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused) {
+        let message = format!("nothing listens on {authority}: is the server running, and on this port?");
+        return SendError { kind: SendErrorKind::Refused, message };
+    }
+    let last = chain(error).last().map_or_else(String::new, ToString::to_string);
+    SendError { kind: SendErrorKind::Other, message: format!("no answer from {authority}: {last}") }
+}
+
+#[cfg(feature = "tls")]
+fn with_tls(mut connector: HttpConnector, uri: &Uri) -> Result<Connector, Failure> {
+    use hyper_rustls::HttpsConnectorBuilder;
+
+    connector.enforce_http(false);
+    // Reading the certificates of the system takes longer than a request, so only where they are needed.
+    let builder = if uri.scheme_str() == Some("https") {
+        let builder = HttpsConnectorBuilder::new().with_native_roots();
+        builder.map_err(|error| {
+            Failure::network(format_args!("cannot read the system's certificates: {error}"))
+        })?
+    } else {
+        let roots = rustls::RootCertStore::empty();
+        let config = rustls::ClientConfig::builder();
+        HttpsConnectorBuilder::new()
+            .with_tls_config(config.with_root_certificates(roots).with_no_client_auth())
+    };
+    Ok(builder.https_or_http().enable_http1().wrap_connector(connector))
+}
+
+#[cfg(not(feature = "tls"))]
+fn with_tls(connector: HttpConnector, _: &Uri) -> Result<Connector, Failure> {
+    Ok(connector)
+}
+
+/// Runs what needs the network, on this thread.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::network(format_args!("cannot use the network: {error}")))?.block_on(work)
+}

@@ -1,0 +1,59 @@
+//! The commands, each a module.
+
+mod completions;
+mod doctor;
+mod events;
+mod listen;
+mod replay;
+mod scenario;
+mod secret;
+mod sign;
+mod trigger;
+mod verify;
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a signing secret, or say what is wrong with one
+    Secret(secret::Args),
+    /// List the events that Clerk sends, or show one: an example and its fields
+    Events(events::Args),
+    /// Sign an event and send it, and say what Svix would do with the answer
+    Trigger(trigger::Args),
+    /// Send a whole history as Svix does: retried, duplicated, out of order
+    Scenario(scenario::Args),
+    /// Say whether a captured request is authentic, and if not, why
+    Verify(verify::Args),
+    /// Sign standard input, and print the headers, a curl line or a request
+    Sign(sign::Args),
+    /// Receive deliveries here, and show what is in them and what has changed
+    Listen(listen::Args),
+    /// Send captured requests again
+    Replay(replay::Args),
+    /// Look at an endpoint from outside, and say what is wrong with it
+    Doctor(doctor::Args),
+    /// Print the completions for a shell
+    Completions(completions::Args),
+}
+
+impl Command {
+    pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+        match self {
+            Self::Secret(args) => args.run(output),
+            Self::Events(args) => args.run(output),
+            Self::Trigger(args) => args.run(output),
+            Self::Scenario(args) => args.run(output),
+            Self::Verify(args) => args.run(output),
+            Self::Sign(args) => args.run(output),
+            Self::Listen(args) => args.run(output),
+            Self::Replay(args) => args.run(output),
+            Self::Doctor(args) => args.run(output),
+            Self::Completions(args) => args.run(output),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! `clerk-webhook scenario`.
+
+use crate::failure::Failure;
+use crate::output::Output;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+impl Args {
+    pub(crate) fn run(self, _output: &Output) -> Result<(), Failure> {
+        Err(Failure::usage("scenario is not there yet"))
+    }
+}

@@ -1,0 +1,13 @@
+//! `clerk-webhook secret`.
+
+use crate::failure::Failure;
+use crate::output::Output;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+impl Args {
+    pub(crate) fn run(self, _output: &Output) -> Result<(), Failure> {
+        Err(Failure::usage("secret is not there yet"))
+    }
+}

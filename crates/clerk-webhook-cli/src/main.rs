@@ -1,0 +1,42 @@
+//! The command `clerk-webhook`: Clerk's webhooks without Clerk.
+
+mod capture;
+mod client;
+mod commands;
+mod endpoint;
+mod failure;
+mod moment;
+mod output;
+mod secrets;
+mod svix;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::commands::Command;
+use crate::output::Output;
+
+/// Make, sign, send, verify and replay Clerk webhooks, without Clerk and without a tunnel.
+///
+/// Nothing leaves this machine but what is sent to the URL that you give.
+#[derive(Debug, Parser)]
+#[command(name = "clerk-webhook", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 all went well, 1 the result is negative, 2 wrong usage, 3 network.")]
+struct Cli {
+    /// Write JSON, one object in a line; JSON.md describes it
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.json);
+    match cli.command.run(&output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output.report(&failure),
+    }
+}

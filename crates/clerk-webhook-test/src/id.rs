@@ -1,0 +1,16 @@
+//! Ids as Clerk and Svix make them.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use clerk_webhook_core::MessageId;
+
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Returns a new message id: `msg_` and 27 characters.
+pub(crate) fn message() -> MessageId {
+    let state = RandomState::new();
+    let characters = (0..27_u64).map(|index| char::from(DIGITS[(state.hash_one(index) % 62) as usize]));
+    let text: String = "msg_".chars().chain(characters).collect();
+    #[expect(clippy::expect_used, reason = "letters and digits are an id")]
+    text.parse().expect("an id")
+}

@@ -1,0 +1,30 @@
+//! Signed deliveries of Clerk webhooks for tests, without Clerk, a tunnel or a recorded request.
+//!
+//! ```
+//! use clerk_webhook_core::{EventData, Verifier, VerifyErrorKind};
+//! use clerk_webhook_test::{Delivery, SECRET, fixture};
+//!
+//! let verifier = Verifier::new(SECRET)?;
+//!
+//! let delivery = Delivery::of(fixture::user_created()).set("/data/first_name", "Grace");
+//! let event = verifier.receive(&delivery.headers(), delivery.body())?;
+//! let EventData::UserCreated(user) = event.data() else { panic!("{:?}", event.data()) };
+//! assert_eq!(user.first_name.as_deref(), Some("Grace"));
+//!
+//! let forged = delivery.altered();
+//! let error = verifier.verify(&forged.headers(), &forged.body()).unwrap_err();
+//! assert_eq!(error.kind(), VerifyErrorKind::NoMatchingSignature);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod delivery;
+pub mod fixture;
+mod id;
+mod pointer;
+
+pub use delivery::Delivery;
+pub use fixture::{AnyFixture, Fixture};
+pub use pointer::PointerError;
+
+/// The signing secret with which deliveries are signed unless they are given another one; it signs nothing but tests.
+pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
