@@ -1,7 +1,14 @@
-//! Programs of the workspace, called by the official Svix and Standard Webhooks libraries of Node and Python.
+//! The official libraries of Clerk, Svix and Standard Webhooks, for Node and Python: as senders and as receivers.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::process::Command;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clerk_webhook_test::Delivery;
 
 use crate::process::Receiver;
 use crate::{OTHER_SECRET, SECRET, folder, say_skipped};
@@ -67,11 +74,78 @@ impl Client {
 /// Where some are not, that is said in a line, and how to install them; with `CI` set it is a failure.
 #[must_use]
 pub fn official_clients(wanted_by: &str) -> Vec<Client> {
-    let node =
-        folder("clients/node_modules/svix").exists().then(|| ("node".into(), folder("clients/send.mjs")));
+    let scripts = scripts(wanted_by, "send");
+    let client = |(program, script): &(OsString, PathBuf), library: &str| Client {
+        program: program.clone(),
+        arguments: vec![script.into(), "--library".into(), library.into()],
+    };
+    scripts
+        .iter()
+        .flat_map(|script| ["svix", "standardwebhooks"].map(|library| client(script, library)))
+        .collect()
+}
+
+/// A delivery, and what the official libraries have to say of it.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// What it is, to be named where they say something else.
+    pub name: String,
+    /// The secret that they know.
+    pub secret: &'static str,
+    /// Whether they have to accept it.
+    pub authentic: bool,
+    /// What was signed.
+    pub delivery: Delivery,
+}
+
+/// Lets all libraries that are installed verify these deliveries, and returns what each of the scripts says.
+///
+/// # Panics
+///
+/// Panics where one of them comes to another verdict.
+#[must_use]
+pub fn official_verdicts(deliveries: &[Judged], wanted_by: &str) -> Vec<String> {
+    let lines: String = deliveries.iter().map(Judged::line).collect();
+    let verdicts = scripts(wanted_by, "verify").into_iter().map(|(program, script)| {
+        let mut process = Command::new(&program)
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the script starts");
+        let mut input = process.stdin.take().expect("the input is piped");
+        // The script reads all of it, and writes only where a verdict is wrong.
+        input.write_all(lines.as_bytes()).expect("the script reads");
+        drop(input);
+        let output = process.wait_with_output().expect("the script ends");
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        assert!(output.status.success(), "{program:?}: {text}");
+        text
+    });
+    verdicts.collect()
+}
+
+impl Judged {
+    fn line(&self) -> String {
+        let headers: BTreeMap<_, _> = self.delivery.headers().into_iter().collect();
+        let line = serde_json::json!({
+            "name": self.name,
+            "secret": self.secret,
+            "authentic": self.authentic,
+            "headers": headers,
+            "body": STANDARD.encode(self.delivery.body()),
+        });
+        format!("{line}\n")
+    }
+}
+
+/// Returns the program that runs a script, and the script, for each language whose libraries are installed.
+fn scripts(wanted_by: &str, name: &str) -> Vec<(OsString, PathBuf)> {
+    let script = |extension: &str| folder(&format!("clients/{name}.{extension}"));
+    let node = folder("clients/node_modules/@clerk/backend").exists().then(|| ("node".into(), script("mjs")));
     let python = folder("clients/.venv/bin/python");
-    let python = python.exists().then(|| (python.into_os_string(), folder("clients/send.py")));
-    let mut clients = Vec::new();
+    let python = python.exists().then(|| (python.into_os_string(), script("py")));
+    let mut scripts = Vec::new();
     for (language, found, install) in [
         ("Node", node, "npm ci --prefix tests/clients"),
         (
@@ -80,7 +154,7 @@ pub fn official_clients(wanted_by: &str) -> Vec<Client> {
             "python3 -m venv tests/clients/.venv && tests/clients/.venv/bin/pip install -r tests/clients/requirements.txt",
         ),
     ] {
-        let Some((program, script)) = found else {
+        let Some(script) = found else {
             assert!(
                 std::env::var_os("CI").is_none(),
                 "the clients of {language} are not installed: {install}"
@@ -88,12 +162,9 @@ pub fn official_clients(wanted_by: &str) -> Vec<Client> {
             say_skipped(&format!("{wanted_by} needs those of {language}; install them with: {install}"));
             continue;
         };
-        for library in ["svix", "standardwebhooks"] {
-            let arguments = vec![script.clone().into(), "--library".into(), library.into()];
-            clients.push(Client { program: program.clone(), arguments });
-        }
+        scripts.push(script);
     }
-    clients
+    scripts
 }
 
 /// An example that is running, until it is dropped.

@@ -12,9 +12,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clerk_webhook_core::{MessageId, SignedHeaders, SigningSecret, Timestamp};
+use clerk_webhook_test::AnyFixture;
 
-/// A signing secret that signs nothing but tests.
-pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+pub use clerk_webhook_test::SECRET;
 
 /// Another one, for rotation.
 pub const OTHER_SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
@@ -56,17 +56,16 @@ pub fn event_of(length: usize) -> Vec<u8> {
     body
 }
 
-/// Returns the bytes of a fixture: `user.created` is `fixtures/events/user.created.json`.
+/// Returns the bytes of a fixture of the test kit, such as `user.created`.
 #[must_use]
 pub fn fixture(name: &str) -> Vec<u8> {
-    fs::read(folder("../crates/clerk-webhook-test/fixtures/events").join(format!("{name}.json")))
-        .expect("the fixture exists")
+    AnyFixture::named(name).expect("the fixture exists").body().to_vec()
 }
 
 /// Returns the names and bytes of all fixtures.
 #[must_use]
 pub fn fixtures() -> Vec<(String, Vec<u8>)> {
-    json_files(&folder("../crates/clerk-webhook-test/fixtures/events"))
+    AnyFixture::all().map(|fixture| (fixture.name().to_owned(), fixture.body().to_vec())).collect()
 }
 
 /// Returns a folder of this package.

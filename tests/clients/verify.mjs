@@ -1,0 +1,46 @@
+// Verifies deliveries with the official libraries svix, standardwebhooks and @clerk/backend.
+//
+//   node verify.mjs < deliveries
+//
+// Each line of standard input is {"name": "…", "secret": "whsec_…", "authentic": true, "headers": {…}, "body": "base64"}.
+// Prints a line for each wrong verdict; the exit code is 0 if there is none, 1 if there is one.
+import { createInterface } from "node:readline";
+import { verifyWebhook } from "@clerk/backend/webhooks";
+import { Webhook as StandardWebhook } from "standardwebhooks";
+import { Webhook as SvixWebhook } from "svix";
+
+const renamed = (headers, from, to) =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.replace(from, to), value]));
+
+const libraries = {
+  svix: ({ secret, headers, body }) => new SvixWebhook(secret).verify(body, headers),
+  // It knows its own names only, and what is signed is the same.
+  standardwebhooks: ({ secret, headers, body }) =>
+    new StandardWebhook(secret).verify(body, renamed(headers, /^svix-/, "webhook-")),
+  // It knows Svix's names only.
+  "@clerk/backend": ({ secret, headers, body }) => {
+    const request = new Request("http://127.0.0.1/", { method: "POST", headers: renamed(headers, /^webhook-/, "svix-"), body });
+    return verifyWebhook(request, { signingSecret: secret });
+  },
+};
+
+const counts = {};
+for await (const line of createInterface({ input: process.stdin })) {
+  const delivery = JSON.parse(line);
+  delivery.body = Buffer.from(delivery.body, "base64");
+  for (const [library, verify] of Object.entries(libraries)) {
+    let verdict;
+    try {
+      await verify(delivery);
+      verdict = "authentic";
+    } catch (error) {
+      verdict = `refused: ${error.message}`;
+    }
+    counts[library] = (counts[library] ?? 0) + 1;
+    if ((verdict === "authentic") !== delivery.authentic) {
+      console.log(`${library}: ${delivery.name} is ${verdict}`);
+      process.exitCode = 1;
+    }
+  }
+}
+console.log(Object.entries(counts).map(([library, count]) => `${library} ${count}`).join(", "));
