@@ -30,6 +30,8 @@ STORE = "clerk-webhook-store"
 ENGINES = {"memory": None, "sqlite": "sqlx-sqlite", "postgres": "sqlx-postgres", "redis": "redis"}
 # SQLite itself is written in C.
 WITH_C = {"sqlite"}
+# The command is a program and no library: nobody's code depends on it, and what it needs for https is partly C.
+COMMAND = "clerk-webhook-cli"
 PEERS = ["svix", "standardwebhooks"]
 C_COMPILERS = {"cc", "cmake"}
 
@@ -123,6 +125,8 @@ class Workspace:
         for library in self.libraries:
             # One that has the store takes no engine from it.
             features = ["--all-features"] if library["name"] != STORE else []
+            if library["name"] == COMMAND:
+                features = ["--no-default-features"]
             if compilers := c_compilers(library["name"], "--locked", *features):
                 yield f"{library['name']} brings {', '.join(compilers)}"
         for engine in ENGINES:
@@ -179,6 +183,8 @@ class Workspace:
         """Returns the rows of the README: of the libraries, then of the peers that the benchmarks measure."""
         for library in self.libraries:
             name = library["name"]
+            if name == COMMAND:
+                continue
             beside = ""
             if name in FRAMEWORKS:
                 branches = tree(name, "--locked")
