@@ -1,6 +1,7 @@
 //! Handles each event once: typed handlers behind verification and de-duplication, which SQLite remembers over restarts.
 //!
-//! Run with: `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p example-axum-dedup`
+//! Run with: `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p example-axum-dedup`, and with `MAIL_IS_DOWN=1` to see a handler
+//! that fails for a while.
 
 use std::{env, error::Error, time::Duration};
 
@@ -19,6 +20,7 @@ use tracing::{error, info};
 #[derive(Clone)]
 struct App {
     sender: &'static str,
+    mail_is_down: bool,
 }
 
 /// Any error that `?` returns makes the sender try again.
@@ -42,14 +44,21 @@ async fn left(user: DeletedObject, _cx: Context<App>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Clerk leaves it to the application to send a mail where its own delivery is switched off.
+async fn mail(email: Email, cx: Context<App>) -> Result<(), Failure> {
+    if cx.state().mail_is_down {
+        return Err(Failure::retry_after(Duration::from_secs(8), "the mail server does not answer"));
+    }
+    info!(id = email.id, by_clerk = email.delivered_by_clerk, "a mail is on its way");
+    Ok(())
+}
+
 fn handlers() -> Result<Handlers<App>, DuplicateHandler> {
     Handlers::builder()
         .on(UserCreated, welcome)
         .on(OrganizationMembershipCreated, joined)
         .on(UserDeleted, left)
-        .on(EmailCreated, |_: Email, _| async {
-            Err(Failure::retry_after(Duration::from_secs(8), "no mail yet"))
-        })
+        .on(EmailCreated, mail)
         .otherwise(|event: Event, _| async move {
             info!(event_type = %event.event_type(), "nothing to do");
             Ok(())
@@ -75,8 +84,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "subscribe the endpoint to {:?}",
         handlers.event_types().iter().map(|t| t.as_str()).collect::<Vec<_>>()
     );
-    let service =
-        DeduplicateLayer::from(deduplicator.clone()).layer(handlers.into_service(App { sender: "Ada" }));
+    let app = App { sender: "Ada", mail_is_down: env::var_os("MAIL_IS_DOWN").is_some() };
+    let service = DeduplicateLayer::from(deduplicator.clone()).layer(handlers.into_service(app));
     let verified = VerifyWebhookLayer::new(verifier).read_timeout(|| time::sleep(Duration::from_secs(10)));
     let app = Router::new().route("/webhooks/clerk", post_service(verified.layer(service)));
 

@@ -1,0 +1,87 @@
+//! The command against example programs, as their user would run both.
+//!
+//! Run with: `cargo run -p clerk-webhook-tests --example command -- COMMAND PROGRAM…`, paths of what is built. Each program
+//! has to answer a delivery of every event type with 200, and one whose name ends in `-dedup` has to handle each event of a
+//! history once, however often and in whatever order it arrives.
+
+use std::process::{Command, ExitCode};
+
+use clerk_webhook_core::EventType;
+use clerk_webhook_tests::SECRET;
+use clerk_webhook_tests::process::Receiver;
+use serde_json::Value;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let Some(command) = arguments.next() else {
+        eprintln!("usage: command COMMAND PROGRAM…");
+        return ExitCode::from(2);
+    };
+    let mut code = ExitCode::SUCCESS;
+    for program in arguments {
+        match check(&command, &program) {
+            Ok(said) => println!("{program}: {said}"),
+            Err(why) => {
+                println!("{program}: WRONG: {why}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    code
+}
+
+fn check(command: &str, program: &str) -> Result<String, String> {
+    let database = std::env::temp_dir().join(format!("clerk-webhook-command-{}.db", std::process::id()));
+    let receiver = Receiver::start(Command::new(program).env("DATABASE", &database));
+    for event in EventType::ALL {
+        let answer = run(command, &["trigger", event.as_str(), "--to", receiver.url()])?;
+        if answer["status"] != 200 {
+            return Err(format!("{event} got {answer}"));
+        }
+    }
+    let mut said = format!("200 for each of {} types", EventType::ALL.len());
+    if program.ends_with("-dedup") {
+        let arguments = [
+            "scenario",
+            "all",
+            "--seed",
+            "7",
+            "--shuffle",
+            "--duplicate",
+            "3",
+            "--concurrency",
+            "8",
+            "--retry",
+            "--to",
+            receiver.url(),
+        ];
+        let summary = run(command, &arguments)?;
+        let (messages, processed) = (&summary["messages"], &summary["outcomes"]["processed"]);
+        if messages.as_u64().is_none_or(|messages| messages < 100) || messages != processed {
+            return Err(format!("not every event was handled once: {summary}"));
+        }
+        said += &format!("; each of {messages} events handled once: {}", summary["outcomes"]);
+    }
+    receiver.kill();
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{suffix}", database.display()));
+    }
+    Ok(said)
+}
+
+/// Runs the command and returns the last object that it prints.
+fn run(command: &str, arguments: &[&str]) -> Result<Value, String> {
+    let output = Command::new(command)
+        .env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)
+        .arg("--json")
+        .args(arguments)
+        .output()
+        .map_err(|error| format!("{command}: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = text.lines().next_back().unwrap_or_default();
+    if !output.status.success() {
+        let error = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{arguments:?} ended with {}: {last} {error}", output.status));
+    }
+    serde_json::from_str(last).map_err(|error| format!("{arguments:?} printed {last}: {error}"))
+}
