@@ -1,30 +1,68 @@
-//! Deliveries, right ones and broken ones.
+//! Deliveries: what is sent, and how it is signed.
+
+use std::fmt;
+use std::slice;
 
 use bytes::Bytes;
-use clerk_webhook_core::{HeaderFamily, MessageId, SigningSecret, Timestamp};
+use clerk_webhook_core::{Event, HeaderFamily, MessageId, SigningSecret, Timestamp};
 use serde_json::Value;
 
 use crate::SECRET;
 use crate::fixture::AnyFixture;
 use crate::pointer::{self, PointerError};
+use crate::tampering::Tampering;
+
+/// Where the examples of this project receive webhooks.
+const PATH: &str = "/webhooks/clerk";
 
 /// A delivery of one event, signed as Svix signs it.
 ///
 /// It has a new message id, the time at which it was made, and the signature of [`SECRET`], each unless it is told
-/// otherwise. What breaks it ([`stale`](Self::stale), [`altered`](Self::altered) and so on) breaks that one thing and leaves
-/// all else right.
-#[derive(Clone, Debug)]
+/// otherwise. A clone is the same message once more, as in a retry; [`at`](Self::at) makes it a later attempt.
+///
+/// What breaks a delivery ([`stale`](Self::stale), [`altered`](Self::altered) and so on) breaks that one thing and leaves
+/// all else right. It may stand before or after what sets the same thing: `.stale().at(time)` is stale at that time. Where
+/// several break one delivery, the body is first [`reserialized`](Self::reserialized), then [`cut_short`](Self::cut_short),
+/// then [`altered`](Self::altered), and a header that is left out is neither [`replaced`](Self::replaced) nor
+/// [`repeated`](Self::repeated).
+///
+/// # Times
+///
+/// The times inside a fixture stay as they are, in October 2025: no receiver looks at them to decide whether a delivery is
+/// authentic. [`occurred_at`](Self::occurred_at) sets the one of the envelope.
+///
+/// ```
+/// use clerk_webhook_core::{Timestamp, Verifier};
+/// use clerk_webhook_test::{Delivery, SECRET, fixture};
+///
+/// let verifier = Verifier::new(SECRET)?;
+/// let delivery = Delivery::of(fixture::user_updated())
+///     .id("msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa")
+///     .occurred_at(Timestamp::now())
+///     .set("/data/first_name", "Ada")
+///     .remove("/data/last_name");
+///
+/// let event = verifier.receive(&delivery.headers(), delivery.body())?;
+/// assert_eq!(event.id().as_str(), "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa");
+///
+/// let stale = delivery.clone().stale();
+/// assert!(verifier.receive(&stale.headers(), stale.body()).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
 pub struct Delivery {
     id: MessageId,
     at: Timestamp,
     family: HeaderFamily,
     secrets: Vec<SigningSecret>,
+    path: String,
     body: Body,
-    altered: bool,
-    missing: Vec<String>,
+    /// Beyond those that Svix sends.
+    more_headers: Vec<(&'static str, String)>,
+    pub(crate) tampering: Tampering,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Body {
     /// Sent as it is.
     Bytes(Bytes),
@@ -46,9 +84,17 @@ impl Delivery {
     }
 
     /// Makes a delivery of JSON, written as Clerk writes it: compact, with keys in alphabetical order.
+    ///
+    /// ```
+    /// use clerk_webhook_test::Delivery;
+    /// use serde_json::json;
+    ///
+    /// let delivery = Delivery::of_json(json!({ "type": "user.created", "data": { "id": "user_1" } }));
+    /// assert_eq!(delivery.body(), r#"{"data":{"id":"user_1"},"type":"user.created"}"#);
+    /// ```
     #[must_use]
     pub fn of_json(event: Value) -> Self {
-        Self::new(Body::Json(event))
+        Self::new(Body::json(event))
     }
 
     fn new(body: Body) -> Self {
@@ -57,9 +103,10 @@ impl Delivery {
             at: Timestamp::now(),
             family: HeaderFamily::Svix,
             secrets: vec![secret(SECRET)],
+            path: PATH.to_owned(),
             body,
-            altered: false,
-            missing: Vec::new(),
+            more_headers: Vec::new(),
+            tampering: Tampering::default(),
         }
     }
 
@@ -72,8 +119,11 @@ impl Delivery {
     #[must_use]
     #[track_caller]
     pub fn id(self, id: &str) -> Self {
-        #[expect(clippy::expect_used, reason = "documented, and right in a test")]
-        self.message_id(id.parse().expect("a message id"))
+        match id.parse() {
+            Ok(id) => self.message_id(id),
+            #[expect(clippy::panic, reason = "documented, and right in a test")]
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Sets the message id.
@@ -92,23 +142,75 @@ impl Delivery {
     ///
     /// # Panics
     ///
-    /// Panics where it is none. For one that was read at run time there is [`secrets`](Self::secrets).
+    /// Panics where it is none, with a message that does not show it. For one that was read at run time there is
+    /// [`secrets`](Self::secrets).
     #[must_use]
     #[track_caller]
     pub fn secret(self, text: &str) -> Self {
         self.secrets([secret(text)])
     }
 
-    /// Sets the secrets that sign it, as during a rotation, each with a signature of its own.
+    /// Sets the secrets that sign it, each with a signature of its own, as Svix signs during a rotation.
+    ///
+    /// Without any there is no signature.
+    ///
+    /// ```
+    /// use clerk_webhook_core::{SigningSecret, Verifier};
+    /// use clerk_webhook_test::{Delivery, SECRET, fixture};
+    ///
+    /// let new = SigningSecret::parse("whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC")?;
+    /// let delivery = Delivery::of(fixture::user_created()).secrets([new, SigningSecret::parse(SECRET)?]);
+    ///
+    /// let not_yet_rotated = Verifier::new(SECRET)?;
+    /// assert!(not_yet_rotated.verify(&delivery.headers(), &delivery.body()).is_ok());
+    /// # Ok::<(), clerk_webhook_core::SecretError>(())
+    /// ```
     #[must_use]
     pub fn secrets(self, secrets: impl IntoIterator<Item = SigningSecret>) -> Self {
         Self { secrets: secrets.into_iter().collect(), ..self }
     }
 
-    /// Chooses the names of the headers; the default is `svix-*`.
+    /// Chooses the names of the signature's headers; the default is `svix-*`.
     #[must_use]
     pub fn header_family(self, family: HeaderFamily) -> Self {
         Self { family, ..self }
+    }
+
+    /// Adds a header beyond those that Svix sends, after them.
+    ///
+    /// # Panics
+    ///
+    /// Panics where it is no name or no value of a header.
+    #[must_use]
+    #[track_caller]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        assert!(is_token(name), "{name:?} is not the name of a header");
+        assert!(is_field_value(value), "the value of {name} has a character that a header cannot have");
+        self.more_headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// Sets the path that it is sent to, with a query where it has one; the default is `/webhooks/clerk`.
+    ///
+    /// # Panics
+    ///
+    /// Panics where it does not begin with a slash, or has characters that have to be percent-encoded.
+    #[must_use]
+    #[track_caller]
+    pub fn path(self, path: &str) -> Self {
+        assert!(is_path(path), "{path:?} is not a path, such as /webhooks/clerk");
+        Self { path: path.to_owned(), ..self }
+    }
+
+    /// Sets when the event occurred, in the `timestamp` of the envelope.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the body is not a JSON object.
+    #[must_use]
+    #[track_caller]
+    pub fn occurred_at(self, at: Timestamp) -> Self {
+        self.set("/timestamp", at.as_millis())
     }
 
     /// Sets a value in the event, by its JSON Pointer (RFC 6901): `/data/first_name`.
@@ -122,11 +224,7 @@ impl Delivery {
     #[must_use]
     #[track_caller]
     pub fn set(self, pointer: &str, value: impl Into<Value>) -> Self {
-        match self.try_set(pointer, value) {
-            Ok(delivery) => delivery,
-            #[expect(clippy::panic, reason = "documented, and right in a test")]
-            Err(error) => panic!("{error}"),
-        }
+        or_panic(self.try_set(pointer, value))
     }
 
     /// Sets a value in the event as [`set`](Self::set) does.
@@ -134,76 +232,170 @@ impl Delivery {
     /// # Errors
     ///
     /// Says why there is no such place.
-    pub fn try_set(mut self, pointer: &str, value: impl Into<Value>) -> Result<Self, PointerError> {
+    pub fn try_set(self, pointer: &str, value: impl Into<Value>) -> Result<Self, PointerError> {
+        self.edit(|json| pointer::set(json, pointer, value.into()))
+    }
+
+    /// Removes a member of an object or an element of an array, by its JSON Pointer.
+    ///
+    /// # Panics
+    ///
+    /// Panics where there is no such place, or the body is not JSON. For a pointer that was read at run time there is
+    /// [`try_remove`](Self::try_remove).
+    #[must_use]
+    #[track_caller]
+    pub fn remove(self, pointer: &str) -> Self {
+        or_panic(self.try_remove(pointer))
+    }
+
+    /// Removes a value from the event as [`remove`](Self::remove) does.
+    ///
+    /// # Errors
+    ///
+    /// Says why there is no such place.
+    pub fn try_remove(self, pointer: &str) -> Result<Self, PointerError> {
+        self.edit(|json| pointer::remove(json, pointer))
+    }
+
+    fn edit(
+        mut self,
+        change: impl FnOnce(&mut Value) -> Result<(), PointerError>,
+    ) -> Result<Self, PointerError> {
         let mut json = match self.body {
             Body::Json(json) => json,
             Body::Bytes(bytes) => serde_json::from_slice(&bytes).map_err(|_| PointerError::not_json())?,
         };
-        pointer::set(&mut json, pointer, value.into())?;
-        self.body = Body::Json(json);
+        change(&mut json)?;
+        self.body = Body::json(json);
         Ok(self)
     }
 
-    /// Signs it so long ago that it is refused.
-    #[must_use]
-    pub fn stale(self) -> Self {
-        let at = Timestamp::from_secs(self.at.as_secs() - 600);
-        self.at(at)
-    }
-
-    /// Changes the body after it was signed.
-    #[must_use]
-    pub fn altered(self) -> Self {
-        Self { altered: true, ..self }
-    }
-
-    /// Signs it with a secret that no receiver has.
-    #[must_use]
-    pub fn wrong_secret(self) -> Self {
-        self.secret("whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC")
-    }
-
-    /// Leaves a header out.
-    #[must_use]
-    pub fn without(mut self, header: &str) -> Self {
-        self.missing.push(header.to_ascii_lowercase());
-        self
-    }
-
-    /// Returns the names and values of its headers: content type, id, timestamp, signature.
+    /// Returns the names and values of its headers: content type, id, timestamp, signature, and what was added.
+    ///
+    /// A verifier reads them as they are: they are a [`HeaderLookup`](clerk_webhook_core::HeaderLookup).
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let signed = self.signed_body();
-        let mut secrets = self.secrets.iter();
         let mut headers = vec![("content-type", "application/json".to_owned())];
-        if let Some(first) = secrets.next() {
-            let first = first.sign(&self.id, self.at, &signed).family(self.family);
-            headers.extend(secrets.fold(first, |all, next| all.and_signed_with(next, &signed)).to_pairs());
+        let body = self.signed_body();
+        let at = self.tampering.time(self.at);
+        let replaced = self.tampering.secret();
+        let secrets = replaced.as_ref().map_or(self.secrets.as_slice(), slice::from_ref);
+        let unsigned = secret(SECRET);
+        let (first, others) = secrets.split_first().unwrap_or((&unsigned, &[]));
+        let signed = first.sign(&self.id, at, &body).family(self.family);
+        let signed = others.iter().fold(signed, |signed, next| signed.and_signed_with(next, &body));
+        headers.extend(signed.to_pairs());
+        if secrets.is_empty() {
+            headers.pop();
         }
-        headers.retain(|(name, _)| !self.missing.iter().any(|missing| missing == name));
+        let mut headers = self.tampering.headers(headers);
+        headers.extend(self.more_headers.iter().cloned());
         headers
     }
 
     /// Returns the bytes of its body.
     #[must_use]
     pub fn body(&self) -> Bytes {
-        let body = self.signed_body();
-        if !self.altered {
-            return body;
-        }
-        let mut body = body.to_vec();
-        match body.last_mut() {
-            Some(last) => *last ^= 1,
-            None => body.push(b' '),
-        }
-        body.into()
+        self.tampering.body(self.signed_body())
     }
 
-    fn signed_body(&self) -> Bytes {
+    /// Returns the event as a receiver has it that accepts the delivery, for a handler that is tested without HTTP.
+    ///
+    /// What breaks the delivery does not break the event.
+    ///
+    /// ```
+    /// use clerk_webhook_core::event::{self, payload::User};
+    /// use clerk_webhook_core::{Context, Failure, Handled, Handlers};
+    /// use clerk_webhook_test::{Delivery, fixture};
+    ///
+    /// async fn welcome(user: User, _: Context) -> Result<(), Failure> {
+    ///     let address = user.primary_email_address().ok_or("nowhere to write to")?;
+    ///     # drop(address);
+    ///     Ok(())
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let handlers = Handlers::new().on(event::UserCreated, welcome);
+    ///
+    /// let with_address = Delivery::of(fixture::user_created()).event();
+    /// assert_eq!(handlers.handle(with_address, ()).await?, Handled::Processed);
+    /// let without = Delivery::of(fixture::user_created_phone_only()).event();
+    /// assert!(handlers.handle(without, ()).await.is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics where the body is not an event.
+    #[must_use]
+    #[track_caller]
+    pub fn event(&self) -> Event {
+        let attempted_at = Timestamp::from_secs(self.at.as_secs());
+        match Event::from_trusted(self.id.clone(), attempted_at, self.signed_body()) {
+            Ok(event) => event,
+            #[expect(clippy::panic, reason = "documented, and right in a test")]
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    pub(crate) fn signed_body(&self) -> Bytes {
         match &self.body {
             Body::Bytes(bytes) => bytes.clone(),
             Body::Json(json) => json.to_string().into(),
         }
+    }
+
+    #[cfg(any(feature = "http", feature = "actix", feature = "warp"))]
+    pub(crate) fn target(&self) -> &str {
+        &self.path
+    }
+}
+
+/// Does not show the body, which is a payload, nor what signs it.
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("id", &self.id)
+            .field("at", &self.at)
+            .field("family", &self.family)
+            .field("path", &self.path)
+            .field("tampering", &self.tampering)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Body {
+    fn json(mut json: Value) -> Self {
+        // Where the application has serde_json keep the order of keys, they are not sorted by themselves.
+        json.sort_all_objects();
+        Self::Json(json)
+    }
+}
+
+/// Tells whether it is the name of a header (RFC 9110, section 5.6.2).
+fn is_token(name: &str) -> bool {
+    let is_token_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token_byte)
+}
+
+/// Tells whether every framework takes it for the value of a header.
+pub(crate) fn is_field_value(value: &str) -> bool {
+    value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
+}
+
+/// Tells whether every framework takes it for a path with a query (RFC 3986, sections 3.3 and 3.4).
+fn is_path(path: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte);
+    path.starts_with('/') && path.len() <= 8000 && path.bytes().all(is_legal)
+}
+
+#[track_caller]
+fn or_panic(result: Result<Delivery, PointerError>) -> Delivery {
+    match result {
+        Ok(delivery) => delivery,
+        #[expect(clippy::panic, reason = "documented where it can happen, and right in a test")]
+        Err(error) => panic!("{error}"),
     }
 }
 

@@ -17,10 +17,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(any(feature = "http", feature = "actix", feature = "warp"))]
+mod convert;
+mod curl;
 mod delivery;
 pub mod fixture;
 mod id;
 mod pointer;
+mod tampering;
 
 pub use delivery::Delivery;
 pub use fixture::{AnyFixture, Fixture};

@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// Why a value could not be set.
+/// Why there is no such place in an event.
+///
+/// The message says what is wrong with the pointer and shows nothing of the event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PointerError(String);
 
@@ -29,28 +31,135 @@ pub(crate) fn set(root: &mut Value, pointer: &str, value: Value) -> Result<(), P
         *root = value;
         return Ok(());
     }
-    let Some((parent, last)) = pointer.rsplit_once('/').filter(|_| pointer.starts_with('/')) else {
-        return Err(PointerError(format!(
-            "{pointer} is no JSON Pointer: it has to begin with a slash, as /data/first_name"
-        )));
-    };
-    let last = last.replace("~1", "/").replace("~0", "~");
-    let holder = root
-        .pointer_mut(parent)
-        .ok_or_else(|| PointerError(format!("there is nothing at {parent}, so {pointer} cannot be set")))?;
+    let Place { holder, parent, last } = Place::find(root, pointer)?;
     match holder {
         Value::Object(members) => {
             members.insert(last, value);
         }
         Value::Array(elements) if last == "-" => elements.push(value),
         Value::Array(elements) => {
-            let length = elements.len();
-            let element = last.parse().ok().and_then(|index: usize| elements.get_mut(index));
-            *element.ok_or_else(|| {
-                PointerError(format!("{parent} has {length} elements, and {pointer} is none of them"))
-            })? = value;
+            let index = index(&last, elements.len()).ok_or_else(|| no_element(elements, parent, pointer))?;
+            elements[index] = value;
         }
-        _ => return Err(PointerError(format!("{parent} is neither an object nor an array"))),
+        _ => return Err(holds_nothing(parent)),
     }
     Ok(())
+}
+
+/// Removes a value; it has to be there.
+pub(crate) fn remove(root: &mut Value, pointer: &str) -> Result<(), PointerError> {
+    let Place { holder, parent, last } = Place::find(root, pointer)?;
+    match holder {
+        Value::Object(members) => {
+            members.remove(&last).ok_or_else(|| PointerError(format!("there is nothing at {pointer}")))?;
+        }
+        Value::Array(elements) => {
+            let index = index(&last, elements.len()).ok_or_else(|| no_element(elements, parent, pointer))?;
+            elements.remove(index);
+        }
+        _ => return Err(holds_nothing(parent)),
+    }
+    Ok(())
+}
+
+/// A member of an object or an element of an array, there or not.
+struct Place<'v, 'p> {
+    holder: &'v mut Value,
+    parent: &'p str,
+    last: String,
+}
+
+impl<'v, 'p> Place<'v, 'p> {
+    fn find(root: &'v mut Value, pointer: &'p str) -> Result<Self, PointerError> {
+        let Some((parent, last)) = pointer.rsplit_once('/').filter(|_| pointer.starts_with('/')) else {
+            return Err(PointerError(format!(
+                "{pointer:?} is no JSON Pointer: it has to begin with a slash, as /data/first_name"
+            )));
+        };
+        let last = last.replace("~1", "/").replace("~0", "~");
+        let holder = root.pointer_mut(parent);
+        let holder = holder.ok_or_else(|| {
+            PointerError(format!("there is nothing at {parent}, so nothing can be at {pointer}"))
+        })?;
+        Ok(Self { holder, parent, last })
+    }
+}
+
+/// Reads the index of an element: digits without a sign or a leading zero.
+fn index(text: &str, length: usize) -> Option<usize> {
+    let is_canonical = text == "0" || !text.starts_with(['0', '+']);
+    text.parse().ok().filter(|index| is_canonical && *index < length)
+}
+
+fn no_element(elements: &[Value], parent: &str, pointer: &str) -> PointerError {
+    let (length, of) = (elements.len(), name(parent));
+    PointerError(format!("{of} has {length} elements, and {pointer} is none of them"))
+}
+
+fn holds_nothing(parent: &str) -> PointerError {
+    PointerError(format!("{} is neither an object nor an array", name(parent)))
+}
+
+fn name(parent: &str) -> &str {
+    if parent.is_empty() { "the body" } else { parent }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn after(change: impl FnOnce(&mut Value) -> Result<(), PointerError>) -> Result<Value, String> {
+        let mut value = json!({ "a": { "b/c": 1, "~": 2 }, "list": [0, 1], "text": "x" });
+        change(&mut value).map(|()| value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn sets_members_and_elements() {
+        let set = |pointer: &str| after(|value| set(value, pointer, json!(9)));
+        assert_eq!(set("").unwrap(), json!(9));
+        assert_eq!(set("/a/new").unwrap()["a"]["new"], 9);
+        assert_eq!(set("/a/b~1c").unwrap()["a"]["b/c"], 9);
+        assert_eq!(set("/a/~0").unwrap()["a"]["~"], 9);
+        assert_eq!(set("/a/~01").unwrap()["a"]["~1"], 9);
+        assert_eq!(set("/").unwrap()[""], 9);
+        assert_eq!(set("/list/1").unwrap()["list"], json!([0, 9]));
+        assert_eq!(set("/list/-").unwrap()["list"], json!([0, 1, 9]));
+    }
+
+    #[test]
+    fn removes_members_and_elements() {
+        let remove = |pointer: &str| after(|value| remove(value, pointer));
+        assert_eq!(remove("/a/b~1c").unwrap()["a"], json!({ "~": 2 }));
+        assert_eq!(remove("/list/0").unwrap()["list"], json!([1]));
+        for (pointer, expected) in [
+            ("/a/x", "there is nothing at /a/x"),
+            ("/x/y", "there is nothing at /x, so nothing can be at /x/y"),
+            ("/list/2", "/list has 2 elements, and /list/2 is none of them"),
+            ("/list/-", "/list has 2 elements, and /list/- is none of them"),
+            ("/text/0", "/text is neither an object nor an array"),
+        ] {
+            assert_eq!(remove(pointer).unwrap_err(), expected);
+        }
+        assert!(remove("").unwrap_err().contains("no JSON Pointer"));
+    }
+
+    #[test]
+    fn says_why_there_is_no_such_place() {
+        let set = |pointer: &str| after(|value| set(value, pointer, json!(9)));
+        for (pointer, expected) in [
+            ("a", "\"a\" is no JSON Pointer: it has to begin with a slash, as /data/first_name"),
+            ("data/a", "\"data/a\" is no JSON Pointer: it has to begin with a slash, as /data/first_name"),
+            ("/x/y", "there is nothing at /x, so nothing can be at /x/y"),
+            ("/list/2", "/list has 2 elements, and /list/2 is none of them"),
+            ("/list/01", "/list has 2 elements, and /list/01 is none of them"),
+            ("/list/+1", "/list has 2 elements, and /list/+1 is none of them"),
+            ("/text/a", "/text is neither an object nor an array"),
+        ] {
+            assert_eq!(set(pointer).unwrap_err(), expected);
+        }
+        let scalar = super::set(&mut json!(1), "/a", json!(2)).unwrap_err();
+        assert_eq!(scalar.to_string(), "the body is neither an object nor an array");
+    }
 }

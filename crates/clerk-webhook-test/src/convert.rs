@@ -1,0 +1,151 @@
+//! Deliveries as the requests of web frameworks.
+
+#[cfg(feature = "actix")]
+use actix_web::test::TestRequest;
+#[cfg(feature = "http")]
+use bytes::Bytes;
+#[cfg(feature = "http")]
+use http_body_util::Full;
+#[cfg(feature = "warp")]
+use warp::test::RequestBuilder;
+
+use crate::delivery::Delivery;
+
+/// A delivery as a request.
+impl Delivery {
+    /// Returns it as a request for anything that takes those of the crate http: a router of axum, a Tower service, hyper.
+    ///
+    /// For a service that wants a body of one certain type there is [`From`].
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use axum::routing::post;
+    /// use clerk_webhook_axum::{ClerkEvent, Verifier};
+    /// use clerk_webhook_test::{Delivery, SECRET, fixture};
+    /// use tower::ServiceExt as _;
+    ///
+    /// async fn webhook(ClerkEvent(event): ClerkEvent) -> String {
+    ///     event.event_type().to_string()
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let app = Router::new().route("/webhooks/clerk", post(webhook)).with_state(Verifier::new(SECRET)?);
+    ///
+    /// let delivery = Delivery::of(fixture::user_created());
+    /// assert_eq!(app.clone().oneshot(delivery.http_request()).await?.status(), 200);
+    /// assert_eq!(app.oneshot(delivery.altered().http_request()).await?.status(), 400);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn http_request(&self) -> http::Request<Full<Bytes>> {
+        self.into()
+    }
+
+    /// Returns it as a request for the test server of Actix.
+    ///
+    /// ```
+    /// use actix_web::test::{call_service, init_service};
+    /// use actix_web::{App, web};
+    /// use clerk_webhook_actix::{ClerkEvent, Verifier};
+    /// use clerk_webhook_test::{Delivery, SECRET, fixture};
+    ///
+    /// async fn webhook(ClerkEvent(event): ClerkEvent) -> String {
+    ///     event.event_type().to_string()
+    /// }
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let route = web::resource("/webhooks/clerk").route(web::post().to(webhook));
+    /// let app = init_service(App::new().app_data(Verifier::new(SECRET)?).service(route)).await;
+    ///
+    /// let delivery = Delivery::of(fixture::user_created());
+    /// assert_eq!(call_service(&app, delivery.actix_request().to_request()).await.status(), 200);
+    /// assert_eq!(call_service(&app, delivery.altered().actix_request().to_request()).await.status(), 400);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "actix")]
+    #[must_use]
+    pub fn actix_request(&self) -> TestRequest {
+        let request = TestRequest::post().uri(self.target()).set_payload(self.body());
+        self.headers().into_iter().fold(request, TestRequest::append_header)
+    }
+
+    /// Returns it as a request for a filter of Warp.
+    ///
+    /// ```
+    /// use clerk_webhook_test::{Delivery, SECRET, fixture};
+    /// use clerk_webhook_warp::{Event, Verifier, clerk_event, handle_rejection};
+    /// use warp::Filter;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let routes = warp::path!("webhooks" / "clerk")
+    ///     .and(warp::post())
+    ///     .and(clerk_event(Verifier::new(SECRET)?))
+    ///     .map(|event: Event| event.event_type().to_string())
+    ///     .recover(handle_rejection);
+    ///
+    /// let delivery = Delivery::of(fixture::user_created());
+    /// assert_eq!(delivery.warp_request().reply(&routes).await.status(), 200);
+    /// assert_eq!(delivery.altered().warp_request().reply(&routes).await.status(), 400);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics where a header is there twice, which `warp::test` cannot say. Such a delivery goes as
+    /// [`http_request`](Self::http_request) to `warp::service(routes)`.
+    #[cfg(feature = "warp")]
+    #[track_caller]
+    pub fn warp_request(&self) -> RequestBuilder {
+        let mut request = warp::test::request().method("POST").path(self.target()).body(self.body());
+        let mut names = Vec::new();
+        for (name, value) in self.headers() {
+            let lower = name.to_ascii_lowercase();
+            assert!(
+                !names.contains(&lower),
+                "warp::test cannot repeat {name}: give http_request() to warp::service"
+            );
+            names.push(lower);
+            request = request.header(name, value);
+        }
+        request
+    }
+}
+
+/// Makes a POST request with a body of any type that is made of bytes.
+///
+/// ```
+/// use clerk_webhook_test::{Delivery, fixture};
+/// use http::Request;
+///
+/// let delivery = Delivery::of(fixture::user_created());
+/// let request: Request<axum::body::Body> = (&delivery).into();
+/// assert_eq!(request.uri(), "/webhooks/clerk");
+///
+/// let request = Request::<bytes::Bytes>::from(delivery);
+/// assert!(request.headers().contains_key("svix-signature"));
+/// ```
+#[cfg(feature = "http")]
+impl<B: From<Bytes>> From<&Delivery> for http::Request<B> {
+    fn from(delivery: &Delivery) -> Self {
+        let mut request = http::Request::builder().method(http::Method::POST).uri(delivery.target());
+        for (name, value) in delivery.headers() {
+            request = request.header(name, value);
+        }
+        #[expect(clippy::expect_used, reason = "path, names and values were looked at when they were set")]
+        request.body(B::from(delivery.body())).expect("a request")
+    }
+}
+
+/// As by reference.
+#[cfg(feature = "http")]
+impl<B: From<Bytes>> From<Delivery> for http::Request<B> {
+    fn from(delivery: Delivery) -> Self {
+        (&delivery).into()
+    }
+}

@@ -1,0 +1,311 @@
+//! What breaks a delivery, each in one way.
+
+use bytes::Bytes;
+use clerk_webhook_core::{SigningSecret, Timestamp};
+use serde_json::Value;
+
+use crate::delivery::{Delivery, is_field_value};
+
+/// Beyond the greatest tolerance that a `Verifier` can be given, a day, and of course beyond the usual five minutes.
+const OUT_OF_DATE: i64 = 25 * 60 * 60;
+
+/// What is not as it should be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tampering {
+    /// How many seconds the time of signing is away from what it says.
+    skew: i64,
+    is_signed_by_nobody: bool,
+    is_reserialized: bool,
+    is_cut_short: bool,
+    is_altered: bool,
+    /// In the order of [`Field`].
+    fields: [FieldTampering; 4],
+}
+
+/// What is not as it should be with one header.
+#[derive(Clone, Debug, Default)]
+struct FieldTampering {
+    value: Option<String>,
+    is_repeated: bool,
+    is_missing: bool,
+}
+
+/// A header of every delivery, under the names of either family.
+#[derive(Clone, Copy)]
+enum Field {
+    ContentType,
+    Id,
+    Timestamp,
+    Signature,
+}
+
+impl Field {
+    #[track_caller]
+    fn of(name: &str) -> Self {
+        match name.to_ascii_lowercase().as_str() {
+            "content-type" => Self::ContentType,
+            "svix-id" | "webhook-id" => Self::Id,
+            "svix-timestamp" | "webhook-timestamp" => Self::Timestamp,
+            "svix-signature" | "webhook-signature" => Self::Signature,
+            #[expect(clippy::panic, reason = "documented where it can happen, and right in a test")]
+            _ => panic!("{name:?} is not a header of a delivery, such as svix-id"),
+        }
+    }
+}
+
+/// What breaks it.
+///
+/// A header is named in either family: `svix-id` and `webhook-id` both stand for the id, whatever it is called in this
+/// delivery. All that takes the name of a header panics where a delivery has no such header.
+impl Delivery {
+    /// Signs it 25 hours before [`at`](Self::at), longer ago than any verifier can be made to accept.
+    ///
+    /// For a time of your own there is [`at`](Self::at).
+    #[must_use]
+    pub fn stale(mut self) -> Self {
+        self.tampering.skew = -OUT_OF_DATE;
+        self
+    }
+
+    /// Signs it 25 hours after [`at`](Self::at), as a sender whose clock is wrong.
+    #[must_use]
+    pub fn from_the_future(mut self) -> Self {
+        self.tampering.skew = OUT_OF_DATE;
+        self
+    }
+
+    /// Signs it with a secret that no receiver has, instead of all others.
+    #[must_use]
+    pub fn wrong_secret(mut self) -> Self {
+        self.tampering.is_signed_by_nobody = true;
+        self
+    }
+
+    /// Leaves out the id, the timestamp and the signature, as somebody who calls the endpoint without being Clerk.
+    #[must_use]
+    pub fn unsigned(mut self) -> Self {
+        for field in [Field::Id, Field::Timestamp, Field::Signature] {
+            self.tampering.field(field).is_missing = true;
+        }
+        self
+    }
+
+    /// Leaves a header out.
+    ///
+    /// # Panics
+    ///
+    /// Panics where it is not a header of a delivery.
+    #[must_use]
+    #[track_caller]
+    pub fn without(mut self, header: &str) -> Self {
+        self.tampering.field(Field::of(header)).is_missing = true;
+        self
+    }
+
+    /// Sends a header twice, with the same value.
+    ///
+    /// # Panics
+    ///
+    /// Panics where it is not a header of a delivery.
+    #[must_use]
+    #[track_caller]
+    pub fn repeated(mut self, header: &str) -> Self {
+        self.tampering.field(Field::of(header)).is_repeated = true;
+        self
+    }
+
+    /// Replaces the value of a header after signing, such as the signature with `v1,` or with one of another version.
+    ///
+    /// # Panics
+    ///
+    /// Panics where it is not a header of a delivery, or not the value of any header.
+    #[must_use]
+    #[track_caller]
+    pub fn replaced(mut self, header: &str, value: &str) -> Self {
+        let field = Field::of(header);
+        assert!(is_field_value(value), "the value of {header} has a character that a header cannot have");
+        self.tampering.field(field).value = Some(value.to_owned());
+        self
+    }
+
+    /// Changes a letter of the body after signing.
+    ///
+    /// In an event it is a letter of an id: what comes out is still an event, which only the signature tells from the one
+    /// that was signed.
+    #[must_use]
+    pub fn altered(mut self) -> Self {
+        self.tampering.is_altered = true;
+        self
+    }
+
+    /// Leaves out the second half of the body after signing.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the body is empty already.
+    #[must_use]
+    #[track_caller]
+    pub fn cut_short(mut self) -> Self {
+        assert!(!self.signed_body().is_empty(), "an empty body cannot be cut short");
+        self.tampering.is_cut_short = true;
+        self
+    }
+
+    /// Writes the JSON of the body anew after signing, in other bytes, as software does that parses it before the receiver
+    /// gets to see it.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the body is not JSON.
+    #[must_use]
+    #[track_caller]
+    pub fn reserialized(mut self) -> Self {
+        let is_json = serde_json::from_slice::<Value>(&self.signed_body()).is_ok();
+        assert!(is_json, "a body that is not JSON cannot be serialized anew");
+        self.tampering.is_reserialized = true;
+        self
+    }
+}
+
+impl Tampering {
+    fn field(&mut self, field: Field) -> &mut FieldTampering {
+        let [content_type, id, timestamp, signature] = &mut self.fields;
+        match field {
+            Field::ContentType => content_type,
+            Field::Id => id,
+            Field::Timestamp => timestamp,
+            Field::Signature => signature,
+        }
+    }
+
+    /// Returns when it is signed instead.
+    pub(crate) fn time(&self, at: Timestamp) -> Timestamp {
+        if self.skew == 0 {
+            return at;
+        }
+        // A time before 1970 would be malformed and not just out of date.
+        Timestamp::from_secs(at.as_secs().saturating_add(self.skew).max(0))
+    }
+
+    /// Returns the secret that signs it instead.
+    pub(crate) fn secret(&self) -> Option<SigningSecret> {
+        self.is_signed_by_nobody.then(|| SigningSecret::from_bytes(b"that no receiver has").ok()).flatten()
+    }
+
+    /// Takes the headers in the order of [`Field`], the signature only where there is one.
+    pub(crate) fn headers(
+        &self,
+        headers: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Vec<(&'static str, String)> {
+        let mut sent = Vec::with_capacity(self.fields.len() + 1);
+        for ((name, value), tampering) in headers.into_iter().zip(&self.fields) {
+            if tampering.is_missing {
+                continue;
+            }
+            let value = tampering.value.clone().unwrap_or(value);
+            if tampering.is_repeated {
+                sent.push((name, value.clone()));
+            }
+            sent.push((name, value));
+        }
+        sent
+    }
+
+    pub(crate) fn body(&self, signed: Bytes) -> Bytes {
+        let mut body = signed;
+        if self.is_reserialized {
+            body = reserialize(&body);
+        }
+        if self.is_cut_short {
+            body.truncate(body.len() / 2);
+        }
+        if self.is_altered {
+            body = alter(&body);
+        }
+        body
+    }
+}
+
+/// Writes JSON over several lines with a line break at its end, or compact where that is how it was written.
+fn reserialize(body: &Bytes) -> Bytes {
+    let Ok(json) = serde_json::from_slice::<Value>(body) else { return body.clone() };
+    let pretty = Bytes::from(format!("{json:#}\n"));
+    if pretty == body { json.to_string().into() } else { pretty }
+}
+
+/// Changes one byte: the last one of the first id, else the first letter or digit; without any it adds a blank.
+fn alter(body: &[u8]) -> Bytes {
+    let mut altered = body.to_vec();
+    let letter = end_of_id(body).or_else(|| body.iter().position(u8::is_ascii_alphanumeric));
+    match letter.and_then(|index| altered.get_mut(index)) {
+        Some(letter) => *letter = if *letter == b'0' { b'1' } else { b'0' },
+        None => altered.push(b' '),
+    }
+    altered.into()
+}
+
+/// Finds the last character of the first member `id` that is a string and ends in a letter or digit.
+fn end_of_id(body: &[u8]) -> Option<usize> {
+    const NAME: &[u8] = b"\"id\"";
+    let name = body.windows(NAME.len()).position(|window| window == NAME)?;
+    let rest = body.get(name + NAME.len()..)?.trim_ascii_start().strip_prefix(b":")?;
+    let rest = rest.trim_ascii_start().strip_prefix(b"\"")?;
+    let start = body.len() - rest.len();
+    let end = start + rest.iter().position(|byte| *byte == b'"')?;
+    let last = end.checked_sub(1).filter(|last| *last >= start)?;
+    body.get(last)?.is_ascii_alphanumeric().then_some(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn altered(body: &str) -> String {
+        String::from_utf8(alter(body.as_bytes()).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn an_id_is_altered_before_anything_else() {
+        assert_eq!(altered(r#"{"a":1,"id":"user_1","type":"x"}"#), r#"{"a":1,"id":"user_0","type":"x"}"#);
+        assert_eq!(altered(r#"{"a":1, "id" : "user_0"}"#), r#"{"a":1, "id" : "user_1"}"#);
+    }
+
+    #[test]
+    fn without_an_id_something_else_is_altered() {
+        for (body, expected) in [
+            ("", " "),
+            ("  ", "   "),
+            ("{}", "{} "),
+            ("1", "0"),
+            (r#"{"id":7}"#, r#"{"0d":7}"#),
+            (r#"{"id":""}"#, r#"{"0d":""}"#),
+            (r#"{"id":"é"}"#, r#"{"0d":"é"}"#),
+            (r#"{"id":"#, r#"{"0d":"#),
+            (r#"{"id"#, r#"{"0d"#),
+            ("été", "é0é"),
+        ] {
+            assert_eq!(altered(body), expected, "{body}");
+        }
+        assert_eq!(alter(b"\xff"), &b"\xff "[..]);
+    }
+
+    #[test]
+    fn json_written_anew_is_the_same_json_in_other_bytes() {
+        for body in ["{}", "1", "null", r#"{"a":[1,"é"]}"#, "{}\n", "{\n  \"a\": 1\n}\n", "1\n"] {
+            let written = reserialize(&Bytes::from_static(body.as_bytes()));
+            assert_ne!(written, body);
+            let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
+            assert_eq!(read(&written), read(body.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn times_neither_wrap_nor_become_negative() {
+        let skewed = |skew, at| Tampering { skew, ..Tampering::default() }.time(Timestamp::from_secs(at));
+        assert_eq!(skewed(-OUT_OF_DATE, 100_000).as_secs(), 10_000);
+        assert_eq!(skewed(-OUT_OF_DATE, 5).as_secs(), 0);
+        assert_eq!(skewed(-OUT_OF_DATE, i64::MIN).as_secs(), 0);
+        assert!(skewed(OUT_OF_DATE, i64::MAX).as_secs() > 0);
+        assert_eq!(skewed(0, -5).as_secs(), -5);
+    }
+}
