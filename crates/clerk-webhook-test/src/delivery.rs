@@ -304,23 +304,23 @@ impl Delivery {
     /// What breaks the delivery does not break the event.
     ///
     /// ```
-    /// use clerk_webhook_core::event::{self, payload::User};
-    /// use clerk_webhook_core::{Context, Failure, Handled, Handlers};
+    /// use clerk_webhook_core::event::UserCreated;
+    /// use clerk_webhook_core::event::payload::User;
+    /// use clerk_webhook_core::{Context, Failure, Handlers, Outcome};
     /// use clerk_webhook_test::{Delivery, fixture};
     ///
-    /// async fn welcome(user: User, _: Context) -> Result<(), Failure> {
-    ///     let address = user.primary_email_address().ok_or("nowhere to write to")?;
-    ///     # drop(address);
+    /// async fn welcome(user: User, _: Context<()>) -> Result<(), Failure> {
+    ///     user.primary_email_address().ok_or("there is nowhere to write to")?;
     ///     Ok(())
     /// }
     ///
     /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-    /// let handlers = Handlers::new().on(event::UserCreated, welcome);
+    /// let handlers = Handlers::builder().on(UserCreated, welcome).build()?;
     ///
-    /// let with_address = Delivery::of(fixture::user_created()).event();
-    /// assert_eq!(handlers.handle(with_address, ()).await?, Handled::Processed);
-    /// let without = Delivery::of(fixture::user_created_phone_only()).event();
-    /// assert!(handlers.handle(without, ()).await.is_err());
+    /// let with_address = Delivery::of(fixture::user_created());
+    /// assert_eq!(handlers.answer(with_address.event(), ()).await.outcome(), Outcome::Processed);
+    /// let without = Delivery::of(fixture::user_created_phone_only());
+    /// assert_eq!(handlers.answer(without.event(), ()).await.outcome(), Outcome::Failed);
     /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
