@@ -98,7 +98,7 @@ impl Delivery {
     /// # Panics
     ///
     /// Panics where a header is there twice, which `warp::test` cannot say. Such a delivery goes as
-    /// [`http_request`](Self::http_request) to `warp::service(routes)`.
+    /// `http_request` to `warp::service(routes)`.
     #[cfg(feature = "warp")]
     #[track_caller]
     pub fn warp_request(&self) -> RequestBuilder {

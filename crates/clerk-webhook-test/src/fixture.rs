@@ -298,9 +298,9 @@ fixtures! {
     user_deleted_without_id: UserDeleted = "user.deleted__without_id", "a user who is gone and of whom not even the id is said, as the schema allows";
     user_updated: UserUpdated = "user.updated", "a user with almost everything that one can have, locked, and fields that this version does not know";
     user_updated_banned: UserUpdated = "user.updated__banned", "a user who was banned";
-    user_updated_deprovisioned: UserUpdated = "user.updated__deprovisioned", "a user whom a company's directory has taken the account from";
+    user_updated_deprovisioned: UserUpdated = "user.updated__deprovisioned", "a user whose account a company's directory has withdrawn";
     waitlist_entry_created: WaitlistEntryCreated = "waitlistEntry.created", "somebody who waits";
-    waitlist_entry_updated: WaitlistEntryUpdated = "waitlistEntry.updated", "somebody who was invited from the waitlist";
-    waitlist_entry_updated_completed: WaitlistEntryUpdated = "waitlistEntry.updated__completed", "somebody who has signed up from the waitlist";
-    waitlist_entry_updated_rejected: WaitlistEntryUpdated = "waitlistEntry.updated__rejected", "somebody who was refused from the waitlist";
+    waitlist_entry_updated: WaitlistEntryUpdated = "waitlistEntry.updated", "somebody on the waitlist who was invited";
+    waitlist_entry_updated_completed: WaitlistEntryUpdated = "waitlistEntry.updated__completed", "somebody on the waitlist who has signed up";
+    waitlist_entry_updated_rejected: WaitlistEntryUpdated = "waitlistEntry.updated__rejected", "somebody on the waitlist who was turned down";
 }

@@ -16,6 +16,17 @@
 //! assert_eq!(error.kind(), VerifyErrorKind::NoMatchingSignature);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! The page of this crate in its README has a test for each web framework, and a table of what leads to which refusal.
+//!
+//! | for | there is |
+//! |---|---|
+//! | axum, Tower, hyper | `Delivery::http_request`, or `From` for a body of a certain type; feature `http`, on by default |
+//! | Actix | `Delivery::actix_request`; feature `actix`, which needs Rust 1.89 as Actix does |
+//! | Warp | `Delivery::warp_request`; feature `warp` |
+//! | handlers without HTTP | [`event`](Delivery::event) |
+//! | any other client | [`headers`](Delivery::headers) and [`body`](Delivery::body) |
+//! | a terminal | [`curl`](Delivery::curl) |
 
 #[cfg(any(feature = "http", feature = "actix", feature = "warp"))]
 mod convert;
@@ -32,3 +43,8 @@ pub use pointer::PointerError;
 
 /// The signing secret with which deliveries are signed unless they are given another one; it signs nothing but tests.
 pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+
+/// The snippets of the README.
+#[cfg(all(doctest, feature = "http", feature = "actix", feature = "warp"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -1,4 +1,5 @@
 //! Deliveries that are right are accepted, and each way to break one leads to its own refusal.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "it fails where a test shall fail")]
 
 use bytes::Bytes;
 use clerk_webhook_core::{
@@ -222,7 +223,7 @@ fn debug_shows_neither_body_nor_signature() {
 
 /// Returns what a closure panics with.
 fn panic_of(work: impl FnOnce() -> Delivery + std::panic::UnwindSafe) -> String {
-    let payload = std::panic::catch_unwind(work).err().expect("a panic");
+    let payload = std::panic::catch_unwind(work).unwrap_err();
     let text = payload.downcast_ref::<String>().cloned();
     text.or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string)).expect("a message")
 }

@@ -1,0 +1,68 @@
+//! Deliveries as a `TestRequest` reach an Actix application.
+#![cfg(feature = "actix")]
+
+use actix_web::test::{call_and_read_body, call_service, init_service};
+use actix_web::{App, web};
+use clerk_webhook_actix::{ClerkEvent, Verifier};
+use clerk_webhook_test::{AnyFixture, Delivery, SECRET, fixture};
+
+async fn webhook(ClerkEvent(event): ClerkEvent) -> String {
+    event.event_type().to_string()
+}
+
+/// Sets up the application, which has no name for its type.
+macro_rules! app {
+    () => {
+        init_service(
+            App::new()
+                .app_data(Verifier::new(SECRET).unwrap())
+                .route("/webhooks/clerk", web::post().to(webhook))
+                .route("/hooks", web::post().to(webhook)),
+        )
+        .await
+    };
+}
+
+#[actix_web::test]
+async fn every_fixture_is_accepted() {
+    let app = app!();
+    for fixture in AnyFixture::all() {
+        let request = Delivery::of(fixture).actix_request().to_request();
+        assert_eq!(call_and_read_body(&app, request).await, fixture.event_type().as_str(), "{fixture:?}");
+    }
+}
+
+#[actix_web::test]
+async fn what_breaks_a_delivery_arrives_too() {
+    let app = app!();
+    let right = || Delivery::of(fixture::user_created());
+    for broken in [
+        right().stale(),
+        right().altered(),
+        right().cut_short(),
+        right().wrong_secret(),
+        right().unsigned(),
+        right().without("svix-id"),
+        right().repeated("svix-id"),
+        right().replaced("svix-signature", ""),
+    ] {
+        let request = broken.actix_request().to_request();
+        assert_eq!(call_service(&app, request).await.status(), 400, "{broken:?}");
+    }
+    for (path, status) in [("/hooks?from=test", 200), ("/elsewhere", 404)] {
+        let request = right().path(path).actix_request().to_request();
+        assert_eq!(call_service(&app, request).await.status(), status);
+    }
+}
+
+#[actix_web::test]
+async fn a_request_is_what_the_delivery_says() {
+    let delivery = Delivery::of(fixture::user_created()).header("X-Test", "1").repeated("svix-id");
+    let mut request = delivery.actix_request().to_srv_request();
+    assert_eq!((request.method().as_str(), request.path()), ("POST", "/webhooks/clerk"));
+    assert_eq!(request.headers().get_all("svix-id").count(), 2);
+    assert_eq!(request.headers().get("x-test").unwrap(), "1");
+    // The payload brings its length with it.
+    assert_eq!(request.headers().len(), delivery.headers().len() + 1);
+    assert_eq!(request.extract::<web::Bytes>().await.unwrap(), delivery.body());
+}
