@@ -2,38 +2,28 @@
 
 use std::error::Error;
 
-use clerk_webhook_core::{EventData, MessageId, SigningSecret, Timestamp};
+use clerk_webhook_core::{EventData, SigningSecret, Timestamp};
+use clerk_webhook_test::{Delivery, fixture};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Channel, Full};
+use http_body_util::{BodyExt as _, Channel};
 use hyper::body::Bytes;
-use hyper::header::CONTENT_LENGTH;
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::header::{HOST, HeaderValue};
+use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::server::{Seen, Server};
 
-/// A delivery as Clerk would make it: compact JSON, keys in alphabetical order.
-const USER_CREATED: &str =
-    include_str!("../../../crates/clerk-webhook-test/fixtures/events/user.created.json");
-const USER_DELETED: &str =
-    include_str!("../../../crates/clerk-webhook-test/fixtures/events/user.deleted.json");
-
 /// One byte more than a body may have.
-const TOO_MANY_BYTES: usize = 2 * 1024 * 1024 + 1;
+const TOO_MANY_BYTES: &str = "2097153";
 
-struct Delivery {
+struct Step {
     name: &'static str,
-    headers: HeaderMap,
-    body: Body,
+    request: Request<Body>,
     expected: StatusCode,
 }
 
-enum Body {
-    Sent(Bytes),
-    /// Only its length is sent: it must be refused before anything is read.
-    Claimed,
-}
+type Body = BoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 
 /// Sends the deliveries, prints what became of them, and returns whether all was right.
 pub async fn run(server: &mut Server, secret: &SigningSecret) -> Result<bool, Box<dyn Error>> {
@@ -42,8 +32,10 @@ pub async fn run(server: &mut Server, secret: &SigningSecret) -> Result<bool, Bo
     row(&"-".repeat(36), &"-".repeat(21), &"-".repeat(18));
     let mut right = true;
     let mut handled = Vec::new();
-    for Delivery { name, headers, body, expected } in deliveries(secret)? {
-        let status = send(&server.url, headers, body).await?;
+    // The body of which only the length is sent stays open until there is an answer.
+    let (_open, claimed) = Channel::new(1);
+    for Step { name, request, expected } in steps(secret, claimed.boxed()) {
+        let status = send(&server.url, request).await?;
         // The server notes what it does before it answers.
         let seen = server.seen.recv().await.ok_or("the server has ended")?;
         row(name, &status.to_string(), seen.word());
@@ -66,86 +58,50 @@ pub async fn run(server: &mut Server, secret: &SigningSecret) -> Result<bool, Bo
     Ok(right && one_user)
 }
 
-fn deliveries(secret: &SigningSecret) -> Result<[Delivery; 6], Box<dyn Error>> {
-    let body = Bytes::from(USER_CREATED);
-    let mut altered = USER_CREATED.as_bytes().to_vec();
-    if let Some(byte) = altered.iter_mut().find(|byte| byte.is_ascii_lowercase()) {
-        *byte ^= 1;
-    }
-    let now = Timestamp::now();
-    let stale = Timestamp::from_secs(now.as_secs() - 301);
-    let other_secret = crate::throw_away_secret()?;
-    let sign = |secret: &SigningSecret, at, body: &[u8]| {
-        Ok::<_, Box<dyn Error>>(HeaderMap::from(&secret.sign(&new_id()?, at, body)))
+fn steps(secret: &SigningSecret, claimed: Body) -> [Step; 6] {
+    let user_created = || Delivery::of(fixture::user_created()).secrets([secret.clone()]);
+    let correct = user_created();
+    let five_minutes_ago = Timestamp::from_secs(Timestamp::now().as_secs() - 301);
+    let too_large = Delivery::of_body("").secrets([secret.clone()]).header("content-length", TOO_MANY_BYTES);
+
+    let request = |delivery: &Delivery| {
+        delivery.http_request().map(|body| body.map_err(|never| match never {}).boxed())
     };
-    let mut too_large = sign(secret, now, b"")?;
-    too_large.insert(CONTENT_LENGTH, TOO_MANY_BYTES.into());
-
-    let delivery = |name, headers, body, expected| Delivery { name, headers, body, expected };
-    let correct = sign(secret, now, &body)?;
-    Ok([
-        delivery("a correct delivery", correct.clone(), Body::Sent(body.clone()), StatusCode::OK),
-        delivery("the same once more", correct, Body::Sent(body.clone()), StatusCode::OK),
-        delivery(
-            "forged: signed with another secret",
-            sign(&other_secret, now, &body)?,
-            Body::Sent(body.clone()),
-            StatusCode::BAD_REQUEST,
-        ),
-        delivery(
-            "stale: signed 301 s ago",
-            sign(secret, stale, &body)?,
-            Body::Sent(body.clone()),
-            StatusCode::BAD_REQUEST,
-        ),
-        delivery(
-            "altered: one letter of the body",
-            sign(secret, now, &body)?,
-            Body::Sent(altered.into()),
-            StatusCode::BAD_REQUEST,
-        ),
-        delivery("too large: 2 MiB and one byte", too_large, Body::Claimed, StatusCode::PAYLOAD_TOO_LARGE),
-    ])
-}
-
-/// Makes an id such as Svix makes: `msg_` and 27 letters and digits.
-fn new_id() -> Result<MessageId, Box<dyn Error>> {
-    const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut random = [0; 27];
-    getrandom::fill(&mut random)?;
-    let letters = random.iter().filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len()));
-    Ok(format!("msg_{}", letters.map(|letter| char::from(*letter)).collect::<String>()).parse()?)
+    let step = |name, delivery: Delivery, expected| Step { name, request: request(&delivery), expected };
+    [
+        step("a correct delivery", correct.clone(), StatusCode::OK),
+        step("the same once more", correct, StatusCode::OK),
+        step("forged: signed with another secret", user_created().wrong_secret(), StatusCode::BAD_REQUEST),
+        step("stale: signed 301 s ago", user_created().at(five_minutes_ago), StatusCode::BAD_REQUEST),
+        step("altered: one letter of the body", user_created().altered(), StatusCode::BAD_REQUEST),
+        // It must be refused before anything is read.
+        Step {
+            name: "too large: 2 MiB and one byte",
+            request: request(&too_large).map(|_| claimed),
+            expected: StatusCode::PAYLOAD_TOO_LARGE,
+        },
+    ]
 }
 
 /// Sends one delivery over a connection of its own.
-async fn send(url: &str, headers: HeaderMap, body: Body) -> Result<StatusCode, Box<dyn Error>> {
+async fn send(url: &str, mut request: Request<Body>) -> Result<StatusCode, Box<dyn Error>> {
     let address = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
 
-    // The body that is only claimed stays open until there is an answer.
-    let (_open, claimed) = Channel::<Bytes, Box<dyn Error + Send + Sync>>::new(1);
-    let body: BoxBody<Bytes, Box<dyn Error + Send + Sync>> = match body {
-        Body::Sent(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed(),
-        Body::Claimed => claimed.boxed(),
-    };
-    let mut request = Request::post("/webhooks/clerk").header("host", address).body(body)?;
-    request.headers_mut().extend(headers);
+    request.headers_mut().insert(HOST, HeaderValue::from_str(address)?);
     Ok(sender.send_request(request).await?.status())
 }
 
-pub fn print_how_to_send_more(url: &str, secret: &SigningSecret) -> Result<(), Box<dyn Error>> {
+pub fn print_how_to_send_more(url: &str, secret: &SigningSecret) {
     println!("\nSend more, with Svix's own library (the secret ends with this program):\n");
     println!("  export CLERK_WEBHOOK_SIGNING_SECRET={}", *secret.expose_secret());
     println!("  npm ci --prefix tests/clients && node tests/clients/send.mjs {url}");
     println!("  pip install -r tests/clients/requirements.txt && python3 tests/clients/send.py {url}");
     println!("\nor with curl, for the next five minutes:\n");
-    println!("  curl -i {url} \\");
-    for (name, value) in secret.sign(&new_id()?, Timestamp::now(), USER_DELETED.as_bytes()).to_pairs() {
-        println!("    -H '{name}: {value}' \\");
+    for line in Delivery::of(fixture::user_deleted()).secrets([secret.clone()]).curl(url).lines() {
+        println!("  {line}");
     }
-    println!("    -H 'content-type: application/json' --data-binary '{USER_DELETED}'");
     println!("\nCtrl-C ends it. What arrives:");
-    Ok(())
 }

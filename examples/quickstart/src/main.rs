@@ -57,7 +57,7 @@ async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
         server.stop().await?;
         return Ok(right);
     }
-    demonstration::print_how_to_send_more(&server.url, &secret)?;
+    demonstration::print_how_to_send_more(&server.url, &secret);
     server.print_events().await?;
     Ok(right)
 }
