@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::SECRET;
 use crate::fixture::AnyFixture;
+use crate::grammar::{is_field_value, is_path, is_token};
 use crate::pointer::{self, PointerError};
 use crate::tampering::Tampering;
 
@@ -371,23 +372,6 @@ impl Body {
         json.sort_all_objects();
         Self::Json(json)
     }
-}
-
-/// Tells whether it is the name of a header (RFC 9110, section 5.6.2).
-fn is_token(name: &str) -> bool {
-    let is_token_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && name.bytes().all(is_token_byte)
-}
-
-/// Tells whether every framework takes it for the value of a header.
-pub(crate) fn is_field_value(value: &str) -> bool {
-    value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
-}
-
-/// Tells whether every framework takes it for a path with a query (RFC 3986, sections 3.3 and 3.4).
-fn is_path(path: &str) -> bool {
-    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte);
-    path.starts_with('/') && path.len() <= 8000 && path.bytes().all(is_legal)
 }
 
 #[track_caller]

@@ -33,6 +33,7 @@ mod convert;
 mod curl;
 mod delivery;
 pub mod fixture;
+mod grammar;
 mod id;
 mod pointer;
 mod tampering;
