@@ -4,7 +4,7 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use clerk_webhook_core::MessageId;
 
-const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+pub(crate) const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Returns a new message id: `msg_` and 27 characters.
 pub(crate) fn message() -> MessageId {

@@ -1,0 +1,213 @@
+//! Roles and permissions of the instance, and those who wait to be let in.
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::history::ObjectKind;
+use crate::history::event::Change;
+use crate::history::pool::Pool;
+use crate::history::world::World;
+
+const WORDS: [(&str, &str); 4] = [
+    ("create", "Allows to create & to change"),
+    ("delete", "Allows to delete"),
+    ("export", "Erlaubt die Ausfuhr"),
+    ("read", "Allows to read"),
+];
+
+#[derive(Debug, Default)]
+pub(in crate::history) struct Access {
+    permissions: Pool<Permission>,
+    roles: Pool<Role>,
+    waiting: Pool<Waiting>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Permission {
+    created_at: i64,
+    description: &'static str,
+    id: String,
+    key: String,
+    name: String,
+    object: &'static str,
+    r#type: &'static str,
+    updated_at: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct Role {
+    created_at: i64,
+    description: Option<&'static str>,
+    id: String,
+    is_creator_eligible: bool,
+    key: String,
+    name: String,
+    object: &'static str,
+    permissions: Vec<Permission>,
+    updated_at: i64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    id: String,
+    email_address: String,
+    created_at: i64,
+}
+
+impl World {
+    pub(super) fn create_permission(&mut self) {
+        self.new_permission();
+    }
+
+    fn new_permission(&mut self) -> u32 {
+        let number = self.number();
+        let now = self.chronicle.moment();
+        let (word, description) = self.chronicle.random.pick(&WORDS);
+        let key = self.access.permissions.insert(Permission {
+            created_at: now,
+            description,
+            id: self.chronicle.id("perm"),
+            key: format!("org:things{number}:{word}"),
+            name: format!("Things {number}: {word}"),
+            object: "permission",
+            r#type: "user",
+            updated_at: now,
+        });
+        self.tell_permission(key, "permission.created");
+        key
+    }
+
+    fn any_permission(&mut self) -> u32 {
+        self.access.permissions.any(&mut self.chronicle.random).unwrap_or_else(|| self.new_permission())
+    }
+
+    pub(super) fn change_permission(&mut self) {
+        let key = self.any_permission();
+        let permission = &mut self.access.permissions[key];
+        permission.updated_at = self.chronicle.next_version(permission.updated_at);
+        permission.description = self.chronicle.random.pick(&WORDS).1;
+        self.tell_permission(key, "permission.updated");
+    }
+
+    pub(super) fn delete_permission(&mut self) {
+        let key = self.any_permission();
+        let Some(permission) = self.access.permissions.remove(key) else { return };
+        self.chronicle.moment();
+        let data = json!({ "deleted": true, "id": permission.id, "object": "permission" });
+        let change = Change::deleted(ObjectKind::Permission, &permission.id);
+        self.chronicle.tell("permission.deleted", &data, change);
+    }
+
+    pub(super) fn create_role(&mut self) {
+        self.new_role();
+    }
+
+    fn new_role(&mut self) -> u32 {
+        let permission = self.any_permission();
+        let number = self.number();
+        let now = self.chronicle.moment();
+        let key = self.access.roles.insert(Role {
+            created_at: now,
+            description: None,
+            id: self.chronicle.id("role"),
+            is_creator_eligible: false,
+            key: format!("org:role{number}"),
+            name: format!("Role {number}"),
+            object: "role",
+            permissions: vec![self.access.permissions[permission].clone()],
+            updated_at: now,
+        });
+        self.tell_role(key, "role.created");
+        key
+    }
+
+    fn any_role(&mut self) -> u32 {
+        self.access.roles.any(&mut self.chronicle.random).unwrap_or_else(|| self.new_role())
+    }
+
+    pub(super) fn change_role_of_all(&mut self) {
+        let key = self.any_role();
+        let role = &mut self.access.roles[key];
+        role.updated_at = self.chronicle.next_version(role.updated_at);
+        role.is_creator_eligible = !role.is_creator_eligible;
+        role.description = Some(self.chronicle.random.pick(&WORDS).1);
+        self.tell_role(key, "role.updated");
+    }
+
+    pub(super) fn delete_role(&mut self) {
+        let key = self.any_role();
+        let Some(role) = self.access.roles.remove(key) else { return };
+        self.chronicle.moment();
+        let data = json!({ "deleted": true, "id": role.id, "object": "role", "slug": null });
+        self.chronicle.tell("role.deleted", &data, Change::deleted(ObjectKind::Role, &role.id));
+    }
+
+    pub(super) fn wait(&mut self) {
+        self.new_waiting();
+    }
+
+    fn new_waiting(&mut self) -> u32 {
+        let number = self.number();
+        let now = self.chronicle.moment();
+        let key = self.access.waiting.insert(Waiting {
+            id: self.chronicle.id("wle"),
+            email_address: format!("waiting.{number}@example.org"),
+            created_at: now,
+        });
+        let waiting = &self.access.waiting[key];
+        let data = json!({
+            "created_at": now,
+            "email_address": waiting.email_address,
+            "id": waiting.id,
+            "invitation": null,
+            "is_locked": false,
+            "object": "waitlist_entry",
+            "status": "pending",
+            "updated_at": now,
+        });
+        let change = Change::written(ObjectKind::WaitlistEntry, &waiting.id);
+        self.chronicle.tell("waitlistEntry.created", &data, change);
+        key
+    }
+
+    pub(super) fn invite_waiting(&mut self) {
+        let key = self.access.waiting.any(&mut self.chronicle.random);
+        let key = key.unwrap_or_else(|| self.new_waiting());
+        let Some(waiting) = self.access.waiting.remove(key) else { return };
+        let now = self.chronicle.next_version(waiting.created_at);
+        let data = json!({
+            "created_at": waiting.created_at,
+            "email_address": waiting.email_address,
+            "id": waiting.id,
+            "invitation": {
+                "created_at": now,
+                "email_address": waiting.email_address,
+                "expires_at": now + 30 * 24 * 3_600_000,
+                "id": self.chronicle.id("inv"),
+                "object": "invitation",
+                "public_metadata": { "source": "waitlist" },
+                "revoked": false,
+                "status": "pending",
+                "updated_at": now,
+                "url": "https://accounts.example.com/v1/tickets/accept?ticket=d2FpdGVk",
+            },
+            "is_locked": true,
+            "object": "waitlist_entry",
+            "status": "invited",
+            "updated_at": now,
+        });
+        let change = Change::written(ObjectKind::WaitlistEntry, &waiting.id);
+        self.chronicle.tell("waitlistEntry.updated", &data, change);
+    }
+
+    fn tell_permission(&mut self, key: u32, event_type: &'static str) {
+        let permission = &self.access.permissions[key];
+        let change = Change::written(ObjectKind::Permission, &permission.id);
+        self.chronicle.tell(event_type, permission, change);
+    }
+
+    fn tell_role(&mut self, key: u32, event_type: &'static str) {
+        let role = &self.access.roles[key];
+        self.chronicle.tell(event_type, role, Change::written(ObjectKind::Role, &role.id));
+    }
+}

@@ -1,0 +1,308 @@
+//! Subscriptions, their items, and attempts to pay.
+
+use serde_json::{Value, json};
+
+use crate::history::ObjectKind;
+use crate::history::event::Change;
+use crate::history::person::{IMAGE, Person};
+use crate::history::world::World;
+
+const MONTH: i64 = 30 * 24 * 3_600_000;
+
+/// The suffix of the id, the name, the slug and the price in cents.
+type Plan = (&'static str, &'static str, &'static str, i64);
+
+const FREE: Plan = ("gDbKdKWlzdcQDw4ktEOabfdNbv", "Free", "free_user", 0);
+const PAID: [Plan; 2] = [
+    ("fAICNp2LxDVsZkacFsJSDMmS7G", "Atelier", "atelier", 1450),
+    ("fBKdM1q3cVnW8ZtYxEr5uHsJpQa", "Manufaktur", "manufaktur", 4900),
+];
+
+#[derive(Debug)]
+pub(in crate::history) struct Subscription {
+    person: u32,
+    id: String,
+    payer_id: String,
+    status: &'static str,
+    item: Item,
+    latest_payment_id: Option<String>,
+    created_at: i64,
+    updated_at: i64,
+    past_due_at: Option<i64>,
+}
+
+#[derive(Clone, Debug)]
+struct Item {
+    id: String,
+    plan: Plan,
+    status: &'static str,
+    is_free_trial: bool,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl Item {
+    fn data(&self, subscription: &str, payer: &Value) -> Value {
+        json!({
+            "created_at": self.created_at,
+            "id": self.id,
+            "interval": "month",
+            "is_free_trial": self.is_free_trial,
+            "object": "commerce_subscription_item",
+            "payer": payer,
+            "period_end": (self.plan != FREE).then_some(self.created_at + MONTH),
+            "period_start": self.created_at,
+            "plan": self.plan_data(),
+            "plan_id": self.plan_id(),
+            "status": self.status,
+            "subscription_id": subscription,
+            "updated_at": self.updated_at,
+        })
+    }
+
+    fn plan_id(&self) -> String {
+        format!("cplan_2{}", self.plan.0)
+    }
+
+    fn plan_data(&self) -> Value {
+        json!({
+            "amount": self.plan.3,
+            "currency": "EUR",
+            "id": self.plan_id(),
+            "is_recurring": self.plan != FREE,
+            "name": self.plan.1,
+            "slug": self.plan.2,
+        })
+    }
+}
+
+impl Subscription {
+    fn payer(&self, person: &Person) -> Value {
+        json!({
+            "created_at": self.created_at,
+            "email": person.primary_email().map_or("", |email| &email.email_address),
+            "first_name": person.first_name.unwrap_or(""),
+            "id": self.payer_id,
+            "image_url": IMAGE,
+            "last_name": person.last_name.unwrap_or(""),
+            "object": "commerce_payer",
+            "organization_id": "",
+            "organization_name": "",
+            "updated_at": self.created_at,
+            "user_id": person.id,
+        })
+    }
+
+    fn data(&self, payer: &Value) -> Value {
+        json!({
+            "active_at": self.created_at,
+            "canceled_at": null,
+            "created_at": self.created_at,
+            "ended_at": null,
+            "id": self.id,
+            "items": [self.item.data(&self.id, payer)],
+            "latest_payment_id": self.latest_payment_id,
+            "object": "commerce_subscription",
+            "past_due_at": self.past_due_at,
+            "payer": payer,
+            "payer_id": self.payer_id,
+            "payment_source_id": null,
+            "status": self.status,
+            "updated_at": self.updated_at,
+        })
+    }
+}
+
+impl World {
+    /// Somebody gets the plan that costs nothing.
+    pub(super) fn subscribe(&mut self) {
+        self.new_subscription();
+    }
+
+    fn new_subscription(&mut self) -> u32 {
+        let person = self.anybody();
+        let now = self.chronicle.moment();
+        let item = self.new_item(FREE, now);
+        let key = self.subscriptions.insert(Subscription {
+            person,
+            id: self.chronicle.id("csub"),
+            payer_id: self.chronicle.id("cpayer"),
+            status: "active",
+            item,
+            latest_payment_id: None,
+            created_at: now,
+            updated_at: now,
+            past_due_at: None,
+        });
+        self.tell_subscription(key, "subscription.created");
+        self.tell_item(key, "subscriptionItem.created", None);
+        self.change_item(key, "subscriptionItem.active", "active");
+        key
+    }
+
+    /// Somebody pays for a plan: the old item ends, the new one begins.
+    pub(super) fn upgrade(&mut self) {
+        let key = self.any_subscription();
+        self.pay(key, "checkout", true);
+        self.change_item(key, "subscriptionItem.ended", "ended");
+        let plan = self.chronicle.random.pick(&PAID);
+        let now = self.chronicle.soon();
+        self.subscriptions[key].item = self.new_item(plan, now);
+        self.tell_item(key, "subscriptionItem.active", None);
+        self.change_subscription(key, "subscription.updated", "active");
+        self.change_subscription(key, "subscription.active", "active");
+    }
+
+    /// Somebody tries a plan for some days, which come to an end.
+    pub(super) fn try_out(&mut self) {
+        let key = self.any_subscription();
+        self.change_item(key, "subscriptionItem.ended", "ended");
+        let now = self.chronicle.moment();
+        let item = self.new_item(PAID[0], now);
+        self.subscriptions[key].item = Item { is_free_trial: true, ..item };
+        self.tell_item(key, "subscriptionItem.active", None);
+        self.change_item(key, "subscriptionItem.freeTrialEnding", "active");
+    }
+
+    /// Somebody begins to buy, and goes away.
+    pub(super) fn abandon_checkout(&mut self) {
+        let key = self.any_subscription();
+        let now = self.chronicle.moment();
+        let item = self.new_item(PAID[1], now);
+        let item = Item { status: "incomplete", ..item };
+        self.tell_item(key, "subscriptionItem.incomplete", Some(&item));
+        let now = self.chronicle.next_version(item.updated_at);
+        let item = Item { status: "abandoned", updated_at: now, ..item };
+        self.tell_item(key, "subscriptionItem.abandoned", Some(&item));
+    }
+
+    pub(super) fn fail_payment(&mut self) {
+        let key = self.any_subscription();
+        self.pay(key, "recurring", false);
+        self.change_item(key, "subscriptionItem.pastDue", "past_due");
+        self.subscriptions[key].past_due_at = Some(self.subscriptions[key].item.updated_at);
+        self.change_subscription(key, "subscription.pastDue", "past_due");
+    }
+
+    /// Somebody cancels: what they have goes on for a while, and the free plan will follow.
+    pub(super) fn cancel(&mut self) {
+        let key = self.any_subscription();
+        self.change_item(key, "subscriptionItem.canceled", "canceled");
+        let now = self.chronicle.soon();
+        let item = self.new_item(FREE, now);
+        let item = Item { status: "upcoming", ..item };
+        self.tell_item(key, "subscriptionItem.upcoming", Some(&item));
+    }
+
+    pub(super) fn discount(&mut self) {
+        let key = self.any_subscription();
+        let status = self.subscriptions[key].item.status;
+        self.change_item(key, "subscriptionItem.updated", status);
+    }
+
+    /// Returns any subscription of somebody who is there; a new one where there is none.
+    fn any_subscription(&mut self) -> u32 {
+        let people = &self.people;
+        let paying = |subscription: &Subscription| people.get(subscription.person).is_some();
+        let key = self.subscriptions.any_with(&mut self.chronicle.random, paying);
+        key.unwrap_or_else(|| self.new_subscription())
+    }
+
+    fn new_item(&mut self, plan: Plan, now: i64) -> Item {
+        let id = self.chronicle.id("csub_item");
+        Item { id, plan, status: "active", is_free_trial: false, created_at: now, updated_at: now }
+    }
+
+    fn change_item(&mut self, key: u32, event_type: &'static str, status: &'static str) {
+        let item = &mut self.subscriptions[key].item;
+        item.updated_at = self.chronicle.next_version(item.updated_at);
+        item.status = status;
+        self.tell_item(key, event_type, None);
+    }
+
+    fn change_subscription(&mut self, key: u32, event_type: &'static str, status: &'static str) {
+        let subscription = &mut self.subscriptions[key];
+        subscription.updated_at = self.chronicle.next_version(subscription.updated_at);
+        subscription.status = status;
+        self.tell_subscription(key, event_type);
+    }
+
+    fn pay(&mut self, key: u32, charge_type: &'static str, paid: bool) {
+        let created_at = self.chronicle.moment();
+        let attempt = self.chronicle.id("pa");
+        let payment = self.chronicle.id("cpa");
+        let invoice = self.chronicle.id("inv");
+        let subscription = &mut self.subscriptions[key];
+        subscription.latest_payment_id = Some(payment.clone());
+        let subscription = &self.subscriptions[key];
+        let payer = subscription.payer(&self.people[subscription.person]);
+        let cents = subscription.item.plan.3.max(PAID[0].3);
+        let amount = json!({
+            "amount": cents,
+            "amount_formatted": format!("{}.{:02}", cents / 100, cents % 100),
+            "currency": "EUR",
+            "currency_symbol": "€",
+        });
+        let data = |status: &str, updated_at: i64| {
+            json!({
+                "billing_date": created_at,
+                "charge_type": charge_type,
+                "created_at": created_at,
+                "failed_at": (status == "failed").then_some(updated_at),
+                "failed_reason": (status == "failed").then(
+                    || json!({ "code": "card_declined", "decline_code": "insufficient_funds" }),
+                ),
+                "gateway_external_id": "pi_Own0Example0Intent0042",
+                "id": attempt,
+                "instance_id": "ins_2fAArUK24oCKCd5jY4gJfpP89tC",
+                "invoice_id": invoice,
+                "object": "commerce_payment_attempt",
+                "paid_at": (status == "paid").then_some(updated_at),
+                "payee": {
+                    "gateway_external_id": "acct_Own0Example042",
+                    "gateway_status": "active",
+                    "gateway_type": "stripe",
+                    "id": "cpayee_2gDuTdvIEeP9uySdim1vnT3sziZ",
+                },
+                "payer": payer,
+                "payment_id": payment,
+                "payment_source": null,
+                "statement_id": null,
+                "status": status,
+                "subscription_items": [subscription.item.data(&subscription.id, &payer)],
+                "totals": {
+                    "grand_total": amount,
+                    "subtotal": amount,
+                    "tax_total": {
+                        "amount": 0,
+                        "amount_formatted": "0.00",
+                        "currency": "EUR",
+                        "currency_symbol": "€",
+                    },
+                },
+                "updated_at": updated_at,
+            })
+        };
+        let change = || Change::written(ObjectKind::PaymentAttempt, &attempt);
+        self.chronicle.tell("paymentAttempt.created", &data("pending", created_at), change());
+        let decided_at = self.chronicle.next_version(created_at);
+        let status = if paid { "paid" } else { "failed" };
+        self.chronicle.tell("paymentAttempt.updated", &data(status, decided_at), change());
+    }
+
+    fn tell_subscription(&mut self, key: u32, event_type: &'static str) {
+        let subscription = &self.subscriptions[key];
+        let payer = subscription.payer(&self.people[subscription.person]);
+        let change = Change::written(ObjectKind::Subscription, &subscription.id);
+        self.chronicle.tell(event_type, &subscription.data(&payer), change);
+    }
+
+    /// Tells of the item of a subscription, or of another one that does not count yet.
+    fn tell_item(&mut self, key: u32, event_type: &'static str, other: Option<&Item>) {
+        let subscription = &self.subscriptions[key];
+        let item = other.unwrap_or(&subscription.item);
+        let payer = subscription.payer(&self.people[subscription.person]);
+        let change = Change::written(ObjectKind::SubscriptionItem, &item.id);
+        self.chronicle.tell(event_type, &item.data(&subscription.id, &payer), change);
+    }
+}

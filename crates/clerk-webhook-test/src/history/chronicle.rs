@@ -1,0 +1,148 @@
+//! What tells of changes: the clock, the ids, and the envelope of an event.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use clerk_webhook_core::{MessageId, Timestamp};
+use serde::Serialize;
+
+use super::event::{Change, HistoryEvent};
+use super::random::Random;
+use crate::id::DIGITS;
+
+/// When the seconds in a KSUID begin.
+const KSUID_EPOCH: i64 = 1_400_000_000;
+
+const USER_AGENTS: [&str; 4] = [
+    "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
+    "okhttp/5.1.0",
+    "",
+];
+
+/// Tells of changes in the order in which they happen.
+#[derive(Debug)]
+pub(super) struct Chronicle {
+    pub(super) random: Random,
+    /// In milliseconds; rises with all that is told.
+    now: i64,
+    ties: bool,
+    instance_id: String,
+    told: VecDeque<HistoryEvent>,
+    buffer: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    data: &'a T,
+    event_attributes: Attributes,
+    instance_id: &'a str,
+    object: &'static str,
+    timestamp: i64,
+    r#type: &'static str,
+}
+
+#[derive(Serialize)]
+struct Attributes {
+    http_request: HttpRequest,
+}
+
+#[derive(Serialize)]
+struct HttpRequest {
+    client_ip: String,
+    user_agent: &'static str,
+}
+
+impl Chronicle {
+    pub(super) fn new(seed: u64, start: Timestamp, ties: bool) -> Self {
+        let mut chronicle = Self {
+            random: Random::new(seed),
+            // Far enough from the ends that no time of a history is beyond them.
+            now: start.as_millis().clamp(0, i64::MAX / 2),
+            ties,
+            instance_id: String::new(),
+            told: VecDeque::new(),
+            buffer: Vec::new(),
+        };
+        chronicle.instance_id = chronicle.id("ins");
+        chronicle
+    }
+
+    /// Makes an id, which no other object of any history has.
+    pub(super) fn id(&mut self, prefix: &str) -> String {
+        let seconds = u32::try_from(self.now / 1000 - KSUID_EPOCH).unwrap_or(0);
+        let (high, low) = (self.random.bits(), self.random.bits());
+        let mut number = [seconds, (high >> 32) as u32, high as u32, (low >> 32) as u32, low as u32];
+        let mut digits = [0; 27];
+        for digit in digits.iter_mut().rev() {
+            let remainder = number.iter_mut().fold(0, |remainder, part| {
+                let dividend = (remainder << 32) | u64::from(*part);
+                *part = (dividend / 62) as u32;
+                dividend % 62
+            });
+            *digit = DIGITS[remainder as usize];
+        }
+        let mut id = String::with_capacity(prefix.len() + 28);
+        id.push_str(prefix);
+        id.push('_');
+        id.extend(digits.map(char::from));
+        id
+    }
+
+    /// Lets time pass, some milliseconds or an hour, and returns the time.
+    pub(super) fn moment(&mut self) -> i64 {
+        let scale = 1 << self.random.below(22);
+        self.now += 1 + self.random.below(scale) as i64;
+        self.now
+    }
+
+    /// Lets a little time pass, as between two steps of the same request, and returns the time.
+    pub(super) fn soon(&mut self) -> i64 {
+        self.now += 1 + self.random.below(30) as i64;
+        self.now
+    }
+
+    /// Returns the time of another change to an object: later than that of the last one, unless there may be ties.
+    pub(super) fn next_version(&mut self, updated_at: i64) -> i64 {
+        let moment = self.moment();
+        if self.ties && self.random.percent(33) { updated_at } else { moment }
+    }
+
+    /// Tells of a change; what the event says of itself comes some milliseconds after the change, as it does at Clerk.
+    pub(super) fn tell(&mut self, r#type: &'static str, data: &impl Serialize, change: Option<Change>) {
+        self.now += 4 + self.random.below(25) as i64;
+        let envelope = Envelope {
+            data,
+            event_attributes: Attributes {
+                http_request: HttpRequest {
+                    client_ip: format!("192.0.2.{}", 1 + self.random.below(254)),
+                    user_agent: self.random.pick(&USER_AGENTS),
+                },
+            },
+            instance_id: &self.instance_id,
+            object: "event",
+            timestamp: self.now,
+            r#type,
+        };
+        self.buffer.clear();
+        #[expect(
+            clippy::expect_used,
+            reason = "texts, numbers and lists of them are JSON, and memory takes it"
+        )]
+        serde_json::to_writer(&mut self.buffer, &envelope).expect("it is JSON");
+        #[expect(clippy::expect_used, reason = "letters and digits are an id")]
+        let message_id: MessageId = self.id("msg").parse().expect("an id");
+        self.told.push_back(HistoryEvent {
+            message_id,
+            event_type: r#type,
+            occurred_at: Timestamp::from_millis(self.now),
+            body: Bytes::copy_from_slice(&self.buffer),
+            change,
+        });
+    }
+
+    /// Takes the first event that nobody has taken.
+    pub(super) fn take(&mut self) -> Option<HistoryEvent> {
+        self.told.pop_front()
+    }
+}

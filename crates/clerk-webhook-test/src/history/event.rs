@@ -1,0 +1,83 @@
+//! One event of a history.
+
+use bytes::Bytes;
+use clerk_webhook_core::{Event, EventType, MessageId, Timestamp};
+use serde_json::Value;
+
+use super::ObjectKind;
+use crate::Delivery;
+
+/// An event as it happened.
+///
+/// A clone shares the body.
+#[derive(Clone, Debug)]
+pub struct HistoryEvent {
+    pub(super) message_id: MessageId,
+    pub(super) event_type: &'static str,
+    pub(super) occurred_at: Timestamp,
+    pub(super) body: Bytes,
+    pub(super) change: Option<Change>,
+}
+
+/// What an event says of the object that it is about.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub(super) kind: ObjectKind,
+    pub(super) id: String,
+    pub(super) deleted: bool,
+}
+
+impl Change {
+    pub(super) fn written(kind: ObjectKind, id: &str) -> Option<Self> {
+        Some(Self { kind, id: id.to_owned(), deleted: false })
+    }
+
+    pub(super) fn deleted(kind: ObjectKind, id: &str) -> Option<Self> {
+        Some(Self { kind, id: id.to_owned(), deleted: true })
+    }
+}
+
+impl HistoryEvent {
+    /// Returns the id under which it is delivered, however often: `msg_` and 27 characters.
+    #[must_use]
+    pub fn message_id(&self) -> &MessageId {
+        &self.message_id
+    }
+
+    /// Returns the type of the event.
+    #[must_use]
+    pub fn event_type(&self) -> EventType {
+        self.event_type.into()
+    }
+
+    /// Returns what its envelope says of when it happened, to the millisecond: later than all events before it.
+    #[must_use]
+    pub fn occurred_at(&self) -> Timestamp {
+        self.occurred_at
+    }
+
+    /// Returns the body of a delivery: compact JSON with keys in alphabetical order, as Clerk sends it.
+    #[must_use]
+    pub fn body(&self) -> Bytes {
+        self.body.clone()
+    }
+
+    /// Returns the body as JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// Returns the event as a verified receiver gets it.
+    #[must_use]
+    pub fn event(&self) -> Event {
+        #[expect(clippy::expect_used, reason = "a history consists of events, and a test reads all types")]
+        Event::from_trusted(self.message_id.clone(), Timestamp::now(), self.body()).expect("an event")
+    }
+
+    /// Makes a delivery of it, signed when it is made.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        Delivery::of_body(self.body()).message_id(self.message_id.clone())
+    }
+}
