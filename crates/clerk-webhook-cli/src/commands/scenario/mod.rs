@@ -1,0 +1,288 @@
+//! `clerk-webhook scenario`.
+
+mod plan;
+mod progress;
+mod random;
+mod sender;
+mod tally;
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::{self, BufWriter, Write as _};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::ValueEnum;
+use clerk_webhook_core::{SigningSecret, Timestamp};
+use clerk_webhook_test::history::HistoryStream;
+use clerk_webhook_test::{History, Scenario};
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::client::{self, Client};
+use crate::endpoint::{Endpoint, RemoteArgs};
+use crate::failure::Failure;
+use crate::moment::Moment;
+use crate::output::{Output, style};
+use crate::secrets::SecretArgs;
+use crate::svix;
+
+use plan::Plan;
+use progress::Progress;
+use sender::Sender;
+use tally::Tally;
+
+/// How many events there are unless something else is said.
+const EVENTS: u64 = 250;
+
+const EXAMPLES: &str = "Examples:
+  clerk-webhook scenario signup --to http://127.0.0.1:3000/webhooks/clerk
+      250 events of people who sign up, one after the other
+  clerk-webhook scenario all --shuffle --duplicate 3 --concurrency 8 --retry --to http://127.0.0.1:3000/webhooks/clerk
+      all 46 types as badly as they can come: is each handled once?
+  clerk-webhook scenario churn --seed 7 --events 50000 --concurrency 32 --to http://127.0.0.1:3000/webhooks/clerk
+      how many does the endpoint bear?
+  clerk-webhook scenario team --seed 7 --dry-run > team.ndjson
+      the signed deliveries as lines, for `clerk-webhook replay team.ndjson --to …`";
+
+/// Send a whole history as Svix does: retried, duplicated, out of order
+///
+/// A history is coherent: ids are the same throughout, times rise, and nothing happens to what is deleted. The same seed
+/// makes the same history, with the same message ids: a server that remembers them calls a second run duplicates. With
+/// --shuffle or --duplicate, the same seed also makes the same order.
+///
+/// Each attempt is signed when it is made. An answer of 2xx ends a delivery. Without --retry every other one does, too; with
+/// it, what Svix would try again is tried again, after its delays of 5 s to 10 h divided by --time-scale. A connection that
+/// fails within a second is tried again at once with the same bytes, as Svix does.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// What happens
+    #[arg(value_enum)]
+    scenario: Kind,
+
+    /// Where to send it, such as http://127.0.0.1:3000/webhooks/clerk
+    #[arg(long, value_name = "URL", required_unless_present = "dry_run")]
+    to: Option<String>,
+
+    #[command(flatten)]
+    secrets: SecretArgs,
+
+    /// Number that makes the history, to have the same again [default: another each time, which is printed]
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+
+    /// How many events there are [default: 250]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    events: Option<u64>,
+
+    /// How many people sign up, instead of how many events there are
+    #[arg(
+        long, value_name = "NUMBER", conflicts_with = "events",
+        value_parser = clap::value_parser!(u64).range(1..=100_000_000)
+    )]
+    users: Option<u64>,
+
+    /// When the history begins [default: 2026-01-01T00:00:00Z, so that the same seed makes the same bytes]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    start: Option<Moment>,
+
+    /// Let versions of an object have the same updated_at, so that only the envelope tells them apart
+    #[arg(long)]
+    ties: bool,
+
+    /// Send out of order: each message comes up to so many messages too late [default with --shuffle: 1000]
+    #[arg(
+        long, value_name = "MESSAGES", num_args = 0..=1, require_equals = true, default_missing_value = "1000",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    shuffle: Option<u32>,
+
+    /// Send each message so often in all: half of the copies at once, the others up to 100 messages later
+    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    duplicate: u32,
+
+    /// How many attempts are made at the same time
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    concurrency: u32,
+
+    /// Try again what is not answered with 2xx, up to eight times as Svix does
+    #[arg(long)]
+    retry: bool,
+
+    /// How much faster than Svix retries come; with 2000 the 28 hours of a schedule take less than a minute
+    #[arg(long, value_name = "FACTOR", default_value_t = 2000.0, value_parser = time_scale)]
+    time_scale: f64,
+
+    /// How long to wait for an answer, whatever the time scale
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = time_limit)]
+    timeout: Duration,
+
+    /// Show every attempt, not only the summary
+    #[arg(long)]
+    each: bool,
+
+    /// Send nothing; print the signed deliveries as lines of JSON, in the order in which they would be sent
+    #[arg(long, conflicts_with_all = ["retry", "each"])]
+    dry_run: bool,
+
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// People sign up and come again: users, sessions, codes by e-mail and SMS
+    #[value(name = "signup")]
+    SignUp,
+    /// People found organizations, invite each other, join, change roles, leave
+    Team,
+    /// Users, organizations and memberships change all the time, and are deleted
+    Churn,
+    /// All 46 types of events, each within the first 150
+    All,
+}
+
+impl Kind {
+    fn scenario(self) -> Scenario {
+        match self {
+            Self::SignUp => Scenario::SignUp,
+            Self::Team => Scenario::Team,
+            Self::Churn => Scenario::Churn,
+            Self::All => Scenario::All,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::SignUp => "signup",
+            Self::Team => "team",
+            Self::Churn => "churn",
+            Self::All => "all",
+        }
+    }
+}
+
+/// How a history is sent.
+#[derive(Debug)]
+struct Settings {
+    secrets: Vec<SigningSecret>,
+    concurrency: usize,
+    /// How much faster retries are than those of Svix; without it there are none.
+    retry: Option<f64>,
+    each: bool,
+    seed: u64,
+}
+
+impl Args {
+    pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+        let endpoint = self.to.as_deref().map(|to| self.remote.endpoint(to)).transpose()?;
+        let secrets = self.secrets.secrets()?;
+        // Short enough to be typed.
+        let seed = self.seed.unwrap_or_else(|| RandomState::new().hash_one(0) % 1_000_000);
+        let plan = Plan::new(self.history(seed), seed, self.shuffle, self.duplicate);
+        if self.dry_run {
+            return print(plan, &secrets);
+        }
+        let Some(endpoint) = endpoint else { return Err(Failure::usage("say with --to where to send it")) };
+        self.announce(output, &endpoint, seed)?;
+        let settings = Settings {
+            secrets,
+            concurrency: self.concurrency as usize,
+            retry: self.retry.then_some(self.time_scale),
+            each: self.each,
+            seed,
+        };
+        let client = Client::new(endpoint.uri(), self.timeout)?;
+        let deliveries = self.users.is_none().then(|| self.event_count() * u64::from(self.duplicate));
+        let progress = Progress::new(deliveries, self.each && !output.is_json());
+        let tally = client::block_on(async {
+            Sender::new(client, endpoint.uri().clone(), settings, plan, output, progress).run().await
+        })?;
+        self.summarize(output, &tally, seed)
+    }
+
+    fn event_count(&self) -> u64 {
+        self.events.unwrap_or(EVENTS)
+    }
+
+    fn history(&self, seed: u64) -> HistoryStream {
+        let history = History::builder().scenario(self.scenario.scenario()).seed(seed).ties(self.ties);
+        let history = match self.start {
+            Some(Moment(start)) => history.start(start),
+            None => history,
+        };
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        match self.users {
+            Some(users) => history.users(count(users)),
+            None => history.events(count(self.event_count())),
+        }
+        .stream()
+    }
+
+    /// Says what is about to happen, above all the seed, with which it can be had again.
+    fn announce(&self, output: &Output, endpoint: &Endpoint, seed: u64) -> Result<(), Failure> {
+        output.object(&json!({
+            "type": "start",
+            "scenario": self.scenario.name(),
+            "seed": seed,
+            "to": endpoint.to_string(),
+            "events": self.users.is_none().then(|| self.event_count()),
+            "users": self.users,
+        }))?;
+        let size = match self.users {
+            Some(users) => format!("{users} users"),
+            None => format!("{} events", self.event_count()),
+        };
+        let (strong, name) = (style::STRONG, self.scenario.name());
+        output.line(format_args!("{strong}{name}{strong:#} with --seed {seed}, {size}, to {endpoint}"))
+    }
+
+    fn summarize(&self, output: &Output, tally: &Tally, seed: u64) -> Result<(), Failure> {
+        output.object(&tally.object(self.scenario.name(), seed))?;
+        for line in tally.lines(self.retry) {
+            output.line(line)?;
+        }
+        if tally.is_good() { Ok(()) } else { Err(Failure::Negative) }
+    }
+}
+
+/// Prints deliveries as the lines that `clerk webhooks listen --json` prints, which `replay` and `verify` read.
+fn print(plan: Plan, secrets: &[SigningSecret]) -> Result<(), Failure> {
+    let mut lines = BufWriter::new(io::stdout().lock());
+    for departure in plan {
+        let (event, body) = (&departure.event, departure.event.body());
+        let headers: serde_json::Map<_, _> = sender::headers(secrets, event, &body, Timestamp::now())
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        let line = json!({
+            "type": "event",
+            "svix_id": event.message_id(),
+            "event_type": event.event_type().as_str(),
+            "headers": headers,
+            "body_b64": STANDARD.encode(&body),
+        });
+        writeln!(lines, "{line}")?;
+    }
+    lines.flush()?;
+    Ok(())
+}
+
+fn time_scale(text: &str) -> Result<f64, String> {
+    let scale: f64 = text.parse().map_err(|_| "it has to be a number".to_owned())?;
+    if (1.0..=1_000_000.0).contains(&scale) {
+        Ok(scale)
+    } else {
+        Err("it has to be between 1, which is real time, and 1000000".to_owned())
+    }
+}
+
+fn time_limit(text: &str) -> Result<Duration, String> {
+    let limit: SignedDuration = text.parse().map_err(|_| "write 15s or 500ms".to_owned())?;
+    let limit = Duration::try_from(limit).map_err(|_| "it cannot be negative".to_owned())?;
+    if limit.is_zero() || limit > svix::TIMEOUT * 240 {
+        return Err("it has to be more than nothing and at most an hour".to_owned());
+    }
+    Ok(limit)
+}

@@ -1,0 +1,163 @@
+//! In which order deliveries depart.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use clerk_webhook_test::HistoryEvent;
+use clerk_webhook_test::history::HistoryStream;
+
+use super::random::Random;
+
+/// How many messages later a copy departs at most, unless all are out of order by more.
+const LATE: u64 = 100;
+
+/// The deliveries of a history in the order in which their first attempts are made.
+///
+/// Only what waits for its turn is in memory.
+pub(super) struct Plan {
+    history: HistoryStream,
+    /// The number of the next message.
+    next: u64,
+    window: Option<u32>,
+    copies: u32,
+    random: Random,
+    waiting: BinaryHeap<Reverse<Waiting>>,
+}
+
+/// A delivery of a message: one of its copies.
+#[derive(Clone, Debug)]
+pub(super) struct Departure {
+    /// The place of the message in the history, counted from 0.
+    pub(super) message: u64,
+    /// Counted from 1.
+    pub(super) copy: u32,
+    pub(super) event: HistoryEvent,
+}
+
+/// By place, then by lot, which is the same for copies that depart together, then by copy.
+struct Waiting {
+    order: (u64, u64, u32),
+    departure: Departure,
+}
+
+impl Plan {
+    /// Plans so many copies of each message, each as much out of order as the window allows.
+    pub(super) fn new(history: HistoryStream, seed: u64, window: Option<u32>, copies: u32) -> Self {
+        Self { history, next: 0, window, copies, random: Random::new(seed), waiting: BinaryHeap::new() }
+    }
+
+    pub(super) fn copies(&self) -> u32 {
+        self.copies
+    }
+
+    fn add(&mut self, event: &HistoryEvent) {
+        let message = self.next;
+        self.next += 1;
+        let first = self.turn(message);
+        for copy in 1..=self.copies {
+            let (place, lot) = if copy == 1 || self.random.below(2) == 0 {
+                first
+            } else if self.window.is_some() {
+                self.turn(message)
+            } else {
+                (message + 1 + self.random.below(LATE), message)
+            };
+            let departure = Departure { message, copy, event: event.clone() };
+            self.waiting.push(Reverse(Waiting { order: (place, lot, copy), departure }));
+        }
+    }
+
+    fn turn(&mut self, message: u64) -> (u64, u64) {
+        match self.window {
+            Some(window) => (message + self.random.below(u64::from(window) + 1), self.random.bits()),
+            None => (message, message),
+        }
+    }
+}
+
+impl Iterator for Plan {
+    type Item = Departure;
+
+    fn next(&mut self) -> Option<Departure> {
+        // What comes later in the history has a later place, so whoever has an earlier one is first.
+        while self.waiting.peek().is_none_or(|Reverse(first)| first.order.0 >= self.next) {
+            let Some(event) = self.history.next() else { break };
+            self.add(&event);
+        }
+        self.waiting.pop().map(|Reverse(waiting)| waiting.departure)
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.order.cmp(&other.order)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use clerk_webhook_test::History;
+
+    use super::*;
+
+    fn plan(events: usize, window: Option<u32>, copies: u32) -> Vec<(u64, u32)> {
+        let history = History::builder().seed(1).events(events).stream();
+        Plan::new(history, 1, window, copies).map(|departure| (departure.message, departure.copy)).collect()
+    }
+
+    #[test]
+    fn without_anything_else_messages_depart_in_order() {
+        assert_eq!(plan(50, None, 1), (0..50).map(|message| (message, 1)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn copies_depart_at_once_and_later() {
+        let plan = plan(300, None, 3);
+        assert_eq!(plan.len(), 900);
+        let mut last = HashMap::new();
+        let (mut at_once, mut later) = (0, 0);
+        for (place, (message, copy)) in plan.iter().enumerate() {
+            match last.insert(message, place) {
+                None => assert_eq!(*copy, 1, "the first copy comes first"),
+                Some(before) if before + 1 == place => at_once += 1,
+                Some(before) => {
+                    assert!(place - before < 3 * (LATE as usize + 1));
+                    later += 1;
+                }
+            }
+        }
+        assert!(at_once > 100 && later > 100, "{at_once} {later}");
+        let firsts = plan.iter().filter(|(_, copy)| *copy == 1);
+        assert!(firsts.map(|(message, _)| message).is_sorted());
+    }
+
+    #[test]
+    fn nothing_overtakes_more_than_the_window_has() {
+        let order: Vec<u64> = plan(500, Some(20), 1).into_iter().map(|(message, _)| message).collect();
+        assert!(!order.is_sorted());
+        for (place, message) in order.iter().enumerate() {
+            let overtaken = order[place..].iter().filter(|other| *other < message).count();
+            assert!(overtaken <= 20, "{message} overtakes {overtaken}");
+        }
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..500).collect::<Vec<_>>());
+        assert_eq!(order, plan(500, Some(20), 1).into_iter().map(|(message, _)| message).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,311 @@
+//! What sends deliveries as Svix does.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use clerk_webhook_core::{SigningSecret, Timestamp};
+use clerk_webhook_test::HistoryEvent;
+use http::Uri;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::Settings;
+use super::plan::{Departure, Plan};
+use super::progress::Progress;
+use super::random::Random;
+use super::tally::{Stop, Tally, label};
+use crate::client::{Answer, Client, SendError, SendErrorKind};
+use crate::failure::Failure;
+use crate::output::{Output, style};
+use crate::svix::{self, JITTER, Next, Reply};
+
+/// Within this time Svix takes a connection that failed for one that was about to be closed, and tries another one.
+const RESEND_WITHIN: Duration = Duration::from_secs(1);
+
+/// Sends all deliveries of a plan, each until it is delivered or given up.
+pub(super) struct Sender<'o> {
+    client: Client,
+    uri: Uri,
+    secrets: Arc<[SigningSecret]>,
+    settings: Settings,
+    plan: Plan,
+    output: &'o Output,
+    progress: Progress,
+    random: Random,
+    running: JoinSet<Attempt>,
+    retries: BinaryHeap<Reverse<Retry>>,
+    /// So that of two retries at the same time the one that was first is first.
+    scheduled: u64,
+    tally: Tally,
+}
+
+/// A delivery and how often it was tried.
+struct Delivery {
+    departure: Departure,
+    /// The number of the attempt, counted from 1.
+    attempt: usize,
+}
+
+struct Retry {
+    due: (Instant, u64),
+    delivery: Delivery,
+}
+
+/// An attempt that is over.
+struct Attempt {
+    delivery: Delivery,
+    result: Result<Answer, SendError>,
+    /// Whether the same bytes were sent twice.
+    resent: bool,
+}
+
+/// What becomes of a delivery after an attempt, and for a retry when: as Svix plans it, with jitter.
+#[derive(Clone, Copy)]
+struct Verdict {
+    next: Next,
+    delay: Option<Duration>,
+}
+
+impl<'o> Sender<'o> {
+    pub(super) fn new(
+        client: Client,
+        uri: Uri,
+        settings: Settings,
+        plan: Plan,
+        output: &'o Output,
+        progress: Progress,
+    ) -> Self {
+        Self {
+            client,
+            uri,
+            secrets: settings.secrets.as_slice().into(),
+            // Not the numbers of the plan.
+            random: Random::new(!settings.seed),
+            tally: Tally::new(plan.copies()),
+            settings,
+            plan,
+            output,
+            progress,
+            running: JoinSet::new(),
+            retries: BinaryHeap::new(),
+            scheduled: 0,
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Result<Tally, Failure> {
+        let mut interrupt = pin!(tokio::signal::ctrl_c());
+        loop {
+            while self.running.len() < self.settings.concurrency && self.tally.stop.is_none() {
+                let Some(delivery) = self.next() else { break };
+                self.begin(delivery);
+            }
+            if self.running.is_empty() && (self.retries.is_empty() || self.tally.stop.is_some()) {
+                break;
+            }
+            let is_full = self.running.len() >= self.settings.concurrency || self.tally.stop.is_some();
+            let due = self.retries.peek().filter(|_| !is_full).map(|Reverse(retry)| retry.due.0.into());
+            tokio::select! {
+                biased;
+                _ = &mut interrupt => {
+                    self.tally.stop = Some(Stop::Interrupted);
+                    break;
+                }
+                Some(attempt) = self.running.join_next() => {
+                    // A task that was not aborted can only have panicked, and nothing in it does.
+                    if let Ok(attempt) = attempt {
+                        self.end(attempt)?;
+                    }
+                }
+                () = wait_until(due), if due.is_some() => {}
+            }
+        }
+        self.tally.finish();
+        Ok(self.tally)
+    }
+
+    /// Returns what is to be tried now: a retry that is due before what has not been tried yet.
+    fn next(&mut self) -> Option<Delivery> {
+        if self.retries.peek().is_some_and(|Reverse(retry)| retry.due.0 <= Instant::now()) {
+            return self.retries.pop().map(|Reverse(retry)| retry.delivery);
+        }
+        let departure = self.plan.next()?;
+        self.tally.begin(&departure);
+        Some(Delivery { departure, attempt: 1 })
+    }
+
+    fn begin(&mut self, delivery: Delivery) {
+        let (client, uri, secrets) = (self.client.clone(), self.uri.clone(), Arc::clone(&self.secrets));
+        let is_known = self.tally.is_answered();
+        self.running.spawn(async move {
+            let event = &delivery.departure.event;
+            let body = event.body();
+            let headers = headers(&secrets, event, &body, Timestamp::now());
+            let begin = Instant::now();
+            let send = || client.post(&uri, headers.iter().map(|(name, value)| (*name, value)), body.clone());
+            let mut result = send().await;
+            let failed = result.as_ref().err().map(|error| error.kind);
+            // Where nothing has ever listened, another look tells nothing new.
+            let is_hopeless = failed == Some(SendErrorKind::Refused) && !is_known;
+            let resent = failed.is_some_and(|kind| kind != SendErrorKind::Timeout)
+                && !is_hopeless
+                && begin.elapsed() < RESEND_WITHIN;
+            if resent {
+                result = send().await;
+            }
+            Attempt { delivery, result, resent }
+        });
+    }
+
+    fn end(&mut self, attempt: Attempt) -> Result<(), Failure> {
+        let Attempt { delivery, result, resent } = attempt;
+        if let Err(error) = &result
+            && error.kind == SendErrorKind::Refused
+            && !self.tally.is_answered()
+        {
+            return Err(error.clone().into());
+        }
+        let verdict = self.verdict(delivery.attempt, &result);
+        self.tally.attempt(&delivery.departure, &result, resent);
+        self.show(&delivery, &result, resent, verdict)?;
+        match verdict.delay {
+            Some(delay) => {
+                let scale = self.settings.retry.unwrap_or(1.0);
+                self.scheduled += 1;
+                let due = (Instant::now() + delay.div_f64(scale), self.scheduled);
+                let delivery = Delivery { attempt: delivery.attempt + 1, ..delivery };
+                self.retries.push(Reverse(Retry { due, delivery }));
+            }
+            None => self.tally.end(&delivery.departure, verdict.next),
+        }
+        self.progress.update(self.tally.ended, self.retries.len());
+        Ok(())
+    }
+
+    fn verdict(&mut self, attempt: usize, result: &Result<Answer, SendError>) -> Verdict {
+        let reply = match result {
+            Ok(answer) => Some(answer.reply()),
+            Err(error) if error.kind == SendErrorKind::Timeout => None,
+            // Svix waits longer after no answer, but not after no connection.
+            Err(_) => Some(Reply::default()),
+        };
+        let next = svix::next(attempt, reply.as_ref());
+        let Next::Retry(delay) = next else { return Verdict { next, delay: None } };
+        if self.settings.retry.is_none() {
+            return Verdict { next: Next::GivenUp, delay: None };
+        }
+        let span = u64::from(2 * JITTER) * 10;
+        let per_mille = 1000 - 10 * JITTER + self.random.below(span + 1) as u32;
+        Verdict { next, delay: Some(delay * per_mille / 1000) }
+    }
+
+    /// Shows an attempt, where each is wanted.
+    fn show(
+        &self,
+        delivery: &Delivery,
+        result: &Result<Answer, SendError>,
+        resent: bool,
+        verdict: Verdict,
+    ) -> Result<(), Failure> {
+        if !self.settings.each {
+            return Ok(());
+        }
+        let Departure { event, copy, .. } = &delivery.departure;
+        let label = label(result);
+        let next = match verdict.next {
+            Next::Delivered => "delivered",
+            Next::Aborted => "aborted",
+            Next::Disabled => "disabled",
+            Next::GivenUp => "given_up",
+            Next::Retry(_) => "retry",
+        };
+        if self.output.is_json() {
+            let planned = match verdict.next {
+                Next::Retry(planned) => Some(planned.as_secs_f64()),
+                _ => None,
+            };
+            let answer = result.as_ref().ok();
+            let reply = answer.map(Answer::reply);
+            return self.output.object(&json!({
+                "type": "attempt",
+                "message_id": event.message_id(),
+                "event_type": event.event_type().as_str(),
+                "copy": copy,
+                "attempt": delivery.attempt,
+                "resent": resent,
+                "outcome": label,
+                "status": answer.map(|answer| answer.status.as_u16()),
+                "error": result.as_ref().err().map(ToString::to_string),
+                "milliseconds": answer.map(|answer| millis(answer.elapsed)),
+                "retry_after": reply.as_ref().and_then(|reply| reply.retry_after).map(|wait| wait.as_secs()),
+                "webhook_delivery": reply.and_then(|reply| reply.control),
+                "next": next,
+                "planned_delay_seconds": planned,
+                "delay_seconds": verdict.delay.map(|delay| delay.as_secs_f64()),
+            }));
+        }
+        let colour = if verdict.next == Next::Delivered { style::GOOD } else { style::ODD };
+        let took = result.as_ref().map_or(0.0, |answer| millis(answer.elapsed));
+        let then = match verdict.delay {
+            Some(delay) => format!(", again after {:.0} s", delay.as_secs_f64()),
+            None if verdict.next == Next::Delivered => String::new(),
+            None => format!(", {}", next.replace('_', " ")),
+        };
+        let (id, event_type, number) = (event.message_id(), event.event_type(), delivery.attempt);
+        let resent = if resent { ", sent twice" } else { "" };
+        self.output.line(format_args!(
+            "{id} {:<32} copy {copy}, attempt {number}  {colour}{label}{colour:#} {took:.1} ms{resent}{then}",
+            event_type.as_str()
+        ))
+    }
+}
+
+/// Returns the headers of an attempt: each secret signs, as during a rotation.
+pub(super) fn headers(
+    secrets: &[SigningSecret],
+    event: &HistoryEvent,
+    body: &Bytes,
+    now: Timestamp,
+) -> Vec<(&'static str, String)> {
+    let mut headers = vec![("content-type", "application/json".to_owned())];
+    if let Some((first, others)) = secrets.split_first() {
+        let signed = first.sign(event.message_id(), now, body);
+        let signed = others.iter().fold(signed, |signed, secret| signed.and_signed_with(secret, body));
+        headers.extend(signed.to_pairs());
+    }
+    headers
+}
+
+async fn wait_until(due: Option<tokio::time::Instant>) {
+    if let Some(due) = due {
+        tokio::time::sleep_until(due).await;
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    // Microseconds are as exact as a socket is.
+    duration.as_micros() as f64 / 1000.0
+}
+
+impl PartialEq for Retry {
+    fn eq(&self, other: &Self) -> bool {
+        self.due == other.due
+    }
+}
+
+impl Eq for Retry {}
+
+impl PartialOrd for Retry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Retry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.due.cmp(&other.due)
+    }
+}

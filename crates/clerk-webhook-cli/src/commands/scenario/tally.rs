@@ -1,0 +1,324 @@
+//! What has come of it all.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::plan::Departure;
+use crate::client::{Answer, SendError, SendErrorKind};
+use crate::output::style;
+use crate::svix::Next;
+
+/// How many undelivered messages are named for people, and how many for programs.
+const SHOWN: usize = 20;
+const LISTED: usize = 1000;
+
+/// How many outcomes are told apart; an endpoint may make up new ones for ever.
+const OUTCOMES: usize = 100;
+
+/// Why it has ended before all was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The endpoint answered `webhook-delivery: disable`, which ends everything at Svix.
+    Disabled,
+    /// Somebody pressed Ctrl-C.
+    Interrupted,
+}
+
+/// Counts messages, deliveries, attempts and answers.
+#[derive(Debug)]
+pub(super) struct Tally {
+    begin: Instant,
+    duration: Duration,
+    copies: u32,
+    messages: u64,
+    deliveries: u64,
+    /// Deliveries of which nothing more comes.
+    pub(super) ended: u64,
+    attempts: u64,
+    answered: u64,
+    resent: u64,
+    aborted: u64,
+    delivered: u64,
+    undelivered: u64,
+    outcomes: BTreeMap<String, Count>,
+    /// In microseconds, of the attempts that were answered.
+    latencies: Vec<u32>,
+    /// The messages of which copies are under way or to come.
+    open: HashMap<u64, Open>,
+    unfortunate: Vec<Open>,
+    pub(super) stop: Option<Stop>,
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    attempts: u64,
+    is_success: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    message_id: String,
+    event_type: String,
+    copies_left: u32,
+    attempts: u32,
+    is_delivered: bool,
+    last: String,
+}
+
+/// Names what came of an attempt: the outcome in the body, else the status, else what happened to the connection.
+pub(super) fn label(result: &Result<Answer, SendError>) -> String {
+    match result {
+        Ok(answer) => {
+            // What an endpoint says goes to a terminal, so it has to be the word that it is meant to be.
+            let is_word = |word: &String| {
+                (1..=40).contains(&word.len())
+                    && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            };
+            answer.outcome().filter(is_word).unwrap_or_else(|| answer.status.as_u16().to_string())
+        }
+        Err(error) => match error.kind {
+            SendErrorKind::Refused => "connection_refused".to_owned(),
+            SendErrorKind::Timeout => "no_answer_in_time".to_owned(),
+            SendErrorKind::Other => "connection_failed".to_owned(),
+        },
+    }
+}
+
+impl Tally {
+    pub(super) fn new(copies: u32) -> Self {
+        Self {
+            begin: Instant::now(),
+            duration: Duration::ZERO,
+            copies,
+            messages: 0,
+            deliveries: 0,
+            ended: 0,
+            attempts: 0,
+            answered: 0,
+            resent: 0,
+            aborted: 0,
+            delivered: 0,
+            undelivered: 0,
+            outcomes: BTreeMap::new(),
+            latencies: Vec::new(),
+            open: HashMap::new(),
+            unfortunate: Vec::new(),
+            stop: None,
+        }
+    }
+
+    /// Notes that a delivery begins.
+    pub(super) fn begin(&mut self, departure: &Departure) {
+        self.deliveries += 1;
+        self.open.entry(departure.message).or_insert_with(|| {
+            self.messages += 1;
+            Open {
+                message_id: departure.event.message_id().to_string(),
+                event_type: departure.event.event_type().to_string(),
+                copies_left: self.copies,
+                attempts: 0,
+                is_delivered: false,
+                last: String::new(),
+            }
+        });
+    }
+
+    /// Notes what came of an attempt.
+    pub(super) fn attempt(
+        &mut self,
+        departure: &Departure,
+        result: &Result<Answer, SendError>,
+        resent: bool,
+    ) {
+        let label = label(result);
+        let is_success = result.as_ref().is_ok_and(|answer| answer.status.is_success());
+        self.attempts += 1;
+        self.resent += u64::from(resent);
+        if let Ok(answer) = result {
+            self.answered += 1;
+            self.latencies.push(u32::try_from(answer.elapsed.as_micros()).unwrap_or(u32::MAX));
+        }
+        if let Some(open) = self.open.get_mut(&departure.message) {
+            open.attempts += 1;
+            open.is_delivered |= is_success;
+            if !open.is_delivered {
+                open.last.clone_from(&label);
+            }
+        }
+        let is_new = !self.outcomes.contains_key(&label);
+        let label = if is_new && self.outcomes.len() >= OUTCOMES { "other".to_owned() } else { label };
+        let count = self.outcomes.entry(label).or_default();
+        count.attempts += 1;
+        count.is_success |= is_success;
+    }
+
+    /// Notes that nothing more comes of a delivery.
+    pub(super) fn end(&mut self, departure: &Departure, next: Next) {
+        self.ended += 1;
+        match next {
+            Next::Aborted => self.aborted += 1,
+            Next::Disabled => self.stop = Some(Stop::Disabled),
+            _ => {}
+        }
+        let Some(open) = self.open.get_mut(&departure.message) else { return };
+        open.copies_left -= 1;
+        if open.copies_left == 0
+            && let Some(open) = self.open.remove(&departure.message)
+        {
+            self.close(open);
+        }
+    }
+
+    fn close(&mut self, open: Open) {
+        if open.is_delivered {
+            self.delivered += 1;
+            return;
+        }
+        self.undelivered += 1;
+        if self.unfortunate.len() < LISTED {
+            self.unfortunate.push(open);
+        }
+    }
+
+    /// Notes that it is over; what has not ended by now never will.
+    pub(super) fn finish(&mut self) {
+        self.duration = self.begin.elapsed();
+        let mut open: Vec<_> = std::mem::take(&mut self.open).into_iter().collect();
+        open.sort_by_key(|(message, _)| *message);
+        for (_, open) in open {
+            self.close(open);
+        }
+        self.latencies.sort_unstable();
+    }
+
+    /// Returns whether the endpoint has ever answered.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered > 0
+    }
+
+    /// Returns whether each message was answered with 2xx at least once, and all were sent.
+    pub(super) fn is_good(&self) -> bool {
+        self.undelivered == 0 && self.stop.is_none()
+    }
+
+    fn rate(&self) -> f64 {
+        self.attempts as f64 / self.duration.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
+    /// Returns the latency in milliseconds that so many of 100 answers have at most.
+    fn latency(&self, percent: usize) -> Option<f64> {
+        let place = (self.latencies.len() * percent).div_ceil(100).checked_sub(1)?;
+        Some(f64::from(self.latencies[place]) / 1000.0)
+    }
+
+    pub(super) fn object(&self, scenario: &str, seed: u64) -> Value {
+        let outcomes: BTreeMap<_, _> =
+            self.outcomes.iter().map(|(label, count)| (label, count.attempts)).collect();
+        let messages = self.unfortunate.iter().map(|message| {
+            json!({
+                "message_id": message.message_id,
+                "event_type": message.event_type,
+                "attempts": message.attempts,
+                "last_outcome": (!message.last.is_empty()).then_some(&message.last),
+            })
+        });
+        json!({
+            "type": "summary",
+            "scenario": scenario,
+            "seed": seed,
+            "messages": self.messages,
+            "deliveries": self.deliveries,
+            "attempts": self.attempts,
+            "resent": self.resent,
+            "seconds": (self.duration.as_secs_f64() * 1000.0).round() / 1000.0,
+            "attempts_per_second": self.rate().round(),
+            "outcomes": outcomes,
+            "median_milliseconds": self.latency(50),
+            "p99_milliseconds": self.latency(99),
+            "max_milliseconds": self.latency(100),
+            "delivered": self.delivered,
+            "undelivered": self.undelivered,
+            "undelivered_messages": messages.collect::<Vec<_>>(),
+            "stopped": self.stop.map(|stop| match stop {
+                Stop::Disabled => "disabled",
+                Stop::Interrupted => "interrupted",
+            }),
+        })
+    }
+
+    pub(super) fn lines(&self, retry: bool) -> Vec<String> {
+        let seconds = self.duration.as_secs_f64();
+        let mut lines = vec![format!(
+            "  {:<10} {} messages, {} deliveries, {} attempts",
+            "sent", self.messages, self.deliveries, self.attempts
+        )];
+        if self.resent > 0 {
+            lines.push(format!("  {:<10} {} at once, after a connection failed", "resent", self.resent));
+        }
+        lines.push(format!("  {:<10} {seconds:.2} s, {:.0} attempts a second", "time", self.rate()));
+        if let (Some(median), Some(most), Some(all)) = (self.latency(50), self.latency(99), self.latency(100))
+        {
+            lines.push(format!(
+                "  {:<10} half within {median:.1} ms, 99 of 100 within {most:.1} ms, all within {all:.1} ms",
+                "answered"
+            ));
+        }
+        let width = self.outcomes.keys().map(String::len).max().unwrap_or(0);
+        for (place, (label, count)) in self.outcomes.iter().enumerate() {
+            let colour = if count.is_success { style::GOOD } else { style::ODD };
+            let title = if place == 0 { "outcomes" } else { "" };
+            lines.push(format!("  {title:<10} {colour}{label:<width$}{colour:#}  {:>7}", count.attempts));
+        }
+        self.push_undelivered(&mut lines, retry);
+        match self.stop {
+            Some(Stop::Disabled) => lines.push(format!(
+                "{}stopped{:#}: the endpoint answered `webhook-delivery: disable`; Svix would send it nothing any more",
+                style::BAD,
+                style::BAD
+            )),
+            Some(Stop::Interrupted) => {
+                lines.push(format!("{}interrupted{:#}: this is not all of it", style::ODD, style::ODD));
+            }
+            None => {}
+        }
+        lines
+    }
+
+    fn push_undelivered(&self, lines: &mut Vec<String>, retry: bool) {
+        if self.undelivered == 0 {
+            let good = style::GOOD;
+            lines.push(format!("{good}delivered{good:#}: each message was answered with 2xx"));
+            return;
+        }
+        let bad = style::BAD;
+        lines.push(format!(
+            "{bad}not delivered{bad:#}: {} of {} messages were never answered with 2xx",
+            self.undelivered, self.messages
+        ));
+        for message in self.unfortunate.iter().take(SHOWN) {
+            let last = if message.last.is_empty() { "not answered yet" } else { &message.last };
+            lines.push(format!(
+                "  {} {:<32} {last} after {} attempt{}",
+                message.message_id,
+                message.event_type,
+                message.attempts,
+                if message.attempts == 1 { "" } else { "s" }
+            ));
+        }
+        let more = self.undelivered.saturating_sub(SHOWN as u64);
+        if more > 0 {
+            lines.push(format!("  and {more} more; --json lists up to {LISTED}"));
+        }
+        if !retry && self.stop.is_none() {
+            lines.push("Svix would try these again: add --retry to do so here.".to_owned());
+        }
+        if self.aborted > 0 {
+            lines.push(format!(
+                "{} deliveries were answered with `webhook-delivery: abort-message`, so Svix would not try them again.",
+                self.aborted
+            ));
+        }
+    }
+}
