@@ -124,7 +124,7 @@ impl Answer {
         let text = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         Reply {
             status: self.status.as_u16(),
-            retry_after: text("retry-after").and_then(|value| value.parse().ok()).map(Duration::from_secs),
+            retry_after: text("retry-after").and_then(retry_after),
             control: text("webhook-delivery").map(str::to_owned),
         }
     }
@@ -137,6 +137,15 @@ impl Answer {
         }
         serde_json::from_slice(&self.body).ok().map(|body: Body| body.outcome)
     }
+}
+
+/// Reads a `Retry-After`: seconds, or a date.
+fn retry_after(value: &str) -> Option<Duration> {
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let moment = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+    Some(moment.duration_since(jiff::Timestamp::now()).try_into().unwrap_or_default())
 }
 
 impl std::fmt::Display for SendError {

@@ -42,6 +42,12 @@ impl Output {
         Ok(())
     }
 
+    /// Writes a remark for people to standard error, where it disturbs no program.
+    pub(crate) fn note(&self, text: impl fmt::Display) {
+        // A remark that nobody reads is no reason to stop.
+        let _ = writeln!(anstream::stderr().lock(), "{}note:{:#} {text}", style::ODD, style::ODD);
+    }
+
     /// Says why a command failed, and returns its exit code.
     pub(crate) fn report(&self, failure: &Failure) -> ExitCode {
         let told = match failure {
@@ -58,6 +64,31 @@ impl Output {
     }
 }
 
+/// Makes text of the network fit for a terminal: at most so many characters, none of which steers.
+pub(crate) fn printable(bytes: &[u8], limit: usize) -> String {
+    let mut shown = String::new();
+    // No character has more than four bytes, so what follows is not looked at.
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(limit.saturating_mul(4).saturating_add(4))]);
+    for (index, character) in text.chars().enumerate() {
+        if index == limit {
+            shown.push('…');
+            break;
+        }
+        if steers(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Returns whether a character moves the cursor, or turns or hides text.
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// Colours by meaning; written as `{GOOD}text{GOOD:#}`.
 pub(crate) mod style {
     use anstyle::{AnsiColor, Style};
@@ -68,4 +99,23 @@ pub(crate) mod style {
     pub(crate) const QUIET: Style = Style::new().dimmed();
     pub(crate) const STRONG: Style = Style::new().bold();
     pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_the_network_does_not_steer_a_terminal() {
+        for (bytes, expected) in [
+            ("plain, é".as_bytes(), "plain, é"),
+            (b"\x1b[2J\r\n\x00\x7f".as_slice(), "\\u{1b}[2J\\r\\n\\u{0}\\u{7f}"),
+            ("\u{9b}31m \u{202e}".as_bytes(), "\\u{9b}31m \\u{202e}"),
+            (b"\xff", "\u{fffd}"),
+            (b"12345678901", "1234567890…"),
+            ("éééééééééé".as_bytes(), "éééééééééé"),
+        ] {
+            assert_eq!(printable(bytes, 10), expected);
+        }
+    }
 }

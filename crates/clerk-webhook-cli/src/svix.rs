@@ -71,6 +71,73 @@ pub(crate) fn next(attempt: usize, reply: Option<&Reply>) -> Next {
     Next::Retry(wanted.clamp(base, base * 2))
 }
 
+impl Next {
+    /// Returns the word for it in JSON.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Aborted => "aborted",
+            Self::Disabled => "disabled",
+            Self::Retry(_) => "retry",
+            Self::GivenUp => "given_up",
+        }
+    }
+
+    /// Returns the earliest and the latest delay of the next attempt, in seconds.
+    pub(crate) fn window(self) -> Option<(f64, f64)> {
+        let Self::Retry(delay) = self else { return None };
+        let percent = |percent: u32| (delay * percent / 100).as_secs_f64();
+        Some((percent(100 - JITTER), percent(100 + JITTER)))
+    }
+}
+
+/// Says what Svix does after the attempt of this number, as what follows its name: `tries again in 4–6 s …`.
+pub(crate) fn explain(attempt: usize, reply: Option<&Reply>) -> String {
+    let next = next(attempt, reply);
+    let Some((from, to)) = next.window() else {
+        let text = match next {
+            Next::Delivered => "sends nothing more: it is delivered",
+            Next::Aborted => "gives this message up, as webhook-delivery says",
+            Next::Disabled => {
+                "disables the endpoint, as webhook-delivery says: it gets no other event either"
+            }
+            Next::GivenUp | Next::Retry(_) => "gives this message up: that was the last attempt",
+        };
+        return text.to_owned();
+    };
+    let base = SCHEDULE.get(attempt.wrapping_sub(1)).copied().unwrap_or_default();
+    let throttled = reply.is_none_or(|reply| reply.status == 429);
+    let floor = if throttled { base.max(THROTTLED) } else { base };
+    let least = span(floor.as_secs_f64(), floor.as_secs_f64());
+    let why = match reply.and_then(|reply| reply.retry_after) {
+        Some(wanted) if wanted > floor * 2 => {
+            let of = if floor > base { "it waits after 429" } else { "of its schedule" };
+            format!("Retry-After counts up to twice the {least} {of}")
+        }
+        Some(wanted) if wanted < floor => format!("Retry-After makes it no shorter than {least}"),
+        Some(_) => "as Retry-After says".to_owned(),
+        None if reply.is_none() && floor > base => format!("at least {least} after no answer"),
+        None if floor > base => format!("at least {least} after 429"),
+        None => format!("attempt {} of {}", attempt + 1, SCHEDULE.len() + 1),
+    };
+    format!("tries again in {} ({why})", span(from, to))
+}
+
+/// Writes a span of seconds in the unit that suits its end.
+fn span(from: f64, to: f64) -> String {
+    let (divisor, unit) = match to {
+        ..120.0 => (1.0, "s"),
+        ..7200.0 => (60.0, "min"),
+        _ => (3600.0, "h"),
+    };
+    let number = |seconds: f64| {
+        let text = format!("{:.1}", seconds / divisor);
+        text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+    };
+    let (from, to) = (number(from), number(to));
+    if from == to { format!("{from} {unit}") } else { format!("{from}–{to} {unit}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +177,41 @@ mod tests {
     #[test]
     fn all_attempts_span_27_hours_and_a_half() {
         assert_eq!(SCHEDULE.iter().sum::<Duration>(), Duration::from_secs(27 * 3600 + 35 * 60 + 5));
+    }
+
+    #[test]
+    fn what_follows_is_said_in_words() {
+        for (attempt, reply, expected) in [
+            (1, Some(reply(200, None, None)), "sends nothing more: it is delivered"),
+            (1, Some(reply(500, None, None)), "tries again in 4–6 s (attempt 2 of 8)"),
+            (
+                1,
+                Some(reply(409, Some(30), None)),
+                "tries again in 8–12 s (Retry-After counts up to twice the 5 s of its schedule)",
+            ),
+            (1, Some(reply(503, Some(7), None)), "tries again in 5.6–8.4 s (as Retry-After says)"),
+            (
+                1,
+                Some(reply(503, Some(1), None)),
+                "tries again in 4–6 s (Retry-After makes it no shorter than 5 s)",
+            ),
+            (1, Some(reply(429, None, None)), "tries again in 48–72 s (at least 60 s after 429)"),
+            (
+                1,
+                Some(reply(429, Some(600), None)),
+                "tries again in 1.6–2.4 min (Retry-After counts up to twice the 60 s it waits after 429)",
+            ),
+            (1, None, "tries again in 48–72 s (at least 60 s after no answer)"),
+            (2, Some(reply(500, None, None)), "tries again in 4–6 min (attempt 3 of 8)"),
+            (5, Some(reply(500, None, None)), "tries again in 4–6 h (attempt 6 of 8)"),
+            (8, None, "gives this message up: that was the last attempt"),
+            (
+                1,
+                Some(reply(422, None, Some("abort-message"))),
+                "gives this message up, as webhook-delivery says",
+            ),
+        ] {
+            assert_eq!(explain(attempt, reply.as_ref()), expected, "{attempt} {reply:?}");
+        }
     }
 }
