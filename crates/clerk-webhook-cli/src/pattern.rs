@@ -1,0 +1,70 @@
+//! Patterns of event types: `user.*`.
+
+use std::convert::Infallible;
+use std::str::FromStr;
+
+/// An event type in which `*` stands for any characters.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern(String);
+
+impl Pattern {
+    /// Returns it as it was written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns whether it stands for several event types.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.contains('*')
+    }
+
+    /// Returns whether an event type is one of those that it stands for.
+    pub(crate) fn matches(&self, event_type: &str) -> bool {
+        let mut parts = self.0.split('*');
+        let Some(mut rest) = event_type.strip_prefix(parts.next().unwrap_or_default()) else {
+            return false;
+        };
+        let mut parts: Vec<_> = parts.collect();
+        let Some(last) = parts.pop() else { return rest.is_empty() };
+        for part in parts {
+            // The first place is as good as any later one, since what follows may be anything.
+            let Some((_, after)) = rest.split_once(part) else { return false };
+            rest = after;
+        }
+        rest.ends_with(last)
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        for (pattern, event_type, expected) in [
+            ("user.created", "user.created", true),
+            ("user.created", "user.created2", false),
+            ("user.*", "user.created", true),
+            ("user.*", "users.created", false),
+            ("*.created", "user.created", true),
+            ("*.created", "user.created.x", false),
+            ("*", "", true),
+            ("", "", true),
+            ("", "user.created", false),
+            ("organization*.d*d", "organizationDomain.deleted", true),
+            ("*a*a*", "banana", true),
+            ("a*a", "a", false),
+            ("**", "anything", true),
+        ] {
+            assert_eq!(Pattern(pattern.to_owned()).matches(event_type), expected, "{pattern} {event_type}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What somebody may have meant by a name that does not exist.
+
+use clerk_webhook_test::AnyFixture;
+
+/// Asks whether one of the known events was meant; nothing where none is close.
+pub(crate) fn event(written: &str) -> String {
+    // Variants only for somebody who knows that there are some.
+    let variants = written.contains("__");
+    let names =
+        AnyFixture::all().map(|fixture| fixture.name()).filter(|name| variants || !name.contains("__"));
+    question(&closest(written, names))
+}
+
+/// Returns the names that are closest to what was written, best first, at most three.
+fn closest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
+    let folded = fold(written);
+    // No name is nearly as long, and the distance costs the product of both lengths.
+    if folded.is_empty() || folded.len() > 100 {
+        return Vec::new();
+    }
+    let mut ranked: Vec<_> = names
+        .into_iter()
+        .filter_map(|name| {
+            let other = fold(name);
+            let distance = distance(&folded, &other);
+            let contained = contains(&other, &folded);
+            (distance <= folded.len() / 3 || contained).then_some((distance, name))
+        })
+        .collect();
+    ranked.sort();
+    ranked.truncate(3);
+    ranked.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Writes the suggestions as a question, or nothing where there are none.
+fn question(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [name] => format!("; did you mean {name}?"),
+        [names @ .., last] => format!("; did you mean {} or {last}?", names.join(", ")),
+    }
+}
+
+/// Leaves out what people write differently: `subscription.past_due` is `subscription.pastDue`.
+fn fold(name: &str) -> Vec<char> {
+    name.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn contains(name: &[char], part: &[char]) -> bool {
+    part.len() >= 4 && name.windows(part.len()).any(|window| window == part)
+}
+
+/// Counts the characters to insert, remove or replace.
+fn distance(one: &[char], other: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, left) in one.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = index + 1;
+        for (column, right) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(left != right);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use clerk_webhook_core::EventType;
+
+    use super::*;
+
+    #[test]
+    fn finds_what_was_meant() {
+        for (written, expected) in [
+            ("user.create", "user.created"),
+            ("User.Created", "user.created"),
+            ("usr.deleted", "user.deleted"),
+            ("subscription.past_due", "subscription.pastDue"),
+            ("organization_membership.created", "organizationMembership.created"),
+            ("emails.created", "email.created"),
+            ("waitlist", "waitlistEntry.created"),
+        ] {
+            let found = closest(written, EventType::ALL.iter().map(EventType::as_str));
+            assert_eq!(found.first(), Some(&expected), "{written}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn does_not_guess_wildly() {
+        for written in ["", "...", "invoice.paid", &"x".repeat(100_000)] {
+            let found = closest(written, EventType::ALL.iter().map(EventType::as_str));
+            assert!(found.is_empty(), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_question_reads_well() {
+        assert_eq!(question(&[]), "");
+        assert_eq!(question(&["a"]), "; did you mean a?");
+        assert_eq!(question(&["a", "b", "c"]), "; did you mean a, b or c?");
+    }
+}
