@@ -1,0 +1,110 @@
+//! `PATH=VALUE`: what is set in a body.
+
+use std::str::FromStr;
+
+use serde_json::Value;
+
+/// A place in a body, and what is put there.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Assignment {
+    /// As it was written.
+    pub(super) path: String,
+    /// As a JSON Pointer.
+    pub(super) pointer: String,
+    pub(super) value: Value,
+}
+
+/// An assignment whose value is text, whatever it looks like.
+#[derive(Clone, Debug)]
+pub(super) struct TextAssignment(pub(super) Assignment);
+
+impl FromStr for Assignment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (path, pointer, value) = split(text)?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        Ok(Self { path, pointer, value })
+    }
+}
+
+impl FromStr for TextAssignment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (path, pointer, value) = split(text)?;
+        Ok(Self(Assignment { path, pointer, value: Value::from(value) }))
+    }
+}
+
+fn split(text: &str) -> Result<(String, String, &str), String> {
+    let (path, value) = text
+        .split_once('=')
+        .filter(|(path, _)| !path.is_empty())
+        .ok_or("write a path, an equals sign and a value, such as data.first_name=Ada")?;
+    Ok((path.to_owned(), pointer(path), value))
+}
+
+/// Turns `data.email_addresses[0].id` into a JSON Pointer; what begins with a slash is one.
+fn pointer(path: &str) -> String {
+    if path.starts_with('/') {
+        return path.to_owned();
+    }
+    let mut pointer = String::new();
+    for name in path.split('.') {
+        // The index of `name[0]` is a member of its own; anything else in brackets is a part of the name.
+        let (name, index) = name
+            .strip_suffix(']')
+            .and_then(|name| name.split_once('['))
+            .filter(|(_, index)| *index == "-" || index.bytes().all(|byte| byte.is_ascii_digit()))
+            .map_or((name, None), |(name, index)| (name, Some(index)));
+        for part in std::iter::once(name).chain(index) {
+            pointer.push('/');
+            pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
+        }
+    }
+    pointer
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_path_is_written_with_dots_or_as_a_pointer() {
+        for (path, expected) in [
+            ("type", "/type"),
+            ("data.first_name", "/data/first_name"),
+            ("/data/first_name", "/data/first_name"),
+            ("/data/a.b", "/data/a.b"),
+            ("data.email_addresses[0].id", "/data/email_addresses/0/id"),
+            ("data.email_addresses.0.id", "/data/email_addresses/0/id"),
+            ("data.linked_to[-]", "/data/linked_to/-"),
+            ("data.public_metadata.a/b~c", "/data/public_metadata/a~1b~0c"),
+            ("data.x[y]", "/data/x[y]"),
+        ] {
+            assert_eq!(pointer(path), expected);
+        }
+    }
+
+    #[test]
+    fn a_value_is_json_where_it_can_be() {
+        for (text, expected) in [
+            ("data.x=Ada", json!("Ada")),
+            ("data.x=42", json!(42)),
+            ("data.x=null", json!(null)),
+            ("data.x=\"42\"", json!("42")),
+            ("data.x={\"a\":[1]}", json!({"a": [1]})),
+            ("data.x=", json!("")),
+            ("data.x=a=b", json!("a=b")),
+        ] {
+            assert_eq!(text.parse::<Assignment>().unwrap().value, expected);
+        }
+        assert_eq!("data.x=42".parse::<TextAssignment>().unwrap().0.value, json!("42"));
+        for text in ["", "data.x", "=1"] {
+            assert!(text.parse::<Assignment>().is_err(), "{text}");
+        }
+    }
+}

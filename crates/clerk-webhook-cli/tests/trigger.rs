@@ -1,0 +1,350 @@
+//! `clerk-webhook trigger`: what reaches the endpoint, and what is said of its answer.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "in tests")]
+
+#[path = "support/trigger.rs"]
+mod support;
+
+use std::process::Command;
+
+use clerk_webhook_core::{EventType, HeaderFamilies, SigningSecret, Timestamp, Verifier, VerifyErrorKind};
+use serde_json::{Value, json};
+use support::{Request, SECRET, Server, closed_port, receiver, response, run, run_with};
+
+fn accepting() -> Server {
+    Server::new(|_| response(200, &[("content-type", "application/json")], r#"{"outcome":"processed"}"#))
+}
+
+fn answering(status: u16, headers: &'static [(&str, &str)], body: &'static str) -> Server {
+    Server::new(move |_| response(status, headers, body))
+}
+
+fn only(server: &Server) -> Request {
+    let requests = server.taken();
+    let [request] = requests.as_slice() else { panic!("{requests:?}") };
+    request.clone()
+}
+
+fn json(request: &Request) -> Value {
+    serde_json::from_slice(&request.body).unwrap()
+}
+
+#[test]
+fn every_event_type_is_accepted_by_a_receiver() {
+    let (address, events) = receiver::start();
+    let url = format!("http://{address}/webhooks/clerk");
+    for event_type in EventType::ALL {
+        let run = run(&["trigger", event_type.as_str(), "--to", &url, "--json"]);
+        assert_eq!(run.code(), 0, "{event_type}: {run:?}");
+        assert_eq!(run.objects()[0]["status"], 200, "{event_type}");
+        let event = events.recv().unwrap();
+        assert_eq!(event.event_type(), event_type);
+        assert!(!format!("{:?}", event.data()).starts_with("Unrecognized"), "{event_type}");
+        let age = Timestamp::now().checked_duration_since(event.occurred_at().unwrap()).unwrap();
+        assert!(age.as_secs() < 60, "{event_type} happened {age:?} ago");
+    }
+}
+
+#[test]
+fn a_signed_request_with_the_headers_of_svix_is_sent() {
+    let server = accepting();
+    let run = run(&["trigger", "user.created__saml", "--to", &server.url(), "--id", "msg_of_mine"]);
+    assert_eq!(run.code(), 0, "{run:?}");
+    let request = only(&server);
+    assert_eq!(request.line, "POST /webhooks/clerk HTTP/1.1");
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    assert_eq!(request.header("svix-id"), Some("msg_of_mine"));
+    assert!(request.header("user-agent").unwrap().starts_with("clerk-webhook/"));
+    Verifier::new(SECRET).unwrap().verify(&request.pairs(), &request.body).unwrap();
+    for expected in
+        ["user.created, msg_of_mine", "200 OK", "processed: a handler handled it", "it is delivered"]
+    {
+        assert!(run.stdout().contains(expected), "{expected}: {}", run.stdout());
+    }
+    assert!(!run.stdout().contains(request.header("svix-signature").unwrap()));
+}
+
+#[test]
+fn both_secrets_sign_during_a_rotation_and_names_can_be_the_standard_ones() {
+    let server = accepting();
+    let other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let url = server.url();
+    let args = [
+        "trigger",
+        "user.deleted",
+        "--to",
+        &url,
+        "--secret",
+        SECRET,
+        "--secret",
+        other,
+        "--headers",
+        "webhook",
+    ];
+    assert_eq!(run_with(&args, None, b"").code(), 0);
+    let request = only(&server);
+    assert_eq!(request.header("svix-id"), None);
+    for secret in [SECRET, other] {
+        let verifier = Verifier::builder()
+            .secret(SigningSecret::parse(secret).unwrap())
+            .header_families(HeaderFamilies::Webhook)
+            .build()
+            .unwrap();
+        verifier.verify(&request.pairs(), &request.body).unwrap();
+    }
+}
+
+#[test]
+fn values_are_set() {
+    let server = accepting();
+    let run = run(&[
+        "trigger",
+        "user.created",
+        "--to",
+        &server.url(),
+        "--set",
+        "data.first_name=Grace",
+        "--set",
+        "/data/public_metadata={\"plan\":\"pro\"}",
+        "--set",
+        "data.email_addresses[0].email_address=grace@example.com",
+        "--set",
+        "data.locked=true",
+        "--set",
+        "timestamp=1700000000000",
+        "--set-string",
+        "data.external_id=42",
+        "--set",
+        "data.frist_name=Typo",
+    ]);
+    assert_eq!(run.code(), 0, "{run:?}");
+    let body = json(&only(&server));
+    assert_eq!(body["data"]["first_name"], "Grace");
+    assert_eq!(body["data"]["public_metadata"], json!({"plan": "pro"}));
+    assert_eq!(body["data"]["email_addresses"][0]["email_address"], "grace@example.com");
+    assert_eq!(body["data"]["locked"], true);
+    assert_eq!(body["data"]["external_id"], "42");
+    assert_eq!(body["timestamp"], 1_700_000_000_000_i64);
+    assert!(run.stderr().contains("note: data.frist_name is not in the example"), "{}", run.stderr());
+    assert!(!run.stderr().contains("first_name is not"), "{}", run.stderr());
+}
+
+#[test]
+fn a_body_of_ones_own_is_sent_to_the_byte() {
+    let server = accepting();
+    let body = b"{ \"type\" : \"my.own\",\r\n \"data\":{}}\n\xff";
+    let run = run_with(&["trigger", "--file", "-", "--to", &server.url()], Some(SECRET), body);
+    assert_eq!(run.code(), 0, "{run:?}");
+    assert_eq!(only(&server).body, body);
+
+    let file = std::env::temp_dir().join(format!("clerk-webhook-trigger-{}.json", std::process::id()));
+    std::fs::write(&file, r#"{"type":"my.own","data":{"b":1,"a":2}}"#).unwrap();
+    let run = support::run(&["trigger", "my.other", "--file", file.to_str().unwrap(), "--to", &server.url()]);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(run.code(), 0, "{run:?}");
+    assert_eq!(only(&server).body, br#"{"data":{"a":2,"b":1},"type":"my.other"}"#);
+}
+
+#[test]
+fn it_can_be_signed_at_another_time() {
+    let server = answering(400, &[], "stale");
+    let run = run(&["trigger", "user.created", "--at", "-10m", "--to", &server.url()]);
+    assert_eq!(run.code(), 1);
+    assert!(run.stdout().contains("--at lies more than five minutes from now"), "{}", run.stdout());
+    let request = only(&server);
+    let error = Verifier::new(SECRET).unwrap().verify(&request.pairs(), &request.body).unwrap_err();
+    assert_eq!(error.kind(), VerifyErrorKind::TimestampTooOld);
+    let occurred = json(&request)["timestamp"].as_i64().unwrap();
+    let signed: i64 = request.header("svix-timestamp").unwrap().parse().unwrap();
+    assert_eq!(occurred / 1000, signed);
+}
+
+#[test]
+fn what_svix_would_do_is_said() {
+    for (status, headers, body, code, expected) in [
+        (
+            409,
+            &[("Retry-After", "30")][..],
+            r#"{"outcome":"in_progress"}"#,
+            1,
+            &[
+                "Retry-After: 30",
+                "in_progress: somebody else",
+                "tries again in 8–12 s (Retry-After counts up to twice",
+            ][..],
+        ),
+        (
+            422,
+            &[("webhook-delivery", "abort-message")],
+            "",
+            1,
+            &["webhook-delivery: abort-message", "gives this message up"],
+        ),
+        (422, &[("webhook-delivery", "disable")], "", 1, &["disables the endpoint"]),
+        (429, &[], "", 1, &["48–72 s"]),
+        (500, &[], "oops", 1, &["oops", "tries again in 4–6 s"]),
+        (302, &[("location", "/sign-in")], "", 1, &["302", "does not follow redirects", "/sign-in"]),
+        (200, &[("content-type", "text/html")], "<p>Hi", 0, &["a web page answered"]),
+        (401, &[], "", 1, &["compare the secret"]),
+        (403, &[("content-type", "text/html")], "", 1, &["CSRF"]),
+        (404, &[], "", 1, &["no such path"]),
+        (405, &[], "", 1, &["does not take POST"]),
+    ] {
+        let server = answering(status, headers, body);
+        let run = run(&["trigger", "user.created", "--to", &server.url()]);
+        assert_eq!(run.code(), code, "{status} {run:?}");
+        for expected in expected {
+            assert!(run.stdout().contains(expected), "{status} {expected}: {}", run.stdout());
+        }
+    }
+}
+
+#[test]
+fn programs_get_an_object() {
+    let server = answering(503, &[("retry-after", "7")], r#"{"outcome":"store_unavailable"}"#);
+    let run = run(&["trigger", "user.created", "--id", "msg_1", "--to", &server.url(), "--json"]);
+    assert_eq!(run.code(), 1);
+    let object = &run.objects()[0];
+    for (field, expected) in [
+        ("type", json!("user.created")),
+        ("id", json!("msg_1")),
+        ("copy", json!(1)),
+        ("delivered", json!(false)),
+        ("status", json!(503)),
+        ("retry_after", json!("7")),
+        ("webhook_delivery", json!(null)),
+        ("outcome", json!("store_unavailable")),
+        ("body", json!(r#"{"outcome":"store_unavailable"}"#)),
+    ] {
+        assert_eq!(object[field], expected, "{field}");
+    }
+    assert_eq!(object["svix"]["next"], "retry");
+    assert_eq!(object["svix"]["earliest_seconds"], 5.6);
+    assert!(object["milliseconds"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn an_answer_does_not_steer_the_terminal() {
+    let server = answering(500, &[("webhook-delivery", "\u{9b}2Jx")], "\x1b]0;title\x07 red\x1b[31m\u{9b}1m");
+    let run = run(&["trigger", "user.created", "--to", &server.url()]);
+    assert_eq!(run.code(), 1, "{run:?}");
+    assert!(!run.stdout().contains(['\x1b', '\x07', '\u{9b}']), "{:?}", run.stdout());
+}
+
+#[test]
+fn copies_are_the_same_delivery() {
+    for concurrent in [&[][..], &["--concurrent"]] {
+        let server = accepting();
+        let url = server.url();
+        let args = [&["trigger", "user.created", "--to", &url, "--copies", "4"], concurrent].concat();
+        let run = run(&args);
+        assert_eq!(run.code(), 0, "{run:?}");
+        let requests = server.taken();
+        assert_eq!(requests.len(), 4);
+        assert!(
+            requests
+                .iter()
+                .all(|other| other.headers == requests[0].headers && other.body == requests[0].body)
+        );
+        assert!(run.stdout().contains("copy 4"));
+    }
+}
+
+#[test]
+fn a_dry_run_sends_nothing_and_prints_what_curl_sends() {
+    let server = accepting();
+    let url = server.url();
+    let long = "x".repeat(200_000);
+    for (args, input) in [
+        (&["trigger", "user.created", "--set", "data.last_name=O'Hara $HOME `id` \\ % é"][..], &b""[..]),
+        (&["trigger", "--file", "-"], b"@{\"a\":\"\\u00e9\"}"),
+        (&["trigger", "--file", "-"], b"line\r\nline%s\\n'\x00\xff\n"),
+        (&["trigger", "--file", "-"], b""),
+        (&["trigger", "--file", "-"], long.as_bytes()),
+    ] {
+        let args = [args, &["--to", &url, "--dry-run"]].concat();
+        let dry = run_with(&args, Some(SECRET), input);
+        assert_eq!(dry.code(), 0, "{dry:?}");
+        assert!(server.taken().is_empty());
+        let line = dry.stdout();
+        assert!(!line.trim_end_matches('\n').contains(|character: char| character.is_control()), "{line:?}");
+        if !has_curl() {
+            continue;
+        }
+        let sent = shell(&line);
+        assert!(sent.contains("200 Status"), "{sent}");
+        let request = only(&server);
+        Verifier::new(SECRET).unwrap().verify(&request.pairs(), &request.body).unwrap();
+        if !input.is_empty() {
+            assert_eq!(request.body, input);
+        }
+        assert_eq!(request.header("content-type"), Some("application/json"));
+    }
+    let object = run(&["trigger", "user.created", "--to", &url, "--dry-run", "--json"]).objects().remove(0);
+    assert_eq!(object["dry_run"], true);
+    let headers: Vec<(String, String)> =
+        serde_json::from_value::<std::collections::BTreeMap<_, _>>(object["headers"].clone())
+            .unwrap()
+            .into_iter()
+            .collect();
+    Verifier::new(SECRET).unwrap().verify(&headers, object["body"].as_str().unwrap().as_bytes()).unwrap();
+    assert!(server.taken().is_empty());
+}
+
+fn shell(line: &str) -> String {
+    let mut shell = Command::new("sh");
+    shell.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut shell = shell.spawn().unwrap();
+    std::io::Write::write_all(&mut shell.stdin.take().unwrap(), line.as_bytes()).unwrap();
+    String::from_utf8_lossy(&shell.wait_with_output().unwrap().stdout).into_owned()
+}
+
+fn has_curl() -> bool {
+    let there = Command::new("curl").arg("--version").output().is_ok();
+    if !there {
+        assert!(std::env::var_os("CI").is_none(), "curl is missing");
+        eprintln!("skipped: curl is missing");
+    }
+    there
+}
+
+#[test]
+fn wrong_usage_is_explained_and_sends_nothing() {
+    let server = accepting();
+    let url = server.url();
+    for (args, secret, expected) in [
+        (&["trigger", "user.create", "--to", &url][..], Some(SECRET), "did you mean user.created"),
+        (&["trigger", "user.created__sam", "--to", &url], Some(SECRET), "user.created__saml"),
+        (&["trigger", "invoice.paid", "--to", &url], Some(SECRET), "clerk-webhook events"),
+        (&["trigger", "user.created", "--to", &url], None, "CLERK_WEBHOOK_SIGNING_SECRET"),
+        (&["trigger", "user.created", "--to", "http://example.com/"], Some(SECRET), "--allow-remote"),
+        (&["trigger", "user.created", "--to", &url, "--set", "x"], Some(SECRET), "data.first_name=Ada"),
+        (
+            &["trigger", "user.created", "--to", &url, "--set", "data.a.b=1"],
+            Some(SECRET),
+            "nothing at /data/a",
+        ),
+        (&["trigger", "user.created", "--to", &url, "--id", "a.b"], Some(SECRET), "without a dot"),
+        (&["trigger", "user.created", "--to", &url, "--at", "soon"], Some(SECRET), "-10m"),
+        (&["trigger", "--file", "/nowhere", "--to", &url], Some(SECRET), "cannot read"),
+        (&["trigger", "--to", &url], Some(SECRET), "TYPE"),
+    ] {
+        let run = run_with(args, secret, b"");
+        assert_eq!(run.code(), 2, "{args:?} {run:?}");
+        assert!(run.stderr().contains(expected), "{args:?} {}", run.stderr());
+        assert!(!run.stderr().contains(SECRET));
+    }
+    assert!(server.taken().is_empty());
+}
+
+#[test]
+fn an_endpoint_that_is_not_there_is_3() {
+    let url = format!("http://{}/", closed_port());
+    let run = run(&["trigger", "user.created", "--to", &url, "--json"]);
+    assert_eq!(run.code(), 3);
+    assert!(run.stderr().contains("nothing listens"), "{}", run.stderr());
+    assert_eq!(run.objects()[0]["error"]["kind"], "network");
+
+    let broken = Server::new(|_| "what?\r\n\r\n".to_owned());
+    let run = support::run(&["trigger", "user.created", "--to", &broken.url()]);
+    assert_eq!(run.code(), 3, "{run:?}");
+}
