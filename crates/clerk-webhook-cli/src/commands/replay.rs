@@ -1,13 +1,435 @@
 //! `clerk-webhook replay`.
 
-use crate::failure::Failure;
-use crate::output::Output;
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
+use bytes::Bytes;
+use clerk_webhook_core::{MessageId, SigningSecret, Timestamp};
+use clerk_webhook_test::Delivery;
+use serde::Serialize;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::capture::{self, Capture};
+use crate::client::{Answer, Client, SendError, SendErrorKind, block_on};
+use crate::endpoint::{Endpoint, EndpointArgs};
+use crate::failure::Failure;
+use crate::moment::Moment;
+use crate::output::{Output, printable, style};
+use crate::pattern::Pattern;
+use crate::reading::Reading;
+use crate::secrets::SecretArgs;
+use crate::svix;
+
+/// Beyond it an endpoint refuses a delivery as too old, or as of the future.
+const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+/// The headers that a signature is in, in both families.
+const SIGNATURE_HEADERS: [&str; 6] =
+    ["svix-id", "svix-timestamp", "svix-signature", "webhook-id", "webhook-timestamp", "webhook-signature"];
+
+const EXAMPLES: &str = "\
+Examples:
+  clerk-webhook replay captures/ --to http://127.0.0.1:3000/webhooks/clerk
+  clerk-webhook replay events.ndjson --only 'user.*' --since -2h --rate 10 \\
+      --to http://127.0.0.1:3000/webhooks/clerk
+  clerk-webhook replay one.http --verbatim --to http://127.0.0.1:3000/
+  tail -3 events.ndjson | clerk-webhook replay - --to http://127.0.0.1:3000/
+
+An endpoint that remembers what it has handled answers `duplicate`; --new-ids makes new messages of them.
+
+Exit codes: 0 all were answered with 2xx, 1 not all, 2 wrong usage, 3 no answer.";
+
+/// Send captured requests again
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// .http file, lines of JSON from a listener, or a folder of both; - is standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    endpoint: EndpointArgs,
+
+    #[command(flatten)]
+    secrets: SecretArgs,
+
+    /// Sign anew, with the time of now under the same message id; this is the default
+    #[arg(long)]
+    resign: bool,
+
+    /// Send the signatures as they were captured; what is older than five minutes is refused
+    #[arg(long, conflicts_with_all = ["resign", "new_ids", "secrets", "secret_file"])]
+    verbatim: bool,
+
+    /// Give each a new message id, so that it is another message to the endpoint
+    #[arg(long)]
+    new_ids: bool,
+
+    /// Send only events of this type, or of a pattern such as 'user.*'; repeatable
+    #[arg(long, value_name = "TYPE")]
+    only: Vec<Pattern>,
+
+    /// Send only what was signed since then: -2h, seconds since 1970, or a time such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    since: Option<Moment>,
+
+    /// Send only what was signed before then, written as for --since
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    until: Option<Moment>,
+
+    /// Send at most so many a second, or a minute: 10, 0.5 or 30/min [default: as fast as answers come]
+    #[arg(long, value_name = "N")]
+    rate: Option<Rate>,
+
+    /// Wait for so many answers at once, 1 to 256; with more than one the order is not kept
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    concurrency: u16,
+
+    /// Send nothing, and list what would be sent
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// How long to wait from one to the next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Rate(Duration);
+
+impl FromStr for Rate {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (number, unit) = text.split_once('/').unwrap_or((text, "s"));
+        let seconds = match unit {
+            "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            _ => return Err("write a number, or a number for each /s, /min or /h"),
+        };
+        let number: f64 = number.trim().parse().unwrap_or(0.0);
+        if !(number.is_finite() && number > 0.0) {
+            return Err("write a number above 0, such as 10 or 0.5");
+        }
+        Duration::try_from_secs_f64(seconds / number).map(Self).map_err(|_| "that is too slow ever to end")
+    }
+}
+
+/// A capture that is sent.
+#[derive(Clone, Debug)]
+struct Item {
+    place: String,
+    event_type: Option<String>,
+    id: String,
+    /// When it was captured.
+    signed_at: Option<Timestamp>,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Bytes,
+}
+
+/// What became of one, for programs.
+#[derive(Serialize)]
+struct Report<'a> {
+    place: &'a str,
+    r#type: Option<&'a str>,
+    id: &'a str,
+    #[serde(flatten)]
+    reading: Option<&'a Reading>,
+    error: Option<String>,
+}
+
+/// What became of all.
+#[derive(Debug, Default)]
+struct Tally {
+    sent: usize,
+    delivered: usize,
+    unanswered: usize,
+    outcomes: BTreeMap<String, usize>,
+}
 
 impl Args {
-    pub(crate) fn run(self, _output: &Output) -> Result<(), Failure> {
-        Err(Failure::usage("replay is not there yet"))
+    pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+        let endpoint = self.endpoint.endpoint()?;
+        let verbatim = self.verbatim && !self.resign;
+        let secrets = if verbatim { Vec::new() } else { self.secrets.secrets()? };
+        let mut captures = Vec::new();
+        for file in &self.files {
+            captures.extend(capture::read(file)?);
+        }
+        let all = captures.len();
+        captures.retain(|capture| self.is_wanted(capture));
+        if captures.is_empty() {
+            return Err(Failure::usage(format_args!(
+                "none of the {all} captured requests is one of those to send"
+            )));
+        }
+        let items = captures
+            .iter()
+            .map(
+                |capture| if verbatim { verbatim_item(capture) } else { self.signed_item(capture, &secrets) },
+            )
+            .collect::<Result<Vec<_>, _>>()?;
+        if verbatim {
+            note_age(output, &items);
+        }
+        if self.dry_run {
+            return list(output, &items);
+        }
+        block_on(self.send(output, &endpoint, items))
+    }
+
+    /// Returns whether a capture is one of those that were asked for; what its body says of its type is believed.
+    fn is_wanted(&self, capture: &Capture) -> bool {
+        let event_type = event_type(capture);
+        let event_type = event_type.as_deref().unwrap_or_default();
+        let signed_at = signed_at(capture);
+        let after = |moment: Moment| signed_at.is_some_and(|at| at >= moment.0);
+        (self.only.is_empty() || self.only.iter().any(|pattern| pattern.matches(event_type)))
+            && self.since.is_none_or(after)
+            && self.until.is_none_or(|moment| signed_at.is_some() && !after(moment))
+    }
+
+    fn signed_item(&self, capture: &Capture, secrets: &[SigningSecret]) -> Result<Item, Failure> {
+        let mut delivery = Delivery::of_body(capture.body.clone()).secrets(secrets.to_vec());
+        if !self.new_ids {
+            delivery = delivery.message_id(message_id(capture)?);
+        }
+        let mut headers = content_type(capture);
+        let mut id = String::new();
+        for (name, value) in delivery.headers() {
+            if name == "svix-id" {
+                id.clone_from(&value);
+            }
+            if headers.is_empty() || name != "content-type" {
+                headers.push((name.to_owned(), value.into_bytes()));
+            }
+        }
+        Ok(item(capture, id, headers))
+    }
+
+    async fn send(&self, output: &Output, endpoint: &Endpoint, items: Vec<Item>) -> Result<(), Failure> {
+        let client = Client::new(endpoint.uri(), svix::TIMEOUT)?;
+        let begin = Instant::now();
+        let total = items.len();
+        let mut tally = Tally::default();
+        let mut waiting = items.into_iter();
+        let mut next = waiting.next();
+        let mut due = begin;
+        let mut running = JoinSet::new();
+        let mut failed = None;
+        loop {
+            let may_start = next.is_some() && running.len() < usize::from(self.concurrency);
+            if !may_start && running.is_empty() {
+                break;
+            }
+            tokio::select! {
+                () = sleep_until(due), if may_start => {
+                    if let Some(item) = next.take() {
+                        let (client, uri) = (client.clone(), endpoint.uri().clone());
+                        running.spawn(async move {
+                            let answer = client.post(&uri, item.headers.clone(), item.body.clone()).await;
+                            (item, answer)
+                        });
+                    }
+                    next = waiting.next();
+                    due += self.rate.map_or(Duration::ZERO, |rate| rate.0);
+                }
+                Some(done) = running.join_next(), if !running.is_empty() => {
+                    let Ok((item, answer)) = done else { continue };
+                    tally.add(output, &item, &answer)?;
+                    progress(tally.sent, total);
+                    if let Err(error) = answer {
+                        let refused = error.kind == SendErrorKind::Refused;
+                        failed.get_or_insert(error);
+                        // Whoever does not listen now will not for the rest of them.
+                        if refused {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        tally.show(output, total, begin.elapsed())?;
+        match failed {
+            Some(error) => Err(error.into()),
+            None if tally.delivered == total => Ok(()),
+            None => Err(Failure::Negative),
+        }
+    }
+}
+
+impl Tally {
+    /// Counts what became of one, and shows it.
+    fn add(
+        &mut self,
+        output: &Output,
+        item: &Item,
+        answer: &Result<Answer, SendError>,
+    ) -> Result<(), Failure> {
+        self.sent += 1;
+        let reading = answer.as_ref().ok().map(Reading::of);
+        let word = match &reading {
+            Some(reading) => reading.outcome.map_or_else(|| reading.status.to_string(), str::to_owned),
+            None => "no answer".to_owned(),
+        };
+        *self.outcomes.entry(word).or_default() += 1;
+        self.delivered += usize::from(reading.as_ref().is_some_and(|reading| reading.delivered));
+        self.unanswered += usize::from(reading.is_none());
+        let what = match (&reading, answer) {
+            (Some(reading), _) => {
+                format!("{}  {}  {}", reading.verdict(), reading.elapsed(), reading.summary())
+            }
+            (None, Err(error)) => format!("{}{error}{:#}", style::BAD, style::BAD),
+            (None, Ok(_)) => String::new(),
+        };
+        output.line(format_args!("{}  {}", item.label(), what.trim_end()))?;
+        output.object(&Report {
+            place: &item.place,
+            r#type: item.event_type.as_deref(),
+            id: &item.id,
+            reading: reading.as_ref(),
+            error: answer.as_ref().err().map(ToString::to_string),
+        })
+    }
+
+    fn show(&self, output: &Output, total: usize, elapsed: Duration) -> Result<(), Failure> {
+        let counts: Vec<_> = self.outcomes.iter().map(|(word, count)| format!("{count} {word}")).collect();
+        let unsent = total - self.sent;
+        let rest = if unsent > 0 { format!("; {unsent} not sent") } else { String::new() };
+        output.line(format_args!(
+            "{}{} sent in {:.1} s: {}{rest}{:#}",
+            style::STRONG,
+            self.sent,
+            elapsed.as_secs_f64(),
+            counts.join(", "),
+            style::STRONG
+        ))?;
+        output.object(&json!({ "summary": {
+            "captured": total,
+            "sent": self.sent,
+            "delivered": self.delivered,
+            "unanswered": self.unanswered,
+            "outcomes": self.outcomes,
+        }}))
+    }
+}
+
+impl Item {
+    /// Names it in a line, aligned as far as its names have the usual length.
+    fn label(&self) -> String {
+        let event_type = printable(self.event_type.as_deref().unwrap_or("(no type)").as_bytes(), 60);
+        format!("{event_type:<24}  {}{}{:#}", style::QUIET, printable(self.id.as_bytes(), 60), style::QUIET)
+    }
+}
+
+fn item(capture: &Capture, id: String, headers: Vec<(String, Vec<u8>)>) -> Item {
+    Item {
+        place: capture.place.clone(),
+        event_type: event_type(capture),
+        id,
+        signed_at: signed_at(capture),
+        headers,
+        body: capture.body.clone(),
+    }
+}
+
+fn verbatim_item(capture: &Capture) -> Result<Item, Failure> {
+    let id = message_id(capture)?;
+    let mut headers = content_type(capture);
+    let of_signature = |name: &str| SIGNATURE_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known));
+    headers.extend(capture.headers.iter().filter(|(name, _)| of_signature(name)).cloned());
+    Ok(item(capture, id.to_string(), headers))
+}
+
+/// Returns the content type that was captured, the only header beside the signature that a request is sent with.
+fn content_type(capture: &Capture) -> Vec<(String, Vec<u8>)> {
+    let value = capture.header("content-type").next();
+    value.map(|value| ("content-type".to_owned(), value.to_vec())).into_iter().collect()
+}
+
+/// Returns the id that was captured; without one an endpoint could not know the message again.
+fn message_id(capture: &Capture) -> Result<MessageId, Failure> {
+    let id = capture.text("svix-id").or_else(|| capture.text("webhook-id"));
+    id.and_then(|id| id.parse().ok()).ok_or_else(|| {
+        Failure::usage(format_args!(
+            "{} has no message id (one header svix-id): --new-ids gives each request a new one",
+            capture.place
+        ))
+    })
+}
+
+fn signed_at(capture: &Capture) -> Option<Timestamp> {
+    let seconds = capture.text("svix-timestamp").or_else(|| capture.text("webhook-timestamp"))?;
+    seconds.parse().ok().map(Timestamp::from_secs)
+}
+
+fn event_type(capture: &Capture) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Envelope {
+        r#type: String,
+    }
+    serde_json::from_slice(&capture.body).ok().map(|envelope: Envelope| envelope.r#type)
+}
+
+/// Says before anything is sent how much of it a right endpoint refuses.
+fn note_age(output: &Output, items: &[Item]) {
+    let now = Timestamp::now().as_millis();
+    let far = |at: Timestamp| u128::from(now.abs_diff(at.as_millis())) > TOLERANCE.as_millis();
+    let stale = items.iter().filter(|item| item.signed_at.is_none_or(far)).count();
+    if stale > 0 {
+        output.note(format_args!(
+            "{stale} of {} were not signed within the last five minutes, so a right endpoint refuses them; without \
+             --verbatim they are signed anew",
+            items.len()
+        ));
+    }
+}
+
+fn list(output: &Output, items: &[Item]) -> Result<(), Failure> {
+    for item in items {
+        output.line(format_args!(
+            "{}  {} bytes  {}",
+            item.label(),
+            item.body.len(),
+            printable(item.place.as_bytes(), 200)
+        ))?;
+        output.object(&json!({
+            "dry_run": true,
+            "place": item.place,
+            "type": item.event_type,
+            "id": item.id,
+            "bytes": item.body.len(),
+        }))?;
+    }
+    output.line(format_args!("{}{} would be sent{:#}", style::STRONG, items.len(), style::STRONG))
+}
+
+/// Shows how far it is, where the answers themselves go into a file.
+fn progress(sent: usize, total: usize) {
+    let mut stderr = io::stderr();
+    if total > 1 && stderr.is_terminal() && !io::stdout().is_terminal() {
+        let end = if sent == total { "\r\x1b[K" } else { "" };
+        // Where nobody sees it, nothing is lost.
+        let _ = write!(stderr, "\r{sent} of {total}{end}");
+        let _ = stderr.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_number_for_a_time() {
+        let rate = |text: &str| text.parse::<Rate>().map(|rate| rate.0);
+        assert_eq!(rate("10"), Ok(Duration::from_millis(100)));
+        assert_eq!(rate("0.5/s"), Ok(Duration::from_secs(2)));
+        assert_eq!(rate("30/min"), Ok(Duration::from_secs(2)));
+        for text in ["", "0", "-1", "inf", "NaN", "1/week", "1e-300", "/s"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
     }
 }
