@@ -1,0 +1,248 @@
+//! `clerk-webhook doctor`: endpoints that are right, and endpoints that are wrong in one way each.
+#![expect(clippy::unwrap_used, reason = "in tests")]
+
+#[path = "support/trigger.rs"]
+#[expect(dead_code, reason = "shared with the tests of other commands")]
+mod support;
+
+use std::collections::BTreeMap;
+
+use clerk_webhook_core::{Timestamp, Verifier};
+use serde_json::Value;
+use support::{Request, Run, SECRET, Server, closed_port, receiver, response, run, run_with};
+
+/// Returns status and finding of each check.
+fn findings(run: &Run) -> BTreeMap<String, (String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let checks = run.objects().into_iter().filter(|object| object["check"].is_string());
+    checks.map(|check| (text(&check["check"]), (text(&check["status"]), text(&check["finding"])))).collect()
+}
+
+fn finding<'a>(findings: &'a BTreeMap<String, (String, String)>, check: &str) -> (&'a str, &'a str) {
+    let (status, finding) = findings.get(check).unwrap();
+    (status, finding)
+}
+
+fn verify(request: &Request, verifier: &Verifier) -> bool {
+    verifier.verify(&request.pairs(), &request.body).is_ok()
+}
+
+fn examine(answer: impl Fn(&Request) -> String + Clone + Send + 'static, options: &[&str]) -> (Run, Server) {
+    let server = Server::new(answer);
+    let url = server.url();
+    let run = run(&[&["doctor", &url, "--json"], options].concat());
+    (run, server)
+}
+
+#[test]
+fn nothing_is_wrong_with_a_receiver_of_this_project() {
+    let (address, events) = receiver::start();
+    let url = format!("http://{address}/webhooks/clerk");
+    let run = run(&["doctor", &url, "--json"]);
+    assert_eq!(run.code(), 0, "{run:?}");
+    let all = findings(&run);
+    for check in
+        ["secret", "name", "connect", "unsigned", "clock", "forged", "stale", "future", "body_limit", "speed"]
+    {
+        assert_eq!(finding(&all, check).0, "ok", "{check} {run:?}");
+    }
+    assert_eq!(finding(&all, "signed").0, "skipped");
+    assert!(events.try_recv().is_err(), "a handler was reached");
+
+    let run = support::run(&["doctor", &url, "--send"]);
+    assert_eq!(run.code(), 0, "{run:?}");
+    assert_eq!(events.recv().unwrap().event_type().as_str(), "clerk_webhook.doctor");
+    assert!(run.stdout().contains("nothing is wrong"), "{}", run.stdout());
+    assert!(run.stdout().contains("1 MiB are not too large, 3 MiB are"), "{}", run.stdout());
+    assert!(!run.stdout().contains(SECRET));
+}
+
+#[test]
+fn nothing_is_wrong_with_a_receiver_of_another_language() {
+    let verifier = Verifier::new(SECRET).unwrap();
+    let answer = move |request: &Request| {
+        if verify(request, &verifier) {
+            response(204, &[], "")
+        } else {
+            response(
+                401,
+                &[("content-type", "application/json")],
+                r#"{"error":"No matching signature found"}"#,
+            )
+        }
+    };
+    let (run, _) = examine(answer.clone(), &["--send"]);
+    assert_eq!(run.code(), 0, "{run:?}");
+    let all = findings(&run);
+    assert_eq!(finding(&all, "unsigned"), ("ok", "ok"));
+    assert_eq!(finding(&all, "clock").0, "skipped");
+    // Without a signed delivery nobody knows who refuses.
+    let (run, _) = examine(answer, &[]);
+    assert_eq!(finding(&findings(&run), "unsigned"), ("warn", "perhaps_auth"));
+    assert_eq!(run.code(), 0);
+}
+
+#[test]
+fn who_answers_instead_of_the_endpoint_is_named() {
+    let html = &[("content-type", "text/html; charset=utf-8")];
+    for (answer, expected) in [
+        (response(200, html, "<title>Sign in</title>"), "page"),
+        (response(302, &[("location", "https://example.com/sign-in")], ""), "redirect"),
+        (response(401, &[("www-authenticate", "Bearer")], ""), "auth_in_front"),
+        (response(403, html, "CSRF verification failed"), "auth_in_front"),
+        (response(404, html, "Not found"), "not_found"),
+        (response(405, &[("allow", "GET")], ""), "method_not_allowed"),
+        (response(415, &[], ""), "media_type"),
+        (response(502, html, "Bad gateway"), "proxy"),
+        (response(500, &[], ""), "server_error"),
+    ] {
+        let (run, server) = examine(move |_| answer.clone(), &[]);
+        assert_eq!(run.code(), 1, "{run:?}");
+        let all = findings(&run);
+        assert_eq!(finding(&all, "unsigned"), ("bad", expected));
+        assert_eq!(finding(&all, "forged").0, "skipped");
+        assert_eq!(server.taken().len(), 1);
+    }
+}
+
+#[test]
+fn an_endpoint_that_believes_anybody_is_in_danger() {
+    let (run, _) = examine(|_| response(200, &[], "ok"), &[]);
+    assert_eq!(run.code(), 1);
+    let all = findings(&run);
+    for (check, expected) in [
+        ("unsigned", "accepts_unsigned"),
+        ("forged", "accepts_forged"),
+        ("stale", "accepts_stale"),
+        ("future", "accepts_future"),
+    ] {
+        assert_eq!(finding(&all, check), ("bad", expected));
+    }
+}
+
+#[test]
+fn a_check_that_is_left_out_is_found() {
+    // Looks whether there is a signature, and not what it is.
+    let (run, _) = examine(
+        |request| response(if request.header("svix-signature").is_some() { 200 } else { 400 }, &[], ""),
+        &[],
+    );
+    let all = findings(&run);
+    assert_eq!(finding(&all, "unsigned"), ("ok", "ok"));
+    assert_eq!(finding(&all, "forged"), ("bad", "accepts_forged"));
+
+    // Looks at the signature, and not at the time.
+    let timeless = Verifier::builder()
+        .secret(clerk_webhook_core::SigningSecret::parse(SECRET).unwrap())
+        .dangerous_accept_any_age()
+        .build()
+        .unwrap();
+    let (run, _) = examine(
+        move |request| response(if verify(request, &timeless) { 200 } else { 400 }, &[], ""),
+        &["--send"],
+    );
+    let all = findings(&run);
+    assert_eq!(finding(&all, "forged"), ("ok", "ok"));
+    assert_eq!(finding(&all, "stale"), ("bad", "accepts_stale"));
+    assert_eq!(finding(&all, "future"), ("bad", "accepts_future"));
+    assert_eq!(finding(&all, "signed"), ("ok", "ok"));
+}
+
+#[test]
+fn another_secret_is_noticed_when_a_signed_delivery_is_sent() {
+    let (address, _events) = receiver::start();
+    let url = format!("http://{address}/webhooks/clerk");
+    let other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let run = run_with(&["doctor", &url, "--send", "--json"], Some(other), b"");
+    assert_eq!(run.code(), 1);
+    assert_eq!(finding(&findings(&run), "signed"), ("bad", "refused_signed"));
+}
+
+#[test]
+fn an_unknown_event_type_has_to_be_acknowledged() {
+    let verifier = Verifier::new(SECRET).unwrap();
+    let (run, _) = examine(
+        move |request| response(if verify(request, &verifier) { 500 } else { 400 }, &[], ""),
+        &["--send"],
+    );
+    assert_eq!(run.code(), 0);
+    assert_eq!(finding(&findings(&run), "signed"), ("warn", "not_acknowledged"));
+}
+
+#[test]
+fn a_clock_that_is_off_is_noticed() {
+    for (offset, expected) in [(0, "ok"), (-60, "warn"), (60, "warn"), (-3600, "bad"), (3600, "bad")] {
+        let (run, _) = examine(
+            move |_| {
+                let at = Timestamp::from_secs(Timestamp::now().as_secs() + offset);
+                let at = jiff::Timestamp::try_from(at).unwrap();
+                let date = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+                response(400, &[("date", &date)], "")
+            },
+            &[],
+        );
+        assert_eq!(finding(&findings(&run), "clock").0, expected, "{offset}");
+        assert_eq!(run.code(), i32::from(expected == "bad"));
+    }
+}
+
+#[test]
+fn a_low_limit_on_bodies_is_noticed() {
+    for (limit, status, finding_expected) in
+        [(10_000, "warn", "low"), (300_000, "ok", "ok"), (10_000_000, "ok", "ok")]
+    {
+        let (run, _) = examine(
+            move |request| response(if request.body.len() > limit { 413 } else { 400 }, &[], ""),
+            &[],
+        );
+        assert_eq!(finding(&findings(&run), "body_limit"), (status, finding_expected), "{limit}");
+        assert_eq!(run.code(), 0);
+    }
+}
+
+#[test]
+fn a_refusal_that_steers_the_sender_is_noticed() {
+    let (run, _) = examine(|_| response(400, &[("webhook-delivery", "disable")], ""), &[]);
+    assert_eq!(finding(&findings(&run), "unsigned"), ("warn", "steers"));
+}
+
+#[test]
+fn the_secret_is_looked_at() {
+    let (address, _events) = receiver::start();
+    let url = format!("http://{address}/webhooks/clerk");
+    for (secret, status, expected) in [
+        (None, "warn", "missing"),
+        (Some("sk_test_abc"), "bad", "malformed"),
+        (Some("whsec_AAAAAAAAAAAAAAAAAAAAAA=="), "warn", "short"),
+    ] {
+        let run = run_with(&["doctor", &url, "--json"], secret, b"");
+        let all = findings(&run);
+        assert_eq!(finding(&all, "secret"), (status, expected), "{run:?}");
+        // What needs no secret is looked at all the same.
+        assert_eq!(finding(&all, "unsigned").0, "ok");
+        assert!(!secret.is_some_and(|secret| run.stdout().contains(secret)));
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_ends_the_list() {
+    let run = run(&["doctor", &format!("http://{}/", closed_port()), "--json"]);
+    assert_eq!(run.code(), 1, "{run:?}");
+    let all = findings(&run);
+    assert_eq!(finding(&all, "connect"), ("bad", "unreachable"));
+    assert!(!all.contains_key("unsigned"));
+}
+
+#[test]
+fn what_is_not_http_is_told() {
+    let (run, _) = examine(|_| "SSH-2.0-OpenSSH\r\n".to_owned(), &[]);
+    assert_eq!(run.code(), 1);
+    assert_eq!(finding(&findings(&run), "unsigned"), ("bad", "no_answer"));
+}
+
+#[test]
+fn another_machine_needs_permission() {
+    let run = run(&["doctor", "https://example.com/webhooks/clerk"]);
+    assert_eq!(run.code(), 2);
+    assert!(run.stderr().contains("--allow-remote"));
+}
