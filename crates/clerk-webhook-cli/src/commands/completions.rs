@@ -7,10 +7,18 @@ use crate::Cli;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// `clerk-webhook completions bash > ~/.local/share/bash-completion/completions/clerk-webhook`
+const EXAMPLES: &str = "\
+Examples:
+  clerk-webhook completions bash \\
+      > ~/.local/share/bash-completion/completions/clerk-webhook
+  clerk-webhook completions zsh > ~/.zfunc/_clerk-webhook
+  clerk-webhook completions fish > ~/.config/fish/completions/clerk-webhook.fish";
+
+/// Print the completions for a shell
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The shell
+    /// Shell to complete in
     shell: Shell,
 }
 

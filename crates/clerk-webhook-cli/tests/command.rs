@@ -1,0 +1,101 @@
+//! The command as a whole: help, completions, exit codes.
+#![expect(clippy::unwrap_used, reason = "in tests")]
+
+#[path = "support/trigger.rs"]
+#[expect(dead_code, reason = "shared with the tests of other commands")]
+mod support;
+
+use support::run;
+
+/// Returns the names of the commands as the help lists them.
+fn commands(of: &[&str]) -> Vec<String> {
+    let help = run(&[of, &["--help"]].concat()).stdout();
+    let Some((_, list)) = help.split_once("Commands:\n") else { return Vec::new() };
+    list.lines()
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_command_has_help_with_examples() {
+    let names = commands(&[]);
+    assert_eq!(
+        names,
+        [
+            "secret",
+            "events",
+            "trigger",
+            "scenario",
+            "verify",
+            "sign",
+            "listen",
+            "replay",
+            "doctor",
+            "completions"
+        ]
+    );
+    for name in names {
+        let below = commands(&[&name]);
+        let paths = below.iter().map(|below| vec![name.as_str(), below]).chain([vec![name.as_str()]]);
+        for path in paths {
+            let run = run(&[&path[..], &["--help"]].concat());
+            assert_eq!(run.code(), 0, "{path:?}");
+            let help = run.stdout();
+            assert!(help.contains(&format!("Usage: clerk-webhook {}", path.join(" "))), "{help}");
+            // A command with others below it may leave the examples to them.
+            if path.len() == 2 || below.is_empty() {
+                assert!(help.contains("Examples:\n  "), "{path:?} has no examples: {help}");
+            }
+            assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        }
+    }
+}
+
+#[test]
+fn the_short_help_is_shown_without_arguments() {
+    let run = run(&[]);
+    assert_eq!(run.code(), 2);
+    assert!(run.stderr().contains("Usage: clerk-webhook"), "{}", run.stderr());
+}
+
+#[test]
+fn every_shell_has_completions() {
+    for (shell, expected) in [
+        ("bash", "complete -F"),
+        ("elvish", "edit:completion"),
+        ("fish", "complete -c clerk-webhook"),
+        ("powershell", "Register-ArgumentCompleter"),
+        ("zsh", "#compdef clerk-webhook"),
+    ] {
+        let run = run(&["completions", shell]);
+        assert_eq!(run.code(), 0, "{run:?}");
+        assert!(run.stdout().contains(expected), "{shell}");
+        assert!(run.stdout().contains("trigger"), "{shell}");
+    }
+    assert_eq!(run(&["completions", "cmd"]).code(), 2);
+}
+
+#[test]
+fn a_typing_error_is_asked_about() {
+    let run = run(&["triger"]);
+    assert_eq!(run.code(), 2);
+    assert!(run.stderr().contains("trigger"), "{}", run.stderr());
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    assert_eq!(run(&["--version"]).stdout(), format!("clerk-webhook {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn programs_are_told_of_errors_in_json() {
+    let run = run(&["events", "nothing", "--json"]);
+    assert_eq!(run.code(), 2);
+    let error = run.objects().pop().unwrap();
+    assert_eq!(error["error"]["kind"], "usage");
+    assert!(error["error"]["message"].as_str().unwrap().contains("nothing"));
+}
