@@ -77,6 +77,11 @@ impl Endpoint {
         if uri.host().is_none_or(str::is_empty) {
             return Err(wrong("names no host; write a whole URL"));
         }
+        // A port that cannot be read is none to the parser, and another one would be sent to.
+        let after_host = authority.rsplit_once(']').map_or(authority, |(_, port)| port);
+        if after_host.contains(':') && uri.port_u16().is_none_or(|port| port == 0) {
+            return Err(wrong("has no port from 1 to 65535; write a URL"));
+        }
         Ok(Self(uri))
     }
 
@@ -156,6 +161,10 @@ mod tests {
             "ftp://127.0.0.1/",
             "http://user:password@127.0.0.1/",
             "http://",
+            "http://127.0.0.1:99999/",
+            "http://127.0.0.1:0/",
+            "http://127.0.0.1:/",
+            "http://[::1]:99999/",
         ] {
             let Err(Failure::Usage(message)) = endpoint(url, true) else { panic!("{url}") };
             assert!(!message.contains("password@"), "{message}");
