@@ -53,7 +53,7 @@ fn nothing_is_wrong_with_a_receiver_of_this_project() {
     assert_eq!(run.code(), 0, "{run:?}");
     assert_eq!(events.recv().unwrap().event_type().as_str(), "clerk_webhook.doctor");
     assert!(run.stdout().contains("nothing is wrong"), "{}", run.stdout());
-    assert!(run.stdout().contains("1 MiB are not too large, 3 MiB are"), "{}", run.stdout());
+    assert!(run.stdout().contains("bodies of 1 MiB are read, of 3 MiB are too large"), "{}", run.stdout());
     assert!(!run.stdout().contains(SECRET));
 }
 
@@ -238,6 +238,28 @@ fn what_is_not_http_is_told() {
     let (run, _) = examine(|_| "SSH-2.0-OpenSSH\r\n".to_owned(), &[]);
     assert_eq!(run.code(), 1);
     assert_eq!(finding(&findings(&run), "unsigned"), ("bad", "no_answer"));
+}
+
+#[test]
+#[cfg(feature = "tls")]
+fn a_failure_of_tls_is_told() {
+    let server = Server::new(|_| response(400, &[], ""));
+    let run = run(&["doctor", &server.url().replace("http://", "https://"), "--json"]);
+    assert_eq!(run.code(), 1, "{run:?}");
+    let all = findings(&run);
+    assert_eq!(finding(&all, "tls"), ("bad", "failed"));
+    assert!(!all.contains_key("unsigned"));
+}
+
+#[test]
+fn a_connection_that_breaks_at_large_bodies_is_told() {
+    // Hangs up without an answer.
+    let answer =
+        |request: &Request| if request.body.len() > 100_000 { String::new() } else { response(400, &[], "") };
+    let (run, _) = examine(answer, &[]);
+    let checks = run.objects();
+    let check = checks.iter().find(|check| check["check"] == "body_limit").unwrap();
+    assert_eq!(check["message"], "bodies of 64 KiB are read, of 256 KiB get no answer");
 }
 
 #[test]

@@ -242,26 +242,41 @@ pub(super) fn speed(slowest: Duration) -> Check {
     }
 }
 
-/// Judges which sizes of a body are refused for their size: the largest that is not, and the smallest that is.
-pub(super) fn body_limit(taken: Option<usize>, refused: Option<usize>) -> Check {
+/// Judges which sizes of a body are refused: the largest that is not, and the smallest that is, with 413 or without an
+/// answer.
+pub(super) fn body_limit(taken: Option<usize>, refused: Option<usize>, told: bool) -> Check {
     let check = "body_limit";
     let size = |bytes: usize| {
         if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{} KiB", bytes >> 10) }
     };
+    let how = if told { "are too large" } else { "get no answer" };
     match (taken, refused) {
         (None, Some(refused)) => Check::warn(
             check,
             "low",
-            format!("a body of {} is too large", size(refused)),
+            format!("bodies of {} {how}", size(refused)),
             "raise the limit for this path, in the framework and in the proxy: 2 MiB are enough for anything",
         ),
         (Some(taken), Some(refused)) => {
-            Check::ok(check, format!("{} are not too large, {} are", size(taken), size(refused)))
+            Check::ok(check, format!("bodies of {} are read, of {} {how}", size(taken), size(refused)))
         }
         (Some(taken), None) => {
-            Check::ok(check, format!("{} are not too large; no limit up to there", size(taken)))
+            Check::ok(check, format!("bodies of {} are read, no limit was found", size(taken)))
         }
         (None, None) => Check::skipped(check, "no answer told of it"),
+    }
+}
+
+/// Judges whether there is an answer through TLS at all.
+pub(super) fn tls(result: Result<'_>) -> Check {
+    match result {
+        Err(error) if error.kind == SendErrorKind::Other => Check::bad(
+            "tls",
+            "failed",
+            printable(error.to_string().as_bytes(), 200),
+            "is it https on this port, with a certificate for this name from a public authority, and all between them?",
+        ),
+        _ => Check::ok("tls", "the certificate is trusted here"),
     }
 }
 
@@ -349,10 +364,13 @@ mod tests {
 
     #[test]
     fn a_limit_below_what_clerk_may_send_is_told() {
-        assert_eq!(body_limit(None, Some(64 << 10)).finding, "low");
-        assert_eq!(body_limit(Some(1 << 20), Some(3 << 20)).message, "1 MiB are not too large, 3 MiB are");
-        assert_eq!(body_limit(Some(3 << 20), None).status, Status::Ok);
-        assert_eq!(body_limit(None, None).status, Status::Skipped);
+        assert_eq!(body_limit(None, Some(64 << 10), true).finding, "low");
+        let check = body_limit(Some(1 << 20), Some(3 << 20), true);
+        assert_eq!(check.message, "bodies of 1 MiB are read, of 3 MiB are too large");
+        let check = body_limit(Some(64 << 10), Some(1 << 20), false);
+        assert_eq!(check.message, "bodies of 64 KiB are read, of 1 MiB get no answer");
+        assert_eq!(body_limit(Some(3 << 20), None, true).status, Status::Ok);
+        assert_eq!(body_limit(None, None, true).status, Status::Skipped);
     }
 
     #[test]

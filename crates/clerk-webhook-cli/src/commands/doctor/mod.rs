@@ -186,39 +186,47 @@ impl Doctor<'_> {
         send: bool,
     ) -> Result<(), Failure> {
         let client = Client::new(endpoint.uri(), svix::TIMEOUT)?;
-        let mut accepted = false;
-        if !send {
-            self.tell(&Check::skipped("signed", "not sent; --send sends a delivery that is right in all"))?;
-        } else if secrets.is_empty() {
-            self.tell(&Check::skipped("signed", "needs the secret"))?;
-        } else {
-            let answer = self.post(&client, endpoint, &delivery(secrets)).await;
-            accepted = answer.as_ref().is_ok_and(|answer| answer.status.is_success());
-            self.tell(&judge::signed(answer.as_ref()))?;
-        }
-
-        let unsigned = delivery(&[]);
         let before = Timestamp::now();
-        let answer = self.post(&client, endpoint, &unsigned).await;
-        let mut check = judge::unsigned(answer.as_ref());
+        let unsigned = self.post(&client, endpoint, &delivery(&[])).await;
+        let after = Timestamp::now();
+        if endpoint.uri().scheme_str() == Some("https") {
+            let check = judge::tls(unsigned.as_ref());
+            self.tell(&check)?;
+            if check.status == Status::Bad {
+                return Ok(());
+            }
+        }
+        let signed = if send && !secrets.is_empty() {
+            Some(self.post(&client, endpoint, &delivery(secrets)).await)
+        } else {
+            None
+        };
+        let accepted = matches!(&signed, Some(Ok(answer)) if answer.status.is_success());
+
+        let mut check = judge::unsigned(unsigned.as_ref());
         if accepted && check.finding == "perhaps_auth" {
             check = Check::ok(check.check, "refused by the endpoint itself, since a signed delivery passes");
         }
         let goes_on = check.status != Status::Bad || check.finding == "accepts_unsigned";
         self.tell(&check)?;
-        if let Ok(answer) = &answer {
-            self.tell(&judge::clock(distance(answer, before, Timestamp::now())))?;
+        self.tell(&match &signed {
+            Some(answer) => judge::signed(answer.as_ref()),
+            None if send => Check::skipped("signed", "needs the secret"),
+            None => Check::skipped("signed", "not sent; --send sends a delivery that is right in all"),
+        })?;
+        if let Ok(answer) = &unsigned {
+            self.tell(&judge::clock(distance(answer, before, after)))?;
         }
         // What is in front of the endpoint says nothing about the endpoint.
         if goes_on {
-            self.refusals(&client, endpoint, secrets).await?;
+            self.refusals(&client, endpoint, secrets, accepted).await?;
             self.sizes(&client, endpoint).await?;
         } else {
             for name in ["forged", "stale", "future", "body_limit"] {
                 self.tell(&Check::skipped(name, "the endpoint was not reached"))?;
             }
         }
-        if answer.is_ok() {
+        if unsigned.is_ok() {
             self.tell(&judge::speed(self.slowest))?;
         }
         Ok(())
@@ -230,6 +238,7 @@ impl Doctor<'_> {
         client: &Client,
         endpoint: &Endpoint,
         secrets: &[SigningSecret],
+        accepted: bool,
     ) -> Result<(), Failure> {
         let forged = Forbidden {
             check: "forged",
@@ -263,27 +272,31 @@ impl Doctor<'_> {
             }
             let at = Timestamp::from_secs(Timestamp::now().as_secs() + offset);
             let answer = self.post(client, endpoint, &delivery(secrets).at(at)).await;
-            self.tell(&judge::forbidden(forbidden, answer.as_ref()))?;
+            let mut check = judge::forbidden(forbidden, answer.as_ref());
+            if check.status == Status::Ok && !accepted {
+                check.message.push_str(", for its age or its signature: --send tells which");
+            }
+            self.tell(&check)?;
         }
         Ok(())
     }
 
     /// Finds out which sizes are too large, by bodies whose signature is forged and all else right.
     async fn sizes(&mut self, client: &Client, endpoint: &Endpoint) -> Result<(), Failure> {
-        let (mut taken, mut refused) = (None, None);
+        let (mut taken, mut refused, mut told) = (None, None, true);
         for size in SIZES {
             let body = json!({ "data": { "padding": "x".repeat(size) }, "type": "clerk_webhook.doctor" });
             let delivery = Delivery::of_json(body).wrong_secret();
             match self.post(client, endpoint, &delivery).await {
                 Ok(answer) if answer.status.as_u16() != 413 => taken = Some(size),
                 // Who does not want to read it says so, or hangs up.
-                Ok(_) | Err(_) => {
-                    refused = Some(size);
+                answer => {
+                    (refused, told) = (Some(size), answer.is_ok());
                     break;
                 }
             }
         }
-        self.tell(&judge::body_limit(taken, refused))
+        self.tell(&judge::body_limit(taken, refused, told))
     }
 
     async fn post(
