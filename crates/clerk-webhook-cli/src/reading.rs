@@ -1,5 +1,7 @@
 //! What an answer to a delivery means.
 
+use std::time::Duration;
+
 use clerk_webhook_core::{Answer as OwnAnswer, Outcome};
 use http::header::{CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use serde::Serialize;
@@ -83,11 +85,7 @@ impl Reading {
 
     /// Returns how long it took, in words.
     pub(crate) fn elapsed(&self) -> String {
-        match self.milliseconds {
-            short @ ..10.0 => format!("{short:.1} ms"),
-            longer @ ..10_000.0 => format!("{longer:.0} ms"),
-            long => format!("{:.1} s", long / 1e3),
-        }
+        in_words(Duration::from_secs_f64(self.milliseconds / 1e3))
     }
 
     /// Returns the outcome that it names, or what can be seen of the body.
@@ -131,6 +129,15 @@ impl Follow {
         let (earliest_seconds, latest_seconds) = next.window().unzip();
         let text = svix::explain(1, Some(reply));
         Self { next: next.word(), earliest_seconds, latest_seconds, text }
+    }
+}
+
+/// Writes a time in the unit that suits it.
+pub(crate) fn in_words(elapsed: Duration) -> String {
+    match elapsed.as_secs_f64() * 1e3 {
+        short @ ..10.0 => format!("{short:.1} ms"),
+        longer @ ..10_000.0 => format!("{longer:.0} ms"),
+        long => format!("{:.1} s", long / 1e3),
     }
 }
 
@@ -249,8 +256,6 @@ fn hint(answer: &Answer) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
     use super::*;

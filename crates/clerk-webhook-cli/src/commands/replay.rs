@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::moment::Moment;
 use crate::output::{Output, printable, style};
 use crate::pattern::Pattern;
-use crate::reading::Reading;
+use crate::reading::{Reading, in_words};
 use crate::secrets::SecretArgs;
 use crate::svix;
 
@@ -280,7 +280,7 @@ impl Tally {
         self.unanswered += usize::from(reading.is_none());
         let what = match (&reading, answer) {
             (Some(reading), _) => {
-                format!("{}  {}  {}", reading.verdict(), reading.elapsed(), reading.summary())
+                format!("{:>7}  {}  {}", reading.elapsed(), reading.verdict(), reading.summary())
             }
             (None, Err(error)) => format!("{}{error}{:#}", style::BAD, style::BAD),
             (None, Ok(_)) => String::new(),
@@ -300,10 +300,10 @@ impl Tally {
         let unsent = total - self.sent;
         let rest = if unsent > 0 { format!("; {unsent} not sent") } else { String::new() };
         output.line(format_args!(
-            "{}{} sent in {:.1} s: {}{rest}{:#}",
+            "{}{} sent in {}: {}{rest}{:#}",
             style::STRONG,
             self.sent,
-            elapsed.as_secs_f64(),
+            in_words(elapsed),
             counts.join(", "),
             style::STRONG
         ))?;

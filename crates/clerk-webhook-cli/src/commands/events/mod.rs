@@ -170,7 +170,9 @@ fn show(output: &Output, fixture: AnyFixture) -> Result<(), Failure> {
             (true, true) => "required, may be null",
             (true, false) => "required",
             (false, true) => "optional",
-            (false, false) => "",
+            // An element of an array is not missing: there is one less.
+            (false, false) if field.path.ends_with("[]") => "",
+            (false, false) => "may be absent",
         };
         let line = format!("{:width$}  {:kind$}  {is}", field.path, types(field));
         output.line(line.trim_end())?;
