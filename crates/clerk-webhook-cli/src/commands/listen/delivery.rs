@@ -1,0 +1,185 @@
+//! A delivery that has been answered, as it is kept and shown.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clerk_webhook_core::{Event, EventData, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::change::Changes;
+use super::redact::redact;
+use super::text::clean;
+use super::verdict::{Origin, Verdict};
+use crate::capture::Capture;
+
+/// How many characters of a type, an id or a path are kept.
+const MAX_NAME: usize = 120;
+
+/// What is known of a delivery; as JSON it is what `--json` prints, without the payload.
+#[derive(Debug, Serialize)]
+pub(super) struct Delivery {
+    /// Counted from 1.
+    pub(super) number: u64,
+    /// Milliseconds since 1970.
+    pub(super) received_at: Timestamp,
+    pub(super) path: String,
+    #[serde(rename = "type")]
+    pub(super) event_type: Option<String>,
+    /// The message id.
+    pub(super) id: Option<String>,
+    pub(super) origin: Origin,
+    pub(super) outcome: &'static str,
+    pub(super) reason: Option<String>,
+    pub(super) advice: Option<String>,
+    /// What was answered; nothing where silence was asked for.
+    pub(super) status: Option<u16>,
+    /// From the event to its arrival.
+    pub(super) lag_ms: Option<i64>,
+    /// From the signature to the arrival.
+    pub(super) age_ms: Option<i64>,
+    pub(super) bytes: usize,
+    /// Which secret has signed it, counted from 1.
+    pub(super) secret: Option<usize>,
+    /// The how manieth delivery of this message it is.
+    pub(super) seen: u64,
+    pub(super) object: Option<Object>,
+    /// Why the data has no type, where it has none.
+    pub(super) unrecognized: Option<String>,
+    /// How much newer the newest version of the object was, where that came before.
+    pub(super) overtaken_by_ms: Option<i64>,
+    /// Whether the object had been deleted before.
+    pub(super) after_deletion: bool,
+    /// The number of the delivery with the version before it.
+    pub(super) previous: Option<u64>,
+    pub(super) changes: Changes,
+    pub(super) forwarded: Option<Forwarded>,
+    pub(super) recorded: Option<PathBuf>,
+    pub(super) record_error: Option<String>,
+    #[serde(skip)]
+    pub(super) capture: Capture,
+}
+
+/// What an event is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Object {
+    pub(super) kind: String,
+    pub(super) id: String,
+    /// When it last changed, as far as the event says so; milliseconds since 1970.
+    pub(super) version: Option<i64>,
+    pub(super) deleted: bool,
+}
+
+/// What became of a delivery that was passed on.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Forwarded {
+    pub(super) status: Option<u16>,
+    pub(super) elapsed_ms: Option<u64>,
+    pub(super) error: Option<String>,
+}
+
+impl Delivery {
+    /// Describes a delivery by itself; number and history come when it is kept.
+    pub(super) fn new(capture: Capture, received_at: Timestamp, verdict: Verdict) -> Self {
+        let event = verdict.event.as_ref();
+        let claimed = || claimed_type(&capture);
+        let id = ["svix-id", "webhook-id"].iter().find_map(|name| capture.text(name));
+        let since = |moment: Timestamp| received_at.as_millis().saturating_sub(moment.as_millis());
+        let attempted_at = ["svix-timestamp", "webhook-timestamp"].iter().find_map(|name| capture.text(name));
+        let attempted_at = attempted_at.and_then(|text| text.parse().ok()).map(Timestamp::from_secs);
+        Self {
+            number: 0,
+            received_at,
+            path: clean(capture.target.as_deref().unwrap_or("/").split('?').next().unwrap_or("/"), MAX_NAME),
+            event_type: event
+                .map(|event| event.event_type().as_str().to_owned())
+                .or_else(claimed)
+                .map(|event_type| clean(&event_type, MAX_NAME)),
+            id: id.map(|id| clean(id, MAX_NAME)),
+            origin: verdict.origin,
+            outcome: verdict.outcome,
+            status: None,
+            lag_ms: event.and_then(Event::occurred_at).map(since),
+            age_ms: attempted_at.map(since),
+            bytes: capture.body.len(),
+            secret: event.and_then(Event::secret_index).map(|index| index + 1),
+            seen: 1,
+            object: event.and_then(Object::of),
+            unrecognized: event.and_then(unrecognized),
+            overtaken_by_ms: None,
+            after_deletion: false,
+            previous: None,
+            changes: Changes::default(),
+            forwarded: None,
+            recorded: None,
+            record_error: None,
+            reason: verdict.reason,
+            advice: verdict.advice,
+            capture,
+        }
+    }
+
+    /// Returns the body as JSON, where it is such.
+    pub(super) fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.capture.body).ok()
+    }
+
+    /// Returns of the body what may be shown.
+    pub(super) fn payload(&self) -> Option<Value> {
+        self.json().as_ref().map(redact)
+    }
+
+    /// Returns how much memory it takes, roughly.
+    pub(super) fn weight(&self) -> usize {
+        const FIXED: usize = 2048;
+        let headers = self.capture.headers.iter().map(|(name, value)| name.len() + value.len());
+        FIXED + self.capture.body.len() + headers.sum::<usize>()
+    }
+}
+
+/// The type that a body claims which nobody vouches for.
+fn claimed_type(capture: &Capture) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Claim {
+        r#type: String,
+    }
+    serde_json::from_slice(&capture.body).ok().map(|claim: Claim| claim.r#type)
+}
+
+fn unrecognized(event: &Event) -> Option<String> {
+    match event.data() {
+        EventData::Unrecognized(data) => Some(clean(&data.reason().to_string(), 300)),
+        _ => None,
+    }
+}
+
+impl Object {
+    fn of(event: &Event) -> Option<Self> {
+        #[derive(serde::Deserialize)]
+        struct Data {
+            id: String,
+            updated_at: Option<Timestamp>,
+            #[serde(default)]
+            deleted: bool,
+        }
+        let data: Data = serde_json::from_str(event.raw_data()).ok()?;
+        let (kind, _) = event.event_type().as_str().split_once('.')?;
+        let version = data.updated_at.or_else(|| event.occurred_at());
+        Some(Self {
+            kind: clean(kind, MAX_NAME),
+            id: clean(&data.id, MAX_NAME),
+            version: version.map(Timestamp::as_millis),
+            deleted: data.deleted,
+        })
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.kind, &self.id) == (&other.kind, &other.id)
+    }
+}
+
+impl Forwarded {
+    pub(super) fn millis(elapsed: Duration) -> u64 {
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    }
+}

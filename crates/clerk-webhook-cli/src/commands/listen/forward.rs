@@ -1,0 +1,154 @@
+//! `--forward`: what arrives is passed on, to the byte, and sent again on request.
+
+use bytes::Bytes;
+use clerk_webhook_core::{HeaderFamily, MessageId, SigningSecret, Timestamp};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request};
+use http_body_util::Full;
+
+use super::delivery::{Delivery, Forwarded};
+use super::verdict::Origin;
+use crate::capture::Capture;
+use crate::client::{Answer, Client, SendError, SendErrorKind};
+use crate::endpoint::Endpoint;
+use crate::failure::Failure;
+use crate::svix;
+
+/// Of one connection, not of the request; and what the client sets by itself.
+const NOT_PASSED_ON: [HeaderName; 11] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::HOST,
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Passes deliveries on to an endpoint.
+#[derive(Debug)]
+pub(super) struct Forward {
+    client: Client,
+    endpoint: Endpoint,
+}
+
+impl Forward {
+    pub(super) fn new(endpoint: Endpoint) -> Result<Self, Failure> {
+        Ok(Self { client: Client::new(endpoint.uri(), svix::TIMEOUT)?, endpoint })
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends a request as it came.
+    pub(super) async fn pass_on(&self, capture: &Capture) -> Result<Answer, SendError> {
+        self.send(&capture.headers, capture.body.clone()).await
+    }
+
+    /// Sends a delivery once more: with a new time and signature as Svix does, where it was authentic, else as it came.
+    ///
+    /// What was not authentic is never signed, since a signature says that it was.
+    pub(super) async fn resend(
+        &self,
+        delivery: &Delivery,
+        secrets: &[SigningSecret],
+    ) -> (bool, Result<Answer, SendError>) {
+        let secret = delivery.secret.and_then(|number| secrets.get(number.checked_sub(1)?));
+        let signed = match secret {
+            Some(secret) if delivery.origin == Origin::Authentic => signed_anew(&delivery.capture, secret),
+            _ => None,
+        };
+        let headers = signed.as_ref().unwrap_or(&delivery.capture.headers);
+        (signed.is_some(), self.send(headers, delivery.capture.body.clone()).await)
+    }
+
+    async fn send(&self, headers: &[(String, Vec<u8>)], body: Bytes) -> Result<Answer, SendError> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.endpoint.uri().clone();
+        let fields = headers.iter().filter_map(|(name, value)| {
+            Some((HeaderName::try_from(name).ok()?, HeaderValue::from_bytes(value).ok()?))
+        });
+        fields.for_each(|(name, value)| {
+            request.headers_mut().append(name, value);
+        });
+        remove_hop_by_hop(request.headers_mut());
+        self.client.send(request).await
+    }
+}
+
+/// Returns what an answer says about the one to whom it was sent.
+pub(super) fn describe(result: &Result<Answer, SendError>) -> Forwarded {
+    match result {
+        Ok(answer) => Forwarded {
+            status: Some(answer.status.as_u16()),
+            elapsed_ms: Some(Forwarded::millis(answer.elapsed)),
+            error: None,
+        },
+        Err(error) => Forwarded { status: None, elapsed_ms: None, error: Some(error.to_string()) },
+    }
+}
+
+/// Returns the status that tells the sender that nothing came back.
+pub(super) fn status_of(error: &SendError) -> u16 {
+    match error.kind {
+        SendErrorKind::Timeout => 504,
+        SendErrorKind::Refused | SendErrorKind::Other => 502,
+    }
+}
+
+/// Removes what is said between two ends of a connection, and not between sender and receiver.
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        .collect();
+    for name in named.iter().chain(&NOT_PASSED_ON) {
+        headers.remove(name);
+    }
+}
+
+/// Returns the headers with the same id, the time that it is now, and a signature that fits.
+fn signed_anew(capture: &Capture, secret: &SigningSecret) -> Option<Vec<(String, Vec<u8>)>> {
+    let family = [HeaderFamily::Svix, HeaderFamily::Webhook]
+        .into_iter()
+        .find(|family| capture.text(family.headers()[0].as_str()).is_some())?;
+    let id: MessageId = capture.text(family.headers()[0].as_str())?.parse().ok()?;
+    let signed = secret.sign(&id, Timestamp::now(), &capture.body).family(family).to_pairs();
+    let mut headers = capture.headers.clone();
+    headers.retain(|(name, _)| !signed.iter().any(|(signed, _)| name.eq_ignore_ascii_case(signed)));
+    headers.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())));
+    Some(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_a_connection_stays_there() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("host", "example.com"),
+            ("transfer-encoding", "chunked"),
+            ("svix-id", "msg_1"),
+            ("x-many", "1"),
+            ("x-many", "2"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        remove_hop_by_hop(&mut headers);
+        let left: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        assert_eq!(left, [("svix-id", b"msg_1".as_slice()), ("x-many", b"1"), ("x-many", b"2")]);
+    }
+}

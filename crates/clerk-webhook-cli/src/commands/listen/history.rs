@@ -1,0 +1,255 @@
+//! The deliveries that are kept, and what each of them means after those before it.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::change::compare;
+use super::delivery::Delivery;
+use super::verdict::Origin;
+
+/// How many bytes are kept, however few deliveries that is.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// How many message ids are remembered, so that one that comes again is known.
+const MAX_IDS: usize = 20_000;
+
+/// The latest deliveries.
+#[derive(Debug)]
+pub(super) struct History {
+    inner: Mutex<Inner>,
+    latest: watch::Sender<u64>,
+    limit: usize,
+    max_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    kept: VecDeque<Arc<Delivery>>,
+    weight: usize,
+    count: u64,
+    outcomes: BTreeMap<&'static str, u64>,
+    seen: Seen,
+}
+
+/// How often each message came.
+#[derive(Debug, Default)]
+struct Seen {
+    counts: HashMap<String, u64>,
+    order: VecDeque<String>,
+}
+
+impl History {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { inner: Mutex::default(), latest: watch::Sender::new(0), limit, max_bytes: MAX_BYTES }
+    }
+
+    /// Keeps a delivery, and says what it means after those before it.
+    pub(super) fn add(&self, mut delivery: Delivery) -> Arc<Delivery> {
+        let mut inner = self.lock();
+        inner.count += 1;
+        delivery.number = inner.count;
+        *inner.outcomes.entry(delivery.outcome).or_default() += 1;
+        // What is forged says nothing about the message whose id it bears, nor about an object.
+        if delivery.origin != Origin::Refused {
+            if let Some(id) = &delivery.id {
+                delivery.seen = inner.seen.count(id);
+            }
+            relate(&mut delivery, &inner.kept);
+        }
+        let delivery = Arc::new(delivery);
+        inner.weight += delivery.weight();
+        inner.kept.push_back(Arc::clone(&delivery));
+        while inner.kept.len() > self.limit || (inner.weight > self.max_bytes && inner.kept.len() > 1) {
+            let Some(oldest) = inner.kept.pop_front() else { break };
+            inner.weight -= oldest.weight();
+        }
+        drop(inner);
+        self.latest.send_replace(delivery.number);
+        delivery
+    }
+
+    /// Returns what is kept after this number, the oldest first.
+    pub(super) fn after(&self, number: u64) -> Vec<Arc<Delivery>> {
+        let inner = self.lock();
+        let from = inner.kept.partition_point(|delivery| delivery.number <= number);
+        inner.kept.range(from..).cloned().collect()
+    }
+
+    /// Returns how many deliveries are kept at most.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(super) fn find(&self, number: u64) -> Option<Arc<Delivery>> {
+        let inner = self.lock();
+        inner
+            .kept
+            .binary_search_by_key(&number, |delivery| delivery.number)
+            .ok()
+            .map(|at| Arc::clone(&inner.kept[at]))
+    }
+
+    /// Returns the number of the latest delivery, and tells of each change of it.
+    pub(super) fn watch(&self) -> watch::Receiver<u64> {
+        self.latest.subscribe()
+    }
+
+    /// Returns how many deliveries there were with each outcome, kept or not.
+    pub(super) fn outcomes(&self) -> BTreeMap<&'static str, u64> {
+        self.lock().outcomes.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Compares with the versions of the same object that came before.
+fn relate(delivery: &mut Delivery, kept: &VecDeque<Arc<Delivery>>) {
+    let Some(object) = &delivery.object else { return };
+    let others = kept.iter().filter_map(|other| {
+        let known = other.object.as_ref().filter(|known| known.is_same(object))?;
+        (other.origin != Origin::Refused && other.id != delivery.id).then_some((other, known))
+    });
+    let others: Vec<_> = others.collect();
+    // Of several with the same version the last one counts.
+    let newest = others.iter().max_by_key(|(_, known)| known.version);
+    delivery.after_deletion = !object.deleted && others.iter().any(|(_, known)| known.deleted);
+    let overtaken = newest.and_then(|(_, known)| known.version?.checked_sub(object.version?));
+    delivery.overtaken_by_ms = overtaken.filter(|millis| *millis > 0 && delivery.seen == 1);
+    let before = others.iter().filter(|(_, known)| known.version <= object.version);
+    let Some((previous, known)) = before.max_by_key(|(_, known)| known.version) else { return };
+    if delivery.seen > 1 || known.deleted || object.deleted {
+        return;
+    }
+    delivery.previous = Some(previous.number);
+    if let (Some(before), Some(after)) = (previous.json(), delivery.json()) {
+        delivery.changes = compare(&before, &after);
+    }
+}
+
+impl Seen {
+    /// Returns the how manieth time it is.
+    fn count(&mut self, id: &str) -> u64 {
+        if let Some(count) = self.counts.get_mut(id) {
+            *count += 1;
+            return *count;
+        }
+        if self.order.len() == MAX_IDS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.counts.remove(&oldest);
+        }
+        self.order.push_back(id.to_owned());
+        self.counts.insert(id.to_owned(), 1);
+        1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clerk_webhook_core::{SigningSecret, Timestamp};
+    use clerk_webhook_test::{Delivery as Signed, SECRET, fixture};
+
+    use super::super::verdict::Judge;
+    use super::*;
+    use crate::capture::Capture;
+
+    fn received(signed: &Signed) -> Delivery {
+        let judge = Judge::new(vec![SigningSecret::parse(SECRET).unwrap()], 1 << 20).unwrap();
+        let headers = signed.headers().into_iter().map(|(name, value)| (name.to_owned(), value.into()));
+        let capture = Capture {
+            place: String::new(),
+            target: Some("/".to_owned()),
+            headers: headers.collect(),
+            body: signed.body(),
+        };
+        let verdict = judge.judge(&capture);
+        Delivery::new(capture, Timestamp::now(), verdict)
+    }
+
+    fn user(id: &str, first_name: &str, updated_at: i64) -> Signed {
+        let signed = Signed::of(fixture::user_updated()).id(id);
+        signed.set("/data/first_name", first_name).set("/data/updated_at", updated_at)
+    }
+
+    fn paths(delivery: &Delivery) -> Vec<&str> {
+        delivery.changes.list.iter().map(|change| change.path.as_str()).collect()
+    }
+
+    #[test]
+    fn a_version_is_compared_with_the_one_before_it() {
+        let history = History::new(10);
+        let first = history.add(received(&user("msg_1", "Ada", 1000)));
+        assert_eq!((first.number, first.previous, first.overtaken_by_ms), (1, None, None));
+        let third = history.add(received(&user("msg_3", "Cleo", 3000)));
+        assert_eq!((third.previous, paths(&third)), (Some(1), vec!["first_name", "updated_at"]));
+        // Late: its predecessor is the first one, and the third one has overtaken it.
+        let second = history.add(received(&user("msg_2", "Ada", 2000)));
+        assert_eq!((second.previous, second.overtaken_by_ms), (Some(1), Some(1000)));
+        assert_eq!(paths(&second), ["updated_at"]);
+        // One that comes again is compared with nothing.
+        let again = history.add(received(&user("msg_2", "Ada", 2000)));
+        assert_eq!((again.seen, again.previous, again.overtaken_by_ms), (2, None, None));
+    }
+
+    #[test]
+    fn another_object_is_another_one() {
+        let history = History::new(10);
+        history.add(received(&user("msg_1", "Ada", 1000)));
+        let other = history.add(received(&user("msg_2", "Bob", 2000).set("/data/id", "user_2")));
+        assert_eq!((other.previous, other.changes.list.is_empty()), (None, true));
+    }
+
+    #[test]
+    fn a_deleted_object_that_changes_is_marked() {
+        let history = History::new(10);
+        let user_id = "user_1";
+        history.add(received(&user("msg_1", "Ada", 1000).set("/data/id", user_id)));
+        let deleted = Signed::of(fixture::user_deleted()).id("msg_2").set("/data/id", user_id);
+        let deleted = history.add(received(&deleted));
+        assert!(deleted.object.as_ref().unwrap().deleted && deleted.changes.list.is_empty());
+        let late = history.add(received(&user("msg_3", "Ada", 2000).set("/data/id", user_id)));
+        assert!(late.after_deletion);
+    }
+
+    #[test]
+    fn what_is_forged_leaves_no_trace_in_what_follows() {
+        let history = History::new(10);
+        let forged = history.add(received(&user("msg_1", "Eve", 9000).altered()));
+        assert_eq!((forged.origin, forged.object.as_ref()), (Origin::Refused, None));
+        let right = history.add(received(&user("msg_1", "Ada", 1000)));
+        assert_eq!((right.seen, right.previous, right.overtaken_by_ms), (1, None, None));
+    }
+
+    #[test]
+    fn keeps_so_many_and_finds_them() {
+        let history = History::new(2);
+        let watch = history.watch();
+        for index in 1..=3 {
+            history.add(received(&user(&format!("msg_{index}"), "Ada", index)));
+        }
+        assert_eq!(*watch.borrow(), 3);
+        let numbers = |after| history.after(after).iter().map(|kept| kept.number).collect::<Vec<_>>();
+        assert_eq!((numbers(0), numbers(2), numbers(9)), (vec![2, 3], vec![3], vec![]));
+        assert!(history.find(1).is_none() && history.find(4).is_none());
+        assert_eq!(history.find(2).unwrap().id.as_deref(), Some("msg_2"));
+        assert_eq!(history.outcomes(), BTreeMap::from([("processed", 3)]));
+    }
+
+    #[test]
+    fn keeps_no_more_bytes_than_the_limit() {
+        let history = History { max_bytes: 100_000, ..History::new(1000) };
+        for index in 0..40 {
+            history.add(received(&user(&format!("msg_{index}"), &"x".repeat(10_000), index)));
+        }
+        let kept = history.after(0);
+        assert!(kept.iter().map(|kept| kept.weight()).sum::<usize>() <= 100_000 && kept.len() > 4);
+        // The last one is kept, however large it is.
+        let last = history.add(received(&user("msg_last", &"x".repeat(200_000), 41)));
+        let kept = history.after(0);
+        assert_eq!(kept.iter().map(|kept| kept.number).collect::<Vec<_>>(), [last.number]);
+    }
+}

@@ -1,0 +1,197 @@
+//! What is printed while deliveries arrive: a line for each, and below it what there is to say.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::thread;
+
+use clerk_webhook_core::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use super::change::Change;
+use super::delivery::{Delivery, Forwarded};
+use super::text::{clean, lag, size};
+use super::verdict::Origin;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::output::style::{BAD, GOOD, ODD, QUIET, STRONG};
+
+/// How many changes are printed of a delivery; the page shows all of them.
+const MAX_CHANGES: usize = 12;
+
+/// How many characters of a value are printed.
+const MAX_VALUE: usize = 48;
+
+/// How many deliveries may wait for a terminal that is slow or stopped.
+const QUEUE: usize = 256;
+
+/// Something to print.
+#[derive(Debug)]
+pub(super) enum Line {
+    Delivery(Arc<Delivery>),
+    /// Of a request that was no delivery.
+    Note(String),
+    /// What is said at the end.
+    Last(String),
+}
+
+/// Prints on a thread of its own, so that a terminal that has been stopped stops no answer.
+#[derive(Debug)]
+pub(super) struct Printer {
+    pub(super) lines: mpsc::Sender<Line>,
+    /// Comes when all is printed, or nothing can be printed any more.
+    pub(super) end: oneshot::Receiver<Result<(), Failure>>,
+}
+
+impl Printer {
+    pub(super) fn start(json: bool, several_secrets: bool) -> Self {
+        let (lines, mut receiver) = mpsc::channel(QUEUE);
+        let (done, end) = oneshot::channel();
+        thread::spawn(move || {
+            let output = Output::new(json);
+            let mut print = || {
+                while let Some(line) = receiver.blocking_recv() {
+                    match line {
+                        Line::Delivery(delivery) => print_delivery(&output, &delivery, several_secrets)?,
+                        Line::Note(note) => say(format_args!("{QUIET}{note}{QUIET:#}")),
+                        Line::Last(text) => return output.line(text),
+                    }
+                }
+                Ok(())
+            };
+            // Nobody waits for it any more where the command has ended.
+            let _ = done.send(print());
+        });
+        Self { lines, end }
+    }
+}
+
+/// Writes what is no result to standard error.
+pub(super) fn say(line: impl std::fmt::Display) {
+    // There is nobody to tell that it could not be told.
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
+
+fn print_delivery(output: &Output, delivery: &Delivery, several_secrets: bool) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Document<'d> {
+        #[serde(flatten)]
+        delivery: &'d Delivery,
+        payload: Option<Value>,
+    }
+
+    if output.is_json() {
+        return output.object(&Document { delivery, payload: delivery.payload() });
+    }
+    let text = lines(delivery, several_secrets).join("\n");
+    output.line(text)?;
+    // A pipe is to be read while it goes on, not at the end.
+    io::stdout().flush().map_err(Failure::from)
+}
+
+fn lines(delivery: &Delivery, several_secrets: bool) -> Vec<String> {
+    let mut lines = vec![headline(delivery, several_secrets)];
+    let mut add = |text: String| lines.push(format!("          {text}"));
+    if let Some(reason) = delivery.reason.as_ref().filter(|_| delivery.origin == Origin::Refused) {
+        add(format!("{BAD}{reason}{BAD:#}"));
+        if let Some(advice) = &delivery.advice {
+            add(format!("{QUIET}{advice}{QUIET:#}"));
+        }
+    }
+    if let Some(reason) = &delivery.unrecognized {
+        add(format!("{ODD}{reason}{ODD:#}"));
+    }
+    if let Some(millis) = delivery.overtaken_by_ms {
+        add(format!("{ODD}out of order: a version that is {} newer came before{ODD:#}", lag(millis)));
+    }
+    if delivery.after_deletion {
+        add(format!("{ODD}the object was deleted before{ODD:#}"));
+    }
+    if delivery.object.as_ref().is_some_and(|object| object.deleted) && delivery.seen == 1 {
+        add(format!("{BAD}-{BAD:#} the object is deleted"));
+    }
+    delivery.changes.list.iter().take(MAX_CHANGES).map(change).for_each(&mut add);
+    let unprinted = delivery.changes.list.len().saturating_sub(MAX_CHANGES) + delivery.changes.more;
+    if unprinted > 0 {
+        add(format!("{QUIET}and {unprinted} more changes; the page shows them{QUIET:#}"));
+    }
+    if let Some(forwarded) = &delivery.forwarded {
+        add(passed_on(forwarded));
+    }
+    if let Some(error) = &delivery.record_error {
+        add(format!("{BAD}{error}{BAD:#}"));
+    }
+    lines
+}
+
+fn headline(delivery: &Delivery, several_secrets: bool) -> String {
+    let status_style = match delivery.status {
+        Some(200..=299) => GOOD,
+        _ => BAD,
+    };
+    let outcome_style = match delivery.origin {
+        Origin::Authentic => QUIET,
+        Origin::Unverified => ODD,
+        Origin::Refused => BAD,
+    };
+    let status = delivery.status.map_or("---".to_owned(), |status| status.to_string());
+    let event_type = delivery.event_type.as_deref().filter(|text| !text.is_empty()).unwrap_or("(no type)");
+    let id = delivery.id.as_deref().unwrap_or("(no id)");
+    let mut line = format!(
+        "{QUIET}{}{QUIET:#}  {status_style}{status}{status_style:#}  {STRONG}{event_type:<21}{STRONG:#}  \
+         {outcome_style}{:<10}{outcome_style:#}  {id}  {QUIET}{}",
+        clock(delivery.received_at),
+        delivery.outcome,
+        size(delivery.bytes),
+    );
+    if let Some(millis) = delivery.lag_ms {
+        let _ = write!(line, "  lag {}", lag(millis));
+    }
+    // Attempts come at once; a sender that is behind or a clock that is wrong is worth a word.
+    if let Some(millis) = delivery.age_ms.filter(|millis| !(-2_000..5_000).contains(millis)) {
+        let _ = write!(line, "  signed {} ago", lag(millis));
+    }
+    if let Some(secret) = delivery.secret.filter(|_| several_secrets) {
+        let _ = write!(line, "  secret {secret}");
+    }
+    let _ = write!(line, "{QUIET:#}");
+    if delivery.seen > 1 {
+        let _ = write!(line, "  {ODD}seen {}×{ODD:#}", delivery.seen);
+    }
+    line
+}
+
+fn change(change: &Change) -> String {
+    let path = clean(&change.path, 80);
+    let short = |text: &str| clean(text, MAX_VALUE);
+    match (&change.before, &change.after) {
+        (Some(before), Some(after)) => {
+            format!("{ODD}~{ODD:#} {path}  {QUIET}{} →{QUIET:#} {}", short(before), short(after))
+        }
+        (Some(before), None) => format!("{BAD}-{BAD:#} {path}  {QUIET}{}{QUIET:#}", short(before)),
+        (None, after) => format!("{GOOD}+{GOOD:#} {path}  {}", short(after.as_deref().unwrap_or_default())),
+    }
+}
+
+fn passed_on(forwarded: &Forwarded) -> String {
+    match (forwarded.status, &forwarded.error) {
+        (Some(status), _) => {
+            let style = if (200..300).contains(&status) { GOOD } else { BAD };
+            let elapsed = forwarded.elapsed_ms.unwrap_or_default();
+            format!("{QUIET}→{QUIET:#} {style}{status}{style:#} {QUIET}in {elapsed} ms{QUIET:#}")
+        }
+        (None, error) => {
+            let error = clean(error.as_deref().unwrap_or_default(), 300);
+            format!("{QUIET}→{QUIET:#} {BAD}{error}{BAD:#}")
+        }
+    }
+}
+
+/// The time of day where this machine is.
+fn clock(moment: Timestamp) -> String {
+    let moment = jiff::Timestamp::from_millisecond(moment.as_millis()).unwrap_or_default();
+    moment.to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string()
+}

@@ -1,0 +1,310 @@
+//! `clerk-webhook listen`.
+
+mod change;
+mod delivery;
+mod forward;
+mod history;
+mod live;
+mod page;
+mod receive;
+mod record;
+mod redact;
+mod respond;
+mod server;
+mod text;
+mod verdict;
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use self::forward::Forward;
+use self::history::History;
+use self::live::{Line, Printer, say};
+use self::page::Page;
+use self::respond::{Script, Step};
+use self::server::Listener;
+use self::verdict::Judge;
+use crate::client;
+use crate::endpoint::RemoteArgs;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::output::style::{ODD, QUIET, STRONG};
+use crate::secrets::SecretArgs;
+
+/// How long the printer may take at the end, when a terminal may have been stopped.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+const EXAMPLES: &str = "\
+Examples:
+  clerk-webhook listen
+  clerk-webhook listen --open --forward http://127.0.0.1:3000/webhooks/clerk
+  clerk-webhook listen --respond 500,500,200 --record captures
+  clerk-webhook --json listen | jq -r 'select(.origin == \"refused\") | .reason'
+
+Nothing is fetched from Clerk. Send something with `clerk-webhook trigger`, or let Clerk reach this machine
+by a tunnel: `clerk webhooks listen --forward-to URL`, or `cloudflared tunnel --url URL`.";
+
+/// Receive deliveries here, and show what is in them and what has changed
+///
+/// Prints a line for each delivery and serves a page on which each can be opened. One-time codes, messages, secret links
+/// and private metadata are not shown.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    secrets: SecretArgs,
+
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, short, default_value_t = 4000)]
+    port: u16,
+
+    /// Address to listen on; with one that is not of loopback others can send, but not see the page
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    host: IpAddr,
+
+    /// Only path that deliveries are taken at [default: any]
+    #[arg(long, value_parser = path)]
+    path: Option<String>,
+
+    /// Folder for a .http file of each delivery, which holds personal data
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+
+    /// Answers to what is authentic, one after the other, the last one for all that follow: a status, one with
+    /// Retry-After in seconds such as 409:30, or timeout
+    #[arg(long, value_name = "STATUS,…", value_delimiter = ',')]
+    respond: Vec<Step>,
+
+    /// Endpoint that each delivery is passed on to, whose answer the sender gets
+    #[arg(long, value_name = "URL")]
+    forward: Option<String>,
+
+    #[command(flatten)]
+    remote: RemoteArgs,
+
+    /// Open the page in a browser
+    #[arg(long)]
+    open: bool,
+
+    /// Deliveries that are kept for the page and compared with, at most 64 MiB of them
+    #[arg(long, value_name = "COUNT", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    limit: u16,
+
+    /// Largest body that is taken, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 2 * 1024 * 1024, value_parser = clap::value_parser!(u32).range(1..=64 * 1024 * 1024))]
+    max_body: u32,
+}
+
+impl Args {
+    pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+        client::block_on(self.listen(output))
+    }
+
+    async fn listen(self, output: &Output) -> Result<(), Failure> {
+        let secrets = match self.secrets.sources()?.as_slice() {
+            [] => Vec::new(),
+            _ => self.secrets.secrets()?,
+        };
+        let forward =
+            self.forward.as_deref().map(|url| Forward::new(self.remote.endpoint(url)?)).transpose()?;
+        if let Some(folder) = &self.record {
+            fs::create_dir_all(folder)
+                .map_err(|error| Failure::usage(format_args!("cannot make {}: {error}", folder.display())))?;
+        }
+        let socket =
+            TcpListener::bind((self.host, self.port)).await.map_err(|error| self.cannot_listen(&error))?;
+        let address = socket.local_addr().map_err(|error| self.cannot_listen(&error))?;
+
+        let page = Page::new(endpoint(address, self.path.as_deref()));
+        let printer = Printer::start(output.is_json(), secrets.len() > 1);
+        let max_body = usize::try_from(self.max_body).unwrap_or(usize::MAX);
+        let judge = Judge::new(secrets, max_body).map_err(Failure::usage)?;
+        let listener = Arc::new(Listener {
+            host: self.host,
+            port: address.port(),
+            path: self.path,
+            max_body,
+            judge,
+            history: History::new(usize::from(self.limit)),
+            script: Script::new(self.respond),
+            forward,
+            record: self.record,
+            lines: printer.lines,
+            page,
+        });
+        introduce(output, &listener)?;
+        if self.open {
+            open(&page_url(&listener));
+        }
+
+        let mut end = printer.end;
+        let stopped = tokio::select! {
+            () = server::serve(socket, Arc::clone(&listener)) => Ok(()),
+            printed = &mut end => printed.unwrap_or(Ok(())),
+            () = interrupted() => Ok(()),
+        };
+        stopped?;
+        let summary = summary(&listener.history);
+        if output.is_json() {
+            say(summary);
+            return Ok(());
+        }
+        // After what has arrived, as far as the terminal takes it.
+        let last_words = async {
+            listener.print(Line::Last(summary)).await;
+            end.await.unwrap_or(Ok(()))
+        };
+        tokio::time::timeout(LAST_WORDS, last_words).await.unwrap_or(Ok(()))
+    }
+
+    fn cannot_listen(&self, error: &io::Error) -> Failure {
+        let address = SocketAddr::new(self.host, self.port);
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Failure::usage(format_args!(
+                "port {} is in use: end what listens there, or give another one with --port; --port 0 takes a free one",
+                self.port
+            )),
+            io::ErrorKind::PermissionDenied => Failure::usage(format_args!(
+                "this user may not listen on port {}: give one above 1023 with --port",
+                self.port
+            )),
+            io::ErrorKind::AddrNotAvailable => {
+                Failure::usage(format_args!("{} is no address of this machine", self.host))
+            }
+            _ => Failure::usage(format_args!("cannot listen on {address}: {error}")),
+        }
+    }
+}
+
+fn path(text: &str) -> Result<String, String> {
+    if !text.starts_with('/') || text.contains(['?', '#']) || text.parse::<http::Uri>().is_err() {
+        return Err("a path begins with a slash, such as /webhooks/clerk".to_owned());
+    }
+    if page::is_for(text) {
+        return Err(format!("{} is the page's", page::ROOT));
+    }
+    Ok(text.to_owned())
+}
+
+/// Returns the URL that deliveries go to, by an address that leads here.
+fn endpoint(address: SocketAddr, path: Option<&str>) -> String {
+    let path = path.unwrap_or("/webhooks/clerk");
+    if address.ip().is_unspecified() {
+        return format!("http://127.0.0.1:{}{path}", address.port());
+    }
+    format!("http://{address}{path}")
+}
+
+fn page_url(listener: &Listener) -> String {
+    let host = match listener.host {
+        host if !host.is_loopback() => "127.0.0.1".to_owned(),
+        IpAddr::V4(host) => host.to_string(),
+        IpAddr::V6(host) => format!("[{host}]"),
+    };
+    format!("http://{host}:{}{}", listener.port, page::ROOT)
+}
+
+fn verifies(secrets: usize) -> String {
+    match secrets {
+        0 => "nothing: no signing secret was given".to_owned(),
+        1 => "with one signing secret".to_owned(),
+        several => format!("with {several} signing secrets"),
+    }
+}
+
+/// Says where it listens and what it does; with `--json` on standard error.
+fn introduce(output: &Output, listener: &Listener) -> Result<(), Failure> {
+    let endpoint = &listener.page.endpoint;
+    let answers = match (&listener.script, &listener.forward) {
+        (Some(script), _) => format!("{script} to what is authentic"),
+        (None, Some(forward)) => format!("what {} answers", forward.endpoint()),
+        (None, None) => "200 to what is authentic, 400 to what is not".to_owned(),
+    };
+    let any = if listener.path.is_none() { "  (or any other path)" } else { "" };
+    let mut lines = vec![
+        format!("endpoint  {STRONG}{endpoint}{STRONG:#}{QUIET}{any}{QUIET:#}"),
+        format!("page      {STRONG}{}{STRONG:#}", page_url(listener)),
+        format!("verifies  {}", verifies(listener.judge.secrets().len())),
+        format!("answers   {answers}"),
+    ];
+    if let (Some(_), Some(forward)) = (&listener.script, &listener.forward) {
+        lines.push(format!("forwards  to {}", forward.endpoint()));
+    }
+    if let Some(folder) = &listener.record {
+        lines.push(format!("records   into {}, personal data as it is", folder.display()));
+    }
+    if listener.judge.secrets().is_empty() {
+        lines.push(format!(
+            "{ODD}Set CLERK_WEBHOOK_SIGNING_SECRET, or give --secret or --secret-file, and deliveries are verified.{ODD:#}"
+        ));
+    }
+    if !listener.host.is_loopback() {
+        lines.push(format!(
+            "{ODD}Whoever reaches {} can send deliveries here; the page is for this machine only.{ODD:#}",
+            listener.host
+        ));
+    }
+    lines.push(String::new());
+    lines.push(format!("{QUIET}Nothing is fetched from Clerk. Send something:{QUIET:#}"));
+    lines.push(format!("  clerk-webhook trigger user.created --to {endpoint}"));
+    lines.push(format!("  clerk webhooks listen --forward-to {endpoint}"));
+    lines.push(format!("  cloudflared tunnel --url http://127.0.0.1:{}", listener.port));
+    lines.push(format!("{QUIET}Ctrl-C ends it.{QUIET:#}\n"));
+    for line in lines {
+        if output.is_json() {
+            say(line);
+        } else {
+            output.line(line)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns how many deliveries there were, and what became of them.
+fn summary(history: &History) -> String {
+    let outcomes = history.outcomes();
+    let all: u64 = outcomes.values().sum();
+    let each: Vec<_> = outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+    match all {
+        0 => "no delivery".to_owned(),
+        1 => format!("1 delivery: {}", outcomes.keys().copied().collect::<String>()),
+        _ => format!("{all} deliveries: {}", each.join(", ")),
+    }
+}
+
+/// Waits for Ctrl-C, or for the SIGTERM of whatever has started this.
+async fn interrupted() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select!(_ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {});
+        return;
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Opens a page in the browser, or says that this did not work.
+fn open(url: &str) {
+    let program = match std::env::consts::OS {
+        "macos" => "open",
+        "windows" => "explorer",
+        _ => "xdg-open",
+    };
+    let started = Command::new(program)
+        .arg(url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    if let Err(error) = started {
+        say(format_args!("cannot open a browser with {program}: {error}; the page is {url}"));
+    }
+}

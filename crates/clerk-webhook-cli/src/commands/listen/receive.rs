@@ -1,0 +1,202 @@
+//! The endpoint: reads a delivery, looks at it, keeps it, and answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use clerk_webhook_core::{Answer, Outcome, ReceiveError, Timestamp};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use super::delivery::Delivery;
+use super::forward::{describe, remove_hop_by_hop, status_of};
+use super::live::Line;
+use super::record;
+use super::respond::Step;
+use super::server::{Body, Listener, Silence, text, whole};
+use super::text::clean;
+use super::verdict::{Origin, Verdict};
+use crate::capture::Capture;
+use crate::client;
+use crate::svix;
+
+/// How long a body may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long silence lasts: longer than any sender waits.
+const SILENCE: Duration = Duration::from_secs(svix::TIMEOUT.as_secs() * 2);
+
+/// How an answer comes about.
+enum Reply {
+    Now(Box<Response<Body>>),
+    Never,
+}
+
+pub(super) async fn respond(
+    listener: Arc<Listener>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Silence> {
+    if let Some(path) = listener.path.as_deref().filter(|path| *path != request.uri().path()) {
+        let note = format!(
+            "a POST to {} was not looked at: deliveries are taken at {path}",
+            clean(request.uri().path(), 120)
+        );
+        let answer = text(StatusCode::NOT_FOUND, format!("deliveries are taken at {path}\n"));
+        listener.print(Line::Note(note)).await;
+        return Ok(answer);
+    }
+    // A sender that hangs up drops this future, and what it has sent is still to be passed on, kept and shown.
+    let task = tokio::spawn(receive(listener, request));
+    match task.await {
+        Ok(Reply::Now(response)) => Ok(*response),
+        Ok(Reply::Never) => {
+            tokio::time::sleep(SILENCE).await;
+            Err(Silence)
+        }
+        Err(_) => Err(Silence),
+    }
+}
+
+async fn receive(listener: Arc<Listener>, request: Request<Incoming>) -> Reply {
+    let received_at = Timestamp::now();
+    let (head, body) = request.into_parts();
+    let read = read(&head.headers, body, listener.max_body).await;
+    let capture = Capture {
+        place: "the network".to_owned(),
+        target: head.uri.path_and_query().map(ToString::to_string),
+        headers: fields(&head.headers),
+        body: read.clone().unwrap_or_default(),
+    };
+    let verdict = match &read {
+        Ok(_) => listener.judge.judge(&capture),
+        Err(error) => Verdict::refused(error),
+    };
+    let answer = verdict.answer;
+    let mut delivery = Delivery::new(capture, received_at, verdict);
+    if read.is_ok() {
+        delivery = listener.record(delivery).await;
+    }
+    let mut reply = match (&listener.script, delivery.origin) {
+        (Some(script), Origin::Authentic | Origin::Unverified) => script.next().map(scripted),
+        _ => None,
+    };
+    if let (Some(forward), Ok(_)) = (&listener.forward, &read) {
+        let result = forward.pass_on(&delivery.capture).await;
+        delivery.forwarded = Some(describe(&result));
+        // A refusal of our own stays one where answers are fixed beforehand.
+        let is_fixed = listener.script.is_some();
+        if !is_fixed {
+            reply = Some(Reply::Now(Box::new(forwarded(result))));
+        }
+    }
+    let reply = reply.unwrap_or_else(|| Reply::Now(Box::new(own(answer))));
+    if let Reply::Now(response) = &reply {
+        delivery.status = Some(response.status().as_u16());
+    }
+    let delivery = listener.history.add(delivery);
+    listener.print(Line::Delivery(delivery)).await;
+    reply
+}
+
+/// Reads a body within the limits of size and time.
+async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Result<Bytes, ReceiveError> {
+    let claimed = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if claimed.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > limit)) {
+        return Err(ReceiveError::body_too_large(limit));
+    }
+    let reading = async {
+        let mut whole = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(ReceiveError::body_failed)?.into_data() else { continue };
+            if data.len() > limit - whole.len() {
+                return Err(ReceiveError::body_too_large(limit));
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(whole.freeze())
+    };
+    tokio::time::timeout(READ_TIMEOUT, reading).await.unwrap_or_else(|_| Err(ReceiveError::body_timeout()))
+}
+
+/// Returns the headers as they came, but for how the body was cut into pieces, which it is no more.
+fn fields(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    let field = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.as_bytes().to_vec());
+    headers.iter().filter(|(name, _)| *name != TRANSFER_ENCODING).map(field).collect()
+}
+
+impl Listener {
+    pub(super) async fn print(&self, line: Line) {
+        // The printer ends before the server does only where nobody reads any more.
+        let _ = self.lines.send(line).await;
+    }
+
+    /// Writes a delivery into the folder for them, if there is one.
+    async fn record(&self, mut delivery: Delivery) -> Delivery {
+        let Some(folder) = self.record.clone() else { return delivery };
+        let shown = folder.display().to_string();
+        let write = move || {
+            let written = record::write(&folder, &delivery);
+            match written {
+                Ok(path) => delivery.recorded = Some(path),
+                Err(error) => {
+                    delivery.record_error = Some(format!("cannot write into {shown}: {error}"));
+                }
+            }
+            delivery
+        };
+        // Writing may wait for a disk, and other deliveries shall not.
+        match tokio::task::spawn_blocking(write).await {
+            Ok(delivery) => delivery,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+/// Returns what the core answers; what could not be verified is taken, and said not to have been verified.
+fn own(answer: Option<Answer>) -> Response<Body> {
+    let Some(answer) = answer else {
+        return whole(StatusCode::OK, "application/json", r#"{"outcome":"unverified"}"#);
+    };
+    let status = StatusCode::from_u16(answer.status()).unwrap_or_default();
+    whole(status, answer.content_type(), answer.body())
+}
+
+fn scripted(step: Step) -> Reply {
+    let Step::Status { status, retry_after } = step else { return Reply::Never };
+    let outcome = match status {
+        200..=299 => Outcome::Processed,
+        409 => Outcome::InProgress,
+        422 => Outcome::Rejected,
+        503 => Outcome::StoreUnavailable,
+        _ => Outcome::Failed,
+    };
+    // Some statuses have no body, and hyper sends none then.
+    let status = StatusCode::from_u16(status).unwrap_or_default();
+    let mut response = whole(status, "application/json", Answer::from(outcome).body());
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    Reply::Now(Box::new(response))
+}
+
+/// Returns the answer of the endpoint that a delivery was passed on to.
+fn forwarded(result: Result<client::Answer, client::SendError>) -> Response<Body> {
+    match result {
+        Ok(answer) => {
+            let mut response = whole(answer.status, "text/plain", answer.body);
+            let mut headers = answer.headers;
+            remove_hop_by_hop(&mut headers);
+            response.headers_mut().remove(CONTENT_TYPE);
+            response.headers_mut().extend(headers);
+            response
+        }
+        Err(error) => {
+            let status = StatusCode::from_u16(status_of(&error)).unwrap_or(StatusCode::BAD_GATEWAY);
+            let title = status.canonical_reason().unwrap_or_default();
+            let body = format!(r#"{{"title":"{title}","status":{}}}"#, status.as_u16());
+            whole(status, "application/problem+json", body)
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The server: connections, and which request is for whom.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::forward::Forward;
+use super::history::History;
+use super::live::Line;
+use super::respond::Script;
+use super::verdict::Judge;
+use super::{page, receive};
+
+/// How many connections there are at once: each may hold a body of the largest size.
+const MAX_CONNECTIONS: usize = 128;
+
+/// How long headers may take, and how long a connection may wait for its next request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How large the headers of a request may be.
+const MAX_HEADER_BYTES: usize = 64 * 1024;
+
+/// All that a request may need.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) host: IpAddr,
+    pub(super) port: u16,
+    /// The only path of deliveries, unless any will do.
+    pub(super) path: Option<String>,
+    pub(super) max_body: usize,
+    pub(super) judge: Judge,
+    pub(super) history: History,
+    pub(super) script: Option<Script>,
+    pub(super) forward: Option<Forward>,
+    pub(super) record: Option<PathBuf>,
+    pub(super) lines: mpsc::Sender<Line>,
+    pub(super) page: page::Page,
+}
+
+/// What is answered: whole, or as it comes.
+pub(super) enum Body {
+    Whole(Full<Bytes>),
+    Events(mpsc::Receiver<Bytes>),
+}
+
+/// The connection is to end without an answer.
+#[derive(Debug)]
+pub(super) struct Silence;
+
+/// Serves until it is dropped.
+pub(super) async fn serve(socket: TcpListener, listener: Arc<Listener>) {
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        let Ok((stream, peer)) = socket.accept().await else {
+            // Out of file descriptors, perhaps; others are given back meanwhile.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let listener = Arc::clone(&listener);
+        tokio::spawn(async move {
+            connection(stream, peer, listener).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, listener: Arc<Listener>) {
+    // Answers are small and awaited.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| respond(Arc::clone(&listener), peer, request));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEADER_BYTES);
+    // Whoever hangs up or sends what is not HTTP gets no answer, and there is nothing to say about it.
+    let _ = http.serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn respond(
+    listener: Arc<Listener>,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Silence> {
+    let path = request.uri().path();
+    if page::is_for(path) {
+        return Ok(page::respond(&listener, peer, &request).await);
+    }
+    if request.method() == Method::POST {
+        return receive::respond(listener, request).await;
+    }
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if path == "/" && reads && page::is_local(&listener, peer, &request) {
+        let mut response = text(StatusCode::FOUND, "");
+        response.headers_mut().insert(LOCATION, HeaderValue::from_static(page::ROOT));
+        return Ok(response);
+    }
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "deliveries are sent with POST\n");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    Ok(response)
+}
+
+/// Returns an answer of plain text.
+pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    whole(status, "text/plain; charset=utf-8", text)
+}
+
+/// Returns an answer that is not to be kept.
+pub(super) fn whole(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
+    let mut response = Response::new(Body::Whole(Full::new(body.into())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match &mut *self {
+            Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Events(events) => {
+                events.poll_recv(cx).map(|event| event.map(|bytes| Ok(Frame::data(bytes))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Events(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Events(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl std::fmt::Display for Silence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no answer was asked for")
+    }
+}
+
+impl std::error::Error for Silence {}

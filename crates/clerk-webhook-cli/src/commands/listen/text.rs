@@ -1,0 +1,102 @@
+//! Text that comes from the network, and numbers, as people read them.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Returns text that a terminal shows and does not obey, with an ellipsis where it is longer than so many characters.
+pub(super) fn clean(text: &str, longest: usize) -> String {
+    let mut clean = String::new();
+    for (count, character) in text.chars().enumerate() {
+        if count == longest {
+            clean.push('…');
+            break;
+        }
+        if obeyed(character) {
+            let _ = write!(clean, "{}", character.escape_unicode());
+        } else {
+            clean.push(character);
+        }
+    }
+    clean
+}
+
+/// Control characters, and those that turn the direction of the text that follows.
+fn obeyed(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Returns a number of bytes with its unit.
+pub(super) fn size(bytes: usize) -> String {
+    // One digit after the point is enough to compare with.
+    let tenths = |unit: usize| (bytes * 10 + unit / 2) / unit;
+    match bytes {
+        0..1000 => format!("{bytes} B"),
+        1000..999_950 => format!("{}.{} kB", tenths(1000) / 10, tenths(1000) % 10),
+        _ => format!("{}.{} MB", tenths(1_000_000) / 10, tenths(1_000_000) % 10),
+    }
+}
+
+/// Returns a time in its largest unit.
+pub(super) fn time(duration: Duration) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{} ms", duration.as_millis()),
+        1..10 => format!("{seconds}.{} s", duration.subsec_millis() / 100),
+        10..MINUTE => format!("{seconds} s"),
+        MINUTE..HOUR => format!("{} min", seconds / MINUTE),
+        HOUR..DAY => format!("{} h", seconds / HOUR),
+        _ => format!("{} d", seconds / DAY),
+    }
+}
+
+/// Returns a distance in time in its largest unit, negative where it lies ahead.
+pub(super) fn lag(millis: i64) -> String {
+    let sign = if millis < 0 { "-" } else { "" };
+    format!("{sign}{}", time(Duration::from_millis(millis.unsigned_abs())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_was_sent() {
+        assert_eq!(clean("user.created", 40), "user.created");
+        assert_eq!(clean("a\u{1b}[2Jb\r\n", 40), r"a\u{1b}[2Jb\u{d}\u{a}");
+        assert_eq!(clean("\u{9b}31m\u{202e}", 40), r"\u{9b}31m\u{202e}");
+        assert_eq!(clean("Café Ünï", 40), "Café Ünï");
+        assert_eq!(clean("abcdef", 3), "abc…");
+        assert_eq!(clean("abc", 3), "abc");
+    }
+
+    #[test]
+    fn numbers_have_units() {
+        for (bytes, expected) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (1949, "1.9 kB"),
+            (999_949, "999.9 kB"),
+            (2_097_152, "2.1 MB"),
+        ] {
+            assert_eq!(size(bytes), expected);
+        }
+        for (millis, expected) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_250, "1.2 s"),
+            (59_999, "59 s"),
+            (60_000, "1 min"),
+            (3_600_000, "1 h"),
+            (86_400_000, "1 d"),
+            (-1_500, "-1.5 s"),
+        ] {
+            assert_eq!(lag(millis), expected);
+        }
+        assert_eq!(lag(i64::MIN), "-106751991167 d");
+    }
+}
