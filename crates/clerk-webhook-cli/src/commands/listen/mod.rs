@@ -222,28 +222,29 @@ fn verifies(secrets: usize) -> String {
 /// Says where it listens and what it does; with `--json` on standard error.
 fn introduce(output: &Output, listener: &Listener) -> Result<(), Failure> {
     let endpoint = &listener.page.endpoint;
+    let taken = if listener.judge.secrets().is_empty() { "every event" } else { "what is authentic" };
     let answers = match (&listener.script, &listener.forward) {
-        (Some(script), _) => format!("{script} to what is authentic"),
+        (Some(script), _) => format!("{script} to {taken}, 400 to all else"),
         (None, Some(forward)) => format!("what {} answers", forward.endpoint()),
-        (None, None) => "200 to what is authentic, 400 to what is not".to_owned(),
+        (None, None) => format!("200 to {taken}, 400 to all else"),
     };
     let any = if listener.path.is_none() { "  (or any other path)" } else { "" };
     let mut lines = vec![
         format!("endpoint  {STRONG}{endpoint}{STRONG:#}{QUIET}{any}{QUIET:#}"),
         format!("page      {STRONG}{}{STRONG:#}", page_url(listener)),
         format!("verifies  {}", verifies(listener.judge.secrets().len())),
-        format!("answers   {answers}"),
     ];
+    if listener.judge.secrets().is_empty() {
+        lines.push(format!(
+            "{ODD}          Set CLERK_WEBHOOK_SIGNING_SECRET, or give --secret or --secret-file, to verify.{ODD:#}"
+        ));
+    }
+    lines.push(format!("answers   {answers}"));
     if let (Some(_), Some(forward)) = (&listener.script, &listener.forward) {
         lines.push(format!("forwards  to {}", forward.endpoint()));
     }
     if let Some(folder) = &listener.record {
         lines.push(format!("records   into {}, personal data as it is", folder.display()));
-    }
-    if listener.judge.secrets().is_empty() {
-        lines.push(format!(
-            "{ODD}Set CLERK_WEBHOOK_SIGNING_SECRET, or give --secret or --secret-file, and deliveries are verified.{ODD:#}"
-        ));
     }
     if !listener.host.is_loopback() {
         lines.push(format!(

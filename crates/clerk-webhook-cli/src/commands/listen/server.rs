@@ -85,7 +85,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, listener: Arc<Listener>
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| respond(Arc::clone(&listener), peer, request));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEADER_BYTES);
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_header_size(MAX_HEADER_BYTES);
     // Whoever hangs up or sends what is not HTTP gets no answer, and there is nothing to say about it.
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }

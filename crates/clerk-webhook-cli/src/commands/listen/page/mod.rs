@@ -217,7 +217,7 @@ async fn send_events(
     let mut latest = listener.history.watch();
     let hello = json!({
         "endpoint": listener.page.endpoint,
-        "verified": !listener.judge.secrets().is_empty(),
+        "secrets": listener.judge.secrets().len(),
         "forward": listener.forward.as_ref().map(|forward| forward.endpoint().to_string()),
         "continues": seen.is_some(),
         "limit": listener.history.limit(),

@@ -7,6 +7,7 @@ const find = (id) => document.getElementById(id);
 const deliveries = new Map();
 let limit = 200;
 let forward = null;
+let secrets = 0;
 let opened = null;
 
 // Building blocks
@@ -71,7 +72,7 @@ async function copy(text, button) {
 
 function row(delivery) {
   const changed = delivery.changes.list.length + delivery.changes.more;
-  const marks = make("span", { className: "marks" }, badge(delivery.outcome, kind(delivery)));
+  const marks = make("span", { className: "marks" });
   const wellAnswered = delivery.status >= 200 && delivery.status < 300;
   if (delivery.status === null) marks.append(badge("no answer", "bad"));
   else if (!wellAnswered && delivery.origin !== "refused") marks.append(badge(String(delivery.status), "bad"));
@@ -82,12 +83,11 @@ function row(delivery) {
   return make("li", {},
     make("a", { className: "row", href: `#${delivery.number}` },
       make("span", { className: "time" }, clock(delivery.received_at)),
-      make("span", { className: "event" },
-        make("span", { className: "type" }, typeOf(delivery)),
-        make("span", { className: "sub" }, delivery.id ?? "(no id)")),
-      make("span", { className: "outcome" }, marks),
+      make("span", { className: "type" }, typeOf(delivery)),
+      make("span", { className: "outcome" }, badge(delivery.outcome, kind(delivery))),
       make("span", { className: "number" }, delivery.lag_ms === null ? "" : duration(delivery.lag_ms)),
-      make("span", { className: "number" }, size(delivery.bytes))));
+      make("span", { className: "number" }, size(delivery.bytes)),
+      make("span", { className: "more" }, make("span", { className: "id" }, delivery.id ?? "(no id)"), marks)));
 }
 
 function add(delivery) {
@@ -136,7 +136,7 @@ function filter() {
 function count() {
   const shown = [...deliveries.values()].filter(({ item }) => !item.hidden).length;
   const all = deliveries.size;
-  find("count").textContent = shown === all ? `${all}` : `${shown} of ${all}`;
+  find("count").textContent = shown === all ? `${all || ""}` : `${shown} of ${all}`;
   find("empty").hidden = all > 0;
   find("no-match").hidden = all === 0 || shown > 0;
 }
@@ -237,7 +237,7 @@ function facts(delivery) {
   if (delivery.object) fact("Object", `${delivery.object.kind} `, code(delivery.object.id), delivery.object.deleted ? badge("deleted", "bad") : "");
   fact("Received", moment(delivery.received_at), " at ", code(delivery.path));
   if (delivery.lag_ms !== null) fact("Lag", `${duration(delivery.lag_ms)} after the event`);
-  if (delivery.age_ms !== null) fact("Signed", `${duration(delivery.age_ms)} before it came${delivery.secret ? `, with secret ${delivery.secret}` : ""}`);
+  if (delivery.age_ms !== null) fact("Signed", `${duration(delivery.age_ms)} before it came${delivery.secret && secrets > 1 ? `, with secret ${delivery.secret}` : ""}`);
   fact("Size", size(delivery.bytes));
   if (delivery.unrecognized) fact("Data", badge("unrecognized", "odd"), ` ${delivery.unrecognized}`);
   if (delivery.overtaken_by_ms !== null) fact("Order", badge("out of order", "odd"), ` a version that is ${duration(delivery.overtaken_by_ms)} newer came before`);
@@ -328,6 +328,7 @@ function hello(event) {
   if (!about.continues) clear();
   limit = about.limit;
   forward = about.forward;
+  secrets = about.secrets;
   find("endpoint").textContent = about.endpoint;
   const commands = {
     trigger: `clerk-webhook trigger user.created --to ${about.endpoint}`,
@@ -338,7 +339,7 @@ function hello(event) {
     document.querySelector(`[data-command=${name}]`).textContent = command;
   }
   const warning = find("warning");
-  warning.hidden = about.verified;
+  warning.hidden = secrets > 0;
   warning.textContent = "Nothing is verified: no signing secret was given. Set CLERK_WEBHOOK_SIGNING_SECRET, or give --secret or --secret-file, and start again.";
   connection("live", "live");
   caughtUp = false;
@@ -373,16 +374,26 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 window.addEventListener("hashchange", open);
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
-  const writes = event.target.matches("input, select, textarea");
-  if (event.key === "Escape") {
-    if (writes) event.target.blur();
-    else if (opened !== null) close();
-  } else if (!writes && event.key === "/") {
+  const by = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
+  if (event.target === find("text")) {
+    if (event.key === "ArrowDown") {
+      event.preventDefault();
+      step(1);
+    } else if (event.key === "Escape") {
+      event.target.value = "";
+      event.target.blur();
+      filter();
+    }
+  } else if (event.target.matches("select")) {
+    return;
+  } else if (event.key === "Escape" && opened !== null) {
+    close();
+  } else if (event.key === "/") {
     event.preventDefault();
     find("text").focus();
-  } else if (!writes && ["ArrowDown", "ArrowUp", "j", "k"].includes(event.key) && !find("detail-pane").contains(document.activeElement)) {
+  } else if (by && !find("detail-pane").contains(document.activeElement)) {
     event.preventDefault();
-    step(["ArrowDown", "j"].includes(event.key) ? 1 : -1);
+    step(by);
   }
 });
 

@@ -1,0 +1,493 @@
+//! `clerk-webhook listen`.
+
+#[path = "support/listen.rs"]
+mod support;
+
+use std::fs;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+
+use clerk_webhook_core::{SigningSecret, Timestamp, Verifier};
+use clerk_webhook_test::{Delivery, SECRET, fixture};
+use serde_json::{Value, json};
+
+use support::{Answer, Listener, Sink, command};
+
+const OTHER_SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
+
+fn user(id: &str, first_name: &str, updated_at: i64) -> Delivery {
+    let delivery = Delivery::of(fixture::user_updated()).id(id).set("/timestamp", updated_at);
+    delivery.set("/data/first_name", first_name).set("/data/updated_at", updated_at)
+}
+
+/// A folder that is gone when the test is.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("clerk-webhook-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        Self(path)
+    }
+
+    fn text(&self) -> &str {
+        self.0.to_str().expect("text")
+    }
+
+    /// Returns the names in it, in order.
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).expect("the folder is there");
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().expect("text")).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn what_is_authentic_is_taken_and_what_has_changed_is_shown() {
+    let listener = Listener::start(&[]);
+    let now = Timestamp::now().as_millis();
+    let answer = listener.deliver(&user("msg_1", "Ada", now - 2000));
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"outcome":"processed"}"#));
+    let line = listener.line();
+    for part in ["  200  user.updated ", "  processed ", "  msg_1  ", " kB", "  lag 2."] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    listener.deliver(&user("msg_2", "Grace", now));
+    assert!(listener.line().contains("msg_2"));
+    assert_eq!(listener.line().trim(), r#"~ first_name  "Ada" → "Grace""#);
+    assert_eq!(listener.line().trim(), format!("~ updated_at  {} → {now}", now - 2000));
+    listener.deliver(&user("msg_2", "Grace", now));
+    assert!(listener.line().ends_with("seen 2×"));
+    listener.deliver(&user("msg_3", "Ada", now - 1000));
+    assert!(listener.line().contains("msg_3"));
+    assert_eq!(listener.line().trim(), "out of order: a version that is 1.0 s newer came before");
+    assert!(listener.line().contains("updated_at"));
+    let deleted = Delivery::of(fixture::user_deleted()).set("/timestamp", now);
+    listener.deliver(&deleted.set("/data/id", "user_2fBkmKgUCEFemtHgwRx4W10XFE3"));
+    assert!(listener.line().contains("user.deleted"));
+    assert_eq!(listener.line().trim(), "- the object is deleted");
+    listener.deliver(&user("msg_4", "Ada", now));
+    assert!(listener.line().contains("msg_4"));
+    assert_eq!(listener.line().trim(), "the object was deleted before");
+}
+
+#[test]
+fn what_is_not_authentic_is_refused_with_the_reason() {
+    let listener = Listener::start(&[]);
+    let right = Delivery::of(fixture::user_created()).id("msg_1");
+    for (delivery, outcome, reason) in [
+        (right.clone().altered(), "invalid_signature", "no signature in svix-signature matches"),
+        (right.clone().wrong_secret(), "invalid_signature", "no signature in svix-signature matches"),
+        (right.clone().stale(), "expired_timestamp", "svix-timestamp lies 600 s in the past"),
+        (right.clone().without("svix-id"), "missing_header", "svix-id is missing or empty"),
+        (Delivery::of_body("[1]").id("msg_1"), "not_an_event", "the body is JSON, but not an object"),
+    ] {
+        let answer = listener.deliver(&delivery);
+        assert_eq!(answer.status, 400, "{outcome}");
+        assert!(!answer.body.contains("svix"), "{answer:?}");
+        let line = listener.line();
+        assert!(line.contains("  400  ") && line.contains(outcome), "{line}");
+        let line = listener.line();
+        assert!(line.contains(reason), "{line}");
+        // Advice follows where there is any.
+        if outcome != "not_an_event" {
+            assert!(listener.line().starts_with("          "));
+        }
+    }
+}
+
+#[test]
+fn types_and_data_that_nobody_knows_are_shown_as_such() {
+    let listener = Listener::start(&[]);
+    listener.deliver(&Delivery::of_json(json!({ "type": "comet.seen", "data": { "id": "c_1" } })));
+    assert!(listener.line().contains("comet.seen"));
+    assert_eq!(listener.line().trim(), "the event type is unknown to this version");
+    listener.deliver(&Delivery::of_json(json!({ "type": "user.created", "data": { "id": 7 } })));
+    assert!(listener.line().contains("user.created"));
+    assert_eq!(listener.line().trim(), "data.id: expected a string");
+}
+
+#[test]
+fn a_terminal_obeys_nothing_that_was_sent() {
+    let listener = Listener::start(&[]);
+    let delivery = Delivery::of_json(json!({ "type": "a\u{1b}[2J\r\nb", "data": {} })).id("msg_1");
+    listener.deliver(&delivery);
+    let line = listener.line();
+    assert!(line.contains(r"a\u{1b}[2J\u{d}\u{a}b"), "{line:?}");
+    let renamed = |name: &str, at| user(&format!("msg_{at}"), name, at);
+    assert!(listener.line().contains("unknown"));
+    listener.deliver(&renamed("x", 1000));
+    listener.line();
+    listener.deliver(&renamed("\u{9b}31m\u{202e}", 2000));
+    listener.line();
+    let line = listener.line();
+    assert!(line.contains(r#""x" → "\u{9b}31m\u{202e}""#), "{line:?}");
+}
+
+#[test]
+fn json_has_one_object_for_each_delivery_and_nothing_secret() {
+    let listener = Listener::start(&["--json", "--secret", OTHER_SECRET, "--secret", SECRET]);
+    listener.deliver(&Delivery::of(fixture::email_created()).id("msg_1"));
+    let delivery = listener.json();
+    for (name, expected) in [
+        ("number", json!(1)),
+        ("path", json!("/webhooks/clerk")),
+        ("type", json!("email.created")),
+        ("id", json!("msg_1")),
+        ("origin", json!("authentic")),
+        ("outcome", json!("processed")),
+        ("status", json!(200)),
+        ("secret", json!(2)),
+        ("seen", json!(1)),
+        ("reason", Value::Null),
+        ("forwarded", Value::Null),
+    ] {
+        assert_eq!(delivery[name], expected, "{name}");
+    }
+    assert_eq!(delivery["payload"]["data"]["to_email_address"], "ada.lovelace@example.com");
+    assert_eq!(delivery["payload"]["data"]["body_plain"], "[redacted: 94 characters]");
+    assert!(!delivery.to_string().contains("602214"), "{delivery}");
+
+    listener.deliver(&Delivery::of(fixture::sms_created()).altered());
+    let delivery = listener.json();
+    assert_eq!((&delivery["origin"], &delivery["status"]), (&json!("refused"), &json!(400)));
+    assert!(!delivery.to_string().contains("314159"), "{delivery}");
+
+    listener.deliver(&user("msg_2", "Ada", 1000).set("/data/private_metadata/ledger", 1));
+    let first = listener.json();
+    listener.deliver(&user("msg_3", "Ada", 2000).set("/data/private_metadata/ledger", 2));
+    let second = listener.json();
+    assert_eq!(second["previous"], first["number"]);
+    assert_eq!(
+        second["changes"],
+        json!({ "list": [
+            { "path": "private_metadata", "before": "\"[redacted]\"", "after": "\"[redacted]\"" },
+            { "path": "updated_at", "before": "1000", "after": "2000" },
+        ], "more": 0 })
+    );
+}
+
+#[test]
+fn without_a_secret_it_shows_what_it_cannot_verify() {
+    let listener = Listener::start_with(&mut command(), &["--json"]);
+    let warning = loop {
+        let line = listener.error();
+        if line.contains("CLERK_WEBHOOK_SIGNING_SECRET") {
+            break line;
+        }
+    };
+    assert!(warning.contains("--secret-file"), "{warning}");
+    let answer = listener.deliver(&Delivery::of(fixture::user_created()).wrong_secret());
+    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"outcome":"unverified"}"#));
+    let delivery = listener.json();
+    assert_eq!(delivery["origin"], "unverified");
+    assert_eq!(delivery["reason"], "not verified: no signing secret was given");
+    assert_eq!(listener.post("/", &[], b"hello").status, 400);
+    assert_eq!(listener.json()["outcome"], "not_an_event");
+}
+
+#[test]
+fn answers_can_be_fixed_beforehand() {
+    let listener = Listener::start(&["--respond", "500,409:30,200"]);
+    let delivery = Delivery::of(fixture::user_created());
+    // What is refused takes none of them.
+    assert_eq!(listener.deliver(&delivery.clone().altered()).status, 400);
+    let answers: Vec<_> = (0..4).map(|_| listener.deliver(&delivery)).collect();
+    assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [500, 409, 200, 200]);
+    assert_eq!(answers[1].header("retry-after"), Some("30"));
+    assert_eq!(answers[0].body, r#"{"outcome":"failed"}"#);
+}
+
+#[test]
+fn what_is_recorded_verifies() {
+    let folder = Folder::new("record");
+    let listener = Listener::start(&["--record", folder.text()]);
+    let right = Delivery::of(fixture::user_created()).id("msg_1");
+    listener.deliver(&right);
+    listener.deliver(&right);
+    listener.post(
+        "/a%20b?c=d",
+        &Delivery::of_json(json!({ "type": "../../x\u{0}", "data": {} })).without("svix-id").headers(),
+        b"no JSON",
+    );
+    for _ in 0..2 {
+        assert!(listener.line().contains("msg_1"));
+    }
+    assert!(listener.line().contains("(no type)"));
+
+    let names = folder.names();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(names[0].ends_with("Z-user.created-msg_1.http"), "{names:?}");
+    assert!(names[2].ends_with("Z-unknown-without-id.http"), "{names:?}");
+    let path = folder.0.join(&names[0]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let text = fs::read_to_string(&path).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("POST /webhooks/clerk HTTP/1.1\r\n"), "{head}");
+    let headers: Vec<_> = head.lines().skip(1).filter_map(|line| line.split_once(": ")).collect();
+    let verifier = Verifier::builder().secret(SigningSecret::parse(SECRET).unwrap()).build().unwrap();
+    let event = verifier.receive(&headers, body.to_owned().into()).unwrap();
+    assert_eq!((event.id().as_str(), event.raw_body()), ("msg_1", &right.body()));
+}
+
+#[test]
+fn what_is_passed_on_is_the_same_to_the_byte() {
+    let sink = Sink::answering(
+        "HTTP/1.1 409 Conflict\r\nretry-after: 7\r\nx-own: 1\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbusy",
+    );
+    let listener = Listener::start(&["--forward", &sink.url]);
+    let delivery = Delivery::of(fixture::user_created()).id("msg_1");
+    let mut headers = delivery.headers();
+    headers.push(("x-many", "1".to_owned()));
+    headers.push(("x-many", "2".to_owned()));
+    let answer = listener.post("/webhooks/clerk", &headers, &delivery.body());
+    assert_eq!((answer.status, answer.body.as_str()), (409, "busy"));
+    assert_eq!((answer.header("retry-after"), answer.header("x-own")), (Some("7"), Some("1")));
+
+    let request = String::from_utf8(sink.request()).unwrap();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    assert_eq!(body.as_bytes(), delivery.body());
+    assert!(head.starts_with("POST /handler?x=1 HTTP/1.1\r\n"), "{head}");
+    for (name, value) in &headers {
+        assert!(head.contains(&format!("\r\n{name}: {value}")), "{name}: {head}");
+    }
+    assert!(!head.contains("example.com") && head.matches("host: ").count() == 1, "{head}");
+
+    assert!(listener.line().contains("  409  "));
+    assert!(listener.line().contains("→ 409 in "));
+}
+
+#[test]
+fn an_endpoint_that_is_not_there_is_said_to_be_so() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listener = Listener::start(&["--forward", &format!("http://{closed}/")]);
+    let answer = listener.deliver(&Delivery::of(fixture::user_created()));
+    assert_eq!((answer.status, answer.body.as_str()), (502, r#"{"title":"Bad Gateway","status":502}"#));
+    assert!(listener.line().contains("  502  "));
+    assert!(listener.line().contains(&format!("nothing listens on {closed}")));
+}
+
+#[test]
+fn bodies_and_headers_have_limits() {
+    let listener = Listener::start(&["--max-body", "1000"]);
+    let large = Delivery::of(fixture::user_created()).id("msg_1");
+    assert_eq!(listener.deliver(&large).status, 413);
+    assert!(listener.line().contains("body_too_large"));
+    assert!(listener.line().contains("more than 1000 bytes"));
+    assert!(listener.line().contains("--max-body"));
+    // The same where no length is claimed.
+    let piece = "x".repeat(600);
+    let chunked = format!(
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n258\r\n{piece}\r\n258\r\n{piece}\r\n0\r\n\r\n"
+    );
+    assert_eq!(listener.send(chunked.as_bytes()).status, 413);
+    let headers = format!("POST / HTTP/1.1\r\nhost: a\r\nx-long: {}\r\n\r\n", "x".repeat(100_000));
+    assert_eq!(listener.send(headers.as_bytes()).status, 431);
+    let many = format!("POST / HTTP/1.1\r\nhost: a\r\n{}\r\n", "x-many: 1\r\n".repeat(1000));
+    assert_eq!(listener.send(many.as_bytes()).status, 431);
+}
+
+#[test]
+fn a_body_that_breaks_off_is_shown() {
+    let listener = Listener::start(&[]);
+    let mut stream = TcpStream::connect(("127.0.0.1", listener.port())).unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc").unwrap();
+    drop(stream);
+    let line = listener.line();
+    assert!(line.contains("body_failed"), "{line}");
+}
+
+#[test]
+fn deliveries_come_to_one_path_where_that_is_wanted() {
+    let listener = Listener::start(&["--path", "/hook"]);
+    let delivery = Delivery::of(fixture::user_created());
+    assert_eq!(listener.deliver(&delivery).status, 404);
+    assert!(listener.error().contains("a POST to /webhooks/clerk was not looked at"));
+    assert_eq!(listener.post("/hook?a=b", &delivery.headers(), &delivery.body()).status, 200);
+    let answer = listener.get("/hook", "host: a\r\n");
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("post")));
+}
+
+#[test]
+fn wrong_usage_says_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (arguments, expected) in [
+        (vec!["--port", &port], "--port 0"),
+        (vec!["--host", "192.0.2.1", "--port", "0"], "no address of this machine"),
+        (vec!["--forward", "http://example.com/"], "--allow-remote"),
+        (vec!["--forward", "example"], "http://"),
+        (vec!["--respond", "99"], "200 to 599"),
+        (vec!["--path", "hook"], "begins with a slash"),
+        (vec!["--path", "/_clerk/x"], "the page's"),
+        (vec!["--secret", "sk_test_1"], "--secret"),
+        (vec!["--limit", "0"], "--limit"),
+        (vec!["--record", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml/x")], "cannot make "),
+    ] {
+        let output = command().arg("listen").args(&arguments).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn it_ends_when_it_is_asked_to_and_says_how_it_was() {
+    for signal in ["INT", "TERM"] {
+        let mut listener = Listener::start(&[]);
+        // A connection that does not end is no reason to wait.
+        let mut idle = TcpStream::connect(("127.0.0.1", listener.port())).unwrap();
+        idle.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc").unwrap();
+        let delivery = Delivery::of(fixture::user_created());
+        listener.deliver(&delivery);
+        listener.deliver(&delivery.altered());
+        let status = listener.terminate(signal);
+        assert_eq!(status.code(), Some(0), "{signal}");
+        let last = std::iter::from_fn(|| listener.try_line()).last();
+        assert_eq!(last.as_deref(), Some("2 deliveries: 1 invalid_signature, 1 processed"));
+    }
+}
+
+/// Another page in the browser of whoever debugs, or another machine, sees and does nothing.
+mod page_is_closed {
+    use super::*;
+
+    fn asked(listener: &Listener, headers: &str) -> Answer {
+        listener.get("/_clerk/deliveries/1", headers)
+    }
+
+    #[test]
+    fn to_hosts_of_other_names() {
+        let listener = Listener::start(&[]);
+        listener.deliver(&Delivery::of(fixture::user_created()));
+        let port = listener.port();
+        for host in [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")] {
+            assert_eq!(asked(&listener, &format!("host: {host}\r\n")).status, 200, "{host}");
+        }
+        for host in [
+            "evil.example".to_owned(),
+            format!("evil.example:{port}"),
+            format!("127.0.0.1.evil.example:{port}"),
+            format!("localhost.evil.example:{port}"),
+            format!("evil.example@127.0.0.1:{port}"),
+            "127.0.0.1".to_owned(),
+            "127.0.0.1:1".to_owned(),
+            format!("0.0.0.0:{port}"),
+            String::new(),
+        ] {
+            let answer = asked(&listener, &format!("host: {host}\r\n"));
+            assert!(answer.status == 403 || answer.status == 400, "{host}: {answer:?}");
+            assert!(!answer.body.contains("user"), "{answer:?}");
+        }
+        let twice = format!("{}host: evil.example\r\n", listener.host());
+        assert_eq!(asked(&listener, &twice).status, 403);
+        assert_eq!(asked(&listener, "").status, 403);
+        let absolute = listener.get("http://evil.example/_clerk/", &listener.host());
+        assert_eq!(absolute.status, 403);
+        // The endpoint itself is reached through tunnels, under their names.
+        assert_eq!(listener.deliver(&Delivery::of(fixture::user_created())).status, 200);
+        assert_eq!(listener.get("/", &listener.host()).header("location"), Some("/_clerk/"));
+        assert_eq!(listener.get("/", "host: evil.example\r\n").status, 405);
+    }
+
+    #[test]
+    fn to_what_comes_through_a_proxy() {
+        let listener = Listener::start(&[]);
+        for header in
+            ["x-forwarded-for: 192.0.2.1", "cf-connecting-ip: 192.0.2.1", "forwarded: for=192.0.2.1"]
+        {
+            assert_eq!(listener.get("/_clerk/", &format!("{}{header}\r\n", listener.host())).status, 403);
+        }
+    }
+
+    #[test]
+    fn to_other_pages() {
+        let sink = Sink::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let listener = Listener::start(&["--forward", &sink.url]);
+        listener.deliver(&Delivery::of(fixture::user_created()));
+        sink.request();
+        let own = format!("origin: http://127.0.0.1:{}\r\n", listener.port());
+        for (headers, status) in [
+            ("sec-fetch-site: same-origin\r\n", 200),
+            ("sec-fetch-site: none\r\n", 200),
+            ("sec-fetch-site: cross-site\r\n", 403),
+            ("sec-fetch-site: same-site\r\n", 403),
+            ("origin: http://evil.example\r\n", 403),
+            ("origin: null\r\n", 403),
+            (own.as_str(), 200),
+        ] {
+            assert_eq!(
+                asked(&listener, &format!("{}{headers}", listener.host())).status,
+                status,
+                "{headers}"
+            );
+        }
+        let resend = |headers: &str| {
+            let request = format!(
+                "POST /_clerk/deliveries/1/resend HTTP/1.1\r\n{}{headers}content-length: 0\r\nconnection: close\r\n\r\n",
+                listener.host()
+            );
+            listener.send(request.as_bytes())
+        };
+        assert_eq!(resend("").status, 403);
+        assert_eq!(resend("x-clerk-webhook-page: 1\r\norigin: http://evil.example\r\n").status, 403);
+        assert_eq!(resend("x-clerk-webhook-page: 1\r\nsec-fetch-site: cross-site\r\n").status, 403);
+        let answer = resend(&format!("x-clerk-webhook-page: 1\r\nsec-fetch-site: same-origin\r\n{own}"));
+        assert_eq!((answer.status, &answer.json()["signed_anew"]), (200, &json!(true)));
+        sink.request();
+        for path in ["/_clerk/", "/_clerk/page.js", "/_clerk/deliveries/1", "/_clerk/nothing"] {
+            let answer = listener.get(path, &listener.host());
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+            assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+            let policy = answer.header("content-security-policy").unwrap();
+            assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        }
+    }
+}
+
+#[test]
+fn what_is_resent_is_signed_only_where_it_was_authentic() {
+    let sink = Sink::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+    let listener = Listener::start(&["--forward", &sink.url]);
+    let right = Delivery::of(fixture::user_created())
+        .id("msg_1")
+        .at(Timestamp::from_secs(Timestamp::now().as_secs() - 200));
+    let forged = right.clone().altered();
+    for delivery in [&right, &forged] {
+        listener.deliver(delivery);
+        sink.request();
+    }
+    let verifier = Verifier::new(SECRET).unwrap();
+    for (number, authentic) in [(1, true), (2, false)] {
+        let request = format!(
+            "POST /_clerk/deliveries/{number}/resend HTTP/1.1\r\n{}x-clerk-webhook-page: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            listener.host()
+        );
+        let answer = listener.send(request.as_bytes()).json();
+        assert_eq!(answer["signed_anew"], authentic);
+        assert_eq!((&answer["result"]["status"], &answer["body"]), (&json!(200), &json!("ok")));
+        let request = String::from_utf8(sink.request()).unwrap();
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        let headers: Vec<_> = head.lines().filter_map(|line| line.split_once(": ")).collect();
+        let verified = verifier.verify(&headers, body.as_bytes());
+        assert_eq!(verified.is_ok(), authentic, "{verified:?}");
+        if let Ok(verified) = verified {
+            assert_eq!(verified.message_id().as_str(), "msg_1");
+            assert!(Timestamp::now().as_secs() - verified.attempted_at().as_secs() < 100);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+// Opens the page of a listener in Chromium and does what people do. Standard input has one line of JSON that says what to send
+// and where; "restart" on standard output asks for another run of the listener, and a line on standard input says it is there.
+//
+// With SCREENSHOTS set to a folder, pictures are left there.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+import { chromium } from "playwright-core";
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const { browser: executablePath, page: url, endpoint, deliveries } = JSON.parse((await lines.next()).value);
+
+const profile = await mkdtemp(join(tmpdir(), "clerk-webhook-page-"));
+const browser = await chromium.launchPersistentContext(profile, {
+  executablePath,
+  viewport: { width: 1280, height: 820 },
+  colorScheme: "light",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+const page = browser.pages()[0] ?? await browser.newPage();
+page.setDefaultTimeout(30_000);
+
+const wrong = [];
+page.on("dialog", (dialog) => { wrong.push(`a dialog: ${dialog.message()}`); dialog.dismiss(); });
+page.on("pageerror", (error) => wrong.push(`an error: ${error}`));
+page.on("console", (message) => {
+  // That the listener is gone for a moment is part of the test.
+  if (message.type() === "error" && !message.text().includes("ERR_")) wrong.push(`in the console: ${message.text()}`);
+});
+page.on("request", (request) => { if (!request.url().startsWith(url)) wrong.push(`asked for ${request.url()}`); });
+
+async function deliver(name) {
+  const { headers, body } = deliveries[name];
+  const answer = await fetch(endpoint, { method: "POST", headers, body });
+  await answer.arrayBuffer();
+  return answer.status;
+}
+
+const rows = page.locator("#rows a");
+const visibleRows = page.locator("#rows li:not([hidden]) a");
+const row = (text) => page.locator("#rows a", { hasText: text });
+const detail = page.locator("#detail");
+
+async function shows(locator, text) {
+  await locator.filter({ hasText: text }).first().waitFor();
+}
+
+async function count(locator, expected) {
+  await page.waitForFunction(([selector, expected]) => document.querySelectorAll(selector).length === expected,
+    [locator === rows ? "#rows a" : "#rows li:not([hidden]) a", expected]);
+}
+
+async function picture(name) {
+  if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, `${name}.png`) });
+}
+
+try {
+  // Nothing has arrived: it says what to do.
+  await page.goto(url);
+  await shows(page.locator("#connection"), "live");
+  await shows(page.locator("#empty"), `clerk-webhook trigger user.created --to ${endpoint}`);
+  assert.ok(await page.locator("#warning").isHidden());
+  await picture("empty");
+
+  // What arrives is there without a reload, the latest on top.
+  assert.equal(await deliver("created"), 200);
+  await count(rows, 1);
+  assert.ok(await page.locator("#empty").isHidden());
+  assert.equal(await deliver("updated"), 200);
+  await count(rows, 2);
+  await shows(rows.first(), "user.updated");
+  await shows(rows.first(), "3 changes");
+  assert.equal(await deliver("again"), 200);
+  await shows(rows.first(), "seen 2×");
+  assert.equal(await deliver("late"), 200);
+  await shows(rows.first(), "out of order");
+  assert.equal(await deliver("forged"), 400);
+  await shows(rows.first(), "invalid_signature");
+  assert.equal(await deliver("email"), 200);
+  assert.equal(await deliver("markup"), 200);
+  assert.equal(await deliver("markup_in_name"), 200);
+  await count(rows, 8);
+
+  // One is opened: what has changed, and nothing that is secret.
+  await row("3 changes").last().click();
+  await shows(detail.locator("h2"), "user.updated");
+  const changes = page.locator("#changes tr");
+  assert.deepEqual(await changes.allInnerTexts(), [
+    'first_name\t"Ada"→"Grace"',
+    'private_metadata\t"[redacted]"→"[redacted]"',
+    "updated_at\t1000→2000",
+  ]);
+  await shows(page.locator("#payload"), '"first_name": "Grace"');
+  await shows(detail.locator(".headers"), "v1,");
+  assert.match(await detail.locator(".headers tr", { hasText: "svix-signature" }).innerText(), /v1,.{8}…/);
+  await picture("light");
+
+  await row("email.created").click();
+  await shows(page.locator("#payload"), "[redacted: 94 characters]");
+  const words = await page.evaluate(() => document.documentElement.outerHTML);
+  for (const secret of deliveries.email.secrets) assert.ok(!words.includes(secret), secret);
+  await picture("email");
+
+  // Nothing that was sent becomes markup, wherever it is shown.
+  const markup = deliveries.markup.type;
+  await row(markup).click();
+  await shows(detail.locator("h2"), markup);
+  await row("markup_in_name").click();
+  await shows(page.locator("#payload"), markup.replaceAll('"', '\\"'));
+  await shows(page.locator("#changes"), "onerror");
+  await page.locator("#text").fill(markup);
+  await count(visibleRows, 1);
+  await page.locator("#text").fill("");
+  assert.equal(await page.evaluate(() => globalThis.ran), undefined);
+  assert.equal(await page.evaluate(() => document.querySelectorAll("main img, main script, main iframe, main svg").length), 0);
+
+  // A refused one says why, and is sent again as it came.
+  await row("invalid_signature").click();
+  await shows(detail.locator(".verdict"), "no signature in svix-signature matches");
+  await page.locator("#resend").click();
+  await shows(page.locator("#resent"), "Sent as it came: 202");
+  await picture("refused");
+  // An authentic one is signed anew.
+  await row("3 changes").last().click();
+  await shows(detail.locator("h2"), "user.updated");
+  await page.locator("#resend").click();
+  await shows(page.locator("#resent"), "Sent with a new time and signature: 202");
+  await shows(page.locator("#resent"), "thanks");
+
+  // Filters.
+  await page.locator("#outcome").selectOption("refused");
+  await count(visibleRows, 1);
+  await shows(page.locator("#count"), "1 of 8");
+  await page.locator("#outcome").selectOption("");
+  await page.locator("#type").selectOption("email.created");
+  await count(visibleRows, 1);
+  await page.locator("#text").fill("nothing like that");
+  await page.locator("#clear").click();
+  await count(visibleRows, 8);
+
+  // The keyboard alone is enough.
+  await page.keyboard.press("Escape");
+  await page.locator("#nothing-open").waitFor();
+  await page.keyboard.press("/");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "text");
+  await page.keyboard.type("email");
+  await count(visibleRows, 1);
+  await page.keyboard.press("ArrowDown");
+  await shows(detail.locator("h2"), "email.created");
+  await page.keyboard.press("/");
+  await page.keyboard.press("Escape");
+  await count(visibleRows, 8);
+  await page.keyboard.press("ArrowDown");
+  await shows(detail.locator(".verdict"), "no signature");
+
+  // What is open stays open.
+  await page.reload();
+  await shows(detail.locator(".verdict"), "no signature");
+  await count(rows, 8);
+
+  // Other colours and little room.
+  await page.emulateMedia({ colorScheme: "dark" });
+  await row("3 changes").last().click();
+  await shows(detail.locator("h2"), "user.updated");
+  await picture("dark");
+  await page.setViewportSize({ width: 390, height: 800 });
+  assert.ok(await page.locator("#list-pane").isHidden());
+  await picture("narrow-detail");
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  await page.locator("#back").click();
+  await rows.first().waitFor();
+  assert.ok(await page.locator("#detail-pane").isHidden());
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  await picture("narrow-list");
+
+  // Another run of the listener: the page comes back by itself, and shows what that has.
+  console.log("restart");
+  await lines.next();
+  await shows(page.locator("#connection"), "live");
+  await count(rows, 0);
+  assert.equal(await deliver("created"), 200);
+  await count(rows, 1);
+
+  assert.deepEqual(wrong, []);
+} catch (error) {
+  await picture("failure");
+  console.error(error, wrong);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+  await rm(profile, { recursive: true, force: true });
+}
+process.exit();

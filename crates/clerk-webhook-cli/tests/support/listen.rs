@@ -1,0 +1,227 @@
+//! A listener that is running, and what is sent to it.
+
+#![allow(dead_code, reason = "not every file of tests needs all of it")]
+
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use clerk_webhook_test::{Delivery, SECRET};
+
+/// How long something may take that ends the test where it does not come: far more than it does.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The command, without the secrets of whoever runs the tests.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_clerk-webhook"));
+    command.env_remove("CLERK_WEBHOOK_SIGNING_SECRET").env_remove("CLERK_WEBHOOK_SECRET");
+    command
+}
+
+/// A process that listens on a port of its own, until it is dropped.
+pub struct Listener {
+    process: Child,
+    port: u16,
+    output: Receiver<String>,
+    errors: Receiver<String>,
+}
+
+impl Listener {
+    /// Starts it with a secret, and waits until it says where it listens.
+    pub fn start(arguments: &[&str]) -> Self {
+        Self::start_with(command().env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET), arguments)
+    }
+
+    /// Starts it with the environment of a command.
+    pub fn start_with(command: &mut Command, arguments: &[&str]) -> Self {
+        let mut process = command
+            .arg("listen")
+            .args(if arguments.contains(&"--port") { &[] } else { ["--port", "0"].as_slice() })
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        let output = lines(process.stdout.take().expect("it is piped"));
+        let errors = lines(process.stderr.take().expect("it is piped"));
+        let mut listener = Self { process, port: 0, output, errors };
+        let is_json = arguments.contains(&"--json");
+        let page = loop {
+            let line = if is_json { listener.error() } else { listener.line() };
+            if let Some(page) = line.strip_prefix("page      http://127.0.0.1:") {
+                break page.to_owned();
+            }
+        };
+        listener.port = page.trim_end_matches("/_clerk/").parse().expect("a port");
+        if !is_json {
+            while !listener.line().contains("Ctrl-C") {}
+            assert_eq!(listener.line(), "");
+        }
+        listener
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Waits for the next line of its output.
+    pub fn line(&self) -> String {
+        self.output.recv_timeout(PATIENCE).expect("another line of output")
+    }
+
+    /// Returns the next line of its output, none where it has ended.
+    pub fn try_line(&self) -> Option<String> {
+        self.output.recv_timeout(PATIENCE).ok()
+    }
+
+    /// Waits for the next line of its standard error.
+    pub fn error(&self) -> String {
+        self.errors.recv_timeout(PATIENCE).expect("another line of standard error")
+    }
+
+    /// Waits for the next line of JSON.
+    pub fn json(&self) -> serde_json::Value {
+        let line = self.line();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    pub fn deliver(&self, delivery: &Delivery) -> Answer {
+        self.post("/webhooks/clerk", &delivery.headers(), &delivery.body())
+    }
+
+    pub fn post(&self, path: &str, headers: &[(&str, String)], body: &[u8]) -> Answer {
+        let mut request =
+            format!("POST {path} HTTP/1.1\r\nhost: example.com\r\ncontent-length: {}\r\n", body.len());
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str("connection: close\r\n\r\n");
+        self.send(&[request.as_bytes(), body].concat())
+    }
+
+    /// Asks for something of the page, as a browser would.
+    pub fn get(&self, path: &str, headers: &str) -> Answer {
+        let request = format!("GET {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
+        self.send(request.as_bytes())
+    }
+
+    /// The host by which a browser of this machine would ask.
+    pub fn host(&self) -> String {
+        format!("host: 127.0.0.1:{}\r\n", self.port)
+    }
+
+    /// Sends bytes and reads all that comes back.
+    pub fn send(&self, request: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+        stream.write_all(request).expect("it reads");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("it answers");
+        Answer::parse(&answer)
+    }
+
+    /// Asks the process to end, and waits for it.
+    #[cfg(unix)]
+    pub fn terminate(&mut self, signal: &str) -> ExitStatus {
+        let kill = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.process.id())]).status();
+        assert!(kill.expect("there is a shell").success());
+        self.process.wait().expect("it is ours")
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        // What it writes is taken away even where no test looks at it.
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+/// An answer as it was on the wire.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// In lower case.
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        Self { status: status.unwrap_or_default(), head: head.to_ascii_lowercase(), body: body.to_owned() }
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// A server that gives every request the same answer, and tells what came.
+pub struct Sink {
+    pub url: String,
+    requests: Receiver<Vec<u8>>,
+}
+
+impl Sink {
+    pub fn answering(answer: &'static str) -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}/handler?x=1", socket.local_addr().expect("an address"));
+        let (sender, requests) = channel();
+        thread::spawn(move || {
+            for mut stream in socket.incoming().map_while(Result::ok) {
+                let _ = sender.send(request(&mut stream));
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        Self { url, requests }
+    }
+
+    /// Waits for the next request.
+    pub fn request(&self) -> Vec<u8> {
+        self.requests.recv_timeout(PATIENCE).expect("another request")
+    }
+}
+
+/// Reads a request that has a length.
+fn request(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
+        if let Some((head, _)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.and_then(|length| length.parse().ok()).unwrap_or_default();
+            if bytes.len() >= head.len() + 4 + length {
+                return bytes;
+            }
+        }
+        match stream.read(&mut chunk) {
+            Ok(0) | Err(_) => return bytes,
+            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+        }
+    }
+}
