@@ -1,5 +1,7 @@
 //! `clerk-webhook listen`.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 #[path = "support/listen.rs"]
 mod support;
 
@@ -38,7 +40,7 @@ impl Folder {
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).expect("the folder is there");
         let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().expect("text")).collect();
+            entries.map(|entry| entry.expect("a file").file_name().into_string().expect("text")).collect();
         names.sort();
         names
     }
@@ -341,6 +343,16 @@ fn wrong_usage_says_what_to_do() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
         assert!(error.contains(expected), "{arguments:?}: {error}");
     }
+}
+
+#[test]
+fn it_does_not_forward_to_itself() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (port, url) = (free.port().to_string(), format!("http://localhost:{}/", free.port()));
+    let output = command().args(["listen", "--port", &port, "--forward", &url]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("this listener itself"), "{error}");
 }
 
 #[cfg(unix)]

@@ -1,5 +1,7 @@
 //! The page of `clerk-webhook listen`, in Chromium.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 #[path = "support/listen.rs"]
 mod support;
 

@@ -15,14 +15,14 @@ use clerk_webhook_test::{Delivery, SECRET};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The command, without the secrets of whoever runs the tests.
-pub fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clerk-webhook"));
     command.env_remove("CLERK_WEBHOOK_SIGNING_SECRET").env_remove("CLERK_WEBHOOK_SECRET");
     command
 }
 
 /// A process that listens on a port of its own, until it is dropped.
-pub struct Listener {
+pub(crate) struct Listener {
     process: Child,
     port: u16,
     output: Receiver<String>,
@@ -31,12 +31,12 @@ pub struct Listener {
 
 impl Listener {
     /// Starts it with a secret, and waits until it says where it listens.
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_with(command().env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET), arguments)
     }
 
     /// Starts it with the environment of a command.
-    pub fn start_with(command: &mut Command, arguments: &[&str]) -> Self {
+    pub(crate) fn start_with(command: &mut Command, arguments: &[&str]) -> Self {
         let mut process = command
             .arg("listen")
             .args(if arguments.contains(&"--port") { &[] } else { ["--port", "0"].as_slice() })
@@ -63,40 +63,40 @@ impl Listener {
         listener
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
     /// Waits for the next line of its output.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         self.output.recv_timeout(PATIENCE).expect("another line of output")
     }
 
     /// Returns the next line of its output, none where it has ended.
-    pub fn try_line(&self) -> Option<String> {
+    pub(crate) fn try_line(&self) -> Option<String> {
         self.output.recv_timeout(PATIENCE).ok()
     }
 
     /// Waits for the next line of its standard error.
-    pub fn error(&self) -> String {
+    pub(crate) fn error(&self) -> String {
         self.errors.recv_timeout(PATIENCE).expect("another line of standard error")
     }
 
     /// Waits for the next line of JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         let line = self.line();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
-    pub fn deliver(&self, delivery: &Delivery) -> Answer {
+    pub(crate) fn deliver(&self, delivery: &Delivery) -> Answer {
         self.post("/webhooks/clerk", &delivery.headers(), &delivery.body())
     }
 
-    pub fn post(&self, path: &str, headers: &[(&str, String)], body: &[u8]) -> Answer {
+    pub(crate) fn post(&self, path: &str, headers: &[(&str, String)], body: &[u8]) -> Answer {
         let mut request =
             format!("POST {path} HTTP/1.1\r\nhost: example.com\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers {
@@ -107,18 +107,18 @@ impl Listener {
     }
 
     /// Asks for something of the page, as a browser would.
-    pub fn get(&self, path: &str, headers: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str, headers: &str) -> Answer {
         let request = format!("GET {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
         self.send(request.as_bytes())
     }
 
     /// The host by which a browser of this machine would ask.
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         format!("host: 127.0.0.1:{}\r\n", self.port)
     }
 
     /// Sends bytes and reads all that comes back.
-    pub fn send(&self, request: &[u8]) -> Answer {
+    pub(crate) fn send(&self, request: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
         stream.write_all(request).expect("it reads");
@@ -129,7 +129,7 @@ impl Listener {
 
     /// Asks the process to end, and waits for it.
     #[cfg(unix)]
-    pub fn terminate(&mut self, signal: &str) -> ExitStatus {
+    pub(crate) fn terminate(&mut self, signal: &str) -> ExitStatus {
         let kill = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.process.id())]).status();
         assert!(kill.expect("there is a shell").success());
         self.process.wait().expect("it is ours")
@@ -156,11 +156,11 @@ fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
 
 /// An answer as it was on the wire.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// In lower case.
-    pub head: String,
-    pub body: String,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
@@ -171,23 +171,23 @@ impl Answer {
         Self { status: status.unwrap_or_default(), head: head.to_ascii_lowercase(), body: body.to_owned() }
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
 /// A server that gives every request the same answer, and tells what came.
-pub struct Sink {
-    pub url: String,
+pub(crate) struct Sink {
+    pub(crate) url: String,
     requests: Receiver<Vec<u8>>,
 }
 
 impl Sink {
-    pub fn answering(answer: &'static str) -> Self {
+    pub(crate) fn answering(answer: &'static str) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/handler?x=1", socket.local_addr().expect("an address"));
         let (sender, requests) = channel();
@@ -201,7 +201,7 @@ impl Sink {
     }
 
     /// Waits for the next request.
-    pub fn request(&self) -> Vec<u8> {
+    pub(crate) fn request(&self) -> Vec<u8> {
         self.requests.recv_timeout(PATIENCE).expect("another request")
     }
 }

@@ -53,6 +53,13 @@ struct Side<'v> {
 }
 
 impl Changes {
+    /// Returns how much memory they take, roughly.
+    pub(super) fn weight(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let change = |change: &Change| change.path.len() + text(&change.before) + text(&change.after);
+        self.list.iter().map(change).sum::<usize>() + self.list.len() * size_of::<Change>()
+    }
+
     fn walk(&mut self, path: String, before: Side<'_>, after: Side<'_>) {
         if before.value == after.value {
             return;

@@ -133,7 +133,7 @@ impl Delivery {
     pub(super) fn weight(&self) -> usize {
         const FIXED: usize = 2048;
         let headers = self.capture.headers.iter().map(|(name, value)| name.len() + value.len());
-        FIXED + self.capture.body.len() + headers.sum::<usize>()
+        FIXED + self.capture.body.len() + headers.sum::<usize>() + self.changes.weight()
     }
 }
 

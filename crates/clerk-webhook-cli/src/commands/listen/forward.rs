@@ -1,5 +1,7 @@
 //! `--forward`: what arrives is passed on, to the byte, and sent again on request.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use clerk_webhook_core::{HeaderFamily, MessageId, SigningSecret, Timestamp};
 use http::header::{self, HeaderName, HeaderValue};
@@ -43,6 +45,11 @@ impl Forward {
 
     pub(super) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Returns whether what is passed on would come back to where it is listened.
+    pub(super) fn leads_to(&self, address: SocketAddr) -> bool {
+        self.endpoint.is_loopback() && self.endpoint.uri().port_u16().unwrap_or(80) == address.port()
     }
 
     /// Sends a request as it came.

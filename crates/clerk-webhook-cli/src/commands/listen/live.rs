@@ -151,8 +151,10 @@ fn headline(delivery: &Delivery, several_secrets: bool) -> String {
         let _ = write!(line, "  lag {}", lag(millis));
     }
     // Attempts come at once; a sender that is behind or a clock that is wrong is worth a word.
-    if let Some(millis) = delivery.age_ms.filter(|millis| !(-2_000..5_000).contains(millis)) {
-        let _ = write!(line, "  signed {} ago", lag(millis));
+    match delivery.age_ms {
+        Some(millis @ 5_000..) => drop(write!(line, "  signed {} ago", lag(millis))),
+        Some(millis @ ..-2_000) => drop(write!(line, "  signed {} ahead", lag(millis.saturating_neg()))),
+        _ => {}
     }
     if let Some(secret) = delivery.secret.filter(|_| several_secrets) {
         let _ = write!(line, "  secret {secret}");

@@ -122,6 +122,13 @@ impl Args {
             TcpListener::bind((self.host, self.port)).await.map_err(|error| self.cannot_listen(&error))?;
         let address = socket.local_addr().map_err(|error| self.cannot_listen(&error))?;
 
+        if let Some(forward) = forward.as_ref().filter(|forward| forward.leads_to(address)) {
+            return Err(Failure::usage(format_args!(
+                "{} is this listener itself: forward to the endpoint of your server",
+                forward.endpoint()
+            )));
+        }
+
         let page = Page::new(endpoint(address, self.path.as_deref()));
         let printer = Printer::start(output.is_json(), secrets.len() > 1);
         let max_body = usize::try_from(self.max_body).unwrap_or(usize::MAX);
@@ -139,16 +146,17 @@ impl Args {
             lines: printer.lines,
             page,
         });
+        let interrupted = interruption();
         introduce(output, &listener)?;
-        if self.open {
-            open(&page_url(&listener));
+        if let Some(page) = page_url(&listener).filter(|_| self.open) {
+            open(&page);
         }
 
         let mut end = printer.end;
         let stopped = tokio::select! {
             () = server::serve(socket, Arc::clone(&listener)) => Ok(()),
             printed = &mut end => printed.unwrap_or(Ok(())),
-            () = interrupted() => Ok(()),
+            () = interrupted => Ok(()),
         };
         stopped?;
         let summary = summary(&listener.history);
@@ -202,13 +210,15 @@ fn endpoint(address: SocketAddr, path: Option<&str>) -> String {
     format!("http://{address}{path}")
 }
 
-fn page_url(listener: &Listener) -> String {
+/// Returns the URL of the page; none where it listens on no address of loopback, which the page is only for.
+fn page_url(listener: &Listener) -> Option<String> {
     let host = match listener.host {
-        host if !host.is_loopback() => "127.0.0.1".to_owned(),
+        host if host.is_unspecified() => "127.0.0.1".to_owned(),
+        host if !host.is_loopback() => return None,
         IpAddr::V4(host) => host.to_string(),
         IpAddr::V6(host) => format!("[{host}]"),
     };
-    format!("http://{host}:{}{}", listener.port, page::ROOT)
+    Some(format!("http://{host}:{}{}", listener.port, page::ROOT))
 }
 
 fn verifies(secrets: usize) -> String {
@@ -231,7 +241,12 @@ fn introduce(output: &Output, listener: &Listener) -> Result<(), Failure> {
     let any = if listener.path.is_none() { "  (or any other path)" } else { "" };
     let mut lines = vec![
         format!("endpoint  {STRONG}{endpoint}{STRONG:#}{QUIET}{any}{QUIET:#}"),
-        format!("page      {STRONG}{}{STRONG:#}", page_url(listener)),
+        match page_url(listener) {
+            Some(page) => format!("page      {STRONG}{page}{STRONG:#}"),
+            None => {
+                "page      none: it is for this machine only, so listen on 127.0.0.1 or 0.0.0.0".to_owned()
+            }
+        },
         format!("verifies  {}", verifies(listener.judge.secrets().len())),
     ];
     if listener.judge.secrets().is_empty() {
@@ -280,15 +295,28 @@ fn summary(history: &History) -> String {
     }
 }
 
-/// Waits for Ctrl-C, or for the SIGTERM of whatever has started this.
-async fn interrupted() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select!(_ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {});
-        return;
+/// Waits for Ctrl-C, or for the SIGTERM of whatever has started this; both are caught from the call on.
+#[cfg(unix)]
+fn interruption() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    async move {
+        match signals {
+            [Ok(mut interrupt), Ok(mut terminate)] => {
+                tokio::select!(_ = interrupt.recv() => {}, _ = terminate.recv() => {});
+            }
+            // Then they do what they do to every process.
+            _ => std::future::pending().await,
+        }
     }
+}
+
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
+async fn interruption() {
     if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+        std::future::pending().await
     }
 }
 

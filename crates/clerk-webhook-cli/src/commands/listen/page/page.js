@@ -90,23 +90,37 @@ function row(delivery) {
       make("span", { className: "more" }, make("span", { className: "id" }, delivery.id ?? "(no id)"), marks)));
 }
 
-function add(delivery) {
-  if (deliveries.has(delivery.number)) return;
-  const item = row(delivery);
-  deliveries.set(delivery.number, { delivery, item });
-  item.hidden = !matches(delivery);
+/** What has arrived and is not in the list yet: many are put there in one go. */
+let arrived = [];
+
+function arrive(delivery) {
+  if (!arrived.length) setTimeout(addArrived, 16);
+  arrived.push({ delivery, isNew: caughtUp });
+}
+
+function addArrived() {
   const list = find("list");
   const height = list.scrollHeight;
-  find("rows").prepend(item);
+  const items = [];
+  for (const { delivery, isNew } of arrived) {
+    if (deliveries.has(delivery.number)) continue;
+    const item = row(delivery);
+    item.hidden = !matches(delivery);
+    item.firstChild.classList.toggle("new", isNew);
+    deliveries.set(delivery.number, { delivery, item });
+    items.unshift(item);
+    addType(typeOf(delivery));
+  }
+  arrived = [];
+  find("rows").prepend(...items);
   // Whoever reads further down goes on reading the same.
   if (list.scrollTop > 0) list.scrollTop += list.scrollHeight - height;
-  if (caughtUp) item.firstChild.classList.add("new");
   while (deliveries.size > limit) {
     const [oldest, { item }] = deliveries.entries().next().value;
     item.remove();
     deliveries.delete(oldest);
   }
-  addType(typeOf(delivery));
+  deliveries.get(opened)?.item.firstChild.setAttribute("aria-current", "true");
   count();
 }
 
@@ -142,6 +156,7 @@ function count() {
 }
 
 function clear() {
+  arrived = [];
   deliveries.clear();
   find("rows").replaceChildren();
   count();
@@ -225,7 +240,9 @@ function show({ delivery, headers, payload, payload_is_cut: isCut }) {
 
 function verdict(delivery) {
   if (!delivery.reason) return null;
-  const advice = delivery.advice ? make("p", {}, delivery.advice) : null;
+  // What stands between backticks is to be typed.
+  const words = delivery.advice?.split("`").map((text, index) => (index % 2 ? make("code", {}, text) : text));
+  const advice = words ? make("p", {}, ...words) : null;
   return make("div", { className: `verdict ${kind(delivery)}` }, make("p", {}, delivery.reason), advice);
 }
 
@@ -350,11 +367,7 @@ function follow() {
   events.addEventListener("hello", hello);
   // What is kept comes first; what comes after that is new.
   events.addEventListener("caught-up", () => { caughtUp = true; });
-  events.addEventListener("message", (event) => {
-    const delivery = JSON.parse(event.data);
-    add(delivery);
-    if (delivery.number === opened) open();
-  });
+  events.addEventListener("message", (event) => arrive(JSON.parse(event.data)));
   events.addEventListener("error", () => {
     connection("lost", "not connected");
     // The browser itself comes back after a while, unless it was told not to.
