@@ -272,6 +272,21 @@ fn what_is_passed_on_is_the_same_to_the_byte() {
 }
 
 #[test]
+fn an_endpoint_that_decides_otherwise_is_remarked_on() {
+    let careless = Sink::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let listener = Listener::start(&["--json", "--forward", &careless.url]);
+    listener.deliver(&Delivery::of(fixture::user_created()));
+    assert_eq!(listener.json()["forwarded"]["remark"], Value::Null);
+    assert_eq!(listener.deliver(&Delivery::of(fixture::user_created()).wrong_secret()).status, 200);
+    assert_eq!(listener.json()["forwarded"]["remark"], "it took what is not authentic");
+    let other = Sink::answering("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let listener = Listener::start(&["--json", "--forward", &other.url]);
+    listener.deliver(&Delivery::of(fixture::user_created()));
+    let remark = listener.json()["forwarded"]["remark"].to_string();
+    assert!(remark.contains("it refused what is authentic"), "{remark}");
+}
+
+#[test]
 fn an_endpoint_that_is_not_there_is_said_to_be_so() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let listener = Listener::start(&["--forward", &format!("http://{closed}/")]);

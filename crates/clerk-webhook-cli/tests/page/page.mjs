@@ -91,7 +91,7 @@ try {
   const changes = page.locator("#changes tr");
   assert.deepEqual(await changes.allInnerTexts(), [
     'first_name\t"Ada"→"Grace"',
-    'private_metadata\t"[redacted]"→"[redacted]"',
+    "private_metadata\tdiffers in what is not shown",
     "updated_at\t1000→2000",
   ]);
   await shows(page.locator("#payload"), '"first_name": "Grace"');
@@ -123,6 +123,7 @@ try {
   await shows(detail.locator(".verdict"), "no signature in svix-signature matches");
   await page.locator("#resend").click();
   await shows(page.locator("#resent"), "Sent as it came: 202");
+  await shows(page.locator("#resent"), "it took what is not authentic");
   await picture("refused");
   // An authentic one is signed anew.
   await row("3 changes").last().click();

@@ -76,6 +76,8 @@ pub(super) struct Forwarded {
     pub(super) status: Option<u16>,
     pub(super) elapsed_ms: Option<u64>,
     pub(super) error: Option<String>,
+    /// What is odd about the answer.
+    pub(super) remark: Option<&'static str>,
 }
 
 impl Delivery {
@@ -179,6 +181,19 @@ impl Object {
 }
 
 impl Forwarded {
+    /// Compares with what was found out here.
+    pub(super) fn remark_on(mut self, origin: Origin) -> Self {
+        self.remark = match (origin, self.status) {
+            (Origin::Refused, Some(200..=299)) => Some("it took what is not authentic"),
+            (Origin::Authentic, Some(400 | 401 | 403)) => Some(
+                "it refused what is authentic: has it the same secret, and does it verify the bytes as they came?",
+            ),
+            (_, Some(300..=399)) => Some("a redirection is a failure to Svix: is the route behind a login?"),
+            _ => None,
+        };
+        self
+    }
+
     pub(super) fn millis(elapsed: Duration) -> u64 {
         u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
     }

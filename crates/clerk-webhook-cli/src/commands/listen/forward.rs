@@ -96,8 +96,11 @@ pub(super) fn describe(result: &Result<Answer, SendError>) -> Forwarded {
             status: Some(answer.status.as_u16()),
             elapsed_ms: Some(Forwarded::millis(answer.elapsed)),
             error: None,
+            remark: None,
         },
-        Err(error) => Forwarded { status: None, elapsed_ms: None, error: Some(error.to_string()) },
+        Err(error) => {
+            Forwarded { status: None, elapsed_ms: None, error: Some(error.to_string()), remark: None }
+        }
     }
 }
 

@@ -170,6 +170,9 @@ fn change(change: &Change) -> String {
     let path = clean(&change.path, 80);
     let short = |text: &str| clean(text, MAX_VALUE);
     match (&change.before, &change.after) {
+        (Some(before), Some(after)) if before == after => {
+            format!("{ODD}~{ODD:#} {path}  {QUIET}differs in what is not shown{QUIET:#}")
+        }
         (Some(before), Some(after)) => {
             format!("{ODD}~{ODD:#} {path}  {QUIET}{} →{QUIET:#} {}", short(before), short(after))
         }
@@ -183,7 +186,8 @@ fn passed_on(forwarded: &Forwarded) -> String {
         (Some(status), _) => {
             let style = if (200..300).contains(&status) { GOOD } else { BAD };
             let elapsed = forwarded.elapsed_ms.unwrap_or_default();
-            format!("{QUIET}→{QUIET:#} {style}{status}{style:#} {QUIET}in {elapsed} ms{QUIET:#}")
+            let remark = forwarded.remark.map(|remark| format!("  {ODD}{remark}{ODD:#}")).unwrap_or_default();
+            format!("{QUIET}→{QUIET:#} {style}{status}{style:#} {QUIET}in {elapsed} ms{QUIET:#}{remark}")
         }
         (None, error) => {
             let error = clean(error.as_deref().unwrap_or_default(), 300);

@@ -48,13 +48,10 @@ Examples:
   clerk-webhook listen --respond 500,500,200 --record captures
   clerk-webhook --json listen | jq -r 'select(.origin == \"refused\") | .reason'
 
-Nothing is fetched from Clerk. Send something with `clerk-webhook trigger`, or let Clerk reach this machine
-by a tunnel: `clerk webhooks listen --forward-to URL`, or `cloudflared tunnel --url URL`.";
+Nothing is fetched from Clerk: send something with `clerk-webhook trigger`, or let Clerk reach this machine by \
+`clerk webhooks listen --forward-to URL` or a tunnel. One-time codes, messages, secret links and private metadata are \
+never shown, only recorded.";
 
-/// Receive deliveries here, and show what is in them and what has changed
-///
-/// Prints a line for each delivery and serves a page on which each can be opened. One-time codes, messages, secret links
-/// and private metadata are not shown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

@@ -84,7 +84,7 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>) -> Reply {
     };
     if let (Some(forward), Ok(_)) = (&listener.forward, &read) {
         let result = forward.pass_on(&delivery.capture).await;
-        delivery.forwarded = Some(describe(&result));
+        delivery.forwarded = Some(describe(&result).remark_on(delivery.origin));
         // A refusal of our own stays one where answers are fixed beforehand.
         let is_fixed = listener.script.is_some();
         if !is_fixed {

@@ -276,7 +276,7 @@ async fn resend(listener: &Listener, request: &Request<Incoming>, number: u64) -
     let Some(delivery) = listener.history.find(number) else { return gone() };
     let (signed_anew, result) = forward.resend(&delivery, listener.judge.secrets()).await;
     let body = result.as_ref().ok().map(|answer| clean_answer(&answer.body));
-    let answer = json!({ "signed_anew": signed_anew, "result": describe(&result), "body": body });
+    let answer = json!({ "signed_anew": signed_anew, "result": describe(&result).remark_on(delivery.origin), "body": body });
     json(StatusCode::OK, &answer)
 }
 

@@ -83,7 +83,7 @@ function row(delivery) {
   return make("li", {},
     make("a", { className: "row", href: `#${delivery.number}` },
       make("span", { className: "time" }, clock(delivery.received_at)),
-      make("span", { className: "type" }, typeOf(delivery)),
+      make("span", { className: "type", title: typeOf(delivery) }, typeOf(delivery)),
       make("span", { className: "outcome" }, badge(delivery.outcome, kind(delivery))),
       make("span", { className: "number" }, delivery.lag_ms === null ? "" : duration(delivery.lag_ms)),
       make("span", { className: "number" }, size(delivery.bytes)),
@@ -254,14 +254,17 @@ function facts(delivery) {
   if (delivery.object) fact("Object", `${delivery.object.kind} `, code(delivery.object.id), delivery.object.deleted ? badge("deleted", "bad") : "");
   fact("Received", moment(delivery.received_at), " at ", code(delivery.path));
   if (delivery.lag_ms !== null) fact("Lag", `${duration(delivery.lag_ms)} after the event`);
-  if (delivery.age_ms !== null) fact("Signed", `${duration(delivery.age_ms)} before it came${delivery.secret && secrets > 1 ? `, with secret ${delivery.secret}` : ""}`);
+  // The header has whole seconds.
+  const age = Math.round((delivery.age_ms ?? 0) / 1000);
+  const signed = age > 1 ? `${duration(age * 1000)} before it came` : age < -1 ? `${duration(-age * 1000)} ahead of this machine’s clock` : "when it came";
+  if (delivery.age_ms !== null) fact("Signed", `${signed}${delivery.secret && secrets > 1 ? `, with secret ${delivery.secret}` : ""}`);
   fact("Size", size(delivery.bytes));
   if (delivery.unrecognized) fact("Data", badge("unrecognized", "odd"), ` ${delivery.unrecognized}`);
   if (delivery.overtaken_by_ms !== null) fact("Order", badge("out of order", "odd"), ` a version that is ${duration(delivery.overtaken_by_ms)} newer came before`);
   if (delivery.after_deletion) fact("Order", badge("out of order", "odd"), " the object was deleted before");
   if (delivery.forwarded) {
-    const { status, elapsed_ms: elapsed, error } = delivery.forwarded;
-    fact("Forwarded", status === null ? error : `${status} after ${elapsed} ms`);
+    const { status, elapsed_ms: elapsed, error, remark } = delivery.forwarded;
+    fact("Forwarded", status === null ? error : `${status} after ${elapsed} ms`, ...(remark ? [make("p", { className: "remark" }, remark)] : []));
   }
   if (delivery.recorded) fact("Recorded", code(delivery.recorded));
   if (delivery.record_error) fact("Recorded", badge("failed", "bad"), ` ${delivery.record_error}`);
@@ -276,6 +279,7 @@ function changes(delivery) {
   if (!list.length) return [heading, make("p", {}, "Nothing in the data has changed.")];
   const rows = list.map(({ path, before, after }) => {
     const values = [];
+    if (before === after) return make("tr", {}, make("td", {}, path), make("td", { className: "redacted" }, "differs in what is not shown"));
     if (before !== null) values.push(make("del", {}, before));
     if (before !== null && after !== null) values.push(make("span", { className: "arrow" }, "→"));
     if (after !== null) values.push(make("ins", {}, after));
@@ -322,6 +326,7 @@ async function send(delivery, button) {
     const good = result.status >= 200 && result.status < 300;
     say(make("p", {}, how, result.status === null ? badge(result.error, "bad") : badge(String(result.status), good ? "good" : "bad"),
       result.status === null ? "" : ` after ${result.elapsed_ms} ms`),
+    ...(result.remark ? [make("p", { className: "remark" }, result.remark)] : []),
     ...(body ? [make("pre", {}, body)] : []));
   } catch {
     say(make("p", {}, "clerk-webhook listen does not answer: has it ended?"));
