@@ -209,6 +209,20 @@ fn answers_can_be_fixed_beforehand() {
 }
 
 #[test]
+fn silence_is_an_answer_too() {
+    let listener = Listener::start(&["--json", "--respond", "timeout"]);
+    let delivery = Delivery::of(fixture::user_created());
+    let mut request = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n", delivery.body().len());
+    for (name, value) in delivery.headers() {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let mut stream = TcpStream::connect(("127.0.0.1", listener.port())).unwrap();
+    stream.write_all(&[request.as_bytes(), b"\r\n", &delivery.body()].concat()).unwrap();
+    let shown = listener.json();
+    assert_eq!((&shown["outcome"], &shown["status"]), (&json!("processed"), &Value::Null));
+}
+
+#[test]
 fn what_is_recorded_verifies() {
     let folder = Folder::new("record");
     let listener = Listener::start(&["--record", folder.text()]);
