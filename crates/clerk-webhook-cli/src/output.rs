@@ -1,5 +1,6 @@
 //! What is printed: for people, or with `--json` for programs.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -37,7 +38,7 @@ impl Output {
     pub(crate) fn object(&self, value: &impl Serialize) -> Result<(), Failure> {
         if self.json {
             let line = serde_json::to_string(value).map_err(io::Error::other)?;
-            writeln!(io::stdout().lock(), "{line}")?;
+            writeln!(io::stdout().lock(), "{}", escaped(&line))?;
         }
         Ok(())
     }
@@ -89,6 +90,23 @@ fn steers(character: char) -> bool {
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// Writes the characters that a terminal obeys as JSON can write them too; they are in strings and nowhere else.
+fn escaped(json: &str) -> Cow<'_, str> {
+    if !json.contains(steers) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if steers(character) {
+            // All of them have four digits.
+            let _ = fmt::Write::write_fmt(&mut escaped, format_args!("\\u{:04x}", u32::from(character)));
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 /// Colours by meaning; written as `{GOOD}text{GOOD:#}`.
 pub(crate) mod style {
     use anstyle::{AnsiColor, Style};
@@ -117,5 +135,15 @@ mod tests {
         ] {
             assert_eq!(printable(bytes, 10), expected);
         }
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_in_json() {
+        let value = json!("a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}é→");
+        let line = value.to_string();
+        let shown = escaped(&line);
+        assert_eq!(shown, r#""a\u001b[2J\u009b31m\u007f\u202eé→""#);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+        assert!(matches!(escaped("{}"), Cow::Borrowed(_)));
     }
 }
