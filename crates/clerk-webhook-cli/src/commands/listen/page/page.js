@@ -338,6 +338,7 @@ async function send(delivery, button) {
 // What arrives
 
 let caughtUp = false;
+let isOther = true;
 
 function connection(state, text) {
   find("connection").className = state;
@@ -347,7 +348,8 @@ function connection(state, text) {
 function hello(event) {
   const about = JSON.parse(event.data);
   // Another run has other deliveries under the same numbers.
-  if (!about.continues) clear();
+  isOther = !about.continues;
+  if (isOther) clear();
   limit = about.limit;
   forward = about.forward;
   secrets = about.secrets;
@@ -371,7 +373,11 @@ function follow() {
   const events = new EventSource(`${ROOT}follow`);
   events.addEventListener("hello", hello);
   // What is kept comes first; what comes after that is new.
-  events.addEventListener("caught-up", () => { caughtUp = true; });
+  events.addEventListener("caught-up", () => {
+    caughtUp = true;
+    // Of another run it is another delivery, or none.
+    if (isOther && opened !== null) open();
+  });
   events.addEventListener("message", (event) => arrive(JSON.parse(event.data)));
   events.addEventListener("error", () => {
     connection("lost", "not connected");
