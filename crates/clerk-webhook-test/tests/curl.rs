@@ -141,10 +141,8 @@ fn curl_sends_the_delivery() {
         eprintln!("skipped: sending with curl needs curl");
         return;
     }
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     // Braces and brackets are several URLs to curl, unless it is told otherwise.
     let path = "/webhooks/clerk?a={b,c}&d=[1-3]";
-    let url = format!("http://{}{path}", listener.local_addr().unwrap());
     let verifier = Verifier::new(SECRET).unwrap();
     let right = || Delivery::of(fixture::user_created());
     let odd = [
@@ -158,8 +156,9 @@ fn curl_sends_the_delivery() {
     let deliveries =
         bodies().into_iter().map(Delivery::of_body).chain(AnyFixture::all().map(Delivery::of)).chain(odd);
     for delivery in deliveries {
-        let command = delivery.curl(&url);
-        let listener = listener.try_clone().unwrap();
+        // Each time another one, so that a second request would be refused instead of waiting.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let command = delivery.curl(&format!("http://{}{path}", listener.local_addr().unwrap()));
         let receiver = thread::spawn(move || receive(&listener));
         let answer = run(&command);
         assert!(answer.ends_with(b"OK"), "{:?}", String::from_utf8_lossy(&answer));
