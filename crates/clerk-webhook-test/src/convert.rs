@@ -70,7 +70,14 @@ impl Delivery {
     #[must_use]
     pub fn actix_request(&self) -> TestRequest {
         let request = TestRequest::post().uri(self.target()).set_payload(self.body());
-        self.headers().into_iter().fold(request, TestRequest::append_header)
+        self.headers().into_iter().fold(request, |request, header| {
+            // The payload has brought its length; one that is claimed stands in its place.
+            if header.0.eq_ignore_ascii_case("content-length") {
+                request.insert_header(header)
+            } else {
+                request.append_header(header)
+            }
+        })
     }
 
     /// Returns it as a request for a filter of Warp.

@@ -66,3 +66,13 @@ async fn a_request_is_what_the_delivery_says() {
     assert_eq!(request.headers().len(), delivery.headers().len() + 1);
     assert_eq!(request.extract::<web::Bytes>().await.unwrap(), delivery.body());
 }
+
+#[actix_web::test]
+async fn a_length_can_be_claimed() {
+    let delivery = Delivery::of(fixture::user_created()).header("Content-Length", "3000000");
+    let request = delivery.actix_request().to_srv_request();
+    let lengths: Vec<_> = request.headers().get_all("content-length").collect();
+    assert_eq!(lengths, ["3000000"]);
+    let app = app!();
+    assert_eq!(call_service(&app, delivery.actix_request().to_request()).await.status(), 413);
+}

@@ -54,6 +54,7 @@ async fn what_breaks_a_delivery_arrives_too() {
     ] {
         assert_eq!(status(&broken).await, 400, "{broken:?}");
     }
+    assert_eq!(status(&right().header("content-length", "3000000")).await, 413);
     assert_eq!(status(&right().path("/hooks?from=test")).await, 200);
     assert_eq!(status(&right().path("/elsewhere")).await, 404);
 }

@@ -47,6 +47,12 @@ async fn what_breaks_a_delivery_arrives_too() {
     }
 }
 
+#[tokio::test]
+async fn a_length_can_be_claimed() {
+    let delivery = Delivery::of(fixture::user_created()).header("content-length", "3000000");
+    assert_eq!(delivery.warp_request().reply(&routes()).await.status(), 413);
+}
+
 #[cfg(feature = "http")]
 #[tokio::test]
 async fn what_is_repeated_goes_to_the_service() {
