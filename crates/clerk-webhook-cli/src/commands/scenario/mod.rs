@@ -35,27 +35,34 @@ use tally::Tally;
 /// How many events there are unless something else is said.
 const EVENTS: u64 = 250;
 
-const EXAMPLES: &str = "Examples:
-  clerk-webhook scenario signup --to http://127.0.0.1:3000/webhooks/clerk
+const EXAMPLES: &str = "\
+Examples, with URL=http://127.0.0.1:3000/webhooks/clerk:
+  clerk-webhook scenario signup --to $URL
       250 events of people who sign up, one after the other
-  clerk-webhook scenario all --shuffle --duplicate 3 --concurrency 8 --retry --to http://127.0.0.1:3000/webhooks/clerk
+  clerk-webhook scenario all --shuffle --duplicate 3 --concurrency 8 --retry \\
+      --to $URL
       all 46 types as badly as they can come: is each handled once?
-  clerk-webhook scenario churn --seed 7 --events 50000 --concurrency 32 --to http://127.0.0.1:3000/webhooks/clerk
+  clerk-webhook scenario churn --events 50000 --concurrency 32 --to $URL
       how many does the endpoint bear?
   clerk-webhook scenario team --seed 7 --dry-run > team.ndjson
-      the signed deliveries as lines, for `clerk-webhook replay team.ndjson --to …`";
+      the signed deliveries as lines, which `clerk-webhook replay` sends";
+
+const EXPLANATION: &str = "\
+A history is coherent: ids are the same throughout, times rise, and nothing happens to what is deleted. The same seed makes \
+the same history and the same order of sending. Message ids are the same, too: a server that remembers them calls a second \
+run with the same seed duplicates.
+
+Each attempt is signed when it is made. An answer of 2xx ends a delivery; without --retry every other answer does, too. With \
+it, what Svix would try again is tried again: after its 5 s to 10 h, 20 % more or less, no sooner than 60 s after 429 or no \
+answer in time, up to twice as late where Retry-After asks for it, all of that divided by --time-scale. The answer \
+`webhook-delivery: abort-message` ends a delivery, and `disable` everything. Where a connection fails within a second, the \
+same bytes are sent again at once.
+
+Exit code 1 says that a message was never answered with 2xx, 3 that nothing listens there.";
 
 /// Send a whole history as Svix does: retried, duplicated, out of order
-///
-/// A history is coherent: ids are the same throughout, times rise, and nothing happens to what is deleted. The same seed
-/// makes the same history, with the same message ids: a server that remembers them calls a second run duplicates. With
-/// --shuffle or --duplicate, the same seed also makes the same order.
-///
-/// Each attempt is signed when it is made. An answer of 2xx ends a delivery. Without --retry every other one does, too; with
-/// it, what Svix would try again is tried again, after its delays of 5 s to 10 h divided by --time-scale. A connection that
-/// fails within a second is tried again at once with the same bytes, as Svix does.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXPLANATION}\n\n{EXAMPLES}"))]
 pub(crate) struct Args {
     /// What happens
     #[arg(value_enum)]

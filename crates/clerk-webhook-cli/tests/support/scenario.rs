@@ -1,0 +1,74 @@
+//! Endpoints, and the command that sends to them.
+
+use std::process::{Child, Command, Output, Stdio};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::HeaderMap;
+use axum::response::IntoResponse;
+use clerk_webhook_test::SECRET;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+
+/// An endpoint in this process, which ends with it.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    _runtime: Runtime,
+}
+
+impl Server {
+    pub(crate) fn start(router: Router) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}/webhooks/clerk", listener.local_addr().unwrap());
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        Self { url, _runtime: runtime }
+    }
+
+    /// Starts an endpoint that answers each request by a function of its headers and body.
+    pub(crate) fn answering<A: IntoResponse>(
+        answer: impl Fn(HeaderMap, Bytes) -> A + Clone + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(Router::new().fallback(move |headers: HeaderMap, body: Bytes| {
+            let answer = answer(headers, body).into_response();
+            async move { answer }
+        }))
+    }
+}
+
+/// Starts `clerk-webhook scenario` with these arguments, separated by blanks.
+pub(crate) fn start(arguments: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_clerk-webhook"))
+        .env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)
+        .arg("scenario")
+        .args(arguments.split_whitespace())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Runs it to its end.
+pub(crate) fn scenario(arguments: &str) -> Output {
+    start(arguments).wait_with_output().unwrap()
+}
+
+/// Runs it with `--json`, and returns the exit code and all objects.
+pub(crate) fn objects(arguments: &str) -> (i32, Vec<Value>) {
+    let output = scenario(&format!("--json {arguments}"));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let objects = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (output.status.code().unwrap(), objects)
+}
+
+/// Runs it with `--json`, and returns the exit code and the last object.
+pub(crate) fn summary(arguments: &str) -> (i32, Value) {
+    let (code, mut objects) = objects(arguments);
+    (code, objects.pop().unwrap())
+}
+
+/// Returns the id of the message that these headers belong to.
+pub(crate) fn message_id(headers: &HeaderMap) -> String {
+    headers["svix-id"].to_str().unwrap().to_owned()
+}
