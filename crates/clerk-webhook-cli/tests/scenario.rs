@@ -95,7 +95,8 @@ fn each_event_is_handled_once_however_it_comes() {
 
 #[test]
 fn what_is_never_answered_with_2xx_is_named() {
-    let server = Server::answering(|_, _| (StatusCode::BAD_GATEWAY, "\u{1b}[31mout of order"));
+    let server =
+        Server::answering(|_, _| (StatusCode::BAD_GATEWAY, r#"{"outcome":"\u001b[31mout of order"}"#));
     let history = History::builder().scenario(Scenario::Team).seed(3).events(30).build();
     let (code, summary) = summary(&format!("team --seed 3 --events 30 --to {}", server.url));
     assert_eq!((code, &summary["undelivered"], &summary["delivered"]), (1, &30.into(), &0.into()));
@@ -243,6 +244,8 @@ fn who_interrupts_it_is_told_of_what_there_was() {
     let lines = String::from_utf8(output.stdout).unwrap();
     let summary: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
     assert_eq!((&summary["stopped"], &summary["delivered"]), (&"interrupted".into(), &1.into()));
+    assert_eq!(summary["undelivered"], 1);
+    assert!(summary["undelivered_messages"][0]["message_id"].is_string(), "{summary}");
     assert_eq!(summary["undelivered_messages"][0]["last_outcome"], Value::Null);
 }
 
@@ -293,8 +296,8 @@ fn after_a_lost_connection_the_same_bytes_come_again_at_once() {
         requests
     });
     let (code, objects) = objects(&format!("signup --events 2 --seed 1 --each --to {url}"));
-    let requests = receiver.join().unwrap();
     assert_eq!(code, 0, "{objects:?}");
+    let requests = receiver.join().unwrap();
     assert_ne!(requests[0], requests[1]);
     assert_eq!(requests[1], requests[2], "the same bytes, signature included");
     let resent: Vec<_> = objects.iter().filter_map(|object| object["resent"].as_bool()).collect();

@@ -62,7 +62,7 @@ struct Open {
     message_id: String,
     event_type: String,
     copies_left: u32,
-    attempts: u32,
+    attempts: u64,
     is_delivered: bool,
     last: String,
 }
@@ -84,6 +84,10 @@ pub(super) fn label(result: &Result<Answer, SendError>) -> String {
             SendErrorKind::Other => "connection_failed".to_owned(),
         },
     }
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 impl Tally {
@@ -251,8 +255,11 @@ impl Tally {
     pub(super) fn lines(&self, retry: bool) -> Vec<String> {
         let seconds = self.duration.as_secs_f64();
         let mut lines = vec![format!(
-            "  {:<10} {} messages, {} deliveries, {} attempts",
-            "sent", self.messages, self.deliveries, self.attempts
+            "  {:<10} {}, {}, {}",
+            "sent",
+            counted(self.messages, "message", "messages"),
+            counted(self.deliveries, "delivery", "deliveries"),
+            counted(self.attempts, "attempt", "attempts")
         )];
         if self.resent > 0 {
             lines.push(format!("  {:<10} {} at once, after a connection failed", "resent", self.resent));
@@ -294,17 +301,17 @@ impl Tally {
         }
         let bad = style::BAD;
         lines.push(format!(
-            "{bad}not delivered{bad:#}: {} of {} messages were never answered with 2xx",
-            self.undelivered, self.messages
+            "{bad}not delivered{bad:#}: {} of {} never answered with 2xx",
+            self.undelivered,
+            counted(self.messages, "message was", "messages were")
         ));
         for message in self.unfortunate.iter().take(SHOWN) {
             let last = if message.last.is_empty() { "not answered yet" } else { &message.last };
             lines.push(format!(
-                "  {} {:<32} {last} after {} attempt{}",
+                "  {} {:<32} {last} after {}",
                 message.message_id,
                 message.event_type,
-                message.attempts,
-                if message.attempts == 1 { "" } else { "s" }
+                counted(message.attempts, "attempt", "attempts")
             ));
         }
         let more = self.undelivered.saturating_sub(SHOWN as u64);
@@ -316,8 +323,8 @@ impl Tally {
         }
         if self.aborted > 0 {
             lines.push(format!(
-                "{} deliveries were answered with `webhook-delivery: abort-message`, so Svix would not try them again.",
-                self.aborted
+                "{} answered with `webhook-delivery: abort-message`, so Svix would not try again.",
+                counted(self.aborted, "delivery was", "deliveries were")
             ));
         }
     }
