@@ -187,7 +187,7 @@ impl Doctor<'_> {
     ) -> Result<(), Failure> {
         let client = Client::new(endpoint.uri(), svix::TIMEOUT)?;
         let before = Timestamp::now();
-        let unsigned = self.post(&client, endpoint, &delivery(&[])).await;
+        let unsigned = self.post(&client, endpoint, &delivery(&[]).unsigned()).await;
         let after = Timestamp::now();
         if endpoint.uri().scheme_str() == Some("https") {
             let check = judge::tls(unsigned.as_ref());
