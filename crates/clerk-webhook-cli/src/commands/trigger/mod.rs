@@ -1,7 +1,6 @@
 //! `clerk-webhook trigger`.
 
 mod assignment;
-mod curl;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -153,7 +152,7 @@ impl Args {
             url: endpoint.to_string(),
         };
         if self.dry_run {
-            return dry_run(output, &sent, &headers, &body);
+            return dry_run(output, &sent, &delivery);
         }
         block_on(self.send(output, &endpoint, &sent, &headers, &body))
     }
@@ -302,12 +301,12 @@ fn event_type(body: &[u8]) -> Option<String> {
     serde_json::from_slice(body).ok().map(|envelope: Envelope| envelope.r#type)
 }
 
-fn dry_run(output: &Output, sent: &Sent, headers: &[(&str, String)], body: &[u8]) -> Result<(), Failure> {
-    let curl = curl::line(&sent.url, headers, body);
+fn dry_run(output: &Output, sent: &Sent, delivery: &Delivery) -> Result<(), Failure> {
+    let (curl, body) = (delivery.curl(&sent.url), delivery.body());
     output.line(&curl)?;
     let headers: serde_json::Map<_, _> =
-        headers.iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str()))).collect();
-    let text = std::str::from_utf8(body).ok();
+        delivery.headers().into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+    let text = std::str::from_utf8(&body).ok();
     output.object(&json!({
         "dry_run": true,
         "type": sent.r#type,
@@ -317,7 +316,7 @@ fn dry_run(output: &Output, sent: &Sent, headers: &[(&str, String)], body: &[u8]
         "url": sent.url,
         "headers": headers,
         "body": text,
-        "body_base64": text.is_none().then(|| STANDARD.encode(body)),
+        "body_base64": text.is_none().then(|| STANDARD.encode(&body)),
         "curl": curl,
     }))
 }
