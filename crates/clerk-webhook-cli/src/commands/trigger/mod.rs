@@ -94,7 +94,7 @@ pub(crate) struct Args {
     #[arg(long)]
     concurrent: bool,
 
-    /// Send nothing, and print a curl line that does; its signature holds for five minutes
+    /// Send nothing, and print the curl command that does, good for five minutes from --at
     #[arg(long)]
     dry_run: bool,
 }
