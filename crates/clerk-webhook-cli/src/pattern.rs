@@ -1,7 +1,11 @@
-//! Patterns of event types: `user.*`.
+//! Event types as arguments, and patterns of them: `user.*`.
 
-use std::convert::Infallible;
-use std::str::FromStr;
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::error::Error;
+use clap::{Arg, Command};
+use clerk_webhook_test::AnyFixture;
 
 /// An event type in which `*` stands for any characters.
 #[derive(Clone, Debug)]
@@ -35,11 +39,25 @@ impl Pattern {
     }
 }
 
-impl FromStr for Pattern {
-    type Err = Infallible;
+impl From<String> for Pattern {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
+/// Reads any text, and lets shells complete the names of the events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EventNames;
+
+impl TypedValueParser for EventNames {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(AnyFixture::all().map(|fixture| PossibleValue::new(fixture.name()))))
     }
 }
 

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use clap::builder::TypedValueParser as _;
 use clerk_webhook_core::{MessageId, SigningSecret, Timestamp};
 use clerk_webhook_test::Delivery;
 use serde::Serialize;
@@ -20,7 +21,7 @@ use crate::endpoint::{Endpoint, EndpointArgs};
 use crate::failure::Failure;
 use crate::moment::Moment;
 use crate::output::{Output, printable, style};
-use crate::pattern::Pattern;
+use crate::pattern::{EventNames, Pattern};
 use crate::reading::{Reading, in_words};
 use crate::secrets::SecretArgs;
 use crate::svix;
@@ -71,7 +72,7 @@ pub(crate) struct Args {
     new_ids: bool,
 
     /// Send only events of this type, or of a pattern such as 'user.*'; repeatable
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", value_parser = EventNames.map(Pattern::from), hide_possible_values = true)]
     only: Vec<Pattern>,
 
     /// Send only what was signed since then: -2h, seconds since 1970, or a time such as 2026-01-31T12:00:00Z

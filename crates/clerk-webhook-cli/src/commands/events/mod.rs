@@ -2,13 +2,14 @@
 
 mod fields;
 
+use clap::builder::TypedValueParser as _;
 use clerk_webhook_core::EventType;
 use clerk_webhook_test::AnyFixture;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::output::{Output, printable, style};
-use crate::pattern::Pattern;
+use crate::pattern::{EventNames, Pattern};
 use crate::suggest;
 
 /// Where the types and the examples come from.
@@ -27,7 +28,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Event type to show, or a pattern such as 'user.*' to list
-    #[arg(value_name = "TYPE")]
+    #[arg(value_name = "TYPE", value_parser = EventNames.map(Pattern::from), hide_possible_values = true)]
     pattern: Option<Pattern>,
 
     /// Print only the example, as it is sent: one line of JSON

@@ -22,6 +22,7 @@ use crate::endpoint::{Endpoint, EndpointArgs};
 use crate::failure::Failure;
 use crate::moment::Moment;
 use crate::output::{Output, printable};
+use crate::pattern::EventNames;
 use crate::reading::{self, Reading, labelled};
 use crate::secrets::SecretArgs;
 use crate::{suggest, svix};
@@ -52,7 +53,12 @@ Exit codes: 0 it was answered with 2xx, 1 with anything else, 2 wrong usage, 3 n
 pub(crate) struct Args {
     /// Event type, or a variant such as user.created__saml, as `clerk-webhook events` lists them; with --file it
     /// replaces the type in the body
-    #[arg(value_name = "TYPE", required_unless_present = "file")]
+    #[arg(
+        value_name = "TYPE",
+        required_unless_present = "file",
+        value_parser = EventNames,
+        hide_possible_values = true
+    )]
     event_type: Option<String>,
 
     #[command(flatten)]
