@@ -1,5 +1,5 @@
 //! The command as a whole: help, completions, exit codes.
-#![expect(clippy::unwrap_used, reason = "in tests")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "in tests")]
 
 #[path = "support/trigger.rs"]
 #[expect(dead_code, reason = "shared with the tests of other commands")]
@@ -75,8 +75,42 @@ fn every_shell_has_completions() {
         assert_eq!(run.code(), 0, "{run:?}");
         assert!(run.stdout().contains(expected), "{shell}");
         assert!(run.stdout().contains("trigger"), "{shell}");
+        // Shells whose completions know values complete the names of the events.
+        if ["bash", "fish", "zsh"].contains(&shell) {
+            assert!(run.stdout().contains("user.created__saml"), "{shell}");
+        }
     }
     assert_eq!(run(&["completions", "cmd"]).code(), 2);
+}
+
+#[test]
+fn bash_completes_commands_options_and_events() {
+    let bash = |words: &[&str]| {
+        let script = run(&["completions", "bash"]).stdout();
+        let (last, before) = (words[words.len() - 1], words[words.len() - 2]);
+        let call = format!(
+            "{script}\nCOMP_WORDS=({}); COMP_CWORD={}\n\
+             name=$(complete -p clerk-webhook | sed 's/.*-F \\([^ ]*\\).*/\\1/')\n\
+             $name clerk-webhook '{last}' '{before}'; echo \"${{COMPREPLY[@]}}\"",
+            words.join(" "),
+            words.len() - 1,
+        );
+        std::process::Command::new("bash").arg("-c").arg(call).output()
+    };
+    if bash(&["clerk-webhook", ""]).is_err() {
+        assert!(std::env::var_os("CI").is_none(), "bash is missing");
+        eprintln!("skipped: bash is missing");
+        return;
+    }
+    for (words, expected) in [
+        (&["clerk-webhook", "trig"][..], "trigger"),
+        (&["clerk-webhook", "trigger", "user.created__s"], "user.created__saml"),
+        (&["clerk-webhook", "doctor", "--allow"], "--allow-remote"),
+        (&["clerk-webhook", "replay", "a.http", "--verb"], "--verbatim"),
+    ] {
+        let output = bash(words).unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected, "{words:?} {output:?}");
+    }
 }
 
 #[test]
