@@ -3,6 +3,7 @@
 mod capture;
 mod client;
 mod commands;
+mod diagnosis;
 mod endpoint;
 mod failure;
 mod moment;
