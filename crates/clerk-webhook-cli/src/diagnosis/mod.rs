@@ -3,21 +3,40 @@
 //! A cause is named where it is a fact of the request (a header that is missing), or where the signature really matches once
 //! it is undone (a line break that was added). What cannot be undone is said to be unknown.
 
+mod bodies;
 mod cause;
+mod facts;
+mod finding;
+mod headers;
+mod json;
+mod keys;
+mod layouts;
+mod search;
+mod signatures;
+mod timestamps;
+mod wrappings;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use clerk_webhook_core::{
-    Event, EventData, MessageId, SigningSecret, Timestamp, Verifier, VerifyErrorKind,
-    event::UnrecognizedReason,
-};
+use clerk_webhook_core::event::UnrecognizedReason;
+use clerk_webhook_core::{Event, EventData, MessageId, SigningSecret, Timestamp, Verified, Verifier};
 
 use crate::capture::Capture;
 
+use bodies::Bodies;
+use finding::Finding;
+use headers::Headers;
+use search::{Match, Search};
+
 pub(crate) use cause::Cause;
+pub(crate) use finding::duration;
 
 /// How old a delivery may be unless something else is said.
 pub(crate) const TOLERANCE: Duration = Duration::from_secs(300);
+
+/// The most bytes that a receiver takes unless it is told otherwise.
+const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
 /// What a delivery is.
 #[derive(Clone, Debug)]
@@ -78,52 +97,171 @@ pub(crate) fn diagnose_under(terms: Terms, capture: &Capture, secrets: &[Signing
         Some(tolerance) => builder.tolerance(tolerance),
         None => builder.dangerous_accept_any_age(),
     };
-    let verified = builder
-        .build()
-        .map_err(|_| None)
-        .and_then(|verifier| verifier.verify(&capture.headers, &capture.body).map_err(|error| Some(error)));
-    match verified {
-        Ok(verified) => {
-            let age_seconds = now.as_secs().saturating_sub(verified.attempted_at().as_secs());
-            let (message_id, attempted_at) = (verified.message_id().clone(), verified.attempted_at());
-            let event = Event::from_trusted(message_id.clone(), attempted_at, capture.body.clone());
-            let mut warnings = Vec::new();
-            match &event {
-                Err(error) => warnings.push(error.to_string()),
-                Ok(event) => {
-                    if let EventData::Unrecognized(data) = event.data() {
-                        warnings.push(match data.reason() {
-                            UnrecognizedReason::UnknownType => data.reason().to_string(),
-                            reason => format!("the data does not decode: {reason}"),
-                        });
-                    }
-                }
+    let error = match builder.build() {
+        Ok(verifier) => match verifier.verify(&capture.headers, &capture.body) {
+            Ok(verified) => return Verdict::Authentic(authentic(terms, capture, &verified)),
+            Err(error) => error.to_string(),
+        },
+        Err(error) => error.to_string(),
+    };
+    Verdict::Refused(refused(terms, capture, secrets, error))
+}
+
+fn authentic(terms: Terms, capture: &Capture, verified: &Verified) -> Authentic {
+    let (message_id, attempted_at) = (verified.message_id().clone(), verified.attempted_at());
+    let age_seconds = terms.now.as_secs().saturating_sub(attempted_at.as_secs());
+    let event = Event::from_trusted(message_id.clone(), attempted_at, capture.body.clone());
+    let mut warnings = Vec::new();
+    match &event {
+        Err(error) => warnings.push(format!("{error}: a receiver answers 400")),
+        Ok(event) => {
+            if let EventData::Unrecognized(data) = event.data() {
+                warnings.push(match data.reason() {
+                    UnrecognizedReason::UnknownType => data.reason().to_string(),
+                    reason => format!("the data does not decode: {reason}"),
+                });
             }
-            Verdict::Authentic(Authentic {
-                message_id,
-                attempted_at,
-                age_seconds,
-                secret_index: verified.secret_index(),
-                event: event.ok(),
-                warnings,
-            })
         }
-        Err(error) => {
-            let cause = match error.as_ref().map(|error| error.kind()) {
-                Some(VerifyErrorKind::MissingHeader) => Cause::MissingHeader,
-                Some(VerifyErrorKind::DuplicateHeader) => Cause::RepeatedHeader,
-                Some(VerifyErrorKind::InvalidHeader) => Cause::MalformedHeader,
-                Some(VerifyErrorKind::InvalidTimestamp) => Cause::MalformedTimestamp,
-                Some(VerifyErrorKind::TimestampTooOld) => Cause::TimestampTooOld,
-                Some(VerifyErrorKind::TimestampTooNew) => Cause::TimestampTooNew,
-                _ => Cause::NothingFits,
-            };
-            Verdict::Refused(Diagnosis {
-                cause,
-                detail: error.map_or_else(|| "there is no secret".to_owned(), |error| error.to_string()),
-                advice: cause.advice().to_owned(),
-                notes: Vec::new(),
-            })
+    }
+    if terms.tolerance.is_none() && age_seconds.unsigned_abs() > TOLERANCE.as_secs() {
+        let when = if age_seconds < 0 { "in the future" } else { "in the past" };
+        let skew = duration(age_seconds.unsigned_abs());
+        warnings
+            .push(format!("its age was left out: it was signed {skew} {when}, and a receiver allows 5 min"));
+    }
+    if capture.body.len() > BODY_LIMIT {
+        warnings.push(format!(
+            "the body has {} bytes, and a receiver takes {BODY_LIMIT} unless it is told otherwise",
+            capture.body.len()
+        ));
+    }
+    let headers = headers::read(capture);
+    let is_asymmetric = |token: &signatures::Token| token.form == signatures::Form::Asymmetric;
+    if headers.attempts.iter().any(|attempt| attempt.tokens.iter().any(is_asymmetric)) {
+        warnings.push("v1a signatures (Ed25519) were passed over".to_owned());
+    }
+    if headers.stray {
+        warnings.push("webhook-* headers were passed over, since svix-* are there".to_owned());
+    }
+    Authentic {
+        message_id,
+        attempted_at,
+        age_seconds,
+        secret_index: verified.secret_index(),
+        event: event.ok(),
+        warnings,
+    }
+}
+
+/// Searches for what is wrong; `error` says in what the verifier stumbled first.
+fn refused(terms: Terms, capture: &Capture, secrets: &[SigningSecret], error: String) -> Diagnosis {
+    let headers = headers::read(capture);
+    let unwrapped = wrappings::all(capture);
+    let bodies = Bodies::of(&unwrapped);
+    let mut search = Search::new(&headers.attempts, secrets, &bodies);
+    match search.run() {
+        Some(found) => explained(terms, &headers, found, secrets.len(), error),
+        None => unexplained(terms, capture, &headers, &search),
+    }
+}
+
+/// Puts together what was found where the signature matches once it is undone.
+fn explained(terms: Terms, headers: &Headers, found: Match, secrets: usize, error: String) -> Diagnosis {
+    let mut findings = headers.findings.clone();
+    findings.extend(found.findings);
+    let mut seen = HashSet::new();
+    findings.retain(|finding| seen.insert(finding.cause));
+    let age = found.seconds.and_then(|seconds| age(terms, headers, seconds));
+    let mut notes: Vec<String> = findings.iter().skip(1).map(|finding| sentence(&finding.fact)).collect();
+    let (cause, detail) = match (findings.first(), age) {
+        (Some(first), age) => {
+            let several = findings.len() > 1;
+            let how = if several { "" } else { "; once that is undone, the signature is valid" };
+            notes.extend(several.then(|| "Once all of this is undone, the signature is valid".to_owned()));
+            notes.extend(age.map(|age| sentence(&age.fact)));
+            (first.cause, format!("{}{how}", first.fact))
         }
+        (None, Some(age)) => (age.cause, format!("{}; the signature itself is valid", age.fact)),
+        // Of what only the verifier minds, such as a list of a thousand signatures.
+        (None, None) => (Cause::MalformedHeader, error),
+    };
+    if secrets > 1 {
+        notes.push(format!("It is secret {} of {secrets} that matches", found.secret_index + 1));
+    }
+    Diagnosis { cause, detail, advice: cause.advice().to_owned(), notes }
+}
+
+/// Says what is known where nothing makes the signature match.
+fn unexplained(terms: Terms, capture: &Capture, headers: &Headers, search: &Search<'_>) -> Diagnosis {
+    let mut findings = headers.findings.clone();
+    let mut notes = Vec::new();
+    let first = headers.attempts.first();
+    let is_flawless = |attempt: &headers::Attempt| attempt.tokens.iter().any(|token| token.flaws.is_empty());
+    if let Some(attempt) = first
+        && !headers.attempts.iter().any(is_flawless)
+    {
+        findings.extend(attempt.unreadable());
+    }
+    if findings.is_empty() {
+        findings.extend(facts::of_body(capture));
+    }
+    let age = first.and_then(|attempt| age(terms, headers, attempt.seconds?));
+    let (cause, detail) = match findings.first() {
+        Some(finding) => {
+            notes.extend(findings.iter().skip(1).map(|finding| sentence(&finding.fact)));
+            let left = "Even without that no signature matches, whatever else is tried";
+            notes.extend(
+                (!headers.attempts.is_empty() && facts::can_be_undone(finding.cause))
+                    .then(|| left.to_owned()),
+            );
+            (finding.cause, finding.fact.clone())
+        }
+        None => {
+            let tried = search.tried;
+            let detail = format!(
+                "no signature matches, nor would one after any of {tried} usual mistakes and changes"
+            );
+            notes.push(
+                "What is left: the secret is that of another endpoint or of the other instance; id, timestamp or signature \
+                 come from another attempt, and each attempt has its own; or something was changed that cannot be undone"
+                    .to_owned(),
+            );
+            (Cause::NothingFits, detail)
+        }
+    };
+    notes.extend(facts::hints(capture, first));
+    if search.cut_short {
+        notes.push(format!(
+            "The body is large ({} bytes), so that not all combinations of changes were tried",
+            capture.body.len()
+        ));
+    }
+    notes.extend(age.map(|age| sentence(&age.fact)));
+    Diagnosis { cause, detail, advice: cause.advice().to_owned(), notes }
+}
+
+/// Says how far the timestamp lies from now, where that is too far.
+fn age(terms: Terms, headers: &Headers, seconds: i64) -> Option<Finding> {
+    let tolerance = terms.tolerance?.as_secs();
+    let skew = seconds.saturating_sub(terms.now.as_secs());
+    if skew.unsigned_abs() <= tolerance {
+        return None;
+    }
+    let (cause, when) =
+        if skew < 0 { (Cause::TimestampTooOld, "past") } else { (Cause::TimestampTooNew, "future") };
+    let header = headers.attempts.first().map_or("svix-timestamp", |attempt| attempt.timestamp_header);
+    let (skew, allowed) = (duration(skew.unsigned_abs()), duration(tolerance));
+    Some(Finding::new(cause, format!("{header} lies {skew} in the {when}, and {allowed} are allowed")))
+}
+
+/// Writes a clause as a sentence that stands by itself.
+fn sentence(clause: &str) -> String {
+    let mut characters = clause.chars();
+    match characters.next() {
+        // The names of headers are in lower case.
+        Some(first) if !clause.starts_with("svix-") && !clause.starts_with("webhook-") => {
+            first.to_uppercase().chain(characters).collect()
+        }
+        _ => clause.to_owned(),
     }
 }

@@ -1,0 +1,311 @@
+//! What the body can have been before something changed it.
+
+use std::borrow::Cow;
+
+use super::Cause;
+use super::finding::Finding;
+use super::json::{Escapes, Json, Numbers, Spacing, Style};
+use super::wrappings::Unwrapped;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The largest text that is written anew as JSON.
+const MAX_JSON: usize = 8 * 1024 * 1024;
+
+/// All that a capture's body can have been.
+pub(super) struct Bodies<'u> {
+    unwrapped: &'u [Unwrapped],
+    json: Vec<Option<Json<'u>>>,
+    /// By the number of things that they undo.
+    variants: Vec<(usize, Variant)>,
+}
+
+/// One of them: which of the unwrapped bodies, and what is done with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Variant {
+    body: usize,
+    change: Change,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Edges { mark: Mark, lines: Lines, ends: Ends },
+    Json { style: Style, end: &'static str },
+}
+
+/// What is done with a byte-order mark in front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    AsIs,
+    Removed,
+    Added,
+}
+
+/// What is done with line breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lines {
+    AsIs,
+    Lf,
+    CrLf,
+}
+
+/// What is done with white space around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ends {
+    AsIs,
+    NewlineRemoved,
+    TrimmedEnd,
+    TrimmedStart,
+    Trimmed,
+    NewlineAdded(&'static str),
+    AfterAdded(&'static str),
+    BeforeAdded(&'static str),
+}
+
+const ENDS: [Ends; 13] = [
+    Ends::AsIs,
+    Ends::NewlineRemoved,
+    Ends::NewlineAdded("\n"),
+    Ends::NewlineAdded("\r\n"),
+    Ends::TrimmedEnd,
+    Ends::TrimmedStart,
+    Ends::Trimmed,
+    Ends::AfterAdded(" "),
+    Ends::AfterAdded("\n\n"),
+    Ends::AfterAdded("\t"),
+    Ends::BeforeAdded(" "),
+    Ends::BeforeAdded("\n"),
+    Ends::BeforeAdded("\r\n"),
+];
+
+impl<'u> Bodies<'u> {
+    pub(super) fn of(unwrapped: &'u [Unwrapped]) -> Self {
+        let json = unwrapped.iter().map(|body| json_of(&body.bytes)).collect::<Vec<_>>();
+        let mut variants = Vec::new();
+        for (body, (unwrapped, json)) in unwrapped.iter().zip(&json).enumerate() {
+            let cost = unwrapped.findings.len();
+            let edges = edges(&unwrapped.bytes).map(|(more, change)| (cost + more, Variant { body, change }));
+            variants.extend(edges);
+            for (more, style) in json.iter().flat_map(Json::styles).filter(|(more, _)| *more > 0) {
+                for (end, of_end) in [("", 0), ("\n", 1), ("\r\n", 1)] {
+                    variants
+                        .push((cost + more + of_end, Variant { body, change: Change::Json { style, end } }));
+                }
+            }
+        }
+        variants.sort_by_key(|(cost, _)| *cost);
+        Self { unwrapped, json, variants }
+    }
+
+    /// Returns all of them with the number of things that each undoes, the fewest first.
+    pub(super) fn variants(&self) -> &[(usize, Variant)] {
+        &self.variants
+    }
+
+    /// Returns how many bytes were captured.
+    pub(super) fn captured(&self) -> &'u [u8] {
+        self.unwrapped.first().map(|body| body.bytes.as_ref()).unwrap_or_default()
+    }
+
+    /// Returns the captured body as JSON.
+    pub(super) fn json(&self) -> Option<&Json<'u>> {
+        self.json.first()?.as_ref()
+    }
+
+    /// Returns the bytes.
+    pub(super) fn bytes(&self, variant: Variant) -> Cow<'u, [u8]> {
+        let body: &'u [u8] = &self.unwrapped[variant.body].bytes;
+        match variant.change {
+            Change::Edges { mark, lines, ends } => changed(body, mark, lines, ends),
+            Change::Json { style, end } => {
+                let text =
+                    self.json[variant.body].as_ref().map(|json| json.written(style)).unwrap_or_default();
+                Cow::Owned((text + end).into_bytes())
+            }
+        }
+    }
+
+    /// Says what is wrong with the captured body if it was this one.
+    pub(super) fn findings(&self, variant: Variant) -> Vec<Finding> {
+        let Unwrapped { bytes, findings } = &self.unwrapped[variant.body];
+        let mut findings = findings.clone();
+        match variant.change {
+            Change::Edges { mark, lines, ends } => of_edges(mark, lines, ends, &mut findings),
+            Change::Json { style, end } => {
+                if bytes.starts_with(BYTE_ORDER_MARK) {
+                    of_edges(Mark::Removed, Lines::AsIs, Ends::AsIs, &mut findings);
+                }
+                if let Some(json) = &self.json[variant.body] {
+                    of_json(json, style, &mut findings);
+                }
+                let is_spacing = |finding: &Finding| finding.cause == Cause::JsonSpacingChanged;
+                let ends_with_newline = bytes.ends_with(b"\n");
+                if !findings.iter().any(is_spacing) && ends_with_newline == end.is_empty() {
+                    let ends = if end.is_empty() { Ends::NewlineRemoved } else { Ends::NewlineAdded(end) };
+                    of_edges(Mark::AsIs, Lines::AsIs, ends, &mut findings);
+                }
+            }
+        }
+        findings
+    }
+}
+
+/// Says how the JSON was written when it was signed, as far as it differs.
+pub(super) fn of_json(json: &Json<'_>, style: Style, findings: &mut Vec<Finding>) {
+    if style.sorted {
+        let fact = "the keys of the JSON were in alphabetical order when it was signed";
+        findings.push(Finding::new(Cause::JsonKeysReordered, fact));
+    }
+    if style.escapes != Escapes::AsIs {
+        let fact = format!(
+            "the strings of the JSON were written otherwise when it was signed: {}",
+            style.escapes.name()
+        );
+        findings.push(Finding::new(Cause::JsonEscapesChanged, fact));
+    }
+    if style.numbers != Numbers::AsIs {
+        let fact = "whole numbers of the JSON had no fraction or exponent when it was signed";
+        findings.push(Finding::new(Cause::JsonNumbersChanged, fact));
+    }
+    if style.spacing != Spacing::AsIs && json.differs_in_spacing(style.spacing) {
+        let fact = format!("the JSON was written {} when it was signed", style.spacing.name());
+        findings.push(Finding::new(Cause::JsonSpacingChanged, fact));
+    }
+}
+
+fn of_edges(mark: Mark, lines: Lines, ends: Ends, findings: &mut Vec<Finding>) {
+    let mut add = |cause: Cause, fact: &str| findings.push(Finding::new(cause, fact));
+    match mark {
+        Mark::AsIs => {}
+        Mark::Removed => {
+            add(Cause::ByteOrderMarkAdded, "the body begins with a byte-order mark that was not signed");
+        }
+        Mark::Added => {
+            add(
+                Cause::ByteOrderMarkRemoved,
+                "the body was signed with a byte-order mark in front, which is gone",
+            );
+        }
+    }
+    match lines {
+        Lines::AsIs => {}
+        Lines::Lf => add(Cause::LineBreaksChanged, "the body has CRLF where LF was signed"),
+        Lines::CrLf => add(Cause::LineBreaksChanged, "the body has LF where CRLF was signed"),
+    }
+    match ends {
+        Ends::AsIs => {}
+        Ends::NewlineRemoved => {
+            add(Cause::TrailingNewlineAdded, "the body has a line break at its end that was not signed");
+        }
+        Ends::NewlineAdded(_) => {
+            add(
+                Cause::TrailingNewlineRemoved,
+                "the body was signed with a line break at its end, which is gone",
+            );
+        }
+        Ends::TrimmedEnd => add(Cause::WhiteSpaceAdded, "white space follows the body that was not signed"),
+        Ends::TrimmedStart => {
+            add(Cause::WhiteSpaceAdded, "white space stands in front of the body that was not signed");
+        }
+        Ends::Trimmed => add(Cause::WhiteSpaceAdded, "white space surrounds the body that was not signed"),
+        Ends::AfterAdded(_) => {
+            add(Cause::WhiteSpaceRemoved, "the body was signed with white space after it, which is gone");
+        }
+        Ends::BeforeAdded(_) => {
+            add(Cause::WhiteSpaceRemoved, "the body was signed with white space in front, which is gone");
+        }
+    }
+}
+
+fn json_of(bytes: &[u8]) -> Option<Json<'_>> {
+    if bytes.len() > MAX_JSON {
+        return None;
+    }
+    let text = std::str::from_utf8(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)).ok()?;
+    Json::read(text.trim_ascii())
+}
+
+/// Returns the changes at the edges that change anything, each with the number of things that it undoes.
+fn edges(body: &[u8]) -> impl Iterator<Item = (usize, Change)> {
+    let has_mark = body.starts_with(BYTE_ORDER_MARK);
+    let marks = [Mark::AsIs, if has_mark { Mark::Removed } else { Mark::Added }];
+    let has_crlf = body.windows(2).any(|pair| pair == b"\r\n");
+    let has_lf =
+        body.iter().enumerate().any(|(at, byte)| *byte == b'\n' && (at == 0 || body[at - 1] != b'\r'));
+    let mut lines = vec![Lines::AsIs];
+    lines.extend(has_crlf.then_some(Lines::Lf));
+    lines.extend(has_lf.then_some(Lines::CrLf));
+    let plain = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let newline_removed = without_newline(plain).len();
+    let lengths =
+        [plain.len(), plain.trim_ascii_end().len(), plain.trim_ascii_start().len(), plain.trim_ascii().len()];
+    let [whole, end_trimmed, start_trimmed, trimmed] = lengths;
+    let applies = move |ends: &Ends| match ends {
+        Ends::AsIs | Ends::NewlineAdded(_) | Ends::AfterAdded(_) | Ends::BeforeAdded(_) => true,
+        Ends::NewlineRemoved => newline_removed < whole,
+        Ends::TrimmedEnd => end_trimmed < newline_removed,
+        Ends::TrimmedStart => start_trimmed < whole,
+        Ends::Trimmed => trimmed < start_trimmed && trimmed < end_trimmed,
+    };
+    let ends: Vec<Ends> = ENDS.into_iter().filter(applies).collect();
+    marks.into_iter().flat_map(move |mark| {
+        let ends = ends.clone();
+        lines.clone().into_iter().flat_map(move |lines| {
+            ends.clone().into_iter().map(move |ends| {
+                let changes = [mark != Mark::AsIs, lines != Lines::AsIs, ends != Ends::AsIs];
+                let cost = changes.into_iter().filter(|changed| *changed).count();
+                (cost, Change::Edges { mark, lines, ends })
+            })
+        })
+    })
+}
+
+fn changed(body: &[u8], mark: Mark, lines: Lines, ends: Ends) -> Cow<'_, [u8]> {
+    let plain = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let (before, text, after) = match ends {
+        Ends::AsIs => ("", plain, ""),
+        Ends::NewlineRemoved => ("", without_newline(plain), ""),
+        Ends::TrimmedEnd => ("", plain.trim_ascii_end(), ""),
+        Ends::TrimmedStart => ("", plain.trim_ascii_start(), ""),
+        Ends::Trimmed => ("", plain.trim_ascii(), ""),
+        Ends::NewlineAdded(text) | Ends::AfterAdded(text) => ("", plain, text),
+        Ends::BeforeAdded(text) => (text, plain, ""),
+    };
+    let text = with_lines(text, lines);
+    let has_mark = match mark {
+        Mark::AsIs => plain.len() < body.len(),
+        Mark::Removed => false,
+        Mark::Added => true,
+    };
+    match text {
+        Cow::Borrowed(text) if before.is_empty() && after.is_empty() && !has_mark => Cow::Borrowed(text),
+        text => {
+            let mark = if has_mark { BYTE_ORDER_MARK } else { b"" };
+            Cow::Owned([mark, before.as_bytes(), &text, after.as_bytes()].concat())
+        }
+    }
+}
+
+fn without_newline(body: &[u8]) -> &[u8] {
+    body.strip_suffix(b"\r\n")
+        .or_else(|| body.strip_suffix(b"\n"))
+        .or_else(|| body.strip_suffix(b"\r"))
+        .unwrap_or(body)
+}
+
+fn with_lines(body: &[u8], lines: Lines) -> Cow<'_, [u8]> {
+    if lines == Lines::AsIs {
+        return Cow::Borrowed(body);
+    }
+    let mut out = Vec::with_capacity(body.len() + body.len() / 16);
+    let mut rest = body;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        match (byte, after) {
+            (b'\r', [b'\n', ..]) => {}
+            (b'\n', _) if lines == Lines::CrLf => out.extend_from_slice(b"\r\n"),
+            (byte, _) => out.push(*byte),
+        }
+    }
+    Cow::Owned(out)
+}

@@ -1,0 +1,84 @@
+//! What was found, in words.
+
+use super::Cause;
+
+/// Something that is wrong with a delivery, as a fact and without a remedy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) cause: Cause,
+    /// A clause without capital and full stop, and without anything secret.
+    pub(super) fact: String,
+}
+
+impl Finding {
+    pub(super) fn new(cause: Cause, fact: impl Into<String>) -> Self {
+        Self { cause, fact: fact.into() }
+    }
+}
+
+/// Writes a value that came from outside so that it does nothing to a terminal, and not too much of it.
+pub(super) fn shown(value: &[u8]) -> String {
+    const LENGTH: usize = 48;
+    let text = String::from_utf8_lossy(&value[..value.len().min(LENGTH)]);
+    let escaped: String = text
+        .chars()
+        .map(|character| match character {
+            ' '..='~' => character.to_string(),
+            other => other.escape_unicode().to_string(),
+        })
+        .collect();
+    if value.len() > LENGTH { format!("{escaped}…") } else { escaped }
+}
+
+/// Writes a number of seconds as people say it.
+pub(crate) fn duration(seconds: u64) -> String {
+    const UNITS: [(u64, &str, &str); 4] =
+        [(86_400, " day", " days"), (3600, " h", " h"), (60, " min", " min"), (1, " s", " s")];
+    let Some(first) = UNITS.iter().position(|(length, ..)| seconds >= *length) else {
+        return "0 s".to_owned();
+    };
+    let part = |(length, one, several): (u64, &str, &str), of: u64| {
+        let count = of / length;
+        format!("{count}{}", if count == 1 { one } else { several })
+    };
+    let whole = part(UNITS[first], seconds);
+    let rest = seconds % UNITS[first].0;
+    match UNITS.get(first + 1) {
+        // Of five minutes and more the seconds do not matter.
+        Some(unit) if rest >= unit.0 && !(first == 2 && seconds >= 300) => {
+            format!("{whole} {}", part(*unit, rest))
+        }
+        _ => whole,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_at_most_two_units() {
+        for (seconds, expected) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (61, "1 min 1 s"),
+            (301, "5 min"),
+            (1020, "17 min"),
+            (3600, "1 h"),
+            (3725, "1 h 2 min"),
+            (86_400, "1 day"),
+            (200_000, "2 days 7 h"),
+        ] {
+            assert_eq!(duration(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_reaches_the_terminal_that_moves_its_cursor() {
+        assert_eq!(shown(b"msg_1"), "msg_1");
+        assert_eq!(shown(b"a\x1b[2J\n"), "a\\u{1b}[2J\\u{a}");
+        assert_eq!(shown(b"\xff").chars().filter(|character| character.is_control()).count(), 0);
+        assert!(shown(&[b'x'; 400]).len() < 60);
+    }
+}

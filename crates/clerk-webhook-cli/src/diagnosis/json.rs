@@ -1,0 +1,566 @@
+//! Writing JSON anew as other programs do, token by token: no number and no duplicate key is lost on the way.
+
+use std::collections::HashSet;
+use std::collections::hash_map::DefaultHasher;
+use std::fmt::Write as _;
+use std::hash::{Hash as _, Hasher as _};
+use std::ops::Range;
+
+/// How deep values may be nested.
+const MAX_DEPTH: usize = 128;
+
+/// A JSON text and where its tokens lie.
+pub(super) struct Json<'t> {
+    text: &'t str,
+    tokens: Vec<Token>,
+    /// For each token that opens something the index of the one that closes it.
+    closing: Vec<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Token {
+    kind: Kind,
+    range: Range<usize>,
+    /// The characters of a string of which some can be escaped in several ways.
+    decoded: Option<Box<str>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Open,
+    Close,
+    Comma,
+    Colon,
+    String,
+    Number,
+    Word,
+}
+
+/// How JSON is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Style {
+    pub(super) spacing: Spacing,
+    pub(super) sorted: bool,
+    pub(super) escapes: Escapes,
+    pub(super) numbers: Numbers,
+}
+
+/// The white space between tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Spacing {
+    AsIs,
+    Compact,
+    /// `{"a": 1, "b": 2}`
+    Spaced,
+    /// `{ "a": 1, "b": 2 }`
+    Airy,
+    /// `{"a": 1,"b": 2}`
+    AfterColon,
+    Indented(&'static str),
+}
+
+impl Spacing {
+    pub(super) const ALL: [Self; 9] = [
+        Self::AsIs,
+        Self::Compact,
+        Self::Indented("  "),
+        Self::Spaced,
+        Self::Indented("    "),
+        Self::Indented("\t"),
+        Self::AfterColon,
+        Self::Airy,
+        Self::Indented(" "),
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::AsIs => "as it is",
+            Self::Compact => "compact",
+            Self::Spaced => "in one line with a blank after colons and commas",
+            Self::Airy => "in one line with blanks inside the braces",
+            Self::AfterColon => "in one line with a blank after colons",
+            Self::Indented(" ") => "indented by 1 blank",
+            Self::Indented("  ") => "indented by 2 blanks",
+            Self::Indented("\t") => "indented by tabs",
+            Self::Indented(_) => "indented by 4 blanks",
+        }
+    }
+}
+
+/// Which characters of strings are escaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Escapes {
+    AsIs,
+    /// Only what has to be.
+    Minimal,
+    /// `<`, `>` and `&` too, as Go and Rails do.
+    Html,
+    /// All that is not ASCII, as Python does.
+    Ascii,
+    /// All that is not ASCII, and the slash, as PHP does.
+    AsciiSlash,
+    /// The slash.
+    Slash,
+    /// All that is not ASCII, and `<`, `>`, `&`.
+    AsciiHtml,
+    /// As Python does, with upper-case digits.
+    AsciiUpper,
+    /// As System.Text.Json does.
+    DotNet,
+}
+
+impl Escapes {
+    const ALL: [Self; 9] = [
+        Self::AsIs,
+        Self::Minimal,
+        Self::Html,
+        Self::Ascii,
+        Self::AsciiSlash,
+        Self::Slash,
+        Self::AsciiHtml,
+        Self::AsciiUpper,
+        Self::DotNet,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::AsIs => "as they are",
+            Self::Minimal => {
+                "only quotes, backslashes and control characters escaped, as JSON.stringify writes"
+            }
+            Self::Html => "<, > and & escaped, as Go's json.Marshal writes",
+            Self::Ascii => "everything but ASCII escaped, as Python's json.dumps writes",
+            Self::AsciiSlash => "slashes and everything but ASCII escaped, as PHP's json_encode writes",
+            Self::Slash => "slashes escaped",
+            Self::AsciiHtml => "everything but ASCII and <, >, & escaped",
+            Self::AsciiUpper => "everything but ASCII escaped with upper-case digits",
+            Self::DotNet => "everything but ASCII and HTML's characters escaped, as System.Text.Json writes",
+        }
+    }
+
+    fn escapes(self, character: char) -> bool {
+        let html = matches!(character, '<' | '>' | '&');
+        match self {
+            Self::AsIs | Self::Minimal => false,
+            Self::Html => html || matches!(character, '\u{2028}' | '\u{2029}'),
+            Self::Ascii | Self::AsciiUpper => !matches!(character, ' '..='~'),
+            Self::AsciiSlash => !matches!(character, ' '..='~' | '\u{7f}') || character == '/',
+            Self::Slash => matches!(character, '/' | '\u{2028}' | '\u{2029}'),
+            Self::AsciiHtml => html || !matches!(character, ' '..='~'),
+            Self::DotNet => {
+                html || matches!(character, '\'' | '"' | '+' | '`') || !matches!(character, ' '..='~')
+            }
+        }
+    }
+
+    fn write(self, text: &str, out: &mut String) {
+        let upper = matches!(self, Self::AsciiUpper | Self::DotNet);
+        out.push('"');
+        for character in text.chars() {
+            let short = match character {
+                '"' if self != Self::DotNet => Some('"'),
+                '\\' => Some('\\'),
+                '/' if self.escapes('/') => Some('/'),
+                '\n' => Some('n'),
+                '\r' => Some('r'),
+                '\t' => Some('t'),
+                '\u{8}' => Some('b'),
+                '\u{c}' => Some('f'),
+                _ => None,
+            };
+            if let Some(short) = short {
+                out.push('\\');
+                out.push(short);
+            } else if character < ' ' || self.escapes(character) {
+                let mut units = [0; 2];
+                for unit in character.encode_utf16(&mut units) {
+                    let _ = if upper { write!(out, "\\u{unit:04X}") } else { write!(out, "\\u{unit:04x}") };
+                }
+            } else {
+                out.push(character);
+            }
+        }
+        out.push('"');
+    }
+}
+
+/// How numbers are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Numbers {
+    AsIs,
+    /// Whole ones without fraction and exponent.
+    Whole,
+}
+
+impl Json<'_> {
+    /// Reads the tokens of a text; nothing of one that is not JSON, or nested too deep.
+    pub(super) fn read(text: &str) -> Option<Json<'_>> {
+        serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
+        let bytes = text.as_bytes();
+        let mut tokens: Vec<Token> = Vec::new();
+        let mut closing = Vec::new();
+        let mut open = Vec::new();
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            let start = at;
+            at += 1;
+            let kind = match byte {
+                b' ' | b'\t' | b'\r' | b'\n' => continue,
+                b'{' | b'[' => Kind::Open,
+                b'}' | b']' => Kind::Close,
+                b',' => Kind::Comma,
+                b':' => Kind::Colon,
+                b'"' => {
+                    while let Some(&byte) = bytes.get(at) {
+                        at += if byte == b'\\' { 2 } else { 1 };
+                        if byte == b'"' {
+                            break;
+                        }
+                    }
+                    Kind::String
+                }
+                _ => {
+                    while bytes
+                        .get(at)
+                        .is_some_and(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
+                    {
+                        at += 1;
+                    }
+                    if byte == b'-' || byte.is_ascii_digit() { Kind::Number } else { Kind::Word }
+                }
+            };
+            closing.push(0);
+            match kind {
+                Kind::Open if open.len() == MAX_DEPTH => return None,
+                Kind::Open => open.push(tokens.len()),
+                Kind::Close => closing[open.pop()?] = tokens.len(),
+                _ => {}
+            }
+            let range = start..at;
+            let raw = text.get(range.clone())?;
+            let plain =
+                |byte: u8| byte.is_ascii_alphanumeric() || b" _-.:@#?=,;!()[]{}*~|^%$".contains(&byte);
+            let decoded = match kind {
+                Kind::String if !raw[1..raw.len() - 1].bytes().all(plain) => serde_json::from_str(raw).ok(),
+                _ => None,
+            };
+            tokens.push(Token { kind, range, decoded });
+        }
+        Some(Json { text, tokens, closing })
+    }
+
+    /// Returns the styles that differ from one another for this text, the likeliest first, each with the number of things
+    /// that it changes.
+    pub(super) fn styles(&self) -> Vec<(usize, Style)> {
+        let escapes = distinct(Escapes::ALL, |escapes| {
+            let mut out = String::new();
+            for token in self.tokens.iter().filter(|token| token.decoded.is_some()) {
+                self.write_token(token, Style { escapes, ..AS_IS }, &mut out);
+            }
+            out
+        });
+        let numbers = distinct([Numbers::AsIs, Numbers::Whole], |numbers| {
+            let mut out = String::new();
+            for token in self.tokens.iter().filter(|token| token.kind == Kind::Number) {
+                self.write_token(token, Style { numbers, ..AS_IS }, &mut out);
+                out.push(' ');
+            }
+            out
+        });
+        let spacings = distinct(Spacing::ALL, |spacing| self.written(Style { spacing, ..AS_IS }));
+        let orders = distinct([false, true], |sorted| {
+            self.written(Style { sorted, spacing: Spacing::Compact, ..AS_IS })
+        });
+
+        let mut styles = Vec::new();
+        for &sorted in &orders {
+            for &spacing in &spacings {
+                for &escapes in &escapes {
+                    for &numbers in &numbers {
+                        // Members cannot change their places and keep the white space between them.
+                        if sorted && spacing == Spacing::AsIs && !self.is_compact() {
+                            continue;
+                        }
+                        let spacing =
+                            if sorted && spacing == Spacing::AsIs { Spacing::Compact } else { spacing };
+                        let changes = [
+                            sorted,
+                            !matches!(spacing, Spacing::AsIs) && !(sorted && self.is_compact()),
+                            escapes != Escapes::AsIs,
+                            numbers != Numbers::AsIs,
+                        ];
+                        let changes = changes.into_iter().filter(|changed| *changed).count();
+                        styles.push((changes, Style { spacing, sorted, escapes, numbers }));
+                    }
+                }
+            }
+        }
+        styles.sort_by_key(|(changes, _)| *changes);
+        styles
+    }
+
+    fn is_compact(&self) -> bool {
+        self.written(Style { spacing: Spacing::Compact, ..AS_IS }) == self.text
+    }
+
+    /// Returns whether a style has other white space between the tokens than the text.
+    pub(super) fn differs_in_spacing(&self, spacing: Spacing) -> bool {
+        self.written(Style { spacing, ..AS_IS }) != self.text
+    }
+
+    /// Returns the text in a style.
+    pub(super) fn written(&self, style: Style) -> String {
+        self.written_with(style, &[])
+    }
+
+    /// Returns the text in a style, with other text in place of some numbers.
+    pub(super) fn written_with(&self, style: Style, replaced: &[(usize, &str)]) -> String {
+        let mut out = String::with_capacity(self.text.len() + self.text.len() / 4);
+        if style.spacing == Spacing::AsIs {
+            let mut end = 0;
+            for (index, token) in self.tokens.iter().enumerate() {
+                out.push_str(self.text.get(end..token.range.start).unwrap_or_default());
+                match replaced.iter().find(|(other, _)| *other == index) {
+                    Some((_, text)) => out.push_str(text),
+                    None => self.write_token(token, style, &mut out),
+                }
+                end = token.range.end;
+            }
+            out.push_str(self.text.get(end..).unwrap_or_default());
+        } else if !self.tokens.is_empty() {
+            self.write_value(0, 0, style, replaced, &mut out);
+        }
+        out
+    }
+
+    /// Writes the value that begins at a token, and returns the token after it.
+    fn write_value(
+        &self,
+        at: usize,
+        depth: usize,
+        style: Style,
+        replaced: &[(usize, &str)],
+        out: &mut String,
+    ) -> usize {
+        let token = &self.tokens[at];
+        if token.kind != Kind::Open {
+            match replaced.iter().find(|(index, _)| *index == at) {
+                Some((_, text)) => out.push_str(text),
+                None => self.write_token(token, style, out),
+            }
+            return at + 1;
+        }
+        let end = self.closing[at];
+        let is_object = self.text.as_bytes()[token.range.start] == b'{';
+        out.push(if is_object { '{' } else { '[' });
+        let mut items = self.items(at, is_object);
+        if style.sorted && is_object {
+            items.sort_by(|left, right| self.key(*left).cmp(&self.key(*right)));
+        }
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            match style.spacing {
+                Spacing::Indented(indent) => {
+                    out.push('\n');
+                    (0..=depth).for_each(|_| out.push_str(indent));
+                }
+                Spacing::Airy => out.push(' '),
+                Spacing::Spaced if index > 0 => out.push(' '),
+                _ => {}
+            }
+            let mut value = *item;
+            if is_object {
+                self.write_token(&self.tokens[value], style, out);
+                out.push(':');
+                if style.spacing != Spacing::Compact {
+                    out.push(' ');
+                }
+                value += 2;
+            }
+            self.write_value(value, depth + 1, style, replaced, out);
+        }
+        match style.spacing {
+            Spacing::Indented(indent) if !items.is_empty() => {
+                out.push('\n');
+                (0..depth).for_each(|_| out.push_str(indent));
+            }
+            Spacing::Airy if !items.is_empty() => out.push(' '),
+            _ => {}
+        }
+        out.push(if is_object { '}' } else { ']' });
+        end + 1
+    }
+
+    /// Returns the tokens at which the members or elements begin.
+    fn items(&self, at: usize, is_object: bool) -> Vec<usize> {
+        let mut items = Vec::new();
+        let mut item = at + 1;
+        while item < self.closing[at] {
+            items.push(item);
+            let value = if is_object { item + 2 } else { item };
+            let last = if self.tokens[value].kind == Kind::Open { self.closing[value] } else { value };
+            // Past the comma.
+            item = last + 2;
+        }
+        items
+    }
+
+    fn key(&self, at: usize) -> &str {
+        let token = &self.tokens[at];
+        token
+            .decoded
+            .as_deref()
+            .unwrap_or_else(|| self.text.get(token.range.start + 1..token.range.end - 1).unwrap_or_default())
+    }
+
+    fn write_token(&self, token: &Token, style: Style, out: &mut String) {
+        let raw = self.text.get(token.range.clone()).unwrap_or_default();
+        match (&token.decoded, token.kind) {
+            (Some(decoded), _) if style.escapes != Escapes::AsIs => style.escapes.write(decoded, out),
+            (_, Kind::Number) if style.numbers == Numbers::Whole => match whole(raw) {
+                Some(whole) => out.push_str(&whole),
+                None => out.push_str(raw),
+            },
+            _ => out.push_str(raw),
+        }
+    }
+
+    /// Returns the numbers and what else can have been written for each, as token and texts.
+    pub(super) fn other_numbers(&self) -> Vec<(usize, Vec<String>)> {
+        const MOST: usize = 256;
+        let numbers = self.tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Number);
+        numbers
+            .take(MOST)
+            .map(|(index, token)| {
+                (index, other_texts(self.text.get(token.range.clone()).unwrap_or_default()))
+            })
+            .collect()
+    }
+}
+
+const AS_IS: Style =
+    Style { spacing: Spacing::AsIs, sorted: false, escapes: Escapes::AsIs, numbers: Numbers::AsIs };
+
+/// Keeps those whose texts differ from the ones before.
+fn distinct<T: Copy, const LENGTH: usize>(all: [T; LENGTH], text: impl Fn(T) -> String) -> Vec<T> {
+    let mut seen = HashSet::new();
+    let is_new = |item: &T| {
+        let mut hasher = DefaultHasher::new();
+        text(*item).hash(&mut hasher);
+        seen.insert(hasher.finish())
+    };
+    all.into_iter().filter(is_new).collect()
+}
+
+/// Writes a number that is whole, and small enough to be exact, without fraction and exponent.
+fn whole(raw: &str) -> Option<String> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if !raw.contains(['.', 'e', 'E']) {
+        return None;
+    }
+    let number: f64 = raw.parse().ok()?;
+    (number.fract() == 0.0 && number.abs() <= EXACT).then(|| format!("{number:.0}"))
+}
+
+/// Returns what a number may have been before a program wrote it anew.
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]
+fn other_texts(raw: &str) -> Vec<String> {
+    /// Beyond it a float does not hold every whole number.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    /// Up to where whole numbers fit into 128 bits, and how many of them may lie between two floats.
+    const LARGEST: f64 = 1e36;
+    const MOST: i128 = 4096;
+
+    let mut texts = Vec::new();
+    let Ok(number) = raw.parse::<f64>() else { return texts };
+    let magnitude = number.abs();
+    if magnitude > EXACT && magnitude < LARGEST {
+        let (below, exact, above) = (number.next_down() as i128, number as i128, number.next_up() as i128);
+        let (from, to) = (exact - (exact - below) / 2, exact + (above - exact) / 2);
+        if to - from <= MOST {
+            texts.extend((from..=to).map(|candidate| candidate.to_string()).filter(|text| text != raw));
+        }
+    } else if raw.contains(['.', 'e', 'E']) {
+        texts.extend([format!("{raw}0"), format!("{raw}00")]);
+    } else {
+        texts.extend([format!("{raw}.0"), format!("{raw}.00")]);
+    }
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"{"b":[1,{"y":"é/<&>","x":""},[],{}],"a":1.0,"a":"\u00e9\n","n":null}"#;
+
+    fn written(text: &str, style: Style) -> String {
+        Json::read(text).unwrap().written(style)
+    }
+
+    #[test]
+    fn writes_as_other_programs_do() {
+        let compact = Style { spacing: Spacing::Compact, ..AS_IS };
+        assert_eq!(written(TEXT, compact), TEXT);
+        assert_eq!(written(&format!(" {} \n", TEXT.replace(',', " , ")), compact), TEXT);
+        assert_eq!(
+            written(TEXT, Style { sorted: true, ..compact }),
+            r#"{"a":1.0,"a":"\u00e9\n","b":[1,{"x":"","y":"é/<&>"},[],{}],"n":null}"#,
+        );
+        assert_eq!(
+            written(TEXT, Style { spacing: Spacing::Spaced, escapes: Escapes::Ascii, ..AS_IS }),
+            r#"{"b": [1, {"y": "\u00e9/<&>", "x": ""}, [], {}], "a": 1.0, "a": "\u00e9\n", "n": null}"#,
+        );
+        assert_eq!(
+            written(TEXT, Style { spacing: Spacing::Indented("  "), escapes: Escapes::AsciiSlash, ..AS_IS }),
+            "{\n  \"b\": [\n    1,\n    {\n      \"y\": \"\\u00e9\\/<&>\",\n      \"x\": \"\"\n    },\n    [],\n    {}\n  ],\n  \"a\": 1.0,\n  \"a\": \"\\u00e9\\n\",\n  \"n\": null\n}",
+        );
+        assert_eq!(
+            written(TEXT, Style { escapes: Escapes::Html, numbers: Numbers::Whole, ..AS_IS }),
+            r#"{"b":[1,{"y":"é/\u003c\u0026\u003e","x":""},[],{}],"a":1,"a":"é\n","n":null}"#,
+        );
+        assert_eq!(written("\"\u{1f600}\"", Style { escapes: Escapes::Ascii, ..AS_IS }), r#""\ud83d\ude00""#);
+        assert_eq!(written(r#"{ "a" : 1 }"#, Style { numbers: Numbers::Whole, ..AS_IS }), r#"{ "a" : 1 }"#);
+    }
+
+    #[test]
+    fn what_is_no_json_is_none() {
+        for text in ["", "{", "{\"a\"", "\"", "[1,]", "{} {}", "nul"] {
+            assert!(Json::read(text).is_none(), "{text}");
+        }
+        assert!(Json::read(&"[".repeat(100_000)).is_none());
+        for text in ["null", "1", "\"a\\\"\"", "[]", "{}"] {
+            assert_eq!(written(text, Style { spacing: Spacing::Compact, ..AS_IS }), text);
+        }
+        // A surrogate by itself has no character, so it stays as it is.
+        let lone = r#"["\ud800",1]"#;
+        assert!(
+            Json::read(lone)
+                .is_none_or(|json| json.written(Style { escapes: Escapes::Ascii, ..AS_IS }) == lone)
+        );
+    }
+
+    #[test]
+    fn styles_that_change_nothing_are_left_out() {
+        assert_eq!(Json::read("1").unwrap().styles().len(), 1);
+        let styles = Json::read(TEXT).unwrap().styles();
+        assert_eq!(styles[0].0, 0);
+        assert!(styles.len() > 100);
+        let mut texts = HashSet::new();
+        let json = Json::read(TEXT).unwrap();
+        assert!(styles.iter().all(|(_, style)| texts.insert(json.written(*style))));
+    }
+
+    #[test]
+    fn numbers_that_a_float_has_rounded_are_among_the_candidates() {
+        assert!(other_texts("12345678901234567000").contains(&"12345678901234567890".to_owned()));
+        assert!(other_texts("1.2345678901234567e19").contains(&"12345678901234567890".to_owned()));
+        assert!(other_texts("9007199254740992").contains(&"9007199254740992.0".to_owned()));
+        assert!(other_texts("9007199254740996").contains(&"9007199254740995".to_owned()));
+        assert_eq!(other_texts("1"), ["1.0", "1.00"]);
+        assert_eq!(other_texts("0.5"), ["0.50", "0.500"]);
+        assert!(other_texts("1e400").len() <= 2);
+    }
+}

@@ -1,0 +1,284 @@
+//! The search for what makes a signature match.
+//!
+//! It goes from few changes to many, so that what it finds is the simplest explanation, and it has a bound: what it hashes
+//! and writes, 192 MiB together, is less than a second's work. A body of usual size never reaches it; for one of 2 MiB all
+//! single changes are tried, and the likeliest pairs.
+
+use clerk_webhook_core::SigningSecret;
+
+use super::Cause;
+use super::bodies::{Bodies, of_json};
+use super::finding::Finding;
+use super::headers::{Attempt, of_signature};
+use super::json::{Escapes, Json, Numbers, Spacing, Style};
+use super::keys::{self, Key};
+use super::layouts::{self, Layout};
+use super::signatures::Form;
+
+/// The most bytes that are hashed and written.
+const MAX_BYTES: usize = 192 * 1024 * 1024;
+
+/// What a MAC costs besides its text, in bytes.
+const MAC_COST: usize = 256;
+
+/// The most changes of the body, also together with another key or another layout.
+const MAX_CHANGES: usize = 7;
+const MAX_CHANGES_BESIDE: usize = 3;
+
+/// What makes a signature match.
+#[derive(Debug)]
+pub(super) struct Match {
+    /// All that has to be undone.
+    pub(super) findings: Vec<Finding>,
+    pub(super) seconds: Option<i64>,
+    pub(super) secret_index: usize,
+}
+
+/// A search, and how far it went.
+pub(super) struct Search<'s> {
+    attempts: &'s [Attempt],
+    keys: Vec<Key>,
+    bodies: &'s Bodies<'s>,
+    bytes: usize,
+    pub(super) tried: usize,
+    pub(super) cut_short: bool,
+}
+
+/// Where a MAC was found to match: which attempt, and which of its tokens.
+type Place = (usize, usize);
+
+impl<'s> Search<'s> {
+    pub(super) fn new(attempts: &'s [Attempt], secrets: &[SigningSecret], bodies: &'s Bodies<'s>) -> Self {
+        Self { attempts, keys: keys::all(secrets), bodies, bytes: 0, tried: 0, cut_short: false }
+    }
+
+    pub(super) fn run(&mut self) -> Option<Match> {
+        if self.attempts.is_empty() {
+            return None;
+        }
+        self.by_number_of_changes()
+            .or_else(|| self.other_hash())
+            .or_else(|| self.milliseconds())
+            .or_else(|| self.numbers())
+    }
+
+    fn by_number_of_changes(&mut self) -> Option<Match> {
+        let bodies = self.bodies;
+        let variants = bodies.variants();
+        let standard: Vec<Layout> = self.attempts.iter().map(layouts::standard).collect();
+        let others: Vec<Vec<Layout>> =
+            self.attempts.iter().map(|attempt| layouts::all(attempt).split_off(1)).collect();
+        let right = self.keys.iter().take_while(|key| key.finding.is_none()).count();
+        let wrong = right..self.keys.len();
+        for changes in 0..=MAX_CHANGES {
+            for &(cost, variant) in variants.iter().filter(|(cost, _)| *cost == changes) {
+                let body = bodies.bytes(variant);
+                self.spend(if cost == 0 { 0 } else { body.len() })?;
+                if let Some((key, place)) = self.any_key(0..right, &standard, &body) {
+                    return Some(self.matched(place, key, None, bodies.findings(variant)));
+                }
+            }
+            let beside = changes.checked_sub(1).filter(|beside| *beside <= MAX_CHANGES_BESIDE);
+            for &(_, variant) in variants.iter().filter(|(cost, _)| Some(*cost) == beside) {
+                let body = bodies.bytes(variant);
+                self.spend(body.len())?;
+                if let Some((key, place)) = self.any_key(wrong.clone(), &standard, &body) {
+                    return Some(self.matched(place, key, None, bodies.findings(variant)));
+                }
+                if let Some((key, place, layout)) = self.any_layout(0..right, &others, &body) {
+                    return Some(self.matched(place, key, Some(layout), bodies.findings(variant)));
+                }
+            }
+            if changes == 2
+                && let Some((key, place, layout)) = self.any_layout(wrong.clone(), &others, bodies.captured())
+            {
+                return Some(self.matched(place, key, Some(layout), Vec::new()));
+            }
+        }
+        None
+    }
+
+    fn any_key(
+        &mut self,
+        keys: std::ops::Range<usize>,
+        layouts: &[Layout],
+        body: &[u8],
+    ) -> Option<(usize, Place)> {
+        for key in keys {
+            for (attempt, layout) in layouts.iter().enumerate() {
+                if let Some(token) = self.token(key, attempt, layout, body) {
+                    return Some((key, (attempt, token)));
+                }
+            }
+        }
+        None
+    }
+
+    fn any_layout<'l>(
+        &mut self,
+        keys: std::ops::Range<usize>,
+        layouts: &'l [Vec<Layout>],
+        body: &[u8],
+    ) -> Option<(usize, Place, &'l Layout)> {
+        for key in keys {
+            for (attempt, layouts) in layouts.iter().enumerate() {
+                for layout in layouts {
+                    if let Some(token) = self.token(key, attempt, layout, body) {
+                        return Some((key, (attempt, token), layout));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Returns which token of an attempt matches.
+    fn token(&mut self, key: usize, attempt: usize, layout: &Layout, body: &[u8]) -> Option<usize> {
+        self.spend(body.len() + MAC_COST)?;
+        self.tried += 1;
+        let mac = self.keys[key].mac(&[&layout.before, body, &layout.after]);
+        self.attempts[attempt].tokens.iter().position(|token| token.form.matches(&mac))
+    }
+
+    /// Takes from what may be spent; nothing once there is too little.
+    fn spend(&mut self, bytes: usize) -> Option<()> {
+        if self.bytes.saturating_add(bytes) > MAX_BYTES {
+            self.cut_short = true;
+            return None;
+        }
+        self.bytes += bytes;
+        Some(())
+    }
+
+    /// Puts together all that has to be undone, what stands in the headers first.
+    fn matched(
+        &self,
+        (attempt, token): Place,
+        key: usize,
+        layout: Option<&Layout>,
+        body: Vec<Finding>,
+    ) -> Match {
+        let attempt = &self.attempts[attempt];
+        let key = &self.keys[key];
+        let token = &attempt.tokens[token];
+        let mut findings = attempt.findings.clone();
+        findings.extend(token.flaws.iter().map(|cause| of_signature(*cause, &token.form)));
+        findings.extend(layout.and_then(|layout| layout.finding.clone()));
+        findings.extend(key.finding.clone());
+        findings.extend(body);
+        Match { findings, seconds: attempt.seconds, secret_index: key.secret_index }
+    }
+
+    /// Looks whether it is an HMAC-SHA-512, where it is as long.
+    fn other_hash(&mut self) -> Option<Match> {
+        let body = self.bodies.captured();
+        for (index, attempt) in self.attempts.iter().enumerate() {
+            for (token, form) in attempt.tokens.iter().enumerate() {
+                let Form::Long(expected) = form.form else { continue };
+                let before = layouts::standard(attempt).before;
+                for key in 0..self.keys.len() {
+                    self.spend(body.len() + MAC_COST)?;
+                    self.tried += 1;
+                    if self.keys[key].long_mac(&[&before, body]) == Some(expected) {
+                        return Some(self.matched((index, token), key, None, Vec::new()));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Looks whether the timestamp was signed with milliseconds that the header does not have.
+    fn milliseconds(&mut self) -> Option<Match> {
+        let body = self.bodies.captured();
+        for index in 0..self.attempts.len() {
+            for layout in layouts::in_milliseconds(&self.attempts[index]) {
+                for key in 0..self.keys.iter().take_while(|key| key.finding.is_none()).count() {
+                    if let Some(token) = self.token(key, index, &layout, body) {
+                        return Some(self.matched((index, token), key, Some(&layout), Vec::new()));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Looks whether one or two numbers were written otherwise, which is tried number by number.
+    fn numbers(&mut self) -> Option<Match> {
+        let json = self.bodies.json()?;
+        let numbers = json.other_numbers();
+        if numbers.is_empty() {
+            return None;
+        }
+        let mut styles = Vec::new();
+        for (spacing, sorted) in [(Spacing::AsIs, false), (Spacing::Compact, false), (Spacing::Compact, true)]
+        {
+            for escapes in [Escapes::AsIs, Escapes::Minimal, Escapes::Html] {
+                styles.push(Style { spacing, sorted, escapes, numbers: Numbers::AsIs });
+            }
+        }
+        for style in styles {
+            for (token, texts) in &numbers {
+                let (before, after) = around(json, style, *token);
+                if let Some(found) = self.one_number(json, style, &before, &after, texts) {
+                    return Some(found);
+                }
+            }
+            let small: Vec<_> = numbers.iter().filter(|(_, texts)| texts.len() == 2).take(24).collect();
+            for (index, (first, first_texts)) in small.iter().enumerate() {
+                for (second, second_texts) in &small[index + 1..] {
+                    let body =
+                        json.written_with(style, &[(*first, &first_texts[0]), (*second, &second_texts[0])]);
+                    if let Some(found) = self.one_number(json, style, &body, "", &[String::new()]) {
+                        return Some(found);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn one_number(
+        &mut self,
+        json: &Json<'_>,
+        style: Style,
+        before: &str,
+        after: &str,
+        texts: &[String],
+    ) -> Option<Match> {
+        for attempt in 0..self.attempts.len() {
+            let head = layouts::standard(&self.attempts[attempt]).before;
+            for key in 0..self.keys.iter().take_while(|key| key.finding.is_none()).count() {
+                self.spend(before.len() * 2 + MAC_COST)?;
+                let begun = self.keys[key].begun(&[&head, before.as_bytes()]);
+                for text in texts {
+                    self.spend(after.len() + MAC_COST)?;
+                    self.tried += 1;
+                    let mac = begun.ended(&[text.as_bytes(), after.as_bytes()]);
+                    let tokens = &self.attempts[attempt].tokens;
+                    let Some(token) = tokens.iter().position(|token| token.form.matches(&mac)) else {
+                        continue;
+                    };
+                    let fact = "a number of the JSON was written otherwise when it was signed (1.0 for 1, or more digits \
+                                than a float holds)";
+                    let mut findings = Vec::new();
+                    of_json(json, style, &mut findings);
+                    findings.insert(0, Finding::new(Cause::JsonNumbersChanged, fact));
+                    return Some(self.matched((attempt, token), key, None, findings));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Returns what stands before and after a number.
+fn around(json: &Json<'_>, style: Style, token: usize) -> (String, String) {
+    // No JSON text has this character by itself.
+    const MARK: &str = "\u{0}";
+    let text = json.written_with(style, &[(token, MARK)]);
+    match text.split_once(MARK) {
+        Some((before, after)) => (before.to_owned(), after.to_owned()),
+        None => (text, String::new()),
+    }
+}

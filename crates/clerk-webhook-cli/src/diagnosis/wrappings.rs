@@ -1,0 +1,356 @@
+//! What can be wrapped round a body, and how it is taken off.
+
+use std::io::Read as _;
+
+use base64::Engine as _;
+use bytes::Bytes;
+use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
+use serde_json::value::RawValue;
+
+use super::Cause;
+use super::finding::Finding;
+use super::signatures::{LENIENT_URL_SAFE, percent_decoded};
+use crate::capture::Capture;
+
+/// The most bytes that are decompressed, and the most bodies that are looked at: no webhook comes near the one, and nobody
+/// wraps anything so often that it came near the other.
+const MAX_DECOMPRESSED: u64 = 16 * 1024 * 1024;
+const MAX_BODIES: usize = 48;
+const MAX_DEPTH: usize = 2;
+
+/// A body, and what was taken off to get at it.
+#[derive(Clone, Debug)]
+pub(super) struct Unwrapped {
+    pub(super) bytes: Bytes,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Returns the body as it is, then all that is in it, the least wrapped first.
+pub(super) fn all(capture: &Capture) -> Vec<Unwrapped> {
+    let mut bodies = vec![Unwrapped { bytes: capture.body.clone(), findings: Vec::new() }];
+    let mut from = 0;
+    for _ in 0..MAX_DEPTH {
+        let until = bodies.len();
+        for index in from..until {
+            let outer = bodies[index].clone();
+            for (cause, fact, bytes) in inside(capture, &outer.bytes, outer.findings.is_empty()) {
+                if bodies.len() < MAX_BODIES && !bodies.iter().any(|body| body.bytes == bytes) {
+                    let mut findings = outer.findings.clone();
+                    findings.push(Finding::new(cause, fact));
+                    bodies.push(Unwrapped { bytes, findings });
+                }
+            }
+        }
+        from = until;
+    }
+    bodies
+}
+
+type Inside = Vec<(Cause, String, Bytes)>;
+
+/// Returns what one step of unwrapping makes of a body.
+fn inside(capture: &Capture, body: &Bytes, outermost: bool) -> Inside {
+    let mut found: Inside = Vec::new();
+    let trimmed = body.trim_ascii();
+    compressed(body, &mut found);
+    if let Some(bytes) = without_chunks(body) {
+        found.push((
+            Cause::ChunkedFraming,
+            "the body has the frames of chunked transfer encoding in it".into(),
+            bytes.into(),
+        ));
+    }
+    if let Ok(text) = std::str::from_utf8(trimmed) {
+        in_json(text, &mut found);
+        in_form(text, &mut found);
+        if text.contains('&')
+            && let Some(bytes) = without_entities(text)
+        {
+            found.push((Cause::HtmlEscaped, "the body is escaped for HTML".into(), bytes.into()));
+        }
+        in_multipart(body, &mut found);
+    }
+    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=\r\n".contains(byte);
+    if trimmed.len() >= 16 && trimmed.iter().all(base64) {
+        let standard = |byte: &u8| match byte {
+            b'+' => b'-',
+            b'/' => b'_',
+            other => *other,
+        };
+        let text: Vec<u8> = trimmed.iter().filter(|byte| !byte.is_ascii_whitespace()).map(standard).collect();
+        if let Ok(bytes) = LENIENT_URL_SAFE.decode(text) {
+            found.push((Cause::Base64Encoded, "the body is encoded as base64".into(), bytes.into()));
+        }
+    }
+    charsets(body, &mut found);
+    slices(capture, body, outermost, &mut found);
+    found
+}
+
+fn compressed(body: &Bytes, found: &mut Inside) {
+    fn read(decoder: impl std::io::Read) -> Option<Bytes> {
+        let mut bytes = Vec::new();
+        let length = decoder.take(MAX_DECOMPRESSED + 1).read_to_end(&mut bytes).ok()?;
+        (length > 0 && bytes.len() as u64 <= MAX_DECOMPRESSED).then(|| bytes.into())
+    }
+    let (name, bytes) = match body.as_ref() {
+        [0x1f, 0x8b, ..] => ("gzip", read(GzDecoder::new(body.as_ref()))),
+        [first, second, ..]
+            if first & 0xf == 8 && (u16::from(*first) << 8 | u16::from(*second)) % 31 == 0 =>
+        {
+            ("deflate", read(ZlibDecoder::new(body.as_ref())))
+        }
+        // What begins as text does is none; there is no mark to know it by.
+        [first, ..] if !first.is_ascii_graphic() && !first.is_ascii_whitespace() => {
+            ("deflate", read(DeflateDecoder::new(body.as_ref())))
+        }
+        _ => return,
+    };
+    if let Some(bytes) = bytes {
+        found.push((Cause::Compressed, format!("the body is compressed ({name})"), bytes));
+    }
+}
+
+/// Takes the frames of chunked transfer encoding away, where there is nothing but such.
+fn without_chunks(body: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut rest = body;
+    loop {
+        let end = rest.iter().take(64).position(|byte| *byte == b'\n')?;
+        let line = std::str::from_utf8(rest[..end].trim_ascii()).ok()?;
+        let size = usize::from_str_radix(line.split(';').next()?, 16).ok()?;
+        rest = &rest[end + 1..];
+        if size == 0 {
+            return (!bytes.is_empty()).then_some(bytes);
+        }
+        bytes.extend_from_slice(rest.get(..size)?);
+        rest = &rest[size..];
+        rest = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n"))?;
+    }
+}
+
+/// Looks into JSON: strings, and members of what gateways wrap round a body.
+fn in_json(text: &str, found: &mut Inside) {
+    const TWICE: &str = "the body is a JSON string, and what is in the string was signed";
+    if text.starts_with('"')
+        && let Ok(inner) = serde_json::from_str::<String>(text)
+    {
+        found.push((Cause::JsonEncodedTwice, TWICE.into(), inner.into()));
+    }
+    if text.starts_with("{\\\"")
+        && let Ok(inner) = serde_json::from_str::<String>(&format!("\"{text}\""))
+    {
+        let fact = "the body is escaped like the inside of a JSON string";
+        found.push((Cause::JsonEncodedTwice, fact.into(), inner.into()));
+    }
+    if !text.starts_with('{') {
+        return;
+    }
+    let Ok(members) = serde_json::from_str::<std::collections::BTreeMap<String, &RawValue>>(text) else {
+        return;
+    };
+    // An event is no wrapper.
+    if members.contains_key("data") && members.contains_key("type") {
+        return;
+    }
+    for (name, value) in members.into_iter().take(32) {
+        let fact = format!(
+            "the body is an object, and its member {:?} was signed",
+            super::finding::shown(name.as_bytes())
+        );
+        match serde_json::from_str::<String>(value.get()) {
+            Ok(inner) if inner.len() >= 2 => found.push((Cause::JsonWrapped, fact, inner.into())),
+            Err(_) if value.get().starts_with('{') => {
+                found.push((Cause::JsonWrapped, fact, value.get().to_owned().into()));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn in_form(text: &str, found: &mut Inside) {
+    if text.starts_with(['{', '[', '"']) && !text.ends_with('=') {
+        return;
+    }
+    const WHOLE: &str = "the body is URL-encoded";
+    let mut add = |fact: String, text: String| found.push((Cause::FormEncoded, fact, text.into()));
+    for pair in text.split('&').take(16) {
+        let Some((name, value)) = pair.split_once('=') else { continue };
+        let plain = name.len() <= 64
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-[]".contains(&byte));
+        if plain && !value.is_empty() {
+            let fact = format!("the body is a form, and its field {name} was signed");
+            add(fact.clone(), form_decoded(value));
+            // What was put behind the name without being encoded.
+            add(fact, text[name.len() + 1..].to_owned());
+        }
+    }
+    let whole = text.strip_suffix('=').unwrap_or(text);
+    if whole.len() < text.len() || whole.contains('%') {
+        add(WHOLE.to_owned(), form_decoded(whole));
+        add(WHOLE.to_owned(), percent_decoded(whole).unwrap_or_else(|| whole.to_owned()));
+    }
+}
+
+fn form_decoded(text: &str) -> String {
+    let text = text.replace('+', " ");
+    percent_decoded(&text).unwrap_or(text)
+}
+
+/// Puts the characters where their entities stand; nothing where there are none.
+fn without_entities(text: &str) -> Option<String> {
+    const ENTITIES: [(&str, &str); 11] = [
+        ("&quot;", "\""),
+        ("&#34;", "\""),
+        ("&#x22;", "\""),
+        ("&#039;", "'"),
+        ("&#39;", "'"),
+        ("&#x27;", "'"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&#x2F;", "/"),
+        ("&nbsp;", "\u{a0}"),
+        // The last, since it can be the beginning of all others.
+        ("&amp;", "&"),
+    ];
+    let plain =
+        ENTITIES.iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character));
+    (plain != text).then_some(plain)
+}
+
+fn in_multipart(body: &[u8], found: &mut Inside) {
+    let Some(line) = body.strip_prefix(b"--").and_then(|rest| rest.split(|byte| *byte == b'\n').next())
+    else {
+        return;
+    };
+    let boundary = [b"--", line.trim_ascii_end()].concat();
+    if !(3..=80).contains(&boundary.len()) {
+        return;
+    }
+    for part in split(body, &boundary).into_iter().take(16) {
+        let head = [b"\r\n\r\n".as_slice(), b"\n\n"]
+            .iter()
+            .find_map(|empty_line| Some(position(part, empty_line)? + empty_line.len()));
+        let Some(head) = head else { continue };
+        let content = &part[head..];
+        let content =
+            content.strip_suffix(b"\r\n").or_else(|| content.strip_suffix(b"\n")).unwrap_or(content);
+        if !content.is_empty() {
+            let fact = "the body is a multipart form, and one of its parts was signed";
+            found.push((Cause::MultipartWrapped, fact.into(), Bytes::copy_from_slice(content)));
+        }
+    }
+}
+
+fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+fn split<'b>(mut bytes: &'b [u8], separator: &[u8]) -> Vec<&'b [u8]> {
+    let mut parts = Vec::new();
+    while let Some(at) = position(bytes, separator) {
+        parts.push(&bytes[..at]);
+        bytes = &bytes[at + separator.len()..];
+    }
+    parts.push(bytes);
+    parts
+}
+
+/// Undoes reading in one encoding and writing in another.
+fn charsets(body: &Bytes, found: &mut Inside) {
+    if body.is_ascii() && !body.contains(&0) {
+        return;
+    }
+    let mut add =
+        |fact: &str, bytes: Vec<u8>| found.push((Cause::CharsetChanged, fact.to_owned(), bytes.into()));
+    match std::str::from_utf8(body) {
+        Ok(text) => {
+            for (name, table) in [("Latin-1", &LATIN_1), ("Windows-1252", &WINDOWS_1252)] {
+                let byte = |character: char| table.byte(character);
+                if let Some(bytes) = text.chars().map(byte).collect::<Option<Vec<u8>>>() {
+                    add(&format!("the body was read as {name} and written as UTF-8"), bytes);
+                }
+            }
+        }
+        Err(_) => {
+            for (name, table) in [("Latin-1", &LATIN_1), ("Windows-1252", &WINDOWS_1252)] {
+                let text: String = body.iter().map(|byte| table.character(*byte)).collect();
+                add(&format!("the body is in {name} and was signed in UTF-8"), text.into_bytes());
+            }
+        }
+    }
+    let utf_16 = |of: fn([u8; 2]) -> u16, body: &[u8]| {
+        let (units, rest) = body.as_chunks::<2>();
+        let units = units.iter().map(|unit| of(*unit));
+        rest.is_empty().then(|| char::decode_utf16(units).collect::<Result<String, _>>().ok()).flatten()
+    };
+    let decoded = match body.as_ref() {
+        [0xff, 0xfe, rest @ ..] => utf_16(u16::from_le_bytes, rest),
+        [0xfe, 0xff, rest @ ..] => utf_16(u16::from_be_bytes, rest),
+        [b'{', 0, ..] => utf_16(u16::from_le_bytes, body),
+        [0, b'{', ..] => utf_16(u16::from_be_bytes, body),
+        _ => None,
+    };
+    if let Some(text) = decoded {
+        add("the body is in UTF-16 and was signed in UTF-8", text.into_bytes());
+    }
+}
+
+/// What an encoding of single bytes has between 0x80 and 0x9f.
+struct Charset(Option<&'static [char; 32]>);
+
+const LATIN_1: Charset = Charset(None);
+
+/// Bytes that have no character there stand for themselves, as browsers have it.
+const WINDOWS_1252: Charset = Charset(Some(&[
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}',
+    '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+]));
+
+impl Charset {
+    fn character(&self, byte: u8) -> char {
+        match (self.0, byte) {
+            (Some(table), 0x80..=0x9f) => table[usize::from(byte - 0x80)],
+            _ => char::from(byte),
+        }
+    }
+
+    fn byte(&self, character: char) -> Option<u8> {
+        if let Some(table) = self.0
+            && let Some(index) = table.iter().position(|other| *other == character)
+        {
+            return u8::try_from(index).ok().map(|index| index + 0x80);
+        }
+        u8::try_from(character).ok()
+    }
+}
+
+/// Takes away what follows the body or stands in front of it.
+fn slices(capture: &Capture, body: &Bytes, outermost: bool, found: &mut Inside) {
+    let length = capture.text("content-length").and_then(|length| length.parse::<usize>().ok());
+    if let Some(length) = length.filter(|length| outermost && *length < body.len() && *length > 0) {
+        let fact = format!("{} bytes follow the {length} that Content-Length announces", body.len() - length);
+        found.push((Cause::BytesAppended, fact, body.slice(..length)));
+    }
+    let Some(start) = body.iter().position(|byte| *byte == b'{') else { return };
+    let end = json_end(&body[start..]).map(|length| start + length);
+    let in_front = !body[..start].trim_ascii().is_empty() && !body.starts_with(b"\xef\xbb\xbf{");
+    if let Some(end) = end
+        && !body[end..].trim_ascii().is_empty()
+        && !in_front
+    {
+        let fact = format!("{} bytes follow the end of the JSON", body.len() - end);
+        found.push((Cause::BytesAppended, fact, body.slice(..end)));
+    }
+    if in_front {
+        let fact = format!("{start} bytes stand in front of the JSON");
+        found.push((Cause::BytesPrepended, fact, body.slice(start..)));
+    }
+}
+
+/// Returns where a JSON value ends that begins here.
+fn json_end(bytes: &[u8]) -> Option<usize> {
+    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<serde::de::IgnoredAny>();
+    values.next()?.ok()?;
+    Some(values.byte_offset())
+}
