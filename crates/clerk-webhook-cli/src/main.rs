@@ -13,6 +13,7 @@ mod reading;
 mod secrets;
 mod suggest;
 mod svix;
+mod svix_headers;
 
 use std::process::ExitCode;
 

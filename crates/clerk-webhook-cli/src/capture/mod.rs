@@ -54,12 +54,7 @@ impl Capture {
 /// A folder is read in the order of its names, as far as they end in `.http`, `.json`, `.jsonl` or `.ndjson`.
 pub(crate) fn read(path: &Path) -> Result<Vec<Capture>, Failure> {
     if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        io::stdin()
-            .take(MAX_BYTES)
-            .read_to_end(&mut bytes)
-            .map_err(|error| Failure::usage(format_args!("cannot read standard input: {error}")))?;
-        return parse("standard input", bytes.into());
+        return read_file(path);
     }
     let cannot_read =
         |error: io::Error| Failure::usage(format_args!("cannot read {}: {error}", path.display()));
@@ -86,24 +81,46 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Capture>, Failure> {
     Ok(captures.into_iter().flatten().collect())
 }
 
-fn read_file(path: &Path) -> Result<Vec<Capture>, Failure> {
-    let cannot_read =
-        |error: io::Error| Failure::usage(format_args!("cannot read {}: {error}", path.display()));
-    let length = fs::metadata(path).map_err(cannot_read)?.len();
-    if length > MAX_BYTES {
-        return Err(Failure::usage(format_args!(
-            "{} has {length} bytes, which is no capture of webhooks",
-            path.display()
-        )));
-    }
-    parse(&path.display().to_string(), fs::read(path).map_err(cannot_read)?.into())
+/// Reads the one request of a file, whatever it looks like, or of standard input for `-`.
+pub(crate) fn read_http(path: &Path) -> Result<Capture, Failure> {
+    let (place, bytes) = contents(path)?;
+    http_file::read(&place, &bytes).map_err(|why| Failure::usage(format_args!("{place}: {why}")))
 }
 
-fn parse(place: &str, bytes: Bytes) -> Result<Vec<Capture>, Failure> {
+/// Reads lines of JSON of a file, whatever they look like, or of standard input for `-`.
+pub(crate) fn read_lines(path: &Path) -> Result<Vec<Capture>, Failure> {
+    let (place, bytes) = contents(path)?;
+    lines::read(&place, &bytes).map_err(|why| Failure::usage(format_args!("{place}: {why}")))
+}
+
+fn read_file(path: &Path) -> Result<Vec<Capture>, Failure> {
+    let (place, bytes) = contents(path)?;
     let captures = if bytes.trim_ascii_start().starts_with(b"{") {
-        lines::read(place, &bytes)
+        lines::read(&place, &bytes)
     } else {
-        http_file::read(place, &bytes).map(|capture| vec![capture])
+        http_file::read(&place, &bytes).map(|capture| vec![capture])
     };
     captures.map_err(|why| Failure::usage(format_args!("{place}: {why}")))
+}
+
+/// Reads a file to its end, or standard input for `-`; not what is too long to be webhooks.
+pub(crate) fn contents(path: &Path) -> Result<(String, Bytes), Failure> {
+    let (place, reader): (String, Box<dyn io::Read>) = if path == Path::new("-") {
+        ("standard input".to_owned(), Box::new(io::stdin()))
+    } else {
+        let file = fs::File::open(path)
+            .map_err(|error| Failure::usage(format_args!("cannot read {}: {error}", path.display())))?;
+        (path.display().to_string(), Box::new(file))
+    };
+    let mut bytes = Vec::new();
+    reader
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::usage(format_args!("cannot read {place}: {error}")))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Failure::usage(format_args!(
+            "{place} has more than {MAX_BYTES} bytes, which is no capture of webhooks"
+        )));
+    }
+    Ok((place, bytes.into()))
 }

@@ -13,6 +13,8 @@ mod keys;
 mod layouts;
 mod search;
 mod signatures;
+#[cfg(test)]
+mod tests;
 mod timestamps;
 mod wrappings;
 

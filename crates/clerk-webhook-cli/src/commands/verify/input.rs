@@ -1,0 +1,79 @@
+//! Where the request comes from.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clerk_webhook_core::HeaderFamily;
+
+use crate::capture::{self, Capture};
+use crate::failure::Failure;
+use crate::svix_headers::Names;
+
+/// The arguments that name what is verified.
+#[derive(Debug, Args)]
+pub(super) struct InputArgs {
+    /// File with a request (.http) or with lines of JSON, folder of such, or - for standard input; what it is shows in it
+    #[arg(value_name = "FILE", conflicts_with_all = ["request", "delivery", "body"])]
+    file: Option<PathBuf>,
+
+    /// File with one request as it was on the wire: headers, an empty line, the body to the last byte; - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["delivery", "body"])]
+    request: Option<PathBuf>,
+
+    /// File with lines of JSON, as `clerk webhooks listen --json` prints them; - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "body")]
+    delivery: Option<PathBuf>,
+
+    /// File with the body alone, - for standard input; the next three say what its headers were
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
+
+    /// Value of svix-id
+    #[arg(long, value_name = "ID", requires = "body", allow_hyphen_values = true)]
+    id: Option<String>,
+
+    /// Value of svix-timestamp
+    #[arg(long, value_name = "SECONDS", requires = "body", allow_hyphen_values = true)]
+    timestamp: Option<String>,
+
+    /// Value of svix-signature, with all signatures that are in it
+    #[arg(long, value_name = "LIST", requires = "body", allow_hyphen_values = true)]
+    signature: Option<String>,
+
+    /// What the three headers are called: svix-… or webhook-…
+    #[arg(long, value_name = "NAMES", default_value = "svix", requires = "body")]
+    headers: Names,
+}
+
+impl InputArgs {
+    /// Reads the requests.
+    pub(super) fn captures(&self) -> Result<Vec<Capture>, Failure> {
+        if let Some(body) = &self.body {
+            return Ok(vec![self.of_parts(body)?]);
+        }
+        if let Some(path) = &self.request {
+            return Ok(vec![capture::read_http(path)?]);
+        }
+        if let Some(path) = &self.delivery {
+            return capture::read_lines(path);
+        }
+        match &self.file {
+            Some(path) => capture::read(path),
+            None => Err(Failure::usage(
+                "there is nothing to verify: name a file with a request (clerk-webhook verify request.http), - for standard \
+                 input, or --body with --id, --timestamp and --signature",
+            )),
+        }
+    }
+
+    /// Puts a request together; a header that is not given is not there.
+    fn of_parts(&self, path: &Path) -> Result<Capture, Failure> {
+        let family: HeaderFamily = self.headers.into();
+        let values = [&self.id, &self.timestamp, &self.signature];
+        let headers = family.headers().into_iter().zip(values).filter_map(|(header, value)| {
+            Some((header.as_str().to_owned(), value.as_ref()?.clone().into_bytes()))
+        });
+        let (place, body) = capture::contents(path)?;
+        Ok(Capture { place, target: None, headers: headers.collect(), body })
+    }
+}

@@ -1,0 +1,118 @@
+//! What is printed about a verdict.
+
+use serde_json::json;
+
+use super::date;
+use crate::capture::Capture;
+use crate::diagnosis::{Authentic, Diagnosis, Verdict, duration};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::output::style::{BAD, GOOD, ODD, QUIET, STRONG};
+
+/// Writes a verdict; with its place where there are several.
+pub(super) fn write(
+    output: &Output,
+    capture: &Capture,
+    verdict: &Verdict,
+    secrets: usize,
+    several: bool,
+) -> Result<(), Failure> {
+    if several {
+        output.line(format_args!("{STRONG}{}{STRONG:#}", printable(&capture.place)))?;
+    }
+    match verdict {
+        Verdict::Authentic(authentic) => write_authentic(output, capture, authentic, secrets),
+        Verdict::Refused(diagnosis) => write_refused(output, capture, diagnosis),
+    }
+}
+
+/// Writes how many there were.
+pub(super) fn write_sum(output: &Output, all: usize, refused: usize) -> Result<(), Failure> {
+    let authentic = all - refused;
+    output.line(format_args!("\n{STRONG}{authentic} of {all} are authentic{STRONG:#}"))
+}
+
+fn write_authentic(
+    output: &Output,
+    capture: &Capture,
+    authentic: &Authentic,
+    secrets: usize,
+) -> Result<(), Failure> {
+    let Authentic { message_id, attempted_at, age_seconds, secret_index, event, warnings } = authentic;
+    let event_type = event.as_ref().map(|event| event.event_type().as_str().to_owned());
+    output.object(&json!({
+        "verdict": "authentic",
+        "place": capture.place,
+        "message_id": message_id,
+        "event_type": event_type,
+        "attempted_at": attempted_at,
+        "age_seconds": age_seconds,
+        "body_bytes": capture.body.len(),
+        "secret": secret_index + 1,
+        "secrets": secrets,
+        "warnings": warnings,
+    }))?;
+    let event_type = event_type.unwrap_or_else(|| "no event".to_owned());
+    output.line(format_args!("{GOOD}authentic{GOOD:#}  {STRONG}{}{STRONG:#}", printable(&event_type)))?;
+    let mut row =
+        |name: &str, value: String| output.line(format_args!("  {QUIET}{name:<8}{QUIET:#}  {value}"));
+    row("message", message_id.to_string())?;
+    let age = duration(age_seconds.unsigned_abs());
+    let age = if *age_seconds < 0 { format!("{age} ahead") } else { format!("{age} ago") };
+    row("signed", format!("{}, {age}", date(*attempted_at)))?;
+    row("body", format!("{} bytes", capture.body.len()))?;
+    if secrets > 1 {
+        row("secret", format!("{} of {secrets}", secret_index + 1))?;
+    }
+    for warning in warnings {
+        row_wrapped(output, &format!("{ODD}warning{ODD:#} "), &printable(warning))?;
+    }
+    Ok(())
+}
+
+fn write_refused(output: &Output, capture: &Capture, diagnosis: &Diagnosis) -> Result<(), Failure> {
+    let Diagnosis { cause, detail, advice, notes } = diagnosis;
+    output.object(&json!({
+        "verdict": "refused",
+        "place": capture.place,
+        "cause": cause.code(),
+        "detail": detail,
+        "advice": advice,
+        "notes": notes,
+        "message_id": capture.text("svix-id").or_else(|| capture.text("webhook-id")),
+        "body_bytes": capture.body.len(),
+    }))?;
+    output.line(format_args!("{BAD}not authentic{BAD:#}  {QUIET}{cause}{QUIET:#}"))?;
+    row_wrapped(output, &format!("{STRONG}why{STRONG:#}     "), &printable(detail))?;
+    for note in notes {
+        row_wrapped(output, &format!("{QUIET}also{QUIET:#}    "), &printable(note))?;
+    }
+    row_wrapped(output, &format!("{STRONG}do{STRONG:#}      "), &printable(advice))
+}
+
+/// Writes a text after a label of eight columns, broken into lines of the usual width.
+fn row_wrapped(output: &Output, label: &str, text: &str) -> Result<(), Failure> {
+    const WIDTH: usize = 88;
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    let mut lines = lines.into_iter();
+    output.line(format_args!("  {label}  {}", lines.next().unwrap_or_default()))?;
+    lines.try_for_each(|line| output.line(format_args!("  {:8}  {line}", "")))
+}
+
+/// Escapes what would do something to a terminal.
+fn printable(text: &str) -> String {
+    let escape = |character: char| {
+        if character.is_control() { character.escape_unicode().to_string() } else { character.to_string() }
+    };
+    text.chars().map(escape).collect()
+}
