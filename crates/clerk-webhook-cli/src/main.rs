@@ -10,6 +10,7 @@ mod moment;
 mod output;
 mod pattern;
 mod reading;
+mod secret_check;
 mod secrets;
 mod suggest;
 mod svix;

@@ -249,7 +249,7 @@ impl Headers {
         findings: &[Finding],
     ) -> Vec<Attempt> {
         let mut tokens: Vec<Token> = lists.iter().flat_map(|list| signatures::read(list)).collect();
-        tokens.sort_by_key(|token| token.flaws.len());
+        tokens.sort_by_key(Token::rank);
         let mut attempts = Vec::new();
         for (id, of_id) in ids {
             for time in times {

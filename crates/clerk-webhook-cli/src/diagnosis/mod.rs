@@ -172,7 +172,7 @@ fn explained(terms: Terms, headers: &Headers, found: Match, secrets: usize, erro
     let mut findings = headers.findings.clone();
     findings.extend(found.findings);
     let mut seen = HashSet::new();
-    findings.retain(|finding| seen.insert(finding.cause));
+    findings.retain(|finding| seen.insert(finding.fact.clone()));
     let age = found.seconds.and_then(|seconds| age(terms, headers, seconds));
     let mut notes: Vec<String> = findings.iter().skip(1).map(|finding| sentence(&finding.fact)).collect();
     let (cause, detail) = match (findings.first(), age) {

@@ -45,6 +45,19 @@ pub(super) enum Form {
     Unreadable(Option<usize>),
 }
 
+impl Token {
+    /// Returns what is looked at first: what says most about its signature, then what needs least repair.
+    pub(super) fn rank(&self) -> (usize, usize) {
+        let form = match self.form {
+            Form::Mac(_) | Form::Long(_) => 0,
+            Form::CaseLost(_) => 1,
+            Form::Beginning(_) => 2,
+            Form::Asymmetric | Form::Unreadable(_) => 3,
+        };
+        (form, self.flaws.len())
+    }
+}
+
 impl Form {
     pub(super) fn matches(&self, mac: &[u8; 32]) -> bool {
         match self {
@@ -66,7 +79,7 @@ pub(super) fn read(value: &[u8]) -> Vec<Token> {
     if let Some(restored) = plus_restored(&text) {
         tokens.extend(with_flaw(list(&restored), Cause::SignaturePlusLost));
     }
-    tokens.sort_by_key(|token| token.flaws.len());
+    tokens.sort_by_key(Token::rank);
     tokens.truncate(MAX_TOKENS);
     tokens
 }
@@ -114,14 +127,12 @@ fn list(text: &str) -> Vec<Token> {
                     if separator != ',' {
                         flaws.push(Cause::SignatureSeparator);
                     }
-                    if name == "v1a" {
-                        tokens.push(Token {
-                            form: Form::Asymmetric,
-                            flaws: vec![Cause::OnlyAsymmetricSignatures],
-                        });
-                        // Somebody may have labelled an HMAC so.
-                        flaws.push(Cause::SignatureOtherVersion);
-                    } else if name != "v1" {
+                    if name == "v1a" && LENIENT.decode(encoded).is_ok_and(|signature| signature.len() == 64) {
+                        let flaws = vec![Cause::OnlyAsymmetricSignatures];
+                        tokens.push(Token { form: Form::Asymmetric, flaws });
+                        continue;
+                    }
+                    if name != "v1" {
                         flaws.push(Cause::SignatureOtherVersion);
                     }
                 }
@@ -285,7 +296,8 @@ fn plus_restored(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const MAC: [u8; 32] = [0xfb; 32];
+    /// It has both characters in which the alphabets differ, and both cases.
+    const MAC: [u8; 32] = *b"\xfb\xef\xbe\xff\xff\xfe signature of 32 bytes!!!!";
 
     #[test]
     fn every_way_of_writing_it_wrong_is_named() {

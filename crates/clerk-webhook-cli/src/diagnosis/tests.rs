@@ -321,34 +321,26 @@ fn what_the_sender_signs_by_mistake() {
 fn keys_that_are_made_wrong_of_the_secret() {
     let encoded = &SECRET[6..];
     let hex: String = key().iter().map(|byte| format!("{byte:02x}")).collect();
-    // Node reads the underscore as a character of the other alphabet, Python drops it.
-    let node = STANDARD.decode(format!("whsec/{}", &encoded[..encoded.len() - 2])).unwrap();
+    // Node reads the underscore as a character of the other alphabet, which is what this engine does.
+    let node = signatures::LENIENT_URL_SAFE.decode(SECRET.replace('+', "-")).unwrap();
     for (key, cause) in [
         (SECRET.as_bytes().to_vec(), Cause::SecretNotDecoded),
         (encoded.as_bytes().to_vec(), Cause::SecretNotDecoded),
         ([key().as_slice(), b"\n"].concat(), Cause::SecretWithLineBreak),
         (format!("{SECRET}\n").into_bytes(), Cause::SecretWithLineBreak),
         (hex.into_bytes(), Cause::SecretAsHex),
+        (node, Cause::SecretPrefixDecoded),
     ] {
         check(&Case::signed(&key, &signed_text(), EVENT), cause);
     }
-    // It has 32 characters, so the last two of 38 stand for no whole byte.
-    let tail = STANDARD.decode(format!("whsec/{encoded}AA")).unwrap();
-    let whole = tail[..(6 + encoded.len()) * 6 / 8].to_vec();
-    assert!(whole.starts_with(&node[..node.len() - 3]));
-    check(&Case::signed(&whole, &signed_text(), EVENT), Cause::SecretPrefixDecoded);
-
     let twice = STANDARD.encode(b"thirty-two bytes of a real key!!");
     let secret = format!("whsec_{}", STANDARD.encode(&twice));
     let case = Case::signed(b"thirty-two bytes of a real key!!", &signed_text(), EVENT);
     let Verdict::Refused(diagnosis) = case.judged(&[&secret]) else { panic!() };
     assert_eq!(diagnosis.cause, Cause::SecretDecodedTwice);
 
-    let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-    let dropped = STANDARD.decode("C2FVsBQIhrscChlQIMVb5sSYspob7oD=").unwrap();
-    let case = Case::signed(&dropped, &signed_text(), EVENT);
-    let Verdict::Refused(diagnosis) = case.judged(&[secret]) else { panic!() };
-    assert_eq!(diagnosis.cause, Cause::SecretDecodedUrlSafe);
+    let dropped = signatures::LENIENT_URL_SAFE.decode(SECRET[6..].replace('+', "")).unwrap();
+    check(&Case::signed(&dropped, &signed_text(), EVENT), Cause::SecretDecodedUrlSafe);
 
     check(&Case::signed(b"another endpoint's", &signed_text(), EVENT), Cause::NothingFits);
 }
@@ -391,7 +383,10 @@ fn bodies_that_were_parsed_and_written_anew() {
         (pretty(EVENT), spaced(EVENT), Cause::JsonSpacingChanged),
         (
             EVENT.to_owned(),
-            format!(r#"{{"type":"user.updated","object":"event",{}}}"#, &EVENT[1..EVENT.len() - 41]),
+            format!(
+                r#"{{"type":"user.updated","object":"event",{}}}"#,
+                &EVENT[1..EVENT.find(",\"object\"").unwrap()]
+            ),
             Cause::JsonKeysReordered,
         ),
         (EVENT.to_owned(), EVENT.replace('/', "\\/"), Cause::JsonEscapesChanged),
@@ -630,6 +625,12 @@ proptest! {
         }
         let _ = case.judged(&[SECRET]);
     }
+
+}
+
+proptest! {
+    // Each of them is a whole search.
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn a_body_of_which_anything_else_is_changed_is_unknown(at in 0..EVENT.len(), bit in 0..7_u8) {

@@ -100,10 +100,8 @@ fn compressed(body: &Bytes, found: &mut Inside) {
         {
             ("deflate", read(ZlibDecoder::new(body.as_ref())))
         }
-        // What begins as text does is none; there is no mark to know it by.
-        [first, ..] if !first.is_ascii_graphic() && !first.is_ascii_whitespace() => {
-            ("deflate", read(DeflateDecoder::new(body.as_ref())))
-        }
+        // There is no mark to know it by, but it is hardly ever text.
+        _ if std::str::from_utf8(body).is_err() => ("deflate", read(DeflateDecoder::new(body.as_ref()))),
         _ => return,
     };
     if let Some(bytes) = bytes {
@@ -174,7 +172,10 @@ fn in_form(text: &str, found: &mut Inside) {
     }
     const WHOLE: &str = "the body is URL-encoded";
     let mut add = |fact: String, text: String| found.push((Cause::FormEncoded, fact, text.into()));
+    let mut start = 0;
     for pair in text.split('&').take(16) {
+        let rest = text.get(start..).unwrap_or_default();
+        start += pair.len() + 1;
         let Some((name, value)) = pair.split_once('=') else { continue };
         let plain = name.len() <= 64
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-[]".contains(&byte));
@@ -182,7 +183,7 @@ fn in_form(text: &str, found: &mut Inside) {
             let fact = format!("the body is a form, and its field {name} was signed");
             add(fact.clone(), form_decoded(value));
             // What was put behind the name without being encoded.
-            add(fact, text[name.len() + 1..].to_owned());
+            add(fact, rest.get(name.len() + 1..).unwrap_or_default().to_owned());
         }
     }
     let whole = text.strip_suffix('=').unwrap_or(text);
