@@ -272,20 +272,21 @@ impl Json<'_> {
             self.written(Style { sorted, spacing: Spacing::Compact, ..AS_IS })
         });
 
+        let compact = self.is_compact();
         let mut styles = Vec::new();
         for &sorted in &orders {
             for &spacing in &spacings {
                 for &escapes in &escapes {
                     for &numbers in &numbers {
                         // Members cannot change their places and keep the white space between them.
-                        if sorted && spacing == Spacing::AsIs && !self.is_compact() {
+                        if sorted && spacing == Spacing::AsIs && !compact {
                             continue;
                         }
                         let spacing =
                             if sorted && spacing == Spacing::AsIs { Spacing::Compact } else { spacing };
                         let changes = [
                             sorted,
-                            !matches!(spacing, Spacing::AsIs) && !(sorted && self.is_compact()),
+                            spacing != Spacing::AsIs && (!sorted || !compact),
                             escapes != Escapes::AsIs,
                             numbers != Numbers::AsIs,
                         ];
@@ -355,7 +356,7 @@ impl Json<'_> {
         out.push(if is_object { '{' } else { '[' });
         let mut items = self.items(at, is_object);
         if style.sorted && is_object {
-            items.sort_by(|left, right| self.key(*left).cmp(&self.key(*right)));
+            items.sort_by(|left, right| self.key(*left).cmp(self.key(*right)));
         }
         for (index, item) in items.iter().enumerate() {
             if index > 0 {

@@ -436,7 +436,7 @@ fn bodies_that_are_wrapped() {
     let form = format!("--b\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n{EVENT}\r\n--b--\r\n");
     for (signed, captured, cause) in [
         (EVENT, escaped.clone().into_bytes(), Cause::JsonEncodedTwice),
-        (EVENT, escaped[1..escaped.len() - 1].as_bytes().to_vec(), Cause::JsonEncodedTwice),
+        (EVENT, escaped.as_bytes()[1..escaped.len() - 1].to_vec(), Cause::JsonEncodedTwice),
         (EVENT, serde_json::json!({"body": EVENT, "headers": {}}).to_string().into(), Cause::JsonWrapped),
         (EVENT, format!("{{\"payload\":{EVENT}}}").into_bytes(), Cause::JsonWrapped),
         (EVENT, base64.clone().into_bytes(), Cause::Base64Encoded),
@@ -561,8 +561,10 @@ fn a_search_has_a_bound() {
     check(&Case::of(EVENT).body(bomb), Cause::NothingFits);
 }
 
+type Break = fn(&str) -> Vec<u8>;
+
 /// Ways to break a body, each with its cause; those of a body that they leave as it is do not count.
-const BREAKS: [(Cause, fn(&str) -> Vec<u8>); 11] = [
+const BREAKS: [(Cause, Break); 11] = [
     (Cause::TrailingNewlineAdded, |body| format!("{body}\n").into()),
     (Cause::ByteOrderMarkAdded, |body| format!("\u{feff}{body}").into()),
     (Cause::WhiteSpaceAdded, |body| format!(" \t{body}").into()),

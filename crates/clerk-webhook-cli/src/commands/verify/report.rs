@@ -54,8 +54,7 @@ fn write_authentic(
     }))?;
     let event_type = event_type.unwrap_or_else(|| "no event".to_owned());
     output.line(format_args!("{GOOD}authentic{GOOD:#}  {STRONG}{}{STRONG:#}", printable(&event_type)))?;
-    let mut row =
-        |name: &str, value: String| output.line(format_args!("  {QUIET}{name:<8}{QUIET:#}  {value}"));
+    let row = |name: &str, value: String| output.line(format_args!("  {QUIET}{name:<8}{QUIET:#}  {value}"));
     row("message", message_id.to_string())?;
     let age = duration(age_seconds.unsigned_abs());
     let age = if *age_seconds < 0 { format!("{age} ahead") } else { format!("{age} ago") };
