@@ -83,24 +83,32 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Capture>, Failure> {
 
 /// Reads the one request of a file, whatever it looks like, or of standard input for `-`.
 pub(crate) fn read_http(path: &Path) -> Result<Capture, Failure> {
-    let (place, bytes) = contents(path)?;
+    let (place, bytes) = text_contents(path)?;
     http_file::read(&place, &bytes).map_err(|why| Failure::usage(format_args!("{place}: {why}")))
 }
 
 /// Reads lines of JSON of a file, whatever they look like, or of standard input for `-`.
 pub(crate) fn read_lines(path: &Path) -> Result<Vec<Capture>, Failure> {
-    let (place, bytes) = contents(path)?;
+    let (place, bytes) = text_contents(path)?;
     lines::read(&place, &bytes).map_err(|why| Failure::usage(format_args!("{place}: {why}")))
 }
 
 fn read_file(path: &Path) -> Result<Vec<Capture>, Failure> {
-    let (place, bytes) = contents(path)?;
+    let (place, bytes) = text_contents(path)?;
     let captures = if bytes.trim_ascii_start().starts_with(b"{") {
         lines::read(&place, &bytes)
     } else {
         http_file::read(&place, &bytes).map(|capture| vec![capture])
     };
     captures.map_err(|why| Failure::usage(format_args!("{place}: {why}")))
+}
+
+/// Reads as [`contents`] does, without the byte-order mark that editors put in front of a text.
+fn text_contents(path: &Path) -> Result<(String, Bytes), Failure> {
+    const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+    let (place, bytes) = contents(path)?;
+    let start = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    Ok((place, bytes.slice(start..)))
 }
 
 /// Reads a file to its end, or standard input for `-`; not what is too long to be webhooks.

@@ -47,8 +47,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MOMENT", default_value = "now", allow_hyphen_values = true)]
     at: Moment,
 
-    /// What the three headers are called: svix-… or webhook-…
-    #[arg(long, value_name = "NAMES", default_value = "svix")]
+    /// What the three headers are called: svix (svix-id, …) or webhook (webhook-id, …)
+    #[arg(long, value_name = "NAMES", default_value = "svix", hide_possible_values = true)]
     headers: Names,
 
     /// Where curl and http send it
@@ -61,7 +61,7 @@ Examples:
   printf '{\"data\":{},\"type\":\"user.created\"}' | clerk-webhook sign
   clerk-webhook sign --body event.json --format curl | sh
   clerk-webhook sign --body event.json --format http > request.http
-  clerk-webhook sign --body event.json --at -10m --format json | clerk-webhook verify -";
+  clerk-webhook sign --body event.json --at -1h --format json >> deliveries.ndjson";
 
 /// What is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -75,7 +75,7 @@ impl Spacing {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::AsIs => "as it is",
-            Self::Compact => "compact",
+            Self::Compact => "compactly",
             Self::Spaced => "in one line with a blank after colons and commas",
             Self::Airy => "in one line with blanks inside the braces",
             Self::AfterColon => "in one line with a blank after colons",

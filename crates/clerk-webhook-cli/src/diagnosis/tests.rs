@@ -513,7 +513,7 @@ fn two_breaks_are_both_named() {
     let diagnosis =
         Case::of(EVENT).body(php.replace('é', "\\u00e9").replace('😀', "\\ud83d\\ude00")).diagnosis();
     assert_eq!(diagnosis.cause, Cause::JsonEscapesChanged);
-    assert!(diagnosis.notes[0].contains("compact"), "{diagnosis:?}");
+    assert!(diagnosis.notes[0].contains("compactly"), "{diagnosis:?}");
 
     let case = Case::signed(SECRET.as_bytes(), &signed_text(), format!("{EVENT}\n"));
     let diagnosis = case.diagnosis();

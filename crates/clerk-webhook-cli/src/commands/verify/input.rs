@@ -40,8 +40,14 @@ pub(super) struct InputArgs {
     #[arg(long, value_name = "LIST", requires = "body", allow_hyphen_values = true)]
     signature: Option<String>,
 
-    /// What the three headers are called: svix-… or webhook-…
-    #[arg(long, value_name = "NAMES", default_value = "svix", requires = "body")]
+    /// What the three headers are called: svix (svix-id, …) or webhook (webhook-id, …)
+    #[arg(
+        long,
+        value_name = "NAMES",
+        default_value = "svix",
+        hide_possible_values = true,
+        requires = "body"
+    )]
     headers: Names,
 }
 

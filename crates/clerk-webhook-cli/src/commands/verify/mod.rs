@@ -46,7 +46,7 @@ Examples:
   clerk-webhook verify request.http
   clerk-webhook verify --any-age deliveries.ndjson
   clerk webhooks listen --json | head -n 2 | clerk-webhook verify -
-  clerk-webhook verify --body body.json --id msg_1 --timestamp 1716883200 --signature v1,…";
+  clerk-webhook verify --body b.json --id msg_1 --timestamp 1716883200 --signature v1,…";
 
 impl Args {
     pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {

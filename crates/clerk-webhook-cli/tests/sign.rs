@@ -1,0 +1,132 @@
+//! `clerk-webhook sign`: whatever it prints verifies.
+
+#[path = "support/verify.rs"]
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::Command;
+
+use clerk_webhook_core::Verifier;
+use clerk_webhook_test::SECRET;
+
+use support::{File, run, run_with};
+
+/// With everything in it that a shell could take for its own.
+const BODY: &str =
+    "{\"data\":{\"name\":\"O'Hara $HOME `id` \\\\ \\\"x\\\" %s ! é\"},\"type\":\"user.created\"}\n";
+
+const OTHER_SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
+
+#[test]
+fn headers_verify() {
+    let signed = run(&["sign"], BODY.as_bytes());
+    assert_eq!(signed.code, 0, "{signed:?}");
+    let headers: Vec<_> = signed.stdout.lines().map(|line| line.split_once(": ").unwrap()).collect();
+    assert_eq!(headers.len(), 3);
+    assert!(Verifier::new(SECRET).unwrap().verify(&headers, BODY.as_bytes()).is_ok());
+    let [id, timestamp, signature] = [headers[0].1, headers[1].1, headers[2].1];
+    let parts = ["verify", "--body", "-", "--id", id, "--timestamp", timestamp, "--signature", signature];
+    assert_eq!(run(&parts, BODY.as_bytes()).code, 0);
+}
+
+#[test]
+fn a_request_and_an_object_verify() {
+    let body = File::new("to-sign.json", BODY.as_bytes());
+    for arguments in [&["sign", "--format", "http"][..], &["sign", "--format", "json"], &["sign", "--json"]] {
+        for input in [&["--body", "-"], &["--body", body.path()]] {
+            let signed = run(&[arguments, input].concat(), BODY.as_bytes());
+            let verified = run(&["verify", "--json", "-"], signed.stdout.as_bytes());
+            assert_eq!(verified.code, 0, "{signed:?} {verified:?}");
+            assert_eq!(verified.objects()[0]["body_bytes"], BODY.len());
+        }
+    }
+}
+
+#[test]
+fn id_time_names_and_secrets_are_those_that_are_asked_for() {
+    let signed = run_with(
+        None,
+        &[
+            "sign",
+            "--id",
+            "msg_1",
+            "--at",
+            "1716883200",
+            "--headers",
+            "webhook",
+            "--secret",
+            OTHER_SECRET,
+            "--secret",
+            SECRET,
+        ],
+        BODY.as_bytes(),
+    );
+    let lines: Vec<_> = signed.stdout.lines().collect();
+    assert_eq!(lines[..2], ["webhook-id: msg_1", "webhook-timestamp: 1716883200"]);
+    assert_eq!(lines[2].matches("v1,").count(), 2);
+    let signature = lines[2].split_once(": ").unwrap().1;
+    for secret in [SECRET, OTHER_SECRET] {
+        let parts =
+            ["verify", "--now", "1716883200", "--body", "-", "--id", "msg_1", "--timestamp", "1716883200"];
+        let verified =
+            run_with(Some(secret), &[&parts[..], &["--signature", signature]].concat(), BODY.as_bytes());
+        assert_eq!(verified.code, 0, "{verified:?}");
+    }
+}
+
+#[test]
+fn the_curl_line_sends_what_was_signed() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "curl is not installed");
+        eprintln!("skipped: curl is not installed");
+        return;
+    }
+    let file = File::new("it's a body.json", BODY.as_bytes());
+    for input in [&["--body", "-"], &["--body", file.path()]] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/webhooks/clerk?a=1&b=$HOME", listener.local_addr().unwrap());
+        let signed =
+            run(&[&["sign", "--format", "curl", "--to", &url], &input[..]].concat(), BODY.as_bytes());
+        assert_eq!(signed.code, 0, "{signed:?}");
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            let mut buffer = [0; 4096];
+            while !request.ends_with(BODY.as_bytes()) {
+                let length = stream.read(&mut buffer).unwrap();
+                assert!(length > 0, "{}", String::from_utf8_lossy(&request));
+                request.extend_from_slice(&buffer[..length]);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+            request
+        });
+        let sent = Command::new("sh").arg("-c").arg(&signed.stdout).env("no_proxy", "*").output().unwrap();
+        assert!(sent.status.success(), "{sent:?}");
+        let request = server.join().unwrap();
+        assert!(request.starts_with(b"POST /webhooks/clerk?a=1&b=$HOME HTTP/1.1"));
+        let verified = run(&["verify", "-"], &request);
+        assert_eq!(verified.code, 0, "{verified:?}");
+    }
+}
+
+#[test]
+fn what_no_shell_line_can_have_is_told() {
+    for body in [b"\xff".as_slice(), b"a\0b", &[b'x'; 200_000]] {
+        let signed = run(&["sign", "--format", "curl"], body);
+        assert_eq!(signed.code, 2, "{signed:?}");
+        assert!(signed.stderr.contains("--body"), "{signed:?}");
+        assert_eq!(run(&["sign"], body).code, 0);
+    }
+    for (arguments, expected) in [
+        (&["sign", "--to", "localhost:3000"][..], "is not a URL"),
+        (&["sign", "--to", "http://a b/"], "is not a URL"),
+        (&["sign", "--id", "a.b"], "message id"),
+        (&["sign", "--at", "soon"], "-10m"),
+    ] {
+        let signed = run(arguments, b"{}");
+        assert_eq!(signed.code, 2, "{signed:?}");
+        assert!(signed.stderr.contains(expected), "{signed:?}");
+    }
+    assert!(run_with(None, &["sign"], b"{}").stderr.contains("there is no signing secret"));
+}
