@@ -9,6 +9,9 @@ use crate::capture::{self, Capture};
 use crate::failure::Failure;
 use crate::svix_headers::Names;
 
+/// What a request comes from that is not put together of parts; `requires` alone would not refuse them beside a part.
+const OTHERS: [&str; 3] = ["file", "request", "delivery"];
+
 /// The arguments that name what is verified.
 #[derive(Debug, Args)]
 pub(super) struct InputArgs {
@@ -29,15 +32,15 @@ pub(super) struct InputArgs {
     body: Option<PathBuf>,
 
     /// Value of svix-id
-    #[arg(long, value_name = "ID", requires = "body", allow_hyphen_values = true)]
+    #[arg(long, value_name = "ID", requires = "body", conflicts_with_all = OTHERS, allow_hyphen_values = true)]
     id: Option<String>,
 
     /// Value of svix-timestamp
-    #[arg(long, value_name = "SECONDS", requires = "body", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SECONDS", requires = "body", conflicts_with_all = OTHERS, allow_hyphen_values = true)]
     timestamp: Option<String>,
 
     /// Value of svix-signature, with all signatures that are in it
-    #[arg(long, value_name = "LIST", requires = "body", allow_hyphen_values = true)]
+    #[arg(long, value_name = "LIST", requires = "body", conflicts_with_all = OTHERS, allow_hyphen_values = true)]
     signature: Option<String>,
 
     /// What the three headers are called: svix (svix-id, …) or webhook (webhook-id, …)
