@@ -41,6 +41,15 @@ impl Attempt {
     /// What is wrong with the signatures, if none of them is in order.
     pub(super) fn unreadable(&self) -> Option<Finding> {
         let first = self.tokens.first()?;
+        if let Form::Beginning(text) = &first.form {
+            // That it is the beginning of anything was not found to be so.
+            let fact = format!("the signature has {} characters of base64 and not 44", text.len());
+            let by_length = match text.len() {
+                27 => format!("{fact}, as many as HMAC-SHA-1 makes"),
+                _ => fact,
+            };
+            return Some(Finding::new(Cause::SignatureUnreadable, by_length));
+        }
         first.flaws.first().map(|cause| of_signature(*cause, &first.form))
     }
 }
@@ -70,9 +79,6 @@ pub(super) fn of_signature(cause: Cause, form: &Form) -> Finding {
             "the signature has 64 bytes, as HMAC-SHA-512 makes them, and not 32".to_owned()
         }
         Cause::SignatureUnreadable => match form {
-            Form::Unreadable(Some(20)) => {
-                "the signature has 20 bytes, as HMAC-SHA-1 makes them, and not 32".to_owned()
-            }
             Form::Unreadable(Some(length)) => format!("the signature has {length} bytes and not 32"),
             _ => "what follows v1, is not base64".to_owned(),
         },

@@ -136,9 +136,17 @@ fn list(text: &str) -> Vec<Token> {
                         flaws.push(Cause::SignatureOtherVersion);
                     }
                 }
-                None if version_alone => flaws.push(Cause::SignatureSeparator),
+                None if version_alone || encoded.starts_with(',') => flaws.push(Cause::SignatureSeparator),
                 None => flaws.push(Cause::SignatureWithoutVersion),
             }
+            let encoded = encoded.strip_prefix(',').unwrap_or(encoded);
+            let encoded = match encoded.split_once(',') {
+                Some((encoded, _)) => {
+                    flaws.push(Cause::SignatureSeparator);
+                    encoded
+                }
+                None => encoded,
+            };
             tokens.extend(token_of(encoded, flaws));
             version_alone = false;
         }
@@ -311,6 +319,8 @@ mod tests {
             (format!("v1={right}"), &[Cause::SignatureSeparator]),
             (format!("v1, {right}"), &[Cause::SignatureSeparator]),
             (format!("v1,{right},"), &[Cause::SignatureSeparator]),
+            (format!("v1,{right},v1"), &[Cause::SignatureSeparator]),
+            (format!(",{right}"), &[Cause::SignatureSeparator]),
             (format!("V1,{right}"), &[Cause::SignatureOtherVersion]),
             (format!("v0,{right}"), &[Cause::SignatureOtherVersion]),
             (format!("v1,{url_safe}"), &[Cause::SignatureUrlSafe]),

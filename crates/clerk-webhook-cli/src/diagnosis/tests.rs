@@ -254,7 +254,7 @@ fn signatures_that_are_written_otherwise() {
         (list.to_uppercase(), Cause::SignatureOtherVersion),
         (list[..30].to_owned(), Cause::SignatureTruncated),
         (format!("v1a,{}", STANDARD.encode([3; 64])), Cause::OnlyAsymmetricSignatures),
-        (format!("v1,{}", STANDARD.encode([3; 20])), Cause::SignatureTruncated),
+        (format!("v1,{}", STANDARD.encode([3; 20])), Cause::SignatureUnreadable),
         ("v1,?".to_owned(), Cause::SignatureUnreadable),
         (format!("v1,{}", STANDARD.encode([3; 40])), Cause::SignatureUnreadable),
     ] {

@@ -77,8 +77,9 @@ pub(super) fn read(value: &[u8]) -> Vec<Reading> {
     }
     let number: String = text.chars().filter(|character| character.is_ascii_digit()).take(18).collect();
     let number = number.parse::<i64>().ok();
+    let seconds = number.filter(|number| *number < MILLISECONDS_FROM);
     let others = number.map(|number| number.to_string()).into_iter().collect();
-    as_written_and(number, others, Cause::MalformedTimestamp)
+    as_written_and(seconds, others, Cause::MalformedTimestamp)
 }
 
 /// Says what a flaw is.
@@ -121,7 +122,7 @@ mod tests {
             ("01716883200", Some(1_716_883_200), Some(Cause::MalformedTimestamp)),
             ("-1", Some(1), Some(Cause::MalformedTimestamp)),
             ("now", None, Some(Cause::MalformedTimestamp)),
-            ("99999999999999999999999", Some(999_999_999_999_999_999), Some(Cause::MalformedTimestamp)),
+            ("99999999999999999999999", None, Some(Cause::MalformedTimestamp)),
         ] {
             let reading = read(value.as_bytes()).remove(0);
             assert_eq!((reading.seconds, reading.flaw), (seconds, flaw), "{value}");
