@@ -30,6 +30,8 @@ pub(super) struct Delivery {
     pub(super) id: Option<String>,
     pub(super) origin: Origin,
     pub(super) outcome: &'static str,
+    /// The diagnosis of a signature that does not match.
+    pub(super) cause: Option<&'static str>,
     pub(super) reason: Option<String>,
     pub(super) advice: Option<String>,
     /// What was answered; nothing where silence was asked for.
@@ -115,6 +117,7 @@ impl Delivery {
             forwarded: None,
             recorded: None,
             record_error: None,
+            cause: verdict.cause,
             reason: verdict.reason,
             advice: verdict.advice,
             capture,

@@ -5,11 +5,15 @@ use std::error::Error as _;
 use bytes::Bytes;
 use clerk_webhook_core::{
     Answer, Event, MessageId, Outcome, ReceiveError, ReceiveErrorKind, SecretError, SigningSecret, Timestamp,
-    Verifier, VerifyErrorKind,
+    Verifier,
 };
 use serde::Serialize;
 
 use crate::capture::Capture;
+use crate::diagnosis::{self, diagnose};
+
+/// How large a body may be for a diagnosis, which computes thousands of signatures while others wait.
+const MAX_DIAGNOSED: usize = 64 * 1024;
 
 /// How far the origin of a delivery is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -32,6 +36,8 @@ pub(super) struct Verdict {
     /// How the core answers it; none where it could not be verified.
     pub(super) answer: Option<Answer>,
     pub(super) event: Option<Event>,
+    /// The diagnosis of a signature that does not match, as `verify` names it.
+    pub(super) cause: Option<&'static str>,
     pub(super) reason: Option<String>,
     pub(super) advice: Option<String>,
 }
@@ -68,10 +74,11 @@ impl Judge {
                 outcome: Outcome::Processed.as_str(),
                 answer: Some(Outcome::Processed.into()),
                 event: Some(event),
+                cause: None,
                 reason: None,
                 advice: None,
             },
-            Err(error) => Verdict::refused(&error),
+            Err(error) => Verdict::refused(&error).explained(&error, capture, &self.secrets),
         }
     }
 }
@@ -88,6 +95,7 @@ impl Verdict {
                 outcome: "unverified",
                 answer: None,
                 event: Some(event),
+                cause: None,
                 reason: Some("not verified: no signing secret was given".to_owned()),
                 advice: Some(
                     "set CLERK_WEBHOOK_SIGNING_SECRET, or give --secret or --secret-file, and start again"
@@ -102,6 +110,7 @@ impl Verdict {
                 outcome: Outcome::Malformed.as_str(),
                 answer: Some(Outcome::Malformed.into()),
                 event: None,
+                cause: None,
                 reason: Some("the message id has characters or a length it cannot have".to_owned()),
                 advice: None,
             },
@@ -118,30 +127,38 @@ impl Verdict {
             outcome: answer.outcome().as_str(),
             answer: Some(answer),
             event: None,
+            cause: None,
             reason: Some(reason),
             advice: advice(error.kind()).map(str::to_owned),
         }
     }
+
+    /// Finds out why the signature does not match, where the body is no larger than Clerk's are.
+    fn explained(self, error: &ReceiveError, capture: &Capture, secrets: &[SigningSecret]) -> Self {
+        let of_signature = matches!(error.kind(), ReceiveErrorKind::Verify(_));
+        if !of_signature || capture.body.len() > MAX_DIAGNOSED {
+            return self;
+        }
+        match diagnose(capture, secrets, Timestamp::now()) {
+            diagnosis::Verdict::Refused(found) => Self {
+                cause: Some(found.cause.code()),
+                reason: Some(found.detail),
+                advice: Some(found.advice),
+                ..self
+            },
+            // A second has passed since, and what lay in the future lies there no more.
+            diagnosis::Verdict::Authentic(_) => self,
+        }
+    }
 }
 
+/// Returns what to do where there is no diagnosis.
 fn advice(kind: ReceiveErrorKind) -> Option<&'static str> {
-    let advice = match kind {
-        ReceiveErrorKind::Verify(VerifyErrorKind::MissingHeader) => {
-            "it was not signed: either it does not come from Clerk, or something in between drops headers"
-        }
-        ReceiveErrorKind::Verify(VerifyErrorKind::TimestampTooOld) => {
-            "every attempt is signed anew, so this is an old request sent again, or a clock is wrong; \
-             `clerk-webhook replay` signs anew"
-        }
-        ReceiveErrorKind::Verify(VerifyErrorKind::TimestampTooNew) => {
-            "compare the clocks: it may be at most 300 s ahead of this machine's"
-        }
-        ReceiveErrorKind::Verify(VerifyErrorKind::NoMatchingSignature) => {
-            "compare the secret with that of this endpoint in Clerk's dashboard; `clerk-webhook verify` on a recording \
-             (--record) says what was changed"
-        }
-        ReceiveErrorKind::BodyTooLarge => "--max-body sets how large a body may be",
-        _ => return None,
-    };
-    Some(advice)
+    match kind {
+        ReceiveErrorKind::Verify(_) => Some(
+            "`clerk-webhook verify` on a recording (--record) says what is wrong, however large the body is",
+        ),
+        ReceiveErrorKind::BodyTooLarge => Some("--max-body sets how large a body may be"),
+        _ => None,
+    }
 }
