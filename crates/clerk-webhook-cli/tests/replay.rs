@@ -259,6 +259,22 @@ fn a_dry_run_sends_nothing() {
 }
 
 #[test]
+fn a_header_that_cannot_be_sent_is_left_out_or_refused() {
+    let folder = Folder::new("headers");
+    let file = folder.write("a.http", b"POST / HTTP/1.1\nsvix-id: msg_1\ncontent-type: te\x01xt\n\n{}");
+    let server = accepting();
+    let url = server.url();
+    let run = run(&["replay", &file, "--to", &url]);
+    assert_eq!(run.code(), 0, "{run:?}");
+    assert_eq!(server.taken()[0].header("content-type"), Some("application/json"));
+    let file = folder.write("b.http", b"POST / HTTP/1.1\nsvix-id: msg_1\nsvix-signature: v1,\x01\n\n{}");
+    let run = support::run(&["replay", &file, "--to", &url, "--verbatim"]);
+    assert_eq!(run.code(), 2, "{run:?}");
+    assert!(run.stderr().contains("without --verbatim"), "{}", run.stderr());
+    assert!(server.taken().is_empty());
+}
+
+#[test]
 fn captured_text_does_not_steer_the_terminal() {
     let server = accepting();
     let odd = line(&Delivery::of_body(&b"{\"type\":\"\\u001b[2Juser\"}"[..]).id("msg_odd"));

@@ -1,7 +1,7 @@
 //! `clerk-webhook replay`.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use bytes::Bytes;
 use clap::builder::TypedValueParser as _;
 use clerk_webhook_core::{MessageId, SigningSecret, Timestamp};
 use clerk_webhook_test::Delivery;
+use http::HeaderValue;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -221,6 +223,7 @@ impl Args {
         let mut due = begin;
         let mut running = JoinSet::new();
         let mut failed = None;
+        let progress = progress(total);
         loop {
             let may_start = next.is_some() && running.len() < usize::from(self.concurrency);
             if !may_start && running.is_empty() {
@@ -241,7 +244,7 @@ impl Args {
                 Some(done) = running.join_next(), if !running.is_empty() => {
                     let Ok((item, answer)) = done else { continue };
                     tally.add(output, &item, &answer)?;
-                    progress(tally.sent, total);
+                    progress.inc(1);
                     if let Err(error) = answer {
                         let refused = error.kind == SendErrorKind::Refused;
                         failed.get_or_insert(error);
@@ -253,6 +256,7 @@ impl Args {
                 }
             }
         }
+        progress.finish_and_clear();
         tally.show(output, total, begin.elapsed())?;
         match failed {
             Some(error) => Err(error.into()),
@@ -342,13 +346,23 @@ fn verbatim_item(capture: &Capture) -> Result<Item, Failure> {
     let mut headers = content_type(capture);
     let of_signature = |name: &str| SIGNATURE_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known));
     headers.extend(capture.headers.iter().filter(|(name, _)| of_signature(name)).cloned());
+    if headers.iter().any(|(_, value)| !is_sendable(value)) {
+        return Err(Failure::usage(format_args!(
+            "{} has characters in its signature headers that cannot be sent: without --verbatim it is signed anew",
+            capture.place
+        )));
+    }
     Ok(item(capture, id.to_string(), headers))
 }
 
 /// Returns the content type that was captured, the only header beside the signature that a request is sent with.
 fn content_type(capture: &Capture) -> Vec<(String, Vec<u8>)> {
-    let value = capture.header("content-type").next();
+    let value = capture.header("content-type").next().filter(|value| is_sendable(value));
     value.map(|value| ("content-type".to_owned(), value.to_vec())).into_iter().collect()
+}
+
+fn is_sendable(value: &[u8]) -> bool {
+    HeaderValue::from_bytes(value).is_ok()
 }
 
 /// Returns the id that was captured; without one an endpoint could not know the message again.
@@ -408,15 +422,18 @@ fn list(output: &Output, items: &[Item]) -> Result<(), Failure> {
     output.line(format_args!("{}{} would be sent{:#}", style::STRONG, items.len(), style::STRONG))
 }
 
-/// Shows how far it is, where the answers themselves go into a file.
-fn progress(sent: usize, total: usize) {
-    let mut stderr = io::stderr();
-    if total > 1 && stderr.is_terminal() && !io::stdout().is_terminal() {
-        let end = if sent == total { "\r\x1b[K" } else { "" };
-        // Where nobody sees it, nothing is lost.
-        let _ = write!(stderr, "\r{sent} of {total}{end}");
-        let _ = stderr.flush();
+/// Shows on standard error how far it is, where the answers themselves do not go to a terminal.
+fn progress(total: usize) -> ProgressBar {
+    let target = if io::stdout().is_terminal() {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr_with_hz(8)
+    };
+    let bar = ProgressBar::with_draw_target(Some(total as u64), target);
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} deliveries, {per_sec}") {
+        bar.set_style(style.progress_chars("━╸ "));
     }
+    bar
 }
 
 #[cfg(test)]
