@@ -1,5 +1,5 @@
 //! The command as a whole: help, completions, exit codes.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "in tests")]
+#![expect(clippy::unwrap_used, reason = "in tests")]
 
 #[path = "support/trigger.rs"]
 #[expect(dead_code, reason = "shared with the tests of other commands")]
