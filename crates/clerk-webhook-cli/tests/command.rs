@@ -20,6 +20,30 @@ fn commands(of: &[&str]) -> Vec<String> {
         .collect()
 }
 
+/// Returns the arguments of the examples in a help, as far as the command is the first word of a line.
+fn examples(help: &str) -> Vec<Vec<String>> {
+    let Some((_, list)) = help.split_once("\nExamples") else { return Vec::new() };
+    let list = list.replace("\\\n", " ");
+    let lines = list.lines().filter_map(|line| line.trim().strip_prefix("clerk-webhook "));
+    lines.map(words).collect()
+}
+
+/// Splits a line as a shell does, up to the end of the first command.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut is_quoted = false;
+    for character in line.chars() {
+        match character {
+            '\'' => is_quoted = !is_quoted,
+            '|' | '>' | '<' | '#' | '&' | ';' if !is_quoted => break,
+            ' ' if !is_quoted => words.push(String::new()),
+            _ => words.last_mut().unwrap().push(character),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
 #[test]
 fn every_command_has_help_with_examples() {
     let names = commands(&[]);
@@ -42,13 +66,18 @@ fn every_command_has_help_with_examples() {
         let below = commands(&[&name]);
         let paths = below.iter().map(|below| vec![name.as_str(), below]).chain([vec![name.as_str()]]);
         for path in paths {
-            let run = run(&[&path[..], &["--help"]].concat());
-            assert_eq!(run.code(), 0, "{path:?}");
-            let help = run.stdout();
+            let shown = run(&[&path[..], &["--help"]].concat());
+            assert_eq!(shown.code(), 0, "{path:?}");
+            let help = shown.stdout();
             assert!(help.contains(&format!("Usage: clerk-webhook {}", path.join(" "))), "{help}");
             // A command with others below it may leave the examples to them.
             if path.len() == 2 || below.is_empty() {
-                assert!(help.contains("Examples:\n  "), "{path:?} has no examples: {help}");
+                assert!(!examples(&help).is_empty(), "{path:?} has no examples: {help}");
+            }
+            for example in examples(&help) {
+                let words: Vec<_> = example.iter().map(String::as_str).collect();
+                let run = run(&[&words[..], &["--help"]].concat());
+                assert_eq!(run.code(), 0, "the example {words:?} does not fit the command: {run:?}");
             }
             assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
         }
