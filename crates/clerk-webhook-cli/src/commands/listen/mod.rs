@@ -41,6 +41,9 @@ use crate::secrets::SecretArgs;
 /// How long the printer may take at the end, when a terminal may have been stopped.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// The path that is shown where any will do: that of the examples.
+const ANY_PATH: &str = "/webhooks/clerk";
+
 const EXAMPLES: &str = "\
 Examples:
   clerk-webhook listen
@@ -200,7 +203,7 @@ fn path(text: &str) -> Result<String, String> {
 
 /// Returns the URL that deliveries go to, by an address that leads here.
 fn endpoint(address: SocketAddr, path: Option<&str>) -> String {
-    let path = path.unwrap_or("/webhooks/clerk");
+    let path = path.unwrap_or(ANY_PATH);
     if address.ip().is_unspecified() {
         return format!("http://127.0.0.1:{}{path}", address.port());
     }
@@ -268,7 +271,8 @@ fn introduce(output: &Output, listener: &Listener) -> Result<(), Failure> {
     lines.push(format!("{QUIET}Nothing is fetched from Clerk. Send something:{QUIET:#}"));
     lines.push(format!("  clerk-webhook trigger user.created --to {endpoint}"));
     lines.push(format!("  clerk webhooks listen --forward-to {endpoint}"));
-    lines.push(format!("  cloudflared tunnel --url http://127.0.0.1:{}", listener.port));
+    let origin = endpoint.strip_suffix(listener.path.as_deref().unwrap_or(ANY_PATH)).unwrap_or(endpoint);
+    lines.push(format!("  cloudflared tunnel --url {origin}"));
     lines.push(format!("{QUIET}Ctrl-C ends it.{QUIET:#}\n"));
     for line in lines {
         if output.is_json() {
