@@ -59,7 +59,7 @@ fn what_is_authentic_is_taken_and_what_has_changed_is_shown() {
     let answer = listener.deliver(&user("msg_1", "Ada", now - 2000));
     assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"outcome":"processed"}"#));
     let line = listener.line();
-    for part in ["  200  user.updated ", "  processed ", "  msg_1  ", " kB", "  lag 2."] {
+    for part in ["  200  user.updated ", "  processed ", "  msg_1  ", " kB", "  lag "] {
         assert!(line.contains(part), "{part}: {line}");
     }
     listener.deliver(&user("msg_2", "Grace", now));
@@ -242,9 +242,11 @@ fn what_is_recorded_verifies() {
 
     let names = folder.names();
     assert_eq!(names.len(), 3, "{names:?}");
-    assert!(names[0].ends_with("Z-user.created-msg_1.http"), "{names:?}");
-    assert!(names[2].ends_with("Z-unknown-without-id.http"), "{names:?}");
-    let path = folder.0.join(&names[0]);
+    // Two that came in the same millisecond have names of their own all the same.
+    let named = |part: &str| names.iter().filter(|name| name.contains(part)).count();
+    assert_eq!((named("Z-user.created-msg_1"), named("Z-unknown-without-id.http")), (2, 1), "{names:?}");
+    let first = names.iter().find(|name| name.ends_with("Z-user.created-msg_1.http")).unwrap();
+    let path = folder.0.join(first);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
