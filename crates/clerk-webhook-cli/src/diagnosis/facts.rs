@@ -72,8 +72,13 @@ pub(super) fn hints(capture: &Capture, attempt: Option<&Attempt>) -> Vec<String>
             body.len()
         ));
     }
-    let case_lost =
-        |attempt: &Attempt| attempt.tokens.iter().any(|token| matches!(token.form, Form::CaseLost(_)));
+    let one_case = |text: &String| {
+        !text.bytes().any(|byte| byte.is_ascii_lowercase())
+            || !text.bytes().any(|byte| byte.is_ascii_uppercase())
+    };
+    let case_lost = |attempt: &Attempt| {
+        attempt.tokens.iter().any(|token| matches!(&token.form, Form::CaseLost(text) if one_case(text)))
+    };
     if attempt.is_some_and(case_lost) {
         hints.push("The signature has letters of one case only, as if something had changed them".to_owned());
     }

@@ -33,7 +33,7 @@ pub(super) struct Token {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Mac([u8; 32]),
-    /// The base64 without upper or without lower case.
+    /// The base64, whatever the case of its letters.
     CaseLost(String),
     /// The beginning of the base64.
     Beginning(String),
@@ -192,13 +192,9 @@ fn token_of(encoded: &str, flaws: Vec<Cause>) -> Vec<Token> {
             tokens.push(Token { form: Form::Long(mac), flaws: flawed(Cause::SignatureOtherHash) });
         }
     }
-    let one_case = |upper: fn(&u8) -> bool| !encoded.as_bytes().iter().any(upper);
-    let case_lost = one_case(u8::is_ascii_uppercase) || one_case(u8::is_ascii_lowercase);
-    if encoded.len() == LENGTH && case_lost && encoded.bytes().all(is_base64) {
-        tokens.push(Token {
-            form: Form::CaseLost(encoded.to_owned()),
-            flaws: flawed(Cause::SignatureCaseLost),
-        });
+    if encoded.len() == LENGTH && encoded.bytes().all(is_base64) {
+        let form = Form::CaseLost(encoded.to_owned());
+        tokens.push(Token { form, flaws: flawed(Cause::SignatureCaseLost) });
     }
     if (MIN_PART..LENGTH - 1).contains(&encoded.len()) && encoded.bytes().all(is_base64) {
         let beginning = encoded.trim_end_matches(['=', '…']).to_owned();
@@ -331,6 +327,7 @@ mod tests {
             (format!("v1%2C{percent}"), &[Cause::SignaturePercentEncoded]),
             (format!("v1,{}", right.replace('+', " ")), &[Cause::SignaturePlusLost]),
             (format!("v1,{}", right.to_lowercase()), &[Cause::SignatureCaseLost]),
+            (format!("v1,{}", right.replace('s', "S")), &[Cause::SignatureCaseLost]),
             (format!("v1,{}", &right[..30]), &[Cause::SignatureTruncated]),
             (format!("v1,{right},v1,AAAA"), &[Cause::JoinedHeader]),
         ] {
