@@ -9,14 +9,14 @@ use super::wrappings::Unwrapped;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The largest text that is written anew as JSON.
+/// The most bytes of JSON that are written anew, all bodies together.
 const MAX_JSON: usize = 8 * 1024 * 1024;
 
 /// All that a capture's body can have been.
 pub(super) struct Bodies<'u> {
     unwrapped: &'u [Unwrapped],
     json: Vec<Option<Json<'u>>>,
-    /// By the number of things that they undo.
+    /// By twice the number of things that they undo, and one less for the likeliest.
     variants: Vec<(usize, Variant)>,
 }
 
@@ -80,11 +80,18 @@ const ENDS: [Ends; 13] = [
 
 impl<'u> Bodies<'u> {
     pub(super) fn of(unwrapped: &'u [Unwrapped]) -> Self {
-        let json = unwrapped.iter().map(|body| json_of(&body.bytes)).collect::<Vec<_>>();
+        let mut room = MAX_JSON;
+        let mut within = |body: &'u Unwrapped| {
+            let json = json_of(&body.bytes, room)?;
+            room -= json.len();
+            Some(json)
+        };
+        let json = unwrapped.iter().map(&mut within).collect::<Vec<_>>();
         let mut variants = Vec::new();
         for (body, (unwrapped, json)) in unwrapped.iter().zip(&json).enumerate() {
             let cost = unwrapped.findings.len();
-            let edges = edges(&unwrapped.bytes).map(|(more, change)| (cost + more, Variant { body, change }));
+            let edges =
+                edges(&unwrapped.bytes).map(|(more, change)| ((cost + more) * 2, Variant { body, change }));
             variants.extend(edges);
             for (more, style) in json.iter().flat_map(Json::styles).filter(|(more, _)| *more > 0) {
                 for (end, of_end) in [("", 0), ("\n", 1), ("\r\n", 1)] {
@@ -97,7 +104,7 @@ impl<'u> Bodies<'u> {
         Self { unwrapped, json, variants }
     }
 
-    /// Returns all of them with the number of things that each undoes, the fewest first.
+    /// Returns all of them with twice the number of things that each undoes, the fewest first.
     pub(super) fn variants(&self) -> &[(usize, Variant)] {
         &self.variants
     }
@@ -217,8 +224,8 @@ fn of_edges(mark: Mark, lines: Lines, ends: Ends, findings: &mut Vec<Finding>) {
     }
 }
 
-fn json_of(bytes: &[u8]) -> Option<Json<'_>> {
-    if bytes.len() > MAX_JSON {
+fn json_of(bytes: &[u8], most: usize) -> Option<Json<'_>> {
+    if bytes.len() > most {
         return None;
     }
     let text = std::str::from_utf8(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)).ok()?;

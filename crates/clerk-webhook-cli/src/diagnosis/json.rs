@@ -300,6 +300,11 @@ impl Json<'_> {
         styles
     }
 
+    /// Returns how many bytes the text has.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     fn is_compact(&self) -> bool {
         self.written(Style { spacing: Spacing::Compact, ..AS_IS }) == self.text
     }

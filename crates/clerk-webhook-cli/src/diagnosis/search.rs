@@ -1,8 +1,8 @@
 //! The search for what makes a signature match.
 //!
-//! It goes from few changes to many, so that what it finds is the simplest explanation, and it has a bound: what it hashes
-//! and writes, 192 MiB together, is less than a second's work. A body of usual size never reaches it; for one of 2 MiB all
-//! single changes are tried, and the likeliest pairs.
+//! It goes from few changes to many, so that what it finds is the simplest explanation, and it has a bound: what it hashes,
+//! and half of what it writes, is 256 MiB together and less than a second's work. A body of usual size never reaches it; for
+//! one of 2 MiB all single changes are tried, and the likeliest pairs.
 
 use clerk_webhook_core::SigningSecret;
 
@@ -16,14 +16,14 @@ use super::layouts::{self, Layout};
 use super::signatures::Form;
 
 /// The most bytes that are hashed and written.
-const MAX_BYTES: usize = 192 * 1024 * 1024;
+const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// What a MAC costs besides its text, in bytes.
 const MAC_COST: usize = 256;
 
-/// The most changes of the body, also together with another key or another layout.
-const MAX_CHANGES: usize = 7;
-const MAX_CHANGES_BESIDE: usize = 3;
+/// How far the changes of a body go, twice their number, alone and beside another key or another layout.
+const MAX_WEIGHT: usize = 14;
+const MAX_WEIGHT_BESIDE: usize = 6;
 
 /// What makes a signature match.
 #[derive(Debug)]
@@ -70,18 +70,18 @@ impl<'s> Search<'s> {
             self.attempts.iter().map(|attempt| layouts::all(attempt).split_off(1)).collect();
         let right = self.keys.iter().take_while(|key| key.finding.is_none()).count();
         let wrong = right..self.keys.len();
-        for changes in 0..=MAX_CHANGES {
-            for &(cost, variant) in variants.iter().filter(|(cost, _)| *cost == changes) {
+        for weight in 0..=MAX_WEIGHT {
+            for &(cost, variant) in variants.iter().filter(|(cost, _)| *cost == weight) {
                 let body = bodies.bytes(variant);
-                self.spend(if cost == 0 { 0 } else { body.len() })?;
+                self.spend(if cost == 0 { 0 } else { body.len() / 2 })?;
                 if let Some((key, place)) = self.any_key(0..right, &standard, &body) {
                     return Some(self.matched(place, key, None, bodies.findings(variant)));
                 }
             }
-            let beside = changes.checked_sub(1).filter(|beside| *beside <= MAX_CHANGES_BESIDE);
+            let beside = weight.checked_sub(3).filter(|beside| *beside <= MAX_WEIGHT_BESIDE);
             for &(_, variant) in variants.iter().filter(|(cost, _)| Some(*cost) == beside) {
                 let body = bodies.bytes(variant);
-                self.spend(body.len())?;
+                self.spend(body.len() / 2)?;
                 if let Some((key, place)) = self.any_key(wrong.clone(), &standard, &body) {
                     return Some(self.matched(place, key, None, bodies.findings(variant)));
                 }
@@ -89,7 +89,7 @@ impl<'s> Search<'s> {
                     return Some(self.matched(place, key, Some(layout), bodies.findings(variant)));
                 }
             }
-            if changes == 2
+            if weight == 6
                 && let Some((key, place, layout)) = self.any_layout(wrong.clone(), &others, bodies.captured())
             {
                 return Some(self.matched(place, key, Some(layout), Vec::new()));
@@ -219,6 +219,7 @@ impl<'s> Search<'s> {
         }
         for style in styles {
             for (token, texts) in &numbers {
+                self.spend(json.len() / 2)?;
                 let (before, after) = around(json, style, *token);
                 if let Some(found) = self.one_number(json, style, &before, &after, texts) {
                     return Some(found);
@@ -227,6 +228,7 @@ impl<'s> Search<'s> {
             let small: Vec<_> = numbers.iter().filter(|(_, texts)| texts.len() == 2).take(24).collect();
             for (index, (first, first_texts)) in small.iter().enumerate() {
                 for (second, second_texts) in &small[index + 1..] {
+                    self.spend(json.len() / 2)?;
                     let body =
                         json.written_with(style, &[(*first, &first_texts[0]), (*second, &second_texts[0])]);
                     if let Some(found) = self.one_number(json, style, &body, "", &[String::new()]) {
