@@ -327,7 +327,7 @@ mod tests {
             (format!("v1%2C{percent}"), &[Cause::SignaturePercentEncoded]),
             (format!("v1,{}", right.replace('+', " ")), &[Cause::SignaturePlusLost]),
             (format!("v1,{}", right.to_lowercase()), &[Cause::SignatureCaseLost]),
-            (format!("v1,{}", right.replace('s', "S")), &[Cause::SignatureCaseLost]),
+            (format!("v1,{}", right.replace('h', "H")), &[Cause::SignatureCaseLost]),
             (format!("v1,{}", &right[..30]), &[Cause::SignatureTruncated]),
             (format!("v1,{right},v1,AAAA"), &[Cause::JoinedHeader]),
         ] {
