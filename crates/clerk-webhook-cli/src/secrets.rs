@@ -52,8 +52,9 @@ impl SecretArgs {
     pub(crate) fn secrets(&self) -> Result<Vec<SigningSecret>, Failure> {
         let mut secrets = Vec::new();
         for SecretSource { place, text } in self.sources()? {
-            let found = SigningSecret::parse_list(&text)
-                .map_err(|error| Failure::usage(format_args!("{place}: {error}")))?;
+            let found = SigningSecret::parse_list(&text).map_err(|error| {
+                Failure::usage(format_args!("{place}: {error}; `clerk-webhook secret check` says more"))
+            })?;
             secrets.extend(found);
         }
         if secrets.is_empty() {
