@@ -25,9 +25,11 @@ const OTHER_SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
 #[track_caller]
 fn verdict(request: &Request) -> Value {
     let run = run(&["verify", "--json", "-"], &request.http());
-    let [object] = run.objects().try_into().unwrap_or_else(|_| panic!("{run:?}"));
+    let mut objects = run.objects();
+    assert_eq!(objects.len(), 1, "{run:?}");
+    let object = objects.remove(0);
     assert_eq!(run.code, i32::from(object["verdict"] == "refused"), "{run:?}");
-    for hidden in ["do not show me", &SECRET[6..], &request.body_end()] {
+    for hidden in ["do not show me", &SECRET[6..], &request.signature_part()] {
         assert!(hidden.is_empty() || !run.stdout.contains(hidden), "{run:?}");
     }
     object
@@ -35,7 +37,7 @@ fn verdict(request: &Request) -> Value {
 
 impl Request {
     /// Part of the signature that it was made with.
-    fn body_end(&self) -> String {
+    fn signature_part(&self) -> String {
         let signature = self.headers.iter().find(|(name, _)| name == "svix-signature");
         signature.map(|(_, value)| value.chars().skip(3).take(40).collect()).unwrap_or_default()
     }
@@ -76,14 +78,7 @@ fn every_break_is_named() {
         ("empty_header", right().set("svix-id", "")),
         ("repeated_header", right().with("svix-id", "msg_other")),
         ("joined_header", right().map("svix-id", |id| format!("{id}, {id}"))),
-        (
-            "mixed_header_families",
-            right()
-                .map("svix-id", str::to_owned)
-                .with("webhook-id", right().value("svix-id"))
-                .without("svix-id")
-                .set("webhook-id", "x"),
-        ),
+        ("mixed_header_families", right().without("svix-id").with("webhook-id", "msg_1")),
         ("quoted_header", right().map("svix-signature", |list| format!("\"{list}\""))),
         ("malformed_header", right().set("svix-id", "msg.1")),
         ("signature_without_version", right().map("svix-signature", |list| list[3..].to_owned())),
