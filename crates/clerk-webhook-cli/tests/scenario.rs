@@ -118,8 +118,8 @@ fn what_is_never_answered_with_2xx_is_named() {
 }
 
 /// Returns the attempts of one message, with `--retry` and `--each`.
-fn attempts(server: &Server) -> (i32, Vec<Value>) {
-    let arguments = format!("signup --events 1 --retry --time-scale 1e6 --each --to {}", server.url);
+fn attempts(url: &str, more: &str) -> (i32, Vec<Value>) {
+    let arguments = format!("signup --events 1 --retry --time-scale 1e6 --each {more} --to {url}");
     let (code, objects) = objects(&arguments);
     (code, objects.into_iter().filter(|object| object["type"] == "attempt").collect())
 }
@@ -143,7 +143,7 @@ fn assert_delays(attempts: &[Value], expected: &[f64]) {
 #[test]
 fn retries_keep_to_the_schedule() {
     let server = Server::answering(|_, _| StatusCode::INTERNAL_SERVER_ERROR);
-    let (code, attempts) = attempts(&server);
+    let (code, attempts) = attempts(&server.url, "");
     assert_eq!((code, attempts.len()), (1, 8));
     assert_delays(&attempts, &[5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 36_000.0]);
     assert_eq!(attempts[7]["next"], "given_up");
@@ -157,7 +157,7 @@ fn a_wish_for_later_counts_up_to_twice_the_delay() {
             0 | 1 => (StatusCode::CONFLICT, [("retry-after", wish)]).into_response(),
             _ => StatusCode::NO_CONTENT.into_response(),
         });
-        let (code, attempts) = attempts(&server);
+        let (code, attempts) = attempts(&server.url, "");
         assert_eq!((code, attempts.len()), (0, 3));
         assert_delays(&attempts, &expected);
         assert_eq!(attempts[2]["next"], "delivered");
@@ -171,8 +171,48 @@ fn who_is_too_busy_is_left_alone_for_a_minute() {
         0 | 1 => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::OK,
     });
-    let (_, attempts) = attempts(&server);
+    let (_, attempts) = attempts(&server.url, "");
     assert_delays(&attempts, &[60.0, 300.0]);
+}
+
+#[test]
+fn who_does_not_answer_in_time_is_left_alone_for_a_minute() {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let server = Server::start(Router::new().fallback(move || {
+        let number = requests.fetch_add(1, Ordering::Relaxed);
+        async move {
+            if number == 0 {
+                future::pending::<()>().await;
+            }
+        }
+    }));
+    let (code, attempts) = attempts(&server.url, "--timeout 200ms");
+    assert_eq!((code, &attempts[0]["outcome"]), (0, &"no_answer_in_time".into()));
+    assert_delays(&attempts, &[60.0]);
+}
+
+#[test]
+fn a_connection_that_fails_twice_is_tried_again_by_the_schedule() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let receiver = thread::spawn(move || {
+        for number in 0..3 {
+            let (mut stream, _) = listener.accept().unwrap();
+            read_request(&mut stream);
+            if number == 2 {
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                    .unwrap();
+                // The sender has closed, or is about to.
+                let _ = stream.read(&mut [0; 16]);
+            }
+        }
+    });
+    let (code, attempts) = attempts(&url, "");
+    assert_eq!((code, &attempts[0]["outcome"]), (0, &"connection_failed".into()));
+    assert_delays(&attempts, &[5.0]);
+    assert_eq!((&attempts[0]["resent"], &attempts[1]["resent"]), (&true.into(), &false.into()));
+    receiver.join().unwrap();
 }
 
 #[test]
@@ -181,7 +221,8 @@ fn each_attempt_is_signed_anew_under_the_same_id() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (noted, verified) = (Arc::clone(&seen), verifier.clone());
     let server = Server::answering(move |headers, body| {
-        let event = verified.receive(&headers, body).unwrap();
+        // An end in any case: a test that fails should not do so slowly.
+        let Ok(event) = verified.receive(&headers, body) else { return StatusCode::OK };
         let mut seen = noted.lock().unwrap();
         seen.push((event.id().to_string(), event.attempted_at().as_secs()));
         if seen.len() == 1 { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
@@ -199,7 +240,7 @@ fn each_attempt_is_signed_anew_under_the_same_id() {
 fn a_message_that_is_not_wanted_is_not_sent_again() {
     let server =
         Server::answering(|_, _| (StatusCode::UNPROCESSABLE_ENTITY, [("webhook-delivery", "abort-message")]));
-    let (code, attempts) = attempts(&server);
+    let (code, attempts) = attempts(&server.url, "");
     assert_eq!((code, attempts.len(), &attempts[0]["next"]), (1, 1, &"aborted".into()));
 }
 

@@ -148,6 +148,14 @@ mod tests {
     }
 
     #[test]
+    fn copies_depart_at_once_also_where_all_is_out_of_order() {
+        let plan = plan(300, Some(5), 2);
+        let at_once = plan.windows(2).filter(|pair| pair[0].0 == pair[1].0).count();
+        assert!((120..220).contains(&at_once), "{at_once}");
+        assert_eq!(plan.len(), 600);
+    }
+
+    #[test]
     fn nothing_overtakes_more_than_the_window_has() {
         let order: Vec<u64> = plan(500, Some(20), 1).into_iter().map(|(message, _)| message).collect();
         assert!(!order.is_sorted());
