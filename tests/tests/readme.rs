@@ -69,12 +69,45 @@ fn next_of(answer: Answer) -> &'static str {
 
 #[test]
 fn everything_that_is_linked_to_is_there() {
-    for document in ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"] {
-        let text = std::fs::read_to_string(folder("..").join(document)).unwrap();
+    let of_crates = std::fs::read_dir(folder("../crates")).unwrap().flat_map(|entry| {
+        let folder = entry.unwrap().path();
+        ["README.md", "JSON.md"].map(|name| folder.join(name))
+    });
+    let of_all = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "benches/README.md"];
+    let documents = of_all.map(|name| folder("..").join(name)).into_iter().chain(of_crates);
+    let mut links = 0;
+    for document in documents.filter(|document| document.exists()) {
+        let text = std::fs::read_to_string(&document).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            assert!(link.starts_with("https://") || folder("..").join(link).exists(), "{document}: {link}");
+            if link.starts_with("https://") {
+                continue;
+            }
+            links += 1;
+            let (path, heading) =
+                link.split_once('#').map_or((link, None), |(path, heading)| (path, Some(heading)));
+            let target =
+                if path.is_empty() { document.clone() } else { document.parent().unwrap().join(path) };
+            assert!(target.exists(), "{}: {link}", document.display());
+            if let Some(heading) = heading {
+                let target = if target.is_dir() { target.join("README.md") } else { target };
+                let text = std::fs::read_to_string(&target).unwrap();
+                assert!(
+                    text.lines().any(|line| anchor(line).as_deref() == Some(heading)),
+                    "{}: {link}",
+                    document.display()
+                );
+            }
         }
     }
+    assert!(links > 40, "{links}");
+}
+
+/// Returns the name under which a heading is linked to.
+fn anchor(line: &str) -> Option<String> {
+    let title = line.strip_prefix('#')?.trim_start_matches('#').strip_prefix(' ')?;
+    let kept =
+        title.chars().filter(|character| character.is_alphanumeric() || matches!(character, ' ' | '-' | '_'));
+    Some(kept.collect::<String>().to_lowercase().replace(' ', "-"))
 }
 
 #[test]
@@ -101,7 +134,7 @@ fn the_table_of_versions_is_that_of_the_manifests() {
         line.split('"').nth(1).map(str::to_owned)
     };
     let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| `clerk-webhook-")).collect();
-    assert_eq!(rows.len(), 5);
+    assert_eq!(rows.len(), 6);
     for row in rows {
         let cells: Vec<_> = row.split('|').map(str::trim).collect();
         let (name, version) = cells[1].split_once(' ').unwrap();
