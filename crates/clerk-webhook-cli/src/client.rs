@@ -53,7 +53,7 @@ pub(crate) struct SendError {
 /// The kinds of [`SendError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SendErrorKind {
-    /// Nobody listens there.
+    /// Nobody listens there, or the name has no address.
     Refused,
     /// There was no whole answer in time.
     Timeout,
@@ -171,6 +171,11 @@ fn explain(error: &(dyn Error + 'static), authority: &str) -> SendError {
         let message = format!("nothing listens on {authority}: is the server running, and on this port?");
         return SendError { kind: SendErrorKind::Refused, message };
     }
+    // The only thing by which the connector tells it.
+    if chain(error).any(|error| error.to_string() == "dns error") {
+        let message = format!("{authority} has no address: is the name right?");
+        return SendError { kind: SendErrorKind::Refused, message };
+    }
     let last = chain(error).last().map_or_else(String::new, ToString::to_string);
     SendError { kind: SendErrorKind::Other, message: format!("no answer from {authority}: {last}") }
 }
@@ -204,4 +209,31 @@ fn with_tls(connector: HttpConnector, _: &Uri) -> Result<Connector, Failure> {
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::network(format_args!("cannot use the network: {error}")))?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the connector writes it, which has no type for it.
+    #[derive(Debug)]
+    struct NoAddress;
+
+    impl std::fmt::Display for NoAddress {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("dns error")
+        }
+    }
+
+    impl Error for NoAddress {}
+
+    #[test]
+    fn a_name_without_an_address_is_where_nobody_listens() {
+        let explained = explain(&io::Error::other(NoAddress), "app.test:80");
+        assert_eq!(explained.kind, SendErrorKind::Refused);
+        assert_eq!(explained.to_string(), "app.test:80 has no address: is the name right?");
+
+        let other = explain(&io::Error::other("cut off"), "app.test:80");
+        assert_eq!(other.kind, SendErrorKind::Other);
+    }
 }

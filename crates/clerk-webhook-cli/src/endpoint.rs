@@ -95,16 +95,16 @@ impl Endpoint {
         self.0.authority().map_or("", |authority| authority.as_str())
     }
 
-    /// Returns whether it is this machine, whatever the network may be: an address of loopback, or `localhost`.
+    /// Returns whether it is this machine: an address of loopback, or `localhost`, which every system resolves to one.
     ///
-    /// A name that happens to lead to loopback does not count, since names can change while the command runs.
+    /// Any other name that happens to lead to loopback does not count, `app.localhost` included: who resolves it is asked while
+    /// the command runs, and can answer otherwise.
     pub(crate) fn is_loopback(&self) -> bool {
         let host = self.0.host().unwrap_or_default();
-        let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        if name == "localhost" || name.ends_with(".localhost") {
+        if host.eq_ignore_ascii_case("localhost") {
             return true;
         }
-        let address: Option<IpAddr> = name.trim_start_matches('[').trim_end_matches(']').parse().ok();
+        let address: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
         address.is_some_and(|address| address.to_canonical().is_loopback())
     }
 }
@@ -131,7 +131,7 @@ mod tests {
             "http://[::1]:3000/",
             "http://[::ffff:127.0.0.1]/",
             "http://localhost:3000",
-            "http://app.LOCALHOST./hook?x=1",
+            "http://LOCALHOST/hook?x=1",
         ] {
             assert!(endpoint(url, false).is_ok(), "{url}");
         }
@@ -144,6 +144,9 @@ mod tests {
             "http://10.0.0.1/",
             "http://127.0.0.1.example.com/",
             "http://localhost.example/",
+            "http://app.localhost/",
+            "http://localhost./",
+            "http://127.0.0.1./",
             "http://0.0.0.0/",
         ] {
             let Err(Failure::Usage(message)) = endpoint(url, false) else { panic!("{url}") };

@@ -94,7 +94,6 @@ fn who_answers_instead_of_the_endpoint_is_named() {
         (response(405, &[("allow", "GET")], ""), "method_not_allowed"),
         (response(415, &[], ""), "media_type"),
         (response(502, html, "Bad gateway"), "proxy"),
-        (response(500, &[], ""), "server_error"),
     ] {
         let (run, server) = examine(move |_| answer.clone(), &[]);
         assert_eq!(run.code(), 1, "{run:?}");
@@ -267,4 +266,25 @@ fn another_machine_needs_permission() {
     let run = run(&["doctor", "https://example.com/webhooks/clerk"]);
     assert_eq!(run.code(), 2);
     assert!(run.stderr().contains("--allow-remote"));
+}
+
+#[test]
+fn an_endpoint_that_fails_on_what_is_unsigned_is_looked_at_all_the_same() {
+    let (run, _server) = examine(|_| response(500, &[], ""), &[]);
+    assert_eq!(run.code(), 1, "{run:?}");
+    let all = findings(&run);
+    assert_eq!((finding(&all, "unsigned").1, finding(&all, "forged").0), ("server_error", "warn"));
+
+    let takes_all = |request: &Request| match request.header("svix-signature") {
+        Some(_) => response(200, &[], ""),
+        None => response(500, &[], ""),
+    };
+    for options in [&[][..], &["--send"]] {
+        let (run, _server) = examine(takes_all, options);
+        assert_eq!(run.code(), 1, "{run:?}");
+        let all = findings(&run);
+        assert_eq!(finding(&all, "unsigned"), ("bad", "server_error"));
+        assert_eq!(finding(&all, "forged"), ("bad", "accepts_forged"));
+        assert_eq!(finding(&all, "stale"), ("bad", "accepts_stale"));
+    }
 }

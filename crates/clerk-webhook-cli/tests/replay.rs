@@ -5,7 +5,11 @@
 mod support;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -243,6 +247,33 @@ fn it_stops_at_once_where_nothing_listens_and_goes_on_after_one_broken_answer() 
         (&summary["sent"], &summary["delivered"], &summary["unanswered"]),
         (&json!(3), &json!(2), &json!(1))
     );
+}
+
+#[test]
+fn what_is_under_way_is_counted_where_the_server_ends_meanwhile() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let mut first = listener.accept().unwrap().0;
+        let mut second = listener.accept().unwrap().0;
+        for stream in [&mut first, &mut second] {
+            assert!(stream.read(&mut [0; 64 * 1024]).unwrap() > 0);
+        }
+        drop(listener);
+        let answer = response(200, &[], "");
+        first.write_all(answer.as_bytes()).unwrap();
+        drop(first);
+        // Nothing tells when the next one has been refused.
+        thread::sleep(Duration::from_millis(300));
+        second.write_all(answer.as_bytes()).unwrap();
+    });
+    let args = ["replay", "-", "--to", &url, "--concurrency", "2", "--json"];
+    let run = run_with(&args, Some(support::SECRET), lines().as_bytes());
+    server.join().unwrap();
+    assert_eq!(run.code(), 3, "{run:?}");
+    let objects = run.objects();
+    let summary = objects.iter().find_map(|object| object.get("summary")).unwrap();
+    assert_eq!((&summary["sent"], &summary["delivered"]), (&json!(3), &json!(2)), "{objects:?}");
 }
 
 #[test]

@@ -130,3 +130,10 @@ fn what_no_shell_line_can_have_is_told() {
     }
     assert!(run_with(None, &["sign"], b"{}").stderr.contains("there is no signing secret"));
 }
+
+#[test]
+fn curl_takes_a_url_with_braces_for_one() {
+    let to = "http://127.0.0.1:3000/{a,b}";
+    let signed = run(&["sign", "--format", "curl", "--to", to], b"{}");
+    assert!(signed.stdout.starts_with("curl --globoff 'http://127.0.0.1:3000/{a,b}' "), "{signed:?}");
+}

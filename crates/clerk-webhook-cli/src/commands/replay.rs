@@ -248,9 +248,10 @@ impl Args {
                     if let Err(error) = answer {
                         let refused = error.kind == SendErrorKind::Refused;
                         failed.get_or_insert(error);
-                        // Whoever does not listen now will not for the rest of them.
+                        // Whoever does not listen now will not for the rest of them; those under way are counted still.
                         if refused {
-                            break;
+                            next = None;
+                            waiting = Vec::new().into_iter();
                         }
                     }
                 }

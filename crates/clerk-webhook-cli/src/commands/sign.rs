@@ -110,7 +110,9 @@ impl Args {
 
     /// Returns a line that a POSIX shell runs as it is.
     fn curl(&self, url: &str, headers: &[(&str, String)], body: &Bytes) -> Result<String, Failure> {
-        let mut line = format!("curl {}", quoted(url));
+        // Braces and brackets in a URL mean several to curl.
+        let globbing = if url.contains(['{', '}', '[', ']']) { "--globoff " } else { "" };
+        let mut line = format!("curl {globbing}{}", quoted(url));
         for (name, value) in headers {
             line.push_str(" -H ");
             line.push_str(&quoted(&format!("{name}: {value}")));

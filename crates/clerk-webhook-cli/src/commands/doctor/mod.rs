@@ -207,7 +207,9 @@ impl Doctor<'_> {
         if accepted && check.finding == "perhaps_auth" {
             check = Check::ok(check.check, "refused by the endpoint itself, since a signed delivery passes");
         }
-        let goes_on = check.status != Status::Bad || check.finding == "accepts_unsigned";
+        // An endpoint that fails on what is unsigned, or takes it, is the endpoint all the same.
+        let is_reached = accepted || matches!(check.finding, "accepts_unsigned" | "server_error");
+        let goes_on = check.status != Status::Bad || is_reached;
         self.tell(&check)?;
         self.tell(&match &signed {
             Some(answer) => judge::signed(answer.as_ref()),
@@ -223,7 +225,7 @@ impl Doctor<'_> {
             self.sizes(&client, endpoint).await?;
         } else {
             for name in ["forged", "stale", "future", "body_limit"] {
-                self.tell(&Check::skipped(name, "the endpoint was not reached"))?;
+                self.tell(&Check::skipped(name, "not tried: the endpoint was not reached"))?;
             }
         }
         if unsigned.is_ok() {

@@ -294,6 +294,9 @@ impl Tally {
     }
 
     fn push_undelivered(&self, lines: &mut Vec<String>, retry: bool) {
+        if self.undelivered == 0 && self.stop.is_some() {
+            return;
+        }
         if self.undelivered == 0 {
             let good = style::GOOD;
             lines.push(format!("{good}delivered{good:#}: each message was answered with 2xx"));
