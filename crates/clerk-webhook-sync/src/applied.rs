@@ -1,0 +1,67 @@
+//! What became of an event.
+
+use std::fmt;
+
+/// What an event has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Applied {
+    /// Its object had no row and has one now.
+    Inserted,
+    /// The row of its object has changed.
+    Updated,
+    /// The row of its object is a tombstone now.
+    Tombstoned,
+    /// The row is newer, the same, or a tombstone: nothing has changed.
+    Stale,
+    /// The event is not about anything that is kept.
+    Ignored(IgnoredReason),
+}
+
+impl Applied {
+    /// Returns whether the row of the event's object has changed.
+    #[must_use]
+    pub const fn is_change(self) -> bool {
+        matches!(self, Self::Inserted | Self::Updated | Self::Tombstoned)
+    }
+
+    /// Returns it in `snake_case`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inserted => "inserted",
+            Self::Updated => "updated",
+            Self::Tombstoned => "tombstoned",
+            Self::Stale => "stale",
+            Self::Ignored(_) => "ignored",
+        }
+    }
+}
+
+impl fmt::Display for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why an event was ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IgnoredReason {
+    /// Nothing is kept of events of this type: e-mails, text messages, sessions, billing.
+    NotKept,
+    /// It comes from another instance than the one that was set.
+    OtherInstance,
+    /// It says that something was deleted, but not what: nobody can know.
+    WithoutId,
+}
+
+impl fmt::Display for IgnoredReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotKept => "nothing is kept of events of this type",
+            Self::OtherInstance => "the event comes from another instance",
+            Self::WithoutId => "the event does not say what was deleted",
+        })
+    }
+}

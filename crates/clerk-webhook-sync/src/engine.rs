@@ -1,0 +1,143 @@
+//! The databases.
+
+use std::future::Future;
+
+use sqlx::{Database, Pool, SqlStr, Transaction};
+
+use crate::schema::Dialect;
+use crate::value::{Kind, Value};
+
+/// A database that [`ClerkSync`](crate::ClerkSync) writes to: `sqlx::Sqlite` (feature `sqlite`) or `sqlx::Postgres`
+/// (feature `postgres`).
+pub trait SyncDatabase: Access {}
+
+impl<DB: Access> SyncDatabase for DB {}
+
+/// What is done with a database, in the same way with each. Nobody else can implement it.
+pub trait Access: Database {
+    const DIALECT: Dialect;
+
+    /// Begins a transaction that writes.
+    fn begin(
+        pool: &Pool<Self>,
+    ) -> impl Future<Output = Result<Transaction<'static, Self>, sqlx::Error>> + Send;
+
+    /// Runs a statement, and returns how many rows it has changed.
+    fn execute(
+        connection: &mut Self::Connection,
+        statement: SqlStr,
+        parameters: Vec<Value>,
+    ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
+
+    /// Runs a statement, and returns its rows.
+    fn fetch(
+        connection: &mut Self::Connection,
+        statement: SqlStr,
+        parameters: Vec<Value>,
+        kinds: &[Kind],
+    ) -> impl Future<Output = Result<Vec<Vec<Value>>, sqlx::Error>> + Send;
+
+    /// Runs several statements without parameters.
+    fn run(
+        connection: &mut Self::Connection,
+        statements: SqlStr,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Lets one at a time migrate, until the end of the transaction.
+    fn take_turns(connection: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+}
+
+/// What differs in nothing but the names of types.
+macro_rules! access {
+    ($database:ty, $connection:ty) => {
+        async fn execute(
+            connection: &mut $connection,
+            statement: SqlStr,
+            parameters: Vec<Value>,
+        ) -> Result<u64, sqlx::Error> {
+            let mut query = sqlx::query::<$database>(statement);
+            for parameter in parameters {
+                query = match parameter {
+                    Value::Text(text) | Value::Json(text) => query.bind(text),
+                    Value::Integer(number) => query.bind(number),
+                    Value::Boolean(yes) => query.bind(yes),
+                };
+            }
+            Ok(query.execute(connection).await?.rows_affected())
+        }
+
+        async fn fetch(
+            connection: &mut $connection,
+            statement: SqlStr,
+            parameters: Vec<Value>,
+            kinds: &[Kind],
+        ) -> Result<Vec<Vec<Value>>, sqlx::Error> {
+            use sqlx::Row as _;
+
+            let mut query = sqlx::query::<$database>(statement);
+            for parameter in parameters {
+                query = match parameter {
+                    Value::Text(text) | Value::Json(text) => query.bind(text),
+                    Value::Integer(number) => query.bind(number),
+                    Value::Boolean(yes) => query.bind(yes),
+                };
+            }
+            let rows = query.fetch_all(connection).await?;
+            let read = |row: &<$database as Database>::Row| {
+                let columns = kinds.iter().enumerate().map(|(index, kind)| {
+                    Ok(match kind {
+                        Kind::Text => Value::Text(row.try_get(index)?),
+                        Kind::Json => Value::Json(row.try_get(index)?),
+                        Kind::Integer => Value::Integer(row.try_get(index)?),
+                        Kind::Boolean => Value::Boolean(row.try_get(index)?),
+                    })
+                });
+                columns.collect()
+            };
+            rows.iter().map(read).collect()
+        }
+
+        async fn run(connection: &mut $connection, statements: SqlStr) -> Result<(), sqlx::Error> {
+            sqlx::raw_sql(statements).execute(connection).await.map(drop)
+        }
+    };
+}
+
+#[cfg(feature = "sqlite")]
+impl Access for sqlx::Sqlite {
+    const DIALECT: Dialect = Dialect::Sqlite;
+
+    async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
+        // Immediate: one that reads first could not write any more once somebody else has.
+        pool.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    async fn take_turns(_connection: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
+        // As its transaction does already.
+        Ok(())
+    }
+
+    access!(sqlx::Sqlite, sqlx::SqliteConnection);
+}
+
+#[cfg(feature = "postgres")]
+impl Access for sqlx::Postgres {
+    const DIALECT: Dialect = Dialect::Postgres;
+
+    async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
+        // In a task of its own. Where sqlx is dropped while it waits for the answer to BEGIN, it gives a connection back to
+        // its pool that is inside a transaction and does not know it.
+        let pool = pool.clone();
+        let beginning = tokio::spawn(async move { pool.begin().await });
+        beginning.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    }
+
+    async fn take_turns(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+        // `IF NOT EXISTS` alone fails where two run at once. The number is any that no application takes for something
+        // else.
+        let lock = sqlx::query("SELECT pg_catalog.pg_advisory_xact_lock(7164785587434629122)");
+        lock.execute(connection).await.map(drop)
+    }
+
+    access!(sqlx::Postgres, sqlx::PgConnection);
+}

@@ -1,0 +1,109 @@
+//! Clerk's users, organizations and memberships in your own SQL database, right under any order of webhooks.
+//!
+//! Svix delivers in no order and more than once: an update before the creation, a late update after the deletion, the
+//! deletion of a membership with the time of its last change. [`ClerkSync`] keeps the newest version of each object, and of
+//! the deleted a tombstone that nothing brings back, so that every order ends in the same rows.
+//!
+//! ```
+//! use clerk_webhook_core::{Handlers, Outcome};
+//! use clerk_webhook_sync::ClerkSync;
+//! # use clerk_webhook_core::{Event, Timestamp};
+//! # use sqlx::sqlite::SqlitePoolOptions;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! # fn event(body: &'static str) -> Result<Event, Box<dyn std::error::Error>> {
+//! #     Ok(Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?)
+//! # }
+//! # let deleted = event(r#"{"data":{"deleted":true,"id":"user_2","object":"user"},"timestamp":9,"type":"user.deleted"}"#)?;
+//! # let late = event(r#"{"data":{"first_name":"Bob","id":"user_2","updated_at":5},"timestamp":6,"type":"user.created"}"#)?;
+//! # let created = event(r#"{"data":{"first_name":"Ada","id":"user_1","updated_at":1},"timestamp":2,"type":"user.created"}"#)?;
+//! # let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+//! let sync = ClerkSync::new(pool);
+//! sync.migrate().await?;
+//! let handlers = Handlers::builder().otherwise(sync.handler()).build()?;
+//!
+//! // Whatever order the events come in:
+//! for event in [deleted, late, created] {
+//!     assert_eq!(handlers.answer(event, ()).await.outcome(), Outcome::Processed);
+//! }
+//! let ada = sync.user("user_1").await?.ok_or("she has joined")?;
+//! assert_eq!(ada.first_name.as_deref(), Some("Ada"));
+//! assert_eq!(sync.user("user_2").await?, None);
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How to apply events
+//!
+//! | by | transaction | for |
+//! |---|---|---|
+//! | [`ClerkSync::handler`] | one for each event | all events that no other handler is for |
+//! | [`ClerkSync::apply`] | one for each event | code of your own, which is told what has [changed](Applied) |
+//! | [`ClerkSync::apply_in`] | yours | writing rows of your own with it |
+//! | `ClerkSync::handler_in_transaction` | the delivery's, of `ExactlyOnce` | rows and "handled" together; feature `store` |
+//! | `ClerkSync::before` | the delivery's, of `ExactlyOnce` | the same, and then your handlers; feature `store` |
+//!
+//! Applying an event twice changes nothing, so the rows need no protection against duplicates; what your own handlers do
+//! needs it.
+//!
+//! # What is kept
+//!
+//! Users with their e-mail addresses, phone numbers and accounts elsewhere; organizations; memberships; invitations and
+//! domains of organizations; roles and permissions. The README has the tables. Of all other events nothing is kept,
+//! and never e-mails and text messages: they hold one-time codes.
+//!
+//! # How it is decided which version counts
+//!
+//! An event, and each copy of another object that it shows, is an observation with an order:
+//!
+//! 1. `obs_rank`: an object counts more than the copy of one that a membership shows, which lacks a part of it. Copies fill
+//!    the gap until the object itself has come.
+//! 2. `updated_at`: when the object last changed, by its own data.
+//! 3. `event_at`: when the event occurred, by its envelope. Of two changes in one millisecond the later event counts.
+//! 4. `tie`: the SHA-256 of the data, so that of two that are the same until here one counts, whichever, everywhere.
+//!
+//! A row is the greatest that was observed. A deletion counts more than all, for ever: Clerk never uses an id again. Its time
+//! is that of the envelope, since the data of a deleted membership is as it was before. The tombstone that stays has the
+//! id, the time, and of a membership the ids of organization and user, and nothing else.
+//!
+//! Nothing refers to anything by a foreign key and no e-mail address is unique, since events come in any order. What is live
+//! is decided by views, when they are read: a membership ends with its organization and its user, even if its own deletion
+//! never comes.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `sqlite` | yes | `ClerkSync` on a `sqlx::SqlitePool`; SQLite is part of the program |
+//! | `postgres` | | `ClerkSync` on a `sqlx::PgPool`, Postgres 12 or newer |
+//! | `store` | | applying in the transaction of `ExactlyOnce` of clerk-webhook-store |
+
+mod applied;
+mod canonical;
+mod engine;
+mod error;
+mod observe;
+#[cfg(test)]
+mod properties;
+mod queries;
+mod rows;
+mod rules;
+mod schema;
+mod settings;
+mod sync;
+#[cfg(all(feature = "store", any(feature = "postgres", feature = "sqlite")))]
+mod transactional;
+mod value;
+
+pub use applied::{Applied, IgnoredReason};
+pub use engine::SyncDatabase;
+pub use error::{SyncError, SyncErrorKind};
+pub use rows::{MembershipRow, OrganizationRow, UserRow};
+pub use schema::InvalidPrefix;
+pub use settings::RawColumn;
+pub use sync::ClerkSync;
+
+/// The snippets of the README.
+#[cfg(all(doctest, feature = "store", feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

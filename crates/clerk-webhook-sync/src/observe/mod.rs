@@ -1,0 +1,195 @@
+//! What an event says of rows. Without I/O, and a function of the event alone.
+
+mod access;
+mod organization;
+mod user;
+
+use std::borrow::Cow;
+
+use clerk_webhook_core::event::payload::DeletedObject;
+use clerk_webhook_core::{Event, EventData, Timestamp};
+
+use crate::applied::IgnoredReason;
+use crate::canonical::{Leave, canonical, digest};
+use crate::error::SyncError;
+use crate::rules::Rules;
+use crate::schema::Entity;
+use crate::settings::{RawColumn, Settings};
+use crate::value::{Value, clean};
+
+/// What an event says of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Observation {
+    pub(crate) entity: Entity,
+    pub(crate) id: String,
+    pub(crate) change: Change,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// The row is this, unless a newer version is known.
+    Version {
+        order: Order,
+        /// In the order of the table's columns.
+        columns: Vec<Value>,
+        /// Those of each child table. None for a copy, which says nothing of them.
+        children: Option<Vec<Children>>,
+    },
+    /// There is no such object any more.
+    Deleted {
+        at: i64,
+        /// In the order of the columns that the table keeps.
+        kept: Vec<Value>,
+    },
+}
+
+/// The rows of a child table that belong to a row: their ids, and their columns in the order of the table's.
+pub(crate) type Children = Vec<(String, Vec<Value>)>;
+
+/// Which version of an object is the newest: compared from the top.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Order {
+    pub(crate) rank: Rank,
+    /// Since when the object is as it is.
+    pub(crate) updated_at: i64,
+    /// When the event occurred that tells it.
+    pub(crate) event_at: i64,
+    /// Of what is the same until here one counts, whichever; the same one everywhere.
+    pub(crate) tie: String,
+}
+
+/// How much of an object was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// What another object shows of it.
+    Copy,
+    /// The object itself.
+    Whole,
+}
+
+impl Rank {
+    pub(crate) const fn as_number(self) -> i64 {
+        match self {
+            Self::Copy => 0,
+            Self::Whole => 1,
+        }
+    }
+}
+
+/// Returns what an event says, that of its own object last: first users, then organizations, then all others, so that
+/// transactions take rows in the same order.
+pub(crate) fn observe(
+    event: &Event,
+    settings: &Settings,
+    rules: Rules,
+) -> Result<Result<Vec<Observation>, IgnoredReason>, SyncError> {
+    if let (Some(expected), Some(instance)) = (&settings.instance_id, event.instance_id())
+        && **expected != *instance
+    {
+        return Ok(Err(IgnoredReason::OtherInstance));
+    }
+    let observer = Observer { event, raw: settings.raw, rules };
+    Ok(match event.data() {
+        EventData::UserCreated(user) | EventData::UserUpdated(user) => Ok(vec![observer.user(user)]),
+        EventData::OrganizationCreated(organization) | EventData::OrganizationUpdated(organization) => {
+            Ok(vec![observer.organization(organization)])
+        }
+        EventData::OrganizationMembershipCreated(membership)
+        | EventData::OrganizationMembershipUpdated(membership) => Ok(observer.membership(membership)),
+        EventData::OrganizationMembershipDeleted(membership) => {
+            Ok(vec![observer.deleted_membership(membership)])
+        }
+        EventData::OrganizationInvitationCreated(invitation)
+        | EventData::OrganizationInvitationAccepted(invitation)
+        | EventData::OrganizationInvitationRevoked(invitation) => Ok(vec![observer.invitation(invitation)]),
+        EventData::OrganizationDomainCreated(domain) | EventData::OrganizationDomainUpdated(domain) => {
+            Ok(vec![observer.domain(domain)])
+        }
+        EventData::RoleCreated(role) | EventData::RoleUpdated(role) => Ok(vec![observer.role(role)]),
+        EventData::PermissionCreated(permission) | EventData::PermissionUpdated(permission) => {
+            Ok(vec![observer.permission(permission)])
+        }
+        EventData::UserDeleted(object) => observer.deleted(Entity::Users, object),
+        EventData::OrganizationDeleted(object) => observer.deleted(Entity::Organizations, object),
+        EventData::OrganizationDomainDeleted(object) => observer.deleted(Entity::Domains, object),
+        EventData::RoleDeleted(object) => observer.deleted(Entity::Roles, object),
+        EventData::PermissionDeleted(object) => observer.deleted(Entity::Permissions, object),
+        // An event of a type that is kept must not get lost.
+        EventData::Unrecognized(data)
+            if event.event_type().is_known() && is_kept(event.event_type().as_str()) =>
+        {
+            return Err(SyncError::undecodable(data));
+        }
+        _ => Err(IgnoredReason::NotKept),
+    })
+}
+
+/// Returns whether something is kept of events of a type.
+fn is_kept(event_type: &str) -> bool {
+    let object = event_type.split('.').next().unwrap_or_default();
+    matches!(
+        object,
+        "user"
+            | "organization"
+            | "organizationMembership"
+            | "organizationInvitation"
+            | "organizationDomain"
+            | "role"
+            | "permission"
+    )
+}
+
+struct Observer<'a> {
+    event: &'a Event,
+    raw: RawColumn,
+    rules: Rules,
+}
+
+impl Observer<'_> {
+    /// Returns when the event occurred; without that in the envelope, when the object changed, which was just before.
+    fn event_at(&self, updated_at: Option<Timestamp>) -> i64 {
+        self.event.occurred_at().or(updated_at).map_or(0, Timestamp::as_millis)
+    }
+
+    /// Makes a version of an object of which the event has the whole data.
+    fn whole(
+        &self,
+        entity: Entity,
+        id: &str,
+        updated_at: Option<Timestamp>,
+        columns: Vec<Value>,
+        children: Vec<Children>,
+    ) -> Observation {
+        let event_at = self.event_at(updated_at);
+        let order = Order {
+            rank: Rank::Whole,
+            updated_at: updated_at.map_or(event_at, Timestamp::as_millis),
+            event_at,
+            tie: digest(&canonical(self.event.raw_data(), Leave::In, &[])),
+        };
+        let change = Change::Version { order, columns, children: Some(children) };
+        Observation { entity, id: clean(id), change }
+    }
+
+    /// Writes the column `raw`, without members that are copies of what has a row of its own.
+    fn raw(&self, copies: &[&str]) -> Value {
+        let leave = match self.raw {
+            RawColumn::Full => Leave::In,
+            RawColumn::WithoutPrivate => Leave::OutPrivate,
+            RawColumn::Off => return Value::Json(None),
+        };
+        Value::Json(Some(canonical(self.event.raw_data(), leave, copies)))
+    }
+
+    /// Makes a tombstone of what is left of a deleted object.
+    fn deleted(&self, entity: Entity, object: &DeletedObject) -> Result<Vec<Observation>, IgnoredReason> {
+        let id = object.id.as_deref().ok_or(IgnoredReason::WithoutId)?;
+        // Clerk writes into every envelope when it was; a delivery that is older than its own signing there is none.
+        let at = self.event.occurred_at().unwrap_or_else(|| self.event.attempted_at()).as_millis();
+        Ok(vec![Observation { entity, id: clean(id), change: Change::Deleted { at, kept: Vec::new() } }])
+    }
+}
+
+fn json(json: Cow<'_, str>) -> Value {
+    Value::Json(Some(canonical(&json, Leave::In, &[])))
+}

@@ -1,0 +1,268 @@
+//! The tables, described once: the statements follow from it, and a test compares it with the migrations.
+
+mod names;
+mod statements;
+
+use crate::value::{Kind, Value};
+
+pub use names::InvalidPrefix;
+pub(crate) use names::Names;
+pub(crate) use statements::Dialect;
+pub(crate) use statements::{Queries, Statements, TableStatements};
+
+/// A table whose rows have an id, an order, and a tombstone.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    /// Those after [`ORDER`], all of which may be null.
+    pub(crate) columns: &'static [Column],
+    /// The names of the columns that a tombstone keeps: none that is personal.
+    pub(crate) kept: &'static [&'static str],
+    pub(crate) children: &'static [ChildTable],
+}
+
+/// A set that belongs to a row and is replaced with it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ChildTable {
+    pub(crate) name: &'static str,
+    /// The column with the id of the row that it belongs to; with the column `id` it is the key.
+    pub(crate) owner: &'static str,
+    /// Those after the two.
+    pub(crate) columns: &'static [Column],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+}
+
+/// What every table begins with after its id: which version a row is, when it was deleted, and when it was written.
+pub(crate) const ORDER: [Column; 6] = [
+    integer("obs_rank"),
+    integer("updated_at"),
+    integer("event_at"),
+    text("tie"),
+    integer("deleted_at"),
+    integer("synced_at"),
+];
+
+/// A kind of object with a table of its own, in the order in which one event writes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Entity {
+    Users,
+    Organizations,
+    Memberships,
+    Invitations,
+    Domains,
+    Roles,
+    Permissions,
+}
+
+impl Entity {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Users,
+        Self::Organizations,
+        Self::Memberships,
+        Self::Invitations,
+        Self::Domains,
+        Self::Roles,
+        Self::Permissions,
+    ];
+
+    pub(crate) const fn table(self) -> &'static Table {
+        match self {
+            Self::Users => &USERS,
+            Self::Organizations => &ORGANIZATIONS,
+            Self::Memberships => &MEMBERSHIPS,
+            Self::Invitations => &INVITATIONS,
+            Self::Domains => &DOMAINS,
+            Self::Roles => &ROLES,
+            Self::Permissions => &PERMISSIONS,
+        }
+    }
+}
+
+impl Table {
+    /// Puts values into the order of the columns; those that are not given are null.
+    pub(crate) fn row<const N: usize>(&self, given: [(&'static str, Value); N]) -> Vec<Value> {
+        row(self.columns, given)
+    }
+}
+
+impl ChildTable {
+    /// Puts values into the order of the columns; those that are not given are null.
+    pub(crate) fn row<const N: usize>(&self, given: [(&'static str, Value); N]) -> Vec<Value> {
+        row(self.columns, given)
+    }
+}
+
+fn row<const N: usize>(columns: &[Column], given: [(&'static str, Value); N]) -> Vec<Value> {
+    let mut values: Vec<_> = columns.iter().map(|column| column.kind.null()).collect();
+    for (name, value) in given {
+        let place = columns.iter().position(|column| column.name == name && column.kind == value.kind());
+        debug_assert!(place.is_some(), "{name} is no column of this kind");
+        if let Some(place) = place {
+            values[place] = value;
+        }
+    }
+    values
+}
+
+const fn text(name: &'static str) -> Column {
+    Column { name, kind: Kind::Text }
+}
+
+const fn integer(name: &'static str) -> Column {
+    Column { name, kind: Kind::Integer }
+}
+
+const fn boolean(name: &'static str) -> Column {
+    Column { name, kind: Kind::Boolean }
+}
+
+const fn json(name: &'static str) -> Column {
+    Column { name, kind: Kind::Json }
+}
+
+static USERS: Table = Table {
+    name: "users",
+    columns: &[
+        integer("created_at"),
+        text("external_id"),
+        text("username"),
+        text("first_name"),
+        text("last_name"),
+        text("image_url"),
+        text("primary_email_id"),
+        text("primary_email"),
+        boolean("primary_email_verified"),
+        text("primary_phone"),
+        boolean("banned"),
+        boolean("locked"),
+        integer("last_sign_in_at"),
+        json("public_metadata"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[USER_EMAILS, USER_PHONE_NUMBERS, USER_EXTERNAL_ACCOUNTS],
+};
+
+pub(crate) const USER_EMAILS: ChildTable = ChildTable {
+    name: "user_emails",
+    owner: "user_id",
+    columns: &[text("email"), boolean("verified"), boolean("is_primary")],
+};
+
+pub(crate) const USER_PHONE_NUMBERS: ChildTable = ChildTable {
+    name: "user_phone_numbers",
+    owner: "user_id",
+    columns: &[text("phone_number"), boolean("verified"), boolean("is_primary")],
+};
+
+pub(crate) const USER_EXTERNAL_ACCOUNTS: ChildTable = ChildTable {
+    name: "user_external_accounts",
+    owner: "user_id",
+    columns: &[
+        text("provider"),
+        text("provider_user_id"),
+        text("email"),
+        text("username"),
+        boolean("verified"),
+    ],
+};
+
+static ORGANIZATIONS: Table = Table {
+    name: "organizations",
+    columns: &[
+        integer("created_at"),
+        text("name"),
+        text("slug"),
+        text("image_url"),
+        integer("members_count"),
+        integer("max_allowed_memberships"),
+        text("created_by"),
+        json("public_metadata"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[],
+};
+
+static MEMBERSHIPS: Table = Table {
+    name: "memberships",
+    columns: &[
+        integer("created_at"),
+        text("organization_id"),
+        text("user_id"),
+        text("role"),
+        text("role_name"),
+        json("permissions"),
+        json("public_metadata"),
+        json("raw"),
+    ],
+    kept: &["organization_id", "user_id"],
+    children: &[],
+};
+
+static INVITATIONS: Table = Table {
+    name: "invitations",
+    columns: &[
+        integer("created_at"),
+        text("organization_id"),
+        text("email_address"),
+        text("role"),
+        text("role_name"),
+        text("status"),
+        text("inviter_id"),
+        text("user_id"),
+        integer("expires_at"),
+        json("public_metadata"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[],
+};
+
+static DOMAINS: Table = Table {
+    name: "domains",
+    columns: &[
+        integer("created_at"),
+        text("organization_id"),
+        text("name"),
+        text("enrollment_mode"),
+        boolean("verified"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[],
+};
+
+static ROLES: Table = Table {
+    name: "roles",
+    columns: &[
+        integer("created_at"),
+        text("name"),
+        text("key"),
+        text("description"),
+        boolean("is_creator_eligible"),
+        json("permissions"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[],
+};
+
+static PERMISSIONS: Table = Table {
+    name: "permissions",
+    columns: &[
+        integer("created_at"),
+        text("name"),
+        text("key"),
+        text("description"),
+        text("kind"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[],
+};

@@ -1,0 +1,162 @@
+//! What the tables are called.
+
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+
+use super::Dialect;
+
+/// The prefix that the migrations are written with.
+const DEFAULT: &str = "clerk_";
+
+/// The longest identifier of Postgres, which cuts longer ones.
+const LONGEST_IDENTIFIER: usize = 63;
+
+/// The longest prefix: what stands behind it in the name of an index is at most 31 long.
+const LONGEST_PREFIX: usize = 32;
+
+/// What stands before the names of all tables, which is safe to stand in a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Names {
+    schema: Option<String>,
+    prefix: String,
+}
+
+impl Names {
+    /// Returns the name of a table as it stands in a statement. Quoted, since there are words that are names too.
+    pub(crate) fn table(&self, name: &str) -> String {
+        match &self.schema {
+            Some(schema) => format!(r#""{schema}"."{}{name}""#, self.prefix),
+            None => format!(r#""{}{name}""#, self.prefix),
+        }
+    }
+
+    /// Returns the name of a table without a schema, as catalogues of databases have it.
+    pub(crate) fn bare(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    pub(crate) fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// Puts the names into a migration, which is written with the default prefix.
+    pub(crate) fn put_into(&self, migration: &str, dialect: Dialect) -> String {
+        let mut parts = migration.split(DEFAULT);
+        let mut named = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = part.find(|next: char| !is_part_of_name(next)).unwrap_or(part.len());
+            let (name, rest) = part.split_at(end);
+            let is_index = named.ends_with("INDEX IF NOT EXISTS ");
+            let is_indexed = named.ends_with(" ON ");
+            // In Postgres an index has the schema of its table, in SQLite a table that of its index.
+            let with_schema = match dialect {
+                Dialect::Postgres => !is_index,
+                Dialect::Sqlite => !is_indexed,
+            };
+            named += &if with_schema { self.table(name) } else { format!(r#""{}""#, self.bare(name)) };
+            named += rest;
+        }
+        named
+    }
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { schema: None, prefix: DEFAULT.to_owned() }
+    }
+}
+
+impl FromStr for Names {
+    type Err = InvalidPrefix;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPrefix> {
+        let begins_well =
+            |name: &str| name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_');
+        let is_identifier = |name: &str, longest: usize| {
+            begins_well(name) && name.len() <= longest && name.chars().all(is_part_of_name)
+        };
+        let (schema, prefix) = match text.split_once('.') {
+            Some((schema, prefix)) => (Some(schema), prefix),
+            None => (None, text),
+        };
+        // In a schema of their own, tables need nothing before their names.
+        let valid = match schema {
+            Some(schema) => {
+                is_identifier(schema, LONGEST_IDENTIFIER)
+                    && (prefix.is_empty() || is_identifier(prefix, LONGEST_PREFIX))
+            }
+            None => is_identifier(prefix, LONGEST_PREFIX),
+        };
+        if !valid {
+            return Err(InvalidPrefix);
+        }
+        Ok(Self { schema: schema.map(str::to_owned), prefix: prefix.to_owned() })
+    }
+}
+
+fn is_part_of_name(character: char) -> bool {
+    character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_'
+}
+
+/// The error of a text that cannot stand before the names of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InvalidPrefix;
+
+impl fmt::Display for InvalidPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the prefix of tables consists of lower-case ASCII letters, digits and `_`, at most 32 of them, no digit \
+             first; a schema of at most 63 and a dot may stand before it, and then the prefix may be empty",
+        )
+    }
+}
+
+impl Error for InvalidPrefix {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_cannot_end_a_statement() {
+        let longest = "x".repeat(32);
+        for valid in
+            ["clerk_", "_", "c1", "clerk.", "hooks.clerk_", &longest, &format!("{}.", "s".repeat(63))]
+        {
+            assert!(valid.parse::<Names>().is_ok(), "{valid}");
+        }
+        let long = ["x".repeat(33), format!("{}.", "s".repeat(64))];
+        let invalid =
+            ["", ".", ".a", "a.b.c", "1a", "Clerk_", "a b", "a-b", r#"a""#, "a;", "ä", "a\n", "a\0"];
+        for invalid in invalid.into_iter().chain(long.iter().map(String::as_str)) {
+            assert_eq!(invalid.parse::<Names>(), Err(InvalidPrefix), "{invalid:?}");
+        }
+    }
+
+    #[test]
+    fn no_name_is_cut() {
+        for migration in Dialect::ALL.iter().flat_map(|dialect| dialect.migrations()) {
+            for part in migration.split(DEFAULT).skip(1) {
+                let name = part.split(|next: char| !is_part_of_name(next)).next().unwrap_or_default();
+                assert!(!name.is_empty() && LONGEST_PREFIX + name.len() <= LONGEST_IDENTIFIER, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_names_are_put_into_migrations() {
+        let migration =
+            "CREATE INDEX IF NOT EXISTS clerk_users_email ON clerk_users (a); SELECT FROM clerk_users;";
+        let named = |names: &str, dialect| names.parse::<Names>().unwrap().put_into(migration, dialect);
+        assert_eq!(
+            named("hooks.", Dialect::Postgres),
+            r#"CREATE INDEX IF NOT EXISTS "users_email" ON "hooks"."users" (a); SELECT FROM "hooks"."users";"#
+        );
+        assert_eq!(
+            named("hooks.clerk_", Dialect::Sqlite),
+            r#"CREATE INDEX IF NOT EXISTS "hooks"."clerk_users_email" ON "clerk_users" (a); SELECT FROM "hooks"."clerk_users";"#
+        );
+    }
+}

@@ -1,0 +1,314 @@
+//! Applies events.
+
+use std::fmt;
+use std::sync::Arc;
+
+use clerk_webhook_core::handler::Handler;
+use clerk_webhook_core::{Context, Event, Timestamp};
+use sqlx::Pool;
+
+use crate::applied::Applied;
+use crate::engine::SyncDatabase;
+use crate::error::SyncError;
+use crate::observe::{Change, Children, Observation, Order, observe};
+use crate::rules::Rules;
+use crate::schema::{Entity, InvalidPrefix, Names, Statements, TableStatements};
+use crate::settings::{RawColumn, Settings};
+use crate::value::{Kind, Value};
+
+/// Keeps Clerk's users, organizations and memberships in tables of the application's database.
+///
+/// A clone is one reference count and shares the pool.
+///
+/// # What it promises
+///
+/// However events are ordered and however often each of them comes, once all of them have come the tables are the same, and
+/// the views show what Clerk has. A row is the newest version that any event has told; a deletion is for ever, also where
+/// it comes before the creation. That holds for any number of processes on one database.
+///
+/// # What to mind
+///
+/// - The tables belong to this crate: what the application knows of a user goes into a table of its own, by the id.
+/// - After [`apply_in`](Self::apply_in) has failed, the transaction has to be rolled back: a part may have been written.
+/// - An application that applies several events in one Postgres transaction of its own can get into a deadlock with another
+///   one, which Postgres ends with an error. A transaction for each event, as [`apply`](Self::apply) has it, cannot.
+/// - For SQLite the pool's journal is best `WAL`, and for a database in memory the pool has a single connection.
+///
+/// # Panics
+///
+/// Its asynchronous methods panic outside of a Tokio runtime.
+#[must_use]
+pub struct ClerkSync<DB: SyncDatabase> {
+    pool: Pool<DB>,
+    names: Names,
+    settings: Settings,
+    rules: Rules,
+    statements: Arc<Statements>,
+}
+
+impl<DB: SyncDatabase> ClerkSync<DB> {
+    /// Creates one on a pool of the application, with tables whose names begin with `clerk_`.
+    pub fn new(pool: Pool<DB>) -> Self {
+        Self::with_rules(pool, Rules::default())
+    }
+
+    pub(crate) fn with_rules(pool: Pool<DB>, rules: Rules) -> Self {
+        let names = Names::default();
+        let statements = Arc::new(Statements::new(&names, DB::DIALECT, rules));
+        Self { pool, names, settings: Settings::default(), rules, statements }
+    }
+
+    /// Sets what stands before the names of tables, `clerk_` unless set, with or without a schema: `clerk.` lets them be
+    /// `clerk.users` and so on.
+    ///
+    /// The schema has to exist; in SQLite it is the name of an attached database.
+    ///
+    /// # Errors
+    ///
+    /// Refuses anything but lower-case ASCII letters, digits and `_`, and what is too long.
+    pub fn prefix(mut self, prefix: &str) -> Result<Self, InvalidPrefix> {
+        self.names = prefix.parse()?;
+        self.statements = Arc::new(Statements::new(&self.names, DB::DIALECT, self.rules));
+        Ok(self)
+    }
+
+    /// Sets what the column `raw` has.
+    pub fn raw(mut self, raw: RawColumn) -> Self {
+        self.settings.raw = raw;
+        self
+    }
+
+    /// Sets the id of the Clerk instance (`ins_…`) whose events are applied; those of others are ignored.
+    ///
+    /// The examples that the dashboard sends to try an endpoint are properly signed, and of an instance and users that do
+    /// not exist. An event that does not say where it comes from is applied.
+    pub fn instance_id(mut self, id: &str) -> Self {
+        self.settings.instance_id = Some(id.into());
+        self
+    }
+
+    /// Returns the pool.
+    #[must_use]
+    pub fn pool(&self) -> &Pool<DB> {
+        &self.pool
+    }
+
+    pub(crate) fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
+    /// Creates the tables and views where they are missing; any number of processes may do so at once.
+    ///
+    /// Who keeps migrations in a folder of their own copies the files of the folder `migrations` of this crate there.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written.
+    pub async fn migrate(&self) -> Result<(), sqlx::Error> {
+        // Without any lock, and without the right to create tables, where there is nothing to do.
+        if self.version(&mut *self.pool.acquire().await?).await? >= self.statements.migrations.len() {
+            return Ok(());
+        }
+        let mut transaction = DB::begin(&self.pool).await?;
+        DB::take_turns(&mut transaction).await?;
+        let version = self.version(&mut transaction).await?;
+        for migration in self.statements.migrations.iter().skip(version) {
+            DB::run(&mut transaction, migration.clone()).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// Returns how many migrations have run.
+    async fn version(&self, connection: &mut DB::Connection) -> Result<usize, sqlx::Error> {
+        let mut version = 0;
+        for query in [&self.statements.schema_exists, &self.statements.schema_version] {
+            let rows = DB::fetch(connection, query.clone(), Vec::new(), &[Kind::Integer]).await?;
+            version = match rows.first().and_then(|row| row.first()) {
+                Some(Value::Integer(Some(number @ 1..))) => usize::try_from(*number).unwrap_or(usize::MAX),
+                _ => return Ok(0),
+            };
+        }
+        Ok(version)
+    }
+
+    /// Applies an event in a transaction of its own.
+    ///
+    /// Where this is dropped before it has returned, either all of it has happened or nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where the database refuses it, and where the data is not what the event's type says. Nothing has changed then, and
+    /// the event can be applied again.
+    pub async fn apply(&self, event: &Event) -> Result<Applied, SyncError> {
+        let observations = match observe(event, &self.settings, self.rules)? {
+            Ok(observations) => observations,
+            Err(reason) => return Ok(Applied::Ignored(reason)),
+        };
+        let mut transaction = DB::begin(&self.pool).await?;
+        let applied = self.write(&mut transaction, observations).await?;
+        transaction.commit().await?;
+        Ok(applied)
+    }
+
+    /// Applies an event in a transaction of the application, or of `ExactlyOnce`.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply), but the transaction has to be rolled back then.
+    pub async fn apply_in(
+        &self,
+        connection: &mut DB::Connection,
+        event: &Event,
+    ) -> Result<Applied, SyncError> {
+        match observe(event, &self.settings, self.rules)? {
+            Ok(observations) => Ok(self.write(connection, observations).await?),
+            Err(reason) => Ok(Applied::Ignored(reason)),
+        }
+    }
+
+    /// Returns a handler of all events, for [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise): each of
+    /// them is applied in a transaction of its own.
+    ///
+    /// It sees no events of types that have a handler of their own. There, call [`apply`](Self::apply) first.
+    pub fn handler<S: Send + 'static>(&self) -> impl Handler<Event, S> + Clone + use<DB, S> {
+        let sync = self.clone();
+        move |event: Event, _cx: Context<S>| {
+            let sync = sync.clone();
+            async move {
+                sync.apply(&event).await?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Erases a user now, instead of when their deletion comes from Clerk.
+    ///
+    /// The user's row becomes a tombstone, and so do invitations that they have accepted or that were sent to an address of
+    /// theirs. E-mail addresses, phone numbers and accounts elsewhere are removed. What comes of the user later is not
+    /// kept. Returns whether there was anything to erase.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written; then nothing has changed.
+    pub async fn forget_user(&self, id: &str) -> Result<bool, sqlx::Error> {
+        let mut transaction = DB::begin(&self.pool).await?;
+        let query = self.statements.queries.invitations_of.clone();
+        let invitations = DB::fetch(&mut transaction, query, vec![Value::text(id)], &[Kind::Text]).await?;
+        let now = Timestamp::now().as_millis();
+        let user = std::iter::once((Entity::Users, Value::text(id)));
+        let invitations = invitations.into_iter().flatten().map(|id| (Entity::Invitations, id));
+        let mut erased = false;
+        for (entity, id) in user.chain(invitations) {
+            if let Value::Text(Some(id)) = id {
+                let statements = self.statements.of(entity);
+                let applied = self.bury(&mut transaction, statements, id, now, Vec::new()).await?;
+                erased |= applied.is_change();
+            }
+        }
+        transaction.commit().await?;
+        Ok(erased)
+    }
+
+    /// Writes what was observed, and returns what became of the last one, the event's own object.
+    async fn write(
+        &self,
+        connection: &mut DB::Connection,
+        observations: Vec<Observation>,
+    ) -> Result<Applied, sqlx::Error> {
+        let mut applied = Applied::Stale;
+        for Observation { entity, id, change } in observations {
+            let statements = self.statements.of(entity);
+            applied = match change {
+                Change::Deleted { at, kept } => self.bury(connection, statements, id, at, kept).await?,
+                Change::Version { order, columns, children } => {
+                    let Order { rank, updated_at, event_at, tie } = order;
+                    let mut row = vec![
+                        Value::text(&id),
+                        rank.as_number().into(),
+                        updated_at.into(),
+                        event_at.into(),
+                        Value::Text(Some(tie)),
+                        Timestamp::now().into(),
+                    ];
+                    row.extend(columns);
+                    self.put(connection, statements, row, children.unwrap_or_default()).await?
+                }
+            };
+        }
+        Ok(applied)
+    }
+
+    /// Writes a version of an object, whose row begins with its id, unless a newer one is there.
+    async fn put(
+        &self,
+        connection: &mut DB::Connection,
+        statements: &TableStatements,
+        row: Vec<Value>,
+        children: Vec<Children>,
+    ) -> Result<Applied, sqlx::Error> {
+        let id = row[..1].to_vec();
+        let applied = if DB::execute(connection, statements.insert.clone(), row.clone()).await? > 0 {
+            Applied::Inserted
+        } else if DB::execute(connection, statements.update.clone(), row).await? > 0 {
+            Applied::Updated
+        } else {
+            return Ok(Applied::Stale);
+        };
+        // A copy has no children and takes the place of a copy only.
+        for (statements, rows) in statements.children.iter().zip(children) {
+            if applied == Applied::Updated {
+                DB::execute(connection, statements.clear.clone(), id.clone()).await?;
+            }
+            for (child, columns) in rows {
+                let mut row = id.clone();
+                row.push(Value::Text(Some(child)));
+                row.extend(columns);
+                DB::execute(connection, statements.insert.clone(), row).await?;
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Makes a row a tombstone.
+    async fn bury(
+        &self,
+        connection: &mut DB::Connection,
+        statements: &TableStatements,
+        id: String,
+        at: i64,
+        kept: Vec<Value>,
+    ) -> Result<Applied, sqlx::Error> {
+        let id = Value::Text(Some(id));
+        let mut row = vec![id.clone(), at.into(), Timestamp::now().into()];
+        row.extend(kept);
+        if DB::execute(connection, statements.bury.clone(), row).await? == 0 {
+            return Ok(Applied::Stale);
+        }
+        for statements in &statements.children {
+            DB::execute(connection, statements.clear.clone(), vec![id.clone()]).await?;
+        }
+        Ok(Applied::Tombstoned)
+    }
+}
+
+impl<DB: SyncDatabase> Clone for ClerkSync<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            names: self.names.clone(),
+            settings: self.settings.clone(),
+            rules: self.rules,
+            statements: Arc::clone(&self.statements),
+        }
+    }
+}
+
+/// Does not show what the pool knows of the database.
+impl<DB: SyncDatabase> fmt::Debug for ClerkSync<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClerkSync")
+            .field("names", &self.names)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,97 @@
+//! In the transaction in which a delivery is marked as handled.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use clerk_webhook_core::handler::Handler;
+use clerk_webhook_core::{Context, Event, Failure, Handled, Handlers};
+use clerk_webhook_store::{DeliveryTransaction, SharedTransaction};
+
+use crate::applied::Applied;
+use crate::engine::SyncDatabase;
+use crate::sync::ClerkSync;
+
+type Handling = Pin<Box<dyn Future<Output = Result<Handled, Failure>> + Send>>;
+
+/// With `ExactlyOnce` of clerk-webhook-store (feature `store`).
+impl<DB: SyncDatabase> ClerkSync<DB> {
+    /// Returns a handler of all events, for [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise): each of
+    /// them is applied in the transaction of its delivery, so that rows and mark are there together.
+    ///
+    /// It sees no events of types that have a handler of their own; [`before`](Self::before) does.
+    pub fn handler_in_transaction(
+        &self,
+    ) -> impl Handler<Event, SharedTransaction<DeliveryTransaction<DB>>> + Clone + use<DB> {
+        let sync = self.clone();
+        move |event: Event, cx: Context<SharedTransaction<DeliveryTransaction<DB>>>| {
+            let sync = sync.clone();
+            async move {
+                let mut transaction = cx.state().lock().await?;
+                sync.apply_in(&mut transaction, &event).await?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Applies each event in the transaction of its delivery, and then calls the application's handler of its type, where
+    /// there is one, in the same transaction: rows, mark, and what the handler writes are there together or not at all.
+    ///
+    /// It is what `ExactlyOnce::run` is given:
+    ///
+    /// ```
+    /// use clerk_webhook_core::event::UserCreated;
+    /// use clerk_webhook_core::event::payload::User;
+    /// use clerk_webhook_core::{Context, Failure, Handlers, Outcome};
+    /// use clerk_webhook_store::{DeliveryTransaction, ExactlyOnce, SharedTransaction, SqliteStore};
+    /// use clerk_webhook_sync::ClerkSync;
+    /// # use clerk_webhook_core::{Event, Timestamp};
+    ///
+    /// type Transaction = SharedTransaction<DeliveryTransaction<sqlx::Sqlite>>;
+    ///
+    /// async fn joined(user: User, cx: Context<Transaction>) -> Result<(), Failure> {
+    ///     let mut transaction = cx.state().lock().await?;
+    ///     let give = sqlx::query("INSERT INTO credits (user_id, credits) VALUES (?, 10)");
+    ///     give.bind(user.id).execute(&mut **transaction).await?;
+    ///     Ok(())
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// # let body = r#"{"data":{"id":"user_1","updated_at":1},"timestamp":2,"type":"user.created"}"#;
+    /// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?;
+    /// # let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+    /// # sqlx::query("CREATE TABLE credits (user_id TEXT, credits INTEGER)").execute(&pool).await?;
+    /// let sync = ClerkSync::new(pool.clone());
+    /// sync.migrate().await?;
+    /// let store = SqliteStore::new(pool);
+    /// store.migrate().await?;
+    /// let handlers = Handlers::builder().on(UserCreated, joined).build()?;
+    /// let exactly_once = ExactlyOnce::new(store);
+    ///
+    /// for outcome in [Outcome::Processed, Outcome::Duplicate] {
+    ///     let answer = exactly_once.run(event.clone(), sync.before(&handlers)).await;
+    ///     assert_eq!(answer.outcome(), outcome);
+    /// }
+    /// assert!(sync.user("user_1").await?.is_some());
+    /// # let credits: i64 = sqlx::query_scalar("SELECT sum(credits) FROM credits").fetch_one(sync.pool()).await?;
+    /// # assert_eq!(credits, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn before(
+        &self,
+        handlers: &Handlers<SharedTransaction<DeliveryTransaction<DB>>>,
+    ) -> impl FnOnce(Event, SharedTransaction<DeliveryTransaction<DB>>) -> Handling + Send + use<DB> {
+        let (sync, handlers) = (self.clone(), handlers.clone());
+        move |event, transaction| {
+            Box::pin(async move {
+                let applied = sync.apply_in(&mut *transaction.lock().await?, &event).await?;
+                let handled = handlers.handle(event, transaction).await?;
+                Ok(match applied {
+                    Applied::Ignored(_) => handled,
+                    // What the handlers ignore would be undone, and its mark with it.
+                    _ => Handled::Processed,
+                })
+            })
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What stands in a column.
+
+/// The kind of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Integer,
+    Boolean,
+    /// `TEXT` in SQLite, `JSONB` in Postgres.
+    Json,
+}
+
+/// A value, or the lack of one that still knows of what kind it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    Text(Option<String>),
+    Integer(Option<i64>),
+    Boolean(Option<bool>),
+    Json(Option<String>),
+}
+
+impl Kind {
+    pub(crate) const fn null(self) -> Value {
+        match self {
+            Self::Text => Value::Text(None),
+            Self::Integer => Value::Integer(None),
+            Self::Boolean => Value::Boolean(None),
+            Self::Json => Value::Json(None),
+        }
+    }
+}
+
+impl Value {
+    pub(crate) const fn kind(&self) -> Kind {
+        match self {
+            Self::Text(_) => Kind::Text,
+            Self::Integer(_) => Kind::Integer,
+            Self::Boolean(_) => Kind::Boolean,
+            Self::Json(_) => Kind::Json,
+        }
+    }
+
+    /// Makes a value of a text, without the character U+0000, which Postgres cannot keep.
+    pub(crate) fn text(text: &str) -> Self {
+        Self::Text(Some(clean(text)))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<&Option<String>> for Value {
+    fn from(text: &Option<String>) -> Self {
+        Self::Text(text.as_deref().map(clean))
+    }
+}
+
+impl From<Option<&str>> for Value {
+    fn from(text: Option<&str>) -> Self {
+        Self::Text(text.map(clean))
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Integer(Some(number))
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(number: Option<i64>) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<clerk_webhook_core::Timestamp> for Value {
+    fn from(at: clerk_webhook_core::Timestamp) -> Self {
+        Self::Integer(Some(at.as_millis()))
+    }
+}
+
+impl From<Option<clerk_webhook_core::Timestamp>> for Value {
+    fn from(at: Option<clerk_webhook_core::Timestamp>) -> Self {
+        Self::Integer(at.map(clerk_webhook_core::Timestamp::as_millis))
+    }
+}
+
+impl From<bool> for Value {
+    fn from(yes: bool) -> Self {
+        Self::Boolean(Some(yes))
+    }
+}
+
+impl From<Option<bool>> for Value {
+    fn from(yes: Option<bool>) -> Self {
+        Self::Boolean(yes)
+    }
+}
+
+/// Replaces U+0000 by U+FFFD.
+pub(crate) fn clean(text: &str) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.to_owned() }
+}
