@@ -1,0 +1,142 @@
+//! The databases of the tests.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use clerk_webhook_core::{Event, Timestamp};
+use clerk_webhook_sync::{ClerkSync, SyncDatabase};
+use clerk_webhook_tests::servers;
+use serde_json::{Value, json};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{AssertSqlSafe, Pool, Postgres, Row as _, Sqlite};
+
+/// A database that tests ask by SQL of their own.
+pub(crate) trait Engine: SyncDatabase {
+    /// Creates an empty one, unless there is no server.
+    async fn empty(test: &str) -> Option<Pool<Self>>;
+
+    /// Returns the only column of each row, which is a text or null.
+    async fn texts(pool: &Pool<Self>, query: &str) -> Vec<Option<String>>;
+
+    /// Runs statements.
+    async fn run(pool: &Pool<Self>, statements: &str);
+
+    /// Reads a column as text.
+    fn as_text(column: &str) -> String;
+}
+
+impl Engine for Sqlite {
+    async fn empty(_test: &str) -> Option<Pool<Self>> {
+        let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        Some(pool.connect("sqlite::memory:").await.unwrap())
+    }
+
+    async fn texts(pool: &Pool<Self>, query: &str) -> Vec<Option<String>> {
+        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(pool).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    async fn run(pool: &Pool<Self>, statements: &str) {
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(pool).await.unwrap();
+    }
+
+    fn as_text(column: &str) -> String {
+        format!("CAST({column} AS TEXT)")
+    }
+}
+
+impl Engine for Postgres {
+    async fn empty(test: &str) -> Option<Pool<Self>> {
+        let options: PgConnectOptions = servers::postgres(test)?.parse().unwrap();
+        let schema = format!("test_sync_{test}");
+        let options = options.options([("search_path", &schema)]);
+        let pool = PgPoolOptions::new().max_connections(6).connect_with(options).await.unwrap();
+        Self::run(&pool, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).await;
+        Some(pool)
+    }
+
+    async fn texts(pool: &Pool<Self>, query: &str) -> Vec<Option<String>> {
+        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(pool).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    async fn run(pool: &Pool<Self>, statements: &str) {
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(pool).await.unwrap();
+    }
+
+    fn as_text(column: &str) -> String {
+        format!("{column}::text")
+    }
+}
+
+/// Creates empty tables, unless there is no server.
+pub(crate) async fn migrated<DB: Engine>(test: &str) -> Option<ClerkSync<DB>> {
+    let sync = ClerkSync::new(DB::empty(test).await?);
+    sync.migrate().await.unwrap();
+    Some(sync)
+}
+
+/// Makes a test of each of these functions for each engine; they are given what creates their tables.
+macro_rules! on_both_engines {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let sync = crate::databases::migrated::<sqlx::Sqlite>(stringify!($test)).await.unwrap();
+                super::$test(sync).await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                if let Some(sync) = crate::databases::migrated::<sqlx::Postgres>(stringify!($test)).await {
+                    super::$test(sync).await;
+                }
+            })*
+        }
+    };
+}
+pub(crate) use on_both_engines;
+
+/// An event with a message id of its own that occurred at a time.
+pub(crate) fn event(event_type: &str, at: i64, data: Value) -> Event {
+    static IDS: AtomicU32 = AtomicU32::new(0);
+    let id = format!("msg_{}", IDS.fetch_add(1, Ordering::Relaxed));
+    let body = json!({ "data": data, "object": "event", "timestamp": at, "type": event_type });
+    Event::from_trusted(id.parse().unwrap(), Timestamp::now(), body.to_string().into()).unwrap()
+}
+
+/// Milliseconds since the Unix epoch that are not taken for seconds.
+pub(crate) const T: i64 = 1_700_000_000_000;
+
+/// The data of a user with one verified address.
+pub(crate) fn user(id: &str, name: &str, updated_at: i64) -> Value {
+    let address = format!("{}@example.com", name.to_lowercase());
+    json!({
+        "created_at": T, "first_name": name, "id": id, "primary_email_address_id": "idn_1", "updated_at": updated_at,
+        "email_addresses": [
+            { "email_address": address, "id": "idn_1", "verification": { "status": "verified", "strategy": "email_code" } },
+        ],
+        "private_metadata": { "note": "secret" }, "public_metadata": { "plan": "pro" },
+    })
+}
+
+pub(crate) fn organization(id: &str, name: &str, updated_at: i64) -> Value {
+    json!({
+        "created_at": T, "created_by": "user_1", "id": id, "members_count": 1, "name": name,
+        "private_metadata": { "note": "secret" }, "updated_at": updated_at,
+    })
+}
+
+pub(crate) fn membership(id: &str, organization_id: &str, user_id: &str, updated_at: i64) -> Value {
+    json!({
+        "created_at": updated_at, "id": id, "permissions": ["org:read"], "role": "org:member", "updated_at": updated_at,
+        "organization": { "created_at": T, "id": organization_id, "name": "Copy", "updated_at": updated_at },
+        "public_user_data": { "first_name": "Copy", "identifier": "copy@example.com", "user_id": user_id },
+    })
+}
+
+pub(crate) fn deleted(id: &str) -> Value {
+    json!({ "deleted": true, "id": id, "object": "object" })
+}

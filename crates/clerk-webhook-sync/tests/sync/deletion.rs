@@ -1,0 +1,164 @@
+//! What was deleted is gone, and stays so.
+
+use clerk_webhook_sync::{Applied, ClerkSync};
+use serde_json::json;
+
+use crate::databases::{Engine, T, deleted, event, membership, on_both_engines, organization, user};
+
+on_both_engines!(
+    a_tombstone_has_no_personal_data,
+    a_membership_ends_with_its_user_and_its_organization,
+    the_deletion_of_a_membership_counts_by_its_envelope,
+    who_joins_again_is_a_member,
+    nothing_of_a_deleted_user_is_anywhere,
+    a_user_is_forgotten_at_once,
+    roles_are_deleted_by_whatever_clerk_sends,
+);
+
+/// Returns what is in all columns of all tables that are texts.
+async fn everything<DB: Engine>(sync: &ClerkSync<DB>) -> String {
+    let mut all = String::new();
+    for (table, columns) in [
+        (
+            "users",
+            "id external_id username first_name last_name image_url primary_email_id primary_email primary_phone public_metadata raw",
+        ),
+        ("user_emails", "email"),
+        ("user_phone_numbers", "phone_number"),
+        ("user_external_accounts", "provider_user_id email username"),
+        ("organizations", "name slug public_metadata raw"),
+        ("memberships", "organization_id user_id role public_metadata raw"),
+        ("invitations", "email_address raw"),
+    ] {
+        for column in columns.split(' ') {
+            let query = format!("SELECT {} FROM clerk_{table}", DB::as_text(column));
+            all.extend(DB::texts(sync.pool(), &query).await.into_iter().flatten());
+        }
+    }
+    all
+}
+
+async fn a_tombstone_has_no_personal_data<DB: Engine>(sync: ClerkSync<DB>) {
+    let mut data = user("user_1", "Ada", T);
+    data["username"] = "countess".into();
+    data["phone_numbers"] = json!([{ "id": "idn_2", "phone_number": "+12025550100" }]);
+    data["external_accounts"] = json!([
+        { "email_address": "lovelace@example.org", "id": "eac_1", "object": "external_account", "provider": "github" }
+    ]);
+    sync.apply(&event("user.created", T + 10, data)).await.unwrap();
+    let personal = ["Ada", "countess", "ada@example.com", "+12025550100", "lovelace"];
+    let before = everything(&sync).await;
+    assert!(personal.iter().all(|text| before.contains(text)), "{before}");
+    sync.apply(&event("user.deleted", T + 20, deleted("user_1"))).await.unwrap();
+    assert_eq!(everything(&sync).await, "user_1");
+    let deleted_at = format!("SELECT {} FROM clerk_users", DB::as_text("deleted_at"));
+    assert_eq!(DB::texts(sync.pool(), &deleted_at).await, [Some((T + 20).to_string())]);
+}
+
+async fn a_membership_ends_with_its_user_and_its_organization<DB: Engine>(sync: ClerkSync<DB>) {
+    // Memberships come last, and their own deletions never.
+    for event in [
+        event("user.deleted", T + 50, deleted("user_1")),
+        event("organization.deleted", T + 50, deleted("org_2")),
+        event("organization.created", T + 10, organization("org_1", "Acme", T)),
+        event("user.created", T + 10, user("user_2", "Grace", T)),
+        event("organizationMembership.created", T + 20, membership("orgmem_1", "org_1", "user_1", T + 20)),
+        event("organizationMembership.created", T + 20, membership("orgmem_2", "org_2", "user_2", T + 20)),
+        event("organizationMembership.created", T + 20, membership("orgmem_3", "org_1", "user_2", T + 20)),
+    ] {
+        sync.apply(&event).await.unwrap();
+    }
+    let live = DB::texts(sync.pool(), "SELECT id FROM clerk_active_memberships").await;
+    assert_eq!(live, [Some("orgmem_3".to_owned())]);
+    assert_eq!(sync.members("org_1").await.unwrap().len(), 1);
+    assert_eq!(sync.organizations_of("user_2").await.unwrap().len(), 1);
+    assert!(sync.organizations_of("user_1").await.unwrap().is_empty());
+}
+
+/// As Clerk was seen to do: five days after the last change of the membership, and with the time of that.
+async fn the_deletion_of_a_membership_counts_by_its_envelope<DB: Engine>(sync: ClerkSync<DB>) {
+    const FIVE_DAYS: i64 = 428_468_917;
+    let data = membership("orgmem_1", "org_1", "user_1", T);
+    let created = event("organizationMembership.created", T + 16, data.clone());
+    let ended = event("organizationMembership.deleted", T + FIVE_DAYS, data);
+    for (event, expected) in [
+        (&created, Applied::Inserted),
+        (&ended, Applied::Tombstoned),
+        (&created, Applied::Stale),
+        (&ended, Applied::Stale),
+    ] {
+        assert_eq!(sync.apply(event).await.unwrap(), expected);
+    }
+    assert!(sync.members("org_1").await.unwrap().is_empty());
+    let pair = "SELECT organization_id || ' ' || user_id FROM clerk_memberships";
+    assert_eq!(DB::texts(sync.pool(), pair).await, [Some("org_1 user_1".to_owned())]);
+    let deleted_at = format!("SELECT {} FROM clerk_memberships", DB::as_text("deleted_at"));
+    assert_eq!(DB::texts(sync.pool(), &deleted_at).await, [Some((T + FIVE_DAYS).to_string())]);
+}
+
+async fn who_joins_again_is_a_member<DB: Engine>(sync: ClerkSync<DB>) {
+    let first = membership("orgmem_1", "org_1", "user_1", T);
+    let second = membership("orgmem_2", "org_1", "user_1", T + 100);
+    sync.apply(&event("organizationMembership.created", T + 110, second)).await.unwrap();
+    sync.apply(&event("organizationMembership.created", T + 10, first.clone())).await.unwrap();
+    let ids = |members: Vec<(clerk_webhook_sync::MembershipRow, _)>| {
+        members.into_iter().map(|(membership, _)| membership.id).collect::<Vec<_>>()
+    };
+    // Until the first one's end is known, both would be.
+    assert_eq!(ids(sync.members("org_1").await.unwrap()), ["orgmem_2"]);
+    sync.apply(&event("organizationMembership.deleted", T + 50, first)).await.unwrap();
+    assert_eq!(ids(sync.members("org_1").await.unwrap()), ["orgmem_2"]);
+}
+
+/// A copy that comes after the deletion, in the row of somebody else, is one that nobody would remove.
+async fn nothing_of_a_deleted_user_is_anywhere<DB: Engine>(sync: ClerkSync<DB>) {
+    let sync = sync.raw(clerk_webhook_sync::RawColumn::Full);
+    sync.apply(&event("user.deleted", T + 50, deleted("user_1"))).await.unwrap();
+    let data = membership("orgmem_1", "org_1", "user_1", T);
+    sync.apply(&event("organizationMembership.created", T + 10, data)).await.unwrap();
+    sync.apply(&event("user.updated", T + 40, user("user_1", "Ada", T))).await.unwrap();
+    let invitation = json!({
+        "created_at": T, "email_address": "guest@example.com", "id": "orginv_1", "organization_id": "org_1",
+        "public_inviter_data": { "first_name": "Ada", "identifier": "ada@example.com", "user_id": "user_1" },
+        "role": "org:member", "updated_at": T,
+    });
+    sync.apply(&event("organizationInvitation.created", T + 10, invitation)).await.unwrap();
+    let all = everything(&sync).await;
+    assert!(all.contains("guest@example.com"), "{all}");
+    assert!(!all.contains("ada@") && !all.contains("copy@") && !all.contains("Ada"), "{all}");
+}
+
+async fn a_user_is_forgotten_at_once<DB: Engine>(sync: ClerkSync<DB>) {
+    assert!(sync.forget_user("user_2").await.unwrap(), "whoever is not known yet is not kept later");
+    sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
+    for (id, address, accepted_by) in [
+        ("orginv_1", "ada@example.com", None),
+        ("orginv_2", "lovelace@example.com", Some("user_1")),
+        ("orginv_3", "grace@example.com", None),
+    ] {
+        let invitation = json!({
+            "created_at": T, "email_address": address, "id": id, "organization_id": "org_1", "role": "org:member",
+            "updated_at": T, "user_id": accepted_by,
+        });
+        sync.apply(&event("organizationInvitation.accepted", T + 10, invitation)).await.unwrap();
+    }
+    assert!(sync.forget_user("user_1").await.unwrap());
+    assert!(!sync.forget_user("user_1").await.unwrap());
+    let later = event("user.updated", T + 30, user("user_1", "Ada", T + 20));
+    assert_eq!(sync.apply(&later).await.unwrap(), Applied::Stale);
+    let all = everything(&sync).await;
+    assert!(all.contains("grace@"), "{all}");
+    assert!(!all.contains("ada@") && !all.contains("lovelace") && !all.contains("Ada"), "{all}");
+}
+
+async fn roles_are_deleted_by_whatever_clerk_sends<DB: Engine>(sync: ClerkSync<DB>) {
+    let role = |id: &str| json!({ "created_at": T, "id": id, "key": "org:x", "name": "X", "object": "role", "updated_at": T });
+    for id in ["role_1", "role_2", "role_3"] {
+        sync.apply(&event("role.created", T + 10, role(id))).await.unwrap();
+    }
+    for data in [deleted("role_1"), role("role_2")] {
+        assert_eq!(sync.apply(&event("role.deleted", T + 20, data)).await.unwrap(), Applied::Tombstoned);
+    }
+    let live = DB::texts(sync.pool(), "SELECT id FROM clerk_active_roles").await;
+    assert_eq!(live, [Some("role_3".to_owned())]);
+}

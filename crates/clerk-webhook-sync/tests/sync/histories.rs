@@ -1,0 +1,84 @@
+//! What is kept after a history of the test kit is what Clerk holds.
+
+use std::collections::BTreeMap;
+
+use clerk_webhook_sync::{ClerkSync, RawColumn, SyncDatabase};
+use clerk_webhook_test::history::{History, ObjectKind, Scenario, Truth};
+use serde_json::Value;
+use sqlx::{Postgres, Sqlite};
+
+use crate::databases::{Engine, migrated};
+
+/// The tables, and the members of the data that are copies of others.
+const TABLES: [(&str, ObjectKind, &[&str]); 7] = [
+    ("users", ObjectKind::User, &[]),
+    ("organizations", ObjectKind::Organization, &[]),
+    ("memberships", ObjectKind::OrganizationMembership, &["organization", "public_user_data"]),
+    ("invitations", ObjectKind::OrganizationInvitation, &["public_inviter_data", "public_organization_data"]),
+    ("domains", ObjectKind::OrganizationDomain, &["public_organization_data"]),
+    ("roles", ObjectKind::Role, &[]),
+    ("permissions", ObjectKind::Permission, &[]),
+];
+
+/// Compares the whole data of everything that is live.
+async fn assert_true<DB: Engine>(sync: &ClerkSync<DB>, truth: &Truth) {
+    for (table, kind, copies) in TABLES {
+        let query = format!("SELECT {} FROM clerk_active_{table}", DB::as_text("raw"));
+        let rows = DB::texts(sync.pool(), &query).await;
+        let found = rows.into_iter().map(|raw| serde_json::from_str::<Value>(&raw.unwrap()).unwrap());
+        let found: BTreeMap<_, _> = found.map(|raw| (raw["id"].as_str().unwrap().to_owned(), raw)).collect();
+        let mut expected = truth.live(kind).clone();
+        for data in expected.values_mut() {
+            for copy in copies {
+                data.as_object_mut().unwrap().remove(*copy);
+            }
+        }
+        assert_eq!(found, expected, "{table}");
+        for (id, at) in truth.deleted(kind) {
+            let query = format!("SELECT {} FROM clerk_{table} WHERE id = '{id}'", DB::as_text("deleted_at"));
+            assert_eq!(DB::texts(sync.pool(), &query).await, [Some(at.to_string())], "{table} {id}");
+        }
+    }
+}
+
+/// Applies a history by so many workers at once.
+async fn apply<DB: SyncDatabase>(sync: &ClerkSync<DB>, history: &History, seed: u64, workers: usize) {
+    let parts = history.arrivals(seed).shuffled().duplicated(2).dealt(workers);
+    let workers = parts.into_iter().map(|part| {
+        let (sync, events) = (sync.clone(), part.into_iter().map(|event| event.event()).collect::<Vec<_>>());
+        tokio::spawn(async move {
+            for event in events {
+                sync.apply(&event).await.unwrap();
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await.unwrap();
+    }
+}
+
+fn history(seed: u64, ties: bool) -> History {
+    let scenario = if seed.is_multiple_of(2) { Scenario::Churn } else { Scenario::All };
+    History::builder().scenario(scenario).seed(seed).events(400).ties(ties).build()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn histories_in_sqlite() {
+    for seed in 0..6 {
+        let sync = migrated::<Sqlite>("histories").await.unwrap().raw(RawColumn::Full);
+        let history = history(seed, seed >= 2);
+        apply(&sync, &history, seed, 1).await;
+        assert_true(&sync, &history.truth()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn histories_in_postgres() {
+    for seed in 0..4 {
+        let Some(sync) = migrated::<Postgres>("histories").await else { return };
+        let sync = sync.raw(RawColumn::Full);
+        let history = history(seed, seed >= 2);
+        apply(&sync, &history, seed, 6).await;
+        assert_true(&sync, &history.truth()).await;
+    }
+}

@@ -1,0 +1,148 @@
+//! Tables are there after a migration, whoever else migrates, and whatever they are called.
+
+use clerk_webhook_sync::{Applied, ClerkSync, InvalidPrefix, SyncDatabase};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, Pool, Postgres, Sqlite};
+
+use crate::databases::{Engine, T, event, membership, migrated, user};
+
+const FILES: [&str; 2] = [
+    include_str!("../../migrations/postgres/0001_tables.sql"),
+    include_str!("../../migrations/sqlite/0001_tables.sql"),
+];
+
+async fn works<DB: SyncDatabase>(sync: &ClerkSync<DB>, name: &str) {
+    let id = format!("orgmem_{name}");
+    let joined = event("organizationMembership.created", T + 9, membership(&id, "org_1", "user_1", T));
+    sync.apply(&event("user.created", T + 9, user("user_1", "Ada", T))).await.unwrap();
+    assert_eq!(sync.apply(&joined).await.unwrap(), Applied::Inserted, "{name}");
+    assert_eq!(sync.members("org_1").await.unwrap().len(), 1, "{name}");
+}
+
+async fn all_at_once<DB: SyncDatabase>(pool: &Pool<DB>, prefix: &str) {
+    let instances = (0..8).map(|_| {
+        let sync = ClerkSync::new(pool.clone()).prefix(prefix).unwrap();
+        tokio::spawn(async move {
+            sync.migrate().await?;
+            sync.migrate().await
+        })
+    });
+    for instance in instances.collect::<Vec<_>>() {
+        instance.await.unwrap().unwrap();
+    }
+    works(&ClerkSync::new(pool.clone()).prefix(prefix).unwrap(), "1").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_instances_migrate_a_new_file_at_once() {
+    let file = std::env::temp_dir().join(format!("clerk-webhook-sync-{}.db", std::process::id()));
+    let options = SqliteConnectOptions::new()
+        .filename(&file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal);
+    let pool = SqlitePoolOptions::new().max_connections(8).connect_with(options).await.unwrap();
+    for prefix in ["a_", "b_"] {
+        all_at_once(&pool, prefix).await;
+    }
+    pool.close().await;
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{suffix}", file.display()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_instances_migrate_a_server_at_once() {
+    let Some(pool) = Postgres::empty("at_once").await else { return };
+    for round in 0..5 {
+        all_at_once(&pool, &format!("round_{round}_")).await;
+    }
+}
+
+/// Nor does it need the right to create tables.
+#[tokio::test]
+async fn tables_that_are_there_are_left_alone() {
+    let Some(sync) = migrated::<Postgres>("left_alone").await else { return };
+    let mut open = sync.pool().begin().await.unwrap();
+    sync.apply_in(&mut open, &event("user.created", T + 9, user("user_1", "Ada", T))).await.unwrap();
+    sync.migrate().await.unwrap();
+    sqlx::query("SET LOCAL default_transaction_read_only = on").execute(&mut *open).await.unwrap();
+    drop(open);
+
+    let role = "test_sync_left_alone_writer";
+    let create = format!(
+        "DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA test_sync_left_alone TO {role};
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA test_sync_left_alone TO {role}"
+    );
+    Postgres::run(sync.pool(), &create).await;
+    let options = (*sync.pool().connect_options()).clone().username(role);
+    let pool = sqlx::postgres::PgPoolOptions::new().connect_with(options).await.unwrap();
+    let of_role = ClerkSync::new(pool.clone());
+    of_role.migrate().await.unwrap();
+    works(&of_role, "2").await;
+    assert!(of_role.prefix("another_").unwrap().migrate().await.is_err());
+    pool.close().await;
+    Postgres::run(sync.pool(), &format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+#[tokio::test]
+async fn tables_of_other_names_in_another_schema() {
+    let Some(pool) = Postgres::empty("other_names").await else { return };
+    let other = "test_sync_other_names_2";
+    Postgres::run(&pool, &format!("DROP SCHEMA IF EXISTS {other} CASCADE; CREATE SCHEMA {other}")).await;
+    for prefix in ["clerk_", &format!("{other}."), &format!("{other}.clerk_"), &"x".repeat(32)] {
+        let sync = ClerkSync::new(pool.clone()).prefix(prefix).unwrap();
+        assert!(sync.user("user_1").await.is_err(), "{prefix} is not there");
+        sync.migrate().await.unwrap();
+        works(&sync, "1").await;
+        assert!(sync.forget_user("user_1").await.unwrap());
+    }
+    let indexes = "SELECT count(*)::text FROM pg_indexes WHERE schemaname LIKE 'test_sync_other_names%' AND indexname LIKE '%users_email'";
+    assert_eq!(Postgres::texts(&pool, indexes).await, [Some("4".to_owned())]);
+}
+
+#[tokio::test]
+async fn tables_of_other_names_in_an_attached_database() {
+    let pool = Sqlite::empty("attached").await.unwrap();
+    Sqlite::run(&pool, "ATTACH DATABASE ':memory:' AS auth; CREATE TABLE users (id TEXT)").await;
+    for prefix in ["clerk_", "auth.", "auth.clerk_", "order_"] {
+        let sync = ClerkSync::new(pool.clone()).prefix(prefix).unwrap();
+        assert!(sync.user("user_1").await.is_err(), "{prefix} is not there");
+        sync.migrate().await.unwrap();
+        sync.migrate().await.unwrap();
+        works(&sync, "1").await;
+        assert!(sync.forget_user("user_1").await.unwrap());
+    }
+    assert!(Sqlite::texts(&pool, "SELECT id FROM main.users").await.is_empty());
+}
+
+#[tokio::test]
+async fn prefixes_that_are_none_are_refused() {
+    let pool = Sqlite::empty("prefixes").await.unwrap();
+    for prefix in ["", "a.b.c", "a; DROP TABLE b", "\"a\"", "A", "1", "a ", &"x".repeat(33)] {
+        let refused = ClerkSync::new(pool.clone()).prefix(prefix).err();
+        assert!(matches!(refused, Some(InvalidPrefix { .. })), "{prefix:?}");
+    }
+}
+
+/// For those who run migrations by other means.
+#[tokio::test]
+async fn the_files_are_what_runs() {
+    let [_, file] = FILES;
+    let pool = Sqlite::empty("files").await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(file)).execute(&pool).await.unwrap();
+    let sync = ClerkSync::new(pool);
+    sync.migrate().await.unwrap();
+    works(&sync, "1").await;
+}
+
+#[tokio::test]
+async fn the_files_are_what_runs_on_a_server() {
+    let Some(pool) = Postgres::empty("files").await else { return };
+    let [file, _] = FILES;
+    for _ in 0..2 {
+        sqlx::raw_sql(AssertSqlSafe(file)).execute(&pool).await.unwrap();
+    }
+    let sync = ClerkSync::new(pool);
+    sync.migrate().await.unwrap();
+    works(&sync, "1").await;
+}

@@ -1,0 +1,113 @@
+//! What is asked is answered by what is live.
+
+use clerk_webhook_core::Timestamp;
+use clerk_webhook_sync::ClerkSync;
+use serde_json::json;
+
+use crate::databases::{Engine, T, event, membership, on_both_engines, organization, user};
+
+on_both_engines!(
+    a_user_is_read_as_it_was_sent,
+    a_user_is_found_by_what_is_theirs,
+    an_organization_is_read_as_it_was_sent,
+    members_are_in_the_order_in_which_they_joined,
+);
+
+async fn a_user_is_read_as_it_was_sent<DB: Engine>(sync: ClerkSync<DB>) {
+    let data = json!({
+        "banned": true, "created_at": T, "external_id": "42", "first_name": "Ada", "id": "user_1",
+        "image_url": "https://img.example/1", "last_name": "Lovelace", "last_sign_in_at": T + 3, "locked": false,
+        "email_addresses": [
+            { "email_address": "old@example.com", "id": "idn_1", "verification": null },
+            { "email_address": "ada@example.com", "id": "idn_2",
+              "verification": { "status": "verified", "strategy": "email_code" } },
+        ],
+        "phone_numbers": [{ "id": "idn_3", "phone_number": "+12025550100" }],
+        "primary_email_address_id": "idn_2", "primary_phone_number_id": "idn_3",
+        "public_metadata": { "plan": "pro" }, "updated_at": T + 5, "username": "countess",
+    });
+    sync.apply(&event("user.created", T + 10, data)).await.unwrap();
+    let user = sync.user("user_1").await.unwrap().unwrap();
+    assert_eq!((user.id.as_str(), user.updated_at), ("user_1", Timestamp::from_millis(T + 5)));
+    assert_eq!(user.created_at, Some(Timestamp::from_millis(T)));
+    let texts = [
+        user.external_id,
+        user.username,
+        user.first_name,
+        user.last_name,
+        user.image_url,
+        user.primary_email,
+        user.primary_phone,
+    ];
+    let expected =
+        ["42", "countess", "Ada", "Lovelace", "https://img.example/1", "ada@example.com", "+12025550100"];
+    assert_eq!(texts, expected.map(|text| Some(text.to_owned())));
+    assert_eq!((user.primary_email_verified, user.banned, user.locked), (true, true, false));
+    assert_eq!(user.last_sign_in_at, Some(Timestamp::from_millis(T + 3)));
+    assert_eq!(user.public_metadata.get::<serde_json::Value>().unwrap(), json!({ "plan": "pro" }));
+}
+
+async fn a_user_is_found_by_what_is_theirs<DB: Engine>(sync: ClerkSync<DB>) {
+    let mut ada = user("user_1", "Ada", T);
+    ada["external_id"] = "42".into();
+    sync.apply(&event("user.created", T + 10, ada)).await.unwrap();
+    assert_eq!(sync.user_by_external_id("42").await.unwrap().unwrap().id, "user_1");
+    assert_eq!(sync.user_by_primary_email("ada@example.com").await.unwrap().unwrap().id, "user_1");
+    assert_eq!(sync.user_by_primary_email("grace@example.com").await.unwrap(), None);
+
+    // The address moves to somebody else, whose event comes before that of the one who had it.
+    sync.apply(&event("user.created", T + 30, user("user_2", "Ada", T + 20))).await.unwrap();
+    assert_eq!(sync.user_by_primary_email("ada@example.com").await.unwrap().unwrap().id, "user_2");
+
+    // Anybody can enter an address that is not theirs.
+    let mut eve = user("user_3", "Ada", T + 40);
+    eve["email_addresses"][0]["verification"] = json!({ "status": "unverified", "strategy": "email_code" });
+    sync.apply(&event("user.created", T + 50, eve)).await.unwrap();
+    assert_eq!(sync.user_by_primary_email("ada@example.com").await.unwrap().unwrap().id, "user_2");
+}
+
+async fn an_organization_is_read_as_it_was_sent<DB: Engine>(sync: ClerkSync<DB>) {
+    let data = json!({
+        "created_at": T, "created_by": "user_1", "id": "org_1", "image_url": "https://img.example/1",
+        "max_allowed_memberships": 5, "members_count": 2, "name": "Acme", "public_metadata": { "seats": 3 },
+        "slug": "acme", "updated_at": T + 5,
+    });
+    sync.apply(&event("organization.created", T + 10, data)).await.unwrap();
+    let organization = sync.organization("org_1").await.unwrap().unwrap();
+    assert_eq!(organization.created_at, Some(Timestamp::from_millis(T)));
+    assert_eq!(organization.updated_at, Timestamp::from_millis(T + 5));
+    let texts = [organization.name, organization.slug, organization.image_url, organization.created_by];
+    assert_eq!(texts, ["Acme", "acme", "https://img.example/1", "user_1"].map(|text| Some(text.to_owned())));
+    assert_eq!((organization.members_count, organization.max_allowed_memberships), (Some(2), Some(5)));
+    assert_eq!(organization.public_metadata.get::<serde_json::Value>().unwrap(), json!({ "seats": 3 }));
+    assert_eq!(sync.organization("org_2").await.unwrap(), None);
+}
+
+async fn members_are_in_the_order_in_which_they_joined<DB: Engine>(sync: ClerkSync<DB>) {
+    sync.apply(&event("organization.created", T + 10, organization("org_1", "Acme", T))).await.unwrap();
+    for (number, joined) in [(3, T + 30), (1, T + 10), (2, T + 20)] {
+        let (id, user_id) = (format!("orgmem_{number}"), format!("user_{number}"));
+        let data = membership(&id, "org_1", &user_id, joined);
+        sync.apply(&event("organizationMembership.created", joined + 5, data)).await.unwrap();
+    }
+    sync.apply(&event(
+        "organizationMembership.created",
+        T + 9,
+        membership("orgmem_9", "org_2", "user_1", T + 9),
+    ))
+    .await
+    .unwrap();
+    let members = sync.members("org_1").await.unwrap();
+    let ids: Vec<_> = members.iter().map(|(membership, _)| membership.id.as_str()).collect();
+    assert_eq!(ids, ["orgmem_1", "orgmem_2", "orgmem_3"]);
+    let (first, _) = &members[0];
+    assert_eq!(first.user_id.as_deref(), Some("user_1"));
+    assert_eq!(first.organization_id.as_deref(), Some("org_1"));
+    assert_eq!((first.role.as_deref(), first.role_name.as_deref()), (Some("org:member"), None));
+    assert_eq!(first.permissions, ["org:read"]);
+    assert_eq!(first.created_at, Some(Timestamp::from_millis(T + 10)));
+    let organizations = sync.organizations_of("user_1").await.unwrap();
+    let ids: Vec<_> =
+        organizations.iter().map(|(_, organization)| organization.as_ref().unwrap().id.as_str()).collect();
+    assert_eq!(ids, ["org_2", "org_1"]);
+}

@@ -1,0 +1,138 @@
+//! An event is applied as a whole or not at all, with what the application writes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use clerk_webhook_core::event::payload::User;
+use clerk_webhook_core::event::{UserCreated, UserUpdated};
+use clerk_webhook_core::{Context, Failure, Handlers, Outcome};
+use clerk_webhook_store::TransactionalStore;
+use clerk_webhook_store::{DeliveryTransaction, ExactlyOnce, PostgresStore, SharedTransaction, SqliteStore};
+use clerk_webhook_sync::{Applied, ClerkSync};
+use serde_json::json;
+use sqlx::{Pool, Postgres, Sqlite};
+
+use crate::databases::{Engine, T, deleted, event, membership, migrated, on_both_engines, user};
+
+on_both_engines!(
+    what_is_applied_in_a_transaction_is_undone_with_it,
+    one_transaction_for_many_events,
+    an_application_that_is_dropped_leaves_a_whole_behind,
+);
+
+async fn what_is_applied_in_a_transaction_is_undone_with_it<DB: Engine>(sync: ClerkSync<DB>) {
+    let created = event("user.created", T + 9, user("user_1", "Ada", T));
+    let mut transaction = sync.pool().begin().await.unwrap();
+    assert_eq!(sync.apply_in(&mut transaction, &created).await.unwrap(), Applied::Inserted);
+    transaction.rollback().await.unwrap();
+    assert_eq!(sync.user("user_1").await.unwrap(), None);
+    assert_eq!(DB::texts(sync.pool(), "SELECT id FROM clerk_user_emails").await, []);
+}
+
+async fn one_transaction_for_many_events<DB: Engine>(sync: ClerkSync<DB>) {
+    let mut transaction = sync.pool().begin().await.unwrap();
+    for number in 0..100 {
+        let created = event("user.created", T + 9, user(&format!("user_{number}"), "Ada", T));
+        sync.apply_in(&mut transaction, &created).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    assert_eq!(DB::texts(sync.pool(), "SELECT id FROM clerk_active_users").await.len(), 100);
+}
+
+/// A request that is cut must leave neither half an event nor a connection that is inside a transaction.
+async fn an_application_that_is_dropped_leaves_a_whole_behind<DB: Engine>(sync: ClerkSync<DB>) {
+    for polls in 0..60 {
+        let id = format!("user_{polls}");
+        let joined = event(
+            "organizationMembership.created",
+            T + 9,
+            membership(&format!("orgmem_{polls}"), "org_1", &id, T),
+        );
+        {
+            let mut applying = std::pin::pin!(sync.apply(&joined));
+            let mut cx = TaskContext::from_waker(Waker::noop());
+            for _ in 0..polls {
+                if let Poll::Ready(applied) = applying.as_mut().poll(&mut cx) {
+                    applied.unwrap();
+                    break;
+                }
+                tokio::task::yield_now().await;
+                tokio::time::sleep(std::time::Duration::from_micros(100)).await;
+            }
+        }
+        // Whoever gets the connection next writes for good.
+        let marker = event("user.deleted", T + 9, deleted(&format!("user_marker_{polls}")));
+        assert_eq!(sync.apply(&marker).await.unwrap(), Applied::Tombstoned);
+        let halves = format!(
+            "SELECT id FROM clerk_users WHERE id = '{id}' AND id NOT IN (SELECT user_id FROM clerk_memberships)"
+        );
+        assert_eq!(DB::texts(sync.pool(), &halves).await, []);
+    }
+    let markers = "SELECT id FROM clerk_users WHERE id LIKE 'user_marker_%'";
+    assert_eq!(DB::texts(sync.pool(), markers).await.len(), 60);
+}
+
+/// A handler of the application that writes in the same transaction, and fails the first time.
+async fn the_handler_after_it_shares_its_transaction<DB, S>(sync: ClerkSync<DB>, store: S)
+where
+    DB: Engine,
+    S: TransactionalStore<Transaction = DeliveryTransaction<DB>>,
+{
+    type State<DB> = SharedTransaction<DeliveryTransaction<DB>>;
+    let runs = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&runs);
+    let handlers = Handlers::<State<DB>>::builder()
+        .on(UserCreated, move |_user: User, _cx: Context<State<DB>>| {
+            let run = counted.fetch_add(1, Ordering::SeqCst);
+            async move { if run == 0 { Err(Failure::retry("not now")) } else { Ok(()) } }
+        })
+        .on(UserUpdated, |_user: User, cx: Context<State<DB>>| async move {
+            // It can have the transaction.
+            drop(cx.state().lock().await?);
+            Ok(())
+        })
+        .build()
+        .unwrap();
+    let exactly_once = ExactlyOnce::new(store);
+    let created = event("user.created", T + 9, user("user_1", "Ada", T));
+    assert_eq!(exactly_once.run(created.clone(), sync.before(&handlers)).await.outcome(), Outcome::Failed);
+    assert_eq!(sync.user("user_1").await.unwrap(), None);
+    for outcome in [Outcome::Processed, Outcome::Duplicate] {
+        assert_eq!(exactly_once.run(created.clone(), sync.before(&handlers)).await.outcome(), outcome);
+    }
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+    assert!(sync.user("user_1").await.unwrap().is_some());
+
+    // What has no handler is applied and marked, and what is of no interest to anybody is not marked.
+    let joined = event("organizationMembership.created", T + 9, membership("orgmem_1", "org_1", "user_1", T));
+    let changed = event("user.updated", T + 30, user("user_1", "Grace", T + 20));
+    let ended = event("session.ended", T + 9, json!({}));
+    for (event, outcomes) in [
+        (joined, [Outcome::Processed, Outcome::Duplicate]),
+        (changed, [Outcome::Processed, Outcome::Duplicate]),
+        (ended, [Outcome::Ignored, Outcome::Ignored]),
+    ] {
+        for outcome in outcomes {
+            assert_eq!(exactly_once.run(event.clone(), sync.before(&handlers)).await.outcome(), outcome);
+        }
+    }
+    assert_eq!(sync.members("org_1").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_handler_after_it_shares_its_transaction_in_sqlite() {
+    let sync = migrated::<Sqlite>("shares").await.unwrap();
+    let store = SqliteStore::new(sync.pool().clone());
+    store.migrate().await.unwrap();
+    the_handler_after_it_shares_its_transaction(sync, store).await;
+}
+
+#[tokio::test]
+async fn the_handler_after_it_shares_its_transaction_in_postgres() {
+    let Some(sync) = migrated::<Postgres>("shares").await else { return };
+    let pool: Pool<Postgres> = sync.pool().clone();
+    let store = PostgresStore::new(pool);
+    store.migrate().await.unwrap();
+    the_handler_after_it_shares_its_transaction(sync, store).await;
+}
