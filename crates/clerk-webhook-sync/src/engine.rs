@@ -47,7 +47,20 @@ pub trait Access: Database {
     fn take_turns(connection: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
+/// Begins in a task of its own, which goes on when nobody waits for it any more.
+///
+/// Where sqlx is dropped while it waits for the answer to BEGIN, it gives a connection to Postgres back to its pool that is
+/// inside a transaction and does not know it. Where it is dropped while it tries a connection, it closes that, and with it a
+/// database in memory.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+async fn uncut<DB: Database>(
+    begin: impl Future<Output = Result<Transaction<'static, DB>, sqlx::Error>> + Send + 'static,
+) -> Result<Transaction<'static, DB>, sqlx::Error> {
+    tokio::spawn(begin).await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+}
+
 /// What differs in nothing but the names of types.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 macro_rules! access {
     ($database:ty, $connection:ty) => {
         async fn execute(
@@ -108,8 +121,9 @@ impl Access for sqlx::Sqlite {
     const DIALECT: Dialect = Dialect::Sqlite;
 
     async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
+        let pool = pool.clone();
         // Immediate: one that reads first could not write any more once somebody else has.
-        pool.begin_with("BEGIN IMMEDIATE").await
+        uncut(async move { pool.begin_with("BEGIN IMMEDIATE").await }).await
     }
 
     async fn take_turns(_connection: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
@@ -125,11 +139,8 @@ impl Access for sqlx::Postgres {
     const DIALECT: Dialect = Dialect::Postgres;
 
     async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
-        // In a task of its own. Where sqlx is dropped while it waits for the answer to BEGIN, it gives a connection back to
-        // its pool that is inside a transaction and does not know it.
         let pool = pool.clone();
-        let beginning = tokio::spawn(async move { pool.begin().await });
-        beginning.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+        uncut(async move { pool.begin().await }).await
     }
 
     async fn take_turns(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {

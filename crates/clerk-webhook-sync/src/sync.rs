@@ -32,7 +32,8 @@ use crate::value::{Kind, Value};
 /// - After [`apply_in`](Self::apply_in) has failed, the transaction has to be rolled back: a part may have been written.
 /// - An application that applies several events in one Postgres transaction of its own can get into a deadlock with another
 ///   one, which Postgres ends with an error. A transaction for each event, as [`apply`](Self::apply) has it, cannot.
-/// - For SQLite the pool's journal is best `WAL`, and for a database in memory the pool has a single connection.
+/// - In SQLite the journal is best `WAL`. For a database in memory the pool has a single connection, without an
+///   `idle_timeout` and a `max_lifetime`, and is best not to test it (`test_before_acquire`): each connection has its own.
 ///
 /// # Panics
 ///
