@@ -274,6 +274,7 @@ where
                 Outcome::Processed | Outcome::Duplicate => {}
                 Outcome::Failed => {
                     failures += 1;
+                    assert!(failures < 10_000 + histories.len() * 100, "it always fails, with SEED={seed}");
                     // Some time later.
                     waiting.insert(random.index(waiting.len() + 1), event);
                 }

@@ -1,8 +1,10 @@
 //! An event is applied as a whole or not at all, with what the application writes.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::Poll;
 
 use clerk_webhook_core::event::payload::User;
 use clerk_webhook_core::event::{UserCreated, UserUpdated};
@@ -11,6 +13,7 @@ use clerk_webhook_store::TransactionalStore;
 use clerk_webhook_store::{DeliveryTransaction, ExactlyOnce, PostgresStore, SharedTransaction, SqliteStore};
 use clerk_webhook_sync::{Applied, ClerkSync};
 use serde_json::json;
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{Pool, Postgres, Sqlite};
 
 use crate::databases::{Engine, T, deleted, event, membership, migrated, on_both_engines, user};
@@ -49,18 +52,7 @@ async fn an_application_that_is_dropped_leaves_a_whole_behind<DB: Engine>(sync: 
             T + 9,
             membership(&format!("orgmem_{polls}"), "org_1", &id, T),
         );
-        {
-            let mut applying = std::pin::pin!(sync.apply(&joined));
-            let mut cx = TaskContext::from_waker(Waker::noop());
-            for _ in 0..polls {
-                if let Poll::Ready(applied) = applying.as_mut().poll(&mut cx) {
-                    applied.unwrap();
-                    break;
-                }
-                tokio::task::yield_now().await;
-                tokio::time::sleep(std::time::Duration::from_micros(100)).await;
-            }
-        }
+        poll_and_drop(polls, sync.apply(&joined)).await;
         // Whoever gets the connection next writes for good.
         let marker = event("user.deleted", T + 9, deleted(&format!("user_marker_{polls}")));
         assert_eq!(sync.apply(&marker).await.unwrap(), Applied::Tombstoned);
@@ -71,6 +63,44 @@ async fn an_application_that_is_dropped_leaves_a_whole_behind<DB: Engine>(sync: 
     }
     let markers = "SELECT id FROM clerk_users WHERE id LIKE 'user_marker_%'";
     assert_eq!(DB::texts(sync.pool(), markers).await.len(), 60);
+}
+
+/// Whoever gets the connection next has to be able to write for good.
+#[tokio::test]
+async fn an_application_that_is_dropped_leaves_no_connection_inside_a_transaction() {
+    let Some(sync) = migrated::<Postgres>("dropped_inside").await else { return };
+    Postgres::run(sync.pool(), "CREATE TABLE marker (number BIGINT)").await;
+    let single = PgPoolOptions::new().max_connections(1);
+    let single = single.connect_with((*sync.pool().connect_options()).clone()).await.unwrap();
+    let of_single = ClerkSync::new(single.clone());
+    for polls in 0..40 {
+        // Waiting for the connection would be a poll more than the last time.
+        while single.num_idle() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let created = event("user.created", T + 9, user(&format!("user_{polls}"), "Ada", T));
+        poll_and_drop(polls, of_single.apply(&created)).await;
+        sqlx::query("INSERT INTO marker VALUES ($1)").bind(polls).execute(&single).await.unwrap();
+        let seen = format!("SELECT number::text FROM marker WHERE number = {polls}");
+        assert_eq!(
+            Postgres::texts(sync.pool(), &seen).await,
+            [Some(polls.to_string())],
+            "after {polls} polls"
+        );
+    }
+}
+
+/// Polls a future so often, and drops it.
+async fn poll_and_drop(times: i64, future: impl Future) {
+    let (mut future, mut left) = (pin!(future), times);
+    poll_fn(|cx| {
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        left -= 1;
+        future.as_mut().poll(cx).map(drop)
+    })
+    .await;
 }
 
 /// A handler of the application that writes in the same transaction, and fails the first time.
