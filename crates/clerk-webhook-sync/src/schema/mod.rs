@@ -266,3 +266,57 @@ static PERMISSIONS: Table = Table {
     kept: &[],
     children: &[],
 };
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Reads the columns of each table off a migration: `name TYPE …,` on lines of their own.
+    fn tables(migration: &str) -> BTreeMap<String, Vec<(String, String)>> {
+        let mut tables = BTreeMap::new();
+        for part in migration.split("CREATE TABLE IF NOT EXISTS clerk_").skip(1) {
+            let (name, rest) = part.split_once(" (").unwrap();
+            let lines = rest.lines().take_while(|line| !line.starts_with(')')).skip(1);
+            let columns = lines.filter(|line| !line.trim_start().starts_with("PRIMARY KEY")).map(|line| {
+                let mut words = line.split_whitespace();
+                let (column, kind) = (words.next().unwrap(), words.next().unwrap());
+                (column.to_owned(), kind.trim_end_matches(',').to_owned())
+            });
+            tables.insert(name.to_owned(), columns.collect());
+        }
+        tables
+    }
+
+    #[test]
+    fn the_migrations_create_what_is_described() {
+        for dialect in Dialect::ALL {
+            let type_of = |kind| match (dialect, kind) {
+                (Dialect::Postgres, Kind::Integer) => "BIGINT",
+                (Dialect::Postgres, Kind::Boolean) => "BOOLEAN",
+                (Dialect::Postgres, Kind::Json) => "JSONB",
+                (Dialect::Sqlite, Kind::Integer | Kind::Boolean) => "INTEGER",
+                (_, Kind::Text) | (Dialect::Sqlite, Kind::Json) => "TEXT",
+            };
+            let described = |columns: &mut dyn Iterator<Item = Column>| -> Vec<_> {
+                columns.map(|column| (column.name.to_owned(), type_of(column.kind).to_owned())).collect()
+            };
+            let mut created = tables(dialect.migrations()[0]);
+            created.remove("sync_schema");
+            for table in Entity::ALL.map(Entity::table) {
+                let mut columns = [text("id")].into_iter().chain(ORDER).chain(table.columns.iter().copied());
+                assert_eq!(created.remove(table.name), Some(described(&mut columns)), "{}", table.name);
+                for child in table.children {
+                    let key = [text(child.owner), text("id")];
+                    let mut columns = key.into_iter().chain(child.columns.iter().copied());
+                    assert_eq!(created.remove(child.name), Some(described(&mut columns)), "{}", child.name);
+                }
+                assert!(
+                    table.kept.iter().all(|kept| table.columns.iter().any(|column| column.name == *kept))
+                );
+            }
+            assert!(created.is_empty(), "{created:?}");
+        }
+    }
+}

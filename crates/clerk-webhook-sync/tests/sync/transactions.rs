@@ -136,10 +136,14 @@ where
 
     // What has no handler is applied and marked, and what is of no interest to anybody is not marked.
     let joined = event("organizationMembership.created", T + 9, membership("orgmem_1", "org_1", "user_1", T));
+    // It changes no row of its own object, but perhaps the copies of others.
+    let older =
+        event("organizationMembership.updated", T + 8, membership("orgmem_1", "org_1", "user_2", T - 10));
     let changed = event("user.updated", T + 30, user("user_1", "Grace", T + 20));
     let ended = event("session.ended", T + 9, json!({}));
     for (event, outcomes) in [
         (joined, [Outcome::Processed, Outcome::Duplicate]),
+        (older, [Outcome::Processed, Outcome::Duplicate]),
         (changed, [Outcome::Processed, Outcome::Duplicate]),
         (ended, [Outcome::Ignored, Outcome::Ignored]),
     ] {
