@@ -1,5 +1,7 @@
 //! What users of the crate see, on SQLite and on Postgres.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 mod databases;
 mod deletion;
 mod events;
