@@ -216,7 +216,8 @@ impl World {
             0 => user.name = user.name.wrapping_add(1),
             1 => user.primary += 1,
             _ if user.emails.len() > 2 => drop(user.emails.remove(0)),
-            _ => user.emails.push((format!("new-{}@example.com", step.detail), true)),
+            // Another one than before: nobody has an address twice.
+            _ => user.emails.push((format!("{}-{}@example.com", step.detail, self.events.len()), true)),
         }
         user.updated_at = self.now;
         let data = user.data();
