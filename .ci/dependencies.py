@@ -28,6 +28,9 @@ FRAMEWORKS = {
 # The engines of the store: each is a feature that brings its own crate, and none of another engine.
 STORE = "clerk-webhook-store"
 ENGINES = {"memory": None, "sqlite": "sqlx-sqlite", "postgres": "sqlx-postgres", "redis": "redis"}
+# The sync speaks to two of them, each a feature too.
+SYNC = "clerk-webhook-sync"
+DATABASES = ["sqlite", "postgres"]
 # SQLite itself is written in C.
 WITH_C = {"sqlite"}
 # The command is a program and no library: nobody's code depends on it, and what it needs for https is partly C.
@@ -127,6 +130,8 @@ class Workspace:
             features = ["--all-features"] if library["name"] != STORE else []
             if library["name"] == COMMAND:
                 features = ["--no-default-features"]
+            if library["name"] == SYNC:
+                features = ["--no-default-features", "--features", "postgres,store"]
             if compilers := c_compilers(library["name"], "--locked", *features):
                 yield f"{library['name']} brings {', '.join(compilers)}"
         for engine in ENGINES:
@@ -193,6 +198,9 @@ class Workspace:
             if name == STORE:
                 for engine in ENGINES:
                     yield figure_row(f"{name}, `{engine}`", name, self.packages, beside, *only(engine))
+            elif name == SYNC:
+                for database in DATABASES:
+                    yield figure_row(f"{name}, `{database}`", name, self.packages, beside, *only(database))
             else:
                 yield figure_row(name, name, self.packages, beside, "--locked")
         lock = tomllib.loads((ROOT / "benches/Cargo.lock").read_text(encoding="utf-8"))

@@ -134,7 +134,7 @@ fn the_table_of_versions_is_that_of_the_manifests() {
         line.split('"').nth(1).map(str::to_owned)
     };
     let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| `clerk-webhook-")).collect();
-    assert_eq!(rows.len(), 6);
+    assert_eq!(rows.len(), 7);
     for row in rows {
         let cells: Vec<_> = row.split('|').map(str::trim).collect();
         let (name, version) = cells[1].split_once(' ').unwrap();
