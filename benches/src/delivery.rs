@@ -12,7 +12,8 @@ pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 pub const ID: &str = "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa";
 
 /// The body of a real `user.created`, 1.9 KB.
-const USER_CREATED: &[u8] = include_bytes!("../../crates/clerk-webhook-test/fixtures/events/user.created.json");
+const USER_CREATED: &[u8] =
+    include_bytes!("../../crates/clerk-webhook-test/fixtures/events/user.created.json");
 
 /// A request without method and path.
 #[derive(Clone)]

@@ -286,7 +286,8 @@ fn vectors() -> Vec<Value> {
 }
 
 fn fixtures() -> Vec<(String, Vec<u8>)> {
-    let files = fs::read_dir(folder("../crates/clerk-webhook-test/fixtures/events")).expect("the fixtures are there");
+    let files =
+        fs::read_dir(folder("../crates/clerk-webhook-test/fixtures/events")).expect("the fixtures are there");
     let mut fixtures: Vec<_> = files
         .map(|file| file.expect("the folder can be read").path())
         .map(|path| {
