@@ -286,7 +286,7 @@ impl Delivery {
         let signed = first.sign(&self.id, at, &body).family(self.family);
         let signed = others.iter().fold(signed, |signed, next| signed.and_signed_with(next, &body));
         headers.extend(signed.to_pairs());
-        if secrets.is_empty() {
+        if secrets.is_empty() && !self.tampering.has_signature() {
             headers.pop();
         }
         let mut headers = self.tampering.headers(headers);

@@ -193,6 +193,12 @@ impl Tampering {
         self.is_signed_by_nobody.then(|| SigningSecret::from_bytes(b"that no receiver has").ok()).flatten()
     }
 
+    /// Tells whether there is a signature even where no secret makes one.
+    pub(crate) fn has_signature(&self) -> bool {
+        let [.., signature] = &self.fields;
+        signature.value.is_some()
+    }
+
     /// Takes the headers in the order of [`Field`], the signature only where there is one.
     pub(crate) fn headers(
         &self,
@@ -245,7 +251,7 @@ fn alter(body: &[u8]) -> Bytes {
     altered.into()
 }
 
-/// Finds the last character of the first member `id` that is a string and ends in a letter or digit.
+/// Finds the last character of the first member `id` that is a string without escapes and ends in a letter or digit.
 fn end_of_id(body: &[u8]) -> Option<usize> {
     const NAME: &[u8] = b"\"id\"";
     let name = body.windows(NAME.len()).position(|window| window == NAME)?;
@@ -253,6 +259,9 @@ fn end_of_id(body: &[u8]) -> Option<usize> {
     let rest = rest.trim_ascii_start().strip_prefix(b"\"")?;
     let start = body.len() - rest.len();
     let end = start + rest.iter().position(|byte| *byte == b'"')?;
+    if body.get(start..end)?.contains(&b'\\') {
+        return None;
+    }
     let last = end.checked_sub(1).filter(|last| *last >= start)?;
     body.get(last)?.is_ascii_alphanumeric().then_some(last)
 }
@@ -281,6 +290,7 @@ mod tests {
             (r#"{"id":7}"#, r#"{"0d":7}"#),
             (r#"{"id":""}"#, r#"{"0d":""}"#),
             (r#"{"id":"é"}"#, r#"{"0d":"é"}"#),
+            (r#"{"id":"a\n"}"#, r#"{"0d":"a\n"}"#),
             (r#"{"id":"#, r#"{"0d":"#),
             (r#"{"id"#, r#"{"0d"#),
             ("été", "é0é"),

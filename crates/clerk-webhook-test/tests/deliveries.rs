@@ -244,3 +244,11 @@ fn what_cannot_be_is_said_and_never_a_secret() {
         assert!(message.contains(expected), "{message}");
     }
 }
+
+#[test]
+fn a_signature_of_ones_own_needs_no_secret() {
+    let delivery = Delivery::of(fixture::user_created()).secrets([]).replaced("svix-signature", "v1,AAAA");
+    let signatures: Vec<_> =
+        delivery.headers().into_iter().filter(|(name, _)| *name == "svix-signature").collect();
+    assert_eq!(signatures, [("svix-signature", "v1,AAAA".to_owned())]);
+}
