@@ -108,6 +108,24 @@ fn what_is_not_authentic_is_refused_with_the_reason() {
 }
 
 #[test]
+fn nobody_waits_for_a_diagnosis() {
+    let listener = Listener::start(&[]);
+    // As large as a body may be for which thousands of signatures are computed.
+    let elements = vec![json!({ "é": 1.5, "b": "/<" }); 2000];
+    let forged = Delivery::of_json(json!({ "type": "user.created", "data": elements })).id("msg_forged");
+    assert!(forged.body().len() > 40_000 && forged.body().len() < 64_000);
+    assert_eq!(listener.deliver(&forged.clone().wrong_secret()).status, 400);
+    // While that is looked at, what comes is taken, and what would need a diagnosis has none.
+    assert_eq!(listener.deliver(&Delivery::of(fixture::user_created()).id("msg_right")).status, 200);
+    assert_eq!(listener.deliver(&forged.wrong_secret().id("msg_second")).status, 400);
+    assert!(listener.line().contains("msg_right"));
+    assert!(listener.line().contains("msg_second"));
+    assert!(listener.line().contains("no signature"));
+    assert!(listener.line().contains("`clerk-webhook verify` on a recording"));
+    assert!(listener.line().contains("msg_forged"));
+}
+
+#[test]
 fn types_and_data_that_nobody_knows_are_shown_as_such() {
     let listener = Listener::start(&[]);
     listener.deliver(&Delivery::of_json(json!({ "type": "comet.seen", "data": { "id": "c_1" } })));
@@ -511,9 +529,11 @@ fn what_is_resent_is_signed_only_where_it_was_authentic() {
         .id("msg_1")
         .at(Timestamp::from_secs(Timestamp::now().as_secs() - 200));
     let forged = right.clone().altered();
-    for delivery in [&right, &forged] {
+    for (delivery, lines) in [(&right, 2), (&forged, 4)] {
         listener.deliver(delivery);
         sink.request();
+        // What was found out about it comes after the answer.
+        (0..lines).for_each(|_| drop(listener.line()));
     }
     let verifier = Verifier::new(SECRET).unwrap();
     for (number, authentic) in [(1, true), (2, false)] {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::change::Changes;
 use super::redact::redact;
 use super::text::clean;
-use super::verdict::{Origin, Verdict};
+use super::verdict::{Diagnosis, Origin, Verdict};
 use crate::capture::Capture;
 
 /// How many characters of a type, an id or a path are kept.
@@ -117,11 +117,18 @@ impl Delivery {
             forwarded: None,
             recorded: None,
             record_error: None,
-            cause: verdict.cause,
+            cause: None,
             reason: verdict.reason,
             advice: verdict.advice,
             capture,
         }
+    }
+
+    /// Says what was found out about its signature.
+    pub(super) fn explain(&mut self, diagnosis: Diagnosis) {
+        self.cause = Some(diagnosis.cause);
+        self.reason = Some(diagnosis.reason);
+        self.advice = Some(diagnosis.advice);
     }
 
     /// Returns the body as JSON, where it is such.

@@ -9,6 +9,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING}
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio::sync::oneshot;
 
 use super::delivery::Delivery;
 use super::forward::{describe, remove_hop_by_hop, status_of};
@@ -48,8 +49,9 @@ pub(super) async fn respond(
         return Ok(answer);
     }
     // A sender that hangs up drops this future, and what it has sent is still to be passed on, kept and shown.
-    let task = tokio::spawn(receive(listener, request));
-    match task.await {
+    let (sender, reply) = oneshot::channel();
+    tokio::spawn(receive(listener, request, sender));
+    match reply.await {
         Ok(Reply::Now(response)) => Ok(*response),
         Ok(Reply::Never) => {
             tokio::time::sleep(SILENCE).await;
@@ -59,7 +61,7 @@ pub(super) async fn respond(
     }
 }
 
-async fn receive(listener: Arc<Listener>, request: Request<Incoming>) -> Reply {
+async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: oneshot::Sender<Reply>) {
     let received_at = Timestamp::now();
     let (head, body) = request.into_parts();
     let read = read(&head.headers, body, listener.max_body).await;
@@ -74,6 +76,7 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>) -> Reply {
         Err(error) => Verdict::refused(error),
     };
     let answer = verdict.answer;
+    let is_unexplained = verdict.is_unexplained;
     let mut delivery = Delivery::new(capture, received_at, verdict);
     if read.is_ok() {
         delivery = listener.record(delivery).await;
@@ -95,9 +98,21 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>) -> Reply {
     if let Reply::Now(response) = &reply {
         delivery.status = Some(response.status().as_u16());
     }
-    let delivery = listener.history.add(delivery);
-    listener.print(Line::Delivery(delivery)).await;
-    reply
+    let Some(turn) = is_unexplained.then(|| listener.judge.turn()).flatten() else {
+        listener.show(delivery).await;
+        // Whoever has hung up gets none.
+        let _ = sender.send(reply);
+        return;
+    };
+    // The sender does not wait for what is only shown.
+    let _ = sender.send(reply);
+    let found = listener.judge.diagnose(&delivery.capture, turn).await;
+    // The next one has its turn when this one has been shown, so that they do not pile up.
+    let _turn = found.map(|(diagnosis, turn)| {
+        delivery.explain(diagnosis);
+        turn
+    });
+    listener.show(delivery).await;
 }
 
 /// Reads a body within the limits of size and time.
@@ -130,6 +145,11 @@ impl Listener {
     pub(super) async fn print(&self, line: Line) {
         // The printer ends before the server does only where nobody reads any more.
         let _ = self.lines.send(line).await;
+    }
+
+    async fn show(&self, delivery: Delivery) {
+        let delivery = self.history.add(delivery);
+        self.print(Line::Delivery(delivery)).await;
     }
 
     /// Writes a delivery into the folder for them, if there is one.

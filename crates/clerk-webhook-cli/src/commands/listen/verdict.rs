@@ -1,6 +1,9 @@
 //! Whether a delivery is authentic, and if not, why.
 
 use std::error::Error as _;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use clerk_webhook_core::{
@@ -8,12 +11,16 @@ use clerk_webhook_core::{
     Verifier,
 };
 use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::capture::Capture;
 use crate::diagnosis::{self, diagnose};
 
-/// How large a body may be for a diagnosis, which computes thousands of signatures while others wait.
+/// How large a body may be for a diagnosis, which computes thousands of signatures.
 const MAX_DIAGNOSED: usize = 64 * 1024;
+
+/// How long a delivery is not shown for the sake of its diagnosis.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How far the origin of a delivery is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -36,10 +43,10 @@ pub(super) struct Verdict {
     /// How the core answers it; none where it could not be verified.
     pub(super) answer: Option<Answer>,
     pub(super) event: Option<Event>,
-    /// The diagnosis of a signature that does not match, as `verify` names it.
-    pub(super) cause: Option<&'static str>,
     pub(super) reason: Option<String>,
     pub(super) advice: Option<String>,
+    /// Whether a diagnosis would say more.
+    pub(super) is_unexplained: bool,
 }
 
 /// Looks at deliveries with the secrets that there are, if any.
@@ -47,6 +54,18 @@ pub(super) struct Verdict {
 pub(super) struct Judge {
     secrets: Vec<SigningSecret>,
     verifier: Option<Verifier>,
+    diagnoses: Arc<Semaphore>,
+}
+
+/// The right to the only diagnosis at a time, so that what anybody can send takes no more than one core.
+pub(super) type Turn = OwnedSemaphorePermit;
+
+/// The diagnosis of a signature that does not match, as `verify` names it.
+#[derive(Debug)]
+pub(super) struct Diagnosis {
+    pub(super) cause: &'static str,
+    pub(super) reason: String,
+    pub(super) advice: String,
 }
 
 impl Judge {
@@ -57,7 +76,7 @@ impl Judge {
                 Some(Verifier::builder().secrets(secrets.iter().cloned()).body_limit(body_limit).build()?)
             }
         };
-        Ok(Self { secrets, verifier })
+        Ok(Self { secrets, verifier, diagnoses: Arc::new(Semaphore::new(1)) })
     }
 
     /// Returns the secrets, in the order in which a verdict counts them.
@@ -65,7 +84,7 @@ impl Judge {
         &self.secrets
     }
 
-    /// Says whether a request that has arrived whole is authentic, and if not, why: the only place that does.
+    /// Says whether a request that has arrived whole is authentic: the only place that does.
     pub(super) fn judge(&self, capture: &Capture) -> Verdict {
         let Some(verifier) = &self.verifier else { return Verdict::unverified(capture) };
         match verifier.receive(&capture.headers, capture.body.clone()) {
@@ -74,11 +93,54 @@ impl Judge {
                 outcome: Outcome::Processed.as_str(),
                 answer: Some(Outcome::Processed.into()),
                 event: Some(event),
-                cause: None,
                 reason: None,
                 advice: None,
+                is_unexplained: false,
             },
-            Err(error) => Verdict::refused(&error).explained(&error, capture, &self.secrets),
+            Err(error) => Verdict {
+                is_unexplained: matches!(error.kind(), ReceiveErrorKind::Verify(_))
+                    && capture.body.len() <= MAX_DIAGNOSED,
+                ..Verdict::refused(&error)
+            },
+        }
+    }
+
+    /// Returns the right to a diagnosis, unless one is going on.
+    pub(super) fn turn(&self) -> Option<Turn> {
+        Arc::clone(&self.diagnoses).try_acquire_owned().ok()
+    }
+
+    /// Finds out why a signature does not match, on a thread of its own; the turn comes back with what was found.
+    ///
+    /// Nothing is found where that takes too long; the next turn is then when it has ended all the same.
+    pub(super) async fn diagnose(&self, capture: &Capture, turn: Turn) -> Option<(Diagnosis, Turn)> {
+        let (capture, secrets) = (capture.clone(), self.secrets.clone());
+        aside(turn, move || Diagnosis::of(&capture, &secrets)).await
+    }
+}
+
+/// Runs what computes for long where nothing waits for it, not even the end of the command.
+async fn aside<T: Send + 'static>(
+    turn: Turn,
+    work: impl FnOnce() -> Option<T> + Send + 'static,
+) -> Option<(T, Turn)> {
+    let (sender, found) = oneshot::channel();
+    let work = move || {
+        // Where nobody waits any more, the turn ends here.
+        let _ = sender.send(work().map(|found| (found, turn)));
+    };
+    thread::Builder::new().name("diagnosis".to_owned()).spawn(work).ok()?;
+    tokio::time::timeout(PATIENCE, found).await.ok()?.ok()?
+}
+
+impl Diagnosis {
+    fn of(capture: &Capture, secrets: &[SigningSecret]) -> Option<Self> {
+        match diagnose(capture, secrets, Timestamp::now()) {
+            diagnosis::Verdict::Refused(found) => {
+                Some(Self { cause: found.cause.code(), reason: found.detail, advice: found.advice })
+            }
+            // A second has passed since, and what lay in the future lies there no more.
+            diagnosis::Verdict::Authentic(_) => None,
         }
     }
 }
@@ -95,12 +157,12 @@ impl Verdict {
                 outcome: "unverified",
                 answer: None,
                 event: Some(event),
-                cause: None,
                 reason: Some("not verified: no signing secret was given".to_owned()),
                 advice: Some(
                     "set CLERK_WEBHOOK_SIGNING_SECRET, or give --secret or --secret-file, and start again"
                         .to_owned(),
                 ),
+                is_unexplained: false,
             },
             Some(Err(error)) => {
                 Self { reason: Some(error.to_string()), ..Self::refused(&ReceiveError::from(error)) }
@@ -110,9 +172,9 @@ impl Verdict {
                 outcome: Outcome::Malformed.as_str(),
                 answer: Some(Outcome::Malformed.into()),
                 event: None,
-                cause: None,
                 reason: Some("the message id has characters or a length it cannot have".to_owned()),
                 advice: None,
+                is_unexplained: false,
             },
         }
     }
@@ -127,27 +189,9 @@ impl Verdict {
             outcome: answer.outcome().as_str(),
             answer: Some(answer),
             event: None,
-            cause: None,
             reason: Some(reason),
             advice: advice(error.kind()).map(str::to_owned),
-        }
-    }
-
-    /// Finds out why the signature does not match, where the body is no larger than Clerk's are.
-    fn explained(self, error: &ReceiveError, capture: &Capture, secrets: &[SigningSecret]) -> Self {
-        let of_signature = matches!(error.kind(), ReceiveErrorKind::Verify(_));
-        if !of_signature || capture.body.len() > MAX_DIAGNOSED {
-            return self;
-        }
-        match diagnose(capture, secrets, Timestamp::now()) {
-            diagnosis::Verdict::Refused(found) => Self {
-                cause: Some(found.cause.code()),
-                reason: Some(found.detail),
-                advice: Some(found.advice),
-                ..self
-            },
-            // A second has passed since, and what lay in the future lies there no more.
-            diagnosis::Verdict::Authentic(_) => self,
+            is_unexplained: false,
         }
     }
 }
@@ -160,5 +204,29 @@ fn advice(kind: ReceiveErrorKind) -> Option<&'static str> {
         ),
         ReceiveErrorKind::BodyTooLarge => Some("--max-body sets how large a body may be"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn there_is_one_diagnosis_at_a_time() {
+        let judge = Judge::new(Vec::new(), 1).unwrap();
+        let turn = judge.turn().unwrap();
+        let (go_on, wait) = mpsc::channel();
+        let first = tokio::spawn(aside(turn, move || wait.recv().ok()));
+        assert!(judge.turn().is_none());
+        // The runtime has one thread, which the diagnosis does not have.
+        tokio::task::yield_now().await;
+        assert!(judge.turn().is_none() && !first.is_finished());
+        go_on.send(7).unwrap();
+        let (found, turn) = first.await.unwrap().unwrap();
+        assert!(found == 7 && judge.turn().is_none());
+        drop(turn);
+        assert!(judge.turn().is_some());
     }
 }
