@@ -231,12 +231,7 @@ fn answers_can_be_fixed_beforehand() {
 fn silence_is_an_answer_too() {
     let listener = Listener::start(&["--json", "--respond", "timeout"]);
     let delivery = Delivery::of(fixture::user_created());
-    let mut request = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n", delivery.body().len());
-    for (name, value) in delivery.headers() {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    let mut stream = TcpStream::connect(("127.0.0.1", listener.port())).unwrap();
-    stream.write_all(&[request.as_bytes(), b"\r\n", &delivery.body()].concat()).unwrap();
+    let _sender = listener.begin(&delivery);
     let shown = listener.json();
     assert_eq!((&shown["outcome"], &shown["status"]), (&json!("processed"), &Value::Null));
 }
@@ -420,6 +415,27 @@ fn it_ends_when_it_is_asked_to_and_says_how_it_was() {
         assert_eq!(status.code(), Some(0), "{signal}");
         let last = std::iter::from_fn(|| listener.try_line()).last();
         assert_eq!(last.as_deref(), Some("2 deliveries: 1 invalid_signature, 1 processed"));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_passed_on_is_shown_at_the_end_without_an_answer() {
+    for json in [false, true] {
+        let silent = Sink::silent();
+        let arguments = ["--forward", &silent.url, "--json"];
+        let mut listener = Listener::start(&arguments[..if json { 3 } else { 2 }]);
+        let delivery = Delivery::of(fixture::user_created()).id("msg_1");
+        let _sender = listener.begin(&delivery);
+        silent.request();
+        assert_eq!(listener.terminate("INT").code(), Some(0));
+        let lines: Vec<_> = std::iter::from_fn(|| listener.try_line()).collect();
+        assert!(lines[0].contains("msg_1") && lines.concat().contains("ended before an answer"), "{lines:?}");
+        if json {
+            assert_eq!(std::iter::from_fn(|| listener.try_error()).last().unwrap(), "1 delivery: processed");
+        } else {
+            assert_eq!(lines.last().unwrap(), "1 delivery: processed");
+        }
     }
 }
 

@@ -86,6 +86,11 @@ impl Listener {
         self.errors.recv_timeout(PATIENCE).expect("another line of standard error")
     }
 
+    /// Returns the next line of its standard error, none where it has ended.
+    pub(crate) fn try_error(&self) -> Option<String> {
+        self.errors.recv_timeout(PATIENCE).ok()
+    }
+
     /// Waits for the next line of JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
         let line = self.line();
@@ -104,6 +109,18 @@ impl Listener {
         }
         request.push_str("connection: close\r\n\r\n");
         self.send(&[request.as_bytes(), body].concat())
+    }
+
+    /// Sends a delivery and waits for nothing.
+    pub(crate) fn begin(&self, delivery: &Delivery) -> TcpStream {
+        let body = delivery.body();
+        let mut request = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n", body.len());
+        for (name, value) in delivery.headers() {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        stream.write_all(&[request.as_bytes(), b"\r\n", &body].concat()).expect("it reads");
+        stream
     }
 
     /// Asks for something of the page, as a browser would.
@@ -180,7 +197,7 @@ impl Answer {
     }
 }
 
-/// A server that gives every request the same answer, and tells what came.
+/// A server that gives every request the same answer, or none, and tells what came.
 pub(crate) struct Sink {
     pub(crate) url: String,
     requests: Receiver<Vec<u8>>,
@@ -188,13 +205,26 @@ pub(crate) struct Sink {
 
 impl Sink {
     pub(crate) fn answering(answer: &'static str) -> Self {
+        Self::start(Some(answer))
+    }
+
+    /// Keeps every connection open and says nothing.
+    pub(crate) fn silent() -> Self {
+        Self::start(None)
+    }
+
+    fn start(answer: Option<&'static str>) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/handler?x=1", socket.local_addr().expect("an address"));
         let (sender, requests) = channel();
         thread::spawn(move || {
+            let mut unanswered = Vec::new();
             for mut stream in socket.incoming().map_while(Result::ok) {
                 let _ = sender.send(request(&mut stream));
-                let _ = stream.write_all(answer.as_bytes());
+                match answer {
+                    Some(answer) => drop(stream.write_all(answer.as_bytes())),
+                    None => unanswered.push(stream),
+                }
             }
         });
         Self { url, requests }

@@ -191,6 +191,12 @@ impl Object {
 }
 
 impl Forwarded {
+    /// Of a delivery whose answer nobody waited for.
+    pub(super) fn unanswered() -> Self {
+        let error = "clerk-webhook listen was ended before an answer came".to_owned();
+        Self { status: None, elapsed_ms: None, error: Some(error), remark: None }
+    }
+
     /// Compares with what was found out here.
     pub(super) fn remark_on(mut self, origin: Origin) -> Self {
         self.remark = match (origin, self.status) {

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::{RwLock, watch};
 
 use self::forward::Forward;
 use self::history::History;
@@ -38,7 +39,7 @@ use crate::output::Output;
 use crate::output::style::{ODD, QUIET, STRONG};
 use crate::secrets::SecretArgs;
 
-/// How long the printer may take at the end, when a terminal may have been stopped.
+/// How long the end may take, when a terminal may have been stopped.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The path that is shown where any will do: that of the examples.
@@ -145,6 +146,8 @@ impl Args {
             record: self.record,
             lines: printer.lines,
             page,
+            underway: RwLock::new(()),
+            ends: watch::Sender::new(false),
         });
         let interrupted = interruption();
         introduce(output, &listener)?;
@@ -159,15 +162,16 @@ impl Args {
             () = interrupted => Ok(()),
         };
         stopped?;
-        let summary = summary(&listener.history);
-        if output.is_json() {
-            say(summary);
-            return Ok(());
-        }
-        // After what has arrived, as far as the terminal takes it.
+        // What has arrived is shown, as far as the terminal takes it, and then the end.
         let last_words = async {
-            listener.print(Line::Last(summary)).await;
-            end.await.unwrap_or(Ok(()))
+            listener.end().await;
+            let summary = summary(&listener.history);
+            listener.print(Line::Last(summary.clone())).await;
+            let printed = end.await.unwrap_or(Ok(()));
+            if output.is_json() {
+                say(summary);
+            }
+            printed
         };
         tokio::time::timeout(LAST_WORDS, last_words).await.unwrap_or(Ok(()))
     }

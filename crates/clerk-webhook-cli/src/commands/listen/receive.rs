@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
-use super::delivery::Delivery;
+use super::delivery::{Delivery, Forwarded};
 use super::forward::{describe, remove_hop_by_hop, status_of};
 use super::live::Line;
 use super::record;
@@ -65,6 +65,10 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: on
     let received_at = Timestamp::now();
     let (head, body) = request.into_parts();
     let read = read(&head.headers, body, listener.max_body).await;
+    let _underway = match &read {
+        Ok(_) => Some(listener.underway.read().await),
+        Err(_) => None,
+    };
     let capture = Capture {
         place: "the network".to_owned(),
         target: head.uri.path_and_query().map(ToString::to_string),
@@ -86,12 +90,15 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: on
         _ => None,
     };
     if let (Some(forward), Ok(_)) = (&listener.forward, &read) {
-        let result = forward.pass_on(&delivery.capture).await;
-        delivery.forwarded = Some(describe(&result).remark_on(delivery.origin));
+        let result = listener.before_the_end(forward.pass_on(&delivery.capture)).await;
+        delivery.forwarded = Some(match &result {
+            Some(result) => describe(result).remark_on(delivery.origin),
+            None => Forwarded::unanswered(),
+        });
         // A refusal of our own stays one where answers are fixed beforehand.
         let is_fixed = listener.script.is_some();
         if !is_fixed {
-            reply = Some(Reply::Now(Box::new(forwarded(result))));
+            reply = Some(result.map_or(Reply::Never, |result| Reply::Now(Box::new(forwarded(result)))));
         }
     }
     let reply = reply.unwrap_or_else(|| Reply::Now(Box::new(own(answer))));
@@ -106,7 +113,7 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: on
     };
     // The sender does not wait for what is only shown.
     let _ = sender.send(reply);
-    let found = listener.judge.diagnose(&delivery.capture, turn).await;
+    let found = listener.before_the_end(listener.judge.diagnose(&delivery.capture, turn)).await.flatten();
     // The next one has its turn when this one has been shown, so that they do not pile up.
     let _turn = found.map(|(diagnosis, turn)| {
         delivery.explain(diagnosis);

@@ -17,7 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{RwLock, Semaphore, mpsc, watch};
 
 use super::forward::Forward;
 use super::history::History;
@@ -50,6 +50,26 @@ pub(super) struct Listener {
     pub(super) record: Option<PathBuf>,
     pub(super) lines: mpsc::Sender<Line>,
     pub(super) page: page::Page,
+    /// Held by each delivery that has arrived whole, until it has been shown.
+    pub(super) underway: RwLock<()>,
+    pub(super) ends: watch::Sender<bool>,
+}
+
+impl Listener {
+    /// Lets nobody wait any more, and comes back when all that has arrived has been shown.
+    pub(super) async fn end(&self) {
+        self.ends.send_replace(true);
+        let _all = self.underway.write().await;
+    }
+
+    /// Returns what came of some work, nothing where the end comes first.
+    pub(super) async fn before_the_end<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut ends = self.ends.subscribe();
+        tokio::select! {
+            result = work => Some(result),
+            _ = ends.wait_for(|ends| *ends) => None,
+        }
+    }
 }
 
 /// What is answered: whole, or as it comes.
