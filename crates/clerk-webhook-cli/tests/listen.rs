@@ -444,7 +444,7 @@ mod page_is_closed {
     use super::*;
 
     fn asked(listener: &Listener, headers: &str) -> Answer {
-        listener.get("/_clerk/deliveries/1", headers)
+        listener.get("/_clerk/deliveries/1", &format!("{}{headers}", listener.cookie()))
     }
 
     #[test]
@@ -482,12 +482,50 @@ mod page_is_closed {
     }
 
     #[test]
+    fn to_those_who_have_not_seen_its_address() {
+        let sink = Sink::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let (listener, other) = (Listener::start(&["--forward", &sink.url]), Listener::start(&[]));
+        listener.deliver(&Delivery::of(fixture::user_created()));
+        sink.request();
+        let right = listener.cookie();
+        let wrong = other.cookie().replace(&other.port().to_string(), &listener.port().to_string());
+        let shorter = format!("{}\r\n", &right[..right.len() - 3]);
+        assert_eq!(asked(&listener, &listener.host()).status, 200);
+        for path in ["/_clerk/", "/_clerk", "/_clerk/page.js", "/_clerk/follow", "/_clerk/deliveries/1"] {
+            for cookie in ["", &wrong, &shorter, &other.cookie(), "cookie: clerk-webhook-page=\r\n"] {
+                let answer = listener.get(path, &format!("{}{cookie}", listener.host()));
+                assert_eq!(answer.status, 403, "{path} {cookie}");
+                assert!(!answer.body.contains("user") && !answer.body.contains("token"), "{answer:?}");
+            }
+        }
+        let resend = format!(
+            "POST /_clerk/deliveries/1/resend HTTP/1.1\r\n{}{wrong}x-clerk-webhook-page: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            listener.host()
+        );
+        assert_eq!(listener.send(resend.as_bytes()).status, 403);
+        // The printed address gives a cookie and leads to one without the token.
+        for wrong in ["/_clerk/?token=", "/_clerk/?token=0", &other.entrance()] {
+            let answer = listener.get(wrong, &listener.host());
+            assert_eq!((answer.status, answer.header("set-cookie")), (403, None), "{wrong}");
+        }
+        let entered = listener.get(&listener.entrance(), &listener.host());
+        assert_eq!((entered.status, entered.header("location")), (303, Some("/_clerk/")));
+        let (cookie, attributes) = entered.header("set-cookie").unwrap().split_once("; ").unwrap();
+        assert_eq!(attributes, "path=/_clerk/; httponly; samesite=strict");
+        assert_eq!(asked(&listener, "").status, 403);
+        let page = listener.get("/_clerk/", &format!("{}cookie: {cookie}\r\n", listener.host()));
+        assert_eq!((page.status, page.body.contains(&cookie[cookie.len() - 32..])), (200, false));
+        let elsewhere = listener.get(&listener.entrance(), "host: evil.example\r\n");
+        assert_eq!((elsewhere.status, elsewhere.header("set-cookie")), (403, None));
+    }
+
+    #[test]
     fn to_what_comes_through_a_proxy() {
         let listener = Listener::start(&[]);
         for header in
             ["x-forwarded-for: 192.0.2.1", "cf-connecting-ip: 192.0.2.1", "forwarded: for=192.0.2.1"]
         {
-            assert_eq!(listener.get("/_clerk/", &format!("{}{header}\r\n", listener.host())).status, 403);
+            assert_eq!(asked(&listener, &format!("{}{header}\r\n", listener.host())).status, 403);
         }
     }
 
@@ -515,8 +553,9 @@ mod page_is_closed {
         }
         let resend = |headers: &str| {
             let request = format!(
-                "POST /_clerk/deliveries/1/resend HTTP/1.1\r\n{}{headers}content-length: 0\r\nconnection: close\r\n\r\n",
-                listener.host()
+                "POST /_clerk/deliveries/1/resend HTTP/1.1\r\n{}{}{headers}content-length: 0\r\nconnection: close\r\n\r\n",
+                listener.host(),
+                listener.cookie()
             );
             listener.send(request.as_bytes())
         };
@@ -526,8 +565,9 @@ mod page_is_closed {
         let answer = resend(&format!("x-clerk-webhook-page: 1\r\nsec-fetch-site: same-origin\r\n{own}"));
         assert_eq!((answer.status, &answer.json()["signed_anew"]), (200, &json!(true)));
         sink.request();
-        for path in ["/_clerk/", "/_clerk/page.js", "/_clerk/deliveries/1", "/_clerk/nothing"] {
-            let answer = listener.get(path, &listener.host());
+        let entrance = listener.entrance();
+        for path in ["/_clerk/", "/_clerk/page.js", "/_clerk/deliveries/1", "/_clerk/nothing", &entrance] {
+            let answer = listener.get(path, &format!("{}{}", listener.host(), listener.cookie()));
             assert_eq!(answer.header("access-control-allow-origin"), None);
             assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
             assert_eq!(answer.header("cache-control"), Some("no-store"));
@@ -554,8 +594,9 @@ fn what_is_resent_is_signed_only_where_it_was_authentic() {
     let verifier = Verifier::new(SECRET).unwrap();
     for (number, authentic) in [(1, true), (2, false)] {
         let request = format!(
-            "POST /_clerk/deliveries/{number}/resend HTTP/1.1\r\n{}x-clerk-webhook-page: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-            listener.host()
+            "POST /_clerk/deliveries/{number}/resend HTTP/1.1\r\n{}{}x-clerk-webhook-page: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            listener.host(),
+            listener.cookie()
         );
         let answer = listener.send(request.as_bytes()).json();
         assert_eq!(answer["signed_anew"], authentic);

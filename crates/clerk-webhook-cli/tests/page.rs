@@ -84,6 +84,7 @@ fn deliveries_are_seen_opened_and_sent_again() {
     let task = json!({
         "browser": browser.to_str().expect("text"),
         "page": listener.url("/_clerk/"),
+        "entrance": listener.url(&listener.entrance()),
         "endpoint": listener.url("/webhooks/clerk"),
         "deliveries": deliveries,
     });
@@ -101,8 +102,9 @@ fn deliveries_are_seen_opened_and_sent_again() {
     for line in BufReader::new(script.stdout.take().expect("it is piped")).lines() {
         if line.expect("text") == "restart" {
             drop(listener.take());
-            listener = Some(Listener::start(&["--port", &port]));
-            writeln!(input, "restarted").expect("it reads");
+            let other = Listener::start(&["--port", &port]);
+            writeln!(input, "{}", other.url(&other.entrance())).expect("it reads");
+            listener = Some(other);
         }
     }
     assert!(script.wait().expect("it is ours").success(), "the script says above what was wrong");

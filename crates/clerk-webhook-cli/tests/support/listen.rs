@@ -25,6 +25,7 @@ pub(crate) fn command() -> Command {
 pub(crate) struct Listener {
     process: Child,
     port: u16,
+    token: String,
     output: Receiver<String>,
     errors: Receiver<String>,
 }
@@ -47,7 +48,7 @@ impl Listener {
             .expect("the command starts");
         let output = lines(process.stdout.take().expect("it is piped"));
         let errors = lines(process.stderr.take().expect("it is piped"));
-        let mut listener = Self { process, port: 0, output, errors };
+        let mut listener = Self { process, port: 0, token: String::new(), output, errors };
         let is_json = arguments.contains(&"--json");
         let page = loop {
             let line = if is_json { listener.error() } else { listener.line() };
@@ -55,7 +56,9 @@ impl Listener {
                 break page.to_owned();
             }
         };
-        listener.port = page.trim_end_matches("/_clerk/").parse().expect("a port");
+        let (port, token) = page.split_once("/_clerk/?token=").expect("a token");
+        listener.port = port.parse().expect("a port");
+        listener.token = token.to_owned();
         if !is_json {
             while !listener.line().contains("Ctrl-C") {}
             assert_eq!(listener.line(), "");
@@ -129,9 +132,19 @@ impl Listener {
         self.send(request.as_bytes())
     }
 
-    /// The host by which a browser of this machine would ask.
+    /// What a browser of this machine would send.
     pub(crate) fn host(&self) -> String {
         format!("host: 127.0.0.1:{}\r\n", self.port)
+    }
+
+    /// What a browser has that has opened the page.
+    pub(crate) fn cookie(&self) -> String {
+        format!("cookie: a=b; clerk-webhook-page-{}={}\r\n", self.port, self.token)
+    }
+
+    /// Where the page is opened the first time.
+    pub(crate) fn entrance(&self) -> String {
+        format!("/_clerk/?token={}", self.token)
     }
 
     /// Sends bytes and reads all that comes back.

@@ -130,7 +130,9 @@ impl Args {
             )));
         }
 
-        let page = Page::new(endpoint(address, self.path.as_deref()));
+        let page = Page::new(endpoint(address, self.path.as_deref())).map_err(|error| {
+            Failure::usage(format_args!("the system has no random bytes to give: {error}"))
+        })?;
         let printer = Printer::start(output.is_json(), secrets.len() > 1);
         let max_body = usize::try_from(self.max_body).unwrap_or(usize::MAX);
         let judge = Judge::new(secrets, max_body).map_err(Failure::usage)?;
@@ -214,7 +216,7 @@ fn endpoint(address: SocketAddr, path: Option<&str>) -> String {
     format!("http://{address}{path}")
 }
 
-/// Returns the URL of the page; none where it listens on no address of loopback, which the page is only for.
+/// Returns the URL of the page with its token; none where it listens on no address of loopback, which the page is only for.
 fn page_url(listener: &Listener) -> Option<String> {
     let host = match listener.host {
         host if host.is_unspecified() => "127.0.0.1".to_owned(),
@@ -222,7 +224,7 @@ fn page_url(listener: &Listener) -> Option<String> {
         IpAddr::V4(host) => host.to_string(),
         IpAddr::V6(host) => format!("[{host}]"),
     };
-    Some(format!("http://{host}:{}{}", listener.port, page::ROOT))
+    Some(format!("http://{host}:{}{}", listener.port, listener.page.entrance()))
 }
 
 fn verifies(secrets: usize) -> String {

@@ -1,18 +1,23 @@
 //! The page, and what it asks for: for a browser on this machine and nobody else.
 //!
 //! Any page that is open in a browser can send requests to this server, and by a name of its own that leads to 127.0.0.1 it
-//! could even read the answers. So a request has to come from this machine, under a name of this machine, through no
-//! proxy, and where a browser says from which page it comes, from ours. What is changed by a request needs a header besides
-//! that no foreign page may send.
+//! could even read the answers. A tunnel or another user of this machine looks like a browser that runs on it, too. So every
+//! request needs the token of this run, 128 random bits that only the printed address has: the page that is opened by it keeps
+//! it as a cookie, which no script sees and no other site sends along.
+//!
+//! Besides, and so that a token which has leaked is not enough, a request has to come from this machine, under a name of
+//! this machine, through no proxy that says so, and where a browser says from which page it comes, from ours. What is changed
+//! by a request needs a header that no foreign page may send.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_SECURITY_POLICY, HOST, HeaderName, ORIGIN, REFERRER_POLICY};
+use http::header::{
+    ALLOW, CONTENT_SECURITY_POLICY, COOKIE, HOST, HeaderName, LOCATION, ORIGIN, REFERRER_POLICY, SET_COOKIE,
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde::Serialize;
@@ -27,6 +32,9 @@ use super::text::clean;
 
 /// Where the page is.
 pub(super) const ROOT: &str = "/_clerk/";
+
+/// What comes before the token in the query.
+const TOKEN: &str = "token=";
 
 /// How many pages may follow what arrives at the same time.
 const MAX_FOLLOWERS: usize = 16;
@@ -63,16 +71,66 @@ const OF_PROXIES: [&str; 7] = [
 pub(super) struct Page {
     /// Numbers of deliveries are those of this run.
     run: String,
+    /// What the page shows is for whoever has it.
+    token: String,
     followers: Arc<AtomicUsize>,
     /// What a page shows at its top.
     pub(super) endpoint: String,
 }
 
 impl Page {
-    pub(super) fn new(endpoint: String) -> Self {
-        let run = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
-        Self { run, followers: Arc::default(), endpoint }
+    /// Creates a page with a token of its own; there is none where the system has no random bytes.
+    pub(super) fn new(endpoint: String) -> Result<Self, getrandom::Error> {
+        let (mut run, mut token) = ([0; 8], [0; 16]);
+        getrandom::fill(&mut run)?;
+        getrandom::fill(&mut token)?;
+        let run = format!("{:016x}", u64::from_be_bytes(run));
+        let token = format!("{:032x}", u128::from_be_bytes(token));
+        Ok(Self { run, token, followers: Arc::default(), endpoint })
     }
+
+    /// Returns where the page is opened the first time.
+    pub(super) fn entrance(&self) -> String {
+        format!("{ROOT}?{TOKEN}{}", self.token)
+    }
+
+    /// Returns whether a request is for this address.
+    fn is_entered_by<B>(&self, request: &Request<B>) -> bool {
+        let uri = request.uri();
+        let token = uri.query().and_then(|query| query.strip_prefix(TOKEN));
+        uri.path() == ROOT && token.is_some_and(|token| is_same(token, &self.token))
+    }
+
+    /// Returns whether a request has the cookie that was given there.
+    pub(super) fn is_open_to<B>(&self, request: &Request<B>, port: u16) -> bool {
+        let name = cookie(port);
+        let cookies = request.headers().get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut cookies =
+            cookies.flat_map(|value| value.split(';')).filter_map(|one| one.trim().split_once('='));
+        cookies.any(|(given, token)| given == name && is_same(token, &self.token))
+    }
+
+    /// Gives a browser the cookie, and leads it to an address that may be seen.
+    fn enter(&self, port: u16) -> Response<Body> {
+        let mut response = text(StatusCode::SEE_OTHER, "");
+        let cookie = format!("{}={}; Path={ROOT}; HttpOnly; SameSite=Strict", cookie(port), self.token);
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            response.headers_mut().insert(SET_COOKIE, cookie);
+        }
+        response.headers_mut().insert(LOCATION, HeaderValue::from_static(ROOT));
+        response
+    }
+}
+
+/// Cookies know no ports, and another listener has a page too.
+fn cookie(port: u16) -> String {
+    format!("clerk-webhook-page-{port}")
+}
+
+/// Compares in a time that says nothing about where texts of the same length differ.
+fn is_same(left: &str, right: &str) -> bool {
+    let differences = left.bytes().zip(right.bytes()).fold(0, |found, (left, right)| found | (left ^ right));
+    left.len() == right.len() && differences == 0
 }
 
 /// Returns whether a path belongs to the page, and so not to deliveries.
@@ -130,13 +188,15 @@ pub(super) async fn respond(
     peer: SocketAddr,
     request: &Request<Incoming>,
 ) -> Response<Body> {
-    let mut response = if is_local(listener, peer, request) && is_own_page(request) {
+    let mut response = if !is_local(listener, peer, request) || !is_own_page(request) {
+        text(StatusCode::FORBIDDEN, "this page is for a browser on the machine of clerk-webhook listen\n")
+    } else if listener.page.is_entered_by(request) {
+        listener.page.enter(listener.port)
+    } else if listener.page.is_open_to(request, listener.port) {
         route(listener, request).await
     } else {
-        let advice = format!(
-            "this page is for a browser on the machine of clerk-webhook: http://127.0.0.1:{}{ROOT}\n",
-            listener.port
-        );
+        let advice =
+            "open the address that clerk-webhook listen has printed, whole; each run has another one\n";
         text(StatusCode::FORBIDDEN, advice)
     };
     let fixed = [

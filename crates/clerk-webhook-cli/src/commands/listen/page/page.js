@@ -379,10 +379,17 @@ function follow() {
     if (isOther && opened !== null) open();
   });
   events.addEventListener("message", (event) => arrive(JSON.parse(event.data)));
-  events.addEventListener("error", () => {
+  events.addEventListener("error", async () => {
     connection("lost", "not connected");
     // The browser itself comes back after a while, unless it was told not to.
-    if (events.readyState === EventSource.CLOSED) setTimeout(follow, 2000);
+    if (events.readyState !== EventSource.CLOSED) return;
+    const answer = await fetch(ROOT, { method: "HEAD" }).catch(() => null);
+    if (answer?.status === 403) {
+      // Another run has another token, which only its address has.
+      connection("lost", "ended: open the address of the new run");
+      return;
+    }
+    setTimeout(follow, 2000);
   });
 }
 
