@@ -400,6 +400,21 @@ fn it_does_not_forward_to_itself() {
     assert!(error.contains("this listener itself"), "{error}");
 }
 
+#[test]
+fn what_was_passed_on_is_not_passed_on_again() {
+    let sink = Sink::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let last = Listener::start(&["--forward", &sink.url]);
+    let first = Listener::start(&["--json", "--forward", &last.url("/")]);
+    assert_eq!(first.deliver(&Delivery::of(fixture::user_created())).status, 508);
+    assert_eq!(first.json()["forwarded"]["status"], 508);
+    assert!(last.error().contains("without end"));
+    // One that only shows what comes takes it.
+    let shows = Listener::start(&["--json"]);
+    let first = Listener::start(&["--forward", &shows.url("/")]);
+    assert_eq!(first.deliver(&Delivery::of(fixture::user_created())).status, 200);
+    assert_eq!(shows.json()["outcome"], "processed");
+}
+
 #[cfg(unix)]
 #[test]
 fn it_ends_when_it_is_asked_to_and_says_how_it_was() {

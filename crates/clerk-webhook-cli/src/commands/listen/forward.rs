@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use clerk_webhook_core::{HeaderFamily, MessageId, SigningSecret, Timestamp};
 use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::Full;
 
 use super::delivery::{Delivery, Forwarded};
@@ -31,6 +31,9 @@ const NOT_PASSED_ON: [HeaderName; 11] = [
     header::UPGRADE,
 ];
 
+/// Says that a listener has passed a request on, which another one, or the same, does not do again.
+pub(super) const HOP: HeaderName = HeaderName::from_static("x-clerk-webhook-hop");
+
 /// Passes deliveries on to an endpoint.
 #[derive(Debug)]
 pub(super) struct Forward {
@@ -49,7 +52,7 @@ impl Forward {
 
     /// Returns whether what is passed on would come back to where it is listened.
     pub(super) fn leads_to(&self, address: SocketAddr) -> bool {
-        self.endpoint.is_loopback() && self.endpoint.uri().port_u16().unwrap_or(80) == address.port()
+        port(self.endpoint.uri()) == address.port() && self.endpoint.is_loopback()
     }
 
     /// Sends a request as it came.
@@ -85,8 +88,13 @@ impl Forward {
             request.headers_mut().append(name, value);
         });
         remove_hop_by_hop(request.headers_mut());
+        request.headers_mut().insert(HOP, HeaderValue::from_static("1"));
         self.client.send(request).await
     }
+}
+
+fn port(uri: &Uri) -> u16 {
+    uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 })
 }
 
 /// Returns what an answer says about the one to whom it was sent.
@@ -142,6 +150,15 @@ fn signed_anew(capture: &Capture, secret: &SigningSecret) -> Option<Vec<(String,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_that_is_not_written_is_that_of_the_scheme() {
+        for (uri, expected) in
+            [("http://localhost/", 80), ("https://localhost/", 443), ("https://localhost:80/", 80)]
+        {
+            assert_eq!(port(&Uri::from_static(uri)), expected, "{uri}");
+        }
+    }
 
     #[test]
     fn what_belongs_to_a_connection_stays_there() {

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
 use super::delivery::{Delivery, Forwarded};
-use super::forward::{describe, remove_hop_by_hop, status_of};
+use super::forward::{HOP, describe, remove_hop_by_hop, status_of};
 use super::live::Line;
 use super::record;
 use super::respond::Step;
@@ -46,6 +46,13 @@ pub(super) async fn respond(
         );
         let answer = text(StatusCode::NOT_FOUND, format!("deliveries are taken at {path}\n"));
         listener.print(Line::Note(note)).await;
+        return Ok(answer);
+    }
+    if listener.forward.is_some() && request.headers().contains_key(HOP) {
+        let note =
+            "a POST that a listener has passed on was not looked at: it would be passed on without end";
+        let answer = text(StatusCode::LOOP_DETECTED, "a listener has passed this on already\n");
+        listener.print(Line::Note(note.to_owned())).await;
         return Ok(answer);
     }
     // A sender that hangs up drops this future, and what it has sent is still to be passed on, kept and shown.
