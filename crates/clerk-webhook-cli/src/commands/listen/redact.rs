@@ -3,13 +3,12 @@
 //! It goes by the names of fields and not by event types, so that what Clerk adds tomorrow is covered too where it is named
 //! alike.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Hidden wherever they are, unless they are empty.
-const HIDDEN: [&str; 15] = [
+const HIDDEN: [&str; 12] = [
     "api_key",
     "authorization",
-    "backup_codes",
     "body",
     "body_html",
     "body_plain",
@@ -18,17 +17,24 @@ const HIDDEN: [&str; 15] = [
     "jwt",
     "magic_link",
     "nonce",
-    "otp",
-    "otp_code",
     "private_metadata",
     "url",
 ];
 
-/// Hidden in e-mails and text messages: what the message says, and the variables of its template.
+/// Hidden at every depth of e-mails and text messages: what the message says, and the variables of its template.
 const OF_MESSAGES: [&str; 7] = ["content", "data", "html", "message", "preview", "subject", "text"];
 
 /// Hidden where they are part of a name, unless the value only says whether or when.
 const PARTS: [&str; 5] = ["password", "private_key", "secret", "ticket", "token"];
+
+/// Hidden where they are words of a name.
+const WORDS: [&str; 4] = ["otp", "passcode", "passcodes", "pin"];
+
+/// Codes of which each is one of a few: they name something and open nothing.
+const NAMING: [&str; 12] = [
+    "area", "country", "currency", "decline", "error", "failure", "language", "postal", "reason", "region",
+    "status", "zip",
+];
 
 /// Returns an event with what is sensitive replaced; every member and element is still there.
 pub(super) fn redact(event: &Value) -> Value {
@@ -38,61 +44,88 @@ pub(super) fn redact(event: &Value) -> Value {
     };
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
     let event_type = text(members.get("type"));
-    let object = text(event.pointer("/data/object"));
+    let data = members.get("data").unwrap_or(&Value::Null);
+    let objects = data.as_array().map_or(std::slice::from_ref(data), Vec::as_slice);
     let is_message = ["email.", "sms."].iter().any(|prefix| event_type.starts_with(prefix))
-        || ["email", "sms_message"].contains(&object.as_str());
+        || objects
+            .iter()
+            .any(|object| ["email", "sms_message"].contains(&text(object.get("object")).as_str()));
+    let names = Names { is_message };
     let member = |(name, value): (&String, &Value)| {
         let value = match value {
-            Value::Object(data) if name == "data" => {
-                members_of(data, |name| is_message && OF_MESSAGES.contains(&name))
-            }
+            Value::Object(_) | Value::Array(_) if name == "data" => names.within(name, value, ""),
             Value::String(_) if name == "data" => hidden(value),
-            _ => shown(name, value, ""),
+            _ => names.shown(name, value, ""),
         };
         (name.clone(), value)
     };
     Value::Object(members.iter().map(member).collect())
 }
 
-fn members_of(members: &Map<String, Value>, also: impl Fn(&str) -> bool) -> Value {
-    let member = |(name, value): (&String, &Value)| {
-        let is_hidden = also(&name.to_ascii_lowercase());
-        (name.clone(), if is_hidden { hidden(value) } else { shown(name, value, "data") })
-    };
-    Value::Object(members.iter().map(member).collect())
+/// Which names are sensitive in an event.
+#[derive(Clone, Copy)]
+struct Names {
+    is_message: bool,
 }
 
-fn shown(name: &str, value: &Value, parent: &str) -> Value {
-    if is_sensitive(&name.to_ascii_lowercase(), value, parent) {
-        return hidden(value);
-    }
-    match value {
-        Value::Object(members) => {
-            let member = |(inner, value): (&String, &Value)| (inner.clone(), shown(inner, value, name));
-            Value::Object(members.iter().map(member).collect())
+impl Names {
+    fn shown(self, name: &str, value: &Value, parent: &str) -> Value {
+        if self.is_sensitive(&name.to_ascii_lowercase(), value, &parent.to_ascii_lowercase()) {
+            return hidden(value);
         }
-        Value::Array(elements) => {
-            Value::Array(elements.iter().map(|element| shown(name, element, parent)).collect())
+        self.within(name, value, parent)
+    }
+
+    /// Returns what may be shown of a value whose own name hides nothing.
+    fn within(self, name: &str, value: &Value, parent: &str) -> Value {
+        match value {
+            Value::Object(members) => {
+                let member =
+                    |(inner, value): (&String, &Value)| (inner.clone(), self.shown(inner, value, name));
+                Value::Object(members.iter().map(member).collect())
+            }
+            Value::Array(elements) => {
+                let element = |element: &Value| match element {
+                    Value::Object(_) | Value::Array(_) => self.within(name, element, parent),
+                    _ => self.shown(name, element, parent),
+                };
+                Value::Array(elements.iter().map(element).collect())
+            }
+            Value::String(text) => Value::String(without_query(text)),
+            other => other.clone(),
         }
-        Value::String(text) => Value::String(without_query(text)),
-        other => other.clone(),
+    }
+
+    fn is_sensitive(self, name: &str, value: &Value, parent: &str) -> bool {
+        let says_whether_or_when = matches!(value, Value::Bool(_) | Value::Number(_));
+        // An error says what went wrong, and `code` is mostly the name of a reason.
+        let is_reason = ["error", "errors", "reason"].iter().any(|end| parent.ends_with(end));
+        HIDDEN.contains(&name)
+            || (self.is_message && OF_MESSAGES.contains(&name))
+            || (name == "message" && !is_reason)
+            || (name == "code" && !is_reason && is_code(value))
+            || is_named_code(name)
+            || name.contains("one_time")
+            || name.split(['_', '-']).any(|word| WORDS.contains(&word))
+            || (!says_whether_or_when && PARTS.iter().any(|part| name.contains(part)))
     }
 }
 
-fn is_sensitive(name: &str, value: &Value, parent: &str) -> bool {
-    let says_whether_or_when = matches!(value, Value::Bool(_) | Value::Number(_));
-    // An error says what went wrong, and `code` is mostly the name of a reason.
-    let is_reason = parent.ends_with("error") || parent.ends_with("errors") || parent.ends_with("reason");
-    HIDDEN.contains(&name)
-        || (name == "message" && !is_reason)
-        || (name == "code" && !is_reason && is_number(value))
-        || (!says_whether_or_when && PARTS.iter().any(|part| name.contains(part)))
+/// Returns whether a name is that of a code which opens something: `verification_code`, `backup_codes`.
+fn is_named_code(name: &str) -> bool {
+    let kind = ["_code", "_codes"].iter().find_map(|end| name.strip_suffix(end));
+    kind.and_then(|kind| kind.rsplit('_').next()).is_some_and(|kind| !NAMING.contains(&kind))
 }
 
-fn is_number(value: &Value) -> bool {
+/// Returns whether it looks like a one-time code, and not like the name of a reason.
+fn is_code(value: &Value) -> bool {
     match value {
         Value::Number(_) => true,
-        Value::String(text) => text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b' ' | b'-')),
+        Value::String(text) => {
+            let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
+            let only_digits = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'));
+            only_digits || (has_digit && text.chars().count() >= 4)
+        }
         _ => false,
     }
 }
@@ -195,6 +228,44 @@ mod tests {
         let event = json!({ "type": "x", "data": { "deep": [{ "otp_code": 602_214, "code": "602 214", "reset_token": "abc" }] } });
         let shown = redact(&event).to_string();
         assert!(!shown.contains("602") && !shown.contains("abc"), "{shown}");
+    }
+
+    #[test]
+    fn codes_do_not_show_however_they_are_named() {
+        for data in [
+            json!({ "verification_code": "A602214" }),
+            json!({ "one_time_code": 602_214 }),
+            json!({ "one_time": "A602214" }),
+            json!({ "passcode": "A602214" }),
+            json!({ "pin": 602_214 }),
+            json!({ "user_pin": "A602214" }),
+            json!({ "backup_code": "A602214", "backup_codes": ["A602214"] }),
+            json!({ "Code": "A602214" }),
+            json!({ "deep": [[{ "code": "602-214" }]], "code": ["602214"] }),
+        ] {
+            let shown = redact(&json!({ "type": "user.updated", "data": data })).to_string();
+            assert!(!shown.contains("602"), "{data}: {shown}");
+        }
+        let event = json!({ "type": "user.updated", "data": {
+            "country_code": "IT", "currency_code": "EUR", "card_error_code": "e1234", "postal_code": "10121",
+            "code": "form_code", "spin": 4, "backup_code_enabled": true, "error": { "code": "e1234" },
+        } });
+        assert_eq!(redact(&event), event);
+    }
+
+    #[test]
+    fn nothing_of_a_message_shows_wherever_it_is() {
+        for event in [
+            json!({ "type": "email.created", "data": [{ "subject": "code 602214" }] }),
+            json!({ "type": "sms.created", "data": { "EMAIL": { "subject": "602214", "html": "602214" } } }),
+            json!({ "type": "email.created", "subject": "602214", "Preview": "602214", "data": {} }),
+            json!({ "type": "email.created", "text": "602214", "content": { "a": "602214" } }),
+            json!({ "type": "email.created", "data": { "error": { "message": "602214" } } }),
+            json!({ "type": "email.created", "data": { "deep": [{ "data": { "a": "602214" } }] } }),
+            json!({ "type": "x", "data": [{ "object": "sms_message", "text": "602214" }] }),
+        ] {
+            assert!(!redact(&event).to_string().contains("602214"), "{event}: {}", redact(&event));
+        }
     }
 
     #[test]
