@@ -1,6 +1,7 @@
 //! `clerk-webhook listen`.
 
 mod change;
+mod connection;
 mod delivery;
 mod forward;
 mod history;

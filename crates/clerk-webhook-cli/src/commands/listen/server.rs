@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,8 +17,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{RwLock, Semaphore, mpsc, watch};
+use tokio::sync::{RwLock, mpsc, watch};
 
+use super::connection::{Impatient, Place, Places};
 use super::forward::Forward;
 use super::history::History;
 use super::live::Line;
@@ -26,11 +27,17 @@ use super::respond::Script;
 use super::verdict::Judge;
 use super::{page, receive};
 
-/// How many connections there are at once: each may hold a body of the largest size.
-const MAX_CONNECTIONS: usize = 128;
-
 /// How long headers may take, and how long a connection may wait for its next request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long an answer may wait for the other end to take some of it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a connection takes requests; a page connects anew by itself.
+const LIFETIME: Duration = Duration::from_secs(300);
+
+/// How long the last request of a connection may take: longer than silence.
+const LAST_REQUEST: Duration = Duration::from_secs(60);
 
 /// How large the headers of a request may be.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
@@ -84,39 +91,45 @@ pub(super) struct Silence;
 
 /// Serves until it is dropped.
 pub(super) async fn serve(socket: TcpListener, listener: Arc<Listener>) {
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Places::new();
     loop {
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        let Some(place) = places.take().await else { return };
         let Ok((stream, peer)) = socket.accept().await else {
             // Out of file descriptors, perhaps; others are given back meanwhile.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let listener = Arc::clone(&listener);
-        tokio::spawn(async move {
-            connection(stream, peer, listener).await;
-            drop(permit);
-        });
+        tokio::spawn(connection(stream, peer, place, Arc::clone(&listener)));
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, listener: Arc<Listener>) {
+async fn connection(stream: TcpStream, peer: SocketAddr, place: Place, listener: Arc<Listener>) {
     // Answers are small and awaited.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| respond(Arc::clone(&listener), peer, request));
+    let place = Arc::new(place);
+    let service = service_fn(|request| respond(Arc::clone(&listener), peer, Arc::clone(&place), request));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_header_size(MAX_HEADER_BYTES);
+    let stream = TokioIo::new(Impatient::new(stream, WRITE_TIMEOUT));
+    let mut connection = pin!(http.serve_connection(stream, service));
     // Whoever hangs up or sends what is not HTTP gets no answer, and there is nothing to say about it.
-    let _ = http.serve_connection(TokioIo::new(stream), service).await;
+    if tokio::time::timeout(LIFETIME, connection.as_mut()).await.is_err() {
+        connection.as_mut().graceful_shutdown();
+        let _ = tokio::time::timeout(LAST_REQUEST, connection).await;
+    }
 }
 
 async fn respond(
     listener: Arc<Listener>,
     peer: SocketAddr,
+    place: Arc<Place>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Silence> {
     let path = request.uri().path();
     if page::is_for(path) {
+        if listener.page.is_open_to(&request, listener.port) {
+            place.leave_to_senders();
+        }
         return Ok(page::respond(&listener, peer, &request).await);
     }
     if request.method() == Method::POST {
