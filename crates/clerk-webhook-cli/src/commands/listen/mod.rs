@@ -30,6 +30,7 @@ use self::forward::Forward;
 use self::history::History;
 use self::live::{Line, Printer, say};
 use self::page::Page;
+use self::record::Folder;
 use self::respond::{Script, Step};
 use self::server::Listener;
 use self::verdict::Judge;
@@ -75,7 +76,8 @@ pub(crate) struct Args {
     #[arg(long, value_parser = path)]
     path: Option<String>,
 
-    /// Folder for a .http file of each delivery, which holds personal data
+    /// Folder for a .http file of each delivery, which holds personal data: at most 256 MiB in a run, of which 64 MiB of
+    /// what is refused
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
 
@@ -146,7 +148,7 @@ impl Args {
             history: History::new(usize::from(self.limit)),
             script: Script::new(self.respond),
             forward,
-            record: self.record,
+            record: self.record.map(|path| Arc::new(Folder::new(path))),
             lines: printer.lines,
             page,
             underway: RwLock::new(()),
@@ -266,7 +268,7 @@ fn introduce(output: &Output, listener: &Listener) -> Result<(), Failure> {
         lines.push(format!("forwards  to {}", forward.endpoint()));
     }
     if let Some(folder) = &listener.record {
-        lines.push(format!("records   into {}, personal data as it is", folder.display()));
+        lines.push(format!("records   into {}, personal data as it is", folder.path().display()));
     }
     if !listener.host.is_loopback() {
         lines.push(format!(

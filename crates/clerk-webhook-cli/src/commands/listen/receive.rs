@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::delivery::{Delivery, Forwarded};
 use super::forward::{HOP, describe, remove_hop_by_hop, status_of};
 use super::live::Line;
-use super::record;
+use super::record::NotRecorded;
 use super::respond::Step;
 use super::server::{Body, Listener, Silence, text, whole};
 use super::text::clean;
@@ -169,15 +169,20 @@ impl Listener {
     /// Writes a delivery into the folder for them, if there is one.
     async fn record(&self, mut delivery: Delivery) -> Delivery {
         let Some(folder) = self.record.clone() else { return delivery };
-        let shown = folder.display().to_string();
         let write = move || {
-            let written = record::write(&folder, &delivery);
-            match written {
-                Ok(path) => delivery.recorded = Some(path),
-                Err(error) => {
-                    delivery.record_error = Some(format!("cannot write into {shown}: {error}"));
+            let error = match folder.write(&delivery) {
+                Ok(path) => {
+                    delivery.recorded = Some(path);
+                    None
                 }
-            }
+                Err(NotRecorded::Failed(error)) => {
+                    Some(format!("cannot write into {}: {error}", folder.path().display()))
+                }
+                Err(NotRecorded::Full(reason)) => Some(reason.to_owned()),
+                // It is said once, and not below each of the deliveries that follow.
+                Err(NotRecorded::StillFull) => None,
+            };
+            delivery.record_error = error;
             delivery
         };
         // Writing may wait for a disk, and other deliveries shall not.

@@ -3,8 +3,10 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::delivery::Delivery;
+use super::verdict::Origin;
 use crate::capture::to_http_file;
 
 /// How many characters of an event type and of a message id a name has.
@@ -13,10 +15,78 @@ const MAX_WORD: usize = 60;
 /// How many deliveries may come in the same millisecond with the same id.
 const MAX_SAME: usize = 1000;
 
+/// How many bytes are written in a run.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// How many bytes of what is refused, which anybody can send, and which shall leave room for the rest.
+const MAX_REFUSED: u64 = 64 * 1024 * 1024;
+
+/// The least that a file takes of a disk.
+const BLOCK: u64 = 4096;
+
+/// The folder for recordings, and how much is left of what may be written into it.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    left: Left,
+    left_for_refused: Left,
+}
+
+/// What is left of a number of bytes.
+#[derive(Debug)]
+struct Left(Mutex<Option<u64>>);
+
+/// Why there is no recording.
+#[derive(Debug)]
+pub(super) enum NotRecorded {
+    Failed(io::Error),
+    /// This one is the first for which no room is left, and these are no more recorded.
+    Full(&'static str),
+    /// That has been said before.
+    StillFull,
+}
+
+impl Folder {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, left: Left::new(MAX_BYTES), left_for_refused: Left::new(MAX_REFUSED) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a delivery into a new file, while there is room.
+    pub(super) fn write(&self, delivery: &Delivery) -> Result<PathBuf, NotRecorded> {
+        let headers = delivery.capture.headers.iter().map(|(name, value)| name.len() + value.len() + 4);
+        let bytes = delivery.capture.body.len() + headers.sum::<usize>();
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(BLOCK);
+        if delivery.origin == Origin::Refused {
+            let full = "64 MiB of what was refused are recorded: no more of that is in this run";
+            self.left_for_refused.take(bytes, full)?;
+        }
+        self.left.take(bytes, "256 MiB are recorded: nothing more is in this run")?;
+        write(&self.path, delivery).map_err(NotRecorded::Failed)
+    }
+}
+
+impl Left {
+    fn new(bytes: u64) -> Self {
+        Self(Mutex::new(Some(bytes)))
+    }
+
+    /// Takes so many bytes; nothing is left once there are too few.
+    fn take(&self, bytes: u64, full: &'static str) -> Result<(), NotRecorded> {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = left.ok_or(NotRecorded::StillFull)?;
+        *left = before.checked_sub(bytes);
+        if left.is_some() { Ok(()) } else { Err(NotRecorded::Full(full)) }
+    }
+}
+
 /// Writes a delivery into a new file of this folder, whole or not at all, and returns its path.
 ///
 /// Others on this machine cannot read it, since payloads are personal data.
-pub(super) fn write(folder: &Path, delivery: &Delivery) -> io::Result<PathBuf> {
+fn write(folder: &Path, delivery: &Delivery) -> io::Result<PathBuf> {
     let target = delivery.capture.target.as_deref().unwrap_or("/");
     let headers = delivery.capture.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
     let bytes = to_http_file(target, headers, &delivery.capture.body);
@@ -73,7 +143,7 @@ mod tests {
     use clerk_webhook_core::{SigningSecret, Timestamp};
     use clerk_webhook_test::{Delivery as Signed, SECRET, fixture};
 
-    use super::super::verdict::{Judge, Origin};
+    use super::super::verdict::Judge;
     use super::*;
     use crate::capture::{self, Capture};
 
@@ -102,6 +172,42 @@ mod tests {
         }
         assert_eq!(capture::read(&folder).unwrap().len(), 3);
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn no_more_is_written_than_there_is_room_for() {
+        let path = std::env::temp_dir().join(format!("clerk-webhook-record-full-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        let folder = Folder {
+            path: path.clone(),
+            left: Left::new(4 * BLOCK),
+            left_for_refused: Left::new(2 * BLOCK + 1),
+        };
+        let judge = Judge::new(vec![SigningSecret::parse(SECRET).unwrap()], 1 << 20).unwrap();
+        let write = |signed: Signed| {
+            let headers = signed.headers().into_iter().map(|(name, value)| (name.to_owned(), value.into()));
+            let capture = Capture {
+                place: String::new(),
+                target: None,
+                headers: headers.collect(),
+                body: signed.body(),
+            };
+            let verdict = judge.judge(&capture);
+            match folder.write(&Delivery::new(capture, Timestamp::now(), verdict)) {
+                Ok(_) => "written",
+                Err(NotRecorded::Failed(_)) => "failed",
+                Err(NotRecorded::Full(_)) => "full",
+                Err(NotRecorded::StillFull) => "still full",
+            }
+        };
+        let right = Signed::of(fixture::user_created());
+        let forged = [(); 4].map(|()| write(right.clone().altered()));
+        assert_eq!(forged, ["written", "written", "full", "still full"]);
+        // What is authentic has room of its own.
+        let authentic = [(); 4].map(|()| write(right.clone()));
+        assert_eq!(authentic, ["written", "written", "full", "still full"]);
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 4);
+        fs::remove_dir_all(&path).unwrap();
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,6 +22,7 @@ use super::connection::{Impatient, Place, Places};
 use super::forward::Forward;
 use super::history::History;
 use super::live::Line;
+use super::record::Folder;
 use super::respond::Script;
 use super::verdict::Judge;
 use super::{page, receive};
@@ -54,7 +54,7 @@ pub(super) struct Listener {
     pub(super) history: History,
     pub(super) script: Option<Script>,
     pub(super) forward: Option<Forward>,
-    pub(super) record: Option<PathBuf>,
+    pub(super) record: Option<Arc<Folder>>,
     pub(super) lines: mpsc::Sender<Line>,
     pub(super) page: page::Page,
     /// Held by each delivery that has arrived whole, until it has been shown.
