@@ -17,9 +17,10 @@ const LENIENT_CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
 /// The most tokens that are looked at: Svix makes eleven.
 const MAX_TOKENS: usize = 64;
 
-/// The characters of 32 bytes in base64, and the fewest that are taken for a part of them: 48 bits.
+/// The characters of 32 bytes in base64, and the fewest that are taken for a part of them: with 72 bits none of the million
+/// MACs of a search matches one of some hundred tokens by chance.
 const LENGTH: usize = 44;
-const MIN_PART: usize = 8;
+pub(super) const MIN_PART: usize = 12;
 
 /// A signature that could be meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,9 +197,13 @@ fn token_of(encoded: &str, flaws: Vec<Cause>) -> Vec<Token> {
         let form = Form::CaseLost(encoded.to_owned());
         tokens.push(Token { form, flaws: flawed(Cause::SignatureCaseLost) });
     }
-    if (MIN_PART..LENGTH - 1).contains(&encoded.len()) && encoded.bytes().all(is_base64) {
-        let beginning = encoded.trim_end_matches(['=', '…']).to_owned();
-        tokens.push(Token { form: Form::Beginning(beginning), flaws: flawed(Cause::SignatureTruncated) });
+    // What fills it up says nothing of a MAC, so it does not count.
+    let beginning = encoded.trim_end_matches(['=', '…', '.']);
+    if (MIN_PART..LENGTH - 1).contains(&beginning.len())
+        && beginning.bytes().all(|byte| byte != b'=' && is_base64(byte))
+    {
+        let form = Form::Beginning(beginning.to_owned());
+        tokens.push(Token { form, flaws: flawed(Cause::SignatureTruncated) });
     }
     if tokens.is_empty() {
         let form = Form::Unreadable(decoded.ok().map(|bytes| bytes.len()));
@@ -343,6 +348,27 @@ mod tests {
         assert_eq!(read(&format!("v1,{}", STANDARD.encode([1; 64]))), Form::Long([1; 64]));
         assert_eq!(read(&format!("v1,{}", STANDARD.encode([1; 40]))), Form::Unreadable(Some(40)));
         assert_eq!(read("v1,?"), Form::Unreadable(None));
+    }
+
+    #[test]
+    fn what_is_too_short_to_tell_is_no_beginning_however_it_is_filled_up() {
+        let right = STANDARD.encode(MAC);
+        for length in 0..MIN_PART {
+            let short = &right[..length];
+            for fill in ["", "=", "=======", "…", "..."] {
+                for value in
+                    [format!("v1,{short}{fill}"), format!("{short}{fill}"), format!("v1,{short:=<43}")]
+                {
+                    let matching = read(value.as_bytes()).into_iter().find(|token| token.form.matches(&MAC));
+                    assert_eq!(matching, None, "{value}");
+                }
+            }
+        }
+        for value in [&right[..MIN_PART], &format!("{}=", &right[..MIN_PART]), &format!("{}…", &right[..42])]
+        {
+            let tokens = read(format!("v1,{value}").as_bytes());
+            assert!(tokens.iter().any(|token| token.form.matches(&MAC)), "{value}");
+        }
     }
 
     #[test]

@@ -253,6 +253,8 @@ fn signatures_that_are_written_otherwise() {
         (list.to_lowercase(), Cause::SignatureCaseLost),
         (list.to_uppercase(), Cause::SignatureOtherVersion),
         (list[..30].to_owned(), Cause::SignatureTruncated),
+        (format!("v1,{}=======", &right[..1]), Cause::SignatureUnreadable),
+        (right[..9].to_owned(), Cause::SignatureUnreadable),
         (format!("v1a,{}", STANDARD.encode([3; 64])), Cause::OnlyAsymmetricSignatures),
         (format!("v1,{}", STANDARD.encode([3; 20])), Cause::SignatureUnreadable),
         ("v1,?".to_owned(), Cause::SignatureUnreadable),
