@@ -250,7 +250,8 @@ fn nothing_that_was_captured_moves_the_cursor() {
     let told = run(&["verify", "-"], &request.http());
     assert_eq!(told.code, 1);
     assert!(!told.stdout.chars().any(|character| character.is_control() && character != '\n'), "{told:?}");
-    let odd = Request::of("{\"type\":\"a\\u001b[2Jb\",\"data\":{}}");
+    let odd = Request::of("{\"type\":\"a\\u001b[2J\\u202eb\\u200d\",\"data\":{}}");
     let told = run(&["verify", "-"], &odd.http());
-    assert!(!told.stdout.contains('\u{1b}'), "{told:?}");
+    assert!(told.stdout.contains("\\u{202e}b\\u{200d}"), "{told:?}");
+    assert!(!told.stdout.contains(['\u{1b}', '\u{202e}', '\u{200d}']), "{told:?}");
 }

@@ -6,8 +6,8 @@ use super::date;
 use crate::capture::Capture;
 use crate::diagnosis::{Authentic, Diagnosis, Verdict, duration};
 use crate::failure::Failure;
-use crate::output::Output;
 use crate::output::style::{BAD, GOOD, ODD, QUIET, STRONG};
+use crate::output::{self, Output};
 
 /// Writes a verdict; with its place where there are several.
 pub(super) fn write(
@@ -110,8 +110,5 @@ fn row_wrapped(output: &Output, label: &str, text: &str) -> Result<(), Failure> 
 
 /// Escapes what would do something to a terminal.
 fn printable(text: &str) -> String {
-    let escape = |character: char| {
-        if character.is_control() { character.escape_unicode().to_string() } else { character.to_string() }
-    };
-    text.chars().map(escape).collect()
+    output::printable(text.as_bytes(), usize::MAX)
 }
