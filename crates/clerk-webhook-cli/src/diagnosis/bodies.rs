@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 
 use super::Cause;
+use super::budget::Budget;
 use super::finding::Finding;
-use super::json::{Escapes, Json, Numbers, Spacing, Style};
+use super::json::{self, Escapes, Json, Numbers, Spacing, Style};
 use super::wrappings::Unwrapped;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The most bytes of JSON that are written anew, all bodies together.
-const MAX_JSON: usize = 8 * 1024 * 1024;
+/// What looking at the edges and the line breaks of a body costs for each of its bytes.
+const EDGES: usize = 2;
 
 /// All that a capture's body can have been.
 pub(super) struct Bodies<'u> {
@@ -79,21 +80,19 @@ const ENDS: [Ends; 13] = [
 ];
 
 impl<'u> Bodies<'u> {
-    pub(super) fn of(unwrapped: &'u [Unwrapped]) -> Self {
-        let mut room = MAX_JSON;
-        let mut within = |body: &'u Unwrapped| {
-            let json = json_of(&body.bytes, room)?;
-            room -= json.len();
-            Some(json)
-        };
-        let json = unwrapped.iter().map(&mut within).collect::<Vec<_>>();
+    pub(super) fn of(unwrapped: &'u [Unwrapped], budget: &mut Budget) -> Self {
+        let json = unwrapped.iter().map(|body| json_of(&body.bytes, budget)).collect::<Vec<_>>();
         let mut variants = Vec::new();
         for (body, (unwrapped, json)) in unwrapped.iter().zip(&json).enumerate() {
+            if budget.spend(EDGES * unwrapped.bytes.len()).is_none() {
+                break;
+            }
             let cost = unwrapped.findings.len();
             let edges =
                 edges(&unwrapped.bytes).map(|(more, change)| ((cost + more) * 2, Variant { body, change }));
             variants.extend(edges);
-            for (more, style) in json.iter().flat_map(Json::styles).filter(|(more, _)| *more > 0) {
+            let styles = json.as_ref().and_then(|json| json.styles(budget)).unwrap_or_default();
+            for (more, style) in styles.into_iter().filter(|(more, _)| *more > 0) {
                 for (end, of_end) in [("", 0), ("\n", 1), ("\r\n", 1)] {
                     let changes = cost + more + of_end;
                     // Nearly everybody who signs writes compactly, Clerk included.
@@ -120,6 +119,15 @@ impl<'u> Bodies<'u> {
     /// Returns the captured body as JSON.
     pub(super) fn json(&self) -> Option<&Json<'u>> {
         self.json.first()?.as_ref()
+    }
+
+    /// Returns what it costs to make the bytes.
+    pub(super) fn cost(&self, variant: Variant) -> usize {
+        match (variant.change, &self.json[variant.body]) {
+            (Change::Edges { mark: Mark::AsIs, lines: Lines::AsIs, ends: Ends::AsIs }, _) => 0,
+            (Change::Json { style, .. }, Some(json)) => json.cost(style),
+            _ => self.unwrapped[variant.body].bytes.len(),
+        }
     }
 
     /// Returns the bytes.
@@ -227,10 +235,15 @@ fn of_edges(mark: Mark, lines: Lines, ends: Ends, findings: &mut Vec<Finding>) {
     }
 }
 
-fn json_of(bytes: &[u8], most: usize) -> Option<Json<'_>> {
-    if bytes.len() > most {
+fn json_of<'u>(bytes: &'u [u8], budget: &mut Budget) -> Option<Json<'u>> {
+    if !matches!(
+        bytes.trim_ascii_start().first(),
+        Some(b'{' | b'[' | b'"' | 0xef | b'-' | b'0'..=b'9' | b'a'..=b'z')
+    ) {
         return None;
     }
+    budget.take_json(bytes.len())?;
+    budget.spend(json::READING * bytes.len())?;
     let text = std::str::from_utf8(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)).ok()?;
     Json::read(text.trim_ascii())
 }

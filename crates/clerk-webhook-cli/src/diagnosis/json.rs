@@ -1,13 +1,19 @@
 //! Writing JSON anew as other programs do, token by token: no number and no duplicate key is lost on the way.
 
-use std::collections::HashSet;
-use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
-use std::hash::{Hash as _, Hasher as _};
 use std::ops::Range;
 
-/// How deep values may be nested.
+use super::budget::Budget;
+
+/// How deep values may be nested, and of how many tokens a text may be: each takes fifty bytes.
 const MAX_DEPTH: usize = 128;
+const MAX_TOKENS: usize = 1024 * 1024;
+
+/// What reading costs for each byte, and writing for each token and each byte of a string that can be escaped otherwise.
+pub(super) const READING: usize = 8;
+const TOKEN: usize = 16;
+const ESCAPED: usize = 8;
 
 /// A JSON text and where its tokens lie.
 pub(super) struct Json<'t> {
@@ -15,6 +21,11 @@ pub(super) struct Json<'t> {
     tokens: Vec<Token>,
     /// For each token that opens something the index of the one that closes it.
     closing: Vec<usize>,
+    /// How many bytes are in tokens, and how many in strings of which some can be escaped otherwise.
+    in_tokens: usize,
+    in_escaped: usize,
+    /// How often something is indented if it is, each level counted.
+    indents: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -193,13 +204,14 @@ pub(super) enum Numbers {
 }
 
 impl Json<'_> {
-    /// Reads the tokens of a text; nothing of one that is not JSON, or nested too deep.
+    /// Reads the tokens of a text; nothing of one that is not JSON, nested too deep or of too many tokens.
     pub(super) fn read(text: &str) -> Option<Json<'_>> {
         serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
         let bytes = text.as_bytes();
         let mut tokens: Vec<Token> = Vec::new();
         let mut closing = Vec::new();
         let mut open = Vec::new();
+        let (mut in_tokens, mut in_escaped, mut indents) = (0, 0, 0);
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             let start = at;
@@ -231,10 +243,14 @@ impl Json<'_> {
             };
             closing.push(0);
             match kind {
+                _ if tokens.len() == MAX_TOKENS => return None,
                 Kind::Open if open.len() == MAX_DEPTH => return None,
                 Kind::Open => open.push(tokens.len()),
                 Kind::Close => closing[open.pop()?] = tokens.len(),
                 _ => {}
+            }
+            if matches!(kind, Kind::Open | Kind::Comma | Kind::Close) {
+                indents += open.len();
             }
             let range = start..at;
             let raw = text.get(range.clone())?;
@@ -244,33 +260,29 @@ impl Json<'_> {
                 Kind::String if !raw[1..raw.len() - 1].bytes().all(plain) => serde_json::from_str(raw).ok(),
                 _ => None,
             };
+            in_tokens += range.len();
+            in_escaped += if decoded.is_some() { range.len() } else { 0 };
             tokens.push(Token { kind, range, decoded });
         }
-        Some(Json { text, tokens, closing })
+        Some(Json { text, tokens, closing, in_tokens, in_escaped, indents })
     }
 
     /// Returns the styles that differ from one another for this text, the likeliest first, each with the number of things
     /// that it changes.
-    pub(super) fn styles(&self) -> Vec<(usize, Style)> {
-        let escapes = distinct(Escapes::ALL, |escapes| {
-            let mut out = String::new();
-            for token in self.tokens.iter().filter(|token| token.decoded.is_some()) {
-                self.write_token(token, Style { escapes, ..AS_IS }, &mut out);
-            }
-            out
-        });
-        let numbers = distinct([Numbers::AsIs, Numbers::Whole], |numbers| {
-            let mut out = String::new();
-            for token in self.tokens.iter().filter(|token| token.kind == Kind::Number) {
-                self.write_token(token, Style { numbers, ..AS_IS }, &mut out);
-                out.push(' ');
-            }
-            out
-        });
-        let spacings = distinct(Spacing::ALL, |spacing| self.written(Style { spacing, ..AS_IS }));
-        let orders = distinct([false, true], |sorted| {
-            self.written(Style { sorted, spacing: Spacing::Compact, ..AS_IS })
-        });
+    ///
+    /// Nothing where the budget does not allow to find out.
+    pub(super) fn styles(&self, budget: &mut Budget) -> Option<Vec<(usize, Style)>> {
+        let escapes = self.escapes(budget)?;
+        let spacings = self.spacings(budget)?;
+        budget.spend(self.text.len() + TOKEN * self.tokens.len())?;
+        let raw = |token: &Token| self.text.get(token.range.clone()).unwrap_or_default();
+        let is_other = |token: &Token| {
+            token.kind == Kind::Number && whole(raw(token)).is_some_and(|text| text != raw(token))
+        };
+        let mut numbers = vec![Numbers::AsIs];
+        numbers.extend(self.tokens.iter().any(is_other).then_some(Numbers::Whole));
+        let mut orders = vec![false];
+        orders.extend((!self.is_sorted()).then_some(true));
 
         let compact = self.is_compact();
         let mut styles = Vec::new();
@@ -296,17 +308,103 @@ impl Json<'_> {
                 }
             }
         }
+        styles.retain(|(_, style)| budget.allows(self.cost(*style)));
         styles.sort_by_key(|(changes, _)| *changes);
-        styles
+        Some(styles)
     }
 
-    /// Returns how many bytes the text has.
-    pub(super) fn len(&self) -> usize {
-        self.text.len()
+    /// Returns what writing it in a style costs, which is never less than the bytes that come of it.
+    pub(super) fn cost(&self, style: Style) -> usize {
+        let indent = match style.spacing {
+            Spacing::Indented(indent) => indent.len() * self.indents,
+            _ => 0,
+        };
+        let escapes = if style.escapes == Escapes::AsIs { 0 } else { ESCAPED * self.in_escaped };
+        let numbers = if style.numbers == Numbers::AsIs { 0 } else { 2 * TOKEN * self.tokens.len() };
+        self.text.len() + TOKEN * self.tokens.len() + indent + escapes + numbers
     }
 
     fn is_compact(&self) -> bool {
-        self.written(Style { spacing: Spacing::Compact, ..AS_IS }) == self.text
+        self.in_tokens == self.text.len()
+    }
+
+    /// Returns the escapes that differ from one another for this text.
+    fn escapes(&self, budget: &mut Budget) -> Option<Vec<Escapes>> {
+        budget.spend(self.tokens.len() + ESCAPED * self.in_escaped)?;
+        let decoded = || self.tokens.iter().filter_map(|token| Some((token, token.decoded.as_deref()?)));
+        // Two write all strings alike if they write each of the characters alike.
+        let characters: String =
+            decoded().flat_map(|(_, text)| text.chars()).collect::<BTreeSet<_>>().into_iter().collect();
+        let mut escapes = distinct(&Escapes::ALL[1..], |escapes| {
+            let mut out = String::new();
+            escapes.write(&characters, &mut out);
+            out
+        });
+        let mut different = vec![Escapes::AsIs];
+        let mut out = String::new();
+        for escapes in escapes.drain(..) {
+            for (token, text) in decoded() {
+                budget.spend(ESCAPED * token.range.len())?;
+                out.clear();
+                escapes.write(text, &mut out);
+                if self.text.get(token.range.clone()) != Some(&out) {
+                    different.push(escapes);
+                    break;
+                }
+            }
+        }
+        Some(different)
+    }
+
+    /// Returns the white space that differs from one another for this text.
+    fn spacings(&self, budget: &mut Budget) -> Option<Vec<Spacing>> {
+        budget.spend(self.tokens.len())?;
+        let has = |kind: Kind| self.tokens.iter().any(|token| token.kind == kind);
+        let is_filled = self.tokens.len() > 2 && has(Kind::Open);
+        // The smallest text in which the same things stand next to white space.
+        let sample = match (is_filled, has(Kind::Colon), has(Kind::Comma)) {
+            (false, ..) => "1",
+            (true, false, false) => "[1]",
+            (true, false, true) => "[1,1]",
+            (true, true, false) => r#"{"a":1}"#,
+            (true, true, true) => r#"{"a":1,"b":1}"#,
+        };
+        let sample = Json::read(sample)?;
+        let others = distinct(&Spacing::ALL[1..], |spacing| sample.written(Style { spacing, ..AS_IS }));
+        let gap = match self.tokens.as_slice() {
+            [first, second, ..] => self.text.get(first.range.end..second.range.start),
+            _ => None,
+        };
+        let mut different = vec![Spacing::AsIs];
+        for spacing in others {
+            let may_be = match (spacing, gap) {
+                (Spacing::Compact, _) | (_, None) => false,
+                (Spacing::Indented(indent), Some(gap)) => gap.strip_prefix('\n') == Some(indent),
+                (Spacing::Airy, Some(gap)) => gap == " ",
+                (_, Some(gap)) => gap.is_empty(),
+            };
+            let style = Style { spacing, ..AS_IS };
+            let same = if spacing == Spacing::Compact {
+                self.is_compact()
+            } else if self.is_compact() || !may_be || !budget.allows(self.cost(style)) {
+                false
+            } else {
+                budget.spend(self.cost(style))?;
+                self.written(style) == self.text
+            };
+            if !same {
+                different.push(spacing);
+            }
+        }
+        Some(different)
+    }
+
+    /// Returns whether the keys of all objects are in alphabetical order.
+    fn is_sorted(&self) -> bool {
+        let is_object =
+            |token: &Token| token.kind == Kind::Open && self.text.as_bytes()[token.range.start] == b'{';
+        let objects = self.tokens.iter().enumerate().filter(|(_, token)| is_object(token));
+        objects.into_iter().all(|(at, _)| self.items(at, true).is_sorted_by_key(|item| self.key(*item)))
     }
 
     /// Returns whether a style has other white space between the tokens than the text.
@@ -434,15 +532,16 @@ impl Json<'_> {
     }
 
     /// Returns the numbers and what else can have been written for each, as token and texts.
-    pub(super) fn other_numbers(&self) -> Vec<(usize, Vec<String>)> {
+    pub(super) fn other_numbers(&self, budget: &mut Budget) -> Vec<(usize, Vec<String>)> {
         const MOST: usize = 256;
+        const TEXT: usize = 64;
         let numbers = self.tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Number);
-        numbers
-            .take(MOST)
-            .map(|(index, token)| {
-                (index, other_texts(self.text.get(token.range.clone()).unwrap_or_default()))
-            })
-            .collect()
+        let of = |(index, token): (usize, &Token)| {
+            let texts = other_texts(self.text.get(token.range.clone()).unwrap_or_default());
+            budget.spend(TEXT * texts.len())?;
+            Some((index, texts))
+        };
+        numbers.take(MOST).map_while(of).collect()
     }
 }
 
@@ -450,14 +549,9 @@ const AS_IS: Style =
     Style { spacing: Spacing::AsIs, sorted: false, escapes: Escapes::AsIs, numbers: Numbers::AsIs };
 
 /// Keeps those whose texts differ from the ones before.
-fn distinct<T: Copy, const LENGTH: usize>(all: [T; LENGTH], text: impl Fn(T) -> String) -> Vec<T> {
+fn distinct<T: Copy>(all: &[T], text: impl Fn(T) -> String) -> Vec<T> {
     let mut seen = HashSet::new();
-    let is_new = |item: &T| {
-        let mut hasher = DefaultHasher::new();
-        text(*item).hash(&mut hasher);
-        seen.insert(hasher.finish())
-    };
-    all.into_iter().filter(is_new).collect()
+    all.iter().copied().filter(|item| seen.insert(text(*item))).collect()
 }
 
 /// Writes a number that is whole, and small enough to be exact, without fraction and exponent.
@@ -498,6 +592,7 @@ fn other_texts(raw: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::budget::Limits;
     use super::*;
 
     const TEXT: &str = r#"{"b":[1,{"y":"é/<&>","x":""},[],{}],"a":1.0,"a":"\u00e9\n","n":null}"#;
@@ -550,13 +645,43 @@ mod tests {
 
     #[test]
     fn styles_that_change_nothing_are_left_out() {
-        assert_eq!(Json::read("1").unwrap().styles().len(), 1);
-        let styles = Json::read(TEXT).unwrap().styles();
-        assert_eq!(styles[0].0, 0);
-        assert!(styles.len() > 100);
-        let mut texts = HashSet::new();
+        let mut budget = Budget::new(Limits::BRIEF);
+        let mut styles = |text: &str| Json::read(text).unwrap().styles(&mut budget).unwrap();
+        for text in ["1", "[]", "{}"] {
+            assert_eq!(styles(text).len(), 1, "{text}");
+        }
+        let mut different = |text: &str| {
+            let styles = styles(text);
+            assert_eq!(styles[0].0, 0);
+            let mut texts = HashSet::new();
+            let json = Json::read(text).unwrap();
+            for (_, style) in &styles {
+                assert!(texts.insert(json.written(*style)), "{text} {style:?}");
+            }
+            styles.len()
+        };
+        assert!(different(TEXT) > 100);
         let json = Json::read(TEXT).unwrap();
-        assert!(styles.iter().all(|(_, style)| texts.insert(json.written(*style))));
+        for spacing in Spacing::ALL {
+            for escapes in Escapes::ALL {
+                different(&json.written(Style { spacing, escapes, ..AS_IS }));
+            }
+        }
+        for text in ["[1]", "[1, 2]", "[[]]", "{\"a\": 1}", "{ \"a\": {} }", "\"\u{e9}\"", "[\n]", "[\n 1\n]"]
+        {
+            different(text);
+        }
+    }
+
+    #[test]
+    fn what_is_written_never_is_longer_than_what_it_costs() {
+        let deep = format!("{}1{}{}", "[".repeat(100), ",\"<\u{e9}\u{1f600}\"".repeat(50), "]".repeat(100));
+        for text in [TEXT, &deep] {
+            let json = Json::read(text).unwrap();
+            for (_, style) in json.styles(&mut Budget::new(Limits::THOROUGH)).unwrap() {
+                assert!(json.written(style).len() <= json.cost(style), "{style:?}");
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! it is undone (a line break that was added). What cannot be undone is said to be unknown.
 
 mod bodies;
+mod budget;
 mod cause;
 mod facts;
 mod finding;
@@ -27,6 +28,7 @@ use clerk_webhook_core::{Event, EventData, MessageId, SigningSecret, Timestamp, 
 use crate::capture::Capture;
 
 use bodies::Bodies;
+use budget::{Budget, Limits, MAX_WRAPPED};
 use finding::Finding;
 use headers::Headers;
 use search::{Match, Search};
@@ -85,16 +87,21 @@ pub(crate) struct Terms {
     pub(crate) tolerance: Option<Duration>,
 }
 
-/// Says whether a delivery that is received now is authentic, and if not, why.
+/// Says whether a delivery that is received now is authentic, and if not, why, for a caller that serves others.
 ///
-/// It blocks: what is authentic takes microseconds, the search for a cause milliseconds, and for a body of megabytes up to a
-/// second.
+/// It blocks: what is authentic takes microseconds, the search for a cause TIMES.
 pub(crate) fn diagnose(capture: &Capture, secrets: &[SigningSecret], now: Timestamp) -> Verdict {
-    diagnose_under(Terms { now, tolerance: Some(TOLERANCE) }, capture, secrets)
+    judged(Limits::BRIEF, Terms { now, tolerance: Some(TOLERANCE) }, capture, secrets)
 }
 
-/// Says whether a delivery is authentic under these terms, and if not, why.
+/// Says whether a delivery is authentic under these terms, and if not, why, for a caller that waits for nothing else.
+///
+/// It blocks: TIMES2.
 pub(crate) fn diagnose_under(terms: Terms, capture: &Capture, secrets: &[SigningSecret]) -> Verdict {
+    judged(Limits::THOROUGH, terms, capture, secrets)
+}
+
+fn judged(limits: Limits, terms: Terms, capture: &Capture, secrets: &[SigningSecret]) -> Verdict {
     let now = terms.now;
     let builder =
         Verifier::builder().secrets(secrets.iter().cloned()).clock(move || now).body_limit(usize::MAX);
@@ -109,7 +116,7 @@ pub(crate) fn diagnose_under(terms: Terms, capture: &Capture, secrets: &[Signing
         },
         Err(error) => error.to_string(),
     };
-    Verdict::Refused(refused(terms, capture, secrets, error))
+    Verdict::Refused(refused(limits, terms, capture, secrets, error))
 }
 
 fn authentic(terms: Terms, capture: &Capture, verified: &Verified) -> Authentic {
@@ -159,14 +166,27 @@ fn authentic(terms: Terms, capture: &Capture, verified: &Verified) -> Authentic 
 }
 
 /// Searches for what is wrong; `error` says in what the verifier stumbled first.
-fn refused(terms: Terms, capture: &Capture, secrets: &[SigningSecret], error: String) -> Diagnosis {
+fn refused(
+    limits: Limits,
+    terms: Terms,
+    capture: &Capture,
+    secrets: &[SigningSecret],
+    error: String,
+) -> Diagnosis {
     let headers = headers::read(capture);
-    let unwrapped = wrappings::all(capture);
-    let bodies = Bodies::of(&unwrapped);
-    let mut search = Search::new(&headers.attempts, secrets, &bodies);
+    let mut budget = Budget::new(limits);
+    if headers.attempts.is_empty() {
+        return unexplained(terms, capture, &headers, 0, &budget);
+    }
+    let unwrapped = wrappings::all(capture, &mut budget);
+    let bodies = Bodies::of(&unwrapped, &mut budget);
+    let mut search = Search::new(&headers.attempts, secrets, &bodies, &mut budget);
     match search.run() {
         Some(found) => explained(terms, &headers, found, secrets.len(), error),
-        None => unexplained(terms, capture, &headers, &search),
+        None => {
+            let tried = search.tried;
+            unexplained(terms, capture, &headers, tried, &budget)
+        }
     }
 }
 
@@ -197,7 +217,13 @@ fn explained(terms: Terms, headers: &Headers, found: Match, secrets: usize, erro
 }
 
 /// Says what is known where nothing makes the signature match.
-fn unexplained(terms: Terms, capture: &Capture, headers: &Headers, search: &Search<'_>) -> Diagnosis {
+fn unexplained(
+    terms: Terms,
+    capture: &Capture,
+    headers: &Headers,
+    tried: usize,
+    budget: &Budget,
+) -> Diagnosis {
     let mut findings = headers.findings.clone();
     let mut notes = Vec::new();
     let first = headers.attempts.first();
@@ -222,7 +248,6 @@ fn unexplained(terms: Terms, capture: &Capture, headers: &Headers, search: &Sear
             (finding.cause, finding.fact.clone())
         }
         None => {
-            let tried = search.tried;
             let detail = format!(
                 "no signature matches, nor would one after any of {tried} usual mistakes and changes"
             );
@@ -235,11 +260,17 @@ fn unexplained(terms: Terms, capture: &Capture, headers: &Headers, search: &Sear
         }
     };
     notes.extend(facts::hints(capture, first));
-    if search.cut_short {
+    if budget.left_wrapped {
         notes.push(format!(
-            "The body is large ({} bytes), so that not all combinations of changes were tried",
+            "The body has {} bytes, and what can be wrapped round a body is taken off up to {MAX_WRAPPED}",
             capture.body.len()
         ));
+    }
+    if budget.cut_short {
+        notes.push(
+            "Not all combinations of changes were tried, since that takes too long for such a body"
+                .to_owned(),
+        );
     }
     notes.extend(age.map(|age| sentence(&age.fact)));
     Diagnosis { cause, detail, advice: cause.advice().to_owned(), notes }

@@ -1,25 +1,23 @@
 //! The search for what makes a signature match.
 //!
-//! It goes from few changes to many, so that what it finds is the simplest explanation, and it has a bound: what it hashes,
-//! and half of what it writes, is 256 MiB together and less than a second's work. A body of usual size never reaches it; for
-//! one of 2 MiB all single changes are tried, and the likeliest pairs.
+//! It goes from few changes to many, so that what it finds is the simplest explanation, and ends where the budget does. A body
+//! of usual size never reaches that; for one of 2 MiB most single changes are tried.
 
 use clerk_webhook_core::SigningSecret;
 
 use super::Cause;
 use super::bodies::{Bodies, of_json};
+use super::budget::Budget;
 use super::finding::Finding;
 use super::headers::{Attempt, of_signature};
 use super::json::{Escapes, Json, Numbers, Spacing, Style};
 use super::keys::{self, Key};
 use super::layouts::{self, Layout};
-use super::signatures::Form;
+use super::signatures::{self, Form};
 
-/// The most bytes that are hashed and written.
-const MAX_BYTES: usize = 256 * 1024 * 1024;
-
-/// What a MAC costs besides its text, in bytes.
-const MAC_COST: usize = 256;
+/// What a MAC costs besides its text, and what comparing it with a token does.
+pub(super) const MAC_COST: usize = 256;
+const TOKEN_COST: usize = 16;
 
 /// How far the changes of a body go, twice their number, alone and beside another key or another layout.
 const MAX_WEIGHT: usize = 14;
@@ -39,17 +37,21 @@ pub(super) struct Search<'s> {
     attempts: &'s [Attempt],
     keys: Vec<Key>,
     bodies: &'s Bodies<'s>,
-    bytes: usize,
+    budget: &'s mut Budget,
     pub(super) tried: usize,
-    pub(super) cut_short: bool,
 }
 
 /// Where a MAC was found to match: which attempt, and which of its tokens.
 type Place = (usize, usize);
 
 impl<'s> Search<'s> {
-    pub(super) fn new(attempts: &'s [Attempt], secrets: &[SigningSecret], bodies: &'s Bodies<'s>) -> Self {
-        Self { attempts, keys: keys::all(secrets), bodies, bytes: 0, tried: 0, cut_short: false }
+    pub(super) fn new(
+        attempts: &'s [Attempt],
+        secrets: &[SigningSecret],
+        bodies: &'s Bodies<'s>,
+        budget: &'s mut Budget,
+    ) -> Self {
+        Self { attempts, keys: keys::all(secrets), bodies, budget, tried: 0 }
     }
 
     pub(super) fn run(&mut self) -> Option<Match> {
@@ -71,17 +73,17 @@ impl<'s> Search<'s> {
         let right = self.keys.iter().take_while(|key| key.finding.is_none()).count();
         let wrong = right..self.keys.len();
         for weight in 0..=MAX_WEIGHT {
-            for &(cost, variant) in variants.iter().filter(|(cost, _)| *cost == weight) {
+            for &(_, variant) in variants.iter().filter(|(cost, _)| *cost == weight) {
+                self.budget.spend(bodies.cost(variant))?;
                 let body = bodies.bytes(variant);
-                self.spend(if cost == 0 { 0 } else { body.len() / 2 })?;
                 if let Some((key, place)) = self.any_key(0..right, &standard, &body) {
                     return Some(self.matched(place, key, None, bodies.findings(variant)));
                 }
             }
             let beside = weight.checked_sub(3).filter(|beside| *beside <= MAX_WEIGHT_BESIDE);
             for &(_, variant) in variants.iter().filter(|(cost, _)| Some(*cost) == beside) {
+                self.budget.spend(bodies.cost(variant))?;
                 let body = bodies.bytes(variant);
-                self.spend(body.len() / 2)?;
                 if let Some((key, place)) = self.any_key(wrong.clone(), &standard, &body) {
                     return Some(self.matched(place, key, None, bodies.findings(variant)));
                 }
@@ -134,20 +136,12 @@ impl<'s> Search<'s> {
 
     /// Returns which token of an attempt matches.
     fn token(&mut self, key: usize, attempt: usize, layout: &Layout, body: &[u8]) -> Option<usize> {
-        self.spend(body.len() + MAC_COST)?;
+        let tokens = &self.attempts[attempt].tokens;
+        let around = layout.before.len() + layout.after.len();
+        self.budget.spend(around + body.len() + MAC_COST + TOKEN_COST * tokens.len())?;
         self.tried += 1;
         let mac = self.keys[key].mac(&[&layout.before, body, &layout.after]);
-        self.attempts[attempt].tokens.iter().position(|token| token.form.matches(&mac))
-    }
-
-    /// Takes from what may be spent; nothing once there is too little.
-    fn spend(&mut self, bytes: usize) -> Option<()> {
-        if self.bytes.saturating_add(bytes) > MAX_BYTES {
-            self.cut_short = true;
-            return None;
-        }
-        self.bytes += bytes;
-        Some(())
+        signatures::matching(tokens, &mac)
     }
 
     /// Puts together all that has to be undone, what stands in the headers first.
@@ -177,7 +171,7 @@ impl<'s> Search<'s> {
                 let Form::Long(expected) = form.form else { continue };
                 let before = layouts::standard(attempt).before;
                 for key in 0..self.keys.len() {
-                    self.spend(body.len() + MAC_COST)?;
+                    self.budget.spend(before.len() + body.len() + MAC_COST)?;
                     self.tried += 1;
                     if self.keys[key].long_mac(&[&before, body]) == Some(expected) {
                         return Some(self.matched((index, token), key, None, Vec::new()));
@@ -206,7 +200,7 @@ impl<'s> Search<'s> {
     /// Looks whether one or two numbers were written otherwise, which is tried number by number.
     fn numbers(&mut self) -> Option<Match> {
         let json = self.bodies.json()?;
-        let numbers = json.other_numbers();
+        let numbers = json.other_numbers(self.budget);
         if numbers.is_empty() {
             return None;
         }
@@ -218,8 +212,11 @@ impl<'s> Search<'s> {
             }
         }
         for style in styles {
+            if !self.budget.allows(json.cost(style)) {
+                continue;
+            }
             for (token, texts) in &numbers {
-                self.spend(json.len() / 2)?;
+                self.budget.spend(json.cost(style))?;
                 let (before, after) = around(json, style, *token);
                 if let Some(found) = self.one_number(json, style, &before, &after, texts) {
                     return Some(found);
@@ -228,7 +225,7 @@ impl<'s> Search<'s> {
             let small: Vec<_> = numbers.iter().filter(|(_, texts)| texts.len() == 2).take(24).collect();
             for (index, (first, first_texts)) in small.iter().enumerate() {
                 for (second, second_texts) in &small[index + 1..] {
-                    self.spend(json.len() / 2)?;
+                    self.budget.spend(json.cost(style))?;
                     let body =
                         json.written_with(style, &[(*first, &first_texts[0]), (*second, &second_texts[0])]);
                     if let Some(found) = self.one_number(json, style, &body, "", &[String::new()]) {
@@ -251,16 +248,14 @@ impl<'s> Search<'s> {
         for attempt in 0..self.attempts.len() {
             let head = layouts::standard(&self.attempts[attempt]).before;
             for key in 0..self.keys.iter().take_while(|key| key.finding.is_none()).count() {
-                self.spend(before.len() * 2 + MAC_COST)?;
+                self.budget.spend(head.len() + before.len() + MAC_COST)?;
                 let begun = self.keys[key].begun(&[&head, before.as_bytes()]);
                 for text in texts {
-                    self.spend(after.len() + MAC_COST)?;
+                    let tokens = &self.attempts[attempt].tokens;
+                    self.budget.spend(after.len() + MAC_COST + TOKEN_COST * tokens.len())?;
                     self.tried += 1;
                     let mac = begun.ended(&[text.as_bytes(), after.as_bytes()]);
-                    let tokens = &self.attempts[attempt].tokens;
-                    let Some(token) = tokens.iter().position(|token| token.form.matches(&mac)) else {
-                        continue;
-                    };
+                    let Some(token) = signatures::matching(tokens, &mac) else { continue };
                     let fact = "a number of the JSON was written otherwise when it was signed (1.0 for 1, or more digits \
                                 than a float holds)";
                     let mut findings = Vec::new();

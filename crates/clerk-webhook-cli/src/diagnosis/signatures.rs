@@ -60,14 +60,20 @@ impl Token {
 }
 
 impl Form {
-    pub(super) fn matches(&self, mac: &[u8; 32]) -> bool {
+    fn matches(&self, mac: &[u8; 32], encoded: &str) -> bool {
         match self {
             Self::Mac(expected) => expected == mac,
-            Self::CaseLost(text) => text.eq_ignore_ascii_case(&STANDARD.encode(mac)),
-            Self::Beginning(text) => STANDARD.encode(mac).starts_with(text.as_str()),
+            Self::CaseLost(text) => text.eq_ignore_ascii_case(encoded),
+            Self::Beginning(text) => encoded.starts_with(text.as_str()),
             Self::Long(_) | Self::Asymmetric | Self::Unreadable(_) => false,
         }
     }
+}
+
+/// Returns which token matches a MAC.
+pub(super) fn matching(tokens: &[Token], mac: &[u8; 32]) -> Option<usize> {
+    let encoded = STANDARD.encode(mac);
+    tokens.iter().position(|token| token.form.matches(mac, &encoded))
 }
 
 /// Reads all tokens of a value, those first that need no repair.
@@ -336,7 +342,9 @@ mod tests {
             (format!("v1,{}", &right[..30]), &[Cause::SignatureTruncated]),
             (format!("v1,{right},v1,AAAA"), &[Cause::JoinedHeader]),
         ] {
-            let found = read(value.as_bytes()).into_iter().find(|token| token.form.matches(&MAC));
+            let found = read(value.as_bytes())
+                .into_iter()
+                .find(|token| matching(std::slice::from_ref(token), &MAC).is_some());
             assert_eq!(found.map(|token| token.flaws).as_deref(), Some(flaws), "{value}");
         }
     }
@@ -359,7 +367,9 @@ mod tests {
                 for value in
                     [format!("v1,{short}{fill}"), format!("{short}{fill}"), format!("v1,{short:=<43}")]
                 {
-                    let matching = read(value.as_bytes()).into_iter().find(|token| token.form.matches(&MAC));
+                    let matching = read(value.as_bytes())
+                        .into_iter()
+                        .find(|token| matching(std::slice::from_ref(token), &MAC).is_some());
                     assert_eq!(matching, None, "{value}");
                 }
             }
@@ -367,7 +377,7 @@ mod tests {
         for value in [&right[..MIN_PART], &format!("{}=", &right[..MIN_PART]), &format!("{}…", &right[..42])]
         {
             let tokens = read(format!("v1,{value}").as_bytes());
-            assert!(tokens.iter().any(|token| token.form.matches(&MAC)), "{value}");
+            assert!(matching(&tokens, &MAC).is_some(), "{value}");
         }
     }
 

@@ -89,15 +89,24 @@ impl Case {
         self
     }
 
-    fn judged(&self, secrets: &[&str]) -> Verdict {
-        let secrets: Vec<_> = secrets.iter().map(|text| SigningSecret::parse(text).unwrap()).collect();
-        let capture = Capture {
+    fn capture(&self) -> Capture {
+        Capture {
             place: "test".to_owned(),
             target: None,
             headers: self.headers.clone(),
             body: Bytes::from(self.body.clone()),
-        };
-        diagnose(&capture, &secrets, Timestamp::from_secs(NOW))
+        }
+    }
+
+    fn judged(&self, secrets: &[&str]) -> Verdict {
+        let secrets: Vec<_> = secrets.iter().map(|text| SigningSecret::parse(text).unwrap()).collect();
+        let terms = Terms { now: Timestamp::from_secs(NOW), tolerance: Some(TOLERANCE) };
+        diagnose_under(terms, &self.capture(), &secrets)
+    }
+
+    /// As somebody who serves others is told.
+    fn judged_briefly(&self) -> Verdict {
+        diagnose(&self.capture(), &[SigningSecret::parse(SECRET).unwrap()], Timestamp::from_secs(NOW))
     }
 
     #[track_caller]
@@ -254,7 +263,7 @@ fn signatures_that_are_written_otherwise() {
         (list.to_uppercase(), Cause::SignatureOtherVersion),
         (list[..30].to_owned(), Cause::SignatureTruncated),
         (format!("v1,{}=======", &right[..1]), Cause::SignatureUnreadable),
-        (right[..9].to_owned(), Cause::SignatureUnreadable),
+        (format!("v1,{}", &right[..9]), Cause::SignatureUnreadable),
         (format!("v1a,{}", STANDARD.encode([3; 64])), Cause::OnlyAsymmetricSignatures),
         (format!("v1,{}", STANDARD.encode([3; 20])), Cause::SignatureUnreadable),
         ("v1,?".to_owned(), Cause::SignatureUnreadable),

@@ -8,15 +8,18 @@ use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use serde_json::value::RawValue;
 
 use super::Cause;
+use super::budget::{Budget, MAX_WRAPPED};
 use super::finding::Finding;
 use super::signatures::{LENIENT_URL_SAFE, percent_decoded};
 use crate::capture::Capture;
 
-/// The most bytes that are decompressed, and the most bodies that are looked at: no webhook comes near the one, and nobody
-/// wraps anything so often that it came near the other.
-const MAX_DECOMPRESSED: u64 = 16 * 1024 * 1024;
+/// The most bodies that are looked at, and how often one is unwrapped: nobody wraps anything more often.
 const MAX_BODIES: usize = 48;
 const MAX_DEPTH: usize = 2;
+
+/// What looking into a body costs for each of its bytes, and what decompressing does for each that comes of it.
+const LOOKING: usize = 8;
+const DECOMPRESSING: usize = 2;
 
 /// A body, and what was taken off to get at it.
 #[derive(Clone, Debug)]
@@ -25,15 +28,23 @@ pub(super) struct Unwrapped {
     pub(super) findings: Vec<Finding>,
 }
 
-/// Returns the body as it is, then all that is in it, the least wrapped first.
-pub(super) fn all(capture: &Capture) -> Vec<Unwrapped> {
+/// Returns the body as it is, then all that is in it, the least wrapped first, as far as the budget allows.
+pub(super) fn all(capture: &Capture, budget: &mut Budget) -> Vec<Unwrapped> {
     let mut bodies = vec![Unwrapped { bytes: capture.body.clone(), findings: Vec::new() }];
+    if capture.body.len() > MAX_WRAPPED {
+        budget.left_wrapped = true;
+        return bodies;
+    }
     let mut from = 0;
     for _ in 0..MAX_DEPTH {
         let until = bodies.len();
         for index in from..until {
             let outer = bodies[index].clone();
-            for (cause, fact, bytes) in inside(capture, &outer.bytes, outer.findings.is_empty()) {
+            if budget.spend(LOOKING * outer.bytes.len()).is_none() {
+                return bodies;
+            }
+            for (cause, fact, bytes) in inside(capture, &outer.bytes, outer.findings.is_empty(), budget).found
+            {
                 if bodies.len() < MAX_BODIES && !bodies.iter().any(|body| body.bytes == bytes) {
                     let mut findings = outer.findings.clone();
                     findings.push(Finding::new(cause, fact));
@@ -46,11 +57,24 @@ pub(super) fn all(capture: &Capture) -> Vec<Unwrapped> {
     bodies
 }
 
-type Inside = Vec<(Cause, String, Bytes)>;
+/// What one step of unwrapping finds.
+struct Inside<'b> {
+    found: Vec<(Cause, String, Bytes)>,
+    budget: &'b mut Budget,
+}
+
+impl Inside<'_> {
+    /// Adds a body, unless there is no room for it.
+    fn push(&mut self, (cause, fact, bytes): (Cause, String, Bytes)) {
+        if self.budget.take_unwrapped(bytes.len()).is_some() {
+            self.found.push((cause, fact, bytes));
+        }
+    }
+}
 
 /// Returns what one step of unwrapping makes of a body.
-fn inside(capture: &Capture, body: &Bytes, outermost: bool) -> Inside {
-    let mut found: Inside = Vec::new();
+fn inside<'b>(capture: &Capture, body: &Bytes, outermost: bool, budget: &'b mut Budget) -> Inside<'b> {
+    let mut found = Inside { found: Vec::new(), budget };
     let trimmed = body.trim_ascii();
     compressed(body, &mut found);
     if let Some(bytes) = without_chunks(body) {
@@ -61,8 +85,8 @@ fn inside(capture: &Capture, body: &Bytes, outermost: bool) -> Inside {
         ));
     }
     if let Ok(text) = std::str::from_utf8(trimmed) {
-        in_json(text, &mut found);
-        in_form(text, &mut found);
+        in_json(body, text, &mut found);
+        in_form(body, text, &mut found);
         if text.contains('&')
             && let Some(bytes) = without_entities(text)
         {
@@ -87,21 +111,25 @@ fn inside(capture: &Capture, body: &Bytes, outermost: bool) -> Inside {
     found
 }
 
-fn compressed(body: &Bytes, found: &mut Inside) {
-    fn read(decoder: impl std::io::Read) -> Option<Bytes> {
+fn compressed(body: &Bytes, found: &mut Inside<'_>) {
+    let most = found.budget.decompressed();
+    let budget = &mut *found.budget;
+    let mut read = |decoder: &mut dyn std::io::Read| -> Option<Bytes> {
         let mut bytes = Vec::new();
-        let length = decoder.take(MAX_DECOMPRESSED + 1).read_to_end(&mut bytes).ok()?;
-        (length > 0 && bytes.len() as u64 <= MAX_DECOMPRESSED).then(|| bytes.into())
-    }
+        let read = decoder.take(most as u64 + 1).read_to_end(&mut bytes);
+        budget.spend(DECOMPRESSING * bytes.len())?;
+        let is_whole = read.is_ok() && budget.allows_decompressed(bytes.len());
+        (is_whole && !bytes.is_empty()).then(|| bytes.into())
+    };
     let (name, bytes) = match body.as_ref() {
-        [0x1f, 0x8b, ..] => ("gzip", read(GzDecoder::new(body.as_ref()))),
+        [0x1f, 0x8b, ..] => ("gzip", read(&mut GzDecoder::new(body.as_ref()))),
         [first, second, ..]
             if first & 0xf == 8 && (u16::from(*first) << 8 | u16::from(*second)) % 31 == 0 =>
         {
-            ("deflate", read(ZlibDecoder::new(body.as_ref())))
+            ("deflate", read(&mut ZlibDecoder::new(body.as_ref())))
         }
         // There is no mark to know it by, but it is hardly ever text.
-        _ if std::str::from_utf8(body).is_err() => ("deflate", read(DeflateDecoder::new(body.as_ref()))),
+        _ if std::str::from_utf8(body).is_err() => ("deflate", read(&mut DeflateDecoder::new(body.as_ref()))),
         _ => return,
     };
     if let Some(bytes) = bytes {
@@ -128,7 +156,7 @@ fn without_chunks(body: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Looks into JSON: strings, and members of what gateways wrap round a body.
-fn in_json(text: &str, found: &mut Inside) {
+fn in_json(body: &Bytes, text: &str, found: &mut Inside<'_>) {
     const TWICE: &str = "the body is a JSON string, and what is in the string was signed";
     if text.starts_with('"')
         && let Ok(inner) = serde_json::from_str::<String>(text)
@@ -159,19 +187,19 @@ fn in_json(text: &str, found: &mut Inside) {
         match serde_json::from_str::<String>(value.get()) {
             Ok(inner) if inner.len() >= 2 => found.push((Cause::JsonWrapped, fact, inner.into())),
             Err(_) if value.get().starts_with('{') => {
-                found.push((Cause::JsonWrapped, fact, value.get().to_owned().into()));
+                found.push((Cause::JsonWrapped, fact, body.slice_ref(value.get().as_bytes())));
             }
             _ => {}
         }
     }
 }
 
-fn in_form(text: &str, found: &mut Inside) {
+fn in_form(body: &Bytes, text: &str, found: &mut Inside<'_>) {
     if text.starts_with(['{', '[', '"']) && !text.ends_with('=') {
         return;
     }
     const WHOLE: &str = "the body is URL-encoded";
-    let mut add = |fact: String, text: String| found.push((Cause::FormEncoded, fact, text.into()));
+    let mut add = |fact: String, bytes: Bytes| found.push((Cause::FormEncoded, fact, bytes));
     let mut start = 0;
     for pair in text.split('&').take(16) {
         let rest = text.get(start..).unwrap_or_default();
@@ -181,15 +209,15 @@ fn in_form(text: &str, found: &mut Inside) {
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-[]".contains(&byte));
         if plain && !value.is_empty() {
             let fact = format!("the body is a form, and its field {name} was signed");
-            add(fact.clone(), form_decoded(value));
+            add(fact.clone(), form_decoded(value).into());
             // What was put behind the name without being encoded.
-            add(fact, rest.get(name.len() + 1..).unwrap_or_default().to_owned());
+            add(fact, body.slice_ref(rest.get(name.len() + 1..).unwrap_or_default().as_bytes()));
         }
     }
     let whole = text.strip_suffix('=').unwrap_or(text);
     if whole.len() < text.len() || whole.contains('%') {
-        add(WHOLE.to_owned(), form_decoded(whole));
-        add(WHOLE.to_owned(), percent_decoded(whole).unwrap_or_else(|| whole.to_owned()));
+        add(WHOLE.to_owned(), form_decoded(whole).into());
+        add(WHOLE.to_owned(), percent_decoded(whole).unwrap_or_else(|| whole.to_owned()).into());
     }
 }
 
@@ -219,7 +247,7 @@ fn without_entities(text: &str) -> Option<String> {
     (plain != text).then_some(plain)
 }
 
-fn in_multipart(body: &[u8], found: &mut Inside) {
+fn in_multipart(body: &Bytes, found: &mut Inside<'_>) {
     let Some(line) = body.strip_prefix(b"--").and_then(|rest| rest.split(|byte| *byte == b'\n').next())
     else {
         return;
@@ -228,7 +256,7 @@ fn in_multipart(body: &[u8], found: &mut Inside) {
     if !(3..=80).contains(&boundary.len()) {
         return;
     }
-    for part in split(body, &boundary).into_iter().take(16) {
+    for part in parts(body, &boundary) {
         let head = [b"\r\n\r\n".as_slice(), b"\n\n"]
             .iter()
             .find_map(|empty_line| Some(position(part, empty_line)? + empty_line.len()));
@@ -238,7 +266,7 @@ fn in_multipart(body: &[u8], found: &mut Inside) {
             content.strip_suffix(b"\r\n").or_else(|| content.strip_suffix(b"\n")).unwrap_or(content);
         if !content.is_empty() {
             let fact = "the body is a multipart form, and one of its parts was signed";
-            found.push((Cause::MultipartWrapped, fact.into(), Bytes::copy_from_slice(content)));
+            found.push((Cause::MultipartWrapped, fact.into(), body.slice_ref(content)));
         }
     }
 }
@@ -247,9 +275,13 @@ fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-fn split<'b>(mut bytes: &'b [u8], separator: &[u8]) -> Vec<&'b [u8]> {
+/// Returns the first parts between separators.
+fn parts<'b>(mut bytes: &'b [u8], separator: &[u8]) -> Vec<&'b [u8]> {
+    const MOST: usize = 16;
     let mut parts = Vec::new();
-    while let Some(at) = position(bytes, separator) {
+    while parts.len() < MOST
+        && let Some(at) = position(bytes, separator)
+    {
         parts.push(&bytes[..at]);
         bytes = &bytes[at + separator.len()..];
     }
@@ -258,7 +290,7 @@ fn split<'b>(mut bytes: &'b [u8], separator: &[u8]) -> Vec<&'b [u8]> {
 }
 
 /// Undoes reading in one encoding and writing in another.
-fn charsets(body: &Bytes, found: &mut Inside) {
+fn charsets(body: &Bytes, found: &mut Inside<'_>) {
     if body.is_ascii() && !body.contains(&0) {
         return;
     }
@@ -327,7 +359,7 @@ impl Charset {
 }
 
 /// Takes away what follows the body or stands in front of it.
-fn slices(capture: &Capture, body: &Bytes, outermost: bool, found: &mut Inside) {
+fn slices(capture: &Capture, body: &Bytes, outermost: bool, found: &mut Inside<'_>) {
     let length = capture.text("content-length").and_then(|length| length.parse::<usize>().ok());
     if let Some(length) = length.filter(|length| outermost && *length < body.len() && *length > 0) {
         let fact = format!("{} bytes follow the {length} that Content-Length announces", body.len() - length);
