@@ -10,18 +10,18 @@ pub(super) const MAX_WRAPPED: usize = 8 * 1024 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// What is spent on all of it.
-    work: usize,
+    pub(super) work: usize,
     /// The most bytes of JSON that are taken apart, all bodies together.
     json: usize,
     /// The most bytes of all bodies that are unwrapped, and of one that is decompressed.
-    unwrapped: usize,
-    decompressed: usize,
+    pub(super) unwrapped: usize,
+    pub(super) decompressed: usize,
 }
 
 impl Limits {
     /// For somebody who waits for nothing else.
     pub(super) const THOROUGH: Self = Self {
-        work: 256 * 1024 * 1024,
+        work: 512 * 1024 * 1024,
         json: 8 * 1024 * 1024,
         unwrapped: 32 * 1024 * 1024,
         decompressed: 8 * 1024 * 1024,

@@ -19,6 +19,8 @@ pub(super) struct Headers {
     pub(super) findings: Vec<Finding>,
     /// The ways in which they can be meant, the likeliest first; none where one is not there.
     pub(super) attempts: Vec<Attempt>,
+    /// Sentences on what was not looked at.
+    pub(super) left_out: Vec<String>,
     /// Whether headers of the other family are there that do not count.
     pub(super) stray: bool,
 }
@@ -162,6 +164,11 @@ impl Headers {
             plain.push(self.plain(name, values));
         }
         if let Ok([ids, times, lists]) = <[Vec<Vec<u8>>; 3]>::try_from(plain) {
+            if lists.iter().any(|list| signatures::has_more(list)) {
+                let (name, most) = (names[2], signatures::MAX_TOKENS);
+                self.left_out
+                    .push(format!("Of the signatures in {name} only the first {most} were looked at"));
+            }
             let times: Vec<Time> = times.iter().flat_map(|time| timestamps::read(time)).collect();
             if let Some(flaw) = times.first().and_then(|time| time.flaw) {
                 let fact = timestamps::fact(flaw, names[1], times.first());
@@ -180,6 +187,7 @@ impl Headers {
         let mut apart = Self::default();
         apart.add(names, set, findings);
         self.attempts.append(&mut apart.attempts);
+        self.left_out.append(&mut apart.left_out);
     }
 
     /// Returns the values without quotes, and says what is wrong with how they stand there.
@@ -196,9 +204,15 @@ impl Headers {
             let unquoted = unquoted(value);
             quoted |= unquoted.is_some();
             let value = unquoted.unwrap_or(value).to_vec();
-            if !plain.contains(&value) && plain.len() < MAX_VALUES {
-                plain.push(value);
+            if plain.contains(&value) {
+                continue;
             }
+            if plain.len() == MAX_VALUES {
+                self.left_out
+                    .push(format!("Of the values of {name} only the first {MAX_VALUES} were looked at"));
+                break;
+            }
+            plain.push(value);
         }
         if quoted {
             self.findings

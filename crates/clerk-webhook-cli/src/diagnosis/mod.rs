@@ -248,9 +248,11 @@ fn unexplained(
             (finding.cause, finding.fact.clone())
         }
         None => {
-            let detail = format!(
-                "no signature matches, nor would one after any of {tried} usual mistakes and changes"
-            );
+            let none = match headers.left_out.as_slice() {
+                [] => "no signature matches",
+                _ => "none of the signatures that were looked at matches",
+            };
+            let detail = format!("{none}, nor would one after any of {tried} usual mistakes and changes");
             notes.push(
                 "What is left: the secret is that of another endpoint or of the other instance; id, timestamp or signature \
                  come from another attempt, and each attempt has its own; or something was changed that cannot be undone"
@@ -259,6 +261,7 @@ fn unexplained(
             (Cause::NothingFits, detail)
         }
     };
+    notes.extend(headers.left_out.iter().cloned());
     notes.extend(facts::hints(capture, first));
     if budget.left_wrapped {
         notes.push(format!(

@@ -17,7 +17,7 @@ use super::signatures::{self, Form};
 
 /// What a MAC costs besides its text, and what comparing it with a token does.
 pub(super) const MAC_COST: usize = 256;
-const TOKEN_COST: usize = 16;
+pub(super) const TOKEN_COST: usize = 16;
 
 /// How far the changes of a body go, twice their number, alone and beside another key or another layout.
 const MAX_WEIGHT: usize = 14;

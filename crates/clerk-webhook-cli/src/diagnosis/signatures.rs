@@ -14,8 +14,12 @@ const LENIENT_CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
 
-/// The most tokens that are looked at: Svix makes eleven.
-const MAX_TOKENS: usize = 64;
+/// The most signatures of a list that are looked at, and its most bytes: Svix makes eleven, of fifty bytes each.
+pub(super) const MAX_TOKENS: usize = 64;
+const MAX_LENGTH: usize = 64 * 1024;
+
+/// The most ways in which they are read.
+const MAX_READINGS: usize = 3 * MAX_TOKENS;
 
 /// The characters of 32 bytes in base64, and the fewest that are taken for a part of them: with 72 bits none of the million
 /// MACs of a search matches one of some hundred tokens by chance.
@@ -78,7 +82,7 @@ pub(super) fn matching(tokens: &[Token], mac: &[u8; 32]) -> Option<usize> {
 
 /// Reads all tokens of a value, those first that need no repair.
 pub(super) fn read(value: &[u8]) -> Vec<Token> {
-    let text = String::from_utf8_lossy(value);
+    let text = String::from_utf8_lossy(&value[..value.len().min(MAX_LENGTH)]);
     let mut tokens = list(&text);
     if let Some(decoded) = percent_decoded(&text) {
         tokens.extend(with_flaw(list(&decoded), Cause::SignaturePercentEncoded));
@@ -87,8 +91,15 @@ pub(super) fn read(value: &[u8]) -> Vec<Token> {
         tokens.extend(with_flaw(list(&restored), Cause::SignaturePlusLost));
     }
     tokens.sort_by_key(Token::rank);
-    tokens.truncate(MAX_TOKENS);
+    tokens.truncate(MAX_READINGS);
     tokens
+}
+
+/// Returns whether there are more signatures in a value than are looked at.
+pub(super) fn has_more(value: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(&value[..value.len().min(MAX_LENGTH)]);
+    let count = text.split_ascii_whitespace().map(|word| split_joined(word).len()).sum::<usize>();
+    value.len() > MAX_LENGTH || count > MAX_TOKENS
 }
 
 fn with_flaw(tokens: Vec<Token>, flaw: Cause) -> impl Iterator<Item = Token> {
@@ -404,6 +415,6 @@ mod tests {
             let _ = read(value.as_bytes());
         }
         let _ = read(&[0xff; 300]);
-        assert!(read("v1,x ".repeat(10_000).as_bytes()).len() <= MAX_TOKENS);
+        assert!(read("v1,x ".repeat(10_000).as_bytes()).len() <= MAX_READINGS);
     }
 }

@@ -10,7 +10,6 @@ use flate2::read::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use proptest::prelude::*;
 use sha2::{Sha256, Sha512};
-use std::io::Read as _;
 
 use super::*;
 
@@ -560,16 +559,97 @@ fn the_table_in_the_documentation_has_every_cause() {
 }
 
 #[test]
+fn more_signatures_than_are_looked_at_are_told() {
+    let others = |count: u8| -> String {
+        (0..count).map(|byte| format!("v1,{} ", STANDARD.encode([byte; 32]))).collect()
+    };
+    // Too old, so that the verifier itself does not take it.
+    let late = Case::at(NOW - 7200, EVENT);
+    check(&late.clone().map("svix-signature", |list| others(63) + &list), Cause::TimestampTooOld);
+    let case = late.clone().map("svix-signature", |list| others(64) + &list);
+    check(&case, Cause::NothingFits);
+    let diagnosis = case.diagnosis();
+    assert!(diagnosis.detail.starts_with("none of the signatures that were looked at"), "{diagnosis:?}");
+    let told = "Of the signatures in svix-signature only the first 64 were looked at";
+    assert!(diagnosis.notes.iter().any(|note| note == told), "{diagnosis:?}");
+    let lower = late.map("svix-signature", |list| others(63) + &list.to_lowercase());
+    check(&lower, Cause::SignatureCaseLost);
+
+    let mut repeated = (0..4).fold(Case::of(EVENT).without("svix-signature"), |case, byte| {
+        case.with("svix-signature", format!("v1,{}", STANDARD.encode([byte; 32])))
+    });
+    repeated.headers.extend(Case::of(EVENT).headers.into_iter().filter(|(name, _)| name == "svix-signature"));
+    let told = "Of the values of svix-signature only the first 4 were looked at";
+    let notes = repeated.diagnosis().notes;
+    assert!(notes.iter().any(|note| note == told), "{notes:?}");
+}
+
+#[test]
+fn no_beginning_of_a_signature_matches_by_chance() {
+    // No search compares more often, whatever it is given.
+    let comparisons = Limits::THOROUGH.work / search::TOKEN_COST;
+    let bits = u32::try_from(6 * signatures::MIN_PART).unwrap();
+    assert!(bits >= comparisons.ilog2() + 1 + 40, "{bits} bits, {comparisons} comparisons");
+}
+
+const CUT_SHORT: &str = "Not all combinations of changes were tried";
+
+fn is_cut_short(verdict: Verdict) -> bool {
+    let Verdict::Refused(diagnosis) = verdict else { panic!("authentic") };
+    diagnosis.notes.iter().any(|note| note.starts_with(CUT_SHORT))
+}
+
+#[test]
 fn a_search_has_a_bound() {
-    let large = format!(r#"{{"data":"{}é<","type":"x"}}"#, "ab/".repeat(300_000));
-    for body in [spaced(&large), large.replace("\"x\"", "\"y\"")] {
-        let diagnosis = Case::of(large.clone()).body(body.clone()).diagnosis();
-        let expected = if body.len() > large.len() { Cause::JsonSpacingChanged } else { Cause::NothingFits };
+    let large = format!(r#"{{"data":"{}é<","type":"x"}}"#, "ab/".repeat(20_000));
+    let other = Case::of(EVENT);
+    for case in
+        [other.clone().body(large.clone()), other.clone().body(format!("[{}1]", "1.0,".repeat(15_000)))]
+    {
+        assert!(is_cut_short(case.judged_briefly()), "{} bytes", case.body.len());
+    }
+    // What is usual is found all the same.
+    for (body, expected) in [
+        (format!("{large}\n"), Cause::TrailingNewlineAdded),
+        (spaced(&large), Cause::JsonSpacingChanged),
+        (serde_json::to_string(&large).unwrap(), Cause::JsonEncodedTwice),
+        (STANDARD.encode(&large), Cause::Base64Encoded),
+    ] {
+        let verdict = Case::of(large.clone()).body(body).judged_briefly();
+        let Verdict::Refused(diagnosis) = verdict else { panic!("authentic") };
         assert_eq!(diagnosis.cause, expected, "{diagnosis:?}");
     }
-    // 16 MiB of nothing are 16 KiB of gzip.
-    let bomb = compressed(GzEncoder::new(std::io::repeat(b' ').take(64 << 20), Compression::best()));
-    check(&Case::of(EVENT).body(bomb), Cause::NothingFits);
+    assert!(!is_cut_short(Case::of(EVENT).body("hello").judged_briefly()));
+
+    // Few bytes of gzip, and a million numbers or nothing but blanks.
+    let numbers = format!("[{}1]", "1.0,".repeat(100_000));
+    let blanks = " ".repeat(Limits::BRIEF.decompressed + 1);
+    for text in [numbers, blanks] {
+        let bomb = compressed(GzEncoder::new(text.as_bytes(), Compression::best()));
+        assert!(is_cut_short(Case::of(EVENT).body(bomb).judged_briefly()));
+    }
+}
+
+#[test]
+fn what_is_unwrapped_has_its_bound_too() {
+    let limits = Limits::BRIEF;
+    let blanks = " ".repeat(limits.decompressed + 1);
+    let bomb = compressed(GzEncoder::new(blanks.as_bytes(), Compression::best()));
+    let fields = |count| "a=%41&".repeat(count).into_bytes();
+    let parts = [b"--b\r\n\r\n".as_slice(), "é".repeat(40_000).as_bytes()].concat().repeat(3);
+    for body in [bomb, fields(10_000), parts, "&amp;é".repeat(20_000).into_bytes(), vec![b'"'; 60_000]] {
+        let mut budget = Budget::new(limits);
+        let bodies = wrappings::all(&Case::of(EVENT).body(body.clone()).capture(), &mut budget);
+        let inside: usize = bodies.iter().skip(1).map(|body| body.bytes.len()).sum();
+        assert!(inside <= limits.unwrapped, "{inside} bytes of {}", body.len());
+        assert!(bodies.iter().skip(1).all(|body| body.bytes.len() <= limits.unwrapped));
+    }
+
+    let mut budget = Budget::new(Limits::THOROUGH);
+    let large = Case::of(EVENT).body(fields(MAX_WRAPPED / 6 + 1));
+    assert_eq!(wrappings::all(&large.capture(), &mut budget).len(), 1);
+    let Verdict::Refused(diagnosis) = large.judged_briefly() else { panic!("authentic") };
+    assert!(diagnosis.notes.iter().any(|note| note.contains("is taken off up to")), "{diagnosis:?}");
 }
 
 type Break = fn(&str) -> Vec<u8>;
@@ -641,14 +721,14 @@ proptest! {
         for (name, value) in ["svix-id", "svix-timestamp", "svix-signature"].into_iter().zip(values) {
             case = case.set(name, value);
         }
-        let _ = case.judged(&[SECRET]);
+        let _ = case.judged_briefly();
     }
 
     #[test]
     fn a_body_of_which_anything_else_is_changed_is_unknown(at in 0..EVENT.len(), bit in 0..7_u8) {
         let mut body = EVENT.as_bytes().to_vec();
         body[at] ^= 1 << bit;
-        let diagnosis = Case::of(EVENT).body(body).diagnosis();
+        let Verdict::Refused(diagnosis) = Case::of(EVENT).body(body).judged_briefly() else { panic!("authentic") };
         let fine = [Cause::NothingFits, Cause::Truncated];
         prop_assert!(fine.contains(&diagnosis.cause), "{:?}", diagnosis);
     }
