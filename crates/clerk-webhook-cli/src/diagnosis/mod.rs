@@ -89,14 +89,16 @@ pub(crate) struct Terms {
 
 /// Says whether a delivery that is received now is authentic, and if not, why, for a caller that serves others.
 ///
-/// It blocks: what is authentic takes microseconds, the search for a cause TIMES.
+/// It blocks: what is authentic takes microseconds, the search for a cause some milliseconds, and some 30 milliseconds for
+/// whatever makes it long.
 pub(crate) fn diagnose(capture: &Capture, secrets: &[SigningSecret], now: Timestamp) -> Verdict {
     judged(Limits::BRIEF, Terms { now, tolerance: Some(TOLERANCE) }, capture, secrets)
 }
 
 /// Says whether a delivery is authentic under these terms, and if not, why, for a caller that waits for nothing else.
 ///
-/// It blocks: TIMES2.
+/// It blocks: the search goes further than that of [`diagnose`], and takes some 40 milliseconds for a body of usual size where
+/// nothing fits, and up to half a second for whatever makes it long.
 pub(crate) fn diagnose_under(terms: Terms, capture: &Capture, secrets: &[SigningSecret]) -> Verdict {
     judged(Limits::THOROUGH, terms, capture, secrets)
 }
