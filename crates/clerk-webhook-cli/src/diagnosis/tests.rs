@@ -709,7 +709,7 @@ proptest! {
 
 proptest! {
     // Each of them is a whole search.
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 8, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_that_arrives_makes_it_fail(
