@@ -68,7 +68,6 @@ impl Client {
         connector.set_nodelay(true);
         let pool = Pool::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            // A header is sent as it is given, since names like `svix-id` are looked at by simple parsers too.
             .build(with_tls(connector, uri)?);
         Ok(Self { pool, time_limit })
     }
