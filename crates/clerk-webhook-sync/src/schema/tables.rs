@@ -1,0 +1,162 @@
+//! Which tables there are, and what their columns are.
+
+use super::{ChildTable, Column, Table};
+use crate::value::Kind;
+
+pub(super) const fn text(name: &'static str) -> Column {
+    Column { name, kind: Kind::Text }
+}
+
+pub(super) const fn integer(name: &'static str) -> Column {
+    Column { name, kind: Kind::Integer }
+}
+
+const fn boolean(name: &'static str) -> Column {
+    Column { name, kind: Kind::Boolean }
+}
+
+const fn json(name: &'static str) -> Column {
+    Column { name, kind: Kind::Json }
+}
+
+pub(super) static USERS: Table = Table {
+    name: "users",
+    columns: &[
+        integer("created_at"),
+        text("external_id"),
+        text("username"),
+        text("first_name"),
+        text("last_name"),
+        text("image_url"),
+        text("primary_email_id"),
+        text("primary_email"),
+        boolean("primary_email_verified"),
+        text("primary_phone"),
+        boolean("banned"),
+        boolean("locked"),
+        integer("last_sign_in_at"),
+        json("public_metadata"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[USER_EMAILS, USER_PHONE_NUMBERS, USER_EXTERNAL_ACCOUNTS],
+};
+
+pub(crate) const USER_EMAILS: ChildTable = ChildTable {
+    name: "user_emails",
+    owner: "user_id",
+    columns: &[text("email"), boolean("verified"), boolean("is_primary")],
+};
+
+pub(crate) const USER_PHONE_NUMBERS: ChildTable = ChildTable {
+    name: "user_phone_numbers",
+    owner: "user_id",
+    columns: &[text("phone_number"), boolean("verified"), boolean("is_primary")],
+};
+
+pub(crate) const USER_EXTERNAL_ACCOUNTS: ChildTable = ChildTable {
+    name: "user_external_accounts",
+    owner: "user_id",
+    columns: &[
+        text("provider"),
+        text("provider_user_id"),
+        text("email"),
+        text("username"),
+        boolean("verified"),
+    ],
+};
+
+pub(super) static ORGANIZATIONS: Table = Table {
+    name: "organizations",
+    columns: &[
+        integer("created_at"),
+        text("name"),
+        text("slug"),
+        text("image_url"),
+        integer("members_count"),
+        integer("max_allowed_memberships"),
+        text("created_by"),
+        json("public_metadata"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[],
+};
+
+pub(super) static MEMBERSHIPS: Table = Table {
+    name: "memberships",
+    columns: &[
+        integer("created_at"),
+        text("organization_id"),
+        text("user_id"),
+        text("role"),
+        text("role_name"),
+        json("permissions"),
+        json("public_metadata"),
+        json("raw"),
+    ],
+    kept: &["organization_id", "user_id"],
+    children: &[],
+};
+
+pub(super) static INVITATIONS: Table = Table {
+    name: "invitations",
+    columns: &[
+        integer("created_at"),
+        text("organization_id"),
+        text("email_address"),
+        text("role"),
+        text("role_name"),
+        text("status"),
+        text("inviter_id"),
+        text("user_id"),
+        integer("expires_at"),
+        json("public_metadata"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[],
+};
+
+pub(super) static DOMAINS: Table = Table {
+    name: "domains",
+    columns: &[
+        integer("created_at"),
+        text("organization_id"),
+        text("name"),
+        text("enrollment_mode"),
+        boolean("verified"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[],
+};
+
+pub(super) static ROLES: Table = Table {
+    name: "roles",
+    columns: &[
+        integer("created_at"),
+        text("name"),
+        text("key"),
+        text("description"),
+        boolean("is_creator_eligible"),
+        json("permissions"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[],
+};
+
+pub(super) static PERMISSIONS: Table = Table {
+    name: "permissions",
+    columns: &[
+        integer("created_at"),
+        text("name"),
+        text("key"),
+        text("description"),
+        text("kind"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[],
+};
