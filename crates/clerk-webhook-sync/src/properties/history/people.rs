@@ -1,85 +1,14 @@
-//! Made-up lives of an instance of Clerk, small enough to be shrunk.
+//! Users, organizations and memberships.
 
 use std::collections::BTreeSet;
 
-use clerk_webhook_core::{Event, Timestamp};
-use proptest::prelude::*;
-use proptest::sample::Index;
 use serde_json::{Value, json};
 
-/// When it all begins, in milliseconds since the Unix epoch.
-const BEGINNING: i64 = 1_700_000_000_000;
-
-/// What happens next. Which of it is possible depends on what there is.
-#[derive(Clone, Debug)]
-pub(super) struct Step {
-    what: u8,
-    who: u8,
-    whom: u8,
-    detail: u8,
-    /// How many milliseconds later; often it is the same one.
-    later: u8,
-}
-
-/// A history, and an order in which its events arrive, some of them more than once.
-#[derive(Clone, Debug)]
-pub(super) struct Case {
-    steps: Vec<Step>,
-    keys: Vec<u16>,
-    again: Vec<(Index, u16)>,
-}
-
-/// Makes histories of at most so many steps.
-pub(super) fn cases(longest: usize) -> impl Strategy<Value = Case> {
-    let step = (0_u8..20, 0_u8..4, 0_u8..4, any::<u8>(), prop_oneof![2 => Just(0), 1 => 1_u8..4]);
-    let step = step.prop_map(|(what, who, whom, detail, later)| Step { what, who, whom, detail, later });
-    let steps = prop::collection::vec(step, 1..longest);
-    let keys = prop::collection::vec(any::<u16>(), 60);
-    let again = prop::collection::vec((any::<Index>(), any::<u16>()), 0..12);
-    (steps, keys, again).prop_map(|(steps, keys, again)| Case { steps, keys, again })
-}
-
-/// What Clerk has sent, and what it holds in the end.
-#[derive(Debug)]
-pub(super) struct History {
-    pub(super) events: Vec<Event>,
-    pub(super) truth: BTreeSet<String>,
-}
-
-impl Case {
-    /// Tells the history, with ids that begin with the name.
-    pub(super) fn history(&self, name: &str, clock: Clock) -> History {
-        let mut world = World::new(name, clock);
-        for step in &self.steps {
-            world.take(step);
-        }
-        History { truth: world.truth(), events: world.events }
-    }
-
-    /// Returns the events as they arrive.
-    pub(super) fn arrivals(&self, events: &[Event]) -> Vec<Event> {
-        let key = |index: usize| self.keys.get(index % self.keys.len()).copied().unwrap_or_default();
-        let once = events.iter().enumerate().map(|(index, event)| (key(index), event.clone()));
-        let again = self.again.iter().filter(|_| !events.is_empty());
-        let again = again.map(|(index, key)| (*key, index.get(events).clone()));
-        let mut arrivals: Vec<_> = once.chain(again).collect();
-        arrivals.sort_by_key(|(key, _)| *key);
-        arrivals.into_iter().map(|(_, event)| event).collect()
-    }
-}
-
-/// What the times of envelopes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Clock {
-    /// Each is later than the one before, however close the changes are.
-    Increasing,
-    /// Two changes in a millisecond have the same: nobody can say which was first.
-    Tied,
-}
+use super::{Step, World, pick};
 
 #[derive(Clone, Debug)]
-struct User {
-    id: String,
+pub(super) struct User {
+    pub(super) id: String,
     name: u8,
     /// Addresses, with whether they are verified; the ids are their places, from the end.
     emails: Vec<(String, bool)>,
@@ -89,8 +18,8 @@ struct User {
 }
 
 #[derive(Clone, Debug)]
-struct Organization {
-    id: String,
+pub(super) struct Organization {
+    pub(super) id: String,
     name: u8,
     created_by: String,
     members: usize,
@@ -99,7 +28,7 @@ struct Organization {
 }
 
 #[derive(Clone, Debug)]
-struct Membership {
+pub(super) struct Membership {
     id: String,
     organization: String,
     user: String,
@@ -108,91 +37,10 @@ struct Membership {
     updated_at: i64,
 }
 
-/// An invitation, a domain, a role or a permission.
-#[derive(Clone, Debug)]
-struct Thing {
-    kind: usize,
-    id: String,
-    organization: String,
-    state: u8,
-    created_at: i64,
-    updated_at: i64,
-}
-
-const KINDS: [&str; 4] = ["organizationInvitation", "organizationDomain", "role", "permission"];
-const STATUS: [&str; 3] = ["pending", "accepted", "revoked"];
-const MODES: [&str; 3] = ["manual_invitation", "automatic_invitation", "automatic_suggestion"];
 const ROLES: [&str; 3] = ["org:admin", "org:member", "org:accountant"];
 
-struct World {
-    name: String,
-    clock: Clock,
-    now: i64,
-    last_event_at: i64,
-    ids: usize,
-    users: Vec<User>,
-    organizations: Vec<Organization>,
-    memberships: Vec<Membership>,
-    things: Vec<Thing>,
-    events: Vec<Event>,
-}
-
-fn pick<T>(of: &[T], number: u8) -> Option<usize> {
-    (!of.is_empty()).then(|| usize::from(number) % of.len())
-}
-
 impl World {
-    fn new(name: &str, clock: Clock) -> Self {
-        Self {
-            name: name.to_owned(),
-            clock,
-            now: BEGINNING,
-            last_event_at: 0,
-            ids: 0,
-            users: Vec::new(),
-            organizations: Vec::new(),
-            memberships: Vec::new(),
-            things: Vec::new(),
-            events: Vec::new(),
-        }
-    }
-
-    fn id(&mut self, prefix: &str) -> String {
-        self.ids += 1;
-        format!("{prefix}_{}{}", self.name, self.ids)
-    }
-
-    fn send(&mut self, event_type: &str, data: &Value) {
-        let event_at = match self.clock {
-            Clock::Increasing => (self.now + 10).max(self.last_event_at + 1),
-            Clock::Tied => self.now + 10,
-        };
-        self.last_event_at = event_at;
-        let body = json!({ "data": data, "object": "event", "timestamp": event_at, "type": event_type });
-        let id = format!("msg_{}_{}", self.name, self.events.len());
-        let event = Event::from_trusted(id.parse().unwrap(), Timestamp::now(), body.to_string().into());
-        self.events.push(event.unwrap());
-    }
-
-    fn take(&mut self, step: &Step) {
-        self.now += i64::from(step.later);
-        match step.what {
-            0 | 1 => self.sign_up(step),
-            2..=4 => self.change_user(step),
-            5 => self.delete_user(step),
-            6 => self.found(step),
-            7 | 8 => self.change_organization(step),
-            9 => self.delete_organization(step),
-            10..=12 => self.join(step),
-            13 | 14 => self.change_role(step),
-            15 | 16 => self.leave(step),
-            17 => self.add_thing(step),
-            18 => self.change_thing(step),
-            _ => self.delete_thing(step),
-        }
-    }
-
-    fn sign_up(&mut self, step: &Step) {
+    pub(super) fn sign_up(&mut self, step: &Step) {
         let id = self.id("user");
         // Sometimes an address that somebody else has, or had.
         let emails = (0..step.detail % 4)
@@ -209,7 +57,7 @@ impl World {
         self.users.push(user);
     }
 
-    fn change_user(&mut self, step: &Step) {
+    pub(super) fn change_user(&mut self, step: &Step) {
         let Some(index) = pick(&self.users, step.who) else { return };
         let user = &mut self.users[index];
         match step.detail % 3 {
@@ -224,7 +72,7 @@ impl World {
         self.send("user.updated", &data);
     }
 
-    fn delete_user(&mut self, step: &Step) {
+    pub(super) fn delete_user(&mut self, step: &Step) {
         let Some(index) = pick(&self.users, step.who) else { return };
         let user = self.users.remove(index);
         let ended = |membership: &Membership| membership.user == user.id;
@@ -240,7 +88,7 @@ impl World {
         self.send("user.deleted", &json!({ "deleted": true, "id": user.id, "object": "user" }));
     }
 
-    fn found(&mut self, step: &Step) {
+    pub(super) fn found(&mut self, step: &Step) {
         let id = self.id("org");
         let created_by = pick(&self.users, step.who).map(|user| self.users[user].id.clone());
         let organization = Organization {
@@ -255,7 +103,7 @@ impl World {
         self.organizations.push(organization);
     }
 
-    fn change_organization(&mut self, step: &Step) {
+    pub(super) fn change_organization(&mut self, step: &Step) {
         let Some(index) = pick(&self.organizations, step.who) else { return };
         let organization = &mut self.organizations[index];
         organization.name = organization.name.wrapping_add(1);
@@ -264,7 +112,7 @@ impl World {
         self.send("organization.updated", &data);
     }
 
-    fn delete_organization(&mut self, step: &Step) {
+    pub(super) fn delete_organization(&mut self, step: &Step) {
         let Some(index) = pick(&self.organizations, step.who) else { return };
         let organization = self.organizations.remove(index);
         let id = &organization.id;
@@ -277,11 +125,11 @@ impl World {
             }
         }
         self.memberships.retain(|membership| membership.organization != *id);
-        self.things.retain(|thing| thing.kind > 1 || thing.organization != *id);
+        self.end_things_of(id);
         self.send("organization.deleted", &json!({ "deleted": true, "id": id, "object": "organization" }));
     }
 
-    fn join(&mut self, step: &Step) {
+    pub(super) fn join(&mut self, step: &Step) {
         let (Some(user), Some(organization)) =
             (pick(&self.users, step.who), pick(&self.organizations, step.whom))
         else {
@@ -308,7 +156,7 @@ impl World {
         self.memberships.push(membership);
     }
 
-    fn change_role(&mut self, step: &Step) {
+    pub(super) fn change_role(&mut self, step: &Step) {
         let Some(index) = pick(&self.memberships, step.detail) else { return };
         self.memberships[index].role = ROLES[usize::from(step.who) % 3];
         self.memberships[index].updated_at = self.now;
@@ -316,60 +164,12 @@ impl World {
         self.send("organizationMembership.updated", &data);
     }
 
-    fn leave(&mut self, step: &Step) {
+    pub(super) fn leave(&mut self, step: &Step) {
         let Some(index) = pick(&self.memberships, step.detail) else { return };
         // With the `updated_at` of before.
         let membership = self.memberships.remove(index);
         let data = self.membership_data(&membership, None);
         self.send("organizationMembership.deleted", &data);
-    }
-
-    fn add_thing(&mut self, step: &Step) {
-        let kind = usize::from(step.detail) % 4;
-        let organization =
-            pick(&self.organizations, step.whom).map(|index| self.organizations[index].id.clone());
-        let organization = match organization {
-            Some(organization) => organization,
-            None if kind > 1 => String::new(),
-            None => return,
-        };
-        let thing = Thing {
-            kind,
-            id: self.id("thing"),
-            organization,
-            state: 0,
-            created_at: self.now,
-            updated_at: self.now,
-        };
-        self.send(&format!("{}.created", KINDS[kind]), &thing.data());
-        self.things.push(thing);
-    }
-
-    fn change_thing(&mut self, step: &Step) {
-        let Some(index) = pick(&self.things, step.detail) else { return };
-        let thing = &mut self.things[index];
-        if thing.kind == 0 && thing.state != 0 {
-            return;
-        }
-        thing.state = 1 + (thing.state + step.who) % 2;
-        thing.updated_at = self.now;
-        let change = match (thing.kind, thing.state) {
-            (0, 1) => "accepted",
-            (0, _) => "revoked",
-            _ => "updated",
-        };
-        let (event_type, data) = (format!("{}.{change}", KINDS[thing.kind]), thing.data());
-        self.send(&event_type, &data);
-    }
-
-    fn delete_thing(&mut self, step: &Step) {
-        let Some(index) = pick(&self.things, step.detail) else { return };
-        // An invitation is never deleted.
-        if self.things[index].kind > 0 {
-            let thing = self.things.remove(index);
-            let data = json!({ "deleted": true, "id": thing.id, "object": "thing" });
-            self.send(&format!("{}.deleted", KINDS[thing.kind]), &data);
-        }
     }
 
     fn user(&self, id: &str) -> Option<&User> {
@@ -382,9 +182,7 @@ impl World {
         membership.data(organization.unwrap_or_default(), user.or_else(|| self.user(&membership.user)))
     }
 
-    /// Returns a line for everything that is live.
-    fn truth(&self) -> BTreeSet<String> {
-        let mut lines = BTreeSet::new();
+    pub(super) fn true_people(&self, lines: &mut BTreeSet<String>) {
         for user in &self.users {
             let (primary, verified) = match user.primary() {
                 Some(index) => (user.emails[index].0.as_str(), user.emails[index].1.to_string()),
@@ -402,15 +200,6 @@ impl World {
         for Membership { id, organization, user, role, .. } in &self.memberships {
             lines.insert(format!("membership {id} {organization} {user} {role}"));
         }
-        for Thing { kind, id, organization, state, .. } in &self.things {
-            lines.insert(match kind {
-                0 => format!("invitation {id} {organization} {}", STATUS[usize::from(*state)]),
-                1 => format!("domain {id} {organization} {}", MODES[usize::from(*state)]),
-                2 => format!("role {id} name-{state}"),
-                _ => format!("permission {id} name-{state}"),
-            });
-        }
-        lines
     }
 }
 
@@ -476,28 +265,5 @@ impl Membership {
             "role": self.role,
             "updated_at": self.updated_at,
         })
-    }
-}
-
-impl Thing {
-    fn data(&self) -> Value {
-        let Self { id, organization, .. } = self;
-        let (created_at, updated_at) = (self.created_at, self.updated_at);
-        let name = format!("name-{}", self.state);
-        match self.kind {
-            0 => json!({
-                "created_at": created_at, "email_address": "guest@example.com", "id": id, "organization_id": organization,
-                "role": "org:member", "status": STATUS[usize::from(self.state)], "updated_at": updated_at,
-                "url": "https://example.com/?ticket=secret",
-            }),
-            1 => json!({
-                "created_at": created_at, "enrollment_mode": MODES[usize::from(self.state)], "id": id,
-                "name": "example.com", "organization_id": organization, "total_pending_invitations": 0,
-                "total_pending_suggestions": 0, "updated_at": updated_at,
-            }),
-            _ => {
-                json!({ "created_at": created_at, "id": id, "key": "org:key", "name": name, "updated_at": updated_at })
-            }
-        }
     }
 }
