@@ -10,7 +10,10 @@ pub use names::InvalidPrefix;
 pub(crate) use names::Names;
 pub(crate) use statements::Dialect;
 pub(crate) use statements::{Queries, Statements, TableStatements};
-use tables::{DOMAINS, INVITATIONS, MEMBERSHIPS, ORGANIZATIONS, PERMISSIONS, ROLES, USERS, integer, text};
+use tables::{
+    DOMAINS, INVITATIONS, MEMBERSHIPS, ORGANIZATIONS, PERMISSIONS, ROLES, SESSIONS, SUBSCRIPTION_ITEMS,
+    SUBSCRIPTIONS, USERS, WAITLIST_ENTRIES, integer, text,
+};
 pub(crate) use tables::{USER_EMAILS, USER_EXTERNAL_ACCOUNTS, USER_PHONE_NUMBERS};
 
 /// A table whose rows have an id, an order, and a tombstone.
@@ -60,10 +63,14 @@ pub(crate) enum Entity {
     Domains,
     Roles,
     Permissions,
+    Sessions,
+    SubscriptionItems,
+    Subscriptions,
+    WaitlistEntries,
 }
 
 impl Entity {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Users,
         Self::Organizations,
         Self::Memberships,
@@ -71,6 +78,10 @@ impl Entity {
         Self::Domains,
         Self::Roles,
         Self::Permissions,
+        Self::Sessions,
+        Self::SubscriptionItems,
+        Self::Subscriptions,
+        Self::WaitlistEntries,
     ];
 
     pub(crate) const fn table(self) -> &'static Table {
@@ -82,6 +93,10 @@ impl Entity {
             Self::Domains => &DOMAINS,
             Self::Roles => &ROLES,
             Self::Permissions => &PERMISSIONS,
+            Self::Sessions => &SESSIONS,
+            Self::SubscriptionItems => &SUBSCRIPTION_ITEMS,
+            Self::Subscriptions => &SUBSCRIPTIONS,
+            Self::WaitlistEntries => &WAITLIST_ENTRIES,
         }
     }
 }
@@ -147,7 +162,7 @@ mod tests {
             let described = |columns: &mut dyn Iterator<Item = Column>| -> Vec<_> {
                 columns.map(|column| (column.name.to_owned(), type_of(column.kind).to_owned())).collect()
             };
-            let mut created = tables(dialect.migrations()[0]);
+            let mut created: BTreeMap<_, _> = dialect.migrations().into_iter().flat_map(tables).collect();
             created.remove("sync_schema");
             for table in Entity::ALL.map(Entity::table) {
                 let mut columns = [text("id")].into_iter().chain(ORDER).chain(table.columns.iter().copied());

@@ -160,3 +160,77 @@ pub(super) static PERMISSIONS: Table = Table {
     kept: &[],
     children: &[],
 };
+
+pub(super) static SESSIONS: Table = Table {
+    name: "sessions",
+    columns: &[
+        integer("created_at"),
+        text("user_id"),
+        text("client_id"),
+        text("status"),
+        text("last_active_organization_id"),
+        integer("last_active_at"),
+        integer("expire_at"),
+        integer("abandon_at"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[],
+};
+
+pub(super) static SUBSCRIPTION_ITEMS: Table = Table {
+    name: "subscription_items",
+    columns: &[
+        integer("created_at"),
+        text("subscription_id"),
+        text("payer_id"),
+        text("user_id"),
+        text("organization_id"),
+        text("plan_id"),
+        text("plan_slug"),
+        text("plan_name"),
+        text("status"),
+        boolean("is_free_trial"),
+        integer("period_start"),
+        integer("period_end"),
+        text("billing_interval"),
+        integer("amount"),
+        text("currency"),
+        integer("seats"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[],
+};
+
+pub(super) static SUBSCRIPTIONS: Table = Table {
+    name: "subscriptions",
+    columns: &[
+        integer("created_at"),
+        text("payer_id"),
+        text("user_id"),
+        text("organization_id"),
+        text("status"),
+        integer("active_at"),
+        integer("past_due_at"),
+        integer("canceled_at"),
+        integer("ended_at"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[],
+};
+
+pub(super) static WAITLIST_ENTRIES: Table = Table {
+    name: "waitlist_entries",
+    columns: &[
+        integer("created_at"),
+        text("email_address"),
+        text("status"),
+        boolean("is_locked"),
+        text("invitation_id"),
+        json("raw"),
+    ],
+    kept: &[],
+    children: &[],
+};

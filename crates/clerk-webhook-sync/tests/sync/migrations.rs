@@ -2,13 +2,17 @@
 
 use clerk_webhook_sync::{Applied, ClerkSync, InvalidPrefix, SyncDatabase};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, Pool, Postgres, Sqlite};
+use sqlx::{Pool, Postgres, Sqlite};
 
 use crate::databases::{Engine, T, event, membership, migrated, user};
 
-const FILES: [&str; 2] = [
+const POSTGRES: [&str; 2] = [
     include_str!("../../migrations/postgres/0001_tables.sql"),
+    include_str!("../../migrations/postgres/0002_sessions_billing_waitlist.sql"),
+];
+const SQLITE: [&str; 2] = [
     include_str!("../../migrations/sqlite/0001_tables.sql"),
+    include_str!("../../migrations/sqlite/0002_sessions_billing_waitlist.sql"),
 ];
 
 async fn works<DB: SyncDatabase>(sync: &ClerkSync<DB>, name: &str) {
@@ -124,25 +128,60 @@ async fn prefixes_that_are_none_are_refused() {
     }
 }
 
-/// For those who run migrations by other means.
-#[tokio::test]
-async fn the_files_are_what_runs() {
-    let [_, file] = FILES;
-    let pool = Sqlite::empty("files").await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(file)).execute(&pool).await.unwrap();
+/// For those who run migrations by other means, twice if need be.
+async fn the_files_are_what_runs<DB: Engine>(pool: Pool<DB>, files: [&str; 2]) {
+    for file in [files, files].concat() {
+        <DB as Engine>::run(&pool, file).await;
+    }
     let sync = ClerkSync::new(pool);
     sync.migrate().await.unwrap();
     works(&sync, "1").await;
 }
 
 #[tokio::test]
+async fn the_files_are_what_runs_in_sqlite() {
+    the_files_are_what_runs(Sqlite::empty("files").await.unwrap(), SQLITE).await;
+}
+
+#[tokio::test]
 async fn the_files_are_what_runs_on_a_server() {
     let Some(pool) = Postgres::empty("files").await else { return };
-    let [file, _] = FILES;
-    for _ in 0..2 {
-        sqlx::raw_sql(AssertSqlSafe(file)).execute(&pool).await.unwrap();
-    }
+    the_files_are_what_runs(pool, POSTGRES).await;
+}
+
+/// The tables of the first version stay as they are, with their rows.
+async fn an_older_version_is_brought_up_to_date<DB: Engine>(pool: Pool<DB>, first: &str) {
+    <DB as Engine>::run(&pool, first).await;
     let sync = ClerkSync::new(pool);
-    sync.migrate().await.unwrap();
     works(&sync, "1").await;
+    let everything =
+        "SELECT id || ' ' || tie FROM clerk_users UNION ALL SELECT id || ' ' || tie FROM clerk_memberships
+                      UNION ALL SELECT email FROM clerk_user_emails ORDER BY 1";
+    let before = DB::texts(sync.pool(), everything).await;
+    assert_eq!(before.len(), 3);
+    for _ in 0..2 {
+        sync.migrate().await.unwrap();
+    }
+    assert_eq!(DB::texts(sync.pool(), everything).await, before);
+    let versions = format!("SELECT {} FROM clerk_sync_schema ORDER BY version", DB::as_text("version"));
+    assert_eq!(DB::texts(sync.pool(), &versions).await, ["1", "2"].map(|version| Some(version.to_owned())));
+    for name in ["sessions", "subscriptions", "subscription_items", "waitlist_entries"] {
+        for source in [format!("clerk_{name}"), format!("clerk_active_{name}")] {
+            assert!(DB::texts(sync.pool(), &format!("SELECT id FROM {source}")).await.is_empty());
+        }
+    }
+    let again = event("user.created", T + 9, user("user_1", "Ada", T));
+    assert_eq!(sync.apply(&again).await.unwrap(), Applied::Stale);
+    works(&sync, "2").await;
+}
+
+#[tokio::test]
+async fn an_older_version_is_brought_up_to_date_in_sqlite() {
+    an_older_version_is_brought_up_to_date(Sqlite::empty("older").await.unwrap(), SQLITE[0]).await;
+}
+
+#[tokio::test]
+async fn an_older_version_is_brought_up_to_date_on_a_server() {
+    let Some(pool) = Postgres::empty("older").await else { return };
+    an_older_version_is_brought_up_to_date(pool, POSTGRES[0]).await;
 }
