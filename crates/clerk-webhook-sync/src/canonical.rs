@@ -55,6 +55,8 @@ enum Within {
     Object,
     /// The state of a verification, where some names mean something else.
     Verification,
+    /// An invitation, whose link lets its reader in as the one who was invited.
+    Invitation,
     /// What belongs to the application, whatever it is called.
     Metadata,
 }
@@ -64,6 +66,7 @@ impl Within {
         match (self, name) {
             (Self::Metadata, _) | (_, "public_metadata" | "unsafe_metadata") => Self::Metadata,
             (_, "verification") => Self::Verification,
+            (_, "invitation") => Self::Invitation,
             _ => Self::Object,
         }
     }
@@ -74,6 +77,7 @@ impl Within {
                 self != Self::Metadata
             }
             "message" => self == Self::Verification,
+            "url" => self == Self::Invitation,
             _ => false,
         }
     }
@@ -206,6 +210,10 @@ mod tests {
         let public = r#"{"id":"user_1","message":"m","phone_numbers":[{"verification":{"status":"verified"}}],"public_metadata":{"private_metadata":1,"verification":{"message":"m"}}}"#;
         assert_eq!(canonical(json, Leave::OutPrivate, &[]), public);
         assert!(all(json).contains(r#""private_metadata":{"a":1}"#));
+        let json =
+            r#"{"invitation":{"id":"inv_1","url":"u"},"public_metadata":{"invitation":{"url":1}},"url":2}"#;
+        let public = r#"{"invitation":{"id":"inv_1"},"public_metadata":{"invitation":{"url":1}},"url":2}"#;
+        assert_eq!(canonical(json, Leave::OutPrivate, &[]), public);
         let without = canonical(r#"{"a":{"url":1},"url":2}"#, Leave::In, &["url"]);
         assert_eq!(without, r#"{"a":{"url":1}}"#);
     }
