@@ -48,7 +48,8 @@ impl fmt::Display for Applied {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IgnoredReason {
-    /// Nothing is kept of events of this type: e-mails, text messages, sessions, billing.
+    /// Nothing is kept of events of this type: e-mails, text messages, attempts to pay, and whatever is not switched on,
+    /// such as by [`keep_sessions`](crate::ClerkSync::keep_sessions).
     NotKept,
     /// It comes from another instance than the one that was set.
     OtherInstance,

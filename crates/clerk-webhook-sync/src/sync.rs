@@ -42,7 +42,7 @@ use crate::value::{Kind, Value};
 pub struct ClerkSync<DB: SyncDatabase> {
     pool: Pool<DB>,
     names: Names,
-    settings: Settings,
+    pub(crate) settings: Settings,
     rules: Rules,
     statements: Arc<Statements>,
 }

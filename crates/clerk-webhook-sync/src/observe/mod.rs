@@ -1,8 +1,11 @@
 //! What an event says of rows. Without I/O, and a function of the event alone.
 
 mod access;
+mod billing;
 mod organization;
+mod session;
 mod user;
+mod waitlist;
 
 use std::borrow::Cow;
 
@@ -76,8 +79,8 @@ impl Rank {
     }
 }
 
-/// Returns what an event says, that of its own object last: first users, then organizations, then all others, so that
-/// transactions take rows in the same order.
+/// Returns what an event says, that of its own object last: first users, then organizations, then all others, and of one
+/// kind by their ids, so that transactions take rows in the same order.
 pub(crate) fn observe(
     event: &Event,
     settings: &Settings,
@@ -114,29 +117,50 @@ pub(crate) fn observe(
         EventData::OrganizationDomainDeleted(object) => observer.deleted(Entity::Domains, object),
         EventData::RoleDeleted(object) => observer.deleted(Entity::Roles, object),
         EventData::PermissionDeleted(object) => observer.deleted(Entity::Permissions, object),
+        EventData::SessionCreated(session)
+        | EventData::SessionPending(session)
+        | EventData::SessionEnded(session)
+        | EventData::SessionRemoved(session)
+        | EventData::SessionRevoked(session)
+            if settings.sessions =>
+        {
+            Ok(vec![observer.session(session)])
+        }
+        EventData::SubscriptionCreated(subscription)
+        | EventData::SubscriptionUpdated(subscription)
+        | EventData::SubscriptionActive(subscription)
+        | EventData::SubscriptionPastDue(subscription)
+            if settings.billing =>
+        {
+            Ok(observer.subscription(subscription))
+        }
+        EventData::SubscriptionItemCreated(item)
+        | EventData::SubscriptionItemUpdated(item)
+        | EventData::SubscriptionItemActive(item)
+        | EventData::SubscriptionItemUpcoming(item)
+        | EventData::SubscriptionItemIncomplete(item)
+        | EventData::SubscriptionItemAbandoned(item)
+        | EventData::SubscriptionItemPastDue(item)
+        | EventData::SubscriptionItemFreeTrialEnding(item)
+        | EventData::SubscriptionItemCanceled(item)
+        | EventData::SubscriptionItemEnded(item)
+            if settings.billing =>
+        {
+            Ok(vec![observer.subscription_item(item)])
+        }
+        EventData::WaitlistEntryCreated(entry) | EventData::WaitlistEntryUpdated(entry)
+            if settings.waitlist =>
+        {
+            Ok(vec![observer.waitlist_entry(entry)])
+        }
         // An event of a type that is kept must not get lost.
         EventData::Unrecognized(data)
-            if event.event_type().is_known() && is_kept(event.event_type().as_str()) =>
+            if event.event_type().is_known() && settings.keep(event.event_type().as_str()) =>
         {
             return Err(SyncError::undecodable(data));
         }
         _ => Err(IgnoredReason::NotKept),
     })
-}
-
-/// Returns whether something is kept of events of a type.
-fn is_kept(event_type: &str) -> bool {
-    let object = event_type.split('.').next().unwrap_or_default();
-    matches!(
-        object,
-        "user"
-            | "organization"
-            | "organizationMembership"
-            | "organizationInvitation"
-            | "organizationDomain"
-            | "role"
-            | "permission"
-    )
 }
 
 struct Observer<'a> {

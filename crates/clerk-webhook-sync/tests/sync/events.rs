@@ -11,7 +11,9 @@ on_both_engines!(
     an_event_inserts_updates_or_is_stale,
     a_copy_fills_the_gap_until_the_object_has_come,
     every_fixture_applies,
+    every_fixture_applies_with_everything_switched_on,
     every_sample_of_clerk_applies,
+    every_sample_of_clerk_applies_with_everything_switched_on,
     characters_and_numbers_that_databases_refuse_are_kept_as_others,
     the_same_id_twice_in_a_list_is_one_row,
     the_handler_applies_what_has_no_other_one,
@@ -72,17 +74,56 @@ fn kept(event_type: &str) -> bool {
     kept.contains(&object) || object.starts_with("organization")
 }
 
+/// Whatever is switched on.
+fn never_kept(event_type: &str) -> bool {
+    ["email", "sms", "paymentAttempt"].contains(&event_type.split('.').next().unwrap())
+}
+
 async fn every_fixture_applies<DB: Engine>(sync: ClerkSync<DB>) {
-    apply_all(&sync, fixtures()).await;
+    apply_all(&sync, fixtures(), kept).await;
+}
+
+async fn every_fixture_applies_with_everything_switched_on<DB: Engine>(sync: ClerkSync<DB>) {
+    let sync = sync.keep_sessions().keep_billing().keep_waitlist();
+    apply_all(&sync, fixtures(), |event_type| !never_kept(event_type)).await;
+    nothing_of_sessions_and_payers(
+        &sync,
+        &["@", "\"ip_address\"", "\"payer\"", "\"user\"", "\"latest_activity\""],
+    )
+    .await;
 }
 
 async fn every_sample_of_clerk_applies<DB: Engine>(sync: ClerkSync<DB>) {
     if let Some(path) = beside_checkout("events/samples", "applying samples of Clerk's deliveries") {
-        apply_all(&sync, json_files(&path)).await;
+        apply_all(&sync, json_files(&path), kept).await;
     }
 }
 
-async fn apply_all<DB: Engine>(sync: &ClerkSync<DB>, files: Vec<(String, Vec<u8>)>) {
+async fn every_sample_of_clerk_applies_with_everything_switched_on<DB: Engine>(sync: ClerkSync<DB>) {
+    let sync = sync.keep_sessions().keep_billing().keep_waitlist();
+    if let Some(path) = beside_checkout("events/samples", "applying samples of Clerk's deliveries") {
+        apply_all(&sync, json_files(&path), |event_type| !never_kept(event_type)).await;
+        nothing_of_sessions_and_payers(&sync, &["192.168.", "San Francisco", "test@example.com", "John"])
+            .await;
+    }
+}
+
+async fn nothing_of_sessions_and_payers<DB: Engine>(sync: &ClerkSync<DB>, personal: &[&str]) {
+    for table in ["sessions", "subscriptions", "subscription_items"] {
+        let query = format!("SELECT {} FROM clerk_{table}", DB::as_text("raw"));
+        let rows = DB::texts(sync.pool(), &query).await;
+        assert!(!rows.is_empty(), "{table}");
+        for raw in rows.into_iter().flatten() {
+            assert!(personal.iter().all(|text| !raw.contains(text)), "{table}: {raw}");
+        }
+    }
+}
+
+async fn apply_all<DB: Engine>(
+    sync: &ClerkSync<DB>,
+    files: Vec<(String, Vec<u8>)>,
+    kept: impl Fn(&str) -> bool,
+) {
     let mut changes = 0;
     for (name, body) in &files {
         let event = Event::from_trusted(message_id(), Timestamp::now(), body.clone().into()).unwrap();
