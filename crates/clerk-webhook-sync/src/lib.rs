@@ -98,7 +98,10 @@ mod value;
 pub use applied::{Applied, IgnoredReason};
 pub use engine::SyncDatabase;
 pub use error::{SyncError, SyncErrorKind};
-pub use rows::{MembershipRow, OrganizationRow, UserRow};
+pub use rows::{
+    MembershipRow, OrganizationRow, SessionRow, SubscriptionItemRow, SubscriptionRow, UserRow,
+    WaitlistEntryRow,
+};
 pub use schema::InvalidPrefix;
 pub use settings::RawColumn;
 pub use sync::ClerkSync;

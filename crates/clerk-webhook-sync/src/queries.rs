@@ -1,9 +1,13 @@
 //! What people ask.
 
+use clerk_webhook_core::Timestamp;
 use sqlx::SqlStr;
 
 use crate::engine::SyncDatabase;
-use crate::rows::{Columns, FromColumns, MembershipRow, OrganizationRow, UserRow};
+use crate::rows::{
+    Columns, FromColumns, MembershipRow, OrganizationRow, SessionRow, SubscriptionItemRow, SubscriptionRow,
+    UserRow, WaitlistEntryRow,
+};
 use crate::schema::Queries;
 use crate::sync::ClerkSync;
 use crate::value::{Kind, Value};
@@ -77,6 +81,78 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.pairs(|queries| &queries.organizations_of, user_id).await
     }
 
+    /// Returns the sessions of a user that are active and have not run out, those that began first at the beginning.
+    ///
+    /// There are none without [`keep_sessions`](Self::keep_sessions). One that was left alone for too long is shown until it
+    /// would end in any case: no event tells of use, nor of its lack.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be asked.
+    pub async fn sessions_of(&self, user_id: &str) -> Result<Vec<SessionRow>, sqlx::Error> {
+        let mut sessions: Vec<SessionRow> = self.list(|queries| &queries.sessions_of, user_id).await?;
+        let now = Timestamp::now();
+        sessions.retain(|session| session.expire_at.is_none_or(|end| end > now));
+        Ok(sessions)
+    }
+
+    /// Returns the subscriptions of a user or of an organization that have not ended.
+    ///
+    /// Commonly it is one, whatever its owner pays for: what that is, [`subscription_items_of`](Self::subscription_items_of)
+    /// says. There are none without [`keep_billing`](Self::keep_billing).
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be asked.
+    pub async fn subscriptions_of(&self, payer: &str) -> Result<Vec<SubscriptionRow>, sqlx::Error> {
+        self.list(|queries| &queries.subscriptions_of, payer).await
+    }
+
+    /// Returns what a user or an organization subscribes to: the plans that it has.
+    ///
+    /// It has also those that it has cancelled, until their period ends, and those whose payment is overdue; their status
+    /// says so. It has not yet those that are upcoming. There are none without [`keep_billing`](Self::keep_billing).
+    ///
+    /// ```
+    /// use clerk_webhook_sync::ClerkSync;
+    /// # use clerk_webhook_core::{Event, Timestamp};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// # let body = r#"{"data":{"id":"csub_item_1","payer":{"email":"","id":"cpayer_1","image_url":"","organization_id":"org_1"},
+    /// #     "period_start":1,"plan":{"amount":1450,"currency":"EUR","id":"cplan_1","is_recurring":true,"name":"Pro","slug":"pro"},
+    /// #     "status":"active","updated_at":1},"timestamp":2,"type":"subscriptionItem.active"}"#;
+    /// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?;
+    /// # let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+    /// let sync = ClerkSync::new(pool).keep_billing();
+    /// # sync.migrate().await?;
+    /// # sync.apply(&event).await?;
+    /// let plans = sync.subscription_items_of("org_1").await?;
+    /// assert!(plans.iter().any(|item| item.plan_slug.as_deref() == Some("pro")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be asked.
+    pub async fn subscription_items_of(&self, payer: &str) -> Result<Vec<SubscriptionItemRow>, sqlx::Error> {
+        self.list(|queries| &queries.subscription_items_of, payer).await
+    }
+
+    /// Returns the entry of an e-mail address in the waitlist, the one that changed last if there are several.
+    ///
+    /// There is none without [`keep_waitlist`](Self::keep_waitlist).
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be asked.
+    pub async fn waitlist_entry_by_email(
+        &self,
+        email: &str,
+    ) -> Result<Option<WaitlistEntryRow>, sqlx::Error> {
+        self.find(|queries| &queries.waitlist_entry_by_email, email).await
+    }
+
     async fn find<T: FromColumns>(
         &self,
         query: impl Fn(&Queries) -> &SqlStr,
@@ -84,6 +160,15 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ) -> Result<Option<T>, sqlx::Error> {
         let rows = self.ask(query(&self.statements().queries).clone(), by, &T::kinds()).await?;
         Ok(rows.into_iter().next().and_then(|row| T::read(&mut Columns::new(row))))
+    }
+
+    async fn list<T: FromColumns>(
+        &self,
+        query: impl Fn(&Queries) -> &SqlStr,
+        by: &str,
+    ) -> Result<Vec<T>, sqlx::Error> {
+        let rows = self.ask(query(&self.statements().queries).clone(), by, &T::kinds()).await?;
+        Ok(rows.into_iter().filter_map(|row| T::read(&mut Columns::new(row))).collect())
     }
 
     async fn pairs<T: FromColumns>(

@@ -1,10 +1,14 @@
 //! What is kept, as types.
 
+mod optional;
+
 use clerk_webhook_core::Timestamp;
 use clerk_webhook_core::event::payload::Metadata;
 
 use crate::schema::{Entity, Table};
 use crate::value::{Kind, Value};
+
+pub use optional::{SessionRow, SubscriptionItemRow, SubscriptionRow, WaitlistEntryRow};
 
 /// A user, as the newest event has told.
 #[derive(Clone, Debug, PartialEq)]

@@ -185,7 +185,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Erases a user now, instead of when their deletion comes from Clerk.
     ///
     /// The user's row becomes a tombstone, and so do invitations that they have accepted or that were sent to an address of
-    /// theirs. E-mail addresses, phone numbers and accounts elsewhere are removed. What comes of the user later is not
+    /// theirs, and entries of the waitlist with such an address. E-mail addresses, phone numbers and accounts elsewhere are removed. What comes of the user later is not
     /// kept. Returns whether there was anything to erase.
     ///
     /// # Errors
@@ -193,13 +193,19 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Where the database cannot be written; then nothing has changed.
     pub async fn forget_user(&self, id: &str) -> Result<bool, sqlx::Error> {
         let mut transaction = DB::begin(&self.pool).await?;
-        let query = self.statements.queries.invitations_of.clone();
-        let invitations = DB::fetch(&mut transaction, query, vec![Value::text(id)], &[Kind::Text]).await?;
+        let mut rows = vec![(Entity::Users, Value::text(id))];
+        let queries = &self.statements.queries;
+        for (entity, query) in [
+            (Entity::Invitations, &queries.invitations_of),
+            (Entity::WaitlistEntries, &queries.waitlist_entries_of),
+        ] {
+            let ids =
+                DB::fetch(&mut transaction, query.clone(), vec![Value::text(id)], &[Kind::Text]).await?;
+            rows.extend(ids.into_iter().flatten().map(|id| (entity, id)));
+        }
         let now = Timestamp::now().as_millis();
-        let user = std::iter::once((Entity::Users, Value::text(id)));
-        let invitations = invitations.into_iter().flatten().map(|id| (Entity::Invitations, id));
         let mut erased = false;
-        for (entity, id) in user.chain(invitations) {
+        for (entity, id) in rows {
             if let Value::Text(Some(id)) = id {
                 let statements = self.statements.of(entity);
                 let applied = self.bury(&mut transaction, statements, id, now, Vec::new()).await?;

@@ -100,6 +100,11 @@ pub(crate) struct Queries {
     pub(crate) members: SqlStr,
     pub(crate) organizations_of: SqlStr,
     pub(crate) invitations_of: SqlStr,
+    pub(crate) waitlist_entries_of: SqlStr,
+    pub(crate) sessions_of: SqlStr,
+    pub(crate) subscriptions_of: SqlStr,
+    pub(crate) subscription_items_of: SqlStr,
+    pub(crate) waitlist_entry_by_email: SqlStr,
 }
 
 impl Statements {
@@ -290,6 +295,14 @@ impl Writer<'_> {
                  WHERE m.{by} = {parameter} ORDER BY m.created_at, m.id"
             )
         };
+        let live = |entity: Entity, condition: &str| {
+            let table = entity.table();
+            let view = self.names.table(&format!("active_{}", table.name));
+            format!("SELECT {} FROM {view} WHERE {condition}", self.columns(table, ""))
+        };
+        // An id says whose it is.
+        let of_payer =
+            format!("user_id = {parameter} OR organization_id = {parameter} ORDER BY created_at, id");
         Queries {
             user_by_id: self.safe(format!("SELECT {user} FROM {users} WHERE id = {parameter}")),
             user_by_primary_email: self.safe(format!(
@@ -318,6 +331,22 @@ impl Writer<'_> {
                  (SELECT email FROM {emails} WHERE user_id = {parameter}) ORDER BY id",
                 invitations = self.names.table("invitations"),
                 emails = self.names.table("user_emails"),
+            )),
+            waitlist_entries_of: self.safe(format!(
+                "SELECT id FROM {entries} WHERE email_address IN \
+                 (SELECT email FROM {emails} WHERE user_id = {parameter}) ORDER BY id",
+                entries = self.names.table("waitlist_entries"),
+                emails = self.names.table("user_emails"),
+            )),
+            sessions_of: self.safe(live(
+                Entity::Sessions,
+                &format!("user_id = {parameter} ORDER BY created_at, id"),
+            )),
+            subscriptions_of: self.safe(live(Entity::Subscriptions, &of_payer)),
+            subscription_items_of: self.safe(live(Entity::SubscriptionItems, &of_payer)),
+            waitlist_entry_by_email: self.safe(live(
+                Entity::WaitlistEntries,
+                &format!("email_address = {parameter} ORDER BY updated_at DESC, id LIMIT 1"),
             )),
         }
     }

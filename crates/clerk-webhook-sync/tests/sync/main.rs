@@ -7,6 +7,7 @@ mod deletion;
 mod events;
 mod histories;
 mod migrations;
+mod optional;
 mod queries;
 mod raw;
 mod transactions;
