@@ -106,3 +106,34 @@ fn item_columns(item: &SubscriptionItem, owner: &Owner<'_>, raw: Value) -> Vec<V
         ("raw", raw),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use clerk_webhook_core::Event;
+    use serde_json::json;
+
+    use super::*;
+    use crate::observe::observe;
+    use crate::rules::Rules;
+    use crate::settings::Settings;
+
+    /// Two subscriptions that show the same items would wait for each other otherwise.
+    #[test]
+    fn items_are_written_by_their_ids_and_the_subscription_last() {
+        let item = |id: &str| json!({ "id": id, "period_start": 1, "status": "active", "updated_at": 2 });
+        let body = json!({
+            "data": {
+                "created_at": 1, "id": "csub_0", "items": [item("csub_item_2"), item("csub_item_3"), item("csub_item_1")],
+                "payer_id": "cpayer_1", "status": "active", "updated_at": 2,
+            },
+            "timestamp": 3, "type": "subscription.updated",
+        });
+        let event =
+            Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), body.to_string().into()).unwrap();
+        let settings = Settings { billing: true, ..Settings::default() };
+        let observations = observe(&event, &settings, Rules::default()).unwrap().unwrap();
+        let rows: Vec<_> = observations.iter().map(|one| (one.entity, one.id.as_str())).collect();
+        let items = ["csub_item_1", "csub_item_2", "csub_item_3"].map(|id| (Entity::SubscriptionItems, id));
+        assert_eq!(rows, [&items[..], &[(Entity::Subscriptions, "csub_0")]].concat());
+    }
+}

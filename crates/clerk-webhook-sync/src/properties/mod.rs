@@ -54,7 +54,8 @@ async fn postgres(test: &str) -> Option<PgPool> {
 /// Applies with the rules, to tables in order and to tables in disorder.
 async fn pair<DB: SyncDatabase>(pool: &sqlx::Pool<DB>, rules: Rules) -> [ClerkSync<DB>; 2] {
     let syncs = [ORDERED, DISORDERED].map(|names| {
-        ClerkSync::with_rules(pool.clone(), rules).prefix(names).unwrap().raw(crate::RawColumn::Full)
+        let sync = ClerkSync::with_rules(pool.clone(), rules).prefix(names).unwrap();
+        sync.raw(crate::RawColumn::Full).keep_sessions().keep_billing().keep_waitlist()
     });
     for sync in &syncs {
         sync.migrate().await.unwrap();

@@ -37,7 +37,7 @@ pub(super) async fn live<DB: SyncDatabase>(names: &str, connection: &mut DB::Con
     let names: Names = names.parse().unwrap();
     const TEXT: Kind = Kind::Text;
     const YES: Kind = Kind::Boolean;
-    let views: [(&str, String, Columns); 8] = [
+    let views: [(&str, String, Columns); 12] = [
         (
             "user",
             names.table("active_users"),
@@ -74,6 +74,29 @@ pub(super) async fn live<DB: SyncDatabase>(names: &str, connection: &mut DB::Con
         ),
         ("role", names.table("active_roles"), &[("id", TEXT), ("name", TEXT)]),
         ("permission", names.table("active_permissions"), &[("id", TEXT), ("name", TEXT)]),
+        ("session", names.table("active_sessions"), &[("id", TEXT), ("user_id", TEXT)]),
+        (
+            "subscription",
+            names.table("active_subscriptions"),
+            &[("id", TEXT), ("user_id", TEXT), ("organization_id", TEXT), ("status", TEXT)],
+        ),
+        (
+            "item",
+            names.table("active_subscription_items"),
+            &[
+                ("id", TEXT),
+                ("subscription_id", TEXT),
+                ("user_id", TEXT),
+                ("organization_id", TEXT),
+                ("plan_slug", TEXT),
+                ("status", TEXT),
+            ],
+        ),
+        (
+            "waiting",
+            names.table("active_waitlist_entries"),
+            &[("id", TEXT), ("email_address", TEXT), ("status", TEXT)],
+        ),
     ];
     let mut lines = BTreeSet::new();
     for (name, source, columns) in views {

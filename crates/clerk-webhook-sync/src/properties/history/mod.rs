@@ -1,7 +1,10 @@
 //! Made-up lives of an instance of Clerk, small enough to be shrunk.
 
+mod billing;
 mod people;
+mod sessions;
 mod things;
+mod waitlist;
 
 use std::collections::BTreeSet;
 
@@ -10,8 +13,11 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
+use self::billing::Subscription;
 use self::people::{Membership, Organization, User};
+use self::sessions::Session;
 use self::things::Thing;
+use self::waitlist::Waiting;
 
 /// When it all begins, in milliseconds since the Unix epoch.
 const BEGINNING: i64 = 1_700_000_000_000;
@@ -37,7 +43,7 @@ pub(super) struct Case {
 
 /// Makes histories of at most so many steps.
 pub(super) fn cases(longest: usize) -> impl Strategy<Value = Case> {
-    let step = (0_u8..20, 0_u8..4, 0_u8..4, any::<u8>(), prop_oneof![2 => Just(0), 1 => 1_u8..4]);
+    let step = (0_u8..27, 0_u8..4, 0_u8..4, any::<u8>(), prop_oneof![2 => Just(0), 1 => 1_u8..4]);
     let step = step.prop_map(|(what, who, whom, detail, later)| Step { what, who, whom, detail, later });
     let steps = prop::collection::vec(step, 1..longest);
     let keys = prop::collection::vec(any::<u16>(), 60);
@@ -93,6 +99,9 @@ struct World {
     organizations: Vec<Organization>,
     memberships: Vec<Membership>,
     things: Vec<Thing>,
+    sessions: Vec<Session>,
+    subscriptions: Vec<Subscription>,
+    waiting: Vec<Waiting>,
     events: Vec<Event>,
 }
 
@@ -112,6 +121,9 @@ impl World {
             organizations: Vec::new(),
             memberships: Vec::new(),
             things: Vec::new(),
+            sessions: Vec::new(),
+            subscriptions: Vec::new(),
+            waiting: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -147,7 +159,13 @@ impl World {
             15 | 16 => self.leave(step),
             17 => self.add_thing(step),
             18 => self.change_thing(step),
-            _ => self.delete_thing(step),
+            19 => self.delete_thing(step),
+            20 => self.sign_in(step),
+            21 => self.change_session(step),
+            22 => self.subscribe(step),
+            23 => self.change_plan(step),
+            24 | 25 => self.change_item(step),
+            _ => self.wait(step),
         }
     }
 
@@ -156,6 +174,9 @@ impl World {
         let mut lines = BTreeSet::new();
         self.true_people(&mut lines);
         self.true_things(&mut lines);
+        self.true_sessions(&mut lines);
+        self.true_billing(&mut lines);
+        self.true_waitlist(&mut lines);
         lines
     }
 }

@@ -8,7 +8,7 @@ use super::{Step, World, pick};
 
 #[derive(Clone, Debug)]
 pub(super) struct User {
-    pub(super) id: String,
+    id: String,
     name: u8,
     /// Addresses, with whether they are verified; the ids are their places, from the end.
     emails: Vec<(String, bool)>,
@@ -19,7 +19,7 @@ pub(super) struct User {
 
 #[derive(Clone, Debug)]
 pub(super) struct Organization {
-    pub(super) id: String,
+    id: String,
     name: u8,
     created_by: String,
     members: usize,
@@ -90,7 +90,7 @@ impl World {
 
     pub(super) fn found(&mut self, step: &Step) {
         let id = self.id("org");
-        let created_by = pick(&self.users, step.who).map(|user| self.users[user].id.clone());
+        let created_by = self.any_user(step.who);
         let organization = Organization {
             id,
             name: step.detail,
@@ -170,6 +170,19 @@ impl World {
         let membership = self.memberships.remove(index);
         let data = self.membership_data(&membership, None);
         self.send("organizationMembership.deleted", &data);
+    }
+
+    pub(super) fn any_user(&self, number: u8) -> Option<String> {
+        pick(&self.users, number).map(|index| self.users[index].id.clone())
+    }
+
+    pub(super) fn any_organization(&self, number: u8) -> Option<String> {
+        pick(&self.organizations, number).map(|index| self.organizations[index].id.clone())
+    }
+
+    /// Returns whether a user or an organization has not been deleted.
+    pub(super) fn is_there(&self, id: &str) -> bool {
+        self.user(id).is_some() || self.organizations.iter().any(|organization| organization.id == id)
     }
 
     fn user(&self, id: &str) -> Option<&User> {

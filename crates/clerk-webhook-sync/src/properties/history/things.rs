@@ -24,9 +24,7 @@ const MODES: [&str; 3] = ["manual_invitation", "automatic_invitation", "automati
 impl World {
     pub(super) fn add_thing(&mut self, step: &Step) {
         let kind = usize::from(step.detail) % 4;
-        let organization =
-            pick(&self.organizations, step.whom).map(|index| self.organizations[index].id.clone());
-        let organization = match organization {
+        let organization = match self.any_organization(step.whom) {
             Some(organization) => organization,
             None if kind > 1 => String::new(),
             None => return,
