@@ -1,6 +1,7 @@
 //! What people ask.
 
 use clerk_webhook_core::Timestamp;
+use clerk_webhook_core::event::payload::SubscriptionItemStatus;
 use sqlx::SqlStr;
 
 use crate::engine::SyncDatabase;
@@ -136,7 +137,14 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// Where the database cannot be asked.
     pub async fn subscription_items_of(&self, payer: &str) -> Result<Vec<SubscriptionItemRow>, sqlx::Error> {
-        self.list(|queries| &queries.subscription_items_of, payer).await
+        let mut items: Vec<SubscriptionItemRow> =
+            self.list(|queries| &queries.subscription_items_of, payer).await?;
+        let now = Timestamp::now();
+        // Even where the event that tells the end is late.
+        items.retain(|item| {
+            item.status != SubscriptionItemStatus::Canceled || item.period_end.is_none_or(|end| end > now)
+        });
+        Ok(items)
     }
 
     /// Returns the entry of an e-mail address in the waitlist, the one that changed last if there are several.

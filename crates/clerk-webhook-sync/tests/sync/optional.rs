@@ -40,7 +40,7 @@ fn payer(user_id: &str, organization_id: &str) -> Value {
 /// An item as a subscription shows it.
 fn item(id: &str, plan: &str, status: &str, updated_at: i64) -> Value {
     json!({
-        "created_at": T, "id": id, "interval": "annual", "is_free_trial": true, "period_end": T + 90, "period_start": T,
+        "created_at": T, "id": id, "interval": "annual", "is_free_trial": true, "period_end": FOR_EVER, "period_start": T,
         "plan": { "amount": 1450, "currency": "EUR", "id": "cplan_1", "is_recurring": true, "name": plan, "slug": plan },
         "plan_id": "cplan_1", "seats": { "quantity": 5 }, "status": status, "subscription_id": null,
         "updated_at": updated_at,
@@ -145,12 +145,16 @@ async fn a_user_has_the_plans_that_are_paid_for<DB: Engine>(sync: ClerkSync<DB>)
         let data = whole_item(&format!("csub_item_{number}"), "pro", status, T);
         sync.apply(&event("subscriptionItem.updated", T + 10, data)).await.unwrap();
     }
+    // Its period is over, and nothing has said that it has ended.
+    let mut late = whole_item("csub_item_9", "pro", "canceled", T);
+    late["period_end"] = (T + 5).into();
+    sync.apply(&event("subscriptionItem.canceled", T + 10, late)).await.unwrap();
     assert_eq!(plans(&sync, "user_1").await, ["pro active", "pro canceled", "pro past_due"]);
     assert!(plans(&sync, "org_1").await.is_empty());
 
     let item = sync.subscription_items_of("user_1").await.unwrap().remove(0);
     let at = |at| Some(Timestamp::from_millis(at));
-    assert_eq!((item.created_at, item.period_start, item.period_end), (at(T), at(T), at(T + 90)));
+    assert_eq!((item.created_at, item.period_start, item.period_end), (at(T), at(T), at(FOR_EVER)));
     let texts = [&item.subscription_id, &item.payer_id, &item.user_id, &item.plan_id, &item.plan_name];
     let expected = ["csub_1", "cpayer_1", "user_1", "cplan_1", "pro"];
     assert_eq!(texts.map(|text| text.as_deref().unwrap()), expected);
