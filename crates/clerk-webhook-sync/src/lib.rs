@@ -49,15 +49,16 @@
 //! # What is kept
 //!
 //! Users with their e-mail addresses, phone numbers and accounts elsewhere; organizations; memberships; invitations and
-//! domains of organizations; roles and permissions. The README has the tables. Of all other events nothing is kept,
-//! and never e-mails and text messages: they hold one-time codes.
+//! domains of organizations; roles and permissions. Where it is wanted, also [sessions](ClerkSync::keep_sessions),
+//! [subscriptions with their items](ClerkSync::keep_billing), and the [waitlist](ClerkSync::keep_waitlist). The README has
+//! the tables. Of all other events nothing is kept, and never e-mails and text messages: they hold one-time codes.
 //!
 //! # How it is decided which version counts
 //!
 //! An event, and each copy of another object that it shows, is an observation with an order:
 //!
-//! 1. `obs_rank`: an object counts more than the copy of one that a membership shows, which lacks a part of it. Copies fill
-//!    the gap until the object itself has come.
+//! 1. `obs_rank`: an object counts more than the copy of one that a membership or a subscription shows, which lacks a part
+//!    of it. Copies fill the gap until the object itself has come.
 //! 2. `updated_at`: when the object last changed, by its own data.
 //! 3. `event_at`: when the event occurred, by its envelope. Of two changes in one millisecond the later event counts.
 //! 4. `tie`: the SHA-256 of the data, so that of two that are the same until here one counts, whichever, everywhere.

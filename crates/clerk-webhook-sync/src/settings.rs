@@ -7,7 +7,7 @@ use crate::sync::ClerkSync;
 
 /// What the column `raw` has of the data that was sent.
 ///
-/// Copies of other objects, which have rows of their own, are never in it.
+/// Copies of other objects, which have rows of their own, are never in it; nor is where and with what a session was used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RawColumn {
