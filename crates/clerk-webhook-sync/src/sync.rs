@@ -185,8 +185,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Erases a user now, instead of when their deletion comes from Clerk.
     ///
     /// The user's row becomes a tombstone, and so do invitations that they have accepted or that were sent to an address of
-    /// theirs, and entries of the waitlist with such an address. E-mail addresses, phone numbers and accounts elsewhere are removed. What comes of the user later is not
-    /// kept. Returns whether there was anything to erase.
+    /// theirs, and entries of the waitlist with such an address. E-mail addresses, phone numbers and accounts elsewhere are
+    /// removed. What comes of the user later is not kept. Returns whether there was anything to erase.
     ///
     /// # Errors
     ///

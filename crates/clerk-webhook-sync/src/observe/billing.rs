@@ -1,12 +1,13 @@
 //! Subscriptions and their items.
 
+use clerk_webhook_core::Timestamp;
+use clerk_webhook_core::event::payload::{BillingInterval, BillingPayer, Subscription, SubscriptionItem};
+
 use super::{Change, Observation, Observer, Order, Rank};
 use crate::canonical::{Leave, canonical, digest};
 use crate::rules::Rule;
 use crate::schema::Entity;
 use crate::value::{Value, clean};
-use clerk_webhook_core::Timestamp;
-use clerk_webhook_core::event::payload::{BillingInterval, BillingPayer, Subscription, SubscriptionItem};
 
 /// Whom an item belongs to, which the copies inside of a subscription do not say themselves.
 struct Owner<'a> {
@@ -47,12 +48,11 @@ impl Observer<'_> {
         observations
     }
 
-    /// What a subscription shows of an item, by which the whole data of the subscription is the tie: of the owner the copy
-    /// itself says nothing.
+    /// What a subscription shows of an item.
     ///
     /// The copy has the times that an order needs. Yet it is worth less than an event of the item itself, which comes with
     /// each change and has more: a copy that comes after it must not take that away. It counts where no such event comes,
-    /// which the endpoint may not have subscribed to.
+    /// which the endpoint may not have subscribed to. Its tie is that of the whole data, since whose it is stands outside.
     fn item_copy(&self, item: &SubscriptionItem, subscription: &Subscription, tie: String) -> Observation {
         let rank = if self.rules.hold(Rule::CopiesAreLess) { Rank::Copy } else { Rank::Whole };
         let event_at = self.event_at(Some(subscription.updated_at));
