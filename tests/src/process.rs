@@ -28,9 +28,19 @@ impl Receiver {
     /// Panics where it does not start, or ends before it listens.
     #[must_use]
     pub fn start(program: &mut Command) -> Self {
+        Self::start_on(0, program)
+    }
+
+    /// Starts a program with [`SECRET`] on a port, such as that of one that was killed.
+    ///
+    /// # Panics
+    ///
+    /// Panics where it does not start, or ends before it listens.
+    #[must_use]
+    pub fn start_on(port: u16, program: &mut Command) -> Self {
         let mut process = program
             .env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)
-            .env("PORT", "0")
+            .env("PORT", port.to_string())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program starts");
@@ -47,6 +57,17 @@ impl Receiver {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Returns the port that it listens on.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the address has none.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let authority = self.url.split('/').nth(2).expect("the address has a host");
+        authority.rsplit(':').next().and_then(|port| port.parse().ok()).expect("the address has a port")
     }
 
     /// Returns the id of the process.

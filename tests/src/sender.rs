@@ -292,6 +292,26 @@ impl Queue {
 ///
 /// Panics where the URL is not one of an address and a path.
 pub fn attempt(url: &str, message: &Message, time_limit: Duration) -> io::Result<Answer> {
+    let signed = secret().sign(&message.id, Timestamp::now(), &message.body);
+    request("POST", url, signed.to_pairs(), &message.body, time_limit)
+}
+
+/// Sends a request as it is, and waits so long for the answer.
+///
+/// # Errors
+///
+/// Returns the error of the connection, also where it ends before the answer does.
+///
+/// # Panics
+///
+/// Panics where the URL is not one of an address and a path.
+pub fn request(
+    method: &str,
+    url: &str,
+    headers: impl IntoIterator<Item = (impl fmt::Display, impl fmt::Display)>,
+    body: &[u8],
+    time_limit: Duration,
+) -> io::Result<Answer> {
     let end = Instant::now() + time_limit;
     let (address, path) = url
         .strip_prefix("http://")
@@ -299,15 +319,15 @@ pub fn attempt(url: &str, message: &Message, time_limit: Duration) -> io::Result
         .expect("the URL has an address and a path");
     let address: SocketAddr = address.parse().expect("the URL has an address");
 
-    let mut request = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
-    for (name, value) in secret().sign(&message.id, Timestamp::now(), &message.body).to_pairs() {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    for (name, value) in headers {
         request += &format!("{name}: {value}\r\n");
     }
-    request += &format!("Content-Length: {}\r\n\r\n", message.body.len());
+    request += &format!("Content-Length: {}\r\n\r\n", body.len());
     let mut stream = TcpStream::connect_timeout(&address, time_limit)?;
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(time_limit))?;
-    stream.write_all(&[request.as_bytes(), &message.body].concat())?;
+    stream.write_all(&[request.as_bytes(), body].concat())?;
 
     let mut received = Vec::new();
     loop {
