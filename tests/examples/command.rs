@@ -1,8 +1,8 @@
 //! The command against example programs, as their user would run both.
 //!
 //! Run with: `cargo run -p clerk-webhook-tests --example command -- COMMAND PROGRAM…`, paths of what is built. Each program
-//! has to answer a delivery of every event type with 200, and one whose name ends in `-dedup` has to handle each event of a
-//! history once, however often and in whatever order it arrives.
+//! has to answer a delivery of every event type with 200. One whose name ends in `-dedup`, and `sync-server`, have to handle
+//! each event of a history once, however often and in whatever order it arrives; they do so in a new file of SQLite.
 
 use std::process::{Command, ExitCode};
 
@@ -32,7 +32,12 @@ fn main() -> ExitCode {
 
 fn check(command: &str, program: &str) -> Result<String, String> {
     let database = std::env::temp_dir().join(format!("clerk-webhook-command-{}.db", std::process::id()));
-    let receiver = Receiver::start(Command::new(program).env("DATABASE", &database));
+    let mut receiver = Command::new(program);
+    receiver.env("DATABASE", &database);
+    if program.ends_with("sync-server") {
+        receiver.env("DATABASE_URL", format!("sqlite:{}", database.display()));
+    }
+    let receiver = Receiver::start(&mut receiver);
     for event in EventType::ALL {
         let answer = run(command, &["trigger", event.as_str(), "--to", receiver.url()])?;
         if answer["status"] != 200 {
@@ -40,7 +45,7 @@ fn check(command: &str, program: &str) -> Result<String, String> {
         }
     }
     let mut said = format!("200 for each of {} types", EventType::ALL.len());
-    if program.ends_with("-dedup") {
+    if program.ends_with("-dedup") || program.ends_with("sync-server") {
         let arguments = [
             "scenario",
             "all",
