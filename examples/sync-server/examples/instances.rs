@@ -1,0 +1,174 @@
+//! Sends a whole history to one or two instances of the example, kills one or the other (-9) meanwhile and starts it again,
+//! and lets the command compare their database with what is true in the end.
+//!
+//! `one-instance.sh` and `two-instances.sh` build all of it and run this.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+use std::{env, fs, process, thread};
+
+use clerk_webhook_tests::SECRET;
+use clerk_webhook_tests::process::Receiver;
+use clerk_webhook_tests::sender::request;
+use serde_json::Value;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
+
+const USAGE: &str = "\
+usage: [DATABASE_URL=postgres://…] instances [--events 10000] [--kills 2] [--seed …] COMMAND PROGRAM
+
+Starts two instances of the program on a new database of that Postgres, or one on a new file of SQLite. Lets the command
+send them a history, shuffled, twice and eight at a time, kills one or the other meanwhile and starts it again. The exit
+code is 0 if the tables are right in the end, 1 if not, 2 if the arguments are wrong.";
+
+/// How often it is looked how far they are, which costs them something too.
+const POLL: Duration = Duration::from_millis(50);
+
+struct Options {
+    events: u64,
+    kills: u64,
+    seed: Option<String>,
+    command: String,
+    program: String,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let Some(options) = Options::parse(env::args().skip(1)) else {
+        eprintln!("{USAGE}");
+        return Ok(ExitCode::from(2));
+    };
+    let database = Database::create(env::var("DATABASE_URL").ok().filter(|url| !url.is_empty())).await?;
+    if !options.run(&database)? {
+        println!("what is wrong is in {}", database.name);
+        return Ok(ExitCode::FAILURE);
+    }
+    database.remove().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Options {
+    /// Returns whether the tables are right.
+    fn run(&self, database: &Database) -> Result<bool, Box<dyn Error>> {
+        let start =
+            |port| Receiver::start_on(port, Command::new(&self.program).env("DATABASE_URL", &database.url));
+        // At once, so that all of them find an empty database.
+        let mut instances = thread::scope(|scope| {
+            let starting = (0..database.instances).map(|_| scope.spawn(|| start(0))).collect::<Vec<_>>();
+            starting.into_iter().map(|instance| instance.join().expect("it starts")).collect::<Vec<_>>()
+        });
+        let mut sending = self.sending(&instances, database).spawn()?;
+        let mut kills = 0;
+        let status = loop {
+            if let Some(status) = sending.try_wait()? {
+                break status;
+            }
+            let handled = handled(&instances[0]);
+            if kills < self.kills && handled * (self.kills + 1) >= self.events * (kills + 1) {
+                kills += 1;
+                let victim = usize::try_from(kills)? % instances.len();
+                let killed = instances.remove(victim);
+                let port = killed.port();
+                killed.kill();
+                instances.insert(victim, start(port));
+                println!("killed an instance after {handled} events, and started it again");
+            }
+            thread::sleep(POLL);
+        };
+        let handled = handled(&instances[0]);
+        println!(
+            "{handled} of {} events are marked as handled, {kills} times an instance was killed",
+            self.events
+        );
+        Ok(status.success() && (handled, kills) == (self.events, self.kills))
+    }
+
+    fn sending(&self, instances: &[Receiver], database: &Database) -> Command {
+        let events = self.events.to_string();
+        let mut command = Command::new(&self.command);
+        command.env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET).args(["scenario", "all", "--events", &events]);
+        command.args(["--shuffle", "--duplicate", "2", "--retry", "--concurrency", "8"]);
+        command.args(self.seed.iter().flat_map(|seed| ["--seed", seed]));
+        command.args(instances.iter().flat_map(|instance| ["--to", instance.url()]));
+        command.args(["--expect-sync", &database.url]);
+        command
+    }
+
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
+        let (mut events, mut kills, mut seed, mut paths) = (10_000, 2, None, Vec::new());
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--events" => events = arguments.next()?.parse().ok()?,
+                "--kills" => kills = arguments.next()?.parse().ok()?,
+                "--seed" => seed = Some(arguments.next()?),
+                option if option.starts_with('-') => return None,
+                _ => paths.push(argument),
+            }
+        }
+        let [command, program] = paths.try_into().ok()?;
+        Some(Self { events, kills, seed, command, program })
+    }
+}
+
+/// Returns how many events the page says were handled.
+fn handled(instance: &Receiver) -> u64 {
+    let url = instance.url().replace("/webhooks/clerk", "/");
+    let answer = request("GET", &url, [("Accept", "application/json")], b"", Duration::from_secs(20));
+    let page = answer.ok().and_then(|answer| serde_json::from_str::<Value>(&answer.body).ok());
+    page.and_then(|page| page["deliveries"].as_u64()).expect("the page is there")
+}
+
+/// A database that nothing is in, of this run alone.
+struct Database {
+    name: String,
+    url: String,
+    instances: usize,
+    place: Place,
+}
+
+enum Place {
+    Server(PgConnection),
+    Folder(PathBuf),
+}
+
+impl Database {
+    async fn create(server: Option<String>) -> Result<Self, Box<dyn Error>> {
+        let name = format!("sync_server_{}", process::id());
+        let Some(server) = server else {
+            let folder = env::temp_dir().join(name);
+            fs::create_dir(&folder)?;
+            let name = folder.join("sync-server.db").display().to_string();
+            return Ok(Self {
+                url: format!("sqlite:{name}"),
+                name,
+                instances: 1,
+                place: Place::Folder(folder),
+            });
+        };
+        let (address, settings) = server
+            .split_once('?')
+            .map_or((&*server, String::new()), |(address, settings)| (address, format!("?{settings}")));
+        let (host, _) = address.rsplit_once('/').ok_or("DATABASE_URL names no database")?;
+        let mut connection = PgConnection::connect(&server).await?;
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await?;
+        Ok(Self {
+            url: format!("{host}/{name}{settings}"),
+            name,
+            instances: 2,
+            place: Place::Server(connection),
+        })
+    }
+
+    async fn remove(self) -> Result<(), Box<dyn Error>> {
+        match self.place {
+            Place::Folder(folder) => fs::remove_dir_all(folder)?,
+            Place::Server(mut connection) => {
+                let drop = AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", self.name));
+                sqlx::raw_sql(drop).execute(&mut connection).await?;
+            }
+        }
+        Ok(())
+    }
+}
