@@ -27,7 +27,7 @@ use clerk_webhook_tower::{
 use serde_json::Value;
 use tower_layer::Layer as _;
 
-use support::{Server, message_id, objects, scenario, start, summary};
+use support::{Server, message_id, objects, read_request, scenario, start, summary};
 
 /// How often what was handled.
 type Handled = Arc<Mutex<BTreeMap<String, u32>>>;
@@ -299,22 +299,6 @@ fn nothing_that_listens_is_said_at_once() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains(&format!("nothing listens on {address}")), "{error}");
     assert_eq!(error.lines().count(), 1, "{error}");
-}
-
-/// Reads a request whose length is given, and returns all of it.
-fn read_request(stream: &mut impl std::io::Read) -> Vec<u8> {
-    let mut request = Vec::new();
-    loop {
-        let mut chunk = [0; 4096];
-        let length = stream.read(&mut chunk).unwrap();
-        request.extend_from_slice(&chunk[..length]);
-        let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
-        let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-        if request.len() == end + 4 + length.parse::<usize>().unwrap() {
-            return request;
-        }
-    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Endpoints, and the command that sends to them.
 
+use std::io::Read;
 use std::process::{Child, Command, Output, Stdio};
 
 use axum::Router;
@@ -71,4 +72,20 @@ pub(crate) fn summary(arguments: &str) -> (i32, Value) {
 /// Returns the id of the message that these headers belong to.
 pub(crate) fn message_id(headers: &HeaderMap) -> String {
     headers["svix-id"].to_str().unwrap().to_owned()
+}
+
+/// Reads a request whose length is given, and returns all of it.
+pub(crate) fn read_request(stream: &mut impl Read) -> Vec<u8> {
+    let mut request = Vec::new();
+    loop {
+        let mut chunk = [0; 4096];
+        let length = stream.read(&mut chunk).unwrap();
+        request.extend_from_slice(&chunk[..length]);
+        let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        if request.len() == end + 4 + length.parse::<usize>().unwrap() {
+            return request;
+        }
+    }
 }

@@ -44,6 +44,9 @@ Examples, with URL=http://127.0.0.1:3000/webhooks/clerk:
       all 46 types as badly as they can come: is each handled once?
   clerk-webhook scenario churn --events 50000 --concurrency 32 --to $URL
       how many does the endpoint bear?
+  clerk-webhook scenario churn --shuffle --duplicate 2 --concurrency 8 --retry --to $URL \\
+      --to http://127.0.0.1:3001/webhooks/clerk
+      two instances, as behind a load balancer: do they agree?
   clerk-webhook scenario team --seed 7 --dry-run > team.ndjson
       the signed deliveries as lines, which `clerk-webhook replay` sends";
 
@@ -58,7 +61,10 @@ answer in time, up to twice as late where Retry-After asks for it, all of that d
 `webhook-delivery: abort-message` ends a delivery, and `disable` everything. Where a connection fails within a second, the \
 same bytes are sent again at once.
 
-Exit code 1 says that a message was never answered with 2xx, 3 that nothing listens there.";
+With several --to, deliveries begin at one URL after the other, and each further attempt goes to the URL after that of the \
+last one, as a load balancer in front of several instances may have it.
+
+Exit code 1 says that a message was never answered with 2xx, 3 that at one of the URLs nothing has ever listened.";
 
 /// Send a whole history as Svix does: retried, duplicated, out of order
 #[derive(Debug, clap::Args)]
@@ -68,9 +74,9 @@ pub(crate) struct Args {
     #[arg(value_enum)]
     scenario: Kind,
 
-    /// Where to send it, such as http://127.0.0.1:3000/webhooks/clerk
+    /// Where to send it, such as http://127.0.0.1:3000/webhooks/clerk; given several times, attempts go to the URLs in turn
     #[arg(long, value_name = "URL", required_unless_present = "dry_run")]
-    to: Option<String>,
+    to: Vec<String>,
 
     #[command(flatten)]
     secrets: SecretArgs,
@@ -183,7 +189,7 @@ struct Settings {
 
 impl Args {
     pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
-        let endpoint = self.to.as_deref().map(|to| self.remote.endpoint(to)).transpose()?;
+        let endpoints = self.to.iter().map(|to| self.remote.endpoint(to)).collect::<Result<Vec<_>, _>>()?;
         let secrets = self.secrets.secrets()?;
         // Short enough to be typed.
         let seed = self.seed.unwrap_or_else(|| RandomState::new().hash_one(0) % 1_000_000);
@@ -191,8 +197,13 @@ impl Args {
         if self.dry_run {
             return print(plan, &secrets);
         }
-        let Some(endpoint) = endpoint else { return Err(Failure::usage("say with --to where to send it")) };
-        self.announce(output, &endpoint, seed)?;
+        // For all of them there is one client, which reads the certificates of the system where one needs them.
+        let is_secure = |endpoint: &&Endpoint| endpoint.uri().scheme_str() == Some("https");
+        let Some(strictest) = endpoints.iter().find(is_secure).or(endpoints.first()) else {
+            return Err(Failure::usage("say with --to where to send it"));
+        };
+        let client = Client::new(strictest.uri(), self.timeout)?;
+        self.announce(output, &endpoints, seed)?;
         let settings = Settings {
             secrets,
             concurrency: self.concurrency as usize,
@@ -200,11 +211,11 @@ impl Args {
             each: self.each,
             seed,
         };
-        let client = Client::new(endpoint.uri(), self.timeout)?;
         let deliveries = self.users.is_none().then(|| self.event_count() * u64::from(self.duplicate));
         let progress = Progress::new(deliveries, self.each && !output.is_json());
         let tally = client::block_on(async {
-            Sender::new(client, endpoint.uri().clone(), settings, plan, output, progress).run().await
+            let uris = endpoints.iter().map(|endpoint| endpoint.uri().clone());
+            Sender::new(client, uris, settings, plan, output, progress).run().await
         })?;
         self.summarize(output, &tally, seed)
     }
@@ -228,12 +239,14 @@ impl Args {
     }
 
     /// Says what is about to happen, above all the seed, with which it can be had again.
-    fn announce(&self, output: &Output, endpoint: &Endpoint, seed: u64) -> Result<(), Failure> {
+    fn announce(&self, output: &Output, endpoints: &[Endpoint], seed: u64) -> Result<(), Failure> {
+        let urls: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
         output.object(&json!({
             "type": "start",
             "scenario": self.scenario.name(),
             "seed": seed,
-            "to": endpoint.to_string(),
+            "to": urls.first(),
+            "urls": urls,
             "events": self.users.is_none().then(|| self.event_count()),
             "users": self.users,
         }))?;
@@ -241,8 +254,8 @@ impl Args {
             Some(users) => format!("{users} users"),
             None => format!("{} events", self.event_count()),
         };
-        let (strong, name) = (style::STRONG, self.scenario.name());
-        output.line(format_args!("{strong}{name}{strong:#} with --seed {seed}, {size}, to {endpoint}"))
+        let (strong, name, to) = (style::STRONG, self.scenario.name(), urls.join(" and "));
+        output.line(format_args!("{strong}{name}{strong:#} with --seed {seed}, {size}, to {to}"))
     }
 
     fn summarize(&self, output: &Output, tally: &Tally, seed: u64) -> Result<(), Failure> {

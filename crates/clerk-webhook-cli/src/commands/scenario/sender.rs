@@ -29,7 +29,7 @@ const RESEND_WITHIN: Duration = Duration::from_secs(1);
 /// Sends all deliveries of a plan, each until it is delivered or given up.
 pub(super) struct Sender<'o> {
     client: Client,
-    uri: Uri,
+    targets: Vec<Target>,
     secrets: Arc<[SigningSecret]>,
     settings: Settings,
     plan: Plan,
@@ -40,7 +40,16 @@ pub(super) struct Sender<'o> {
     retries: BinaryHeap<Reverse<Retry>>,
     /// So that of two retries at the same time the one that was first is first.
     scheduled: u64,
+    /// How many deliveries have begun, at one target after the other.
+    begun: usize,
     tally: Tally,
+}
+
+/// One of the URLs, which stand for instances of one endpoint.
+#[derive(Clone)]
+struct Target {
+    uri: Uri,
+    is_answered: bool,
 }
 
 /// A delivery and how often it was tried.
@@ -48,6 +57,8 @@ struct Delivery {
     departure: Departure,
     /// The number of the attempt, counted from 1.
     attempt: usize,
+    /// Whose turn it is, as a place among the targets.
+    target: usize,
 }
 
 struct Retry {
@@ -57,6 +68,7 @@ struct Retry {
 
 /// An attempt that is over.
 struct Attempt {
+    /// With the target that has answered last, or not.
     delivery: Delivery,
     result: Result<Answer, SendError>,
     /// Whether the same bytes were sent twice.
@@ -73,7 +85,7 @@ struct Verdict {
 impl<'o> Sender<'o> {
     pub(super) fn new(
         client: Client,
-        uri: Uri,
+        uris: impl IntoIterator<Item = Uri>,
         settings: Settings,
         plan: Plan,
         output: &'o Output,
@@ -81,7 +93,7 @@ impl<'o> Sender<'o> {
     ) -> Self {
         Self {
             client,
-            uri,
+            targets: uris.into_iter().map(|uri| Target { uri, is_answered: false }).collect(),
             secrets: settings.secrets.as_slice().into(),
             // Not the numbers of the plan.
             random: Random::new(!settings.seed),
@@ -93,6 +105,7 @@ impl<'o> Sender<'o> {
             running: JoinSet::new(),
             retries: BinaryHeap::new(),
             scheduled: 0,
+            begun: 0,
         }
     }
 
@@ -134,19 +147,29 @@ impl<'o> Sender<'o> {
         }
         let departure = self.plan.next()?;
         self.tally.begin(&departure);
-        Some(Delivery { departure, attempt: 1 })
+        let target = self.begun % self.targets.len();
+        self.begun += 1;
+        Some(Delivery { departure, attempt: 1, target })
     }
 
-    fn begin(&mut self, delivery: Delivery) {
-        let (client, uri, secrets) = (self.client.clone(), self.uri.clone(), Arc::clone(&self.secrets));
-        let is_known = self.tally.is_answered();
+    /// Returns whose turn it is after a target.
+    fn after(&self, target: usize) -> usize {
+        (target + 1) % self.targets.len()
+    }
+
+    fn begin(&mut self, mut delivery: Delivery) {
+        let (client, secrets) = (self.client.clone(), Arc::clone(&self.secrets));
+        let Target { uri, is_answered: is_known } = self.targets[delivery.target].clone();
+        let after = self.after(delivery.target);
+        let uri_after = self.targets[after].uri.clone();
         self.running.spawn(async move {
             let event = &delivery.departure.event;
             let body = event.body();
             let headers = headers(&secrets, event, &body, Timestamp::now());
             let begin = Instant::now();
-            let send = || client.post(&uri, headers.iter().map(|(name, value)| (*name, value)), body.clone());
-            let mut result = send().await;
+            let send =
+                |uri| client.post(uri, headers.iter().map(|(name, value)| (*name, value)), body.clone());
+            let mut result = send(&uri).await;
             let failed = result.as_ref().err().map(|error| error.kind);
             // Where nothing has ever listened, another look tells nothing new.
             let is_hopeless = failed == Some(SendErrorKind::Refused) && !is_known;
@@ -154,7 +177,8 @@ impl<'o> Sender<'o> {
                 && !is_hopeless
                 && begin.elapsed() < RESEND_WITHIN;
             if resent {
-                result = send().await;
+                delivery.target = after;
+                result = send(&uri_after).await;
             }
             Attempt { delivery, result, resent }
         });
@@ -162,9 +186,11 @@ impl<'o> Sender<'o> {
 
     fn end(&mut self, attempt: Attempt) -> Result<(), Failure> {
         let Attempt { delivery, result, resent } = attempt;
+        let target = &mut self.targets[delivery.target];
+        target.is_answered |= result.is_ok();
         if let Err(error) = &result
             && error.kind == SendErrorKind::Refused
-            && !self.tally.is_answered()
+            && !target.is_answered
         {
             return Err(error.clone().into());
         }
@@ -176,7 +202,8 @@ impl<'o> Sender<'o> {
                 let scale = self.settings.retry.unwrap_or(1.0);
                 self.scheduled += 1;
                 let due = (Instant::now() + delay.div_f64(scale), self.scheduled);
-                let delivery = Delivery { attempt: delivery.attempt + 1, ..delivery };
+                let (attempt, target) = (delivery.attempt + 1, self.after(delivery.target));
+                let delivery = Delivery { attempt, target, ..delivery };
                 self.retries.push(Reverse(Retry { due, delivery }));
             }
             None => self.tally.end(&delivery.departure, verdict.next),
@@ -235,6 +262,7 @@ impl<'o> Sender<'o> {
                 "event_type": event.event_type().as_str(),
                 "copy": copy,
                 "attempt": delivery.attempt,
+                "url": self.targets[delivery.target].uri.to_string(),
                 "resent": resent,
                 "outcome": label,
                 "status": answer.map(|answer| answer.status.as_u16()),
@@ -256,8 +284,12 @@ impl<'o> Sender<'o> {
         };
         let (id, event_type, number) = (event.message_id(), event.event_type(), delivery.attempt);
         let resent = if resent { ", sent twice" } else { "" };
+        let place = match self.targets.len() {
+            1 => String::new(),
+            _ => format!(" from {}", self.targets[delivery.target].uri),
+        };
         self.output.line(format_args!(
-            "{id} {:<32} copy {copy}, attempt {number}  {colour}{label}{colour:#} {took:.1} ms{resent}{then}",
+            "{id} {:<32} copy {copy}, attempt {number}  {colour}{label}{colour:#}{place} {took:.1} ms{resent}{then}",
             event_type.as_str()
         ))
     }

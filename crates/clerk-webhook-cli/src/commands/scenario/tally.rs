@@ -37,7 +37,6 @@ pub(super) struct Tally {
     /// Deliveries of which nothing more comes.
     pub(super) ended: u64,
     attempts: u64,
-    answered: u64,
     resent: u64,
     aborted: u64,
     delivered: u64,
@@ -100,7 +99,6 @@ impl Tally {
             deliveries: 0,
             ended: 0,
             attempts: 0,
-            answered: 0,
             resent: 0,
             aborted: 0,
             delivered: 0,
@@ -141,7 +139,6 @@ impl Tally {
         self.attempts += 1;
         self.resent += u64::from(resent);
         if let Ok(answer) = result {
-            self.answered += 1;
             self.latencies.push(u32::try_from(answer.elapsed.as_micros()).unwrap_or(u32::MAX));
         }
         if let Some(open) = self.open.get_mut(&departure.message) {
@@ -195,11 +192,6 @@ impl Tally {
             self.close(open);
         }
         self.latencies.sort_unstable();
-    }
-
-    /// Returns whether the endpoint has ever answered.
-    pub(super) fn is_answered(&self) -> bool {
-        self.answered > 0
     }
 
     /// Returns whether each message was answered with 2xx at least once, and all were sent.
