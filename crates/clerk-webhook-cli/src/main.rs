@@ -15,6 +15,8 @@ mod secrets;
 mod suggest;
 mod svix;
 mod svix_headers;
+#[cfg_attr(not(feature = "sync"), path = "sync_check/without.rs")]
+mod sync_check;
 
 use std::process::ExitCode;
 

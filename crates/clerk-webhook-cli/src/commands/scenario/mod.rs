@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use clerk_webhook_core::{SigningSecret, Timestamp};
-use clerk_webhook_test::history::HistoryStream;
+use clerk_webhook_test::history::HistoryBuilder;
 use clerk_webhook_test::{History, Scenario};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -26,6 +26,7 @@ use crate::moment::Moment;
 use crate::output::{Output, style};
 use crate::secrets::SecretArgs;
 use crate::svix;
+use crate::sync_check::SyncCheck;
 
 use plan::Plan;
 use progress::Progress;
@@ -75,7 +76,7 @@ pub(crate) struct Args {
     scenario: Kind,
 
     /// Where to send it, such as http://127.0.0.1:3000/webhooks/clerk; given several times, attempts go to the URLs in turn
-    #[arg(long, value_name = "URL", required_unless_present = "dry_run")]
+    #[arg(long, value_name = "URL", required_unless_present_any = ["dry_run", "expect_sync"])]
     to: Vec<String>,
 
     #[command(flatten)]
@@ -139,6 +140,14 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["retry", "each"])]
     dry_run: bool,
 
+    /// Compare the tables of clerk-webhook-sync in this database with what Clerk holds at the end; without --to nothing is sent
+    #[arg(long, value_name = "DATABASE_URL", conflicts_with = "dry_run")]
+    expect_sync: Option<String>,
+
+    /// What the names of these tables begin with, such as schema.clerk_
+    #[arg(long, value_name = "PREFIX", default_value = "clerk_", requires = "expect_sync")]
+    sync_prefix: String,
+
     #[command(flatten)]
     remote: RemoteArgs,
 }
@@ -189,11 +198,16 @@ struct Settings {
 
 impl Args {
     pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+        let sync =
+            self.expect_sync.as_deref().map(|url| SyncCheck::new(url, &self.sync_prefix)).transpose()?;
+        if let (Some(sync), true) = (&sync, self.to.is_empty()) {
+            return self.compare(output, sync);
+        }
         let endpoints = self.to.iter().map(|to| self.remote.endpoint(to)).collect::<Result<Vec<_>, _>>()?;
         let secrets = self.secrets.secrets()?;
         // Short enough to be typed.
         let seed = self.seed.unwrap_or_else(|| RandomState::new().hash_one(0) % 1_000_000);
-        let plan = Plan::new(self.history(seed), seed, self.shuffle, self.duplicate);
+        let plan = Plan::new(self.history(seed).stream(), seed, self.shuffle, self.duplicate);
         if self.dry_run {
             return print(plan, &secrets);
         }
@@ -203,6 +217,10 @@ impl Args {
             return Err(Failure::usage("say with --to where to send it"));
         };
         let client = Client::new(strictest.uri(), self.timeout)?;
+        if let Some(sync) = &sync {
+            // Better now than after an hour of sending.
+            client::block_on(sync.probe())?;
+        }
         self.announce(output, &endpoints, seed)?;
         let settings = Settings {
             secrets,
@@ -217,14 +235,37 @@ impl Args {
             let uris = endpoints.iter().map(|endpoint| endpoint.uri().clone());
             Sender::new(client, uris, settings, plan, output, progress).run().await
         })?;
-        self.summarize(output, &tally, seed)
+        let summarized = self.summarize(output, &tally, seed);
+        match sync {
+            // What Clerk holds is known of a history that was told to its end.
+            Some(sync) if tally.is_whole() && matches!(summarized, Ok(()) | Err(Failure::Negative)) => {
+                self.expect(output, &sync, seed).and(summarized)
+            }
+            _ => summarized,
+        }
+    }
+
+    /// Compares without sending anything.
+    fn compare(&self, output: &Output, sync: &SyncCheck) -> Result<(), Failure> {
+        let Some(seed) = self.seed else {
+            return Err(Failure::usage(
+                "say with --seed which history to compare with, or with --to where to send it",
+            ));
+        };
+        client::block_on(sync.probe())?;
+        self.expect(output, sync, seed)
+    }
+
+    fn expect(&self, output: &Output, sync: &SyncCheck, seed: u64) -> Result<(), Failure> {
+        let truth = self.history(seed).build().truth();
+        if client::block_on(sync.run(&truth, output))? { Ok(()) } else { Err(Failure::Negative) }
     }
 
     fn event_count(&self) -> u64 {
         self.events.unwrap_or(EVENTS)
     }
 
-    fn history(&self, seed: u64) -> HistoryStream {
+    fn history(&self, seed: u64) -> HistoryBuilder {
         let history = History::builder().scenario(self.scenario.scenario()).seed(seed).ties(self.ties);
         let history = match self.start {
             Some(Moment(start)) => history.start(start),
@@ -235,7 +276,6 @@ impl Args {
             Some(users) => history.users(count(users)),
             None => history.events(count(self.event_count())),
         }
-        .stream()
     }
 
     /// Says what is about to happen, above all the seed, with which it can be had again.

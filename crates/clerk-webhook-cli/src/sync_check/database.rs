@@ -1,0 +1,218 @@
+//! Reads the tables, and nothing else of a database.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{
+    AssertSqlSafe, ColumnIndex, Connection as _, Decode, Executor, PgConnection, Row, SqlSafeStr as _,
+    SqlStr, SqliteConnection, Type,
+};
+
+use super::compare::{Section, State};
+use crate::failure::Failure;
+use crate::output::printable;
+
+/// How much of what a database says is shown.
+const LONGEST: usize = 300;
+
+/// Where a database is. Its password is never shown.
+pub(super) enum Database {
+    Sqlite(SqliteConnectOptions),
+    Postgres(PgConnectOptions),
+}
+
+/// What the names of all tables begin with, which is safe to stand in a query.
+#[derive(Clone, Debug)]
+pub(super) struct Prefix {
+    schema: Option<String>,
+    prefix: String,
+}
+
+pub(super) enum Connection {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl FromStr for Database {
+    type Err = Failure;
+
+    fn from_str(url: &str) -> Result<Self, Failure> {
+        // Neither the URL nor what its parser says of it is shown: there can be a password in it.
+        let wrong = |of: &str| {
+            Failure::usage(format_args!(
+                "the URL of --expect-sync is none of {of}: write sqlite:app.db or postgres://user:password@host/database"
+            ))
+        };
+        match url.split_once(':') {
+            Some(("sqlite", _)) => {
+                let options: SqliteConnectOptions = url.parse().map_err(|_| wrong("SQLite"))?;
+                // A file that is not there is a mistake, and not to be made.
+                Ok(Self::Sqlite(options.create_if_missing(false).read_only(true)))
+            }
+            Some(("postgres" | "postgresql", _)) => {
+                Ok(Self::Postgres(url.parse().map_err(|_| wrong("Postgres"))?))
+            }
+            _ => Err(wrong("a database")),
+        }
+    }
+}
+
+impl Database {
+    pub(super) async fn connect(&self) -> Result<Connection, Failure> {
+        let connected = match self {
+            Self::Sqlite(options) => SqliteConnection::connect_with(options).await.map(Connection::Sqlite),
+            Self::Postgres(options) => PgConnection::connect_with(options).await.map(Connection::Postgres),
+        };
+        connected.map_err(|error| {
+            Failure::network(format_args!("cannot open the database of --expect-sync: {}", why(&error)))
+        })
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<Self, Failure> {
+        let (schema, prefix) = match text.split_once('.') {
+            Some((schema, prefix)) => (Some(schema), prefix),
+            None => (None, text),
+        };
+        let is_name = |name: &str| {
+            name.chars().all(|next| next.is_ascii_lowercase() || next.is_ascii_digit() || next == '_')
+        };
+        if schema.is_some_and(str::is_empty) || !schema.is_none_or(is_name) || !is_name(prefix) {
+            return Err(Failure::usage(
+                "--sync-prefix is what names of tables begin with, such as clerk_ or schema.clerk_: \
+                 lower-case letters, digits and `_`",
+            ));
+        }
+        Ok(Self { schema: schema.map(str::to_owned), prefix: prefix.to_owned() })
+    }
+}
+
+impl Prefix {
+    /// Returns the name of a table or a view as it stands in a query.
+    fn name(&self, name: &str) -> String {
+        match &self.schema {
+            Some(schema) => format!(r#""{schema}"."{}{name}""#, self.prefix),
+            None => format!(r#""{}{name}""#, self.prefix),
+        }
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(schema) = &self.schema {
+            write!(f, "{schema}.")?;
+        }
+        f.write_str(&self.prefix)
+    }
+}
+
+impl Connection {
+    /// Fails where there is nothing of this name, or a column is missing.
+    pub(super) async fn probe(&mut self, section: &Section, prefix: &Prefix) -> Result<(), Failure> {
+        let query = format!("SELECT * FROM ({}) AS probed WHERE 1 = 0", self.query(section, prefix));
+        match self.texts(query, 0).await {
+            Ok(_) => Ok(()),
+            Err(sqlx::Error::Database(error)) => Err(Failure::usage(format_args!(
+                "the database of --expect-sync has no tables of clerk-webhook-sync that begin with {prefix} ({}): \
+                 let the application migrate first, or say with --sync-prefix what their names begin with",
+                printable(error.message().as_bytes(), LONGEST)
+            ))),
+            Err(error) => Err(unreadable(&error)),
+        }
+    }
+
+    /// Reads all rows of a place, each with its key.
+    pub(super) async fn rows(
+        &mut self,
+        section: &Section,
+        prefix: &Prefix,
+    ) -> Result<Vec<(String, Vec<Value>)>, Failure> {
+        let keys = section.key.len();
+        let query = self.query(section, prefix);
+        let rows =
+            self.texts(query, keys + section.columns.len()).await.map_err(|error| unreadable(&error))?;
+        let read = |mut row: Vec<Option<String>>| {
+            let values = row.split_off(keys);
+            let key: Vec<_> = row.into_iter().map(Option::unwrap_or_default).collect();
+            let values = section.columns.iter().zip(values).map(|(column, text)| column.read(text));
+            (key.join(" "), values.collect())
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+
+    pub(super) async fn close(self) {
+        // All has been read, so nothing depends on it.
+        let _ = match self {
+            Self::Sqlite(connection) => connection.close().await,
+            Self::Postgres(connection) => connection.close().await,
+        };
+    }
+
+    /// Writes the query of a place, whose columns are all text.
+    fn query(&self, section: &Section, prefix: &Prefix) -> String {
+        let names = section.key.iter().copied().chain(section.columns.iter().map(|column| column.name));
+        let columns: Vec<_> = names
+            .map(|name| match self {
+                // With the table before it, or SQLite takes the name of a column that is not there for a text.
+                Self::Sqlite(_) => format!(r#"CAST(t."{name}" AS TEXT) AS "{name}""#),
+                Self::Postgres(_) => format!(r#"t."{name}"::text AS "{name}""#),
+            })
+            .collect();
+        let tombstones = match section.state {
+            State::Live => "",
+            State::Deleted => " WHERE t.deleted_at IS NOT NULL",
+        };
+        format!("SELECT {} FROM {} AS t{tombstones}", columns.join(", "), prefix.name(section.source))
+    }
+
+    async fn texts(
+        &mut self,
+        query: String,
+        columns: usize,
+    ) -> Result<Vec<Vec<Option<String>>>, sqlx::Error> {
+        // Names in it are those of the program, or a prefix that was looked at.
+        let query = AssertSqlSafe(Arc::<str>::from(query)).into_sql_str();
+        match self {
+            Self::Sqlite(connection) => fetch(connection, query, columns).await,
+            Self::Postgres(connection) => fetch(connection, query, columns).await,
+        }
+    }
+}
+
+async fn fetch<'c, DB, C>(
+    connection: &'c mut C,
+    query: SqlStr,
+    columns: usize,
+) -> Result<Vec<Vec<Option<String>>>, sqlx::Error>
+where
+    DB: sqlx::Database,
+    &'c mut C: Executor<'c, Database = DB>,
+    usize: ColumnIndex<DB::Row>,
+    for<'r> Option<String>: Decode<'r, DB>,
+    Option<String>: Type<DB>,
+{
+    let rows = connection.fetch_all(sqlx::raw_sql(query)).await?;
+    rows.iter().map(|row| (0..columns).map(|column| row.try_get(column)).collect()).collect()
+}
+
+fn unreadable(error: &sqlx::Error) -> Failure {
+    Failure::network(format_args!("cannot read the database of --expect-sync: {}", why(error)))
+}
+
+/// Says why, where it can be said without what is in the URL.
+fn why(error: &sqlx::Error) -> String {
+    let told = match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Tls(_) => "it asks for TLS, and this command speaks without".to_owned(),
+        _ => "it does not answer as a database does".to_owned(),
+    };
+    printable(told.as_bytes(), LONGEST)
+}

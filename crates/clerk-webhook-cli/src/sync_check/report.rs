@@ -1,0 +1,149 @@
+//! What the comparison says.
+
+use serde_json::{Value, json};
+
+use super::compare::{Difference, Outcome, State, What};
+use super::database::Prefix;
+use crate::output::{printable, style};
+
+/// How many differences are named for people, and how many for programs.
+const SHOWN: usize = 20;
+const LISTED: usize = 1000;
+
+/// The longest key that is shown: those of Clerk have 40 characters at most, and there can be two of them.
+const LONGEST_KEY: usize = 100;
+
+/// What has come of all places.
+#[derive(Debug)]
+pub(super) struct Report {
+    outcomes: Vec<Outcome>,
+}
+
+impl Report {
+    pub(super) fn new(outcomes: Vec<Outcome>) -> Self {
+        Self { outcomes }
+    }
+
+    pub(super) fn is_equal(&self) -> bool {
+        self.wrong() == 0
+    }
+
+    fn wrong(&self) -> usize {
+        self.outcomes.iter().map(Outcome::wrong).sum()
+    }
+
+    fn differences(&self) -> impl Iterator<Item = (&Outcome, &Difference)> {
+        self.outcomes
+            .iter()
+            .flat_map(|outcome| outcome.differences.iter().map(move |difference| (outcome, difference)))
+    }
+
+    pub(super) fn object(&self, prefix: &Prefix) -> Value {
+        let tables = self.outcomes.iter().map(|outcome| {
+            json!({
+                "table": outcome.table,
+                "state": state(outcome),
+                "expected": outcome.expected,
+                "found": outcome.found,
+                "missing": outcome.missing,
+                "surplus": outcome.surplus,
+                "differing": outcome.differing,
+            })
+        });
+        let differences = self.differences().take(LISTED).map(|(outcome, difference)| {
+            let (what, columns) = match &difference.what {
+                What::Missing => ("missing", &[][..]),
+                What::Surplus => ("surplus", &[][..]),
+                What::Differs(columns) => ("differs", columns.as_slice()),
+            };
+            let columns = columns.iter().map(|(name, values)| match values {
+                Some((expected, found)) => json!({ "column": name, "expected": expected, "found": found }),
+                None => json!({ "column": name }),
+            });
+            json!({
+                "table": outcome.table,
+                "state": state(outcome),
+                "id": difference.key,
+                "what": what,
+                "columns": columns.collect::<Vec<_>>(),
+            })
+        });
+        json!({
+            "type": "sync",
+            "prefix": prefix.to_string(),
+            "equal": self.is_equal(),
+            "tables": tables.collect::<Vec<_>>(),
+            "differences": differences.collect::<Vec<_>>(),
+        })
+    }
+
+    pub(super) fn lines(&self, prefix: &Prefix) -> Vec<String> {
+        let mut lines = vec![format!(
+            "  {:<32} {:>9} {:>9} {:>9} {:>9} {:>9}",
+            format!("tables {prefix}…"),
+            "expected",
+            "found",
+            "missing",
+            "surplus",
+            "differing"
+        )];
+        for outcome in self.outcomes.iter().filter(|outcome| outcome.expected + outcome.found > 0) {
+            let Outcome { expected, found, missing, surplus, differing, .. } = outcome;
+            let colour = if outcome.wrong() == 0 { style::GOOD } else { style::BAD };
+            let title = title(outcome);
+            lines.push(format!(
+                "  {title:<32} {expected:>9} {found:>9} {colour}{missing:>9} {surplus:>9} {differing:>9}{colour:#}"
+            ));
+        }
+        if self.is_equal() {
+            let good = style::GOOD;
+            lines.push(format!("{good}in step{good:#}: the tables have what Clerk holds"));
+            return lines;
+        }
+        let (bad, wrong) = (style::BAD, self.wrong());
+        lines.push(format!("{bad}not in step{bad:#}: {wrong} of the rows are not as Clerk holds them"));
+        lines.extend(self.differences().take(SHOWN).map(|(outcome, difference)| {
+            let key = printable(difference.key.as_bytes(), LONGEST_KEY);
+            format!("  {:<24} {key} {}", title(outcome), told(&difference.what))
+        }));
+        let more = wrong.saturating_sub(SHOWN);
+        if more > 0 {
+            lines.push(format!("  and {more} more; --json lists up to {LISTED}"));
+        }
+        if self.outcomes.iter().any(|outcome| outcome.surplus > 0) {
+            lines.push(
+                "What is surplus is not of this history: begin with empty tables, or say which ones with --sync-prefix."
+                    .to_owned(),
+            );
+        }
+        lines
+    }
+}
+
+fn state(outcome: &Outcome) -> &'static str {
+    match outcome.state {
+        State::Live => "live",
+        State::Deleted => "deleted",
+    }
+}
+
+fn title(outcome: &Outcome) -> String {
+    match outcome.state {
+        State::Live => outcome.table.to_owned(),
+        State::Deleted => format!("{}, deleted", outcome.table),
+    }
+}
+
+fn told(what: &What) -> String {
+    match what {
+        What::Missing => "is missing".to_owned(),
+        What::Surplus => "is surplus".to_owned(),
+        What::Differs(columns) => {
+            let column = |(name, values): &(&str, Option<(Value, Value)>)| match values {
+                Some((expected, found)) => format!("{name} ({found} instead of {expected})"),
+                None => (*name).to_owned(),
+            };
+            format!("differs in {}", columns.iter().map(column).collect::<Vec<_>>().join(", "))
+        }
+    }
+}

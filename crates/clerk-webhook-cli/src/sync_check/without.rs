@@ -1,0 +1,27 @@
+//! What stands here where the command was built without the feature `sync`.
+
+use clerk_webhook_test::history::Truth;
+
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// None can be made.
+#[derive(Debug)]
+pub(crate) enum SyncCheck {}
+
+impl SyncCheck {
+    pub(crate) fn new(_: &str, _: &str) -> Result<Self, Failure> {
+        Err(Failure::usage(
+            "this clerk-webhook was built without the feature sync, so it reads no databases: \
+             cargo install --path crates/clerk-webhook-cli --features sync",
+        ))
+    }
+
+    pub(crate) async fn probe(&self) -> Result<(), Failure> {
+        match *self {}
+    }
+
+    pub(crate) async fn run(&self, _: &Truth, _: &Output) -> Result<bool, Failure> {
+        match *self {}
+    }
+}
