@@ -185,7 +185,7 @@ impl Damage {
         run(format!(
             "INSERT INTO {prefix}user_emails VALUES ('{id}', 'idn_1', 'mallory@example.com', true, true)"
         ));
-        said.push(("user_emails", "live", format!("{id} idn_1"), "surplus", json!([])));
+        said.push(("user_emails", "live", format!("{id} idn_1"), "undeleted", json!([])));
 
         let id = deleted(ObjectKind::OrganizationMembership, 0);
         let at = truth.deleted_memberships()[id].as_millis();
@@ -219,7 +219,7 @@ impl Damage {
         said.push(("domains", "deleted", id.to_owned(), "surplus", json!([])));
         let id = deleted(ObjectKind::Role, 0);
         run(format!("UPDATE {prefix}roles SET deleted_at = NULL WHERE id = '{id}'"));
-        said.push(("roles", "live", id.to_owned(), "surplus", json!([])));
+        said.push(("roles", "live", id.to_owned(), "undeleted", json!([])));
         said.push(("roles", "deleted", id.to_owned(), "missing", json!([])));
         run(format!(
             "INSERT INTO {prefix}permissions (id, obs_rank, updated_at, event_at, tie, synced_at) \
@@ -265,7 +265,13 @@ impl Damage {
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(1), "{text}");
         let head = format!("not in step: {counted} of the rows are not as Clerk holds them");
-        for part in [&*head, "perm_mine is surplus", "differs in first_name\n", "begin with empty tables"] {
+        for part in [
+            &*head,
+            "perm_mine is surplus",
+            "differs in first_name\n",
+            "is there although it was deleted",
+            "begin with empty tables",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         let banned = self.said.iter().find(|said| said.4.contains("banned")).unwrap();

@@ -1,6 +1,6 @@
 //! Compares what is expected with what is found, without I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clerk_webhook_test::history::Truth;
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub(super) struct Section {
     pub(super) key: &'static [&'static str],
     pub(super) columns: Vec<Column>,
     expected: BTreeMap<String, Vec<Value>>,
+    /// The ids of what was deleted, of itself or with what it belonged to: the first part of a key.
+    gone: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub(super) struct Difference {
 pub(super) enum What {
     Missing,
     Surplus,
+    /// It is there although it was deleted; counted as surplus.
+    Undeleted,
     /// With what is expected and what is found, where that can be shown.
     Differs(Vec<(&'static str, Option<(Value, Value)>)>),
 }
@@ -66,6 +70,7 @@ pub(super) fn sections(truth: &Truth) -> Vec<Section> {
 
 fn of_kind(kind: &Kind, truth: &Truth) -> Vec<Section> {
     let objects = truth.live(kind.object);
+    let gone: BTreeSet<_> = truth.deleted(kind.object).keys().cloned().collect();
     let expected = |object: &Value, owner: &Value, columns: &[Column]| -> Vec<Value> {
         columns.iter().map(|column| column.expected(object, owner)).collect()
     };
@@ -79,6 +84,7 @@ fn of_kind(kind: &Kind, truth: &Truth) -> Vec<Section> {
             .iter()
             .map(|(id, object)| (id.clone(), expected(object, object, kind.columns)))
             .collect(),
+        gone: gone.clone(),
     };
     let part = |part: &Part| Section {
         table: part.table,
@@ -97,6 +103,7 @@ fn of_kind(kind: &Kind, truth: &Truth) -> Vec<Section> {
                 (format!("{owner_id} {id}"), expected(element, owner, part.columns))
             })
             .collect(),
+        gone: gone.clone(),
     };
     // What a tombstone may keep is nobody's data, and of no use but to whom it was told.
     let is_empty = |column: &&Column| {
@@ -120,6 +127,7 @@ fn of_kind(kind: &Kind, truth: &Truth) -> Vec<Section> {
             .map(|(id, at)| (id.clone(), tombstone(at.as_millis())))
             .collect(),
         columns,
+        gone: BTreeSet::new(),
     };
     std::iter::once(live).chain(kind.parts.iter().map(part)).chain([deleted]).collect()
 }
@@ -150,7 +158,8 @@ impl Outcome {
             }
         }
         for key in rows.keys().filter(|key| !section.expected.contains_key(*key)) {
-            outcome.note(key, What::Surplus);
+            let id = key.split(' ').next().unwrap_or_default();
+            outcome.note(key, if section.gone.contains(id) { What::Undeleted } else { What::Surplus });
         }
         outcome
     }
@@ -158,7 +167,7 @@ impl Outcome {
     fn note(&mut self, key: &str, what: What) {
         match what {
             What::Missing => self.missing += 1,
-            What::Surplus => self.surplus += 1,
+            What::Surplus | What::Undeleted => self.surplus += 1,
             What::Differs(_) => self.differing += 1,
         }
         if self.differences.len() < REMEMBERED {

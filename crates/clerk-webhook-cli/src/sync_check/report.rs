@@ -54,6 +54,7 @@ impl Report {
             let (what, columns) = match &difference.what {
                 What::Missing => ("missing", &[][..]),
                 What::Surplus => ("surplus", &[][..]),
+                What::Undeleted => ("undeleted", &[][..]),
                 What::Differs(columns) => ("differs", columns.as_slice()),
             };
             let columns = columns.iter().map(|(name, values)| match values {
@@ -110,7 +111,7 @@ impl Report {
         if more > 0 {
             lines.push(format!("  and {more} more; --json lists up to {LISTED}"));
         }
-        if self.outcomes.iter().any(|outcome| outcome.surplus > 0) {
+        if self.differences().any(|(_, difference)| matches!(difference.what, What::Surplus)) {
             lines.push(
                 "What is surplus is not of this history: begin with empty tables, or say which ones with --sync-prefix."
                     .to_owned(),
@@ -138,6 +139,7 @@ fn told(what: &What) -> String {
     match what {
         What::Missing => "is missing".to_owned(),
         What::Surplus => "is surplus".to_owned(),
+        What::Undeleted => "is there although it was deleted".to_owned(),
         What::Differs(columns) => {
             let column = |(name, values): &(&str, Option<(Value, Value)>)| match values {
                 Some((expected, found)) => format!("{name} ({found} instead of {expected})"),

@@ -48,6 +48,8 @@ Examples, with URL=http://127.0.0.1:3000/webhooks/clerk:
   clerk-webhook scenario churn --shuffle --duplicate 2 --concurrency 8 --retry --to $URL \\
       --to http://127.0.0.1:3001/webhooks/clerk
       two instances, as behind a load balancer: do they agree?
+  clerk-webhook scenario all --seed 7 --shuffle --retry --to $URL --expect-sync sqlite:app.db
+      does clerk-webhook-sync keep what Clerk holds?
   clerk-webhook scenario team --seed 7 --dry-run > team.ndjson
       the signed deliveries as lines, which `clerk-webhook replay` sends";
 
@@ -65,7 +67,10 @@ same bytes are sent again at once.
 With several --to, deliveries begin at one URL after the other, and each further attempt goes to the URL after that of the \
 last one, as a load balancer in front of several instances may have it.
 
-Exit code 1 says that a message was never answered with 2xx, 3 that at one of the URLs nothing has ever listened.";
+With --expect-sync (feature sync) the tables that clerk-webhook-sync keeps are compared with the history, column by column, and \
+the tombstones of what was deleted: begin with empty tables. Values are shown only of times, numbers, booleans and statuses.
+
+Exit code 1 says that a message was never answered with 2xx, or that the tables differ, 3 that at one of the URLs nothing has ever listened.";
 
 /// Send a whole history as Svix does: retried, duplicated, out of order
 #[derive(Debug, clap::Args)]
