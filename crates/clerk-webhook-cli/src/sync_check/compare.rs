@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use clerk_webhook_test::history::Truth;
 use serde_json::Value;
 
-use super::kinds::{Column, KINDS, Kind, Part};
+use super::columns::Column;
+use super::kinds::{KINDS, Kind, Part};
 
 /// How many differences of a section are remembered.
 const REMEMBERED: usize = 1000;

@@ -42,21 +42,19 @@ impl FromStr for Database {
 
     fn from_str(url: &str) -> Result<Self, Failure> {
         // Neither the URL nor what its parser says of it is shown: there can be a password in it.
-        let wrong = |of: &str| {
-            Failure::usage(format_args!(
-                "the URL of --expect-sync is none of {of}: write sqlite:app.db or postgres://user:password@host/database"
-            ))
+        let wrong = || {
+            Failure::usage(
+                "--expect-sync takes the URL of a database: sqlite:app.db, or postgres://user:password@host/database",
+            )
         };
         match url.split_once(':') {
             Some(("sqlite", _)) => {
-                let options: SqliteConnectOptions = url.parse().map_err(|_| wrong("SQLite"))?;
+                let options: SqliteConnectOptions = url.parse().map_err(|_| wrong())?;
                 // A file that is not there is a mistake, and not to be made.
                 Ok(Self::Sqlite(options.create_if_missing(false).read_only(true)))
             }
-            Some(("postgres" | "postgresql", _)) => {
-                Ok(Self::Postgres(url.parse().map_err(|_| wrong("Postgres"))?))
-            }
-            _ => Err(wrong("a database")),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.parse().map_err(|_| wrong())?)),
+            _ => Err(wrong()),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! It judges the sync, and so has nothing of it: what has to be in a column is read from the JSON of the events by what the
 //! column means.
 
+mod columns;
 mod compare;
 mod database;
 mod kinds;

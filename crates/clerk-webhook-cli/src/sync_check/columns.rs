@@ -1,0 +1,170 @@
+//! A column: what has to be in it, how that is compared, and whether it can be shown.
+
+use serde_json::Value;
+
+/// A column, and what has to be in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Column {
+    pub(super) name: &'static str,
+    pub(super) form: Form,
+    source: Source,
+    is_shown: bool,
+}
+
+/// The words of the columns of which the values are shown.
+const WORDS: &[&str] = &[
+    "accepted",
+    "automatic_invitation",
+    "automatic_suggestion",
+    "expired",
+    "manual_invitation",
+    "pending",
+    "revoked",
+    "system",
+    "user",
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    Number,
+    Boolean,
+    Json,
+    /// An array of which the order means nothing.
+    Set,
+    /// Nothing, or the data without a part of it, as the sync was told.
+    Raw,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    /// The member of this name.
+    Member(&'static str),
+    /// Computed from the object, and from what it is a part of, which otherwise is the object itself.
+    Computed(fn(&Value, &Value) -> Value),
+    /// All but these members, which are copies of others.
+    AllBut(&'static [&'static str]),
+}
+
+impl Column {
+    pub(super) const fn new(name: &'static str, form: Form, source: Source) -> Self {
+        let is_shown = matches!(form, Form::Number | Form::Boolean);
+        Self { name, form, source, is_shown }
+    }
+
+    pub(super) const fn text(name: &'static str) -> Self {
+        Self::new(name, Form::Text, Source::Member(name))
+    }
+
+    pub(super) const fn number(name: &'static str) -> Self {
+        Self::new(name, Form::Number, Source::Member(name))
+    }
+
+    pub(super) const fn boolean(name: &'static str) -> Self {
+        Self::new(name, Form::Boolean, Source::Member(name))
+    }
+
+    pub(super) const fn json(name: &'static str) -> Self {
+        Self::new(name, Form::Json, Source::Member(name))
+    }
+
+    pub(super) const fn raw(without: &'static [&'static str]) -> Self {
+        Self::new("raw", Form::Raw, Source::AllBut(without))
+    }
+
+    pub(super) const fn computed(
+        name: &'static str,
+        form: Form,
+        source: fn(&Value, &Value) -> Value,
+    ) -> Self {
+        Self::new(name, form, Source::Computed(source))
+    }
+
+    /// A text in which nothing personal can be: a word out of a few.
+    pub(super) const fn shown(self) -> Self {
+        Self { is_shown: true, ..self }
+    }
+
+    /// The time at which something was deleted.
+    pub(super) const fn deletion() -> Self {
+        Self::number("deleted_at")
+    }
+
+    /// Returns what has to be in it.
+    pub(super) fn expected(&self, object: &Value, owner: &Value) -> Value {
+        match self.source {
+            Source::Member(name) => object[name].clone(),
+            Source::Computed(compute) => compute(object, owner),
+            Source::AllBut(names) => {
+                let mut object = object.clone();
+                if let Some(members) = object.as_object_mut() {
+                    members.retain(|name, _| !names.contains(&name.as_str()));
+                }
+                object
+            }
+        }
+    }
+
+    /// Returns whether something is what has to be in it.
+    pub(super) fn is_right(&self, expected: &Value, found: &Value) -> bool {
+        match self.form {
+            Form::Raw => found.is_null() || is_version(found, expected),
+            Form::Set => sorted(expected) == sorted(found),
+            _ => expected == found,
+        }
+    }
+
+    /// Returns whether a value can be shown, since nothing personal can be in it.
+    pub(super) fn can_show(&self, value: &Value) -> bool {
+        // What a broken program has written there can be anything.
+        self.is_shown
+            && match value {
+                Value::Null | Value::Bool(_) | Value::Number(_) => true,
+                Value::String(word) if self.form == Form::Text => WORDS.contains(&word.as_str()),
+                _ => false,
+            }
+    }
+
+    /// Reads what a database has in it, as text.
+    pub(super) fn read(&self, text: Option<String>) -> Value {
+        let Some(text) = text else { return Value::Null };
+        let read = match self.form {
+            Form::Text => None,
+            Form::Number => text.parse::<i64>().ok().map(Value::from),
+            Form::Boolean => match text.as_str() {
+                "1" | "true" => Some(Value::Bool(true)),
+                "0" | "false" => Some(Value::Bool(false)),
+                _ => None,
+            },
+            Form::Json | Form::Set | Form::Raw => serde_json::from_str(&text).ok(),
+        };
+        read.unwrap_or(Value::String(text))
+    }
+}
+
+/// Returns whether something is this version of an object, possibly without a part of it.
+fn is_version(part: &Value, whole: &Value) -> bool {
+    ["id", "updated_at"].iter().all(|name| part[*name] == whole[*name]) && is_within(part, whole)
+}
+
+/// Returns whether something is the other with at most some members of objects left out.
+fn is_within(part: &Value, whole: &Value) -> bool {
+    match (part, whole) {
+        (Value::Object(part), Value::Object(whole)) => {
+            part.iter().all(|(name, value)| whole.get(name).is_some_and(|other| is_within(value, other)))
+        }
+        (Value::Array(part), Value::Array(whole)) => {
+            part.len() == whole.len() && part.iter().zip(whole).all(|(part, whole)| is_within(part, whole))
+        }
+        _ => part == whole,
+    }
+}
+
+fn sorted(value: &Value) -> Vec<String> {
+    let mut texts: Vec<_> = match value {
+        Value::Array(values) => values.iter().map(ToString::to_string).collect(),
+        other => vec![other.to_string()],
+    };
+    texts.sort_unstable();
+    texts
+}
