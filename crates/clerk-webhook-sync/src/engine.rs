@@ -26,14 +26,14 @@ pub trait Access: Database {
     fn execute(
         connection: &mut Self::Connection,
         statement: SqlStr,
-        parameters: Vec<Value>,
+        parameters: &[Value],
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 
     /// Runs a statement, and returns its rows.
     fn fetch(
         connection: &mut Self::Connection,
         statement: SqlStr,
-        parameters: Vec<Value>,
+        parameters: &[Value],
         kinds: &[Kind],
     ) -> impl Future<Output = Result<Vec<Vec<Value>>, sqlx::Error>> + Send;
 
@@ -66,14 +66,14 @@ macro_rules! access {
         async fn execute(
             connection: &mut $connection,
             statement: SqlStr,
-            parameters: Vec<Value>,
+            parameters: &[Value],
         ) -> Result<u64, sqlx::Error> {
             let mut query = sqlx::query::<$database>(statement);
             for parameter in parameters {
                 query = match parameter {
-                    Value::Text(text) | Value::Json(text) => query.bind(text),
-                    Value::Integer(number) => query.bind(number),
-                    Value::Boolean(yes) => query.bind(yes),
+                    Value::Text(text) | Value::Json(text) => query.bind(text.as_deref()),
+                    Value::Integer(number) => query.bind(*number),
+                    Value::Boolean(yes) => query.bind(*yes),
                 };
             }
             Ok(query.execute(connection).await?.rows_affected())
@@ -82,7 +82,7 @@ macro_rules! access {
         async fn fetch(
             connection: &mut $connection,
             statement: SqlStr,
-            parameters: Vec<Value>,
+            parameters: &[Value],
             kinds: &[Kind],
         ) -> Result<Vec<Vec<Value>>, sqlx::Error> {
             use sqlx::Row as _;
@@ -90,9 +90,9 @@ macro_rules! access {
             let mut query = sqlx::query::<$database>(statement);
             for parameter in parameters {
                 query = match parameter {
-                    Value::Text(text) | Value::Json(text) => query.bind(text),
-                    Value::Integer(number) => query.bind(number),
-                    Value::Boolean(yes) => query.bind(yes),
+                    Value::Text(text) | Value::Json(text) => query.bind(text.as_deref()),
+                    Value::Integer(number) => query.bind(*number),
+                    Value::Boolean(yes) => query.bind(*yes),
                 };
             }
             let rows = query.fetch_all(connection).await?;

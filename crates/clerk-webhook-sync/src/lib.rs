@@ -95,6 +95,7 @@ mod sync;
 #[cfg(all(feature = "store", any(feature = "postgres", feature = "sqlite")))]
 mod transactional;
 mod value;
+mod write;
 
 pub use applied::{Applied, IgnoredReason};
 pub use engine::SyncDatabase;

@@ -10,9 +10,9 @@ use sqlx::Pool;
 use crate::applied::Applied;
 use crate::engine::SyncDatabase;
 use crate::error::SyncError;
-use crate::observe::{Change, Children, Observation, Order, observe};
+use crate::observe::{Change, Observation, observe};
 use crate::rules::Rules;
-use crate::schema::{Entity, InvalidPrefix, Names, Statements, TableStatements};
+use crate::schema::{Entity, InvalidPrefix, Names, Statements};
 use crate::settings::{RawColumn, Settings};
 use crate::value::{Kind, Value};
 
@@ -123,7 +123,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     async fn version(&self, connection: &mut DB::Connection) -> Result<usize, sqlx::Error> {
         let mut version = 0;
         for query in [&self.statements.schema_exists, &self.statements.schema_version] {
-            let rows = DB::fetch(connection, query.clone(), Vec::new(), &[Kind::Integer]).await?;
+            let rows = DB::fetch(connection, query.clone(), &[], &[Kind::Integer]).await?;
             version = match rows.first().and_then(|row| row.first()) {
                 Some(Value::Integer(Some(number @ 1..))) => usize::try_from(*number).unwrap_or(usize::MAX),
                 _ => return Ok(0),
@@ -145,6 +145,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             Ok(observations) => observations,
             Err(reason) => return Ok(Applied::Ignored(reason)),
         };
+        if self.is_one_statement(&observations) {
+            return Ok(self.write(&mut *self.pool.acquire().await?, observations).await?);
+        }
         let mut transaction = DB::begin(&self.pool).await?;
         let applied = self.write(&mut transaction, observations).await?;
         transaction.commit().await?;
@@ -199,102 +202,20 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             (Entity::Invitations, &queries.invitations_of),
             (Entity::WaitlistEntries, &queries.waitlist_entries_of),
         ] {
-            let ids =
-                DB::fetch(&mut transaction, query.clone(), vec![Value::text(id)], &[Kind::Text]).await?;
+            let ids = DB::fetch(&mut transaction, query.clone(), &[Value::text(id)], &[Kind::Text]).await?;
             rows.extend(ids.into_iter().flatten().map(|id| (entity, id)));
         }
         let now = Timestamp::now().as_millis();
         let mut erased = false;
         for (entity, id) in rows {
             if let Value::Text(Some(id)) = id {
-                let statements = self.statements.of(entity);
-                let applied = self.bury(&mut transaction, statements, id, now, Vec::new()).await?;
-                erased |= applied.is_change();
+                let change = Change::Deleted { at: now, kept: Vec::new() };
+                let observations = vec![Observation { entity, id, change }];
+                erased |= self.write(&mut transaction, observations).await?.is_change();
             }
         }
         transaction.commit().await?;
         Ok(erased)
-    }
-
-    /// Writes what was observed, and returns what became of the last one, the event's own object.
-    async fn write(
-        &self,
-        connection: &mut DB::Connection,
-        observations: Vec<Observation>,
-    ) -> Result<Applied, sqlx::Error> {
-        let mut applied = Applied::Stale;
-        for Observation { entity, id, change } in observations {
-            let statements = self.statements.of(entity);
-            applied = match change {
-                Change::Deleted { at, kept } => self.bury(connection, statements, id, at, kept).await?,
-                Change::Version { order, columns, children } => {
-                    let Order { rank, updated_at, event_at, tie } = order;
-                    let mut row = vec![
-                        Value::text(&id),
-                        rank.as_number().into(),
-                        updated_at.into(),
-                        event_at.into(),
-                        Value::Text(Some(tie)),
-                        Timestamp::now().into(),
-                    ];
-                    row.extend(columns);
-                    self.put(connection, statements, row, children.unwrap_or_default()).await?
-                }
-            };
-        }
-        Ok(applied)
-    }
-
-    /// Writes a version of an object, whose row begins with its id, unless a newer one is there.
-    async fn put(
-        &self,
-        connection: &mut DB::Connection,
-        statements: &TableStatements,
-        row: Vec<Value>,
-        children: Vec<Children>,
-    ) -> Result<Applied, sqlx::Error> {
-        let id = row[..1].to_vec();
-        let applied = if DB::execute(connection, statements.insert.clone(), row.clone()).await? > 0 {
-            Applied::Inserted
-        } else if DB::execute(connection, statements.update.clone(), row).await? > 0 {
-            Applied::Updated
-        } else {
-            return Ok(Applied::Stale);
-        };
-        // A copy has no children and takes the place of a copy only.
-        for (statements, rows) in statements.children.iter().zip(children) {
-            if applied == Applied::Updated {
-                DB::execute(connection, statements.clear.clone(), id.clone()).await?;
-            }
-            for (child, columns) in rows {
-                let mut row = id.clone();
-                row.push(Value::Text(Some(child)));
-                row.extend(columns);
-                DB::execute(connection, statements.insert.clone(), row).await?;
-            }
-        }
-        Ok(applied)
-    }
-
-    /// Makes a row a tombstone.
-    async fn bury(
-        &self,
-        connection: &mut DB::Connection,
-        statements: &TableStatements,
-        id: String,
-        at: i64,
-        kept: Vec<Value>,
-    ) -> Result<Applied, sqlx::Error> {
-        let id = Value::Text(Some(id));
-        let mut row = vec![id.clone(), at.into(), Timestamp::now().into()];
-        row.extend(kept);
-        if DB::execute(connection, statements.bury.clone(), row).await? == 0 {
-            return Ok(Applied::Stale);
-        }
-        for statements in &statements.children {
-            DB::execute(connection, statements.clear.clone(), vec![id.clone()]).await?;
-        }
-        Ok(Applied::Tombstoned)
     }
 }
 

@@ -1,5 +1,8 @@
 //! What stands in a column.
 
+use serde::ser::{Error as _, Serialize, Serializer};
+use serde_json::value::RawValue;
+
 /// The kind of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -43,6 +46,22 @@ impl Value {
     /// Makes a value of a text, without the character U+0000, which Postgres cannot keep.
     pub(crate) fn text(text: &str) -> Self {
         Self::Text(Some(clean(text)))
+    }
+}
+
+/// As a member of a JSON object.
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => text.serialize(serializer),
+            Self::Integer(number) => number.serialize(serializer),
+            Self::Boolean(yes) => yes.serialize(serializer),
+            Self::Json(json) => {
+                let json: Option<&RawValue> =
+                    json.as_deref().map(serde_json::from_str).transpose().map_err(S::Error::custom)?;
+                json.serialize(serializer)
+            }
+        }
     }
 }
 

@@ -3,18 +3,20 @@
 mod names;
 mod statements;
 mod tables;
+mod writes;
 
 use crate::value::{Kind, Value};
 
 pub use names::InvalidPrefix;
 pub(crate) use names::Names;
 pub(crate) use statements::Dialect;
-pub(crate) use statements::{Queries, Statements, TableStatements};
+pub(crate) use statements::{Queries, Statements};
 use tables::{
     DOMAINS, INVITATIONS, MEMBERSHIPS, ORGANIZATIONS, PERMISSIONS, ROLES, SESSIONS, SUBSCRIPTION_ITEMS,
     SUBSCRIPTIONS, USERS, WAITLIST_ENTRIES, integer, text,
 };
 pub(crate) use tables::{USER_EMAILS, USER_EXTERNAL_ACCOUNTS, USER_PHONE_NUMBERS};
+pub(crate) use writes::{ChildStatements, Effect, ReplaceStatement, RowStatements, TableStatements};
 
 /// A table whose rows have an id, an order, and a tombstone.
 #[derive(Debug, PartialEq, Eq)]

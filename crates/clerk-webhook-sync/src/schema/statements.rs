@@ -1,17 +1,12 @@
 //! The SQL, which follows from the description of the tables.
-//!
-//! An observation of a whole object is two statements: an insertion, which does nothing where there is a row, and then a
-//! change of that row, which does nothing unless the observation is newer. A single `ON CONFLICT … DO UPDATE` would come to
-//! the same row, but not say whether there was one before. Both are right whoever else writes: the insertion waits for
-//! another one of the same id, the change looks at the row as it is once nobody else has it, and rows are never removed.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use super::{ChildTable, Column, Entity, Names, ORDER, Table};
-use crate::rules::{Rule, Rules};
+use super::{Column, Entity, Names, Table, TableStatements};
+use crate::rules::Rules;
 use crate::value::Kind;
 
 /// Which SQL a database speaks.
@@ -40,7 +35,7 @@ impl Dialect {
     }
 
     /// Returns the place of a parameter, counted from 1.
-    fn parameter(self, number: usize, kind: Kind) -> String {
+    pub(super) fn parameter(self, number: usize, kind: Kind) -> String {
         match (self, kind) {
             (Self::Sqlite, _) => format!("?{number}"),
             // The parameter itself is a text.
@@ -50,7 +45,7 @@ impl Dialect {
     }
 
     /// Returns the smaller of two, and the other one where one is null.
-    fn least(self, one: &str, other: &str) -> String {
+    pub(super) fn least(self, one: &str, other: &str) -> String {
         match self {
             Self::Postgres => format!("LEAST({one}, {other})"),
             Self::Sqlite => format!("coalesce(min({one}, {other}), {one}, {other})"),
@@ -74,20 +69,6 @@ pub(crate) struct Statements {
     pub(crate) schema_version: SqlStr,
     pub(crate) migrations: Vec<SqlStr>,
     pub(crate) queries: Queries,
-}
-
-#[derive(Debug)]
-pub(crate) struct TableStatements {
-    pub(crate) insert: SqlStr,
-    pub(crate) update: SqlStr,
-    pub(crate) bury: SqlStr,
-    pub(crate) children: Vec<ChildStatements>,
-}
-
-#[derive(Debug)]
-pub(crate) struct ChildStatements {
-    pub(crate) insert: SqlStr,
-    pub(crate) clear: SqlStr,
 }
 
 /// What is asked of the tables; the columns are the table's but `raw`, after the id and `updated_at`.
@@ -124,133 +105,17 @@ impl Statements {
     }
 }
 
-struct Writer<'a> {
-    names: &'a Names,
-    dialect: Dialect,
-    rules: Rules,
+/// Writes statements for tables of certain names.
+pub(super) struct Writer<'a> {
+    pub(super) names: &'a Names,
+    pub(super) dialect: Dialect,
+    pub(super) rules: Rules,
 }
 
 impl Writer<'_> {
     /// The names were looked at, and everything else is part of the program.
-    fn safe(&self, statement: String) -> SqlStr {
+    pub(super) fn safe(&self, statement: String) -> SqlStr {
         AssertSqlSafe(Arc::<str>::from(statement)).into_sql_str()
-    }
-
-    fn table(&self, table: &Table) -> TableStatements {
-        TableStatements {
-            insert: self.insert(table),
-            update: self.update(table),
-            bury: self.bury(table),
-            children: table.children.iter().map(|child| self.child(child)).collect(),
-        }
-    }
-
-    /// The parameters of an insertion and of a change: id, the four of the order, the time, and the columns.
-    fn written(table: &Table) -> impl Iterator<Item = Column> {
-        let order = ORDER.into_iter().filter(|column| column.name != "deleted_at");
-        order.chain(table.columns.iter().copied())
-    }
-
-    fn insert(&self, table: &Table) -> SqlStr {
-        let (mut columns, mut values) = ("id".to_owned(), self.dialect.parameter(1, Kind::Text));
-        for (column, number) in Self::written(table).zip(2..) {
-            let _ = write!(columns, ", {}", column.name);
-            let _ = write!(values, ", {}", self.dialect.parameter(number, column.kind));
-        }
-        let table = self.names.table(table.name);
-        self.safe(format!("INSERT INTO {table} ({columns}) VALUES ({values}) ON CONFLICT (id) DO NOTHING"))
-    }
-
-    fn update(&self, table: &Table) -> SqlStr {
-        let set: Vec<_> = Self::written(table)
-            .zip(2..)
-            .map(|(column, number)| {
-                format!("{} = {}", column.name, self.dialect.parameter(number, column.kind))
-            })
-            .collect();
-        let (mut known, mut new) = (String::new(), String::new());
-        let order = ["obs_rank", "updated_at", "event_at", "tie"];
-        let compared = if self.rules.hold(Rule::Tie) { &order[..] } else { &order[..3] };
-        for (column, number) in
-            Self::written(table).zip(2..).filter(|(column, _)| compared.contains(&column.name))
-        {
-            let comma = if known.is_empty() { "" } else { ", " };
-            let _ = write!(known, "{comma}{}", column.name);
-            let _ = write!(new, "{comma}{}", self.dialect.parameter(number, column.kind));
-        }
-        let than = if self.rules.hold(Rule::OnlyNewer) { "<" } else { "<=" };
-        self.safe(format!(
-            "UPDATE {table} SET {set} WHERE id = {id} AND deleted_at IS NULL AND ({known}) {than} ({new})",
-            table = self.names.table(table.name),
-            set = set.join(", "),
-            id = self.dialect.parameter(1, Kind::Text),
-        ))
-    }
-
-    /// The parameters are the id, the time of the deletion, the time, and the columns that are kept.
-    ///
-    /// Of several deletions the earliest counts, and of several values of a kept column the least: in whatever order they
-    /// come, they end in the same row.
-    fn bury(&self, table: &Table) -> SqlStr {
-        let kept = || table.columns.iter().filter(|column| table.kept.contains(&column.name));
-        let [id, deleted_at, synced_at] =
-            [1, 2, 3].map(|number| self.dialect.parameter(number, Kind::Integer));
-        let (mut columns, mut values, mut sets, mut differs) =
-            (String::new(), String::new(), String::new(), String::new());
-        for (column, number) in kept().zip(4..) {
-            let name = column.name;
-            let _ = write!(columns, ", {name}");
-            let _ = write!(values, ", {}", self.dialect.parameter(number, column.kind));
-            // Not what a version of before has said: whether it came before the deletion must not matter.
-            let of_tombstone = format!("CASE WHEN known.deleted_at IS NOT NULL THEN known.{name} END");
-            let least = self.dialect.least(&of_tombstone, &format!("excluded.{name}"));
-            let _ = write!(sets, ", {name} = {least}");
-            let _ = write!(
-                differs,
-                " OR excluded.{name} < known.{name} OR (known.{name} IS NULL AND excluded.{name} IS NOT NULL)"
-            );
-        }
-        for column in table.columns.iter().filter(|column| !table.kept.contains(&column.name)) {
-            let _ = write!(sets, ", {} = NULL", column.name);
-        }
-        let named = self.names.table(table.name);
-        if !self.rules.hold(Rule::Tombstones) {
-            let unused: String =
-                (2..4 + table.kept.len()).map(|number| format!(" OR ?{number} = ''")).collect();
-            return self.safe(format!("DELETE FROM {named} WHERE id = {id} AND (1{unused})"));
-        }
-        let (deleted, guard) = if self.rules.hold(Rule::DeletedByEnvelope) {
-            let least = self.dialect.least("known.deleted_at", "excluded.deleted_at");
-            (least, format!("known.deleted_at IS NULL OR excluded.deleted_at < known.deleted_at{differs}"))
-        } else {
-            (
-                "excluded.deleted_at".into(),
-                "known.deleted_at IS NULL AND known.updated_at < excluded.deleted_at".into(),
-            )
-        };
-        self.safe(format!(
-            "INSERT INTO {named} AS known (id, obs_rank, updated_at, event_at, tie, deleted_at, synced_at{columns}) \
-             VALUES ({id}, 9, 0, 0, '', {deleted_at}, {synced_at}{values}) \
-             ON CONFLICT (id) DO UPDATE SET obs_rank = 9, updated_at = 0, event_at = 0, tie = '', \
-             deleted_at = {deleted}, synced_at = excluded.synced_at{sets} WHERE {guard}",
-        ))
-    }
-
-    fn child(&self, child: &ChildTable) -> ChildStatements {
-        let (table, owner) = (self.names.table(child.name), child.owner);
-        let (mut columns, mut values) = (
-            format!("{owner}, id"),
-            format!("{}, {}", self.dialect.parameter(1, Kind::Text), self.dialect.parameter(2, Kind::Text)),
-        );
-        for (column, number) in child.columns.iter().zip(3..) {
-            let _ = write!(columns, ", {}", column.name);
-            let _ = write!(values, ", {}", self.dialect.parameter(number, column.kind));
-        }
-        let id = self.dialect.parameter(1, Kind::Text);
-        ChildStatements {
-            insert: self.safe(format!("INSERT INTO {table} ({columns}) VALUES ({values})")),
-            clear: self.safe(format!("DELETE FROM {table} WHERE {owner} = {id}")),
-        }
     }
 
     fn migrations(&self) -> Vec<SqlStr> {
@@ -352,7 +217,7 @@ impl Writer<'_> {
     }
 
     /// Lists what a row is read of: id, `updated_at` and the columns but `raw`, which is large.
-    fn columns(&self, table: &Table, alias: &str) -> String {
+    pub(super) fn columns(&self, table: &Table, alias: &str) -> String {
         let mut list = format!("{alias}id, {alias}updated_at");
         for column in table.columns.iter().filter(|column| column.name != "raw") {
             let _ = write!(list, ", {alias}{}", self.dialect.read(*column));

@@ -1,0 +1,258 @@
+//! The statements that write.
+//!
+//! A row is written in two ways: a change of the one that is there, which does nothing unless the row is newer, and an
+//! insertion, which does nothing where there is one. A single `ON CONFLICT … DO UPDATE` would come to the same row, but not
+//! say whether there was one before, and lock it whatever comes. Both are right whoever else writes: the insertion waits for
+//! another one of the same id, the change looks at the row as it is once nobody else has it, and rows are never removed.
+
+use std::ops::Range;
+
+use sqlx::SqlStr;
+
+use super::statements::Writer;
+use super::{ChildTable, Column, Dialect, ORDER, Table};
+use crate::rules::Rule;
+use crate::value::Kind;
+
+/// What writes the rows of a table.
+#[derive(Debug)]
+pub(crate) struct TableStatements {
+    /// Writes a version, of its id, the four of the order, the time, and the columns.
+    pub(crate) version: RowStatements,
+    /// Writes a tombstone, of its id, the time of the deletion, the time, and the columns that are kept.
+    pub(crate) tombstone: RowStatements,
+    pub(crate) children: ChildStatements,
+}
+
+/// The ways to write a row, which take the same parameters.
+#[derive(Debug)]
+pub(crate) struct RowStatements {
+    /// Changes the row that is there, if this one is newer.
+    pub(crate) update: SqlStr,
+    /// Inserts it, if none is there.
+    pub(crate) insert: SqlStr,
+    /// Does whichever is right and returns the number of an [`Effect`], or null where somebody else has inserted the row
+    /// meanwhile: then it has to run again. Not in every database is there such a statement.
+    pub(crate) at_once: Option<SqlStr>,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// The one that is there is not older.
+    Nothing,
+    /// It has changed.
+    Updated,
+    /// There was none.
+    Inserted,
+}
+
+impl Effect {
+    /// Reads what [`RowStatements::at_once`] has returned.
+    pub(crate) const fn from_number(number: i64) -> Self {
+        match number {
+            UPDATED => Self::Updated,
+            INSERTED => Self::Inserted,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+// The numbers of effects.
+const NOTHING: i64 = 0;
+const UPDATED: i64 = 1;
+const INSERTED: i64 = 2;
+
+/// What writes the rows that belong to a row.
+#[derive(Debug)]
+pub(crate) struct ChildStatements {
+    /// Writes those of a new row: a statement for each child table, of the id of the row and a list.
+    pub(crate) insert: Vec<SqlStr>,
+    /// Writes those of a row that has changed, and removes all others: one after the other.
+    pub(crate) replace: Vec<ReplaceStatement>,
+}
+
+/// A statement whose parameters are the id of a row, and the lists of some of the child tables.
+#[derive(Debug)]
+pub(crate) struct ReplaceStatement {
+    pub(crate) statement: SqlStr,
+    pub(crate) lists: Range<usize>,
+}
+
+/// The parts of statements that write a row; the first column is the id, and its value the first parameter.
+struct Row {
+    columns: Vec<String>,
+    values: Vec<String>,
+    /// `column = value`.
+    sets: Vec<String>,
+    /// Whether the row that is there is older.
+    is_older: String,
+}
+
+impl Writer<'_> {
+    pub(super) fn table(&self, table: &Table) -> TableStatements {
+        TableStatements {
+            version: self.row(table, &self.version(table)),
+            tombstone: if self.rules.hold(Rule::Tombstones) {
+                self.row(table, &self.tombstone(table))
+            } else {
+                self.removal(table)
+            },
+            children: self.children(table.children),
+        }
+    }
+
+    fn row(&self, table: &Table, row: &Row) -> RowStatements {
+        let Row { columns, values, sets, is_older } = row;
+        let [columns, values, sets] = [columns, values, sets].map(|parts| parts.join(", "));
+        let (table, id) = (self.names.table(table.name), self.dialect.parameter(1, Kind::Text));
+        let update = format!("UPDATE {table} SET {sets} WHERE id = {id} AND ({is_older})");
+        let insert =
+            |rows: &str| format!("INSERT INTO {table} ({columns}) {rows} ON CONFLICT (id) DO NOTHING");
+        // All parts see the tables as they were when the statement began. The change waits for whoever changes a row that
+        // was there then, and looks at it again; what was not newer than that row is not newer than a later one.
+        let at_once = format!(
+            "WITH known AS (SELECT 1 FROM {table} WHERE id = {id}), updated AS ({update} RETURNING 1), \
+             inserted AS ({insert} RETURNING 1) \
+             SELECT CASE WHEN EXISTS (SELECT 1 FROM updated) THEN {UPDATED} \
+             WHEN EXISTS (SELECT 1 FROM inserted) THEN {INSERTED} \
+             WHEN EXISTS (SELECT 1 FROM known) THEN {NOTHING} END::bigint",
+            insert = insert(&format!("SELECT {values} WHERE NOT EXISTS (SELECT 1 FROM known)")),
+        );
+        RowStatements {
+            update: self.safe(update),
+            insert: self.safe(insert(&format!("VALUES ({values})"))),
+            at_once: (self.dialect == Dialect::Postgres).then(|| self.safe(at_once)),
+        }
+    }
+
+    fn version(&self, table: &Table) -> Row {
+        let order = ORDER.into_iter().filter(|column| column.name != "deleted_at");
+        let written = order.chain(table.columns.iter().copied());
+        let written: Vec<(&str, String)> = written
+            .zip(2..)
+            .map(|(column, number)| (column.name, self.dialect.parameter(number, column.kind)))
+            .collect();
+        let compared = if self.rules.hold(Rule::Tie) { 4 } else { 3 };
+        let (known, new): (Vec<_>, Vec<_>) =
+            written.iter().take(compared).map(|(name, value)| (*name, value.as_str())).unzip();
+        let than = if self.rules.hold(Rule::OnlyNewer) { "<" } else { "<=" };
+        let id = ("id", self.dialect.parameter(1, Kind::Text));
+        let inserted = || [&id].into_iter().chain(&written);
+        Row {
+            columns: inserted().map(|(name, _)| (*name).to_owned()).collect(),
+            values: inserted().map(|(_, value)| value.clone()).collect(),
+            sets: written.iter().map(|(name, value)| format!("{name} = {value}")).collect(),
+            is_older: format!("deleted_at IS NULL AND ({}) {than} ({})", known.join(", "), new.join(", ")),
+        }
+    }
+
+    /// Of several deletions the earliest counts, and of several values of a kept column the least: in whatever order they
+    /// come, they end in the same row.
+    fn tombstone(&self, table: &Table) -> Row {
+        let (kept, emptied): (Vec<&Column>, Vec<&Column>) =
+            table.columns.iter().partition(|column| table.kept.contains(&column.name));
+        let [id, deleted_at, synced_at] = [(1, Kind::Text), (2, Kind::Integer), (3, Kind::Integer)]
+            .map(|(number, kind)| self.dialect.parameter(number, kind));
+        let order = [("obs_rank", "9"), ("updated_at", "0"), ("event_at", "0"), ("tie", "''")];
+        let (mut columns, mut values) = (vec!["id".to_owned()], vec![id]);
+        let mut sets = Vec::new();
+        for (name, value) in order {
+            columns.push(name.into());
+            values.push(value.into());
+            sets.push(format!("{name} = {value}"));
+        }
+        columns.extend(["deleted_at".into(), "synced_at".into()]);
+        values.extend([deleted_at.clone(), synced_at.clone()]);
+        let mut is_older = if self.rules.hold(Rule::DeletedByEnvelope) {
+            sets.push(format!("deleted_at = {}", self.dialect.least("deleted_at", &deleted_at)));
+            format!("deleted_at IS NULL OR {deleted_at} < deleted_at")
+        } else {
+            sets.push(format!("deleted_at = {deleted_at}"));
+            format!("deleted_at IS NULL AND updated_at < {deleted_at}")
+        };
+        sets.push(format!("synced_at = {synced_at}"));
+        for (column, number) in kept.into_iter().zip(4..) {
+            let (name, value) = (column.name, self.dialect.parameter(number, column.kind));
+            // Not what a version of before has said: whether it came before the deletion must not matter.
+            let of_tombstone = format!("CASE WHEN deleted_at IS NOT NULL THEN {name} END");
+            sets.push(format!("{name} = {}", self.dialect.least(&of_tombstone, &value)));
+            if self.rules.hold(Rule::DeletedByEnvelope) {
+                is_older += &format!(" OR {value} < {name} OR ({name} IS NULL AND {value} IS NOT NULL)");
+            }
+            columns.push(name.into());
+            values.push(value);
+        }
+        sets.extend(emptied.into_iter().map(|column| format!("{} = NULL", column.name)));
+        Row { columns, values, sets, is_older }
+    }
+
+    /// What breaks [`Rule::Tombstones`], in SQLite: the row is removed, by a statement with the parameters of a tombstone.
+    fn removal(&self, table: &Table) -> RowStatements {
+        let unused: String = (2..4 + table.kept.len()).map(|number| format!(" OR ?{number} = ''")).collect();
+        let remove = format!("DELETE FROM {} WHERE id = ?1 AND (1{unused})", self.names.table(table.name));
+        RowStatements { update: self.safe(remove.clone()), insert: self.safe(remove), at_once: None }
+    }
+
+    /// Removes what does not belong to a row any more, and writes what has changed.
+    fn children(&self, tables: &[ChildTable]) -> ChildStatements {
+        let insert = tables.iter().map(|table| self.safe(self.child(table, 2).1)).collect();
+        let replace = match self.dialect {
+            Dialect::Postgres if tables.is_empty() => Vec::new(),
+            // No two parts touch the same row, so it does not matter which goes first.
+            Dialect::Postgres => {
+                let parts = tables.iter().zip(2..).map(|(table, number)| {
+                    let (clear, put) = self.child(table, number);
+                    format!("clear_{number} AS ({clear}), put_{number} AS ({put})")
+                });
+                let statement = format!("WITH {} SELECT 1", parts.collect::<Vec<_>>().join(", "));
+                vec![ReplaceStatement { statement: self.safe(statement), lists: 0..tables.len() }]
+            }
+            Dialect::Sqlite => {
+                let both = |(index, table)| {
+                    let (clear, put) = self.child(table, 2);
+                    let lists = index..index + 1;
+                    [clear, put].map(|statement| ReplaceStatement {
+                        statement: self.safe(statement),
+                        lists: lists.clone(),
+                    })
+                };
+                tables.iter().enumerate().flat_map(both).collect()
+            }
+        };
+        ChildStatements { insert, replace }
+    }
+
+    /// Returns what removes all rows that are not in the list, and what writes those that are.
+    fn child(&self, child: &ChildTable, number: usize) -> (String, String) {
+        let (table, owner) = (self.names.table(child.name), child.owner);
+        let [id, rows] = [(1, Kind::Text), (number, Kind::Json)]
+            .map(|(number, kind)| self.dialect.parameter(number, kind));
+        let columns: Vec<_> = child.columns.iter().map(|column| column.name).collect();
+        // In Postgres the columns of the table say what becomes of a JSON value, in SQLite it says so itself.
+        let rows = match self.dialect {
+            Dialect::Postgres => format!("jsonb_populate_recordset(NULL::{table}, {rows})"),
+            Dialect::Sqlite => {
+                let read =
+                    ["id"].iter().chain(&columns).map(|name| format!("value ->> '$.{name}' AS {name}"));
+                format!("(SELECT {} FROM json_each({rows}))", read.collect::<Vec<_>>().join(", "))
+            }
+        };
+        let listed = |before: &str| {
+            columns.iter().map(|name| format!("{before}{name}")).collect::<Vec<_>>().join(", ")
+        };
+        let sets: Vec<_> = columns.iter().map(|name| format!("{name} = excluded.{name}")).collect();
+        let clear = format!(
+            "DELETE FROM {table} WHERE {owner} = {id} AND id NOT IN (SELECT id FROM {rows} AS listed)"
+        );
+        let put = format!(
+            "INSERT INTO {table} AS known ({owner}, id, {columns}) SELECT {id}, id, {columns} FROM {rows} AS listed \
+             WHERE true ON CONFLICT ({owner}, id) DO UPDATE SET {sets} WHERE ({known}) IS DISTINCT FROM ({excluded})",
+            columns = listed(""),
+            sets = sets.join(", "),
+            known = listed("known."),
+            excluded = listed("excluded."),
+        );
+        (clear, put)
+    }
+}
