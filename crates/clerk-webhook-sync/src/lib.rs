@@ -101,8 +101,8 @@ pub use applied::{Applied, IgnoredReason};
 pub use engine::SyncDatabase;
 pub use error::{SyncError, SyncErrorKind};
 pub use rows::{
-    MembershipRow, OrganizationRow, SessionRow, SubscriptionItemRow, SubscriptionRow, UserRow,
-    WaitlistEntryRow,
+    DomainRow, InvitationRow, MembershipRow, OrganizationRow, PermissionRow, RoleRow, SessionRow,
+    SubscriptionItemRow, SubscriptionRow, UserRow, WaitlistEntryRow,
 };
 pub use schema::InvalidPrefix;
 pub use settings::RawColumn;
