@@ -3,11 +3,13 @@
 use std::error::Error;
 use std::fmt;
 
+use clerk_webhook_core::Failure;
 use clerk_webhook_core::event::Unrecognized;
 
 /// The error of an event that could not be applied.
 ///
-/// As the [`Failure`](clerk_webhook_core::Failure) of a handler it lets the sender try again.
+/// As the [`Failure`] of a handler it lets the sender try again; [`into_failure`](Self::into_failure) keeps what else a hook
+/// has asked for.
 #[derive(Debug)]
 pub struct SyncError {
     cause: Cause,
@@ -17,6 +19,7 @@ pub struct SyncError {
 enum Cause {
     Undecodable(String),
     Database(sqlx::Error),
+    Hook(Failure),
 }
 
 /// What kept an event from being applied.
@@ -27,6 +30,8 @@ pub enum SyncErrorKind {
     Undecodable,
     /// The database has refused it, or cannot be reached.
     Database,
+    /// The function of [`on_applied`](crate::ClerkSync::on_applied) has failed.
+    Hook,
 }
 
 impl SyncError {
@@ -35,12 +40,26 @@ impl SyncError {
         Self { cause: Cause::Undecodable(data.reason().to_string()) }
     }
 
+    pub(crate) fn hook(failure: Failure) -> Self {
+        Self { cause: Cause::Hook(failure) }
+    }
+
     /// Returns what kept the event from being applied.
     #[must_use]
     pub fn kind(&self) -> SyncErrorKind {
         match self.cause {
             Cause::Undecodable(_) => SyncErrorKind::Undecodable,
             Cause::Database(_) => SyncErrorKind::Database,
+            Cause::Hook(_) => SyncErrorKind::Hook,
+        }
+    }
+
+    /// Returns the failure with which a handler should end: that of the hook itself, where one has failed, and else one that
+    /// lets the sender try again.
+    pub fn into_failure(self) -> Failure {
+        match self.cause {
+            Cause::Hook(failure) => failure,
+            _ => Failure::retry(self),
         }
     }
 }
@@ -56,6 +75,7 @@ impl fmt::Display for SyncError {
         match &self.cause {
             Cause::Undecodable(reason) => f.write_str(reason),
             Cause::Database(_) => f.write_str("the database could not keep what the event says"),
+            Cause::Hook(_) => f.write_str("what the application does about a change has failed"),
         }
     }
 }
@@ -65,6 +85,7 @@ impl Error for SyncError {
         match &self.cause {
             Cause::Undecodable(_) => None,
             Cause::Database(error) => Some(error),
+            Cause::Hook(failure) => Some(failure.error()),
         }
     }
 }

@@ -44,7 +44,8 @@
 //! | `ClerkSync::before` | the delivery's, of `ExactlyOnce` | the same, and then your handlers; feature `store` |
 //!
 //! Applying an event twice changes nothing, so the rows need no protection against duplicates; what your own handlers do
-//! needs it.
+//! needs it. What is to be done once for each change, with what was there before, is best done by
+//! [`ClerkSync::on_applied`], which all of them call in their transaction.
 //!
 //! # What is kept
 //!
@@ -81,6 +82,7 @@
 
 mod applied;
 mod canonical;
+mod change;
 mod engine;
 mod error;
 mod observe;
@@ -98,6 +100,7 @@ mod value;
 mod write;
 
 pub use applied::{Applied, IgnoredReason};
+pub use change::{Change, HookFuture, RowChange};
 pub use engine::SyncDatabase;
 pub use error::{SyncError, SyncErrorKind};
 pub use rows::{

@@ -8,9 +8,10 @@ use clerk_webhook_core::{Context, Event, Timestamp};
 use sqlx::Pool;
 
 use crate::applied::Applied;
+use crate::change::{Change, Hook, HookFuture};
 use crate::engine::SyncDatabase;
 use crate::error::SyncError;
-use crate::observe::{Change, Observation, observe};
+use crate::observe::{self, Observation, observe};
 use crate::rules::Rules;
 use crate::schema::{Entity, InvalidPrefix, Names, Statements};
 use crate::settings::{RawColumn, Settings};
@@ -45,6 +46,7 @@ pub struct ClerkSync<DB: SyncDatabase> {
     pub(crate) settings: Settings,
     rules: Rules,
     statements: Arc<Statements>,
+    hook: Option<Arc<Hook<DB::Connection>>>,
 }
 
 impl<DB: SyncDatabase> ClerkSync<DB> {
@@ -56,7 +58,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     pub(crate) fn with_rules(pool: Pool<DB>, rules: Rules) -> Self {
         let names = Names::default();
         let statements = Arc::new(Statements::new(&names, DB::DIALECT, rules));
-        Self { pool, names, settings: Settings::default(), rules, statements }
+        Self { pool, names, settings: Settings::default(), rules, statements, hook: None }
     }
 
     /// Sets what stands before the names of tables, `clerk_` unless set, with or without a schema: `clerk.` lets them be
@@ -88,6 +90,58 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self
     }
 
+    /// Sets a function that is called with each row that an event has changed, and with the connection in whose transaction:
+    /// what it writes there is there together with the row, or neither is. Set twice, the last one counts.
+    ///
+    /// ```
+    /// # use clerk_webhook_core::{Event, Timestamp};
+    /// use clerk_webhook_sync::{Change, ClerkSync};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// # let body = r#"{"data":{"id":"user_1","updated_at":1},"timestamp":2,"type":"user.created"}"#;
+    /// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?;
+    /// # let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+    /// # sqlx::query("CREATE TABLE credits (user_id TEXT, credits INTEGER)").execute(&pool).await?;
+    /// let sync = ClerkSync::new(pool).on_applied(|change, connection| {
+    ///     Box::pin(async move {
+    ///         if let Change::User(user) = change
+    ///             && user.old.is_none()
+    ///             && user.new.is_some()
+    ///         {
+    ///             let give = sqlx::query("INSERT INTO credits (user_id, credits) VALUES (?, 10)");
+    ///             give.bind(user.id).execute(connection).await?;
+    ///         }
+    ///         Ok(())
+    ///     })
+    /// });
+    /// # sync.migrate().await?;
+    ///
+    /// for _ in 0..2 {
+    ///     sync.apply(&event).await?; // the second time nothing changes
+    /// }
+    /// let credits: i64 = sqlx::query_scalar("SELECT sum(credits) FROM credits").fetch_one(sync.pool()).await?;
+    /// assert_eq!(credits, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// It is told what was live of the row before, and what is live now. That is a history without a gap: whoever else
+    /// applies events, the `old` of each change is the `new` of the one before. What belongs to a user, such as all their
+    /// addresses, has been written and can be asked for. Copies that a membership shows of others are not told of, and
+    /// neither is what changes nothing: an event that comes again, or late.
+    ///
+    /// Where it fails, the transaction is rolled back and the event fails, with the outcome that the function has asked for.
+    /// Do nothing in it that a rollback does not undo: an e-mail is sent by what reads a table of the application's own.
+    ///
+    /// With a function each row is read before it is written, and on Postgres nobody else can write it meanwhile.
+    pub fn on_applied<F>(mut self, hook: F) -> Self
+    where
+        F: for<'a> Fn(Change, &'a mut DB::Connection) -> HookFuture<'a> + Send + Sync + 'static,
+    {
+        self.hook = Some(Arc::new(hook));
+        self
+    }
+
     /// Returns the pool.
     #[must_use]
     pub fn pool(&self) -> &Pool<DB> {
@@ -96,6 +150,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
     pub(crate) fn statements(&self) -> &Statements {
         &self.statements
+    }
+
+    pub(crate) fn hook(&self) -> Option<&Hook<DB::Connection>> {
+        self.hook.as_deref()
     }
 
     /// Creates the tables and views where they are missing; any number of processes may do so at once.
@@ -138,15 +196,15 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// # Errors
     ///
-    /// Where the database refuses it, and where the data is not what the event's type says. Nothing has changed then, and
-    /// the event can be applied again.
+    /// Where the database refuses it, where the data is not what the event's type says, and where a hook fails. Nothing has
+    /// changed then, and the event can be applied again.
     pub async fn apply(&self, event: &Event) -> Result<Applied, SyncError> {
         let observations = match observe(event, &self.settings, self.rules)? {
             Ok(observations) => observations,
             Err(reason) => return Ok(Applied::Ignored(reason)),
         };
         if self.is_one_statement(&observations) {
-            return Ok(self.write(&mut *self.pool.acquire().await?, observations).await?);
+            return self.write(&mut *self.pool.acquire().await?, observations).await;
         }
         let mut transaction = DB::begin(&self.pool).await?;
         let applied = self.write(&mut transaction, observations).await?;
@@ -165,7 +223,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         event: &Event,
     ) -> Result<Applied, SyncError> {
         match observe(event, &self.settings, self.rules)? {
-            Ok(observations) => Ok(self.write(connection, observations).await?),
+            Ok(observations) => self.write(connection, observations).await,
             Err(reason) => Ok(Applied::Ignored(reason)),
         }
     }
@@ -179,7 +237,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         move |event: Event, _cx: Context<S>| {
             let sync = sync.clone();
             async move {
-                sync.apply(&event).await?;
+                sync.apply(&event).await.map_err(SyncError::into_failure)?;
                 Ok(())
             }
         }
@@ -189,12 +247,13 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// The user's row becomes a tombstone, and so do invitations that they have accepted or that were sent to an address of
     /// theirs, and entries of the waitlist with such an address. E-mail addresses, phone numbers and accounts elsewhere are
-    /// removed. What comes of the user later is not kept. Returns whether there was anything to erase.
+    /// removed. What comes of the user later is not kept. Returns whether there was anything to erase. A hook is told of
+    /// each row.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be written; then nothing has changed.
-    pub async fn forget_user(&self, id: &str) -> Result<bool, sqlx::Error> {
+    /// Where the database cannot be written, and where a hook fails; then nothing has changed.
+    pub async fn forget_user(&self, id: &str) -> Result<bool, SyncError> {
         let mut transaction = DB::begin(&self.pool).await?;
         let mut rows = vec![(Entity::Users, Value::text(id))];
         let queries = &self.statements.queries;
@@ -209,7 +268,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         let mut erased = false;
         for (entity, id) in rows {
             if let Value::Text(Some(id)) = id {
-                let change = Change::Deleted { at: now, kept: Vec::new() };
+                let change = observe::Change::Deleted { at: now, kept: Vec::new() };
                 let observations = vec![Observation { entity, id, change }];
                 erased |= self.write(&mut transaction, observations).await?.is_change();
             }
@@ -227,6 +286,7 @@ impl<DB: SyncDatabase> Clone for ClerkSync<DB> {
             settings: self.settings.clone(),
             rules: self.rules,
             statements: Arc::clone(&self.statements),
+            hook: self.hook.clone(),
         }
     }
 }

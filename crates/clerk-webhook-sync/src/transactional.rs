@@ -9,6 +9,7 @@ use clerk_webhook_store::{DeliveryTransaction, SharedTransaction};
 
 use crate::applied::Applied;
 use crate::engine::SyncDatabase;
+use crate::error::SyncError;
 use crate::sync::ClerkSync;
 
 type Handling = Pin<Box<dyn Future<Output = Result<Handled, Failure>> + Send>>;
@@ -27,7 +28,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             let sync = sync.clone();
             async move {
                 let mut transaction = cx.state().lock().await?;
-                sync.apply_in(&mut transaction, &event).await?;
+                sync.apply_in(&mut transaction, &event).await.map_err(SyncError::into_failure)?;
                 Ok(())
             }
         }
@@ -84,7 +85,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         let (sync, handlers) = (self.clone(), handlers.clone());
         move |event, transaction| {
             Box::pin(async move {
-                let applied = sync.apply_in(&mut *transaction.lock().await?, &event).await?;
+                let applied = sync.apply_in(&mut *transaction.lock().await?, &event).await;
+                let applied = applied.map_err(SyncError::into_failure)?;
                 let handled = handlers.handle(event, transaction).await?;
                 Ok(match applied {
                     Applied::Ignored(_) => handled,

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::slice;
 
 use clerk_webhook_core::Timestamp;
+use sqlx::SqlStr;
 
 use crate::applied::Applied;
+use crate::change::Change;
 use crate::engine::SyncDatabase;
-use crate::observe::{Change, Children, Observation, Order};
-use crate::schema::{ChildStatements, ChildTable, Effect, ReplaceStatement, RowStatements};
+use crate::error::SyncError;
+use crate::observe::{self, Children, Observation, Order, Rank};
+use crate::rows;
+use crate::schema::{ChildStatements, ChildTable, Effect, Entity, ReplaceStatement, RowStatements, Table};
 use crate::sync::ClerkSync;
 use crate::value::{Kind, Value};
 
@@ -16,7 +20,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Returns whether a single statement writes all of it, which needs no transaction then.
     pub(crate) fn is_one_statement(&self, observations: &[Observation]) -> bool {
         match observations {
-            [Observation { entity, .. }] => {
+            [Observation { entity, .. }] if self.hook().is_none() => {
                 let statements = self.statements().of(*entity);
                 statements.version.at_once.is_some() && entity.table().children.is_empty()
             }
@@ -29,7 +33,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         &self,
         connection: &mut DB::Connection,
         observations: Vec<Observation>,
-    ) -> Result<Applied, sqlx::Error> {
+    ) -> Result<Applied, SyncError> {
         let mut applied = Applied::Stale;
         for observation in observations {
             applied = self.write_one(connection, observation).await?;
@@ -41,30 +45,46 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         &self,
         connection: &mut DB::Connection,
         Observation { entity, id, change }: Observation,
-    ) -> Result<Applied, sqlx::Error> {
+    ) -> Result<Applied, SyncError> {
         let statements = self.statements().of(entity);
-        let is_deletion = matches!(change, Change::Deleted { .. });
+        let is_deletion = matches!(change, observe::Change::Deleted { .. });
         let (statement, row, children) = match change {
-            Change::Version { order, columns, children } => {
-                (&statements.version, version(id, order, columns), children)
+            observe::Change::Version { order, columns, children } => {
+                (&statements.version, version(&id, order, columns), children)
             }
-            Change::Deleted { at, kept } => {
+            observe::Change::Deleted { at, kept } => {
                 let none = vec![Children::new(); entity.table().children.len()];
-                (&statements.tombstone, tombstone(id, at, kept), Some(none))
+                (&statements.tombstone, tombstone(&id, at, kept), Some(none))
             }
         };
-        let effect = put::<DB>(connection, statement, &row).await?;
-        let applied = match effect {
-            Effect::Nothing => return Ok(Applied::Stale),
-            Effect::Inserted => Applied::Inserted,
-            Effect::Updated => Applied::Updated,
+        // A copy is no version that anybody is told of, says nothing of children, and takes the place of a copy only.
+        let Some(children) = children else {
+            return Ok(applied(put::<DB>(connection, statement, &row).await?));
         };
-        // A copy says nothing of children, and takes the place of a copy only, which has none.
-        if let Some(children) = children {
-            let (id, children) = (&row[0], entity.table().children.iter().zip(children));
-            write_children::<DB>(connection, &statements.children, effect, id, children).await?;
+        let hook = self.hook();
+        let (effect, old) = match hook {
+            None => (put::<DB>(connection, statement, &row).await?, None),
+            Some(_) => put_after_reading::<DB>(connection, entity, &statements.lock, statement, &row).await?,
+        };
+        if effect == Effect::Nothing {
+            return Ok(Applied::Stale);
         }
-        Ok(if is_deletion { Applied::Tombstoned } else { applied })
+        let children = entity.table().children.iter().zip(children);
+        write_children::<DB>(connection, &statements.children, effect, &row[0], children).await?;
+        if let Some(hook) = hook {
+            let new = (!is_deletion).then(|| live(entity.table(), &row));
+            let change = Change::new(entity, id, old, new);
+            hook(change, connection).await.map_err(SyncError::hook)?;
+        }
+        Ok(if is_deletion { Applied::Tombstoned } else { applied(effect) })
+    }
+}
+
+const fn applied(effect: Effect) -> Applied {
+    match effect {
+        Effect::Nothing => Applied::Stale,
+        Effect::Inserted => Applied::Inserted,
+        Effect::Updated => Applied::Updated,
     }
 }
 
@@ -90,6 +110,41 @@ async fn put<DB: SyncDatabase>(
             return Ok(Effect::from_number(*number));
         }
     }
+}
+
+/// Writes a row, unless a newer one is there, and returns what was live of it before.
+///
+/// Nobody else can write the row between the reading and the end of the transaction, so each version that is told of as the
+/// old one was told of as the new one just before.
+async fn put_after_reading<DB: SyncDatabase>(
+    connection: &mut DB::Connection,
+    entity: Entity,
+    lock: &SqlStr,
+    statements: &RowStatements,
+    row: &[Value],
+) -> Result<(Effect, Option<Vec<Value>>), sqlx::Error> {
+    let kinds = [rows::kinds(entity.table()), vec![Kind::Integer]].concat();
+    let mut known = DB::fetch(connection, lock.clone(), &row[..1], &kinds).await?;
+    if known.is_empty() {
+        if DB::execute(connection, statements.insert.clone(), row).await? > 0 {
+            return Ok((Effect::Inserted, None));
+        }
+        // Somebody else has inserted it meanwhile.
+        known = DB::fetch(connection, lock.clone(), &row[..1], &kinds).await?;
+    }
+    if DB::execute(connection, statements.update.clone(), row).await? == 0 {
+        return Ok((Effect::Nothing, None));
+    }
+    let whole = Rank::Whole.as_number().into();
+    let live = known.into_iter().next().filter(|columns| columns.last() == Some(&whole));
+    Ok((Effect::Updated, live))
+}
+
+/// Returns what a row is read from, of the parameters by which its version was written.
+fn live(table: &Table, row: &[Value]) -> Vec<Value> {
+    let (id, updated_at, columns) = (&row[0], &row[2], &row[6..]);
+    let columns = table.columns.iter().zip(columns).filter(|(column, _)| column.name != "raw");
+    [id, updated_at].into_iter().chain(columns.map(|(_, value)| value)).cloned().collect()
 }
 
 /// Writes what belongs to the row with this id.
@@ -129,10 +184,10 @@ fn list(table: &ChildTable, rows: Children) -> Value {
 }
 
 /// The parameters of [`TableStatements::version`](crate::schema::TableStatements).
-fn version(id: String, order: Order, columns: Vec<Value>) -> Vec<Value> {
+fn version(id: &str, order: Order, columns: Vec<Value>) -> Vec<Value> {
     let Order { rank, updated_at, event_at, tie } = order;
     let mut row = vec![
-        Value::Text(Some(id)),
+        Value::Text(Some(id.to_owned())),
         rank.as_number().into(),
         updated_at.into(),
         event_at.into(),
@@ -144,8 +199,8 @@ fn version(id: String, order: Order, columns: Vec<Value>) -> Vec<Value> {
 }
 
 /// The parameters of [`TableStatements::tombstone`](crate::schema::TableStatements).
-fn tombstone(id: String, at: i64, kept: Vec<Value>) -> Vec<Value> {
-    let mut row = vec![Value::Text(Some(id)), at.into(), Timestamp::now().into()];
+fn tombstone(id: &str, at: i64, kept: Vec<Value>) -> Vec<Value> {
+    let mut row = vec![Value::Text(Some(id.to_owned())), at.into(), Timestamp::now().into()];
     row.extend(kept);
     row
 }

@@ -17,6 +17,8 @@ use crate::value::Kind;
 /// What writes the rows of a table.
 #[derive(Debug)]
 pub(crate) struct TableStatements {
+    /// Reads what a row is read from and `obs_rank`, and lets nobody else write the row until the end of the transaction.
+    pub(crate) lock: SqlStr,
     /// Writes a version, of its id, the four of the order, the time, and the columns.
     pub(crate) version: RowStatements,
     /// Writes a tombstone, of its id, the time of the deletion, the time, and the columns that are kept.
@@ -92,6 +94,7 @@ struct Row {
 impl Writer<'_> {
     pub(super) fn table(&self, table: &Table) -> TableStatements {
         TableStatements {
+            lock: self.lock(table),
             version: self.row(table, &self.version(table)),
             tombstone: if self.rules.hold(Rule::Tombstones) {
                 self.row(table, &self.tombstone(table))
@@ -100,6 +103,23 @@ impl Writer<'_> {
             },
             children: self.children(table.children),
         }
+    }
+
+    fn lock(&self, table: &Table) -> SqlStr {
+        let (columns, named) = (self.columns(table, ""), self.names.table(table.name));
+        let id = self.dialect.parameter(1, Kind::Text);
+        self.safe(match self.dialect {
+            // What an UPDATE takes.
+            Dialect::Postgres => {
+                format!("SELECT {columns}, obs_rank FROM {named} WHERE id = {id} FOR NO KEY UPDATE")
+            }
+            // Who only reads first can be refused to write then, because somebody else has written.
+            Dialect::Sqlite => {
+                format!(
+                    "UPDATE {named} SET obs_rank = obs_rank WHERE id = {id} RETURNING {columns}, obs_rank"
+                )
+            }
+        })
     }
 
     fn row(&self, table: &Table, row: &Row) -> RowStatements {

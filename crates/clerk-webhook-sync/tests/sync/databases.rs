@@ -1,5 +1,6 @@
 //! The databases of the tests.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use clerk_webhook_core::{Event, Timestamp};
@@ -8,7 +9,7 @@ use clerk_webhook_tests::servers;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{AssertSqlSafe, Pool, Postgres, Row as _, Sqlite};
+use sqlx::{AssertSqlSafe, PgConnection, Pool, Postgres, Row as _, Sqlite, SqliteConnection};
 
 /// A database that tests ask by SQL of their own.
 pub(crate) trait Engine: SyncDatabase {
@@ -17,6 +18,18 @@ pub(crate) trait Engine: SyncDatabase {
 
     /// Returns the only column of each row, which is a text or null.
     async fn texts(pool: &Pool<Self>, query: &str) -> Vec<Option<String>>;
+
+    /// As [`texts`](Self::texts), in a transaction.
+    fn texts_in(
+        connection: &mut Self::Connection,
+        query: &str,
+    ) -> impl Future<Output = Result<Vec<Option<String>>, sqlx::Error>> + Send;
+
+    /// Runs statements in a transaction.
+    fn run_in(
+        connection: &mut Self::Connection,
+        statements: &str,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Runs statements.
     async fn run(pool: &Pool<Self>, statements: &str);
@@ -38,6 +51,18 @@ impl Engine for Sqlite {
 
     async fn run(pool: &Pool<Self>, statements: &str) {
         sqlx::raw_sql(AssertSqlSafe(statements)).execute(pool).await.unwrap();
+    }
+
+    async fn texts_in(
+        connection: &mut SqliteConnection,
+        query: &str,
+    ) -> Result<Vec<Option<String>>, sqlx::Error> {
+        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(connection).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn run_in(connection: &mut SqliteConnection, statements: &str) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await.map(drop)
     }
 
     fn as_text(column: &str) -> String {
@@ -62,6 +87,18 @@ impl Engine for Postgres {
 
     async fn run(pool: &Pool<Self>, statements: &str) {
         sqlx::raw_sql(AssertSqlSafe(statements)).execute(pool).await.unwrap();
+    }
+
+    async fn texts_in(
+        connection: &mut PgConnection,
+        query: &str,
+    ) -> Result<Vec<Option<String>>, sqlx::Error> {
+        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(connection).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn run_in(connection: &mut PgConnection, statements: &str) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await.map(drop)
     }
 
     fn as_text(column: &str) -> String {

@@ -1,11 +1,12 @@
 //! What users of the crate see, on SQLite and on Postgres.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod databases;
 mod deletion;
 mod events;
 mod histories;
+mod hooks;
 mod migrations;
 mod optional;
 mod queries;

@@ -11,12 +11,13 @@ use clerk_webhook_core::event::{UserCreated, UserUpdated};
 use clerk_webhook_core::{Context, Failure, Handlers, Outcome};
 use clerk_webhook_store::TransactionalStore;
 use clerk_webhook_store::{DeliveryTransaction, ExactlyOnce, PostgresStore, SharedTransaction, SqliteStore};
-use clerk_webhook_sync::{Applied, ClerkSync};
+use clerk_webhook_sync::{Applied, Change, ClerkSync, RowChange};
 use serde_json::json;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Pool, Postgres, Sqlite};
 
 use crate::databases::{Engine, T, deleted, event, membership, migrated, on_both_engines, user};
+use crate::hooks::keeping;
 
 on_both_engines!(
     what_is_applied_in_a_transaction_is_undone_with_it,
@@ -169,4 +170,48 @@ async fn the_handler_after_it_shares_its_transaction_in_postgres() {
     let store = PostgresStore::new(pool);
     store.migrate().await.unwrap();
     the_handler_after_it_shares_its_transaction(sync, store).await;
+}
+
+/// The row of somebody who has inserted it, and not committed yet when the statement began, is seen once they have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_inserts_a_row_that_another_one_has_just_inserted_changes_it() {
+    let Some(sync) = migrated::<Postgres>("just_inserted").await else { return };
+    for (name, event_type, data, applied) in [
+        ("newer", "user.updated", user("user_1", "Grace", T + 20), Applied::Updated),
+        ("older", "user.created", user("user_1", "Grace", T - 20), Applied::Stale),
+        ("deleted", "user.deleted", deleted("user_1"), Applied::Tombstoned),
+    ] {
+        for hook in [false, true] {
+            Postgres::run(sync.pool(), "TRUNCATE clerk_users, clerk_user_emails").await;
+            let mut transaction = sync.pool().begin().await.unwrap();
+            let first = event("user.created", T + 10, user("user_1", "Ada", T));
+            sync.apply_in(&mut transaction, &first).await.unwrap();
+            let second = event(event_type, T + 30, data.clone());
+            let (telling, told) = keeping(sync.clone());
+            let other = if hook { telling } else { sync.clone() };
+            let waiting = tokio::spawn(async move { other.apply(&second).await.unwrap() });
+            let blocked = "SELECT 'x' FROM pg_stat_activity a WHERE wait_event_type = 'Lock' AND EXISTS \
+                (SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.pid = a.pid \
+                    AND c.oid = 'clerk_users'::regclass)";
+            while Postgres::texts(sync.pool(), blocked).await.is_empty() {
+                tokio::task::yield_now().await;
+            }
+            transaction.commit().await.unwrap();
+            assert_eq!(waiting.await.unwrap(), applied, "{name}, {hook}");
+            let emails = Postgres::texts(sync.pool(), "SELECT email FROM clerk_user_emails").await;
+            let emails: Vec<_> = emails.iter().flatten().map(String::as_str).collect();
+            let expected: &[&str] = match applied {
+                Applied::Updated => &["grace@example.com"],
+                Applied::Stale => &["ada@example.com"],
+                _ => &[],
+            };
+            assert_eq!(emails, expected, "{name}, {hook}");
+            let told = told.lock().unwrap();
+            assert_eq!(told.len(), usize::from(hook && applied.is_change()), "{told:?}");
+            for change in &*told {
+                let Change::User(RowChange { old: Some(old), .. }) = change else { panic!("{change:?}") };
+                assert_eq!(old.first_name.as_deref(), Some("Ada"));
+            }
+        }
+    }
 }

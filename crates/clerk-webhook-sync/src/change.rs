@@ -1,0 +1,94 @@
+//! What an application is told of a change.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use clerk_webhook_core::Failure;
+
+use crate::rows::{
+    Columns, DomainRow, FromColumns, InvitationRow, MembershipRow, OrganizationRow, PermissionRow, RoleRow,
+    SessionRow, SubscriptionItemRow, SubscriptionRow, UserRow, WaitlistEntryRow,
+};
+use crate::schema::Entity;
+use crate::value::Value;
+
+/// What the function of [`ClerkSync::on_applied`](crate::ClerkSync::on_applied) returns: an `async` block in a `Box::pin`.
+pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
+
+/// The function of [`ClerkSync::on_applied`](crate::ClerkSync::on_applied), on connections of the type `C`.
+pub(crate) type Hook<C> = dyn for<'a> Fn(Change, &'a mut C) -> HookFuture<'a> + Send + Sync;
+
+/// A row that an event has changed, and of what it is.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Change {
+    /// A user.
+    User(RowChange<UserRow>),
+    /// An organization.
+    Organization(RowChange<OrganizationRow>),
+    /// A membership of an organization.
+    Membership(RowChange<MembershipRow>),
+    /// An invitation to an organization.
+    Invitation(RowChange<InvitationRow>),
+    /// A domain of an organization.
+    Domain(RowChange<DomainRow>),
+    /// A role.
+    Role(RowChange<RoleRow>),
+    /// A permission.
+    Permission(RowChange<PermissionRow>),
+    /// A session. One that has ended is a row whose status says so.
+    Session(RowChange<SessionRow>),
+    /// An item of a subscription. One that has ended is a row whose status says so.
+    SubscriptionItem(RowChange<SubscriptionItemRow>),
+    /// A subscription. One that has ended is a row whose status says so.
+    Subscription(RowChange<SubscriptionRow>),
+    /// An entry of the waitlist.
+    WaitlistEntry(RowChange<WaitlistEntryRow>),
+}
+
+/// What a row was before an event, and what it is now.
+///
+/// | `old` | `new` | |
+/// |---|---|---|
+/// | none | some | it is known now; of a user or an organization there may have been a copy, that a membership shows |
+/// | some | some | it has changed |
+/// | some | none | it was deleted |
+/// | none | none | it was deleted, or was so earlier than was thought, and nothing else was known of it |
+///
+/// A membership ends with its user and its organization, and so do sessions and subscriptions: of that nothing is told but
+/// the deletion of these.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RowChange<T> {
+    /// The id.
+    pub id: String,
+    /// What was live of the row.
+    pub old: Option<T>,
+    /// What is live of it.
+    pub new: Option<T>,
+}
+
+impl Change {
+    /// Makes one of the columns from which a row of this kind is read.
+    pub(crate) fn new(entity: Entity, id: String, old: Option<Vec<Value>>, new: Option<Vec<Value>>) -> Self {
+        match entity {
+            Entity::Users => Self::User(row(id, old, new)),
+            Entity::Organizations => Self::Organization(row(id, old, new)),
+            Entity::Memberships => Self::Membership(row(id, old, new)),
+            Entity::Invitations => Self::Invitation(row(id, old, new)),
+            Entity::Domains => Self::Domain(row(id, old, new)),
+            Entity::Roles => Self::Role(row(id, old, new)),
+            Entity::Permissions => Self::Permission(row(id, old, new)),
+            Entity::Sessions => Self::Session(row(id, old, new)),
+            Entity::SubscriptionItems => Self::SubscriptionItem(row(id, old, new)),
+            Entity::Subscriptions => Self::Subscription(row(id, old, new)),
+            Entity::WaitlistEntries => Self::WaitlistEntry(row(id, old, new)),
+        }
+    }
+}
+
+fn row<T: FromColumns>(id: String, old: Option<Vec<Value>>, new: Option<Vec<Value>>) -> RowChange<T> {
+    let [old, new] =
+        [old, new].map(|columns| columns.and_then(|columns| T::read(&mut Columns::new(columns))));
+    RowChange { id, old, new }
+}

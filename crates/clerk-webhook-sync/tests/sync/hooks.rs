@@ -1,0 +1,351 @@
+//! What the application is told of changes, in their transaction.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use clerk_webhook_core::{Failure, Handlers, Outcome};
+use clerk_webhook_store::{ExactlyOnce, SqliteStore};
+use clerk_webhook_sync::{Applied, Change, ClerkSync, HookFuture, RowChange, SyncErrorKind, UserRow};
+use clerk_webhook_tests::fixtures;
+use serde_json::{Value, json};
+use sqlx::{Postgres, Sqlite};
+
+use crate::databases::{
+    Engine, T, deleted, event, membership, migrated, on_both_engines, organization, user,
+};
+
+on_both_engines!(
+    it_is_told_what_was_live_and_what_is,
+    what_changes_nothing_is_not_told,
+    a_copy_is_not_told_and_is_not_what_was,
+    what_was_is_what_it_has_become,
+    it_sees_what_belongs_to_the_row,
+    what_it_writes_is_there_with_the_row,
+    where_it_fails_nothing_has_changed,
+    of_two_the_last_one_counts,
+    who_is_forgotten_is_told,
+);
+
+pub(crate) type Told = Arc<Mutex<Vec<Change>>>;
+
+/// Keeps what is told.
+pub(crate) fn keeping<DB: Engine>(sync: ClerkSync<DB>) -> (ClerkSync<DB>, Told) {
+    let told = Told::default();
+    let kept = Arc::clone(&told);
+    let sync = sync.on_applied(move |change, _connection| {
+        kept.lock().unwrap().push(change);
+        Box::pin(async { Ok(()) })
+    });
+    (sync, told)
+}
+
+fn take(told: &Told) -> Vec<Change> {
+    std::mem::take(&mut told.lock().unwrap())
+}
+
+/// Says that a change is one of a user with these first names before and after.
+fn assert_user(change: &Change, id: &str, old: Option<&str>, new: Option<&str>) {
+    let Change::User(user) = change else { panic!("{change:?}") };
+    let name = |row: &Option<UserRow>| row.as_ref().and_then(|row| row.first_name.clone());
+    assert_eq!(user.id, id);
+    assert_eq!((name(&user.old).as_deref(), name(&user.new).as_deref()), (old, new));
+    assert_eq!((user.old.is_some(), user.new.is_some()), (old.is_some(), new.is_some()));
+}
+
+async fn it_is_told_what_was_live_and_what_is<DB: Engine>(sync: ClerkSync<DB>) {
+    let (sync, told) = keeping(sync);
+    for (event, applied, (old, new)) in [
+        (event("user.created", T + 10, user("user_1", "Ada", T)), Applied::Inserted, (None, Some("Ada"))),
+        (
+            event("user.updated", T + 30, user("user_1", "Grace", T + 20)),
+            Applied::Updated,
+            (Some("Ada"), Some("Grace")),
+        ),
+        (event("user.deleted", T + 50, deleted("user_1")), Applied::Tombstoned, (Some("Grace"), None)),
+        // Earlier than any deletion that was known.
+        (event("user.deleted", T + 40, deleted("user_1")), Applied::Tombstoned, (None, None)),
+    ] {
+        assert_eq!(sync.apply(&event).await.unwrap(), applied);
+        let told = take(&told);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_user(&told[0], "user_1", old, new);
+    }
+    let unseen = event("user.deleted", T + 50, deleted("user_2"));
+    assert_eq!(sync.apply(&unseen).await.unwrap(), Applied::Tombstoned);
+    assert_user(&take(&told)[0], "user_2", None, None);
+}
+
+async fn what_changes_nothing_is_not_told<DB: Engine>(sync: ClerkSync<DB>) {
+    let (sync, told) = keeping(sync);
+    let created = event("user.created", T + 10, user("user_1", "Ada", T));
+    let changed = event("user.updated", T + 30, user("user_1", "Grace", T + 20));
+    let gone = event("user.deleted", T + 40, deleted("user_1"));
+    for event in [&changed, &gone] {
+        sync.apply(event).await.unwrap();
+        take(&told);
+        for event in [&created, event] {
+            assert_eq!(sync.apply(event).await.unwrap(), Applied::Stale);
+        }
+        assert_eq!(take(&told), []);
+    }
+    assert_eq!(sync.apply(&changed).await.unwrap(), Applied::Stale);
+    let ended = event("session.ended", T + 50, json!({}));
+    assert!(matches!(sync.apply(&ended).await.unwrap(), Applied::Ignored(_)));
+    assert_eq!(take(&told), []);
+}
+
+async fn a_copy_is_not_told_and_is_not_what_was<DB: Engine>(sync: ClerkSync<DB>) {
+    let (sync, told) = keeping(sync);
+    let joined =
+        event("organizationMembership.created", T + 50, membership("orgmem_1", "org_1", "user_1", T + 40));
+    sync.apply(&joined).await.unwrap();
+    match &take(&told)[..] {
+        [Change::Membership(RowChange { old: None, new: Some(row), .. })] => {
+            assert_eq!(row.user_id.as_deref(), Some("user_1"));
+            assert!(row.has_permission("org:read"));
+        }
+        told => panic!("{told:?}"),
+    }
+    let created = event("user.created", T + 10, user("user_1", "Ada", T));
+    assert_eq!(sync.apply(&created).await.unwrap(), Applied::Updated);
+    assert_user(&take(&told)[0], "user_1", None, Some("Ada"));
+    let gone = event("organization.deleted", T + 60, deleted("org_1"));
+    assert_eq!(sync.apply(&gone).await.unwrap(), Applied::Tombstoned);
+    assert!(matches!(&take(&told)[..], [Change::Organization(RowChange { old: None, new: None, .. })]));
+}
+
+/// Says that the row was what it has become by the change before.
+fn assert_follows(change: Change, before: Change) {
+    fn follows<T: PartialEq + Debug>(change: RowChange<T>, before: RowChange<T>) {
+        assert!(before.new.is_some());
+        assert_eq!(change.old, before.new);
+        assert_ne!(change.new, before.new);
+    }
+    match (change, before) {
+        (Change::User(change), Change::User(before)) => follows(change, before),
+        (Change::Organization(change), Change::Organization(before)) => follows(change, before),
+        (Change::Membership(change), Change::Membership(before)) => follows(change, before),
+        (Change::Invitation(change), Change::Invitation(before)) => follows(change, before),
+        (Change::Domain(change), Change::Domain(before)) => follows(change, before),
+        (Change::Role(change), Change::Role(before)) => follows(change, before),
+        (Change::Permission(change), Change::Permission(before)) => follows(change, before),
+        changes => panic!("{changes:?}"),
+    }
+}
+
+/// What is read from a database is what was made of an event, of every kind of object.
+async fn what_was_is_what_it_has_become<DB: Engine>(sync: ClerkSync<DB>) {
+    let (sync, told) = keeping(sync);
+    let mut kinds = BTreeSet::new();
+    for (_, body) in fixtures() {
+        let mut fixture: Value = serde_json::from_slice(&body).unwrap();
+        let (event_type, data) = (fixture["type"].as_str().unwrap().to_owned(), fixture["data"].take());
+        let Some(updated_at) = data["updated_at"].as_i64().filter(|_| event_type.ends_with(".created"))
+        else {
+            continue;
+        };
+        let mut changed = data.clone();
+        changed["updated_at"] = (updated_at + 1).into();
+        let events = [data, changed].map(|data| event(&event_type, T, data));
+        for event in &events {
+            sync.apply(event).await.unwrap();
+        }
+        // Of several fixtures of one object only the newest ones are told of.
+        if let Ok([before, change]) = <[Change; 2]>::try_from(take(&told)) {
+            assert_follows(change, before);
+            kinds.insert(event_type);
+        }
+    }
+    assert_eq!(kinds.len(), 7, "{kinds:?}");
+}
+
+/// Lets a function of the test ask the connection.
+fn asking<DB: Engine>(
+    sync: ClerkSync<DB>,
+    ask: impl for<'a> Fn(&'a mut DB::Connection) -> HookFuture<'a> + Send + Sync + 'static,
+) -> ClerkSync<DB> {
+    sync.on_applied(move |_change, connection| ask(connection))
+}
+
+async fn it_sees_what_belongs_to_the_row<DB: Engine>(sync: ClerkSync<DB>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&seen);
+    let sync = asking(sync, move |connection| {
+        let kept = Arc::clone(&kept);
+        Box::pin(async move {
+            let query = "SELECT first_name || ' ' || email FROM clerk_users u JOIN clerk_user_emails e ON e.user_id = u.id";
+            let rows = DB::texts_in(connection, query).await?;
+            kept.lock().unwrap().push(rows);
+            Ok(())
+        })
+    });
+    sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
+    sync.apply(&event("user.updated", T + 30, user("user_1", "Grace", T + 20))).await.unwrap();
+    sync.apply(&event("user.deleted", T + 40, deleted("user_1"))).await.unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[0], [Some("Ada ada@example.com".to_owned())]);
+    assert_eq!(seen[1], [Some("Grace grace@example.com".to_owned())]);
+    assert!(seen[2].is_empty() && seen.len() == 3, "{seen:?}");
+}
+
+/// How a hook ends.
+type Ending = fn() -> Result<(), Failure>;
+
+/// Writes a row of the application, and ends then as it is told to.
+fn writing<DB: Engine>(sync: ClerkSync<DB>, ending: Ending) -> ClerkSync<DB> {
+    asking(sync, move |connection| {
+        Box::pin(async move {
+            DB::run_in(connection, "INSERT INTO credits VALUES ('10')").await?;
+            ending()
+        })
+    })
+}
+
+async fn counts<DB: Engine>(sync: &ClerkSync<DB>) -> [usize; 3] {
+    let mut counts = [0; 3];
+    for (count, table) in counts.iter_mut().zip(["credits", "clerk_users", "clerk_user_emails"]) {
+        *count = DB::texts(sync.pool(), &format!("SELECT 'x' FROM {table}")).await.len();
+    }
+    counts
+}
+
+async fn what_it_writes_is_there_with_the_row<DB: Engine>(sync: ClerkSync<DB>) {
+    <DB as Engine>::run(sync.pool(), "CREATE TABLE credits (credits TEXT)").await;
+    let sync = writing(sync, || Ok(()));
+    let created = event("user.created", T + 10, user("user_1", "Ada", T));
+    let mut transaction = sync.pool().begin().await.unwrap();
+    sync.apply_in(&mut transaction, &created).await.unwrap();
+    transaction.rollback().await.unwrap();
+    assert_eq!(counts(&sync).await, [0, 0, 0]);
+    sync.apply(&created).await.unwrap();
+    assert_eq!(counts(&sync).await, [1, 1, 1]);
+    // What a single statement writes otherwise.
+    sync.apply(&event("organization.created", T + 10, organization("org_1", "Acme", T))).await.unwrap();
+    assert_eq!(counts(&sync).await, [2, 1, 1]);
+}
+
+async fn where_it_fails_nothing_has_changed<DB: Engine>(sync: ClerkSync<DB>) {
+    <DB as Engine>::run(sync.pool(), "CREATE TABLE credits (credits TEXT)").await;
+    let sync = writing(sync, || Err(Failure::abort_message("no credits")));
+    let events = [
+        event("user.created", T + 10, user("user_1", "Ada", T)),
+        event("user.deleted", T + 20, deleted("user_1")),
+        event("organizationMembership.created", T + 50, membership("orgmem_1", "org_1", "user_1", T + 40)),
+        event("organization.created", T + 10, organization("org_1", "Acme", T)),
+    ];
+    for event in &events {
+        let error = sync.apply(event).await.unwrap_err();
+        assert_eq!(error.kind(), SyncErrorKind::Hook);
+        assert!(!error.to_string().contains("no credits"), "{error}");
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "no credits");
+        assert_eq!(error.into_failure().outcome(), Outcome::Rejected);
+        assert_eq!(sync.forget_user("user_1").await.unwrap_err().kind(), SyncErrorKind::Hook);
+        assert_eq!(counts(&sync).await, [0, 0, 0]);
+        assert_eq!(DB::texts(sync.pool(), "SELECT id FROM clerk_organizations").await, []);
+    }
+    let sync = writing(sync, || Ok(()));
+    for event in &events[..2] {
+        assert!(sync.apply(event).await.unwrap().is_change());
+    }
+    assert_eq!(counts(&sync).await, [2, 1, 0]);
+}
+
+async fn of_two_the_last_one_counts<DB: Engine>(sync: ClerkSync<DB>) {
+    let (sync, first) = keeping(sync);
+    let (sync, second) = keeping(sync);
+    sync.clone().apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
+    assert_eq!((take(&first).len(), take(&second).len()), (0, 1));
+}
+
+async fn who_is_forgotten_is_told<DB: Engine>(sync: ClerkSync<DB>) {
+    let (sync, told) = keeping(sync);
+    let invitation = json!({
+        "created_at": T, "email_address": "ada@example.com", "id": "orginv_1", "organization_id": "org_1",
+        "role": "org:member", "updated_at": T,
+    });
+    sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
+    sync.apply(&event("organizationInvitation.created", T + 10, invitation)).await.unwrap();
+    take(&told);
+    assert!(sync.forget_user("user_1").await.unwrap());
+    let changes = take(&told);
+    assert_user(&changes[0], "user_1", Some("Ada"), None);
+    match &changes[1..] {
+        [Change::Invitation(RowChange { id, old: Some(old), new: None, .. })] => {
+            assert_eq!((id.as_str(), old.email_address.as_deref()), ("orginv_1", Some("ada@example.com")));
+        }
+        changes => panic!("{changes:?}"),
+    }
+    assert!(!sync.forget_user("user_1").await.unwrap());
+    assert_eq!(take(&told), []);
+}
+
+/// What a hook asks for is what the sender is told, by every way to handle an event.
+#[tokio::test]
+async fn the_outcome_is_that_of_the_hook() {
+    let failures: [(Ending, Outcome, Option<u32>); 4] = [
+        (|| Err(Failure::retry("later")), Outcome::Failed, None),
+        (|| Err(Failure::retry_after(Duration::from_secs(7), "later")), Outcome::Failed, Some(7)),
+        (|| Err(Failure::abort_message("never")), Outcome::Rejected, None),
+        (|| Err(Failure::disable_endpoint("nothing")), Outcome::Disabled, None),
+    ];
+    for (failure, outcome, delay) in failures {
+        let sync = migrated::<Sqlite>("outcome").await.unwrap();
+        Sqlite::run(sync.pool(), "CREATE TABLE credits (credits TEXT)").await;
+        let sync = writing(sync, failure);
+        let store = SqliteStore::new(sync.pool().clone());
+        store.migrate().await.unwrap();
+        let exactly_once = ExactlyOnce::new(store);
+        let plain = Handlers::builder().otherwise(sync.handler()).build().unwrap();
+        let once = Handlers::builder().otherwise(sync.handler_in_transaction()).build().unwrap();
+        let none = Handlers::builder().build().unwrap();
+        let created = || event("user.created", T + 10, user("user_1", "Ada", T));
+        for answer in [
+            plain.answer(created(), ()).await,
+            exactly_once.handle(&once, created(), |transaction| transaction).await,
+            exactly_once.run(created(), sync.before(&none)).await,
+        ] {
+            assert_eq!(answer.outcome(), outcome);
+            assert_eq!(answer.retry_after(), delay);
+        }
+        assert_eq!(counts(&sync).await, [0, 0, 0]);
+    }
+}
+
+/// Whoever else writes, what was is always what the one before has made of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_by_many_connections_are_a_chain() {
+    const TASKS: i64 = 8;
+    const VERSIONS: i64 = 30;
+    for round in 0..5 {
+        let Some(sync) = migrated::<Postgres>("chain").await else { return };
+        let (sync, told) = keeping(sync);
+        let id = format!("user_{round}");
+        let tasks = (0..TASKS).map(|task| {
+            let (sync, id) = (sync.clone(), id.clone());
+            tokio::spawn(async move {
+                for version in 0..VERSIONS {
+                    let at = T + version * TASKS + task;
+                    sync.apply(&event("user.updated", at, user(&id, "Ada", at))).await.unwrap();
+                }
+                if task == 0 {
+                    sync.apply(&event("user.deleted", T + 1_000_000, deleted(&id))).await.unwrap();
+                }
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await.unwrap();
+        }
+        let changes = take(&told);
+        let (mut last, mut count) = (None, 0);
+        for change in changes {
+            let Change::User(change) = change else { panic!("{change:?}") };
+            assert_eq!(change.old, last, "after {count} changes");
+            last = change.new;
+            count += 1;
+        }
+        assert_eq!(last, None, "the deletion is the last one");
+        assert!(count > 2, "{count}");
+    }
+}
