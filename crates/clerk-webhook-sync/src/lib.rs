@@ -38,6 +38,7 @@
 //! | by | transaction | for |
 //! |---|---|---|
 //! | [`ClerkSync::handler`] | one for each event | all events that no other handler is for |
+//! | [`ClerkSync::handler_before`] | one for each event | all events, each of which your handlers are given then |
 //! | [`ClerkSync::apply`] | one for each event | code of your own, which is told what has [changed](Applied) |
 //! | [`ClerkSync::apply_in`] | yours | writing rows of your own with it |
 //! | `ClerkSync::handler_in_transaction` | the delivery's, of `ExactlyOnce` | rows and "handled" together; feature `store` |

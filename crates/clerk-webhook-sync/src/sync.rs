@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use clerk_webhook_core::handler::Handler;
-use clerk_webhook_core::{Context, Event, Timestamp};
+use clerk_webhook_core::{Context, Event, Handlers, Timestamp};
 use sqlx::Pool;
 
 use crate::applied::Applied;
@@ -231,13 +231,71 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Returns a handler of all events, for [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise): each of
     /// them is applied in a transaction of its own.
     ///
-    /// It sees no events of types that have a handler of their own. There, call [`apply`](Self::apply) first.
+    /// It sees no events of types that have a handler of their own; [`handler_before`](Self::handler_before) does.
     pub fn handler<S: Send + 'static>(&self) -> impl Handler<Event, S> + Clone + use<DB, S> {
         let sync = self.clone();
         move |event: Event, _cx: Context<S>| {
             let sync = sync.clone();
             async move {
                 sync.apply(&event).await.map_err(SyncError::into_failure)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns a handler of all events, for [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise): each of
+    /// them is applied in a transaction of its own, and then the application's handler of its type is called, where there is
+    /// one.
+    ///
+    /// ```
+    /// use clerk_webhook_core::event::UserCreated;
+    /// use clerk_webhook_core::event::payload::User;
+    /// use clerk_webhook_core::{Context, Failure, Handlers, Outcome};
+    /// use clerk_webhook_sync::ClerkSync;
+    /// # use clerk_webhook_core::{Event, Timestamp};
+    ///
+    /// type Sync = ClerkSync<sqlx::Sqlite>;
+    ///
+    /// async fn joined(user: User, cx: Context<Sync>) -> Result<(), Failure> {
+    ///     // What it has applied is there, and anything that is newer.
+    ///     assert!(cx.state().user(&user.id).await?.is_some());
+    ///     Ok(())
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// # let body = r#"{"data":{"id":"user_1","updated_at":1},"timestamp":2,"type":"user.created"}"#;
+    /// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?;
+    /// # let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+    /// let sync = ClerkSync::new(pool);
+    /// sync.migrate().await?;
+    /// let own = Handlers::builder().on(UserCreated, joined).build()?;
+    /// let handlers = Handlers::builder().otherwise(sync.handler_before(&own)).build()?;
+    ///
+    /// assert_eq!(handlers.answer(event, sync).await.outcome(), Outcome::Processed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The two are not done together: where the application's handler fails, the rows stay, and the event comes again.
+    /// Applying it once more changes nothing; the handler is called at least once for each event, also for one that came late
+    /// or again. `before` is for both in one transaction (feature `store`), and [`on_applied`](Self::on_applied) for what is to be
+    /// done once for each change.
+    ///
+    /// Every event is [`Processed`](clerk_webhook_core::Outcome::Processed), also one that neither keeps nor handles. Which
+    /// types there are handlers for, only the application's `Handlers` know.
+    pub fn handler_before<S: Send + 'static>(
+        &self,
+        handlers: &Handlers<S>,
+    ) -> impl Handler<Event, S> + Clone + use<DB, S> {
+        let (sync, handlers) = (self.clone(), handlers.clone());
+        move |event: Event, cx: Context<S>| {
+            let (sync, handlers) = (sync.clone(), handlers.clone());
+            async move {
+                sync.apply(&event).await.map_err(SyncError::into_failure)?;
+                match cx.attempt() {
+                    Some(attempt) => handlers.handle_attempt(event, cx.into_state(), attempt).await?,
+                    None => handlers.handle(event, cx.into_state()).await?,
+                };
                 Ok(())
             }
         }

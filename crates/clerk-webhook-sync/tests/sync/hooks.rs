@@ -297,12 +297,15 @@ async fn the_outcome_is_that_of_the_hook() {
         let store = SqliteStore::new(sync.pool().clone());
         store.migrate().await.unwrap();
         let exactly_once = ExactlyOnce::new(store);
+        let own = Handlers::<()>::builder().build().unwrap();
         let plain = Handlers::builder().otherwise(sync.handler()).build().unwrap();
+        let before = Handlers::builder().otherwise(sync.handler_before(&own)).build().unwrap();
         let once = Handlers::builder().otherwise(sync.handler_in_transaction()).build().unwrap();
         let none = Handlers::builder().build().unwrap();
         let created = || event("user.created", T + 10, user("user_1", "Ada", T));
         for answer in [
             plain.answer(created(), ()).await,
+            before.answer(created(), ()).await,
             exactly_once.handle(&once, created(), |transaction| transaction).await,
             exactly_once.run(created(), sync.before(&none)).await,
         ] {

@@ -23,6 +23,7 @@ on_both_engines!(
     what_is_applied_in_a_transaction_is_undone_with_it,
     one_transaction_for_many_events,
     an_application_that_is_dropped_leaves_a_whole_behind,
+    the_handler_before_others_applies_first,
 );
 
 async fn what_is_applied_in_a_transaction_is_undone_with_it<DB: Engine>(sync: ClerkSync<DB>) {
@@ -170,6 +171,34 @@ async fn the_handler_after_it_shares_its_transaction_in_postgres() {
     let store = PostgresStore::new(pool);
     store.migrate().await.unwrap();
     the_handler_after_it_shares_its_transaction(sync, store).await;
+}
+
+/// Without a common transaction: what was applied stays, and the handler is called for each event at least once.
+async fn the_handler_before_others_applies_first<DB: Engine>(sync: ClerkSync<DB>) {
+    let runs = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&runs);
+    let own = Handlers::builder()
+        .on(UserCreated, move |user: User, cx: Context<ClerkSync<DB>>| {
+            let run = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                assert!(cx.state().user(&user.id).await?.is_some());
+                if run == 0 { Err(Failure::abort_message("not now")) } else { Ok(()) }
+            }
+        })
+        .build()
+        .unwrap();
+    let handlers = Handlers::builder().otherwise(sync.handler_before(&own)).build().unwrap();
+    let created = event("user.created", T + 9, user("user_1", "Ada", T));
+    for (run, outcome) in (1..).zip([Outcome::Rejected, Outcome::Processed, Outcome::Processed]) {
+        assert_eq!(handlers.answer(created.clone(), sync.clone()).await.outcome(), outcome);
+        assert_eq!(runs.load(Ordering::SeqCst), run);
+        assert_eq!(DB::texts(sync.pool(), "SELECT id FROM clerk_active_users").await.len(), 1);
+    }
+    // What is not applied is not handled.
+    <DB as Engine>::run(sync.pool(), "DROP TABLE clerk_user_emails").await;
+    let second = event("user.created", T + 9, user("user_2", "Grace", T));
+    assert_eq!(handlers.answer(second, sync.clone()).await.outcome(), Outcome::Failed);
+    assert_eq!(runs.load(Ordering::SeqCst), 3);
 }
 
 /// The row of somebody who has inserted it, and not committed yet when the statement began, is seen once they have.
