@@ -1,0 +1,156 @@
+//! Databases with empty tables.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, process};
+
+use clerk_webhook_sync::ClerkSync;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
+use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::Fallible;
+
+/// Where SQLite keeps its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The folder for temporary files, as a rule on a disk.
+    Disk,
+    /// A file in the memory of the machine.
+    Shm,
+    /// No file.
+    Memory,
+}
+
+/// A database in a file, which is removed with this.
+pub struct File {
+    pub sync: ClerkSync<Sqlite>,
+    folder: PathBuf,
+}
+
+impl File {
+    /// Returns whether there is such a place.
+    pub fn has(place: Place) -> bool {
+        place != Place::Shm || Path::new("/dev/shm").is_dir()
+    }
+
+    /// Opens a database as `SqliteStore::open` does: a journal that is written ahead, and one connection.
+    pub async fn open(place: Place, synchronous: SqliteSynchronous) -> Fallible<Self> {
+        let parent = if place == Place::Shm { PathBuf::from("/dev/shm") } else { env::temp_dir() };
+        let folder = parent.join(format!("clerk-webhook-bench-sync-{}", process::id()));
+        fs::create_dir(&folder)?;
+        let file = if place == Place::Memory { ":memory:".into() } else { folder.join("sync.db") };
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous);
+        // One in memory lives as long as its connection.
+        let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        let sync = ClerkSync::new(pool.connect_with(options).await?);
+        sync.migrate().await?;
+        Ok(Self { sync, folder })
+    }
+
+    /// Returns how large it is.
+    pub fn bytes(&self) -> Fallible<u64> {
+        Ok(fs::metadata(self.folder.join("sync.db"))?.len())
+    }
+
+    pub async fn close(self) {
+        self.sync.pool().close().await;
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // What cannot be removed is in a folder for temporary files.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// How Postgres is used.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    pub connections: u32,
+    /// Whether a commit waits until the disk has it, if the server waits for disks at all.
+    pub synchronous_commit: bool,
+    /// Whether the pool tests a connection before it lends it, as sqlx does by default.
+    pub test_before_acquire: bool,
+}
+
+impl Usage {
+    /// As an application gets it that sets nothing but the number of connections.
+    pub fn by_default(connections: u32) -> Self {
+        Self { connections, synchronous_commit: true, test_before_acquire: true }
+    }
+
+    async fn connect(self, address: &str) -> Fallible<PgPool> {
+        let commit = if self.synchronous_commit { "on" } else { "off" };
+        let options: PgConnectOptions = address.parse()?;
+        let options = options.options([("synchronous_commit", commit), ("client_min_messages", "warning")]);
+        let pool = PgPoolOptions::new()
+            .max_connections(self.connections)
+            .min_connections(self.connections)
+            .test_before_acquire(self.test_before_acquire);
+        Ok(pool.connect_with(options).await?)
+    }
+}
+
+/// A schema of a Postgres.
+pub struct Schema {
+    pub sync: ClerkSync<Postgres>,
+}
+
+impl Schema {
+    /// Returns where the server is.
+    pub fn address() -> Option<String> {
+        let variables =
+            ["TEST_POSTGRES_URL", "DATABASE_URL"].into_iter().find_map(|name| env::var(name).ok());
+        variables.filter(|address| !address.is_empty())
+    }
+
+    /// Says that there is none.
+    pub fn say_skipped() {
+        println!("Postgres: skipped, neither `TEST_POSTGRES_URL` nor `DATABASE_URL` is set.\n");
+    }
+
+    pub async fn create(address: &str, usage: Usage) -> Fallible<Self> {
+        let pool = usage.connect(address).await?;
+        sqlx::raw_sql("DROP SCHEMA IF EXISTS bench_sync CASCADE; CREATE SCHEMA bench_sync")
+            .execute(&pool)
+            .await?;
+        let sync = ClerkSync::new(pool).prefix("bench_sync.")?;
+        sync.migrate().await?;
+        Ok(Self { sync })
+    }
+
+    /// Returns the server's version, and whether it waits for the disk.
+    pub async fn server(address: &str) -> Fallible<(String, String)> {
+        let pool = Usage::by_default(1).connect(address).await?;
+        let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&pool).await?;
+        let fsync: String = sqlx::query_scalar("SHOW fsync").fetch_one(&pool).await?;
+        pool.close().await;
+        let version = version.split_whitespace().next().unwrap_or_default().to_owned();
+        Ok((version, fsync))
+    }
+
+    /// Gathers what the server's planner wants to know of a table that has grown, as its daemon does after a while.
+    pub async fn analyze(&self) -> Fallible<()> {
+        sqlx::raw_sql("VACUUM ANALYZE bench_sync.users").execute(self.sync.pool()).await?;
+        sqlx::raw_sql("VACUUM ANALYZE bench_sync.user_emails").execute(self.sync.pool()).await?;
+        sqlx::raw_sql("CHECKPOINT").execute(self.sync.pool()).await?;
+        Ok(())
+    }
+
+    pub async fn bytes(&self) -> Fallible<u64> {
+        let query = "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c \
+                     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'bench_sync' AND c.relkind = 'r'";
+        let bytes: i64 = sqlx::query_scalar(query).fetch_one(self.sync.pool()).await?;
+        Ok(bytes.try_into()?)
+    }
+
+    pub async fn remove(self) -> Fallible<()> {
+        sqlx::raw_sql("DROP SCHEMA bench_sync CASCADE").execute(self.sync.pool()).await?;
+        self.sync.pool().close().await;
+        Ok(())
+    }
+}

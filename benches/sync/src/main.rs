@@ -1,0 +1,77 @@
+//! Measures how many events a second are applied to the tables, what that costs as they grow, and what it holds in memory.
+//!
+//! `cargo run --release -p clerk-webhook-bench-sync -- [--quick] [--check] [speed] [scale] [memory] [parts]`
+//!
+//! All four unless some are named; what is printed is Markdown. SQLite is in files, in the folder for temporary files and in
+//! the memory of `/dev/shm`; Postgres is that of `TEST_POSTGRES_URL` or `DATABASE_URL`, in a schema `bench_sync`, and
+//! skipped without either.
+
+mod databases;
+mod memory;
+mod parts;
+mod people;
+mod report;
+mod scale;
+mod speed;
+
+use std::env;
+use std::error::Error;
+use std::process::ExitCode;
+
+use clerk_webhook_core::Event;
+use clerk_webhook_sync::{ClerkSync, SyncDatabase};
+
+use crate::report::load;
+
+type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+const SECTIONS: [&str; 4] = ["speed", "scale", "memory", "parts"];
+
+fn main() -> Fallible<ExitCode> {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let is_known =
+        |argument: &str| ["--quick", "--check"].contains(&argument) || SECTIONS.contains(&argument);
+    if let Some(unknown) = arguments.iter().find(|argument| !is_known(argument.as_str())) {
+        return Err(format!("{unknown}: there are --quick, --check and {}", SECTIONS.join(", ")).into());
+    }
+    let quick = has("--quick");
+    // As many threads as processors, as most servers have.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut missed = 0;
+    for section in SECTIONS {
+        if SECTIONS.iter().any(|section| has(section)) && !has(section) {
+            continue;
+        }
+        let before = load()?;
+        missed += runtime.block_on(async {
+            match section {
+                "speed" => speed::show(quick).await,
+                "scale" => scale::show(quick).await,
+                "memory" => memory::show(quick).await,
+                _ => parts::show(quick).await,
+            }
+        })?;
+        println!("The load of the machine was {before:.2} before.\n");
+    }
+    Ok(ExitCode::from(u8::from(has("--check") && missed > 0)))
+}
+
+/// Applies events, so many in a transaction, and returns how many of them have changed something.
+///
+/// A single one is applied as a handler does it, in a transaction of its own.
+async fn apply<DB: SyncDatabase>(sync: &ClerkSync<DB>, events: &[Event], batch: usize) -> Fallible<usize> {
+    let mut changes = 0;
+    for events in events.chunks(batch) {
+        if let [event] = events {
+            changes += usize::from(sync.apply(event).await?.is_change());
+            continue;
+        }
+        let mut transaction = sync.pool().begin().await?;
+        for event in events {
+            changes += usize::from(sync.apply_in(&mut *transaction, event).await?.is_change());
+        }
+        transaction.commit().await?;
+    }
+    Ok(changes)
+}

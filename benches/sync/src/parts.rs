@@ -1,0 +1,155 @@
+//! What the parts of an application cost: reading the data, and statements.
+
+use std::time::Instant;
+
+use clerk_webhook_core::Event;
+use clerk_webhook_sync::{ClerkSync, RawColumn, SyncDatabase};
+use serde_json::Value;
+use sqlx::postgres::{PgConnection, Postgres};
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteSynchronous};
+
+use crate::Fallible;
+use crate::databases::{File, Place, Schema, Usage};
+use crate::people::{fixture, variant};
+use crate::report::{Table, figure, grouped, median};
+
+const FIXTURES: [&str; 9] = [
+    "user.created",
+    "user.created__oauth",
+    "user.updated",
+    "user.deleted",
+    "organization.created",
+    "organizationMembership.created",
+    "organizationMembership.deleted",
+    "organizationInvitation.created",
+    "session.created",
+];
+
+/// How many events are timed together.
+const EVENTS: u64 = 200;
+
+/// A database that can be asked for nothing.
+trait Idle: SyncDatabase {
+    /// Sends a statement that does nothing, and waits until it is done.
+    async fn idle(connection: &mut Self::Connection) -> sqlx::Result<()>;
+}
+
+impl Idle for Sqlite {
+    async fn idle(connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        sqlx::query("SELECT 1").execute(connection).await.map(drop)
+    }
+}
+
+impl Idle for Postgres {
+    async fn idle(connection: &mut PgConnection) -> sqlx::Result<()> {
+        sqlx::query("SELECT 1").execute(connection).await.map(drop)
+    }
+}
+
+/// Prints what each part costs, and wants nothing of it.
+pub async fn show(quick: bool) -> Fallible<usize> {
+    let rounds = if quick { 1 } else { 25 };
+    let file = File::open(Place::Memory, SqliteSynchronous::Off).await?;
+    let mut table = Table::new(&["µs of an event", "body, B", "decode"]);
+    let mut fixtures = Vec::new();
+    for name in FIXTURES {
+        let fixture = fixture(name)?;
+        table.row(&[
+            name.to_owned(),
+            grouped(fixture.to_string().len() as i64),
+            figure(decode(&fixture, rounds)?),
+        ]);
+        fixtures.push((name, fixture));
+    }
+    table.print();
+    show_of("SQLite in memory", &file.sync, &fixtures, rounds).await?;
+    file.close().await;
+    if let Some(address) = Schema::address() {
+        let usage = Usage { synchronous_commit: false, ..Usage::by_default(1) };
+        let schema = Schema::create(&address, usage).await?;
+        show_of("Postgres", &schema.sync, &fixtures, rounds).await?;
+        schema.remove().await?;
+    } else {
+        Schema::say_skipped();
+    }
+    Ok(0)
+}
+
+/// Returns the microseconds that it takes to decode the data.
+fn decode(fixture: &Value, rounds: u64) -> Fallible<f64> {
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        let events = variants(fixture, 0..EVENTS)?;
+        times.push(time(|| {
+            events.iter().for_each(|event| {
+                std::hint::black_box(event.data());
+            })
+        }));
+    }
+    Ok(median(times))
+}
+
+async fn show_of<DB: Idle>(
+    name: &str,
+    sync: &ClerkSync<DB>,
+    fixtures: &[(&str, Value)],
+    rounds: u64,
+) -> Fallible<()> {
+    let title = format!("{name}, µs of an event");
+    let mut table = Table::new(&[title.as_str(), "new", "new, `raw` off", "the same again"]);
+    let off = sync.clone().raw(RawColumn::Off);
+    for (index, (event, fixture)) in fixtures.iter().enumerate() {
+        let [mut new, mut without, mut again] = [Vec::new(), Vec::new(), Vec::new()];
+        for round in 0..rounds {
+            // Ids that no round before had.
+            let first = (index as u64 * rounds + round) * 2 * EVENTS;
+            let (one, other) = (first..first + EVENTS, first + EVENTS..first + 2 * EVENTS);
+            new.push(in_one_transaction(sync, &variants(fixture, one.clone())?).await?);
+            without.push(in_one_transaction(&off, &variants(fixture, other)?).await?);
+            again.push(in_one_transaction(sync, &variants(fixture, one)?).await?);
+        }
+        table.row(
+            &[&[(*event).to_owned()][..], &[new, without, again].map(|times| figure(median(times)))].concat(),
+        );
+    }
+    table.print();
+    let mut times = Vec::new();
+    let mut transaction = sync.pool().begin().await?;
+    for _ in 0..rounds {
+        let began = Instant::now();
+        for _ in 0..EVENTS {
+            DB::idle(&mut *transaction).await?;
+        }
+        times.push(micros(began));
+    }
+    drop(transaction);
+    println!("A statement that does nothing takes {} µs there.\n", figure(median(times)));
+    Ok(())
+}
+
+/// Applies events, and returns the microseconds of one of them, without the beginning and the end of the transaction.
+async fn in_one_transaction<DB: SyncDatabase>(sync: &ClerkSync<DB>, events: &[Event]) -> Fallible<f64> {
+    let mut transaction = sync.pool().begin().await?;
+    let began = Instant::now();
+    for event in events {
+        sync.apply_in(&mut *transaction, event).await?;
+    }
+    let micros = micros(began);
+    transaction.commit().await?;
+    Ok(micros)
+}
+
+fn variants(fixture: &Value, numbers: std::ops::Range<u64>) -> Fallible<Vec<Event>> {
+    numbers.map(|number| variant(fixture, number, 0)).collect()
+}
+
+fn time(work: impl FnOnce()) -> f64 {
+    let began = Instant::now();
+    work();
+    micros(began)
+}
+
+/// Returns the microseconds of one of the events since then.
+fn micros(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e6 / EVENTS as f64
+}

@@ -1,0 +1,86 @@
+//! Users by number: the events of the fixtures with other ids, addresses and times.
+
+use clerk_webhook_core::{Event, Timestamp};
+use clerk_webhook_test::AnyFixture;
+use serde_json::{Value, json};
+
+use crate::Fallible;
+
+/// When the first version of everybody is from, in milliseconds.
+const BEGINNING: u64 = 1_760_000_000_000;
+
+/// What events are made of.
+pub struct People {
+    created: Value,
+    updated: Value,
+    deleted: Value,
+}
+
+impl People {
+    pub fn new() -> Fallible<Self> {
+        let [created, updated, deleted] = ["user.created", "user.updated", "user.deleted"].map(fixture);
+        Ok(Self { created: created?, updated: updated?, deleted: deleted? })
+    }
+
+    /// Returns the creation of a user with one address.
+    pub fn created(&self, number: u64) -> Fallible<Event> {
+        self.written(&self.created, number, 0)
+    }
+
+    /// Returns a change of a user: a version later than all that are smaller.
+    pub fn updated(&self, number: u64, version: u64) -> Fallible<Event> {
+        self.written(&self.updated, number, version)
+    }
+
+    pub fn deleted(&self, number: u64) -> Fallible<Event> {
+        let mut body = self.deleted.clone();
+        body["data"]["id"] = json!(id("user", number));
+        body["timestamp"] = json!(BEGINNING + 1_000_000_000);
+        event(&body, number)
+    }
+
+    fn written(&self, template: &Value, number: u64, version: u64) -> Fallible<Event> {
+        let mut body = template.clone();
+        let (at, address) = (BEGINNING + version, id("idn", number));
+        let data = &mut body["data"];
+        data["id"] = json!(id("user", number));
+        data["primary_email_address_id"] = json!(address);
+        data["updated_at"] = json!(at);
+        let addresses = data["email_addresses"].as_array_mut().ok_or("a user has addresses")?;
+        addresses.truncate(1);
+        addresses[0]["id"] = json!(address);
+        addresses[0]["email_address"] = json!(format!("person.{number}@example.com"));
+        body["timestamp"] = json!(at);
+        event(&body, number)
+    }
+}
+
+/// Returns an event of a fixture with another id and time of its object, and all else as it is.
+pub fn variant(fixture: &Value, number: u64, version: u64) -> Fallible<Event> {
+    let mut body = fixture.clone();
+    let old = body["data"]["id"].as_str().ok_or("an object has an id")?;
+    let prefix = old.split('_').next().unwrap_or_default().to_owned();
+    body["data"]["id"] = json!(id(&prefix, number));
+    if body["data"].get("updated_at").is_some() {
+        body["data"]["updated_at"] = json!(BEGINNING + version);
+    }
+    event(&body, number)
+}
+
+pub fn fixture(name: &str) -> Fallible<Value> {
+    Ok(AnyFixture::named(name).ok_or_else(|| format!("{name} is no fixture"))?.json())
+}
+
+fn event(body: &Value, number: u64) -> Fallible<Event> {
+    let message = format!("msg_{number:027}").parse()?;
+    Ok(Event::from_trusted(message, Timestamp::now(), body.to_string().into())?)
+}
+
+/// Returns an id of 27 letters and digits. Those of neighbours are far apart, so that an index of them is not written in
+/// order.
+fn id(prefix: &str, number: u64) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut random = fastrand::Rng::with_seed(number);
+    let characters = (0..27).map(|_| char::from(DIGITS[random.usize(..62)]));
+    [prefix, "_"].into_iter().flat_map(str::chars).chain(characters).collect()
+}
