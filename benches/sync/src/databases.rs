@@ -1,9 +1,11 @@
 //! Databases with empty tables.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
 use clerk_webhook_sync::ClerkSync;
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -35,7 +37,10 @@ impl File {
     /// Opens a database as `SqliteStore::open` does: a journal that is written ahead, and one connection.
     pub async fn open(place: Place, synchronous: SqliteSynchronous) -> Fallible<Self> {
         let parent = if place == Place::Shm { PathBuf::from("/dev/shm") } else { env::temp_dir() };
-        let folder = parent.join(format!("clerk-webhook-bench-sync-{}", process::id()));
+        // One of several at once.
+        static FILES: AtomicU32 = AtomicU32::new(0);
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        let folder = parent.join(format!("clerk-webhook-bench-sync-{}-{number}", process::id()));
         fs::create_dir(&folder)?;
         let file = if place == Place::Memory { ":memory:".into() } else { folder.join("sync.db") };
         let options = SqliteConnectOptions::new()
@@ -48,6 +53,15 @@ impl File {
         let sync = ClerkSync::new(pool.connect_with(options).await?);
         sync.migrate().await?;
         Ok(Self { sync, folder })
+    }
+
+    /// Keeps so much of the file in memory, in KiB, with nothing left in the journal.
+    ///
+    /// Large changes write a page once then, instead of once for each row.
+    pub async fn cache(&self, kib: u32) -> Fallible<()> {
+        let pragma = AssertSqlSafe(format!("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA cache_size = -{kib}"));
+        sqlx::raw_sql(pragma).execute(self.sync.pool()).await?;
+        Ok(())
     }
 
     /// Returns how large it is.
@@ -98,6 +112,7 @@ impl Usage {
 /// A schema of a Postgres.
 pub struct Schema {
     pub sync: ClerkSync<Postgres>,
+    name: &'static str,
 }
 
 impl Schema {
@@ -113,14 +128,13 @@ impl Schema {
         println!("Postgres: skipped, neither `TEST_POSTGRES_URL` nor `DATABASE_URL` is set.\n");
     }
 
-    pub async fn create(address: &str, usage: Usage) -> Fallible<Self> {
+    pub async fn create(address: &str, name: &'static str, usage: Usage) -> Fallible<Self> {
         let pool = usage.connect(address).await?;
-        sqlx::raw_sql("DROP SCHEMA IF EXISTS bench_sync CASCADE; CREATE SCHEMA bench_sync")
-            .execute(&pool)
-            .await?;
-        let sync = ClerkSync::new(pool).prefix("bench_sync.")?;
+        let create = format!("DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}");
+        sqlx::raw_sql(AssertSqlSafe(create)).execute(&pool).await?;
+        let sync = ClerkSync::new(pool).prefix(&format!("{name}."))?;
         sync.migrate().await?;
-        Ok(Self { sync })
+        Ok(Self { sync, name })
     }
 
     /// Returns the server's version, and whether it waits for the disk.
@@ -133,23 +147,26 @@ impl Schema {
         Ok((version, fsync))
     }
 
-    /// Gathers what the server's planner wants to know of a table that has grown, as its daemon does after a while.
-    pub async fn analyze(&self) -> Fallible<()> {
-        sqlx::raw_sql("VACUUM ANALYZE bench_sync.users").execute(self.sync.pool()).await?;
-        sqlx::raw_sql("VACUUM ANALYZE bench_sync.user_emails").execute(self.sync.pool()).await?;
+    /// Has the server do now what it does some time after tables have grown.
+    pub async fn settle(&self) -> Fallible<()> {
+        for table in ["users", "user_emails"] {
+            let statement = AssertSqlSafe(format!("VACUUM ANALYZE {}.{table}", self.name));
+            sqlx::raw_sql(statement).execute(self.sync.pool()).await?;
+        }
         sqlx::raw_sql("CHECKPOINT").execute(self.sync.pool()).await?;
         Ok(())
     }
 
     pub async fn bytes(&self) -> Fallible<u64> {
         let query = "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c \
-                     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'bench_sync' AND c.relkind = 'r'";
-        let bytes: i64 = sqlx::query_scalar(query).fetch_one(self.sync.pool()).await?;
+                     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r'";
+        let bytes: i64 = sqlx::query_scalar(query).bind(self.name).fetch_one(self.sync.pool()).await?;
         Ok(bytes.try_into()?)
     }
 
     pub async fn remove(self) -> Fallible<()> {
-        sqlx::raw_sql("DROP SCHEMA bench_sync CASCADE").execute(self.sync.pool()).await?;
+        let drop = AssertSqlSafe(format!("DROP SCHEMA {} CASCADE", self.name));
+        sqlx::raw_sql(drop).execute(self.sync.pool()).await?;
         self.sync.pool().close().await;
         Ok(())
     }

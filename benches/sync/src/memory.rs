@@ -21,8 +21,10 @@ const CHUNK: u64 = 1_000;
 const GOAL_MIB: f64 = 1.0;
 
 /// Measures, prints, and returns how many goals are missed.
-pub async fn show(quick: bool) -> Fallible<usize> {
-    let counts: &[u64] = if quick { &[1_000, 2_000] } else { &[10_000, 100_000, 1_000_000] };
+pub async fn show(quick: bool, most: u64) -> Fallible<usize> {
+    let most = if quick { 2_000 } else { most.max(CHUNK) };
+    // The first one of each user is an insertion.
+    let counts = &[most / 10, most / 2, most];
     let mut goals = Vec::new();
     let title = "resident memory of the process, MiB, after so many events".to_owned();
     let header: Vec<_> =
@@ -30,8 +32,8 @@ pub async fn show(quick: bool) -> Fallible<usize> {
     let mut table = Table::new(&header);
     let mut note = |name: &str, held: Vec<f64>| {
         table.row(&[&[name.to_owned()][..], &held.iter().copied().map(figure).collect::<Vec<_>>()].concat());
-        if let [.., before, last] = held[..] {
-            let of = format!("{name}: more after the last than after a tenth of them, MiB");
+        if let [before, _, last] = held[..] {
+            let of = format!("{name}: more after {} events than after a tenth, MiB", grouped(most as i64));
             goals.push(Goal { of, measured: last - before, wanted: Wanted::AtMost(GOAL_MIB) });
         }
     };
@@ -42,7 +44,7 @@ pub async fn show(quick: bool) -> Fallible<usize> {
     file.close().await;
     if let Some(address) = Schema::address() {
         let usage = Usage { synchronous_commit: false, ..Usage::by_default(1) };
-        let schema = Schema::create(&address, usage).await?;
+        let schema = Schema::create(&address, "bench_sync", usage).await?;
         note("Postgres, one connection", hold(&schema.sync, counts).await?);
         schema.remove().await?;
     } else {
@@ -57,15 +59,16 @@ async fn hold<DB: SyncDatabase>(sync: &ClerkSync<DB>, counts: &[u64]) -> Fallibl
     let (people, mut number, mut held) = (People::new()?, 0, Vec::new());
     for count in counts {
         while number < *count {
-            let events: Fallible<Vec<Event>> = (number..number + CHUNK)
+            let until = (number + CHUNK).min(*count);
+            let events: Fallible<Vec<Event>> = (number..until)
                 .map(|number| match (number % USERS, number / USERS) {
                     (user, 0) => people.created(user),
                     (user, version) => people.updated(user, version),
                 })
                 .collect();
             let changes = apply(sync, &events?, 1).await?;
-            assert_eq!(changes as u64, CHUNK, "each of them is newer");
-            number += CHUNK;
+            assert_eq!(changes as u64, until - number, "each of them is newer");
+            number = until;
         }
         held.push(resident()?);
     }

@@ -10,7 +10,7 @@ use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteSynchronous};
 
 use crate::Fallible;
 use crate::databases::{File, Place, Schema, Usage};
-use crate::people::{fixture, variant};
+use crate::people::{People, fixture, variant};
 use crate::report::{Table, figure, grouped, median};
 
 const FIXTURES: [&str; 9] = [
@@ -66,13 +66,31 @@ pub async fn show(quick: bool) -> Fallible<usize> {
     file.close().await;
     if let Some(address) = Schema::address() {
         let usage = Usage { synchronous_commit: false, ..Usage::by_default(1) };
-        let schema = Schema::create(&address, usage).await?;
+        let schema = Schema::create(&address, "bench_sync", usage).await?;
         show_of("Postgres", &schema.sync, &fixtures, rounds).await?;
         schema.remove().await?;
     } else {
         Schema::say_skipped();
     }
     Ok(0)
+}
+
+/// Creates so many users, creates and changes and deletes each of them again, and prints nothing.
+pub async fn apply_each_kind(users: u64) -> Fallible<()> {
+    let file = File::open(Place::Memory, SqliteSynchronous::Off).await?;
+    let people = People::new()?;
+    let mut transaction = file.sync.pool().begin().await?;
+    let changed = |people: &People, user| people.updated(user, 1);
+    let kinds: [fn(&People, u64) -> Fallible<Event>; 4] =
+        [People::created, People::created, changed, People::deleted];
+    for kind in kinds {
+        for user in 0..users {
+            file.sync.apply_in(&mut *transaction, &kind(&people, user)?).await?;
+        }
+    }
+    transaction.commit().await?;
+    file.close().await;
+    Ok(())
 }
 
 /// Returns the microseconds that it takes to decode the data.

@@ -41,15 +41,15 @@ impl People {
 
     fn written(&self, template: &Value, number: u64, version: u64) -> Fallible<Event> {
         let mut body = template.clone();
-        let (at, address) = (BEGINNING + version, id("idn", number));
+        let (at, address_id) = (BEGINNING + version, id("idn", number));
         let data = &mut body["data"];
         data["id"] = json!(id("user", number));
-        data["primary_email_address_id"] = json!(address);
+        data["primary_email_address_id"] = json!(address_id);
         data["updated_at"] = json!(at);
         let addresses = data["email_addresses"].as_array_mut().ok_or("a user has addresses")?;
         addresses.truncate(1);
-        addresses[0]["id"] = json!(address);
-        addresses[0]["email_address"] = json!(format!("person.{number}@example.com"));
+        addresses[0]["id"] = json!(address_id);
+        addresses[0]["email_address"] = json!(address(number));
         body["timestamp"] = json!(at);
         event(&body, number)
     }
@@ -76,11 +76,24 @@ fn event(body: &Value, number: u64) -> Fallible<Event> {
     Ok(Event::from_trusted(message, Timestamp::now(), body.to_string().into())?)
 }
 
-/// Returns an id of 27 letters and digits. Those of neighbours are far apart, so that an index of them is not written in
-/// order.
+/// Returns an id of 27 letters and digits. The first ones rise with time and the others are chance, as in Clerk's: an index
+/// of them grows at its end.
 fn id(prefix: &str, number: u64) -> String {
-    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut random = fastrand::Rng::with_seed(number);
-    let characters = (0..27).map(|_| char::from(DIGITS[random.usize(..62)]));
-    [prefix, "_"].into_iter().flat_map(str::chars).chain(characters).collect()
+    let rising = [5, 4, 3, 2, 1, 0].map(|place| number / 62_u64.pow(place) % 62);
+    let chance = std::iter::repeat_with(|| random.u64(..62)).take(19);
+    let digits = [2, 40].into_iter().chain(rising).chain(chance);
+    [prefix, "_"].into_iter().flat_map(str::chars).chain(digits.map(digit)).collect()
+}
+
+/// Returns an address; those of neighbours are far apart.
+fn address(number: u64) -> String {
+    let mut random = fastrand::Rng::with_seed(number);
+    let name: String = std::iter::repeat_with(|| random.lowercase()).take(12).collect();
+    format!("{name}.{number}@example.com")
+}
+
+fn digit(value: u64) -> char {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    char::from(DIGITS[value as usize])
 }

@@ -21,10 +21,13 @@ const ROUNDS: u64 = 9;
 const EVENTS: u64 = 500;
 
 /// How many users are filled in by one transaction.
-const FILL: u64 = 1_000;
+const FILL: u64 = 10_000;
 
-/// The microseconds of an event of each kind.
-type Costs = [f64; 4];
+/// What SQLite keeps of its file in memory unless it is told otherwise, and while users are filled in, in KiB.
+const CACHES: [u32; 2] = [2_000, 500_000];
+
+/// The microseconds of an event of each kind, and those divided by the microseconds in small tables.
+type Costs = [(f64, f64); 4];
 
 /// Users that are there, and those that were not used yet.
 struct Population {
@@ -65,100 +68,158 @@ impl Population {
         Ok(())
     }
 
-    /// Measures the kinds of events, each in a transaction of its own.
-    async fn measure<DB: SyncDatabase>(&mut self, sync: &ClerkSync<DB>) -> Fallible<Costs> {
-        let choice = self.untouched..self.users;
-        let count = EVENTS.min((choice.end - choice.start) / (3 * ROUNDS));
-        let mut chosen = self.random.choose_multiple(choice, (3 * ROUNDS * count) as usize);
+    /// Chooses users for as many rounds as there are.
+    fn choose(&mut self, most: u64) -> Chosen<'_> {
+        let users = self.untouched..self.users;
+        let count = most.min((users.end - users.start) / (3 * ROUNDS));
+        let mut chosen = self.random.choose_multiple(users, (3 * ROUNDS * count) as usize);
         self.random.shuffle(&mut chosen);
-        let mut chosen = chosen.into_iter();
-        let mut costs = KINDS.map(|_| Vec::new());
-        for _ in 0..ROUNDS {
-            for (kind, costs) in KINDS.iter().zip(&mut costs) {
-                let people = &self.people;
-                let numbers: Vec<u64> = if *kind == "created" {
-                    self.users += count;
-                    (self.users - count..self.users).collect()
-                } else {
-                    chosen.by_ref().take(count as usize).collect()
-                };
-                let events: Fallible<Vec<Event>> = numbers
-                    .into_iter()
-                    .map(|number| match *kind {
-                        "updated" => people.updated(number, 1),
-                        "deleted" => people.deleted(number),
-                        _ => people.created(number),
-                    })
-                    .collect();
-                let events = events?;
-                let began = Instant::now();
-                let changes = apply(sync, &events, 1).await?;
-                costs.push(began.elapsed().as_secs_f64() * 1e6 / count as f64);
-                let expected = if *kind == "stale" { 0 } else { events.len() };
-                assert_eq!(changes, expected, "{kind}");
-            }
-        }
-        Ok(costs.map(median))
+        Chosen { population: self, count, users: chosen.into_iter() }
     }
+}
+
+/// Users to whom something will happen, each of them once.
+struct Chosen<'a> {
+    population: &'a mut Population,
+    /// How many there are of each kind in a round.
+    count: u64,
+    users: std::vec::IntoIter<u64>,
+}
+
+impl Chosen<'_> {
+    /// Applies events of a kind, each in a transaction of its own, and returns the microseconds of one.
+    async fn turn<DB: SyncDatabase>(&mut self, sync: &ClerkSync<DB>, kind: &str) -> Fallible<f64> {
+        let numbers: Vec<u64> = if kind == "created" {
+            self.population.users += self.count;
+            (self.population.users - self.count..self.population.users).collect()
+        } else {
+            self.users.by_ref().take(self.count as usize).collect()
+        };
+        let people = &self.population.people;
+        let event = |number| match kind {
+            "updated" => people.updated(number, 1),
+            "deleted" => people.deleted(number),
+            _ => people.created(number),
+        };
+        let events: Vec<Event> = numbers.into_iter().map(event).collect::<Fallible<_>>()?;
+        let began = Instant::now();
+        let changes = apply(sync, &events, 1).await?;
+        let seconds = began.elapsed().as_secs_f64();
+        assert_eq!(changes, if kind == "stale" { 0 } else { events.len() }, "{kind}");
+        Ok(seconds * 1e6 / self.count as f64)
+    }
+}
+
+/// Measures each kind of events in tables that have grown and in small ones, which take turns.
+async fn measure<DB: SyncDatabase>(
+    large: (&ClerkSync<DB>, &mut Population),
+    small: (&ClerkSync<DB>, &mut Population),
+) -> Fallible<Costs> {
+    let (mut of_large, mut of_small) = (large.1.choose(EVENTS), small.1.choose(EVENTS));
+    let (mut times, mut ratios) = (KINDS.map(|_| Vec::new()), KINDS.map(|_| Vec::new()));
+    for _ in 0..ROUNDS {
+        for ((kind, times), ratios) in KINDS.iter().zip(&mut times).zip(&mut ratios) {
+            let time = of_large.turn(large.0, kind).await?;
+            times.push(time);
+            ratios.push(time / of_small.turn(small.0, kind).await?);
+        }
+    }
+    let (times, ratios) = (times.map(median), ratios.map(median));
+    Ok(std::array::from_fn(|kind| (times[kind], ratios[kind])))
+}
+
+/// What was measured of tables of a size.
+struct Measured {
+    users: u64,
+    seconds: f64,
+    bytes: u64,
+    costs: Costs,
 }
 
 /// Measures, prints, and returns how many goals are missed.
-pub async fn show(quick: bool) -> Fallible<usize> {
-    let sizes = if quick { &SIZES[..1] } else { &SIZES[..] };
+pub async fn show(quick: bool, most: u64) -> Fallible<usize> {
+    let sizes: Vec<u64> =
+        SIZES.into_iter().filter(|size| *size <= if quick { SIZES[0] } else { most }).collect();
     let mut goals = Vec::new();
-
-    let file = File::open(Place::Disk, SqliteSynchronous::Normal).await?;
-    let mut population = Population::new()?;
-    let mut results = Vec::new();
-    for size in sizes {
-        let began = Instant::now();
-        population.fill(&file.sync, *size, 1).await?;
-        let seconds = began.elapsed().as_secs_f64();
-        let costs = population.measure(&file.sync).await?;
-        results.push((*size, costs, seconds, file.bytes()?));
-    }
-    file.close().await;
-    print("SQLite in a file on disk, synchronous NORMAL", &results, &mut goals);
-
-    let Some(address) = Schema::address() else {
+    let title = "SQLite in a file on disk, synchronous NORMAL";
+    report(title, &sqlite(&sizes).await?, &mut goals);
+    if let Some(address) = Schema::address() {
+        let results = postgres(&address, &sizes).await?;
+        let (version, fsync) = Schema::server(&address).await?;
+        let title = format!("Postgres {version}, fsync {fsync}, synchronous_commit off");
+        report(&title, &results, &mut goals);
+    } else {
         Schema::say_skipped();
-        return Ok(judge(&goals));
-    };
-    // Filling need not wait for the disk, and several connections do it faster.
-    let usage = Usage { synchronous_commit: false, ..Usage::by_default(4) };
-    let schema = Schema::create(&address, usage).await?;
-    let mut population = Population::new()?;
-    let mut results = Vec::new();
-    for size in sizes {
-        let began = Instant::now();
-        population.fill(&schema.sync, *size, 4).await?;
-        let seconds = began.elapsed().as_secs_f64();
-        schema.analyze().await?;
-        let costs = population.measure(&schema.sync).await?;
-        results.push((*size, costs, seconds, schema.bytes().await?));
     }
-    schema.remove().await?;
-    let (version, fsync) = Schema::server(&address).await?;
-    let title = format!("Postgres {version}, fsync {fsync}, synchronous_commit off");
-    print(&title, &results, &mut goals);
+    println!(
+        "In brackets the time ÷ that with {} users, both of the same round; medians of {ROUNDS} rounds of up to {EVENTS} \
+         events.\n",
+        grouped(SIZES[0] as i64)
+    );
     Ok(judge(&goals))
 }
 
-/// Prints what was measured of one database, and wants that of the largest tables to be little more than of small ones.
-fn print(name: &str, results: &[(u64, Costs, f64, u64)], goals: &mut Vec<Goal>) {
-    let title = format!("{name}, users");
+async fn sqlite(sizes: &[u64]) -> Fallible<Vec<Measured>> {
+    let file = File::open(Place::Disk, SqliteSynchronous::Normal).await?;
+    let (mut population, mut results) = (Population::new()?, Vec::new());
+    for users in sizes {
+        let began = Instant::now();
+        file.cache(CACHES[1]).await?;
+        population.fill(&file.sync, *users, 1).await?;
+        file.cache(CACHES[0]).await?;
+        let seconds = began.elapsed().as_secs_f64();
+        let bytes = file.bytes()?;
+        let other = File::open(Place::Disk, SqliteSynchronous::Normal).await?;
+        let mut others = Population::new()?;
+        others.fill(&other.sync, SIZES[0], 1).await?;
+        let costs = measure((&file.sync, &mut population), (&other.sync, &mut others)).await?;
+        other.close().await;
+        results.push(Measured { users: *users, seconds, bytes, costs });
+    }
+    file.close().await;
+    Ok(results)
+}
+
+async fn postgres(address: &str, sizes: &[u64]) -> Fallible<Vec<Measured>> {
+    // Filling need not wait for the disk, and several connections do it faster.
+    let usage = Usage { synchronous_commit: false, ..Usage::by_default(4) };
+    let schema = Schema::create(address, "bench_sync", usage).await?;
+    let (mut population, mut results) = (Population::new()?, Vec::new());
+    for users in sizes {
+        let began = Instant::now();
+        population.fill(&schema.sync, *users, 4).await?;
+        let seconds = began.elapsed().as_secs_f64();
+        let bytes = schema.bytes().await?;
+        let other = Schema::create(address, "bench_sync_small", usage).await?;
+        let mut others = Population::new()?;
+        others.fill(&other.sync, SIZES[0], 1).await?;
+        schema.settle().await?;
+        other.settle().await?;
+        let costs = measure((&schema.sync, &mut population), (&other.sync, &mut others)).await?;
+        other.remove().await?;
+        results.push(Measured { users: *users, seconds, bytes, costs });
+    }
+    schema.remove().await?;
+    Ok(results)
+}
+
+/// Prints what was measured of one database, and wants large tables to cost little more than small ones.
+fn report(name: &str, results: &[Measured], goals: &mut Vec<Goal>) {
+    let title = format!("{name}: users");
     let unit = |kind| format!("{kind}, µs");
     let header = [&[title, "database, MB".into(), "filled in, s".into()][..], &KINDS.map(unit)].concat();
     let mut table = Table::new(&header);
-    for (size, costs, seconds, bytes) in results {
-        let before = [grouped(*size as i64), grouped((bytes / 1_000_000) as i64), figure(*seconds)];
-        table.row(&[&before[..], &costs.map(figure)].concat());
+    for Measured { users, seconds, bytes, costs } in results {
+        let first = [grouped(*users as i64), grouped((bytes / 1_000_000) as i64), figure(*seconds)];
+        let costs = costs.map(|(time, ratio)| format!("{} ({ratio:.2})", figure(time)));
+        table.row(&[&first[..], &costs].concat());
     }
     table.print();
-    if let [(small, first, ..), .., (large, last, ..)] = results {
-        for ((kind, first), last) in KINDS.iter().zip(first).zip(last) {
-            let of = format!("{name}, {kind}: {} ÷ {} users", grouped(*large as i64), grouped(*small as i64));
-            goals.push(Goal { of, measured: last / first, wanted: Wanted::AtMost(1.5) });
+    if let Some(Measured { users, costs, .. }) = results.last().filter(|last| last.users > SIZES[0]) {
+        for (kind, (_, ratio)) in KINDS.iter().zip(costs) {
+            let of =
+                format!("{name}, {kind}: {} ÷ {} users", grouped(*users as i64), grouped(SIZES[0] as i64));
+            goals.push(Goal { of, measured: *ratio, wanted: Wanted::AtMost(1.5) });
         }
     }
 }

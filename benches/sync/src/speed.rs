@@ -53,7 +53,7 @@ impl Cell {
                 speed
             }
             Storage::Postgres(address, usage) => {
-                let schema = Schema::create(address, *usage).await?;
+                let schema = Schema::create(address, "bench_sync", *usage).await?;
                 let speed =
                     speed(&schema.sync, &self.history, self.batch, usage.connections as usize).await?;
                 schema.remove().await?;
@@ -117,7 +117,7 @@ pub async fn show(quick: bool) -> Fallible<usize> {
     let mut sqlite: Vec<Vec<Cell>> = files
         .iter()
         .map(|(_, place, synchronous)| {
-            BATCHES.map(|batch| Cell::new(&churn, Storage::Sqlite(*place, synchronous.clone()), batch)).into()
+            BATCHES.map(|batch| Cell::new(&churn, Storage::Sqlite(*place, *synchronous), batch)).into()
         })
         .collect();
     let mut scenarios: Vec<Cell> = SCENARIOS
@@ -166,10 +166,14 @@ pub async fn show(quick: bool) -> Fallible<usize> {
     table.print();
 
     let mut goals = vec![];
-    for ((name, ..), cells) in files.iter().zip(&sqlite) {
+    for ((name, place, synchronous), cells) in files.iter().zip(&sqlite) {
         for ((cell, batch), least) in cells.iter().zip(BATCHES).zip([1_000.0, 5_000.0]) {
-            let of = format!("SQLite, {name}, {batch} in a transaction, events a second");
-            goals.push(Goal { of, measured: cell.median(), wanted: Wanted::AtLeast(least) });
+            // Then every event waits for the disk, which is as fast as it is.
+            let waits = (batch, place) == (1, &Place::Disk) && matches!(synchronous, SqliteSynchronous::Full);
+            if !waits {
+                let of = format!("SQLite, {name}, {batch} in a transaction, events a second");
+                goals.push(Goal { of, measured: cell.median(), wanted: Wanted::AtLeast(least) });
+            }
         }
     }
     if let Some(address) = &address {
