@@ -12,7 +12,7 @@ use crate::report::{Goal, Table, Wanted, figure, grouped, judge};
 use crate::{Fallible, apply};
 
 /// How many users there are, who change again and again.
-const USERS: u64 = 10_000;
+const USERS: u64 = 1_000;
 
 /// How many events are made at once.
 const CHUNK: u64 = 1_000;
