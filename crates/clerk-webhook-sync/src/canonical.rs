@@ -1,7 +1,7 @@
 //! One text for everything that is the same JSON.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::Deserialize as _;
 use serde_json::value::RawValue;
@@ -30,8 +30,11 @@ pub(crate) enum Leave {
 /// and the result is JSON that Postgres takes: U+0000 becomes U+FFFD, and numbers stay within what an `f64` can be.
 pub(crate) fn canonical(json: &str, leave: Leave, without: &[&str]) -> String {
     let mut writer = Writer { leave, text: String::with_capacity(json.len()) };
-    match serde_json::from_str(json) {
-        Ok(raw) => writer.write(raw, Place { depth: 0, within: Within::Object }, without),
+    match serde_json::from_str::<&RawValue>(json) {
+        Ok(raw) => {
+            let mut reader = Reader { rest: raw.get() };
+            writer.write(&mut reader, Place { depth: 0, within: Within::Object }, without);
+        }
         Err(_) => writer.text.push_str(NOTHING),
     }
     writer.text
@@ -83,65 +86,186 @@ impl Within {
     }
 }
 
+/// Reads what is known to be JSON, from its beginning to its end once.
+struct Reader<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    /// Returns the first byte of what comes next.
+    fn peek(&mut self) -> Option<u8> {
+        let bytes = self.rest.as_bytes();
+        match bytes.first() {
+            Some(b' ' | b'\n' | b'\r' | b'\t') => {
+                self.rest = self.rest.trim_ascii_start();
+                self.rest.as_bytes().first().copied()
+            }
+            first => first.copied(),
+        }
+    }
+
+    fn take(&mut self, length: usize) -> &'a str {
+        let (taken, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
+        self.rest = rest;
+        taken
+    }
+
+    /// Passes over a comma, a colon or a bracket, where there is one.
+    fn pass(&mut self, byte: u8) -> bool {
+        let is_there = self.peek() == Some(byte);
+        if is_there {
+            self.take(1);
+        }
+        is_there
+    }
+
+    /// Returns a string with its quotation marks.
+    fn string(&mut self) -> &'a str {
+        let bytes = self.rest.as_bytes();
+        let mut end = 1;
+        while let Some(byte) = bytes.get(end) {
+            match byte {
+                b'"' => break,
+                b'\\' => end += 2,
+                _ => end += 1,
+            }
+        }
+        self.take(end + 1)
+    }
+
+    /// Returns a number, `true`, `false` or `null`.
+    fn word(&mut self) -> &'a str {
+        let ends = |byte: &u8| matches!(byte, b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t');
+        let end = self.rest.as_bytes().iter().position(ends);
+        self.take(end.unwrap_or(self.rest.len()))
+    }
+
+    /// Passes over a value, however deep it is.
+    fn skip(&mut self) {
+        let mut depth = 0_usize;
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'"' => drop(self.string()),
+                b'{' | b'[' => {
+                    self.take(1);
+                    depth += 1;
+                }
+                b'}' | b']' => {
+                    self.take(1);
+                    depth = depth.saturating_sub(1);
+                }
+                b',' | b':' => drop(self.take(1)),
+                _ => drop(self.word()),
+            }
+            if depth == 0 {
+                return;
+            }
+        }
+    }
+}
+
 struct Writer {
     leave: Leave,
     text: String,
 }
 
 impl Writer {
-    fn write(&mut self, raw: &RawValue, place: Place, without: &[&str]) {
-        let json = raw.get();
-        match json.as_bytes().first() {
-            Some(b'{' | b'[') if place.depth == DEEPEST => self.text.push_str(NOTHING),
-            Some(b'{') => self.write_object(json, place, without),
-            Some(b'[') => self.write_array(json, place),
-            Some(b'"') => self.write_string(json),
-            Some(b't' | b'f' | b'n') => self.text.push_str(json),
-            _ => self.write_number(json),
+    fn write(&mut self, reader: &mut Reader<'_>, place: Place, without: &[&str]) {
+        match reader.peek() {
+            Some(b'{' | b'[') if place.depth == DEEPEST => {
+                reader.skip();
+                self.text.push_str(NOTHING);
+            }
+            Some(b'{') => self.write_object(reader, place, without),
+            Some(b'[') => self.write_array(reader, place),
+            Some(b'"') => self.write_string(reader.string()),
+            Some(b't' | b'f' | b'n') => self.text.push_str(reader.word()),
+            _ => self.write_number(reader.word()),
         }
     }
 
-    fn write_object(&mut self, json: &str, place: Place, without: &[&str]) {
-        // Of a name that is there twice the last one counts, as in JavaScript and Go.
-        let Ok(members) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(json) else {
-            return self.text.push_str(NOTHING);
-        };
-        let is_left_out = |name: &str| {
-            without.contains(&name) || self.leave == Leave::OutPrivate && place.within.is_private(name)
-        };
-        let members: Vec<_> = members.into_iter().filter(|(name, _)| !is_left_out(name)).collect();
+    fn write_object(&mut self, reader: &mut Reader<'_>, place: Place, without: &[&str]) {
+        let start = self.text.len();
+        let mut members: Vec<(Cow<'_, str>, Range<usize>)> = Vec::new();
+        let (mut in_order, mut is_text) = (true, true);
         self.text.push('{');
-        for (index, (name, member)) in members.into_iter().enumerate() {
-            if index > 0 {
-                self.text.push(',');
+        reader.take(1);
+        while reader.peek() == Some(b'"') {
+            let json = reader.string();
+            reader.pass(b':');
+            match unquoted(json) {
+                Some(name) if !self.is_left_out(&name, place, without) => {
+                    if !members.is_empty() {
+                        self.text.push(',');
+                    }
+                    let begin = self.text.len();
+                    self.push_text(json, &name);
+                    self.text.push(':');
+                    let within = place.within.of_member(&name);
+                    self.write(reader, Place { depth: place.depth + 1, within }, &[]);
+                    in_order &= members.last().is_none_or(|(before, _)| *before < name);
+                    members.push((name, begin..self.text.len()));
+                }
+                name => {
+                    is_text &= name.is_some();
+                    reader.skip();
+                }
             }
-            self.push_string(&name);
-            self.text.push(':');
-            let within = place.within.of_member(&name);
-            self.write(member, Place { depth: place.depth + 1, within }, &[]);
+            reader.pass(b',');
+        }
+        reader.pass(b'}');
+        if !is_text {
+            self.text.truncate(start);
+            return self.text.push_str(NOTHING);
+        }
+        if !in_order {
+            self.put_in_order(start, members);
         }
         self.text.push('}');
     }
 
-    fn write_array(&mut self, json: &str, place: Place) {
-        let elements: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
-        self.text.push('[');
-        for (index, element) in elements.into_iter().enumerate() {
-            if index > 0 {
-                self.text.push(',');
+    /// Writes the members of the object that begins there again, by their names.
+    fn put_in_order(&mut self, start: usize, mut members: Vec<(Cow<'_, str>, Range<usize>)>) {
+        members.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut ordered = String::with_capacity(self.text.len() - start);
+        let mut members = members.into_iter().peekable();
+        while let Some((name, place)) = members.next() {
+            // Of a name that is there twice the last one counts, as in JavaScript and Go.
+            if members.peek().is_some_and(|(next, _)| *next == name) {
+                continue;
             }
-            self.write(element, Place { depth: place.depth + 1, within: place.within }, &[]);
+            ordered.push_str(if ordered.is_empty() { "{" } else { "," });
+            ordered.push_str(&self.text[place]);
         }
+        self.text.truncate(start);
+        self.text.push_str(&ordered);
+    }
+
+    fn is_left_out(&self, name: &str, place: Place, without: &[&str]) -> bool {
+        without.contains(&name) || self.leave == Leave::OutPrivate && place.within.is_private(name)
+    }
+
+    fn write_array(&mut self, reader: &mut Reader<'_>, place: Place) {
+        self.text.push('[');
+        reader.take(1);
+        while !matches!(reader.peek(), Some(b']') | None) {
+            self.write(reader, Place { depth: place.depth + 1, within: place.within }, &[]);
+            if !reader.pass(b',') {
+                break;
+            }
+            self.text.push(',');
+        }
+        reader.pass(b']');
         self.text.push(']');
     }
 
     fn write_string(&mut self, json: &str) {
-        let mut deserializer = serde_json::Deserializer::from_str(json);
-        match String::deserialize(&mut deserializer) {
-            Ok(text) => self.push_string(&text),
-            // Half of a surrogate pair, which is no text.
-            Err(_) => self.push_string("\u{fffd}"),
-        }
+        self.push_text(json, &unquoted(json).unwrap_or("\u{fffd}".into()));
+    }
+
+    /// Writes a text that was written so; without a backslash it is written in one way only.
+    fn push_text(&mut self, json: &str, text: &str) {
+        if json.contains('\\') { self.push_string(text) } else { self.text.push_str(json) }
     }
 
     fn push_string(&mut self, text: &str) {
@@ -163,6 +287,15 @@ impl Writer {
     }
 }
 
+/// Returns what a string says, or nothing where half of a surrogate pair is in it, which is no text.
+fn unquoted(json: &str) -> Option<Cow<'_, str>> {
+    if !json.contains('\\') {
+        let text = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+        return Some(Cow::Borrowed(text.unwrap_or_default()));
+    }
+    String::deserialize(&mut serde_json::Deserializer::from_str(json)).ok().map(Cow::Owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +311,8 @@ mod tests {
         assert_eq!(all("{ \"b\": \"\\u00fc\\\"\\n\",\n\"a\": [1, 2, {\"y\":true,\"x\":null}] }"), canonical);
         assert_ne!(all(r#"{"a":[2,1,{"x":null,"y":true}],"b":"ü\"\n"}"#), canonical);
         assert_eq!(all(r#"{"a":1,"a":2}"#), r#"{"a":2}"#);
+        let nested = r#"{"b":{"d":1,"c":[{"z":"}","y":"\\"}],"d":2},"a":{},"\u0061":[ ]}"#;
+        assert_eq!(all(nested), r#"{"a":[],"b":{"c":[{"y":"\\","z":"}"}],"d":2}}"#);
     }
 
     #[test]
@@ -194,6 +329,7 @@ mod tests {
         assert_eq!(all(r#"{"a\u0000":"\u0000b"}"#), "{\"a\u{fffd}\":\"\u{fffd}b\"}");
         assert_eq!(all(r#"["\ud800"]"#), "[\"\u{fffd}\"]");
         assert_eq!(all(r#"{"\ud800":1}"#), "null");
+        assert_eq!(all(r#"[{"b":{"a":1},"\ud800":{"x":[1,"]"]},"c":1},2]"#), "[null,2]");
         for number in ["1e999", "-1e999999999", "1e-999999999"] {
             assert!(["null", "-0.0", "0.0"].contains(&all(number).as_str()), "{number}");
         }
