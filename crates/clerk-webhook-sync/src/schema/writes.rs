@@ -163,7 +163,9 @@ impl Writer<'_> {
             columns: inserted().map(|(name, _)| (*name).to_owned()).collect(),
             values: inserted().map(|(_, value)| value.clone()).collect(),
             sets: written.iter().map(|(name, value)| format!("{name} = {value}")).collect(),
-            is_older: format!("deleted_at IS NULL AND ({}) {than} ({})", known.join(", "), new.join(", ")),
+            // A tombstone is greater than every version by its obs_rank. Were it asked whether the row is one, Postgres
+            // could take an index of the rows that are none, all of which it would look at.
+            is_older: format!("({}) {than} ({})", known.join(", "), new.join(", ")),
         }
     }
 
@@ -274,5 +276,55 @@ impl Writer<'_> {
             excluded = listed("excluded."),
         );
         (clear, put)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clerk_webhook_tests::servers;
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+    use sqlx::{AssertSqlSafe, Row as _};
+
+    use crate::ClerkSync;
+    use crate::schema::Entity;
+
+    /// Postgres keeps a plan that it has made while a table was empty, when all indexes look alike.
+    #[tokio::test]
+    async fn rows_are_found_by_their_keys_from_the_first_one_on() {
+        let Some(url) = servers::postgres("plans") else { return };
+        let options: PgConnectOptions = url.parse().unwrap();
+        let options =
+            options.options([("search_path", "test_sync_plans"), ("plan_cache_mode", "force_generic_plan")]);
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        let create = "DROP SCHEMA IF EXISTS test_sync_plans CASCADE; CREATE SCHEMA test_sync_plans";
+        sqlx::raw_sql(create).execute(&pool).await.unwrap();
+        let sync = ClerkSync::new(pool.clone());
+        sync.migrate().await.unwrap();
+        for entity in Entity::ALL {
+            let (table, statements) = (entity.table(), sync.statements().of(entity));
+            let rows = [
+                (&statements.version, 6 + table.columns.len()),
+                (&statements.tombstone, 3 + table.kept.len()),
+            ];
+            let at_once = rows.map(|(row, parameters)| (row.at_once.clone().unwrap(), parameters));
+            let replace = statements.children.replace.iter();
+            let replace = replace.map(|replace| (replace.statement.clone(), 1 + replace.lists.len()));
+            for (statement, parameters) in at_once.into_iter().chain(replace) {
+                let nulls = vec!["NULL"; parameters].join(", ");
+                let prepare = format!("DEALLOCATE ALL; PREPARE tried AS {}", statement.as_str());
+                sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&pool).await.unwrap();
+                let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE tried({nulls})"));
+                let plan = sqlx::raw_sql(explain).fetch_all(&pool).await.unwrap();
+                let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
+                let scans: Vec<_> = plan
+                    .iter()
+                    .filter(|line| {
+                        line.contains("Index ") && line.contains(" Scan ") || line.contains("Seq Scan")
+                    })
+                    .collect();
+                assert!(!scans.is_empty(), "{plan:#?}");
+                assert!(scans.iter().all(|scan| scan.contains("_pkey ")), "{plan:#?}");
+            }
+        }
     }
 }
