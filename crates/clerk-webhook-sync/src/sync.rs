@@ -204,10 +204,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             Err(reason) => return Ok(Applied::Ignored(reason)),
         };
         if self.is_one_statement(&observations) {
-            return self.write(&mut *self.pool.acquire().await?, observations).await;
+            return self.write(&mut *self.pool.acquire().await?, observations, is_creation(event)).await;
         }
         let mut transaction = DB::begin(&self.pool).await?;
-        let applied = self.write(&mut transaction, observations).await?;
+        let applied = self.write(&mut transaction, observations, is_creation(event)).await?;
         transaction.commit().await?;
         Ok(applied)
     }
@@ -223,7 +223,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         event: &Event,
     ) -> Result<Applied, SyncError> {
         match observe(event, &self.settings, self.rules)? {
-            Ok(observations) => self.write(connection, observations).await,
+            Ok(observations) => self.write(connection, observations, is_creation(event)).await,
             Err(reason) => Ok(Applied::Ignored(reason)),
         }
     }
@@ -328,12 +328,17 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             if let Value::Text(Some(id)) = id {
                 let change = observe::Change::Deleted { at: now, kept: Vec::new() };
                 let observations = vec![Observation { entity, id, change }];
-                erased |= self.write(&mut transaction, observations).await?.is_change();
+                erased |= self.write(&mut transaction, observations, false).await?.is_change();
             }
         }
         transaction.commit().await?;
         Ok(erased)
     }
+}
+
+/// Returns whether an event tells that its object is new, which decides what is tried first and nothing else.
+fn is_creation(event: &Event) -> bool {
+    event.event_type().as_str().ends_with(".created")
 }
 
 impl<DB: SyncDatabase> Clone for ClerkSync<DB> {

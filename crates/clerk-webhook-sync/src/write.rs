@@ -28,15 +28,17 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         }
     }
 
-    /// Writes what was observed, and returns what became of the last one, the event's own object.
+    /// Writes what was observed, and returns what became of the last one, the event's own object, which is probably new where
+    /// the event tells of a creation.
     pub(crate) async fn write(
         &self,
         connection: &mut DB::Connection,
         observations: Vec<Observation>,
+        is_creation: bool,
     ) -> Result<Applied, SyncError> {
         let mut applied = Applied::Stale;
         for observation in observations {
-            applied = self.write_one(connection, observation).await?;
+            applied = self.write_one(connection, observation, is_creation).await?;
         }
         Ok(applied)
     }
@@ -45,6 +47,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         &self,
         connection: &mut DB::Connection,
         Observation { entity, id, change }: Observation,
+        is_creation: bool,
     ) -> Result<Applied, SyncError> {
         let statements = self.statements().of(entity);
         let is_deletion = matches!(change, observe::Change::Deleted { .. });
@@ -59,12 +62,15 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         };
         // A copy is no version that anybody is told of, says nothing of children, and takes the place of a copy only.
         let Some(children) = children else {
-            return Ok(applied(put::<DB>(connection, statement, &row).await?));
+            return Ok(applied(put::<DB>(connection, statement, &row, false).await?));
         };
         let hook = self.hook();
         let (effect, old) = match hook {
-            None => (put::<DB>(connection, statement, &row).await?, None),
-            Some(_) => put_after_reading::<DB>(connection, entity, &statements.lock, statement, &row).await?,
+            None => (put::<DB>(connection, statement, &row, is_creation).await?, None),
+            Some(_) => {
+                put_after_reading::<DB>(connection, entity, &statements.lock, statement, &row, is_creation)
+                    .await?
+            }
         };
         if effect == Effect::Nothing {
             return Ok(Applied::Stale);
@@ -93,7 +99,11 @@ async fn put<DB: SyncDatabase>(
     connection: &mut DB::Connection,
     statements: &RowStatements,
     row: &[Value],
+    is_probably_new: bool,
 ) -> Result<Effect, sqlx::Error> {
+    if is_probably_new && DB::execute(connection, statements.insert.clone(), row).await? > 0 {
+        return Ok(Effect::Inserted);
+    }
     let Some(at_once) = &statements.at_once else {
         return Ok(if DB::execute(connection, statements.update.clone(), row).await? > 0 {
             Effect::Updated
@@ -122,14 +132,18 @@ async fn put_after_reading<DB: SyncDatabase>(
     lock: &SqlStr,
     statements: &RowStatements,
     row: &[Value],
+    is_probably_new: bool,
 ) -> Result<(Effect, Option<Vec<Value>>), sqlx::Error> {
     let kinds = [rows::kinds(entity.table()), vec![Kind::Integer]].concat();
-    let mut known = DB::fetch(connection, lock.clone(), &row[..1], &kinds).await?;
+    let mut known = Vec::new();
+    if !is_probably_new {
+        known = DB::fetch(connection, lock.clone(), &row[..1], &kinds).await?;
+    }
     if known.is_empty() {
         if DB::execute(connection, statements.insert.clone(), row).await? > 0 {
             return Ok((Effect::Inserted, None));
         }
-        // Somebody else has inserted it meanwhile.
+        // It is there after all.
         known = DB::fetch(connection, lock.clone(), &row[..1], &kinds).await?;
     }
     if DB::execute(connection, statements.update.clone(), row).await? == 0 {
