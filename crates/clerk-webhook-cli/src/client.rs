@@ -1,12 +1,16 @@
 //! The client that deliveries are sent with: one request at a time or many, over connections that are kept.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body, Frame, SizeHint};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -28,8 +32,14 @@ const USER_AGENT: &str = concat!("clerk-webhook/", env!("CARGO_PKG_VERSION"));
 /// Sends requests; a clone shares the connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    pool: Pool<Connector, Full<Bytes>>,
+    pool: Pool<Connector, Hesitant>,
     time_limit: Duration,
+}
+
+/// A body that may wait for a while before anything of it is sent.
+struct Hesitant {
+    pause: Option<Pin<Box<tokio::time::Sleep>>>,
+    body: Full<Bytes>,
 }
 
 /// What came back.
@@ -79,6 +89,20 @@ impl Client {
         headers: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<[u8]>)>,
         body: Bytes,
     ) -> Result<Answer, SendError> {
+        self.post_after(Duration::ZERO, uri, headers, body).await
+    }
+
+    /// Sends a POST with these headers, and after a pause this body, unless there is an answer meanwhile.
+    ///
+    /// Who refuses a body for its length hangs up, and what is still being sent then breaks the connection, often before the
+    /// refusal was read.
+    pub(crate) async fn post_after(
+        &self,
+        pause: Duration,
+        uri: &Uri,
+        headers: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<[u8]>)>,
+        body: Bytes,
+    ) -> Result<Answer, SendError> {
         let mut request = Request::builder().method(Method::POST).uri(uri).header("user-agent", USER_AGENT);
         for (name, value) in headers {
             request = request.header(name.as_ref(), value.as_ref());
@@ -86,11 +110,16 @@ impl Client {
         let request = request
             .body(Full::new(body))
             .map_err(|error| SendError { kind: SendErrorKind::Other, message: error.to_string() })?;
-        self.send(request).await
+        let pause = (pause > Duration::ZERO).then(|| Box::pin(tokio::time::sleep(pause)));
+        self.exchange(request.map(|body| Hesitant { pause, body })).await
     }
 
     /// Sends a request.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, SendError> {
+        self.exchange(request.map(|body| Hesitant { pause: None, body })).await
+    }
+
+    async fn exchange(&self, request: Request<Hesitant>) -> Result<Answer, SendError> {
         let authority = request.uri().authority().map_or(String::new(), ToString::to_string);
         let begin = Instant::now();
         let exchange = async {
@@ -114,6 +143,30 @@ impl Client {
             Err(SendError { kind: SendErrorKind::Timeout, message })
         })?;
         Ok(Answer { status: head.status, headers: head.headers, body: body.into(), elapsed: begin.elapsed() })
+    }
+}
+
+impl Body for Hesitant {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

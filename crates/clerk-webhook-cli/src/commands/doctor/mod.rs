@@ -30,6 +30,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// The sizes of bodies that are tried out.
 const SIZES: [usize; 4] = [64 << 10, 256 << 10, 1 << 20, 3 << 20];
 
+/// How long an endpoint has to refuse a body for its length, before anything of it is sent.
+const TIME_TO_REFUSE: Duration = Duration::from_secs(1);
+
 /// The shortest key that Svix's specification allows, in bytes.
 const SHORT_KEY: usize = 24;
 
@@ -289,7 +292,13 @@ impl Doctor<'_> {
         for size in SIZES {
             let body = json!({ "data": { "padding": "x".repeat(size) }, "type": "clerk_webhook.doctor" });
             let delivery = Delivery::of_json(body).wrong_secret();
-            match self.post(client, endpoint, &delivery).await {
+            let mut answer = self.post(client, endpoint, &delivery).await;
+            if answer.is_err() {
+                // A refusal can get lost while the body is being sent.
+                let (uri, headers, body) = (endpoint.uri(), delivery.headers(), delivery.body());
+                answer = client.post_after(TIME_TO_REFUSE, uri, headers, body).await;
+            }
+            match answer {
                 Ok(answer) if answer.status.as_u16() != 413 => taken = Some(size),
                 // Who does not want to read it says so, or hangs up.
                 answer => {
