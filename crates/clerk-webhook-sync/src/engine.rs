@@ -43,6 +43,11 @@ pub trait Access: Database {
         statements: SqlStr,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
+    /// Fails where the transaction has failed already, whatever became of the error.
+    fn ensure_alive(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
     /// Lets one at a time migrate, until the end of the transaction.
     fn take_turns(connection: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
@@ -126,6 +131,11 @@ impl Access for sqlx::Sqlite {
         uncut(async move { pool.begin_with("BEGIN IMMEDIATE").await }).await
     }
 
+    async fn ensure_alive(_connection: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
+        // A statement that fails undoes itself and nothing else.
+        Ok(())
+    }
+
     async fn take_turns(_connection: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
         // As its transaction does already.
         Ok(())
@@ -141,6 +151,11 @@ impl Access for sqlx::Postgres {
     async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
         let pool = pool.clone();
         uncut(async move { pool.begin().await }).await
+    }
+
+    async fn ensure_alive(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+        // After an error Postgres refuses all but the end of the transaction, and a COMMIT undoes it without a complaint.
+        sqlx::raw_sql("SELECT").execute(connection).await.map(drop)
     }
 
     async fn take_turns(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {

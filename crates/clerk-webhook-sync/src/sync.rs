@@ -133,6 +133,28 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Where it fails, the transaction is rolled back and the event fails, with the outcome that the function has asked for.
     /// Do nothing in it that a rollback does not undo: an e-mail is sent by what reads a table of the application's own.
     ///
+    /// Postgres ends a transaction in which a statement has failed, so the event fails also where the function has ignored
+    /// the error. A statement that may fail needs a savepoint:
+    ///
+    /// ```
+    /// # #[cfg(feature = "postgres")] {
+    /// use clerk_webhook_sync::ClerkSync;
+    /// use sqlx::{Connection as _, PgPool};
+    ///
+    /// # fn sync(pool: PgPool) -> ClerkSync<sqlx::Postgres> {
+    /// ClerkSync::new(pool).on_applied(|_change, connection| {
+    ///     Box::pin(async move {
+    ///         let mut savepoint = connection.begin().await?;
+    ///         if sqlx::query("UPDATE statistics SET changes = changes + 1").execute(&mut *savepoint).await.is_ok() {
+    ///             savepoint.commit().await?;
+    ///         } // and dropped it undoes what has failed, no more
+    ///         Ok(())
+    ///     })
+    /// })
+    /// # }
+    /// # }
+    /// ```
+    ///
     /// With a function each row is read before it is written, and on Postgres nobody else can write it meanwhile.
     pub fn on_applied<F>(mut self, hook: F) -> Self
     where

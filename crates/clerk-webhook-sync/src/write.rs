@@ -81,6 +81,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             let new = (!is_deletion).then(|| live(entity.table(), &row));
             let change = Change::new(entity, id, old, new);
             hook(change, connection).await.map_err(SyncError::hook)?;
+            DB::ensure_alive(connection).await?;
         }
         Ok(if is_deletion { Applied::Tombstoned } else { applied(effect) })
     }

@@ -5,6 +5,7 @@
 mod databases;
 mod deletion;
 mod events;
+mod failures;
 mod histories;
 mod hooks;
 mod migrations;
