@@ -114,13 +114,25 @@ async fn put<DB: SyncDatabase>(
             Effect::Nothing
         });
     };
-    loop {
+    for _ in 0..TRIES {
         let rows = DB::fetch(connection, at_once.clone(), row, &[Kind::Integer]).await?;
         // Otherwise somebody else has inserted the row meanwhile, which is seen from now on.
         if let Some([Value::Integer(Some(number))]) = rows.first().map(Vec::as_slice) {
             return Ok(Effect::from_number(*number));
         }
     }
+    Err(neither_there_nor_inserted())
+}
+
+/// How often a row is written at once. Rows are never removed, so the second time is enough, unless the database drops what is
+/// inserted.
+const TRIES: u32 = 8;
+
+/// What a trigger can do that drops the insertion, and a policy that hides the row.
+fn neither_there_nor_inserted() -> sqlx::Error {
+    sqlx::Error::Protocol(
+        "the row could not be inserted and is not there: is there a trigger or a policy?".into(),
+    )
 }
 
 /// Writes a row, unless a newer one is there, and returns what was live of it before.
@@ -146,6 +158,9 @@ async fn put_after_reading<DB: SyncDatabase>(
         }
         // It is there after all.
         known = DB::fetch(connection, lock.clone(), &row[..1], &kinds).await?;
+        if known.is_empty() {
+            return Err(neither_there_nor_inserted());
+        }
     }
     if DB::execute(connection, statements.update.clone(), row).await? == 0 {
         return Ok((Effect::Nothing, None));

@@ -1,10 +1,13 @@
 //! What goes wrong in the database is never taken for a success.
 
+use std::time::Duration;
+
 use clerk_webhook_core::{Failure, Handlers, Outcome};
 use clerk_webhook_sync::{Applied, ClerkSync, SyncErrorKind};
 use sqlx::{Connection as _, PgConnection, Postgres};
 
-use crate::databases::{Engine, T, event, migrated, user};
+use crate::databases::{Engine, T, deleted, event, migrated, organization, user};
+use crate::hooks::keeping;
 
 /// The code of the database in the sources of an error.
 fn code(error: &(dyn std::error::Error + 'static)) -> Option<String> {
@@ -51,4 +54,29 @@ async fn an_error_that_a_hook_ignores_is_an_error_of_the_event() {
     });
     assert_eq!(careful.apply(&created).await.unwrap(), Applied::Inserted);
     assert_eq!(Postgres::texts(sync.pool(), rows).await.len(), 2);
+}
+
+/// A trigger of the application that drops what is inserted.
+#[tokio::test]
+async fn a_row_that_is_dropped_on_its_way_is_an_error() {
+    let Some(sync) = migrated::<Postgres>("dropped_row").await else { return };
+    let triggers = "CREATE FUNCTION drop_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
+        CREATE TRIGGER drop_row BEFORE INSERT ON clerk_users FOR EACH ROW EXECUTE FUNCTION drop_row(); \
+        CREATE TRIGGER drop_row BEFORE INSERT ON clerk_organizations FOR EACH ROW EXECUTE FUNCTION drop_row()";
+    Postgres::run(sync.pool(), triggers).await;
+    let (telling, told) = keeping(sync.clone());
+    for sync in [sync, telling] {
+        for event in [
+            event("user.created", T + 10, user("user_1", "Ada", T)),
+            event("user.deleted", T + 20, deleted("user_1")),
+            event("organization.created", T + 10, organization("org_1", "Acme", T)),
+        ] {
+            let applied = tokio::time::timeout(Duration::from_secs(10), sync.apply(&event)).await;
+            let error = applied.expect("it goes on for ever").unwrap_err();
+            assert_eq!(error.kind(), SyncErrorKind::Database);
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert!(source.contains("trigger"), "{source}");
+        }
+    }
+    assert!(told.lock().unwrap().is_empty());
 }
