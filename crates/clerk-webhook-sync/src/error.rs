@@ -10,12 +10,13 @@ use clerk_webhook_core::event::Unrecognized;
 ///
 /// As the [`Failure`] of a handler it lets the sender try again; [`into_failure`](Self::into_failure) keeps what else a hook
 /// has asked for.
-#[derive(Debug)]
+///
+/// What it shows of itself, also by `{:?}` and as a [`Failure`], has nothing of the event. Its
+/// [`source`](Error::source) is what sqlx or the hook has returned, unchanged: Postgres puts whole rows in there at times.
 pub struct SyncError {
     cause: Cause,
 }
 
-#[derive(Debug)]
 enum Cause {
     Undecodable(String),
     Database(sqlx::Error),
@@ -67,6 +68,42 @@ impl SyncError {
 impl From<sqlx::Error> for SyncError {
     fn from(error: sqlx::Error) -> Self {
         Self { cause: Cause::Database(error) }
+    }
+}
+
+/// Shows of an error of the database its code, or what kind of error it is.
+impl fmt::Debug for SyncError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("SyncError");
+        shown.field("kind", &self.kind());
+        match &self.cause {
+            Cause::Undecodable(reason) => shown.field("reason", reason).finish(),
+            Cause::Database(sqlx::Error::Database(error)) => shown.field("code", &error.code()).finish(),
+            Cause::Database(error) => shown.field("error", &Name(error)).finish_non_exhaustive(),
+            Cause::Hook(failure) => shown.field("outcome", &failure.outcome()).finish_non_exhaustive(),
+        }
+    }
+}
+
+/// Shows the name of an error that is not the answer of a database, without what it says.
+struct Name<'a>(&'a sqlx::Error);
+
+impl fmt::Debug for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            sqlx::Error::Configuration(_) => "Configuration",
+            sqlx::Error::Io(error) => return write!(f, "Io({:?})", error.kind()),
+            sqlx::Error::Tls(_) => "Tls",
+            sqlx::Error::Protocol(_) => "Protocol",
+            sqlx::Error::RowNotFound => "RowNotFound",
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => "Decode",
+            sqlx::Error::Encode(_) => "Encode",
+            sqlx::Error::PoolTimedOut => "PoolTimedOut",
+            sqlx::Error::PoolClosed => "PoolClosed",
+            sqlx::Error::WorkerCrashed => "WorkerCrashed",
+            sqlx::Error::BeginFailed => "BeginFailed",
+            _ => "Other",
+        })
     }
 }
 

@@ -80,3 +80,30 @@ async fn a_row_that_is_dropped_on_its_way_is_an_error() {
     }
     assert!(told.lock().unwrap().is_empty());
 }
+
+/// What ends in a log must not tell who the event is about.
+#[tokio::test]
+async fn what_it_shows_has_nothing_of_the_row() {
+    let Some(sync) = migrated::<Postgres>("shown").await else { return };
+    let hook = sync.clone().on_applied(|_change, _connection| {
+        Box::pin(async { Err(Failure::abort_message("no credits for Ada")) })
+    });
+    let created = event("user.created", T + 10, user("user_1", "Ada", T));
+    let shown = format!("{:?}", hook.apply(&created).await.unwrap_err());
+    assert_eq!(shown, "SyncError { kind: Hook, outcome: Rejected, .. }");
+
+    Postgres::run(sync.pool(), "ALTER TABLE clerk_users ADD CHECK (first_name <> 'Ada')").await;
+    let error = sync.apply(&created).await.unwrap_err();
+    let source = format!("{:?}", std::error::Error::source(&error).unwrap());
+    assert!(source.contains("Failing row contains") && source.contains("Ada"), "{source}");
+    assert_eq!(format!("{error:?}"), r#"SyncError { kind: Database, code: Some("23514") }"#);
+    let failures = [error.into_failure(), sync.apply(&created).await.unwrap_err().into()];
+    for failure in failures {
+        let shown = format!("{failure} {failure:?} {failure:#?}");
+        assert!(shown.contains("23514") && !shown.contains("Ada"), "{shown}");
+    }
+
+    sync.pool().close().await;
+    let error = sync.apply(&created).await.unwrap_err();
+    assert_eq!(format!("{error:?}"), "SyncError { kind: Database, error: PoolClosed, .. }");
+}
