@@ -150,7 +150,8 @@ impl Access for sqlx::Postgres {
 
     async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
         let pool = pool.clone();
-        uncut(async move { pool.begin().await }).await
+        // Whatever the server's default is: at the levels above this, who has waited for another one fails with an error.
+        uncut(async move { pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await }).await
     }
 
     async fn ensure_alive(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {

@@ -45,6 +45,17 @@ impl SyncError {
         Self { cause: Cause::Hook(failure) }
     }
 
+    /// Returns whether Postgres has refused it for what others did at the same time, and might not do so again.
+    pub(crate) fn is_conflict(&self) -> bool {
+        match &self.cause {
+            Cause::Database(sqlx::Error::Database(error)) => {
+                // serialization_failure and deadlock_detected
+                matches!(error.code().as_deref(), Some("40001" | "40P01"))
+            }
+            _ => false,
+        }
+    }
+
     /// Returns what kept the event from being applied.
     #[must_use]
     pub fn kind(&self) -> SyncErrorKind {

@@ -226,7 +226,17 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             Err(reason) => return Ok(Applied::Ignored(reason)),
         };
         if self.is_one_statement(&observations) {
-            return self.write(&mut *self.pool.acquire().await?, observations, is_creation(event)).await;
+            let applied =
+                self.write(&mut *self.pool.acquire().await?, observations, is_creation(event)).await;
+            // A statement alone runs at the level of isolation that the server's default is.
+            let Err(error) = &applied else { return applied };
+            if !error.is_conflict() {
+                return applied;
+            }
+            let mut transaction = DB::begin(&self.pool).await?;
+            let applied = self.apply_in(&mut transaction, event).await?;
+            transaction.commit().await?;
+            return Ok(applied);
         }
         let mut transaction = DB::begin(&self.pool).await?;
         let applied = self.write(&mut transaction, observations, is_creation(event)).await?;
@@ -239,6 +249,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # Errors
     ///
     /// As [`apply`](Self::apply), but the transaction has to be rolled back then.
+    ///
+    /// [`apply`](Self::apply) sees to the level of isolation itself; here it is the application's. In Postgres an event can
+    /// fail above `READ COMMITTED` for what others did at the same time (SQLSTATE 40001), and is applied when it comes again.
     pub async fn apply_in(
         &self,
         connection: &mut DB::Connection,

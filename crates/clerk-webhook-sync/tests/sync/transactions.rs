@@ -16,7 +16,9 @@ use serde_json::json;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Pool, Postgres, Sqlite};
 
-use crate::databases::{Engine, T, deleted, event, membership, migrated, on_both_engines, user};
+use crate::databases::{
+    Engine, T, deleted, event, membership, migrated, on_both_engines, organization, user,
+};
 use crate::hooks::keeping;
 
 on_both_engines!(
@@ -219,12 +221,7 @@ async fn who_inserts_a_row_that_another_one_has_just_inserted_changes_it() {
             let (telling, told) = keeping(sync.clone());
             let other = if hook { telling } else { sync.clone() };
             let waiting = tokio::spawn(async move { other.apply(&second).await.unwrap() });
-            let blocked = "SELECT 'x' FROM pg_stat_activity a WHERE wait_event_type = 'Lock' AND EXISTS \
-                (SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.pid = a.pid \
-                    AND c.oid = 'clerk_users'::regclass)";
-            while Postgres::texts(sync.pool(), blocked).await.is_empty() {
-                tokio::task::yield_now().await;
-            }
+            until_blocked(sync.pool(), "clerk_users").await;
             transaction.commit().await.unwrap();
             assert_eq!(waiting.await.unwrap(), applied, "{name}, {hook}");
             let emails = Postgres::texts(sync.pool(), "SELECT email FROM clerk_user_emails").await;
@@ -240,6 +237,58 @@ async fn who_inserts_a_row_that_another_one_has_just_inserted_changes_it() {
             for change in &*told {
                 let Change::User(RowChange { old: Some(old), .. }) = change else { panic!("{change:?}") };
                 assert_eq!(old.first_name.as_deref(), Some("Ada"));
+            }
+        }
+    }
+}
+
+/// Returns once somebody waits for a row of this table.
+async fn until_blocked(pool: &Pool<Postgres>, table: &str) {
+    let blocked = format!(
+        "SELECT 'x' FROM pg_stat_activity a WHERE wait_event_type = 'Lock' AND EXISTS \
+            (SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.pid = a.pid \
+                AND c.oid = '{table}'::regclass)"
+    );
+    while Postgres::texts(pool, &blocked).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// At a level that refuses to write what others have written meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_default_level_of_isolation_does_not_matter() {
+    let Some(sync) = migrated::<Postgres>("isolation").await else { return };
+    let changes = [
+        ("clerk_users", "user", user("user_1", "Ada", T), user("user_1", "Grace", T + 20)),
+        (
+            "clerk_organizations",
+            "organization",
+            organization("org_1", "Acme", T),
+            organization("org_1", "Globex", T + 20),
+        ),
+    ];
+    for level in ["read committed", "repeatable read", "serializable"] {
+        let strict = sync.pool().connect_options().as_ref().clone();
+        let strict = strict.options([("default_transaction_isolation", level)]);
+        // What is tried again must not wait for its own connection.
+        let strict = PgPoolOptions::new().max_connections(1).connect_with(strict).await.unwrap();
+        for (table, object, first, second) in &changes {
+            Postgres::run(sync.pool(), "TRUNCATE clerk_users, clerk_organizations").await;
+            let created = event(&format!("{object}.created"), T + 10, first.clone());
+            // As the first one, and as a change of a row that is there.
+            for at in [T + 10, T + 30] {
+                let mut transaction = sync.pool().begin().await.unwrap();
+                sync.apply_in(&mut transaction, &created).await.unwrap();
+                let touch = format!("UPDATE {table} SET synced_at = synced_at");
+                Postgres::run_in(&mut transaction, &touch).await.unwrap();
+                let mut data = second.clone();
+                data["updated_at"] = (at + 10).into();
+                let changed = event(&format!("{object}.updated"), at + 20, data);
+                let other = ClerkSync::new(strict.clone());
+                let waiting = tokio::spawn(async move { other.apply(&changed).await });
+                until_blocked(sync.pool(), table).await;
+                transaction.commit().await.unwrap();
+                assert_eq!(waiting.await.unwrap().unwrap(), Applied::Updated, "{level}, {table}, {at}");
             }
         }
     }
