@@ -12,7 +12,8 @@ pub enum Applied {
     Updated,
     /// The row of its object is a tombstone now.
     Tombstoned,
-    /// The row is newer, the same, or a tombstone: nothing has changed.
+    /// The row of its object is newer, the same, or a tombstone, and has not changed. Copies that the event shows of other
+    /// objects may have.
     Stale,
     /// The event is not about anything that is kept.
     Ignored(IgnoredReason),
@@ -53,7 +54,8 @@ pub enum IgnoredReason {
     NotKept,
     /// It comes from another instance than the one that was set.
     OtherInstance,
-    /// It says that something was deleted, but not what: nobody can know.
+    /// It says that something was deleted, but not what: nobody can know. The handlers answer it as they answer the others,
+    /// since to send it again would not help; [`ClerkSync::apply`](crate::ClerkSync::apply) returns it.
     WithoutId,
 }
 

@@ -94,6 +94,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// what it writes there is there together with the row, or neither is. Set twice, the last one counts.
     ///
     /// ```
+    /// use std::sync::Arc;
+    ///
     /// # use clerk_webhook_core::{Event, Timestamp};
     /// use clerk_webhook_sync::{Change, ClerkSync};
     ///
@@ -101,15 +103,17 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # let body = r#"{"data":{"id":"user_1","updated_at":1},"timestamp":2,"type":"user.created"}"#;
     /// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?;
     /// # let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
-    /// # sqlx::query("CREATE TABLE credits (user_id TEXT, credits INTEGER)").execute(&pool).await?;
-    /// let sync = ClerkSync::new(pool).on_applied(|change, connection| {
+    /// # sqlx::query("CREATE TABLE credits (user_id TEXT, credits INTEGER, reason TEXT)").execute(&pool).await?;
+    /// let reason: Arc<str> = "welcome".into();
+    /// let sync = ClerkSync::new(pool).on_applied(move |change, connection| {
+    ///     let reason = Arc::clone(&reason);
     ///     Box::pin(async move {
     ///         if let Change::User(user) = change
     ///             && user.old.is_none()
     ///             && user.new.is_some()
     ///         {
-    ///             let give = sqlx::query("INSERT INTO credits (user_id, credits) VALUES (?, 10)");
-    ///             give.bind(user.id).execute(connection).await?;
+    ///             let give = sqlx::query("INSERT INTO credits (user_id, credits, reason) VALUES (?, 10, ?)");
+    ///             give.bind(user.id).bind(&*reason).execute(connection).await?;
     ///         }
     ///         Ok(())
     ///     })
@@ -125,8 +129,13 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// The closure is written where it is handed over, as only there the compiler sees that it is for a connection of any
+    /// lifetime; an `async fn` and an `async` closure are not of this form. It is called again and again, so it clones for
+    /// each call what it has captured.
+    ///
     /// It is told what was live of the row before, and what is live now. That is a history without a gap: whoever else
-    /// applies events, the `old` of each change is the `new` of the one before. What belongs to a user, such as all their
+    /// applies events, the `old` of each change is the `new` of the one before, but for the way in which Postgres writes
+    /// the same number in `jsonb` (of `-0` it makes `0`). What belongs to a user, such as all their
     /// addresses, has been written and can be asked for. Copies that a membership shows of others are not told of, and
     /// neither is what changes nothing: an event that comes again, or late.
     ///
@@ -154,6 +163,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # }
     /// # }
     /// ```
+    ///
+    /// What it asks it asks on the connection that it is given. [`user`](Self::user) and the like take another one of the
+    /// pool, on which the change is not seen yet; where the pool has a single connection, it would wait for itself.
     ///
     /// With a function each row is read before it is written, and on Postgres nobody else can write it meanwhile.
     pub fn on_applied<F>(mut self, hook: F) -> Self
@@ -267,6 +279,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// them is applied in a transaction of its own.
     ///
     /// It sees no events of types that have a handler of their own; [`handler_before`](Self::handler_before) does.
+    ///
+    /// Every event is [`Processed`](clerk_webhook_core::Outcome::Processed), also one that is [ignored](Applied::Ignored).
+    /// Who wants to know of those, such as of a deletion [without an id](crate::IgnoredReason::WithoutId), calls
+    /// [`apply`](Self::apply) in a handler of their own and looks at what it returns.
     pub fn handler<S: Send + 'static>(&self) -> impl Handler<Event, S> + Clone + use<DB, S> {
         let sync = self.clone();
         move |event: Event, _cx: Context<S>| {
