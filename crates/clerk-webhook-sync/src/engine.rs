@@ -22,17 +22,22 @@ pub trait Access: Database {
         pool: &Pool<Self>,
     ) -> impl Future<Output = Result<Transaction<'static, Self>, sqlx::Error>> + Send;
 
-    /// Runs a statement, and returns how many rows it has changed.
+    /// Returns whether connections of the pool keep the statements that they have prepared.
+    fn keeps_statements(pool: &Pool<Self>) -> bool;
+
+    /// Runs a statement, which is kept for the next time or not, and returns how many rows it has changed.
     fn execute(
         connection: &mut Self::Connection,
         statement: SqlStr,
+        kept: bool,
         parameters: &[Value],
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 
-    /// Runs a statement, and returns its rows.
+    /// Runs a statement, which is kept for the next time or not, and returns its rows.
     fn fetch(
         connection: &mut Self::Connection,
         statement: SqlStr,
+        kept: bool,
         parameters: &[Value],
         kinds: &[Kind],
     ) -> impl Future<Output = Result<Vec<Vec<Value>>, sqlx::Error>> + Send;
@@ -71,9 +76,10 @@ macro_rules! access {
         async fn execute(
             connection: &mut $connection,
             statement: SqlStr,
+            kept: bool,
             parameters: &[Value],
         ) -> Result<u64, sqlx::Error> {
-            let mut query = sqlx::query::<$database>(statement);
+            let mut query = sqlx::query::<$database>(statement).persistent(kept);
             for parameter in parameters {
                 query = match parameter {
                     Value::Text(text) | Value::Json(text) => query.bind(text.as_deref()),
@@ -87,12 +93,13 @@ macro_rules! access {
         async fn fetch(
             connection: &mut $connection,
             statement: SqlStr,
+            kept: bool,
             parameters: &[Value],
             kinds: &[Kind],
         ) -> Result<Vec<Vec<Value>>, sqlx::Error> {
             use sqlx::Row as _;
 
-            let mut query = sqlx::query::<$database>(statement);
+            let mut query = sqlx::query::<$database>(statement).persistent(kept);
             for parameter in parameters {
                 query = match parameter {
                     Value::Text(text) | Value::Json(text) => query.bind(text.as_deref()),
@@ -131,6 +138,11 @@ impl Access for sqlx::Sqlite {
         uncut(async move { pool.begin_with("BEGIN IMMEDIATE").await }).await
     }
 
+    fn keeps_statements(_pool: &Pool<Self>) -> bool {
+        // And where it does not, nothing is left of them.
+        true
+    }
+
     async fn ensure_alive(_connection: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
         // A statement that fails undoes itself and nothing else.
         Ok(())
@@ -154,6 +166,15 @@ impl Access for sqlx::Postgres {
         uncut(async move { pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await }).await
     }
 
+    fn keeps_statements(pool: &Pool<Self>) -> bool {
+        use sqlx::ConnectOptions as _;
+
+        // The only place where it can be read. sqlx panics there at names that are not those of a URL.
+        let options = pool.connect_options().as_ref().clone().host("localhost").username("postgres");
+        let url = options.to_url_lossy();
+        !url.query_pairs().any(|(name, value)| name == "statement-cache-capacity" && value == "0")
+    }
+
     async fn ensure_alive(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
         // After an error Postgres refuses all but the end of the transaction, and a COMMIT undoes it without a complaint.
         sqlx::raw_sql("SELECT").execute(connection).await.map(drop)
@@ -167,4 +188,29 @@ impl Access for sqlx::Postgres {
     }
 
     access!(sqlx::Postgres, sqlx::PgConnection);
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+    use super::Access as _;
+
+    #[tokio::test]
+    async fn whether_statements_are_kept_is_read_of_any_options() {
+        let options = PgConnectOptions::new_without_pgpass;
+        for options in [
+            options(),
+            options().host("::1").password("#?").database("é"),
+            options().host("two words"),
+            options().username("a:b@c/d e"),
+            options().socket("/var/run/post gresql"),
+        ] {
+            for (capacity, kept) in [(0, false), (1, true), (100, true)] {
+                let pool = PgPoolOptions::new()
+                    .connect_lazy_with(options.clone().statement_cache_capacity(capacity));
+                assert_eq!(sqlx::Postgres::keeps_statements(&pool), kept, "{capacity}");
+            }
+        }
+    }
 }

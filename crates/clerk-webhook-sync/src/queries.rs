@@ -195,6 +195,6 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
     async fn ask(&self, query: SqlStr, by: &str, kinds: &[Kind]) -> Result<Vec<Vec<Value>>, sqlx::Error> {
         let mut connection = self.pool().acquire().await?;
-        DB::fetch(&mut connection, query, &[Value::text(by)], kinds).await
+        self.fetch(&mut connection, query, &[Value::text(by)], kinds).await
     }
 }

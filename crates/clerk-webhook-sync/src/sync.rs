@@ -47,10 +47,14 @@ pub struct ClerkSync<DB: SyncDatabase> {
     rules: Rules,
     statements: Arc<Statements>,
     hook: Option<Arc<Hook<DB::Connection>>>,
+    keeps_statements: bool,
 }
 
 impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Creates one on a pool of the application, with tables whose names begin with `clerk_`.
+    ///
+    /// Where the connections of the pool keep no prepared statements (`statement_cache_capacity(0)`, as is usual with
+    /// PgBouncer), it prepares none that would be left on the server.
     pub fn new(pool: Pool<DB>) -> Self {
         Self::with_rules(pool, Rules::default())
     }
@@ -58,7 +62,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     pub(crate) fn with_rules(pool: Pool<DB>, rules: Rules) -> Self {
         let names = Names::default();
         let statements = Arc::new(Statements::new(&names, DB::DIALECT, rules));
-        Self { pool, names, settings: Settings::default(), rules, statements, hook: None }
+        let keeps_statements = DB::keeps_statements(&pool);
+        Self { pool, names, settings: Settings::default(), rules, statements, hook: None, keeps_statements }
     }
 
     /// Sets what stands before the names of tables, `clerk_` unless set, with or without a schema: `clerk.` lets them be
@@ -186,6 +191,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         &self.statements
     }
 
+    pub(crate) const fn keeps_statements(&self) -> bool {
+        self.keeps_statements
+    }
+
     pub(crate) fn hook(&self) -> Option<&Hook<DB::Connection>> {
         self.hook.as_deref()
     }
@@ -215,7 +224,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     async fn version(&self, connection: &mut DB::Connection) -> Result<usize, sqlx::Error> {
         let mut version = 0;
         for query in [&self.statements.schema_exists, &self.statements.schema_version] {
-            let rows = DB::fetch(connection, query.clone(), &[], &[Kind::Integer]).await?;
+            let rows = self.fetch(connection, query.clone(), &[], &[Kind::Integer]).await?;
             version = match rows.first().and_then(|row| row.first()) {
                 Some(Value::Integer(Some(number @ 1..))) => usize::try_from(*number).unwrap_or(usize::MAX),
                 _ => return Ok(0),
@@ -370,7 +379,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             (Entity::Invitations, &queries.invitations_of),
             (Entity::WaitlistEntries, &queries.waitlist_entries_of),
         ] {
-            let ids = DB::fetch(&mut transaction, query.clone(), &[Value::text(id)], &[Kind::Text]).await?;
+            let ids = self.fetch(&mut transaction, query.clone(), &[Value::text(id)], &[Kind::Text]).await?;
             rows.extend(ids.into_iter().flatten().map(|id| (entity, id)));
         }
         let now = Timestamp::now().as_millis();
@@ -401,6 +410,7 @@ impl<DB: SyncDatabase> Clone for ClerkSync<DB> {
             rules: self.rules,
             statements: Arc::clone(&self.statements),
             hook: self.hook.clone(),
+            keeps_statements: self.keeps_statements,
         }
     }
 }

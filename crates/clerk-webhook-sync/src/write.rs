@@ -62,13 +62,13 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         };
         // A copy is no version that anybody is told of, says nothing of children, and takes the place of a copy only.
         let Some(children) = children else {
-            return Ok(applied(put::<DB>(connection, statement, &row, false).await?));
+            return Ok(applied(self.put(connection, statement, &row, false).await?));
         };
         let hook = self.hook();
         let (effect, old) = match hook {
-            None => (put::<DB>(connection, statement, &row, is_creation).await?, None),
+            None => (self.put(connection, statement, &row, is_creation).await?, None),
             Some(_) => {
-                put_after_reading::<DB>(connection, entity, &statements.lock, statement, &row, is_creation)
+                self.put_after_reading(connection, entity, &statements.lock, statement, &row, is_creation)
                     .await?
             }
         };
@@ -76,7 +76,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             return Ok(Applied::Stale);
         }
         let children = entity.table().children.iter().zip(children);
-        write_children::<DB>(connection, &statements.children, effect, &row[0], children).await?;
+        self.write_children(connection, &statements.children, effect, &row[0], children).await?;
         if let Some(hook) = hook {
             let new = (!is_deletion).then(|| live(entity.table(), &row));
             let change = Change::new(entity, id, old, new);
@@ -84,6 +84,118 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             DB::ensure_alive(connection).await?;
         }
         Ok(if is_deletion { Applied::Tombstoned } else { applied(effect) })
+    }
+
+    /// Writes a row, unless a newer one is there.
+    async fn put(
+        &self,
+        connection: &mut DB::Connection,
+        statements: &RowStatements,
+        row: &[Value],
+        is_probably_new: bool,
+    ) -> Result<Effect, sqlx::Error> {
+        if is_probably_new && self.execute(connection, statements.insert.clone(), row).await? > 0 {
+            return Ok(Effect::Inserted);
+        }
+        let Some(at_once) = &statements.at_once else {
+            return Ok(if self.execute(connection, statements.update.clone(), row).await? > 0 {
+                Effect::Updated
+            } else if self.execute(connection, statements.insert.clone(), row).await? > 0 {
+                Effect::Inserted
+            } else {
+                Effect::Nothing
+            });
+        };
+        for _ in 0..TRIES {
+            let rows = self.fetch(connection, at_once.clone(), row, &[Kind::Integer]).await?;
+            // Otherwise somebody else has inserted the row meanwhile, which is seen from now on.
+            if let Some([Value::Integer(Some(number))]) = rows.first().map(Vec::as_slice) {
+                return Ok(Effect::from_number(*number));
+            }
+        }
+        Err(neither_there_nor_inserted())
+    }
+
+    /// Writes a row, unless a newer one is there, and returns what was live of it before.
+    ///
+    /// Nobody else can write the row between the reading and the end of the transaction, so each version that is told of as the
+    /// old one was told of as the new one just before.
+    async fn put_after_reading(
+        &self,
+        connection: &mut DB::Connection,
+        entity: Entity,
+        lock: &SqlStr,
+        statements: &RowStatements,
+        row: &[Value],
+        is_probably_new: bool,
+    ) -> Result<(Effect, Option<Vec<Value>>), sqlx::Error> {
+        let kinds = [rows::kinds(entity.table()), vec![Kind::Integer]].concat();
+        let mut known = Vec::new();
+        if !is_probably_new {
+            known = self.fetch(connection, lock.clone(), &row[..1], &kinds).await?;
+        }
+        if known.is_empty() {
+            if self.execute(connection, statements.insert.clone(), row).await? > 0 {
+                return Ok((Effect::Inserted, None));
+            }
+            // It is there after all.
+            known = self.fetch(connection, lock.clone(), &row[..1], &kinds).await?;
+            if known.is_empty() {
+                return Err(neither_there_nor_inserted());
+            }
+        }
+        if self.execute(connection, statements.update.clone(), row).await? == 0 {
+            return Ok((Effect::Nothing, None));
+        }
+        let whole = Rank::Whole.as_number().into();
+        let live = known.into_iter().next().filter(|columns| columns.last() == Some(&whole));
+        Ok((Effect::Updated, live))
+    }
+
+    /// Writes what belongs to the row with this id.
+    async fn write_children(
+        &self,
+        connection: &mut DB::Connection,
+        statements: &ChildStatements,
+        effect: Effect,
+        id: &Value,
+        children: impl Iterator<Item = (&'static ChildTable, Children)> + Send,
+    ) -> Result<(), sqlx::Error> {
+        if effect == Effect::Inserted {
+            for ((table, rows), insert) in
+                children.zip(&statements.insert).filter(|((_, rows), _)| !rows.is_empty())
+            {
+                self.execute(connection, insert.clone(), &[id.clone(), list(table, rows)]).await?;
+            }
+            return Ok(());
+        }
+        let all: Vec<_> = children.map(|(table, rows)| list(table, rows)).collect();
+        for ReplaceStatement { statement, lists } in &statements.replace {
+            let parameters = [slice::from_ref(id), &all[lists.clone()]].concat();
+            self.execute(connection, statement.clone(), &parameters).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement, and returns how many rows it has changed.
+    async fn execute(
+        &self,
+        connection: &mut DB::Connection,
+        statement: SqlStr,
+        parameters: &[Value],
+    ) -> Result<u64, sqlx::Error> {
+        DB::execute(connection, statement, self.keeps_statements(), parameters).await
+    }
+
+    /// Runs a statement, and returns its rows.
+    pub(crate) async fn fetch(
+        &self,
+        connection: &mut DB::Connection,
+        statement: SqlStr,
+        parameters: &[Value],
+        kinds: &[Kind],
+    ) -> Result<Vec<Vec<Value>>, sqlx::Error> {
+        DB::fetch(connection, statement, self.keeps_statements(), parameters, kinds).await
     }
 }
 
@@ -93,35 +205,6 @@ const fn applied(effect: Effect) -> Applied {
         Effect::Inserted => Applied::Inserted,
         Effect::Updated => Applied::Updated,
     }
-}
-
-/// Writes a row, unless a newer one is there.
-async fn put<DB: SyncDatabase>(
-    connection: &mut DB::Connection,
-    statements: &RowStatements,
-    row: &[Value],
-    is_probably_new: bool,
-) -> Result<Effect, sqlx::Error> {
-    if is_probably_new && DB::execute(connection, statements.insert.clone(), row).await? > 0 {
-        return Ok(Effect::Inserted);
-    }
-    let Some(at_once) = &statements.at_once else {
-        return Ok(if DB::execute(connection, statements.update.clone(), row).await? > 0 {
-            Effect::Updated
-        } else if DB::execute(connection, statements.insert.clone(), row).await? > 0 {
-            Effect::Inserted
-        } else {
-            Effect::Nothing
-        });
-    };
-    for _ in 0..TRIES {
-        let rows = DB::fetch(connection, at_once.clone(), row, &[Kind::Integer]).await?;
-        // Otherwise somebody else has inserted the row meanwhile, which is seen from now on.
-        if let Some([Value::Integer(Some(number))]) = rows.first().map(Vec::as_slice) {
-            return Ok(Effect::from_number(*number));
-        }
-    }
-    Err(neither_there_nor_inserted())
 }
 
 /// How often a row is written at once. Rows are never removed, so the second time is enough, unless the database drops what is
@@ -135,70 +218,11 @@ fn neither_there_nor_inserted() -> sqlx::Error {
     )
 }
 
-/// Writes a row, unless a newer one is there, and returns what was live of it before.
-///
-/// Nobody else can write the row between the reading and the end of the transaction, so each version that is told of as the
-/// old one was told of as the new one just before.
-async fn put_after_reading<DB: SyncDatabase>(
-    connection: &mut DB::Connection,
-    entity: Entity,
-    lock: &SqlStr,
-    statements: &RowStatements,
-    row: &[Value],
-    is_probably_new: bool,
-) -> Result<(Effect, Option<Vec<Value>>), sqlx::Error> {
-    let kinds = [rows::kinds(entity.table()), vec![Kind::Integer]].concat();
-    let mut known = Vec::new();
-    if !is_probably_new {
-        known = DB::fetch(connection, lock.clone(), &row[..1], &kinds).await?;
-    }
-    if known.is_empty() {
-        if DB::execute(connection, statements.insert.clone(), row).await? > 0 {
-            return Ok((Effect::Inserted, None));
-        }
-        // It is there after all.
-        known = DB::fetch(connection, lock.clone(), &row[..1], &kinds).await?;
-        if known.is_empty() {
-            return Err(neither_there_nor_inserted());
-        }
-    }
-    if DB::execute(connection, statements.update.clone(), row).await? == 0 {
-        return Ok((Effect::Nothing, None));
-    }
-    let whole = Rank::Whole.as_number().into();
-    let live = known.into_iter().next().filter(|columns| columns.last() == Some(&whole));
-    Ok((Effect::Updated, live))
-}
-
 /// Returns what a row is read from, of the parameters by which its version was written.
 fn live(table: &Table, row: &[Value]) -> Vec<Value> {
     let (id, updated_at, columns) = (&row[0], &row[2], &row[6..]);
     let columns = table.columns.iter().zip(columns).filter(|(column, _)| column.name != "raw");
     [id, updated_at].into_iter().chain(columns.map(|(_, value)| value)).cloned().collect()
-}
-
-/// Writes what belongs to the row with this id.
-async fn write_children<DB: SyncDatabase>(
-    connection: &mut DB::Connection,
-    statements: &ChildStatements,
-    effect: Effect,
-    id: &Value,
-    children: impl Iterator<Item = (&'static ChildTable, Children)> + Send,
-) -> Result<(), sqlx::Error> {
-    if effect == Effect::Inserted {
-        for ((table, rows), insert) in
-            children.zip(&statements.insert).filter(|((_, rows), _)| !rows.is_empty())
-        {
-            DB::execute(connection, insert.clone(), &[id.clone(), list(table, rows)]).await?;
-        }
-        return Ok(());
-    }
-    let all: Vec<_> = children.map(|(table, rows)| list(table, rows)).collect();
-    for ReplaceStatement { statement, lists } in &statements.replace {
-        let parameters = [slice::from_ref(id), &all[lists.clone()]].concat();
-        DB::execute(connection, statement.clone(), &parameters).await?;
-    }
-    Ok(())
 }
 
 /// Writes the rows of a child table as a JSON array; there is nothing in them that JSON cannot have.

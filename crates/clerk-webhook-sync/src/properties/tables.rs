@@ -121,7 +121,7 @@ async fn lines_of<DB: SyncDatabase>(
     let query = format!("SELECT {} FROM {source} ORDER BY 1, 2", list.join(", "));
     let kinds: Vec<_> = columns.iter().map(|(_, kind)| *kind).collect();
     let query = AssertSqlSafe(Arc::<str>::from(query)).into_sql_str();
-    let rows = DB::fetch(connection, query, &[], &kinds).await.unwrap();
+    let rows = DB::fetch(connection, query, true, &[], &kinds).await.unwrap();
     let show = |value: Value| match value {
         Value::Text(value) | Value::Json(value) => value.unwrap_or_else(|| "-".to_owned()),
         Value::Integer(value) => value.map_or_else(|| "-".to_owned(), |value| value.to_string()),

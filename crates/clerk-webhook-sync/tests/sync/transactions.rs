@@ -293,3 +293,33 @@ async fn the_default_level_of_isolation_does_not_matter() {
         }
     }
 }
+
+/// What is prepared on a connection that keeps nothing would be left on the server for as long as the connection lives.
+#[tokio::test]
+async fn nothing_is_left_on_a_server_whose_connections_keep_no_statements() {
+    let Some(sync) = migrated::<Postgres>("no_statements").await else { return };
+    for (capacity, kept) in [(0, false), (100, true)] {
+        Postgres::run(sync.pool(), "TRUNCATE clerk_users, clerk_organizations, clerk_memberships").await;
+        let options = sync.pool().connect_options().as_ref().clone().statement_cache_capacity(capacity);
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        let plain = ClerkSync::new(pool.clone());
+        let (telling, told) = keeping(plain.clone());
+        plain.migrate().await.unwrap();
+        for (number, sync) in [plain, telling].iter().enumerate() {
+            let id = format!("user_{number}");
+            for event in [
+                event("user.created", T + 10, user(&id, "Ada", T)),
+                event("user.updated", T + 30, user(&id, "Grace", T + 20)),
+                event("organization.created", T + 10, organization("org_1", "Acme", T)),
+                event("organizationMembership.created", T + 9, membership("orgmem_1", "org_1", &id, T)),
+            ] {
+                sync.apply(&event).await.unwrap();
+            }
+            assert!(sync.user(&id).await.unwrap().is_some());
+            assert!(sync.forget_user(&id).await.unwrap());
+        }
+        assert!(!told.lock().unwrap().is_empty());
+        let left = sqlx::raw_sql("SELECT name FROM pg_prepared_statements").fetch_all(&pool).await.unwrap();
+        assert_eq!(!left.is_empty(), kept, "{}", left.len());
+    }
+}
