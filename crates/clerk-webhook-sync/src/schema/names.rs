@@ -49,10 +49,11 @@ impl Names {
             let (name, rest) = part.split_at(end);
             let is_index = named.ends_with("INDEX IF NOT EXISTS ");
             let is_indexed = named.ends_with(" ON ");
-            // In Postgres an index has the schema of its table, in SQLite a table that of its index.
+            // In Postgres an index has the schema of its table, in SQLite a table that of its index or its view: there the
+            // text of a view is kept, and the database can be attached by another name the next time.
             let with_schema = match dialect {
                 Dialect::Postgres => !is_index,
-                Dialect::Sqlite => !is_indexed,
+                Dialect::Sqlite => !is_indexed && !is_in_view(&named),
             };
             named += &if with_schema { self.table(name) } else { format!(r#""{}""#, self.bare(name)) };
             named += rest;
@@ -93,6 +94,13 @@ impl FromStr for Names {
         }
         Ok(Self { schema: schema.map(str::to_owned), prefix: prefix.to_owned() })
     }
+}
+
+/// Returns whether a migration that was read so far is in the midst of what a view selects.
+fn is_in_view(migration: &str) -> bool {
+    const CREATE: &str = "CREATE VIEW IF NOT EXISTS ";
+    let view = migration.rfind(CREATE).map(|begin| &migration[begin + CREATE.len()..]);
+    view.is_some_and(|view| !view.is_empty() && !view.contains(";\n"))
 }
 
 fn is_part_of_name(character: char) -> bool {
@@ -147,16 +155,21 @@ mod tests {
 
     #[test]
     fn the_names_are_put_into_migrations() {
-        let migration =
-            "CREATE INDEX IF NOT EXISTS clerk_users_email ON clerk_users (a); SELECT FROM clerk_users;";
+        let migration = "CREATE INDEX IF NOT EXISTS clerk_users_email ON clerk_users (a);\n\
+                         CREATE VIEW IF NOT EXISTS clerk_view AS SELECT FROM clerk_users, clerk_roles;\n\
+                         SELECT FROM clerk_users;";
         let named = |names: &str, dialect| names.parse::<Names>().unwrap().put_into(migration, dialect);
         assert_eq!(
             named("hooks.", Dialect::Postgres),
-            r#"CREATE INDEX IF NOT EXISTS "users_email" ON "hooks"."users" (a); SELECT FROM "hooks"."users";"#
+            r#"CREATE INDEX IF NOT EXISTS "users_email" ON "hooks"."users" (a);
+CREATE VIEW IF NOT EXISTS "hooks"."view" AS SELECT FROM "hooks"."users", "hooks"."roles";
+SELECT FROM "hooks"."users";"#
         );
         assert_eq!(
             named("hooks.clerk_", Dialect::Sqlite),
-            r#"CREATE INDEX IF NOT EXISTS "hooks"."clerk_users_email" ON "clerk_users" (a); SELECT FROM "hooks"."clerk_users";"#
+            r#"CREATE INDEX IF NOT EXISTS "hooks"."clerk_users_email" ON "clerk_users" (a);
+CREATE VIEW IF NOT EXISTS "hooks"."clerk_view" AS SELECT FROM "clerk_users", "clerk_roles";
+SELECT FROM "hooks"."clerk_users";"#
         );
     }
 }

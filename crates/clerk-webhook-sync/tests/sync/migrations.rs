@@ -119,6 +119,45 @@ async fn tables_of_other_names_in_an_attached_database() {
     assert!(Sqlite::texts(&pool, "SELECT id FROM main.users").await.is_empty());
 }
 
+/// SQLite keeps the text of a view, and reads it whenever it opens the file.
+#[tokio::test]
+async fn an_attached_database_can_be_opened_by_any_name() {
+    let [application, file] = ["application", "attached"].map(|name| {
+        std::env::temp_dir().join(format!("clerk-webhook-sync-{name}-{}.db", std::process::id()))
+    });
+    // What is attached to a database in memory is in memory too.
+    let open = async |file: &std::path::Path| {
+        let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+        SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
+    };
+    let attach = |name: &str| format!("ATTACH DATABASE '{}' AS {name}", file.display());
+    let pool = open(&application).await;
+    Sqlite::run(&pool, &attach("auth")).await;
+    let sync = ClerkSync::new(pool.clone()).prefix("auth.clerk_").unwrap();
+    sync.migrate().await.unwrap();
+    works(&sync, "1").await;
+    pool.close().await;
+
+    let (other, main) = (open(&application).await, open(&file).await);
+    Sqlite::run(&other, &attach("other")).await;
+    for (pool, prefix) in [(&other, "other.clerk_"), (&main, "clerk_")] {
+        let sync = ClerkSync::new(pool.clone()).prefix(prefix).unwrap();
+        assert_eq!(sync.members("org_1").await.unwrap().len(), 1, "{prefix}");
+        let views = prefix.replace("clerk_", "sqlite_master");
+        let views = Sqlite::texts(pool, &format!("SELECT name FROM {views} WHERE type = 'view'")).await;
+        assert_eq!(views.len(), 11);
+        for view in views.into_iter().flatten() {
+            let view = prefix.replace("clerk_", &view);
+            Sqlite::texts(pool, &format!("SELECT id FROM {view}")).await;
+        }
+        sync.migrate().await.unwrap();
+        pool.close().await;
+    }
+    for file in [application, file] {
+        let _ = std::fs::remove_file(file);
+    }
+}
+
 #[tokio::test]
 async fn prefixes_that_are_none_are_refused() {
     let pool = Sqlite::empty("prefixes").await.unwrap();
