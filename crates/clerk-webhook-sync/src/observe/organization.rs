@@ -139,7 +139,8 @@ impl Observer<'_> {
             ("name", domain.name.as_str().into()),
             ("enrollment_mode", domain.enrollment_mode.as_str().into()),
             ("verified", (is_verified(verification) || is_verified(owned)).into()),
-            ("raw", self.raw(&["public_organization_data"])),
+            // The address is that of whoever has verified the domain, whose tombstone does not reach this row.
+            ("raw", self.raw(&["affiliation_email_address", "public_organization_data"])),
         ]);
         let updated_at = Some(domain.updated_at);
         self.whole(Entity::Domains, &domain.id, updated_at, columns, Vec::new())

@@ -29,6 +29,7 @@ async fn everything<DB: Engine>(sync: &ClerkSync<DB>) -> String {
         ("organizations", "name slug public_metadata raw"),
         ("memberships", "organization_id user_id role public_metadata raw"),
         ("invitations", "email_address raw"),
+        ("domains", "name raw"),
     ] {
         for column in columns.split(' ') {
             let query = format!("SELECT {} FROM clerk_{table}", DB::as_text(column));
@@ -123,8 +124,14 @@ async fn nothing_of_a_deleted_user_is_anywhere<DB: Engine>(sync: ClerkSync<DB>) 
         "role": "org:member", "updated_at": T,
     });
     sync.apply(&event("organizationInvitation.created", T + 10, invitation)).await.unwrap();
+    let domain = json!({
+        "affiliation_email_address": "ada@acme.example", "created_at": T, "enrollment_mode": "automatic_invitation",
+        "id": "orgdmn_1", "name": "acme.example", "organization_id": "org_1", "total_pending_invitations": 0,
+        "total_pending_suggestions": 0, "updated_at": T,
+    });
+    sync.apply(&event("organizationDomain.created", T + 10, domain)).await.unwrap();
     let all = everything(&sync).await;
-    assert!(all.contains("guest@example.com"), "{all}");
+    assert!(all.contains("guest@example.com") && all.contains("automatic_invitation"), "{all}");
     assert!(!all.contains("ada@") && !all.contains("copy@") && !all.contains("Ada"), "{all}");
 }
 
