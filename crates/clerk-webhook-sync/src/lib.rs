@@ -86,6 +86,7 @@ mod canonical;
 mod change;
 mod engine;
 mod error;
+mod forget;
 mod observe;
 #[cfg(test)]
 mod properties;

@@ -147,7 +147,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(items)
     }
 
-    /// Returns the entry of an e-mail address in the waitlist, the one that changed last if there are several.
+    /// Returns the entry of an e-mail address, in upper or lower case, in the waitlist: the one that changed last if there
+    /// are several.
     ///
     /// There is none without [`keep_waitlist`](Self::keep_waitlist).
     ///

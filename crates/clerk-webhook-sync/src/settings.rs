@@ -76,7 +76,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// Two or three events and a row for each entry, with the e-mail address of somebody who may never become a user: no
     /// event tells of the end of an entry, so the rows stay. [`forget_user`](Self::forget_user) erases those with an address
-    /// of the user.
+    /// of the user, and [`forget_email`](Self::forget_email) those with any.
     pub fn keep_waitlist(mut self) -> Self {
         self.settings.waitlist = true;
         self

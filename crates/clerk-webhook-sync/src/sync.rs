@@ -4,16 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use clerk_webhook_core::handler::Handler;
-use clerk_webhook_core::{Context, Event, Handlers, Timestamp};
+use clerk_webhook_core::{Context, Event, Handlers};
 use sqlx::Pool;
 
 use crate::applied::Applied;
 use crate::change::{Change, Hook, HookFuture};
 use crate::engine::SyncDatabase;
 use crate::error::SyncError;
-use crate::observe::{self, Observation, observe};
+use crate::observe::observe;
 use crate::rules::Rules;
-use crate::schema::{Entity, InvalidPrefix, Names, Statements};
+use crate::schema::{InvalidPrefix, Names, Statements};
 use crate::settings::{RawColumn, Settings};
 use crate::value::{Kind, Value};
 
@@ -359,40 +359,6 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
                 Ok(())
             }
         }
-    }
-
-    /// Erases a user now, instead of when their deletion comes from Clerk.
-    ///
-    /// The user's row becomes a tombstone, and so do invitations that they have accepted or that were sent to an address of
-    /// theirs, and entries of the waitlist with such an address. E-mail addresses, phone numbers and accounts elsewhere are
-    /// removed. What comes of the user later is not kept. Returns whether there was anything to erase. A hook is told of
-    /// each row.
-    ///
-    /// # Errors
-    ///
-    /// Where the database cannot be written, and where a hook fails; then nothing has changed.
-    pub async fn forget_user(&self, id: &str) -> Result<bool, SyncError> {
-        let mut transaction = DB::begin(&self.pool).await?;
-        let mut rows = vec![(Entity::Users, Value::text(id))];
-        let queries = &self.statements.queries;
-        for (entity, query) in [
-            (Entity::Invitations, &queries.invitations_of),
-            (Entity::WaitlistEntries, &queries.waitlist_entries_of),
-        ] {
-            let ids = self.fetch(&mut transaction, query.clone(), &[Value::text(id)], &[Kind::Text]).await?;
-            rows.extend(ids.into_iter().flatten().map(|id| (entity, id)));
-        }
-        let now = Timestamp::now().as_millis();
-        let mut erased = false;
-        for (entity, id) in rows {
-            if let Value::Text(Some(id)) = id {
-                let change = observe::Change::Deleted { at: now, kept: Vec::new() };
-                let observations = vec![Observation { entity, id, change }];
-                erased |= self.write(&mut transaction, observations, false).await?.is_change();
-            }
-        }
-        transaction.commit().await?;
-        Ok(erased)
     }
 }
 

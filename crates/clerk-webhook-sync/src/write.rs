@@ -178,7 +178,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     }
 
     /// Runs a statement, and returns how many rows it has changed.
-    async fn execute(
+    pub(crate) async fn execute(
         &self,
         connection: &mut DB::Connection,
         statement: SqlStr,

@@ -92,7 +92,7 @@ CREATE TABLE IF NOT EXISTS clerk_waitlist_entries (
     invitation_id               TEXT, -- the invitation that has answered it
     raw                         JSONB
 );
-CREATE INDEX IF NOT EXISTS clerk_waitlist_entries_email ON clerk_waitlist_entries (email_address);
+CREATE INDEX IF NOT EXISTS clerk_waitlist_entries_email ON clerk_waitlist_entries (lower(email_address));
 
 -- What is live. Clerk tells of the end of a session that runs out by no event: look at expire_at as well.
 CREATE OR REPLACE VIEW clerk_active_sessions AS

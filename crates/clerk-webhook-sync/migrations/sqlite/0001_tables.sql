@@ -130,7 +130,7 @@ CREATE TABLE IF NOT EXISTS clerk_invitations (
     raw                      TEXT  -- without the copies of organization and inviter
 ) STRICT;
 CREATE INDEX IF NOT EXISTS clerk_invitations_organization ON clerk_invitations (organization_id);
-CREATE INDEX IF NOT EXISTS clerk_invitations_email ON clerk_invitations (email_address);
+CREATE INDEX IF NOT EXISTS clerk_invitations_email ON clerk_invitations (lower(email_address));
 CREATE INDEX IF NOT EXISTS clerk_invitations_user ON clerk_invitations (user_id);
 
 -- An e-mail domain of an organization.

@@ -82,6 +82,8 @@ pub(crate) struct Queries {
     pub(crate) organizations_of: SqlStr,
     pub(crate) invitations_of: SqlStr,
     pub(crate) waitlist_entries_of: SqlStr,
+    pub(crate) invitations_by_email: SqlStr,
+    pub(crate) waitlist_entries_by_email: SqlStr,
     pub(crate) sessions_of: SqlStr,
     pub(crate) subscriptions_of: SqlStr,
     pub(crate) subscription_items_of: SqlStr,
@@ -165,6 +167,18 @@ impl Writer<'_> {
             let view = self.names.table(&format!("active_{}", table.name));
             format!("SELECT {} FROM {view} WHERE {condition}", self.columns(table, ""))
         };
+        let [invitations, waitlist_entries, emails] =
+            ["invitations", "waitlist_entries", "user_emails"].map(|table| self.names.table(table));
+        // Nobody gives an address that differs by that alone to somebody else.
+        let with_address_of_user = |table: &str| {
+            format!(
+                "SELECT DISTINCT i.id FROM {emails} e JOIN {table} i ON lower(i.email_address) = lower(e.email) \
+                 WHERE e.user_id = {parameter}"
+            )
+        };
+        let by_email = |table: &str| {
+            format!("SELECT id FROM {table} WHERE lower(email_address) = lower({parameter}) ORDER BY id")
+        };
         // An id says whose it is.
         let of_payer =
             format!("user_id = {parameter} OR organization_id = {parameter} ORDER BY created_at, id");
@@ -191,18 +205,15 @@ impl Writer<'_> {
                 "organization_id",
                 "user_id",
             )),
+            // Both ways by an index: a condition with OR looks at all rows.
             invitations_of: self.safe(format!(
-                "SELECT id FROM {invitations} WHERE user_id = {parameter} OR email_address IN \
-                 (SELECT email FROM {emails} WHERE user_id = {parameter}) ORDER BY id",
-                invitations = self.names.table("invitations"),
-                emails = self.names.table("user_emails"),
+                "SELECT id FROM {invitations} WHERE user_id = {parameter} UNION {} ORDER BY 1",
+                with_address_of_user(&invitations),
             )),
-            waitlist_entries_of: self.safe(format!(
-                "SELECT id FROM {entries} WHERE email_address IN \
-                 (SELECT email FROM {emails} WHERE user_id = {parameter}) ORDER BY id",
-                entries = self.names.table("waitlist_entries"),
-                emails = self.names.table("user_emails"),
-            )),
+            waitlist_entries_of: self
+                .safe(format!("{} ORDER BY 1", with_address_of_user(&waitlist_entries))),
+            invitations_by_email: self.safe(by_email(&invitations)),
+            waitlist_entries_by_email: self.safe(by_email(&waitlist_entries)),
             sessions_of: self.safe(live(
                 Entity::Sessions,
                 &format!("user_id = {parameter} ORDER BY created_at, id"),
@@ -211,7 +222,7 @@ impl Writer<'_> {
             subscription_items_of: self.safe(live(Entity::SubscriptionItems, &of_payer)),
             waitlist_entry_by_email: self.safe(live(
                 Entity::WaitlistEntries,
-                &format!("email_address = {parameter} ORDER BY updated_at DESC, id LIMIT 1"),
+                &format!("lower(email_address) = lower({parameter}) ORDER BY updated_at DESC, id LIMIT 1"),
             )),
         }
     }

@@ -2,8 +2,11 @@
 
 use clerk_webhook_sync::{Applied, ClerkSync};
 use serde_json::json;
+use sqlx::Postgres;
 
-use crate::databases::{Engine, T, deleted, event, membership, on_both_engines, organization, user};
+use crate::databases::{
+    Engine, T, deleted, event, membership, migrated, on_both_engines, organization, user,
+};
 
 on_both_engines!(
     a_tombstone_has_no_personal_data,
@@ -12,6 +15,7 @@ on_both_engines!(
     who_joins_again_is_a_member,
     nothing_of_a_deleted_user_is_anywhere,
     a_user_is_forgotten_at_once,
+    an_address_is_forgotten_wherever_it_is,
     roles_are_deleted_by_whatever_clerk_sends,
 );
 
@@ -30,6 +34,7 @@ async fn everything<DB: Engine>(sync: &ClerkSync<DB>) -> String {
         ("memberships", "organization_id user_id role public_metadata raw"),
         ("invitations", "email_address raw"),
         ("domains", "name raw"),
+        ("waitlist_entries", "email_address raw"),
     ] {
         for column in columns.split(' ') {
             let query = format!("SELECT {} FROM clerk_{table}", DB::as_text(column));
@@ -140,13 +145,12 @@ async fn a_user_is_forgotten_at_once<DB: Engine>(sync: ClerkSync<DB>) {
     sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
     for (id, address, accepted_by) in [
         ("orginv_1", "ada@example.com", None),
+        ("orginv_4", "Ada@Example.com", None),
         ("orginv_2", "lovelace@example.com", Some("user_1")),
         ("orginv_3", "grace@example.com", None),
     ] {
-        let invitation = json!({
-            "created_at": T, "email_address": address, "id": id, "organization_id": "org_1", "role": "org:member",
-            "updated_at": T, "user_id": accepted_by,
-        });
+        let mut invitation = invitation(id, address);
+        invitation["user_id"] = accepted_by.into();
         sync.apply(&event("organizationInvitation.accepted", T + 10, invitation)).await.unwrap();
     }
     assert!(sync.forget_user("user_1").await.unwrap());
@@ -156,6 +160,78 @@ async fn a_user_is_forgotten_at_once<DB: Engine>(sync: ClerkSync<DB>) {
     let all = everything(&sync).await;
     assert!(all.contains("grace@"), "{all}");
     assert!(!all.contains("ada@") && !all.contains("lovelace") && !all.contains("Ada"), "{all}");
+}
+
+fn invitation(id: &str, address: &str) -> serde_json::Value {
+    json!({
+        "created_at": T, "email_address": address, "id": id, "organization_id": "org_1", "role": "org:member",
+        "updated_at": T,
+    })
+}
+
+/// Once a user was deleted, their addresses are not known any more.
+async fn an_address_is_forgotten_wherever_it_is<DB: Engine>(sync: ClerkSync<DB>) {
+    let sync = sync.keep_waitlist();
+    sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
+    for (number, address) in ["ada@example.com", "ADA@example.com", "grace@example.com"].iter().enumerate() {
+        let invitation = invitation(&format!("orginv_{number}"), address);
+        sync.apply(&event("organizationInvitation.created", T + 10, invitation)).await.unwrap();
+        let entry = json!({
+            "created_at": T, "email_address": address, "id": format!("wle_{number}"), "status": "pending",
+            "updated_at": T,
+        });
+        sync.apply(&event("waitlistEntry.created", T + 10, entry)).await.unwrap();
+    }
+    sync.apply(&event("user.deleted", T + 20, deleted("user_1"))).await.unwrap();
+    assert!(!sync.forget_user("user_1").await.unwrap());
+    assert_eq!(everything(&sync).await.to_lowercase().matches("ada@").count(), 8, "in a column and in raw");
+    assert_eq!(sync.waitlist_entry_by_email("Grace@example.com").await.unwrap().unwrap().id, "wle_2");
+
+    assert!(sync.forget_email("Ada@example.com").await.unwrap());
+    assert!(!sync.forget_email("ada@example.com").await.unwrap());
+    assert_eq!(sync.waitlist_entry_by_email("ada@example.com").await.unwrap(), None);
+    let all = everything(&sync).await;
+    assert!(!all.to_lowercase().contains("ada@"), "{all}");
+    assert_eq!(all.matches("grace@").count(), 4, "{all}");
+
+    // It was the address, and not an invitation of it that nobody knows yet.
+    let later = event("organizationInvitation.created", T + 30, invitation("orginv_9", "ada@example.com"));
+    assert_eq!(sync.apply(&later).await.unwrap(), Applied::Inserted);
+}
+
+/// Nobody else writes at the same time in SQLite.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_comes_meanwhile_is_forgotten_too() {
+    let Some(sync) = migrated::<Postgres>("forget_meanwhile").await else { return };
+    for (number, address) in ["ada@example.com", "countess@example.com"].iter().enumerate() {
+        let invitation = invitation(&format!("orginv_{number}"), address);
+        sync.apply(&event("organizationInvitation.created", T + 10, invitation)).await.unwrap();
+    }
+    for is_known in [false, true] {
+        let id = format!("user_{is_known}");
+        if is_known {
+            sync.apply(&event("user.created", T + 10, user(&id, "Ada", T))).await.unwrap();
+        }
+        let new = if is_known { "Countess" } else { "Ada" };
+        let mut open = sync.pool().begin().await.unwrap();
+        sync.apply_in(&mut open, &event("user.updated", T + 30, user(&id, new, T + 20))).await.unwrap();
+        let pid = Postgres::texts_in(&mut open, "SELECT pg_backend_pid()::text").await.unwrap().remove(0);
+        let forgetting = tokio::spawn({
+            let (sync, id) = (sync.clone(), id.clone());
+            async move { sync.forget_user(&id).await }
+        });
+        let waits = format!(
+            "SELECT pid::text FROM pg_stat_activity WHERE {} = ANY(pg_blocking_pids(pid))",
+            pid.unwrap()
+        );
+        while Postgres::texts(sync.pool(), &waits).await.is_empty() {
+            assert!(!forgetting.is_finished(), "it did not wait");
+        }
+        open.commit().await.unwrap();
+        assert!(forgetting.await.unwrap().unwrap());
+        let all = everything(&sync).await;
+        assert!(!all.contains(&format!("{}@", new.to_lowercase())), "{all}");
+    }
 }
 
 async fn roles_are_deleted_by_whatever_clerk_sends<DB: Engine>(sync: ClerkSync<DB>) {

@@ -1,0 +1,197 @@
+//! Erases what is kept of people.
+
+use clerk_webhook_core::Timestamp;
+use sqlx::SqlStr;
+
+use crate::engine::SyncDatabase;
+use crate::error::SyncError;
+use crate::observe::{Change, Observation, Rank};
+use crate::schema::Entity;
+use crate::sync::ClerkSync;
+use crate::value::{Kind, Value};
+
+impl<DB: SyncDatabase> ClerkSync<DB> {
+    /// Erases a user now, instead of when their deletion comes from Clerk.
+    ///
+    /// The user's row becomes a tombstone, and so do the invitations that they have accepted, and the invitations and entries
+    /// of the waitlist with an address that they have now, in upper or lower case. Their addresses, phone numbers and accounts
+    /// elsewhere are removed. What comes of the user later is not kept. Returns whether there was anything to erase. A hook
+    /// is told of each row.
+    ///
+    /// What it does not: an invitation or an entry that comes later is kept, whatever its address. And the addresses of a
+    /// user who was deleted already are not known any more: [`forget_email`](Self::forget_email) is for these.
+    ///
+    /// It looks at all tables, also at those that are empty without a setting: [`migrate`](Self::migrate) has to have run.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written, and where a hook fails; then nothing has changed.
+    pub async fn forget_user(&self, id: &str) -> Result<bool, SyncError> {
+        let mut transaction = DB::begin(self.pool()).await?;
+        let queries = &self.statements().queries;
+        let id = Value::text(id);
+        // First, or a new address of theirs could come after the old ones have been read.
+        self.lock_user(&mut transaction, &id).await?;
+        let others =
+            self.rows_of(&mut transaction, [&queries.invitations_of, &queries.waitlist_entries_of], &id);
+        let rows = [vec![(Entity::Users, id.clone())], others.await?].concat();
+        let erased = self.bury(&mut transaction, rows).await?;
+        transaction.commit().await?;
+        Ok(erased)
+    }
+
+    /// Erases the invitations and the entries of the waitlist with an e-mail address, in upper or lower case, and returns
+    /// whether there were any. A hook is told of each row.
+    ///
+    /// That is for who was never a user, or is none any more. It does not look at users, which
+    /// [`forget_user`](Self::forget_user) does, and what comes with the address later is kept. [`migrate`](Self::migrate) has
+    /// to have run.
+    ///
+    /// ```
+    /// use clerk_webhook_sync::ClerkSync;
+    /// # use clerk_webhook_core::{Event, Timestamp};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// # let body = r#"{"data":{"created_at":1,"email_address":"ada@example.com","id":"wle_1","status":"pending","updated_at":1},
+    /// #     "timestamp":2,"type":"waitlistEntry.created"}"#;
+    /// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?;
+    /// # let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+    /// let sync = ClerkSync::new(pool).keep_waitlist();
+    /// # sync.migrate().await?;
+    /// # sync.apply(&event).await?;
+    /// assert!(sync.forget_email("Ada@example.com").await?);
+    /// assert!(sync.waitlist_entry_by_email("ada@example.com").await?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written, and where a hook fails; then nothing has changed.
+    pub async fn forget_email(&self, address: &str) -> Result<bool, SyncError> {
+        let mut transaction = DB::begin(self.pool()).await?;
+        let queries = &self.statements().queries;
+        let by_email = [&queries.invitations_by_email, &queries.waitlist_entries_by_email];
+        let rows = self.rows_of(&mut transaction, by_email, &Value::text(address)).await?;
+        let erased = self.bury(&mut transaction, rows).await?;
+        transaction.commit().await?;
+        Ok(erased)
+    }
+
+    /// Lets nobody else write the row of a user until the end of the transaction, nor what belongs to it.
+    async fn lock_user(&self, connection: &mut DB::Connection, id: &Value) -> Result<(), SyncError> {
+        let statements = self.statements().of(Entity::Users);
+        let key = std::slice::from_ref(id);
+        if self.fetch(connection, statements.lock.clone(), key, &[]).await?.is_empty() {
+            // There is nothing to lock: a row that is less than any version takes its place, until it is a tombstone.
+            let rank = Rank::Copy.as_number().into();
+            let order = [rank, 0.into(), 0.into(), Value::text(""), Timestamp::now().into()];
+            let none = Entity::Users.table().row([]);
+            let row = [key, &order, &none].concat();
+            self.execute(connection, statements.version.insert.clone(), &row).await?;
+            // Somebody else's, if it was inserted meanwhile.
+            self.fetch(connection, statements.lock.clone(), key, &[]).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the invitations and the entries of the waitlist that two queries find.
+    async fn rows_of(
+        &self,
+        connection: &mut DB::Connection,
+        queries: [&SqlStr; 2],
+        by: &Value,
+    ) -> Result<Vec<(Entity, Value)>, SyncError> {
+        let mut rows = Vec::new();
+        for (entity, query) in [Entity::Invitations, Entity::WaitlistEntries].into_iter().zip(queries) {
+            let ids = self.fetch(connection, query.clone(), std::slice::from_ref(by), &[Kind::Text]).await?;
+            rows.extend(ids.into_iter().flatten().map(|id| (entity, id)));
+        }
+        Ok(rows)
+    }
+
+    /// Makes tombstones of rows, and returns whether one was none yet.
+    async fn bury(
+        &self,
+        connection: &mut DB::Connection,
+        rows: Vec<(Entity, Value)>,
+    ) -> Result<bool, SyncError> {
+        let now = Timestamp::now().as_millis();
+        let mut buried = false;
+        for (entity, id) in rows {
+            if let Value::Text(Some(id)) = id {
+                let change = Change::Deleted { at: now, kept: Vec::new() };
+                let observations = vec![Observation { entity, id, change }];
+                buried |= self.write(connection, observations, false).await?.is_change();
+            }
+        }
+        Ok(buried)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clerk_webhook_tests::servers;
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+    use sqlx::sqlite::SqlitePoolOptions;
+    use sqlx::{AssertSqlSafe, Row as _, SqlStr};
+
+    use crate::engine::SyncDatabase;
+    use crate::sync::ClerkSync;
+
+    fn statements<DB: SyncDatabase>(sync: &ClerkSync<DB>) -> [&SqlStr; 5] {
+        let queries = &sync.statements().queries;
+        [
+            &queries.invitations_of,
+            &queries.waitlist_entries_of,
+            &queries.invitations_by_email,
+            &queries.waitlist_entries_by_email,
+            &queries.waitlist_entry_by_email,
+        ]
+    }
+
+    /// A query that looks at all rows keeps everybody else waiting, who wants the user's.
+    #[tokio::test]
+    async fn addresses_are_found_by_an_index_in_sqlite() {
+        let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
+        let sync = ClerkSync::new(pool.clone());
+        sync.migrate().await.unwrap();
+        for statement in statements(&sync) {
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", statement.as_str()));
+            let plan = sqlx::query(explain).bind("ada@example.com").fetch_all(&pool).await.unwrap();
+            let plan: Vec<String> = plan.iter().map(|line| line.get("detail")).collect();
+            assert!(plan.iter().any(|line| line.starts_with("SEARCH ")), "{plan:#?}");
+            assert!(!plan.iter().any(|line| line.starts_with("SCAN ")), "{plan:#?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn addresses_are_found_by_an_index_in_postgres() {
+        let Some(url) = servers::postgres("addresses") else { return };
+        let options: PgConnectOptions = url.parse().unwrap();
+        let options = options
+            .options([("search_path", "test_sync_addresses"), ("plan_cache_mode", "force_generic_plan")]);
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        let create = "DROP SCHEMA IF EXISTS test_sync_addresses CASCADE; CREATE SCHEMA test_sync_addresses";
+        sqlx::raw_sql(create).execute(&pool).await.unwrap();
+        let sync = ClerkSync::new(pool.clone());
+        sync.migrate().await.unwrap();
+        let fill = "INSERT INTO clerk_user_emails SELECT 'user_' || n, 'idn_' || n, n || '@example.com', true, true
+                      FROM generate_series(1, 5000) n;
+                    INSERT INTO clerk_invitations (id, obs_rank, updated_at, event_at, tie, synced_at, email_address, user_id)
+                    SELECT 'orginv_' || n, 1, 0, 0, '', 0, n || '@example.com', 'user_' || n FROM generate_series(1, 5000) n;
+                    INSERT INTO clerk_waitlist_entries (id, obs_rank, updated_at, event_at, tie, synced_at, email_address)
+                    SELECT 'wle_' || n, 1, 0, 0, '', 0, n || '@example.com' FROM generate_series(1, 5000) n;
+                    ANALYZE clerk_user_emails, clerk_invitations, clerk_waitlist_entries";
+        sqlx::raw_sql(fill).execute(&pool).await.unwrap();
+        for statement in statements(&sync) {
+            let prepare = format!("DEALLOCATE ALL; PREPARE tried AS {}", statement.as_str());
+            sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&pool).await.unwrap();
+            let plan =
+                sqlx::raw_sql("EXPLAIN EXECUTE tried('ada@example.com')").fetch_all(&pool).await.unwrap();
+            let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
+            assert!(plan.iter().any(|line| line.contains("Index Cond")), "{plan:#?}");
+            assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
+        }
+    }
+}
