@@ -101,12 +101,16 @@ SELECT s.* FROM clerk_sessions s
    AND NOT EXISTS (SELECT 1 FROM clerk_users u WHERE u.id = s.user_id AND u.deleted_at IS NOT NULL);
 
 -- What is cancelled or overdue goes on until Clerk says that it has ended. An item that only its subscription has shown
--- counts as long as the newest version of that shows it.
+-- counts as long as the newest version of that shows it. And with a subscription that has ended its items have, also those
+-- whose own end was never told; what a subscription was before an item was told of says nothing of it.
 CREATE VIEW IF NOT EXISTS clerk_active_subscription_items AS
 SELECT i.* FROM clerk_subscription_items i
  WHERE i.deleted_at IS NULL AND i.status IN ('active', 'canceled', 'past_due')
    AND NOT (i.obs_rank = 0 AND EXISTS (SELECT 1 FROM clerk_subscriptions s
                                         WHERE s.id = i.subscription_id AND s.event_at > i.event_at))
+   AND NOT EXISTS (SELECT 1 FROM clerk_subscriptions s
+                    WHERE s.id = i.subscription_id AND s.event_at >= i.event_at
+                      AND s.status IN ('ended', 'expired', 'abandoned'))
    AND NOT EXISTS (SELECT 1 FROM clerk_users u WHERE u.id = i.user_id AND u.deleted_at IS NOT NULL)
    AND NOT EXISTS (SELECT 1 FROM clerk_organizations o WHERE o.id = i.organization_id AND o.deleted_at IS NOT NULL);
 

@@ -14,6 +14,7 @@ on_both_engines!(
     a_user_has_the_plans_that_are_paid_for,
     an_item_is_shown_by_its_subscription_until_its_own_event_comes,
     items_that_a_subscription_shows_no_more_do_not_count,
+    plans_end_with_their_subscription,
     plans_end_with_their_payer,
     the_waitlist_is_read_and_forgotten_by_address,
 );
@@ -215,6 +216,34 @@ async fn items_that_a_subscription_shows_no_more_do_not_count<DB: Engine>(sync: 
     let own = event("subscriptionItem.active", T + 12, whole_item("csub_item_1", "pro", "active", T));
     sync.apply(&own).await.unwrap();
     assert_eq!(plans(&sync, "user_1").await, ["pro active", "basic active"]);
+}
+
+/// Where the event of the item's own end was lost, or nobody has subscribed to it.
+async fn plans_end_with_their_subscription<DB: Engine>(sync: ClerkSync<DB>) {
+    let sync = sync.keep_billing();
+    let own = whole_item("csub_item_1", "pro", "active", T);
+    let began = event("subscription.created", T + 10, subscription("active", T, json!([own.clone()])));
+    let own = event("subscriptionItem.active", T + 30, own);
+    let subscription = |status: &str, at: i64| subscription(status, at, json!([]));
+    for (status, is_over) in [("canceled", false), ("ended", true), ("abandoned", true), ("expired", true)] {
+        let at = T + 30 + i64::from(is_over);
+        for event in [&began, &own, &event("subscription.updated", at, subscription(status, T + 20))] {
+            sync.apply(event).await.unwrap();
+        }
+        assert_eq!(plans(&sync, "user_1").await.is_empty(), is_over, "{status}");
+        // It goes on, by an event that is newer.
+        let again = event("subscription.updated", T + 40, subscription("active", T + 20));
+        sync.apply(&again).await.unwrap();
+        assert_eq!(plans(&sync, "user_1").await, ["pro active"]);
+        <DB as Engine>::run(sync.pool(), "DELETE FROM clerk_subscriptions").await;
+    }
+
+    // What has ended before says nothing of an item that is newer, and what is told at the same time does.
+    for (at, expected) in [(T + 29, 1), (T + 30, 0)] {
+        let ended = event("subscription.updated", at, subscription("ended", T + 20));
+        assert!(sync.apply(&ended).await.unwrap().is_change());
+        assert_eq!(plans(&sync, "user_1").await.len(), expected);
+    }
 }
 
 async fn plans_end_with_their_payer<DB: Engine>(sync: ClerkSync<DB>) {
