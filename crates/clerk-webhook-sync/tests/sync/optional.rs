@@ -89,6 +89,13 @@ async fn sessions_are_there_until_they_end<DB: Engine>(sync: ClerkSync<DB>) {
     let sessions = sync.sessions_of("user_1").await.unwrap();
     let ids: Vec<_> = sessions.iter().map(|session| session.id.as_str()).collect();
     assert_eq!(ids, ["sess_1", "sess_2"]);
+    // Nothing knows of a row that was removed: only its end says that it is over.
+    <DB as Engine>::run(sync.pool(), &format!("DELETE FROM clerk_sessions WHERE expire_at < {FOR_EVER}"))
+        .await;
+    assert_eq!(sync.apply(&expired).await.unwrap(), Applied::Inserted);
+    assert_eq!(sync.sessions_of("user_1").await.unwrap().len(), 2);
+    let active = "SELECT id FROM clerk_active_sessions ORDER BY id";
+    assert_eq!(DB::texts(sync.pool(), active).await.len(), 3);
     let [at, end] = [T, FOR_EVER].map(|at| Some(Timestamp::from_millis(at)));
     let session = &sessions[0];
     assert_eq!((session.created_at, session.last_active_at, Some(session.updated_at)), (at, at, at));
