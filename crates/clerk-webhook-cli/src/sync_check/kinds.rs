@@ -214,7 +214,7 @@ pub(super) const KINDS: &[Kind] = &[
                 let affiliation = first_of(domain, &["affiliation_verification", "verification"]);
                 json!(is_verified(&affiliation) || is_verified(&domain["ownership_verification"]))
             }),
-            Column::raw(&["public_organization_data"]),
+            Column::raw(&["affiliation_email_address", "public_organization_data"]),
         ],
         kept: &[],
         parts: &[],

@@ -21,13 +21,13 @@ const OPTIONAL: [(&str, ObjectKind, &[&str]); 4] = [
     ("waitlist_entries", ObjectKind::WaitlistEntry, &[]),
 ];
 
-/// The tables, and the members of the data that are copies of others.
+/// The tables, and the members of the data that are copies of others, or an address of somebody.
 const TABLES: [(&str, ObjectKind, &[&str]); 7] = [
     ("users", ObjectKind::User, &[]),
     ("organizations", ObjectKind::Organization, &[]),
     ("memberships", ObjectKind::OrganizationMembership, &["organization", "public_user_data"]),
     ("invitations", ObjectKind::OrganizationInvitation, &["public_inviter_data", "public_organization_data"]),
-    ("domains", ObjectKind::OrganizationDomain, &["public_organization_data"]),
+    ("domains", ObjectKind::OrganizationDomain, &["affiliation_email_address", "public_organization_data"]),
     ("roles", ObjectKind::Role, &[]),
     ("permissions", ObjectKind::Permission, &[]),
 ];
