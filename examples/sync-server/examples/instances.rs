@@ -6,11 +6,11 @@
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{env, fs, process, thread};
 
 use clerk_webhook_tests::SECRET;
-use clerk_webhook_tests::process::Receiver;
+use clerk_webhook_tests::process::{Receiver, eventually};
 use clerk_webhook_tests::sender::request;
 use serde_json::Value;
 use sqlx::postgres::PgConnection;
@@ -24,7 +24,7 @@ send them a history, shuffled, twice and eight at a time, kills one or the other
 code is 0 if the tables are right in the end, 1 if not, 2 if the arguments are wrong.";
 
 /// How often it is looked how far they are, which costs them something too.
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(250);
 
 struct Options {
     events: u64,
@@ -65,7 +65,7 @@ impl Options {
             if let Some(status) = sending.try_wait()? {
                 break status;
             }
-            let handled = handled(&instances[0]);
+            let handled = handled(&instances[0]).map_or(0, |(handled, _)| handled);
             if kills < self.kills && handled * (self.kills + 1) >= self.events * (kills + 1) {
                 kills += 1;
                 let victim = usize::try_from(kills)? % instances.len();
@@ -77,7 +77,11 @@ impl Options {
             }
             thread::sleep(POLL);
         };
-        let handled = handled(&instances[0]);
+        // The page is kept for a while.
+        let ended = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+        let handled = eventually("a page of after the end", || {
+            handled(&instances[0]).and_then(|(handled, as_of)| (as_of > ended).then_some(handled))
+        });
         println!(
             "{handled} of {} events are marked as handled, {kills} times an instance was killed",
             self.events
@@ -112,12 +116,12 @@ impl Options {
     }
 }
 
-/// Returns how many events the page says were handled.
-fn handled(instance: &Receiver) -> u64 {
+/// Returns how many events the page says were handled, and when that was so, unless the database was too busy to say.
+fn handled(instance: &Receiver) -> Option<(u64, u64)> {
     let url = instance.url().replace("/webhooks/clerk", "/");
     let answer = request("GET", &url, [("Accept", "application/json")], b"", Duration::from_secs(20));
-    let page = answer.ok().and_then(|answer| serde_json::from_str::<Value>(&answer.body).ok());
-    page.and_then(|page| page["deliveries"].as_u64()).expect("the page is there")
+    let page = serde_json::from_str::<Value>(&answer.ok()?.body).ok()?;
+    Some((page["deliveries"].as_u64()?, page["as_of"].as_u64()?))
 }
 
 /// A database that nothing is in, of this run alone.

@@ -20,8 +20,8 @@ use clerk_webhook_axum::{ClerkAnswer, ClerkEvent, Handlers, Verifier};
 use clerk_webhook_store::{DEFAULT_RETENTION, DeliveryStore, PostgresStore, SqliteStore, purge};
 use clerk_webhook_store::{DeliveryTransaction, ExactlyOnce, TransactionalStore};
 use clerk_webhook_sync::{ClerkSync, SyncDatabase};
-use sqlx::postgres::PgPoolOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::SqliteConnectOptions;
 use tokio::{net::TcpListener, time};
 use tower_http::timeout::TimeoutLayer;
 use tracing::{error, info};
@@ -41,14 +41,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let store = SqliteStore::open(file.get_filename()).await?;
         store.migrate().await?;
         let sync = ClerkSync::new(store.pool().clone());
-        // The pool of the store has one connection, for the one that writes; who reads needs others.
-        serve(verifier, store, sync, Tables::Sqlite(SqlitePool::connect_lazy_with(file))).await
+        serve(verifier, store, sync, || Tables::sqlite(&file)).await
     } else if database.starts_with("postgres:") || database.starts_with("postgresql:") {
         // A database that does not answer is a 503, long before the sender gives up.
-        let pool = PgPoolOptions::new().acquire_timeout(Duration::from_secs(5)).connect(&database).await?;
+        let options: PgConnectOptions = database.parse()?;
+        let pool = PgPoolOptions::new().acquire_timeout(Duration::from_secs(5));
+        let pool = pool.connect_with(options.clone()).await?;
         let store = PostgresStore::new(pool.clone());
         store.migrate().await?;
-        serve(verifier, store, ClerkSync::new(pool.clone()), Tables::Postgres(pool)).await
+        serve(verifier, store, ClerkSync::new(pool), || Tables::postgres(&options)).await
     } else {
         Err("DATABASE_URL begins with postgres:// or sqlite:".into())
     }
@@ -59,7 +60,7 @@ async fn serve<S, DB>(
     verifier: Verifier,
     store: S,
     sync: ClerkSync<DB>,
-    tables: Tables,
+    tables: impl Fn() -> Tables,
 ) -> Result<(), Box<dyn Error>>
 where
     S: TransactionalStore<Transaction = DeliveryTransaction<DB>> + DeliveryStore + Clone,

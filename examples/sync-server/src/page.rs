@@ -1,28 +1,55 @@
 //! What is in the tables, without anybody's name or address.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use serde_json::{Map, Value, json};
-use sqlx::postgres::{PgPool, PgRow};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{FromRow, query_as};
+use tokio::{sync::Mutex, time};
 use tracing::error;
 
-/// The tables, in either database: views and columns have the same names in both.
-#[derive(Clone)]
+/// How long a connection, or the answer to "are you there?", may take.
+const SOON: Duration = Duration::from_secs(1);
+
+/// How long the page may take, which reads all rows.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long an answer is kept, so that those who look at it together cost no more than one.
+const KEPT: Duration = Duration::from_secs(1);
+
+type Answer = Result<Json<Value>, StatusCode>;
+
+/// The tables, in either database, over one connection: views and columns have the same names in both.
 pub enum Tables {
     Postgres(PgPool),
     Sqlite(SqlitePool),
 }
 
 impl Tables {
-    async fn ask<T>(&self, question: &'static str) -> Result<Vec<T>, StatusCode>
+    pub fn postgres(options: &PgConnectOptions) -> Self {
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(SOON);
+        Self::Postgres(pool.connect_lazy_with(options.clone()))
+    }
+
+    pub fn sqlite(file: &SqliteConnectOptions) -> Self {
+        let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(SOON);
+        Self::Sqlite(pool.connect_lazy_with(file.clone()))
+    }
+
+    async fn ask<T>(&self, question: &'static str, patience: Duration) -> Result<Vec<T>, StatusCode>
     where
         T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
     {
-        let rows = match self {
-            Self::Postgres(pool) => query_as(question).fetch_all(pool).await,
-            Self::Sqlite(pool) => query_as(question).fetch_all(pool).await,
+        let asking = async {
+            match self {
+                Self::Postgres(pool) => query_as(question).fetch_all(pool).await,
+                Self::Sqlite(pool) => query_as(question).fetch_all(pool).await,
+            }
         };
+        let rows = time::timeout(patience, asking).await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
         rows.map_err(|error| {
             error!(%error, "the tables cannot be read");
             StatusCode::SERVICE_UNAVAILABLE
@@ -31,27 +58,60 @@ impl Tables {
 }
 
 /// Returns the page, which is for people, and what a load balancer asks every few seconds.
-pub fn router(tables: Tables) -> Router {
-    Router::new().route("/", get(page)).route("/health", get(health)).with_state(tables)
+///
+/// Each has a connection of its own: anybody can ask for the page, and neither the deliveries nor the load balancer wait
+/// behind it.
+pub fn router(tables: impl Fn() -> Tables) -> Router {
+    let page = get(page).with_state(Arc::new(Page { tables: tables(), last: Mutex::default() }));
+    Router::new().route("/", page).route("/health", get(health).with_state(Arc::new(tables())))
 }
 
-async fn page(State(tables): State<Tables>) -> Result<Json<Value>, StatusCode> {
-    let counts = tables.ask::<(String, i64)>(include_str!("counts.sql")).await?;
-    let mut live: Map<_, _> = counts.into_iter().map(|(of, count)| (of, Value::from(count))).collect();
-    let (tombstones, deliveries) = (live.remove("tombstones"), live.remove("deliveries"));
-
-    type Row = (String, String, i64, i64, Option<i64>);
-    let rows = tables.ask::<Row>(include_str!("latest.sql")).await?;
-    let latest = rows.into_iter().map(|(kind, id, updated_at, synced_at, deleted_at)| {
-        // A tombstone has no time but that of the deletion.
-        let (changed_at, deleted) = (deleted_at.unwrap_or(updated_at), deleted_at.is_some());
-        json!({"kind": kind, "id": id, "changed_at": changed_at, "synced_at": synced_at, "deleted": deleted})
-    });
-    let latest: Vec<_> = latest.collect();
-    Ok(Json(json!({"live": live, "tombstones": tombstones, "deliveries": deliveries, "latest": latest})))
+struct Page {
+    tables: Tables,
+    last: Mutex<Option<(Instant, Answer)>>,
 }
 
-async fn health(State(tables): State<Tables>) -> Result<&'static str, StatusCode> {
-    tables.ask::<(i32,)>("SELECT 1").await?;
+impl Page {
+    /// Returns the last answer, or a new one, which one asks for while the others wait.
+    async fn answer(&self) -> Answer {
+        let mut last = self.last.lock().await;
+        if let Some((at, answer)) = &*last
+            && at.elapsed() < KEPT
+        {
+            return answer.clone();
+        }
+        let answer = self.read().await;
+        *last = Some((Instant::now(), answer.clone()));
+        answer
+    }
+
+    async fn read(&self) -> Answer {
+        let as_of = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        let counts = self.tables.ask::<(String, i64)>(include_str!("counts.sql"), PATIENCE).await?;
+        let mut live: Map<_, _> = counts.into_iter().map(|(of, count)| (of, Value::from(count))).collect();
+        let (tombstones, deliveries) = (live.remove("tombstones"), live.remove("deliveries"));
+
+        type Row = (String, String, i64, i64, Option<i64>);
+        let rows = self.tables.ask::<Row>(include_str!("latest.sql"), PATIENCE).await?;
+        let latest = rows.into_iter().map(|(kind, id, updated_at, synced_at, deleted_at)| {
+            // A tombstone has no time but that of the deletion.
+            let (changed_at, deleted) = (deleted_at.unwrap_or(updated_at), deleted_at.is_some());
+            json!({"kind": kind, "id": id, "changed_at": changed_at, "synced_at": synced_at, "deleted": deleted})
+        });
+        let latest: Vec<_> = latest.collect();
+        Ok(Json(json!({
+            "as_of": as_of, "live": live, "tombstones": tombstones, "deliveries": deliveries, "latest": latest,
+        })))
+    }
+}
+
+async fn page(State(page): State<Arc<Page>>) -> Answer {
+    // It is read to the end also when who asked has hung up: others wait for the same.
+    let reading = tokio::spawn(async move { page.answer().await });
+    reading.await.unwrap_or(Err(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+async fn health(State(tables): State<Arc<Tables>>) -> Result<&'static str, StatusCode> {
+    tables.ask::<(i32,)>("SELECT 1", SOON).await?;
     Ok("ok")
 }

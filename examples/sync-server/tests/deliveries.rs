@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clerk_webhook_test::Delivery;
 use clerk_webhook_tests::clients::{Client, Example, official_clients};
-use clerk_webhook_tests::process::Receiver;
+use clerk_webhook_tests::process::{Receiver, eventually};
 use clerk_webhook_tests::sender::{Answer, Message, attempt, request};
 use clerk_webhook_tests::{OTHER_SECRET, fixture, servers};
 use serde_json::{Value, json};
@@ -74,6 +74,52 @@ fn another_kind_of_database_is_refused() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_page_holds_up_neither_deliveries_nor_the_health() -> sqlx::Result<()> {
+    const PAGES: usize = 40;
+    const WAITING: &str = "SELECT count(*) FROM pg_locks WHERE NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    with_database("slow", |database| {
+        let example = start(&database);
+        let waiting = |connection: &mut PgConnection| -> i64 {
+            block_on(sqlx::query_scalar(WAITING).fetch_one(connection)).expect("Postgres says who waits")
+        };
+        let mut locker = block_on(PgConnection::connect(&database)).expect("Postgres is there");
+        block_on(sqlx::raw_sql("BEGIN; LOCK TABLE clerk_permissions").execute(&mut locker))
+            .expect("it is locked");
+        thread::scope(|scope| {
+            let pages = [(); PAGES].map(|()| scope.spawn(|| get(&example, "/").status));
+            eventually("a page that waits", || (waiting(&mut locker) > 0).then_some(()));
+            for count in 0..20 {
+                let joined = message(&format!("msg_{count}"), "user.created");
+                assert_eq!(deliver(&example, &joined).status, 200);
+                assert_eq!(get(&example, "/health").status, 200);
+            }
+            assert_eq!(waiting(&mut locker), 1, "one asks for all of them");
+            block_on(sqlx::raw_sql("COMMIT").execute(&mut locker)).expect("it is unlocked");
+            assert_eq!(pages.map(|page| page.join().expect("it is answered")), [200; PAGES]);
+        });
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_database_that_is_gone_is_unavailable() -> sqlx::Result<()> {
+    let mut example = None;
+    with_database("gone", |database| {
+        let started = start(&database);
+        assert_eq!(get(&started, "/health").status, 200);
+        example = Some(started);
+    })
+    .await?;
+    if let Some(example) = example {
+        for path in ["/health", "/"] {
+            assert_eq!(get(&example, path).status, 503, "{path}");
+        }
+    }
+    Ok(())
+}
+
 fn check(database: &str) {
     let example = start(database);
     assert_eq!(page(&example), expected([0, 0, 0, 0], 0, Vec::new()));
@@ -129,14 +175,20 @@ fn expected(
     json!({ "live": live, "tombstones": tombstones, "deliveries": deliveries, "latest": latest })
 }
 
-/// Returns what the page shows. The rows are in the order of kind and id, without the time at which they were written.
+/// Returns what the page shows now. The rows are in the order of kind and id, without the time at which they were written.
 fn page(example: &Receiver) -> Value {
-    let answer = get(example, "/");
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    for personal in ["Ada", "ada", "Lovelace", "@", "Cirey"] {
-        assert!(!answer.body.contains(personal), "{}", answer.body);
-    }
-    let mut page: Value = serde_json::from_str(&answer.body).expect("the page is JSON");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_millis();
+    // The page is kept for a while.
+    let mut page = eventually("a page of now", || {
+        let answer = get(example, "/");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        for personal in ["Ada", "ada", "Lovelace", "@", "Cirey"] {
+            assert!(!answer.body.contains(personal), "{}", answer.body);
+        }
+        let mut page: Value = serde_json::from_str(&answer.body).expect("the page is JSON");
+        let as_of = page.as_object_mut().and_then(|page| page.remove("as_of"));
+        (u128::from(as_of?.as_u64()?) > now).then_some(page)
+    });
     let latest = page["latest"].as_array_mut().expect("there is a list");
     let written = |row: &Value| row["synced_at"].as_u64().expect("it is a time");
     assert!(latest.is_sorted_by_key(|row| std::cmp::Reverse(written(row))), "the newest row comes first");
@@ -172,6 +224,11 @@ async fn with_database(name: &str, what: impl FnOnce(String)) -> sqlx::Result<()
         .execute(&mut administrator)
         .await
         .map(drop)
+}
+
+/// Waits for Postgres where other threads wait for the example.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(future))
 }
 
 fn start(database: &str) -> Receiver {
