@@ -1,5 +1,7 @@
 //! The example writes what it is sent into its tables, each message once, and shows it, also after a restart.
 
+use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -60,18 +62,53 @@ fn a_missing_secret_is_said_in_one_line() {
 }
 
 #[test]
-fn another_kind_of_database_is_refused() {
+fn a_wrong_variable_is_said_in_one_line_and_nothing_is_written() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("refused-{}", std::process::id()));
+    fs::create_dir(&folder).expect("there was none");
+    let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let closed = format!("postgres://ada:hunter@{}/app", closed.expect("a port is free"));
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = taken.local_addr().expect("it has an address").port().to_string();
+    let file = "DATABASE_URL names a file of SQLite";
+    let kind = "DATABASE_URL begins with postgres:// or sqlite:";
+    for (name, value, said) in [
+        ("CLERK_WEBHOOK_SIGNING_SECRET", "hunter", "CLERK_WEBHOOK_SIGNING_SECRET"),
+        ("PORT", "abc", "PORT is a number"),
+        ("PORT", "65536", "PORT is a number"),
+        ("PORT", "", "PORT is empty"),
+        ("DATABASE_URL", "", "DATABASE_URL is empty"),
+        ("DATABASE_URL", "mysql://ada:hunter@127.0.0.1/app", kind),
+        ("DATABASE_URL", "postgres:hunter", kind),
+        ("DATABASE_URL", "postgres://ada:hunter#1@127.0.0.1/app", "%23"),
+        ("DATABASE_URL", "postgres://ada:hunter/1@127.0.0.1/app", "percent-encoded"),
+        ("DATABASE_URL", &closed, "DATABASE_URL: no connection to Postgres: error communicating"),
+        ("DATABASE_URL", "sqlite:", file),
+        ("DATABASE_URL", "sqlite::memory:", file),
+        ("DATABASE_URL", "sqlite:%3Amemory%3A", file),
+        ("DATABASE_URL", "sqlite:x.db?mode=memory", file),
+        ("DATABASE_URL", "sqlite:x.db?mode=ro", file),
+        ("DATABASE_URL", "sqlite:file:x.db", file),
+        ("DATABASE_URL", "sqlite:%FF", file),
+        ("DATABASE_URL", "sqlite:missing/x.db", "DATABASE_URL: the file missing/x.db cannot be opened"),
+    ] {
+        let mut program = Command::new(PROGRAM);
+        program.current_dir(&folder).env("CLERK_WEBHOOK_SIGNING_SECRET", OTHER_SECRET).env("PORT", "0");
+        let output = program.env(name, value).output().expect("the example starts");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{value}: {text}");
+        assert!(text.contains(said) && text.contains(name), "{value}: {text}");
+        assert!(text.lines().count() == 1 && !text.contains("hunter"), "{value}: {text}");
+        let written = fs::read_dir(&folder).expect("it is there").count();
+        assert_eq!(written, 0, "{value} has left a file");
+    }
+
     let mut program = Command::new(PROGRAM);
-    program
-        .env("CLERK_WEBHOOK_SIGNING_SECRET", OTHER_SECRET)
-        .env("DATABASE_URL", "mysql://ada:key@127.0.0.1/app");
-    let output = program.output().expect("the example starts");
+    program.current_dir(&folder).env("CLERK_WEBHOOK_SIGNING_SECRET", OTHER_SECRET).env("PORT", &port);
+    let output = program.env_remove("DATABASE_URL").output().expect("the example starts");
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success());
-    assert!(
-        text.contains("DATABASE_URL begins with postgres:// or sqlite:") && !text.contains("key"),
-        "{text}"
-    );
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.starts_with(&format!("PORT={port} cannot be listened on: ")), "{text}");
+    fs::remove_dir_all(&folder).expect("it is there");
 }
 
 #[tokio::test(flavor = "multi_thread")]
