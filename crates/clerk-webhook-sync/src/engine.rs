@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+#[cfg(feature = "sqlite")]
+use sqlx::{Connection as _, SqlSafeStr as _};
 use sqlx::{Database, Pool, SqlStr, Transaction};
 
 use crate::schema::Dialect;
@@ -128,14 +130,48 @@ macro_rules! access {
     };
 }
 
+/// Acquires a connection that is outside of any transaction.
+///
+/// SQLite ends a transaction by itself where the disk is full or fails. The ROLLBACK of sqlx has nothing to roll back then
+/// and fails, and sqlx counts that transaction as open for ever: such a connection begins none any more, and its pool keeps
+/// it.
+#[cfg(feature = "sqlite")]
+async fn acquire_outside(
+    pool: &Pool<sqlx::Sqlite>,
+) -> Result<sqlx::pool::PoolConnection<sqlx::Sqlite>, sqlx::Error> {
+    loop {
+        let mut connection = pool.acquire().await?;
+        if !connection.is_in_transaction() {
+            return Ok(connection);
+        }
+        // What there is to roll back; an error says that there is something.
+        sqlx::raw_sql("BEGIN").execute(&mut *connection).await.ok();
+        // No statement of one's own begins a transaction within one: sqlx refuses it and sends a ROLLBACK, which counts
+        // now. To close the connection would lose a database in memory.
+        drop(connection.begin_with("BEGIN IMMEDIATE").await);
+        // Comes after the ROLLBACK.
+        connection.ping().await.ok();
+        if !connection.is_in_transaction() {
+            return Ok(connection);
+        }
+        // Transactions within one were open. Whatever closing it says, the pool opens another one.
+        connection.close().await.ok();
+    }
+}
+
 #[cfg(feature = "sqlite")]
 impl Access for sqlx::Sqlite {
     const DIALECT: Dialect = Dialect::Sqlite;
 
     async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
         let pool = pool.clone();
-        // Immediate: one that reads first could not write any more once somebody else has.
-        uncut(async move { pool.begin_with("BEGIN IMMEDIATE").await }).await
+        uncut(async move {
+            let connection = acquire_outside(&pool).await?;
+            // Immediate: one that reads first could not write any more once somebody else has. `Pool::begin_with` takes
+            // any connection, so this calls what that calls.
+            Transaction::begin(connection, Some("BEGIN IMMEDIATE".into_sql_str())).await
+        })
+        .await
     }
 
     fn keeps_statements(_pool: &Pool<Self>) -> bool {

@@ -6,6 +6,7 @@ mod databases;
 mod deletion;
 mod events;
 mod failures;
+mod full;
 mod histories;
 mod hooks;
 mod migrations;
