@@ -5,6 +5,7 @@ mod cancellation;
 mod conformance;
 mod crashes;
 mod databases;
+mod full;
 mod lock_timeout;
 mod migrations;
 mod mixed;

@@ -1,5 +1,6 @@
 //! Deliveries in SQLite.
 
+mod connection;
 mod statements;
 
 use std::fmt;
@@ -155,7 +156,7 @@ impl SqliteStore {
     ///
     /// Where the database cannot be written.
     pub async fn migrate(&self) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = connection::begin(&self.pool).await?;
         sqlx::raw_sql(self.statements.migration.clone()).execute(&mut *transaction).await?;
         transaction.commit().await
     }
@@ -163,7 +164,7 @@ impl SqliteStore {
     /// Claims once, and returns nothing where the row has changed between the two statements.
     async fn try_claim(&self, key: &DeliveryKey, lease: Duration) -> Result<Option<Claim>, sqlx::Error> {
         // The time is that of the statement, not that before a wait for the connection.
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = connection::acquire(&self.pool).await?;
         let owner = Owner::random();
         let now = Timestamp::now().as_millis();
         let claim = sqlx::query(self.statements.claim.clone())
@@ -197,8 +198,7 @@ impl SqliteStore {
     }
 
     async fn try_begin(&self, key: &DeliveryKey) -> Result<Begin<DeliveryTransaction<Sqlite>>, sqlx::Error> {
-        // Immediate: what waits for the lock is this, and the time is that of whoever has it.
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = connection::begin(&self.pool).await?;
         let mark = sqlx::query(self.statements.mark.clone())
             .bind(key.scope().as_str())
             .bind(key.message_id().as_str())
@@ -234,7 +234,7 @@ impl DeliveryStore for SqliteStore {
     }
 
     async fn renew(&self, lease: &Lease, by: Duration) -> Result<Held, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = connection::acquire(&self.pool).await?;
         let renew = sqlx::query(self.statements.renew.clone())
             .bind(lease.key().scope().as_str())
             .bind(lease.key().message_id().as_str())
@@ -249,7 +249,7 @@ impl DeliveryStore for SqliteStore {
             .bind(lease.key().message_id().as_str())
             .bind(bytes(lease.owner()))
             .bind(Timestamp::now().as_millis());
-        Ok(held(complete.execute(&self.pool).await?.rows_affected()))
+        Ok(held(complete.execute(&mut *connection::acquire(&self.pool).await?).await?.rows_affected()))
     }
 
     async fn release(&self, lease: &Lease) -> Result<Held, sqlx::Error> {
@@ -258,14 +258,14 @@ impl DeliveryStore for SqliteStore {
             .bind(lease.key().message_id().as_str())
             .bind(bytes(lease.owner()))
             .bind(Timestamp::now().as_millis());
-        Ok(held(release.execute(&self.pool).await?.rows_affected()))
+        Ok(held(release.execute(&mut *connection::acquire(&self.pool).await?).await?.rows_affected()))
     }
 
     async fn forget(&self, key: &DeliveryKey) -> Result<bool, sqlx::Error> {
         let forget = sqlx::query(self.statements.forget.clone())
             .bind(key.scope().as_str())
             .bind(key.message_id().as_str());
-        Ok(forget.execute(&self.pool).await?.rows_affected() > 0)
+        Ok(forget.execute(&mut *connection::acquire(&self.pool).await?).await?.rows_affected() > 0)
     }
 
     async fn purge(&self, older_than: Duration, limit: u32) -> Result<u64, sqlx::Error> {
@@ -274,7 +274,7 @@ impl DeliveryStore for SqliteStore {
             .bind(now.saturating_sub(millis(older_than)))
             .bind(now)
             .bind(i64::from(limit));
-        Ok(purge.execute(&self.pool).await?.rows_affected())
+        Ok(purge.execute(&mut *connection::acquire(&self.pool).await?).await?.rows_affected())
     }
 }
 
