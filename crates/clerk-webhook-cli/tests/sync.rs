@@ -187,6 +187,14 @@ impl Damage {
         ));
         said.push(("user_emails", "live", format!("{id} idn_1"), "undeleted", json!([])));
 
+        // Where an id has to be there can be anything, and with blanks two keys must not look like one.
+        for (owner, email) in [("Ada Mallory", "x"), ("Ada", "Mallory x"), ("ada_1", "mallory@example.com")] {
+            run(format!("INSERT INTO {prefix}user_emails VALUES ('{owner}', '{email}', 'x', true, true)"));
+        }
+        said.push(("user_emails", "live", "? x".to_owned(), "surplus", json!([])));
+        said.push(("user_emails", "live", "Ada ?".to_owned(), "surplus", json!([])));
+        said.push(("user_emails", "live", "ada_1 ?".to_owned(), "surplus", json!([])));
+
         let id = deleted(ObjectKind::OrganizationMembership, 0);
         let at = truth.deleted_memberships()[id].as_millis();
         run(format!("UPDATE {prefix}memberships SET deleted_at = deleted_at - 1 WHERE id = '{id}'"));

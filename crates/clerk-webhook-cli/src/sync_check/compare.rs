@@ -11,6 +11,9 @@ use super::kinds::{KINDS, Kind, Part};
 /// How many differences of a section are remembered.
 const REMEMBERED: usize = 1000;
 
+/// An id, or the id of an owner before it; apart from each other, since anything can be in those that are found.
+pub(super) type Key = Vec<String>;
+
 /// What has to be in one place: a view, the tombstones of a table, or a table of parts.
 #[derive(Debug)]
 pub(super) struct Section {
@@ -22,7 +25,7 @@ pub(super) struct Section {
     /// The columns that make the key: an id, or the id of an owner before it.
     pub(super) key: &'static [&'static str],
     pub(super) columns: Vec<Column>,
-    expected: BTreeMap<String, Vec<Value>>,
+    expected: BTreeMap<Key, Vec<Value>>,
     /// The ids of what was deleted, of itself or with what it belonged to: the first part of a key.
     gone: BTreeSet<String>,
 }
@@ -50,7 +53,7 @@ pub(super) struct Outcome {
 
 #[derive(Debug)]
 pub(super) struct Difference {
-    pub(super) key: String,
+    pub(super) key: Key,
     pub(super) what: What,
 }
 
@@ -83,7 +86,7 @@ fn of_kind(kind: &Kind, truth: &Truth) -> Vec<Section> {
         columns: kind.columns.to_vec(),
         expected: objects
             .iter()
-            .map(|(id, object)| (id.clone(), expected(object, object, kind.columns)))
+            .map(|(id, object)| (vec![id.clone()], expected(object, object, kind.columns)))
             .collect(),
         gone: gone.clone(),
     };
@@ -101,7 +104,7 @@ fn of_kind(kind: &Kind, truth: &Truth) -> Vec<Section> {
             })
             .map(|(owner_id, owner, element)| {
                 let id = element["id"].as_str().unwrap_or_default();
-                (format!("{owner_id} {id}"), expected(element, owner, part.columns))
+                (vec![owner_id.clone(), id.to_owned()], expected(element, owner, part.columns))
             })
             .collect(),
         gone: gone.clone(),
@@ -125,7 +128,7 @@ fn of_kind(kind: &Kind, truth: &Truth) -> Vec<Section> {
         expected: truth
             .deleted(kind.object)
             .iter()
-            .map(|(id, at)| (id.clone(), tombstone(at.as_millis())))
+            .map(|(id, at)| (vec![id.clone()], tombstone(at.as_millis())))
             .collect(),
         columns,
         gone: BTreeSet::new(),
@@ -135,7 +138,7 @@ fn of_kind(kind: &Kind, truth: &Truth) -> Vec<Section> {
 
 impl Outcome {
     /// Compares a place with the rows that are there, each with its key.
-    pub(super) fn of(section: &Section, rows: Vec<(String, Vec<Value>)>) -> Self {
+    pub(super) fn of(section: &Section, rows: Vec<(Key, Vec<Value>)>) -> Self {
         let mut outcome = Self {
             table: section.table,
             state: section.state,
@@ -159,13 +162,13 @@ impl Outcome {
             }
         }
         for key in rows.keys().filter(|key| !section.expected.contains_key(*key)) {
-            let id = key.split(' ').next().unwrap_or_default();
-            outcome.note(key, if section.gone.contains(id) { What::Undeleted } else { What::Surplus });
+            let is_gone = key.first().is_some_and(|id| section.gone.contains(id));
+            outcome.note(key, if is_gone { What::Undeleted } else { What::Surplus });
         }
         outcome
     }
 
-    fn note(&mut self, key: &str, what: What) {
+    fn note(&mut self, key: &[String], what: What) {
         match what {
             What::Missing => self.missing += 1,
             What::Surplus | What::Undeleted => self.surplus += 1,

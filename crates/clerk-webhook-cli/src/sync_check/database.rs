@@ -12,7 +12,7 @@ use sqlx::{
     SqlStr, SqliteConnection, Type,
 };
 
-use super::compare::{Section, State};
+use super::compare::{Key, Section, State};
 use crate::failure::Failure;
 use crate::output::printable;
 
@@ -131,16 +131,16 @@ impl Connection {
         &mut self,
         section: &Section,
         prefix: &Prefix,
-    ) -> Result<Vec<(String, Vec<Value>)>, Failure> {
+    ) -> Result<Vec<(Key, Vec<Value>)>, Failure> {
         let keys = section.key.len();
         let query = self.query(section, prefix);
         let rows =
             self.texts(query, keys + section.columns.len()).await.map_err(|error| unreadable(&error))?;
         let read = |mut row: Vec<Option<String>>| {
             let values = row.split_off(keys);
-            let key: Vec<_> = row.into_iter().map(Option::unwrap_or_default).collect();
+            let key = row.into_iter().map(Option::unwrap_or_default).collect();
             let values = section.columns.iter().zip(values).map(|(column, text)| column.read(text));
-            (key.join(" "), values.collect())
+            (key, values.collect())
         };
         Ok(rows.into_iter().map(read).collect())
     }

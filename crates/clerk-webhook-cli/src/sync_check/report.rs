@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use super::compare::{Difference, Outcome, State, What};
 use super::database::Prefix;
-use crate::output::{printable, style};
+use crate::output::style;
 
 /// How many differences are named for people, and how many for programs.
 const SHOWN: usize = 20;
 const LISTED: usize = 1000;
 
-/// The longest key that is shown: those of Clerk have 40 characters at most, and there can be two of them.
-const LONGEST_KEY: usize = 100;
+/// The longest id that is shown: those of Clerk have 40 characters at most.
+const LONGEST_ID: usize = 64;
 
 /// What has come of all places.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Report {
             json!({
                 "table": outcome.table,
                 "state": state(outcome),
-                "id": difference.key,
+                "id": shown(&difference.key),
                 "what": what,
                 "columns": columns.collect::<Vec<_>>(),
             })
@@ -104,8 +104,7 @@ impl Report {
         let (bad, wrong) = (style::BAD, self.wrong());
         lines.push(format!("{bad}not in step{bad:#}: {wrong} of the rows are not as Clerk holds them"));
         lines.extend(self.differences().take(SHOWN).map(|(outcome, difference)| {
-            let key = printable(difference.key.as_bytes(), LONGEST_KEY);
-            format!("  {:<24} {key} {}", title(outcome), told(&difference.what))
+            format!("  {:<24} {} {}", title(outcome), shown(&difference.key), told(&difference.what))
         }));
         let more = wrong.saturating_sub(SHOWN);
         if more > 0 {
@@ -119,6 +118,16 @@ impl Report {
         }
         lines
     }
+}
+
+/// Writes a key with blanks between its ids, none of which has a blank. What a broken program has written in the place of an
+/// id can be anybody's data, and is a question mark.
+fn shown(key: &[String]) -> String {
+    let is_id = |id: &str| {
+        (1..=LONGEST_ID).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    };
+    key.iter().map(|id| if is_id(id) { id } else { "?" }).collect::<Vec<_>>().join(" ")
 }
 
 fn state(outcome: &Outcome) -> &'static str {
