@@ -14,11 +14,19 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
+    /// Whether a command ends where nobody reads what it prints.
+    ends_with_reader: bool,
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, ends_with_reader: true }
+    }
+
+    /// Returns one that drops what nobody reads any more, for a command whose exit code tells the result: that of
+    /// `… | grep -q` and `… | head` has to be right as well.
+    pub(crate) fn up_to_the_result(&self) -> Self {
+        Self { ends_with_reader: false, ..*self }
     }
 
     /// Returns whether programs read it.
@@ -29,7 +37,7 @@ impl Output {
     /// Writes a line for people; nothing with `--json`.
     pub(crate) fn line(&self, line: impl fmt::Display) -> Result<(), Failure> {
         if !self.json {
-            writeln!(anstream::stdout().lock(), "{line}")?;
+            self.written(writeln!(anstream::stdout().lock(), "{line}"))?;
         }
         Ok(())
     }
@@ -38,9 +46,16 @@ impl Output {
     pub(crate) fn object(&self, value: &impl Serialize) -> Result<(), Failure> {
         if self.json {
             let line = serde_json::to_string(value).map_err(io::Error::other)?;
-            writeln!(io::stdout().lock(), "{}", escaped(&line))?;
+            self.written(writeln!(io::stdout().lock(), "{}", escaped(&line)))?;
         }
         Ok(())
+    }
+
+    fn written(&self, result: io::Result<()>) -> Result<(), Failure> {
+        match result.map_err(Failure::from) {
+            Err(Failure::OutputClosed) if !self.ends_with_reader => Ok(()),
+            result => result,
+        }
     }
 
     /// Writes a remark for people to standard error, where it disturbs no program.

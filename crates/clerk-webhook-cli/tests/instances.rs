@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 #[path = "support/scenario.rs"]
+#[expect(dead_code, reason = "shared with the tests of one URL")]
 mod support;
 
 use std::io::{Read as _, Write as _};

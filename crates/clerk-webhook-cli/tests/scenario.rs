@@ -27,7 +27,7 @@ use clerk_webhook_tower::{
 use serde_json::Value;
 use tower_layer::Layer as _;
 
-use support::{Server, message_id, objects, read_request, scenario, start, summary};
+use support::{Server, message_id, objects, read_request, scenario, start, summary, unread};
 
 /// How often what was handled.
 type Handled = Arc<Mutex<BTreeMap<String, u32>>>;
@@ -441,4 +441,25 @@ fn who_has_no_sync_is_told_how_to_get_it() {
     assert!(error.contains("cargo install --path crates/clerk-webhook-cli --features sync"), "{error}");
     assert!(!error.contains("hunter2"), "{error}");
     assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+#[test]
+fn a_result_that_nobody_reads_is_the_exit_code_still() {
+    let good = Server::answering(|_, _| StatusCode::OK);
+    let bad = Server::answering(|_, _| StatusCode::BAD_REQUEST);
+    for json in ["", "--json"] {
+        for (server, code) in [(&good, 0), (&bad, 1)] {
+            let url = &server.url;
+            for command in [
+                format!("scenario team --events 5 --each --to {url}"),
+                format!("trigger user.created --to {url}"),
+            ] {
+                assert_eq!(unread(&format!("{json} {command}")), Some(code), "{command}");
+            }
+        }
+        assert_eq!(unread(&format!("{json} doctor {}", good.url)), Some(1));
+        assert_eq!(unread(&format!("{json} secret check {SECRET}")), Some(0));
+        assert_eq!(unread(&format!("{json} secret check whsec_x")), Some(1));
+        assert_eq!(unread(&format!("{json} events")), Some(0));
+    }
 }

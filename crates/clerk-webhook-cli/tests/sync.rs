@@ -27,7 +27,7 @@ use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
 use tokio::net::TcpListener;
 use tower_layer::Layer as _;
 
-use support::{objects, scenario};
+use support::{objects, scenario, unread};
 
 /// A file of this test alone, in which there is nothing yet.
 fn file(test: &str) -> PathBuf {
@@ -268,6 +268,7 @@ impl Damage {
             .flat_map(|table| ["missing", "surplus", "differing"].map(|name| table[name].as_u64().unwrap()))
             .sum();
         assert_eq!(counted as usize, self.said.len());
+        assert_eq!(unread(&format!("scenario {HISTORY} {arguments}")), Some(1));
 
         let output = scenario(&format!("{HISTORY} {arguments}"));
         let text = String::from_utf8(output.stdout).unwrap();

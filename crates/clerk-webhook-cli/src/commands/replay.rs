@@ -155,6 +155,7 @@ struct Tally {
 
 impl Args {
     pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+        let output = &output.up_to_the_result();
         let endpoint = self.endpoint.endpoint()?;
         let verbatim = self.verbatim && !self.resign;
         let secrets = if verbatim { Vec::new() } else { self.secrets.secrets()? };

@@ -78,7 +78,7 @@ impl Args {
     pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
         match self.action {
             Action::New { bytes } => make(output, usize::from(bytes)),
-            Action::Check { text, secrets } => check(output, text, &secrets),
+            Action::Check { text, secrets } => check(&output.up_to_the_result(), text, &secrets),
         }
     }
 }

@@ -76,6 +76,7 @@ struct Doctor<'a> {
 
 impl Args {
     pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+        let output = &output.up_to_the_result();
         let endpoint = self.remote.endpoint(&self.url)?;
         block_on(async {
             let mut doctor = Doctor { output, warnings: 0, bad: 0, count: 0, slowest: Duration::ZERO };

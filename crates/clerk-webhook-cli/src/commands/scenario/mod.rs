@@ -203,6 +203,7 @@ struct Settings {
 
 impl Args {
     pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+        let output = &output.up_to_the_result();
         let sync =
             self.expect_sync.as_deref().map(|url| SyncCheck::new(url, &self.sync_prefix)).transpose()?;
         if let (Some(sync), true) = (&sync, self.to.is_empty()) {

@@ -135,6 +135,7 @@ struct Report<'a> {
 
 impl Args {
     pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+        let output = &output.up_to_the_result();
         let endpoint = self.endpoint.endpoint()?;
         let secrets = self.secrets.secrets()?;
         let mut delivery =

@@ -50,6 +50,7 @@ Examples:
 
 impl Args {
     pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+        let output = &output.up_to_the_result();
         let secrets = self.secrets.secrets()?;
         let captures = self.input.captures()?;
         let tolerance = (!self.any_age).then_some(self.tolerance);
