@@ -364,6 +364,35 @@ async fn where_there_are_no_tables_nothing_is_sent() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_that_cannot_be_read_are_not_taken_for_none() {
+    let assert_told = |arguments: &str, cause: &str| {
+        let output = scenario(&format!("team --events 5 --seed 1 --expect-sync {arguments}"));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{error}");
+        assert!(error.contains(cause) && !error.contains("migrate"), "{error}");
+    };
+    let no_database = file("text");
+    std::fs::write(&no_database, "a letter, and no database".repeat(100)).unwrap();
+    assert_told(&format!("sqlite:{}", no_database.display()), "file is not a database");
+
+    let (pool, url) = sqlite("unreadable").await;
+    ClerkSync::new(pool.clone()).migrate().await.unwrap();
+    let view =
+        "DROP VIEW clerk_active_roles; CREATE VIEW clerk_active_roles AS SELECT *, lost(id) FROM clerk_roles";
+    sqlx::raw_sql(view).execute(&pool).await.unwrap();
+    assert_told(&url, "no such function: lost");
+
+    let Some((pool, url, schema)) = postgres("unreadable").await else { return };
+    ClerkSync::new(pool).prefix(&format!("{schema}.clerk_")).unwrap().migrate().await.unwrap();
+    // A role that every server has, and that may not look into this schema.
+    let role = if url.contains('?') { "&options[role]=pg_monitor" } else { "?options[role]=pg_monitor" };
+    assert_told(&format!("{url}{role} --sync-prefix {schema}.clerk_"), "permission denied");
+    let output =
+        scenario(&format!("team --events 5 --seed 1 --expect-sync {url} --sync-prefix {schema}_no.x_"));
+    assert_eq!(output.status.code(), Some(2));
+}
+
 #[test]
 fn a_database_that_is_none_is_said_without_its_password() {
     let no_file = file("nothing");

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde_json::Value;
+use sqlx::error::DatabaseError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{
@@ -117,7 +118,7 @@ impl Connection {
         let query = format!("SELECT * FROM ({}) AS probed WHERE 1 = 0", self.query(section, prefix));
         match self.texts(query, 0).await {
             Ok(_) => Ok(()),
-            Err(sqlx::Error::Database(error)) => Err(Failure::usage(format_args!(
+            Err(sqlx::Error::Database(error)) if is_absent(&*error) => Err(Failure::usage(format_args!(
                 "the database of --expect-sync has no tables of clerk-webhook-sync that begin with {prefix} ({}): \
                  let the application migrate first, or say with --sync-prefix what their names begin with",
                 printable(error.message().as_bytes(), LONGEST)
@@ -198,6 +199,14 @@ where
 {
     let rows = connection.fetch_all(sqlx::raw_sql(query)).await?;
     rows.iter().map(|row| (0..columns).map(|column| row.try_get(column)).collect()).collect()
+}
+
+/// Returns whether a table or a column is not there; for all else the database has other reasons.
+fn is_absent(error: &dyn DatabaseError) -> bool {
+    let message = error.message();
+    // SQLite has one code for all that is wrong with a statement, and those of Postgres are for: no table, no column, no schema.
+    ["no such table", "no such column", "unknown database"].iter().any(|cause| message.starts_with(cause))
+        || matches!(error.code().as_deref(), Some("42P01" | "42703" | "3F000"))
 }
 
 fn unreadable(error: &sqlx::Error) -> Failure {
