@@ -61,14 +61,21 @@ impl FromStr for Database {
 }
 
 impl Database {
+    /// Connects, and from then on reads everything as it was at one moment: handlers may still be at work.
     pub(super) async fn connect(&self) -> Result<Connection, Failure> {
         let connected = match self {
             Self::Sqlite(options) => SqliteConnection::connect_with(options).await.map(Connection::Sqlite),
             Self::Postgres(options) => PgConnection::connect_with(options).await.map(Connection::Postgres),
         };
-        connected.map_err(|error| {
+        let mut connection = connected.map_err(|error| {
             Failure::network(format_args!("cannot open the database of --expect-sync: {}", why(&error)))
-        })
+        })?;
+        let begin = match connection {
+            Connection::Sqlite(_) => "BEGIN",
+            Connection::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        connection.texts(begin.to_owned(), 0).await.map_err(|error| unreadable(&error))?;
+        Ok(connection)
     }
 }
 
@@ -222,4 +229,71 @@ fn why(error: &sqlx::Error) -> String {
         _ => "it does not answer as a database does".to_owned(),
     };
     printable(told.as_bytes(), LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use clerk_webhook_sync::{ClerkSync, SyncDatabase};
+    use clerk_webhook_test::history::Truth;
+    use clerk_webhook_tests::servers;
+    use sqlx::postgres::PgPoolOptions;
+    use sqlx::sqlite::{SqliteJournalMode, SqlitePoolOptions};
+
+    use super::*;
+    use crate::sync_check::compare::sections;
+
+    /// Reads a place, lets somebody else write, and reads all of them.
+    async fn assert_reads_one_moment<DB: SyncDatabase>(
+        sync: ClerkSync<DB>,
+        url: &str,
+        prefix: &str,
+        write: impl AsyncFn(&str),
+    ) {
+        sync.prefix(prefix).unwrap().migrate().await.unwrap();
+        let insert = format!(
+            "INSERT INTO {prefix}permissions (id, obs_rank, updated_at, event_at, tie, synced_at) \
+             VALUES ('perm_1', 1, 1, 1, '', 1)"
+        );
+        let (database, prefix): (Database, Prefix) = (url.parse().unwrap(), prefix.parse().unwrap());
+        let sections = sections(&Truth::default());
+        for expected in [0, 1] {
+            let mut connection = database.connect().await.unwrap();
+            let mut found = connection.rows(&sections[0], &prefix).await.unwrap().len();
+            if expected == 0 {
+                write(&insert).await;
+            }
+            for section in &sections {
+                found += connection.rows(section, &prefix).await.unwrap().len();
+            }
+            connection.close().await;
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_as_it_was_at_one_moment() {
+        let path = std::env::temp_dir().join(format!("clerk-webhook-moment-{}.db", std::process::id()));
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let options = options.journal_mode(SqliteJournalMode::Wal);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        let write = async |statement: &str| {
+            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+        };
+        let url = format!("sqlite:{}", path.display());
+        assert_reads_one_moment(ClerkSync::new(pool.clone()), &url, "clerk_", write).await;
+        // It takes the files beside it with it.
+        pool.close().await;
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_server_is_read_as_it_was_at_one_moment() {
+        let Some(url) = servers::postgres("cli_moment") else { return };
+        let pool = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+        let write = async |statement: &str| {
+            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+        };
+        write("DROP SCHEMA IF EXISTS test_cli_moment CASCADE; CREATE SCHEMA test_cli_moment").await;
+        assert_reads_one_moment(ClerkSync::new(pool.clone()), &url, "test_cli_moment.clerk_", write).await;
+    }
 }
