@@ -85,11 +85,6 @@ impl Column {
         Self { is_shown: true, ..self }
     }
 
-    /// The time at which something was deleted.
-    pub(super) const fn deletion() -> Self {
-        Self::number("deleted_at")
-    }
-
     /// Returns what has to be in it.
     pub(super) fn expected(&self, object: &Value, owner: &Value) -> Value {
         match self.source {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clerk_webhook_test::history::Truth;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::columns::Column;
 use super::kinds::{KINDS, Kind, Part};
+use super::told::Told;
 
 /// How many differences of a section are remembered.
 const REMEMBERED: usize = 1000;
@@ -14,13 +14,15 @@ const REMEMBERED: usize = 1000;
 /// An id, or the id of an owner before it; apart from each other, since anything can be in those that are found.
 pub(super) type Key = Vec<String>;
 
-/// What has to be in one place: a view, the tombstones of a table, or a table of parts.
+/// What has to be in one place: a view, the tombstones of a table, what its view hides, or a table of parts.
 #[derive(Debug)]
 pub(super) struct Section {
     /// The table, without the prefix.
     pub(super) table: &'static str,
     /// Where its rows are read, without the prefix.
     pub(super) source: &'static str,
+    /// The view of what is live in the table.
+    pub(super) view: &'static str,
     pub(super) state: State,
     /// The columns that make the key: an id, or the id of an owner before it.
     pub(super) key: &'static [&'static str],
@@ -35,6 +37,8 @@ pub(super) enum State {
     Live,
     /// Only the tombstones.
     Deleted,
+    /// What is neither: no view shows it.
+    Hidden,
 }
 
 /// How one place differs from what it has to be.
@@ -67,33 +71,48 @@ pub(super) enum What {
     Differs(Vec<(&'static str, Option<(Value, Value)>)>),
 }
 
-/// Returns all places with what has to be in them: of each kind the live, their parts, and the deleted.
-pub(super) fn sections(truth: &Truth) -> Vec<Section> {
-    KINDS.iter().flat_map(|kind| of_kind(kind, truth)).collect()
+/// What orders the versions of an object: `updated_at`, which is between them, is a column of each kind.
+const OBS_RANK: Column = Column::number("obs_rank");
+const EVENT_AT: Column = Column::number("event_at");
+const TIE: Column = Column::text("tie");
+const DELETED_AT: Column = Column::number("deleted_at");
+
+/// Returns all places with what has to be in them: of each kind the live, their parts, the deleted and the hidden.
+pub(super) fn sections(told: &Told) -> Vec<Section> {
+    KINDS.iter().flat_map(|kind| of_kind(kind, told)).collect()
 }
 
-fn of_kind(kind: &Kind, truth: &Truth) -> Vec<Section> {
-    let objects = truth.live(kind.object);
-    let gone: BTreeSet<_> = truth.deleted(kind.object).keys().cloned().collect();
-    let expected = |object: &Value, owner: &Value, columns: &[Column]| -> Vec<Value> {
-        columns.iter().map(|column| column.expected(object, owner)).collect()
-    };
-    let live = Section {
+fn of_kind(kind: &Kind, told: &Told) -> Vec<Section> {
+    let objects = told.truth.live(kind.object);
+    let gone: BTreeSet<_> = told.truth.deleted(kind.object).keys().cloned().collect();
+    let section = |state, source| Section {
         table: kind.table,
-        source: kind.view,
-        state: State::Live,
+        source,
+        view: kind.view,
+        state,
         key: &["id"],
-        columns: kind.columns.to_vec(),
-        expected: objects
-            .iter()
-            .map(|(id, object)| (vec![id.clone()], expected(object, object, kind.columns)))
-            .collect(),
+        columns: kind.columns.iter().copied().chain([OBS_RANK, EVENT_AT]).collect(),
+        expected: BTreeMap::new(),
         gone: gone.clone(),
+    };
+    let version = |object: &Value, at: i64| {
+        let columns = kind.columns.iter().map(|column| column.expected(object, object));
+        columns.chain([1.into(), at.into()]).collect()
+    };
+    let at = |id: &str| told.last(kind.object, id).map_or(0, |last| last.at);
+    let live = Section {
+        expected: objects.iter().map(|(id, object)| (vec![id.clone()], version(object, at(id)))).collect(),
+        ..section(State::Live, kind.view)
+    };
+    let hidden = Section {
+        expected: told
+            .hidden(kind.object)
+            .map(|(id, last)| (vec![id.clone()], version(&last.data, last.at)))
+            .collect(),
+        ..section(State::Hidden, kind.table)
     };
     let part = |part: &Part| Section {
         table: part.table,
-        source: part.table,
-        state: State::Live,
         key: part.key,
         columns: part.columns.to_vec(),
         expected: objects
@@ -104,36 +123,36 @@ fn of_kind(kind: &Kind, truth: &Truth) -> Vec<Section> {
             })
             .map(|(owner_id, owner, element)| {
                 let id = element["id"].as_str().unwrap_or_default();
-                (vec![owner_id.clone(), id.to_owned()], expected(element, owner, part.columns))
+                let columns = part.columns.iter().map(|column| column.expected(element, owner));
+                (vec![owner_id.clone(), id.to_owned()], columns.collect())
             })
             .collect(),
-        gone: gone.clone(),
+        ..section(State::Live, part.table)
     };
-    // What a tombstone may keep is nobody's data, and of no use but to whom it was told.
-    let is_empty = |column: &&Column| {
-        !kind.kept.contains(&column.name) && !matches!(column.name, "created_at" | "updated_at")
-    };
-    let columns: Vec<_> =
-        std::iter::once(Column::deletion()).chain(kind.columns.iter().filter(is_empty).copied()).collect();
-    let tombstone = |at: i64| {
-        let mut values = vec![Value::Null; columns.len()];
-        values[0] = at.into();
-        values
+    // One that is not ordered before all versions can come back to life.
+    let order =
+        [(DELETED_AT, None), (OBS_RANK, Some(json!(9))), (EVENT_AT, Some(json!(0))), (TIE, Some(json!("")))];
+    let tombstone = |id: &str, at: i64| {
+        let data = told.last(kind.object, id).map_or(&Value::Null, |last| &last.data);
+        let columns = kind.columns.iter().map(|column| match column.name {
+            "updated_at" => 0.into(),
+            name if kind.kept.contains(&name) => column.expected(data, data),
+            _ => Value::Null,
+        });
+        order.iter().map(|(_, value)| value.clone().unwrap_or_else(|| at.into())).chain(columns).collect()
     };
     let deleted = Section {
-        table: kind.table,
-        source: kind.table,
-        state: State::Deleted,
-        key: &["id"],
-        expected: truth
+        columns: order.iter().map(|(column, _)| *column).chain(kind.columns.iter().copied()).collect(),
+        expected: told
+            .truth
             .deleted(kind.object)
             .iter()
-            .map(|(id, at)| (vec![id.clone()], tombstone(at.as_millis())))
+            .map(|(id, at)| (vec![id.clone()], tombstone(id, at.as_millis())))
             .collect(),
-        columns,
         gone: BTreeSet::new(),
+        ..section(State::Deleted, kind.table)
     };
-    std::iter::once(live).chain(kind.parts.iter().map(part)).chain([deleted]).collect()
+    std::iter::once(live).chain(kind.parts.iter().map(part)).chain([deleted, hidden]).collect()
 }
 
 impl Outcome {
@@ -190,7 +209,7 @@ impl Section {
         let columns = self.columns.iter().zip(expected.iter().zip(found));
         columns
             .filter(|(column, (expected, found))| match self.state {
-                State::Live => !column.is_right(expected, found),
+                State::Live | State::Hidden => !column.is_right(expected, found),
                 State::Deleted => expected != found,
             })
             .map(|(column, (expected, found))| {

@@ -13,8 +13,10 @@ pub(super) struct Kind {
     /// The view of what is live.
     pub(super) view: &'static str,
     pub(super) object: ObjectKind,
+    /// What the types of the events about it begin with.
+    pub(super) events: &'static str,
     pub(super) columns: &'static [Column],
-    /// Which columns a tombstone may keep.
+    /// Which columns a tombstone has of the event of the deletion; all others are empty.
     pub(super) kept: &'static [&'static str],
     pub(super) parts: &'static [Part],
 }
@@ -69,6 +71,7 @@ pub(super) const KINDS: &[Kind] = &[
         table: "users",
         view: "active_users",
         object: ObjectKind::User,
+        events: "user",
         columns: &[
             CREATED_AT,
             UPDATED_AT,
@@ -142,6 +145,7 @@ pub(super) const KINDS: &[Kind] = &[
         table: "organizations",
         view: "active_organizations",
         object: ObjectKind::Organization,
+        events: "organization",
         columns: &[
             CREATED_AT,
             UPDATED_AT,
@@ -161,6 +165,7 @@ pub(super) const KINDS: &[Kind] = &[
         table: "memberships",
         view: "active_memberships",
         object: ObjectKind::OrganizationMembership,
+        events: "organizationMembership",
         columns: &[
             CREATED_AT,
             UPDATED_AT,
@@ -183,6 +188,7 @@ pub(super) const KINDS: &[Kind] = &[
         table: "invitations",
         view: "active_invitations",
         object: ObjectKind::OrganizationInvitation,
+        events: "organizationInvitation",
         columns: &[
             CREATED_AT,
             UPDATED_AT,
@@ -204,6 +210,7 @@ pub(super) const KINDS: &[Kind] = &[
         table: "domains",
         view: "active_domains",
         object: ObjectKind::OrganizationDomain,
+        events: "organizationDomain",
         columns: &[
             CREATED_AT,
             UPDATED_AT,
@@ -223,6 +230,7 @@ pub(super) const KINDS: &[Kind] = &[
         table: "roles",
         view: "active_roles",
         object: ObjectKind::Role,
+        events: "role",
         columns: &[
             CREATED_AT,
             UPDATED_AT,
@@ -243,6 +251,7 @@ pub(super) const KINDS: &[Kind] = &[
         table: "permissions",
         view: "active_permissions",
         object: ObjectKind::Permission,
+        events: "permission",
         columns: &[
             CREATED_AT,
             UPDATED_AT,

@@ -8,8 +8,9 @@ mod compare;
 mod database;
 mod kinds;
 mod report;
+mod told;
 
-use clerk_webhook_test::history::Truth;
+use clerk_webhook_test::History;
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -17,6 +18,7 @@ use crate::output::Output;
 use compare::{Outcome, sections};
 use database::{Database, Prefix};
 use report::Report;
+use told::Told;
 
 /// A database and what its tables are called.
 pub(crate) struct SyncCheck {
@@ -32,18 +34,18 @@ impl SyncCheck {
     /// Fails where the database or its tables are not there.
     pub(crate) async fn probe(&self) -> Result<(), Failure> {
         let mut connection = self.database.connect().await?;
-        for section in sections(&Truth::default()) {
+        for section in sections(&Told::default()) {
             connection.probe(&section, &self.prefix).await?;
         }
         connection.close().await;
         Ok(())
     }
 
-    /// Says how the tables differ from the truth, and returns whether they do not.
-    pub(crate) async fn run(&self, truth: &Truth, output: &Output) -> Result<bool, Failure> {
+    /// Says how the tables differ from what they have to be after a history, and returns whether they do not.
+    pub(crate) async fn run(&self, history: &History, output: &Output) -> Result<bool, Failure> {
         let mut connection = self.database.connect().await?;
         let mut outcomes = Vec::new();
-        for section in sections(truth) {
+        for section in sections(&Told::by(history)) {
             let rows = connection.rows(&section, &self.prefix).await?;
             outcomes.push(Outcome::of(&section, rows));
         }

@@ -134,6 +134,7 @@ fn state(outcome: &Outcome) -> &'static str {
     match outcome.state {
         State::Live => "live",
         State::Deleted => "deleted",
+        State::Hidden => "hidden",
     }
 }
 
@@ -141,6 +142,7 @@ fn title(outcome: &Outcome) -> String {
     match outcome.state {
         State::Live => outcome.table.to_owned(),
         State::Deleted => format!("{}, deleted", outcome.table),
+        State::Hidden => format!("{}, hidden", outcome.table),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What stands here where the command was built without the feature `sync`.
 
-use clerk_webhook_test::history::Truth;
+use clerk_webhook_test::History;
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -21,7 +21,7 @@ impl SyncCheck {
         match *self {}
     }
 
-    pub(crate) async fn run(&self, _: &Truth, _: &Output) -> Result<bool, Failure> {
+    pub(crate) async fn run(&self, _: &History, _: &Output) -> Result<bool, Failure> {
         match *self {}
     }
 }

@@ -263,8 +263,8 @@ impl Args {
     }
 
     fn expect(&self, output: &Output, sync: &SyncCheck, seed: u64) -> Result<(), Failure> {
-        let truth = self.history(seed).build().truth();
-        if client::block_on(sync.run(&truth, output))? { Ok(()) } else { Err(Failure::Negative) }
+        let history = self.history(seed).build();
+        if client::block_on(sync.run(&history, output))? { Ok(()) } else { Err(Failure::Negative) }
     }
 
     fn event_count(&self) -> u64 {

@@ -1,0 +1,60 @@
+//! What a history has told of each object, besides what Clerk holds at its end.
+
+use std::collections::{BTreeMap, HashMap};
+
+use clerk_webhook_test::History;
+use clerk_webhook_test::history::{HistoryEvent, ObjectKind, Truth};
+use serde_json::Value;
+
+use super::kinds::KINDS;
+
+/// What the tables have to have.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) truth: Truth,
+    last: BTreeMap<ObjectKind, BTreeMap<String, Last>>,
+}
+
+/// The last event about an object.
+#[derive(Debug)]
+pub(super) struct Last {
+    /// The time of its envelope, in ms.
+    pub(super) at: i64,
+    /// Its data, unless that is in the truth.
+    pub(super) data: Value,
+    is_deletion: bool,
+}
+
+impl Told {
+    pub(super) fn by(history: &History) -> Self {
+        let truth = history.truth();
+        let mut events: HashMap<(ObjectKind, String), &HistoryEvent> = HashMap::new();
+        for event in history.events() {
+            let event_type = event.event_type();
+            let object = event_type.as_str().split_once('.').map_or("", |(object, _)| object);
+            let Some(kind) = KINDS.iter().find(|kind| kind.events == object) else { continue };
+            if let Value::String(id) = event.json()["data"]["id"].take() {
+                events.insert((kind.object, id), event);
+            }
+        }
+        let mut last: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for ((kind, id), event) in events {
+            let is_live = truth.live(kind).contains_key(&id);
+            let data = if is_live { Value::Null } else { event.json()["data"].take() };
+            let is_deletion = truth.deleted(kind).contains_key(&id);
+            let at = event.occurred_at().as_millis();
+            last.entry(kind).or_default().insert(id, Last { at, data, is_deletion });
+        }
+        Self { truth, last }
+    }
+
+    pub(super) fn last(&self, kind: ObjectKind, id: &str) -> Option<&Last> {
+        self.last.get(&kind)?.get(id)
+    }
+
+    /// Returns the objects that no event has ended, but whose organization or user was deleted: no view shows them.
+    pub(super) fn hidden(&self, kind: ObjectKind) -> impl Iterator<Item = (&String, &Last)> {
+        let objects = self.last.get(&kind).into_iter().flatten();
+        objects.filter(move |(id, last)| !last.is_deletion && !self.truth.live(kind).contains_key(*id))
+    }
+}
