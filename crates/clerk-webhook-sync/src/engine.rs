@@ -144,6 +144,11 @@ async fn acquire_outside(
         if !connection.is_in_transaction() {
             return Ok(connection);
         }
+        // A ROLLBACK may still be on its way, after which all is well.
+        connection.ping().await?;
+        if !connection.is_in_transaction() {
+            return Ok(connection);
+        }
         // What there is to roll back; an error says that there is something.
         sqlx::raw_sql("BEGIN").execute(&mut *connection).await.ok();
         // No statement of one's own begins a transaction within one: sqlx refuses it and sends a ROLLBACK, which counts

@@ -15,6 +15,11 @@ pub(super) async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>,
         if !connection.is_in_transaction() {
             return Ok(connection);
         }
+        // A ROLLBACK may still be on its way, after which all is well.
+        connection.ping().await?;
+        if !connection.is_in_transaction() {
+            return Ok(connection);
+        }
         end_transaction(&mut connection).await;
         if !connection.is_in_transaction() {
             return Ok(connection);
