@@ -39,6 +39,8 @@ use crate::transaction::{Begin, TransactionalStore};
 /// - It [locks](SharedTransaction::lock) the transaction once, or drops the guard before it locks it again.
 /// - In Postgres a statement that fails undoes the whole transaction, even if the handler goes on and returns `Ok`: that is
 ///   answered as `store_unavailable`, and the next attempt runs it again. `ON CONFLICT DO NOTHING` does not fail.
+/// - It returns the error of a statement and does not go on after it. Where the disk is full or fails, SQLite ends the
+///   transaction by itself: what is written after that stays, and is written again by the next attempt.
 /// - [`Handled::Ignored`] undoes what was written, and the mark.
 ///
 #[cfg_attr(feature = "sqlite", doc = include_str!("exactly_once.md"))]
