@@ -4,8 +4,9 @@
 //! `one-instance.sh` and `two-instances.sh` build all of it and run this.
 
 use std::error::Error;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{env, fs, process, thread};
 
@@ -22,9 +23,6 @@ usage: [DATABASE_URL=postgres://…] instances [--events 10000] [--kills 2] [--s
 Starts two instances of the program on a new database of that Postgres, or one on a new file of SQLite. Lets the command
 send them a history, shuffled, twice and eight at a time, kills one or the other meanwhile and starts it again. The exit
 code is 0 if the tables are right in the end, 1 if not, 2 if the arguments are wrong.";
-
-/// How often it is looked how far they are, which costs them something too.
-const POLL: Duration = Duration::from_millis(250);
 
 struct Options {
     events: u64,
@@ -60,23 +58,26 @@ impl Options {
             starting.into_iter().map(|instance| instance.join().expect("it starts")).collect::<Vec<_>>()
         });
         let mut sending = self.sending(&instances, database).spawn()?;
-        let mut kills = 0;
-        let status = loop {
-            if let Some(status) = sending.try_wait()? {
-                break status;
+        let (mut processed, mut kills) = (0, 0);
+        let told = sending.stdout.take().ok_or("nothing is told of the sending")?;
+        for line in BufReader::new(told).lines() {
+            let line = line?;
+            if !line.starts_with("msg_") {
+                println!("{line}");
+                continue;
             }
-            let handled = handled(&instances[0]).map_or(0, |(handled, _)| handled);
-            if kills < self.kills && handled * (self.kills + 1) >= self.events * (kills + 1) {
+            processed += u64::from(line.contains(" processed "));
+            if kills < self.kills && processed * (self.kills + 1) >= self.events * (kills + 1) {
                 kills += 1;
                 let victim = usize::try_from(kills)? % instances.len();
                 let killed = instances.remove(victim);
                 let port = killed.port();
                 killed.kill();
                 instances.insert(victim, start(port));
-                println!("killed an instance after {handled} events, and started it again");
+                println!("killed an instance after {processed} events, and started it again");
             }
-            thread::sleep(POLL);
-        };
+        }
+        let status = sending.wait()?;
         // The page is kept for a while.
         let ended = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
         let handled = eventually("a page of after the end", || {
@@ -93,7 +94,9 @@ impl Options {
         let events = self.events.to_string();
         let mut command = Command::new(&self.command);
         command.env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET).args(["scenario", "all", "--events", &events]);
-        command.args(["--shuffle", "--duplicate", "2", "--retry", "--concurrency", "8"]);
+        // Each attempt is a line, which says how far the instances are.
+        command.args(["--shuffle", "--duplicate", "2", "--retry", "--concurrency", "8", "--each"]);
+        command.stdout(Stdio::piped());
         command.args(self.seed.iter().flat_map(|seed| ["--seed", seed]));
         command.args(instances.iter().flat_map(|instance| ["--to", instance.url()]));
         command.args(["--expect-sync", &database.url]);
