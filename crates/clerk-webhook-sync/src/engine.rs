@@ -185,7 +185,8 @@ impl Access for sqlx::Sqlite {
     }
 
     async fn ensure_alive(_connection: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
-        // A statement that fails undoes itself and nothing else.
+        // A statement that fails undoes itself and nothing else; where SQLite has ended the transaction with it, as on a full
+        // disk, the COMMIT fails.
         Ok(())
     }
 
