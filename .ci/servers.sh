@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A Postgres and a Redis of Debian, for the tests, on free ports of the loopback interface:
-#   eval "$(bash .ci/servers.sh)"      starts them, or finds them running, and sets TEST_POSTGRES_URL and TEST_REDIS_URL
+# A Postgres, a PgBouncer in transaction mode and a Redis of Debian, for the tests, on free ports of the loopback interface:
+#   eval "$(bash .ci/servers.sh)"      starts them, or finds them running, and sets TEST_POSTGRES_URL, TEST_PGBOUNCER_URL
+#                                      and TEST_REDIS_URL
 #   eval "$(DURABLE=yes bash .ci/servers.sh)"   the same with all that is written on the disk, for benchmarks
 #   bash .ci/servers.sh stop           stops them and removes their data
 set -euo pipefail
@@ -19,6 +20,7 @@ stop() {
     data=$(cat "$note")
     # Only what carries this script's name is removed.
     case $data in */clerk-webhook-servers.??????) ;; *) echo "$note is not of this script" >&2; return 1 ;; esac
+    if [ -f "$data/pgbouncer/pid" ]; then kill "$(cat "$data/pgbouncer/pid")" 2>/dev/null || true; fi
     if [ -d "$data/postgres" ]; then
         as_user_of_postgres "$(cat "$data/pg_ctl")" stop --pgdata "$data/postgres" --mode immediate >/dev/null || true
     fi
@@ -37,6 +39,7 @@ run_already() {
     local data
     data=$(cat "$note")
     [ -f "$data/environment" ] && kill -0 "$(cat "$data/redis/pid")" 2>/dev/null &&
+        kill -0 "$(cat "$data/pgbouncer/pid")" 2>/dev/null &&
         as_user_of_postgres "$(cat "$data/pg_ctl")" status --pgdata "$data/postgres" >/dev/null
 }
 
@@ -45,15 +48,24 @@ find_pg_ctl() {
     find /usr/lib/postgresql/*/bin -name pg_ctl 2>/dev/null | sort --version-sort | tail -n 1
 }
 
+find_pgbouncer() {
+    # Debian keeps it where only root looks.
+    PATH=$PATH:/usr/sbin command -v pgbouncer || true
+}
+
 install_missing() {
     local missing=() apt=(apt-get --quiet=2)
     [ -n "$(find_pg_ctl)" ] || missing+=(postgresql)
+    [ -n "$(find_pgbouncer)" ] || missing+=(pgbouncer)
     command -v redis-server >/dev/null || missing+=(redis-server)
     [ ${#missing[@]} -gt 0 ] || return 0
     [ "$(id -u)" = 0 ] || apt=(sudo "${apt[@]}")
     export DEBIAN_FRONTEND=noninteractive
-    "${apt[@]}" update
-    "${apt[@]}" install --yes --no-install-recommends "${missing[@]}"
+    # The caller evaluates the standard output.
+    {
+        "${apt[@]}" update
+        "${apt[@]}" install --yes --no-install-recommends "${missing[@]}"
+    } >&2
 }
 
 free_port() {
@@ -67,10 +79,10 @@ start() {
     mkdir -p "$(dirname "$note")"
     echo "$data" >"$note"
     chmod 755 "$data"
-    mkdir "$data/postgres" "$data/redis"
+    mkdir "$data/postgres" "$data/pgbouncer" "$data/redis"
     pg_ctl=$(find_pg_ctl)
     echo "$pg_ctl" >"$data/pg_ctl"
-    if [ "$(id -u)" = 0 ]; then chown postgres "$data/postgres"; fi
+    if [ "$(id -u)" = 0 ]; then chown postgres "$data/postgres" "$data/pgbouncer"; fi
 
     port=$(free_port)
     # Nothing has to outlive the tests, so nobody waits for the disk.
@@ -84,6 +96,28 @@ start() {
             "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 -c fsync=${lasting[0]}"
     ) >&2
     echo "export TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:$port/postgres" >>"$data/environment.new"
+
+    # Three server connections for any number of clients, so that every transaction of a client may get another one.
+    local pooler_port
+    pooler_port=$(free_port)
+    cat >"$data/pgbouncer/pgbouncer.ini" <<INI
+[databases]
+; With auth_type = any, PgBouncer connects to the server as the user named here.
+* = host=127.0.0.1 port=$port user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $pooler_port
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 3
+max_client_conn = 500
+ignore_startup_parameters = extra_float_digits
+logfile = $data/pgbouncer/log
+pidfile = $data/pgbouncer/pid
+INI
+    as_user_of_postgres "$(find_pgbouncer)" --daemon --quiet "$data/pgbouncer/pgbouncer.ini" >&2
+    echo "export TEST_PGBOUNCER_URL=postgres://postgres@127.0.0.1:$pooler_port/postgres" >>"$data/environment.new"
 
     port=$(free_port)
     redis-server --port "$port" --bind 127.0.0.1 --dir "$data/redis" --pidfile "$data/redis/pid" \
