@@ -57,6 +57,13 @@
 //! A replay from the dashboard has the id of the original. If that was handled, the answer is `duplicate` and nothing happens;
 //! [`DeliveryStore::forget`] makes room for it.
 
+/// Shared with the other crates of this workspace; not part of the public API.
+#[cfg(feature = "postgres")]
+#[doc(hidden)]
+pub mod internal {
+    pub use crate::postgres::pooler::{Mode, refuse};
+}
+
 mod claim;
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+#[cfg(feature = "postgres")]
+use clerk_webhook_store::internal::Mode;
 #[cfg(feature = "sqlite")]
 use sqlx::{Connection as _, SqlSafeStr as _};
 use sqlx::{Database, Pool, SqlStr, Transaction};
@@ -19,13 +21,18 @@ impl<DB: Access> SyncDatabase for DB {}
 pub trait Access: Database {
     const DIALECT: Dialect;
 
-    /// Begins a transaction that writes.
+    /// Begins a transaction that writes, on a pool that keeps statements or not.
     fn begin(
         pool: &Pool<Self>,
+        keeps_statements: bool,
     ) -> impl Future<Output = Result<Transaction<'static, Self>, sqlx::Error>> + Send;
 
-    /// Returns whether connections of the pool keep the statements that they have prepared.
+    /// Returns whether connections of the pool keep the statements that they have prepared. If not, every statement has
+    /// to be unnamed and inside a transaction.
     fn keeps_statements(pool: &Pool<Self>) -> bool;
+
+    /// Returns an error if the pool keeps statements, and a pooler in transaction mode makes that impossible.
+    fn refuse_pooler(pool: &Pool<Self>) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Runs a statement, which is kept for the next time or not, and returns how many rows it has changed.
     fn execute(
@@ -168,7 +175,10 @@ async fn acquire_outside(
 impl Access for sqlx::Sqlite {
     const DIALECT: Dialect = Dialect::Sqlite;
 
-    async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
+    async fn begin(
+        pool: &Pool<Self>,
+        _keeps_statements: bool,
+    ) -> Result<Transaction<'static, Self>, sqlx::Error> {
         let pool = pool.clone();
         uncut(async move {
             let connection = acquire_outside(&pool).await?;
@@ -182,6 +192,10 @@ impl Access for sqlx::Sqlite {
     fn keeps_statements(_pool: &Pool<Self>) -> bool {
         // And where it does not, nothing is left of them.
         true
+    }
+
+    async fn refuse_pooler(_pool: &Pool<Self>) -> Result<(), sqlx::Error> {
+        Ok(())
     }
 
     async fn ensure_alive(_connection: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
@@ -202,19 +216,22 @@ impl Access for sqlx::Sqlite {
 impl Access for sqlx::Postgres {
     const DIALECT: Dialect = Dialect::Postgres;
 
-    async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
+    async fn begin(
+        pool: &Pool<Self>,
+        keeps_statements: bool,
+    ) -> Result<Transaction<'static, Self>, sqlx::Error> {
+        let mode = if keeps_statements { Mode::KeepsStatements } else { Mode::PoolerSafe };
         let pool = pool.clone();
         // Whatever the server's default is: at the levels above this, who has waited for another one fails with an error.
-        uncut(async move { pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await }).await
+        uncut(async move { pool.begin_with(mode.begin_read_committed()).await }).await
     }
 
     fn keeps_statements(pool: &Pool<Self>) -> bool {
-        use sqlx::ConnectOptions as _;
+        Mode::of(pool).keeps_statements()
+    }
 
-        // The only place where it can be read. sqlx panics there at names that are not those of a URL.
-        let options = pool.connect_options().as_ref().clone().host("localhost").username("postgres");
-        let url = options.to_url_lossy();
-        !url.query_pairs().any(|(name, value)| name == "statement-cache-capacity" && value == "0")
+    async fn refuse_pooler(pool: &Pool<Self>) -> Result<(), sqlx::Error> {
+        clerk_webhook_store::internal::refuse(pool).await
     }
 
     async fn ensure_alive(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
@@ -225,34 +242,9 @@ impl Access for sqlx::Postgres {
     async fn take_turns(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
         // `IF NOT EXISTS` alone fails where two run at once. The number is any that no application takes for something
         // else.
-        let lock = sqlx::query("SELECT pg_catalog.pg_advisory_xact_lock(7164785587434629122)");
+        let lock = sqlx::raw_sql("SELECT pg_catalog.pg_advisory_xact_lock(7164785587434629122)");
         lock.execute(connection).await.map(drop)
     }
 
     access!(sqlx::Postgres, sqlx::PgConnection);
-}
-
-#[cfg(test)]
-mod tests {
-    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-
-    use super::Access as _;
-
-    #[tokio::test]
-    async fn whether_statements_are_kept_is_read_of_any_options() {
-        let options = PgConnectOptions::new_without_pgpass;
-        for options in [
-            options(),
-            options().host("::1").password("#?").database("é"),
-            options().host("two words"),
-            options().username("a:b@c/d e"),
-            options().socket("/var/run/post gresql"),
-        ] {
-            for (capacity, kept) in [(0, false), (1, true), (100, true)] {
-                let pool = PgPoolOptions::new()
-                    .connect_lazy_with(options.clone().statement_cache_capacity(capacity));
-                assert_eq!(sqlx::Postgres::keeps_statements(&pool), kept, "{capacity}");
-            }
-        }
-    }
 }

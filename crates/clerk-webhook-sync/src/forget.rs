@@ -27,7 +27,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// Where the database cannot be written, and where a hook fails; then nothing has changed.
     pub async fn forget_user(&self, id: &str) -> Result<bool, SyncError> {
-        let mut transaction = DB::begin(self.pool()).await?;
+        let mut transaction = self.begin().await?;
         let queries = &self.statements().queries;
         let id = Value::text(id);
         // First, or a new address of theirs could come after the old ones have been read.
@@ -69,7 +69,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// Where the database cannot be written, and where a hook fails; then nothing has changed.
     pub async fn forget_email(&self, address: &str) -> Result<bool, SyncError> {
-        let mut transaction = DB::begin(self.pool()).await?;
+        let mut transaction = self.begin().await?;
         let queries = &self.statements().queries;
         let by_email = [&queries.invitations_by_email, &queries.waitlist_entries_by_email];
         let rows = self.rows_of(&mut transaction, by_email, &Value::text(address)).await?;

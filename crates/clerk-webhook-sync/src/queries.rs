@@ -195,7 +195,14 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     }
 
     async fn ask(&self, query: SqlStr, by: &str, kinds: &[Kind]) -> Result<Vec<Vec<Value>>, sqlx::Error> {
-        let mut connection = self.pool().acquire().await?;
-        self.fetch(&mut connection, query, &[Value::text(by)], kinds).await
+        let by = [Value::text(by)];
+        if self.keeps_statements() {
+            let mut connection = self.pool().acquire().await?;
+            return self.fetch(&mut connection, query, &by, kinds).await;
+        }
+        let mut transaction = self.begin().await?;
+        let rows = self.fetch(&mut transaction, query, &by, kinds).await?;
+        transaction.commit().await?;
+        Ok(rows)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clerk_webhook_core::handler::Handler;
 use clerk_webhook_core::{Context, Event, Handlers};
-use sqlx::Pool;
+use sqlx::{Pool, Transaction};
 
 use crate::applied::Applied;
 use crate::change::{Change, Hook, HookFuture};
@@ -53,8 +53,10 @@ pub struct ClerkSync<DB: SyncDatabase> {
 impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Creates one on a pool of the application, with tables whose names begin with `clerk_`.
     ///
-    /// Where the connections of the pool keep no prepared statements (`statement_cache_capacity(0)`, as is usual with
-    /// PgBouncer), it prepares none that would be left on the server.
+    /// If the connections of a Postgres pool keep no prepared statements (`statement_cache_capacity(0)`), every statement
+    /// is unnamed and inside a transaction. Behind a pooler in transaction mode, such as PgBouncer, set that: otherwise
+    /// [`migrate`](Self::migrate) returns an error. It costs four round trips instead of one for a query and for an event
+    /// that one statement applies, and one more for each statement of any other event.
     pub fn new(pool: Pool<DB>) -> Self {
         Self::with_rules(pool, Rules::default())
     }
@@ -195,23 +197,40 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.keeps_statements
     }
 
+    /// Begins a transaction that writes.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, DB>, sqlx::Error> {
+        DB::begin(&self.pool, self.keeps_statements).await
+    }
+
     pub(crate) fn hook(&self) -> Option<&Hook<DB::Connection>> {
         self.hook.as_deref()
     }
 
-    /// Creates the tables and views where they are missing; any number of processes may do so at once.
+    /// Creates the tables and views if they are missing; any number of processes may do so at once.
     ///
-    /// Who keeps migrations in a folder of their own copies the files of the folder `migrations` of this crate there.
+    /// To keep migrations in a folder of your own, copy the files of the folder `migrations` of this crate there. Call this
+    /// method at every start nevertheless: on Postgres it also opens a second connection to find out whether a pooler in
+    /// transaction mode is between the application and the server.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written, and `sqlx::Error::Configuration` if the pool keeps prepared
+    /// statements behind a pooler.
     pub async fn migrate(&self) -> Result<(), sqlx::Error> {
+        DB::refuse_pooler(&self.pool).await?;
         // Without any lock, and without the right to create tables, where there is nothing to do.
-        if self.version(&mut *self.pool.acquire().await?).await? >= self.statements.migrations.len() {
+        let version = if self.keeps_statements {
+            self.version(&mut *self.pool.acquire().await?).await?
+        } else {
+            let mut transaction = self.begin().await?;
+            let version = self.version(&mut transaction).await?;
+            transaction.commit().await?;
+            version
+        };
+        if version >= self.statements.migrations.len() {
             return Ok(());
         }
-        let mut transaction = DB::begin(&self.pool).await?;
+        let mut transaction = self.begin().await?;
         DB::take_turns(&mut transaction).await?;
         let version = self.version(&mut transaction).await?;
         for migration in self.statements.migrations.iter().skip(version) {
@@ -246,7 +265,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             Ok(observations) => observations,
             Err(reason) => return Ok(Applied::Ignored(reason)),
         };
-        if self.is_one_statement(&observations) {
+        if self.keeps_statements && self.is_one_statement(&observations) {
             let applied =
                 self.write(&mut *self.pool.acquire().await?, observations, is_creation(event)).await;
             // A statement alone runs at the level of isolation that the server's default is.
@@ -254,12 +273,12 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             if !error.is_conflict() {
                 return applied;
             }
-            let mut transaction = DB::begin(&self.pool).await?;
+            let mut transaction = self.begin().await?;
             let applied = self.apply_in(&mut transaction, event).await?;
             transaction.commit().await?;
             return Ok(applied);
         }
-        let mut transaction = DB::begin(&self.pool).await?;
+        let mut transaction = self.begin().await?;
         let applied = self.write(&mut transaction, observations, is_creation(event)).await?;
         transaction.commit().await?;
         Ok(applied)

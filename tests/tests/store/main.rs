@@ -9,6 +9,7 @@ mod full;
 mod lock_timeout;
 mod migrations;
 mod mixed;
+mod pooler;
 mod redis;
 mod round_trips;
 mod transactions;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use clerk_webhook_core::{Event, Timestamp};
 use clerk_webhook_store::{Claim, DeliveryStore as _, Held, PostgresStore};
+use clerk_webhook_sync::ClerkSync;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -45,14 +47,26 @@ pub(crate) async fn counting(options: PgConnectOptions) -> (PgConnectOptions, Ar
     (options, asked)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_claim_is_one_and_a_transaction_costs_one_more() {
-    let Some(database) = PostgresDatabase::create("round_trips").await else { return };
+/// The round trips of what a store does with a delivery, with statements that are prepared already.
+#[derive(Debug, PartialEq, Eq)]
+struct Trips {
+    claim: u32,
+    complete: u32,
+    /// A claim of what is completed.
+    duplicate: u32,
+    /// A transaction of `ExactlyOnce` in which the application writes nothing.
+    transaction: u32,
+    /// The pool asks a connection once whether it is alive when it is given back, and sends BEGIN and COMMIT.
+    empty_transaction: u32,
+}
+
+async fn trips(test: &str, statements: usize) -> Option<Trips> {
+    let database = PostgresDatabase::create(test).await?;
     let (options, asked) = counting(database.options()).await;
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .test_before_acquire(false)
-        .connect_with(options)
+        .connect_with(options.statement_cache_capacity(statements))
         .await
         .unwrap();
     let store = PostgresStore::new(pool.clone());
@@ -63,8 +77,7 @@ async fn a_claim_is_one_and_a_transaction_costs_one_more() {
         }
         asked.swap(0, Ordering::SeqCst)
     };
-
-    // With the first, statements are prepared. Each ends with the pool's own look at the connection.
+    let mut last = None;
     for round in 0..2 {
         let id = format!("msg_{round}");
         trips().await;
@@ -74,14 +87,77 @@ async fn a_claim_is_one_and_a_transaction_costs_one_more() {
         let claim = trips().await;
         assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
         let complete = trips().await;
+        let again = store.claim(&key(&id), Duration::from_secs(60)).await.unwrap();
+        assert!(matches!(again, Claim::Duplicate { .. }), "{again:?}");
+        let duplicate = trips().await;
         pool.begin().await.unwrap().commit().await.unwrap();
-        let nothing = trips().await;
+        let empty_transaction = trips().await;
         begin_new(&store, &format!("msg_t{round}")).await.commit().await.unwrap();
         let transaction = trips().await;
-        if round == 1 {
-            assert_eq!((claim, complete), (1 + 1, 1 + 1));
-            // The mark, and the look at it before the commit.
-            assert_eq!(transaction, nothing + 2);
+        last = Some(Trips { claim, complete, duplicate, transaction, empty_transaction });
+    }
+    last
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_claim_is_one_round_trip_and_a_transaction_costs_two_more() {
+    let Some(trips) = trips("round_trips", 100).await else { return };
+    // Each use of the pool ends with its own look at the connection, and a duplicate is two uses.
+    let expected =
+        Trips { claim: 1 + 1, complete: 1 + 1, duplicate: 2 + 2, transaction: 5, empty_transaction: 3 };
+    assert_eq!(trips, expected);
+}
+
+/// What the documentation of `PostgresStore` says of pools that keep no statements.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_pooler_safe_claim_is_four_round_trips() {
+    let Some(trips) = trips("round_trips_pooler_safe", 0).await else { return };
+    // BEGIN, two for each statement, COMMIT, and the pool's own look.
+    let expected =
+        Trips { claim: 4 + 1, complete: 4 + 1, duplicate: 8 + 2, transaction: 7, empty_transaction: 3 };
+    assert_eq!(trips, expected);
+}
+
+/// What the documentation of `ClerkSync` says: a query, an event that is one statement, and one that is two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_pooler_safe_query_of_the_sync_is_four_round_trips() {
+    let event = |id: &str, event_type: &str, data: &str| {
+        let body = format!(r#"{{"data":{data},"timestamp":1700000000000,"type":"{event_type}"}}"#);
+        Event::from_trusted(id.parse().unwrap(), Timestamp::now(), body.into()).unwrap()
+    };
+    let deleted = r#"{"deleted":true,"id":"org_1","object":"organization"}"#;
+    let user = r#"{"email_addresses":[],"id":"user_1","object":"user","updated_at":1700000000000}"#;
+    for (statements, query, one_statement, two_statements) in [(100, 1, 1, 2 + 2), (0, 4, 4, 2 + 2 * 2)] {
+        let Some(database) = PostgresDatabase::empty(&format!("round_trips_sync_{statements}")).await else {
+            return;
+        };
+        let (options, asked) = counting(database.options()).await;
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .test_before_acquire(false)
+            .connect_with(options.statement_cache_capacity(statements))
+            .await
+            .unwrap();
+        ClerkSync::new(database.pool().clone()).migrate().await.unwrap();
+        let sync = ClerkSync::new(pool.clone());
+        let trips = async || {
+            while pool.num_idle() == 0 {
+                tokio::task::yield_now().await;
+            }
+            asked.swap(0, Ordering::SeqCst) - 1
+        };
+        let mut last = (0, 0, 0);
+        // The first update prepares what replaces the addresses.
+        for round in 0..3 {
+            sync.user("user_1").await.unwrap();
+            let query = trips().await;
+            sync.apply(&event("msg_1", "organization.deleted", deleted)).await.unwrap();
+            let one_statement = trips().await;
+            // The row of the user, and what belongs to them.
+            let user = user.replace("1700000000000", &format!("170000000000{round}"));
+            sync.apply(&event("msg_2", "user.updated", &user)).await.unwrap();
+            last = (query, one_statement, trips().await);
         }
+        assert_eq!(last, (query, one_statement, two_statements), "with {statements} statements");
     }
 }

@@ -1,5 +1,6 @@
 //! Deliveries in Postgres.
 
+pub(crate) mod pooler;
 mod statements;
 mod uncut;
 
@@ -7,8 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnection, PgPool, PgRow};
-use sqlx::{Executor, Postgres, Row as _, SqlStr};
+use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
+use sqlx::query::Query;
+use sqlx::{Postgres, Row as _};
 
 use crate::claim::{Claim, Held, Lease, Owner};
 use crate::key::DeliveryKey;
@@ -16,6 +18,7 @@ use crate::sql::{DeliveryTransaction, Found, InvalidTableName, SOON, TRIES, Tabl
 use crate::store::DeliveryStore;
 use crate::transaction::{Begin, TransactionalStore};
 
+use self::pooler::Mode;
 use self::statements::Statements;
 use self::uncut::Uncut;
 
@@ -39,6 +42,38 @@ use self::uncut::Uncut;
 ///   are more often told that the delivery is in progress.
 ///
 /// Times are those of the server, so clocks of machines that differ do no harm.
+///
+/// # Behind a pooler
+///
+/// PgBouncer in transaction mode, and most poolers of hosted Postgres, give a client another server connection for each
+/// transaction. Turn off the statement cache of the pool if one is between the application and the server:
+///
+/// ```no_run
+/// use clerk_webhook_store::PostgresStore;
+/// use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let options: PgConnectOptions = "postgres://app@pooler:6432/app".parse()?;
+/// let pool = PgPoolOptions::new().connect_with(options.statement_cache_capacity(0)).await?;
+/// let store = PostgresStore::new(pool);
+/// store.migrate().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The store then runs every statement unnamed and inside a transaction, which works behind any pooler and leaves no
+/// prepared statement on the server. It costs round trips: four instead of one for a claim and for a completion, eight
+/// instead of two for a duplicate, and two more for a transaction of [`begin`](TransactionalStore::begin).
+///
+/// With the statement cache, [`migrate`](Self::migrate) returns an error that says what to set if it finds such a pooler.
+/// Call it at every start, even if you keep migrations of your own. PgBouncer 1.21 and later can keep prepared statements
+/// itself (`max_prepared_statements`); this store has not been tested with that and asks for the cache to be turned off.
+///
+/// The application's own statements in a transaction of [`begin`](TransactionalStore::begin) need nothing special. Outside
+/// of a transaction they need one behind such a pooler, and `persistent(false)`.
+///
+/// The tests run against PgBouncer 1.18. It needs `ignore_startup_parameters = extra_float_digits`, which sqlx sends, and
+/// does not pass on a `search_path`; use [`table`](Self::table) with a schema.
 ///
 /// # Retention
 ///
@@ -80,6 +115,7 @@ use self::uncut::Uncut;
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: PgPool,
+    mode: Mode,
     table: TableName,
     statements: Arc<Statements>,
     lock_timeout: Duration,
@@ -116,7 +152,8 @@ impl PostgresStore {
     pub fn new(pool: PgPool) -> Self {
         let table = TableName::default();
         let statements = Arc::new(Statements::of(&table));
-        Self { pool, table, statements, lock_timeout: Duration::from_secs(2) }
+        let mode = Mode::of(&pool);
+        Self { pool, mode, table, statements, lock_timeout: Duration::from_secs(2) }
     }
 
     /// Sets the table, with or without a schema, which has to exist.
@@ -145,15 +182,21 @@ impl PostgresStore {
         &self.pool
     }
 
-    /// Creates the table where it is missing; any number of instances may do so at once.
+    /// Creates the table if it is missing; any number of instances may do so at once.
+    ///
+    /// If the pool keeps prepared statements, it also opens a second connection to find out whether a pooler in transaction
+    /// mode is [in the way](Self#behind-a-pooler).
     ///
     /// # Errors
     ///
-    /// Where the server cannot be reached, the schema is missing, or the user may not create a table in it. Where the
-    /// table is there already, no right is needed but to read the catalogue.
+    /// Returns an error if the server cannot be reached, if the schema is missing, if the user may not create a table in
+    /// it, and `sqlx::Error::Configuration` if the pool keeps statements behind a pooler. If the table exists already, the
+    /// user needs only the right to read the catalogue.
     pub async fn migrate(&self) -> Result<(), sqlx::Error> {
-        let migrated = sqlx::query_scalar::<_, bool>(self.statements.migrated.clone());
-        if !migrated.fetch_one(&self.pool).await? {
+        pooler::refuse(&self.pool).await?;
+        let migrated = sqlx::query(self.statements.migrated.clone());
+        let migrated = pooler::fetch(self.mode, &self.pool, migrated).await?;
+        if !migrated.first().ok_or(sqlx::Error::RowNotFound)?.try_get::<bool, _>(0)? {
             sqlx::raw_sql(self.statements.migration.clone()).execute(&self.pool).await?;
         }
         Ok(())
@@ -164,10 +207,11 @@ impl PostgresStore {
         &self,
         key: &DeliveryKey,
     ) -> Result<Begin<DeliveryTransaction<Postgres>>, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.pool.begin_with(self.mode.begin()).await?;
         let owner = Owner::random();
         for _ in 0..TRIES {
             let mark = sqlx::query(self.statements.mark.clone())
+                .persistent(self.mode.keeps_statements())
                 .bind(key.scope().as_str())
                 .bind(key.message_id().as_str())
                 .bind(owner.to_string())
@@ -176,9 +220,9 @@ impl PostgresStore {
                 Ok(rows) => {
                     if let Some(row) = rows.first() {
                         let transaction = DeliveryTransaction::new(transaction, attempt(row)?);
-                        let (statement, key) = (self.statements.confirm.clone(), key.clone());
+                        let (this, key) = (self.clone(), key.clone());
                         return Ok(Begin::New(transaction.confirmed_by(move |connection| {
-                            Box::pin(confirm(statement, key, owner, connection))
+                            Box::pin(async move { this.confirm(key, owner, connection).await })
                         })));
                     }
                 }
@@ -189,7 +233,8 @@ impl PostgresStore {
                     };
                 }
             }
-            let found = match self.look_up(key, &mut *transaction).await? {
+            let look_up = self.look_up(key).persistent(self.mode.keeps_statements());
+            let found = match found(&look_up.fetch_all(&mut *transaction).await?)? {
                 Found::Completed(at) => Begin::Duplicate { completed_at: Some(at) },
                 Found::Leased(retry_after) => Begin::InProgress { retry_after },
                 Found::Free => continue,
@@ -201,15 +246,32 @@ impl PostgresStore {
         Ok(Begin::InProgress { retry_after: SOON })
     }
 
-    async fn look_up<'c, E>(&self, key: &DeliveryKey, executor: E) -> Result<Found, sqlx::Error>
-    where
-        E: Executor<'c, Database = Postgres>,
-    {
-        let look_up = sqlx::query_as::<_, (i64, i64, i64)>(self.statements.look_up.clone())
+    fn look_up(&self, key: &DeliveryKey) -> Query<'static, Postgres, PgArguments> {
+        sqlx::query(self.statements.look_up.clone())
             .bind(key.scope().as_str())
-            .bind(key.message_id().as_str());
-        let row = look_up.fetch_optional(executor).await?;
-        Ok(row.map_or(Found::Free, |(state, updated_at, left)| Found::from_columns(state, updated_at, left)))
+            .bind(key.message_id().as_str())
+    }
+
+    async fn execute(&self, query: Query<'static, Postgres, PgArguments>) -> Result<u64, sqlx::Error> {
+        pooler::execute(self.mode, &self.pool, query).await
+    }
+
+    /// Finds the mark of an owner in its transaction.
+    ///
+    /// Postgres answers a COMMIT of a transaction in which a statement has failed by rolling back, and sqlx takes that for
+    /// success. Here such a transaction is an error, and so is one that the application has ended by itself.
+    async fn confirm(
+        &self,
+        key: DeliveryKey,
+        owner: Owner,
+        connection: &mut PgConnection,
+    ) -> Result<(), sqlx::Error> {
+        let confirm = sqlx::query(self.statements.confirm.clone())
+            .persistent(self.mode.keeps_statements())
+            .bind(key.scope().as_str())
+            .bind(key.message_id().as_str())
+            .bind(owner.to_string());
+        confirm.fetch_one(connection).await.map(drop)
     }
 
     /// Returns the limit as Postgres reads it, where 0 would be none.
@@ -239,8 +301,7 @@ impl DeliveryStore for PostgresStore {
                 .bind(owner.to_string())
                 .bind(millis(lease))
                 .bind(self.patience());
-            // All that comes back: an error can follow the row, when the statement is committed.
-            match claim.fetch_all(&self.pool).await {
+            match pooler::fetch(self.mode, &self.pool, claim).await {
                 Ok(rows) => {
                     if let Some(row) = rows.first() {
                         return Ok(Claim::Claimed(Lease::new(key.clone(), owner, attempt(row)?)));
@@ -254,7 +315,7 @@ impl DeliveryStore for PostgresStore {
                     None => return Err(error),
                 },
             }
-            match self.look_up(key, &self.pool).await? {
+            match found(&pooler::fetch(self.mode, &self.pool, self.look_up(key)).await?)? {
                 Found::Completed(at) => return Ok(Claim::Duplicate { completed_at: Some(at) }),
                 Found::Leased(retry_after) => return Ok(Claim::InProgress { retry_after }),
                 Found::Free => {}
@@ -270,7 +331,7 @@ impl DeliveryStore for PostgresStore {
             .bind(lease.owner().to_string())
             .bind(millis(by))
             .bind(self.patience());
-        Ok(held(renew.execute(&self.pool).await?.rows_affected()))
+        Ok(held(self.execute(renew).await?))
     }
 
     async fn complete(&self, lease: &Lease) -> Result<Held, sqlx::Error> {
@@ -279,7 +340,7 @@ impl DeliveryStore for PostgresStore {
             .bind(lease.key().message_id().as_str())
             .bind(lease.owner().to_string())
             .bind(self.patience());
-        Ok(held(complete.execute(&self.pool).await?.rows_affected()))
+        Ok(held(self.execute(complete).await?))
     }
 
     async fn release(&self, lease: &Lease) -> Result<Held, sqlx::Error> {
@@ -288,7 +349,7 @@ impl DeliveryStore for PostgresStore {
             .bind(lease.key().message_id().as_str())
             .bind(lease.owner().to_string())
             .bind(self.patience());
-        Ok(held(release.execute(&self.pool).await?.rows_affected()))
+        Ok(held(self.execute(release).await?))
     }
 
     async fn forget(&self, key: &DeliveryKey) -> Result<bool, sqlx::Error> {
@@ -296,13 +357,13 @@ impl DeliveryStore for PostgresStore {
             .bind(key.scope().as_str())
             .bind(key.message_id().as_str())
             .bind(self.patience());
-        Ok(forget.execute(&self.pool).await?.rows_affected() > 0)
+        Ok(self.execute(forget).await? > 0)
     }
 
     async fn purge(&self, older_than: Duration, limit: u32) -> Result<u64, sqlx::Error> {
         let purge =
             sqlx::query(self.statements.purge.clone()).bind(millis(older_than)).bind(i64::from(limit));
-        Ok(purge.execute(&self.pool).await?.rows_affected())
+        self.execute(purge).await
     }
 }
 
@@ -322,23 +383,6 @@ impl TransactionalStore for PostgresStore {
     async fn commit(&self, transaction: Self::Transaction) -> Result<(), sqlx::Error> {
         transaction.commit().await
     }
-}
-
-/// Finds the mark of an owner in its transaction.
-///
-/// Postgres answers a COMMIT of a transaction in which a statement has failed by rolling back, and sqlx takes that for success.
-/// Here such a transaction is an error, and so is one that the application has ended by itself.
-async fn confirm(
-    statement: SqlStr,
-    key: DeliveryKey,
-    owner: Owner,
-    connection: &mut PgConnection,
-) -> Result<(), sqlx::Error> {
-    let confirm = sqlx::query(statement)
-        .bind(key.scope().as_str())
-        .bind(key.message_id().as_str())
-        .bind(owner.to_string());
-    confirm.fetch_one(connection).await.map(drop)
 }
 
 impl fmt::Debug for PostgresStore {
@@ -367,6 +411,11 @@ impl Conflict {
             _ => None,
         }
     }
+}
+
+fn found(rows: &[PgRow]) -> Result<Found, sqlx::Error> {
+    let Some(row) = rows.first() else { return Ok(Found::Free) };
+    Ok(Found::from_columns(row.try_get("state")?, row.try_get("updated_at")?, row.try_get("lease_left")?))
 }
 
 fn attempt(row: &PgRow) -> Result<u32, sqlx::Error> {

@@ -33,7 +33,7 @@ const TABLES: [(&str, ObjectKind, &[&str]); 7] = [
 ];
 
 /// Compares the whole data of everything that is live.
-async fn assert_true<DB: Engine>(sync: &ClerkSync<DB>, truth: &Truth) {
+pub(crate) async fn assert_true<DB: Engine>(sync: &ClerkSync<DB>, truth: &Truth) {
     let optional = OPTIONAL.map(|(source, kind, copies)| (format!("clerk_{source}"), kind, copies));
     let always = TABLES.map(|(table, kind, copies)| (format!("clerk_active_{table}"), kind, copies));
     for (source, kind, copies) in always.into_iter().chain(optional) {
@@ -58,7 +58,12 @@ async fn assert_true<DB: Engine>(sync: &ClerkSync<DB>, truth: &Truth) {
 }
 
 /// Applies a history by so many workers at once.
-async fn apply<DB: SyncDatabase>(sync: &ClerkSync<DB>, history: &History, seed: u64, workers: usize) {
+pub(crate) async fn apply<DB: SyncDatabase>(
+    sync: &ClerkSync<DB>,
+    history: &History,
+    seed: u64,
+    workers: usize,
+) {
     let parts = history.arrivals(seed).shuffled().duplicated(2).dealt(workers);
     let workers = parts.into_iter().map(|part| {
         let (sync, events) = (sync.clone(), part.into_iter().map(|event| event.event()).collect::<Vec<_>>());
@@ -73,7 +78,7 @@ async fn apply<DB: SyncDatabase>(sync: &ClerkSync<DB>, history: &History, seed: 
     }
 }
 
-fn everything<DB: SyncDatabase>(sync: ClerkSync<DB>) -> ClerkSync<DB> {
+pub(crate) fn everything<DB: SyncDatabase>(sync: ClerkSync<DB>) -> ClerkSync<DB> {
     sync.raw(RawColumn::Full).keep_sessions().keep_billing().keep_waitlist()
 }
 

@@ -11,6 +11,7 @@ mod histories;
 mod hooks;
 mod migrations;
 mod optional;
+mod pooler;
 mod queries;
 mod raw;
 mod transactions;
