@@ -8,12 +8,14 @@ use std::pin::Pin;
 use std::process;
 use std::time::Duration;
 
+use clerk_webhook_store::internal::Mode;
 use clerk_webhook_store::{
     Begin, Claim, DeliveryKey, DeliveryStore, DeliveryTransaction, Held, PostgresStore, RedisStore, Scope,
     SqliteStore, TransactionalStore,
 };
 use redis::aio::ConnectionManager;
-use sqlx::postgres::{PgPoolOptions, Postgres};
+use sqlx::Row as _;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, Postgres};
 use sqlx::sqlite::Sqlite;
 
 use crate::measure::Contestant;
@@ -41,12 +43,22 @@ pub const ENGINES: &[Entry] = &[
     Entry {
         name: "Postgres, test_before_acquire(false)",
         address: Some("TEST_POSTGRES_URL"),
-        start: |address| Box::pin(postgres(address, false)),
+        start: |address| Box::pin(postgres(address, Pooling::Trusting)),
     },
     Entry {
         name: "Postgres, sqlx's defaults",
         address: Some("TEST_POSTGRES_URL"),
-        start: |address| Box::pin(postgres(address, true)),
+        start: |address| Box::pin(postgres(address, Pooling::Default)),
+    },
+    Entry {
+        name: "Postgres, statement_cache_capacity(0)",
+        address: Some("TEST_POSTGRES_URL"),
+        start: |address| Box::pin(postgres(address, Pooling::PoolerSafe)),
+    },
+    Entry {
+        name: "Postgres behind PgBouncer",
+        address: Some("TEST_PGBOUNCER_URL"),
+        start: |address| Box::pin(postgres(address, Pooling::PoolerSafe)),
     },
     Entry { name: "Redis", address: Some("TEST_REDIS_URL"), start: |address| Box::pin(with_redis(address)) },
 ];
@@ -104,19 +116,33 @@ async fn sqlite() -> Fallible<Engine> {
     })
 }
 
-async fn postgres(address: String, test_before_acquire: bool) -> Fallible<Engine> {
+/// How the pool is set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pooling {
+    /// Without `test_before_acquire`.
+    Trusting,
+    Default,
+    /// Without a statement cache: as fast as it can be behind a pooler, so without `test_before_acquire` too.
+    PoolerSafe,
+}
+
+async fn postgres(address: String, pooling: Pooling) -> Fallible<Engine> {
+    let mut options: PgConnectOptions = address.parse()?;
+    if pooling == Pooling::PoolerSafe {
+        options = options.statement_cache_capacity(0);
+    }
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
-        .test_before_acquire(test_before_acquire)
-        .connect(&address)
+        .test_before_acquire(pooling == Pooling::Default)
+        .connect_with(options)
         .await?;
     let store = PostgresStore::new(pool.clone()).table("engines_delivery")?;
     sqlx::raw_sql(DROP).execute(&pool).await?;
     store.migrate().await?;
-    sqlx::query("CREATE TABLE engines_work (message TEXT PRIMARY KEY, done_at BIGINT NOT NULL)")
+    sqlx::raw_sql("CREATE TABLE engines_work (message TEXT PRIMARY KEY, done_at BIGINT NOT NULL)")
         .execute(&pool)
         .await?;
-    let show = async |setting| sqlx::query_scalar::<_, String>(setting).fetch_one(&pool).await;
+    let show = async |setting| sqlx::raw_sql(setting).fetch_one(&pool).await?.try_get::<String, _>(0);
     let (fsync, commit) = (show("SHOW fsync").await?, show("SHOW synchronous_commit").await?);
     Ok(Engine {
         settings: format!("fsync {fsync}, synchronous_commit {commit}, {CONNECTIONS} connections"),
@@ -179,6 +205,9 @@ async fn remove_keys(mut connection: ConnectionManager, pattern: String) -> Fall
 
 /// A store in the application's database, and what the application does there.
 trait Sql: DeliveryStore + TransactionalStore + Clone {
+    /// Returns whether the pool keeps prepared statements.
+    fn keeps_statements(&self) -> bool;
+
     /// Writes a row, which is committed by itself.
     fn statement(&self, message: &str) -> impl Future<Output = sqlx::Result<()>> + Send;
 
@@ -200,15 +229,23 @@ macro_rules! insert {
 
 /// Implements it; the code is the same, the types of sqlx are not.
 macro_rules! sql {
-    ($store:ty, $database:ty, $insert:literal, $begin:literal) => {
+    ($store:ty, $database:ty, $insert:literal, $begin:literal, $keeps_statements:expr) => {
         impl Sql for $store {
+            fn keeps_statements(&self) -> bool {
+                $keeps_statements(self)
+            }
+
             async fn statement(&self, message: &str) -> sqlx::Result<()> {
+                if !self.keeps_statements() {
+                    return self.transaction(message).await;
+                }
                 insert!($insert, message).execute(self.pool()).await.map(drop)
             }
 
             async fn transaction(&self, message: &str) -> sqlx::Result<()> {
                 let mut transaction = self.pool().begin_with($begin).await?;
-                insert!($insert, message).execute(&mut *transaction).await?;
+                let insert = insert!($insert, message).persistent(self.keeps_statements());
+                insert.execute(&mut *transaction).await?;
                 transaction.commit().await
             }
 
@@ -222,8 +259,14 @@ macro_rules! sql {
     };
 }
 
-sql!(SqliteStore, Sqlite, "INSERT INTO work (message, done_at) VALUES (?, ?)", "BEGIN IMMEDIATE");
-sql!(PostgresStore, Postgres, "INSERT INTO engines_work (message, done_at) VALUES ($1, $2)", "BEGIN");
+sql!(SqliteStore, Sqlite, "INSERT INTO work (message, done_at) VALUES (?, ?)", "BEGIN IMMEDIATE", |_| true);
+sql!(
+    PostgresStore,
+    Postgres,
+    "INSERT INTO engines_work (message, done_at) VALUES ($1, $2)",
+    "BEGIN",
+    |store: &PostgresStore| Mode::of(store.pool()).keeps_statements()
+);
 
 fn contestants<S: Sql>(store: &S) -> Vec<Contestant> {
     vec![
