@@ -1,6 +1,9 @@
 //! `clerk-webhook replay`: captured requests are sent again.
 #![expect(clippy::unwrap_used, reason = "in tests")]
 
+#[expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+#[path = "support/listen.rs"]
+mod listening;
 #[path = "support/trigger.rs"]
 mod support;
 
@@ -167,19 +170,15 @@ fn some_can_be_chosen() {
 }
 
 #[test]
-fn what_has_no_id_is_refused_before_anything_is_sent_unless_it_gets_one() {
+fn new_ids_are_given_to_what_verifies_and_not_to_a_request_without_a_signature() {
     let folder = Folder::new("ids");
     folder.write("a.http", &http_file(&old("user.created", "msg_1")));
     folder.write("b.http", b"POST / HTTP/1.1\n\n{\"type\":\"user.deleted\"}");
+    folder.write("c.http", &http_file(&old("user.created", "msg_1")));
     let server = accepting();
-    let url = server.url();
-    let run = run(&["replay", &folder.path(), "--to", &url]);
-    assert_eq!(run.code(), 2, "{run:?}");
-    assert!(run.stderr().contains("b.http") && run.stderr().contains("--new-ids"), "{}", run.stderr());
-    assert!(server.taken().is_empty());
-
-    let run = support::run(&["replay", &folder.path(), "--to", &url, "--new-ids"]);
-    assert_eq!(run.code(), 0, "{run:?}");
+    let run = run(&["replay", &folder.path(), "--to", &server.url(), "--new-ids"]);
+    assert_eq!(run.code(), 1, "{run:?}");
+    assert!(run.stdout().contains("1 skipped: 1 missing_header"), "{}", run.stdout());
     let ids = ids(&server.taken());
     assert_eq!(ids.len(), 2);
     assert!(!ids.contains(&"msg_1".to_owned()) && ids[0] != ids[1]);
@@ -206,6 +205,7 @@ fn refusals_are_counted() {
         json!({
             "captured": 3, "sent": 3, "delivered": 1, "unanswered": 0,
             "outcomes": { "500": 1, "duplicate": 1, "in_progress": 1 },
+            "skipped": 0, "skip_reasons": {}, "unreadable": 0,
         })
     );
 }
@@ -290,9 +290,11 @@ fn a_dry_run_sends_nothing() {
 }
 
 #[test]
-fn a_header_that_cannot_be_sent_is_left_out_or_refused() {
+fn a_header_that_cannot_be_sent_is_left_out_or_skipped() {
     let folder = Folder::new("headers");
-    let file = folder.write("a.http", b"POST / HTTP/1.1\nsvix-id: msg_1\ncontent-type: te\x01xt\n\n{}");
+    let signed = http_file(&old("user.created", "msg_1").without("content-type"));
+    let signed = String::from_utf8(signed).unwrap().replacen("\r\n", "\r\ncontent-type: te\u{1}xt\r\n", 1);
+    let file = folder.write("a.http", signed.as_bytes());
     let server = accepting();
     let url = server.url();
     let run = run(&["replay", &file, "--to", &url]);
@@ -300,8 +302,8 @@ fn a_header_that_cannot_be_sent_is_left_out_or_refused() {
     assert_eq!(server.taken()[0].header("content-type"), Some("application/json"));
     let file = folder.write("b.http", b"POST / HTTP/1.1\nsvix-id: msg_1\nsvix-signature: v1,\x01\n\n{}");
     let run = support::run(&["replay", &file, "--to", &url, "--verbatim"]);
-    assert_eq!(run.code(), 2, "{run:?}");
-    assert!(run.stderr().contains("without --verbatim"), "{}", run.stderr());
+    assert_eq!(run.code(), 1, "{run:?}");
+    assert!(run.stdout().contains("nothing sent; 1 skipped: 1 not_sendable"), "{}", run.stdout());
     assert!(server.taken().is_empty());
 }
 
@@ -326,5 +328,206 @@ fn wrong_usage_is_explained() {
         let run = run(args);
         assert_eq!(run.code(), 2, "{run:?}");
         assert!(run.stderr().contains(expected), "{}", run.stderr());
+    }
+}
+
+/// What `listen --record` has kept is verified before it is signed, whatever the file says about itself.
+mod recordings {
+    use clerk_webhook_test::fixture;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::listening::Listener;
+
+    /// The times at which the recordings of these tests were received: as written into a file, and in seconds.
+    const RECEIVED: (&str, i64) = ("2025-10-09T08:53:20.250Z", 1_760_000_000);
+
+    fn user_created(id: &str) -> Delivery {
+        Delivery::of(fixture::user_created()).id(id).at(Timestamp::from_secs(RECEIVED.1))
+    }
+
+    /// Returns a file as `listen --record` writes it.
+    fn recording(delivery: &Delivery, received_at: &str, verdict: &str) -> Vec<u8> {
+        let lines = format!("# received-at: {received_at}\n# verdict: {verdict}\n");
+        [lines.into_bytes(), http_file(delivery)].concat()
+    }
+
+    /// Replays all files of a folder, and returns the exit code, the ids that arrived, the ids that were skipped with the
+    /// reason, and the summary.
+    fn replay(folder: &Folder, options: &[&str]) -> (i32, Vec<Request>, Vec<(String, String)>, Value) {
+        let server = accepting();
+        let run =
+            support::run(&[&["replay", "--json", &folder.path(), "--to", &server.url()], options].concat());
+        let objects = run.objects();
+        let skipped = objects.iter().filter(|object| !object["skipped"].is_null());
+        let skipped = skipped.map(|object| {
+            (object["id"].as_str().unwrap_or("-").to_owned(), object["skipped"].as_str().unwrap().to_owned())
+        });
+        let summary = objects.last().unwrap()["summary"].clone();
+        (run.code(), server.taken(), skipped.collect(), summary)
+    }
+
+    fn is_signed(request: &Request) -> bool {
+        Verifier::new(support::SECRET).unwrap().verify(&request.pairs(), &request.body).is_ok()
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(id, cause)| ((*id).to_owned(), (*cause).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_forgery_that_a_listener_recorded_never_reaches_an_endpoint_with_the_same_secret() {
+        let folder = Folder::new("forged");
+        let listener = Listener::start(&["--record", &folder.path()]);
+        let now = || Delivery::of(fixture::user_created());
+        listener.deliver(&now().id("msg_right"));
+        listener.deliver(&now().id("msg_altered").altered());
+        listener.deliver(&now().id("msg_secret").wrong_secret());
+        listener.deliver(&now().id("msg_stale").stale());
+        listener.deliver(&now().id("msg_unsigned").without("svix-signature"));
+        listener.deliver(&now().without("svix-id"));
+        drop(listener);
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 6);
+
+        let (address, events) = receiver::start();
+        let to = format!("http://{address}/webhooks/clerk");
+        let run = run(&["replay", &folder.path(), "--to", &to]);
+        assert_eq!(run.code(), 1, "{run:?}");
+        let received: Vec<_> = events.try_iter().map(|event| event.id().to_string()).collect();
+        assert_eq!(received, ["msg_right"], "{run:?}");
+        let summary = "5 skipped: 1 expired_timestamp, 2 invalid_signature, 2 missing_header";
+        assert!(run.stdout().contains("1 sent in") && run.stdout().contains(summary), "{}", run.stdout());
+        assert!(run.stderr().contains("--include-refused"), "{}", run.stderr());
+
+        let run = support::run(&["replay", &folder.path(), "--to", &to, "--new-ids"]);
+        assert_eq!((run.code(), events.try_iter().count()), (1, 1), "{run:?}");
+    }
+
+    #[test]
+    fn a_recording_that_claims_to_be_authentic_is_verified_all_the_same() {
+        let folder = Folder::new("claims");
+        let forged = user_created("msg_forged").altered();
+        folder.write("forged.http", &recording(&forged, RECEIVED.0, "authentic"));
+        folder.write("right.http", &recording(&user_created("msg_right"), RECEIVED.0, "authentic"));
+        let (code, sent, skipped, summary) = replay(&folder, &[]);
+        assert_eq!((code, ids(&sent)), (1, vec!["msg_right".to_owned()]));
+        assert!(is_signed(&sent[0]));
+        assert_eq!(skipped, pairs(&[("msg_forged", "invalid_signature")]));
+        assert_eq!(
+            (&summary["captured"], &summary["sent"], &summary["skipped"], &summary["skip_reasons"]),
+            (&json!(2), &json!(1), &json!(1), &json!({ "invalid_signature": 1 }))
+        );
+        let run = run(&["replay", &folder.path(), "--to", &accepting().url(), "--dry-run"]);
+        assert!(run.stdout().contains("although it was recorded as authentic"), "{}", run.stdout());
+        assert!(run.stdout().contains("1 would be sent; 1 skipped: 1 invalid_signature"), "{}", run.stdout());
+    }
+
+    #[test]
+    fn the_recorded_time_decides_the_age_and_nothing_else() {
+        let folder = Folder::new("times");
+        let right = user_created("msg_1");
+        for (name, delivery, received_at, cause) in [
+            ("a", right.clone(), RECEIVED.0, None),
+            ("b", right.clone(), "2025-10-09T08:58:20.999Z", None),
+            ("c", right.clone(), "2025-10-09T08:58:21Z", Some("expired_timestamp")),
+            ("d", right.clone(), "2025-10-09T08:48:19Z", Some("expired_timestamp")),
+            ("e", right.clone(), "2026-10-09T08:53:20Z", Some("expired_timestamp")),
+            // No time makes a forgery right, neither that of its header nor the present one.
+            ("f", right.clone().altered(), RECEIVED.0, Some("invalid_signature")),
+            ("g", right.clone().wrong_secret(), RECEIVED.0, Some("invalid_signature")),
+            ("h", right.clone().altered(), "9999-12-29T23:59:59Z", Some("expired_timestamp")),
+            ("i", right.clone().altered(), "-009999-01-09T00:00:00Z", Some("expired_timestamp")),
+        ] {
+            let file = folder.write("one.http", &recording(&delivery, received_at, "authentic"));
+            let (code, sent, skipped, _) = replay(&folder, &[]);
+            assert_eq!(code, i32::from(cause.is_some()), "{name}");
+            assert_eq!(sent.len(), usize::from(cause.is_none()), "{name}");
+            assert_eq!(skipped.first().map(|(_, cause)| cause.as_str()), cause, "{name}");
+            fs::remove_file(file).unwrap();
+        }
+    }
+
+    #[test]
+    fn recordings_without_a_time_are_judged_as_of_their_name_else_by_their_signature_alone() {
+        let folder = Folder::new("older");
+        let write = |name: &str, delivery: &Delivery| folder.write(name, &http_file(delivery));
+        // As older versions have named them.
+        write("20251009T085320.250Z-user.created-msg_named.http", &user_created("msg_named"));
+        write("20251009T093320.250Z-user.created-msg_late.http", &user_created("msg_late"));
+        write("20251009T085321.000Z-user.created-msg_altered.http", &user_created("msg_altered").altered());
+        write("other.http", &user_created("msg_other"));
+        write("other-altered.http", &user_created("msg_other_altered").altered());
+        let (code, sent, skipped, _) = replay(&folder, &[]);
+        assert_eq!((code, ids(&sent)), (1, vec!["msg_named".to_owned(), "msg_other".to_owned()]));
+        assert_eq!(
+            skipped,
+            pairs(&[
+                ("msg_altered", "invalid_signature"),
+                ("msg_late", "expired_timestamp"),
+                ("msg_other_altered", "invalid_signature"),
+            ])
+        );
+    }
+
+    #[test]
+    fn recordings_of_a_listener_without_a_secret_are_verified_by_replay() {
+        let folder = Folder::new("unverified");
+        let listener = Listener::start_with(&mut listening::command(), &["--record", &folder.path()]);
+        listener.deliver(&Delivery::of(fixture::user_created()).id("msg_right"));
+        listener.deliver(&Delivery::of(fixture::user_created()).id("msg_secret").wrong_secret());
+        drop(listener);
+        let (code, sent, skipped, _) = replay(&folder, &[]);
+        assert_eq!((code, ids(&sent)), (1, vec!["msg_right".to_owned()]));
+        assert_eq!(skipped, pairs(&[("msg_secret", "invalid_signature")]));
+    }
+
+    #[test]
+    fn include_refused_sends_what_does_not_verify_with_the_headers_that_it_came_with() {
+        let folder = Folder::new("include");
+        let forged = user_created("msg_forged").altered();
+        folder.write("a.http", &recording(&user_created("msg_right"), RECEIVED.0, "authentic"));
+        folder.write("b.http", &recording(&forged, RECEIVED.0, "refused, invalid_signature"));
+        folder.write("c.http", &recording(&forged.clone().without("svix-id"), RECEIVED.0, "refused"));
+        let (code, sent, skipped, summary) = replay(&folder, &["--include-refused", "--new-ids"]);
+        assert_eq!((code, sent.len(), skipped), (0, 3, Vec::new()));
+        assert!(is_signed(&sent[0]) && sent[0].header("svix-id") != Some("msg_right"));
+        for (name, value) in forged.headers() {
+            assert_eq!(sent[1].header(name), Some(value.as_str()), "{name}");
+        }
+        assert_eq!((&sent[1].body, sent[2].header("svix-id")), (&forged.body().to_vec(), None));
+        assert_eq!((&summary["skipped"], &summary["sent"]), (&json!(0), &json!(3)));
+    }
+
+    #[test]
+    fn a_broken_file_does_not_stop_the_others() {
+        let folder = Folder::new("broken");
+        folder.write("a.http", &recording(&user_created("msg_1"), RECEIVED.0, "authentic"));
+        folder.write("b.http", b"POST / HTTP/1.1\nno header");
+        folder.write("c.http", &recording(&user_created("msg_2"), "yesterday", "authentic"));
+        fs::create_dir(folder.0.join("d.http")).unwrap();
+        folder.write("e.ndjson", b"{\"headers\":");
+        folder.write("f.ndjson", line(&user_created("msg_3")).as_bytes());
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(folder.0.join("nowhere"), folder.0.join("g.http")).unwrap();
+        let unreadable = if cfg!(unix) { 5 } else { 4 };
+
+        let (code, sent, _, summary) = replay(&folder, &[]);
+        assert_eq!((code, ids(&sent)), (1, vec!["msg_1".to_owned(), "msg_3".to_owned()]));
+        assert_eq!((&summary["captured"], &summary["unreadable"]), (&json!(2), &json!(unreadable)));
+
+        let to = accepting().url();
+        let run = run(&["replay", &folder.path(), "--to", &to, "--dry-run"]);
+        assert_eq!(run.code(), 1, "{run:?}");
+        for part in ["b.http", "no colon", "c.http", "received-at", "d.http", "e.ndjson"] {
+            assert!(run.stdout().contains(part), "{part}: {}", run.stdout());
+        }
+        let files = format!("{unreadable} files unreadable");
+        assert!(run.stdout().contains("2 would be sent") && run.stdout().contains(&files), "{run:?}");
+
+        // A folder of which nothing can be read is wrong usage, as a file is.
+        for name in ["a.http", "f.ndjson"] {
+            fs::remove_file(folder.0.join(name)).unwrap();
+        }
+        assert_eq!(support::run(&["replay", &folder.path(), "--to", &to]).code(), 2);
     }
 }

@@ -212,6 +212,50 @@ fn the_age_is_judged_as_it_is_asked() {
 }
 
 #[test]
+fn a_recording_is_judged_as_of_when_it_was_received() {
+    let request = Request::seconds_ago(7200, EVENT);
+    let seconds: i64 = request.value("svix-timestamp").parse().unwrap();
+    let recording = |seconds_later: i64| {
+        let moment = jiff::Timestamp::from_second(seconds + seconds_later).unwrap();
+        [format!("# received-at: {moment}\n# verdict: authentic\n").into_bytes(), request.http()].concat()
+    };
+    let told = run(&["verify", "--json", "-"], &recording(3));
+    assert_eq!(told.code, 0, "{told:?}");
+    let object = &told.objects()[0];
+    let received_at = json!((seconds + 3) * 1000);
+    assert_eq!((&object["age_seconds"], &object["received_at"]), (&json!(3), &received_at), "{object}");
+    assert_eq!(object["judged_at"], received_at);
+    let told = run(&["verify", "-"], &recording(3));
+    assert!(told.stdout.contains("3 s before it was received"), "{told:?}");
+
+    // A replay that was received too late stays one, a forgery too, and the present can be asked for.
+    let told = run(&["verify", "--json", "-"], &recording(301));
+    assert_eq!(told.objects()[0]["cause"], "timestamp_too_old", "{told:?}");
+    let told = run(&["verify", "--json", "--now", "now", "-"], &recording(3));
+    assert_eq!(told.objects()[0]["cause"], "timestamp_too_old", "{told:?}");
+    let forged = String::from_utf8(recording(3)).unwrap().replace("Ada", "Eve");
+    let told = run(&["verify", "-"], forged.as_bytes());
+    assert_eq!(told.code, 1, "{told:?}");
+    assert!(told.stdout.contains("when it was received"), "{told:?}");
+}
+
+#[test]
+fn a_broken_file_of_a_folder_does_not_stop_the_others() {
+    let folder = File::folder("verify-broken");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
+    write("a.http", b"POST / HTTP/1.1\nno header");
+    write("b.http", &Request::of(EVENT).http());
+    let told = run(&["verify", "--json", folder.path()], b"");
+    assert_eq!(told.code, 1, "{told:?}");
+    let objects = told.objects();
+    let verdicts: Vec<_> = objects.iter().map(|object| object["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["authentic", "unreadable"]);
+    assert!(objects[1]["detail"].as_str().unwrap().contains("a.http"), "{told:?}");
+    let told = run(&["verify", folder.path()], b"");
+    assert!(told.stdout.ends_with("\n1 of 1 are authentic; 1 file unreadable\n"), "{told:?}");
+}
+
+#[test]
 fn it_says_which_of_several_secrets_matched() {
     let request = Request::of(EVENT).http();
     let told = run(&["verify", "--json", "--secret", OTHER_SECRET, "--secret", SECRET, "-"], &request);

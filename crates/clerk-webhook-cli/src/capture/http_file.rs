@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 
-use super::Capture;
+use super::{Capture, Recorded};
 
 /// Reads one request: a request line, headers, an empty line, and the body to the last byte of the file.
 ///
-/// Comments in front (`#`, `//`) are skipped, as editors' HTTP clients write them.
+/// Comments in front (`#`, `//`) are skipped, as editors' HTTP clients write them, but for those of a recording.
 pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Capture, String> {
     let mut rest = 0;
     let mut line = || {
@@ -18,8 +18,12 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Capture, String> {
         (line.strip_suffix(b"\r").unwrap_or(line), end.is_some(), rest)
     };
 
+    let mut recorded = Recorded::default();
     let request_line = loop {
         let (text, more, _) = line();
+        if text.starts_with(b"#") {
+            recorded.read(&String::from_utf8_lossy(text))?;
+        }
         let ignored = text.trim_ascii().is_empty() || text.starts_with(b"#") || text.starts_with(b"//");
         if !ignored {
             break String::from_utf8_lossy(text).into_owned();
@@ -55,7 +59,7 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Capture, String> {
             break Bytes::new();
         }
     };
-    Ok(Capture { place: place.to_owned(), target: Some(target.to_owned()), headers, body })
+    Ok(Capture { place: place.to_owned(), target: Some(target.to_owned()), headers, body, recorded })
 }
 
 /// Writes a request as [`read`] reads it, the body to the byte.

@@ -39,6 +39,7 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Vec<Capture>, String> {
             target: None,
             headers,
             body: body.into(),
+            ..Capture::default()
         });
     }
     if captures.is_empty() {

@@ -110,8 +110,9 @@ causes! {
         "Send whole seconds since 1970 in decimal digits, without sign, leading zeros or blanks";
     /// Only its age is wrong, and it lies in the past.
     TimestampTooOld = "timestamp_too_old",
-        "If it was just received, set the clock of this machine; a capture from before is verified with --now as of then, or \
-         with --any-age; a replay from Clerk's dashboard is signed anew";
+        "If it was just received, set the clock of this machine. An older capture is verified with --now as of then, or with \
+         --any-age; a recording of `clerk-webhook listen` is judged as of when it was received. A retry by Svix, or a resend \
+         from Clerk's dashboard, has a new timestamp and signature";
     /// Only its age is wrong, and it lies in the future.
     TimestampTooNew = "timestamp_too_new",
         "Set the clock of this machine, or that of the sender";

@@ -94,6 +94,7 @@ impl Case {
             target: None,
             headers: self.headers.clone(),
             body: Bytes::from(self.body.clone()),
+            ..Capture::default()
         }
     }
 

@@ -119,7 +119,7 @@ impl Request {
     }
 }
 
-/// A file in the folder of this run's tests, removed with this value.
+/// A file or a folder in the folder of this run's tests, removed with this value.
 #[derive(Debug)]
 pub(crate) struct File(PathBuf);
 
@@ -131,6 +131,18 @@ impl File {
         Self(path)
     }
 
+    /// Makes a folder.
+    pub(crate) fn folder(name: &str) -> Self {
+        let path =
+            std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()));
+        std::fs::create_dir(&path).expect("a folder that can be written to");
+        Self(path)
+    }
+
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     pub(crate) fn path(&self) -> &str {
         self.0.to_str().expect("a path that is text")
     }
@@ -139,5 +151,6 @@ impl File {
 impl Drop for File {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

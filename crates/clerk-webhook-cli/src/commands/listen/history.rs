@@ -165,6 +165,7 @@ mod tests {
             target: Some("/".to_owned()),
             headers: headers.collect(),
             body: signed.body(),
+            ..Capture::default()
         };
         let verdict = judge.judge(&capture);
         Delivery::new(capture, Timestamp::now(), verdict)

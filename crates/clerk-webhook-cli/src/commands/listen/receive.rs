@@ -81,6 +81,7 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: on
         target: head.uri.path_and_query().map(ToString::to_string),
         headers: fields(&head.headers),
         body: read.clone().unwrap_or_default(),
+        ..Capture::default()
     };
     let verdict = match &read {
         Ok(_) => listener.judge.judge(&capture),

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::delivery::Delivery;
 use super::verdict::Origin;
-use crate::capture::to_http_file;
+use crate::capture::{Recorded, to_http_file};
 
 /// How many characters of an event type and of a message id a name has.
 const MAX_WORD: usize = 60;
@@ -89,7 +89,8 @@ impl Left {
 fn write(folder: &Path, delivery: &Delivery) -> io::Result<PathBuf> {
     let target = delivery.capture.target.as_deref().unwrap_or("/");
     let headers = delivery.capture.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
-    let bytes = to_http_file(target, headers, &delivery.capture.body);
+    let request = to_http_file(target, headers, &delivery.capture.body);
+    let bytes = [recorded(delivery).to_comments().into_bytes(), request].concat();
     let name = name(delivery);
     let temporary = folder.join(format!(".{name}-{}.part", std::process::id()));
     let mut options = OpenOptions::new();
@@ -101,6 +102,14 @@ fn write(folder: &Path, delivery: &Delivery) -> io::Result<PathBuf> {
     // Where it has its name there is nothing left to remove.
     let _ = fs::remove_file(&temporary);
     placed
+}
+
+fn recorded(delivery: &Delivery) -> Recorded {
+    let verdict = match delivery.origin {
+        Origin::Refused => format!("{}, {}", delivery.origin.as_str(), delivery.outcome),
+        origin => origin.as_str().to_owned(),
+    };
+    Recorded { received_at: Some(delivery.received_at), verdict: Some(verdict) }
 }
 
 /// Gives a file its name, or the next one that is free.
@@ -160,17 +169,22 @@ mod tests {
         for body in [signed.body(), Bytes::from_static(b"\r\n\r\na: b\r\n"), Bytes::new()] {
             let target = Some("/hook?x=1".to_owned());
             let capture =
-                Capture { place: String::new(), target, headers: headers.clone(), body: body.clone() };
+                Capture { target, headers: headers.clone(), body: body.clone(), ..Capture::default() };
             let verdict = judge.judge(&capture);
             let (origin, delivery) = (verdict.origin, Delivery::new(capture, Timestamp::now(), verdict));
             let path = write(&folder, &delivery).unwrap();
-            let read = capture::read(&path).unwrap();
+            let read = capture::read(&path).unwrap().requests;
             assert_eq!(read.len(), 1);
+            let Recorded { received_at, verdict } = read[0].recorded.clone();
+            assert_eq!(received_at, Some(delivery.received_at));
+            let expected =
+                if origin == Origin::Authentic { "authentic" } else { "refused, invalid_signature" };
+            assert_eq!(verdict.as_deref(), Some(expected));
             assert_eq!((&read[0].body, read[0].target.as_deref()), (&body, Some("/hook?x=1")));
             assert_eq!(judge.judge(&read[0]).origin, origin);
             assert_eq!(origin == Origin::Authentic, body == signed.body());
         }
-        assert_eq!(capture::read(&folder).unwrap().len(), 3);
+        assert_eq!(capture::read(&folder).unwrap().requests.len(), 3);
         fs::remove_dir_all(&folder).unwrap();
     }
 
@@ -186,12 +200,7 @@ mod tests {
         let judge = Judge::new(vec![SigningSecret::parse(SECRET).unwrap()], 1 << 20).unwrap();
         let write = |signed: Signed| {
             let headers = signed.headers().into_iter().map(|(name, value)| (name.to_owned(), value.into()));
-            let capture = Capture {
-                place: String::new(),
-                target: None,
-                headers: headers.collect(),
-                body: signed.body(),
-            };
+            let capture = Capture { headers: headers.collect(), body: signed.body(), ..Capture::default() };
             let verdict = judge.judge(&capture);
             match folder.write(&Delivery::new(capture, Timestamp::now(), verdict)) {
                 Ok(_) => "written",

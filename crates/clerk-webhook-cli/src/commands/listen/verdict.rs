@@ -34,6 +34,17 @@ pub(super) enum Origin {
     Refused,
 }
 
+impl Origin {
+    /// Returns the word for it in recordings.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Authentic => "authentic",
+            Self::Unverified => "unverified",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// What was found out about a delivery.
 #[derive(Debug)]
 pub(super) struct Verdict {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clerk_webhook_core::HeaderFamily;
 
-use crate::capture::{self, Capture};
+use crate::capture::{self, Capture, Captures};
 use crate::failure::Failure;
 use crate::svix_headers::Names;
 
@@ -56,18 +56,18 @@ pub(super) struct InputArgs {
 
 impl InputArgs {
     /// Reads the requests.
-    pub(super) fn captures(&self) -> Result<Vec<Capture>, Failure> {
+    pub(super) fn captures(&self) -> Result<Captures, Failure> {
         if let Some(body) = &self.body {
-            return Ok(vec![self.of_parts(body)?]);
+            return Ok(vec![self.of_parts(body)?].into());
         }
         if let Some(path) = &self.request {
-            return Ok(vec![capture::read_http(path)?]);
+            return Ok(vec![capture::read_http(path)?].into());
         }
         if let Some(path) = &self.delivery {
-            return capture::read_lines(path);
+            return Ok(capture::read_lines(path)?.into());
         }
         match &self.file {
-            Some(path) => capture::read(path),
+            Some(path) => capture::read(path)?.require_any(),
             None => Err(Failure::usage(
                 "there is nothing to verify: name a file with a request (clerk-webhook verify request.http), - for standard \
                  input, or --body with --id, --timestamp and --signature",
@@ -83,6 +83,6 @@ impl InputArgs {
             Some((header.as_str().to_owned(), value.as_ref()?.clone().into_bytes()))
         });
         let (place, body) = capture::contents(path)?;
-        Ok(Capture { place, target: None, headers: headers.collect(), body })
+        Ok(Capture { place, headers: headers.collect(), body, ..Capture::default() })
     }
 }

@@ -9,6 +9,8 @@ use clerk_webhook_core::Timestamp;
 use jiff::SignedDuration;
 
 use self::input::InputArgs;
+use self::report::Judged;
+use crate::capture::Captures;
 use crate::diagnosis::{self, Terms, Verdict};
 use crate::failure::Failure;
 use crate::moment::Moment;
@@ -28,9 +30,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     secrets: SecretArgs,
 
-    /// Judge the age as of then: -10m, seconds since 1970, or 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "MOMENT", default_value = "now", allow_hyphen_values = true)]
-    now: Moment,
+    /// Judge the age as of then: now, -10m, seconds since 1970, or 2026-01-31T12:00:00Z [default: when the request was
+    /// received, if it is a recording of `clerk-webhook listen`, else now]
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
+    now: Option<Moment>,
 
     /// How far the timestamp may lie from now, such as 300s or 10m
     #[arg(long, value_name = "TIME", default_value = "300s", value_parser = tolerance)]
@@ -52,22 +55,28 @@ impl Args {
     pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
         let output = &output.up_to_the_result();
         let secrets = self.secrets.secrets()?;
-        let captures = self.input.captures()?;
+        let Captures { requests, unreadable } = self.input.captures()?;
         let tolerance = (!self.any_age).then_some(self.tolerance);
-        let terms = Terms { now: self.now.0, tolerance };
+        let now = self.now.map_or_else(Timestamp::now, |moment| moment.0);
         let mut refused = 0;
-        for (index, capture) in captures.iter().enumerate() {
+        for (index, capture) in requests.iter().enumerate() {
+            let received_at = capture.recorded.received_at.filter(|_| self.now.is_none());
+            let terms = Terms { now: received_at.unwrap_or(now), tolerance };
             let verdict = diagnosis::diagnose_under(terms, capture, &secrets);
             refused += usize::from(matches!(verdict, Verdict::Refused(_)));
             if index > 0 {
                 output.line("")?;
             }
-            report::write(output, capture, &verdict, secrets.len(), captures.len() > 1)?;
+            let judged = Judged { capture, verdict, at: terms.now, is_recorded: received_at.is_some() };
+            report::write(output, &judged, secrets.len(), requests.len() > 1)?;
         }
-        if captures.len() > 1 {
-            report::write_sum(output, captures.len(), refused)?;
+        for file in &unreadable {
+            report::write_unreadable(output, file)?;
         }
-        if refused > 0 { Err(Failure::Negative) } else { Ok(()) }
+        if requests.len() + unreadable.len() > 1 {
+            report::write_sum(output, requests.len(), refused, unreadable.len())?;
+        }
+        if refused + unreadable.len() > 0 { Err(Failure::Negative) } else { Ok(()) }
     }
 }
 

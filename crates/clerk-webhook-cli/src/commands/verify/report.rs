@@ -1,43 +1,70 @@
 //! What is printed about a verdict.
 
+use clerk_webhook_core::Timestamp;
 use serde_json::json;
 
 use super::date;
-use crate::capture::Capture;
+use crate::capture::{Capture, Unreadable};
 use crate::diagnosis::{Authentic, Diagnosis, Verdict, duration};
 use crate::failure::Failure;
 use crate::output::style::{BAD, GOOD, ODD, QUIET, STRONG};
 use crate::output::{self, Output};
 
+/// A request with its verdict.
+pub(super) struct Judged<'c> {
+    pub(super) capture: &'c Capture,
+    pub(super) verdict: Verdict,
+    /// As of when its age was judged.
+    pub(super) at: Timestamp,
+    /// Whether that is the time at which it was received, as the recording says.
+    pub(super) is_recorded: bool,
+}
+
 /// Writes a verdict; with its place where there are several.
 pub(super) fn write(
     output: &Output,
-    capture: &Capture,
-    verdict: &Verdict,
+    judged: &Judged<'_>,
     secrets: usize,
     several: bool,
 ) -> Result<(), Failure> {
     if several {
-        output.line(format_args!("{STRONG}{}{STRONG:#}", printable(&capture.place)))?;
+        output.line(format_args!("{STRONG}{}{STRONG:#}", printable(&judged.capture.place)))?;
     }
-    match verdict {
-        Verdict::Authentic(authentic) => write_authentic(output, capture, authentic, secrets),
-        Verdict::Refused(diagnosis) => write_refused(output, capture, diagnosis),
+    match &judged.verdict {
+        Verdict::Authentic(authentic) => write_authentic(output, judged, authentic, secrets),
+        Verdict::Refused(diagnosis) => write_refused(output, judged, diagnosis),
     }
 }
 
+/// Writes that a file could not be read.
+pub(super) fn write_unreadable(output: &Output, file: &Unreadable) -> Result<(), Failure> {
+    output.object(&json!({ "verdict": "unreadable", "place": file.place, "detail": file.error }))?;
+    output.line(format_args!("\n{BAD}unreadable{BAD:#}  {}", printable(&file.error)))
+}
+
 /// Writes how many there were.
-pub(super) fn write_sum(output: &Output, all: usize, refused: usize) -> Result<(), Failure> {
+pub(super) fn write_sum(
+    output: &Output,
+    all: usize,
+    refused: usize,
+    unreadable: usize,
+) -> Result<(), Failure> {
     let authentic = all - refused;
-    output.line(format_args!("\n{STRONG}{authentic} of {all} are authentic{STRONG:#}"))
+    let unreadable = match unreadable {
+        0 => String::new(),
+        1 => "; 1 file unreadable".to_owned(),
+        several => format!("; {several} files unreadable"),
+    };
+    output.line(format_args!("\n{STRONG}{authentic} of {all} are authentic{unreadable}{STRONG:#}"))
 }
 
 fn write_authentic(
     output: &Output,
-    capture: &Capture,
+    judged: &Judged<'_>,
     authentic: &Authentic,
     secrets: usize,
 ) -> Result<(), Failure> {
+    let capture = judged.capture;
     let Authentic { message_id, attempted_at, age_seconds, secret_index, event, warnings } = authentic;
     let event_type = event.as_ref().map(|event| event.event_type().as_str().to_owned());
     output.object(&json!({
@@ -47,6 +74,8 @@ fn write_authentic(
         "event_type": event_type,
         "attempted_at": attempted_at,
         "age_seconds": age_seconds,
+        "judged_at": judged.at,
+        "received_at": capture.recorded.received_at,
         "body_bytes": capture.body.len(),
         "secret": secret_index + 1,
         "secrets": secrets,
@@ -57,7 +86,12 @@ fn write_authentic(
     let row = |name: &str, value: String| output.line(format_args!("  {QUIET}{name:<8}{QUIET:#}  {value}"));
     row("message", message_id.to_string())?;
     let age = duration(age_seconds.unsigned_abs());
-    let age = if *age_seconds < 0 { format!("{age} ahead") } else { format!("{age} ago") };
+    let age = match (judged.is_recorded, *age_seconds < 0) {
+        (true, true) => format!("{age} after it was received"),
+        (true, false) => format!("{age} before it was received"),
+        (false, true) => format!("{age} ahead"),
+        (false, false) => format!("{age} ago"),
+    };
     row("signed", format!("{}, {age}", date(*attempted_at)))?;
     row("body", format!("{} bytes", capture.body.len()))?;
     if secrets > 1 {
@@ -69,8 +103,16 @@ fn write_authentic(
     Ok(())
 }
 
-fn write_refused(output: &Output, capture: &Capture, diagnosis: &Diagnosis) -> Result<(), Failure> {
+fn write_refused(output: &Output, judged: &Judged<'_>, diagnosis: &Diagnosis) -> Result<(), Failure> {
+    let capture = judged.capture;
     let Diagnosis { cause, detail, advice, notes } = diagnosis;
+    let mut notes = notes.clone();
+    notes.extend(judged.is_recorded.then(|| {
+        format!(
+            "Its age was judged as of {}, when it was received; --now now judges it as of now",
+            date(judged.at)
+        )
+    }));
     output.object(&json!({
         "verdict": "refused",
         "place": capture.place,
@@ -78,12 +120,14 @@ fn write_refused(output: &Output, capture: &Capture, diagnosis: &Diagnosis) -> R
         "detail": detail,
         "advice": advice,
         "notes": notes,
+        "judged_at": judged.at,
+        "received_at": capture.recorded.received_at,
         "message_id": capture.text("svix-id").or_else(|| capture.text("webhook-id")),
         "body_bytes": capture.body.len(),
     }))?;
     output.line(format_args!("{BAD}not authentic{BAD:#}  {QUIET}{cause}{QUIET:#}"))?;
     row_wrapped(output, &format!("{STRONG}why{STRONG:#}     "), &printable(detail))?;
-    for note in notes {
+    for note in &notes {
         row_wrapped(output, &format!("{QUIET}also{QUIET:#}    "), &printable(note))?;
     }
     row_wrapped(output, &format!("{STRONG}do{STRONG:#}      "), &printable(advice))
