@@ -261,6 +261,9 @@ fn what_is_recorded_verifies() {
     // Two that came in the same millisecond have names of their own all the same.
     let named = |part: &str| names.iter().filter(|name| name.contains(part)).count();
     assert_eq!((named("Z-user.created-msg_1"), named("Z-unknown-without-id.http")), (2, 1), "{names:?}");
+    let refused = names.iter().find(|name| name.contains("unknown")).unwrap();
+    let refused = fs::read_to_string(folder.0.join(refused)).unwrap();
+    assert!(refused.contains("\r\n# verdict: refused, missing_header\r\nPOST /a%20b?c=d "), "{refused}");
     let first = names.iter().find(|name| name.ends_with("Z-user.created-msg_1.http")).unwrap();
     let path = folder.0.join(first);
     #[cfg(unix)]
@@ -270,8 +273,12 @@ fn what_is_recorded_verifies() {
     }
     let text = fs::read_to_string(&path).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("POST /webhooks/clerk HTTP/1.1\r\n"), "{head}");
-    let headers: Vec<_> = head.lines().skip(1).filter_map(|line| line.split_once(": ")).collect();
+    // Other readers of such files skip comments.
+    let (comments, head) = head.split_once("\r\nPOST /webhooks/clerk HTTP/1.1\r\n").unwrap();
+    let [received_at, verdict] = comments.lines().collect::<Vec<_>>()[..] else { panic!("{comments}") };
+    assert!(received_at.starts_with("# received-at: 20") && received_at.ends_with('Z'), "{comments}");
+    assert_eq!(verdict, "# verdict: authentic");
+    let headers: Vec<_> = head.lines().filter_map(|line| line.split_once(": ")).collect();
     let verifier = Verifier::builder().secret(SigningSecret::parse(SECRET).unwrap()).build().unwrap();
     let event = verifier.receive(&headers, body.to_owned().into()).unwrap();
     assert_eq!((event.id().as_str(), event.raw_body()), ("msg_1", &right.body()));
@@ -535,6 +542,67 @@ mod page_is_closed {
         assert_eq!((page.status, page.body.contains(&cookie[cookie.len() - 32..])), (200, false));
         let elsewhere = listener.get(&listener.entrance(), "host: evil.example\r\n");
         assert_eq!((elsewhere.status, elsewhere.header("set-cookie")), (403, None));
+    }
+
+    /// Starts a listener with `--open` and a program in the place of the browser, and returns the arguments of its process.
+    #[cfg(target_os = "linux")]
+    fn opened(folder: &Folder) -> (Listener, String) {
+        use std::os::unix::fs::PermissionsExt as _;
+        use std::sync::mpsc::channel;
+
+        fs::create_dir(&folder.0).expect("a folder");
+        let (program, pipe) = (folder.0.join("xdg-open"), folder.0.join("arguments"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("coreutils").success());
+        let script = "#!/bin/sh\ntr '\\0' '\\n' < /proc/$$/cmdline > \"$(dirname \"$0\")/arguments\"\n";
+        fs::write(&program, script).expect("a file");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+        let (sender, arguments) = channel();
+        std::thread::spawn(move || sender.send(fs::read_to_string(pipe)));
+        let path = format!("{}:{}", folder.text(), std::env::var("PATH").expect("a path"));
+        let mut command = command();
+        command.env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET).env("PATH", path);
+        let listener = Listener::start_with(&mut command, &["--open"]);
+        let patience = std::time::Duration::from_secs(30);
+        (listener, arguments.recv_timeout(patience).expect("a browser").expect("its arguments"))
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn to_those_who_read_the_arguments_of_the_browser() {
+        let folder = Folder::new("open");
+        let (listener, arguments) = opened(&folder);
+        let token = listener.entrance().split_once('=').unwrap().1.to_owned();
+        assert!(!arguments.contains(&token), "{arguments}");
+        let url = arguments.lines().last().unwrap();
+        let entrance = url.strip_prefix(&listener.url("")).unwrap();
+
+        // Asking without entering does not use it up.
+        let head = format!("HEAD {entrance} HTTP/1.1\r\n{}connection: close\r\n\r\n", listener.host());
+        assert_eq!(listener.send(head.as_bytes()).status, 403);
+        assert_eq!(listener.get(entrance, "host: evil.example\r\n").status, 403);
+        let entered = listener.get(entrance, &listener.host());
+        assert_eq!((entered.status, entered.header("location")), (303, Some("/_clerk/")));
+        let (cookie, attributes) = entered.header("set-cookie").unwrap().split_once("; ").unwrap();
+        assert_eq!(attributes, "path=/_clerk/; httponly; samesite=strict");
+        assert!(
+            !cookie.contains(&token) && !cookie.contains(entrance.split_once('=').unwrap().1),
+            "{cookie}"
+        );
+        let headers = format!("{}cookie: {cookie}\r\n", listener.host());
+        assert_eq!(listener.get("/_clerk/", &headers).status, 200);
+        let mut follower = listener.follow(&headers);
+        assert!(follower.next_line().is_some());
+
+        // Whoever of the two was first has got nothing for good.
+        let again = listener.get(entrance, &listener.host());
+        assert_eq!((again.status, again.header("set-cookie")), (403, None));
+        assert_eq!(listener.get("/_clerk/", &headers).status, 403);
+        assert!(listener.error().contains("a second time"));
+        while follower.next_line().is_some() {}
+        assert_eq!(listener.get(entrance, &listener.host()).status, 403);
+        // The printed address still opens the page.
+        let printed = format!("{}{}", listener.host(), listener.cookie());
+        assert_eq!(listener.get("/_clerk/", &printed).status, 200);
     }
 
     #[test]

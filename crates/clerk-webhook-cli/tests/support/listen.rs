@@ -132,6 +132,15 @@ impl Listener {
         self.send(request.as_bytes())
     }
 
+    /// Follows the deliveries as the page does.
+    pub(crate) fn follow(&self, headers: &str) -> Follower {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+        let request = format!("GET /_clerk/follow HTTP/1.1\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        Follower(BufReader::new(stream))
+    }
+
     /// What a browser of this machine would send.
     pub(crate) fn host(&self) -> String {
         format!("host: 127.0.0.1:{}\r\n", self.port)
@@ -182,6 +191,19 @@ fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
         }
     });
     receiver
+}
+
+/// A connection on which the listener sends what arrives.
+pub(crate) struct Follower(BufReader<TcpStream>);
+
+impl Follower {
+    /// Waits for the next line, or for the end of the answer.
+    pub(crate) fn next_line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.0.read_line(&mut line).expect("a line or the end");
+        // The last chunk has no bytes, and the connection stays for another request.
+        (!line.is_empty() && line != "0\r\n").then_some(line)
+    }
 }
 
 /// An answer as it was on the wire.

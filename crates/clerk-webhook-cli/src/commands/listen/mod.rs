@@ -93,7 +93,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     remote: RemoteArgs,
 
-    /// Open the page in a browser
+    /// Open the page in a browser, by an address that works once, since others on this machine can see it in the list of
+    /// processes
     #[arg(long)]
     open: bool,
 
@@ -156,8 +157,10 @@ impl Args {
         });
         let interrupted = interruption();
         introduce(output, &listener)?;
-        if let Some(page) = page_url(&listener).filter(|_| self.open) {
-            open(&page);
+        if self.open
+            && let Some(once) = page_url(&listener, &listener.page.entrance_for_once())
+        {
+            open(&once);
         }
 
         let mut end = printer.end;
@@ -219,15 +222,15 @@ fn endpoint(address: SocketAddr, path: Option<&str>) -> String {
     format!("http://{address}{path}")
 }
 
-/// Returns the URL of the page with its token; none where it listens on no address of loopback, which the page is only for.
-fn page_url(listener: &Listener) -> Option<String> {
+/// Returns the URL of an entrance to the page; none where it listens on no address of loopback, which the page is only for.
+fn page_url(listener: &Listener, entrance: &str) -> Option<String> {
     let host = match listener.host {
         host if host.is_unspecified() => "127.0.0.1".to_owned(),
         host if !host.is_loopback() => return None,
         IpAddr::V4(host) => host.to_string(),
         IpAddr::V6(host) => format!("[{host}]"),
     };
-    Some(format!("http://{host}:{}{}", listener.port, listener.page.entrance()))
+    Some(format!("http://{host}:{}{entrance}", listener.port))
 }
 
 fn verifies(secrets: usize) -> String {
@@ -250,7 +253,7 @@ fn introduce(output: &Output, listener: &Listener) -> Result<(), Failure> {
     let any = if listener.path.is_none() { "  (or any other path)" } else { "" };
     let mut lines = vec![
         format!("endpoint  {STRONG}{endpoint}{STRONG:#}{QUIET}{any}{QUIET:#}"),
-        match page_url(listener) {
+        match page_url(listener, &listener.page.entrance()) {
             Some(page) => format!("page      {STRONG}{page}{STRONG:#}"),
             None => {
                 "page      none: it is for this machine only, so listen on 127.0.0.1 or 0.0.0.0".to_owned()
@@ -330,7 +333,7 @@ async fn interruption() {
     }
 }
 
-/// Opens a page in the browser, or says that this did not work.
+/// Opens a page in the browser, or says that this did not work. Every user of this machine can read the URL.
 fn open(url: &str) {
     let program = match std::env::consts::OS {
         "macos" => "open",
@@ -344,6 +347,8 @@ fn open(url: &str) {
         .stderr(Stdio::null())
         .spawn();
     if let Err(error) = started {
-        say(format_args!("cannot open a browser with {program}: {error}; the page is {url}"));
+        say(format_args!(
+            "cannot open a browser with {program}: {error}; open the address of the page above"
+        ));
     }
 }

@@ -3,11 +3,14 @@
 //! Any page that is open in a browser can send requests to this server, and by a name of its own that leads to 127.0.0.1 it
 //! could even read the answers. A tunnel or another user of this machine looks like a browser that runs on it, too. So every
 //! request needs the token of this run, 128 random bits that only the printed address has: the page that is opened by it keeps
-//! it as a cookie, which no script sees and no other site sends along.
+//! it as a cookie, which no script sees and no other site sends along. The browser that `--open` starts gets another address,
+//! see [`entrance`].
 //!
 //! Besides, and so that a token which has leaked is not enough, a request has to come from this machine, under a name of
 //! this machine, through no proxy that says so, and where a browser says from which page it comes, from ours. What is changed
 //! by a request needs a header that no foreign page may send.
+
+mod entrance;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,8 +27,10 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use self::entrance::{CODE, Entrance, Entry};
 use super::delivery::Delivery;
 use super::forward::describe;
+use super::live::Line;
 use super::redact;
 use super::server::{Body, Listener, text, whole};
 use super::text::clean;
@@ -73,6 +78,7 @@ pub(super) struct Page {
     run: String,
     /// What the page shows is for whoever has it.
     token: String,
+    once: Entrance,
     followers: Arc<AtomicUsize>,
     /// What a page shows at its top.
     pub(super) endpoint: String,
@@ -81,17 +87,20 @@ pub(super) struct Page {
 impl Page {
     /// Creates a page with a token of its own; there is none where the system has no random bytes.
     pub(super) fn new(endpoint: String) -> Result<Self, getrandom::Error> {
-        let (mut run, mut token) = ([0; 8], [0; 16]);
+        let mut run = [0; 8];
         getrandom::fill(&mut run)?;
-        getrandom::fill(&mut token)?;
         let run = format!("{:016x}", u64::from_be_bytes(run));
-        let token = format!("{:032x}", u128::from_be_bytes(token));
-        Ok(Self { run, token, followers: Arc::default(), endpoint })
+        Ok(Self { run, token: random()?, once: Entrance::new()?, followers: Arc::default(), endpoint })
     }
 
     /// Returns where the page is opened the first time.
     pub(super) fn entrance(&self) -> String {
         format!("{ROOT}?{TOKEN}{}", self.token)
+    }
+
+    /// Returns where the page is opened once, for the arguments of a process.
+    pub(super) fn entrance_for_once(&self) -> String {
+        format!("{ROOT}?{CODE}{}", self.once.code())
     }
 
     /// Returns whether a request is for this address.
@@ -101,19 +110,25 @@ impl Page {
         uri.path() == ROOT && token.is_some_and(|token| is_same(token, &self.token))
     }
 
-    /// Returns whether a request has the cookie that was given there.
-    pub(super) fn is_open_to<B>(&self, request: &Request<B>, port: u16) -> bool {
-        let name = cookie(port);
-        let cookies = request.headers().get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut cookies =
-            cookies.flat_map(|value| value.split(';')).filter_map(|one| one.trim().split_once('='));
-        cookies.any(|(given, token)| given == name && is_same(token, &self.token))
+    /// Uses up the code of a request, if it has one.
+    fn entry<B>(&self, request: &Request<B>) -> Option<Entry<'_>> {
+        let uri = request.uri();
+        let code = uri.query().and_then(|query| query.strip_prefix(CODE))?;
+        if *request.method() != Method::GET || uri.path() != ROOT {
+            return None;
+        }
+        self.once.enter(code)
     }
 
-    /// Gives a browser the cookie, and leads it to an address that may be seen.
-    fn enter(&self, port: u16) -> Response<Body> {
+    /// Returns whether a request has a cookie that was given there.
+    pub(super) fn is_open_to<B>(&self, request: &Request<B>, port: u16) -> bool {
+        cookies(request, port).any(|cookie| is_same(cookie, &self.token) || self.once.admits(cookie))
+    }
+
+    /// Gives a browser a cookie, and leads it to an address that may be seen.
+    fn enter(port: u16, value: &str) -> Response<Body> {
         let mut response = text(StatusCode::SEE_OTHER, "");
-        let cookie = format!("{}={}; Path={ROOT}; HttpOnly; SameSite=Strict", cookie(port), self.token);
+        let cookie = format!("{}={value}; Path={ROOT}; HttpOnly; SameSite=Strict", cookie(port));
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             response.headers_mut().insert(SET_COOKIE, cookie);
         }
@@ -125,6 +140,21 @@ impl Page {
 /// Cookies know no ports, and another listener has a page too.
 fn cookie(port: u16) -> String {
     format!("clerk-webhook-page-{port}")
+}
+
+/// Returns the values of the cookies of this listener.
+fn cookies<B>(request: &Request<B>, port: u16) -> impl Iterator<Item = &str> {
+    let name = cookie(port);
+    let cookies = request.headers().get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let cookies = cookies.flat_map(|value| value.split(';')).filter_map(|one| one.trim().split_once('='));
+    cookies.filter_map(move |(given, value)| (given == name).then_some(value))
+}
+
+/// Returns 128 random bits as text.
+fn random() -> Result<String, getrandom::Error> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bits)))
 }
 
 /// Compares in a time that says nothing about where texts of the same length differ.
@@ -191,7 +221,9 @@ pub(super) async fn respond(
     let mut response = if !is_local(listener, peer, request) || !is_own_page(request) {
         text(StatusCode::FORBIDDEN, "this page is for a browser on the machine of clerk-webhook listen\n")
     } else if listener.page.is_entered_by(request) {
-        listener.page.enter(listener.port)
+        Page::enter(listener.port, &listener.page.token)
+    } else if let Some(entry) = listener.page.entry(request) {
+        enter_once(listener, &entry).await
     } else if listener.page.is_open_to(request, listener.port) {
         route(listener, request).await
     } else {
@@ -211,6 +243,20 @@ pub(super) async fn respond(
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+async fn enter_once(listener: &Listener, entry: &Entry<'_>) -> Response<Body> {
+    let closes = match entry {
+        Entry::Pass(pass) => return Page::enter(listener.port, pass),
+        Entry::Refused { closes } => *closes,
+    };
+    if closes {
+        let note = "the address that --open gave to the browser was used a second time. Another user of this machine may have \
+                    read it, so the page that it has opened is closed; open the printed address";
+        listener.print(Line::Note(note.to_owned())).await;
+    }
+    let advice = "this address opens the page once and was used before; open the address that clerk-webhook listen has printed\n";
+    text(StatusCode::FORBIDDEN, advice)
 }
 
 async fn route(listener: &Arc<Listener>, request: &Request<Incoming>) -> Response<Body> {
@@ -251,7 +297,21 @@ fn follow(listener: &Arc<Listener>, request: &Request<Incoming>) -> Response<Bod
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.split_once('-'));
     let seen = last.filter(|(run, _)| *run == listener.page.run).and_then(|(_, number)| number.parse().ok());
     let (sender, receiver) = mpsc::channel(4);
-    tokio::spawn(send_events(Arc::clone(listener), seen, sender, follower));
+    let has_pass = !cookies(request, listener.port).any(|cookie| is_same(cookie, &listener.page.token));
+    let listener = Arc::clone(listener);
+    tokio::spawn(async move {
+        let closed = async {
+            if !has_pass {
+                std::future::pending::<()>().await;
+            }
+            listener.page.once.closed().await;
+        };
+        tokio::select! {
+            biased;
+            () = closed => {}
+            () = send_events(&listener, seen, sender, follower) => {}
+        }
+    });
     let mut response = Response::new(Body::Events(receiver));
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static("text/event-stream"));
@@ -269,7 +329,7 @@ impl Drop for Follower {
 }
 
 async fn send_events(
-    listener: Arc<Listener>,
+    listener: &Listener,
     seen: Option<u64>,
     sender: mpsc::Sender<Bytes>,
     follower: Follower,
