@@ -15,8 +15,8 @@ const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SEC
 /// The arguments that name signing secrets.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SecretArgs {
-    /// Signing secret (whsec_…), several times during a rotation; others on this machine can see it in the list of
-    /// processes [default: the variable CLERK_WEBHOOK_SIGNING_SECRET, else CLERK_WEBHOOK_SECRET]
+    /// Signing secret (whsec_…), several times during a rotation, the new one first; others on this machine can see it in
+    /// the list of processes [default: the variable CLERK_WEBHOOK_SIGNING_SECRET, else CLERK_WEBHOOK_SECRET]
     #[arg(long = "secret", value_name = "WHSEC", allow_hyphen_values = true)]
     secrets: Vec<SecretText>,
 

@@ -1,7 +1,7 @@
 //! What Svix does with an answer: its schedule of attempts.
 //!
 //! Source: docs.svix.com/retries and /receiving/delivery-control, and Svix's server 1.100, whose jitter and treatment of
-//! `Retry-After` the hosted service does not document.
+//! `Retry-After` the hosted service does not document. That server was seen to retry 429 as any other failure.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ pub(crate) const SCHEDULE: [Duration; 7] = [
 /// How much a delay varies either way, in percent.
 pub(crate) const JITTER: u32 = 20;
 
-/// After 429 or no answer in time the next attempt is no earlier.
-const THROTTLED: Duration = Duration::from_secs(60);
+/// After no answer in time the next attempt is no earlier.
+const AFTER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What an endpoint answered, as far as it matters to Svix; no answer at all is `None` wherever one is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,10 +65,14 @@ pub(crate) fn next(attempt: usize, reply: Option<&Reply>) -> Next {
     let Some(&base) = attempt.checked_sub(1).and_then(|index| SCHEDULE.get(index)) else {
         return Next::GivenUp;
     };
-    let throttled = reply.is_none_or(|reply| reply.status == 429);
-    let base = if throttled { base.max(THROTTLED) } else { base };
+    let base = floor(base, reply);
     let wanted = reply.and_then(|reply| reply.retry_after).unwrap_or(base);
     Next::Retry(wanted.clamp(base, base * 2))
+}
+
+/// Returns the least delay before the next attempt.
+fn floor(base: Duration, reply: Option<&Reply>) -> Duration {
+    if reply.is_none() { base.max(AFTER_TIMEOUT) } else { base }
 }
 
 impl Next {
@@ -99,26 +103,28 @@ pub(crate) fn explain(attempt: usize, reply: Option<&Reply>) -> String {
             Next::Delivered => "sends nothing more: it is delivered",
             Next::Aborted => "gives this message up, as webhook-delivery says",
             Next::Disabled => {
-                "disables the endpoint, as webhook-delivery says: it gets no other event either"
+                "disables the endpoint, as webhook-delivery says: it gets no event until you enable it in the dashboard; then \
+                 recover the failed messages there"
             }
             Next::GivenUp | Next::Retry(_) => "gives this message up: that was the last attempt",
         };
         return text.to_owned();
     };
     let base = SCHEDULE.get(attempt.wrapping_sub(1)).copied().unwrap_or_default();
-    let throttled = reply.is_none_or(|reply| reply.status == 429);
-    let floor = if throttled { base.max(THROTTLED) } else { base };
+    let floor = floor(base, reply);
     let least = span(floor.as_secs_f64(), floor.as_secs_f64());
     let why = match reply.and_then(|reply| reply.retry_after) {
         Some(wanted) if wanted > floor * 2 => {
-            let of = if floor > base { "it waits after 429" } else { "of its schedule" };
-            format!("Retry-After counts up to twice the {least} {of}")
+            format!("Retry-After counts up to twice the {least} of its schedule")
         }
         Some(wanted) if wanted < floor => format!("Retry-After makes it no shorter than {least}"),
         Some(_) => "as Retry-After says".to_owned(),
-        None if reply.is_none() && floor > base => format!("at least {least} after no answer"),
-        None if floor > base => format!("at least {least} after 429"),
-        None => format!("attempt {} of {}", attempt + 1, SCHEDULE.len() + 1),
+        None if floor > base => format!("at least {least} after no answer"),
+        None => {
+            let throttled = reply.is_some_and(|reply| reply.status == 429);
+            let rest = if throttled { "; no longer delay after 429 is documented" } else { "" };
+            format!("attempt {} of {}{rest}", attempt + 1, SCHEDULE.len() + 1)
+        }
     };
     format!("tries again in {} ({why})", span(from, to))
 }
@@ -162,7 +168,8 @@ mod tests {
             (1, Some(reply(409, Some(30), None)), seconds(10)),
             (1, Some(reply(503, Some(7), None)), seconds(7)),
             (1, Some(reply(503, Some(1), None)), seconds(5)),
-            (1, Some(reply(429, None, None)), seconds(60)),
+            (1, Some(reply(429, None, None)), seconds(5)),
+            (1, Some(reply(429, Some(60), None)), seconds(10)),
             (2, Some(reply(429, None, None)), seconds(300)),
             (1, None, seconds(60)),
             (1, Some(reply(422, None, Some("abort-message"))), Next::Aborted),
@@ -195,11 +202,15 @@ mod tests {
                 Some(reply(503, Some(1), None)),
                 "tries again in 4–6 s (Retry-After makes it no shorter than 5 s)",
             ),
-            (1, Some(reply(429, None, None)), "tries again in 48–72 s (at least 60 s after 429)"),
+            (
+                1,
+                Some(reply(429, None, None)),
+                "tries again in 4–6 s (attempt 2 of 8; no longer delay after 429 is documented)",
+            ),
             (
                 1,
                 Some(reply(429, Some(600), None)),
-                "tries again in 1.6–2.4 min (Retry-After counts up to twice the 60 s it waits after 429)",
+                "tries again in 8–12 s (Retry-After counts up to twice the 5 s of its schedule)",
             ),
             (1, None, "tries again in 48–72 s (at least 60 s after no answer)"),
             (2, Some(reply(500, None, None)), "tries again in 4–6 min (attempt 3 of 8)"),
@@ -209,6 +220,12 @@ mod tests {
                 1,
                 Some(reply(422, None, Some("abort-message"))),
                 "gives this message up, as webhook-delivery says",
+            ),
+            (
+                1,
+                Some(reply(422, None, Some("disable"))),
+                "disables the endpoint, as webhook-delivery says: it gets no event until you enable it in the dashboard; then \
+                 recover the failed messages there",
             ),
         ] {
             assert_eq!(explain(attempt, reply.as_ref()), expected, "{attempt} {reply:?}");

@@ -45,6 +45,19 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
+fn no_help_promises_a_longer_delay_after_429() {
+    let mut mentions = 0;
+    for name in commands(&[]) {
+        let help = run(&[&name, "--help"]).stdout().split_whitespace().collect::<Vec<_>>().join(" ");
+        for sentence in help.split(". ").filter(|sentence| sentence.contains("429")) {
+            mentions += 1;
+            assert!(sentence.contains("429 counts as any other failure"), "{name}: {sentence}");
+        }
+    }
+    assert!(mentions > 0);
+}
+
+#[test]
 fn every_command_has_help_with_examples() {
     let names = commands(&[]);
     assert_eq!(

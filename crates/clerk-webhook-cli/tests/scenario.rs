@@ -165,14 +165,14 @@ fn a_wish_for_later_counts_up_to_twice_the_delay() {
 }
 
 #[test]
-fn who_is_too_busy_is_left_alone_for_a_minute() {
+fn too_many_requests_is_retried_on_the_usual_schedule() {
     let requests = Arc::new(AtomicUsize::new(0));
     let server = Server::answering(move |_, _| match requests.fetch_add(1, Ordering::Relaxed) {
         0 | 1 => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::OK,
     });
     let (_, attempts) = attempts(&server.url, "");
-    assert_delays(&attempts, &[60.0, 300.0]);
+    assert_delays(&attempts, &[5.0, 300.0]);
 }
 
 #[test]
@@ -256,6 +256,8 @@ fn an_endpoint_that_disables_itself_gets_nothing_more() {
     assert_eq!((code, &summary["stopped"]), (1, &"disabled".into()));
     assert_eq!((&summary["delivered"], &summary["undelivered"]), (&4.into(), &1.into()));
     assert_eq!(requests.load(Ordering::Relaxed), 5);
+    let told = scenario(&format!("team --seed 3 --to {}", server.url)).stdout;
+    assert!(String::from_utf8(told).unwrap().contains("until you enable it in the dashboard"));
 }
 
 #[cfg(unix)]

@@ -88,7 +88,8 @@ impl SigningSecret {
 
     /// Reads one or several secrets, separated by white space or commas.
     ///
-    /// Several are needed while an endpoint's secret is rotated, and where several endpoints share one URL.
+    /// Several are needed while an endpoint's secret is rotated, and where several endpoints share one URL. During a rotation
+    /// list the new secret first, see [`Verified::secret_index`](crate::Verified::secret_index).
     ///
     /// # Errors
     ///

@@ -222,9 +222,28 @@ impl Verified {
         self.attempted_at
     }
 
-    /// Returns which of the verifier's secrets matched, counted from 0.
+    /// Returns the index of the first of the verifier's secrets that matches, counted from 0.
     ///
-    /// Once an old secret does not match any more, it can be removed.
+    /// Remove an old secret once no delivery returns its index.
+    ///
+    /// If a secret is rotated in place, the sender signs with the new and the old secret until the grace period ends. Both
+    /// match, and this returns the first one of the verifier's list. List the new secret first: otherwise the old one looks
+    /// used until the period ends.
+    ///
+    /// ```
+    /// use clerk_webhook_core::{MessageId, SigningSecret, Timestamp, Verifier};
+    ///
+    /// let old = SigningSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+    /// let new = SigningSecret::parse("whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC")?;
+    /// let (id, body): (MessageId, _) = ("msg_1".parse()?, b"{}");
+    /// let headers = new.sign(&id, Timestamp::now(), body).and_signed_with(&old, body).to_pairs();
+    ///
+    /// let new_first = Verifier::builder().secrets([new.clone(), old.clone()]).build()?;
+    /// assert_eq!(new_first.verify(&headers, body)?.secret_index(), 0); // the new one
+    /// let old_first = Verifier::builder().secrets([old, new]).build()?;
+    /// assert_eq!(old_first.verify(&headers, body)?.secret_index(), 0); // the old one, which nobody needs
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn secret_index(&self) -> usize {
         self.secret_index

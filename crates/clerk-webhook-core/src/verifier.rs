@@ -86,7 +86,7 @@ impl Verifier {
     /// Creates a verifier for the secrets in the environment, with the default settings.
     ///
     /// Reads `CLERK_WEBHOOK_SIGNING_SECRET`, or `CLERK_WEBHOOK_SECRET` where that is not set. Several secrets
-    /// are separated by white space or commas.
+    /// are separated by white space or commas; during a rotation the new one comes first.
     ///
     /// # Errors
     ///
@@ -151,6 +151,8 @@ impl Verifier {
     }
 
     /// Replaces the secrets while deliveries arrive; every clone sees them from the next delivery on.
+    ///
+    /// During a rotation list the new secret first, see [`Verified::secret_index`].
     ///
     /// # Errors
     ///
@@ -264,12 +266,14 @@ impl Default for VerifierBuilder {
 
 impl VerifierBuilder {
     /// Adds a secret; its place in the order is the index that [`Verified::secret_index`] returns.
+    ///
+    /// During a rotation add the new secret first.
     pub fn secret(mut self, secret: SigningSecret) -> Self {
         self.secrets.push(secret);
         self
     }
 
-    /// Adds several secrets.
+    /// Adds several secrets, during a rotation the new one first.
     pub fn secrets(mut self, secrets: impl IntoIterator<Item = SigningSecret>) -> Self {
         self.secrets.extend(secrets);
         self

@@ -52,10 +52,11 @@
 //!
 //! Clerk sends a message to all endpoints under the same id, so each endpoint needs a [`Scope`] of its own.
 //!
-//! # Replays
+//! # Resends
 //!
-//! A replay from the dashboard has the id of the original. If that was handled, the answer is `duplicate` and nothing happens;
-//! [`DeliveryStore::forget`] makes room for it.
+//! A resend from the dashboard has the id of the original. If that was handled, the answer is `duplicate` and nothing happens;
+//! [`DeliveryStore::forget`] makes room for it. Repair the receiver before you resend a message that failed: a resend that fails
+//! is not retried, and it cancels the scheduled retries of that message.
 
 /// Shared with the other crates of this workspace; not part of the public API.
 #[cfg(feature = "postgres")]

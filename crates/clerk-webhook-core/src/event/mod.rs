@@ -122,7 +122,9 @@ impl Event {
         self.0.content.occurred_at
     }
 
-    /// Returns which of the verifier's secrets matched, counted from 0; none for a trusted body.
+    /// Returns the index of the first of the verifier's secrets that matches, counted from 0; `None` for a trusted body.
+    ///
+    /// During a rotation list the new secret first, see [`Verified::secret_index`](crate::Verified::secret_index).
     #[must_use]
     pub fn secret_index(&self) -> Option<usize> {
         self.0.secret_index

@@ -62,7 +62,10 @@ impl Failure {
         Self { remedy: Remedy::AbortMessage, error: error.into() }
     }
 
-    /// The sender should send nothing any more to this endpoint, until somebody enables it again.
+    /// The sender should send nothing more to this endpoint.
+    ///
+    /// The endpoint stays disabled after the cause is repaired. Enable it in the dashboard, then recover the failed messages
+    /// there.
     pub fn disable_endpoint(error: impl Into<BoxError>) -> Self {
         Self { remedy: Remedy::DisableEndpoint, error: error.into() }
     }

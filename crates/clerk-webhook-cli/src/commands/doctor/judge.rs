@@ -103,7 +103,8 @@ pub(super) fn unsigned(result: Result<'_>) -> Check {
             check,
             "rate_limit",
             "429: a rate limit is in front of the endpoint",
-            "let it not count this path: Clerk's deliveries come from few addresses, and many at a time",
+            "exempt this path: Clerk's deliveries come from few addresses, many at a time, and to Svix 429 counts as any other \
+             failure, so do not rely on a longer delay",
         ),
         500 if answer.body == OwnAnswer::from(Outcome::Misconfigured).body() => bad(
             "misconfigured",
@@ -345,6 +346,12 @@ mod tests {
             assert_eq!((check.status, check.finding), (status, finding), "{answer:?}");
             assert_eq!(check.advice.is_some(), status != Status::Ok);
         }
+    }
+
+    #[test]
+    fn the_advice_on_a_rate_limit_promises_no_longer_delay() {
+        let advice = unsigned(Ok(&answer(429, &[], ""))).advice.unwrap();
+        assert!(advice.contains("429 counts as any other failure"), "{advice}");
     }
 
     #[test]

@@ -59,8 +59,9 @@ the same history and the same order of sending. Message ids are the same, too: a
 run with the same seed duplicates.
 
 Each attempt is signed when it is made. An answer of 2xx ends a delivery; without --retry every other answer does, too. With \
-it, what Svix would try again is tried again: after its 5 s to 10 h, 20 % more or less, no sooner than 60 s after 429 or no \
-answer in time, up to twice as late where Retry-After asks for it, all of that divided by --time-scale. The answer \
+it, what Svix would try again is tried again: after its 5 s to 10 h, 20 % more or less, no sooner than 60 s after no answer \
+in time, up to twice as late where Retry-After asks for it, all of that divided by --time-scale. 429 counts as any other \
+failure, as Svix's open-source server treats it; the hosted service documents nothing else. The answer \
 `webhook-delivery: abort-message` ends a delivery, and `disable` everything. Where a connection fails within a second, the \
 same bytes are sent again at once.
 

@@ -278,7 +278,8 @@ impl Tally {
         self.push_undelivered(&mut lines, retry);
         match self.stop {
             Some(Stop::Disabled) => lines.push(format!(
-                "{}stopped{:#}: the endpoint answered `webhook-delivery: disable`; Svix would send it nothing any more",
+                "{}stopped{:#}: the endpoint answered `webhook-delivery: disable`; Svix would send it nothing until you \
+                 enable it in the dashboard",
                 style::BAD,
                 style::BAD
             )),
