@@ -26,10 +26,12 @@ mod catalogue;
 mod decode;
 mod envelope;
 mod metadata;
+mod named;
 mod object_only;
 pub(crate) mod open_enum;
 pub mod payload;
 mod sensitive;
+mod track;
 mod unrecognized;
 
 use std::error::Error;
