@@ -1,6 +1,7 @@
 //! What the tests of the workspace share: fixtures, and deliveries signed like Svix signs them.
 
 pub mod clients;
+pub mod mutations;
 pub mod process;
 pub mod random;
 pub mod sender;

@@ -54,7 +54,7 @@ pub enum IgnoredReason {
     NotKept,
     /// It comes from another instance than the one that was set.
     OtherInstance,
-    /// It says that something was deleted, but not what: nobody can know. The handlers answer it as they answer the others,
+    /// It has no id, so it does not say which object was changed or deleted. The handlers answer it as they answer the others,
     /// since to send it again would not help; [`ClerkSync::apply`](crate::ClerkSync::apply) returns it.
     WithoutId,
 }
@@ -64,7 +64,7 @@ impl fmt::Display for IgnoredReason {
         f.write_str(match self {
             Self::NotKept => "nothing is kept of events of this type",
             Self::OtherInstance => "the event comes from another instance",
-            Self::WithoutId => "the event does not say what was deleted",
+            Self::WithoutId => "the event does not say which object it is about",
         })
     }
 }

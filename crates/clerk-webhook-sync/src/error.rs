@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fmt;
 
 use clerk_webhook_core::Failure;
-use clerk_webhook_core::event::Unrecognized;
 
 /// The error of an event that could not be applied.
 ///
@@ -36,9 +35,9 @@ pub enum SyncErrorKind {
 }
 
 impl SyncError {
-    pub(crate) fn undecodable(data: &Unrecognized) -> Self {
-        // It names the place and nothing that stands there.
-        Self { cause: Cause::Undecodable(data.reason().to_string()) }
+    /// The reason names the place and never what was found there.
+    pub(crate) fn undecodable(reason: String) -> Self {
+        Self { cause: Cause::Undecodable(reason) }
     }
 
     pub(crate) fn hook(failure: Failure) -> Self {

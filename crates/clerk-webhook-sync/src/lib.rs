@@ -15,8 +15,8 @@
 //! #     Ok(Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?)
 //! # }
 //! # let deleted = event(r#"{"data":{"deleted":true,"id":"user_2","object":"user"},"timestamp":9,"type":"user.deleted"}"#)?;
-//! # let late = event(r#"{"data":{"first_name":"Bob","id":"user_2","updated_at":5},"timestamp":6,"type":"user.created"}"#)?;
-//! # let created = event(r#"{"data":{"first_name":"Ada","id":"user_1","updated_at":1},"timestamp":2,"type":"user.created"}"#)?;
+//! # let late = event(r#"{"data":{"email_addresses":[],"first_name":"Bob","id":"user_2","updated_at":5},"timestamp":6,"type":"user.created"}"#)?;
+//! # let created = event(r#"{"data":{"email_addresses":[],"first_name":"Ada","id":"user_1","updated_at":1},"timestamp":2,"type":"user.created"}"#)?;
 //! # let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
 //! let sync = ClerkSync::new(pool);
 //! sync.migrate().await?;

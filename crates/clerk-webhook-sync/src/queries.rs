@@ -84,7 +84,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
     /// Returns the sessions of a user that are active and have not run out, those that began first at the beginning.
     ///
-    /// There are none without [`keep_sessions`](Self::keep_sessions). One that was left alone for too long is shown until it
+    /// There are none without [`keep_sessions`](Self::keep_sessions). A session whose end no event has told is not shown. One that was left alone for too long is shown until it
     /// would end in any case: no event tells of use, nor of its lack.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     pub async fn sessions_of(&self, user_id: &str) -> Result<Vec<SessionRow>, sqlx::Error> {
         let mut sessions: Vec<SessionRow> = self.list(|queries| &queries.sessions_of, user_id).await?;
         let now = Timestamp::now();
-        sessions.retain(|session| session.expire_at.is_none_or(|end| end > now));
+        sessions.retain(|session| session.expire_at.is_some_and(|end| end > now));
         Ok(sessions)
     }
 

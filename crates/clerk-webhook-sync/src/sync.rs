@@ -107,7 +107,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// use clerk_webhook_sync::{Change, ClerkSync};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// # let body = r#"{"data":{"id":"user_1","updated_at":1},"timestamp":2,"type":"user.created"}"#;
+    /// # let body = r#"{"data":{"email_addresses":[],"id":"user_1","updated_at":1},"timestamp":2,"type":"user.created"}"#;
     /// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?;
     /// # let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
     /// # sqlx::query("CREATE TABLE credits (user_id TEXT, credits INTEGER, reason TEXT)").execute(&pool).await?;
@@ -342,7 +342,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// }
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// # let body = r#"{"data":{"id":"user_1","updated_at":1},"timestamp":2,"type":"user.created"}"#;
+    /// # let body = r#"{"data":{"email_addresses":[],"id":"user_1","updated_at":1},"timestamp":2,"type":"user.created"}"#;
     /// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?;
     /// # let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
     /// let sync = ClerkSync::new(pool);

@@ -4,6 +4,7 @@ mod answers;
 mod errors;
 mod events;
 mod handlers;
+mod leniency;
 mod log;
 mod payloads;
 mod properties;

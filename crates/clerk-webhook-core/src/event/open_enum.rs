@@ -1,6 +1,8 @@
 //! Enumerations that Clerk may extend at any time.
 
-/// Declares an enumeration of strings in which an unknown string is a value and not an error.
+/// Declares an enumeration of strings in which an unknown string is a value and not an error, and so is `null`.
+///
+/// The default is `Unknown`, for fields that are absent.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*
@@ -9,7 +11,7 @@ macro_rules! open_enum {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum $name {
             $(
@@ -20,15 +22,19 @@ macro_rules! open_enum {
             /// A string that this version does not know; a later one may, so compare it by
             /// [`as_str`](Self::as_str).
             Other(Box<str>),
+            /// Clerk has sent nothing: the field is absent, `null` or an empty string.
+            #[default]
+            Unknown,
         }
 
         impl $name {
-            /// Returns the string that Clerk sends.
+            /// Returns the string that Clerk sends, and an empty string for [`Unknown`](Self::Unknown).
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
                     $( Self::$variant => $text, )+
                     Self::Other(text) => text,
+                    Self::Unknown => "",
                 }
             }
         }
@@ -37,6 +43,7 @@ macro_rules! open_enum {
             fn from(text: &str) -> Self {
                 match text {
                     $( $text => Self::$variant, )+
+                    "" => Self::Unknown,
                     other => Self::Other(other.into()),
                 }
             }
@@ -62,13 +69,16 @@ macro_rules! open_enum {
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
+                match self {
+                    Self::Unknown => serializer.serialize_none(),
+                    known => serializer.serialize_str(known.as_str()),
+                }
             }
         }
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_str($crate::event::open_enum::FromStrVisitor::<Self>::new())
+                deserializer.deserialize_option($crate::event::open_enum::OrDefaultVisitor::<Self>::new())
             }
         }
     };
@@ -77,7 +87,7 @@ macro_rules! open_enum {
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{self, Visitor};
+use serde::de::{self, Deserializer, Visitor};
 
 pub(crate) use open_enum;
 
@@ -102,6 +112,35 @@ impl<T: for<'a> From<&'a str>> Visitor<'_> for FromStrVisitor<T> {
     }
 }
 
+/// Reads `null` as the default, and a string as [`FromStrVisitor`] does.
+pub(crate) struct OrDefaultVisitor<T>(PhantomData<T>);
+
+impl<T> OrDefaultVisitor<T> {
+    pub(crate) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<'de, T: Default + for<'a> From<&'a str>> Visitor<'de> for OrDefaultVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_str(FromStrVisitor::new())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(unreachable_pub, reason = "the enumerations of the crate are public")]
@@ -119,6 +158,15 @@ mod tests {
             assert_eq!(serde_json::to_string(&light).unwrap(), json);
         }
         assert!(serde_json::from_str::<Light>("1").is_err());
+    }
+
+    #[test]
+    fn null_and_an_empty_string_are_unknown() {
+        for json in ["null", "\"\""] {
+            assert_eq!(serde_json::from_str::<Light>(json).unwrap(), Light::Unknown);
+        }
+        assert_eq!(Light::default(), "");
+        assert_eq!(serde_json::to_string(&Light::Unknown).unwrap(), "null");
     }
 
     #[test]

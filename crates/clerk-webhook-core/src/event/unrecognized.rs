@@ -209,6 +209,7 @@ mod tests {
         for (json, expected) in [
             ("{}", "data.id: is absent"),
             (r#"{"id":null}"#, "data.id: is null, expected a string"),
+            (r#"{"id":""}"#, "data.id: expected a string that is not empty"),
         ] {
             assert_eq!(reason(EventType::UserCreated, json).to_string(), expected);
         }

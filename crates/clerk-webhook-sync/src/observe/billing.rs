@@ -3,7 +3,8 @@
 use clerk_webhook_core::Timestamp;
 use clerk_webhook_core::event::payload::{BillingInterval, BillingPayer, Subscription, SubscriptionItem};
 
-use super::{Change, Observation, Observer, Order, Rank};
+use super::{Change, Observation, Observer, Order, Rank, status};
+use crate::applied::IgnoredReason;
 use crate::canonical::{Leave, canonical, digest};
 use crate::rules::Rule;
 use crate::schema::Entity;
@@ -16,20 +17,28 @@ struct Owner<'a> {
     payer: Option<&'a BillingPayer>,
 }
 
+impl<'a> Owner<'a> {
+    fn of(subscription: &'a Subscription) -> Self {
+        let payer = subscription.payer.as_ref();
+        let payer_id = subscription.payer_id.as_deref().or(payer.and_then(|payer| payer.id.as_deref()));
+        Self { subscription_id: Some(&subscription.id), payer_id, payer }
+    }
+}
+
 impl Observer<'_> {
     /// The items come first, by their ids, so that transactions take rows in the same order.
     pub(super) fn subscription(&self, subscription: &Subscription) -> Vec<Observation> {
         let data = digest(&canonical(self.event.raw_data(), Leave::In, &[]));
         let copy = |item| self.item_copy(item, subscription, data.clone());
-        let mut observations: Vec<_> = subscription.items.iter().map(copy).collect();
+        let mut observations: Vec<_> = subscription.items.iter().filter_map(copy).collect();
         observations.sort_by(|one, other| one.id.cmp(&other.id));
-        let payer = subscription.payer.as_ref();
+        let owner = Owner::of(subscription);
         let columns = Entity::Subscriptions.table().row([
             ("created_at", subscription.created_at.into()),
-            ("payer_id", subscription.payer_id.as_str().into()),
-            ("user_id", payer.and_then(|payer| payer.user_id.as_deref()).into()),
-            ("organization_id", payer.and_then(|payer| payer.organization_id.as_deref()).into()),
-            ("status", subscription.status.as_str().into()),
+            ("payer_id", owner.payer_id.into()),
+            ("user_id", owner.payer.and_then(|payer| payer.user_id.as_deref()).into()),
+            ("organization_id", owner.payer.and_then(|payer| payer.organization_id.as_deref()).into()),
+            ("status", status(subscription.status.as_str())),
             ("active_at", subscription.active_at.into()),
             ("past_due_at", subscription.past_due_at.into()),
             ("canceled_at", subscription.canceled_at.into()),
@@ -37,11 +46,10 @@ impl Observer<'_> {
             // The payer is a person, whose tombstone does not reach this row, and the items have rows of their own.
             ("raw", self.raw(&["items", "payer"])),
         ]);
-        let updated_at = Some(subscription.updated_at);
         observations.push(self.whole(
             Entity::Subscriptions,
             &subscription.id,
-            updated_at,
+            subscription.updated_at,
             columns,
             Vec::new(),
         ));
@@ -53,55 +61,61 @@ impl Observer<'_> {
     /// The copy has the times that an order needs. Yet it is worth less than an event of the item itself, which comes with
     /// each change and has more: a copy that comes after it must not take that away. It counts where no such event comes,
     /// which the endpoint may not have subscribed to. Its tie is that of the whole data, since whose it is stands outside.
-    fn item_copy(&self, item: &SubscriptionItem, subscription: &Subscription, tie: String) -> Observation {
+    fn item_copy(
+        &self,
+        item: &SubscriptionItem,
+        subscription: &Subscription,
+        tie: String,
+    ) -> Option<Observation> {
         let rank = if self.rules.hold(Rule::CopiesAreLess) { Rank::Copy } else { Rank::Whole };
-        let event_at = self.event_at(Some(subscription.updated_at));
+        let event_at = self.event_at(subscription.updated_at);
         // Those of before November 2025 have no time: they were so when the event occurred.
         let updated_at = item.updated_at.map_or(event_at, Timestamp::as_millis);
-        let owner = Owner {
-            subscription_id: Some(&subscription.id),
-            payer_id: Some(&subscription.payer_id),
-            payer: subscription.payer.as_ref(),
-        };
-        let columns = item_columns(item, &owner, Value::Json(None));
+        let columns = item_columns(item, &Owner::of(subscription), Value::Json(None));
         let order = Order { rank, updated_at, event_at, tie };
         let change = Change::Version { order, columns, children: None };
-        Observation { entity: Entity::SubscriptionItems, id: clean(&item.id), change }
+        Some(Observation { entity: Entity::SubscriptionItems, id: clean(item.id.as_deref()?), change })
     }
 
-    pub(super) fn subscription_item(&self, item: &SubscriptionItem) -> Observation {
+    pub(super) fn subscription_item(
+        &self,
+        item: &SubscriptionItem,
+    ) -> Result<Vec<Observation>, IgnoredReason> {
+        let id = item.id.as_deref().ok_or(IgnoredReason::WithoutId)?;
         let payer = item.payer.as_ref();
         let owner = Owner {
             subscription_id: item.subscription_id.as_deref(),
-            payer_id: payer.map(|payer| payer.id.as_str()),
+            payer_id: payer.and_then(|payer| payer.id.as_deref()),
             payer,
         };
         let columns = item_columns(item, &owner, self.raw(&["payer"]));
-        self.whole(Entity::SubscriptionItems, &item.id, item.updated_at, columns, Vec::new())
+        Ok(vec![self.whole(Entity::SubscriptionItems, id, item.updated_at, columns, Vec::new())])
     }
 }
 
 fn item_columns(item: &SubscriptionItem, owner: &Owner<'_>, raw: Value) -> Vec<Value> {
     let plan = item.plan.as_ref();
     let interval = item.interval.as_ref().or(item.plan_period.as_ref());
-    let price = item.amount.as_ref().map(|price| (price.amount, price.currency.as_str()));
-    let price = price.or(plan.map(|plan| (plan.amount, plan.currency.as_str())));
+    let price = item.amount.as_ref().map(|price| (price.amount, price.currency.as_deref()));
+    let price = price.filter(|(amount, _)| amount.is_some());
+    let (amount, currency) =
+        price.or(plan.map(|plan| (plan.amount, plan.currency.as_deref()))).unwrap_or_default();
     Entity::SubscriptionItems.table().row([
         ("created_at", item.created_at.into()),
         ("subscription_id", owner.subscription_id.into()),
         ("payer_id", owner.payer_id.into()),
         ("user_id", owner.payer.and_then(|payer| payer.user_id.as_deref()).into()),
         ("organization_id", owner.payer.and_then(|payer| payer.organization_id.as_deref()).into()),
-        ("plan_id", item.plan_id.as_deref().or(plan.map(|plan| plan.id.as_str())).into()),
-        ("plan_slug", plan.map(|plan| plan.slug.as_str()).into()),
-        ("plan_name", plan.map(|plan| plan.name.as_str()).into()),
-        ("status", item.status.as_str().into()),
+        ("plan_id", item.plan_id.as_deref().or(plan.and_then(|plan| plan.id.as_deref())).into()),
+        ("plan_slug", plan.and_then(|plan| plan.slug.as_deref()).into()),
+        ("plan_name", plan.and_then(|plan| plan.name.as_deref()).into()),
+        ("status", status(item.status.as_str())),
         ("is_free_trial", item.is_free_trial.into()),
         ("period_start", item.period_start.into()),
         ("period_end", item.period_end.into()),
         ("billing_interval", interval.map(BillingInterval::as_str).into()),
-        ("amount", price.map(|(amount, _)| amount).into()),
-        ("currency", price.map(|(_, currency)| currency).into()),
+        ("amount", amount.into()),
+        ("currency", currency.into()),
         ("seats", item.seats.as_ref().and_then(|seats| seats.quantity).into()),
         ("raw", raw),
     ])

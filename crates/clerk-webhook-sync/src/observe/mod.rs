@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use clerk_webhook_core::event::payload::DeletedObject;
 use clerk_webhook_core::{Event, EventData, Timestamp};
+use serde::de::{Deserialize, Deserializer, IgnoredAny};
 
 use crate::applied::IgnoredReason;
 use crate::canonical::{Leave, canonical, digest};
@@ -98,7 +99,7 @@ pub(crate) fn observe(
             Ok(vec![observer.organization(organization)])
         }
         EventData::OrganizationMembershipCreated(membership)
-        | EventData::OrganizationMembershipUpdated(membership) => Ok(observer.membership(membership)),
+        | EventData::OrganizationMembershipUpdated(membership) => Ok(observer.membership(membership)?),
         EventData::OrganizationMembershipDeleted(membership) => {
             Ok(vec![observer.deleted_membership(membership)])
         }
@@ -110,7 +111,7 @@ pub(crate) fn observe(
         }
         EventData::RoleCreated(role) | EventData::RoleUpdated(role) => Ok(vec![observer.role(role)]),
         EventData::PermissionCreated(permission) | EventData::PermissionUpdated(permission) => {
-            Ok(vec![observer.permission(permission)])
+            observer.permission(permission)
         }
         EventData::UserDeleted(object) => observer.deleted(Entity::Users, object),
         EventData::OrganizationDeleted(object) => observer.deleted(Entity::Organizations, object),
@@ -146,7 +147,7 @@ pub(crate) fn observe(
         | EventData::SubscriptionItemEnded(item)
             if settings.billing =>
         {
-            Ok(vec![observer.subscription_item(item)])
+            observer.subscription_item(item)
         }
         EventData::WaitlistEntryCreated(entry) | EventData::WaitlistEntryUpdated(entry)
             if settings.waitlist =>
@@ -157,7 +158,7 @@ pub(crate) fn observe(
         EventData::Unrecognized(data)
             if event.event_type().is_known() && settings.keep(event.event_type().as_str()) =>
         {
-            return Err(SyncError::undecodable(data));
+            return Err(SyncError::undecodable(data.reason().to_string()));
         }
         _ => Err(IgnoredReason::NotKept),
     })
@@ -175,7 +176,7 @@ impl Observer<'_> {
         self.event.occurred_at().or(updated_at).map_or(0, Timestamp::as_millis)
     }
 
-    /// Makes a version of an object of which the event has the whole data.
+    /// Makes a version of the event's own object. Data without an essential key is not all of it and counts as a copy.
     fn whole(
         &self,
         entity: Entity,
@@ -185,13 +186,15 @@ impl Observer<'_> {
         children: Vec<Children>,
     ) -> Observation {
         let event_at = self.event_at(updated_at);
+        let keys: Keys = serde_json::from_str(self.event.raw_data()).unwrap_or_default();
+        let is_whole = keys.are_of_whole(entity);
         let order = Order {
-            rank: Rank::Whole,
+            rank: if is_whole { Rank::Whole } else { Rank::Copy },
             updated_at: updated_at.map_or(event_at, Timestamp::as_millis),
             event_at,
             tie: digest(&canonical(self.event.raw_data(), Leave::In, &[])),
         };
-        let change = Change::Version { order, columns, children: Some(children) };
+        let change = Change::Version { order, columns, children: is_whole.then_some(children) };
         Observation { entity, id: clean(id), change }
     }
 
@@ -212,6 +215,54 @@ impl Observer<'_> {
         let at = self.event.occurred_at().unwrap_or_else(|| self.event.attempted_at()).as_millis();
         Ok(vec![Observation { entity, id: clean(id), change: Change::Deleted { at, kept: Vec::new() } }])
     }
+}
+
+/// Whether the data of an object has keys, whatever their values are.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Keys {
+    #[serde(deserialize_with = "is_there")]
+    email_address: bool,
+    #[serde(deserialize_with = "is_there")]
+    email_addresses: bool,
+    #[serde(deserialize_with = "is_there")]
+    key: bool,
+    #[serde(deserialize_with = "is_there")]
+    name: bool,
+    #[serde(deserialize_with = "is_there")]
+    permissions: bool,
+    #[serde(deserialize_with = "is_there")]
+    role: bool,
+    #[serde(deserialize_with = "is_there")]
+    status: bool,
+}
+
+impl Keys {
+    /// Returns whether the essential key is there, which every whole object has.
+    ///
+    /// Invitations, sessions and items have none: their events tell an end (revoked, ended), which must count whatever the
+    /// data lacks. For memberships and roles it is the key that says what they allow.
+    const fn are_of_whole(&self, entity: Entity) -> bool {
+        match entity {
+            Entity::Users => self.email_addresses,
+            Entity::Organizations | Entity::Domains => self.name,
+            Entity::Memberships => self.role,
+            Entity::Roles => self.permissions,
+            Entity::Permissions => self.key,
+            Entity::Subscriptions => self.status,
+            Entity::WaitlistEntries => self.email_address,
+            Entity::Invitations | Entity::Sessions | Entity::SubscriptionItems => true,
+        }
+    }
+}
+
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+/// Returns the value of a state, null if it is not known.
+fn status(text: &str) -> Value {
+    Some(text).filter(|text| !text.is_empty()).into()
 }
 
 fn json(json: Cow<'_, str>) -> Value {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use clerk_webhook_core::Timestamp;
 use clerk_webhook_core::event::payload::{
     Organization, OrganizationDomain, OrganizationDomainVerification, OrganizationInvitation,
     OrganizationInvitationStatus, OrganizationMembership,
@@ -9,8 +10,9 @@ use clerk_webhook_core::event::payload::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Change, Observation, Observer, Order, Rank, json};
+use super::{Change, Observation, Observer, Order, Rank, json, status};
 use crate::canonical::{Leave, canonical, digest};
+use crate::error::SyncError;
 use crate::rules::Rule;
 use crate::schema::Entity;
 use crate::value::{Value, clean};
@@ -27,14 +29,13 @@ struct Copies<'a> {
 impl Observer<'_> {
     pub(super) fn organization(&self, organization: &Organization) -> Observation {
         let columns = self.organization_columns(organization, self.raw(&[]));
-        let updated_at = Some(organization.updated_at);
-        self.whole(Entity::Organizations, &organization.id, updated_at, columns, Vec::new())
+        self.whole(Entity::Organizations, &organization.id, organization.updated_at, columns, Vec::new())
     }
 
     fn organization_columns(&self, organization: &Organization, raw: Value) -> Vec<Value> {
         Entity::Organizations.table().row([
             ("created_at", organization.created_at.into()),
-            ("name", organization.name.as_str().into()),
+            ("name", (&organization.name).into()),
             ("slug", (&organization.slug).into()),
             ("image_url", organization.image_url.as_deref().or(organization.logo_url.as_deref()).into()),
             ("members_count", organization.members_count.into()),
@@ -50,7 +51,7 @@ impl Observer<'_> {
         let rank = if self.rules.hold(Rule::CopiesAreLess) { Rank::Copy } else { Rank::Whole };
         let order = Order {
             rank,
-            updated_at: organization.updated_at.as_millis(),
+            updated_at: organization.updated_at.map_or(event_at, Timestamp::as_millis),
             event_at,
             tie: digest(&canonical(copy, Leave::In, &[])),
         };
@@ -59,52 +60,71 @@ impl Observer<'_> {
         Observation { entity: Entity::Organizations, id: clean(&organization.id), change }
     }
 
-    pub(super) fn membership(&self, membership: &OrganizationMembership) -> Vec<Observation> {
-        let event_at = self.event_at(Some(membership.updated_at));
+    pub(super) fn membership(
+        &self,
+        membership: &OrganizationMembership,
+    ) -> Result<Vec<Observation>, SyncError> {
+        let (Some(organization), Some(user), Some(user_id)) =
+            (&membership.organization, &membership.public_user_data, membership.user_id())
+        else {
+            return Err(self.unconnected());
+        };
+        let event_at = self.event_at(membership.updated_at);
         let copies: Copies<'_> = serde_json::from_str(self.event.raw_data()).unwrap_or_default();
         let raw = |copy: Option<&RawValue>| copy.map_or("null", RawValue::get).to_owned();
-        let user = membership.public_user_data.as_ref();
-        let mut observations: Vec<_> = user
-            .map(|user| self.user_copy(user, &raw(copies.public_user_data), event_at))
-            .into_iter()
-            .collect();
-        observations.push(self.organization_copy(
-            &membership.organization,
-            &raw(copies.organization),
-            event_at,
-        ));
+        let user = self.user_copy(user, user_id, &raw(copies.public_user_data), event_at);
+        let copy = self.organization_copy(organization, &raw(copies.organization), event_at);
+        // Of two memberships of a pair the later one counts. Their times do not overlap, so any time of each tells which.
+        let created_at = membership.created_at.or(membership.updated_at);
         let columns = Entity::Memberships.table().row([
-            ("created_at", membership.created_at.into()),
-            ("organization_id", membership.organization_id().into()),
-            ("user_id", membership.user_id().into()),
-            ("role", membership.role.as_str().into()),
+            ("created_at", created_at.map_or(event_at, Timestamp::as_millis).into()),
+            ("organization_id", organization.id.as_str().into()),
+            ("user_id", user_id.into()),
+            ("role", (&membership.role).into()),
             ("role_name", (&membership.role_name).into()),
             ("permissions", strings(&membership.permissions)),
             ("public_metadata", json(membership.public_metadata.as_json().into())),
             // The tombstone of a user reaches the row of the user only, so there must be nothing of them elsewhere.
             ("raw", self.raw(&["organization", "public_user_data"])),
         ]);
-        let updated_at = Some(membership.updated_at);
-        observations.push(self.whole(Entity::Memberships, &membership.id, updated_at, columns, Vec::new()));
-        observations
+        let updated_at = membership.updated_at;
+        Ok(vec![user, copy, self.whole(Entity::Memberships, &membership.id, updated_at, columns, Vec::new())])
+    }
+
+    /// Says which id of the user or the organization is missing in a membership.
+    fn unconnected(&self) -> SyncError {
+        #[derive(Deserialize)]
+        struct Connections {
+            #[expect(dead_code, reason = "it is only read")]
+            organization: Organization,
+            #[expect(dead_code, reason = "it is only read")]
+            public_user_data: User,
+        }
+        #[derive(Deserialize)]
+        struct User {
+            #[expect(dead_code, reason = "it is only read")]
+            user_id: String,
+        }
+        SyncError::undecodable(match self.event.data_as::<Connections>() {
+            Err(error) => error.to_string(),
+            Ok(_) => "data.public_user_data.user_id: expected a string that is not empty".to_owned(),
+        })
     }
 
     /// The data of a deleted membership is as it was before, `updated_at` included. What it shows of others is not looked
     /// at: they may be gone as well.
     pub(super) fn deleted_membership(&self, membership: &OrganizationMembership) -> Observation {
-        let at = if self.rules.hold(Rule::DeletedByEnvelope) {
-            self.event_at(Some(membership.updated_at))
-        } else {
-            membership.updated_at.as_millis()
-        };
+        let (told, updated) = (self.event.occurred_at(), membership.updated_at);
+        let at = if self.rules.hold(Rule::DeletedByEnvelope) { told.or(updated) } else { updated };
+        let at = at.unwrap_or_else(|| self.event.attempted_at()).as_millis();
         let kept = vec![membership.organization_id().into(), membership.user_id().into()];
         let change = Change::Deleted { at, kept };
         Observation { entity: Entity::Memberships, id: clean(&membership.id), change }
     }
 
     pub(super) fn invitation(&self, invitation: &OrganizationInvitation) -> Observation {
-        let organization = invitation.organization().map(|organization| organization.id.as_str());
-        let status = invitation.status.as_ref().map(OrganizationInvitationStatus::as_str);
+        let organization = invitation.organization().and_then(|organization| organization.id.as_deref());
+        let state = invitation.status.as_ref().map_or("", OrganizationInvitationStatus::as_str);
         // Whoever has the link is the one who was invited; and others are shown by copies that are as in a membership.
         let left_out: &[&str] = match self.raw {
             crate::RawColumn::Full => &["data", "public_inviter_data", "public_organization_data"],
@@ -113,18 +133,17 @@ impl Observer<'_> {
         let columns = Entity::Invitations.table().row([
             ("created_at", invitation.created_at.into()),
             ("organization_id", invitation.organization_id.as_deref().or(organization).into()),
-            ("email_address", invitation.email_address.as_str().into()),
-            ("role", invitation.role.as_str().into()),
+            ("email_address", (&invitation.email_address).into()),
+            ("role", (&invitation.role).into()),
             ("role_name", (&invitation.role_name).into()),
-            ("status", status.into()),
+            ("status", status(state)),
             ("inviter_id", (&invitation.inviter_id).into()),
             ("user_id", (&invitation.user_id).into()),
             ("expires_at", invitation.expires_at.into()),
             ("public_metadata", json(invitation.public_metadata.as_json().into())),
             ("raw", self.raw(left_out)),
         ]);
-        let updated_at = Some(invitation.updated_at);
-        self.whole(Entity::Invitations, &invitation.id, updated_at, columns, Vec::new())
+        self.whole(Entity::Invitations, &invitation.id, invitation.updated_at, columns, Vec::new())
     }
 
     pub(super) fn domain(&self, domain: &OrganizationDomain) -> Observation {
@@ -136,14 +155,13 @@ impl Observer<'_> {
         let columns = Entity::Domains.table().row([
             ("created_at", domain.created_at.into()),
             ("organization_id", domain.organization_id.as_str().into()),
-            ("name", domain.name.as_str().into()),
-            ("enrollment_mode", domain.enrollment_mode.as_str().into()),
+            ("name", (&domain.name).into()),
+            ("enrollment_mode", status(domain.enrollment_mode.as_str())),
             ("verified", (is_verified(verification) || is_verified(owned)).into()),
             // The address is that of whoever has verified the domain, whose tombstone does not reach this row.
             ("raw", self.raw(&["affiliation_email_address", "public_organization_data"])),
         ]);
-        let updated_at = Some(domain.updated_at);
-        self.whole(Entity::Domains, &domain.id, updated_at, columns, Vec::new())
+        self.whole(Entity::Domains, &domain.id, domain.updated_at, columns, Vec::new())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clerk_webhook_core::event::payload::Session;
 
-use super::{Observation, Observer};
+use super::{Observation, Observer, status};
 use crate::schema::Entity;
 
 /// What a session shows of persons: the user as of the event, where and with what the session was used, and who
@@ -15,14 +15,14 @@ impl Observer<'_> {
         let columns = Entity::Sessions.table().row([
             ("created_at", session.created_at.into()),
             ("user_id", session.user_id.as_str().into()),
-            ("client_id", session.client_id.as_str().into()),
-            ("status", session.status.as_str().into()),
+            ("client_id", (&session.client_id).into()),
+            ("status", status(session.status.as_str())),
             ("last_active_organization_id", (&session.last_active_organization_id).into()),
             ("last_active_at", session.last_active_at.into()),
             ("expire_at", session.expire_at.into()),
             ("abandon_at", session.abandon_at.into()),
             ("raw", self.raw(&PERSONAL)),
         ]);
-        self.whole(Entity::Sessions, &session.id, Some(session.updated_at), columns, Vec::new())
+        self.whole(Entity::Sessions, &session.id, session.updated_at, columns, Vec::new())
     }
 }

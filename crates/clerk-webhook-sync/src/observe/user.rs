@@ -26,9 +26,9 @@ impl Observer<'_> {
             ("last_name", (&user.last_name).into()),
             ("image_url", user.image_url.as_deref().or(user.profile_image_url.as_deref()).into()),
             ("primary_email_id", (&user.primary_email_address_id).into()),
-            ("primary_email", primary.map(|email| email.email_address.as_str()).into()),
+            ("primary_email", primary.and_then(|email| email.email_address.as_deref()).into()),
             ("primary_email_verified", primary.map(EmailAddress::is_verified).into()),
-            ("primary_phone", primary_phone.map(|phone| phone.phone_number.as_str()).into()),
+            ("primary_phone", primary_phone.and_then(|phone| phone.phone_number.as_deref()).into()),
             ("banned", user.banned.into()),
             ("locked", user.locked.into()),
             ("last_sign_in_at", user.last_sign_in_at.into()),
@@ -44,6 +44,7 @@ impl Observer<'_> {
     pub(super) fn user_copy(
         &self,
         user: &MembershipPublicUserData,
+        id: &str,
         copy: &str,
         event_at: i64,
     ) -> Observation {
@@ -57,38 +58,40 @@ impl Observer<'_> {
         let tie = digest(&canonical(copy, Leave::In, &[]));
         let order = Order { rank: Rank::Copy, updated_at: event_at, event_at, tie };
         let change = Change::Version { order, columns, children: None };
-        Observation { entity: Entity::Users, id: clean(&user.user_id), change }
+        Observation { entity: Entity::Users, id: clean(id), change }
     }
 }
 
 fn emails(user: &User) -> Children {
     let primary = user.primary_email_address_id.as_deref();
-    let rows = user.email_addresses.iter().map(|email| {
+    let rows = user.email_addresses.iter().filter_map(|email| {
+        let address = email.email_address.as_deref()?;
         let row = USER_EMAILS.row([
-            ("email", email.email_address.as_str().into()),
+            ("email", address.into()),
             ("verified", email.is_verified().into()),
             ("is_primary", (email.id.is_some() && email.id.as_deref() == primary).into()),
         ]);
-        (email.id.as_deref().unwrap_or(&email.email_address), row)
+        Some((email.id.as_deref().unwrap_or(address), row))
     });
     unique(rows)
 }
 
 fn phone_numbers(user: &User) -> Children {
     let primary = user.primary_phone_number_id.as_deref();
-    let rows = user.phone_numbers.iter().map(|phone| {
+    let rows = user.phone_numbers.iter().filter_map(|phone| {
+        let number = phone.phone_number.as_deref()?;
         let row = USER_PHONE_NUMBERS.row([
-            ("phone_number", phone.phone_number.as_str().into()),
+            ("phone_number", number.into()),
             ("verified", phone.is_verified().into()),
             ("is_primary", (phone.id.is_some() && phone.id.as_deref() == primary).into()),
         ]);
-        (phone.id.as_deref().unwrap_or(&phone.phone_number), row)
+        Some((phone.id.as_deref().unwrap_or(number), row))
     });
     unique(rows)
 }
 
 fn external_accounts(user: &User) -> Children {
-    let rows = user.external_accounts.iter().map(|account| {
+    let rows = user.external_accounts.iter().filter_map(|account| {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let row = USER_EXTERNAL_ACCOUNTS.row([
             ("provider", (&account.provider).into()),
@@ -97,7 +100,7 @@ fn external_accounts(user: &User) -> Children {
             ("username", (&given(&account.username)).into()),
             ("verified", account.is_verified().into()),
         ]);
-        (account.id.as_str(), row)
+        Some((account.id.as_deref().or(account.external_account_id.as_deref())?, row))
     });
     unique(rows)
 }

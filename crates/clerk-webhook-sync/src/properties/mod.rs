@@ -1,6 +1,7 @@
 //! Every order of events, however often each of them comes, ends in the same tables, and these are right.
 
 mod history;
+mod imperfect;
 mod tables;
 
 use std::collections::BTreeSet;

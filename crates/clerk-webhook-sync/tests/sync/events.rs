@@ -147,7 +147,7 @@ async fn apply_all<DB: Engine>(
 
 async fn characters_and_numbers_that_databases_refuse_are_kept_as_others<DB: Engine>(sync: ClerkSync<DB>) {
     let body = format!(
-        r#"{{"data":{{"first_name":"A\u0000da","id":"user_1","public_metadata":{{"\u0000":"\u0000","big":1e999999}},
+        r#"{{"data":{{"first_name":"A\u0000da","email_addresses":[],"id":"user_1","public_metadata":{{"\u0000":"\u0000","big":1e999999}},
             "unsafe_metadata":{{"deep":{}1{},"half":"\ud800"}},"updated_at":{T}}},"type":"user.created"}}"#,
         "[".repeat(1000),
         "]".repeat(1000),

@@ -9,6 +9,7 @@ mod failures;
 mod full;
 mod histories;
 mod hooks;
+mod leniency;
 mod migrations;
 mod optional;
 mod pooler;

@@ -10,43 +10,45 @@ use crate::event::open_enum::open_enum;
 #[non_exhaustive]
 pub struct Role {
     /// The id (`role_…`).
+    #[serde(deserialize_with = "super::id")]
     pub id: String,
     /// The name.
-    pub name: String,
+    pub name: Option<String>,
     /// The key, such as `org:admin`.
-    pub key: String,
+    pub key: Option<String>,
     /// What the role is for.
     pub description: Option<String>,
     /// Whether the creator of an organization can get the role.
     pub is_creator_eligible: Option<bool>,
     /// The permissions that the role gives.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub permissions: Vec<Permission>,
     /// When it was created.
-    pub created_at: Timestamp,
+    pub created_at: Option<Timestamp>,
     /// When it last changed.
-    pub updated_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
 }
 
 /// A permission that roles can give.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Permission {
-    /// The id (`perm_…`).
-    pub id: String,
+    /// The id (`perm_…`); `None` if Clerk leaves it out, as it may inside a [`Role`].
+    #[serde(default, deserialize_with = "super::empty_as_none")]
+    pub id: Option<String>,
     /// The name.
-    pub name: String,
+    pub name: Option<String>,
     /// The key, such as `org:invoices:create`.
-    pub key: String,
+    pub key: Option<String>,
     /// What the permission allows.
     pub description: Option<String>,
     /// The `type`: who defined the permission.
     #[serde(rename = "type")]
     pub kind: Option<PermissionType>,
     /// When it was created.
-    pub created_at: Timestamp,
+    pub created_at: Option<Timestamp>,
     /// When it last changed.
-    pub updated_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
 }
 
 open_enum! {

@@ -14,9 +14,10 @@ use crate::event::open_enum::open_enum;
 #[non_exhaustive]
 pub struct ExternalAccount {
     /// The shape in which Clerk sent the account.
+    #[serde(default)]
     pub object: ExternalAccountKind,
     /// The id, `eac_…`; on a Google account `idn_…`, with the former in `external_account_id`.
-    pub id: String,
+    pub id: Option<String>,
     /// The provider, written `google` or `oauth_google`.
     pub provider: Option<String>,
     /// The id of the identification behind the account (`idn_…`).
@@ -86,13 +87,13 @@ open_enum! {
 #[non_exhaustive]
 pub struct SamlAccount {
     /// The id.
-    pub id: String,
+    pub id: Option<String>,
     /// The identity provider, such as `saml_okta`.
-    pub provider: String,
+    pub provider: Option<String>,
     /// Whether the account can be used.
-    pub active: bool,
+    pub active: Option<bool>,
     /// The e-mail address at the identity provider.
-    pub email_address: String,
+    pub email_address: Option<String>,
     /// The given name at the identity provider.
     pub first_name: Option<String>,
     /// The family name at the identity provider.
@@ -115,20 +116,20 @@ pub struct SamlAccount {
 #[non_exhaustive]
 pub struct SamlAccountConnection {
     /// The id.
-    pub id: String,
+    pub id: Option<String>,
     /// The name.
-    pub name: String,
+    pub name: Option<String>,
     /// The e-mail domain, deprecated since April 2026 in favour of `domains`.
     pub domain: Option<String>,
     /// The e-mail domains; since April 2026.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub domains: Vec<String>,
     /// Whether it is switched on.
-    pub active: bool,
+    pub active: Option<bool>,
     /// The identity provider, such as `saml_okta`.
-    pub provider: String,
+    pub provider: Option<String>,
     /// Whether each sign-in updates the user from the identity provider.
-    pub sync_user_attributes: bool,
+    pub sync_user_attributes: Option<bool>,
     /// Whether subdomains of the domains sign in through it too.
     pub allow_subdomains: Option<bool>,
     /// Whether a sign-in may start at the identity provider.
@@ -136,9 +137,9 @@ pub struct SamlAccountConnection {
     /// Whether its users may not add other identifications.
     pub disable_additional_identifications: Option<bool>,
     /// When it was created.
-    pub created_at: Timestamp,
+    pub created_at: Option<Timestamp>,
     /// When it last changed.
-    pub updated_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
 }
 
 /// An account at an enterprise identity provider, reached by SAML or OAuth.
@@ -146,15 +147,15 @@ pub struct SamlAccountConnection {
 #[non_exhaustive]
 pub struct EnterpriseAccount {
     /// The id.
-    pub id: String,
+    pub id: Option<String>,
     /// The protocol.
     pub protocol: Option<EnterpriseProtocol>,
     /// The identity provider, such as `saml_okta`.
-    pub provider: String,
+    pub provider: Option<String>,
     /// Whether the account can be used.
-    pub active: bool,
+    pub active: Option<bool>,
     /// The e-mail address at the identity provider.
-    pub email_address: String,
+    pub email_address: Option<String>,
     /// The given name at the identity provider.
     pub first_name: Option<String>,
     /// The family name at the identity provider.
@@ -179,24 +180,25 @@ pub struct EnterpriseAccount {
 #[non_exhaustive]
 pub struct EnterpriseAccountConnection {
     /// The id.
-    pub id: String,
+    pub id: Option<String>,
     /// The protocol.
+    #[serde(default)]
     pub protocol: EnterpriseProtocol,
     /// The identity provider, such as `saml_okta`.
-    pub provider: String,
+    pub provider: Option<String>,
     /// The name.
-    pub name: String,
+    pub name: Option<String>,
     /// The logo.
     pub logo_public_url: Option<String>,
     /// The e-mail domain, deprecated since April 2026 in favour of `domains`.
     pub domain: Option<String>,
     /// The e-mail domains; since April 2026.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub domains: Vec<String>,
     /// Whether it is switched on.
-    pub active: bool,
+    pub active: Option<bool>,
     /// Whether each sign-in updates the user from the identity provider.
-    pub sync_user_attributes: bool,
+    pub sync_user_attributes: Option<bool>,
     /// Whether subdomains of the domains sign in through it too.
     pub allow_subdomains: Option<bool>,
     /// Whether a sign-in may start at the identity provider.
@@ -204,9 +206,9 @@ pub struct EnterpriseAccountConnection {
     /// Whether its users may not add other identifications.
     pub disable_additional_identifications: Option<bool>,
     /// When it was created.
-    pub created_at: Timestamp,
+    pub created_at: Option<Timestamp>,
     /// When it last changed.
-    pub updated_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
 }
 
 open_enum! {
@@ -222,7 +224,7 @@ open_enum! {
 #[non_exhaustive]
 pub struct ScimUserMetadata {
     /// The id of the directory.
-    pub directory_id: String,
+    pub directory_id: Option<String>,
     /// Whether the directory is switched on; left out by Clerk when it is not.
     pub directory_enabled: Option<bool>,
     /// The id of the user in the directory.

@@ -12,7 +12,8 @@ use crate::event::open_enum::open_enum;
 #[non_exhaustive]
 pub struct BillingPayer {
     /// The id (`cpayer_…`).
-    pub id: String,
+    #[serde(default, deserialize_with = "super::empty_as_none")]
+    pub id: Option<String>,
     /// The id of the instance, which is no longer sent.
     pub instance_id: Option<String>,
     /// The id of the user; `None` if an organization pays.
@@ -25,7 +26,7 @@ pub struct BillingPayer {
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub last_name: Option<String>,
     /// The e-mail address for bills.
-    pub email: String,
+    pub email: Option<String>,
     /// The id of the organization; `None` if a user pays.
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub organization_id: Option<String>,
@@ -33,7 +34,7 @@ pub struct BillingPayer {
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub organization_name: Option<String>,
     /// The picture of the user or the logo of the organization.
-    pub image_url: String,
+    pub image_url: Option<String>,
     /// When it was created.
     pub created_at: Option<Timestamp>,
     /// When it last changed.
@@ -53,13 +54,13 @@ open_enum! {
 #[non_exhaustive]
 pub struct BillingAmount {
     /// The amount in the smallest unit of the currency, such as cents.
-    pub amount: i64,
+    pub amount: Option<i64>,
     /// The amount for people to read, such as `20.00` or `$20.00`.
-    pub amount_formatted: String,
+    pub amount_formatted: Option<String>,
     /// The currency, as an ISO 4217 code.
-    pub currency: String,
+    pub currency: Option<String>,
     /// The symbol of the currency.
-    pub currency_symbol: String,
+    pub currency_symbol: Option<String>,
 }
 
 /// What is credited for the unused part of a period.
@@ -67,13 +68,13 @@ pub struct BillingAmount {
 #[non_exhaustive]
 pub struct BillingCredit {
     /// The credit.
-    pub amount: BillingAmount,
+    pub amount: Option<BillingAmount>,
     /// The days that are left of the period.
-    pub cycle_days_remaining: i64,
+    pub cycle_days_remaining: Option<i64>,
     /// The days of the whole period.
-    pub cycle_days_total: i64,
+    pub cycle_days_total: Option<i64>,
     /// The part of the period that is left, from 0.0 to 1.0 in spite of its name.
-    pub cycle_remaining_percent: f64,
+    pub cycle_remaining_percent: Option<f64>,
 }
 
 /// Everything that is credited; since June 2026.
@@ -85,7 +86,7 @@ pub struct BillingCredits {
     /// The credit from the balance of the payer.
     pub payer: Option<BillingPayerCredit>,
     /// The sum.
-    pub total: BillingAmount,
+    pub total: Option<BillingAmount>,
 }
 
 /// What is credited from the balance of a payer.
@@ -93,9 +94,9 @@ pub struct BillingCredits {
 #[non_exhaustive]
 pub struct BillingPayerCredit {
     /// The part of the balance that was used.
-    pub applied_amount: BillingAmount,
+    pub applied_amount: Option<BillingAmount>,
     /// The part that is left.
-    pub remaining_balance: BillingAmount,
+    pub remaining_balance: Option<BillingAmount>,
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! What is left of a deleted object.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The `data` of the `*.deleted` events, except `organizationMembership.deleted`.
 ///
-/// A deleted membership arrives whole, as an [`OrganizationMembership`](super::OrganizationMembership).
+/// The payload of a deleted membership is an [`OrganizationMembership`](super::OrganizationMembership).
 ///
 /// ```
 /// use clerk_webhook_core::event::payload::DeletedObject;
@@ -18,13 +18,14 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 pub struct DeletedObject {
     /// The id of the deleted object; Clerk's schema does not promise it, but has always sent it.
+    #[serde(default, deserialize_with = "super::empty_as_none")]
     pub id: Option<String>,
     /// The kind of the deleted object: `user`, `organization`, `organization_domain`, `role`, `permission`.
-    pub object: String,
+    pub object: Option<String>,
     /// The slug of the deleted object, rarely present.
     pub slug: Option<String>,
     /// Whether the object is gone, which is `true` in everything Clerk sends.
-    #[serde(default = "yes")]
+    #[serde(default = "yes", deserialize_with = "null_as_yes")]
     pub deleted: bool,
     /// The id in the application's own system: only on `user.deleted`, only if the user had one.
     pub external_id: Option<String>,
@@ -34,14 +35,20 @@ fn yes() -> bool {
     true
 }
 
+fn null_as_yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Option::deserialize(deserializer).map(|deleted| deleted.unwrap_or_else(yes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_object_alone_is_enough() {
-        let deleted: DeletedObject = serde_json::from_str(r#"{"object":"role","slug":null}"#).unwrap();
-        assert!(deleted.deleted);
-        assert_eq!((deleted.id, deleted.slug, deleted.external_id), (None, None, None));
+    fn every_field_may_be_absent() {
+        for json in ["{}", r#"{"id":"","deleted":null,"object":null}"#] {
+            let deleted: DeletedObject = serde_json::from_str(json).unwrap();
+            assert!(deleted.deleted);
+            assert_eq!((deleted.id, deleted.object, deleted.slug), (None, None, None));
+        }
     }
 }

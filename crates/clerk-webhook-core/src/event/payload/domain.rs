@@ -11,12 +11,15 @@ use crate::event::open_enum::open_enum;
 #[non_exhaustive]
 pub struct OrganizationDomain {
     /// The id.
+    #[serde(deserialize_with = "super::id")]
     pub id: String,
     /// The id of the organization.
+    #[serde(deserialize_with = "super::id")]
     pub organization_id: String,
     /// The domain itself, such as `example.com`.
-    pub name: String,
+    pub name: Option<String>,
     /// How users of the domain become members.
+    #[serde(default)]
     pub enrollment_mode: EnrollmentMode,
     /// The address by which the domain was verified.
     pub affiliation_email_address: Option<String>,
@@ -27,15 +30,15 @@ pub struct OrganizationDomain {
     /// The deprecated name of `affiliation_verification`, still sent beside it.
     pub verification: Option<OrganizationDomainVerification>,
     /// The number of invitations to users of the domain that wait for an answer.
-    pub total_pending_invitations: i64,
+    pub total_pending_invitations: Option<i64>,
     /// The number of suggestions to users of the domain that wait for an answer.
-    pub total_pending_suggestions: i64,
+    pub total_pending_suggestions: Option<i64>,
     /// The organization, as far as everybody may see it.
     pub public_organization_data: Option<PublicOrganizationData>,
     /// When it was added.
-    pub created_at: Timestamp,
+    pub created_at: Option<Timestamp>,
     /// When it last changed.
-    pub updated_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
 }
 
 open_enum! {
@@ -57,7 +60,7 @@ pub struct OrganizationDomainVerification {
     /// How far the verification has come.
     pub status: OrganizationDomainVerificationStatus,
     /// The way of proving, such as `email_code` or, for ownership, `txt`.
-    pub strategy: String,
+    pub strategy: Option<String>,
     /// The number of attempts so far.
     pub attempts: Option<i64>,
     /// When the verification expires; read from `expires_at` too, as Clerk's TypeScript types spell it.
@@ -87,8 +90,9 @@ open_enum! {
 /// The wire form with both spellings, since an alias would refuse a body that has both.
 #[derive(Deserialize)]
 struct OrganizationDomainVerificationWire {
+    #[serde(default)]
     status: OrganizationDomainVerificationStatus,
-    strategy: String,
+    strategy: Option<String>,
     attempts: Option<i64>,
     expire_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,

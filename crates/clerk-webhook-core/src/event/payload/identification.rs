@@ -12,13 +12,13 @@ pub struct EmailAddress {
     /// The id (`idn_…`), which `User::primary_email_address_id` refers to.
     pub id: Option<String>,
     /// The address.
-    pub email_address: String,
+    pub email_address: Option<String>,
     /// Whether the address is reserved for this user before it was verified.
     pub reserved: Option<bool>,
     /// The state of its verification; `None` until one was started.
     pub verification: Option<Verification>,
     /// The accounts that share this address.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub linked_to: Vec<IdentificationLink>,
     /// Whether the domain belongs to an enterprise connection of the instance; since 2025.
     pub matches_sso_connection: Option<bool>,
@@ -45,7 +45,7 @@ pub struct PhoneNumber {
     /// The id (`idn_…`), which `User::primary_phone_number_id` refers to.
     pub id: Option<String>,
     /// The number in E.164 form, such as `+12025550100`.
-    pub phone_number: String,
+    pub phone_number: Option<String>,
     /// Whether the number is used as a second factor.
     pub reserved_for_second_factor: Option<bool>,
     /// Whether the number is the second factor asked for first.
@@ -55,10 +55,10 @@ pub struct PhoneNumber {
     /// The state of its verification; `None` until one was started.
     pub verification: Option<Verification>,
     /// The accounts that share this number.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub linked_to: Vec<IdentificationLink>,
     /// The backup codes of the second factor, each of which signs the user in.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::sensitive_list")]
     pub backup_codes: Sensitive<Vec<String>>,
     /// When it was added.
     pub created_at: Option<Timestamp>,
@@ -81,7 +81,7 @@ pub struct Web3Wallet {
     /// The id (`idn_…`), which `User::primary_web3_wallet_id` refers to.
     pub id: Option<String>,
     /// The address of the wallet.
-    pub web3_wallet: String,
+    pub web3_wallet: Option<String>,
     /// The state of its verification; `None` until one was started.
     pub verification: Option<Verification>,
     /// When it was added.
@@ -117,10 +117,10 @@ pub struct Passkey {
 #[non_exhaustive]
 pub struct IdentificationLink {
     /// The id of the account (`idn_…`).
-    pub id: String,
+    pub id: Option<String>,
     /// The `type` of the account, such as `oauth_google`.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Option<String>,
 }
 
 #[cfg(test)]

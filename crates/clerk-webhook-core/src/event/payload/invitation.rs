@@ -11,14 +11,16 @@ use crate::event::open_enum::open_enum;
 #[non_exhaustive]
 pub struct OrganizationInvitation {
     /// The id (`orginv_…`).
+    #[serde(deserialize_with = "super::id")]
     pub id: String,
     /// The address that was invited.
-    pub email_address: String,
+    pub email_address: Option<String>,
     /// The key of the role the user will have, such as `org:member`.
-    pub role: String,
+    pub role: Option<String>,
     /// The name of that role.
     pub role_name: Option<String>,
     /// The id of the organization.
+    #[serde(default, deserialize_with = "super::empty_as_none")]
     pub organization_id: Option<String>,
     /// The id of the user who invited; since November 2025.
     pub inviter_id: Option<String>,
@@ -37,9 +39,9 @@ pub struct OrganizationInvitation {
     /// When it expires.
     pub expires_at: Option<Timestamp>,
     /// When it was sent.
-    pub created_at: Timestamp,
+    pub created_at: Option<Timestamp>,
     /// When it last changed.
-    pub updated_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
     /// The id of the user who accepted; only on `.accepted`, since October 2025.
     pub user_id: Option<String>,
     /// The organization in one of its two places; read it with [`organization`](Self::organization).
@@ -58,10 +60,11 @@ impl OrganizationInvitation {
     /// use clerk_webhook_core::event::payload::OrganizationInvitation;
     ///
     /// let invitation: OrganizationInvitation = serde_json::from_str(
-    ///     r#"{"created_at":1,"email_address":"ada@example.com","id":"orginv_2fAq","role":"org:member",
-    ///         "data":{"public_organization_data":{"id":"org_2fAq","name":"Acme"}},"updated_at":1}"#,
+    ///     r#"{"email_address":"ada@example.com","id":"orginv_2fAq","role":"org:member",
+    ///         "data":{"public_organization_data":{"id":"org_2fAq","name":"Acme"}}}"#,
     /// )?;
-    /// assert_eq!(invitation.organization().map(|organization| organization.name.as_str()), Some("Acme"));
+    /// let name = invitation.organization().and_then(|organization| organization.name.as_deref());
+    /// assert_eq!(name, Some("Acme"));
     /// # Ok::<(), serde_json::Error>(())
     /// ```
     #[must_use]
@@ -86,7 +89,7 @@ open_enum! {
 #[non_exhaustive]
 pub struct InviterPublicUserData {
     /// The id of the user.
-    pub user_id: String,
+    pub user_id: Option<String>,
     /// The given name.
     pub first_name: Option<String>,
     /// The family name.
@@ -121,7 +124,7 @@ mod tests {
         let organization = r#""public_organization_data":{"id":"org_1","name":"Acme"}"#;
         for more in [format!(",{organization}"), format!(r#","data":{{{organization}}}"#)] {
             let invitation = invitation(&more);
-            assert_eq!(invitation.organization().map(|it| it.id.as_str()), Some("org_1"), "{more}");
+            assert_eq!(invitation.organization().and_then(|it| it.id.as_deref()), Some("org_1"), "{more}");
         }
         for more in ["", r#","data":null"#, r#","data":{}"#, r#","public_organization_data":null"#] {
             assert_eq!(invitation(more).organization(), None, "{more}");

@@ -7,18 +7,20 @@ use crate::Timestamp;
 
 /// The membership of a user in an organization, the `data` of the `organizationMembership.*` events.
 ///
-/// It arrives whole on `organizationMembership.deleted` too, unlike every other deleted object.
+/// Clerk sends the whole membership on `organizationMembership.deleted` too, unlike every other deleted object.
+/// Data with only an `id` is accepted as well.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct OrganizationMembership {
     /// The id (`orgmem_…`).
+    #[serde(deserialize_with = "super::id")]
     pub id: String,
     /// The key of the role: `org:admin`, `org:member`, one of the application, or the old `admin`.
-    pub role: String,
+    pub role: Option<String>,
     /// The name of the role.
     pub role_name: Option<String>,
     /// The keys of the permissions that the role gives, such as `org:sys_profile:manage`.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub permissions: Vec<String>,
     /// Metadata that the frontend may read.
     #[serde(default)]
@@ -26,27 +28,28 @@ pub struct OrganizationMembership {
     /// Metadata of the backend.
     #[serde(default)]
     pub private_metadata: Metadata,
-    /// The organization.
-    pub organization: Organization,
+    /// The organization; `None` if it has no id.
+    #[serde(default, deserialize_with = "super::embedded")]
+    pub organization: Option<Organization>,
     /// The user, as far as other members may see them.
     pub public_user_data: Option<MembershipPublicUserData>,
     /// When the user became a member.
-    pub created_at: Timestamp,
+    pub created_at: Option<Timestamp>,
     /// When it last changed.
-    pub updated_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
 }
 
 impl OrganizationMembership {
     /// Returns the id of the user, which Clerk sends inside `public_user_data`.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
-        self.public_user_data.as_ref().map(|user| user.user_id.as_str())
+        self.public_user_data.as_ref()?.user_id.as_deref()
     }
 
-    /// Returns the id of the organization.
+    /// Returns the id of the organization, which Clerk sends inside `organization`.
     #[must_use]
-    pub fn organization_id(&self) -> &str {
-        &self.organization.id
+    pub fn organization_id(&self) -> Option<&str> {
+        self.organization.as_ref().map(|organization| organization.id.as_str())
     }
 
     /// Returns whether the member has the permission with this key.
@@ -55,8 +58,7 @@ impl OrganizationMembership {
     /// use clerk_webhook_core::event::payload::OrganizationMembership;
     ///
     /// let membership: OrganizationMembership = serde_json::from_str(
-    ///     r#"{"created_at":1,"id":"orgmem_2fAq","updated_at":1,
-    ///         "organization":{"created_at":1,"id":"org_2fAq","name":"Acme","updated_at":1},
+    ///     r#"{"id":"orgmem_2fAq","organization":{"id":"org_2fAq","name":"Acme"},
     ///         "permissions":["org:invoices:read"],"public_user_data":{"user_id":"user_2fAq"},
     ///         "role":"org:accountant"}"#,
     /// )?;
@@ -77,7 +79,7 @@ impl OrganizationMembership {
     /// [`has_permission`](Self::has_permission).
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        matches!(self.role.as_str(), "org:admin" | "admin")
+        matches!(self.role.as_deref(), Some("org:admin" | "admin"))
     }
 }
 
@@ -86,7 +88,8 @@ impl OrganizationMembership {
 #[non_exhaustive]
 pub struct MembershipPublicUserData {
     /// The id of the user.
-    pub user_id: String,
+    #[serde(default, deserialize_with = "super::empty_as_none")]
+    pub user_id: Option<String>,
     /// The given name.
     pub first_name: Option<String>,
     /// The family name.
@@ -111,14 +114,26 @@ pub struct MembershipPublicUserData {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_id_alone_is_a_membership() {
+        for json in [
+            r#"{"id":"orgmem_1"}"#,
+            r#"{"id":"orgmem_1","organization":null,"public_user_data":null,"role":null}"#,
+            r#"{"id":"orgmem_1","organization":{"id":"","name":"A"},"public_user_data":{"user_id":""}}"#,
+            r#"{"id":"orgmem_1","organization":{"name":"A","id":null},"public_user_data":{"user_id":null}}"#,
+        ] {
+            let membership: OrganizationMembership = serde_json::from_str(json).unwrap();
+            assert_eq!((membership.organization_id(), membership.user_id()), (None, None), "{json}");
+            assert!(!membership.is_admin());
+        }
+    }
+
     fn membership(role: &str) -> OrganizationMembership {
         serde_json::from_value(serde_json::json!({
             "id": "orgmem_1",
             "role": role,
             "permissions": null,
-            "organization": { "id": "org_1", "name": "A", "created_at": 1, "updated_at": 1 },
-            "created_at": 1,
-            "updated_at": 1,
+            "organization": { "id": "org_1", "name": "A" },
         }))
         .unwrap()
     }
@@ -135,7 +150,7 @@ mod tests {
     fn a_membership_without_its_user_decodes() {
         let membership = membership("org:member");
         assert_eq!(membership.user_id(), None);
-        assert_eq!(membership.organization_id(), "org_1");
+        assert_eq!(membership.organization_id(), Some("org_1"));
         assert!(!membership.has_permission("org:sys_profile:manage"));
     }
 }

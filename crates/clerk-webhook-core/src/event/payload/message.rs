@@ -7,17 +7,18 @@ use crate::Timestamp;
 
 /// An e-mail to a user, the `data` of `email.created`.
 ///
-/// Where [`delivered_by_clerk`](Self::delivered_by_clerk) is `false`, sending it is up to the application.
+/// If [`delivered_by_clerk`](Self::delivered_by_clerk) is `Some(false)`, the application has to send it.
 /// Subject, bodies and `data` hold one-time codes and sign-in links and do not appear in `Debug`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Email {
     /// The id (`ema_…`).
+    #[serde(deserialize_with = "super::id")]
     pub id: String,
     /// The name of the template, such as `verification_code`.
     pub slug: Option<String>,
     /// The local part of the sender's address.
-    pub from_email_name: String,
+    pub from_email_name: Option<String>,
     /// The local part of the address for answers.
     pub reply_to_email_name: Option<String>,
     /// The address of the recipient.
@@ -38,14 +39,14 @@ pub struct Email {
     #[serde(default)]
     pub data: Metadata,
     /// Whether Clerk sends the message itself.
-    pub delivered_by_clerk: bool,
+    pub delivered_by_clerk: Option<bool>,
     /// Why Clerk will not send it; since 2026.
     pub suppression_reason: Option<String>,
 }
 
 /// A text message to a user, the `data` of `sms.created`.
 ///
-/// Where [`delivered_by_clerk`](Self::delivered_by_clerk) is `false`, sending it is up to the application.
+/// If [`delivered_by_clerk`](Self::delivered_by_clerk) is `Some(false)`, the application has to send it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "SmsWire")]
 #[non_exhaustive]
@@ -55,22 +56,22 @@ pub struct Sms {
     /// The name of the template, such as `verification_code`.
     pub slug: Option<String>,
     /// The number of the sender.
-    pub from_phone_number: String,
+    pub from_phone_number: Option<String>,
     /// The number of the recipient.
-    pub to_phone_number: String,
+    pub to_phone_number: Option<String>,
     /// The id of the recipient's number (`idn_…`).
     pub phone_number_id: Option<String>,
     /// The id of the recipient, where they are a user already.
     pub user_id: Option<String>,
     /// The text, which holds the one-time code.
-    pub message: Sensitive<String>,
+    pub message: Option<Sensitive<String>>,
     /// The state of the delivery, such as `queued`.
-    pub status: String,
+    pub status: Option<String>,
     /// The variables of the template, which differ from one to the next.
     #[serde(default)]
     pub data: Metadata,
     /// Whether Clerk sends the message itself.
-    pub delivered_by_clerk: bool,
+    pub delivered_by_clerk: Option<bool>,
     /// When it was created; read from `created_at_ms` too, as Clerk's schema spells it.
     pub created_at: Option<Timestamp>,
 }
@@ -78,17 +79,18 @@ pub struct Sms {
 /// The wire form with both spellings, since an alias would refuse a body that has both.
 #[derive(Deserialize)]
 struct SmsWire {
+    #[serde(deserialize_with = "super::id")]
     id: String,
     slug: Option<String>,
-    from_phone_number: String,
-    to_phone_number: String,
+    from_phone_number: Option<String>,
+    to_phone_number: Option<String>,
     phone_number_id: Option<String>,
     user_id: Option<String>,
-    message: Sensitive<String>,
-    status: String,
+    message: Option<Sensitive<String>>,
+    status: Option<String>,
     #[serde(default)]
     data: Metadata,
-    delivered_by_clerk: bool,
+    delivered_by_clerk: Option<bool>,
     created_at: Option<Timestamp>,
     created_at_ms: Option<Timestamp>,
 }

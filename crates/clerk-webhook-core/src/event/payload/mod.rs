@@ -2,7 +2,8 @@
 //!
 //! One struct per kind of object, with the field names of the wire. The rules that hold for all of them:
 //!
-//! * An absent field and a `null` mean the same: `None`, an empty `Vec` or an empty [`Metadata`].
+//! * Only the fields of the table below are required. Every other field that is absent or `null` is `None`, an
+//!   empty `Vec`, empty [`Metadata`] or the `Unknown` of its enumeration. A value of another type is an error.
 //! * Fields that Clerk adds later are ignored, and enumerations keep a string they do not know as `Other`.
 //! * Every `*_at` field counts milliseconds and is a [`Timestamp`](crate::Timestamp). Money is an integer in
 //!   the smallest unit of its currency.
@@ -11,25 +12,53 @@
 //!   validated (Clerk is not consistent about them), and `Event::data_as` reads them where somebody needs
 //!   them. [`DeletedObject`] and [`ExternalAccount`] keep theirs because there it tells things apart.
 //! * What holds a one-time code or a secret link is [`Sensitive`] or [`Metadata`] and absent from `Debug`.
+//!
+//! # Required fields
+//!
+//! These fields identify the object and what it belongs to. If one of them is absent, `null` or empty, the data is
+//! [`Unrecognized`](super::Unrecognized).
+//!
+//! | payload | required |
+//! |---|---|
+//! | [`DeletedObject`] | |
+//! | [`Email`] | `id` |
+//! | [`Organization`] | `id` |
+//! | [`OrganizationDomain`] | `id`, `organization_id` |
+//! | [`OrganizationInvitation`] | `id` |
+//! | [`OrganizationMembership`] | `id` |
+//! | [`PaymentAttempt`] | `id` |
+//! | [`Permission`] | |
+//! | [`Role`] | `id` |
+//! | [`Session`] | `id`, `user_id` |
+//! | [`Sms`] | `id` |
+//! | [`Subscription`] | `id` |
+//! | [`SubscriptionItem`] | |
+//! | [`User`] | `id` |
+//! | [`WaitlistEntry`] | `id` |
+//!
+//! An object inside of another one is `None` if its required `id` is missing, and a list leaves it out.
 
 mod access;
 mod account;
 mod billing;
 mod deleted;
 mod domain;
+mod embedded;
 mod identification;
 mod invitation;
 mod membership;
 mod message;
 mod organization;
 mod payment;
+mod read;
 mod session;
 mod subscription;
 mod user;
 mod verification;
 mod waitlist;
 
-use serde::{Deserialize, Deserializer};
+use embedded::{embedded, embedded_list};
+use read::{empty_as_none, id, list, sensitive_list};
 
 pub use super::metadata::Metadata;
 pub use super::sensitive::Sensitive;
@@ -63,17 +92,3 @@ pub use subscription::{
 pub use user::User;
 pub use verification::{ClerkError, Verification, VerificationStatus};
 pub use waitlist::{Invitation, InvitationStatus, WaitlistEntry, WaitlistEntryStatus};
-
-/// Reads `null` as the default; an absent field needs `#[serde(default)]` beside it.
-fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
-/// Reads `""`, which Clerk Billing sends for "no value", as `None`.
-fn empty_as_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(|text| text.filter(|text| !text.is_empty()))
-}

@@ -13,9 +13,10 @@ use crate::Timestamp;
 #[non_exhaustive]
 pub struct Organization {
     /// The id (`org_…`).
+    #[serde(deserialize_with = "super::id")]
     pub id: String,
     /// The name.
-    pub name: String,
+    pub name: Option<String>,
     /// The name in URLs; `None` where the instance has switched slugs off.
     pub slug: Option<String>,
     /// The logo, or the picture Clerk made up.
@@ -43,9 +44,9 @@ pub struct Organization {
     /// The id of the user who created it; absent inside a membership.
     pub created_by: Option<String>,
     /// When it was created.
-    pub created_at: Timestamp,
+    pub created_at: Option<Timestamp>,
     /// When it last changed.
-    pub updated_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
     /// When a member was last active in it.
     pub last_active_at: Option<Timestamp>,
     /// The key of the role set it uses; since February 2026.
@@ -58,9 +59,8 @@ impl Organization {
     /// ```
     /// use clerk_webhook_core::event::payload::Organization;
     ///
-    /// let organization: Organization = serde_json::from_str(
-    ///     r#"{"created_at":1,"id":"org_2fAq","max_allowed_memberships":0,"name":"Acme","updated_at":1}"#,
-    /// )?;
+    /// let organization: Organization =
+    ///     serde_json::from_str(r#"{"id":"org_2fAq","max_allowed_memberships":0,"name":"Acme"}"#)?;
     /// assert_eq!(organization.membership_limit(), None);
     /// # Ok::<(), serde_json::Error>(())
     /// ```
@@ -75,9 +75,9 @@ impl Organization {
 #[non_exhaustive]
 pub struct PublicOrganizationData {
     /// The id (`org_…`).
-    pub id: String,
+    pub id: Option<String>,
     /// The name.
-    pub name: String,
+    pub name: Option<String>,
     /// The name in URLs; `None` where the instance has switched slugs off.
     pub slug: Option<String>,
     /// The logo, or the picture Clerk made up.
@@ -93,10 +93,7 @@ mod tests {
     #[test]
     fn zero_and_absent_memberships_are_unlimited() {
         for (limit, expected) in [("0", None), ("null", None), ("5", Some(5))] {
-            let json = format!(
-                r#"{{"created_at":1,"id":"org_1","max_allowed_memberships":{limit},"name":"A",
-                    "updated_at":1}}"#
-            );
+            let json = format!(r#"{{"id":"org_1","max_allowed_memberships":{limit},"name":"A"}}"#);
             let organization: Organization = serde_json::from_str(&json).unwrap();
             assert_eq!(organization.membership_limit(), expected);
             assert_eq!(organization.slug, None);

@@ -15,11 +15,12 @@ use crate::event::open_enum::open_enum;
 #[non_exhaustive]
 pub struct PaymentAttempt {
     /// The id.
+    #[serde(deserialize_with = "super::id")]
     pub id: String,
     /// The id of the instance (`ins_…`).
-    pub instance_id: String,
+    pub instance_id: Option<String>,
     /// The id of the payment (`cpa_…`), which several attempts can share.
-    pub payment_id: String,
+    pub payment_id: Option<String>,
     /// The id of the invoice, deprecated.
     pub invoice_id: Option<String>,
     /// The id of the statement (`stmt_…`).
@@ -27,11 +28,12 @@ pub struct PaymentAttempt {
     /// The id of the attempt at the gateway.
     pub gateway_external_id: Option<String>,
     /// The state of the attempt.
+    #[serde(default)]
     pub status: PaymentAttemptStatus,
     /// When it was created.
-    pub created_at: Timestamp,
+    pub created_at: Option<Timestamp>,
     /// When it last changed.
-    pub updated_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
     /// When it succeeded.
     pub paid_at: Option<Timestamp>,
     /// When it failed.
@@ -39,19 +41,20 @@ pub struct PaymentAttempt {
     /// Why it failed.
     pub failed_reason: Option<BillingFailedReason>,
     /// The date that is billed for.
-    pub billing_date: Timestamp,
+    pub billing_date: Option<Timestamp>,
     /// The occasion of the charge, which Clerk's guide calls `type`.
+    #[serde(default)]
     pub charge_type: ChargeType,
     /// Who is paid.
-    pub payee: BillingPayee,
+    pub payee: Option<BillingPayee>,
     /// Who pays.
-    pub payer: BillingPayer,
+    pub payer: Option<BillingPayer>,
     /// What is paid.
-    pub totals: BillingTotals,
+    pub totals: Option<BillingTotals>,
     /// What it is paid with.
     pub payment_source: Option<BillingPaymentSource>,
     /// What it is paid for.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub subscription_items: Vec<PaymentAttemptItem>,
 }
 
@@ -79,7 +82,7 @@ open_enum! {
 #[non_exhaustive]
 pub struct BillingFailedReason {
     /// The category, such as `card_declined`.
-    pub code: String,
+    pub code: Option<String>,
     /// The reason that the gateway gave.
     pub decline_code: Option<String>,
 }
@@ -89,12 +92,13 @@ pub struct BillingFailedReason {
 #[non_exhaustive]
 pub struct BillingPayee {
     /// The id (`cpayee_…`).
-    pub id: String,
+    pub id: Option<String>,
     /// The gateway, such as `stripe`.
-    pub gateway_type: String,
+    pub gateway_type: Option<String>,
     /// The id of the payee at the gateway.
-    pub gateway_external_id: String,
+    pub gateway_external_id: Option<String>,
     /// The state of the payee at the gateway.
+    #[serde(default)]
     pub gateway_status: GatewayStatus,
 }
 
@@ -113,13 +117,13 @@ open_enum! {
 #[non_exhaustive]
 pub struct BillingTotals {
     /// The sum before taxes.
-    pub subtotal: BillingAmount,
+    pub subtotal: Option<BillingAmount>,
     /// The taxes.
-    pub tax_total: BillingAmount,
+    pub tax_total: Option<BillingAmount>,
     /// The sum with taxes, which is what the payer pays.
-    pub grand_total: BillingAmount,
+    pub grand_total: Option<BillingAmount>,
     /// The sums by unit, such as by seat; since March 2026.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub per_unit_totals: Vec<BillingUnitTotal>,
 }
 
@@ -144,16 +148,18 @@ pub struct BillingUnitTotal {
 #[non_exhaustive]
 pub struct BillingPaymentSource {
     /// The id (`cps_…`).
-    pub id: String,
+    pub id: Option<String>,
     /// The gateway, such as `stripe`.
-    pub gateway: String,
+    pub gateway: Option<String>,
     /// The id of the source at the gateway.
-    pub gateway_external_id: String,
+    pub gateway_external_id: Option<String>,
     /// The id of the account at the gateway.
     pub gateway_external_account_id: Option<String>,
     /// The kind of source.
+    #[serde(default)]
     pub payment_method: PaymentMethod,
     /// The state of the source.
+    #[serde(default)]
     pub status: PaymentSourceStatus,
     /// The brand of the card; `None` if it is none.
     pub card_type: Option<String>,
@@ -185,7 +191,7 @@ open_enum! {
 #[non_exhaustive]
 pub struct PaymentAttemptItem {
     /// The id of the subscription item (`csub_item_…`).
-    pub id: String,
+    pub id: Option<String>,
     /// The state of the item.
     pub status: Option<SubscriptionItemStatus>,
     /// When it was created.
@@ -235,7 +241,7 @@ pub struct PaymentAttemptItem {
 #[non_exhaustive]
 pub struct PaymentAttemptItemPlan {
     /// The id (`cplan_…`).
-    pub id: String,
+    pub id: Option<String>,
     /// The name in URLs, by which an application knows its plans.
     pub slug: Option<String>,
     /// The name.

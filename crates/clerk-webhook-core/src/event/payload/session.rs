@@ -11,31 +11,35 @@ use crate::event::open_enum::open_enum;
 #[non_exhaustive]
 pub struct Session {
     /// The id (`sess_…`).
+    #[serde(deserialize_with = "super::id")]
     pub id: String,
     /// The id of the user.
+    #[serde(deserialize_with = "super::id")]
     pub user_id: String,
     /// The id of the client (`client_…`).
-    pub client_id: String,
+    pub client_id: Option<String>,
     /// Who impersonates the user, as `{"sub": "user_…"}` and more; empty without impersonation.
     #[serde(default)]
     pub actor: Metadata,
     /// The state of the session.
+    #[serde(default)]
     pub status: SessionStatus,
     /// The id of the organization that was active last.
     pub last_active_organization_id: Option<String>,
     /// When the session was last used.
-    pub last_active_at: Timestamp,
+    pub last_active_at: Option<Timestamp>,
     /// The device and place of the last use, where they are known.
     pub latest_activity: Option<SessionActivity>,
     /// When the session ends whatever happens.
-    pub expire_at: Timestamp,
+    pub expire_at: Option<Timestamp>,
     /// When the session ends if it is not used until then.
-    pub abandon_at: Timestamp,
+    pub abandon_at: Option<Timestamp>,
     /// When it last changed.
-    pub updated_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
     /// When it began.
-    pub created_at: Timestamp,
-    /// The user as of the event; only since November 2025.
+    pub created_at: Option<Timestamp>,
+    /// The user as of the event; only since November 2025. `None` if it has no id.
+    #[serde(default, deserialize_with = "super::embedded")]
     pub user: Option<User>,
 }
 
@@ -59,11 +63,11 @@ open_enum! {
 #[non_exhaustive]
 pub struct SessionActivity {
     /// The id.
-    pub id: String,
+    pub id: Option<String>,
     /// The kind of device, such as `desktop`.
     pub device_type: Option<String>,
     /// Whether it is a mobile device.
-    pub is_mobile: bool,
+    pub is_mobile: Option<bool>,
     /// The name of the browser.
     pub browser_name: Option<String>,
     /// The version of the browser.
@@ -87,5 +91,29 @@ mod tests {
         let session: Session = serde_json::from_str(json).unwrap();
         assert_eq!(session.status, SessionStatus::Pending);
         assert!(session.user.is_none() && session.latest_activity.is_none() && session.actor.is_empty());
+    }
+
+    #[test]
+    fn a_session_does_not_need_the_id_of_its_embedded_user() {
+        for (user, expected) in [
+            (r#"{"first_name":"Ada"}"#, None),
+            (r#"{"id":null,"first_name":"Ada"}"#, None),
+            (r#"{"id":"","first_name":"Ada"}"#, None),
+            ("{}", None),
+            ("null", None),
+            (r#"{"id":"user_1","first_name":"Ada"}"#, Some("user_1")),
+            (r#"{"first_name":"Ada","id":"user_1"}"#, Some("user_1")),
+        ] {
+            let json = format!(r#"{{"user":{user},"id":"sess_1","user_id":"user_1","status":"active"}}"#);
+            let session: Session = serde_json::from_str(&json).unwrap();
+            assert_eq!(session.user.as_ref().map(|user| user.id.as_str()), expected, "{user}");
+            assert_eq!(session.status, SessionStatus::Active, "{user}");
+            let again: Session = serde_json::from_value(serde_json::to_value(&session).unwrap()).unwrap();
+            assert_eq!(again, session);
+        }
+        for user in [r#"{"id":7}"#, r#"{"first_name":7}"#, r#""user_1""#, r#"["user_1"]"#] {
+            let json = format!(r#"{{"user":{user},"id":"sess_1","user_id":"user_1"}}"#);
+            assert!(serde_json::from_str::<Session>(&json).is_err(), "{user}");
+        }
     }
 }

@@ -15,8 +15,10 @@ use crate::event::open_enum::open_enum;
 #[non_exhaustive]
 pub struct Subscription {
     /// The id (`csub_…`).
+    #[serde(deserialize_with = "super::id")]
     pub id: String,
     /// The state of the subscription.
+    #[serde(default)]
     pub status: SubscriptionStatus,
     /// When it became active.
     pub active_at: Option<Timestamp>,
@@ -27,19 +29,20 @@ pub struct Subscription {
     /// When its payment became overdue.
     pub past_due_at: Option<Timestamp>,
     /// When it was created.
-    pub created_at: Timestamp,
+    pub created_at: Option<Timestamp>,
     /// When it last changed.
-    pub updated_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
     /// The id of the last payment (`cpa_…`); `None` before the first.
     pub latest_payment_id: Option<String>,
     /// The id of the payer (`cpayer_…`).
-    pub payer_id: String,
+    #[serde(default, deserialize_with = "super::empty_as_none")]
+    pub payer_id: Option<String>,
     /// The payer; since October 2025.
     pub payer: Option<BillingPayer>,
     /// The id of the payment source (`cps_…`); `None` for free plans.
     pub payment_source_id: Option<String>,
     /// What is subscribed to, without payers and subscription ids of their own.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub items: Vec<SubscriptionItem>,
 }
 
@@ -64,9 +67,11 @@ open_enum! {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SubscriptionItem {
-    /// The id (`csub_item_…`).
-    pub id: String,
+    /// The id (`csub_item_…`); `None` if Clerk leaves it out.
+    #[serde(default, deserialize_with = "super::empty_as_none")]
+    pub id: Option<String>,
     /// The state of the item. A cancelled one is paid for until `period_end`.
+    #[serde(default)]
     pub status: SubscriptionItemStatus,
     /// Whether it is in its free trial.
     pub is_free_trial: Option<bool>,
@@ -75,7 +80,7 @@ pub struct SubscriptionItem {
     /// When it last changed.
     pub updated_at: Option<Timestamp>,
     /// When the current period began.
-    pub period_start: Timestamp,
+    pub period_start: Option<Timestamp>,
     /// When the current period ends; `None` for the free default plan, which does not end.
     pub period_end: Option<Timestamp>,
     /// How often it is charged.
@@ -87,6 +92,7 @@ pub struct SubscriptionItem {
     /// The payer; absent in [`Subscription::items`].
     pub payer: Option<BillingPayer>,
     /// The id of the subscription; `None` in [`Subscription::items`].
+    #[serde(default, deserialize_with = "super::empty_as_none")]
     pub subscription_id: Option<String>,
     /// The seats, for plans that are paid by the seat; since March 2026.
     pub seats: Option<BillingSeats>,
@@ -129,20 +135,37 @@ open_enum! {
 #[non_exhaustive]
 pub struct BillingItemPlan {
     /// The id (`cplan_…`).
-    pub id: String,
+    pub id: Option<String>,
     /// The name in URLs, by which an application knows its plans.
-    pub slug: String,
+    pub slug: Option<String>,
     /// The name.
-    pub name: String,
+    pub name: Option<String>,
     /// Whether it is charged more than once.
-    pub is_recurring: bool,
+    pub is_recurring: Option<bool>,
     /// The price, in the smallest unit of the currency.
-    pub amount: i64,
+    pub amount: Option<i64>,
     /// The currency, as an ISO 4217 code.
-    pub currency: String,
+    pub currency: Option<String>,
     /// The prices by unit, such as by seat; since March 2026.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub unit_prices: Vec<BillingUnitPrice>,
+    /// The id of the instance (`ins_…`); only in Clerk's TypeScript types.
+    pub instance_id: Option<String>,
+    /// The id of the product (`cprd_…`); only in Clerk's TypeScript types.
+    pub product_id: Option<String>,
+    /// What the plan offers; only in Clerk's TypeScript types.
+    pub description: Option<String>,
+    /// The unit of the period; only in Clerk's TypeScript types.
+    pub period: Option<BillingInterval>,
+    /// The number of `period`s in a period; only in Clerk's TypeScript types.
+    pub interval: Option<i64>,
+    /// Whether the plan costs something without any use; only in Clerk's TypeScript types.
+    pub has_base_fee: Option<bool>,
+    /// The price of a month if a year is paid, in the smallest unit of the currency; only in Clerk's TypeScript
+    /// types.
+    pub annual_monthly_amount: Option<i64>,
+    /// Whether everybody can see the plan; only in Clerk's TypeScript types.
+    pub publicly_visible: Option<bool>,
     /// The length of the free trial in days, no longer sent.
     pub free_trial_days: Option<i64>,
     /// Whether it has a free trial, no longer sent.
@@ -156,11 +179,11 @@ pub struct BillingItemPlan {
 #[non_exhaustive]
 pub struct BillingUnitPrice {
     /// The kind of unit, such as `seats`.
-    pub name: String,
+    pub name: Option<String>,
     /// The number of units that are sold together.
-    pub block_size: i64,
+    pub block_size: Option<i64>,
     /// The prices by number of blocks.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub tiers: Vec<BillingUnitPriceTier>,
 }
 
@@ -169,13 +192,13 @@ pub struct BillingUnitPrice {
 #[non_exhaustive]
 pub struct BillingUnitPriceTier {
     /// The first block of the range.
-    pub starts_at_block: i64,
+    pub starts_at_block: Option<i64>,
     /// The last block of the range; `None` = unlimited.
     pub ends_after_block: Option<i64>,
     /// The price of a block, in the smallest unit of the currency.
-    pub amount_per_block: i64,
+    pub amount_per_block: Option<i64>,
     /// The currency, as an ISO 4217 code.
-    pub currency: String,
+    pub currency: Option<String>,
 }
 
 /// The seats of a [`SubscriptionItem`].
@@ -189,6 +212,21 @@ pub struct BillingSeats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plan_has_the_fields_of_clerks_typescript_types() {
+        let json = r#"{"amount":1450,"annual_monthly_amount":1200,"currency":"EUR","description":"All of it",
+            "has_base_fee":true,"id":"cplan_1","instance_id":"ins_1","interval":1,"is_default":false,
+            "is_recurring":true,"name":"Pro","period":"annual","product_id":"cprd_1","publicly_visible":false,
+            "slug":"pro"}"#;
+        let plan: BillingItemPlan = serde_json::from_str(json).unwrap();
+        assert_eq!(plan.instance_id.as_deref(), Some("ins_1"));
+        assert_eq!(plan.product_id.as_deref(), Some("cprd_1"));
+        assert_eq!(plan.description.as_deref(), Some("All of it"));
+        assert_eq!((plan.period, plan.interval), (Some(BillingInterval::Annual), Some(1)));
+        assert_eq!((plan.has_base_fee, plan.publicly_visible), (Some(true), Some(false)));
+        assert_eq!(plan.annual_monthly_amount, Some(1200));
+    }
 
     #[test]
     fn nested_and_free_items_lack_much() {

@@ -10,8 +10,8 @@ use crate::Timestamp;
 
 /// A user, the `data` of `user.created` and `user.updated`.
 ///
-/// Only the id is certain. A user may have signed up with a phone number, a wallet or a user name alone, so
-/// `email_addresses` can be empty; where it is not, its order means nothing:
+/// Only the id is certain. A user can sign up with a phone number, a wallet or a user name alone, so
+/// `email_addresses` can be empty. The order of the addresses means nothing:
 ///
 /// ```
 /// use clerk_webhook_core::event::payload::{EmailAddress, User};
@@ -25,7 +25,7 @@ use crate::Timestamp;
 /// )?;
 ///
 /// let primary = user.primary_email_address();
-/// assert_eq!(primary.map(|email| email.email_address.as_str()), Some("ada@example.com"));
+/// assert_eq!(primary.and_then(|email| email.email_address.as_deref()), Some("ada@example.com"));
 /// assert!(primary.is_some_and(EmailAddress::is_verified));
 /// assert_eq!(user.full_name().as_deref(), Some("Ada"));
 /// # Ok::<(), serde_json::Error>(())
@@ -34,6 +34,7 @@ use crate::Timestamp;
 #[non_exhaustive]
 pub struct User {
     /// The id (`user_…`).
+    #[serde(deserialize_with = "super::id")]
     pub id: String,
     /// The id in the application's own system, where it has set one.
     pub external_id: Option<String>,
@@ -71,16 +72,16 @@ pub struct User {
     #[serde(default)]
     pub unsafe_metadata: Metadata,
     /// The e-mail addresses, verified or not, in no promised order.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub email_addresses: Vec<EmailAddress>,
     /// The phone numbers, verified or not, in no promised order.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub phone_numbers: Vec<PhoneNumber>,
     /// The wallets, verified or not, in no promised order.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub web3_wallets: Vec<Web3Wallet>,
     /// The passkeys.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub passkeys: Vec<Passkey>,
     /// Whether the user has a password.
     pub password_enabled: Option<bool>,
@@ -97,16 +98,16 @@ pub struct User {
     /// When the second factor was last switched off; stays when it is switched on again.
     pub mfa_disabled_at: Option<Timestamp>,
     /// The accounts at OAuth providers.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub external_accounts: Vec<ExternalAccount>,
     /// The accounts at SAML identity providers, superseded by `enterprise_accounts`.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub saml_accounts: Vec<SamlAccount>,
     /// The accounts at enterprise identity providers; since December 2024.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::list")]
     pub enterprise_accounts: Vec<EnterpriseAccount>,
     /// The memberships in organizations; Clerk leaves them out of webhooks as far as is known.
-    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[serde(default, deserialize_with = "super::embedded_list")]
     pub organization_memberships: Vec<OrganizationMembership>,
     /// When the user last signed in; `None` on `user.created`.
     pub last_sign_in_at: Option<Timestamp>,
@@ -238,10 +239,10 @@ mod tests {
             "primary_web3_wallet_id": "idn_5",
             "web3_wallets": [{ "id": "idn_5", "web3_wallet": "0xada" }],
         }));
-        let address = |email: &EmailAddress| email.email_address.clone();
+        let address = |email: &EmailAddress| email.email_address.clone().unwrap();
         assert_eq!(user.primary_email_address().map(address).unwrap(), "second@example.com");
-        assert_eq!(user.primary_phone_number().unwrap().phone_number, "+12025550101");
-        assert_eq!(user.primary_web3_wallet().unwrap().web3_wallet, "0xada");
+        assert_eq!(user.primary_phone_number().unwrap().phone_number.as_deref(), Some("+12025550101"));
+        assert_eq!(user.primary_web3_wallet().unwrap().web3_wallet.as_deref(), Some("0xada"));
         assert_eq!(user.verified_email_addresses().map(address).collect::<Vec<_>>(), ["second@example.com"]);
     }
 

@@ -14,9 +14,10 @@ use crate::event::open_enum::open_enum;
 #[non_exhaustive]
 pub struct Verification {
     /// How far the verification has come.
+    #[serde(default)]
     pub status: VerificationStatus,
     /// The way of proving, such as `email_code`, `admin`, `ticket`, `saml` or `from_oauth_google`.
-    pub strategy: String,
+    pub strategy: Option<String>,
     /// The number of attempts so far; `None` for OAuth.
     pub attempts: Option<i64>,
     /// When the verification expires.
@@ -60,9 +61,9 @@ open_enum! {
 #[non_exhaustive]
 pub struct ClerkError {
     /// The machine-readable reason.
-    pub code: String,
+    pub code: Option<String>,
     /// The reason in a few words.
-    pub message: String,
+    pub message: Option<String>,
     /// The reason in a sentence for the user.
     pub long_message: Option<String>,
     /// Details that depend on the code.

@@ -11,17 +11,19 @@ use crate::event::open_enum::open_enum;
 #[non_exhaustive]
 pub struct WaitlistEntry {
     /// The id (`wle_…`).
+    #[serde(deserialize_with = "super::id")]
     pub id: String,
     /// The address that waits.
-    pub email_address: String,
+    pub email_address: Option<String>,
     /// The state of the entry.
+    #[serde(default)]
     pub status: WaitlistEntryStatus,
     /// Whether a batch is working on the entry, so that nothing else can.
     pub is_locked: Option<bool>,
     /// When it was added.
-    pub created_at: Timestamp,
+    pub created_at: Option<Timestamp>,
     /// When it last changed.
-    pub updated_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
     /// The invitation that answered it.
     pub invitation: Option<Invitation>,
 }
@@ -44,24 +46,26 @@ open_enum! {
 #[non_exhaustive]
 pub struct Invitation {
     /// The id (`inv_…`).
-    pub id: String,
+    #[serde(default, deserialize_with = "super::empty_as_none")]
+    pub id: Option<String>,
     /// The address that was invited.
-    pub email_address: String,
+    pub email_address: Option<String>,
     /// Metadata that the user will have and the frontend may read.
     #[serde(default)]
     pub public_metadata: Metadata,
     /// Whether it was withdrawn.
     pub revoked: Option<bool>,
     /// The state of the invitation.
+    #[serde(default)]
     pub status: InvitationStatus,
     /// The link that accepts the invitation, for whoever holds it.
     pub url: Option<Sensitive<String>>,
     /// When it expires.
     pub expires_at: Option<Timestamp>,
     /// When it was sent.
-    pub created_at: Timestamp,
+    pub created_at: Option<Timestamp>,
     /// When it last changed.
-    pub updated_at: Timestamp,
+    pub updated_at: Option<Timestamp>,
 }
 
 open_enum! {
