@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS clerk_sessions (
     created_at                  BIGINT,
     user_id                     TEXT,
     client_id                   TEXT,
-    status                      TEXT,   -- active, pending, ended, removed, revoked, …
+    status                      TEXT,   -- active, pending, ended, removed, revoked, and others
     last_active_organization_id TEXT,
     last_active_at              BIGINT, -- as of the event: no event tells of mere use
     expire_at                   BIGINT, -- when it ends whatever happens, of which no event tells
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS clerk_subscription_items (
     plan_id                     TEXT,
     plan_slug                   TEXT,   -- by which an application knows its plans
     plan_name                   TEXT,
-    status                      TEXT,   -- active, canceled (until period_end), past_due, upcoming, ended, …
+    status                      TEXT,   -- active, canceled (until period_end), past_due, upcoming, ended, and others
     is_free_trial               BOOLEAN,
     period_start                BIGINT,
     period_end                  BIGINT, -- null: the free plan, which does not end
@@ -66,7 +66,7 @@ CREATE TABLE IF NOT EXISTS clerk_subscriptions (
     payer_id                    TEXT,
     user_id                     TEXT, -- who pays, or
     organization_id             TEXT, -- who pays
-    status                      TEXT, -- active, past_due, canceled, ended, …
+    status                      TEXT, -- active, past_due, canceled, ended, and others
     active_at                   BIGINT,
     past_due_at                 BIGINT,
     canceled_at                 BIGINT,

@@ -224,3 +224,42 @@ async fn an_older_version_is_brought_up_to_date_on_a_server() {
     let Some(pool) = Postgres::empty("older").await else { return };
     an_older_version_is_brought_up_to_date(pool, POSTGRES[0]).await;
 }
+
+/// A database with another encoding than UTF-8 cannot have all characters, not even in a comment.
+#[test]
+fn the_files_are_ascii() {
+    let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let mut files = 0;
+    for folder in ["clerk-webhook-sync", "clerk-webhook-store"] {
+        for database in ["postgres", "sqlite"] {
+            for file in std::fs::read_dir(format!("{crates}/{folder}/migrations/{database}")).unwrap() {
+                let path = file.unwrap().path();
+                assert!(std::fs::read(&path).unwrap().is_ascii(), "{path:?}");
+                files += 1;
+            }
+        }
+    }
+    assert!(files >= 6, "{files}");
+}
+
+#[tokio::test]
+async fn a_server_with_the_encoding_latin1_is_migrated() {
+    let Some(pool) = Postgres::empty("latin1").await else { return };
+    let name = "test_sync_latin1";
+    Postgres::run(&pool, &format!("DROP DATABASE IF EXISTS {name}")).await;
+    let create =
+        format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C'");
+    Postgres::run(&pool, &create).await;
+    let options = (*pool.connect_options()).clone().database(name).options([("search_path", "public")]);
+    let latin1 = sqlx::postgres::PgPoolOptions::new().connect_with(options).await.unwrap();
+    let sync = ClerkSync::new(latin1.clone());
+    sync.migrate().await.unwrap();
+    works(&sync, "1").await;
+    let store = clerk_webhook_store::PostgresStore::new(latin1.clone());
+    store.migrate().await.unwrap();
+    for file in POSTGRES {
+        Postgres::run(&latin1, file).await;
+    }
+    latin1.close().await;
+    Postgres::run(&pool, &format!("DROP DATABASE {name}")).await;
+}
