@@ -67,11 +67,15 @@
 //!
 //! A row is the greatest that was observed. A deletion counts more than all, for ever: Clerk never uses an id again. Its time
 //! is that of the envelope, since the data of a deleted membership is as it was before. The tombstone that stays has the
-//! id, the time, and of a membership the ids of organization and user, and nothing else.
+//! id and the time. The tombstone of a membership also has `created_at` and the ids of its organization and its user. Any
+//! event of the membership puts these three columns into the tombstone, before or after the deletion.
 //!
 //! Nothing refers to anything by a foreign key and no e-mail address is unique, since events come in any order. What is live
-//! is decided by views, when they are read: a membership ends with its organization and its user, even if its own deletion
-//! never comes.
+//! is decided by views, when they are read. A membership ends with its organization, with its user, and with a later
+//! membership of the same user in the same organization, even if its own deletion never comes. It does not matter whether
+//! the later membership was deleted as well, because a user has one membership in an organization at a time. The later
+//! membership is the one with the later `created_at`. If `created_at` is unknown, the view uses `deleted_at` of a tombstone
+//! and `updated_at` of a version: any time at which a membership existed puts it in order with the others.
 //!
 //! # Features
 //!

@@ -20,9 +20,11 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Returns whether a single statement writes all of it, which needs no transaction then.
     pub(crate) fn is_one_statement(&self, observations: &[Observation]) -> bool {
         match observations {
-            [Observation { entity, .. }] if self.hook().is_none() => {
+            [Observation { entity, change, .. }] if self.hook().is_none() => {
                 let statements = self.statements().of(*entity);
-                statements.version.at_once.is_some() && entity.table().children.is_empty()
+                let is_filled =
+                    statements.fill.is_some() && matches!(change, observe::Change::Version { .. });
+                statements.version.at_once.is_some() && entity.table().children.is_empty() && !is_filled
             }
             _ => false,
         }
@@ -51,34 +53,47 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ) -> Result<Applied, SyncError> {
         let statements = self.statements().of(entity);
         let is_deletion = matches!(change, observe::Change::Deleted { .. });
-        let (statement, row, children) = match change {
+        let (statement, row, children, kept) = match change {
             observe::Change::Version { order, columns, children } => {
-                (&statements.version, version(&id, order, columns), children)
+                let kept = entity.table().kept_of(&columns);
+                (&statements.version, version(&id, order, columns), children, kept)
             }
             observe::Change::Deleted { at, kept } => {
                 let none = vec![Children::new(); entity.table().children.len()];
-                (&statements.tombstone, tombstone(&id, at, kept), Some(none))
+                (&statements.tombstone, tombstone(&id, at, kept), Some(none), Vec::new())
             }
         };
-        // A copy is no version that anybody is told of, says nothing of children, and takes the place of a copy only.
-        let Some(children) = children else {
-            return Ok(applied(self.put(connection, statement, &row, false).await?));
-        };
-        let hook = self.hook();
-        let (effect, old) = match hook {
+        // The hook is not told of copies. A copy has no children, and only replaces another copy.
+        let hook = self.hook().filter(|_| children.is_some());
+        let is_creation = is_creation && children.is_some();
+        let (mut effect, old) = match hook {
             None => (self.put(connection, statement, &row, is_creation).await?, None),
             Some(_) => {
                 self.put_after_reading(connection, entity, &statements.lock, statement, &row, is_creation)
                     .await?
             }
         };
+        if effect == Effect::Nothing
+            && !is_deletion
+            && let Some(fill) = &statements.fill
+        {
+            effect = self.fill(connection, fill, &row[0], kept.clone()).await?;
+        }
+        let Some(children) = children else { return Ok(applied(effect)) };
         if effect == Effect::Nothing {
             return Ok(Applied::Stale);
         }
         let children = entity.table().children.iter().zip(children);
         self.write_children(connection, &statements.children, effect, &row[0], children).await?;
         if let Some(hook) = hook {
-            let new = (!is_deletion).then(|| live(entity.table(), &row));
+            let mut new = (!is_deletion).then(|| live(entity.table(), &row));
+            // The row has other values in the kept columns than this version, if an older version knew more.
+            if effect == Effect::Updated
+                && !kept.is_empty()
+                && old.as_deref().is_none_or(|old| old_kept(entity, old) != kept)
+            {
+                new = self.read(connection, &statements.lock, entity, &row[0]).await?;
+            }
             let change = Change::new(entity, id, old, new);
             hook(change, connection).await.map_err(SyncError::hook)?;
             DB::ensure_alive(connection).await?;
@@ -144,12 +159,37 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
                 return Err(neither_there_nor_inserted());
             }
         }
-        if self.execute(connection, statements.update.clone(), row).await? == 0 {
-            return Ok((Effect::Nothing, None));
-        }
-        let whole = Rank::Whole.as_number().into();
-        let live = known.into_iter().next().filter(|columns| columns.last() == Some(&whole));
-        Ok((Effect::Updated, live))
+        let is_updated = self.execute(connection, statements.update.clone(), row).await? > 0;
+        let live = known.into_iter().next().filter(|row| is_whole(row));
+        Ok((if is_updated { Effect::Updated } else { Effect::Nothing }, live))
+    }
+
+    /// Puts what a version that is not newer knows into the kept columns, and returns whether a live row has changed.
+    ///
+    /// It matters for a tombstone as well, but nobody is told of that.
+    async fn fill(
+        &self,
+        connection: &mut DB::Connection,
+        statement: &SqlStr,
+        id: &Value,
+        kept: Vec<Value>,
+    ) -> Result<Effect, sqlx::Error> {
+        let parameters = [vec![id.clone()], kept].concat();
+        let ranks = self.fetch(connection, statement.clone(), &parameters, &[Kind::Integer]).await?;
+        Ok(if ranks.first().is_some_and(|row| is_whole(row)) { Effect::Updated } else { Effect::Nothing })
+    }
+
+    /// Reads what is live of a row.
+    async fn read(
+        &self,
+        connection: &mut DB::Connection,
+        lock: &SqlStr,
+        entity: Entity,
+        id: &Value,
+    ) -> Result<Option<Vec<Value>>, sqlx::Error> {
+        let kinds = [rows::kinds(entity.table()), vec![Kind::Integer]].concat();
+        let rows = self.fetch(connection, lock.clone(), slice::from_ref(id), &kinds).await?;
+        Ok(rows.into_iter().next().filter(|row| is_whole(row)))
     }
 
     /// Writes what belongs to the row with this id.
@@ -216,6 +256,16 @@ fn neither_there_nor_inserted() -> sqlx::Error {
     sqlx::Error::Protocol(
         "the row could not be inserted and is not there: is there a trigger or a policy?".into(),
     )
+}
+
+/// Returns whether a row is an object, and neither a copy nor a tombstone, by its last column.
+fn is_whole(row: &[Value]) -> bool {
+    row.last() == Some(&Rank::Whole.as_number().into())
+}
+
+/// Returns the kept columns of what a row is read from.
+fn old_kept(entity: Entity, columns: &[Value]) -> Vec<Value> {
+    entity.table().kept_of(columns.get(2..).unwrap_or_default())
 }
 
 /// Returns what a row is read from, of the parameters by which its version was written.

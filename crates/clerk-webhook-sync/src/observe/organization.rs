@@ -117,7 +117,11 @@ impl Observer<'_> {
         let (told, updated) = (self.event.occurred_at(), membership.updated_at);
         let at = if self.rules.hold(Rule::DeletedByEnvelope) { told.or(updated) } else { updated };
         let at = at.unwrap_or_else(|| self.event.attempted_at()).as_millis();
-        let kept = vec![membership.organization_id().into(), membership.user_id().into()];
+        let kept = vec![
+            membership.created_at.into(),
+            membership.organization_id().into(),
+            membership.user_id().into(),
+        ];
         let change = Change::Deleted { at, kept };
         Observation { entity: Entity::Memberships, id: clean(&membership.id), change }
     }

@@ -1,5 +1,6 @@
 //! Every order of events, however often each of them comes, ends in the same tables, and these are right.
 
+mod ends;
 mod history;
 mod imperfect;
 mod tables;

@@ -24,7 +24,8 @@ pub(crate) struct Table {
     pub(crate) name: &'static str,
     /// Those after [`ORDER`], all of which may be null.
     pub(crate) columns: &'static [Column],
-    /// The names of the columns that a tombstone keeps: none that is personal.
+    /// The names of the columns that a tombstone keeps, which never change during the life of an object: none that is
+    /// personal.
     pub(crate) kept: &'static [&'static str],
     pub(crate) children: &'static [ChildTable],
 }
@@ -107,6 +108,17 @@ impl Table {
     /// Puts values into the order of the columns; those that are not given are null.
     pub(crate) fn row<const N: usize>(&self, given: [(&'static str, Value); N]) -> Vec<Value> {
         row(self.columns, given)
+    }
+
+    /// Returns the columns that a tombstone keeps, in the order of the columns.
+    pub(crate) fn kept_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| self.kept.contains(&column.name))
+    }
+
+    /// Picks the values of the columns that a tombstone keeps from those of a row.
+    pub(crate) fn kept_of(&self, row: &[Value]) -> Vec<Value> {
+        let kept = self.columns.iter().zip(row).filter(|(column, _)| self.kept.contains(&column.name));
+        kept.map(|(_, value)| value.clone()).collect()
     }
 }
 

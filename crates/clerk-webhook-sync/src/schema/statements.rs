@@ -21,15 +21,17 @@ impl Dialect {
     pub(crate) const ALL: [Self; 2] = [Self::Postgres, Self::Sqlite];
 
     /// Returns the migrations, the first of which brings version 1.
-    pub(crate) const fn migrations(self) -> [&'static str; 2] {
+    pub(crate) const fn migrations(self) -> [&'static str; 3] {
         match self {
             Self::Postgres => [
                 include_str!("../../migrations/postgres/0001_tables.sql"),
                 include_str!("../../migrations/postgres/0002_sessions_billing_waitlist.sql"),
+                include_str!("../../migrations/postgres/0003_ends_and_long_values.sql"),
             ],
             Self::Sqlite => [
                 include_str!("../../migrations/sqlite/0001_tables.sql"),
                 include_str!("../../migrations/sqlite/0002_sessions_billing_waitlist.sql"),
+                include_str!("../../migrations/sqlite/0003_ends_and_long_values.sql"),
             ],
         }
     }

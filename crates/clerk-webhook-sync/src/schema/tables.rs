@@ -95,7 +95,7 @@ pub(super) static MEMBERSHIPS: Table = Table {
         json("public_metadata"),
         json("raw"),
     ],
-    kept: &["organization_id", "user_id"],
+    kept: &["created_at", "organization_id", "user_id"],
     children: &[],
 };
 

@@ -10,7 +10,7 @@ use std::ops::Range;
 use sqlx::SqlStr;
 
 use super::statements::Writer;
-use super::{ChildTable, Column, Dialect, ORDER, Table};
+use super::{ChildTable, Dialect, ORDER, Table};
 use crate::rules::Rule;
 use crate::value::Kind;
 
@@ -23,6 +23,9 @@ pub(crate) struct TableStatements {
     pub(crate) version: RowStatements,
     /// Writes a tombstone, of its id, the time of the deletion, the time, and the columns that are kept.
     pub(crate) tombstone: RowStatements,
+    /// Puts what an older version knows into the kept columns, of its id and these columns; returns `obs_rank` if that has
+    /// changed the row.
+    pub(crate) fill: Option<SqlStr>,
     pub(crate) children: ChildStatements,
 }
 
@@ -101,8 +104,30 @@ impl Writer<'_> {
             } else {
                 self.removal(table)
             },
+            fill: (!table.kept.is_empty()).then(|| self.fill(table)),
             children: self.children(table.children),
         }
+    }
+
+    /// A kept column never changes during the life of an object. Each observation may lack it, so the row has the least
+    /// value of all observations, in whatever order they come.
+    fn merged(&self, name: &str, value: &str) -> String {
+        format!("{name} = {}", self.dialect.least(name, value))
+    }
+
+    fn fill(&self, table: &Table) -> SqlStr {
+        let (mut sets, mut differs) = (Vec::new(), Vec::new());
+        for (column, number) in table.kept_columns().zip(2..) {
+            let (name, value) = (column.name, self.dialect.parameter(number, column.kind));
+            sets.push(self.merged(name, &value));
+            differs.push(is_less(name, &value));
+        }
+        let (table, id) = (self.names.table(table.name), self.dialect.parameter(1, Kind::Text));
+        self.safe(format!(
+            "UPDATE {table} SET {} WHERE id = {id} AND ({}) RETURNING obs_rank",
+            sets.join(", "),
+            differs.join(" OR ")
+        ))
     }
 
     fn lock(&self, table: &Table) -> SqlStr {
@@ -162,18 +187,22 @@ impl Writer<'_> {
         Row {
             columns: inserted().map(|(name, _)| (*name).to_owned()).collect(),
             values: inserted().map(|(_, value)| value.clone()).collect(),
-            sets: written.iter().map(|(name, value)| format!("{name} = {value}")).collect(),
+            sets: written
+                .iter()
+                .map(|(name, value)| match table.kept.contains(name) {
+                    true => self.merged(name, value),
+                    false => format!("{name} = {value}"),
+                })
+                .collect(),
             // A tombstone is greater than every version by its obs_rank. Were it asked whether the row is one, Postgres
             // could take an index of the rows that are none, all of which it would look at.
             is_older: format!("({}) {than} ({})", known.join(", "), new.join(", ")),
         }
     }
 
-    /// Of several deletions the earliest counts, and of several values of a kept column the least: in whatever order they
-    /// come, they end in the same row.
+    /// The earliest of several deletions counts. The kept columns are [merged](Self::merged).
     fn tombstone(&self, table: &Table) -> Row {
-        let (kept, emptied): (Vec<&Column>, Vec<&Column>) =
-            table.columns.iter().partition(|column| table.kept.contains(&column.name));
+        let emptied = table.columns.iter().filter(|column| !table.kept.contains(&column.name));
         let [id, deleted_at, synced_at] = [(1, Kind::Text), (2, Kind::Integer), (3, Kind::Integer)]
             .map(|(number, kind)| self.dialect.parameter(number, kind));
         let order = [("obs_rank", "9"), ("updated_at", "0"), ("event_at", "0"), ("tie", "''")];
@@ -194,18 +223,16 @@ impl Writer<'_> {
             format!("deleted_at IS NULL AND updated_at < {deleted_at}")
         };
         sets.push(format!("synced_at = {synced_at}"));
-        for (column, number) in kept.into_iter().zip(4..) {
+        for (column, number) in table.kept_columns().zip(4..) {
             let (name, value) = (column.name, self.dialect.parameter(number, column.kind));
-            // Not what a version of before has said: whether it came before the deletion must not matter.
-            let of_tombstone = format!("CASE WHEN deleted_at IS NOT NULL THEN {name} END");
-            sets.push(format!("{name} = {}", self.dialect.least(&of_tombstone, &value)));
+            sets.push(self.merged(name, &value));
             if self.rules.hold(Rule::DeletedByEnvelope) {
-                is_older += &format!(" OR {value} < {name} OR ({name} IS NULL AND {value} IS NOT NULL)");
+                is_older += &format!(" OR {}", is_less(name, &value));
             }
             columns.push(name.into());
             values.push(value);
         }
-        sets.extend(emptied.into_iter().map(|column| format!("{} = NULL", column.name)));
+        sets.extend(emptied.map(|column| format!("{} = NULL", column.name)));
         Row { columns, values, sets, is_older }
     }
 
@@ -277,6 +304,11 @@ impl Writer<'_> {
         );
         (clear, put)
     }
+}
+
+/// Asks whether a value would change a column that is [merged](Writer::merged).
+fn is_less(column: &str, value: &str) -> String {
+    format!("{value} < {column} OR ({column} IS NULL AND {value} IS NOT NULL)")
 }
 
 #[cfg(test)]

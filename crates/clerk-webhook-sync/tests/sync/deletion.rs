@@ -13,6 +13,7 @@ on_both_engines!(
     a_membership_ends_with_its_user_and_its_organization,
     the_deletion_of_a_membership_counts_by_its_envelope,
     who_joins_again_is_a_member,
+    a_later_membership_ends_the_earlier_one_even_if_it_was_deleted,
     nothing_of_a_deleted_user_is_anywhere,
     a_user_is_forgotten_at_once,
     an_address_is_forgotten_wherever_it_is,
@@ -114,6 +115,38 @@ async fn who_joins_again_is_a_member<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(ids(sync.members("org_1").await.unwrap()), ["orgmem_2"]);
     sync.apply(&event("organizationMembership.deleted", T + 50, first)).await.unwrap();
     assert_eq!(ids(sync.members("org_1").await.unwrap()), ["orgmem_2"]);
+}
+
+/// The deletion of the first membership is late, or lost.
+async fn a_later_membership_ends_the_earlier_one_even_if_it_was_deleted<DB: Engine>(sync: ClerkSync<DB>) {
+    let first = membership("orgmem_1", "org_1", "user_1", T);
+    let second = membership("orgmem_2", "org_1", "user_1", T + 100);
+    let events = [
+        event("organizationMembership.created", T + 10, first.clone()),
+        event("organizationMembership.created", T + 110, second.clone()),
+        event("organizationMembership.deleted", T + 150, second),
+    ];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        <DB as Engine>::run(sync.pool(), "DELETE FROM clerk_memberships").await;
+        for index in order {
+            sync.apply(&events[index]).await.unwrap();
+        }
+        let live = DB::texts(sync.pool(), "SELECT id FROM clerk_active_memberships").await;
+        assert_eq!(live, [], "{order:?}");
+        assert!(sync.members("org_1").await.unwrap().is_empty(), "{order:?}");
+        assert!(sync.organizations_of("user_1").await.unwrap().is_empty(), "{order:?}");
+
+        // A third one is live, whenever the deletion of the first one comes.
+        let third = membership("orgmem_0", "org_1", "user_1", T + 200);
+        for event in [
+            event("organizationMembership.created", T + 210, third),
+            event("organizationMembership.deleted", T + 50, first.clone()),
+        ] {
+            sync.apply(&event).await.unwrap();
+            let members = sync.members("org_1").await.unwrap();
+            assert_eq!(members.iter().map(|(one, _)| one.id.as_str()).collect::<Vec<_>>(), ["orgmem_0"]);
+        }
+    }
 }
 
 /// A copy that comes after the deletion, in the row of somebody else, is one that nobody would remove.

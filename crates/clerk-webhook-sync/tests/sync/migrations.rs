@@ -4,15 +4,17 @@ use clerk_webhook_sync::{Applied, ClerkSync, InvalidPrefix, SyncDatabase};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{Pool, Postgres, Sqlite};
 
-use crate::databases::{Engine, T, event, membership, migrated, user};
+use crate::databases::{Engine, T, deleted, event, membership, migrated, user};
 
-const POSTGRES: [&str; 2] = [
+const POSTGRES: [&str; 3] = [
     include_str!("../../migrations/postgres/0001_tables.sql"),
     include_str!("../../migrations/postgres/0002_sessions_billing_waitlist.sql"),
+    include_str!("../../migrations/postgres/0003_ends_and_long_values.sql"),
 ];
-const SQLITE: [&str; 2] = [
+const SQLITE: [&str; 3] = [
     include_str!("../../migrations/sqlite/0001_tables.sql"),
     include_str!("../../migrations/sqlite/0002_sessions_billing_waitlist.sql"),
+    include_str!("../../migrations/sqlite/0003_ends_and_long_values.sql"),
 ];
 
 async fn works<DB: SyncDatabase>(sync: &ClerkSync<DB>, name: &str) {
@@ -168,7 +170,7 @@ async fn prefixes_that_are_none_are_refused() {
 }
 
 /// For those who run migrations by other means, twice if need be.
-async fn the_files_are_what_runs<DB: Engine>(pool: Pool<DB>, files: [&str; 2]) {
+async fn the_files_are_what_runs<DB: Engine>(pool: Pool<DB>, files: [&str; 3]) {
     for file in [files, files].concat() {
         <DB as Engine>::run(&pool, file).await;
     }
@@ -203,7 +205,10 @@ async fn an_older_version_is_brought_up_to_date<DB: Engine>(pool: Pool<DB>, firs
     }
     assert_eq!(DB::texts(sync.pool(), everything).await, before);
     let versions = format!("SELECT {} FROM clerk_sync_schema ORDER BY version", DB::as_text("version"));
-    assert_eq!(DB::texts(sync.pool(), &versions).await, ["1", "2"].map(|version| Some(version.to_owned())));
+    assert_eq!(
+        DB::texts(sync.pool(), &versions).await,
+        ["1", "2", "3"].map(|version| Some(version.to_owned()))
+    );
     for name in ["sessions", "subscriptions", "subscription_items", "waitlist_entries"] {
         for source in [format!("clerk_{name}"), format!("clerk_active_{name}")] {
             assert!(DB::texts(sync.pool(), &format!("SELECT id FROM {source}")).await.is_empty());
@@ -225,6 +230,57 @@ async fn an_older_version_is_brought_up_to_date_on_a_server() {
     an_older_version_is_brought_up_to_date(pool, POSTGRES[0]).await;
 }
 
+/// The tombstones of version 2 have lost when the membership was created.
+async fn a_member_who_has_left_before_version_3_is_not_live<DB: Engine>(pool: Pool<DB>, files: &[&str]) {
+    for file in files {
+        <DB as Engine>::run(&pool, file).await;
+    }
+    let sync = ClerkSync::new(pool);
+    let joined =
+        |id, user, at| event("organizationMembership.created", at + 9, membership(id, "org_1", user, at));
+    let left = |id, user, at, until| {
+        event("organizationMembership.deleted", until, membership(id, "org_1", user, at))
+    };
+    for event in [
+        joined("orgmem_1", "user_1", T),
+        joined("orgmem_2", "user_1", T + 100),
+        left("orgmem_2", "user_1", T + 100, T + 200),
+        left("orgmem_3", "user_2", T, T + 100),
+        joined("orgmem_4", "user_2", T + 200),
+        joined("orgmem_5", "user_3", T),
+        event("user.deleted", T + 300, deleted("user_3")),
+    ] {
+        sync.apply(&event).await.unwrap();
+    }
+    <DB as Engine>::run(
+        sync.pool(),
+        "UPDATE clerk_memberships SET created_at = NULL WHERE deleted_at IS NOT NULL",
+    )
+    .await;
+    let live = "SELECT id FROM clerk_active_memberships ORDER BY id";
+    assert_eq!(DB::texts(sync.pool(), live).await, ["orgmem_1", "orgmem_4"].map(|id| Some(id.to_owned())));
+    sync.migrate().await.unwrap();
+    assert_eq!(DB::texts(sync.pool(), live).await, [Some("orgmem_4".to_owned())]);
+    // What is sent again puts the time back.
+    assert_eq!(sync.apply(&joined("orgmem_2", "user_1", T + 100)).await.unwrap(), Applied::Stale);
+    let created_at =
+        format!("SELECT {} FROM clerk_memberships WHERE id = 'orgmem_2'", DB::as_text("created_at"));
+    assert_eq!(DB::texts(sync.pool(), &created_at).await, [Some((T + 100).to_string())]);
+    assert_eq!(DB::texts(sync.pool(), live).await, [Some("orgmem_4".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_member_who_has_left_before_version_3_is_not_live_in_sqlite() {
+    a_member_who_has_left_before_version_3_is_not_live(Sqlite::empty("left").await.unwrap(), &SQLITE[..2])
+        .await;
+}
+
+#[tokio::test]
+async fn a_member_who_has_left_before_version_3_is_not_live_on_a_server() {
+    let Some(pool) = Postgres::empty("left").await else { return };
+    a_member_who_has_left_before_version_3_is_not_live(pool, &POSTGRES[..2]).await;
+}
+
 /// A database with another encoding than UTF-8 cannot have all characters, not even in a comment.
 #[test]
 fn the_files_are_ascii() {
@@ -239,7 +295,7 @@ fn the_files_are_ascii() {
             }
         }
     }
-    assert!(files >= 6, "{files}");
+    assert!(files >= 8, "{files}");
 }
 
 #[tokio::test]

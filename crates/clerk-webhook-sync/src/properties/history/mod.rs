@@ -39,6 +39,7 @@ pub(super) struct Case {
     steps: Vec<Step>,
     keys: Vec<u16>,
     again: Vec<(Index, u16)>,
+    withheld: Index,
 }
 
 /// Makes histories of at most so many steps.
@@ -48,7 +49,12 @@ pub(super) fn cases(longest: usize) -> impl Strategy<Value = Case> {
     let steps = prop::collection::vec(step, 1..longest);
     let keys = prop::collection::vec(any::<u16>(), 60);
     let again = prop::collection::vec((any::<Index>(), any::<u16>()), 0..12);
-    (steps, keys, again).prop_map(|(steps, keys, again)| Case { steps, keys, again })
+    (steps, keys, again, any::<Index>()).prop_map(|(steps, keys, again, withheld)| Case {
+        steps,
+        keys,
+        again,
+        withheld,
+    })
 }
 
 /// What Clerk has sent, and what it holds in the end.
@@ -66,6 +72,11 @@ impl Case {
             world.take(step);
         }
         History { truth: world.truth(), events: world.events }
+    }
+
+    /// Returns an event that never arrives, in a test that withholds one.
+    pub(super) fn withheld<'a>(&self, events: &'a [Event]) -> Option<&'a Event> {
+        (!events.is_empty()).then(|| self.withheld.get(events))
     }
 
     /// Returns the events as they arrive.

@@ -135,6 +135,10 @@ impl World {
         else {
             return;
         };
+        self.join_as(user, organization, step);
+    }
+
+    fn join_as(&mut self, user: usize, organization: usize, step: &Step) {
         let user = self.users[user].id.clone();
         let joined = self.organizations[organization].id.clone();
         if self.memberships.iter().any(|one| one.user == user && one.organization == joined) {
@@ -170,6 +174,13 @@ impl World {
         let membership = self.memberships.remove(index);
         let data = self.membership_data(&membership, None);
         self.send("organizationMembership.deleted", &data);
+        // Half of them join again at once.
+        let user = self.users.iter().position(|user| user.id == membership.user);
+        let organization = self.organizations.iter().position(|one| one.id == membership.organization);
+        if let (true, Some(user), Some(organization)) = (step.who < 2, user, organization) {
+            self.now += i64::from(step.whom);
+            self.join_as(user, organization, step);
+        }
     }
 
     pub(super) fn any_user(&self, number: u8) -> Option<String> {

@@ -1,0 +1,20 @@
+-- The view of memberships, which now knows that a later membership ends an earlier one of the same pair, even if the later
+-- one was deleted. The tombstone of a membership keeps created_at from now on. A tombstone that has lost it is compared by
+-- deleted_at.
+
+-- A membership ends with its organization, with its user, and with a later membership of the same pair. A pair has one
+-- membership at a time, so any time at which a membership existed puts it in order with the others of its pair. That time
+-- is created_at. If created_at is unknown, it is deleted_at of a tombstone and updated_at of a version. If these are equal,
+-- the time of the last event decides, and then the id.
+DROP VIEW IF EXISTS clerk_active_memberships;
+CREATE VIEW IF NOT EXISTS clerk_active_memberships AS
+SELECT m.* FROM clerk_memberships m
+ WHERE m.deleted_at IS NULL
+   AND NOT EXISTS (SELECT 1 FROM clerk_organizations o WHERE o.id = m.organization_id AND o.deleted_at IS NOT NULL)
+   AND NOT EXISTS (SELECT 1 FROM clerk_users u WHERE u.id = m.user_id AND u.deleted_at IS NOT NULL)
+   AND NOT EXISTS (SELECT 1 FROM clerk_memberships n
+                    WHERE n.organization_id = m.organization_id AND n.user_id = m.user_id
+                      AND (coalesce(n.created_at, n.deleted_at, n.updated_at), coalesce(n.deleted_at, n.event_at), n.id)
+                        > (coalesce(m.created_at, m.updated_at), m.event_at, m.id));
+
+INSERT INTO clerk_sync_schema (version) VALUES (3) ON CONFLICT DO NOTHING;
