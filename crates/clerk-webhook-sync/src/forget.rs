@@ -29,7 +29,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     pub async fn forget_user(&self, id: &str) -> Result<bool, SyncError> {
         let mut transaction = self.begin().await?;
         let queries = &self.statements().queries;
-        let id = Value::text(id);
+        let id = Value::id(id);
         // First, or a new address of theirs could come after the old ones have been read.
         self.lock_user(&mut transaction, &id).await?;
         let others =

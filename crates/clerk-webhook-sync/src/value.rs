@@ -3,6 +3,8 @@
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::canonical::digest;
+
 /// The kind of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -41,6 +43,11 @@ impl Value {
             Self::Boolean(_) => Kind::Boolean,
             Self::Json(_) => Kind::Json,
         }
+    }
+
+    /// Makes a value of an id, as [`id`] writes it.
+    pub(crate) fn id(text: &str) -> Self {
+        Self::Text(Some(id(text)))
     }
 
     /// Makes a value of a text, without the character U+0000, which Postgres cannot keep.
@@ -119,7 +126,32 @@ impl From<Option<bool>> for Value {
     }
 }
 
+/// The longest id in bytes that is written as it is. Postgres indexes no more than 2,704 bytes of a row.
+const LONGEST_ID: usize = 255;
+
+/// Returns an id as it is written, compared and looked up: `sha256:` and its SHA-256 if it is too long for an index.
+pub(crate) fn id(text: &str) -> String {
+    let text = clean(text);
+    if text.len() > LONGEST_ID { format!("sha256:{}", digest(&text)) } else { text }
+}
+
 /// Replaces U+0000 by U+FFFD.
 pub(crate) fn clean(text: &str) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_is_too_long_for_an_index_is_written_as_its_digest() {
+        for as_it_is in ["", "user_1", &"x".repeat(255), &id(&"x".repeat(256))] {
+            assert_eq!(id(as_it_is), as_it_is);
+        }
+        assert_eq!(id(&"x".repeat(256)).len(), "sha256:".len() + 64);
+        assert_ne!(id(&"x".repeat(256)), id(&"x".repeat(257)));
+        // Bytes, and not characters.
+        assert_ne!(id(&"\u{e4}".repeat(128)), "\u{e4}".repeat(128));
+    }
 }

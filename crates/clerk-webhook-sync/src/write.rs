@@ -14,7 +14,7 @@ use crate::observe::{self, Children, Observation, Order, Rank};
 use crate::rows;
 use crate::schema::{ChildStatements, ChildTable, Effect, Entity, ReplaceStatement, RowStatements, Table};
 use crate::sync::ClerkSync;
-use crate::value::{Kind, Value};
+use crate::value::{self, Kind, Value};
 
 impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Returns whether a single statement writes all of it, which needs no transaction then.
@@ -52,6 +52,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         is_creation: bool,
     ) -> Result<Applied, SyncError> {
         let statements = self.statements().of(entity);
+        let id = value::id(&id);
         let is_deletion = matches!(change, observe::Change::Deleted { .. });
         let (statement, row, children, kept) = match change {
             observe::Change::Version { order, columns, children } => {
@@ -60,7 +61,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             }
             observe::Change::Deleted { at, kept } => {
                 let none = vec![Children::new(); entity.table().children.len()];
-                (&statements.tombstone, tombstone(&id, at, kept), Some(none), Vec::new())
+                (&statements.tombstone, tombstone(entity.table(), &id, at, kept), Some(none), Vec::new())
             }
         };
         // The hook is not told of copies. A copy has no children, and only replaces another copy.
@@ -281,7 +282,7 @@ fn list(table: &ChildTable, rows: Children) -> Value {
         .into_iter()
         .map(|(id, row)| {
             let columns = table.columns.iter().map(|column| column.name).zip(row);
-            [("id", Value::Text(Some(id)))].into_iter().chain(columns).collect()
+            [("id", Value::id(&id))].into_iter().chain(columns).collect()
         })
         .collect();
     Value::Json(serde_json::to_string(&objects).ok())
@@ -303,8 +304,8 @@ fn version(id: &str, order: Order, columns: Vec<Value>) -> Vec<Value> {
 }
 
 /// The parameters of [`TableStatements::tombstone`](crate::schema::TableStatements).
-fn tombstone(id: &str, at: i64, kept: Vec<Value>) -> Vec<Value> {
+fn tombstone(table: &Table, id: &str, at: i64, kept: Vec<Value>) -> Vec<Value> {
     let mut row = vec![Value::Text(Some(id.to_owned())), at.into(), Timestamp::now().into()];
-    row.extend(kept);
+    row.extend(table.kept_columns().zip(kept).map(|(column, value)| column.fit(value)));
     row
 }

@@ -16,4 +16,19 @@ SELECT m.* FROM clerk_memberships m
                       AND (coalesce(n.created_at, n.deleted_at, n.updated_at), coalesce(n.deleted_at, n.event_at), n.id COLLATE "C")
                         > (coalesce(m.created_at, m.updated_at), m.event_at, m.id COLLATE "C"));
 
+-- A B-tree of Postgres indexes no more than 2,704 bytes, and these columns have any length. A hash index finds equal values,
+-- which is what these columns are looked up by. Ids are indexed by B-trees, because the sync shortens the long ones.
+DROP INDEX IF EXISTS clerk_users_email;
+CREATE INDEX IF NOT EXISTS clerk_users_email ON clerk_users USING hash (primary_email) WHERE deleted_at IS NULL;
+DROP INDEX IF EXISTS clerk_users_external;
+CREATE INDEX IF NOT EXISTS clerk_users_external ON clerk_users USING hash (external_id) WHERE deleted_at IS NULL;
+DROP INDEX IF EXISTS clerk_user_emails_email;
+CREATE INDEX IF NOT EXISTS clerk_user_emails_email ON clerk_user_emails USING hash (email);
+DROP INDEX IF EXISTS clerk_invitations_email;
+CREATE INDEX IF NOT EXISTS clerk_invitations_email ON clerk_invitations USING hash (lower(email_address));
+DROP INDEX IF EXISTS clerk_domains_name;
+CREATE INDEX IF NOT EXISTS clerk_domains_name ON clerk_domains USING hash (name);
+DROP INDEX IF EXISTS clerk_waitlist_entries_email;
+CREATE INDEX IF NOT EXISTS clerk_waitlist_entries_email ON clerk_waitlist_entries USING hash (lower(email_address));
+
 INSERT INTO clerk_sync_schema (version) VALUES (3) ON CONFLICT DO NOTHING;

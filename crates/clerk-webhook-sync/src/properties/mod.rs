@@ -3,6 +3,7 @@
 mod ends;
 mod history;
 mod imperfect;
+mod lengths;
 mod tables;
 
 use std::collections::BTreeSet;

@@ -44,6 +44,18 @@ pub(crate) struct ChildTable {
 pub(crate) struct Column {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
+    /// Whether it is an id of Clerk, which is written as [`Value::id`] does.
+    pub(crate) is_id: bool,
+}
+
+impl Column {
+    /// Returns a value as it is written into this column.
+    pub(crate) fn fit(&self, value: Value) -> Value {
+        match value {
+            Value::Text(Some(text)) if self.is_id => Value::id(&text),
+            value => value,
+        }
+    }
 }
 
 /// What every table begins with after its id: which version a row is, when it was deleted, and when it was written.
@@ -135,7 +147,7 @@ fn row<const N: usize>(columns: &[Column], given: [(&'static str, Value); N]) ->
         let place = columns.iter().position(|column| column.name == name && column.kind == value.kind());
         debug_assert!(place.is_some(), "{name} is no column of this kind");
         if let Some(place) = place {
-            values[place] = value;
+            values[place] = columns[place].fit(value);
         }
     }
     values

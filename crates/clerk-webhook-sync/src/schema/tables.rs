@@ -4,19 +4,24 @@ use super::{ChildTable, Column, Table};
 use crate::value::Kind;
 
 pub(super) const fn text(name: &'static str) -> Column {
-    Column { name, kind: Kind::Text }
+    Column { name, kind: Kind::Text, is_id: false }
+}
+
+/// An id of Clerk, which may be the id of a row.
+pub(super) const fn id(name: &'static str) -> Column {
+    Column { name, kind: Kind::Text, is_id: true }
 }
 
 pub(super) const fn integer(name: &'static str) -> Column {
-    Column { name, kind: Kind::Integer }
+    Column { name, kind: Kind::Integer, is_id: false }
 }
 
 const fn boolean(name: &'static str) -> Column {
-    Column { name, kind: Kind::Boolean }
+    Column { name, kind: Kind::Boolean, is_id: false }
 }
 
 const fn json(name: &'static str) -> Column {
-    Column { name, kind: Kind::Json }
+    Column { name, kind: Kind::Json, is_id: false }
 }
 
 pub(super) static USERS: Table = Table {
@@ -28,7 +33,7 @@ pub(super) static USERS: Table = Table {
         text("first_name"),
         text("last_name"),
         text("image_url"),
-        text("primary_email_id"),
+        id("primary_email_id"),
         text("primary_email"),
         boolean("primary_email_verified"),
         text("primary_phone"),
@@ -75,7 +80,7 @@ pub(super) static ORGANIZATIONS: Table = Table {
         text("image_url"),
         integer("members_count"),
         integer("max_allowed_memberships"),
-        text("created_by"),
+        id("created_by"),
         json("public_metadata"),
         json("raw"),
     ],
@@ -87,8 +92,8 @@ pub(super) static MEMBERSHIPS: Table = Table {
     name: "memberships",
     columns: &[
         integer("created_at"),
-        text("organization_id"),
-        text("user_id"),
+        id("organization_id"),
+        id("user_id"),
         text("role"),
         text("role_name"),
         json("permissions"),
@@ -103,13 +108,13 @@ pub(super) static INVITATIONS: Table = Table {
     name: "invitations",
     columns: &[
         integer("created_at"),
-        text("organization_id"),
+        id("organization_id"),
         text("email_address"),
         text("role"),
         text("role_name"),
         text("status"),
-        text("inviter_id"),
-        text("user_id"),
+        id("inviter_id"),
+        id("user_id"),
         integer("expires_at"),
         json("public_metadata"),
         json("raw"),
@@ -122,7 +127,7 @@ pub(super) static DOMAINS: Table = Table {
     name: "domains",
     columns: &[
         integer("created_at"),
-        text("organization_id"),
+        id("organization_id"),
         text("name"),
         text("enrollment_mode"),
         boolean("verified"),
@@ -165,10 +170,10 @@ pub(super) static SESSIONS: Table = Table {
     name: "sessions",
     columns: &[
         integer("created_at"),
-        text("user_id"),
-        text("client_id"),
+        id("user_id"),
+        id("client_id"),
         text("status"),
-        text("last_active_organization_id"),
+        id("last_active_organization_id"),
         integer("last_active_at"),
         integer("expire_at"),
         integer("abandon_at"),
@@ -182,11 +187,11 @@ pub(super) static SUBSCRIPTION_ITEMS: Table = Table {
     name: "subscription_items",
     columns: &[
         integer("created_at"),
-        text("subscription_id"),
-        text("payer_id"),
-        text("user_id"),
-        text("organization_id"),
-        text("plan_id"),
+        id("subscription_id"),
+        id("payer_id"),
+        id("user_id"),
+        id("organization_id"),
+        id("plan_id"),
         text("plan_slug"),
         text("plan_name"),
         text("status"),
@@ -207,9 +212,9 @@ pub(super) static SUBSCRIPTIONS: Table = Table {
     name: "subscriptions",
     columns: &[
         integer("created_at"),
-        text("payer_id"),
-        text("user_id"),
-        text("organization_id"),
+        id("payer_id"),
+        id("user_id"),
+        id("organization_id"),
         text("status"),
         integer("active_at"),
         integer("past_due_at"),
@@ -228,7 +233,7 @@ pub(super) static WAITLIST_ENTRIES: Table = Table {
         text("email_address"),
         text("status"),
         boolean("is_locked"),
-        text("invitation_id"),
+        id("invitation_id"),
         json("raw"),
     ],
     kept: &[],

@@ -10,6 +10,7 @@ mod full;
 mod histories;
 mod hooks;
 mod leniency;
+mod lengths;
 mod migrations;
 mod optional;
 mod pooler;

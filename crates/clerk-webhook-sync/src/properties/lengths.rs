@@ -1,0 +1,79 @@
+//! A text of any length is written, read and found.
+
+use clerk_webhook_tests::random::Random;
+
+use super::tables::dump;
+use super::{DISORDERED, memory, postgres, runtime};
+use crate::engine::SyncDatabase;
+use crate::observe::{Change, Observation, Order, Rank};
+use crate::schema::{Column, Entity};
+use crate::sync::ClerkSync;
+use crate::value::{Kind, Value};
+
+/// Returns 3,000 characters that cannot be compressed, so that no database makes them short enough for an index.
+fn long(random: &mut Random) -> String {
+    let character = |_| char::from_u32(0x21 + u32::try_from(random.below(0x2000)).unwrap()).unwrap();
+    (0..3_000).map(character).collect()
+}
+
+fn row(columns: &[Column], random: &mut Random) -> Vec<Value> {
+    let value = |column: &Column| match column.kind {
+        Kind::Text => column.fit(Value::text(&long(random))),
+        Kind::Integer => 1.into(),
+        Kind::Boolean => true.into(),
+        Kind::Json => Value::Json(Some(format!("\"{}\"", "x".repeat(3_000)))),
+    };
+    columns.iter().map(value).collect()
+}
+
+/// Writes, changes and deletes a row of each table, in which every text is long.
+async fn all_tables<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
+    let seed = Random::seed();
+    let mut random = Random::new(seed);
+    let sync = ClerkSync::new(pool.clone()).prefix(DISORDERED).unwrap();
+    sync.migrate().await.unwrap();
+    let mut connection = pool.begin().await.unwrap();
+    for entity in Entity::ALL {
+        let table = entity.table();
+        let id = long(&mut random);
+        let mut write = async |change| {
+            let observations = vec![Observation { entity, id: id.clone(), change }];
+            let applied = sync.write(&mut connection, observations, false).await;
+            assert!(applied.unwrap().is_change(), "{} with SEED={seed}", table.name);
+            dump::<DB>(DISORDERED, &mut connection).await
+        };
+        for updated_at in 1..3 {
+            let columns = row(table.columns, &mut random);
+            let children =
+                table.children.iter().map(|child| (long(&mut random), row(child.columns, &mut random)));
+            let children: Vec<_> = children.map(|row| vec![row]).collect();
+            let order = Order { rank: Rank::Whole, updated_at, event_at: 1, tie: String::new() };
+            let texts = columns.iter().chain(children.iter().flatten().flat_map(|(_, row)| row)).cloned();
+            let texts: Vec<_> = texts.filter(|value| value.kind() == Kind::Text).collect();
+            let lines = write(Change::Version { order, columns, children: Some(children) }).await;
+            for text in texts {
+                let Value::Text(Some(text)) = text else { unreachable!() };
+                let is_written = lines.iter().any(|line| line.contains(&text));
+                // The kept ids never change.
+                let is_kept = !table.kept.is_empty() && text.starts_with("sha256:");
+                assert!(is_written || is_kept, "{}: {text} with SEED={seed}", table.name);
+            }
+        }
+        let kept = table.kept_columns().map(|column| column.kind.null()).collect();
+        write(Change::Deleted { at: 1, kept }).await;
+    }
+}
+
+#[test]
+fn every_text_can_be_long() {
+    runtime().block_on(async { all_tables(memory().await).await });
+}
+
+#[test]
+fn every_text_can_be_long_on_a_server() {
+    runtime().block_on(async {
+        if let Some(pool) = postgres("lengths").await {
+            all_tables(pool).await;
+        }
+    });
+}
