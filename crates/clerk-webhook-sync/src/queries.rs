@@ -1,5 +1,7 @@
 //! What people ask.
 
+use std::cmp::Reverse;
+
 use clerk_webhook_core::Timestamp;
 use clerk_webhook_core::event::payload::SubscriptionItemStatus;
 use sqlx::SqlStr;
@@ -11,7 +13,7 @@ use crate::rows::{
 };
 use crate::schema::Queries;
 use crate::sync::ClerkSync;
-use crate::value::{Kind, Value};
+use crate::value::{Kind, Value, fold};
 
 /// What is live. All else is a query of the application's own to the tables and views.
 impl<DB: SyncDatabase> ClerkSync<DB> {
@@ -21,7 +23,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// Where the database cannot be asked.
     pub async fn user(&self, id: &str) -> Result<Option<UserRow>, sqlx::Error> {
-        self.find(|queries| &queries.user_by_id, Value::id(id)).await
+        self.find(|queries| &queries.user_by_id, &[Value::id(id)]).await
     }
 
     /// Returns the user whose primary e-mail address this is, and who has proven to own it.
@@ -33,7 +35,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// Where the database cannot be asked.
     pub async fn user_by_primary_email(&self, email: &str) -> Result<Option<UserRow>, sqlx::Error> {
-        self.find(|queries| &queries.user_by_primary_email, Value::text(email)).await
+        self.find(|queries| &queries.user_by_primary_email, &[Value::text(email)]).await
     }
 
     /// Returns the user with this id in the application's own system.
@@ -42,7 +44,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// Where the database cannot be asked.
     pub async fn user_by_external_id(&self, id: &str) -> Result<Option<UserRow>, sqlx::Error> {
-        self.find(|queries| &queries.user_by_external_id, Value::text(id)).await
+        self.find(|queries| &queries.user_by_external_id, &[Value::text(id)]).await
     }
 
     /// Returns an organization.
@@ -51,7 +53,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// Where the database cannot be asked.
     pub async fn organization(&self, id: &str) -> Result<Option<OrganizationRow>, sqlx::Error> {
-        self.find(|queries| &queries.organization_by_id, Value::id(id)).await
+        self.find(|queries| &queries.organization_by_id, &[Value::id(id)]).await
     }
 
     /// Returns the members of an organization, those who joined first at the beginning.
@@ -65,7 +67,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         &self,
         organization_id: &str,
     ) -> Result<Vec<(MembershipRow, Option<UserRow>)>, sqlx::Error> {
-        self.pairs(|queries| &queries.members, Value::id(organization_id)).await
+        self.pairs(|queries| &queries.members, &[Value::id(organization_id)]).await
     }
 
     /// Returns the organizations of a user, those that they joined first at the beginning.
@@ -79,7 +81,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         &self,
         user_id: &str,
     ) -> Result<Vec<(MembershipRow, Option<OrganizationRow>)>, sqlx::Error> {
-        self.pairs(|queries| &queries.organizations_of, Value::id(user_id)).await
+        self.pairs(|queries| &queries.organizations_of, &[Value::id(user_id)]).await
     }
 
     /// Returns the sessions of a user that are active and have not run out, those that began first at the beginning.
@@ -92,7 +94,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Where the database cannot be asked.
     pub async fn sessions_of(&self, user_id: &str) -> Result<Vec<SessionRow>, sqlx::Error> {
         let mut sessions: Vec<SessionRow> =
-            self.list(|queries| &queries.sessions_of, Value::id(user_id)).await?;
+            self.list(|queries| &queries.sessions_of, &[Value::id(user_id)]).await?;
         let now = Timestamp::now();
         sessions.retain(|session| session.expire_at.is_some_and(|end| end > now));
         Ok(sessions)
@@ -107,7 +109,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// Where the database cannot be asked.
     pub async fn subscriptions_of(&self, payer: &str) -> Result<Vec<SubscriptionRow>, sqlx::Error> {
-        self.list(|queries| &queries.subscriptions_of, Value::id(payer)).await
+        self.list(|queries| &queries.subscriptions_of, &[Value::id(payer)]).await
     }
 
     /// Returns what a user or an organization subscribes to: the plans that it has.
@@ -139,7 +141,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Where the database cannot be asked.
     pub async fn subscription_items_of(&self, payer: &str) -> Result<Vec<SubscriptionItemRow>, sqlx::Error> {
         let mut items: Vec<SubscriptionItemRow> =
-            self.list(|queries| &queries.subscription_items_of, Value::id(payer)).await?;
+            self.list(|queries| &queries.subscription_items_of, &[Value::id(payer)]).await?;
         let now = Timestamp::now();
         // Even where the event that tells the end is late.
         items.retain(|item| {
@@ -160,13 +162,26 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         &self,
         email: &str,
     ) -> Result<Option<WaitlistEntryRow>, sqlx::Error> {
-        self.find(|queries| &queries.waitlist_entry_by_email, Value::text(email)).await
+        let folded = fold(email);
+        let by_email = &[Value::text(&folded)];
+        let mut entries: Vec<WaitlistEntryRow> =
+            self.list(|queries| &queries.waitlist_entry_by_email, by_email).await?;
+        let others: Vec<WaitlistEntryRow> =
+            self.list(|queries| &queries.live_waitlist_entries_beyond_ascii, &[]).await?;
+        entries.extend(
+            others
+                .into_iter()
+                .filter(|entry| entry.email_address.as_deref().map(fold).as_ref() == Some(&folded)),
+        );
+        Ok(entries.into_iter().max_by(|one, other| {
+            (one.updated_at, Reverse(&one.id)).cmp(&(other.updated_at, Reverse(&other.id)))
+        }))
     }
 
     async fn find<T: FromColumns>(
         &self,
         query: impl Fn(&Queries) -> &SqlStr,
-        by: Value,
+        by: &[Value],
     ) -> Result<Option<T>, sqlx::Error> {
         let rows = self.ask(query(&self.statements().queries).clone(), by, &T::kinds()).await?;
         Ok(rows.into_iter().next().and_then(|row| T::read(&mut Columns::new(row))))
@@ -175,7 +190,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     async fn list<T: FromColumns>(
         &self,
         query: impl Fn(&Queries) -> &SqlStr,
-        by: Value,
+        by: &[Value],
     ) -> Result<Vec<T>, sqlx::Error> {
         let rows = self.ask(query(&self.statements().queries).clone(), by, &T::kinds()).await?;
         Ok(rows.into_iter().filter_map(|row| T::read(&mut Columns::new(row))).collect())
@@ -184,7 +199,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     async fn pairs<T: FromColumns>(
         &self,
         query: impl Fn(&Queries) -> &SqlStr,
-        by: Value,
+        by: &[Value],
     ) -> Result<Vec<(MembershipRow, Option<T>)>, sqlx::Error> {
         let kinds = [MembershipRow::kinds(), T::kinds()].concat();
         let rows = self.ask(query(&self.statements().queries).clone(), by, &kinds).await?;
@@ -195,14 +210,13 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(rows.into_iter().filter_map(read).collect())
     }
 
-    async fn ask(&self, query: SqlStr, by: Value, kinds: &[Kind]) -> Result<Vec<Vec<Value>>, sqlx::Error> {
-        let by = [by];
+    async fn ask(&self, query: SqlStr, by: &[Value], kinds: &[Kind]) -> Result<Vec<Vec<Value>>, sqlx::Error> {
         if self.keeps_statements() {
             let mut connection = self.pool().acquire().await?;
-            return self.fetch(&mut connection, query, &by, kinds).await;
+            return self.fetch(&mut connection, query, by, kinds).await;
         }
         let mut transaction = self.begin().await?;
-        let rows = self.fetch(&mut transaction, query, &by, kinds).await?;
+        let rows = self.fetch(&mut transaction, query, by, kinds).await?;
         transaction.commit().await?;
         Ok(rows)
     }

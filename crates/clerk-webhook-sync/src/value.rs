@@ -135,6 +135,11 @@ pub(crate) fn id(text: &str) -> String {
     if text.len() > LONGEST_ID { format!("sha256:{}", digest(&text)) } else { text }
 }
 
+/// Returns an e-mail address in the form in which addresses are compared without regard to case.
+pub(crate) fn fold(address: &str) -> String {
+    clean(address).to_lowercase()
+}
+
 /// Replaces U+0000 by U+FFFD.
 pub(crate) fn clean(text: &str) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.to_owned() }

@@ -25,10 +25,15 @@ CREATE INDEX IF NOT EXISTS clerk_users_external ON clerk_users USING hash (exter
 DROP INDEX IF EXISTS clerk_user_emails_email;
 CREATE INDEX IF NOT EXISTS clerk_user_emails_email ON clerk_user_emails USING hash (email);
 DROP INDEX IF EXISTS clerk_invitations_email;
-CREATE INDEX IF NOT EXISTS clerk_invitations_email ON clerk_invitations USING hash (lower(email_address));
+CREATE INDEX IF NOT EXISTS clerk_invitations_email ON clerk_invitations USING hash (lower(email_address COLLATE "C"));
 DROP INDEX IF EXISTS clerk_domains_name;
 CREATE INDEX IF NOT EXISTS clerk_domains_name ON clerk_domains USING hash (name);
 DROP INDEX IF EXISTS clerk_waitlist_entries_email;
-CREATE INDEX IF NOT EXISTS clerk_waitlist_entries_email ON clerk_waitlist_entries USING hash (lower(email_address));
+CREATE INDEX IF NOT EXISTS clerk_waitlist_entries_email ON clerk_waitlist_entries USING hash (lower(email_address COLLATE "C"));
+
+-- The collation C folds ASCII letters only, in every database. Addresses with other characters are few, and the sync compares
+-- them itself.
+CREATE INDEX IF NOT EXISTS clerk_invitations_beyond_ascii ON clerk_invitations (id) WHERE email_address ~ '[^[:ascii:]]';
+CREATE INDEX IF NOT EXISTS clerk_waitlist_entries_beyond_ascii ON clerk_waitlist_entries (id) WHERE email_address ~ '[^[:ascii:]]';
 
 INSERT INTO clerk_sync_schema (version) VALUES (3) ON CONFLICT DO NOTHING;

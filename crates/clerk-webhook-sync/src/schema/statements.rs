@@ -54,6 +54,23 @@ impl Dialect {
         }
     }
 
+    /// Returns an address with its ASCII letters in lower case. SQLite folds no others, and what else Postgres folds depends on
+    /// its locale.
+    const fn lower_email(self) -> &'static str {
+        match self {
+            Self::Postgres => r#"lower(email_address COLLATE "C")"#,
+            Self::Sqlite => "lower(email_address)",
+        }
+    }
+
+    /// Asks whether an address has other characters than ASCII.
+    const fn is_beyond_ascii(self) -> &'static str {
+        match self {
+            Self::Postgres => "email_address ~ '[^[:ascii:]]'",
+            Self::Sqlite => "length(email_address) <> length(CAST(email_address AS BLOB))",
+        }
+    }
+
     /// Reads a column as its [`Kind`].
     fn read(self, column: Column) -> String {
         match (self, column.kind) {
@@ -83,13 +100,17 @@ pub(crate) struct Queries {
     pub(crate) members: SqlStr,
     pub(crate) organizations_of: SqlStr,
     pub(crate) invitations_of: SqlStr,
-    pub(crate) waitlist_entries_of: SqlStr,
+    pub(crate) addresses_of: SqlStr,
     pub(crate) invitations_by_email: SqlStr,
     pub(crate) waitlist_entries_by_email: SqlStr,
+    pub(crate) invitations_beyond_ascii: SqlStr,
+    pub(crate) waitlist_entries_beyond_ascii: SqlStr,
     pub(crate) sessions_of: SqlStr,
     pub(crate) subscriptions_of: SqlStr,
     pub(crate) subscription_items_of: SqlStr,
     pub(crate) waitlist_entry_by_email: SqlStr,
+    /// Those whose address only Rust can compare without regard to case.
+    pub(crate) live_waitlist_entries_beyond_ascii: SqlStr,
 }
 
 impl Statements {
@@ -171,16 +192,11 @@ impl Writer<'_> {
         };
         let [invitations, waitlist_entries, emails] =
             ["invitations", "waitlist_entries", "user_emails"].map(|table| self.names.table(table));
-        // Nobody gives an address that differs by that alone to somebody else.
-        let with_address_of_user = |table: &str| {
-            format!(
-                "SELECT DISTINCT i.id FROM {emails} e JOIN {table} i ON lower(i.email_address) = lower(e.email) \
-                 WHERE e.user_id = {parameter}"
-            )
-        };
-        let by_email = |table: &str| {
-            format!("SELECT id FROM {table} WHERE lower(email_address) = lower({parameter}) ORDER BY id")
-        };
+        let (lower_email, is_beyond_ascii) = (self.dialect.lower_email(), self.dialect.is_beyond_ascii());
+        let by_email =
+            |table: &str| format!("SELECT id FROM {table} WHERE {lower_email} = {parameter} ORDER BY id");
+        let beyond_ascii =
+            |table: &str| format!("SELECT id, email_address FROM {table} WHERE {is_beyond_ascii}");
         // An id says whose it is.
         let of_payer =
             format!("user_id = {parameter} OR organization_id = {parameter} ORDER BY created_at, id");
@@ -207,15 +223,13 @@ impl Writer<'_> {
                 "organization_id",
                 "user_id",
             )),
-            // Both ways by an index: a condition with OR looks at all rows.
-            invitations_of: self.safe(format!(
-                "SELECT id FROM {invitations} WHERE user_id = {parameter} UNION {} ORDER BY 1",
-                with_address_of_user(&invitations),
-            )),
-            waitlist_entries_of: self
-                .safe(format!("{} ORDER BY 1", with_address_of_user(&waitlist_entries))),
+            invitations_of: self
+                .safe(format!("SELECT id FROM {invitations} WHERE user_id = {parameter} ORDER BY id")),
+            addresses_of: self.safe(format!("SELECT email FROM {emails} WHERE user_id = {parameter}")),
             invitations_by_email: self.safe(by_email(&invitations)),
             waitlist_entries_by_email: self.safe(by_email(&waitlist_entries)),
+            invitations_beyond_ascii: self.safe(beyond_ascii(&invitations)),
+            waitlist_entries_beyond_ascii: self.safe(beyond_ascii(&waitlist_entries)),
             sessions_of: self.safe(live(
                 Entity::Sessions,
                 &format!("user_id = {parameter} ORDER BY created_at, id"),
@@ -224,8 +238,9 @@ impl Writer<'_> {
             subscription_items_of: self.safe(live(Entity::SubscriptionItems, &of_payer)),
             waitlist_entry_by_email: self.safe(live(
                 Entity::WaitlistEntries,
-                &format!("lower(email_address) = lower({parameter}) ORDER BY updated_at DESC, id LIMIT 1"),
+                &format!("{lower_email} = {parameter} ORDER BY updated_at DESC, id LIMIT 1"),
             )),
+            live_waitlist_entries_beyond_ascii: self.safe(live(Entity::WaitlistEntries, is_beyond_ascii)),
         }
     }
 

@@ -17,6 +17,8 @@ on_both_engines!(
     nothing_of_a_deleted_user_is_anywhere,
     a_user_is_forgotten_at_once,
     an_address_is_forgotten_wherever_it_is,
+    an_address_of_any_alphabet_is_forgotten_in_upper_and_lower_case,
+    a_user_is_forgotten_with_addresses_of_any_alphabet,
     roles_are_deleted_by_whatever_clerk_sends,
 );
 
@@ -230,6 +232,56 @@ async fn an_address_is_forgotten_wherever_it_is<DB: Engine>(sync: ClerkSync<DB>)
     // It was the address, and not an invitation of it that nobody knows yet.
     let later = event("organizationInvitation.created", T + 30, invitation("orginv_9", "ada@example.com"));
     assert_eq!(sync.apply(&later).await.unwrap(), Applied::Inserted);
+}
+
+const ALPHABETS: [(&str, &str); 6] = [
+    ("ada@example.com", "ADA@EXAMPLE.COM"),
+    ("j\u{f6}rg@m\u{fc}ller.de", "J\u{d6}RG@M\u{dc}LLER.DE"),
+    ("J\u{d6}RG@m\u{fc}ller.at", "j\u{f6}rg@M\u{dc}LLER.at"),
+    ("\u{436}\u{430}\u{43d}\u{43d}\u{430}@example.ru", "\u{416}\u{410}\u{41d}\u{41d}\u{410}@example.ru"),
+    // The Kelvin sign is no ASCII, but its lower case is.
+    ("\u{212a}elvin@example.com", "kelvin@EXAMPLE.com"),
+    ("kelvin@example.org", "\u{212a}elvin@example.org"),
+];
+
+async fn invite_and_wait<DB: Engine>(sync: &ClerkSync<DB>, number: usize, address: &str) {
+    let invitation = invitation(&format!("orginv_{number}"), address);
+    sync.apply(&event("organizationInvitation.created", T + 10, invitation)).await.unwrap();
+    let entry = json!({
+        "created_at": T, "email_address": address, "id": format!("wle_{number}"), "status": "pending", "updated_at": T,
+    });
+    sync.apply(&event("waitlistEntry.created", T + 10, entry)).await.unwrap();
+}
+
+async fn an_address_of_any_alphabet_is_forgotten_in_upper_and_lower_case<DB: Engine>(sync: ClerkSync<DB>) {
+    let sync = sync.keep_waitlist();
+    for (number, (address, _)) in ALPHABETS.into_iter().enumerate() {
+        invite_and_wait(&sync, number, address).await;
+    }
+    for (number, (address, other)) in ALPHABETS.into_iter().enumerate() {
+        let entry = sync.waitlist_entry_by_email(other).await.unwrap().unwrap();
+        assert_eq!((entry.id, entry.email_address.as_deref()), (format!("wle_{number}"), Some(address)));
+        assert!(sync.forget_email(other).await.unwrap(), "{other}");
+        assert!(!sync.forget_email(address).await.unwrap(), "{address}");
+        let left = everything(&sync).await;
+        assert!(!left.contains(address), "{left}");
+        assert_eq!(left.matches('@').count(), (ALPHABETS.len() - number - 1) * 4, "{left}");
+    }
+}
+
+async fn a_user_is_forgotten_with_addresses_of_any_alphabet<DB: Engine>(sync: ClerkSync<DB>) {
+    let sync = sync.keep_waitlist();
+    let mut data = user("user_1", "Ada", T);
+    let addresses =
+        ALPHABETS.map(|(_, other)| json!({ "email_address": other, "id": format!("idn_{other}") }));
+    data["email_addresses"] = json!(addresses);
+    sync.apply(&event("user.created", T + 10, data)).await.unwrap();
+    for (number, (address, _)) in ALPHABETS.into_iter().enumerate() {
+        invite_and_wait(&sync, number, address).await;
+    }
+    invite_and_wait(&sync, ALPHABETS.len(), "gra\u{e7}a@example.com").await;
+    assert!(sync.forget_user("user_1").await.unwrap());
+    assert_eq!(everything(&sync).await.matches('@').count(), 4);
 }
 
 /// Nobody else writes at the same time in SQLite.
