@@ -52,7 +52,11 @@ impl Timestamp {
     }
 
     /// Reads a number whose unit is not written beside it: below 10^11 it counts seconds, else milliseconds.
-    pub(crate) const fn from_secs_or_millis(number: i64) -> Self {
+    ///
+    /// For the other crates of this workspace.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn from_secs_or_millis(number: i64) -> Self {
         if number < SECONDS_BELOW { Self::from_secs(number) } else { Self(number) }
     }
 

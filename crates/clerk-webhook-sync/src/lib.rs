@@ -61,7 +61,8 @@
 //!
 //! 1. `obs_rank`: an object counts more than the copy of one that a membership or a subscription shows, which lacks a part
 //!    of it. Copies fill the gap until the object itself has come.
-//! 2. `updated_at`: when the object last changed, by its own data.
+//! 2. `updated_at`: when the object last changed, by its own data. If that is more than a day later than the event, it is
+//!    wrong, and the time of the event is used instead. A number below 10^11 counts seconds.
 //! 3. `event_at`: when the event occurred, by its envelope. Of two changes in one millisecond the later event counts.
 //! 4. `tie`: the SHA-256 of the data, so that of two that are the same until here one counts, whichever, everywhere.
 //!

@@ -1,6 +1,5 @@
 //! Subscriptions and their items.
 
-use clerk_webhook_core::Timestamp;
 use clerk_webhook_core::event::payload::{BillingInterval, BillingPayer, Subscription, SubscriptionItem};
 
 use super::{Change, Observation, Observer, Order, Rank, status};
@@ -70,7 +69,7 @@ impl Observer<'_> {
         let rank = if self.rules.hold(Rule::CopiesAreLess) { Rank::Copy } else { Rank::Whole };
         let event_at = self.event_at(subscription.updated_at);
         // Those of before November 2025 have no time: they were so when the event occurred.
-        let updated_at = item.updated_at.map_or(event_at, Timestamp::as_millis);
+        let updated_at = item.updated_at.map_or(event_at, |at| self.changed_at(at));
         let columns = item_columns(item, &Owner::of(subscription), Value::Json(None));
         let order = Order { rank, updated_at, event_at, tie };
         let change = Change::Version { order, columns, children: None };
@@ -123,7 +122,7 @@ fn item_columns(item: &SubscriptionItem, owner: &Owner<'_>, raw: Value) -> Vec<V
 
 #[cfg(test)]
 mod tests {
-    use clerk_webhook_core::Event;
+    use clerk_webhook_core::{Event, Timestamp};
     use serde_json::json;
 
     use super::*;

@@ -21,6 +21,9 @@ use crate::schema::Entity;
 use crate::settings::{RawColumn, Settings};
 use crate::value::{Value, clean};
 
+/// How much later than its event a change may seem to be, in milliseconds: a day, for clocks that differ.
+const LATEST_CHANGE: i64 = 24 * 60 * 60 * 1000;
+
 /// What an event says of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Observation {
@@ -173,7 +176,23 @@ struct Observer<'a> {
 impl Observer<'_> {
     /// Returns when the event occurred; without that in the envelope, when the object changed, which was just before.
     fn event_at(&self, updated_at: Option<Timestamp>) -> i64 {
-        self.event.occurred_at().or(updated_at).map_or(0, Timestamp::as_millis)
+        self.event.occurred_at().or(updated_at.map(recognized)).map_or(0, Timestamp::as_millis)
+    }
+
+    /// Returns a time of the data, in whatever unit it was sent, unless the event had to be earlier.
+    ///
+    /// A row with a time far in the future would be newer than each real change, and never change again. The envelope of
+    /// the event is the measure, because each delivery has the same one.
+    fn believable(&self, at: impl Into<Option<Timestamp>>) -> Option<Timestamp> {
+        let at = recognized(at.into()?);
+        let latest = |event: Timestamp| event.as_millis().saturating_add(LATEST_CHANGE);
+        (!self.event.occurred_at().is_some_and(|event| at.as_millis() > latest(event))).then_some(at)
+    }
+
+    /// Returns since when an object is as the event says, for its order.
+    fn changed_at(&self, updated_at: impl Into<Option<Timestamp>>) -> i64 {
+        let updated_at = updated_at.into();
+        self.believable(updated_at).map_or_else(|| self.event_at(updated_at), Timestamp::as_millis)
     }
 
     /// Makes a version of the event's own object. Data without an essential key is not all of it and counts as a copy.
@@ -190,7 +209,7 @@ impl Observer<'_> {
         let is_whole = keys.are_of_whole(entity);
         let order = Order {
             rank: if is_whole { Rank::Whole } else { Rank::Copy },
-            updated_at: updated_at.map_or(event_at, Timestamp::as_millis),
+            updated_at: self.changed_at(updated_at),
             event_at,
             tie: digest(&canonical(self.event.raw_data(), Leave::In, &[])),
         };
@@ -263,6 +282,11 @@ fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error
 /// Returns the value of a state, null if it is not known.
 fn status(text: &str) -> Value {
     Some(text).filter(|text| !text.is_empty()).into()
+}
+
+/// Reads a time of the data, which may be in seconds, as the time of the envelope.
+fn recognized(at: Timestamp) -> Timestamp {
+    Timestamp::from_secs_or_millis(at.as_millis())
 }
 
 fn json(json: Cow<'_, str>) -> Value {

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use clerk_webhook_core::Timestamp;
 use clerk_webhook_core::event::payload::{
     Organization, OrganizationDomain, OrganizationDomainVerification, OrganizationInvitation,
     OrganizationInvitationStatus, OrganizationMembership,
@@ -51,7 +50,7 @@ impl Observer<'_> {
         let rank = if self.rules.hold(Rule::CopiesAreLess) { Rank::Copy } else { Rank::Whole };
         let order = Order {
             rank,
-            updated_at: organization.updated_at.map_or(event_at, Timestamp::as_millis),
+            updated_at: self.changed_at(organization.updated_at),
             event_at,
             tie: digest(&canonical(copy, Leave::In, &[])),
         };
@@ -74,10 +73,9 @@ impl Observer<'_> {
         let raw = |copy: Option<&RawValue>| copy.map_or("null", RawValue::get).to_owned();
         let user = self.user_copy(user, user_id, &raw(copies.public_user_data), event_at);
         let copy = self.organization_copy(organization, &raw(copies.organization), event_at);
-        // Of two memberships of a pair the later one counts. Their times do not overlap, so any time of each tells which.
-        let created_at = membership.created_at.or(membership.updated_at);
         let columns = Entity::Memberships.table().row([
-            ("created_at", created_at.map_or(event_at, Timestamp::as_millis).into()),
+            // It says which membership of a pair is the later one.
+            ("created_at", self.believable(membership.created_at).into()),
             ("organization_id", organization.id.as_str().into()),
             ("user_id", user_id.into()),
             ("role", (&membership.role).into()),
@@ -118,7 +116,7 @@ impl Observer<'_> {
         let at = if self.rules.hold(Rule::DeletedByEnvelope) { told.or(updated) } else { updated };
         let at = at.unwrap_or_else(|| self.event.attempted_at()).as_millis();
         let kept = vec![
-            membership.created_at.into(),
+            self.believable(membership.created_at).into(),
             membership.organization_id().into(),
             membership.user_id().into(),
         ];

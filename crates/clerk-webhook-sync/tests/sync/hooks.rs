@@ -152,7 +152,7 @@ async fn what_was_is_what_it_has_become<DB: Engine>(sync: ClerkSync<DB>) {
         let updated_at = data["updated_at"].as_i64().unwrap_or(T);
         let mut changed = data.clone();
         changed["updated_at"] = (updated_at + 1).into();
-        let events = [data, changed].map(|data| event(&event_type, T, data));
+        let events = [data, changed].map(|data| event(&event_type, updated_at, data));
         for event in &events {
             sync.apply(event).await.unwrap();
         }
