@@ -72,16 +72,22 @@ impl Lease {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Owner(u128);
 
+/// How many owners this process has made.
+static CLAIMS: AtomicU64 = AtomicU64::new(0);
+
 impl Owner {
-    /// Makes an owner that no other process and no other claim has.
+    /// Returns an owner that no other process and no other claim has.
+    ///
+    /// It asks the operating system for random bytes each time, so that two copies of one process image, after a `fork` or
+    /// from a snapshot of a virtual machine, do not make the same owners.
     #[must_use]
     pub fn random() -> Self {
-        /// Keyed by the operating system's randomness, once for the process: a step cheaper than asking for it each time,
-        /// and one that cannot fail.
         static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
-        static CLAIMS: AtomicU64 = AtomicU64::new(0);
+        let mut seed = [0; 16];
+        // If the system has no random bytes, the keys and the counter still make a different owner for each claim here.
+        let _ = getrandom::fill(&mut seed);
         let claim = CLAIMS.fetch_add(1, Ordering::Relaxed);
-        let [high, low] = KEYS.each_ref().map(|key| u128::from(key.hash_one(claim)));
+        let [high, low] = KEYS.each_ref().map(|key| u128::from(key.hash_one((claim, seed))));
         Self(high << 64 | low)
     }
 
@@ -125,6 +131,17 @@ pub enum Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A copy of a process has the same keys and the same counter as its original.
+    #[test]
+    fn a_copy_of_a_process_makes_other_owners() {
+        for _ in 0..100 {
+            let counter = CLAIMS.load(Ordering::Relaxed);
+            let original = Owner::random();
+            CLAIMS.store(counter, Ordering::Relaxed);
+            assert_ne!(Owner::random(), original);
+        }
+    }
 
     #[test]
     fn owners_are_different_and_read_as_digits() {
