@@ -12,6 +12,7 @@ use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::claim::{Claim, Held, Lease};
+use crate::deadline::{Deadline, MovingDeadline};
 use crate::key::{DeliveryKey, Scope};
 use crate::runner::{Runner, STOPPING, Unavailable};
 use crate::store::DeliveryStore;
@@ -33,8 +34,14 @@ use crate::supervise::{Ended, First, first};
 ///
 /// A clone shares everything.
 ///
-/// "At a time" holds as long as the process runs and the handler lets others run: a handler that blocks its thread for longer
-/// than the lease, or a machine that is suspended, cannot renew it. Block in `spawn_blocking`.
+/// A process that was paused for longer than the lease does not go on: the deduplicator checks the end of the lease before
+/// each poll of the handler, drops the handler if the lease is over, and answers `lease_lost`. It checks the monotonic clock
+/// and the wall clock, since the monotonic clock of Linux stands still while the machine is suspended. After the restore of a
+/// snapshot both clocks may be late: then the next renewal finds out. A run that has finished is completed even after its
+/// lease, unless somebody else has taken the delivery over.
+///
+/// A handler that blocks its thread for longer than the lease cannot be stopped, and its lease is not renewed. Block in
+/// `spawn_blocking`.
 ///
 /// # Panics
 ///
@@ -215,8 +222,8 @@ impl<S: DeliveryStore> Deduplicator<S> {
             observation.failed(&Failure::retry(STOPPING));
             return Err(observation.end(Answer::from(Outcome::Failed)));
         }
-        let (lease, ends) = match observation.in_span(pin!(self.claim(&event))).await {
-            Ok((Claim::Claimed(lease), ends)) => (lease, ends),
+        let (lease, deadline) = match observation.in_span(pin!(self.claim(&event))).await {
+            Ok((Claim::Claimed(lease), deadline)) => (lease, deadline),
             Ok((Claim::Duplicate { .. }, _)) => {
                 return Err(observation.end(Answer::from(Outcome::Duplicate)));
             }
@@ -226,15 +233,15 @@ impl<S: DeliveryStore> Deduplicator<S> {
             }
             Err(unavailable) => return Err(unavailable.end(observation)),
         };
-        if Instant::now() >= ends {
+        if deadline.is_over() {
             // The store has taken so long to answer that somebody else may have it by now.
             let _ = observation.in_span(pin!(self.runner.ask(self.store.release(&lease)))).await;
             return Err(observation.end(Answer::from(Outcome::InProgress)));
         }
         observation.attempt(lease.attempt());
-        let ended = observation.handling(pin!(self.run_leased(event, handler, &lease, ends))).await;
+        let ended = observation.handling(pin!(self.run_leased(event, handler, &lease, deadline))).await;
         let (outcome, why) = match ended {
-            Leased::Ended(Ended::Returned(output)) => {
+            Ended::Returned(Some(output)) => {
                 let answer = judge(&output, &observation);
                 return match observation.in_span(pin!(self.settle(&lease, answer))).await {
                     Ok(answer) => {
@@ -248,13 +255,13 @@ impl<S: DeliveryStore> Deduplicator<S> {
                     Err(Unsettled::Unavailable(unavailable)) => Err(unavailable.end(observation)),
                 };
             }
-            Leased::Lost => {
+            Ended::Returned(None) => {
                 observation.failed(&Failure::retry("the lease was lost while the handler ran"));
                 return Err(observation.end(Answer::from(Outcome::LeaseLost)));
             }
-            Leased::Ended(Ended::Panicked) => (Outcome::Failed, "the handler panicked"),
-            Leased::Ended(Ended::TimedOut) => (Outcome::HandlerTimeout, "the handler did not end in time"),
-            Leased::Ended(Ended::Stopped) => (Outcome::Failed, STOPPING),
+            Ended::Panicked => (Outcome::Failed, "the handler panicked"),
+            Ended::TimedOut => (Outcome::HandlerTimeout, "the handler did not end in time"),
+            Ended::Stopped => (Outcome::Failed, STOPPING),
         };
         observation.failed(&Failure::retry(why));
         let answer = Answer::from(outcome);
@@ -264,13 +271,13 @@ impl<S: DeliveryStore> Deduplicator<S> {
     }
 
     /// Claims the event, once or until the wait is over, and says when the lease ends at the earliest.
-    async fn claim(&self, event: &Event) -> Result<(Claim, Instant), Unavailable> {
+    async fn claim(&self, event: &Event) -> Result<(Claim, Deadline), Unavailable> {
         let key = DeliveryKey::of(event, self.runner.scope.clone());
         let began = Instant::now();
         let mut pause = Duration::from_millis(20);
         loop {
             // It begins in the store, after this.
-            let ends = Instant::now() + self.lease;
+            let deadline = Deadline::after(self.lease);
             let claim = self.runner.ask(self.store.claim(&key, self.lease)).await?;
             let left = self.wait.saturating_sub(began.elapsed());
             match claim {
@@ -278,41 +285,52 @@ impl<S: DeliveryStore> Deduplicator<S> {
                     sleep(pause.min(left).min(retry_after.max(Duration::from_millis(1)))).await;
                     pause = (pause * 2).min(Duration::from_millis(500));
                 }
-                claim => return Ok((claim, ends)),
+                claim => return Ok((claim, deadline)),
             }
         }
     }
 
-    /// Runs the handler and renews the lease meanwhile.
-    async fn run_leased<F, H, T>(&self, event: Event, handler: F, lease: &Lease, ends: Instant) -> Leased<T>
+    /// Runs the handler while it renews the lease, and returns nothing if the lease is lost: somebody else has the delivery, or
+    /// may have.
+    async fn run_leased<F, H, T>(
+        &self,
+        event: Event,
+        handler: F,
+        lease: &Lease,
+        deadline: Deadline,
+    ) -> Ended<Option<T>>
     where
         F: FnOnce(Event, u32) -> H + Send,
         H: Future<Output = T> + Send,
         T: Send,
     {
         let attempt = lease.attempt();
+        let deadline = MovingDeadline::new(deadline);
         let handling = pin!(async move { handler(event, attempt).await });
-        let supervised = pin!(self.runner.supervise(handling));
+        let leased = pin!(deadline.before(handling));
+        let supervised = pin!(self.runner.supervise(leased));
         // As the limit, it must be looked at however busy the handler is.
-        let lost = pin!(unconstrained(self.renew_until_lost(lease, ends)));
+        let lost = pin!(unconstrained(self.renew_until_lost(lease, &deadline)));
         match first(supervised, lost).await {
-            First::One(ended) => Leased::Ended(ended),
+            First::One(ended) => ended,
             // Whoever takes it over runs it, so two would.
-            First::Other(()) => Leased::Lost,
+            First::Other(()) => Ended::Returned(None),
         }
     }
 
     /// Renews the lease again and again, and returns when it is lost: somebody else has it, or it has ended while the store
     /// could not be reached, so that somebody else may have it.
-    async fn renew_until_lost(&self, lease: &Lease, mut ends: Instant) {
+    async fn renew_until_lost(&self, lease: &Lease, deadline: &MovingDeadline) {
         let period = self.lease / 3;
+        let mut ends = deadline.get().monotonic;
         let mut next = ends - period * 2;
         while next < ends {
             sleep_until(next).await;
-            let renewed_from = Instant::now();
+            let (renewed_from, renewed) = (Instant::now(), Deadline::after(self.lease));
             match timeout_at(ends, self.runner.ask(self.store.renew(lease, self.lease))).await {
                 Ok(Ok(Held::Yes)) => {
-                    ends = renewed_from + self.lease;
+                    deadline.set(renewed);
+                    ends = renewed.monotonic;
                     next = renewed_from + period;
                 }
                 Ok(Ok(Held::Lost)) => return,
@@ -342,13 +360,6 @@ impl<S: DeliveryStore> Deduplicator<S> {
             Held::Lost => Err(Unsettled::Lost),
         }
     }
-}
-
-/// How a handler under a lease ended.
-enum Leased<T> {
-    Ended(Ended<T>),
-    /// Somebody else has taken the delivery over, or may have.
-    Lost,
 }
 
 /// Why what a handler did could not be written down.
@@ -419,11 +430,13 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::future::{pending, poll_fn};
     use std::io;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Poll;
 
     use clerk_webhook_core::Timestamp;
+    use tokio::time::advance;
 
     use super::*;
     use crate::claim::Owner;
@@ -433,6 +446,7 @@ mod tests {
     struct Vanishing {
         claim_takes: Duration,
         renewals: AtomicUsize,
+        completes: bool,
     }
 
     fn event() -> Event {
@@ -454,7 +468,7 @@ mod tests {
         }
 
         async fn complete(&self, _lease: &Lease) -> io::Result<Held> {
-            Err(io::ErrorKind::ConnectionRefused.into())
+            if self.completes { Ok(Held::Yes) } else { Err(io::ErrorKind::ConnectionRefused.into()) }
         }
 
         async fn release(&self, _lease: &Lease) -> io::Result<Held> {
@@ -481,6 +495,50 @@ mod tests {
         // Renewed after 10 and 20 s, and never again: it ended 30 s after the last one.
         assert_eq!(began.elapsed().as_secs(), 50);
     }
+
+    /// The handler sets the clock forward, as if the process had been paused during the poll.
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_is_not_polled_after_its_lease() {
+        let store =
+            Vanishing { renewals: AtomicUsize::new(usize::MAX), completes: true, ..Vanishing::default() };
+        let deduplicator = Deduplicator::new(store).lease(Duration::from_secs(30));
+        let continued = Arc::new(AtomicUsize::new(0));
+        let effects = Arc::clone(&continued);
+        let answer = deduplicator.run(event(), async move |_, _| {
+            advance(Duration::from_secs(30)).await;
+            effects.fetch_add(1, Ordering::SeqCst);
+            Ok(Handled::Processed)
+        });
+        assert_eq!(answer.await.outcome(), Outcome::LeaseLost);
+        assert_eq!(continued.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_is_polled_after_its_first_lease_if_that_was_renewed() {
+        let store =
+            Vanishing { renewals: AtomicUsize::new(usize::MAX), completes: true, ..Vanishing::default() };
+        let deduplicator =
+            Deduplicator::new(store).lease(Duration::from_secs(30)).time_limit(Duration::from_secs(600));
+        let answer = deduplicator.run(event(), async |_, _| {
+            sleep(Duration::from_secs(500)).await;
+            Ok(Handled::Processed)
+        });
+        assert_eq!(answer.await.outcome(), Outcome::Processed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_finishes_after_its_lease_is_completed() {
+        let store = Vanishing { completes: true, ..Vanishing::default() };
+        let deduplicator = Deduplicator::new(store).lease(Duration::from_secs(30));
+        let answer = deduplicator.run(event(), |_, _| {
+            poll_fn(|cx| {
+                let _ = pin!(advance(Duration::from_secs(31))).poll(cx);
+                Poll::Ready(Ok(Handled::Processed))
+            })
+        });
+        assert_eq!(answer.await.outcome(), Outcome::Processed);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn no_handler_is_begun_whose_lease_has_ended_before_the_store_answered() {
         let store = Vanishing { claim_takes: Duration::from_secs(3), ..Vanishing::default() };

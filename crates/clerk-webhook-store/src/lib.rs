@@ -68,6 +68,7 @@ pub mod internal {
 mod claim;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod deadline;
 mod deduplicator;
 mod dynamic;
 mod exactly_once;

@@ -1,0 +1,89 @@
+//! When a lease ends.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+/// The earliest end of a lease, by two clocks.
+///
+/// The monotonic clock of Linux stands still while the machine is suspended, and the wall clock can be set back: the lease is
+/// over when one of them says so. If the wall clock is set forward, a run is stopped too early, and the sender retries it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) monotonic: Instant,
+    wall: SystemTime,
+}
+
+impl Deadline {
+    /// Returns the end of a lease that begins now.
+    pub(crate) fn after(lease: Duration) -> Self {
+        let now = SystemTime::now();
+        Self { monotonic: Instant::now() + lease, wall: now.checked_add(lease).unwrap_or(now) }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over_at(Instant::now(), SystemTime::now())
+    }
+
+    fn is_over_at(&self, monotonic: Instant, wall: SystemTime) -> bool {
+        monotonic >= self.monotonic || wall >= self.wall
+    }
+}
+
+/// A deadline that one future moves while another one looks at it.
+pub(crate) struct MovingDeadline(Mutex<Deadline>);
+
+impl MovingDeadline {
+    pub(crate) fn new(deadline: Deadline) -> Self {
+        Self(Mutex::new(deadline))
+    }
+
+    pub(crate) fn get(&self) -> Deadline {
+        *self.lock()
+    }
+
+    pub(crate) fn set(&self, deadline: Deadline) {
+        *self.lock() = deadline;
+    }
+
+    /// Polls a future as long as the deadline is not over, and returns nothing when it is: after a pause of the process or of
+    /// the machine somebody else may do what the future does.
+    pub(crate) fn before<F: Future>(
+        &self,
+        mut future: Pin<&mut F>,
+    ) -> impl Future<Output = Option<F::Output>> {
+        poll_fn(move |cx| {
+            if self.get().is_over() {
+                return Poll::Ready(None);
+            }
+            future.as_mut().poll(cx).map(Some)
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Deadline> {
+        // Nothing panics while it is locked.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_deadline_is_over_when_one_of_two_clocks_says_so() {
+        let deadline = Deadline::after(LEASE);
+        let (monotonic, wall) = (deadline.monotonic, deadline.wall);
+        let before = Duration::from_millis(1);
+        assert!(!deadline.is_over_at(monotonic - before, wall - before));
+        assert!(deadline.is_over_at(monotonic, wall - LEASE * 60), "the wall clock was set back");
+        assert!(deadline.is_over_at(monotonic - LEASE, wall), "the machine was suspended");
+        assert!(!deadline.is_over());
+    }
+}
