@@ -8,12 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore, Held, Lease, Owner, RedisStore, Scope};
+use clerk_webhook_core::{Event, Handled, Outcome, Timestamp};
+use clerk_webhook_store::{
+    Claim, Deduplicator, DeliveryKey, DeliveryStore, Held, Lease, Owner, RedisStore, Scope,
+};
 use clerk_webhook_tests::servers;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 const LEASE: Duration = Duration::from_secs(60);
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -153,7 +157,9 @@ async fn a_delivery_is_one_readable_key_that_ends() {
     assert!(ask::<u64>(&url, &["MEMORY", "USAGE", &name]).await < 250);
 
     assert!(store.forget(&key("msg_1")).await.unwrap());
-    assert!(!ask::<bool>(&url, &["EXISTS", &name]).await);
+    // Released by nobody.
+    assert!(value().await.starts_with(&format!("r:{:032x}:0:1", 0)), "{}", value().await);
+    assert!(is_about(ends_in().await, 30 * DAY), "{}", ends_in().await);
     assert_eq!(store.purge(Duration::ZERO, 9).await.unwrap(), 0);
 }
 
@@ -180,8 +186,88 @@ async fn a_foreign_value_is_an_error_and_is_not_overwritten() {
         let error = store.claim(&key(id), LEASE).await.unwrap_err();
         assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
         assert!(store.complete(&lease).await.is_err());
+        assert!(store.forget(&key(id)).await.is_err());
     }
     assert_eq!(ask::<String>(&url, &["GET", &format!("{prefix}:clerk:msg_1")]).await, "a secret");
+}
+
+/// Handles an event under a lease, does something to the store in mid-run, and returns the outcome.
+async fn handle_while(store: &RedisStore, lease: Duration, meanwhile: impl AsyncFnOnce()) -> Outcome {
+    let deduplicator = Deduplicator::new(store.clone()).lease(lease);
+    let (running, ends) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (runs, may_end) = (Arc::clone(&running), Arc::clone(&ends));
+    let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+    let handling = tokio::spawn(async move {
+        let handler = async move |_, _| {
+            runs.notify_one();
+            may_end.notified().await;
+            Ok(Handled::Processed)
+        };
+        deduplicator.run(event, handler).await.outcome()
+    });
+    running.notified().await;
+    meanwhile().await;
+    ends.notify_one();
+    handling.await.unwrap()
+}
+
+/// By FLUSHALL, an eviction, or a server that takes over without the last writes.
+#[tokio::test]
+async fn a_run_whose_key_vanishes_is_recorded_as_completed() {
+    let Some(server) = Server::start("a_run_whose_key_vanishes_is_recorded_as_completed", &[]).await else {
+        return;
+    };
+    let (store, _) = store(&server.url()).await;
+    let flush = async || ask::<()>(&server.url(), &["FLUSHALL"]).await;
+    assert_eq!(handle_while(&store, LEASE, flush).await, Outcome::Processed);
+    assert!(is_duplicate(&store, "msg_1").await);
+}
+
+#[tokio::test]
+async fn a_renewal_restores_a_key_that_has_vanished() {
+    let wanted_by = "a_renewal_restores_a_key_that_has_vanished";
+    let Some(server) = Server::start(wanted_by, &[]).await else { return };
+    let (store, _) = store(&server.url()).await;
+    let restored = async || {
+        ask::<()>(&server.url(), &["FLUSHALL"]).await;
+        let start = Instant::now();
+        while ask::<u64>(&server.url(), &["DBSIZE"]).await == 0 {
+            assert!(start.elapsed() < Duration::from_secs(20), "no renewal has restored the key");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(matches!(store.claim(&key("msg_1"), LEASE).await.unwrap(), Claim::InProgress { .. }));
+    };
+    assert_eq!(handle_while(&store, Duration::from_secs(2), restored).await, Outcome::Processed);
+}
+
+#[tokio::test]
+async fn a_run_whose_key_vanishes_does_not_complete_the_run_of_another() {
+    let wanted_by = "a_run_whose_key_vanishes_does_not_complete_the_run_of_another";
+    let Some(server) = Server::start(wanted_by, &[]).await else { return };
+    let (store, _) = store(&server.url()).await;
+    let taken_over = async || {
+        ask::<()>(&server.url(), &["FLUSHALL"]).await;
+        drop(claim(&store, "msg_1").await);
+    };
+    assert_eq!(handle_while(&store, LEASE, taken_over).await, Outcome::LeaseLost);
+    assert!(matches!(store.claim(&key("msg_1"), LEASE).await.unwrap(), Claim::InProgress { .. }));
+}
+
+#[tokio::test]
+async fn a_run_that_is_forgotten_is_not_recorded_as_completed() {
+    let Some(url) = servers::redis("a_run_that_is_forgotten_is_not_recorded_as_completed") else { return };
+    let (store, _) = store(&url).await;
+    let forget = async || assert!(store.forget(&key("msg_1")).await.unwrap());
+    assert_eq!(handle_while(&store, LEASE, forget).await, Outcome::LeaseLost);
+    assert!(!store.forget(&key("msg_1")).await.unwrap(), "there is nothing left to forget");
+    let lease = claim(&store, "msg_1").await;
+    assert_eq!((lease.attempt(), store.complete(&lease).await.unwrap()), (1, Held::Yes));
+
+    // Even if the key had vanished before.
+    assert!(!store.forget(&key("msg_2")).await.unwrap(), "nobody has claimed it");
+    let lease = Lease::new(key("msg_2"), Owner::random(), 1);
+    assert_eq!(store.complete(&lease).await.unwrap(), Held::Lost);
+    assert_eq!(claim(&store, "msg_2").await.attempt(), 1);
 }
 
 #[tokio::test]

@@ -128,7 +128,12 @@ impl<H: Harness> Suite<'_, H> {
         let key = self.new_key();
 
         let forged = Lease::new(key.clone(), Owner::random(), 1);
-        try_everything(&first, &forged, "a lease that is none").await;
+        if self.harness.expires_by_itself() {
+            // A store that loses entries cannot tell a forged lease from one whose entry is lost.
+            lost(first.release(&forged).await, "a lease that is none was used to release");
+        } else {
+            try_everything(&first, &forged, "a lease that is none").await;
+        }
         let asked = Instant::now();
         let stale = first.take(&key, SHORT, "what somebody without a lease tried to change").await;
         let current = second.take_over(&key, asked, SHORT, LONG).await;

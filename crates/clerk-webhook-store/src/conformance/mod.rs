@@ -66,6 +66,9 @@ pub trait Harness: Send + Sync {
     }
 
     /// Returns whether deliveries end by themselves, so that [`DeliveryStore::purge`] has nothing to do.
+    ///
+    /// Such a store may complete or renew a lease of a delivery that it knows nothing of: it cannot tell a lease that never was
+    /// from one whose entry is lost.
     fn expires_by_itself(&self) -> bool {
         false
     }

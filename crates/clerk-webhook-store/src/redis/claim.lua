@@ -1,6 +1,5 @@
-local owner, lease, retention = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local lease = tonumber(argument)
 local entry = read()
-local attempt = 1
 if entry then
     if entry.state == 'c' then
         return { 1, entry.time }

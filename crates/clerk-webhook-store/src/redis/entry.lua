@@ -1,7 +1,9 @@
 -- A delivery is one string: the state, the owner, the number of the attempt, and a time of the server in milliseconds.
 --   p  in progress, until then, or abandoned since then
 --   c  completed, then
---   r  released, then
+--   r  released, then; by nobody (owner 0, attempt 0) if it was forgotten
+local owner, attempt = ARGV[1], tonumber(ARGV[2])
+local retention, argument = tonumber(ARGV[3]), ARGV[4]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 

@@ -13,7 +13,7 @@ use ::redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use ::redis::{Client, FromRedisValue, RedisError, RedisResult};
 use clerk_webhook_core::Timestamp;
 
-use self::script::{CLAIM, END, RENEW, Script};
+use self::script::{CLAIM, END, FORGET, RENEW, Script};
 use crate::claim::{Claim, Held, Lease, Owner};
 use crate::key::DeliveryKey;
 use crate::retention::{DEFAULT_RETENTION, MIN_RETENTION};
@@ -29,7 +29,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 /// A store in Redis or Valkey, from Redis 6 on, alone or as a cluster.
 ///
 /// A delivery is one key, `clerk-webhook:` and the scope, `:` and the message id, which ends by itself 30 days after it
-/// was completed, released or abandoned; it takes about 200 bytes. Every step is a script that touches this key alone,
+/// was completed, released, abandoned or forgotten; it takes about 200 bytes. In the message id `:` is written as `%3A`, and
+/// `%` as `%25`, so that two deliveries never share a key. Every step is a script that touches this key alone,
 /// and takes one round trip. Time is the server's. Clones share a connection.
 ///
 /// # What the server has to be like
@@ -42,6 +43,11 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 ///
 /// What is forgotten is handled once more when it comes again: this store promises "at least once, and one at a time". The
 /// transactions of a database promise more.
+///
+/// If a key vanishes while its handler runs, by an eviction or by FLUSHALL, the run keeps its rights until another client
+/// claims the delivery: a renewal restores the key, and a completion records the delivery as completed. A run whose delivery
+/// was [forgotten](DeliveryStore::forget) loses its rights: `forget` does not remove the key, it releases the delivery from its
+/// owner and resets the number of the attempt.
 ///
 /// # Examples
 ///
@@ -112,7 +118,7 @@ impl<C> RedisStore<C> {
         if valid { Ok(self) } else { Err(InvalidRedisSetting::Prefix) }
     }
 
-    /// Sets for how long a delivery is remembered after it was completed, released or abandoned, 30 days by default.
+    /// Sets for how long a delivery is remembered after it was completed, released, abandoned or forgotten, 30 days by default.
     ///
     /// # Errors
     ///
@@ -134,8 +140,12 @@ impl<C> RedisStore<C> {
         self
     }
 
+    /// Returns the name of a key: prefix, scope and message id with colons in between.
+    ///
+    /// A prefix may have colons, so the id must not: its colons are escaped. The ids of Svix have neither `:` nor `%`.
     fn key(&self, key: &DeliveryKey) -> String {
-        format!("{}:{key}", self.prefix)
+        let id = key.message_id().as_str().replace('%', "%25").replace(':', "%3A");
+        format!("{}:{}:{id}", self.prefix, key.scope())
     }
 
     async fn bounded<T>(&self, question: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
@@ -149,12 +159,11 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStore<C> {
     async fn run<T: FromRedisValue>(
         &self,
         script: &Script,
-        key: &DeliveryKey,
-        owner: Owner,
+        lease: &Lease,
         argument: impl fmt::Display,
     ) -> RedisResult<T> {
-        let arguments = [owner.to_string(), argument.to_string(), millis(self.retention).to_string()];
-        let (mut connection, key) = (self.connection.clone(), self.key(key));
+        let arguments = self.arguments(lease, argument);
+        let (mut connection, key) = (self.connection.clone(), self.key(lease.key()));
         self.bounded(async move {
             match script.run(&mut connection, &key, &arguments).await {
                 Err(error) if is_connection_lost(&error) => {
@@ -164,6 +173,11 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStore<C> {
             }
         })
         .await
+    }
+
+    fn arguments(&self, lease: &Lease, argument: impl fmt::Display) -> [String; 4] {
+        let (owner, attempt, retention) = (lease.owner(), lease.attempt(), millis(self.retention));
+        [owner.to_string(), attempt.to_string(), retention.to_string(), argument.to_string()]
     }
 }
 
@@ -182,12 +196,12 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> DeliveryStore for RedisS
     type Error = RedisError;
 
     async fn claim(&self, key: &DeliveryKey, lease: Duration) -> RedisResult<Claim> {
-        let owner = Owner::random();
-        let (outcome, number): (u8, u64) = self.run(&CLAIM, key, owner, millis(lease)).await?;
+        let new = Lease::new(key.clone(), Owner::random(), 1);
+        let (outcome, number): (u8, u64) = self.run(&CLAIM, &new, millis(lease)).await?;
         Ok(match outcome {
             0 => {
                 let attempt = u32::try_from(number).unwrap_or(u32::MAX);
-                Claim::Claimed(Lease::new(key.clone(), owner, attempt))
+                Claim::Claimed(Lease::new(key.clone(), new.owner(), attempt))
             }
             1 => {
                 let millis = i64::try_from(number).unwrap_or(i64::MAX);
@@ -198,20 +212,23 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> DeliveryStore for RedisS
     }
 
     async fn renew(&self, lease: &Lease, by: Duration) -> RedisResult<Held> {
-        self.run(&RENEW, lease.key(), lease.owner(), millis(by)).await.map(held)
+        self.run(&RENEW, lease, millis(by)).await.map(held)
     }
 
     async fn complete(&self, lease: &Lease) -> RedisResult<Held> {
-        self.run(&END, lease.key(), lease.owner(), 'c').await.map(held)
+        self.run(&END, lease, 'c').await.map(held)
     }
 
     async fn release(&self, lease: &Lease) -> RedisResult<Held> {
-        self.run(&END, lease.key(), lease.owner(), 'r').await.map(held)
+        self.run(&END, lease, 'r').await.map(held)
     }
 
     async fn forget(&self, key: &DeliveryKey) -> RedisResult<bool> {
+        // Nobody's, so that the run that is in progress cannot complete it, and released, so that it can be claimed.
+        let arguments = self.arguments(&Lease::new(key.clone(), Owner::from_u128(0), 0), 'r');
         let (mut connection, key) = (self.connection.clone(), self.key(key));
-        self.bounded(async move { ::redis::cmd("DEL").arg(key).query_async(&mut connection).await }).await
+        // Only once: the second time there is nothing to forget.
+        self.bounded(async move { FORGET.run(&mut connection, &key, &arguments).await }).await
     }
 
     /// Does nothing and returns 0, since keys end by themselves: see [`retention`](Self::retention).
@@ -275,6 +292,47 @@ mod tests {
         assert_eq!(store.retention(MIN_RETENTION - Duration::from_millis(1)).unwrap_err().to_string(), {
             "deliveries have to be remembered for at least 7 days"
         });
+    }
+
+    /// Every text of one to so many of these characters.
+    fn texts(alphabet: &[&str], longest: usize) -> Vec<String> {
+        let mut texts = vec![String::new()];
+        for length in 0..longest {
+            let shorter: Vec<_> = texts.iter().filter(|text| text.len() == length).cloned().collect();
+            texts.extend(
+                shorter.iter().flat_map(|text| alphabet.iter().map(move |last| format!("{text}{last}"))),
+            );
+        }
+        texts.split_off(1)
+    }
+
+    #[test]
+    fn two_deliveries_never_share_a_key() {
+        let mut keys = std::collections::HashMap::new();
+        for prefix in texts(&["a", ":", "/"], 3) {
+            let store = RedisStore::new(()).prefix(prefix.clone()).unwrap();
+            for scope in texts(&["a", "/"], 2) {
+                for id in
+                    texts(&["a", ":", "/", "%"], 3).iter().map(String::as_str).chain(["%3A", "a%25", "%253A"])
+                {
+                    let key = store.key(&DeliveryKey::new(scope.parse().unwrap(), id.parse().unwrap()));
+                    let delivery = (prefix.clone(), scope.clone(), id.to_owned());
+                    if let Some(other) = keys.insert(key.clone(), delivery.clone()) {
+                        panic!("{delivery:?} and {other:?} share the key {key:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_keys_of_usual_deliveries_are_readable() {
+        let store = RedisStore::new(()).prefix("shop:webhooks").unwrap();
+        let key = DeliveryKey::new(
+            "mail/eu-1".parse().unwrap(),
+            "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa".parse().unwrap(),
+        );
+        assert_eq!(store.key(&key), "shop:webhooks:mail/eu-1:msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa");
     }
 
     #[test]

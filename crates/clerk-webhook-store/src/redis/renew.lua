@@ -1,7 +1,8 @@
-local owner, lease, retention = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local lease = tonumber(argument)
 local entry = read()
-if entry and entry.state == 'p' and entry.owner == owner then
-    write('p', owner, entry.attempt, now + lease, retention)
+if not entry or (entry.state == 'p' and entry.owner == owner) then
+    -- A key that has vanished is still its owner's: nobody else has claimed it, and `forget` leaves a key.
+    write('p', owner, attempt, now + lease, retention)
     return 1
 end
 return 0

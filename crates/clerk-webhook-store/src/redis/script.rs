@@ -18,6 +18,7 @@ macro_rules! script {
 
 pub(super) static CLAIM: Script = script!("claim.lua");
 pub(super) static RENEW: Script = script!("renew.lua");
+pub(super) static FORGET: Script = script!("forget.lua");
 pub(super) static END: Script = script!("end.lua");
 
 impl Script {
