@@ -94,8 +94,33 @@ impl Receiver {
     /// Panics where the signal cannot be sent.
     #[cfg(unix)]
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Stops the process until [`resume`](Self::resume) is called.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the signal cannot be sent.
+    #[cfg(unix)]
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a paused process go on.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the signal cannot be sent.
+    #[cfg(unix)]
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, name: &str) {
         // The standard library has no signals but the one that kills, but every shell has.
-        let kill = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.id().to_string()]).status();
+        let kill = Command::new("sh").args(["-c", "kill -$0 $1", name, &self.id().to_string()]).status();
         assert!(kill.expect("there is a shell").success(), "the process has ended");
     }
 

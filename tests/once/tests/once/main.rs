@@ -4,6 +4,7 @@
 mod crash;
 mod load;
 mod outage;
+mod pause;
 mod server;
 mod shutdown;
 mod slow;

@@ -9,6 +9,7 @@
 //! | `FAIL_PERCENT` | how many handlers of a hundred fail; none unless set |
 //! | `DELAY` | how many ms a handler takes at most, or `forever`; none unless set |
 //! | `SHORTEST` | how many ms a handler takes at least; none unless set |
+//! | `GATE` | the file that a handler waits for before it ends; none unless set |
 //! | `LEASE`, `STORE_TIMEOUT` | in ms |
 //! | `SEED` | says which handlers fail and how long they take |
 

@@ -1,5 +1,6 @@
 //! What the handlers do: take their time, and fail now and then.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub struct Work {
     shortest: u64,
     /// In milliseconds; nothing if it takes for ever.
     longest: Option<u64>,
+    /// The file without which no handler ends.
+    gate: Option<PathBuf>,
 }
 
 impl Work {
@@ -37,6 +40,7 @@ impl Work {
             shortest: variable("SHORTEST").unwrap_or(0),
             fail_percent: variable("FAIL_PERCENT").unwrap_or(0),
             longest,
+            gate: variable("GATE"),
         }
     }
 
@@ -52,6 +56,9 @@ impl Work {
             (self.shortest + random.below(longest - self.shortest + 1), random.below(100) < self.fail_percent)
         };
         sleep(Duration::from_millis(delay)).await;
+        while self.gate.as_ref().is_some_and(|gate| !gate.exists()) {
+            sleep(Duration::from_millis(10)).await;
+        }
         if fails { Err("meant to fail") } else { Ok(()) }
     }
 }
