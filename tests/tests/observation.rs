@@ -7,9 +7,11 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
 use clerk_webhook_core::event::UserCreated;
-use clerk_webhook_core::{Context, Event, Failure, Handlers, Outcome, Timestamp, Verifier};
+use clerk_webhook_core::{
+    Context, Event, Failure, Handled, Handlers, Outcome, ReceiveError, Timestamp, Verifier,
+};
 use clerk_webhook_store::{Deduplicator, DeliveryKey, DeliveryStore as _, MemoryStore, Scope};
-use clerk_webhook_tests::{SECRET, fixture, fixtures, message_id, secret, sign};
+use clerk_webhook_tests::{SECRET, fixture, fixtures, message_id, secret, servers, sign};
 use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _, VerifyWebhookLayer};
 use http::{HeaderMap, Request};
 use http_body_util::Full;
@@ -18,6 +20,7 @@ use metrics::{
     SharedString, Unit,
 };
 use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
 use tower::{ServiceBuilder, ServiceExt as _};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -207,6 +210,38 @@ async fn a_line_within_the_span_tells_why_a_handler_failed() {
     }
 }
 
+/// Postgres puts the values of the row that is already there into the detail of its error.
+#[tokio::test]
+async fn the_detail_of_a_database_error_is_neither_shown_nor_logged() {
+    const ADDRESS: &str = "jo@example.com";
+    let Some(url) = servers::postgres("the_detail_of_a_database_error_is_neither_shown_nor_logged") else {
+        return;
+    };
+    let log = Log::default();
+    let _listening = log.listen();
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let create = "CREATE TEMPORARY TABLE member (email TEXT CONSTRAINT member_email UNIQUE)";
+    sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
+    let mut add = async || -> Result<Handled, Failure> {
+        let insert = sqlx::query("INSERT INTO member VALUES ($1)").bind(ADDRESS);
+        insert.execute(&mut connection).await?;
+        Ok(Handled::Processed)
+    };
+    add().await.unwrap();
+    let failure = add().await.unwrap_err();
+    assert!(format!("{:?}", failure.error()).contains(ADDRESS), "the error has no detail");
+    let shown = format!("{failure} {failure:?} {:?}", Err::<(), _>(&failure));
+    assert!(shown.contains("member_email") && !shown.contains(ADDRESS), "{shown}");
+
+    let deduplicator = Deduplicator::new(MemoryStore::new());
+    let answer = deduplicator.run(event(fixture("user.created")), async |_, _| Err(failure));
+    assert_eq!(answer.await.outcome(), Outcome::Failed);
+    let lines = log.take_lines();
+    let error = lines.iter().find_map(|line| line.fields.get("error")).unwrap();
+    assert!(error.contains("member_email"), "{error}");
+    assert!(!format!("{lines:?} {:?}", log.take_span()).contains(ADDRESS), "{lines:?}");
+}
+
 #[tokio::test]
 async fn every_way_to_handle_has_one_span_and_one_line() {
     let log = Log::default();
@@ -381,7 +416,13 @@ async fn nothing_that_was_sent_is_written_at_any_level_but_ids() {
 
         let mut forged = signed(body.clone());
         forged.headers_mut().insert("svix-id", "msg_forged".parse().unwrap());
-        assert_eq!(service.clone().oneshot(forged).await.unwrap().status(), 400);
+        let refused = service.clone().oneshot(forged).await.unwrap();
+        assert_eq!(refused.status(), 400);
+        // Its line is written at most once in a second, so the log of the bare event need not have it.
+        let error: &dyn std::error::Error = refused.extensions().get::<ReceiveError>().unwrap();
+        let reasons: Vec<_> =
+            std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+        let expected = format!("{expected} {reasons:?}");
         assert_eq!(service.clone().oneshot(signed(body)).await.unwrap().status(), 500, "{name}");
         let written = text.take();
         let mut found = BTreeSet::new();

@@ -26,8 +26,16 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// assert_eq!(port("").unwrap_err().outcome(), Outcome::Rejected);
 /// ```
 ///
-/// It is no [`Error`] itself, so that `?` can make one of every error; [`error`](Self::error) is the one.
-#[derive(Debug)]
+/// `Failure` does not implement [`Error`], so that `?` can convert any error into it. Use [`error`](Self::error) to get the source.
+///
+/// # What it shows
+///
+/// [`Display`](fmt::Display) and `Debug` show the text of the error. The log also shows the texts of its sources. Neither shows the
+/// `Debug` form of an error: that of a database error contains the detail of Postgres, and with it the values of a row
+/// (`Key (email)=(jo@example.com) already exists.`).
+///
+/// The text itself can contain a value too: `invalid input syntax for type integer: "jo@example.com"`. If such a value must not
+/// be logged, convert the error before you return it: `.map_err(|_| "the user could not be saved")?`.
 #[must_use = "a handler returns it"]
 pub struct Failure {
     remedy: Remedy,
@@ -105,6 +113,16 @@ impl Failure {
 impl<E: Into<BoxError>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::retry(error)
+    }
+}
+
+/// Shows the text of the error, and neither its `Debug` form nor its sources.
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure")
+            .field("remedy", &self.remedy)
+            .field("error", &self.error.to_string())
+            .finish_non_exhaustive()
     }
 }
 
