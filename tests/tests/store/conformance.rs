@@ -98,7 +98,7 @@ impl Harness for SqliteDatabase {
     type Store = SqliteStore;
 
     async fn client(&self) -> SqliteStore {
-        self.store()
+        self.patient_store().await
     }
 
     async fn unreachable(&self) -> Option<SqliteStore> {
@@ -112,7 +112,7 @@ impl Harness for PostgresDatabase {
     type Store = PostgresStore;
 
     async fn client(&self) -> PostgresStore {
-        self.store()
+        self.patient_store().await
     }
 
     async fn unreachable(&self) -> Option<PostgresStore> {

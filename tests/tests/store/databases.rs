@@ -16,6 +16,10 @@ use sqlx::{AssertSqlSafe, Database, Postgres, Sqlite};
 /// How long a second delivery waits for the first one.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
 
+/// How long a statement waits for others if no test asks what happens when it does not get its turn: longer than a busy
+/// machine needs, and shorter than the conformance suite waits for an answer.
+const LONG_PATIENCE: Duration = Duration::from_secs(8);
+
 pub(crate) fn key(id: &str) -> DeliveryKey {
     DeliveryKey::new(Scope::default(), id.parse().unwrap())
 }
@@ -40,6 +44,9 @@ pub(crate) trait Engine: Sized + Send + Sync + 'static {
 
     /// A store with connections of its own, as another process has.
     async fn other_store(&self) -> Self::Store;
+
+    /// A store whose statements wait until it is their turn.
+    async fn patient_store(&self) -> Self::Store;
 
     fn write(
         transaction: &mut DeliveryTransaction<Self::Kind>,
@@ -119,6 +126,10 @@ impl Engine for PostgresDatabase {
         Self::connect(&self.url, &self.schema).await.store()
     }
 
+    async fn patient_store(&self) -> PostgresStore {
+        self.store().lock_timeout(LONG_PATIENCE)
+    }
+
     async fn write(transaction: &mut DeliveryTransaction<Postgres>, id: &str) -> Result<(), sqlx::Error> {
         sqlx::query("INSERT INTO effect VALUES ($1)").bind(id).execute(&mut **transaction).await?;
         Ok(())
@@ -149,12 +160,12 @@ impl SqliteDatabase {
         &self.file
     }
 
-    async fn connect(file: PathBuf) -> SqlitePool {
+    async fn connect(file: PathBuf, patience: Duration) -> SqlitePool {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .busy_timeout(PATIENCE);
+            .busy_timeout(patience);
         SqlitePoolOptions::new().max_connections(4).connect_with(options).await.unwrap()
     }
 
@@ -164,7 +175,7 @@ impl SqliteDatabase {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir(&folder).unwrap();
         let file = folder.join("deliveries.db");
-        Self { pool: Self::connect(file.clone()).await, file, folder: Some(folder) }
+        Self { pool: Self::connect(file.clone(), PATIENCE).await, file, folder: Some(folder) }
     }
 }
 
@@ -180,7 +191,7 @@ impl Engine for SqliteDatabase {
     }
 
     async fn find(address: &str) -> Self {
-        Self { pool: Self::connect(address.into()).await, file: address.into(), folder: None }
+        Self { pool: Self::connect(address.into(), PATIENCE).await, file: address.into(), folder: None }
     }
 
     fn address(&self) -> String {
@@ -192,7 +203,11 @@ impl Engine for SqliteDatabase {
     }
 
     async fn other_store(&self) -> SqliteStore {
-        SqliteStore::new(Self::connect(self.file.clone()).await)
+        SqliteStore::new(Self::connect(self.file.clone(), PATIENCE).await)
+    }
+
+    async fn patient_store(&self) -> SqliteStore {
+        SqliteStore::new(Self::connect(self.file.clone(), LONG_PATIENCE).await)
     }
 
     async fn write(transaction: &mut DeliveryTransaction<Sqlite>, id: &str) -> Result<(), sqlx::Error> {

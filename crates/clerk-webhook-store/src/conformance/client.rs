@@ -3,6 +3,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clerk_webhook_core::Timestamp;
+
 use super::rule::Rule;
 use crate::claim::{Claim, Held, Lease};
 use crate::key::DeliveryKey;
@@ -16,6 +18,13 @@ pub(super) const SHORT: Duration = Duration::from_millis(150);
 
 /// What a store may round away from a lease.
 pub(super) const ROUNDING: Duration = Duration::from_millis(5);
+
+/// Returns the longest time that is left of a lease when a claim was asked for at `asked` and is answered now.
+///
+/// The store may look at its clock first and find a lease that began only after that.
+pub(super) fn longest_left(lease: Duration, asked: Instant) -> Duration {
+    lease + ROUNDING + asked.elapsed()
+}
 
 /// After so long there will be no answer: the sender gives up after 15 s.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -80,19 +89,22 @@ impl<S: DeliveryStore> Client<S> {
 
     /// Claims what somebody else has a lease for that ends at most so long from now.
     pub(super) async fn is_in_progress(&self, key: &DeliveryKey, at_most: Duration, what: impl fmt::Display) {
+        let asked = Instant::now();
         match self.claim(key, LONG).await {
             Claim::InProgress { retry_after } => {
                 let text = format!("{retry_after:?} for {what}, whose lease lasts {at_most:?} at most");
-                Rule::RetryAfter.check(retry_after <= at_most + ROUNDING && !retry_after.is_zero(), text);
+                let fits = retry_after <= longest_left(at_most, asked);
+                Rule::RetryAfter.check(fits && !retry_after.is_zero(), text);
             }
             Claim::Claimed(_) => Rule::OneOwner.broken(format_args!("{what} was claimed again")),
             Claim::Duplicate { .. } => Rule::NeverLost.broken(format_args!("{what} is a duplicate")),
         }
     }
 
-    pub(super) async fn is_duplicate(&self, key: &DeliveryKey, what: impl fmt::Display) {
+    /// Claims what is completed, and returns when that was, if the store knows.
+    pub(super) async fn is_duplicate(&self, key: &DeliveryKey, what: impl fmt::Display) -> Option<Timestamp> {
         match self.claim(key, LONG).await {
-            Claim::Duplicate { .. } => {}
+            Claim::Duplicate { completed_at } => completed_at,
             Claim::Claimed(_) => Rule::CompletedOnce.broken(format_args!("{what} was claimed again")),
             Claim::InProgress { .. } => Rule::CompletedOnce.broken(format_args!("{what} is in progress")),
         }
@@ -107,6 +119,7 @@ impl<S: DeliveryStore> Client<S> {
         by: Duration,
     ) -> Lease {
         loop {
+            let asked_again = Instant::now();
             match self.claim(key, by).await {
                 Claim::Claimed(claimed) => {
                     let held = asked.elapsed();
@@ -117,7 +130,7 @@ impl<S: DeliveryStore> Client<S> {
                 }
                 Claim::InProgress { retry_after } => {
                     let text = format!("{retry_after:?} with a lease of {lease:?}");
-                    Rule::RetryAfter.check(retry_after <= lease + ROUNDING, text);
+                    Rule::RetryAfter.check(retry_after <= longest_left(lease, asked_again), text);
                     let text = format!("a lease of {lease:?} lasts for {:?}", asked.elapsed());
                     Rule::NeverStuck.check(asked.elapsed() < lease + GRACE, text);
                 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use super::client::{Client, LONG, ROUNDING, SHORT};
+use super::client::{Client, LONG, ROUNDING, SHORT, longest_left};
 use super::random::Random;
 use super::rule::Rule;
 use super::{Harness, Suite};
@@ -110,7 +110,7 @@ impl<S: DeliveryStore> Handler<S> {
                 }
                 Claim::InProgress { retry_after } => {
                     let text = format!("{retry_after:?} in a race, seed {}", self.seed);
-                    Rule::RetryAfter.check(retry_after <= LONG + ROUNDING, text);
+                    Rule::RetryAfter.check(retry_after <= longest_left(LONG, asked), text);
                     // Most who wait have to come back before the others are through, else nothing happens at once.
                     let pause = Duration::from_millis(2 + self.random.below(20));
                     tokio::time::sleep(retry_after.min(pause)).await;
