@@ -278,3 +278,98 @@ impl fmt::Display for TransactionEnded {
 }
 
 impl std::error::Error for TransactionEnded {}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::pending;
+
+    use clerk_webhook_core::Timestamp;
+    use tokio::sync::Notify;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A database in which every delivery is new. It remembers what deliveries it was asked for.
+    #[derive(Default)]
+    struct Database(std::sync::Mutex<Vec<String>>);
+
+    impl TransactionalStore for Database {
+        type Error = Infallible;
+        type Transaction = ();
+
+        async fn begin(&self, key: &DeliveryKey) -> Result<Begin<()>, Infallible> {
+            self.0.lock().unwrap().push(key.to_string());
+            Ok(Begin::New(()))
+        }
+
+        async fn commit(&self, (): ()) -> Result<(), Infallible> {
+            Ok(())
+        }
+    }
+
+    fn event() -> Event {
+        Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn counts_the_deliveries_that_are_being_handled() {
+        let once = ExactlyOnce::new(Database::default());
+        assert_eq!(once.in_flight(), 0);
+        let (running, ends) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let mut handling = Vec::new();
+        for _ in 0..2 {
+            let (once, runs, may_end) = (once.clone(), Arc::clone(&running), Arc::clone(&ends));
+            handling.push(tokio::spawn(async move {
+                let handler = async move |_, _| {
+                    runs.notify_one();
+                    may_end.notified().await;
+                    Ok(Handled::Processed)
+                };
+                once.run(event(), handler).await.outcome()
+            }));
+            running.notified().await;
+        }
+        assert_eq!(once.in_flight(), 2);
+        ends.notify_waiters();
+        for handling in handling {
+            assert_eq!(handling.await.unwrap(), Outcome::Processed);
+        }
+        assert_eq!(once.in_flight(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stops_a_handler_after_the_time_limit() {
+        let (default, longer) = (ExactlyOnce::new(Database::default()), Duration::from_millis(20_500));
+        let set = ExactlyOnce::new(Database::default()).time_limit(longer);
+        for (once, limit) in [(default, Duration::from_secs(12)), (set, longer)] {
+            let began = Instant::now();
+            assert_eq!(once.run(event(), |_, _| pending()).await.outcome(), Outcome::HandlerTimeout);
+            assert_eq!(began.elapsed(), limit);
+        }
+    }
+
+    #[test]
+    fn runs_handlers_on_the_runtime_that_is_set() {
+        let mut of = tokio::runtime::Builder::new_multi_thread();
+        let of = of.worker_threads(1).thread_name("theirs").enable_time().build();
+        let (of_handlers, own) =
+            (of.unwrap(), tokio::runtime::Builder::new_current_thread().build().unwrap());
+        let once = ExactlyOnce::new(Database::default()).runtime(of_handlers.handle().clone());
+        let answer = own.block_on(once.run(event(), async |_, _| {
+            assert_eq!(std::thread::current().name(), Some("theirs"));
+            Ok(Handled::Processed)
+        }));
+        assert_eq!(answer.outcome(), Outcome::Processed);
+    }
+
+    #[tokio::test]
+    async fn marks_a_delivery_in_the_scope_that_is_set() {
+        let default = ExactlyOnce::new(Database::default());
+        let set = ExactlyOnce::new(Database::default()).scope("mail".parse().unwrap());
+        for (once, key) in [(default, "clerk:msg_1"), (set, "mail:msg_1")] {
+            once.run(event(), async |_, _| Ok(Handled::Processed)).await;
+            assert_eq!(*once.store().0.lock().unwrap(), [key]);
+        }
+    }
+}

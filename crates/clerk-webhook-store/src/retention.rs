@@ -50,3 +50,76 @@ pub async fn purge<S: DeliveryStore>(store: &S, retention: Duration) -> Result<u
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::claim::{Claim, Held, Lease};
+    use crate::key::DeliveryKey;
+
+    /// A store that is asked for nothing but purges, with so many old deliveries.
+    struct Old {
+        deliveries: Mutex<u64>,
+        asked: Mutex<Vec<Duration>>,
+    }
+
+    impl DeliveryStore for Old {
+        type Error = io::Error;
+
+        async fn claim(&self, _key: &DeliveryKey, _lease: Duration) -> io::Result<Claim> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        async fn renew(&self, _lease: &Lease, _by: Duration) -> io::Result<Held> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        async fn complete(&self, _lease: &Lease) -> io::Result<Held> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        async fn release(&self, _lease: &Lease) -> io::Result<Held> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        async fn forget(&self, _key: &DeliveryKey) -> io::Result<bool> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        async fn purge(&self, older_than: Duration, limit: u32) -> io::Result<u64> {
+            self.asked.lock().unwrap().push(older_than);
+            let mut deliveries = self.deliveries.lock().unwrap();
+            let purged = u64::from(limit).min(*deliveries);
+            *deliveries -= purged;
+            Ok(purged)
+        }
+    }
+
+    async fn purged(deliveries: u64, retention: Duration) -> (u64, Vec<Duration>) {
+        let store = Old { deliveries: Mutex::new(deliveries), asked: Mutex::default() };
+        let purged = purge(&store, retention).await.unwrap();
+        assert_eq!(*store.deliveries.lock().unwrap(), 0, "some are left over");
+        (purged, store.asked.into_inner().unwrap())
+    }
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    #[tokio::test]
+    async fn purges_all_old_deliveries_in_batches() {
+        for (deliveries, batches) in [(0, 1), (3, 1), (1000, 2), (2345, 3)] {
+            assert_eq!(purged(deliveries, DAY * 30).await, (deliveries, vec![DAY * 30; batches]));
+        }
+    }
+
+    #[tokio::test]
+    async fn does_not_purge_what_is_younger_than_seven_days() {
+        assert_eq!([MIN_RETENTION, DEFAULT_RETENTION], [DAY * 7, DAY * 30]);
+        for retention in [Duration::ZERO, DAY * 7 - Duration::from_nanos(1), DAY * 7] {
+            assert_eq!(purged(1, retention).await, (1, vec![DAY * 7]), "{retention:?}");
+        }
+        assert_eq!(purged(1, DAY * 8).await, (1, vec![DAY * 8]));
+    }
+}

@@ -56,6 +56,9 @@ pub(crate) trait Engine: Sized + Send + Sync + 'static {
     /// Does what no application should.
     async fn drop_table(&self);
 
+    /// Drops the index by which old deliveries are found.
+    async fn drop_index(&self);
+
     /// Returns what was written, in order.
     async fn effects(&self) -> Vec<String>;
 }
@@ -139,6 +142,10 @@ impl Engine for PostgresDatabase {
         sqlx::query("DROP TABLE clerk_webhook_delivery").execute(&self.pool).await.unwrap();
     }
 
+    async fn drop_index(&self) {
+        sqlx::query("DROP INDEX clerk_webhook_delivery_age").execute(&self.pool).await.unwrap();
+    }
+
     async fn effects(&self) -> Vec<String> {
         sqlx::query_scalar("SELECT id FROM effect ORDER BY id").fetch_all(&self.pool).await.unwrap()
     }
@@ -217,6 +224,10 @@ impl Engine for SqliteDatabase {
 
     async fn drop_table(&self) {
         sqlx::query("DROP TABLE clerk_webhook_delivery").execute(&self.pool).await.unwrap();
+    }
+
+    async fn drop_index(&self) {
+        sqlx::query("DROP INDEX clerk_webhook_delivery_age").execute(&self.pool).await.unwrap();
     }
 
     async fn effects(&self) -> Vec<String> {

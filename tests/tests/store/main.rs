@@ -10,6 +10,7 @@ mod lock_timeout;
 mod migrations;
 mod mixed;
 mod pooler;
+mod purging;
 mod redis;
 mod round_trips;
 mod transactions;

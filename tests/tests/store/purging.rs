@@ -1,0 +1,41 @@
+//! Which deliveries are purged first.
+
+use std::time::Duration;
+
+use clerk_webhook_core::Timestamp;
+use clerk_webhook_store::{Claim, DeliveryStore as _, Held};
+
+use crate::databases::{Engine, key, on_every_engine};
+
+on_every_engine!(the_deliveries_that_came_first_are_purged_first);
+
+const LONG: Duration = Duration::from_secs(60);
+
+async fn the_deliveries_that_came_first_are_purged_first<E: Engine>(database: E) {
+    let store = database.patient_store().await;
+    // Without the index, neither the order of the ids nor that of the rows is the order of time.
+    database.drop_index().await;
+    let ids = ["msg_c", "msg_a", "msg_d", "msg_b"];
+    let mut leases = Vec::new();
+    for id in ids {
+        let Claim::Claimed(lease) = store.claim(&key(id), LONG).await.unwrap() else {
+            panic!("{id} is new");
+        };
+        leases.push(lease);
+        let now = Timestamp::now();
+        while Timestamp::now() == now {
+            tokio::task::yield_now().await;
+        }
+    }
+    for lease in leases.iter().rev() {
+        assert_eq!(store.complete(lease).await.unwrap(), Held::Yes);
+    }
+    assert_eq!(store.purge(Duration::ZERO, 2).await.unwrap(), 2);
+    let mut left = Vec::new();
+    for id in ids {
+        if store.forget(&key(id)).await.unwrap() {
+            left.push(id);
+        }
+    }
+    assert_eq!(left, ["msg_d", "msg_b"]);
+}
