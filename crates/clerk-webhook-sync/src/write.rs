@@ -309,3 +309,48 @@ fn tombstone(table: &Table, id: &str, at: i64, kept: Vec<Value>) -> Vec<Value> {
     row.extend(table.kept_columns().zip(kept).map(|(column, value)| column.fit(value)));
     row
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+    use sqlx::{Database, Postgres};
+
+    use super::*;
+
+    fn observation(entity: Entity, change: observe::Change) -> Observation {
+        Observation { entity, id: "id".to_owned(), change }
+    }
+
+    fn version(entity: Entity) -> Observation {
+        let children = entity.table().children.iter().map(|_| Children::new()).collect();
+        let order = Order { rank: Rank::Whole, updated_at: 1, event_at: 1, tie: String::new() };
+        let change =
+            observe::Change::Version { order, columns: entity.table().row([]), children: Some(children) };
+        observation(entity, change)
+    }
+
+    fn deletion(entity: Entity) -> Observation {
+        let kept = entity.table().kept_columns().map(|column| column.kind.null()).collect();
+        observation(entity, observe::Change::Deleted { at: 1, kept })
+    }
+
+    /// A statement alone is complete; two of them outside of a transaction can be cut in between.
+    #[tokio::test]
+    async fn only_what_is_one_statement_is_written_without_a_transaction() {
+        let lazy = PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass());
+        let sync = ClerkSync::new(lazy);
+        for entity in Entity::ALL {
+            let has_children = entity == Entity::Users;
+            assert_eq!(sync.is_one_statement(&[deletion(entity)]), !has_children, "{entity:?}");
+            // A stale version of a membership is followed by one that fills the kept columns.
+            let is_one = !has_children && entity != Entity::Memberships;
+            assert_eq!(sync.is_one_statement(&[version(entity)]), is_one, "{entity:?}");
+            assert!(!sync.is_one_statement(&[version(Entity::Organizations), version(entity)]), "{entity:?}");
+        }
+        type Connection = <Postgres as Database>::Connection;
+        let telling: ClerkSync<Postgres> =
+            sync.on_applied(|_change, _connection: &mut Connection| Box::pin(async { Ok(()) }));
+        assert!(!telling.is_one_statement(&[version(Entity::Organizations)]));
+        let _: &PgPool = telling.pool();
+    }
+}

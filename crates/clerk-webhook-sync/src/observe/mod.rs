@@ -4,6 +4,8 @@ mod access;
 mod billing;
 mod organization;
 mod session;
+#[cfg(test)]
+mod tests;
 mod user;
 mod waitlist;
 

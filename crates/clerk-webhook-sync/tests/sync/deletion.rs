@@ -10,6 +10,7 @@ use crate::databases::{
 
 on_both_engines!(
     a_tombstone_has_no_personal_data,
+    a_tombstone_says_when_it_was_written,
     a_membership_ends_with_its_user_and_its_organization,
     the_deletion_of_a_membership_counts_by_its_envelope,
     who_joins_again_is_a_member,
@@ -62,6 +63,17 @@ async fn a_tombstone_has_no_personal_data<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(everything(&sync).await, "user_1");
     let deleted_at = format!("SELECT {} FROM clerk_users", DB::as_text("deleted_at"));
     assert_eq!(DB::texts(sync.pool(), &deleted_at).await, [Some((T + 20).to_string())]);
+}
+
+/// A reconciliation looks for rows that were not written for long.
+async fn a_tombstone_says_when_it_was_written<DB: Engine>(sync: ClerkSync<DB>) {
+    sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
+    <DB as Engine>::run(sync.pool(), "UPDATE clerk_users SET synced_at = 1").await;
+    for id in ["user_1", "user_2"] {
+        sync.apply(&event("user.deleted", T + 20, deleted(id))).await.unwrap();
+    }
+    let written = format!("SELECT id FROM clerk_users WHERE synced_at > {T} ORDER BY id");
+    assert_eq!(DB::texts(sync.pool(), &written).await, ["user_1", "user_2"].map(|id| Some(id.to_owned())));
 }
 
 async fn a_membership_ends_with_its_user_and_its_organization<DB: Engine>(sync: ClerkSync<DB>) {

@@ -11,6 +11,9 @@ on_both_engines!(
     a_user_is_found_by_what_is_theirs,
     an_organization_is_read_as_it_was_sent,
     members_are_in_the_order_in_which_they_joined,
+    a_membership_without_its_user_is_shown_without_one,
+    the_one_of_several_that_changed_last_is_found,
+    sessions_are_in_the_order_in_which_they_began,
 );
 
 async fn a_user_is_read_as_it_was_sent<DB: Engine>(sync: ClerkSync<DB>) {
@@ -110,4 +113,64 @@ async fn members_are_in_the_order_in_which_they_joined<DB: Engine>(sync: ClerkSy
     let ids: Vec<_> =
         organizations.iter().map(|(_, organization)| organization.as_ref().unwrap().id.as_str()).collect();
     assert_eq!(ids, ["org_2", "org_1"]);
+}
+
+async fn a_membership_without_its_user_is_shown_without_one<DB: Engine>(sync: ClerkSync<DB>) {
+    let mut data = membership("orgmem_1", "org_1", "user_1", T);
+    data.as_object_mut().unwrap().remove("public_user_data");
+    sync.apply(&event("organizationMembership.created", T + 9, data)).await.unwrap();
+    let members = sync.members("org_1").await.unwrap();
+    let [(membership, None)] = &members[..] else { panic!("{members:?}") };
+    assert_eq!((membership.id.as_str(), membership.user_id.as_deref()), ("orgmem_1", None));
+}
+
+async fn the_one_of_several_that_changed_last_is_found<DB: Engine>(sync: ClerkSync<DB>) {
+    let sync = sync.keep_waitlist();
+    let entry = |id: &str, address: &str, updated_at: i64| {
+        let data = json!({
+            "created_at": T, "email_address": address, "id": id, "status": "pending", "updated_at": updated_at,
+        });
+        event("waitlistEntry.created", updated_at + 9, data)
+    };
+    let named = |id: &str, updated_at: i64| {
+        let mut data = user(id, "Ada", updated_at);
+        data["external_id"] = "42".into();
+        event("user.created", updated_at + 9, data)
+    };
+    for event in [
+        named("user_1", T),
+        named("user_3", T + 20),
+        named("user_2", T + 10),
+        // Of two that changed at the same time the one with the lesser id.
+        named("user_4", T + 20),
+        entry("wle_1", "ada@example.com", T),
+        entry("wle_3", "ADA@example.com", T + 20),
+        entry("wle_2", "ada@example.com", T + 10),
+        entry("wle_4", "Ada@example.com", T + 20),
+        // Compared in Rust.
+        entry("wle_5", "j\u{f6}rg@example.com", T + 10),
+        entry("wle_7", "J\u{d6}RG@example.com", T + 20),
+        entry("wle_6", "j\u{f6}rg@example.com", T + 20),
+    ] {
+        sync.apply(&event).await.unwrap();
+    }
+    assert_eq!(sync.user_by_external_id("42").await.unwrap().unwrap().id, "user_3");
+    assert_eq!(sync.user_by_primary_email("ada@example.com").await.unwrap().unwrap().id, "user_3");
+    assert_eq!(sync.waitlist_entry_by_email("ada@example.com").await.unwrap().unwrap().id, "wle_3");
+    assert_eq!(sync.waitlist_entry_by_email("j\u{f6}rg@example.com").await.unwrap().unwrap().id, "wle_6");
+}
+
+async fn sessions_are_in_the_order_in_which_they_began<DB: Engine>(sync: ClerkSync<DB>) {
+    let sync = sync.keep_sessions();
+    for (id, began) in [("sess_3", T + 30), ("sess_4", T + 10), ("sess_2", T + 20), ("sess_1", T + 20)] {
+        let data = json!({
+            "abandon_at": 9_000_000_000_000_i64, "client_id": "client_1", "created_at": began,
+            "expire_at": 9_000_000_000_000_i64, "id": id, "last_active_at": began, "status": "active", "updated_at": T + 40,
+            "user_id": "user_1",
+        });
+        sync.apply(&event("session.created", T + 49, data)).await.unwrap();
+    }
+    let sessions = sync.sessions_of("user_1").await.unwrap();
+    let ids: Vec<_> = sessions.iter().map(|session| session.id.as_str()).collect();
+    assert_eq!(ids, ["sess_4", "sess_1", "sess_2", "sess_3"]);
 }

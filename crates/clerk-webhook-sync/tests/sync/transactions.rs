@@ -25,6 +25,8 @@ on_both_engines!(
     what_is_applied_in_a_transaction_is_undone_with_it,
     one_transaction_for_many_events,
     an_application_that_is_dropped_leaves_a_whole_behind,
+    a_user_that_is_dropped_is_written_with_their_addresses_the_next_time,
+    a_user_whose_addresses_are_refused_is_not_written,
     the_handler_before_others_applies_first,
 );
 
@@ -67,6 +69,41 @@ async fn an_application_that_is_dropped_leaves_a_whole_behind<DB: Engine>(sync: 
     }
     let markers = "SELECT id FROM clerk_users WHERE id LIKE 'user_marker_%'";
     assert_eq!(DB::texts(sync.pool(), markers).await.len(), 60);
+}
+
+/// The row alone would be as new as the event, so that the addresses would never come.
+async fn a_user_that_is_dropped_is_written_with_their_addresses_the_next_time<DB: Engine>(
+    sync: ClerkSync<DB>,
+) {
+    for polls in 0..60 {
+        let id = format!("user_{polls}");
+        let created = event("user.created", T + 9, user(&id, "Ada", T));
+        let changed = event("user.updated", T + 29, user(&id, "Grace", T + 20));
+        for (event, name) in [(created, "ada"), (changed, "grace")] {
+            poll_and_drop(polls, sync.apply(&event)).await;
+            let row = format!("SELECT lower(first_name) FROM clerk_users WHERE id = '{id}'");
+            let child = format!("SELECT email FROM clerk_user_emails WHERE user_id = '{id}'");
+            // The next transaction on the connection comes after whatever is left of this one.
+            sync.apply(&event).await.unwrap();
+            assert_eq!(DB::texts(sync.pool(), &row).await, [Some(name.to_owned())], "{polls}");
+            assert_eq!(
+                DB::texts(sync.pool(), &child).await,
+                [Some(format!("{name}@example.com"))],
+                "{polls}"
+            );
+        }
+    }
+}
+
+async fn a_user_whose_addresses_are_refused_is_not_written<DB: Engine>(sync: ClerkSync<DB>) {
+    let created = event("user.created", T + 9, user("user_1", "Ada", T));
+    <DB as Engine>::run(sync.pool(), "ALTER TABLE clerk_user_emails RENAME TO elsewhere").await;
+    assert!(sync.apply(&created).await.is_err());
+    assert_eq!(DB::texts(sync.pool(), "SELECT id FROM clerk_users").await, []);
+    <DB as Engine>::run(sync.pool(), "ALTER TABLE elsewhere RENAME TO clerk_user_emails").await;
+    assert_eq!(sync.apply(&created).await.unwrap(), Applied::Inserted);
+    let emails = DB::texts(sync.pool(), "SELECT email FROM clerk_user_emails").await;
+    assert_eq!(emails, [Some("ada@example.com".to_owned())]);
 }
 
 /// Whoever gets the connection next has to be able to write for good.
@@ -201,6 +238,25 @@ async fn the_handler_before_others_applies_first<DB: Engine>(sync: ClerkSync<DB>
     let second = event("user.created", T + 9, user("user_2", "Grace", T));
     assert_eq!(handlers.answer(second, sync.clone()).await.outcome(), Outcome::Failed);
     assert_eq!(runs.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn the_handler_after_it_is_told_which_attempt_it_is() {
+    let sync = migrated::<Sqlite>("attempt").await.unwrap();
+    let attempts = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&attempts);
+    let own = Handlers::builder()
+        .on(UserCreated, move |_user: User, cx: Context<()>| {
+            seen.lock().unwrap().push(cx.attempt());
+            async { Ok(()) }
+        })
+        .build()
+        .unwrap();
+    let handlers = Handlers::builder().otherwise(sync.handler_before(&own)).build().unwrap();
+    let created = event("user.created", T + 9, user("user_1", "Ada", T));
+    handlers.handle(created.clone(), ()).await.unwrap();
+    handlers.handle_attempt(created, (), 3).await.unwrap();
+    assert_eq!(*attempts.lock().unwrap(), [None, Some(3)]);
 }
 
 /// The row of somebody who has inserted it, and not committed yet when the statement began, is seen once they have.
