@@ -1,0 +1,318 @@
+//! What is sent of what was captured, and how: the only place of `replay` that signs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bytes::Bytes;
+use clerk_webhook_core::{
+    Answer as OwnAnswer, ReceiveError, SecretError, SigningSecret, Timestamp, Verified, Verifier,
+};
+use clerk_webhook_test::Delivery;
+use http::HeaderValue;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::capture::{Capture, Unreadable};
+use crate::failure::Failure;
+use crate::output::{Output, printable, style};
+
+/// The headers that a signature is in, in both families.
+const SIGNATURE_HEADERS: [&str; 6] =
+    ["svix-id", "svix-timestamp", "svix-signature", "webhook-id", "webhook-timestamp", "webhook-signature"];
+
+/// The cause of a request that is skipped since HTTP cannot carry its headers.
+const NOT_SENDABLE: &str = "not_sendable";
+
+/// Which signatures requests are sent with.
+#[derive(Debug)]
+pub(super) enum Signatures {
+    /// New ones, for what verifies.
+    New {
+        secrets: Vec<SigningSecret>,
+        /// Whether what is signed gets a new message id.
+        new_ids: bool,
+        /// Whether what does not verify is sent as it was captured.
+        include_refused: bool,
+    },
+    /// Those that were captured; nothing is verified.
+    Captured,
+}
+
+/// What is sent, and what is not.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) items: Vec<Item>,
+    skipped: Vec<Skipped>,
+    unreadable: Vec<Unreadable>,
+}
+
+/// A capture that is not sent.
+#[derive(Debug, Serialize)]
+struct Skipped {
+    place: String,
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+    id: Option<String>,
+    #[serde(flatten)]
+    why: Why,
+    /// What the recording says about itself, which is not trusted.
+    recorded_verdict: Option<String>,
+}
+
+/// Why a capture is not sent.
+#[derive(Debug, Serialize)]
+struct Why {
+    /// An outcome of the core, or [`NOT_SENDABLE`].
+    #[serde(rename = "skipped")]
+    cause: &'static str,
+    reason: String,
+}
+
+/// A capture that is sent.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) place: String,
+    pub(super) event_type: Option<String>,
+    pub(super) id: Option<String>,
+    /// Whether it has verified and has a new signature.
+    pub(super) signed_anew: bool,
+    /// When it was captured.
+    pub(super) signed_at: Option<Timestamp>,
+    pub(super) headers: Vec<(String, Vec<u8>)>,
+    pub(super) body: Bytes,
+}
+
+/// How many requests there are to send, and how many are not.
+#[derive(Debug)]
+pub(super) struct Counts {
+    pub(super) to_send: usize,
+    pub(super) skipped: usize,
+    pub(super) causes: BTreeMap<&'static str, usize>,
+    pub(super) unreadable: usize,
+}
+
+impl Counts {
+    /// Returns whether all that was captured is sent.
+    pub(super) fn is_complete(&self) -> bool {
+        self.skipped == 0 && self.unreadable == 0
+    }
+}
+
+/// Writes what is not sent, as the end of a summary.
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.skipped > 0 {
+            write!(f, "; {} skipped: {}", self.skipped, counted(&self.causes))?;
+        }
+        match self.unreadable {
+            0 => Ok(()),
+            1 => f.write_str("; 1 file unreadable"),
+            several => write!(f, "; {several} files unreadable"),
+        }
+    }
+}
+
+pub(super) fn counted(counts: &BTreeMap<impl fmt::Display, usize>) -> String {
+    counts.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+}
+
+impl Plan {
+    pub(super) fn new(requests: &[Capture], unreadable: Vec<Unreadable>, signatures: &Signatures) -> Self {
+        let mut plan = Self { unreadable, ..Self::default() };
+        for capture in requests {
+            match Item::new(capture, signatures) {
+                Ok(item) => plan.items.push(item),
+                Err(why) => plan.skipped.push(skipped(capture, why)),
+            }
+        }
+        plan
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let mut causes = BTreeMap::new();
+        for skipped in &self.skipped {
+            *causes.entry(skipped.why.cause).or_default() += 1;
+        }
+        let (to_send, skipped, unreadable) = (self.items.len(), self.skipped.len(), self.unreadable.len());
+        Counts { to_send, skipped, causes, unreadable }
+    }
+
+    /// Says of each file and each request that is not sent why it is not.
+    pub(super) fn show_unsent(&self, output: &Output) -> Result<(), Failure> {
+        for Unreadable { place, error } in &self.unreadable {
+            let shown = printable(error.as_bytes(), 300);
+            output.line(format_args!("{}unreadable{:#}  {shown}", style::BAD, style::BAD))?;
+            output.object(&json!({ "place": place, "unreadable": error }))?;
+        }
+        for skipped in &self.skipped {
+            // Either another secret has signed it, or the recording was changed.
+            let contradicts = skipped.recorded_verdict.as_deref() == Some("authentic");
+            let contradiction = if contradicts { ", although it was recorded as authentic" } else { "" };
+            output.line(format_args!(
+                "{}  {}skipped{:#}  {}: {}{contradiction}",
+                label(skipped.event_type.as_deref(), skipped.id.as_deref()),
+                style::ODD,
+                style::ODD,
+                skipped.why.cause,
+                skipped.why.reason
+            ))?;
+            output.object(skipped)?;
+        }
+        if self.skipped.iter().any(|skipped| skipped.why.cause != NOT_SENDABLE) {
+            output.note(
+                "requests that do not verify with the given secrets are never signed; `clerk-webhook verify` says what is \
+                 wrong with them, and --include-refused sends them as they were captured",
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn list(&self, output: &Output) -> Result<(), Failure> {
+        for item in &self.items {
+            output.line(format_args!(
+                "{}  {} bytes  {}",
+                item.label(),
+                item.body.len(),
+                printable(item.place.as_bytes(), 200)
+            ))?;
+            output.object(&json!({
+                "dry_run": true,
+                "place": item.place,
+                "type": item.event_type,
+                "id": item.id,
+                "signed_anew": item.signed_anew,
+                "bytes": item.body.len(),
+            }))?;
+        }
+        let counts = self.counts();
+        output.line(format_args!(
+            "{}{} would be sent{counts}{:#}",
+            style::STRONG,
+            self.items.len(),
+            style::STRONG
+        ))?;
+        if counts.is_complete() { Ok(()) } else { Err(Failure::Negative) }
+    }
+}
+
+impl Item {
+    fn new(capture: &Capture, signatures: &Signatures) -> Result<Self, Why> {
+        let Signatures::New { secrets, new_ids, include_refused } = signatures else {
+            return Self::as_captured(capture);
+        };
+        match verify(capture, secrets) {
+            Ok(verified) => Ok(Self::signed(capture, &verified, secrets, *new_ids)),
+            Err(_) if *include_refused => Self::as_captured(capture),
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Signs a request; that takes the proof that it was verified.
+    fn signed(capture: &Capture, verified: &Verified, secrets: &[SigningSecret], new_id: bool) -> Self {
+        let mut delivery = Delivery::of_body(capture.body.clone()).secrets(secrets.to_vec());
+        if !new_id {
+            delivery = delivery.message_id(verified.message_id().clone());
+        }
+        let mut headers = content_type(capture);
+        let mut id = None;
+        for (name, value) in delivery.headers() {
+            if name == "svix-id" {
+                id = Some(value.clone());
+            }
+            if headers.is_empty() || name != "content-type" {
+                headers.push((name.to_owned(), value.into_bytes()));
+            }
+        }
+        Self { signed_anew: true, ..Self::with(capture, id, headers) }
+    }
+
+    fn as_captured(capture: &Capture) -> Result<Self, Why> {
+        let mut headers = content_type(capture);
+        let of_signature =
+            |name: &str| SIGNATURE_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known));
+        headers.extend(capture.headers.iter().filter(|(name, _)| of_signature(name)).cloned());
+        if headers.iter().any(|(_, value)| !is_sendable(value)) {
+            let reason = "a signature header contains characters that cannot be sent".to_owned();
+            return Err(Why { cause: NOT_SENDABLE, reason });
+        }
+        Ok(Self::with(capture, id(capture), headers))
+    }
+
+    fn with(capture: &Capture, id: Option<String>, headers: Vec<(String, Vec<u8>)>) -> Self {
+        Self {
+            place: capture.place.clone(),
+            event_type: event_type(capture),
+            id,
+            signed_anew: false,
+            signed_at: signed_at(capture),
+            headers,
+            body: capture.body.clone(),
+        }
+    }
+
+    pub(super) fn label(&self) -> String {
+        label(self.event_type.as_deref(), self.id.as_deref())
+    }
+}
+
+/// Verifies a request with the age that it had when it was received.
+///
+/// Without that time nothing is known of its age then, and the signature alone decides.
+fn verify(capture: &Capture, secrets: &[SigningSecret]) -> Result<Verified, Why> {
+    let builder = Verifier::builder().secrets(secrets.iter().cloned());
+    let builder = match capture.recorded.received_at {
+        Some(received_at) => builder.clock(move || received_at),
+        None => builder.dangerous_accept_any_age(),
+    };
+    let misconfigured = |error: SecretError| Why { cause: "misconfigured", reason: error.to_string() };
+    builder.build().map_err(misconfigured)?.verify(&capture.headers, &capture.body).map_err(|error| {
+        let when = if error.skew_seconds().is_some() { "when it was received, " } else { "" };
+        let reason = format!("{when}{error}");
+        Why { cause: OwnAnswer::from(&ReceiveError::from(error)).outcome().as_str(), reason }
+    })
+}
+
+fn skipped(capture: &Capture, why: Why) -> Skipped {
+    Skipped {
+        place: capture.place.clone(),
+        event_type: event_type(capture),
+        id: id(capture),
+        why,
+        recorded_verdict: capture.recorded.verdict.clone(),
+    }
+}
+
+/// Names a request in a line, aligned as far as its names have the usual length.
+fn label(event_type: Option<&str>, id: Option<&str>) -> String {
+    let event_type = printable(event_type.unwrap_or("(no type)").as_bytes(), 60);
+    let id = printable(id.unwrap_or("(no id)").as_bytes(), 60);
+    format!("{event_type:<24}  {}{id}{:#}", style::QUIET, style::QUIET)
+}
+
+/// Returns the content type that was captured, the only header beside the signature that a request is sent with.
+fn content_type(capture: &Capture) -> Vec<(String, Vec<u8>)> {
+    let value = capture.header("content-type").next().filter(|value| is_sendable(value));
+    value.map(|value| ("content-type".to_owned(), value.to_vec())).into_iter().collect()
+}
+
+fn is_sendable(value: &[u8]) -> bool {
+    HeaderValue::from_bytes(value).is_ok()
+}
+
+/// Returns the message id that a request claims to have.
+fn id(capture: &Capture) -> Option<String> {
+    capture.text("svix-id").or_else(|| capture.text("webhook-id")).map(str::to_owned)
+}
+
+pub(super) fn signed_at(capture: &Capture) -> Option<Timestamp> {
+    let seconds = capture.text("svix-timestamp").or_else(|| capture.text("webhook-timestamp"))?;
+    seconds.parse().ok().map(Timestamp::from_secs)
+}
+
+pub(super) fn event_type(capture: &Capture) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Envelope {
+        r#type: String,
+    }
+    serde_json::from_slice(&capture.body).ok().map(|envelope: Envelope| envelope.r#type)
+}
