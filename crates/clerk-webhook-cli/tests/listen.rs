@@ -593,7 +593,7 @@ mod page_is_closed {
         let mut follower = listener.follow(&headers);
         assert!(follower.next_line().is_some());
 
-        // Whoever of the two was first has got nothing for good.
+        // The second use closes the page for the first user too.
         let again = listener.get(entrance, &listener.host());
         assert_eq!((again.status, again.header("set-cookie")), (403, None));
         assert_eq!(listener.get("/_clerk/", &headers).status, 403);

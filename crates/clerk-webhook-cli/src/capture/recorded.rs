@@ -1,7 +1,7 @@
 //! What a recording says about itself, in comments in front of the request.
 //!
 //! Readers of `.http` files skip comments, older versions of this command included. A sender cannot put a comment there,
-//! since everything that it sends comes after the method. Whoever can write the file can: nothing here is trusted.
+//! since everything that it sends comes after the method. Anyone who can write the file can, so nothing here is trusted.
 
 use clerk_webhook_core::Timestamp;
 

@@ -185,7 +185,7 @@ try {
   restarts = true;
   console.log("restart");
   const anew = (await lines.next()).value;
-  await shows(page.locator("#connection"), "open the address of the new run");
+  await shows(page.locator("#connection"), "open the printed address");
   restarts = false;
   await page.goto(anew);
   assert.equal(page.url(), url);

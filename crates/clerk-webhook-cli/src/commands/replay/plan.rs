@@ -1,4 +1,4 @@
-//! What is sent of what was captured, and how: the only place of `replay` that signs.
+//! Decides which captured requests are sent, and with which signatures: the only place of `replay` that signs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -38,7 +38,7 @@ pub(super) enum Signatures {
     Captured,
 }
 
-/// What is sent, and what is not.
+/// The requests to send, the requests that are skipped, and the files that cannot be read.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) items: Vec<Item>,
@@ -98,7 +98,7 @@ impl Counts {
     }
 }
 
-/// Writes what is not sent, as the end of a summary.
+/// Writes the requests and files that are not sent, as the end of a summary.
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.skipped > 0 {

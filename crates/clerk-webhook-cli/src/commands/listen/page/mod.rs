@@ -98,7 +98,7 @@ impl Page {
         format!("{ROOT}?{TOKEN}{}", self.token)
     }
 
-    /// Returns where the page is opened once, for the arguments of a process.
+    /// Returns the path and query that open the page once, for the arguments of a process.
     pub(super) fn entrance_for_once(&self) -> String {
         format!("{ROOT}?{CODE}{}", self.once.code())
     }

@@ -385,8 +385,8 @@ function follow() {
     if (events.readyState !== EventSource.CLOSED) return;
     const answer = await fetch(ROOT, { method: "HEAD" }).catch(() => null);
     if (answer?.status === 403) {
-      // Another run has another token, which only its address has.
-      connection("lost", "ended: open the address of the new run");
+      // Another run has another token, or the address that the browser was started with was used a second time.
+      connection("lost", "ended: open the printed address");
       return;
     }
     setTimeout(follow, 2000);
