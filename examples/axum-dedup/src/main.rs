@@ -25,8 +25,9 @@ struct App {
 
 /// Any error that `?` returns makes the sender try again.
 async fn welcome(user: User, cx: Context<App>) -> Result<(), Failure> {
-    let Some(email) = user.primary_email_address() else { return Ok(()) };
-    let domain = email.email_address.split('@').nth(1).ok_or("an address without a domain")?;
+    let primary = user.primary_email_address();
+    let Some(address) = primary.and_then(|email| email.email_address.as_deref()) else { return Ok(()) };
+    let domain = address.split('@').nth(1).ok_or("an address without a domain")?;
     // What happens outside takes the message id along, so that it happens once even if this process is killed right here.
     let (from, key, attempt) = (cx.state().sender, cx.message_id(), cx.attempt());
     info!(user = user.id, domain, from, %key, attempt, "sending a welcome");

@@ -45,7 +45,7 @@ async fn save(user: &User, connection: &mut PgConnection) -> sqlx::Result<()> {
         WHERE known.updated_at < EXCLUDED.updated_at AND NOT known.deleted";
     query(SAVE)
         .bind(&user.id)
-        .bind(user.primary_email_address().map(|email| &email.email_address))
+        .bind(user.primary_email_address().and_then(|email| email.email_address.as_deref()))
         .bind(user.updated_at.map_or(0, |at| at.as_millis()))
         .execute(connection)
         .await

@@ -146,7 +146,7 @@ fn describe(event: &Event) -> String {
                 "{} is {}, {} ({})",
                 user.id,
                 user.full_name().unwrap_or_else(|| "nameless".to_owned()),
-                email.map_or("without an e-mail address", |email| &email.email_address),
+                email.and_then(|email| email.email_address.as_deref()).unwrap_or("without an e-mail address"),
                 if email.is_some_and(|email| email.is_verified()) { "verified" } else { "not verified" },
             )
         }
