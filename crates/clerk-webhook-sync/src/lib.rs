@@ -66,6 +66,15 @@
 //! 3. `event_at`: when the event occurred, by its envelope. Of two changes in one millisecond the later event counts.
 //! 4. `tie`: the SHA-256 of the data, so that of two that are the same until here one counts, whichever, everywhere.
 //!
+//! Data that lacks an essential key does not describe the whole object. It counts as a copy, so it never erases what a
+//! whole object told. The essential keys are `email_addresses` of a user, `name` of an organization and of a domain, `role`
+//! of a membership, `permissions` of a role, `key` of a permission, `status` of a subscription, and `email_address` of a
+//! waitlist entry. Data of an invitation, a session or a subscription item always counts as whole: an event that revokes or
+//! ends one must count whatever its data lacks.
+//!
+//! Events need only the ids that identify their object: its own, the user of a session, the organization of a domain, and
+//! the organization and the user of a membership. A deletion needs the id of its object alone.
+//!
 //! A row is the greatest that was observed. A deletion counts more than all, for ever: Clerk never uses an id again. Its time
 //! is that of the envelope, since the data of a deleted membership is as it was before. The tombstone that stays has the
 //! id and the time. The tombstone of a membership also has `created_at` and the ids of its organization and its user. Any

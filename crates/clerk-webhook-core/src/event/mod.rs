@@ -195,7 +195,7 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// Returns where the data does not fit the type, and nothing that stands there.
+    /// Returns the path at which the data does not fit the type, never the value. `*` replaces the key of a map.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         unrecognized::read(self.raw_data())
     }
