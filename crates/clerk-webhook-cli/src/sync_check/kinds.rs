@@ -181,7 +181,7 @@ pub(super) const KINDS: &[Kind] = &[
             Column::json("public_metadata"),
             Column::raw(&["organization", "public_user_data"]),
         ],
-        kept: &["organization_id", "user_id"],
+        kept: &["created_at", "organization_id", "user_id"],
         parts: &[],
     },
     Kind {

@@ -187,8 +187,8 @@ impl Observer<'_> {
     /// the event is the measure, because each delivery has the same one.
     fn believable(&self, at: impl Into<Option<Timestamp>>) -> Option<Timestamp> {
         let at = recognized(at.into()?);
-        let latest = |event: Timestamp| event.as_millis().saturating_add(LATEST_CHANGE);
-        (!self.event.occurred_at().is_some_and(|event| at.as_millis() > latest(event))).then_some(at)
+        let is_late = |event: Timestamp| at.as_millis() > event.as_millis().saturating_add(LATEST_CHANGE);
+        Some(at).filter(|_| !self.event.occurred_at().is_some_and(is_late))
     }
 
     /// Returns since when an object is as the event says, for its order.
