@@ -142,7 +142,7 @@ fn check_data(event: &Event, sent: &Value) -> &'static str {
         UnrecognizedReason::Undecodable(error) => {
             assert!(event.event_type().is_known());
             // A reason names a place and never what was found there.
-            let masked = with_data(event, mask(sent, true));
+            let masked = with_data(event, mask(sent, true, false));
             if let EventData::Unrecognized(masked) = masked.data() {
                 let expected = with_data(event, sent.clone());
                 let EventData::Unrecognized(expected) = expected.data() else { return "undecodable" };
@@ -157,7 +157,7 @@ fn check_data(event: &Event, sent: &Value) -> &'static str {
 
 /// Compares what `Debug` shows with what it shows when all that is confidential reads differently.
 fn check_redaction(event: &Event, sent: &Value) {
-    let (plain, masked) = (with_data(event, sent.clone()), with_data(event, mask(sent, false)));
+    let (plain, masked) = (with_data(event, sent.clone()), with_data(event, mask(sent, false, false)));
     let shown = |event: &Event| format!("{:?}{:#?}", event.data(), event.data());
     assert_eq!(shown(&plain), shown(&masked));
 }
@@ -170,12 +170,12 @@ fn with_data(event: &Event, data: Value) -> Event {
 }
 
 /// Makes letters and digits alike in strings: in all of them, or in those that must not reach a log.
-fn mask(value: &Value, is_confidential: bool) -> Value {
+fn mask(value: &Value, is_confidential: bool, is_error: bool) -> Value {
     match value {
         Value::String(text) if is_confidential => {
             text.replace(|character: char| character.is_ascii_alphanumeric(), "x").into()
         }
-        Value::Array(values) => values.iter().map(|value| mask(value, is_confidential)).collect(),
+        Value::Array(values) => values.iter().map(|value| mask(value, is_confidential, is_error)).collect(),
         Value::Object(members) => {
             let masked = members.iter().map(|(name, value)| {
                 let is_confidential = is_confidential
@@ -183,10 +183,10 @@ fn mask(value: &Value, is_confidential: bool) -> Value {
                         // The variables of a message, but not what an invitation has by this name.
                         "data" => members.contains_key("delivered_by_clerk"),
                         // The text of a message, but not that of an error.
-                        "message" => !members.contains_key("code"),
+                        "message" => !is_error,
                         name => CONFIDENTIAL.contains(&name),
                     };
-                (name.clone(), mask(value, is_confidential))
+                (name.clone(), mask(value, is_confidential, name == "error"))
             });
             Value::Object(masked.collect())
         }
