@@ -121,7 +121,13 @@ impl fmt::Display for SyncError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Cause::Undecodable(reason) => f.write_str(reason),
-            Cause::Database(_) => f.write_str("the database could not keep what the event says"),
+            Cause::Database(error) => {
+                f.write_str("the database could not keep what the event says")?;
+                match error.as_database_error().and_then(|error| error.code()) {
+                    Some(code) => write!(f, " (code {code})"),
+                    None => Ok(()),
+                }
+            }
             Cause::Hook(_) => f.write_str("what the application does about a change has failed"),
         }
     }

@@ -72,8 +72,8 @@
 //! waitlist entry. Data of an invitation, a session or a subscription item always counts as whole: an event that revokes or
 //! ends one must count whatever its data lacks.
 //!
-//! Events need only the ids that identify their object: its own, the user of a session, the organization of a domain, and
-//! the organization and the user of a membership. A deletion needs the id of its object alone.
+//! Events need only the ids that identify their object: its own, the user of a session, and the organization of a domain
+//! and of a membership. A deletion needs the id of its object alone.
 //!
 //! A row is the greatest that was observed. A deletion counts more than all, for ever: Clerk never uses an id again. Its time
 //! is that of the envelope, since the data of a deleted membership is as it was before. The tombstone that stays has the

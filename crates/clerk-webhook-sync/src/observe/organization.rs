@@ -63,21 +63,20 @@ impl Observer<'_> {
         &self,
         membership: &OrganizationMembership,
     ) -> Result<Vec<Observation>, SyncError> {
-        let (Some(organization), Some(user), Some(user_id)) =
-            (&membership.organization, &membership.public_user_data, membership.user_id())
-        else {
-            return Err(self.unconnected());
-        };
+        let Some(organization) = &membership.organization else { return Err(self.unconnected()) };
         let event_at = self.event_at(membership.updated_at);
         let copies: Copies<'_> = serde_json::from_str(self.event.raw_data()).unwrap_or_default();
         let raw = |copy: Option<&RawValue>| copy.map_or("null", RawValue::get).to_owned();
-        let user = self.user_copy(user, user_id, &raw(copies.public_user_data), event_at);
-        let copy = self.organization_copy(organization, &raw(copies.organization), event_at);
+        // Clerk's specification lets a membership be without its user.
+        let user = membership.public_user_data.as_ref().zip(membership.user_id());
+        let user = user.map(|(user, id)| self.user_copy(user, id, &raw(copies.public_user_data), event_at));
+        let mut observations: Vec<_> = user.into_iter().collect();
+        observations.push(self.organization_copy(organization, &raw(copies.organization), event_at));
         let columns = Entity::Memberships.table().row([
             // It says which membership of a pair is the later one.
             ("created_at", self.believable(membership.created_at).into()),
             ("organization_id", organization.id.as_str().into()),
-            ("user_id", user_id.into()),
+            ("user_id", membership.user_id().into()),
             ("role", (&membership.role).into()),
             ("role_name", (&membership.role_name).into()),
             ("permissions", strings(&membership.permissions)),
@@ -86,26 +85,20 @@ impl Observer<'_> {
             ("raw", self.raw(&["organization", "public_user_data"])),
         ]);
         let updated_at = membership.updated_at;
-        Ok(vec![user, copy, self.whole(Entity::Memberships, &membership.id, updated_at, columns, Vec::new())])
+        observations.push(self.whole(Entity::Memberships, &membership.id, updated_at, columns, Vec::new()));
+        Ok(observations)
     }
 
-    /// Says which id of the user or the organization is missing in a membership.
+    /// Says what is missing in a membership without an organization.
     fn unconnected(&self) -> SyncError {
         #[derive(Deserialize)]
-        struct Connections {
+        struct Connection {
             #[expect(dead_code, reason = "it is only read")]
             organization: Organization,
-            #[expect(dead_code, reason = "it is only read")]
-            public_user_data: User,
         }
-        #[derive(Deserialize)]
-        struct User {
-            #[expect(dead_code, reason = "it is only read")]
-            user_id: String,
-        }
-        SyncError::undecodable(match self.event.data_as::<Connections>() {
+        SyncError::undecodable(match self.event.data_as::<Connection>() {
             Err(error) => error.to_string(),
-            Ok(_) => "data.public_user_data.user_id: expected a string that is not empty".to_owned(),
+            Ok(_) => "data.organization: is absent".to_owned(),
         })
     }
 

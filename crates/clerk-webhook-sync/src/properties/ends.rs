@@ -213,15 +213,6 @@ fn happenings() -> Vec<Happening> {
 impl Happening {
     async fn apply(&self, sync: &ClerkSync<Sqlite>, connection: &mut SqliteConnection) {
         let Self { event_type, data, at } = self;
-        if *event_type == "organizationMembership.deleted" && data["organization"].is_null() {
-            // The id of a membership, and nothing else.
-            let kept = Entity::Memberships.table().kept_of(&Entity::Memberships.table().row([]));
-            let id = data["id"].as_str().unwrap().to_owned();
-            let change = Change::Deleted { at: *at, kept };
-            let observations = vec![Observation { entity: Entity::Memberships, id, change }];
-            sync.write(connection, observations, false).await.unwrap();
-            return;
-        }
         let body = json!({ "data": data, "object": "event", "timestamp": at, "type": event_type });
         let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), body.to_string().into());
         sync.apply_in(connection, &event.unwrap()).await.unwrap();

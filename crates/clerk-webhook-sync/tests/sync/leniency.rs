@@ -276,14 +276,9 @@ fn needs(event_type: &str, path: &str) -> Option<Result<IgnoredReason, ()>> {
     let (object, what) = event_type.split_once('.').unwrap();
     let without_id = Ok(IgnoredReason::WithoutId);
     match (object, what, path) {
-        ("organizationMembership", "created" | "updated", "data.organization" | "data.public_user_data") => {
+        ("organizationMembership", "created" | "updated", "data.organization" | "data.organization.id") => {
             Some(Err(()))
         }
-        (
-            "organizationMembership",
-            "created" | "updated",
-            "data.organization.id" | "data.public_user_data.user_id",
-        ) => Some(Err(())),
         ("organizationMembership", _, "data.id") => Some(Err(())),
         (_, "deleted", "data.id") | ("permission" | "subscriptionItem", _, "data.id") => Some(without_id),
         (_, "created" | "updated" | "accepted" | "revoked", "data.id") => Some(Err(())),
