@@ -255,7 +255,8 @@ async fn every_way_to_handle_has_one_span_and_one_line() {
     let verify = VerifyWebhookLayer::new(Verifier::new(SECRET).unwrap());
     let verified = ServiceBuilder::new().layer(verify.clone()).service(handlers().into_service(false));
     assert_eq!(verified.oneshot(delivery()).await.unwrap().status(), 500);
-    assert_eq!(log.take_span().get("clerk.delivery.attempt"), None);
+    let span = log.take_span();
+    assert_eq!((span.get("clerk.outcome"), span.get("clerk.delivery.attempt")), (Some("failed"), None));
     assert_eq!(log.take_lines().len(), 1);
 
     let deduplicate = DeduplicateLayer::new(MemoryStore::new());
@@ -638,6 +639,35 @@ async fn a_lease_that_is_lost_and_refusals_are_counted() {
     assert_eq!(refusals("invalid_signature"), Some(2.0));
     assert_eq!(refusals("expired_timestamp"), Some(1.0));
     assert_eq!(refusals("not_an_event"), Some(1.0));
+}
+
+/// Without the layer that verifies, nothing can be received: the application has to hear of that.
+#[tokio::test]
+async fn requests_without_an_event_are_counted() {
+    LazyLock::force(&INTERESTED);
+    let metrics = Metrics::default();
+    let _recording = metrics::set_default_local_recorder(&metrics);
+    let misconfigured = || metrics.get("verify_failures_total{reason=misconfigured}");
+    let unverified = || Request::new(Full::<Bytes>::from("{}"));
+    let answered = handlers().into_service(true).oneshot(unverified()).await.unwrap();
+    assert_eq!((answered.status().as_u16(), misconfigured()), (500, Some(1.0)));
+    let deduplicate = DeduplicateLayer::new(MemoryStore::new());
+    let service = ServiceBuilder::new().layer(deduplicate).service(handlers().into_service(true));
+    assert_eq!(service.oneshot(unverified()).await.unwrap().status(), 500);
+    assert_eq!(misconfigured(), Some(2.0));
+}
+
+#[tokio::test]
+async fn the_layer_counts_what_it_refuses() {
+    LazyLock::force(&INTERESTED);
+    let metrics = Metrics::default();
+    let _recording = metrics::set_default_local_recorder(&metrics);
+    let verify = VerifyWebhookLayer::new(Verifier::new(SECRET).unwrap());
+    let service = ServiceBuilder::new().layer(verify).service(handlers().into_service(true));
+    let mut forged = delivery();
+    forged.headers_mut().insert("svix-id", "msg_forged".parse().unwrap());
+    assert_eq!(service.oneshot(forged).await.unwrap().status(), 400);
+    assert_eq!(metrics.get("verify_failures_total{reason=invalid_signature}"), Some(1.0));
 }
 
 #[tokio::test]

@@ -15,10 +15,11 @@ use clerk_webhook_axum::ClerkEvent;
 use clerk_webhook_core::{Answer, Outcome, ReceiveError, ReceiveErrorKind, Timestamp, Verifier};
 use clerk_webhook_tests::{event_of, message_id, other_secret, secret};
 use clerk_webhook_tower::VerifyWebhookLayer;
+use clerk_webhook_tower::verify::ResponseBody;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body::Frame;
-use http_body_util::Full;
+use http_body::{Body as _, Frame};
+use http_body_util::{BodyExt as _, Full};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
@@ -138,6 +139,63 @@ async fn a_closure_replaces_the_answer_and_the_error_stays() {
         let error = response.extensions().get::<ReceiveError>().unwrap();
         assert_eq!(response.body(), error.to_string().as_bytes());
         assert_eq!(Answer::from(error).outcome(), outcome);
+        assert_eq!(response.extensions().get(), Some(&outcome));
+    }
+}
+
+/// Servers make `Content-Length` of the hint, and close a connection that promises more than it sends.
+#[tokio::test]
+async fn a_response_says_how_long_its_body_is_and_when_it_ends() {
+    let replies = [("", true), ("a reply", false)];
+    for (reply, is_empty) in replies {
+        let inner = service_fn(move |_: Request<Full<Bytes>>| {
+            ready(Ok::<_, Infallible>(Response::new(Full::from(reply))))
+        });
+        let service = VerifyWebhookLayer::new(verifier()).layer(inner);
+        let mut body = service.oneshot(whole(BODY)).await.unwrap().into_body();
+        assert_eq!(body.size_hint().exact(), Some(reply.len() as u64));
+        assert_eq!(body.is_end_stream(), is_empty);
+        while body.frame().await.is_some() {}
+        assert!(body.is_end_stream() && body.size_hint().exact() == Some(0));
+    }
+
+    let inner = service_fn(async |_: Request<Full<Bytes>>| {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    });
+    let service = VerifyWebhookLayer::new(verifier()).layer(inner);
+    let mut refusal = service.oneshot(delivery(b"another body", Body::from(BODY))).await.unwrap().into_body();
+    let length = Answer::from(Outcome::InvalidSignature).body().len();
+    assert_eq!((refusal.size_hint().exact(), refusal.is_end_stream()), (Some(length as u64), false));
+    assert_eq!(refusal.frame().await.unwrap().unwrap().into_data().unwrap().len(), length);
+    assert!(refusal.is_end_stream() && refusal.size_hint().exact() == Some(0));
+}
+
+#[tokio::test]
+async fn a_default_response_body_is_that_of_the_inner_service() {
+    let body = ResponseBody::<Full<Bytes>>::default();
+    assert!(body.is_end_stream());
+    let body = ResponseBody::<Text>::default();
+    assert_eq!(body.collect().await.unwrap().to_bytes(), "the default of the inner service");
+}
+
+/// A body whose default is not empty.
+struct Text(Full<Bytes>);
+
+impl Default for Text {
+    fn default() -> Self {
+        Self(Full::from("the default of the inner service"))
+    }
+}
+
+impl http_body::Body for Text {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
     }
 }
 

@@ -74,9 +74,12 @@ async fn empty_frames_are_nothing() {
     .await;
 }
 
-/// A body that is always ready with nothing.
+/// A body that is always ready with nothing: empty data, or trailers.
 #[derive(Debug)]
-struct Endless;
+enum Endless {
+    Data,
+    Trailers,
+}
 
 impl http_body::Body for Endless {
     type Data = Bytes;
@@ -86,13 +89,19 @@ impl http_body::Body for Endless {
         self: Pin<&mut Self>,
         _cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Poll::Ready(Some(Ok(Frame::data(Bytes::new()))))
+        Poll::Ready(Some(Ok(match *self {
+            Self::Data => Frame::data(Bytes::new()),
+            Self::Trailers => Frame::trailers(HeaderMap::new()),
+        })))
     }
 }
 
 #[tokio::test]
 async fn a_body_without_data_and_without_an_end_is_refused() {
-    for exchange in every_way(&verifier(), || delivery(b"", Body::new(Endless))).await {
+    for exchange in every_way(&verifier(), || delivery(b"", Body::new(Endless::Data))).await {
+        assert_eq!(exchange.refused().status(), 400);
+    }
+    for exchange in every_way(&verifier(), || delivery(b"", Body::new(Endless::Trailers))).await {
         assert_eq!(exchange.refused().status(), 400);
     }
 }

@@ -12,12 +12,12 @@ use bytes::Bytes;
 use clerk_webhook_axum::ClerkEvent;
 use clerk_webhook_core::{Outcome, ReceiveError, ReceiveErrorKind, Verifier, VerifyErrorKind};
 use clerk_webhook_tests::{event_of, secret};
-use clerk_webhook_tower::VerifyWebhookLayer;
+use clerk_webhook_tower::{VerifyWebhook, VerifyWebhookLayer};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Request, Response};
 use http_body::{Frame, SizeHint};
 use http_body_util::Full;
-use tower::{ServiceBuilder, ServiceExt as _};
+use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 use tower_http::limit::RequestBodyLimitLayer;
 
 use super::support::{
@@ -91,6 +91,20 @@ async fn the_limit_of_the_layer_replaces_that_of_the_verifier() {
                 let layer = VerifyWebhookLayer::new(verifier.clone()).body_limit(limit);
                 assert_fits(through_layer(layer, request).await, fits, shape);
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_without_a_layer_has_the_limit_of_the_verifier() {
+    let body = event_of(LENGTH);
+    for (limit, status) in [(LENGTH - 1, 413), (LENGTH, 200)] {
+        for (shape, request) in shapes(&body) {
+            let inner = service_fn(async |_: Request<Full<Bytes>>| {
+                Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+            });
+            let response = VerifyWebhook::new(inner, limited(limit)).oneshot(request).await.unwrap();
+            assert_eq!(response.status(), status, "{shape}");
         }
     }
 }
