@@ -44,7 +44,8 @@ use crate::handler::Failure;
 /// | `error.type` | the outcome, where it is a failure |
 ///
 /// A failure is an event of the level error with the field `error`: the text of the handler's error and of all that
-/// caused it. Apart from what that text says, nothing that was sent is written but ids.
+/// caused it. Apart from what that text says, nothing that was sent is written but ids. The text of a database error can
+/// contain a value, see [`Failure`].
 ///
 /// # The metrics
 ///

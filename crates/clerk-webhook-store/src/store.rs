@@ -44,6 +44,7 @@ pub trait DeliveryStore: Send + Sync + 'static {
     /// Says that the delivery is handled, even if the lease has lapsed and nobody has taken it over: the work is done.
     ///
     /// Once more with the same lease, after an answer of the store was lost for example, it is [`Held::Yes`] again.
+    /// A store that can lose entries also completes a delivery that it knows nothing of, if nobody has forgotten it.
     fn complete(&self, lease: &Lease) -> impl Future<Output = Result<Held, Self::Error>> + Send;
 
     /// Gives the delivery back, so that the next one can claim it at once.
