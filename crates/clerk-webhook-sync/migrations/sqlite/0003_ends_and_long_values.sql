@@ -4,7 +4,7 @@
 
 -- A membership ends with its organization, with its user, and with a later membership of the same pair. A pair has one
 -- membership at a time, so any time at which a membership existed puts it in order with the others of its pair. That time
--- is created_at. If created_at is unknown, it is deleted_at of a tombstone and updated_at of a version. If these are equal,
+-- is created_at. If created_at is unknown, it is deleted_at of a tombstone and event_at of a version. If these are equal,
 -- the time of the last event decides, and then the id.
 DROP VIEW IF EXISTS clerk_active_memberships;
 CREATE VIEW IF NOT EXISTS clerk_active_memberships AS
@@ -14,8 +14,8 @@ SELECT m.* FROM clerk_memberships m
    AND NOT EXISTS (SELECT 1 FROM clerk_users u WHERE u.id = m.user_id AND u.deleted_at IS NOT NULL)
    AND NOT EXISTS (SELECT 1 FROM clerk_memberships n
                     WHERE n.organization_id = m.organization_id AND n.user_id = m.user_id
-                      AND (coalesce(n.created_at, n.deleted_at, n.updated_at), coalesce(n.deleted_at, n.event_at), n.id)
-                        > (coalesce(m.created_at, m.updated_at), m.event_at, m.id));
+                      AND (coalesce(n.created_at, n.deleted_at, n.event_at), coalesce(n.deleted_at, n.event_at), n.id)
+                        > (coalesce(m.created_at, m.event_at), m.event_at, m.id));
 
 -- The function lower folds ASCII letters only. Addresses with other characters are few, and the sync compares them itself.
 CREATE INDEX IF NOT EXISTS clerk_invitations_beyond_ascii ON clerk_invitations (id) WHERE length(email_address) <> length(CAST(email_address AS BLOB));

@@ -163,6 +163,11 @@ async fn a_membership_without_times_does_not_replace_a_later_one<DB: Engine>(syn
     assert_eq!(ids().await, ["orgmem_2"]);
     sync.apply(&without_times("orgmem_4", Some(T + 60))).await.unwrap();
     assert_eq!(ids().await, ["orgmem_4"]);
+    // A time that is too late says nothing about when the membership began.
+    let mut late = membership("orgmem_5", "org_1", "user_1", T + 1_000_000);
+    late["created_at"] = Value::Null;
+    sync.apply(&event("organizationMembership.updated", T + 55, late)).await.unwrap();
+    assert_eq!(ids().await, ["orgmem_4"]);
 }
 
 async fn addresses_without_their_text_are_left_out<DB: Engine>(sync: ClerkSync<DB>) {
