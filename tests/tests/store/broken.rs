@@ -40,6 +40,7 @@ enum Fault {
     AsksToWaitForNothing,
     AsksToWaitForTooLong,
     HasAnotherClock,
+    CompletesAgainLater,
     ForgetsNothing,
     ForgetsOnlyWhatIsFree,
     PurgesWhatIsNew,
@@ -55,6 +56,8 @@ enum Fault {
 
 struct Entry {
     completed: bool,
+    /// When the entry was completed; if it is not, when it was claimed.
+    completed_at: Timestamp,
     owner: Owner,
     attempt: u32,
     ends: Instant,
@@ -124,7 +127,8 @@ impl DeliveryStore for Store {
             let is_there = self.entries.lock().unwrap().contains_key(&self.key(key));
             yield_now().await;
             if !is_there {
-                let entry = Entry { completed: false, owner, attempt: 1, ends: now + lease };
+                let completed_at = Timestamp::now();
+                let entry = Entry { completed: false, completed_at, owner, attempt: 1, ends: now + lease };
                 self.entries.lock().unwrap().insert(self.key(key), entry);
                 return Ok(Claim::Claimed(Lease::new(key.clone(), owner, 1)));
             }
@@ -134,7 +138,7 @@ impl DeliveryStore for Store {
         if let Some(entry) = entries.get(&self.key(key)) {
             if entry.completed && self.fault != Fault::ForgetsWhatIsCompleted {
                 let off = if self.fault == Fault::HasAnotherClock { 86_400_000 } else { 0 };
-                let at = Timestamp::from_millis(Timestamp::now().as_millis() - off);
+                let at = Timestamp::from_millis(entry.completed_at.as_millis() - off);
                 return Ok(Claim::Duplicate { completed_at: Some(at) });
             }
             let left = entry.ends.saturating_duration_since(now);
@@ -149,8 +153,8 @@ impl DeliveryStore for Store {
             attempt = if self.fault == Fault::CountsNoAttempts { 1 } else { entry.attempt + 1 };
         }
         let length = if self.fault == Fault::EndsALeaseTooEarly { lease / 2 } else { lease };
-        let completed = self.fault == Fault::CompletesWhenItIsClaimed;
-        entries.insert(self.key(key), Entry { completed, owner, attempt, ends: now + length });
+        let (completed, completed_at) = (self.fault == Fault::CompletesWhenItIsClaimed, Timestamp::now());
+        entries.insert(self.key(key), Entry { completed, completed_at, owner, attempt, ends: now + length });
         Ok(Claim::Claimed(Lease::new(key.clone(), owner, attempt)))
     }
 
@@ -169,6 +173,9 @@ impl DeliveryStore for Store {
         Ok(self.change(lease, Fault::CompletesForAnybody, |entry| {
             let is_late = self.fault == Fault::RefusesToCompleteLate && entry.ends <= self.now();
             let is_again = self.fault == Fault::CompletesOnlyOnce && entry.completed;
+            if !entry.completed || self.fault == Fault::CompletesAgainLater {
+                entry.completed_at = Timestamp::now();
+            }
             entry.completed |= !is_late;
             !is_late && !is_again
         }))
@@ -271,6 +278,7 @@ async fn every_fault_is_found_as_the_rule_that_it_breaks() {
         (Fault::AsksToWaitForNothing, Rule::RetryAfter),
         (Fault::AsksToWaitForTooLong, Rule::RetryAfter),
         (Fault::HasAnotherClock, Rule::CompletedAt),
+        (Fault::CompletesAgainLater, Rule::CompletedAt),
         (Fault::IgnoresTheScope, Rule::Scopes),
         (Fault::IgnoresCase, Rule::Keys),
         (Fault::CutsKeys, Rule::Keys),
