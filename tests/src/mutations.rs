@@ -22,7 +22,7 @@ pub struct Mutation {
     pub body: Vec<u8>,
 }
 
-/// Returns all bodies in which one field of the data is absent or `null`, at any depth. Elements of lists become `null`.
+/// Returns all bodies in which one field of the data is absent or `null`, at any depth.
 ///
 /// # Panics
 ///
@@ -40,14 +40,11 @@ pub fn mutations(body: &[u8]) -> Vec<Mutation> {
         let (parent, name) = pointer.rsplit_once('/').expect("it begins with a slash");
         let parent = absent.pointer_mut(parent).expect("the place was found");
         if let Some(members) = parent.as_object_mut() {
-            members.remove(&unescaped(name));
-            mutations.push(Mutation {
-                path: path.clone(),
-                missing: Missing::Absent,
-                body: absent.to_string().into(),
-            });
+            members.remove(&name.replace("~1", "/").replace("~0", "~"));
+            for (missing, event) in [(Missing::Absent, absent), (Missing::Null, null)] {
+                mutations.push(Mutation { path: path.clone(), missing, body: event.to_string().into() });
+            }
         }
-        mutations.push(Mutation { path, missing: Missing::Null, body: null.to_string().into() });
     }
     mutations
 }
@@ -72,8 +69,4 @@ fn collect(value: &Value, path: &str, pointer: &str, into: &mut Vec<(String, Str
         }
         _ => {}
     }
-}
-
-fn unescaped(name: &str) -> String {
-    name.replace("~1", "/").replace("~0", "~")
 }

@@ -116,7 +116,7 @@ fn values_of_another_type_are_errors_with_their_path() {
         ),
         (
             "user.created",
-            r#"{"id":"user_1","email_addresses":[null,{"verification":{"status":1}}]}"#,
+            r#"{"id":"user_1","email_addresses":[{},{"verification":{"status":1}}]}"#,
             "data.email_addresses[1].verification.status: expected a string",
         ),
         (

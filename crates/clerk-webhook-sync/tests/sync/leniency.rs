@@ -174,7 +174,7 @@ async fn addresses_without_their_text_are_left_out<DB: Engine>(sync: ClerkSync<D
     let mut data = user("user_1", "Ada", T);
     for list in ["email_addresses", "phone_numbers", "external_accounts"] {
         let known = data[list].as_array().cloned().unwrap_or_default();
-        data[list] = [&[Value::Null, json!({}), json!({ "id": "idn_9" })][..], &known].concat().into();
+        data[list] = [&[json!({}), json!({ "id": "idn_9" })][..], &known].concat().into();
     }
     sync.apply(&event("user.created", T + 10, data)).await.unwrap();
     let user = sync.user("user_1").await.unwrap().unwrap();

@@ -21,7 +21,7 @@ pub struct Role {
     /// Whether the creator of an organization can get the role.
     pub is_creator_eligible: Option<bool>,
     /// The permissions that the role gives.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub permissions: Vec<Permission>,
     /// When it was created.
     pub created_at: Option<Timestamp>,

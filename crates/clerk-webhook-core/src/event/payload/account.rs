@@ -122,7 +122,7 @@ pub struct SamlAccountConnection {
     /// The e-mail domain, deprecated since April 2026 in favour of `domains`.
     pub domain: Option<String>,
     /// The e-mail domains; since April 2026.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub domains: Vec<String>,
     /// Whether it is switched on.
     pub active: Option<bool>,
@@ -193,7 +193,7 @@ pub struct EnterpriseAccountConnection {
     /// The e-mail domain, deprecated since April 2026 in favour of `domains`.
     pub domain: Option<String>,
     /// The e-mail domains; since April 2026.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub domains: Vec<String>,
     /// Whether it is switched on.
     pub active: Option<bool>,

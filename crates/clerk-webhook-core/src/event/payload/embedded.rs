@@ -7,7 +7,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 
-use super::read::list;
+use super::read::null_as_default;
 use crate::event::named::Named;
 
 /// Reads an object that another one shows: `None` if it has no id, which its own type would refuse.
@@ -25,7 +25,7 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    let objects: Vec<Embedded<T>> = list(deserializer)?;
+    let objects: Vec<Embedded<T>> = null_as_default(deserializer)?;
     Ok(objects.into_iter().filter_map(|Embedded(object)| object).collect())
 }
 

@@ -18,7 +18,7 @@ pub struct EmailAddress {
     /// The state of its verification; `None` until one was started.
     pub verification: Option<Verification>,
     /// The accounts that share this address.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub linked_to: Vec<IdentificationLink>,
     /// Whether the domain belongs to an enterprise connection of the instance; since 2025.
     pub matches_sso_connection: Option<bool>,
@@ -55,10 +55,10 @@ pub struct PhoneNumber {
     /// The state of its verification; `None` until one was started.
     pub verification: Option<Verification>,
     /// The accounts that share this number.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub linked_to: Vec<IdentificationLink>,
     /// The backup codes of the second factor, each of which signs the user in.
-    #[serde(default, deserialize_with = "super::sensitive_list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub backup_codes: Sensitive<Vec<String>>,
     /// When it was added.
     pub created_at: Option<Timestamp>,

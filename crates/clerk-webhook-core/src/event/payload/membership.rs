@@ -20,7 +20,7 @@ pub struct OrganizationMembership {
     /// The name of the role.
     pub role_name: Option<String>,
     /// The keys of the permissions that the role gives, such as `org:sys_profile:manage`.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub permissions: Vec<String>,
     /// Metadata that the frontend may read.
     #[serde(default)]

@@ -58,7 +58,7 @@ mod verification;
 mod waitlist;
 
 use embedded::{embedded, embedded_list};
-use read::{empty_as_none, id, list, sensitive_list};
+use read::{empty_as_none, id, null_as_default};
 
 pub use super::metadata::Metadata;
 pub use super::sensitive::Sensitive;

@@ -54,7 +54,7 @@ pub struct PaymentAttempt {
     /// What it is paid with.
     pub payment_source: Option<BillingPaymentSource>,
     /// What it is paid for.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub subscription_items: Vec<PaymentAttemptItem>,
 }
 
@@ -123,7 +123,7 @@ pub struct BillingTotals {
     /// The sum with taxes, which is what the payer pays.
     pub grand_total: Option<BillingAmount>,
     /// The sums by unit, such as by seat; since March 2026.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub per_unit_totals: Vec<BillingUnitTotal>,
 }
 

@@ -1,12 +1,7 @@
 //! How the fields of payloads are read.
 
-use std::fmt;
-use std::marker::PhantomData;
-
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
-
-use super::Sensitive;
+use serde::de::{Deserializer, Error, Unexpected};
 
 /// Reads an id without which the object cannot be told from others; an empty one is none.
 pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -22,49 +17,11 @@ pub(super) fn empty_as_none<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     Option::<String>::deserialize(deserializer).map(|text| text.filter(|text| !text.is_empty()))
 }
 
-/// Reads a list, `null` as an empty one, and leaves out elements that are `null`.
-pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+/// Reads `null` as the default; an absent field needs `#[serde(default)]` beside it.
+pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
-    T: Deserialize<'de>,
+    T: Default + Deserialize<'de>,
 {
-    deserializer.deserialize_option(List(PhantomData))
-}
-
-/// Reads a list of strings that are secret.
-pub(super) fn sensitive_list<'de, D>(deserializer: D) -> Result<Sensitive<Vec<String>>, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    list(deserializer).map(Sensitive::new)
-}
-
-struct List<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
-    type Value = Vec<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a sequence")
-    }
-
-    fn visit_none<E: Error>(self) -> Result<Vec<T>, E> {
-        Ok(Vec::new())
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Vec<T>, E> {
-        Ok(Vec::new())
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<T>, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<T>, A::Error> {
-        let mut list = Vec::new();
-        while let Some(element) = elements.next_element::<Option<T>>()? {
-            list.extend(element);
-        }
-        Ok(list)
-    }
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }

@@ -42,7 +42,7 @@ pub struct Subscription {
     /// The id of the payment source (`cps_…`); `None` for free plans.
     pub payment_source_id: Option<String>,
     /// What is subscribed to, without payers and subscription ids of their own.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub items: Vec<SubscriptionItem>,
 }
 
@@ -147,7 +147,7 @@ pub struct BillingItemPlan {
     /// The currency, as an ISO 4217 code.
     pub currency: Option<String>,
     /// The prices by unit, such as by seat; since March 2026.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub unit_prices: Vec<BillingUnitPrice>,
     /// The id of the instance (`ins_…`); only in Clerk's TypeScript types.
     pub instance_id: Option<String>,
@@ -183,7 +183,7 @@ pub struct BillingUnitPrice {
     /// The number of units that are sold together.
     pub block_size: Option<i64>,
     /// The prices by number of blocks.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub tiers: Vec<BillingUnitPriceTier>,
 }
 

@@ -72,16 +72,16 @@ pub struct User {
     #[serde(default)]
     pub unsafe_metadata: Metadata,
     /// The e-mail addresses, verified or not, in no promised order.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub email_addresses: Vec<EmailAddress>,
     /// The phone numbers, verified or not, in no promised order.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub phone_numbers: Vec<PhoneNumber>,
     /// The wallets, verified or not, in no promised order.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub web3_wallets: Vec<Web3Wallet>,
     /// The passkeys.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub passkeys: Vec<Passkey>,
     /// Whether the user has a password.
     pub password_enabled: Option<bool>,
@@ -98,13 +98,13 @@ pub struct User {
     /// When the second factor was last switched off; stays when it is switched on again.
     pub mfa_disabled_at: Option<Timestamp>,
     /// The accounts at OAuth providers.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub external_accounts: Vec<ExternalAccount>,
     /// The accounts at SAML identity providers, superseded by `enterprise_accounts`.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub saml_accounts: Vec<SamlAccount>,
     /// The accounts at enterprise identity providers; since December 2024.
-    #[serde(default, deserialize_with = "super::list")]
+    #[serde(default, deserialize_with = "super::null_as_default")]
     pub enterprise_accounts: Vec<EnterpriseAccount>,
     /// The memberships in organizations; Clerk leaves them out of webhooks as far as is known.
     #[serde(default, deserialize_with = "super::embedded_list")]
