@@ -49,7 +49,7 @@ find_pg_ctl() {
 }
 
 find_pgbouncer() {
-    # Debian keeps it where only root looks.
+    # Debian installs it in /usr/sbin, which is not on every user's path.
     PATH=$PATH:/usr/sbin command -v pgbouncer || true
 }
 

@@ -58,7 +58,7 @@ pub enum Change {
 ///
 /// A membership ends with its user and its organization, and so do sessions and subscriptions: of that nothing is told but
 /// the deletion of these. A membership also ends with a later membership of the same user in the same organization. The
-/// function is told of the later one only.
+/// function is called for the later one only.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RowChange<T> {

@@ -167,7 +167,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
     /// Puts what a version that is not newer knows into the kept columns, and returns whether a live row has changed.
     ///
-    /// It matters for a tombstone as well, but nobody is told of that.
+    /// A tombstone can change as well, but the hook is not called for that.
     async fn fill(
         &self,
         connection: &mut DB::Connection,

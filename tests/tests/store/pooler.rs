@@ -19,11 +19,11 @@ use crate::databases::{Engine as _, PostgresDatabase, begin_new, key};
 /// How many tasks share the three connections to the server.
 const TASKS: u32 = 16;
 
-/// A schema of its own on the server, and the way through the pooler.
+/// A schema for one test, and how to reach it through the pooler.
 struct Pooler {
     options: PgConnectOptions,
     schema: String,
-    /// Around the pooler.
+    /// Connects to the server directly.
     direct: PgPool,
 }
 
@@ -81,7 +81,7 @@ async fn statements_left(pooler: &Pooler) -> Vec<String> {
     let pool = pooler.pool(0);
     let mut names = Vec::new();
     let mut open = Vec::new();
-    // Each open transaction has a server connection of its own.
+    // Each open transaction keeps another server connection.
     for _ in 0..3 {
         let mut transaction = pool.begin().await.unwrap();
         let rows = sqlx::raw_sql("SELECT name, statement FROM pg_prepared_statements");

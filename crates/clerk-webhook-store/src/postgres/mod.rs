@@ -258,8 +258,8 @@ impl PostgresStore {
 
     /// Finds the mark of an owner in its transaction.
     ///
-    /// Postgres answers a COMMIT of a transaction in which a statement has failed by rolling back, and sqlx takes that for
-    /// success. Here such a transaction is an error, and so is one that the application has ended by itself.
+    /// If a statement of a transaction has failed, Postgres answers its COMMIT by rolling back, and sqlx reports success.
+    /// This method returns an error in that case, and if the application has ended the transaction.
     async fn confirm(
         &self,
         key: DeliveryKey,

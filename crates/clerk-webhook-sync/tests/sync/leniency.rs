@@ -206,7 +206,7 @@ async fn sessions_end_whatever_their_events_lack<DB: Engine>(sync: ClerkSync<DB>
         assert!(sync.sessions_of("user_1").await.unwrap().is_empty(), "{event_type}");
         assert_eq!(sync.apply(&begun).await.unwrap(), Applied::Stale);
     }
-    // Nobody knows when it ends, so it must not be taken for one that goes on.
+    // Its end is unknown, so it must not be listed as active.
     sync.apply(&event("session.created", T + 10, session("sess_4", json!({})))).await.unwrap();
     assert!(sync.sessions_of("user_1").await.unwrap().is_empty());
 }

@@ -14,11 +14,11 @@ use crate::histories::{apply, assert_true, everything};
 /// How many tasks share the three connections to the server.
 const TASKS: usize = 16;
 
-/// A schema of its own on the server, and the way through the pooler.
+/// A schema for one test, and how to reach it through the pooler.
 struct Pooler {
     options: PgConnectOptions,
     schema: String,
-    /// Around the pooler.
+    /// Connects to the server directly.
     direct: PgPool,
 }
 
@@ -41,8 +41,8 @@ impl Pooler {
         ClerkSync::new(pool).prefix(&format!("{}.clerk_", self.schema)).unwrap()
     }
 
-    /// Returns a sync around the pooler, for reading.
-    fn around(&self) -> ClerkSync<Postgres> {
+    /// Returns a sync that is connected to the server directly, for reading.
+    fn direct(&self) -> ClerkSync<Postgres> {
         ClerkSync::new(self.direct.clone())
     }
 
@@ -57,7 +57,7 @@ impl Pooler {
 async fn assert_no_statement_is_left(pooler: &Pooler) {
     let sync = pooler.sync(0);
     let mut open = Vec::new();
-    // Each open transaction has a server connection of its own.
+    // Each open transaction keeps another server connection.
     for _ in 0..3 {
         let mut transaction = sync.pool().begin().await.unwrap();
         let rows = sqlx::raw_sql("SELECT statement FROM pg_prepared_statements").fetch_all(&mut *transaction);
@@ -78,7 +78,7 @@ async fn histories_behind_a_pooler_end_in_the_truth() {
         let scenario = if seed == 0 { Scenario::Churn } else { Scenario::All };
         let history = History::builder().scenario(scenario).seed(seed).events(400).build();
         apply(&sync, &history, seed, TASKS).await;
-        assert_true(&everything(pooler.around()), &history.truth()).await;
+        assert_true(&everything(pooler.direct()), &history.truth()).await;
         assert_no_statement_is_left(&pooler).await;
     }
 }

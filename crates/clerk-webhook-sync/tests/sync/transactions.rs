@@ -83,7 +83,7 @@ async fn a_user_that_is_dropped_is_written_with_their_addresses_the_next_time<DB
             poll_and_drop(polls, sync.apply(&event)).await;
             let row = format!("SELECT lower(first_name) FROM clerk_users WHERE id = '{id}'");
             let child = format!("SELECT email FROM clerk_user_emails WHERE user_id = '{id}'");
-            // The next transaction on the connection comes after whatever is left of this one.
+            // The next transaction on the connection begins after the rest of this one has ended.
             sync.apply(&event).await.unwrap();
             assert_eq!(DB::texts(sync.pool(), &row).await, [Some(name.to_owned())], "{polls}");
             assert_eq!(

@@ -91,7 +91,7 @@ pub(super) async fn send(
                 if let Err(error) = answer {
                     let refused = error.kind == SendErrorKind::Refused;
                     failed.get_or_insert(error);
-                    // Whoever does not listen now will not for the rest of them; those under way are counted still.
+                    // The endpoint does not listen, so the rest is not sent. Answers that are on their way still count.
                     if refused {
                         next = None;
                         waiting = Vec::new().into_iter();
