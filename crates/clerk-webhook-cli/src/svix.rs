@@ -122,7 +122,7 @@ pub(crate) fn explain(attempt: usize, reply: Option<&Reply>) -> String {
         None if floor > base => format!("at least {least} after no answer"),
         None => {
             let throttled = reply.is_some_and(|reply| reply.status == 429);
-            let rest = if throttled { "; no longer delay after 429 is documented" } else { "" };
+            let rest = if throttled { "; 429 does not lengthen the delay" } else { "" };
             format!("attempt {} of {}{rest}", attempt + 1, SCHEDULE.len() + 1)
         }
     };
@@ -205,7 +205,7 @@ mod tests {
             (
                 1,
                 Some(reply(429, None, None)),
-                "tries again in 4–6 s (attempt 2 of 8; no longer delay after 429 is documented)",
+                "tries again in 4–6 s (attempt 2 of 8; 429 does not lengthen the delay)",
             ),
             (
                 1,

@@ -39,12 +39,14 @@ pub trait DeliveryStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Claim, Self::Error>> + Send;
 
     /// Lets a lease end so long from now, even one that has lapsed if nobody has taken the delivery over.
+    ///
+    /// A store that can lose entries also renews a lease whose entry is missing.
     fn renew(&self, lease: &Lease, by: Duration) -> impl Future<Output = Result<Held, Self::Error>> + Send;
 
     /// Says that the delivery is handled, even if the lease has lapsed and nobody has taken it over: the work is done.
     ///
     /// Once more with the same lease, after an answer of the store was lost for example, it is [`Held::Yes`] again.
-    /// A store that can lose entries also completes a delivery that it knows nothing of, if nobody has forgotten it.
+    /// A store that can lose entries also completes a lease whose entry is missing, unless [`forget`](Self::forget) was called.
     fn complete(&self, lease: &Lease) -> impl Future<Output = Result<Held, Self::Error>> + Send;
 
     /// Gives the delivery back, so that the next one can claim it at once.

@@ -54,8 +54,8 @@ pub enum IgnoredReason {
     NotKept,
     /// It comes from another instance than the one that was set.
     OtherInstance,
-    /// It has no id, so it does not say which object was changed or deleted. The handlers answer it as they answer the others,
-    /// since to send it again would not help; [`ClerkSync::apply`](crate::ClerkSync::apply) returns it.
+    /// The event has no id, so it does not say which object was changed or deleted. Handlers acknowledge it, because a retry
+    /// would not help. [`ClerkSync::apply`](crate::ClerkSync::apply) returns this reason.
     WithoutId,
 }
 

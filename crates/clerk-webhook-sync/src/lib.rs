@@ -85,7 +85,7 @@
 //! membership of the same user in the same organization, even if its own deletion never comes. It does not matter whether
 //! the later membership was deleted as well, because a user has one membership in an organization at a time. The later
 //! membership is the one with the later `created_at`. If `created_at` is unknown, the view uses `deleted_at` of a tombstone
-//! and `updated_at` of a version: any time at which a membership existed puts it in order with the others.
+//! and `event_at` of a version: any time at which the membership existed puts it in order with the others.
 //!
 //! # Features
 //!

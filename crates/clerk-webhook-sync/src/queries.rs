@@ -86,8 +86,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
     /// Returns the sessions of a user that are active and have not run out, those that began first at the beginning.
     ///
-    /// There are none without [`keep_sessions`](Self::keep_sessions). A session whose end no event has told is not shown. One that was left alone for too long is shown until it
-    /// would end in any case: no event tells of use, nor of its lack.
+    /// Returns none without [`keep_sessions`](Self::keep_sessions), and no session whose `expire_at` is unknown. An abandoned
+    /// session is returned until `expire_at`, because Clerk sends no event when a session is used or abandoned.
     ///
     /// # Errors
     ///

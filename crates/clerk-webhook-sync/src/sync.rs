@@ -53,10 +53,10 @@ pub struct ClerkSync<DB: SyncDatabase> {
 impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Creates one on a pool of the application, with tables whose names begin with `clerk_`.
     ///
-    /// If the connections of a Postgres pool keep no prepared statements (`statement_cache_capacity(0)`), every statement
-    /// is unnamed and inside a transaction. Behind a pooler in transaction mode, such as PgBouncer, set that: otherwise
-    /// [`migrate`](Self::migrate) returns an error. It costs four round trips instead of one for a query and for an event
-    /// that one statement applies, and one more for each statement of any other event.
+    /// Behind a pooler in transaction mode, such as PgBouncer, set `statement_cache_capacity(0)` on the Postgres pool.
+    /// Otherwise [`migrate`](Self::migrate) returns an error. With this setting every statement is unnamed and inside a
+    /// transaction. A query takes four round trips instead of one, and so does an event that needs one statement. Any other
+    /// event takes one more for each of its statements.
     pub fn new(pool: Pool<DB>) -> Self {
         Self::with_rules(pool, Rules::default())
     }
@@ -208,9 +208,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
     /// Creates the tables and views if they are missing; any number of processes may do so at once.
     ///
-    /// To keep migrations in a folder of your own, copy the files of the folder `migrations` of this crate there. Call this
-    /// method at every start nevertheless: on Postgres it also opens a second connection to find out whether a pooler in
-    /// transaction mode is between the application and the server.
+    /// To keep the migrations in a folder of your own, copy the files of this crate's folder `migrations`. Call this method at
+    /// every start nevertheless: if a Postgres pool keeps prepared statements, it opens a second connection to detect a pooler
+    /// in transaction mode.
     ///
     /// # Errors
     ///

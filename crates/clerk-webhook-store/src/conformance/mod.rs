@@ -67,8 +67,8 @@ pub trait Harness: Send + Sync {
 
     /// Returns whether deliveries end by themselves, so that [`DeliveryStore::purge`] has nothing to do.
     ///
-    /// Such a store may complete or renew a lease of a delivery that it knows nothing of: it cannot tell a lease that never was
-    /// from one whose entry is lost.
+    /// Such a store may complete or renew a lease whose entry is missing: it cannot distinguish a lost entry from a lease that
+    /// it never gave.
     fn expires_by_itself(&self) -> bool {
         false
     }

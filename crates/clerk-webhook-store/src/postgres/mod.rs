@@ -35,8 +35,8 @@ use self::uncut::Uncut;
 /// - The pool's `acquire_timeout`, which is 30 s: with a server that is down, or with all connections in use, that is the
 ///   time until an error. TCP's own limits are longer, so that a statement whose server vanished waits until the
 ///   caller gives up; [`Deduplicator`](crate::Deduplicator) and [`ExactlyOnce`](crate::ExactlyOnce) do so.
-/// - The pool's `test_before_acquire`: it costs a round trip for each statement; without it, a claim of a new delivery
-///   is a single one, and so is all else but `begin`, which is two.
+/// - The pool's `test_before_acquire`: it costs a round trip for each statement. Without it every operation is one round
+///   trip, except `begin` and the claim of a duplicate, which are two.
 /// - TLS: a feature `tls-…` of sqlx, and `sslmode` in the address.
 /// - The isolation that `default_transaction_isolation` sets may be any. Above `read committed`, concurrent attempts
 ///   are more often told that the delivery is in progress.
@@ -61,19 +61,20 @@ use self::uncut::Uncut;
 /// # }
 /// ```
 ///
-/// The store then runs every statement unnamed and inside a transaction, which works behind any pooler and leaves no
-/// prepared statement on the server. It costs round trips: four instead of one for a claim and for a completion, eight
-/// instead of two for a duplicate, and two more for a transaction of [`begin`](TransactionalStore::begin).
+/// The store then runs every statement unnamed and inside a transaction. This works behind poolers in transaction mode and
+/// in session mode, and leaves no prepared statement on the server. It costs round trips: four instead of one for a claim
+/// and for a completion, eight instead of two for a duplicate, and two more for a transaction of
+/// [`begin`](TransactionalStore::begin).
 ///
-/// With the statement cache, [`migrate`](Self::migrate) returns an error that says what to set if it finds such a pooler.
-/// Call it at every start, even if you keep migrations of your own. PgBouncer 1.21 and later can keep prepared statements
-/// itself (`max_prepared_statements`); this store has not been tested with that and asks for the cache to be turned off.
+/// If the pool has a statement cache and [`migrate`](Self::migrate) finds such a pooler, it returns an error that says what
+/// to set. Call it at every start, even if you keep migrations of your own. PgBouncer 1.21 and later can keep prepared
+/// statements itself (`max_prepared_statements`). The store is not tested with that: turn off the cache there too.
 ///
-/// The application's own statements in a transaction of [`begin`](TransactionalStore::begin) need nothing special. Outside
-/// of a transaction they need one behind such a pooler, and `persistent(false)`.
+/// Your own statements in a transaction of [`begin`](TransactionalStore::begin) need nothing special. Run all others in a
+/// transaction, and with `persistent(false)`.
 ///
-/// The tests run against PgBouncer 1.18. It needs `ignore_startup_parameters = extra_float_digits`, which sqlx sends, and
-/// does not pass on a `search_path`; use [`table`](Self::table) with a schema.
+/// The tests run against PgBouncer 1.18. Set `ignore_startup_parameters = extra_float_digits` there, because sqlx sends this
+/// parameter. PgBouncer does not pass on a `search_path`: use [`table`](Self::table) with a schema.
 ///
 /// # Retention
 ///

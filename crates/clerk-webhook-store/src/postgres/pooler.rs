@@ -173,10 +173,9 @@ struct PoolerInTheWay;
 impl fmt::Display for PoolerInTheWay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "a pooler in transaction mode, such as PgBouncer, is between the application and Postgres, and the pool keeps \
-             prepared statements: statements would run on the wrong server connection. Set \
-             PgConnectOptions::statement_cache_capacity(0), or append ?statement-cache-capacity=0 to the URL; or connect \
-             to Postgres directly, or to a pooler in session mode",
+            "the pool keeps prepared statements behind a pooler in transaction mode, such as PgBouncer, so a statement could \
+             run on the wrong server connection. Set PgConnectOptions::statement_cache_capacity(0), or the parameter \
+             statement-cache-capacity=0 in the URL. Or connect to Postgres directly, or to a pooler in session mode",
         )
     }
 }

@@ -28,10 +28,10 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// A store in Redis or Valkey, from Redis 6 on, alone or as a cluster.
 ///
-/// A delivery is one key, `clerk-webhook:` and the scope, `:` and the message id, which ends by itself 30 days after it
-/// was completed, released, abandoned or forgotten; it takes about 200 bytes. In the message id `:` is written as `%3A`, and
-/// `%` as `%25`, so that two deliveries never share a key. Every step is a script that touches this key alone,
-/// and takes one round trip. Time is the server's. Clones share a connection.
+/// Each delivery is one key, `clerk-webhook:<scope>:<message id>`, of about 200 bytes. The key expires 30 days (by
+/// default) after the delivery was completed, released, abandoned or forgotten. In the message id `:` is written as `%3A`
+/// and `%` as `%25`, so that two deliveries never share a key. Every step is a script that touches this key alone and takes one
+/// round trip. The clock is the server's. Clones share a connection.
 ///
 /// # What the server has to be like
 ///
@@ -44,10 +44,11 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 /// What is forgotten is handled once more when it comes again: this store promises "at least once, and one at a time". The
 /// transactions of a database promise more.
 ///
-/// If a key vanishes while its handler runs, by an eviction or by FLUSHALL, the run keeps its rights until another client
-/// claims the delivery: a renewal restores the key, and a completion records the delivery as completed. A run whose delivery
-/// was [forgotten](DeliveryStore::forget) loses its rights: `forget` does not remove the key, it releases the delivery from its
-/// owner and resets the number of the attempt.
+/// If a key is lost while its handler runs (eviction, FLUSHALL), the run keeps its lease until another client claims the
+/// delivery: a renewal restores the key, and a completion records the delivery as completed.
+///
+/// [`forget`](DeliveryStore::forget) does not remove the key. It marks the delivery as released without an owner, and resets
+/// the number of the attempt. A run in progress then loses its lease.
 ///
 /// # Examples
 ///

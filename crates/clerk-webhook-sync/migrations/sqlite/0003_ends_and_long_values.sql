@@ -1,6 +1,6 @@
--- The view of memberships, which now knows that a later membership ends an earlier one of the same pair, even if the later
--- one was deleted. The tombstone of a membership keeps created_at from now on. A tombstone that has lost it is compared by
--- deleted_at.
+-- In the view of memberships, a later membership now ends an earlier one of the same user and organization, even if the later
+-- one was deleted. From this version on, the tombstone of a membership keeps created_at. A tombstone without
+-- created_at is compared by deleted_at.
 
 -- A membership ends with its organization, with its user, and with a later membership of the same pair. A pair has one
 -- membership at a time, so any time at which a membership existed puts it in order with the others of its pair. That time

@@ -32,13 +32,14 @@ Examples:
   clerk-webhook replay one.http --verbatim --to http://127.0.0.1:3000/
   tail -3 events.ndjson | clerk-webhook replay - --to http://127.0.0.1:3000/
 
-Each request is verified before it is signed: with your secrets, and with the age that it had when it was received, which \
-a recording of `clerk-webhook listen --record` says. Requests that do not verify are skipped and counted; \
-`clerk-webhook verify` says why they do not. To send a body of your own use `clerk-webhook trigger --file`.
+Before `replay` signs a request, it verifies it with your secrets. The age of a recording of `clerk-webhook listen --record` \
+is the age at the time it was received; the age of other files is not checked. Requests that do not verify are skipped and \
+counted; `clerk-webhook verify` says why. To send a body of your own, use `clerk-webhook trigger --file`.
 
-An endpoint that remembers what it has handled answers `duplicate`; --new-ids makes new messages of them.
+An endpoint that remembers handled messages answers `duplicate`; --new-ids gives each request a new message id.
 
-Exit codes: 0 all were sent and answered with 2xx, 1 not all, 2 wrong usage, 3 no answer.";
+Exit codes: 0 every request was sent and answered with 2xx, 1 a request was skipped or got another answer, or a file could \
+not be read, 2 wrong usage, 3 no answer.";
 
 /// Send captured requests again
 #[derive(Debug, clap::Args)]
@@ -54,15 +55,15 @@ pub(crate) struct Args {
     #[command(flatten)]
     secrets: SecretArgs,
 
-    /// Sign again what verifies, with the present time and under the same message id; this is the default
+    /// Sign verified requests with the current time and the same message id; this is the default
     #[arg(long)]
     resign: bool,
 
-    /// Send the signatures as they were captured; what is older than five minutes is refused
+    /// Send the captured signatures and verify nothing; endpoints reject signatures older than five minutes
     #[arg(long, conflicts_with_all = ["resign", "new_ids", "secrets", "secret_file"])]
     verbatim: bool,
 
-    /// Send requests that do not verify too, with the body and the signature headers that they were captured with
+    /// Also send requests that do not verify, with their captured body and signature headers
     #[arg(long)]
     include_refused: bool,
 

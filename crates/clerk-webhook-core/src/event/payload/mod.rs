@@ -3,7 +3,8 @@
 //! One struct per kind of object, with the field names of the wire. The rules that hold for all of them:
 //!
 //! * Only the fields of the table below are required. Every other field that is absent or `null` is `None`, an
-//!   empty `Vec`, empty [`Metadata`] or the `Unknown` of its enumeration. A value of another type is an error.
+//!   empty `Vec`, empty [`Metadata`] or the `Unknown` of its enumeration; [`DeletedObject::deleted`] is `true`. A value
+//!   of another type is an error, and so is `null` as an element of a list.
 //! * Fields that Clerk adds later are ignored, and enumerations keep a string they do not know as `Other`.
 //! * Every `*_at` field counts milliseconds and is a [`Timestamp`](crate::Timestamp). Money is an integer in
 //!   the smallest unit of its currency.

@@ -251,8 +251,8 @@ async fn enter_once(listener: &Listener, entry: &Entry<'_>) -> Response<Body> {
         Entry::Refused { closes } => *closes,
     };
     if closes {
-        let note = "the address that --open gave to the browser was used a second time. Another user of this machine may have \
-                    read it, so the page that it has opened is closed; open the printed address";
+        let note = "the address that --open gave to the browser was used a second time, so the listener closed the page. \
+                    Another user of this machine may have read the address. Open the printed address";
         listener.print(Line::Note(note.to_owned())).await;
     }
     let advice = "this address opens the page once and was used before; open the address that clerk-webhook listen has printed\n";
