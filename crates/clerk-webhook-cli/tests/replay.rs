@@ -104,6 +104,21 @@ fn a_receiver_accepts_what_is_signed_anew() {
     assert!(run.stdout().contains("3 sent in"), "{}", run.stdout());
 }
 
+/// The other secrets have signed nothing of it.
+#[test]
+fn a_request_is_signed_with_the_secret_that_has_verified_it_alone() {
+    let other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let folder = Folder::new("secrets");
+    let file = folder.write("one.http", &http_file(&old("user.created", "msg_1")));
+    let server = accepting();
+    let secrets = ["--secret", other, "--secret", support::SECRET];
+    let run = run_with(&[&["replay", &file, "--to", &server.url()], &secrets[..]].concat(), None, b"");
+    assert_eq!(run.code(), 0, "{run:?}");
+    let [request] = &server.taken()[..] else { unreachable!("{run:?}") };
+    assert_eq!(request.header("svix-signature").unwrap().split(' ').count(), 1);
+    Verifier::new(support::SECRET).unwrap().verify(&request.pairs(), &request.body).unwrap();
+}
+
 #[test]
 fn a_request_keeps_its_bytes_and_loses_what_belongs_to_another_connection() {
     let folder = Folder::new("bytes");

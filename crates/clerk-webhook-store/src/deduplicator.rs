@@ -256,6 +256,8 @@ impl<S: DeliveryStore> Deduplicator<S> {
                 };
             }
             Ended::Returned(None) => {
+                // A renewal may have reached the store late. If nobody else has the delivery, the next attempt need not wait.
+                let _ = observation.in_span(pin!(self.runner.ask(self.store.release(&lease)))).await;
                 observation.failed(&Failure::retry("the lease was lost while the handler ran"));
                 return Err(observation.end(Answer::from(Outcome::LeaseLost)));
             }

@@ -21,10 +21,9 @@ impl<DB: Access> SyncDatabase for DB {}
 pub trait Access: Database {
     const DIALECT: Dialect;
 
-    /// Begins a transaction that writes, on a pool that keeps statements or not.
+    /// Begins a transaction that writes.
     fn begin(
         pool: &Pool<Self>,
-        keeps_statements: bool,
     ) -> impl Future<Output = Result<Transaction<'static, Self>, sqlx::Error>> + Send;
 
     /// Returns whether connections of the pool keep the statements that they have prepared. If not, every statement has
@@ -32,7 +31,13 @@ pub trait Access: Database {
     fn keeps_statements(pool: &Pool<Self>) -> bool;
 
     /// Returns an error if the pool keeps statements, and a pooler in transaction mode makes that impossible.
-    fn refuse_pooler(pool: &Pool<Self>) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    fn refuse_pooler(
+        pool: &Pool<Self>,
+        keeps_statements: bool,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Prepares a transaction for statements of the application, on a pool that keeps no statements.
+    fn prepare(transaction: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Runs a statement, which is kept for the next time or not, and returns how many rows it has changed.
     fn execute(
@@ -175,10 +180,7 @@ async fn acquire_outside(
 impl Access for sqlx::Sqlite {
     const DIALECT: Dialect = Dialect::Sqlite;
 
-    async fn begin(
-        pool: &Pool<Self>,
-        _keeps_statements: bool,
-    ) -> Result<Transaction<'static, Self>, sqlx::Error> {
+    async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
         let pool = pool.clone();
         uncut(async move {
             let connection = acquire_outside(&pool).await?;
@@ -194,7 +196,11 @@ impl Access for sqlx::Sqlite {
         true
     }
 
-    async fn refuse_pooler(_pool: &Pool<Self>) -> Result<(), sqlx::Error> {
+    async fn refuse_pooler(_pool: &Pool<Self>, _keeps_statements: bool) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
+    async fn prepare(_transaction: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
         Ok(())
     }
 
@@ -216,22 +222,23 @@ impl Access for sqlx::Sqlite {
 impl Access for sqlx::Postgres {
     const DIALECT: Dialect = Dialect::Postgres;
 
-    async fn begin(
-        pool: &Pool<Self>,
-        keeps_statements: bool,
-    ) -> Result<Transaction<'static, Self>, sqlx::Error> {
-        let mode = if keeps_statements { Mode::KeepsStatements } else { Mode::PoolerSafe };
+    async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
         let pool = pool.clone();
         // Whatever the server's default is: at the levels above this, who has waited for another one fails with an error.
-        uncut(async move { pool.begin_with(mode.begin_read_committed()).await }).await
+        uncut(async move { pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await }).await
     }
 
     fn keeps_statements(pool: &Pool<Self>) -> bool {
         Mode::of(pool).keeps_statements()
     }
 
-    async fn refuse_pooler(pool: &Pool<Self>) -> Result<(), sqlx::Error> {
-        clerk_webhook_store::internal::refuse(pool).await
+    async fn refuse_pooler(pool: &Pool<Self>, keeps_statements: bool) -> Result<(), sqlx::Error> {
+        let mode = if keeps_statements { Mode::KeepsStatements } else { Mode::PoolerSafe };
+        clerk_webhook_store::internal::refuse(mode, pool).await
+    }
+
+    async fn prepare(transaction: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+        Mode::PoolerSafe.prepare(transaction).await
     }
 
     async fn ensure_alive(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {

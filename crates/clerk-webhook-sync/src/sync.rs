@@ -199,7 +199,11 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
     /// Begins a transaction that writes.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, DB>, sqlx::Error> {
-        DB::begin(&self.pool, self.keeps_statements).await
+        let mut transaction = DB::begin(&self.pool).await?;
+        if !self.keeps_statements && self.hook.is_some() {
+            DB::prepare(&mut transaction).await?;
+        }
+        Ok(transaction)
     }
 
     pub(crate) fn hook(&self) -> Option<&Hook<DB::Connection>> {
@@ -217,7 +221,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Returns an error if the database cannot be written, and `sqlx::Error::Configuration` if the pool keeps prepared
     /// statements behind a pooler.
     pub async fn migrate(&self) -> Result<(), sqlx::Error> {
-        DB::refuse_pooler(&self.pool).await?;
+        DB::refuse_pooler(&self.pool, self.keeps_statements).await?;
         // Without any lock, and without the right to create tables, where there is nothing to do.
         let version = if self.keeps_statements {
             self.version(&mut *self.pool.acquire().await?).await?

@@ -8,7 +8,7 @@ use clerk_webhook_core::{Event, Handled, Outcome, Timestamp};
 use clerk_webhook_store::conformance::{Harness, Suite};
 use clerk_webhook_store::{
     DEFAULT_RETENTION, Deduplicator, DeliveryStore as _, DeliveryTransaction, ExactlyOnce, PostgresStore,
-    SharedTransaction, purge,
+    SharedTransaction, TransactionalStore as _, purge,
 };
 use clerk_webhook_tests::servers;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -188,6 +188,32 @@ async fn statements_of_the_application_are_removed_from_connections_of_a_pooler(
             transaction.commit().await.unwrap();
         }
     }
+}
+
+/// A connection that stays inside a failed transaction refuses everything that its next user asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_pooler_safe_transaction_that_cannot_begin_leaves_the_connection_usable() {
+    let Some(url) = servers::postgres("failed_begin") else { return };
+    let direct = PgPool::connect(&url).await.unwrap();
+    let name = "test_pooler_failed_begin";
+    let drop_database = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    for statement in [drop_database.clone(), format!("CREATE DATABASE {name}")] {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&direct).await.unwrap();
+    }
+    let options: PgConnectOptions = url.parse().unwrap();
+    let options = options.database(name).statement_cache_capacity(0);
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let store = PostgresStore::new(pool.clone());
+    store.migrate().await.unwrap();
+    // What removes the statements of other clients fails without its language.
+    sqlx::raw_sql("DROP EXTENSION plpgsql").execute(&pool).await.unwrap();
+    let error = store.begin(&key("msg_1")).await.unwrap_err();
+    assert!(error.to_string().contains("plpgsql"), "{error}");
+    for _ in 0..3 {
+        sqlx::raw_sql("SELECT 1").execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    sqlx::raw_sql(AssertSqlSafe(drop_database)).execute(&direct).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -33,6 +33,10 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Vec<Capture>, String> {
         };
         let body =
             STANDARD.decode(body).map_err(|_| format!("\"body_b64\" of object {number} is not base64"))?;
+        let fields: usize = headers.values().map(count).sum();
+        if fields > MOST_FIELDS {
+            return Err(format!("object {number} has {fields} header fields, more than {MOST_FIELDS}"));
+        }
         let headers = headers.into_iter().flat_map(|(name, value)| values(&name, value)).collect();
         captures.push(Capture {
             place: format!("{place}:{number}"),
@@ -46,6 +50,16 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Vec<Capture>, String> {
         return Err("there is no delivery in it".to_owned());
     }
     Ok(captures)
+}
+
+/// The most header fields of a request; each value of an array is one, with a copy of the name.
+const MOST_FIELDS: usize = 1000;
+
+fn count(value: &Value) -> usize {
+    match value {
+        Value::Array(several) => several.iter().map(count).sum(),
+        _ => 1,
+    }
 }
 
 fn values(name: &str, value: Value) -> Vec<(String, Vec<u8>)> {
@@ -79,6 +93,14 @@ mod tests {
         assert_eq!(capture.text("svix-timestamp"), Some("1716883200"));
         assert_eq!(capture.header("X-Many").collect::<Vec<_>>(), [b"a", b"b"]);
         assert_eq!(capture.body, "{}");
+    }
+
+    #[test]
+    fn a_header_name_is_not_copied_without_limit() {
+        let values = vec!["\"a\""; MOST_FIELDS + 1].join(",");
+        let text = format!(r#"{{"headers":{{"svix-id":[{values}]}},"body_b64":"e30="}}"#);
+        let error = read("a.ndjson", &Bytes::from(text)).unwrap_err();
+        assert!(error.contains("1001 header fields"), "{error}");
     }
 
     #[test]

@@ -71,7 +71,7 @@ macro_rules! open_enum {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 match self {
                     Self::Unknown => serializer.serialize_none(),
-                    known => serializer.serialize_str(known.as_str()),
+                    known => serializer.serialize_some(known.as_str()),
                 }
             }
         }
@@ -139,6 +139,10 @@ impl<'de, T: Default + for<'a> From<&'a str>> Visitor<'de> for OrDefaultVisitor<
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
         deserializer.deserialize_str(FromStrVisitor::new())
     }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        Ok(text.into())
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +170,8 @@ mod tests {
             assert_eq!(serde_json::from_str::<Light>(json).unwrap(), Light::Unknown);
         }
         assert_eq!(Light::default(), "");
+        let text = serde::de::value::StrDeserializer::<serde::de::value::Error>::new("green");
+        assert_eq!(<Light as serde::Deserialize>::deserialize(text).unwrap(), Light::Green);
         assert_eq!(serde_json::to_string(&Light::Unknown).unwrap(), "null");
     }
 

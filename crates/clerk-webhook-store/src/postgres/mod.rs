@@ -63,7 +63,7 @@ use self::uncut::Uncut;
 ///
 /// The store then runs every statement unnamed and inside a transaction. This works behind poolers in transaction mode and
 /// in session mode, and leaves no prepared statement on the server. It costs round trips: four instead of one for a claim
-/// and for a completion, eight instead of two for a duplicate, and two more for a transaction of
+/// and for a completion, eight instead of two for a duplicate, and three more for a transaction of
 /// [`begin`](TransactionalStore::begin).
 ///
 /// If the pool has a statement cache and [`migrate`](Self::migrate) finds such a pooler, it returns an error that says what
@@ -194,7 +194,7 @@ impl PostgresStore {
     /// it, and `sqlx::Error::Configuration` if the pool keeps statements behind a pooler. If the table exists already, the
     /// user needs only the right to read the catalogue.
     pub async fn migrate(&self) -> Result<(), sqlx::Error> {
-        pooler::refuse(&self.pool).await?;
+        pooler::refuse(self.mode, &self.pool).await?;
         let migrated = sqlx::query(self.statements.migrated.clone());
         let migrated = pooler::fetch(self.mode, &self.pool, migrated).await?;
         if !migrated.first().ok_or(sqlx::Error::RowNotFound)?.try_get::<bool, _>(0)? {
@@ -208,7 +208,8 @@ impl PostgresStore {
         &self,
         key: &DeliveryKey,
     ) -> Result<Begin<DeliveryTransaction<Postgres>>, sqlx::Error> {
-        let mut transaction = self.pool.begin_with(self.mode.begin()).await?;
+        let mut transaction = self.pool.begin().await?;
+        self.mode.prepare(&mut transaction).await?;
         let owner = Owner::random();
         for _ in 0..TRIES {
             let mark = sqlx::query(self.statements.mark.clone())

@@ -23,18 +23,14 @@ const LOOKS: u32 = 10;
 const SERVER_CONNECTION: &str =
     "SELECT pg_catalog.pg_backend_pid()::text || ' ' || pg_catalog.pg_postmaster_start_time()::text";
 
-/// Removes the statements that other clients of sqlx have left on the server connection.
-///
-/// Statements of the application are named unless it says `persistent(false)`. A pool that keeps none leaves them on the
-/// server, where the next client could not use the same names. `DEALLOCATE ALL` would also remove those that newer
-/// versions of PgBouncer keep for other clients.
-macro_rules! deallocate {
-    () => {
-        "DO $$DECLARE statement text; BEGIN \
-         FOR statement IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE name LIKE 'sqlx\\_s\\_%' LOOP \
-         EXECUTE 'DEALLOCATE ' || pg_catalog.quote_ident(statement); END LOOP; END$$"
-    };
-}
+/// Removes the statements that clients of sqlx have left on the server connection, and only those: newer versions of
+/// PgBouncer keep others there.
+const REMOVE_STATEMENTS: &str = "\
+DO $$DECLARE statement text; BEGIN
+    FOR statement IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE name LIKE 'sqlx\\_s\\_%' LOOP
+        EXECUTE 'DEALLOCATE ' || pg_catalog.quote_ident(statement);
+    END LOOP;
+END$$";
 
 /// How statements run on the connections of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,21 +59,18 @@ impl Mode {
         matches!(self, Self::KeepsStatements)
     }
 
-    /// Returns the statement that begins a transaction of the application.
-    #[must_use]
-    pub const fn begin(self) -> &'static str {
+    /// Prepares a transaction for statements of the application, which is the first thing to do in it.
+    ///
+    /// They are named unless the application says `persistent(false)`. A pool that keeps none leaves them on the server,
+    /// and the next client of the server connection could not use the same names.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if Postgres does not run it; then the transaction has failed.
+    pub async fn prepare(self, transaction: &mut PgConnection) -> Result<(), sqlx::Error> {
         match self {
-            Self::KeepsStatements => "BEGIN",
-            Self::PoolerSafe => concat!("BEGIN; ", deallocate!()),
-        }
-    }
-
-    /// As [`begin`](Self::begin), at the isolation level READ COMMITTED.
-    #[must_use]
-    pub const fn begin_read_committed(self) -> &'static str {
-        match self {
-            Self::KeepsStatements => "BEGIN ISOLATION LEVEL READ COMMITTED",
-            Self::PoolerSafe => concat!("BEGIN ISOLATION LEVEL READ COMMITTED; ", deallocate!()),
+            Self::KeepsStatements => Ok(()),
+            Self::PoolerSafe => sqlx::raw_sql(REMOVE_STATEMENTS).execute(transaction).await.map(drop),
         }
     }
 }
@@ -127,8 +120,8 @@ pub(super) async fn fetch(
 /// # Errors
 ///
 /// Also if the server does not answer, or does not allow the other connection.
-pub async fn refuse(pool: &PgPool) -> Result<(), sqlx::Error> {
-    if !Mode::of(pool).keeps_statements() {
+pub async fn refuse(mode: Mode, pool: &PgPool) -> Result<(), sqlx::Error> {
+    if !mode.keeps_statements() {
         return Ok(());
     }
     // The pool waits for a server that is still starting.
@@ -145,20 +138,20 @@ pub async fn refuse(pool: &PgPool) -> Result<(), sqlx::Error> {
 /// Returns whether two open connections use the same server connection, or one connection uses two.
 async fn shares_connections(one: &mut PgConnection, options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
     let mut other = PgConnection::connect_with(options).await?;
+    let first = server_connection(one).await?;
     let mut shares = false;
     for _ in 0..LOOKS {
-        let before = server_connection(one).await?;
         // The pooler cannot give the server connection of an open transaction to anybody else.
         let mut transaction = other.begin().await?;
         let of_other = server_connection(&mut transaction).await?;
-        shares = before == of_other || before != server_connection(one).await?;
+        shares = of_other == first || server_connection(one).await? != first;
         transaction.rollback().await?;
+        // Once more, or a pooler that takes two server connections in turns could always give the same one.
+        shares = shares || server_connection(one).await? != first;
         if shares {
             break;
         }
     }
-    // The answer is known, whatever becomes of this connection.
-    other.close().await.ok();
     Ok(shares)
 }
 

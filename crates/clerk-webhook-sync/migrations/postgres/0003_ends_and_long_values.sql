@@ -36,4 +36,18 @@ CREATE INDEX IF NOT EXISTS clerk_waitlist_entries_email ON clerk_waitlist_entrie
 CREATE INDEX IF NOT EXISTS clerk_invitations_beyond_ascii ON clerk_invitations (id) WHERE email_address ~ '[^[:ascii:]]';
 CREATE INDEX IF NOT EXISTS clerk_waitlist_entries_beyond_ascii ON clerk_waitlist_entries (id) WHERE email_address ~ '[^[:ascii:]]';
 
+-- A row whose updated_at is more than a day later than its event would be newer than each real change, and never change again.
+-- The sync no longer believes such a time; these rows may have it from before.
+UPDATE clerk_users SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
+UPDATE clerk_organizations SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
+UPDATE clerk_memberships SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
+UPDATE clerk_invitations SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
+UPDATE clerk_domains SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
+UPDATE clerk_roles SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
+UPDATE clerk_permissions SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
+UPDATE clerk_sessions SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
+UPDATE clerk_subscription_items SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
+UPDATE clerk_subscriptions SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
+UPDATE clerk_waitlist_entries SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
+
 INSERT INTO clerk_sync_schema (version) VALUES (3) ON CONFLICT DO NOTHING;

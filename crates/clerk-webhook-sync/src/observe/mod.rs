@@ -10,10 +10,11 @@ mod user;
 mod waitlist;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use clerk_webhook_core::event::payload::DeletedObject;
 use clerk_webhook_core::{Event, EventData, Timestamp};
-use serde::de::{Deserialize, Deserializer, IgnoredAny};
+use serde::de::IgnoredAny;
 
 use crate::applied::IgnoredReason;
 use crate::canonical::{Leave, canonical, digest};
@@ -207,8 +208,7 @@ impl Observer<'_> {
         children: Vec<Children>,
     ) -> Observation {
         let event_at = self.event_at(updated_at);
-        let keys: Keys = serde_json::from_str(self.event.raw_data()).unwrap_or_default();
-        let is_whole = keys.are_of_whole(entity);
+        let is_whole = essential_key(entity).is_none_or(|key| has_key(self.event.raw_data(), key));
         let order = Order {
             rank: if is_whole { Rank::Whole } else { Rank::Copy },
             updated_at: self.changed_at(updated_at),
@@ -238,47 +238,26 @@ impl Observer<'_> {
     }
 }
 
-/// Whether the data of an object has keys, whatever their values are.
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-struct Keys {
-    #[serde(deserialize_with = "is_there")]
-    email_address: bool,
-    #[serde(deserialize_with = "is_there")]
-    email_addresses: bool,
-    #[serde(deserialize_with = "is_there")]
-    key: bool,
-    #[serde(deserialize_with = "is_there")]
-    name: bool,
-    #[serde(deserialize_with = "is_there")]
-    permissions: bool,
-    #[serde(deserialize_with = "is_there")]
-    role: bool,
-    #[serde(deserialize_with = "is_there")]
-    status: bool,
-}
-
-impl Keys {
-    /// Returns whether the essential key is there, which every whole object has.
-    ///
-    /// Invitations, sessions and items have none: their events tell an end (revoked, ended), which must count whatever the
-    /// data lacks. For memberships and roles it is the key that says what they allow.
-    const fn are_of_whole(&self, entity: Entity) -> bool {
-        match entity {
-            Entity::Users => self.email_addresses,
-            Entity::Organizations | Entity::Domains => self.name,
-            Entity::Memberships => self.role,
-            Entity::Roles => self.permissions,
-            Entity::Permissions => self.key,
-            Entity::Subscriptions => self.status,
-            Entity::WaitlistEntries => self.email_address,
-            Entity::Invitations | Entity::Sessions | Entity::SubscriptionItems => true,
-        }
+/// Returns the key that the data of every whole object has, whatever its value is.
+///
+/// Invitations, sessions and items have none: their events tell an end (revoked, ended), which must count whatever the
+/// data lacks. For memberships and roles it is the key that says what they allow.
+const fn essential_key(entity: Entity) -> Option<&'static str> {
+    match entity {
+        Entity::Users => Some("email_addresses"),
+        Entity::Organizations | Entity::Domains => Some("name"),
+        Entity::Memberships => Some("role"),
+        Entity::Roles => Some("permissions"),
+        Entity::Permissions => Some("key"),
+        Entity::Subscriptions => Some("status"),
+        Entity::WaitlistEntries => Some("email_address"),
+        Entity::Invitations | Entity::Sessions | Entity::SubscriptionItems => None,
     }
 }
 
-fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    IgnoredAny::deserialize(deserializer).map(|_| true)
+/// Returns whether an object in JSON has a key, also if it has it twice.
+fn has_key(json: &str, key: &str) -> bool {
+    serde_json::from_str::<HashMap<Cow<'_, str>, IgnoredAny>>(json).is_ok_and(|keys| keys.contains_key(key))
 }
 
 /// Returns the value of a state, null if it is not known.

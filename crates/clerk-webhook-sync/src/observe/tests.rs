@@ -209,3 +209,19 @@ fn the_permissions_of_a_role_are_in_order() {
     let role = observed("role.created", Some(T), &data);
     assert_eq!(column(&role[0], "permissions"), Value::Json(Some(r#"["org:a","org:b","org:c"]"#.into())));
 }
+
+#[test]
+fn an_object_is_whole_if_its_essential_key_is_there_even_twice() {
+    for (data, is_whole) in [
+        (r#"{"id":"user_1","email_addresses":[]}"#, true),
+        (r#"{"id":"user_1","email_addresses":null}"#, true),
+        (r#"{"id":"user_1","status":1,"status":2,"email_addresses":[]}"#, true),
+        (r#"{"id":"user_1","first_name":"Ada"}"#, false),
+    ] {
+        let body = format!(r#"{{"data":{data},"type":"user.updated"}}"#);
+        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), body.into()).unwrap();
+        let observations = observe(&event, &Settings::default(), Rules::default()).unwrap().unwrap();
+        let Change::Version { order, .. } = &observations[0].change else { unreachable!() };
+        assert_eq!(order.rank == Rank::Whole, is_whole, "{data}");
+    }
+}

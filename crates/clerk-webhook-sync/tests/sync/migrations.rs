@@ -281,6 +281,40 @@ async fn a_member_who_has_left_before_version_3_is_not_live_on_a_server() {
     a_member_who_has_left_before_version_3_is_not_live(pool, &POSTGRES[..2]).await;
 }
 
+/// Version 2 believed any time.
+async fn rows_that_an_update_of_version_2_has_frozen_change_again<DB: Engine>(
+    pool: Pool<DB>,
+    files: &[&str],
+) {
+    for file in files {
+        <DB as Engine>::run(&pool, file).await;
+    }
+    let sync = ClerkSync::new(pool);
+    sync.apply(&event("user.created", T + 9, user("user_1", "Ada", T))).await.unwrap();
+    sync.apply(&event("user.created", T + 9, user("user_2", "Ada", T))).await.unwrap();
+    let freeze = format!("UPDATE clerk_users SET updated_at = {} WHERE id = 'user_1'", 2_000 * T);
+    <DB as Engine>::run(sync.pool(), &freeze).await;
+    sync.migrate().await.unwrap();
+    for (id, expected) in [("user_1", T + 9), ("user_2", T)] {
+        let updated_at = format!("SELECT {} FROM clerk_users WHERE id = '{id}'", DB::as_text("updated_at"));
+        assert_eq!(DB::texts(sync.pool(), &updated_at).await, [Some(expected.to_string())], "{id}");
+        let update = event("user.updated", T + 20, user(id, "Grace", T + 15));
+        assert_eq!(sync.apply(&update).await.unwrap(), Applied::Updated, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_an_update_of_version_2_has_frozen_change_again_in_sqlite() {
+    let pool = Sqlite::empty("frozen").await.unwrap();
+    rows_that_an_update_of_version_2_has_frozen_change_again(pool, &SQLITE[..2]).await;
+}
+
+#[tokio::test]
+async fn rows_that_an_update_of_version_2_has_frozen_change_again_on_a_server() {
+    let Some(pool) = Postgres::empty("frozen").await else { return };
+    rows_that_an_update_of_version_2_has_frozen_change_again(pool, &POSTGRES[..2]).await;
+}
+
 /// A database with another encoding than UTF-8 cannot have all characters, not even in a comment.
 #[test]
 fn the_files_are_ascii() {

@@ -207,9 +207,10 @@ impl Item {
         }
     }
 
-    /// Signs a request; that takes the proof that it was verified.
+    /// Signs a request with the secret that has verified it; that takes the proof.
     fn signed(capture: &Capture, verified: &Verified, secrets: &[SigningSecret], new_id: bool) -> Self {
-        let mut delivery = Delivery::of_body(capture.body.clone()).secrets(secrets.to_vec());
+        let mut delivery =
+            Delivery::of_body(capture.body.clone()).secrets(secrets.get(verified.secret_index()).cloned());
         if !new_id {
             delivery = delivery.message_id(verified.message_id().clone());
         }

@@ -221,6 +221,12 @@ pub(super) async fn respond(
     let mut response = if !is_local(listener, peer, request) || !is_own_page(request) {
         text(StatusCode::FORBIDDEN, "this page is for a browser on the machine of clerk-webhook listen\n")
     } else if listener.page.is_entered_by(request) {
+        // Another user may have read the code, and the user of the printed address does not need it.
+        if listener.page.once.close() {
+            let note =
+                "the printed address was opened, so the listener closed the page that --open had opened";
+            listener.print(Line::Note(note.to_owned())).await;
+        }
         Page::enter(listener.port, &listener.page.token)
     } else if let Some(entry) = listener.page.entry(request) {
         enter_once(listener, &entry).await
