@@ -56,7 +56,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Behind a pooler in transaction mode, such as PgBouncer, set `statement_cache_capacity(0)` on the Postgres pool.
     /// Otherwise [`migrate`](Self::migrate) returns an error. With this setting every statement is unnamed and inside a
     /// transaction. A query takes four round trips instead of one, and so does an event that needs one statement. Any other
-    /// event takes one more for each of its statements.
+    /// event takes one more for each of its statements, and one more with [`on_applied`](Self::on_applied).
     pub fn new(pool: Pool<DB>) -> Self {
         Self::with_rules(pool, Rules::default())
     }
