@@ -147,7 +147,8 @@ async fn postgres(address: String, pooling: Pooling) -> Fallible<Engine> {
     Ok(Engine {
         settings: format!("fsync {fsync}, synchronous_commit {commit}, {CONNECTIONS} connections"),
         contestants: contestants(&store),
-        goals: vec![OF_LEASES, OF_TRANSACTIONS],
+        // The goals are those of statements that are prepared once.
+        goals: if pooling == Pooling::PoolerSafe { Vec::new() } else { vec![OF_LEASES, OF_TRANSACTIONS] },
         clean: Box::new(move || {
             Box::pin(async move {
                 sqlx::raw_sql(DROP).execute(&pool).await?;

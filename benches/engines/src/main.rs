@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p clerk-webhook-engines -- [--quick] [--check] [part of an engine's name]`
 //!
-//! SQLite is a file in the folder for temporary files. The servers are those of `TEST_POSTGRES_URL` and `TEST_REDIS_URL`;
+//! SQLite is a file in the folder for temporary files. The servers are those of `TEST_POSTGRES_URL`, `TEST_PGBOUNCER_URL` and `TEST_REDIS_URL`;
 //! without them their engines are skipped.
 
 mod engines;
