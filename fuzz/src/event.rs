@@ -219,7 +219,7 @@ fn compare(written: &Value, sent: &Value, path: &str) {
                 match sent.get(name) {
                     // One of the spellings wins.
                     _ if has_other_spelling(name, sent) => {}
-                    // What is deleted is deleted, whatever is said of it.
+                    // Null is read as the default of `deleted`, which is true.
                     Some(Value::Null) if name == "deleted" => {}
                     Some(sent) => compare(written, sent, &path),
                     None => assert!(is_empty(written) || name == "deleted", "{path}: {written}"),

@@ -37,7 +37,8 @@ END$$";
 pub enum Mode {
     /// The pool keeps prepared statements, so each connection has to be one connection to the server.
     KeepsStatements,
-    /// The pool keeps none. Every statement is unnamed and inside a transaction, which works behind any pooler.
+    /// The pool keeps none. Every statement is unnamed and inside a transaction, which works behind poolers in
+    /// transaction mode and in session mode.
     PoolerSafe,
 }
 
