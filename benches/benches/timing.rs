@@ -65,7 +65,7 @@ fn whole(verifier: &Verifier, headers: &Headers, body: &[u8], _right: &Mac) -> b
 }
 
 fn in_frames(verifier: &Verifier, headers: &Headers, body: &[u8], _right: &Mac) -> bool {
-    let Ok(mut verification) = verifier.begin(headers) else { return false };
+    let Ok(mut verification) = verifier.begin_verify(headers) else { return false };
     verification.update(body);
     verification.finish().is_err()
 }

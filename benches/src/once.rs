@@ -6,9 +6,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use bytes::Bytes;
-use clerk_webhook_core::event::{UserCreated, UserDeleted};
+use clerk_webhook_core::event::marker::{UserCreated, UserDeleted};
 use clerk_webhook_core::{Handlers, Outcome, SigningSecret, Timestamp};
-use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore as _, Held, MemoryStore, Scope};
+use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore as _, LeaseState, MemoryStore, Scope};
 use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _, VerifyWebhookLayer};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::Full;
@@ -84,10 +84,10 @@ const LEASE: Duration = Duration::from_secs(60);
 async fn fill(store: &MemoryStore) {
     for number in 0..REMEMBERED - 1 {
         let key = DeliveryKey::new(Scope::default(), format!("old_{number:027}").parse().unwrap());
-        let Ok(Claim::Claimed(lease)) = store.claim(&key, LEASE).await else {
+        let Ok(Claim::Acquired(lease)) = store.claim(&key, LEASE).await else {
             panic!("it is there already");
         };
-        assert_eq!(store.complete(&lease).await, Ok(Held::Yes));
+        assert_eq!(store.complete(&lease).await, Ok(LeaseState::Held));
     }
 }
 

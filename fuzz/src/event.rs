@@ -102,7 +102,7 @@ fn check_envelope(event: &Event, members: &Members) {
     }
     let shown = format!(
         "Event {{ id: {:?}, event_type: {:?}, attempted_at: {:?}, occurred_at: {:?}, .. }}",
-        event.id(),
+        event.message_id(),
         event.event_type(),
         event.attempted_at(),
         event.occurred_at(),
@@ -166,7 +166,7 @@ fn check_redaction(event: &Event, sent: &Value) {
 fn with_data(event: &Event, data: Value) -> Event {
     let body = serde_json::json!({ "data": data, "type": event.event_type().as_str() });
     let body = Bytes::from(body.to_string());
-    Event::from_trusted(event.id().clone(), event.attempted_at(), body).expect("it is an event")
+    Event::from_trusted(event.message_id().clone(), event.attempted_at(), body).expect("it is an event")
 }
 
 /// Makes letters and digits alike in strings: in all of them, or in those that must not reach a log.

@@ -55,7 +55,7 @@ pub fn check(input: &[u8]) -> &'static str {
 
 /// Compares the verdict over claimed lengths with the limit.
 fn check_claims(delivery: &Delivery, verifier: &Verifier, headers: &HeaderMap, limit: usize) {
-    let pending = verifier.begin_delivery(headers).expect("the headers are in order").body_limit(limit);
+    let pending = verifier.begin_receive(headers).expect("the headers are in order").body_limit(limit);
     let refuses = |result: Result<(), ReceiveError>| match result {
         Ok(()) => false,
         Err(error) => {
@@ -86,9 +86,9 @@ fn receive(
 ) -> Result<Event, ReceiveError> {
     let mut pending = if delivery.has(Delivery::LATE_LIMIT) {
         let verifier = script::receiver().body_limit(limit / 2).build().expect("there is a key");
-        verifier.begin_delivery(headers)?.body_limit(limit)
+        verifier.begin_receive(headers)?.body_limit(limit)
     } else {
-        verifier.begin_delivery(headers)?
+        verifier.begin_receive(headers)?
     };
     for step in steps {
         match step {
@@ -98,7 +98,7 @@ fn receive(
             },
             Step::Trailers | Step::Wait => {}
             Step::Fail => return Err(ReceiveError::body_failed("it broke off")),
-            Step::TooLargeOutside => return Err(ReceiveError::body_too_large_outside()),
+            Step::TooLargeOutside => return Err(ReceiveError::body_too_large_upstream()),
             Step::End => break,
         }
     }
@@ -107,7 +107,7 @@ fn receive(
 
 /// Hashes the frames without collecting them.
 fn check_verification(verifier: &Verifier, headers: &HeaderMap, steps: &[Step], arrived: &[u8]) {
-    let mut verification = verifier.begin(headers).expect("the headers are in order");
+    let mut verification = verifier.begin_verify(headers).expect("the headers are in order");
     for step in steps {
         let Step::Data(frame) = step else { break };
         let mut frame = frame.clone().into_buf();

@@ -113,7 +113,7 @@ impl Expected {
     ) -> Self {
         let at_once = |error| Self { result: Err(error), is_body_polled: false, steps: 0, address: None };
         let verifier = verifier(limit);
-        if let Err(error) = verifier.begin(headers) {
+        if let Err(error) = verifier.begin_verify(headers) {
             return at_once(error.into());
         }
         let has_claim = headers.contains_key(header::CONTENT_LENGTH);

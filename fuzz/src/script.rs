@@ -331,7 +331,8 @@ pub fn assert_same(left: &Result<Event, ReceiveError>, right: &Result<Event, Rec
     match (left, right) {
         (Ok(left), Ok(right)) => {
             assert_eq!(left.raw_body(), right.raw_body());
-            let said = |event: &Event| (event.id().clone(), event.attempted_at(), event.secret_index());
+            let said =
+                |event: &Event| (event.message_id().clone(), event.attempted_at(), event.secret_index());
             assert_eq!(said(left), said(right));
             assert_eq!(left.event_type(), right.event_type());
         }

@@ -16,7 +16,7 @@ use axum::extract::FromRequest as _;
 use bytes::Bytes;
 use clerk_webhook_axum::ClerkEvent;
 use clerk_webhook_core::{
-    Event, EventData, HeaderFamily, HeaderLookup, Outcome, PendingDelivery, SignedHeaders, SigningSecret,
+    Event, EventData, HeaderFamily, HeaderFields, Outcome, PendingDelivery, SignedHeaders, SigningSecret,
     Timestamp, Verifier, VerifyErrorKind,
 };
 use clerk_webhook_store::MemoryStore;
@@ -98,7 +98,7 @@ fn nothing_is_allocated_from_the_headers_to_the_verdict() {
 
 #[test]
 fn nothing_is_allocated_for_a_refusal() {
-    fn refuse<H: HeaderLookup>(verifier: &Verifier, headers: &H, expected: VerifyErrorKind) {
+    fn refuse<H: HeaderFields>(verifier: &Verifier, headers: &H, expected: VerifyErrorKind) {
         let allocations = count(|| {
             assert_eq!(verifier.verify(headers, b"body").unwrap_err().kind(), expected);
         });
@@ -136,7 +136,7 @@ fn nothing_is_allocated_for_a_refusal() {
             (foreign.clone(), VerifyErrorKind::NoMatchingSignature),
         ] {
             refuse(&verifier, &headers, expected);
-            let map: HeaderMap = headers
+            let map: HeaderMap = headers[..]
                 .iter()
                 .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()))
                 .fold(HeaderMap::new(), |mut map, (name, value): (http::HeaderName, _)| {
@@ -155,7 +155,7 @@ fn more_secrets_or_signatures_than_anybody_has_cost_one_allocation() {
     let headers = sign(b"body").to_pairs();
     // One after the other needs no place for them, all of them at once over frames does.
     assert_eq!(count(|| three.verify(&headers, b"body").unwrap()), 0);
-    assert_eq!(count(|| three.begin(&headers).unwrap()), 1);
+    assert_eq!(count(|| three.begin_verify(&headers).unwrap()), 1);
     let one = Verifier::new(SECRET).unwrap();
     let twelve = eleven_signatures(b"body").and_signed_with(&secret(), b"body").to_pairs();
     assert_eq!(count(|| one.verify(&twelve, b"body").unwrap()), 1);
@@ -168,7 +168,7 @@ fn nothing_is_allocated_while_frames_are_hashed() {
         for size in [1, 1000, 16 * 1024] {
             let headers = HeaderMap::from(&eleven_signatures(&body));
             let allocations = count(|| {
-                let mut verification = verifier.begin(&headers).unwrap();
+                let mut verification = verifier.begin_verify(&headers).unwrap();
                 body.chunks(size).for_each(|frame| verification.update(frame));
                 verification.finish().unwrap()
             });
@@ -184,7 +184,7 @@ fn nothing_is_allocated_for_a_length_that_is_only_claimed() {
     let near_the_limit = u64::MAX - 1;
     headers.insert(CONTENT_LENGTH, HeaderValue::from(near_the_limit));
     let allocations = count(|| {
-        let delivery = verifier.begin_delivery(&headers).unwrap();
+        let delivery = verifier.begin_receive(&headers).unwrap();
         delivery.expect_length(near_the_limit).unwrap();
         delivery.expect_content_length(&headers).unwrap();
         assert!(delivery.body_limit(10).expect_content_length(&headers).is_err());
@@ -340,7 +340,7 @@ const BESIDES: i64 = 2 * 1024;
 
 /// The frames of one delivery.
 fn arrive(verifier: &Verifier, headers: &HeaderMap, body: &[u8], size: usize) -> PendingDelivery {
-    let mut delivery = verifier.begin_delivery(headers).unwrap();
+    let mut delivery = verifier.begin_receive(headers).unwrap();
     for frame in body.chunks(size) {
         delivery.push(frame).unwrap();
     }
@@ -355,7 +355,7 @@ fn memory_follows_what_arrives() {
         let body = event_of(length);
         let headers = HeaderMap::from(&sign(&body));
         let verifier = Verifier::new(SECRET).unwrap();
-        let mut delivery = verifier.begin_delivery(&headers).unwrap();
+        let mut delivery = verifier.begin_receive(&headers).unwrap();
         let (mut held, mut arrived) = (0, 0);
         for frame in body.chunks(size) {
             let info = measure(|| delivery.push(frame).unwrap());

@@ -6,9 +6,9 @@ use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
-use clerk_webhook_core::event::UserCreated;
+use clerk_webhook_core::event::marker::UserCreated;
 use clerk_webhook_core::{
-    Context, Event, Failure, Handled, Handlers, Outcome, ReceiveError, Timestamp, Verifier,
+    Context, Event, Failure, Handled, Handlers, Observation, Outcome, ReceiveError, Timestamp, Verifier,
 };
 use clerk_webhook_store::{Deduplicator, DeliveryKey, DeliveryStore as _, MemoryStore, Scope};
 use clerk_webhook_tests::{SECRET, fixture, fixtures, message_id, secret, servers, sign};
@@ -633,7 +633,7 @@ async fn a_lease_that_is_lost_and_refusals_are_counted() {
     for (headers, body) in
         [(sign(b"another"), "{}"), (sign(b"another"), "{}"), (stale, "{}"), (sign(b"[]"), "[]")]
     {
-        verifier.receive(&headers.to_pairs(), body.into()).unwrap_err().report();
+        Observation::refused(&verifier.receive(&headers.to_pairs(), body.into()).unwrap_err());
     }
     let refusals = |reason: &str| metrics.get(&format!("verify_failures_total{{reason={reason}}}"));
     assert_eq!(refusals("invalid_signature"), Some(2.0));

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use clerk_webhook_store::internal::Mode;
 use clerk_webhook_store::{
-    Begin, Claim, DeliveryKey, DeliveryStore, DeliveryTransaction, Held, PostgresStore, RedisStore, Scope,
-    SqliteStore, TransactionalStore,
+    Begin, Claim, DeliveryKey, DeliveryStore, DeliveryTransaction, LeaseState, PostgresStore, RedisStore,
+    Scope, SqliteStore, TransactionalStore,
 };
 use redis::aio::ConnectionManager;
 use sqlx::Row as _;
@@ -293,13 +293,15 @@ fn contestants<S: Sql>(store: &S) -> Vec<Contestant> {
 fn lease<S: DeliveryStore + Clone>(store: &S) -> Contestant {
     contestant(LEASE, store, async |store, number| {
         let claim = store.claim(&key(number), MINUTE).await.unwrap();
-        let Claim::Claimed(lease) = claim else { panic!("it is not new: {claim:?}") };
-        assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+        let Claim::Acquired(lease) = claim else { panic!("it is not new: {claim:?}") };
+        assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
     })
 }
 
 async fn begin<S: Sql>(store: &S, number: u64) -> S::Transaction {
-    let Begin::New(transaction) = store.begin(&key(number)).await.unwrap() else { panic!("it is not new") };
+    let Begin::Acquired(transaction) = store.begin(&key(number)).await.unwrap() else {
+        panic!("it is not new")
+    };
     transaction
 }
 

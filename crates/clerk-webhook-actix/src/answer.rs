@@ -10,8 +10,9 @@ use clerk_webhook_core::Answer;
 ///
 /// ```
 /// use actix_web::{App, web};
-/// use clerk_webhook_actix::{ClerkAnswer, ClerkEvent, Handlers, Verifier};
-/// use clerk_webhook_actix::event::UserCreated;
+/// use clerk_webhook_core::{Handlers, Verifier};
+/// use clerk_webhook_actix::{ClerkAnswer, ClerkEvent};
+/// use clerk_webhook_core::event::marker::UserCreated;
 ///
 /// async fn webhook(handlers: web::Data<Handlers>, ClerkEvent(event): ClerkEvent) -> ClerkAnswer {
 ///     ClerkAnswer(handlers.answer(event, ()).await)

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
-use clerk_webhook_core::{Event, HeaderLookup as _, ReceiveError, Verifier};
+use clerk_webhook_core::{Event, HeaderFields as _, Observation, ReceiveError, Verifier};
 
 use crate::error::ClerkEventError;
 use crate::headers::Headers;
@@ -78,7 +78,7 @@ async fn event(request: &HttpRequest, payload: Payload) -> Result<Event, ClerkEv
         Some(verifier) => receive(request, payload, verifier).await,
         None => Err(ReceiveError::misconfigured(ADVICE)),
     };
-    received.inspect_err(ReceiveError::report).map_err(ClerkEventError::from)
+    received.inspect_err(Observation::refused).map_err(ClerkEventError::from)
 }
 
 /// Returns the event that the middleware has verified.

@@ -1,7 +1,7 @@
 //! Guards, which choose a route and never decide who may deliver.
 
 use actix_web::guard::{Guard, fn_guard};
-use clerk_webhook_core::HeaderLookup as _;
+use clerk_webhook_core::HeaderFields as _;
 
 use crate::headers::Headers;
 
@@ -15,7 +15,8 @@ use crate::headers::Headers;
 ///
 /// ```
 /// use actix_web::{App, HttpResponse, web};
-/// use clerk_webhook_actix::{ClerkEvent, Verifier, guard};
+/// use clerk_webhook_core::Verifier;
+/// use clerk_webhook_actix::{ClerkEvent, guard};
 ///
 /// async fn delivery(event: ClerkEvent) -> HttpResponse {
 ///     println!("{}", event.event_type());

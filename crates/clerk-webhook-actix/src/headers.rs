@@ -1,11 +1,11 @@
 use actix_web::http::header::HeaderMap;
-use clerk_webhook_core::HeaderLookup;
+use clerk_webhook_core::HeaderFields;
 
 /// The headers of a request, which Actix has in a map of its own.
 pub(crate) struct Headers<'r>(pub(crate) &'r HeaderMap);
 
-impl HeaderLookup for Headers<'_> {
-    fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+impl HeaderFields for Headers<'_> {
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.0.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
     }
 }

@@ -4,7 +4,8 @@
 //!
 //! ```
 //! use actix_web::{App, HttpResponse, test, web};
-//! use clerk_webhook_actix::{ClerkEvent, EventData, Verifier};
+//! use clerk_webhook_core::{EventData, Verifier};
+//! use clerk_webhook_actix::ClerkEvent;
 //!
 //! async fn webhook(ClerkEvent(event): ClerkEvent) -> HttpResponse {
 //!     match event.data() {
@@ -41,7 +42,8 @@
 //!
 //! ```
 //! use actix_web::{App, web};
-//! use clerk_webhook_actix::{Event, Verifier, VerifyWebhook};
+//! use clerk_webhook_core::{Event, Verifier};
+//! use clerk_webhook_actix::VerifyWebhook;
 //!
 //! async fn webhook(event: web::ReqData<Event>, body: web::Json<serde_json::Value>) -> String {
 //!     format!("{} of {}", event.event_type(), body["instance_id"])

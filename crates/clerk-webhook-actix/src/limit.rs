@@ -39,7 +39,7 @@ impl<'r> ActixLimit<'r> {
         // A body that arrives byte by byte is asked about again and again, so every question halves what is open.
         while bytes > self.accepted {
             let question = match self.refused {
-                Some(refused) if bytes >= refused => return Err(ReceiveError::body_too_large_outside()),
+                Some(refused) if bytes >= refused => return Err(ReceiveError::body_too_large_upstream()),
                 Some(refused) => bytes.max(self.accepted.midpoint(refused)),
                 None => bytes.max(self.accepted.saturating_mul(2)),
             };

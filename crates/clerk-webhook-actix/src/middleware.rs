@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError as _};
-use clerk_webhook_core::{Answer, ReceiveError, Verifier};
+use clerk_webhook_core::{Answer, Observation, ReceiveError, Verifier};
 
 use crate::error::ClerkEventError;
 use crate::receive::receive;
@@ -108,7 +108,7 @@ where
             let event = match receive(request.request(), payload, &settings.verifier).await {
                 Ok(event) => event,
                 Err(error) => {
-                    error.report();
+                    Observation::refused(&error);
                     return Ok(request.into_response(settings.refuse(error)).map_into_right_body());
                 }
             };

@@ -24,7 +24,7 @@ pub(crate) async fn receive(
     payload: Payload,
     verifier: &Verifier,
 ) -> Result<Event, ReceiveError> {
-    let delivery = verifier.begin_delivery(&Headers(request.headers()))?;
+    let delivery = verifier.begin_receive(&Headers(request.headers()))?;
     let claimed = content_length(request.headers());
     if matches!(payload, Payload::None) && has_body(request, claimed) {
         return Err(ReceiveError::misconfigured(BODY_IS_TAKEN));
@@ -66,7 +66,7 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 
 fn of_payload(error: PayloadError) -> ReceiveError {
     match error {
-        PayloadError::Overflow => ReceiveError::body_too_large_outside(),
+        PayloadError::Overflow => ReceiveError::body_too_large_upstream(),
         error => ReceiveError::body_failed(error),
     }
 }

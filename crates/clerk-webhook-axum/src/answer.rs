@@ -11,8 +11,9 @@ use clerk_webhook_core::Answer;
 /// use axum::Router;
 /// use axum::extract::{FromRef, State};
 /// use axum::routing::post;
-/// use clerk_webhook_axum::{ClerkAnswer, ClerkEvent, Handlers, Verifier};
-/// use clerk_webhook_axum::event::UserCreated;
+/// use clerk_webhook_core::{Handlers, Verifier};
+/// use clerk_webhook_axum::{ClerkAnswer, ClerkEvent};
+/// use clerk_webhook_core::event::marker::UserCreated;
 ///
 /// #[derive(Clone)]
 /// struct AppState {

@@ -3,7 +3,7 @@ use std::ops::Deref;
 use axum_core::RequestExt as _;
 use axum_core::body::Body;
 use axum_core::extract::{FromRef, FromRequest, OptionalFromRequest, Request};
-use clerk_webhook_core::{Event, HeaderLookup as _, PendingDelivery, ReceiveError, Verifier};
+use clerk_webhook_core::{Event, HeaderFields as _, Observation, PendingDelivery, ReceiveError, Verifier};
 use http_body_util::{BodyExt as _, LengthLimitError};
 
 use crate::rejection::ClerkEventRejection;
@@ -41,7 +41,7 @@ where
             return Ok(Self(event));
         }
         let received = receive(request, &Verifier::from_ref(state)).await;
-        Ok(Self(received.inspect_err(ReceiveError::report)?))
+        Ok(Self(received.inspect_err(Observation::refused)?))
     }
 }
 
@@ -61,7 +61,7 @@ where
 }
 
 async fn receive(request: Request, verifier: &Verifier) -> Result<Event, ReceiveError> {
-    let delivery = verifier.begin_delivery(request.headers())?;
+    let delivery = verifier.begin_receive(request.headers())?;
     delivery.expect_content_length(request.headers())?;
     collect(request.into_limited_body(), delivery).await?.finish()
 }
@@ -69,7 +69,7 @@ async fn receive(request: Request, verifier: &Verifier) -> Result<Event, Receive
 async fn collect(mut body: Body, mut delivery: PendingDelivery) -> Result<PendingDelivery, ReceiveError> {
     while let Some(frame) = body.frame().await {
         // Trailers are not part of what was signed.
-        let data = frame.map_err(ReceiveError::of_body::<LengthLimitError>)?.into_data();
+        let data = frame.map_err(ReceiveError::from_body_error::<LengthLimitError>)?.into_data();
         delivery.push(data.unwrap_or_default())?;
     }
     Ok(delivery)

@@ -5,7 +5,8 @@
 //! ```
 //! use axum::Router;
 //! use axum::routing::post;
-//! use clerk_webhook_axum::{ClerkEvent, EventData, Verifier};
+//! use clerk_webhook_core::{EventData, Verifier};
+//! use clerk_webhook_axum::ClerkEvent;
 //! use http::{Request, StatusCode};
 //!
 //! async fn webhook(ClerkEvent(event): ClerkEvent) -> StatusCode {
@@ -38,7 +39,7 @@
 //!
 //! ```
 //! use axum::extract::FromRef;
-//! use clerk_webhook_axum::Verifier;
+//! use clerk_webhook_core::Verifier;
 //!
 //! #[derive(Clone)]
 //! struct AppState {

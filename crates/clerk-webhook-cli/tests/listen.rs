@@ -91,7 +91,7 @@ fn what_is_not_authentic_is_refused_with_the_reason() {
         (right.clone().reserialized(), "invalid_signature", "compact"),
         (right.clone().stale(), "expired_timestamp", "10 min"),
         (right.clone().without("svix-id"), "missing_header", "svix-id"),
-        (Delivery::of_body("[1]").id("msg_1"), "not_an_event", "the body is JSON, but not an object"),
+        (Delivery::from_body_error("[1]").id("msg_1"), "not_an_event", "the body is JSON, but not an object"),
     ] {
         let answer = listener.deliver(&delivery);
         assert_eq!(answer.status, 400, "{outcome}");
@@ -281,7 +281,7 @@ fn what_is_recorded_verifies() {
     let headers: Vec<_> = head.lines().filter_map(|line| line.split_once(": ")).collect();
     let verifier = Verifier::builder().secret(SigningSecret::parse(SECRET).unwrap()).build().unwrap();
     let event = verifier.receive(&headers, body.to_owned().into()).unwrap();
-    assert_eq!((event.id().as_str(), event.raw_body()), ("msg_1", &right.body()));
+    assert_eq!((event.message_id().as_str(), event.raw_body()), ("msg_1", &right.body()));
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn a_receiver_accepts_what_is_signed_anew() {
     );
     assert_eq!(run.code(), 0, "{run:?}");
     let received: Vec<_> = events.try_iter().collect();
-    let ids: Vec<_> = received.iter().map(|event| event.id().to_string()).collect();
+    let ids: Vec<_> = received.iter().map(|event| event.message_id().to_string()).collect();
     assert_eq!(ids, ["msg_1", "msg_2", "msg_3"]);
     assert!(run.stdout().contains("3 sent in"), "{}", run.stdout());
 }
@@ -122,7 +122,8 @@ fn a_request_is_signed_with_the_secret_that_has_verified_it_alone() {
 #[test]
 fn a_request_keeps_its_bytes_and_loses_what_belongs_to_another_connection() {
     let folder = Folder::new("bytes");
-    let delivery = Delivery::of_body(&b"{ \"type\":\"user.created\" }\r\n"[..]).id("msg_bytes").stale();
+    let delivery =
+        Delivery::from_body_error(&b"{ \"type\":\"user.created\" }\r\n"[..]).id("msg_bytes").stale();
     let file = folder.write("one.http", &http_file(&delivery));
     let server = accepting();
     let run = run(&["replay", &file, "--to", &server.url()]);
@@ -325,7 +326,7 @@ fn a_header_that_cannot_be_sent_is_left_out_or_skipped() {
 #[test]
 fn captured_text_does_not_steer_the_terminal() {
     let server = accepting();
-    let odd = line(&Delivery::of_body(&b"{\"type\":\"\\u001b[2Juser\"}"[..]).id("msg_odd"));
+    let odd = line(&Delivery::from_body_error(&b"{\"type\":\"\\u001b[2Juser\"}"[..]).id("msg_odd"));
     let run = run_with(&["replay", "-", "--to", &server.url()], Some(support::SECRET), odd.as_bytes());
     assert_eq!(run.code(), 0);
     assert!(!run.stdout().contains('\x1b'), "{:?}", run.stdout());
@@ -408,7 +409,7 @@ mod recordings {
         let to = format!("http://{address}/webhooks/clerk");
         let run = run(&["replay", &folder.path(), "--to", &to]);
         assert_eq!(run.code(), 1, "{run:?}");
-        let received: Vec<_> = events.try_iter().map(|event| event.id().to_string()).collect();
+        let received: Vec<_> = events.try_iter().map(|event| event.message_id().to_string()).collect();
         assert_eq!(received, ["msg_right"], "{run:?}");
         let summary = "5 skipped: 1 expired_timestamp, 2 invalid_signature, 2 missing_header";
         assert!(run.stdout().contains("1 sent in") && run.stdout().contains(summary), "{}", run.stdout());

@@ -19,11 +19,10 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post_service;
+use clerk_webhook_core::{Context, Event, Failure, Handlers, Verifier};
 use clerk_webhook_store::{Deduplicator, MemoryStore};
 use clerk_webhook_test::{History, SECRET, Scenario};
-use clerk_webhook_tower::{
-    Context, DeduplicateLayer, Event, Failure, Handlers, HandlersExt as _, Verifier, VerifyWebhookLayer,
-};
+use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _, VerifyWebhookLayer};
 use serde_json::Value;
 use tower_layer::Layer as _;
 
@@ -43,7 +42,7 @@ async fn handle(event: Event, cx: Context<Handled>) -> Result<(), Failure> {
     if lot(100) < 20 {
         return Err("the database is tired".into());
     }
-    *cx.state().lock().unwrap().entry(event.id().to_string()).or_default() += 1;
+    *cx.state().lock().unwrap().entry(event.message_id().to_string()).or_default() += 1;
     Ok(())
 }
 
@@ -224,7 +223,7 @@ fn each_attempt_is_signed_anew_under_the_same_id() {
         // An end in any case: a test that fails should not do so slowly.
         let Ok(event) = verified.receive(&headers, body) else { return StatusCode::OK };
         let mut seen = noted.lock().unwrap();
-        seen.push((event.id().to_string(), event.attempted_at().as_secs()));
+        seen.push((event.message_id().to_string(), event.attempted_at().as_secs()));
         if seen.len() == 1 { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
     });
     // The first delay is at least 4 s, so that at a quarter of it a second has passed.

@@ -6,7 +6,7 @@ mod support;
 
 use std::process::Command;
 
-use clerk_webhook_core::{EventType, HeaderFamilies, SigningSecret, Timestamp, Verifier, VerifyErrorKind};
+use clerk_webhook_core::{AcceptedHeaders, EventType, SigningSecret, Timestamp, Verifier, VerifyErrorKind};
 use serde_json::{Value, json};
 use support::{Request, SECRET, Server, closed_port, receiver, response, run, run_with};
 
@@ -86,7 +86,7 @@ fn both_secrets_sign_during_a_rotation_and_names_can_be_the_standard_ones() {
     for secret in [SECRET, other] {
         let verifier = Verifier::builder()
             .secret(SigningSecret::parse(secret).unwrap())
-            .header_families(HeaderFamilies::Webhook)
+            .accepted_headers(AcceptedHeaders::Webhook)
             .build()
             .unwrap();
         verifier.verify(&request.pairs(), &request.body).unwrap();

@@ -116,7 +116,7 @@ impl Answer {
     /// Returns the media type of the body.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
-        if self.outcome.is_of_event() || matches!(self.outcome, Outcome::NotAnEvent) {
+        if self.outcome.is_verified_event() || matches!(self.outcome, Outcome::NotAnEvent) {
             "application/json"
         } else {
             "application/problem+json"

@@ -26,7 +26,7 @@ const MAX_EMPTY_FRAMES: u32 = 1024;
 /// # let verifier = Verifier::builder().secret(secret.clone()).build()?;
 /// let frames = [Bytes::from(r#"{"data":{},"#), Bytes::from(r#""type":"test"}"#)];
 /// # let headers = secret.sign(&id, Timestamp::now(), &frames.concat()).to_pairs();
-/// let mut delivery = verifier.begin_delivery(&headers)?;
+/// let mut delivery = verifier.begin_receive(&headers)?;
 /// for frame in frames {
 ///     delivery.push(frame)?;
 /// }

@@ -124,7 +124,7 @@ impl ReceiveError {
 
     /// Creates the error of a body with more bytes than the framework or a layer outside allows.
     #[must_use]
-    pub fn body_too_large_outside() -> Self {
+    pub fn body_too_large_upstream() -> Self {
         Self { cause: Cause::BodyTooLarge { limit: None } }
     }
 
@@ -153,12 +153,12 @@ impl ReceiveError {
     /// `L` is the error with which the framework's own limit on bodies announces itself; where it is among the
     /// causes, the body was too large, else it broke off.
     #[must_use]
-    pub fn of_body<L: Error + 'static>(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub fn from_body_error<L: Error + 'static>(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let error = error.into();
         let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
         while let Some(current) = cause {
             if current.is::<L>() {
-                return Self::body_too_large_outside();
+                return Self::body_too_large_upstream();
             }
             cause = current.source();
         }

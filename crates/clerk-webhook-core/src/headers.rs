@@ -111,20 +111,20 @@ impl HeaderFamily {
 /// name-value pairs.
 ///
 /// ```
-/// use clerk_webhook_core::HeaderLookup;
+/// use clerk_webhook_core::HeaderFields;
 ///
 /// let headers = [("Svix-Id", "msg_1"), ("content-type", "application/json")];
-/// assert_eq!(headers.fields().next(), Some((&b"Svix-Id"[..], &b"msg_1"[..])));
+/// assert_eq!(headers.iter().next(), Some((&b"Svix-Id"[..], &b"msg_1"[..])));
 /// assert!(headers.has_signature_headers());
 /// ```
-pub trait HeaderLookup {
+pub trait HeaderFields {
     /// Returns names and values; a field that is repeated is there as often, and the case of a name does not
     /// matter.
-    fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])>;
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])>;
 
     /// Returns whether any header of a signature is there, valid or not.
     fn has_signature_headers(&self) -> bool {
-        self.fields().any(|(name, _)| SignatureHeader::from_name(name).is_some())
+        self.iter().any(|(name, _)| SignatureHeader::from_name(name).is_some())
     }
 
     /// Returns whether the three headers of a signature are there in either family, valid or not.
@@ -132,7 +132,7 @@ pub trait HeaderLookup {
     /// It is for choosing a route and never stricter than verification, whatever families a verifier accepts.
     fn has_complete_signature_headers(&self) -> bool {
         let mut present = [false; SignatureHeader::ALL.len()];
-        for (name, _) in self.fields() {
+        for (name, _) in self.iter() {
             if let Some(header) = SignatureHeader::from_name(name) {
                 present[header as usize] = true;
             }
@@ -143,33 +143,33 @@ pub trait HeaderLookup {
     }
 }
 
-impl<H: HeaderLookup + ?Sized> HeaderLookup for &H {
-    fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        (**self).fields()
+impl<H: HeaderFields + ?Sized> HeaderFields for &H {
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        (**self).iter()
     }
 }
 
-impl<N: AsRef<[u8]>, V: AsRef<[u8]>> HeaderLookup for [(N, V)] {
-    fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> HeaderFields for [(N, V)] {
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 }
 
-impl<N: AsRef<[u8]>, V: AsRef<[u8]>, const LENGTH: usize> HeaderLookup for [(N, V); LENGTH] {
-    fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.as_slice().fields()
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>, const LENGTH: usize> HeaderFields for [(N, V); LENGTH] {
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        HeaderFields::iter(self.as_slice())
     }
 }
 
-impl<N: AsRef<[u8]>, V: AsRef<[u8]>> HeaderLookup for Vec<(N, V)> {
-    fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.as_slice().fields()
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> HeaderFields for Vec<(N, V)> {
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        HeaderFields::iter(self.as_slice())
     }
 }
 
 #[cfg(feature = "http")]
-impl HeaderLookup for http::HeaderMap {
-    fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+impl HeaderFields for http::HeaderMap {
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
     }
 }
@@ -189,13 +189,13 @@ impl<'h> SignatureHeaders<'h> {
     ///
     /// A family is never completed from another one: two readers of one request would then disagree about
     /// its id or its time.
-    pub(crate) fn read<H: HeaderLookup + ?Sized>(
+    pub(crate) fn read<H: HeaderFields + ?Sized>(
         headers: &'h H,
         families: &[HeaderFamily],
     ) -> Result<Self, VerifyError> {
         // One walk over the fields costs less than looking six names up.
         let mut occurrences = [Occurrence::None; SignatureHeader::ALL.len()];
-        for (name, value) in headers.fields() {
+        for (name, value) in headers.iter() {
             if let Some(header) = SignatureHeader::from_name(name) {
                 occurrences[header as usize].add(value);
             }

@@ -26,7 +26,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `http` | yes | [`HeaderLookup`] for the `HeaderMap` of http 1, [`Answer`] into its `Response` |
+//! | `http` | yes | [`HeaderFields`] for the `HeaderMap` of http 1, [`Answer`] into its `Response` |
 //! | `jiff`, `chrono`, `time` | | conversions of [`Timestamp`] |
 //! | `tracing` | | a span for each delivery that is handled, and a line in the log for each that is refused |
 //! | `metrics` | | counts and durations for the application's recorder of the crate `metrics` |
@@ -57,7 +57,7 @@ pub use delivery::PendingDelivery;
 pub use error::{ReceiveError, ReceiveErrorKind, VerifyError, VerifyErrorKind};
 pub use event::{Event, EventData, EventType};
 pub use handler::{Context, Failure, Handled, Handlers};
-pub use headers::{HeaderFamily, HeaderLookup, SignatureHeader};
+pub use headers::{HeaderFamily, HeaderFields, SignatureHeader};
 pub use message_id::{InvalidMessageId, MessageId};
 pub use observation::Observation;
 pub use outcome::Outcome;
@@ -65,4 +65,4 @@ pub use secret::{SecretError, SecretErrorKind, SigningSecret};
 pub use sign::SignedHeaders;
 pub use timestamp::{Timestamp, TimestampOutOfRange};
 pub use verification::{Verification, Verified};
-pub use verifier::{HeaderFamilies, Verifier, VerifierBuilder};
+pub use verifier::{AcceptedHeaders, Verifier, VerifierBuilder};

@@ -18,8 +18,8 @@ use crate::handler::Failure;
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), "{}".into())?;
 /// let observation = Observation::begin(&event, Observation::DEFAULT_SCOPE);
-/// observation.handling(async { println!("{}", event.event_type()) }).await;
-/// let answer = observation.end(Answer::from(Outcome::Processed));
+/// observation.instrument(async { println!("{}", event.event_type()) }).await;
+/// let answer = observation.finish(Answer::from(Outcome::Processed));
 /// # assert_eq!(answer.status(), 200);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -59,7 +59,7 @@ use crate::handler::Failure;
 /// | `clerk_webhook_in_flight` | gauge | `scope` |
 /// | `clerk_webhook_lease_lost_total` | counter | `scope` |
 /// | `clerk_webhook_last_success_timestamp_seconds` | gauge | `scope` |
-/// | `clerk_webhook_verify_failures_total` | counter | `reason` (see [`ReceiveError::report`](crate::ReceiveError::report)) |
+/// | `clerk_webhook_verify_failures_total` | counter | `reason` (see [`Observation::refused`](crate::Observation::refused)) |
 ///
 /// `event_type` is `_OTHER` where it is unknown, so the number of series is bounded.
 #[derive(Debug)]
@@ -95,14 +95,14 @@ impl Observation {
     }
 
     /// Runs the handler in the span, and measures how long it takes.
-    pub fn handling<F: Future>(&self, handler: F) -> impl Future<Output = F::Output> + use<'_, F> {
+    pub fn instrument<F: Future>(&self, handler: F) -> impl Future<Output = F::Output> + use<'_, F> {
         #[cfg(feature = "metrics")]
         let handler = self.metrics.timed(handler);
         self.in_span(handler)
     }
 
     /// Says how often the message has been handled here, counted from 1.
-    pub fn attempt(&self, attempt: u32) {
+    pub fn record_attempt(&self, attempt: u32) {
         #[cfg(feature = "tracing")]
         self.span.record("clerk.delivery.attempt", attempt);
         #[cfg(not(feature = "tracing"))]
@@ -110,12 +110,12 @@ impl Observation {
     }
 
     /// Writes why the handler failed.
-    pub fn failed(&self, failure: &Failure) {
-        self.failed_by(failure.error());
+    pub fn record_failure(&self, failure: &Failure) {
+        self.record_error(failure.error());
     }
 
     /// Writes why the delivery could not be handled, the handler's error or another one.
-    pub fn failed_by(&self, error: &(dyn std::error::Error + 'static)) {
+    pub fn record_error(&self, error: &(dyn std::error::Error + 'static)) {
         #[cfg(feature = "tracing")]
         self.span.in_scope(|| {
             let error = crate::log::chain(error);
@@ -126,7 +126,7 @@ impl Observation {
     }
 
     /// Ends with the answer, and returns it.
-    pub fn end(self, answer: Answer) -> Answer {
+    pub fn finish(self, answer: Answer) -> Answer {
         #[cfg(feature = "metrics")]
         self.metrics.end(answer.outcome());
         #[cfg(feature = "tracing")]
@@ -168,7 +168,7 @@ mod span {
             otel.kind = "consumer",
             messaging.system = "clerk",
             messaging.operation.type = "process",
-            messaging.message.id = event.id().as_str(),
+            messaging.message.id = event.message_id().as_str(),
             clerk.scope = scope,
             clerk.event.type = if event_type.is_known() { event_type.as_str() } else { OTHER_TYPE },
             clerk.instance_id = Empty,

@@ -110,7 +110,7 @@ impl Outcome {
 
     /// Returns whether it became of a delivery that is authentic and an event.
     #[must_use]
-    pub const fn is_of_event(self) -> bool {
+    pub const fn is_verified_event(self) -> bool {
         match self {
             Self::Processed
             | Self::Queued

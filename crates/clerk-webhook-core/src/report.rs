@@ -1,8 +1,9 @@
 //! What is told about deliveries that were refused.
 
 use crate::error::ReceiveError;
+use crate::observation::Observation;
 
-impl ReceiveError {
+impl Observation {
     /// Tells the log and the metrics that a delivery was refused; every adapter calls it.
     ///
     /// With the feature `tracing` it writes a warning with the reason, or an error where the application cannot receive, at
@@ -12,13 +13,15 @@ impl ReceiveError {
     ///
     /// With the feature `metrics` it counts in `clerk_webhook_verify_failures_total`, by `reason`, which is the outcome.
     /// No label has anything in it that was sent.
-    pub fn report(&self) {
+    pub fn refused(error: &ReceiveError) {
         #[cfg(feature = "metrics")]
         {
-            let reason = crate::answer::Answer::from(self).outcome().as_str();
+            let reason = crate::answer::Answer::from(error).outcome().as_str();
             metrics::counter!("clerk_webhook_verify_failures_total", "reason" => reason).increment(1);
         }
         #[cfg(feature = "tracing")]
-        crate::log::refused(self);
+        crate::log::refused(error);
+        #[cfg(not(any(feature = "metrics", feature = "tracing")))]
+        let _ = error;
     }
 }

@@ -114,7 +114,7 @@ fn no_matching_signature(family: HeaderFamily) -> VerifyError {
 /// # let id: MessageId = "msg_1".parse()?;
 /// # let verifier = Verifier::builder().secret(secret.clone()).build()?;
 /// # let headers = secret.sign(&id, Timestamp::now(), b"two frames").to_pairs();
-/// let mut verification = verifier.begin(&headers)?;
+/// let mut verification = verifier.begin_verify(&headers)?;
 /// verification.update(b"two ");
 /// verification.update(b"frames");
 /// assert_eq!(verification.finish()?.secret_index(), 0);

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::delivery::PendingDelivery;
 use crate::error::{ReceiveError, VerifyError, VerifyErrorKind};
 use crate::event::{DecodeHints, Event};
-use crate::headers::{HeaderFamily, HeaderLookup, SignatureHeaders};
+use crate::headers::{HeaderFamily, HeaderFields, SignatureHeaders};
 use crate::secret::{HmacSha256, SecretError, SecretErrorKind, SigningSecret};
 use crate::timestamp::Timestamp;
 use crate::verification::{Verification, Verified, verify_whole};
@@ -106,7 +106,7 @@ impl Verifier {
     ///
     /// Refuses a delivery whose headers are incomplete, repeated, malformed or out of date, or which carries
     /// no signature that could match, whatever its body may be.
-    pub fn begin<H: HeaderLookup + ?Sized>(&self, headers: &H) -> Result<Verification, VerifyError> {
+    pub fn begin_verify<H: HeaderFields + ?Sized>(&self, headers: &H) -> Result<Verification, VerifyError> {
         Verification::begin(&self.accept(headers)?, &self.inner.secrets.load().0)
     }
 
@@ -115,7 +115,7 @@ impl Verifier {
     /// # Errors
     ///
     /// Refuses a delivery that was not signed with one of the secrets in these very bytes, or not lately.
-    pub fn verify<H: HeaderLookup + ?Sized>(
+    pub fn verify<H: HeaderFields + ?Sized>(
         &self,
         headers: &H,
         body: &[u8],
@@ -128,7 +128,7 @@ impl Verifier {
     /// # Errors
     ///
     /// As [`verify`](Self::verify), and when the body is larger than the limit or is not an event.
-    pub fn receive<H: HeaderLookup + ?Sized>(&self, headers: &H, body: Bytes) -> Result<Event, ReceiveError> {
+    pub fn receive<H: HeaderFields + ?Sized>(&self, headers: &H, body: Bytes) -> Result<Event, ReceiveError> {
         let headers = self.accept(headers)?;
         if body.len() > self.inner.body_limit {
             return Err(ReceiveError::body_too_large(self.inner.body_limit));
@@ -142,11 +142,11 @@ impl Verifier {
     /// # Errors
     ///
     /// As [`begin`](Self::begin).
-    pub fn begin_delivery<H: HeaderLookup + ?Sized>(
+    pub fn begin_receive<H: HeaderFields + ?Sized>(
         &self,
         headers: &H,
     ) -> Result<PendingDelivery, ReceiveError> {
-        let verification = self.begin(headers)?;
+        let verification = self.begin_verify(headers)?;
         Ok(PendingDelivery::new(verification, self.inner.body_limit, Arc::clone(&self.inner.hints)))
     }
 
@@ -181,7 +181,7 @@ impl Verifier {
     }
 
     /// Reads the headers and looks at the time.
-    fn accept<'h, H: HeaderLookup + ?Sized>(
+    fn accept<'h, H: HeaderFields + ?Sized>(
         &self,
         headers: &'h H,
     ) -> Result<SignatureHeaders<'h>, VerifyError> {
@@ -256,7 +256,7 @@ impl Default for VerifierBuilder {
         Self {
             secrets: Vec::new(),
             tolerance: Some(Tolerance { past: TOLERANCE_SECONDS, future: TOLERANCE_SECONDS }),
-            families: HeaderFamilies::default().in_order(),
+            families: AcceptedHeaders::default().in_order(),
             clock: None,
             body_limit: BODY_LIMIT,
             read_timeout: READ_TIMEOUT,
@@ -310,7 +310,7 @@ impl VerifierBuilder {
     }
 
     /// Sets which names the headers may have.
-    pub fn header_families(mut self, families: HeaderFamilies) -> Self {
+    pub fn accepted_headers(mut self, families: AcceptedHeaders) -> Self {
         self.families = families.in_order();
         self
     }
@@ -359,20 +359,20 @@ impl fmt::Debug for VerifierBuilder {
 /// Which names the headers of a delivery may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum HeaderFamilies {
+pub enum AcceptedHeaders {
     /// `svix-*` where any of them is there, else `webhook-*`.
     #[default]
-    SvixThenWebhook,
+    Any,
     /// Only `svix-*`.
     Svix,
     /// Only `webhook-*`.
     Webhook,
 }
 
-impl HeaderFamilies {
+impl AcceptedHeaders {
     fn in_order(self) -> &'static [HeaderFamily] {
         match self {
-            Self::SvixThenWebhook => &[HeaderFamily::Svix, HeaderFamily::Webhook],
+            Self::Any => &[HeaderFamily::Svix, HeaderFamily::Webhook],
             Self::Svix => &[HeaderFamily::Svix],
             Self::Webhook => &[HeaderFamily::Webhook],
         }

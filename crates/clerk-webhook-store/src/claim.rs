@@ -15,7 +15,7 @@ use crate::key::DeliveryKey;
 #[must_use]
 pub enum Claim {
     /// It is the caller's to handle, and nobody else's while the lease lasts.
-    Claimed(Lease),
+    Acquired(Lease),
     /// It was handled before.
     Duplicate {
         /// When that was completed, where the store knows.
@@ -120,9 +120,9 @@ impl fmt::Debug for Owner {
 /// Whether the caller still had the lease when it changed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use]
-pub enum Held {
+pub enum LeaseState {
     /// The lease was the caller's, and what it asked for is done.
-    Yes,
+    Held,
     /// Somebody else has taken the delivery over, it was forgotten, or this lease has already ended it in the other way:
     /// nothing is changed.
     Lost,

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::claim::{Claim, Held, Lease};
+use crate::claim::{Claim, Lease, LeaseState};
 use crate::deadline::{Deadline, MovingDeadline};
 use crate::key::{DeliveryKey, Scope};
 use crate::runner::{Runner, STOPPING, Unavailable};
@@ -51,7 +51,7 @@ use crate::supervise::{Ended, First, first};
 /// # Examples
 ///
 /// ```
-/// use clerk_webhook_core::event::UserCreated;
+/// use clerk_webhook_core::event::marker::UserCreated;
 /// use clerk_webhook_core::{Handlers, Outcome};
 /// use clerk_webhook_store::{Deduplicator, MemoryStore};
 /// # use clerk_webhook_core::{Event, Timestamp};
@@ -107,8 +107,8 @@ impl<S: DeliveryStore> Deduplicator<S> {
     }
 
     /// Sets how long a handler may take; the sender gives up after 15 s and then sees nothing of what it returns.
-    pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.runner.time_limit = limit;
+    pub fn handler_timeout(mut self, limit: Duration) -> Self {
+        self.runner.handler_timeout = limit;
         self
     }
 
@@ -123,7 +123,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
     ///
     /// During a rotation of the secret, for example, every event comes twice at the same time, and a short wait spares the
     /// second one another attempt.
-    pub fn wait_in_progress(mut self, limit: Duration) -> Self {
+    pub fn in_progress_wait(mut self, limit: Duration) -> Self {
         self.wait = limit;
         self
     }
@@ -165,7 +165,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
     {
         let judge = |result: &Result<Handled, Failure>, observation: &Observation| {
             if let Err(failure) = result {
-                observation.failed(failure);
+                observation.record_failure(failure);
             }
             Answer::from(result)
         };
@@ -219,38 +219,38 @@ impl<S: DeliveryStore> Deduplicator<S> {
         T: Send,
     {
         if self.runner.is_stopping() {
-            observation.failed(&Failure::retry(STOPPING));
-            return Err(observation.end(Answer::from(Outcome::Failed)));
+            observation.record_failure(&Failure::retry(STOPPING));
+            return Err(observation.finish(Answer::from(Outcome::Failed)));
         }
         let (lease, deadline) = match observation.in_span(pin!(self.claim(&event))).await {
-            Ok((Claim::Claimed(lease), deadline)) => (lease, deadline),
+            Ok((Claim::Acquired(lease), deadline)) => (lease, deadline),
             Ok((Claim::Duplicate { .. }, _)) => {
-                return Err(observation.end(Answer::from(Outcome::Duplicate)));
+                return Err(observation.finish(Answer::from(Outcome::Duplicate)));
             }
             Ok((Claim::InProgress { retry_after }, _)) => {
                 let answer = Answer::from(Outcome::InProgress).with_retry_after(retry_after);
-                return Err(observation.end(answer));
+                return Err(observation.finish(answer));
             }
             Err(unavailable) => return Err(unavailable.end(observation)),
         };
         if deadline.is_over() {
             // The store has taken so long to answer that somebody else may have it by now.
             let _ = observation.in_span(pin!(self.runner.ask(self.store.release(&lease)))).await;
-            return Err(observation.end(Answer::from(Outcome::InProgress)));
+            return Err(observation.finish(Answer::from(Outcome::InProgress)));
         }
-        observation.attempt(lease.attempt());
-        let ended = observation.handling(pin!(self.run_leased(event, handler, &lease, deadline))).await;
+        observation.record_attempt(lease.attempt());
+        let ended = observation.instrument(pin!(self.run_leased(event, handler, &lease, deadline))).await;
         let (outcome, why) = match ended {
             Ended::Returned(Some(output)) => {
                 let answer = judge(&output, &observation);
                 return match observation.in_span(pin!(self.settle(&lease, answer))).await {
                     Ok(answer) => {
-                        observation.end(answer);
+                        observation.finish(answer);
                         Ok(output)
                     }
                     Err(Unsettled::Lost) => {
-                        observation.failed(&Failure::retry("somebody else took the delivery over"));
-                        Err(observation.end(Answer::from(Outcome::LeaseLost)))
+                        observation.record_failure(&Failure::retry("somebody else took the delivery over"));
+                        Err(observation.finish(Answer::from(Outcome::LeaseLost)))
                     }
                     Err(Unsettled::Unavailable(unavailable)) => Err(unavailable.end(observation)),
                 };
@@ -258,18 +258,18 @@ impl<S: DeliveryStore> Deduplicator<S> {
             Ended::Returned(None) => {
                 // A renewal may have reached the store late. If nobody else has the delivery, the next attempt need not wait.
                 let _ = observation.in_span(pin!(self.runner.ask(self.store.release(&lease)))).await;
-                observation.failed(&Failure::retry("the lease was lost while the handler ran"));
-                return Err(observation.end(Answer::from(Outcome::LeaseLost)));
+                observation.record_failure(&Failure::retry("the lease was lost while the handler ran"));
+                return Err(observation.finish(Answer::from(Outcome::LeaseLost)));
             }
             Ended::Panicked => (Outcome::Failed, "the handler panicked"),
             Ended::TimedOut => (Outcome::HandlerTimeout, "the handler did not end in time"),
             Ended::Stopped => (Outcome::Failed, STOPPING),
         };
-        observation.failed(&Failure::retry(why));
+        observation.record_failure(&Failure::retry(why));
         let answer = Answer::from(outcome);
         // Where even that fails, the lease ends by itself.
         let _ = observation.in_span(pin!(self.settle(&lease, answer))).await;
-        Err(observation.end(answer))
+        Err(observation.finish(answer))
     }
 
     /// Claims the event, once or until the wait is over, and says when the lease ends at the earliest.
@@ -330,12 +330,12 @@ impl<S: DeliveryStore> Deduplicator<S> {
             sleep_until(next).await;
             let (renewed_from, renewed) = (Instant::now(), Deadline::after(self.lease));
             match timeout_at(ends, self.runner.ask(self.store.renew(lease, self.lease))).await {
-                Ok(Ok(Held::Yes)) => {
+                Ok(Ok(LeaseState::Held)) => {
                     deadline.set(renewed);
                     ends = renewed.monotonic;
                     next = renewed_from + period;
                 }
-                Ok(Ok(Held::Lost)) => return,
+                Ok(Ok(LeaseState::Lost)) => return,
                 // It may be there again before the lease ends.
                 Ok(Err(_)) | Err(_) => next = Instant::now() + period / 4,
             }
@@ -358,8 +358,8 @@ impl<S: DeliveryStore> Deduplicator<S> {
             completed = self.runner.ask(self.store.complete(lease)).await;
         }
         match completed.map_err(Unsettled::Unavailable)? {
-            Held::Yes => Ok(answer),
-            Held::Lost => Err(Unsettled::Lost),
+            LeaseState::Held => Ok(answer),
+            LeaseState::Lost => Err(Unsettled::Lost),
         }
     }
 }
@@ -386,7 +386,7 @@ impl<S> fmt::Debug for Deduplicator<S> {
         f.debug_struct("Deduplicator")
             .field("runner", &self.runner)
             .field("lease", &self.lease)
-            .field("wait_in_progress", &self.wait)
+            .field("in_progress_wait", &self.wait)
             .finish_non_exhaustive()
     }
 }
@@ -413,7 +413,7 @@ impl<S> fmt::Debug for Deduplicator<S> {
 /// let store = Arc::new(MemoryStore::new());
 /// for outcome in [Outcome::Processed, Outcome::Duplicate] {
 ///     let answer = deduplicate(Arc::clone(&store), event.clone(), async |event, _attempt| {
-///         println!("{}", event.id());
+///         println!("{}", event.message_id());
 ///         Ok(Handled::Processed)
 ///     });
 ///     assert_eq!(answer.await.outcome(), outcome);
@@ -460,20 +460,20 @@ mod tests {
 
         async fn claim(&self, key: &DeliveryKey, _lease: Duration) -> io::Result<Claim> {
             sleep(self.claim_takes).await;
-            Ok(Claim::Claimed(Lease::new(key.clone(), Owner::random(), 1)))
+            Ok(Claim::Acquired(Lease::new(key.clone(), Owner::random(), 1)))
         }
 
-        async fn renew(&self, _lease: &Lease, _by: Duration) -> io::Result<Held> {
+        async fn renew(&self, _lease: &Lease, _by: Duration) -> io::Result<LeaseState> {
             let left =
                 self.renewals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-            left.map(|_| Held::Yes).map_err(|_| io::ErrorKind::ConnectionRefused.into())
+            left.map(|_| LeaseState::Held).map_err(|_| io::ErrorKind::ConnectionRefused.into())
         }
 
-        async fn complete(&self, _lease: &Lease) -> io::Result<Held> {
-            if self.completes { Ok(Held::Yes) } else { Err(io::ErrorKind::ConnectionRefused.into()) }
+        async fn complete(&self, _lease: &Lease) -> io::Result<LeaseState> {
+            if self.completes { Ok(LeaseState::Held) } else { Err(io::ErrorKind::ConnectionRefused.into()) }
         }
 
-        async fn release(&self, _lease: &Lease) -> io::Result<Held> {
+        async fn release(&self, _lease: &Lease) -> io::Result<LeaseState> {
             Err(io::ErrorKind::ConnectionRefused.into())
         }
 
@@ -490,7 +490,7 @@ mod tests {
     async fn a_handler_ends_with_a_lease_that_cannot_be_renewed() {
         let store = Vanishing { renewals: AtomicUsize::new(2), ..Vanishing::default() };
         let deduplicator =
-            Deduplicator::new(store).lease(Duration::from_secs(30)).time_limit(Duration::from_secs(600));
+            Deduplicator::new(store).lease(Duration::from_secs(30)).handler_timeout(Duration::from_secs(600));
         let began = Instant::now();
         let answer = deduplicator.run(event(), |_, _| pending()).await;
         assert_eq!(answer.outcome(), Outcome::LeaseLost);
@@ -520,7 +520,7 @@ mod tests {
         let store =
             Vanishing { renewals: AtomicUsize::new(usize::MAX), completes: true, ..Vanishing::default() };
         let deduplicator =
-            Deduplicator::new(store).lease(Duration::from_secs(30)).time_limit(Duration::from_secs(600));
+            Deduplicator::new(store).lease(Duration::from_secs(30)).handler_timeout(Duration::from_secs(600));
         let answer = deduplicator.run(event(), async |_, _| {
             sleep(Duration::from_secs(500)).await;
             Ok(Handled::Processed)

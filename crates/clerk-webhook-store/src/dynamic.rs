@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::claim::{Claim, Held, Lease};
+use crate::claim::{Claim, Lease, LeaseState};
 use crate::key::DeliveryKey;
 use crate::store::DeliveryStore;
 
@@ -24,7 +24,7 @@ type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send +
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let store: Arc<dyn DynDeliveryStore> = Arc::new(MemoryStore::new());
 /// let key = DeliveryKey::new(Scope::default(), "msg_1".parse()?);
-/// assert!(matches!(store.claim(&key, Duration::from_secs(60)).await?, Claim::Claimed(_)));
+/// assert!(matches!(store.claim(&key, Duration::from_secs(60)).await?, Claim::Acquired(_)));
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -32,11 +32,11 @@ pub trait DynDeliveryStore: Send + Sync + 'static {
     /// As [`DeliveryStore::claim`].
     fn dyn_claim<'a>(&'a self, key: &'a DeliveryKey, lease: Duration) -> Asking<'a, Claim>;
     /// As [`DeliveryStore::renew`].
-    fn dyn_renew<'a>(&'a self, lease: &'a Lease, by: Duration) -> Asking<'a, Held>;
+    fn dyn_renew<'a>(&'a self, lease: &'a Lease, by: Duration) -> Asking<'a, LeaseState>;
     /// As [`DeliveryStore::complete`].
-    fn dyn_complete<'a>(&'a self, lease: &'a Lease) -> Asking<'a, Held>;
+    fn dyn_complete<'a>(&'a self, lease: &'a Lease) -> Asking<'a, LeaseState>;
     /// As [`DeliveryStore::release`].
-    fn dyn_release<'a>(&'a self, lease: &'a Lease) -> Asking<'a, Held>;
+    fn dyn_release<'a>(&'a self, lease: &'a Lease) -> Asking<'a, LeaseState>;
     /// As [`DeliveryStore::forget`].
     fn dyn_forget<'a>(&'a self, key: &'a DeliveryKey) -> Asking<'a, bool>;
     /// As [`DeliveryStore::purge`].
@@ -48,15 +48,15 @@ impl<S: DeliveryStore> DynDeliveryStore for S {
         Box::pin(async move { self.claim(key, lease).await.map_err(StoreError::new) })
     }
 
-    fn dyn_renew<'a>(&'a self, lease: &'a Lease, by: Duration) -> Asking<'a, Held> {
+    fn dyn_renew<'a>(&'a self, lease: &'a Lease, by: Duration) -> Asking<'a, LeaseState> {
         Box::pin(async move { self.renew(lease, by).await.map_err(StoreError::new) })
     }
 
-    fn dyn_complete<'a>(&'a self, lease: &'a Lease) -> Asking<'a, Held> {
+    fn dyn_complete<'a>(&'a self, lease: &'a Lease) -> Asking<'a, LeaseState> {
         Box::pin(async move { self.complete(lease).await.map_err(StoreError::new) })
     }
 
-    fn dyn_release<'a>(&'a self, lease: &'a Lease) -> Asking<'a, Held> {
+    fn dyn_release<'a>(&'a self, lease: &'a Lease) -> Asking<'a, LeaseState> {
         Box::pin(async move { self.release(lease).await.map_err(StoreError::new) })
     }
 
@@ -76,15 +76,15 @@ impl DeliveryStore for Arc<dyn DynDeliveryStore> {
         (**self).dyn_claim(key, lease).await
     }
 
-    async fn renew(&self, lease: &Lease, by: Duration) -> Result<Held, StoreError> {
+    async fn renew(&self, lease: &Lease, by: Duration) -> Result<LeaseState, StoreError> {
         (**self).dyn_renew(lease, by).await
     }
 
-    async fn complete(&self, lease: &Lease) -> Result<Held, StoreError> {
+    async fn complete(&self, lease: &Lease) -> Result<LeaseState, StoreError> {
         (**self).dyn_complete(lease).await
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Held, StoreError> {
+    async fn release(&self, lease: &Lease) -> Result<LeaseState, StoreError> {
         (**self).dyn_release(lease).await
     }
 

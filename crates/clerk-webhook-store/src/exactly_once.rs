@@ -63,8 +63,8 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
     }
 
     /// Sets how long a handler may take; the sender gives up after 15 s and then sees nothing of what it returns.
-    pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.runner.time_limit = limit;
+    pub fn handler_timeout(mut self, limit: Duration) -> Self {
+        self.runner.handler_timeout = limit;
         self
     }
 
@@ -135,15 +135,15 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         H: Future<Output = Result<Handled, Failure>> + Send,
     {
         if self.runner.is_stopping() {
-            observation.failed(&Failure::retry(STOPPING));
-            return observation.end(Answer::from(Outcome::Failed));
+            observation.record_failure(&Failure::retry(STOPPING));
+            return observation.finish(Answer::from(Outcome::Failed));
         }
         let key = DeliveryKey::of(&event, self.runner.scope.clone());
         let transaction = match observation.in_span(pin!(self.runner.ask(self.store.begin(&key)))).await {
-            Ok(Begin::New(transaction)) => SharedTransaction::new(transaction),
-            Ok(Begin::Duplicate { .. }) => return observation.end(Answer::from(Outcome::Duplicate)),
+            Ok(Begin::Acquired(transaction)) => SharedTransaction::new(transaction),
+            Ok(Begin::Duplicate { .. }) => return observation.finish(Answer::from(Outcome::Duplicate)),
             Ok(Begin::InProgress { retry_after }) => {
-                return observation.end(Answer::from(Outcome::InProgress).with_retry_after(retry_after));
+                return observation.finish(Answer::from(Outcome::InProgress).with_retry_after(retry_after));
             }
             Err(unavailable) => return unavailable.end(observation),
         };
@@ -152,34 +152,36 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
             // It is gone before anybody waits for the transaction, which it may have locked.
             let handling = pin!(async move { handler(event, given).await });
             let supervised = pin!(self.runner.supervise(handling));
-            observation.handling(supervised).await
+            observation.instrument(supervised).await
         };
         // From here on nobody gets the transaction any more: dropping it undoes it.
         let transaction = observation.in_span(timeout(self.runner.store_timeout, transaction.take())).await;
         let (outcome, failure) = match ended {
             // Not marked either: once there is a handler for it, a replay reaches it.
-            Ended::Returned(Ok(Handled::Ignored)) => return observation.end(Answer::from(Handled::Ignored)),
+            Ended::Returned(Ok(Handled::Ignored)) => {
+                return observation.finish(Answer::from(Handled::Ignored));
+            }
             Ended::Returned(Ok(handled)) => {
                 let Ok(Some(transaction)) = transaction else {
-                    observation.failed(&Failure::retry("the transaction is still in use"));
-                    return observation.end(Answer::from(Outcome::Failed));
+                    observation.record_failure(&Failure::retry("the transaction is still in use"));
+                    return observation.finish(Answer::from(Outcome::Failed));
                 };
                 return match observation.in_span(pin!(self.runner.ask(self.store.commit(transaction)))).await
                 {
-                    Ok(()) => observation.end(Answer::from(handled)),
+                    Ok(()) => observation.finish(Answer::from(handled)),
                     Err(unavailable) => unavailable.end(observation),
                 };
             }
             Ended::Returned(Err(failure)) => {
-                observation.failed(&failure);
-                return observation.end(Answer::from(&failure));
+                observation.record_failure(&failure);
+                return observation.finish(Answer::from(&failure));
             }
             Ended::Panicked => (Outcome::Failed, "the handler panicked"),
             Ended::TimedOut => (Outcome::HandlerTimeout, "the handler did not end in time"),
             Ended::Stopped => (Outcome::Failed, STOPPING),
         };
-        observation.failed(&Failure::retry(failure));
-        observation.end(Answer::from(outcome))
+        observation.record_failure(&Failure::retry(failure));
+        observation.finish(Answer::from(outcome))
     }
 }
 
@@ -300,7 +302,7 @@ mod tests {
 
         async fn begin(&self, key: &DeliveryKey) -> Result<Begin<()>, Infallible> {
             self.0.lock().unwrap().push(key.to_string());
-            Ok(Begin::New(()))
+            Ok(Begin::Acquired(()))
         }
 
         async fn commit(&self, (): ()) -> Result<(), Infallible> {
@@ -339,9 +341,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn stops_a_handler_after_the_time_limit() {
+    async fn stops_a_handler_after_its_timeout() {
         let (default, longer) = (ExactlyOnce::new(Database::default()), Duration::from_millis(20_500));
-        let set = ExactlyOnce::new(Database::default()).time_limit(longer);
+        let set = ExactlyOnce::new(Database::default()).handler_timeout(longer);
         for (once, limit) in [(default, Duration::from_secs(12)), (set, longer)] {
             let began = Instant::now();
             assert_eq!(once.run(event(), |_, _| pending()).await.outcome(), Outcome::HandlerTimeout);

@@ -100,7 +100,7 @@ impl DeliveryKey {
     /// Creates the key of an event at an endpoint.
     #[must_use]
     pub fn of(event: &Event, scope: Scope) -> Self {
-        Self::new(scope, event.id().clone())
+        Self::new(scope, event.message_id().clone())
     }
 
     /// Returns the endpoint.

@@ -10,7 +10,7 @@
 //! | [`ExactlyOnce`] | effects in the database of the store: SQLite, Postgres | the effects are there exactly once |
 //!
 //! ```
-//! use clerk_webhook_core::event::UserCreated;
+//! use clerk_webhook_core::event::marker::UserCreated;
 //! use clerk_webhook_core::{Event, Handlers, Outcome};
 //! use clerk_webhook_store::{Deduplicator, MemoryStore};
 //! # use clerk_webhook_core::Timestamp;
@@ -91,7 +91,7 @@ mod transaction;
 
 #[cfg(feature = "redis")]
 pub use self::redis::{InvalidRedisSetting, RedisStore};
-pub use claim::{Claim, Held, Lease, Owner};
+pub use claim::{Claim, Lease, LeaseState, Owner};
 pub use deduplicator::{Deduplicator, deduplicate};
 pub use dynamic::{DynDeliveryStore, StoreError};
 pub use exactly_once::{ExactlyOnce, SharedTransaction, TransactionEnded, TransactionGuard};

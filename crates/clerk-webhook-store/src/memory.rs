@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clerk_webhook_core::Timestamp;
 
-use crate::claim::{Claim, Held, Lease, Owner};
+use crate::claim::{Claim, Lease, LeaseState, Owner};
 use crate::key::DeliveryKey;
 use crate::retention::DEFAULT_RETENTION;
 use crate::store::DeliveryStore;
@@ -33,16 +33,16 @@ const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// ```
 /// use std::time::Duration;
 ///
-/// use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore, Held, MemoryStore, Scope};
+/// use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore, LeaseState, MemoryStore, Scope};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let store = MemoryStore::new();
 /// let key = DeliveryKey::new(Scope::default(), "msg_1".parse()?);
 /// let minute = Duration::from_secs(60);
 ///
-/// let Claim::Claimed(lease) = store.claim(&key, minute).await? else { panic!("it is the first") };
+/// let Claim::Acquired(lease) = store.claim(&key, minute).await? else { panic!("it is the first") };
 /// assert!(matches!(store.claim(&key, minute).await?, Claim::InProgress { .. }));
-/// assert_eq!(store.complete(&lease).await?, Held::Yes);
+/// assert_eq!(store.complete(&lease).await?, LeaseState::Held);
 /// assert!(matches!(store.claim(&key, minute).await?, Claim::Duplicate { .. }));
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -100,15 +100,15 @@ impl DeliveryStore for MemoryStore {
         self.lock().claim(key, lease, Instant::now())
     }
 
-    async fn renew(&self, lease: &Lease, by: Duration) -> Result<Held, MemoryStoreFull> {
+    async fn renew(&self, lease: &Lease, by: Duration) -> Result<LeaseState, MemoryStoreFull> {
         Ok(self.lock().renew(lease, by, Instant::now()))
     }
 
-    async fn complete(&self, lease: &Lease) -> Result<Held, MemoryStoreFull> {
+    async fn complete(&self, lease: &Lease) -> Result<LeaseState, MemoryStoreFull> {
         Ok(self.lock().complete(lease, Instant::now()))
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Held, MemoryStoreFull> {
+    async fn release(&self, lease: &Lease) -> Result<LeaseState, MemoryStoreFull> {
         Ok(self.lock().release(lease, Instant::now()))
     }
 
@@ -185,7 +185,7 @@ impl Deliveries {
             let claimed = Lease::new(DeliveryKey::clone(&key), owner, 1);
             let free = self.order.insert(ends, Arc::clone(&key));
             self.entries.insert(key, Entry { state: State::InProgress, owner, attempt: 1, free });
-            return Ok(Claim::Claimed(claimed));
+            return Ok(Claim::Acquired(claimed));
         };
         let is_remembered = !is_older_than(self.retention, entry.free.0, now);
         match entry.state {
@@ -197,48 +197,48 @@ impl Deliveries {
                 entry.attempt = if is_remembered { entry.attempt.saturating_add(1) } else { 1 };
                 (entry.state, entry.owner) = (State::InProgress, Owner::random());
                 self.order.move_to(&mut entry.free, ends);
-                Ok(Claim::Claimed(Lease::new(key.clone(), entry.owner, entry.attempt)))
+                Ok(Claim::Acquired(Lease::new(key.clone(), entry.owner, entry.attempt)))
             }
         }
     }
 
-    fn renew(&mut self, lease: &Lease, by: Duration, now: Instant) -> Held {
+    fn renew(&mut self, lease: &Lease, by: Duration, now: Instant) -> LeaseState {
         match self.entries.get_mut(lease.key()) {
             Some(entry) if entry.owner == lease.owner() && matches!(entry.state, State::InProgress) => {
                 self.order.move_to(&mut entry.free, end_of(by, now));
-                Held::Yes
+                LeaseState::Held
             }
-            _ => Held::Lost,
+            _ => LeaseState::Lost,
         }
     }
 
-    fn complete(&mut self, lease: &Lease, now: Instant) -> Held {
+    fn complete(&mut self, lease: &Lease, now: Instant) -> LeaseState {
         match self.entries.get_mut(lease.key()) {
             Some(entry) if entry.owner == lease.owner() => match entry.state {
                 State::InProgress => {
                     entry.state = State::Completed(Timestamp::now());
                     self.order.complete(&mut entry.free, now);
-                    Held::Yes
+                    LeaseState::Held
                 }
-                State::Completed(_) => Held::Yes,
-                State::Released => Held::Lost,
+                State::Completed(_) => LeaseState::Held,
+                State::Released => LeaseState::Lost,
             },
-            _ => Held::Lost,
+            _ => LeaseState::Lost,
         }
     }
 
-    fn release(&mut self, lease: &Lease, now: Instant) -> Held {
+    fn release(&mut self, lease: &Lease, now: Instant) -> LeaseState {
         match self.entries.get_mut(lease.key()) {
             Some(entry) if entry.owner == lease.owner() => match entry.state {
                 State::InProgress => {
                     entry.state = State::Released;
                     self.order.move_to(&mut entry.free, now);
-                    Held::Yes
+                    LeaseState::Held
                 }
-                State::Released => Held::Yes,
-                State::Completed(_) => Held::Lost,
+                State::Released => LeaseState::Held,
+                State::Completed(_) => LeaseState::Lost,
             },
-            _ => Held::Lost,
+            _ => LeaseState::Lost,
         }
     }
 
@@ -348,7 +348,7 @@ mod tests {
 
     fn claimed(claim: Result<Claim, MemoryStoreFull>) -> Lease {
         match claim {
-            Ok(Claim::Claimed(lease)) => lease,
+            Ok(Claim::Acquired(lease)) => lease,
             other => panic!("not claimed: {other:?}"),
         }
     }
@@ -374,8 +374,8 @@ mod tests {
         );
         let second = claimed(deliveries.claim(&key(1), LEASE, start + LEASE));
         assert_eq!((first.attempt(), second.attempt()), (1, 2));
-        assert_eq!(deliveries.complete(&first, almost), Held::Lost);
-        assert_eq!(deliveries.renew(&second, LEASE * 2, start + LEASE), Held::Yes);
+        assert_eq!(deliveries.complete(&first, almost), LeaseState::Lost);
+        assert_eq!(deliveries.renew(&second, LEASE * 2, start + LEASE), LeaseState::Held);
         let claim = deliveries.claim(&key(1), LEASE, start + LEASE * 2).unwrap();
         assert!(matches!(claim, Claim::InProgress { retry_after } if retry_after == LEASE));
         check(&deliveries);
@@ -398,11 +398,11 @@ mod tests {
         assert!(full.to_string().starts_with("all 3 deliveries"));
         assert!(matches!(deliveries.claim(&key(1), LEASE, start), Ok(Claim::InProgress { .. })));
 
-        assert_eq!(deliveries.complete(&leases[1], start), Held::Yes);
-        assert_eq!(deliveries.release(&leases[0], start), Held::Yes);
+        assert_eq!(deliveries.complete(&leases[1], start), LeaseState::Held);
+        assert_eq!(deliveries.release(&leases[0], start), LeaseState::Held);
         let fourth = claimed(deliveries.claim(&key(4), LEASE, start));
-        assert_eq!(deliveries.complete(&leases[1], start), Held::Lost, "the second has gone");
-        assert_eq!(deliveries.complete(&fourth, start), Held::Yes);
+        assert_eq!(deliveries.complete(&leases[1], start), LeaseState::Lost, "the second has gone");
+        assert_eq!(deliveries.complete(&fourth, start), LeaseState::Held);
         let _fifth = claimed(deliveries.claim(&key(5), LEASE, start));
         assert!(matches!(deliveries.claim(&key(4), LEASE, start), Ok(Claim::Duplicate { .. })));
         assert!(!deliveries.forget(&key(1), start), "the first has gone");
@@ -422,7 +422,7 @@ mod tests {
         let (mut deliveries, start) = (Deliveries::new(9), Instant::now());
         let leases = [1, 2, 3, 4, 5].map(|n| claimed(deliveries.claim(&key(n), LEASE, start)));
         for lease in &leases {
-            assert_eq!(deliveries.complete(lease, start), Held::Yes);
+            assert_eq!(deliveries.complete(lease, start), LeaseState::Held);
         }
         let before = start + DEFAULT_RETENTION - Duration::from_millis(1);
         assert!(matches!(deliveries.claim(&key(5), LEASE, before), Ok(Claim::Duplicate { .. })));
@@ -441,7 +441,7 @@ mod tests {
         let (mut deliveries, start) = (Deliveries::new(9), Instant::now());
         let leases = [1, 2, 3, 4].map(|n| claimed(deliveries.claim(&key(n), LEASE, start)));
         for (lease, millis) in leases.iter().zip([3, 1, 2, 9]) {
-            assert_eq!(deliveries.complete(lease, start + Duration::from_millis(millis)), Held::Yes);
+            assert_eq!(deliveries.complete(lease, start + Duration::from_millis(millis)), LeaseState::Held);
         }
         assert!(deliveries.forget(&key(2), start));
         assert!(!deliveries.forget(&key(2), start));

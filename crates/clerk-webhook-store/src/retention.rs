@@ -57,7 +57,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::claim::{Claim, Held, Lease};
+    use crate::claim::{Claim, Lease, LeaseState};
     use crate::key::DeliveryKey;
 
     /// A store that is asked for nothing but purges, with so many old deliveries.
@@ -73,15 +73,15 @@ mod tests {
             Err(io::ErrorKind::Unsupported.into())
         }
 
-        async fn renew(&self, _lease: &Lease, _by: Duration) -> io::Result<Held> {
+        async fn renew(&self, _lease: &Lease, _by: Duration) -> io::Result<LeaseState> {
             Err(io::ErrorKind::Unsupported.into())
         }
 
-        async fn complete(&self, _lease: &Lease) -> io::Result<Held> {
+        async fn complete(&self, _lease: &Lease) -> io::Result<LeaseState> {
             Err(io::ErrorKind::Unsupported.into())
         }
 
-        async fn release(&self, _lease: &Lease) -> io::Result<Held> {
+        async fn release(&self, _lease: &Lease) -> io::Result<LeaseState> {
             Err(io::ErrorKind::Unsupported.into())
         }
 

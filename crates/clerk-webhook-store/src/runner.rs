@@ -24,7 +24,7 @@ pub(crate) const STOPPING: &str = "the application is shut down";
 #[derive(Clone, Debug)]
 pub(crate) struct Runner {
     pub(crate) scope: Scope,
-    pub(crate) time_limit: Duration,
+    pub(crate) handler_timeout: Duration,
     pub(crate) store_timeout: Duration,
     pub(crate) runtime: Option<Handle>,
     tasks: TaskTracker,
@@ -37,7 +37,7 @@ impl Default for Runner {
         Self {
             scope: Scope::default(),
             // Below the 15 s after which Svix gives up.
-            time_limit: Duration::from_secs(12),
+            handler_timeout: Duration::from_secs(12),
             store_timeout: Duration::from_secs(5),
             runtime: None,
             tasks: TaskTracker::new(),
@@ -65,7 +65,7 @@ impl Runner {
         &self,
         handling: Pin<&mut impl Future<Output = T>>,
     ) -> impl Future<Output = Ended<T>> {
-        supervise(handling, self.time_limit, &self.stop)
+        supervise(handling, self.handler_timeout, &self.stop)
     }
 
     /// Waits for a store, and not for ever.
@@ -111,7 +111,7 @@ pub(crate) struct Unavailable(Box<dyn Error + Send + Sync>);
 
 impl Unavailable {
     pub(crate) fn end(self, observation: Observation) -> Answer {
-        observation.failed_by(&*self.0);
-        observation.end(Answer::from(Outcome::StoreUnavailable))
+        observation.record_error(&*self.0);
+        observation.finish(Answer::from(Outcome::StoreUnavailable))
     }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::claim::{Claim, Held, Lease};
+use crate::claim::{Claim, Lease, LeaseState};
 use crate::key::DeliveryKey;
 
 /// Remembers which deliveries are being handled and which have been.
@@ -41,16 +41,20 @@ pub trait DeliveryStore: Send + Sync + 'static {
     /// Lets a lease end so long from now, even one that has lapsed if nobody has taken the delivery over.
     ///
     /// A store that can lose entries also renews a lease whose entry is missing.
-    fn renew(&self, lease: &Lease, by: Duration) -> impl Future<Output = Result<Held, Self::Error>> + Send;
+    fn renew(
+        &self,
+        lease: &Lease,
+        by: Duration,
+    ) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
 
     /// Says that the delivery is handled, even if the lease has lapsed and nobody has taken it over: the work is done.
     ///
-    /// Once more with the same lease, after an answer of the store was lost for example, it is [`Held::Yes`] again.
+    /// Once more with the same lease, after an answer of the store was lost for example, it is [`LeaseState::Held`] again.
     /// A store that can lose entries also completes a lease whose entry is missing, unless [`forget`](Self::forget) was called.
-    fn complete(&self, lease: &Lease) -> impl Future<Output = Result<Held, Self::Error>> + Send;
+    fn complete(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
 
     /// Gives the delivery back, so that the next one can claim it at once.
-    fn release(&self, lease: &Lease) -> impl Future<Output = Result<Held, Self::Error>> + Send;
+    fn release(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
 
     /// Forgets a delivery in whatever state it is, so that it is handled when it comes again, and returns whether
     /// there was something to forget.
@@ -81,15 +85,19 @@ impl<S: DeliveryStore> DeliveryStore for Arc<S> {
         S::claim(self, key, lease)
     }
 
-    fn renew(&self, lease: &Lease, by: Duration) -> impl Future<Output = Result<Held, Self::Error>> + Send {
+    fn renew(
+        &self,
+        lease: &Lease,
+        by: Duration,
+    ) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send {
         S::renew(self, lease, by)
     }
 
-    fn complete(&self, lease: &Lease) -> impl Future<Output = Result<Held, Self::Error>> + Send {
+    fn complete(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send {
         S::complete(self, lease)
     }
 
-    fn release(&self, lease: &Lease) -> impl Future<Output = Result<Held, Self::Error>> + Send {
+    fn release(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send {
         S::release(self, lease)
     }
 

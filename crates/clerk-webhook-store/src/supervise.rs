@@ -29,7 +29,7 @@ pub(crate) enum Ended<T> {
 /// handed from one to the next would be copied again and again, and double its size each time.
 pub(crate) async fn supervise<T>(
     handler: Pin<&mut impl Future<Output = T>>,
-    time_limit: Duration,
+    handler_timeout: Duration,
     stop: &CancellationToken,
 ) -> Ended<T> {
     if stop.is_cancelled() {
@@ -40,7 +40,7 @@ pub(crate) async fn supervise<T>(
     if let Some(returned) = at_once(handler.as_mut()).await {
         return returned.map_or(Ended::Panicked, Ended::Returned);
     }
-    let left = time_limit.saturating_sub(began.elapsed());
+    let left = handler_timeout.saturating_sub(began.elapsed());
     let (stopped, late) = (pin!(stop.cancelled()), pin!(tokio::time::sleep(left)));
     // A handler that always has something to do uses up what Tokio grants a task, and a timer would then never be looked at.
     let cut_off = pin!(unconstrained(first(stopped, late)));

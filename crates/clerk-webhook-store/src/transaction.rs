@@ -36,7 +36,7 @@ pub trait TransactionalStore: Send + Sync + 'static {
 #[must_use = "dropping a transaction undoes it"]
 pub enum Begin<T> {
     /// The transaction, with the mark inside.
-    New(T),
+    Acquired(T),
     /// The delivery was handled before.
     Duplicate {
         /// When that was completed, where the store knows.

@@ -12,10 +12,10 @@ use crate::rows::{
 use crate::schema::Entity;
 use crate::value::Value;
 
-/// What the function of [`ClerkSync::on_applied`](crate::ClerkSync::on_applied) returns: an `async` block in a `Box::pin`.
+/// What the function of [`ClerkSync::on_change`](crate::ClerkSync::on_change) returns: an `async` block in a `Box::pin`.
 pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
 
-/// The function of [`ClerkSync::on_applied`](crate::ClerkSync::on_applied), on connections of the type `C`.
+/// The function of [`ClerkSync::on_change`](crate::ClerkSync::on_change), on connections of the type `C`.
 pub(crate) type Hook<C> = dyn for<'a> Fn(Change, &'a mut C) -> HookFuture<'a> + Send + Sync;
 
 /// A row that an event has changed, and of what it is.
@@ -49,7 +49,7 @@ pub enum Change {
 
 /// What a row was before an event, and what it is now.
 ///
-/// | `old` | `new` | |
+/// | `before` | `after` | |
 /// |---|---|---|
 /// | none | some | it is known now; of a user or an organization there may have been a copy, that a membership shows |
 /// | some | some | it has changed |
@@ -65,9 +65,9 @@ pub struct RowChange<T> {
     /// The id.
     pub id: String,
     /// What was live of the row.
-    pub old: Option<T>,
+    pub before: Option<T>,
     /// What is live of it.
-    pub new: Option<T>,
+    pub after: Option<T>,
 }
 
 impl Change {
@@ -89,8 +89,8 @@ impl Change {
     }
 }
 
-fn row<T: FromColumns>(id: String, old: Option<Vec<Value>>, new: Option<Vec<Value>>) -> RowChange<T> {
-    let [old, new] =
-        [old, new].map(|columns| columns.and_then(|columns| T::read(&mut Columns::new(columns))));
-    RowChange { id, old, new }
+fn row<T: FromColumns>(id: String, before: Option<Vec<Value>>, after: Option<Vec<Value>>) -> RowChange<T> {
+    let [before, after] =
+        [before, after].map(|columns| columns.and_then(|columns| T::read(&mut Columns::new(columns))));
+    RowChange { id, before, after }
 }

@@ -30,7 +30,7 @@ pub enum SyncErrorKind {
     Undecodable,
     /// The database has refused it, or cannot be reached.
     Database,
-    /// The function of [`on_applied`](crate::ClerkSync::on_applied) has failed.
+    /// The function of [`on_change`](crate::ClerkSync::on_change) has failed.
     Hook,
 }
 

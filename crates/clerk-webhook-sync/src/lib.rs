@@ -38,15 +38,15 @@
 //! | by | transaction | for |
 //! |---|---|---|
 //! | [`ClerkSync::handler`] | one for each event | all events that no other handler is for |
-//! | [`ClerkSync::handler_before`] | one for each event | all events, each of which your handlers are given then |
+//! | [`ClerkSync::handler_with`] | one for each event | all events, each of which your handlers are given then |
 //! | [`ClerkSync::apply`] | one for each event | code of your own, which is told what has [changed](Applied) |
 //! | [`ClerkSync::apply_in`] | yours | writing rows of your own with it |
-//! | `ClerkSync::handler_in_transaction` | the delivery's, of `ExactlyOnce` | rows and "handled" together; feature `store` |
-//! | `ClerkSync::before` | the delivery's, of `ExactlyOnce` | the same, and then your handlers; feature `store` |
+//! | `ClerkSync::transactional_handler` | the delivery's, of `ExactlyOnce` | rows and "handled" together; feature `store` |
+//! | `ClerkSync::transactional_handler_with` | the delivery's, of `ExactlyOnce` | the same, and then your handlers; feature `store` |
 //!
 //! Applying an event twice changes nothing, so the rows need no protection against duplicates; what your own handlers do
 //! needs it. What is to be done once for each change, with what was there before, is best done by
-//! [`ClerkSync::on_applied`], which all of them call in their transaction.
+//! [`ClerkSync::on_change`], which all of them call in their transaction.
 //!
 //! # What is kept
 //!

@@ -15,7 +15,7 @@ pub enum RawColumn {
     Full,
     /// Everything but private metadata and what lets its reader sign in as somebody else.
     #[default]
-    WithoutPrivate,
+    Redacted,
     /// Nothing.
     Off,
 }

@@ -56,7 +56,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Behind a pooler in transaction mode, such as PgBouncer, set `statement_cache_capacity(0)` on the Postgres pool.
     /// Otherwise [`migrate`](Self::migrate) returns an error. With this setting every statement is unnamed and inside a
     /// transaction. A query takes four round trips instead of one, and so does an event that needs one statement. Any other
-    /// event takes one more for each of its statements, and one more with [`on_applied`](Self::on_applied).
+    /// event takes one more for each of its statements, and one more with [`on_change`](Self::on_change).
     pub fn new(pool: Pool<DB>) -> Self {
         Self::with_rules(pool, Rules::default())
     }
@@ -112,7 +112,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
     /// # sqlx::query("CREATE TABLE credits (user_id TEXT, credits INTEGER, reason TEXT)").execute(&pool).await?;
     /// let reason: Arc<str> = "welcome".into();
-    /// let sync = ClerkSync::new(pool).on_applied(move |change, connection| {
+    /// let sync = ClerkSync::new(pool).on_change(move |change, connection| {
     ///     let reason = Arc::clone(&reason);
     ///     Box::pin(async move {
     ///         if let Change::User(user) = change
@@ -158,7 +158,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// use sqlx::{Connection as _, PgPool};
     ///
     /// # fn sync(pool: PgPool) -> ClerkSync<sqlx::Postgres> {
-    /// ClerkSync::new(pool).on_applied(|_change, connection| {
+    /// ClerkSync::new(pool).on_change(|_change, connection| {
     ///     Box::pin(async move {
     ///         let mut savepoint = connection.begin().await?;
     ///         if sqlx::query("UPDATE statistics SET changes = changes + 1").execute(&mut *savepoint).await.is_ok() {
@@ -175,7 +175,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// pool, on which the change is not seen yet; where the pool has a single connection, it would wait for itself.
     ///
     /// With a function each row is read before it is written, and on Postgres nobody else can write it meanwhile.
-    pub fn on_applied<F>(mut self, hook: F) -> Self
+    pub fn on_change<F>(mut self, hook: F) -> Self
     where
         F: for<'a> Fn(Change, &'a mut DB::Connection) -> HookFuture<'a> + Send + Sync + 'static,
     {
@@ -310,7 +310,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Returns a handler of all events, for [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise): each of
     /// them is applied in a transaction of its own.
     ///
-    /// It sees no events of types that have a handler of their own; [`handler_before`](Self::handler_before) does.
+    /// It sees no events of types that have a handler of their own; [`handler_with`](Self::handler_with) does.
     ///
     /// Every event is [`Processed`](clerk_webhook_core::Outcome::Processed), also one that is [ignored](Applied::Ignored).
     /// Who wants to know of those, such as of a deletion [without an id](crate::IgnoredReason::WithoutId), calls
@@ -331,7 +331,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// one.
     ///
     /// ```
-    /// use clerk_webhook_core::event::UserCreated;
+    /// use clerk_webhook_core::event::marker::UserCreated;
     /// use clerk_webhook_core::event::payload::User;
     /// use clerk_webhook_core::{Context, Failure, Handlers, Outcome};
     /// use clerk_webhook_sync::ClerkSync;
@@ -352,7 +352,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// let sync = ClerkSync::new(pool);
     /// sync.migrate().await?;
     /// let own = Handlers::builder().on(UserCreated, joined).build()?;
-    /// let handlers = Handlers::builder().otherwise(sync.handler_before(&own)).build()?;
+    /// let handlers = Handlers::builder().otherwise(sync.handler_with(&own)).build()?;
     ///
     /// assert_eq!(handlers.answer(event, sync).await.outcome(), Outcome::Processed);
     /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
@@ -361,12 +361,12 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// The two are not done together: where the application's handler fails, the rows stay, and the event comes again.
     /// Applying it once more changes nothing; the handler is called at least once for each event, also for one that came late
-    /// or again. `before` is for both in one transaction (feature `store`), and [`on_applied`](Self::on_applied) for what is to be
+    /// or again. `transactional_handler_with` is for both in one transaction (feature `store`), and [`on_change`](Self::on_change) for what is to be
     /// done once for each change.
     ///
     /// Every event is [`Processed`](clerk_webhook_core::Outcome::Processed), also one that neither keeps nor handles. Which
     /// types there are handlers for, only the application's `Handlers` know.
-    pub fn handler_before<S: Send + 'static>(
+    pub fn handler_with<S: Send + 'static>(
         &self,
         handlers: &Handlers<S>,
     ) -> impl Handler<Event, S> + Clone + use<DB, S> {

@@ -19,8 +19,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Returns a handler of all events, for [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise): each of
     /// them is applied in the transaction of its delivery, so that rows and mark are there together.
     ///
-    /// It sees no events of types that have a handler of their own; [`before`](Self::before) does.
-    pub fn handler_in_transaction(
+    /// It sees no events of types that have a handler of their own; [`transactional_handler_with`](Self::transactional_handler_with) does.
+    pub fn transactional_handler(
         &self,
     ) -> impl Handler<Event, SharedTransaction<DeliveryTransaction<DB>>> + Clone + use<DB> {
         let sync = self.clone();
@@ -40,7 +40,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// It is what `ExactlyOnce::run` is given:
     ///
     /// ```
-    /// use clerk_webhook_core::event::UserCreated;
+    /// use clerk_webhook_core::event::marker::UserCreated;
     /// use clerk_webhook_core::event::payload::User;
     /// use clerk_webhook_core::{Context, Failure, Handlers, Outcome};
     /// use clerk_webhook_store::{DeliveryTransaction, ExactlyOnce, SharedTransaction, SqliteStore};
@@ -69,7 +69,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// let exactly_once = ExactlyOnce::new(store);
     ///
     /// for outcome in [Outcome::Processed, Outcome::Duplicate] {
-    ///     let answer = exactly_once.run(event.clone(), sync.before(&handlers)).await;
+    ///     let answer = exactly_once.run(event.clone(), sync.transactional_handler_with(&handlers)).await;
     ///     assert_eq!(answer.outcome(), outcome);
     /// }
     /// assert!(sync.user("user_1").await?.is_some());
@@ -78,7 +78,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn before(
+    pub fn transactional_handler_with(
         &self,
         handlers: &Handlers<SharedTransaction<DeliveryTransaction<DB>>>,
     ) -> impl FnOnce(Event, SharedTransaction<DeliveryTransaction<DB>>) -> Handling + Send + use<DB> {

@@ -349,7 +349,7 @@ mod tests {
         }
         type Connection = <Postgres as Database>::Connection;
         let telling: ClerkSync<Postgres> =
-            sync.on_applied(|_change, _connection: &mut Connection| Box::pin(async { Ok(()) }));
+            sync.on_change(|_change, _connection: &mut Connection| Box::pin(async { Ok(()) }));
         assert!(!telling.is_one_statement(&[version(Entity::Organizations)]));
         let _: &PgPool = telling.pool();
     }

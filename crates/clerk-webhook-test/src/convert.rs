@@ -20,7 +20,8 @@ impl Delivery {
     /// ```
     /// use axum::Router;
     /// use axum::routing::post;
-    /// use clerk_webhook_axum::{ClerkEvent, Verifier};
+    /// use clerk_webhook_core::Verifier;
+    /// use clerk_webhook_axum::ClerkEvent;
     /// use clerk_webhook_test::{Delivery, SECRET, fixture};
     /// use tower::ServiceExt as _;
     ///
@@ -48,7 +49,8 @@ impl Delivery {
     /// ```
     /// use actix_web::test::{call_service, init_service};
     /// use actix_web::{App, web};
-    /// use clerk_webhook_actix::{ClerkEvent, Verifier};
+    /// use clerk_webhook_core::Verifier;
+    /// use clerk_webhook_actix::ClerkEvent;
     /// use clerk_webhook_test::{Delivery, SECRET, fixture};
     ///
     /// async fn webhook(ClerkEvent(event): ClerkEvent) -> String {
@@ -84,7 +86,8 @@ impl Delivery {
     ///
     /// ```
     /// use clerk_webhook_test::{Delivery, SECRET, fixture};
-    /// use clerk_webhook_warp::{Event, Verifier, clerk_event, handle_rejection};
+    /// use clerk_webhook_core::{Event, Verifier};
+    /// use clerk_webhook_warp::{clerk_event, handle_rejection};
     /// use warp::Filter;
     ///
     /// # #[tokio::main(flavor = "current_thread")]

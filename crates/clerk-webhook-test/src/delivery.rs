@@ -44,7 +44,7 @@ const PATH: &str = "/webhooks/clerk";
 ///     .remove("/data/last_name");
 ///
 /// let event = verifier.receive(&delivery.headers(), delivery.body())?;
-/// assert_eq!(event.id().as_str(), "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa");
+/// assert_eq!(event.message_id().as_str(), "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa");
 ///
 /// let stale = delivery.clone().stale();
 /// assert!(verifier.receive(&stale.headers(), stale.body()).is_err());
@@ -75,12 +75,12 @@ impl Delivery {
     /// Makes a delivery of a fixture.
     #[must_use]
     pub fn of(fixture: impl Into<AnyFixture>) -> Self {
-        Self::of_body(fixture.into().body())
+        Self::from_body_error(fixture.into().body())
     }
 
     /// Makes a delivery of any body, an event or not.
     #[must_use]
-    pub fn of_body(body: impl Into<Bytes>) -> Self {
+    pub fn from_body_error(body: impl Into<Bytes>) -> Self {
         Self::new(Body::Bytes(body.into()))
     }
 
@@ -273,7 +273,7 @@ impl Delivery {
 
     /// Returns the names and values of its headers: content type, id, timestamp, signature, and what was added.
     ///
-    /// A verifier reads them as they are: they are a [`HeaderLookup`](clerk_webhook_core::HeaderLookup).
+    /// A verifier reads them as they are: they are a [`HeaderFields`](clerk_webhook_core::HeaderFields).
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![("content-type", "application/json".to_owned())];
@@ -305,7 +305,7 @@ impl Delivery {
     /// What breaks the delivery does not break the event.
     ///
     /// ```
-    /// use clerk_webhook_core::event::UserCreated;
+    /// use clerk_webhook_core::event::marker::UserCreated;
     /// use clerk_webhook_core::event::payload::User;
     /// use clerk_webhook_core::{Context, Failure, Handlers, Outcome};
     /// use clerk_webhook_test::{Delivery, fixture};

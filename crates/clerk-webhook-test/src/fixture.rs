@@ -195,7 +195,7 @@ macro_rules! fixtures {
             ///
             #[doc = concat!("Its name is `", $name, "`. It was written after Clerk's published schema, not captured.")]
             #[must_use]
-            pub fn $function() -> Fixture<event::$marker> {
+            pub fn $function() -> Fixture<event::marker::$marker> {
                 let any = AnyFixture {
                     name: $name,
                     description: $description,
@@ -213,8 +213,8 @@ macro_rules! fixtures {
             fn every_function_returns_what_its_marker_stands_for() {
                 $(
                     let fixture = $function();
-                    assert_eq!(AnyFixture::from(fixture).event_type(), event::$marker::EVENT_TYPE);
-                    assert!(fixture.event().payload(event::$marker).is_some(), "{}: {:?}", $name, fixture.event().data());
+                    assert_eq!(AnyFixture::from(fixture).event_type(), event::marker::$marker::EVENT_TYPE);
+                    assert!(fixture.event().payload(event::marker::$marker).is_some(), "{}: {:?}", $name, fixture.event().data());
                     let _ = fixture.payload();
                     let function = $name.replace("__", "_").replace('.', "_").to_lowercase();
                     assert_eq!(stringify!($function).replace('_', ""), function.replace('_', ""));

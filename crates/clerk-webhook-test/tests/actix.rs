@@ -3,7 +3,8 @@
 
 use actix_web::test::{call_and_read_body, call_service, init_service};
 use actix_web::{App, web};
-use clerk_webhook_actix::{ClerkEvent, Verifier};
+use clerk_webhook_actix::ClerkEvent;
+use clerk_webhook_core::Verifier;
 use clerk_webhook_test::{AnyFixture, Delivery, SECRET, fixture};
 
 async fn webhook(ClerkEvent(event): ClerkEvent) -> String {

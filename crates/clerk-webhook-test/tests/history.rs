@@ -82,7 +82,7 @@ fn deliveries_are_authentic() {
     let history = history(Scenario::SignUp, 1, 20);
     for (delivery, event) in history.deliveries().zip(history.events()) {
         let verified = verifier.receive(&delivery.headers(), delivery.body()).unwrap();
-        assert_eq!(verified.id(), event.message_id());
+        assert_eq!(verified.message_id(), event.message_id());
     }
 }
 

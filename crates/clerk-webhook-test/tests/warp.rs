@@ -2,8 +2,9 @@
 #![cfg(feature = "warp")]
 #![expect(clippy::unwrap_used, reason = "it fails where a test shall fail")]
 
+use clerk_webhook_core::{Event, Verifier};
 use clerk_webhook_test::{AnyFixture, Delivery, SECRET, fixture};
-use clerk_webhook_warp::{Event, Verifier, clerk_event, handle_rejection};
+use clerk_webhook_warp::{clerk_event, handle_rejection};
 use warp::{Filter, Reply};
 
 fn routes() -> impl Filter<Extract = (impl Reply,), Error = std::convert::Infallible> + Clone {

@@ -26,8 +26,9 @@ pub trait HandlersExt<S> {
     /// call gets a clone of the state.
     ///
     /// ```
-    /// use clerk_webhook_tower::{Handlers, HandlersExt, Verifier, VerifyWebhookLayer};
-    /// use clerk_webhook_tower::event::UserCreated;
+    /// use clerk_webhook_core::{Handlers, Verifier};
+    /// use clerk_webhook_tower::{HandlersExt, VerifyWebhookLayer};
+    /// use clerk_webhook_core::event::marker::UserCreated;
     /// # use bytes::Bytes;
     /// # use http::Request;
     /// # use http_body_util::Full;
@@ -98,7 +99,7 @@ where
         let answer_response = self.answer.clone();
         let Some(event) = request.extensions_mut().remove::<Event>() else {
             let error = ReceiveError::misconfigured(ADVICE);
-            error.report();
+            Observation::refused(&error);
             let response = respond(&answer_response, Answer::from(&error)).map(Full::new);
             return HandlersFuture { future: Box::pin(std::future::ready(response)) };
         };
@@ -109,15 +110,15 @@ where
         HandlersFuture {
             future: Box::pin(async move {
                 let result = match &observation {
-                    Some(observation) => observation.handling(handling).await,
+                    Some(observation) => observation.instrument(handling).await,
                     None => handling.await,
                 };
                 let answer = Answer::from(&result);
                 if let Some(observation) = observation {
                     if let Err(failure) = &result {
-                        observation.failed(failure);
+                        observation.record_failure(failure);
                     }
-                    observation.end(answer);
+                    observation.finish(answer);
                 }
                 let mut response = respond(&answer_response, answer).map(Full::new);
                 if let Err(failure) = result {

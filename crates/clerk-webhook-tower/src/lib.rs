@@ -8,7 +8,8 @@
 //! use std::convert::Infallible;
 //!
 //! use bytes::Bytes;
-//! use clerk_webhook_tower::{Event, EventData, Verifier, VerifyWebhookLayer};
+//! use clerk_webhook_core::{Event, EventData, Verifier};
+//! use clerk_webhook_tower::VerifyWebhookLayer;
 //! use http::{Request, Response};
 //! use http_body_util::Full;
 //! use tower::{Layer, ServiceExt};

@@ -8,8 +8,9 @@ use warp::reply::Response;
 /// The extensions of the response hold the [`Outcome`](crate::Outcome).
 ///
 /// ```
-/// use clerk_webhook_warp::{ClerkAnswer, Event, Handlers, Verifier, clerk_event_or_reply};
-/// use clerk_webhook_warp::event::UserCreated;
+/// use clerk_webhook_core::{Event, Handlers, Verifier};
+/// use clerk_webhook_warp::{ClerkAnswer, clerk_event_or_reply};
+/// use clerk_webhook_core::event::marker::UserCreated;
 /// use warp::Filter;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -3,7 +3,7 @@ use std::error::Error;
 use std::future::{Future, poll_fn, ready};
 use std::pin::pin;
 
-use clerk_webhook_core::{Event, HeaderLookup as _, PendingDelivery, ReceiveError, Verifier};
+use clerk_webhook_core::{Event, HeaderFields as _, Observation, PendingDelivery, ReceiveError, Verifier};
 use http::HeaderMap;
 use http_body_util::LengthLimitError;
 use tokio::time::timeout;
@@ -69,7 +69,8 @@ pub fn optional_clerk_event(
 ///
 /// ```
 /// use warp::Filter;
-/// use clerk_webhook_warp::{Event, Verifier, clerk_event_or_reply};
+/// use clerk_webhook_core::{Event, Verifier};
+/// use clerk_webhook_warp::clerk_event_or_reply;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let verifier = Verifier::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
@@ -118,7 +119,7 @@ fn received(verifier: Verifier) -> impl Filter<Extract = (Event,), Error = Rejec
 }
 
 fn begin(verifier: &Verifier, headers: &HeaderMap) -> Result<PendingDelivery, ReceiveError> {
-    let delivery = verifier.begin_delivery(headers)?;
+    let delivery = verifier.begin_receive(headers)?;
     delivery.expect_content_length(headers)?;
     Ok(delivery)
 }
@@ -129,12 +130,12 @@ async fn collect<B: Buf, E: Error + Send + Sync + 'static>(
 ) -> Result<PendingDelivery, ReceiveError> {
     let mut body = pin!(body);
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
-        delivery.push(frame.map_err(ReceiveError::of_body::<LengthLimitError>)?)?;
+        delivery.push(frame.map_err(ReceiveError::from_body_error::<LengthLimitError>)?)?;
     }
     Ok(delivery)
 }
 
 fn reject(error: ReceiveError) -> Rejection {
-    error.report();
+    Observation::refused(&error);
     warp::reject::custom(ClerkEventRejection::from(error))
 }

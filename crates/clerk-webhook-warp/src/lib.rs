@@ -3,7 +3,8 @@
 //! What comes after [`clerk_event`] sees verified, typed events only:
 //!
 //! ```
-//! use clerk_webhook_warp::{Event, EventData, Verifier, clerk_event, handle_rejection};
+//! use clerk_webhook_core::{Event, EventData, Verifier};
+//! use clerk_webhook_warp::{clerk_event, handle_rejection};
 //! use warp::Filter;
 //! use warp::http::StatusCode;
 //!

@@ -18,7 +18,8 @@ use warp::{Rejection, Reply};
 ///
 /// ```
 /// use warp::Filter;
-/// use clerk_webhook_warp::{Event, Verifier, clerk_event, handle_rejection};
+/// use clerk_webhook_core::{Event, Verifier};
+/// use clerk_webhook_warp::{clerk_event, handle_rejection};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let verifier = Verifier::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;

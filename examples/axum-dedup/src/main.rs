@@ -7,8 +7,10 @@ use std::{env, error::Error, time::Duration};
 
 use axum::{Router, routing::post_service};
 use clerk_webhook_store::{DEFAULT_RETENTION, Deduplicator, SqliteStore, purge};
+use clerk_webhook_tower::event::marker::{
+    EmailCreated, OrganizationMembershipCreated, UserCreated, UserDeleted,
+};
 use clerk_webhook_tower::event::payload::{DeletedObject, Email, OrganizationMembership, User};
-use clerk_webhook_tower::event::{EmailCreated, OrganizationMembershipCreated, UserCreated, UserDeleted};
 use clerk_webhook_tower::handler::DuplicateHandler;
 use clerk_webhook_tower::{Context, DeduplicateLayer, Event, Failure, Handlers, HandlersExt};
 use clerk_webhook_tower::{Verifier, VerifyWebhookLayer};
@@ -79,7 +81,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     store.migrate().await?;
     tokio::spawn(purge_daily(store.clone()));
 
-    let deduplicator = Deduplicator::new(store).wait_in_progress(Duration::from_secs(2));
+    let deduplicator = Deduplicator::new(store).in_progress_wait(Duration::from_secs(2));
     let handlers = handlers()?;
     println!(
         "subscribe the endpoint to {:?}",

@@ -8,8 +8,8 @@ use std::{env, error::Error, time::Duration};
 
 use axum::extract::{FromRef, State};
 use axum::{Router, http::StatusCode, routing::post};
+use clerk_webhook_axum::event::marker::{UserCreated, UserDeleted, UserUpdated};
 use clerk_webhook_axum::event::payload::{DeletedObject, User};
-use clerk_webhook_axum::event::{UserCreated, UserDeleted, UserUpdated};
 use clerk_webhook_axum::{ClerkAnswer, ClerkEvent, Context, Failure, Handlers, Verifier};
 use clerk_webhook_store::{DEFAULT_RETENTION, PostgresStore, purge};
 use clerk_webhook_store::{DeliveryTransaction, ExactlyOnce, SharedTransaction};

@@ -127,7 +127,9 @@ impl Seen {
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Handled(event) => write!(f, "{} ({}): {}", event.event_type(), event.id(), describe(event)),
+            Self::Handled(event) => {
+                write!(f, "{} ({}): {}", event.event_type(), event.message_id(), describe(event))
+            }
             Self::Acknowledged(outcome) => write!(f, "{outcome}"),
             Self::Refused(error) => {
                 let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);

@@ -18,8 +18,10 @@ use tracing::info;
 async fn webhook(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
     if let Some(event) = request.extensions().get::<Event>() {
         match event.data() {
-            EventData::UserCreated(user) => info!(id = %event.id(), user = user.id, "a user has joined"),
-            _ => info!(id = %event.id(), event_type = %event.event_type(), "nothing to do"),
+            EventData::UserCreated(user) => {
+                info!(id = %event.message_id(), user = user.id, "a user has joined")
+            }
+            _ => info!(id = %event.message_id(), event_type = %event.event_type(), "nothing to do"),
         }
     }
     Ok(Response::default())

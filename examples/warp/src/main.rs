@@ -15,11 +15,13 @@ async fn webhook(event: Event) -> StatusCode {
     match event.data() {
         EventData::UserCreated(user) => {
             let verified = user.primary_email_address().is_some_and(|email| email.is_verified());
-            info!(id = %event.id(), user = user.id, verified, "a user has joined");
+            info!(id = %event.message_id(), user = user.id, verified, "a user has joined");
         }
-        EventData::UserDeleted(user) => info!(id = %event.id(), user = user.id, "a user has left"),
-        EventData::Unrecognized(data) => info!(id = %event.id(), reason = %data.reason(), "an unknown event"),
-        _ => info!(id = %event.id(), event_type = %event.event_type(), "nothing to do"),
+        EventData::UserDeleted(user) => info!(id = %event.message_id(), user = user.id, "a user has left"),
+        EventData::Unrecognized(data) => {
+            info!(id = %event.message_id(), reason = %data.reason(), "an unknown event")
+        }
+        _ => info!(id = %event.message_id(), event_type = %event.event_type(), "nothing to do"),
     }
     // Anything but 2xx makes the sender try again.
     StatusCode::OK

@@ -13,7 +13,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use clerk_webhook_axum::MessageId;
+use clerk_webhook_core::MessageId;
 
 /// What happened to a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -39,7 +39,7 @@ async fn an_event_is_all_that_a_handler_needs() {
         send(&app, request).await.assert_refused(Outcome::MissingHeader);
     }
     // Without the pattern it reads like the event itself.
-    let app = app!(async |event: ClerkEvent| event.id().to_string(), verifier());
+    let app = app!(async |event: ClerkEvent| event.message_id().to_string(), verifier());
     send(&app, delivery(BODY).to_request()).await.assert_accepted(message_id().as_str());
 }
 

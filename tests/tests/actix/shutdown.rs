@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
-use clerk_webhook_actix::{ClerkAnswer, ClerkEvent, Handled};
+use clerk_webhook_actix::{ClerkAnswer, ClerkEvent};
+use clerk_webhook_core::Handled;
 use clerk_webhook_store::{Deduplicator, MemoryStore};
 use clerk_webhook_tests::sign;
 use tokio::io::AsyncWriteExt as _;

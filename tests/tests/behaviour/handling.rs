@@ -5,11 +5,11 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clerk_webhook_core::event::UserCreated;
+use clerk_webhook_core::event::marker::UserCreated;
 use clerk_webhook_core::event::payload::User;
 use clerk_webhook_core::{Context, Failure, Handlers, Outcome};
 use clerk_webhook_store::{
-    Claim, Deduplicator, DeliveryKey, DeliveryStore, DynDeliveryStore, Held, Lease, MemoryStore, Scope,
+    Claim, Deduplicator, DeliveryKey, DeliveryStore, DynDeliveryStore, Lease, LeaseState, MemoryStore, Scope,
 };
 use http::{HeaderValue, Response};
 use tokio::sync::Semaphore;
@@ -59,7 +59,7 @@ impl Handling {
         let deduplicator = |scope: Scope| {
             let deduplicator = Deduplicator::new(Arc::clone(&store)).scope(scope);
             match setup {
-                Setup::Impatient => deduplicator.time_limit(Duration::from_millis(200)),
+                Setup::Impatient => deduplicator.handler_timeout(Duration::from_millis(200)),
                 _ => deduplicator,
             }
         };
@@ -171,15 +171,15 @@ impl DeliveryStore for UnreachableStore {
         Err(Unreachable)
     }
 
-    async fn renew(&self, _lease: &Lease, _by: Duration) -> Result<Held, Unreachable> {
+    async fn renew(&self, _lease: &Lease, _by: Duration) -> Result<LeaseState, Unreachable> {
         Err(Unreachable)
     }
 
-    async fn complete(&self, _lease: &Lease) -> Result<Held, Unreachable> {
+    async fn complete(&self, _lease: &Lease) -> Result<LeaseState, Unreachable> {
         Err(Unreachable)
     }
 
-    async fn release(&self, _lease: &Lease) -> Result<Held, Unreachable> {
+    async fn release(&self, _lease: &Lease) -> Result<LeaseState, Unreachable> {
         Err(Unreachable)
     }
 

@@ -78,7 +78,7 @@ async fn a_shutdown_stops_handlers_that_take_too_long_and_lets_them_run_another_
         // It was released: whoever comes after this application can claim it at once.
         let key = DeliveryKey::new(Scope::default(), delivery.message_id().parse().unwrap());
         let claim = server.deduplicator().store().claim(&key, LONG).await.unwrap();
-        assert!(matches!(claim, Claim::Claimed(lease) if lease.attempt() == 2), "{stack}");
+        assert!(matches!(claim, Claim::Acquired(lease) if lease.attempt() == 2), "{stack}");
     })
     .await;
 }

@@ -35,7 +35,7 @@ impl Inbox {
     }
 
     fn keep(&self, event: &Event, event_type: String, attempt: Option<u32>) {
-        let (id, body) = (event.id().to_string(), event.raw_body().clone());
+        let (id, body) = (event.message_id().to_string(), event.raw_body().clone());
         self.0.lock().unwrap().push(Delivered { id, event_type, body, attempt });
     }
 

@@ -41,10 +41,10 @@ fn errors() -> Vec<(ReceiveErrorKind, ReceiveError)> {
     ];
     for error in [
         ReceiveError::body_too_large(1),
-        ReceiveError::body_too_large_outside(),
-        ReceiveError::of_body::<std::num::TryFromIntError>(u8::try_from(256).unwrap_err()),
+        ReceiveError::body_too_large_upstream(),
+        ReceiveError::from_body_error::<std::num::TryFromIntError>(u8::try_from(256).unwrap_err()),
         ReceiveError::body_timeout(),
-        ReceiveError::of_body::<std::num::TryFromIntError>("connection reset"),
+        ReceiveError::from_body_error::<std::num::TryFromIntError>("connection reset"),
         ReceiveError::body_failed("connection reset"),
         ReceiveError::misconfigured("do it right"),
     ] {
@@ -161,7 +161,7 @@ fn every_outcome_becomes_the_response_that_its_row_says() {
         assert_eq!(response.body(), answer.body());
 
         let body: Value = serde_json::from_slice(response.body()).unwrap();
-        if outcome.is_of_event() || outcome == Outcome::NotAnEvent {
+        if outcome.is_verified_event() || outcome == Outcome::NotAnEvent {
             assert_eq!((answer.content_type(), body), ("application/json", json!({ "outcome": word })));
         } else {
             assert_eq!(answer.content_type(), "application/problem+json");
@@ -172,13 +172,13 @@ fn every_outcome_becomes_the_response_that_its_row_says() {
 
 #[test]
 fn what_is_refused_steers_nobody() {
-    let refusals = Outcome::ALL.iter().filter(|outcome| !outcome.is_of_event());
+    let refusals = Outcome::ALL.iter().filter(|outcome| !outcome.is_verified_event());
     for outcome in refusals {
         // Not even where somebody asks for it.
         let answer = Answer::from(*outcome).with_retry_after(Duration::from_secs(60));
         assert_eq!((answer.retry_after(), answer.delivery_control()), (None, None), "{outcome}");
     }
-    assert_eq!(Outcome::ALL.iter().filter(|outcome| !outcome.is_of_event()).count(), 9);
+    assert_eq!(Outcome::ALL.iter().filter(|outcome| !outcome.is_verified_event()).count(), 9);
 }
 
 #[test]

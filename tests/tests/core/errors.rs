@@ -105,9 +105,9 @@ fn debug_tells_what_helps_and_is_opaque() {
     let now = Timestamp::now();
     let signed = secret().sign(&message_id(), now, b"private");
     let pairs = signed.to_pairs();
-    let mut delivery = verifier.begin_delivery(&pairs).unwrap();
+    let mut delivery = verifier.begin_receive(&pairs).unwrap();
     delivery.push(Bytes::from("private")).unwrap();
-    let mut verification = verifier.begin(&pairs).unwrap();
+    let mut verification = verifier.begin_verify(&pairs).unwrap();
     verification.update(b"private");
     let event = br#"{"data":{"x":"private"},"timestamp":1,"type":"test"}"#;
     let event = Event::from_trusted(message_id(), now, Bytes::from_static(event)).unwrap();

@@ -1,7 +1,8 @@
 //! What an event says, and that it is the same however it was decoded.
 
 use bytes::Bytes;
-use clerk_webhook_core::event::{DecodeError, EventErrorKind, UnrecognizedReason, UserCreated, UserDeleted};
+use clerk_webhook_core::event::marker::{UserCreated, UserDeleted};
+use clerk_webhook_core::event::{DecodeError, EventErrorKind, UnrecognizedReason};
 use clerk_webhook_core::{Event, EventData, EventType, Timestamp, Verifier};
 use clerk_webhook_tests::{SECRET, fixture, fixtures, message_id, sign};
 use serde_json::Value;
@@ -20,7 +21,7 @@ fn the_envelope_is_readable() {
     let body = r#"{"data":{"id":"user_1"},"event_attributes":{"http_request":{"client_ip":"192.0.2.1",
         "user_agent":""}},"instance_id":"ins_1","object":"event","timestamp":1716883200123,"type":"user.created"}"#;
     let event = event(body);
-    assert_eq!(event.id(), &message_id());
+    assert_eq!(event.message_id(), &message_id());
     assert_eq!(event.event_type(), &EventType::UserCreated);
     assert_eq!(event.occurred_at(), Some(Timestamp::from_millis(1_716_883_200_123)));
     assert_eq!(event.attempted_at(), Timestamp::from_secs(1_700_000_000));

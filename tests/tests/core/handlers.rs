@@ -6,10 +6,9 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use clerk_webhook_core::event::marker::{UserCreated, UserDeleted, UserUpdated, WaitlistEntryCreated};
 use clerk_webhook_core::event::payload::{DeletedObject, User};
-use clerk_webhook_core::event::{
-    Unrecognized, UnrecognizedReason, UserCreated, UserDeleted, UserUpdated, WaitlistEntryCreated,
-};
+use clerk_webhook_core::event::{Unrecognized, UnrecognizedReason};
 use clerk_webhook_core::handler::Handler;
 use clerk_webhook_core::{
     Answer, Context, Event, EventData, EventType, Failure, Handled, Handlers, Outcome, Timestamp,

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clerk_webhook_core::event::{UnrecognizedReason, UserCreated};
+use clerk_webhook_core::event::UnrecognizedReason;
+use clerk_webhook_core::event::marker::UserCreated;
 use clerk_webhook_core::{Event, EventData, Timestamp};
 use clerk_webhook_tests::mutations::{Missing, mutations};
 use clerk_webhook_tests::{fixtures, folder, json_files, message_id};

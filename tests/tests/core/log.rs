@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use clerk_webhook_core::{ReceiveError, Verifier};
+use clerk_webhook_core::{Observation, ReceiveError, Verifier};
 use clerk_webhook_tests::{SECRET, sign};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -33,8 +33,8 @@ fn a_line_tells_the_outcome_and_every_cause() {
 
     let verifier = Verifier::new(SECRET).unwrap();
     let forged = verifier.receive(&sign(b"another body").to_pairs(), "private".into()).unwrap_err();
-    forged.report();
-    ReceiveError::misconfigured("do it right").report();
+    Observation::refused(&forged);
+    Observation::refused(&ReceiveError::misconfigured("do it right"));
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert_eq!(

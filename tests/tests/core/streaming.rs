@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, HeaderValue};
 
 fn begin(body: &[u8]) -> PendingDelivery {
-    Verifier::new(SECRET).unwrap().begin_delivery(&sign(body).to_pairs()).unwrap()
+    Verifier::new(SECRET).unwrap().begin_receive(&sign(body).to_pairs()).unwrap()
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn verdict(vector: &Vector) -> &'static str {
         Err(error) => word(error.kind()),
     };
 
-    let streamed = verifier.begin(&headers).and_then(|mut verification| {
+    let streamed = verifier.begin_verify(&headers).and_then(|mut verification| {
         body.chunks(7).for_each(|frame| verification.update(frame));
         verification.finish()
     });

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Outcome, Timestamp};
 use clerk_webhook_store::{
-    Claim, Deduplicator, DeliveryKey, DeliveryStore, Held, Lease, MemoryStore, Scope, deduplicate,
+    Claim, Deduplicator, DeliveryKey, DeliveryStore, Lease, LeaseState, MemoryStore, Scope, deduplicate,
 };
 use clerk_webhook_tower::deduplicate::Attempt;
 use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _};
@@ -127,18 +127,18 @@ impl DeliveryStore for Store {
         self.memory.claim(key, lease).await.map_err(|_| StoreDown)
     }
 
-    async fn renew(&self, lease: &Lease, by: Duration) -> Result<Held, StoreDown> {
+    async fn renew(&self, lease: &Lease, by: Duration) -> Result<LeaseState, StoreDown> {
         self.renewals.add();
         self.ask(Method::Renew).await?;
         self.memory.renew(lease, by).await.map_err(|_| StoreDown)
     }
 
-    async fn complete(&self, lease: &Lease) -> Result<Held, StoreDown> {
+    async fn complete(&self, lease: &Lease) -> Result<LeaseState, StoreDown> {
         self.ask(Method::Complete).await?;
         self.memory.complete(lease).await.map_err(|_| StoreDown)
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Held, StoreDown> {
+    async fn release(&self, lease: &Lease) -> Result<LeaseState, StoreDown> {
         self.ask(Method::Release).await?;
         self.memory.release(lease).await.map_err(|_| StoreDown)
     }
@@ -514,7 +514,7 @@ async fn a_renewal_that_goes_wrong_is_tried_again() {
     let (store, held) = (Store::default(), HeldHandler::default());
     let store = store.with(Method::Renew, Fault::Fails).with(Method::Renew, Fault::Hangs);
     let deduplicator = Deduplicator::new(store.clone());
-    let (running, handler) = (deduplicator.clone().time_limit(LONG), held.handler());
+    let (running, handler) = (deduplicator.clone().handler_timeout(LONG), held.handler());
     let running = tokio::spawn(async move { running.run(event("msg_1"), handler).await });
     store.renewals.wait(4).await;
     held.may_end.add();
@@ -524,7 +524,7 @@ async fn a_renewal_that_goes_wrong_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_handler_whose_lease_is_lost_is_cut_off() {
     let (store, held) = (Store::default(), HeldHandler::default());
-    let deduplicator = Deduplicator::new(store.clone()).time_limit(LONG);
+    let deduplicator = Deduplicator::new(store.clone()).handler_timeout(LONG);
     let (running, handler) = (deduplicator.clone(), held.handler());
     let running = tokio::spawn(async move { running.run(event("msg_1"), handler).await });
     held.began.wait(1).await;
@@ -598,12 +598,12 @@ async fn the_answer_of_a_handler_that_failed_stands_whatever_the_store_does() {
 #[tokio::test]
 async fn what_a_crash_has_left_runs_again_once_the_lease_ends() {
     let store = Store::default();
-    let Claim::Claimed(_of_a_process_that_is_gone) =
+    let Claim::Acquired(_of_a_process_that_is_gone) =
         store.claim(&key("msg_1"), Duration::from_millis(200)).await.unwrap()
     else {
         panic!("it is the first");
     };
-    let deduplicator = Deduplicator::new(store).wait_in_progress(LONG);
+    let deduplicator = Deduplicator::new(store).in_progress_wait(LONG);
     let attempt = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&attempt);
     let handler = async move |_, attempt| {
@@ -617,7 +617,7 @@ async fn what_a_crash_has_left_runs_again_once_the_lease_ends() {
 #[tokio::test(start_paused = true)]
 async fn a_delivery_can_wait_for_the_one_that_is_in_progress() {
     let (store, held) = (Store::default(), HeldHandler::default());
-    let deduplicator = Deduplicator::new(store.clone()).time_limit(LONG).wait_in_progress(LONG / 2);
+    let deduplicator = Deduplicator::new(store.clone()).handler_timeout(LONG).in_progress_wait(LONG / 2);
     let spawn = |deduplicator: &Deduplicator<Store>, id: &'static str| {
         let (deduplicator, handler) = (deduplicator.clone(), held.handler());
         tokio::spawn(async move { deduplicator.run(event(id), handler).await })
@@ -654,7 +654,7 @@ async fn a_delivery_can_wait_for_the_one_that_is_in_progress() {
     // Where that takes too long, it is put off.
     let first = spawn(&deduplicator, "msg_3");
     held.began.wait(1).await;
-    let impatient = deduplicator.clone().wait_in_progress(Duration::from_secs(1));
+    let impatient = deduplicator.clone().in_progress_wait(Duration::from_secs(1));
     assert_eq!(impatient.run(event("msg_3"), processed).await.outcome(), Outcome::InProgress);
     held.may_end.add();
     assert_eq!(first.await.unwrap().outcome(), Outcome::Processed);

@@ -52,7 +52,7 @@ async fn an_event_is_all_that_a_handler_needs() {
         assert_eq!(ask(handler, request).await.status(), 400);
     }
     // Without the pattern it reads like the event itself.
-    let handler = async |event: ClerkEvent| event.id().to_string();
+    let handler = async |event: ClerkEvent| event.message_id().to_string();
     assert_eq!(ask(handler, whole(BODY)).await.body(), clerk_webhook_tests::message_id().as_str());
 }
 

@@ -103,7 +103,7 @@ proptest! {
             let (event, received) = exchange.accepted();
             prop_assert_eq!(&received, &body);
             prop_assert_eq!(event.raw_body(), &body);
-            prop_assert_eq!(event.id(), &message_id());
+            prop_assert_eq!(event.message_id(), &message_id());
         }
     }
 }

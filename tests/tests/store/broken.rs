@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clerk_webhook_core::Timestamp;
 use clerk_webhook_store::conformance::{Harness, Rule, Skew, Suite};
-use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore, Held, Lease, Owner, Scope};
+use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore, Lease, LeaseState, Owner, Scope};
 use tokio::task::{JoinSet, yield_now};
 
 /// What a store may do wrong.
@@ -107,13 +107,18 @@ impl Store {
     }
 
     /// Changes an entry of which the caller is the owner.
-    fn change(&self, lease: &Lease, for_anybody: Fault, change: impl FnOnce(&mut Entry) -> bool) -> Held {
+    fn change(
+        &self,
+        lease: &Lease,
+        for_anybody: Fault,
+        change: impl FnOnce(&mut Entry) -> bool,
+    ) -> LeaseState {
         let mut entries = self.entries.lock().unwrap();
         let entry = entries.get_mut(&self.key(lease.key()));
         let held = entry
             .filter(|entry| entry.owner == lease.owner() || self.fault == for_anybody)
             .is_some_and(change);
-        if held { Held::Yes } else { Held::Lost }
+        if held { LeaseState::Held } else { LeaseState::Lost }
     }
 }
 
@@ -130,7 +135,7 @@ impl DeliveryStore for Store {
                 let completed_at = Timestamp::now();
                 let entry = Entry { completed: false, completed_at, owner, attempt: 1, ends: now + lease };
                 self.entries.lock().unwrap().insert(self.key(key), entry);
-                return Ok(Claim::Claimed(Lease::new(key.clone(), owner, 1)));
+                return Ok(Claim::Acquired(Lease::new(key.clone(), owner, 1)));
             }
         }
         let mut entries = self.entries.lock().unwrap();
@@ -155,10 +160,10 @@ impl DeliveryStore for Store {
         let length = if self.fault == Fault::EndsALeaseTooEarly { lease / 2 } else { lease };
         let (completed, completed_at) = (self.fault == Fault::CompletesWhenItIsClaimed, Timestamp::now());
         entries.insert(self.key(key), Entry { completed, completed_at, owner, attempt, ends: now + length });
-        Ok(Claim::Claimed(Lease::new(key.clone(), owner, attempt)))
+        Ok(Claim::Acquired(Lease::new(key.clone(), owner, attempt)))
     }
 
-    async fn renew(&self, lease: &Lease, by: Duration) -> io::Result<Held> {
+    async fn renew(&self, lease: &Lease, by: Duration) -> io::Result<LeaseState> {
         self.answer().await?;
         Ok(self.change(lease, Fault::RenewsForAnybody, |entry| {
             if self.fault != Fault::DoesNotRenew {
@@ -168,7 +173,7 @@ impl DeliveryStore for Store {
         }))
     }
 
-    async fn complete(&self, lease: &Lease) -> io::Result<Held> {
+    async fn complete(&self, lease: &Lease) -> io::Result<LeaseState> {
         self.answer().await?;
         Ok(self.change(lease, Fault::CompletesForAnybody, |entry| {
             let is_late = self.fault == Fault::RefusesToCompleteLate && entry.ends <= self.now();
@@ -181,7 +186,7 @@ impl DeliveryStore for Store {
         }))
     }
 
-    async fn release(&self, lease: &Lease) -> io::Result<Held> {
+    async fn release(&self, lease: &Lease) -> io::Result<LeaseState> {
         self.answer().await?;
         Ok(self.change(lease, Fault::ReleasesForAnybody, |entry| {
             if self.fault == Fault::ReleasesWhatIsCompleted {

@@ -250,7 +250,7 @@ where
     S::Transaction: std::fmt::Debug,
 {
     match store.begin(&key(id)).await.unwrap() {
-        Begin::New(transaction) => transaction,
+        Begin::Acquired(transaction) => transaction,
         other => panic!("{id} is not new: {other:?}"),
     }
 }
@@ -262,7 +262,7 @@ where
 {
     loop {
         match store.begin(&key(id)).await.unwrap() {
-            Begin::New(transaction) => return transaction,
+            Begin::Acquired(transaction) => return transaction,
             Begin::InProgress { .. } => {}
             Begin::Duplicate { .. } => panic!("{id} was undone"),
         }

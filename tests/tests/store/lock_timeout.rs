@@ -26,7 +26,7 @@ async fn the_applications_statements_have_their_own_limit() {
             let mut transaction = begin_new(&store, &format!("msg_{limit}_{of_session}")).await;
             assert_eq!(setting(&mut transaction, "lock_timeout").await, of_session);
             transaction.commit().await.unwrap();
-            assert!(matches!(store.claim(&key("msg_1"), Duration::ZERO).await.unwrap(), Claim::Claimed(_)));
+            assert!(matches!(store.claim(&key("msg_1"), Duration::ZERO).await.unwrap(), Claim::Acquired(_)));
             assert_eq!(setting(&mut pool.acquire().await.unwrap(), "lock_timeout").await, of_session);
         }
     }
@@ -36,7 +36,7 @@ async fn the_applications_statements_have_their_own_limit() {
 async fn what_waits_too_long_for_a_row_is_not_completed() {
     let Some(database) = PostgresDatabase::create("row").await else { return };
     let store = database.store();
-    let Claim::Claimed(lease) = store.claim(&key("msg_1"), Duration::ZERO).await.unwrap() else {
+    let Claim::Acquired(lease) = store.claim(&key("msg_1"), Duration::ZERO).await.unwrap() else {
         panic!("it is free");
     };
     let open = begin_new(&store, "msg_1").await;
@@ -69,7 +69,7 @@ async fn other_isolation_levels_tell_of_progress() {
                 loop {
                     if number % 2 == 0 {
                         match store.begin(&key(&id)).await.unwrap() {
-                            Begin::New(mut transaction) => {
+                            Begin::Acquired(mut transaction) => {
                                 assert_ne!(
                                     setting(&mut transaction, "transaction_isolation").await,
                                     "read committed"
@@ -82,7 +82,7 @@ async fn other_isolation_levels_tell_of_progress() {
                         }
                     } else {
                         match store.claim(&key(&id), Duration::from_secs(60)).await.unwrap() {
-                            Claim::Claimed(lease) => {
+                            Claim::Acquired(lease) => {
                                 let _ = store.complete(&lease).await.unwrap();
                                 return 1;
                             }

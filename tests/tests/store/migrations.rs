@@ -28,7 +28,7 @@ async fn eight_instances_open_and_migrate_a_new_file_at_once() {
     });
     let mut claimed = 0;
     for instance in instances.collect::<Vec<_>>() {
-        claimed += u32::from(matches!(instance.await.unwrap().unwrap(), Claim::Claimed(_)));
+        claimed += u32::from(matches!(instance.await.unwrap().unwrap(), Claim::Acquired(_)));
     }
     assert_eq!(claimed, 1);
 }
@@ -48,7 +48,7 @@ async fn eight_instances_migrate_a_server_at_once() {
         });
         let mut claimed = 0;
         for instance in instances.collect::<Vec<_>>() {
-            claimed += u32::from(matches!(instance.await.unwrap().unwrap(), Claim::Claimed(_)));
+            claimed += u32::from(matches!(instance.await.unwrap().unwrap(), Claim::Acquired(_)));
         }
         assert_eq!(claimed, 1);
     }

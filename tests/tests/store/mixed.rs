@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clerk_webhook_store::{Begin, Claim, DeliveryStore as _, Held, Lease, TransactionalStore as _};
+use clerk_webhook_store::{Begin, Claim, DeliveryStore as _, Lease, LeaseState, TransactionalStore as _};
 
 use crate::databases::{Engine, begin_new, key, on_every_engine};
 
@@ -21,7 +21,7 @@ async fn claim(
     lease: Duration,
 ) -> Lease {
     match store.claim(&key("msg_1"), lease).await.unwrap() {
-        Claim::Claimed(lease) => lease,
+        Claim::Acquired(lease) => lease,
         other => panic!("it is free: {other:?}"),
     }
 }
@@ -34,7 +34,7 @@ async fn a_transaction_waits_for_the_lease<E: Engine>(database: E) {
     };
     assert!(retry_after <= LONG && retry_after > LONG / 2, "{retry_after:?}");
 
-    assert_eq!(store.release(&lease).await.unwrap(), Held::Yes);
+    assert_eq!(store.release(&lease).await.unwrap(), LeaseState::Held);
     let transaction = begin_new(&store, "msg_1").await;
     assert_eq!(transaction.attempt(), 2);
     transaction.commit().await.unwrap();
@@ -43,7 +43,7 @@ async fn a_transaction_waits_for_the_lease<E: Engine>(database: E) {
         Claim::Duplicate { completed_at: Some(_) }
     ));
     for held in [store.renew(&lease, LONG).await, store.complete(&lease).await, store.release(&lease).await] {
-        assert_eq!(held.unwrap(), Held::Lost);
+        assert_eq!(held.unwrap(), LeaseState::Lost);
     }
 }
 
@@ -53,7 +53,7 @@ async fn a_transaction_takes_over_a_lapsed_lease<E: Engine>(database: E) {
     let transaction = begin_new(&store, "msg_1").await;
     assert_eq!(transaction.attempt(), 2);
     transaction.commit().await.unwrap();
-    assert_eq!(store.complete(&lease).await.unwrap(), Held::Lost);
+    assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Lost);
     assert!(matches!(store.begin(&key("msg_1")).await.unwrap(), Begin::Duplicate { .. }));
 }
 
@@ -71,7 +71,7 @@ async fn a_row_of_a_dropped_transaction_is_the_owners_again<E: Engine>(database:
     let store = database.store();
     let lease = claim(&store, Duration::ZERO).await;
     begin_new(&store, "msg_1").await.rollback().await.unwrap();
-    assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+    assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
 }
 
 async fn many_of_both_kinds_handle_once<E: Engine>(database: E) {
@@ -83,12 +83,12 @@ async fn many_of_both_kinds_handle_once<E: Engine>(database: E) {
             loop {
                 let in_progress = if number % 2 == 0 {
                     match store.claim(&key("msg_1"), LONG).await.unwrap() {
-                        Claim::Claimed(lease) if number % 3 == 0 => {
-                            assert_eq!(store.release(&lease).await.unwrap(), Held::Yes);
+                        Claim::Acquired(lease) if number % 3 == 0 => {
+                            assert_eq!(store.release(&lease).await.unwrap(), LeaseState::Held);
                             return false;
                         }
-                        Claim::Claimed(lease) => {
-                            assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+                        Claim::Acquired(lease) => {
+                            assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
                             return true;
                         }
                         Claim::Duplicate { .. } => return false,
@@ -96,8 +96,8 @@ async fn many_of_both_kinds_handle_once<E: Engine>(database: E) {
                     }
                 } else {
                     match store.begin(&key("msg_1")).await.unwrap() {
-                        Begin::New(_) if number % 3 == 0 => return false,
-                        Begin::New(transaction) => {
+                        Begin::Acquired(_) if number % 3 == 0 => return false,
+                        Begin::Acquired(transaction) => {
                             transaction.commit().await.unwrap();
                             return true;
                         }

@@ -149,7 +149,7 @@ async fn exactly_once_writes_each_effect_into_its_own_table_behind_a_pooler() {
                     let schema = schema.clone();
                     let handle = move |event: Event, transaction: SharedTransaction<DeliveryTransaction<Postgres>>| async move {
                         let insert = format!("INSERT INTO {schema}.effect_{} VALUES ($1)", number % 4);
-                        let insert = sqlx::query(AssertSqlSafe(insert)).bind(event.id().as_str().to_owned());
+                        let insert = sqlx::query(AssertSqlSafe(insert)).bind(event.message_id().as_str().to_owned());
                         insert.execute(&mut **transaction.lock().await?).await?;
                         Ok(Handled::Processed)
                     };

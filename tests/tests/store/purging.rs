@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clerk_webhook_core::Timestamp;
-use clerk_webhook_store::{Claim, DeliveryStore as _, Held};
+use clerk_webhook_store::{Claim, DeliveryStore as _, LeaseState};
 
 use crate::databases::{Engine, key, on_every_engine};
 
@@ -18,7 +18,7 @@ async fn the_deliveries_that_came_first_are_purged_first<E: Engine>(database: E)
     let ids = ["msg_c", "msg_a", "msg_d", "msg_b"];
     let mut leases = Vec::new();
     for id in ids {
-        let Claim::Claimed(lease) = store.claim(&key(id), LONG).await.unwrap() else {
+        let Claim::Acquired(lease) = store.claim(&key(id), LONG).await.unwrap() else {
             panic!("{id} is new");
         };
         leases.push(lease);
@@ -28,7 +28,7 @@ async fn the_deliveries_that_came_first_are_purged_first<E: Engine>(database: E)
         }
     }
     for lease in leases.iter().rev() {
-        assert_eq!(store.complete(lease).await.unwrap(), Held::Yes);
+        assert_eq!(store.complete(lease).await.unwrap(), LeaseState::Held);
     }
     assert_eq!(store.purge(Duration::ZERO, 2).await.unwrap(), 2);
     let mut left = Vec::new();

@@ -10,7 +10,7 @@ use std::{env, fs};
 
 use clerk_webhook_core::{Event, Handled, Outcome, Timestamp};
 use clerk_webhook_store::{
-    Claim, Deduplicator, DeliveryKey, DeliveryStore, Held, Lease, Owner, RedisStore, Scope,
+    Claim, Deduplicator, DeliveryKey, DeliveryStore, Lease, LeaseState, Owner, RedisStore, Scope,
 };
 use clerk_webhook_tests::servers;
 use redis::aio::MultiplexedConnection;
@@ -120,7 +120,7 @@ fn key(id: &str) -> DeliveryKey {
 
 async fn claim<S: DeliveryStore>(store: &S, id: &str) -> Lease {
     match store.claim(&key(id), LEASE).await.unwrap() {
-        Claim::Claimed(lease) => lease,
+        Claim::Acquired(lease) => lease,
         other => panic!("not claimed: {other:?}"),
     }
 }
@@ -142,16 +142,16 @@ async fn a_delivery_is_one_readable_key_that_ends() {
     assert!(value().await.starts_with(&format!("p:{}:1:1", lease.owner())), "{}", value().await);
     assert!(is_about(ends_in().await, 30 * DAY + 60_000), "{}", ends_in().await);
 
-    assert_eq!(store.renew(&lease, LEASE * 10).await.unwrap(), Held::Yes);
+    assert_eq!(store.renew(&lease, LEASE * 10).await.unwrap(), LeaseState::Held);
     assert!(is_about(ends_in().await, 30 * DAY + 600_000), "{}", ends_in().await);
 
-    assert_eq!(store.release(&lease).await.unwrap(), Held::Yes);
+    assert_eq!(store.release(&lease).await.unwrap(), LeaseState::Held);
     assert!(value().await.starts_with(&format!("r:{}:1:1", lease.owner())), "{}", value().await);
     assert!(is_about(ends_in().await, 30 * DAY), "{}", ends_in().await);
 
     let week = store.clone().retention(Duration::from_secs(7 * 24 * 60 * 60)).unwrap();
     let lease = claim(&week, "msg_1").await;
-    assert_eq!(week.complete(&lease).await.unwrap(), Held::Yes);
+    assert_eq!(week.complete(&lease).await.unwrap(), LeaseState::Held);
     assert!(value().await.starts_with(&format!("c:{}:2:1", lease.owner())), "{}", value().await);
     assert!(is_about(ends_in().await, 7 * DAY), "{}", ends_in().await);
     assert!(ask::<u64>(&url, &["MEMORY", "USAGE", &name]).await < 250);
@@ -168,10 +168,10 @@ async fn an_absurdly_long_lease_is_still_a_lease() {
     let Some(url) = servers::redis("an_absurdly_long_lease_is_still_a_lease") else { return };
     let (store, _) = store(&url).await;
     let store = store.retention(Duration::MAX).unwrap();
-    let Claim::Claimed(lease) = store.claim(&key("msg_1"), Duration::MAX).await.unwrap() else { panic!() };
+    let Claim::Acquired(lease) = store.claim(&key("msg_1"), Duration::MAX).await.unwrap() else { panic!() };
     let claim = store.claim(&key("msg_1"), LEASE).await.unwrap();
     assert!(matches!(claim, Claim::InProgress { retry_after } if retry_after > LEASE), "{claim:?}");
-    assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+    assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
     assert!(store.forget(&key("msg_1")).await.unwrap());
 }
 
@@ -261,12 +261,12 @@ async fn a_run_that_is_forgotten_is_not_recorded_as_completed() {
     assert_eq!(handle_while(&store, LEASE, forget).await, Outcome::LeaseLost);
     assert!(!store.forget(&key("msg_1")).await.unwrap(), "there is nothing left to forget");
     let lease = claim(&store, "msg_1").await;
-    assert_eq!((lease.attempt(), store.complete(&lease).await.unwrap()), (1, Held::Yes));
+    assert_eq!((lease.attempt(), store.complete(&lease).await.unwrap()), (1, LeaseState::Held));
 
     // Even if the key had vanished before.
     assert!(!store.forget(&key("msg_2")).await.unwrap(), "nobody has claimed it");
     let lease = Lease::new(key("msg_2"), Owner::random(), 1);
-    assert_eq!(store.complete(&lease).await.unwrap(), Held::Lost);
+    assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Lost);
     assert_eq!(claim(&store, "msg_2").await.attempt(), 1);
 }
 
@@ -281,14 +281,14 @@ async fn a_server_that_forgot_the_scripts_is_told_again() {
         ask::<()>(&server.url(), &["SCRIPT", "FLUSH"]).await;
         let lease = claim(&store, &id).await;
         ask::<()>(&server.url(), &["SCRIPT", "FLUSH"]).await;
-        assert_eq!(store.renew(&lease, LEASE).await.unwrap(), Held::Yes);
+        assert_eq!(store.renew(&lease, LEASE).await.unwrap(), LeaseState::Held);
         ask::<()>(&server.url(), &["SCRIPT", "FLUSH"]).await;
-        assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+        assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
         assert!(is_duplicate(&store, &id).await);
     }
     // In the usual case nothing is sent twice.
     let before = calls(&server.url()).await;
-    assert_eq!(store.complete(&claim(&store, "msg_9").await).await.unwrap(), Held::Yes);
+    assert_eq!(store.complete(&claim(&store, "msg_9").await).await.unwrap(), LeaseState::Held);
     assert_eq!(calls(&server.url()).await, before + 2);
 }
 
@@ -308,7 +308,7 @@ async fn a_server_that_is_killed_is_an_error_until_it_is_back() {
     let Some(mut server) = Server::start(wanted_by, options).await else { return };
     let (store, _) = store(&server.url()).await;
     let lease = claim(&store, "msg_1").await;
-    assert_eq!(store.complete(&claim(&store, "msg_2").await).await.unwrap(), Held::Yes);
+    assert_eq!(store.complete(&claim(&store, "msg_2").await).await.unwrap(), LeaseState::Held);
 
     server.kill();
     for _ in 0..3 {
@@ -338,8 +338,8 @@ async fn a_connection_that_was_closed_costs_nobody_an_error() {
     for round in 0..5 {
         let lease = claim(&store, &format!("msg_{round}")).await;
         ask::<u64>(&server.url(), &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
-        assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
-        assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+        assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
+        assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
     }
 }
 
@@ -351,19 +351,19 @@ async fn a_lost_answer_is_asked_for_again() {
     let (store, _) = store(&proxy.url).await;
     // The scripts have to be there, or what is lost is only the answer that they are not.
     let lease = claim(&store, "msg_0").await;
-    assert_eq!(store.renew(&lease, LEASE).await.unwrap(), Held::Yes);
-    assert_eq!(store.release(&lease).await.unwrap(), Held::Yes);
+    assert_eq!(store.renew(&lease, LEASE).await.unwrap(), LeaseState::Held);
+    assert_eq!(store.release(&lease).await.unwrap(), LeaseState::Held);
 
     proxy.lose_an_answer();
     let lease = claim(&store, "msg_1").await;
     proxy.lose_an_answer();
-    assert_eq!(store.renew(&lease, LEASE).await.unwrap(), Held::Yes);
+    assert_eq!(store.renew(&lease, LEASE).await.unwrap(), LeaseState::Held);
     proxy.lose_an_answer();
-    assert_eq!(store.release(&lease).await.unwrap(), Held::Yes);
+    assert_eq!(store.release(&lease).await.unwrap(), LeaseState::Held);
     let lease = claim(&store, "msg_1").await;
     assert_eq!(lease.attempt(), 2);
     proxy.lose_an_answer();
-    assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+    assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
     assert!(is_duplicate(&store, "msg_1").await);
     assert!(!proxy.loses.load(Ordering::SeqCst));
 }
@@ -434,7 +434,7 @@ async fn a_server_without_memory_is_an_error() {
     assert!(store.claim(&key("msg_2"), LEASE).await.is_err());
     assert!(store.complete(&lease).await.is_err());
     ask::<()>(&server.url(), &["CONFIG", "SET", "maxmemory", "0"]).await;
-    assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+    assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
 }
 
 #[tokio::test]
@@ -456,11 +456,11 @@ async fn a_cluster_is_a_store_too() {
     for id in ["msg_1", "msg_2", "{msg}_3", "{}", "a{b}c{d}"] {
         let lease = claim(&store, id).await;
         assert!(matches!(store.claim(&key(id), LEASE).await.unwrap(), Claim::InProgress { .. }));
-        assert_eq!(store.renew(&lease, LEASE).await.unwrap(), Held::Yes);
+        assert_eq!(store.renew(&lease, LEASE).await.unwrap(), LeaseState::Held);
         ask::<()>(&server.url(), &["SCRIPT", "FLUSH"]).await;
-        assert_eq!(store.release(&lease).await.unwrap(), Held::Yes);
+        assert_eq!(store.release(&lease).await.unwrap(), LeaseState::Held);
         let lease = claim(&store, id).await;
-        assert_eq!((lease.attempt(), store.complete(&lease).await.unwrap()), (2, Held::Yes));
+        assert_eq!((lease.attempt(), store.complete(&lease).await.unwrap()), (2, LeaseState::Held));
         assert!(is_duplicate(&store, id).await);
         assert!(store.forget(&key(id)).await.unwrap());
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use clerk_webhook_core::{Event, Timestamp};
-use clerk_webhook_store::{Claim, DeliveryStore as _, Held, PostgresStore};
+use clerk_webhook_store::{Claim, DeliveryStore as _, LeaseState, PostgresStore};
 use clerk_webhook_sync::ClerkSync;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -81,11 +81,11 @@ async fn trips(test: &str, statements: usize) -> Option<Trips> {
     for round in 0..2 {
         let id = format!("msg_{round}");
         trips().await;
-        let Claim::Claimed(lease) = store.claim(&key(&id), Duration::from_secs(60)).await.unwrap() else {
+        let Claim::Acquired(lease) = store.claim(&key(&id), Duration::from_secs(60)).await.unwrap() else {
             panic!("it is free");
         };
         let claim = trips().await;
-        assert_eq!(store.complete(&lease).await.unwrap(), Held::Yes);
+        assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
         let complete = trips().await;
         let again = store.claim(&key(&id), Duration::from_secs(60)).await.unwrap();
         assert!(matches!(again, Claim::Duplicate { .. }), "{again:?}");

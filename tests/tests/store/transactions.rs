@@ -35,7 +35,7 @@ async fn thirty_deliveries_eight_times_at_once_take_effect_once<E: Engine>(datab
             let (store, id) = (database.store(), format!("msg_{:02}", sender % DELIVERIES));
             loop {
                 match store.begin(&key(&id)).await.unwrap() {
-                    Begin::New(mut transaction) => {
+                    Begin::Acquired(mut transaction) => {
                         E::write(&mut transaction, &id).await.unwrap();
                         // Three of ten runs fail after they have written.
                         if runs.fetch_add(1, Ordering::Relaxed) * 7 % 10 >= 7 {
@@ -177,7 +177,7 @@ async fn a_pool_whose_only_connection_is_in_a_transaction_is_in_progress() {
 async fn scopes_are_separate<E: Engine>(database: E) {
     for scope in ["sync", "mail"] {
         let key = DeliveryKey::new(scope.parse().unwrap(), "msg_1".parse().unwrap());
-        let Begin::New(transaction) = database.store().begin(&key).await.unwrap() else {
+        let Begin::Acquired(transaction) = database.store().begin(&key).await.unwrap() else {
             panic!("{scope} has not handled it");
         };
         transaction.commit().await.unwrap();

@@ -28,7 +28,7 @@ async fn method_path_and_state_stand_where_they_always_do() {
         .and(clerk_event(verifier()))
         .and(warp::header("host"))
         .map(|name: String, database: Database, event: Event, host: String| {
-            format!("{name} {} {} {host}", database.0, event.id())
+            format!("{name} {} {} {host}", database.0, event.message_id())
         })
         .recover(handle_rejection);
     let delivered = || delivery(BODY).header("host", "localhost");
@@ -91,7 +91,7 @@ async fn a_handler_captures_what_it_needs_and_answers_as_it_likes() {
     let handler = move |event: Event| {
         let database = database.clone();
         async move {
-            if event.id() != &message_id() {
+            if event.message_id() != &message_id() {
                 return Err(StatusCode::SERVICE_UNAVAILABLE);
             }
             Ok(format!("{} {}", database.0, event.event_type()))

@@ -151,7 +151,8 @@ pub(crate) mod receiver {
     use axum::Router;
     use axum::http::StatusCode;
     use axum::routing::post;
-    use clerk_webhook_axum::{ClerkEvent, Event, Verifier};
+    use clerk_webhook_axum::ClerkEvent;
+    use clerk_webhook_core::{Event, Verifier};
     use tokio::net::TcpListener;
 
     /// Starts it, and returns where it listens and the events that are verified.

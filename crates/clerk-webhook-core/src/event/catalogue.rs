@@ -120,16 +120,21 @@ macro_rules! catalogue {
             pub trait Sealed {}
         }
 
+        /// The markers: types that stand for one event type each, named as the variants of [`EventType`].
+        pub mod marker {
+            $(
+                #[doc = concat!("Stands for `", $text, "`: ", $summary)]
+                ///
+                #[doc = concat!("Its payload is a [`", stringify!($payload), "`](super::payload::", stringify!($payload), ").")]
+                #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+                pub struct $variant;
+            )+
+        }
+
         $(
-            #[doc = concat!("Stands for `", $text, "`: ", $summary)]
-            ///
-            #[doc = concat!("Its payload is a [`", stringify!($payload), "`](super::payload::", stringify!($payload), ").")]
-            #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-            pub struct $variant;
+            impl sealed::Sealed for marker::$variant {}
 
-            impl sealed::Sealed for $variant {}
-
-            impl EventMarker for $variant {
+            impl EventMarker for marker::$variant {
                 type Payload = $payload;
                 const EVENT_TYPE: EventType = EventType::$variant;
 
@@ -153,11 +158,11 @@ macro_rules! catalogue {
 
 /// A type that stands for one event type, so that the type of the payload follows from it.
 ///
-/// The markers are named as the variants of [`EventType`]: [`UserCreated`] for `user.created`.
+/// The markers are named as the variants of [`EventType`]: [`UserCreated`](marker::UserCreated) for `user.created`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the marker of an event type",
     label = "not a marker",
-    note = "the markers are types in `event`, such as `event::UserCreated`; for all other types there is `on_event`"
+    note = "the markers are types in `event::marker`, such as `event::marker::UserCreated`; for all other types there is `on_event`"
 )]
 pub trait EventMarker: sealed::Sealed + Copy + Send + Sync + 'static {
     /// The data of the event.

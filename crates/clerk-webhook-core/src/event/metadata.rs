@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 /// struct Plan { tier: String }
 ///
 /// let metadata: Metadata = serde_json::from_str(r#"{"tier":"pro","seats":3}"#)?;
-/// assert_eq!(metadata.get::<Plan>()?.tier, "pro");
+/// assert_eq!(metadata.data_as::<Plan>()?.tier, "pro");
 /// assert_eq!(format!("{metadata:?}"), "Metadata(24 bytes)");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -44,7 +44,7 @@ impl Metadata {
     /// # Errors
     ///
     /// Returns the error of serde_json when the JSON does not fit the type.
-    pub fn get<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+    pub fn data_as<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_str(self.as_json())
     }
 }
@@ -64,7 +64,7 @@ impl From<Box<RawValue>> for Metadata {
 impl PartialEq for Metadata {
     fn eq(&self, other: &Self) -> bool {
         self.as_json() == other.as_json()
-            || match (self.get::<serde_json::Value>(), other.get::<serde_json::Value>()) {
+            || match (self.data_as::<serde_json::Value>(), other.data_as::<serde_json::Value>()) {
                 (Ok(left), Ok(right)) => left == right,
                 _ => false,
             }

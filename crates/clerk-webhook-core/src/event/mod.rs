@@ -108,7 +108,7 @@ impl Event {
     ///
     /// It is never the id inside the data: that is the same for every later change of the same object.
     #[must_use]
-    pub fn id(&self) -> &MessageId {
+    pub fn message_id(&self) -> &MessageId {
         &self.0.id
     }
 
@@ -180,7 +180,7 @@ impl Event {
     /// # use clerk_webhook_core::{Event, Timestamp};
     /// # let body = r#"{"data":{"id":"user_1","first_name":"Ada"},"type":"user.created"}"#;
     /// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?;
-    /// use clerk_webhook_core::event::UserCreated;
+    /// use clerk_webhook_core::event::marker::UserCreated;
     ///
     /// if let Some(user) = event.payload(UserCreated) {
     ///     assert_eq!(user.first_name.as_deref(), Some("Ada"));
@@ -222,7 +222,7 @@ impl Event {
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event")
-            .field("id", self.id())
+            .field("id", self.message_id())
             .field("event_type", self.event_type())
             .field("attempted_at", &self.attempted_at())
             .field("occurred_at", &self.occurred_at())

@@ -58,7 +58,7 @@ impl<S> Context<S> {
     /// done outside of the database, such as the `Idempotency-Key` of an API.
     #[must_use]
     pub fn message_id(&self) -> &MessageId {
-        self.event.id()
+        self.event.message_id()
     }
 
     /// Returns when this attempt to deliver was signed, to the second.

@@ -73,11 +73,11 @@ impl<S: Send + 'static> Handlers<S> {
         let observation = Observation::begin(&event, Observation::DEFAULT_SCOPE);
         let handling = self.handle(event, state);
         async move {
-            let result = observation.handling(handling).await;
+            let result = observation.instrument(handling).await;
             if let Err(failure) = &result {
-                observation.failed(failure);
+                observation.record_failure(failure);
             }
-            observation.end(Answer::from(&result))
+            observation.finish(Answer::from(&result))
         }
     }
 

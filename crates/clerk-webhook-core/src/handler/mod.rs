@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use clerk_webhook_core::event::payload::{DeletedObject, User};
-//! use clerk_webhook_core::event::{UserCreated, UserDeleted};
+//! use clerk_webhook_core::event::marker::{UserCreated, UserDeleted};
 //! use clerk_webhook_core::{Context, Event, Failure, Handlers, Outcome, Timestamp};
 //!
 //! # #[derive(Clone)] struct Database;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clerk_webhook_core::Timestamp;
 
 use super::rule::Rule;
-use crate::claim::{Claim, Held, Lease};
+use crate::claim::{Claim, Lease, LeaseState};
 use crate::key::DeliveryKey;
 use crate::store::DeliveryStore;
 
@@ -52,21 +52,21 @@ impl<S: DeliveryStore> Client<S> {
 
     pub(super) async fn claim(&self, key: &DeliveryKey, lease: Duration) -> Claim {
         let claim = answer("claim", self.0.claim(key, lease)).await;
-        if let Claim::Claimed(claimed) = &claim {
+        if let Claim::Acquired(claimed) = &claim {
             Rule::Keys.check(claimed.key() == key, "the lease is for another key than was claimed");
         }
         claim
     }
 
-    pub(super) async fn renew(&self, lease: &Lease, by: Duration) -> Held {
+    pub(super) async fn renew(&self, lease: &Lease, by: Duration) -> LeaseState {
         answer("renew", self.0.renew(lease, by)).await
     }
 
-    pub(super) async fn complete(&self, lease: &Lease) -> Held {
+    pub(super) async fn complete(&self, lease: &Lease) -> LeaseState {
         answer("complete", self.0.complete(lease)).await
     }
 
-    pub(super) async fn release(&self, lease: &Lease) -> Held {
+    pub(super) async fn release(&self, lease: &Lease) -> LeaseState {
         answer("release", self.0.release(lease)).await
     }
 
@@ -81,7 +81,7 @@ impl<S: DeliveryStore> Client<S> {
     /// Claims what has to be free.
     pub(super) async fn take(&self, key: &DeliveryKey, lease: Duration, what: impl fmt::Display) -> Lease {
         match self.claim(key, lease).await {
-            Claim::Claimed(claimed) => claimed,
+            Claim::Acquired(claimed) => claimed,
             Claim::Duplicate { .. } => Rule::NeverLost.broken(format_args!("{what} is a duplicate")),
             Claim::InProgress { .. } => Rule::NeverStuck.broken(format_args!("{what} is in progress")),
         }
@@ -96,7 +96,7 @@ impl<S: DeliveryStore> Client<S> {
                 let fits = retry_after <= longest_left(at_most, asked);
                 Rule::RetryAfter.check(fits && !retry_after.is_zero(), text);
             }
-            Claim::Claimed(_) => Rule::OneOwner.broken(format_args!("{what} was claimed again")),
+            Claim::Acquired(_) => Rule::OneOwner.broken(format_args!("{what} was claimed again")),
             Claim::Duplicate { .. } => Rule::NeverLost.broken(format_args!("{what} is a duplicate")),
         }
     }
@@ -105,7 +105,7 @@ impl<S: DeliveryStore> Client<S> {
     pub(super) async fn is_duplicate(&self, key: &DeliveryKey, what: impl fmt::Display) -> Option<Timestamp> {
         match self.claim(key, LONG).await {
             Claim::Duplicate { completed_at } => completed_at,
-            Claim::Claimed(_) => Rule::CompletedOnce.broken(format_args!("{what} was claimed again")),
+            Claim::Acquired(_) => Rule::CompletedOnce.broken(format_args!("{what} was claimed again")),
             Claim::InProgress { .. } => Rule::CompletedOnce.broken(format_args!("{what} is in progress")),
         }
     }
@@ -121,7 +121,7 @@ impl<S: DeliveryStore> Client<S> {
         loop {
             let asked_again = Instant::now();
             match self.claim(key, by).await {
-                Claim::Claimed(claimed) => {
+                Claim::Acquired(claimed) => {
                     let held = asked.elapsed();
                     let text =
                         format_args!("a lease of {lease:?} was taken over {held:?} after it was asked for");

@@ -77,7 +77,7 @@ impl<H: Harness> Suite<'_, H> {
                             ));
                         }
                         Claim::InProgress { .. } => tokio::time::sleep(Duration::from_millis(10)).await,
-                        Claim::Claimed(_) => {
+                        Claim::Acquired(_) => {
                             let kept = asked.elapsed() + ROUNDING >= SHORT;
                             Rule::Clocks
                                 .check(kept, format_args!("a lease was cut short by a clock {skew:?}"));

@@ -94,7 +94,7 @@ impl<H: Harness> Suite<'_, H> {
         client.is_duplicate(&live, "what was completed after a purge").await;
         for key in completed.iter().chain([&abandoned]) {
             match client.claim(key, LONG).await {
-                Claim::Claimed(_) => {}
+                Claim::Acquired(_) => {}
                 claim => Rule::Purge.broken(format_args!("what was purged is {claim:?}")),
             }
         }
@@ -111,7 +111,7 @@ async fn claim_forgotten<S: DeliveryStore>(
     what: &str,
 ) -> crate::Lease {
     match client.claim(key, LONG).await {
-        Claim::Claimed(lease) => lease,
+        Claim::Acquired(lease) => lease,
         claim => Rule::Forget.broken(format_args!("{what} was forgotten, and it is {claim:?}")),
     }
 }

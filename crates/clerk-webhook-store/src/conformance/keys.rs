@@ -55,7 +55,7 @@ impl<H: Harness> Suite<'_, H> {
         let mut leases = Vec::new();
         for key in keys {
             match client.claim(key, LONG).await {
-                Claim::Claimed(lease) => leases.push(lease),
+                Claim::Acquired(lease) => leases.push(lease),
                 claim => rule.broken(format_args!("{key} was new, and it is {claim:?}")),
             }
         }
@@ -70,7 +70,7 @@ impl<H: Harness> Suite<'_, H> {
         for (index, key) in keys.iter().enumerate() {
             let claim = client.claim(key, LONG).await;
             match (&claim, index % 2) {
-                (Claim::Duplicate { .. }, 0) | (Claim::Claimed(_), 1) => {}
+                (Claim::Duplicate { .. }, 0) | (Claim::Acquired(_), 1) => {}
                 (_, 0) => rule.broken(format_args!("{key} was completed, and it is {claim:?}")),
                 _ => rule.broken(format_args!("{key} was released, and it is {claim:?}")),
             }

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use super::client::{Client, LONG, ROUNDING, SHORT, longest_left};
 use super::rule::Rule;
 use super::{Harness, Suite};
-use crate::claim::{Claim, Held, Lease, Owner};
+use crate::claim::{Claim, Lease, LeaseState, Owner};
 
 impl<H: Harness> Suite<'_, H> {
     /// Of many who claim at once, one gets the lease; the others are told to come back before it ends.
@@ -25,7 +25,7 @@ impl<H: Harness> Suite<'_, H> {
             let mut leases = Vec::new();
             for (claim, longest) in claims.join_all().await {
                 match claim {
-                    Claim::Claimed(lease) => leases.push(lease),
+                    Claim::Acquired(lease) => leases.push(lease),
                     Claim::InProgress { retry_after } => {
                         let text = format!("{retry_after:?} with a lease of {LONG:?}");
                         Rule::RetryAfter.check(!retry_after.is_zero() && retry_after <= longest, text);
@@ -82,7 +82,7 @@ impl<H: Harness> Suite<'_, H> {
                     .check(near, format_args!("just now is {at} ms, and the clock shows {now} ms"));
             }
             Claim::Duplicate { completed_at: None } => {}
-            Claim::Claimed(_) => Rule::CompletedOnce.broken("what was completed was claimed again"),
+            Claim::Acquired(_) => Rule::CompletedOnce.broken("what was completed was claimed again"),
             Claim::InProgress { .. } => Rule::CompletedOnce.broken("what was completed is in progress"),
         }
         let _either = first.renew(&lease, SHORT).await;
@@ -100,11 +100,11 @@ impl<H: Harness> Suite<'_, H> {
         let lease = first.take(&key, SHORT, "what nobody claimed").await;
         held(first.complete(&lease).await, "a lease was used to complete");
         let again = second.complete(&lease).await;
-        Rule::CompleteAgain.check(again == Held::Yes, "the second time it is lost");
+        Rule::CompleteAgain.check(again == LeaseState::Held, "the second time it is lost");
         let completed_at = second.is_duplicate(&key, "what was completed twice").await;
         tokio::time::sleep(SHORT + ROUNDING).await;
         let again = first.complete(&lease).await;
-        Rule::CompleteAgain.check(again == Held::Yes, "after the end of the lease it is lost");
+        Rule::CompleteAgain.check(again == LeaseState::Held, "after the end of the lease it is lost");
         let still = second.is_duplicate(&key, "what was completed three times").await;
         Rule::CompletedAt.check(still == completed_at, "completing once more changes when it was completed");
     }
@@ -197,7 +197,7 @@ impl<H: Harness> Suite<'_, H> {
                 let fits = retry_after > LONG / 2 && retry_after <= longest_left(LONG, asked);
                 Rule::RetryAfter.check(fits, text);
             }
-            Claim::Claimed(_) => {
+            Claim::Acquired(_) => {
                 Rule::Renewal.broken("what was renewed was claimed at the end of the first lease")
             }
             Claim::Duplicate { .. } => Rule::NeverLost.broken("what was renewed is a duplicate"),
@@ -212,11 +212,11 @@ impl<H: Harness> Suite<'_, H> {
             Claim::InProgress { retry_after } if retry_after > longest_left(SHORT, asked) => {
                 Rule::Renewal.broken(format_args!("{retry_after:?} are left after a renewal for {SHORT:?}"));
             }
-            Claim::Claimed(_) if asked.elapsed() + ROUNDING >= SHORT => {}
+            Claim::Acquired(_) if asked.elapsed() + ROUNDING >= SHORT => {}
             Claim::InProgress { .. } => {
                 let _lease = second.take_over(&shorter, asked, SHORT, LONG).await;
             }
-            Claim::Claimed(_) => Rule::OneOwner.broken("what was renewed was claimed too early"),
+            Claim::Acquired(_) => Rule::OneOwner.broken("what was renewed was claimed too early"),
             Claim::Duplicate { .. } => Rule::NeverLost.broken("what was renewed is a duplicate"),
         }
     }
@@ -245,19 +245,19 @@ impl<H: Harness> Suite<'_, H> {
 }
 
 #[track_caller]
-pub(super) fn held(answer: Held, what: &str) {
+pub(super) fn held(answer: LeaseState, what: &str) {
     Rule::OwnerUntilOvertaken
-        .check(answer == Held::Yes, format_args!("{what}, and the answer was that it is lost"));
+        .check(answer == LeaseState::Held, format_args!("{what}, and the answer was that it is lost"));
 }
 
 #[track_caller]
-fn used_up(answer: Held, what: &str) {
-    Rule::UsedUp.check(answer == Held::Lost, what);
+fn used_up(answer: LeaseState, what: &str) {
+    Rule::UsedUp.check(answer == LeaseState::Lost, what);
 }
 
 #[track_caller]
-pub(super) fn lost(answer: Held, what: &str) {
-    Rule::OnlyTheOwner.check(answer == Held::Lost, what);
+pub(super) fn lost(answer: LeaseState, what: &str) {
+    Rule::OnlyTheOwner.check(answer == LeaseState::Lost, what);
 }
 
 async fn try_everything<S: crate::DeliveryStore>(client: &Client<S>, lease: &Lease, what: &str) {
@@ -270,7 +270,7 @@ async fn try_everything<S: crate::DeliveryStore>(client: &Client<S>, lease: &Lea
 async fn is_still<S: crate::DeliveryStore>(client: &Client<S>, current: &Lease, what: &str) {
     match client.claim(current.key(), LONG).await {
         Claim::InProgress { .. } => {}
-        Claim::Claimed(_) => {
+        Claim::Acquired(_) => {
             Rule::OnlyTheOwner.broken(format_args!("{what} was claimed while it had an owner"))
         }
         Claim::Duplicate { .. } => Rule::OnlyTheOwner.broken(format_args!("{what} is completed")),

@@ -10,7 +10,7 @@ use super::client::{Client, LONG, ROUNDING, SHORT, longest_left};
 use super::random::Random;
 use super::rule::Rule;
 use super::{Harness, Suite};
-use crate::claim::{Claim, Held, Lease, Owner};
+use crate::claim::{Claim, Lease, LeaseState, Owner};
 use crate::key::DeliveryKey;
 use crate::store::DeliveryStore;
 
@@ -104,7 +104,7 @@ impl<S: DeliveryStore> Handler<S> {
         loop {
             let (plan, asked) = (Plan::random(&mut self.random), Instant::now());
             match self.client.claim(&self.delivery.key, plan.lease()).await {
-                Claim::Claimed(lease) => {
+                Claim::Acquired(lease) => {
                     self.delivery.claimed(&lease, asked + plan.lease(), self.seed);
                     self.handle(lease, plan).await;
                 }
@@ -136,7 +136,7 @@ impl<S: DeliveryStore> Handler<S> {
             }
             Plan::RenewAndComplete => {
                 let asked = Instant::now();
-                if self.client.renew(&lease, LONG).await == Held::Yes {
+                if self.client.renew(&lease, LONG).await == LeaseState::Held {
                     self.delivery.renewed(&lease, asked + LONG, self.seed);
                 }
                 self.complete(&lease).await;
@@ -149,14 +149,14 @@ impl<S: DeliveryStore> Handler<S> {
         // Before the answer is here, others may already be told that it is a duplicate.
         self.delivery.seen().completing += 1;
         match self.client.complete(lease).await {
-            Held::Yes => self.delivery.completed(self.seed),
-            Held::Lost => self.lost(until),
+            LeaseState::Held => self.delivery.completed(self.seed),
+            LeaseState::Lost => self.lost(until),
         }
     }
 
     async fn release(&self, lease: &Lease) {
         let until = self.delivery.is_giving_up(lease);
-        if self.client.release(lease).await == Held::Lost {
+        if self.client.release(lease).await == LeaseState::Lost {
             self.lost(until);
         }
     }

@@ -12,7 +12,7 @@ use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row as _};
 
-use crate::claim::{Claim, Held, Lease, Owner};
+use crate::claim::{Claim, Lease, LeaseState, Owner};
 use crate::key::DeliveryKey;
 use crate::sql::{DeliveryTransaction, Found, InvalidTableName, SOON, TRIES, TableName, millis};
 use crate::store::DeliveryStore;
@@ -98,9 +98,9 @@ use self::uncut::Uncut;
 ///
 /// let key = DeliveryKey::of(&event, "sync".parse()?);
 /// match store.begin(&key).await? {
-///     Begin::New(mut transaction) => {
+///     Begin::Acquired(mut transaction) => {
 ///         sqlx::query("INSERT INTO welcome (message) VALUES ($1)")
-///             .bind(event.id().as_str())
+///             .bind(event.message_id().as_str())
 ///             .execute(&mut *transaction)
 ///             .await?; // undoes everything where it fails
 ///         transaction.commit().await?;
@@ -223,7 +223,7 @@ impl PostgresStore {
                     if let Some(row) = rows.first() {
                         let transaction = DeliveryTransaction::new(transaction, attempt(row)?);
                         let (this, key) = (self.clone(), key.clone());
-                        return Ok(Begin::New(transaction.confirmed_by(move |connection| {
+                        return Ok(Begin::Acquired(transaction.confirmed_by(move |connection| {
                             Box::pin(async move { this.confirm(key, owner, connection).await })
                         })));
                     }
@@ -306,7 +306,7 @@ impl DeliveryStore for PostgresStore {
             match pooler::fetch(self.mode, &self.pool, claim).await {
                 Ok(rows) => {
                     if let Some(row) = rows.first() {
-                        return Ok(Claim::Claimed(Lease::new(key.clone(), owner, attempt(row)?)));
+                        return Ok(Claim::Acquired(Lease::new(key.clone(), owner, attempt(row)?)));
                     }
                 }
                 Err(error) => match Conflict::of(&error) {
@@ -326,7 +326,7 @@ impl DeliveryStore for PostgresStore {
         Ok(Claim::InProgress { retry_after: SOON })
     }
 
-    async fn renew(&self, lease: &Lease, by: Duration) -> Result<Held, sqlx::Error> {
+    async fn renew(&self, lease: &Lease, by: Duration) -> Result<LeaseState, sqlx::Error> {
         let renew = sqlx::query(self.statements.renew.clone())
             .bind(lease.key().scope().as_str())
             .bind(lease.key().message_id().as_str())
@@ -336,7 +336,7 @@ impl DeliveryStore for PostgresStore {
         Ok(held(self.execute(renew).await?))
     }
 
-    async fn complete(&self, lease: &Lease) -> Result<Held, sqlx::Error> {
+    async fn complete(&self, lease: &Lease) -> Result<LeaseState, sqlx::Error> {
         let complete = sqlx::query(self.statements.complete.clone())
             .bind(lease.key().scope().as_str())
             .bind(lease.key().message_id().as_str())
@@ -345,7 +345,7 @@ impl DeliveryStore for PostgresStore {
         Ok(held(self.execute(complete).await?))
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Held, sqlx::Error> {
+    async fn release(&self, lease: &Lease) -> Result<LeaseState, sqlx::Error> {
         let release = sqlx::query(self.statements.release.clone())
             .bind(lease.key().scope().as_str())
             .bind(lease.key().message_id().as_str())
@@ -425,6 +425,6 @@ fn attempt(row: &PgRow) -> Result<u32, sqlx::Error> {
     u32::try_from(attempt).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-fn held(rows: u64) -> Held {
-    if rows > 0 { Held::Yes } else { Held::Lost }
+fn held(rows: u64) -> LeaseState {
+    if rows > 0 { LeaseState::Held } else { LeaseState::Lost }
 }

@@ -14,7 +14,7 @@ use ::redis::{Client, FromRedisValue, RedisError, RedisResult};
 use clerk_webhook_core::Timestamp;
 
 use self::script::{CLAIM, END, FORGET, RENEW, Script};
-use crate::claim::{Claim, Held, Lease, Owner};
+use crate::claim::{Claim, Lease, LeaseState, Owner};
 use crate::key::DeliveryKey;
 use crate::retention::{DEFAULT_RETENTION, MIN_RETENTION};
 use crate::store::DeliveryStore;
@@ -55,16 +55,16 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore, Held, RedisStore, Scope};
+/// use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore, LeaseState, RedisStore, Scope};
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// let store = RedisStore::connect("redis://127.0.0.1/").await?.prefix("shop:webhooks")?;
 /// let key = DeliveryKey::new(Scope::default(), "msg_1".parse()?); // shop:webhooks:clerk:msg_1
 /// let minute = Duration::from_secs(60);
 ///
-/// let Claim::Claimed(lease) = store.claim(&key, minute).await? else { panic!("it is the first") };
+/// let Claim::Acquired(lease) = store.claim(&key, minute).await? else { panic!("it is the first") };
 /// assert!(matches!(store.claim(&key, minute).await?, Claim::InProgress { .. }));
-/// assert_eq!(store.complete(&lease).await?, Held::Yes);
+/// assert_eq!(store.complete(&lease).await?, LeaseState::Held);
 /// assert!(matches!(store.claim(&key, minute).await?, Claim::Duplicate { .. }));
 /// # Ok(())
 /// # }
@@ -202,7 +202,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> DeliveryStore for RedisS
         Ok(match outcome {
             0 => {
                 let attempt = u32::try_from(number).unwrap_or(u32::MAX);
-                Claim::Claimed(Lease::new(key.clone(), new.owner(), attempt))
+                Claim::Acquired(Lease::new(key.clone(), new.owner(), attempt))
             }
             1 => {
                 let millis = i64::try_from(number).unwrap_or(i64::MAX);
@@ -212,15 +212,15 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> DeliveryStore for RedisS
         })
     }
 
-    async fn renew(&self, lease: &Lease, by: Duration) -> RedisResult<Held> {
+    async fn renew(&self, lease: &Lease, by: Duration) -> RedisResult<LeaseState> {
         self.run(&RENEW, lease, millis(by)).await.map(held)
     }
 
-    async fn complete(&self, lease: &Lease) -> RedisResult<Held> {
+    async fn complete(&self, lease: &Lease) -> RedisResult<LeaseState> {
         self.run(&END, lease, 'c').await.map(held)
     }
 
-    async fn release(&self, lease: &Lease) -> RedisResult<Held> {
+    async fn release(&self, lease: &Lease) -> RedisResult<LeaseState> {
         self.run(&END, lease, 'r').await.map(held)
     }
 
@@ -261,8 +261,8 @@ impl fmt::Display for InvalidRedisSetting {
 
 impl Error for InvalidRedisSetting {}
 
-fn held(answer: u8) -> Held {
-    if answer == 1 { Held::Yes } else { Held::Lost }
+fn held(answer: u8) -> LeaseState {
+    if answer == 1 { LeaseState::Held } else { LeaseState::Lost }
 }
 
 /// Rounded up, so that no lease is shorter than was asked for.

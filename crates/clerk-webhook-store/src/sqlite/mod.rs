@@ -15,7 +15,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Row as _, Sqlite};
 
-use crate::claim::{Claim, Held, Lease, Owner};
+use crate::claim::{Claim, Lease, LeaseState, Owner};
 use crate::key::DeliveryKey;
 use crate::sql::{DeliveryTransaction, Found, InvalidTableName, SOON, TRIES, TableName, millis};
 use crate::store::DeliveryStore;
@@ -68,7 +68,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// sqlx::query("CREATE TABLE welcome (message TEXT NOT NULL)").execute(store.pool()).await?;
 ///
 /// let key = DeliveryKey::new(Scope::default(), "msg_1".parse()?);
-/// let Begin::New(mut transaction) = store.begin(&key).await? else { panic!("nobody has handled it") };
+/// let Begin::Acquired(mut transaction) = store.begin(&key).await? else { panic!("nobody has handled it") };
 /// sqlx::query("INSERT INTO welcome (message) VALUES (?)").bind("msg_1").execute(&mut *transaction).await?;
 /// transaction.commit().await?;
 /// assert!(matches!(store.begin(&key).await?, Begin::Duplicate { completed_at: Some(_) }));
@@ -175,7 +175,7 @@ impl SqliteStore {
             .bind(now);
         // All rows: only when there is no further one, the statement is committed, or fails to be.
         if let Some(row) = claim.fetch_all(&mut *connection).await?.first() {
-            return Ok(Some(Claim::Claimed(Lease::new(key.clone(), owner, attempt(row)?))));
+            return Ok(Some(Claim::Acquired(Lease::new(key.clone(), owner, attempt(row)?))));
         }
         Ok(match self.look_up(key, &mut connection).await? {
             Found::Completed(at) => Some(Claim::Duplicate { completed_at: Some(at) }),
@@ -205,7 +205,7 @@ impl SqliteStore {
             .bind(bytes(Owner::random()))
             .bind(Timestamp::now().as_millis());
         if let Some(row) = mark.fetch_all(&mut *transaction).await?.first() {
-            return Ok(Begin::New(DeliveryTransaction::new(transaction, attempt(row)?)));
+            return Ok(Begin::Acquired(DeliveryTransaction::new(transaction, attempt(row)?)));
         }
         let found = match self.look_up(key, &mut transaction).await? {
             Found::Completed(at) => Begin::Duplicate { completed_at: Some(at) },
@@ -233,7 +233,7 @@ impl DeliveryStore for SqliteStore {
         Ok(Claim::InProgress { retry_after: SOON })
     }
 
-    async fn renew(&self, lease: &Lease, by: Duration) -> Result<Held, sqlx::Error> {
+    async fn renew(&self, lease: &Lease, by: Duration) -> Result<LeaseState, sqlx::Error> {
         let mut connection = connection::acquire(&self.pool).await?;
         let renew = sqlx::query(self.statements.renew.clone())
             .bind(lease.key().scope().as_str())
@@ -243,7 +243,7 @@ impl DeliveryStore for SqliteStore {
         Ok(held(renew.execute(&mut *connection).await?.rows_affected()))
     }
 
-    async fn complete(&self, lease: &Lease) -> Result<Held, sqlx::Error> {
+    async fn complete(&self, lease: &Lease) -> Result<LeaseState, sqlx::Error> {
         let complete = sqlx::query(self.statements.complete.clone())
             .bind(lease.key().scope().as_str())
             .bind(lease.key().message_id().as_str())
@@ -252,7 +252,7 @@ impl DeliveryStore for SqliteStore {
         Ok(held(complete.execute(&mut *connection::acquire(&self.pool).await?).await?.rows_affected()))
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Held, sqlx::Error> {
+    async fn release(&self, lease: &Lease) -> Result<LeaseState, sqlx::Error> {
         let release = sqlx::query(self.statements.release.clone())
             .bind(lease.key().scope().as_str())
             .bind(lease.key().message_id().as_str())
@@ -324,6 +324,6 @@ fn attempt(row: &SqliteRow) -> Result<u32, sqlx::Error> {
     u32::try_from(attempt).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-fn held(rows: u64) -> Held {
-    if rows > 0 { Held::Yes } else { Held::Lost }
+fn held(rows: u64) -> LeaseState {
+    if rows > 0 { LeaseState::Held } else { LeaseState::Lost }
 }

@@ -223,7 +223,7 @@ impl Observer<'_> {
     fn raw(&self, copies: &[&str]) -> Value {
         let leave = match self.raw {
             RawColumn::Full => Leave::In,
-            RawColumn::WithoutPrivate => Leave::OutPrivate,
+            RawColumn::Redacted => Leave::OutPrivate,
             RawColumn::Off => return Value::Json(None),
         };
         Value::Json(Some(canonical(self.event.raw_data(), leave, copies)))

@@ -113,7 +113,7 @@ async fn history(
     let withheld = case.withheld(&events).cloned();
     let mut seen = Seen::default();
     for event in case.arrivals(&events) {
-        if withheld.as_ref().is_some_and(|withheld| withheld.id() == event.id()) {
+        if withheld.as_ref().is_some_and(|withheld| withheld.message_id() == event.message_id()) {
             continue;
         }
         sync.apply_in(connection, &event).await.unwrap();
@@ -380,11 +380,11 @@ async fn all_orders<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
     let [one, other] = pair(&pool, Rules::default()).await;
     let told = Arc::new(Mutex::new(None));
     let last = Arc::clone(&told);
-    let telling = other.on_applied(move |change, _connection| {
+    let telling = other.on_change(move |change, _connection| {
         let mut last = last.lock().unwrap();
         let crate::Change::Membership(change) = change else { unreachable!() };
-        assert_eq!(change.old, *last, "each change begins with what the one before has left");
-        last.clone_from(&change.new);
+        assert_eq!(change.before, *last, "each change begins with what the one before has left");
+        last.clone_from(&change.after);
         Box::pin(async { Ok(()) })
     });
     let mut orders = vec![Vec::new()];

@@ -256,7 +256,7 @@ where
     let [ordered, disordered] = pair(pool, Rules::default()).await;
     let exactly_once = ExactlyOnce::new(store).scope("sync".parse::<Scope>().unwrap());
     let handlers = Handlers::<SharedTransaction<DeliveryTransaction<DB>>>::builder()
-        .otherwise(disordered.handler_in_transaction())
+        .otherwise(disordered.transactional_handler())
         .build()
         .unwrap();
     let seed = Random::seed();

@@ -156,7 +156,7 @@ async fn characters_and_numbers_that_databases_refuse_are_kept_as_others<DB: Eng
     assert_eq!(sync.apply(&event).await.unwrap(), Applied::Inserted);
     let user = sync.user("user_1").await.unwrap().unwrap();
     assert_eq!(user.first_name.as_deref(), Some("A\u{fffd}da"));
-    let metadata: serde_json::Value = user.public_metadata.get().unwrap();
+    let metadata: serde_json::Value = user.public_metadata.data_as().unwrap();
     assert_eq!(metadata, json!({ "\u{fffd}": "\u{fffd}", "big": null }));
 }
 

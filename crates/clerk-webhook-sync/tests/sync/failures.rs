@@ -27,7 +27,7 @@ async fn an_error_that_a_hook_ignores_is_an_error_of_the_event() {
     let rows = "SELECT id FROM clerk_active_users";
     let known = event("user.created", T + 10, user("user_1", "Ada", T));
     sync.apply(&known).await.unwrap();
-    let careless = sync.clone().on_applied(|_change, connection| {
+    let careless = sync.clone().on_change(|_change, connection| {
         Box::pin(async move {
             fail(connection).await;
             Ok(())
@@ -45,7 +45,7 @@ async fn an_error_that_a_hook_ignores_is_an_error_of_the_event() {
     transaction.rollback().await.unwrap();
     assert_eq!(Postgres::texts(sync.pool(), rows).await, [Some("user_1".to_owned())]);
 
-    let careful = ClerkSync::new(sync.pool().clone()).on_applied(|_change, connection| {
+    let careful = ClerkSync::new(sync.pool().clone()).on_change(|_change, connection| {
         Box::pin(async move {
             let mut savepoint = connection.begin().await?;
             fail(&mut savepoint).await;
@@ -85,7 +85,7 @@ async fn a_row_that_is_dropped_on_its_way_is_an_error() {
 #[tokio::test]
 async fn what_it_shows_has_nothing_of_the_row() {
     let Some(sync) = migrated::<Postgres>("shown").await else { return };
-    let hook = sync.clone().on_applied(|_change, _connection| {
+    let hook = sync.clone().on_change(|_change, _connection| {
         Box::pin(async { Err(Failure::abort_message("no credits for Ada")) })
     });
     let created = event("user.created", T + 10, user("user_1", "Ada", T));

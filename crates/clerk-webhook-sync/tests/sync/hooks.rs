@@ -34,7 +34,7 @@ pub(crate) type Told = Arc<Mutex<Vec<Change>>>;
 pub(crate) fn keeping<DB: Engine>(sync: ClerkSync<DB>) -> (ClerkSync<DB>, Told) {
     let told = Told::default();
     let kept = Arc::clone(&told);
-    let sync = sync.on_applied(move |change, _connection| {
+    let sync = sync.on_change(move |change, _connection| {
         kept.lock().unwrap().push(change);
         Box::pin(async { Ok(()) })
     });
@@ -50,8 +50,8 @@ fn assert_user(change: &Change, id: &str, old: Option<&str>, new: Option<&str>) 
     let Change::User(user) = change else { panic!("{change:?}") };
     let name = |row: &Option<UserRow>| row.as_ref().and_then(|row| row.first_name.clone());
     assert_eq!(user.id, id);
-    assert_eq!((name(&user.old).as_deref(), name(&user.new).as_deref()), (old, new));
-    assert_eq!((user.old.is_some(), user.new.is_some()), (old.is_some(), new.is_some()));
+    assert_eq!((name(&user.before).as_deref(), name(&user.after).as_deref()), (old, new));
+    assert_eq!((user.before.is_some(), user.after.is_some()), (old.is_some(), new.is_some()));
 }
 
 async fn it_is_told_what_was_live_and_what_is<DB: Engine>(sync: ClerkSync<DB>) {
@@ -102,7 +102,7 @@ async fn a_copy_is_not_told_and_is_not_what_was<DB: Engine>(sync: ClerkSync<DB>)
         event("organizationMembership.created", T + 50, membership("orgmem_1", "org_1", "user_1", T + 40));
     sync.apply(&joined).await.unwrap();
     match &take(&told)[..] {
-        [Change::Membership(RowChange { old: None, new: Some(row), .. })] => {
+        [Change::Membership(RowChange { before: None, after: Some(row), .. })] => {
             assert_eq!(row.user_id.as_deref(), Some("user_1"));
             assert!(row.has_permission("org:read"));
         }
@@ -113,15 +113,15 @@ async fn a_copy_is_not_told_and_is_not_what_was<DB: Engine>(sync: ClerkSync<DB>)
     assert_user(&take(&told)[0], "user_1", None, Some("Ada"));
     let gone = event("organization.deleted", T + 60, deleted("org_1"));
     assert_eq!(sync.apply(&gone).await.unwrap(), Applied::Tombstoned);
-    assert!(matches!(&take(&told)[..], [Change::Organization(RowChange { old: None, new: None, .. })]));
+    assert!(matches!(&take(&told)[..], [Change::Organization(RowChange { before: None, after: None, .. })]));
 }
 
 /// Says that the row was what it has become by the change before.
 fn assert_follows(change: Change, before: Change) {
     fn follows<T: PartialEq + Debug>(change: RowChange<T>, before: RowChange<T>) {
-        assert!(before.new.is_some());
-        assert_eq!(change.old, before.new);
-        assert_ne!(change.new, before.new);
+        assert!(before.after.is_some());
+        assert_eq!(change.before, before.after);
+        assert_ne!(change.after, before.after);
     }
     match (change, before) {
         (Change::User(change), Change::User(before)) => follows(change, before),
@@ -170,7 +170,7 @@ fn asking<DB: Engine>(
     sync: ClerkSync<DB>,
     ask: impl for<'a> Fn(&'a mut DB::Connection) -> HookFuture<'a> + Send + Sync + 'static,
 ) -> ClerkSync<DB> {
-    sync.on_applied(move |_change, connection| ask(connection))
+    sync.on_change(move |_change, connection| ask(connection))
 }
 
 async fn it_sees_what_belongs_to_the_row<DB: Engine>(sync: ClerkSync<DB>) {
@@ -276,7 +276,7 @@ async fn who_is_forgotten_is_told<DB: Engine>(sync: ClerkSync<DB>) {
     let changes = take(&told);
     assert_user(&changes[0], "user_1", Some("Ada"), None);
     match &changes[1..] {
-        [Change::Invitation(RowChange { id, old: Some(old), new: None, .. })] => {
+        [Change::Invitation(RowChange { id, before: Some(old), after: None, .. })] => {
             assert_eq!((id.as_str(), old.email_address.as_deref()), ("orginv_1", Some("ada@example.com")));
         }
         changes => panic!("{changes:?}"),
@@ -303,15 +303,15 @@ async fn the_outcome_is_that_of_the_hook() {
         let exactly_once = ExactlyOnce::new(store);
         let own = Handlers::<()>::builder().build().unwrap();
         let plain = Handlers::builder().otherwise(sync.handler()).build().unwrap();
-        let before = Handlers::builder().otherwise(sync.handler_before(&own)).build().unwrap();
-        let once = Handlers::builder().otherwise(sync.handler_in_transaction()).build().unwrap();
+        let before = Handlers::builder().otherwise(sync.handler_with(&own)).build().unwrap();
+        let once = Handlers::builder().otherwise(sync.transactional_handler()).build().unwrap();
         let none = Handlers::builder().build().unwrap();
         let created = || event("user.created", T + 10, user("user_1", "Ada", T));
         for answer in [
             plain.answer(created(), ()).await,
             before.answer(created(), ()).await,
             exactly_once.handle(&once, created(), |transaction| transaction).await,
-            exactly_once.run(created(), sync.before(&none)).await,
+            exactly_once.run(created(), sync.transactional_handler_with(&none)).await,
         ] {
             assert_eq!(answer.outcome(), outcome);
             assert_eq!(answer.retry_after(), delay);
@@ -350,8 +350,8 @@ async fn changes_by_many_connections_are_a_chain() {
         let (mut last, mut count) = (None, 0);
         for change in changes {
             let Change::User(change) = change else { panic!("{change:?}") };
-            assert_eq!(change.old, last, "after {count} changes");
-            last = change.new;
+            assert_eq!(change.before, last, "after {count} changes");
+            last = change.after;
             count += 1;
         }
         assert_eq!(last, None, "the deletion is the last one");

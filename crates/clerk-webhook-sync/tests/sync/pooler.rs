@@ -168,11 +168,11 @@ async fn rows_marks_and_effects_of_hooks_are_written_together_behind_a_pooler() 
     )
     .await;
     let schema = pooler.schema.clone();
-    let sync = pooler.sync(0).on_applied(move |change, connection| {
+    let sync = pooler.sync(0).on_change(move |change, connection| {
         let schema = schema.clone();
         Box::pin(async move {
             if let Change::User(user) = change {
-                let table = if user.new.is_some() { "joined" } else { "left_again" };
+                let table = if user.after.is_some() { "joined" } else { "left_again" };
                 let insert = AssertSqlSafe(format!("INSERT INTO {schema}.{table} VALUES ($1)"));
                 sqlx::query(insert).bind(user.id).execute(connection).await?;
             }
@@ -184,7 +184,7 @@ async fn rows_marks_and_effects_of_hooks_are_written_together_behind_a_pooler() 
     store.migrate().await.unwrap();
     let exactly_once = ExactlyOnce::new(store);
     let handlers =
-        clerk_webhook_core::Handlers::builder().otherwise(sync.handler_in_transaction()).build().unwrap();
+        clerk_webhook_core::Handlers::builder().otherwise(sync.transactional_handler()).build().unwrap();
     let tasks: Vec<_> = (0..TASKS)
         .map(|task| {
             let (exactly_once, handlers) = (exactly_once.clone(), handlers.clone());

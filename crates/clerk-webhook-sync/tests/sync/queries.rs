@@ -47,7 +47,7 @@ async fn a_user_is_read_as_it_was_sent<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(texts, expected.map(|text| Some(text.to_owned())));
     assert_eq!((user.primary_email_verified, user.banned, user.locked), (true, true, false));
     assert_eq!(user.last_sign_in_at, Some(Timestamp::from_millis(T + 3)));
-    assert_eq!(user.public_metadata.get::<serde_json::Value>().unwrap(), json!({ "plan": "pro" }));
+    assert_eq!(user.public_metadata.data_as::<serde_json::Value>().unwrap(), json!({ "plan": "pro" }));
 }
 
 async fn a_user_is_found_by_what_is_theirs<DB: Engine>(sync: ClerkSync<DB>) {
@@ -82,7 +82,7 @@ async fn an_organization_is_read_as_it_was_sent<DB: Engine>(sync: ClerkSync<DB>)
     let texts = [organization.name, organization.slug, organization.image_url, organization.created_by];
     assert_eq!(texts, ["Acme", "acme", "https://img.example/1", "user_1"].map(|text| Some(text.to_owned())));
     assert_eq!((organization.members_count, organization.max_allowed_memberships), (Some(2), Some(5)));
-    assert_eq!(organization.public_metadata.get::<serde_json::Value>().unwrap(), json!({ "seats": 3 }));
+    assert_eq!(organization.public_metadata.data_as::<serde_json::Value>().unwrap(), json!({ "seats": 3 }));
     assert_eq!(sync.organization("org_2").await.unwrap(), None);
 }
 

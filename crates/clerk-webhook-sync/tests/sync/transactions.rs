@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 
+use clerk_webhook_core::event::marker::{UserCreated, UserUpdated};
 use clerk_webhook_core::event::payload::User;
-use clerk_webhook_core::event::{UserCreated, UserUpdated};
 use clerk_webhook_core::{Context, Failure, Handlers, Outcome};
 use clerk_webhook_store::TransactionalStore;
 use clerk_webhook_store::{DeliveryTransaction, ExactlyOnce, PostgresStore, SharedTransaction, SqliteStore};
@@ -167,10 +167,16 @@ where
         .unwrap();
     let exactly_once = ExactlyOnce::new(store);
     let created = event("user.created", T + 9, user("user_1", "Ada", T));
-    assert_eq!(exactly_once.run(created.clone(), sync.before(&handlers)).await.outcome(), Outcome::Failed);
+    assert_eq!(
+        exactly_once.run(created.clone(), sync.transactional_handler_with(&handlers)).await.outcome(),
+        Outcome::Failed
+    );
     assert_eq!(sync.user("user_1").await.unwrap(), None);
     for outcome in [Outcome::Processed, Outcome::Duplicate] {
-        assert_eq!(exactly_once.run(created.clone(), sync.before(&handlers)).await.outcome(), outcome);
+        assert_eq!(
+            exactly_once.run(created.clone(), sync.transactional_handler_with(&handlers)).await.outcome(),
+            outcome
+        );
     }
     assert_eq!(runs.load(Ordering::SeqCst), 2);
     assert!(sync.user("user_1").await.unwrap().is_some());
@@ -189,7 +195,10 @@ where
         (ended, [Outcome::Ignored, Outcome::Ignored]),
     ] {
         for outcome in outcomes {
-            assert_eq!(exactly_once.run(event.clone(), sync.before(&handlers)).await.outcome(), outcome);
+            assert_eq!(
+                exactly_once.run(event.clone(), sync.transactional_handler_with(&handlers)).await.outcome(),
+                outcome
+            );
         }
     }
     assert_eq!(sync.members("org_1").await.unwrap().len(), 1);
@@ -226,7 +235,7 @@ async fn the_handler_before_others_applies_first<DB: Engine>(sync: ClerkSync<DB>
         })
         .build()
         .unwrap();
-    let handlers = Handlers::builder().otherwise(sync.handler_before(&own)).build().unwrap();
+    let handlers = Handlers::builder().otherwise(sync.handler_with(&own)).build().unwrap();
     let created = event("user.created", T + 9, user("user_1", "Ada", T));
     for (run, outcome) in (1..).zip([Outcome::Rejected, Outcome::Processed, Outcome::Processed]) {
         assert_eq!(handlers.answer(created.clone(), sync.clone()).await.outcome(), outcome);
@@ -252,7 +261,7 @@ async fn the_handler_after_it_is_told_which_attempt_it_is() {
         })
         .build()
         .unwrap();
-    let handlers = Handlers::builder().otherwise(sync.handler_before(&own)).build().unwrap();
+    let handlers = Handlers::builder().otherwise(sync.handler_with(&own)).build().unwrap();
     let created = event("user.created", T + 9, user("user_1", "Ada", T));
     handlers.handle(created.clone(), ()).await.unwrap();
     handlers.handle_attempt(created, (), 3).await.unwrap();
@@ -291,7 +300,7 @@ async fn who_inserts_a_row_that_another_one_has_just_inserted_changes_it() {
             let told = told.lock().unwrap();
             assert_eq!(told.len(), usize::from(hook && applied.is_change()), "{told:?}");
             for change in &*told {
-                let Change::User(RowChange { old: Some(old), .. }) = change else { panic!("{change:?}") };
+                let Change::User(RowChange { before: Some(old), .. }) = change else { panic!("{change:?}") };
                 assert_eq!(old.first_name.as_deref(), Some("Ada"));
             }
         }

@@ -1,6 +1,7 @@
 use actix_web::test::{call_and_read_body, call_service, init_service};
 use actix_web::{App, web};
-use clerk_webhook_actix::{ClerkEvent, EventData, Verifier};
+use clerk_webhook_actix::ClerkEvent;
+use clerk_webhook_core::{EventData, Verifier};
 use clerk_webhook_test::{Delivery, SECRET, fixture};
 
 async fn webhook(ClerkEvent(event): ClerkEvent) -> String {

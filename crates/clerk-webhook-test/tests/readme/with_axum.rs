@@ -1,6 +1,7 @@
 use axum::Router;
 use axum::routing::post;
-use clerk_webhook_axum::{ClerkEvent, EventData, Verifier};
+use clerk_webhook_axum::ClerkEvent;
+use clerk_webhook_core::{EventData, Verifier};
 use clerk_webhook_test::{Delivery, SECRET, fixture};
 use tower::ServiceExt as _; // the crate tower with the feature `util`
 

@@ -1,5 +1,6 @@
+use clerk_webhook_core::{Event, EventData, Verifier};
 use clerk_webhook_test::{Delivery, SECRET, fixture};
-use clerk_webhook_warp::{Event, EventData, Verifier, clerk_event, handle_rejection};
+use clerk_webhook_warp::{clerk_event, handle_rejection};
 use warp::Filter;
 
 fn webhook(event: Event) -> String {

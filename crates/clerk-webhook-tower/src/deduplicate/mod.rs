@@ -8,10 +8,11 @@
 //!
 //! ```
 //! use clerk_webhook_store::MemoryStore;
-//! use clerk_webhook_tower::event::UserCreated;
-//! use clerk_webhook_tower::{DeduplicateLayer, Handlers, HandlersExt, Verifier, VerifyWebhookLayer};
+//! use clerk_webhook_core::event::marker::UserCreated;
+//! use clerk_webhook_core::{Handlers, Verifier};
+//! use clerk_webhook_tower::{DeduplicateLayer, HandlersExt, VerifyWebhookLayer};
 //! # use bytes::Bytes;
-//! # use clerk_webhook_tower::Outcome;
+//! # use clerk_webhook_core::Outcome;
 //! # use http::Request;
 //! # use http_body_util::Full;
 //! use tower::{ServiceBuilder, ServiceExt};

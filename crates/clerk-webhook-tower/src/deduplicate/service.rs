@@ -63,7 +63,7 @@ where
         let answer_response = self.answer.clone();
         let Some(event) = request.extensions().get::<Event>().cloned() else {
             let error = ReceiveError::misconfigured(ADVICE);
-            error.report();
+            Observation::refused(&error);
             let response = respond(&answer_response, Answer::from(&error)).map(ResponseBody::refusal);
             return DeduplicateFuture { future: Box::pin(ready(Ok(response))) };
         };
@@ -88,7 +88,7 @@ where
 fn judge<B, E>(result: &Result<Response<B>, E>, observation: &Observation) -> Answer {
     let Ok(response) = result else { return Answer::from(Outcome::Failed) };
     if let Some(failure) = response.extensions().get::<Arc<Failure>>() {
-        observation.failed(failure);
+        observation.record_failure(failure);
     }
     let by_status = if response.status().is_success() { Outcome::Processed } else { Outcome::Failed };
     Answer::from(response.extensions().get().copied().unwrap_or(by_status))

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use clerk_webhook_core::{Answer, Event, PendingDelivery, ReceiveError};
+use clerk_webhook_core::{Answer, Event, Observation, PendingDelivery, ReceiveError};
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
@@ -147,7 +147,7 @@ where
                 }
             }
             Poll::Ready(Some(Err(error))) => {
-                return Poll::Ready(Err(ReceiveError::of_body::<LengthLimitError>(error)));
+                return Poll::Ready(Err(ReceiveError::from_body_error::<LengthLimitError>(error)));
             }
             Poll::Ready(None) => break,
             Poll::Pending => {
@@ -173,7 +173,7 @@ where
 }
 
 fn refuse(refusal: &impl RefusalResponse, error: ReceiveError) -> Response<Bytes> {
-    error.report();
+    Observation::refused(&error);
     let mut response = refusal.response(&error);
     response.extensions_mut().insert(Answer::from(&error).outcome());
     response.extensions_mut().insert(error);

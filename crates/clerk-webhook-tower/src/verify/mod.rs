@@ -38,7 +38,8 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use clerk_webhook_tower::{Verifier, VerifyWebhookLayer};
+//! use clerk_webhook_core::Verifier;
+//! use clerk_webhook_tower::VerifyWebhookLayer;
 //!
 //! # fn example(verifier: Verifier) {
 //! let layer = VerifyWebhookLayer::new(verifier)

@@ -52,7 +52,7 @@ impl<S, R, T> VerifyWebhook<S, R, T> {
 
     /// Refuses what can be refused before the body is read.
     fn begin<B: Body>(&self, request: &Request<B>) -> Result<PendingDelivery, ReceiveError> {
-        let delivery = self.verifier.begin_delivery(request.headers())?.body_limit(self.body_limit);
+        let delivery = self.verifier.begin_receive(request.headers())?.body_limit(self.body_limit);
         delivery.expect_content_length(request.headers())?;
         delivery.expect_length(request.body().size_hint().lower())?;
         Ok(delivery)

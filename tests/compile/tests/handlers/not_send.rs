@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use clerk_webhook_core::event::UserCreated;
+use clerk_webhook_core::event::marker::UserCreated;
 use clerk_webhook_core::event::payload::User;
 use clerk_webhook_core::{Context, Failure, Handlers};
 

@@ -1,4 +1,4 @@
-use clerk_webhook_core::event::UserCreated;
+use clerk_webhook_core::event::marker::UserCreated;
 use clerk_webhook_core::event::payload::DeletedObject;
 use clerk_webhook_core::{Context, Failure, Handlers};
 

@@ -11,7 +11,8 @@ use actix_web::rt::{self, System};
 use actix_web::web::{self, PayloadConfig, ReqData, ServiceConfig};
 use actix_web::{App, Error, HttpResponse, HttpServer};
 use bytes::Bytes;
-use clerk_webhook_actix::{ClerkAnswer, ClerkEvent, Event, Outcome, VerifyWebhook};
+use clerk_webhook_actix::{ClerkAnswer, ClerkEvent, VerifyWebhook};
+use clerk_webhook_core::{Event, Outcome};
 use clerk_webhook_store::{Deduplicator, DynDeliveryStore};
 use tokio::sync::oneshot;
 

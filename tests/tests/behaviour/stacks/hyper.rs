@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::error::Error;
 
 use bytes::Bytes;
-use clerk_webhook_tower::{DeduplicateLayer, Event, HandlersExt as _, VerifyWebhookLayer};
+use clerk_webhook_core::Event;
+use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _, VerifyWebhookLayer};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};

@@ -3,9 +3,10 @@
 use std::future::ready;
 
 use bytes::Bytes;
+use clerk_webhook_core::{Answer, Event};
 use clerk_webhook_tower::deduplicate::Attempt;
 use clerk_webhook_tower::{DeduplicateLayer, VerifyWebhookLayer};
-use clerk_webhook_warp::{Answer, ClerkAnswer, Event, clerk_event, handle_rejection};
+use clerk_webhook_warp::{ClerkAnswer, clerk_event, handle_rejection};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tower::{Layer as _, ServiceBuilder};

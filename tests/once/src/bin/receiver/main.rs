@@ -23,7 +23,8 @@ use std::time::Duration;
 
 use axum::extract::{FromRef, State};
 use axum::{Router, routing::post};
-use clerk_webhook_axum::{ClerkAnswer, ClerkEvent, Verifier};
+use clerk_webhook_axum::{ClerkAnswer, ClerkEvent};
+use clerk_webhook_core::Verifier;
 use clerk_webhook_store::{DeliveryStore, PostgresStore, RedisStore, SqliteStore};
 use sqlx::PgPool;
 use tokio::net::TcpListener;

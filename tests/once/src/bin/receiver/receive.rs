@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clerk_webhook_axum::{Answer, Event, Handled};
+use clerk_webhook_core::{Answer, Event, Handled};
 use clerk_webhook_store::{
     Deduplicator, DeliveryStore, DeliveryTransaction, ExactlyOnce, PostgresStore, Scope, SqliteStore,
     TransactionalStore,
@@ -88,7 +88,7 @@ impl<S: Effects> Receive for Transactions<S> {
         let answer = self.once.run(event, async move |event: Event, transaction| {
             let mut transaction = transaction.lock().await?;
             let running = handled.start(0);
-            S::write(&mut transaction, event.id().as_str()).await?;
+            S::write(&mut transaction, event.message_id().as_str()).await?;
             work.work().await.inspect_err(|_| running.fail())?;
             running.complete();
             Ok(Handled::Processed)

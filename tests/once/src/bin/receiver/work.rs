@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use clerk_webhook_axum::{Answer, Event};
+use clerk_webhook_core::{Answer, Event};
 use clerk_webhook_tests::random::Random;
 use clerk_webhook_tests_once::record::{Mark, Record, Run};
 use tokio::time::sleep;
@@ -45,7 +45,7 @@ impl Work {
     }
 
     pub fn run(&self, event: &Event) -> Recorded {
-        let run = Run::of(event.id().clone(), &self.record);
+        let run = Run::of(event.message_id().clone(), &self.record);
         Recorded { run, completed: AtomicBool::new(false) }
     }
 
