@@ -84,12 +84,7 @@ mod middleware;
 mod receive;
 
 pub use answer::ClerkAnswer;
-#[doc(no_inline)]
-pub use clerk_webhook_core::{
-    self, Answer, Context, Event, EventData, EventType, Failure, Handled, Handlers, MessageId, Outcome,
-    ReceiveError, ReceiveErrorKind, SecretError, SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
-    handler,
-};
+pub use clerk_webhook_core as core;
 pub use error::ClerkEventError;
 pub use extract::{ClerkEvent, OptionalClerkEvent};
 pub use middleware::{VerifyWebhook, VerifyWebhookMiddleware};

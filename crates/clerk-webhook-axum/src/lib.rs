@@ -71,11 +71,6 @@ mod extract;
 mod rejection;
 
 pub use answer::ClerkAnswer;
-#[doc(no_inline)]
-pub use clerk_webhook_core::{
-    self, Answer, Context, Event, EventData, EventType, Failure, Handled, Handlers, MessageId, Outcome,
-    ReceiveError, ReceiveErrorKind, SecretError, SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
-    handler,
-};
+pub use clerk_webhook_core as core;
 pub use extract::ClerkEvent;
 pub use rejection::ClerkEventRejection;

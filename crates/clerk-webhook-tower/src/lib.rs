@@ -44,12 +44,7 @@ mod handlers;
 pub mod verify;
 
 pub use answer::{AnswerResponse, DefaultAnswer};
-#[doc(no_inline)]
-pub use clerk_webhook_core::{
-    self, Answer, Context, Event, EventData, EventType, Failure, Handled, Handlers, MessageId, Outcome,
-    ReceiveError, ReceiveErrorKind, SecretError, SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
-    handler,
-};
+pub use clerk_webhook_core as core;
 #[cfg(feature = "deduplicate")]
 pub use deduplicate::{Deduplicate, DeduplicateLayer};
 pub use handlers::{HandlersExt, HandlersFuture, HandlersService};

@@ -62,11 +62,6 @@ mod filters;
 mod rejection;
 
 pub use answer::ClerkAnswer;
-#[doc(no_inline)]
-pub use clerk_webhook_core::{
-    self, Answer, Context, Event, EventData, EventType, Failure, Handled, Handlers, MessageId, Outcome,
-    ReceiveError, ReceiveErrorKind, SecretError, SigningSecret, Timestamp, Verifier, VerifyErrorKind, event,
-    handler,
-};
+pub use clerk_webhook_core as core;
 pub use filters::{clerk_event, clerk_event_or_reply, optional_clerk_event};
 pub use rejection::{ClerkEventRejection, handle_rejection};

@@ -6,7 +6,8 @@ use std::env;
 use std::error::Error;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
-use clerk_webhook_actix::{ClerkEvent, EventData, Verifier};
+use clerk_webhook::actix::ClerkEvent;
+use clerk_webhook::{EventData, Verifier};
 use tracing::info;
 
 /// Is called with verified events only, so it says what happens and nothing else.

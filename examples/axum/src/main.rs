@@ -5,7 +5,8 @@
 use std::{env, error::Error, time::Duration};
 
 use axum::{Router, extract::FromRef, http::StatusCode, routing::post};
-use clerk_webhook_axum::{ClerkEvent, EventData, Verifier};
+use clerk_webhook::axum::ClerkEvent;
+use clerk_webhook::{EventData, Verifier};
 use tokio::net::TcpListener;
 use tower_http::{timeout::TimeoutLayer, trace::TraceLayer};
 use tracing::info;

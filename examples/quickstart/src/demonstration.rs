@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use clerk_webhook_core::{EventData, SigningSecret, Timestamp};
-use clerk_webhook_test::{Delivery, fixture};
+use clerk_webhook::test::{Delivery, fixture};
+use clerk_webhook::{EventData, SigningSecret, Timestamp};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Channel};
 use hyper::body::Bytes;

@@ -9,7 +9,7 @@ mod server;
 use std::error::Error;
 use std::process::ExitCode;
 
-use clerk_webhook_core::SigningSecret;
+use clerk_webhook::SigningSecret;
 
 use options::{Invocation, Options};
 
@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
 async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
     let configured = SECRET_VARIABLES.into_iter().any(|name| std::env::var_os(name).is_some());
     if configured && !options.once {
-        let server = server::start(clerk_webhook_axum::Verifier::from_env()?, options.port).await?;
+        let server = server::start(clerk_webhook::Verifier::from_env()?, options.port).await?;
         println!("listening on {}", server.url);
         println!(
             "Point a webhook endpoint of Clerk's dashboard at it (with a tunnel), or send to it yourself."
@@ -49,7 +49,7 @@ async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
     }
 
     let secret = throw_away_secret()?;
-    let verifier = clerk_webhook_axum::Verifier::builder().secret(secret.clone()).build()?;
+    let verifier = clerk_webhook::Verifier::builder().secret(secret.clone()).build()?;
     let mut server = server::start(verifier, options.port).await?;
     println!("listening on {} with a throw-away secret\n", server.url);
     let right = demonstration::run(&mut server, &secret).await?;

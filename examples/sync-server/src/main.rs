@@ -17,10 +17,11 @@ use std::env::{self, VarError};
 use std::{error::Error, process::ExitCode, time::Duration};
 
 use axum::{Router, http::StatusCode, routing::post};
-use clerk_webhook_axum::{ClerkAnswer, ClerkEvent, Handlers, Verifier};
-use clerk_webhook_store::{DEFAULT_RETENTION, DeliveryStore, PostgresStore, SqliteStore, purge};
-use clerk_webhook_store::{DeliveryTransaction, ExactlyOnce, TransactionalStore};
-use clerk_webhook_sync::{ClerkSync, SyncDatabase};
+use clerk_webhook::axum::{ClerkAnswer, ClerkEvent};
+use clerk_webhook::store::{DEFAULT_RETENTION, DeliveryStore, PostgresStore, SqliteStore, purge};
+use clerk_webhook::store::{DeliveryTransaction, ExactlyOnce, TransactionalStore};
+use clerk_webhook::sync::{ClerkSync, SyncDatabase};
+use clerk_webhook::{Handlers, Verifier};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{Connection as _, sqlite::SqliteConnectOptions};
 use tokio::{net::TcpListener, time};

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clerk_webhook_test::Delivery;
+use clerk_webhook::test::Delivery;
 use clerk_webhook_tests::clients::{Client, Example, official_clients};
 use clerk_webhook_tests::process::{Receiver, eventually};
 use clerk_webhook_tests::sender::{Answer, Message, attempt, request};

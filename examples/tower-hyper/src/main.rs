@@ -5,7 +5,8 @@
 use std::{convert::Infallible, env, error::Error, pin::pin, time::Duration};
 
 use bytes::Bytes;
-use clerk_webhook_tower::{Event, EventData, Verifier, VerifyWebhookLayer};
+use clerk_webhook::tower::VerifyWebhookLayer;
+use clerk_webhook::{Event, EventData, Verifier};
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};

@@ -4,7 +4,8 @@
 
 use std::{env, error::Error, time::Duration};
 
-use clerk_webhook_warp::{Event, EventData, Verifier, clerk_event, handle_rejection};
+use clerk_webhook::warp::{clerk_event, handle_rejection};
+use clerk_webhook::{Event, EventData, Verifier};
 use tokio::net::TcpListener;
 use tracing::info;
 use warp::Filter;

@@ -1,0 +1,118 @@
+//! Receive the webhooks of [Clerk](https://clerk.com): verified, typed, and handled once.
+//!
+//! ```
+//! use clerk_webhook::{EventData, Verifier};
+//!
+//! # use clerk_webhook::{SigningSecret, Timestamp};
+//! # let body = r#"{"data":{"id":"user_1"},"type":"user.created"}"#;
+//! # let secret = SigningSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+//! # let headers = secret.sign(&"msg_1".parse()?, Timestamp::now(), body.as_bytes()).to_pairs();
+//! let verifier = Verifier::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+//! let event = verifier.receive(&headers, body.into())?;
+//! assert!(matches!(event.data(), EventData::UserCreated(user) if user.id == "user_1"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Which features do I need?
+//!
+//! Take the feature of your web framework. Add a database if your handlers must not run twice.
+//!
+//! | I want to … | feature | start at |
+//! |---|---|---|
+//! | receive events in Axum | `axum` | `axum::ClerkEvent` |
+//! | receive events in Actix Web | `actix` | `actix::ClerkEvent` |
+//! | receive events in Warp | `warp` | `warp::clerk_event` |
+//! | receive events in hyper or in any Tower service | `tower` | `tower::VerifyWebhookLayer` |
+//! | receive events in another server | none | [`Verifier::receive`] |
+//! | write one function for each event type | none | [`Handlers`] |
+//! | handle each delivery once, on one machine | `sqlite` | `store::ExactlyOnce` |
+//! | handle each delivery once, on several machines | `postgres` or `redis` | `store::ExactlyOnce`, `store::Deduplicator` |
+//! | keep Clerk's users and organizations in my database | `sync` with `sqlite` or `postgres` | `sync::ClerkSync` |
+//! | test my handlers | `test` | `test::Delivery` |
+//! | see each delivery in the log | `tracing`, on by default | [`Observation`] |
+//! | count deliveries | `metrics` | [`Observation`] |
+//! | convert timestamps | `chrono`, `jiff` or `time` | [`Timestamp`] |
+//!
+//! The log goes to the subscriber of your application. Without a subscriber, such as
+//! `tracing_subscriber::fmt::init()`, nothing is written.
+//!
+//! The features `sqlite`, `postgres` and `sync` need Rust 1.94 and `actix` needs Rust 1.89. Everything else compiles
+//! with Rust 1.88.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(all(feature = "sync", not(any(feature = "sqlite", feature = "postgres"))))]
+compile_error!(
+    "the feature `sync` of clerk-webhook needs a database: add the feature `sqlite` or `postgres`"
+);
+
+#[doc(inline)]
+pub use clerk_webhook_core::*;
+
+/// Receive events in [Actix Web](https://docs.rs/actix-web).
+#[cfg(feature = "actix")]
+#[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
+pub mod actix {
+    #[doc(inline)]
+    pub use clerk_webhook_actix::{
+        ClerkAnswer, ClerkEvent, ClerkEventError, OptionalClerkEvent, VerifyWebhook, VerifyWebhookMiddleware,
+        guard,
+    };
+}
+
+/// Receive events in [Axum](https://docs.rs/axum).
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum {
+    #[doc(inline)]
+    pub use clerk_webhook_axum::{ClerkAnswer, ClerkEvent, ClerkEventRejection};
+}
+
+/// Handle each delivery once.
+#[cfg(feature = "store")]
+#[cfg_attr(docsrs, doc(cfg(feature = "store")))]
+pub mod store {
+    #[doc(inline)]
+    pub use clerk_webhook_store::*;
+}
+
+/// Keep Clerk's objects in your database.
+#[cfg(feature = "sync")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sync")))]
+pub mod sync {
+    #[doc(inline)]
+    pub use clerk_webhook_sync::*;
+}
+
+/// Sign deliveries in tests.
+#[cfg(feature = "test")]
+#[cfg_attr(docsrs, doc(cfg(feature = "test")))]
+pub mod test {
+    #[doc(inline)]
+    pub use clerk_webhook_test::*;
+}
+
+/// Receive events in hyper, Axum, or any other server on [Tower](https://docs.rs/tower).
+#[cfg(feature = "tower")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+pub mod tower {
+    #[cfg(feature = "store")]
+    #[doc(inline)]
+    pub use clerk_webhook_tower::deduplicate;
+    #[doc(inline)]
+    pub use clerk_webhook_tower::{
+        AnswerResponse, DefaultAnswer, HandlersExt, HandlersFuture, HandlersService, VerifyWebhook,
+        VerifyWebhookLayer, verify,
+    };
+}
+
+/// Receive events in [Warp](https://docs.rs/warp).
+#[cfg(feature = "warp")]
+#[cfg_attr(docsrs, doc(cfg(feature = "warp")))]
+pub mod warp {
+    #[doc(inline)]
+    pub use clerk_webhook_warp::{
+        ClerkAnswer, ClerkEventRejection, clerk_event, clerk_event_or_reply, handle_rejection,
+        optional_clerk_event,
+    };
+}
