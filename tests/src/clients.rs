@@ -197,7 +197,7 @@ impl Example {
             .expect("the example starts");
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success());
-        assert!(text.starts_with("CLERK_WEBHOOK_SIGNING_SECRET is not set"), "{text}");
+        assert!(text.starts_with("Error: CLERK_WEBHOOK_SIGNING_SECRET is not set"), "{text}");
         assert_eq!(text.lines().count(), 1, "{text}");
     }
 }

@@ -116,3 +116,20 @@ pub mod warp {
         optional_clerk_event,
     };
 }
+
+/// The guide: complete programs, and what to know about each.
+#[cfg(all(doc, not(doctest)))]
+pub mod guide {
+    #[doc = include_str!("guide/actix.md")]
+    pub mod actix {}
+    #[doc = include_str!("guide/axum.md")]
+    pub mod axum {}
+    #[doc = include_str!("guide/database.md")]
+    pub mod database {}
+    #[doc = include_str!("guide/testing.md")]
+    pub mod testing {}
+    #[doc = include_str!("guide/tower.md")]
+    pub mod tower {}
+    #[doc = include_str!("guide/warp.md")]
+    pub mod warp {}
+}

@@ -2,7 +2,6 @@
 //!
 //! Run with: `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p example-actix`
 
-use std::env;
 use std::error::Error;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
@@ -31,18 +30,14 @@ async fn webhook(ClerkEvent(event): ClerkEvent) -> HttpResponse {
 async fn main() -> Result<(), Box<dyn Error>> {
     // Actix logs an error for every request that is not HTTP, which anybody can send.
     tracing_subscriber::fmt().with_env_filter("info,actix_http=off").init();
-    let verifier = Verifier::from_env().unwrap_or_else(|error| {
-        eprintln!("{error}");
-        std::process::exit(1);
-    });
-    let port: u16 = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    let verifier = Verifier::from_env()?;
     let server = HttpServer::new(move || {
         // Every worker has an application of its own, and all of them share the verifier.
         let route = web::resource("/webhooks/clerk").route(web::post().to(webhook));
         App::new().app_data(verifier.clone()).service(route)
     })
     .shutdown_timeout(20)
-    .bind(("127.0.0.1", port))?;
+    .bind(example_support::address()?)?;
     for address in server.addrs() {
         println!("listening on http://{address}/webhooks/clerk");
     }

@@ -1,81 +1,103 @@
-//! Receives Clerk webhooks in an Axum handler.
+//! Receives Clerk's webhooks with Axum and applies each event exactly once, in SQLite.
 //!
 //! Run with: `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p example-axum`
 
-use std::{env, error::Error, time::Duration};
+use std::{env, error::Error, process, time::Duration};
 
-use axum::{Router, extract::FromRef, http::StatusCode, routing::post};
-use clerk_webhook::axum::ClerkEvent;
-use clerk_webhook::{EventData, Verifier};
-use tokio::net::TcpListener;
-use tower_http::{timeout::TimeoutLayer, trace::TraceLayer};
-use tracing::info;
+use axum::{Router, routing::post_service};
+use clerk_webhook::event::marker::{UserCreated, UserDeleted};
+use clerk_webhook::event::payload::{DeletedObject, User};
+use clerk_webhook::store::{DEFAULT_RETENTION, DeliveryTransaction, ExactlyOnce};
+use clerk_webhook::store::{SharedTransaction, SqliteStore, purge};
+use clerk_webhook::tower::WebhookService;
+use clerk_webhook::{Context, Failure, Handlers, Verifier};
+use sqlx::{Sqlite, query, raw_sql};
+use tokio::{net::TcpListener, signal, time};
+use tracing::{error, info};
 
-/// The state of the application; handlers would find a database in it, too.
-#[derive(Clone)]
-struct AppState {
-    verifier: Verifier,
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, email TEXT, deleted INTEGER NOT NULL DEFAULT 0);
+    CREATE TABLE IF NOT EXISTS welcome_mails (message_id TEXT, sender TEXT, user_id TEXT);";
+
+/// What each handler receives: a value of the application, and the transaction of the delivery.
+struct State {
+    sender: String,
+    transaction: SharedTransaction<DeliveryTransaction<Sqlite>>,
 }
 
-impl FromRef<AppState> for Verifier {
-    fn from_ref(state: &AppState) -> Self {
-        state.verifier.clone()
+/// Any error that `?` returns rolls the transaction back, and the sender retries.
+async fn joined(user: User, cx: Context<State>) -> Result<(), Failure> {
+    let mut transaction = cx.state().transaction.lock().await?;
+    let email = user.primary_email_address().and_then(|email| email.email_address.as_deref());
+    // The sender does not keep the order: the user may have been deleted already.
+    let insert = query("INSERT INTO users (id, email) VALUES (?, ?) ON CONFLICT (id) DO NOTHING");
+    if insert.bind(&user.id).bind(email).execute(&mut **transaction).await?.rows_affected() > 0 {
+        let welcome = query("INSERT INTO welcome_mails (message_id, sender, user_id) VALUES (?, ?, ?)");
+        let welcome = welcome.bind(cx.message_id().as_str()).bind(&cx.state().sender).bind(&user.id);
+        welcome.execute(&mut **transaction).await?;
     }
+    Ok(())
 }
 
-/// Is called with verified events only, so it says what happens and nothing else.
-async fn webhook(ClerkEvent(event): ClerkEvent) -> StatusCode {
-    match event.data() {
-        EventData::UserCreated(user) => {
-            let verified = user.primary_email_address().is_some_and(|email| email.is_verified());
-            info!(id = %event.message_id(), user = user.id, verified, "a user has joined");
-        }
-        EventData::UserDeleted(user) => info!(id = %event.message_id(), user = user.id, "a user has left"),
-        EventData::Unrecognized(data) => {
-            info!(id = %event.message_id(), reason = %data.reason(), "an unknown event")
-        }
-        _ => info!(id = %event.message_id(), event_type = %event.event_type(), "nothing to do"),
-    }
-    // Anything but 2xx makes the sender try again.
-    StatusCode::OK
+async fn left(user: DeletedObject, cx: Context<State>) -> Result<(), Failure> {
+    let id = user.id.ok_or_else(|| Failure::abort_message("the deleted user has no id"))?;
+    let mut transaction = cx.state().transaction.lock().await?;
+    let delete = "INSERT INTO users (id, deleted) VALUES (?, 1)
+                  ON CONFLICT (id) DO UPDATE SET email = NULL, deleted = 1";
+    query(delete).bind(&id).execute(&mut **transaction).await?;
+    query("DELETE FROM welcome_mails WHERE user_id = ?").bind(&id).execute(&mut **transaction).await?;
+    Ok(())
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt().init();
-    let verifier = Verifier::from_env().unwrap_or_else(|error| {
-        eprintln!("{error}");
-        std::process::exit(1);
-    });
-    let app = Router::new()
-        .route("/webhooks/clerk", post(webhook))
-        // The sender gives up after 15 s, so neither a slow body nor a slow handler is worth more.
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(14)))
-        .layer(TraceLayer::new_for_http())
-        .with_state(AppState { verifier });
+    tracing_subscriber::fmt::init();
+    let verifier = Verifier::from_env()?; // Reads CLERK_WEBHOOK_SIGNING_SECRET.
+    let store = SqliteStore::open(variable("DATABASE", "app.db")).await?;
+    store.migrate().await?;
+    raw_sql(TABLES).execute(store.pool()).await?;
+    tokio::spawn(purge_daily(store.clone()));
 
-    let port: u16 = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
-    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    let handlers = Handlers::builder().on(UserCreated, joined).on(UserDeleted, left).build()?;
+    info!("subscribe the endpoint to {:?}", handlers.event_types());
+    let exactly_once = ExactlyOnce::new(store);
+    let sender = variable("MAIL_SENDER", "hello@example.com");
+    let state = move |transaction| State { sender: sender.clone(), transaction };
+    let webhook = WebhookService::exactly_once(handlers, exactly_once.clone(), state).verified(verifier);
+    let app = Router::new().route("/webhooks/clerk", post_service(webhook));
+
+    let address = format!("{}:{}", variable("HOST", "127.0.0.1"), variable("PORT", "3000"));
+    let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}/webhooks/clerk", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(shutdown()).await?;
+    axum::serve(listener, app).with_graceful_shutdown(stop()).await?;
+    // A handler goes on if its sender closes the connection, so the server has not waited for all of them.
+    exactly_once.shutdown(Duration::from_secs(13)).await;
     Ok(())
 }
 
-/// Ends on Ctrl-C and on the SIGTERM of a process manager, 20 s later at the latest.
-async fn shutdown() {
-    signal().await;
-    tokio::spawn(async {
-        tokio::time::sleep(Duration::from_secs(20)).await;
-        // Somebody who never finishes a request must not hold up the end.
-        std::process::exit(0);
-    });
+fn variable(name: &str, default: &str) -> String {
+    env::var(name).unwrap_or_else(|_| default.to_owned())
 }
 
-async fn signal() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select!(_ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {});
-        return;
+async fn purge_daily(store: SqliteStore) {
+    loop {
+        if let Err(error) = purge(&store, DEFAULT_RETENTION).await {
+            error!(%error, "could not delete old deliveries");
+        }
+        time::sleep(Duration::from_secs(24 * 60 * 60)).await;
     }
-    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Waits for Ctrl-C or SIGTERM, and ends the process 20 s later if a connection still keeps the server busy.
+async fn stop() {
+    #[cfg(unix)]
+    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate()).expect("a Unix system");
+    #[cfg(unix)]
+    tokio::select!(_ = signal::ctrl_c() => {}, _ = terminate.recv() => {});
+    #[cfg(not(unix))]
+    signal::ctrl_c().await.expect("a console");
+    tokio::spawn(async {
+        time::sleep(Duration::from_secs(20)).await;
+        process::exit(1);
+    });
 }

@@ -139,7 +139,7 @@ where
     let listener = listener.map_err(|error| format!("PORT={port} cannot be listened on: {error}"))?;
     let address = listener.local_addr()?;
     println!("listening on http://{address}/webhooks/clerk\nwhat is in the tables is at http://{address}");
-    axum::serve(listener, app).with_graceful_shutdown(shutdown_signal()).await?;
+    axum::serve(listener, app).with_graceful_shutdown(example_support::stop_signal()).await?;
     // Handlers run on when their sender has hung up, so the server has not waited for all of them.
     let stopped = exactly_once.shutdown(Duration::from_secs(13)).await;
     info!(stopped, "the end");
@@ -154,14 +154,4 @@ async fn purge_daily(store: impl DeliveryStore) {
         }
         time::sleep(Duration::from_secs(24 * 60 * 60)).await;
     }
-}
-
-/// Waits for Ctrl-C, or the SIGTERM of a process manager.
-async fn shutdown_signal() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select!(_ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {});
-        return;
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

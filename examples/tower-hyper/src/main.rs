@@ -2,7 +2,7 @@
 //!
 //! Run with: `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p example-tower-hyper`
 
-use std::{convert::Infallible, env, error::Error, pin::pin, time::Duration};
+use std::{convert::Infallible, error::Error, pin::pin, time::Duration};
 
 use bytes::Bytes;
 use clerk_webhook::tower::VerifyWebhookLayer;
@@ -31,10 +31,7 @@ async fn webhook(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>,
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().init();
-    let verifier = Verifier::from_env().unwrap_or_else(|error| {
-        eprintln!("{error}");
-        std::process::exit(1);
-    });
+    let verifier = Verifier::from_env()?;
     let verified = VerifyWebhookLayer::new(verifier)
         .read_timeout(|| tokio::time::sleep(Duration::from_secs(10)))
         .layer(service_fn(webhook));
@@ -47,13 +44,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Ok(Response::builder().status(404).body(Default::default()).unwrap_or_default())
         }
     });
-    let port: u16 = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    let listener = tokio::net::TcpListener::bind(example_support::address()?).await?;
     println!("listening on http://{}/webhooks/clerk", listener.local_addr()?);
     let mut server = Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
     let connections = GracefulShutdown::new();
-    let mut shutdown = pin!(shutdown());
+    let mut shutdown = pin!(example_support::stop_signal());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -69,14 +65,4 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     tokio::time::timeout(Duration::from_secs(20), connections.shutdown()).await?;
     Ok(())
-}
-
-/// Ends on Ctrl-C, and on the SIGTERM of a process manager.
-async fn shutdown() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select!(_ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {});
-        return;
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

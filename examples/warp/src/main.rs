@@ -2,7 +2,7 @@
 //!
 //! Run with: `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p example-warp`
 
-use std::{env, error::Error, time::Duration};
+use std::error::Error;
 
 use clerk_webhook::warp::{clerk_event, handle_rejection};
 use clerk_webhook::{Event, EventData, Verifier};
@@ -32,38 +32,15 @@ async fn webhook(event: Event) -> StatusCode {
 async fn main() -> Result<(), Box<dyn Error>> {
     // Warp logs an error for every connection that breaks off, which anybody can make happen.
     tracing_subscriber::fmt().with_env_filter("info,warp::server=off").init();
-    let verifier = Verifier::from_env().unwrap_or_else(|error| {
-        eprintln!("{error}");
-        std::process::exit(1);
-    });
+    let verifier = Verifier::from_env()?;
     let routes = warp::path!("webhooks" / "clerk")
         .and(warp::post())
         .and(clerk_event(verifier))
         .then(webhook)
         .recover(handle_rejection);
 
-    let port: u16 = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
-    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    let listener = TcpListener::bind(example_support::address()?).await?;
     println!("listening on http://{}/webhooks/clerk", listener.local_addr()?);
-    warp::serve(routes).incoming(listener).graceful(shutdown()).run().await;
+    warp::serve(routes).incoming(listener).graceful(example_support::stop_signal()).run().await;
     Ok(())
-}
-
-/// Ends on Ctrl-C and on the SIGTERM of a process manager, 20 s later at the latest.
-async fn shutdown() {
-    signal().await;
-    tokio::spawn(async {
-        tokio::time::sleep(Duration::from_secs(20)).await;
-        // Somebody who never finishes a request must not hold up the end.
-        std::process::exit(0);
-    });
-}
-
-async fn signal() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select!(_ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {});
-        return;
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -1,0 +1,37 @@
+//! What the examples share. `examples/axum` does not use it, so that it can be copied as it is.
+
+use std::{env, process, time::Duration};
+
+use tokio::{signal, time};
+
+/// Returns the address to listen on: `HOST` is 127.0.0.1 and `PORT` is 3000 by default.
+///
+/// # Errors
+///
+/// Returns a text that names the variable and its value if `PORT` is not a port number.
+pub fn address() -> Result<(String, u16), String> {
+    let host = env::var("HOST").unwrap_or_else(|_| "127.0.0.1".to_owned());
+    let port = env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
+    let port = port.parse().map_err(|_| format!("PORT={port} is not a number from 0 to 65535"))?;
+    Ok((host, port))
+}
+
+/// Waits for Ctrl-C or SIGTERM, and ends the process 20 s later if a connection still keeps the server busy.
+///
+/// # Panics
+///
+/// Panics if the system does not let the process handle the signals.
+pub async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        let terminate = signal::unix::signal(signal::unix::SignalKind::terminate());
+        let mut terminate = terminate.expect("a Unix system has SIGTERM");
+        tokio::select!(_ = signal::ctrl_c() => {}, _ = terminate.recv() => {});
+    }
+    #[cfg(not(unix))]
+    signal::ctrl_c().await.expect("a console has Ctrl-C");
+    tokio::spawn(async {
+        time::sleep(Duration::from_secs(20)).await;
+        process::exit(1);
+    });
+}

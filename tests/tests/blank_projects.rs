@@ -1,0 +1,337 @@
+//! Each complete program of the README and of the guide works in a blank project outside of this workspace.
+//!
+//! A project is a block `Cargo.toml` with a `[package]`, and the Rust block after it. The tests write both into an empty
+//! folder, build them as a user would, run them, and send deliveries. They share one target folder.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+use std::{env, fs, thread};
+
+use clerk_webhook_tests::clients::official_clients;
+use clerk_webhook_tests::process::eventually;
+use clerk_webhook_tests::sender::{Message, attempt};
+use clerk_webhook_tests::{SECRET, fixture, folder, servers};
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
+
+const VARIABLE: &str = "CLERK_WEBHOOK_SIGNING_SECRET";
+
+#[test]
+fn the_first_program_of_the_readme_receives_from_the_official_libraries() {
+    let project = Project::write("webhook");
+    let server = project.start();
+    for client in official_clients("the first program of the README") {
+        let failures = client.failures(&server.url());
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
+    }
+    let log = server.stop();
+    let refusal = log.lines().find(|line| line.contains("WARN")).expect("a refusal is in the log");
+    assert!(refusal.contains("invalid_signature") || refusal.contains("expired_timestamp"), "{refusal}");
+}
+
+#[test]
+fn the_first_program_of_the_readme_says_that_the_secret_is_missing() {
+    let project = Project::write("webhook");
+    project.build();
+    let output = project.program().env_remove(VARIABLE).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(
+        text.starts_with("Error: CLERK_WEBHOOK_SIGNING_SECRET is not set. Copy the signing secret"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_axum_program_handles_a_delivery_once_and_stops_in_order() {
+    let server = Project::write("webhooks").start();
+    assert_eq!(server.deliver("msg_1", "user.created"), "processed");
+    assert_eq!(server.deliver("msg_1", "user.created"), "duplicate");
+    assert_eq!(server.deliver("msg_2", "session.created"), "ignored");
+    assert_eq!(server.forge(), 400);
+    let database = server.folder.join("app.db");
+    let log = server.terminate();
+    let handled = log.lines().find(|line| line.contains("msg_1") && line.contains("processed"));
+    assert!(handled.is_some_and(|line| line.contains("INFO") && line.contains("user.created")), "{log}");
+    assert_eq!(count_in_sqlite(&database, "welcome_mails"), 1);
+}
+
+#[test]
+fn the_actix_program_receives() {
+    receives("webhooks-actix");
+}
+
+#[test]
+fn the_warp_program_receives() {
+    receives("webhooks-warp");
+}
+
+#[test]
+fn the_hyper_program_receives() {
+    receives("webhooks-hyper");
+}
+
+#[test]
+fn the_program_with_users_in_sqlite_writes_a_row() {
+    let server = receives("users-sqlite");
+    let database = server.folder.join("app.db");
+    server.stop();
+    assert_eq!(count_in_sqlite(&database, "clerk_active_users"), 1);
+}
+
+#[test]
+fn the_program_with_users_in_postgres_writes_a_row() {
+    let Some(url) = servers::postgres("the program with users in Postgres") else { return };
+    let name = format!("blank_project_{}", std::process::id());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let execute = |url: &str, statement: String| {
+        runtime.block_on(async {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
+        });
+    };
+    execute(&url, format!("CREATE DATABASE {name}"));
+    let database = format!("{}/{name}", url.rsplit_once('/').unwrap().0);
+
+    let project = Project::write("users-postgres");
+    let server = project.start_with(&[("DATABASE_URL", &database)]);
+    assert_eq!(server.deliver("msg_1", "user.created"), "processed");
+    server.stop();
+    let rows: i64 = runtime.block_on(async {
+        let mut connection = PgConnection::connect(&database).await.unwrap();
+        sqlx::query_scalar("SELECT count(*) FROM clerk_active_users")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+    });
+    execute(&url, format!("DROP DATABASE {name}"));
+    assert_eq!(rows, 1);
+}
+
+#[test]
+fn the_tests_with_the_kit_pass() {
+    let output = Project::write("webhooks-tested").cargo(&["test"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn every_complete_program_has_a_test() {
+    let mut names: Vec<_> = projects().into_keys().collect();
+    names.sort();
+    let tested = [
+        "users-postgres",
+        "users-sqlite",
+        "webhook",
+        "webhooks",
+        "webhooks-actix",
+        "webhooks-hyper",
+        "webhooks-tested",
+        "webhooks-warp",
+    ];
+    assert_eq!(names, tested);
+}
+
+#[test]
+fn the_guide_shows_the_example_for_axum() {
+    let (_, program) = &projects()["webhooks"];
+    let example = fs::read_to_string(folder("../examples/axum/src/main.rs")).unwrap();
+    assert!(*program == example, "copy examples/axum/src/main.rs into guide/axum.md");
+}
+
+fn receives(name: &str) -> Server {
+    let server = Project::write(name).start();
+    assert_eq!(server.deliver("msg_1", "user.created"), "processed");
+    assert_eq!(server.forge(), 400);
+    server
+}
+
+fn count_in_sqlite(database: &std::path::Path, table: &str) -> i64 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = SqliteConnection::connect(database.to_str().unwrap()).await.unwrap();
+        let statement = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        sqlx::query_scalar(statement).fetch_one(&mut connection).await.unwrap()
+    })
+}
+
+/// Returns `Cargo.toml` and source of each complete program, by the name of the package.
+fn projects() -> BTreeMap<String, (String, String)> {
+    let guide = folder("../crates/clerk-webhook/src/guide");
+    let chapters = fs::read_dir(guide).unwrap().map(|entry| entry.unwrap().path());
+    let mut projects = BTreeMap::new();
+    for document in chapters.chain([folder("../README.md")]) {
+        let text = fs::read_to_string(&document).unwrap();
+        let mut manifest = None;
+        for block in text.split("\n```").skip(1).step_by(2) {
+            let (language, content) = block.split_once('\n').unwrap();
+            let content = format!("{}\n", content.trim_end());
+            if language == "toml" && content.starts_with("[package]") {
+                manifest = Some(content);
+            } else if language.starts_with("rust")
+                && let Some(manifest) = manifest.take()
+            {
+                let name = manifest.split('"').nth(1).unwrap().to_owned();
+                let earlier = projects.insert(name, (manifest, content));
+                assert!(earlier.is_none(), "{}: two projects of one name", document.display());
+            }
+        }
+        assert!(manifest.is_none(), "{}: a manifest without a program", document.display());
+    }
+    projects
+}
+
+/// A project in a folder outside of the workspace.
+struct Project {
+    folder: PathBuf,
+    name: String,
+    port: u16,
+}
+
+impl Project {
+    /// Writes the project of this name into an empty folder, with a free port in place of 3000.
+    fn write(name: &str) -> Self {
+        let (manifest, program) = projects().remove(name).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let unique = format!("clerk-webhook-blank-{}-{port}", std::process::id());
+        let folder_of_project = env::temp_dir().join(unique).join(name);
+        let source = folder_of_project.join("src");
+        fs::create_dir_all(&source).unwrap();
+        let crates = fs::canonicalize(folder("../crates")).unwrap();
+        let manifest = manifest.replace("../clerk-webhook/crates", crates.to_str().unwrap());
+        fs::write(folder_of_project.join("Cargo.toml"), manifest).unwrap();
+        // The versions that the workspace was tested with.
+        fs::copy(folder("../Cargo.lock"), folder_of_project.join("Cargo.lock")).unwrap();
+        let file = if program.contains("fn main") { "main.rs" } else { "lib.rs" };
+        fs::write(source.join(file), program.replace("3000", &port.to_string())).unwrap();
+        Self { folder: folder_of_project, name: name.to_owned(), port }
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> Output {
+        let output = Command::new(env!("CARGO"))
+            .args(arguments)
+            .args(["--quiet", "--target-dir", env!("CARGO_TARGET_TMPDIR")])
+            .current_dir(&self.folder)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("CARGO_INCREMENTAL", "0")
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "cargo {arguments:?} in {}:\n{}{}",
+            self.name,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        output
+    }
+
+    fn build(&self) {
+        self.cargo(&["build"]);
+        // The next project of this name replaces it in the target folder.
+        let built = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("debug").join(&self.name);
+        fs::copy(built, self.folder.join("program")).unwrap();
+    }
+
+    fn program(&self) -> Command {
+        let mut program = Command::new(self.folder.join("program"));
+        program.current_dir(&self.folder);
+        program
+    }
+
+    fn start(&self) -> Server {
+        self.start_with(&[])
+    }
+
+    fn start_with(&self, variables: &[(&str, &str)]) -> Server {
+        self.build();
+        let mut process = self
+            .program()
+            .env(VARIABLE, SECRET)
+            .env("PORT", self.port.to_string())
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = process.stdout.take().unwrap();
+        let log = thread::spawn(move || {
+            let mut log = Vec::new();
+            output.read_to_end(&mut log).unwrap();
+            String::from_utf8_lossy(&log).into_owned()
+        });
+        let port = self.port;
+        eventually("the server", || {
+            assert!(process.try_wait().unwrap().is_none(), "{} ended", self.name);
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        Server { process, log: Some(log), port, folder: self.folder.clone() }
+    }
+}
+
+/// The program of a project, while it runs.
+struct Server {
+    process: Child,
+    log: Option<thread::JoinHandle<String>>,
+    port: u16,
+    folder: PathBuf,
+}
+
+impl Server {
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/webhooks/clerk", self.port)
+    }
+
+    /// Delivers the fixture of an event type, and returns the outcome.
+    fn deliver(&self, id: &str, event_type: &str) -> String {
+        let message = Message { id: id.parse().unwrap(), body: fixture(event_type) };
+        attempt(&self.url(), &message, Duration::from_secs(20)).unwrap().outcome()
+    }
+
+    /// Sends a request without a signature, and returns the status.
+    fn forge(&self) -> u16 {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let request =
+            "POST /webhooks/clerk HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Kills the program and returns what it has logged.
+    fn stop(mut self) -> String {
+        self.process.kill().unwrap();
+        self.end()
+    }
+
+    /// Asks the program to end, and returns what it has logged.
+    #[cfg(unix)]
+    fn terminate(mut self) -> String {
+        let kill = Command::new("sh").args(["-c", "kill -TERM $0", &self.process.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        let status = eventually("the end of the program", || self.process.try_wait().unwrap());
+        assert!(status.success(), "{status}");
+        self.end()
+    }
+
+    #[cfg(not(unix))]
+    fn terminate(self) -> String {
+        self.stop()
+    }
+
+    fn end(&mut self) -> String {
+        self.process.wait().unwrap();
+        self.log.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
