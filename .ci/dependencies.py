@@ -18,19 +18,27 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # One platform, so that the figures are the same wherever this runs.
 PLATFORM = "x86_64-unknown-linux-gnu"
 PREFIX = "clerk-webhook-"
-# What a user of an adapter has without it.
-FRAMEWORKS = {
-    "clerk-webhook-tower": ["tower-layer", "tower-service", "http", "http-body"],
-    "clerk-webhook-axum": ["axum-core"],
-    "clerk-webhook-actix": ["actix-web"],
-    "clerk-webhook-warp": ["warp"],
+# The crate that users add, and the sets of its features that the README shows, with what brings the framework.
+FACADE = "clerk-webhook"
+TOWER = ["tower-layer", "tower-service", "http", "http-body"]
+FEATURES = {
+    "": [],
+    "axum": ["axum-core", *TOWER],
+    "actix": ["actix-web"],
+    "warp": ["warp"],
+    "tower": TOWER,
+    "memory": [],
+    "sqlite": [],
+    "postgres": [],
+    "redis": [],
+    "sqlite,sync": [],
+    "postgres,sync": [],
+    "test": [],
 }
 # The engines of the store: each is a feature that brings its own crate, and none of another engine.
 STORE = "clerk-webhook-store"
 ENGINES = {"memory": None, "sqlite": "sqlx-sqlite", "postgres": "sqlx-postgres", "redis": "redis"}
-# The sync speaks to two of them, each a feature too.
 SYNC = "clerk-webhook-sync"
-DATABASES = ["sqlite", "postgres"]
 # SQLite itself is written in C.
 WITH_C = {"sqlite"}
 # The command is a program and no library: nobody's code depends on it, and what it needs for https is partly C.
@@ -68,7 +76,7 @@ def tree(package, *arguments, edges="normal", folder=ROOT):
 
 
 def others(branches):
-    return {crate for crate in set().union(*branches.values()) if not crate[0].startswith(PREFIX)}
+    return {crate for crate in set().union(*branches.values()) if not crate[0].startswith(FACADE)}
 
 
 def c_compilers(package, *arguments, folder=ROOT):
@@ -127,6 +135,9 @@ class Workspace:
                 yield f"{package['name']} has a build script or is a procedural macro"
         for library in self.libraries:
             # One that has the store takes no engine from it.
+            # The crate for users has no dependency that is not one of the other libraries.
+            if library["name"] == FACADE:
+                continue
             features = ["--all-features"] if library["name"] != STORE else []
             if library["name"] == COMMAND:
                 features = ["--no-default-features"]
@@ -184,25 +195,26 @@ class Workspace:
             "at build": " + ".join([*itself, *([str(below)] if below else [])]) or "no",
         }
 
-    def figures(self):
-        """Returns the rows of the README: of the libraries, then of the peers that the benchmarks measure."""
+    def branches(self, features):
+        """Returns what the façade brings, below each direct dependency of the libraries that it re-exports."""
+        branches = {}
         for library in self.libraries:
             name = library["name"]
-            if name == COMMAND:
-                continue
+            if short(name) in features.split(",") or name == f"{PREFIX}core" or (features == "axum" and short(name) == "tower"):
+                branches |= tree(name, "--locked")
+        return branches
+
+    def figures(self):
+        """Returns the rows of the README: of sets of features, then of the peers that the benchmarks measure."""
+        for features, of_framework in FEATURES.items():
+            arguments = "--locked", "--features", features
+            title = ", ".join(f"`{feature}`" for feature in features.split(",")) if features else "none"
             beside = ""
-            if name in FRAMEWORKS:
-                branches = tree(name, "--locked")
-                framework = {crate for direct, below in branches.items() if direct[0] in FRAMEWORKS[name] for crate in below}
+            if of_framework:
+                branches = self.branches(features)
+                framework = set().union(*(below for direct, below in branches.items() if direct[0] in of_framework))
                 beside = str(len(others(branches) - framework))
-            if name == STORE:
-                for engine in ENGINES:
-                    yield figure_row(f"{name}, `{engine}`", name, self.packages, beside, *only(engine))
-            elif name == SYNC:
-                for database in DATABASES:
-                    yield figure_row(f"{name}, `{database}`", name, self.packages, beside, *only(database))
-            else:
-                yield figure_row(name, name, self.packages, beside, "--locked")
+            yield figure_row(title, FACADE, self.packages, beside, *arguments)
         lock = tomllib.loads((ROOT / "benches/Cargo.lock").read_text(encoding="utf-8"))
         for name in PEERS:
             # The newest one: an old one is there for what it lets in.
