@@ -35,6 +35,12 @@ impl<S> VerifyWebhook<S> {
 }
 
 impl<S, R, T> VerifyWebhook<S, R, T> {
+    /// Sets how long a body may take to arrive, see [`VerifyWebhookLayer::read_timeout`](super::VerifyWebhookLayer::read_timeout).
+    pub fn read_timeout<T2>(self, timeout: T2) -> VerifyWebhook<S, R, T2> {
+        let Self { inner, verifier, body_limit, refusal, timeout: _ } = self;
+        VerifyWebhook { inner, verifier, body_limit, refusal, timeout }
+    }
+
     /// Returns a reference to the inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
