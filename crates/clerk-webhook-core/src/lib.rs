@@ -34,35 +34,22 @@
 //! See [`Observation`] for the names.
 
 mod answer;
-mod body;
-mod delivery;
-mod error;
 pub mod event;
 pub mod handler;
-mod headers;
-#[cfg(feature = "tracing")]
-mod log;
 mod message_id;
-mod observation;
-mod outcome;
-mod report;
-mod secret;
-mod sign;
+mod observe;
+mod receive;
 mod timestamp;
-mod verification;
-mod verifier;
+mod verify;
 
-pub use answer::Answer;
-pub use delivery::PendingDelivery;
-pub use error::{ReceiveError, ReceiveErrorKind, VerifyError, VerifyErrorKind};
+pub use answer::{Answer, Failure, Outcome};
 pub use event::{Event, EventData, EventType};
-pub use handler::{Context, Failure, Handled, Handlers};
-pub use headers::{HeaderFamily, HeaderFields, SignatureHeader};
+pub use handler::{Context, Handled, Handlers};
 pub use message_id::{InvalidMessageId, MessageId};
-pub use observation::Observation;
-pub use outcome::Outcome;
-pub use secret::{SecretError, SecretErrorKind, SigningSecret};
-pub use sign::SignedHeaders;
+pub use observe::Observation;
+pub use receive::{PendingDelivery, ReceiveError, ReceiveErrorKind, VerifyError, VerifyErrorKind};
 pub use timestamp::{Timestamp, TimestampOutOfRange};
-pub use verification::{Verification, Verified};
-pub use verifier::{AcceptedHeaders, Verifier, VerifierBuilder};
+pub use verify::{
+    AcceptedHeaders, HeaderFamily, HeaderFields, SecretError, SecretErrorKind, SignatureHeader,
+    SignedHeaders, SigningSecret, Verification, Verified, Verifier, VerifierBuilder,
+};

@@ -49,7 +49,7 @@ pub use unrecognized::{DecodeError, Unrecognized, UnrecognizedReason};
 
 use crate::message_id::MessageId;
 use crate::timestamp::Timestamp;
-use crate::verification::Verified;
+use crate::verify::Verified;
 use decode::Content;
 
 /// A verified event.

@@ -4,12 +4,11 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use super::builder::{HandlersBuilder, Registry};
 use super::context::Context;
-use super::failure::Failure;
-use super::registry::{HandlersBuilder, Registry};
-use crate::answer::Answer;
+use crate::answer::{Answer, Failure};
 use crate::event::{Event, EventData, EventType};
-use crate::observation::Observation;
+use crate::observe::Observation;
 
 /// The handlers of an application, by event type.
 ///

@@ -43,12 +43,11 @@
 //!
 //! The same `Handlers` run in a request, in a worker and in a test.
 
+mod builder;
 mod context;
-mod failure;
 mod handlers;
-mod registry;
 
+pub use crate::answer::Failure;
+pub use builder::{DuplicateHandler, Handler, HandlersBuilder};
 pub use context::Context;
-pub use failure::Failure;
 pub use handlers::{Handled, Handlers};
-pub use registry::{DuplicateHandler, Handler, HandlersBuilder};

@@ -4,9 +4,9 @@ use std::fmt;
 
 use hmac::Mac as _;
 
-use crate::error::{VerifyError, VerifyErrorKind};
+use super::secret::HmacSha256;
 use crate::message_id::MessageId;
-use crate::secret::HmacSha256;
+use crate::receive::{VerifyError, VerifyErrorKind};
 
 /// A header that takes part in a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::error::{ReceiveError, ReceiveErrorKind, VerifyErrorKind};
-use crate::handler::{Failure, Handled};
-use crate::outcome::Outcome;
+use super::failure::Failure;
+use super::outcome::Outcome;
+use crate::handler::Handled;
+use crate::receive::{ReceiveError, ReceiveErrorKind, VerifyErrorKind};
 
 /// The answer to a sender: status, headers and body, made in this one place from an [`Outcome`].
 ///

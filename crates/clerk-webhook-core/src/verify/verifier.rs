@@ -7,13 +7,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
-use crate::delivery::PendingDelivery;
-use crate::error::{ReceiveError, VerifyError, VerifyErrorKind};
+use super::headers::{HeaderFamily, HeaderFields, SignatureHeaders};
+use super::secret::{HmacSha256, SecretError, SecretErrorKind, SigningSecret};
+use super::verification::{Verification, Verified, verify_whole};
 use crate::event::{DecodeHints, Event};
-use crate::headers::{HeaderFamily, HeaderFields, SignatureHeaders};
-use crate::secret::{HmacSha256, SecretError, SecretErrorKind, SigningSecret};
+use crate::receive::{PendingDelivery, ReceiveError, VerifyError, VerifyErrorKind};
 use crate::timestamp::Timestamp;
-use crate::verification::{Verification, Verified, verify_whole};
 
 /// How far the clocks of sender and receiver may be apart, in seconds: what every Svix library allows.
 const TOLERANCE_SECONDS: u64 = 300;

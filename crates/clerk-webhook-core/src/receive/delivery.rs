@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Buf;
 
-use crate::body::Body;
-use crate::error::ReceiveError;
+use super::body::Body;
+use super::error::ReceiveError;
 use crate::event::{DecodeHints, Event};
-use crate::verification::Verification;
+use crate::verify::Verification;
 
 /// The most frames without data: no server passes on any, and a body that has nothing else would never end.
 const MAX_EMPTY_FRAMES: u32 = 1024;

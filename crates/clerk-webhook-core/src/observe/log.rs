@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::answer::Answer;
-use crate::error::{ReceiveError, ReceiveErrorKind};
+use crate::receive::{ReceiveError, ReceiveErrorKind};
 use crate::timestamp::Timestamp;
 
 /// What was written lately about deliveries that were refused.

@@ -10,10 +10,10 @@ use memchr::memchr_iter;
 use smallvec::SmallVec;
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::error::{VerifyError, VerifyErrorKind};
-use crate::headers::{HeaderFamily, SignatureHeaders};
+use super::headers::{HeaderFamily, SignatureHeaders};
+use super::secret::HmacSha256;
 use crate::message_id::MessageId;
-use crate::secret::HmacSha256;
+use crate::receive::{VerifyError, VerifyErrorKind};
 use crate::timestamp::Timestamp;
 
 /// Secrets that need no allocation: the current one and the next one.

@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use crate::answer::Answer;
+use crate::answer::Failure;
 use crate::event::Event;
-use crate::handler::Failure;
 
 /// The handling of one event, as the log and the metrics see it.
 ///
@@ -118,7 +118,7 @@ impl Observation {
     pub fn record_error(&self, error: &(dyn std::error::Error + 'static)) {
         #[cfg(feature = "tracing")]
         self.span.in_scope(|| {
-            let error = crate::log::chain(error);
+            let error = super::log::chain(error);
             tracing::error!(target: "clerk_webhook", error, "could not handle a delivery");
         });
         #[cfg(not(feature = "tracing"))]
@@ -212,8 +212,8 @@ mod metrics {
     };
 
     use super::{OTHER_TYPE, age};
+    use crate::answer::Outcome;
     use crate::event::{Event, EventType};
-    use crate::outcome::Outcome;
     use crate::timestamp::Timestamp;
 
     const DELIVERIES: &str = "clerk_webhook_deliveries_total";

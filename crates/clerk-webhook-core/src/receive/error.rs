@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::event::EventError;
-use crate::headers::SignatureHeader;
+use crate::verify::SignatureHeader;
 
 /// The error of a delivery whose origin could not be verified.
 ///

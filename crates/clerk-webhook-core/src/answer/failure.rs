@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::outcome::Outcome;
+use super::outcome::Outcome;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 

@@ -1,7 +1,7 @@
 //! What is told about deliveries that were refused.
 
-use crate::error::ReceiveError;
-use crate::observation::Observation;
+use super::observation::Observation;
+use crate::receive::ReceiveError;
 
 impl Observation {
     /// Tells the log and the metrics that a delivery was refused; every adapter calls it.
@@ -20,7 +20,7 @@ impl Observation {
             metrics::counter!("clerk_webhook_verify_failures_total", "reason" => reason).increment(1);
         }
         #[cfg(feature = "tracing")]
-        crate::log::refused(error);
+        super::log::refused(error);
         #[cfg(not(any(feature = "metrics", feature = "tracing")))]
         let _ = error;
     }

@@ -9,8 +9,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::context::Context;
-use super::failure::Failure;
 use super::handlers::Handlers;
+use crate::answer::Failure;
 use crate::event::{Event, EventData, EventMarker, EventType, Unrecognized};
 
 /// An asynchronous function that handles a payload.

@@ -6,9 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::Mac as _;
 
-use crate::headers::HeaderFamily;
+use super::headers::HeaderFamily;
+use super::secret::SigningSecret;
 use crate::message_id::MessageId;
-use crate::secret::SigningSecret;
 use crate::timestamp::Timestamp;
 
 impl SigningSecret {
