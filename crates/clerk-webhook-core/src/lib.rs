@@ -42,14 +42,15 @@ mod receive;
 mod timestamp;
 mod verify;
 
-pub use answer::{Answer, Failure, Outcome};
+pub use answer::{Answer, Failure, Handled, Outcome};
 pub use event::{Event, EventData, EventType};
-pub use handler::{Context, Handled, Handlers};
+pub use handler::{Context, Handlers};
 pub use message_id::{InvalidMessageId, MessageId};
 pub use observe::Observation;
-pub use receive::{PendingDelivery, ReceiveError, ReceiveErrorKind, VerifyError, VerifyErrorKind};
+pub use receive::{PendingDelivery, ReceiveError, ReceiveErrorKind};
 pub use timestamp::{Timestamp, TimestampOutOfRange};
 pub use verify::{
     AcceptedHeaders, HeaderFamily, HeaderFields, SecretError, SecretErrorKind, SignatureHeader,
-    SignedHeaders, SigningSecret, Verification, Verified, Verifier, VerifierBuilder,
+    SignedHeaders, SigningSecret, Verification, Verified, Verifier, VerifierBuilder, VerifyError,
+    VerifyErrorKind,
 };

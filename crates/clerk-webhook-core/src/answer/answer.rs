@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::failure::Failure;
+use super::handled::Handled;
 use super::outcome::Outcome;
-use crate::handler::Handled;
-use crate::receive::{ReceiveError, ReceiveErrorKind, VerifyErrorKind};
+use crate::receive::{ReceiveError, ReceiveErrorKind};
+use crate::verify::VerifyErrorKind;
 
 /// The answer to a sender: status, headers and body, made in this one place from an [`Outcome`].
 ///

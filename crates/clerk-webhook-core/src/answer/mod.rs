@@ -2,8 +2,10 @@
 
 mod answer;
 mod failure;
+mod handled;
 mod outcome;
 
 pub use answer::Answer;
 pub use failure::Failure;
+pub use handled::Handled;
 pub use outcome::Outcome;

@@ -1,17 +1,16 @@
 //! Which function is for which event type.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use super::context::Context;
 use super::handlers::Handlers;
+use super::registry::{Handling, OnEvent, Registry};
 use crate::answer::Failure;
-use crate::event::{Event, EventData, EventMarker, EventType, Unrecognized};
+use crate::event::{Event, EventMarker, EventType, Unrecognized};
 
 /// An asynchronous function that handles a payload.
 ///
@@ -37,22 +36,6 @@ where
     type Handling = Handling;
 }
 
-/// A call of a handler whose type is forgotten.
-pub(super) type Handling = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
-
-/// A handler whose type is forgotten; of data that is not its payload it makes nothing.
-pub(super) type OnEvent<S> =
-    Box<dyn Fn(Context<S>) -> Result<Handling, (Box<EventData>, Context<S>)> + Send + Sync>;
-
-type OnUndecodable<S> = Box<dyn Fn(Unrecognized, Context<S>) -> Handling + Send + Sync>;
-
-/// All that was registered.
-pub(super) struct Registry<S> {
-    pub(super) by_type: HashMap<EventType, OnEvent<S>>,
-    pub(super) otherwise: Option<OnEvent<S>>,
-    pub(super) on_undecodable: Option<OnUndecodable<S>>,
-}
-
 /// Registers the functions of [`Handlers`].
 #[must_use]
 pub struct HandlersBuilder<S> {
@@ -60,12 +43,14 @@ pub struct HandlersBuilder<S> {
     duplicate: Option<DuplicateHandler>,
 }
 
-impl<S: Send + 'static> HandlersBuilder<S> {
-    pub(super) fn new() -> Self {
-        let registry = Registry { by_type: HashMap::new(), otherwise: None, on_undecodable: None };
-        Self { registry, duplicate: None }
+impl<S: Send + 'static> Handlers<S> {
+    /// Begins to register handlers; the state that they are given is the same for all.
+    pub fn builder() -> HandlersBuilder<S> {
+        HandlersBuilder { registry: Registry::default(), duplicate: None }
     }
+}
 
+impl<S: Send + 'static> HandlersBuilder<S> {
     /// Registers the handler of the event type that the marker stands for.
     ///
     /// It is called with the payload that follows from the marker: a `User` for `UserCreated`.
@@ -129,25 +114,6 @@ impl<S: Send + 'static> HandlersBuilder<S> {
 
 fn raw<S: Send + 'static>(handler: impl Handler<Event, S>) -> OnEvent<S> {
     Box::new(move |cx| Ok(Box::pin(handler(cx.event.clone(), cx))))
-}
-
-impl<S> Registry<S> {
-    /// Returns the event types that have a handler, in alphabetical order.
-    pub(super) fn event_types(&self) -> Vec<EventType> {
-        let mut event_types: Vec<_> = self.by_type.keys().cloned().collect();
-        event_types.sort_by(|one, other| one.as_str().cmp(other.as_str()));
-        event_types
-    }
-}
-
-impl<S> fmt::Debug for Registry<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handlers")
-            .field("event_types", &self.event_types())
-            .field("otherwise", &self.otherwise.is_some())
-            .field("on_undecodable", &self.on_undecodable.is_some())
-            .finish()
-    }
 }
 
 impl<S> fmt::Debug for HandlersBuilder<S> {

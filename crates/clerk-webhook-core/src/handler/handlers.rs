@@ -4,9 +4,9 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::builder::{HandlersBuilder, Registry};
 use super::context::Context;
-use crate::answer::{Answer, Failure};
+use super::registry::Registry;
+use crate::answer::{Answer, Failure, Handled};
 use crate::event::{Event, EventData, EventType};
 use crate::observe::Observation;
 
@@ -17,30 +17,13 @@ pub struct Handlers<S = ()> {
     pub(super) registry: Arc<Registry<S>>,
 }
 
-/// What a handler did with an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Handled {
-    /// It handled it.
-    Processed,
-    /// It kept it, to be handled later.
-    Queued,
-    /// Nobody wants events of its type.
-    Ignored,
-}
-
 impl<S: Send + 'static> Handlers<S> {
-    /// Begins to register handlers; the state that they are given is the same for all.
-    pub fn builder() -> HandlersBuilder<S> {
-        HandlersBuilder::new()
-    }
-
     /// Calls the handler for the type of the event.
     ///
     /// # Errors
     ///
     /// Returns the failure of the handler, and one where the data is not what its type says, unless
-    /// [`on_undecodable`](HandlersBuilder::on_undecodable) handles that.
+    /// [`on_undecodable`](super::HandlersBuilder::on_undecodable) handles that.
     pub fn handle(
         &self,
         event: Event,

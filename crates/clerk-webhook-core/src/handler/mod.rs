@@ -46,8 +46,9 @@
 mod builder;
 mod context;
 mod handlers;
+mod registry;
 
-pub use crate::answer::Failure;
+pub use crate::answer::{Failure, Handled};
 pub use builder::{DuplicateHandler, Handler, HandlersBuilder};
 pub use context::Context;
-pub use handlers::{Handled, Handlers};
+pub use handlers::Handlers;

@@ -5,4 +5,4 @@ mod delivery;
 mod error;
 
 pub use delivery::PendingDelivery;
-pub use error::{ReceiveError, ReceiveErrorKind, VerifyError, VerifyErrorKind};
+pub use error::{ReceiveError, ReceiveErrorKind};

@@ -1,109 +1,11 @@
 //! The headers that carry a signature, and how they are looked up.
 
-use std::fmt;
-
 use hmac::Mac as _;
 
+use super::error::{VerifyError, VerifyErrorKind};
 use super::secret::HmacSha256;
+use super::signature_header::{HeaderFamily, SignatureHeader};
 use crate::message_id::MessageId;
-use crate::receive::{VerifyError, VerifyErrorKind};
-
-/// A header that takes part in a signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SignatureHeader {
-    /// `svix-id`.
-    SvixId,
-    /// `svix-timestamp`.
-    SvixTimestamp,
-    /// `svix-signature`.
-    SvixSignature,
-    /// `webhook-id`.
-    WebhookId,
-    /// `webhook-timestamp`.
-    WebhookTimestamp,
-    /// `webhook-signature`.
-    WebhookSignature,
-}
-
-impl SignatureHeader {
-    /// All of them.
-    pub const ALL: &'static [Self] = &[
-        Self::SvixId,
-        Self::SvixTimestamp,
-        Self::SvixSignature,
-        Self::WebhookId,
-        Self::WebhookTimestamp,
-        Self::WebhookSignature,
-    ];
-
-    /// Finds the header that a name stands for, whatever its case.
-    #[inline]
-    fn from_name(name: &[u8]) -> Option<Self> {
-        let exact = match name {
-            b"svix-id" => Self::SvixId,
-            b"svix-timestamp" => Self::SvixTimestamp,
-            b"svix-signature" => Self::SvixSignature,
-            b"webhook-id" => Self::WebhookId,
-            b"webhook-timestamp" => Self::WebhookTimestamp,
-            b"webhook-signature" => Self::WebhookSignature,
-            // Most maps have names in lower case, so the slow comparison is for those that do not.
-            _ if matches!(name.len(), 7 | 10 | 14 | 17) => {
-                let same = |header: &Self| name.eq_ignore_ascii_case(header.as_str().as_bytes());
-                return Self::ALL.iter().copied().find(same);
-            }
-            _ => return None,
-        };
-        Some(exact)
-    }
-
-    /// Returns the name of the header in lower case.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SvixId => "svix-id",
-            Self::SvixTimestamp => "svix-timestamp",
-            Self::SvixSignature => "svix-signature",
-            Self::WebhookId => "webhook-id",
-            Self::WebhookTimestamp => "webhook-timestamp",
-            Self::WebhookSignature => "webhook-signature",
-        }
-    }
-}
-
-impl fmt::Display for SignatureHeader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// A complete set of names for the three headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HeaderFamily {
-    /// `svix-id`, `svix-timestamp`, `svix-signature`: what Clerk sends.
-    Svix,
-    /// `webhook-id`, `webhook-timestamp`, `webhook-signature`: the names of the Standard Webhooks
-    /// specification, which white-labelled senders use.
-    Webhook,
-}
-
-impl HeaderFamily {
-    /// Returns the headers for id, timestamp and signature.
-    #[must_use]
-    pub const fn headers(self) -> [SignatureHeader; 3] {
-        match self {
-            Self::Svix => {
-                [SignatureHeader::SvixId, SignatureHeader::SvixTimestamp, SignatureHeader::SvixSignature]
-            }
-            Self::Webhook => [
-                SignatureHeader::WebhookId,
-                SignatureHeader::WebhookTimestamp,
-                SignatureHeader::WebhookSignature,
-            ],
-        }
-    }
-}
 
 /// A collection of header fields.
 ///
@@ -335,19 +237,6 @@ mod tests {
             assert_eq!(with(&mixture), (true, false));
             assert_eq!(with(&[&without(&svix)[..], &webhook].concat()), (true, true));
             assert_eq!(with(&[&svix[..], &without(&webhook)].concat()), (true, true));
-        }
-    }
-
-    #[test]
-    fn names_are_found_whatever_their_case() {
-        for (index, header) in SignatureHeader::ALL.iter().copied().enumerate() {
-            assert_eq!(header as usize, index);
-            for name in [header.as_str().to_owned(), header.as_str().to_uppercase()] {
-                assert_eq!(SignatureHeader::from_name(name.as_bytes()), Some(header));
-            }
-        }
-        for other in ["svix-ie", "svix-timestamps", "x-svix-id", "webhook-idx", "content-length", ""] {
-            assert_eq!(SignatureHeader::from_name(other.as_bytes()), None);
         }
     }
 }

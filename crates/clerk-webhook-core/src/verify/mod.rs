@@ -1,13 +1,17 @@
 //! Secrets and signatures: who may deliver, and how that is decided.
 
+mod error;
 mod headers;
 mod secret;
 mod sign;
+mod signature_header;
 mod verification;
 mod verifier;
 
-pub use headers::{HeaderFamily, HeaderFields, SignatureHeader};
+pub use error::{VerifyError, VerifyErrorKind};
+pub use headers::HeaderFields;
 pub use secret::{SecretError, SecretErrorKind, SigningSecret};
 pub use sign::SignedHeaders;
+pub use signature_header::{HeaderFamily, SignatureHeader};
 pub use verification::{Verification, Verified};
 pub use verifier::{AcceptedHeaders, Verifier, VerifierBuilder};

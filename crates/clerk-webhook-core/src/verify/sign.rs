@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::Mac as _;
 
-use super::headers::HeaderFamily;
 use super::secret::SigningSecret;
+use super::signature_header::HeaderFamily;
 use crate::message_id::MessageId;
 use crate::timestamp::Timestamp;
 

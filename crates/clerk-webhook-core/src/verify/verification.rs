@@ -10,10 +10,11 @@ use memchr::memchr_iter;
 use smallvec::SmallVec;
 use subtle::{Choice, ConstantTimeEq as _};
 
-use super::headers::{HeaderFamily, SignatureHeaders};
+use super::error::{VerifyError, VerifyErrorKind};
+use super::headers::SignatureHeaders;
 use super::secret::HmacSha256;
+use super::signature_header::HeaderFamily;
 use crate::message_id::MessageId;
-use crate::receive::{VerifyError, VerifyErrorKind};
 use crate::timestamp::Timestamp;
 
 /// Secrets that need no allocation: the current one and the next one.

@@ -7,11 +7,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
-use super::headers::{HeaderFamily, HeaderFields, SignatureHeaders};
+use super::error::{VerifyError, VerifyErrorKind};
+use super::headers::{HeaderFields, SignatureHeaders};
 use super::secret::{HmacSha256, SecretError, SecretErrorKind, SigningSecret};
+use super::signature_header::HeaderFamily;
 use super::verification::{Verification, Verified, verify_whole};
 use crate::event::{DecodeHints, Event};
-use crate::receive::{PendingDelivery, ReceiveError, VerifyError, VerifyErrorKind};
+use crate::receive::{PendingDelivery, ReceiveError};
 use crate::timestamp::Timestamp;
 
 /// How far the clocks of sender and receiver may be apart, in seconds: what every Svix library allows.
