@@ -7,10 +7,12 @@ use std::sync::{Arc, OnceLock};
 use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
 
-use super::EventError;
-use super::catalogue::{EventData, EventType, TypedData};
+use super::data::{EventData, TypedData};
+use super::decode_error::DecodeError;
 use super::envelope::{Envelope, HttpRequest};
-use super::unrecognized::Unrecognized;
+use super::error::EventError;
+use super::event_type::EventType;
+use super::unrecognized::{Unrecognized, UnrecognizedReason};
 use crate::timestamp::Timestamp;
 
 /// Which event types somebody has asked the data of.
@@ -105,7 +107,10 @@ fn decode(event_type: &EventType, json: &str) -> Box<EventData> {
     // Data that cannot be read as its type is read once more as raw JSON; the usual case pays one pass.
     let unrecognized = |error: Option<serde_json::Error>| {
         let raw = serde_json::from_str(json).unwrap_or(RawValue::NULL);
-        Box::new(EventData::Unrecognized(Unrecognized::new(event_type, raw, error.as_ref())))
+        let reason = error.map_or(UnrecognizedReason::UnknownType, |error| {
+            UnrecognizedReason::Undecodable(DecodeError::track(TypedData(event_type), raw.get(), &error))
+        });
+        Box::new(EventData::Unrecognized(Unrecognized::new(event_type, reason, raw)))
     };
     if !event_type.is_known() {
         return unrecognized(None);

@@ -7,7 +7,8 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::catalogue::{EventData, EventType, TypedData};
+use super::data::{EventData, TypedData};
+use super::event_type::EventType;
 use crate::timestamp::Timestamp;
 
 const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];

@@ -23,8 +23,12 @@
 //! that it should have is [`EventData::Unrecognized`], with the reason: it is authentic, so it is not refused.
 
 mod catalogue;
+mod data;
 mod decode;
+mod decode_error;
 mod envelope;
+mod error;
+mod event_type;
 mod metadata;
 mod named;
 mod object_only;
@@ -34,7 +38,6 @@ mod sensitive;
 mod track;
 mod unrecognized;
 
-use std::error::Error;
 use std::fmt;
 use std::str;
 use std::sync::{Arc, OnceLock};
@@ -42,10 +45,13 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-pub use catalogue::*;
+pub use data::{EventData, EventMarker, marker};
 pub(crate) use decode::DecodeHints;
+pub use decode_error::DecodeError;
 pub use envelope::HttpRequest;
-pub use unrecognized::{DecodeError, Unrecognized, UnrecognizedReason};
+pub use error::{EventError, EventErrorKind};
+pub use event_type::EventType;
+pub use unrecognized::{Unrecognized, UnrecognizedReason};
 
 use crate::message_id::MessageId;
 use crate::timestamp::Timestamp;
@@ -98,7 +104,7 @@ impl Event {
         hints: Arc<DecodeHints>,
     ) -> Result<Self, EventError> {
         // Looking at the encoding once lets serde_json skip it for every string.
-        let text = str::from_utf8(&body).map_err(|_| EventError { kind: EventErrorKind::InvalidJson })?;
+        let text = str::from_utf8(&body).map_err(|_| EventError::new(EventErrorKind::InvalidJson))?;
         let content = Content::read(text, hints)?;
         let (instance_id, http_request) = (OnceLock::new(), OnceLock::new());
         Ok(Self(Arc::new(Inner { id, attempted_at, secret_index, body, content, instance_id, http_request })))
@@ -197,7 +203,7 @@ impl Event {
     ///
     /// Returns the path at which the data does not fit the type, never the value. `*` replaces the key of a map.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        unrecognized::read(self.raw_data())
+        decode_error::read(self.raw_data())
     }
 
     /// Returns the data as the JSON text that was sent, `null` where there is none.
@@ -228,46 +234,4 @@ impl fmt::Debug for Event {
             .field("occurred_at", &self.occurred_at())
             .finish_non_exhaustive()
     }
-}
-
-/// The error of an authentic body that is not an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventError {
-    kind: EventErrorKind,
-}
-
-impl EventError {
-    /// Returns what is wrong with the body.
-    #[must_use]
-    pub fn kind(&self) -> EventErrorKind {
-        self.kind
-    }
-}
-
-impl From<serde_json::Error> for EventError {
-    fn from(error: serde_json::Error) -> Self {
-        let kind = if error.is_data() { EventErrorKind::InvalidEvent } else { EventErrorKind::InvalidJson };
-        Self { kind }
-    }
-}
-
-impl fmt::Display for EventError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            EventErrorKind::InvalidJson => "the body is not JSON in UTF-8",
-            EventErrorKind::InvalidEvent => "the body is JSON, but not an object whose `type` is a string",
-        })
-    }
-}
-
-impl Error for EventError {}
-
-/// What is wrong with an authentic body that is not an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum EventErrorKind {
-    /// The body is not JSON, or not in UTF-8.
-    InvalidJson,
-    /// The body is JSON, but not an object, or one whose `type` is not a string.
-    InvalidEvent,
 }

@@ -1,13 +1,12 @@
 //! Data that is authentic but has no type here.
 
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::{DeserializeOwned, DeserializeSeed};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::catalogue::{EventType, TypedData};
-use super::track::{Path, Tracked};
+use super::decode_error::{self, DecodeError};
+use super::event_type::EventType;
 
 /// The data of an event that this version has no type for, as it was sent.
 #[derive(Clone)]
@@ -18,12 +17,7 @@ pub struct Unrecognized {
 }
 
 impl Unrecognized {
-    /// Keeps data that was not decoded: with an error, or because its type is unknown.
-    pub(super) fn new(event_type: &EventType, raw: &RawValue, error: Option<&serde_json::Error>) -> Self {
-        let reason = match error {
-            Some(error) => UnrecognizedReason::Undecodable(DecodeError::of(event_type, raw, error)),
-            None => UnrecognizedReason::UnknownType,
-        };
+    pub(super) fn new(event_type: &EventType, reason: UnrecognizedReason, raw: &RawValue) -> Self {
         Self { event_type: event_type.clone(), reason, raw: raw.to_owned() }
     }
 
@@ -51,7 +45,7 @@ impl Unrecognized {
     ///
     /// Returns where the data does not fit the type.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        read(self.raw.get())
+        decode_error::read(self.raw.get())
     }
 }
 
@@ -87,237 +81,5 @@ impl fmt::Display for UnrecognizedReason {
             Self::UnknownType => f.write_str("the event type is unknown to this version"),
             Self::Undecodable(error) => error.fmt(f),
         }
-    }
-}
-
-/// Where data departs from the form that its event type should have, or that the application wants it to have.
-///
-/// It names the place and what was expected there, and says if the field is absent or `null`. It never shows
-/// what was found, which may be personal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecodeError {
-    path: String,
-    expectation: String,
-}
-
-impl DecodeError {
-    /// Reads data once more that is not what its event type says.
-    fn of(event_type: &EventType, raw: &RawValue, error: &serde_json::Error) -> Self {
-        Self::track(TypedData(event_type), raw.get(), error)
-    }
-
-    /// Reads data once more with an eye on where it fails.
-    fn track<'de>(seed: impl DeserializeSeed<'de>, json: &'de str, error: &serde_json::Error) -> Self {
-        let path = Path::default();
-        let mut deserializer = serde_json::Deserializer::from_str(json);
-        let again = seed.deserialize(Tracked { inner: &mut deserializer, path: &path }).err();
-        let error = again.as_ref().unwrap_or(error);
-        // Only the values of fields that a type knows can be of the wrong type. JSON that is too deep for
-        // `serde_json` can be inside of any.
-        if !error.is_data() {
-            path.clear();
-        }
-        let expectation = Expectation::of(&error.to_string());
-        if let Some(name) = &expectation.missing {
-            path.push_field(name);
-        }
-        Self { path: path.to_string(), expectation: expectation.text }
-    }
-
-    /// Returns the path to the place, such as `data.email_addresses[0].id`.
-    ///
-    /// It shows the names of fields that the type has. `*` replaces the key of a map, which may be personal.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-}
-
-/// Reads data as a type of the application's own.
-pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<T, DecodeError> {
-    serde_json::from_str(json).map_err(|error| DecodeError::track(PhantomData::<T>, json, &error))
-}
-
-/// What a message of serde says was expected, without what was found, which it quotes.
-struct Expectation {
-    /// The name of the field that is not there.
-    missing: Option<String>,
-    text: String,
-}
-
-impl Expectation {
-    fn of(message: &str) -> Self {
-        let message = message.rsplit_once(" at line ").map_or(message, |(text, _)| text);
-        let missing = message.strip_prefix("missing field `").and_then(|name| name.strip_suffix('`'));
-        let text = if missing.is_some() {
-            "is absent".to_owned()
-        } else if let Some((found, expected)) = message.rsplit_once(", expected ") {
-            // The expectation is written by a type, so it comes last and holds nothing that was sent.
-            let is_null = found == "invalid type: null";
-            format!("{}expected {expected}", if is_null { "is null, " } else { "" })
-        } else {
-            "does not have the form that it should have".to_owned()
-        };
-        Self { missing: missing.map(str::to_owned), text }
-    }
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.expectation)
-    }
-}
-
-impl std::error::Error for DecodeError {}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, HashMap};
-
-    use serde::Deserialize;
-    use serde_json::Value;
-
-    use super::*;
-
-    fn reason(event_type: EventType, json: &str) -> DecodeError {
-        let raw: &RawValue = serde_json::from_str(json).unwrap();
-        let error = TypedData(&event_type).deserialize(raw).unwrap_err();
-        DecodeError::of(&event_type, raw, &error)
-    }
-
-    fn error_of<T: DeserializeOwned>(json: &str) -> String {
-        read::<T>(json).err().unwrap().to_string()
-    }
-
-    #[test]
-    fn a_reason_names_the_place_and_not_the_value() {
-        let error = reason(EventType::UserCreated, r#"{"id":"user_1","created_at":"4242, expected mine"}"#);
-        assert_eq!(error.to_string(), "data.created_at: expected milliseconds since the Unix epoch");
-        assert_eq!(error.path(), "data.created_at");
-        let error = reason(EventType::UserCreated, r#"{"id":42}"#);
-        assert_eq!(error.to_string(), "data.id: expected a string");
-        let error = reason(EventType::SessionCreated, r#"{"status":42}"#);
-        assert_eq!(error.to_string(), "data.status: expected a string");
-        // Nor does that of a type of the application's own.
-        assert_eq!(error_of::<Vec<u8>>(r#"[1,"secret"]"#), "data[1]: expected u8");
-        assert!(!reason(EventType::UserCreated, r#""secret""#).to_string().contains("secret"));
-        assert!(!reason(EventType::UserCreated, "[424242]").to_string().contains("424242"));
-    }
-
-    #[test]
-    fn a_reason_says_whether_a_required_field_is_absent_null_or_empty() {
-        for (json, expected) in [
-            ("{}", "data.id: is absent"),
-            (r#"{"id":null}"#, "data.id: is null, expected a string"),
-            (r#"{"id":""}"#, "data.id: expected a string that is not empty"),
-        ] {
-            assert_eq!(reason(EventType::UserCreated, json).to_string(), expected);
-        }
-        let error = reason(EventType::SessionEnded, r#"{"id":"sess_1"}"#);
-        assert_eq!(error.path(), "data.user_id");
-    }
-
-    #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "they are only read")]
-    struct Limits {
-        by_user: HashMap<String, Limit>,
-        #[serde(default)]
-        list: Vec<Option<Limit>>,
-    }
-
-    #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "they are only read")]
-    struct Limit {
-        seats: u8,
-    }
-
-    #[test]
-    fn the_keys_of_maps_are_replaced_and_the_names_of_fields_are_not() {
-        let email = "alice@example.com";
-        let error = error_of::<Limits>(&format!(r#"{{"by_user":{{"{email}":{{"seats":"many"}}}}}}"#));
-        assert_eq!(error, "data.by_user.*.seats: expected u8");
-        let error = error_of::<Limits>(&format!(r#"{{"by_user":{{"{email}":{{}}}}}}"#));
-        assert_eq!(error, "data.by_user.*.seats: is absent");
-        let error = error_of::<Limits>(r#"{"by_user":{},"list":[null,{"seats":1},{"seats":null}]}"#);
-        assert_eq!(error, "data.list[2].seats: is null, expected u8");
-        assert_eq!(error_of::<BTreeMap<String, u8>>(&format!(r#"{{"{email}":""}}"#)), "data.*: expected u8");
-        let error = error_of::<BTreeMap<u64, u8>>(&format!(r#"{{"{email}":1}}"#));
-        assert!(!error.contains("alice"), "{error}");
-        let deep = format!(r#"{{"{email}":{}{}}}"#, "[".repeat(200), "]".repeat(200));
-        assert_eq!(error_of::<Value>(&deep), "data: does not have the form that it should have");
-    }
-
-    #[test]
-    fn structs_with_a_flattened_map_show_their_own_fields_only() {
-        #[derive(Debug, Deserialize)]
-        #[expect(dead_code, reason = "they are only read")]
-        struct Open<T> {
-            known: u8,
-            #[serde(flatten)]
-            others: HashMap<String, T>,
-        }
-
-        assert_eq!(error_of::<Open<u8>>(r#"{"alice":1,"known":"x"}"#), "data.known: expected u8");
-        for json in [r#"{"known":1,"alice":"x"}"#, r#"{"alice":"x","known":1}"#] {
-            let error = error_of::<Open<u8>>(json);
-            assert!(!error.contains("alice"), "{error}");
-        }
-        let deep = format!(r#"{{"alice":{}{}}}"#, "[".repeat(200), "]".repeat(200));
-        assert!(!error_of::<Open<Value>>(&deep).contains("alice"));
-    }
-
-    #[test]
-    fn fields_that_a_type_refuses_are_not_shown() {
-        #[derive(Debug, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        #[expect(dead_code, reason = "they are only read")]
-        struct Closed {
-            known: u8,
-        }
-
-        assert_eq!(error_of::<Closed>(r#"{"alice":1}"#), "data: expected `known`");
-    }
-
-    #[test]
-    fn what_types_read_is_the_same_with_and_without_the_path() {
-        #[derive(Debug, PartialEq, Deserialize)]
-        enum Kind {
-            Unit,
-            Newtype(u8),
-            Struct { a: Option<i64> },
-        }
-
-        #[derive(Debug, PartialEq, Deserialize)]
-        struct Id(String);
-
-        #[derive(Debug, PartialEq, Deserialize)]
-        struct Everything {
-            kinds: Vec<Kind>,
-            ids: BTreeMap<u64, Id>,
-            pair: (f64, char),
-            value: Value,
-            raw: Box<Text>,
-            unit: (),
-        }
-
-        /// Compares by its text.
-        #[derive(Debug, Deserialize)]
-        #[serde(transparent)]
-        struct Text(Box<RawValue>);
-
-        impl PartialEq for Text {
-            fn eq(&self, other: &Self) -> bool {
-                self.0.get() == other.0.get()
-            }
-        }
-
-        let json = r#"{"kinds":["Unit",{"Newtype":7},{"Struct":{"a":null}}],"ids":{"12":"user_1"},
-            "pair":[1.5,"x"],"value":{"a":[1,"b",null,true,-2]},"raw":{ "b":1.0 },"unit":null,"more":{}}"#;
-        let path = Path::default();
-        let mut deserializer = serde_json::Deserializer::from_str(json);
-        let tracked = Everything::deserialize(Tracked { inner: &mut deserializer, path: &path }).unwrap();
-        assert_eq!(tracked, serde_json::from_str(json).unwrap());
-        assert_eq!(path.to_string(), "data");
-        assert_eq!(error_of::<Everything>(&json.replace('7', "\"x\"")), "data.kinds[1]: expected u8");
     }
 }

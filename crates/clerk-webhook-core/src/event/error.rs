@@ -1,0 +1,50 @@
+//! Why an authentic body is not an event.
+
+use std::error::Error;
+use std::fmt;
+
+/// The error of an authentic body that is not an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventError {
+    kind: EventErrorKind,
+}
+
+impl EventError {
+    pub(super) fn new(kind: EventErrorKind) -> Self {
+        Self { kind }
+    }
+
+    /// Returns what is wrong with the body.
+    #[must_use]
+    pub fn kind(&self) -> EventErrorKind {
+        self.kind
+    }
+}
+
+impl From<serde_json::Error> for EventError {
+    fn from(error: serde_json::Error) -> Self {
+        let kind = if error.is_data() { EventErrorKind::InvalidEvent } else { EventErrorKind::InvalidJson };
+        Self { kind }
+    }
+}
+
+impl fmt::Display for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            EventErrorKind::InvalidJson => "the body is not JSON in UTF-8",
+            EventErrorKind::InvalidEvent => "the body is JSON, but not an object whose `type` is a string",
+        })
+    }
+}
+
+impl Error for EventError {}
+
+/// What is wrong with an authentic body that is not an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EventErrorKind {
+    /// The body is not JSON, or not in UTF-8.
+    InvalidJson,
+    /// The body is JSON, but not an object, or one whose `type` is not a string.
+    InvalidEvent,
+}
