@@ -137,6 +137,31 @@ fn every_outcome_has_its_row() {
 }
 
 #[test]
+fn the_table_of_the_readme_is_that_of_the_code() {
+    let readme = include_str!("../../../README.md");
+    let table = readme.split_once("| outcome | status | headers |").expect("the README has the table").1;
+    let rows: Vec<[&str; 3]> = table
+        .lines()
+        .skip(2)
+        .map_while(|line| line.strip_prefix("| "))
+        .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>()[..3].try_into().unwrap())
+        .collect();
+    assert_eq!(rows.len(), Outcome::ALL.len());
+    for (outcome, [word, status, headers]) in Outcome::ALL.iter().zip(rows) {
+        let answer = Answer::from(*outcome);
+        assert_eq!((word, status), (&*format!("`{outcome}`"), &*answer.status().to_string()));
+        let delayed = answer.with_retry_after(Duration::from_secs(1)).retry_after();
+        let expected = match (answer.retry_after(), delayed, answer.delivery_control()) {
+            (Some(_), _, None) => "`Retry-After`".to_owned(),
+            (None, Some(_), None) => "`Retry-After` if a delay is given".to_owned(),
+            (None, None, Some(control)) => format!("`webhook-delivery: {control}`"),
+            _ => String::new(),
+        };
+        assert_eq!(headers, expected, "{outcome}");
+    }
+}
+
+#[test]
 fn an_answer_is_2xx_exactly_where_the_delivery_is_acknowledged() {
     for outcome in Outcome::ALL {
         let status = Answer::from(*outcome).status();

@@ -4,32 +4,19 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use super::handled::Handled;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, RetryAfter};
 use crate::receive::{ReceiveError, ReceiveErrorKind};
 use crate::verify::VerifyErrorKind;
 
-/// The answer to a sender: status, headers and body, made in this one place from an [`Outcome`].
+/// The answer to a sender: status, headers and body of an [`Outcome`].
 ///
-/// | outcome | status | headers |
-/// |---|---|---|
-/// | `processed`, `queued`, `ignored`, `duplicate` | 200 | |
-/// | `in_progress`, `lease_lost` | 409 | `Retry-After` |
-/// | `failed` | 500 | `Retry-After` where the handler says so |
-/// | `handler_timeout` | 503 | |
-/// | `store_unavailable` | 503 | `Retry-After` |
-/// | `rejected` | 422 | `webhook-delivery: abort-message` |
-/// | `disabled` | 422 | `webhook-delivery: disable` |
-/// | `not_an_event` | 400 | |
-/// | `missing_header`, `malformed`, `expired_timestamp`, `invalid_signature`, `body_failed` | 400 | |
-/// | `body_timeout` | 408 | |
-/// | `body_too_large` | 413 | |
-/// | `misconfigured` | 500 | |
+/// The table of [`Outcome`] lists status and headers.
 ///
-/// Once a delivery is verified the body is `{"outcome":"…"}`, which Clerk's dashboard shows. Before that it is a constant
-/// problem document without details: whoever tries out signatures learns nothing from it, and no header steers
-/// a sender that may be anybody.
+/// The body of a verified delivery is `{"outcome":"…"}`, which Clerk's dashboard shows. A delivery that is not verified gets a
+/// constant problem document without details, so that nobody learns anything by trying signatures, and no header that steers
+/// the sender.
 ///
-/// What is in progress is not acknowledged: if the run that is in progress failed after that, the event would be lost.
+/// A message that is in progress is not acknowledged: if the attempt in progress failed later, the event would be lost.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,14 +38,11 @@ pub struct Answer {
     retry_after: Option<u32>,
 }
 
-/// The sender's second attempt comes 5 s after the first one, and it waits at most twice as long as it meant to.
-const UNKNOWN_DELAY: u32 = 10;
-
 impl Answer {
     /// Sets when another attempt is worth it, rounded up to a second; an outcome that has no `Retry-After` keeps none.
     #[must_use]
     pub fn with_retry_after(mut self, delay: Duration) -> Self {
-        if self.may_delay() {
+        if self.outcome.retry_after() != RetryAfter::Never {
             // So that an attempt never comes just before the end of what it waits for.
             let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));
             self.retry_after = Some(u32::try_from(seconds).unwrap_or(u32::MAX).max(1));
@@ -75,21 +59,7 @@ impl Answer {
     /// Returns the HTTP status.
     #[must_use]
     pub const fn status(self) -> u16 {
-        match self.outcome {
-            Outcome::Processed | Outcome::Queued | Outcome::Ignored | Outcome::Duplicate => 200,
-            Outcome::MissingHeader
-            | Outcome::Malformed
-            | Outcome::ExpiredTimestamp
-            | Outcome::InvalidSignature
-            | Outcome::NotAnEvent
-            | Outcome::BodyFailed => 400,
-            Outcome::BodyTimeout => 408,
-            Outcome::InProgress | Outcome::LeaseLost => 409,
-            Outcome::BodyTooLarge => 413,
-            Outcome::Rejected | Outcome::Disabled => 422,
-            Outcome::Failed | Outcome::Misconfigured => 500,
-            Outcome::HandlerTimeout | Outcome::StoreUnavailable => 503,
-        }
+        self.outcome.status()
     }
 
     /// Returns the value of the header `Retry-After`, in seconds.
@@ -103,11 +73,7 @@ impl Answer {
     /// Returns the value of the header [`webhook-delivery`](Self::DELIVERY_CONTROL).
     #[must_use]
     pub const fn delivery_control(self) -> Option<&'static str> {
-        match self.outcome {
-            Outcome::Rejected => Some("abort-message"),
-            Outcome::Disabled => Some("disable"),
-            _ => None,
-        }
+        self.outcome.delivery_control()
     }
 
     /// The name of the header by which a receiver stops the attempts to deliver a message, or all deliveries.
@@ -118,58 +84,21 @@ impl Answer {
     /// Returns the media type of the body.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
-        if self.outcome.is_verified_event() || matches!(self.outcome, Outcome::NotAnEvent) {
-            "application/json"
-        } else {
-            "application/problem+json"
-        }
+        self.outcome.media_type()
     }
 
     /// Returns the body.
     #[must_use]
     pub const fn body(self) -> &'static str {
-        match self.outcome {
-            Outcome::Processed => r#"{"outcome":"processed"}"#,
-            Outcome::Queued => r#"{"outcome":"queued"}"#,
-            Outcome::Ignored => r#"{"outcome":"ignored"}"#,
-            Outcome::Duplicate => r#"{"outcome":"duplicate"}"#,
-            Outcome::InProgress => r#"{"outcome":"in_progress"}"#,
-            Outcome::Failed => r#"{"outcome":"failed"}"#,
-            Outcome::HandlerTimeout => r#"{"outcome":"handler_timeout"}"#,
-            Outcome::Rejected => r#"{"outcome":"rejected"}"#,
-            Outcome::Disabled => r#"{"outcome":"disabled"}"#,
-            Outcome::StoreUnavailable => r#"{"outcome":"store_unavailable"}"#,
-            Outcome::LeaseLost => r#"{"outcome":"lease_lost"}"#,
-            Outcome::NotAnEvent => r#"{"outcome":"not_an_event"}"#,
-            Outcome::MissingHeader
-            | Outcome::Malformed
-            | Outcome::ExpiredTimestamp
-            | Outcome::InvalidSignature
-            | Outcome::BodyFailed => r#"{"title":"Bad Request","status":400}"#,
-            Outcome::BodyTimeout => r#"{"title":"Request Timeout","status":408}"#,
-            Outcome::BodyTooLarge => r#"{"title":"Content Too Large","status":413}"#,
-            Outcome::Misconfigured => r#"{"title":"Internal Server Error","status":500}"#,
-        }
-    }
-
-    /// Returns whether the outcome is one that another attempt may change after a while.
-    const fn may_delay(self) -> bool {
-        matches!(
-            self.outcome,
-            Outcome::InProgress
-                | Outcome::Failed
-                | Outcome::HandlerTimeout
-                | Outcome::StoreUnavailable
-                | Outcome::LeaseLost
-        )
+        self.outcome.body()
     }
 }
 
 impl From<Outcome> for Answer {
     fn from(outcome: Outcome) -> Self {
-        let retry_after = match outcome {
-            Outcome::InProgress | Outcome::StoreUnavailable | Outcome::LeaseLost => Some(UNKNOWN_DELAY),
-            _ => None,
+        let retry_after = match outcome.retry_after() {
+            RetryAfter::Always(seconds) => Some(seconds),
+            RetryAfter::IfGiven | RetryAfter::Never => None,
         };
         Self { outcome, retry_after }
     }

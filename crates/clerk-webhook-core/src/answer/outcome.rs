@@ -1,138 +1,165 @@
-//! What can become of a delivery.
+//! The one table of outcomes; everything that knows them is derived from it.
 
 use std::fmt;
 
-/// What became of a delivery.
-///
-/// The words are the same everywhere: in answers, logs, metrics and tools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// It was handled.
-    Processed,
-    /// It is kept, to be handled later.
-    Queued,
-    /// It is authentic, and nobody wants events of its type.
-    Ignored,
-    /// It was handled before.
-    Duplicate,
-    /// Somebody else is handling it, and may still fail.
-    InProgress,
-    /// It could not be handled, and may be another time.
-    Failed,
-    /// The handler did not end in time.
-    HandlerTimeout,
-    /// It cannot be handled, now or later.
-    Rejected,
-    /// It cannot be handled, and nothing else shall be sent either.
-    Disabled,
-    /// What keeps duplicates or queued deliveries cannot be reached, before the delivery is handled or after it.
-    StoreUnavailable,
-    /// Somebody else has taken it over, or may have, before it could be written down that it was handled.
-    LeaseLost,
-    /// A signature header is absent or empty.
-    MissingHeader,
+/// What an outcome does to the header `Retry-After`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum RetryAfter {
+    /// The header is never sent.
+    Never,
+    /// The header is sent if the handler or the store gives a delay.
+    IfGiven,
+    /// The header is always sent, by default with this number of seconds.
+    Always(u32),
+}
+
+/// The sender's second attempt comes 5 s after the first one, and it waits at most twice as long as its schedule says.
+const UNKNOWN_DELAY: u32 = 10;
+
+/// Derives everything from rows of the form
+/// `Variant = "word", status, verified event?, body, Retry-After, webhook-delivery;`.
+macro_rules! outcomes {
+    (@body $word:literal $status:literal outcome) => { concat!(r#"{"outcome":""#, $word, r#""}"#) };
+    (@body $word:literal $status:literal problem($title:literal)) => {
+        concat!(r#"{"title":""#, $title, r#"","status":"#, $status, "}")
+    };
+    (@media_type outcome) => { "application/json" };
+    (@media_type problem($title:literal)) => { "application/problem+json" };
+    (@is_event event) => { true };
+    (@is_event refused) => { false };
+    (@control -) => { None };
+    (@control $control:literal) => { Some($control) };
+    (@headers Never -) => { "" };
+    (@headers IfGiven -) => { "`Retry-After` if a delay is given" };
+    (@headers Always(UNKNOWN_DELAY) -) => { "`Retry-After`" };
+    (@headers Never $control:literal) => { concat!("`webhook-delivery: ", $control, "`") };
+    (
+        $(
+            $(#[doc = $doc:literal])+
+            $variant:ident = $word:literal, $status:literal, $origin:ident,
+                $body:ident $(($title:literal))?, $retry_after:ident $(($delay:ident))?, $control:tt;
+        )+
+    ) => {
+        /// What became of a delivery.
+        ///
+        /// The words are the same everywhere: in answers, logs, metrics and tools. [`Answer`](crate::Answer) makes the HTTP
+        /// response:
+        ///
+        /// | outcome | status | headers |
+        /// |---|---|---|
+        $(
+            #[doc = concat!(
+                "| `", $word, "` | ", $status, " | ",
+                outcomes!(@headers $retry_after $(($delay))? $control), " |"
+            )]
+        )+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Outcome {
+            $( $(#[doc = $doc])+ $variant, )+
+        }
+
+        impl Outcome {
+            /// All outcomes.
+            pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
+
+            /// Returns the outcome in `snake_case`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $( Self::$variant => $word, )+
+                }
+            }
+
+            /// Returns whether the delivery was authentic and an event.
+            #[must_use]
+            pub const fn is_verified_event(self) -> bool {
+                match self {
+                    $( Self::$variant => outcomes!(@is_event $origin), )+
+                }
+            }
+
+            pub(super) const fn status(self) -> u16 {
+                match self {
+                    $( Self::$variant => $status, )+
+                }
+            }
+
+            pub(super) const fn body(self) -> &'static str {
+                match self {
+                    $( Self::$variant => outcomes!(@body $word $status $body $(($title))?), )+
+                }
+            }
+
+            pub(super) const fn media_type(self) -> &'static str {
+                match self {
+                    $( Self::$variant => outcomes!(@media_type $body $(($title))?), )+
+                }
+            }
+
+            pub(super) const fn retry_after(self) -> RetryAfter {
+                match self {
+                    $( Self::$variant => RetryAfter::$retry_after $(($delay))?, )+
+                }
+            }
+
+            pub(super) const fn delivery_control(self) -> Option<&'static str> {
+                match self {
+                    $( Self::$variant => outcomes!(@control $control), )+
+                }
+            }
+        }
+    };
+}
+
+outcomes! {
+    /// A handler processed the event.
+    Processed = "processed", 200, event, outcome, Never, -;
+    /// The event was stored, to be processed later.
+    Queued = "queued", 200, event, outcome, Never, -;
+    /// No handler is registered for the event type.
+    Ignored = "ignored", 200, event, outcome, Never, -;
+    /// The message was processed before.
+    Duplicate = "duplicate", 200, event, outcome, Never, -;
+    /// Another attempt is processing the message and may still fail.
+    InProgress = "in_progress", 409, event, outcome, Always(UNKNOWN_DELAY), -;
+    /// The handler failed; a retry may succeed.
+    Failed = "failed", 500, event, outcome, IfGiven, -;
+    /// The handler did not finish in time.
+    HandlerTimeout = "handler_timeout", 503, event, outcome, IfGiven, -;
+    /// The handler rejected the message for good.
+    Rejected = "rejected", 422, event, outcome, Never, "abort-message";
+    /// The handler asked the sender to disable the endpoint.
+    Disabled = "disabled", 422, event, outcome, Never, "disable";
+    /// The store of deliveries could not be reached, before or after the handler ran.
+    StoreUnavailable = "store_unavailable", 503, event, outcome, Always(UNKNOWN_DELAY), -;
+    /// Another attempt took the message over, or may have, before its completion was stored.
+    LeaseLost = "lease_lost", 409, event, outcome, Always(UNKNOWN_DELAY), -;
+    /// A signature header is missing or empty.
+    MissingHeader = "missing_header", 400, refused, problem("Bad Request"), Never, -;
     /// A signature header is repeated or malformed.
-    Malformed,
-    /// The timestamp lies outside the tolerance.
-    ExpiredTimestamp,
+    Malformed = "malformed", 400, refused, problem("Bad Request"), Never, -;
+    /// The timestamp is outside the tolerance.
+    ExpiredTimestamp = "expired_timestamp", 400, refused, problem("Bad Request"), Never, -;
     /// No signature matches.
-    InvalidSignature,
-    /// Authentic, but not an event.
-    NotAnEvent,
-    /// The body is larger than the limit.
-    BodyTooLarge,
+    InvalidSignature = "invalid_signature", 400, refused, problem("Bad Request"), Never, -;
+    /// The delivery is authentic, but its body is not an event.
+    NotAnEvent = "not_an_event", 400, refused, outcome, Never, -;
+    /// The body exceeds the limit.
+    BodyTooLarge = "body_too_large", 413, refused, problem("Content Too Large"), Never, -;
     /// The body did not arrive in time.
-    BodyTimeout,
-    /// The body broke off, or went on without any data.
-    BodyFailed,
-    /// The application is set up so that it cannot receive.
-    Misconfigured,
+    BodyTimeout = "body_timeout", 408, refused, problem("Request Timeout"), Never, -;
+    /// The connection broke while the body was read, or the body had only empty frames.
+    BodyFailed = "body_failed", 400, refused, problem("Bad Request"), Never, -;
+    /// The application is configured so that it cannot receive deliveries.
+    Misconfigured = "misconfigured", 500, refused, problem("Internal Server Error"), Never, -;
 }
 
 impl Outcome {
-    /// All outcomes.
-    pub const ALL: &'static [Self] = &[
-        Self::Processed,
-        Self::Queued,
-        Self::Ignored,
-        Self::Duplicate,
-        Self::InProgress,
-        Self::Failed,
-        Self::HandlerTimeout,
-        Self::Rejected,
-        Self::Disabled,
-        Self::StoreUnavailable,
-        Self::LeaseLost,
-        Self::MissingHeader,
-        Self::Malformed,
-        Self::ExpiredTimestamp,
-        Self::InvalidSignature,
-        Self::NotAnEvent,
-        Self::BodyTooLarge,
-        Self::BodyTimeout,
-        Self::BodyFailed,
-        Self::Misconfigured,
-    ];
-
-    /// Returns the outcome in `snake_case`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Processed => "processed",
-            Self::Queued => "queued",
-            Self::Ignored => "ignored",
-            Self::Duplicate => "duplicate",
-            Self::InProgress => "in_progress",
-            Self::Failed => "failed",
-            Self::HandlerTimeout => "handler_timeout",
-            Self::Rejected => "rejected",
-            Self::Disabled => "disabled",
-            Self::StoreUnavailable => "store_unavailable",
-            Self::LeaseLost => "lease_lost",
-            Self::MissingHeader => "missing_header",
-            Self::Malformed => "malformed",
-            Self::ExpiredTimestamp => "expired_timestamp",
-            Self::InvalidSignature => "invalid_signature",
-            Self::NotAnEvent => "not_an_event",
-            Self::BodyTooLarge => "body_too_large",
-            Self::BodyTimeout => "body_timeout",
-            Self::BodyFailed => "body_failed",
-            Self::Misconfigured => "misconfigured",
-        }
-    }
-
-    /// Returns whether the sender is told that the delivery has arrived, so that it does not come again.
+    /// Returns whether the answer acknowledges the delivery (2xx), so that the sender does not retry.
     #[must_use]
     pub const fn is_acknowledged(self) -> bool {
-        matches!(self, Self::Processed | Self::Queued | Self::Ignored | Self::Duplicate)
-    }
-
-    /// Returns whether it became of a delivery that is authentic and an event.
-    #[must_use]
-    pub const fn is_verified_event(self) -> bool {
-        match self {
-            Self::Processed
-            | Self::Queued
-            | Self::Ignored
-            | Self::Duplicate
-            | Self::InProgress
-            | Self::Failed
-            | Self::HandlerTimeout
-            | Self::Rejected
-            | Self::Disabled
-            | Self::StoreUnavailable
-            | Self::LeaseLost => true,
-            Self::MissingHeader
-            | Self::Malformed
-            | Self::ExpiredTimestamp
-            | Self::InvalidSignature
-            | Self::NotAnEvent
-            | Self::BodyTooLarge
-            | Self::BodyTimeout
-            | Self::BodyFailed
-            | Self::Misconfigured => false,
-        }
+        self.status() / 100 == 2
     }
 }
 
