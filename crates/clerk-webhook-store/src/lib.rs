@@ -62,48 +62,30 @@
 #[cfg(feature = "postgres")]
 #[doc(hidden)]
 pub mod internal {
-    pub use crate::postgres::pooler::{Mode, refuse};
+    pub use crate::engines::postgres::pooler::{Mode, refuse};
 }
 
-mod claim;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-mod deadline;
-mod deduplicator;
-mod dynamic;
-mod exactly_once;
-mod key;
-#[cfg(feature = "memory")]
-mod memory;
-#[cfg(feature = "postgres")]
-mod postgres;
-#[cfg(feature = "redis")]
-mod redis;
-mod retention;
-mod runner;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-mod sql;
-#[cfg(feature = "sqlite")]
-mod sqlite;
+mod engines;
+mod run;
 mod store;
-mod supervise;
-mod transaction;
 
-#[cfg(feature = "redis")]
-pub use self::redis::{InvalidRedisSetting, RedisStore};
-pub use claim::{Claim, Lease, LeaseState, Owner};
-pub use deduplicator::{Deduplicator, deduplicate};
-pub use dynamic::{DynDeliveryStore, StoreError};
-pub use exactly_once::{ExactlyOnce, SharedTransaction, TransactionEnded, TransactionGuard};
-pub use key::{DeliveryKey, InvalidScope, Scope};
 #[cfg(feature = "memory")]
-pub use memory::{MemoryStore, MemoryStoreFull};
+pub use engines::memory::{MemoryStore, MemoryStoreFull};
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresStore;
-pub use retention::{DEFAULT_RETENTION, MIN_RETENTION, purge};
+pub use engines::postgres::PostgresStore;
+#[cfg(feature = "redis")]
+pub use engines::redis::{InvalidRedisSetting, RedisStore};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub use sql::{DeliveryTransaction, InvalidTableName};
+pub use engines::sql::{DeliveryTransaction, InvalidTableName};
 #[cfg(feature = "sqlite")]
-pub use sqlite::SqliteStore;
-pub use store::DeliveryStore;
-pub use transaction::{Begin, TransactionalStore};
+pub use engines::sqlite::SqliteStore;
+pub use run::deduplicator::{Deduplicator, deduplicate};
+pub use run::exactly_once::{ExactlyOnce, SharedTransaction, TransactionEnded, TransactionGuard};
+pub use store::claim::{Claim, Lease, LeaseState, Owner};
+pub use store::delivery_store::DeliveryStore;
+pub use store::dynamic::{DynDeliveryStore, StoreError};
+pub use store::key::{DeliveryKey, InvalidScope, Scope};
+pub use store::retention::{DEFAULT_RETENTION, MIN_RETENTION, purge};
+pub use store::transaction::{Begin, TransactionalStore};

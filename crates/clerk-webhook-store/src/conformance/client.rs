@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use clerk_webhook_core::Timestamp;
 
 use super::rule::Rule;
-use crate::claim::{Claim, Lease, LeaseState};
-use crate::key::DeliveryKey;
-use crate::store::DeliveryStore;
+use crate::store::claim::{Claim, Lease, LeaseState};
+use crate::store::delivery_store::DeliveryStore;
+use crate::store::key::DeliveryKey;
 
 /// Longer than any check takes.
 pub(super) const LONG: Duration = Duration::from_secs(60);

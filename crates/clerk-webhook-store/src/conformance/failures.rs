@@ -4,8 +4,8 @@ use super::client::{Client, LONG, ROUNDING, SHORT, longest_left, refusal};
 use super::leases::held;
 use super::rule::Rule;
 use super::{Harness, Skew, Suite};
-use crate::claim::{Claim, Lease, Owner};
-use crate::store::DeliveryStore;
+use crate::store::claim::{Claim, Lease, Owner};
+use crate::store::delivery_store::DeliveryStore;
 
 const SKEW: Duration = Duration::from_secs(3600);
 

@@ -4,8 +4,8 @@ use super::client::{Client, LONG, SHORT};
 use super::leases::{held, lost};
 use super::rule::Rule;
 use super::{Harness, Suite};
-use crate::claim::Claim;
-use crate::store::DeliveryStore;
+use crate::store::claim::Claim;
+use crate::store::delivery_store::DeliveryStore;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -4,8 +4,8 @@ use super::client::LONG;
 use super::leases::held;
 use super::rule::Rule;
 use super::{Harness, Suite};
-use crate::claim::Claim;
-use crate::key::{DeliveryKey, Scope};
+use crate::store::claim::Claim;
+use crate::store::key::{DeliveryKey, Scope};
 
 impl<H: Harness> Suite<'_, H> {
     /// One message at two endpoints is two deliveries.

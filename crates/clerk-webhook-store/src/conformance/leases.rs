@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use super::client::{Client, LONG, ROUNDING, SHORT, longest_left};
 use super::rule::Rule;
 use super::{Harness, Suite};
-use crate::claim::{Claim, Lease, LeaseState, Owner};
+use crate::store::claim::{Claim, Lease, LeaseState, Owner};
 
 impl<H: Harness> Suite<'_, H> {
     /// Of many who claim at once, one gets the lease; the others are told to come back before it ends.

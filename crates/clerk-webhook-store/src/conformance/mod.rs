@@ -36,9 +36,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use self::client::Client;
-use crate::claim::Owner;
-use crate::key::{DeliveryKey, Scope};
-use crate::store::DeliveryStore;
+use crate::store::claim::Owner;
+use crate::store::delivery_store::DeliveryStore;
+use crate::store::key::{DeliveryKey, Scope};
 
 pub use self::rule::Rule;
 

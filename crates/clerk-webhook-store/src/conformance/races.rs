@@ -10,9 +10,9 @@ use super::client::{Client, LONG, ROUNDING, SHORT, longest_left};
 use super::random::Random;
 use super::rule::Rule;
 use super::{Harness, Suite};
-use crate::claim::{Claim, Lease, LeaseState, Owner};
-use crate::key::DeliveryKey;
-use crate::store::DeliveryStore;
+use crate::store::claim::{Claim, Lease, LeaseState, Owner};
+use crate::store::delivery_store::DeliveryStore;
+use crate::store::key::DeliveryKey;
 
 const DELIVERIES: u64 = 64;
 const AT_ONCE: usize = 16;

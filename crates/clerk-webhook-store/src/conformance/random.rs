@@ -1,4 +1,4 @@
-use crate::claim::Owner;
+use crate::store::claim::Owner;
 
 /// A generator that is good enough to mix up a test: SplitMix64.
 pub(super) struct Random(u64);

@@ -15,11 +15,11 @@ use sqlx::sqlite::{
 };
 use sqlx::{Row as _, Sqlite};
 
-use crate::claim::{Claim, Lease, LeaseState, Owner};
-use crate::key::DeliveryKey;
-use crate::sql::{DeliveryTransaction, Found, InvalidTableName, SOON, TRIES, TableName, millis};
-use crate::store::DeliveryStore;
-use crate::transaction::{Begin, TransactionalStore};
+use crate::engines::sql::{DeliveryTransaction, Found, InvalidTableName, SOON, TRIES, TableName, millis};
+use crate::store::claim::{Claim, Lease, LeaseState, Owner};
+use crate::store::delivery_store::DeliveryStore;
+use crate::store::key::DeliveryKey;
+use crate::store::transaction::{Begin, TransactionalStore};
 
 use self::statements::Statements;
 

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use clerk_webhook_core::Timestamp;
 
-use crate::claim::{Claim, Lease, LeaseState, Owner};
-use crate::key::DeliveryKey;
-use crate::retention::DEFAULT_RETENTION;
-use crate::store::DeliveryStore;
+use crate::store::claim::{Claim, Lease, LeaseState, Owner};
+use crate::store::delivery_store::DeliveryStore;
+use crate::store::key::DeliveryKey;
+use crate::store::retention::DEFAULT_RETENTION;
 
 /// Some two days of ten deliveries a minute and more; full, it takes about 40 MB.
 const DEFAULT_CAPACITY: usize = 100_000;
@@ -338,7 +338,7 @@ fn is_older_than(age: Duration, since: Instant, now: Instant) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::Scope;
+    use crate::store::key::Scope;
 
     const LEASE: Duration = Duration::from_secs(60);
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use crate::sql::{SchemaOf, TableName};
+use crate::engines::sql::{SchemaOf, TableName};
 
-pub(super) const MIGRATION: &str = include_str!("../../migrations/sqlite/0001_deliveries.sql");
+pub(super) const MIGRATION: &str = include_str!("../../../migrations/sqlite/0001_deliveries.sql");
 
 /// No row: it is completed, somebody has it, or somebody let go of it meanwhile.
 const CLAIM: &str = "\

@@ -11,12 +11,12 @@ use tokio::runtime::Handle;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::claim::{Claim, Lease, LeaseState};
-use crate::deadline::{Deadline, MovingDeadline};
-use crate::key::{DeliveryKey, Scope};
-use crate::runner::{Runner, STOPPING, Unavailable};
-use crate::store::DeliveryStore;
-use crate::supervise::{Ended, First, first};
+use crate::run::deadline::{Deadline, MovingDeadline};
+use crate::run::runner::{Runner, STOPPING, Unavailable};
+use crate::run::supervise::{Ended, First, first};
+use crate::store::claim::{Claim, Lease, LeaseState};
+use crate::store::delivery_store::DeliveryStore;
+use crate::store::key::{DeliveryKey, Scope};
 
 /// Handles each delivery once: a duplicate is acknowledged, one that is in progress is put off, and a failure makes room
 /// for the next attempt.
@@ -441,7 +441,7 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
-    use crate::claim::Owner;
+    use crate::store::claim::Owner;
 
     /// A store that is there for the claim and for some renewals, and then no longer.
     #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::DeliveryStore;
+use crate::store::delivery_store::DeliveryStore;
 
 /// How long a delivery is remembered unless set otherwise: 30 days.
 pub const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -57,8 +57,8 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::claim::{Claim, Lease, LeaseState};
-    use crate::key::DeliveryKey;
+    use crate::store::claim::{Claim, Lease, LeaseState};
+    use crate::store::key::DeliveryKey;
 
     /// A store that is asked for nothing but purges, with so many old deliveries.
     struct Old {

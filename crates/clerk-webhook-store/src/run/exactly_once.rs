@@ -13,10 +13,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
-use crate::key::{DeliveryKey, Scope};
-use crate::runner::{Runner, STOPPING};
-use crate::supervise::Ended;
-use crate::transaction::{Begin, TransactionalStore};
+use crate::run::runner::{Runner, STOPPING};
+use crate::run::supervise::Ended;
+use crate::store::key::{DeliveryKey, Scope};
+use crate::store::transaction::{Begin, TransactionalStore};
 
 /// Handles each delivery once, with its effects in the database exactly once.
 ///

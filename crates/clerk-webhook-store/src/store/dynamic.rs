@@ -7,9 +7,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::claim::{Claim, Lease, LeaseState};
-use crate::key::DeliveryKey;
-use crate::store::DeliveryStore;
+use crate::store::claim::{Claim, Lease, LeaseState};
+use crate::store::delivery_store::DeliveryStore;
+use crate::store::key::DeliveryKey;
 
 type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 

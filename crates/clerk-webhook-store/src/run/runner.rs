@@ -12,8 +12,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::key::Scope;
-use crate::supervise::{Ended, at_once, supervise};
+use crate::run::supervise::{Ended, at_once, supervise};
+use crate::store::key::Scope;
 
 /// Why a handler is not begun, or stopped.
 pub(crate) const STOPPING: &str = "the application is shut down";

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::claim::{Claim, Lease, LeaseState};
-use crate::key::DeliveryKey;
+use crate::store::claim::{Claim, Lease, LeaseState};
+use crate::store::key::DeliveryKey;
 
 /// Remembers which deliveries are being handled and which have been.
 ///

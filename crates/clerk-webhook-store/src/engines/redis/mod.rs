@@ -14,10 +14,10 @@ use ::redis::{Client, FromRedisValue, RedisError, RedisResult};
 use clerk_webhook_core::Timestamp;
 
 use self::script::{CLAIM, END, FORGET, RENEW, Script};
-use crate::claim::{Claim, Lease, LeaseState, Owner};
-use crate::key::DeliveryKey;
-use crate::retention::{DEFAULT_RETENTION, MIN_RETENTION};
-use crate::store::DeliveryStore;
+use crate::store::claim::{Claim, Lease, LeaseState, Owner};
+use crate::store::delivery_store::DeliveryStore;
+use crate::store::key::DeliveryKey;
+use crate::store::retention::{DEFAULT_RETENTION, MIN_RETENTION};
 
 const DEFAULT_PREFIX: &str = "clerk-webhook";
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clerk_webhook_core::Timestamp;
 
-use crate::key::DeliveryKey;
+use crate::store::key::DeliveryKey;
 
 /// A store in the database of the application, where "handled" is written in the transaction that handles.
 ///

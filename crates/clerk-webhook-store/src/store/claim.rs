@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clerk_webhook_core::Timestamp;
 
-use crate::key::DeliveryKey;
+use crate::store::key::DeliveryKey;
 
 /// What came of an attempt to claim a delivery.
 #[derive(Debug)]

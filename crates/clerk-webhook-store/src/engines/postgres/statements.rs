@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use crate::sql::{SchemaOf, TableName};
+use crate::engines::sql::{SchemaOf, TableName};
 
-pub(super) const MIGRATION: &str = include_str!("../../migrations/postgres/0001_deliveries.sql");
+pub(super) const MIGRATION: &str = include_str!("../../../migrations/postgres/0001_deliveries.sql");
 
 /// Stands before the migration, with which it is one transaction: `IF NOT EXISTS` alone fails where two run at once. The
 /// number is any that no application takes for something else.

@@ -1,0 +1,7 @@
+//! What runs handlers once, on any store.
+
+mod deadline;
+pub(crate) mod deduplicator;
+pub(crate) mod exactly_once;
+mod runner;
+mod supervise;
