@@ -95,29 +95,22 @@
 //! | `postgres` | | `ClerkSync` on a `sqlx::PgPool`, Postgres 12 or newer |
 //! | `store` | | applying in the transaction of `ExactlyOnce` of clerk-webhook-store |
 
-mod applied;
-mod canonical;
-mod change;
-mod engine;
+mod apply;
 mod error;
-mod forget;
 mod observe;
 #[cfg(test)]
 mod properties;
-mod queries;
+mod query;
 mod rows;
 mod rules;
 mod schema;
 mod settings;
 mod sync;
-#[cfg(all(feature = "store", any(feature = "postgres", feature = "sqlite")))]
-mod transactional;
 mod value;
-mod write;
 
-pub use applied::{Applied, IgnoredReason};
-pub use change::{Change, HookFuture, RowChange};
-pub use engine::SyncDatabase;
+pub use apply::applied::{Applied, IgnoredReason};
+pub use apply::change::{Change, HookFuture, RowChange};
+pub use apply::engine::SyncDatabase;
 pub use error::{SyncError, SyncErrorKind};
 pub use rows::{
     DomainRow, InvitationRow, MembershipRow, OrganizationRow, PermissionRow, RoleRow, SessionRow,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::SyncDatabase;
+use crate::apply::engine::SyncDatabase;
 use crate::sync::ClerkSync;
 
 /// What the column `raw` has of the data that was sent.

@@ -7,9 +7,9 @@ use clerk_webhook_core::handler::Handler;
 use clerk_webhook_core::{Context, Event, Handlers};
 use sqlx::{Pool, Transaction};
 
-use crate::applied::Applied;
-use crate::change::{Change, Hook, HookFuture};
-use crate::engine::SyncDatabase;
+use crate::apply::applied::Applied;
+use crate::apply::change::{Change, Hook, HookFuture};
+use crate::apply::engine::SyncDatabase;
 use crate::error::SyncError;
 use crate::observe::observe;
 use crate::rules::Rules;

@@ -4,7 +4,7 @@ use clerk_webhook_core::event::payload::{Permission, PermissionType, Role};
 
 use super::organization::strings;
 use super::{Observation, Observer};
-use crate::applied::IgnoredReason;
+use crate::apply::applied::IgnoredReason;
 use crate::schema::Entity;
 
 impl Observer<'_> {

@@ -3,8 +3,8 @@
 use clerk_webhook_core::event::payload::{BillingInterval, BillingPayer, Subscription, SubscriptionItem};
 
 use super::{Change, Observation, Observer, Order, Rank, status};
-use crate::applied::IgnoredReason;
-use crate::canonical::{Leave, canonical, digest};
+use crate::apply::applied::IgnoredReason;
+use crate::observe::canonical::{Leave, canonical, digest};
 use crate::rules::Rule;
 use crate::schema::Entity;
 use crate::value::{Value, clean};

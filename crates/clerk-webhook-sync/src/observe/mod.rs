@@ -2,6 +2,7 @@
 
 mod access;
 mod billing;
+pub(crate) mod canonical;
 mod organization;
 mod session;
 #[cfg(test)]
@@ -16,9 +17,9 @@ use clerk_webhook_core::event::payload::DeletedObject;
 use clerk_webhook_core::{Event, EventData, Timestamp};
 use serde::de::IgnoredAny;
 
-use crate::applied::IgnoredReason;
-use crate::canonical::{Leave, canonical, digest};
+use crate::apply::applied::IgnoredReason;
 use crate::error::SyncError;
+use crate::observe::canonical::{Leave, canonical, digest};
 use crate::rules::Rules;
 use crate::schema::Entity;
 use crate::settings::{RawColumn, Settings};

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Change, Observation, Observer, Order, Rank, json, status};
-use crate::canonical::{Leave, canonical, digest};
 use crate::error::SyncError;
+use crate::observe::canonical::{Leave, canonical, digest};
 use crate::rules::Rule;
 use crate::schema::Entity;
 use crate::value::{Value, clean};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clerk_webhook_core::event::payload::{EmailAddress, MembershipPublicUserData, User};
 
 use super::{Change, Children, Observation, Observer, Order, Rank, json};
-use crate::canonical::{Leave, canonical, digest};
+use crate::observe::canonical::{Leave, canonical, digest};
 use crate::rules::Rule;
 use crate::schema::{Entity, USER_EMAILS, USER_EXTERNAL_ACCOUNTS, USER_PHONE_NUMBERS};
 use crate::value::{Value, clean};

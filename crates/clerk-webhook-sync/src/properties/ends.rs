@@ -13,7 +13,7 @@ use sqlx::{Acquire as _, Sqlite, SqliteConnection};
 use super::history::{Case, Clock, cases};
 use super::tables::{dump, live};
 use super::{DISORDERED, ORDERED, config, memory, pair, postgres, runtime, same};
-use crate::engine::SyncDatabase;
+use crate::apply::engine::SyncDatabase;
 use crate::observe::{Change, Observation, Order, Rank};
 use crate::rows::{Columns, FromColumns, MembershipRow, OrganizationRow, UserRow};
 use crate::rules::Rules;

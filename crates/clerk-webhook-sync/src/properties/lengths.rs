@@ -4,7 +4,7 @@ use clerk_webhook_tests::random::Random;
 
 use super::tables::dump;
 use super::{DISORDERED, memory, postgres, runtime};
-use crate::engine::SyncDatabase;
+use crate::apply::engine::SyncDatabase;
 use crate::observe::{Change, Observation, Order, Rank};
 use crate::schema::{Column, Entity};
 use crate::sync::ClerkSync;

@@ -21,7 +21,7 @@ use sqlx::{AssertSqlSafe, Sqlite};
 
 use self::history::{Case, Clock, cases};
 use self::tables::{dump, live};
-use crate::engine::SyncDatabase;
+use crate::apply::engine::SyncDatabase;
 use crate::rules::{Rule, Rules};
 use crate::{Applied, ClerkSync};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
-use crate::engine::SyncDatabase;
+use crate::apply::engine::SyncDatabase;
 use crate::schema::{Dialect, Entity, Names, ORDER};
 use crate::value::{Kind, Value};
 

@@ -6,9 +6,9 @@ use std::slice;
 use clerk_webhook_core::Timestamp;
 use sqlx::SqlStr;
 
-use crate::applied::Applied;
-use crate::change::Change;
-use crate::engine::SyncDatabase;
+use crate::apply::applied::Applied;
+use crate::apply::change::Change;
+use crate::apply::engine::SyncDatabase;
 use crate::error::SyncError;
 use crate::observe::{self, Children, Observation, Order, Rank};
 use crate::rows;

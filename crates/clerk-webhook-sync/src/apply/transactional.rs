@@ -7,8 +7,8 @@ use clerk_webhook_core::handler::Handler;
 use clerk_webhook_core::{Context, Event, Failure, Handled, Handlers};
 use clerk_webhook_store::{DeliveryTransaction, SharedTransaction};
 
-use crate::applied::Applied;
-use crate::engine::SyncDatabase;
+use crate::apply::applied::Applied;
+use crate::apply::engine::SyncDatabase;
 use crate::error::SyncError;
 use crate::sync::ClerkSync;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clerk_webhook_core::Timestamp;
 use sqlx::SqlStr;
 
-use crate::engine::SyncDatabase;
+use crate::apply::engine::SyncDatabase;
 use crate::error::SyncError;
 use crate::observe::{Change, Observation, Rank};
 use crate::schema::Entity;
@@ -169,7 +169,7 @@ mod tests {
     use sqlx::sqlite::SqlitePoolOptions;
     use sqlx::{AssertSqlSafe, Row as _, SqlStr};
 
-    use crate::engine::SyncDatabase;
+    use crate::apply::engine::SyncDatabase;
     use crate::sync::ClerkSync;
 
     fn statements<DB: SyncDatabase>(sync: &ClerkSync<DB>) -> [&SqlStr; 10] {

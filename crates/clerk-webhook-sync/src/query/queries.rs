@@ -6,7 +6,7 @@ use clerk_webhook_core::Timestamp;
 use clerk_webhook_core::event::payload::SubscriptionItemStatus;
 use sqlx::SqlStr;
 
-use crate::engine::SyncDatabase;
+use crate::apply::engine::SyncDatabase;
 use crate::rows::{
     Columns, FromColumns, MembershipRow, OrganizationRow, SessionRow, SubscriptionItemRow, SubscriptionRow,
     UserRow, WaitlistEntryRow,

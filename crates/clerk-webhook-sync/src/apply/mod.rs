@@ -1,0 +1,8 @@
+//! Writes what was observed.
+
+pub(crate) mod applied;
+pub(crate) mod change;
+pub(crate) mod engine;
+#[cfg(all(feature = "store", any(feature = "postgres", feature = "sqlite")))]
+mod transactional;
+mod write;

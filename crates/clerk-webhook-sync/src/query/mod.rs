@@ -1,0 +1,4 @@
+//! Reads and erases what is kept.
+
+mod forget;
+mod queries;
