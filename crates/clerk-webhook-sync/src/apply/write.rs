@@ -10,7 +10,7 @@ use crate::apply::applied::Applied;
 use crate::apply::change::Change;
 use crate::apply::engine::SyncDatabase;
 use crate::error::SyncError;
-use crate::observe::{self, Children, Observation, Order, Rank};
+use crate::observe::{Children, Observation, Observed, Order, Rank};
 use crate::rows;
 use crate::schema::{ChildStatements, ChildTable, Effect, Entity, ReplaceStatement, RowStatements, Table};
 use crate::sync::ClerkSync;
@@ -20,10 +20,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Returns whether a single statement writes all of it, which needs no transaction then.
     pub(crate) fn is_one_statement(&self, observations: &[Observation]) -> bool {
         match observations {
-            [Observation { entity, change, .. }] if self.hook().is_none() => {
+            [Observation { entity, observed, .. }] if self.hook().is_none() => {
                 let statements = self.statements().of(*entity);
-                let is_filled =
-                    statements.fill.is_some() && matches!(change, observe::Change::Version { .. });
+                let is_filled = statements.fill.is_some() && matches!(observed, Observed::Version { .. });
                 statements.version.at_once.is_some() && entity.table().children.is_empty() && !is_filled
             }
             _ => false,
@@ -48,18 +47,18 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     async fn write_one(
         &self,
         connection: &mut DB::Connection,
-        Observation { entity, id, change }: Observation,
+        Observation { entity, id, observed }: Observation,
         is_creation: bool,
     ) -> Result<Applied, SyncError> {
         let statements = self.statements().of(entity);
         let id = value::id(&id);
-        let is_deletion = matches!(change, observe::Change::Deleted { .. });
-        let (statement, row, children, kept) = match change {
-            observe::Change::Version { order, columns, children } => {
+        let is_deletion = matches!(observed, Observed::Deleted { .. });
+        let (statement, row, children, kept) = match observed {
+            Observed::Version { order, columns, children } => {
                 let kept = entity.table().kept_of(&columns);
                 (&statements.version, version(&id, order, columns), children, kept)
             }
-            observe::Change::Deleted { at, kept } => {
+            Observed::Deleted { at, kept } => {
                 let none = vec![Children::new(); entity.table().children.len()];
                 (&statements.tombstone, tombstone(entity.table(), &id, at, kept), Some(none), Vec::new())
             }
@@ -317,21 +316,20 @@ mod tests {
 
     use super::*;
 
-    fn observation(entity: Entity, change: observe::Change) -> Observation {
-        Observation { entity, id: "id".to_owned(), change }
+    fn observation(entity: Entity, observed: Observed) -> Observation {
+        Observation { entity, id: "id".to_owned(), observed }
     }
 
     fn version(entity: Entity) -> Observation {
         let children = entity.table().children.iter().map(|_| Children::new()).collect();
         let order = Order { rank: Rank::Whole, updated_at: 1, event_at: 1, tie: String::new() };
-        let change =
-            observe::Change::Version { order, columns: entity.table().row([]), children: Some(children) };
-        observation(entity, change)
+        let observed = Observed::Version { order, columns: entity.table().row([]), children: Some(children) };
+        observation(entity, observed)
     }
 
     fn deletion(entity: Entity) -> Observation {
         let kept = entity.table().kept_columns().map(|column| column.kind.null()).collect();
-        observation(entity, observe::Change::Deleted { at: 1, kept })
+        observation(entity, Observed::Deleted { at: 1, kept })
     }
 
     /// A statement alone is complete; two of them outside of a transaction can be cut in between.

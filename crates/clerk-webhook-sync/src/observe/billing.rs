@@ -2,7 +2,7 @@
 
 use clerk_webhook_core::event::payload::{BillingInterval, BillingPayer, Subscription, SubscriptionItem};
 
-use super::{Change, Observation, Observer, Order, Rank, status};
+use super::{Observation, Observed, Observer, Order, Rank, status};
 use crate::apply::applied::IgnoredReason;
 use crate::observe::canonical::{Leave, canonical, digest};
 use crate::rules::Rule;
@@ -72,8 +72,8 @@ impl Observer<'_> {
         let updated_at = item.updated_at.map_or(event_at, |at| self.changed_at(at));
         let columns = item_columns(item, &Owner::of(subscription), Value::Json(None));
         let order = Order { rank, updated_at, event_at, tie };
-        let change = Change::Version { order, columns, children: None };
-        Some(Observation { entity: Entity::SubscriptionItems, id: clean(item.id.as_deref()?), change })
+        let observed = Observed::Version { order, columns, children: None };
+        Some(Observation { entity: Entity::SubscriptionItems, id: clean(item.id.as_deref()?), observed })
     }
 
     pub(super) fn subscription_item(

@@ -33,11 +33,11 @@ const LATEST_CHANGE: i64 = 24 * 60 * 60 * 1000;
 pub(crate) struct Observation {
     pub(crate) entity: Entity,
     pub(crate) id: String,
-    pub(crate) change: Change,
+    pub(crate) observed: Observed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum Observed {
     /// The row is this, unless a newer version is known.
     Version {
         order: Order,
@@ -216,8 +216,8 @@ impl Observer<'_> {
             event_at,
             tie: digest(&canonical(self.event.raw_data(), Leave::In, &[])),
         };
-        let change = Change::Version { order, columns, children: is_whole.then_some(children) };
-        Observation { entity, id: clean(id), change }
+        let observed = Observed::Version { order, columns, children: is_whole.then_some(children) };
+        Observation { entity, id: clean(id), observed }
     }
 
     /// Writes the column `raw`, without members that are copies of what has a row of its own.
@@ -235,7 +235,7 @@ impl Observer<'_> {
         let id = object.id.as_deref().ok_or(IgnoredReason::WithoutId)?;
         // Clerk writes into every envelope when it was; a delivery that is older than its own signing there is none.
         let at = self.event.occurred_at().unwrap_or_else(|| self.event.attempted_at()).as_millis();
-        Ok(vec![Observation { entity, id: clean(id), change: Change::Deleted { at, kept: Vec::new() } }])
+        Ok(vec![Observation { entity, id: clean(id), observed: Observed::Deleted { at, kept: Vec::new() } }])
     }
 }
 

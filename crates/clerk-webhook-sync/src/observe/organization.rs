@@ -9,7 +9,7 @@ use clerk_webhook_core::event::payload::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Change, Observation, Observer, Order, Rank, json, status};
+use super::{Observation, Observed, Observer, Order, Rank, json, status};
 use crate::error::SyncError;
 use crate::observe::canonical::{Leave, canonical, digest};
 use crate::rules::Rule;
@@ -55,8 +55,8 @@ impl Observer<'_> {
             tie: digest(&canonical(copy, Leave::In, &[])),
         };
         let columns = self.organization_columns(organization, Value::Json(None));
-        let change = Change::Version { order, columns, children: None };
-        Observation { entity: Entity::Organizations, id: clean(&organization.id), change }
+        let observed = Observed::Version { order, columns, children: None };
+        Observation { entity: Entity::Organizations, id: clean(&organization.id), observed }
     }
 
     pub(super) fn membership(
@@ -113,8 +113,8 @@ impl Observer<'_> {
             membership.organization_id().into(),
             membership.user_id().into(),
         ];
-        let change = Change::Deleted { at, kept };
-        Observation { entity: Entity::Memberships, id: clean(&membership.id), change }
+        let observed = Observed::Deleted { at, kept };
+        Observation { entity: Entity::Memberships, id: clean(&membership.id), observed }
     }
 
     pub(super) fn invitation(&self, invitation: &OrganizationInvitation) -> Observation {

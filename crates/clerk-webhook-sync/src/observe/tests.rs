@@ -21,7 +21,7 @@ fn observed(event_type: &str, occurred_at: Option<i64>, data: &Json) -> Vec<Obse
 
 /// Returns the columns of an object, and those of its children.
 fn version(observation: &Observation) -> (&[Value], &[Children]) {
-    let Change::Version { columns, children, .. } = &observation.change else { unreachable!() };
+    let Observed::Version { columns, children, .. } = &observation.observed else { unreachable!() };
     (columns, children.as_deref().unwrap_or_default())
 }
 
@@ -32,7 +32,7 @@ fn column(observation: &Observation, name: &str) -> Value {
 }
 
 fn times(observation: &Observation) -> (i64, i64) {
-    let Change::Version { order, .. } = &observation.change else { unreachable!() };
+    let Observed::Version { order, .. } = &observation.observed else { unreachable!() };
     (order.updated_at, order.event_at)
 }
 
@@ -50,7 +50,7 @@ fn an_event_without_a_time_occurred_when_its_object_changed() {
     let times: Vec<_> = observations.iter().map(times).collect();
     assert_eq!(times, [(T + 5, T + 5), (T + 3, T + 5), (T + 5, T + 5)]);
     let deleted = observed("organizationMembership.deleted", None, &membership());
-    assert!(matches!(deleted[0].change, Change::Deleted { at, .. } if at == T + 5));
+    assert!(matches!(deleted[0].observed, Observed::Deleted { at, .. } if at == T + 5));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_deletion_without_a_time_occurred_when_it_was_delivered() {
             occurred_at,
             &json!({ "deleted": true, "id": "user_1", "object": "user" }),
         );
-        assert!(matches!(observations[0].change, Change::Deleted { at, .. } if at == expected));
+        assert!(matches!(observations[0].observed, Observed::Deleted { at, .. } if at == expected));
     }
 }
 
@@ -221,7 +221,7 @@ fn an_object_is_whole_if_its_essential_key_is_there_even_twice() {
         let body = format!(r#"{{"data":{data},"type":"user.updated"}}"#);
         let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), body.into()).unwrap();
         let observations = observe(&event, &Settings::default(), Rules::default()).unwrap().unwrap();
-        let Change::Version { order, .. } = &observations[0].change else { unreachable!() };
+        let Observed::Version { order, .. } = &observations[0].observed else { unreachable!() };
         assert_eq!(order.rank == Rank::Whole, is_whole, "{data}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clerk_webhook_core::event::payload::{EmailAddress, MembershipPublicUserData, User};
 
-use super::{Change, Children, Observation, Observer, Order, Rank, json};
+use super::{Children, Observation, Observed, Observer, Order, Rank, json};
 use crate::observe::canonical::{Leave, canonical, digest};
 use crate::rules::Rule;
 use crate::schema::{Entity, USER_EMAILS, USER_EXTERNAL_ACCOUNTS, USER_PHONE_NUMBERS};
@@ -57,8 +57,8 @@ impl Observer<'_> {
         ]);
         let tie = digest(&canonical(copy, Leave::In, &[]));
         let order = Order { rank: Rank::Copy, updated_at: event_at, event_at, tie };
-        let change = Change::Version { order, columns, children: None };
-        Observation { entity: Entity::Users, id: clean(id), change }
+        let observed = Observed::Version { order, columns, children: None };
+        Observation { entity: Entity::Users, id: clean(id), observed }
     }
 }
 

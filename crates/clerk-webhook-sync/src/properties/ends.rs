@@ -14,7 +14,7 @@ use super::history::{Case, Clock, cases};
 use super::tables::{dump, live};
 use super::{DISORDERED, ORDERED, config, memory, pair, postgres, runtime, same};
 use crate::apply::engine::SyncDatabase;
-use crate::observe::{Change, Observation, Order, Rank};
+use crate::observe::{Observation, Observed, Order, Rank};
 use crate::rows::{Columns, FromColumns, MembershipRow, OrganizationRow, UserRow};
 use crate::rules::Rules;
 use crate::schema::Entity;
@@ -351,7 +351,7 @@ fn three_of_any_events_in_any_order_show_what_is_live_and_end_in_the_same_tables
 }
 
 /// Observations of a membership, each of which knows something else of what a tombstone keeps.
-fn partial() -> Vec<Change> {
+fn partial() -> Vec<Observed> {
     let table = Entity::Memberships.table();
     let version = |updated_at, created_at: Option<i64>, organization: Option<&str>, user: Option<&str>| {
         let columns = [
@@ -360,11 +360,11 @@ fn partial() -> Vec<Change> {
             ("user_id", user.into()),
         ];
         let order = Order { rank: Rank::Whole, updated_at, event_at: updated_at, tie: String::new() };
-        Change::Version { order, columns: table.row(columns), children: Some(Vec::new()) }
+        Observed::Version { order, columns: table.row(columns), children: Some(Vec::new()) }
     };
     let deletion = |at, user: Option<&str>| {
         let kept = table.kept_of(&table.row([("user_id", user.into())]));
-        Change::Deleted { at, kept }
+        Observed::Deleted { at, kept }
     };
     vec![
         version(T + 1, Some(T), None, Some("user_1")),
@@ -389,7 +389,7 @@ async fn all_orders<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
     });
     let mut orders = vec![Vec::new()];
     for change in partial() {
-        let insert = |order: &Vec<Change>| {
+        let insert = |order: &Vec<Observed>| {
             let insert_at = |place| {
                 let mut order = order.clone();
                 order.insert(place, change.clone());
@@ -407,7 +407,7 @@ async fn all_orders<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
             for sync in [&one, &telling] {
                 let id = "orgmem_1".to_owned();
                 let observations =
-                    vec![Observation { entity: Entity::Memberships, id, change: change.clone() }];
+                    vec![Observation { entity: Entity::Memberships, id, observed: change.clone() }];
                 sync.write(&mut transaction, observations, false).await.unwrap();
             }
         }

@@ -5,7 +5,7 @@ use clerk_webhook_tests::random::Random;
 use super::tables::dump;
 use super::{DISORDERED, memory, postgres, runtime};
 use crate::apply::engine::SyncDatabase;
-use crate::observe::{Change, Observation, Order, Rank};
+use crate::observe::{Observation, Observed, Order, Rank};
 use crate::schema::{Column, Entity};
 use crate::sync::ClerkSync;
 use crate::value::{Kind, Value};
@@ -36,8 +36,8 @@ async fn all_tables<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
     for entity in Entity::ALL {
         let table = entity.table();
         let id = long(&mut random);
-        let mut write = async |change| {
-            let observations = vec![Observation { entity, id: id.clone(), change }];
+        let mut write = async |observed| {
+            let observations = vec![Observation { entity, id: id.clone(), observed }];
             let applied = sync.write(&mut connection, observations, false).await;
             assert!(applied.unwrap().is_change(), "{} with SEED={seed}", table.name);
             dump::<DB>(DISORDERED, &mut connection).await
@@ -50,7 +50,7 @@ async fn all_tables<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
             let order = Order { rank: Rank::Whole, updated_at, event_at: 1, tie: String::new() };
             let texts = columns.iter().chain(children.iter().flatten().flat_map(|(_, row)| row)).cloned();
             let texts: Vec<_> = texts.filter(|value| value.kind() == Kind::Text).collect();
-            let lines = write(Change::Version { order, columns, children: Some(children) }).await;
+            let lines = write(Observed::Version { order, columns, children: Some(children) }).await;
             for text in texts {
                 let Value::Text(Some(text)) = text else { unreachable!() };
                 let is_written = lines.iter().any(|line| line.contains(&text));
@@ -60,7 +60,7 @@ async fn all_tables<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
             }
         }
         let kept = table.kept_columns().map(|column| column.kind.null()).collect();
-        write(Change::Deleted { at: 1, kept }).await;
+        write(Observed::Deleted { at: 1, kept }).await;
     }
 }
 

@@ -7,7 +7,7 @@ use sqlx::SqlStr;
 
 use crate::apply::engine::SyncDatabase;
 use crate::error::SyncError;
-use crate::observe::{Change, Observation, Rank};
+use crate::observe::{Observation, Observed, Rank};
 use crate::schema::Entity;
 use crate::sync::ClerkSync;
 use crate::value::{self, Kind, Value, fold};
@@ -154,8 +154,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         let now = Timestamp::now().as_millis();
         let mut buried = false;
         for (entity, id) in rows {
-            let change = Change::Deleted { at: now, kept: Vec::new() };
-            let observations = vec![Observation { entity, id, change }];
+            let observed = Observed::Deleted { at: now, kept: Vec::new() };
+            let observations = vec![Observation { entity, id, observed }];
             buried |= self.write(connection, observations, false).await?.is_change();
         }
         Ok(buried)
