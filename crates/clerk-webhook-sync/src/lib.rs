@@ -102,7 +102,6 @@ mod observe;
 mod properties;
 mod query;
 mod rows;
-mod rules;
 mod schema;
 mod settings;
 mod sync;

@@ -12,7 +12,6 @@ use crate::apply::change::{Change, Hook, HookFuture};
 use crate::apply::engine::SyncDatabase;
 use crate::error::SyncError;
 use crate::observe::observe;
-use crate::rules::Rules;
 use crate::schema::{InvalidPrefix, Names, Statements};
 use crate::settings::{RawColumn, Settings};
 use crate::value::{Kind, Value};
@@ -44,7 +43,6 @@ pub struct ClerkSync<DB: SyncDatabase> {
     pool: Pool<DB>,
     names: Names,
     settings: Settings,
-    rules: Rules,
     statements: Arc<Statements>,
     hook: Option<Arc<Hook<DB::Connection>>>,
     keeps_statements: bool,
@@ -58,14 +56,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// transaction. A query takes four round trips instead of one, and so does an event that needs one statement. Any other
     /// event takes one more for each of its statements, and one more with [`on_change`](Self::on_change).
     pub fn new(pool: Pool<DB>) -> Self {
-        Self::with_rules(pool, Rules::default())
-    }
-
-    pub(crate) fn with_rules(pool: Pool<DB>, rules: Rules) -> Self {
         let names = Names::default();
-        let statements = Arc::new(Statements::new(&names, DB::DIALECT, rules));
+        let statements = Arc::new(Statements::new(&names, DB::DIALECT));
         let keeps_statements = DB::keeps_statements(&pool);
-        Self { pool, names, settings: Settings::default(), rules, statements, hook: None, keeps_statements }
+        Self { pool, names, settings: Settings::default(), statements, hook: None, keeps_statements }
     }
 
     /// Sets what stands before the names of tables, `clerk_` unless set, with or without a schema: `clerk.` lets them be
@@ -78,7 +72,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Refuses anything but lower-case ASCII letters, digits and `_`, and what is too long.
     pub fn prefix(mut self, prefix: &str) -> Result<Self, InvalidPrefix> {
         self.names = prefix.parse()?;
-        self.statements = Arc::new(Statements::new(&self.names, DB::DIALECT, self.rules));
+        self.statements = Arc::new(Statements::new(&self.names, DB::DIALECT));
         Ok(self)
     }
 
@@ -265,7 +259,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Where the database refuses it, where the data is not what the event's type says, and where a hook fails. Nothing has
     /// changed then, and the event can be applied again.
     pub async fn apply(&self, event: &Event) -> Result<Applied, SyncError> {
-        let observations = match observe(event, &self.settings, self.rules)? {
+        let observations = match observe(event, &self.settings)? {
             Ok(observations) => observations,
             Err(reason) => return Ok(Applied::Ignored(reason)),
         };
@@ -301,7 +295,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         connection: &mut DB::Connection,
         event: &Event,
     ) -> Result<Applied, SyncError> {
-        match observe(event, &self.settings, self.rules)? {
+        match observe(event, &self.settings)? {
             Ok(observations) => self.write(connection, observations, is_creation(event)).await,
             Err(reason) => Ok(Applied::Ignored(reason)),
         }
@@ -430,7 +424,6 @@ impl<DB: SyncDatabase> Clone for ClerkSync<DB> {
             pool: self.pool.clone(),
             names: self.names.clone(),
             settings: self.settings.clone(),
-            rules: self.rules,
             statements: Arc::clone(&self.statements),
             hook: self.hook.clone(),
             keeps_statements: self.keeps_statements,

@@ -5,7 +5,6 @@ use clerk_webhook_core::event::payload::{BillingInterval, BillingPayer, Subscrip
 use super::{Observation, Observed, Observer, Order, Rank, status};
 use crate::apply::applied::IgnoredReason;
 use crate::observe::canonical::{Leave, canonical, digest};
-use crate::rules::Rule;
 use crate::schema::Entity;
 use crate::value::{Value, clean};
 
@@ -66,12 +65,11 @@ impl Observer<'_> {
         subscription: &Subscription,
         tie: String,
     ) -> Option<Observation> {
-        let rank = if self.rules.hold(Rule::CopiesAreLess) { Rank::Copy } else { Rank::Whole };
         let event_at = self.event_at(subscription.updated_at);
         // Those of before November 2025 have no time: they were so when the event occurred.
         let updated_at = item.updated_at.map_or(event_at, |at| self.changed_at(at));
         let columns = item_columns(item, &Owner::of(subscription), Value::Json(None));
-        let order = Order { rank, updated_at, event_at, tie };
+        let order = Order { rank: Rank::Copy, updated_at, event_at, tie };
         let observed = Observed::Version { order, columns, children: None };
         Some(Observation { entity: Entity::SubscriptionItems, id: clean(item.id.as_deref()?), observed })
     }
@@ -127,7 +125,6 @@ mod tests {
 
     use super::*;
     use crate::observe::observe;
-    use crate::rules::Rules;
     use crate::settings::Settings;
 
     /// Two subscriptions that show the same items would wait for each other otherwise.
@@ -144,7 +141,7 @@ mod tests {
         let event =
             Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), body.to_string().into()).unwrap();
         let settings = Settings { billing: true, ..Settings::default() };
-        let observations = observe(&event, &settings, Rules::default()).unwrap().unwrap();
+        let observations = observe(&event, &settings).unwrap().unwrap();
         let rows: Vec<_> = observations.iter().map(|one| (one.entity, one.id.as_str())).collect();
         let items = ["csub_item_1", "csub_item_2", "csub_item_3"].map(|id| (Entity::SubscriptionItems, id));
         assert_eq!(rows, [&items[..], &[(Entity::Subscriptions, "csub_0")]].concat());

@@ -20,7 +20,6 @@ use serde::de::IgnoredAny;
 use crate::apply::applied::IgnoredReason;
 use crate::error::SyncError;
 use crate::observe::canonical::{Leave, canonical, digest};
-use crate::rules::Rules;
 use crate::schema::Entity;
 use crate::settings::{RawColumn, Settings};
 use crate::value::{Value, clean};
@@ -92,14 +91,13 @@ impl Rank {
 pub(crate) fn observe(
     event: &Event,
     settings: &Settings,
-    rules: Rules,
 ) -> Result<Result<Vec<Observation>, IgnoredReason>, SyncError> {
     if let (Some(expected), Some(instance)) = (&settings.instance_id, event.instance_id())
         && **expected != *instance
     {
         return Ok(Err(IgnoredReason::OtherInstance));
     }
-    let observer = Observer { event, raw: settings.raw, rules };
+    let observer = Observer { event, raw: settings.raw };
     Ok(match event.data() {
         EventData::UserCreated(user) | EventData::UserUpdated(user) => Ok(vec![observer.user(user)]),
         EventData::OrganizationCreated(organization) | EventData::OrganizationUpdated(organization) => {
@@ -174,7 +172,6 @@ pub(crate) fn observe(
 struct Observer<'a> {
     event: &'a Event,
     raw: RawColumn,
-    rules: Rules,
 }
 
 impl Observer<'_> {

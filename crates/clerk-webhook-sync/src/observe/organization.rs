@@ -12,7 +12,6 @@ use serde_json::value::RawValue;
 use super::{Observation, Observed, Observer, Order, Rank, json, status};
 use crate::error::SyncError;
 use crate::observe::canonical::{Leave, canonical, digest};
-use crate::rules::Rule;
 use crate::schema::Entity;
 use crate::value::{Value, clean};
 
@@ -47,9 +46,8 @@ impl Observer<'_> {
 
     /// What a membership shows of its organization, which is not all of it.
     fn organization_copy(&self, organization: &Organization, copy: &str, event_at: i64) -> Observation {
-        let rank = if self.rules.hold(Rule::CopiesAreLess) { Rank::Copy } else { Rank::Whole };
         let order = Order {
-            rank,
+            rank: Rank::Copy,
             updated_at: self.changed_at(organization.updated_at),
             event_at,
             tie: digest(&canonical(copy, Leave::In, &[])),
@@ -105,8 +103,7 @@ impl Observer<'_> {
     /// The data of a deleted membership is as it was before, `updated_at` included. What it shows of others is not looked
     /// at: they may be gone as well.
     pub(super) fn deleted_membership(&self, membership: &OrganizationMembership) -> Observation {
-        let (told, updated) = (self.event.occurred_at(), membership.updated_at);
-        let at = if self.rules.hold(Rule::DeletedByEnvelope) { told.or(updated) } else { updated };
+        let at = self.event.occurred_at().or(membership.updated_at);
         let at = at.unwrap_or_else(|| self.event.attempted_at()).as_millis();
         let kept = vec![
             self.believable(membership.created_at).into(),

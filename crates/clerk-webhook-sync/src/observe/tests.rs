@@ -16,7 +16,7 @@ fn observed(event_type: &str, occurred_at: Option<i64>, data: &Json) -> Vec<Obse
     let attempted_at = Timestamp::from_millis(T + 90_000);
     let event = Event::from_trusted("msg_1".parse().unwrap(), attempted_at, body.to_string().into()).unwrap();
     let settings = Settings { sessions: true, billing: true, waitlist: true, ..Settings::default() };
-    observe(&event, &settings, Rules::default()).unwrap().unwrap()
+    observe(&event, &settings).unwrap().unwrap()
 }
 
 /// Returns the columns of an object, and those of its children.
@@ -220,7 +220,7 @@ fn an_object_is_whole_if_its_essential_key_is_there_even_twice() {
     ] {
         let body = format!(r#"{{"data":{data},"type":"user.updated"}}"#);
         let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), body.into()).unwrap();
-        let observations = observe(&event, &Settings::default(), Rules::default()).unwrap().unwrap();
+        let observations = observe(&event, &Settings::default()).unwrap().unwrap();
         let Observed::Version { order, .. } = &observations[0].observed else { unreachable!() };
         assert_eq!(order.rank == Rank::Whole, is_whole, "{data}");
     }

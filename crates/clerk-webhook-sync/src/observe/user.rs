@@ -6,17 +6,12 @@ use clerk_webhook_core::event::payload::{EmailAddress, MembershipPublicUserData,
 
 use super::{Children, Observation, Observed, Observer, Order, Rank, json};
 use crate::observe::canonical::{Leave, canonical, digest};
-use crate::rules::Rule;
 use crate::schema::{Entity, USER_EMAILS, USER_EXTERNAL_ACCOUNTS, USER_PHONE_NUMBERS};
 use crate::value::{Value, clean};
 
 impl Observer<'_> {
     pub(super) fn user(&self, user: &User) -> Observation {
-        let primary = if self.rules.hold(Rule::PrimaryById) {
-            user.primary_email_address()
-        } else {
-            user.email_addresses.first()
-        };
+        let primary = user.primary_email_address();
         let primary_phone = user.primary_phone_number();
         let columns = Entity::Users.table().row([
             ("created_at", user.created_at.into()),

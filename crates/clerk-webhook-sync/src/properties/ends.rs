@@ -16,7 +16,6 @@ use super::{DISORDERED, ORDERED, config, memory, pair, postgres, runtime, same};
 use crate::apply::engine::SyncDatabase;
 use crate::observe::{Observation, Observed, Order, Rank};
 use crate::rows::{Columns, FromColumns, MembershipRow, OrganizationRow, UserRow};
-use crate::rules::Rules;
 use crate::schema::Entity;
 use crate::sync::ClerkSync;
 
@@ -377,7 +376,7 @@ fn partial() -> Vec<Observed> {
 
 /// Writes all of them in all orders, and compares what is known in the end.
 async fn all_orders<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
-    let [one, other] = pair(&pool, Rules::default()).await;
+    let [one, other] = pair(&pool).await;
     let told = Arc::new(Mutex::new(None));
     let last = Arc::clone(&told);
     let telling = other.on_change(move |change, _connection| {

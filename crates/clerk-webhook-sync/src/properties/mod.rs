@@ -22,7 +22,6 @@ use sqlx::{AssertSqlSafe, Sqlite};
 use self::history::{Case, Clock, cases};
 use self::tables::{dump, live};
 use crate::apply::engine::SyncDatabase;
-use crate::rules::{Rule, Rules};
 use crate::{Applied, ClerkSync};
 
 /// How many histories each property is tried with.
@@ -54,10 +53,10 @@ async fn postgres(test: &str) -> Option<PgPool> {
     Some(pool)
 }
 
-/// Applies with the rules, to tables in order and to tables in disorder.
-async fn pair<DB: SyncDatabase>(pool: &sqlx::Pool<DB>, rules: Rules) -> [ClerkSync<DB>; 2] {
+/// Applies to tables in order and to tables in disorder.
+async fn pair<DB: SyncDatabase>(pool: &sqlx::Pool<DB>) -> [ClerkSync<DB>; 2] {
     let syncs = [ORDERED, DISORDERED].map(|names| {
-        let sync = ClerkSync::with_rules(pool.clone(), rules).prefix(names).unwrap();
+        let sync = ClerkSync::new(pool.clone()).prefix(names).unwrap();
         sync.raw(crate::RawColumn::Full).keep_sessions().keep_billing().keep_waitlist()
     });
     for sync in &syncs {
@@ -81,15 +80,10 @@ fn config(cases: u32) -> Config {
 }
 
 /// Tries properties on SQLite, in memory.
-fn try_out(
-    properties: &[Property],
-    clock: Clock,
-    rules: Rules,
-    config: Config,
-) -> Result<(), TestError<Case>> {
+fn try_out(properties: &[Property], clock: Clock, config: Config) -> Result<(), TestError<Case>> {
     let runtime = runtime();
     let pool = runtime.block_on(memory());
-    let syncs = runtime.block_on(pair(&pool, rules));
+    let syncs = runtime.block_on(pair(&pool));
     TestRunner::new(config).run(&cases(LONGEST), |case| {
         runtime.block_on(async {
             // Undone in the end, so that the tables are empty for the next one.
@@ -148,7 +142,7 @@ fn same<T: PartialEq + std::fmt::Debug>(
 fn histories_in_any_order_end_in_the_same_tables_and_these_are_right() {
     use Property::{Convergence, Idempotence, Truth};
     let properties = [Convergence, Truth, Idempotence];
-    let result = try_out(&properties, Clock::Increasing, Rules::default(), config(HISTORIES));
+    let result = try_out(&properties, Clock::Increasing, config(HISTORIES));
     assert!(result.is_ok(), "{}", result.unwrap_err());
 }
 
@@ -157,46 +151,8 @@ fn histories_in_any_order_end_in_the_same_tables_and_these_are_right() {
 fn histories_whose_clocks_stand_still_end_in_the_same_tables() {
     use Property::{Convergence, Idempotence};
     let properties = [Convergence, Idempotence];
-    let result = try_out(&properties, Clock::Tied, Rules::default(), config(HISTORIES));
+    let result = try_out(&properties, Clock::Tied, config(HISTORIES));
     assert!(result.is_ok(), "{}", result.unwrap_err());
-}
-
-/// Says that a property does not hold without a rule.
-fn needs(rule: Rule, property: Property, clock: Clock) {
-    let config = Config { max_shrink_iters: 0, ..config(HISTORIES) };
-    let result = try_out(&[property], clock, Rules::without(rule), config);
-    assert!(matches!(result, Err(TestError::Fail(..))), "{property:?} holds without {rule:?}");
-}
-
-#[test]
-fn a_version_that_is_the_same_is_not_newer() {
-    needs(Rule::OnlyNewer, Property::Idempotence, Clock::Increasing);
-}
-
-#[test]
-fn without_a_tie_the_last_to_come_or_the_first_counts() {
-    needs(Rule::Tie, Property::Convergence, Clock::Tied);
-}
-
-#[test]
-fn without_tombstones_the_deleted_come_back() {
-    needs(Rule::Tombstones, Property::Convergence, Clock::Increasing);
-    needs(Rule::Tombstones, Property::Truth, Clock::Increasing);
-}
-
-#[test]
-fn by_the_time_of_its_data_the_deletion_of_a_membership_gets_lost() {
-    needs(Rule::DeletedByEnvelope, Property::Truth, Clock::Increasing);
-}
-
-#[test]
-fn copies_that_count_as_much_as_objects_erase_columns() {
-    needs(Rule::CopiesAreLess, Property::Truth, Clock::Increasing);
-}
-
-#[test]
-fn the_first_address_is_not_the_primary_one() {
-    needs(Rule::PrimaryById, Property::Truth, Clock::Increasing);
 }
 
 /// Makes histories whose ids are their own.
@@ -216,7 +172,7 @@ fn many(histories: u32, longest: usize) -> Vec<(Vec<Event>, Vec<Event>, BTreeSet
 fn six_connections_end_in_the_same_tables() {
     runtime().block_on(async {
         let Some(pool) = postgres("six_connections").await else { return };
-        let [ordered, disordered] = pair(&pool, Rules::default()).await;
+        let [ordered, disordered] = pair(&pool).await;
         let histories = many(HISTORIES_ON_POSTGRES, LONGEST);
         for (_, arrivals, _) in &histories {
             // All of one history at once, so that they meet.
@@ -253,7 +209,7 @@ where
     DB: SyncDatabase,
     S: TransactionalStore<Transaction = DeliveryTransaction<DB>>,
 {
-    let [ordered, disordered] = pair(pool, Rules::default()).await;
+    let [ordered, disordered] = pair(pool).await;
     let exactly_once = ExactlyOnce::new(store).scope("sync".parse::<Scope>().unwrap());
     let handlers = Handlers::<SharedTransaction<DeliveryTransaction<DB>>>::builder()
         .otherwise(disordered.transactional_handler())

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::{Column, Entity, Names, Table, TableStatements};
-use crate::rules::Rules;
 use crate::value::Kind;
 
 /// Which SQL a database speaks.
@@ -114,8 +113,8 @@ pub(crate) struct Queries {
 }
 
 impl Statements {
-    pub(crate) fn new(names: &Names, dialect: Dialect, rules: Rules) -> Self {
-        let writer = Writer { names, dialect, rules };
+    pub(crate) fn new(names: &Names, dialect: Dialect) -> Self {
+        let writer = Writer { names, dialect };
         Self {
             tables: Entity::ALL.iter().map(|entity| writer.table(entity.table())).collect(),
             schema_exists: writer.schema_exists(),
@@ -134,7 +133,6 @@ impl Statements {
 pub(super) struct Writer<'a> {
     pub(super) names: &'a Names,
     pub(super) dialect: Dialect,
-    pub(super) rules: Rules,
 }
 
 impl Writer<'_> {

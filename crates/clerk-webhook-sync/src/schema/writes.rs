@@ -11,7 +11,6 @@ use sqlx::SqlStr;
 
 use super::statements::Writer;
 use super::{ChildTable, Dialect, ORDER, Table};
-use crate::rules::Rule;
 use crate::value::Kind;
 
 /// What writes the rows of a table.
@@ -99,11 +98,7 @@ impl Writer<'_> {
         TableStatements {
             lock: self.lock(table),
             version: self.row(table, &self.version(table)),
-            tombstone: if self.rules.hold(Rule::Tombstones) {
-                self.row(table, &self.tombstone(table))
-            } else {
-                self.removal(table)
-            },
+            tombstone: self.row(table, &self.tombstone(table)),
             fill: (!table.kept.is_empty()).then(|| self.fill(table)),
             children: self.children(table.children),
         }
@@ -178,10 +173,9 @@ impl Writer<'_> {
             .zip(2..)
             .map(|(column, number)| (column.name, self.dialect.parameter(number, column.kind)))
             .collect();
-        let compared = if self.rules.hold(Rule::Tie) { 4 } else { 3 };
+        // obs_rank, updated_at, event_at and tie.
         let (known, new): (Vec<_>, Vec<_>) =
-            written.iter().take(compared).map(|(name, value)| (*name, value.as_str())).unzip();
-        let than = if self.rules.hold(Rule::OnlyNewer) { "<" } else { "<=" };
+            written.iter().take(4).map(|(name, value)| (*name, value.as_str())).unzip();
         let id = ("id", self.dialect.parameter(1, Kind::Text));
         let inserted = || [&id].into_iter().chain(&written);
         Row {
@@ -196,7 +190,7 @@ impl Writer<'_> {
                 .collect(),
             // A tombstone is greater than every version by its obs_rank. Were it asked whether the row is one, Postgres
             // could take an index of the rows that are none, all of which it would look at.
-            is_older: format!("({}) {than} ({})", known.join(", "), new.join(", ")),
+            is_older: format!("({}) < ({})", known.join(", "), new.join(", ")),
         }
     }
 
@@ -215,32 +209,18 @@ impl Writer<'_> {
         }
         columns.extend(["deleted_at".into(), "synced_at".into()]);
         values.extend([deleted_at.clone(), synced_at.clone()]);
-        let mut is_older = if self.rules.hold(Rule::DeletedByEnvelope) {
-            sets.push(format!("deleted_at = {}", self.dialect.least("deleted_at", &deleted_at)));
-            format!("deleted_at IS NULL OR {deleted_at} < deleted_at")
-        } else {
-            sets.push(format!("deleted_at = {deleted_at}"));
-            format!("deleted_at IS NULL AND updated_at < {deleted_at}")
-        };
+        sets.push(format!("deleted_at = {}", self.dialect.least("deleted_at", &deleted_at)));
+        let mut is_older = format!("deleted_at IS NULL OR {deleted_at} < deleted_at");
         sets.push(format!("synced_at = {synced_at}"));
         for (column, number) in table.kept_columns().zip(4..) {
             let (name, value) = (column.name, self.dialect.parameter(number, column.kind));
             sets.push(self.merged(name, &value));
-            if self.rules.hold(Rule::DeletedByEnvelope) {
-                is_older += &format!(" OR {}", is_less(name, &value));
-            }
+            is_older += &format!(" OR {}", is_less(name, &value));
             columns.push(name.into());
             values.push(value);
         }
         sets.extend(emptied.map(|column| format!("{} = NULL", column.name)));
         Row { columns, values, sets, is_older }
-    }
-
-    /// What breaks [`Rule::Tombstones`], in SQLite: the row is removed, by a statement with the parameters of a tombstone.
-    fn removal(&self, table: &Table) -> RowStatements {
-        let unused: String = (2..4 + table.kept.len()).map(|number| format!(" OR ?{number} = ''")).collect();
-        let remove = format!("DELETE FROM {} WHERE id = ?1 AND (1{unused})", self.names.table(table.name));
-        RowStatements { update: self.safe(remove.clone()), insert: self.safe(remove), at_once: None }
     }
 
     /// Removes what does not belong to a row any more, and writes what has changed.
