@@ -91,7 +91,7 @@ fn what_is_not_authentic_is_refused_with_the_reason() {
         (right.clone().reserialized(), "invalid_signature", "compact"),
         (right.clone().stale(), "expired_timestamp", "10 min"),
         (right.clone().without("svix-id"), "missing_header", "svix-id"),
-        (Delivery::from_body_error("[1]").id("msg_1"), "not_an_event", "the body is JSON, but not an object"),
+        (Delivery::of_body("[1]").id("msg_1"), "not_an_event", "the body is JSON, but not an object"),
     ] {
         let answer = listener.deliver(&delivery);
         assert_eq!(answer.status, 400, "{outcome}");

@@ -122,8 +122,7 @@ fn a_request_is_signed_with_the_secret_that_has_verified_it_alone() {
 #[test]
 fn a_request_keeps_its_bytes_and_loses_what_belongs_to_another_connection() {
     let folder = Folder::new("bytes");
-    let delivery =
-        Delivery::from_body_error(&b"{ \"type\":\"user.created\" }\r\n"[..]).id("msg_bytes").stale();
+    let delivery = Delivery::of_body(&b"{ \"type\":\"user.created\" }\r\n"[..]).id("msg_bytes").stale();
     let file = folder.write("one.http", &http_file(&delivery));
     let server = accepting();
     let run = run(&["replay", &file, "--to", &server.url()]);
@@ -326,7 +325,7 @@ fn a_header_that_cannot_be_sent_is_left_out_or_skipped() {
 #[test]
 fn captured_text_does_not_steer_the_terminal() {
     let server = accepting();
-    let odd = line(&Delivery::from_body_error(&b"{\"type\":\"\\u001b[2Juser\"}"[..]).id("msg_odd"));
+    let odd = line(&Delivery::of_body(&b"{\"type\":\"\\u001b[2Juser\"}"[..]).id("msg_odd"));
     let run = run_with(&["replay", "-", "--to", &server.url()], Some(support::SECRET), odd.as_bytes());
     assert_eq!(run.code(), 0);
     assert!(!run.stdout().contains('\x1b'), "{:?}", run.stdout());

@@ -112,7 +112,7 @@ fn every_break_is_named() {
         ("truncated", right().with("content-length", EVENT.len().to_string()).body(cut)),
         ("body_empty", right().body("")),
         ("nothing_fits", right().body(EVENT.replace("Ada", "Eve"))),
-        ("nothing_fits", Request::from_delivery(&Delivery::from_body_error(EVENT).wrong_secret())),
+        ("nothing_fits", Request::from_delivery(&Delivery::of_body(EVENT).wrong_secret())),
     ] {
         let verdict = verdict(&request);
         assert_eq!(verdict["cause"], cause, "{verdict}");
@@ -184,7 +184,7 @@ fn lines_of_the_official_command_get_a_verdict_each() {
 
 #[test]
 fn parts_make_a_request() {
-    let delivery = Delivery::from_body_error(EVENT).header_family(HeaderFamily::Webhook);
+    let delivery = Delivery::of_body(EVENT).header_family(HeaderFamily::Webhook);
     let request = Request::from_delivery(&delivery);
     let body = File::new("body.json", &request.body);
     let values = ["webhook-id", "webhook-timestamp", "webhook-signature"].map(|name| request.value(name));

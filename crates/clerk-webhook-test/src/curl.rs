@@ -17,7 +17,7 @@ impl Delivery {
     /// ```
     /// use clerk_webhook_test::Delivery;
     ///
-    /// let command = Delivery::from_body_error("it's").id("msg_1").unsigned().curl("http://127.0.0.1:3000/webhooks/clerk");
+    /// let command = Delivery::of_body("it's").id("msg_1").unsigned().curl("http://127.0.0.1:3000/webhooks/clerk");
     /// assert_eq!(
     ///     command,
     ///     r"curl -i http://127.0.0.1:3000/webhooks/clerk \

@@ -75,12 +75,12 @@ impl Delivery {
     /// Makes a delivery of a fixture.
     #[must_use]
     pub fn of(fixture: impl Into<AnyFixture>) -> Self {
-        Self::from_body_error(fixture.into().body())
+        Self::of_body(fixture.into().body())
     }
 
     /// Makes a delivery of any body, an event or not.
     #[must_use]
-    pub fn from_body_error(body: impl Into<Bytes>) -> Self {
+    pub fn of_body(body: impl Into<Bytes>) -> Self {
         Self::new(Body::Bytes(body.into()))
     }
 

@@ -87,6 +87,6 @@ fn a_request_is_what_the_delivery_says() {
 fn every_legal_path_is_one_for_a_request() {
     let legal = "-._~!$&'()*+,;=:@/?%09AZaz";
     for path in ["/", "//", "/?", "/a//b/", "/%", &format!("/{legal}"), &format!("/{}", "a".repeat(7999))] {
-        assert_eq!(Delivery::from_body_error("").path(path).http_request().uri().to_string(), path);
+        assert_eq!(Delivery::of_body("").path(path).http_request().uri().to_string(), path);
     }
 }

@@ -80,7 +80,7 @@ fn given(command: &str) -> (Vec<String>, Vec<u8>) {
 fn a_shell_gives_curl_the_headers_and_the_body_to_the_byte() {
     const URL: &str = "http://127.0.0.1:3000/hook?a=1&b='x'";
     for body in bodies() {
-        let delivery = Delivery::from_body_error(body.clone()).header("x-odd", "it's \"$HOME\" \\");
+        let delivery = Delivery::of_body(body.clone()).header("x-odd", "it's \"$HOME\" \\");
         let command = delivery.curl(URL);
         let (arguments, input) = given(&command);
         let expected: Vec<_> =
@@ -102,7 +102,7 @@ fn a_shell_gives_curl_the_headers_and_the_body_to_the_byte() {
 #[test]
 fn nothing_in_it_moves_the_cursor() {
     for body in bodies() {
-        let command = Delivery::from_body_error(body).curl("http://127.0.0.1/");
+        let command = Delivery::of_body(body).curl("http://127.0.0.1/");
         let is_calm = |line: &str| !line.chars().any(char::is_control);
         assert!(command.lines().all(is_calm), "{command:?}");
         assert_eq!(command.matches('\n').count(), command.matches(" \\\n  -").count());
@@ -153,11 +153,8 @@ fn curl_sends_the_delivery() {
         right().replaced("content-type", ""),
         right().header("x-test", "a, \"b\"; c"),
     ];
-    let deliveries = bodies()
-        .into_iter()
-        .map(Delivery::from_body_error)
-        .chain(AnyFixture::all().map(Delivery::of))
-        .chain(odd);
+    let deliveries =
+        bodies().into_iter().map(Delivery::of_body).chain(AnyFixture::all().map(Delivery::of)).chain(odd);
     for delivery in deliveries {
         // Each time another one, so that a second request would be refused instead of waiting.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -30,8 +30,8 @@ fn assert_refused(delivery: &Delivery, kind: VerifyErrorKind) {
 }
 
 fn everything() -> impl Iterator<Item = Delivery> {
-    let bodies = ["", "{}", "null", "é", "\n"].map(Delivery::from_body_error);
-    let bytes = [&[0xff_u8][..], &[0; 3], b"\xef\xbb\xbf{}"].map(Delivery::from_body_error);
+    let bodies = ["", "{}", "null", "é", "\n"].map(Delivery::of_body);
+    let bytes = [&[0xff_u8][..], &[0; 3], b"\xef\xbb\xbf{}"].map(Delivery::of_body);
     AnyFixture::all().map(Delivery::of).chain(bodies).chain(bytes).flat_map(|delivery| {
         let webhook = delivery.clone().header_family(HeaderFamily::Webhook);
         [delivery, webhook]
@@ -123,7 +123,7 @@ fn an_altered_event_is_still_one_and_another() {
     for fixture in AnyFixture::all() {
         let right = Delivery::of(fixture);
         let altered = right.clone().altered();
-        let altered = Delivery::from_body_error(altered.body());
+        let altered = Delivery::of_body(altered.body());
         let event = altered.event();
         assert_eq!(*event.event_type(), fixture.event_type(), "{fixture:?}");
         assert_ne!(event.raw_body(), right.event().raw_body());
@@ -199,7 +199,7 @@ fn a_header_can_be_added() {
 fn a_body_that_is_no_event_is_refused_as_that() {
     for body in ["", "hello", "[]"] {
         let error = verifier()
-            .receive(&Delivery::from_body_error(body).id("msg_1").headers(), Bytes::from(body))
+            .receive(&Delivery::of_body(body).id("msg_1").headers(), Bytes::from(body))
             .unwrap_err();
         assert_eq!(Answer::from(&error).outcome().as_str(), "not_an_event", "{body}");
     }
@@ -231,15 +231,15 @@ fn what_cannot_be_is_said_and_never_a_secret() {
         (panic_of(move || delivery().set("/nothing/here", 1)), "there is nothing at /nothing"),
         (panic_of(move || delivery().set("data", 1)), "no JSON Pointer"),
         (panic_of(move || delivery().remove("/data/nothing")), "there is nothing at /data/nothing"),
-        (panic_of(|| Delivery::from_body_error("hello").set("/data", 1)), "not JSON"),
+        (panic_of(|| Delivery::of_body("hello").set("/data", 1)), "not JSON"),
         (panic_of(move || delivery().without("svix-ids")), "\"svix-ids\" is not a header of a delivery"),
         (panic_of(move || delivery().replaced("svix-id", "a\nb")), "a character that a header cannot have"),
         (panic_of(move || delivery().header("a b", "c")), "not the name of a header"),
         (panic_of(move || delivery().header("a", "\u{e9}")), "a character that a header cannot have"),
         (panic_of(move || delivery().path("webhooks/clerk")), "is not a path"),
         (panic_of(move || delivery().path("/a b")), "is not a path"),
-        (panic_of(|| Delivery::from_body_error("").cut_short()), "cannot be cut short"),
-        (panic_of(|| Delivery::from_body_error("hello").reserialized()), "not JSON"),
+        (panic_of(|| Delivery::of_body("").cut_short()), "cannot be cut short"),
+        (panic_of(|| Delivery::of_body("hello").reserialized()), "not JSON"),
     ] {
         assert!(message.contains(expected), "{message}");
     }

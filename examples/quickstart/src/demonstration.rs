@@ -62,8 +62,7 @@ fn steps(secret: &SigningSecret, claimed: Body) -> [Step; 6] {
     let user_created = || Delivery::of(fixture::user_created()).secrets([secret.clone()]);
     let correct = user_created();
     let five_minutes_ago = Timestamp::from_secs(Timestamp::now().as_secs() - 301);
-    let too_large =
-        Delivery::from_body_error("").secrets([secret.clone()]).header("content-length", TOO_MANY_BYTES);
+    let too_large = Delivery::of_body("").secrets([secret.clone()]).header("content-length", TOO_MANY_BYTES);
 
     let request = |delivery: &Delivery| {
         delivery.http_request().map(|body| body.map_err(|never| match never {}).boxed())

@@ -174,7 +174,7 @@ fn check(database: &str) {
     ] {
         assert_eq!(deliver(&example, message).outcome(), outcome, "{}", message.id);
     }
-    let organization = Delivery::from_body_error(fixture("organization.updated"));
+    let organization = Delivery::of_body(fixture("organization.updated"));
     for forged in [organization.clone().altered(), organization.clone().stale(), organization.wrong_secret()]
     {
         let answer = request("POST", example.url(), forged.headers(), &forged.body(), PATIENCE);

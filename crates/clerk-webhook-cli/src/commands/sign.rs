@@ -81,10 +81,8 @@ impl Args {
         let secrets = self.secrets.secrets()?;
         let url = url(&self.to)?;
         let (_, body) = capture::contents(&self.body)?;
-        let mut delivery = Delivery::from_body_error(body.clone())
-            .secrets(secrets)
-            .at(self.at.0)
-            .header_family(self.headers.into());
+        let mut delivery =
+            Delivery::of_body(body.clone()).secrets(secrets).at(self.at.0).header_family(self.headers.into());
         if let Some(id) = &self.id {
             delivery = delivery.message_id(id.clone());
         }

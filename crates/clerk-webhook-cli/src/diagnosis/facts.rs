@@ -7,7 +7,7 @@ use super::signatures::Form;
 use crate::capture::Capture;
 
 /// Says what is missing of the body.
-pub(super) fn from_body_error(capture: &Capture) -> Option<Finding> {
+pub(super) fn of_body(capture: &Capture) -> Option<Finding> {
     let length = capture.body.len();
     let announced = content_length(capture).filter(|announced| *announced > length);
     if length == 0 {

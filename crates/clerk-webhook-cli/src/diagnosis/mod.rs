@@ -236,7 +236,7 @@ fn unexplained(
         findings.extend(attempt.unreadable());
     }
     if findings.is_empty() {
-        findings.extend(facts::from_body_error(capture));
+        findings.extend(facts::of_body(capture));
     }
     let age = first.and_then(|attempt| age(terms, headers, attempt.seconds?));
     let (cause, detail) = match findings.first() {

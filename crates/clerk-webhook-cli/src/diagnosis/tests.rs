@@ -37,7 +37,7 @@ impl Case {
 
     fn at(seconds: i64, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
-        let delivery = Delivery::from_body_error(body.clone()).id(ID).at(Timestamp::from_secs(seconds));
+        let delivery = Delivery::of_body(body.clone()).id(ID).at(Timestamp::from_secs(seconds));
         let headers =
             delivery.headers().into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes()));
         Self { headers: headers.collect(), body }

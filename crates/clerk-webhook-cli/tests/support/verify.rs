@@ -65,13 +65,13 @@ pub(crate) struct Request {
 impl Request {
     /// Makes a right one, signed just now.
     pub(crate) fn of(body: &str) -> Self {
-        Self::from_delivery(&Delivery::from_body_error(body.to_owned()))
+        Self::from_delivery(&Delivery::of_body(body.to_owned()))
     }
 
     /// Makes a right one, signed so many seconds ago.
     pub(crate) fn seconds_ago(seconds: i64, body: &str) -> Self {
         let at = Timestamp::from_secs(Timestamp::now().as_secs() - seconds);
-        Self::from_delivery(&Delivery::from_body_error(body.to_owned()).at(at))
+        Self::from_delivery(&Delivery::of_body(body.to_owned()).at(at))
     }
 
     pub(crate) fn from_delivery(delivery: &Delivery) -> Self {

@@ -78,6 +78,6 @@ impl HistoryEvent {
     /// Makes a delivery of it, signed when it is made.
     #[must_use]
     pub fn delivery(&self) -> Delivery {
-        Delivery::from_body_error(self.body()).message_id(self.message_id.clone())
+        Delivery::of_body(self.body()).message_id(self.message_id.clone())
     }
 }

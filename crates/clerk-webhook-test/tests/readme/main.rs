@@ -50,12 +50,9 @@ fn the_table_of_what_breaks_a_delivery_is_true() {
         (r#".replaced("svix-signature", "v1,")"#, right().replaced("svix-signature", "v1,")),
         (r#".replaced("svix-signature", "v2,AAAA")"#, right().replaced("svix-signature", "v2,AAAA")),
         (".secrets([])", right().secrets([])),
-        (r#"Delivery::from_body_error("hello")"#, Delivery::from_body_error("hello")),
-        (r#"Delivery::from_body_error("[]")"#, Delivery::from_body_error("[]")),
-        (
-            "Delivery::from_body_error(vec![b' '; 3_000_000])",
-            Delivery::from_body_error(vec![b' '; 3_000_000]),
-        ),
+        (r#"Delivery::of_body("hello")"#, Delivery::of_body("hello")),
+        (r#"Delivery::of_body("[]")"#, Delivery::of_body("[]")),
+        ("Delivery::of_body(vec![b' '; 3_000_000])", Delivery::of_body(vec![b' '; 3_000_000])),
     ];
     let verifier = Verifier::builder().secret(SigningSecret::parse(SECRET).unwrap()).build().unwrap();
     let mut table = Vec::new();

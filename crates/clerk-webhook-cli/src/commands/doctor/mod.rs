@@ -349,7 +349,7 @@ fn delivery(secrets: &[SigningSecret]) -> Delivery {
         "timestamp": Timestamp::now().as_millis(),
         "type": "clerk_webhook.doctor",
     });
-    Delivery::from_body_error(Bytes::from(event.to_string())).secrets(secrets.to_vec())
+    Delivery::of_body(Bytes::from(event.to_string())).secrets(secrets.to_vec())
 }
 
 fn key_bytes(secret: &SigningSecret) -> usize {

@@ -57,7 +57,7 @@ pub(super) struct Listener {
     pub(super) record: Option<Arc<Folder>>,
     pub(super) lines: mpsc::Sender<Line>,
     pub(super) page: page::Page,
-    /// LeaseState by each delivery that has arrived whole, until it has been shown.
+    /// Held by each delivery that has arrived whole, until it has been shown.
     pub(super) underway: RwLock<()>,
     pub(super) ends: watch::Sender<bool>,
 }

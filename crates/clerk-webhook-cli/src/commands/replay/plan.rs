@@ -209,8 +209,8 @@ impl Item {
 
     /// Signs a request with the secret that has verified it; that takes the proof.
     fn signed(capture: &Capture, verified: &Verified, secrets: &[SigningSecret], new_id: bool) -> Self {
-        let mut delivery = Delivery::from_body_error(capture.body.clone())
-            .secrets(secrets.get(verified.secret_index()).cloned());
+        let mut delivery =
+            Delivery::of_body(capture.body.clone()).secrets(secrets.get(verified.secret_index()).cloned());
         if !new_id {
             delivery = delivery.message_id(verified.message_id().clone());
         }

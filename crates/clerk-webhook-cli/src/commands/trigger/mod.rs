@@ -181,7 +181,7 @@ impl Args {
             }
         };
         let before: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let mut delivery = Delivery::from_body_error(body);
+        let mut delivery = Delivery::of_body(body);
         for set in sets {
             // What was mistyped would become a new member, and go unnoticed.
             if self.file.is_none()
