@@ -1,22 +1,13 @@
 //! The command `clerk-webhook`: Clerk's webhooks without Clerk.
 
+mod args;
 mod capture;
-mod client;
 mod commands;
 mod diagnosis;
-mod endpoint;
 mod failure;
-mod moment;
 mod output;
-mod pattern;
-mod reading;
 mod secret_check;
-mod secrets;
-mod suggest;
-mod svix;
-mod svix_headers;
-#[cfg_attr(not(feature = "sync"), path = "sync_check/without.rs")]
-mod sync_check;
+mod send;
 
 use std::process::ExitCode;
 

@@ -7,11 +7,11 @@ use clerk_webhook_core::SigningSecret;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::args::secrets::SecretArgs;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::style::{BAD, GOOD, ODD, QUIET};
 use crate::secret_check::{self, Checked};
-use crate::secrets::SecretArgs;
 
 /// Makes a signing secret, or says what is wrong with one
 #[derive(Debug, clap::Args)]

@@ -11,12 +11,12 @@ use clerk_webhook_core::MessageId;
 use clerk_webhook_test::Delivery;
 use serde_json::{Map, Value, json};
 
+use crate::args::header_names::Names;
+use crate::args::moment::Moment;
+use crate::args::secrets::SecretArgs;
 use crate::capture;
 use crate::failure::Failure;
-use crate::moment::Moment;
 use crate::output::Output;
-use crate::secrets::SecretArgs;
-use crate::svix_headers::Names;
 
 /// The greatest body that fits into a command line everywhere.
 const MAX_INLINE: usize = 100 * 1024;

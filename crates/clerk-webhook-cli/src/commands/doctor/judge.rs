@@ -5,9 +5,9 @@ use std::time::Duration;
 use clerk_webhook_core::{Answer as OwnAnswer, Outcome};
 
 use super::check::Check;
-use crate::client::{Answer, SendError, SendErrorKind};
 use crate::output::printable;
-use crate::reading::{asks_for_login, is_own_refusal, is_page, outcome, redirect};
+use crate::send::answer_report::{asks_for_login, is_own_refusal, is_page, outcome, redirect};
+use crate::send::client::{Answer, SendError, SendErrorKind};
 
 /// A clock that differs by more is worth a look.
 const CLOCK_NOTED: f64 = 5.0;

@@ -15,12 +15,12 @@ use serde_json::json;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use crate::client::{Answer, Client, SendError, block_on};
-use crate::endpoint::{Endpoint, RemoteArgs};
+use crate::args::secrets::SecretArgs;
 use crate::failure::Failure;
 use crate::output::{Output, printable, style};
-use crate::secrets::SecretArgs;
-use crate::svix;
+use crate::send::client::{Answer, Client, SendError, block_on};
+use crate::send::endpoint::{Endpoint, RemoteArgs};
+use crate::send::svix;
 use check::{Check, Status};
 use judge::Forbidden;
 

@@ -7,10 +7,10 @@ use clerk_webhook_core::EventType;
 use clerk_webhook_test::AnyFixture;
 use serde_json::{Value, json};
 
+use crate::args::event_pattern::{EventNames, Pattern};
+use crate::args::suggest;
 use crate::failure::Failure;
 use crate::output::{Output, printable, style};
-use crate::pattern::{EventNames, Pattern};
-use crate::suggest;
 
 /// Where the types and the examples come from.
 const SOURCE: &str =

@@ -11,10 +11,10 @@ use http_body_util::Full;
 use super::delivery::{Delivery, Forwarded};
 use super::verdict::Origin;
 use crate::capture::Capture;
-use crate::client::{Answer, Client, SendError, SendErrorKind};
-use crate::endpoint::Endpoint;
 use crate::failure::Failure;
-use crate::svix;
+use crate::send::client::{Answer, Client, SendError, SendErrorKind};
+use crate::send::endpoint::Endpoint;
+use crate::send::svix;
 
 /// Of one connection, not of the request; and what the client sets by itself.
 const NOT_PASSED_ON: [HeaderName; 11] = [

@@ -34,12 +34,12 @@ use self::record::Folder;
 use self::respond::{Script, Step};
 use self::server::Listener;
 use self::verdict::Judge;
-use crate::client;
-use crate::endpoint::RemoteArgs;
+use crate::args::secrets::SecretArgs;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::style::{ODD, QUIET, STRONG};
-use crate::secrets::SecretArgs;
+use crate::send::client;
+use crate::send::endpoint::RemoteArgs;
 
 /// How long the end may take, when a terminal may have been stopped.
 const LAST_WORDS: Duration = Duration::from_secs(1);

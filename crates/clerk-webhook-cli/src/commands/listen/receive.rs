@@ -20,8 +20,8 @@ use super::server::{Body, Listener, Silence, text, whole};
 use super::text::clean;
 use super::verdict::{Origin, Verdict};
 use crate::capture::Capture;
-use crate::client;
-use crate::svix;
+use crate::send::client;
+use crate::send::svix;
 
 /// How long a body may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);

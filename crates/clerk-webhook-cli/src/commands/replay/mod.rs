@@ -12,14 +12,14 @@ use clerk_webhook_core::Timestamp;
 
 use self::plan::{Item, Plan, Signatures, event_type, signed_at};
 use self::send::Pace;
+use crate::args::event_pattern::{EventNames, Pattern};
+use crate::args::moment::Moment;
+use crate::args::secrets::SecretArgs;
 use crate::capture::{self, Capture, Captures};
-use crate::client::block_on;
-use crate::endpoint::EndpointArgs;
 use crate::failure::Failure;
-use crate::moment::Moment;
 use crate::output::Output;
-use crate::pattern::{EventNames, Pattern};
-use crate::secrets::SecretArgs;
+use crate::send::client::block_on;
+use crate::send::endpoint::EndpointArgs;
 
 /// Beyond it an endpoint refuses a delivery as too old, or as of the future.
 const TOLERANCE: Duration = Duration::from_secs(5 * 60);

@@ -11,12 +11,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::plan::{Counts, Item, Plan, counted};
-use crate::client::{Answer, Client, SendError, SendErrorKind};
-use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::output::{Output, style};
-use crate::reading::{Reading, in_words};
-use crate::svix;
+use crate::send::answer_report::{Reading, in_words};
+use crate::send::client::{Answer, Client, SendError, SendErrorKind};
+use crate::send::endpoint::Endpoint;
+use crate::send::svix;
 
 /// How fast to send.
 #[derive(Clone, Copy, Debug)]

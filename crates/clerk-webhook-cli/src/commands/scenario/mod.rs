@@ -4,6 +4,8 @@ mod plan;
 mod progress;
 mod random;
 mod sender;
+#[cfg_attr(not(feature = "sync"), path = "sync_check/without.rs")]
+mod sync_check;
 mod tally;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -19,18 +21,18 @@ use clerk_webhook_test::{History, Scenario};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::client::{self, Client};
-use crate::endpoint::{Endpoint, RemoteArgs};
+use crate::args::moment::Moment;
+use crate::args::secrets::SecretArgs;
 use crate::failure::Failure;
-use crate::moment::Moment;
 use crate::output::{Output, style};
-use crate::secrets::SecretArgs;
-use crate::svix;
-use crate::sync_check::SyncCheck;
+use crate::send::client::{self, Client};
+use crate::send::endpoint::{Endpoint, RemoteArgs};
+use crate::send::svix;
 
 use plan::Plan;
 use progress::Progress;
 use sender::Sender;
+use sync_check::SyncCheck;
 use tally::Tally;
 
 /// How many events there are unless something else is said.

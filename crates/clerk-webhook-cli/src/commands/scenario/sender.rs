@@ -18,10 +18,10 @@ use super::plan::{Departure, Plan};
 use super::progress::Progress;
 use super::random::Random;
 use super::tally::{Stop, Tally, label};
-use crate::client::{Answer, Client, SendError, SendErrorKind};
 use crate::failure::Failure;
 use crate::output::{Output, style};
-use crate::svix::{self, JITTER, Next, Reply};
+use crate::send::client::{Answer, Client, SendError, SendErrorKind};
+use crate::send::svix::{self, JITTER, Next, Reply};
 
 /// Within this time Svix takes a connection that failed for one that was about to be closed, and tries another one.
 const RESEND_WITHIN: Duration = Duration::from_secs(1);

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::plan::Departure;
-use crate::client::{Answer, SendError, SendErrorKind};
 use crate::output::style;
-use crate::svix::Next;
+use crate::send::client::{Answer, SendError, SendErrorKind};
+use crate::send::svix::Next;
 
 /// How many undelivered messages are named for people, and how many for programs.
 const SHOWN: usize = 20;

@@ -17,15 +17,16 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::client::{Answer, Client, SendError, SendErrorKind, block_on};
-use crate::endpoint::{Endpoint, EndpointArgs};
+use crate::args::event_pattern::EventNames;
+use crate::args::moment::Moment;
+use crate::args::secrets::SecretArgs;
+use crate::args::suggest;
 use crate::failure::Failure;
-use crate::moment::Moment;
 use crate::output::{Output, printable};
-use crate::pattern::EventNames;
-use crate::reading::{self, Reading, labelled};
-use crate::secrets::SecretArgs;
-use crate::{suggest, svix};
+use crate::send::answer_report::{self, Reading, labelled};
+use crate::send::client::{Answer, Client, SendError, SendErrorKind, block_on};
+use crate::send::endpoint::{Endpoint, EndpointArgs};
+use crate::send::svix;
 use assignment::{Assignment, TextAssignment};
 
 /// Beyond it an endpoint refuses a delivery as too old, or as of the future.
@@ -254,7 +255,8 @@ impl Args {
     /// Says that a refusal is as it has to be, where it was asked for.
     fn hint(&self, answer: &Answer) -> Option<String> {
         let skew = Timestamp::now().as_millis().abs_diff(self.at.0.as_millis());
-        let refused = matches!(answer.status.as_u16(), 400 | 401 | 403) && reading::outcome(answer).is_none();
+        let refused =
+            matches!(answer.status.as_u16(), 400 | 401 | 403) && answer_report::outcome(answer).is_none();
         (refused && u128::from(skew) > TOLERANCE.as_millis())
             .then(|| "--at lies more than five minutes from now, so an endpoint has to refuse it".to_owned())
     }

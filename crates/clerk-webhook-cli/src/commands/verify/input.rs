@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clerk_webhook_core::HeaderFamily;
 
+use crate::args::header_names::Names;
 use crate::capture::{self, Capture, Captures};
 use crate::failure::Failure;
-use crate::svix_headers::Names;
 
 /// What a request comes from that is not put together of parts; `requires` alone would not refuse them beside a part.
 const OTHERS: [&str; 3] = ["file", "request", "delivery"];

@@ -10,12 +10,12 @@ use jiff::SignedDuration;
 
 use self::input::InputArgs;
 use self::report::Judged;
+use crate::args::moment::Moment;
+use crate::args::secrets::SecretArgs;
 use crate::capture::Captures;
 use crate::diagnosis::{self, Terms, Verdict};
 use crate::failure::Failure;
-use crate::moment::Moment;
 use crate::output::Output;
-use crate::secrets::SecretArgs;
 
 /// Says whether a captured request is authentic, and if not, why
 ///

@@ -6,10 +6,10 @@ use clerk_webhook_core::{Answer as OwnAnswer, Outcome};
 use http::header::{CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use serde::Serialize;
 
-use crate::client::Answer;
 use crate::failure::Failure;
 use crate::output::{Output, printable, style};
-use crate::svix::{self, Next, Reply};
+use crate::send::client::Answer;
+use crate::send::svix::{self, Next, Reply};
 
 /// How much of a body is shown to people, in characters.
 const SHOWN_BODY: usize = 400;

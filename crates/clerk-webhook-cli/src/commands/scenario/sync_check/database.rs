@@ -242,9 +242,9 @@ mod tests {
     use sqlx::postgres::PgPoolOptions;
     use sqlx::sqlite::{SqliteJournalMode, SqlitePoolOptions};
 
+    use super::super::compare::sections;
+    use super::super::told::Told;
     use super::*;
-    use crate::sync_check::compare::sections;
-    use crate::sync_check::told::Told;
 
     /// Reads a place, lets somebody else write, and reads all of them.
     async fn assert_reads_one_moment<DB: SyncDatabase>(

@@ -1,0 +1,7 @@
+//! Arguments that several commands take.
+
+pub(crate) mod event_pattern;
+pub(crate) mod header_names;
+pub(crate) mod moment;
+pub(crate) mod secrets;
+pub(crate) mod suggest;
