@@ -13,10 +13,10 @@ use http::Uri;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::Settings;
 use super::plan::{Departure, Plan};
 use super::progress::Progress;
 use super::random::Random;
+use super::run::Settings;
 use super::tally::{Stop, Tally, label};
 use crate::failure::Failure;
 use crate::output::{Output, style};

@@ -3,7 +3,7 @@
 use clerk_webhook_core::Timestamp;
 use serde_json::json;
 
-use super::date;
+use super::run::date;
 use crate::capture::{Capture, Unreadable};
 use crate::diagnosis::{Authentic, Diagnosis, Verdict, duration};
 use crate::failure::Failure;

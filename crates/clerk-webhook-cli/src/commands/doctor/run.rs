@@ -1,0 +1,385 @@
+//! `clerk-webhook doctor`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use clerk_webhook_core::{SigningSecret, Timestamp};
+use clerk_webhook_test::Delivery;
+use serde_json::json;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use super::check::{Check, Status};
+use super::judge;
+use super::judge::Forbidden;
+use crate::args::secrets::SecretArgs;
+use crate::failure::Failure;
+use crate::output::{Output, printable, style};
+use crate::send::client::{Answer, Client, SendError, block_on};
+use crate::send::endpoint::{Endpoint, RemoteArgs};
+use crate::send::svix;
+
+/// How long a name or a connection may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// The sizes of bodies that are tried out.
+const SIZES: [usize; 4] = [64 << 10, 256 << 10, 1 << 20, 3 << 20];
+
+/// How long an endpoint has to refuse a body for its length, before anything of it is sent.
+const TIME_TO_REFUSE: Duration = Duration::from_secs(1);
+
+/// The shortest key that Svix's specification allows, in bytes.
+const SHORT_KEY: usize = 24;
+
+const EXAMPLES: &str = "\
+Examples:
+  clerk-webhook doctor http://127.0.0.1:3000/webhooks/clerk
+  clerk-webhook doctor https://example.com/webhooks/clerk --allow-remote
+  clerk-webhook doctor http://127.0.0.1:3000/webhooks/clerk --send --json
+
+It sends requests that an endpoint has to refuse: unsigned, forged, too old, of the future, too large. All have the event \
+type clerk_webhook.doctor, which no handler knows. With --send it also sends one that is right in all.
+
+Exit codes: 0 nothing is bad, 1 something is (a server that cannot be reached too), 2 wrong usage.";
+
+/// Look at an endpoint from outside, and say what is wrong with it
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// URL of the endpoint, such as http://127.0.0.1:3000/webhooks/clerk
+    url: String,
+
+    #[command(flatten)]
+    remote: RemoteArgs,
+
+    #[command(flatten)]
+    secrets: SecretArgs,
+
+    /// Send also a delivery that is right in all, of the event type clerk_webhook.doctor: it reaches your handlers
+    #[arg(long)]
+    send: bool,
+}
+
+/// The list as it grows.
+struct Doctor<'a> {
+    output: &'a Output,
+    warnings: usize,
+    bad: usize,
+    count: usize,
+    slowest: Duration,
+}
+
+impl Args {
+    pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+        let output = &output.up_to_the_result();
+        let endpoint = self.remote.endpoint(&self.url)?;
+        block_on(async {
+            let mut doctor = Doctor { output, warnings: 0, bad: 0, count: 0, slowest: Duration::ZERO };
+            let secrets = doctor.secrets(&self.secrets)?;
+            if doctor.reach(&endpoint).await? {
+                doctor.probe(&endpoint, &secrets, self.send).await?;
+            }
+            doctor.finish()
+        })
+    }
+}
+
+impl Doctor<'_> {
+    fn tell(&mut self, check: &Check) -> Result<(), Failure> {
+        self.count += 1;
+        self.warnings += usize::from(check.status == Status::Warn);
+        self.bad += usize::from(check.status == Status::Bad);
+        check.show(self.output)
+    }
+
+    /// Looks at the secrets that are here, which have to be those of the endpoint.
+    fn secrets(&mut self, args: &SecretArgs) -> Result<Vec<SigningSecret>, Failure> {
+        let mut secrets = Vec::new();
+        let mut places = Vec::new();
+        for source in args.sources()? {
+            match SigningSecret::parse_list(&source.text) {
+                Ok(found) => secrets.extend(found),
+                Err(error) => {
+                    let advice = "copy the signing secret (whsec_…) of this endpoint from Clerk's dashboard";
+                    self.tell(&Check::bad(
+                        "secret",
+                        "malformed",
+                        format!("{}: {error}", source.place),
+                        advice,
+                    ))?;
+                    return Ok(Vec::new());
+                }
+            }
+            if !places.contains(&source.place) {
+                places.push(source.place);
+            }
+        }
+        let Some(shortest) = secrets.iter().map(key_bytes).min() else {
+            let advice = "set CLERK_WEBHOOK_SIGNING_SECRET to that of the endpoint, so that signed requests can be tried";
+            self.tell(&Check::warn("secret", "missing", "there is none here", advice))?;
+            return Ok(secrets);
+        };
+        let message = match secrets.len() {
+            1 => format!("{shortest} bytes, from {}", places.join(", ")),
+            several => format!("{several} secrets, from {}", places.join(", ")),
+        };
+        if shortest < SHORT_KEY {
+            let advice = "Svix makes keys of 24 bytes or more: is it the whole secret?";
+            self.tell(&Check::warn("secret", "short", message, advice))?;
+        } else {
+            self.tell(&Check::ok("secret", message))?;
+        }
+        Ok(secrets)
+    }
+
+    /// Looks up the name and connects, and returns whether it is worth going on.
+    async fn reach(&mut self, endpoint: &Endpoint) -> Result<bool, Failure> {
+        let uri = endpoint.uri();
+        let is_https = uri.scheme_str() == Some("https");
+        if !endpoint.is_loopback() {
+            self.tell(&if is_https {
+                Check::ok("scheme", "https")
+            } else {
+                Check::warn(
+                    "scheme",
+                    "plain_http",
+                    "http: whoever is on the way can read what the events say of your users",
+                    "give Clerk a URL that begins with https://",
+                )
+            })?;
+        }
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        let addresses = match addresses(host, port).await {
+            Ok(addresses) => addresses,
+            Err(why) => {
+                let advice = "is the name spelt right, and does it lead anywhere from here?";
+                self.tell(&Check::bad("name", "unknown", format!("{host} has no address: {why}"), advice))?;
+                return Ok(false);
+            }
+        };
+        let shown: Vec<_> = addresses.iter().take(4).map(|address| address.ip().to_string()).collect();
+        self.tell(&Check::ok("name", format!("{host} is {}", shown.join(", "))))?;
+
+        let mut why = String::new();
+        for address in &addresses {
+            match timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
+                Ok(Ok(_)) => {
+                    self.tell(&Check::ok("connect", format!("{address} answers")))?;
+                    return Ok(true);
+                }
+                Ok(Err(error)) => why = error.to_string(),
+                Err(_) => why = format!("no answer within {} s", CONNECT_LIMIT.as_secs()),
+            }
+        }
+        let advice =
+            "is the server running, on this port and this address, and does a firewall let it be reached?";
+        self.tell(&Check::bad("connect", "unreachable", format!("{}: {why}", endpoint.authority()), advice))?;
+        Ok(false)
+    }
+
+    async fn probe(
+        &mut self,
+        endpoint: &Endpoint,
+        secrets: &[SigningSecret],
+        send: bool,
+    ) -> Result<(), Failure> {
+        let client = Client::new(endpoint.uri(), svix::TIMEOUT)?;
+        let before = Timestamp::now();
+        let unsigned = self.post(&client, endpoint, &delivery(&[]).unsigned()).await;
+        let after = Timestamp::now();
+        if endpoint.uri().scheme_str() == Some("https") {
+            let check = judge::tls(unsigned.as_ref());
+            self.tell(&check)?;
+            if check.status == Status::Bad {
+                return Ok(());
+            }
+        }
+        let signed = if send && !secrets.is_empty() {
+            Some(self.post(&client, endpoint, &delivery(secrets)).await)
+        } else {
+            None
+        };
+        let accepted = matches!(&signed, Some(Ok(answer)) if answer.status.is_success());
+
+        let mut check = judge::unsigned(unsigned.as_ref());
+        if accepted && check.finding == "perhaps_auth" {
+            check = Check::ok(check.check, "refused by the endpoint itself, since a signed delivery passes");
+        }
+        // An endpoint that fails on what is unsigned, or takes it, is the endpoint all the same.
+        let is_reached = accepted || matches!(check.finding, "accepts_unsigned" | "server_error");
+        let goes_on = check.status != Status::Bad || is_reached;
+        self.tell(&check)?;
+        self.tell(&match &signed {
+            Some(answer) => judge::signed(answer.as_ref()),
+            None if send => Check::skipped("signed", "needs the secret"),
+            None => Check::skipped("signed", "not sent; --send sends a delivery that is right in all"),
+        })?;
+        if let Ok(answer) = &unsigned {
+            self.tell(&judge::clock(distance(answer, before, after)))?;
+        }
+        // What is in front of the endpoint says nothing about the endpoint.
+        if goes_on {
+            self.refusals(&client, endpoint, secrets, accepted).await?;
+            self.sizes(&client, endpoint).await?;
+        } else {
+            for name in ["forged", "stale", "future", "body_limit"] {
+                self.tell(&Check::skipped(name, "not tried: the endpoint was not reached"))?;
+            }
+        }
+        if unsigned.is_ok() {
+            self.tell(&judge::speed(self.slowest))?;
+        }
+        Ok(())
+    }
+
+    /// Sends what has to be refused though it looks right.
+    async fn refusals(
+        &mut self,
+        client: &Client,
+        endpoint: &Endpoint,
+        secrets: &[SigningSecret],
+        accepted: bool,
+    ) -> Result<(), Failure> {
+        let forged = Forbidden {
+            check: "forged",
+            finding: "accepts_forged",
+            what: "a forged signature",
+            advice: "compare the signature with one computed from the secret and the raw body, in constant time",
+        };
+        let answer = self.post(client, endpoint, &delivery(&[]).wrong_secret()).await;
+        self.tell(&judge::forbidden(forged, answer.as_ref()))?;
+
+        let advice = "refuse timestamps that are more than five minutes away: whoever has recorded a delivery can send \
+                      it again";
+        for (forbidden, offset) in [
+            (
+                Forbidden { check: "stale", finding: "accepts_stale", what: "a delivery 10 min old", advice },
+                -600,
+            ),
+            (
+                Forbidden {
+                    check: "future",
+                    finding: "accepts_future",
+                    what: "a delivery 10 min ahead",
+                    advice,
+                },
+                600,
+            ),
+        ] {
+            if secrets.is_empty() {
+                self.tell(&Check::skipped(forbidden.check, "needs the secret"))?;
+                continue;
+            }
+            let at = Timestamp::from_secs(Timestamp::now().as_secs() + offset);
+            let answer = self.post(client, endpoint, &delivery(secrets).at(at)).await;
+            let mut check = judge::forbidden(forbidden, answer.as_ref());
+            if check.status == Status::Ok && !accepted {
+                check.message.push_str(", for its age or its signature: --send tells which");
+            }
+            self.tell(&check)?;
+        }
+        Ok(())
+    }
+
+    /// Finds out which sizes are too large, by bodies whose signature is forged and all else right.
+    async fn sizes(&mut self, client: &Client, endpoint: &Endpoint) -> Result<(), Failure> {
+        let (mut taken, mut refused, mut told) = (None, None, true);
+        for size in SIZES {
+            let body = json!({ "data": { "padding": "x".repeat(size) }, "type": "clerk_webhook.doctor" });
+            let delivery = Delivery::of_json(body).wrong_secret();
+            let mut answer = self.post(client, endpoint, &delivery).await;
+            if answer.is_err() {
+                // A refusal can get lost while the body is being sent.
+                let (uri, headers, body) = (endpoint.uri(), delivery.headers(), delivery.body());
+                answer = client.post_after(TIME_TO_REFUSE, uri, headers, body).await;
+            }
+            match answer {
+                Ok(answer) if answer.status.as_u16() != 413 => taken = Some(size),
+                // Who does not want to read it says so, or hangs up.
+                answer => {
+                    (refused, told) = (Some(size), answer.is_ok());
+                    break;
+                }
+            }
+        }
+        self.tell(&judge::body_limit(taken, refused, told))
+    }
+
+    async fn post(
+        &mut self,
+        client: &Client,
+        endpoint: &Endpoint,
+        delivery: &Delivery,
+    ) -> Result<Answer, SendError> {
+        let answer = client.post(endpoint.uri(), delivery.headers(), delivery.body()).await;
+        if let Ok(answer) = &answer {
+            self.slowest = self.slowest.max(answer.elapsed);
+        }
+        answer
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        let (colour, verdict) = match (self.bad, self.warnings) {
+            (0, 0) => (style::GOOD, "nothing is wrong".to_owned()),
+            (0, warnings) => (style::ODD, format!("nothing is bad, {warnings} to look at")),
+            (bad, 0) => (style::BAD, format!("{bad} bad")),
+            (bad, warnings) => (style::BAD, format!("{bad} bad, {warnings} to look at")),
+        };
+        self.output.line(format_args!("\n{colour}{verdict}{colour:#}"))?;
+        self.output.object(&json!({ "summary": {
+            "checks": self.count,
+            "warn": self.warnings,
+            "bad": self.bad,
+        }}))?;
+        if self.bad == 0 { Ok(()) } else { Err(Failure::Negative) }
+    }
+}
+
+/// Makes a delivery that no handler knows what to do with.
+fn delivery(secrets: &[SigningSecret]) -> Delivery {
+    let event = json!({
+        "data": {},
+        "object": "event",
+        "timestamp": Timestamp::now().as_millis(),
+        "type": "clerk_webhook.doctor",
+    });
+    Delivery::of_body(Bytes::from(event.to_string())).secrets(secrets.to_vec())
+}
+
+fn key_bytes(secret: &SigningSecret) -> usize {
+    let text = secret.expose_secret();
+    let key = text.strip_prefix("whsec_").unwrap_or(&text);
+    STANDARD.decode(key).map_or(0, |key| key.len())
+}
+
+async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let found = timeout(CONNECT_LIMIT, lookup_host((host, port))).await;
+    let found = found.map_err(|_| format!("no answer within {} s", CONNECT_LIMIT.as_secs()))?;
+    let addresses: Vec<_> = found.map_err(|error| printable(error.to_string().as_bytes(), 100))?.collect();
+    if addresses.is_empty() { Err("none was found".to_owned()) } else { Ok(addresses) }
+}
+
+/// Returns by how many seconds the clock of the endpoint is surely ahead (or behind, below zero) of the one here.
+fn distance(answer: &Answer, before: Timestamp, after: Timestamp) -> Option<f64> {
+    let date = answer.headers.get(http::header::DATE)?.to_str().ok()?;
+    let date = jiff::fmt::rfc2822::parse(date).ok()?.timestamp().as_millisecond();
+    // It counts whole seconds, and servers keep it for a second before they write it anew.
+    let (earliest, latest) = (date, date.saturating_add(2000));
+    let millis = if latest < before.as_millis() {
+        latest.saturating_sub(before.as_millis())
+    } else if earliest > after.as_millis() {
+        earliest.saturating_sub(after.as_millis())
+    } else {
+        0
+    };
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a clock that is thousands of years off need not be exact"
+    )]
+    let seconds = millis as f64 / 1000.0;
+    Some(seconds)
+}

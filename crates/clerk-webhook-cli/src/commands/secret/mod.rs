@@ -1,0 +1,5 @@
+//! `clerk-webhook secret`.
+
+mod run;
+
+pub(super) use self::run::Args;

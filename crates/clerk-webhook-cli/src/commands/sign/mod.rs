@@ -1,0 +1,5 @@
+//! `clerk-webhook sign`.
+
+mod run;
+
+pub(super) use self::run::Args;
