@@ -8,6 +8,7 @@ mod failure;
 mod output;
 mod secret_check;
 mod send;
+mod server;
 
 use std::process::ExitCode;
 

@@ -50,7 +50,7 @@ impl Command {
             Self::Scenario(args) => args.run(output),
             Self::Verify(args) => args.run(output),
             Self::Sign(args) => args.run(output),
-            Self::Listen(args) => args.run(output),
+            Self::Listen(args) => listen::run(args, output),
             Self::Replay(args) => args.run(output),
             Self::Doctor(args) => args.run(output),
             Self::Completions(args) => args.run(output),

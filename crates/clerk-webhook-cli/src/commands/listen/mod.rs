@@ -1,19 +1,22 @@
 //! `clerk-webhook listen`.
 
+mod args;
 mod change;
-mod connection;
 mod delivery;
 mod forward;
 mod history;
-mod live;
 mod page;
+mod printer;
 mod receive;
 mod record;
 mod redact;
-mod respond;
+mod report;
+mod route;
 mod run;
-mod server;
+mod script;
+mod state;
 mod text;
 mod verdict;
 
-pub(super) use self::run::Args;
+pub(super) use self::args::Args;
+pub(super) use self::run::run;

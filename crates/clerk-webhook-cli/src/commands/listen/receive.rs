@@ -13,18 +13,17 @@ use tokio::sync::oneshot;
 
 use super::delivery::{Delivery, Forwarded};
 use super::forward::{HOP, describe, remove_hop_by_hop, status_of};
-use super::live::Line;
+use super::printer::Line;
 use super::record::NotRecorded;
-use super::respond::Step;
-use super::server::{Body, Listener, Silence, text, whole};
+use super::script::Step;
+use super::state::Listener;
 use super::text::clean;
 use super::verdict::{Origin, Verdict};
 use crate::capture::Capture;
 use crate::send::client;
 use crate::send::svix;
-
-/// How long a body may take.
-const READ_TIMEOUT: Duration = Duration::from_secs(15);
+use crate::server::limits::BODY_TIMEOUT;
+use crate::server::response::{Body, NoResponse, complete, text};
 
 /// How long silence lasts: longer than any sender waits.
 const SILENCE: Duration = Duration::from_secs(svix::TIMEOUT.as_secs() * 2);
@@ -38,7 +37,7 @@ enum Reply {
 pub(super) async fn respond(
     listener: Arc<Listener>,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Silence> {
+) -> Result<Response<Body>, NoResponse> {
     if let Some(path) = listener.path.as_deref().filter(|path| *path != request.uri().path()) {
         let note = format!(
             "a POST to {} was not looked at: deliveries are taken at {path}",
@@ -62,9 +61,9 @@ pub(super) async fn respond(
         Ok(Reply::Now(response)) => Ok(*response),
         Ok(Reply::Never) => {
             tokio::time::sleep(SILENCE).await;
-            Err(Silence)
+            Err(NoResponse)
         }
-        Err(_) => Err(Silence),
+        Err(_) => Err(NoResponse),
     }
 }
 
@@ -147,7 +146,7 @@ async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Result<B
         }
         Ok(whole.freeze())
     };
-    tokio::time::timeout(READ_TIMEOUT, reading).await.unwrap_or_else(|_| Err(ReceiveError::body_timeout()))
+    tokio::time::timeout(BODY_TIMEOUT, reading).await.unwrap_or_else(|_| Err(ReceiveError::body_timeout()))
 }
 
 /// Returns the headers as they came, but for how the body was cut into pieces, which it is no more.
@@ -157,11 +156,6 @@ fn fields(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
 }
 
 impl Listener {
-    pub(super) async fn print(&self, line: Line) {
-        // The printer ends before the server does only where nobody reads any more.
-        let _ = self.lines.send(line).await;
-    }
-
     async fn show(&self, delivery: Delivery) {
         let delivery = self.history.add(delivery);
         self.print(Line::Delivery(delivery)).await;
@@ -197,10 +191,10 @@ impl Listener {
 /// Returns what the core answers; what could not be verified is taken, and said not to have been verified.
 fn own(answer: Option<Answer>) -> Response<Body> {
     let Some(answer) = answer else {
-        return whole(StatusCode::OK, "application/json", r#"{"outcome":"unverified"}"#);
+        return complete(StatusCode::OK, "application/json", r#"{"outcome":"unverified"}"#);
     };
     let status = StatusCode::from_u16(answer.status()).unwrap_or_default();
-    whole(status, answer.content_type(), answer.body())
+    complete(status, answer.content_type(), answer.body())
 }
 
 fn scripted(step: Step) -> Reply {
@@ -214,7 +208,7 @@ fn scripted(step: Step) -> Reply {
     };
     // Some statuses have no body, and hyper sends none then.
     let status = StatusCode::from_u16(status).unwrap_or_default();
-    let mut response = whole(status, "application/json", Answer::from(outcome).body());
+    let mut response = complete(status, "application/json", Answer::from(outcome).body());
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
@@ -225,7 +219,7 @@ fn scripted(step: Step) -> Reply {
 fn forwarded(result: Result<client::Answer, client::SendError>) -> Response<Body> {
     match result {
         Ok(answer) => {
-            let mut response = whole(answer.status, "text/plain", answer.body);
+            let mut response = complete(answer.status, "text/plain", answer.body);
             let mut headers = answer.headers;
             remove_hop_by_hop(&mut headers);
             response.headers_mut().remove(CONTENT_TYPE);
@@ -236,7 +230,7 @@ fn forwarded(result: Result<client::Answer, client::SendError>) -> Response<Body
             let status = StatusCode::from_u16(status_of(&error)).unwrap_or(StatusCode::BAD_GATEWAY);
             let title = status.canonical_reason().unwrap_or_default();
             let body = format!(r#"{{"title":"{title}","status":{}}}"#, status.as_u16());
-            whole(status, "application/problem+json", body)
+            complete(status, "application/problem+json", body)
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::{is_same, random};
+use super::token::{is_same, random};
 
 /// What comes before the code in the query.
 pub(super) const CODE: &str = "code=";

@@ -1,4 +1,4 @@
-//! What a connection may take: a place among so many, and time.
+//! The slot that a connection occupies, and a stream that does not wait for a silent peer.
 
 use std::io;
 use std::pin::Pin;
@@ -10,80 +10,77 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
-/// How many connections there are at once: each may hold a body of the largest size.
-const MAX_CONNECTIONS: usize = 128;
+use super::limits::{MAX_CONNECTIONS, MAX_PAGE_CONNECTIONS};
 
-/// How many connections of the page there are besides.
-const MAX_OF_PAGE: usize = 64;
-
-/// The places that there are.
+/// The slots for connections: some for everybody, and some for the page alone.
 #[derive(Debug)]
-pub(super) struct Places {
-    all: Arc<Semaphore>,
-    of_page: Arc<Semaphore>,
+pub(super) struct ConnectionSlots {
+    general: Arc<Semaphore>,
+    page: Arc<Semaphore>,
 }
 
-/// The place of a connection, until it is dropped.
+/// The slot of a connection, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct ConnectionSlot {
+    /// The permit, and whether it is one of the page.
     permit: Mutex<(OwnedSemaphorePermit, bool)>,
-    of_page: Arc<Semaphore>,
+    page: Arc<Semaphore>,
 }
 
-impl Places {
+impl ConnectionSlots {
     pub(super) fn new() -> Self {
         Self {
-            all: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-            of_page: Arc::new(Semaphore::new(MAX_OF_PAGE)),
+            general: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            page: Arc::new(Semaphore::new(MAX_PAGE_CONNECTIONS)),
         }
     }
 
-    /// Waits for a place.
-    pub(super) async fn take(&self) -> Option<Place> {
-        let permit = Arc::clone(&self.all).acquire_owned().await.ok()?;
-        Some(Place { permit: Mutex::new((permit, false)), of_page: Arc::clone(&self.of_page) })
+    /// Waits for a general slot.
+    pub(super) async fn acquire(&self) -> Option<ConnectionSlot> {
+        let permit = Arc::clone(&self.general).acquire_owned().await.ok()?;
+        Some(ConnectionSlot { permit: Mutex::new((permit, false)), page: Arc::clone(&self.page) })
     }
 }
 
-impl Place {
-    /// Takes one of the places for the page instead, where there is one.
-    pub(super) fn leave_to_senders(&self) {
+impl ConnectionSlot {
+    /// Exchanges a general slot for one of the page, if one is free.
+    pub(crate) fn switch_to_page(&self) {
         let mut held = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
         if !held.1
-            && let Ok(permit) = Arc::clone(&self.of_page).try_acquire_owned()
+            && let Ok(permit) = Arc::clone(&self.page).try_acquire_owned()
         {
             *held = (permit, true);
         }
     }
 }
 
-/// A stream that fails where the other end does not take what is written.
+/// A stream that fails if the peer reads nothing for longer than the limit.
 #[derive(Debug)]
-pub(super) struct Impatient<S> {
+pub(super) struct WriteTimeout<S> {
     stream: S,
     limit: Duration,
-    waits: Option<Pin<Box<Sleep>>>,
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Impatient<S> {
+impl<S> WriteTimeout<S> {
     pub(super) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, waits: None }
+        Self { stream, limit, deadline: None }
     }
 
-    /// Makes an error of it that nothing could be written for so long.
+    /// Turns a write that is pending for longer than the limit into an error.
     fn within_limit<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.waits = None;
+            self.deadline = None;
             return written;
         }
         let limit = self.limit;
-        let waits = self.waits.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        ready!(waits.as_mut().poll(cx));
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        ready!(deadline.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -93,7 +90,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.within_limit(cx, written)
@@ -131,11 +128,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_does_not_read_is_left() {
+    async fn a_write_fails_if_the_peer_does_not_read() {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _silent = TcpStream::connect(socket.local_addr().unwrap()).await.unwrap();
         let (stream, _) = socket.accept().await.unwrap();
-        let mut stream = Impatient::new(stream, Duration::from_millis(20));
+        let mut stream = WriteTimeout::new(stream, Duration::from_millis(20));
         let bytes = vec![0; 1 << 20];
         let error = loop {
             let written = poll_fn(|cx| Pin::new(&mut stream).poll_write(cx, &bytes)).await;
@@ -147,20 +144,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_page_takes_no_place_of_those_who_send() {
-        let places = Places::new();
-        let mut taken = Vec::new();
-        for _ in 0..MAX_OF_PAGE + MAX_CONNECTIONS {
-            let place = places.take().await.unwrap();
-            place.leave_to_senders();
-            place.leave_to_senders();
-            taken.push(place);
+    async fn the_page_occupies_no_slot_of_the_senders() {
+        let slots = ConnectionSlots::new();
+        let mut occupied = Vec::new();
+        for _ in 0..MAX_PAGE_CONNECTIONS + MAX_CONNECTIONS {
+            let slot = slots.acquire().await.unwrap();
+            slot.switch_to_page();
+            slot.switch_to_page();
+            occupied.push(slot);
         }
-        // All are taken; whoever leaves gives back what it had.
-        assert_eq!((places.all.available_permits(), places.of_page.available_permits()), (0, 0));
-        taken.remove(0);
-        assert_eq!((places.all.available_permits(), places.of_page.available_permits()), (0, 1));
-        taken.pop();
-        assert_eq!(places.all.available_permits(), 1);
+        // Every slot is occupied, and each connection releases the kind of slot that it held.
+        assert_eq!((slots.general.available_permits(), slots.page.available_permits()), (0, 0));
+        occupied.remove(0);
+        assert_eq!((slots.general.available_permits(), slots.page.available_permits()), (0, 1));
+        occupied.pop();
+        assert_eq!(slots.general.available_permits(), 1);
     }
 }

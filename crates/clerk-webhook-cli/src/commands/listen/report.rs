@@ -1,0 +1,86 @@
+//! What is printed before the first delivery and after the last one.
+
+use super::history::History;
+use super::printer::say;
+use super::state::Listener;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::output::style::{ODD, QUIET, STRONG};
+
+/// The path that is shown where any will do: that of the examples.
+pub(super) const ANY_PATH: &str = "/webhooks/clerk";
+
+fn verifies(secrets: usize) -> String {
+    match secrets {
+        0 => "nothing: no signing secret was given".to_owned(),
+        1 => "with one signing secret".to_owned(),
+        several => format!("with {several} signing secrets"),
+    }
+}
+
+/// Says where it listens and what it does; with `--json` on standard error.
+pub(super) fn introduce(output: &Output, listener: &Listener) -> Result<(), Failure> {
+    let endpoint = &listener.endpoint;
+    let taken = if listener.judge.secrets().is_empty() { "every event" } else { "what is authentic" };
+    let answers = match (&listener.script, &listener.forward) {
+        (Some(script), _) => format!("{script} to {taken}, 400 to all else"),
+        (None, Some(forward)) => format!("what {} answers", forward.endpoint()),
+        (None, None) => format!("200 to {taken}, 400 to all else"),
+    };
+    let any = if listener.path.is_none() { "  (or any other path)" } else { "" };
+    let mut lines = vec![
+        format!("endpoint  {STRONG}{endpoint}{STRONG:#}{QUIET}{any}{QUIET:#}"),
+        match listener.page.url() {
+            Some(page) => format!("page      {STRONG}{page}{STRONG:#}"),
+            None => {
+                "page      none: it is for this machine only, so listen on 127.0.0.1 or 0.0.0.0".to_owned()
+            }
+        },
+        format!("verifies  {}", verifies(listener.judge.secrets().len())),
+    ];
+    if listener.judge.secrets().is_empty() {
+        lines.push(format!(
+            "{ODD}          Set CLERK_WEBHOOK_SIGNING_SECRET, or give --secret or --secret-file, to verify.{ODD:#}"
+        ));
+    }
+    lines.push(format!("answers   {answers}"));
+    if let (Some(_), Some(forward)) = (&listener.script, &listener.forward) {
+        lines.push(format!("forwards  to {}", forward.endpoint()));
+    }
+    if let Some(folder) = &listener.record {
+        lines.push(format!("records   into {}, personal data as it is", folder.path().display()));
+    }
+    if !listener.host.is_loopback() {
+        lines.push(format!(
+            "{ODD}Whoever reaches {} can send deliveries here; the page is for this machine only.{ODD:#}",
+            listener.host
+        ));
+    }
+    lines.push(String::new());
+    lines.push(format!("{QUIET}Nothing is fetched from Clerk. Send something:{QUIET:#}"));
+    lines.push(format!("  clerk-webhook trigger user.created --to {endpoint}"));
+    lines.push(format!("  clerk webhooks listen --forward-to {endpoint}"));
+    let origin = endpoint.strip_suffix(listener.path.as_deref().unwrap_or(ANY_PATH)).unwrap_or(endpoint);
+    lines.push(format!("  cloudflared tunnel --url {origin}"));
+    lines.push(format!("{QUIET}Ctrl-C ends it.{QUIET:#}\n"));
+    for line in lines {
+        if output.is_json() {
+            say(line);
+        } else {
+            output.line(line)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns how many deliveries there were, and what became of them.
+pub(super) fn summary(history: &History) -> String {
+    let outcomes = history.outcomes();
+    let all: u64 = outcomes.values().sum();
+    let each: Vec<_> = outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+    match all {
+        0 => "no delivery".to_owned(),
+        1 => format!("1 delivery: {}", outcomes.keys().copied().collect::<String>()),
+        _ => format!("{all} deliveries: {}", each.join(", ")),
+    }
+}

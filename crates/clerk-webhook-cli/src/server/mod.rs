@@ -1,0 +1,7 @@
+//! The HTTP server under `listen`: connections, limits and responses.
+
+pub(crate) mod connection;
+pub(crate) mod limits;
+pub(crate) mod response;
+pub(crate) mod serve;
+pub(crate) mod shutdown;
