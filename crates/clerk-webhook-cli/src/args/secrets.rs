@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clerk_webhook_core::SigningSecret;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
@@ -27,11 +28,17 @@ pub(crate) struct SecretArgs {
 
 /// The text of a secret, which `Debug` does not show.
 #[derive(Clone)]
-struct SecretText(String);
+pub(crate) struct SecretText(Zeroizing<String>);
+
+impl SecretText {
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
 
 impl From<String> for SecretText {
     fn from(text: String) -> Self {
-        Self(text)
+        Self(Zeroizing::new(text))
     }
 }
 
@@ -69,8 +76,10 @@ impl SecretArgs {
     /// Returns the texts as they were given, the first kind of place that has any.
     pub(crate) fn sources(&self) -> Result<Vec<SecretSource>, Failure> {
         if !self.secrets.is_empty() {
-            let source =
-                |text: &SecretText| SecretSource { place: "--secret".to_owned(), text: text.0.clone() };
+            let source = |text: &SecretText| SecretSource {
+                place: "--secret".to_owned(),
+                text: text.expose().to_owned(),
+            };
             return Ok(self.secrets.iter().map(source).collect());
         }
         if let Some(file) = &self.secret_file {

@@ -44,12 +44,12 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
         match self {
-            Self::Secret(args) => args.run(output),
-            Self::Events(args) => args.run(output),
+            Self::Secret(args) => secret::run(args, output),
+            Self::Events(args) => events::run(args, output),
             Self::Trigger(args) => args.run(output),
             Self::Scenario(args) => args.run(output),
             Self::Verify(args) => args.run(output),
-            Self::Sign(args) => args.run(output),
+            Self::Sign(args) => sign::run(args, output),
             Self::Listen(args) => listen::run(args, output),
             Self::Replay(args) => args.run(output),
             Self::Doctor(args) => args.run(output),

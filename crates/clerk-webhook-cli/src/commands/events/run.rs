@@ -1,57 +1,29 @@
-//! `clerk-webhook events`.
+//! Finds the events that were asked for.
 
-use clap::builder::TypedValueParser as _;
 use clerk_webhook_core::EventType;
 use clerk_webhook_test::AnyFixture;
-use serde_json::{Value, json};
 
-use super::fields;
-use crate::args::event_pattern::{EventNames, Pattern};
+use super::args::Args;
+use super::report::{example, list, show};
 use crate::args::suggest;
 use crate::failure::Failure;
-use crate::output::{Output, printable, style};
+use crate::output::{Output, printable};
 
-/// Where the types and the examples come from.
-const SOURCE: &str =
-    "Clerk's published schema (openapi-specs of 2026-08-12) and types (@clerk/backend 3.25.0 of 2026-10-16)";
-
-const EXAMPLES: &str = "\
-Examples:
-  clerk-webhook events
-  clerk-webhook events 'organization*.created'
-  clerk-webhook events user.created
-  clerk-webhook events user.created__phone_only --example | jq .data.phone_numbers";
-
-/// List the events that Clerk sends, or show one: an example and its fields
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
-pub(crate) struct Args {
-    /// Event type to show, or a pattern such as 'user.*' to list
-    #[arg(value_name = "TYPE", value_parser = EventNames.map(Pattern::from), hide_possible_values = true)]
-    pattern: Option<Pattern>,
-
-    /// Print only the example, as it is sent: one line of JSON
-    #[arg(long, requires = "pattern")]
-    example: bool,
-}
-
-impl Args {
-    pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
-        let Some(pattern) = self.pattern else { return list(output, EventType::ALL) };
-        if !pattern.is_open() {
-            let fixture = AnyFixture::named(pattern.as_str()).ok_or_else(|| unknown(pattern.as_str()))?;
-            return if self.example { example(fixture) } else { show(output, fixture) };
-        }
-        let types: Vec<_> =
-            EventType::ALL.iter().filter(|known| pattern.matches(known.as_str())).cloned().collect();
-        if types.is_empty() {
-            return Err(unknown(pattern.as_str()));
-        }
-        if self.example {
-            return types.iter().filter_map(AnyFixture::of).try_for_each(example);
-        }
-        list(output, &types)
+pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
+    let Some(pattern) = args.pattern else { return list(output, EventType::ALL) };
+    if !pattern.is_open() {
+        let fixture = AnyFixture::named(pattern.as_str()).ok_or_else(|| unknown(pattern.as_str()))?;
+        return if args.example { example(fixture) } else { show(output, fixture) };
     }
+    let types: Vec<_> =
+        EventType::ALL.iter().filter(|known| pattern.matches(known.as_str())).cloned().collect();
+    if types.is_empty() {
+        return Err(unknown(pattern.as_str()));
+    }
+    if args.example {
+        return types.iter().filter_map(AnyFixture::of).try_for_each(example);
+    }
+    list(output, &types)
 }
 
 fn unknown(written: &str) -> Failure {
@@ -62,147 +34,9 @@ fn unknown(written: &str) -> Failure {
     ))
 }
 
-fn list(output: &Output, types: &[EventType]) -> Result<(), Failure> {
-    for (index, family) in types.chunk_by(|one, next| family(one) == family(next)).enumerate() {
-        let width = |column: fn(&EventType) -> &str| {
-            family.iter().map(|known| column(known).len()).max().unwrap_or(0)
-        };
-        let (name, payload) = (width(EventType::as_str), width(payload));
-        if index > 0 {
-            output.line("")?;
-        }
-        for known in family {
-            output.line(format_args!(
-                "{}{known:name$}{:#}  {}{:payload$}{:#}  {}",
-                style::STRONG,
-                style::STRONG,
-                style::QUIET,
-                self::payload(known),
-                style::QUIET,
-                known.summary().unwrap_or_default()
-            ))?;
-            output.object(&json!({
-                "type": known.as_str(),
-                "data": self::payload(known),
-                "summary": known.summary(),
-                "variants": variants(known),
-                "source": SOURCE,
-            }))?;
-        }
-    }
-    output.line(format_args!(
-        "\n{}{} of the {} event types that this version knows; `clerk-webhook events TYPE` shows one.\n\
-         The examples are made up, not from your instance.\n\
-         Source: {SOURCE}.{:#}",
-        style::QUIET,
-        types.len(),
-        EventType::ALL.len(),
-        style::QUIET
-    ))
-}
-
-/// Returns what comes before the dot.
-fn family(event_type: &EventType) -> &str {
-    event_type.as_str().split_once('.').map_or("", |(family, _)| family)
-}
-
-fn payload(event_type: &EventType) -> &str {
-    event_type.payload_name().unwrap_or_default()
-}
-
-/// Returns the names of the examples beside the one that has the name of the type.
-fn variants(event_type: &EventType) -> Vec<&'static str> {
-    AnyFixture::all()
-        .filter(|fixture| fixture.event_type() == *event_type && fixture.name() != event_type.as_str())
-        .map(|fixture| fixture.name())
-        .collect()
-}
-
-fn example(fixture: AnyFixture) -> Result<(), Failure> {
-    use std::io::Write as _;
-
-    let mut line = fixture.body().to_vec();
-    line.push(b'\n');
-    Ok(std::io::stdout().lock().write_all(&line)?)
-}
-
-fn show(output: &Output, fixture: AnyFixture) -> Result<(), Failure> {
-    let event_type = fixture.event_type();
-    let fields = fields::of(fixture);
-    if output.is_json() {
-        return output.object(&json!({
-            "type": event_type.as_str(),
-            "data": payload(&event_type),
-            "summary": event_type.summary(),
-            "variants": variants(&event_type),
-            "source": SOURCE,
-            "example": fixture.json(),
-            "fields": fields,
-        }));
-    }
-    let (strong, quiet) = (style::STRONG, style::QUIET);
-    output.line(format_args!(
-        "{strong}{}{strong:#}  {}",
-        fixture.name(),
-        event_type.summary().unwrap_or_default()
-    ))?;
-    output.line(format_args!("{quiet}data is of the type {}{quiet:#}", payload(&event_type)))?;
-    let variants = variants(&event_type);
-    if !variants.is_empty() {
-        output.line(format_args!("{quiet}variants: {}{quiet:#}", variants.join(", ")))?;
-    }
-    output.line(format_args!(
-        "\n{strong}Example{strong:#} {quiet}(made up, not from your instance){quiet:#}"
-    ))?;
-    output.line(pretty(&fixture.json()))?;
-
-    let width = fields.iter().map(|field| field.path.len()).max().unwrap_or(0);
-    let types = |field: &fields::Field| {
-        if field.types.is_empty() { "null".to_owned() } else { field.types.join(" or ") }
-    };
-    let kind = fields.iter().map(|field| types(field).len()).max().unwrap_or(0);
-    output.line(format_args!(
-        "\n{strong}Fields{strong:#} {quiet}(of all examples of {}){quiet:#}",
-        payload(&event_type)
-    ))?;
-    for field in &fields {
-        let is = match (field.required, field.nullable) {
-            (true, true) => "required, may be null",
-            (true, false) => "required",
-            (false, true) => "optional",
-            // An element of an array is not missing: there is one less.
-            (false, false) if field.path.ends_with("[]") => "",
-            (false, false) => "may be absent",
-        };
-        let line = format!("{:width$}  {:kind$}  {is}", field.path, types(field));
-        output.line(line.trim_end())?;
-    }
-    output.line(format_args!(
-        "\n{quiet}Required: without it this version has no typed data (EventData::Unrecognized).\n\
-         Optional: it may be absent or null. What Clerk sends for your instance can have more fields.\n\
-         Source: {SOURCE}.{quiet:#}"
-    ))
-}
-
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_payload_has_an_example_and_fields() {
-        let mut seen = Vec::new();
-        for known in EventType::ALL {
-            let fixture = AnyFixture::of(known).unwrap();
-            if !seen.contains(&payload(known)) {
-                seen.push(payload(known));
-                assert!(fields::of(fixture).iter().any(|field| field.path == "data"), "{known}");
-            }
-        }
-    }
 
     #[test]
     fn a_type_that_is_not_there_is_asked_about() {

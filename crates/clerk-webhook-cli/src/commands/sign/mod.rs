@@ -1,5 +1,8 @@
 //! `clerk-webhook sign`.
 
+mod args;
+mod report;
 mod run;
 
-pub(super) use self::run::Args;
+pub(super) use self::args::Args;
+pub(super) use self::run::run;
