@@ -46,13 +46,13 @@ impl Command {
         match self {
             Self::Secret(args) => secret::run(args, output),
             Self::Events(args) => events::run(args, output),
-            Self::Trigger(args) => args.run(output),
-            Self::Scenario(args) => args.run(output),
-            Self::Verify(args) => args.run(output),
+            Self::Trigger(args) => trigger::run(args, output),
+            Self::Scenario(args) => scenario::run(args, output),
+            Self::Verify(args) => verify::run(args, output),
             Self::Sign(args) => sign::run(args, output),
             Self::Listen(args) => listen::run(args, output),
-            Self::Replay(args) => args.run(output),
-            Self::Doctor(args) => args.run(output),
+            Self::Replay(args) => replay::run(args, output),
+            Self::Doctor(args) => doctor::run(args, output),
             Self::Completions(args) => args.run(output),
         }
     }

@@ -2,9 +2,6 @@
 
 use serde::Serialize;
 
-use crate::failure::Failure;
-use crate::output::{Output, style};
-
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,19 +51,5 @@ impl Check {
         advice: impl Into<String>,
     ) -> Self {
         Self { status: Status::Bad, ..Self::warn(check, finding, message, advice) }
-    }
-
-    pub(super) fn show(&self, output: &Output) -> Result<(), Failure> {
-        let (colour, word) = match self.status {
-            Status::Ok => (style::GOOD, "ok"),
-            Status::Warn => (style::ODD, "warn"),
-            Status::Bad => (style::BAD, "bad"),
-            Status::Skipped => (style::QUIET, "-"),
-        };
-        output.line(format_args!("{colour}{word:<6}{colour:#}{:<12}{}", self.check, self.message))?;
-        if let Some(advice) = &self.advice {
-            output.line(format_args!("{:18}→ {advice}", ""))?;
-        }
-        output.object(self)
     }
 }

@@ -1,7 +1,10 @@
 //! `clerk-webhook doctor`.
 
+mod args;
 mod check;
 mod judge;
+mod report;
 mod run;
 
-pub(super) use self::run::Args;
+pub(super) use self::args::Args;
+pub(super) use self::run::run;

@@ -1,4 +1,4 @@
-//! `clerk-webhook doctor`.
+//! Sends the probes to an endpoint.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,14 +12,15 @@ use serde_json::json;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
+use super::args::Args;
 use super::check::{Check, Status};
-use super::judge;
-use super::judge::Forbidden;
+use super::judge::{self, Forbidden};
+use super::report::Report;
 use crate::args::secrets::SecretArgs;
 use crate::failure::Failure;
-use crate::output::{Output, printable, style};
+use crate::output::{Output, printable};
 use crate::send::client::{Answer, Client, SendError, block_on};
-use crate::send::endpoint::{Endpoint, RemoteArgs};
+use crate::send::endpoint::Endpoint;
 use crate::send::svix;
 
 /// How long a name or a connection may take.
@@ -34,67 +35,26 @@ const TIME_TO_REFUSE: Duration = Duration::from_secs(1);
 /// The shortest key that Svix's specification allows, in bytes.
 const SHORT_KEY: usize = 24;
 
-const EXAMPLES: &str = "\
-Examples:
-  clerk-webhook doctor http://127.0.0.1:3000/webhooks/clerk
-  clerk-webhook doctor https://example.com/webhooks/clerk --allow-remote
-  clerk-webhook doctor http://127.0.0.1:3000/webhooks/clerk --send --json
-
-It sends requests that an endpoint has to refuse: unsigned, forged, too old, of the future, too large. All have the event \
-type clerk_webhook.doctor, which no handler knows. With --send it also sends one that is right in all.
-
-Exit codes: 0 nothing is bad, 1 something is (a server that cannot be reached too), 2 wrong usage.";
-
-/// Look at an endpoint from outside, and say what is wrong with it
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
-pub(crate) struct Args {
-    /// URL of the endpoint, such as http://127.0.0.1:3000/webhooks/clerk
-    url: String,
-
-    #[command(flatten)]
-    remote: RemoteArgs,
-
-    #[command(flatten)]
-    secrets: SecretArgs,
-
-    /// Send also a delivery that is right in all, of the event type clerk_webhook.doctor: it reaches your handlers
-    #[arg(long)]
-    send: bool,
-}
-
-/// The list as it grows.
-struct Doctor<'a> {
-    output: &'a Output,
-    warnings: usize,
-    bad: usize,
-    count: usize,
+/// The checks of one endpoint.
+struct Examination<'o> {
+    report: Report<'o>,
     slowest: Duration,
 }
 
-impl Args {
-    pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
-        let output = &output.up_to_the_result();
-        let endpoint = self.remote.endpoint(&self.url)?;
-        block_on(async {
-            let mut doctor = Doctor { output, warnings: 0, bad: 0, count: 0, slowest: Duration::ZERO };
-            let secrets = doctor.secrets(&self.secrets)?;
-            if doctor.reach(&endpoint).await? {
-                doctor.probe(&endpoint, &secrets, self.send).await?;
-            }
-            doctor.finish()
-        })
-    }
+pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
+    let output = &output.up_to_the_result();
+    let endpoint = args.remote.endpoint(&args.url)?;
+    block_on(async {
+        let mut examination = Examination { report: Report::new(output), slowest: Duration::ZERO };
+        let secrets = examination.secrets(&args.secrets)?;
+        if examination.reach(&endpoint).await? {
+            examination.probe(&endpoint, &secrets, args.send).await?;
+        }
+        examination.report.finish()
+    })
 }
 
-impl Doctor<'_> {
-    fn tell(&mut self, check: &Check) -> Result<(), Failure> {
-        self.count += 1;
-        self.warnings += usize::from(check.status == Status::Warn);
-        self.bad += usize::from(check.status == Status::Bad);
-        check.show(self.output)
-    }
-
+impl Examination<'_> {
     /// Looks at the secrets that are here, which have to be those of the endpoint.
     fn secrets(&mut self, args: &SecretArgs) -> Result<Vec<SigningSecret>, Failure> {
         let mut secrets = Vec::new();
@@ -104,7 +64,7 @@ impl Doctor<'_> {
                 Ok(found) => secrets.extend(found),
                 Err(error) => {
                     let advice = "copy the signing secret (whsec_…) of this endpoint from Clerk's dashboard";
-                    self.tell(&Check::bad(
+                    self.report.add(&Check::bad(
                         "secret",
                         "malformed",
                         format!("{}: {error}", source.place),
@@ -119,7 +79,7 @@ impl Doctor<'_> {
         }
         let Some(shortest) = secrets.iter().map(key_bytes).min() else {
             let advice = "set CLERK_WEBHOOK_SIGNING_SECRET to that of the endpoint, so that signed requests can be tried";
-            self.tell(&Check::warn("secret", "missing", "there is none here", advice))?;
+            self.report.add(&Check::warn("secret", "missing", "there is none here", advice))?;
             return Ok(secrets);
         };
         let message = match secrets.len() {
@@ -128,9 +88,9 @@ impl Doctor<'_> {
         };
         if shortest < SHORT_KEY {
             let advice = "Svix makes keys of 24 bytes or more: is it the whole secret?";
-            self.tell(&Check::warn("secret", "short", message, advice))?;
+            self.report.add(&Check::warn("secret", "short", message, advice))?;
         } else {
-            self.tell(&Check::ok("secret", message))?;
+            self.report.add(&Check::ok("secret", message))?;
         }
         Ok(secrets)
     }
@@ -140,7 +100,7 @@ impl Doctor<'_> {
         let uri = endpoint.uri();
         let is_https = uri.scheme_str() == Some("https");
         if !endpoint.is_loopback() {
-            self.tell(&if is_https {
+            self.report.add(&if is_https {
                 Check::ok("scheme", "https")
             } else {
                 Check::warn(
@@ -157,18 +117,23 @@ impl Doctor<'_> {
             Ok(addresses) => addresses,
             Err(why) => {
                 let advice = "is the name spelt right, and does it lead anywhere from here?";
-                self.tell(&Check::bad("name", "unknown", format!("{host} has no address: {why}"), advice))?;
+                self.report.add(&Check::bad(
+                    "name",
+                    "unknown",
+                    format!("{host} has no address: {why}"),
+                    advice,
+                ))?;
                 return Ok(false);
             }
         };
         let shown: Vec<_> = addresses.iter().take(4).map(|address| address.ip().to_string()).collect();
-        self.tell(&Check::ok("name", format!("{host} is {}", shown.join(", "))))?;
+        self.report.add(&Check::ok("name", format!("{host} is {}", shown.join(", "))))?;
 
         let mut why = String::new();
         for address in &addresses {
             match timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
                 Ok(Ok(_)) => {
-                    self.tell(&Check::ok("connect", format!("{address} answers")))?;
+                    self.report.add(&Check::ok("connect", format!("{address} answers")))?;
                     return Ok(true);
                 }
                 Ok(Err(error)) => why = error.to_string(),
@@ -177,7 +142,12 @@ impl Doctor<'_> {
         }
         let advice =
             "is the server running, on this port and this address, and does a firewall let it be reached?";
-        self.tell(&Check::bad("connect", "unreachable", format!("{}: {why}", endpoint.authority()), advice))?;
+        self.report.add(&Check::bad(
+            "connect",
+            "unreachable",
+            format!("{}: {why}", endpoint.authority()),
+            advice,
+        ))?;
         Ok(false)
     }
 
@@ -193,7 +163,7 @@ impl Doctor<'_> {
         let after = Timestamp::now();
         if endpoint.uri().scheme_str() == Some("https") {
             let check = judge::tls(unsigned.as_ref());
-            self.tell(&check)?;
+            self.report.add(&check)?;
             if check.status == Status::Bad {
                 return Ok(());
             }
@@ -212,14 +182,14 @@ impl Doctor<'_> {
         // An endpoint that fails on what is unsigned, or takes it, is the endpoint all the same.
         let is_reached = accepted || matches!(check.finding, "accepts_unsigned" | "server_error");
         let goes_on = check.status != Status::Bad || is_reached;
-        self.tell(&check)?;
-        self.tell(&match &signed {
+        self.report.add(&check)?;
+        self.report.add(&match &signed {
             Some(answer) => judge::signed(answer.as_ref()),
             None if send => Check::skipped("signed", "needs the secret"),
             None => Check::skipped("signed", "not sent; --send sends a delivery that is right in all"),
         })?;
         if let Ok(answer) = &unsigned {
-            self.tell(&judge::clock(distance(answer, before, after)))?;
+            self.report.add(&judge::clock(distance(answer, before, after)))?;
         }
         // What is in front of the endpoint says nothing about the endpoint.
         if goes_on {
@@ -227,11 +197,11 @@ impl Doctor<'_> {
             self.sizes(&client, endpoint).await?;
         } else {
             for name in ["forged", "stale", "future", "body_limit"] {
-                self.tell(&Check::skipped(name, "not tried: the endpoint was not reached"))?;
+                self.report.add(&Check::skipped(name, "not tried: the endpoint was not reached"))?;
             }
         }
         if unsigned.is_ok() {
-            self.tell(&judge::speed(self.slowest))?;
+            self.report.add(&judge::speed(self.slowest))?;
         }
         Ok(())
     }
@@ -251,7 +221,7 @@ impl Doctor<'_> {
             advice: "compare the signature with one computed from the secret and the raw body, in constant time",
         };
         let answer = self.post(client, endpoint, &delivery(&[]).wrong_secret()).await;
-        self.tell(&judge::forbidden(forged, answer.as_ref()))?;
+        self.report.add(&judge::forbidden(forged, answer.as_ref()))?;
 
         let advice = "refuse timestamps that are more than five minutes away: whoever has recorded a delivery can send \
                       it again";
@@ -271,7 +241,7 @@ impl Doctor<'_> {
             ),
         ] {
             if secrets.is_empty() {
-                self.tell(&Check::skipped(forbidden.check, "needs the secret"))?;
+                self.report.add(&Check::skipped(forbidden.check, "needs the secret"))?;
                 continue;
             }
             let at = Timestamp::from_secs(Timestamp::now().as_secs() + offset);
@@ -280,7 +250,7 @@ impl Doctor<'_> {
             if check.status == Status::Ok && !accepted {
                 check.message.push_str(", for its age or its signature: --send tells which");
             }
-            self.tell(&check)?;
+            self.report.add(&check)?;
         }
         Ok(())
     }
@@ -306,7 +276,7 @@ impl Doctor<'_> {
                 }
             }
         }
-        self.tell(&judge::body_limit(taken, refused, told))
+        self.report.add(&judge::body_limit(taken, refused, told))
     }
 
     async fn post(
@@ -320,22 +290,6 @@ impl Doctor<'_> {
             self.slowest = self.slowest.max(answer.elapsed);
         }
         answer
-    }
-
-    fn finish(self) -> Result<(), Failure> {
-        let (colour, verdict) = match (self.bad, self.warnings) {
-            (0, 0) => (style::GOOD, "nothing is wrong".to_owned()),
-            (0, warnings) => (style::ODD, format!("nothing is bad, {warnings} to look at")),
-            (bad, 0) => (style::BAD, format!("{bad} bad")),
-            (bad, warnings) => (style::BAD, format!("{bad} bad, {warnings} to look at")),
-        };
-        self.output.line(format_args!("\n{colour}{verdict}{colour:#}"))?;
-        self.output.object(&json!({ "summary": {
-            "checks": self.count,
-            "warn": self.warnings,
-            "bad": self.bad,
-        }}))?;
-        if self.bad == 0 { Ok(()) } else { Err(Failure::Negative) }
     }
 }
 

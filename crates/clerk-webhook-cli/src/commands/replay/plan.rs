@@ -10,18 +10,16 @@ use clerk_webhook_core::{
 use clerk_webhook_test::Delivery;
 use http::HeaderValue;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::capture::{Capture, Unreadable};
-use crate::failure::Failure;
-use crate::output::{Output, printable, style};
+use crate::output::{printable, style};
 
 /// The headers that a signature is in, in both families.
 const SIGNATURE_HEADERS: [&str; 6] =
     ["svix-id", "svix-timestamp", "svix-signature", "webhook-id", "webhook-timestamp", "webhook-signature"];
 
 /// The cause of a request that is skipped since HTTP cannot carry its headers.
-const NOT_SENDABLE: &str = "not_sendable";
+pub(super) const NOT_SENDABLE: &str = "not_sendable";
 
 /// Which signatures requests are sent with.
 #[derive(Debug)]
@@ -42,30 +40,30 @@ pub(super) enum Signatures {
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) items: Vec<Item>,
-    skipped: Vec<Skipped>,
-    unreadable: Vec<Unreadable>,
+    pub(super) skipped: Vec<Skipped>,
+    pub(super) unreadable: Vec<Unreadable>,
 }
 
 /// A capture that is not sent.
 #[derive(Debug, Serialize)]
-struct Skipped {
-    place: String,
+pub(super) struct Skipped {
+    pub(super) place: String,
     #[serde(rename = "type")]
-    event_type: Option<String>,
-    id: Option<String>,
+    pub(super) event_type: Option<String>,
+    pub(super) id: Option<String>,
     #[serde(flatten)]
-    why: Why,
+    pub(super) why: Why,
     /// What the recording says about itself, which is not trusted.
-    recorded_verdict: Option<String>,
+    pub(super) recorded_verdict: Option<String>,
 }
 
 /// Why a capture is not sent.
 #[derive(Debug, Serialize)]
-struct Why {
+pub(super) struct Why {
     /// An outcome of the core, or [`NOT_SENDABLE`].
     #[serde(rename = "skipped")]
-    cause: &'static str,
-    reason: String,
+    pub(super) cause: &'static str,
+    pub(super) reason: String,
 }
 
 /// A capture that is sent.
@@ -135,63 +133,6 @@ impl Plan {
         }
         let (to_send, skipped, unreadable) = (self.items.len(), self.skipped.len(), self.unreadable.len());
         Counts { to_send, skipped, causes, unreadable }
-    }
-
-    /// Says of each file and each request that is not sent why it is not.
-    pub(super) fn show_unsent(&self, output: &Output) -> Result<(), Failure> {
-        for Unreadable { place, error } in &self.unreadable {
-            let shown = printable(error.as_bytes(), 300);
-            output.line(format_args!("{}unreadable{:#}  {shown}", style::BAD, style::BAD))?;
-            output.object(&json!({ "place": place, "unreadable": error }))?;
-        }
-        for skipped in &self.skipped {
-            // Either another secret has signed it, or the recording was changed.
-            let contradicts = skipped.recorded_verdict.as_deref() == Some("authentic");
-            let contradiction = if contradicts { ", although it was recorded as authentic" } else { "" };
-            output.line(format_args!(
-                "{}  {}skipped{:#}  {}: {}{contradiction}",
-                label(skipped.event_type.as_deref(), skipped.id.as_deref()),
-                style::ODD,
-                style::ODD,
-                skipped.why.cause,
-                skipped.why.reason
-            ))?;
-            output.object(skipped)?;
-        }
-        if self.skipped.iter().any(|skipped| skipped.why.cause != NOT_SENDABLE) {
-            output.note(
-                "requests that do not verify with the given secrets are never signed; `clerk-webhook verify` says what is \
-                 wrong with them, and --include-refused sends them as they were captured",
-            );
-        }
-        Ok(())
-    }
-
-    pub(super) fn list(&self, output: &Output) -> Result<(), Failure> {
-        for item in &self.items {
-            output.line(format_args!(
-                "{}  {} bytes  {}",
-                item.label(),
-                item.body.len(),
-                printable(item.place.as_bytes(), 200)
-            ))?;
-            output.object(&json!({
-                "dry_run": true,
-                "place": item.place,
-                "type": item.event_type,
-                "id": item.id,
-                "signed_anew": item.signed_anew,
-                "bytes": item.body.len(),
-            }))?;
-        }
-        let counts = self.counts();
-        output.line(format_args!(
-            "{}{} would be sent{counts}{:#}",
-            style::STRONG,
-            self.items.len(),
-            style::STRONG
-        ))?;
-        if counts.is_complete() { Ok(()) } else { Err(Failure::Negative) }
     }
 }
 
@@ -284,7 +225,8 @@ fn skipped(capture: &Capture, why: Why) -> Skipped {
 }
 
 /// Names a request in a line, aligned as far as its names have the usual length.
-fn label(event_type: Option<&str>, id: Option<&str>) -> String {
+/// Returns how a request is named in a line.
+pub(super) fn label(event_type: Option<&str>, id: Option<&str>) -> String {
     let event_type = printable(event_type.unwrap_or("(no type)").as_bytes(), 60);
     let id = printable(id.unwrap_or("(no id)").as_bytes(), 60);
     format!("{event_type:<24}  {}{id}{:#}", style::QUIET, style::QUIET)

@@ -1,12 +1,15 @@
 //! `clerk-webhook scenario`.
 
+mod args;
 mod plan;
 mod progress;
 mod random;
+mod report;
 mod run;
 mod sender;
 #[cfg_attr(not(feature = "sync"), path = "sync_check/without.rs")]
 mod sync_check;
 mod tally;
 
-pub(super) use self::run::Args;
+pub(super) use self::args::Args;
+pub(super) use self::run::run;

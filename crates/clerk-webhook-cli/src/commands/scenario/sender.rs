@@ -16,7 +16,6 @@ use tokio::task::JoinSet;
 use super::plan::{Departure, Plan};
 use super::progress::Progress;
 use super::random::Random;
-use super::run::Settings;
 use super::tally::{Stop, Tally, label};
 use crate::failure::Failure;
 use crate::output::{Output, style};
@@ -25,6 +24,17 @@ use crate::send::svix::{self, JITTER, Next, Reply};
 
 /// Within this time Svix takes a connection that failed for one that was about to be closed, and tries another one.
 const RESEND_WITHIN: Duration = Duration::from_secs(1);
+
+/// How a history is sent.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) secrets: Vec<SigningSecret>,
+    pub(super) concurrency: usize,
+    /// How much faster retries are than those of Svix; without it there are none.
+    pub(super) retry: Option<f64>,
+    pub(super) each: bool,
+    pub(super) seed: u64,
+}
 
 /// Sends all deliveries of a plan, each until it is delivered or given up.
 pub(super) struct Sender<'o> {

@@ -1,6 +1,9 @@
 //! `clerk-webhook trigger`.
 
+mod args;
 mod assignment;
+mod report;
 mod run;
 
-pub(super) use self::run::Args;
+pub(super) use self::args::Args;
+pub(super) use self::run::run;

@@ -1,7 +1,9 @@
 //! `clerk-webhook verify`.
 
+mod args;
 mod input;
 mod report;
 mod run;
 
-pub(super) use self::run::Args;
+pub(super) use self::args::Args;
+pub(super) use self::run::run;

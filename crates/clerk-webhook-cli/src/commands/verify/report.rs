@@ -3,7 +3,6 @@
 use clerk_webhook_core::Timestamp;
 use serde_json::json;
 
-use super::run::date;
 use crate::capture::{Capture, Unreadable};
 use crate::diagnosis::{Authentic, Diagnosis, Verdict, duration};
 use crate::failure::Failure;
@@ -11,7 +10,7 @@ use crate::output::style::{BAD, GOOD, ODD, QUIET, STRONG};
 use crate::output::{self, Output};
 
 /// A request with its verdict.
-pub(super) struct Judged<'c> {
+pub(super) struct JudgedCapture<'c> {
     pub(super) capture: &'c Capture,
     pub(super) verdict: Verdict,
     /// As of when its age was judged.
@@ -23,7 +22,7 @@ pub(super) struct Judged<'c> {
 /// Writes a verdict; with its place where there are several.
 pub(super) fn write(
     output: &Output,
-    judged: &Judged<'_>,
+    judged: &JudgedCapture<'_>,
     secrets: usize,
     several: bool,
 ) -> Result<(), Failure> {
@@ -60,7 +59,7 @@ pub(super) fn write_sum(
 
 fn write_authentic(
     output: &Output,
-    judged: &Judged<'_>,
+    judged: &JudgedCapture<'_>,
     authentic: &Authentic,
     secrets: usize,
 ) -> Result<(), Failure> {
@@ -103,7 +102,7 @@ fn write_authentic(
     Ok(())
 }
 
-fn write_refused(output: &Output, judged: &Judged<'_>, diagnosis: &Diagnosis) -> Result<(), Failure> {
+fn write_refused(output: &Output, judged: &JudgedCapture<'_>, diagnosis: &Diagnosis) -> Result<(), Failure> {
     let capture = judged.capture;
     let Diagnosis { cause, detail, advice, notes } = diagnosis;
     let mut notes = notes.clone();
@@ -155,4 +154,12 @@ fn row_wrapped(output: &Output, label: &str, text: &str) -> Result<(), Failure> 
 /// Escapes what would do something to a terminal.
 fn printable(text: &str) -> String {
     output::printable(text.as_bytes(), usize::MAX)
+}
+
+/// Writes a moment in UTC, to the second.
+fn date(moment: Timestamp) -> String {
+    match jiff::Timestamp::from_second(moment.as_secs()) {
+        Ok(moment) => moment.to_string(),
+        Err(_) => moment.as_secs().to_string(),
+    }
 }

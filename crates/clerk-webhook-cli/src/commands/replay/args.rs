@@ -1,0 +1,123 @@
+//! The arguments of `clerk-webhook replay`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::builder::TypedValueParser as _;
+
+use crate::args::event_pattern::{EventNames, Pattern};
+use crate::args::moment::Moment;
+use crate::args::secrets::SecretArgs;
+use crate::send::endpoint::EndpointArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  clerk-webhook replay captures/ --to http://127.0.0.1:3000/webhooks/clerk
+  clerk-webhook replay events.ndjson --only 'user.*' --since -2h --rate 10 \\
+      --to http://127.0.0.1:3000/webhooks/clerk
+  clerk-webhook replay one.http --verbatim --to http://127.0.0.1:3000/
+  tail -3 events.ndjson | clerk-webhook replay - --to http://127.0.0.1:3000/
+
+Before `replay` signs a request, it verifies it with your secrets. The age of a recording of `clerk-webhook listen --record` \
+is the age at the time it was received; the age of other files is not checked. Requests that do not verify are skipped and \
+counted; `clerk-webhook verify` says why. To send a body of your own, use `clerk-webhook trigger --file`.
+
+An endpoint that remembers handled messages answers `duplicate`; --new-ids gives each request a new message id.
+
+Exit codes: 0 every request was sent and answered with 2xx, 1 a request was skipped or got another answer, or a file could \
+not be read, 2 wrong usage, 3 no answer.";
+
+/// Send captured requests again
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// .http file, lines of JSON from a listener, or a folder of both; - is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) endpoint: EndpointArgs,
+
+    #[command(flatten)]
+    pub(super) secrets: SecretArgs,
+
+    /// Sign verified requests with the current time and the same message id; this is the default
+    #[arg(long)]
+    pub(super) resign: bool,
+
+    /// Send the captured signatures and verify nothing; endpoints reject signatures older than five minutes
+    #[arg(long, conflicts_with_all = ["resign", "new_ids", "secrets", "secret_file"])]
+    pub(super) verbatim: bool,
+
+    /// Also send requests that do not verify, with their captured body and signature headers
+    #[arg(long)]
+    pub(super) include_refused: bool,
+
+    /// Give each signed request a new message id, so that it is another message to the endpoint
+    #[arg(long)]
+    pub(super) new_ids: bool,
+
+    /// Send only events of this type, or of a pattern such as 'user.*'; repeatable
+    #[arg(long, value_name = "TYPE", value_parser = EventNames.map(Pattern::from), hide_possible_values = true)]
+    pub(super) only: Vec<Pattern>,
+
+    /// Send only what was signed since then: -2h, seconds since 1970, or a time such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    pub(super) since: Option<Moment>,
+
+    /// Send only what was signed before then, written as for --since
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    pub(super) until: Option<Moment>,
+
+    /// Send at most so many a second, or a minute: 10, 0.5 or 30/min [default: as fast as answers come]
+    #[arg(long, value_name = "N")]
+    pub(super) rate: Option<Rate>,
+
+    /// Wait for so many answers at once, 1 to 256; with more than one the order is not kept
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) concurrency: u16,
+
+    /// Send nothing, and list what would be sent
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// How long to wait from one to the next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Rate(pub(super) Duration);
+
+impl FromStr for Rate {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (number, unit) = text.split_once('/').unwrap_or((text, "s"));
+        let seconds = match unit {
+            "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            _ => return Err("write a number, or a number for each /s, /min or /h"),
+        };
+        let number: f64 = number.trim().parse().unwrap_or(0.0);
+        if !(number.is_finite() && number > 0.0) {
+            return Err("write a number above 0, such as 10 or 0.5");
+        }
+        Duration::try_from_secs_f64(seconds / number).map(Self).map_err(|_| "that is too slow ever to end")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_number_for_a_time() {
+        let rate = |text: &str| text.parse::<Rate>().map(|rate| rate.0);
+        assert_eq!(rate("10"), Ok(Duration::from_millis(100)));
+        assert_eq!(rate("0.5/s"), Ok(Duration::from_secs(2)));
+        assert_eq!(rate("30/min"), Ok(Duration::from_secs(2)));
+        for text in ["", "0", "-1", "inf", "NaN", "1/week", "1e-300", "/s"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What is printed about requests, their answers, and all of them.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use clerk_webhook_core::Timestamp;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use serde_json::json;
+
+use super::plan::{Counts, Item, NOT_SENDABLE, Plan, counted, label};
+use crate::capture::Unreadable;
+use crate::failure::Failure;
+use crate::output::{Output, printable, style};
+use crate::send::answer_report::{Reading, in_words};
+use crate::send::client::{Answer, SendError};
+
+/// Beyond it an endpoint refuses a delivery as too old, or as of the future.
+const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+/// What became of one, for programs.
+#[derive(Serialize)]
+struct RequestReport<'a> {
+    place: &'a str,
+    r#type: Option<&'a str>,
+    id: Option<&'a str>,
+    signed_anew: bool,
+    #[serde(flatten)]
+    reading: Option<&'a Reading>,
+    error: Option<String>,
+}
+
+/// What became of all.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    sent: usize,
+    pub(super) delivered: usize,
+    unanswered: usize,
+    outcomes: BTreeMap<String, usize>,
+}
+
+/// Says before anything is sent how much of it a right endpoint refuses.
+pub(super) fn note_age(output: &Output, items: &[Item]) {
+    let now = Timestamp::now().as_millis();
+    let far = |at: Timestamp| u128::from(now.abs_diff(at.as_millis())) > TOLERANCE.as_millis();
+    let stale = items.iter().filter(|item| item.signed_at.is_none_or(far)).count();
+    if stale > 0 {
+        output.note(format_args!(
+            "{stale} of {} were not signed within the last five minutes, so a right endpoint refuses them; without \
+             --verbatim those that verify are signed again",
+            items.len()
+        ));
+    }
+}
+
+/// Says of each file and each request that is not sent why it is not.
+pub(super) fn show_unsent(output: &Output, plan: &Plan) -> Result<(), Failure> {
+    for Unreadable { place, error } in &plan.unreadable {
+        let shown = printable(error.as_bytes(), 300);
+        output.line(format_args!("{}unreadable{:#}  {shown}", style::BAD, style::BAD))?;
+        output.object(&json!({ "place": place, "unreadable": error }))?;
+    }
+    for skipped in &plan.skipped {
+        // Either another secret has signed it, or the recording was changed.
+        let contradicts = skipped.recorded_verdict.as_deref() == Some("authentic");
+        let contradiction = if contradicts { ", although it was recorded as authentic" } else { "" };
+        output.line(format_args!(
+            "{}  {}skipped{:#}  {}: {}{contradiction}",
+            label(skipped.event_type.as_deref(), skipped.id.as_deref()),
+            style::ODD,
+            style::ODD,
+            skipped.why.cause,
+            skipped.why.reason
+        ))?;
+        output.object(skipped)?;
+    }
+    if plan.skipped.iter().any(|skipped| skipped.why.cause != NOT_SENDABLE) {
+        output.note(
+            "requests that do not verify with the given secrets are never signed; `clerk-webhook verify` says what is \
+             wrong with them, and --include-refused sends them as they were captured",
+        );
+    }
+    Ok(())
+}
+
+/// Prints what would be sent.
+pub(super) fn list(output: &Output, plan: &Plan) -> Result<(), Failure> {
+    for item in &plan.items {
+        output.line(format_args!(
+            "{}  {} bytes  {}",
+            item.label(),
+            item.body.len(),
+            printable(item.place.as_bytes(), 200)
+        ))?;
+        output.object(&json!({
+            "dry_run": true,
+            "place": item.place,
+            "type": item.event_type,
+            "id": item.id,
+            "signed_anew": item.signed_anew,
+            "bytes": item.body.len(),
+        }))?;
+    }
+    let counts = plan.counts();
+    output.line(format_args!(
+        "{}{} would be sent{counts}{:#}",
+        style::STRONG,
+        plan.items.len(),
+        style::STRONG
+    ))?;
+    if counts.is_complete() { Ok(()) } else { Err(Failure::Negative) }
+}
+
+impl Tally {
+    /// Counts what became of one, and shows it.
+    pub(super) fn add(
+        &mut self,
+        output: &Output,
+        item: &Item,
+        answer: &Result<Answer, SendError>,
+    ) -> Result<(), Failure> {
+        self.sent += 1;
+        let reading = answer.as_ref().ok().map(Reading::of);
+        let word = match &reading {
+            Some(reading) => reading.outcome.map_or_else(|| reading.status.to_string(), str::to_owned),
+            None => "no answer".to_owned(),
+        };
+        *self.outcomes.entry(word).or_default() += 1;
+        self.delivered += usize::from(reading.as_ref().is_some_and(|reading| reading.delivered));
+        self.unanswered += usize::from(reading.is_none());
+        let what = match (&reading, answer) {
+            (Some(reading), _) => {
+                format!("{:>7}  {}  {}", reading.elapsed(), reading.verdict(), reading.summary())
+            }
+            (None, Err(error)) => format!("{}{error}{:#}", style::BAD, style::BAD),
+            (None, Ok(_)) => String::new(),
+        };
+        output.line(format_args!("{}  {}", item.label(), what.trim_end()))?;
+        output.object(&RequestReport {
+            place: &item.place,
+            r#type: item.event_type.as_deref(),
+            id: item.id.as_deref(),
+            signed_anew: item.signed_anew,
+            reading: reading.as_ref(),
+            error: answer.as_ref().err().map(ToString::to_string),
+        })
+    }
+
+    /// Prints the summary.
+    pub(super) fn show(&self, output: &Output, counts: &Counts, elapsed: Duration) -> Result<(), Failure> {
+        let unsent = counts.to_send - self.sent;
+        let unsent = if unsent > 0 { format!("; {unsent} not sent") } else { String::new() };
+        let sent = match self.sent {
+            0 => "nothing sent".to_owned(),
+            sent => format!("{sent} sent in {}: {}", in_words(elapsed), counted(&self.outcomes)),
+        };
+        output.line(format_args!("{}{sent}{unsent}{counts}{:#}", style::STRONG, style::STRONG))?;
+        output.object(&json!({ "summary": {
+            "captured": counts.to_send + counts.skipped,
+            "sent": self.sent,
+            "delivered": self.delivered,
+            "unanswered": self.unanswered,
+            "outcomes": self.outcomes,
+            "skipped": counts.skipped,
+            "skip_reasons": counts.causes,
+            "unreadable": counts.unreadable,
+        }}))
+    }
+}
+
+/// Shows on standard error how far it is, where the answers themselves do not go to a terminal.
+pub(super) fn progress(total: usize) -> ProgressBar {
+    let target = if io::stdout().is_terminal() {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr_with_hz(8)
+    };
+    let bar = ProgressBar::with_draw_target(Some(total as u64), target);
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} deliveries, {per_sec}") {
+        bar.set_style(style.progress_chars("━╸ "));
+    }
+    bar
+}

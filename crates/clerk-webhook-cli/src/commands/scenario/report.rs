@@ -1,0 +1,72 @@
+//! What is printed before the first delivery, after the last one, and instead of sending.
+
+use std::io::{self, BufWriter, Write as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clerk_webhook_core::{SigningSecret, Timestamp};
+use serde_json::json;
+
+use super::args::Args;
+use super::plan::Plan;
+use super::sender;
+use super::tally::Tally;
+use crate::failure::Failure;
+use crate::output::{Output, style};
+use crate::send::endpoint::Endpoint;
+
+/// Says what is about to happen, above all the seed, with which it can be had again.
+pub(super) fn announce(
+    output: &Output,
+    args: &Args,
+    endpoints: &[Endpoint],
+    seed: u64,
+) -> Result<(), Failure> {
+    let urls: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
+    output.object(&json!({
+        "type": "start",
+        "scenario": args.scenario.name(),
+        "seed": seed,
+        "to": urls.first(),
+        "urls": urls,
+        "events": args.users.is_none().then(|| args.event_count()),
+        "users": args.users,
+    }))?;
+    let size = match args.users {
+        Some(users) => format!("{users} users"),
+        None => format!("{} events", args.event_count()),
+    };
+    let (strong, name, to) = (style::STRONG, args.scenario.name(), urls.join(" and "));
+    output.line(format_args!("{strong}{name}{strong:#} with --seed {seed}, {size}, to {to}"))
+}
+
+/// Prints the summary; fails if a message was not delivered.
+pub(super) fn summarize(output: &Output, args: &Args, tally: &Tally, seed: u64) -> Result<(), Failure> {
+    output.object(&tally.object(args.scenario.name(), seed))?;
+    for line in tally.lines(args.retry) {
+        output.line(line)?;
+    }
+    if tally.is_good() { Ok(()) } else { Err(Failure::Negative) }
+}
+
+/// Prints deliveries as the lines that `clerk webhooks listen --json` prints, which `replay` and `verify` read.
+pub(super) fn print(plan: Plan, secrets: &[SigningSecret]) -> Result<(), Failure> {
+    let mut lines = BufWriter::new(io::stdout().lock());
+    for departure in plan {
+        let (event, body) = (&departure.event, departure.event.body());
+        let headers: serde_json::Map<_, _> = sender::headers(secrets, event, &body, Timestamp::now())
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        let line = json!({
+            "type": "event",
+            "svix_id": event.message_id(),
+            "event_type": event.event_type().as_str(),
+            "headers": headers,
+            "body_b64": STANDARD.encode(&body),
+        });
+        writeln!(lines, "{line}")?;
+    }
+    lines.flush()?;
+    Ok(())
+}

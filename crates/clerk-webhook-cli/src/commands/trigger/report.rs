@@ -1,0 +1,79 @@
+//! What is printed about a delivery and its answers.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clerk_webhook_core::Timestamp;
+use clerk_webhook_test::Delivery;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::send::answer_report::{Reading, outcome};
+use crate::send::client::{Answer, SendError, SendErrorKind};
+use crate::send::svix;
+
+/// Beyond it an endpoint refuses a delivery as too old, or as of the future.
+const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+/// What is sent.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct TriggeredDelivery {
+    pub(super) r#type: Option<String>,
+    pub(super) id: String,
+    /// When it was signed, in seconds since 1970.
+    pub(super) timestamp: i64,
+    pub(super) bytes: usize,
+    pub(super) url: String,
+}
+
+/// What became of a copy, for programs.
+#[derive(Serialize)]
+pub(super) struct CopyReport<'a> {
+    #[serde(flatten)]
+    pub(super) delivery: &'a TriggeredDelivery,
+    pub(super) copy: usize,
+    #[serde(flatten)]
+    pub(super) reading: Reading,
+}
+
+/// Says that a refusal is as it has to be, where it was asked for.
+pub(super) fn hint(at: Timestamp, answer: &Answer) -> Option<String> {
+    let skew = Timestamp::now().as_millis().abs_diff(at.as_millis());
+    let refused = matches!(answer.status.as_u16(), 400 | 401 | 403) && outcome(answer).is_none();
+    (refused && u128::from(skew) > TOLERANCE.as_millis())
+        .then(|| "--at lies more than five minutes from now, so an endpoint has to refuse it".to_owned())
+}
+
+/// Prints the `curl` command that sends a delivery.
+pub(super) fn dry_run(output: &Output, sent: &TriggeredDelivery, delivery: &Delivery) -> Result<(), Failure> {
+    let (curl, body) = (delivery.curl(&sent.url), delivery.body());
+    output.line(&curl)?;
+    let headers: serde_json::Map<_, _> =
+        delivery.headers().into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+    let text = std::str::from_utf8(&body).ok();
+    output.object(&json!({
+        "dry_run": true,
+        "type": sent.r#type,
+        "id": sent.id,
+        "timestamp": sent.timestamp,
+        "bytes": sent.bytes,
+        "url": sent.url,
+        "headers": headers,
+        "body": text,
+        "body_base64": text.is_none().then(|| STANDARD.encode(&body)),
+        "curl": curl,
+    }))
+}
+
+/// Says why there is no answer, and what Svix would do.
+pub(super) fn unanswered(error: &SendError) -> Failure {
+    let follow = if error.kind == SendErrorKind::Timeout {
+        format!("; Svix {}", svix::explain(1, None))
+    } else {
+        String::new()
+    };
+    Failure::network(format_args!("{error}{follow}"))
+}
