@@ -12,7 +12,7 @@ mod server;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 use crate::commands::Command;
 use crate::output::Output;
@@ -45,7 +45,7 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.json);
-    match cli.command.run(&output) {
+    match cli.command.run(Cli::command, &output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output.report(&failure),
     }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 
-use super::{Capture, Recorded};
+use super::recorded::Recorded;
+use super::request::Capture;
 
 /// Reads one request: a request line, headers, an empty line, and the body to the last byte of the file.
 ///

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Deserializer, Map, Value};
 
-use super::Capture;
+use super::request::Capture;
 
 /// A line; those of other types tell of the tunnel.
 #[derive(Deserialize)]

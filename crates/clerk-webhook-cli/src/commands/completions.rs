@@ -1,11 +1,8 @@
 //! `clerk-webhook completions`.
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::Cli;
 use crate::failure::Failure;
-use crate::output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,17 +19,16 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-impl Args {
-    pub(crate) fn run(self, _output: &Output) -> Result<(), Failure> {
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "clerk-webhook", &mut script);
-        if self.shell == Shell::Bash {
-            // clap_complete 4.6 takes the hyphen of the name for the border of a command in half of the places, so nothing
-            // behind a command would be completed (clap-rs/clap#6421); where it does not, nothing is replaced.
-            let fixed = String::from_utf8_lossy(&script).replace("clerk__subcmd__webhook", "clerk__webhook");
-            script = fixed.into_bytes();
-        }
-        std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;
-        Ok(())
+/// Prints the completions of a program.
+pub(super) fn run(args: &Args, mut program: clap::Command) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut program, "clerk-webhook", &mut script);
+    if args.shell == Shell::Bash {
+        // clap_complete 4.6 takes the hyphen of the name for the border of a command in half of the places, so nothing
+        // behind a command would be completed (clap-rs/clap#6421); where it does not, nothing is replaced.
+        let fixed = String::from_utf8_lossy(&script).replace("clerk__subcmd__webhook", "clerk__webhook");
+        script = fixed.into_bytes();
     }
+    std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;
+    Ok(())
 }

@@ -42,7 +42,8 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+    /// Runs a command; `program` describes all of them.
+    pub(crate) fn run(self, program: fn() -> clap::Command, output: &Output) -> Result<(), Failure> {
         match self {
             Self::Secret(args) => secret::run(args, output),
             Self::Events(args) => events::run(args, output),
@@ -53,7 +54,7 @@ impl Command {
             Self::Listen(args) => listen::run(args, output),
             Self::Replay(args) => replay::run(args, output),
             Self::Doctor(args) => doctor::run(args, output),
-            Self::Completions(args) => args.run(output),
+            Self::Completions(args) => completions::run(&args, program()),
         }
     }
 }

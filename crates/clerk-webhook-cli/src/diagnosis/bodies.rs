@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::Cause;
 use super::budget::Budget;
+use super::cause::Cause;
 use super::finding::Finding;
 use super::json::{self, Escapes, Json, Numbers, Spacing, Style};
 use super::wrappings::Unwrapped;

@@ -1,6 +1,6 @@
 //! What can be said of a request where no signature matches.
 
-use super::Cause;
+use super::cause::Cause;
 use super::finding::Finding;
 use super::headers::Attempt;
 use super::signatures::Form;

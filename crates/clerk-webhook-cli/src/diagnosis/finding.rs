@@ -1,6 +1,6 @@
 //! What was found, in words.
 
-use super::Cause;
+use super::cause::Cause;
 
 /// Something that is wrong with a delivery, as a fact and without a remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use clerk_webhook_core::{HeaderFamily, MessageId};
 
-use super::Cause;
+use super::cause::Cause;
 use super::finding::{Finding, shown};
 use super::signatures::{self, Form, Token};
 use super::timestamps::{self, Reading as Time};

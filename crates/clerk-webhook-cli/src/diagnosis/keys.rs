@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Sha256, Sha512};
 use zeroize::Zeroizing;
 
-use super::Cause;
+use super::cause::Cause;
 use super::finding::Finding;
 use super::signatures::{LENIENT_URL_SAFE, unhex};
 

@@ -1,6 +1,6 @@
 //! What a sender can have signed by mistake.
 
-use super::Cause;
+use super::cause::Cause;
 use super::finding::Finding;
 use super::headers::Attempt;
 

@@ -5,9 +5,9 @@
 
 use clerk_webhook_core::SigningSecret;
 
-use super::Cause;
 use super::bodies::{Bodies, of_json};
 use super::budget::Budget;
+use super::cause::Cause;
 use super::finding::Finding;
 use super::headers::{Attempt, of_signature};
 use super::json::{Escapes, Json, Numbers, Spacing, Style};

@@ -5,7 +5,7 @@ use base64::alphabet::{STANDARD as ALPHABET, URL_SAFE};
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
-use super::Cause;
+use super::cause::Cause;
 
 /// Takes what is nearly right.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(&ALPHABET, LENIENT_CONFIG);

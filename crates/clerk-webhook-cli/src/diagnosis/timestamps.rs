@@ -1,6 +1,6 @@
 //! Reading the timestamp, also where it is not a number of seconds.
 
-use super::Cause;
+use super::cause::Cause;
 use super::finding::shown;
 
 /// From this number on it does not count seconds: they would lie after the year 5138.

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use serde_json::value::RawValue;
 
-use super::Cause;
 use super::budget::{Budget, MAX_WRAPPED};
+use super::cause::Cause;
 use super::finding::Finding;
 use super::signatures::{LENIENT_URL_SAFE, percent_decoded};
 use crate::capture::Capture;

@@ -1,0 +1,133 @@
+//! Reads files and folders.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::request::{Capture, Captures, Unreadable};
+use super::{http_file, lines, recorded};
+use crate::failure::Failure;
+
+/// The largest file that is read: no webhook comes near it.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Reads all requests of a file or a folder, or of standard input for `-`.
+///
+/// A folder is read in the order of its names, as far as they end in `.http`, `.json`, `.jsonl` or `.ndjson`. A file that
+/// cannot be read does not stop the others.
+pub(crate) fn read(path: &Path) -> Result<Captures, Failure> {
+    let mut captures = Captures::default();
+    if path == Path::new("-") {
+        captures.add(path);
+        return Ok(captures);
+    }
+    let cannot_read =
+        |error: io::Error| Failure::usage(format_args!("cannot read {}: {error}", path.display()));
+    if !fs::metadata(path).map_err(cannot_read)?.is_dir() {
+        captures.add(path);
+        return Ok(captures);
+    }
+    let entries = fs::read_dir(path).map_err(cannot_read)?;
+    let mut files = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(cannot_read)?;
+    let of_ours = |extension: &std::ffi::OsStr| {
+        ["http", "json", "jsonl", "ndjson"].iter().any(|known| extension == *known)
+    };
+    files.retain(|file| file.extension().is_some_and(of_ours));
+    files.sort();
+    if files.is_empty() {
+        return Err(Failure::usage(format_args!(
+            "{} has no files that end in .http, .json, .jsonl or .ndjson",
+            path.display()
+        )));
+    }
+    for file in files {
+        // Opening a named pipe would wait for a writer.
+        match fs::metadata(&file) {
+            Ok(metadata) if !metadata.is_file() => captures.unreadable.push(Unreadable {
+                error: format!("{} is not a file", file.display()),
+                place: file.display().to_string(),
+            }),
+            _ => captures.add(&file),
+        }
+    }
+    Ok(captures)
+}
+
+/// Reads the one request of a file, whatever it looks like, or of standard input for `-`.
+pub(crate) fn read_http(path: &Path) -> Result<Capture, Failure> {
+    let (place, bytes) = text_contents(path).map_err(Failure::usage)?;
+    let capture = http_file::read(&place, &bytes);
+    capture.map(|capture| named(path, capture)).map_err(|why| Failure::usage(format_args!("{place}: {why}")))
+}
+
+/// Reads lines of JSON of a file, whatever they look like, or of standard input for `-`.
+pub(crate) fn read_lines(path: &Path) -> Result<Vec<Capture>, Failure> {
+    let (place, bytes) = text_contents(path).map_err(Failure::usage)?;
+    lines::read(&place, &bytes).map_err(|why| Failure::usage(format_args!("{place}: {why}")))
+}
+
+impl Captures {
+    /// Reads a file, and keeps its requests or why it cannot be read.
+    fn add(&mut self, path: &Path) {
+        match read_file(path) {
+            Ok(requests) => self.requests.extend(requests),
+            Err(error) => self.unreadable.push(Unreadable { place: path.display().to_string(), error }),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<Capture>, String> {
+    let (place, bytes) = text_contents(path)?;
+    let captures = if bytes.trim_ascii_start().starts_with(b"{") {
+        lines::read(&place, &bytes)
+    } else {
+        http_file::read(&place, &bytes).map(|capture| vec![named(path, capture)])
+    };
+    captures.map_err(|why| format!("{place}: {why}"))
+}
+
+/// Takes the time from the name of a recording whose text has none, as older versions wrote it.
+fn named(path: &Path, mut capture: Capture) -> Capture {
+    if capture.recorded.received_at.is_none() {
+        capture.recorded.received_at =
+            path.file_name().and_then(|name| recorded::time_in_name(name.to_str()?));
+    }
+    capture
+}
+
+/// Reads as [`contents`] does, without the byte-order mark that editors put in front of a text.
+fn text_contents(path: &Path) -> Result<(String, Bytes), String> {
+    const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+    let (place, bytes) = read_bytes(path)?;
+    let start = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    Ok((place, bytes.slice(start..)))
+}
+
+/// Reads a file to its end, or standard input for `-`; not what is too long to be webhooks.
+pub(crate) fn contents(path: &Path) -> Result<(String, Bytes), Failure> {
+    read_bytes(path).map_err(Failure::usage)
+}
+
+fn read_bytes(path: &Path) -> Result<(String, Bytes), String> {
+    let (place, reader): (String, Box<dyn io::Read>) = if path == Path::new("-") {
+        ("standard input".to_owned(), Box::new(io::stdin()))
+    } else {
+        let file =
+            fs::File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        (path.display().to_string(), Box::new(file))
+    };
+    let mut bytes = Vec::new();
+    reader
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("cannot read {place}: {error}"))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!("{place} has more than {MAX_BYTES} bytes, which is no capture of webhooks"));
+    }
+    Ok((place, bytes.into()))
+}
