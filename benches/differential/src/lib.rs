@@ -8,6 +8,7 @@
 //! is read late, and where it went on to the next second meanwhile, the delivery is made and judged again.
 
 pub mod case;
+pub mod judgement;
 pub mod key;
 pub mod library;
 pub mod recipe;

@@ -11,7 +11,7 @@ use svix::webhooks::WebhookError as SvixError;
 use vulnerable_svix::webhooks::WebhookError as VulnerableError;
 
 use crate::case::{Case, Family};
-use crate::verdict::{Part, Reason, Verdict};
+use crate::verdict::{LibraryVerdict, Part, Reason};
 
 /// Something that verifies deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,11 +47,11 @@ impl Library {
 
     /// Asks for the verdict.
     #[must_use]
-    pub fn verdict(self, case: &Case) -> Verdict {
+    pub fn verdict(self, case: &Case) -> LibraryVerdict {
         let verify = || match self {
             Self::ClerkWebhook => match clerk_webhook(case) {
-                Ok(_) => Verdict::Accepted,
-                Err(reason) => Verdict::Refused(reason),
+                Ok(_) => LibraryVerdict::Accepted,
+                Err(reason) => LibraryVerdict::Refused(reason),
             },
             Self::Svix => svix(case),
             Self::SvixWithClock => svix_with_clock(case),
@@ -62,18 +62,18 @@ impl Library {
             // A panic here is for the test to report.
             return verify();
         }
-        panic::catch_unwind(AssertUnwindSafe(verify)).unwrap_or(Verdict::Panicked)
+        panic::catch_unwind(AssertUnwindSafe(verify)).unwrap_or(LibraryVerdict::Panicked)
     }
 
     /// Returns the place of a verdict in the order in which the library checks things.
     ///
     /// Of a delivery with several flaws it reports the one with the lowest place.
     #[must_use]
-    pub fn place(self, verdict: Verdict) -> u8 {
+    pub fn place(self, verdict: LibraryVerdict) -> u8 {
         let reason = match verdict {
-            Verdict::Accepted => return 10,
-            Verdict::Panicked => return 5,
-            Verdict::Refused(reason) => reason,
+            LibraryVerdict::Accepted => return 10,
+            LibraryVerdict::Panicked => return 5,
+            LibraryVerdict::Refused(reason) => reason,
         };
         let is_ours = self == Self::ClerkWebhook;
         match reason {
@@ -196,15 +196,15 @@ fn reason(error: &VerifyError) -> Reason {
 macro_rules! verdict_of {
     ($result:expr, $errors:ident) => {
         match $result {
-            Ok(()) => Verdict::Accepted,
-            Err($errors::MissingHeader(part)) => Verdict::Refused(Reason::Missing(part_of(part))),
-            Err($errors::InvalidHeader(part)) => Verdict::Refused(Reason::Malformed(part_of(part))),
-            Err($errors::InvalidTimestamp) => Verdict::Refused(Reason::NotSeconds),
-            Err($errors::TimestampTooOldError) => Verdict::Refused(Reason::TooOld),
-            Err($errors::FutureTimestampError) => Verdict::Refused(Reason::TooNew),
-            Err($errors::InvalidPayload) => Verdict::Refused(Reason::Payload),
-            Err($errors::InvalidSignature) => Verdict::Refused(Reason::Signature),
-            Err(_) => Verdict::Refused(Reason::Secret),
+            Ok(()) => LibraryVerdict::Accepted,
+            Err($errors::MissingHeader(part)) => LibraryVerdict::Refused(Reason::Missing(part_of(part))),
+            Err($errors::InvalidHeader(part)) => LibraryVerdict::Refused(Reason::Malformed(part_of(part))),
+            Err($errors::InvalidTimestamp) => LibraryVerdict::Refused(Reason::NotSeconds),
+            Err($errors::TimestampTooOldError) => LibraryVerdict::Refused(Reason::TooOld),
+            Err($errors::FutureTimestampError) => LibraryVerdict::Refused(Reason::TooNew),
+            Err($errors::InvalidPayload) => LibraryVerdict::Refused(Reason::Payload),
+            Err($errors::InvalidSignature) => LibraryVerdict::Refused(Reason::Signature),
+            Err(_) => LibraryVerdict::Refused(Reason::Secret),
         }
     };
 }
@@ -218,12 +218,12 @@ fn part_of(word: &str) -> Part {
     }
 }
 
-fn svix(case: &Case) -> Verdict {
+fn svix(case: &Case) -> LibraryVerdict {
     let verify = |webhook: svix::webhooks::Webhook| webhook.verify(&case.body, &header_map(case));
     verdict_of!(svix::webhooks::Webhook::new(&case.secret).and_then(verify), SvixError)
 }
 
-fn svix_with_clock(case: &Case) -> Verdict {
+fn svix_with_clock(case: &Case) -> LibraryVerdict {
     let verify =
         |webhook: svix::webhooks::Webhook| webhook.verify_ignoring_timestamp(&case.body, &header_map(case));
     let timeless = verdict_of!(svix::webhooks::Webhook::new(&case.secret).and_then(verify), SvixError);
@@ -235,18 +235,18 @@ fn svix_with_clock(case: &Case) -> Verdict {
         ..=-301 => Reason::TooNew,
         _ => return timeless,
     };
-    [timeless, Verdict::Refused(verdict)]
+    [timeless, LibraryVerdict::Refused(verdict)]
         .into_iter()
         .min_by_key(|verdict| Library::SvixWithClock.place(*verdict))
         .unwrap_or(timeless)
 }
 
-fn standard_webhooks(case: &Case) -> Verdict {
+fn standard_webhooks(case: &Case) -> LibraryVerdict {
     let verify = |webhook: standardwebhooks::Webhook| webhook.verify(&case.body, &header_map(case));
     verdict_of!(standardwebhooks::Webhook::new(&case.secret).and_then(verify), StandardError)
 }
 
-fn vulnerable_svix(case: &Case) -> Verdict {
+fn vulnerable_svix(case: &Case) -> LibraryVerdict {
     let field = |(name, value): &(String, Vec<u8>)| {
         let name = name.parse::<http_02::HeaderName>().expect("the names of a case are legal");
         (name, http_02::HeaderValue::from_bytes(value).expect("the values of a case are legal"))

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use crate::case::Case;
+use crate::judgement::Judgement;
 use crate::library::Library;
 use crate::rules::{POINTS, Rule};
-use crate::suite::{Judgement, Suite};
 
 /// Counts agreements, and disagreements by rule.
 #[derive(Debug)]
@@ -49,17 +49,17 @@ impl Count {
 impl Report {
     /// Returns a report about nothing.
     #[must_use]
-    pub fn new(suite: &Suite) -> Self {
+    pub fn new(candidate: Library, peers: &[Library], rules: &[&'static Rule]) -> Self {
         let agreement = |peer: &Library| {
-            let counts = vec![Count::default(); suite.rules.len()];
+            let counts = vec![Count::default(); rules.len()];
             Agreement { peer: *peer, asked: 0, agreed: 0, by_several: 0, counts }
         };
         Self {
-            candidate: suite.candidate,
+            candidate,
             deliveries: 0,
             accepted: 0,
-            peers: suite.peers.iter().map(agreement).collect(),
-            rules: suite.rules.clone(),
+            peers: peers.iter().map(agreement).collect(),
+            rules: rules.to_vec(),
             points: [0; POINTS.len()],
         }
     }

@@ -6,7 +6,7 @@ use crate::case::{Case, Family};
 use crate::key;
 use crate::library::Library::{self, StandardWebhooks, Svix, SvixWithClock, VulnerableSvix};
 use crate::verdict::Reason::{self, Malformed, Missing, NotSeconds, Payload, Repeated, Secret, TooOld};
-use crate::verdict::{Part, Verdict};
+use crate::verdict::{LibraryVerdict, Part};
 
 /// A documented difference between this project and other libraries.
 ///
@@ -56,7 +56,7 @@ impl Rule {
 pub struct Side {
     reading: fn(&mut Case),
     /// What the library objects to.
-    pub objection: Option<Verdict>,
+    pub objection: Option<LibraryVerdict>,
 }
 
 impl Side {
@@ -71,7 +71,7 @@ const fn reads(reading: fn(&mut Case)) -> Side {
 }
 
 const fn refuses(reason: Reason, reading: fn(&mut Case)) -> Side {
-    Side { reading, objection: Some(Verdict::Refused(reason)) }
+    Side { reading, objection: Some(LibraryVerdict::Refused(reason)) }
 }
 
 const ALL: &[Library] = Library::PEERS;
@@ -289,7 +289,7 @@ pub const RULES: &[Rule] = &[
         ours: refuses(NotSeconds, replace_timestamp),
         peer: Side {
             reading: replace_timestamp,
-            objection: if cfg!(debug_assertions) { Some(Verdict::Panicked) } else { None },
+            objection: if cfg!(debug_assertions) { Some(LibraryVerdict::Panicked) } else { None },
         },
     },
     Rule {

@@ -8,12 +8,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use crate::case::{Case, Family};
+use crate::judgement::Judgement;
 use crate::library::{self, Library, Message};
 use crate::recipe::Recipe;
 use crate::report::Report;
 use crate::rules::{RULES, Rule, Side};
 use crate::strategy;
-use crate::verdict::{Part, Verdict};
+use crate::verdict::{LibraryVerdict, Part};
 
 /// How many deliveries are tried unless `CASES` says otherwise, and from which seed unless `SEED` does.
 pub const CASES: u32 = 100_000;
@@ -57,7 +58,7 @@ impl Suite {
     /// Describes the smallest delivery that was found over which there is a disagreement that no rule predicts,
     /// or which somebody accepts though nobody signed it.
     pub fn run(&self, cases: u32, seed: u64) -> Result<Report, String> {
-        let report = RefCell::new(Report::new(self));
+        let report = RefCell::new(Report::new(self.candidate, &self.peers, &self.rules));
         let test = |recipe: Recipe| {
             let (case, judgements) = at_one_second(|now| {
                 let (case, signed) = recipe.make(now);
@@ -181,7 +182,7 @@ impl Suite {
 /// What one side takes a delivery for.
 struct Reading {
     plain: Case,
-    objections: Vec<Verdict>,
+    objections: Vec<LibraryVerdict>,
     rules: Vec<&'static Rule>,
 }
 
@@ -189,21 +190,6 @@ impl Reading {
     fn has(&self, rule: &Rule) -> bool {
         self.rules.iter().any(|other| other.is(rule))
     }
-}
-
-/// What was found out about one delivery and one peer.
-#[derive(Debug)]
-pub struct Judgement {
-    /// The peer.
-    pub peer: Library,
-    /// The verdict of the candidate.
-    pub ours: Verdict,
-    /// The verdict of the peer.
-    pub theirs: Verdict,
-    /// The rules that apply.
-    pub rules: Vec<&'static Rule>,
-    /// Whether the peer accepts what nobody signed.
-    pub is_forged: bool,
 }
 
 fn names(rules: &[&Rule]) -> String {

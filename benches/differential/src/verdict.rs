@@ -20,7 +20,7 @@ impl Part {
 
 /// The verdict of a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
+pub enum LibraryVerdict {
     /// The delivery is authentic and of late.
     Accepted,
     /// It is not, or the library cannot tell.
@@ -29,7 +29,7 @@ pub enum Verdict {
     Panicked,
 }
 
-impl Verdict {
+impl LibraryVerdict {
     /// Returns whether the delivery got in.
     #[must_use]
     pub fn is_accepted(self) -> bool {
@@ -37,7 +37,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for LibraryVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accepted => f.write_str("accepted"),

@@ -13,7 +13,7 @@ use clerk_webhook_differential::case::{Case, Clock};
 use clerk_webhook_differential::key;
 use clerk_webhook_differential::library::Library;
 use clerk_webhook_differential::suite::{Suite, at_one_second};
-use clerk_webhook_differential::verdict::{Reason, Verdict};
+use clerk_webhook_differential::verdict::{LibraryVerdict, Reason};
 use serde::Deserialize;
 
 use support::say;
@@ -97,11 +97,11 @@ fn latin1(text: &str) -> Vec<u8> {
     text.chars().map(|character| u8::try_from(u32::from(character)).expect("it is one byte")).collect()
 }
 
-fn word(verdict: Verdict) -> &'static str {
+fn word(verdict: LibraryVerdict) -> &'static str {
     match verdict {
-        Verdict::Accepted => "ok",
-        Verdict::Panicked => "panic",
-        Verdict::Refused(reason) => match reason {
+        LibraryVerdict::Accepted => "ok",
+        LibraryVerdict::Panicked => "panic",
+        LibraryVerdict::Refused(reason) => match reason {
             Reason::Secret => "invalid_secret",
             Reason::Missing(_) => "missing_header",
             Reason::Repeated(_) => "duplicate_header",
