@@ -5,7 +5,7 @@ use clerk_webhook_core::HeaderFamily;
 
 /// The names, as an argument.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Names {
+pub(crate) enum HeaderNames {
     /// svix-id, svix-timestamp, svix-signature
     #[default]
     Svix,
@@ -13,11 +13,11 @@ pub(crate) enum Names {
     Webhook,
 }
 
-impl From<Names> for HeaderFamily {
-    fn from(names: Names) -> Self {
+impl From<HeaderNames> for HeaderFamily {
+    fn from(names: HeaderNames) -> Self {
         match names {
-            Names::Svix => Self::Svix,
-            Names::Webhook => Self::Webhook,
+            HeaderNames::Svix => Self::Svix,
+            HeaderNames::Webhook => Self::Webhook,
         }
     }
 }

@@ -44,7 +44,7 @@ const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
 /// What a delivery is.
 #[derive(Clone, Debug)]
-pub(crate) enum Verdict {
+pub(crate) enum CaptureVerdict {
     /// One of the secrets signed it, in these very bytes and lately.
     Authentic(Authentic),
     /// It is not, and why.
@@ -91,7 +91,7 @@ pub(crate) struct Terms {
 ///
 /// It blocks: what is authentic takes microseconds, the search for a cause some milliseconds, and some 30 milliseconds for
 /// whatever makes it long.
-pub(crate) fn diagnose(capture: &Capture, secrets: &[SigningSecret], now: Timestamp) -> Verdict {
+pub(crate) fn diagnose(capture: &Capture, secrets: &[SigningSecret], now: Timestamp) -> CaptureVerdict {
     judged(Limits::BRIEF, Terms { now, tolerance: Some(TOLERANCE) }, capture, secrets)
 }
 
@@ -99,11 +99,11 @@ pub(crate) fn diagnose(capture: &Capture, secrets: &[SigningSecret], now: Timest
 ///
 /// It blocks: the search goes further than that of [`diagnose`], and takes some 40 milliseconds for a body of usual size where
 /// nothing fits, and up to half a second for whatever makes it long.
-pub(crate) fn diagnose_under(terms: Terms, capture: &Capture, secrets: &[SigningSecret]) -> Verdict {
+pub(crate) fn diagnose_under(terms: Terms, capture: &Capture, secrets: &[SigningSecret]) -> CaptureVerdict {
     judged(Limits::THOROUGH, terms, capture, secrets)
 }
 
-fn judged(limits: Limits, terms: Terms, capture: &Capture, secrets: &[SigningSecret]) -> Verdict {
+fn judged(limits: Limits, terms: Terms, capture: &Capture, secrets: &[SigningSecret]) -> CaptureVerdict {
     let now = terms.now;
     let builder =
         Verifier::builder().secrets(secrets.iter().cloned()).clock(move || now).body_limit(usize::MAX);
@@ -113,12 +113,12 @@ fn judged(limits: Limits, terms: Terms, capture: &Capture, secrets: &[SigningSec
     };
     let error = match builder.build() {
         Ok(verifier) => match verifier.verify(&capture.headers, &capture.body) {
-            Ok(verified) => return Verdict::Authentic(authentic(terms, capture, &verified)),
+            Ok(verified) => return CaptureVerdict::Authentic(authentic(terms, capture, &verified)),
             Err(error) => error.to_string(),
         },
         Err(error) => error.to_string(),
     };
-    Verdict::Refused(refused(limits, terms, capture, secrets, error))
+    CaptureVerdict::Refused(refused(limits, terms, capture, secrets, error))
 }
 
 fn authentic(terms: Terms, capture: &Capture, verified: &Verified) -> Authentic {

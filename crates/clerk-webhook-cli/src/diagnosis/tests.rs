@@ -98,22 +98,22 @@ impl Case {
         }
     }
 
-    fn judged(&self, secrets: &[&str]) -> Verdict {
+    fn judged(&self, secrets: &[&str]) -> CaptureVerdict {
         let secrets: Vec<_> = secrets.iter().map(|text| SigningSecret::parse(text).unwrap()).collect();
         let terms = Terms { now: Timestamp::from_secs(NOW), tolerance: Some(TOLERANCE) };
         diagnose_under(terms, &self.capture(), &secrets)
     }
 
     /// As somebody who serves others is told.
-    fn judged_briefly(&self) -> Verdict {
+    fn judged_briefly(&self) -> CaptureVerdict {
         diagnose(&self.capture(), &[SigningSecret::parse(SECRET).unwrap()], Timestamp::from_secs(NOW))
     }
 
     #[track_caller]
     fn diagnosis(&self) -> Diagnosis {
         match self.judged(&[SECRET]) {
-            Verdict::Refused(diagnosis) => diagnosis,
-            Verdict::Authentic(_) => panic!("authentic"),
+            CaptureVerdict::Refused(diagnosis) => diagnosis,
+            CaptureVerdict::Authentic(_) => panic!("authentic"),
         }
     }
 }
@@ -159,14 +159,14 @@ fn compressed(mut encoder: impl std::io::Read) -> Vec<u8> {
 
 #[test]
 fn what_is_right_is_authentic_and_says_of_what_it_is() {
-    let Verdict::Authentic(authentic) = Case::at(NOW - 12, EVENT).judged(&[SECRET]) else { panic!() };
+    let CaptureVerdict::Authentic(authentic) = Case::at(NOW - 12, EVENT).judged(&[SECRET]) else { panic!() };
     assert_eq!(authentic.message_id.as_str(), ID);
     assert_eq!((authentic.age_seconds, authentic.secret_index), (12, 0));
     assert_eq!(authentic.event.unwrap().event_type().as_str(), "user.updated");
 
     for fixture in AnyFixture::all() {
         let verdict = Case::of(fixture.body()).judged(&[SECRET]);
-        let Verdict::Authentic(authentic) = verdict else { panic!("{fixture:?}") };
+        let CaptureVerdict::Authentic(authentic) = verdict else { panic!("{fixture:?}") };
         assert_eq!(authentic.warnings, Vec::<String>::new(), "{fixture:?}");
     }
 }
@@ -174,10 +174,10 @@ fn what_is_right_is_authentic_and_says_of_what_it_is() {
 #[test]
 fn another_of_several_secrets_is_authentic_too() {
     let other = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
-    let Verdict::Authentic(authentic) = Case::of(EVENT).judged(&[other, SECRET]) else { panic!() };
+    let CaptureVerdict::Authentic(authentic) = Case::of(EVENT).judged(&[other, SECRET]) else { panic!() };
     assert_eq!(authentic.secret_index, 1);
     let verdict = Case::of(EVENT).body(format!("{EVENT}\n")).judged(&[other, SECRET]);
-    let Verdict::Refused(diagnosis) = verdict else { panic!() };
+    let CaptureVerdict::Refused(diagnosis) = verdict else { panic!() };
     assert_eq!(diagnosis.cause, Cause::TrailingNewlineAdded);
     assert_eq!(diagnosis.notes, ["It is secret 2 of 2 that matches"]);
 }
@@ -194,7 +194,7 @@ fn what_is_odd_about_an_authentic_delivery_is_a_warning() {
             "v1a",
         ),
     ] {
-        let Verdict::Authentic(authentic) = case.judged(&[SECRET]) else { panic!("{case:?}") };
+        let CaptureVerdict::Authentic(authentic) = case.judged(&[SECRET]) else { panic!("{case:?}") };
         assert!(authentic.warnings.iter().any(|warning| warning.contains(expected)), "{authentic:?}");
     }
 }
@@ -347,7 +347,7 @@ fn keys_that_are_made_wrong_of_the_secret() {
     let twice = STANDARD.encode(b"thirty-two bytes of a real key!!");
     let secret = format!("whsec_{}", STANDARD.encode(&twice));
     let case = Case::signed(b"thirty-two bytes of a real key!!", &signed_text(), EVENT);
-    let Verdict::Refused(diagnosis) = case.judged(&[&secret]) else { panic!() };
+    let CaptureVerdict::Refused(diagnosis) = case.judged(&[&secret]) else { panic!() };
     assert_eq!(diagnosis.cause, Cause::SecretDecodedTwice);
 
     let dropped = signatures::LENIENT_URL_SAFE.decode(SECRET[6..].replace('+', "")).unwrap();
@@ -595,8 +595,8 @@ fn no_beginning_of_a_signature_matches_by_chance() {
 
 const CUT_SHORT: &str = "Not all combinations of changes were tried";
 
-fn is_cut_short(verdict: Verdict) -> bool {
-    let Verdict::Refused(diagnosis) = verdict else { panic!("authentic") };
+fn is_cut_short(verdict: CaptureVerdict) -> bool {
+    let CaptureVerdict::Refused(diagnosis) = verdict else { panic!("authentic") };
     diagnosis.notes.iter().any(|note| note.starts_with(CUT_SHORT))
 }
 
@@ -617,7 +617,7 @@ fn a_search_has_a_bound() {
         (STANDARD.encode(&large), Cause::Base64Encoded),
     ] {
         let verdict = Case::of(large.clone()).body(body).judged_briefly();
-        let Verdict::Refused(diagnosis) = verdict else { panic!("authentic") };
+        let CaptureVerdict::Refused(diagnosis) = verdict else { panic!("authentic") };
         assert_eq!(diagnosis.cause, expected, "{diagnosis:?}");
     }
     assert!(!is_cut_short(Case::of(EVENT).body("hello").judged_briefly()));
@@ -649,7 +649,7 @@ fn what_is_unwrapped_has_its_bound_too() {
     let mut budget = Budget::new(Limits::THOROUGH);
     let large = Case::of(EVENT).body(fields(MAX_WRAPPED / 6 + 1));
     assert_eq!(wrappings::all(&large.capture(), &mut budget).len(), 1);
-    let Verdict::Refused(diagnosis) = large.judged_briefly() else { panic!("authentic") };
+    let CaptureVerdict::Refused(diagnosis) = large.judged_briefly() else { panic!("authentic") };
     assert!(diagnosis.notes.iter().any(|note| note.contains("is taken off up to")), "{diagnosis:?}");
 }
 
@@ -695,8 +695,8 @@ proptest! {
         let of_age = if age > 0 { Cause::TimestampTooOld } else { Cause::TimestampTooNew };
         let expected = of_header.or(is_broken.then_some(cause)).or(is_old.then_some(of_age));
         match (case.judged(&[SECRET]), expected) {
-            (Verdict::Authentic(_), None) => {}
-            (Verdict::Refused(diagnosis), Some(expected)) => {
+            (CaptureVerdict::Authentic(_), None) => {}
+            (CaptureVerdict::Refused(diagnosis), Some(expected)) => {
                 prop_assert_eq!(diagnosis.cause, expected, "{:?}", &diagnosis);
                 let said = format!("{} {}", diagnosis.detail, diagnosis.notes.join(" "));
                 prop_assert!(said.contains("the signature"), "{}", &said);
@@ -729,7 +729,7 @@ proptest! {
     fn a_body_of_which_anything_else_is_changed_is_unknown(at in 0..EVENT.len(), bit in 0..7_u8) {
         let mut body = EVENT.as_bytes().to_vec();
         body[at] ^= 1 << bit;
-        let Verdict::Refused(diagnosis) = Case::of(EVENT).body(body).judged_briefly() else { panic!("authentic") };
+        let CaptureVerdict::Refused(diagnosis) = Case::of(EVENT).body(body).judged_briefly() else { panic!("authentic") };
         let fine = [Cause::NothingFits, Cause::Truncated];
         prop_assert!(fine.contains(&diagnosis.cause), "{:?}", diagnosis);
     }

@@ -1,4 +1,4 @@
-//! What an answer to a delivery means.
+//! What an answer to a delivery means, for people and for programs.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const SHOWN_HEADER: usize = 200;
 
 /// An answer to the first attempt of a delivery, and what it means.
 #[derive(Debug, Serialize)]
-pub(crate) struct Reading {
+pub(crate) struct AnswerReport {
     /// Whether it was 2xx.
     pub(crate) delivered: bool,
     pub(crate) status: u16,
@@ -35,20 +35,20 @@ pub(crate) struct Reading {
     #[serde(skip)]
     meaning: Option<&'static str>,
     hint: Option<String>,
-    svix: Follow,
+    svix: NextAttempt,
 }
 
 /// What Svix does next.
 #[derive(Debug, Serialize)]
-struct Follow {
+struct NextAttempt {
     next: &'static str,
     earliest_seconds: Option<f64>,
     latest_seconds: Option<f64>,
     text: String,
 }
 
-impl Reading {
-    /// Reads an answer.
+impl AnswerReport {
+    /// Explains an answer.
     pub(crate) fn of(answer: &Answer) -> Self {
         let reply = answer.reply();
         let outcome = outcome(answer);
@@ -64,11 +64,11 @@ impl Reading {
             outcome: outcome.map(Outcome::as_str),
             meaning: outcome.map(meaning),
             hint: hint(answer),
-            svix: Follow::of(&reply),
+            svix: NextAttempt::of(&reply),
         }
     }
 
-    /// Replaces the hint, where whoever sent it knows better.
+    /// Replaces the hint if the command knows better.
     pub(crate) fn with_hint(self, hint: Option<String>) -> Self {
         Self { hint: hint.or(self.hint), ..self }
     }
@@ -123,7 +123,7 @@ impl Reading {
     }
 }
 
-impl Follow {
+impl NextAttempt {
     fn of(reply: &Reply) -> Self {
         let next: Next = svix::next(1, Some(reply));
         let (earliest_seconds, latest_seconds) = next.window().unzip();

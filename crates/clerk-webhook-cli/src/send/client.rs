@@ -32,13 +32,13 @@ const USER_AGENT: &str = concat!("clerk-webhook/", env!("CARGO_PKG_VERSION"));
 /// Sends requests; a clone shares the connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    pool: Pool<Connector, Hesitant>,
+    pool: Pool<Connector, DelayedBody>,
     time_limit: Duration,
 }
 
-/// A body that may wait for a while before anything of it is sent.
-struct Hesitant {
-    pause: Option<Pin<Box<tokio::time::Sleep>>>,
+/// A body of which nothing is sent before a delay has passed.
+struct DelayedBody {
+    delay: Option<Pin<Box<tokio::time::Sleep>>>,
     body: Full<Bytes>,
 }
 
@@ -92,13 +92,13 @@ impl Client {
         self.post_after(Duration::ZERO, uri, headers, body).await
     }
 
-    /// Sends a POST with these headers, and after a pause this body, unless there is an answer meanwhile.
+    /// Sends a POST with these headers, and this body after a delay, unless the answer comes first.
     ///
-    /// Who refuses a body for its length hangs up, and what is still being sent then breaks the connection, often before the
-    /// refusal was read.
+    /// A server that rejects a body by its length closes the connection. If the client still sends at that moment, the
+    /// connection breaks, often before the client has read the answer.
     pub(crate) async fn post_after(
         &self,
-        pause: Duration,
+        delay: Duration,
         uri: &Uri,
         headers: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<[u8]>)>,
         body: Bytes,
@@ -110,16 +110,16 @@ impl Client {
         let request = request
             .body(Full::new(body))
             .map_err(|error| SendError { kind: SendErrorKind::Other, message: error.to_string() })?;
-        let pause = (pause > Duration::ZERO).then(|| Box::pin(tokio::time::sleep(pause)));
-        self.exchange(request.map(|body| Hesitant { pause, body })).await
+        let delay = (delay > Duration::ZERO).then(|| Box::pin(tokio::time::sleep(delay)));
+        self.exchange(request.map(|body| DelayedBody { delay, body })).await
     }
 
     /// Sends a request.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, SendError> {
-        self.exchange(request.map(|body| Hesitant { pause: None, body })).await
+        self.exchange(request.map(|body| DelayedBody { delay: None, body })).await
     }
 
-    async fn exchange(&self, request: Request<Hesitant>) -> Result<Answer, SendError> {
+    async fn exchange(&self, request: Request<DelayedBody>) -> Result<Answer, SendError> {
         let authority = request.uri().authority().map_or(String::new(), ToString::to_string);
         let begin = Instant::now();
         let exchange = async {
@@ -146,7 +146,7 @@ impl Client {
     }
 }
 
-impl Body for Hesitant {
+impl Body for DelayedBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -154,9 +154,9 @@ impl Body for Hesitant {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if let Some(pause) = &mut self.pause {
-            ready!(pause.as_mut().poll(cx));
-            self.pause = None;
+        if let Some(delay) = &mut self.delay {
+            ready!(delay.as_mut().poll(cx));
+            self.delay = None;
         }
         Pin::new(&mut self.body).poll_frame(cx)
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::change::Changes;
 use super::redact::redact;
 use super::text::clean;
-use super::verdict::{Diagnosis, Origin, Verdict};
+use super::verdict::{DeliveryVerdict, Diagnosis, Origin};
 use crate::capture::Capture;
 
 /// How many characters of a type, an id or a path are kept.
@@ -18,7 +18,7 @@ const MAX_NAME: usize = 120;
 
 /// What is known of a delivery; as JSON it is what `--json` prints, without the payload.
 #[derive(Debug, Serialize)]
-pub(super) struct Delivery {
+pub(super) struct ReceivedDelivery {
     /// Counted from 1.
     pub(super) number: u64,
     /// Milliseconds since 1970.
@@ -82,9 +82,9 @@ pub(super) struct Forwarded {
     pub(super) remark: Option<&'static str>,
 }
 
-impl Delivery {
+impl ReceivedDelivery {
     /// Describes a delivery by itself; number and history come when it is kept.
-    pub(super) fn new(capture: Capture, received_at: Timestamp, verdict: Verdict) -> Self {
+    pub(super) fn new(capture: Capture, received_at: Timestamp, verdict: DeliveryVerdict) -> Self {
         let event = verdict.event.as_ref();
         let claimed = || claimed_type(&capture);
         let id = ["svix-id", "webhook-id"].iter().find_map(|name| capture.text(name));

@@ -8,7 +8,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::Full;
 
-use super::delivery::{Delivery, Forwarded};
+use super::delivery::{Forwarded, ReceivedDelivery};
 use super::verdict::Origin;
 use crate::capture::Capture;
 use crate::failure::Failure;
@@ -65,7 +65,7 @@ impl Forward {
     /// What was not authentic is never signed, since a signature says that it was.
     pub(super) async fn resend(
         &self,
-        delivery: &Delivery,
+        delivery: &ReceivedDelivery,
         secrets: &[SigningSecret],
     ) -> (bool, Result<Answer, SendError>) {
         let secret = delivery.secret.and_then(|number| secrets.get(number.checked_sub(1)?));

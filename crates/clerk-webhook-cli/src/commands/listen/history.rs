@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::change::compare;
-use super::delivery::Delivery;
+use super::delivery::ReceivedDelivery;
 use super::verdict::Origin;
 
 /// How many bytes are kept, however few deliveries that is.
@@ -26,7 +26,7 @@ pub(super) struct History {
 
 #[derive(Debug, Default)]
 struct Inner {
-    kept: VecDeque<Arc<Delivery>>,
+    kept: VecDeque<Arc<ReceivedDelivery>>,
     weight: usize,
     count: u64,
     outcomes: BTreeMap<&'static str, u64>,
@@ -46,7 +46,7 @@ impl History {
     }
 
     /// Keeps a delivery, and says what it means after those before it.
-    pub(super) fn add(&self, mut delivery: Delivery) -> Arc<Delivery> {
+    pub(super) fn add(&self, mut delivery: ReceivedDelivery) -> Arc<ReceivedDelivery> {
         let mut inner = self.lock();
         inner.count += 1;
         delivery.number = inner.count;
@@ -71,7 +71,7 @@ impl History {
     }
 
     /// Returns what is kept after this number, the oldest first.
-    pub(super) fn after(&self, number: u64) -> Vec<Arc<Delivery>> {
+    pub(super) fn after(&self, number: u64) -> Vec<Arc<ReceivedDelivery>> {
         let inner = self.lock();
         let from = inner.kept.partition_point(|delivery| delivery.number <= number);
         inner.kept.range(from..).cloned().collect()
@@ -82,7 +82,7 @@ impl History {
         self.limit
     }
 
-    pub(super) fn find(&self, number: u64) -> Option<Arc<Delivery>> {
+    pub(super) fn find(&self, number: u64) -> Option<Arc<ReceivedDelivery>> {
         let inner = self.lock();
         inner
             .kept
@@ -107,7 +107,7 @@ impl History {
 }
 
 /// Compares with the versions of the same object that came before.
-fn relate(delivery: &mut Delivery, kept: &VecDeque<Arc<Delivery>>) {
+fn relate(delivery: &mut ReceivedDelivery, kept: &VecDeque<Arc<ReceivedDelivery>>) {
     let Some(object) = &delivery.object else { return };
     let others = kept.iter().filter_map(|other| {
         let known = other.object.as_ref().filter(|known| known.is_same(object))?;
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::capture::Capture;
 
-    fn received(signed: &Signed) -> Delivery {
+    fn received(signed: &Signed) -> ReceivedDelivery {
         let judge = Judge::new(vec![SigningSecret::parse(SECRET).unwrap()], 1 << 20).unwrap();
         let headers = signed.headers().into_iter().map(|(name, value)| (name.to_owned(), value.into()));
         let capture = Capture {
@@ -168,7 +168,7 @@ mod tests {
             ..Capture::default()
         };
         let verdict = judge.judge(&capture);
-        Delivery::new(capture, Timestamp::now(), verdict)
+        ReceivedDelivery::new(capture, Timestamp::now(), verdict)
     }
 
     fn user(id: &str, first_name: &str, updated_at: i64) -> Signed {
@@ -176,7 +176,7 @@ mod tests {
         signed.set("/data/first_name", first_name).set("/data/updated_at", updated_at)
     }
 
-    fn paths(delivery: &Delivery) -> Vec<&str> {
+    fn paths(delivery: &ReceivedDelivery) -> Vec<&str> {
         delivery.changes.list.iter().map(|change| change.path.as_str()).collect()
     }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::change::Change;
-use super::delivery::{Delivery, Forwarded};
+use super::delivery::{Forwarded, ReceivedDelivery};
 use super::text::{clean, lag, size};
 use super::verdict::Origin;
 use crate::failure::Failure;
@@ -31,7 +31,7 @@ const QUEUE: usize = 256;
 /// Something to print.
 #[derive(Debug)]
 pub(super) enum Line {
-    Delivery(Arc<Delivery>),
+    Delivery(Arc<ReceivedDelivery>),
     /// Of a request that was no delivery.
     Note(String),
     /// What is said at the end.
@@ -75,11 +75,15 @@ pub(super) fn say(line: impl std::fmt::Display) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
-fn print_delivery(output: &Output, delivery: &Delivery, several_secrets: bool) -> Result<(), Failure> {
+fn print_delivery(
+    output: &Output,
+    delivery: &ReceivedDelivery,
+    several_secrets: bool,
+) -> Result<(), Failure> {
     #[derive(Serialize)]
     struct Document<'d> {
         #[serde(flatten)]
-        delivery: &'d Delivery,
+        delivery: &'d ReceivedDelivery,
         payload: Option<Value>,
     }
 
@@ -92,7 +96,7 @@ fn print_delivery(output: &Output, delivery: &Delivery, several_secrets: bool) -
     io::stdout().flush().map_err(Failure::from)
 }
 
-fn lines(delivery: &Delivery, several_secrets: bool) -> Vec<String> {
+fn lines(delivery: &ReceivedDelivery, several_secrets: bool) -> Vec<String> {
     let mut lines = vec![headline(delivery, several_secrets)];
     let mut add = |text: String| lines.push(format!("          {text}"));
     if let Some(reason) = delivery.reason.as_ref().filter(|_| delivery.origin == Origin::Refused) {
@@ -127,7 +131,7 @@ fn lines(delivery: &Delivery, several_secrets: bool) -> Vec<String> {
     lines
 }
 
-fn headline(delivery: &Delivery, several_secrets: bool) -> String {
+fn headline(delivery: &ReceivedDelivery, several_secrets: bool) -> String {
     let status_style = match delivery.status {
         Some(200..=299) => GOOD,
         _ => BAD,

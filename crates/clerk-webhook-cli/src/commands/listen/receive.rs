@@ -11,14 +11,14 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
-use super::delivery::{Delivery, Forwarded};
+use super::delivery::{Forwarded, ReceivedDelivery};
 use super::forward::{HOP, describe, remove_hop_by_hop, status_of};
 use super::printer::Line;
 use super::record::NotRecorded;
 use super::script::Step;
 use super::state::Listener;
 use super::text::clean;
-use super::verdict::{Origin, Verdict};
+use super::verdict::{DeliveryVerdict, Origin};
 use crate::capture::Capture;
 use crate::send::client;
 use crate::send::svix;
@@ -84,11 +84,11 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: on
     };
     let verdict = match &read {
         Ok(_) => listener.judge.judge(&capture),
-        Err(error) => Verdict::refused(error),
+        Err(error) => DeliveryVerdict::refused(error),
     };
     let answer = verdict.answer;
     let is_unexplained = verdict.is_unexplained;
-    let mut delivery = Delivery::new(capture, received_at, verdict);
+    let mut delivery = ReceivedDelivery::new(capture, received_at, verdict);
     if read.is_ok() {
         delivery = listener.record(delivery).await;
     }
@@ -112,7 +112,7 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: on
     if let Reply::Now(response) = &reply {
         delivery.status = Some(response.status().as_u16());
     }
-    let Some(turn) = is_unexplained.then(|| listener.judge.turn()).flatten() else {
+    let Some(permit) = is_unexplained.then(|| listener.judge.diagnosis_permit()).flatten() else {
         listener.show(delivery).await;
         // Whoever has hung up gets none.
         let _ = sender.send(reply);
@@ -120,11 +120,11 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: on
     };
     // The sender does not wait for what is only shown.
     let _ = sender.send(reply);
-    let found = listener.before_the_end(listener.judge.diagnose(&delivery.capture, turn)).await.flatten();
-    // The next one has its turn when this one has been shown, so that they do not pile up.
-    let _turn = found.map(|(diagnosis, turn)| {
+    let found = listener.before_the_end(listener.judge.diagnose(&delivery.capture, permit)).await.flatten();
+    // The permit is dropped after this delivery has been shown, so that diagnoses do not pile up.
+    let _permit = found.map(|(diagnosis, permit)| {
         delivery.explain(diagnosis);
-        turn
+        permit
     });
     listener.show(delivery).await;
 }
@@ -156,13 +156,13 @@ fn fields(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
 }
 
 impl Listener {
-    async fn show(&self, delivery: Delivery) {
+    async fn show(&self, delivery: ReceivedDelivery) {
         let delivery = self.history.add(delivery);
         self.print(Line::Delivery(delivery)).await;
     }
 
     /// Writes a delivery into the folder for them, if there is one.
-    async fn record(&self, mut delivery: Delivery) -> Delivery {
+    async fn record(&self, mut delivery: ReceivedDelivery) -> ReceivedDelivery {
         let Some(folder) = self.record.clone() else { return delivery };
         let write = move || {
             let error = match folder.write(&delivery) {

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::delivery::Delivery;
+use super::delivery::ReceivedDelivery;
 use super::verdict::Origin;
 use crate::capture::{Recorded, to_http_file};
 
@@ -28,13 +28,13 @@ const BLOCK: u64 = 4096;
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    left: Left,
-    left_for_refused: Left,
+    left: ByteBudget,
+    left_for_refused: ByteBudget,
 }
 
-/// What is left of a number of bytes.
+/// How many bytes may still be written, or `None` if a file did not fit.
 #[derive(Debug)]
-struct Left(Mutex<Option<u64>>);
+struct ByteBudget(Mutex<Option<u64>>);
 
 /// Why there is no recording.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) enum NotRecorded {
 
 impl Folder {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, left: Left::new(MAX_BYTES), left_for_refused: Left::new(MAX_REFUSED) }
+        Self { path, left: ByteBudget::new(MAX_BYTES), left_for_refused: ByteBudget::new(MAX_REFUSED) }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -56,7 +56,7 @@ impl Folder {
     }
 
     /// Writes a delivery into a new file, while there is room.
-    pub(super) fn write(&self, delivery: &Delivery) -> Result<PathBuf, NotRecorded> {
+    pub(super) fn write(&self, delivery: &ReceivedDelivery) -> Result<PathBuf, NotRecorded> {
         let headers = delivery.capture.headers.iter().map(|(name, value)| name.len() + value.len() + 4);
         let bytes = delivery.capture.body.len() + headers.sum::<usize>();
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(BLOCK);
@@ -69,7 +69,7 @@ impl Folder {
     }
 }
 
-impl Left {
+impl ByteBudget {
     fn new(bytes: u64) -> Self {
         Self(Mutex::new(Some(bytes)))
     }
@@ -86,7 +86,7 @@ impl Left {
 /// Writes a delivery into a new file of this folder, whole or not at all, and returns its path.
 ///
 /// Others on this machine cannot read it, since payloads are personal data.
-fn write(folder: &Path, delivery: &Delivery) -> io::Result<PathBuf> {
+fn write(folder: &Path, delivery: &ReceivedDelivery) -> io::Result<PathBuf> {
     let target = delivery.capture.target.as_deref().unwrap_or("/");
     let headers = delivery.capture.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
     let request = to_http_file(target, headers, &delivery.capture.body);
@@ -104,7 +104,7 @@ fn write(folder: &Path, delivery: &Delivery) -> io::Result<PathBuf> {
     placed
 }
 
-fn recorded(delivery: &Delivery) -> Recorded {
+fn recorded(delivery: &ReceivedDelivery) -> Recorded {
     let verdict = match delivery.origin {
         Origin::Refused => format!("{}, {}", delivery.origin.as_str(), delivery.outcome),
         origin => origin.as_str().to_owned(),
@@ -129,7 +129,7 @@ fn place(folder: &Path, name: &str, temporary: &Path) -> io::Result<PathBuf> {
 }
 
 /// A name that sorts by time: `20261121T215126.123Z-user.created-msg_…`.
-fn name(delivery: &Delivery) -> String {
+fn name(delivery: &ReceivedDelivery) -> String {
     let moment = jiff::Timestamp::from_millisecond(delivery.received_at.as_millis()).unwrap_or_default();
     let moment = moment.strftime("%Y%m%dT%H%M%S.%3fZ");
     let event_type = delivery.event_type.as_deref().filter(|text| !text.is_empty()).unwrap_or("unknown");
@@ -171,7 +171,8 @@ mod tests {
             let capture =
                 Capture { target, headers: headers.clone(), body: body.clone(), ..Capture::default() };
             let verdict = judge.judge(&capture);
-            let (origin, delivery) = (verdict.origin, Delivery::new(capture, Timestamp::now(), verdict));
+            let (origin, delivery) =
+                (verdict.origin, ReceivedDelivery::new(capture, Timestamp::now(), verdict));
             let path = write(&folder, &delivery).unwrap();
             let read = capture::read(&path).unwrap().requests;
             assert_eq!(read.len(), 1);
@@ -194,15 +195,15 @@ mod tests {
         fs::create_dir_all(&path).unwrap();
         let folder = Folder {
             path: path.clone(),
-            left: Left::new(4 * BLOCK),
-            left_for_refused: Left::new(2 * BLOCK + 1),
+            left: ByteBudget::new(4 * BLOCK),
+            left_for_refused: ByteBudget::new(2 * BLOCK + 1),
         };
         let judge = Judge::new(vec![SigningSecret::parse(SECRET).unwrap()], 1 << 20).unwrap();
         let write = |signed: Signed| {
             let headers = signed.headers().into_iter().map(|(name, value)| (name.to_owned(), value.into()));
             let capture = Capture { headers: headers.collect(), body: signed.body(), ..Capture::default() };
             let verdict = judge.judge(&capture);
-            match folder.write(&Delivery::new(capture, Timestamp::now(), verdict)) {
+            match folder.write(&ReceivedDelivery::new(capture, Timestamp::now(), verdict)) {
                 Ok(_) => "written",
                 Err(NotRecorded::Failed(_)) => "failed",
                 Err(NotRecorded::Full(_)) => "full",

@@ -28,7 +28,7 @@ use crate::server::serve::serve;
 use crate::server::shutdown::interruption;
 
 /// How long the end may take, when a terminal may have been stopped.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     client::block_on(listen(args, output))
@@ -98,7 +98,7 @@ async fn listen(args: Args, output: &Output) -> Result<(), Failure> {
     };
     stopped?;
     // What has arrived is shown, as far as the terminal takes it, and then the end.
-    let last_words = async {
+    let shutdown = async {
         listener.end().await;
         let summary = summary(&listener.history);
         listener.print(Line::Last(summary.clone())).await;
@@ -108,7 +108,7 @@ async fn listen(args: Args, output: &Output) -> Result<(), Failure> {
         }
         printed
     };
-    tokio::time::timeout(LAST_WORDS, last_words).await.unwrap_or(Ok(()))
+    tokio::time::timeout(SHUTDOWN_TIMEOUT, shutdown).await.unwrap_or(Ok(()))
 }
 
 fn cannot_listen(args: &Args, error: &io::Error) -> Failure {

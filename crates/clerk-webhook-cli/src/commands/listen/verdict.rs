@@ -20,7 +20,7 @@ use crate::diagnosis::{self, diagnose};
 const MAX_DIAGNOSED: usize = 64 * 1024;
 
 /// How long a delivery is not shown for the sake of its diagnosis.
-const PATIENCE: Duration = Duration::from_secs(3);
+const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How far the origin of a delivery is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -47,7 +47,7 @@ impl Origin {
 
 /// What was found out about a delivery.
 #[derive(Debug)]
-pub(super) struct Verdict {
+pub(super) struct DeliveryVerdict {
     pub(super) origin: Origin,
     /// A word of the core's outcomes, or `unverified`.
     pub(super) outcome: &'static str,
@@ -68,8 +68,8 @@ pub(super) struct Judge {
     diagnoses: Arc<Semaphore>,
 }
 
-/// The right to the only diagnosis at a time, so that what anybody can send takes no more than one core.
-pub(super) type Turn = OwnedSemaphorePermit;
+/// The permit for the only diagnosis at a time: anybody can send deliveries, and they must not occupy more than one core.
+pub(super) type DiagnosisPermit = OwnedSemaphorePermit;
 
 /// The diagnosis of a signature that does not match, as `verify` names it.
 #[derive(Debug)]
@@ -96,10 +96,10 @@ impl Judge {
     }
 
     /// Says whether a request that has arrived whole is authentic: the only place that does.
-    pub(super) fn judge(&self, capture: &Capture) -> Verdict {
-        let Some(verifier) = &self.verifier else { return Verdict::unverified(capture) };
+    pub(super) fn judge(&self, capture: &Capture) -> DeliveryVerdict {
+        let Some(verifier) = &self.verifier else { return DeliveryVerdict::unverified(capture) };
         match verifier.receive(&capture.headers, capture.body.clone()) {
-            Ok(event) => Verdict {
+            Ok(event) => DeliveryVerdict {
                 origin: Origin::Authentic,
                 outcome: Outcome::Processed.as_str(),
                 answer: Some(Outcome::Processed.into()),
@@ -108,55 +108,59 @@ impl Judge {
                 advice: None,
                 is_unexplained: false,
             },
-            Err(error) => Verdict {
+            Err(error) => DeliveryVerdict {
                 is_unexplained: matches!(error.kind(), ReceiveErrorKind::Verify(_))
                     && capture.body.len() <= MAX_DIAGNOSED,
-                ..Verdict::refused(&error)
+                ..DeliveryVerdict::refused(&error)
             },
         }
     }
 
-    /// Returns the right to a diagnosis, unless one is going on.
-    pub(super) fn turn(&self) -> Option<Turn> {
+    /// Returns the permit for a diagnosis, unless another diagnosis runs.
+    pub(super) fn diagnosis_permit(&self) -> Option<DiagnosisPermit> {
         Arc::clone(&self.diagnoses).try_acquire_owned().ok()
     }
 
-    /// Finds out why a signature does not match, on a thread of its own; the turn comes back with what was found.
+    /// Finds out why a signature does not match, on a thread of its own, and returns the permit with the result.
     ///
-    /// Nothing is found where that takes too long; the next turn is then when it has ended all the same.
-    pub(super) async fn diagnose(&self, capture: &Capture, turn: Turn) -> Option<(Diagnosis, Turn)> {
+    /// Returns `None` if that takes too long; the next permit is free when the thread has ended nevertheless.
+    pub(super) async fn diagnose(
+        &self,
+        capture: &Capture,
+        permit: DiagnosisPermit,
+    ) -> Option<(Diagnosis, DiagnosisPermit)> {
         let (capture, secrets) = (capture.clone(), self.secrets.clone());
-        aside(turn, move || Diagnosis::of(&capture, &secrets)).await
+        on_its_own_thread(permit, move || Diagnosis::of(&capture, &secrets)).await
     }
 }
 
 /// Runs what computes for long where nothing waits for it, not even the end of the command.
-async fn aside<T: Send + 'static>(
-    turn: Turn,
+async fn on_its_own_thread<T: Send + 'static>(
+    permit: DiagnosisPermit,
     work: impl FnOnce() -> Option<T> + Send + 'static,
-) -> Option<(T, Turn)> {
+) -> Option<(T, DiagnosisPermit)> {
     let (sender, found) = oneshot::channel();
     let work = move || {
-        // Where nobody waits any more, the turn ends here.
-        let _ = sender.send(work().map(|found| (found, turn)));
+        // If nobody waits any more, the permit is dropped here.
+        let _ = sender.send(work().map(|found| (found, permit)));
     };
     thread::Builder::new().name("diagnosis".to_owned()).spawn(work).ok()?;
-    tokio::time::timeout(PATIENCE, found).await.ok()?.ok()?
+    tokio::time::timeout(DIAGNOSIS_TIMEOUT, found).await.ok()?.ok()?
 }
 
 impl Diagnosis {
     fn of(capture: &Capture, secrets: &[SigningSecret]) -> Option<Self> {
         match diagnose(capture, secrets, Timestamp::now()) {
-            diagnosis::Verdict::Refused(found) => {
+            diagnosis::CaptureVerdict::Refused(found) => {
                 Some(Self { cause: found.cause.code(), reason: found.detail, advice: found.advice })
             }
             // A second has passed since, and what lay in the future lies there no more.
-            diagnosis::Verdict::Authentic(_) => None,
+            diagnosis::CaptureVerdict::Authentic(_) => None,
         }
     }
 }
 
-impl Verdict {
+impl DeliveryVerdict {
     /// Of a delivery that is shown without being verified.
     fn unverified(capture: &Capture) -> Self {
         let id = ["svix-id", "webhook-id"].iter().find_map(|name| capture.text(name));
@@ -227,17 +231,17 @@ mod tests {
     #[tokio::test]
     async fn there_is_one_diagnosis_at_a_time() {
         let judge = Judge::new(Vec::new(), 1).unwrap();
-        let turn = judge.turn().unwrap();
+        let permit = judge.diagnosis_permit().unwrap();
         let (go_on, wait) = mpsc::channel();
-        let first = tokio::spawn(aside(turn, move || wait.recv().ok()));
-        assert!(judge.turn().is_none());
+        let first = tokio::spawn(on_its_own_thread(permit, move || wait.recv().ok()));
+        assert!(judge.diagnosis_permit().is_none());
         // The runtime has one thread, which the diagnosis does not have.
         tokio::task::yield_now().await;
-        assert!(judge.turn().is_none() && !first.is_finished());
+        assert!(judge.diagnosis_permit().is_none() && !first.is_finished());
         go_on.send(7).unwrap();
-        let (found, turn) = first.await.unwrap().unwrap();
-        assert!(found == 7 && judge.turn().is_none());
-        drop(turn);
-        assert!(judge.turn().is_some());
+        let (found, permit) = first.await.unwrap().unwrap();
+        assert!(found == 7 && judge.diagnosis_permit().is_none());
+        drop(permit);
+        assert!(judge.diagnosis_permit().is_some());
     }
 }

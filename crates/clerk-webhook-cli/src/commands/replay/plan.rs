@@ -39,7 +39,7 @@ pub(super) enum Signatures {
 /// The requests to send, the requests that are skipped, and the files that cannot be read.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<PlannedRequest>,
     pub(super) skipped: Vec<Skipped>,
     pub(super) unreadable: Vec<Unreadable>,
 }
@@ -52,14 +52,14 @@ pub(super) struct Skipped {
     pub(super) event_type: Option<String>,
     pub(super) id: Option<String>,
     #[serde(flatten)]
-    pub(super) why: Why,
+    pub(super) why: SkipReason,
     /// What the recording says about itself, which is not trusted.
     pub(super) recorded_verdict: Option<String>,
 }
 
 /// Why a capture is not sent.
 #[derive(Debug, Serialize)]
-pub(super) struct Why {
+pub(super) struct SkipReason {
     /// An outcome of the core, or [`NOT_SENDABLE`].
     #[serde(rename = "skipped")]
     pub(super) cause: &'static str,
@@ -68,7 +68,7 @@ pub(super) struct Why {
 
 /// A capture that is sent.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(super) struct PlannedRequest {
     pub(super) place: String,
     pub(super) event_type: Option<String>,
     pub(super) id: Option<String>,
@@ -118,7 +118,7 @@ impl Plan {
     pub(super) fn new(requests: &[Capture], unreadable: Vec<Unreadable>, signatures: &Signatures) -> Self {
         let mut plan = Self { unreadable, ..Self::default() };
         for capture in requests {
-            match Item::new(capture, signatures) {
+            match PlannedRequest::new(capture, signatures) {
                 Ok(item) => plan.items.push(item),
                 Err(why) => plan.skipped.push(skipped(capture, why)),
             }
@@ -136,8 +136,8 @@ impl Plan {
     }
 }
 
-impl Item {
-    fn new(capture: &Capture, signatures: &Signatures) -> Result<Self, Why> {
+impl PlannedRequest {
+    fn new(capture: &Capture, signatures: &Signatures) -> Result<Self, SkipReason> {
         let Signatures::New { secrets, new_ids, include_refused } = signatures else {
             return Self::as_captured(capture);
         };
@@ -168,14 +168,14 @@ impl Item {
         Self { signed_anew: true, ..Self::with(capture, id, headers) }
     }
 
-    fn as_captured(capture: &Capture) -> Result<Self, Why> {
+    fn as_captured(capture: &Capture) -> Result<Self, SkipReason> {
         let mut headers = content_type(capture);
         let of_signature =
             |name: &str| SIGNATURE_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known));
         headers.extend(capture.headers.iter().filter(|(name, _)| of_signature(name)).cloned());
         if headers.iter().any(|(_, value)| !is_sendable(value)) {
             let reason = "a signature header contains characters that cannot be sent".to_owned();
-            return Err(Why { cause: NOT_SENDABLE, reason });
+            return Err(SkipReason { cause: NOT_SENDABLE, reason });
         }
         Ok(Self::with(capture, id(capture), headers))
     }
@@ -200,21 +200,21 @@ impl Item {
 /// Verifies a request with the age that it had when it was received.
 ///
 /// Without that time nothing is known of its age then, and the signature alone decides.
-fn verify(capture: &Capture, secrets: &[SigningSecret]) -> Result<Verified, Why> {
+fn verify(capture: &Capture, secrets: &[SigningSecret]) -> Result<Verified, SkipReason> {
     let builder = Verifier::builder().secrets(secrets.iter().cloned());
     let builder = match capture.recorded.received_at {
         Some(received_at) => builder.clock(move || received_at),
         None => builder.dangerous_accept_any_age(),
     };
-    let misconfigured = |error: SecretError| Why { cause: "misconfigured", reason: error.to_string() };
+    let misconfigured = |error: SecretError| SkipReason { cause: "misconfigured", reason: error.to_string() };
     builder.build().map_err(misconfigured)?.verify(&capture.headers, &capture.body).map_err(|error| {
         let when = if error.skew_seconds().is_some() { "when it was received, " } else { "" };
         let reason = format!("{when}{error}");
-        Why { cause: OwnAnswer::from(&ReceiveError::from(error)).outcome().as_str(), reason }
+        SkipReason { cause: OwnAnswer::from(&ReceiveError::from(error)).outcome().as_str(), reason }
     })
 }
 
-fn skipped(capture: &Capture, why: Why) -> Skipped {
+fn skipped(capture: &Capture, why: SkipReason) -> Skipped {
     Skipped {
         place: capture.place.clone(),
         event_type: event_type(capture),

@@ -9,11 +9,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 
-use super::plan::{Counts, Item, NOT_SENDABLE, Plan, counted, label};
+use super::plan::{Counts, NOT_SENDABLE, Plan, PlannedRequest, counted, label};
 use crate::capture::Unreadable;
 use crate::failure::Failure;
 use crate::output::{Output, printable, style};
-use crate::send::answer_report::{Reading, in_words};
+use crate::send::answer_report::{AnswerReport, in_words};
 use crate::send::client::{Answer, SendError};
 
 /// Beyond it an endpoint refuses a delivery as too old, or as of the future.
@@ -27,7 +27,7 @@ struct RequestReport<'a> {
     id: Option<&'a str>,
     signed_anew: bool,
     #[serde(flatten)]
-    reading: Option<&'a Reading>,
+    report: Option<&'a AnswerReport>,
     error: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Tally {
 }
 
 /// Says before anything is sent how much of it a right endpoint refuses.
-pub(super) fn note_age(output: &Output, items: &[Item]) {
+pub(super) fn note_age(output: &Output, items: &[PlannedRequest]) {
     let now = Timestamp::now().as_millis();
     let far = |at: Timestamp| u128::from(now.abs_diff(at.as_millis())) > TOLERANCE.as_millis();
     let stale = items.iter().filter(|item| item.signed_at.is_none_or(far)).count();
@@ -117,21 +117,21 @@ impl Tally {
     pub(super) fn add(
         &mut self,
         output: &Output,
-        item: &Item,
+        item: &PlannedRequest,
         answer: &Result<Answer, SendError>,
     ) -> Result<(), Failure> {
         self.sent += 1;
-        let reading = answer.as_ref().ok().map(Reading::of);
-        let word = match &reading {
-            Some(reading) => reading.outcome.map_or_else(|| reading.status.to_string(), str::to_owned),
+        let report = answer.as_ref().ok().map(AnswerReport::of);
+        let word = match &report {
+            Some(report) => report.outcome.map_or_else(|| report.status.to_string(), str::to_owned),
             None => "no answer".to_owned(),
         };
         *self.outcomes.entry(word).or_default() += 1;
-        self.delivered += usize::from(reading.as_ref().is_some_and(|reading| reading.delivered));
-        self.unanswered += usize::from(reading.is_none());
-        let what = match (&reading, answer) {
-            (Some(reading), _) => {
-                format!("{:>7}  {}  {}", reading.elapsed(), reading.verdict(), reading.summary())
+        self.delivered += usize::from(report.as_ref().is_some_and(|report| report.delivered));
+        self.unanswered += usize::from(report.is_none());
+        let what = match (&report, answer) {
+            (Some(report), _) => {
+                format!("{:>7}  {}  {}", report.elapsed(), report.verdict(), report.summary())
             }
             (None, Err(error)) => format!("{}{error}{:#}", style::BAD, style::BAD),
             (None, Ok(_)) => String::new(),
@@ -142,7 +142,7 @@ impl Tally {
             r#type: item.event_type.as_deref(),
             id: item.id.as_deref(),
             signed_anew: item.signed_anew,
-            reading: reading.as_ref(),
+            report: report.as_ref(),
             error: answer.as_ref().err().map(ToString::to_string),
         })
     }

@@ -7,7 +7,7 @@ mod random;
 mod report;
 mod run;
 mod sender;
-#[cfg_attr(not(feature = "sync"), path = "sync_check/without.rs")]
+#[cfg_attr(not(feature = "sync"), path = "sync_check/unavailable.rs")]
 mod sync_check;
 mod tally;
 

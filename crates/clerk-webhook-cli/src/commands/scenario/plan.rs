@@ -26,7 +26,7 @@ pub(super) struct Plan {
 
 /// A delivery of a message: one of its copies.
 #[derive(Clone, Debug)]
-pub(super) struct Departure {
+pub(super) struct PlannedDelivery {
     /// The place of the message in the history, counted from 0.
     pub(super) message: u64,
     /// Counted from 1.
@@ -37,7 +37,7 @@ pub(super) struct Departure {
 /// By place, then by lot, which is the same for copies that depart together, then by copy.
 struct Waiting {
     order: (u64, u64, u32),
-    departure: Departure,
+    planned: PlannedDelivery,
 }
 
 impl Plan {
@@ -62,8 +62,8 @@ impl Plan {
             } else {
                 (message + 1 + self.random.below(LATE), message)
             };
-            let departure = Departure { message, copy, event: event.clone() };
-            self.waiting.push(Reverse(Waiting { order: (place, lot, copy), departure }));
+            let planned = PlannedDelivery { message, copy, event: event.clone() };
+            self.waiting.push(Reverse(Waiting { order: (place, lot, copy), planned }));
         }
     }
 
@@ -76,15 +76,15 @@ impl Plan {
 }
 
 impl Iterator for Plan {
-    type Item = Departure;
+    type Item = PlannedDelivery;
 
-    fn next(&mut self) -> Option<Departure> {
+    fn next(&mut self) -> Option<PlannedDelivery> {
         // What comes later in the history has a later place, so whoever has an earlier one is first.
         while self.waiting.peek().is_none_or(|Reverse(first)| first.order.0 >= self.next) {
             let Some(event) = self.history.next() else { break };
             self.add(&event);
         }
-        self.waiting.pop().map(|Reverse(waiting)| waiting.departure)
+        self.waiting.pop().map(|Reverse(waiting)| waiting.planned)
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
 
     fn plan(events: usize, window: Option<u32>, copies: u32) -> Vec<(u64, u32)> {
         let history = History::builder().seed(1).events(events).stream();
-        Plan::new(history, 1, window, copies).map(|departure| (departure.message, departure.copy)).collect()
+        Plan::new(history, 1, window, copies).map(|planned| (planned.message, planned.copy)).collect()
     }
 
     #[test]

@@ -52,8 +52,8 @@ pub(super) fn summarize(output: &Output, args: &Args, tally: &Tally, seed: u64) 
 /// Prints deliveries as the lines that `clerk webhooks listen --json` prints, which `replay` and `verify` read.
 pub(super) fn print(plan: Plan, secrets: &[SigningSecret]) -> Result<(), Failure> {
     let mut lines = BufWriter::new(io::stdout().lock());
-    for departure in plan {
-        let (event, body) = (&departure.event, departure.event.body());
+    for planned in plan {
+        let (event, body) = (&planned.event, planned.event.body());
         let headers: serde_json::Map<_, _> = sender::headers(secrets, event, &body, Timestamp::now())
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.into()))

@@ -13,7 +13,7 @@ use http::Uri;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::plan::{Departure, Plan};
+use super::plan::{Plan, PlannedDelivery};
 use super::progress::Progress;
 use super::random::Random;
 use super::tally::{Stop, Tally, label};
@@ -63,8 +63,8 @@ struct Target {
 }
 
 /// A delivery and how often it was tried.
-struct Delivery {
-    departure: Departure,
+struct ScheduledDelivery {
+    planned: PlannedDelivery,
     /// The number of the attempt, counted from 1.
     attempt: usize,
     /// Whose turn it is, as a place among the targets.
@@ -73,13 +73,13 @@ struct Delivery {
 
 struct Retry {
     due: (Instant, u64),
-    delivery: Delivery,
+    delivery: ScheduledDelivery,
 }
 
 /// An attempt that is over.
 struct Attempt {
     /// With the target that has answered last, or not.
-    delivery: Delivery,
+    delivery: ScheduledDelivery,
     result: Result<Answer, SendError>,
     /// Whether the same bytes were sent twice.
     resent: bool,
@@ -87,7 +87,7 @@ struct Attempt {
 
 /// What becomes of a delivery after an attempt, and for a retry when: as Svix plans it, with jitter.
 #[derive(Clone, Copy)]
-struct Verdict {
+struct FollowUp {
     next: Next,
     delay: Option<Duration>,
 }
@@ -151,15 +151,15 @@ impl<'o> Sender<'o> {
     }
 
     /// Returns what is to be tried now: a retry that is due before what has not been tried yet.
-    fn next(&mut self) -> Option<Delivery> {
+    fn next(&mut self) -> Option<ScheduledDelivery> {
         if self.retries.peek().is_some_and(|Reverse(retry)| retry.due.0 <= Instant::now()) {
             return self.retries.pop().map(|Reverse(retry)| retry.delivery);
         }
-        let departure = self.plan.next()?;
-        self.tally.begin(&departure);
+        let planned = self.plan.next()?;
+        self.tally.begin(&planned);
         let target = self.begun % self.targets.len();
         self.begun += 1;
-        Some(Delivery { departure, attempt: 1, target })
+        Some(ScheduledDelivery { planned, attempt: 1, target })
     }
 
     /// Returns whose turn it is after a target.
@@ -167,13 +167,13 @@ impl<'o> Sender<'o> {
         (target + 1) % self.targets.len()
     }
 
-    fn begin(&mut self, mut delivery: Delivery) {
+    fn begin(&mut self, mut delivery: ScheduledDelivery) {
         let (client, secrets) = (self.client.clone(), Arc::clone(&self.secrets));
         let Target { uri, is_answered: is_known } = self.targets[delivery.target].clone();
         let after = self.after(delivery.target);
         let uri_after = self.targets[after].uri.clone();
         self.running.spawn(async move {
-            let event = &delivery.departure.event;
+            let event = &delivery.planned.event;
             let body = event.body();
             let headers = headers(&secrets, event, &body, Timestamp::now());
             let begin = Instant::now();
@@ -204,25 +204,25 @@ impl<'o> Sender<'o> {
         {
             return Err(error.clone().into());
         }
-        let verdict = self.verdict(delivery.attempt, &result);
-        self.tally.attempt(&delivery.departure, &result, resent);
-        self.show(&delivery, &result, resent, verdict)?;
-        match verdict.delay {
+        let follow_up = self.follow_up(delivery.attempt, &result);
+        self.tally.attempt(&delivery.planned, &result, resent);
+        self.show(&delivery, &result, resent, follow_up)?;
+        match follow_up.delay {
             Some(delay) => {
                 let scale = self.settings.retry.unwrap_or(1.0);
                 self.scheduled += 1;
                 let due = (Instant::now() + delay.div_f64(scale), self.scheduled);
                 let (attempt, target) = (delivery.attempt + 1, self.after(delivery.target));
-                let delivery = Delivery { attempt, target, ..delivery };
+                let delivery = ScheduledDelivery { attempt, target, ..delivery };
                 self.retries.push(Reverse(Retry { due, delivery }));
             }
-            None => self.tally.end(&delivery.departure, verdict.next),
+            None => self.tally.end(&delivery.planned, follow_up.next),
         }
         self.progress.update(self.tally.ended, self.retries.len());
         Ok(())
     }
 
-    fn verdict(&mut self, attempt: usize, result: &Result<Answer, SendError>) -> Verdict {
+    fn follow_up(&mut self, attempt: usize, result: &Result<Answer, SendError>) -> FollowUp {
         let reply = match result {
             Ok(answer) => Some(answer.reply()),
             Err(error) if error.kind == SendErrorKind::Timeout => None,
@@ -230,29 +230,29 @@ impl<'o> Sender<'o> {
             Err(_) => Some(Reply::default()),
         };
         let next = svix::next(attempt, reply.as_ref());
-        let Next::Retry(delay) = next else { return Verdict { next, delay: None } };
+        let Next::Retry(delay) = next else { return FollowUp { next, delay: None } };
         if self.settings.retry.is_none() {
-            return Verdict { next: Next::GivenUp, delay: None };
+            return FollowUp { next: Next::GivenUp, delay: None };
         }
         let span = u64::from(2 * JITTER) * 10;
         let per_mille = 1000 - 10 * JITTER + self.random.below(span + 1) as u32;
-        Verdict { next, delay: Some(delay * per_mille / 1000) }
+        FollowUp { next, delay: Some(delay * per_mille / 1000) }
     }
 
     /// Shows an attempt, where each is wanted.
     fn show(
         &self,
-        delivery: &Delivery,
+        delivery: &ScheduledDelivery,
         result: &Result<Answer, SendError>,
         resent: bool,
-        verdict: Verdict,
+        follow_up: FollowUp,
     ) -> Result<(), Failure> {
         if !self.settings.each {
             return Ok(());
         }
-        let Departure { event, copy, .. } = &delivery.departure;
+        let PlannedDelivery { event, copy, .. } = &delivery.planned;
         let label = label(result);
-        let next = match verdict.next {
+        let next = match follow_up.next {
             Next::Delivered => "delivered",
             Next::Aborted => "aborted",
             Next::Disabled => "disabled",
@@ -260,7 +260,7 @@ impl<'o> Sender<'o> {
             Next::Retry(_) => "retry",
         };
         if self.output.is_json() {
-            let planned = match verdict.next {
+            let planned = match follow_up.next {
                 Next::Retry(planned) => Some(planned.as_secs_f64()),
                 _ => None,
             };
@@ -282,14 +282,14 @@ impl<'o> Sender<'o> {
                 "webhook_delivery": reply.and_then(|reply| reply.control),
                 "next": next,
                 "planned_delay_seconds": planned,
-                "delay_seconds": verdict.delay.map(|delay| delay.as_secs_f64()),
+                "delay_seconds": follow_up.delay.map(|delay| delay.as_secs_f64()),
             }));
         }
-        let colour = if verdict.next == Next::Delivered { style::GOOD } else { style::ODD };
+        let colour = if follow_up.next == Next::Delivered { style::GOOD } else { style::ODD };
         let took = result.as_ref().map_or(0.0, |answer| millis(answer.elapsed));
-        let then = match verdict.delay {
+        let then = match follow_up.delay {
             Some(delay) => format!(", again after {:.0} s", delay.as_secs_f64()),
-            None if verdict.next == Next::Delivered => String::new(),
+            None if follow_up.next == Next::Delivered => String::new(),
             None => format!(", {}", next.replace('_', " ")),
         };
         let (id, event_type, number) = (event.message_id(), event.event_type(), delivery.attempt);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::plan::Departure;
+use super::plan::PlannedDelivery;
 use crate::output::style;
 use crate::send::client::{Answer, SendError, SendErrorKind};
 use crate::send::svix::Next;
@@ -45,8 +45,8 @@ pub(super) struct Tally {
     /// In microseconds, of the attempts that were answered.
     latencies: Vec<u32>,
     /// The messages of which copies are under way or to come.
-    open: HashMap<u64, Open>,
-    unfortunate: Vec<Open>,
+    open: HashMap<u64, OpenMessage>,
+    undelivered_messages: Vec<OpenMessage>,
     pub(super) stop: Option<Stop>,
 }
 
@@ -57,7 +57,7 @@ struct Count {
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenMessage {
     message_id: String,
     event_type: String,
     copies_left: u32,
@@ -106,19 +106,19 @@ impl Tally {
             outcomes: BTreeMap::new(),
             latencies: Vec::new(),
             open: HashMap::new(),
-            unfortunate: Vec::new(),
+            undelivered_messages: Vec::new(),
             stop: None,
         }
     }
 
     /// Notes that a delivery begins.
-    pub(super) fn begin(&mut self, departure: &Departure) {
+    pub(super) fn begin(&mut self, planned: &PlannedDelivery) {
         self.deliveries += 1;
-        self.open.entry(departure.message).or_insert_with(|| {
+        self.open.entry(planned.message).or_insert_with(|| {
             self.messages += 1;
-            Open {
-                message_id: departure.event.message_id().to_string(),
-                event_type: departure.event.event_type().to_string(),
+            OpenMessage {
+                message_id: planned.event.message_id().to_string(),
+                event_type: planned.event.event_type().to_string(),
                 copies_left: self.copies,
                 attempts: 0,
                 is_delivered: false,
@@ -130,7 +130,7 @@ impl Tally {
     /// Notes what came of an attempt.
     pub(super) fn attempt(
         &mut self,
-        departure: &Departure,
+        planned: &PlannedDelivery,
         result: &Result<Answer, SendError>,
         resent: bool,
     ) {
@@ -141,7 +141,7 @@ impl Tally {
         if let Ok(answer) = result {
             self.latencies.push(u32::try_from(answer.elapsed.as_micros()).unwrap_or(u32::MAX));
         }
-        if let Some(open) = self.open.get_mut(&departure.message) {
+        if let Some(open) = self.open.get_mut(&planned.message) {
             open.attempts += 1;
             open.is_delivered |= is_success;
             if !open.is_delivered {
@@ -156,30 +156,30 @@ impl Tally {
     }
 
     /// Notes that nothing more comes of a delivery.
-    pub(super) fn end(&mut self, departure: &Departure, next: Next) {
+    pub(super) fn end(&mut self, planned: &PlannedDelivery, next: Next) {
         self.ended += 1;
         match next {
             Next::Aborted => self.aborted += 1,
             Next::Disabled => self.stop = Some(Stop::Disabled),
             _ => {}
         }
-        let Some(open) = self.open.get_mut(&departure.message) else { return };
+        let Some(open) = self.open.get_mut(&planned.message) else { return };
         open.copies_left -= 1;
         if open.copies_left == 0
-            && let Some(open) = self.open.remove(&departure.message)
+            && let Some(open) = self.open.remove(&planned.message)
         {
             self.close(open);
         }
     }
 
-    fn close(&mut self, open: Open) {
+    fn close(&mut self, open: OpenMessage) {
         if open.is_delivered {
             self.delivered += 1;
             return;
         }
         self.undelivered += 1;
-        if self.unfortunate.len() < LISTED {
-            self.unfortunate.push(open);
+        if self.undelivered_messages.len() < LISTED {
+            self.undelivered_messages.push(open);
         }
     }
 
@@ -217,7 +217,7 @@ impl Tally {
     pub(super) fn object(&self, scenario: &str, seed: u64) -> Value {
         let outcomes: BTreeMap<_, _> =
             self.outcomes.iter().map(|(label, count)| (label, count.attempts)).collect();
-        let messages = self.unfortunate.iter().map(|message| {
+        let messages = self.undelivered_messages.iter().map(|message| {
             json!({
                 "message_id": message.message_id,
                 "event_type": message.event_type,
@@ -306,7 +306,7 @@ impl Tally {
             self.undelivered,
             counted(self.messages, "message was", "messages were")
         ));
-        for message in self.unfortunate.iter().take(SHOWN) {
+        for message in self.undelivered_messages.iter().take(SHOWN) {
             let last = if message.last.is_empty() { "not answered yet" } else { &message.last };
             lines.push(format!(
                 "  {} {:<32} {last} after {}",

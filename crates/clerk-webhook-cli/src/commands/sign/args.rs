@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use clerk_webhook_core::MessageId;
 
-use crate::args::header_names::Names;
+use crate::args::header_names::HeaderNames;
 use crate::args::moment::Moment;
 use crate::args::secrets::SecretArgs;
 
@@ -37,7 +37,7 @@ pub(crate) struct Args {
 
     /// What the three headers are called: svix (svix-id, …) or webhook (webhook-id, …)
     #[arg(long, value_name = "NAMES", default_value = "svix", hide_possible_values = true)]
-    pub(super) headers: Names,
+    pub(super) headers: HeaderNames,
 
     /// Where curl and http send it
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/webhooks/clerk")]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::send::answer_report::{Reading, outcome};
+use crate::send::answer_report::{AnswerReport, outcome};
 use crate::send::client::{Answer, SendError, SendErrorKind};
 use crate::send::svix;
 
@@ -36,7 +36,7 @@ pub(super) struct CopyReport<'a> {
     pub(super) delivery: &'a TriggeredDelivery,
     pub(super) copy: usize,
     #[serde(flatten)]
-    pub(super) reading: Reading,
+    pub(super) report: AnswerReport,
 }
 
 /// Says that a refusal is as it has to be, where it was asked for.

@@ -15,7 +15,7 @@ use super::report::{CopyReport, TriggeredDelivery, dry_run, hint, unanswered};
 use crate::args::suggest;
 use crate::failure::Failure;
 use crate::output::{Output, printable};
-use crate::send::answer_report::{Reading, labelled};
+use crate::send::answer_report::{AnswerReport, labelled};
 use crate::send::client::{Answer, Client, SendError, block_on};
 use crate::send::endpoint::Endpoint;
 use crate::send::svix;
@@ -106,16 +106,16 @@ async fn send(
     let mut all_delivered = true;
     let mut finish = |copy: usize, answer: Result<Answer, SendError>| {
         let answer = answer.map_err(|error| unanswered(&error))?;
-        let reading = Reading::of(&answer).with_hint(hint(args.at.0, &answer));
-        all_delivered &= reading.delivered;
+        let report = AnswerReport::of(&answer).with_hint(hint(args.at.0, &answer));
+        all_delivered &= report.delivered;
         if !output.is_json() {
             if count == 1 {
-                reading.show(output)?;
+                report.show(output)?;
             } else {
-                reading.show_short(output, &format!("copy {copy}"))?;
+                report.show_short(output, &format!("copy {copy}"))?;
             }
         }
-        output.object(&CopyReport { delivery: sent, copy, reading })
+        output.object(&CopyReport { delivery: sent, copy, report })
     };
     if args.concurrent {
         let mut copies = JoinSet::new();

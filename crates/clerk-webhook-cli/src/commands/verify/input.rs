@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clerk_webhook_core::HeaderFamily;
 
-use crate::args::header_names::Names;
+use crate::args::header_names::HeaderNames;
 use crate::capture::{self, Capture, Captures};
 use crate::failure::Failure;
 
@@ -51,7 +51,7 @@ pub(super) struct InputArgs {
         hide_possible_values = true,
         requires = "body"
     )]
-    headers: Names,
+    headers: HeaderNames,
 }
 
 impl InputArgs {

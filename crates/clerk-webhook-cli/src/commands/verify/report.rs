@@ -4,7 +4,7 @@ use clerk_webhook_core::Timestamp;
 use serde_json::json;
 
 use crate::capture::{Capture, Unreadable};
-use crate::diagnosis::{Authentic, Diagnosis, Verdict, duration};
+use crate::diagnosis::{Authentic, CaptureVerdict, Diagnosis, duration};
 use crate::failure::Failure;
 use crate::output::style::{BAD, GOOD, ODD, QUIET, STRONG};
 use crate::output::{self, Output};
@@ -12,7 +12,7 @@ use crate::output::{self, Output};
 /// A request with its verdict.
 pub(super) struct JudgedCapture<'c> {
     pub(super) capture: &'c Capture,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: CaptureVerdict,
     /// As of when its age was judged.
     pub(super) at: Timestamp,
     /// Whether that is the time at which it was received, as the recording says.
@@ -30,8 +30,8 @@ pub(super) fn write(
         output.line(format_args!("{STRONG}{}{STRONG:#}", printable(&judged.capture.place)))?;
     }
     match &judged.verdict {
-        Verdict::Authentic(authentic) => write_authentic(output, judged, authentic, secrets),
-        Verdict::Refused(diagnosis) => write_refused(output, judged, diagnosis),
+        CaptureVerdict::Authentic(authentic) => write_authentic(output, judged, authentic, secrets),
+        CaptureVerdict::Refused(diagnosis) => write_refused(output, judged, diagnosis),
     }
 }
 

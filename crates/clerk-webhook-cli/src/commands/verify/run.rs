@@ -5,7 +5,7 @@ use clerk_webhook_core::Timestamp;
 use super::args::Args;
 use super::report::{self, JudgedCapture};
 use crate::capture::Captures;
-use crate::diagnosis::{self, Terms, Verdict};
+use crate::diagnosis::{self, CaptureVerdict, Terms};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -20,7 +20,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         let received_at = capture.recorded.received_at.filter(|_| args.now.is_none());
         let terms = Terms { now: received_at.unwrap_or(now), tolerance };
         let verdict = diagnosis::diagnose_under(terms, capture, &secrets);
-        refused += usize::from(matches!(verdict, Verdict::Refused(_)));
+        refused += usize::from(matches!(verdict, CaptureVerdict::Refused(_)));
         if index > 0 {
             output.line("")?;
         }

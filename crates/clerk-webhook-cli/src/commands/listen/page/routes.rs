@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::super::delivery::Delivery;
+use super::super::delivery::ReceivedDelivery;
 use super::super::forward::describe;
 use super::super::printer::Line;
 use super::super::redact;
@@ -217,7 +217,7 @@ async fn send_events(
 }
 
 /// Returns all that may be shown of a delivery.
-fn detail(delivery: &Delivery) -> serde_json::Value {
+fn detail(delivery: &ReceivedDelivery) -> serde_json::Value {
     let shown = |(name, value): &(String, Vec<u8>)| {
         json!([clean(name, 100), redact::header(&name.to_ascii_lowercase(), value)])
     };

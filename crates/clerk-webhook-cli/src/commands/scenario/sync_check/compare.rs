@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::columns::Column;
+use super::final_state::FinalState;
 use super::kinds::{KINDS, Kind, Part};
-use super::told::Told;
 
 /// How many differences of a section are remembered.
 const REMEMBERED: usize = 1000;
@@ -43,7 +43,7 @@ pub(super) enum State {
 
 /// How one place differs from what it has to be.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct SectionComparison {
     pub(super) table: &'static str,
     pub(super) state: State,
     pub(super) expected: usize,
@@ -58,11 +58,11 @@ pub(super) struct Outcome {
 #[derive(Debug)]
 pub(super) struct Difference {
     pub(super) key: Key,
-    pub(super) what: What,
+    pub(super) what: Discrepancy,
 }
 
 #[derive(Debug)]
-pub(super) enum What {
+pub(super) enum Discrepancy {
     Missing,
     Surplus,
     /// It is there although it was deleted; counted as surplus.
@@ -78,13 +78,13 @@ const TIE: Column = Column::text("tie");
 const DELETED_AT: Column = Column::number("deleted_at");
 
 /// Returns all places with what has to be in them: of each kind the live, their parts, the deleted and the hidden.
-pub(super) fn sections(told: &Told) -> Vec<Section> {
-    KINDS.iter().flat_map(|kind| of_kind(kind, told)).collect()
+pub(super) fn sections(state: &FinalState) -> Vec<Section> {
+    KINDS.iter().flat_map(|kind| of_kind(kind, state)).collect()
 }
 
-fn of_kind(kind: &Kind, told: &Told) -> Vec<Section> {
-    let objects = told.truth.live(kind.object);
-    let gone: BTreeSet<_> = told.truth.deleted(kind.object).keys().cloned().collect();
+fn of_kind(kind: &Kind, state: &FinalState) -> Vec<Section> {
+    let objects = state.truth.live(kind.object);
+    let gone: BTreeSet<_> = state.truth.deleted(kind.object).keys().cloned().collect();
     let section = |state, source| Section {
         table: kind.table,
         source,
@@ -99,13 +99,13 @@ fn of_kind(kind: &Kind, told: &Told) -> Vec<Section> {
         let columns = kind.columns.iter().map(|column| column.expected(object, object));
         columns.chain([1.into(), at.into()]).collect()
     };
-    let at = |id: &str| told.last(kind.object, id).map_or(0, |last| last.at);
+    let at = |id: &str| state.last_event(kind.object, id).map_or(0, |last| last.at);
     let live = Section {
         expected: objects.iter().map(|(id, object)| (vec![id.clone()], version(object, at(id)))).collect(),
         ..section(State::Live, kind.view)
     };
     let hidden = Section {
-        expected: told
+        expected: state
             .hidden(kind.object)
             .map(|(id, last)| (vec![id.clone()], version(&last.data, last.at)))
             .collect(),
@@ -133,7 +133,7 @@ fn of_kind(kind: &Kind, told: &Told) -> Vec<Section> {
     let order =
         [(DELETED_AT, None), (OBS_RANK, Some(json!(9))), (EVENT_AT, Some(json!(0))), (TIE, Some(json!("")))];
     let tombstone = |id: &str, at: i64| {
-        let data = told.last(kind.object, id).map_or(&Value::Null, |last| &last.data);
+        let data = state.last_event(kind.object, id).map_or(&Value::Null, |last| &last.data);
         let columns = kind.columns.iter().map(|column| match column.name {
             "updated_at" => 0.into(),
             name if kind.kept.contains(&name) => column.expected(data, data),
@@ -143,7 +143,7 @@ fn of_kind(kind: &Kind, told: &Told) -> Vec<Section> {
     };
     let deleted = Section {
         columns: order.iter().map(|(column, _)| *column).chain(kind.columns.iter().copied()).collect(),
-        expected: told
+        expected: state
             .truth
             .deleted(kind.object)
             .iter()
@@ -155,10 +155,10 @@ fn of_kind(kind: &Kind, told: &Told) -> Vec<Section> {
     std::iter::once(live).chain(kind.parts.iter().map(part)).chain([deleted, hidden]).collect()
 }
 
-impl Outcome {
+impl SectionComparison {
     /// Compares a place with the rows that are there, each with its key.
     pub(super) fn of(section: &Section, rows: Vec<(Key, Vec<Value>)>) -> Self {
-        let mut outcome = Self {
+        let mut comparison = Self {
             table: section.table,
             state: section.state,
             expected: section.expected.len(),
@@ -171,27 +171,27 @@ impl Outcome {
         let rows: BTreeMap<_, _> = rows.into_iter().collect();
         for (key, expected) in &section.expected {
             match rows.get(key) {
-                None => outcome.note(key, What::Missing),
+                None => comparison.note(key, Discrepancy::Missing),
                 Some(found) => {
                     let columns = section.differing(expected, found);
                     if !columns.is_empty() {
-                        outcome.note(key, What::Differs(columns));
+                        comparison.note(key, Discrepancy::Differs(columns));
                     }
                 }
             }
         }
         for key in rows.keys().filter(|key| !section.expected.contains_key(*key)) {
             let is_gone = key.first().is_some_and(|id| section.gone.contains(id));
-            outcome.note(key, if is_gone { What::Undeleted } else { What::Surplus });
+            comparison.note(key, if is_gone { Discrepancy::Undeleted } else { Discrepancy::Surplus });
         }
-        outcome
+        comparison
     }
 
-    fn note(&mut self, key: &[String], what: What) {
+    fn note(&mut self, key: &[String], what: Discrepancy) {
         match what {
-            What::Missing => self.missing += 1,
-            What::Surplus | What::Undeleted => self.surplus += 1,
-            What::Differs(_) => self.differing += 1,
+            Discrepancy::Missing => self.missing += 1,
+            Discrepancy::Surplus | Discrepancy::Undeleted => self.surplus += 1,
+            Discrepancy::Differs(_) => self.differing += 1,
         }
         if self.differences.len() < REMEMBERED {
             self.differences.push(Difference { key: key.to_owned(), what });

@@ -226,13 +226,13 @@ fn unreadable(error: &sqlx::Error) -> Failure {
 
 /// Says why, where it can be said without what is in the URL.
 fn why(error: &sqlx::Error) -> String {
-    let told = match error {
+    let reason = match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Io(error) => error.to_string(),
         sqlx::Error::Tls(_) => "it asks for TLS, and this command speaks without".to_owned(),
         _ => "it does not answer as a database does".to_owned(),
     };
-    printable(told.as_bytes(), LONGEST)
+    printable(reason.as_bytes(), LONGEST)
 }
 
 #[cfg(test)]
@@ -243,7 +243,7 @@ mod tests {
     use sqlx::sqlite::{SqliteJournalMode, SqlitePoolOptions};
 
     use super::super::compare::sections;
-    use super::super::told::Told;
+    use super::super::final_state::FinalState;
     use super::*;
 
     /// Reads a place, lets somebody else write, and reads all of them.
@@ -259,7 +259,7 @@ mod tests {
              VALUES ('perm_1', 1, 1, 1, '', 1)"
         );
         let (database, prefix): (Database, Prefix) = (url.parse().unwrap(), prefix.parse().unwrap());
-        let sections = sections(&Told::default());
+        let sections = sections(&FinalState::default());
         for expected in [0, 1] {
             let mut connection = database.connect().await.unwrap();
             let mut found = connection.rows(&sections[0], &prefix).await.unwrap().len();

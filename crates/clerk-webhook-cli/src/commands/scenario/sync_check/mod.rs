@@ -6,19 +6,19 @@
 mod columns;
 mod compare;
 mod database;
+mod final_state;
 mod kinds;
 mod report;
-mod told;
 
 use clerk_webhook_test::History;
 
 use crate::failure::Failure;
 use crate::output::Output;
 
-use compare::{Outcome, sections};
+use compare::{SectionComparison, sections};
 use database::{Database, Prefix};
+use final_state::FinalState;
 use report::Report;
-use told::Told;
 
 /// A database and what its tables are called.
 pub(crate) struct SyncCheck {
@@ -34,7 +34,7 @@ impl SyncCheck {
     /// Fails where the database or its tables are not there.
     pub(crate) async fn probe(&self) -> Result<(), Failure> {
         let mut connection = self.database.connect().await?;
-        for section in sections(&Told::default()) {
+        for section in sections(&FinalState::default()) {
             connection.probe(&section, &self.prefix).await?;
         }
         connection.close().await;
@@ -44,13 +44,13 @@ impl SyncCheck {
     /// Says how the tables differ from what they have to be after a history, and returns whether they do not.
     pub(crate) async fn run(&self, history: &History, output: &Output) -> Result<bool, Failure> {
         let mut connection = self.database.connect().await?;
-        let mut outcomes = Vec::new();
-        for section in sections(&Told::by(history)) {
+        let mut comparisons = Vec::new();
+        for section in sections(&FinalState::of(history)) {
             let rows = connection.rows(&section, &self.prefix).await?;
-            outcomes.push(Outcome::of(&section, rows));
+            comparisons.push(SectionComparison::of(&section, rows));
         }
         connection.close().await;
-        let report = Report::new(outcomes);
+        let report = Report::new(comparisons);
         output.object(&report.object(&self.prefix))?;
         for line in report.lines(&self.prefix) {
             output.line(line)?;

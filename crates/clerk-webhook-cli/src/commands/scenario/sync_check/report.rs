@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::compare::{Difference, Outcome, State, What};
+use super::compare::{Difference, Discrepancy, SectionComparison, State};
 use super::database::Prefix;
 use crate::output::style;
 
@@ -16,12 +16,12 @@ const LONGEST_ID: usize = 64;
 /// What has come of all places.
 #[derive(Debug)]
 pub(super) struct Report {
-    outcomes: Vec<Outcome>,
+    comparisons: Vec<SectionComparison>,
 }
 
 impl Report {
-    pub(super) fn new(outcomes: Vec<Outcome>) -> Self {
-        Self { outcomes }
+    pub(super) fn new(comparisons: Vec<SectionComparison>) -> Self {
+        Self { comparisons }
     }
 
     pub(super) fn is_equal(&self) -> bool {
@@ -29,41 +29,41 @@ impl Report {
     }
 
     fn wrong(&self) -> usize {
-        self.outcomes.iter().map(Outcome::wrong).sum()
+        self.comparisons.iter().map(SectionComparison::wrong).sum()
     }
 
-    fn differences(&self) -> impl Iterator<Item = (&Outcome, &Difference)> {
-        self.outcomes
-            .iter()
-            .flat_map(|outcome| outcome.differences.iter().map(move |difference| (outcome, difference)))
+    fn differences(&self) -> impl Iterator<Item = (&SectionComparison, &Difference)> {
+        self.comparisons.iter().flat_map(|comparison| {
+            comparison.differences.iter().map(move |difference| (comparison, difference))
+        })
     }
 
     pub(super) fn object(&self, prefix: &Prefix) -> Value {
-        let tables = self.outcomes.iter().map(|outcome| {
+        let tables = self.comparisons.iter().map(|comparison| {
             json!({
-                "table": outcome.table,
-                "state": state(outcome),
-                "expected": outcome.expected,
-                "found": outcome.found,
-                "missing": outcome.missing,
-                "surplus": outcome.surplus,
-                "differing": outcome.differing,
+                "table": comparison.table,
+                "state": state(comparison),
+                "expected": comparison.expected,
+                "found": comparison.found,
+                "missing": comparison.missing,
+                "surplus": comparison.surplus,
+                "differing": comparison.differing,
             })
         });
-        let differences = self.differences().take(LISTED).map(|(outcome, difference)| {
+        let differences = self.differences().take(LISTED).map(|(comparison, difference)| {
             let (what, columns) = match &difference.what {
-                What::Missing => ("missing", &[][..]),
-                What::Surplus => ("surplus", &[][..]),
-                What::Undeleted => ("undeleted", &[][..]),
-                What::Differs(columns) => ("differs", columns.as_slice()),
+                Discrepancy::Missing => ("missing", &[][..]),
+                Discrepancy::Surplus => ("surplus", &[][..]),
+                Discrepancy::Undeleted => ("undeleted", &[][..]),
+                Discrepancy::Differs(columns) => ("differs", columns.as_slice()),
             };
             let columns = columns.iter().map(|(name, values)| match values {
                 Some((expected, found)) => json!({ "column": name, "expected": expected, "found": found }),
                 None => json!({ "column": name }),
             });
             json!({
-                "table": outcome.table,
-                "state": state(outcome),
+                "table": comparison.table,
+                "state": state(comparison),
                 "id": shown(&difference.key),
                 "what": what,
                 "columns": columns.collect::<Vec<_>>(),
@@ -88,10 +88,12 @@ impl Report {
             "surplus",
             "differing"
         )];
-        for outcome in self.outcomes.iter().filter(|outcome| outcome.expected + outcome.found > 0) {
-            let Outcome { expected, found, missing, surplus, differing, .. } = outcome;
-            let colour = if outcome.wrong() == 0 { style::GOOD } else { style::BAD };
-            let title = title(outcome);
+        for comparison in
+            self.comparisons.iter().filter(|comparison| comparison.expected + comparison.found > 0)
+        {
+            let SectionComparison { expected, found, missing, surplus, differing, .. } = comparison;
+            let colour = if comparison.wrong() == 0 { style::GOOD } else { style::BAD };
+            let title = title(comparison);
             lines.push(format!(
                 "  {title:<32} {expected:>9} {found:>9} {colour}{missing:>9} {surplus:>9} {differing:>9}{colour:#}"
             ));
@@ -103,16 +105,16 @@ impl Report {
         }
         let (bad, wrong) = (style::BAD, self.wrong());
         lines.push(format!("{bad}not in step{bad:#}: {wrong} of the rows are not as Clerk holds them"));
-        lines.extend(self.differences().take(SHOWN).map(|(outcome, difference)| {
-            format!("  {:<24} {} {}", title(outcome), shown(&difference.key), told(&difference.what))
+        lines.extend(self.differences().take(SHOWN).map(|(comparison, difference)| {
+            format!("  {:<24} {} {}", title(comparison), shown(&difference.key), described(&difference.what))
         }));
         let more = wrong.saturating_sub(SHOWN);
         if more > 0 {
             lines.push(format!("  and {more} more; --json lists up to {LISTED}"));
         }
-        if self.differences().any(|(_, difference)| matches!(difference.what, What::Surplus)) {
+        if self.differences().any(|(_, difference)| matches!(difference.what, Discrepancy::Surplus)) {
             lines.push(
-                "What is surplus is not of this history: begin with empty tables, or say which ones with --sync-prefix."
+                "Discrepancy is surplus is not of this history: begin with empty tables, or say which ones with --sync-prefix."
                     .to_owned(),
             );
         }
@@ -130,28 +132,28 @@ fn shown(key: &[String]) -> String {
     key.iter().map(|id| if is_id(id) { id } else { "?" }).collect::<Vec<_>>().join(" ")
 }
 
-fn state(outcome: &Outcome) -> &'static str {
-    match outcome.state {
+fn state(comparison: &SectionComparison) -> &'static str {
+    match comparison.state {
         State::Live => "live",
         State::Deleted => "deleted",
         State::Hidden => "hidden",
     }
 }
 
-fn title(outcome: &Outcome) -> String {
-    match outcome.state {
-        State::Live => outcome.table.to_owned(),
-        State::Deleted => format!("{}, deleted", outcome.table),
-        State::Hidden => format!("{}, hidden", outcome.table),
+fn title(comparison: &SectionComparison) -> String {
+    match comparison.state {
+        State::Live => comparison.table.to_owned(),
+        State::Deleted => format!("{}, deleted", comparison.table),
+        State::Hidden => format!("{}, hidden", comparison.table),
     }
 }
 
-fn told(what: &What) -> String {
+fn described(what: &Discrepancy) -> String {
     match what {
-        What::Missing => "is missing".to_owned(),
-        What::Surplus => "is surplus".to_owned(),
-        What::Undeleted => "is there although it was deleted".to_owned(),
-        What::Differs(columns) => {
+        Discrepancy::Missing => "is missing".to_owned(),
+        Discrepancy::Surplus => "is surplus".to_owned(),
+        Discrepancy::Undeleted => "is there although it was deleted".to_owned(),
+        Discrepancy::Differs(columns) => {
             let column = |(name, values): &(&str, Option<(Value, Value)>)| match values {
                 Some((expected, found)) => format!("{name} ({found} instead of {expected})"),
                 None => (*name).to_owned(),

@@ -1,11 +1,11 @@
-//! What stands here where the command was built without the feature `sync`.
+//! Stands in for the comparison if the command was built without the feature `sync`.
 
 use clerk_webhook_test::History;
 
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// None can be made.
+/// Cannot be constructed.
 #[derive(Debug)]
 pub(crate) enum SyncCheck {}
 

@@ -1,4 +1,4 @@
-//! What a history has told of each object, besides what Clerk holds at its end.
+//! What a history leaves behind: what Clerk holds at its end, and the last event of each object.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,16 +8,16 @@ use serde_json::Value;
 
 use super::kinds::KINDS;
 
-/// What the tables have to have.
+/// The expected content of the tables.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct FinalState {
     pub(super) truth: Truth,
-    last: BTreeMap<ObjectKind, BTreeMap<String, Last>>,
+    last: BTreeMap<ObjectKind, BTreeMap<String, LastEvent>>,
 }
 
 /// The last event about an object.
 #[derive(Debug)]
-pub(super) struct Last {
+pub(super) struct LastEvent {
     /// The time of its envelope, in ms.
     pub(super) at: i64,
     /// Its data, unless that is in the truth.
@@ -25,8 +25,8 @@ pub(super) struct Last {
     is_deletion: bool,
 }
 
-impl Told {
-    pub(super) fn by(history: &History) -> Self {
+impl FinalState {
+    pub(super) fn of(history: &History) -> Self {
         let truth = history.truth();
         let mut events: HashMap<(ObjectKind, String), &HistoryEvent> = HashMap::new();
         for event in history.events() {
@@ -43,17 +43,17 @@ impl Told {
             let data = if is_live { Value::Null } else { event.json()["data"].take() };
             let is_deletion = truth.deleted(kind).contains_key(&id);
             let at = event.occurred_at().as_millis();
-            last.entry(kind).or_default().insert(id, Last { at, data, is_deletion });
+            last.entry(kind).or_default().insert(id, LastEvent { at, data, is_deletion });
         }
         Self { truth, last }
     }
 
-    pub(super) fn last(&self, kind: ObjectKind, id: &str) -> Option<&Last> {
+    pub(super) fn last_event(&self, kind: ObjectKind, id: &str) -> Option<&LastEvent> {
         self.last.get(&kind)?.get(id)
     }
 
     /// Returns the objects that no event has ended, but whose organization or user was deleted: no view shows them.
-    pub(super) fn hidden(&self, kind: ObjectKind) -> impl Iterator<Item = (&String, &Last)> {
+    pub(super) fn hidden(&self, kind: ObjectKind) -> impl Iterator<Item = (&String, &LastEvent)> {
         let objects = self.last.get(&kind).into_iter().flatten();
         objects.filter(move |(id, last)| !last.is_deletion && !self.truth.live(kind).contains_key(*id))
     }
