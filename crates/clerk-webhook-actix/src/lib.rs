@@ -63,11 +63,13 @@
 //!
 //! # Limits
 //!
-//! A body may have as many bytes as the verifier allows, 2 MiB unless it was built otherwise, and may take as long
-//! as its `read_timeout`, 15 s unless it was built otherwise. Where the application has a `web::PayloadConfig` the
-//! smaller limit counts, unless the configuration demands another media type than the delivery has: Actix then gives
-//! no answer about lengths. The 256 KiB that Actix assumes without a configuration are for its own extractors and do
-//! not count.
+//! Only the limits of the verifier apply to [`ClerkEvent`], [`OptionalClerkEvent`] and [`VerifyWebhook`]:
+//!
+//! - `body_limit`, 2 MiB by default: they reject a longer body, and never buffer more than that;
+//! - `read_timeout`, 15 s by default: they reject a body that takes longer to arrive.
+//!
+//! A `web::PayloadConfig` does not apply to them. It limits Actix's own extractors, such as `web::Bytes` behind the
+//! middleware, to 256 KiB by default.
 //!
 //! # Compressed bodies
 //!
@@ -79,7 +81,6 @@ mod error;
 mod extract;
 pub mod guard;
 mod headers;
-mod limit;
 mod middleware;
 mod receive;
 

@@ -21,8 +21,8 @@ use crate::receive::receive;
 /// Every request is treated so, whatever its method: wrap the resource of the webhook and not the whole
 /// application. Middleware that is wrapped later stands further outside and must leave the body as it is.
 ///
-/// Actix's own extractors keep their own limits, 256 KiB for `web::Bytes` and `String` unless a `PayloadConfig`
-/// says more.
+/// The verifier's limits apply to the body. Actix's own extractors behind the middleware keep their own limits: for
+/// `web::Bytes` and `String` this is 256 KiB, unless a `PayloadConfig` sets another one.
 #[derive(Clone)]
 #[must_use]
 pub struct VerifyWebhook {

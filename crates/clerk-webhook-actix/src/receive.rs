@@ -11,7 +11,6 @@ use clerk_webhook_core::{Event, PendingDelivery, ReceiveError, Verifier};
 use futures_core::Stream as _;
 
 use crate::headers::Headers;
-use crate::limit::ActixLimit;
 
 /// What to do about a signature that was made over a body which is no longer there.
 const BODY_IS_TAKEN: &str = "another extractor of the handler, or a middleware, has taken the body; ask for \
@@ -29,26 +28,19 @@ pub(crate) async fn receive(
     if matches!(payload, Payload::None) && has_body(request, claimed) {
         return Err(ReceiveError::misconfigured(BODY_IS_TAKEN));
     }
-    let mut limit = ActixLimit::of(request);
     if let Some(bytes) = claimed {
         delivery.expect_length(bytes)?;
-        limit.expect(usize::try_from(bytes).unwrap_or(usize::MAX))?;
     }
-    let collected = timeout(verifier.read_timeout(), collect(payload, delivery, limit)).await;
+    let collected = timeout(verifier.read_timeout(), collect(payload, delivery)).await;
     collected.unwrap_or_else(|_| Err(ReceiveError::body_timeout()))?.finish()
 }
 
 async fn collect(
     mut payload: Payload,
     mut delivery: PendingDelivery,
-    mut limit: ActixLimit<'_>,
 ) -> Result<PendingDelivery, ReceiveError> {
-    let mut received = 0_usize;
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut payload).poll_next(cx)).await {
-        let frame = frame.map_err(of_payload)?;
-        received = received.saturating_add(frame.len());
-        limit.expect(received)?;
-        delivery.push(frame)?;
+        delivery.push(frame.map_err(of_payload)?)?;
     }
     Ok(delivery)
 }
