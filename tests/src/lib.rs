@@ -1,9 +1,12 @@
 //! What the tests of the workspace share: fixtures, and deliveries signed like Svix signs them.
 
+pub mod body;
 pub mod clients;
 pub mod mutations;
 pub mod process;
 pub mod random;
+pub mod request;
+pub mod secrecy;
 pub mod sender;
 pub mod servers;
 pub mod vectors;

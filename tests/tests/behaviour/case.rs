@@ -99,7 +99,7 @@ impl Case {
     }
 
     pub fn refused(self, outcome: Outcome) -> Self {
-        self.sees(Seen::refused(outcome))
+        self.sees(Seen::answered(outcome.into()))
     }
 
     pub fn sees(self, seen: Seen) -> Self {

@@ -10,8 +10,7 @@ use serde_json::Value;
 use super::inbox::Delivered;
 use super::stacks::PATH;
 
-/// An event, small and complete.
-pub const BODY: &str = r#"{"data":{"deleted":true,"id":"user_1","object":"user"},"type":"user.deleted"}"#;
+pub use clerk_webhook_tests::request::BODY;
 
 /// A request, right or wrong, before it is written in one framing or another.
 #[derive(Clone)]

@@ -20,13 +20,23 @@ pub struct Delivered {
 pub struct Inbox(Arc<Mutex<Vec<Delivered>>>);
 
 impl Inbox {
-    /// Takes an event from a handler, and the body from one that has it in the way of its framework, too.
-    pub fn push(&self, event: &Event, body: Option<&[u8]>) {
-        let mut event_type = event.event_type().to_string();
-        if body.is_some_and(|body| body != event.raw_body()) {
-            event_type.push_str(", and the body is not that of the event");
-        }
-        self.keep(event, event_type, None);
+    /// Takes an event from a handler.
+    pub fn push(&self, event: &Event) {
+        self.keep(event, event.event_type().to_string(), None);
+    }
+
+    /// Takes an event and the body from a handler that extracts both.
+    pub fn push_with_body(&self, event: &Event, body: &[u8]) {
+        let differs = if body == event.raw_body() { "" } else { ", and the body is not that of the event" };
+        self.keep(event, format!("{}{differs}", event.event_type()), None);
+    }
+
+    /// Takes an event and the body, which must be in memory once.
+    pub fn push_with_same_body(&self, event: &Event, body: &[u8]) {
+        let is_same = body.as_ptr() == event.raw_body().as_ptr();
+        let copied = if is_same { "" } else { ", and the body is a copy" };
+        self.push_with_body(event, body);
+        self.0.lock().unwrap().last_mut().expect("it was just pushed").event_type.push_str(copied);
     }
 
     /// Takes an event from a handler that knows how often it was called with it.

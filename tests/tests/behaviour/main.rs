@@ -1,5 +1,5 @@
-//! One table of behaviour: every way to receive answers every case alike over a real socket, or the README says
-//! where it does not.
+//! What a user sees of every framework: the cases of a table over real sockets, with the differences that the README
+//! names, and a second table without sockets about the frames of a body.
 
 mod case;
 mod cases;
@@ -7,10 +7,12 @@ mod client;
 mod clients;
 mod delivery;
 mod differences;
+mod frames;
 mod handling;
 mod hang_up;
 mod http2;
 mod inbox;
+mod properties;
 mod seen;
 mod stacks;
 

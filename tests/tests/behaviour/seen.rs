@@ -36,10 +36,8 @@ impl Reply {
 pub enum Seen {
     /// The answer of the handler: 200 without a body.
     Accepted,
-    /// The answer of this workspace to what it refuses: status, content type and body as [`Answer`] says.
-    Refused(Answer),
-    /// The answer of this workspace to what it has verified in a set-up that handles: all that an [`Answer`] says, and the
-    /// outcome where a middleware outside finds it.
+    /// An answer of this workspace: the status, headers and body that [`Answer`] says, and the outcome for a middleware
+    /// outside.
     Answered(Answer),
     /// Another answer, which the server or the framework gave by itself.
     Plain(u16),
@@ -56,17 +54,6 @@ pub enum Seen {
 }
 
 impl Seen {
-    /// Outcomes with the same answer cannot be told apart, and must not be.
-    pub fn refused(outcome: Outcome) -> Self {
-        let answer = Answer::from(outcome);
-        let alike = |other: &Answer| {
-            (other.status(), other.content_type(), other.body())
-                == (answer.status(), answer.content_type(), answer.body())
-        };
-        let first = Outcome::ALL.iter().map(|outcome| Answer::from(*outcome)).find(alike);
-        Self::Refused(first.unwrap_or(answer))
-    }
-
     /// In progress is what a lease of 60 s is taken for, however much of it is left.
     pub fn answered(answer: Answer) -> Self {
         Self::Answered(match answer.outcome() {
@@ -85,7 +72,9 @@ impl Seen {
             Some(seconds) => answer.with_retry_after(Duration::from_secs(seconds.into())),
             None => answer,
         };
+        // Axum names the methods of a route in every answer to another one.
         let usual = [
+            "allow",
             "connection",
             "content-length",
             "content-type",
@@ -112,7 +101,7 @@ impl Seen {
     pub fn is_giving_up(&self) -> bool {
         match self {
             Self::Closed | Self::Plain(400) => true,
-            Self::Refused(answer) => answer.status() == 400,
+            Self::Answered(answer) => answer.status() == 400,
             _ => false,
         }
     }
@@ -127,21 +116,6 @@ impl From<&Reply> for Seen {
         if let Some(steering) = ["webhook-delivery", "retry-after"].into_iter().find(|name| reply.has(name)) {
             return Self::Wrong(format!("{} with a {steering} header", reply.status));
         }
-        let content_type = reply.header("content-type").unwrap_or_default();
-        let answers = Outcome::ALL.iter().map(|outcome| Answer::from(*outcome));
-        let mut alike = answers.filter(|answer| {
-            (answer.status(), answer.content_type(), answer.body().as_bytes())
-                == (reply.status, content_type, &reply.body[..])
-        });
-        if let Some(answer) = alike.next() {
-            // Axum names the methods of a route in every answer to another one.
-            let usual = ["allow", "connection", "content-length", "content-type", "date"];
-            let other = reply.headers.iter().find(|(name, _)| !usual.contains(&name.as_str()));
-            return match other {
-                Some((name, _)) => Self::Wrong(format!("a refusal with a {name} header")),
-                None => Self::Refused(answer),
-            };
-        }
         match reply.status {
             100 => Self::Continue,
             200 if reply.body.is_empty() => Self::Accepted,
@@ -154,10 +128,8 @@ impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accepted => f.write_str("200"),
-            Self::Refused(answer) if answer.outcome() == Outcome::NotAnEvent => {
-                f.write_str("400 not_an_event")
-            }
-            Self::Refused(answer) => write!(f, "{}", answer.status()),
+            // The sender of a delivery that is not verified sees no more than that.
+            Self::Answered(answer) if answer.body().contains("title") => write!(f, "{}", answer.status()),
             Self::Answered(answer) => {
                 write!(f, "{} {}", answer.status(), answer.outcome())?;
                 answer.retry_after().map_or(Ok(()), |seconds| write!(f, " for {seconds} s"))

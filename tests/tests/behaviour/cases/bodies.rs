@@ -2,16 +2,11 @@
 
 use clerk_webhook_core::Outcome;
 use clerk_webhook_tests::fixtures;
+use clerk_webhook_tests::request::GZIPPED;
 
 use super::super::case::Case;
 use super::super::delivery::{BODY, Delivery};
 use super::super::stacks::Setup::Usual;
-
-/// `{"data":{},"type":"test"}` as gzip has it.
-const GZIPPED: &[u8] = b"\
-    \x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x4a\x49\x2c\x49\x54\xb2\xaa\xae\xd5\x51\
-    \x2a\xa9\x2c\x48\x55\xb2\x52\x2a\x49\x2d\x2e\x51\xaa\x05\x00\xcb\xa0\x0a\xfb\x19\x00\x00\
-    \x00";
 
 pub fn cases() -> Vec<Case> {
     let mut cases: Vec<_> = fixtures()
@@ -36,6 +31,16 @@ fn events() -> Vec<Case> {
             "numbers and escapes as they came",
             r#"{"data":{"a":1.0,"b":"\/\u00e9","a":2},"type":"test"}"#,
         ),
+        accepted(
+            "numbers that a parser would round",
+            r#"{"data":{"n":1.0,"m":1e2,"z":-0,"big":18446744073709551616,"d":0.1000},"type":"test"}"#,
+        ),
+        accepted("an escaped surrogate pair", r#"{"data":{"u":"\uD83D\uDE00"},"type":"te\u0073t"}"#),
+        accepted(
+            "characters outside ASCII",
+            "{\"data\":{\"text\":\"\u{e9}\u{1f600}\u{2028}\u{7f}\"},\"type\":\"test\"}",
+        ),
+        accepted("members twice", r#"{"data":{"a":1},"data":{"a":3},"type":"other","type":"test"}"#),
     ]
 }
 
@@ -69,6 +74,9 @@ fn tampered() -> Vec<Case> {
         refused("another body than the signed one", b"{}".to_vec()),
         refused("a body with one bit changed", flipped),
         refused("a body without its last byte", BODY.as_bytes()[..BODY.len() - 1].to_vec()),
+        refused("a body without its first byte", BODY.as_bytes()[1..].to_vec()),
+        refused("a body twice", BODY.repeat(2).into_bytes()),
+        refused("a body that is no event, with the signature of one", b"hello".to_vec()),
         refused("a body with a line break after it", format!("{BODY}\n").into_bytes()),
         refused("no body where one was signed", Vec::new()),
     ]

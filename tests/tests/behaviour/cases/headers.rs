@@ -167,6 +167,12 @@ fn unrelated() -> Vec<Case> {
         ),
         with("an Accept header that excludes every answer", "Accept", "image/png"),
         with("a header that is not ASCII", "X-Name", "Zo\u{eb}"),
+        Case::new(Usual, "headers that claim a verification").refuses(
+            &["x-clerk-event", "x-verified", "webhook-delivery"]
+                .into_iter()
+                .fold(Delivery::of("{}").with_body(BODY), |delivery, name| delivery.header(name, "true")),
+            Outcome::InvalidSignature,
+        ),
         Case::new(Usual, "80 other headers").accepts(&many),
         Case::new(Usual, "no Content-Type").accepts(&Delivery::of(BODY).without("Content-Type")),
         Case::new(Usual, "an empty Content-Type").accepts(&Delivery::of(BODY).set("Content-Type", "")),

@@ -8,7 +8,7 @@ use super::super::stacks::Setup::Usual;
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for method in ["GET", "PUT", "DELETE", "OPTIONS"] {
+    for method in ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"] {
         let seen = Seen::Plain(405);
         cases.extend([
             Case::new(Usual, format!("a signed {method}"))

@@ -11,7 +11,7 @@ use super::super::stacks::Setup::{Hasty, Small, Usual};
 use super::slow;
 
 pub fn cases() -> Vec<Case> {
-    let refused = Seen::refused;
+    let refused = |outcome: Outcome| Seen::answered(outcome.into());
     let good = Delivery::of(BODY);
     let user = Delivery::of(fixture("user.created"));
     let forged = Delivery::of("{}").with_body(BODY);

@@ -33,21 +33,22 @@ impl FromRef<Parts> for Inbox {
 
 pub fn extractor(parts: Parts) -> Router {
     async fn webhook(State(inbox): State<Inbox>, ClerkEvent(event): ClerkEvent) {
-        inbox.push(&event, None);
+        inbox.push(&event);
     }
 
-    let timeout = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, parts.read_timeout);
-    Router::new().route(PATH, post(webhook)).layer(timeout).with_state(parts)
+    let read_timeout = parts.verifier.read_timeout();
+    let timeout = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, read_timeout);
+    Router::new().route(PATH, post(webhook)).layer(timeout).layer(map_response(tell)).with_state(parts)
 }
 
 pub fn behind_layer(parts: Parts) -> Router {
     async fn webhook(State(inbox): State<Inbox>, Extension(event): Extension<Event>, body: Bytes) {
-        inbox.push(&event, Some(&body));
+        inbox.push_with_same_body(&event, &body);
     }
 
-    let read_timeout = parts.read_timeout;
+    let read_timeout = parts.verifier.read_timeout();
     let layer = VerifyWebhookLayer::new(parts.verifier.clone()).read_timeout(move || sleep(read_timeout));
-    Router::new().route(PATH, post(webhook).layer(layer)).with_state(parts)
+    Router::new().route(PATH, post(webhook).layer(layer)).layer(map_response(tell)).with_state(parts)
 }
 
 /// What a handler of one endpoint needs.

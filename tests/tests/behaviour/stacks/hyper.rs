@@ -5,6 +5,8 @@ use std::error::Error;
 
 use bytes::Bytes;
 use clerk_webhook_core::Event;
+use clerk_webhook_tests::request::BoxError;
+use clerk_webhook_tower::verify::ResponseBody;
 use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _, VerifyWebhookLayer};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
@@ -15,23 +17,37 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
-use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, service_fn};
+use tower::{Layer as _, Service, ServiceBuilder, ServiceExt, service_fn};
 
 use super::super::handling::{Handling, tell_outcome};
 use super::{PATH, Parts};
 
-pub async fn serve(listener: TcpListener, parts: Parts) {
-    let Parts { verifier, read_timeout, inbox, .. } = parts;
+/// Returns a handler behind the layer.
+pub fn verified<B>(
+    parts: Parts,
+) -> impl Service<Request<B>, Response = Response<ResponseBody<Full<Bytes>>>, Error = Infallible, Future: Send>
++ Clone
+where
+    B: Body<Error: Into<BoxError>> + Send,
+    B::Data: Send,
+{
+    let Parts { verifier, inbox, .. } = parts;
     let webhook = service_fn(move |request: Request<Full<Bytes>>| {
         let inbox = inbox.clone();
         async move {
             let event = request.extensions().get::<Event>().cloned();
             let body = request.into_body().collect().await?.to_bytes();
-            inbox.push(&event.expect("the layer has left the event"), Some(&body));
+            inbox.push_with_same_body(&event.expect("the layer has left the event"), &body);
             Ok::<_, Infallible>(Response::<Full<Bytes>>::default())
         }
     });
-    let verified = VerifyWebhookLayer::new(verifier).read_timeout(move || sleep(read_timeout)).layer(webhook);
+    let read_timeout = verifier.read_timeout();
+    let layer = VerifyWebhookLayer::new(verifier).read_timeout(move || sleep(read_timeout));
+    ServiceExt::<Request<B>>::map_response(layer.layer(webhook), tell_outcome)
+}
+
+pub async fn serve(listener: TcpListener, parts: Parts) {
+    let verified = verified(parts);
     let routes = service_fn(move |request: Request<Incoming>| {
         let verified = verified.clone();
         async move {

@@ -12,17 +12,22 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use bytes::Bytes;
 use clerk_webhook_core::{SigningSecret, Timestamp, Verifier};
 use clerk_webhook_store::{Deduplicator, DynDeliveryStore};
+use clerk_webhook_tests::body::ScriptedBody;
+use clerk_webhook_tests::request::collect;
 use clerk_webhook_tests::vectors::own_secrets;
 use clerk_webhook_tests::{other_secret, secret};
+use http::{Request, Response};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
+use tower::ServiceExt as _;
 
 use super::handling::{Gate, Handling};
-use super::inbox::Inbox;
+use super::inbox::{Delivered, Inbox};
 
-pub const PATH: &str = "/webhooks/clerk";
+pub use clerk_webhook_tests::request::PATH;
 
 /// The most bytes of a body in [`Setup::Small`].
 pub const SMALL_LIMIT: usize = 1000;
@@ -125,9 +130,33 @@ impl Setup {
 #[derive(Clone)]
 struct Parts {
     verifier: Verifier,
-    read_timeout: Duration,
     inbox: Inbox,
     handling: Handling,
+}
+
+/// A response, and what the handler got.
+pub struct Exchange {
+    pub response: Response<Bytes>,
+    pub delivered: Vec<Delivered>,
+}
+
+/// Sends a request to a stack without a socket.
+pub async fn exchange(stack: Stack, verifier: Verifier, request: Request<ScriptedBody>) -> Exchange {
+    let inbox = Inbox::default();
+    let handling = Handling::new(Setup::Usual, inbox.clone());
+    let parts = Parts { verifier, inbox: inbox.clone(), handling };
+    let response = match stack {
+        Stack::TowerLayer => collect(hyper::verified(parts).oneshot(request).await.unwrap()).await,
+        Stack::AxumExtractor => collect(axum::extractor(parts).oneshot(request).await.unwrap()).await,
+        Stack::AxumLayer => collect(axum::behind_layer(parts).oneshot(request).await.unwrap()).await,
+        Stack::ActixExtractor => actix::call(actix::extractor(parts), request).await,
+        Stack::ActixMiddleware => actix::call(actix::middleware(parts), request).await,
+        Stack::WarpFilter => {
+            collect(::warp::service(warp::filter(parts)).oneshot(request).await.unwrap()).await
+        }
+        Stack::WarpLayer => collect(warp::behind_layer(parts).oneshot(request).await.unwrap()).await,
+    };
+    Exchange { response, delivered: inbox.take() }
 }
 
 /// A receiver that listens, until it is dropped.
@@ -154,9 +183,7 @@ impl Server {
         let verifier = verifier.build().unwrap();
         let inbox = Inbox::default();
         let handling = Handling::new(setup, inbox.clone());
-        let (read_timeout, parts_inbox, parts_handling) =
-            (setup.read_timeout(), inbox.clone(), handling.clone());
-        let parts = Parts { verifier, read_timeout, inbox: parts_inbox, handling: parts_handling };
+        let parts = Parts { verifier, inbox: inbox.clone(), handling: handling.clone() };
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -214,7 +241,7 @@ fn serve(stack: Stack, setup: Setup, listener: TcpListener, parts: Parts, stoppe
                 Stack::AxumExtractor => axum::serve(listener, axum::extractor(parts)).await,
                 Stack::AxumLayer => axum::serve(listener, axum::behind_layer(parts)).await,
                 Stack::WarpFilter => warp::serve(listener, parts).await,
-                Stack::WarpLayer => warp::serve_behind_layer(listener, parts).await,
+                Stack::WarpLayer => hyper::serve_connections(listener, warp::behind_layer(parts)).await,
                 Stack::ActixExtractor | Stack::ActixMiddleware => {}
             }
         };

@@ -1,41 +1,57 @@
 //! Warp, with the filter and behind the layer.
 
-use std::future::ready;
+use std::convert::Infallible;
+use std::error::Error;
 
 use bytes::Bytes;
 use clerk_webhook_core::{Answer, Event};
+use clerk_webhook_tests::request::BoxError;
 use clerk_webhook_tower::deduplicate::Attempt;
 use clerk_webhook_tower::{DeduplicateLayer, VerifyWebhookLayer};
 use clerk_webhook_warp::{ClerkAnswer, clerk_event, handle_rejection};
+use http::Request;
+use http_body::Body;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
-use tower::{Layer as _, ServiceBuilder};
+use tower::{Layer as _, Service, ServiceBuilder, ServiceExt};
 use warp::http::StatusCode;
 use warp::reply::Response;
-use warp::{Filter, Reply};
+use warp::{Filter, Rejection, Reply};
 
 use super::super::handling::{Handling, tell_outcome};
 use super::Parts;
-use super::hyper::{serve_connections, serve_endpoints};
+use super::hyper::serve_endpoints;
 
-pub async fn serve(listener: TcpListener, parts: Parts) {
+pub fn filter(parts: Parts) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
     let Parts { verifier, inbox, .. } = parts;
     let webhook = move |event: Event| {
-        inbox.push(&event, None);
-        ready(StatusCode::OK)
+        inbox.push(&event);
+        StatusCode::OK
     };
-    let routes = warp::path!("webhooks" / "clerk")
+    warp::path!("webhooks" / "clerk")
         .and(warp::post())
         .and(clerk_event(verifier))
-        .then(webhook)
-        .recover(handle_rejection);
-    warp::serve(routes).incoming(listener).run().await;
+        .map(webhook)
+        .recover(handle_rejection)
+        .map(with_outcome)
 }
 
-pub async fn serve_behind_layer(listener: TcpListener, parts: Parts) {
-    let Parts { verifier, read_timeout, inbox, .. } = parts;
+pub fn behind_layer<B>(
+    parts: Parts,
+) -> impl Service<
+    Request<B>,
+    Response = http::Response<impl Body<Data = Bytes, Error: Error + Send + Sync> + Send>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
++ Send
+where
+    B: Body<Error: Into<BoxError>> + Send,
+    B::Data: Send,
+{
+    let Parts { verifier, inbox, .. } = parts;
     let webhook = move |event: Event, body: Bytes| {
-        inbox.push(&event, Some(&body));
+        inbox.push_with_same_body(&event, &body);
         StatusCode::OK
     };
     let routes = warp::path!("webhooks" / "clerk")
@@ -43,8 +59,13 @@ pub async fn serve_behind_layer(listener: TcpListener, parts: Parts) {
         .and(warp::ext::get::<Event>())
         .and(warp::body::bytes())
         .map(webhook);
+    let read_timeout = verifier.read_timeout();
     let layer = VerifyWebhookLayer::new(verifier).read_timeout(move || sleep(read_timeout));
-    serve_connections(listener, layer.layer(warp::service(routes))).await;
+    ServiceExt::<Request<B>>::map_response(layer.layer(warp::service(routes)), tell_outcome)
+}
+
+pub async fn serve(listener: TcpListener, parts: Parts) {
+    warp::serve(filter(parts)).incoming(listener).run().await;
 }
 
 pub async fn serve_handling(listener: TcpListener, parts: Parts) {
@@ -63,11 +84,11 @@ pub async fn serve_handling(listener: TcpListener, parts: Parts) {
             .and(clerk_event(parts.verifier.clone()))
             .then(webhook)
     });
-    let routes = one.or(other).unify().recover(handle_rejection).map(told);
+    let routes = one.or(other).unify().recover(handle_rejection).map(with_outcome);
     warp::serve(routes).incoming(listener).run().await;
 }
 
-fn told(reply: impl Reply) -> Response {
+fn with_outcome(reply: impl Reply) -> Response {
     tell_outcome(reply.into_response())
 }
 

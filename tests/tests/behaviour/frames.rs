@@ -1,0 +1,318 @@
+//! The second table: how the frames of a body arrive, on every stack.
+//!
+//! No socket is used, so that a row decides what each poll of the body returns, and sees the error that a middleware
+//! outside finds in the response.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use clerk_webhook_core::event::EventErrorKind;
+use clerk_webhook_core::{Answer, Outcome, ReceiveError, ReceiveErrorKind, Verifier, VerifyErrorKind};
+use clerk_webhook_tests::body::{ScriptedBody, Step, frames};
+use clerk_webhook_tests::request::{BODY, signed};
+use clerk_webhook_tests::secrecy::{PRIVATE, assert_shows_nothing_private, texts};
+use clerk_webhook_tests::{event_of, fixture, message_id, secret};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
+
+use super::handling::OUTCOME;
+use super::stacks::{Exchange, Stack, exchange};
+
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The limit of the rows that are about a limit.
+const LIMIT: usize = 1000;
+
+/// One row: a request, and what has to come of it.
+struct Row {
+    name: String,
+    limit: Option<usize>,
+    read_timeout: Duration,
+    headers: HeaderMap,
+    steps: Vec<Step>,
+    expected: Expected,
+    /// A stack whose framework treats such a request in its own way behind the verification.
+    except: Option<Stack>,
+}
+
+enum Expected {
+    /// The handler gets these bytes.
+    Accepted(Bytes),
+    /// The handler gets these bytes, and nobody has copied them.
+    NotCopied(Bytes),
+    Refused(ReceiveErrorKind),
+}
+
+impl Row {
+    fn new(name: impl Into<String>, signed_body: &[u8], steps: Vec<Step>, expected: Expected) -> Self {
+        Self {
+            name: name.into(),
+            limit: None,
+            read_timeout: READ_TIMEOUT,
+            headers: signed(signed_body, ()).headers().clone(),
+            steps,
+            expected,
+            except: None,
+        }
+    }
+
+    fn accepted(name: impl Into<String>, body: &[u8], steps: Vec<Step>) -> Self {
+        Self::new(name, body, steps, Expected::Accepted(Bytes::copy_from_slice(body)))
+    }
+
+    fn refused(name: impl Into<String>, body: &[u8], steps: Vec<Step>, kind: ReceiveErrorKind) -> Self {
+        Self::new(name, body, steps, Expected::Refused(kind))
+    }
+
+    fn limit(self, bytes: usize) -> Self {
+        Self { limit: Some(bytes), ..self }
+    }
+
+    fn header(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.insert(name, HeaderValue::from_str(value).unwrap());
+        self
+    }
+
+    fn verifier(&self) -> Verifier {
+        let verifier = Verifier::builder().secret(secret()).read_timeout(self.read_timeout);
+        match self.limit {
+            Some(bytes) => verifier.body_limit(bytes).build().unwrap(),
+            None => verifier.build().unwrap(),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_stack_reads_every_body_as_the_table_says() {
+    for row in rows() {
+        for stack in Stack::ALL.into_iter().filter(|stack| row.except != Some(*stack)) {
+            let mut request = signed(b"", ScriptedBody::new(row.steps.clone()));
+            request.headers_mut().clone_from(&row.headers);
+            let start = Instant::now();
+            let exchange = exchange(stack, row.verifier(), request).await;
+            let why = format!("`{}` on {stack}", row.name);
+            match &row.expected {
+                Expected::Accepted(body) => assert_accepted(&exchange, body, &why),
+                Expected::NotCopied(body) => {
+                    assert_accepted(&exchange, body, &why);
+                    assert_eq!(exchange.delivered[0].body.as_ptr(), body.as_ptr(), "{why}");
+                }
+                Expected::Refused(ReceiveErrorKind::BodyTimeout) => {
+                    // The frames that arrive do not extend the time.
+                    assert_eq!(start.elapsed(), READ_TIMEOUT, "{why}");
+                    if stack == Stack::AxumExtractor {
+                        // The timeout over the route answers, as the README says.
+                        assert_eq!(exchange.response.status(), 408, "{why}");
+                        assert!(exchange.delivered.is_empty(), "{why}");
+                    } else {
+                        assert_refused(&exchange, ReceiveErrorKind::BodyTimeout, &why);
+                    }
+                }
+                Expected::Refused(kind) => assert_refused(&exchange, *kind, &why),
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn assert_accepted(exchange: &Exchange, body: &Bytes, why: &str) {
+    assert_eq!(exchange.response.status(), 200, "{why}: {:?}", exchange.response);
+    let delivered: Vec<_> = exchange.delivered.iter().map(|event| (event.id.as_str(), &event.body)).collect();
+    assert!(delivered == [(message_id().as_str(), body)], "{why}: the handler got {delivered:?}");
+}
+
+#[track_caller]
+fn assert_refused(Exchange { response, delivered }: &Exchange, kind: ReceiveErrorKind, why: &str) {
+    assert!(delivered.is_empty(), "{why}: the handler was called");
+    let error: &ReceiveError = response.extensions().get().unwrap_or_else(|| panic!("{why}: {response:?}"));
+    assert_eq!(error.kind(), kind, "{why}");
+    let answer = Answer::from(error);
+    assert_eq!(response.extensions().get::<Outcome>(), Some(&answer.outcome()), "{why}");
+    assert_eq!(response.status().as_u16(), answer.status(), "{why}");
+    assert_eq!(response.headers()[CONTENT_TYPE], answer.content_type(), "{why}");
+    assert_eq!(response.body(), answer.body(), "{why}");
+    // Anybody can provoke a refusal, so no header may steer the sender. `OUTCOME` is the test's own.
+    let usual = [CONTENT_TYPE.as_str(), CONTENT_LENGTH.as_str(), OUTCOME];
+    let others: Vec<_> = response.headers().keys().filter(|name| !usual.contains(&name.as_str())).collect();
+    assert!(others.is_empty(), "{why}: {others:?}");
+    assert_shows_nothing_private(&format!("{response:?} {}", texts(error)));
+}
+
+fn rows() -> Vec<Row> {
+    [arriving(), limits(), claims(), headers(), broken(), slow()].into_iter().flatten().collect()
+}
+
+fn arriving() -> Vec<Row> {
+    let user = fixture("user.created");
+    let large = event_of(10_000);
+    let whole = Bytes::from(user.clone());
+    let empty = || Step::Data(Bytes::new());
+    let trailers = HeaderMap::from_iter([(ETAG, HeaderValue::from_static("trailer"))]);
+    let halting = user.iter().flat_map(|byte| {
+        [Step::Pending, Step::Pending, Step::Data(Bytes::copy_from_slice(&[*byte])), Step::Pending]
+    });
+    let among = |steps: [Step; 3]| Row::new("", &user, steps.into(), Expected::NotCopied(whole.clone()));
+    let mut rows = vec![
+        Row::new("one frame", &user, vec![Step::Data(whole.clone())], Expected::NotCopied(whole.clone())),
+        Row {
+            name: "one frame among empty ones".to_owned(),
+            ..among([empty(), Step::Data(whole.clone()), empty()])
+        },
+        Row::accepted("frames with empty ones between them", &user, {
+            let data = frames(&user, 100).into_iter();
+            data.flat_map(|frame| [empty(), frame, empty()]).collect()
+        }),
+        Row::accepted("frames that are often not ready", &user, halting.collect()),
+        Row::accepted("frames and trailers", &user, {
+            let mut steps = frames(&user, 100);
+            steps.push(Step::Trailers(trailers));
+            steps
+        }),
+        Row::accepted("10,000 frames of one byte", &large, frames(&large, 1)),
+    ];
+    for size in [1, 2, 3, 63, 64, 65, 1000, user.len() - 1] {
+        rows.push(Row::accepted(format!("frames of {size} bytes"), &user, frames(&user, size)));
+    }
+    rows
+}
+
+/// A body, at once or in frames, with its length and without it, around its limit.
+fn limits() -> Vec<Row> {
+    let body = event_of(LIMIT);
+    let mut rows = Vec::new();
+    for limit in [0, LIMIT - 1, LIMIT, LIMIT + 1] {
+        for size in [1, 7, 100, LIMIT] {
+            for length in [None, Some(LIMIT)] {
+                let name = format!("a limit of {limit}, frames of {size} bytes, length {length:?}");
+                let row = if LIMIT <= limit {
+                    Row::accepted(name, &body, frames(&body, size))
+                } else {
+                    Row::refused(name, &body, frames(&body, size), ReceiveErrorKind::BodyTooLarge)
+                };
+                let row = row.limit(limit);
+                rows.push(match length {
+                    Some(length) => row.header(CONTENT_LENGTH, &length.to_string()),
+                    None => row,
+                });
+            }
+        }
+    }
+    // The signature of another body: only the limit can be the reason.
+    for size in [1, 7, 100, LIMIT + 1] {
+        let arrived = (LIMIT / size + 1) * size;
+        let steps = frames(&vec![b' '; arrived], size).into_iter().chain([Step::Forbidden]).collect();
+        let name = format!("reading stops at the limit, frames of {size} bytes");
+        rows.push(Row::refused(name, b"another body", steps, ReceiveErrorKind::BodyTooLarge).limit(LIMIT));
+    }
+    let steps = [frames(&body[..100], 10), vec![Step::LimitInFront]].concat();
+    rows.push(Row::refused("a smaller limit in front", &body, steps, ReceiveErrorKind::BodyTooLarge));
+    rows
+}
+
+/// What `Content-Length` claims. A server cuts a body that is longer; here the bytes that arrive count.
+fn claims() -> Vec<Row> {
+    let body = event_of(LIMIT);
+    let mut rows = Vec::new();
+    for length in [LIMIT as u64 + 1, 3 * 1024 * 1024, 1 << 32, u64::MAX] {
+        let name = format!("a length of {length} with a limit of {LIMIT}");
+        let row = Row::refused(name, &body, vec![Step::Forbidden], ReceiveErrorKind::BodyTooLarge);
+        rows.push(row.limit(LIMIT).header(CONTENT_LENGTH, &length.to_string()));
+    }
+    for length in ["0", "10", "999", "", "-1", "1000, 1000", "many", "99999999999999999999"] {
+        let steps = || frames(&body, 100);
+        let name = |limit| format!("a length of `{length}` with a limit of {limit}");
+        let accepted = Row::accepted(name(LIMIT), &body, steps());
+        // Actix's `web::Bytes` refuses a length that is not a number.
+        let except = length.parse::<usize>().is_err().then_some(Stack::ActixMiddleware);
+        rows.extend([
+            Row { except, ..accepted }.limit(LIMIT).header(CONTENT_LENGTH, length),
+            Row::refused(name(LIMIT - 1), &body, steps(), ReceiveErrorKind::BodyTooLarge)
+                .limit(LIMIT - 1)
+                .header(CONTENT_LENGTH, length),
+        ]);
+    }
+    rows
+}
+
+/// Headers that are refused leave the body alone.
+fn headers() -> Vec<Row> {
+    use VerifyErrorKind::*;
+
+    let mut rows = Vec::new();
+    for (name, value, kind) in [
+        ("svix-id", None, MissingHeader),
+        ("svix-timestamp", None, MissingHeader),
+        ("svix-signature", None, MissingHeader),
+        ("svix-signature", Some(" "), MissingHeader),
+        ("svix-id", Some("a.b"), InvalidHeader),
+        ("svix-id", Some("two words"), InvalidHeader),
+        ("svix-timestamp", Some("soon"), InvalidTimestamp),
+        ("svix-timestamp", Some("1e9"), InvalidTimestamp),
+        ("svix-timestamp", Some("1"), TimestampTooOld),
+        ("svix-timestamp", Some("9223372036854775807"), TimestampTooNew),
+        // Nothing in these lists can match, whatever the body is.
+        ("svix-signature", Some("v1,"), NoMatchingSignature),
+        ("svix-signature", Some("v2,AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), NoMatchingSignature),
+    ] {
+        let what = value.map_or(format!("no {name}"), |value| format!("{name}: {value}"));
+        let mut row =
+            Row::refused(what, BODY.as_bytes(), vec![Step::Forbidden], ReceiveErrorKind::Verify(kind));
+        row.headers.remove(name);
+        rows.push(match value {
+            Some(value) => row.header(HeaderName::from_static(name), value),
+            None => row,
+        });
+    }
+    let mut repeated = Row::refused(
+        "svix-id twice",
+        BODY.as_bytes(),
+        vec![Step::Forbidden],
+        ReceiveErrorKind::Verify(DuplicateHeader),
+    );
+    repeated.headers.append("svix-id", HeaderValue::from_static("msg_2"));
+    rows.push(repeated);
+    rows
+}
+
+/// Bodies that break off, never end, or are not what was signed.
+fn broken() -> Vec<Row> {
+    let user = fixture("user.created");
+    let mut rows = Vec::new();
+    for arrived in [0, 1, 100, user.len()] {
+        let steps = [frames(&user[..arrived], 10), vec![Step::Break]].concat();
+        let name = format!("a body that breaks off after {arrived} bytes");
+        rows.push(Row::refused(name, &user, steps, ReceiveErrorKind::BodyFailed));
+    }
+    let forged = ReceiveErrorKind::Verify(VerifyErrorKind::NoMatchingSignature);
+    let undecodable = ReceiveErrorKind::Event(EventErrorKind::InvalidJson);
+    let private = PRIVATE.as_bytes();
+    let endless = vec![Step::Data(Bytes::new()); 5000];
+    rows.extend([
+        Row::refused("empty frames without end", b"", endless, ReceiveErrorKind::BodyFailed),
+        Row::refused("another body than the signed one", b"another body", frames(private, 10), forged),
+        Row::refused("a part of the signed body", private, frames(&private[..100], 10), forged),
+        Row::refused("a part of an event", &private[..100], frames(&private[..100], 10), undecodable),
+    ]);
+    rows
+}
+
+fn slow() -> Vec<Row> {
+    let body = BODY.as_bytes();
+    let dripping = |interval: Duration| -> Vec<_> {
+        frames(body, 1).into_iter().flat_map(|byte| [Step::Wait(interval), byte]).collect()
+    };
+    let late = |name: &str, steps| Row::refused(name, body, steps, ReceiveErrorKind::BodyTimeout);
+    vec![
+        late("a body that does not come", vec![Step::Stall]),
+        late("half a body", [frames(&body[..20], 20), vec![Step::Stall]].concat()),
+        late("a byte every 3 s", dripping(Duration::from_secs(3))),
+        Row::accepted("a byte every 100 ms", body, dripping(Duration::from_millis(100))),
+        Row {
+            read_timeout: Duration::ZERO,
+            // There the timeout is one over the route, and answers at once.
+            except: Some(Stack::AxumExtractor),
+            ..Row::accepted("a body that is there, without time to read it", body, frames(body, 1))
+        },
+    ]
+}
