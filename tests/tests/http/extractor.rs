@@ -1,40 +1,41 @@
 //! What a handler may ask for, alone and behind the layer.
 
+use std::convert::Infallible;
 use std::error::Error as _;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{FromRef, State};
+use axum::extract::{DefaultBodyLimit, FromRef, FromRequest as _, State};
 use axum::handler::Handler;
 use axum::routing::post;
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use clerk_webhook_axum::{ClerkEvent, ClerkEventRejection};
-use clerk_webhook_core::{Event, EventType, Outcome, ReceiveErrorKind, Verifier, VerifyErrorKind};
-use clerk_webhook_tests::{OTHER_SECRET, fixture};
+use clerk_webhook_core::{
+    Event, EventData, EventType, Outcome, ReceiveError, ReceiveErrorKind, Verifier, VerifyErrorKind,
+};
+use clerk_webhook_tests::request::{self, BODY, PATH, collect, delivery, forged, framed, signed, verifier};
+use clerk_webhook_tests::secrecy::{PRIVATE, assert_shows_nothing_private};
+use clerk_webhook_tests::{OTHER_SECRET, event_of, fixture, secret};
 use clerk_webhook_tower::VerifyWebhookLayer;
-use http::{HeaderMap, Request, Response};
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
 use serde_json::Value;
-use tower::ServiceExt as _;
+use tower::{Layer as _, ServiceExt as _, service_fn};
 
-use super::support::{BODY, Inbox, PATH, collect, delivery, verifier, whole};
-
-fn unsigned() -> Request<Body> {
-    Request::post(PATH).body(Body::from(BODY)).unwrap()
+fn unsigned() -> Request<Full<Bytes>> {
+    request::unsigned(Full::from(BODY))
 }
 
-fn forged() -> Request<Body> {
-    delivery(b"another body", Body::from(BODY))
-}
-
-fn without(name: &str) -> Request<Body> {
-    let mut request = whole(BODY);
+fn without(name: &str) -> Request<Full<Bytes>> {
+    let mut request = delivery(BODY);
     request.headers_mut().remove(name).unwrap();
     request
 }
 
 /// Sends a request to a handler in an application whose state is a verifier.
-async fn ask<H, T>(handler: H, request: Request<Body>) -> Response<Bytes>
+async fn ask<H, T>(handler: H, request: Request<Full<Bytes>>) -> Response<Bytes>
 where
     H: Handler<T, Verifier>,
     T: 'static,
@@ -46,27 +47,27 @@ where
 #[tokio::test]
 async fn an_event_is_all_that_a_handler_needs() {
     let handler = async |ClerkEvent(event): ClerkEvent| event.event_type().to_string();
-    let response = ask(handler, whole(BODY)).await;
+    let response = ask(handler, delivery(BODY)).await;
     assert_eq!((response.status().as_u16(), &response.body()[..]), (200, &b"user.deleted"[..]));
     for request in [unsigned(), forged(), without("svix-id")] {
         assert_eq!(ask(handler, request).await.status(), 400);
     }
     // Without the pattern it reads like the event itself.
     let handler = async |event: ClerkEvent| event.message_id().to_string();
-    assert_eq!(ask(handler, whole(BODY)).await.body(), clerk_webhook_tests::message_id().as_str());
+    assert_eq!(ask(handler, delivery(BODY)).await.body(), clerk_webhook_tests::message_id().as_str());
 }
 
 #[tokio::test]
 async fn an_optional_event_is_absent_only_without_any_signature_header() {
     let handler = async |event: Option<ClerkEvent>| if event.is_some() { "some" } else { "none" };
     assert_eq!(ask(handler, unsigned()).await.body(), "none");
-    assert_eq!(ask(handler, whole(BODY)).await.body(), "some");
+    assert_eq!(ask(handler, delivery(BODY)).await.body(), "some");
 
     let mut partial: Vec<_> = ["svix-id", "svix-timestamp", "svix-signature"].map(without).into();
     for header in ["svix-id", "svix-timestamp", "svix-signature", "webhook-id", "webhook-signature"] {
         // One that is alone, and even empty, was meant to be a delivery.
         let mut request = unsigned();
-        request.headers_mut().insert(header, http::HeaderValue::from_static(""));
+        request.headers_mut().insert(header, HeaderValue::from_static(""));
         partial.push(request);
     }
     for request in partial {
@@ -81,9 +82,9 @@ async fn an_optional_event_is_absent_only_without_any_signature_header() {
 
 #[tokio::test]
 async fn a_rejection_says_what_was_wrong_to_a_handler_that_asks_for_it() {
-    async fn handler(event: Result<ClerkEvent, ClerkEventRejection>) -> Response<Body> {
+    async fn handler(event: Result<ClerkEvent, ClerkEventRejection>) -> Response<Full<Bytes>> {
         let rejection = match event {
-            Ok(event) => return Response::new(Body::from(event.event_type().to_string())),
+            Ok(event) => return Response::new(Full::from(event.event_type().to_string())),
             Err(rejection) => rejection,
         };
         assert_eq!(rejection.kind(), ReceiveErrorKind::Verify(VerifyErrorKind::NoMatchingSignature));
@@ -94,12 +95,12 @@ async fn a_rejection_says_what_was_wrong_to_a_handler_that_asks_for_it() {
         assert_eq!(rejection.to_string(), "the delivery could not be verified");
         let source = rejection.source().unwrap().to_string();
         assert!(source.starts_with("no signature in svix-signature matches"), "{source}");
-        let mut response = Response::new(Body::from("refused my way"));
-        *response.status_mut() = http::StatusCode::UNAUTHORIZED;
+        let mut response = Response::new(Full::from("refused my way"));
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
         response
     }
 
-    assert_eq!(ask(handler, whole(BODY)).await.body(), "user.deleted");
+    assert_eq!(ask(handler, delivery(BODY)).await.body(), "user.deleted");
     let response = ask(handler, forged()).await;
     assert_eq!((response.status().as_u16(), &response.body()[..]), (401, &b"refused my way"[..]));
 }
@@ -121,22 +122,17 @@ async fn an_application_keeps_its_own_state_and_other_extractors() {
     async fn handler(
         State(state): State<AppState>,
         headers: HeaderMap,
-        Extension(inbox): Extension<Inbox>,
+        Extension(region): Extension<&'static str>,
         ClerkEvent(event): ClerkEvent,
     ) -> String {
-        let text = format!("{} {:?} {}", state.name, headers["svix-id"], event.event_type());
-        inbox.push(event, Bytes::new());
-        text
+        format!("{} {region} {:?} {}", state.name, headers["svix-id"], event.event_type())
     }
 
-    let inbox = Inbox::default();
     let state = AppState { verifier: verifier(), name: "application".into() };
-    let app = Router::new().route(PATH, post(handler)).layer(Extension(inbox.clone())).with_state(state);
-    let response = collect(app.clone().oneshot(whole(BODY)).await.unwrap()).await;
-    assert_eq!(response.body(), "application \"msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa\" user.deleted");
-    assert_eq!(inbox.take().len(), 1);
+    let app = Router::new().route(PATH, post(handler)).layer(Extension("eu")).with_state(state);
+    let response = collect(app.clone().oneshot(delivery(BODY)).await.unwrap()).await;
+    assert_eq!(response.body(), "application eu \"msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa\" user.deleted");
     assert_eq!(app.oneshot(forged()).await.unwrap().status(), 400);
-    assert_eq!(inbox.take().len(), 0);
 }
 
 #[tokio::test]
@@ -156,13 +152,13 @@ async fn behind_the_layer_the_event_is_the_one_that_the_layer_has_verified() {
     };
     let body = Bytes::from(fixture("user.created"));
     for app in route(true) {
-        let response = collect(app.clone().oneshot(whole(body.clone())).await.unwrap()).await;
+        let response = collect(app.clone().oneshot(delivery(body.clone())).await.unwrap()).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.body().as_ptr(), body.as_ptr());
         assert_eq!(app.oneshot(forged()).await.unwrap().status(), 400);
     }
     let [required, ..] = route(false);
-    assert_eq!(required.oneshot(whole(body)).await.unwrap().status(), 400);
+    assert_eq!(required.oneshot(delivery(body)).await.unwrap().status(), 400);
 }
 
 #[tokio::test]
@@ -197,12 +193,12 @@ async fn behind_the_layer_no_state_is_needed() {
         ("/text", BODY),
         ("/json", r#""user_1""#),
     ] {
-        let send = async |mut request: Request<Body>| {
+        let send = async |mut request: Request<Full<Bytes>>| {
             *request.uri_mut() = path.parse().unwrap();
             request.headers_mut().insert("content-type", "application/json".parse().unwrap());
             collect(app.clone().oneshot(request).await.unwrap()).await
         };
-        let response = send(whole(BODY)).await;
+        let response = send(delivery(BODY)).await;
         assert_eq!((response.status().as_u16(), &response.body()[..]), (200, expected.as_bytes()), "{path}");
         assert_eq!(send(forged()).await.status(), 400, "{path}");
         assert_eq!(send(unsigned()).await.status(), 400, "{path}");
@@ -210,11 +206,73 @@ async fn behind_the_layer_no_state_is_needed() {
 }
 
 #[tokio::test]
-async fn what_a_sender_claims_to_have_been_verified_is_verified() {
-    // Extensions come from layers and never from the wire; nothing that a request carries replaces them.
-    let mut request = forged();
-    for name in ["x-clerk-event", "x-verified", "webhook-delivery"] {
-        request.headers_mut().insert(name, http::HeaderValue::from_static("true"));
+async fn the_smaller_of_the_verifiers_and_axums_limit_counts() {
+    const LENGTH: usize = 1000;
+    const MEBIBYTES: usize = 2 * 1024 * 1024;
+    let limited = |bytes| Verifier::builder().secret(secret()).body_limit(bytes).build().unwrap();
+    for (length, ours, theirs, fits) in [
+        (LENGTH, 2 * LENGTH, Some(DefaultBodyLimit::max(LENGTH - 1)), false),
+        (LENGTH, 2 * LENGTH, Some(DefaultBodyLimit::max(LENGTH)), true),
+        (LENGTH, LENGTH - 1, Some(DefaultBodyLimit::max(2 * LENGTH)), false),
+        (LENGTH, LENGTH, Some(DefaultBodyLimit::max(2 * LENGTH)), true),
+        (LENGTH, LENGTH - 1, Some(DefaultBodyLimit::disable()), false),
+        (LENGTH, LENGTH, Some(DefaultBodyLimit::disable()), true),
+        // A larger limit of the verifier does not lift axum's default.
+        (MEBIBYTES, usize::MAX, None, true),
+        (MEBIBYTES + 1, usize::MAX, None, false),
+    ] {
+        let route = Router::new().route(PATH, post(async |_: ClerkEvent| {}));
+        let route = if let Some(theirs) = theirs { route.layer(theirs) } else { route };
+        let app = route.with_state(limited(ours));
+        let body = event_of(length);
+        let framed = app.clone().oneshot(framed(&body, 16 * 1024)).await.unwrap();
+        let whole = app.oneshot(delivery(body)).await.unwrap();
+        for response in [framed, whole] {
+            let outcome = (!fits).then_some(&Outcome::BodyTooLarge);
+            assert_eq!(response.status(), if fits { 200 } else { 413 }, "ours {ours}, {theirs:?}");
+            assert_eq!(response.extensions().get(), outcome, "ours {ours}, {theirs:?}");
+        }
     }
-    assert_eq!(ask(async |_: ClerkEvent| (), request).await.status(), 400);
+}
+
+#[tokio::test]
+async fn a_handler_may_fail_in_its_own_words() {
+    let failed = || {
+        let mut response = Response::new(Full::<Bytes>::from("the database is down"));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("30"));
+        response.headers_mut().insert("webhook-delivery", HeaderValue::from_static("abort-message"));
+        response
+    };
+    let layer = VerifyWebhookLayer::new(verifier());
+    let service = layer.clone().layer(service_fn(async |_| Ok::<_, Infallible>(failed())));
+    let extractor = Router::new().route(PATH, post(async move |_: ClerkEvent| failed()));
+    let route = Router::new().route(PATH, post(async move || failed()).layer(layer));
+    for response in [
+        collect(service.oneshot(delivery(BODY)).await.unwrap()).await,
+        collect(extractor.with_state(verifier()).oneshot(delivery(BODY)).await.unwrap()).await,
+        collect(route.oneshot(delivery(BODY)).await.unwrap()).await,
+    ] {
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.body(), "the database is down");
+        // A handler has a verified event, so it may steer the sender.
+        assert_eq!(response.headers()["webhook-delivery"], "abort-message");
+        assert_eq!(response.headers()[RETRY_AFTER], "30");
+        assert!(response.extensions().get::<Outcome>().is_none());
+        assert!(response.extensions().get::<ReceiveError>().is_none());
+    }
+}
+
+#[tokio::test]
+async fn debug_shows_no_secret_and_no_payload() {
+    let request = delivery(PRIVATE).map(Body::new);
+    let event = ClerkEvent::from_request(request, &verifier()).await.unwrap();
+    assert_shows_nothing_private(&format!("{event:?}"));
+    // Decoded data does not appear either.
+    assert!(matches!(event.data(), EventData::UserCreated(_)));
+    assert_shows_nothing_private(&format!("{event:?}"));
+
+    let request = signed(b"another body", Body::from(PRIVATE));
+    let rejection = ClerkEvent::from_request(request, &verifier()).await.unwrap_err();
+    assert_shows_nothing_private(&format!("{rejection:?} {rejection} {}", rejection.body_text()));
 }

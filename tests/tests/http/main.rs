@@ -1,13 +1,8 @@
-//! What the Tower layer and the Axum extractor do with HTTP requests.
+//! The Tower layers and the Axum extractor, beyond what the table in `behaviour` says of every framework.
 
-mod answers;
-mod bodies;
 mod deduplicate;
 mod extractor;
-mod limits;
-mod methods;
-mod opaque;
+mod layer;
 mod placement;
-mod properties;
 mod readiness;
 mod support;

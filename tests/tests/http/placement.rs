@@ -1,33 +1,32 @@
 //! Where the layer stands among others, as the README says.
 
 use axum::Router;
-use axum::body::Body;
 use axum::routing::post;
 use bytes::Bytes;
+use clerk_webhook_tests::request::{BODY, GZIPPED, PATH, collect, delivery, verifier};
 use clerk_webhook_tower::VerifyWebhookLayer;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
 use tower::ServiceExt as _;
 use tower_http::csrf::CsrfLayer;
 use tower_http::decompression::RequestDecompressionLayer;
-
-use super::support::{BODY, GZIPPED, PATH, collect, delivery, verifier, whole};
 
 fn verified_route() -> Router {
     Router::new().route(PATH, post(async |body: Bytes| body).layer(VerifyWebhookLayer::new(verifier())))
 }
 
-async fn send(app: Router, request: Request<Body>) -> Response<Bytes> {
+async fn send(app: Router, request: Request<Full<Bytes>>) -> Response<Bytes> {
     collect(app.oneshot(request).await.unwrap()).await
 }
 
 #[tokio::test]
 async fn csrf_protection_in_front_lets_deliveries_pass() {
     let app = verified_route().layer(CsrfLayer::new());
-    assert_eq!(send(app.clone(), whole(BODY)).await.status(), StatusCode::OK);
+    assert_eq!(send(app.clone(), delivery(BODY)).await.status(), StatusCode::OK);
 
     // It does its work for browsers all the same.
-    let mut from_a_page = whole(BODY);
+    let mut from_a_page = delivery(BODY);
     from_a_page.headers_mut().insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
     assert_eq!(send(app, from_a_page).await.status(), StatusCode::FORBIDDEN);
 }
@@ -35,7 +34,7 @@ async fn csrf_protection_in_front_lets_deliveries_pass() {
 #[tokio::test]
 async fn decompression_in_front_makes_the_signature_of_a_compressed_body_wrong() {
     let compressed = || {
-        let mut request = delivery(GZIPPED, Body::from(GZIPPED));
+        let mut request = delivery(GZIPPED);
         request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         request
     };
@@ -44,7 +43,7 @@ async fn decompression_in_front_makes_the_signature_of_a_compressed_body_wrong()
     assert_eq!(answer.body(), r#"{"title":"Bad Request","status":400}"#);
 
     // What Clerk sends is not compressed, and passes.
-    assert_eq!(send(in_front, whole(BODY)).await.status(), StatusCode::OK);
+    assert_eq!(send(in_front, delivery(BODY)).await.status(), StatusCode::OK);
 
     // Over the bytes of the wire the signature is right; what they hold is not an event.
     let answer = send(verified_route(), compressed()).await;

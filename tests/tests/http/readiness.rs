@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use axum::body::Body;
 use bytes::Bytes;
+use clerk_webhook_tests::body::{ScriptedBody, Step};
+use clerk_webhook_tests::request::{self, BODY, BoxError, framed, signed, verifier};
 use clerk_webhook_tower::VerifyWebhook;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -23,8 +24,6 @@ use tower::limit::ConcurrencyLimit;
 use tower::load_shed::LoadShed;
 use tower::load_shed::error::Overloaded;
 use tower::{Service, ServiceExt as _, service_fn};
-
-use super::support::{BODY, BoxError, Step, Steps, delivery, framed, verifier, whole};
 
 type Inner = Request<Full<Bytes>>;
 type Answer = Response<Full<Bytes>>;
@@ -76,33 +75,41 @@ fn crowded(
     })
 }
 
+fn body() -> ScriptedBody {
+    ScriptedBody::frames(BODY.as_bytes(), BODY.len())
+}
+
+fn whole() -> Request<ScriptedBody> {
+    signed(BODY.as_bytes(), body())
+}
+
 /// A delivery that is not there at once, so that the inner service is called later than the outer one.
-fn slow() -> Request<Body> {
+fn slow() -> Request<ScriptedBody> {
     let (head, tail) = BODY.split_at(20);
     let steps =
         [Step::Pending, Step::Data(head.into()), Step::Pending, Step::Data(tail.into()), Step::Pending];
-    delivery(BODY.as_bytes(), Body::new(Steps::new(steps)))
+    signed(BODY.as_bytes(), ScriptedBody::new(steps))
 }
 
 /// Refused by its headers, before the body is read.
-fn unsigned() -> Request<Body> {
-    Request::new(Body::from(BODY))
+fn unsigned() -> Request<ScriptedBody> {
+    request::unsigned(body())
 }
 
 /// Refused by its signature, after the body was read.
-fn forged() -> Request<Body> {
-    delivery(b"another body", Body::from(BODY))
+fn forged() -> Request<ScriptedBody> {
+    signed(b"another body", body())
 }
 
 /// Waits until the service can take a request.
-async fn polled_ready<S: Service<Request<Body>>>(service: &mut S) -> Result<&mut S, S::Error> {
+async fn polled_ready<S: Service<Request<ScriptedBody>>>(service: &mut S) -> Result<&mut S, S::Error> {
     service.ready().await
 }
 
 /// Waits for a service; with the clock paused, one that would wait for ever fails at once.
-async fn send<S>(service: &mut S, request: Request<Body>) -> http::StatusCode
+async fn send<S>(service: &mut S, request: Request<ScriptedBody>) -> http::StatusCode
 where
-    S: Service<Request<Body>, Response: Status, Error: Into<BoxError>>,
+    S: Service<Request<ScriptedBody>, Response: Status, Error: Into<BoxError>>,
 {
     let response =
         async { polled_ready(service).await.map_err(Into::into)?.call(request).await.map_err(Into::into) };
@@ -125,9 +132,7 @@ async fn the_service_that_was_polled_ready_is_called_and_no_clone_of_it() {
     let strict = Strict::default();
     let calls = Arc::clone(&strict.calls);
     let mut service = VerifyWebhook::new(strict, verifier());
-    for request in
-        [whole(BODY), framed(BODY.as_bytes(), 1), slow(), unsigned(), whole(BODY), forged(), slow()]
-    {
+    for request in [whole(), framed(BODY.as_bytes(), 1), slow(), unsigned(), whole(), forged(), slow()] {
         polled_ready(&mut service).await.unwrap().call(request).await.unwrap();
     }
     assert_eq!(calls.load(Ordering::Relaxed), 5);
@@ -203,12 +208,12 @@ async fn a_refusal_keeps_no_place() {
     for refused in [unsigned, forged] {
         for _ in 0..3 {
             assert_eq!(send(&mut service, refused()).await, 400);
-            assert_eq!(send(&mut service, whole(BODY)).await, 200);
+            assert_eq!(send(&mut service, whole()).await, 200);
         }
         // Servers call a clone for each request and drop it.
         for _ in 0..3 {
             assert_eq!(send(&mut service.clone(), refused()).await, 400);
-            assert_eq!(send(&mut service.clone(), whole(BODY)).await, 200);
+            assert_eq!(send(&mut service.clone(), whole()).await, 200);
         }
     }
 }
@@ -221,7 +226,7 @@ async fn a_refusal_frees_the_place_at_once() {
         let refused = polled_ready(&mut service).await.unwrap().call(refused()).await.unwrap();
         assert_eq!(refused.status(), 400);
         // The response is still there, and so is the service.
-        assert_eq!(send(&mut other, whole(BODY)).await, 200);
+        assert_eq!(send(&mut other, whole()).await, 200);
         drop((refused, service));
     }
 }
@@ -230,22 +235,21 @@ async fn a_refusal_frees_the_place_at_once() {
 async fn a_request_that_is_dropped_while_it_is_read_frees_its_place() {
     let mut service = VerifyWebhook::new(ConcurrencyLimit::new(crowded(&Arc::default()), 1), verifier());
     let mut other = service.clone();
-    let body = Body::new(Steps::new([Step::Data("{".into()), Step::Stalled]));
+    let body = ScriptedBody::new([Step::Data("{".into()), Step::Stall]);
     {
-        let mut stalled =
-            pin!(polled_ready(&mut service).await.unwrap().call(delivery(BODY.as_bytes(), body)));
+        let mut stalled = pin!(polled_ready(&mut service).await.unwrap().call(signed(BODY.as_bytes(), body)));
         let mut cx = Context::from_waker(Waker::noop());
         assert!(stalled.as_mut().poll(&mut cx).is_pending());
         assert!(pin!(polled_ready(&mut other)).poll(&mut cx).is_pending(), "the place is taken");
     }
-    assert_eq!(send(&mut other, whole(BODY)).await, 200);
+    assert_eq!(send(&mut other, whole()).await, 200);
 }
 
 #[tokio::test]
 async fn an_error_of_the_inner_service_passes_through() {
     let failing = service_fn(|_: Inner| ready(Err::<Answer, BoxError>("the database is down".into())));
     let mut service = VerifyWebhook::new(failing, verifier());
-    let error = polled_ready(&mut service).await.unwrap().call(whole(BODY)).await.unwrap_err();
+    let error = polled_ready(&mut service).await.unwrap().call(whole()).await.unwrap_err();
     assert_eq!(error.to_string(), "the database is down");
     assert_eq!(polled_ready(&mut service).await.unwrap().call(forged()).await.unwrap().status(), 400);
 }
