@@ -43,11 +43,11 @@ fn it_has_as_many_bytes_as_are_asked_for() {
 fn what_is_wrong_is_said_and_not_shown() {
     for (text, expected) in [
         (format!("\"{SECRET}\""), "quotes"),
-        (format!("CLERK_WEBHOOK_SIGNING_SECRET={SECRET}"), "name of the variable"),
+        (format!("CLERK_WEBHOOK_SIGNING_SECRET={SECRET}"), "name of a variable"),
         (format!("{}\n  {}", &SECRET[..20], &SECRET[20..]), "line break"),
         (SECRET.replace('9', "_"), "URL-safe"),
-        (SECRET[..14].to_owned(), "6 bytes"),
-        (" \n".to_owned(), "blank"),
+        (SECRET[..14].to_owned(), "fewer than 16 bytes"),
+        (" \n".to_owned(), "is empty"),
         ("sk_test_Ypq3ItkZpDR0".to_owned(), "secret key of Clerk's API"),
         ("pk_live_Ypq3ItkZpDR0".to_owned(), "publishable key"),
     ] {

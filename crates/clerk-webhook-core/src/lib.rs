@@ -34,6 +34,7 @@
 //! See [`Observation`] for the names.
 
 mod answer;
+mod error_text;
 pub mod event;
 pub mod handler;
 mod message_id;

@@ -3,6 +3,7 @@
 mod error;
 mod headers;
 mod secret;
+mod secret_error;
 mod sign;
 mod signature_header;
 mod verification;
@@ -10,7 +11,8 @@ mod verifier;
 
 pub use error::{VerifyError, VerifyErrorKind};
 pub use headers::HeaderFields;
-pub use secret::{SecretError, SecretErrorKind, SigningSecret};
+pub use secret::SigningSecret;
+pub use secret_error::{SecretError, SecretErrorKind};
 pub use sign::SignedHeaders;
 pub use signature_header::{HeaderFamily, SignatureHeader};
 pub use verification::{Verification, Verified};

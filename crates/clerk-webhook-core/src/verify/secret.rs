@@ -1,4 +1,4 @@
-//! Signing secrets and what can be wrong with them.
+//! Signing secrets.
 
 use std::env::{self, VarError};
 use std::fmt;
@@ -12,21 +12,13 @@ use hmac::{Hmac, KeyInit as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::secret_error::{MIN_BYTES, PREFIX, SecretError, SecretErrorKind};
+
 pub(crate) type HmacSha256 = Hmac<Sha256>;
 
 /// The environment variables that [`Verifier::from_env`](crate::Verifier::from_env) reads, the first that is
 /// set wins: the official name, then the one that many tutorials use.
 pub(crate) const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
-
-const PREFIX: &str = "whsec_";
-
-/// What people paste instead of a signing secret, by its prefix.
-const OTHER_KEYS: [(&str, SecretErrorKind); 4] = [
-    ("whsk_", SecretErrorKind::AsymmetricSecretKey),
-    ("whpk_", SecretErrorKind::AsymmetricPublicKey),
-    ("sk_", SecretErrorKind::SecretApiKey),
-    ("pk_", SecretErrorKind::PublishableApiKey),
-];
 
 /// Standard alphabet; padding is optional and trailing bits are ignored, because both leave the key's bytes
 /// unambiguous and both are seen in secrets that other libraries accept. Nothing else is.
@@ -60,7 +52,7 @@ pub struct SigningSecret {
 
 impl SigningSecret {
     /// The least number of bytes that a key must have: 128 bits. Svix makes keys of 24 bytes and more.
-    pub const MIN_BYTES: usize = 16;
+    pub const MIN_BYTES: usize = MIN_BYTES;
 
     /// Reads a secret from its text form.
     ///
@@ -75,36 +67,54 @@ impl SigningSecret {
         if text.is_empty() {
             return Err(SecretErrorKind::Blank.into());
         }
-        if let Some((_, kind)) = OTHER_KEYS.into_iter().find(|(prefix, _)| text.starts_with(prefix)) {
+        if let Some(kind) = SecretErrorKind::of_other_key(text) {
             return Err(kind.into());
         }
 
         let encoded = text.strip_prefix(PREFIX).unwrap_or(text);
         // The capacity is there from the start, so that no reallocation leaves a copy of the key behind.
         let mut key = Zeroizing::new(Vec::with_capacity(encoded.len()));
-        KEY_ENCODING.decode_vec(encoded, &mut key).map_err(|_| SecretErrorKind::NotBase64)?;
-        Self::from_key(key)
+        KEY_ENCODING.decode_vec(encoded, &mut key).map_err(|_| SecretErrorKind::NotBase64.refined(text))?;
+        Self::from_key(key).map_err(|error| error.kind().refined(text).into())
     }
 
     /// Reads one or several secrets, separated by white space or commas.
     ///
-    /// Several are needed while an endpoint's secret is rotated, and where several endpoints share one URL. During a rotation
+    /// Several are needed while an endpoint's secret is rotated, and if several endpoints share one URL. During a rotation
     /// list the new secret first, see [`Verified::secret_index`](crate::Verified::secret_index).
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse), for the first secret that is flawed, and when there is none at all.
+    /// As [`parse`](Self::parse), for the first secret that is flawed. The list must not be empty.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, SecretError> {
-        let texts = || text.split([' ', '\t', '\r', '\n', ',']).filter(|text| !text.is_empty());
-        let several = texts().nth(1).is_some();
-        let secrets = texts()
-            .enumerate()
-            .map(|(index, text)| Self::parse(text).map_err(|error| error.at(several.then_some(index + 1))))
+        let texts: Vec<_> = Self::split_list(text).collect();
+        let is_list = texts.len() > 1;
+        let number = |index, error: SecretError| if is_list { error.at(index + 1) } else { error };
+        let secrets = texts.into_iter().enumerate();
+        let secrets = secrets
+            .map(|(index, text)| Self::parse(text).map_err(|error| number(index, error)))
             .collect::<Result<Vec<_>, _>>()?;
-        if secrets.is_empty() {
-            return Err(SecretErrorKind::Blank.into());
-        }
-        Ok(secrets)
+        if secrets.is_empty() { Err(SecretErrorKind::Blank.into()) } else { Ok(secrets) }
+    }
+
+    /// Splits a list into the texts of its secrets, as [`parse_list`](Self::parse_list) does, for a tool that reports every
+    /// mistake.
+    ///
+    /// White space separates two texts only if each of them is meant as a secret, so that a secret with white space inside
+    /// stays one text.
+    pub fn split_list(text: &str) -> impl Iterator<Item = &str> {
+        const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+        let is_meant_as_secret =
+            |word: &str| SecretErrorKind::is_meant_as_secret(word) || Self::parse(word).is_ok();
+        let parts = text.split(',').map(|part| part.trim_matches(WHITE_SPACE));
+        parts
+            .flat_map(move |part| {
+                let is_list =
+                    part.split(WHITE_SPACE).skip(1).all(|word| word.is_empty() || is_meant_as_secret(word));
+                let separators: &[char] = if is_list { &WHITE_SPACE } else { &[] };
+                part.split(separators)
+            })
+            .filter(|text| !text.is_empty())
     }
 
     /// Creates a secret from the bytes of a key.
@@ -138,7 +148,7 @@ impl SigningSecret {
                 }
                 Err(VarError::NotPresent) => {}
                 Err(VarError::NotUnicode(_)) => {
-                    return Err(SecretError::from(SecretErrorKind::NotBase64).in_variable(name));
+                    return Err(SecretError::from(SecretErrorKind::InvalidCharacter).in_variable(name));
                 }
             }
         }
@@ -174,115 +184,6 @@ impl fmt::Debug for SigningSecret {
     }
 }
 
-/// The error of a signing secret that cannot be used; it surfaces at start-up, never per request.
-///
-/// Its message says what to do and never shows the value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecretError {
-    kind: SecretErrorKind,
-    variable: Option<&'static str>,
-    position: Option<usize>,
-}
-
-impl SecretError {
-    /// Returns what is wrong with the secret.
-    #[must_use]
-    pub fn kind(&self) -> SecretErrorKind {
-        self.kind
-    }
-
-    fn in_variable(self, variable: &'static str) -> Self {
-        Self { variable: Some(variable), ..self }
-    }
-
-    fn at(self, position: Option<usize>) -> Self {
-        Self { position, ..self }
-    }
-}
-
-impl From<SecretErrorKind> for SecretError {
-    fn from(kind: SecretErrorKind) -> Self {
-        Self { kind, variable: None, position: None }
-    }
-}
-
-impl fmt::Display for SecretError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.variable, self.position) {
-            (Some(variable), Some(position)) => write!(f, "{variable}, secret {position}: ")?,
-            (Some(variable), None) => write!(f, "{variable}: ")?,
-            (None, Some(position)) => write!(f, "secret {position}: ")?,
-            (None, None) => {}
-        }
-        f.write_str(self.kind.advice())
-    }
-}
-
-impl std::error::Error for SecretError {}
-
-/// What is wrong with a signing secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SecretErrorKind {
-    /// Neither environment variable is set.
-    Missing,
-    /// The text is empty or white space.
-    Blank,
-    /// The list of secrets is empty: a verifier without a secret would let everything in or nothing.
-    NoSecrets,
-    /// A secret key of Clerk's Backend API (`sk_…`) was pasted.
-    SecretApiKey,
-    /// A publishable key of Clerk's Frontend API (`pk_…`) was pasted.
-    PublishableApiKey,
-    /// The private half of an asymmetric key (`whsk_…`) was pasted.
-    AsymmetricSecretKey,
-    /// The public half of an asymmetric key (`whpk_…`) was pasted.
-    AsymmetricPublicKey,
-    /// What follows the prefix is not standard base64.
-    NotBase64,
-    /// The key has fewer than [`SigningSecret::MIN_BYTES`] bytes.
-    TooShort,
-}
-
-impl SecretErrorKind {
-    fn advice(self) -> &'static str {
-        match self {
-            Self::Missing => {
-                "CLERK_WEBHOOK_SIGNING_SECRET is not set (nor is CLERK_WEBHOOK_SECRET); set it to the signing \
-                 secret of your endpoint, Clerk Dashboard > Webhooks > the endpoint > Signing Secret (whsec_…)"
-            }
-            Self::Blank => {
-                "the signing secret is blank; copy it from Clerk Dashboard > Webhooks > the endpoint > Signing \
-                 Secret (whsec_…)"
-            }
-            Self::NoSecrets => "the list of signing secrets is empty; give at least one",
-            Self::SecretApiKey => {
-                "this is a secret key of Clerk's API (sk_…), not a signing secret; copy the one that starts \
-                 with whsec_ from Clerk Dashboard > Webhooks > the endpoint"
-            }
-            Self::PublishableApiKey => {
-                "this is a publishable key of Clerk's API (pk_…), not a signing secret; copy the one that \
-                 starts with whsec_ from Clerk Dashboard > Webhooks > the endpoint"
-            }
-            Self::AsymmetricSecretKey => {
-                "this is the private half of an asymmetric key (whsk_…), which only a sender needs; Clerk \
-                 signs with a shared secret that starts with whsec_"
-            }
-            Self::AsymmetricPublicKey => {
-                "this is an asymmetric public key (whpk_…), which is not supported; Clerk signs with a shared \
-                 secret that starts with whsec_"
-            }
-            Self::NotBase64 => {
-                "the signing secret is not base64 after whsec_; copy the whole value again, without quotes, \
-                 line breaks or blanks inside"
-            }
-            Self::TooShort => {
-                "the signing secret has fewer than 16 bytes after whsec_; copy the whole value again"
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,12 +205,33 @@ mod tests {
             ("pk_test_abc", SecretErrorKind::PublishableApiKey),
             ("whsk_abc", SecretErrorKind::AsymmetricSecretKey),
             ("whpk_abc", SecretErrorKind::AsymmetricPublicKey),
-            ("whsec_C2FVsBQIhrscChlQIMV-b5sSYspob7oD", SecretErrorKind::NotBase64),
-            ("whsec_C2FVsBQIhrsc ChlQIMV+b5sSYspob7oD", SecretErrorKind::NotBase64),
-            ("whsec_whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", SecretErrorKind::NotBase64),
-            ("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDA", SecretErrorKind::NotBase64),
+            ("whsec_C2FVsBQIhrscChlQIMV-b5sSYspob7oD", SecretErrorKind::UrlSafe),
+            ("whsec_C2FVsBQIhrsc ChlQIMV+b5sSYspob7oD", SecretErrorKind::WhiteSpace),
+            ("whsec_C2FVsBQIhrsc\nChlQIMV+b5sSYspob7o/", SecretErrorKind::WhiteSpace),
+            ("whsec_whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", SecretErrorKind::RepeatedPrefix),
+            ("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDA", SecretErrorKind::Truncated),
+            ("whsec_C2FVsBQIhrscChlQIMV+b5sSY", SecretErrorKind::Truncated),
+            ("whsec_C2FVsBQI!rscChlQIMV+b5sSYspob7oD", SecretErrorKind::NotBase64),
+            ("AAA=", SecretErrorKind::TooShort),
+            ("WHSEC_C2FVSBQI", SecretErrorKind::PrefixCase),
+            ("\"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\"", SecretErrorKind::Quoted),
+            ("'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", SecretErrorKind::Quoted),
+            ("“whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD”", SecretErrorKind::Quoted),
+            ("CLERK_WEBHOOK_SIGNING_SECRET=whsec_C2FV", SecretErrorKind::VariableName),
+            ("export CLERK_WEBHOOK_SIGNING_SECRET=whsec_C2FV", SecretErrorKind::VariableName),
+            ("CLERK_WEBHOOK_SIGNING_SECRET:whsec_C2FV", SecretErrorKind::VariableName),
+            ("https://example.com/webhooks/clerk", SecretErrorKind::Url),
+            ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyXzEifQ.c2ln", SecretErrorKind::JsonWebToken),
+            ("whsec_••••••••••••", SecretErrorKind::Hidden),
+            ("whsec_abc...", SecretErrorKind::Hidden),
+            ("<signing secret>", SecretErrorKind::WhiteSpace),
+            ("<secret>", SecretErrorKind::Placeholder),
+            ("$CLERK_WEBHOOK_SIGNING_SECRET", SecretErrorKind::Placeholder),
+            ("whsec_C2FVsBQIhrscChlQ\u{200b}IMV+b5sSYspob7oD", SecretErrorKind::InvalidCharacter),
         ] {
             assert_eq!(kind(text), expected, "{text:?}");
+            let in_list = SigningSecret::parse_list(text).unwrap_err();
+            assert_eq!(in_list, SecretError::from(expected), "{text:?}");
         }
         assert_eq!(SigningSecret::from_bytes(&[7; 15]).unwrap_err().kind(), SecretErrorKind::TooShort);
         assert!(SigningSecret::from_bytes(&[7; 16]).is_ok());
@@ -329,6 +251,17 @@ mod tests {
         let error = SigningSecret::parse_list(&format!("{SECRET}, sk_live_x")).unwrap_err();
         assert!(error.to_string().starts_with("secret 2: this is a secret key"), "{error}");
         assert_eq!(SigningSecret::parse_list(" , ").unwrap_err().kind(), SecretErrorKind::Blank);
+        let error = SigningSecret::parse_list(&format!("{SECRET}, junk")).unwrap_err();
+        assert!(error.to_string().starts_with("secret 2: "), "{error}");
+        let error =
+            SigningSecret::parse_list(&format!("CLERK_WEBHOOK_SIGNING_SECRET = {SECRET}")).unwrap_err();
+        assert_eq!(error, SecretErrorKind::VariableName.into());
+
+        let list = format!("{SECRET},sk_live_x \"{SECRET}\"");
+        let kinds: Vec<_> = SigningSecret::split_list(&list)
+            .map(|text| SigningSecret::parse(text).map_err(|error| error.kind()).err())
+            .collect();
+        assert_eq!(kinds, [None, Some(SecretErrorKind::SecretApiKey), Some(SecretErrorKind::Quoted)]);
     }
 
     #[test]
@@ -342,11 +275,17 @@ mod tests {
         };
         assert_eq!(environment(Some(SECRET), Some("sk_x")).unwrap().len(), 1);
         assert_eq!(environment(None, Some(SECRET)).unwrap().len(), 1);
-        assert_eq!(environment(None, None).unwrap_err().kind(), SecretErrorKind::Missing);
+        let error = environment(None, None).unwrap_err();
+        assert_eq!(error.kind(), SecretErrorKind::Missing);
+        assert_eq!(
+            format!("{error:?}"),
+            "CLERK_WEBHOOK_SIGNING_SECRET is not set. Copy the signing secret (whsec_…) from the endpoint's page in the \
+             Clerk Dashboard."
+        );
 
         // A variable that is set but blank is a mistake to show, not one to look past.
         let error = environment(Some(""), Some(SECRET)).unwrap_err();
-        assert!(error.to_string().starts_with("CLERK_WEBHOOK_SIGNING_SECRET: the signing secret is blank"));
+        assert!(error.to_string().starts_with("CLERK_WEBHOOK_SIGNING_SECRET: the signing secret is empty"));
         let error = environment(None, Some("pk_x")).unwrap_err();
         assert!(error.to_string().starts_with("CLERK_WEBHOOK_SECRET: this is a publishable key"));
     }

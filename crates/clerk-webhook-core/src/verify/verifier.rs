@@ -9,7 +9,8 @@ use bytes::Bytes;
 
 use super::error::{VerifyError, VerifyErrorKind};
 use super::headers::{HeaderFields, SignatureHeaders};
-use super::secret::{HmacSha256, SecretError, SecretErrorKind, SigningSecret};
+use super::secret::{HmacSha256, SigningSecret};
+use super::secret_error::{SecretError, SecretErrorKind};
 use super::signature_header::HeaderFamily;
 use super::verification::{Verification, Verified, verify_whole};
 use crate::event::{DecodeHints, Event};

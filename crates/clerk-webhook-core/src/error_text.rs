@@ -1,0 +1,32 @@
+//! Errors as the texts that people read.
+
+use std::error::Error;
+use std::fmt;
+
+/// The text of an error and of all its sources, separated by colons.
+pub(crate) struct Chain<'e>(pub(crate) &'e (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+/// Makes `Debug` show the text of an error and of its sources, because that is what a `main` that returns it prints.
+macro_rules! debug_is_display {
+    ($error:ty) => {
+        impl std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(&$crate::error_text::Chain(self), f)
+            }
+        }
+    };
+}
+
+pub(crate) use debug_is_display;
