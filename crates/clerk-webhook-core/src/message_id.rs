@@ -10,6 +10,8 @@ use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
 use smallvec::SmallVec;
 
+use crate::error_text::debug_is_display;
+
 /// The identity of a message: the `svix-id` header, `msg_` and 27 characters.
 ///
 /// It is the same over all attempts to deliver a message, and over all endpoints that the message goes to;
@@ -124,7 +126,7 @@ impl<'de> Deserialize<'de> for MessageId {
 }
 
 /// The error of a text that is not a message id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidMessageId;
 
@@ -135,6 +137,8 @@ impl fmt::Display for InvalidMessageId {
 }
 
 impl std::error::Error for InvalidMessageId {}
+
+debug_is_display!(InvalidMessageId);
 
 #[cfg(test)]
 mod tests {

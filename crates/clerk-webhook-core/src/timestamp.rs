@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::error_text::debug_is_display;
+
 /// Envelope timestamps below this number are seconds: as milliseconds they would lie before March 1973.
 const SECONDS_BELOW: i64 = 100_000_000_000;
 
@@ -171,7 +173,7 @@ impl TryFrom<Timestamp> for time::OffsetDateTime {
 }
 
 /// The error of a conversion into a type that cannot represent the [`Timestamp`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimestampOutOfRange;
 
@@ -182,6 +184,8 @@ impl fmt::Display for TimestampOutOfRange {
 }
 
 impl std::error::Error for TimestampOutOfRange {}
+
+debug_is_display!(TimestampOutOfRange);
 
 #[cfg(test)]
 mod tests {
@@ -265,5 +269,10 @@ mod tests {
         let converted = time::OffsetDateTime::try_from(Timestamp::from_millis(1_716_883_200_123)).unwrap();
         assert_eq!(converted.unix_timestamp(), 1_716_883_200);
         assert!(time::OffsetDateTime::try_from(Timestamp::from_millis(i64::MAX)).is_err());
+    }
+
+    #[test]
+    fn a_main_that_returns_the_error_prints_its_text() {
+        assert_eq!(format!("{TimestampOutOfRange:?}"), TimestampOutOfRange.to_string());
     }
 }

@@ -34,29 +34,54 @@ fn a_refusal_names_the_header_and_what_is_wrong_with_it() {
     };
     let repeated = refusal(HeaderFamily::Svix, |headers| headers.push(("Svix-Signature", String::new())));
     for (error, kind, header, text) in [
-        (svix(0, " "), MissingHeader, SvixId, "svix-id is missing or empty"),
-        (repeated, DuplicateHeader, SvixSignature, "svix-signature is there more than once"),
-        (svix(0, "a.b"), InvalidHeader, SvixId, "svix-id has characters or a length it cannot have"),
+        (
+            svix(0, " "),
+            MissingHeader,
+            SvixId,
+            "svix-id is missing or empty: check that the request comes from Clerk and that no proxy removes headers",
+        ),
+        (
+            repeated,
+            DuplicateHeader,
+            SvixSignature,
+            "svix-signature occurs more than once: check that no proxy adds a second one",
+        ),
+        (
+            svix(0, "a.b"),
+            InvalidHeader,
+            SvixId,
+            "svix-id contains invalid characters or is too long: check that no proxy changes headers",
+        ),
         (
             webhook(2, "\t\u{e9}"),
             InvalidHeader,
             WebhookSignature,
-            "webhook-signature has characters or a length it cannot have",
+            "webhook-signature contains invalid characters or is too long: check that no proxy changes headers",
         ),
         (
             webhook(1, "1e9"),
             InvalidTimestamp,
             WebhookTimestamp,
-            "webhook-timestamp is not a whole number of seconds",
+            "webhook-timestamp is not a whole number of seconds: check that no proxy changes headers",
         ),
-        (svix(1, "1699999699"), TimestampTooOld, SvixTimestamp, "svix-timestamp lies 301 s in the past"),
-        (svix(1, "1700000301"), TimestampTooNew, SvixTimestamp, "svix-timestamp lies 301 s in the future"),
+        (
+            svix(1, "1699999699"),
+            TimestampTooOld,
+            SvixTimestamp,
+            "svix-timestamp is 301 s in the past: synchronize the clock of this machine, unless somebody sent a recorded request again",
+        ),
+        (
+            svix(1, "1700000301"),
+            TimestampTooNew,
+            SvixTimestamp,
+            "svix-timestamp is 301 s in the future: synchronize the clock of this machine",
+        ),
         (
             svix(2, "v1,AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
             NoMatchingSignature,
             SvixSignature,
-            "no signature in svix-signature matches: the body differs from what was signed, or the secret is \
-             that of another endpoint",
+            "no signature in svix-signature matches: check that the secret is that of this endpoint and that the body \
+             reaches the verifier unchanged",
         ),
     ] {
         assert_eq!(error.kind(), ReceiveErrorKind::Verify(kind), "{text}");
@@ -70,6 +95,43 @@ fn a_refusal_names_the_header_and_what_is_wrong_with_it() {
             _ => None,
         };
         assert_eq!(cause.skew_seconds(), skew, "{text}");
+    }
+}
+
+/// Returns an error of each public type.
+fn one_of_each() -> Vec<Box<dyn Error>> {
+    use clerk_webhook_core::event::marker::UserCreated;
+    use clerk_webhook_core::{Handlers, MessageId, SigningSecret};
+
+    let trusted = |body: &'static str| Event::from_trusted(message_id(), Timestamp::now(), body.into());
+    let twice =
+        Handlers::<()>::builder().on(UserCreated, async |_, _| Ok(())).on(UserCreated, async |_, _| Ok(()));
+    let undecodable = trusted(r#"{"data":{"id":7},"type":"user.created"}"#).unwrap();
+    vec![
+        Box::new(SigningSecret::parse("sk_test_x").unwrap_err()),
+        Box::new(Verifier::new(SECRET).unwrap().verify(&[("svix-id", "")], b"").unwrap_err()),
+        Box::new(refusal(HeaderFamily::Svix, |headers| headers[0].1.clear())),
+        Box::new(ReceiveError::body_failed("connection reset")),
+        Box::new(ReceiveError::body_too_large(7)),
+        Box::new(ReceiveError::misconfigured("do it right")),
+        Box::new(trusted("[]").unwrap_err()),
+        Box::new(undecodable.data_as::<Vec<u8>>().unwrap_err()),
+        Box::new(twice.build().unwrap_err()),
+        Box::new("a.b".parse::<MessageId>().unwrap_err()),
+    ]
+}
+
+#[test]
+fn a_main_that_returns_an_error_prints_its_text() {
+    for error in one_of_each() {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        assert_eq!(format!("{error:?}"), text);
+        assert_eq!(format!("{error:#?}"), text);
     }
 }
 

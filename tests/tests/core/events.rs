@@ -160,11 +160,12 @@ fn bodies_that_are_not_events_are_told_apart() {
         b"\xef\xbb\xbf{\"type\":\"x\",\"data\":{}}",
         b"\0\0",
     ] {
-        let expected = (EventErrorKind::InvalidJson, "the body is not JSON in UTF-8".to_owned());
-        assert_eq!(refusal(body), expected, "{body:?}");
+        let text = "the body is not JSON in UTF-8: check whether a transformation of the endpoint changes it";
+        assert_eq!(refusal(body), (EventErrorKind::InvalidJson, text.to_owned()), "{body:?}");
     }
     for body in [&b"[1,2]"[..], b"null", b"1", b"\"x\"", b"{\"type\":1,\"data\":{}}"] {
-        let text = "the body is JSON, but not an object whose `type` is a string";
+        let text = "the body is JSON, but not an object whose `type` is a string: check whether a transformation of the \
+                    endpoint changes it";
         assert_eq!(refusal(body), (EventErrorKind::InvalidEvent, text.to_owned()), "{body:?}");
     }
 }

@@ -59,7 +59,10 @@ fn the_limit_is_inclusive() {
     }
     let verifier = Verifier::builder().secret(secret()).body_limit(10).build().unwrap();
     let error = verifier.receive(&sign(&body).to_pairs(), body.into()).unwrap_err();
-    assert_eq!(error.to_string(), "the body has more than 10 bytes; `body_limit` sets how many it may have");
+    assert_eq!(
+        error.to_string(),
+        "the body has more than 10 bytes: raise `body_limit` of the verifier if Clerk sends such bodies"
+    );
 }
 
 #[test]

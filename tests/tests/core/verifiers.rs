@@ -125,7 +125,7 @@ fn tolerance_is_inclusive_and_settable_for_each_side() {
     assert_eq!(verdict(&any_age, &at(-1_700_000_000)), Ok(0));
     let skew = builder().build().unwrap().verify(&at(-302), BODY).unwrap_err();
     assert_eq!(skew.skew_seconds(), Some(-302));
-    assert_eq!(skew.to_string(), "svix-timestamp lies 302 s in the past");
+    assert!(skew.to_string().starts_with("svix-timestamp is 302 s in the past: "), "{skew}");
 }
 
 #[test]

@@ -6,12 +6,13 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use super::track::{Path, Tracked};
+use crate::error_text::debug_is_display;
 
 /// Where data departs from the form that its event type should have, or that the application wants it to have.
 ///
 /// It names the place and what was expected there, and says if the field is absent or `null`. It never shows
 /// what was found, which may be personal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DecodeError {
     path: String,
     expectation: String,
@@ -85,6 +86,8 @@ impl fmt::Display for DecodeError {
 }
 
 impl std::error::Error for DecodeError {}
+
+debug_is_display!(DecodeError);
 
 #[cfg(test)]
 mod tests {

@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::error_text::debug_is_display;
+
 /// The error of an authentic body that is not an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct EventError {
     kind: EventErrorKind,
 }
@@ -31,13 +33,20 @@ impl From<serde_json::Error> for EventError {
 impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            EventErrorKind::InvalidJson => "the body is not JSON in UTF-8",
-            EventErrorKind::InvalidEvent => "the body is JSON, but not an object whose `type` is a string",
+            EventErrorKind::InvalidJson => {
+                "the body is not JSON in UTF-8: check whether a transformation of the endpoint changes it"
+            }
+            EventErrorKind::InvalidEvent => {
+                "the body is JSON, but not an object whose `type` is a string: check whether a transformation of the \
+                 endpoint changes it"
+            }
         })
     }
 }
 
 impl Error for EventError {}
+
+debug_is_display!(EventError);
 
 /// What is wrong with an authentic body that is not an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

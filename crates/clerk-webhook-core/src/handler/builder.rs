@@ -10,6 +10,7 @@ use super::context::Context;
 use super::handlers::Handlers;
 use super::registry::{Handling, OnEvent, Registry};
 use crate::answer::Failure;
+use crate::error_text::debug_is_display;
 use crate::event::{Event, EventMarker, EventType, Unrecognized};
 
 /// An asynchronous function that handles a payload.
@@ -123,7 +124,7 @@ impl<S> fmt::Debug for HandlersBuilder<S> {
 }
 
 /// The error of an event type that has two handlers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DuplicateHandler {
     event_type: EventType,
 }
@@ -143,3 +144,5 @@ impl fmt::Display for DuplicateHandler {
 }
 
 impl Error for DuplicateHandler {}
+
+debug_is_display!(DuplicateHandler);

@@ -1,10 +1,10 @@
 //! Lines in the receiver's own log.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::answer::Answer;
+use crate::error_text::Chain;
 use crate::receive::{ReceiveError, ReceiveErrorKind};
 use crate::timestamp::Timestamp;
 
@@ -36,16 +36,9 @@ pub(crate) fn refused(error: &ReceiveError) {
     }
 }
 
-/// Returns an error with everything that caused it.
+/// Returns the text of an error and of all its sources.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        // Writing to a string does not fail.
-        let _ = write!(text, ": {cause}");
-        source = cause.source();
-    }
-    text
+    Chain(error).to_string()
 }
 
 impl Lines {

@@ -4,13 +4,14 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::error_text::debug_is_display;
 use crate::event::{EventError, EventErrorKind};
 use crate::verify::{VerifyError, VerifyErrorKind};
 
 /// The error of a delivery that did not become an [`Event`](crate::Event).
 ///
 /// [`Answer`](crate::Answer) says how to answer the sender.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReceiveError {
     cause: Cause,
 }
@@ -98,15 +99,15 @@ impl fmt::Display for ReceiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Cause::Verify(_) => f.write_str("the delivery could not be verified"),
-            Cause::Event(_) => f.write_str("the delivery is authentic but not an event"),
+            Cause::Event(_) => f.write_str("the delivery is authentic, but its body is not an event"),
             Cause::BodyTooLarge { limit: Some(limit) } => {
-                write!(f, "the body has more than {limit} bytes; `body_limit` sets how many it may have")
+                write!(f, "the body has more than {limit} bytes: raise `body_limit` of the verifier if Clerk sends such bodies")
             }
             Cause::BodyTooLarge { limit: None } => {
-                f.write_str("the body has more bytes than the limit of the framework or of a layer outside")
+                f.write_str("the body exceeds the limit of the framework or of an outer layer: raise that limit to the `body_limit` of the verifier")
             }
-            Cause::BodyTimeout => f.write_str("the body did not arrive in time"),
-            Cause::BodyFailed(_) => f.write_str("the body broke off, or goes on without any data"),
+            Cause::BodyTimeout => f.write_str("the body did not arrive in time: check the network in front of this server, or raise the read timeout"),
+            Cause::BodyFailed(_) => f.write_str("the body did not arrive completely, or had only empty frames; the sender retries"),
             Cause::Misconfigured { advice } => {
                 write!(f, "the application cannot receive deliveries: {advice}")
             }
@@ -124,6 +125,8 @@ impl Error for ReceiveError {
         }
     }
 }
+
+debug_is_display!(ReceiveError);
 
 impl From<VerifyError> for ReceiveError {
     fn from(error: VerifyError) -> Self {

@@ -4,12 +4,13 @@ use std::error::Error;
 use std::fmt;
 
 use super::signature_header::SignatureHeader;
+use crate::error_text::debug_is_display;
 
 /// The error of a delivery whose origin could not be verified.
 ///
 /// Its text is for the receiver's own log: it names a header, never a value, a secret or an expected
 /// signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct VerifyError {
     kind: VerifyErrorKind,
     header: Option<SignatureHeader>,
@@ -49,26 +50,43 @@ impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let header = self.header.map_or("the signature headers", SignatureHeader::as_str);
         match self.kind {
-            VerifyErrorKind::MissingHeader => write!(f, "{header} is missing or empty"),
-            VerifyErrorKind::DuplicateHeader => write!(f, "{header} is there more than once"),
-            VerifyErrorKind::InvalidHeader => write!(f, "{header} has characters or a length it cannot have"),
-            VerifyErrorKind::InvalidTimestamp => write!(f, "{header} is not a whole number of seconds"),
-            VerifyErrorKind::TimestampTooOld => {
-                write!(f, "{header} lies {} s in the past", self.skew.unwrap_or_default().unsigned_abs())
+            VerifyErrorKind::MissingHeader => write!(
+                f,
+                "{header} is missing or empty: check that the request comes from Clerk and that no proxy removes headers"
+            ),
+            VerifyErrorKind::DuplicateHeader => {
+                write!(f, "{header} occurs more than once: check that no proxy adds a second one")
             }
-            VerifyErrorKind::TimestampTooNew => {
-                write!(f, "{header} lies {} s in the future", self.skew.unwrap_or_default())
+            VerifyErrorKind::InvalidHeader => write!(
+                f,
+                "{header} contains invalid characters or is too long: check that no proxy changes headers"
+            ),
+            VerifyErrorKind::InvalidTimestamp => {
+                write!(f, "{header} is not a whole number of seconds: check that no proxy changes headers")
             }
+            VerifyErrorKind::TimestampTooOld => write!(
+                f,
+                "{header} is {} s in the past: synchronize the clock of this machine, unless somebody sent a recorded \
+                 request again",
+                self.skew.unwrap_or_default().unsigned_abs()
+            ),
+            VerifyErrorKind::TimestampTooNew => write!(
+                f,
+                "{header} is {} s in the future: synchronize the clock of this machine",
+                self.skew.unwrap_or_default()
+            ),
             VerifyErrorKind::NoMatchingSignature => write!(
                 f,
-                "no signature in {header} matches: the body differs from what was signed, or the secret is \
-                 that of another endpoint"
+                "no signature in {header} matches: check that the secret is that of this endpoint and that the body \
+                 reaches the verifier unchanged"
             ),
         }
     }
 }
 
 impl Error for VerifyError {}
+
+debug_is_display!(VerifyError);
 
 /// What was wrong with a delivery whose origin could not be verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
