@@ -1,8 +1,8 @@
-//! The command against example programs, as their user would run both.
+//! Checks example programs with the command `clerk-webhook`, as a user would run both.
 //!
-//! Run with: `cargo run -p clerk-webhook-tests --example command -- COMMAND PROGRAM…`, paths of what is built. Each program
-//! has to answer a delivery of every event type with 200. One whose name ends in `-dedup`, and `sync-server`, have to handle
-//! each event of a history once, however often and in whatever order it arrives; they do so in a new file of SQLite.
+//! Run with: `cargo run -p clerk-webhook-tests-programs --bin check-examples -- COMMAND PROGRAM…`, paths of built programs.
+//! Each program must answer a delivery of every event type with 200. `sync-server` and programs whose name ends in `-dedup`
+//! must also handle each event of a history once, in any order and however often it arrives, with a new SQLite file.
 
 use std::process::{Command, ExitCode};
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let Some(command) = arguments.next() else {
-        eprintln!("usage: command COMMAND PROGRAM…");
+        eprintln!("usage: check-examples COMMAND PROGRAM…");
         return ExitCode::from(2);
     };
     let mut code = ExitCode::SUCCESS;
@@ -31,7 +31,8 @@ fn main() -> ExitCode {
 }
 
 fn check(command: &str, program: &str) -> Result<String, String> {
-    let database = std::env::temp_dir().join(format!("clerk-webhook-command-{}.db", std::process::id()));
+    let database =
+        std::env::temp_dir().join(format!("clerk-webhook-check-examples-{}.db", std::process::id()));
     let mut receiver = Command::new(program);
     receiver.env("DATABASE", &database);
     if program.ends_with("sync-server") {

@@ -1,6 +1,6 @@
 //! Sends good and bad deliveries to the examples at full speed, and looks at their answers, memory, log and end.
 //!
-//! Run with: `cargo build --release -p example-axum && cargo run --release -p clerk-webhook-tests --example soak --
+//! Run with: `cargo build --release -p example-axum && cargo run --release -p clerk-webhook-tests-programs --bin soak --
 //! target/release/example-axum`
 
 mod connection;
