@@ -7,6 +7,7 @@ pub mod process;
 pub mod random;
 pub mod request;
 pub mod secrecy;
+pub mod response;
 pub mod sender;
 pub mod servers;
 pub mod vectors;

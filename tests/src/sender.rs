@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use clerk_webhook_core::{Answer as Webhook, MessageId, Timestamp};
 
 use crate::random::Random;
+use crate::response::ResponseHead;
 use crate::secret;
 
 /// What is to be delivered.
@@ -107,7 +108,7 @@ impl Sender {
         let begin = Instant::now();
         let waiting = order.into_iter().enumerate();
         let waiting = waiting.map(|(place, index)| Reverse((begin, place, index))).collect();
-        let deliveries = messages.into_iter().map(Delivery::new).collect::<Vec<_>>();
+        let deliveries = messages.into_iter().map(SentDelivery::new).collect::<Vec<_>>();
         let queue = Queue {
             state: Mutex::new(State { waiting, undecided: deliveries.len(), deliveries }),
             changed: Condvar::new(),
@@ -147,7 +148,7 @@ impl Sender {
 
 /// What becomes of a message.
 #[derive(Clone, Debug)]
-pub struct Delivery {
+pub struct SentDelivery {
     /// What is delivered.
     pub message: Message,
     /// What came of each attempt.
@@ -169,7 +170,7 @@ pub enum End {
     GivenUp,
 }
 
-impl Delivery {
+impl SentDelivery {
     fn new(message: Message) -> Self {
         Self { message, attempts: Vec::new(), end: End::Undecided }
     }
@@ -179,7 +180,7 @@ impl Delivery {
 #[derive(Debug)]
 pub struct Report {
     /// In the order in which they were given.
-    pub deliveries: Vec<Delivery>,
+    pub deliveries: Vec<SentDelivery>,
 }
 
 impl Report {
@@ -205,7 +206,7 @@ impl Report {
 
     /// Returns what was not delivered.
     #[must_use]
-    pub fn undelivered(&self) -> Vec<&Delivery> {
+    pub fn undelivered(&self) -> Vec<&SentDelivery> {
         self.deliveries.iter().filter(|delivery| delivery.end != End::Delivered).collect()
     }
 }
@@ -226,7 +227,7 @@ struct Queue {
 struct State {
     waiting: BinaryHeap<Reverse<(Instant, usize, usize)>>,
     undecided: usize,
-    deliveries: Vec<Delivery>,
+    deliveries: Vec<SentDelivery>,
 }
 
 impl Queue {
@@ -355,23 +356,12 @@ pub fn request(
 
 /// Returns the answer, or nothing while it is incomplete.
 fn parse(received: &[u8]) -> io::Result<Option<Answer>> {
-    let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
-    let unintelligible = || io::Error::other("the answer is not HTTP/1.1 with a Content-Length");
-    let head = str::from_utf8(&received[..end]).map_err(|_| unintelligible())?;
-    let (status, fields) = head.split_once("\r\n").ok_or_else(unintelligible)?;
-    let status = status.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
-    let value = |wanted: &str| {
-        let mut fields = fields.lines().filter_map(|field| field.split_once(':'));
-        fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
-    };
-    let status = status.ok_or_else(unintelligible)?;
-    let length: usize =
-        value("content-length").and_then(|length| length.parse().ok()).ok_or_else(unintelligible)?;
-    let Some(body) = received[end + 4..].get(..length) else { return Ok(None) };
+    let Some(head) = ResponseHead::parse(received)? else { return Ok(None) };
+    let Some(body) = received[head.body_start..].get(..head.content_length) else { return Ok(None) };
     Ok(Some(Answer {
-        status,
-        retry_after: value("retry-after").and_then(|seconds| seconds.parse().ok()),
-        control: value(Webhook::DELIVERY_CONTROL).map(str::to_owned),
+        status: head.status,
+        retry_after: head.field("retry-after").and_then(|seconds| seconds.parse().ok()),
+        control: head.field(Webhook::DELIVERY_CONTROL).map(str::to_owned),
         body: String::from_utf8_lossy(body).into_owned(),
     }))
 }

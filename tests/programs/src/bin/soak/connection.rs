@@ -3,6 +3,7 @@
 use std::io;
 
 use bytes::Buf;
+use clerk_webhook_tests::response::ResponseHead;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
@@ -97,21 +98,7 @@ async fn receive(reader: &mut ReadHalf<'_>, received: &mut Vec<u8>) -> io::Resul
 
 /// Returns the answer and its length with the body, or nothing while its head is incomplete.
 fn parse(received: &[u8]) -> io::Result<Option<(Answer, usize)>> {
-    let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else {
-        return Ok(None);
-    };
-    let unintelligible = || io::Error::other("the answer is not HTTP/1.1 with a Content-Length");
-    let head = str::from_utf8(&received[..end]).map_err(|_| unintelligible())?;
-    let (status, fields) = head.split_once("\r\n").ok_or_else(unintelligible)?;
-    let status = status.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
-    let value = |wanted: &str| {
-        let mut fields = fields.lines().filter_map(|field| field.split_once(':'));
-        fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
-    };
-    let length: Option<usize> = value("content-length").and_then(|length| length.parse().ok());
-    let (Some(status), Some(length)) = (status, length) else {
-        return Err(unintelligible());
-    };
-    let keep_alive = !value("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-    Ok(Some((Answer { status, keep_alive }, end + 4 + length)))
+    let Some(head) = ResponseHead::parse(received)? else { return Ok(None) };
+    let keep_alive = !head.field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+    Ok(Some((Answer { status: head.status, keep_alive }, head.body_start + head.content_length)))
 }

@@ -66,13 +66,13 @@ impl Kind {
 }
 
 /// A request as it is sent.
-pub struct Delivery<'a> {
+pub struct PreparedDelivery<'a> {
     pub kind: Kind,
     pub head: String,
     pub body: &'a [u8],
 }
 
-impl Delivery<'_> {
+impl PreparedDelivery<'_> {
     /// Refused by its headers with a body on its way, a server that closes may take its own answer along.
     pub fn may_lose_answer(&self) -> bool {
         matches!(self.kind, Kind::Stale | Kind::MissingHeader) && self.body.len() > SMALL
@@ -106,7 +106,7 @@ impl Deliveries {
         }
     }
 
-    pub fn next(&self, random: &mut Random) -> Delivery<'_> {
+    pub fn next(&self, random: &mut Random) -> PreparedDelivery<'_> {
         let kind = Kind::any(random);
         let body = match kind {
             Kind::NotAnEvent => one_of(&self.not_events, random),
@@ -117,11 +117,11 @@ impl Deliveries {
     }
 
     /// Returns a good delivery of the largest event.
-    pub fn largest(&self, random: &mut Random) -> Delivery<'_> {
+    pub fn largest(&self, random: &mut Random) -> PreparedDelivery<'_> {
         self.delivery(Kind::Good, &self.large_event, random)
     }
 
-    fn delivery<'a>(&self, kind: Kind, body: &'a Body, random: &mut Random) -> Delivery<'a> {
+    fn delivery<'a>(&self, kind: Kind, body: &'a Body, random: &mut Random) -> PreparedDelivery<'a> {
         let id: MessageId = format!("msg_{:027}", random.bits()).parse().expect("digits are an id");
         let skew = [-600, 600][random.index(2)];
         let now = Timestamp::now();
@@ -150,7 +150,7 @@ impl Deliveries {
         head.push_str(&framing);
         head.push_str("\r\n\r\n");
         let body = if kind == Kind::CutOff { &body[..random.index(body.len())] } else { body };
-        Delivery { kind, head, body }
+        PreparedDelivery { kind, head, body }
     }
 }
 

@@ -9,7 +9,7 @@ use clerk_webhook_tests::random::Random;
 use tokio::time::timeout;
 
 use crate::connection::{Connection, is_closed};
-use crate::deliveries::{Deliveries, Delivery, Kind};
+use crate::deliveries::{Deliveries, Kind, PreparedDelivery};
 
 /// The examples give a body up after 10 s or 14 s; nothing here is slow.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -85,7 +85,7 @@ impl Traffic {
             if let Err(failure) =
                 timeout(PATIENCE, sent).await.unwrap_or_else(|_| Err("no answer".to_owned()))
             {
-                let Delivery { kind, body, .. } = &delivery;
+                let PreparedDelivery { kind, body, .. } = &delivery;
                 self.fail(format!("{kind:?} with {} bytes of body: {failure}", body.len()));
                 connection = None;
             }
@@ -106,7 +106,7 @@ impl Traffic {
     async fn send(
         &self,
         connection: &mut Option<Connection>,
-        delivery: &Delivery<'_>,
+        delivery: &PreparedDelivery<'_>,
         reset: bool,
     ) -> Result<(), String> {
         let Some(mut current) = connection.take() else { return Err("no connection".to_owned()) };
