@@ -1,5 +1,5 @@
 //! What it costs to handle each delivery once: typed handlers behind the verification, with and without
-//! `DeduplicateLayer` over the memory of the process, on a Tokio runtime of one thread.
+//! a `Deduplicator` over the memory of the process, on a Tokio runtime of one thread.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -8,19 +8,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use clerk_webhook_core::event::marker::{UserCreated, UserDeleted};
 use clerk_webhook_core::{Handlers, Outcome, SigningSecret, Timestamp};
-use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore as _, LeaseState, MemoryStore, Scope};
-use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _, VerifyWebhookLayer};
+use clerk_webhook_store::{Claim, Deduplicator, DeliveryKey, DeliveryStore as _, LeaseState, MemoryStore, Scope};
+use clerk_webhook_tower::WebhookService;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::Full;
 use tokio::runtime::{Builder, Runtime};
-use tower_layer::Layer as _;
 use tower_service::Service;
 
 use crate::delivery::{self, Delivery};
 use crate::{Contestant, Goal, Group};
 
 pub const HANDLERS: &str = "Tower layer and handlers";
-pub const ONCE: &str = "the same behind DeduplicateLayer";
+pub const ONCE: &str = "the same with a Deduplicator";
 
 /// How much more time than the same without it a delivery may take.
 const GOAL: f64 = 3000.0;
@@ -49,13 +48,13 @@ fn new_id(number: u32) -> String {
 }
 
 fn group(without: Outcome, with: Outcome, id_of: fn(u32) -> String) -> Group {
-    let verify = || VerifyWebhookLayer::new(delivery::verifier());
-    let handlers = || handlers(without).into_service(());
     let (once, store) = (runtime(), MemoryStore::new());
     once.block_on(fill(&store));
-    let deduplicated = verify().layer(DeduplicateLayer::new(store).layer(handlers()));
+    let plain = WebhookService::new(handlers(without), ()).verified(delivery::verifier());
+    let deduplicated = WebhookService::deduplicated(handlers(without), (), Deduplicator::new(store));
+    let deduplicated = deduplicated.verified(delivery::verifier());
     let contestants = vec![
-        contestant(HANDLERS, verify().layer(handlers()), runtime(), id_of, without),
+        contestant(HANDLERS, plain, runtime(), id_of, without),
         contestant(ONCE, deduplicated, once, id_of, with),
     ];
     let goals = vec![Goal::AtMostLonger { who: ONCE, than: HANDLERS, nanoseconds: GOAL }];

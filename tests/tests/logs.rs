@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, web};
-use clerk_webhook_core::{Event, Timestamp, Verifier};
+use clerk_webhook_core::event::marker::UserCreated;
+use clerk_webhook_core::{Event, Handlers, Timestamp, Verifier};
 use clerk_webhook_tests::{SECRET, sign};
 use clerk_webhook_warp::{clerk_event, clerk_event_or_reply, handle_rejection};
 use warp::Filter as _;
@@ -72,6 +73,32 @@ async fn an_operator_reads_what_to_do_and_is_not_flooded() {
     let log = Log::default();
     let writer = log.clone();
     tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).init();
+
+    // Each delivery that is handled has a line.
+    let handlers = Handlers::builder().on(UserCreated, async |_, _| Ok(())).build().unwrap();
+    for (body, event_type, outcome) in [
+        (
+            r#"{"data":{"email_addresses":[],"id":"user_1"},"type":"user.created"}"#,
+            "user.created",
+            "processed",
+        ),
+        (r#"{"data":{},"type":"user.deleted"}"#, "user.deleted", "ignored"),
+    ] {
+        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), body.into()).unwrap();
+        handlers.answer(event, ()).await;
+        let lines = log.take_lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let (_, line) = lines[0].split_once("}: clerk_webhook: ").unwrap();
+        let (line, duration) = line.rsplit_once(' ').unwrap();
+        assert_eq!(
+            line,
+            format!(
+                r#"answered a delivery event_type="{event_type}" message_id="msg_1" outcome="{outcome}""#
+            )
+        );
+        assert!(duration.starts_with("duration_ms="), "{duration}");
+        assert!(lines[0].contains(" INFO clerk_webhook{"), "{lines:?}");
+    }
 
     // Nothing could be received, so what is missing is said.
     send_forged_to_actix(None, 1).await;

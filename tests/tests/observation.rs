@@ -1,6 +1,7 @@
 //! What an operator sees of the deliveries that are handled: spans, lines and metrics, and nothing that was sent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -10,18 +11,21 @@ use clerk_webhook_core::event::marker::UserCreated;
 use clerk_webhook_core::{
     Context, Event, Failure, Handled, Handlers, Observation, Outcome, ReceiveError, Timestamp, Verifier,
 };
-use clerk_webhook_store::{Deduplicator, DeliveryKey, DeliveryStore as _, MemoryStore, Scope};
+use clerk_webhook_store::{
+    Deduplicator, DeliveryKey, DeliveryStore as _, ExactlyOnce, MemoryStore, Scope, SqliteStore,
+};
 use clerk_webhook_tests::{SECRET, fixture, fixtures, message_id, secret, servers, sign};
-use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _, VerifyWebhookLayer};
-use http::{HeaderMap, Request};
+use clerk_webhook_tower::{DeduplicateLayer, VerifyWebhook, WebhookService};
+use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
 use serde_json::Value;
+use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Connection as _, PgConnection};
-use tower::{ServiceBuilder, ServiceExt as _};
+use tower::{Layer as _, ServiceExt as _, service_fn};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
@@ -80,6 +84,39 @@ impl Log {
 
     fn take_lines(&self) -> Vec<Line> {
         std::mem::take(&mut self.0.lock().unwrap().lines)
+    }
+
+    /// Expects one line about the fixture, and returns the line.
+    #[track_caller]
+    fn take_line(&self, level: Level, outcome: &str) -> Line {
+        let mut lines = self.take_lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let line = lines.remove(0);
+        assert_eq!((line.level, line.target, line.depth), (level, "clerk_webhook", 1));
+        let expected = [
+            ("event_type", "user.created"),
+            ("message_id", "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa"),
+            ("outcome", outcome),
+        ];
+        for (name, value) in expected {
+            assert_eq!(line.fields.get(name), Some(value), "{line:?}");
+        }
+        assert!(line.fields.get("duration_ms").unwrap().parse::<u64>().is_ok(), "{line:?}");
+        line
+    }
+
+    #[track_caller]
+    fn take_info(&self, outcome: &str) {
+        let line = self.take_line(Level::INFO, outcome);
+        assert_eq!(line.fields.0.len(), 5, "{line:?}");
+        assert_eq!(line.fields.get("message"), Some("answered a delivery"));
+    }
+
+    #[track_caller]
+    fn take_error(&self, outcome: &str, error: &str) {
+        let line = self.take_line(Level::ERROR, outcome);
+        assert_eq!(line.fields.get("message"), Some("could not handle a delivery"));
+        assert_eq!(line.fields.get("error"), Some(error));
     }
 }
 
@@ -180,7 +217,7 @@ async fn a_span_tells_of_a_delivery_that_was_handled() {
         ("clerk.outcome", "processed"),
     ]);
     assert_eq!(span, Fields(expected.into_iter().map(|(name, value)| (name, value.to_owned())).collect()));
-    assert!(log.take_lines().is_empty());
+    log.take_info("processed");
 
     // A duplicate is no attempt.
     let answer = deduplicator.handle(&handlers(), event(fixture("user.created")), true).await;
@@ -188,7 +225,7 @@ async fn a_span_tells_of_a_delivery_that_was_handled() {
     let span = log.take_span();
     assert_eq!((span.get("clerk.outcome"), span.get("clerk.delivery.attempt")), (Some("duplicate"), None));
     assert_eq!(span.get("error.type"), None);
-    assert!(log.take_lines().is_empty());
+    log.take_info("duplicate");
 }
 
 #[tokio::test]
@@ -201,12 +238,7 @@ async fn a_line_within_the_span_tells_why_a_handler_failed() {
         let span = log.take_span();
         assert_eq!((span.get("clerk.outcome"), span.get("error.type")), (Some("failed"), Some("failed")));
         assert_eq!(span.get("clerk.delivery.attempt"), Some(attempt));
-        let lines = log.take_lines();
-        assert_eq!(lines.len(), 1, "{lines:?}");
-        assert_eq!((lines[0].level, lines[0].target, lines[0].depth), (Level::ERROR, "clerk_webhook", 1));
-        let error = lines[0].fields.get("error");
-        assert_eq!(error, Some("the user could not be saved: connection refused"));
-        assert_eq!(lines[0].fields.get("message"), Some("could not handle a delivery"));
+        log.take_error("failed", "the user could not be saved: connection refused");
     }
 }
 
@@ -242,30 +274,47 @@ async fn the_detail_of_a_database_error_is_neither_shown_nor_logged() {
     assert!(!format!("{lines:?} {:?}", log.take_span()).contains(ADDRESS), "{lines:?}");
 }
 
+/// A transaction that is lost with its connection.
+fn exactly_once() -> ExactlyOnce<SqliteStore> {
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy("sqlite::memory:").unwrap();
+    ExactlyOnce::new(SqliteStore::new(pool)).scope("sync".parse().unwrap())
+}
+
 #[tokio::test]
 async fn every_way_to_handle_has_one_span_and_one_line() {
+    const ERROR: &str = "the user could not be saved: connection refused";
     let log = Log::default();
     let _listening = log.listen();
+    let check = |scope: &str, attempt: Option<&str>, error: &str| {
+        let span = log.take_span();
+        assert_eq!((span.get("clerk.scope"), span.get("clerk.outcome")), (Some(scope), Some("failed")));
+        assert_eq!(span.get("clerk.delivery.attempt"), attempt);
+        log.take_error("failed", error);
+    };
     handlers().answer(event(fixture("user.created")), false).await;
-    let span = log.take_span();
-    assert_eq!((span.get("clerk.scope"), span.get("clerk.outcome")), (Some("clerk"), Some("failed")));
-    assert_eq!(span.get("clerk.delivery.attempt"), None);
-    assert_eq!(log.take_lines().len(), 1);
+    check("clerk", None, ERROR);
 
-    let verify = VerifyWebhookLayer::new(Verifier::new(SECRET).unwrap());
-    let verified = ServiceBuilder::new().layer(verify.clone()).service(handlers().into_service(false));
-    assert_eq!(verified.oneshot(delivery()).await.unwrap().status(), 500);
-    let span = log.take_span();
-    assert_eq!((span.get("clerk.outcome"), span.get("clerk.delivery.attempt")), (Some("failed"), None));
-    assert_eq!(log.take_lines().len(), 1);
+    let once = exactly_once();
+    once.store().migrate().await.unwrap();
+    let deduplicator = Deduplicator::new(MemoryStore::new());
+    for (service, scope, attempt) in [
+        (WebhookService::new(handlers(), false), "clerk", None),
+        (WebhookService::with_scope(handlers(), false, "mail"), "mail", None),
+        (WebhookService::deduplicated(handlers(), false, deduplicator), "clerk", Some("1")),
+        (WebhookService::exactly_once(handlers(), once, |_transaction| false), "sync", None),
+    ] {
+        let service = service.verified(Verifier::new(SECRET).unwrap());
+        assert_eq!(service.oneshot(delivery()).await.unwrap().status(), 500);
+        check(scope, attempt, ERROR);
+    }
 
-    let deduplicate = DeduplicateLayer::new(MemoryStore::new());
-    let service = ServiceBuilder::new().layer(verify).layer(deduplicate);
-    let deduplicated = service.service(handlers().into_service(false));
-    assert_eq!(deduplicated.oneshot(delivery()).await.unwrap().status(), 500);
-    let span = log.take_span();
-    assert_eq!((span.get("clerk.outcome"), span.get("clerk.delivery.attempt")), (Some("failed"), Some("1")));
-    assert_eq!(log.take_lines().len(), 1);
+    let inner = service_fn(async |_: Request<Full<Bytes>>| {
+        Ok::<_, Infallible>(Response::builder().status(503).body(Full::<Bytes>::default()).unwrap())
+    });
+    let deduplicated = DeduplicateLayer::new(MemoryStore::new()).layer(inner);
+    let verified = VerifyWebhook::new(deduplicated, Verifier::new(SECRET).unwrap());
+    assert_eq!(verified.oneshot(delivery()).await.unwrap().status(), 503);
+    check("clerk", Some("1"), "the service answered with status 503");
 }
 
 #[tokio::test]
@@ -284,8 +333,9 @@ async fn what_a_handler_writes_stands_in_the_span() {
     handlers.answer(event(fixture("user.created")), ()).await;
     let deduplicator = Deduplicator::new(MemoryStore::new());
     deduplicator.handle(&handlers, event(fixture("user.created")), ()).await;
-    let depths: Vec<_> = log.take_lines().iter().map(|line| line.depth).collect();
-    assert_eq!(depths, [1; 4]);
+    let lines = log.take_lines();
+    let of_handlers = lines.iter().filter(|line| line.target != "clerk_webhook");
+    assert_eq!(of_handlers.map(|line| line.depth).collect::<Vec<_>>(), [1; 4]);
 }
 
 #[tokio::test]
@@ -308,9 +358,7 @@ async fn panics_and_handlers_that_hang_have_a_line_too() {
         deduplicator.handle(&handlers, event(fixture("user.created")), panics).await;
         let span = log.take_span();
         assert_eq!((span.get("clerk.outcome"), span.get("error.type")), (Some(outcome), Some(outcome)));
-        let lines = log.take_lines();
-        assert_eq!(lines.len(), 1, "{lines:?}");
-        assert_eq!(lines[0].fields.get("error"), Some(error));
+        log.take_error(outcome, error);
     }
 }
 
@@ -393,10 +441,8 @@ async fn nothing_that_was_sent_is_written_at_any_level_but_ids() {
         })
         .build()
         .unwrap();
-    let service = ServiceBuilder::new()
-        .layer(VerifyWebhookLayer::new(Verifier::new(SECRET).unwrap()))
-        .layer(DeduplicateLayer::new(MemoryStore::new()))
-        .service(failing.into_service(()));
+    let service = WebhookService::deduplicated(failing, (), Deduplicator::new(MemoryStore::new()))
+        .verified(Verifier::new(SECRET).unwrap());
     let mut sent_texts = 0;
     for (name, body) in fixtures() {
         let sent: Value = serde_json::from_slice(&body).unwrap();
@@ -649,10 +695,10 @@ async fn requests_without_an_event_are_counted() {
     let _recording = metrics::set_default_local_recorder(&metrics);
     let misconfigured = || metrics.get("verify_failures_total{reason=misconfigured}");
     let unverified = || Request::new(Full::<Bytes>::from("{}"));
-    let answered = handlers().into_service(true).oneshot(unverified()).await.unwrap();
+    let answered = WebhookService::new(handlers(), true).oneshot(unverified()).await.unwrap();
     assert_eq!((answered.status().as_u16(), misconfigured()), (500, Some(1.0)));
     let deduplicate = DeduplicateLayer::new(MemoryStore::new());
-    let service = ServiceBuilder::new().layer(deduplicate).service(handlers().into_service(true));
+    let service = deduplicate.layer(WebhookService::new(handlers(), true));
     assert_eq!(service.oneshot(unverified()).await.unwrap().status(), 500);
     assert_eq!(misconfigured(), Some(2.0));
 }
@@ -662,8 +708,7 @@ async fn the_layer_counts_what_it_refuses() {
     LazyLock::force(&INTERESTED);
     let metrics = Metrics::default();
     let _recording = metrics::set_default_local_recorder(&metrics);
-    let verify = VerifyWebhookLayer::new(Verifier::new(SECRET).unwrap());
-    let service = ServiceBuilder::new().layer(verify).service(handlers().into_service(true));
+    let service = WebhookService::new(handlers(), true).verified(Verifier::new(SECRET).unwrap());
     let mut forged = delivery();
     forged.headers_mut().insert("svix-id", "msg_forged".parse().unwrap());
     assert_eq!(service.oneshot(forged).await.unwrap().status(), 400);
@@ -675,10 +720,8 @@ async fn no_label_has_anything_that_was_sent_but_a_known_type() {
     LazyLock::force(&INTERESTED);
     let metrics = Metrics::default();
     let _recording = metrics::set_default_local_recorder(&metrics);
-    let service = ServiceBuilder::new()
-        .layer(VerifyWebhookLayer::new(Verifier::new(SECRET).unwrap()))
-        .layer(DeduplicateLayer::new(MemoryStore::new()))
-        .service(handlers().into_service(false));
+    let service = WebhookService::deduplicated(handlers(), false, Deduplicator::new(MemoryStore::new()))
+        .verified(Verifier::new(SECRET).unwrap());
     for (_, body) in fixtures() {
         service.clone().oneshot(signed(body)).await.unwrap();
     }

@@ -22,9 +22,8 @@ use axum::routing::post_service;
 use clerk_webhook_core::{Context, Event, Failure, Handlers, Verifier};
 use clerk_webhook_store::{Deduplicator, MemoryStore};
 use clerk_webhook_test::{History, SECRET, Scenario};
-use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _, VerifyWebhookLayer};
+use clerk_webhook_tower::WebhookService;
 use serde_json::Value;
-use tower_layer::Layer as _;
 
 use support::{Server, message_id, objects, read_request, scenario, start, summary, unread};
 
@@ -66,8 +65,8 @@ fn each_event_is_handled_once_however_it_comes() {
     let handled = Handled::default();
     let handlers = Handlers::builder().otherwise(handle).build().unwrap();
     let deduplicator = Deduplicator::new(MemoryStore::new());
-    let service = DeduplicateLayer::from(deduplicator).layer(handlers.into_service(Arc::clone(&handled)));
-    let verified = VerifyWebhookLayer::new(Verifier::new(SECRET).unwrap()).layer(service);
+    let service = WebhookService::deduplicated(handlers, Arc::clone(&handled), deduplicator);
+    let verified = service.verified(Verifier::new(SECRET).unwrap());
     let server = Server::start(
         Router::new().fallback_service(post_service(verified)).layer(middleware::from_fn(unreliable)),
     );

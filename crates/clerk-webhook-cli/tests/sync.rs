@@ -20,13 +20,12 @@ use clerk_webhook_sync::{ClerkSync, SyncDatabase};
 use clerk_webhook_test::history::{History, ObjectKind, Truth};
 use clerk_webhook_test::{SECRET, Scenario};
 use clerk_webhook_tests::servers;
-use clerk_webhook_tower::{HandlersExt as _, VerifyWebhookLayer};
+use clerk_webhook_tower::WebhookService;
 use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
 use tokio::net::TcpListener;
-use tower_layer::Layer as _;
 
 use support::{objects, scenario, unread};
 
@@ -68,7 +67,7 @@ async fn postgres(test: &str) -> Option<(PgPool, String, String)> {
 async fn serve<DB: SyncDatabase>(sync: &ClerkSync<DB>) -> (String, Arc<AtomicUsize>) {
     sync.migrate().await.unwrap();
     let handlers = Handlers::builder().otherwise(sync.handler()).build().unwrap();
-    let verified = VerifyWebhookLayer::new(Verifier::new(SECRET).unwrap()).layer(handlers.into_service(()));
+    let verified = WebhookService::new(handlers, ()).verified(Verifier::new(SECRET).unwrap());
     let requests = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&requests);
     let count = move |request: Request, next: Next| {

@@ -3,18 +3,22 @@
 use std::error::Error;
 use std::fmt;
 
-/// The text of an error and of all its sources, separated by colons.
+/// The text of an error and of all its sources, separated by colons and without repetitions.
 pub(crate) struct Chain<'e>(pub(crate) &'e (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut text = self.0.to_string();
         let mut source = self.0.source();
         while let Some(cause) = source {
-            write!(f, ": {cause}")?;
+            let of_cause = cause.to_string();
+            // Many errors, those of sqlx among them, end with the text of their source.
+            if !text.ends_with(&of_cause) {
+                text = text + ": " + &of_cause;
+            }
             source = cause.source();
         }
-        Ok(())
+        f.write_str(&text)
     }
 }
 

@@ -28,7 +28,7 @@
 //! |---|---|---|
 //! | `http` | yes | [`HeaderFields`] for the `HeaderMap` of http 1, [`Answer`] into its `Response` |
 //! | `jiff`, `chrono`, `time` | | conversions of [`Timestamp`] |
-//! | `tracing` | | a span for each delivery that is handled, and a line in the log for each that is refused |
+//! | `tracing` | | a span and a log line for each delivery that is handled, and a log line for each that is refused |
 //! | `metrics` | | counts and durations for the application's recorder of the crate `metrics` |
 //!
 //! See [`Observation`] for the names.
@@ -43,7 +43,7 @@ mod receive;
 mod timestamp;
 mod verify;
 
-pub use answer::{Answer, Failure, Handled, Outcome};
+pub use answer::{Answer, Failure, Handled, Outcome, Stopped};
 pub use event::{Event, EventData, EventType};
 pub use handler::{Context, Handlers};
 pub use message_id::{InvalidMessageId, MessageId};

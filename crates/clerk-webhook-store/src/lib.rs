@@ -34,7 +34,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! On Tower and in Axum, `clerk_webhook_tower::DeduplicateLayer` does the same for any service.
+//! On Tower and in Axum, `clerk_webhook_tower::WebhookService` does the same for a route.
 //!
 //! # Engines
 //!
@@ -81,7 +81,7 @@ pub use engines::redis::{InvalidRedisSetting, RedisStore};
 pub use engines::sql::{DeliveryTransaction, InvalidTableName};
 #[cfg(feature = "sqlite")]
 pub use engines::sqlite::SqliteStore;
-pub use run::deduplicator::{Deduplicator, deduplicate};
+pub use run::deduplicator::Deduplicator;
 pub use run::exactly_once::{ExactlyOnce, SharedTransaction, TransactionEnded, TransactionGuard};
 pub use store::claim::{Claim, Lease, LeaseState, Owner};
 pub use store::delivery_store::DeliveryStore;

@@ -37,6 +37,9 @@ pub(crate) fn respond(response: &impl AnswerResponse, answer: Answer) -> Respons
     if response.status().is_success() && !answer.outcome().is_acknowledged() {
         response = answer.into();
     }
-    response.extensions_mut().insert(answer.outcome());
+    // The default response has it already.
+    if response.extensions().get() != Some(&answer.outcome()) {
+        response.extensions_mut().insert(answer.outcome());
+    }
     response
 }

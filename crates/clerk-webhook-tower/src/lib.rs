@@ -1,5 +1,7 @@
 //! A [Tower](https://docs.rs/tower) layer that verifies [Clerk](https://clerk.com) webhooks.
 //!
+//! [`WebhookService`] is the route for typed handlers: it verifies, runs them once, and answers.
+//!
 //! [`VerifyWebhookLayer`] stands in front of any service that takes HTTP requests. It reads the body,
 //! verifies it, and hands the request on with the identical bytes and the typed [`Event`] in its extensions.
 //! What is not authentic is answered and never reaches the service. The [`verify`] module says more.
@@ -40,12 +42,12 @@
 mod answer;
 #[cfg(feature = "deduplicate")]
 pub mod deduplicate;
-mod handlers;
+mod service;
 pub mod verify;
 
 pub use answer::{AnswerResponse, DefaultAnswer};
 pub use clerk_webhook_core as core;
 #[cfg(feature = "deduplicate")]
 pub use deduplicate::{Deduplicate, DeduplicateLayer};
-pub use handlers::{HandlersExt, HandlersFuture, HandlersService};
+pub use service::{WebhookFuture, WebhookService};
 pub use verify::{VerifyWebhook, VerifyWebhookLayer};

@@ -1,5 +1,4 @@
-//! `DeduplicateLayer` in front of a service: which responses complete a delivery, what happens to the inner service, and
-//! what a store that misbehaves comes to.
+//! `DeduplicateLayer` in front of a service that is not ours, and `Deduplicator` over a store that misbehaves.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -13,10 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Outcome, Timestamp};
 use clerk_webhook_store::{
-    Claim, Deduplicator, DeliveryKey, DeliveryStore, Lease, LeaseState, MemoryStore, Scope, deduplicate,
+    Claim, Deduplicator, DeliveryKey, DeliveryStore, Lease, LeaseState, MemoryStore, Scope,
 };
-use clerk_webhook_tower::deduplicate::Attempt;
-use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _};
+use clerk_webhook_tower::{DeduplicateLayer, WebhookService};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::sync::Semaphore;
@@ -167,15 +165,14 @@ fn request(id: &str) -> Inner {
     request
 }
 
-/// An inner service that answers one after the other, and counts its attempts.
+/// An inner service that gives one reply after the other.
 #[derive(Clone)]
-struct Scripted {
-    replies: Arc<Mutex<VecDeque<Result<Reply, BoxError>>>>,
-    attempts: Arc<Mutex<Vec<u32>>>,
-}
+struct Scripted(Arc<Mutex<VecDeque<Result<Reply, BoxError>>>>);
 
-fn scripted(replies: impl IntoIterator<Item = Result<Reply, BoxError>>) -> Scripted {
-    Scripted { replies: Arc::new(Mutex::new(replies.into_iter().collect())), attempts: Arc::default() }
+impl Scripted {
+    fn new(replies: impl IntoIterator<Item = Result<Reply, BoxError>>) -> Self {
+        Self(Arc::new(Mutex::new(replies.into_iter().collect())))
+    }
 }
 
 impl Service<Inner> for Scripted {
@@ -189,18 +186,12 @@ impl Service<Inner> for Scripted {
 
     fn call(&mut self, request: Inner) -> Self::Future {
         assert_eq!(request.extensions().get::<Event>().unwrap().raw_body(), BODY);
-        self.attempts.lock().unwrap().push(request.extensions().get::<Attempt>().unwrap().get());
-        ready(self.replies.lock().unwrap().pop_front().expect("called too often"))
+        ready(self.0.lock().unwrap().pop_front().expect("called too often"))
     }
 }
 
 fn reply(status: u16, body: &'static str) -> Reply {
     Response::builder().status(status).header("x-inner", "yes").body(body.into()).unwrap()
-}
-
-fn with_outcome(mut reply: Reply, outcome: Outcome) -> Reply {
-    reply.extensions_mut().insert(outcome);
-    reply
 }
 
 /// Sends a delivery and returns its status and outcome.
@@ -215,55 +206,44 @@ where
 const DUPLICATE: (u16, Option<Outcome>) = (200, Some(Outcome::Duplicate));
 
 #[tokio::test]
-async fn a_response_without_an_outcome_is_judged_by_its_status() {
+async fn a_response_is_judged_by_its_status_alone_and_passed_on() {
     for (status, completes) in
-        [(200, true), (204, true), (299, true), (301, false), (404, false), (500, false)]
+        [(200, true), (204, true), (299, true), (301, false), (404, false), (409, false), (500, false)]
     {
-        let inner = scripted([Ok(reply(status, "first")), Ok(reply(202, "second"))]);
-        let attempts = Arc::clone(&inner.attempts);
-        let service = DeduplicateLayer::new(MemoryStore::new()).layer(inner);
-        let response = collect(service.clone().oneshot(request("msg_1")).await.unwrap()).await;
-        // It is handed on as it is.
-        assert_eq!((response.status().as_u16(), &response.body()[..]), (status, &b"first"[..]));
-        assert_eq!(response.headers()["x-inner"], "yes");
-        assert_eq!(response.extensions().get::<Outcome>(), None);
-        let second = send(&service, "msg_1").await;
-        if completes {
-            assert_eq!(second, DUPLICATE);
-            assert_eq!(*attempts.lock().unwrap(), [1]);
-        } else {
-            assert_eq!(second, (202, None));
-            assert_eq!(*attempts.lock().unwrap(), [1, 2]);
-            assert_eq!(send(&service, "msg_1").await, DUPLICATE);
+        for outcome in [None, Some(Outcome::Processed), Some(Outcome::Ignored), Some(Outcome::Failed)] {
+            let mut first = reply(status, "first");
+            if let Some(outcome) = outcome {
+                first.extensions_mut().insert(outcome);
+            }
+            let inner = Scripted::new([Ok(first), Ok(reply(202, "second"))]);
+            let service = DeduplicateLayer::new(MemoryStore::new()).layer(inner);
+            let response = collect(service.clone().oneshot(request("msg_1")).await.unwrap()).await;
+            assert_eq!((response.status().as_u16(), &response.body()[..]), (status, &b"first"[..]));
+            assert_eq!(response.headers()["x-inner"], "yes");
+            assert_eq!(response.extensions().get::<Outcome>(), outcome.as_ref());
+            if !completes {
+                assert_eq!(send(&service, "msg_1").await, (202, None), "{status} {outcome:?}");
+            }
+            assert_eq!(send(&service, "msg_1").await, DUPLICATE, "{status} {outcome:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn the_outcome_of_a_response_decides_and_not_its_status() {
-    for outcome in Outcome::ALL {
-        // A 200 that is none and a 500 that is none: somebody replaced the responses.
-        for status in [200, 500] {
-            let inner = scripted([Ok(with_outcome(reply(status, ""), *outcome)), Ok(reply(200, ""))]);
-            let service = DeduplicateLayer::new(MemoryStore::new()).layer(inner);
-            assert_eq!(send(&service, "msg_1").await, (status, Some(*outcome)));
-            let second = send(&service, "msg_1").await;
-            // What nobody handled is there for whoever handles it later.
-            let is_kept = outcome.is_acknowledged() && *outcome != Outcome::Ignored;
-            assert_eq!(second == DUPLICATE, is_kept, "{outcome}");
-        }
-    }
+async fn a_success_that_cannot_be_stored_is_not_passed_on() {
+    let store = Store::default().with(Method::Complete, Fault::Fails).with(Method::Complete, Fault::Fails);
+    let service = DeduplicateLayer::new(store).layer(Scripted::new([Ok(reply(200, "handled"))]));
+    assert_eq!(send(&service, "msg_1").await, (503, Some(Outcome::StoreUnavailable)));
 }
 
 #[tokio::test]
 async fn an_error_of_the_inner_service_passes_through_and_the_delivery_runs_again() {
-    let inner = scripted([Err("the database is down".into()), Ok(reply(200, ""))]);
-    let attempts = Arc::clone(&inner.attempts);
+    let inner = Scripted::new([Err("the database is down".into()), Ok(reply(200, ""))]);
     let service = DeduplicateLayer::new(MemoryStore::new()).layer(inner);
     let error = service.clone().oneshot(request("msg_1")).await.map(drop).unwrap_err();
     assert_eq!(error.to_string(), "the database is down");
     assert_eq!(send(&service, "msg_1").await, (200, None));
-    assert_eq!(*attempts.lock().unwrap(), [1, 2]);
+    assert_eq!(send(&service, "msg_1").await, DUPLICATE);
 }
 
 #[tokio::test]
@@ -294,7 +274,7 @@ async fn the_answers_of_the_layer_can_be_replaced_and_keep_their_outcome() {
         response
     };
     let layer = DeduplicateLayer::new(MemoryStore::new()).on_answer(teapot);
-    let service = layer.layer(scripted([Ok(reply(200, "inner"))]));
+    let service = layer.layer(Scripted::new([Ok(reply(200, "inner"))]));
     let bodies = async |request| {
         let response = collect(service.clone().oneshot(request).await.unwrap()).await;
         let outcome = response.extensions().get::<Outcome>().copied();
@@ -312,18 +292,10 @@ async fn the_answers_of_the_layer_can_be_replaced_and_keep_their_outcome() {
 async fn a_closure_cannot_acknowledge_what_failed() {
     let handlers = Handlers::builder().otherwise(|_, _| async { Err("the database is down")? });
     let always_200 = |_: Answer| http::Response::new(Bytes::from_static(b"fine"));
-    let service = handlers.build().unwrap().into_service(()).on_answer(always_200);
+    let service = WebhookService::new(handlers.build().unwrap(), ()).on_answer(always_200);
     let response = service.oneshot(request("msg_1")).await.unwrap();
     assert_eq!(response.status(), 500);
     assert_eq!(response.extensions().get(), Some(&Outcome::Failed));
-}
-
-#[tokio::test]
-async fn a_request_without_an_event_is_a_mistake_of_the_application() {
-    let service = DeduplicateLayer::new(MemoryStore::new()).layer(scripted([]));
-    let response = service.oneshot(Request::new(Full::from(BODY))).await.unwrap();
-    assert_eq!(response.status(), 500);
-    assert_eq!(response.extensions().get(), Some(&Outcome::Misconfigured));
 }
 
 /// A service that must be polled ready before each call, itself and not one of its clones.
@@ -654,8 +626,8 @@ async fn a_delivery_can_wait_for_the_one_that_is_in_progress() {
     // Where that takes too long, it is put off.
     let first = spawn(&deduplicator, "msg_3");
     held.began.wait(1).await;
-    let impatient = deduplicator.clone().in_progress_wait(Duration::from_secs(1));
-    assert_eq!(impatient.run(event("msg_3"), processed).await.outcome(), Outcome::InProgress);
+    let short = deduplicator.clone().in_progress_wait(Duration::from_secs(1));
+    assert_eq!(short.run(event("msg_3"), processed).await.outcome(), Outcome::InProgress);
     held.may_end.add();
     assert_eq!(first.await.unwrap().outcome(), Outcome::Processed);
 }
@@ -668,14 +640,6 @@ async fn a_handler_has_the_time_that_it_is_given_and_no_more() {
     assert_eq!((answer.outcome(), answer.status()), (Outcome::HandlerTimeout, 503));
     assert!(held.was_cut_off.load(Ordering::SeqCst));
     assert_eq!(deduplicator.run(event("msg_1"), processed).await.outcome(), Outcome::Processed);
-}
-
-#[tokio::test]
-async fn the_function_does_what_the_deduplicator_does() {
-    let store = Arc::new(MemoryStore::new());
-    for outcome in [Outcome::Processed, Outcome::Duplicate] {
-        assert_eq!(deduplicate(Arc::clone(&store), event("msg_1"), processed).await.outcome(), outcome);
-    }
 }
 
 #[test]

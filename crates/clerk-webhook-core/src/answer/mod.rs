@@ -4,8 +4,10 @@ mod answer;
 mod failure;
 mod handled;
 mod outcome;
+mod stopped;
 
 pub use answer::Answer;
 pub use failure::Failure;
 pub use handled::Handled;
 pub use outcome::Outcome;
+pub use stopped::Stopped;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::context::Context;
@@ -49,17 +50,26 @@ impl<S: Send + 'static> Handlers<S> {
 
     /// Calls the handler for the type of the event, and returns how to answer the sender.
     ///
-    /// The call is a span in the log (feature `tracing`) and is counted (feature `metrics`). A delivery that comes twice is
-    /// handled twice: the crate `clerk-webhook-store` takes care of that.
+    /// The call is a span and a line in the log (feature `tracing`) and is counted (feature `metrics`). A delivery that arrives
+    /// twice is handled twice: the crate `clerk-webhook-store` prevents that.
     pub fn answer(&self, event: Event, state: S) -> impl Future<Output = Answer> + Send + use<S> {
-        let observation = Observation::begin(&event, Observation::DEFAULT_SCOPE);
+        self.answer_in_scope(event, state, Observation::DEFAULT_SCOPE)
+    }
+
+    /// Does what [`answer`](Self::answer) does, and names the endpoint in the log and in the metrics.
+    pub fn answer_in_scope(
+        &self,
+        event: Event,
+        state: S,
+        scope: &str,
+    ) -> impl Future<Output = Answer> + Send + use<S> {
+        let observation = Observation::begin(&event, scope);
         let handling = self.handle(event, state);
         async move {
-            let result = observation.instrument(handling).await;
-            if let Err(failure) = &result {
-                observation.record_failure(failure);
-            }
-            observation.finish(Answer::from(&result))
+            // Pinned here: a future that takes another one by value has room for it twice.
+            let handling = pin!(handling);
+            let work = pin!(async { Ok(observation.time_handler(handling).await?) });
+            observation.run(work).await
         }
     }
 

@@ -1,6 +1,5 @@
 //! Lines in the receiver's own log.
 
-use std::error::Error;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::answer::Answer;
@@ -27,18 +26,13 @@ pub(crate) fn refused(error: &ReceiveError) {
     let is_misconfigured = error.kind() == ReceiveErrorKind::Misconfigured;
     let lines = if is_misconfigured { &MISCONFIGURED } else { &REFUSED };
     let Some(suppressed) = lines.next(Timestamp::now().as_secs()) else { return };
-    let reason = chain(error);
+    let reason = Chain(error).to_string();
     let outcome = Answer::from(error).outcome().as_str();
     if is_misconfigured {
         tracing::error!(target: "clerk_webhook", outcome, reason, suppressed, "cannot receive deliveries");
     } else {
         tracing::warn!(target: "clerk_webhook", outcome, reason, suppressed, "refused a delivery");
     }
-}
-
-/// Returns the text of an error and of all its sources.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    Chain(error).to_string()
 }
 
 impl Lines {

@@ -2,25 +2,32 @@
 
 use std::future::Future;
 
-use crate::answer::Answer;
-use crate::answer::Failure;
+use crate::answer::{Answer, Handled, Stopped};
 use crate::event::Event;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+use crate::event::EventType;
 
 /// The handling of one event, as the log and the metrics see it.
 ///
-/// [`Handlers::answer`](crate::Handlers::answer) and the crate `clerk-webhook-store` have one for each delivery; whoever
-/// handles events in another way can have the same. Without the features `tracing` and `metrics` it does nothing.
+/// Everything that runs handlers does it through [`run`](Self::run): [`Handlers::answer`](crate::Handlers::answer), the service of
+/// the crate `clerk-webhook-tower`, and `Deduplicator` and `ExactlyOnce` of the crate `clerk-webhook-store`. Use it for events
+/// that you handle in a way of your own. Without the features `tracing` and `metrics` it only makes the answer.
 ///
 /// ```
 /// # use clerk_webhook_core::{Event, Timestamp};
-/// use clerk_webhook_core::{Answer, Observation, Outcome};
+/// use clerk_webhook_core::{Handled, Observation, Outcome, Stopped};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), "{}".into())?;
 /// let observation = Observation::begin(&event, Observation::DEFAULT_SCOPE);
-/// observation.instrument(async { println!("{}", event.event_type()) }).await;
-/// let answer = observation.finish(Answer::from(Outcome::Processed));
-/// # assert_eq!(answer.status(), 200);
+/// let work = async {
+///     if event.event_type() != "user.created" {
+///         return Err(Stopped::new(Outcome::Rejected, "the queue takes only new users"));
+///     }
+///     Ok(Handled::Queued)
+/// };
+/// let answer = observation.run(work).await;
+/// # assert_eq!(answer.status(), 422);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -43,9 +50,12 @@ use crate::event::Event;
 /// | `clerk.outcome` | the [`Outcome`](crate::Outcome) |
 /// | `error.type` | the outcome, where it is a failure |
 ///
-/// A failure is an event of the level error with the field `error`: the text of the handler's error and of all that
-/// caused it. Apart from what that text says, nothing that was sent is written but ids. The text of a database error can
-/// contain a value, see [`Failure`].
+/// # The log line
+///
+/// Each delivery has one line within the span, with the fields `event_type`, `message_id`, `outcome` and `duration_ms`. Its level
+/// is info, or error if the handler failed or could not run. Then the field `error` has the text of the error and of its
+/// sources. Apart from that text, the log contains nothing of the payload but ids. The text of a database error can contain
+/// a value, see [`Failure`](crate::Failure).
 ///
 /// # The metrics
 ///
@@ -63,12 +73,14 @@ use crate::event::Event;
 ///
 /// `event_type` is `_OTHER` where it is unknown, so the number of series is bounded.
 #[derive(Debug)]
-#[must_use = "it ends with the answer"]
+#[must_use = "`run` makes the answer"]
 pub struct Observation {
     #[cfg(feature = "metrics")]
     metrics: metrics::Metrics,
     #[cfg(feature = "tracing")]
     span: tracing::Span,
+    #[cfg(feature = "tracing")]
+    line: Option<Box<line::Line>>,
 }
 
 impl Observation {
@@ -84,21 +96,35 @@ impl Observation {
             metrics: metrics::Metrics::begin(event, scope),
             #[cfg(feature = "tracing")]
             span: span::of(event, scope),
+            #[cfg(feature = "tracing")]
+            line: line::Line::begin(event),
         }
     }
 
-    /// Runs something in the span.
-    pub fn in_span<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+    /// Runs what handles the event in the span, records why it stopped, and returns the answer.
+    ///
+    /// Call it once. Pin a large future first (`pin!`): this method takes a pinned reference, too.
+    pub fn run<'a, F>(&'a self, work: F) -> impl Future<Output = Answer> + use<'a, F>
+    where
+        F: Future<Output = Result<Handled, Stopped>>,
+    {
         #[cfg(feature = "tracing")]
-        let future = tracing::Instrument::instrument(future, self.span.clone());
-        future
+        let work = tracing::Instrument::instrument(work, self.span.clone());
+        async move {
+            let stopped = match work.await {
+                Ok(handled) => Stopped::from(Answer::from(handled)),
+                Err(stopped) => stopped,
+            };
+            self.finish(&stopped);
+            stopped.answer()
+        }
     }
 
-    /// Runs the handler in the span, and measures how long it takes.
-    pub fn instrument<F: Future>(&self, handler: F) -> impl Future<Output = F::Output> + use<'_, F> {
+    /// Measures how long the handler takes, which is a part of what [`run`](Self::run) runs.
+    pub fn time_handler<'a, F: Future>(&'a self, handler: F) -> impl Future<Output = F::Output> + use<'a, F> {
         #[cfg(feature = "metrics")]
         let handler = self.metrics.timed(handler);
-        self.in_span(handler)
+        handler
     }
 
     /// Says how often the message has been handled here, counted from 1.
@@ -109,39 +135,33 @@ impl Observation {
         let _ = attempt;
     }
 
-    /// Writes why the handler failed.
-    pub fn record_failure(&self, failure: &Failure) {
-        self.record_error(failure.error());
-    }
-
-    /// Writes why the delivery could not be handled, the handler's error or another one.
-    pub fn record_error(&self, error: &(dyn std::error::Error + 'static)) {
-        #[cfg(feature = "tracing")]
-        self.span.in_scope(|| {
-            let error = super::log::chain(error);
-            tracing::error!(target: "clerk_webhook", error, "could not handle a delivery");
-        });
-        #[cfg(not(feature = "tracing"))]
-        let _ = error;
-    }
-
-    /// Ends with the answer, and returns it.
-    pub fn finish(self, answer: Answer) -> Answer {
+    fn finish(&self, stopped: &Stopped) {
+        let outcome = stopped.answer().outcome();
         #[cfg(feature = "metrics")]
-        self.metrics.end(answer.outcome());
+        self.metrics.end(outcome);
         #[cfg(feature = "tracing")]
         {
-            self.span.record("clerk.outcome", answer.outcome().as_str());
-            if !answer.outcome().is_acknowledged() {
-                self.span.record("error.type", answer.outcome().as_str());
+            self.span.record("clerk.outcome", outcome.as_str());
+            if !outcome.is_acknowledged() {
+                self.span.record("error.type", outcome.as_str());
+            }
+            if let Some(line) = &self.line {
+                self.span.in_scope(|| line.write(outcome, stopped.error()));
             }
         }
-        answer
+        #[cfg(not(any(feature = "metrics", feature = "tracing")))]
+        let _ = outcome;
     }
 }
 
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 const OTHER_TYPE: &str = "_OTHER";
+
+/// Returns the name of a known type: nothing that a sender chooses gets into the log or into a label.
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+fn type_name(event_type: &EventType) -> &'static str {
+    EventType::ALL.iter().find(|known| *known == event_type).map_or(OTHER_TYPE, EventType::as_str)
+}
 
 /// Returns how long ago the event occurred; a clock that is behind that of the sender makes no negative time of it.
 #[cfg(any(feature = "metrics", feature = "tracing"))]
@@ -201,6 +221,55 @@ mod span {
     }
 }
 
+#[cfg(feature = "tracing")]
+mod line {
+    use std::error::Error;
+    use std::time::Instant;
+
+    use super::type_name;
+    use crate::answer::Outcome;
+    use crate::event::{Event, EventType};
+    use crate::message_id::MessageId;
+
+    /// What the log line of a delivery needs when the delivery is answered.
+    #[derive(Debug)]
+    pub(super) struct Line {
+        event_type: EventType,
+        message_id: MessageId,
+        began: Instant,
+    }
+
+    impl Line {
+        /// Begins a line, unless nobody listens even to errors.
+        pub(super) fn begin(event: &Event) -> Option<Box<Self>> {
+            tracing::enabled!(target: "clerk_webhook", tracing::Level::ERROR).then(|| {
+                Box::new(Self {
+                    event_type: event.event_type().clone(),
+                    message_id: event.message_id().clone(),
+                    began: Instant::now(),
+                })
+            })
+        }
+
+        pub(super) fn write(&self, outcome: Outcome, error: Option<&(dyn Error + Send + Sync + 'static)>) {
+            let (event_type, message_id) = (type_name(&self.event_type), self.message_id.as_str());
+            let (outcome, duration_ms) = (outcome.as_str(), self.began.elapsed().as_millis());
+            let duration_ms = u64::try_from(duration_ms).unwrap_or(u64::MAX);
+            match error {
+                None => tracing::info!(
+                    target: "clerk_webhook",
+                    event_type, message_id, outcome, duration_ms, "answered a delivery"
+                ),
+                Some(error) => tracing::error!(
+                    target: "clerk_webhook",
+                    event_type, message_id, outcome, duration_ms,
+                    error = crate::error_text::Chain(error).to_string(), "could not handle a delivery"
+                ),
+            }
+        }
+    }
+}
+
 #[cfg(feature = "metrics")]
 mod metrics {
     use std::future::Future;
@@ -211,7 +280,7 @@ mod metrics {
         SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
     };
 
-    use super::{OTHER_TYPE, age};
+    use super::{age, type_name};
     use crate::answer::Outcome;
     use crate::event::{Event, EventType};
     use crate::timestamp::Timestamp;
@@ -241,16 +310,10 @@ mod metrics {
             Self { event_type: event.event_type().clone(), scope }
         }
 
-        /// Returns a name that is one of few, whatever is sent.
-        fn event_type(&self) -> &'static str {
-            let known = EventType::ALL.iter().find(|known| **known == self.event_type);
-            known.map_or(OTHER_TYPE, EventType::as_str)
-        }
-
         pub(super) async fn timed<F: Future>(&self, handler: F) -> F::Output {
             let began = Instant::now();
             let output = handler.await;
-            let labels = [("scope", self.scope.clone()), ("event_type", self.event_type().into())];
+            let labels = [("scope", self.scope.clone()), ("event_type", type_name(&self.event_type).into())];
             histogram!(HANDLER_DURATION, &labels).record(began.elapsed());
             output
         }
@@ -258,7 +321,7 @@ mod metrics {
         pub(super) fn end(&self, outcome: Outcome) {
             let labels = [
                 ("scope", self.scope.clone()),
-                ("event_type", self.event_type().into()),
+                ("event_type", type_name(&self.event_type).into()),
                 ("outcome", outcome.as_str().into()),
             ];
             counter!(DELIVERIES, &labels).increment(1);

@@ -6,14 +6,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Observation, Outcome};
+use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Observation, Outcome, Stopped};
 use tokio::runtime::Handle;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::run::deadline::{Deadline, MovingDeadline};
-use crate::run::runner::{Runner, STOPPING, Unavailable};
-use crate::run::supervise::{Ended, First, first};
+use crate::run::runner::Runner;
+use crate::run::supervise::{Winner, race};
 use crate::store::claim::{Claim, Lease, LeaseState};
 use crate::store::delivery_store::DeliveryStore;
 use crate::store::key::{DeliveryKey, Scope};
@@ -157,44 +157,22 @@ impl<S: DeliveryStore> Deduplicator<S> {
 
     /// Runs a handler of an event, unless it was handled before or is being handled.
     ///
-    /// The handler is told how often the event has been handled so far, counted from 1.
+    /// The handler gets the number of the attempt, counted from 1. If it returns [`Handled::Ignored`], the delivery is acknowledged
+    /// but not completed: a replay reaches a handler that you add later.
     pub async fn run<F, H>(&self, event: Event, handler: F) -> Answer
     where
         F: FnOnce(Event, u32) -> H + Send + 'static,
         H: Future<Output = Result<Handled, Failure>> + Send + 'static,
     {
-        let judge = |result: &Result<Handled, Failure>, observation: &Observation| {
-            if let Err(failure) = result {
-                observation.record_failure(failure);
-            }
-            Answer::from(result)
-        };
-        let result = self.run_judged(event, handler, judge).await;
-        result.map_or_else(|answer| answer, |result| Answer::from(&result))
-    }
-
-    /// Runs something that handles an event, unless it was handled before or is being handled, and returns what that
-    /// returns.
-    ///
-    /// `judge` says what became of the delivery: what is [acknowledged](Outcome::is_acknowledged) is completed, unless it was
-    /// ignored; everything else is released.
-    ///
-    /// # Errors
-    ///
-    /// Returns the answer where it did not run to its end, or where what it did cannot be acknowledged.
-    pub async fn run_judged<F, H, J, T>(&self, event: Event, handler: F, judge: J) -> Result<T, Answer>
-    where
-        F: FnOnce(Event, u32) -> H + Send + 'static,
-        H: Future<Output = T> + Send + 'static,
-        J: FnOnce(&T, &Observation) -> Answer + Send + 'static,
-        T: Send + 'static,
-    {
-        // Begun here, so that the span is one of the request's.
+        // Begun here, so that the span is a child of the request's span.
         let observation = Observation::begin(&event, self.runner.scope.as_str());
-        // Boxed where it begins, before it is handed on: it has room for everything that is done with a delivery.
-        let run = Box::pin(self.clone().deduplicated(event, handler, judge, observation));
-        // A store that panics is as bad as one that is not there.
-        self.runner.spawn(run).await.unwrap_or_else(|| Err(Answer::from(Outcome::StoreUnavailable)))
+        let this = self.clone();
+        // Boxed here: a future that takes another one by value has room for it twice.
+        let run = Box::pin(async move {
+            let work = pin!(this.run_once(event, handler, &observation));
+            observation.run(work).await
+        });
+        self.runner.spawn(run).await
     }
 
     /// Waits until everything that is being handled is done; what is not done after `limit` is stopped and released.
@@ -205,118 +183,87 @@ impl<S: DeliveryStore> Deduplicator<S> {
         self.runner.shutdown(limit).await
     }
 
-    async fn deduplicated<F, H, J, T>(
-        self,
+    async fn run_once<F, H>(
+        &self,
         event: Event,
         handler: F,
-        judge: J,
-        observation: Observation,
-    ) -> Result<T, Answer>
+        observation: &Observation,
+    ) -> Result<Handled, Stopped>
     where
         F: FnOnce(Event, u32) -> H + Send,
-        H: Future<Output = T> + Send,
-        J: FnOnce(&T, &Observation) -> Answer + Send,
-        T: Send,
+        H: Future<Output = Result<Handled, Failure>> + Send,
     {
-        if self.runner.is_stopping() {
-            observation.record_failure(&Failure::retry(STOPPING));
-            return Err(observation.finish(Answer::from(Outcome::Failed)));
-        }
-        let (lease, deadline) = match observation.in_span(pin!(self.claim(&event))).await {
-            Ok((Claim::Acquired(lease), deadline)) => (lease, deadline),
-            Ok((Claim::Duplicate { .. }, _)) => {
-                return Err(observation.finish(Answer::from(Outcome::Duplicate)));
-            }
-            Ok((Claim::InProgress { retry_after }, _)) => {
-                let answer = Answer::from(Outcome::InProgress).with_retry_after(retry_after);
-                return Err(observation.finish(answer));
-            }
-            Err(unavailable) => return Err(unavailable.end(observation)),
-        };
-        if deadline.is_over() {
-            // The store has taken so long to answer that somebody else may have it by now.
-            let _ = observation.in_span(pin!(self.runner.ask(self.store.release(&lease)))).await;
-            return Err(observation.finish(Answer::from(Outcome::InProgress)));
-        }
+        let (lease, deadline) = self.claim(&event).await?;
         observation.record_attempt(lease.attempt());
-        let ended = observation.instrument(pin!(self.run_leased(event, handler, &lease, deadline))).await;
-        let (outcome, why) = match ended {
-            Ended::Returned(Some(output)) => {
-                let answer = judge(&output, &observation);
-                return match observation.in_span(pin!(self.settle(&lease, answer))).await {
-                    Ok(answer) => {
-                        observation.finish(answer);
-                        Ok(output)
-                    }
-                    Err(Unsettled::Lost) => {
-                        observation.record_failure(&Failure::retry("somebody else took the delivery over"));
-                        Err(observation.finish(Answer::from(Outcome::LeaseLost)))
-                    }
-                    Err(Unsettled::Unavailable(unavailable)) => Err(unavailable.end(observation)),
-                };
+        let handling = pin!(self.run_leased(event, handler, &lease, deadline));
+        match observation.time_handler(handling).await {
+            Ok(handled) if handled != Handled::Ignored => self.complete(&lease, handled).await,
+            result => {
+                // The answer stands even if this fails: then the lease expires.
+                let _ = self.runner.ask(self.store.release(&lease)).await;
+                result
             }
-            Ended::Returned(None) => {
-                // A renewal may have reached the store late. If nobody else has the delivery, the next attempt need not wait.
-                let _ = observation.in_span(pin!(self.runner.ask(self.store.release(&lease)))).await;
-                observation.record_failure(&Failure::retry("the lease was lost while the handler ran"));
-                return Err(observation.finish(Answer::from(Outcome::LeaseLost)));
-            }
-            Ended::Panicked => (Outcome::Failed, "the handler panicked"),
-            Ended::TimedOut => (Outcome::HandlerTimeout, "the handler did not end in time"),
-            Ended::Stopped => (Outcome::Failed, STOPPING),
-        };
-        observation.record_failure(&Failure::retry(why));
-        let answer = Answer::from(outcome);
-        // Where even that fails, the lease ends by itself.
-        let _ = observation.in_span(pin!(self.settle(&lease, answer))).await;
-        Err(observation.finish(answer))
+        }
     }
 
-    /// Claims the event, once or until the wait is over, and says when the lease ends at the earliest.
-    async fn claim(&self, event: &Event) -> Result<(Claim, Deadline), Unavailable> {
+    /// Claims the event, and returns the lease with the earliest time at which it ends.
+    async fn claim(&self, event: &Event) -> Result<(Lease, Deadline), Stopped> {
+        self.runner.check_running()?;
         let key = DeliveryKey::of(event, self.runner.scope.clone());
         let began = Instant::now();
         let mut pause = Duration::from_millis(20);
         loop {
-            // It begins in the store, after this.
+            // The lease begins in the store, after this.
             let deadline = Deadline::after(self.lease);
             let claim = self.runner.ask(self.store.claim(&key, self.lease)).await?;
             let left = self.wait.saturating_sub(began.elapsed());
             match claim {
-                Claim::InProgress { retry_after } if !left.is_zero() && !self.runner.is_stopping() => {
+                Claim::Acquired(lease) if deadline.is_over() => {
+                    // The store took so long to answer that another process may have claimed the delivery since.
+                    let _ = self.runner.ask(self.store.release(&lease)).await;
+                    return Err(Outcome::InProgress.into());
+                }
+                Claim::Acquired(lease) => return Ok((lease, deadline)),
+                Claim::Duplicate { .. } => return Err(Outcome::Duplicate.into()),
+                Claim::InProgress { retry_after }
+                    if !left.is_zero() && self.runner.check_running().is_ok() =>
+                {
                     sleep(pause.min(left).min(retry_after.max(Duration::from_millis(1)))).await;
                     pause = (pause * 2).min(Duration::from_millis(500));
                 }
-                claim => return Ok((claim, deadline)),
+                Claim::InProgress { retry_after } => {
+                    return Err(Answer::from(Outcome::InProgress).with_retry_after(retry_after).into());
+                }
             }
         }
     }
 
-    /// Runs the handler while it renews the lease, and returns nothing if the lease is lost: somebody else has the delivery, or
-    /// may have.
-    async fn run_leased<F, H, T>(
+    /// Runs the handler while it renews the lease, and stops it if the lease is lost: another process has the delivery, or
+    /// may have it.
+    async fn run_leased<F, H>(
         &self,
         event: Event,
         handler: F,
         lease: &Lease,
         deadline: Deadline,
-    ) -> Ended<Option<T>>
+    ) -> Result<Handled, Stopped>
     where
         F: FnOnce(Event, u32) -> H + Send,
-        H: Future<Output = T> + Send,
-        T: Send,
+        H: Future<Output = Result<Handled, Failure>> + Send,
     {
         let attempt = lease.attempt();
         let deadline = MovingDeadline::new(deadline);
         let handling = pin!(async move { handler(event, attempt).await });
         let leased = pin!(deadline.before(handling));
         let supervised = pin!(self.runner.supervise(leased));
-        // As the limit, it must be looked at however busy the handler is.
+        // Unconstrained, as the time limit: it must be polled however busy the handler is.
         let lost = pin!(unconstrained(self.renew_until_lost(lease, &deadline)));
-        match first(supervised, lost).await {
-            First::One(ended) => ended,
-            // Whoever takes it over runs it, so two would.
-            First::Other(()) => Ended::Returned(None),
+        match race(supervised, lost).await {
+            Winner::First(Ok(Some(result))) => Ok(result?),
+            Winner::First(Err(stopped)) => Err(stopped),
+            Winner::First(Ok(None)) | Winner::Second(()) => {
+                Err(Stopped::new(Outcome::LeaseLost, "the lease was lost while the handler ran"))
+            }
         }
     }
 
@@ -343,31 +290,20 @@ impl<S: DeliveryStore> Deduplicator<S> {
         sleep_until(ends).await;
     }
 
-    /// Completes what was handled and releases what was not.
-    ///
-    /// What nobody handled is acknowledged and not completed: once there is a handler for it, a replay reaches it.
-    async fn settle(&self, lease: &Lease, answer: Answer) -> Result<Answer, Unsettled> {
-        if !answer.outcome().is_acknowledged() || answer.outcome() == Outcome::Ignored {
-            // The handler's answer stands, whatever comes of this: where it fails, the lease ends by itself.
-            let _ = self.runner.ask(self.store.release(lease)).await;
-            return Ok(answer);
-        }
+    async fn complete(&self, lease: &Lease, handled: Handled) -> Result<Handled, Stopped> {
         let mut completed = self.runner.ask(self.store.complete(lease)).await;
         if completed.is_err() {
-            // What was done would be done again, which is worth another attempt.
+            // Without the completion the handler runs again, which is worth a second try.
             completed = self.runner.ask(self.store.complete(lease)).await;
         }
-        match completed.map_err(Unsettled::Unavailable)? {
-            LeaseState::Held => Ok(answer),
-            LeaseState::Lost => Err(Unsettled::Lost),
+        match completed? {
+            LeaseState::Held => Ok(handled),
+            LeaseState::Lost => {
+                let error = "another process took the delivery over before the handler had finished";
+                Err(Stopped::new(Outcome::LeaseLost, error))
+            }
         }
     }
-}
-
-/// Why what a handler did could not be written down.
-enum Unsettled {
-    Lost,
-    Unavailable(Unavailable),
 }
 
 impl<S> Clone for Deduplicator<S> {
@@ -389,45 +325,6 @@ impl<S> fmt::Debug for Deduplicator<S> {
             .field("in_progress_wait", &self.wait)
             .finish_non_exhaustive()
     }
-}
-
-/// Runs a handler of an event, unless it was handled before or is being handled: a [`Deduplicator`] with its defaults.
-///
-/// There is no waiting for what runs when the application is shut down; a [`Deduplicator`] has that.
-///
-/// # Panics
-///
-/// Panics outside of a Tokio runtime.
-///
-/// # Examples
-///
-/// ```
-/// use std::sync::Arc;
-///
-/// use clerk_webhook_core::{Handled, Outcome};
-/// use clerk_webhook_store::{MemoryStore, deduplicate};
-/// # use clerk_webhook_core::{Event, Timestamp};
-///
-/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-/// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), "{}".into())?;
-/// let store = Arc::new(MemoryStore::new());
-/// for outcome in [Outcome::Processed, Outcome::Duplicate] {
-///     let answer = deduplicate(Arc::clone(&store), event.clone(), async |event, _attempt| {
-///         println!("{}", event.message_id());
-///         Ok(Handled::Processed)
-///     });
-///     assert_eq!(answer.await.outcome(), outcome);
-/// }
-/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub async fn deduplicate<S, F, H>(store: S, event: Event, handler: F) -> Answer
-where
-    S: DeliveryStore,
-    F: FnOnce(Event, u32) -> H + Send + 'static,
-    H: Future<Output = Result<Handled, Failure>> + Send + 'static,
-{
-    Deduplicator::new(store).run(event, handler).await
 }
 
 #[cfg(test)]

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Observation, Outcome};
+use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Observation, Outcome, Stopped};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
-use crate::run::runner::{Runner, STOPPING};
-use crate::run::supervise::Ended;
+use crate::run::runner::Runner;
 use crate::store::key::{DeliveryKey, Scope};
 use crate::store::transaction::{Begin, TransactionalStore};
 
@@ -108,17 +107,22 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
     }
 
     /// Runs a handler of an event in a transaction, unless the event was handled before.
+    ///
+    /// If the handler returns [`Handled::Ignored`], the transaction is rolled back: a replay reaches a handler that you add later.
     pub async fn run<F, H>(&self, event: Event, handler: F) -> Answer
     where
         F: FnOnce(Event, SharedTransaction<S::Transaction>) -> H + Send + 'static,
         H: Future<Output = Result<Handled, Failure>> + Send + 'static,
     {
-        // Begun here, so that the span is one of the request's.
+        // Begun here, so that the span is a child of the request's span.
         let observation = Observation::begin(&event, self.runner.scope.as_str());
-        // Boxed where it begins, before it is handed on: it has room for everything that is done with a delivery.
-        let run = Box::pin(self.clone().once(event, handler, observation));
-        // A store that panics is as bad as one that is not there.
-        self.runner.spawn(run).await.unwrap_or(Answer::from(Outcome::StoreUnavailable))
+        let this = self.clone();
+        // Boxed here: a future that takes another one by value has room for it twice.
+        let run = Box::pin(async move {
+            let work = pin!(this.run_once(event, handler, &observation));
+            observation.run(work).await
+        });
+        self.runner.spawn(run).await
     }
 
     /// Waits until everything that is being handled is done; what is not done after `limit` is stopped and undone.
@@ -129,59 +133,43 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         self.runner.shutdown(limit).await
     }
 
-    async fn once<F, H>(self, event: Event, handler: F, observation: Observation) -> Answer
+    async fn run_once<F, H>(
+        &self,
+        event: Event,
+        handler: F,
+        observation: &Observation,
+    ) -> Result<Handled, Stopped>
     where
         F: FnOnce(Event, SharedTransaction<S::Transaction>) -> H + Send,
         H: Future<Output = Result<Handled, Failure>> + Send,
     {
-        if self.runner.is_stopping() {
-            observation.record_failure(&Failure::retry(STOPPING));
-            return observation.finish(Answer::from(Outcome::Failed));
-        }
+        self.runner.check_running()?;
         let key = DeliveryKey::of(&event, self.runner.scope.clone());
-        let transaction = match observation.in_span(pin!(self.runner.ask(self.store.begin(&key)))).await {
-            Ok(Begin::Acquired(transaction)) => SharedTransaction::new(transaction),
-            Ok(Begin::Duplicate { .. }) => return observation.finish(Answer::from(Outcome::Duplicate)),
-            Ok(Begin::InProgress { retry_after }) => {
-                return observation.finish(Answer::from(Outcome::InProgress).with_retry_after(retry_after));
+        let transaction = match self.runner.ask(self.store.begin(&key)).await? {
+            Begin::Acquired(transaction) => SharedTransaction::new(transaction),
+            Begin::Duplicate { .. } => return Err(Outcome::Duplicate.into()),
+            Begin::InProgress { retry_after } => {
+                return Err(Answer::from(Outcome::InProgress).with_retry_after(retry_after).into());
             }
-            Err(unavailable) => return unavailable.end(observation),
         };
         let given = transaction.clone();
-        let ended = {
-            // It is gone before anybody waits for the transaction, which it may have locked.
+        let result = {
+            // Dropped before this waits for the transaction, which the handler may have locked.
             let handling = pin!(async move { handler(event, given).await });
             let supervised = pin!(self.runner.supervise(handling));
-            observation.instrument(supervised).await
+            observation.time_handler(supervised).await
         };
-        // From here on nobody gets the transaction any more: dropping it undoes it.
-        let transaction = observation.in_span(timeout(self.runner.store_timeout, transaction.take())).await;
-        let (outcome, failure) = match ended {
-            // Not marked either: once there is a handler for it, a replay reaches it.
-            Ended::Returned(Ok(Handled::Ignored)) => {
-                return observation.finish(Answer::from(Handled::Ignored));
-            }
-            Ended::Returned(Ok(handled)) => {
-                let Ok(Some(transaction)) = transaction else {
-                    observation.record_failure(&Failure::retry("the transaction is still in use"));
-                    return observation.finish(Answer::from(Outcome::Failed));
-                };
-                return match observation.in_span(pin!(self.runner.ask(self.store.commit(transaction)))).await
-                {
-                    Ok(()) => observation.finish(Answer::from(handled)),
-                    Err(unavailable) => unavailable.end(observation),
-                };
-            }
-            Ended::Returned(Err(failure)) => {
-                observation.record_failure(&failure);
-                return observation.finish(Answer::from(&failure));
-            }
-            Ended::Panicked => (Outcome::Failed, "the handler panicked"),
-            Ended::TimedOut => (Outcome::HandlerTimeout, "the handler did not end in time"),
-            Ended::Stopped => (Outcome::Failed, STOPPING),
+        // From here on no handler gets the transaction, and dropping it rolls it back.
+        let transaction = timeout(self.runner.store_timeout, transaction.take()).await;
+        let handled = result??;
+        if handled == Handled::Ignored {
+            return Ok(handled);
+        }
+        let Ok(Some(transaction)) = transaction else {
+            return Err(Stopped::new(Outcome::Failed, "the transaction is still in use"));
         };
-        observation.record_failure(&Failure::retry(failure));
-        observation.finish(Answer::from(outcome))
+        self.runner.ask(self.store.commit(transaction)).await?;
+        Ok(handled)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What runs handlers, under a lease or in a transaction.
+//! The task, the time limits and the shutdown of every run.
 
 use std::error::Error;
 use std::future::Future;
@@ -6,27 +6,24 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clerk_webhook_core::{Answer, Observation, Outcome};
+use clerk_webhook_core::{Answer, Outcome, Stopped};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::run::supervise::{Ended, at_once, supervise};
+use crate::run::supervise::{check_running, poll_once, supervise};
 use crate::store::key::Scope;
-
-/// Why a handler is not begun, or stopped.
-pub(crate) const STOPPING: &str = "the application is shut down";
 
 /// Runs handlers in tasks that outlive the requests that began them, each for a limited time.
 ///
 /// Clones share the tasks.
 #[derive(Clone, Debug)]
-pub(crate) struct Runner {
-    pub(crate) scope: Scope,
-    pub(crate) handler_timeout: Duration,
-    pub(crate) store_timeout: Duration,
-    pub(crate) runtime: Option<Handle>,
+pub(super) struct Runner {
+    pub(super) scope: Scope,
+    pub(super) handler_timeout: Duration,
+    pub(super) store_timeout: Duration,
+    pub(super) runtime: Option<Handle>,
     tasks: TaskTracker,
     /// Counted here, since to clone a token is to lock it.
     stop: Arc<CancellationToken>,
@@ -47,54 +44,55 @@ impl Default for Runner {
 }
 
 impl Runner {
-    /// Runs a future in a task of its own, and returns what it returns, or nothing if it panicked. Whoever waits for it may
-    /// go: the task goes on.
-    pub(crate) fn spawn<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+    /// Runs the handling of an event in a task that goes on if nobody waits for the answer any more.
+    pub(super) fn spawn(
         &self,
-        future: F,
-    ) -> impl Future<Output = Option<T>> + use<T, F> {
+        run: impl Future<Output = Answer> + Send + 'static,
+    ) -> impl Future<Output = Answer> {
         let task = match &self.runtime {
-            Some(runtime) => self.tasks.spawn_on(future, runtime),
-            None => self.tasks.spawn(future),
+            Some(runtime) => self.tasks.spawn_on(run, runtime),
+            None => self.tasks.spawn(run),
         };
-        async { task.await.ok() }
+        // Panics of handlers are caught, so the store has panicked, or the runtime has no timer.
+        async { task.await.unwrap_or(Answer::from(Outcome::StoreUnavailable)) }
     }
 
-    /// Runs a handler until it returns, panics, needs more time than it has, or is told to stop.
-    pub(crate) fn supervise<T>(
+    /// Returns an error after [`shutdown`](Self::shutdown) has asked to stop.
+    pub(super) fn check_running(&self) -> Result<(), Stopped> {
+        check_running(&self.stop)
+    }
+
+    /// Runs a handler until it returns, panics, exceeds its time limit, or the application asks it to stop.
+    pub(super) fn supervise<T>(
         &self,
         handling: Pin<&mut impl Future<Output = T>>,
-    ) -> impl Future<Output = Ended<T>> {
+    ) -> impl Future<Output = Result<T, Stopped>> {
         supervise(handling, self.handler_timeout, &self.stop)
     }
 
-    /// Waits for a store, and not for ever.
-    pub(crate) async fn ask<T, E: Error + Send + Sync + 'static>(
+    /// Waits for the store, for a limited time.
+    pub(super) async fn ask<T, E: Error + Send + Sync + 'static>(
         &self,
         asking: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, Unavailable> {
+    ) -> Result<T, Stopped> {
         let mut asking = pin!(asking);
-        let answer = match at_once(asking.as_mut()).await {
+        let answer = match poll_once(asking.as_mut()).await {
             Some(answer) => Ok(answer),
             None => timeout(self.store_timeout, asking).await,
         };
         match answer {
-            Ok(answer) => answer.map_err(|error| Unavailable(Box::new(error))),
-            Err(_) => Err(Unavailable("the store did not answer in time".into())),
+            Ok(answer) => answer.map_err(|error| Stopped::new(Outcome::StoreUnavailable, error)),
+            Err(_) => Err(Stopped::new(Outcome::StoreUnavailable, "the store did not answer in time")),
         }
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stop.is_cancelled()
-    }
-
-    pub(crate) fn in_flight(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.tasks.len()
     }
 
     /// Waits until nothing is running, tells what still runs after `limit` to stop, and waits for that as long as for two
     /// answers of the store. Returns how many were told.
-    pub(crate) async fn shutdown(&self, limit: Duration) -> usize {
+    pub(super) async fn shutdown(&self, limit: Duration) -> usize {
         self.tasks.close();
         if timeout(limit, self.tasks.wait()).await.is_ok() {
             return 0;
@@ -103,15 +101,5 @@ impl Runner {
         self.stop.cancel();
         let _ = timeout(self.store_timeout.saturating_mul(2), self.tasks.wait()).await;
         stopped
-    }
-}
-
-/// Why a store could not be asked.
-pub(crate) struct Unavailable(Box<dyn Error + Send + Sync>);
-
-impl Unavailable {
-    pub(crate) fn end(self, observation: Observation) -> Answer {
-        observation.record_error(&*self.0);
-        observation.finish(Answer::from(Outcome::StoreUnavailable))
     }
 }

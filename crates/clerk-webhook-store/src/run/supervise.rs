@@ -1,4 +1,4 @@
-//! Runs a handler so that it ends, one way or another.
+//! Runs a handler so that it always ends.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -7,85 +7,76 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use clerk_webhook_core::{Outcome, Stopped};
 use tokio::task::unconstrained;
 use tokio_util::sync::CancellationToken;
 
-/// How a handler ended.
-#[derive(Debug)]
-pub(crate) enum Ended<T> {
-    /// By itself.
-    Returned(T),
-    /// By a panic.
-    Panicked,
-    /// Its time was over.
-    TimedOut,
-    /// The application is shut down.
-    Stopped,
+/// Why a handler is not started, or stopped.
+const SHUTDOWN: &str = "the application is shutting down";
+
+/// Returns an error after the application has asked to stop.
+pub(super) fn check_running(stop: &CancellationToken) -> Result<(), Stopped> {
+    if stop.is_cancelled() { Err(Stopped::new(Outcome::Failed, SHUTDOWN)) } else { Ok(()) }
 }
 
-/// Runs a handler until it returns, panics, needs more time than it has, or is told to stop.
+/// Runs a handler until it returns, panics, exceeds its time limit, or the application asks it to stop.
 ///
-/// It is pinned by the caller, as with the others here: an `async fn` has room for an argument twice, so a future that were
-/// handed from one to the next would be copied again and again, and double its size each time.
-pub(crate) async fn supervise<T>(
+/// The caller pins the handler: a future that takes another one by value has room for it twice.
+pub(super) async fn supervise<T>(
     handler: Pin<&mut impl Future<Output = T>>,
-    handler_timeout: Duration,
+    time_limit: Duration,
     stop: &CancellationToken,
-) -> Ended<T> {
-    if stop.is_cancelled() {
-        return Ended::Stopped;
-    }
+) -> Result<T, Stopped> {
+    check_running(stop)?;
     let began = Instant::now();
     let mut handler = pin!(catch_panic(handler));
-    if let Some(returned) = at_once(handler.as_mut()).await {
-        return returned.map_or(Ended::Panicked, Ended::Returned);
+    if let Some(returned) = poll_once(handler.as_mut()).await {
+        return returned;
     }
-    let left = handler_timeout.saturating_sub(began.elapsed());
-    let (stopped, late) = (pin!(stop.cancelled()), pin!(tokio::time::sleep(left)));
-    // A handler that always has something to do uses up what Tokio grants a task, and a timer would then never be looked at.
-    let cut_off = pin!(unconstrained(first(stopped, late)));
-    match first(handler, cut_off).await {
-        First::One(returned) => returned.map_or(Ended::Panicked, Ended::Returned),
-        First::Other(First::One(())) => Ended::Stopped,
-        First::Other(First::Other(())) => Ended::TimedOut,
+    let left = time_limit.saturating_sub(began.elapsed());
+    let (stopped, timeout) = (pin!(stop.cancelled()), pin!(tokio::time::sleep(left)));
+    // Unconstrained, because a handler that never waits uses up the budget of the task, and its timer would never be polled.
+    let cut_off = pin!(unconstrained(race(stopped, timeout)));
+    match race(handler, cut_off).await {
+        Winner::First(returned) => returned,
+        Winner::Second(Winner::First(())) => Err(Stopped::new(Outcome::Failed, SHUTDOWN)),
+        Winner::Second(Winner::Second(())) => {
+            Err(Stopped::new(Outcome::HandlerTimeout, "the handler did not end in time"))
+        }
     }
 }
 
-/// Polls a future once: what is ready at once needs no timer.
-pub(crate) fn at_once<F: Future>(mut future: Pin<&mut F>) -> impl Future<Output = Option<F::Output>> {
+/// Polls a future once: a future that is ready needs no timer.
+pub(super) fn poll_once<F: Future>(mut future: Pin<&mut F>) -> impl Future<Output = Option<F::Output>> {
     poll_fn(move |cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending => Poll::Ready(None),
     })
 }
 
-/// The output of the one of two futures that was ready first.
-pub(crate) enum First<A, B> {
-    One(A),
-    Other(B),
+/// The output of the first of two futures that was ready.
+pub(super) enum Winner<A, B> {
+    First(A),
+    Second(B),
 }
 
-/// Waits for one of two futures; where both are ready, it is the first, and the other one is not polled.
-pub(crate) fn first<A: Future, B: Future>(
-    mut one: Pin<&mut A>,
-    mut other: Pin<&mut B>,
-) -> impl Future<Output = First<A::Output, B::Output>> {
-    poll_fn(move |cx| match one.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(First::One(output)),
-        Poll::Pending => other.as_mut().poll(cx).map(First::Other),
+/// Waits for one of two futures. If both are ready, the first one wins, and the second one is not polled.
+pub(super) fn race<A: Future, B: Future>(
+    mut first: Pin<&mut A>,
+    mut second: Pin<&mut B>,
+) -> impl Future<Output = Winner<A::Output, B::Output>> {
+    poll_fn(move |cx| match first.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Winner::First(output)),
+        Poll::Pending => second.as_mut().poll(cx).map(Winner::Second),
     })
 }
 
-fn catch_panic<T>(
-    mut future: Pin<&mut impl Future<Output = T>>,
-) -> impl Future<Output = Result<T, Box<dyn Any + Send>>> {
+fn catch_panic<T>(mut future: Pin<&mut impl Future<Output = T>>) -> impl Future<Output = Result<T, Stopped>> {
     poll_fn(move |cx| {
-        // After a panic the future is dropped and never polled again, so nobody sees what it has left half done.
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
+        // After a panic nobody polls the future again, so nobody sees a state that is half changed.
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        let stopped = |_: Box<dyn Any + Send>| Stopped::new(Outcome::Failed, "the handler panicked");
+        polled.map_or_else(|panic| Poll::Ready(Err(stopped(panic))), |poll| poll.map(Ok))
     })
 }
 
@@ -95,27 +86,30 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
+    fn why<T>(result: Result<T, Stopped>) -> (Outcome, String) {
+        let stopped = result.err().unwrap();
+        (stopped.answer().outcome(), stopped.error().unwrap().to_string())
+    }
+
     #[tokio::test]
-    async fn a_handler_ends_one_way_or_another() {
+    async fn a_handler_ends_by_returning_by_a_panic_by_the_time_limit_and_by_a_shutdown() {
         let stop = CancellationToken::new();
-        let returned = supervise(pin!(async { 1 }), Duration::ZERO, &stop).await;
-        assert!(matches!(returned, Ended::Returned(1)));
-        let panicked = supervise(pin!(async { panic!("meant to") }), LONG, &stop).await;
-        assert!(matches!(panicked, Ended::<()>::Panicked));
-        let timed_out = supervise(pin!(std::future::pending()), Duration::from_millis(1), &stop).await;
-        assert!(matches!(timed_out, Ended::<()>::TimedOut));
-        // It never waits, and so never lets go by itself.
+        assert_eq!(supervise(pin!(async { 1 }), Duration::ZERO, &stop).await.ok(), Some(1));
+        let panicked = why(supervise(pin!(async { panic!("meant to") }), LONG, &stop).await);
+        assert_eq!(panicked, (Outcome::Failed, "the handler panicked".to_owned()));
+        let timeout = (Outcome::HandlerTimeout, "the handler did not end in time".to_owned());
+        let pending = pin!(std::future::pending::<()>());
+        assert_eq!(why(supervise(pending, Duration::from_millis(1), &stop).await), timeout);
         let busy = pin!(async {
             loop {
                 tokio::task::consume_budget().await;
             }
         });
-        let timed_out = supervise(busy, Duration::from_millis(1), &stop).await;
-        assert!(matches!(timed_out, Ended::<()>::TimedOut));
+        assert_eq!(why::<()>(supervise(busy, Duration::from_millis(1), &stop).await), timeout);
         stop.cancel();
-        let begun = pin!(async { panic!("is not begun any more") });
-        assert!(matches!(supervise(begun, LONG, &stop).await, Ended::<()>::Stopped));
-        let stopped = supervise(pin!(std::future::pending()), LONG, &stop).await;
-        assert!(matches!(stopped, Ended::<()>::Stopped));
+        let shutdown = (Outcome::Failed, SHUTDOWN.to_owned());
+        let not_started = pin!(async { panic!("it is started") });
+        assert_eq!(why(supervise(not_started, LONG, &stop).await), shutdown);
+        assert_eq!(why(supervise(pin!(std::future::pending::<()>()), LONG, &stop).await), shutdown);
     }
 }

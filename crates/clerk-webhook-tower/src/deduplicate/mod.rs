@@ -1,21 +1,29 @@
 //! Handling each delivery once.
 //!
-//! [`DeduplicateLayer`] stands behind [`VerifyWebhookLayer`](crate::VerifyWebhookLayer) and in front of whatever handles
-//! events: typed [handlers](crate::HandlersExt) or a service of your own. What was handled before is answered by 200 and goes
-//! no further, and so does, by 409, what somebody else is handling at the moment. Everything else is handed on, in a task
-//! that goes on when the sender hangs up, with its [`Attempt`] in the extensions. Where it is answered by 2xx it is handled for
-//! good, unless typed handlers ignored it; after any other response the sender's next attempt is handed on again.
+//! Typed handlers do not need this layer: [`WebhookService::deduplicated`](crate::WebhookService::deduplicated) runs them once.
+//!
+//! [`DeduplicateLayer`] is for services that are not ours. Put it behind [`VerifyWebhookLayer`](crate::VerifyWebhookLayer), in front
+//! of your service. It answers duplicates with 200 and deliveries that are in progress with 409. It passes every other delivery
+//! to your service, in a task that goes on if the sender hangs up.
+//!
+//! The layer judges by the status alone. A 2xx response completes the delivery: a response that means "try again" must have
+//! another status. After any other response, an error or a panic, the sender's next attempt reaches your service again. The
+//! layer passes the response on as it is.
 //!
 //! ```
+//! use std::convert::Infallible;
+//!
+//! use bytes::Bytes;
+//! use clerk_webhook_core::{Outcome, Verifier};
 //! use clerk_webhook_store::MemoryStore;
-//! use clerk_webhook_core::event::marker::UserCreated;
-//! use clerk_webhook_core::{Handlers, Verifier};
-//! use clerk_webhook_tower::{DeduplicateLayer, HandlersExt, VerifyWebhookLayer};
-//! # use bytes::Bytes;
-//! # use clerk_webhook_core::Outcome;
-//! # use http::Request;
-//! # use http_body_util::Full;
+//! use clerk_webhook_tower::{DeduplicateLayer, VerifyWebhookLayer};
+//! use http::{Request, Response};
+//! use http_body_util::Full;
 //! use tower::{ServiceBuilder, ServiceExt};
+//!
+//! async fn handle(_request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
+//!     Ok(Response::new(Full::from("handled")))
+//! }
 //!
 //! # let body = r#"{"data":{"id":"user_1"},"type":"user.created"}"#;
 //! # let secret = clerk_webhook_core::SigningSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
@@ -23,21 +31,15 @@
 //! # let mut delivery = Request::new(Full::<Bytes>::from(body));
 //! # *delivery.headers_mut() = http::HeaderMap::from(&signed);
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-//! let handlers = Handlers::builder()
-//!     .on(UserCreated, |user, _cx| async move {
-//!         println!("{} has joined", user.id);
-//!         Ok(())
-//!     })
-//!     .build()?;
 //! let service = ServiceBuilder::new()
 //!     .layer(VerifyWebhookLayer::new(Verifier::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?))
 //!     .layer(DeduplicateLayer::new(MemoryStore::new()))
-//!     .service(handlers.into_service(()));
+//!     .service(tower::service_fn(handle));
 //!
-//! for outcome in [Outcome::Processed, Outcome::Duplicate] {
-//!     let response = service.clone().oneshot(delivery.clone()).await?;
-//!     assert_eq!(response.extensions().get(), Some(&outcome));
-//! }
+//! let first = service.clone().oneshot(delivery.clone()).await?;
+//! let second = service.oneshot(delivery).await?;
+//! assert_eq!(first.extensions().get::<Outcome>(), None);
+//! assert_eq!(second.extensions().get(), Some(&Outcome::Duplicate));
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -49,4 +51,4 @@ mod layer;
 mod service;
 
 pub use layer::DeduplicateLayer;
-pub use service::{Attempt, Deduplicate, DeduplicateFuture};
+pub use service::{Deduplicate, DeduplicateFuture};

@@ -2,10 +2,10 @@ use std::fmt;
 use std::future::{Future, ready};
 use std::mem;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use clerk_webhook_core::{Answer, Event, Failure, Observation, Outcome, ReceiveError};
+use clerk_webhook_core::{Answer, Event, Failure, Handled, Observation, Outcome, ReceiveError};
 use clerk_webhook_store::{Deduplicator, DeliveryStore};
 use http::{Request, Response};
 use tower_service::Service;
@@ -23,18 +23,6 @@ pub struct Deduplicate<I, S, A = DefaultAnswer> {
     pub(super) inner: I,
     pub(super) deduplicator: Deduplicator<S>,
     pub(super) answer: A,
-}
-
-/// How often a delivery has been handed on, in the extensions of the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Attempt(u32);
-
-impl Attempt {
-    /// Returns the number, counted from 1.
-    #[must_use]
-    pub const fn get(self) -> u32 {
-        self.0
-    }
 }
 
 impl<I, S, A, B, ResBody> Service<Request<B>> for Deduplicate<I, S, A>
@@ -56,7 +44,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         // The service that was polled ready is the one to call, and a clone takes its place.
         let clone = self.inner.clone();
         let mut ready_inner = mem::replace(&mut self.inner, clone);
@@ -69,29 +57,47 @@ where
         };
         let deduplicator = self.deduplicator.clone();
         let future = async move {
-            let handler = move |event, attempt| {
-                // Whoever takes the event out of the extensions has the only one.
+            let returned = Arc::new(Mutex::new(None));
+            let by_service = Arc::clone(&returned);
+            let handler = move |event, _attempt| {
+                // A service that takes the event out of the extensions has the only one.
                 drop(event);
-                request.extensions_mut().insert(Attempt(attempt));
-                ready_inner.call(request)
+                let calling = ready_inner.call(request);
+                async move {
+                    let result = calling.await;
+                    let judged = judge(&result);
+                    *lock(&by_service) = Some(result);
+                    judged
+                }
             };
-            match deduplicator.run_judged(event, handler, judge::<ResBody, I::Error>).await {
-                Ok(result) => result.map(|response| response.map(ResponseBody::inner)),
-                Err(answer) => Ok(respond(&answer_response, answer).map(ResponseBody::refusal)),
+            let answer = deduplicator.run(event, handler).await;
+            let result = lock(&returned).take();
+            match (result, answer.outcome()) {
+                (Some(result), Outcome::Processed | Outcome::Failed) => {
+                    result.map(|response| response.map(ResponseBody::inner))
+                }
+                // The service did not respond, or its success could not be stored.
+                _ => Ok(respond(&answer_response, answer).map(ResponseBody::refusal)),
             }
         };
         DeduplicateFuture { future: Box::pin(future) }
     }
 }
 
-/// Takes the outcome that a response has in its extensions, and otherwise goes by its status.
-fn judge<B, E>(result: &Result<Response<B>, E>, observation: &Observation) -> Answer {
-    let Ok(response) = result else { return Answer::from(Outcome::Failed) };
-    if let Some(failure) = response.extensions().get::<Arc<Failure>>() {
-        observation.record_failure(failure);
+/// Judges a response by its status.
+fn judge<B, E>(result: &Result<Response<B>, E>) -> Result<Handled, Failure> {
+    match result {
+        Ok(response) if response.status().is_success() => Ok(Handled::Processed),
+        Ok(response) => {
+            Err(Failure::retry(format!("the service answered with status {}", response.status().as_u16())))
+        }
+        Err(_) => Err(Failure::retry("the service returned an error")),
     }
-    let by_status = if response.status().is_success() { Outcome::Processed } else { Outcome::Failed };
-    Answer::from(response.extensions().get().copied().unwrap_or(by_status))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it is locked.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<I: Clone, S, A: Clone> Clone for Deduplicate<I, S, A> {

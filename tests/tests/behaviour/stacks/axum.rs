@@ -9,10 +9,9 @@ use axum::{Extension, Router};
 use bytes::Bytes;
 use clerk_webhook_axum::{ClerkAnswer, ClerkEvent};
 use clerk_webhook_core::{Event, Verifier};
-use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _, VerifyWebhookLayer};
+use clerk_webhook_tower::{VerifyWebhookLayer, WebhookService};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
-use tower::ServiceBuilder;
 use tower_http::timeout::TimeoutLayer;
 
 use super::super::handling::{Endpoint, Handling, tell_outcome};
@@ -84,10 +83,8 @@ pub fn handling_behind_layer(parts: Parts) -> Router {
     let Parts { verifier, handling, .. } = parts;
     let Handling { handlers, app, endpoints } = handling;
     let routes = endpoints.into_iter().fold(Router::new(), |routes, endpoint| {
-        let service = ServiceBuilder::new()
-            .layer(VerifyWebhookLayer::new(verifier.clone()))
-            .layer(DeduplicateLayer::from(endpoint.deduplicator))
-            .service(handlers.clone().into_service(app.clone()));
+        let service = WebhookService::deduplicated(handlers.clone(), app.clone(), endpoint.deduplicator)
+            .verified(verifier.clone());
         routes.route(endpoint.path, post_service(service))
     });
     routes.layer(map_response(tell))

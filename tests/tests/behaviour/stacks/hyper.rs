@@ -7,7 +7,7 @@ use bytes::Bytes;
 use clerk_webhook_core::Event;
 use clerk_webhook_tests::request::BoxError;
 use clerk_webhook_tower::verify::ResponseBody;
-use clerk_webhook_tower::{DeduplicateLayer, HandlersExt as _, VerifyWebhookLayer};
+use clerk_webhook_tower::{VerifyWebhookLayer, WebhookService};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
@@ -17,7 +17,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
-use tower::{Layer as _, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer as _, Service, ServiceExt, service_fn};
 
 use super::super::handling::{Handling, tell_outcome};
 use super::{PATH, Parts};
@@ -67,10 +67,8 @@ pub async fn serve_handling(listener: TcpListener, parts: Parts) {
     let Parts { verifier, handling, .. } = parts;
     let Handling { handlers, app, endpoints } = handling;
     let endpoints = endpoints.map(|endpoint| {
-        let service = ServiceBuilder::new()
-            .layer(VerifyWebhookLayer::new(verifier.clone()))
-            .layer(DeduplicateLayer::from(endpoint.deduplicator))
-            .service(handlers.clone().into_service(app.clone()));
+        let service = WebhookService::deduplicated(handlers.clone(), app.clone(), endpoint.deduplicator)
+            .verified(verifier.clone());
         (endpoint.path, service)
     });
     serve_endpoints(listener, endpoints).await;

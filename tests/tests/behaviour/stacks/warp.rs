@@ -4,16 +4,15 @@ use std::convert::Infallible;
 use std::error::Error;
 
 use bytes::Bytes;
-use clerk_webhook_core::{Answer, Event};
+use clerk_webhook_core::Event;
 use clerk_webhook_tests::request::BoxError;
-use clerk_webhook_tower::deduplicate::Attempt;
-use clerk_webhook_tower::{DeduplicateLayer, VerifyWebhookLayer};
+use clerk_webhook_tower::VerifyWebhookLayer;
 use clerk_webhook_warp::{ClerkAnswer, clerk_event, handle_rejection};
 use http::Request;
 use http_body::Body;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
-use tower::{Layer as _, Service, ServiceBuilder, ServiceExt};
+use tower::{Layer as _, Service, ServiceExt};
 use warp::http::StatusCode;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
@@ -92,22 +91,19 @@ fn with_outcome(reply: impl Reply) -> Response {
     tell_outcome(reply.into_response())
 }
 
-/// The layers are outside, and what they leave in the request is what a handler takes.
+/// The layer is outside, and a handler takes the event that the layer leaves in the request.
 pub async fn serve_handling_behind_layer(listener: TcpListener, parts: Parts) {
     let Parts { verifier, handling, .. } = parts;
     let Handling { handlers, app, endpoints } = handling;
     let endpoints = endpoints.map(|endpoint| {
+        let (path, deduplicator) = (endpoint.path, endpoint.deduplicator);
         let (handlers, app) = (handlers.clone(), app.clone());
-        let webhook = move |event: Event, attempt: Attempt| {
-            let handling = handlers.handle_attempt(event, app.clone(), attempt.get());
-            async { ClerkAnswer(Answer::from(&handling.await)) }
+        let webhook = move |event: Event| {
+            let (deduplicator, handlers, app) = (deduplicator.clone(), handlers.clone(), app.clone());
+            async move { ClerkAnswer(deduplicator.handle(&handlers, event, app).await) }
         };
-        let routes = warp::post().and(warp::ext::get()).and(warp::ext::get()).then(webhook);
-        let service = ServiceBuilder::new()
-            .layer(VerifyWebhookLayer::new(verifier.clone()))
-            .layer(DeduplicateLayer::from(endpoint.deduplicator))
-            .service(warp::service(routes));
-        (endpoint.path, service)
+        let routes = warp::post().and(warp::ext::get()).then(webhook);
+        (path, VerifyWebhookLayer::new(verifier.clone()).layer(warp::service(routes)))
     });
     serve_endpoints(listener, endpoints).await;
 }

@@ -1,0 +1,73 @@
+//! Why the handling of an event stopped.
+
+use std::error::Error;
+use std::fmt;
+
+use super::answer::Answer;
+use super::failure::Failure;
+use super::outcome::Outcome;
+
+/// Why an event was not handled: how to answer the sender, and the error for the log.
+///
+/// [`Observation::run`](crate::Observation::run) records it. Without an error nothing went wrong: the delivery was a duplicate,
+/// for example.
+///
+/// ```
+/// use clerk_webhook_core::{Outcome, Stopped};
+///
+/// let stopped = Stopped::new(Outcome::StoreUnavailable, "the queue is full");
+/// assert_eq!(stopped.answer().status(), 503);
+/// assert!(Stopped::from(Outcome::Duplicate).error().is_none());
+/// ```
+#[must_use = "`Observation::run` records it"]
+pub struct Stopped {
+    answer: Answer,
+    error: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Stopped {
+    /// Creates one with an error for the log.
+    pub fn new(answer: impl Into<Answer>, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { answer: answer.into(), error: Some(error.into()) }
+    }
+
+    /// Returns how to answer the sender.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        self.answer
+    }
+
+    /// Returns what went wrong.
+    #[must_use]
+    pub fn error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.error.as_deref()
+    }
+}
+
+impl From<Answer> for Stopped {
+    fn from(answer: Answer) -> Self {
+        Self { answer, error: None }
+    }
+}
+
+impl From<Outcome> for Stopped {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(Answer::from(outcome))
+    }
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self { answer: Answer::from(&failure), error: Some(failure.into_error()) }
+    }
+}
+
+/// Shows the text of the error, and neither its `Debug` form nor its sources, as [`Failure`] does.
+impl fmt::Debug for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stopped")
+            .field("answer", &self.answer)
+            .field("error", &self.error.as_ref().map(ToString::to_string))
+            .finish()
+    }
+}
