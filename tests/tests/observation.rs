@@ -317,6 +317,18 @@ async fn every_way_to_handle_has_one_span_and_one_line() {
     check("clerk", Some("1"), "the service answered with status 503");
 }
 
+/// sqlx repeats the text of an error in the error that has it as its source.
+#[tokio::test]
+async fn a_missing_table_is_logged_once_with_what_to_do() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let event = event(fixture("user.created"));
+    let answer = exactly_once().handle(&handlers(), event, |_transaction| true).await;
+    assert_eq!(answer.outcome(), Outcome::StoreUnavailable);
+    let error = "error with configuration: no such table: clerk_webhook_delivery. Run `migrate()` of the store at start";
+    log.take_error("store_unavailable", error);
+}
+
 #[tokio::test]
 async fn what_a_handler_writes_stands_in_the_span() {
     let log = Log::default();

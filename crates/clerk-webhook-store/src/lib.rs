@@ -65,6 +65,17 @@ pub mod internal {
     pub use crate::engines::postgres::pooler::{Mode, refuse};
 }
 
+/// Makes `Debug` show the text of an error, because that is what a `main` that returns the error prints.
+macro_rules! debug_is_display {
+    ($($error:ty),*) => {
+        $(impl std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(self, f)
+            }
+        })*
+    };
+}
+
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod engines;
@@ -78,10 +89,10 @@ pub use engines::postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use engines::redis::{InvalidRedisSetting, RedisStore};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub use engines::sql::{DeliveryTransaction, InvalidTableName};
+pub use engines::sql::{ConnectError, DeliveryTransaction, InvalidTableName};
 #[cfg(feature = "sqlite")]
 pub use engines::sqlite::SqliteStore;
-pub use run::deduplicator::Deduplicator;
+pub use run::deduplicator::{Deduplicator, MAX_LEASE, MIN_LEASE};
 pub use run::exactly_once::{ExactlyOnce, SharedTransaction, TransactionEnded, TransactionGuard};
 pub use store::claim::{Claim, Lease, LeaseState, Owner};
 pub use store::delivery_store::DeliveryStore;
@@ -89,3 +100,24 @@ pub use store::dynamic::{DynDeliveryStore, StoreError};
 pub use store::key::{DeliveryKey, InvalidScope, Scope};
 pub use store::retention::{DEFAULT_RETENTION, MIN_RETENTION, purge};
 pub use store::transaction::{Begin, TransactionalStore};
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn the_debug_form_of_an_error_is_its_text() {
+        let scope: &dyn Error = &"two words".parse::<Scope>().unwrap_err();
+        for error in [scope, &TransactionEnded] {
+            assert_eq!(format!("{error:?}"), error.to_string());
+        }
+        #[cfg(feature = "memory")]
+        assert!(format!("{:?}", MemoryStoreFull { capacity: 3 }).starts_with("all 3 deliveries"));
+        #[cfg(feature = "redis")]
+        assert!(format!("{:?}", InvalidRedisSetting::Prefix).starts_with("a prefix of keys"));
+        #[cfg(any(feature = "postgres", feature = "sqlite"))]
+        assert!(format!("{InvalidTableName:?}").starts_with("the name of a table"));
+    }
+}

@@ -74,6 +74,10 @@ impl PostgresDatabase {
         &self.pool
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) fn schema(&self) -> &str {
         &self.schema
     }

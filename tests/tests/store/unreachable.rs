@@ -3,17 +3,17 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use clerk_webhook_store::{DeliveryStore as _, PostgresStore, SqliteStore, TransactionalStore as _};
+use clerk_webhook_store::{Begin, DeliveryStore as _, PostgresStore, SqliteStore, TransactionalStore as _};
+use clerk_webhook_tests::servers;
 use sqlx::postgres::PgPoolOptions;
 
-use crate::databases::{Engine, PostgresDatabase, SqliteDatabase, key, on_every_engine};
+use crate::databases::{Engine, PostgresDatabase, SqliteDatabase, begin_new, key, on_every_engine};
 
 const LEASE: Duration = Duration::from_secs(60);
 
-on_every_engine!(a_table_that_is_missing_is_named);
+on_every_engine!(a_missing_table_is_an_error_that_says_to_migrate);
 
-async fn a_table_that_is_missing_is_named<E: Engine>(database: E) {
-    // Nobody can handle what cannot be remembered.
+async fn a_missing_table_is_an_error_that_says_to_migrate<E: Engine>(database: E) {
     let store = database.store();
     database.drop_table().await;
     for error in [
@@ -23,8 +23,11 @@ async fn a_table_that_is_missing_is_named<E: Engine>(database: E) {
         store.purge(LEASE, 1).await.map(drop),
     ] {
         let error = error.unwrap_err();
-        assert!(matches!(error, sqlx::Error::Database(_)), "{error:?}");
-        assert!(error.source().is_some_and(|source| source.to_string().contains("clerk_webhook_delivery")));
+        for text in [error.to_string(), format!("{error:?}")] {
+            assert_eq!(text.matches("clerk_webhook_delivery").count(), 1, "{text}");
+            assert_eq!(text.matches("Run `migrate()` of the store at start").count(), 1, "{text}");
+        }
+        assert!(error.source().is_some_and(|source| source.source().is_none()));
     }
 }
 
@@ -65,7 +68,65 @@ async fn a_server_that_is_down_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_created_is_an_error() {
+async fn a_file_that_cannot_be_created_is_an_error_that_says_what_to_check() {
     let database = SqliteDatabase::empty("cannot_be_created").await;
-    assert!(SqliteStore::open(database.file().with_file_name("no/such/folder.db")).await.is_err());
+    let file = database.file().with_file_name("no").join("folder.db");
+    let error = SqliteStore::open(&file).await.unwrap_err();
+    let text = format!(
+        "could not open the SQLite file {}: error returned from database: (code: 14) unable to open database file. Check that \
+         the folder exists, and that this process may write to the folder and to the file",
+        file.display()
+    );
+    assert_eq!((error.to_string(), format!("{error:?}")), (text.clone(), text));
+}
+
+#[tokio::test]
+async fn a_store_connects_to_a_url() {
+    let Some(database) = PostgresDatabase::empty("connects").await else { return };
+    let url = format!("{}?options[search_path]={}", database.url(), database.schema());
+    let store = PostgresStore::connect(&url).await.unwrap();
+    assert_eq!(store.pool().options().get_acquire_timeout(), Duration::from_secs(5));
+    store.migrate().await.unwrap();
+    begin_new(&store, "msg_1").await.commit().await.unwrap();
+    assert!(matches!(store.begin(&key("msg_1")).await.unwrap(), Begin::Duplicate { .. }));
+}
+
+/// The clock is paused, so that the pool's attempts to connect take no time.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_connect_says_what_to_check() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for (url, what, advice) in [
+        (
+            "postgres://app:secret@127.0.0.1:99999/app".to_owned(),
+            "the URL of the Postgres database is invalid: ",
+            "as %XX",
+        ),
+        (
+            format!("postgres://app:secret@127.0.0.1:{port}/app"),
+            "could not connect to Postgres at 127.0.0.1:",
+            "Check that the server runs, and the host and the port in the URL",
+        ),
+    ] {
+        let error = PostgresStore::connect(&url).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with(what) && text.ends_with(advice), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+        assert_eq!(format!("{error:?}"), text);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_a_connection_is_an_error_that_says_what_to_check() {
+    let Some(url) = servers::postgres("refuses_a_connection") else { return };
+    let (server, _) = url.rsplit_once('/').unwrap();
+    for (database, advice) in [
+        ("no_such_database", "Create the database, or correct its name in the URL"),
+        (
+            "postgres?sslmode=require",
+            "The URL requires TLS: enable the feature `tls-rustls` of clerk-webhook-store",
+        ),
+    ] {
+        let text = PostgresStore::connect(&format!("{server}/{database}")).await.unwrap_err().to_string();
+        assert!(text.ends_with(advice), "{text}");
+    }
 }

@@ -59,7 +59,7 @@ impl MemoryStore {
         Self::with_capacity(DEFAULT_CAPACITY)
     }
 
-    /// Creates an empty store for so many deliveries, at least one. Nothing is reserved for them.
+    /// Creates an empty store for up to `capacity` deliveries; 0 counts as 1. It reserves no memory for them.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self { deliveries: Arc::new(Mutex::new(Deliveries::new(capacity.max(1)))) }
@@ -122,7 +122,7 @@ impl DeliveryStore for MemoryStore {
 }
 
 /// The error of a claim while a [`MemoryStore`] has no room and all that it holds is in progress.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryStoreFull {
     /// How many deliveries the store has room for.
@@ -139,6 +139,8 @@ impl fmt::Display for MemoryStoreFull {
         )
     }
 }
+
+debug_is_display!(MemoryStoreFull);
 
 impl Error for MemoryStoreFull {}
 

@@ -84,8 +84,11 @@ pub struct Deduplicator<S> {
 /// The sender's third attempt comes 5 minutes after the second, so whatever a crash has left is free by then.
 const LEASE: Duration = Duration::from_secs(60);
 
-const SHORTEST_LEASE: Duration = Duration::from_secs(1);
-const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The shortest lease of a [`Deduplicator`]: 1 s.
+pub const MIN_LEASE: Duration = Duration::from_secs(1);
+
+/// The longest lease of a [`Deduplicator`]: a day.
+pub const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl<S: DeliveryStore> Deduplicator<S> {
     /// Creates one with the default scope, leases of 60 s and 12 s for a handler.
@@ -99,10 +102,11 @@ impl<S: DeliveryStore> Deduplicator<S> {
         self
     }
 
-    /// Sets how long a lease lasts that is not renewed, from a second to a day: how long a crash keeps a delivery from being
-    /// handled.
+    /// Sets how long a lease lasts that is not renewed, 60 s by default: how long a delivery cannot be handled after a crash.
+    ///
+    /// A value below [`MIN_LEASE`] or above [`MAX_LEASE`] counts as that limit.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.lease = lease.clamp(SHORTEST_LEASE, LONGEST_LEASE);
+        self.lease = lease.clamp(MIN_LEASE, MAX_LEASE);
         self
     }
 

@@ -257,7 +257,7 @@ impl<T> fmt::Debug for TransactionGuard<'_, T> {
 }
 
 /// The error of a transaction whose handler has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransactionEnded;
 
@@ -266,6 +266,8 @@ impl fmt::Display for TransactionEnded {
         f.write_str("the transaction has ended with the handler that it was for; it cannot be kept")
     }
 }
+
+debug_is_display!(TransactionEnded);
 
 impl std::error::Error for TransactionEnded {}
 

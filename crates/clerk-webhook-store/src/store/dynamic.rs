@@ -103,8 +103,7 @@ impl fmt::Debug for dyn DynDeliveryStore {
     }
 }
 
-/// The error of a store whose type is chosen at run time; its source is the store's own.
-#[derive(Debug)]
+/// The error of a store whose type is chosen at run time. Its text and its sources are those of the store's own error.
 pub struct StoreError(Box<dyn Error + Send + Sync>);
 
 impl StoreError {
@@ -115,12 +114,14 @@ impl StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the store of deliveries could not be asked")
+        self.0.fmt(f)
     }
 }
 
+debug_is_display!(StoreError);
+
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.0)
+        self.0.source()
     }
 }

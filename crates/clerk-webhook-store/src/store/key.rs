@@ -69,7 +69,7 @@ impl fmt::Display for Scope {
 }
 
 /// The error of a text that is not a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidScope;
 
@@ -78,6 +78,8 @@ impl fmt::Display for InvalidScope {
         f.write_str("a scope consists of 1 to 64 ASCII letters, digits, `_`, `-`, `.` and `/`")
     }
 }
+
+debug_is_display!(InvalidScope);
 
 impl Error for InvalidScope {}
 

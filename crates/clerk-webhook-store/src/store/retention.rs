@@ -17,8 +17,8 @@ const BATCH: u32 = 1000;
 
 /// Forgets all deliveries that have been done for so long, and returns how many those were.
 ///
-/// It is a job for once a day. A retention below [`MIN_RETENTION`] is taken for that. What was forgotten and comes again,
-/// by a replay of an old message, is handled again.
+/// Run it once a day. A retention below [`MIN_RETENTION`] counts as that limit. If a delivery arrives again after it was forgotten,
+/// by a replay of an old message, the handler runs again.
 ///
 /// # Errors
 ///

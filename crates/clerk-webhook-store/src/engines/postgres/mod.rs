@@ -8,11 +8,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::query::Query;
-use sqlx::{Postgres, Row as _};
+use sqlx::{Postgres, Row as _, SqlStr};
 
-use crate::engines::sql::{DeliveryTransaction, Found, InvalidTableName, SOON, TRIES, TableName, millis};
+use crate::engines::sql::{
+    ConnectError, DeliveryTransaction, Found, InvalidTableName, SOON, TRIES, TableName, advise, attempt,
+    millis, state_of,
+};
 use crate::store::claim::{Claim, Lease, LeaseState, Owner};
 use crate::store::delivery_store::DeliveryStore;
 use crate::store::key::DeliveryKey;
@@ -21,6 +24,9 @@ use crate::store::transaction::{Begin, TransactionalStore};
 use self::pooler::Mode;
 use self::statements::Statements;
 use self::uncut::Uncut;
+
+/// How long a statement waits for a connection of the pool: as long as `Deduplicator` and `ExactlyOnce` wait for the store.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Keeps deliveries in Postgres, 12 or newer.
 ///
@@ -32,12 +38,14 @@ use self::uncut::Uncut;
 ///
 /// # What to set
 ///
+/// [`connect`](Self::connect) makes a pool with settings that fit. For a pool of the application that [`new`](Self::new) takes:
+///
 /// - The pool's `acquire_timeout`, which is 30 s: with a server that is down, or with all connections in use, that is the
 ///   time until an error. TCP's own limits are longer, so that a statement whose server vanished waits until the
 ///   caller gives up; [`Deduplicator`](crate::Deduplicator) and [`ExactlyOnce`](crate::ExactlyOnce) do so.
 /// - The pool's `test_before_acquire`: it costs a round trip for each statement. Without it every operation is one round
 ///   trip, except `begin` and the claim of a duplicate, which are two.
-/// - TLS: a feature `tls-…` of sqlx, and `sslmode` in the address.
+/// - TLS: the feature `tls-rustls`, and `sslmode` in the URL, see [`connect`](Self::connect).
 /// - The isolation that `default_transaction_isolation` sets may be any. Above `read committed`, concurrent attempts
 ///   are more often told that the delivery is in progress.
 ///
@@ -84,16 +92,12 @@ use self::uncut::Uncut;
 /// # Examples
 ///
 /// ```no_run
-/// use std::time::Duration;
-///
 /// use clerk_webhook_store::{
 ///     Begin, DEFAULT_RETENTION, DeliveryKey, PostgresStore, TransactionalStore as _, purge,
 /// };
-/// use sqlx::postgres::PgPoolOptions;
 ///
 /// # async fn example(event: clerk_webhook_core::Event) -> Result<(), Box<dyn std::error::Error>> {
-/// let pool = PgPoolOptions::new().acquire_timeout(Duration::from_secs(5)).connect("postgres://localhost/app").await?;
-/// let store = PostgresStore::new(pool);
+/// let store = PostgresStore::connect("postgres://localhost/app").await?;
 /// store.migrate().await?;
 ///
 /// let key = DeliveryKey::of(&event, "sync".parse()?);
@@ -157,6 +161,41 @@ impl PostgresStore {
         Self { pool, mode, table, statements, lock_timeout: Duration::from_secs(2) }
     }
 
+    /// Connects to `postgres://user:password@host:port/database`, with a pool of up to 10 connections.
+    ///
+    /// A statement waits up to 5 s for a connection. Use [`new`](Self::new) for a pool with other settings, and to share the pool
+    /// of your application, which [`pool`](Self::pool) returns too.
+    ///
+    /// # TLS
+    ///
+    /// Enable the feature `tls-rustls` (rustls with ring, and the certificates of the operating system). The parameter `sslmode`
+    /// of the URL says what the connection requires: `prefer` by default, `require`, or `verify-full` to check the certificate.
+    /// `sslrootcert` is the path of a certificate authority of your own. Without the feature, `prefer` connects in plain
+    /// text, and `require` and stricter modes are an error.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the URL is invalid, or if the server cannot be reached within 5 s or refuses the connection. Its
+    /// text says what to do.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use clerk_webhook_store::PostgresStore;
+    ///
+    /// let store = PostgresStore::connect("postgres://app:secret@db.example.com/app?sslmode=verify-full").await?;
+    /// store.migrate().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        let options: PgConnectOptions = url.parse().map_err(ConnectError::invalid_url)?;
+        let (host, port) = (options.get_host().to_owned(), options.get_port());
+        let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await;
+        Ok(Self::new(pool.map_err(|error| ConnectError::postgres(&host, port, error))?))
+    }
+
     /// Sets the table, with or without a schema, which has to exist.
     ///
     /// # Errors
@@ -171,6 +210,7 @@ impl PostgresStore {
     /// Sets how long to wait for a transaction of somebody else that has the same delivery, 2 s unless set.
     ///
     /// After that the delivery is in progress. The application's own statements in the transaction are not limited by it.
+    /// Postgres counts whole milliseconds, from 1 to `i32::MAX`; a value outside of this range counts as its nearest limit.
     #[must_use]
     pub fn lock_timeout(mut self, limit: Duration) -> Self {
         self.lock_timeout = limit;
@@ -212,16 +252,12 @@ impl PostgresStore {
         self.mode.prepare(&mut transaction).await?;
         let owner = Owner::random();
         for _ in 0..TRIES {
-            let mark = sqlx::query(self.statements.mark.clone())
-                .persistent(self.mode.keeps_statements())
-                .bind(key.scope().as_str())
-                .bind(key.message_id().as_str())
-                .bind(owner.to_string())
-                .bind(self.patience());
+            let mark = of_key(&self.statements.mark, key).bind(owner.to_string()).bind(self.patience());
+            let mark = mark.persistent(self.mode.keeps_statements());
             match mark.fetch_all(&mut *transaction).await {
                 Ok(rows) => {
                     if let Some(row) = rows.first() {
-                        let transaction = DeliveryTransaction::new(transaction, attempt(row)?);
+                        let transaction = DeliveryTransaction::new(transaction, attempt::<_, i32>(row)?);
                         let (this, key) = (self.clone(), key.clone());
                         return Ok(Begin::Acquired(transaction.confirmed_by(move |connection| {
                             Box::pin(async move { this.confirm(key, owner, connection).await })
@@ -231,12 +267,12 @@ impl PostgresStore {
                 Err(error) => {
                     return match Conflict::of(&error) {
                         Some(conflict) => Ok(Begin::InProgress { retry_after: self.retry_after(conflict) }),
-                        None => Err(error),
+                        None => Err(advise(error)),
                     };
                 }
             }
-            let look_up = self.look_up(key).persistent(self.mode.keeps_statements());
-            let found = match found(&look_up.fetch_all(&mut *transaction).await?)? {
+            let look_up = of_key(&self.statements.look_up, key).persistent(self.mode.keeps_statements());
+            let found = match Found::from_row(look_up.fetch_all(&mut *transaction).await?.first())? {
                 Found::Completed(at) => Begin::Duplicate { completed_at: Some(at) },
                 Found::Leased(retry_after) => Begin::InProgress { retry_after },
                 Found::Free => continue,
@@ -248,14 +284,8 @@ impl PostgresStore {
         Ok(Begin::InProgress { retry_after: SOON })
     }
 
-    fn look_up(&self, key: &DeliveryKey) -> Query<'static, Postgres, PgArguments> {
-        sqlx::query(self.statements.look_up.clone())
-            .bind(key.scope().as_str())
-            .bind(key.message_id().as_str())
-    }
-
     async fn execute(&self, query: Query<'static, Postgres, PgArguments>) -> Result<u64, sqlx::Error> {
-        pooler::execute(self.mode, &self.pool, query).await
+        pooler::execute(self.mode, &self.pool, query).await.map_err(advise)
     }
 
     /// Finds the mark of an owner in its transaction.
@@ -268,11 +298,8 @@ impl PostgresStore {
         owner: Owner,
         connection: &mut PgConnection,
     ) -> Result<(), sqlx::Error> {
-        let confirm = sqlx::query(self.statements.confirm.clone())
-            .persistent(self.mode.keeps_statements())
-            .bind(key.scope().as_str())
-            .bind(key.message_id().as_str())
-            .bind(owner.to_string());
+        let confirm = of_key(&self.statements.confirm, &key).bind(owner.to_string());
+        let confirm = confirm.persistent(self.mode.keeps_statements());
         confirm.fetch_one(connection).await.map(drop)
     }
 
@@ -297,16 +324,14 @@ impl DeliveryStore for PostgresStore {
     async fn claim(&self, key: &DeliveryKey, lease: Duration) -> Result<Claim, sqlx::Error> {
         for _ in 0..TRIES {
             let owner = Owner::random();
-            let claim = sqlx::query(self.statements.claim.clone())
-                .bind(key.scope().as_str())
-                .bind(key.message_id().as_str())
+            let claim = of_key(&self.statements.claim, key)
                 .bind(owner.to_string())
                 .bind(millis(lease))
                 .bind(self.patience());
             match pooler::fetch(self.mode, &self.pool, claim).await {
                 Ok(rows) => {
                     if let Some(row) = rows.first() {
-                        return Ok(Claim::Acquired(Lease::new(key.clone(), owner, attempt(row)?)));
+                        return Ok(Claim::Acquired(Lease::new(key.clone(), owner, attempt::<_, i32>(row)?)));
                     }
                 }
                 Err(error) => match Conflict::of(&error) {
@@ -314,10 +339,11 @@ impl DeliveryStore for PostgresStore {
                         return Ok(Claim::InProgress { retry_after: self.retry_after(Conflict::Locked) });
                     }
                     Some(Conflict::Raced) => continue,
-                    None => return Err(error),
+                    None => return Err(advise(error)),
                 },
             }
-            match found(&pooler::fetch(self.mode, &self.pool, self.look_up(key)).await?)? {
+            let look_up = of_key(&self.statements.look_up, key);
+            match Found::from_row(pooler::fetch(self.mode, &self.pool, look_up).await?.first())? {
                 Found::Completed(at) => return Ok(Claim::Duplicate { completed_at: Some(at) }),
                 Found::Leased(retry_after) => return Ok(Claim::InProgress { retry_after }),
                 Found::Free => {}
@@ -327,39 +353,22 @@ impl DeliveryStore for PostgresStore {
     }
 
     async fn renew(&self, lease: &Lease, by: Duration) -> Result<LeaseState, sqlx::Error> {
-        let renew = sqlx::query(self.statements.renew.clone())
-            .bind(lease.key().scope().as_str())
-            .bind(lease.key().message_id().as_str())
-            .bind(lease.owner().to_string())
-            .bind(millis(by))
-            .bind(self.patience());
-        Ok(held(self.execute(renew).await?))
+        let renew = of_lease(&self.statements.renew, lease).bind(millis(by)).bind(self.patience());
+        self.execute(renew).await.map(state_of)
     }
 
     async fn complete(&self, lease: &Lease) -> Result<LeaseState, sqlx::Error> {
-        let complete = sqlx::query(self.statements.complete.clone())
-            .bind(lease.key().scope().as_str())
-            .bind(lease.key().message_id().as_str())
-            .bind(lease.owner().to_string())
-            .bind(self.patience());
-        Ok(held(self.execute(complete).await?))
+        let complete = of_lease(&self.statements.complete, lease).bind(self.patience());
+        self.execute(complete).await.map(state_of)
     }
 
     async fn release(&self, lease: &Lease) -> Result<LeaseState, sqlx::Error> {
-        let release = sqlx::query(self.statements.release.clone())
-            .bind(lease.key().scope().as_str())
-            .bind(lease.key().message_id().as_str())
-            .bind(lease.owner().to_string())
-            .bind(self.patience());
-        Ok(held(self.execute(release).await?))
+        let release = of_lease(&self.statements.release, lease).bind(self.patience());
+        self.execute(release).await.map(state_of)
     }
 
     async fn forget(&self, key: &DeliveryKey) -> Result<bool, sqlx::Error> {
-        let forget = sqlx::query(self.statements.forget.clone())
-            .bind(key.scope().as_str())
-            .bind(key.message_id().as_str())
-            .bind(self.patience());
-        Ok(self.execute(forget).await? > 0)
+        Ok(self.execute(of_key(&self.statements.forget, key).bind(self.patience())).await? > 0)
     }
 
     async fn purge(&self, older_than: Duration, limit: u32) -> Result<u64, sqlx::Error> {
@@ -415,16 +424,10 @@ impl Conflict {
     }
 }
 
-fn found(rows: &[PgRow]) -> Result<Found, sqlx::Error> {
-    let Some(row) = rows.first() else { return Ok(Found::Free) };
-    Ok(Found::from_columns(row.try_get("state")?, row.try_get("updated_at")?, row.try_get("lease_left")?))
+fn of_key(statement: &SqlStr, key: &DeliveryKey) -> Query<'static, Postgres, PgArguments> {
+    sqlx::query(statement.clone()).bind(key.scope().as_str()).bind(key.message_id().as_str())
 }
 
-fn attempt(row: &PgRow) -> Result<u32, sqlx::Error> {
-    let attempt: i32 = row.try_get(0)?;
-    u32::try_from(attempt).map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
-fn held(rows: u64) -> LeaseState {
-    if rows > 0 { LeaseState::Held } else { LeaseState::Lost }
+fn of_lease(statement: &SqlStr, lease: &Lease) -> Query<'static, Postgres, PgArguments> {
+    of_key(statement, lease.key()).bind(lease.owner().to_string())
 }

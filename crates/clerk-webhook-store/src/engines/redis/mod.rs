@@ -239,7 +239,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> DeliveryStore for RedisS
 }
 
 /// The error of a setting that a [`RedisStore`] refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidRedisSetting {
     /// The prefix is empty, too long, or has other characters than are allowed.
@@ -258,6 +258,8 @@ impl fmt::Display for InvalidRedisSetting {
         })
     }
 }
+
+debug_is_display!(InvalidRedisSetting);
 
 impl Error for InvalidRedisSetting {}
 

@@ -1,12 +1,19 @@
 //! What the stores on SQL databases share.
 
+mod error;
 mod table;
 mod transaction;
 
+use std::error::Error;
 use std::time::Duration;
 
 use clerk_webhook_core::Timestamp;
+use sqlx::{ColumnIndex, Decode, Row, Type};
 
+use crate::store::claim::LeaseState;
+
+pub use error::ConnectError;
+pub(crate) use error::advise;
 pub use table::InvalidTableName;
 pub(crate) use table::{SchemaOf, TableName};
 pub use transaction::DeliveryTransaction;
@@ -31,14 +38,37 @@ pub(crate) enum Found {
 }
 
 impl Found {
-    /// Reads a row of the statement that looks up a delivery.
-    pub(crate) fn from_columns(state: i64, updated_at: i64, lease_left: i64) -> Self {
+    /// Reads a row of the statement that looks up a delivery, if there is one.
+    pub(crate) fn from_row<'r, R: Row>(row: Option<&'r R>) -> Result<Self, sqlx::Error>
+    where
+        &'static str: ColumnIndex<R>,
+        i64: Decode<'r, R::Database> + Type<R::Database>,
+    {
+        let Some(row) = row else { return Ok(Self::Free) };
+        Ok(Self::from_columns(row.try_get("state")?, row.try_get("updated_at")?, row.try_get("lease_left")?))
+    }
+
+    fn from_columns(state: i64, updated_at: i64, lease_left: i64) -> Self {
         match (state, u64::try_from(lease_left)) {
             (1, _) => Self::Completed(Timestamp::from_millis(updated_at)),
             (0, Ok(left @ 1..)) => Self::Leased(Duration::from_millis(left)),
             _ => Self::Free,
         }
     }
+}
+
+/// Reads how often a delivery was claimed from the row of a claim or a mark.
+pub(crate) fn attempt<'r, R: Row, N>(row: &'r R) -> Result<u32, sqlx::Error>
+where
+    &'static str: ColumnIndex<R>,
+    N: Decode<'r, R::Database> + Type<R::Database> + TryInto<u32, Error: Error + Send + Sync + 'static>,
+{
+    row.try_get::<N, _>("attempt")?.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// Returns whether a statement found the row of the lease.
+pub(crate) fn state_of(rows: u64) -> LeaseState {
+    if rows > 0 { LeaseState::Held } else { LeaseState::Lost }
 }
 
 /// Returns whole milliseconds, rounded up: a lease of less than one is not one that has ended.

@@ -82,7 +82,7 @@ impl FromStr for TableName {
 }
 
 /// The error of a text that is not the name of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidTableName;
 
@@ -94,6 +94,8 @@ impl fmt::Display for InvalidTableName {
         )
     }
 }
+
+debug_is_display!(InvalidTableName);
 
 impl Error for InvalidTableName {}
 

@@ -9,13 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clerk_webhook_core::Timestamp;
+use sqlx::query::Query;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Row as _, Sqlite};
+use sqlx::{SqlStr, Sqlite};
 
-use crate::engines::sql::{DeliveryTransaction, Found, InvalidTableName, SOON, TRIES, TableName, millis};
+use crate::engines::sql::{
+    ConnectError, DeliveryTransaction, Found, InvalidTableName, SOON, TRIES, TableName, advise, attempt,
+    millis, state_of,
+};
 use crate::store::claim::{Claim, Lease, LeaseState, Owner};
 use crate::store::delivery_store::DeliveryStore;
 use crate::store::key::DeliveryKey;
@@ -121,8 +125,9 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be opened or created.
-    pub async fn open(path: impl AsRef<Path>) -> Result<Self, sqlx::Error> {
+    /// Returns an error if the file cannot be opened or created.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, ConnectError> {
+        let path = path.as_ref();
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -130,7 +135,8 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE);
         let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
-        Ok(Self::new(pool.connect_with(options).await?))
+        let pool = pool.connect_with(options).await;
+        Ok(Self::new(pool.map_err(|error| ConnectError::sqlite(path, error))?))
     }
 
     /// Sets the table, with or without a schema, which is the name of an attached database.
@@ -161,21 +167,25 @@ impl SqliteStore {
         transaction.commit().await
     }
 
-    /// Claims once, and returns nothing where the row has changed between the two statements.
+    /// Runs a statement on a connection that is outside of any transaction, and returns how many rows it changed.
+    ///
+    /// The statement is made when the connection is there: its time is not that before a wait for the connection.
+    async fn execute(
+        &self,
+        statement: impl FnOnce() -> Query<'static, Sqlite, SqliteArguments>,
+    ) -> Result<u64, sqlx::Error> {
+        let mut connection = connection::acquire(&self.pool).await?;
+        Ok(statement().execute(&mut *connection).await.map_err(advise)?.rows_affected())
+    }
+
+    /// Claims once, and returns nothing if the row has changed between the two statements.
     async fn try_claim(&self, key: &DeliveryKey, lease: Duration) -> Result<Option<Claim>, sqlx::Error> {
-        // The time is that of the statement, not that before a wait for the connection.
         let mut connection = connection::acquire(&self.pool).await?;
         let owner = Owner::random();
-        let now = Timestamp::now().as_millis();
-        let claim = sqlx::query(self.statements.claim.clone())
-            .bind(key.scope().as_str())
-            .bind(key.message_id().as_str())
-            .bind(bytes(owner))
-            .bind(now.saturating_add(millis(lease)))
-            .bind(now);
+        let claim = of_key(&self.statements.claim, key).bind(bytes(owner)).bind(now_plus(lease)).bind(now());
         // All rows: only when there is no further one, the statement is committed, or fails to be.
-        if let Some(row) = claim.fetch_all(&mut *connection).await?.first() {
-            return Ok(Some(Claim::Acquired(Lease::new(key.clone(), owner, attempt(row)?))));
+        if let Some(row) = claim.fetch_all(&mut *connection).await.map_err(advise)?.first() {
+            return Ok(Some(Claim::Acquired(Lease::new(key.clone(), owner, attempt::<_, i64>(row)?))));
         }
         Ok(match self.look_up(key, &mut connection).await? {
             Found::Completed(at) => Some(Claim::Duplicate { completed_at: Some(at) }),
@@ -189,23 +199,15 @@ impl SqliteStore {
         key: &DeliveryKey,
         connection: &mut SqliteConnection,
     ) -> Result<Found, sqlx::Error> {
-        let look_up = sqlx::query_as::<_, (i64, i64, i64)>(self.statements.look_up.clone())
-            .bind(key.scope().as_str())
-            .bind(key.message_id().as_str())
-            .bind(Timestamp::now().as_millis());
-        let row = look_up.fetch_optional(connection).await?;
-        Ok(row.map_or(Found::Free, |(state, updated_at, left)| Found::from_columns(state, updated_at, left)))
+        let look_up = of_key(&self.statements.look_up, key).bind(now());
+        Found::from_row(look_up.fetch_optional(connection).await?.as_ref())
     }
 
     async fn try_begin(&self, key: &DeliveryKey) -> Result<Begin<DeliveryTransaction<Sqlite>>, sqlx::Error> {
         let mut transaction = connection::begin(&self.pool).await?;
-        let mark = sqlx::query(self.statements.mark.clone())
-            .bind(key.scope().as_str())
-            .bind(key.message_id().as_str())
-            .bind(bytes(Owner::random()))
-            .bind(Timestamp::now().as_millis());
-        if let Some(row) = mark.fetch_all(&mut *transaction).await?.first() {
-            return Ok(Begin::Acquired(DeliveryTransaction::new(transaction, attempt(row)?)));
+        let mark = of_key(&self.statements.mark, key).bind(bytes(Owner::random())).bind(now());
+        if let Some(row) = mark.fetch_all(&mut *transaction).await.map_err(advise)?.first() {
+            return Ok(Begin::Acquired(DeliveryTransaction::new(transaction, attempt::<_, i64>(row)?)));
         }
         let found = match self.look_up(key, &mut transaction).await? {
             Found::Completed(at) => Begin::Duplicate { completed_at: Some(at) },
@@ -234,47 +236,29 @@ impl DeliveryStore for SqliteStore {
     }
 
     async fn renew(&self, lease: &Lease, by: Duration) -> Result<LeaseState, sqlx::Error> {
-        let mut connection = connection::acquire(&self.pool).await?;
-        let renew = sqlx::query(self.statements.renew.clone())
-            .bind(lease.key().scope().as_str())
-            .bind(lease.key().message_id().as_str())
-            .bind(bytes(lease.owner()))
-            .bind(Timestamp::now().as_millis().saturating_add(millis(by)));
-        Ok(held(renew.execute(&mut *connection).await?.rows_affected()))
+        self.execute(|| of_lease(&self.statements.renew, lease).bind(now_plus(by))).await.map(state_of)
     }
 
     async fn complete(&self, lease: &Lease) -> Result<LeaseState, sqlx::Error> {
-        let complete = sqlx::query(self.statements.complete.clone())
-            .bind(lease.key().scope().as_str())
-            .bind(lease.key().message_id().as_str())
-            .bind(bytes(lease.owner()))
-            .bind(Timestamp::now().as_millis());
-        Ok(held(complete.execute(&mut *connection::acquire(&self.pool).await?).await?.rows_affected()))
+        self.execute(|| of_lease(&self.statements.complete, lease).bind(now())).await.map(state_of)
     }
 
     async fn release(&self, lease: &Lease) -> Result<LeaseState, sqlx::Error> {
-        let release = sqlx::query(self.statements.release.clone())
-            .bind(lease.key().scope().as_str())
-            .bind(lease.key().message_id().as_str())
-            .bind(bytes(lease.owner()))
-            .bind(Timestamp::now().as_millis());
-        Ok(held(release.execute(&mut *connection::acquire(&self.pool).await?).await?.rows_affected()))
+        self.execute(|| of_lease(&self.statements.release, lease).bind(now())).await.map(state_of)
     }
 
     async fn forget(&self, key: &DeliveryKey) -> Result<bool, sqlx::Error> {
-        let forget = sqlx::query(self.statements.forget.clone())
-            .bind(key.scope().as_str())
-            .bind(key.message_id().as_str());
-        Ok(forget.execute(&mut *connection::acquire(&self.pool).await?).await?.rows_affected() > 0)
+        Ok(self.execute(|| of_key(&self.statements.forget, key)).await? > 0)
     }
 
     async fn purge(&self, older_than: Duration, limit: u32) -> Result<u64, sqlx::Error> {
-        let now = Timestamp::now().as_millis();
-        let purge = sqlx::query(self.statements.purge.clone())
-            .bind(now.saturating_sub(millis(older_than)))
-            .bind(now)
-            .bind(i64::from(limit));
-        Ok(purge.execute(&mut *connection::acquire(&self.pool).await?).await?.rows_affected())
+        let purge = || {
+            sqlx::query(self.statements.purge.clone())
+                .bind(now().saturating_sub(millis(older_than)))
+                .bind(now())
+                .bind(i64::from(limit))
+        };
+        self.execute(purge).await
     }
 }
 
@@ -315,15 +299,22 @@ fn is_busy(error: &sqlx::Error) -> bool {
     }
 }
 
+fn of_key(statement: &SqlStr, key: &DeliveryKey) -> Query<'static, Sqlite, SqliteArguments> {
+    sqlx::query(statement.clone()).bind(key.scope().as_str()).bind(key.message_id().as_str())
+}
+
+fn of_lease(statement: &SqlStr, lease: &Lease) -> Query<'static, Sqlite, SqliteArguments> {
+    of_key(statement, lease.key()).bind(bytes(lease.owner()))
+}
+
+fn now() -> i64 {
+    Timestamp::now().as_millis()
+}
+
+fn now_plus(duration: Duration) -> i64 {
+    now().saturating_add(millis(duration))
+}
+
 fn bytes(owner: Owner) -> Vec<u8> {
     owner.as_u128().to_be_bytes().to_vec()
-}
-
-fn attempt(row: &SqliteRow) -> Result<u32, sqlx::Error> {
-    let attempt: i64 = row.try_get(0)?;
-    u32::try_from(attempt).map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
-fn held(rows: u64) -> LeaseState {
-    if rows > 0 { LeaseState::Held } else { LeaseState::Lost }
 }

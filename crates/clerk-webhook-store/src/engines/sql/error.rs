@@ -1,0 +1,106 @@
+//! Errors of databases that say what to do.
+
+use std::error::Error;
+use std::fmt;
+
+use sqlx::error::DatabaseError;
+
+/// Adds what to do to the error of a statement of this crate.
+pub(crate) fn advise(error: sqlx::Error) -> sqlx::Error {
+    match error {
+        sqlx::Error::Database(error) if is_missing_table(&*error) => {
+            sqlx::Error::Configuration(Box::new(MissingTable { message: error.message().to_owned() }))
+        }
+        error => error,
+    }
+}
+
+/// SQLite has one code for most errors, so the text decides there.
+fn is_missing_table(error: &dyn DatabaseError) -> bool {
+    /// `undefined_table` of Postgres.
+    const UNDEFINED_TABLE: &str = "42P01";
+    error.code().as_deref() == Some(UNDEFINED_TABLE) || error.message().starts_with("no such table")
+}
+
+/// The error of a store whose table does not exist. It has no source: its text contains that of the database.
+struct MissingTable {
+    message: String,
+}
+
+impl fmt::Display for MissingTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}. Run `migrate()` of the store at start", self.message)
+    }
+}
+
+debug_is_display!(MissingTable);
+
+impl Error for MissingTable {}
+
+/// The error of a database that a store could not connect to or open.
+///
+/// Its text says what happened and what to do. It contains the host or the path, and never a password.
+pub struct ConnectError {
+    what: String,
+    error: sqlx::Error,
+    advice: &'static str,
+}
+
+impl ConnectError {
+    #[cfg(feature = "postgres")]
+    pub(crate) fn invalid_url(error: sqlx::Error) -> Self {
+        let advice = "A URL looks like postgres://user:password@host:5432/database. Escape special characters of the password \
+                      as %XX";
+        Self { what: "the URL of the Postgres database is invalid".to_owned(), error, advice }
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn postgres(host: &str, port: u16, error: sqlx::Error) -> Self {
+        let advice = match &error {
+            sqlx::Error::Tls(error) if error.to_string().contains("without TLS support") => {
+                "The URL requires TLS: enable the feature `tls-rustls` of clerk-webhook-store"
+            }
+            sqlx::Error::Tls(_) => {
+                "Check that the server supports TLS, and set sslrootcert in the URL if its certificate is not from a public \
+                 authority"
+            }
+            sqlx::Error::Database(error) => match error.code().as_deref() {
+                Some("28P01" | "28000") => "Check the user and the password in the URL",
+                Some("3D000") => "Create the database, or correct its name in the URL",
+                _ => "Check the settings of the server and the URL",
+            },
+            _ => "Check that the server runs, and the host and the port in the URL",
+        };
+        Self { what: format!("could not connect to Postgres at {host}:{port}"), error, advice }
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn sqlite(path: &std::path::Path, error: sqlx::Error) -> Self {
+        let advice =
+            "Check that the folder exists, and that this process may write to the folder and to the file";
+        Self { what: format!("could not open the SQLite file {}", path.display()), error, advice }
+    }
+
+    /// Returns the error of sqlx.
+    #[must_use]
+    pub fn sqlx_error(&self) -> &sqlx::Error {
+        &self.error
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}. {}", self.what, self.error, self.advice)
+    }
+}
+
+debug_is_display!(ConnectError);
+
+/// It has no source: the text contains that of sqlx.
+impl Error for ConnectError {}
+
+impl From<ConnectError> for sqlx::Error {
+    fn from(error: ConnectError) -> Self {
+        Self::Configuration(Box::new(error))
+    }
+}
