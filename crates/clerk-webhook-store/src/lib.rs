@@ -59,10 +59,14 @@
 //! is not retried, and it cancels the scheduled retries of that message.
 
 /// Shared with the other crates of this workspace; not part of the public API.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 #[doc(hidden)]
 pub mod internal {
+    #[cfg(feature = "postgres")]
     pub use crate::engines::postgres::pooler::{Mode, refuse};
+    pub use crate::engines::sql::detach::DetachOnDrop;
+    #[cfg(feature = "sqlite")]
+    pub use crate::engines::sqlite::connection::begin as begin_sqlite;
 }
 
 /// Makes `Debug` show the text of an error, because that is what a `main` that returns the error prints.

@@ -2,7 +2,6 @@
 
 pub(crate) mod pooler;
 mod statements;
-mod uncut;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPool
 use sqlx::query::Query;
 use sqlx::{Postgres, Row as _, SqlStr};
 
+use crate::engines::sql::detach::DetachOnDrop;
 use crate::engines::sql::{
     ConnectError, DeliveryTransaction, Found, InvalidTableName, SOON, TRIES, TableName, advise, attempt,
     millis, state_of,
@@ -23,7 +23,6 @@ use crate::store::transaction::{Begin, TransactionalStore};
 
 use self::pooler::Mode;
 use self::statements::Statements;
-use self::uncut::Uncut;
 
 /// How long a statement waits for a connection of the pool: as long as `Deduplicator` and `ExactlyOnce` wait for the store.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -388,7 +387,7 @@ impl TransactionalStore for PostgresStore {
         let (this, key) = (self.clone(), key.clone());
         // Where sqlx is dropped while it waits for the answer to BEGIN, it gives a connection back to its pool that is inside
         // a transaction and does not know it. What others then write by it would never be committed.
-        Uncut::new(async move { this.begin_uncut(&key).await }).await
+        DetachOnDrop::new(async move { this.begin_uncut(&key).await }).await
     }
 
     async fn commit(&self, transaction: Self::Transaction) -> Result<(), sqlx::Error> {

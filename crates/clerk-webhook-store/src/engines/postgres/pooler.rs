@@ -13,7 +13,7 @@ use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow}
 use sqlx::query::Query;
 use sqlx::{ConnectOptions as _, Connection as _, Postgres, Row as _};
 
-use super::uncut::Uncut;
+use crate::engines::sql::detach::DetachOnDrop;
 
 /// How often the probe looks for a change of the server connection. On a pooler that nobody else uses the first look
 /// finds it; on one with two server connections that others keep busy, every second one does.
@@ -86,7 +86,7 @@ pub(super) async fn execute(
         return Ok(query.execute(pool).await?.rows_affected());
     }
     let pool = pool.clone();
-    Uncut::new(async move {
+    DetachOnDrop::new(async move {
         let mut transaction = pool.begin().await?;
         let done = query.persistent(false).execute(&mut *transaction).await?;
         transaction.commit().await?;
@@ -105,7 +105,7 @@ pub(super) async fn fetch(
         return query.fetch_all(pool).await;
     }
     let pool = pool.clone();
-    Uncut::new(async move {
+    DetachOnDrop::new(async move {
         let mut transaction = pool.begin().await?;
         let rows = query.persistent(false).fetch_all(&mut *transaction).await?;
         transaction.commit().await?;

@@ -1,5 +1,6 @@
 //! What the stores on SQL databases share.
 
+pub(crate) mod detach;
 mod error;
 mod table;
 mod transaction;

@@ -29,8 +29,12 @@ pub(super) async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>,
     }
 }
 
-/// Begins a transaction that writes, on a connection that is outside of any.
-pub(super) async fn begin(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+/// Begins a transaction that writes, on a connection that is outside of any transaction.
+///
+/// # Errors
+///
+/// Returns an error if SQLite does not begin one, such as when another transaction keeps the lock for too long.
+pub async fn begin(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
     // Immediate: what waits for the lock is this, and the time is that of whoever has it. `Pool::begin_with` takes any
     // connection, so this calls what that calls.
     Transaction::begin(acquire(pool).await?, Some("BEGIN IMMEDIATE".into_sql_str())).await

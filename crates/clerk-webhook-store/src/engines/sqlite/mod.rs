@@ -1,6 +1,6 @@
 //! Deliveries in SQLite.
 
-mod connection;
+pub(crate) mod connection;
 mod statements;
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What goes on when nobody waits for it any more.
+//! A future that finishes even if its caller drops it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,11 +6,13 @@ use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
 
-/// A future that runs to its end in a task when it is dropped before.
+/// A future that continues in a task if it is dropped before it has finished.
 ///
-/// A task from the beginning does the same, but costs two changes from thread to thread each time.
+/// If sqlx is dropped while it waits for the answer to BEGIN, it returns a Postgres connection to the pool that is inside a
+/// transaction. If sqlx is dropped while it tests a connection, it closes the connection, and with it a database in memory.
+/// A task from the beginning would also prevent that, but it costs two switches between threads each time.
 #[derive(Debug)]
-pub(super) struct Uncut<F>
+pub struct DetachOnDrop<F>
 where
     F: Future<Output: Send> + Send + 'static,
 {
@@ -19,16 +21,17 @@ where
     runtime: Option<Handle>,
 }
 
-impl<F> Uncut<F>
+impl<F> DetachOnDrop<F>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    pub(super) fn new(future: F) -> Self {
+    /// Wraps a future.
+    pub fn new(future: F) -> Self {
         Self { unfinished: Some(Box::pin(future)), runtime: None }
     }
 }
 
-impl<F> Future for Uncut<F>
+impl<F> Future for DetachOnDrop<F>
 where
     F: Future<Output: Send> + Send + 'static,
 {
@@ -48,7 +51,7 @@ where
     }
 }
 
-impl<F> Drop for Uncut<F>
+impl<F> Drop for DetachOnDrop<F>
 where
     F: Future<Output: Send> + Send + 'static,
 {
