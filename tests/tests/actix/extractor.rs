@@ -2,14 +2,17 @@
 
 use std::error::Error as _;
 
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::test::init_service;
-use actix_web::{App, HttpRequest, HttpResponse, ResponseError as _, web};
-use clerk_webhook_actix::{ClerkEvent, ClerkEventError, OptionalClerkEvent};
+use actix_web::{App, FromRequest as _, HttpRequest, HttpResponse, ResponseError as _, web};
+use clerk_webhook_actix::{ClerkEvent, ClerkEventError, OptionalClerkEvent, VerifyWebhook};
 use clerk_webhook_core::{Outcome, ReceiveErrorKind, Verifier, VerifyErrorKind};
-use clerk_webhook_tests::{OTHER_SECRET, message_id};
+use clerk_webhook_tests::OTHER_SECRET;
+use clerk_webhook_tests::request::{BODY, PATH, verifier};
+use clerk_webhook_tests::secrecy::{PRIVATE, assert_shows_nothing_private};
 
-use super::support::{BODY, PATH, app, delivery, forged, send, shared, unsigned, verifier};
+use super::support::{app, delivery, forged, send, unsigned};
 
 async fn event_type(ClerkEvent(event): ClerkEvent) -> String {
     event.event_type().to_string()
@@ -29,24 +32,9 @@ fn partial() -> Vec<actix_http::Request> {
 }
 
 #[actix_web::test]
-async fn an_event_is_all_that_a_handler_needs() {
-    let app = app!(event_type, verifier());
-    send(&app, delivery(BODY).to_request()).await.assert_accepted("user.deleted");
-    send(&app, unsigned().to_request()).await.assert_refused(Outcome::MissingHeader);
-    send(&app, forged().to_request()).await.assert_refused(Outcome::InvalidSignature);
-    send(&app, delivery("{").to_request()).await.assert_refused(Outcome::NotAnEvent);
-    for request in partial() {
-        send(&app, request).await.assert_refused(Outcome::MissingHeader);
-    }
-    // Without the pattern it reads like the event itself.
-    let app = app!(async |event: ClerkEvent| event.message_id().to_string(), verifier());
-    send(&app, delivery(BODY).to_request()).await.assert_accepted(message_id().as_str());
-}
-
-#[actix_web::test]
 async fn the_verifier_is_found_wherever_data_may_be() {
     let other = || Verifier::new(OTHER_SECRET).unwrap();
-    let app = app!(event_type, shared(verifier()));
+    let app = app!(event_type, web::Data::new(verifier()));
     send(&app, delivery(BODY).to_request()).await.assert_accepted("user.deleted");
     // The closest one counts, as with all data of Actix.
     let route = || web::post().to(event_type);
@@ -136,4 +124,20 @@ async fn other_extractors_of_the_handler_still_work() {
     let expected = format!("application {PATH} user.deleted");
     send(&app, delivery(BODY).to_request()).await.assert_accepted(&expected);
     send(&app, forged().to_request()).await.assert_refused(Outcome::InvalidSignature);
+}
+
+#[actix_web::test]
+async fn debug_shows_no_secret_and_no_payload() {
+    let middleware = format!("{:?}", VerifyWebhook::new(verifier()));
+    assert!(middleware.starts_with("VerifyWebhook { verifier: Verifier"), "{middleware}");
+    assert_shows_nothing_private(&middleware);
+    let (request, mut payload) = delivery(PRIVATE).app_data(verifier()).to_http_parts();
+    let event = OptionalClerkEvent::from_request(&request, &mut payload).await.unwrap();
+    assert!(matches!(payload, Payload::None));
+    assert_shows_nothing_private(&format!("{event:?} {:?}", ClerkEvent(event.0.clone().unwrap())));
+
+    let forged = forged().set_payload(PRIVATE).app_data(verifier());
+    let (request, mut payload) = forged.to_http_parts();
+    let error = ClerkEvent::from_request(&request, &mut payload).await.unwrap_err();
+    assert_shows_nothing_private(&format!("{error:?} {error}"));
 }

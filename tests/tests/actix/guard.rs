@@ -5,8 +5,9 @@ use actix_web::test::{TestRequest, init_service};
 use actix_web::{App, web};
 use clerk_webhook_actix::{ClerkEvent, guard};
 use clerk_webhook_core::Outcome;
+use clerk_webhook_tests::request::{BODY, PATH, verifier};
 
-use super::support::{BODY, PATH, delivery, forged, send, unsigned, verifier};
+use super::support::{delivery, forged, send, unsigned};
 
 fn is_chosen(request: TestRequest) -> bool {
     let request = request.to_srv_request();

@@ -1,9 +1,8 @@
-//! The extractors, the middleware and the guard for Actix.
+//! The extractors, the middleware and the guard for Actix, beyond what the table in `behaviour` says of every framework.
 
 mod extractor;
 mod guard;
-mod limits;
 mod middleware;
-mod opaque;
+mod payloads;
 mod shutdown;
 mod support;

@@ -8,13 +8,12 @@ use actix_web::{App, HttpServer, web};
 use clerk_webhook_actix::{ClerkAnswer, ClerkEvent};
 use clerk_webhook_core::Handled;
 use clerk_webhook_store::{Deduplicator, MemoryStore};
+use clerk_webhook_tests::request::{BODY, PATH, verifier};
 use clerk_webhook_tests::sign;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-
-use super::support::{BODY, PATH, verifier};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);

@@ -1,30 +1,18 @@
-//! Deliveries to an Actix application, and payloads that misbehave.
+//! Deliveries to an Actix application.
 
-use std::collections::VecDeque;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
+use actix_http::h1;
+use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, Service, ServiceResponse};
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, call_service, read_body};
-use actix_web::{Error, web};
 use bytes::Bytes;
-use clerk_webhook_core::{Outcome, ReceiveError, ReceiveErrorKind, Verifier};
-use clerk_webhook_tests::{SECRET, sign};
-use futures_core::Stream;
+use clerk_webhook_core::{Outcome, ReceiveError, ReceiveErrorKind};
+use clerk_webhook_tests::request::{BODY, PATH};
+use clerk_webhook_tests::sign;
 
 pub use actix_http::Request;
-
-pub const PATH: &str = "/webhooks/clerk";
-
-/// An event, small and complete.
-pub const BODY: &str = r#"{"data":{"deleted":true,"id":"user_1","object":"user"},"type":"user.deleted"}"#;
-
-pub fn verifier() -> Verifier {
-    Verifier::new(SECRET).unwrap()
-}
 
 /// Returns a request with the headers for one body, and none in it.
 pub fn head(signed: &[u8]) -> TestRequest {
@@ -45,9 +33,24 @@ pub fn unsigned() -> TestRequest {
     TestRequest::post().uri(PATH).set_payload(BODY)
 }
 
-/// Returns a request whose body comes as a stream.
-pub fn streamed(head: TestRequest, frames: Frames) -> Request {
-    head.to_request().replace_payload(Payload::from(Box::pin(frames) as Pin<Box<dyn Stream<Item = _>>>)).0
+/// Returns a request whose body arrives in frames and then ends, or fails.
+pub fn streamed(
+    head: TestRequest,
+    frames: impl Iterator<Item = Bytes>,
+    error: Option<PayloadError>,
+) -> Request {
+    let (mut sender, payload) = h1::Payload::create(false);
+    frames.for_each(|frame| sender.feed_data(frame));
+    match error {
+        Some(error) => sender.set_error(error),
+        None => sender.feed_eof(),
+    }
+    head.to_request().replace_payload(Payload::from(payload)).0
+}
+
+/// Cuts a body into frames of some size.
+pub fn frames(body: &[u8], size: usize) -> impl Iterator<Item = Bytes> {
+    body.chunks(size).map(Bytes::copy_from_slice)
 }
 
 /// What an application answered.
@@ -96,60 +99,9 @@ where
 macro_rules! app {
     ($handler:expr $(, $data:expr)*) => {
         actix_web::test::init_service(
-            actix_web::App::new()$(.app_data($data))*.route(super::support::PATH, actix_web::web::post().to($handler)),
+            actix_web::App::new()$(.app_data($data))*.route(clerk_webhook_tests::request::PATH, actix_web::web::post().to($handler)),
         )
         .await
     };
 }
 pub(crate) use app;
-
-/// A payload that does what it is told, and must not be polled after its end.
-pub struct Frames {
-    frames: VecDeque<Result<Bytes, PayloadError>>,
-    then: Then,
-}
-
-/// What a payload does after its last frame.
-pub enum Then {
-    End,
-    /// Never says anything again.
-    Stall,
-    Panic,
-}
-
-impl Frames {
-    pub fn new(frames: impl IntoIterator<Item = Result<Bytes, PayloadError>>, then: Then) -> Self {
-        Self { frames: frames.into_iter().collect(), then }
-    }
-
-    pub fn of(body: &[u8], size: usize) -> Self {
-        Self::new(body.chunks(size).map(|frame| Ok(Bytes::copy_from_slice(frame))), Then::End)
-    }
-
-    pub fn untouchable() -> Self {
-        Self::new([], Then::Panic)
-    }
-}
-
-impl Stream for Frames {
-    type Item = Result<Bytes, PayloadError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(frame) = self.frames.pop_front() {
-            return Poll::Ready(Some(frame));
-        }
-        match std::mem::replace(&mut self.then, Then::Panic) {
-            Then::End => Poll::Ready(None),
-            Then::Stall => {
-                self.then = Then::Stall;
-                Poll::Pending
-            }
-            Then::Panic => panic!("the payload was polled"),
-        }
-    }
-}
-
-/// Returns how an application is told of a verifier: plain, or shared as Actix's users are used to.
-pub fn shared(verifier: Verifier) -> web::Data<Verifier> {
-    web::Data::new(verifier)
-}
