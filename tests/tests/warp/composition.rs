@@ -3,15 +3,16 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use clerk_webhook_core::{Event, Outcome};
-use clerk_webhook_tests::message_id;
+use clerk_webhook_core::{Event, Outcome, Verifier};
+use clerk_webhook_tests::request::{self, BODY, collect, verifier};
+use clerk_webhook_tests::{OTHER_SECRET, message_id};
+use clerk_webhook_tower::VerifyWebhookLayer;
 use clerk_webhook_warp::{clerk_event, clerk_event_or_reply, handle_rejection, optional_clerk_event};
-use warp::Filter;
+use tower::{Layer as _, ServiceExt as _};
 use warp::http::StatusCode;
+use warp::{Filter, Rejection, Reply};
 
-use super::support::{
-    BODY, assert_accepted, assert_refused, delivery, event_type, forged, stale, unsigned, verifier,
-};
+use super::support::{assert_accepted, assert_refused, delivery, event_type, forged, stale, unsigned};
 
 #[derive(Clone)]
 struct Database(Arc<str>);
@@ -124,4 +125,23 @@ async fn an_optional_event_is_absent_only_without_any_signature_header() {
         },
     );
     assert_accepted(&unsigned().reply(&with_body).await, BODY);
+}
+
+#[tokio::test]
+async fn nothing_is_verified_twice_behind_the_tower_layer() {
+    async fn send<F>(filter: F) -> http::Response<bytes::Bytes>
+    where
+        F: Filter<Error = Rejection, Extract: Reply> + Clone,
+    {
+        let service = VerifyWebhookLayer::new(verifier()).layer(warp::service(filter));
+        collect(service.oneshot(request::delivery(BODY)).await.unwrap()).await
+    }
+
+    // With the filters' own verifier the delivery would be refused.
+    let other = || Verifier::new(OTHER_SECRET).unwrap();
+    let optional = optional_clerk_event(other()).map(|event: Option<Event>| event_type(event.unwrap()));
+    let answering = clerk_event_or_reply(other(), async |event: Event| event_type(event));
+    assert_accepted(&send(clerk_event(other()).map(event_type)).await, "user.deleted");
+    assert_accepted(&send(optional).await, "user.deleted");
+    assert_accepted(&send(warp::post().and(answering)).await, "user.deleted");
 }

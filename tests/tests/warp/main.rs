@@ -1,7 +1,5 @@
-//! The filters for Warp.
+//! The filters for Warp, beyond what the table in `behaviour` says of every framework.
 
 mod composition;
-mod layer;
-mod limits;
 mod rejections;
 mod support;

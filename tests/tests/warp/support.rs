@@ -1,19 +1,11 @@
 //! Deliveries to a filter.
 
 use bytes::Bytes;
-use clerk_webhook_core::{Answer, Event, Outcome, ReceiveError, Verifier};
-use clerk_webhook_tests::{SECRET, sign};
+use clerk_webhook_core::{Answer, Event, Outcome, ReceiveError, Timestamp};
+use clerk_webhook_tests::request::{BODY, PATH};
+use clerk_webhook_tests::{message_id, secret, sign};
 use http::Response;
 use warp::test::RequestBuilder;
-
-pub const PATH: &str = "/webhooks/clerk";
-
-/// An event, small and complete.
-pub const BODY: &str = r#"{"data":{"deleted":true,"id":"user_1","object":"user"},"type":"user.deleted"}"#;
-
-pub fn verifier() -> Verifier {
-    Verifier::new(SECRET).unwrap()
-}
 
 /// Returns a request with the headers for one body, and none in it.
 pub fn head(signed: &[u8]) -> RequestBuilder {
@@ -31,13 +23,8 @@ pub fn forged() -> RequestBuilder {
 
 /// Returns a request that the headers alone tell to be stale.
 pub fn stale() -> RequestBuilder {
-    let pairs = clerk_webhook_tests::secret()
-        .sign(
-            &clerk_webhook_tests::message_id(),
-            clerk_webhook_core::Timestamp::from_secs(0),
-            BODY.as_bytes(),
-        )
-        .to_pairs();
+    let signed = secret().sign(&message_id(), Timestamp::from_secs(0), BODY.as_bytes());
+    let pairs = signed.to_pairs();
     pairs.into_iter().fold(unsigned(), |request, (name, value)| request.header(name, value))
 }
 
@@ -54,18 +41,13 @@ pub fn assert_accepted(response: &Response<Bytes>, body: &str) {
     assert_eq!((response.status().as_u16(), &response.body()[..]), (200, body.as_bytes()));
 }
 
-/// Compares with the row of an outcome in the table of answers.
+/// Compares with the row of an outcome in the table of answers, and looks for what a layer outside counts.
 #[track_caller]
 pub fn assert_refused(response: &Response<Bytes>, outcome: Outcome) {
     let answer = Answer::from(outcome);
     assert_eq!(response.status().as_u16(), answer.status(), "{response:?}");
     assert_eq!(response.headers()["content-type"], answer.content_type());
     assert_eq!(response.body(), answer.body());
-}
-
-/// Looks for what a layer outside would count.
-#[track_caller]
-pub fn assert_told<B>(response: &Response<B>, outcome: Outcome) {
     assert_eq!(response.extensions().get(), Some(&outcome));
     let error = response.extensions().get::<ReceiveError>().unwrap();
     assert_eq!(Answer::from(error).outcome(), outcome);
