@@ -13,7 +13,7 @@ async fn every_stack_answers_the_official_clients_right() {
     let clients = official_clients("sending to every framework");
     let mut servers = Vec::new();
     for stack in Stack::ALL {
-        servers.push((stack, Server::start(stack, Setup::Usual)));
+        servers.push((stack, Server::start(stack, Setup::Standard)));
     }
     let failures = tokio::task::block_in_place(|| failures(&servers, &clients));
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -53,13 +53,13 @@ pub struct App {
 impl Handling {
     pub fn new(setup: Setup, inbox: Inbox) -> Self {
         let store: Arc<dyn DynDeliveryStore> = match setup {
-            Setup::Unreachable => Arc::new(UnreachableStore),
+            Setup::StoreDown => Arc::new(UnreachableStore),
             _ => Arc::new(MemoryStore::new()),
         };
         let deduplicator = |scope: Scope| {
             let deduplicator = Deduplicator::new(Arc::clone(&store)).scope(scope);
             match setup {
-                Setup::Impatient => deduplicator.handler_timeout(Duration::from_millis(200)),
+                Setup::ShortHandlerTimeout => deduplicator.handler_timeout(Duration::from_millis(200)),
                 _ => deduplicator,
             }
         };

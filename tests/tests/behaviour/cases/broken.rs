@@ -5,7 +5,7 @@ use clerk_webhook_tests::fixture;
 use super::super::case::{Case, Step};
 use super::super::delivery::Delivery;
 use super::super::seen::Seen;
-use super::super::stacks::Setup::Usual;
+use super::super::stacks::Setup::Standard;
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -16,7 +16,7 @@ pub fn cases() -> Vec<Case> {
             let part = request[..request.len() - missing].to_vec();
             let name = format!("a body {how} that lacks {missing} bytes");
             cases.push(
-                Case::new(Usual, name)
+                Case::new(Standard, name)
                     .write(part.clone())
                     .step(Step::HalfClose)
                     .sees(Seen::GivenUp)
@@ -24,11 +24,11 @@ pub fn cases() -> Vec<Case> {
                     .accepts(&delivery),
             );
             let name = format!("a client that is gone when its body {how} lacks {missing} bytes");
-            cases.push(Case::new(Usual, name).write(part).reconnects().accepts(&delivery));
+            cases.push(Case::new(Standard, name).write(part).reconnects().accepts(&delivery));
         }
     }
     cases.push(
-        Case::new(Usual, "a client that is gone within the head")
+        Case::new(Standard, "a client that is gone within the head")
             .write(delivery.with_length()[..60].to_vec())
             .reconnects()
             .accepts(&delivery),

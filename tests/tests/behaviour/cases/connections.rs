@@ -6,7 +6,7 @@ use clerk_webhook_tests::{event_of, fixture};
 
 use super::super::case::Case;
 use super::super::delivery::{BODY, Delivery};
-use super::super::stacks::Setup::{Small, Usual};
+use super::super::stacks::Setup::{SmallLimit, Standard};
 
 pub fn cases() -> Vec<Case> {
     [kept(), pipelined(), many()].into_iter().flatten().collect()
@@ -20,8 +20,8 @@ fn kept() -> Vec<Case> {
     let forged = Delivery::of("{}").with_body(BODY);
     let stale = Delivery::at(Timestamp::from_secs(Timestamp::now().as_secs() - 600), BODY);
     let large = Delivery::of(event_of(1001));
-    let small = |name: &str| Case::new(Small, format!("the next request after {name}"));
-    let usual = |name: &str| Case::new(Usual, format!("the next request after {name}"));
+    let small = |name: &str| Case::new(SmallLimit, format!("the next request after {name}"));
+    let usual = |name: &str| Case::new(Standard, format!("the next request after {name}"));
     vec![
         usual("accepted ones")
             .accepts(&good)
@@ -64,7 +64,7 @@ fn pipelined() -> Vec<Case> {
     let (good, forged) = (Delivery::of(BODY), Delivery::of("{}").with_body(BODY));
     let last = Delivery::of(fixture("user.created"));
     let at_once = |name: &str, requests: [Vec<u8>; 3]| {
-        Case::new(Usual, name)
+        Case::new(Standard, name)
             .write(Bytes::from(requests.concat()))
             .accepted(&good)
             .refused(Outcome::InvalidSignature)
@@ -82,7 +82,7 @@ fn many() -> Vec<Case> {
         let body = format!(r#"{{"data":{{"number":{number}}},"type":"test"}}"#);
         let (first, second) = (Delivery::of(body.clone()), Delivery::of(body.clone()));
         let forged = Delivery::of(BODY).with_body(body.clone());
-        let case = Case::new(Usual, format!("{CONNECTIONS} connections at once"));
+        let case = Case::new(Standard, format!("{CONNECTIONS} connections at once"));
         case.accepts(&first)
             .refuses(&forged, Outcome::InvalidSignature)
             .accepts_as(second.chunked(1 + number % 50), &second)

@@ -6,7 +6,7 @@ use clerk_webhook_tests::fixture;
 use super::super::case::{Case, Step};
 use super::super::delivery::{BODY, Delivery};
 use super::super::seen::Seen;
-use super::super::stacks::Setup::Usual;
+use super::super::stacks::Setup::Standard;
 
 pub fn cases() -> Vec<Case> {
     [chunks(), packets(), expectations(), lengths()].into_iter().flatten().collect()
@@ -16,24 +16,26 @@ fn chunks() -> Vec<Case> {
     let user = Delivery::of(fixture("user.created"));
     let mut cases = Vec::new();
     for size in [1, 7, 500, user.body.len()] {
-        cases.push(Case::new(Usual, format!("chunks of {size} bytes")).accepts_as(user.chunked(size), &user));
+        cases.push(
+            Case::new(Standard, format!("chunks of {size} bytes")).accepts_as(user.chunked(size), &user),
+        );
         let forged = Delivery::of("{}").with_body(user.body.clone());
         cases.push(
-            Case::new(Usual, format!("forged chunks of {size} bytes"))
+            Case::new(Standard, format!("forged chunks of {size} bytes"))
                 .refuses_as(forged.chunked(size), Outcome::InvalidSignature),
         );
     }
     let with_trailers = |name: &str, trailers: &str| {
-        Case::new(Usual, name).accepts_as(user.chunked_and(500, trailers), &user)
+        Case::new(Standard, name).accepts_as(user.chunked_and(500, trailers), &user)
     };
     cases.extend([
         with_trailers("a trailer", "X-Checksum: 1\r\n"),
         with_trailers("a trailer that is named as the id", "Svix-Id: msg_other\r\n"),
-        Case::new(Usual, "signature headers as trailers only").refuses_as(
+        Case::new(Standard, "signature headers as trailers only").refuses_as(
             Delivery::unsigned(BODY).chunked_and(500, &signature_lines(&Delivery::of(BODY))),
             Outcome::MissingHeader,
         ),
-        Case::new(Usual, "chunks with an extension").accepts_as(extended(&user), &user),
+        Case::new(Standard, "chunks with an extension").accepts_as(extended(&user), &user),
     ]);
     cases
 }
@@ -54,12 +56,12 @@ fn extended(delivery: &Delivery) -> Vec<u8> {
 fn packets() -> Vec<Case> {
     let delivery = Delivery::of(BODY);
     let slowly = |name: &str, request: Vec<u8>| {
-        Case::new(Usual, name).step(Step::WriteSlowly(request.into())).accepted(&delivery)
+        Case::new(Standard, name).step(Step::WriteSlowly(request.into())).accepted(&delivery)
     };
     vec![
         slowly("one byte after the other", delivery.with_length()),
         slowly("one byte after the other in chunks", delivery.chunked(7)),
-        Case::new(Usual, "the head alone, then the body")
+        Case::new(Standard, "the head alone, then the body")
             .write(delivery.head(&format!("Content-Length: {}", BODY.len())))
             .write(BODY)
             .accepted(&delivery),
@@ -74,20 +76,20 @@ fn expectations() -> Vec<Case> {
     };
     let delivery = Delivery::of(BODY);
     vec![
-        Case::new(Usual, "Expect: 100-continue")
+        Case::new(Standard, "Expect: 100-continue")
             .write(expecting(delivery.clone()))
             .sees(Seen::Continue)
             .write(BODY)
             .accepted(&delivery),
-        Case::new(Usual, "Expect: 100-continue, and then another body")
+        Case::new(Standard, "Expect: 100-continue, and then another body")
             .write(expecting(delivery.clone()))
             .sees(Seen::Continue)
             .write(BODY.replace("user_1", "user_2"))
             .refused(Outcome::InvalidSignature),
-        Case::new(Usual, "Expect: 100-continue without a signature")
+        Case::new(Standard, "Expect: 100-continue without a signature")
             .kind(REFUSED)
             .refuses_as(expecting(Delivery::unsigned(BODY)), Outcome::MissingHeader),
-        Case::new(Usual, "Expect: 100-continue with a body that is too large").kind(REFUSED).refuses_as(
+        Case::new(Standard, "Expect: 100-continue with a body that is too large").kind(REFUSED).refuses_as(
             delivery.header("Expect", "100-continue").head("Content-Length: 2097153"),
             Outcome::BodyTooLarge,
         ),
@@ -102,13 +104,14 @@ fn lengths() -> Vec<Case> {
     let cut = |framing: &str| [longer.head(framing), body.clone().into_bytes()].concat();
     let length = format!("Content-Length: {}", BODY.len());
     let both = delivery.clone().header("Content-Length", BODY.len().to_string());
-    let bad = |name: &str, framing: &str| Case::new(Usual, name).write(cut(framing)).sees(Seen::Plain(400));
+    let bad =
+        |name: &str, framing: &str| Case::new(Standard, name).write(cut(framing)).sees(Seen::Plain(400));
     let more = [delivery.head(&length), body.clone().into_bytes()].concat();
     vec![
-        Case::new(Usual, "more bytes than the length says")
+        Case::new(Standard, "more bytes than the length says")
             .accepts_as(more, &delivery)
             .sees(Seen::Plain(400)),
-        Case::new(Usual, "a length that cuts the signed body")
+        Case::new(Standard, "a length that cuts the signed body")
             .refuses_as(cut(&length), Outcome::InvalidSignature)
             .sees(Seen::Plain(400)),
         bad("a length that is no number", "Content-Length: many"),
@@ -116,9 +119,9 @@ fn lengths() -> Vec<Case> {
         bad("a length with a sign", "Content-Length: +77"),
         bad("two different lengths", &format!("{length}\r\nContent-Length: {}", body.len())),
         bad("a transfer encoding that nobody knows", "Transfer-Encoding: rot13"),
-        Case::new(Usual, "chunks that are none")
+        Case::new(Standard, "chunks that are none")
             .refuses_as(cut("Transfer-Encoding: chunked"), Outcome::BodyFailed),
-        Case::new(Usual, "a length beside chunks").accepts_as(both.chunked(7), &both),
-        Case::new(Usual, "HTTP/1.0").accepts(&Delivery { version: "HTTP/1.0", ..delivery }),
+        Case::new(Standard, "a length beside chunks").accepts_as(both.chunked(7), &both),
+        Case::new(Standard, "HTTP/1.0").accepts(&Delivery { version: "HTTP/1.0", ..delivery }),
     ]
 }

@@ -5,7 +5,7 @@ use clerk_webhook_core::{Answer, Outcome, Timestamp};
 use super::super::case::Case;
 use super::super::delivery::{BODY, Delivery};
 use super::super::handling::{OTHER_PATH, user};
-use super::super::stacks::Setup::{Handling, Impatient, Unreachable};
+use super::super::stacks::Setup::{Handling, ShortHandlerTimeout, StoreDown};
 
 pub fn cases() -> Vec<Case> {
     [acknowledged(), failed(), in_progress(), recognised(), refused()].into_iter().flatten().collect()
@@ -55,7 +55,7 @@ fn failed() -> Vec<Case> {
         runs_again(Handling, "reject", Outcome::Rejected),
         runs_again(Handling, "disable", Outcome::Disabled),
         runs_again(Handling, "panic", Outcome::Failed),
-        runs_again(Impatient, "hang", Outcome::HandlerTimeout),
+        runs_again(ShortHandlerTimeout, "hang", Outcome::HandlerTimeout),
         Case::new(Handling, "a failure and then a success")
             .answers(&once, Outcome::Failed)
             .runs(&once, 1)
@@ -71,7 +71,7 @@ fn failed() -> Vec<Case> {
         Case::new(Handling, "an event after a panic")
             .answers(&survivor, Outcome::Processed)
             .runs(&survivor, 1),
-        Case::new(Unreachable, "a store that cannot be reached")
+        Case::new(StoreDown, "a store that cannot be reached")
             .answers(&user("return"), Outcome::StoreUnavailable)
             .answers(&Delivery::of(BODY), Outcome::StoreUnavailable),
     ]
@@ -147,7 +147,7 @@ fn refused() -> Vec<Case> {
             .runs(&delivery, 1)
             .answers(&forged, Outcome::InvalidSignature),
         Case::new(Handling, "what is no event").answers(&Delivery::of("[]"), Outcome::NotAnEvent),
-        Case::new(Unreachable, "a forged one where the store cannot be reached")
+        Case::new(StoreDown, "a forged one where the store cannot be reached")
             .answers(&forged, Outcome::InvalidSignature),
     ]
 }

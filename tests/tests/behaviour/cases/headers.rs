@@ -6,7 +6,7 @@ use clerk_webhook_tests::{other_secret, secret};
 use super::super::case::Case;
 use super::super::delivery::{BODY, Delivery};
 use super::super::seen::Seen;
-use super::super::stacks::Setup::{Rotation, Usual};
+use super::super::stacks::Setup::{Rotation, Standard};
 
 /// A signature in the right form that fits nothing.
 const FOREIGN: &str = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -27,7 +27,7 @@ fn signatures() -> Vec<Case> {
     };
     let after = |others: usize| listed(&format!("{} {{}}", vec![FOREIGN; others].join(" ")));
     let accepted = |name: &str, secrets: Vec<SigningSecret>| {
-        Case::new(Usual, name).accepts(&Delivery::signed_by(&secrets, BODY))
+        Case::new(Standard, name).accepts(&Delivery::signed_by(&secrets, BODY))
     };
     vec![
         accepted("one signature", vec![secret()]),
@@ -35,7 +35,7 @@ fn signatures() -> Vec<Case> {
         accepted("two signatures, the second one right", last(1)),
         accepted("eleven signatures, the first one right", first(10)),
         accepted("eleven signatures, the last one right", last(10)),
-        Case::new(Usual, "eleven signatures, none right")
+        Case::new(Standard, "eleven signatures, none right")
             .refuses(&Delivery::signed_by(&others(11), BODY), Outcome::InvalidSignature),
         Case::new(Rotation, "a receiver with two secrets, the first one used")
             .accepts(&Delivery::signed_by(&[secret()], BODY)),
@@ -45,21 +45,21 @@ fn signatures() -> Vec<Case> {
             .accepts(&Delivery::signed_by(&[other_secret(), secret()], BODY)),
         Case::new(Rotation, "a receiver with two secrets, a third one used")
             .refuses(&Delivery::signed_by(&[foreign(1)], BODY), Outcome::InvalidSignature),
-        Case::new(Usual, "a secret that the receiver does not have")
+        Case::new(Standard, "a secret that the receiver does not have")
             .refuses(&Delivery::signed_by(&[other_secret()], BODY), Outcome::InvalidSignature),
-        Case::new(Usual, "256 signatures, the last one right").accepts(&after(255)),
-        Case::new(Usual, "257 signatures, the last one right").refuses(&after(256), Outcome::Malformed),
-        Case::new(Usual, "1,000 signatures, the last one right").refuses(&after(999), Outcome::Malformed),
-        Case::new(Usual, "signatures of 100 KB, the last one right")
+        Case::new(Standard, "256 signatures, the last one right").accepts(&after(255)),
+        Case::new(Standard, "257 signatures, the last one right").refuses(&after(256), Outcome::Malformed),
+        Case::new(Standard, "1,000 signatures, the last one right").refuses(&after(999), Outcome::Malformed),
+        Case::new(Standard, "signatures of 100 KB, the last one right")
             .refuses(&after(2000), Outcome::Malformed),
-        Case::new(Usual, "signatures of 2 MB, the last one right")
+        Case::new(Standard, "signatures of 2 MB, the last one right")
             .write(after(40_000).with_length())
             .sees(Seen::Plain(431)),
-        Case::new(Usual, "a signature that is only a version")
+        Case::new(Standard, "a signature that is only a version")
             .refuses(&Delivery::of(BODY).set("svix-signature", "v1,"), Outcome::InvalidSignature),
-        Case::new(Usual, "a signature of no known version")
+        Case::new(Standard, "a signature of no known version")
             .refuses(&listed("v9{}"), Outcome::InvalidSignature),
-        Case::new(Usual, "the id of another delivery")
+        Case::new(Standard, "the id of another delivery")
             .refuses(&Delivery::of(BODY).set("svix-id", "msg_another"), Outcome::InvalidSignature),
     ]
 }
@@ -67,10 +67,10 @@ fn signatures() -> Vec<Case> {
 fn ages() -> Vec<Case> {
     let at = |seconds| Delivery::at(Timestamp::from_secs(Timestamp::now().as_secs() + seconds), BODY);
     vec![
-        Case::new(Usual, "signed four minutes ago").accepts(&at(-240)),
-        Case::new(Usual, "signed ten minutes ago").refuses(&at(-600), Outcome::ExpiredTimestamp),
-        Case::new(Usual, "signed four minutes from now").accepts(&at(240)),
-        Case::new(Usual, "signed ten minutes from now").refuses(&at(600), Outcome::ExpiredTimestamp),
+        Case::new(Standard, "signed four minutes ago").accepts(&at(-240)),
+        Case::new(Standard, "signed ten minutes ago").refuses(&at(-600), Outcome::ExpiredTimestamp),
+        Case::new(Standard, "signed four minutes from now").accepts(&at(240)),
+        Case::new(Standard, "signed ten minutes from now").refuses(&at(600), Outcome::ExpiredTimestamp),
     ]
 }
 
@@ -81,15 +81,15 @@ fn families() -> Vec<Case> {
         parts.collect::<Vec<_>>().join("-")
     };
     let mut cases = vec![
-        Case::new(Usual, "names in lower case").accepts(&Delivery::of(BODY).rename(str::to_lowercase)),
-        Case::new(Usual, "names in title case").accepts(&Delivery::of(BODY).rename(title)),
-        Case::new(Usual, "names in upper case").accepts(&Delivery::of(BODY).rename(str::to_uppercase)),
-        Case::new(Usual, "webhook-* headers").accepts(&webhook(Delivery::of(BODY))),
-        Case::new(Usual, "webhook-* headers in title case")
+        Case::new(Standard, "names in lower case").accepts(&Delivery::of(BODY).rename(str::to_lowercase)),
+        Case::new(Standard, "names in title case").accepts(&Delivery::of(BODY).rename(title)),
+        Case::new(Standard, "names in upper case").accepts(&Delivery::of(BODY).rename(str::to_uppercase)),
+        Case::new(Standard, "webhook-* headers").accepts(&webhook(Delivery::of(BODY))),
+        Case::new(Standard, "webhook-* headers in title case")
             .accepts(&webhook(Delivery::of(BODY)).rename(title)),
-        Case::new(Usual, "webhook-* headers over another body")
+        Case::new(Standard, "webhook-* headers over another body")
             .refuses(&webhook(Delivery::of("{}")).with_body(BODY), Outcome::InvalidSignature),
-        Case::new(Usual, "svix-* headers and a stray webhook-id")
+        Case::new(Standard, "svix-* headers and a stray webhook-id")
             .accepts(&Delivery::of(BODY).header("webhook-id", "whatever")),
     ];
     for odd in ["svix-id", "svix-timestamp", "svix-signature"] {
@@ -100,9 +100,9 @@ fn families() -> Vec<Case> {
             Delivery::of(BODY).rename(name)
         };
         cases.extend([
-            Case::new(Usual, format!("webhook-* headers and {odd}"))
+            Case::new(Standard, format!("webhook-* headers and {odd}"))
                 .refuses(&renamed(&|name| name != odd), Outcome::MissingHeader),
-            Case::new(Usual, format!("svix-* headers, but webhook-* for {odd}"))
+            Case::new(Standard, format!("svix-* headers, but webhook-* for {odd}"))
                 .refuses(&renamed(&|name| name == odd), Outcome::MissingHeader),
         ]);
     }
@@ -120,11 +120,11 @@ fn repeated() -> Vec<Case> {
             _ => FOREIGN.to_owned(),
         };
         cases.extend([
-            Case::new(Usual, format!("{name} twice with the same value"))
+            Case::new(Standard, format!("{name} twice with the same value"))
                 .refuses(&delivery.clone().header(name, value.clone()), Outcome::Malformed),
-            Case::new(Usual, format!("{name} twice, the first one right"))
+            Case::new(Standard, format!("{name} twice, the first one right"))
                 .refuses(&delivery.clone().header(name, other.clone()), Outcome::Malformed),
-            Case::new(Usual, format!("{name} twice, the second one right"))
+            Case::new(Standard, format!("{name} twice, the second one right"))
                 .refuses(&delivery.set(name, other).header(name, value), Outcome::Malformed),
         ]);
     }
@@ -133,15 +133,16 @@ fn repeated() -> Vec<Case> {
 
 fn incomplete() -> Vec<Case> {
     let mut cases = vec![
-        Case::new(Usual, "no signature headers").refuses(&Delivery::unsigned(BODY), Outcome::MissingHeader),
+        Case::new(Standard, "no signature headers")
+            .refuses(&Delivery::unsigned(BODY), Outcome::MissingHeader),
     ];
     for name in ["svix-id", "svix-timestamp", "svix-signature"] {
         cases.extend([
-            Case::new(Usual, format!("no {name}"))
+            Case::new(Standard, format!("no {name}"))
                 .refuses(&Delivery::of(BODY).without(name), Outcome::MissingHeader),
-            Case::new(Usual, format!("an empty {name}"))
+            Case::new(Standard, format!("an empty {name}"))
                 .refuses(&Delivery::of(BODY).set(name, ""), Outcome::MissingHeader),
-            Case::new(Usual, format!("a blank {name}"))
+            Case::new(Standard, format!("a blank {name}"))
                 .refuses(&Delivery::of(BODY).set(name, " \t "), Outcome::MissingHeader),
         ]);
     }
@@ -154,7 +155,7 @@ fn unrelated() -> Vec<Case> {
         delivery.header(&format!("x-number-{number}"), number.to_string())
     });
     let with = |name: &str, header: &str, value: &str| {
-        Case::new(Usual, name).accepts(&Delivery::of(BODY).header(header, value))
+        Case::new(Standard, name).accepts(&Delivery::of(BODY).header(header, value))
     };
     vec![
         with("an Authorization header", "Authorization", "Basic dXNlcjpwYXNzd29yZA=="),
@@ -167,20 +168,20 @@ fn unrelated() -> Vec<Case> {
         ),
         with("an Accept header that excludes every answer", "Accept", "image/png"),
         with("a header that is not ASCII", "X-Name", "Zo\u{eb}"),
-        Case::new(Usual, "headers that claim a verification").refuses(
+        Case::new(Standard, "headers that claim a verification").refuses(
             &["x-clerk-event", "x-verified", "webhook-delivery"]
                 .into_iter()
                 .fold(Delivery::of("{}").with_body(BODY), |delivery, name| delivery.header(name, "true")),
             Outcome::InvalidSignature,
         ),
-        Case::new(Usual, "80 other headers").accepts(&many),
-        Case::new(Usual, "no Content-Type").accepts(&Delivery::of(BODY).without("Content-Type")),
-        Case::new(Usual, "an empty Content-Type").accepts(&Delivery::of(BODY).set("Content-Type", "")),
-        Case::new(Usual, "a Content-Type that is none")
+        Case::new(Standard, "80 other headers").accepts(&many),
+        Case::new(Standard, "no Content-Type").accepts(&Delivery::of(BODY).without("Content-Type")),
+        Case::new(Standard, "an empty Content-Type").accepts(&Delivery::of(BODY).set("Content-Type", "")),
+        Case::new(Standard, "a Content-Type that is none")
             .accepts(&Delivery::of(BODY).set("Content-Type", "%%%")),
-        Case::new(Usual, "a Content-Type of a form")
+        Case::new(Standard, "a Content-Type of a form")
             .accepts(&Delivery::of(BODY).set("Content-Type", "application/x-www-form-urlencoded")),
-        Case::new(Usual, "a Content-Type with a charset")
+        Case::new(Standard, "a Content-Type with a charset")
             .accepts(&Delivery::of(BODY).set("Content-Type", "application/json; charset=utf-16")),
     ]
 }

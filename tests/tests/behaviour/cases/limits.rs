@@ -6,13 +6,13 @@ use clerk_webhook_tests::event_of;
 use super::super::case::Case;
 use super::super::delivery::{BODY, Delivery};
 use super::super::stacks::SMALL_LIMIT;
-use super::super::stacks::Setup::{self, Small, Usual};
+use super::super::stacks::Setup::{self, SmallLimit, Standard};
 
-const USUAL_LIMIT: usize = 2 * 1024 * 1024;
+const DEFAULT_LIMIT: usize = 2 * 1024 * 1024;
 
 pub fn cases() -> Vec<Case> {
-    let small = around(Small, SMALL_LIMIT, &[100, SMALL_LIMIT + 1]);
-    let usual = around(Usual, USUAL_LIMIT, &[64 * 1024]);
+    let small = around(SmallLimit, SMALL_LIMIT, &[100, SMALL_LIMIT + 1]);
+    let usual = around(Standard, DEFAULT_LIMIT, &[64 * 1024]);
     [small, usual, claimed()].into_iter().flatten().collect()
 }
 
@@ -45,10 +45,10 @@ fn claimed() -> Vec<Case> {
         Case::new(setup, name).refuses_as(head, Outcome::BodyTooLarge).reconnects().accepts(&delivery)
     };
     vec![
-        claiming("a length of one byte more than a small limit", Small, "1001"),
-        claiming("a length of one byte more than the limit", Usual, "2097153"),
-        claiming("a length of 1 TiB", Usual, "1099511627776"),
-        claiming("a length of 2^63 - 1", Usual, "9223372036854775807"),
-        claiming("a length of 2^64 - 1", Usual, "18446744073709551615"),
+        claiming("a length of one byte more than a small limit", SmallLimit, "1001"),
+        claiming("a length of one byte more than the limit", Standard, "2097153"),
+        claiming("a length of 1 TiB", Standard, "1099511627776"),
+        claiming("a length of 2^63 - 1", Standard, "9223372036854775807"),
+        claiming("a length of 2^64 - 1", Standard, "18446744073709551615"),
     ]
 }

@@ -4,7 +4,7 @@ use clerk_webhook_core::Outcome;
 
 use super::super::case::{Case, Step};
 use super::super::delivery::{BODY, Delivery};
-use super::super::stacks::Setup::Hasty;
+use super::super::stacks::Setup::ShortReadTimeout;
 
 pub const KIND: &str = "a body that does not come in time";
 
@@ -15,19 +15,19 @@ pub fn cases() -> Vec<Case> {
     let chunked = || delivery.head("Transfer-Encoding: chunked");
     let stalls = |name: &str, request: Vec<u8>| {
         // That one client is slow is nothing to others.
-        Case::new(Hasty, name)
+        Case::new(ShortReadTimeout, name)
             .kind(KIND)
             .refuses_as(request, Outcome::BodyTimeout)
             .reconnects()
             .accepts(&delivery)
     };
     let drips = |name: &str, head: Vec<u8>, drop: &'static [u8]| {
-        let case = Case::new(Hasty, name).kind(KIND).write(head).step(Step::Drip(drop));
+        let case = Case::new(ShortReadTimeout, name).kind(KIND).write(head).step(Step::Drip(drop));
         case.refused(Outcome::BodyTimeout).reconnects().accepts(&delivery)
     };
     vec![
-        Case::new(Hasty, "a body that comes in time").accepts(&delivery),
-        Case::new(Hasty, "a refusal where there is little time")
+        Case::new(ShortReadTimeout, "a body that comes in time").accepts(&delivery),
+        Case::new(ShortReadTimeout, "a refusal where there is little time")
             .refuses(&Delivery::of("{}").with_body(BODY), Outcome::InvalidSignature),
         stalls("half a body", half(delivery.with_length())),
         stalls("half a body in chunks", half(delivery.chunked(500))),

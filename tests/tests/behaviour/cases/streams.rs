@@ -7,7 +7,7 @@ use super::super::case::Case;
 use super::super::delivery::{BODY, Delivery};
 use super::super::http2::Stream;
 use super::super::seen::Seen;
-use super::super::stacks::Setup::{Hasty, Small, Usual};
+use super::super::stacks::Setup::{ShortReadTimeout, SmallLimit, Standard};
 use super::slow;
 
 pub fn cases() -> Vec<Case> {
@@ -16,11 +16,11 @@ pub fn cases() -> Vec<Case> {
     let user = Delivery::of(fixture("user.created"));
     let forged = Delivery::of("{}").with_body(BODY);
     let one = |name: &str, stream: Stream, seen: Seen| {
-        Case::new(Usual, format!("HTTP/2: {name}")).http2(vec![(stream, seen)])
+        Case::new(Standard, format!("HTTP/2: {name}")).http2(vec![(stream, seen)])
     };
     let limited = |length: usize, seen: Seen| {
         let delivery = Delivery::of(event_of(length));
-        Case::new(Small, format!("HTTP/2: {length} of 1000 bytes"))
+        Case::new(SmallLimit, format!("HTTP/2: {length} of 1000 bytes"))
             .http2(vec![(Stream::whole(&delivery), seen.clone()), (Stream::framed(&delivery, 100), seen)])
     };
     let mut concurrent = Vec::new();
@@ -58,15 +58,15 @@ pub fn cases() -> Vec<Case> {
             Stream::stalled(&good.clone().header("content-length", "2097153"), 20),
             refused(Outcome::BodyTooLarge),
         ),
-        Case::new(Hasty, "HTTP/2: half a body")
+        Case::new(ShortReadTimeout, "HTTP/2: half a body")
             .kind(slow::KIND)
             .http2(vec![(Stream::stalled(&good, 20), refused(Outcome::BodyTimeout))]),
-        Case::new(Hasty, "HTTP/2: a stalled stream beside others").kind(slow::KIND).http2(vec![
+        Case::new(ShortReadTimeout, "HTTP/2: a stalled stream beside others").kind(slow::KIND).http2(vec![
             (Stream::whole(&good), Seen::Accepted),
             (Stream::stalled(&good, 20), refused(Outcome::BodyTimeout)),
             (Stream::whole(&forged), refused(Outcome::InvalidSignature)),
         ]),
-        Case::new(Usual, "HTTP/2: 80 streams at once").http2(concurrent),
+        Case::new(Standard, "HTTP/2: 80 streams at once").http2(concurrent),
         one("a GET request", Stream::whole(&good.method("GET")), Seen::Plain(405)),
     ]
 }

@@ -24,7 +24,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn recorded(vector: &Vector) -> Case {
-    let case = Case::new(Setup::Vectors, &vector.name).clock(vector.now());
+    let case = Case::new(Setup::SetClock, &vector.name).clock(vector.now());
     judged(case, vector, &delivery(vector, |_, value| value))
 }
 
@@ -47,7 +47,7 @@ fn signed_anew(vector: &Vector) -> Case {
         };
         text.into_bytes()
     });
-    judged(Case::new(Setup::Keyring, format!("{}, signed anew", vector.name)), vector, &delivery)
+    judged(Case::new(Setup::AllSecrets, format!("{}, signed anew", vector.name)), vector, &delivery)
 }
 
 fn delivery(vector: &Vector, value: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Delivery {

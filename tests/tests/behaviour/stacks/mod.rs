@@ -29,7 +29,7 @@ use super::inbox::{Delivered, Inbox};
 
 pub use clerk_webhook_tests::request::PATH;
 
-/// The most bytes of a body in [`Setup::Small`].
+/// The most bytes of a body in [`Setup::SmallLimit`].
 pub const SMALL_LIMIT: usize = 1000;
 
 /// A framework, and what of it verifies.
@@ -75,54 +75,54 @@ impl fmt::Display for Stack {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setup {
     /// One secret, and the limits that a verifier has by default.
-    Usual,
+    Standard,
     /// Bodies have to be small.
-    Small,
+    SmallLimit,
     /// Bodies have to come fast.
-    Hasty,
+    ShortReadTimeout,
     /// Two secrets, as during a rotation.
     Rotation,
     /// The secrets of all vectors.
-    Keyring,
+    AllSecrets,
     /// The secrets of all vectors, and a clock that the case sets.
-    Vectors,
+    SetClock,
     /// Typed handlers, each delivery once.
     Handling,
     /// The same, where handlers have little time.
-    Impatient,
+    ShortHandlerTimeout,
     /// The same, where the store cannot be reached.
-    Unreachable,
+    StoreDown,
 }
 
 impl Setup {
     pub const ALL: [Self; 9] = [
-        Self::Usual,
-        Self::Small,
-        Self::Hasty,
+        Self::Standard,
+        Self::SmallLimit,
+        Self::ShortReadTimeout,
         Self::Rotation,
-        Self::Keyring,
-        Self::Vectors,
+        Self::AllSecrets,
+        Self::SetClock,
         Self::Handling,
-        Self::Impatient,
-        Self::Unreachable,
+        Self::ShortHandlerTimeout,
+        Self::StoreDown,
     ];
 
     /// Returns whether typed handlers answer, and not the stack alone.
     pub fn is_handling(self) -> bool {
-        matches!(self, Self::Handling | Self::Impatient | Self::Unreachable)
+        matches!(self, Self::Handling | Self::ShortHandlerTimeout | Self::StoreDown)
     }
 
     fn secrets(self) -> Vec<SigningSecret> {
         match self {
             Self::Rotation => vec![secret(), other_secret()],
-            Self::Keyring | Self::Vectors => own_secrets(),
+            Self::AllSecrets | Self::SetClock => own_secrets(),
             _ => vec![secret()],
         }
     }
 
     /// Longer than any client here waits, but where a case is about it.
     fn read_timeout(self) -> Duration {
-        if self == Self::Hasty { Duration::from_millis(300) } else { Duration::from_secs(60) }
+        if self == Self::ShortReadTimeout { Duration::from_millis(300) } else { Duration::from_secs(60) }
     }
 }
 
@@ -143,7 +143,7 @@ pub struct Exchange {
 /// Sends a request to a stack without a socket.
 pub async fn exchange(stack: Stack, verifier: Verifier, request: Request<ScriptedBody>) -> Exchange {
     let inbox = Inbox::default();
-    let handling = Handling::new(Setup::Usual, inbox.clone());
+    let handling = Handling::new(Setup::Standard, inbox.clone());
     let parts = Parts { verifier, inbox: inbox.clone(), handling };
     let response = match stack {
         Stack::TowerLayer => collect(hyper::verified(parts).oneshot(request).await.unwrap()).await,
@@ -173,10 +173,10 @@ impl Server {
     pub fn start(stack: Stack, setup: Setup) -> Self {
         let clock = Arc::<AtomicI64>::default();
         let mut verifier = Verifier::builder().secrets(setup.secrets()).read_timeout(setup.read_timeout());
-        if setup == Setup::Small {
+        if setup == Setup::SmallLimit {
             verifier = verifier.body_limit(SMALL_LIMIT);
         }
-        if setup == Setup::Vectors {
+        if setup == Setup::SetClock {
             let clock = Arc::clone(&clock);
             verifier = verifier.clock(move || Timestamp::from_millis(clock.load(Ordering::SeqCst)));
         }
