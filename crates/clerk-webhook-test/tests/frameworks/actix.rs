@@ -1,5 +1,4 @@
 //! Deliveries as a `TestRequest` reach an Actix application.
-#![cfg(feature = "actix")]
 
 use actix_web::test::{call_and_read_body, call_service, init_service};
 use actix_web::{App, web};

@@ -1,5 +1,4 @@
 //! Deliveries as a `RequestBuilder` reach a Warp filter.
-#![cfg(feature = "warp")]
 #![expect(clippy::unwrap_used, reason = "it fails where a test shall fail")]
 
 use clerk_webhook_core::{Event, Verifier};

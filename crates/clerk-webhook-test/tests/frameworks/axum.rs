@@ -1,5 +1,4 @@
 //! Deliveries as requests of the crate http reach axum, and Tower services with a body type of their own.
-#![cfg(feature = "http")]
 #![expect(clippy::unwrap_used, reason = "it fails where a test shall fail")]
 
 use std::convert::Infallible;
