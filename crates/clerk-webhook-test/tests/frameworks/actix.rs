@@ -36,16 +36,7 @@ async fn every_fixture_is_accepted() {
 async fn what_breaks_a_delivery_arrives_too() {
     let app = app!();
     let right = || Delivery::of(fixture::user_created());
-    for broken in [
-        right().stale(),
-        right().altered(),
-        right().cut_short(),
-        right().wrong_secret(),
-        right().unsigned(),
-        right().without("svix-id"),
-        right().repeated("svix-id"),
-        right().replaced("svix-signature", ""),
-    ] {
+    for broken in super::broken().into_iter().chain([right().repeated("svix-id")]) {
         let request = broken.actix_request().to_request();
         assert_eq!(call_service(&app, request).await.status(), 400, "{broken:?}");
     }

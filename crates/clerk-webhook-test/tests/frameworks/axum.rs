@@ -42,16 +42,7 @@ async fn every_fixture_is_accepted() {
 #[tokio::test]
 async fn what_breaks_a_delivery_arrives_too() {
     let right = || Delivery::of(fixture::user_created());
-    for broken in [
-        right().stale(),
-        right().altered(),
-        right().cut_short(),
-        right().wrong_secret(),
-        right().unsigned(),
-        right().without("svix-id"),
-        right().repeated("svix-id"),
-        right().replaced("svix-signature", ""),
-    ] {
+    for broken in super::broken().into_iter().chain([right().repeated("svix-id")]) {
         assert_eq!(status(&broken).await, 400, "{broken:?}");
     }
     assert_eq!(status(&right().header("content-length", "3000000")).await, 413);

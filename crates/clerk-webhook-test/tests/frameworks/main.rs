@@ -1,4 +1,5 @@
 //! Deliveries as the requests of each framework.
+#![cfg(any(feature = "actix", feature = "http", feature = "warp"))]
 
 #[cfg(feature = "actix")]
 mod actix;
@@ -6,3 +7,19 @@ mod actix;
 mod axum;
 #[cfg(feature = "warp")]
 mod warp;
+
+use clerk_webhook_test::{Delivery, fixture};
+
+/// Deliveries that every framework refuses with 400.
+fn broken() -> [Delivery; 7] {
+    let right = || Delivery::of(fixture::user_created());
+    [
+        right().stale(),
+        right().altered(),
+        right().cut_short(),
+        right().wrong_secret(),
+        right().unsigned(),
+        right().without("svix-id"),
+        right().replaced("svix-signature", ""),
+    ]
+}
