@@ -142,7 +142,7 @@ class Workspace:
             if library["name"] == COMMAND:
                 features = ["--no-default-features"]
             if library["name"] == SYNC:
-                features = ["--no-default-features", "--features", "postgres,store"]
+                features = ["--no-default-features", "--features", "postgres"]
             if compilers := c_compilers(library["name"], "--locked", *features):
                 yield f"{library['name']} brings {', '.join(compilers)}"
         for engine in ENGINES:

@@ -101,7 +101,6 @@ mod observe;
 #[cfg(test)]
 mod properties;
 mod query;
-mod rows;
 mod schema;
 mod settings;
 mod sync;
@@ -111,15 +110,15 @@ pub use apply::applied::{Applied, IgnoredReason};
 pub use apply::change::{Change, HookFuture, RowChange};
 pub use apply::engine::SyncDatabase;
 pub use error::{SyncError, SyncErrorKind};
-pub use rows::{
+pub use schema::names::InvalidPrefix;
+pub use schema::tables::{
     DomainRow, InvitationRow, MembershipRow, OrganizationRow, PermissionRow, RoleRow, SessionRow,
     SubscriptionItemRow, SubscriptionRow, UserRow, WaitlistEntryRow,
 };
-pub use schema::InvalidPrefix;
 pub use settings::RawColumn;
 pub use sync::ClerkSync;
 
 /// The snippets of the README.
-#[cfg(all(doctest, feature = "store", feature = "sqlite"))]
+#[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

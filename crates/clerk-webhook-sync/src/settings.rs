@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::schema::tables::Entity;
+
 /// What the column `raw` has of the data that was sent.
 ///
 /// Copies of other objects, which have rows of their own, are never in it; nor is where and with what a session was used.
@@ -30,18 +32,13 @@ pub(crate) struct Settings {
 impl Settings {
     /// Returns whether something is kept of events of a type.
     pub(crate) fn keep(&self, event_type: &str) -> bool {
-        match event_type.split('.').next().unwrap_or_default() {
-            "user"
-            | "organization"
-            | "organizationMembership"
-            | "organizationInvitation"
-            | "organizationDomain"
-            | "role"
-            | "permission" => true,
-            "session" => self.sessions,
-            "subscription" | "subscriptionItem" => self.billing,
-            "waitlistEntry" => self.waitlist,
-            _ => false,
+        let object = event_type.split('.').next().unwrap_or_default();
+        match Entity::ALL.iter().find(|entity| entity.table().events == object) {
+            Some(Entity::Sessions) => self.sessions,
+            Some(Entity::Subscriptions | Entity::SubscriptionItems) => self.billing,
+            Some(Entity::WaitlistEntries) => self.waitlist,
+            Some(_) => true,
+            None => false,
         }
     }
 }

@@ -12,7 +12,8 @@ use crate::apply::change::{Change, Hook, HookFuture};
 use crate::apply::engine::SyncDatabase;
 use crate::error::SyncError;
 use crate::observe::observe;
-use crate::schema::{InvalidPrefix, Names, Statements};
+use crate::schema::names::{InvalidPrefix, Names};
+use crate::schema::statements::Statements;
 use crate::settings::{RawColumn, Settings};
 use crate::value::{Kind, Value};
 
@@ -241,9 +242,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     async fn version(&self, connection: &mut DB::Connection) -> Result<usize, sqlx::Error> {
         let mut version = 0;
         for query in [&self.statements.schema_exists, &self.statements.schema_version] {
-            let rows = self.fetch(connection, query.clone(), &[], &[Kind::Integer]).await?;
-            version = match rows.first().and_then(|row| row.first()) {
-                Some(Value::Integer(Some(number @ 1..))) => usize::try_from(*number).unwrap_or(usize::MAX),
+            let rows = self.fetch(connection, query.clone(), &[]).await?;
+            let Some(row) = rows.first() else { return Ok(0) };
+            version = match DB::get(row, "version", Kind::Integer)? {
+                Value::Integer(Some(number @ 1..)) => usize::try_from(number).unwrap_or(usize::MAX),
                 _ => return Ok(0),
             };
         }

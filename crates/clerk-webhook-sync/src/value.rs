@@ -2,8 +2,7 @@
 
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
-
-use crate::observe::canonical::digest;
+use sha2::{Digest as _, Sha256};
 
 /// The kind of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +139,13 @@ pub(crate) fn fold(address: &str) -> String {
     clean(address).to_lowercase()
 }
 
+/// Returns the SHA-256 of a text, in hexadecimal digits.
+pub(crate) fn digest(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
+    Sha256::digest(text).iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
 /// Replaces U+0000 by U+FFFD.
 pub(crate) fn clean(text: &str) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.to_owned() }
@@ -158,5 +164,10 @@ mod tests {
         assert_ne!(id(&"x".repeat(256)), id(&"x".repeat(257)));
         // Bytes, and not characters.
         assert_ne!(id(&"\u{e4}".repeat(128)), "\u{e4}".repeat(128));
+    }
+
+    #[test]
+    fn a_digest_is_the_sha_256_in_hexadecimal_digits() {
+        assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

@@ -5,12 +5,12 @@ use std::pin::Pin;
 
 use clerk_webhook_core::Failure;
 
-use crate::rows::{
-    Columns, DomainRow, FromColumns, InvitationRow, MembershipRow, OrganizationRow, PermissionRow, RoleRow,
-    SessionRow, SubscriptionItemRow, SubscriptionRow, UserRow, WaitlistEntryRow,
+use crate::schema::record::Record;
+use crate::schema::table::TableRow;
+use crate::schema::tables::{
+    DomainRow, Entity, InvitationRow, MembershipRow, OrganizationRow, PermissionRow, RoleRow, SessionRow,
+    SubscriptionItemRow, SubscriptionRow, UserRow, WaitlistEntryRow,
 };
-use crate::schema::Entity;
-use crate::value::Value;
 
 /// What the function of [`ClerkSync::on_change`](crate::ClerkSync::on_change) returns: an `async` block in a `Box::pin`.
 pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
@@ -72,25 +72,24 @@ pub struct RowChange<T> {
 
 impl Change {
     /// Makes one of the columns from which a row of this kind is read.
-    pub(crate) fn new(entity: Entity, id: String, old: Option<Vec<Value>>, new: Option<Vec<Value>>) -> Self {
+    pub(crate) fn new(entity: Entity, id: String, before: Option<Record>, after: Option<Record>) -> Self {
         match entity {
-            Entity::Users => Self::User(row(id, old, new)),
-            Entity::Organizations => Self::Organization(row(id, old, new)),
-            Entity::Memberships => Self::Membership(row(id, old, new)),
-            Entity::Invitations => Self::Invitation(row(id, old, new)),
-            Entity::Domains => Self::Domain(row(id, old, new)),
-            Entity::Roles => Self::Role(row(id, old, new)),
-            Entity::Permissions => Self::Permission(row(id, old, new)),
-            Entity::Sessions => Self::Session(row(id, old, new)),
-            Entity::SubscriptionItems => Self::SubscriptionItem(row(id, old, new)),
-            Entity::Subscriptions => Self::Subscription(row(id, old, new)),
-            Entity::WaitlistEntries => Self::WaitlistEntry(row(id, old, new)),
+            Entity::Users => Self::User(row(id, before, after)),
+            Entity::Organizations => Self::Organization(row(id, before, after)),
+            Entity::Memberships => Self::Membership(row(id, before, after)),
+            Entity::Invitations => Self::Invitation(row(id, before, after)),
+            Entity::Domains => Self::Domain(row(id, before, after)),
+            Entity::Roles => Self::Role(row(id, before, after)),
+            Entity::Permissions => Self::Permission(row(id, before, after)),
+            Entity::Sessions => Self::Session(row(id, before, after)),
+            Entity::SubscriptionItems => Self::SubscriptionItem(row(id, before, after)),
+            Entity::Subscriptions => Self::Subscription(row(id, before, after)),
+            Entity::WaitlistEntries => Self::WaitlistEntry(row(id, before, after)),
         }
     }
 }
 
-fn row<T: FromColumns>(id: String, before: Option<Vec<Value>>, after: Option<Vec<Value>>) -> RowChange<T> {
-    let [before, after] =
-        [before, after].map(|columns| columns.and_then(|columns| T::read(&mut Columns::new(columns))));
+fn row<T: TableRow>(id: String, before: Option<Record>, after: Option<Record>) -> RowChange<T> {
+    let [before, after] = [before, after].map(|record| record.and_then(T::read));
     RowChange { id, before, after }
 }

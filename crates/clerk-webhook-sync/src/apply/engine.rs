@@ -2,13 +2,18 @@
 
 use std::future::Future;
 
-#[cfg(feature = "postgres")]
-use clerk_webhook_store::internal::Mode;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+use clerk_webhook_store::internal::DetachOnDrop;
 #[cfg(feature = "sqlite")]
-use sqlx::{Connection as _, SqlSafeStr as _};
+use clerk_webhook_store::internal::begin_sqlite;
+#[cfg(feature = "postgres")]
+use clerk_webhook_store::internal::{Mode, refuse};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+use sqlx::Row as _;
+use sqlx::query::Query;
 use sqlx::{Database, Pool, SqlStr, Transaction};
 
-use crate::schema::Dialect;
+use crate::schema::dialect::Dialect;
 use crate::value::{Kind, Value};
 
 /// A database that [`ClerkSync`](crate::ClerkSync) writes to: `sqlx::Sqlite` (feature `sqlite`) or `sqlx::Postgres`
@@ -39,6 +44,9 @@ pub trait Access: Database {
     /// Prepares a transaction for statements of the application, on a pool that keeps no statements.
     fn prepare(transaction: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
+    /// Binds the parameters of a statement.
+    fn query(statement: SqlStr, parameters: &[Value]) -> Query<'static, Self, <Self as Database>::Arguments>;
+
     /// Runs a statement, which is kept for the next time or not, and returns how many rows it has changed.
     fn execute(
         connection: &mut Self::Connection,
@@ -53,8 +61,10 @@ pub trait Access: Database {
         statement: SqlStr,
         kept: bool,
         parameters: &[Value],
-        kinds: &[Kind],
-    ) -> impl Future<Output = Result<Vec<Vec<Value>>, sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
+
+    /// Reads a column of a row.
+    fn get(row: &Self::Row, column: &str, kind: Kind) -> Result<Value, sqlx::Error>;
 
     /// Runs several statements without parameters.
     fn run(
@@ -71,109 +81,53 @@ pub trait Access: Database {
     fn take_turns(connection: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
-/// Begins in a task of its own, which goes on when nobody waits for it any more.
-///
-/// Where sqlx is dropped while it waits for the answer to BEGIN, it gives a connection to Postgres back to its pool that is
-/// inside a transaction and does not know it. Where it is dropped while it tries a connection, it closes that, and with it a
-/// database in memory.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-async fn uncut<DB: Database>(
-    begin: impl Future<Output = Result<Transaction<'static, DB>, sqlx::Error>> + Send + 'static,
-) -> Result<Transaction<'static, DB>, sqlx::Error> {
-    tokio::spawn(begin).await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
-}
-
-/// What differs in nothing but the names of types.
+/// The methods that differ only in the names of types.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 macro_rules! access {
-    ($database:ty, $connection:ty) => {
+    ($database:ty) => {
+        fn query(
+            statement: SqlStr,
+            parameters: &[Value],
+        ) -> Query<'static, Self, <Self as Database>::Arguments> {
+            parameters.iter().fold(sqlx::query::<$database>(statement), |query, parameter| match parameter {
+                Value::Text(text) | Value::Json(text) => query.bind(text.as_deref()),
+                Value::Integer(number) => query.bind(*number),
+                Value::Boolean(yes) => query.bind(*yes),
+            })
+        }
+
         async fn execute(
-            connection: &mut $connection,
+            connection: &mut Self::Connection,
             statement: SqlStr,
             kept: bool,
             parameters: &[Value],
         ) -> Result<u64, sqlx::Error> {
-            let mut query = sqlx::query::<$database>(statement).persistent(kept);
-            for parameter in parameters {
-                query = match parameter {
-                    Value::Text(text) | Value::Json(text) => query.bind(text.as_deref()),
-                    Value::Integer(number) => query.bind(*number),
-                    Value::Boolean(yes) => query.bind(*yes),
-                };
-            }
+            let query = Self::query(statement, parameters).persistent(kept);
             Ok(query.execute(connection).await?.rows_affected())
         }
 
         async fn fetch(
-            connection: &mut $connection,
+            connection: &mut Self::Connection,
             statement: SqlStr,
             kept: bool,
             parameters: &[Value],
-            kinds: &[Kind],
-        ) -> Result<Vec<Vec<Value>>, sqlx::Error> {
-            use sqlx::Row as _;
-
-            let mut query = sqlx::query::<$database>(statement).persistent(kept);
-            for parameter in parameters {
-                query = match parameter {
-                    Value::Text(text) | Value::Json(text) => query.bind(text.as_deref()),
-                    Value::Integer(number) => query.bind(*number),
-                    Value::Boolean(yes) => query.bind(*yes),
-                };
-            }
-            let rows = query.fetch_all(connection).await?;
-            let read = |row: &<$database as Database>::Row| {
-                let columns = kinds.iter().enumerate().map(|(index, kind)| {
-                    Ok(match kind {
-                        Kind::Text => Value::Text(row.try_get(index)?),
-                        Kind::Json => Value::Json(row.try_get(index)?),
-                        Kind::Integer => Value::Integer(row.try_get(index)?),
-                        Kind::Boolean => Value::Boolean(row.try_get(index)?),
-                    })
-                });
-                columns.collect()
-            };
-            rows.iter().map(read).collect()
+        ) -> Result<Vec<Self::Row>, sqlx::Error> {
+            Self::query(statement, parameters).persistent(kept).fetch_all(connection).await
         }
 
-        async fn run(connection: &mut $connection, statements: SqlStr) -> Result<(), sqlx::Error> {
+        fn get(row: &Self::Row, column: &str, kind: Kind) -> Result<Value, sqlx::Error> {
+            Ok(match kind {
+                Kind::Text => Value::Text(row.try_get(column)?),
+                Kind::Json => Value::Json(row.try_get(column)?),
+                Kind::Integer => Value::Integer(row.try_get(column)?),
+                Kind::Boolean => Value::Boolean(row.try_get(column)?),
+            })
+        }
+
+        async fn run(connection: &mut Self::Connection, statements: SqlStr) -> Result<(), sqlx::Error> {
             sqlx::raw_sql(statements).execute(connection).await.map(drop)
         }
     };
-}
-
-/// Acquires a connection that is outside of any transaction.
-///
-/// SQLite ends a transaction by itself where the disk is full or fails. The ROLLBACK of sqlx has nothing to roll back then
-/// and fails, and sqlx counts that transaction as open for ever: such a connection begins none any more, and its pool keeps
-/// it.
-#[cfg(feature = "sqlite")]
-async fn acquire_outside(
-    pool: &Pool<sqlx::Sqlite>,
-) -> Result<sqlx::pool::PoolConnection<sqlx::Sqlite>, sqlx::Error> {
-    loop {
-        let mut connection = pool.acquire().await?;
-        if !connection.is_in_transaction() {
-            return Ok(connection);
-        }
-        // A ROLLBACK may still be on its way, after which all is well.
-        connection.ping().await?;
-        if !connection.is_in_transaction() {
-            return Ok(connection);
-        }
-        // What there is to roll back; an error says that there is something.
-        sqlx::raw_sql("BEGIN").execute(&mut *connection).await.ok();
-        // No statement of one's own begins a transaction within one: sqlx refuses it and sends a ROLLBACK, which counts
-        // now. To close the connection would lose a database in memory.
-        drop(connection.begin_with("BEGIN IMMEDIATE").await);
-        // Comes after the ROLLBACK.
-        connection.ping().await.ok();
-        if !connection.is_in_transaction() {
-            return Ok(connection);
-        }
-        // Transactions within one were open. Whatever closing it says, the pool opens another one.
-        connection.close().await.ok();
-    }
 }
 
 #[cfg(feature = "sqlite")]
@@ -182,13 +136,7 @@ impl Access for sqlx::Sqlite {
 
     async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
         let pool = pool.clone();
-        uncut(async move {
-            let connection = acquire_outside(&pool).await?;
-            // Immediate: one that reads first could not write any more once somebody else has. `Pool::begin_with` takes
-            // any connection, so this calls what that calls.
-            Transaction::begin(connection, Some("BEGIN IMMEDIATE".into_sql_str())).await
-        })
-        .await
+        DetachOnDrop::new(async move { begin_sqlite(&pool).await }).await
     }
 
     fn keeps_statements(_pool: &Pool<Self>) -> bool {
@@ -215,7 +163,7 @@ impl Access for sqlx::Sqlite {
         Ok(())
     }
 
-    access!(sqlx::Sqlite, sqlx::SqliteConnection);
+    access!(sqlx::Sqlite);
 }
 
 #[cfg(feature = "postgres")]
@@ -225,7 +173,7 @@ impl Access for sqlx::Postgres {
     async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
         let pool = pool.clone();
         // Whatever the server's default is: at the levels above this, who has waited for another one fails with an error.
-        uncut(async move { pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await }).await
+        DetachOnDrop::new(async move { pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await }).await
     }
 
     fn keeps_statements(pool: &Pool<Self>) -> bool {
@@ -234,7 +182,7 @@ impl Access for sqlx::Postgres {
 
     async fn refuse_pooler(pool: &Pool<Self>, keeps_statements: bool) -> Result<(), sqlx::Error> {
         let mode = if keeps_statements { Mode::KeepsStatements } else { Mode::PoolerSafe };
-        clerk_webhook_store::internal::refuse(mode, pool).await
+        refuse(mode, pool).await
     }
 
     async fn prepare(transaction: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
@@ -253,5 +201,5 @@ impl Access for sqlx::Postgres {
         lock.execute(connection).await.map(drop)
     }
 
-    access!(sqlx::Postgres, sqlx::PgConnection);
+    access!(sqlx::Postgres);
 }

@@ -3,6 +3,6 @@
 pub(crate) mod applied;
 pub(crate) mod change;
 pub(crate) mod engine;
-#[cfg(all(feature = "store", any(feature = "postgres", feature = "sqlite")))]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod transactional;
 mod write;

@@ -11,8 +11,10 @@ use crate::apply::change::Change;
 use crate::apply::engine::SyncDatabase;
 use crate::error::SyncError;
 use crate::observe::{Children, Observation, Observed, Order, Rank};
-use crate::rows;
-use crate::schema::{ChildStatements, ChildTable, Effect, Entity, ReplaceStatement, RowStatements, Table};
+use crate::schema::record::Record;
+use crate::schema::table::{ChildTable, Table};
+use crate::schema::tables::Entity;
+use crate::schema::writes::{ChildStatements, Effect, ReplaceStatement, RowStatements};
 use crate::sync::ClerkSync;
 use crate::value::{self, Kind, Value};
 
@@ -66,12 +68,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         // The hook is not told of copies. A copy has no children, and only replaces another copy.
         let hook = self.hook().filter(|_| children.is_some());
         let is_creation = is_creation && children.is_some();
-        let (mut effect, old) = match hook {
+        let (mut effect, before) = match hook {
             None => (self.put(connection, statement, &row, is_creation).await?, None),
-            Some(_) => {
-                self.put_after_reading(connection, entity, &statements.lock, statement, &row, is_creation)
-                    .await?
-            }
+            Some(_) => self.put_after_reading(connection, entity, statement, &row, is_creation).await?,
         };
         if effect == Effect::Nothing
             && !is_deletion
@@ -86,15 +85,19 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         let children = entity.table().children.iter().zip(children);
         self.write_children(connection, &statements.children, effect, &row[0], children).await?;
         if let Some(hook) = hook {
-            let mut new = (!is_deletion).then(|| live(entity.table(), &row));
+            let mut after = (!is_deletion).then(|| live(entity.table(), &row));
             // The row has other values in the kept columns than this version, if an older version knew more.
-            if effect == Effect::Updated
-                && !kept.is_empty()
-                && old.as_deref().is_none_or(|old| old_kept(entity, old) != kept)
-            {
-                new = self.read(connection, &statements.lock, entity, &row[0]).await?;
+            let knew_the_same = |before: &Record| {
+                entity
+                    .table()
+                    .kept_columns()
+                    .zip(&kept)
+                    .all(|(column, value)| before.get(column.name) == Some(value))
+            };
+            if effect == Effect::Updated && !kept.is_empty() && !before.as_ref().is_some_and(knew_the_same) {
+                after = self.lock(connection, entity, &row[0]).await?.and_then(Locked::whole);
             }
-            let change = Change::new(entity, id, old, new);
+            let change = Change::new(entity, id, before, after);
             hook(change, connection).await.map_err(SyncError::hook)?;
             DB::ensure_alive(connection).await?;
         }
@@ -122,10 +125,12 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             });
         };
         for _ in 0..TRIES {
-            let rows = self.fetch(connection, at_once.clone(), row, &[Kind::Integer]).await?;
-            // Otherwise somebody else has inserted the row meanwhile, which is seen from now on.
-            if let Some([Value::Integer(Some(number))]) = rows.first().map(Vec::as_slice) {
-                return Ok(Effect::from_number(*number));
+            let rows = self.fetch(connection, at_once.clone(), row).await?;
+            // If it is null, another transaction has inserted the row in the meantime. The next try sees that row.
+            if let Some(row) = rows.first()
+                && let Value::Integer(Some(number)) = DB::get(row, "effect", Kind::Integer)?
+            {
+                return Ok(Effect::from_number(number));
             }
         }
         Err(neither_there_nor_inserted())
@@ -133,35 +138,29 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
     /// Writes a row, unless a newer one is there, and returns what was live of it before.
     ///
-    /// Nobody else can write the row between the reading and the end of the transaction, so each version that is told of as the
-    /// old one was told of as the new one just before.
+    /// Nobody else can write the row between the reading and the end of the transaction, so each version that the hook gets as
+    /// the one before was the one after in the call before.
     async fn put_after_reading(
         &self,
         connection: &mut DB::Connection,
         entity: Entity,
-        lock: &SqlStr,
         statements: &RowStatements,
         row: &[Value],
         is_probably_new: bool,
-    ) -> Result<(Effect, Option<Vec<Value>>), sqlx::Error> {
-        let kinds = [rows::kinds(entity.table()), vec![Kind::Integer]].concat();
-        let mut known = Vec::new();
+    ) -> Result<(Effect, Option<Record>), sqlx::Error> {
+        let mut known = None;
         if !is_probably_new {
-            known = self.fetch(connection, lock.clone(), &row[..1], &kinds).await?;
+            known = self.lock(connection, entity, &row[0]).await?;
         }
-        if known.is_empty() {
+        if known.is_none() {
             if self.execute(connection, statements.insert.clone(), row).await? > 0 {
                 return Ok((Effect::Inserted, None));
             }
-            // It is there after all.
-            known = self.fetch(connection, lock.clone(), &row[..1], &kinds).await?;
-            if known.is_empty() {
-                return Err(neither_there_nor_inserted());
-            }
+            known = self.lock(connection, entity, &row[0]).await?;
         }
+        let known = known.ok_or_else(neither_there_nor_inserted)?;
         let is_updated = self.execute(connection, statements.update.clone(), row).await? > 0;
-        let live = known.into_iter().next().filter(|row| is_whole(row));
-        Ok((if is_updated { Effect::Updated } else { Effect::Nothing }, live))
+        Ok((if is_updated { Effect::Updated } else { Effect::Nothing }, known.whole()))
     }
 
     /// Puts what a version that is not newer knows into the kept columns, and returns whether a live row has changed.
@@ -175,21 +174,36 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         kept: Vec<Value>,
     ) -> Result<Effect, sqlx::Error> {
         let parameters = [vec![id.clone()], kept].concat();
-        let ranks = self.fetch(connection, statement.clone(), &parameters, &[Kind::Integer]).await?;
-        Ok(if ranks.first().is_some_and(|row| is_whole(row)) { Effect::Updated } else { Effect::Nothing })
+        let rows = self.fetch(connection, statement.clone(), &parameters).await?;
+        let rank = rows.first().map(|row| DB::get(row, "obs_rank", Kind::Integer)).transpose()?;
+        Ok(if rank == Some(Rank::Whole.as_number().into()) { Effect::Updated } else { Effect::Nothing })
     }
 
-    /// Reads what is live of a row.
-    async fn read(
+    /// Reads a row, and lets nobody else write it until the end of the transaction.
+    pub(crate) async fn lock(
         &self,
         connection: &mut DB::Connection,
-        lock: &SqlStr,
         entity: Entity,
         id: &Value,
-    ) -> Result<Option<Vec<Value>>, sqlx::Error> {
-        let kinds = [rows::kinds(entity.table()), vec![Kind::Integer]].concat();
-        let rows = self.fetch(connection, lock.clone(), slice::from_ref(id), &kinds).await?;
-        Ok(rows.into_iter().next().filter(|row| is_whole(row)))
+    ) -> Result<Option<Locked>, sqlx::Error> {
+        let lock = self.statements().of(entity).lock.clone();
+        let rows = self.fetch(connection, lock, slice::from_ref(id)).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let record = self.record(row, entity.table(), "")?;
+        Ok(Some(Locked { record, rank: DB::get(row, "obs_rank", Kind::Integer)? }))
+    }
+
+    /// Reads a row by the names of its columns, which begin with the prefix.
+    pub(crate) fn record(&self, row: &DB::Row, table: &Table, prefix: &str) -> Result<Record, sqlx::Error> {
+        let mut record = Record::default();
+        for column in table.read_columns() {
+            let value = match prefix {
+                "" => DB::get(row, column.name, column.kind)?,
+                _ => DB::get(row, &format!("{prefix}{}", column.name), column.kind)?,
+            };
+            record.insert(column.name, value);
+        }
+        Ok(record)
     }
 
     /// Writes what belongs to the row with this id.
@@ -233,9 +247,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         connection: &mut DB::Connection,
         statement: SqlStr,
         parameters: &[Value],
-        kinds: &[Kind],
-    ) -> Result<Vec<Vec<Value>>, sqlx::Error> {
-        DB::fetch(connection, statement, self.keeps_statements(), parameters, kinds).await
+    ) -> Result<Vec<DB::Row>, sqlx::Error> {
+        DB::fetch(connection, statement, self.keeps_statements(), parameters).await
     }
 }
 
@@ -258,21 +271,26 @@ fn neither_there_nor_inserted() -> sqlx::Error {
     )
 }
 
-/// Returns whether a row is an object, and neither a copy nor a tombstone, by its last column.
-fn is_whole(row: &[Value]) -> bool {
-    row.last() == Some(&Rank::Whole.as_number().into())
+/// A row that nobody else can write.
+pub(crate) struct Locked {
+    record: Record,
+    rank: Value,
 }
 
-/// Returns the kept columns of what a row is read from.
-fn old_kept(entity: Entity, columns: &[Value]) -> Vec<Value> {
-    entity.table().kept_of(columns.get(2..).unwrap_or_default())
+impl Locked {
+    /// Returns the row if it is an object, and neither a copy nor a tombstone.
+    fn whole(self) -> Option<Record> {
+        (self.rank == Rank::Whole.as_number().into()).then_some(self.record)
+    }
 }
 
 /// Returns what a row is read from, of the parameters by which its version was written.
-fn live(table: &Table, row: &[Value]) -> Vec<Value> {
-    let (id, updated_at, columns) = (&row[0], &row[2], &row[6..]);
-    let columns = table.columns.iter().zip(columns).filter(|(column, _)| column.name != "raw");
-    [id, updated_at].into_iter().chain(columns.map(|(_, value)| value)).cloned().collect()
+fn live(table: &Table, row: &[Value]) -> Record {
+    let mut record = Record::default();
+    for (column, value) in table.version_columns().zip(row).filter(|(column, _)| column.name != "raw") {
+        record.insert(column.name, value.clone());
+    }
+    record
 }
 
 /// Writes the rows of a child table as a JSON array; there is nothing in them that JSON cannot have.
@@ -287,7 +305,7 @@ fn list(table: &ChildTable, rows: Children) -> Value {
     Value::Json(serde_json::to_string(&objects).ok())
 }
 
-/// The parameters of [`TableStatements::version`](crate::schema::TableStatements).
+/// The parameters of [`TableStatements::version`](crate::schema::writes::TableStatements).
 fn version(id: &str, order: Order, columns: Vec<Value>) -> Vec<Value> {
     let Order { rank, updated_at, event_at, tie } = order;
     let mut row = vec![
@@ -302,7 +320,7 @@ fn version(id: &str, order: Order, columns: Vec<Value>) -> Vec<Value> {
     row
 }
 
-/// The parameters of [`TableStatements::tombstone`](crate::schema::TableStatements).
+/// The parameters of [`TableStatements::tombstone`](crate::schema::writes::TableStatements).
 fn tombstone(table: &Table, id: &str, at: i64, kept: Vec<Value>) -> Vec<Value> {
     let mut row = vec![Value::Text(Some(id.to_owned())), at.into(), Timestamp::now().into()];
     row.extend(table.kept_columns().zip(kept).map(|(column, value)| column.fit(value)));
@@ -337,7 +355,7 @@ mod tests {
     async fn only_what_is_one_statement_is_written_without_a_transaction() {
         let lazy = PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass());
         let sync = ClerkSync::new(lazy);
-        for entity in Entity::ALL {
+        for &entity in Entity::ALL {
             let has_children = entity == Entity::Users;
             assert_eq!(sync.is_one_statement(&[deletion(entity)]), !has_children, "{entity:?}");
             // A stale version of a membership is followed by one that fills the kept columns.

@@ -2,11 +2,11 @@
 
 use clerk_webhook_core::event::payload::{BillingInterval, BillingPayer, Subscription, SubscriptionItem};
 
-use super::{Observation, Observed, Observer, Order, Rank, status};
+use super::{Observation, Observer, status};
 use crate::apply::applied::IgnoredReason;
-use crate::observe::canonical::{Leave, canonical, digest};
-use crate::schema::Entity;
-use crate::value::{Value, clean};
+use crate::observe::canonical::{Leave, canonical};
+use crate::schema::tables::Entity;
+use crate::value::{Value, digest};
 
 /// Whom an item belongs to, which the copies inside of a subscription do not say themselves.
 struct Owner<'a> {
@@ -31,7 +31,7 @@ impl Observer<'_> {
         let mut observations: Vec<_> = subscription.items.iter().filter_map(copy).collect();
         observations.sort_by(|one, other| one.id.cmp(&other.id));
         let owner = Owner::of(subscription);
-        let columns = Entity::Subscriptions.table().row([
+        let columns = [
             ("created_at", subscription.created_at.into()),
             ("payer_id", owner.payer_id.into()),
             ("user_id", owner.payer.and_then(|payer| payer.user_id.as_deref()).into()),
@@ -41,16 +41,9 @@ impl Observer<'_> {
             ("past_due_at", subscription.past_due_at.into()),
             ("canceled_at", subscription.canceled_at.into()),
             ("ended_at", subscription.ended_at.into()),
-            // The payer is a person, whose tombstone does not reach this row, and the items have rows of their own.
-            ("raw", self.raw(&["items", "payer"])),
-        ]);
-        observations.push(self.whole(
-            Entity::Subscriptions,
-            &subscription.id,
-            subscription.updated_at,
-            columns,
-            Vec::new(),
-        ));
+        ];
+        let updated_at = subscription.updated_at;
+        observations.push(self.whole(Entity::Subscriptions, &subscription.id, updated_at, columns));
         observations
     }
 
@@ -68,10 +61,9 @@ impl Observer<'_> {
         let event_at = self.event_at(subscription.updated_at);
         // Those of before November 2025 have no time: they were so when the event occurred.
         let updated_at = item.updated_at.map_or(event_at, |at| self.changed_at(at));
-        let columns = item_columns(item, &Owner::of(subscription), Value::Json(None));
-        let order = Order { rank: Rank::Copy, updated_at, event_at, tie };
-        let observed = Observed::Version { order, columns, children: None };
-        Some(Observation { entity: Entity::SubscriptionItems, id: clean(item.id.as_deref()?), observed })
+        let columns = item_columns(item, &Owner::of(subscription));
+        let times = (updated_at, event_at);
+        Some(self.copy(Entity::SubscriptionItems, item.id.as_deref()?, times, tie, columns))
     }
 
     pub(super) fn subscription_item(
@@ -85,19 +77,19 @@ impl Observer<'_> {
             payer_id: payer.and_then(|payer| payer.id.as_deref()),
             payer,
         };
-        let columns = item_columns(item, &owner, self.raw(&["payer"]));
-        Ok(vec![self.whole(Entity::SubscriptionItems, id, item.updated_at, columns, Vec::new())])
+        let columns = item_columns(item, &owner);
+        Ok(vec![self.whole(Entity::SubscriptionItems, id, item.updated_at, columns)])
     }
 }
 
-fn item_columns(item: &SubscriptionItem, owner: &Owner<'_>, raw: Value) -> Vec<Value> {
+fn item_columns(item: &SubscriptionItem, owner: &Owner<'_>) -> [(&'static str, Value); 16] {
     let plan = item.plan.as_ref();
     let interval = item.interval.as_ref().or(item.plan_period.as_ref());
     let price = item.amount.as_ref().map(|price| (price.amount, price.currency.as_deref()));
     let price = price.filter(|(amount, _)| amount.is_some());
     let (amount, currency) =
         price.or(plan.map(|plan| (plan.amount, plan.currency.as_deref()))).unwrap_or_default();
-    Entity::SubscriptionItems.table().row([
+    [
         ("created_at", item.created_at.into()),
         ("subscription_id", owner.subscription_id.into()),
         ("payer_id", owner.payer_id.into()),
@@ -114,8 +106,7 @@ fn item_columns(item: &SubscriptionItem, owner: &Owner<'_>, raw: Value) -> Vec<V
         ("amount", amount.into()),
         ("currency", currency.into()),
         ("seats", item.seats.as_ref().and_then(|seats| seats.quantity).into()),
-        ("raw", raw),
-    ])
+    ]
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use serde::Deserialize as _;
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 
 /// How deep objects and arrays are followed. What Clerk sends is six deep without the metadata of the application.
 const DEEPEST: usize = 64;
@@ -38,13 +37,6 @@ pub(crate) fn canonical(json: &str, leave: Leave, without: &[&str]) -> String {
         Err(_) => writer.text.push_str(NOTHING),
     }
     writer.text
-}
-
-/// Returns the SHA-256 of a text, in hexadecimal digits.
-pub(crate) fn digest(text: &str) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    Sha256::digest(text).iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 #[derive(Clone, Copy)]
@@ -352,10 +344,5 @@ mod tests {
         assert_eq!(canonical(json, Leave::OutPrivate, &[]), public);
         let without = canonical(r#"{"a":{"url":1},"url":2}"#, Leave::In, &["url"]);
         assert_eq!(without, r#"{"a":{"url":1}}"#);
-    }
-
-    #[test]
-    fn the_digest_is_that_of_everybody() {
-        assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

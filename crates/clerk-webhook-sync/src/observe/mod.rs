@@ -19,10 +19,10 @@ use serde::de::IgnoredAny;
 
 use crate::apply::applied::IgnoredReason;
 use crate::error::SyncError;
-use crate::observe::canonical::{Leave, canonical, digest};
-use crate::schema::Entity;
+use crate::observe::canonical::{Leave, canonical};
+use crate::schema::tables::Entity;
 use crate::settings::{RawColumn, Settings};
-use crate::value::{Value, clean};
+use crate::value::{Value, clean, digest};
 
 /// How much later than its event a change may seem to be, in milliseconds: a day, for clocks that differ.
 const LATEST_CHANGE: i64 = 24 * 60 * 60 * 1000;
@@ -97,6 +97,9 @@ pub(crate) fn observe(
     {
         return Ok(Err(IgnoredReason::OtherInstance));
     }
+    if !settings.keep(event.event_type().as_str()) {
+        return Ok(Err(IgnoredReason::NotKept));
+    }
     let observer = Observer { event, raw: settings.raw };
     Ok(match event.data() {
         EventData::UserCreated(user) | EventData::UserUpdated(user) => Ok(vec![observer.user(user)]),
@@ -127,19 +130,11 @@ pub(crate) fn observe(
         | EventData::SessionPending(session)
         | EventData::SessionEnded(session)
         | EventData::SessionRemoved(session)
-        | EventData::SessionRevoked(session)
-            if settings.sessions =>
-        {
-            Ok(vec![observer.session(session)])
-        }
+        | EventData::SessionRevoked(session) => Ok(vec![observer.session(session)]),
         EventData::SubscriptionCreated(subscription)
         | EventData::SubscriptionUpdated(subscription)
         | EventData::SubscriptionActive(subscription)
-        | EventData::SubscriptionPastDue(subscription)
-            if settings.billing =>
-        {
-            Ok(observer.subscription(subscription))
-        }
+        | EventData::SubscriptionPastDue(subscription) => Ok(observer.subscription(subscription)),
         EventData::SubscriptionItemCreated(item)
         | EventData::SubscriptionItemUpdated(item)
         | EventData::SubscriptionItemActive(item)
@@ -149,20 +144,12 @@ pub(crate) fn observe(
         | EventData::SubscriptionItemPastDue(item)
         | EventData::SubscriptionItemFreeTrialEnding(item)
         | EventData::SubscriptionItemCanceled(item)
-        | EventData::SubscriptionItemEnded(item)
-            if settings.billing =>
-        {
-            observer.subscription_item(item)
-        }
-        EventData::WaitlistEntryCreated(entry) | EventData::WaitlistEntryUpdated(entry)
-            if settings.waitlist =>
-        {
+        | EventData::SubscriptionItemEnded(item) => observer.subscription_item(item),
+        EventData::WaitlistEntryCreated(entry) | EventData::WaitlistEntryUpdated(entry) => {
             Ok(vec![observer.waitlist_entry(entry)])
         }
         // An event of a type that is kept must not get lost.
-        EventData::Unrecognized(data)
-            if event.event_type().is_known() && settings.keep(event.event_type().as_str()) =>
-        {
+        EventData::Unrecognized(data) if event.event_type().is_known() => {
             return Err(SyncError::undecodable(data.reason().to_string()));
         }
         _ => Err(IgnoredReason::NotKept),
@@ -196,35 +183,58 @@ impl Observer<'_> {
         self.believable(updated_at).map_or_else(|| self.event_at(updated_at), Timestamp::as_millis)
     }
 
-    /// Makes a version of the event's own object. Data without an essential key is not all of it and counts as a copy.
-    fn whole(
+    /// Makes a version of the event's own object. Data without the essential key is not all of it and counts as a copy.
+    fn whole<const N: usize>(
         &self,
         entity: Entity,
         id: &str,
         updated_at: Option<Timestamp>,
-        columns: Vec<Value>,
-        children: Vec<Children>,
+        columns: [(&'static str, Value); N],
     ) -> Observation {
-        let event_at = self.event_at(updated_at);
-        let is_whole = essential_key(entity).is_none_or(|key| has_key(self.event.raw_data(), key));
+        let table = entity.table();
+        let (data, event_at) = (self.event.raw_data(), self.event_at(updated_at));
+        let is_whole = table.essential.is_none_or(|key| has_key(data, key));
         let order = Order {
             rank: if is_whole { Rank::Whole } else { Rank::Copy },
             updated_at: self.changed_at(updated_at),
             event_at,
-            tie: digest(&canonical(self.event.raw_data(), Leave::In, &[])),
+            tie: digest(&canonical(data, Leave::In, &[])),
         };
-        let observed = Observed::Version { order, columns, children: is_whole.then_some(children) };
+        let mut columns = table.row(columns);
+        if let Some(raw) = columns.last_mut() {
+            *raw = self.raw(entity);
+        }
+        let children = is_whole.then(|| vec![Children::new(); table.children.len()]);
+        Observation { entity, id: clean(id), observed: Observed::Version { order, columns, children } }
+    }
+
+    /// Makes a version of an object that the event shows a copy of.
+    fn copy<const N: usize>(
+        &self,
+        entity: Entity,
+        id: &str,
+        (updated_at, event_at): (i64, i64),
+        tie: String,
+        columns: [(&'static str, Value); N],
+    ) -> Observation {
+        let order = Order { rank: Rank::Copy, updated_at, event_at, tie };
+        let observed = Observed::Version { order, columns: entity.table().row(columns), children: None };
         Observation { entity, id: clean(id), observed }
     }
 
-    /// Writes the column `raw`, without members that are copies of what has a row of its own.
-    fn raw(&self, copies: &[&str]) -> Value {
+    /// Writes the column `raw`.
+    fn raw(&self, entity: Entity) -> Value {
+        let mut without = entity.table().not_in_raw.to_vec();
         let leave = match self.raw {
             RawColumn::Full => Leave::In,
             RawColumn::Redacted => Leave::OutPrivate,
             RawColumn::Off => return Value::Json(None),
         };
-        Value::Json(Some(canonical(self.event.raw_data(), leave, copies)))
+        if leave == Leave::OutPrivate && entity == Entity::Invitations {
+            // The link lets its reader in as the person who was invited.
+            without.push("url");
+        }
+        Value::Json(Some(canonical(self.event.raw_data(), leave, &without)))
     }
 
     /// Makes a tombstone of what is left of a deleted object.
@@ -233,23 +243,6 @@ impl Observer<'_> {
         // Clerk writes into every envelope when it was; a delivery that is older than its own signing there is none.
         let at = self.event.occurred_at().unwrap_or_else(|| self.event.attempted_at()).as_millis();
         Ok(vec![Observation { entity, id: clean(id), observed: Observed::Deleted { at, kept: Vec::new() } }])
-    }
-}
-
-/// Returns the key that the data of every whole object has, whatever its value is.
-///
-/// Invitations, sessions and items have none: their events tell an end (revoked, ended), which must count whatever the
-/// data lacks. For memberships and roles it is the key that says what they allow.
-const fn essential_key(entity: Entity) -> Option<&'static str> {
-    match entity {
-        Entity::Users => Some("email_addresses"),
-        Entity::Organizations | Entity::Domains => Some("name"),
-        Entity::Memberships => Some("role"),
-        Entity::Roles => Some("permissions"),
-        Entity::Permissions => Some("key"),
-        Entity::Subscriptions => Some("status"),
-        Entity::WaitlistEntries => Some("email_address"),
-        Entity::Invitations | Entity::Sessions | Entity::SubscriptionItems => None,
     }
 }
 

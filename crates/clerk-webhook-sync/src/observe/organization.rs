@@ -9,11 +9,11 @@ use clerk_webhook_core::event::payload::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Observation, Observed, Observer, Order, Rank, json, status};
+use super::{Observation, Observed, Observer, json, status};
 use crate::error::SyncError;
-use crate::observe::canonical::{Leave, canonical, digest};
-use crate::schema::Entity;
-use crate::value::{Value, clean};
+use crate::observe::canonical::{Leave, canonical};
+use crate::schema::tables::Entity;
+use crate::value::{Value, clean, digest};
 
 /// The copies inside of a membership, as they were sent.
 #[derive(Default, Deserialize)]
@@ -26,35 +26,16 @@ struct Copies<'a> {
 
 impl Observer<'_> {
     pub(super) fn organization(&self, organization: &Organization) -> Observation {
-        let columns = self.organization_columns(organization, self.raw(&[]));
-        self.whole(Entity::Organizations, &organization.id, organization.updated_at, columns, Vec::new())
-    }
-
-    fn organization_columns(&self, organization: &Organization, raw: Value) -> Vec<Value> {
-        Entity::Organizations.table().row([
-            ("created_at", organization.created_at.into()),
-            ("name", (&organization.name).into()),
-            ("slug", (&organization.slug).into()),
-            ("image_url", organization.image_url.as_deref().or(organization.logo_url.as_deref()).into()),
-            ("members_count", organization.members_count.into()),
-            ("max_allowed_memberships", organization.max_allowed_memberships.into()),
-            ("created_by", (&organization.created_by).into()),
-            ("public_metadata", json(organization.public_metadata.as_json().into())),
-            ("raw", raw),
-        ])
+        let columns = organization_columns(organization);
+        self.whole(Entity::Organizations, &organization.id, organization.updated_at, columns)
     }
 
     /// What a membership shows of its organization, which is not all of it.
     fn organization_copy(&self, organization: &Organization, copy: &str, event_at: i64) -> Observation {
-        let order = Order {
-            rank: Rank::Copy,
-            updated_at: self.changed_at(organization.updated_at),
-            event_at,
-            tie: digest(&canonical(copy, Leave::In, &[])),
-        };
-        let columns = self.organization_columns(organization, Value::Json(None));
-        let observed = Observed::Version { order, columns, children: None };
-        Observation { entity: Entity::Organizations, id: clean(&organization.id), observed }
+        let times = (self.changed_at(organization.updated_at), event_at);
+        let tie = digest(&canonical(copy, Leave::In, &[]));
+        let columns = organization_columns(organization);
+        self.copy(Entity::Organizations, &organization.id, times, tie, columns)
     }
 
     pub(super) fn membership(
@@ -70,7 +51,7 @@ impl Observer<'_> {
         let user = user.map(|(user, id)| self.user_copy(user, id, &raw(copies.public_user_data), event_at));
         let mut observations: Vec<_> = user.into_iter().collect();
         observations.push(self.organization_copy(organization, &raw(copies.organization), event_at));
-        let columns = Entity::Memberships.table().row([
+        let columns = [
             // It says which membership of a pair is the later one.
             ("created_at", self.believable(membership.created_at).into()),
             ("organization_id", organization.id.as_str().into()),
@@ -79,11 +60,8 @@ impl Observer<'_> {
             ("role_name", (&membership.role_name).into()),
             ("permissions", strings(&membership.permissions)),
             ("public_metadata", json(membership.public_metadata.as_json().into())),
-            // The tombstone of a user reaches the row of the user only, so there must be nothing of them elsewhere.
-            ("raw", self.raw(&["organization", "public_user_data"])),
-        ]);
-        let updated_at = membership.updated_at;
-        observations.push(self.whole(Entity::Memberships, &membership.id, updated_at, columns, Vec::new()));
+        ];
+        observations.push(self.whole(Entity::Memberships, &membership.id, membership.updated_at, columns));
         Ok(observations)
     }
 
@@ -117,12 +95,7 @@ impl Observer<'_> {
     pub(super) fn invitation(&self, invitation: &OrganizationInvitation) -> Observation {
         let organization = invitation.organization().and_then(|organization| organization.id.as_deref());
         let state = invitation.status.as_ref().map_or("", OrganizationInvitationStatus::as_str);
-        // Whoever has the link is the one who was invited; and others are shown by copies that are as in a membership.
-        let left_out: &[&str] = match self.raw {
-            crate::RawColumn::Full => &["data", "public_inviter_data", "public_organization_data"],
-            _ => &["data", "public_inviter_data", "public_organization_data", "url"],
-        };
-        let columns = Entity::Invitations.table().row([
+        let columns = [
             ("created_at", invitation.created_at.into()),
             ("organization_id", invitation.organization_id.as_deref().or(organization).into()),
             ("email_address", (&invitation.email_address).into()),
@@ -133,9 +106,8 @@ impl Observer<'_> {
             ("user_id", (&invitation.user_id).into()),
             ("expires_at", invitation.expires_at.into()),
             ("public_metadata", json(invitation.public_metadata.as_json().into())),
-            ("raw", self.raw(left_out)),
-        ]);
-        self.whole(Entity::Invitations, &invitation.id, invitation.updated_at, columns, Vec::new())
+        ];
+        self.whole(Entity::Invitations, &invitation.id, invitation.updated_at, columns)
     }
 
     pub(super) fn domain(&self, domain: &OrganizationDomain) -> Observation {
@@ -144,19 +116,30 @@ impl Observer<'_> {
         let is_verified = |proof: Option<&OrganizationDomainVerification>| {
             proof.is_some_and(OrganizationDomainVerification::is_verified)
         };
-        let columns = Entity::Domains.table().row([
+        let columns = [
             ("created_at", domain.created_at.into()),
             ("organization_id", domain.organization_id.as_str().into()),
             ("name", (&domain.name).into()),
             ("enrollment_mode", status(domain.enrollment_mode.as_str())),
             ("verified", (is_verified(verification) || is_verified(owned)).into()),
-            // The address is that of whoever has verified the domain, whose tombstone does not reach this row.
-            ("raw", self.raw(&["affiliation_email_address", "public_organization_data"])),
-        ]);
-        self.whole(Entity::Domains, &domain.id, domain.updated_at, columns, Vec::new())
+        ];
+        self.whole(Entity::Domains, &domain.id, domain.updated_at, columns)
     }
 }
 
 pub(super) fn strings(texts: &[impl serde::Serialize]) -> Value {
     json(Cow::Owned(serde_json::to_string(texts).unwrap_or_default()))
+}
+
+fn organization_columns(organization: &Organization) -> [(&'static str, Value); 8] {
+    [
+        ("created_at", organization.created_at.into()),
+        ("name", (&organization.name).into()),
+        ("slug", (&organization.slug).into()),
+        ("image_url", organization.image_url.as_deref().or(organization.logo_url.as_deref()).into()),
+        ("members_count", organization.members_count.into()),
+        ("max_allowed_memberships", organization.max_allowed_memberships.into()),
+        ("created_by", (&organization.created_by).into()),
+        ("public_metadata", json(organization.public_metadata.as_json().into())),
+    ]
 }

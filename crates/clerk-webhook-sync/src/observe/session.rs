@@ -3,16 +3,12 @@
 use clerk_webhook_core::event::payload::Session;
 
 use super::{Observation, Observer, status};
-use crate::schema::Entity;
-
-/// What a session shows of persons: the user as of the event, where and with what the session was used, and who
-/// impersonates the user. The tombstone of a user reaches the row of the user only.
-const PERSONAL: [&str; 4] = ["actor", "latest_activity", "public_user_data", "user"];
+use crate::schema::tables::Entity;
 
 impl Observer<'_> {
     /// A session is never deleted: what ends it is its status.
     pub(super) fn session(&self, session: &Session) -> Observation {
-        let columns = Entity::Sessions.table().row([
+        let columns = [
             ("created_at", session.created_at.into()),
             ("user_id", session.user_id.as_str().into()),
             ("client_id", (&session.client_id).into()),
@@ -21,8 +17,7 @@ impl Observer<'_> {
             ("last_active_at", session.last_active_at.into()),
             ("expire_at", session.expire_at.into()),
             ("abandon_at", session.abandon_at.into()),
-            ("raw", self.raw(&PERSONAL)),
-        ]);
-        self.whole(Entity::Sessions, &session.id, session.updated_at, columns, Vec::new())
+        ];
+        self.whole(Entity::Sessions, &session.id, session.updated_at, columns)
     }
 }

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use clerk_webhook_core::event::payload::{EmailAddress, MembershipPublicUserData, User};
 
-use super::{Children, Observation, Observed, Observer, Order, Rank, json};
-use crate::observe::canonical::{Leave, canonical, digest};
-use crate::schema::{Entity, USER_EMAILS, USER_EXTERNAL_ACCOUNTS, USER_PHONE_NUMBERS};
-use crate::value::{Value, clean};
+use super::{Children, Observation, Observed, Observer, json};
+use crate::observe::canonical::{Leave, canonical};
+use crate::schema::tables::{Entity, USER_EMAILS, USER_EXTERNAL_ACCOUNTS, USER_PHONE_NUMBERS};
+use crate::value::{Value, clean, digest};
 
 impl Observer<'_> {
     pub(super) fn user(&self, user: &User) -> Observation {
         let primary = user.primary_email_address();
         let primary_phone = user.primary_phone_number();
-        let columns = Entity::Users.table().row([
+        let columns = [
             ("created_at", user.created_at.into()),
             ("external_id", (&user.external_id).into()),
             ("username", (&user.username).into()),
@@ -28,11 +28,12 @@ impl Observer<'_> {
             ("locked", user.locked.into()),
             ("last_sign_in_at", user.last_sign_in_at.into()),
             ("public_metadata", json(user.public_metadata.as_json().into())),
-            // Memberships have rows of their own, where they come at all.
-            ("raw", self.raw(&["organization_memberships"])),
-        ]);
-        let children = vec![emails(user), phone_numbers(user), external_accounts(user)];
-        self.whole(Entity::Users, &user.id, user.updated_at, columns, children)
+        ];
+        let mut observation = self.whole(Entity::Users, &user.id, user.updated_at, columns);
+        if let Observed::Version { children: Some(children), .. } = &mut observation.observed {
+            *children = vec![emails(user), phone_numbers(user), external_accounts(user)];
+        }
+        observation
     }
 
     /// What a membership shows of its user. It has no time of its own, but shows them as they were when the event occurred.
@@ -43,17 +44,15 @@ impl Observer<'_> {
         copy: &str,
         event_at: i64,
     ) -> Observation {
-        let columns = Entity::Users.table().row([
+        let columns = [
             ("username", (&user.username).into()),
             ("first_name", (&user.first_name).into()),
             ("last_name", (&user.last_name).into()),
             ("image_url", user.image_url.as_deref().or(user.profile_image_url.as_deref()).into()),
             ("banned", user.banned.into()),
-        ]);
+        ];
         let tie = digest(&canonical(copy, Leave::In, &[]));
-        let order = Order { rank: Rank::Copy, updated_at: event_at, event_at, tie };
-        let observed = Observed::Version { order, columns, children: None };
-        Observation { entity: Entity::Users, id: clean(id), observed }
+        self.copy(Entity::Users, id, (event_at, event_at), tie, columns)
     }
 }
 

@@ -6,7 +6,8 @@ use super::tables::dump;
 use super::{DISORDERED, memory, postgres, runtime};
 use crate::apply::engine::SyncDatabase;
 use crate::observe::{Observation, Observed, Order, Rank};
-use crate::schema::{Column, Entity};
+use crate::schema::table::Column;
+use crate::schema::tables::Entity;
 use crate::sync::ClerkSync;
 use crate::value::{Kind, Value};
 
@@ -33,7 +34,7 @@ async fn all_tables<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
     let sync = ClerkSync::new(pool.clone()).prefix(DISORDERED).unwrap();
     sync.migrate().await.unwrap();
     let mut connection = pool.begin().await.unwrap();
-    for entity in Entity::ALL {
+    for &entity in Entity::ALL {
         let table = entity.table();
         let id = long(&mut random);
         let mut write = async |observed| {

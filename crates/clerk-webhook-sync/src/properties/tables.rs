@@ -6,127 +6,83 @@ use std::sync::Arc;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
 use crate::apply::engine::SyncDatabase;
-use crate::schema::{Dialect, Entity, Names, ORDER};
-use crate::value::{Kind, Value};
+use crate::schema::names::Names;
+use crate::schema::table::Column;
+use crate::schema::tables::{Entity, USER_EMAILS};
+use crate::value::Value;
 
-type Columns = &'static [(&'static str, Kind)];
+/// What is compared of the rows that are live.
+const SHOWN: [(Entity, &[&str]); 11] = [
+    (Entity::Users, &["first_name", "primary_email", "primary_email_verified"]),
+    (Entity::Organizations, &["name", "created_by"]),
+    (Entity::Memberships, &["organization_id", "user_id", "role"]),
+    (Entity::Invitations, &["organization_id", "status"]),
+    (Entity::Domains, &["organization_id", "enrollment_mode"]),
+    (Entity::Roles, &["name"]),
+    (Entity::Permissions, &["name"]),
+    (Entity::Sessions, &["user_id"]),
+    (Entity::SubscriptionItems, &["subscription_id", "user_id", "organization_id", "plan_slug", "status"]),
+    (Entity::Subscriptions, &["user_id", "organization_id", "status"]),
+    (Entity::WaitlistEntries, &["email_address", "status"]),
+];
 
 /// Returns everything that is in the tables but when it was written, in order.
 pub(super) async fn dump<DB: SyncDatabase>(names: &str, connection: &mut DB::Connection) -> Vec<String> {
     let names: Names = names.parse().unwrap();
     let mut lines = Vec::new();
-    for table in Entity::ALL.map(Entity::table) {
-        let order = ORDER.iter().filter(|column| column.name != "synced_at");
-        let columns = order.chain(table.columns).map(|column| (column.name, column.kind));
-        let columns: Vec<_> = [("id", Kind::Text)].into_iter().chain(columns).collect();
-        lines.extend(lines_of::<DB>(connection, table.name, &names.table(table.name), &columns).await);
+    for table in Entity::ALL.iter().map(|entity| entity.table()) {
+        let columns = table.all_columns().filter(|column| column.name != "synced_at").copied();
+        lines.extend(rows::<DB>(connection, table.name, &names.table(table.name), columns).await);
         for child in table.children {
-            let key = [(child.owner, Kind::Text), ("id", Kind::Text)];
-            let columns: Vec<_> = key
-                .into_iter()
-                .chain(child.columns.iter().map(|column| (column.name, column.kind)))
-                .collect();
-            lines.extend(lines_of::<DB>(connection, child.name, &names.table(child.name), &columns).await);
+            let source = names.table(child.name);
+            lines.extend(rows::<DB>(connection, child.name, &source, child.all_columns()).await);
         }
     }
     lines
 }
 
-/// Returns a line for everything that is live, as the truth has it.
+/// Returns a line for everything that is live, as the truth of a history has it.
 pub(super) async fn live<DB: SyncDatabase>(names: &str, connection: &mut DB::Connection) -> BTreeSet<String> {
     let names: Names = names.parse().unwrap();
-    const TEXT: Kind = Kind::Text;
-    const YES: Kind = Kind::Boolean;
-    let views: [(&str, String, Columns); 12] = [
-        (
-            "user",
-            names.table("active_users"),
-            &[("id", TEXT), ("first_name", TEXT), ("primary_email", TEXT), ("primary_email_verified", YES)],
-        ),
-        (
-            "email",
-            format!(
-                "{} e JOIN {} u ON u.id = e.user_id",
-                names.table("user_emails"),
-                names.table("active_users")
-            ),
-            &[("e.user_id", TEXT), ("e.email", TEXT), ("e.verified", YES), ("e.is_primary", YES)],
-        ),
-        (
-            "organization",
-            names.table("active_organizations"),
-            &[("id", TEXT), ("name", TEXT), ("created_by", TEXT)],
-        ),
-        (
-            "membership",
-            names.table("active_memberships"),
-            &[("id", TEXT), ("organization_id", TEXT), ("user_id", TEXT), ("role", TEXT)],
-        ),
-        (
-            "invitation",
-            names.table("active_invitations"),
-            &[("id", TEXT), ("organization_id", TEXT), ("status", TEXT)],
-        ),
-        (
-            "domain",
-            names.table("active_domains"),
-            &[("id", TEXT), ("organization_id", TEXT), ("enrollment_mode", TEXT)],
-        ),
-        ("role", names.table("active_roles"), &[("id", TEXT), ("name", TEXT)]),
-        ("permission", names.table("active_permissions"), &[("id", TEXT), ("name", TEXT)]),
-        ("session", names.table("active_sessions"), &[("id", TEXT), ("user_id", TEXT)]),
-        (
-            "subscription",
-            names.table("active_subscriptions"),
-            &[("id", TEXT), ("user_id", TEXT), ("organization_id", TEXT), ("status", TEXT)],
-        ),
-        (
-            "item",
-            names.table("active_subscription_items"),
-            &[
-                ("id", TEXT),
-                ("subscription_id", TEXT),
-                ("user_id", TEXT),
-                ("organization_id", TEXT),
-                ("plan_slug", TEXT),
-                ("status", TEXT),
-            ],
-        ),
-        (
-            "waiting",
-            names.table("active_waitlist_entries"),
-            &[("id", TEXT), ("email_address", TEXT), ("status", TEXT)],
-        ),
-    ];
     let mut lines = BTreeSet::new();
-    for (name, source, columns) in views {
-        lines.extend(lines_of::<DB>(connection, name, &source, columns).await);
+    for (entity, shown) in SHOWN {
+        let table = entity.table();
+        let is_shown = |column: &&Column| column.name == "id" || shown.contains(&column.name);
+        let columns = table.all_columns().filter(is_shown).copied();
+        let view = names.table(&format!("active_{}", table.name));
+        lines.extend(rows::<DB>(connection, table.events, &view, columns).await);
     }
+    let emails = format!(
+        "(SELECT e.* FROM {} e JOIN {} u ON u.id = e.user_id) emails",
+        names.table("user_emails"),
+        names.table("active_users")
+    );
+    let columns = USER_EMAILS.all_columns().filter(|column| column.name != "id");
+    lines.extend(rows::<DB>(connection, "email", &emails, columns).await);
     lines
 }
 
-async fn lines_of<DB: SyncDatabase>(
+async fn rows<DB: SyncDatabase>(
     connection: &mut DB::Connection,
     name: &str,
     source: &str,
-    columns: &[(&str, Kind)],
+    columns: impl Iterator<Item = Column>,
 ) -> Vec<String> {
-    let list: Vec<_> = columns
-        .iter()
-        .map(|(column, kind)| match (DB::DIALECT, kind) {
-            (Dialect::Postgres, Kind::Json) => format!("{column}::text"),
-            _ => (*column).to_owned(),
-        })
-        .collect();
+    let columns: Vec<_> = columns.collect();
+    let list: Vec<_> = columns.iter().map(|column| DB::DIALECT.read(column, "", "")).collect();
     let query = format!("SELECT {} FROM {source} ORDER BY 1, 2", list.join(", "));
-    let kinds: Vec<_> = columns.iter().map(|(_, kind)| *kind).collect();
     let query = AssertSqlSafe(Arc::<str>::from(query)).into_sql_str();
-    let rows = DB::fetch(connection, query, true, &[], &kinds).await.unwrap();
     let show = |value: Value| match value {
-        Value::Text(value) | Value::Json(value) => value.unwrap_or_else(|| "-".to_owned()),
-        Value::Integer(value) => value.map_or_else(|| "-".to_owned(), |value| value.to_string()),
-        Value::Boolean(value) => value.map_or_else(|| "-".to_owned(), |value| value.to_string()),
+        Value::Text(text) | Value::Json(text) => text,
+        Value::Integer(number) => number.map(|number| number.to_string()),
+        Value::Boolean(yes) => yes.map(|yes| yes.to_string()),
     };
-    let line = |row: Vec<Value>| row.into_iter().map(show).collect::<Vec<_>>().join(" ");
-    rows.into_iter().map(|row| format!("{name} {}", line(row))).collect()
+    let value = |row: &DB::Row, column: &Column| {
+        show(DB::get(row, column.name, column.kind).unwrap()).unwrap_or_else(|| "-".to_owned())
+    };
+    let line = |row: &DB::Row| {
+        let values: Vec<_> = columns.iter().map(|column| value(row, column)).collect();
+        format!("{name} {}", values.join(" "))
+    };
+    DB::fetch(connection, query, true, &[]).await.unwrap().iter().map(line).collect()
 }

@@ -1,6 +1,7 @@
 //! Erases what is kept of people.
 
 use std::collections::BTreeSet;
+use std::slice;
 
 use clerk_webhook_core::Timestamp;
 use sqlx::SqlStr;
@@ -8,7 +9,8 @@ use sqlx::SqlStr;
 use crate::apply::engine::SyncDatabase;
 use crate::error::SyncError;
 use crate::observe::{Observation, Observed, Rank};
-use crate::schema::Entity;
+use crate::schema::record::Field;
+use crate::schema::tables::Entity;
 use crate::sync::ClerkSync;
 use crate::value::{self, Kind, Value, fold};
 
@@ -36,9 +38,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.lock_user(&mut transaction, &Value::id(&id)).await?;
         let mut rows = BTreeSet::from([(Entity::Users, id.clone())]);
         let key = [Value::Text(Some(id))];
-        let accepted = self.texts(&mut transaction, &queries.invitations_of, &key).await?;
+        let accepted = self.texts(&mut transaction, &queries.invitations_of, &key, "id").await?;
         rows.extend(accepted.into_iter().map(|id| (Entity::Invitations, id)));
-        let addresses = self.texts(&mut transaction, &queries.addresses_of, &key).await?;
+        let addresses = self.texts(&mut transaction, &queries.addresses_of, &key, "email").await?;
         rows.extend(self.rows_with(&mut transaction, &addresses).await?);
         let erased = self.bury(&mut transaction, rows).await?;
         transaction.commit().await?;
@@ -83,17 +85,15 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
     /// Lets nobody else write the row of a user until the end of the transaction, nor what belongs to it.
     async fn lock_user(&self, connection: &mut DB::Connection, id: &Value) -> Result<(), SyncError> {
-        let statements = self.statements().of(Entity::Users);
-        let key = std::slice::from_ref(id);
-        if self.fetch(connection, statements.lock.clone(), key, &[]).await?.is_empty() {
+        if self.lock(connection, Entity::Users, id).await?.is_none() {
             // There is nothing to lock: a row that is less than any version takes its place, until it is a tombstone.
             let rank = Rank::Copy.as_number().into();
             let order = [rank, 0.into(), 0.into(), Value::text(""), Timestamp::now().into()];
-            let none = Entity::Users.table().row([]);
-            let row = [key, &order, &none].concat();
-            self.execute(connection, statements.version.insert.clone(), &row).await?;
-            // Somebody else's, if it was inserted meanwhile.
-            self.fetch(connection, statements.lock.clone(), key, &[]).await?;
+            let row = [slice::from_ref(id), &order, &Entity::Users.table().row([])].concat();
+            let insert = self.statements().of(Entity::Users).version.insert.clone();
+            self.execute(connection, insert, &row).await?;
+            // Another transaction may have inserted the row in the meantime.
+            self.lock(connection, Entity::Users, id).await?;
         }
         Ok(())
     }
@@ -116,33 +116,35 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             ),
         ] {
             for address in &folded {
-                let ids = self.texts(connection, by_email, &[Value::text(address)]).await?;
+                let ids = self.texts(connection, by_email, &[Value::text(address)], "id").await?;
                 rows.extend(ids.into_iter().map(|id| (entity, id)));
             }
-            for row in self.fetch(connection, beyond_ascii.clone(), &[], &[Kind::Text; 2]).await? {
-                if let [Value::Text(Some(id)), Value::Text(Some(address))] = &row[..]
-                    && folded.contains(&fold(address))
+            for row in self.fetch(connection, beyond_ascii.clone(), &[]).await? {
+                let texts = (self.text(&row, "id")?, self.text(&row, "email_address")?);
+                if let (Some(id), Some(address)) = texts
+                    && folded.contains(&fold(&address))
                 {
-                    rows.insert((entity, id.clone()));
+                    rows.insert((entity, id));
                 }
             }
         }
         Ok(rows)
     }
 
-    /// Returns the texts of a query with a single column.
+    /// Returns the texts in a column of the result of a query.
     async fn texts(
         &self,
         connection: &mut DB::Connection,
         query: &SqlStr,
         by: &[Value],
+        column: &str,
     ) -> Result<Vec<String>, SyncError> {
-        let rows = self.fetch(connection, query.clone(), by, &[Kind::Text]).await?;
-        let text = |value| match value {
-            Value::Text(text) => text,
-            _ => None,
-        };
-        Ok(rows.into_iter().flatten().filter_map(text).collect())
+        let rows = self.fetch(connection, query.clone(), by).await?;
+        rows.iter().filter_map(|row| self.text(row, column).transpose()).collect()
+    }
+
+    fn text(&self, row: &DB::Row, column: &str) -> Result<Option<String>, SyncError> {
+        Ok(Field::from_value(DB::get(row, column, Kind::Text)?))
     }
 
     /// Makes tombstones of rows, and returns whether one was none yet.

@@ -7,13 +7,14 @@ use clerk_webhook_core::event::payload::SubscriptionItemStatus;
 use sqlx::SqlStr;
 
 use crate::apply::engine::SyncDatabase;
-use crate::rows::{
-    Columns, FromColumns, MembershipRow, OrganizationRow, SessionRow, SubscriptionItemRow, SubscriptionRow,
-    UserRow, WaitlistEntryRow,
+use crate::schema::queries::{OTHER, Queries};
+use crate::schema::table::TableRow;
+use crate::schema::tables::{
+    MembershipRow, OrganizationRow, SessionRow, SubscriptionItemRow, SubscriptionRow, UserRow,
+    WaitlistEntryRow,
 };
-use crate::schema::Queries;
 use crate::sync::ClerkSync;
-use crate::value::{Kind, Value, fold};
+use crate::value::{Value, fold};
 
 /// What is live. All else is a query of the application's own to the tables and views.
 impl<DB: SyncDatabase> ClerkSync<DB> {
@@ -178,46 +179,51 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         }))
     }
 
-    async fn find<T: FromColumns>(
+    async fn find<T: TableRow>(
         &self,
         query: impl Fn(&Queries) -> &SqlStr,
         by: &[Value],
     ) -> Result<Option<T>, sqlx::Error> {
-        let rows = self.ask(query(&self.statements().queries).clone(), by, &T::kinds()).await?;
-        Ok(rows.into_iter().next().and_then(|row| T::read(&mut Columns::new(row))))
+        Ok(self.list(query, by).await?.into_iter().next())
     }
 
-    async fn list<T: FromColumns>(
+    async fn list<T: TableRow>(
         &self,
         query: impl Fn(&Queries) -> &SqlStr,
         by: &[Value],
     ) -> Result<Vec<T>, sqlx::Error> {
-        let rows = self.ask(query(&self.statements().queries).clone(), by, &T::kinds()).await?;
-        Ok(rows.into_iter().filter_map(|row| T::read(&mut Columns::new(row))).collect())
+        let rows = self.ask(query(&self.statements().queries).clone(), by).await?;
+        rows.iter().filter_map(|row| self.read(row, "").transpose()).collect()
     }
 
-    async fn pairs<T: FromColumns>(
+    async fn pairs<T: TableRow>(
         &self,
         query: impl Fn(&Queries) -> &SqlStr,
         by: &[Value],
     ) -> Result<Vec<(MembershipRow, Option<T>)>, sqlx::Error> {
-        let kinds = [MembershipRow::kinds(), T::kinds()].concat();
-        let rows = self.ask(query(&self.statements().queries).clone(), by, &kinds).await?;
-        let read = |row| {
-            let mut columns = Columns::new(row);
-            Some((MembershipRow::read(&mut columns)?, T::read(&mut columns)))
+        let rows = self.ask(query(&self.statements().queries).clone(), by).await?;
+        let pair = |row| {
+            let other = self.read(row, OTHER)?;
+            Ok(self.read(row, "")?.map(|membership| (membership, other)))
         };
-        Ok(rows.into_iter().filter_map(read).collect())
+        rows.iter().filter_map(|row| pair(row).transpose()).collect()
     }
 
-    async fn ask(&self, query: SqlStr, by: &[Value], kinds: &[Kind]) -> Result<Vec<Vec<Value>>, sqlx::Error> {
-        if self.keeps_statements() {
-            let mut connection = self.pool().acquire().await?;
-            return self.fetch(&mut connection, query, by, kinds).await;
-        }
-        let mut transaction = self.begin().await?;
-        let rows = self.fetch(&mut transaction, query, by, kinds).await?;
-        transaction.commit().await?;
-        Ok(rows)
+    /// Reads a row whose columns have names that begin with the prefix. Returns nothing if its id is null.
+    pub(crate) fn read<T: TableRow>(&self, row: &DB::Row, prefix: &str) -> Result<Option<T>, sqlx::Error> {
+        Ok(T::read(self.record(row, &T::TABLE, prefix)?))
+    }
+
+    async fn ask(&self, query: SqlStr, by: &[Value]) -> Result<Vec<DB::Row>, sqlx::Error> {
+        let ask = async {
+            if self.keeps_statements() {
+                return self.fetch(&mut *self.pool().acquire().await?, query, by).await;
+            }
+            let mut transaction = self.begin().await?;
+            let rows = self.fetch(&mut transaction, query, by).await?;
+            transaction.commit().await?;
+            Ok(rows)
+        };
+        ask.await
     }
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
-use super::Dialect;
+use super::dialect::Dialect;
 
 /// The prefix that the migrations are written with.
 const DEFAULT: &str = "clerk_";

@@ -1,241 +1,370 @@
-//! Which tables there are, and what their columns are.
+//! The tables. Statements, row types, and the expectations of the migrations follow from these descriptions.
 
-use super::{ChildTable, Column, Table};
+use clerk_webhook_core::Timestamp;
+use clerk_webhook_core::event::payload::{
+    BillingInterval, Metadata, SessionStatus, SubscriptionItemStatus, SubscriptionStatus, WaitlistEntryStatus,
+};
+
+use super::record::{Field, Record};
+use super::table::{ChildTable, Column, Table, TableRow};
 use crate::value::Kind;
 
-pub(super) const fn text(name: &'static str) -> Column {
-    Column { name, kind: Kind::Text, is_id: false }
+/// Describes the tables, in the order in which one event writes them, and derives [`Entity`], the row types and the
+/// [`Table`]s.
+///
+/// Each table begins with `id` and the columns of [`ORDER`](super::ORDER), continues with `created_at` and the fields, and
+/// ends with `raw`.
+macro_rules! tables {
+    (@or $default:expr) => { $default };
+    (@or $default:expr, $given:expr) => { $given };
+    ($(
+        $(#[$doc:meta])*
+        $entity:ident in $name:literal: $row:ident(
+            events: $events:literal, id: $id:literal,
+            $(essential: $essential:literal,)?
+            $(kept: $kept:expr,)?
+            $(not_in_raw: $not_in_raw:expr,)?
+            $(children: $children:expr,)?
+        ) {
+            $($(#[$field_doc:meta])* $field:ident: $type:ty $(=> $is:ident)?,)*
+        }
+    )+) => {
+        /// A kind of object with a table of its own.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) enum Entity {
+            $($entity,)+
+        }
+
+        impl Entity {
+            pub(crate) const ALL: &[Self] = &[$(Self::$entity,)+];
+
+            pub(crate) const fn table(self) -> &'static Table {
+                match self {
+                    $(Self::$entity => &<$row as TableRow>::TABLE,)+
+                }
+            }
+        }
+
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq)]
+            #[non_exhaustive]
+            pub struct $row {
+                #[doc = concat!("The id (`", $id, "_…`).")]
+                pub id: String,
+                /// When the object last changed.
+                pub updated_at: Timestamp,
+                /// When the object was created.
+                pub created_at: Option<Timestamp>,
+                $($(#[$field_doc])* pub $field: $type,)*
+            }
+
+            impl TableRow for $row {
+                const TABLE: Table = Table {
+                    name: $name,
+                    events: $events,
+                    columns: &[
+                        Column::new("created_at", Kind::Integer),
+                        $(Column::new(stringify!($field), <$type as Field>::KIND)$(.$is())?,)*
+                        Column::new("raw", Kind::Json),
+                    ],
+                    kept: tables!(@or &[] $(, &$kept)?),
+                    essential: tables!(@or None $(, Some($essential))?),
+                    not_in_raw: tables!(@or &[] $(, &$not_in_raw)?),
+                    children: tables!(@or &[] $(, &$children)?),
+                };
+
+                fn read(mut record: Record) -> Option<Self> {
+                    Some(Self {
+                        id: record.take::<Option<String>>("id")?,
+                        updated_at: record.take::<Option<Timestamp>>("updated_at")?,
+                        created_at: record.take("created_at"),
+                        $($field: record.take(stringify!($field)),)*
+                    })
+                }
+            }
+        )+
+    };
 }
 
-/// An id of Clerk, which may be the id of a row.
-pub(super) const fn id(name: &'static str) -> Column {
-    Column { name, kind: Kind::Text, is_id: true }
-}
+tables! {
+    /// A user.
+    Users in "users": UserRow(
+        events: "user", id: "user", essential: "email_addresses",
+        // Memberships have rows of their own.
+        not_in_raw: ["organization_memberships"],
+        children: [USER_EMAILS, USER_PHONE_NUMBERS, USER_EXTERNAL_ACCOUNTS],
+    ) {
+        /// The id in the application's own system.
+        external_id: Option<String>,
+        /// The user name.
+        username: Option<String>,
+        /// The given name.
+        first_name: Option<String>,
+        /// The family name.
+        last_name: Option<String>,
+        /// The URL of the picture.
+        image_url: Option<String>,
+        /// The id of the primary e-mail address (`idn_…`).
+        primary_email_id: Option<String> => id,
+        /// The primary e-mail address.
+        primary_email: Option<String>,
+        /// Whether the user has proven to own the primary e-mail address. An address that is not verified may belong to anybody.
+        primary_email_verified: bool,
+        /// The primary phone number.
+        primary_phone: Option<String>,
+        /// Whether the user is banned.
+        banned: bool,
+        /// Whether the user is locked out.
+        locked: bool,
+        /// When the user last signed in, as of the newest event.
+        last_sign_in_at: Option<Timestamp>,
+        /// Metadata that the frontend may read.
+        public_metadata: Metadata,
+    }
 
-pub(super) const fn integer(name: &'static str) -> Column {
-    Column { name, kind: Kind::Integer, is_id: false }
-}
+    /// An organization.
+    Organizations in "organizations": OrganizationRow(
+        events: "organization", id: "org", essential: "name",
+    ) {
+        /// The name.
+        name: Option<String>,
+        /// The name in URLs.
+        slug: Option<String>,
+        /// The URL of the logo.
+        image_url: Option<String>,
+        /// The number of members, as of the newest event.
+        members_count: Option<i64>,
+        /// The greatest number of members; 0 = unlimited.
+        max_allowed_memberships: Option<i64>,
+        /// The id of the user who created the organization.
+        created_by: Option<String> => id,
+        /// Metadata that the frontend may read.
+        public_metadata: Metadata,
+    }
 
-const fn boolean(name: &'static str) -> Column {
-    Column { name, kind: Kind::Boolean, is_id: false }
-}
+    /// A membership of a user in an organization.
+    Memberships in "memberships": MembershipRow(
+        events: "organizationMembership", id: "orgmem", essential: "role",
+        kept: ["created_at", "organization_id", "user_id"],
+        not_in_raw: ["organization", "public_user_data"],
+    ) {
+        /// The id of the organization.
+        organization_id: Option<String> => id,
+        /// The id of the user.
+        user_id: Option<String> => id,
+        /// The key of the role, such as `org:admin`.
+        role: Option<String>,
+        /// The name of the role.
+        role_name: Option<String>,
+        /// The keys of the permissions that the role gives.
+        permissions: Vec<String>,
+        /// Metadata that the frontend may read.
+        public_metadata: Metadata,
+    }
 
-const fn json(name: &'static str) -> Column {
-    Column { name, kind: Kind::Json, is_id: false }
-}
+    /// An invitation to an organization.
+    Invitations in "invitations": InvitationRow(
+        events: "organizationInvitation", id: "orginv",
+        not_in_raw: ["data", "public_inviter_data", "public_organization_data"],
+    ) {
+        /// The id of the organization.
+        organization_id: Option<String> => id,
+        /// The address that was invited.
+        email_address: Option<String>,
+        /// The key of the role that it gives, such as `org:member`.
+        role: Option<String>,
+        /// The name of the role.
+        role_name: Option<String>,
+        /// `pending`, `accepted`, `revoked` or `expired`.
+        status: Option<String>,
+        /// The id of the user who sent the invitation.
+        inviter_id: Option<String> => id,
+        /// The id of the user who accepted the invitation.
+        user_id: Option<String> => id,
+        /// When the invitation expires.
+        expires_at: Option<Timestamp>,
+        /// Metadata that the frontend may read.
+        public_metadata: Metadata,
+    }
 
-pub(super) static USERS: Table = Table {
-    name: "users",
-    columns: &[
-        integer("created_at"),
-        text("external_id"),
-        text("username"),
-        text("first_name"),
-        text("last_name"),
-        text("image_url"),
-        id("primary_email_id"),
-        text("primary_email"),
-        boolean("primary_email_verified"),
-        text("primary_phone"),
-        boolean("banned"),
-        boolean("locked"),
-        integer("last_sign_in_at"),
-        json("public_metadata"),
-        json("raw"),
-    ],
-    kept: &[],
-    children: &[USER_EMAILS, USER_PHONE_NUMBERS, USER_EXTERNAL_ACCOUNTS],
-};
+    /// A domain of an organization.
+    Domains in "domains": DomainRow(
+        events: "organizationDomain", id: "orgdmn", essential: "name",
+        // The address belongs to the user who has verified the domain.
+        not_in_raw: ["affiliation_email_address", "public_organization_data"],
+    ) {
+        /// The id of the organization.
+        organization_id: Option<String> => id,
+        /// The name, such as `example.com`.
+        name: Option<String>,
+        /// How users with an address of this domain join.
+        enrollment_mode: Option<String>,
+        /// Whether the organization has proven to own the domain.
+        verified: bool,
+    }
+
+    /// A role that members can have.
+    Roles in "roles": RoleRow(
+        events: "role", id: "role", essential: "permissions",
+    ) {
+        /// The name.
+        name: Option<String>,
+        /// The key, such as `org:admin`.
+        key: Option<String>,
+        /// What the role is for.
+        description: Option<String>,
+        /// Whether the creator of an organization can get the role.
+        is_creator_eligible: bool,
+        /// The keys of the permissions that the role gives, in alphabetical order.
+        permissions: Vec<String>,
+    }
+
+    /// A permission that roles can give.
+    Permissions in "permissions": PermissionRow(
+        events: "permission", id: "perm", essential: "key",
+    ) {
+        /// The name.
+        name: Option<String>,
+        /// The key, such as `org:invoices:read`.
+        key: Option<String>,
+        /// What the permission is for.
+        description: Option<String>,
+        /// Who has defined the permission: `system` or `user`.
+        kind: Option<String>,
+    }
+
+    /// A session of a user in one client.
+    Sessions in "sessions": SessionRow(
+        events: "session", id: "sess",
+        not_in_raw: ["actor", "latest_activity", "public_user_data", "user"],
+    ) {
+        /// The id of the user.
+        user_id: Option<String> => id,
+        /// The id of the client, which is a browser or a device.
+        client_id: Option<String> => id,
+        /// The state of the session. `Active` is not enough if `expire_at` has passed: no event reports that a session expires.
+        status: SessionStatus,
+        /// The id of the organization that the user last worked for.
+        last_active_organization_id: Option<String> => id,
+        /// When the session was last used, as of the newest event. No event reports the use of a session.
+        last_active_at: Option<Timestamp>,
+        /// When the session ends in any case.
+        expire_at: Option<Timestamp>,
+        /// When the session ends if it is not used before, as of the newest event.
+        abandon_at: Option<Timestamp>,
+    }
+
+    /// A plan that a user or an organization subscribes to.
+    SubscriptionItems in "subscription_items": SubscriptionItemRow(
+        events: "subscriptionItem", id: "csub_item", not_in_raw: ["payer"],
+    ) {
+        /// The id of the subscription.
+        subscription_id: Option<String> => id,
+        /// The id of the payer (`cpayer_…`).
+        payer_id: Option<String> => id,
+        /// The id of the user who pays; `None` if an organization pays.
+        user_id: Option<String> => id,
+        /// The id of the organization that pays; `None` if a user pays.
+        organization_id: Option<String> => id,
+        /// The id of the plan (`cplan_…`).
+        plan_id: Option<String> => id,
+        /// The name of the plan in URLs, by which an application knows its plans.
+        plan_slug: Option<String>,
+        /// The name of the plan.
+        plan_name: Option<String>,
+        /// The state of the item. A cancelled item is paid until `period_end`.
+        status: SubscriptionItemStatus,
+        /// Whether the item is in its free trial.
+        is_free_trial: bool,
+        /// When the current period began.
+        period_start: Option<Timestamp>,
+        /// When the current period ends; `None` for the free plan, which does not end.
+        period_end: Option<Timestamp>,
+        /// How often the payer is charged.
+        billing_interval: Option<BillingInterval>,
+        /// The price, in the smallest unit of the currency.
+        amount: Option<i64>,
+        /// The currency, as an ISO 4217 code.
+        currency: Option<String>,
+        /// The number of seats; `None` = unlimited, or not paid by the seat.
+        seats: Option<i64>,
+    }
+
+    /// The subscription of a user or an organization.
+    Subscriptions in "subscriptions": SubscriptionRow(
+        events: "subscription", id: "csub", essential: "status",
+        not_in_raw: ["items", "payer"],
+    ) {
+        /// The id of the payer (`cpayer_…`).
+        payer_id: Option<String> => id,
+        /// The id of the user who pays; `None` if an organization pays.
+        user_id: Option<String> => id,
+        /// The id of the organization that pays; `None` if a user pays.
+        organization_id: Option<String> => id,
+        /// The state of the subscription.
+        status: SubscriptionStatus,
+        /// When the subscription became active.
+        active_at: Option<Timestamp>,
+        /// When the payment became overdue.
+        past_due_at: Option<Timestamp>,
+        /// When the subscription was cancelled.
+        canceled_at: Option<Timestamp>,
+        /// When the subscription ended.
+        ended_at: Option<Timestamp>,
+    }
+
+    /// An entry of the waitlist.
+    WaitlistEntries in "waitlist_entries": WaitlistEntryRow(
+        events: "waitlistEntry", id: "wle", essential: "email_address",
+    ) {
+        /// The address that waits.
+        email_address: Option<String>,
+        /// The state of the entry.
+        status: WaitlistEntryStatus,
+        /// Whether a batch is working on the entry, so that nothing else can.
+        is_locked: bool,
+        /// The id of the invitation that has answered the entry (`inv_…`).
+        invitation_id: Option<String> => id,
+    }
+}
 
 pub(crate) const USER_EMAILS: ChildTable = ChildTable {
     name: "user_emails",
     owner: "user_id",
-    columns: &[text("email"), boolean("verified"), boolean("is_primary")],
+    columns: &[
+        Column::new("email", Kind::Text).required(),
+        Column::new("verified", Kind::Boolean).required(),
+        Column::new("is_primary", Kind::Boolean).required(),
+    ],
 };
 
 pub(crate) const USER_PHONE_NUMBERS: ChildTable = ChildTable {
     name: "user_phone_numbers",
     owner: "user_id",
-    columns: &[text("phone_number"), boolean("verified"), boolean("is_primary")],
+    columns: &[
+        Column::new("phone_number", Kind::Text).required(),
+        Column::new("verified", Kind::Boolean).required(),
+        Column::new("is_primary", Kind::Boolean).required(),
+    ],
 };
 
 pub(crate) const USER_EXTERNAL_ACCOUNTS: ChildTable = ChildTable {
     name: "user_external_accounts",
     owner: "user_id",
     columns: &[
-        text("provider"),
-        text("provider_user_id"),
-        text("email"),
-        text("username"),
-        boolean("verified"),
+        Column::new("provider", Kind::Text),
+        Column::new("provider_user_id", Kind::Text),
+        Column::new("email", Kind::Text),
+        Column::new("username", Kind::Text),
+        Column::new("verified", Kind::Boolean).required(),
     ],
 };
 
-pub(super) static ORGANIZATIONS: Table = Table {
-    name: "organizations",
-    columns: &[
-        integer("created_at"),
-        text("name"),
-        text("slug"),
-        text("image_url"),
-        integer("members_count"),
-        integer("max_allowed_memberships"),
-        id("created_by"),
-        json("public_metadata"),
-        json("raw"),
-    ],
-    kept: &[],
-    children: &[],
-};
-
-pub(super) static MEMBERSHIPS: Table = Table {
-    name: "memberships",
-    columns: &[
-        integer("created_at"),
-        id("organization_id"),
-        id("user_id"),
-        text("role"),
-        text("role_name"),
-        json("permissions"),
-        json("public_metadata"),
-        json("raw"),
-    ],
-    kept: &["created_at", "organization_id", "user_id"],
-    children: &[],
-};
-
-pub(super) static INVITATIONS: Table = Table {
-    name: "invitations",
-    columns: &[
-        integer("created_at"),
-        id("organization_id"),
-        text("email_address"),
-        text("role"),
-        text("role_name"),
-        text("status"),
-        id("inviter_id"),
-        id("user_id"),
-        integer("expires_at"),
-        json("public_metadata"),
-        json("raw"),
-    ],
-    kept: &[],
-    children: &[],
-};
-
-pub(super) static DOMAINS: Table = Table {
-    name: "domains",
-    columns: &[
-        integer("created_at"),
-        id("organization_id"),
-        text("name"),
-        text("enrollment_mode"),
-        boolean("verified"),
-        json("raw"),
-    ],
-    kept: &[],
-    children: &[],
-};
-
-pub(super) static ROLES: Table = Table {
-    name: "roles",
-    columns: &[
-        integer("created_at"),
-        text("name"),
-        text("key"),
-        text("description"),
-        boolean("is_creator_eligible"),
-        json("permissions"),
-        json("raw"),
-    ],
-    kept: &[],
-    children: &[],
-};
-
-pub(super) static PERMISSIONS: Table = Table {
-    name: "permissions",
-    columns: &[
-        integer("created_at"),
-        text("name"),
-        text("key"),
-        text("description"),
-        text("kind"),
-        json("raw"),
-    ],
-    kept: &[],
-    children: &[],
-};
-
-pub(super) static SESSIONS: Table = Table {
-    name: "sessions",
-    columns: &[
-        integer("created_at"),
-        id("user_id"),
-        id("client_id"),
-        text("status"),
-        id("last_active_organization_id"),
-        integer("last_active_at"),
-        integer("expire_at"),
-        integer("abandon_at"),
-        json("raw"),
-    ],
-    kept: &[],
-    children: &[],
-};
-
-pub(super) static SUBSCRIPTION_ITEMS: Table = Table {
-    name: "subscription_items",
-    columns: &[
-        integer("created_at"),
-        id("subscription_id"),
-        id("payer_id"),
-        id("user_id"),
-        id("organization_id"),
-        id("plan_id"),
-        text("plan_slug"),
-        text("plan_name"),
-        text("status"),
-        boolean("is_free_trial"),
-        integer("period_start"),
-        integer("period_end"),
-        text("billing_interval"),
-        integer("amount"),
-        text("currency"),
-        integer("seats"),
-        json("raw"),
-    ],
-    kept: &[],
-    children: &[],
-};
-
-pub(super) static SUBSCRIPTIONS: Table = Table {
-    name: "subscriptions",
-    columns: &[
-        integer("created_at"),
-        id("payer_id"),
-        id("user_id"),
-        id("organization_id"),
-        text("status"),
-        integer("active_at"),
-        integer("past_due_at"),
-        integer("canceled_at"),
-        integer("ended_at"),
-        json("raw"),
-    ],
-    kept: &[],
-    children: &[],
-};
-
-pub(super) static WAITLIST_ENTRIES: Table = Table {
-    name: "waitlist_entries",
-    columns: &[
-        integer("created_at"),
-        text("email_address"),
-        text("status"),
-        boolean("is_locked"),
-        id("invitation_id"),
-        json("raw"),
-    ],
-    kept: &[],
-    children: &[],
-};
+impl MembershipRow {
+    /// Returns whether the member has the permission with this key.
+    #[must_use]
+    pub fn has_permission(&self, key: &str) -> bool {
+        self.permissions.iter().any(|permission| permission == key)
+    }
+}

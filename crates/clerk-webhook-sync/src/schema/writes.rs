@@ -9,8 +9,9 @@ use std::ops::Range;
 
 use sqlx::SqlStr;
 
-use super::statements::Writer;
-use super::{ChildTable, Dialect, ORDER, Table};
+use super::dialect::Dialect;
+use super::table::{ChildTable, Table};
+use super::writer::Writer;
 use crate::value::Kind;
 
 /// What writes the rows of a table.
@@ -126,7 +127,7 @@ impl Writer<'_> {
     }
 
     fn lock(&self, table: &Table) -> SqlStr {
-        let (columns, named) = (self.columns(table, ""), self.names.table(table.name));
+        let (columns, named) = (self.columns(table, "", ""), self.names.table(table.name));
         let id = self.dialect.parameter(1, Kind::Text);
         self.safe(match self.dialect {
             // What an UPDATE takes.
@@ -156,7 +157,7 @@ impl Writer<'_> {
              inserted AS ({insert} RETURNING 1) \
              SELECT CASE WHEN EXISTS (SELECT 1 FROM updated) THEN {UPDATED} \
              WHEN EXISTS (SELECT 1 FROM inserted) THEN {INSERTED} \
-             WHEN EXISTS (SELECT 1 FROM known) THEN {NOTHING} END::bigint",
+             WHEN EXISTS (SELECT 1 FROM known) THEN {NOTHING} END::bigint AS effect",
             insert = insert(&format!("SELECT {values} WHERE NOT EXISTS (SELECT 1 FROM known)")),
         );
         RowStatements {
@@ -167,20 +168,21 @@ impl Writer<'_> {
     }
 
     fn version(&self, table: &Table) -> Row {
-        let order = ORDER.into_iter().filter(|column| column.name != "deleted_at");
-        let written = order.chain(table.columns.iter().copied());
-        let written: Vec<(&str, String)> = written
-            .zip(2..)
+        let written: Vec<(&str, String)> = table
+            .version_columns()
+            .zip(1..)
             .map(|(column, number)| (column.name, self.dialect.parameter(number, column.kind)))
             .collect();
+        let (columns, values) =
+            written.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).unzip();
+        // The first one is the id.
+        let written = &written[1..];
         // obs_rank, updated_at, event_at and tie.
         let (known, new): (Vec<_>, Vec<_>) =
             written.iter().take(4).map(|(name, value)| (*name, value.as_str())).unzip();
-        let id = ("id", self.dialect.parameter(1, Kind::Text));
-        let inserted = || [&id].into_iter().chain(&written);
         Row {
-            columns: inserted().map(|(name, _)| (*name).to_owned()).collect(),
-            values: inserted().map(|(_, value)| value.clone()).collect(),
+            columns,
+            values,
             sets: written
                 .iter()
                 .map(|(name, value)| match table.kept.contains(name) {
@@ -298,7 +300,7 @@ mod tests {
     use sqlx::{AssertSqlSafe, Row as _};
 
     use crate::ClerkSync;
-    use crate::schema::Entity;
+    use crate::schema::tables::Entity;
 
     /// Postgres keeps a plan that it has made while a table was empty, when all indexes look alike.
     #[tokio::test]
@@ -312,7 +314,7 @@ mod tests {
         sqlx::raw_sql(create).execute(&pool).await.unwrap();
         let sync = ClerkSync::new(pool.clone());
         sync.migrate().await.unwrap();
-        for entity in Entity::ALL {
+        for &entity in Entity::ALL {
             let (table, statements) = (entity.table(), sync.statements().of(entity));
             let rows = [
                 (&statements.version, 6 + table.columns.len()),

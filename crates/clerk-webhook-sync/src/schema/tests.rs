@@ -1,0 +1,100 @@
+//! What the migrations create is what the tables are described as.
+
+use clerk_webhook_tests::servers;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{Pool, SqlSafeStr as _};
+
+use super::dialect::Dialect;
+use super::table::Column;
+use super::tables::Entity;
+use crate::apply::engine::SyncDatabase;
+use crate::sync::ClerkSync;
+use crate::value::Kind;
+
+/// Returns a line for each column of each table, such as `clerk_users deleted_at BIGINT`.
+fn described(dialect: Dialect) -> Vec<String> {
+    let line = |table: &str, column: Column, is_key: bool| {
+        let kind = match (dialect, column.kind) {
+            (Dialect::Postgres, Kind::Integer) => "BIGINT",
+            (Dialect::Postgres, Kind::Boolean) => "BOOLEAN",
+            (Dialect::Postgres, Kind::Json) => "JSONB",
+            (Dialect::Sqlite, Kind::Integer | Kind::Boolean) => "INTEGER",
+            (_, Kind::Text) | (Dialect::Sqlite, Kind::Json) => "TEXT",
+        };
+        let null = if column.nullable { "" } else { " NOT NULL" };
+        let key = if is_key { " KEY" } else { "" };
+        format!("clerk_{table} {} {kind}{null}{key}", column.name)
+    };
+    let mut lines = Vec::new();
+    for table in Entity::ALL.iter().map(|entity| entity.table()) {
+        lines.extend(table.all_columns().map(|column| line(table.name, *column, column.name == "id")));
+        for child in table.children {
+            let is_key = |column: &Column| ["id", child.owner].contains(&column.name);
+            lines.extend(child.all_columns().map(|column| line(child.name, column, is_key(&column))));
+        }
+    }
+    lines
+}
+
+/// Compares all columns of all tables: names, order, types, nullability and keys.
+async fn compare<DB: SyncDatabase>(pool: Pool<DB>, catalogue: &'static str) {
+    let sync = ClerkSync::new(pool.clone());
+    sync.migrate().await.unwrap();
+    let rows = DB::fetch(&mut *pool.acquire().await.unwrap(), catalogue.into_sql_str(), true, &[]).await;
+    let mut created: Vec<String> = Vec::new();
+    for row in rows.unwrap() {
+        let crate::value::Value::Text(Some(line)) = DB::get(&row, "line", Kind::Text).unwrap() else {
+            panic!()
+        };
+        created.push(line);
+    }
+    created.retain(|line| !line.starts_with("clerk_sync_schema "));
+    let mut described = described(DB::DIALECT);
+    // By tables; the columns of a table are in their own order.
+    let table = |line: &String| line.split(' ').next().map(str::to_owned);
+    created.sort_by_key(table);
+    described.sort_by_key(table);
+    assert_eq!(created, described);
+}
+
+#[tokio::test]
+async fn the_migrations_of_sqlite_create_the_tables_that_are_described() {
+    let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
+    let catalogue = "SELECT t.name || ' ' || c.name || ' ' || c.type || iif(c.\"notnull\", ' NOT NULL', '')
+                            || iif(c.pk, ' KEY', '') AS line
+                       FROM sqlite_master t, pragma_table_info(t.name) c
+                      WHERE t.type = 'table' ORDER BY t.name, c.cid";
+    compare(pool, catalogue).await;
+}
+
+#[tokio::test]
+async fn the_migrations_of_postgres_create_the_tables_that_are_described() {
+    let Some(url) = servers::postgres("described") else { return };
+    let options: PgConnectOptions = url.parse().unwrap();
+    let options = options.options([("search_path", "test_sync_described")]);
+    let pool = PgPoolOptions::new().max_connections(2).connect_with(options).await.unwrap();
+    let create = "DROP SCHEMA IF EXISTS test_sync_described CASCADE; CREATE SCHEMA test_sync_described";
+    sqlx::raw_sql(create).execute(&pool).await.unwrap();
+    let catalogue =
+        "SELECT t.relname || ' ' || c.attname || ' ' || upper(format_type(c.atttypid, c.atttypmod))
+                            || CASE WHEN c.attnotnull THEN ' NOT NULL' ELSE '' END
+                            || CASE WHEN c.attnum = ANY(k.indkey) THEN ' KEY' ELSE '' END AS line
+                       FROM pg_class t
+                       JOIN pg_attribute c ON c.attrelid = t.oid AND c.attnum > 0
+                       LEFT JOIN pg_index k ON k.indrelid = t.oid AND k.indisprimary
+                      WHERE t.relnamespace = current_schema()::regnamespace AND t.relkind = 'r'
+                      ORDER BY t.relname, c.attnum";
+    compare(pool, catalogue).await;
+}
+
+/// A name that is misspelt would keep or leave out nothing.
+#[test]
+fn a_tombstone_keeps_columns_of_its_table() {
+    for table in Entity::ALL.iter().map(|entity| entity.table()) {
+        for kept in table.kept {
+            assert!(table.columns.iter().any(|column| column.name == *kept), "{}: {kept}", table.name);
+        }
+        assert_eq!(table.columns.last().map(|column| column.name), Some("raw"), "{}", table.name);
+    }
+}
