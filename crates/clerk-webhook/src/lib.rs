@@ -101,8 +101,8 @@ pub mod tower {
     pub use clerk_webhook_tower::deduplicate;
     #[doc(inline)]
     pub use clerk_webhook_tower::{
-        AnswerResponse, DefaultAnswer, HandlersExt, HandlersFuture, HandlersService, VerifyWebhook,
-        VerifyWebhookLayer, verify,
+        AnswerResponse, DefaultAnswer, VerifyWebhook, VerifyWebhookLayer, WebhookFuture, WebhookService,
+        verify,
     };
 }
 
