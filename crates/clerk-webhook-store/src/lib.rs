@@ -92,6 +92,10 @@ pub use engines::memory::{MemoryStore, MemoryStoreFull};
 pub use engines::postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use engines::redis::{InvalidRedisSetting, RedisStore};
+#[cfg(feature = "postgres")]
+pub use engines::sql::PostgresTransaction;
+#[cfg(feature = "sqlite")]
+pub use engines::sql::SqliteTransaction;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use engines::sql::{ConnectError, DeliveryTransaction, InvalidTableName};
 #[cfg(feature = "sqlite")]

@@ -1,19 +1,16 @@
-//! Receives Clerk's webhooks with Axum and applies each event exactly once, in SQLite.
-//!
-//! Run with: `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p example-axum`
+//! Receives Clerk's webhooks with Axum and applies each event exactly once, in SQLite. Run it with:
+//! `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p example-axum`
 
 use std::{env, error::Error, process, time::Duration};
 
 use axum::{Router, routing::post_service};
 use clerk_webhook::event::marker::{UserCreated, UserDeleted};
 use clerk_webhook::event::payload::{DeletedObject, User};
-use clerk_webhook::store::{DEFAULT_RETENTION, DeliveryTransaction, ExactlyOnce};
-use clerk_webhook::store::{SharedTransaction, SqliteStore, purge};
+use clerk_webhook::store::{DEFAULT_RETENTION, ExactlyOnce, SqliteStore, SqliteTransaction, purge};
 use clerk_webhook::tower::WebhookService;
 use clerk_webhook::{Context, Failure, Handlers, Verifier};
-use sqlx::{Sqlite, query, raw_sql};
+use sqlx::{query, raw_sql};
 use tokio::{net::TcpListener, signal, time};
-use tracing::{error, info};
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, email TEXT, deleted INTEGER NOT NULL DEFAULT 0);
@@ -22,7 +19,7 @@ const TABLES: &str = "
 /// What each handler receives: a value of the application, and the transaction of the delivery.
 struct State {
     sender: String,
-    transaction: SharedTransaction<DeliveryTransaction<Sqlite>>,
+    transaction: SqliteTransaction,
 }
 
 /// Any error that `?` returns rolls the transaction back, and the sender retries.
@@ -45,7 +42,6 @@ async fn left(user: DeletedObject, cx: Context<State>) -> Result<(), Failure> {
     let delete = "INSERT INTO users (id, deleted) VALUES (?, 1)
                   ON CONFLICT (id) DO UPDATE SET email = NULL, deleted = 1";
     query(delete).bind(&id).execute(&mut **transaction).await?;
-    query("DELETE FROM welcome_mails WHERE user_id = ?").bind(&id).execute(&mut **transaction).await?;
     Ok(())
 }
 
@@ -59,11 +55,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(purge_daily(store.clone()));
 
     let handlers = Handlers::builder().on(UserCreated, joined).on(UserDeleted, left).build()?;
-    info!("subscribe the endpoint to {:?}", handlers.event_types());
     let exactly_once = ExactlyOnce::new(store);
     let sender = variable("MAIL_SENDER", "hello@example.com");
     let state = move |transaction| State { sender: sender.clone(), transaction };
-    let webhook = WebhookService::exactly_once(handlers, exactly_once.clone(), state).verified(verifier);
+    let webhook = WebhookService::exactly_once(handlers, exactly_once.clone(), state)
+        .verified(verifier)
+        .read_timeout(|| time::sleep(Duration::from_secs(10)));
     let app = Router::new().route("/webhooks/clerk", post_service(webhook));
 
     let address = format!("{}:{}", variable("HOST", "127.0.0.1"), variable("PORT", "3000"));
@@ -82,7 +79,7 @@ fn variable(name: &str, default: &str) -> String {
 async fn purge_daily(store: SqliteStore) {
     loop {
         if let Err(error) = purge(&store, DEFAULT_RETENTION).await {
-            error!(%error, "could not delete old deliveries");
+            tracing::error!(%error, "could not delete old deliveries");
         }
         time::sleep(Duration::from_secs(24 * 60 * 60)).await;
     }

@@ -18,6 +18,10 @@ pub(crate) use error::advise;
 pub use table::InvalidTableName;
 pub(crate) use table::{SchemaOf, TableName};
 pub use transaction::DeliveryTransaction;
+#[cfg(feature = "postgres")]
+pub use transaction::PostgresTransaction;
+#[cfg(feature = "sqlite")]
+pub use transaction::SqliteTransaction;
 
 /// How often a claim is tried where the row changes between two statements. Each time somebody else got something done.
 pub(crate) const TRIES: u32 = 8;

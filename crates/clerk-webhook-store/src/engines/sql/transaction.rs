@@ -88,3 +88,11 @@ impl<DB: Database> fmt::Debug for DeliveryTransaction<DB> {
         f.debug_struct("DeliveryTransaction").field("attempt", &self.attempt).finish_non_exhaustive()
     }
 }
+
+/// What a handler of [`ExactlyOnce`](crate::ExactlyOnce) receives with SQLite.
+#[cfg(feature = "sqlite")]
+pub type SqliteTransaction = crate::SharedTransaction<DeliveryTransaction<sqlx::Sqlite>>;
+
+/// What a handler of [`ExactlyOnce`](crate::ExactlyOnce) receives with Postgres.
+#[cfg(feature = "postgres")]
+pub type PostgresTransaction = crate::SharedTransaction<DeliveryTransaction<sqlx::Postgres>>;
