@@ -28,7 +28,7 @@
 //! |---|---|---|
 //! | `http` | yes | [`HeaderFields`] for the `HeaderMap` of http 1, [`Answer`] into its `Response` |
 //! | `jiff`, `chrono`, `time` | | conversions of [`Timestamp`] |
-//! | `tracing` | | a span and a log line for each delivery that is handled, and a log line for each that is refused |
+//! | `tracing` | yes | a span and a log line for each delivery that is handled, and a log line for each that is refused |
 //! | `metrics` | | counts and durations for the application's recorder of the crate `metrics` |
 //!
 //! See [`Observation`] for the names.
