@@ -311,7 +311,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Every event is [`Processed`](clerk_webhook_core::Outcome::Processed), also one that is [ignored](Applied::Ignored).
     /// Who wants to know of those, such as of a deletion [without an id](crate::IgnoredReason::WithoutId), calls
     /// [`apply`](Self::apply) in a handler of their own and looks at what it returns.
-    pub fn handler<S: Send + 'static>(&self) -> impl Handler<Event, S> + Clone + use<DB, S> {
+    pub fn handler<S: Send + 'static>(&self) -> impl Handler<Event, S, Handling: Send> + Clone + use<DB, S> {
         let sync = self.clone();
         move |event: Event, _cx: Context<S>| {
             let sync = sync.clone();
@@ -365,7 +365,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     pub fn handler_with<S: Send + 'static>(
         &self,
         handlers: &Handlers<S>,
-    ) -> impl Handler<Event, S> + Clone + use<DB, S> {
+    ) -> impl Handler<Event, S, Handling: Send> + Clone + use<DB, S> {
         let (sync, handlers) = (self.clone(), handlers.clone());
         move |event: Event, cx: Context<S>| {
             let (sync, handlers) = (sync.clone(), handlers.clone());

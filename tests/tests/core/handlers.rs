@@ -43,7 +43,7 @@ fn undecodable() -> Event {
 }
 
 /// Handlers of `user.created` alone.
-fn on_created<S: Send + 'static>(handler: impl Handler<User, S>) -> Handlers<S> {
+fn on_created<S: Send + 'static>(handler: impl Handler<User, S, Handling: Send + 'static>) -> Handlers<S> {
     Handlers::builder().on(UserCreated, handler).build().unwrap()
 }
 

@@ -16,25 +16,51 @@ use crate::event::{Event, EventMarker, EventType, Unrecognized};
 /// An asynchronous function that handles a payload.
 ///
 /// Functions and closures that take `P` and a [`Context`], both by value, and return a future of `Result<(), Failure>`
-/// implement it.
+/// implement it. The compiler infers `K`, which is only there for its messages.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler of `{P}`",
     label = "not a handler of `{P}`",
-    note = "a handler is a function `async fn(payload: {P}, cx: Context<{S}>) -> Result<(), Failure>`, or such a closure"
+    note = "a handler is `async fn(payload: {P}, cx: Context<{S}>) -> Result<(), Failure>`, or a closure of this form",
+    note = "it is `async`, takes both arguments by value, and its error is `clerk_webhook_core::Failure`"
 )]
-pub trait Handler<P, S>:
-    Fn(P, Context<S>) -> <Self as Handler<P, S>>::Handling + Send + Sync + 'static
+pub trait Handler<P, S, K = kind::Function>:
+    Fn(P, Context<S>) -> <Self as Handler<P, S, K>>::Handling + Send + Sync + 'static
 {
     /// The future of a call.
-    type Handling: Future<Output = Result<(), Failure>> + Send + 'static;
+    type Handling: Future<Output = Result<(), Failure>>;
 }
 
-impl<F, Handling, P, S> Handler<P, S> for F
+impl<F, Handling, P, S> Handler<P, S, kind::Function> for F
 where
     F: Fn(P, Context<S>) -> Handling + Send + Sync + 'static,
-    Handling: Future<Output = Result<(), Failure>> + Send + 'static,
+    Handling: Future<Output = Result<(), Failure>>,
 {
     type Handling = Handling;
+}
+
+/// With one implementation that can apply, the compiler reports what that one lacks. With two it reports `Handler` itself,
+/// and so the message above. This one never applies.
+impl<F: kind::Never<P, S>, P, S> Handler<P, S, kind::Nothing> for F {
+    type Handling = F::Handling;
+}
+
+mod kind {
+    use std::future::Future;
+
+    use super::Context;
+    use crate::answer::Failure;
+
+    #[derive(Debug)]
+    pub struct Function;
+
+    #[derive(Debug)]
+    pub struct Nothing;
+
+    pub trait Never<P, S>:
+        Fn(P, Context<S>) -> <Self as Never<P, S>>::Handling + Send + Sync + 'static
+    {
+        type Handling: Future<Output = Result<(), Failure>>;
+    }
 }
 
 /// Registers the functions of [`Handlers`].
@@ -55,7 +81,11 @@ impl<S: Send + 'static> HandlersBuilder<S> {
     /// Registers the handler of the event type that the marker stands for.
     ///
     /// It is called with the payload that follows from the marker: a `User` for `UserCreated`.
-    pub fn on<M: EventMarker>(self, _marker: M, handler: impl Handler<M::Payload, S>) -> Self {
+    pub fn on<M: EventMarker, K>(
+        self,
+        _marker: M,
+        handler: impl Handler<M::Payload, S, K, Handling: Send + 'static>,
+    ) -> Self {
         self.insert(
             M::EVENT_TYPE,
             Box::new(move |mut cx| match M::into_payload(cx.event.take_data()) {
@@ -69,14 +99,18 @@ impl<S: Send + 'static> HandlersBuilder<S> {
     ///
     /// It is the way to a type that this version does not know yet, such as `"newThing.created"`, and to one whose data is
     /// read by [`Event::data_as`].
-    pub fn on_event(self, event_type: impl Into<EventType>, handler: impl Handler<Event, S>) -> Self {
+    pub fn on_event<K>(
+        self,
+        event_type: impl Into<EventType>,
+        handler: impl Handler<Event, S, K, Handling: Send + 'static>,
+    ) -> Self {
         self.insert(event_type.into(), raw(handler))
     }
 
     /// Sets the handler of all event types that have none.
     ///
     /// Without it they are acknowledged and ignored. Set twice, the last one counts.
-    pub fn otherwise(mut self, handler: impl Handler<Event, S>) -> Self {
+    pub fn otherwise<K>(mut self, handler: impl Handler<Event, S, K, Handling: Send + 'static>) -> Self {
         self.registry.otherwise = Some(raw(handler));
         self
     }
@@ -85,7 +119,10 @@ impl<S: Send + 'static> HandlersBuilder<S> {
     ///
     /// Without it such a delivery fails and comes again: it is not acknowledged unseen. The handler that is registered for
     /// the type is not called.
-    pub fn on_undecodable(mut self, handler: impl Handler<Unrecognized, S>) -> Self {
+    pub fn on_undecodable<K>(
+        mut self,
+        handler: impl Handler<Unrecognized, S, K, Handling: Send + 'static>,
+    ) -> Self {
         self.registry.on_undecodable = Some(Box::new(move |data, cx| Box::pin(handler(data, cx))));
         self
     }
@@ -113,7 +150,7 @@ impl<S: Send + 'static> HandlersBuilder<S> {
     }
 }
 
-fn raw<S: Send + 'static>(handler: impl Handler<Event, S>) -> OnEvent<S> {
+fn raw<S: Send + 'static, K>(handler: impl Handler<Event, S, K, Handling: Send + 'static>) -> OnEvent<S> {
     Box::new(move |cx| Ok(Box::pin(handler(cx.event.clone(), cx))))
 }
 

@@ -22,7 +22,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// It sees no events of types that have a handler of their own; [`transactional_handler_with`](Self::transactional_handler_with) does.
     pub fn transactional_handler(
         &self,
-    ) -> impl Handler<Event, SharedTransaction<DeliveryTransaction<DB>>> + Clone + use<DB> {
+    ) -> impl Handler<Event, SharedTransaction<DeliveryTransaction<DB>>, Handling: Send> + Clone + use<DB>
+    {
         let sync = self.clone();
         move |event: Event, cx: Context<SharedTransaction<DeliveryTransaction<DB>>>| {
             let sync = sync.clone();

@@ -1,0 +1,13 @@
+use std::io;
+
+use clerk_webhook_core::event::marker::UserCreated;
+use clerk_webhook_core::event::payload::User;
+use clerk_webhook_core::{Context, Handlers};
+
+async fn joined(_user: User, _cx: Context) -> Result<(), io::Error> {
+    Ok(())
+}
+
+fn main() {
+    let _ = Handlers::<()>::builder().on(UserCreated, joined).build();
+}
