@@ -40,6 +40,7 @@ pub mod handler;
 mod message_id;
 mod observe;
 mod receive;
+pub mod sender;
 mod timestamp;
 mod verify;
 

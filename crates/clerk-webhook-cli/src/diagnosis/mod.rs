@@ -37,10 +37,10 @@ pub(crate) use cause::Cause;
 pub(crate) use finding::duration;
 
 /// How old a delivery may be unless something else is said.
-pub(crate) const TOLERANCE: Duration = Duration::from_secs(300);
+pub(crate) const TOLERANCE: Duration = Verifier::DEFAULT_TOLERANCE;
 
 /// The most bytes that a receiver takes unless it is told otherwise.
-const BODY_LIMIT: usize = 2 * 1024 * 1024;
+const BODY_LIMIT: usize = Verifier::DEFAULT_BODY_LIMIT;
 
 /// What a delivery is.
 #[derive(Clone, Debug)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use clerk_webhook_core::Verifier;
+
 /// How many connections there are at once: each may hold a body of the largest size.
 pub(super) const MAX_CONNECTIONS: usize = 128;
 
@@ -15,7 +17,7 @@ pub(super) const MAX_HEADER_BYTES: usize = 64 * 1024;
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long a body may take.
-pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const BODY_TIMEOUT: Duration = Verifier::DEFAULT_READ_TIMEOUT;
 
 /// How long an answer may wait for the other end to take some of it.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);

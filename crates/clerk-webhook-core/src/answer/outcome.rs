@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::sender::RETRY_DELAYS;
+
 /// What an outcome does to the header `Retry-After`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum RetryAfter {
@@ -15,6 +17,8 @@ pub(super) enum RetryAfter {
 
 /// The sender's second attempt comes 5 s after the first one, and it waits at most twice as long as its schedule says.
 const UNKNOWN_DELAY: u32 = 10;
+
+const _: () = assert!(UNKNOWN_DELAY as u64 == 2 * RETRY_DELAYS[0].as_secs());
 
 /// Derives everything from rows of the form
 /// `Variant = "word", status, verified event?, body, Retry-After, webhook-delivery;`.

@@ -15,19 +15,8 @@ use super::signature_header::HeaderFamily;
 use super::verification::{Verification, Verified, verify_whole};
 use crate::event::{DecodeHints, Event};
 use crate::receive::{PendingDelivery, ReceiveError};
+use crate::sender::RESPONSE_TIMEOUT;
 use crate::timestamp::Timestamp;
-
-/// How far the clocks of sender and receiver may be apart, in seconds: what every Svix library allows.
-const TOLERANCE_SECONDS: u64 = 300;
-
-/// The greatest tolerance: whoever wants no limit has to say so by its own name.
-const MAX_TOLERANCE_SECONDS: u64 = 24 * 60 * 60;
-
-/// The most bytes that a body may have unless something else is set: 2 MiB, what Svix accepts from a sender.
-const BODY_LIMIT: usize = 2 * 1024 * 1024;
-
-/// How long a body may take to arrive unless something else is set: Svix gives up after as long.
-const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Verifies deliveries with one or several signing secrets.
 ///
@@ -73,9 +62,36 @@ struct Tolerance {
     future: u64,
 }
 
+impl Tolerance {
+    fn seconds(tolerance: Duration) -> u64 {
+        tolerance.min(Verifier::MAX_TOLERANCE).as_secs()
+    }
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        let seconds = Self::seconds(Verifier::DEFAULT_TOLERANCE);
+        Self { past: seconds, future: seconds }
+    }
+}
+
 type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 impl Verifier {
+    /// The default tolerance, 300 s: that of every Svix library.
+    pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(300);
+
+    /// The longest tolerance, one day. A longer one is replaced by it; use
+    /// [`dangerous_accept_any_age`](VerifierBuilder::dangerous_accept_any_age) to accept deliveries of any age.
+    pub const MAX_TOLERANCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// The default limit of a body, 2 MiB: what Svix accepts from a sender.
+    pub const DEFAULT_BODY_LIMIT: usize = 2 * 1024 * 1024;
+
+    /// The default time that a body may take to arrive, 15 s: the sender gives up after
+    /// [`RESPONSE_TIMEOUT`](crate::sender::RESPONSE_TIMEOUT).
+    pub const DEFAULT_READ_TIMEOUT: Duration = RESPONSE_TIMEOUT;
+
     /// Creates a verifier for one secret with the default settings.
     ///
     /// # Errors
@@ -257,11 +273,11 @@ impl Default for VerifierBuilder {
     fn default() -> Self {
         Self {
             secrets: Vec::new(),
-            tolerance: Some(Tolerance { past: TOLERANCE_SECONDS, future: TOLERANCE_SECONDS }),
+            tolerance: Some(Tolerance::default()),
             families: AcceptedHeaders::default().in_order(),
             clock: None,
-            body_limit: BODY_LIMIT,
-            read_timeout: READ_TIMEOUT,
+            body_limit: Verifier::DEFAULT_BODY_LIMIT,
+            read_timeout: Verifier::DEFAULT_READ_TIMEOUT,
         }
     }
 }
@@ -283,23 +299,23 @@ impl VerifierBuilder {
 
     /// Sets how old and how far in the future the timestamp of a delivery may be, in whole seconds.
     ///
-    /// The default is 300 s both ways, and more than a day counts as a day. Every attempt is signed anew, so
-    /// retries do not need more.
+    /// The default is [`Verifier::DEFAULT_TOLERANCE`] both ways, the longest is [`Verifier::MAX_TOLERANCE`]. The sender signs
+    /// each attempt with a new timestamp, so retries do not need more.
     pub fn tolerance(self, tolerance: Duration) -> Self {
         self.tolerance_past(tolerance).tolerance_future(tolerance)
     }
 
-    /// Sets how old the timestamp of a delivery may be, in whole seconds.
+    /// Sets how old the timestamp of a delivery may be, in whole seconds, at most [`Verifier::MAX_TOLERANCE`].
     pub fn tolerance_past(mut self, tolerance: Duration) -> Self {
-        let future = self.tolerance.map_or(TOLERANCE_SECONDS, |current| current.future);
-        self.tolerance = Some(Tolerance { past: tolerance.as_secs().min(MAX_TOLERANCE_SECONDS), future });
+        let past = Tolerance::seconds(tolerance);
+        self.tolerance = Some(Tolerance { past, ..self.tolerance.unwrap_or_default() });
         self
     }
 
-    /// Sets how far in the future the timestamp of a delivery may be, in whole seconds.
+    /// Sets how far in the future the timestamp of a delivery may be, in whole seconds, at most [`Verifier::MAX_TOLERANCE`].
     pub fn tolerance_future(mut self, tolerance: Duration) -> Self {
-        let past = self.tolerance.map_or(TOLERANCE_SECONDS, |current| current.past);
-        self.tolerance = Some(Tolerance { past, future: tolerance.as_secs().min(MAX_TOLERANCE_SECONDS) });
+        let future = Tolerance::seconds(tolerance);
+        self.tolerance = Some(Tolerance { future, ..self.tolerance.unwrap_or_default() });
         self
     }
 
@@ -323,13 +339,13 @@ impl VerifierBuilder {
         self
     }
 
-    /// Sets the most bytes that a body may have; the default is 2 MiB.
+    /// Sets the most bytes that a body may have; the default is [`Verifier::DEFAULT_BODY_LIMIT`].
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
     }
 
-    /// Sets how long a body may take to arrive; the default is 15 s, after which the sender gives up.
+    /// Sets how long a body may take to arrive; the default is [`Verifier::DEFAULT_READ_TIMEOUT`].
     ///
     /// Adapters whose framework has a timer stop reading then and answer 408. The others say in their documentation
     /// how they are given one.

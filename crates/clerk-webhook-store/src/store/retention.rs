@@ -12,6 +12,8 @@ pub const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Svix tries for up to 66 hours by itself, and a replay by hand is possible for as long as it keeps the message.
 pub const MIN_RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+const _: () = assert!(MIN_RETENTION.as_secs() > clerk_webhook_core::sender::LONGEST_RETRY_PERIOD.as_secs());
+
 /// How many deliveries go at once, so that no other statement waits for long.
 const BATCH: u32 = 1000;
 

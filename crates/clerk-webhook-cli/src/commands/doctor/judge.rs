@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clerk_webhook_core::{Answer as OwnAnswer, Outcome};
+use clerk_webhook_core::{Answer as OwnAnswer, Outcome, Verifier};
 
 use super::check::Check;
 use crate::output::printable;
@@ -13,7 +13,7 @@ use crate::send::client::{Answer, SendError, SendErrorKind};
 const CLOCK_NOTED: f64 = 5.0;
 
 /// Deliveries are refused where a clock differs by more.
-const CLOCK_TOLERATED: f64 = 300.0;
+const CLOCK_TOLERATED: f64 = Verifier::DEFAULT_TOLERANCE.as_secs_f64();
 
 /// An answer that takes longer leaves little of the 15 s that the sender waits.
 const SLOW: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
-use clerk_webhook_core::Timestamp;
+use clerk_webhook_core::{Timestamp, Verifier};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
@@ -17,7 +17,7 @@ use crate::send::answer_report::{AnswerReport, in_words};
 use crate::send::client::{Answer, SendError};
 
 /// Beyond it an endpoint refuses a delivery as too old, or as of the future.
-const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+const TOLERANCE: Duration = Verifier::DEFAULT_TOLERANCE;
 
 /// What became of one, for programs.
 #[derive(Serialize)]

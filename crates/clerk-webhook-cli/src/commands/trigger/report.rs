@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use clerk_webhook_core::Timestamp;
+use clerk_webhook_core::{Timestamp, Verifier};
 use clerk_webhook_test::Delivery;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::send::client::{Answer, SendError, SendErrorKind};
 use crate::send::svix;
 
 /// Beyond it an endpoint refuses a delivery as too old, or as of the future.
-const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+const TOLERANCE: Duration = Verifier::DEFAULT_TOLERANCE;
 
 /// What is sent.
 #[derive(Clone, Debug, Serialize)]
