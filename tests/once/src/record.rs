@@ -124,14 +124,14 @@ pub struct Line {
 pub struct History {
     file: File,
     unread: String,
-    messages: BTreeMap<String, Told>,
+    messages: BTreeMap<String, MessageHistory>,
     violations: Vec<String>,
     settled: usize,
 }
 
-/// What is known about a message.
+/// What the record says about a message.
 #[derive(Debug, Default)]
-struct Told {
+struct MessageHistory {
     lines: Vec<Line>,
     running: Option<(u32, u32)>,
     /// The run that has completed, until it turns out that it cannot count.
@@ -180,34 +180,34 @@ impl History {
             }
             _ => panic!("{line:?} does not belong into a record"),
         };
-        let told = self.messages.entry(id.to_owned()).or_default();
-        told.lines.push(Line { mark, run, attempt });
+        let message = self.messages.entry(id.to_owned()).or_default();
+        message.lines.push(Line { mark, run, attempt });
         match mark {
             Mark::Started => {
-                if let Some(other) = told.running.replace(run) {
+                if let Some(other) = message.running.replace(run) {
                     self.violations.push(format!("{id}: {run:?} ran while {other:?} did"));
                 }
-                if let Some(before) = told.completed {
+                if let Some(before) = message.completed {
                     self.violations.push(format!("{id}: {run:?} ran although {before:?} had completed"));
                 }
             }
             Mark::Completed | Mark::Failed | Mark::Dropped => {
-                if told.running == Some(run) {
-                    told.running = None;
+                if message.running == Some(run) {
+                    message.running = None;
                 }
                 if mark == Mark::Completed {
-                    told.completed = Some(run);
+                    message.completed = Some(run);
                 }
             }
             Mark::Settled => {
                 self.settled += 1;
-                if told.completed != Some(run) || std::mem::replace(&mut told.settled, true) {
+                if message.completed != Some(run) || std::mem::replace(&mut message.settled, true) {
                     self.violations.push(format!("{id}: {run:?} was settled out of turn"));
                 }
             }
             Mark::Unsettled => {
-                if told.completed == Some(run) {
-                    told.completed = None;
+                if message.completed == Some(run) {
+                    message.completed = None;
                 }
             }
         }
@@ -216,10 +216,10 @@ impl History {
     /// Nothing runs any more in a killed process, and what it had not settled may run again.
     fn killed(&mut self, process: u32) {
         let of_process = |run: &mut (u32, u32)| run.0 == process;
-        for told in self.messages.values_mut() {
-            told.running.take_if(of_process);
-            if !told.settled {
-                told.completed.take_if(of_process);
+        for message in self.messages.values_mut() {
+            message.running.take_if(of_process);
+            if !message.settled {
+                message.completed.take_if(of_process);
             }
         }
     }
@@ -245,19 +245,19 @@ impl History {
     /// Returns whether a process is handling something.
     #[must_use]
     pub fn is_running_in(&self, process: u32) -> bool {
-        self.messages.values().any(|told| told.running.is_some_and(|run| run.0 == process))
+        self.messages.values().any(|message| message.running.is_some_and(|run| run.0 == process))
     }
 
     /// Returns to how many runs something has happened.
     #[must_use]
     pub fn count(&self, mark: Mark) -> usize {
-        self.messages.values().flat_map(|told| &told.lines).filter(|line| line.mark == mark).count()
+        self.messages.values().flat_map(|message| &message.lines).filter(|line| line.mark == mark).count()
     }
 
     /// Returns all about a message.
     #[must_use]
     pub fn lines(&self, id: &MessageId) -> &[Line] {
-        self.messages.get(id.as_str()).map_or(&[], |told| &told.lines)
+        self.messages.get(id.as_str()).map_or(&[], |message| &message.lines)
     }
 
     /// Returns what happened to a message, in order.

@@ -29,7 +29,8 @@ impl<H: Harness> Suite<'_, H> {
         }
         for group in 0..DELIVERIES / GROUP {
             let mut handlers = JoinSet::new();
-            let deliveries: Vec<_> = (0..GROUP).map(|_| Arc::new(Delivery::new(self.new_key()))).collect();
+            let deliveries: Vec<_> =
+                (0..GROUP).map(|_| Arc::new(RacedDelivery::new(self.new_key()))).collect();
             for (number, delivery) in (group * GROUP..).zip(&deliveries) {
                 let start = Arc::new(Barrier::new(AT_ONCE));
                 for (stream, client) in (number << 32..).zip(clients.iter().cycle().take(AT_ONCE)) {
@@ -95,7 +96,7 @@ struct Handler<S> {
     client: Client<S>,
     random: Random,
     seed: u64,
-    delivery: Arc<Delivery>,
+    delivery: Arc<RacedDelivery>,
 }
 
 impl<S: DeliveryStore> Handler<S> {
@@ -168,7 +169,7 @@ impl<S: DeliveryStore> Handler<S> {
 }
 
 /// What happened to one delivery.
-struct Delivery {
+struct RacedDelivery {
     key: DeliveryKey,
     seen: Mutex<Seen>,
 }
@@ -183,7 +184,7 @@ struct Seen {
     completed: u32,
 }
 
-impl Delivery {
+impl RacedDelivery {
     fn new(key: DeliveryKey) -> Self {
         Self { key, seen: Mutex::default() }
     }

@@ -157,7 +157,7 @@ struct Entry {
     owner: Owner,
     attempt: u32,
     /// When the lease ends or ended.
-    free: Place,
+    free_at: FreeAt,
 }
 
 #[derive(Clone, Copy)]
@@ -185,20 +185,20 @@ impl Deliveries {
             self.make_room(now)?;
             let (owner, key) = (Owner::random(), Arc::new(key.clone()));
             let claimed = Lease::new(DeliveryKey::clone(&key), owner, 1);
-            let free = self.order.insert(ends, Arc::clone(&key));
-            self.entries.insert(key, Entry { state: State::InProgress, owner, attempt: 1, free });
+            let free_at = self.order.insert(ends, Arc::clone(&key));
+            self.entries.insert(key, Entry { state: State::InProgress, owner, attempt: 1, free_at });
             return Ok(Claim::Acquired(claimed));
         };
-        let is_remembered = !is_older_than(self.retention, entry.free.0, now);
+        let is_remembered = !is_older_than(self.retention, entry.free_at.0, now);
         match entry.state {
             State::Completed(at) if is_remembered => Ok(Claim::Duplicate { completed_at: Some(at) }),
-            State::InProgress if entry.free.0 > now => {
-                Ok(Claim::InProgress { retry_after: entry.free.0 - now })
+            State::InProgress if entry.free_at.0 > now => {
+                Ok(Claim::InProgress { retry_after: entry.free_at.0 - now })
             }
             _ => {
                 entry.attempt = if is_remembered { entry.attempt.saturating_add(1) } else { 1 };
                 (entry.state, entry.owner) = (State::InProgress, Owner::random());
-                self.order.move_to(&mut entry.free, ends);
+                self.order.move_to(&mut entry.free_at, ends);
                 Ok(Claim::Acquired(Lease::new(key.clone(), entry.owner, entry.attempt)))
             }
         }
@@ -207,7 +207,7 @@ impl Deliveries {
     fn renew(&mut self, lease: &Lease, by: Duration, now: Instant) -> LeaseState {
         match self.entries.get_mut(lease.key()) {
             Some(entry) if entry.owner == lease.owner() && matches!(entry.state, State::InProgress) => {
-                self.order.move_to(&mut entry.free, end_of(by, now));
+                self.order.move_to(&mut entry.free_at, end_of(by, now));
                 LeaseState::Held
             }
             _ => LeaseState::Lost,
@@ -219,7 +219,7 @@ impl Deliveries {
             Some(entry) if entry.owner == lease.owner() => match entry.state {
                 State::InProgress => {
                     entry.state = State::Completed(Timestamp::now());
-                    self.order.complete(&mut entry.free, now);
+                    self.order.complete(&mut entry.free_at, now);
                     LeaseState::Held
                 }
                 State::Completed(_) => LeaseState::Held,
@@ -234,7 +234,7 @@ impl Deliveries {
             Some(entry) if entry.owner == lease.owner() => match entry.state {
                 State::InProgress => {
                     entry.state = State::Released;
-                    self.order.move_to(&mut entry.free, now);
+                    self.order.move_to(&mut entry.free_at, now);
                     LeaseState::Held
                 }
                 State::Released => LeaseState::Held,
@@ -246,8 +246,8 @@ impl Deliveries {
 
     fn forget(&mut self, key: &DeliveryKey, now: Instant) -> bool {
         let Some(entry) = self.entries.remove(key) else { return false };
-        self.order.remove(entry.free);
-        !is_older_than(self.retention, entry.free.0, now)
+        self.order.remove(entry.free_at);
+        !is_older_than(self.retention, entry.free_at.0, now)
     }
 
     /// Removes those that have been free of a lease for so long.
@@ -275,39 +275,39 @@ impl Deliveries {
 /// Deliveries are completed in the order of time and then stay where they are, so a queue is enough for those. The
 /// sorted map holds the others, which are few.
 struct Order {
-    unsettled: BTreeMap<Place, Arc<DeliveryKey>>,
-    completed: VecDeque<(Place, Arc<DeliveryKey>)>,
+    unsettled: BTreeMap<FreeAt, Arc<DeliveryKey>>,
+    completed: VecDeque<(FreeAt, Arc<DeliveryKey>)>,
     moves: u64,
 }
 
 /// When a lease ends or ended; the number tells apart what is free at the same instant.
-type Place = (Instant, u64);
+type FreeAt = (Instant, u64);
 
 impl Order {
-    fn insert(&mut self, free_at: Instant, key: Arc<DeliveryKey>) -> Place {
-        let place = self.next_place(free_at);
-        self.unsettled.insert(place, key);
-        place
+    fn insert(&mut self, free_at: Instant, key: Arc<DeliveryKey>) -> FreeAt {
+        let position = self.next_free_at(free_at);
+        self.unsettled.insert(position, key);
+        position
     }
 
-    fn move_to(&mut self, place: &mut Place, free_at: Instant) {
-        if let Some(key) = self.remove(*place) {
-            *place = self.insert(free_at, key);
+    fn move_to(&mut self, position: &mut FreeAt, free_at: Instant) {
+        if let Some(key) = self.remove(*position) {
+            *position = self.insert(free_at, key);
         }
     }
 
-    fn complete(&mut self, place: &mut Place, now: Instant) {
-        if let Some(key) = self.remove(*place) {
+    fn complete(&mut self, position: &mut FreeAt, now: Instant) {
+        if let Some(key) = self.remove(*position) {
             // A thread that looked at the clock first may come second.
             let latest = self.completed.back().map_or(now, |((free_at, _), _)| now.max(*free_at));
-            *place = self.next_place(latest);
-            self.completed.push_back((*place, key));
+            *position = self.next_free_at(latest);
+            self.completed.push_back((*position, key));
         }
     }
 
-    fn remove(&mut self, place: Place) -> Option<Arc<DeliveryKey>> {
-        self.unsettled.remove(&place).or_else(|| {
-            let index = self.completed.binary_search_by_key(&place, |(place, _)| *place).ok()?;
+    fn remove(&mut self, position: FreeAt) -> Option<Arc<DeliveryKey>> {
+        self.unsettled.remove(&position).or_else(|| {
+            let index = self.completed.binary_search_by_key(&position, |(position, _)| *position).ok()?;
             self.completed.remove(index).map(|(_, key)| key)
         })
     }
@@ -323,7 +323,7 @@ impl Order {
         }
     }
 
-    fn next_place(&mut self, free_at: Instant) -> Place {
+    fn next_free_at(&mut self, free_at: Instant) -> FreeAt {
         self.moves += 1;
         (free_at, self.moves)
     }
@@ -359,10 +359,11 @@ mod tests {
     fn check(deliveries: &Deliveries) {
         let Order { unsettled, completed, .. } = &deliveries.order;
         assert_eq!(unsettled.len() + completed.len(), deliveries.entries.len());
-        for (place, key) in unsettled.iter().chain(completed.iter().map(|(place, key)| (place, key))) {
-            assert_eq!(deliveries.entries[&**key].free, *place);
+        for (position, key) in unsettled.iter().chain(completed.iter().map(|(position, key)| (position, key)))
+        {
+            assert_eq!(deliveries.entries[&**key].free_at, *position);
         }
-        assert!(completed.iter().map(|(place, _)| place).is_sorted());
+        assert!(completed.iter().map(|(position, _)| position).is_sorted());
     }
 
     #[test]

@@ -7,16 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Observation, Outcome, Stopped};
-use tokio::runtime::Handle;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::run::deadline::{Deadline, MovingDeadline};
-use crate::run::runner::Runner;
+use crate::run::runner::{Runner, runner_methods};
 use crate::run::supervise::{Winner, race};
 use crate::store::claim::{Claim, Lease, LeaseState};
 use crate::store::delivery_store::DeliveryStore;
-use crate::store::key::{DeliveryKey, Scope};
+use crate::store::key::DeliveryKey;
 
 /// Handles each delivery once: a duplicate is acknowledged, one that is in progress is put off, and a failure makes room
 /// for the next attempt.
@@ -96,29 +95,11 @@ impl<S: DeliveryStore> Deduplicator<S> {
         Self { store: Arc::new(store), runner: Runner::default(), lease: LEASE, wait: Duration::ZERO }
     }
 
-    /// Sets the name of the endpoint: two endpoints that share a store need two.
-    pub fn scope(mut self, scope: Scope) -> Self {
-        self.runner.scope = scope;
-        self
-    }
-
     /// Sets how long a lease lasts that is not renewed, 60 s by default: how long a delivery cannot be handled after a crash.
     ///
     /// A value below [`MIN_LEASE`] or above [`MAX_LEASE`] counts as that limit.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.clamp(MIN_LEASE, MAX_LEASE);
-        self
-    }
-
-    /// Sets how long a handler may take; the sender gives up after 15 s and then sees nothing of what it returns.
-    pub fn handler_timeout(mut self, limit: Duration) -> Self {
-        self.runner.handler_timeout = limit;
-        self
-    }
-
-    /// Sets how long the store may take to answer before it is taken for unreachable, 5 s unless set.
-    pub fn store_timeout(mut self, limit: Duration) -> Self {
-        self.runner.store_timeout = limit;
         self
     }
 
@@ -132,26 +113,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
         self
     }
 
-    /// Sets the runtime that handlers run on, instead of the one that a delivery comes in on.
-    ///
-    /// For servers that end their runtimes before [`shutdown`](Self::shutdown) is called, as Actix does with those of its
-    /// workers: give it the runtime that calls `shutdown`, by `Handle::current()`.
-    pub fn runtime(mut self, runtime: Handle) -> Self {
-        self.runner.runtime = Some(runtime);
-        self
-    }
-
-    /// Returns the store.
-    #[must_use]
-    pub fn store(&self) -> &S {
-        &self.store
-    }
-
-    /// Returns how many deliveries are being handled, those whose sender has hung up included.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.runner.in_flight()
-    }
+    runner_methods!();
 
     /// Handles an event by the handler of its type, unless it was handled before or is being handled.
     pub async fn handle<T: Send + 'static>(&self, handlers: &Handlers<T>, event: Event, state: T) -> Answer {
@@ -177,14 +139,6 @@ impl<S: DeliveryStore> Deduplicator<S> {
             observation.run(work).await
         });
         self.runner.spawn(run).await
-    }
-
-    /// Waits until everything that is being handled is done; what is not done after `limit` is stopped and released.
-    ///
-    /// Returns how many deliveries were stopped; the sender tries them again. Call it when the server has stopped to accept
-    /// connections, with a limit above that of the handlers; the servers' own graceful shutdown does not wait for tasks.
-    pub async fn shutdown(&self, limit: Duration) -> usize {
-        self.runner.shutdown(limit).await
     }
 
     async fn run_once<F, H>(

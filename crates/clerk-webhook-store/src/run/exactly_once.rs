@@ -6,15 +6,13 @@ use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use clerk_webhook_core::{Answer, Event, Failure, Handled, Handlers, Observation, Outcome, Stopped};
-use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
-use crate::run::runner::Runner;
-use crate::store::key::{DeliveryKey, Scope};
+use crate::run::runner::{Runner, runner_methods};
+use crate::store::key::DeliveryKey;
 use crate::store::transaction::{Begin, TransactionalStore};
 
 /// Handles each delivery once, with its effects in the database exactly once.
@@ -55,44 +53,7 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         Self { store: Arc::new(store), runner: Runner::default() }
     }
 
-    /// Sets the name of the endpoint: two endpoints that share a store need two.
-    pub fn scope(mut self, scope: Scope) -> Self {
-        self.runner.scope = scope;
-        self
-    }
-
-    /// Sets how long a handler may take; the sender gives up after 15 s and then sees nothing of what it returns.
-    pub fn handler_timeout(mut self, limit: Duration) -> Self {
-        self.runner.handler_timeout = limit;
-        self
-    }
-
-    /// Sets how long the database may take to begin or commit before it is taken for unreachable, 5 s unless set.
-    pub fn store_timeout(mut self, limit: Duration) -> Self {
-        self.runner.store_timeout = limit;
-        self
-    }
-
-    /// Sets the runtime that handlers run on, instead of the one that a delivery comes in on.
-    ///
-    /// For servers that end their runtimes before [`shutdown`](Self::shutdown) is called, as Actix does with those of its
-    /// workers: give it the runtime that calls `shutdown`, by `Handle::current()`.
-    pub fn runtime(mut self, runtime: Handle) -> Self {
-        self.runner.runtime = Some(runtime);
-        self
-    }
-
-    /// Returns the store.
-    #[must_use]
-    pub fn store(&self) -> &S {
-        &self.store
-    }
-
-    /// Returns how many deliveries are being handled, those whose sender has hung up included.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.runner.in_flight()
-    }
+    runner_methods!();
 
     /// Handles an event by the handler of its type, unless it was handled before.
     ///
@@ -123,14 +84,6 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
             observation.run(work).await
         });
         self.runner.spawn(run).await
-    }
-
-    /// Waits until everything that is being handled is done; what is not done after `limit` is stopped and undone.
-    ///
-    /// Returns how many deliveries were stopped; the sender tries them again. Call it when the server has stopped to accept
-    /// connections, with a limit above that of the handlers; the servers' own graceful shutdown does not wait for tasks.
-    pub async fn shutdown(&self, limit: Duration) -> usize {
-        self.runner.shutdown(limit).await
     }
 
     async fn run_once<F, H>(
@@ -275,6 +228,7 @@ impl std::error::Error for TransactionEnded {}
 mod tests {
     use std::convert::Infallible;
     use std::future::pending;
+    use std::time::Duration;
 
     use clerk_webhook_core::Timestamp;
     use tokio::sync::Notify;

@@ -103,3 +103,56 @@ impl Runner {
         stopped
     }
 }
+
+/// The methods that everything with a `store` and a `runner` has.
+macro_rules! runner_methods {
+    () => {
+        /// Sets the name of the endpoint. Two endpoints that share a store need two names.
+        pub fn scope(mut self, scope: $crate::Scope) -> Self {
+            self.runner.scope = scope;
+            self
+        }
+
+        /// Sets how long a handler may take, 12 s by default: the sender closes the connection after 15 s.
+        pub fn handler_timeout(mut self, limit: std::time::Duration) -> Self {
+            self.runner.handler_timeout = limit;
+            self
+        }
+
+        /// Sets how long the store may take to answer before the delivery is answered with 503, 5 s by default.
+        pub fn store_timeout(mut self, limit: std::time::Duration) -> Self {
+            self.runner.store_timeout = limit;
+            self
+        }
+
+        /// Sets the runtime that handlers run on, instead of the runtime that a delivery arrives on.
+        ///
+        /// Some servers end their runtimes before you call [`shutdown`](Self::shutdown), as Actix does with those of its
+        /// workers. Pass the runtime that calls `shutdown`, by `Handle::current()`.
+        pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
+            self.runner.runtime = Some(runtime);
+            self
+        }
+
+        /// Returns the store.
+        #[must_use]
+        pub fn store(&self) -> &S {
+            &self.store
+        }
+
+        /// Returns how many deliveries are being handled, including those whose sender closed the connection.
+        #[must_use]
+        pub fn in_flight(&self) -> usize {
+            self.runner.in_flight()
+        }
+
+        /// Waits until no handler runs. After `limit` it stops the others; the sender retries their deliveries.
+        ///
+        /// Returns how many deliveries it stopped. Call it after the server has stopped accepting connections, with a limit above
+        /// that of the handlers: the graceful shutdown of a server does not wait for tasks.
+        pub async fn shutdown(&self, limit: std::time::Duration) -> usize {
+            self.runner.shutdown(limit).await
+        }
+    };
+}
+pub(super) use runner_methods;

@@ -3,11 +3,7 @@
 //! It is written with the default name of the table. Times are the server's, and those of the moment: `now()` stands still
 //! inside a transaction. Each statement sets how long it waits for a row that somebody else has locked, for itself alone.
 
-use std::sync::Arc;
-
-use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
-
-use crate::engines::sql::{SchemaOf, TableName};
+use crate::engines::sql::{SchemaOf, statements};
 
 pub(super) const MIGRATION: &str = include_str!("../../../migrations/postgres/0001_deliveries.sql");
 
@@ -99,40 +95,17 @@ DELETE FROM clerk_webhook_delivery
         LIMIT $2::bigint
           FOR UPDATE SKIP LOCKED))";
 
-/// All statements, for one table.
-#[derive(Debug)]
-pub(super) struct Statements {
-    pub(super) migration: SqlStr,
-    pub(super) migrated: SqlStr,
-    pub(super) claim: SqlStr,
-    pub(super) mark: SqlStr,
-    pub(super) look_up: SqlStr,
-    pub(super) confirm: SqlStr,
-    pub(super) renew: SqlStr,
-    pub(super) complete: SqlStr,
-    pub(super) release: SqlStr,
-    pub(super) forget: SqlStr,
-    pub(super) purge: SqlStr,
-}
-
-impl Statements {
-    pub(super) fn of(table: &TableName) -> Self {
-        let named = |statement: &str| {
-            let named: Arc<str> = table.put_into(statement, SchemaOf::IndexedTable).into();
-            AssertSqlSafe(named).into_sql_str()
-        };
-        Self {
-            migration: named(&format!("{ONE_AT_A_TIME}{MIGRATION}")),
-            migrated: named(MIGRATED),
-            claim: named(CLAIM),
-            mark: named(MARK),
-            look_up: named(LOOK_UP),
-            confirm: named(CONFIRM),
-            renew: named(RENEW),
-            complete: named(COMPLETE),
-            release: named(RELEASE),
-            forget: named(FORGET),
-            purge: named(PURGE),
-        }
-    }
+statements! {
+    SchemaOf::IndexedTable;
+    migration: &format!("{ONE_AT_A_TIME}{MIGRATION}"),
+    migrated: MIGRATED,
+    claim: CLAIM,
+    mark: MARK,
+    look_up: LOOK_UP,
+    confirm: CONFIRM,
+    renew: RENEW,
+    complete: COMPLETE,
+    release: RELEASE,
+    forget: FORGET,
+    purge: PURGE,
 }

@@ -16,7 +16,7 @@ use crate::store::claim::LeaseState;
 pub use error::ConnectError;
 pub(crate) use error::advise;
 pub use table::InvalidTableName;
-pub(crate) use table::{SchemaOf, TableName};
+pub(crate) use table::{SchemaOf, TableName, statements};
 pub use transaction::DeliveryTransaction;
 #[cfg(feature = "postgres")]
 pub use transaction::PostgresTransaction;

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+
 /// The name that the SQL of this crate is written with.
 const DEFAULT: &str = "clerk_webhook_delivery";
 
@@ -29,9 +31,32 @@ pub(crate) enum SchemaOf {
     IndexedTable,
 }
 
+/// Describes the statements of an engine: a struct `Statements`, and a function that puts the name of a table into each.
+macro_rules! statements {
+    ($schema_of:expr; $($name:ident: $sql:expr,)*) => {
+        /// All statements, for one table.
+        #[derive(Debug)]
+        pub(super) struct Statements {
+            $(pub(super) $name: sqlx::SqlStr,)*
+        }
+
+        impl Statements {
+            pub(super) fn of(table: &$crate::engines::sql::TableName) -> Self {
+                Self { $($name: table.statement($sql, $schema_of),)* }
+            }
+        }
+    };
+}
+pub(crate) use statements;
+
 impl TableName {
+    /// Makes a statement of one that is written with the default name.
+    pub(crate) fn statement(&self, statement: &str, schema_of: SchemaOf) -> SqlStr {
+        AssertSqlSafe(self.put_into(statement, schema_of)).into_sql_str()
+    }
+
     /// Puts the name into a statement that is written with the default one.
-    pub(crate) fn put_into(&self, statement: &str, schema_of: SchemaOf) -> String {
+    fn put_into(&self, statement: &str, schema_of: SchemaOf) -> String {
         let qualified = |name: &str, with_schema: bool| match &self.schema {
             // Quoted, since `order` and `user` are tables too.
             Some(schema) if with_schema => format!(r#""{schema}"."{name}""#),

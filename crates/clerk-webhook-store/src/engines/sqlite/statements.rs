@@ -2,11 +2,7 @@
 //!
 //! It is written with the default name of the table. Times are milliseconds of this machine's clock.
 
-use std::sync::Arc;
-
-use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
-
-use crate::engines::sql::{SchemaOf, TableName};
+use crate::engines::sql::{SchemaOf, statements};
 
 pub(super) const MIGRATION: &str = include_str!("../../../migrations/sqlite/0001_deliveries.sql");
 
@@ -63,36 +59,15 @@ DELETE FROM clerk_webhook_delivery
         ORDER BY first_seen_at
         LIMIT ?3)";
 
-/// All statements, for one table.
-#[derive(Debug)]
-pub(super) struct Statements {
-    pub(super) migration: SqlStr,
-    pub(super) claim: SqlStr,
-    pub(super) mark: SqlStr,
-    pub(super) look_up: SqlStr,
-    pub(super) renew: SqlStr,
-    pub(super) complete: SqlStr,
-    pub(super) release: SqlStr,
-    pub(super) forget: SqlStr,
-    pub(super) purge: SqlStr,
-}
-
-impl Statements {
-    pub(super) fn of(table: &TableName) -> Self {
-        let named = |statement: &str| {
-            let named: Arc<str> = table.put_into(statement, SchemaOf::Index).into();
-            AssertSqlSafe(named).into_sql_str()
-        };
-        Self {
-            migration: named(MIGRATION),
-            claim: named(CLAIM),
-            mark: named(MARK),
-            look_up: named(LOOK_UP),
-            renew: named(RENEW),
-            complete: named(COMPLETE),
-            release: named(RELEASE),
-            forget: named(FORGET),
-            purge: named(PURGE),
-        }
-    }
+statements! {
+    SchemaOf::Index;
+    migration: MIGRATION,
+    claim: CLAIM,
+    mark: MARK,
+    look_up: LOOK_UP,
+    renew: RENEW,
+    complete: COMPLETE,
+    release: RELEASE,
+    forget: FORGET,
+    purge: PURGE,
 }
