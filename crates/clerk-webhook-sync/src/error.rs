@@ -4,14 +4,16 @@ use std::error::Error;
 use std::fmt;
 
 use clerk_webhook_core::Failure;
+use sqlx::error::DatabaseError;
 
 /// The error of an event that could not be applied.
 ///
 /// As the [`Failure`] of a handler it lets the sender try again; [`into_failure`](Self::into_failure) keeps what else a hook
 /// has asked for.
 ///
-/// What it shows of itself, also by `{:?}` and as a [`Failure`], has nothing of the event. Its
-/// [`source`](Error::source) is what sqlx or the hook has returned, unchanged: Postgres puts whole rows in there at times.
+/// `Display` and `Debug` show the same text, which contains nothing of the event. If a table or a column is missing, the text
+/// is that of the database and says what to do, and there is no [`source`](Error::source). Otherwise the source is the
+/// unchanged error of sqlx or of the hook. That of Postgres can contain whole rows.
 pub struct SyncError {
     cause: Cause,
 }
@@ -77,28 +79,59 @@ impl SyncError {
 
 impl From<sqlx::Error> for SyncError {
     fn from(error: sqlx::Error) -> Self {
-        Self { cause: Cause::Database(error) }
+        Self { cause: Cause::Database(advise(error)) }
     }
 }
 
-/// Shows of an error of the database its code, or what kind of error it is.
+/// Adds what to do to the error of a statement of this crate, if a table or a column is missing.
+pub(crate) fn advise(error: sqlx::Error) -> sqlx::Error {
+    match error {
+        sqlx::Error::Database(error) if is_missing(&*error) => {
+            sqlx::Error::Configuration(Box::new(NotMigrated { message: error.message().to_owned() }))
+        }
+        error => error,
+    }
+}
+
+/// SQLite has one code for most errors, so its text decides.
+fn is_missing(error: &dyn DatabaseError) -> bool {
+    // undefined_table and undefined_column
+    let is_code = matches!(error.code().as_deref(), Some("42P01" | "42703"));
+    is_code || ["no such table", "no such column"].iter().any(|text| error.message().starts_with(text))
+}
+
+/// The error of a database without the tables of this version. It has no source, because its text contains that of the
+/// database.
+struct NotMigrated {
+    message: String,
+}
+
+impl fmt::Display for NotMigrated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}. Run `ClerkSync::migrate()` at start", self.message)
+    }
+}
+
+/// Shows the text: it is what a user sees if `main` returns the error.
+impl fmt::Debug for NotMigrated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for NotMigrated {}
+
+/// Shows the text: it is what a user sees if `main` returns the error.
 impl fmt::Debug for SyncError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("SyncError");
-        shown.field("kind", &self.kind());
-        match &self.cause {
-            Cause::Undecodable(reason) => shown.field("reason", reason).finish(),
-            Cause::Database(sqlx::Error::Database(error)) => shown.field("code", &error.code()).finish(),
-            Cause::Database(error) => shown.field("error", &Name(error)).finish_non_exhaustive(),
-            Cause::Hook(failure) => shown.field("outcome", &failure.outcome()).finish_non_exhaustive(),
-        }
+        fmt::Display::fmt(self, f)
     }
 }
 
 /// Shows the name of an error that is not the answer of a database, without what it says.
 struct Name<'a>(&'a sqlx::Error);
 
-impl fmt::Debug for Name<'_> {
+impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             sqlx::Error::Configuration(_) => "Configuration",
@@ -121,14 +154,17 @@ impl fmt::Display for SyncError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Cause::Undecodable(reason) => f.write_str(reason),
+            Cause::Database(sqlx::Error::Configuration(error)) if error.is::<NotMigrated>() => {
+                fmt::Display::fmt(error, f)
+            }
             Cause::Database(error) => {
-                f.write_str("the database could not keep what the event says")?;
+                f.write_str("the database could not apply the event")?;
                 match error.as_database_error().and_then(|error| error.code()) {
                     Some(code) => write!(f, " (code {code})"),
-                    None => Ok(()),
+                    None => write!(f, " ({})", Name(error)),
                 }
             }
-            Cause::Hook(_) => f.write_str("what the application does about a change has failed"),
+            Cause::Hook(_) => f.write_str("the function of `on_change` has failed"),
         }
     }
 }
@@ -137,6 +173,7 @@ impl Error for SyncError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
             Cause::Undecodable(_) => None,
+            Cause::Database(sqlx::Error::Configuration(error)) if error.is::<NotMigrated>() => None,
             Cause::Database(error) => Some(error),
             Cause::Hook(failure) => Some(failure.error()),
         }

@@ -7,6 +7,7 @@ use clerk_webhook_core::event::payload::SubscriptionItemStatus;
 use sqlx::SqlStr;
 
 use crate::apply::engine::SyncDatabase;
+use crate::error::advise;
 use crate::schema::queries::{OTHER, Queries};
 use crate::schema::table::TableRow;
 use crate::schema::tables::{
@@ -224,6 +225,6 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             transaction.commit().await?;
             Ok(rows)
         };
-        ask.await
+        ask.await.map_err(advise)
     }
 }

@@ -108,16 +108,24 @@ fn is_part_of_name(character: char) -> bool {
 }
 
 /// The error of a text that cannot stand before the names of tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidPrefix;
 
 impl fmt::Display for InvalidPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the prefix of tables consists of lower-case ASCII letters, digits and `_`, at most 32 of them, no digit \
-             first; a schema of at most 63 and a dot may stand before it, and then the prefix may be empty",
+            "the prefix of the tables is invalid. It consists of at most 32 lower-case ASCII letters, digits and `_`, and does \
+             not begin with a digit. A schema of at most 63 such characters and a dot may come first; then the prefix may be \
+             empty",
         )
+    }
+}
+
+/// Shows the text: it is what a user sees if `main` returns the error.
+impl fmt::Debug for InvalidPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -141,6 +149,7 @@ mod tests {
         for invalid in invalid.into_iter().chain(long.iter().map(String::as_str)) {
             assert_eq!(invalid.parse::<Names>(), Err(InvalidPrefix), "{invalid:?}");
         }
+        assert_eq!(format!("{InvalidPrefix:?}"), InvalidPrefix.to_string());
     }
 
     #[test]

@@ -55,7 +55,10 @@ async fn compare<DB: SyncDatabase>(pool: Pool<DB>, catalogue: &'static str) {
     let table = |line: &String| line.split(' ').next().map(str::to_owned);
     created.sort_by_key(table);
     described.sort_by_key(table);
-    assert_eq!(created, described);
+    for (created, described) in created.iter().zip(&described) {
+        assert_eq!(created, described);
+    }
+    assert_eq!(created.len(), described.len());
 }
 
 #[tokio::test]

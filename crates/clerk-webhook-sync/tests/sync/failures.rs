@@ -6,7 +6,7 @@ use clerk_webhook_core::{Failure, Handlers, Outcome};
 use clerk_webhook_sync::{Applied, ClerkSync, SyncErrorKind};
 use sqlx::{Connection as _, PgConnection, Postgres};
 
-use crate::databases::{Engine, T, deleted, event, migrated, organization, user};
+use crate::databases::{Engine, T, deleted, event, migrated, on_both_engines, organization, user};
 use crate::hooks::keeping;
 
 /// The code of the database in the sources of an error.
@@ -81,6 +81,22 @@ async fn a_row_that_is_dropped_on_its_way_is_an_error() {
     assert!(told.lock().unwrap().is_empty());
 }
 
+async fn an_error_says_once_that_migrate_has_to_run<DB: Engine>(sync: ClerkSync<DB>) {
+    <DB as Engine>::run(sync.pool(), "DROP VIEW clerk_active_users").await;
+    <DB as Engine>::run(sync.pool(), "ALTER TABLE clerk_users RENAME TO elsewhere").await;
+    let error = sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap_err();
+    assert_eq!(error.kind(), SyncErrorKind::Database);
+    let forgotten = sync.forget_user("user_1").await.unwrap_err();
+    let asked = sync.user("user_1").await.unwrap_err();
+    for shown in [error.to_string(), format!("{error:?}"), format!("{forgotten:?}"), asked.to_string()] {
+        assert_eq!(shown.matches("Run `ClerkSync::migrate()` at start").count(), 1, "{shown}");
+        assert_eq!(shown.matches("clerk_").count(), 1, "{shown}");
+    }
+    assert!(std::error::Error::source(&error).is_none(), "a log would show the text of the database twice");
+}
+
+on_both_engines!(an_error_says_once_that_migrate_has_to_run);
+
 /// What ends in a log must not tell who the event is about.
 #[tokio::test]
 async fn what_it_shows_has_nothing_of_the_row() {
@@ -90,13 +106,13 @@ async fn what_it_shows_has_nothing_of_the_row() {
     });
     let created = event("user.created", T + 10, user("user_1", "Ada", T));
     let shown = format!("{:?}", hook.apply(&created).await.unwrap_err());
-    assert_eq!(shown, "SyncError { kind: Hook, outcome: Rejected, .. }");
+    assert_eq!(shown, "the function of `on_change` has failed");
 
     Postgres::run(sync.pool(), "ALTER TABLE clerk_users ADD CHECK (first_name <> 'Ada')").await;
     let error = sync.apply(&created).await.unwrap_err();
     let source = format!("{:?}", std::error::Error::source(&error).unwrap());
     assert!(source.contains("Failing row contains") && source.contains("Ada"), "{source}");
-    assert_eq!(format!("{error:?}"), r#"SyncError { kind: Database, code: Some("23514") }"#);
+    assert_eq!(format!("{error:?}"), "the database could not apply the event (code 23514)");
     let failures = [error.into_failure(), sync.apply(&created).await.unwrap_err().into()];
     for failure in failures {
         let shown = format!("{failure} {failure:?} {failure:#?}");
@@ -105,5 +121,5 @@ async fn what_it_shows_has_nothing_of_the_row() {
 
     sync.pool().close().await;
     let error = sync.apply(&created).await.unwrap_err();
-    assert_eq!(format!("{error:?}"), "SyncError { kind: Database, error: PoolClosed, .. }");
+    assert_eq!(format!("{error:?}"), "the database could not apply the event (PoolClosed)");
 }
