@@ -9,7 +9,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use crate::Fallible;
+use crate::apply::Fallible;
 
 /// Where SQLite keeps its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

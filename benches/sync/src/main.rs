@@ -10,6 +10,7 @@
 //!
 //! `… -- --profile 1000` applies so many events of each kind and prints nothing, for `profile.sh`.
 
+mod apply;
 mod databases;
 mod memory;
 mod parts;
@@ -19,15 +20,10 @@ mod scale;
 mod speed;
 
 use std::env;
-use std::error::Error;
 use std::process::ExitCode;
 
-use clerk_webhook_core::Event;
-use clerk_webhook_sync::{ClerkSync, SyncDatabase};
-
+use crate::apply::Fallible;
 use crate::report::load;
-
-type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 const SECTIONS: [&str; 4] = ["speed", "scale", "memory", "parts"];
 
@@ -70,23 +66,4 @@ fn main() -> Fallible<ExitCode> {
         println!("The load of the machine was {before:.2} before.\n");
     }
     Ok(ExitCode::from(u8::from(has("--check") && missed > 0)))
-}
-
-/// Applies events, so many in a transaction, and returns how many of them have changed something.
-///
-/// A single one is applied as a handler does it, in a transaction of its own.
-async fn apply<DB: SyncDatabase>(sync: &ClerkSync<DB>, events: &[Event], batch: usize) -> Fallible<usize> {
-    let mut changes = 0;
-    for events in events.chunks(batch) {
-        if let [event] = events {
-            changes += usize::from(sync.apply(event).await?.is_change());
-            continue;
-        }
-        let mut transaction = sync.pool().begin().await?;
-        for event in events {
-            changes += usize::from(sync.apply_in(&mut *transaction, event).await?.is_change());
-        }
-        transaction.commit().await?;
-    }
-    Ok(changes)
 }

@@ -6,10 +6,10 @@ use clerk_webhook_core::Event;
 use clerk_webhook_sync::{ClerkSync, SyncDatabase};
 use sqlx::sqlite::SqliteSynchronous;
 
+use crate::apply::{Fallible, apply};
 use crate::databases::{File, Place, Schema, Usage};
 use crate::people::People;
 use crate::report::{Goal, Table, Wanted, figure, grouped, judge};
-use crate::{Fallible, apply};
 
 /// How many users there are, who change again and again.
 const USERS: u64 = 1_000;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sqlx::postgres::{PgConnection, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteSynchronous};
 
-use crate::Fallible;
+use crate::apply::Fallible;
 use crate::databases::{File, Place, Schema, Usage};
 use crate::people::{People, fixture, variant};
 use crate::report::{Table, figure, grouped, median};

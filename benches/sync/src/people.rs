@@ -4,7 +4,7 @@ use clerk_webhook_core::{Event, Timestamp};
 use clerk_webhook_test::AnyFixture;
 use serde_json::{Value, json};
 
-use crate::Fallible;
+use crate::apply::Fallible;
 
 /// When the first version of everybody is from, in milliseconds.
 const BEGINNING: u64 = 1_760_000_000_000;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::Fallible;
+use crate::apply::Fallible;
 
 /// A table whose columns but the first are numbers.
 pub struct Table {

@@ -6,10 +6,10 @@ use clerk_webhook_core::Event;
 use clerk_webhook_sync::{ClerkSync, SyncDatabase};
 use sqlx::sqlite::SqliteSynchronous;
 
+use crate::apply::{Fallible, apply};
 use crate::databases::{File, Place, Schema, Usage};
 use crate::people::People;
 use crate::report::{Goal, Table, Wanted, figure, grouped, judge, median};
-use crate::{Fallible, apply};
 
 const SIZES: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
 

@@ -7,9 +7,9 @@ use clerk_webhook_sync::{ClerkSync, SyncDatabase};
 use clerk_webhook_test::{History, Scenario};
 use sqlx::sqlite::SqliteSynchronous;
 
+use crate::apply::{Fallible, apply};
 use crate::databases::{File, Place, Schema, Usage};
 use crate::report::{Goal, Table, Wanted, figure, grouped, judge, median};
-use crate::{Fallible, apply};
 
 /// How many events are in a transaction.
 const BATCHES: [usize; 3] = [1, 100, 500];

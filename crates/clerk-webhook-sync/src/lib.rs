@@ -35,18 +35,18 @@
 //!
 //! # How to apply events
 //!
-//! | by | transaction | for |
+//! | method | transaction | for |
 //! |---|---|---|
-//! | [`ClerkSync::handler`] | one for each event | all events that no other handler is for |
-//! | [`ClerkSync::handler_with`] | one for each event | all events, each of which your handlers are given then |
-//! | [`ClerkSync::apply`] | one for each event | code of your own, which is told what has [changed](Applied) |
-//! | [`ClerkSync::apply_in`] | yours | writing rows of your own with it |
-//! | `ClerkSync::transactional_handler` | the delivery's, of `ExactlyOnce` | rows and "handled" together; feature `store` |
-//! | `ClerkSync::transactional_handler_with` | the delivery's, of `ExactlyOnce` | the same, and then your handlers; feature `store` |
+//! | [`ClerkSync::handler`] | one for each event | all events that have no other handler; start with this one |
+//! | [`ClerkSync::handler_with`] | one for each event | all events, and then your handlers |
+//! | [`ClerkSync::transactional_handler`] | that of `ExactlyOnce` | rows and the mark "handled" together |
+//! | [`ClerkSync::transactional_handler_with`] | that of `ExactlyOnce` | rows, the mark, and what your handlers write, together |
+//! | [`ClerkSync::apply`] | one for each event | your own code, which gets what has [changed](Applied) |
+//! | [`ClerkSync::apply_in`] | yours | writing your own rows together with those of the sync |
 //!
-//! Applying an event twice changes nothing, so the rows need no protection against duplicates; what your own handlers do
-//! needs it. What is to be done once for each change, with what was there before, is best done by
-//! [`ClerkSync::on_change`], which all of them call in their transaction.
+//! Applying an event twice changes nothing, so the rows need no protection against duplicates. What your own handlers do
+//! needs it. If your code has to run once for each change, with the row before it, use [`ClerkSync::on_change`]. All of these
+//! methods call its function in their transaction.
 //!
 //! # What is kept
 //!
@@ -93,7 +93,6 @@
 //! |---|---|---|
 //! | `sqlite` | yes | `ClerkSync` on a `sqlx::SqlitePool`; SQLite is part of the program |
 //! | `postgres` | | `ClerkSync` on a `sqlx::PgPool`, Postgres 12 or newer |
-//! | `store` | | applying in the transaction of `ExactlyOnce` of clerk-webhook-store |
 
 mod apply;
 mod error;

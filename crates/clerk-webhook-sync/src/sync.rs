@@ -357,7 +357,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// The two are not done together: where the application's handler fails, the rows stay, and the event comes again.
     /// Applying it once more changes nothing; the handler is called at least once for each event, also for one that came late
-    /// or again. `transactional_handler_with` is for both in one transaction (feature `store`), and [`on_change`](Self::on_change) for what is to be
+    /// or again. [`transactional_handler_with`](Self::transactional_handler_with) does both in one transaction, and [`on_change`](Self::on_change) for what is to be
     /// done once for each change.
     ///
     /// Every event is [`Processed`](clerk_webhook_core::Outcome::Processed), also one that neither keeps nor handles. Which

@@ -14,7 +14,7 @@ use crate::sync::ClerkSync;
 
 type Handling = Pin<Box<dyn Future<Output = Result<Handled, Failure>> + Send>>;
 
-/// With `ExactlyOnce` of clerk-webhook-store (feature `store`).
+/// With `ExactlyOnce` of clerk-webhook-store.
 impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Returns a handler of all events, for [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise): each of
     /// them is applied in the transaction of its delivery, so that rows and mark are there together.

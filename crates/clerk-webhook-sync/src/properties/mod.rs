@@ -23,8 +23,8 @@ use crate::apply::engine::SyncDatabase;
 use crate::{Applied, ClerkSync};
 
 /// How many histories each property is tried with, and how many events each of them has.
-const HISTORIES: u64 = 100;
-const HISTORIES_ON_POSTGRES: u64 = 30;
+const HISTORIES: u64 = 200;
+const HISTORIES_ON_POSTGRES: u64 = 60;
 const EVENTS: usize = 100;
 
 /// The latest version of the tables.
