@@ -28,6 +28,7 @@
 //! | any other client | [`headers`](Delivery::headers) and [`body`](Delivery::body) |
 //! | a terminal | [`curl`](Delivery::curl) |
 
+mod broken;
 #[cfg(any(feature = "http", feature = "actix", feature = "warp"))]
 mod convert;
 mod curl;

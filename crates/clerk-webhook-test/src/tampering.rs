@@ -1,39 +1,36 @@
-//! What breaks a delivery, each in one way.
+//! What is wrong with a delivery, and what is sent instead.
 
 use bytes::Bytes;
 use clerk_webhook_core::{SigningSecret, Timestamp};
 use serde_json::Value;
 
-use crate::delivery::Delivery;
-use crate::grammar::is_field_value;
-
-/// Twice the tolerance of a `Verifier` and of Svix's own libraries, so that one that tolerates much more shows.
-const OUT_OF_DATE: i64 = 10 * 60;
+/// In seconds: twice the tolerance of a `Verifier` and of Svix's own libraries, so that one that tolerates much more shows.
+pub(crate) const OUT_OF_DATE: i64 = 10 * 60;
 
 /// What is not as it should be.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tampering {
     /// How many seconds the time of signing is away from what it says.
-    skew: i64,
-    is_signed_by_nobody: bool,
-    is_reserialized: bool,
-    is_cut_short: bool,
-    is_altered: bool,
+    pub(crate) skew: i64,
+    pub(crate) is_signed_by_nobody: bool,
+    pub(crate) is_reserialized: bool,
+    pub(crate) is_cut_short: bool,
+    pub(crate) is_altered: bool,
     /// In the order of [`Field`].
     fields: [FieldTampering; 4],
 }
 
 /// What is not as it should be with one header.
 #[derive(Clone, Debug, Default)]
-struct FieldTampering {
-    value: Option<String>,
-    is_repeated: bool,
-    is_missing: bool,
+pub(crate) struct FieldTampering {
+    pub(crate) value: Option<String>,
+    pub(crate) is_repeated: bool,
+    pub(crate) is_missing: bool,
 }
 
 /// A header of every delivery, under the names of either family.
 #[derive(Clone, Copy)]
-enum Field {
+pub(crate) enum Field {
     ContentType,
     Id,
     Timestamp,
@@ -42,7 +39,7 @@ enum Field {
 
 impl Field {
     #[track_caller]
-    fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         match name.to_ascii_lowercase().as_str() {
             "content-type" => Self::ContentType,
             "svix-id" | "webhook-id" => Self::Id,
@@ -54,122 +51,8 @@ impl Field {
     }
 }
 
-/// What breaks it.
-///
-/// A header is named in either family: `svix-id` and `webhook-id` both stand for the id, whatever it is called in this
-/// delivery. All that takes the name of a header panics where a delivery has no such header.
-impl Delivery {
-    /// Signs it ten minutes before [`at`](Self::at): twice as long ago as verifiers tolerate unless they are told otherwise.
-    ///
-    /// For a verifier that tolerates more there is [`at`](Self::at) alone.
-    #[must_use]
-    pub fn stale(mut self) -> Self {
-        self.tampering.skew = -OUT_OF_DATE;
-        self
-    }
-
-    /// Signs it ten minutes after [`at`](Self::at), as a sender whose clock is wrong.
-    #[must_use]
-    pub fn from_the_future(mut self) -> Self {
-        self.tampering.skew = OUT_OF_DATE;
-        self
-    }
-
-    /// Signs it with a secret that no receiver has, instead of all others.
-    #[must_use]
-    pub fn wrong_secret(mut self) -> Self {
-        self.tampering.is_signed_by_nobody = true;
-        self
-    }
-
-    /// Leaves out the id, the timestamp and the signature, as somebody who calls the endpoint without being Clerk.
-    #[must_use]
-    pub fn unsigned(mut self) -> Self {
-        for field in [Field::Id, Field::Timestamp, Field::Signature] {
-            self.tampering.field(field).is_missing = true;
-        }
-        self
-    }
-
-    /// Leaves a header out.
-    ///
-    /// # Panics
-    ///
-    /// Panics where it is not a header of a delivery.
-    #[must_use]
-    #[track_caller]
-    pub fn without(mut self, header: &str) -> Self {
-        self.tampering.field(Field::of(header)).is_missing = true;
-        self
-    }
-
-    /// Sends a header twice, with the same value.
-    ///
-    /// # Panics
-    ///
-    /// Panics where it is not a header of a delivery.
-    #[must_use]
-    #[track_caller]
-    pub fn repeated(mut self, header: &str) -> Self {
-        self.tampering.field(Field::of(header)).is_repeated = true;
-        self
-    }
-
-    /// Replaces the value of a header after signing, such as the signature with `v1,` or with one of another version.
-    ///
-    /// # Panics
-    ///
-    /// Panics where it is not a header of a delivery, or not the value of any header.
-    #[must_use]
-    #[track_caller]
-    pub fn replaced(mut self, header: &str, value: &str) -> Self {
-        let field = Field::of(header);
-        assert!(is_field_value(value), "the value of {header} has a character that a header cannot have");
-        self.tampering.field(field).value = Some(value.to_owned());
-        self
-    }
-
-    /// Changes a letter of the body after signing.
-    ///
-    /// In an event it is a letter of an id: what comes out is still an event, which only the signature tells from the one
-    /// that was signed.
-    #[must_use]
-    pub fn altered(mut self) -> Self {
-        self.tampering.is_altered = true;
-        self
-    }
-
-    /// Leaves out the second half of the body after signing.
-    ///
-    /// # Panics
-    ///
-    /// Panics where the body is empty already.
-    #[must_use]
-    #[track_caller]
-    pub fn cut_short(mut self) -> Self {
-        assert!(!self.signed_body().is_empty(), "an empty body cannot be cut short");
-        self.tampering.is_cut_short = true;
-        self
-    }
-
-    /// Writes the JSON of the body anew after signing, in other bytes, as software does that parses it before the receiver
-    /// gets to see it.
-    ///
-    /// # Panics
-    ///
-    /// Panics where the body is not JSON.
-    #[must_use]
-    #[track_caller]
-    pub fn reserialized(mut self) -> Self {
-        let is_json = serde_json::from_slice::<Value>(&self.signed_body()).is_ok();
-        assert!(is_json, "a body that is not JSON cannot be serialized anew");
-        self.tampering.is_reserialized = true;
-        self
-    }
-}
-
 impl Tampering {
-    fn field(&mut self, field: Field) -> &mut FieldTampering {
+    pub(crate) fn field(&mut self, field: Field) -> &mut FieldTampering {
         let [content_type, id, timestamp, signature] = &mut self.fields;
         match field {
             Field::ContentType => content_type,

@@ -2,7 +2,7 @@
 
 use super::event::HistoryEvent;
 use super::random::Random;
-use crate::Delivery;
+use crate::delivery::Delivery;
 
 /// An order in which the events of a history arrive; the same for a seed.
 ///

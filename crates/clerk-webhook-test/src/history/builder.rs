@@ -1,24 +1,13 @@
-//! Whole histories of users and organizations, and orders in which they arrive.
-
-mod actions;
-mod arrivals;
-mod chronicle;
-mod event;
-mod person;
-mod pool;
-mod random;
-mod team;
-mod truth;
-mod world;
+//! Histories, and what they are made from.
 
 use clerk_webhook_core::Timestamp;
 
-pub use arrivals::Arrivals;
-pub use event::HistoryEvent;
-pub use truth::Truth;
-
-use crate::Delivery;
-use world::World;
+use super::arrivals::Arrivals;
+use super::event::HistoryEvent;
+use super::scenario::Scenario;
+use super::story::Story;
+use super::truth::Truth;
+use crate::delivery::Delivery;
 
 /// When a history begins unless it is told otherwise: 2026-01-01T00:00:00Z.
 const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -97,39 +86,6 @@ impl History {
     }
 }
 
-/// What a history is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Scenario {
-    /// People sign up, fill in what they are asked for, and come again: users, sessions, codes by e-mail and SMS.
-    SignUp,
-    /// People found organizations, invite each other, join, change roles and leave; nobody is deleted.
-    Team,
-    /// Users, organizations and memberships come and go, and change all the time: what a copy of them has to endure.
-    Churn,
-    /// All there is: each of the 46 types of events occurs within the first 150, and then again and again.
-    All,
-}
-
-/// The kinds of objects that events are about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the names are Clerk's")]
-pub enum ObjectKind {
-    User,
-    Organization,
-    OrganizationMembership,
-    OrganizationInvitation,
-    OrganizationDomain,
-    Role,
-    Permission,
-    Session,
-    Subscription,
-    SubscriptionItem,
-    PaymentAttempt,
-    WaitlistEntry,
-}
-
 /// Says what a [`History`] is to be.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -186,12 +142,12 @@ impl HistoryBuilder {
 
     /// Makes the events of the history one by one, for histories that need not be there at once.
     pub fn stream(self) -> HistoryStream {
-        let world = World::new(self.scenario, self.seed, self.start, self.ties);
+        let story = Story::new(self.scenario, self.seed, self.start, self.ties);
         let after_the_last = match self.length {
             Length::Events(_) => 0,
             Length::Users(users) => users.saturating_mul(2),
         };
-        HistoryStream { world, length: self.length, told: 0, after_the_last }
+        HistoryStream { story, length: self.length, told: 0, after_the_last }
     }
 }
 
@@ -200,7 +156,7 @@ impl HistoryBuilder {
 /// It needs memory for what is at Clerk at the time, but not for what has happened.
 #[derive(Debug)]
 pub struct HistoryStream {
-    world: World,
+    story: Story,
     length: Length,
     told: usize,
     /// How many more there are once the last one has signed up.
@@ -214,13 +170,13 @@ impl Iterator for HistoryStream {
         let sign_ups = match self.length {
             Length::Events(events) if self.told >= events => return None,
             Length::Events(_) => true,
-            Length::Users(users) if self.world.sign_ups < users => true,
+            Length::Users(users) if self.story.sign_ups() < users => true,
             Length::Users(_) => {
                 self.after_the_last = self.after_the_last.checked_sub(1)?;
                 false
             }
         };
         self.told += 1;
-        Some(self.world.next_event(sign_ups))
+        Some(self.story.next_event(sign_ups))
     }
 }

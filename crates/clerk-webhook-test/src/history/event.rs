@@ -4,8 +4,8 @@ use bytes::Bytes;
 use clerk_webhook_core::{Event, EventType, MessageId, Timestamp};
 use serde_json::Value;
 
-use super::ObjectKind;
-use crate::Delivery;
+use super::kind::ObjectKind;
+use crate::delivery::Delivery;
 
 /// An event as it happened.
 ///

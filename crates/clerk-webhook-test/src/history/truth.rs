@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use clerk_webhook_core::Timestamp;
 use serde_json::Value;
 
-use super::ObjectKind;
 use super::event::HistoryEvent;
+use super::kind::ObjectKind;
 
 /// What Clerk holds when a history is over: what a copy has to be, in whatever order the events came.
 ///

@@ -2,15 +2,16 @@
 
 use clerk_webhook_core::Timestamp;
 
-use super::Scenario;
-use super::actions::{Action, Session, Subscription};
+use super::access::Access;
 use super::chronicle::Chronicle;
-use super::event::HistoryEvent;
 use super::person::Person;
 use super::pool::Pool;
+use super::scenario::Scenario;
+use super::session::Session;
+use super::subscription::Subscription;
 use super::team::Organization;
 
-/// People, what they have, and what happens next.
+/// People, and what they have.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) chronicle: Chronicle,
@@ -18,66 +19,27 @@ pub(super) struct World {
     pub(super) organizations: Pool<Organization>,
     pub(super) sessions: Pool<Session>,
     pub(super) subscriptions: Pool<Subscription>,
-    pub(super) access: super::actions::Access,
+    pub(super) access: Access,
     /// All that have ever signed up.
     pub(super) sign_ups: usize,
     /// Numbers for what needs a name of its own.
     numbers: usize,
     scenario: Scenario,
-    /// What has to happen once before all else.
-    tour: Vec<Action>,
 }
 
 impl World {
     pub(super) fn new(scenario: Scenario, seed: u64, start: Timestamp, ties: bool) -> Self {
-        let mut chronicle = Chronicle::new(seed, start, ties);
-        let mut tour = match scenario {
-            Scenario::All => Action::ALL.to_vec(),
-            _ => Vec::new(),
-        };
-        chronicle.random.shuffle(&mut tour);
         Self {
-            chronicle,
+            chronicle: Chronicle::new(seed, start, ties),
             people: Pool::default(),
             organizations: Pool::default(),
             sessions: Pool::default(),
             subscriptions: Pool::default(),
-            access: super::actions::Access::default(),
+            access: Access::default(),
             sign_ups: 0,
             numbers: 0,
             scenario,
-            tour,
         }
-    }
-
-    /// Lets the next thing happen, and returns the event; others may sign up, or only those be there who are.
-    pub(super) fn next_event(&mut self, sign_ups: bool) -> HistoryEvent {
-        loop {
-            if let Some(event) = self.chronicle.take() {
-                return event;
-            }
-            let action = self.tour.pop().unwrap_or_else(|| self.choose());
-            if action == Action::SignUp && !sign_ups && self.people.len() > 1 {
-                continue;
-            }
-            self.act(action);
-        }
-    }
-
-    fn choose(&mut self) -> Action {
-        // Somebody has to be there for anything to happen.
-        if self.people.len() < 2 {
-            return Action::SignUp;
-        }
-        let weights = self.scenario.weights();
-        let total = weights.iter().map(|(_, weight)| weight).sum();
-        let mut drawn = self.chronicle.random.below(total);
-        let chosen = weights.iter().find(|(_, weight)| {
-            let found = drawn < *weight;
-            drawn = drawn.saturating_sub(*weight);
-            found
-        });
-        chosen.map_or(Action::SignUp, |(action, _)| *action)
     }
 
     /// Returns whether sessions are told of.

@@ -1,11 +1,10 @@
 //! Roles and permissions of the instance, and those who wait to be let in.
 
-use serde::Serialize;
 use serde_json::json;
 
-use crate::history::ObjectKind;
+use crate::history::access::{Permission, Role, Waiting};
 use crate::history::event::Change;
-use crate::history::pool::Pool;
+use crate::history::kind::ObjectKind;
 use crate::history::world::World;
 
 const WORDS: [(&str, &str); 4] = [
@@ -14,45 +13,6 @@ const WORDS: [(&str, &str); 4] = [
     ("export", "Erlaubt die Ausfuhr"),
     ("read", "Allows to read"),
 ];
-
-#[derive(Debug, Default)]
-pub(in crate::history) struct Access {
-    permissions: Pool<Permission>,
-    roles: Pool<Role>,
-    waiting: Pool<Waiting>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Permission {
-    created_at: i64,
-    description: &'static str,
-    id: String,
-    key: String,
-    name: String,
-    object: &'static str,
-    r#type: &'static str,
-    updated_at: i64,
-}
-
-#[derive(Debug, Serialize)]
-struct Role {
-    created_at: i64,
-    description: Option<&'static str>,
-    id: String,
-    is_creator_eligible: bool,
-    key: String,
-    name: String,
-    object: &'static str,
-    permissions: Vec<Permission>,
-    updated_at: i64,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    id: String,
-    email_address: String,
-    created_at: i64,
-}
 
 impl World {
     pub(super) fn create_permission(&mut self) {

@@ -8,11 +8,7 @@ mod sessions;
 mod teams;
 mod users;
 
-pub(super) use access::Access;
-pub(super) use billing::Subscription;
-pub(super) use sessions::Session;
-
-use super::Scenario;
+use super::scenario::Scenario;
 use super::world::World;
 
 /// Derives the actions and the table of those that happen in [`Scenario::All`] from rows of the form `Action => method: weight`.

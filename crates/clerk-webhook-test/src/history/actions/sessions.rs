@@ -2,25 +2,16 @@
 
 use serde::Serialize;
 
-use crate::history::ObjectKind;
 use crate::history::event::Change;
+use crate::history::kind::ObjectKind;
 use crate::history::person::Person;
+use crate::history::session::Session;
 use crate::history::world::World;
 
 const DAY: i64 = 24 * 3_600_000;
 
 /// More are forgotten, one for each new one: sessions are many, and any of them is as good as another.
 const REMEMBERED: usize = 1000;
-
-#[derive(Debug)]
-pub(in crate::history) struct Session {
-    person: u32,
-    id: String,
-    client_id: String,
-    status: &'static str,
-    created_at: i64,
-    updated_at: i64,
-}
 
 #[derive(Serialize)]
 struct SessionData<'a> {

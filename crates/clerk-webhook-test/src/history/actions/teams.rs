@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::history::ObjectKind;
 use crate::history::event::Change;
+use crate::history::kind::ObjectKind;
 use crate::history::person::Metadata;
 use crate::history::team::{ADMIN, Domain, Invitation, MEMBER, Membership, Organization, ROLES, Role};
 use crate::history::world::World;

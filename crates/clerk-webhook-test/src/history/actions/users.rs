@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::history::ObjectKind;
 use crate::history::event::Change;
+use crate::history::kind::ObjectKind;
 use crate::history::person::{EmailAddress, Means, Person};
 use crate::history::world::World;
 

@@ -1,0 +1,26 @@
+//! Whole histories of users and organizations, and orders in which they arrive.
+
+mod access;
+mod actions;
+mod arrivals;
+mod builder;
+mod chronicle;
+mod event;
+mod kind;
+mod person;
+mod pool;
+mod random;
+mod scenario;
+mod session;
+mod story;
+mod subscription;
+mod team;
+mod truth;
+mod world;
+
+pub use arrivals::Arrivals;
+pub use builder::{History, HistoryBuilder, HistoryStream};
+pub use event::HistoryEvent;
+pub use kind::ObjectKind;
+pub use scenario::Scenario;
+pub use truth::Truth;

@@ -1,0 +1,64 @@
+//! What happens in a history, and in which order.
+
+use clerk_webhook_core::Timestamp;
+
+use super::actions::Action;
+use super::event::HistoryEvent;
+use super::scenario::Scenario;
+use super::world::World;
+
+/// Chooses what happens next in a world.
+#[derive(Debug)]
+pub(super) struct Story {
+    world: World,
+    scenario: Scenario,
+    /// What has to happen once before all else.
+    tour: Vec<Action>,
+}
+
+impl Story {
+    pub(super) fn new(scenario: Scenario, seed: u64, start: Timestamp, ties: bool) -> Self {
+        let mut world = World::new(scenario, seed, start, ties);
+        let mut tour = match scenario {
+            Scenario::All => Action::ALL.to_vec(),
+            _ => Vec::new(),
+        };
+        world.chronicle.random.shuffle(&mut tour);
+        Self { world, scenario, tour }
+    }
+
+    /// Returns how many people have signed up so far.
+    pub(super) fn sign_ups(&self) -> usize {
+        self.world.sign_ups
+    }
+
+    /// Lets the next thing happen, and returns the event; others may sign up, or only those be there who are.
+    pub(super) fn next_event(&mut self, sign_ups: bool) -> HistoryEvent {
+        loop {
+            if let Some(event) = self.world.chronicle.take() {
+                return event;
+            }
+            let action = self.tour.pop().unwrap_or_else(|| self.choose());
+            if action == Action::SignUp && !sign_ups && self.world.people.len() > 1 {
+                continue;
+            }
+            self.world.act(action);
+        }
+    }
+
+    fn choose(&mut self) -> Action {
+        // Somebody has to be there for anything to happen.
+        if self.world.people.len() < 2 {
+            return Action::SignUp;
+        }
+        let weights = self.scenario.weights();
+        let total = weights.iter().map(|(_, weight)| weight).sum();
+        let mut drawn = self.world.chronicle.random.below(total);
+        let chosen = weights.iter().find(|(_, weight)| {
+            let found = drawn < *weight;
+            drawn = drawn.saturating_sub(*weight);
+            found
+        });
+        chosen.map_or(Action::SignUp, |(action, _)| *action)
+    }
+}
