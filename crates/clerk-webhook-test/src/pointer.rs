@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Why there is no such place in an event.
 ///
 /// The message says what is wrong with the pointer and shows nothing of the event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PointerError(String);
 
 impl PointerError {
@@ -20,6 +20,13 @@ impl PointerError {
 impl fmt::Display for PointerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Prints the text of `Display`, since a test that returns the error shows only `Debug`.
+impl fmt::Debug for PointerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -109,6 +116,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn debug_prints_the_text_of_display() {
+        let error = set(&mut Value::Null, "no pointer", Value::Null).unwrap_err();
+        assert!(error.to_string().contains("no pointer"), "{error}");
+        assert_eq!(format!("{error:?}"), error.to_string());
+    }
 
     fn after(change: impl FnOnce(&mut Value) -> Result<(), PointerError>) -> Result<Value, String> {
         let mut value = json!({ "a": { "b/c": 1, "~": 2 }, "list": [0, 1], "text": "x" });

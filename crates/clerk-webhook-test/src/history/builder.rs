@@ -147,7 +147,7 @@ impl HistoryBuilder {
             Length::Events(_) => 0,
             Length::Users(users) => users.saturating_mul(2),
         };
-        HistoryStream { story, length: self.length, told: 0, after_the_last }
+        HistoryStream { story, length: self.length, made: 0, after_the_last }
     }
 }
 
@@ -158,7 +158,7 @@ impl HistoryBuilder {
 pub struct HistoryStream {
     story: Story,
     length: Length,
-    told: usize,
+    made: usize,
     /// How many more there are once the last one has signed up.
     after_the_last: usize,
 }
@@ -168,7 +168,7 @@ impl Iterator for HistoryStream {
 
     fn next(&mut self) -> Option<HistoryEvent> {
         let sign_ups = match self.length {
-            Length::Events(events) if self.told >= events => return None,
+            Length::Events(events) if self.made >= events => return None,
             Length::Events(_) => true,
             Length::Users(users) if self.story.sign_ups() < users => true,
             Length::Users(_) => {
@@ -176,7 +176,7 @@ impl Iterator for HistoryStream {
                 false
             }
         };
-        self.told += 1;
+        self.made += 1;
         Some(self.story.next_event(sign_ups))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::chronicle::Chronicle;
+use super::event_log::EventLog;
 
 /// Free-form data: names and numbers are all that is needed to see a change.
 pub(super) type Metadata = BTreeMap<&'static str, u64>;
@@ -201,15 +201,15 @@ impl Verification {
 }
 
 impl EmailAddress {
-    pub(super) fn new(chronicle: &mut Chronicle, email_address: String, now: i64) -> Self {
+    pub(super) fn new(log: &mut EventLog, email_address: String, now: i64) -> Self {
         let mut verification = Verification::code("verification_otp", "email_code", now);
-        if chronicle.random.percent(10) {
+        if log.random.percent(10) {
             verification = Verification { attempts: Some(0), status: "unverified", ..verification };
         }
         Self {
             created_at: now,
             email_address,
-            id: chronicle.id("idn"),
+            id: log.id("idn"),
             linked_to: Vec::new(),
             matches_sso_connection: false,
             object: "email_address",
@@ -225,16 +225,16 @@ impl EmailAddress {
 }
 
 impl PhoneNumber {
-    pub(super) fn new(chronicle: &mut Chronicle, now: i64) -> Self {
+    pub(super) fn new(log: &mut EventLog, now: i64) -> Self {
         Self {
             backup_codes: None,
             created_at: now,
             default_second_factor: false,
-            id: chronicle.id("idn"),
+            id: log.id("idn"),
             linked_to: [],
             object: "phone_number",
             // The numbers of North America that are reserved for examples.
-            phone_number: format!("+1202555{:04}", 100 + chronicle.random.below(100)),
+            phone_number: format!("+1202555{:04}", 100 + log.random.below(100)),
             reserved: false,
             reserved_for_second_factor: false,
             updated_at: now,
@@ -245,11 +245,11 @@ impl PhoneNumber {
 
 impl Person {
     /// Somebody who has just signed up; the number of those before makes addresses and names of users unique.
-    pub(super) fn new(chronicle: &mut Chronicle, means: Means, number: usize) -> Self {
-        let now = chronicle.moment();
+    pub(super) fn new(log: &mut EventLog, means: Means, number: usize) -> Self {
+        let now = log.moment();
         let named = matches!(means, Means::Email | Means::Google);
-        let first_name = named.then(|| chronicle.random.pick(&FIRST_NAMES));
-        let last_name = (named && chronicle.random.percent(90)).then(|| chronicle.random.pick(&LAST_NAMES));
+        let first_name = named.then(|| log.random.pick(&FIRST_NAMES));
+        let last_name = (named && log.random.percent(90)).then(|| log.random.pick(&LAST_NAMES));
         let mut person = Self {
             backup_code_enabled: false,
             banned: false,
@@ -261,16 +261,16 @@ impl Person {
             email_addresses: Vec::new(),
             enterprise_accounts: [],
             external_accounts: Vec::new(),
-            external_id: chronicle.random.percent(20).then(|| format!("customer-{number}")),
+            external_id: log.random.percent(20).then(|| format!("customer-{number}")),
             first_name,
             has_image: false,
-            id: chronicle.id("user"),
+            id: log.id("user"),
             image_url: IMAGE,
             last_active_at: Some(now),
             last_name,
             last_sign_in_at: None,
-            legal_accepted_at: chronicle.random.percent(50).then_some(now),
-            locale: chronicle.random.percent(70).then(|| chronicle.random.pick(&LOCALES)),
+            legal_accepted_at: log.random.percent(50).then_some(now),
+            locale: log.random.percent(70).then(|| log.random.pick(&LOCALES)),
             locked: false,
             lockout_expires_in_seconds: None,
             mfa_disabled_at: None,
@@ -291,39 +291,39 @@ impl Person {
             two_factor_enabled: false,
             unsafe_metadata: Metadata::new(),
             // A user is written once more before the event is made: 22 ms later where it was measured.
-            updated_at: chronicle.soon(),
-            username: (!named || chronicle.random.percent(20)).then(|| format!("user{number}")),
+            updated_at: log.soon(),
+            username: (!named || log.random.percent(20)).then(|| format!("user{number}")),
             verification_attempts_remaining: 100,
             web3_wallets: Vec::new(),
             organizations: Vec::new(),
         };
         match means {
-            Means::Email => person.add_email(chronicle, number, now),
-            Means::Google => person.add_google(chronicle, number, now),
-            Means::Phone => person.add_phone(chronicle, now),
-            Means::Wallet => person.add_wallet(chronicle, now),
+            Means::Email => person.add_email(log, number, now),
+            Means::Google => person.add_google(log, number, now),
+            Means::Phone => person.add_phone(log, now),
+            Means::Wallet => person.add_wallet(log, now),
         }
         person
     }
 
-    pub(super) fn new_address(&self, chronicle: &mut Chronicle, number: usize) -> String {
+    pub(super) fn new_address(&self, log: &mut EventLog, number: usize) -> String {
         let name = self.first_name.filter(|name| name.is_ascii()).unwrap_or("someone").to_ascii_lowercase();
-        format!("{name}.{number}@{}", chronicle.random.pick(&MAIL_DOMAINS))
+        format!("{name}.{number}@{}", log.random.pick(&MAIL_DOMAINS))
     }
 
-    fn add_email(&mut self, chronicle: &mut Chronicle, number: usize, now: i64) {
-        let address = self.new_address(chronicle, number);
-        let email = EmailAddress::new(chronicle, address, now);
+    fn add_email(&mut self, log: &mut EventLog, number: usize, now: i64) {
+        let address = self.new_address(log, number);
+        let email = EmailAddress::new(log, address, now);
         self.primary_email_address_id = Some(email.id.clone());
         self.email_addresses.push(email);
     }
 
     /// One who had an address before, which is not the one of the account and comes first.
-    fn add_google(&mut self, chronicle: &mut Chronicle, number: usize, now: i64) {
-        self.add_email(chronicle, number, now);
-        let mut email = EmailAddress::new(chronicle, format!("g{number}@gmail.example"), now);
-        let account = chronicle.id("idn");
-        let google_id = format!("1{:020}", chronicle.random.below(100_000_000_000));
+    fn add_google(&mut self, log: &mut EventLog, number: usize, now: i64) {
+        self.add_email(log, number, now);
+        let mut email = EmailAddress::new(log, format!("g{number}@gmail.example"), now);
+        let account = log.id("idn");
+        let google_id = format!("1{:020}", log.random.below(100_000_000_000));
         email.linked_to.push(Link { id: account.clone(), r#type: "oauth_google" });
         email.verification = Verification::google("verification_from_oauth", "from_oauth_google");
         self.primary_email_address_id = Some(email.id.clone());
@@ -350,14 +350,14 @@ impl Person {
         self.email_addresses.push(email);
     }
 
-    pub(super) fn add_phone(&mut self, chronicle: &mut Chronicle, now: i64) {
-        let phone = PhoneNumber::new(chronicle, now);
+    pub(super) fn add_phone(&mut self, log: &mut EventLog, now: i64) {
+        let phone = PhoneNumber::new(log, now);
         self.primary_phone_number_id.get_or_insert_with(|| phone.id.clone());
         self.phone_numbers.push(phone);
     }
 
-    fn add_wallet(&mut self, chronicle: &mut Chronicle, now: i64) {
-        let id = chronicle.id("idn");
+    fn add_wallet(&mut self, log: &mut EventLog, now: i64) {
+        let id = log.id("idn");
         self.primary_web3_wallet_id = Some(id.clone());
         self.web3_wallets.push(Web3Wallet {
             created_at: now,
@@ -365,19 +365,15 @@ impl Person {
             object: "web3_wallet",
             updated_at: now,
             verification: Verification::code("verification_web3", "web3_metamask_signature", now),
-            web3_wallet: format!(
-                "0x{:016x}{:016x}00ada042",
-                chronicle.random.bits(),
-                chronicle.random.bits()
-            ),
+            web3_wallet: format!("0x{:016x}{:016x}00ada042", log.random.bits(), log.random.bits()),
         });
     }
 
     /// Changes one thing or another.
-    pub(super) fn change(&mut self, chronicle: &mut Chronicle, now: i64) {
-        match chronicle.random.below(8) {
-            0 => self.first_name = Some(chronicle.random.pick(&FIRST_NAMES)),
-            1 => self.last_name = Some(chronicle.random.pick(&LAST_NAMES)),
+    pub(super) fn change(&mut self, log: &mut EventLog, now: i64) {
+        match log.random.below(8) {
+            0 => self.first_name = Some(log.random.pick(&FIRST_NAMES)),
+            1 => self.last_name = Some(log.random.pick(&LAST_NAMES)),
             2 => {
                 self.has_image = !self.has_image;
                 self.image_url = if self.has_image { UPLOADED } else { IMAGE };
@@ -389,7 +385,7 @@ impl Person {
                 self.lockout_expires_in_seconds = self.locked.then_some(3600);
             }
             5 => *self.public_metadata.entry("visits").or_default() += 1,
-            6 => *self.private_metadata.entry("credit").or_default() += chronicle.random.below(100),
+            6 => *self.private_metadata.entry("credit").or_default() += log.random.below(100),
             // Somebody whom a directory has removed is not deleted, but updated.
             _ => self.deprovisioned = !self.deprovisioned,
         }

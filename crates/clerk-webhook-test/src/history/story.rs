@@ -23,7 +23,7 @@ impl Story {
             Scenario::All => Action::ALL.to_vec(),
             _ => Vec::new(),
         };
-        world.chronicle.random.shuffle(&mut tour);
+        world.log.random.shuffle(&mut tour);
         Self { world, scenario, tour }
     }
 
@@ -35,7 +35,7 @@ impl Story {
     /// Lets the next thing happen, and returns the event; others may sign up, or only those be there who are.
     pub(super) fn next_event(&mut self, sign_ups: bool) -> HistoryEvent {
         loop {
-            if let Some(event) = self.world.chronicle.take() {
+            if let Some(event) = self.world.log.take() {
                 return event;
             }
             let action = self.tour.pop().unwrap_or_else(|| self.choose());
@@ -53,7 +53,7 @@ impl Story {
         }
         let weights = self.scenario.weights();
         let total = weights.iter().map(|(_, weight)| weight).sum();
-        let mut drawn = self.world.chronicle.random.below(total);
+        let mut drawn = self.world.log.random.below(total);
         let chosen = weights.iter().find(|(_, weight)| {
             let found = drawn < *weight;
             drawn = drawn.saturating_sub(*weight);

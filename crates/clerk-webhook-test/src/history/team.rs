@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::chronicle::Chronicle;
+use super::event_log::EventLog;
 use super::person::{IMAGE, Metadata, Person};
 
 const TRADES: [&str; 8] =
@@ -202,19 +202,19 @@ struct DomainVerification {
 }
 
 impl Organization {
-    pub(super) fn new(chronicle: &mut Chronicle, founder: &Person, number: usize) -> Self {
-        let now = chronicle.moment();
+    pub(super) fn new(log: &mut EventLog, founder: &Person, number: usize) -> Self {
+        let now = log.moment();
         Self {
             admin_delete_enabled: true,
             created_at: now,
             created_by: founder.id.clone(),
             has_image: false,
-            id: chronicle.id("org"),
+            id: log.id("org"),
             image_url: IMAGE,
-            max_allowed_memberships: chronicle.random.pick(&[0, 5, 100]),
+            max_allowed_memberships: log.random.pick(&[0, 5, 100]),
             members_count: 1,
             missing_member_with_elevated_permissions: false,
-            name: format!("{} {}", chronicle.random.pick(&TRADES), chronicle.random.pick(&PLACES)),
+            name: format!("{} {}", log.random.pick(&TRADES), log.random.pick(&PLACES)),
             object: "organization",
             pending_invitations_count: 0,
             private_metadata: Metadata::new(),
@@ -229,13 +229,13 @@ impl Organization {
     }
 
     /// Changes one thing or another.
-    pub(super) fn change(&mut self, chronicle: &mut Chronicle) {
-        match chronicle.random.below(5) {
+    pub(super) fn change(&mut self, log: &mut EventLog) {
+        match log.random.below(5) {
             0 => {
-                self.name = format!("{} {}", chronicle.random.pick(&TRADES), chronicle.random.pick(&PLACES));
+                self.name = format!("{} {}", log.random.pick(&TRADES), log.random.pick(&PLACES));
             }
             1 => self.has_image = !self.has_image,
-            2 => self.max_allowed_memberships = chronicle.random.pick(&[0, 5, 20, 100]),
+            2 => self.max_allowed_memberships = log.random.pick(&[0, 5, 20, 100]),
             3 => *self.public_metadata.entry("seats").or_default() += 1,
             _ => *self.private_metadata.entry("discount").or_default() += 1,
         }
@@ -365,10 +365,10 @@ impl Organization {
 }
 
 impl Domain {
-    pub(super) fn new(chronicle: &mut Chronicle, number: usize) -> Self {
-        let now = chronicle.moment();
+    pub(super) fn new(log: &mut EventLog, number: usize) -> Self {
+        let now = log.moment();
         Self {
-            id: chronicle.id("orgdmn"),
+            id: log.id("orgdmn"),
             name: format!("company-{number}.example"),
             mode: "manual_invitation",
             verified: false,
@@ -378,9 +378,9 @@ impl Domain {
     }
 
     /// Is verified first, and then changes how people get in.
-    pub(super) fn change(&mut self, chronicle: &mut Chronicle) {
+    pub(super) fn change(&mut self, log: &mut EventLog) {
         if self.verified {
-            self.mode = chronicle.random.pick(&MODES);
+            self.mode = log.random.pick(&MODES);
         }
         self.verified = true;
     }

@@ -3,7 +3,7 @@
 use clerk_webhook_core::Timestamp;
 
 use super::access::Access;
-use super::chronicle::Chronicle;
+use super::event_log::EventLog;
 use super::person::Person;
 use super::pool::Pool;
 use super::scenario::Scenario;
@@ -14,7 +14,7 @@ use super::team::Organization;
 /// People, and what they have.
 #[derive(Debug)]
 pub(super) struct World {
-    pub(super) chronicle: Chronicle,
+    pub(super) log: EventLog,
     pub(super) people: Pool<Person>,
     pub(super) organizations: Pool<Organization>,
     pub(super) sessions: Pool<Session>,
@@ -30,7 +30,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(scenario: Scenario, seed: u64, start: Timestamp, ties: bool) -> Self {
         Self {
-            chronicle: Chronicle::new(seed, start, ties),
+            log: EventLog::new(seed, start, ties),
             people: Pool::default(),
             organizations: Pool::default(),
             sessions: Pool::default(),

@@ -21,12 +21,12 @@ impl World {
 
     fn new_permission(&mut self) -> u32 {
         let number = self.number();
-        let now = self.chronicle.moment();
-        let (word, description) = self.chronicle.random.pick(&WORDS);
+        let now = self.log.moment();
+        let (word, description) = self.log.random.pick(&WORDS);
         let key = self.access.permissions.insert(Permission {
             created_at: now,
             description,
-            id: self.chronicle.id("perm"),
+            id: self.log.id("perm"),
             key: format!("org:things{number}:{word}"),
             name: format!("Things {number}: {word}"),
             object: "permission",
@@ -38,24 +38,24 @@ impl World {
     }
 
     fn any_permission(&mut self) -> u32 {
-        self.access.permissions.any(&mut self.chronicle.random).unwrap_or_else(|| self.new_permission())
+        self.access.permissions.any(&mut self.log.random).unwrap_or_else(|| self.new_permission())
     }
 
     pub(super) fn change_permission(&mut self) {
         let key = self.any_permission();
         let permission = &mut self.access.permissions[key];
-        permission.updated_at = self.chronicle.next_version(permission.updated_at);
-        permission.description = self.chronicle.random.pick(&WORDS).1;
+        permission.updated_at = self.log.next_version(permission.updated_at);
+        permission.description = self.log.random.pick(&WORDS).1;
         self.tell_permission(key, "permission.updated");
     }
 
     pub(super) fn delete_permission(&mut self) {
         let key = self.any_permission();
         let Some(permission) = self.access.permissions.remove(key) else { return };
-        self.chronicle.moment();
+        self.log.moment();
         let data = json!({ "deleted": true, "id": permission.id, "object": "permission" });
         let change = Change::deleted(ObjectKind::Permission, &permission.id);
-        self.chronicle.tell("permission.deleted", &data, change);
+        self.log.record("permission.deleted", &data, change);
     }
 
     pub(super) fn create_role(&mut self) {
@@ -65,11 +65,11 @@ impl World {
     fn new_role(&mut self) -> u32 {
         let permission = self.any_permission();
         let number = self.number();
-        let now = self.chronicle.moment();
+        let now = self.log.moment();
         let key = self.access.roles.insert(Role {
             created_at: now,
             description: None,
-            id: self.chronicle.id("role"),
+            id: self.log.id("role"),
             is_creator_eligible: false,
             key: format!("org:role{number}"),
             name: format!("Role {number}"),
@@ -82,24 +82,24 @@ impl World {
     }
 
     fn any_role(&mut self) -> u32 {
-        self.access.roles.any(&mut self.chronicle.random).unwrap_or_else(|| self.new_role())
+        self.access.roles.any(&mut self.log.random).unwrap_or_else(|| self.new_role())
     }
 
     pub(super) fn change_role_of_all(&mut self) {
         let key = self.any_role();
         let role = &mut self.access.roles[key];
-        role.updated_at = self.chronicle.next_version(role.updated_at);
+        role.updated_at = self.log.next_version(role.updated_at);
         role.is_creator_eligible = !role.is_creator_eligible;
-        role.description = Some(self.chronicle.random.pick(&WORDS).1);
+        role.description = Some(self.log.random.pick(&WORDS).1);
         self.tell_role(key, "role.updated");
     }
 
     pub(super) fn delete_role(&mut self) {
         let key = self.any_role();
         let Some(role) = self.access.roles.remove(key) else { return };
-        self.chronicle.moment();
+        self.log.moment();
         let data = json!({ "deleted": true, "id": role.id, "object": "role", "slug": null });
-        self.chronicle.tell("role.deleted", &data, Change::deleted(ObjectKind::Role, &role.id));
+        self.log.record("role.deleted", &data, Change::deleted(ObjectKind::Role, &role.id));
     }
 
     pub(super) fn wait(&mut self) {
@@ -108,9 +108,9 @@ impl World {
 
     fn new_waiting(&mut self) -> u32 {
         let number = self.number();
-        let now = self.chronicle.moment();
+        let now = self.log.moment();
         let key = self.access.waiting.insert(Waiting {
-            id: self.chronicle.id("wle"),
+            id: self.log.id("wle"),
             email_address: format!("waiting.{number}@example.org"),
             created_at: now,
         });
@@ -126,15 +126,15 @@ impl World {
             "updated_at": now,
         });
         let change = Change::written(ObjectKind::WaitlistEntry, &waiting.id);
-        self.chronicle.tell("waitlistEntry.created", &data, change);
+        self.log.record("waitlistEntry.created", &data, change);
         key
     }
 
     pub(super) fn invite_waiting(&mut self) {
-        let key = self.access.waiting.any(&mut self.chronicle.random);
+        let key = self.access.waiting.any(&mut self.log.random);
         let key = key.unwrap_or_else(|| self.new_waiting());
         let Some(waiting) = self.access.waiting.remove(key) else { return };
-        let now = self.chronicle.next_version(waiting.created_at);
+        let now = self.log.next_version(waiting.created_at);
         let data = json!({
             "created_at": waiting.created_at,
             "email_address": waiting.email_address,
@@ -143,7 +143,7 @@ impl World {
                 "created_at": now,
                 "email_address": waiting.email_address,
                 "expires_at": now + 30 * 24 * 3_600_000,
-                "id": self.chronicle.id("inv"),
+                "id": self.log.id("inv"),
                 "object": "invitation",
                 "public_metadata": { "source": "waitlist" },
                 "revoked": false,
@@ -157,17 +157,17 @@ impl World {
             "updated_at": now,
         });
         let change = Change::written(ObjectKind::WaitlistEntry, &waiting.id);
-        self.chronicle.tell("waitlistEntry.updated", &data, change);
+        self.log.record("waitlistEntry.updated", &data, change);
     }
 
     fn tell_permission(&mut self, key: u32, event_type: &'static str) {
         let permission = &self.access.permissions[key];
         let change = Change::written(ObjectKind::Permission, &permission.id);
-        self.chronicle.tell(event_type, permission, change);
+        self.log.record(event_type, permission, change);
     }
 
     fn tell_role(&mut self, key: u32, event_type: &'static str) {
         let role = &self.access.roles[key];
-        self.chronicle.tell(event_type, role, Change::written(ObjectKind::Role, &role.id));
+        self.log.record(event_type, role, Change::written(ObjectKind::Role, &role.id));
     }
 }

@@ -15,12 +15,12 @@ impl World {
 
     fn new_subscription(&mut self) -> u32 {
         let person = self.anybody();
-        let now = self.chronicle.moment();
+        let now = self.log.moment();
         let item = self.new_item(FREE, now);
         let key = self.subscriptions.insert(Subscription {
             person,
-            id: self.chronicle.id("csub"),
-            payer_id: self.chronicle.id("cpayer"),
+            id: self.log.id("csub"),
+            payer_id: self.log.id("cpayer"),
             status: "active",
             item,
             latest_payment_id: None,
@@ -39,8 +39,8 @@ impl World {
         let key = self.any_subscription();
         self.pay(key, "checkout", true);
         self.change_item(key, "subscriptionItem.ended", "ended");
-        let plan = self.chronicle.random.pick(&PAID);
-        let now = self.chronicle.soon();
+        let plan = self.log.random.pick(&PAID);
+        let now = self.log.soon();
         self.subscriptions[key].item = self.new_item(plan, now);
         self.tell_item(key, "subscriptionItem.active", None);
         self.change_subscription(key, "subscription.updated", "active");
@@ -51,7 +51,7 @@ impl World {
     pub(super) fn try_out(&mut self) {
         let key = self.any_subscription();
         self.change_item(key, "subscriptionItem.ended", "ended");
-        let now = self.chronicle.moment();
+        let now = self.log.moment();
         let item = self.new_item(PAID[0], now);
         self.subscriptions[key].item = Item { is_free_trial: true, ..item };
         self.tell_item(key, "subscriptionItem.active", None);
@@ -61,11 +61,11 @@ impl World {
     /// Somebody begins to buy, and goes away.
     pub(super) fn abandon_checkout(&mut self) {
         let key = self.any_subscription();
-        let now = self.chronicle.moment();
+        let now = self.log.moment();
         let item = self.new_item(PAID[1], now);
         let item = Item { status: "incomplete", ..item };
         self.tell_item(key, "subscriptionItem.incomplete", Some(&item));
-        let now = self.chronicle.next_version(item.updated_at);
+        let now = self.log.next_version(item.updated_at);
         let item = Item { status: "abandoned", updated_at: now, ..item };
         self.tell_item(key, "subscriptionItem.abandoned", Some(&item));
     }
@@ -82,7 +82,7 @@ impl World {
     pub(super) fn cancel(&mut self) {
         let key = self.any_subscription();
         self.change_item(key, "subscriptionItem.canceled", "canceled");
-        let now = self.chronicle.soon();
+        let now = self.log.soon();
         let item = self.new_item(FREE, now);
         let item = Item { status: "upcoming", ..item };
         self.tell_item(key, "subscriptionItem.upcoming", Some(&item));
@@ -98,34 +98,34 @@ impl World {
     fn any_subscription(&mut self) -> u32 {
         let people = &self.people;
         let paying = |subscription: &Subscription| people.get(subscription.person).is_some();
-        let key = self.subscriptions.any_with(&mut self.chronicle.random, paying);
+        let key = self.subscriptions.any_with(&mut self.log.random, paying);
         key.unwrap_or_else(|| self.new_subscription())
     }
 
     fn new_item(&mut self, plan: Plan, now: i64) -> Item {
-        let id = self.chronicle.id("csub_item");
+        let id = self.log.id("csub_item");
         Item { id, plan, status: "active", is_free_trial: false, created_at: now, updated_at: now }
     }
 
     fn change_item(&mut self, key: u32, event_type: &'static str, status: &'static str) {
         let item = &mut self.subscriptions[key].item;
-        item.updated_at = self.chronicle.next_version(item.updated_at);
+        item.updated_at = self.log.next_version(item.updated_at);
         item.status = status;
         self.tell_item(key, event_type, None);
     }
 
     fn change_subscription(&mut self, key: u32, event_type: &'static str, status: &'static str) {
         let subscription = &mut self.subscriptions[key];
-        subscription.updated_at = self.chronicle.next_version(subscription.updated_at);
+        subscription.updated_at = self.log.next_version(subscription.updated_at);
         subscription.status = status;
         self.tell_subscription(key, event_type);
     }
 
     fn pay(&mut self, key: u32, charge_type: &'static str, paid: bool) {
-        let created_at = self.chronicle.moment();
-        let attempt = self.chronicle.id("pa");
-        let payment = self.chronicle.id("cpa");
-        let invoice = self.chronicle.id("inv");
+        let created_at = self.log.moment();
+        let attempt = self.log.id("pa");
+        let payment = self.log.id("cpa");
+        let invoice = self.log.id("inv");
         let subscription = &mut self.subscriptions[key];
         subscription.latest_payment_id = Some(payment.clone());
         let subscription = &self.subscriptions[key];
@@ -178,17 +178,17 @@ impl World {
             })
         };
         let change = || Change::written(ObjectKind::PaymentAttempt, &attempt);
-        self.chronicle.tell("paymentAttempt.created", &data("pending", created_at), change());
-        let decided_at = self.chronicle.next_version(created_at);
+        self.log.record("paymentAttempt.created", &data("pending", created_at), change());
+        let decided_at = self.log.next_version(created_at);
         let status = if paid { "paid" } else { "failed" };
-        self.chronicle.tell("paymentAttempt.updated", &data(status, decided_at), change());
+        self.log.record("paymentAttempt.updated", &data(status, decided_at), change());
     }
 
     fn tell_subscription(&mut self, key: u32, event_type: &'static str) {
         let subscription = &self.subscriptions[key];
         let payer = subscription.payer(&self.people[subscription.person]);
         let change = Change::written(ObjectKind::Subscription, &subscription.id);
-        self.chronicle.tell(event_type, &subscription.data(&payer), change);
+        self.log.record(event_type, &subscription.data(&payer), change);
     }
 
     /// Tells of the item of a subscription, or of another one that does not count yet.
@@ -197,6 +197,6 @@ impl World {
         let item = other.unwrap_or(&subscription.item);
         let payer = subscription.payer(&self.people[subscription.person]);
         let change = Change::written(ObjectKind::SubscriptionItem, &item.id);
-        self.chronicle.tell(event_type, &item.data(&subscription.id, &payer), change);
+        self.log.record(event_type, &item.data(&subscription.id, &payer), change);
     }
 }

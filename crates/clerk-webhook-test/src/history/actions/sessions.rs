@@ -70,15 +70,15 @@ impl World {
 
     pub(super) fn new_session(&mut self, person: u32, event_type: &'static str, status: &'static str) -> u32 {
         if self.sessions.len() >= REMEMBERED
-            && let Some(forgotten) = self.sessions.any(&mut self.chronicle.random)
+            && let Some(forgotten) = self.sessions.any(&mut self.log.random)
         {
             self.sessions.remove(forgotten);
         }
-        let now = self.chronicle.moment();
+        let now = self.log.moment();
         let session = Session {
             person,
-            id: self.chronicle.id("sess"),
-            client_id: self.chronicle.id("client"),
+            id: self.log.id("sess"),
+            client_id: self.log.id("client"),
             status,
             created_at: now,
             updated_at: now,
@@ -91,7 +91,7 @@ impl World {
     fn close_session(&mut self, event_type: &'static str, status: &'static str) {
         let people = &self.people;
         let open = |session: &Session| people.get(session.person).is_some();
-        let key = match self.sessions.any_with(&mut self.chronicle.random, open) {
+        let key = match self.sessions.any_with(&mut self.log.random, open) {
             Some(key) => key,
             None => {
                 let person = self.anybody();
@@ -99,20 +99,20 @@ impl World {
             }
         };
         let session = &mut self.sessions[key];
-        session.updated_at = self.chronicle.next_version(session.updated_at);
+        session.updated_at = self.log.next_version(session.updated_at);
         session.status = status;
         self.tell_session(key, event_type);
         self.sessions.remove(key);
     }
 
     fn tell_session(&mut self, key: u32, event_type: &'static str) {
-        let activity = self.chronicle.random.percent(70).then(|| Activity {
+        let activity = self.log.random.percent(70).then(|| Activity {
             browser_name: "Firefox",
             browser_version: "143.0",
             city: "Turin",
             country: "IT",
             device_type: "Linux",
-            id: self.chronicle.id("sess_activity"),
+            id: self.log.id("sess_activity"),
             ip_address: "192.0.2.17",
             is_mobile: false,
             object: "session_activity",
@@ -137,6 +137,6 @@ impl World {
             user,
             user_id: &user.id,
         };
-        self.chronicle.tell(event_type, &data, Change::written(ObjectKind::Session, &session.id));
+        self.log.record(event_type, &data, Change::written(ObjectKind::Session, &session.id));
     }
 }

@@ -17,7 +17,7 @@ impl World {
     fn new_organization(&mut self) -> u32 {
         let founder = self.anybody();
         let number = self.number();
-        let organization = Organization::new(&mut self.chronicle, &self.people[founder], number);
+        let organization = Organization::new(&mut self.log, &self.people[founder], number);
         let key = self.organizations.insert(organization);
         self.tell_organization(key, "organization.created");
         self.begin_membership(key, founder, ADMIN);
@@ -26,29 +26,29 @@ impl World {
 
     /// Returns any organization; a new one where there is none.
     fn any_organization(&mut self) -> u32 {
-        self.organizations.any(&mut self.chronicle.random).unwrap_or_else(|| self.new_organization())
+        self.organizations.any(&mut self.log.random).unwrap_or_else(|| self.new_organization())
     }
 
     /// Returns any organization that has members, and one of them.
     fn any_member(&mut self) -> (u32, usize) {
         let inhabited = |organization: &Organization| !organization.members.is_empty();
-        let key = self.organizations.any_with(&mut self.chronicle.random, inhabited);
+        let key = self.organizations.any_with(&mut self.log.random, inhabited);
         let key = key.unwrap_or_else(|| self.new_organization());
-        (key, self.chronicle.random.index(self.organizations[key].members.len()))
+        (key, self.log.random.index(self.organizations[key].members.len()))
     }
 
     pub(super) fn change_organization(&mut self) {
         let key = self.any_organization();
         let organization = &mut self.organizations[key];
-        organization.updated_at = self.chronicle.next_version(organization.updated_at);
-        organization.change(&mut self.chronicle);
+        organization.updated_at = self.log.next_version(organization.updated_at);
+        organization.change(&mut self.log);
         self.tell_organization(key, "organization.updated");
     }
 
     /// An organization is deleted; that its memberships have ended is said of all or of none.
     pub(super) fn delete_organization(&mut self) {
         let key = self.any_organization();
-        if self.chronicle.random.percent(50) {
+        if self.log.random.percent(50) {
             let members: Vec<u32> =
                 self.organizations[key].members.iter().map(|member| member.person).collect();
             for person in members {
@@ -56,7 +56,7 @@ impl World {
             }
         }
         let Some(organization) = self.organizations.remove(key) else { return };
-        self.chronicle.moment();
+        self.log.moment();
         for member in &organization.members {
             self.people[member.person].organizations.retain(|other| *other != key);
         }
@@ -67,7 +67,7 @@ impl World {
             "slug": organization.slug,
         });
         let change = Change::deleted(ObjectKind::Organization, &organization.id);
-        self.chronicle.tell("organization.deleted", &data, change);
+        self.log.record("organization.deleted", &data, change);
     }
 
     pub(super) fn join(&mut self) {
@@ -75,16 +75,16 @@ impl World {
         let person = self.anybody();
         let person =
             if self.organizations[key].member(person).is_some() { self.new_person() } else { person };
-        let role = self.chronicle.random.pick(&ROLES);
+        let role = self.log.random.pick(&ROLES);
         self.begin_membership(key, person, role);
     }
 
     pub(super) fn change_role(&mut self) {
         let (key, place) = self.any_member();
         let member = &mut self.organizations[key].members[place];
-        member.updated_at = self.chronicle.next_version(member.updated_at);
-        if self.chronicle.random.percent(50) {
-            member.role = self.chronicle.random.pick(&ROLES);
+        member.updated_at = self.log.next_version(member.updated_at);
+        if self.log.random.percent(50) {
+            member.role = self.log.random.pick(&ROLES);
         } else {
             *member.metadata.entry("desk").or_default() += 1;
         }
@@ -100,7 +100,7 @@ impl World {
     /// Somebody who has left comes back, as a membership with another id.
     pub(super) fn rejoin(&mut self) {
         let deserted = |organization: &Organization| !organization.former.is_empty();
-        let key = match self.organizations.any_with(&mut self.chronicle.random, deserted) {
+        let key = match self.organizations.any_with(&mut self.log.random, deserted) {
             Some(key) => key,
             None => {
                 let (key, place) = self.any_member();
@@ -116,8 +116,8 @@ impl World {
     }
 
     fn begin_membership(&mut self, key: u32, person: u32, role: Role) {
-        let now = self.chronicle.soon();
-        let id = self.chronicle.id("orgmem");
+        let now = self.log.soon();
+        let id = self.log.id("orgmem");
         let organization = &mut self.organizations[key];
         organization.members.push(Membership {
             person,
@@ -129,7 +129,7 @@ impl World {
         });
         organization.members_count = organization.members.len();
         // Somebody's joining writes the organization too, a little later, and no event of its own tells of it.
-        organization.updated_at = self.chronicle.soon();
+        organization.updated_at = self.log.soon();
         let place = organization.members.len() - 1;
         self.people[person].organizations.push(key);
         self.tell_membership(key, place, "organizationMembership.created");
@@ -138,7 +138,7 @@ impl World {
     /// Ends a membership: what is sent is what it was, and nothing in it says when it ended.
     pub(super) fn end_membership(&mut self, key: u32, person: u32) {
         let Some(place) = self.organizations[key].member(person) else { return };
-        self.chronicle.moment();
+        self.log.moment();
         self.tell_membership(key, place, "organizationMembership.deleted");
         let organization = &mut self.organizations[key];
         organization.members.remove(place);
@@ -158,11 +158,11 @@ impl World {
     fn new_invitation(&mut self) -> (u32, usize) {
         let (key, place) = self.any_member();
         let inviter = self.organizations[key].members[place].person;
-        let now = self.chronicle.moment();
-        let id = self.chronicle.id("orginv");
+        let now = self.log.moment();
+        let id = self.log.id("orginv");
         let number = self.number();
         let email_address = format!("guest.{number}@example.com");
-        let role = self.chronicle.random.pick(&ROLES);
+        let role = self.log.random.pick(&ROLES);
         let organization = &mut self.organizations[key];
         organization.invitations.push(Invitation {
             id,
@@ -182,8 +182,8 @@ impl World {
 
     fn any_invitation(&mut self) -> (u32, usize) {
         let inviting = |organization: &Organization| !organization.invitations.is_empty();
-        match self.organizations.any_with(&mut self.chronicle.random, inviting) {
-            Some(key) => (key, self.chronicle.random.index(self.organizations[key].invitations.len())),
+        match self.organizations.any_with(&mut self.log.random, inviting) {
+            Some(key) => (key, self.log.random.index(self.organizations[key].invitations.len())),
             None => self.new_invitation(),
         }
     }
@@ -211,7 +211,7 @@ impl World {
         accepted_by: Option<u32>,
     ) {
         let invitation = &mut self.organizations[key].invitations[place];
-        invitation.updated_at = self.chronicle.next_version(invitation.updated_at);
+        invitation.updated_at = self.log.next_version(invitation.updated_at);
         invitation.status = status;
         self.tell_invitation(key, place, event_type, accepted_by);
         let organization = &mut self.organizations[key];
@@ -226,7 +226,7 @@ impl World {
     fn new_domain(&mut self) -> (u32, usize) {
         let key = self.any_organization();
         let number = self.number();
-        let domain = Domain::new(&mut self.chronicle, number);
+        let domain = Domain::new(&mut self.log, number);
         self.organizations[key].domains.push(domain);
         let place = self.organizations[key].domains.len() - 1;
         self.tell_domain(key, place, "organizationDomain.created");
@@ -235,8 +235,8 @@ impl World {
 
     fn any_domain(&mut self) -> (u32, usize) {
         let reachable = |organization: &Organization| !organization.domains.is_empty();
-        match self.organizations.any_with(&mut self.chronicle.random, reachable) {
-            Some(key) => (key, self.chronicle.random.index(self.organizations[key].domains.len())),
+        match self.organizations.any_with(&mut self.log.random, reachable) {
+            Some(key) => (key, self.log.random.index(self.organizations[key].domains.len())),
             None => self.new_domain(),
         }
     }
@@ -244,24 +244,24 @@ impl World {
     pub(super) fn change_domain(&mut self) {
         let (key, place) = self.any_domain();
         let domain = &mut self.organizations[key].domains[place];
-        domain.updated_at = self.chronicle.next_version(domain.updated_at);
-        domain.change(&mut self.chronicle);
+        domain.updated_at = self.log.next_version(domain.updated_at);
+        domain.change(&mut self.log);
         self.tell_domain(key, place, "organizationDomain.updated");
     }
 
     pub(super) fn remove_domain(&mut self) {
         let (key, place) = self.any_domain();
         let domain = self.organizations[key].domains.remove(place);
-        self.chronicle.moment();
+        self.log.moment();
         let data = json!({ "deleted": true, "id": domain.id, "object": "organization_domain" });
         let change = Change::deleted(ObjectKind::OrganizationDomain, &domain.id);
-        self.chronicle.tell("organizationDomain.deleted", &data, change);
+        self.log.record("organizationDomain.deleted", &data, change);
     }
 
     fn tell_organization(&mut self, key: u32, event_type: &'static str) {
         let organization = &self.organizations[key];
         let change = Change::written(ObjectKind::Organization, &organization.id);
-        self.chronicle.tell(event_type, organization, change);
+        self.log.record(event_type, organization, change);
     }
 
     fn tell_membership(&mut self, key: u32, place: usize, event_type: &'static str) {
@@ -274,7 +274,7 @@ impl World {
             }
             _ => Change::written(ObjectKind::OrganizationMembership, &member.id),
         };
-        self.chronicle.tell(event_type, &data, change);
+        self.log.record(event_type, &data, change);
     }
 
     fn tell_invitation(
@@ -290,13 +290,13 @@ impl World {
         let accepted_by = accepted_by.and_then(|person| self.people.get(person));
         let data = organization.invitation(invitation, inviter, accepted_by);
         let change = Change::written(ObjectKind::OrganizationInvitation, &invitation.id);
-        self.chronicle.tell(event_type, &data, change);
+        self.log.record(event_type, &data, change);
     }
 
     fn tell_domain(&mut self, key: u32, place: usize, event_type: &'static str) {
         let organization = &self.organizations[key];
         let domain = &organization.domains[place];
         let change = Change::written(ObjectKind::OrganizationDomain, &domain.id);
-        self.chronicle.tell(event_type, &organization.domain(domain), change);
+        self.log.record(event_type, &organization.domain(domain), change);
     }
 }

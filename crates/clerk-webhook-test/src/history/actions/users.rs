@@ -14,22 +14,22 @@ impl World {
     }
 
     pub(super) fn new_person(&mut self) -> u32 {
-        let means = match self.chronicle.random.below(20) {
+        let means = match self.log.random.below(20) {
             0..=10 => Means::Email,
             11..=15 => Means::Google,
             16..=18 => Means::Phone,
             _ => Means::Wallet,
         };
         let number = self.number();
-        let person = Person::new(&mut self.chronicle, means, number);
+        let person = Person::new(&mut self.log, means, number);
         self.sign_ups += 1;
         let key = self.people.insert(person);
-        if self.chronicle.random.percent(30) {
+        if self.log.random.percent(30) {
             self.send_code(key);
             // Nobody becomes a user before the code is there.
             let person = &mut self.people[key];
-            person.created_at = self.chronicle.moment();
-            person.updated_at = self.chronicle.soon();
+            person.created_at = self.log.moment();
+            person.updated_at = self.log.soon();
         }
         self.tell_user(key, "user.created");
         if self.has_sessions() {
@@ -40,13 +40,13 @@ impl World {
 
     /// Returns anybody; somebody new where nobody is there.
     pub(super) fn anybody(&mut self) -> u32 {
-        self.people.any(&mut self.chronicle.random).unwrap_or_else(|| self.new_person())
+        self.people.any(&mut self.log.random).unwrap_or_else(|| self.new_person())
     }
 
     pub(super) fn change_profile(&mut self) {
         let key = self.anybody();
         let now = self.next_version_of(key);
-        self.people[key].change(&mut self.chronicle, now);
+        self.people[key].change(&mut self.log, now);
         self.tell_user(key, "user.updated");
     }
 
@@ -59,7 +59,7 @@ impl World {
     /// Another address becomes the primary one: mostly not the first.
     pub(super) fn switch_primary(&mut self) {
         let several = |person: &Person| person.email_addresses.len() > 1;
-        let key = match self.people.any_with(&mut self.chronicle.random, several) {
+        let key = match self.people.any_with(&mut self.log.random, several) {
             Some(key) => key,
             None => {
                 let key = self.anybody();
@@ -79,7 +79,7 @@ impl World {
     /// An address moves from one user to another, which is two changes.
     pub(super) fn move_address(&mut self) {
         let several = |person: &Person| person.email_addresses.len() > 1;
-        let from = self.people.any_with(&mut self.chronicle.random, several).unwrap_or_else(|| {
+        let from = self.people.any_with(&mut self.log.random, several).unwrap_or_else(|| {
             let key = self.anybody();
             while self.people[key].email_addresses.len() < 2 {
                 self.give_address(key);
@@ -87,7 +87,7 @@ impl World {
             }
             key
         });
-        let to = match self.people.any(&mut self.chronicle.random) {
+        let to = match self.people.any(&mut self.log.random) {
             Some(key) if key != from => key,
             _ => self.new_person(),
         };
@@ -95,7 +95,7 @@ impl World {
         let Some(address) = self.people[from].give_up_address() else { return };
         self.tell_user(from, "user.updated");
         let now = self.next_version_of(to);
-        let email = EmailAddress::new(&mut self.chronicle, address, now);
+        let email = EmailAddress::new(&mut self.log, address, now);
         let person = &mut self.people[to];
         person.primary_email_address_id.get_or_insert_with(|| email.id.clone());
         person.email_addresses.push(email);
@@ -105,13 +105,13 @@ impl World {
     /// Somebody is deleted; of their memberships some are said to end, and some are not.
     pub(super) fn delete_user(&mut self) {
         let key = self.anybody();
-        if self.chronicle.random.percent(50) {
+        if self.log.random.percent(50) {
             for organization in self.people[key].organizations.clone() {
                 self.end_membership(organization, key);
             }
         }
         let Some(person) = self.people.remove(key) else { return };
-        self.chronicle.moment();
+        self.log.moment();
         for organization in person.organizations {
             let organization = &mut self.organizations[organization];
             organization.members.retain(|member| member.person != key);
@@ -123,17 +123,17 @@ impl World {
         }
         data["id"] = person.id.as_str().into();
         data["object"] = "user".into();
-        self.chronicle.tell("user.deleted", &data, Change::deleted(ObjectKind::User, &person.id));
+        self.log.record("user.deleted", &data, Change::deleted(ObjectKind::User, &person.id));
     }
 
     pub(super) fn send_sms(&mut self) {
         let has_phone = |person: &Person| !person.phone_numbers.is_empty();
-        let key = match self.people.any_with(&mut self.chronicle.random, has_phone) {
+        let key = match self.people.any_with(&mut self.log.random, has_phone) {
             Some(key) => key,
             None => {
                 let key = self.anybody();
                 let now = self.next_version_of(key);
-                self.people[key].add_phone(&mut self.chronicle, now);
+                self.people[key].add_phone(&mut self.log, now);
                 self.tell_user(key, "user.updated");
                 key
             }
@@ -151,8 +151,8 @@ impl World {
     }
 
     fn send_sms_to(&mut self, key: u32, is_user: bool) {
-        let now = self.chronicle.soon();
-        let code = format!("{:06}", self.chronicle.random.below(1_000_000));
+        let now = self.log.soon();
+        let code = format!("{:06}", self.log.random.below(1_000_000));
         let person = &self.people[key];
         let Some(phone) = person.phone_numbers.last() else { return };
         let data = json!({
@@ -160,7 +160,7 @@ impl World {
             "data": { "otp_code": code },
             "delivered_by_clerk": true,
             "from_phone_number": "+12025550190",
-            "id": self.chronicle.id("sms"),
+            "id": self.log.id("sms"),
             "message": format!("{code} opens Café Analytique. Keep it to yourself."),
             "object": "sms_message",
             "phone_number_id": phone.id,
@@ -169,13 +169,13 @@ impl World {
             "to_phone_number": phone.phone_number,
             "user_id": is_user.then_some(&person.id),
         });
-        self.chronicle.tell("sms.created", &data, None);
+        self.log.record("sms.created", &data, None);
     }
 
     /// Sends a message to somebody who is not a user yet.
     pub(super) fn send_email(&mut self, to: &str, slug: &'static str) {
-        self.chronicle.soon();
-        let code = format!("{:06}", self.chronicle.random.below(1_000_000));
+        self.log.soon();
+        let code = format!("{:06}", self.log.random.below(1_000_000));
         let data = json!({
             "body": format!("<!DOCTYPE html>\n<html lang=\"en\"><body><p>Your code is <strong>{code}</strong>.</p></body></html>\n"),
             "body_plain": format!("Your code is {code}.\n"),
@@ -183,7 +183,7 @@ impl World {
             "delivered_by_clerk": true,
             "email_address_id": null,
             "from_email_name": "hello",
-            "id": self.chronicle.id("ema"),
+            "id": self.log.id("ema"),
             "object": "email",
             "slug": slug,
             "status": "queued",
@@ -191,32 +191,32 @@ impl World {
             "to_email_address": to,
             "user_id": null,
         });
-        self.chronicle.tell("email.created", &data, None);
+        self.log.record("email.created", &data, None);
     }
 
     pub(super) fn tell_user(&mut self, key: u32, event_type: &'static str) {
         let person = &self.people[key];
-        self.chronicle.tell(event_type, person, Change::written(ObjectKind::User, &person.id));
+        self.log.record(event_type, person, Change::written(ObjectKind::User, &person.id));
     }
 
     /// Gives somebody one more address; unless it is the first, it does not become the primary one.
     fn give_address(&mut self, key: u32) {
         let number = self.number();
         let now = self.next_version_of(key);
-        let address = self.people[key].new_address(&mut self.chronicle, number);
-        let email = EmailAddress::new(&mut self.chronicle, address, now);
+        let address = self.people[key].new_address(&mut self.log, number);
+        let email = EmailAddress::new(&mut self.log, address, now);
         let person = &mut self.people[key];
         if person.email_addresses.is_empty() && email.is_verified() {
             person.primary_email_address_id = Some(email.id.clone());
         }
         // The newest is not always the last.
-        let place = self.chronicle.random.index(person.email_addresses.len() + 1);
+        let place = self.log.random.index(person.email_addresses.len() + 1);
         person.email_addresses.insert(place, email);
     }
 
     fn next_version_of(&mut self, key: u32) -> i64 {
         let person = &mut self.people[key];
-        person.updated_at = self.chronicle.next_version(person.updated_at);
+        person.updated_at = self.log.next_version(person.updated_at);
         person.updated_at
     }
 }

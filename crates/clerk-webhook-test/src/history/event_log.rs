@@ -1,4 +1,4 @@
-//! What tells of changes: the clock, the ids, and the envelope of an event.
+//! Records changes as events: the clock, the ids, and the envelope.
 
 use std::collections::VecDeque;
 
@@ -20,15 +20,15 @@ const USER_AGENTS: [&str; 4] = [
     "",
 ];
 
-/// Tells of changes in the order in which they happen.
+/// Makes the events of changes, in the order in which the changes happen.
 #[derive(Debug)]
-pub(super) struct Chronicle {
+pub(super) struct EventLog {
     pub(super) random: Random,
-    /// In milliseconds; rises with all that is told.
+    /// In milliseconds; rises with each event.
     now: i64,
     ties: bool,
     instance_id: String,
-    told: VecDeque<HistoryEvent>,
+    events: VecDeque<HistoryEvent>,
     buffer: Vec<u8>,
 }
 
@@ -53,19 +53,19 @@ struct HttpRequest {
     user_agent: &'static str,
 }
 
-impl Chronicle {
+impl EventLog {
     pub(super) fn new(seed: u64, start: Timestamp, ties: bool) -> Self {
-        let mut chronicle = Self {
+        let mut log = Self {
             random: Random::new(seed),
             // Far enough from the ends that no time of a history is beyond them.
             now: start.as_millis().clamp(0, i64::MAX / 2),
             ties,
             instance_id: String::new(),
-            told: VecDeque::new(),
+            events: VecDeque::new(),
             buffer: Vec::new(),
         };
-        chronicle.instance_id = chronicle.id("ins");
-        chronicle
+        log.instance_id = log.id("ins");
+        log
     }
 
     /// Makes an id, which no other object of any history has.
@@ -108,8 +108,8 @@ impl Chronicle {
         if self.ties && self.random.percent(33) { updated_at } else { moment }
     }
 
-    /// Tells of a change; what the event says of itself comes some milliseconds after the change, as it does at Clerk.
-    pub(super) fn tell(&mut self, r#type: &'static str, data: &impl Serialize, change: Option<Change>) {
+    /// Records a change as an event whose time is some milliseconds later, as at Clerk.
+    pub(super) fn record(&mut self, r#type: &'static str, data: &impl Serialize, change: Option<Change>) {
         self.now += 4 + self.random.below(25) as i64;
         let envelope = Envelope {
             data,
@@ -132,7 +132,7 @@ impl Chronicle {
         serde_json::to_writer(&mut self.buffer, &envelope).expect("it is JSON");
         #[expect(clippy::expect_used, reason = "letters and digits are an id")]
         let message_id: MessageId = self.id("msg").parse().expect("an id");
-        self.told.push_back(HistoryEvent {
+        self.events.push_back(HistoryEvent {
             message_id,
             event_type: r#type,
             occurred_at: Timestamp::from_millis(self.now),
@@ -143,6 +143,6 @@ impl Chronicle {
 
     /// Takes the first event that nobody has taken.
     pub(super) fn take(&mut self) -> Option<HistoryEvent> {
-        self.told.pop_front()
+        self.events.pop_front()
     }
 }
