@@ -1,11 +1,7 @@
 //! `clerk-webhook replay`: captured requests are sent again.
-#![expect(clippy::unwrap_used, reason = "in tests")]
 
-#[expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
-#[path = "support/listen.rs"]
-mod listening;
-#[path = "support/trigger.rs"]
-mod support;
+use crate::support::listen as listening;
+use crate::support::trigger as support;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -352,7 +348,7 @@ mod recordings {
     use serde_json::Value;
 
     use super::*;
-    use crate::listening::Listener;
+    use crate::support::listen::Listener;
 
     /// The times at which the recordings of these tests were received: as written into a file, and in seconds.
     const RECEIVED: (&str, i64) = ("2025-10-09T08:53:20.250Z", 1_760_000_000);

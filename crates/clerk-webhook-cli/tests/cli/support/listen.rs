@@ -1,7 +1,5 @@
 //! A listener that is running, and what is sent to it.
 
-#![allow(dead_code, reason = "not every file of tests needs all of it")]
-
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};

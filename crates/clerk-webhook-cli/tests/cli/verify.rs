@@ -1,7 +1,6 @@
 //! `clerk-webhook verify`: what is right is authentic, what was really broken is named by its cause.
 
-#[path = "support/verify.rs"]
-mod support;
+use crate::support::verify as support;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};

@@ -1,9 +1,6 @@
 //! `clerk-webhook events`: the catalogue.
-#![expect(clippy::unwrap_used, reason = "in tests")]
 
-#[path = "support/trigger.rs"]
-#[expect(dead_code, reason = "shared with the tests of other commands")]
-mod support;
+use crate::support::trigger as support;
 
 use clerk_webhook_core::EventType;
 use clerk_webhook_test::AnyFixture;

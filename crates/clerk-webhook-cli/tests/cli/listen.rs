@@ -1,9 +1,6 @@
 //! `clerk-webhook listen`.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
-
-#[path = "support/listen.rs"]
-mod support;
+use crate::support::listen as support;
 
 use std::fs;
 use std::io::Write as _;

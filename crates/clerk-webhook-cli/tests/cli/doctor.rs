@@ -1,9 +1,6 @@
 //! `clerk-webhook doctor`: endpoints that are right, and endpoints that are wrong in one way each.
-#![expect(clippy::unwrap_used, reason = "in tests")]
 
-#[path = "support/trigger.rs"]
-#[expect(dead_code, reason = "shared with the tests of other commands")]
-mod support;
+use crate::support::trigger as support;
 
 use std::collections::BTreeMap;
 

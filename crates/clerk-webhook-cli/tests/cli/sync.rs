@@ -1,10 +1,6 @@
 //! `clerk-webhook scenario --expect-sync` finds out whether a database has what Clerk holds.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
-
-#[path = "support/scenario.rs"]
-#[expect(dead_code, reason = "shared with the tests of sending")]
-mod support;
+use crate::support::scenario as support;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,9 +1,6 @@
 //! The page of `clerk-webhook listen`, in Chromium.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
-
-#[path = "support/listen.rs"]
-mod support;
+use crate::support::listen as support;
 
 use std::env;
 use std::ffi::OsString;

@@ -1,7 +1,6 @@
 //! `clerk-webhook secret`: what it makes can be used, and what cannot is explained without being shown.
 
-#[path = "support/verify.rs"]
-mod support;
+use crate::support::verify as support;
 
 use clerk_webhook_core::SigningSecret;
 use serde_json::{Value, json};

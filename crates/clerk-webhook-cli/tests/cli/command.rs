@@ -1,9 +1,6 @@
 //! The command as a whole: help, completions, exit codes.
-#![expect(clippy::unwrap_used, reason = "in tests")]
 
-#[path = "support/trigger.rs"]
-#[expect(dead_code, reason = "shared with the tests of other commands")]
-mod support;
+use crate::support::trigger as support;
 
 use support::run;
 

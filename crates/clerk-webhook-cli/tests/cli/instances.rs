@@ -1,10 +1,6 @@
 //! `clerk-webhook scenario` with several URLs, as in front of several instances.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
-
-#[path = "support/scenario.rs"]
-#[expect(dead_code, reason = "shared with the tests of one URL")]
-mod support;
+use crate::support::scenario as support;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

@@ -1,9 +1,6 @@
 //! `clerk-webhook scenario` sends whole histories as Svix does.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
-
-#[path = "support/scenario.rs"]
-mod support;
+use crate::support::scenario as support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future;

@@ -1,8 +1,6 @@
 //! `clerk-webhook trigger`: what reaches the endpoint, and what is said of its answer.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "in tests")]
 
-#[path = "support/trigger.rs"]
-mod support;
+use crate::support::trigger as support;
 
 use std::process::Command;
 

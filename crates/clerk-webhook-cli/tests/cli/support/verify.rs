@@ -1,8 +1,5 @@
 //! Runs the command, and makes requests that are right until somebody breaks them.
 
-#![allow(dead_code, reason = "each test takes what it needs")]
-#![allow(clippy::expect_used, reason = "a test fails by it")]
-
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};

@@ -1,7 +1,6 @@
 //! `clerk-webhook sign`: whatever it prints verifies.
 
-#[path = "support/verify.rs"]
-mod support;
+use crate::support::verify as support;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

@@ -1,0 +1,25 @@
+//! The command `clerk-webhook` as a process: a module for each command.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod command;
+mod doctor;
+mod events;
+mod instances;
+mod listen;
+mod page;
+mod replay;
+mod scenario;
+mod secret;
+mod sign;
+mod support;
+#[cfg(feature = "sync")]
+mod sync;
+mod trigger;
+mod verify;
