@@ -20,7 +20,7 @@ use clerk_webhook_core::{
     SigningSecret, Timestamp, Verifier, VerifyErrorKind,
 };
 use clerk_webhook_store::{Deduplicator, MemoryStore};
-use clerk_webhook_tests::{OTHER_SECRET, SECRET, fixture, message_id, other_secret, secret, sign};
+use clerk_webhook_tests::{OTHER_SECRET, SECRET, event_of, fixture, message_id, other_secret, secret, sign};
 use clerk_webhook_tower::{DeduplicateLayer, VerifyWebhook, WebhookService};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -60,12 +60,6 @@ fn eleven_signatures(body: &[u8]) -> SignedHeaders {
     let signed = old[0].sign(&message_id(), Timestamp::now(), body);
     let signed = old[1..].iter().fold(signed, |signed, old| signed.and_signed_with(old, body));
     signed.and_signed_with(&secret(), body)
-}
-
-fn event_of(length: usize) -> Vec<u8> {
-    let mut body = br#"{"data":{},"type":"test"}"#.to_vec();
-    body.resize(length, b' ');
-    body
 }
 
 /// Looks a future up that is ready at once.
