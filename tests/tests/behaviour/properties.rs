@@ -115,6 +115,7 @@ proptest! {
             prop_assert_eq!(response.status(), 200, "{}", stack);
             prop_assert_eq!(delivered.len(), 1, "{}", stack);
             prop_assert_eq!(&delivered[0].body, &body, "{}", stack);
+            prop_assert_eq!(&delivered[0].event_type, "test", "{}", stack);
             prop_assert_eq!(&delivered[0].id, &message_id().to_string(), "{}", stack);
         }
     }
