@@ -5,6 +5,9 @@ use clerk_webhook_core::{SigningSecret, Timestamp, Verifier, VerifierBuilder};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+/// The size of a typical body.
+pub const TYPICAL: usize = 2048;
+
 /// A signing secret that signs nothing but benchmarks.
 pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 

@@ -20,8 +20,8 @@ use svix::webhooks::Webhook;
 use tower_service::Service as _;
 
 use crate::delivery::{self, Delivery};
+use crate::group::{Contestant, Goal, Group};
 use crate::hand_written::{HandWritten, TaggedEvent};
-use crate::{Contestant, Goal, Group};
 
 /// Where every application takes deliveries.
 pub const PATH: &str = "/webhooks/clerk";

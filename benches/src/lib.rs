@@ -3,197 +3,31 @@
 //! The benchmarks and the counting programs beside this library measure the same groups.
 
 pub mod delivery;
+mod group;
 pub mod hand_written;
 pub mod handlers;
 mod once;
+mod verification;
 
-use std::hint::black_box;
-use std::sync::Arc;
-
-use clerk_webhook_core::{SigningSecret, VerifyErrorKind};
-use sha2::{Digest as _, Sha256};
-
-use crate::delivery::Delivery;
-use crate::hand_written::HandWritten;
-
-/// The name under which this project takes part.
-pub const OURS: &str = "clerk-webhook";
-
-/// The crate of the company that delivers for Clerk, and the measure of most goals.
-pub const SVIX: &str = "svix 2.9";
-
-/// What is measured side by side, with what is demanded of it.
-pub struct Group {
-    pub contestants: Vec<Contestant>,
-    pub goals: Vec<Goal>,
-}
-
-/// Somebody who can deal with the delivery of a group.
-pub struct Contestant {
-    pub name: &'static str,
-    pub call: Box<dyn FnMut()>,
-}
-
-impl Contestant {
-    fn new(name: &'static str, call: impl FnMut() + 'static) -> Self {
-        Self { name, call: Box::new(call) }
-    }
-}
-
-/// A bound for one contestant, most of them relative to another one.
-pub enum Goal {
-    /// The time of `who` divided by that of `against`.
-    AtMost { who: &'static str, against: &'static str, ratio: f64 },
-    /// The time of `against` divided by that of `who`.
-    TimesFaster { who: &'static str, against: &'static str, ratio: f64 },
-    /// The time of `who` less that of `than`.
-    AtMostLonger { who: &'static str, than: &'static str, nanoseconds: f64 },
-    /// No allocation at all.
-    NoAllocation { who: &'static str },
-}
+pub use delivery::TYPICAL;
+pub use group::{Contestant, Goal, Group, OURS, SVIX};
 
 /// The title of a group, and how to make it; late, because signatures grow old.
 pub type Entry = (&'static str, fn() -> Group);
 
 /// All groups, in the order in which they are shown.
 pub const GROUPS: &[Entry] = &[
-    ("verify 300 B", || verify(300, 1.95)),
-    ("verify 2 KB", verify_typical),
-    ("verify 16 KB", || verify(16 * 1024, 1.03)),
-    ("verify 256 KB", || verify(256 * 1024, 1.01)),
-    ("refuse: stale timestamp", refuse_stale),
-    ("refuse: missing header", refuse_missing),
-    ("refuse: malformed signature", refuse_malformed),
-    ("many signatures, 2 KB", many_signatures),
-    ("many secrets, 2 KB", many_secrets),
+    ("verify 300 B", || verification::verify(300, 1.95)),
+    ("verify 2 KB", verification::verify_typical),
+    ("verify 16 KB", || verification::verify(16 * 1024, 1.03)),
+    ("verify 256 KB", || verification::verify(256 * 1024, 1.01)),
+    ("refuse: stale timestamp", verification::refuse_stale),
+    ("refuse: missing header", verification::refuse_missing),
+    ("refuse: malformed signature", verification::refuse_malformed),
+    ("many signatures, 2 KB", verification::many_signatures),
+    ("many secrets, 2 KB", verification::many_secrets),
     ("whole path, user.created of 1.9 KB", handlers::group),
     ("once: new deliveries", once::new_deliveries),
     ("once: duplicates", once::duplicates),
     ("once: deliveries that nobody handles", once::ignored),
 ];
-
-/// The size of a typical body.
-pub const TYPICAL: usize = 2048;
-
-fn verify_typical() -> Group {
-    let mut group = verify(TYPICAL, 1.15);
-    group.goals.push(Goal::TimesFaster { who: OURS, against: SVIX, ratio: 5.8 });
-    group
-}
-
-fn verify(size: usize, of_raw_hash: f64) -> Group {
-    const RAW: &str = "raw SHA-256 (sha2)";
-
-    let body = delivery::body_of(size);
-    let delivery = Delivery::new(body.clone());
-    let verifier = delivery::verifier();
-    let svix = delivery::svix();
-    let standard = standardwebhooks::Webhook::new(delivery::SECRET).unwrap();
-    let hand_written = HandWritten::new();
-    let (by_svix, by_hand) = (delivery.clone(), delivery.clone());
-    let renamed = delivery.with_standard_names();
-    let contestants = vec![
-        Contestant::new(RAW, move || {
-            black_box(Sha256::digest(black_box(&*body)));
-        }),
-        Contestant::new(OURS, move || {
-            assert!(verifier.verify(black_box(&delivery.headers), black_box(&*delivery.body)).is_ok());
-        }),
-        Contestant::new("hmac + sha2 + String by hand", move || {
-            assert!(hand_written.verify(black_box(&by_hand.headers), black_box(&*by_hand.body)));
-        }),
-        Contestant::new(SVIX, move || {
-            assert!(svix.verify(black_box(&*by_svix.body), black_box(&by_svix.headers)).is_ok());
-        }),
-        Contestant::new("standardwebhooks 1.0", move || {
-            assert!(standard.verify(black_box(&*renamed.body), black_box(&renamed.headers)).is_ok());
-        }),
-    ];
-    let goals =
-        vec![Goal::AtMost { who: OURS, against: RAW, ratio: of_raw_hash }, Goal::NoAllocation { who: OURS }];
-    Group { contestants, goals }
-}
-
-fn refuse_stale() -> Group {
-    refuse(Delivery::signed_ago(delivery::body_of(TYPICAL), 3600), VerifyErrorKind::TimestampTooOld)
-}
-
-fn refuse_missing() -> Group {
-    let mut delivery = Delivery::new(delivery::body_of(TYPICAL));
-    delivery.headers.remove("svix-signature");
-    refuse(delivery, VerifyErrorKind::MissingHeader)
-}
-
-fn refuse_malformed() -> Group {
-    let mut delivery = Delivery::new(delivery::body_of(TYPICAL));
-    delivery.set_signature("v1,bm90IGEgbWFj".to_owned());
-    refuse(delivery, VerifyErrorKind::NoMatchingSignature)
-}
-
-fn refuse(delivery: Delivery, reason: VerifyErrorKind) -> Group {
-    let verifier = delivery::verifier();
-    let svix = delivery::svix();
-    let by_svix = delivery.clone();
-    let contestants = vec![
-        Contestant::new(OURS, move || {
-            // What `verify` does before it looks at the body: `begin` takes no body at all.
-            let refused = verifier.begin_verify(black_box(&delivery.headers));
-            assert!(refused.is_err_and(|error| error.kind() == reason));
-        }),
-        Contestant::new(SVIX, move || {
-            assert!(svix.verify(black_box(&*by_svix.body), black_box(&by_svix.headers)).is_err());
-        }),
-    ];
-    let goals =
-        vec![Goal::AtMost { who: OURS, against: SVIX, ratio: 0.55 }, Goal::NoAllocation { who: OURS }];
-    Group { contestants, goals }
-}
-
-fn many_signatures() -> Group {
-    const ONE: &str = "1 signature";
-    const THOUSAND: &str = "1,001 signatures, refused as too many";
-    const FOREIGN: &str = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= ";
-
-    let verifier = delivery::verifier();
-    let one = Delivery::new(delivery::body_of(TYPICAL));
-    let contestants = [
-        (ONE, one.clone(), true),
-        ("11 signatures, the last matches", one.with_signatures_before(FOREIGN, 10), true),
-        ("256 signatures, the last matches", one.with_signatures_before(FOREIGN, 255), true),
-        (THOUSAND, one.with_signatures_before("v1,x ", 1000), false),
-    ]
-    .map(|(name, delivery, accepted)| {
-        let verifier = verifier.clone();
-        Contestant::new(name, move || {
-            let verdict = verifier.verify(black_box(&delivery.headers), black_box(&*delivery.body));
-            assert_eq!(verdict.is_ok(), accepted);
-        })
-    })
-    .into();
-    let goals = vec![Goal::AtMost { who: THOUSAND, against: ONE, ratio: 2.0 }];
-    Group { contestants, goals }
-}
-
-fn many_secrets() -> Group {
-    const NAMES: [&str; 3] = ["1 secret", "2 secrets, the last matches", "3 secrets, the last matches"];
-
-    let delivery = Arc::new(Delivery::new(delivery::body_of(TYPICAL)));
-    let contestants = (1..)
-        .zip(NAMES)
-        .map(|(count, name)| {
-            let others = (1..count).map(|key| SigningSecret::from_bytes(&[key; 24]).unwrap());
-            let verifier = delivery::builder().secrets(others).secret(delivery::secret()).build().unwrap();
-            let delivery = Arc::clone(&delivery);
-            Contestant::new(name, move || {
-                assert!(verifier.verify(black_box(&delivery.headers), black_box(&*delivery.body)).is_ok());
-            })
-        })
-        .collect();
-    let [one, two, three] = NAMES;
-    let goals = vec![
-        Goal::AtMost { who: two, against: one, ratio: 2.0 },
-        Goal::AtMost { who: three, against: one, ratio: 3.0 },
-        Goal::NoAllocation { who: two },
-    ];
-    Group { contestants, goals }
-}

@@ -8,7 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use clerk_webhook_core::event::marker::{UserCreated, UserDeleted};
 use clerk_webhook_core::{Handlers, Outcome, SigningSecret, Timestamp};
-use clerk_webhook_store::{Claim, Deduplicator, DeliveryKey, DeliveryStore as _, LeaseState, MemoryStore, Scope};
+use clerk_webhook_store::{
+    Claim, Deduplicator, DeliveryKey, DeliveryStore as _, LeaseState, MemoryStore, Scope,
+};
 use clerk_webhook_tower::WebhookService;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::Full;
@@ -16,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use tower_service::Service;
 
 use crate::delivery::{self, Delivery};
-use crate::{Contestant, Goal, Group};
+use crate::group::{Contestant, Goal, Group};
 
 pub const HANDLERS: &str = "Tower layer and handlers";
 pub const ONCE: &str = "the same with a Deduplicator";
