@@ -303,14 +303,14 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         }
     }
 
-    /// Returns a handler of all events, for [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise): each of
-    /// them is applied in a transaction of its own.
+    /// Returns a handler that applies each event in its own transaction, for any state. It is for
+    /// [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise).
     ///
-    /// It sees no events of types that have a handler of their own; [`handler_with`](Self::handler_with) does.
+    /// It does not get events of types that have another handler; [`handler_with`](Self::handler_with) does.
     ///
-    /// Every event is [`Processed`](clerk_webhook_core::Outcome::Processed), also one that is [ignored](Applied::Ignored).
-    /// Who wants to know of those, such as of a deletion [without an id](crate::IgnoredReason::WithoutId), calls
-    /// [`apply`](Self::apply) in a handler of their own and looks at what it returns.
+    /// Every event is [`Processed`](clerk_webhook_core::Outcome::Processed), also one that is [ignored](Applied::Ignored). To
+    /// detect ignored events, such as a deletion [without an id](crate::IgnoredReason::WithoutId), call [`apply`](Self::apply)
+    /// in your own handler and look at what it returns.
     pub fn handler<S: Send + 'static>(&self) -> impl Handler<Event, S, Handling: Send> + Clone + use<DB, S> {
         let sync = self.clone();
         move |event: Event, _cx: Context<S>| {
@@ -322,9 +322,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         }
     }
 
-    /// Returns a handler of all events, for [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise): each of
-    /// them is applied in a transaction of its own, and then the application's handler of its type is called, where there is
-    /// one.
+    /// Returns a handler that applies each event in its own transaction and then calls the application's handler of its type,
+    /// if one exists. It is for [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise).
     ///
     /// ```
     /// use clerk_webhook_core::event::marker::UserCreated;
@@ -355,13 +354,13 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The two are not done together: where the application's handler fails, the rows stay, and the event comes again.
-    /// Applying it once more changes nothing; the handler is called at least once for each event, also for one that came late
-    /// or again. [`transactional_handler_with`](Self::transactional_handler_with) does both in one transaction, and [`on_change`](Self::on_change) for what is to be
-    /// done once for each change.
+    /// If the application's handler fails, the rows stay and the sender retries the event. Applying it once more changes
+    /// nothing. The handler is called at least once for each event, also for an event that came late or again.
+    /// [`transactional_handler_with`](Self::transactional_handler_with) does both in one transaction. Use
+    /// [`on_change`](Self::on_change) for code that has to run once for each change.
     ///
-    /// Every event is [`Processed`](clerk_webhook_core::Outcome::Processed), also one that neither keeps nor handles. Which
-    /// types there are handlers for, only the application's `Handlers` know.
+    /// Every event is [`Processed`](clerk_webhook_core::Outcome::Processed), also one that is neither kept nor handled: only the
+    /// application's `Handlers` know for which types handlers exist.
     pub fn handler_with<S: Send + 'static>(
         &self,
         handlers: &Handlers<S>,

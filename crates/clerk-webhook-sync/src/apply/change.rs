@@ -21,7 +21,6 @@ pub(crate) type Hook<C> = dyn for<'a> Fn(Change, &'a mut C) -> HookFuture<'a> + 
 /// A row that an event has changed, and of what it is.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "it is handed on once, and a pattern through a box is none")]
 pub enum Change {
     /// A user.
     User(RowChange<UserRow>),

@@ -1,4 +1,4 @@
-//! In the transaction in which a delivery is marked as handled.
+//! Applies events in the transaction in which a delivery is marked as handled.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,10 +16,11 @@ type Handling = Pin<Box<dyn Future<Output = Result<Handled, Failure>> + Send>>;
 
 /// With `ExactlyOnce` of clerk-webhook-store.
 impl<DB: SyncDatabase> ClerkSync<DB> {
-    /// Returns a handler of all events, for [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise): each of
-    /// them is applied in the transaction of its delivery, so that rows and mark are there together.
+    /// Returns a handler that applies each event in the transaction of its delivery, so that the rows and the mark "handled" are
+    /// committed together. It is for [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise).
     ///
-    /// It sees no events of types that have a handler of their own; [`transactional_handler_with`](Self::transactional_handler_with) does.
+    /// It does not get events of types that have another handler;
+    /// [`transactional_handler_with`](Self::transactional_handler_with) does.
     pub fn transactional_handler(
         &self,
     ) -> impl Handler<Event, SharedTransaction<DeliveryTransaction<DB>>, Handling: Send> + Clone + use<DB>
@@ -35,10 +36,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         }
     }
 
-    /// Applies each event in the transaction of its delivery, and then calls the application's handler of its type, where
-    /// there is one, in the same transaction: rows, mark, and what the handler writes are there together or not at all.
+    /// Applies each event in the transaction of its delivery and then calls the application's handler of its type, if one
+    /// exists, in the same transaction. The rows, the mark, and what the handler writes are committed together or not at all.
     ///
-    /// It is what `ExactlyOnce::run` is given:
+    /// Pass it to `ExactlyOnce::run`:
     ///
     /// ```
     /// use clerk_webhook_core::event::marker::UserCreated;
@@ -91,7 +92,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
                 let handled = handlers.handle(event, transaction).await?;
                 Ok(match applied {
                     Applied::Ignored(_) => handled,
-                    // What the handlers ignore would be undone, and its mark with it.
+                    // `Ignored` would roll back the rows and the mark.
                     _ => Handled::Processed,
                 })
             })

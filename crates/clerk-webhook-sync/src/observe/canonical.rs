@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_comes_is_written_as_json_that_a_database_takes() {
+    fn any_input_becomes_json_that_databases_accept() {
         assert_eq!(all(r#"{"a\u0000":"\u0000b"}"#), "{\"a\u{fffd}\":\"\u{fffd}b\"}");
         assert_eq!(all(r#"["\ud800"]"#), "[\"\u{fffd}\"]");
         assert_eq!(all(r#"{"\ud800":1}"#), "null");
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_private_is_left_out_and_what_is_the_applications_is_not() {
+    fn private_data_is_left_out_and_metadata_of_the_application_is_kept() {
         let json = r#"{"id":"user_1","message":"m","private_metadata":{"a":1},
             "phone_numbers":[{"backup_codes":["c"],"verification":{"message":"m","nonce":"n","status":"verified"}}],
             "public_metadata":{"private_metadata":1,"verification":{"message":"m"}}}"#;

@@ -155,7 +155,7 @@ fn a_domain_is_verified_by_any_proof() {
 }
 
 #[test]
-fn what_belongs_to_a_user_has_a_key_and_says_what_is_primary() {
+fn child_rows_of_a_user_have_keys_and_primary_flags() {
     let data = json!({
         "id": "user_1", "primary_email_address_id": "idn_2", "primary_phone_number_id": "idn_3", "updated_at": T,
         "email_addresses": [

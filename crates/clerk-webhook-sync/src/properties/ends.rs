@@ -107,9 +107,9 @@ fn the_view_of_version_2_shows_a_member_who_has_left() {
     assert!(result.is_err());
 }
 
-/// What can happen to two memberships of a pair, to their user, and to their organization.
+/// An event of two memberships of a pair, to their user, and to their organization.
 #[derive(Clone)]
-struct Happening {
+struct Step {
     event_type: &'static str,
     data: Value,
     at: i64,
@@ -117,9 +117,9 @@ struct Happening {
 
 const T: i64 = 1_700_000_000_000;
 
-fn happenings() -> Vec<Happening> {
-    let happening = |event_type, at, data| Happening { event_type, data, at: T + at };
-    let mut happenings = Vec::new();
+fn steps() -> Vec<Step> {
+    let step = |event_type, at, data| Step { event_type, data, at: T + at };
+    let mut steps = Vec::new();
     // The second one was created 100 ms later.
     for (id, begin) in [("orgmem_1", 100), ("orgmem_2", 200)] {
         let data = |updated_at: i64, role| {
@@ -130,11 +130,11 @@ fn happenings() -> Vec<Happening> {
             })
         };
         let (created, updated) = (data(begin, "org:admin"), data(begin + 20, "org:member"));
-        happenings.extend([
-            happening("organizationMembership.created", begin + 9, created),
-            happening("organizationMembership.updated", begin + 29, updated.clone()),
-            happening("organizationMembership.deleted", begin + 59, updated),
-            happening("organizationMembership.deleted", begin + 59, json!({ "deleted": true, "id": id })),
+        steps.extend([
+            step("organizationMembership.created", begin + 9, created),
+            step("organizationMembership.updated", begin + 29, updated.clone()),
+            step("organizationMembership.deleted", begin + 59, updated),
+            step("organizationMembership.deleted", begin + 59, json!({ "deleted": true, "id": id })),
         ]);
     }
     let user = |updated_at: i64| {
@@ -160,24 +160,24 @@ fn happenings() -> Vec<Happening> {
         "id": "csub_item_1", "payer": { "email": "", "id": "cpayer_1", "image_url": "", "organization_id": "org_1" }, "period_start": T + 10,
         "status": "active", "subscription_id": "csub_1", "updated_at": T + 10,
     });
-    happenings.extend([
-        happening("user.created", 9, user(0)),
-        happening("user.updated", 30, user(21)),
-        happening("user.deleted", 400, json!({ "deleted": true, "id": "user_1", "object": "user" })),
-        happening("organization.created", 9, organization),
-        happening(
+    steps.extend([
+        step("user.created", 9, user(0)),
+        step("user.updated", 30, user(21)),
+        step("user.deleted", 400, json!({ "deleted": true, "id": "user_1", "object": "user" })),
+        step("organization.created", 9, organization),
+        step(
             "organization.deleted",
             400,
             json!({ "deleted": true, "id": "org_1", "object": "organization" }),
         ),
-        happening("session.created", 19, session("active", 10)),
-        happening("session.ended", 300, session("ended", 300)),
-        happening("subscriptionItem.active", 19, item),
+        step("session.created", 19, session("active", 10)),
+        step("session.ended", 300, session("ended", 300)),
+        step("subscriptionItem.active", 19, item),
     ]);
-    happenings
+    steps
 }
 
-impl Happening {
+impl Step {
     async fn apply(&self, sync: &ClerkSync<Sqlite>, connection: &mut SqliteConnection) {
         let Self { event_type, data, at } = self;
         let body = json!({ "data": data, "object": "event", "timestamp": at, "type": event_type });
@@ -195,14 +195,14 @@ struct Expected {
 }
 
 impl Expected {
-    fn see(&mut self, happening: &Happening) {
-        self.seen.see(happening.event_type, &happening.data);
-        self.kinds.insert(happening.event_type);
-        if !happening.event_type.ends_with(".deleted") {
-            let id = happening.data["id"].as_str().unwrap().to_owned();
-            let known = self.known.entry(id).or_insert_with(|| happening.data.clone());
-            if happening.data["updated_at"].as_i64() > known["updated_at"].as_i64() {
-                *known = happening.data.clone();
+    fn see(&mut self, step: &Step) {
+        self.seen.see(step.event_type, &step.data);
+        self.kinds.insert(step.event_type);
+        if !step.event_type.ends_with(".deleted") {
+            let id = step.data["id"].as_str().unwrap().to_owned();
+            let known = self.known.entry(id).or_insert_with(|| step.data.clone());
+            if step.data["updated_at"].as_i64() > known["updated_at"].as_i64() {
+                *known = step.data.clone();
             }
         }
     }
@@ -265,21 +265,21 @@ async fn ask(sync: &ClerkSync<Sqlite>, connection: &mut SqliteConnection) -> BTr
     lines
 }
 
-/// Applies each of the happenings, and whatever comes after it.
+/// Applies each of the steps, and whatever comes after it.
 fn after<'a>(
-    (sync, happenings): (&'a ClerkSync<Sqlite>, &'a [Happening]),
+    (sync, steps): (&'a ClerkSync<Sqlite>, &'a [Step]),
     connection: &'a mut SqliteConnection,
     path: &'a mut Vec<usize>,
     expected: Expected,
     tables: &'a mut BTreeMap<Vec<usize>, Vec<String>>,
 ) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
     Box::pin(async move {
-        for (number, happening) in happenings.iter().enumerate() {
+        for (number, step) in steps.iter().enumerate() {
             let mut savepoint = connection.begin().await.unwrap();
-            happening.apply(sync, &mut savepoint).await;
+            step.apply(sync, &mut savepoint).await;
             path.push(number);
             let mut expected = expected.clone();
-            expected.see(happening);
+            expected.see(step);
             assert_eq!(ask(sync, &mut savepoint).await, expected.lines(), "{path:?}");
             let known = dump::<Sqlite>(DISORDERED, &mut savepoint).await;
             let mut sorted = path.clone();
@@ -287,7 +287,7 @@ fn after<'a>(
             let first = tables.entry(sorted).or_insert_with(|| known.clone());
             assert_eq!(known, *first, "{path:?}");
             if path.len() < 3 {
-                after((sync, happenings), &mut savepoint, path, expected, tables).await;
+                after((sync, steps), &mut savepoint, path, expected, tables).await;
             }
             path.pop();
             savepoint.rollback().await.unwrap();
@@ -304,7 +304,7 @@ fn three_of_any_events_in_any_order_show_what_is_live_and_end_in_the_same_tables
         sync.migrate().await.unwrap();
         let mut connection = pool.acquire().await.unwrap();
         let (path, tables) = (&mut Vec::new(), &mut BTreeMap::new());
-        after((&sync, &happenings()), &mut connection, path, Expected::default(), tables).await;
+        after((&sync, &steps()), &mut connection, path, Expected::default(), tables).await;
     });
 }
 

@@ -72,7 +72,7 @@ fn membership(role: &str, at: i64) -> Value {
 }
 
 #[test]
-fn a_user_without_addresses_is_worth_less_than_a_whole_one_in_every_order() {
+fn a_user_without_addresses_never_replaces_a_whole_one_in_every_order() {
     let partial = |name: &str, at| without(user(name, at), "email_addresses");
     let events = [
         event("user.created", 10, user("ada", 1)),

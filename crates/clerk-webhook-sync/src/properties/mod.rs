@@ -38,13 +38,13 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-async fn memory() -> SqlitePool {
+pub(crate) async fn memory() -> SqlitePool {
     let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
     pool.connect("sqlite::memory:").await.unwrap()
 }
 
 /// A Postgres with a schema that has nothing in it.
-async fn postgres(test: &str) -> Option<PgPool> {
+pub(crate) async fn postgres(test: &str) -> Option<PgPool> {
     let options: PgConnectOptions = servers::postgres(test)?.parse().unwrap();
     let schema = format!("test_sync_{test}");
     let options = options.options([("search_path", &schema)]);

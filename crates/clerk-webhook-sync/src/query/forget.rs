@@ -42,7 +42,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         rows.extend(accepted.into_iter().map(|id| (Entity::Invitations, id)));
         let addresses = self.texts(&mut transaction, &queries.addresses_of, &key, "email").await?;
         rows.extend(self.rows_with(&mut transaction, &addresses).await?);
-        let erased = self.bury(&mut transaction, rows).await?;
+        let erased = self.write_tombstones(&mut transaction, rows).await?;
         transaction.commit().await?;
         Ok(erased)
     }
@@ -78,7 +78,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     pub async fn forget_email(&self, address: &str) -> Result<bool, SyncError> {
         let mut transaction = self.begin().await?;
         let rows = self.rows_with(&mut transaction, &[address.to_owned()]).await?;
-        let erased = self.bury(&mut transaction, rows).await?;
+        let erased = self.write_tombstones(&mut transaction, rows).await?;
         transaction.commit().await?;
         Ok(erased)
     }
@@ -148,7 +148,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     }
 
     /// Makes tombstones of rows, and returns whether one was none yet.
-    async fn bury(
+    async fn write_tombstones(
         &self,
         connection: &mut DB::Connection,
         rows: BTreeSet<(Entity, String)>,
@@ -166,12 +166,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
 #[cfg(test)]
 mod tests {
-    use clerk_webhook_tests::servers;
-    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-    use sqlx::sqlite::SqlitePoolOptions;
     use sqlx::{AssertSqlSafe, Row as _, SqlStr};
 
     use crate::apply::engine::SyncDatabase;
+    use crate::properties::{memory, postgres};
     use crate::sync::ClerkSync;
 
     fn statements<DB: SyncDatabase>(sync: &ClerkSync<DB>) -> [&SqlStr; 10] {
@@ -198,7 +196,7 @@ mod tests {
     /// A query that looks at all rows keeps everybody else waiting, who wants the user's.
     #[tokio::test]
     async fn addresses_are_found_by_an_index_in_sqlite() {
-        let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
+        let pool = memory().await;
         let sync = ClerkSync::new(pool.clone());
         sync.migrate().await.unwrap();
         for statement in statements(&sync) {
@@ -218,15 +216,10 @@ mod tests {
 
     #[tokio::test]
     async fn addresses_are_found_by_an_index_in_postgres() {
-        let Some(url) = servers::postgres("addresses") else { return };
-        let options: PgConnectOptions = url.parse().unwrap();
-        let options = options
-            .options([("search_path", "test_sync_addresses"), ("plan_cache_mode", "force_generic_plan")]);
-        let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-        let create = "DROP SCHEMA IF EXISTS test_sync_addresses CASCADE; CREATE SCHEMA test_sync_addresses";
-        sqlx::raw_sql(create).execute(&pool).await.unwrap();
+        let Some(pool) = postgres("addresses").await else { return };
         let sync = ClerkSync::new(pool.clone());
         sync.migrate().await.unwrap();
+        let mut connection = pool.acquire().await.unwrap();
         let fill = "INSERT INTO clerk_user_emails SELECT 'user_' || n, 'idn_' || n, n || '@example.com', true, true
                       FROM generate_series(1, 5000) n;
                     INSERT INTO clerk_invitations (id, obs_rank, updated_at, event_at, tie, synced_at, email_address, user_id)
@@ -235,16 +228,17 @@ mod tests {
                     SELECT 'wle_' || n, 1, 0, 0, '', 0, n || '@example.com' FROM generate_series(1, 5000) n;
                     INSERT INTO clerk_users (id, obs_rank, updated_at, event_at, tie, synced_at, primary_email, external_id)
                     SELECT 'user_' || n, 1, 0, 0, '', 0, n || '@example.com', n FROM generate_series(1, 5000) n;
+                    SET plan_cache_mode = force_generic_plan;
                     ANALYZE clerk_users, clerk_user_emails, clerk_invitations, clerk_waitlist_entries";
-        sqlx::raw_sql(fill).execute(&pool).await.unwrap();
+        sqlx::raw_sql(fill).execute(&mut *connection).await.unwrap();
         for statement in statements(&sync) {
             let prepare = format!("DEALLOCATE ALL; PREPARE tried AS {}", statement.as_str());
-            sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&pool).await.unwrap();
+            sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *connection).await.unwrap();
             let execute = match is_beyond_ascii(statement) {
                 true => "EXPLAIN EXECUTE tried",
                 false => "EXPLAIN EXECUTE tried('ada@example.com')",
             };
-            let plan = sqlx::raw_sql(execute).fetch_all(&pool).await.unwrap();
+            let plan = sqlx::raw_sql(execute).fetch_all(&mut *connection).await.unwrap();
             let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
             if is_beyond_ascii(statement) {
                 assert!(plan.iter().any(|line| line.contains("_beyond_ascii")), "{plan:#?}");

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prefix_cannot_end_a_statement() {
+    fn invalid_prefixes_are_rejected() {
         let longest = "x".repeat(32);
         for valid in
             ["clerk_", "_", "c1", "clerk.", "hooks.clerk_", &longest, &format!("{}.", "s".repeat(63))]
@@ -144,8 +144,10 @@ mod tests {
             assert!(valid.parse::<Names>().is_ok(), "{valid}");
         }
         let long = ["x".repeat(33), format!("{}.", "s".repeat(64))];
-        let invalid =
-            ["", ".", ".a", "a.b.c", "1a", "Clerk_", "a b", "a-b", r#"a""#, "a;", "ä", "a\n", "a\0"];
+        let invalid = [
+            "", ".", ".a", "a.b.c", "1", "1a", "Clerk_", "a b", "a ", "a-b", r#""a""#, "a;", "ä", "a\n",
+            "a\0",
+        ];
         for invalid in invalid.into_iter().chain(long.iter().map(String::as_str)) {
             assert_eq!(invalid.parse::<Names>(), Err(InvalidPrefix), "{invalid:?}");
         }
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_cut() {
+    fn no_identifier_exceeds_the_limit_of_postgres() {
         for migration in Dialect::ALL.iter().flat_map(|dialect| dialect.migrations()) {
             for part in migration.split(DEFAULT).skip(1) {
                 let name = part.split(|next: char| !is_part_of_name(next)).next().unwrap_or_default();

@@ -1,16 +1,14 @@
 //! What the migrations create is what the tables are described as.
 
-use clerk_webhook_tests::servers;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Pool, SqlSafeStr as _};
 
 use super::dialect::Dialect;
 use super::table::Column;
 use super::tables::Entity;
 use crate::apply::engine::SyncDatabase;
+use crate::properties::{memory, postgres};
 use crate::sync::ClerkSync;
-use crate::value::Kind;
+use crate::value::{Kind, Value};
 
 /// Returns a line for each column of each table, such as `clerk_users deleted_at BIGINT`.
 fn described(dialect: Dialect) -> Vec<String> {
@@ -44,9 +42,7 @@ async fn compare<DB: SyncDatabase>(pool: Pool<DB>, catalogue: &'static str) {
     let rows = DB::fetch(&mut *pool.acquire().await.unwrap(), catalogue.into_sql_str(), true, &[]).await;
     let mut created: Vec<String> = Vec::new();
     for row in rows.unwrap() {
-        let crate::value::Value::Text(Some(line)) = DB::get(&row, "line", Kind::Text).unwrap() else {
-            panic!()
-        };
+        let Value::Text(Some(line)) = DB::get(&row, "line", Kind::Text).unwrap() else { panic!() };
         created.push(line);
     }
     created.retain(|line| !line.starts_with("clerk_sync_schema "));
@@ -63,7 +59,7 @@ async fn compare<DB: SyncDatabase>(pool: Pool<DB>, catalogue: &'static str) {
 
 #[tokio::test]
 async fn the_migrations_of_sqlite_create_the_tables_that_are_described() {
-    let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
+    let pool = memory().await;
     let catalogue = "SELECT t.name || ' ' || c.name || ' ' || c.type || iif(c.\"notnull\", ' NOT NULL', '')
                             || iif(c.pk, ' KEY', '') AS line
                        FROM sqlite_master t, pragma_table_info(t.name) c
@@ -73,12 +69,7 @@ async fn the_migrations_of_sqlite_create_the_tables_that_are_described() {
 
 #[tokio::test]
 async fn the_migrations_of_postgres_create_the_tables_that_are_described() {
-    let Some(url) = servers::postgres("described") else { return };
-    let options: PgConnectOptions = url.parse().unwrap();
-    let options = options.options([("search_path", "test_sync_described")]);
-    let pool = PgPoolOptions::new().max_connections(2).connect_with(options).await.unwrap();
-    let create = "DROP SCHEMA IF EXISTS test_sync_described CASCADE; CREATE SCHEMA test_sync_described";
-    sqlx::raw_sql(create).execute(&pool).await.unwrap();
+    let Some(pool) = postgres("described").await else { return };
     let catalogue =
         "SELECT t.relname || ' ' || c.attname || ' ' || upper(format_type(c.atttypid, c.atttypmod))
                             || CASE WHEN c.attnotnull THEN ' NOT NULL' ELSE '' END

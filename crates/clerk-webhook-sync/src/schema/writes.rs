@@ -295,25 +295,21 @@ fn is_less(column: &str, value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clerk_webhook_tests::servers;
-    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
     use sqlx::{AssertSqlSafe, Row as _};
 
     use crate::ClerkSync;
+    use crate::properties::postgres;
     use crate::schema::tables::Entity;
 
     /// Postgres keeps a plan that it has made while a table was empty, when all indexes look alike.
     #[tokio::test]
     async fn rows_are_found_by_their_keys_from_the_first_one_on() {
-        let Some(url) = servers::postgres("plans") else { return };
-        let options: PgConnectOptions = url.parse().unwrap();
-        let options =
-            options.options([("search_path", "test_sync_plans"), ("plan_cache_mode", "force_generic_plan")]);
-        let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-        let create = "DROP SCHEMA IF EXISTS test_sync_plans CASCADE; CREATE SCHEMA test_sync_plans";
-        sqlx::raw_sql(create).execute(&pool).await.unwrap();
+        let Some(pool) = postgres("plans").await else { return };
         let sync = ClerkSync::new(pool.clone());
         sync.migrate().await.unwrap();
+        let mut connection = pool.acquire().await.unwrap();
+        let generic = sqlx::raw_sql("SET plan_cache_mode = force_generic_plan");
+        generic.execute(&mut *connection).await.unwrap();
         for &entity in Entity::ALL {
             let (table, statements) = (entity.table(), sync.statements().of(entity));
             let rows = [
@@ -326,9 +322,9 @@ mod tests {
             for (statement, parameters) in at_once.into_iter().chain(replace) {
                 let nulls = vec!["NULL"; parameters].join(", ");
                 let prepare = format!("DEALLOCATE ALL; PREPARE tried AS {}", statement.as_str());
-                sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&pool).await.unwrap();
+                sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *connection).await.unwrap();
                 let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE tried({nulls})"));
-                let plan = sqlx::raw_sql(explain).fetch_all(&pool).await.unwrap();
+                let plan = sqlx::raw_sql(explain).fetch_all(&mut *connection).await.unwrap();
                 let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
                 let scans: Vec<_> = plan
                     .iter()

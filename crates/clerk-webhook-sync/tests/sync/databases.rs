@@ -9,15 +9,19 @@ use clerk_webhook_tests::servers;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{AssertSqlSafe, PgConnection, Pool, Postgres, Row as _, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, Pool, Postgres, Row as _, Sqlite};
 
 /// A database that tests ask by SQL of their own.
 pub(crate) trait Engine: SyncDatabase {
+    const MIGRATIONS: [&str; 3];
+
     /// Creates an empty one, unless there is no server.
     async fn empty(test: &str) -> Option<Pool<Self>>;
 
     /// Returns the only column of each row, which is a text or null.
-    async fn texts(pool: &Pool<Self>, query: &str) -> Vec<Option<String>>;
+    async fn texts(pool: &Pool<Self>, query: &str) -> Vec<Option<String>> {
+        Self::texts_in(&mut *pool.acquire().await.unwrap(), query).await.unwrap()
+    }
 
     /// As [`texts`](Self::texts), in a transaction.
     fn texts_in(
@@ -25,85 +29,74 @@ pub(crate) trait Engine: SyncDatabase {
         query: &str,
     ) -> impl Future<Output = Result<Vec<Option<String>>, sqlx::Error>> + Send;
 
-    /// Runs statements in a transaction.
+    /// Runs statements.
+    async fn run(pool: &Pool<Self>, statements: &str) {
+        Self::run_in(&mut *pool.acquire().await.unwrap(), statements).await.unwrap();
+    }
+
+    /// As [`run`](Self::run), in a transaction.
     fn run_in(
         connection: &mut Self::Connection,
         statements: &str,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Runs statements.
-    async fn run(pool: &Pool<Self>, statements: &str);
-
     /// Reads a column as text.
-    fn as_text(column: &str) -> String;
-}
-
-impl Engine for Sqlite {
-    async fn empty(_test: &str) -> Option<Pool<Self>> {
-        let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-        Some(pool.connect("sqlite::memory:").await.unwrap())
-    }
-
-    async fn texts(pool: &Pool<Self>, query: &str) -> Vec<Option<String>> {
-        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(pool).await.unwrap();
-        rows.iter().map(|row| row.get(0)).collect()
-    }
-
-    async fn run(pool: &Pool<Self>, statements: &str) {
-        sqlx::raw_sql(AssertSqlSafe(statements)).execute(pool).await.unwrap();
-    }
-
-    async fn texts_in(
-        connection: &mut SqliteConnection,
-        query: &str,
-    ) -> Result<Vec<Option<String>>, sqlx::Error> {
-        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(connection).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
-    }
-
-    async fn run_in(connection: &mut SqliteConnection, statements: &str) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await.map(drop)
-    }
-
     fn as_text(column: &str) -> String {
         format!("CAST({column} AS TEXT)")
     }
 }
 
+macro_rules! engine {
+    ($database:literal) => {
+        const MIGRATIONS: [&str; 3] = [
+            include_str!(concat!("../../migrations/", $database, "/0001_tables.sql")),
+            include_str!(concat!("../../migrations/", $database, "/0002_sessions_billing_waitlist.sql")),
+            include_str!(concat!("../../migrations/", $database, "/0003_ends_and_long_values.sql")),
+        ];
+
+        async fn texts_in(
+            connection: &mut Self::Connection,
+            query: &str,
+        ) -> Result<Vec<Option<String>>, sqlx::Error> {
+            let rows = sqlx::query::<Self>(AssertSqlSafe(query)).fetch_all(connection).await?;
+            Ok(rows.iter().map(|row| row.get(0)).collect())
+        }
+
+        async fn run_in(connection: &mut Self::Connection, statements: &str) -> Result<(), sqlx::Error> {
+            sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await.map(drop)
+        }
+    };
+}
+
+impl Engine for Sqlite {
+    engine!("sqlite");
+
+    async fn empty(_test: &str) -> Option<Pool<Self>> {
+        let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        Some(pool.connect("sqlite::memory:").await.unwrap())
+    }
+}
+
 impl Engine for Postgres {
+    engine!("postgres");
+
     async fn empty(test: &str) -> Option<Pool<Self>> {
         let options: PgConnectOptions = servers::postgres(test)?.parse().unwrap();
         let schema = format!("test_sync_{test}");
         let options = options.options([("search_path", &schema)]);
         let pool = PgPoolOptions::new().max_connections(6).connect_with(options).await.unwrap();
-        Self::run(&pool, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")).await;
+        <Self as Engine>::run(
+            &pool,
+            &format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"),
+        )
+        .await;
         Some(pool)
     }
+}
 
-    async fn texts(pool: &Pool<Self>, query: &str) -> Vec<Option<String>> {
-        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(pool).await.unwrap();
-        rows.iter().map(|row| row.get(0)).collect()
-    }
-
-    async fn run(pool: &Pool<Self>, statements: &str) {
-        sqlx::raw_sql(AssertSqlSafe(statements)).execute(pool).await.unwrap();
-    }
-
-    async fn texts_in(
-        connection: &mut PgConnection,
-        query: &str,
-    ) -> Result<Vec<Option<String>>, sqlx::Error> {
-        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(connection).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
-    }
-
-    async fn run_in(connection: &mut PgConnection, statements: &str) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await.map(drop)
-    }
-
-    fn as_text(column: &str) -> String {
-        format!("{column}::text")
-    }
+/// Creates an empty database, unless there is no server.
+pub(crate) async fn empty<DB: Engine>(test: &str) -> Option<Pool<DB>> {
+    DB::empty(test).await
 }
 
 /// Creates empty tables, unless there is no server.
@@ -113,22 +106,30 @@ pub(crate) async fn migrated<DB: Engine>(test: &str) -> Option<ClerkSync<DB>> {
     Some(sync)
 }
 
-/// Makes a test of each of these functions for each engine; they are given what creates their tables.
+/// Makes a test of each of these functions for each engine. They get a sync whose tables are empty, or with `empty` a pool
+/// without tables.
 macro_rules! on_both_engines {
+    (empty: $($test:ident),* $(,)?) => {
+        crate::databases::on_both_engines!(@ empty: $($test),*);
+    };
     ($($test:ident),* $(,)?) => {
+        crate::databases::on_both_engines!(@ migrated: $($test),*);
+    };
+    (@ $create:ident: $($test:ident),*) => {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
-                let sync = crate::databases::migrated::<sqlx::Sqlite>(stringify!($test)).await.unwrap();
-                super::$test(sync).await;
+                let database = crate::databases::$create::<sqlx::Sqlite>(stringify!($test)).await;
+                super::$test(database.unwrap()).await;
             })*
         }
 
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
-                if let Some(sync) = crate::databases::migrated::<sqlx::Postgres>(stringify!($test)).await {
-                    super::$test(sync).await;
+                let database = crate::databases::$create::<sqlx::Postgres>(stringify!($test)).await;
+                if let Some(database) = database {
+                    super::$test(database).await;
                 }
             })*
         }

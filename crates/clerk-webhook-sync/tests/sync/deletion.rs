@@ -13,9 +13,9 @@ on_both_engines!(
     a_tombstone_says_when_it_was_written,
     a_membership_ends_with_its_user_and_its_organization,
     the_deletion_of_a_membership_counts_by_its_envelope,
-    who_joins_again_is_a_member,
+    a_user_who_joins_again_is_a_member,
     a_later_membership_ends_the_earlier_one_even_if_it_was_deleted,
-    nothing_of_a_deleted_user_is_anywhere,
+    no_table_contains_data_of_a_deleted_user,
     a_user_is_forgotten_at_once,
     an_address_is_forgotten_wherever_it_is,
     an_address_of_any_alphabet_is_forgotten_in_upper_and_lower_case,
@@ -117,7 +117,7 @@ async fn the_deletion_of_a_membership_counts_by_its_envelope<DB: Engine>(sync: C
     assert_eq!(DB::texts(sync.pool(), &deleted_at).await, [Some((T + FIVE_DAYS).to_string())]);
 }
 
-async fn who_joins_again_is_a_member<DB: Engine>(sync: ClerkSync<DB>) {
+async fn a_user_who_joins_again_is_a_member<DB: Engine>(sync: ClerkSync<DB>) {
     let first = membership("orgmem_1", "org_1", "user_1", T);
     let second = membership("orgmem_2", "org_1", "user_1", T + 100);
     sync.apply(&event("organizationMembership.created", T + 110, second)).await.unwrap();
@@ -164,7 +164,7 @@ async fn a_later_membership_ends_the_earlier_one_even_if_it_was_deleted<DB: Engi
 }
 
 /// A copy that comes after the deletion, in the row of somebody else, is one that nobody would remove.
-async fn nothing_of_a_deleted_user_is_anywhere<DB: Engine>(sync: ClerkSync<DB>) {
+async fn no_table_contains_data_of_a_deleted_user<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.raw(clerk_webhook_sync::RawColumn::Full);
     sync.apply(&event("user.deleted", T + 50, deleted("user_1"))).await.unwrap();
     let data = membership("orgmem_1", "org_1", "user_1", T);
@@ -298,7 +298,7 @@ async fn a_user_is_forgotten_with_addresses_of_any_alphabet<DB: Engine>(sync: Cl
 
 /// Nobody else writes at the same time in SQLite.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_that_comes_meanwhile_is_forgotten_too() {
+async fn an_address_that_is_written_during_forget_user_is_forgotten_too() {
     let Some(sync) = migrated::<Postgres>("forget_meanwhile").await else { return };
     for (number, address) in ["ada@example.com", "countess@example.com"].iter().enumerate() {
         let invitation = invitation(&format!("orginv_{number}"), address);

@@ -16,7 +16,7 @@ on_both_engines!(
     every_sample_of_clerk_applies_with_everything_switched_on,
     characters_and_numbers_that_databases_refuse_are_kept_as_others,
     the_same_id_twice_in_a_list_is_one_row,
-    the_handler_applies_what_has_no_other_one,
+    the_handler_applies_events_without_another_handler,
 );
 
 async fn an_event_inserts_updates_or_is_stale<DB: Engine>(sync: ClerkSync<DB>) {
@@ -168,7 +168,7 @@ async fn the_same_id_twice_in_a_list_is_one_row<DB: Engine>(sync: ClerkSync<DB>)
     assert_eq!(DB::texts(sync.pool(), "SELECT email FROM clerk_user_emails").await.len(), 1);
 }
 
-async fn the_handler_applies_what_has_no_other_one<DB: Engine>(sync: ClerkSync<DB>) {
+async fn the_handler_applies_events_without_another_handler<DB: Engine>(sync: ClerkSync<DB>) {
     let handlers = Handlers::builder()
         .on_event("organization.created", |_event: Event, _cx| async { Err(Failure::retry("not now")) })
         .otherwise(sync.handler())
@@ -214,7 +214,7 @@ async fn events_of_another_instance_are_ignored() {
 }
 
 #[tokio::test]
-async fn data_that_is_not_what_its_type_says_is_an_error_where_it_would_get_lost() {
+async fn data_that_does_not_decode_is_an_error_if_its_type_is_kept() {
     let sync = memory().await;
     let error = sync.apply(&event("user.updated", T, json!({ "id": 7, "name": "Ada" }))).await.unwrap_err();
     assert_eq!(error.kind(), SyncErrorKind::Undecodable);

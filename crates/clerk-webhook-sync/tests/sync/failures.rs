@@ -58,7 +58,7 @@ async fn an_error_that_a_hook_ignores_is_an_error_of_the_event() {
 
 /// A trigger of the application that drops what is inserted.
 #[tokio::test]
-async fn a_row_that_is_dropped_on_its_way_is_an_error() {
+async fn a_trigger_that_drops_the_row_is_an_error() {
     let Some(sync) = migrated::<Postgres>("dropped_row").await else { return };
     let triggers = "CREATE FUNCTION drop_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
         CREATE TRIGGER drop_row BEFORE INSERT ON clerk_users FOR EACH ROW EXECUTE FUNCTION drop_row(); \
@@ -99,7 +99,7 @@ on_both_engines!(an_error_says_once_that_migrate_has_to_run);
 
 /// What ends in a log must not tell who the event is about.
 #[tokio::test]
-async fn what_it_shows_has_nothing_of_the_row() {
+async fn errors_show_nothing_of_the_row() {
     let Some(sync) = migrated::<Postgres>("shown").await else { return };
     let hook = sync.clone().on_change(|_change, _connection| {
         Box::pin(async { Err(Failure::abort_message("no credits for Ada")) })

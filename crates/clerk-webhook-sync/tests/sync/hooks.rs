@@ -17,15 +17,15 @@ use crate::databases::{
 };
 
 on_both_engines!(
-    it_is_told_what_was_live_and_what_is,
-    what_changes_nothing_is_not_told,
-    a_copy_is_not_told_and_is_not_what_was,
-    what_was_is_what_it_has_become,
-    it_sees_what_belongs_to_the_row,
-    what_it_writes_is_there_with_the_row,
-    where_it_fails_nothing_has_changed,
-    of_two_the_last_one_counts,
-    who_is_forgotten_is_told,
+    the_hook_gets_the_row_before_and_after,
+    events_that_change_nothing_do_not_call_the_hook,
+    copies_do_not_call_the_hook,
+    each_row_before_is_the_row_after_of_the_previous_call,
+    the_hook_can_read_the_child_rows,
+    what_the_hook_writes_is_committed_with_the_row,
+    an_error_of_the_hook_rolls_everything_back,
+    the_hook_that_was_set_last_is_called,
+    forgetting_a_user_calls_the_hook,
 );
 
 pub(crate) type Told = Arc<Mutex<Vec<Change>>>;
@@ -54,7 +54,7 @@ fn assert_user(change: &Change, id: &str, old: Option<&str>, new: Option<&str>) 
     assert_eq!((user.before.is_some(), user.after.is_some()), (old.is_some(), new.is_some()));
 }
 
-async fn it_is_told_what_was_live_and_what_is<DB: Engine>(sync: ClerkSync<DB>) {
+async fn the_hook_gets_the_row_before_and_after<DB: Engine>(sync: ClerkSync<DB>) {
     let (sync, told) = keeping(sync);
     for (event, applied, (old, new)) in [
         (event("user.created", T + 10, user("user_1", "Ada", T)), Applied::Inserted, (None, Some("Ada"))),
@@ -77,7 +77,7 @@ async fn it_is_told_what_was_live_and_what_is<DB: Engine>(sync: ClerkSync<DB>) {
     assert_user(&take(&told)[0], "user_2", None, None);
 }
 
-async fn what_changes_nothing_is_not_told<DB: Engine>(sync: ClerkSync<DB>) {
+async fn events_that_change_nothing_do_not_call_the_hook<DB: Engine>(sync: ClerkSync<DB>) {
     let (sync, told) = keeping(sync);
     let created = event("user.created", T + 10, user("user_1", "Ada", T));
     let changed = event("user.updated", T + 30, user("user_1", "Grace", T + 20));
@@ -96,7 +96,7 @@ async fn what_changes_nothing_is_not_told<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(take(&told), []);
 }
 
-async fn a_copy_is_not_told_and_is_not_what_was<DB: Engine>(sync: ClerkSync<DB>) {
+async fn copies_do_not_call_the_hook<DB: Engine>(sync: ClerkSync<DB>) {
     let (sync, told) = keeping(sync);
     let joined =
         event("organizationMembership.created", T + 50, membership("orgmem_1", "org_1", "user_1", T + 40));
@@ -140,7 +140,7 @@ fn assert_follows(change: Change, before: Change) {
 }
 
 /// What is read from a database is what was made of an event, of every kind of object.
-async fn what_was_is_what_it_has_become<DB: Engine>(sync: ClerkSync<DB>) {
+async fn each_row_before_is_the_row_after_of_the_previous_call<DB: Engine>(sync: ClerkSync<DB>) {
     let (sync, told) = keeping(sync.keep_sessions().keep_billing().keep_waitlist());
     let mut kinds = BTreeSet::new();
     for (_, body) in fixtures() {
@@ -173,7 +173,7 @@ fn asking<DB: Engine>(
     sync.on_change(move |_change, connection| ask(connection))
 }
 
-async fn it_sees_what_belongs_to_the_row<DB: Engine>(sync: ClerkSync<DB>) {
+async fn the_hook_can_read_the_child_rows<DB: Engine>(sync: ClerkSync<DB>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&seen);
     let sync = asking(sync, move |connection| {
@@ -215,7 +215,7 @@ async fn counts<DB: Engine>(sync: &ClerkSync<DB>) -> [usize; 3] {
     counts
 }
 
-async fn what_it_writes_is_there_with_the_row<DB: Engine>(sync: ClerkSync<DB>) {
+async fn what_the_hook_writes_is_committed_with_the_row<DB: Engine>(sync: ClerkSync<DB>) {
     <DB as Engine>::run(sync.pool(), "CREATE TABLE credits (credits TEXT)").await;
     let sync = writing(sync, || Ok(()));
     let created = event("user.created", T + 10, user("user_1", "Ada", T));
@@ -230,7 +230,7 @@ async fn what_it_writes_is_there_with_the_row<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(counts(&sync).await, [2, 1, 1]);
 }
 
-async fn where_it_fails_nothing_has_changed<DB: Engine>(sync: ClerkSync<DB>) {
+async fn an_error_of_the_hook_rolls_everything_back<DB: Engine>(sync: ClerkSync<DB>) {
     <DB as Engine>::run(sync.pool(), "CREATE TABLE credits (credits TEXT)").await;
     let sync = writing(sync, || Err(Failure::abort_message("no credits")));
     let events = [
@@ -256,14 +256,14 @@ async fn where_it_fails_nothing_has_changed<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(counts(&sync).await, [2, 1, 0]);
 }
 
-async fn of_two_the_last_one_counts<DB: Engine>(sync: ClerkSync<DB>) {
+async fn the_hook_that_was_set_last_is_called<DB: Engine>(sync: ClerkSync<DB>) {
     let (sync, first) = keeping(sync);
     let (sync, second) = keeping(sync);
     sync.clone().apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
     assert_eq!((take(&first).len(), take(&second).len()), (0, 1));
 }
 
-async fn who_is_forgotten_is_told<DB: Engine>(sync: ClerkSync<DB>) {
+async fn forgetting_a_user_calls_the_hook<DB: Engine>(sync: ClerkSync<DB>) {
     let (sync, told) = keeping(sync);
     let invitation = json!({
         "created_at": T, "email_address": "ada@example.com", "id": "orginv_1", "organization_id": "org_1",
@@ -287,7 +287,7 @@ async fn who_is_forgotten_is_told<DB: Engine>(sync: ClerkSync<DB>) {
 
 /// What a hook asks for is what the sender is told, by every way to handle an event.
 #[tokio::test]
-async fn the_outcome_is_that_of_the_hook() {
+async fn the_answer_has_the_outcome_of_the_failed_hook() {
     let failures: [(Ending, Outcome, Option<u32>); 4] = [
         (|| Err(Failure::retry("later")), Outcome::Failed, None),
         (|| Err(Failure::retry_after(Duration::from_secs(7), "later")), Outcome::Failed, Some(7)),
@@ -322,7 +322,7 @@ async fn the_outcome_is_that_of_the_hook() {
 
 /// Whoever else writes, what was is always what the one before has made of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn changes_by_many_connections_are_a_chain() {
+async fn changes_by_many_connections_form_a_chain() {
     const TASKS: i64 = 8;
     const VERSIONS: i64 = 30;
     for round in 0..5 {

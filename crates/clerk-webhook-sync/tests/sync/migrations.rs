@@ -1,21 +1,18 @@
 //! Tables are there after a migration, whoever else migrates, and whatever they are called.
 
-use clerk_webhook_sync::{Applied, ClerkSync, InvalidPrefix, SyncDatabase};
+use clerk_webhook_sync::{Applied, ClerkSync, SyncDatabase};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{Pool, Postgres, Sqlite};
 
-use crate::databases::{Engine, T, deleted, event, membership, migrated, user};
+use crate::databases::{Engine, T, deleted, event, membership, migrated, on_both_engines, user};
 
-const POSTGRES: [&str; 3] = [
-    include_str!("../../migrations/postgres/0001_tables.sql"),
-    include_str!("../../migrations/postgres/0002_sessions_billing_waitlist.sql"),
-    include_str!("../../migrations/postgres/0003_ends_and_long_values.sql"),
-];
-const SQLITE: [&str; 3] = [
-    include_str!("../../migrations/sqlite/0001_tables.sql"),
-    include_str!("../../migrations/sqlite/0002_sessions_billing_waitlist.sql"),
-    include_str!("../../migrations/sqlite/0003_ends_and_long_values.sql"),
-];
+on_both_engines!(
+    empty:
+    the_migrations_can_be_run_as_files,
+    an_older_version_is_brought_up_to_date,
+    a_member_who_has_left_before_version_3_is_not_live,
+    rows_that_an_update_of_version_2_has_frozen_change_again,
+);
 
 async fn works<DB: SyncDatabase>(sync: &ClerkSync<DB>, name: &str) {
     let id = format!("orgmem_{name}");
@@ -160,18 +157,9 @@ async fn an_attached_database_can_be_opened_by_any_name() {
     }
 }
 
-#[tokio::test]
-async fn prefixes_that_are_none_are_refused() {
-    let pool = Sqlite::empty("prefixes").await.unwrap();
-    for prefix in ["", "a.b.c", "a; DROP TABLE b", "\"a\"", "A", "1", "a ", &"x".repeat(33)] {
-        let refused = ClerkSync::new(pool.clone()).prefix(prefix).err();
-        assert!(matches!(refused, Some(InvalidPrefix { .. })), "{prefix:?}");
-    }
-}
-
 /// For those who run migrations by other means, twice if need be.
-async fn the_files_are_what_runs<DB: Engine>(pool: Pool<DB>, files: [&str; 3]) {
-    for file in [files, files].concat() {
+async fn the_migrations_can_be_run_as_files<DB: Engine>(pool: Pool<DB>) {
+    for file in [DB::MIGRATIONS, DB::MIGRATIONS].concat() {
         <DB as Engine>::run(&pool, file).await;
     }
     let sync = ClerkSync::new(pool);
@@ -179,20 +167,9 @@ async fn the_files_are_what_runs<DB: Engine>(pool: Pool<DB>, files: [&str; 3]) {
     works(&sync, "1").await;
 }
 
-#[tokio::test]
-async fn the_files_are_what_runs_in_sqlite() {
-    the_files_are_what_runs(Sqlite::empty("files").await.unwrap(), SQLITE).await;
-}
-
-#[tokio::test]
-async fn the_files_are_what_runs_on_a_server() {
-    let Some(pool) = Postgres::empty("files").await else { return };
-    the_files_are_what_runs(pool, POSTGRES).await;
-}
-
 /// The tables of the first version stay as they are, with their rows.
-async fn an_older_version_is_brought_up_to_date<DB: Engine>(pool: Pool<DB>, first: &str) {
-    <DB as Engine>::run(&pool, first).await;
+async fn an_older_version_is_brought_up_to_date<DB: Engine>(pool: Pool<DB>) {
+    <DB as Engine>::run(&pool, DB::MIGRATIONS[0]).await;
     let sync = ClerkSync::new(pool);
     works(&sync, "1").await;
     let everything =
@@ -219,20 +196,9 @@ async fn an_older_version_is_brought_up_to_date<DB: Engine>(pool: Pool<DB>, firs
     works(&sync, "2").await;
 }
 
-#[tokio::test]
-async fn an_older_version_is_brought_up_to_date_in_sqlite() {
-    an_older_version_is_brought_up_to_date(Sqlite::empty("older").await.unwrap(), SQLITE[0]).await;
-}
-
-#[tokio::test]
-async fn an_older_version_is_brought_up_to_date_on_a_server() {
-    let Some(pool) = Postgres::empty("older").await else { return };
-    an_older_version_is_brought_up_to_date(pool, POSTGRES[0]).await;
-}
-
 /// The tombstones of version 2 have lost when the membership was created.
-async fn a_member_who_has_left_before_version_3_is_not_live<DB: Engine>(pool: Pool<DB>, files: &[&str]) {
-    for file in files {
+async fn a_member_who_has_left_before_version_3_is_not_live<DB: Engine>(pool: Pool<DB>) {
+    for file in &DB::MIGRATIONS[..2] {
         <DB as Engine>::run(&pool, file).await;
     }
     let sync = ClerkSync::new(pool);
@@ -269,24 +235,9 @@ async fn a_member_who_has_left_before_version_3_is_not_live<DB: Engine>(pool: Po
     assert_eq!(DB::texts(sync.pool(), live).await, [Some("orgmem_4".to_owned())]);
 }
 
-#[tokio::test]
-async fn a_member_who_has_left_before_version_3_is_not_live_in_sqlite() {
-    a_member_who_has_left_before_version_3_is_not_live(Sqlite::empty("left").await.unwrap(), &SQLITE[..2])
-        .await;
-}
-
-#[tokio::test]
-async fn a_member_who_has_left_before_version_3_is_not_live_on_a_server() {
-    let Some(pool) = Postgres::empty("left").await else { return };
-    a_member_who_has_left_before_version_3_is_not_live(pool, &POSTGRES[..2]).await;
-}
-
 /// Version 2 believed any time.
-async fn rows_that_an_update_of_version_2_has_frozen_change_again<DB: Engine>(
-    pool: Pool<DB>,
-    files: &[&str],
-) {
-    for file in files {
+async fn rows_that_an_update_of_version_2_has_frozen_change_again<DB: Engine>(pool: Pool<DB>) {
+    for file in &DB::MIGRATIONS[..2] {
         <DB as Engine>::run(&pool, file).await;
     }
     let sync = ClerkSync::new(pool);
@@ -301,18 +252,6 @@ async fn rows_that_an_update_of_version_2_has_frozen_change_again<DB: Engine>(
         let update = event("user.updated", T + 20, user(id, "Grace", T + 15));
         assert_eq!(sync.apply(&update).await.unwrap(), Applied::Updated, "{id}");
     }
-}
-
-#[tokio::test]
-async fn rows_that_an_update_of_version_2_has_frozen_change_again_in_sqlite() {
-    let pool = Sqlite::empty("frozen").await.unwrap();
-    rows_that_an_update_of_version_2_has_frozen_change_again(pool, &SQLITE[..2]).await;
-}
-
-#[tokio::test]
-async fn rows_that_an_update_of_version_2_has_frozen_change_again_on_a_server() {
-    let Some(pool) = Postgres::empty("frozen").await else { return };
-    rows_that_an_update_of_version_2_has_frozen_change_again(pool, &POSTGRES[..2]).await;
 }
 
 /// A database with another encoding than UTF-8 cannot have all characters, not even in a comment.
@@ -347,7 +286,7 @@ async fn a_server_with_the_encoding_latin1_is_migrated() {
     works(&sync, "1").await;
     let store = clerk_webhook_store::PostgresStore::new(latin1.clone());
     store.migrate().await.unwrap();
-    for file in POSTGRES {
+    for file in Postgres::MIGRATIONS {
         Postgres::run(&latin1, file).await;
     }
     latin1.close().await;

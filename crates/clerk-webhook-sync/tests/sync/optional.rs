@@ -346,7 +346,7 @@ async fn each_switch_is_for_its_own_events() {
 }
 
 #[tokio::test]
-async fn data_that_is_not_what_its_type_says_is_an_error_where_it_is_wanted() {
+async fn data_that_does_not_decode_is_an_error_if_its_optional_type_is_kept() {
     for (sync, kept) in switches(memory().await) {
         for event_type in
             ["session.ended", "subscription.active", "subscriptionItem.ended", "waitlistEntry.updated"]

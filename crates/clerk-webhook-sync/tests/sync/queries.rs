@@ -8,11 +8,11 @@ use crate::databases::{Engine, T, event, membership, on_both_engines, organizati
 
 on_both_engines!(
     a_user_is_read_as_it_was_sent,
-    a_user_is_found_by_what_is_theirs,
+    a_user_is_found_by_external_id_and_verified_primary_email,
     an_organization_is_read_as_it_was_sent,
     members_are_in_the_order_in_which_they_joined,
     a_membership_without_its_user_is_shown_without_one,
-    the_one_of_several_that_changed_last_is_found,
+    the_row_that_changed_last_is_found_if_several_match,
     sessions_are_in_the_order_in_which_they_began,
 );
 
@@ -50,7 +50,7 @@ async fn a_user_is_read_as_it_was_sent<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(user.public_metadata.data_as::<serde_json::Value>().unwrap(), json!({ "plan": "pro" }));
 }
 
-async fn a_user_is_found_by_what_is_theirs<DB: Engine>(sync: ClerkSync<DB>) {
+async fn a_user_is_found_by_external_id_and_verified_primary_email<DB: Engine>(sync: ClerkSync<DB>) {
     let mut ada = user("user_1", "Ada", T);
     ada["external_id"] = "42".into();
     sync.apply(&event("user.created", T + 10, ada)).await.unwrap();
@@ -124,7 +124,7 @@ async fn a_membership_without_its_user_is_shown_without_one<DB: Engine>(sync: Cl
     assert_eq!((membership.id.as_str(), membership.user_id.as_deref()), ("orgmem_1", None));
 }
 
-async fn the_one_of_several_that_changed_last_is_found<DB: Engine>(sync: ClerkSync<DB>) {
+async fn the_row_that_changed_last_is_found_if_several_match<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_waitlist();
     let entry = |id: &str, address: &str, updated_at: i64| {
         let data = json!({

@@ -22,15 +22,15 @@ use crate::databases::{
 use crate::hooks::keeping;
 
 on_both_engines!(
-    what_is_applied_in_a_transaction_is_undone_with_it,
+    a_rollback_undoes_what_was_applied_in_the_transaction,
     one_transaction_for_many_events,
-    an_application_that_is_dropped_leaves_a_whole_behind,
-    a_user_that_is_dropped_is_written_with_their_addresses_the_next_time,
+    an_event_is_applied_completely_or_not_at_all_if_apply_is_dropped,
+    a_user_is_written_with_the_addresses_after_apply_was_dropped,
     a_user_whose_addresses_are_refused_is_not_written,
-    the_handler_before_others_applies_first,
+    handler_with_applies_before_the_handlers_run,
 );
 
-async fn what_is_applied_in_a_transaction_is_undone_with_it<DB: Engine>(sync: ClerkSync<DB>) {
+async fn a_rollback_undoes_what_was_applied_in_the_transaction<DB: Engine>(sync: ClerkSync<DB>) {
     let created = event("user.created", T + 9, user("user_1", "Ada", T));
     let mut transaction = sync.pool().begin().await.unwrap();
     assert_eq!(sync.apply_in(&mut transaction, &created).await.unwrap(), Applied::Inserted);
@@ -50,7 +50,7 @@ async fn one_transaction_for_many_events<DB: Engine>(sync: ClerkSync<DB>) {
 }
 
 /// A request that is cut must leave neither half an event nor a connection that is inside a transaction.
-async fn an_application_that_is_dropped_leaves_a_whole_behind<DB: Engine>(sync: ClerkSync<DB>) {
+async fn an_event_is_applied_completely_or_not_at_all_if_apply_is_dropped<DB: Engine>(sync: ClerkSync<DB>) {
     for polls in 0..60 {
         let id = format!("user_{polls}");
         let joined = event(
@@ -72,9 +72,7 @@ async fn an_application_that_is_dropped_leaves_a_whole_behind<DB: Engine>(sync: 
 }
 
 /// The row alone would be as new as the event, so that the addresses would never come.
-async fn a_user_that_is_dropped_is_written_with_their_addresses_the_next_time<DB: Engine>(
-    sync: ClerkSync<DB>,
-) {
+async fn a_user_is_written_with_the_addresses_after_apply_was_dropped<DB: Engine>(sync: ClerkSync<DB>) {
     for polls in 0..60 {
         let id = format!("user_{polls}");
         let created = event("user.created", T + 9, user(&id, "Ada", T));
@@ -108,7 +106,7 @@ async fn a_user_whose_addresses_are_refused_is_not_written<DB: Engine>(sync: Cle
 
 /// Whoever gets the connection next has to be able to write for good.
 #[tokio::test]
-async fn an_application_that_is_dropped_leaves_no_connection_inside_a_transaction() {
+async fn no_connection_stays_inside_a_transaction_if_apply_is_dropped() {
     let Some(sync) = migrated::<Postgres>("dropped_inside").await else { return };
     Postgres::run(sync.pool(), "CREATE TABLE marker (number BIGINT)").await;
     let single = PgPoolOptions::new().max_connections(1);
@@ -145,8 +143,10 @@ async fn poll_and_drop(times: i64, future: impl Future) {
 }
 
 /// A handler of the application that writes in the same transaction, and fails the first time.
-async fn the_handler_after_it_shares_its_transaction<DB, S>(sync: ClerkSync<DB>, store: S)
-where
+async fn transactional_handler_with_shares_its_transaction_with_the_handlers<DB, S>(
+    sync: ClerkSync<DB>,
+    store: S,
+) where
     DB: Engine,
     S: TransactionalStore<Transaction = DeliveryTransaction<DB>>,
 {
@@ -205,24 +205,24 @@ where
 }
 
 #[tokio::test]
-async fn the_handler_after_it_shares_its_transaction_in_sqlite() {
+async fn transactional_handler_with_shares_its_transaction_with_the_handlers_in_sqlite() {
     let sync = migrated::<Sqlite>("shares").await.unwrap();
     let store = SqliteStore::new(sync.pool().clone());
     store.migrate().await.unwrap();
-    the_handler_after_it_shares_its_transaction(sync, store).await;
+    transactional_handler_with_shares_its_transaction_with_the_handlers(sync, store).await;
 }
 
 #[tokio::test]
-async fn the_handler_after_it_shares_its_transaction_in_postgres() {
+async fn transactional_handler_with_shares_its_transaction_with_the_handlers_in_postgres() {
     let Some(sync) = migrated::<Postgres>("shares").await else { return };
     let pool: Pool<Postgres> = sync.pool().clone();
     let store = PostgresStore::new(pool);
     store.migrate().await.unwrap();
-    the_handler_after_it_shares_its_transaction(sync, store).await;
+    transactional_handler_with_shares_its_transaction_with_the_handlers(sync, store).await;
 }
 
 /// Without a common transaction: what was applied stays, and the handler is called for each event at least once.
-async fn the_handler_before_others_applies_first<DB: Engine>(sync: ClerkSync<DB>) {
+async fn handler_with_applies_before_the_handlers_run<DB: Engine>(sync: ClerkSync<DB>) {
     let runs = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&runs);
     let own = Handlers::builder()
@@ -250,7 +250,7 @@ async fn the_handler_before_others_applies_first<DB: Engine>(sync: ClerkSync<DB>
 }
 
 #[tokio::test]
-async fn the_handler_after_it_is_told_which_attempt_it_is() {
+async fn handler_with_passes_the_attempt_on() {
     let sync = migrated::<Sqlite>("attempt").await.unwrap();
     let attempts = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = Arc::clone(&attempts);
@@ -270,7 +270,7 @@ async fn the_handler_after_it_is_told_which_attempt_it_is() {
 
 /// The row of somebody who has inserted it, and not committed yet when the statement began, is seen once they have.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_inserts_a_row_that_another_one_has_just_inserted_changes_it() {
+async fn an_insertion_that_waited_for_another_one_updates_its_row() {
     let Some(sync) = migrated::<Postgres>("just_inserted").await else { return };
     for (name, event_type, data, applied) in [
         ("newer", "user.updated", user("user_1", "Grace", T + 20), Applied::Updated),
