@@ -111,8 +111,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///     let reason = Arc::clone(&reason);
     ///     Box::pin(async move {
     ///         if let Change::User(user) = change
-    ///             && user.old.is_none()
-    ///             && user.new.is_some()
+    ///             && user.before.is_none()
+    ///             && user.after.is_some()
     ///         {
     ///             let give = sqlx::query("INSERT INTO credits (user_id, credits, reason) VALUES (?, 10, ?)");
     ///             give.bind(user.id).bind(&*reason).execute(connection).await?;
@@ -136,7 +136,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// each call what it has captured.
     ///
     /// It is told what was live of the row before, and what is live now. That is a history without a gap: whoever else
-    /// applies events, the `old` of each change is the `new` of the one before, but for the way in which Postgres writes
+    /// applies events, the row `before` of each change is the row `after` of the previous one, but for the way in which Postgres writes
     /// the same number in `jsonb` (of `-0` it makes `0`). What belongs to a user, such as all their
     /// addresses, has been written and can be asked for. Copies that a membership shows of others are not told of, and
     /// neither is what changes nothing: an event that comes again, or late.
