@@ -1,12 +1,10 @@
 //! The command as a whole: help, completions, exit codes.
 
-use crate::support::trigger as support;
-
-use support::run;
+use crate::support::process::run;
 
 /// Returns the names of the commands as the help lists them.
 fn commands(of: &[&str]) -> Vec<String> {
-    let help = run(&[of, &["--help"]].concat()).stdout();
+    let help = run(&[of, &["--help"]].concat()).stdout;
     let Some((_, list)) = help.split_once("Commands:\n") else { return Vec::new() };
     list.lines()
         .take_while(|line| !line.is_empty())
@@ -45,7 +43,7 @@ fn words(line: &str) -> Vec<String> {
 fn no_help_promises_a_longer_delay_after_429() {
     let mut mentions = 0;
     for name in commands(&[]) {
-        let help = run(&[&name, "--help"]).stdout().split_whitespace().collect::<Vec<_>>().join(" ");
+        let help = run(&[&name, "--help"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         for sentence in help.split(". ").filter(|sentence| sentence.contains("429")) {
             mentions += 1;
             assert!(sentence.contains("429 counts as any other failure"), "{name}: {sentence}");
@@ -77,8 +75,8 @@ fn every_command_has_help_with_examples() {
         let paths = below.iter().map(|below| vec![name.as_str(), below]).chain([vec![name.as_str()]]);
         for path in paths {
             let shown = run(&[&path[..], &["--help"]].concat());
-            assert_eq!(shown.code(), 0, "{path:?}");
-            let help = shown.stdout();
+            assert_eq!(shown.code, 0, "{path:?}");
+            let help = shown.stdout;
             assert!(help.contains(&format!("Usage: clerk-webhook {}", path.join(" "))), "{help}");
             // A command with others below it may leave the examples to them.
             if path.len() == 2 || below.is_empty() {
@@ -87,7 +85,7 @@ fn every_command_has_help_with_examples() {
             for example in examples(&help) {
                 let words: Vec<_> = example.iter().map(String::as_str).collect();
                 let run = run(&[&words[..], &["--help"]].concat());
-                assert_eq!(run.code(), 0, "the example {words:?} does not fit the command: {run:?}");
+                assert_eq!(run.code, 0, "the example {words:?} does not fit the command: {run:?}");
             }
             assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
         }
@@ -97,8 +95,8 @@ fn every_command_has_help_with_examples() {
 #[test]
 fn the_short_help_is_shown_without_arguments() {
     let run = run(&[]);
-    assert_eq!(run.code(), 2);
-    assert!(run.stderr().contains("Usage: clerk-webhook"), "{}", run.stderr());
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("Usage: clerk-webhook"), "{}", run.stderr);
 }
 
 #[test]
@@ -111,21 +109,21 @@ fn every_shell_has_completions() {
         ("zsh", "#compdef clerk-webhook"),
     ] {
         let run = run(&["completions", shell]);
-        assert_eq!(run.code(), 0, "{run:?}");
-        assert!(run.stdout().contains(expected), "{shell}");
-        assert!(run.stdout().contains("trigger"), "{shell}");
+        assert_eq!(run.code, 0, "{run:?}");
+        assert!(run.stdout.contains(expected), "{shell}");
+        assert!(run.stdout.contains("trigger"), "{shell}");
         // Shells whose completions know values complete the names of the events.
         if ["bash", "fish", "zsh"].contains(&shell) {
-            assert!(run.stdout().contains("user.created__saml"), "{shell}");
+            assert!(run.stdout.contains("user.created__saml"), "{shell}");
         }
     }
-    assert_eq!(run(&["completions", "cmd"]).code(), 2);
+    assert_eq!(run(&["completions", "cmd"]).code, 2);
 }
 
 #[test]
 fn bash_completes_commands_options_and_events() {
     let bash = |words: &[&str]| {
-        let script = run(&["completions", "bash"]).stdout();
+        let script = run(&["completions", "bash"]).stdout;
         let (last, before) = (words[words.len() - 1], words[words.len() - 2]);
         let call = format!(
             "{script}\nCOMP_WORDS=({}); COMP_CWORD={}\n\
@@ -155,19 +153,19 @@ fn bash_completes_commands_options_and_events() {
 #[test]
 fn a_typing_error_is_asked_about() {
     let run = run(&["triger"]);
-    assert_eq!(run.code(), 2);
-    assert!(run.stderr().contains("trigger"), "{}", run.stderr());
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("trigger"), "{}", run.stderr);
 }
 
 #[test]
 fn the_version_is_that_of_the_package() {
-    assert_eq!(run(&["--version"]).stdout(), format!("clerk-webhook {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(run(&["--version"]).stdout, format!("clerk-webhook {}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
 fn programs_are_told_of_errors_in_json() {
     let run = run(&["events", "nothing", "--json"]);
-    assert_eq!(run.code(), 2);
+    assert_eq!(run.code, 2);
     let error = run.objects().pop().unwrap();
     assert_eq!(error["error"]["kind"], "usage");
     assert!(error["error"]["message"].as_str().unwrap().contains("nothing"));

@@ -1,12 +1,12 @@
 //! `clerk-webhook doctor`: endpoints that are right, and endpoints that are wrong in one way each.
 
-use crate::support::trigger as support;
-
 use std::collections::BTreeMap;
 
+use crate::support::endpoint::receiver;
+use crate::support::process::{self, Run, SECRET, run, run_with};
+use crate::support::server::{Request, Server, closed_port, response};
 use clerk_webhook_core::{Timestamp, Verifier};
 use serde_json::Value;
-use support::{Request, Run, SECRET, Server, closed_port, receiver, response, run, run_with};
 
 /// Returns status and finding of each check.
 fn findings(run: &Run) -> BTreeMap<String, (String, String)> {
@@ -33,10 +33,10 @@ fn examine(answer: impl Fn(&Request) -> String + Clone + Send + 'static, options
 
 #[test]
 fn nothing_is_wrong_with_a_receiver_of_this_project() {
-    let (address, events) = receiver::start();
-    let url = format!("http://{address}/webhooks/clerk");
+    let (endpoint, events) = receiver();
+    let url = endpoint.url.clone();
     let run = run(&["doctor", &url, "--json"]);
-    assert_eq!(run.code(), 0, "{run:?}");
+    assert_eq!(run.code, 0, "{run:?}");
     let all = findings(&run);
     for check in
         ["secret", "name", "connect", "unsigned", "clock", "forged", "stale", "future", "body_limit", "speed"]
@@ -46,12 +46,12 @@ fn nothing_is_wrong_with_a_receiver_of_this_project() {
     assert_eq!(finding(&all, "signed").0, "skipped");
     assert!(events.try_recv().is_err(), "a handler was reached");
 
-    let run = support::run(&["doctor", &url, "--send"]);
-    assert_eq!(run.code(), 0, "{run:?}");
+    let run = process::run(&["doctor", &url, "--send"]);
+    assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(events.recv().unwrap().event_type().as_str(), "clerk_webhook.doctor");
-    assert!(run.stdout().contains("nothing is wrong"), "{}", run.stdout());
-    assert!(run.stdout().contains("bodies of 1 MiB are read, of 3 MiB are too large"), "{}", run.stdout());
-    assert!(!run.stdout().contains(SECRET));
+    assert!(run.stdout.contains("nothing is wrong"), "{}", run.stdout);
+    assert!(run.stdout.contains("bodies of 1 MiB are read, of 3 MiB are too large"), "{}", run.stdout);
+    assert!(!run.stdout.contains(SECRET));
 }
 
 #[test]
@@ -69,14 +69,14 @@ fn nothing_is_wrong_with_a_receiver_of_another_language() {
         }
     };
     let (run, _) = examine(answer.clone(), &["--send"]);
-    assert_eq!(run.code(), 0, "{run:?}");
+    assert_eq!(run.code, 0, "{run:?}");
     let all = findings(&run);
     assert_eq!(finding(&all, "unsigned"), ("ok", "ok"));
     assert_eq!(finding(&all, "clock").0, "skipped");
     // Without a signed delivery nobody knows who refuses.
     let (run, _) = examine(answer, &[]);
     assert_eq!(finding(&findings(&run), "unsigned"), ("warn", "perhaps_auth"));
-    assert_eq!(run.code(), 0);
+    assert_eq!(run.code, 0);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn who_answers_instead_of_the_endpoint_is_named() {
         (response(502, html, "Bad gateway"), "proxy"),
     ] {
         let (run, server) = examine(move |_| answer.clone(), &[]);
-        assert_eq!(run.code(), 1, "{run:?}");
+        assert_eq!(run.code, 1, "{run:?}");
         let all = findings(&run);
         assert_eq!(finding(&all, "unsigned"), ("bad", expected));
         assert_eq!(finding(&all, "forged").0, "skipped");
@@ -104,7 +104,7 @@ fn who_answers_instead_of_the_endpoint_is_named() {
 #[test]
 fn an_endpoint_that_believes_anybody_is_in_danger() {
     let (run, _) = examine(|_| response(200, &[], "ok"), &[]);
-    assert_eq!(run.code(), 1);
+    assert_eq!(run.code, 1);
     let all = findings(&run);
     for (check, expected) in [
         ("unsigned", "accepts_unsigned"),
@@ -146,11 +146,11 @@ fn a_check_that_is_left_out_is_found() {
 
 #[test]
 fn another_secret_is_noticed_when_a_signed_delivery_is_sent() {
-    let (address, _events) = receiver::start();
-    let url = format!("http://{address}/webhooks/clerk");
+    let (endpoint, _events) = receiver();
+    let url = endpoint.url.clone();
     let other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let run = run_with(&["doctor", &url, "--send", "--json"], Some(other), b"");
-    assert_eq!(run.code(), 1);
+    assert_eq!(run.code, 1);
     assert_eq!(finding(&findings(&run), "signed"), ("bad", "refused_signed"));
 }
 
@@ -161,7 +161,7 @@ fn an_unknown_event_type_has_to_be_acknowledged() {
         move |request| response(if verify(request, &verifier) { 500 } else { 400 }, &[], ""),
         &["--send"],
     );
-    assert_eq!(run.code(), 0);
+    assert_eq!(run.code, 0);
     assert_eq!(finding(&findings(&run), "signed"), ("warn", "not_acknowledged"));
 }
 
@@ -178,7 +178,7 @@ fn a_clock_that_is_off_is_noticed() {
             &[],
         );
         assert_eq!(finding(&findings(&run), "clock").0, expected, "{offset}");
-        assert_eq!(run.code(), i32::from(expected == "bad"));
+        assert_eq!(run.code, i32::from(expected == "bad"));
     }
 }
 
@@ -192,7 +192,7 @@ fn a_low_limit_on_bodies_is_noticed() {
             &[],
         );
         assert_eq!(finding(&findings(&run), "body_limit"), (status, finding_expected), "{limit}");
-        assert_eq!(run.code(), 0);
+        assert_eq!(run.code, 0);
     }
 }
 
@@ -204,8 +204,8 @@ fn a_refusal_that_steers_the_sender_is_noticed() {
 
 #[test]
 fn the_secret_is_looked_at() {
-    let (address, _events) = receiver::start();
-    let url = format!("http://{address}/webhooks/clerk");
+    let (endpoint, _events) = receiver();
+    let url = endpoint.url.clone();
     for (secret, status, expected) in [
         (None, "warn", "missing"),
         (Some("sk_test_abc"), "bad", "malformed"),
@@ -216,14 +216,14 @@ fn the_secret_is_looked_at() {
         assert_eq!(finding(&all, "secret"), (status, expected), "{run:?}");
         // What needs no secret is looked at all the same.
         assert_eq!(finding(&all, "unsigned").0, "ok");
-        assert!(!secret.is_some_and(|secret| run.stdout().contains(secret)));
+        assert!(!secret.is_some_and(|secret| run.stdout.contains(secret)));
     }
 }
 
 #[test]
 fn a_server_that_is_not_there_ends_the_list() {
     let run = run(&["doctor", &format!("http://{}/", closed_port()), "--json"]);
-    assert_eq!(run.code(), 1, "{run:?}");
+    assert_eq!(run.code, 1, "{run:?}");
     let all = findings(&run);
     assert_eq!(finding(&all, "connect"), ("bad", "unreachable"));
     assert!(!all.contains_key("unsigned"));
@@ -232,7 +232,7 @@ fn a_server_that_is_not_there_ends_the_list() {
 #[test]
 fn what_is_not_http_is_told() {
     let (run, _) = examine(|_| "SSH-2.0-OpenSSH\r\n".to_owned(), &[]);
-    assert_eq!(run.code(), 1);
+    assert_eq!(run.code, 1);
     assert_eq!(finding(&findings(&run), "unsigned"), ("bad", "no_answer"));
 }
 
@@ -241,7 +241,7 @@ fn what_is_not_http_is_told() {
 fn a_failure_of_tls_is_told() {
     let server = Server::new(|_| response(400, &[], ""));
     let run = run(&["doctor", &server.url().replace("http://", "https://"), "--json"]);
-    assert_eq!(run.code(), 1, "{run:?}");
+    assert_eq!(run.code, 1, "{run:?}");
     let all = findings(&run);
     assert_eq!(finding(&all, "tls"), ("bad", "failed"));
     assert!(!all.contains_key("unsigned"));
@@ -261,14 +261,14 @@ fn a_connection_that_breaks_at_large_bodies_is_told() {
 #[test]
 fn another_machine_needs_permission() {
     let run = run(&["doctor", "https://example.com/webhooks/clerk"]);
-    assert_eq!(run.code(), 2);
-    assert!(run.stderr().contains("--allow-remote"));
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("--allow-remote"));
 }
 
 #[test]
 fn an_endpoint_that_fails_on_what_is_unsigned_is_looked_at_all_the_same() {
     let (run, _server) = examine(|_| response(500, &[], ""), &[]);
-    assert_eq!(run.code(), 1, "{run:?}");
+    assert_eq!(run.code, 1, "{run:?}");
     let all = findings(&run);
     assert_eq!((finding(&all, "unsigned").1, finding(&all, "forged").0), ("server_error", "warn"));
 
@@ -278,7 +278,7 @@ fn an_endpoint_that_fails_on_what_is_unsigned_is_looked_at_all_the_same() {
     };
     for options in [&[][..], &["--send"]] {
         let (run, _server) = examine(takes_all, options);
-        assert_eq!(run.code(), 1, "{run:?}");
+        assert_eq!(run.code, 1, "{run:?}");
         let all = findings(&run);
         assert_eq!(finding(&all, "unsigned"), ("bad", "server_error"));
         assert_eq!(finding(&all, "forged"), ("bad", "accepts_forged"));

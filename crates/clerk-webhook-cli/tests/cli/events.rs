@@ -1,19 +1,17 @@
 //! `clerk-webhook events`: the catalogue.
 
-use crate::support::trigger as support;
-
+use crate::support::process::{self, run};
 use clerk_webhook_core::EventType;
 use clerk_webhook_test::AnyFixture;
 use serde_json::Value;
-use support::run;
 
 #[test]
 fn all_types_are_listed() {
     let run = run(&["events"]);
-    assert_eq!(run.code(), 0);
+    assert_eq!(run.code, 0);
     for event_type in EventType::ALL {
         let line = run
-            .stdout()
+            .stdout
             .lines()
             .find(|line| line.split(' ').next() == Some(event_type.as_str()))
             .map(str::to_owned);
@@ -22,9 +20,9 @@ fn all_types_are_listed() {
         assert!(line.contains(event_type.summary().unwrap()), "{line}");
         assert!(line.chars().count() <= 105, "{line}");
     }
-    assert!(run.stdout().contains("not from your instance"));
+    assert!(run.stdout.contains("not from your instance"));
 
-    let objects = support::run(&["events", "--json"]).objects();
+    let objects = process::run(&["events", "--json"]).objects();
     let types: Vec<_> = objects.iter().map(|object| object["type"].as_str().unwrap().to_owned()).collect();
     let all: Vec<_> = EventType::ALL.iter().map(EventType::as_str).collect();
     assert_eq!(types, all);
@@ -39,14 +37,14 @@ fn a_pattern_lists_some() {
     };
     assert_eq!(types("user.*"), ["user.created", "user.deleted", "user.updated"]);
     assert_eq!(types("organization*.accepted"), ["organizationInvitation.accepted"]);
-    assert_eq!(run(&["events", "nothing.*"]).code(), 2);
+    assert_eq!(run(&["events", "nothing.*"]).code, 2);
 }
 
 #[test]
 fn a_type_is_shown_with_its_fields() {
     let run = run(&["events", "user.created"]);
-    assert_eq!(run.code(), 0);
-    let text = run.stdout();
+    assert_eq!(run.code, 0);
+    let text = run.stdout;
     for expected in ["A user was created.", "\"first_name\": \"Ada\"", "user.created__saml", "made up"] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
@@ -58,7 +56,7 @@ fn a_type_is_shown_with_its_fields() {
     assert_eq!(field("data.first_name"), "string optional");
     assert_eq!(field("data.email_addresses[]"), "object");
 
-    let object = support::run(&["events", "user.created", "--json"]).objects().remove(0);
+    let object = process::run(&["events", "user.created", "--json"]).objects().remove(0);
     let fields = object["fields"].as_array().unwrap();
     let id = fields.iter().find(|field| field["path"] == "data.id").unwrap();
     assert_eq!(
@@ -72,10 +70,10 @@ fn a_type_is_shown_with_its_fields() {
 fn an_example_is_one_line_as_it_is_sent() {
     for fixture in AnyFixture::all() {
         let run = run(&["events", fixture.name(), "--example"]);
-        assert_eq!(run.code(), 0);
-        assert_eq!(run.stdout().strip_suffix('\n').unwrap().as_bytes(), &fixture.body()[..]);
+        assert_eq!(run.code, 0);
+        assert_eq!(run.stdout.strip_suffix('\n').unwrap().as_bytes(), &fixture.body()[..]);
     }
-    let all = run(&["events", "*", "--example"]).stdout();
+    let all = run(&["events", "*", "--example"]).stdout;
     assert_eq!(all.lines().count(), EventType::ALL.len());
     assert!(all.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
 }
@@ -88,7 +86,7 @@ fn what_is_unknown_is_asked_about() {
         ("user.created__sam", "user.created__saml"),
     ] {
         let run = run(&["events", written]);
-        assert_eq!(run.code(), 2);
-        assert!(run.stderr().contains(expected), "{}", run.stderr());
+        assert_eq!(run.code, 2);
+        assert!(run.stderr.contains(expected), "{}", run.stderr);
     }
 }

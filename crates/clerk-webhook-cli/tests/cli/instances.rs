@@ -1,7 +1,5 @@
 //! `clerk-webhook scenario` with several URLs, as in front of several instances.
 
-use crate::support::scenario as support;
-
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -11,13 +9,15 @@ use axum::http::StatusCode;
 use clerk_webhook_test::{History, Scenario};
 use serde_json::Value;
 
-use support::{Server, message_id, objects, read_request, scenario, start, summary};
+use crate::support::endpoint::{Endpoint, message_id};
+use crate::support::scenario::{objects, scenario, start, summary};
+use crate::support::server::read;
 
 /// An instance that is content with all, and the ids that it got.
-fn instance(status: StatusCode) -> (Server, Arc<Mutex<Vec<String>>>) {
+fn instance(status: StatusCode) -> (Endpoint, Arc<Mutex<Vec<String>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&seen);
-    let server = Server::answering(move |headers, _| {
+    let server = Endpoint::answering(move |headers, _| {
         noted.lock().unwrap().push(message_id(&headers));
         status
     });
@@ -69,8 +69,8 @@ fn what_a_lost_connection_had_goes_to_the_next_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let lossy = format!("http://{}/", listener.local_addr().unwrap());
     let receiver = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        read_request(&mut stream);
+        let (stream, _) = listener.accept().unwrap();
+        read(&stream).unwrap();
     });
     let (good, seen) = instance(StatusCode::OK);
     let (code, objects) = objects(&format!("signup --events 1 --each --to {lossy} --to {}", good.url));
@@ -88,7 +88,7 @@ fn an_instance_that_goes_away_does_not_stop_it_and_one_that_was_never_there_does
     let first = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         drop(listener);
-        read_request(&mut stream);
+        read(&stream).unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
         // The sender has closed, or is about to.
         let _ = stream.read(&mut [0; 16]);

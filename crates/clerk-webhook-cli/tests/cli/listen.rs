@@ -1,7 +1,5 @@
 //! `clerk-webhook listen`.
 
-use crate::support::listen as support;
-
 use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
@@ -10,43 +8,16 @@ use clerk_webhook_core::{SigningSecret, Timestamp, Verifier};
 use clerk_webhook_test::{Delivery, SECRET, fixture};
 use serde_json::{Value, json};
 
-use support::{Answer, Listener, Sink, command};
+use crate::support::folder::Folder;
+use crate::support::listener::{Answer, Listener};
+use crate::support::process::command;
+use crate::support::server::Server;
 
 const OTHER_SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
 
 fn user(id: &str, first_name: &str, updated_at: i64) -> Delivery {
     let delivery = Delivery::of(fixture::user_updated()).id(id).set("/timestamp", updated_at);
     delivery.set("/data/first_name", first_name).set("/data/updated_at", updated_at)
-}
-
-/// A folder that is gone when the test is.
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("clerk-webhook-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        Self(path)
-    }
-
-    fn text(&self) -> &str {
-        self.0.to_str().expect("text")
-    }
-
-    /// Returns the names in it, in order.
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.0).expect("the folder is there");
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.expect("a file").file_name().into_string().expect("text")).collect();
-        names.sort();
-        names
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[test]
@@ -238,8 +209,8 @@ fn silence_is_an_answer_too() {
 
 #[test]
 fn what_is_recorded_verifies() {
-    let folder = Folder::new("record");
-    let listener = Listener::start(&["--record", folder.text()]);
+    let folder = Folder::missing("record");
+    let listener = Listener::start(&["--record", folder.path()]);
     let right = Delivery::of(fixture::user_created()).id("msg_1");
     listener.deliver(&right);
     listener.deliver(&right);
@@ -259,10 +230,10 @@ fn what_is_recorded_verifies() {
     let named = |part: &str| names.iter().filter(|name| name.contains(part)).count();
     assert_eq!((named("Z-user.created-msg_1"), named("Z-unknown-without-id.http")), (2, 1), "{names:?}");
     let refused = names.iter().find(|name| name.contains("unknown")).unwrap();
-    let refused = fs::read_to_string(folder.0.join(refused)).unwrap();
+    let refused = fs::read_to_string(folder.join(refused)).unwrap();
     assert!(refused.contains("\r\n# verdict: refused, missing_header\r\nPOST /a%20b?c=d "), "{refused}");
     let first = names.iter().find(|name| name.ends_with("Z-user.created-msg_1.http")).unwrap();
-    let path = folder.0.join(first);
+    let path = folder.join(first);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -283,10 +254,10 @@ fn what_is_recorded_verifies() {
 
 #[test]
 fn what_is_passed_on_is_the_same_to_the_byte() {
-    let sink = Sink::answering(
+    let sink = Server::always(
         "HTTP/1.1 409 Conflict\r\nretry-after: 7\r\nx-own: 1\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbusy",
     );
-    let listener = Listener::start(&["--forward", &sink.url]);
+    let listener = Listener::start(&["--forward", &format!("{}?x=1", sink.url())]);
     let delivery = Delivery::of(fixture::user_created()).id("msg_1");
     let mut headers = delivery.headers();
     headers.push(("x-many", "1".to_owned()));
@@ -295,10 +266,10 @@ fn what_is_passed_on_is_the_same_to_the_byte() {
     assert_eq!((answer.status, answer.body.as_str()), (409, "busy"));
     assert_eq!((answer.header("retry-after"), answer.header("x-own")), (Some("7"), Some("1")));
 
-    let request = String::from_utf8(sink.request()).unwrap();
+    let request = String::from_utf8(sink.request().bytes).unwrap();
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     assert_eq!(body.as_bytes(), delivery.body());
-    assert!(head.starts_with("POST /handler?x=1 HTTP/1.1\r\n"), "{head}");
+    assert!(head.starts_with("POST /webhooks/clerk?x=1 HTTP/1.1\r\n"), "{head}");
     for (name, value) in &headers {
         assert!(head.contains(&format!("\r\n{name}: {value}")), "{name}: {head}");
     }
@@ -310,14 +281,14 @@ fn what_is_passed_on_is_the_same_to_the_byte() {
 
 #[test]
 fn an_endpoint_that_decides_otherwise_is_remarked_on() {
-    let careless = Sink::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    let listener = Listener::start(&["--json", "--forward", &careless.url]);
+    let careless = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let listener = Listener::start(&["--json", "--forward", &careless.url()]);
     listener.deliver(&Delivery::of(fixture::user_created()));
     assert_eq!(listener.json()["forwarded"]["remark"], Value::Null);
     assert_eq!(listener.deliver(&Delivery::of(fixture::user_created()).wrong_secret()).status, 200);
     assert_eq!(listener.json()["forwarded"]["remark"], "it took what is not authentic");
-    let other = Sink::answering("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    let listener = Listener::start(&["--json", "--forward", &other.url]);
+    let other = Server::always("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let listener = Listener::start(&["--json", "--forward", &other.url()]);
     listener.deliver(&Delivery::of(fixture::user_created()));
     let remark = listener.json()["forwarded"]["remark"].to_string();
     assert!(remark.contains("it refused what is authentic"), "{remark}");
@@ -409,8 +380,8 @@ fn it_does_not_forward_to_itself() {
 
 #[test]
 fn what_was_passed_on_is_not_passed_on_again() {
-    let sink = Sink::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    let last = Listener::start(&["--forward", &sink.url]);
+    let sink = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let last = Listener::start(&["--forward", &sink.url()]);
     let first = Listener::start(&["--json", "--forward", &last.url("/")]);
     assert_eq!(first.deliver(&Delivery::of(fixture::user_created())).status, 508);
     assert_eq!(first.json()["forwarded"]["status"], 508);
@@ -444,8 +415,8 @@ fn it_ends_when_it_is_asked_to_and_says_how_it_was() {
 #[test]
 fn what_was_passed_on_is_shown_at_the_end_without_an_answer() {
     for json in [false, true] {
-        let silent = Sink::silent();
-        let arguments = ["--forward", &silent.url, "--json"];
+        let silent = Server::silent();
+        let arguments = ["--forward", &silent.url(), "--json"];
         let mut listener = Listener::start(&arguments[..if json { 3 } else { 2 }]);
         let delivery = Delivery::of(fixture::user_created()).id("msg_1");
         let _sender = listener.begin(&delivery);
@@ -505,8 +476,8 @@ mod page_is_closed {
 
     #[test]
     fn to_those_who_have_not_seen_its_address() {
-        let sink = Sink::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-        let (listener, other) = (Listener::start(&["--forward", &sink.url]), Listener::start(&[]));
+        let sink = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let (listener, other) = (Listener::start(&["--forward", &sink.url()]), Listener::start(&[]));
         listener.deliver(&Delivery::of(fixture::user_created()));
         sink.request();
         let right = listener.cookie();
@@ -547,15 +518,14 @@ mod page_is_closed {
         use std::os::unix::fs::PermissionsExt as _;
         use std::sync::mpsc::channel;
 
-        fs::create_dir(&folder.0).expect("a folder");
-        let (program, pipe) = (folder.0.join("xdg-open"), folder.0.join("arguments"));
+        let (program, pipe) = (folder.join("xdg-open"), folder.join("arguments"));
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("coreutils").success());
         let script = "#!/bin/sh\ntr '\\0' '\\n' < /proc/$$/cmdline > \"$(dirname \"$0\")/arguments\"\n";
         fs::write(&program, script).expect("a file");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
         let (sender, arguments) = channel();
         std::thread::spawn(move || sender.send(fs::read_to_string(pipe)));
-        let path = format!("{}:{}", folder.text(), std::env::var("PATH").expect("a path"));
+        let path = format!("{}:{}", folder.path(), std::env::var("PATH").expect("a path"));
         let mut command = command();
         command.env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET).env("PATH", path);
         let listener = Listener::start_with(&mut command, &["--open"]);
@@ -614,8 +584,8 @@ mod page_is_closed {
 
     #[test]
     fn to_other_pages() {
-        let sink = Sink::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-        let listener = Listener::start(&["--forward", &sink.url]);
+        let sink = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let listener = Listener::start(&["--forward", &sink.url()]);
         listener.deliver(&Delivery::of(fixture::user_created()));
         sink.request();
         let own = format!("origin: http://127.0.0.1:{}\r\n", listener.port());
@@ -662,8 +632,8 @@ mod page_is_closed {
 
 #[test]
 fn what_is_resent_is_signed_only_where_it_was_authentic() {
-    let sink = Sink::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
-    let listener = Listener::start(&["--forward", &sink.url]);
+    let sink = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+    let listener = Listener::start(&["--forward", &sink.url()]);
     let right = Delivery::of(fixture::user_created())
         .id("msg_1")
         .at(Timestamp::from_secs(Timestamp::now().as_secs() - 200));
@@ -684,7 +654,7 @@ fn what_is_resent_is_signed_only_where_it_was_authentic() {
         let answer = listener.send(request.as_bytes()).json();
         assert_eq!(answer["signed_anew"], authentic);
         assert_eq!((&answer["result"]["status"], &answer["body"]), (&json!(200), &json!("ok")));
-        let request = String::from_utf8(sink.request()).unwrap();
+        let request = String::from_utf8(sink.request().bytes).unwrap();
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         let headers: Vec<_> = head.lines().filter_map(|line| line.split_once(": ")).collect();
         let verified = verifier.verify(&headers, body.as_bytes());

@@ -1,7 +1,5 @@
 //! The page of `clerk-webhook listen`, in Chromium.
 
-use crate::support::listen as support;
-
 use std::env;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -12,7 +10,8 @@ use clerk_webhook_core::Timestamp;
 use clerk_webhook_test::{Delivery, fixture};
 use serde_json::{Value, json};
 
-use support::{Listener, Sink};
+use crate::support::listener::Listener;
+use crate::support::server::Server;
 
 /// Runs where it is taken for markup, in a browser that has no network.
 const MARKUP: &str =
@@ -58,9 +57,9 @@ fn deliveries_are_seen_opened_and_sent_again() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page");
     let Some(browser) = browser(&folder) else { return };
     let sink =
-        Sink::answering("HTTP/1.1 202 Accepted\r\ncontent-length: 6\r\nconnection: close\r\n\r\nthanks");
+        Server::always("HTTP/1.1 202 Accepted\r\ncontent-length: 6\r\nconnection: close\r\n\r\nthanks");
     // The answers of this run are its own, so that resending alone is told by the sink.
-    let arguments = ["--forward", &sink.url, "--respond", "200"];
+    let arguments = ["--forward", &sink.url(), "--respond", "200"];
     let listener = Listener::start(&arguments);
 
     let created = Delivery::of(fixture::user_created()).id("msg_created");

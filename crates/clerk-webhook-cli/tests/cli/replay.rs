@@ -1,53 +1,20 @@
 //! `clerk-webhook replay`: captured requests are sent again.
 
-use crate::support::listen as listening;
-use crate::support::trigger as support;
-
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::endpoint::receiver;
+use crate::support::folder::Folder;
+use crate::support::process::{self, SECRET, command, run, run_with};
+use crate::support::server::{Request, Server, closed_port, response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clerk_webhook_core::{Timestamp, Verifier};
 use clerk_webhook_test::{AnyFixture, Delivery};
 use serde_json::json;
-use support::{Request, Server, closed_port, receiver, response, run, run_with};
-
-/// A folder that goes away with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("clerk-webhook-replay-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, bytes).unwrap();
-        text(&path)
-    }
-
-    fn path(&self) -> String {
-        text(&self.0)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn text(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
-}
 
 fn old(name: &str, id: &str) -> Delivery {
     Delivery::of(AnyFixture::named(name).unwrap()).id(id).at(Timestamp::from_secs(1_760_000_000))
@@ -87,17 +54,13 @@ fn ids(requests: &[Request]) -> Vec<String> {
 
 #[test]
 fn a_receiver_accepts_what_is_signed_anew() {
-    let (address, events) = receiver::start();
-    let run = run_with(
-        &["replay", "-", "--to", &format!("http://{address}/webhooks/clerk")],
-        Some(support::SECRET),
-        lines().as_bytes(),
-    );
-    assert_eq!(run.code(), 0, "{run:?}");
+    let (endpoint, events) = receiver();
+    let run = run_with(&["replay", "-", "--to", &endpoint.url], Some(SECRET), lines().as_bytes());
+    assert_eq!(run.code, 0, "{run:?}");
     let received: Vec<_> = events.try_iter().collect();
     let ids: Vec<_> = received.iter().map(|event| event.message_id().to_string()).collect();
     assert_eq!(ids, ["msg_1", "msg_2", "msg_3"]);
-    assert!(run.stdout().contains("3 sent in"), "{}", run.stdout());
+    assert!(run.stdout.contains("3 sent in"), "{}", run.stdout);
 }
 
 /// The other secrets have signed nothing of it.
@@ -107,12 +70,12 @@ fn a_request_is_signed_with_the_secret_that_has_verified_it_alone() {
     let folder = Folder::new("secrets");
     let file = folder.write("one.http", &http_file(&old("user.created", "msg_1")));
     let server = accepting();
-    let secrets = ["--secret", other, "--secret", support::SECRET];
+    let secrets = ["--secret", other, "--secret", SECRET];
     let run = run_with(&[&["replay", &file, "--to", &server.url()], &secrets[..]].concat(), None, b"");
-    assert_eq!(run.code(), 0, "{run:?}");
+    assert_eq!(run.code, 0, "{run:?}");
     let [request] = &server.taken()[..] else { unreachable!("{run:?}") };
     assert_eq!(request.header("svix-signature").unwrap().split(' ').count(), 1);
-    Verifier::new(support::SECRET).unwrap().verify(&request.pairs(), &request.body).unwrap();
+    Verifier::new(SECRET).unwrap().verify(&request.pairs(), &request.body).unwrap();
 }
 
 #[test]
@@ -122,14 +85,14 @@ fn a_request_keeps_its_bytes_and_loses_what_belongs_to_another_connection() {
     let file = folder.write("one.http", &http_file(&delivery));
     let server = accepting();
     let run = run(&["replay", &file, "--to", &server.url()]);
-    assert_eq!(run.code(), 0, "{run:?}");
+    assert_eq!(run.code, 0, "{run:?}");
     let [request] = &server.taken()[..] else { unreachable!("{run:?}") };
     assert_eq!(request.body, delivery.body());
     assert_eq!(request.line, "POST /webhooks/clerk HTTP/1.1");
     assert_eq!((request.header("cookie"), request.header("connection")), (None, None));
     assert_eq!(request.header("host"), Some(server.address.to_string().as_str()));
-    Verifier::new(support::SECRET).unwrap().verify(&request.pairs(), &request.body).unwrap();
-    assert!(run.stdout().contains("user.created") && run.stdout().contains("msg_bytes"), "{}", run.stdout());
+    Verifier::new(SECRET).unwrap().verify(&request.pairs(), &request.body).unwrap();
+    assert!(run.stdout.contains("user.created") && run.stdout.contains("msg_bytes"), "{}", run.stdout);
 }
 
 #[test]
@@ -137,8 +100,8 @@ fn verbatim_sends_the_captured_signature_and_says_that_it_is_old() {
     let server = accepting();
     let url = server.url();
     let run = run_with(&["replay", "-", "--verbatim", "--to", &url], None, lines().as_bytes());
-    assert_eq!(run.code(), 0, "{run:?}");
-    assert!(run.stderr().contains("3 of 3 were not signed within the last five minutes"), "{}", run.stderr());
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stderr.contains("3 of 3 were not signed within the last five minutes"), "{}", run.stderr);
     let requests = server.taken();
     let expected = old("user.created", "msg_1").headers();
     for (name, value) in &expected {
@@ -146,7 +109,7 @@ fn verbatim_sends_the_captured_signature_and_says_that_it_is_old() {
     }
     let fresh = line(&Delivery::of(AnyFixture::named("user.created").unwrap()));
     let run = run_with(&["replay", "-", "--verbatim", "--to", &url], None, fresh.as_bytes());
-    assert!(!run.stderr().contains("five minutes"), "{}", run.stderr());
+    assert!(!run.stderr.contains("five minutes"), "{}", run.stderr);
 }
 
 #[test]
@@ -159,23 +122,17 @@ fn some_can_be_chosen() {
     ] {
         let server = accepting();
         let url = server.url();
-        let run = run_with(
-            &[&["replay", "-", "--to", &url], options].concat(),
-            Some(support::SECRET),
-            lines().as_bytes(),
-        );
-        assert_eq!(run.code(), 0, "{run:?}");
+        let run =
+            run_with(&[&["replay", "-", "--to", &url], options].concat(), Some(SECRET), lines().as_bytes());
+        assert_eq!(run.code, 0, "{run:?}");
         assert_eq!(ids(&server.taken()), expected, "{options:?}");
     }
     for options in [&["--only", "nothing.*"][..], &["--since", "-1h"], &["--until", "1700000000"]] {
         let server = accepting();
         let url = server.url();
-        let run = run_with(
-            &[&["replay", "-", "--to", &url], options].concat(),
-            Some(support::SECRET),
-            lines().as_bytes(),
-        );
-        assert_eq!(run.code(), 2, "{run:?}");
+        let run =
+            run_with(&[&["replay", "-", "--to", &url], options].concat(), Some(SECRET), lines().as_bytes());
+        assert_eq!(run.code, 2, "{run:?}");
         assert!(server.taken().is_empty());
     }
 }
@@ -187,9 +144,9 @@ fn new_ids_are_given_to_what_verifies_and_not_to_a_request_without_a_signature()
     folder.write("b.http", b"POST / HTTP/1.1\n\n{\"type\":\"user.deleted\"}");
     folder.write("c.http", &http_file(&old("user.created", "msg_1")));
     let server = accepting();
-    let run = run(&["replay", &folder.path(), "--to", &server.url(), "--new-ids"]);
-    assert_eq!(run.code(), 1, "{run:?}");
-    assert!(run.stdout().contains("1 skipped: 1 missing_header"), "{}", run.stdout());
+    let run = run(&["replay", folder.path(), "--to", &server.url(), "--new-ids"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stdout.contains("1 skipped: 1 missing_header"), "{}", run.stdout);
     let ids = ids(&server.taken());
     assert_eq!(ids.len(), 2);
     assert!(!ids.contains(&"msg_1".to_owned()) && ids[0] != ids[1]);
@@ -203,11 +160,11 @@ fn refusals_are_counted() {
         _ => response(200, &[], r#"{"outcome":"duplicate"}"#),
     });
     let url = server.url();
-    let run = run_with(&["replay", "-", "--to", &url], Some(support::SECRET), lines().as_bytes());
-    assert_eq!(run.code(), 1, "{run:?}");
-    assert!(run.stdout().contains("1 500, 1 duplicate, 1 in_progress"), "{}", run.stdout());
+    let run = run_with(&["replay", "-", "--to", &url], Some(SECRET), lines().as_bytes());
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stdout.contains("1 500, 1 duplicate, 1 in_progress"), "{}", run.stdout);
 
-    let run = run_with(&["replay", "-", "--to", &url, "--json"], Some(support::SECRET), lines().as_bytes());
+    let run = run_with(&["replay", "-", "--to", &url, "--json"], Some(SECRET), lines().as_bytes());
     let objects = run.objects();
     assert_eq!(objects.len(), 4);
     assert_eq!((&objects[1]["id"], &objects[1]["status"]), (&json!("msg_2"), &json!(409)));
@@ -226,8 +183,8 @@ fn several_at_once_are_all_sent_once() {
     let server = accepting();
     let all: String = (0..50).map(|index| line(&old("user.updated", &format!("msg_{index}")))).collect();
     let args = ["replay", "-", "--to", &server.url(), "--concurrency", "8", "--rate", "2000"];
-    let run = run_with(&args, Some(support::SECRET), all.as_bytes());
-    assert_eq!(run.code(), 0, "{run:?}");
+    let run = run_with(&args, Some(SECRET), all.as_bytes());
+    assert_eq!(run.code, 0, "{run:?}");
     let mut ids = ids(&server.taken());
     ids.sort();
     ids.dedup();
@@ -237,8 +194,8 @@ fn several_at_once_are_all_sent_once() {
 #[test]
 fn it_stops_at_once_where_nothing_listens_and_goes_on_after_one_broken_answer() {
     let url = format!("http://{}/", closed_port());
-    let run = run_with(&["replay", "-", "--to", &url, "--json"], Some(support::SECRET), lines().as_bytes());
-    assert_eq!(run.code(), 3, "{run:?}");
+    let run = run_with(&["replay", "-", "--to", &url, "--json"], Some(SECRET), lines().as_bytes());
+    assert_eq!(run.code, 3, "{run:?}");
     let objects = run.objects();
     assert_eq!(objects[1]["summary"]["sent"], 1, "{objects:?}");
     assert_eq!(objects[2]["error"]["kind"], "network");
@@ -247,12 +204,8 @@ fn it_stops_at_once_where_nothing_listens_and_goes_on_after_one_broken_answer() 
         Some("msg_1") => String::new(),
         _ => response(200, &[], ""),
     });
-    let run = run_with(
-        &["replay", "-", "--to", &server.url(), "--json"],
-        Some(support::SECRET),
-        lines().as_bytes(),
-    );
-    assert_eq!(run.code(), 3, "{run:?}");
+    let run = run_with(&["replay", "-", "--to", &server.url(), "--json"], Some(SECRET), lines().as_bytes());
+    assert_eq!(run.code, 3, "{run:?}");
     let summary = &run.objects()[3]["summary"];
     assert_eq!(
         (&summary["sent"], &summary["delivered"], &summary["unanswered"]),
@@ -279,9 +232,9 @@ fn what_is_under_way_is_counted_where_the_server_ends_meanwhile() {
         second.write_all(answer.as_bytes()).unwrap();
     });
     let args = ["replay", "-", "--to", &url, "--concurrency", "2", "--json"];
-    let run = run_with(&args, Some(support::SECRET), lines().as_bytes());
+    let run = run_with(&args, Some(SECRET), lines().as_bytes());
     server.join().unwrap();
-    assert_eq!(run.code(), 3, "{run:?}");
+    assert_eq!(run.code, 3, "{run:?}");
     let objects = run.objects();
     let summary = objects.iter().find_map(|object| object.get("summary")).unwrap();
     assert_eq!((&summary["sent"], &summary["delivered"]), (&json!(3), &json!(2)), "{objects:?}");
@@ -290,13 +243,10 @@ fn what_is_under_way_is_counted_where_the_server_ends_meanwhile() {
 #[test]
 fn a_dry_run_sends_nothing() {
     let server = accepting();
-    let run = run_with(
-        &["replay", "-", "--to", &server.url(), "--dry-run"],
-        Some(support::SECRET),
-        lines().as_bytes(),
-    );
-    assert_eq!(run.code(), 0);
-    assert!(run.stdout().contains("3 would be sent"));
+    let run =
+        run_with(&["replay", "-", "--to", &server.url(), "--dry-run"], Some(SECRET), lines().as_bytes());
+    assert_eq!(run.code, 0);
+    assert!(run.stdout.contains("3 would be sent"));
     assert!(server.taken().is_empty());
 }
 
@@ -309,12 +259,12 @@ fn a_header_that_cannot_be_sent_is_left_out_or_skipped() {
     let server = accepting();
     let url = server.url();
     let run = run(&["replay", &file, "--to", &url]);
-    assert_eq!(run.code(), 0, "{run:?}");
+    assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(server.taken()[0].header("content-type"), Some("application/json"));
     let file = folder.write("b.http", b"POST / HTTP/1.1\nsvix-id: msg_1\nsvix-signature: v1,\x01\n\n{}");
-    let run = support::run(&["replay", &file, "--to", &url, "--verbatim"]);
-    assert_eq!(run.code(), 1, "{run:?}");
-    assert!(run.stdout().contains("nothing sent; 1 skipped: 1 not_sendable"), "{}", run.stdout());
+    let run = process::run(&["replay", &file, "--to", &url, "--verbatim"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stdout.contains("nothing sent; 1 skipped: 1 not_sendable"), "{}", run.stdout);
     assert!(server.taken().is_empty());
 }
 
@@ -322,9 +272,9 @@ fn a_header_that_cannot_be_sent_is_left_out_or_skipped() {
 fn captured_text_does_not_steer_the_terminal() {
     let server = accepting();
     let odd = line(&Delivery::of_body(&b"{\"type\":\"\\u001b[2Juser\"}"[..]).id("msg_odd"));
-    let run = run_with(&["replay", "-", "--to", &server.url()], Some(support::SECRET), odd.as_bytes());
-    assert_eq!(run.code(), 0);
-    assert!(!run.stdout().contains('\x1b'), "{:?}", run.stdout());
+    let run = run_with(&["replay", "-", "--to", &server.url()], Some(SECRET), odd.as_bytes());
+    assert_eq!(run.code, 0);
+    assert!(!run.stdout.contains('\x1b'), "{:?}", run.stdout);
 }
 
 #[test]
@@ -337,8 +287,8 @@ fn wrong_usage_is_explained() {
         (&["replay", "--to", "http://127.0.0.1:1/"], "FILE"),
     ] {
         let run = run(args);
-        assert_eq!(run.code(), 2, "{run:?}");
-        assert!(run.stderr().contains(expected), "{}", run.stderr());
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.stderr.contains(expected), "{}", run.stderr);
     }
 }
 
@@ -348,7 +298,7 @@ mod recordings {
     use serde_json::Value;
 
     use super::*;
-    use crate::support::listen::Listener;
+    use crate::support::listener::Listener;
 
     /// The times at which the recordings of these tests were received: as written into a file, and in seconds.
     const RECEIVED: (&str, i64) = ("2025-10-09T08:53:20.250Z", 1_760_000_000);
@@ -368,18 +318,18 @@ mod recordings {
     fn replay(folder: &Folder, options: &[&str]) -> (i32, Vec<Request>, Vec<(String, String)>, Value) {
         let server = accepting();
         let run =
-            support::run(&[&["replay", "--json", &folder.path(), "--to", &server.url()], options].concat());
+            process::run(&[&["replay", "--json", folder.path(), "--to", &server.url()], options].concat());
         let objects = run.objects();
         let skipped = objects.iter().filter(|object| !object["skipped"].is_null());
         let skipped = skipped.map(|object| {
             (object["id"].as_str().unwrap_or("-").to_owned(), object["skipped"].as_str().unwrap().to_owned())
         });
         let summary = objects.last().unwrap()["summary"].clone();
-        (run.code(), server.taken(), skipped.collect(), summary)
+        (run.code, server.taken(), skipped.collect(), summary)
     }
 
     fn is_signed(request: &Request) -> bool {
-        Verifier::new(support::SECRET).unwrap().verify(&request.pairs(), &request.body).is_ok()
+        Verifier::new(SECRET).unwrap().verify(&request.pairs(), &request.body).is_ok()
     }
 
     fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -389,7 +339,7 @@ mod recordings {
     #[test]
     fn a_forgery_that_a_listener_recorded_never_reaches_an_endpoint_with_the_same_secret() {
         let folder = Folder::new("forged");
-        let listener = Listener::start(&["--record", &folder.path()]);
+        let listener = Listener::start(&["--record", folder.path()]);
         let now = || Delivery::of(fixture::user_created());
         listener.deliver(&now().id("msg_right"));
         listener.deliver(&now().id("msg_altered").altered());
@@ -398,20 +348,20 @@ mod recordings {
         listener.deliver(&now().id("msg_unsigned").without("svix-signature"));
         listener.deliver(&now().without("svix-id"));
         drop(listener);
-        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 6);
+        assert_eq!(folder.names().len(), 6);
 
-        let (address, events) = receiver::start();
-        let to = format!("http://{address}/webhooks/clerk");
-        let run = run(&["replay", &folder.path(), "--to", &to]);
-        assert_eq!(run.code(), 1, "{run:?}");
+        let (endpoint, events) = receiver();
+        let to = endpoint.url.clone();
+        let run = run(&["replay", folder.path(), "--to", &to]);
+        assert_eq!(run.code, 1, "{run:?}");
         let received: Vec<_> = events.try_iter().map(|event| event.message_id().to_string()).collect();
         assert_eq!(received, ["msg_right"], "{run:?}");
         let summary = "5 skipped: 1 expired_timestamp, 2 invalid_signature, 2 missing_header";
-        assert!(run.stdout().contains("1 sent in") && run.stdout().contains(summary), "{}", run.stdout());
-        assert!(run.stderr().contains("--include-refused"), "{}", run.stderr());
+        assert!(run.stdout.contains("1 sent in") && run.stdout.contains(summary), "{}", run.stdout);
+        assert!(run.stderr.contains("--include-refused"), "{}", run.stderr);
 
-        let run = support::run(&["replay", &folder.path(), "--to", &to, "--new-ids"]);
-        assert_eq!((run.code(), events.try_iter().count()), (1, 1), "{run:?}");
+        let run = process::run(&["replay", folder.path(), "--to", &to, "--new-ids"]);
+        assert_eq!((run.code, events.try_iter().count()), (1, 1), "{run:?}");
     }
 
     #[test]
@@ -428,9 +378,9 @@ mod recordings {
             (&summary["captured"], &summary["sent"], &summary["skipped"], &summary["skip_reasons"]),
             (&json!(2), &json!(1), &json!(1), &json!({ "invalid_signature": 1 }))
         );
-        let run = run(&["replay", &folder.path(), "--to", &accepting().url(), "--dry-run"]);
-        assert!(run.stdout().contains("although it was recorded as authentic"), "{}", run.stdout());
-        assert!(run.stdout().contains("1 would be sent; 1 skipped: 1 invalid_signature"), "{}", run.stdout());
+        let run = run(&["replay", folder.path(), "--to", &accepting().url(), "--dry-run"]);
+        assert!(run.stdout.contains("although it was recorded as authentic"), "{}", run.stdout);
+        assert!(run.stdout.contains("1 would be sent; 1 skipped: 1 invalid_signature"), "{}", run.stdout);
     }
 
     #[test]
@@ -483,7 +433,7 @@ mod recordings {
     #[test]
     fn recordings_of_a_listener_without_a_secret_are_verified_by_replay() {
         let folder = Folder::new("unverified");
-        let listener = Listener::start_with(&mut listening::command(), &["--record", &folder.path()]);
+        let listener = Listener::start_with(&mut command(), &["--record", folder.path()]);
         listener.deliver(&Delivery::of(fixture::user_created()).id("msg_right"));
         listener.deliver(&Delivery::of(fixture::user_created()).id("msg_secret").wrong_secret());
         drop(listener);
@@ -515,11 +465,11 @@ mod recordings {
         folder.write("a.http", &recording(&user_created("msg_1"), RECEIVED.0, "authentic"));
         folder.write("b.http", b"POST / HTTP/1.1\nno header");
         folder.write("c.http", &recording(&user_created("msg_2"), "yesterday", "authentic"));
-        fs::create_dir(folder.0.join("d.http")).unwrap();
+        fs::create_dir(folder.join("d.http")).unwrap();
         folder.write("e.ndjson", b"{\"headers\":");
         folder.write("f.ndjson", line(&user_created("msg_3")).as_bytes());
         #[cfg(unix)]
-        std::os::unix::fs::symlink(folder.0.join("nowhere"), folder.0.join("g.http")).unwrap();
+        std::os::unix::fs::symlink(folder.join("nowhere"), folder.join("g.http")).unwrap();
         let unreadable = if cfg!(unix) { 5 } else { 4 };
 
         let (code, sent, _, summary) = replay(&folder, &[]);
@@ -527,18 +477,18 @@ mod recordings {
         assert_eq!((&summary["captured"], &summary["unreadable"]), (&json!(2), &json!(unreadable)));
 
         let to = accepting().url();
-        let run = run(&["replay", &folder.path(), "--to", &to, "--dry-run"]);
-        assert_eq!(run.code(), 1, "{run:?}");
+        let run = run(&["replay", folder.path(), "--to", &to, "--dry-run"]);
+        assert_eq!(run.code, 1, "{run:?}");
         for part in ["b.http", "no colon", "c.http", "received-at", "d.http", "e.ndjson"] {
-            assert!(run.stdout().contains(part), "{part}: {}", run.stdout());
+            assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
         }
         let files = format!("{unreadable} files unreadable");
-        assert!(run.stdout().contains("2 would be sent") && run.stdout().contains(&files), "{run:?}");
+        assert!(run.stdout.contains("2 would be sent") && run.stdout.contains(&files), "{run:?}");
 
         // A folder of which nothing can be read is wrong usage, as a file is.
         for name in ["a.http", "f.ndjson"] {
-            fs::remove_file(folder.0.join(name)).unwrap();
+            fs::remove_file(folder.join(name)).unwrap();
         }
-        assert_eq!(support::run(&["replay", &folder.path(), "--to", &to]).code(), 2);
+        assert_eq!(process::run(&["replay", folder.path(), "--to", &to]).code, 2);
     }
 }

@@ -1,7 +1,5 @@
 //! `clerk-webhook scenario` sends whole histories as Svix does.
 
-use crate::support::scenario as support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::future;
 use std::io::{Read as _, Write as _};
@@ -22,7 +20,9 @@ use clerk_webhook_test::{History, SECRET, Scenario};
 use clerk_webhook_tower::WebhookService;
 use serde_json::Value;
 
-use support::{Server, message_id, objects, read_request, scenario, start, summary, unread};
+use crate::support::endpoint::{Endpoint, message_id};
+use crate::support::scenario::{objects, scenario, start, summary, unread};
+use crate::support::server::read;
 
 /// How often what was handled.
 type Handled = Arc<Mutex<BTreeMap<String, u32>>>;
@@ -64,7 +64,7 @@ fn each_event_is_handled_once_however_it_comes() {
     let deduplicator = Deduplicator::new(MemoryStore::new());
     let service = WebhookService::deduplicated(handlers, Arc::clone(&handled), deduplicator);
     let verified = service.verified(Verifier::new(SECRET).unwrap());
-    let server = Server::start(
+    let server = Endpoint::start(
         Router::new().fallback_service(post_service(verified)).layer(middleware::from_fn(unreliable)),
     );
 
@@ -91,7 +91,7 @@ fn each_event_is_handled_once_however_it_comes() {
 #[test]
 fn what_is_never_answered_with_2xx_is_named() {
     let server =
-        Server::answering(|_, _| (StatusCode::BAD_GATEWAY, r#"{"outcome":"\u001b[31mout of order"}"#));
+        Endpoint::answering(|_, _| (StatusCode::BAD_GATEWAY, r#"{"outcome":"\u001b[31mout of order"}"#));
     let history = History::builder().scenario(Scenario::Team).seed(3).events(30).build();
     let (code, summary) = summary(&format!("team --seed 3 --events 30 --to {}", server.url));
     assert_eq!((code, &summary["undelivered"], &summary["delivered"]), (1, &30.into(), &0.into()));
@@ -137,7 +137,7 @@ fn assert_delays(attempts: &[Value], expected: &[f64]) {
 
 #[test]
 fn retries_keep_to_the_schedule() {
-    let server = Server::answering(|_, _| StatusCode::INTERNAL_SERVER_ERROR);
+    let server = Endpoint::answering(|_, _| StatusCode::INTERNAL_SERVER_ERROR);
     let (code, attempts) = attempts(&server.url, "");
     assert_eq!((code, attempts.len()), (1, 8));
     assert_delays(&attempts, &[5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 36_000.0]);
@@ -148,7 +148,7 @@ fn retries_keep_to_the_schedule() {
 fn a_wish_for_later_counts_up_to_twice_the_delay() {
     for (wish, expected) in [("7", [7.0, 300.0]), ("400", [10.0, 400.0]), ("86400", [10.0, 600.0])] {
         let requests = Arc::new(AtomicUsize::new(0));
-        let server = Server::answering(move |_, _| match requests.fetch_add(1, Ordering::Relaxed) {
+        let server = Endpoint::answering(move |_, _| match requests.fetch_add(1, Ordering::Relaxed) {
             0 | 1 => (StatusCode::CONFLICT, [("retry-after", wish)]).into_response(),
             _ => StatusCode::NO_CONTENT.into_response(),
         });
@@ -162,7 +162,7 @@ fn a_wish_for_later_counts_up_to_twice_the_delay() {
 #[test]
 fn too_many_requests_is_retried_on_the_usual_schedule() {
     let requests = Arc::new(AtomicUsize::new(0));
-    let server = Server::answering(move |_, _| match requests.fetch_add(1, Ordering::Relaxed) {
+    let server = Endpoint::answering(move |_, _| match requests.fetch_add(1, Ordering::Relaxed) {
         0 | 1 => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::OK,
     });
@@ -173,7 +173,7 @@ fn too_many_requests_is_retried_on_the_usual_schedule() {
 #[test]
 fn who_does_not_answer_in_time_is_left_alone_for_a_minute() {
     let requests = Arc::new(AtomicUsize::new(0));
-    let server = Server::start(Router::new().fallback(move || {
+    let server = Endpoint::start(Router::new().fallback(move || {
         let number = requests.fetch_add(1, Ordering::Relaxed);
         async move {
             if number == 0 {
@@ -193,7 +193,7 @@ fn a_connection_that_fails_twice_is_tried_again_by_the_schedule() {
     let receiver = thread::spawn(move || {
         for number in 0..3 {
             let (mut stream, _) = listener.accept().unwrap();
-            read_request(&mut stream);
+            read(&stream).unwrap();
             if number == 2 {
                 stream
                     .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -215,7 +215,7 @@ fn each_attempt_is_signed_anew_under_the_same_id() {
     let verifier = Verifier::new(SECRET).unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (noted, verified) = (Arc::clone(&seen), verifier.clone());
-    let server = Server::answering(move |headers, body| {
+    let server = Endpoint::answering(move |headers, body| {
         // An end in any case: a test that fails should not do so slowly.
         let Ok(event) = verified.receive(&headers, body) else { return StatusCode::OK };
         let mut seen = noted.lock().unwrap();
@@ -233,8 +233,9 @@ fn each_attempt_is_signed_anew_under_the_same_id() {
 
 #[test]
 fn a_message_that_is_not_wanted_is_not_sent_again() {
-    let server =
-        Server::answering(|_, _| (StatusCode::UNPROCESSABLE_ENTITY, [("webhook-delivery", "abort-message")]));
+    let server = Endpoint::answering(|_, _| {
+        (StatusCode::UNPROCESSABLE_ENTITY, [("webhook-delivery", "abort-message")])
+    });
     let (code, attempts) = attempts(&server.url, "");
     assert_eq!((code, attempts.len(), &attempts[0]["next"]), (1, 1, &"aborted".into()));
 }
@@ -243,7 +244,7 @@ fn a_message_that_is_not_wanted_is_not_sent_again() {
 fn an_endpoint_that_disables_itself_gets_nothing_more() {
     let requests = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&requests);
-    let server = Server::answering(move |_, _| match counted.fetch_add(1, Ordering::Relaxed) {
+    let server = Endpoint::answering(move |_, _| match counted.fetch_add(1, Ordering::Relaxed) {
         0..4 => StatusCode::OK.into_response(),
         _ => (StatusCode::GONE, [("webhook-delivery", "disable")]).into_response(),
     });
@@ -260,7 +261,7 @@ fn an_endpoint_that_disables_itself_gets_nothing_more() {
 fn who_interrupts_it_is_told_of_what_there_was() {
     let (arrived, arrival) = std::sync::mpsc::channel();
     let requests = AtomicUsize::new(0);
-    let server = Server::start(Router::new().fallback({
+    let server = Endpoint::start(Router::new().fallback({
         let state = Arc::new((requests, arrived));
         move || {
             let number = state.0.fetch_add(1, Ordering::Relaxed);
@@ -308,7 +309,7 @@ fn after_a_lost_connection_the_same_bytes_come_again_at_once() {
         let mut requests = Vec::new();
         for is_answered in [true, false, true] {
             let (mut stream, _) = listener.accept().unwrap();
-            requests.push(read_request(&mut stream));
+            requests.push(read(&stream).unwrap().bytes);
             if is_answered {
                 stream.write_all(answer).unwrap();
                 // The sender has closed, or is about to.
@@ -331,7 +332,7 @@ fn after_a_lost_connection_the_same_bytes_come_again_at_once() {
 fn order(arguments: &str) -> Vec<String> {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&seen);
-    let server = Server::answering(move |headers, _| noted.lock().unwrap().push(message_id(&headers)));
+    let server = Endpoint::answering(move |headers, _| noted.lock().unwrap().push(message_id(&headers)));
     let (code, summary) = summary(&format!("{arguments} --to {}", server.url));
     assert_eq!(code, 0, "{summary}");
     assert_eq!(summary["outcomes"], serde_json::json!({ "200": summary["attempts"] }));
@@ -361,7 +362,7 @@ fn the_same_seed_makes_the_same_order_of_copies() {
 
 #[test]
 fn another_run_is_another_history_and_says_how_to_have_it_again() {
-    let server = Server::answering(|_, _| StatusCode::OK);
+    let server = Endpoint::answering(|_, _| StatusCode::OK);
     let seed = |arguments: &str| {
         let (_, objects) = objects(&format!("{arguments} --to {}", server.url));
         assert_eq!(objects[0]["type"], "start");
@@ -442,8 +443,8 @@ fn who_has_no_sync_is_told_how_to_get_it() {
 
 #[test]
 fn a_result_that_nobody_reads_is_the_exit_code_still() {
-    let good = Server::answering(|_, _| StatusCode::OK);
-    let bad = Server::answering(|_, _| StatusCode::BAD_REQUEST);
+    let good = Endpoint::answering(|_, _| StatusCode::OK);
+    let bad = Endpoint::answering(|_, _| StatusCode::BAD_REQUEST);
     for json in ["", "--json"] {
         for (server, code) in [(&good, 0), (&bad, 1)] {
             let url = &server.url;

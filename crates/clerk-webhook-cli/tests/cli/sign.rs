@@ -1,7 +1,5 @@
 //! `clerk-webhook sign`: whatever it prints verifies.
 
-use crate::support::verify as support;
-
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
@@ -9,7 +7,8 @@ use std::process::Command;
 use clerk_webhook_core::Verifier;
 use clerk_webhook_test::SECRET;
 
-use support::{File, run, run_with};
+use crate::support::folder::File;
+use crate::support::process::run_with;
 
 /// With everything in it that a shell could take for its own.
 const BODY: &str =
@@ -19,14 +18,14 @@ const OTHER_SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
 
 #[test]
 fn headers_verify() {
-    let signed = run(&["sign"], BODY.as_bytes());
+    let signed = run_with(&["sign"], Some(SECRET), BODY.as_bytes());
     assert_eq!(signed.code, 0, "{signed:?}");
     let headers: Vec<_> = signed.stdout.lines().map(|line| line.split_once(": ").unwrap()).collect();
     assert_eq!(headers.len(), 3);
     assert!(Verifier::new(SECRET).unwrap().verify(&headers, BODY.as_bytes()).is_ok());
     let [id, timestamp, signature] = [headers[0].1, headers[1].1, headers[2].1];
     let parts = ["verify", "--body", "-", "--id", id, "--timestamp", timestamp, "--signature", signature];
-    assert_eq!(run(&parts, BODY.as_bytes()).code, 0);
+    assert_eq!(run_with(&parts, Some(SECRET), BODY.as_bytes()).code, 0);
 }
 
 #[test]
@@ -34,8 +33,8 @@ fn a_request_and_an_object_verify() {
     let body = File::new("to-sign.json", BODY.as_bytes());
     for arguments in [&["sign", "--format", "http"][..], &["sign", "--format", "json"], &["sign", "--json"]] {
         for input in [&["--body", "-"], &["--body", body.path()]] {
-            let signed = run(&[arguments, input].concat(), BODY.as_bytes());
-            let verified = run(&["verify", "--json", "-"], signed.stdout.as_bytes());
+            let signed = run_with(&[arguments, input].concat(), Some(SECRET), BODY.as_bytes());
+            let verified = run_with(&["verify", "--json", "-"], Some(SECRET), signed.stdout.as_bytes());
             assert_eq!(verified.code, 0, "{signed:?} {verified:?}");
             assert_eq!(verified.objects()[0]["body_bytes"], BODY.len());
         }
@@ -45,7 +44,6 @@ fn a_request_and_an_object_verify() {
 #[test]
 fn id_time_names_and_secrets_are_those_that_are_asked_for() {
     let signed = run_with(
-        None,
         &[
             "sign",
             "--id",
@@ -59,6 +57,7 @@ fn id_time_names_and_secrets_are_those_that_are_asked_for() {
             "--secret",
             SECRET,
         ],
+        None,
         BODY.as_bytes(),
     );
     let lines: Vec<_> = signed.stdout.lines().collect();
@@ -69,7 +68,7 @@ fn id_time_names_and_secrets_are_those_that_are_asked_for() {
         let parts =
             ["verify", "--now", "1716883200", "--body", "-", "--id", "msg_1", "--timestamp", "1716883200"];
         let verified =
-            run_with(Some(secret), &[&parts[..], &["--signature", signature]].concat(), BODY.as_bytes());
+            run_with(&[&parts[..], &["--signature", signature]].concat(), Some(secret), BODY.as_bytes());
         assert_eq!(verified.code, 0, "{verified:?}");
     }
 }
@@ -85,8 +84,11 @@ fn the_curl_line_sends_what_was_signed() {
     for input in [&["--body", "-"], &["--body", file.path()]] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/webhooks/clerk?a=1&b=$HOME", listener.local_addr().unwrap());
-        let signed =
-            run(&[&["sign", "--format", "curl", "--to", &url], &input[..]].concat(), BODY.as_bytes());
+        let signed = run_with(
+            &[&["sign", "--format", "curl", "--to", &url], &input[..]].concat(),
+            Some(SECRET),
+            BODY.as_bytes(),
+        );
         assert_eq!(signed.code, 0, "{signed:?}");
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
@@ -104,7 +106,7 @@ fn the_curl_line_sends_what_was_signed() {
         assert!(sent.status.success(), "{sent:?}");
         let request = server.join().unwrap();
         assert!(request.starts_with(b"POST /webhooks/clerk?a=1&b=$HOME HTTP/1.1"));
-        let verified = run(&["verify", "-"], &request);
+        let verified = run_with(&["verify", "-"], Some(SECRET), &request);
         assert_eq!(verified.code, 0, "{verified:?}");
     }
 }
@@ -112,10 +114,10 @@ fn the_curl_line_sends_what_was_signed() {
 #[test]
 fn what_no_shell_line_can_have_is_told() {
     for body in [b"\xff".as_slice(), b"a\0b", &[b'x'; 200_000]] {
-        let signed = run(&["sign", "--format", "curl"], body);
+        let signed = run_with(&["sign", "--format", "curl"], Some(SECRET), body);
         assert_eq!(signed.code, 2, "{signed:?}");
         assert!(signed.stderr.contains("--body"), "{signed:?}");
-        assert_eq!(run(&["sign"], body).code, 0);
+        assert_eq!(run_with(&["sign"], Some(SECRET), body).code, 0);
     }
     for (arguments, expected) in [
         (&["sign", "--to", "localhost:3000"][..], "is not a URL"),
@@ -123,16 +125,16 @@ fn what_no_shell_line_can_have_is_told() {
         (&["sign", "--id", "a.b"], "message id"),
         (&["sign", "--at", "soon"], "-10m"),
     ] {
-        let signed = run(arguments, b"{}");
+        let signed = run_with(arguments, Some(SECRET), b"{}");
         assert_eq!(signed.code, 2, "{signed:?}");
         assert!(signed.stderr.contains(expected), "{signed:?}");
     }
-    assert!(run_with(None, &["sign"], b"{}").stderr.contains("there is no signing secret"));
+    assert!(run_with(&["sign"], None, b"{}").stderr.contains("there is no signing secret"));
 }
 
 #[test]
 fn curl_takes_a_url_with_braces_for_one() {
     let to = "http://127.0.0.1:3000/{a,b}";
-    let signed = run(&["sign", "--format", "curl", "--to", to], b"{}");
+    let signed = run_with(&["sign", "--format", "curl", "--to", to], Some(SECRET), b"{}");
     assert!(signed.stdout.starts_with("curl --globoff 'http://127.0.0.1:3000/{a,b}' "), "{signed:?}");
 }

@@ -1,7 +1,5 @@
 //! `clerk-webhook scenario --expect-sync` finds out whether a database has what Clerk holds.
 
-use crate::support::scenario as support;
-
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +21,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
 use tokio::net::TcpListener;
 
-use support::{objects, scenario, unread};
+use crate::support::scenario::{objects, scenario, unread};
 
 /// A file of this test alone, in which there is nothing yet.
 fn file(test: &str) -> PathBuf {

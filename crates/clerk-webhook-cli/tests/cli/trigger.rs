@@ -1,12 +1,12 @@
 //! `clerk-webhook trigger`: what reaches the endpoint, and what is said of its answer.
 
-use crate::support::trigger as support;
-
 use std::process::Command;
 
+use crate::support::endpoint::receiver;
+use crate::support::process::{self, SECRET, run, run_with};
+use crate::support::server::{Request, Server, closed_port, response};
 use clerk_webhook_core::{AcceptedHeaders, EventType, SigningSecret, Timestamp, Verifier, VerifyErrorKind};
 use serde_json::{Value, json};
-use support::{Request, SECRET, Server, closed_port, receiver, response, run, run_with};
 
 fn accepting() -> Server {
     Server::new(|_| response(200, &[("content-type", "application/json")], r#"{"outcome":"processed"}"#))
@@ -28,11 +28,11 @@ fn json(request: &Request) -> Value {
 
 #[test]
 fn every_event_type_is_accepted_by_a_receiver() {
-    let (address, events) = receiver::start();
-    let url = format!("http://{address}/webhooks/clerk");
+    let (endpoint, events) = receiver();
+    let url = endpoint.url.clone();
     for event_type in EventType::ALL {
         let run = run(&["trigger", event_type.as_str(), "--to", &url, "--json"]);
-        assert_eq!(run.code(), 0, "{event_type}: {run:?}");
+        assert_eq!(run.code, 0, "{event_type}: {run:?}");
         assert_eq!(run.objects()[0]["status"], 200, "{event_type}");
         let event = events.recv().unwrap();
         assert_eq!(event.event_type(), event_type);
@@ -46,7 +46,7 @@ fn every_event_type_is_accepted_by_a_receiver() {
 fn a_signed_request_with_the_headers_of_svix_is_sent() {
     let server = accepting();
     let run = run(&["trigger", "user.created__saml", "--to", &server.url(), "--id", "msg_of_mine"]);
-    assert_eq!(run.code(), 0, "{run:?}");
+    assert_eq!(run.code, 0, "{run:?}");
     let request = only(&server);
     assert_eq!(request.line, "POST /webhooks/clerk HTTP/1.1");
     assert_eq!(request.header("content-type"), Some("application/json"));
@@ -56,9 +56,9 @@ fn a_signed_request_with_the_headers_of_svix_is_sent() {
     for expected in
         ["user.created, msg_of_mine", "200 OK", "processed: a handler handled it", "it is delivered"]
     {
-        assert!(run.stdout().contains(expected), "{expected}: {}", run.stdout());
+        assert!(run.stdout.contains(expected), "{expected}: {}", run.stdout);
     }
-    assert!(!run.stdout().contains(request.header("svix-signature").unwrap()));
+    assert!(!run.stdout.contains(request.header("svix-signature").unwrap()));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn both_secrets_sign_during_a_rotation_and_names_can_be_the_standard_ones() {
         "--headers",
         "webhook",
     ];
-    assert_eq!(run_with(&args, None, b"").code(), 0);
+    assert_eq!(run_with(&args, None, b"").code, 0);
     let request = only(&server);
     assert_eq!(request.header("svix-id"), None);
     for secret in [SECRET, other] {
@@ -114,7 +114,7 @@ fn values_are_set() {
         "--set",
         "data.frist_name=Typo",
     ]);
-    assert_eq!(run.code(), 0, "{run:?}");
+    assert_eq!(run.code, 0, "{run:?}");
     let body = json(&only(&server));
     assert_eq!(body["data"]["first_name"], "Grace");
     assert_eq!(body["data"]["public_metadata"], json!({"plan": "pro"}));
@@ -122,8 +122,8 @@ fn values_are_set() {
     assert_eq!(body["data"]["locked"], true);
     assert_eq!(body["data"]["external_id"], "42");
     assert_eq!(body["timestamp"], 1_700_000_000_000_i64);
-    assert!(run.stderr().contains("note: data.frist_name is not in the example"), "{}", run.stderr());
-    assert!(!run.stderr().contains("first_name is not"), "{}", run.stderr());
+    assert!(run.stderr.contains("note: data.frist_name is not in the example"), "{}", run.stderr);
+    assert!(!run.stderr.contains("first_name is not"), "{}", run.stderr);
 }
 
 #[test]
@@ -131,14 +131,14 @@ fn a_body_of_ones_own_is_sent_to_the_byte() {
     let server = accepting();
     let body = b"{ \"type\" : \"my.own\",\r\n \"data\":{}}\n\xff";
     let run = run_with(&["trigger", "--file", "-", "--to", &server.url()], Some(SECRET), body);
-    assert_eq!(run.code(), 0, "{run:?}");
+    assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(only(&server).body, body);
 
     let file = std::env::temp_dir().join(format!("clerk-webhook-trigger-{}.json", std::process::id()));
     std::fs::write(&file, r#"{"type":"my.own","data":{"b":1,"a":2}}"#).unwrap();
-    let run = support::run(&["trigger", "my.other", "--file", file.to_str().unwrap(), "--to", &server.url()]);
+    let run = process::run(&["trigger", "my.other", "--file", file.to_str().unwrap(), "--to", &server.url()]);
     std::fs::remove_file(&file).unwrap();
-    assert_eq!(run.code(), 0, "{run:?}");
+    assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(only(&server).body, br#"{"data":{"a":2,"b":1},"type":"my.other"}"#);
 }
 
@@ -146,8 +146,8 @@ fn a_body_of_ones_own_is_sent_to_the_byte() {
 fn it_can_be_signed_at_another_time() {
     let server = answering(400, &[], "stale");
     let run = run(&["trigger", "user.created", "--at", "-10m", "--to", &server.url()]);
-    assert_eq!(run.code(), 1);
-    assert!(run.stdout().contains("--at lies more than five minutes from now"), "{}", run.stdout());
+    assert_eq!(run.code, 1);
+    assert!(run.stdout.contains("--at lies more than five minutes from now"), "{}", run.stdout);
     let request = only(&server);
     let error = Verifier::new(SECRET).unwrap().verify(&request.pairs(), &request.body).unwrap_err();
     assert_eq!(error.kind(), VerifyErrorKind::TimestampTooOld);
@@ -195,9 +195,9 @@ fn what_svix_would_do_is_said() {
     ] {
         let server = answering(status, headers, body);
         let run = run(&["trigger", "user.created", "--to", &server.url()]);
-        assert_eq!(run.code(), code, "{status} {run:?}");
+        assert_eq!(run.code, code, "{status} {run:?}");
         for expected in expected {
-            assert!(run.stdout().contains(expected), "{status} {expected}: {}", run.stdout());
+            assert!(run.stdout.contains(expected), "{status} {expected}: {}", run.stdout);
         }
     }
 }
@@ -206,7 +206,7 @@ fn what_svix_would_do_is_said() {
 fn programs_get_an_object() {
     let server = answering(503, &[("retry-after", "7")], r#"{"outcome":"store_unavailable"}"#);
     let run = run(&["trigger", "user.created", "--id", "msg_1", "--to", &server.url(), "--json"]);
-    assert_eq!(run.code(), 1);
+    assert_eq!(run.code, 1);
     let object = &run.objects()[0];
     for (field, expected) in [
         ("type", json!("user.created")),
@@ -230,8 +230,8 @@ fn programs_get_an_object() {
 fn an_answer_does_not_steer_the_terminal() {
     let server = answering(500, &[("webhook-delivery", "\u{9b}2Jx")], "\x1b]0;title\x07 red\x1b[31m\u{9b}1m");
     let run = run(&["trigger", "user.created", "--to", &server.url()]);
-    assert_eq!(run.code(), 1, "{run:?}");
-    assert!(!run.stdout().contains(['\x1b', '\x07', '\u{9b}']), "{:?}", run.stdout());
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(!run.stdout.contains(['\x1b', '\x07', '\u{9b}']), "{:?}", run.stdout);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn copies_are_the_same_delivery() {
         let url = server.url();
         let args = [&["trigger", "user.created", "--to", &url, "--copies", "4"], concurrent].concat();
         let run = run(&args);
-        assert_eq!(run.code(), 0, "{run:?}");
+        assert_eq!(run.code, 0, "{run:?}");
         let requests = server.taken();
         assert_eq!(requests.len(), 4);
         assert!(
@@ -249,7 +249,7 @@ fn copies_are_the_same_delivery() {
                 .iter()
                 .all(|other| other.headers == requests[0].headers && other.body == requests[0].body)
         );
-        assert!(run.stdout().contains("copy 4"));
+        assert!(run.stdout.contains("copy 4"));
     }
 }
 
@@ -267,9 +267,9 @@ fn a_dry_run_sends_nothing_and_prints_what_curl_sends() {
     ] {
         let args = [args, &["--to", &url, "--dry-run"]].concat();
         let dry = run_with(&args, Some(SECRET), input);
-        assert_eq!(dry.code(), 0, "{dry:?}");
+        assert_eq!(dry.code, 0, "{dry:?}");
         assert!(server.taken().is_empty());
-        let line = dry.stdout();
+        let line = dry.stdout;
         assert!(!line.contains(|character: char| character.is_control() && character != '\n'), "{line:?}");
         if !has_curl() {
             continue;
@@ -333,9 +333,9 @@ fn wrong_usage_is_explained_and_sends_nothing() {
         (&["trigger", "--to", &url], Some(SECRET), "TYPE"),
     ] {
         let run = run_with(args, secret, b"");
-        assert_eq!(run.code(), 2, "{args:?} {run:?}");
-        assert!(run.stderr().contains(expected), "{args:?} {}", run.stderr());
-        assert!(!run.stderr().contains(SECRET));
+        assert_eq!(run.code, 2, "{args:?} {run:?}");
+        assert!(run.stderr.contains(expected), "{args:?} {}", run.stderr);
+        assert!(!run.stderr.contains(SECRET));
     }
     assert!(server.taken().is_empty());
 }
@@ -344,11 +344,11 @@ fn wrong_usage_is_explained_and_sends_nothing() {
 fn an_endpoint_that_is_not_there_is_3() {
     let url = format!("http://{}/", closed_port());
     let run = run(&["trigger", "user.created", "--to", &url, "--json"]);
-    assert_eq!(run.code(), 3);
-    assert!(run.stderr().contains("nothing listens"), "{}", run.stderr());
+    assert_eq!(run.code, 3);
+    assert!(run.stderr.contains("nothing listens"), "{}", run.stderr);
     assert_eq!(run.objects()[0]["error"]["kind"], "network");
 
     let broken = Server::new(|_| "what?\r\n\r\n".to_owned());
-    let run = support::run(&["trigger", "user.created", "--to", &broken.url()]);
-    assert_eq!(run.code(), 3, "{run:?}");
+    let run = process::run(&["trigger", "user.created", "--to", &broken.url()]);
+    assert_eq!(run.code, 3, "{run:?}");
 }

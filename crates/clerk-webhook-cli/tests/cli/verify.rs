@@ -1,7 +1,5 @@
 //! `clerk-webhook verify`: what is right is authentic, what was really broken is named by its cause.
 
-use crate::support::verify as support;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use clerk_webhook_core::HeaderFamily;
@@ -11,7 +9,9 @@ use flate2::read::GzEncoder;
 use serde_json::{Value, json};
 use std::io::Read as _;
 
-use support::{File, Request, run, run_with};
+use crate::support::captured::CapturedRequest;
+use crate::support::folder::{File, Folder};
+use crate::support::process::{run, run_with};
 
 const EVENT: &str = concat!(
     r#"{"data":{"first_name":"Zoë & <Ada>","image_url":"https://img.clerk.com/a?b=1&c=2","#,
@@ -22,8 +22,8 @@ const EVENT: &str = concat!(
 const OTHER_SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
 
 #[track_caller]
-fn verdict(request: &Request) -> Value {
-    let run = run(&["verify", "--json", "-"], &request.http());
+fn verdict(request: &CapturedRequest) -> Value {
+    let run = run_with(&["verify", "--json", "-"], Some(SECRET), &request.http());
     let mut objects = run.objects();
     assert_eq!(objects.len(), 1, "{run:?}");
     let object = objects.remove(0);
@@ -34,7 +34,7 @@ fn verdict(request: &Request) -> Value {
     object
 }
 
-impl Request {
+impl CapturedRequest {
     /// Part of the signature that it was made with.
     fn signature_part(&self) -> String {
         let signature = self.headers.iter().find(|(name, _)| name == "svix-signature");
@@ -45,7 +45,7 @@ impl Request {
 #[test]
 fn a_right_delivery_of_every_fixture_is_authentic() {
     for fixture in AnyFixture::all() {
-        let request = Request::from_delivery(&Delivery::of(fixture));
+        let request = CapturedRequest::from_delivery(&Delivery::of(fixture));
         let verdict = verdict(&request);
         assert_eq!(verdict["verdict"], "authentic", "{verdict}");
         assert_eq!(verdict["event_type"], fixture.event_type().as_str());
@@ -59,7 +59,7 @@ fn every_break_is_named() {
     let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(EVENT).unwrap()).unwrap();
     let mut gzip = Vec::new();
     GzEncoder::new(EVENT.as_bytes(), Compression::default()).read_to_end(&mut gzip).unwrap();
-    let right = || Request::of(EVENT);
+    let right = || CapturedRequest::of(EVENT);
     // Another message until its signature has what the alphabets of base64 differ in.
     let telling = std::iter::repeat_with(right)
         .find(|request| {
@@ -92,11 +92,11 @@ fn every_break_is_named() {
         ("timestamp_in_milliseconds", right().map("svix-timestamp", |seconds| format!("{seconds}123"))),
         ("timestamp_with_fraction", right().map("svix-timestamp", |seconds| format!("{seconds}.5"))),
         ("malformed_timestamp", right().map("svix-timestamp", |seconds| format!("+{seconds}"))),
-        ("timestamp_too_old", Request::seconds_ago(1020, EVENT)),
-        ("timestamp_too_new", Request::seconds_ago(-1020, EVENT)),
+        ("timestamp_too_old", CapturedRequest::seconds_ago(1020, EVENT)),
+        ("timestamp_too_new", CapturedRequest::seconds_ago(-1020, EVENT)),
         ("trailing_newline_added", right().body(format!("{EVENT}\n"))),
-        ("trailing_newline_removed", Request::of(&format!("{EVENT}\n")).body(EVENT)),
-        ("line_breaks_changed", Request::of(&pretty).body(pretty.replace('\n', "\r\n"))),
+        ("trailing_newline_removed", CapturedRequest::of(&format!("{EVENT}\n")).body(EVENT)),
+        ("line_breaks_changed", CapturedRequest::of(&pretty).body(pretty.replace('\n', "\r\n"))),
         ("byte_order_mark_added", right().body(format!("\u{feff}{EVENT}"))),
         ("white_space_added", right().body(format!("  {EVENT}"))),
         ("json_spacing_changed", right().body(pretty.clone())),
@@ -111,7 +111,7 @@ fn every_break_is_named() {
         ("truncated", right().with("content-length", EVENT.len().to_string()).body(cut)),
         ("body_empty", right().body("")),
         ("nothing_fits", right().body(EVENT.replace("Ada", "Eve"))),
-        ("nothing_fits", Request::from_delivery(&Delivery::of_body(EVENT).wrong_secret())),
+        ("nothing_fits", CapturedRequest::from_delivery(&Delivery::of_body(EVENT).wrong_secret())),
     ] {
         let verdict = verdict(&request);
         assert_eq!(verdict["cause"], cause, "{verdict}");
@@ -122,7 +122,7 @@ fn every_break_is_named() {
 #[test]
 fn two_breaks_are_both_told() {
     let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(EVENT).unwrap()).unwrap();
-    let verdict = verdict(&Request::seconds_ago(7200, EVENT).body(pretty + "\n"));
+    let verdict = verdict(&CapturedRequest::seconds_ago(7200, EVENT).body(pretty + "\n"));
     assert_eq!(verdict["cause"], "json_spacing_changed");
     let notes = verdict["notes"].to_string();
     assert!(notes.contains("svix-timestamp lies 2 h in the past"), "{notes}");
@@ -130,13 +130,13 @@ fn two_breaks_are_both_told() {
 
 #[test]
 fn people_read_the_verdict_in_the_first_line() {
-    let request = Request::of(EVENT);
-    let told = run(&["verify", "-"], &request.http());
+    let request = CapturedRequest::of(EVENT);
+    let told = run_with(&["verify", "-"], Some(SECRET), &request.http());
     assert_eq!(told.code, 0, "{told:?}");
     assert!(told.stdout.starts_with("authentic  user.updated\n"), "{told:?}");
     assert!(told.stdout.contains(request.value("svix-id")), "{told:?}");
 
-    let told = run(&["verify", "-"], &request.body(format!("{EVENT}\n")).http());
+    let told = run_with(&["verify", "-"], Some(SECRET), &request.body(format!("{EVENT}\n")).http());
     assert_eq!(told.code, 1, "{told:?}");
     assert!(
         told.stdout
@@ -150,7 +150,7 @@ fn people_read_the_verdict_in_the_first_line() {
 
 #[test]
 fn lines_of_the_official_command_get_a_verdict_each() {
-    let line = |request: &Request, status: u16| {
+    let line = |request: &CapturedRequest, status: u16| {
         let headers: serde_json::Map<_, _> =
             request.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
         json!({
@@ -162,14 +162,14 @@ fn lines_of_the_official_command_get_a_verdict_each() {
             "forward_status": status,
         })
     };
-    let right = Request::of(EVENT);
-    let broken = Request::of(EVENT).body(format!("{EVENT} "));
+    let right = CapturedRequest::of(EVENT);
+    let broken = CapturedRequest::of(EVENT).body(format!("{EVENT} "));
     let lines = format!("{}\n{}\n{}\n", json!({"type": "ready"}), line(&right, 200), line(&broken, 400));
     let file = File::new("deliveries.ndjson", lines.as_bytes());
     for arguments in
         [["verify", "--json", "--delivery", file.path()].as_slice(), &["verify", "--json", file.path()]]
     {
-        let told = run(arguments, b"");
+        let told = run(arguments);
         assert_eq!(told.code, 1, "{told:?}");
         let objects = told.objects();
         assert_eq!(objects.len(), 2);
@@ -177,93 +177,98 @@ fn lines_of_the_official_command_get_a_verdict_each() {
         assert_eq!(objects[1]["cause"], "white_space_added");
         assert!(objects[1]["place"].as_str().unwrap().ends_with("deliveries.ndjson:3"), "{told:?}");
     }
-    let told = run(&["verify", file.path()], b"");
+    let told = run(&["verify", file.path()]);
     assert!(told.stdout.ends_with("\n1 of 2 are authentic\n"), "{told:?}");
 }
 
 #[test]
 fn parts_make_a_request() {
     let delivery = Delivery::of_body(EVENT).header_family(HeaderFamily::Webhook);
-    let request = Request::from_delivery(&delivery);
+    let request = CapturedRequest::from_delivery(&delivery);
     let body = File::new("body.json", &request.body);
     let values = ["webhook-id", "webhook-timestamp", "webhook-signature"].map(|name| request.value(name));
     let parts =
         ["--body", body.path(), "--id", values[0], "--timestamp", values[1], "--signature", values[2]];
     for names in ["svix", "webhook"] {
-        let told = run(&[&["verify", "--json", "--headers", names], parts.as_slice()].concat(), b"");
+        let told = run(&[&["verify", "--json", "--headers", names], parts.as_slice()].concat());
         assert_eq!(told.objects()[0]["verdict"], "authentic", "{told:?}");
     }
-    let told = run(&["verify", "--json", "--body", "-", "--id", values[0]], &request.body);
+    let told = run_with(&["verify", "--json", "--body", "-", "--id", values[0]], Some(SECRET), &request.body);
     assert_eq!(told.objects()[0]["cause"], "missing_header", "{told:?}");
 }
 
 #[test]
 fn the_age_is_judged_as_it_is_asked() {
-    let request = Request::seconds_ago(7200, EVENT).http();
-    let refused = |arguments: &[&str]| run(&[&["verify", "-"], arguments].concat(), &request).code;
+    let request = CapturedRequest::seconds_ago(7200, EVENT).http();
+    let refused =
+        |arguments: &[&str]| run_with(&[&["verify", "-"], arguments].concat(), Some(SECRET), &request).code;
     assert_eq!(refused(&[]), 1);
     assert_eq!(refused(&["--now", "-2h"]), 0);
     assert_eq!(refused(&["--tolerance", "3h"]), 0);
     assert_eq!(refused(&["--tolerance", "60"]), 1);
-    let told = run(&["verify", "--any-age", "-"], &request);
+    let told = run_with(&["verify", "--any-age", "-"], Some(SECRET), &request);
     assert_eq!(told.code, 0);
     assert!(told.stdout.contains("its age was left out"), "{told:?}");
 }
 
 #[test]
 fn a_recording_is_judged_as_of_when_it_was_received() {
-    let request = Request::seconds_ago(7200, EVENT);
+    let request = CapturedRequest::seconds_ago(7200, EVENT);
     let seconds: i64 = request.value("svix-timestamp").parse().unwrap();
     let recording = |seconds_later: i64| {
         let moment = jiff::Timestamp::from_second(seconds + seconds_later).unwrap();
         [format!("# received-at: {moment}\n# verdict: authentic\n").into_bytes(), request.http()].concat()
     };
-    let told = run(&["verify", "--json", "-"], &recording(3));
+    let told = run_with(&["verify", "--json", "-"], Some(SECRET), &recording(3));
     assert_eq!(told.code, 0, "{told:?}");
     let object = &told.objects()[0];
     let received_at = json!((seconds + 3) * 1000);
     assert_eq!((&object["age_seconds"], &object["received_at"]), (&json!(3), &received_at), "{object}");
     assert_eq!(object["judged_at"], received_at);
-    let told = run(&["verify", "-"], &recording(3));
+    let told = run_with(&["verify", "-"], Some(SECRET), &recording(3));
     assert!(told.stdout.contains("3 s before it was received"), "{told:?}");
 
     // A replay that was received too late stays one, a forgery too, and the present can be asked for.
-    let told = run(&["verify", "--json", "-"], &recording(301));
+    let told = run_with(&["verify", "--json", "-"], Some(SECRET), &recording(301));
     assert_eq!(told.objects()[0]["cause"], "timestamp_too_old", "{told:?}");
-    let told = run(&["verify", "--json", "--now", "now", "-"], &recording(3));
+    let told = run_with(&["verify", "--json", "--now", "now", "-"], Some(SECRET), &recording(3));
     assert_eq!(told.objects()[0]["cause"], "timestamp_too_old", "{told:?}");
     let forged = String::from_utf8(recording(3)).unwrap().replace("Ada", "Eve");
-    let told = run(&["verify", "-"], forged.as_bytes());
+    let told = run_with(&["verify", "-"], Some(SECRET), forged.as_bytes());
     assert_eq!(told.code, 1, "{told:?}");
     assert!(told.stdout.contains("when it was received"), "{told:?}");
 }
 
 #[test]
 fn a_broken_file_of_a_folder_does_not_stop_the_others() {
-    let folder = File::folder("verify-broken");
+    let folder = Folder::new("verify-broken");
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
     write("a.http", b"POST / HTTP/1.1\nno header");
-    write("b.http", &Request::of(EVENT).http());
-    let told = run(&["verify", "--json", folder.path()], b"");
+    write("b.http", &CapturedRequest::of(EVENT).http());
+    let told = run(&["verify", "--json", folder.path()]);
     assert_eq!(told.code, 1, "{told:?}");
     let objects = told.objects();
     let verdicts: Vec<_> = objects.iter().map(|object| object["verdict"].as_str().unwrap()).collect();
     assert_eq!(verdicts, ["authentic", "unreadable"]);
     assert!(objects[1]["detail"].as_str().unwrap().contains("a.http"), "{told:?}");
-    let told = run(&["verify", folder.path()], b"");
+    let told = run(&["verify", folder.path()]);
     assert!(told.stdout.ends_with("\n1 of 1 are authentic; 1 file unreadable\n"), "{told:?}");
 }
 
 #[test]
 fn it_says_which_of_several_secrets_matched() {
-    let request = Request::of(EVENT).http();
-    let told = run(&["verify", "--json", "--secret", OTHER_SECRET, "--secret", SECRET, "-"], &request);
+    let request = CapturedRequest::of(EVENT).http();
+    let told = run_with(
+        &["verify", "--json", "--secret", OTHER_SECRET, "--secret", SECRET, "-"],
+        Some(SECRET),
+        &request,
+    );
     assert_eq!(
         (told.objects()[0]["secret"].clone(), told.objects()[0]["secrets"].clone()),
         (json!(2), json!(2))
     );
     let file = File::new("secrets", format!("{OTHER_SECRET}\n{SECRET}\n").as_bytes());
-    let told = run_with(None, &["verify", "--secret-file", file.path(), "-"], &request);
+    let told = run_with(&["verify", "--secret-file", file.path(), "-"], None, &request);
     assert!(told.stdout.contains("2 of 2"), "{told:?}");
 }
 
@@ -281,7 +286,7 @@ fn wrong_usage_is_told_as_such() {
         (None, &["verify", "-"], "", "there is no signing secret"),
         (Some("sk_live_x"), &["verify", "-"], "", "secret key of Clerk"),
     ] {
-        let told = run_with(secret, arguments, input.as_bytes());
+        let told = run_with(arguments, secret, input.as_bytes());
         assert_eq!(told.code, 2, "{told:?}");
         assert!(told.stderr.contains(expected), "{told:?}");
     }
@@ -289,12 +294,13 @@ fn wrong_usage_is_told_as_such() {
 
 #[test]
 fn nothing_that_was_captured_moves_the_cursor() {
-    let request = Request::of(EVENT).set("svix-timestamp", "1\u{1b}[2J").set("svix-id", "\u{1b}]0;x\u{7}");
-    let told = run(&["verify", "-"], &request.http());
+    let request =
+        CapturedRequest::of(EVENT).set("svix-timestamp", "1\u{1b}[2J").set("svix-id", "\u{1b}]0;x\u{7}");
+    let told = run_with(&["verify", "-"], Some(SECRET), &request.http());
     assert_eq!(told.code, 1);
     assert!(!told.stdout.chars().any(|character| character.is_control() && character != '\n'), "{told:?}");
-    let odd = Request::of("{\"type\":\"a\\u001b[2J\\u202eb\\u200d\",\"data\":{}}");
-    let told = run(&["verify", "-"], &odd.http());
+    let odd = CapturedRequest::of("{\"type\":\"a\\u001b[2J\\u202eb\\u200d\",\"data\":{}}");
+    let told = run_with(&["verify", "-"], Some(SECRET), &odd.http());
     assert!(told.stdout.contains("\\u{202e}b\\u{200d}"), "{told:?}");
     assert!(!told.stdout.contains(['\u{1b}', '\u{202e}', '\u{200d}']), "{told:?}");
 }

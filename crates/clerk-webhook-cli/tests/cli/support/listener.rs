@@ -1,23 +1,15 @@
 //! A listener that is running, and what is sent to it.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
 
-use clerk_webhook_test::{Delivery, SECRET};
+use clerk_webhook_test::Delivery;
 
-/// How long something may take that ends the test where it does not come: far more than it does.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The command, without the secrets of whoever runs the tests.
-pub(crate) fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_clerk-webhook"));
-    command.env_remove("CLERK_WEBHOOK_SIGNING_SECRET").env_remove("CLERK_WEBHOOK_SECRET");
-    command
-}
+use super::PATIENCE;
+use super::process::{SECRET, command};
 
 /// A process that listens on a port of its own, until it is dropped.
 pub(crate) struct Listener {
@@ -227,64 +219,5 @@ impl Answer {
 
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
-/// A server that gives every request the same answer, or none, and tells what came.
-pub(crate) struct Sink {
-    pub(crate) url: String,
-    requests: Receiver<Vec<u8>>,
-}
-
-impl Sink {
-    pub(crate) fn answering(answer: &'static str) -> Self {
-        Self::start(Some(answer))
-    }
-
-    /// Keeps every connection open and says nothing.
-    pub(crate) fn silent() -> Self {
-        Self::start(None)
-    }
-
-    fn start(answer: Option<&'static str>) -> Self {
-        let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}/handler?x=1", socket.local_addr().expect("an address"));
-        let (sender, requests) = channel();
-        thread::spawn(move || {
-            let mut unanswered = Vec::new();
-            for mut stream in socket.incoming().map_while(Result::ok) {
-                let _ = sender.send(request(&mut stream));
-                match answer {
-                    Some(answer) => drop(stream.write_all(answer.as_bytes())),
-                    None => unanswered.push(stream),
-                }
-            }
-        });
-        Self { url, requests }
-    }
-
-    /// Waits for the next request.
-    pub(crate) fn request(&self) -> Vec<u8> {
-        self.requests.recv_timeout(PATIENCE).expect("another request")
-    }
-}
-
-/// Reads a request that has a length.
-fn request(stream: &mut TcpStream) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 4096];
-    loop {
-        let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
-        if let Some((head, _)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            let length: usize = length.and_then(|length| length.parse().ok()).unwrap_or_default();
-            if bytes.len() >= head.len() + 4 + length {
-                return bytes;
-            }
-        }
-        match stream.read(&mut chunk) {
-            Ok(0) | Err(_) => return bytes,
-            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
-        }
     }
 }

@@ -1,0 +1,68 @@
+//! Requests as they were captured.
+
+use clerk_webhook_core::Timestamp;
+use clerk_webhook_test::Delivery;
+
+/// A request as it was captured.
+#[derive(Clone, Debug)]
+pub(crate) struct CapturedRequest {
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl CapturedRequest {
+    /// Makes a right one, signed just now.
+    pub(crate) fn of(body: &str) -> Self {
+        Self::from_delivery(&Delivery::of_body(body.to_owned()))
+    }
+
+    /// Makes a right one, signed so many seconds ago.
+    pub(crate) fn seconds_ago(seconds: i64, body: &str) -> Self {
+        let at = Timestamp::from_secs(Timestamp::now().as_secs() - seconds);
+        Self::from_delivery(&Delivery::of_body(body.to_owned()).at(at))
+    }
+
+    pub(crate) fn from_delivery(delivery: &Delivery) -> Self {
+        let own = |(name, value): (&str, String)| (name.to_owned(), value);
+        Self { headers: delivery.headers().into_iter().map(own).collect(), body: delivery.body().to_vec() }
+    }
+
+    pub(crate) fn body(self, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
+    pub(crate) fn value(&self, name: &str) -> &str {
+        &self.headers.iter().find(|(other, _)| other == name).expect("a header").1
+    }
+
+    pub(crate) fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.retain(|(other, _)| other != name);
+        self.with(name, value)
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub(crate) fn map(self, name: &str, change: impl Fn(&str) -> String) -> Self {
+        let value = change(self.value(name));
+        self.set(name, value)
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(other, _)| other != name);
+        self
+    }
+
+    /// Returns it as a file as it was on the wire.
+    pub(crate) fn http(&self) -> Vec<u8> {
+        let mut bytes = b"POST /webhooks/clerk HTTP/1.1\r\n".to_vec();
+        for (name, value) in &self.headers {
+            bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+}

@@ -1,0 +1,51 @@
+//! The command as a process.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+pub(crate) const SECRET: &str = clerk_webhook_test::SECRET;
+
+/// Returns the command without the secrets of the user who runs the tests.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_clerk-webhook"));
+    command.env_remove("CLERK_WEBHOOK_SIGNING_SECRET").env_remove("CLERK_WEBHOOK_SECRET");
+    command
+}
+
+/// Runs the command with [`SECRET`] in its environment.
+pub(crate) fn run(args: &[&str]) -> Run {
+    run_with(args, Some(SECRET), b"")
+}
+
+/// Runs the command with a secret in its environment, or with none, and writes to its standard input.
+pub(crate) fn run_with(args: &[&str], secret: Option<&str>, input: &[u8]) -> Run {
+    let mut command = command();
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if let Some(secret) = secret {
+        command.env("CLERK_WEBHOOK_SIGNING_SECRET", secret);
+    }
+    let mut child = command.spawn().unwrap();
+    // A command that does not read its input may have ended already.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Run { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// What the command ended with.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    /// Returns the objects of `--json`.
+    #[track_caller]
+    pub(crate) fn objects(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
