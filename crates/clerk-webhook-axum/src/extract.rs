@@ -14,6 +14,8 @@ use crate::rejection::ClerkEventRejection;
 /// a [`Verifier`], see the [crate documentation](crate). What cannot be verified is answered by
 /// [`ClerkEventRejection`], and the handler is not called.
 ///
+/// If a handler does not compile, put `#[axum::debug_handler]` on it: the compiler then names the argument or the state.
+///
 /// `Option<ClerkEvent>` is `None` only for a request that has no signature header at all: one that has them
 /// and is forged is rejected.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! A handler that is none does not compile, and the compiler says what a handler is.
+//! A function with a wrong signature is no handler, and the compiler says what a handler is; for Axum it names `debug_handler`.
 //!
 //! What is compared is a text of the compiler, which is another one in another version: look at what it says now, and
 //! keep it by `TRYBUILD=overwrite cargo test -p clerk-webhook-compile-tests`.
@@ -23,5 +23,7 @@ fn the_compiler_says_what_a_handler_is() {
         );
         return;
     }
-    trybuild::TestCases::new().compile_fail("tests/handlers/*.rs");
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/handlers/*.rs");
+    cases.compile_fail("tests/axum/*.rs");
 }
