@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use clerk_webhook_core::{Answer, Outcome, Timestamp};
 
-use super::delivery::Delivery;
 use super::http2::Stream;
 use super::inbox::Delivered;
 use super::seen::Seen;
 use super::stacks::Setup;
+use super::wire_request::WireRequest;
 
 /// One row of the table.
 pub struct Case {
@@ -69,17 +69,17 @@ impl Case {
     }
 
     /// Sends a delivery that the handler has to get.
-    pub fn accepts(self, delivery: &Delivery) -> Self {
+    pub fn accepts(self, delivery: &WireRequest) -> Self {
         self.accepts_as(delivery.with_length(), delivery)
     }
 
     /// Sends a delivery in a certain form that the handler has to get.
-    pub fn accepts_as(self, bytes: impl Into<Bytes>, delivery: &Delivery) -> Self {
+    pub fn accepts_as(self, bytes: impl Into<Bytes>, delivery: &WireRequest) -> Self {
         self.write(bytes).accepted(delivery)
     }
 
     /// Sends a delivery that has to be refused.
-    pub fn refuses(self, delivery: &Delivery, outcome: Outcome) -> Self {
+    pub fn refuses(self, delivery: &WireRequest, outcome: Outcome) -> Self {
         self.refuses_as(delivery.with_length(), outcome)
     }
 
@@ -93,7 +93,7 @@ impl Case {
     }
 
     /// Expects that what was written is accepted, and that the handler gets it.
-    pub fn accepted(mut self, delivery: &Delivery) -> Self {
+    pub fn accepted(mut self, delivery: &WireRequest) -> Self {
         self.delivered.push(delivery.delivered());
         self.sees(Seen::Accepted)
     }
@@ -107,7 +107,7 @@ impl Case {
     }
 
     /// Sends a delivery that is handled, and expects the answer to an outcome.
-    pub fn answers(self, delivery: &Delivery, outcome: Outcome) -> Self {
+    pub fn answers(self, delivery: &WireRequest, outcome: Outcome) -> Self {
         self.answers_as(delivery.with_length(), outcome)
     }
 
@@ -117,7 +117,7 @@ impl Case {
     }
 
     /// Sends a delivery that is handled, and expects a certain answer.
-    pub fn answers_with(self, delivery: &Delivery, answer: Answer) -> Self {
+    pub fn answers_with(self, delivery: &WireRequest, answer: Answer) -> Self {
         self.write(delivery.with_length()).sees(Seen::answered(answer))
     }
 
@@ -126,7 +126,7 @@ impl Case {
     }
 
     /// Expects that a handler is called, for the first time or another one.
-    pub fn runs(mut self, delivery: &Delivery, attempt: u32) -> Self {
+    pub fn runs(mut self, delivery: &WireRequest, attempt: u32) -> Self {
         self.delivered.push(Delivered { attempt: Some(attempt), ..delivery.delivered() });
         self
     }
@@ -140,7 +140,7 @@ impl Case {
     }
 
     /// Sends a delivery while the connection waits for an answer.
-    pub fn aside(self, delivery: &Delivery, outcome: Outcome) -> Self {
+    pub fn aside(self, delivery: &WireRequest, outcome: Outcome) -> Self {
         self.step(Step::Aside(delivery.with_length().into(), Seen::answered(outcome.into())))
     }
 

@@ -15,9 +15,9 @@ use http::{HeaderValue, Response};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use super::delivery::Delivery;
 use super::inbox::Inbox;
 use super::stacks::{PATH, Setup};
+use super::wire_request::WireRequest;
 
 /// Another endpoint, with the same handlers and the same store.
 pub const OTHER_PATH: &str = "/webhooks/mail";
@@ -73,8 +73,8 @@ impl Handling {
 }
 
 /// Signs an event whose handler does what it says.
-pub fn user(instruction: &str) -> Delivery {
-    Delivery::of(format!(
+pub fn user(instruction: &str) -> WireRequest {
+    WireRequest::of(format!(
         r#"{{"data":{{"external_id":"{instruction}","id":"user_1"}},"type":"user.created"}}"#
     ))
 }

@@ -13,9 +13,9 @@ use tokio::time::timeout;
 
 use super::case::Case;
 use super::client;
-use super::delivery::Delivery;
 use super::handling::user;
 use super::stacks::{Server, Setup, Stack};
+use super::wire_request::WireRequest;
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -96,7 +96,7 @@ where
 }
 
 /// Sends a delivery and waits until its handler runs.
-async fn begin(server: &Server, delivery: &Delivery) -> TcpStream {
+async fn begin(server: &Server, delivery: &WireRequest) -> TcpStream {
     let mut connection = TcpStream::connect(server.address).await.unwrap();
     connection.write_all(&delivery.with_length()).await.unwrap();
     timeout(LONG, server.gate().began()).await.expect("the handler does not run");

@@ -15,12 +15,12 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::delivery::Delivery;
 use super::seen::{Reply, Seen};
+use super::wire_request::WireRequest;
 
 /// A delivery on a stream of its own.
 pub struct Stream {
-    pub delivery: Delivery,
+    pub delivery: WireRequest,
     arrival: Arrival,
 }
 
@@ -37,20 +37,20 @@ enum Arrival {
 type Body = Either<Full<Bytes>, Channel<Bytes, Infallible>>;
 
 impl Stream {
-    pub fn whole(delivery: &Delivery) -> Self {
+    pub fn whole(delivery: &WireRequest) -> Self {
         Self { delivery: delivery.clone(), arrival: Arrival::Whole }
     }
 
-    pub fn framed(delivery: &Delivery, size: usize) -> Self {
+    pub fn framed(delivery: &WireRequest, size: usize) -> Self {
         Self { delivery: delivery.clone(), arrival: Arrival::Framed(size) }
     }
 
-    pub fn stalled(delivery: &Delivery, after: usize) -> Self {
+    pub fn stalled(delivery: &WireRequest, after: usize) -> Self {
         Self { delivery: delivery.clone(), arrival: Arrival::Stalled(after) }
     }
 
     fn request(&self) -> Request<Body> {
-        let Delivery { method, target, headers, body, .. } = &self.delivery;
+        let WireRequest { method, target, headers, body, .. } = &self.delivery;
         let mut request = Request::builder().method(*method).uri(format!("http://localhost{target}"));
         for (name, value) in headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
             request = request.header(name, value.as_slice());

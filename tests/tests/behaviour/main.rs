@@ -5,7 +5,6 @@ mod case;
 mod cases;
 mod client;
 mod clients;
-mod delivery;
 mod differences;
 mod frames;
 mod handling;
@@ -15,6 +14,7 @@ mod inbox;
 mod properties;
 mod seen;
 mod stacks;
+mod wire_request;
 
 use std::sync::Arc;
 

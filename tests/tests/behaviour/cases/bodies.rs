@@ -5,13 +5,13 @@ use clerk_webhook_tests::fixtures;
 use clerk_webhook_tests::request::GZIPPED;
 
 use super::super::case::Case;
-use super::super::delivery::{BODY, Delivery};
 use super::super::stacks::Setup::Standard;
+use super::super::wire_request::{BODY, WireRequest};
 
 pub fn cases() -> Vec<Case> {
     let mut cases: Vec<_> = fixtures()
         .into_iter()
-        .map(|(name, body)| Case::new(Standard, format!("the event {name}")).accepts(&Delivery::of(body)))
+        .map(|(name, body)| Case::new(Standard, format!("the event {name}")).accepts(&WireRequest::of(body)))
         .collect();
     cases.extend(events());
     cases.extend(no_events());
@@ -21,7 +21,8 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn events() -> Vec<Case> {
-    let accepted = |name: &str, body: &str| Case::new(Standard, name).accepts(&Delivery::of(body.to_owned()));
+    let accepted =
+        |name: &str, body: &str| Case::new(Standard, name).accepts(&WireRequest::of(body.to_owned()));
     vec![
         accepted("an event of an unknown type", r#"{"data":{},"type":"somebody.sneezed"}"#),
         accepted("an event without data", r#"{"type":"user.created"}"#),
@@ -46,7 +47,7 @@ fn events() -> Vec<Case> {
 
 fn no_events() -> Vec<Case> {
     let refused = |name: &str, body: &[u8]| {
-        Case::new(Standard, name).refuses(&Delivery::of(body.to_vec()), Outcome::NotAnEvent)
+        Case::new(Standard, name).refuses(&WireRequest::of(body.to_vec()), Outcome::NotAnEvent)
     };
     vec![
         refused("text that is not JSON", b"hello"),
@@ -59,15 +60,15 @@ fn no_events() -> Vec<Case> {
         refused("a byte-order mark before an event", b"\xef\xbb\xbf{\"type\":\"test\"}"),
         refused("an empty body", b""),
         Case::new(Standard, "an empty body in no chunk")
-            .refuses_as(Delivery::of("").chunked(1), Outcome::NotAnEvent),
+            .refuses_as(WireRequest::of("").chunked(1), Outcome::NotAnEvent),
         Case::new(Standard, "no body and no length")
-            .refuses_as(Delivery::of("").head(""), Outcome::NotAnEvent),
+            .refuses_as(WireRequest::of("").head(""), Outcome::NotAnEvent),
     ]
 }
 
 fn tampered() -> Vec<Case> {
     let refused = |name: &str, body: Vec<u8>| {
-        Case::new(Standard, name).refuses(&Delivery::of(BODY).with_body(body), Outcome::InvalidSignature)
+        Case::new(Standard, name).refuses(&WireRequest::of(BODY).with_body(body), Outcome::InvalidSignature)
     };
     let mut flipped = BODY.as_bytes().to_vec();
     flipped[20] ^= 1;
@@ -85,9 +86,9 @@ fn tampered() -> Vec<Case> {
 
 /// A signature is over the bytes on the wire.
 fn compressed() -> Vec<Case> {
-    let gzip = |delivery: Delivery| delivery.header("Content-Encoding", "gzip");
-    let over_text = gzip(Delivery::of(r#"{"data":{},"type":"test"}"#)).with_body(GZIPPED);
-    let over_bytes = gzip(Delivery::of(GZIPPED));
+    let gzip = |delivery: WireRequest| delivery.header("Content-Encoding", "gzip");
+    let over_text = gzip(WireRequest::of(r#"{"data":{},"type":"test"}"#)).with_body(GZIPPED);
+    let over_bytes = gzip(WireRequest::of(GZIPPED));
     vec![
         Case::new(Standard, "compressed after it was signed").refuses(&over_text, Outcome::InvalidSignature),
         Case::new(Standard, "compressed after it was signed, in chunks")
@@ -95,6 +96,6 @@ fn compressed() -> Vec<Case> {
         Case::new(Standard, "compressed before it was signed").refuses(&over_bytes, Outcome::NotAnEvent),
         Case::new(Standard, "compressed before it was signed, in chunks")
             .refuses_as(over_bytes.chunked(7), Outcome::NotAnEvent),
-        Case::new(Standard, "said to be compressed, and is not").accepts(&gzip(Delivery::of(BODY))),
+        Case::new(Standard, "said to be compressed, and is not").accepts(&gzip(WireRequest::of(BODY))),
     ]
 }

@@ -3,13 +3,13 @@
 use clerk_webhook_tests::fixture;
 
 use super::super::case::{Case, Step};
-use super::super::delivery::Delivery;
 use super::super::seen::Seen;
 use super::super::stacks::Setup::Standard;
+use super::super::wire_request::WireRequest;
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    let delivery = Delivery::of(fixture("user.created"));
+    let delivery = WireRequest::of(fixture("user.created"));
     let length = delivery.body.len();
     for (how, request) in [("with a length", delivery.with_length()), ("in chunks", delivery.chunked(100))] {
         for missing in [1, 7, length / 2, length - 1] {

@@ -5,8 +5,8 @@ use clerk_webhook_core::{Outcome, Timestamp};
 use clerk_webhook_tests::{event_of, fixture};
 
 use super::super::case::Case;
-use super::super::delivery::{BODY, Delivery};
 use super::super::stacks::Setup::{SmallLimit, Standard};
+use super::super::wire_request::{BODY, WireRequest};
 
 pub fn cases() -> Vec<Case> {
     [kept(), pipelined(), many()].into_iter().flatten().collect()
@@ -15,11 +15,11 @@ pub fn cases() -> Vec<Case> {
 /// After an answer the next request on the same connection is understood.
 fn kept() -> Vec<Case> {
     const UNREAD: &str = "the next request after a refusal that left the body unread";
-    let good = Delivery::of(BODY);
-    let user = Delivery::of(fixture("user.created"));
-    let forged = Delivery::of("{}").with_body(BODY);
-    let stale = Delivery::at(Timestamp::from_secs(Timestamp::now().as_secs() - 600), BODY);
-    let large = Delivery::of(event_of(1001));
+    let good = WireRequest::of(BODY);
+    let user = WireRequest::of(fixture("user.created"));
+    let forged = WireRequest::of("{}").with_body(BODY);
+    let stale = WireRequest::at(Timestamp::from_secs(Timestamp::now().as_secs() - 600), BODY);
+    let large = WireRequest::of(event_of(1001));
     let small = |name: &str| Case::new(SmallLimit, format!("the next request after {name}"));
     let usual = |name: &str| Case::new(Standard, format!("the next request after {name}"));
     vec![
@@ -33,17 +33,17 @@ fn kept() -> Vec<Case> {
             .refuses_as(forged.chunked(7), Outcome::InvalidSignature)
             .accepts(&good),
         usual("something that is no event")
-            .refuses(&Delivery::of("hello"), Outcome::NotAnEvent)
+            .refuses(&WireRequest::of("hello"), Outcome::NotAnEvent)
             .accepts(&good),
         usual("an unsigned one without a body")
-            .refuses(&Delivery::unsigned(""), Outcome::MissingHeader)
+            .refuses(&WireRequest::unsigned(""), Outcome::MissingHeader)
             .accepts(&good),
         usual("an unsigned one")
             .kind(UNREAD)
-            .refuses(&Delivery::unsigned(BODY), Outcome::MissingHeader)
+            .refuses(&WireRequest::unsigned(BODY), Outcome::MissingHeader)
             .accepts(&good),
         usual("an unsigned one in chunks")
-            .refuses_as(Delivery::unsigned(BODY).chunked(500), Outcome::MissingHeader)
+            .refuses_as(WireRequest::unsigned(BODY).chunked(500), Outcome::MissingHeader)
             .accepts(&good),
         usual("a stale one").kind(UNREAD).refuses(&stale, Outcome::ExpiredTimestamp).accepts(&good),
         small("one that is too large").kind(UNREAD).refuses(&large, Outcome::BodyTooLarge).accepts(&good),
@@ -53,7 +53,7 @@ fn kept() -> Vec<Case> {
         usual("all kinds of them")
             .accepts(&good)
             .refuses(&forged, Outcome::InvalidSignature)
-            .refuses(&Delivery::of("[]"), Outcome::NotAnEvent)
+            .refuses(&WireRequest::of("[]"), Outcome::NotAnEvent)
             .refuses_as(forged.chunked(500), Outcome::InvalidSignature)
             .accepts(&user),
     ]
@@ -61,8 +61,8 @@ fn kept() -> Vec<Case> {
 
 /// Several requests in one packet.
 fn pipelined() -> Vec<Case> {
-    let (good, forged) = (Delivery::of(BODY), Delivery::of("{}").with_body(BODY));
-    let last = Delivery::of(fixture("user.created"));
+    let (good, forged) = (WireRequest::of(BODY), WireRequest::of("{}").with_body(BODY));
+    let last = WireRequest::of(fixture("user.created"));
     let at_once = |name: &str, requests: [Vec<u8>; 3]| {
         Case::new(Standard, name)
             .write(Bytes::from(requests.concat()))
@@ -80,8 +80,8 @@ fn many() -> Vec<Case> {
     const CONNECTIONS: usize = 200;
     let mut clients = (0..CONNECTIONS).map(|number| {
         let body = format!(r#"{{"data":{{"number":{number}}},"type":"test"}}"#);
-        let (first, second) = (Delivery::of(body.clone()), Delivery::of(body.clone()));
-        let forged = Delivery::of(BODY).with_body(body.clone());
+        let (first, second) = (WireRequest::of(body.clone()), WireRequest::of(body.clone()));
+        let forged = WireRequest::of(BODY).with_body(body.clone());
         let case = Case::new(Standard, format!("{CONNECTIONS} connections at once"));
         case.accepts(&first)
             .refuses(&forged, Outcome::InvalidSignature)

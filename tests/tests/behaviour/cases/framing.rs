@@ -4,22 +4,22 @@ use clerk_webhook_core::Outcome;
 use clerk_webhook_tests::fixture;
 
 use super::super::case::{Case, Step};
-use super::super::delivery::{BODY, Delivery};
 use super::super::seen::Seen;
 use super::super::stacks::Setup::Standard;
+use super::super::wire_request::{BODY, WireRequest};
 
 pub fn cases() -> Vec<Case> {
     [chunks(), packets(), expectations(), lengths()].into_iter().flatten().collect()
 }
 
 fn chunks() -> Vec<Case> {
-    let user = Delivery::of(fixture("user.created"));
+    let user = WireRequest::of(fixture("user.created"));
     let mut cases = Vec::new();
     for size in [1, 7, 500, user.body.len()] {
         cases.push(
             Case::new(Standard, format!("chunks of {size} bytes")).accepts_as(user.chunked(size), &user),
         );
-        let forged = Delivery::of("{}").with_body(user.body.clone());
+        let forged = WireRequest::of("{}").with_body(user.body.clone());
         cases.push(
             Case::new(Standard, format!("forged chunks of {size} bytes"))
                 .refuses_as(forged.chunked(size), Outcome::InvalidSignature),
@@ -32,7 +32,7 @@ fn chunks() -> Vec<Case> {
         with_trailers("a trailer", "X-Checksum: 1\r\n"),
         with_trailers("a trailer that is named as the id", "Svix-Id: msg_other\r\n"),
         Case::new(Standard, "signature headers as trailers only").refuses_as(
-            Delivery::unsigned(BODY).chunked_and(500, &signature_lines(&Delivery::of(BODY))),
+            WireRequest::unsigned(BODY).chunked_and(500, &signature_lines(&WireRequest::of(BODY))),
             Outcome::MissingHeader,
         ),
         Case::new(Standard, "chunks with an extension").accepts_as(extended(&user), &user),
@@ -40,12 +40,12 @@ fn chunks() -> Vec<Case> {
     cases
 }
 
-fn signature_lines(delivery: &Delivery) -> String {
+fn signature_lines(delivery: &WireRequest) -> String {
     let names = ["svix-id", "svix-timestamp", "svix-signature"];
     names.map(|name| format!("{name}: {}\r\n", delivery.value(name))).concat()
 }
 
-fn extended(delivery: &Delivery) -> Vec<u8> {
+fn extended(delivery: &WireRequest) -> Vec<u8> {
     let mut request = delivery.head("Transfer-Encoding: chunked");
     request.extend(format!("{:X};name=value\r\n", delivery.body.len()).bytes());
     request.extend(&delivery.body);
@@ -54,7 +54,7 @@ fn extended(delivery: &Delivery) -> Vec<u8> {
 }
 
 fn packets() -> Vec<Case> {
-    let delivery = Delivery::of(BODY);
+    let delivery = WireRequest::of(BODY);
     let slowly = |name: &str, request: Vec<u8>| {
         Case::new(Standard, name).step(Step::WriteSlowly(request.into())).accepted(&delivery)
     };
@@ -71,10 +71,10 @@ fn packets() -> Vec<Case> {
 /// Whoever announces a body wants to be told first whether anybody wants it.
 fn expectations() -> Vec<Case> {
     const REFUSED: &str = "Expect: 100-continue, refused by the headers";
-    let expecting = |delivery: Delivery| {
+    let expecting = |delivery: WireRequest| {
         delivery.header("Expect", "100-continue").head(&format!("Content-Length: {}", BODY.len()))
     };
-    let delivery = Delivery::of(BODY);
+    let delivery = WireRequest::of(BODY);
     vec![
         Case::new(Standard, "Expect: 100-continue")
             .write(expecting(delivery.clone()))
@@ -88,7 +88,7 @@ fn expectations() -> Vec<Case> {
             .refused(Outcome::InvalidSignature),
         Case::new(Standard, "Expect: 100-continue without a signature")
             .kind(REFUSED)
-            .refuses_as(expecting(Delivery::unsigned(BODY)), Outcome::MissingHeader),
+            .refuses_as(expecting(WireRequest::unsigned(BODY)), Outcome::MissingHeader),
         Case::new(Standard, "Expect: 100-continue with a body that is too large").kind(REFUSED).refuses_as(
             delivery.header("Expect", "100-continue").head("Content-Length: 2097153"),
             Outcome::BodyTooLarge,
@@ -99,8 +99,8 @@ fn expectations() -> Vec<Case> {
 /// Lengths that are not those of the body: whatever comes of it, nothing that was not signed gets through.
 fn lengths() -> Vec<Case> {
     let body = format!("{BODY}\r\nthis is no request\r\n\r\n");
-    let delivery = Delivery::of(BODY);
-    let longer = Delivery::of(body.clone());
+    let delivery = WireRequest::of(BODY);
+    let longer = WireRequest::of(body.clone());
     let cut = |framing: &str| [longer.head(framing), body.clone().into_bytes()].concat();
     let length = format!("Content-Length: {}", BODY.len());
     let both = delivery.clone().header("Content-Length", BODY.len().to_string());
@@ -122,6 +122,6 @@ fn lengths() -> Vec<Case> {
         Case::new(Standard, "chunks that are none")
             .refuses_as(cut("Transfer-Encoding: chunked"), Outcome::BodyFailed),
         Case::new(Standard, "a length beside chunks").accepts_as(both.chunked(7), &both),
-        Case::new(Standard, "HTTP/1.0").accepts(&Delivery { version: "HTTP/1.0", ..delivery }),
+        Case::new(Standard, "HTTP/1.0").accepts(&WireRequest { version: "HTTP/1.0", ..delivery }),
     ]
 }

@@ -3,9 +3,9 @@
 use clerk_webhook_core::{Answer, Outcome, Timestamp};
 
 use super::super::case::Case;
-use super::super::delivery::{BODY, Delivery};
 use super::super::handling::{OTHER_PATH, user};
 use super::super::stacks::Setup::{Handling, ShortHandlerTimeout, StoreDown};
+use super::super::wire_request::{BODY, WireRequest};
 
 pub fn cases() -> Vec<Case> {
     [acknowledged(), failed(), in_progress(), recognised(), refused()].into_iter().flatten().collect()
@@ -18,8 +18,8 @@ fn acknowledged() -> Vec<Case> {
     vec![
         Case::new(Handling, "an event that is handled").answers(&wanted, Outcome::Processed).runs(&wanted, 1),
         Case::new(Handling, "an event that no handler wants")
-            .answers(&Delivery::of(BODY), Outcome::Ignored)
-            .answers(&Delivery::of(r#"{"data":{},"type":"newThing.created"}"#), Outcome::Ignored),
+            .answers(&WireRequest::of(BODY), Outcome::Ignored)
+            .answers(&WireRequest::of(r#"{"data":{},"type":"newThing.created"}"#), Outcome::Ignored),
         Case::new(Handling, "the same bytes again")
             .answers(&again, Outcome::Processed)
             .runs(&again, 1)
@@ -30,8 +30,8 @@ fn acknowledged() -> Vec<Case> {
             .answers(&wanted.attempted_at(earlier), Outcome::Duplicate)
             .answers_as(wanted.attempted_at(earlier).chunked(7), Outcome::Duplicate),
         Case::new(Handling, "an ignored event again")
-            .answers(&Delivery::of(BODY).set("svix-id", "msg_ignored").signed_again(), Outcome::Ignored)
-            .answers(&Delivery::of(BODY).set("svix-id", "msg_ignored").signed_again(), Outcome::Ignored),
+            .answers(&WireRequest::of(BODY).set("svix-id", "msg_ignored").signed_again(), Outcome::Ignored)
+            .answers(&WireRequest::of(BODY).set("svix-id", "msg_ignored").signed_again(), Outcome::Ignored),
     ]
 }
 
@@ -48,7 +48,7 @@ fn failed() -> Vec<Case> {
             .answers(&delivery, outcome)
             .runs(&delivery, 2)
     };
-    let undecodable = Delivery::of(r#"{"data":{"id":1},"type":"user.created"}"#);
+    let undecodable = WireRequest::of(r#"{"data":{"id":1},"type":"user.created"}"#);
     let survivor = user("return");
     vec![
         runs_again(Handling, "fail", Outcome::Failed),
@@ -73,7 +73,7 @@ fn failed() -> Vec<Case> {
             .runs(&survivor, 1),
         Case::new(StoreDown, "a store that cannot be reached")
             .answers(&user("return"), Outcome::StoreUnavailable)
-            .answers(&Delivery::of(BODY), Outcome::StoreUnavailable),
+            .answers(&WireRequest::of(BODY), Outcome::StoreUnavailable),
     ]
 }
 
@@ -146,7 +146,7 @@ fn refused() -> Vec<Case> {
             .answers(&delivery, Outcome::Processed)
             .runs(&delivery, 1)
             .answers(&forged, Outcome::InvalidSignature),
-        Case::new(Handling, "what is no event").answers(&Delivery::of("[]"), Outcome::NotAnEvent),
+        Case::new(Handling, "what is no event").answers(&WireRequest::of("[]"), Outcome::NotAnEvent),
         Case::new(StoreDown, "a forged one where the store cannot be reached")
             .answers(&forged, Outcome::InvalidSignature),
     ]

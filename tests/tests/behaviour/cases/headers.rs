@@ -4,9 +4,9 @@ use clerk_webhook_core::{Outcome, SigningSecret, Timestamp};
 use clerk_webhook_tests::{other_secret, secret};
 
 use super::super::case::Case;
-use super::super::delivery::{BODY, Delivery};
 use super::super::seen::Seen;
 use super::super::stacks::Setup::{Rotation, Standard};
+use super::super::wire_request::{BODY, WireRequest};
 
 /// A signature in the right form that fits nothing.
 const FOREIGN: &str = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -21,13 +21,13 @@ fn signatures() -> Vec<Case> {
     let first = |count| [vec![secret()], others(count)].concat();
     let last = |count| [others(count), vec![secret()]].concat();
     let listed = |signatures: &str| {
-        let delivery = Delivery::of(BODY);
+        let delivery = WireRequest::of(BODY);
         let signature = delivery.value("svix-signature");
         delivery.set("svix-signature", signatures.replace("{}", &signature))
     };
     let after = |others: usize| listed(&format!("{} {{}}", vec![FOREIGN; others].join(" ")));
     let accepted = |name: &str, secrets: Vec<SigningSecret>| {
-        Case::new(Standard, name).accepts(&Delivery::signed_by(&secrets, BODY))
+        Case::new(Standard, name).accepts(&WireRequest::signed_by(&secrets, BODY))
     };
     vec![
         accepted("one signature", vec![secret()]),
@@ -36,17 +36,17 @@ fn signatures() -> Vec<Case> {
         accepted("eleven signatures, the first one right", first(10)),
         accepted("eleven signatures, the last one right", last(10)),
         Case::new(Standard, "eleven signatures, none right")
-            .refuses(&Delivery::signed_by(&others(11), BODY), Outcome::InvalidSignature),
+            .refuses(&WireRequest::signed_by(&others(11), BODY), Outcome::InvalidSignature),
         Case::new(Rotation, "a receiver with two secrets, the first one used")
-            .accepts(&Delivery::signed_by(&[secret()], BODY)),
+            .accepts(&WireRequest::signed_by(&[secret()], BODY)),
         Case::new(Rotation, "a receiver with two secrets, the second one used")
-            .accepts(&Delivery::signed_by(&[other_secret()], BODY)),
+            .accepts(&WireRequest::signed_by(&[other_secret()], BODY)),
         Case::new(Rotation, "a receiver with two secrets, both used")
-            .accepts(&Delivery::signed_by(&[other_secret(), secret()], BODY)),
+            .accepts(&WireRequest::signed_by(&[other_secret(), secret()], BODY)),
         Case::new(Rotation, "a receiver with two secrets, a third one used")
-            .refuses(&Delivery::signed_by(&[foreign(1)], BODY), Outcome::InvalidSignature),
+            .refuses(&WireRequest::signed_by(&[foreign(1)], BODY), Outcome::InvalidSignature),
         Case::new(Standard, "a secret that the receiver does not have")
-            .refuses(&Delivery::signed_by(&[other_secret()], BODY), Outcome::InvalidSignature),
+            .refuses(&WireRequest::signed_by(&[other_secret()], BODY), Outcome::InvalidSignature),
         Case::new(Standard, "256 signatures, the last one right").accepts(&after(255)),
         Case::new(Standard, "257 signatures, the last one right").refuses(&after(256), Outcome::Malformed),
         Case::new(Standard, "1,000 signatures, the last one right").refuses(&after(999), Outcome::Malformed),
@@ -56,16 +56,16 @@ fn signatures() -> Vec<Case> {
             .write(after(40_000).with_length())
             .sees(Seen::Plain(431)),
         Case::new(Standard, "a signature that is only a version")
-            .refuses(&Delivery::of(BODY).set("svix-signature", "v1,"), Outcome::InvalidSignature),
+            .refuses(&WireRequest::of(BODY).set("svix-signature", "v1,"), Outcome::InvalidSignature),
         Case::new(Standard, "a signature of no known version")
             .refuses(&listed("v9{}"), Outcome::InvalidSignature),
         Case::new(Standard, "the id of another delivery")
-            .refuses(&Delivery::of(BODY).set("svix-id", "msg_another"), Outcome::InvalidSignature),
+            .refuses(&WireRequest::of(BODY).set("svix-id", "msg_another"), Outcome::InvalidSignature),
     ]
 }
 
 fn ages() -> Vec<Case> {
-    let at = |seconds| Delivery::at(Timestamp::from_secs(Timestamp::now().as_secs() + seconds), BODY);
+    let at = |seconds| WireRequest::at(Timestamp::from_secs(Timestamp::now().as_secs() + seconds), BODY);
     vec![
         Case::new(Standard, "signed four minutes ago").accepts(&at(-240)),
         Case::new(Standard, "signed ten minutes ago").refuses(&at(-600), Outcome::ExpiredTimestamp),
@@ -75,29 +75,29 @@ fn ages() -> Vec<Case> {
 }
 
 fn families() -> Vec<Case> {
-    let webhook = |delivery: Delivery| delivery.rename(|name| name.replace("svix-", "webhook-"));
+    let webhook = |delivery: WireRequest| delivery.rename(|name| name.replace("svix-", "webhook-"));
     let title = |name: &str| {
         let parts = name.split('-').map(|part| part[..1].to_uppercase() + &part[1..]);
         parts.collect::<Vec<_>>().join("-")
     };
     let mut cases = vec![
-        Case::new(Standard, "names in lower case").accepts(&Delivery::of(BODY).rename(str::to_lowercase)),
-        Case::new(Standard, "names in title case").accepts(&Delivery::of(BODY).rename(title)),
-        Case::new(Standard, "names in upper case").accepts(&Delivery::of(BODY).rename(str::to_uppercase)),
-        Case::new(Standard, "webhook-* headers").accepts(&webhook(Delivery::of(BODY))),
+        Case::new(Standard, "names in lower case").accepts(&WireRequest::of(BODY).rename(str::to_lowercase)),
+        Case::new(Standard, "names in title case").accepts(&WireRequest::of(BODY).rename(title)),
+        Case::new(Standard, "names in upper case").accepts(&WireRequest::of(BODY).rename(str::to_uppercase)),
+        Case::new(Standard, "webhook-* headers").accepts(&webhook(WireRequest::of(BODY))),
         Case::new(Standard, "webhook-* headers in title case")
-            .accepts(&webhook(Delivery::of(BODY)).rename(title)),
+            .accepts(&webhook(WireRequest::of(BODY)).rename(title)),
         Case::new(Standard, "webhook-* headers over another body")
-            .refuses(&webhook(Delivery::of("{}")).with_body(BODY), Outcome::InvalidSignature),
+            .refuses(&webhook(WireRequest::of("{}")).with_body(BODY), Outcome::InvalidSignature),
         Case::new(Standard, "svix-* headers and a stray webhook-id")
-            .accepts(&Delivery::of(BODY).header("webhook-id", "whatever")),
+            .accepts(&WireRequest::of(BODY).header("webhook-id", "whatever")),
     ];
     for odd in ["svix-id", "svix-timestamp", "svix-signature"] {
         let renamed = |rename: &dyn Fn(&str) -> bool| {
             let name = |name: &str| {
                 if rename(name) { name.replace("svix-", "webhook-") } else { name.to_owned() }
             };
-            Delivery::of(BODY).rename(name)
+            WireRequest::of(BODY).rename(name)
         };
         cases.extend([
             Case::new(Standard, format!("webhook-* headers and {odd}"))
@@ -112,7 +112,7 @@ fn families() -> Vec<Case> {
 fn repeated() -> Vec<Case> {
     let mut cases = Vec::new();
     for name in ["svix-id", "svix-timestamp", "svix-signature"] {
-        let delivery = Delivery::of(BODY);
+        let delivery = WireRequest::of(BODY);
         let value = delivery.value(name);
         let other = match name {
             "svix-id" => "msg_another".to_owned(),
@@ -134,16 +134,16 @@ fn repeated() -> Vec<Case> {
 fn incomplete() -> Vec<Case> {
     let mut cases = vec![
         Case::new(Standard, "no signature headers")
-            .refuses(&Delivery::unsigned(BODY), Outcome::MissingHeader),
+            .refuses(&WireRequest::unsigned(BODY), Outcome::MissingHeader),
     ];
     for name in ["svix-id", "svix-timestamp", "svix-signature"] {
         cases.extend([
             Case::new(Standard, format!("no {name}"))
-                .refuses(&Delivery::of(BODY).without(name), Outcome::MissingHeader),
+                .refuses(&WireRequest::of(BODY).without(name), Outcome::MissingHeader),
             Case::new(Standard, format!("an empty {name}"))
-                .refuses(&Delivery::of(BODY).set(name, ""), Outcome::MissingHeader),
+                .refuses(&WireRequest::of(BODY).set(name, ""), Outcome::MissingHeader),
             Case::new(Standard, format!("a blank {name}"))
-                .refuses(&Delivery::of(BODY).set(name, " \t "), Outcome::MissingHeader),
+                .refuses(&WireRequest::of(BODY).set(name, " \t "), Outcome::MissingHeader),
         ]);
     }
     cases
@@ -151,11 +151,11 @@ fn incomplete() -> Vec<Case> {
 
 /// What has nothing to do with the signature is no cause of refusal.
 fn unrelated() -> Vec<Case> {
-    let many = (0..80).fold(Delivery::of(BODY), |delivery, number| {
+    let many = (0..80).fold(WireRequest::of(BODY), |delivery, number| {
         delivery.header(&format!("x-number-{number}"), number.to_string())
     });
     let with = |name: &str, header: &str, value: &str| {
-        Case::new(Standard, name).accepts(&Delivery::of(BODY).header(header, value))
+        Case::new(Standard, name).accepts(&WireRequest::of(BODY).header(header, value))
     };
     vec![
         with("an Authorization header", "Authorization", "Basic dXNlcjpwYXNzd29yZA=="),
@@ -171,17 +171,17 @@ fn unrelated() -> Vec<Case> {
         Case::new(Standard, "headers that claim a verification").refuses(
             &["x-clerk-event", "x-verified", "webhook-delivery"]
                 .into_iter()
-                .fold(Delivery::of("{}").with_body(BODY), |delivery, name| delivery.header(name, "true")),
+                .fold(WireRequest::of("{}").with_body(BODY), |delivery, name| delivery.header(name, "true")),
             Outcome::InvalidSignature,
         ),
         Case::new(Standard, "80 other headers").accepts(&many),
-        Case::new(Standard, "no Content-Type").accepts(&Delivery::of(BODY).without("Content-Type")),
-        Case::new(Standard, "an empty Content-Type").accepts(&Delivery::of(BODY).set("Content-Type", "")),
+        Case::new(Standard, "no Content-Type").accepts(&WireRequest::of(BODY).without("Content-Type")),
+        Case::new(Standard, "an empty Content-Type").accepts(&WireRequest::of(BODY).set("Content-Type", "")),
         Case::new(Standard, "a Content-Type that is none")
-            .accepts(&Delivery::of(BODY).set("Content-Type", "%%%")),
+            .accepts(&WireRequest::of(BODY).set("Content-Type", "%%%")),
         Case::new(Standard, "a Content-Type of a form")
-            .accepts(&Delivery::of(BODY).set("Content-Type", "application/x-www-form-urlencoded")),
+            .accepts(&WireRequest::of(BODY).set("Content-Type", "application/x-www-form-urlencoded")),
         Case::new(Standard, "a Content-Type with a charset")
-            .accepts(&Delivery::of(BODY).set("Content-Type", "application/json; charset=utf-16")),
+            .accepts(&WireRequest::of(BODY).set("Content-Type", "application/json; charset=utf-16")),
     ]
 }

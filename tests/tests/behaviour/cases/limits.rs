@@ -4,9 +4,9 @@ use clerk_webhook_core::Outcome;
 use clerk_webhook_tests::event_of;
 
 use super::super::case::Case;
-use super::super::delivery::{BODY, Delivery};
 use super::super::stacks::SMALL_LIMIT;
 use super::super::stacks::Setup::{self, SmallLimit, Standard};
+use super::super::wire_request::{BODY, WireRequest};
 
 const DEFAULT_LIMIT: usize = 2 * 1024 * 1024;
 
@@ -20,7 +20,7 @@ pub fn cases() -> Vec<Case> {
 fn around(setup: Setup, limit: usize, chunks: &[usize]) -> Vec<Case> {
     let mut cases = Vec::new();
     for length in [limit - 1, limit, limit + 1] {
-        let delivery = Delivery::of(event_of(length));
+        let delivery = WireRequest::of(event_of(length));
         let mut requests = vec![("with a length".to_owned(), delivery.with_length())];
         for size in chunks {
             requests.push((format!("in chunks of {size}"), delivery.chunked(*size)));
@@ -40,8 +40,8 @@ fn around(setup: Setup, limit: usize, chunks: &[usize]) -> Vec<Case> {
 /// What only says that it is too large is refused before it is sent.
 fn claimed() -> Vec<Case> {
     let claiming = |name: &str, setup: Setup, length: &str| {
-        let head = Delivery::of(BODY).head(&format!("Content-Length: {length}"));
-        let delivery = Delivery::of(BODY);
+        let head = WireRequest::of(BODY).head(&format!("Content-Length: {length}"));
+        let delivery = WireRequest::of(BODY);
         Case::new(setup, name).refuses_as(head, Outcome::BodyTooLarge).reconnects().accepts(&delivery)
     };
     vec![

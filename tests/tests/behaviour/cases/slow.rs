@@ -3,13 +3,13 @@
 use clerk_webhook_core::Outcome;
 
 use super::super::case::{Case, Step};
-use super::super::delivery::{BODY, Delivery};
 use super::super::stacks::Setup::ShortReadTimeout;
+use super::super::wire_request::{BODY, WireRequest};
 
 pub const KIND: &str = "a body that does not come in time";
 
 pub fn cases() -> Vec<Case> {
-    let delivery = Delivery::of(BODY);
+    let delivery = WireRequest::of(BODY);
     let half = |request: Vec<u8>| request[..request.len() - BODY.len() / 2].to_vec();
     let long = || delivery.head("Content-Length: 1000000");
     let chunked = || delivery.head("Transfer-Encoding: chunked");
@@ -28,7 +28,7 @@ pub fn cases() -> Vec<Case> {
     vec![
         Case::new(ShortReadTimeout, "a body that comes in time").accepts(&delivery),
         Case::new(ShortReadTimeout, "a refusal where there is little time")
-            .refuses(&Delivery::of("{}").with_body(BODY), Outcome::InvalidSignature),
+            .refuses(&WireRequest::of("{}").with_body(BODY), Outcome::InvalidSignature),
         stalls("half a body", half(delivery.with_length())),
         stalls("half a body in chunks", half(delivery.chunked(500))),
         stalls("a head without its body", delivery.head("Content-Length: 77")),

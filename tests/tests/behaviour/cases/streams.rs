@@ -4,34 +4,34 @@ use clerk_webhook_core::Outcome;
 use clerk_webhook_tests::{event_of, fixture};
 
 use super::super::case::Case;
-use super::super::delivery::{BODY, Delivery};
 use super::super::http2::Stream;
 use super::super::seen::Seen;
 use super::super::stacks::Setup::{ShortReadTimeout, SmallLimit, Standard};
+use super::super::wire_request::{BODY, WireRequest};
 use super::slow;
 
 pub fn cases() -> Vec<Case> {
     let refused = |outcome: Outcome| Seen::answered(outcome.into());
-    let good = Delivery::of(BODY);
-    let user = Delivery::of(fixture("user.created"));
-    let forged = Delivery::of("{}").with_body(BODY);
+    let good = WireRequest::of(BODY);
+    let user = WireRequest::of(fixture("user.created"));
+    let forged = WireRequest::of("{}").with_body(BODY);
     let one = |name: &str, stream: Stream, seen: Seen| {
         Case::new(Standard, format!("HTTP/2: {name}")).http2(vec![(stream, seen)])
     };
     let limited = |length: usize, seen: Seen| {
-        let delivery = Delivery::of(event_of(length));
+        let delivery = WireRequest::of(event_of(length));
         Case::new(SmallLimit, format!("HTTP/2: {length} of 1000 bytes"))
             .http2(vec![(Stream::whole(&delivery), seen.clone()), (Stream::framed(&delivery, 100), seen)])
     };
     let mut concurrent = Vec::new();
     for number in 0..20 {
         let body = format!(r#"{{"data":{{"number":{number}}},"type":"test"}}"#);
-        let (good, forged) = (Delivery::of(body.clone()), Delivery::of(BODY).with_body(body));
+        let (good, forged) = (WireRequest::of(body.clone()), WireRequest::of(BODY).with_body(body));
         concurrent.extend([
             (Stream::whole(&good), Seen::Accepted),
             (Stream::framed(&forged, 5), refused(Outcome::InvalidSignature)),
             (Stream::framed(&good, 7), Seen::Accepted),
-            (Stream::whole(&Delivery::unsigned("{}")), refused(Outcome::MissingHeader)),
+            (Stream::whole(&WireRequest::unsigned("{}")), refused(Outcome::MissingHeader)),
         ]);
     }
     vec![
@@ -43,14 +43,22 @@ pub fn cases() -> Vec<Case> {
             Stream::framed(&forged, 7),
             refused(Outcome::InvalidSignature),
         ),
-        one("an unsigned event", Stream::whole(&Delivery::unsigned(BODY)), refused(Outcome::MissingHeader)),
-        one("something that is no event", Stream::whole(&Delivery::of("[]")), refused(Outcome::NotAnEvent)),
-        one("an empty body", Stream::whole(&Delivery::of("")), refused(Outcome::NotAnEvent)),
+        one(
+            "an unsigned event",
+            Stream::whole(&WireRequest::unsigned(BODY)),
+            refused(Outcome::MissingHeader),
+        ),
+        one(
+            "something that is no event",
+            Stream::whole(&WireRequest::of("[]")),
+            refused(Outcome::NotAnEvent),
+        ),
+        one("an empty body", Stream::whole(&WireRequest::of("")), refused(Outcome::NotAnEvent)),
         limited(1000, Seen::Accepted),
         limited(1001, refused(Outcome::BodyTooLarge)),
         one(
             "one byte more than the limit",
-            Stream::framed(&Delivery::of(event_of(2_097_153)), 16 * 1024),
+            Stream::framed(&WireRequest::of(event_of(2_097_153)), 16 * 1024),
             refused(Outcome::BodyTooLarge),
         ),
         one(

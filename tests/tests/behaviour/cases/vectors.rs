@@ -4,8 +4,8 @@ use clerk_webhook_core::{MessageId, Outcome, Timestamp};
 use clerk_webhook_tests::vectors::{Vector, own_vectors};
 
 use super::super::case::Case;
-use super::super::delivery::Delivery;
 use super::super::stacks::Setup;
+use super::super::wire_request::WireRequest;
 
 /// How many vectors are about a secret that no receiver can be built with, so that nothing can be sent to it. All
 /// others can be on the wire: none of them has a control character but the tabulator in a header.
@@ -50,15 +50,15 @@ fn signed_anew(vector: &Vector) -> Case {
     judged(Case::new(Setup::AllSecrets, format!("{}, signed anew", vector.name)), vector, &delivery)
 }
 
-fn delivery(vector: &Vector, value: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Delivery {
+fn delivery(vector: &Vector, value: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> WireRequest {
     let headers = vector.headers().into_iter();
-    headers.fold(Delivery::unsigned(vector.body()), |delivery, (name, bytes)| {
+    headers.fold(WireRequest::unsigned(vector.body()), |delivery, (name, bytes)| {
         delivery.header(name, value(name, bytes))
     })
 }
 
 /// Expects what the vector says. One without a verdict about the event is one, if only of an unknown type.
-fn judged(case: Case, vector: &Vector, delivery: &Delivery) -> Case {
+fn judged(case: Case, vector: &Vector, delivery: &WireRequest) -> Case {
     let outcome = match (vector.expect.as_str(), vector.expect_event.as_deref()) {
         ("ok", None | Some("ok")) => return case.accepts(delivery),
         ("ok", Some("invalid_json" | "invalid_event")) => Outcome::NotAnEvent,

@@ -14,7 +14,7 @@ pub use clerk_webhook_tests::request::BODY;
 
 /// A request, right or wrong, before it is written in one framing or another.
 #[derive(Clone)]
-pub struct Delivery {
+pub struct WireRequest {
     pub method: &'static str,
     pub target: String,
     pub version: &'static str,
@@ -22,7 +22,7 @@ pub struct Delivery {
     pub body: Bytes,
 }
 
-impl Delivery {
+impl WireRequest {
     /// Signs a body at this moment as the one sender whom every receiver knows.
     pub fn of(body: impl Into<Bytes>) -> Self {
         Self::signed(&[secret()], Timestamp::now(), body)
