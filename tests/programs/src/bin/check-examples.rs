@@ -1,8 +1,8 @@
 //! Checks example programs with the command `clerk-webhook`, as a user would run both.
 //!
 //! Run with: `cargo run -p clerk-webhook-tests-programs --bin check-examples -- COMMAND PROGRAM…`, paths of built programs.
-//! Each program must answer a delivery of every event type with 200. `sync-server` and programs whose name ends in `-dedup`
-//! must also handle each event of a history once, in any order and however often it arrives, with a new SQLite file.
+//! Each program must answer a delivery of every event type with 200. `sync-server` must also handle each event of a history
+//! once, in any order and however often it arrives, with a new SQLite file.
 
 use std::process::{Command, ExitCode};
 
@@ -46,7 +46,7 @@ fn check(command: &str, program: &str) -> Result<String, String> {
         }
     }
     let mut said = format!("200 for each of {} types", EventType::ALL.len());
-    if program.ends_with("-dedup") || program.ends_with("sync-server") {
+    if program.ends_with("sync-server") {
         let arguments = [
             "scenario",
             "all",
