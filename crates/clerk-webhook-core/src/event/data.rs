@@ -57,7 +57,7 @@ macro_rules! data {
             $(
                 #[doc = concat!("Stands for `", $text, "`: ", $summary)]
                 ///
-                #[doc = concat!("Its payload is a [`", stringify!($payload), "`](super::payload::", stringify!($payload), ").")]
+                #[doc = concat!("Its payload is a [`", stringify!($payload), "`](crate::event::payload::", stringify!($payload), ").")]
                 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
                 pub struct $variant;
             )+

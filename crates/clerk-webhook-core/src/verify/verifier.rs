@@ -159,7 +159,7 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// As [`begin`](Self::begin).
+    /// As [`begin_verify`](Self::begin_verify).
     pub fn begin_receive<H: HeaderFields + ?Sized>(
         &self,
         headers: &H,
