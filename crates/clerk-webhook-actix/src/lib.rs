@@ -76,6 +76,8 @@
 //! A signature is over the bytes on the wire, and so is verification. A body with a `Content-Encoding`, which Clerk
 //! never sends, is verified as it came and is then not an event.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod answer;
 mod error;
 mod extract;

@@ -66,6 +66,8 @@
 //! Where `clerk_webhook_tower::VerifyWebhookLayer` stands in front of the handler, the event is taken from it
 //! and nothing is done twice.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod answer;
 mod extract;
 mod rejection;

@@ -33,6 +33,8 @@
 //!
 //! See [`Observation`] for the names.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod answer;
 mod error_text;
 pub mod event;

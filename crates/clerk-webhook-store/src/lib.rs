@@ -58,6 +58,8 @@
 //! [`DeliveryStore::forget`] makes room for it. Repair the receiver before you resend a message that failed: a resend that fails
 //! is not retried, and it cancels the scheduled retries of that message.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 /// Shared with the other crates of this workspace; not part of the public API.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 #[doc(hidden)]

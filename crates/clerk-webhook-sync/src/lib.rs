@@ -94,6 +94,8 @@
 //! | `sqlite` | yes | `ClerkSync` on a `sqlx::SqlitePool`; SQLite is part of the program |
 //! | `postgres` | | `ClerkSync` on a `sqlx::PgPool`, Postgres 12 or newer |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod apply;
 mod error;
 mod observe;

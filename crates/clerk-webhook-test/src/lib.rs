@@ -28,6 +28,8 @@
 //! | any other client | [`headers`](Delivery::headers) and [`body`](Delivery::body) |
 //! | a terminal | [`curl`](Delivery::curl) |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod broken;
 #[cfg(any(feature = "http", feature = "actix", feature = "warp"))]
 mod convert;

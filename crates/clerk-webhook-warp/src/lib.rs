@@ -57,6 +57,8 @@
 //! Where `clerk_webhook_tower::VerifyWebhookLayer` stands round `warp::service(routes)`, `warp::ext::get::<Event>()`
 //! is the event, [`clerk_event`] takes it from there, and `warp::body` filters still see the identical bytes.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod answer;
 mod filters;
 mod rejection;

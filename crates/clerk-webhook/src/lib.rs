@@ -51,7 +51,6 @@ pub use clerk_webhook_core::*;
 
 /// Receive events in [Actix Web](https://docs.rs/actix-web).
 #[cfg(feature = "actix")]
-#[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
 pub mod actix {
     #[doc(inline)]
     pub use clerk_webhook_actix::{
@@ -62,7 +61,6 @@ pub mod actix {
 
 /// Receive events in [Axum](https://docs.rs/axum).
 #[cfg(feature = "axum")]
-#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum {
     #[doc(inline)]
     pub use clerk_webhook_axum::{ClerkAnswer, ClerkEvent, ClerkEventRejection};
@@ -70,7 +68,6 @@ pub mod axum {
 
 /// Handle each delivery once.
 #[cfg(feature = "store")]
-#[cfg_attr(docsrs, doc(cfg(feature = "store")))]
 pub mod store {
     #[doc(inline)]
     pub use clerk_webhook_store::*;
@@ -78,7 +75,6 @@ pub mod store {
 
 /// Keep Clerk's objects in your database.
 #[cfg(feature = "sync")]
-#[cfg_attr(docsrs, doc(cfg(feature = "sync")))]
 pub mod sync {
     #[doc(inline)]
     pub use clerk_webhook_sync::*;
@@ -86,7 +82,6 @@ pub mod sync {
 
 /// Sign deliveries in tests.
 #[cfg(feature = "test")]
-#[cfg_attr(docsrs, doc(cfg(feature = "test")))]
 pub mod test {
     #[doc(inline)]
     pub use clerk_webhook_test::*;
@@ -94,7 +89,6 @@ pub mod test {
 
 /// Receive events in hyper, Axum, or any other server on [Tower](https://docs.rs/tower).
 #[cfg(feature = "tower")]
-#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub mod tower {
     #[cfg(feature = "store")]
     #[doc(inline)]
@@ -108,7 +102,6 @@ pub mod tower {
 
 /// Receive events in [Warp](https://docs.rs/warp).
 #[cfg(feature = "warp")]
-#[cfg_attr(docsrs, doc(cfg(feature = "warp")))]
 pub mod warp {
     #[doc(inline)]
     pub use clerk_webhook_warp::{

@@ -35,7 +35,10 @@ impl Program {
         let mut process = Command::new(program)
             .env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)
             .env("PORT", "0")
-            .env("DATABASE", std::env::temp_dir().join(format!("clerk-webhook-soak-{}.db", std::process::id())))
+            .env(
+                "DATABASE",
+                std::env::temp_dir().join(format!("clerk-webhook-soak-{}.db", std::process::id())),
+            )
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
