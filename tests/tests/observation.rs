@@ -317,6 +317,35 @@ async fn every_way_to_handle_has_one_span_and_one_line() {
     check("clerk", Some("1"), "the service answered with status 503");
 }
 
+/// In a request, and not in a task: nobody else catches the panic or finishes the handler.
+#[tokio::test]
+async fn a_handling_that_is_dropped_has_a_line() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let handlers: Handlers<bool> = Handlers::builder()
+        .on(UserCreated, |_, cx: Context<bool>| async move {
+            assert!(!cx.state(), "meant to");
+            std::future::pending().await
+        })
+        .build()
+        .unwrap();
+    for panics in [true, false] {
+        let handling = tokio::spawn(handlers.answer(event(fixture("user.created")), panics));
+        tokio::task::yield_now().await;
+        handling.abort();
+        assert!(handling.await.is_err());
+        let span = log.take_span();
+        assert_eq!(span.get("clerk.outcome"), None);
+        let lines = log.take_lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!((lines[0].level, lines[0].depth, lines[0].fields.get("outcome")), (Level::WARN, 1, None));
+        assert_eq!(lines[0].fields.get("message_id"), Some("msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa"));
+        assert!(
+            lines[0].fields.get("message").unwrap().starts_with("dropped a delivery before it was handled")
+        );
+    }
+}
+
 /// sqlx repeats the text of an error in the error that has it as its source.
 #[tokio::test]
 async fn a_missing_table_is_logged_once_with_what_to_do() {

@@ -18,7 +18,7 @@ use clerk_webhook_tower::{DeduplicateLayer, WebhookService};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tower::buffer::Buffer;
 use tower::limit::ConcurrencyLimit;
@@ -432,6 +432,12 @@ struct HeldHandler {
 }
 
 impl HeldHandler {
+    /// Handles an event in a task.
+    fn run(&self, deduplicator: &Deduplicator<Store>, id: &'static str) -> JoinHandle<Answer> {
+        let (deduplicator, handler) = (deduplicator.clone(), self.handler());
+        tokio::spawn(async move { deduplicator.run(event(id), handler).await })
+    }
+
     fn handler(&self) -> impl Fn(Event, u32) -> HandlerFuture + Clone + Send + Sync + 'static + use<> {
         let this = self.clone();
         move |_, _| {
@@ -470,8 +476,7 @@ async fn the_lease_of_a_handler_that_takes_long_is_renewed() {
     let (store, held) = (Store::default(), HeldHandler::default());
     // Less than a second makes a second.
     let deduplicator = Deduplicator::new(store.clone()).lease(Duration::ZERO);
-    let (running, handler) = (deduplicator.clone(), held.handler());
-    let running = tokio::spawn(async move { running.run(event("msg_1"), handler).await });
+    let running = held.run(&deduplicator, "msg_1");
     // Five renewals take longer than the lease that they renew.
     store.renewals.wait(5).await;
     let meanwhile = deduplicator.run(event("msg_1"), processed).await;
@@ -486,8 +491,7 @@ async fn a_renewal_that_goes_wrong_is_tried_again() {
     let (store, held) = (Store::default(), HeldHandler::default());
     let store = store.with(Method::Renew, Fault::Fails).with(Method::Renew, Fault::Hangs);
     let deduplicator = Deduplicator::new(store.clone());
-    let (running, handler) = (deduplicator.clone().handler_timeout(LONG), held.handler());
-    let running = tokio::spawn(async move { running.run(event("msg_1"), handler).await });
+    let running = held.run(&deduplicator.clone().handler_timeout(LONG), "msg_1");
     store.renewals.wait(4).await;
     held.may_end.add();
     assert_eq!(running.await.unwrap().outcome(), Outcome::Processed);
@@ -497,8 +501,7 @@ async fn a_renewal_that_goes_wrong_is_tried_again() {
 async fn a_handler_whose_lease_is_lost_is_cut_off() {
     let (store, held) = (Store::default(), HeldHandler::default());
     let deduplicator = Deduplicator::new(store.clone()).handler_timeout(LONG);
-    let (running, handler) = (deduplicator.clone(), held.handler());
-    let running = tokio::spawn(async move { running.run(event("msg_1"), handler).await });
+    let running = held.run(&deduplicator, "msg_1");
     held.began.wait(1).await;
     assert!(store.forget(&key("msg_1")).await.unwrap());
     let answer = running.await.unwrap();
@@ -590,14 +593,10 @@ async fn what_a_crash_has_left_runs_again_once_the_lease_ends() {
 async fn a_delivery_can_wait_for_the_one_that_is_in_progress() {
     let (store, held) = (Store::default(), HeldHandler::default());
     let deduplicator = Deduplicator::new(store.clone()).handler_timeout(LONG).in_progress_wait(LONG / 2);
-    let spawn = |deduplicator: &Deduplicator<Store>, id: &'static str| {
-        let (deduplicator, handler) = (deduplicator.clone(), held.handler());
-        tokio::spawn(async move { deduplicator.run(event(id), handler).await })
-    };
-    let first = spawn(&deduplicator, "msg_1");
+    let first = held.run(&deduplicator, "msg_1");
     held.began.wait(1).await;
     store.claims.wait(1).await;
-    let second = spawn(&deduplicator, "msg_1");
+    let second = held.run(&deduplicator, "msg_1");
     // It asks again and again.
     store.claims.wait(5).await;
     held.may_end.add();
@@ -624,7 +623,7 @@ async fn a_delivery_can_wait_for_the_one_that_is_in_progress() {
     assert_eq!(second.await.unwrap().outcome(), Outcome::Processed);
 
     // Where that takes too long, it is put off.
-    let first = spawn(&deduplicator, "msg_3");
+    let first = held.run(&deduplicator, "msg_3");
     held.began.wait(1).await;
     let short = deduplicator.clone().in_progress_wait(Duration::from_secs(1));
     assert_eq!(short.run(event("msg_3"), processed).await.outcome(), Outcome::InProgress);

@@ -54,7 +54,7 @@ use crate::event::EventType;
 ///
 /// Each delivery has one line within the span, with the fields `event_type`, `message_id`, `outcome` and `duration_ms`. Its level
 /// is info, or error if the handler failed or could not run. Then the field `error` has the text of the error and of its
-/// sources. Apart from that text, the log contains nothing of the payload but ids. The text of a database error can contain
+/// sources. If the handling is dropped before it ends, the level is warn, and the field `outcome` is missing. Apart from that text, the log contains nothing of the payload but ids. The text of a database error can contain
 /// a value, see [`Failure`](crate::Failure).
 ///
 /// # The metrics
@@ -154,6 +154,16 @@ impl Observation {
     }
 }
 
+/// If the server drops the request, or the handler panics in it, nothing else says so.
+#[cfg(feature = "tracing")]
+impl Drop for Observation {
+    fn drop(&mut self) {
+        if let Some(line) = &self.line {
+            self.span.in_scope(|| line.write_dropped());
+        }
+    }
+}
+
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 const OTHER_TYPE: &str = "_OTHER";
 
@@ -224,6 +234,7 @@ mod span {
 #[cfg(feature = "tracing")]
 mod line {
     use std::error::Error;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Instant;
 
     use super::type_name;
@@ -237,6 +248,7 @@ mod line {
         event_type: EventType,
         message_id: MessageId,
         began: Instant,
+        is_written: AtomicBool,
     }
 
     impl Line {
@@ -247,14 +259,15 @@ mod line {
                     event_type: event.event_type().clone(),
                     message_id: event.message_id().clone(),
                     began: Instant::now(),
+                    is_written: AtomicBool::new(false),
                 })
             })
         }
 
         pub(super) fn write(&self, outcome: Outcome, error: Option<&(dyn Error + Send + Sync + 'static)>) {
-            let (event_type, message_id) = (type_name(&self.event_type), self.message_id.as_str());
-            let (outcome, duration_ms) = (outcome.as_str(), self.began.elapsed().as_millis());
-            let duration_ms = u64::try_from(duration_ms).unwrap_or(u64::MAX);
+            self.is_written.store(true, Ordering::Relaxed);
+            let (event_type, message_id, duration_ms) = self.fields();
+            let outcome = outcome.as_str();
             match error {
                 None => tracing::info!(
                     target: "clerk_webhook",
@@ -266,6 +279,23 @@ mod line {
                     error = crate::error_text::Chain(error).to_string(), "could not handle a delivery"
                 ),
             }
+        }
+
+        /// Says that nobody waits for the answer any more, unless the line is written.
+        pub(super) fn write_dropped(&self) {
+            if !self.is_written.load(Ordering::Relaxed) {
+                let (event_type, message_id, duration_ms) = self.fields();
+                tracing::warn!(
+                    target: "clerk_webhook",
+                    event_type, message_id, duration_ms,
+                    "dropped a delivery before it was handled: the sender closed the connection, or the handler panicked"
+                );
+            }
+        }
+
+        fn fields(&self) -> (&'static str, &str, u64) {
+            let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            (type_name(&self.event_type), self.message_id.as_str(), millis)
         }
     }
 }
