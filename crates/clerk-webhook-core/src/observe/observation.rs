@@ -104,6 +104,10 @@ impl Observation {
     /// Runs what handles the event in the span, records why it stopped, and returns the answer.
     ///
     /// Call it once. Pin a large future first (`pin!`): this method takes a pinned reference, too.
+    #[cfg_attr(
+        not(feature = "tracing"),
+        expect(clippy::manual_async_fn, reason = "`tracing` wraps the work first")
+    )]
     pub fn run<'a, F>(&'a self, work: F) -> impl Future<Output = Answer> + use<'a, F>
     where
         F: Future<Output = Result<Handled, Stopped>>,
