@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use clerk_webhook_core::{Answer, Event, Outcome, ReceiveError, ReceiveErrorKind, Verifier};
-use clerk_webhook_tower::verify::{DefaultRefusal, ReadTimeout, ResponseBody};
+use clerk_webhook_tower::{DefaultRefusal, ReadTimeout, ResponseBody};
 use clerk_webhook_tower::{VerifyWebhook, VerifyWebhookLayer};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};

@@ -4,7 +4,7 @@
 //!
 //! [`VerifyWebhookLayer`] stands in front of any service that takes HTTP requests. It reads the body,
 //! verifies it, and hands the request on with the identical bytes and the typed [`Event`] in its extensions.
-//! What is not authentic is answered and never reaches the service. The [`verify`] module says more.
+//! What is not authentic is answered and never reaches the service. [`VerifyWebhookLayer`] says more.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -43,13 +43,16 @@
 
 mod answer;
 #[cfg(feature = "deduplicate")]
-pub mod deduplicate;
+mod deduplicate;
 mod service;
-pub mod verify;
+mod verify;
 
 pub use answer::{AnswerResponse, DefaultAnswer};
 pub use clerk_webhook_core as core;
 #[cfg(feature = "deduplicate")]
-pub use deduplicate::{Deduplicate, DeduplicateLayer};
+pub use deduplicate::{Deduplicate, DeduplicateFuture, DeduplicateLayer};
 pub use service::{WebhookFuture, WebhookService};
-pub use verify::{VerifyWebhook, VerifyWebhookLayer};
+pub use verify::{
+    DefaultRefusal, NoTimeout, ReadTimeout, RefusalResponse, ResponseBody, ResponseFuture, VerifyWebhook,
+    VerifyWebhookLayer,
+};

@@ -19,19 +19,22 @@
 //!
 //! | I want to … | feature | start at |
 //! |---|---|---|
-//! | receive events in Axum | `axum` | `axum::ClerkEvent` |
-//! | receive events in Actix Web | `actix` | `actix::ClerkEvent` |
-//! | receive events in Warp | `warp` | `warp::clerk_event` |
-//! | receive events in hyper or in any Tower service | `tower` | `tower::VerifyWebhookLayer` |
+//! | receive events in Axum | `axum` | [`axum::ClerkEvent`], [`tower::WebhookService`] |
+//! | receive events in Actix Web | `actix` | [`actix::ClerkEvent`] |
+//! | receive events in Warp | `warp` | [`warp::clerk_event`] |
+//! | receive events in hyper, or verify in front of a Tower service | `tower` | [`tower::WebhookService`], [`tower::VerifyWebhookLayer`] |
 //! | receive events in another server | none | [`Verifier::receive`] |
 //! | write one function for each event type | none | [`Handlers`] |
-//! | handle each delivery once, on one machine | `sqlite` | `store::ExactlyOnce` |
-//! | handle each delivery once, on several machines | `postgres` or `redis` | `store::ExactlyOnce`, `store::Deduplicator` |
-//! | keep Clerk's users and organizations in my database | `sync` with `sqlite` or `postgres` | `sync::ClerkSync` |
-//! | test my handlers | `test` | `test::Delivery` |
+//! | handle each delivery once, on one machine | `sqlite` | [`store::ExactlyOnce`] |
+//! | handle each delivery once, on several machines | `postgres` or `redis` | [`store::ExactlyOnce`], [`store::Deduplicator`] |
+//! | encrypt the connection to Postgres | `tls-rustls` | [`store::PostgresStore`] |
+//! | keep Clerk's users and organizations in my database | `sync` with `sqlite` or `postgres` | [`sync::ClerkSync`] |
+//! | test my handlers | `test` | [`test::Delivery`] |
 //! | see each delivery in the log | `tracing`, on by default | [`Observation`] |
 //! | count deliveries | `metrics` | [`Observation`] |
 //! | convert timestamps | `chrono`, `jiff` or `time` | [`Timestamp`] |
+//!
+//! The module [`guide`] has a complete program for each of the first rows.
 //!
 //! The log goes to the subscriber of your application. Without a subscriber, such as
 //! `tracing_subscriber::fmt::init()`, nothing is written.
@@ -69,8 +72,30 @@ pub mod axum {
 /// Handle each delivery once.
 #[cfg(feature = "store")]
 pub mod store {
+    #[cfg(feature = "conformance")]
     #[doc(inline)]
-    pub use clerk_webhook_store::*;
+    pub use clerk_webhook_store::conformance;
+    #[doc(inline)]
+    pub use clerk_webhook_store::{
+        Begin, Claim, DEFAULT_RETENTION, Deduplicator, DeliveryKey, DeliveryStore, DynDeliveryStore,
+        ExactlyOnce, InvalidScope, Lease, LeaseState, MAX_LEASE, MIN_LEASE, MIN_RETENTION, Owner, Scope,
+        SharedTransaction, StoreError, TransactionEnded, TransactionGuard, TransactionalStore, purge,
+    };
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    #[doc(inline)]
+    pub use clerk_webhook_store::{ConnectError, DeliveryTransaction, InvalidTableName};
+    #[cfg(feature = "redis")]
+    #[doc(inline)]
+    pub use clerk_webhook_store::{InvalidRedisSetting, RedisStore};
+    #[cfg(feature = "memory")]
+    #[doc(inline)]
+    pub use clerk_webhook_store::{MemoryStore, MemoryStoreFull};
+    #[cfg(feature = "postgres")]
+    #[doc(inline)]
+    pub use clerk_webhook_store::{PostgresStore, PostgresTransaction};
+    #[cfg(feature = "sqlite")]
+    #[doc(inline)]
+    pub use clerk_webhook_store::{SqliteStore, SqliteTransaction};
 }
 
 /// Keep Clerk's objects in your database.
@@ -90,14 +115,14 @@ pub mod test {
 /// Receive events in hyper, Axum, or any other server on [Tower](https://docs.rs/tower).
 #[cfg(feature = "tower")]
 pub mod tower {
-    #[cfg(feature = "store")]
-    #[doc(inline)]
-    pub use clerk_webhook_tower::deduplicate;
     #[doc(inline)]
     pub use clerk_webhook_tower::{
-        AnswerResponse, DefaultAnswer, VerifyWebhook, VerifyWebhookLayer, WebhookFuture, WebhookService,
-        verify,
+        AnswerResponse, DefaultAnswer, DefaultRefusal, NoTimeout, ReadTimeout, RefusalResponse, ResponseBody,
+        ResponseFuture, VerifyWebhook, VerifyWebhookLayer, WebhookFuture, WebhookService,
     };
+    #[cfg(feature = "store")]
+    #[doc(inline)]
+    pub use clerk_webhook_tower::{Deduplicate, DeduplicateFuture, DeduplicateLayer};
 }
 
 /// Receive events in [Warp](https://docs.rs/warp).

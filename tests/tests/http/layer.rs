@@ -17,7 +17,7 @@ use clerk_webhook_tests::request::{
 };
 use clerk_webhook_tests::secrecy::{PRIVATE, assert_shows_nothing_private};
 use clerk_webhook_tests::{event_of, fixture, secret};
-use clerk_webhook_tower::verify::ResponseBody;
+use clerk_webhook_tower::ResponseBody;
 use clerk_webhook_tower::{VerifyWebhook, VerifyWebhookLayer};
 use http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use http::{HeaderValue, Request, Response, StatusCode, Version};

@@ -18,7 +18,7 @@ const ADVICE: &str = "the request has no event; put `VerifyWebhookLayer` in fron
 
 /// Service that hands each delivery on once.
 ///
-/// See the [module](super) for what it does and where it stands.
+/// See [`DeduplicateLayer`](crate::DeduplicateLayer).
 pub struct Deduplicate<I, S, A = DefaultAnswer> {
     pub(super) inner: I,
     pub(super) deduplicator: Deduplicator<S>,

@@ -16,7 +16,7 @@ use super::timeout::{NoTimeout, ReadTimeout};
 
 /// Service that verifies a delivery before it calls the inner one.
 ///
-/// See the [module](super) for what it does and where it stands.
+/// See [`VerifyWebhookLayer`](crate::VerifyWebhookLayer).
 #[derive(Clone)]
 pub struct VerifyWebhook<S, R = DefaultRefusal, T = NoTimeout> {
     pub(super) inner: S,
@@ -27,7 +27,7 @@ pub struct VerifyWebhook<S, R = DefaultRefusal, T = NoTimeout> {
 }
 
 impl<S> VerifyWebhook<S> {
-    /// Wraps a service with the default settings, see [`VerifyWebhookLayer`](super::VerifyWebhookLayer).
+    /// Wraps a service with the default settings, see [`VerifyWebhookLayer`](crate::VerifyWebhookLayer).
     pub fn new(inner: S, verifier: Verifier) -> Self {
         let body_limit = verifier.body_limit();
         Self { inner, verifier, body_limit, refusal: DefaultRefusal, timeout: NoTimeout }
@@ -35,7 +35,7 @@ impl<S> VerifyWebhook<S> {
 }
 
 impl<S, R, T> VerifyWebhook<S, R, T> {
-    /// Sets how long a body may take to arrive, see [`VerifyWebhookLayer::read_timeout`](super::VerifyWebhookLayer::read_timeout).
+    /// Sets how long a body may take to arrive, see [`VerifyWebhookLayer::read_timeout`](crate::VerifyWebhookLayer::read_timeout).
     pub fn read_timeout<T2>(self, timeout: T2) -> VerifyWebhook<S, R, T2> {
         let Self { inner, verifier, body_limit, refusal, timeout: _ } = self;
         VerifyWebhook { inner, verifier, body_limit, refusal, timeout }

@@ -6,7 +6,7 @@ use std::error::Error;
 use bytes::Bytes;
 use clerk_webhook_core::Event;
 use clerk_webhook_tests::request::BoxError;
-use clerk_webhook_tower::verify::ResponseBody;
+use clerk_webhook_tower::ResponseBody;
 use clerk_webhook_tower::{VerifyWebhookLayer, WebhookService};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
