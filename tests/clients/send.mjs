@@ -10,48 +10,62 @@
 //   --tamper               change the body after it was signed
 //
 // Prints status and body of the answer; the exit code is 0 for 2xx, 1 for anything else, 2 for a mistake.
+// With `--lines` alone, it makes one delivery for each line of the standard input, a JSON array of these arguments.
 import { readFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
+import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 
-const { values: options, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    secret: { type: "string", default: process.env.CLERK_WEBHOOK_SIGNING_SECRET },
-    "old-secret": { type: "string" },
-    library: { type: "string", default: "svix" },
-    headers: { type: "string", default: "svix" },
-    age: { type: "string", default: "0" },
-    tamper: { type: "boolean", default: false },
-  },
-});
-const [url, event = new URL("../../crates/clerk-webhook-test/fixtures/events/user.created.json", import.meta.url)] = positionals;
-if (!url || !options.secret) {
-  console.error("usage: node send.mjs URL [EVENT.json] [--secret whsec_…]; the head of the file lists the options");
-  process.exit(2);
+async function deliver(args) {
+  const { values: options, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      secret: { type: "string", default: process.env.CLERK_WEBHOOK_SIGNING_SECRET },
+      "old-secret": { type: "string" },
+      library: { type: "string", default: "svix" },
+      headers: { type: "string", default: "svix" },
+      age: { type: "string", default: "0" },
+      tamper: { type: "boolean", default: false },
+    },
+  });
+  const [url, event = new URL("../../crates/clerk-webhook-test/fixtures/events/user.created.json", import.meta.url)] = positionals;
+  if (!url || !options.secret) {
+    console.error("usage: node send.mjs URL [EVENT.json] [--secret whsec_…]; the head of the file lists the options");
+    process.exit(2);
+  }
+
+  const { Webhook } = await import(options.library);
+  const body = await readFile(event);
+  const id = `msg_${randomUUID().replaceAll("-", "").slice(0, 27)}`;
+  const seconds = Math.floor(Date.now() / 1000) - Number(options.age);
+  const secrets = [options.secret, options["old-secret"]].filter(Boolean);
+  const signatures = secrets.map((secret) => new Webhook(secret).sign(id, new Date(seconds * 1000), body.toString()));
+  if (options.tamper) {
+    body[body.length - 3] ^= 1;
+  }
+
+  const answer = await fetch(url, {
+    method: "POST",
+    body,
+    redirect: "manual",
+    signal: AbortSignal.timeout(15_000),
+    headers: {
+      connection: "close",
+      "content-type": "application/json",
+      [`${options.headers}-id`]: id,
+      [`${options.headers}-timestamp`]: String(seconds),
+      [`${options.headers}-signature`]: signatures.join(" "),
+    },
+  });
+  console.log(`${answer.status} ${await answer.text()}`.trim());
+  return answer.ok ? 0 : 1;
 }
 
-const { Webhook } = await import(options.library);
-const body = await readFile(event);
-const id = `msg_${randomUUID().replaceAll("-", "").slice(0, 27)}`;
-const seconds = Math.floor(Date.now() / 1000) - Number(options.age);
-const secrets = [options.secret, options["old-secret"]].filter(Boolean);
-const signatures = secrets.map((secret) => new Webhook(secret).sign(id, new Date(seconds * 1000), body.toString()));
-if (options.tamper) {
-  body[body.length - 3] ^= 1;
+if (process.argv[2] === "--lines") {
+  for await (const line of createInterface({ input: process.stdin })) {
+    await deliver(JSON.parse(line));
+  }
+} else {
+  process.exitCode = await deliver(process.argv.slice(2));
 }
-
-const answer = await fetch(url, {
-  method: "POST",
-  body,
-  redirect: "manual",
-  signal: AbortSignal.timeout(15_000),
-  headers: {
-    "content-type": "application/json",
-    [`${options.headers}-id`]: id,
-    [`${options.headers}-timestamp`]: String(seconds),
-    [`${options.headers}-signature`]: signatures.join(" "),
-  },
-});
-console.log(`${answer.status} ${await answer.text()}`.trim());
-process.exitCode = answer.ok ? 0 : 1;

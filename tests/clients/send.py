@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Signs an event with an official library and delivers it as Svix does.
 
-Prints status and body of the answer; the exit code is 0 for 2xx, 1 for anything else, 2 for a mistake."""
+Prints status and body of the answer; the exit code is 0 for 2xx, 1 for anything else, 2 for a mistake.
+With `--lines` alone, it makes one delivery for each line of the standard input, a JSON array of these arguments."""
 
 import argparse
 import importlib
+import json
 import os
 import sys
 import time
@@ -17,7 +19,7 @@ from pathlib import Path
 EVENT = Path(__file__).parent / "../../crates/clerk-webhook-test/fixtures/events/user.created.json"
 
 
-def main() -> int:
+def deliver(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("event", nargs="?", type=Path, default=EVENT, help="a file with the JSON of an event")
@@ -27,7 +29,7 @@ def main() -> int:
     parser.add_argument("--headers", choices=["svix", "webhook"], default="svix", help="names of the headers")
     parser.add_argument("--age", type=int, default=0, help="how many seconds ago it was signed")
     parser.add_argument("--tamper", action="store_true", help="change the body after it was signed")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if not options.secret:
         parser.error("set CLERK_WEBHOOK_SIGNING_SECRET or give --secret")
 
@@ -55,6 +57,14 @@ def main() -> int:
         status, text = error.code, error.read()
     print(f"{status} {text.decode(errors='replace')}".strip())
     return 0 if 200 <= status < 300 else 1
+
+
+def main() -> int:
+    if sys.argv[1:] != ["--lines"]:
+        return deliver(sys.argv[1:])
+    for line in sys.stdin:
+        deliver(json.loads(line))
+    return 0
 
 
 if __name__ == "__main__":
