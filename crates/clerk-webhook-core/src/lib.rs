@@ -47,8 +47,11 @@ mod timestamp;
 mod verify;
 
 pub use answer::{Answer, Failure, Handled, Outcome, Stopped};
-pub use event::{Event, EventData, EventType};
-pub use handler::{Context, Handlers};
+pub use event::data::EventData;
+pub use event::event::Event;
+pub use event::event_type::EventType;
+pub use handler::context::Context;
+pub use handler::handlers::Handlers;
 pub use message_id::{InvalidMessageId, MessageId};
 pub use observe::Observation;
 pub use receive::{PendingDelivery, ReceiveError, ReceiveErrorKind};

@@ -7,7 +7,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use bytes::Bytes;
-use clerk_webhook_core::event::{self, EventData, EventMarker};
+use clerk_webhook_core::EventData;
+use clerk_webhook_core::event::{self, EventMarker};
 use clerk_webhook_core::{Event, EventType, Timestamp};
 use serde_json::Value;
 

@@ -44,11 +44,8 @@
 //! The same `Handlers` run in a request, in a worker and in a test.
 
 mod builder;
-mod context;
-mod handlers;
+pub(crate) mod context;
+pub(crate) mod handlers;
 mod registry;
 
-pub use crate::answer::{Failure, Handled};
 pub use builder::{DuplicateHandler, Handler, HandlersBuilder};
-pub use context::Context;
-pub use handlers::Handlers;
