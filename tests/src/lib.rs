@@ -17,7 +17,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clerk_webhook_core::{MessageId, SignedHeaders, SigningSecret, Timestamp};
-use clerk_webhook_test::AnyFixture;
+use clerk_webhook_test::fixture::AnyFixture;
 
 pub use clerk_webhook_test::SECRET;
 

@@ -8,6 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs, thread};
 
@@ -52,11 +53,11 @@ fn the_axum_program_handles_a_delivery_once_and_stops_in_order() {
     assert_eq!(server.deliver("msg_1", "user.created"), "duplicate");
     assert_eq!(server.deliver("msg_2", "session.created"), "ignored");
     assert_eq!(server.forge(), 400);
-    let database = server.folder.join("app.db");
+    let folder = Arc::clone(&server.folder);
     let log = server.terminate();
     let handled = log.lines().find(|line| line.contains("msg_1") && line.contains("processed"));
     assert!(handled.is_some_and(|line| line.contains("INFO") && line.contains("user.created")), "{log}");
-    assert_eq!(count_in_sqlite(&database, "welcome_mails"), 1);
+    assert_eq!(count_in_sqlite(&folder.0.join("app.db"), "welcome_mails"), 1);
 }
 
 #[test]
@@ -77,9 +78,9 @@ fn the_hyper_program_receives() {
 #[test]
 fn the_program_with_users_in_sqlite_writes_a_row() {
     let server = receives("users-sqlite");
-    let database = server.folder.join("app.db");
+    let folder = Arc::clone(&server.folder);
     server.stop();
-    assert_eq!(count_in_sqlite(&database, "clerk_active_users"), 1);
+    assert_eq!(count_in_sqlite(&folder.0.join("app.db"), "clerk_active_users"), 1);
 }
 
 #[test]
@@ -184,9 +185,18 @@ fn projects() -> BTreeMap<String, (String, String)> {
     projects
 }
 
+/// A folder that is removed when nothing uses it.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A project in a folder outside of the workspace.
 struct Project {
-    folder: PathBuf,
+    folder: Arc<Folder>,
     name: String,
     port: u16,
 }
@@ -196,8 +206,8 @@ impl Project {
     fn write(name: &str) -> Self {
         let (manifest, program) = projects().remove(name).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let unique = format!("clerk-webhook-blank-{}-{port}", std::process::id());
-        let folder_of_project = env::temp_dir().join(unique).join(name);
+        let unique = format!("clerk-webhook-blank-{name}-{}-{port}", std::process::id());
+        let folder_of_project = env::temp_dir().join(unique);
         let source = folder_of_project.join("src");
         fs::create_dir_all(&source).unwrap();
         let crates = fs::canonicalize(folder("../crates")).unwrap();
@@ -207,14 +217,14 @@ impl Project {
         fs::copy(folder("../Cargo.lock"), folder_of_project.join("Cargo.lock")).unwrap();
         let file = if program.contains("fn main") { "main.rs" } else { "lib.rs" };
         fs::write(source.join(file), program.replace("3000", &port.to_string())).unwrap();
-        Self { folder: folder_of_project, name: name.to_owned(), port }
+        Self { folder: Arc::new(Folder(folder_of_project)), name: name.to_owned(), port }
     }
 
     fn cargo(&self, arguments: &[&str]) -> Output {
         let output = Command::new(env!("CARGO"))
             .args(arguments)
             .args(["--quiet", "--target-dir", env!("CARGO_TARGET_TMPDIR")])
-            .current_dir(&self.folder)
+            .current_dir(&self.folder.0)
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_INCREMENTAL", "0")
             .output()
@@ -233,12 +243,12 @@ impl Project {
         self.cargo(&["build"]);
         // The next project of this name replaces it in the target folder.
         let built = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("debug").join(&self.name);
-        fs::copy(built, self.folder.join("program")).unwrap();
+        fs::copy(built, self.folder.0.join("program")).unwrap();
     }
 
     fn program(&self) -> Command {
-        let mut program = Command::new(self.folder.join("program"));
-        program.current_dir(&self.folder);
+        let mut program = Command::new(self.folder.0.join("program"));
+        program.current_dir(&self.folder.0);
         program
     }
 
@@ -267,7 +277,7 @@ impl Project {
             assert!(process.try_wait().unwrap().is_none(), "{} ended", self.name);
             TcpStream::connect(("127.0.0.1", port)).ok()
         });
-        Server { process, log: Some(log), port, folder: self.folder.clone() }
+        Server { process, log: Some(log), port, folder: Arc::clone(&self.folder) }
     }
 }
 
@@ -276,7 +286,7 @@ struct Server {
     process: Child,
     log: Option<thread::JoinHandle<String>>,
     port: u16,
-    folder: PathBuf,
+    folder: Arc<Folder>,
 }
 
 impl Server {
@@ -332,6 +342,5 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -1,8 +1,6 @@
 //! The tables of the README say what the code does. Its snippets are compiled as documentation tests.
 
-use std::time::Duration;
-
-use clerk_webhook_core::{Answer, EventType, Outcome};
+use clerk_webhook_core::EventType;
 use clerk_webhook_tests::folder;
 
 fn readme() -> String {
@@ -24,47 +22,6 @@ fn the_table_of_events_is_the_catalogue() {
         })
         .collect();
     assert!(table == rows, "the table of events in README.md must be:\n{rows}");
-}
-
-#[test]
-fn the_table_of_answers_is_that_of_the_code() {
-    let readme = readme();
-    let (_, section) = readme.split_once("## Answers").unwrap();
-    let (section, _) = section.split_once("\n##").unwrap();
-    let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| `")).collect();
-    assert_eq!(rows.len(), Outcome::ALL.len());
-    for (row, outcome) in rows.iter().zip(Outcome::ALL) {
-        let cells: Vec<_> = row.split('|').map(str::trim).collect();
-        let ["", name, status, headers, meaning, next, ""] = cells[..] else {
-            panic!("not five cells: {row}")
-        };
-        let answer = Answer::from(*outcome);
-        assert_eq!((name, status), (format!("`{outcome}`").as_str(), answer.status().to_string().as_str()));
-        assert_eq!(headers, headers_of(answer), "{row}");
-        assert!(!meaning.is_empty(), "{row}");
-        assert_eq!(next, next_of(answer), "{row}");
-    }
-}
-
-fn headers_of(answer: Answer) -> String {
-    let can_be_delayed = answer.with_retry_after(Duration::from_secs(1)).retry_after().is_some();
-    match (answer.retry_after(), answer.delivery_control()) {
-        (Some(_), None) => "`Retry-After`".to_owned(),
-        (None, Some(control)) => format!("`{}: {control}`", Answer::DELIVERY_CONTROL),
-        (None, None) if answer.outcome() == Outcome::Failed && can_be_delayed => {
-            "`Retry-After` where the handler says so".to_owned()
-        }
-        _ => String::new(),
-    }
-}
-
-fn next_of(answer: Answer) -> &'static str {
-    match (answer.outcome().is_acknowledged(), answer.delivery_control()) {
-        (true, _) => "nothing more",
-        (false, None) => "sends it again",
-        (false, Some("disable")) => "disables the endpoint",
-        (false, Some(_)) => "gives the message up",
-    }
 }
 
 #[test]
@@ -176,4 +133,31 @@ fn minor(version: &str) -> String {
 
 fn is_named(text: &str, name: &str) -> bool {
     text.split([' ', '(', ',', ')']).any(|word| word == name)
+}
+
+/// The listings in `api/` are those of the code, which `.ci/public_api.sh` checks.
+#[test]
+fn the_crate_for_users_exports_every_item_of_its_parts() {
+    let listing = |library: &str| {
+        std::fs::read_to_string(folder(&format!("../api/clerk-webhook{library}.txt"))).unwrap()
+    };
+    let exported = listing("");
+    for part in ["actix", "axum", "store", "tower", "warp"] {
+        let root = format!("clerk_webhook_{part}::");
+        let listing = listing(&format!("-{part}"));
+        let items = listing.lines().filter_map(|line| line.strip_prefix("pub ")?.split_once(&root));
+        let items = items.filter(|(kind, _)| !kind.contains(['(', '<', '=']));
+        let names: std::collections::BTreeSet<_> = items
+            .filter_map(|(_, path)| {
+                let end = path.find(|character: char| !character.is_alphanumeric() && character != '_');
+                let (name, rest) = path.split_at(end.unwrap_or(path.len()));
+                (name != "core" && !rest.starts_with("::")).then_some(name)
+            })
+            .collect();
+        assert!(names.len() > 2, "{names:?}");
+        for name in names {
+            let line = format!("pub use clerk_webhook::{part}::{name}");
+            assert!(exported.lines().any(|exported| exported == line), "{line} is missing");
+        }
+    }
 }

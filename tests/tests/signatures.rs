@@ -1,7 +1,7 @@
 //! What the test kit signs is accepted by the libraries that other receivers use, and what it breaks is refused.
 
 use clerk_webhook_core::{EventType, HeaderFamily};
-use clerk_webhook_test::{AnyFixture, Delivery, SECRET};
+use clerk_webhook_test::{Delivery, SECRET, fixture::AnyFixture};
 use clerk_webhook_tests::clients::{Judged, official_verdicts};
 use clerk_webhook_tests::{OTHER_SECRET, other_secret, secret};
 

@@ -1,7 +1,7 @@
 //! Users by number: the events of the fixtures with other ids, addresses and times.
 
 use clerk_webhook_core::{Event, Timestamp};
-use clerk_webhook_test::AnyFixture;
+use clerk_webhook_test::fixture::AnyFixture;
 use serde_json::{Value, json};
 
 use crate::apply::Fallible;

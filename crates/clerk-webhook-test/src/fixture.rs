@@ -86,7 +86,7 @@ impl<M> fmt::Debug for Fixture<M> {
 /// An event whose type is not known at compile time.
 ///
 /// ```
-/// use clerk_webhook_test::{AnyFixture, Delivery};
+/// use clerk_webhook_test::{Delivery, fixture::AnyFixture};
 ///
 /// for fixture in AnyFixture::all() {
 ///     let delivery = Delivery::of(fixture);

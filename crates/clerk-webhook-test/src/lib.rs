@@ -37,14 +37,15 @@ mod curl;
 mod delivery;
 pub mod fixture;
 mod grammar;
-pub mod history;
+mod history;
 mod id;
 mod pointer;
 mod tampering;
 
 pub use delivery::Delivery;
-pub use fixture::{AnyFixture, Fixture};
-pub use history::{History, HistoryEvent, Scenario, Truth};
+pub use history::{
+    Arrivals, History, HistoryBuilder, HistoryEvent, HistoryStream, ObjectKind, Scenario, Truth,
+};
 pub use pointer::PointerError;
 
 /// The signing secret with which deliveries are signed unless they are given another one; it signs nothing but tests.

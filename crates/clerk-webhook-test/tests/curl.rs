@@ -9,7 +9,10 @@ use std::thread;
 
 use bytes::Bytes;
 use clerk_webhook_core::Verifier;
-use clerk_webhook_test::{AnyFixture, Delivery, SECRET, fixture};
+use clerk_webhook_test::{
+    Delivery, SECRET,
+    fixture::{self, AnyFixture},
+};
 
 /// Bodies that a shell, `printf` or curl might take for something else.
 fn bodies() -> Vec<Bytes> {

@@ -6,7 +6,10 @@ use clerk_webhook_core::{
     Answer, HeaderFamily, HeaderFields, MessageId, ReceiveErrorKind, SigningSecret, Timestamp, Verifier,
     VerifyErrorKind,
 };
-use clerk_webhook_test::{AnyFixture, Delivery, SECRET, fixture};
+use clerk_webhook_test::{
+    Delivery, SECRET,
+    fixture::{self, AnyFixture},
+};
 use serde_json::json;
 
 const OTHER_SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use clerk_webhook_core::{EventData, EventType};
-use clerk_webhook_test::AnyFixture;
+use clerk_webhook_test::fixture::AnyFixture;
 use serde_json::Value;
 
 #[test]

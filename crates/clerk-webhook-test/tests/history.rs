@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use clerk_webhook_core::{EventData, EventType, Timestamp, Verifier};
-use clerk_webhook_test::history::ObjectKind;
+use clerk_webhook_test::ObjectKind;
 use clerk_webhook_test::{History, HistoryEvent, SECRET, Scenario};
 use proptest::prelude::*;
 use serde_json::Value;

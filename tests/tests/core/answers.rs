@@ -140,14 +140,14 @@ fn every_outcome_has_its_row() {
 fn the_table_of_the_readme_is_that_of_the_code() {
     let readme = include_str!("../../../README.md");
     let table = readme.split_once("| outcome | status | headers |").expect("the README has the table").1;
-    let rows: Vec<[&str; 3]> = table
+    let rows: Vec<[&str; 5]> = table
         .lines()
         .skip(2)
         .map_while(|line| line.strip_prefix("| "))
-        .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>()[..3].try_into().unwrap())
+        .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>()[..5].try_into().unwrap())
         .collect();
     assert_eq!(rows.len(), Outcome::ALL.len());
-    for (outcome, [word, status, headers]) in Outcome::ALL.iter().zip(rows) {
+    for (outcome, [word, status, headers, meaning, next]) in Outcome::ALL.iter().zip(rows) {
         let answer = Answer::from(*outcome);
         assert_eq!((word, status), (&*format!("`{outcome}`"), &*answer.status().to_string()));
         let delayed = answer.with_retry_after(Duration::from_secs(1)).retry_after();
@@ -158,6 +158,14 @@ fn the_table_of_the_readme_is_that_of_the_code() {
             _ => String::new(),
         };
         assert_eq!(headers, expected, "{outcome}");
+        assert!(!meaning.is_empty(), "{outcome}");
+        let expected = match (outcome.is_acknowledged(), answer.delivery_control()) {
+            (true, _) => "nothing more",
+            (false, None) => "sends it again",
+            (false, Some("disable")) => "disables the endpoint",
+            (false, Some(_)) => "gives the message up",
+        };
+        assert_eq!(next, expected, "{outcome}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What somebody may have meant by a name that does not exist.
 
-use clerk_webhook_test::AnyFixture;
+use clerk_webhook_test::fixture::AnyFixture;
 
 /// Asks whether one of the known events was meant; nothing where none is close.
 pub(crate) fn event(written: &str) -> String {

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use clerk_webhook_core::{SigningSecret, Timestamp};
-use clerk_webhook_test::{AnyFixture, Delivery, SECRET};
+use clerk_webhook_test::{Delivery, SECRET, fixture::AnyFixture};
 use flate2::Compression;
 use flate2::read::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use hmac::{Hmac, KeyInit as _, Mac as _};

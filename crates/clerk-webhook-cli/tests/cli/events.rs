@@ -2,7 +2,7 @@
 
 use crate::support::process::{self, run};
 use clerk_webhook_core::EventType;
-use clerk_webhook_test::AnyFixture;
+use clerk_webhook_test::fixture::AnyFixture;
 use serde_json::Value;
 
 #[test]

@@ -13,7 +13,7 @@ use crate::support::server::{Request, Server, closed_port, response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clerk_webhook_core::{Timestamp, Verifier};
-use clerk_webhook_test::{AnyFixture, Delivery};
+use clerk_webhook_test::{Delivery, fixture::AnyFixture};
 use serde_json::json;
 
 fn old(name: &str, id: &str) -> Delivery {

@@ -11,7 +11,7 @@ use axum::middleware::{self, Next};
 use axum::routing::post_service;
 use clerk_webhook_core::{Handlers, Verifier};
 use clerk_webhook_sync::{ClerkSync, SyncDatabase};
-use clerk_webhook_test::history::{History, ObjectKind, Truth};
+use clerk_webhook_test::{History, ObjectKind, Truth};
 use clerk_webhook_test::{SECRET, Scenario};
 use clerk_webhook_tests::servers;
 use clerk_webhook_tower::WebhookService;

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use clerk_webhook_core::HeaderFamily;
-use clerk_webhook_test::{AnyFixture, Delivery, SECRET};
+use clerk_webhook_test::{Delivery, SECRET, fixture::AnyFixture};
 use flate2::Compression;
 use flate2::read::GzEncoder;
 use serde_json::{Value, json};

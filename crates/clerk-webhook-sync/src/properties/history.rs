@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use clerk_webhook_core::{Event, MessageId, Timestamp};
-use clerk_webhook_test::history::{History, Scenario};
+use clerk_webhook_test::{History, Scenario};
 use serde_json::Value;
 
 /// What the times of envelopes are.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clerk_webhook_sync::{ClerkSync, RawColumn, SyncDatabase};
-use clerk_webhook_test::history::{History, ObjectKind, Scenario, Truth};
+use clerk_webhook_test::{History, ObjectKind, Scenario, Truth};
 use serde_json::Value;
 use sqlx::{Postgres, Sqlite};
 

@@ -3,7 +3,7 @@
 use clerk_webhook_core::Outcome;
 use clerk_webhook_store::{ExactlyOnce, PostgresStore};
 use clerk_webhook_sync::{Applied, Change, ClerkSync};
-use clerk_webhook_test::history::{History, Scenario};
+use clerk_webhook_test::{History, Scenario};
 use clerk_webhook_tests::servers;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Postgres, Row as _};

@@ -4,7 +4,10 @@ use actix_web::test::{call_and_read_body, call_service, init_service};
 use actix_web::{App, web};
 use clerk_webhook_actix::ClerkEvent;
 use clerk_webhook_core::Verifier;
-use clerk_webhook_test::{AnyFixture, Delivery, SECRET, fixture};
+use clerk_webhook_test::{
+    Delivery, SECRET,
+    fixture::{self, AnyFixture},
+};
 
 async fn webhook(ClerkEvent(event): ClerkEvent) -> String {
     event.event_type().to_string()

@@ -10,7 +10,10 @@ use bytes::Bytes;
 use clerk_webhook_axum::ClerkEvent;
 use clerk_webhook_core::HeaderFamily;
 use clerk_webhook_core::Verifier;
-use clerk_webhook_test::{AnyFixture, Delivery, SECRET, fixture};
+use clerk_webhook_test::{
+    Delivery, SECRET,
+    fixture::{self, AnyFixture},
+};
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use tower::{ServiceExt as _, service_fn};

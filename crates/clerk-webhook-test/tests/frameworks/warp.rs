@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "it fails where a test shall fail")]
 
 use clerk_webhook_core::{Event, Verifier};
-use clerk_webhook_test::{AnyFixture, Delivery, SECRET, fixture};
+use clerk_webhook_test::{
+    Delivery, SECRET,
+    fixture::{self, AnyFixture},
+};
 use clerk_webhook_warp::{clerk_event, handle_rejection};
 use warp::{Filter, Reply};
 

@@ -9,7 +9,10 @@ mod with_axum;
 mod with_warp;
 
 use clerk_webhook_core::{Answer, ReceiveErrorKind, SigningSecret, Verifier};
-use clerk_webhook_test::{AnyFixture, Delivery, SECRET, fixture};
+use clerk_webhook_test::{
+    Delivery, SECRET,
+    fixture::{self, AnyFixture},
+};
 
 const README: &str = include_str!("../../README.md");
 

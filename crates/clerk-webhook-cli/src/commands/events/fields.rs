@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clerk_webhook_core::{Event, EventData, Timestamp};
-use clerk_webhook_test::AnyFixture;
+use clerk_webhook_test::fixture::AnyFixture;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! What is printed about events.
 
 use clerk_webhook_core::EventType;
-use clerk_webhook_test::AnyFixture;
+use clerk_webhook_test::fixture::AnyFixture;
 use serde_json::{Value, json};
 
 use super::fields;

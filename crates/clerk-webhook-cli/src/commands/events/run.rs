@@ -1,7 +1,7 @@
 //! Finds the events that were asked for.
 
 use clerk_webhook_core::EventType;
-use clerk_webhook_test::AnyFixture;
+use clerk_webhook_test::fixture::AnyFixture;
 
 use super::args::Args;
 use super::report::{example, list, show};

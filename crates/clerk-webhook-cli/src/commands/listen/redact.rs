@@ -171,7 +171,7 @@ fn shorten(signature: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clerk_webhook_test::AnyFixture;
+    use clerk_webhook_test::fixture::AnyFixture;
     use serde_json::json;
 
     use super::*;

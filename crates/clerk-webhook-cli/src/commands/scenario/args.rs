@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use clerk_webhook_test::history::HistoryBuilder;
+use clerk_webhook_test::HistoryBuilder;
 use clerk_webhook_test::{History, Scenario};
 use jiff::SignedDuration;
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use clerk_webhook_test::HistoryEvent;
-use clerk_webhook_test::history::HistoryStream;
+use clerk_webhook_test::HistoryStream;
 
 use super::random::Random;
 

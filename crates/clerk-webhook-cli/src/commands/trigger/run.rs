@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use bytes::Bytes;
-use clerk_webhook_test::{AnyFixture, Delivery};
+use clerk_webhook_test::{Delivery, fixture::AnyFixture};
 use serde_json::Value;
 use tokio::task::JoinSet;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use clerk_webhook_test::History;
-use clerk_webhook_test::history::{HistoryEvent, ObjectKind, Truth};
+use clerk_webhook_test::{HistoryEvent, ObjectKind, Truth};
 use serde_json::Value;
 
 use super::kinds::KINDS;

@@ -1,6 +1,6 @@
 //! What the tables have to have of each kind of object.
 
-use clerk_webhook_test::history::ObjectKind;
+use clerk_webhook_test::ObjectKind;
 use serde_json::{Value, json};
 
 use super::columns::{Column, Form, Source};
