@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Finds files of a crate that depend on each other in a circle, and exits with 1 if there are any.
+"""Finds cyclic dependencies between the files of a crate, and exits with 1 if any exist.
 
     python3 .ci/circles.py [FOLDER…]        by default crates and benches
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Breaks one rule of the sync at a time and checks that the properties notice.
 #
-# Each patch in crates/clerk-webhook-sync/tests/mutations/ is applied to a copy of the working tree, in which the properties
-# have to fail. Arguments select patches by their names without the extension; without arguments all of them are tried.
+# The script applies each patch of crates/clerk-webhook-sync/tests/mutations/ to a copy of the working tree. The properties must
+# fail there. Arguments select patches by name, without the extension; by default the script tries all of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

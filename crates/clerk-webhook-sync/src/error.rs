@@ -164,7 +164,9 @@ impl fmt::Display for SyncError {
                     None => write!(f, " ({})", Name(error)),
                 }
             }
-            Cause::Hook(_) => f.write_str("the function of `on_change` has failed"),
+            Cause::Hook(_) => {
+                f.write_str("the function that you registered with `on_change` returned an error")
+            }
         }
     }
 }

@@ -37,16 +37,16 @@
 //!
 //! | method | transaction | for |
 //! |---|---|---|
-//! | [`ClerkSync::handler`] | one for each event | all events that have no other handler; start with this one |
+//! | [`ClerkSync::handler`] | one for each event | events whose type has no other handler; start with this one |
 //! | [`ClerkSync::handler_with`] | one for each event | all events, and then your handlers |
-//! | [`ClerkSync::transactional_handler`] | that of `ExactlyOnce` | rows and the mark "handled" together |
+//! | [`ClerkSync::transactional_handler`] | that of `ExactlyOnce` | the same, with rows and the mark "handled" in one transaction |
 //! | [`ClerkSync::transactional_handler_with`] | that of `ExactlyOnce` | rows, the mark, and what your handlers write, together |
 //! | [`ClerkSync::apply`] | one for each event | your own code, which gets what has [changed](Applied) |
 //! | [`ClerkSync::apply_in`] | yours | writing your own rows together with those of the sync |
 //!
-//! Applying an event twice changes nothing, so the rows need no protection against duplicates. What your own handlers do
-//! needs it. If your code has to run once for each change, with the row before it, use [`ClerkSync::on_change`]. All of these
-//! methods call its function in their transaction.
+//! Applying an event twice changes nothing, so the rows need no protection against duplicates. Your own handlers need it. If
+//! your code must run once for each change and see the row before the change, register a function with
+//! [`ClerkSync::on_change`]. All of these methods call that function in their transaction.
 //!
 //! # What is kept
 //!

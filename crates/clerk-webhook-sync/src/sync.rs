@@ -308,8 +308,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// It does not get events of types that have another handler; [`handler_with`](Self::handler_with) does.
     ///
-    /// Every event is [`Processed`](clerk_webhook_core::Outcome::Processed), also one that is [ignored](Applied::Ignored). To
-    /// detect ignored events, such as a deletion [without an id](crate::IgnoredReason::WithoutId), call [`apply`](Self::apply)
+    /// The outcome is always [`Processed`](clerk_webhook_core::Outcome::Processed), even for an event that the sync
+    /// [ignores](Applied::Ignored). To detect ignored events, such as a deletion [without an id](crate::IgnoredReason::WithoutId), call [`apply`](Self::apply)
     /// in your own handler and look at what it returns.
     pub fn handler<S: Send + 'static>(&self) -> impl Handler<Event, S, Handling: Send> + Clone + use<DB, S> {
         let sync = self.clone();
@@ -355,12 +355,12 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// ```
     ///
     /// If the application's handler fails, the rows stay and the sender retries the event. Applying it once more changes
-    /// nothing. The handler is called at least once for each event, also for an event that came late or again.
+    /// nothing. The handler runs at least once for each event, and also for late and duplicate events.
     /// [`transactional_handler_with`](Self::transactional_handler_with) does both in one transaction. Use
     /// [`on_change`](Self::on_change) for code that has to run once for each change.
     ///
-    /// Every event is [`Processed`](clerk_webhook_core::Outcome::Processed), also one that is neither kept nor handled: only the
-    /// application's `Handlers` know for which types handlers exist.
+    /// The outcome is always [`Processed`](clerk_webhook_core::Outcome::Processed), even for an event that the sync does not keep
+    /// and that has no handler, because the sync does not know which types have one.
     pub fn handler_with<S: Send + 'static>(
         &self,
         handlers: &Handlers<S>,

@@ -1,10 +1,11 @@
 //! A [Tower](https://docs.rs/tower) layer that verifies [Clerk](https://clerk.com) webhooks.
 //!
-//! [`WebhookService`] is the route for typed handlers: it verifies, runs them once, and answers.
+//! [`WebhookService`] is the route for typed handlers: it calls them and answers. It can verify each request first and run
+//! the handlers once for each message.
 //!
 //! [`VerifyWebhookLayer`] stands in front of any service that takes HTTP requests. It reads the body,
 //! verifies it, and hands the request on with the identical bytes and the typed [`Event`] in its extensions.
-//! What is not authentic is answered and never reaches the service. [`VerifyWebhookLayer`] says more.
+//! It rejects a request that is not authentic, and the service never sees that request.
 //!
 //! ```
 //! use std::convert::Infallible;

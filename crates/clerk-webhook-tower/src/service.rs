@@ -17,8 +17,8 @@ use crate::answer::{AnswerResponse, DefaultAnswer, respond};
 use crate::verify::VerifyWebhook;
 
 /// What to do about a request that has no event.
-const ADVICE: &str = "the request has no event; end the service with `.verified(verifier)`, or put `VerifyWebhookLayer` in \
-                      front of it";
+const ADVICE: &str = "the request has no event. Call `.verified(verifier)` on the `WebhookService`, or put \
+                      `VerifyWebhookLayer` in front of it";
 
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
@@ -80,7 +80,7 @@ impl WebhookService {
 
     /// Does what [`new`](Self::new) does, and names the endpoint in the log and in the metrics.
     ///
-    /// An application with two endpoints gives each its own scope. The other constructors use the scope of the `Deduplicator` and of `ExactlyOnce`.
+    /// Give each endpoint its own scope. The other constructors use the scope of the `Deduplicator` or of `ExactlyOnce`.
     pub fn with_scope<S: Clone + Send + Sync + 'static>(
         handlers: Handlers<S>,
         state: S,
@@ -90,7 +90,9 @@ impl WebhookService {
         Self::from_fn(move |event| handlers.answer_in_scope(event, state.clone(), &scope))
     }
 
-    /// Creates a service that answers each event by a function, for handling in a way of your own.
+    /// Creates a service that calls a function for each event and sends the [`Answer`] that it returns.
+    ///
+    /// Use it if you handle events without [`Handlers`].
     pub fn from_fn<F, R>(answer: F) -> Self
     where
         F: Fn(Event) -> R + Send + Sync + 'static,
@@ -119,8 +121,8 @@ impl WebhookService {
     /// Creates a service that runs the handlers in a transaction for each message, see
     /// [`ExactlyOnce`](clerk_webhook_store::ExactlyOnce).
     ///
-    /// `state_with` makes the handlers' state of the transaction: the transaction itself (`|transaction| transaction`), or
-    /// a struct that holds the transaction and a clone of your application's state.
+    /// `state_with` turns the transaction into the state of the handlers. Return the transaction itself
+    /// (`|transaction| transaction`), or a struct that holds the transaction and a clone of your application's state.
     #[cfg(feature = "deduplicate")]
     pub fn exactly_once<S, D, F>(
         handlers: Handlers<S>,
@@ -151,7 +153,9 @@ impl<A> WebhookService<A> {
 
     /// Puts the verification in front of the service: only deliveries that Clerk signed reach the handlers.
     ///
-    /// Use [`VerifyWebhookLayer`](crate::VerifyWebhookLayer) instead to set a limit, a timeout or other responses.
+    /// The verifier's `body_limit` applies, its `read_timeout` does not: call
+    /// [`read_timeout`](crate::VerifyWebhook::read_timeout) on the result. To replace the responses to rejected deliveries, use
+    /// [`VerifyWebhookLayer`](crate::VerifyWebhookLayer) instead.
     pub fn verified(self, verifier: Verifier) -> VerifyWebhook<Self> {
         VerifyWebhook::new(self, verifier)
     }

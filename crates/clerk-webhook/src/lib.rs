@@ -15,7 +15,13 @@
 //!
 //! # Which features do I need?
 //!
-//! Take the feature of your web framework. Add a database if your handlers must not run twice.
+//! ```toml
+//! [dependencies]
+//! clerk-webhook = { path = "../clerk-webhook/crates/clerk-webhook", features = ["axum"] }
+//! ```
+//!
+//! Enable the feature of your web framework. The sender retries, so duplicates arrive: add a database if your handlers must
+//! not run twice for one event.
 //!
 //! | I want to … | feature | start at |
 //! |---|---|---|
@@ -26,18 +32,23 @@
 //! | receive events in another server | none | [`Verifier::receive`] |
 //! | write one function for each event type | none | [`Handlers`] |
 //! | handle each delivery once, on one machine | `sqlite` | [`store::ExactlyOnce`] |
-//! | handle each delivery once, on several machines | `postgres` or `redis` | [`store::ExactlyOnce`], [`store::Deduplicator`] |
-//! | encrypt the connection to Postgres | `tls-rustls` | [`store::PostgresStore`] |
+//! | handle each delivery once, on several machines, in Postgres | `postgres` | [`store::ExactlyOnce`] |
+//! | handle each delivery once, on several machines, in Redis | `redis` | [`store::Deduplicator`] |
+//! | handle each delivery once, until the process ends | `memory` | [`store::MemoryStore`] |
+//! | handle each delivery once, in a store of my own | `store`, and `conformance` in tests | [`store::DeliveryStore`] |
+//! | encrypt the connection to Postgres | `postgres` with `tls-rustls` | [`store::PostgresStore`] |
 //! | keep Clerk's users and organizations in my database | `sync` with `sqlite` or `postgres` | [`sync::ClerkSync`] |
 //! | test my handlers | `test` | [`test::Delivery`] |
 //! | see each delivery in the log | `tracing`, on by default | [`Observation`] |
 //! | count deliveries | `metrics` | [`Observation`] |
 //! | convert timestamps | `chrono`, `jiff` or `time` | [`Timestamp`] |
 //!
-//! The module [`guide`] has a complete program for each of the first rows.
+//! The [`guide`] has complete programs: [Axum](guide::axum), [Actix Web](guide::actix), [Warp](guide::warp),
+//! [Tower and hyper](guide::tower), [Clerk's users in your database](guide::database) and [tests](guide::testing).
 //!
-//! The log goes to the subscriber of your application. Without a subscriber, such as
-//! `tracing_subscriber::fmt::init()`, nothing is written.
+//! The log goes to the `tracing` subscriber of your application. Without one, nothing is written: call
+//! `tracing_subscriber::fmt::init()`. If you enable the feature `env-filter` of `tracing-subscriber`, also set `RUST_LOG=info`,
+//! because its default shows only errors.
 //!
 //! The features `sqlite`, `postgres` and `sync` need Rust 1.94 and `actix` needs Rust 1.89. Everything else compiles
 //! with Rust 1.88.

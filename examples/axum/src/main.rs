@@ -1,5 +1,6 @@
-//! Receives Clerk's webhooks with Axum and applies each event exactly once, in SQLite. Run it with:
-//! `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p example-axum`
+//! Receives Clerk's webhooks with Axum and applies each event exactly once, in SQLite.
+//!
+//! CLERK_WEBHOOK_SIGNING_SECRET must be set. DATABASE, HOST, PORT and MAIL_SENDER have defaults.
 
 use std::{env, error::Error, process, time::Duration};
 
@@ -16,7 +17,7 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, email TEXT, deleted INTEGER NOT NULL DEFAULT 0);
     CREATE TABLE IF NOT EXISTS welcome_mails (message_id TEXT, sender TEXT, user_id TEXT);";
 
-/// What each handler receives: a value of the application, and the transaction of the delivery.
+/// The state of each handler: a value of the application, and the transaction of the delivery.
 struct State {
     sender: String,
     transaction: SqliteTransaction,
@@ -26,7 +27,7 @@ struct State {
 async fn joined(user: User, cx: Context<State>) -> Result<(), Failure> {
     let mut transaction = cx.state().transaction.lock().await?;
     let email = user.primary_email_address().and_then(|email| email.email_address.as_deref());
-    // The sender does not keep the order: the user may have been deleted already.
+    // The sender does not preserve the order of events: `user.deleted` may have arrived first.
     let insert = query("INSERT INTO users (id, email) VALUES (?, ?) ON CONFLICT (id) DO NOTHING");
     if insert.bind(&user.id).bind(email).execute(&mut **transaction).await?.rows_affected() > 0 {
         let welcome = query("INSERT INTO welcome_mails (message_id, sender, user_id) VALUES (?, ?, ?)");
@@ -67,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}/webhooks/clerk", listener.local_addr()?);
     axum::serve(listener, app).with_graceful_shutdown(stop()).await?;
-    // A handler goes on if its sender closes the connection, so the server has not waited for all of them.
+    // The server does not wait for handlers whose sender closed the connection. This line does.
     exactly_once.shutdown(Duration::from_secs(13)).await;
     Ok(())
 }
@@ -85,7 +86,7 @@ async fn purge_daily(store: SqliteStore) {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM, and ends the process 20 s later if a connection still keeps the server busy.
+/// Waits for Ctrl-C or SIGTERM. A task ends the process 20 s later, even if connections or handlers are still active.
 async fn stop() {
     #[cfg(unix)]
     let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate()).expect("a Unix system");

@@ -16,7 +16,7 @@ pub fn address() -> Result<(String, u16), String> {
     Ok((host, port))
 }
 
-/// Waits for Ctrl-C or SIGTERM, and ends the process 20 s later if a connection still keeps the server busy.
+/// Waits for Ctrl-C or SIGTERM. A task ends the process 20 s later, even if connections or handlers are still active.
 ///
 /// # Panics
 ///

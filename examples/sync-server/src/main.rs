@@ -121,7 +121,8 @@ where
     sync.migrate().await.map_err(no_tables)?;
     tokio::spawn(purge_daily(store.clone()));
 
-    // Handlers of your own go here, and get the same transaction; see also `ClerkSync::transactional_handler_with`.
+    // The sync does not receive event types that have a handler here. To run your own handlers as well, use
+    // `ClerkSync::transactional_handler_with`.
     let handlers = Handlers::builder().otherwise(sync.transactional_handler()).build()?;
     let exactly_once = ExactlyOnce::new(store);
     let once = exactly_once.clone();

@@ -12,11 +12,11 @@ use crate::verify::VerifyErrorKind;
 ///
 /// The table of [`Outcome`] lists status and headers.
 ///
-/// The body of a verified delivery is `{"outcome":"…"}`, which Clerk's dashboard shows. A delivery that is not verified gets a
-/// constant problem document without details, so that nobody learns anything by trying signatures, and no header that steers
-/// the sender.
+/// The body of the answer to a verified delivery is `{"outcome":"…"}`, which the Clerk Dashboard shows. A delivery that is not
+/// verified gets a constant problem document. It has no details, so that an attacker learns nothing by trying signatures, and
+/// no header that changes what the sender does next.
 ///
-/// A message that is in progress is not acknowledged: if the attempt in progress failed later, the event would be lost.
+/// [`Outcome::InProgress`] is not a 2xx answer: if the attempt in progress failed later, the event would be lost.
 ///
 /// ```
 /// use std::time::Duration;

@@ -15,7 +15,7 @@ pub(super) enum RetryAfter {
     Always(u32),
 }
 
-/// The sender's second attempt comes 5 s after the first one, and it waits at most twice as long as its schedule says.
+/// The sender schedules its second attempt 5 s after the first, and `Retry-After` at most doubles that delay.
 const UNKNOWN_DELAY: u32 = 10;
 
 const _: () = assert!(UNKNOWN_DELAY as u64 == 2 * RETRY_DELAYS[0].as_secs());

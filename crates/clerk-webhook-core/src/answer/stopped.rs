@@ -9,8 +9,8 @@ use super::outcome::Outcome;
 
 /// Why an event was not handled: how to answer the sender, and the error for the log.
 ///
-/// [`Observation::run`](crate::Observation::run) records it. Without an error nothing went wrong: the delivery was a duplicate,
-/// for example.
+/// [`Observation::run`](crate::Observation::run) records it. It has no error if nothing failed, for example if the delivery was a
+/// duplicate.
 ///
 /// ```
 /// use clerk_webhook_core::{Outcome, Stopped};
@@ -26,7 +26,7 @@ pub struct Stopped {
 }
 
 impl Stopped {
-    /// Creates one with an error for the log.
+    /// Creates a `Stopped` with an error for the log.
     pub fn new(answer: impl Into<Answer>, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { answer: answer.into(), error: Some(error.into()) }
     }
@@ -37,7 +37,7 @@ impl Stopped {
         self.answer
     }
 
-    /// Returns what went wrong.
+    /// Returns the error for the log, if there is one.
     #[must_use]
     pub fn error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.error.as_deref()

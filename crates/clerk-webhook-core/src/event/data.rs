@@ -52,7 +52,7 @@ macro_rules! data {
             pub trait Sealed {}
         }
 
-        /// The markers: types that stand for one event type each, named as the variants of [`EventType`].
+        /// The markers: one type for each event type, with the name of the variant of [`EventType`].
         pub mod marker {
             $(
                 #[doc = concat!("Stands for `", $text, "`: ", $summary)]

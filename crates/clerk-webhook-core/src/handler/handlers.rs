@@ -50,8 +50,8 @@ impl<S: Send + 'static> Handlers<S> {
 
     /// Calls the handler for the type of the event, and returns how to answer the sender.
     ///
-    /// The call is a span and a line in the log (feature `tracing`) and is counted (feature `metrics`). A delivery that arrives
-    /// twice is handled twice: the crate `clerk-webhook-store` prevents that.
+    /// Writes a span and a log line (feature `tracing`), and counts the delivery (feature `metrics`). A duplicate delivery runs
+    /// the handler again. Use `Deduplicator` or `ExactlyOnce` of the crate `clerk-webhook-store` to prevent that.
     pub fn answer(&self, event: Event, state: S) -> impl Future<Output = Answer> + Send + use<S> {
         self.answer_in_scope(event, state, Observation::DEFAULT_SCOPE)
     }
@@ -66,7 +66,7 @@ impl<S: Send + 'static> Handlers<S> {
         let observation = Observation::begin(&event, scope);
         let handling = self.handle(event, state);
         async move {
-            // Pinned here: a future that takes another one by value has room for it twice.
+            // Pinned here: a future that takes another future by value reserves space for it twice.
             let handling = pin!(handling);
             let work = pin!(async { Ok(observation.time_handler(handling).await?) });
             observation.run(work).await

@@ -9,9 +9,9 @@ use crate::event::EventType;
 
 /// The handling of one event, as the log and the metrics see it.
 ///
-/// Everything that runs handlers does it through [`run`](Self::run): [`Handlers::answer`](crate::Handlers::answer), the service of
-/// the crate `clerk-webhook-tower`, and `Deduplicator` and `ExactlyOnce` of the crate `clerk-webhook-store`. Use it for events
-/// that you handle in a way of your own. Without the features `tracing` and `metrics` it only makes the answer.
+/// Use it only if you handle events without [`Handlers::answer`](crate::Handlers::answer), `WebhookService`, `Deduplicator` and
+/// `ExactlyOnce`, which already call [`run`](Self::run). Without the features `tracing` and `metrics`, `run` only returns the
+/// answer.
 ///
 /// ```
 /// # use clerk_webhook_core::{Event, Timestamp};
@@ -53,9 +53,11 @@ use crate::event::EventType;
 /// # The log line
 ///
 /// Each delivery has one line within the span, with the fields `event_type`, `message_id`, `outcome` and `duration_ms`. Its level
-/// is info, or error if the handler failed or could not run. Then the field `error` has the text of the error and of its
-/// sources. If the handling is dropped before it ends, the level is warn, and the field `outcome` is missing. Apart from that text, the log contains nothing of the payload but ids. The text of a database error can contain
-/// a value, see [`Failure`](crate::Failure).
+/// is info, or error if the handler failed or could not run. An error line also has the field `error`, with the text of the
+/// error and of its sources. If the handling is dropped before it ends, the level is warn and the field `outcome` is missing.
+///
+/// The log contains no data of the payload other than ids, with one exception: the text of a database error in `error` can
+/// contain a value, see [`Failure`](crate::Failure).
 ///
 /// # The metrics
 ///
@@ -101,9 +103,9 @@ impl Observation {
         }
     }
 
-    /// Runs what handles the event in the span, records why it stopped, and returns the answer.
+    /// Runs `work` in the span, records its result, and returns the answer.
     ///
-    /// Call it once. Pin a large future first (`pin!`): this method takes a pinned reference, too.
+    /// Call it once. To avoid a copy of a large future, pin the future (`pin!`) and pass the pinned reference.
     #[cfg_attr(
         not(feature = "tracing"),
         expect(clippy::manual_async_fn, reason = "`tracing` wraps the work first")

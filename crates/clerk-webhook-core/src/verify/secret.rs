@@ -80,12 +80,12 @@ impl SigningSecret {
 
     /// Reads one or several secrets, separated by white space or commas.
     ///
-    /// Several are needed while an endpoint's secret is rotated, and if several endpoints share one URL. During a rotation
+    /// Pass several secrets while you rotate the secret of an endpoint, or if several endpoints share one URL. During a rotation,
     /// list the new secret first, see [`Verified::secret_index`](crate::Verified::secret_index).
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse), for the first secret that is flawed. The list must not be empty.
+    /// Returns the error of [`parse`](Self::parse) for the first invalid secret, or an error if the list is empty.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, SecretError> {
         let texts: Vec<_> = Self::split_list(text).collect();
         let is_list = texts.len() > 1;

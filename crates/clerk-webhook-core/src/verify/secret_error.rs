@@ -143,7 +143,7 @@ kinds! {
     /// The text after the prefix is not standard base64 for another reason.
     NotBase64 = "the signing secret is not base64 after whsec_. Copy the whole value again.";
     /// The key has fewer than [`SigningSecret::MIN_BYTES`](crate::SigningSecret::MIN_BYTES) bytes.
-    TooShort = "the signing secret has fewer than 16 bytes after whsec_, and those of Clerk have 24. Copy the whole value again.";
+    TooShort = "the signing secret has fewer than 16 bytes after whsec_; Clerk's secrets have 24. Copy the whole value again.";
 }
 
 impl SecretErrorKind {

@@ -81,7 +81,7 @@ impl Verifier {
     /// The default tolerance, 300 s: that of every Svix library.
     pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(300);
 
-    /// The longest tolerance, one day. A longer one is replaced by it; use
+    /// The maximum tolerance: one day. A larger value counts as one day. Use
     /// [`dangerous_accept_any_age`](VerifierBuilder::dangerous_accept_any_age) to accept deliveries of any age.
     pub const MAX_TOLERANCE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -299,8 +299,8 @@ impl VerifierBuilder {
 
     /// Sets how old and how far in the future the timestamp of a delivery may be, in whole seconds.
     ///
-    /// The default is [`Verifier::DEFAULT_TOLERANCE`] both ways, the longest is [`Verifier::MAX_TOLERANCE`]. The sender signs
-    /// each attempt with a new timestamp, so retries do not need more.
+    /// The default is [`Verifier::DEFAULT_TOLERANCE`] in both directions, and the maximum is [`Verifier::MAX_TOLERANCE`]. The
+    /// sender signs each attempt with a new timestamp, so retries do not need a longer tolerance.
     pub fn tolerance(self, tolerance: Duration) -> Self {
         self.tolerance_past(tolerance).tolerance_future(tolerance)
     }

@@ -82,7 +82,7 @@ impl<H: Harness> Suite<'_, H> {
                     .check(near, format_args!("just now is {at} ms, and the clock shows {now} ms"));
             }
             Claim::Duplicate { completed_at: None } => {}
-            Claim::Acquired(_) => Rule::CompletedOnce.broken("what was completed was claimed again"),
+            Claim::Acquired(_) => Rule::CompletedOnce.broken("a completed delivery was claimed again"),
             Claim::InProgress { .. } => Rule::CompletedOnce.broken("what was completed is in progress"),
         }
         let _either = first.renew(&lease, SHORT).await;
@@ -100,11 +100,12 @@ impl<H: Harness> Suite<'_, H> {
         let lease = first.take(&key, SHORT, "what nobody claimed").await;
         held(first.complete(&lease).await, "a lease was used to complete");
         let again = second.complete(&lease).await;
-        Rule::CompleteAgain.check(again == LeaseState::Held, "the second time it is lost");
+        Rule::CompleteAgain.check(again == LeaseState::Held, "the second call returned `Lost`");
         let completed_at = second.is_duplicate(&key, "what was completed twice").await;
         tokio::time::sleep(SHORT + ROUNDING).await;
         let again = first.complete(&lease).await;
-        Rule::CompleteAgain.check(again == LeaseState::Held, "after the end of the lease it is lost");
+        Rule::CompleteAgain
+            .check(again == LeaseState::Held, "a call after the lease expired returned `Lost`");
         let still = second.is_duplicate(&key, "what was completed three times").await;
         Rule::CompletedAt.check(still == completed_at, "completing once more changes when it was completed");
     }
@@ -216,7 +217,9 @@ impl<H: Harness> Suite<'_, H> {
             Claim::InProgress { .. } => {
                 let _lease = second.take_over(&shorter, asked, SHORT, LONG).await;
             }
-            Claim::Acquired(_) => Rule::OneOwner.broken("what was renewed was claimed too early"),
+            Claim::Acquired(_) => {
+                Rule::OneOwner.broken("a delivery was claimed before its renewed lease expired")
+            }
             Claim::Duplicate { .. } => Rule::NeverLost.broken("what was renewed is a duplicate"),
         }
     }
@@ -247,7 +250,7 @@ impl<H: Harness> Suite<'_, H> {
 #[track_caller]
 pub(super) fn held(answer: LeaseState, what: &str) {
     Rule::OwnerUntilOvertaken
-        .check(answer == LeaseState::Held, format_args!("{what}, and the answer was that it is lost"));
+        .check(answer == LeaseState::Held, format_args!("{what}, and the store returned `Lost`"));
 }
 
 #[track_caller]

@@ -95,9 +95,9 @@ impl<S: DeliveryStore> Deduplicator<S> {
         Self { store: Arc::new(store), runner: Runner::default(), lease: LEASE, wait: Duration::ZERO }
     }
 
-    /// Sets how long a lease lasts that is not renewed, 60 s by default: how long a delivery cannot be handled after a crash.
+    /// Sets how long a lease lasts without renewal, 60 s by default.
     ///
-    /// A value below [`MIN_LEASE`] or above [`MAX_LEASE`] counts as that limit.
+    /// After a crash, no process can handle the delivery until its lease expires. A value below [`MIN_LEASE`] or above [`MAX_LEASE`] counts as that limit.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.clamp(MIN_LEASE, MAX_LEASE);
         self
@@ -123,8 +123,8 @@ impl<S: DeliveryStore> Deduplicator<S> {
 
     /// Runs a handler of an event, unless it was handled before or is being handled.
     ///
-    /// The handler gets the number of the attempt, counted from 1. If it returns [`Handled::Ignored`], the delivery is acknowledged
-    /// but not completed: a replay reaches a handler that you add later.
+    /// The handler receives the number of the attempt, counted from 1. If the handler returns [`Handled::Ignored`], the answer is
+    /// 200, but the delivery is not marked as handled: a replay reaches a handler that you add later.
     pub async fn run<F, H>(&self, event: Event, handler: F) -> Answer
     where
         F: FnOnce(Event, u32) -> H + Send + 'static,
@@ -133,7 +133,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
         // Begun here, so that the span is a child of the request's span.
         let observation = Observation::begin(&event, self.runner.scope.as_str());
         let this = self.clone();
-        // Boxed here: a future that takes another one by value has room for it twice.
+        // Boxed here: a future that takes another future by value reserves space for it twice.
         let run = Box::pin(async move {
             let work = pin!(this.run_once(event, handler, &observation));
             observation.run(work).await

@@ -78,7 +78,7 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         // Begun here, so that the span is a child of the request's span.
         let observation = Observation::begin(&event, self.runner.scope.as_str());
         let this = self.clone();
-        // Boxed here: a future that takes another one by value has room for it twice.
+        // Boxed here: a future that takes another future by value reserves space for it twice.
         let run = Box::pin(async move {
             let work = pin!(this.run_once(event, handler, &observation));
             observation.run(work).await
@@ -119,7 +119,10 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
             return Ok(handled);
         }
         let Ok(Some(transaction)) = transaction else {
-            return Err(Stopped::new(Outcome::Failed, "the transaction is still in use"));
+            return Err(Stopped::new(
+                Outcome::Failed,
+                "the handler returned while a task still holds the transaction: drop every guard before the handler returns",
+            ));
         };
         self.runner.ask(self.store.commit(transaction)).await?;
         Ok(handled)

@@ -1,4 +1,4 @@
-//! What runs handlers once, on any store.
+//! Runs handlers once, on any store.
 
 mod deadline;
 pub(crate) mod deduplicator;

@@ -44,7 +44,7 @@ impl Default for Runner {
 }
 
 impl Runner {
-    /// Runs the handling of an event in a task that goes on if nobody waits for the answer any more.
+    /// Runs the handling of an event in a task, which continues if the caller drops the returned future.
     pub(super) fn spawn(
         &self,
         run: impl Future<Output = Answer> + Send + 'static,
@@ -82,7 +82,10 @@ impl Runner {
         };
         match answer {
             Ok(answer) => answer.map_err(|error| Stopped::new(Outcome::StoreUnavailable, error)),
-            Err(_) => Err(Stopped::new(Outcome::StoreUnavailable, "the store did not answer in time")),
+            Err(_) => Err(Stopped::new(
+                Outcome::StoreUnavailable,
+                "the store did not answer within `store_timeout`: check that the database is reachable and not overloaded",
+            )),
         }
     }
 
@@ -146,10 +149,11 @@ macro_rules! runner_methods {
             self.runner.in_flight()
         }
 
-        /// Waits until no handler runs. After `limit` it stops the others; the sender retries their deliveries.
+        /// Waits until no handler runs, and stops the handlers that still run after `limit`.
         ///
-        /// Returns how many deliveries it stopped. Call it after the server has stopped accepting connections, with a limit above
-        /// that of the handlers: the graceful shutdown of a server does not wait for tasks.
+        /// Returns how many deliveries it stopped. The sender retries them. Call this method after the server has stopped
+        /// accepting connections, because the graceful shutdown of a server does not wait for tasks. Choose a `limit` above
+        /// `handler_timeout`. After `limit`, the method waits up to twice `store_timeout` for the stopped handlers.
         pub async fn shutdown(&self, limit: std::time::Duration) -> usize {
             self.runner.shutdown(limit).await
         }

@@ -21,7 +21,7 @@ pub(super) fn check_running(stop: &CancellationToken) -> Result<(), Stopped> {
 
 /// Runs a handler until it returns, panics, exceeds its time limit, or the application asks it to stop.
 ///
-/// The caller pins the handler: a future that takes another one by value has room for it twice.
+/// The caller pins the handler: a future that takes another future by value reserves space for it twice.
 pub(super) async fn supervise<T>(
     handler: Pin<&mut impl Future<Output = T>>,
     time_limit: Duration,
@@ -40,9 +40,10 @@ pub(super) async fn supervise<T>(
     match race(handler, cut_off).await {
         Winner::First(returned) => returned,
         Winner::Second(Winner::First(())) => Err(Stopped::new(Outcome::Failed, SHUTDOWN)),
-        Winner::Second(Winner::Second(())) => {
-            Err(Stopped::new(Outcome::HandlerTimeout, "the handler did not end in time"))
-        }
+        Winner::Second(Winner::Second(())) => Err(Stopped::new(
+            Outcome::HandlerTimeout,
+            "the handler did not finish within `handler_timeout`: move slow work into a job",
+        )),
     }
 }
 

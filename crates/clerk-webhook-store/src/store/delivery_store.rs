@@ -49,7 +49,7 @@ pub trait DeliveryStore: Send + Sync + 'static {
 
     /// Says that the delivery is handled, even if the lease has lapsed and nobody has taken it over: the work is done.
     ///
-    /// Once more with the same lease, after an answer of the store was lost for example, it is [`LeaseState::Held`] again.
+    /// A second call with the same lease, for example after the response was lost, returns [`LeaseState::Held`] again.
     /// A store that can lose entries also completes a lease whose entry is missing, unless [`forget`](Self::forget) was called.
     fn complete(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
 

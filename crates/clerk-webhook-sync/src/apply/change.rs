@@ -12,7 +12,7 @@ use crate::schema::tables::{
     SubscriptionItemRow, SubscriptionRow, UserRow, WaitlistEntryRow,
 };
 
-/// What the function of [`ClerkSync::on_change`](crate::ClerkSync::on_change) returns: an `async` block in a `Box::pin`.
+/// The future that the function of [`ClerkSync::on_change`](crate::ClerkSync::on_change) returns: an `async` block in a `Box::pin`.
 pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
 
 /// The function of [`ClerkSync::on_change`](crate::ClerkSync::on_change), on connections of the type `C`.

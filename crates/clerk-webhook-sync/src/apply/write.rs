@@ -138,8 +138,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
     /// Writes a row, unless a newer one is there, and returns what was live of it before.
     ///
-    /// Nobody else can write the row between the reading and the end of the transaction, so each version that the hook gets as
-    /// the one before was the one after in the call before.
+    /// The row stays locked until the end of the transaction, so the `before` of each hook call is the `after` of the previous one.
     async fn put_after_reading(
         &self,
         connection: &mut DB::Connection,

@@ -183,7 +183,7 @@ impl Observer<'_> {
         self.believable(updated_at).map_or_else(|| self.event_at(updated_at), Timestamp::as_millis)
     }
 
-    /// Makes a version of the event's own object. Data without the essential key is not all of it and counts as a copy.
+    /// Makes a version of the event's own object. Data without the essential key is incomplete and counts as a copy.
     fn whole<const N: usize>(
         &self,
         entity: Entity,

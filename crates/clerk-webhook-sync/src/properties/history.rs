@@ -119,7 +119,7 @@ fn change_payer(payer: &mut Value, organizations: &[String]) {
     }
 }
 
-/// Says which events are kept: nothing of messages and payments, and of some items not the first events.
+/// Returns which events to keep: none of messages and payments, and not the first events of some items.
 fn is_kept(bodies: &[Value]) -> Vec<bool> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for body in bodies.iter().filter(|body| object(body) == "subscriptionItem") {

@@ -102,7 +102,7 @@ where
     Ok(())
 }
 
-/// Disorder ends in the same tables as order, and all of it once more changes nothing.
+/// Events in any order produce the same tables, and applying all of them again changes nothing.
 async fn converges(
     [ordered, disordered]: &[ClerkSync<Sqlite>; 2],
     case: &Case,
@@ -139,7 +139,7 @@ fn histories_in_any_order_end_in_the_same_tables_and_these_are_right() {
     assert_eq!(result, Ok(()));
 }
 
-/// Nobody can say which of two versions is newer, but everywhere the same one counts.
+/// If two versions have equal times, every order of arrival keeps the same one.
 #[test]
 fn histories_whose_clocks_stand_still_end_in_the_same_tables() {
     assert_eq!(try_out(HISTORIES, LATEST, Clock::Tied, converges), Ok(()));

@@ -6,7 +6,7 @@ use super::tables::Entity;
 use super::writer::Writer;
 use crate::value::Kind;
 
-/// What the names of the columns of the other object begin with, in rows of a membership and its user or organization.
+/// The prefix of the other object's columns in a row that joins a membership with its user or organization.
 pub(crate) const OTHER: &str = "other_";
 
 /// The queries. Rows have the columns of [`Table::read_columns`](super::table::Table::read_columns).

@@ -73,7 +73,7 @@ impl Field for bool {
     }
 }
 
-/// Types of which a text in JSON is kept.
+/// Types that are stored as JSON text.
 macro_rules! json {
     ($($type:ty),+) => { $(
         impl Field for $type {
@@ -87,7 +87,7 @@ macro_rules! json {
     )+ };
 }
 
-/// States, of which the name is kept.
+/// States, which are stored by name.
 macro_rules! state {
     ($($type:ty),+) => { $(
         impl Field for $type {

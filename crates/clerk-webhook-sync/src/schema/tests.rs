@@ -1,4 +1,4 @@
-//! What the migrations create is what the tables are described as.
+//! The migrations create the tables that the descriptions specify.
 
 use sqlx::{Pool, SqlSafeStr as _};
 

@@ -10,12 +10,13 @@ use crate::answer::DefaultAnswer;
 ///
 /// Typed handlers do not need this layer: [`WebhookService::deduplicated`](crate::WebhookService::deduplicated) runs them once.
 ///
-/// [`DeduplicateLayer`] is for services that are not ours. Put it behind [`VerifyWebhookLayer`](crate::VerifyWebhookLayer), in front
-/// of your service. It answers duplicates with 200 and deliveries that are in progress with 409. It passes every other delivery
-/// to your service, in a task that goes on if the sender hangs up.
+/// [`DeduplicateLayer`] is for a service that does not use `Handlers`. Put it behind
+/// [`VerifyWebhookLayer`](crate::VerifyWebhookLayer), in front of your service. It answers duplicates with 200 and deliveries
+/// that are in progress with 409. It passes every other delivery to your service, in a task that continues if the sender closes
+/// the connection.
 ///
-/// The layer judges by the status alone. A 2xx response completes the delivery: a response that means "try again" must have
-/// another status. After any other response, an error or a panic, the sender's next attempt reaches your service again. The
+/// The layer looks only at the status of the response. A 2xx response completes the delivery, so a response that means "try
+/// again" must have another status. After any other response, an error or a panic, the sender's next attempt reaches your service again. The
 /// layer passes the response on as it is.
 ///
 /// ```
@@ -53,10 +54,9 @@ use crate::answer::DefaultAnswer;
 /// ```
 ///
 /// The store decides how far "once" reaches: see the crate `clerk-webhook-store` for the engines, and for
-/// the [`Deduplicator`](clerk_webhook_store::Deduplicator) whose settings the layer can be given.
+/// the settings of a [`Deduplicator`](clerk_webhook_store::Deduplicator), from which you can create the layer.
 ///
-/// All services that a layer and its clones make
-/// share the store and the tasks.
+/// All services of a layer and of its clones share the store and the tasks.
 #[must_use]
 pub struct DeduplicateLayer<S, A = DefaultAnswer> {
     deduplicator: Deduplicator<S>,

@@ -60,7 +60,7 @@ where
             let returned = Arc::new(Mutex::new(None));
             let by_service = Arc::clone(&returned);
             let handler = move |event, _attempt| {
-                // A service that takes the event out of the extensions has the only one.
+                // Dropped, so that the event in the extensions is the only one and the service can move its payload.
                 drop(event);
                 let calling = ready_inner.call(request);
                 async move {

@@ -37,7 +37,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # What to set
 ///
-/// [`connect`](Self::connect) makes a pool with settings that fit. For a pool of the application that [`new`](Self::new) takes:
+/// [`connect`](Self::connect) creates a pool with suitable settings. If you pass your own pool to [`new`](Self::new), set:
 ///
 /// - The pool's `acquire_timeout`, which is 30 s: with a server that is down, or with all connections in use, that is the
 ///   time until an error. TCP's own limits are longer, so that a statement whose server vanished waits until the
@@ -162,8 +162,8 @@ impl PostgresStore {
 
     /// Connects to `postgres://user:password@host:port/database`, with a pool of up to 10 connections.
     ///
-    /// A statement waits up to 5 s for a connection. Use [`new`](Self::new) for a pool with other settings, and to share the pool
-    /// of your application, which [`pool`](Self::pool) returns too.
+    /// A statement waits up to 5 s for a connection. Pass your own pool to [`new`](Self::new) if you need other settings.
+    /// [`pool`](Self::pool) returns the pool, so that the rest of your application can share it.
     ///
     /// # TLS
     ///

@@ -8,9 +8,9 @@ use tokio::runtime::Handle;
 
 /// A future that continues in a task if it is dropped before it has finished.
 ///
-/// If sqlx is dropped while it waits for the answer to BEGIN, it returns a Postgres connection to the pool that is inside a
-/// transaction. If sqlx is dropped while it tests a connection, it closes the connection, and with it a database in memory.
-/// A task from the beginning would also prevent that, but it costs two switches between threads each time.
+/// If sqlx's future is dropped while it waits for the answer to BEGIN, a Postgres connection that is inside a transaction returns
+/// to the pool. If the future is dropped while it tests a connection, sqlx closes the connection, and with it a database in
+/// memory. Spawning a task for each call would also prevent that, but costs two thread switches.
 #[derive(Debug)]
 pub struct DetachOnDrop<F>
 where

@@ -58,7 +58,7 @@ impl ConnectError {
     pub(crate) fn postgres(host: &str, port: u16, error: sqlx::Error) -> Self {
         let advice = match &error {
             sqlx::Error::Tls(error) if error.to_string().contains("without TLS support") => {
-                "The URL requires TLS: enable the feature `tls-rustls` of clerk-webhook-store"
+                "The URL requires TLS. Enable the feature `tls-rustls` of clerk-webhook"
             }
             sqlx::Error::Tls(_) => {
                 "Check that the server supports TLS, and set sslrootcert in the URL if its certificate is not from a public \

@@ -169,7 +169,7 @@ impl SqliteStore {
 
     /// Runs a statement on a connection that is outside of any transaction, and returns how many rows it changed.
     ///
-    /// The statement is made when the connection is there: its time is not that before a wait for the connection.
+    /// The closure runs after the connection is acquired, so the time in the statement does not include the wait.
     async fn execute(
         &self,
         statement: impl FnOnce() -> Query<'static, Sqlite, SqliteArguments>,
