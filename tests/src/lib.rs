@@ -123,6 +123,12 @@ pub fn json_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
+/// The snippets of the guide. `tests/blank_projects.rs` runs its complete programs.
+#[cfg(doctest)]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/axum.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/database.md")]
+pub struct Guide;
+
 /// The snippets of the guide for contributors.
 #[cfg(doctest)]
 #[doc = include_str!("../../CONTRIBUTING.md")]

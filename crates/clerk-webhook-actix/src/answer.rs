@@ -4,9 +4,9 @@ use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use clerk_webhook_core::Answer;
 
-/// Response of a handler that leaves the answer to typed [`Handlers`](crate::Handlers).
+/// Response of a handler that leaves the answer to typed [`Handlers`](clerk_webhook_core::Handlers).
 ///
-/// The extensions of the response hold the [`Outcome`](crate::Outcome), for a middleware that logs or counts.
+/// The extensions of the response hold the [`Outcome`](clerk_webhook_core::Outcome), for a middleware that logs or counts.
 ///
 /// ```
 /// use actix_web::{App, web};

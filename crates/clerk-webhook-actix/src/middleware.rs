@@ -15,7 +15,7 @@ use crate::receive::receive;
 /// Middleware that verifies a delivery before it calls what it wraps.
 ///
 /// What is verified is handed on with the identical bytes, so that `web::Bytes`, `web::Json<T>` and `String` still
-/// work, and with the [`Event`](crate::Event) in the extensions: [`ClerkEvent`](crate::ClerkEvent) and
+/// work, and with the [`Event`](clerk_webhook_core::Event) in the extensions: [`ClerkEvent`](crate::ClerkEvent) and
 /// `web::ReqData<Event>` take it from there. What is not is answered and goes no further.
 ///
 /// Every request is treated so, whatever its method: wrap the resource of the webhook and not the whole

@@ -3,9 +3,9 @@ use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
 use clerk_webhook_core::Answer;
 
-/// Response of a handler that leaves the answer to typed [`Handlers`](crate::Handlers).
+/// Response of a handler that leaves the answer to typed [`Handlers`](clerk_webhook_core::Handlers).
 ///
-/// The extensions of the response hold the [`Outcome`](crate::Outcome), for a layer that logs or counts.
+/// The extensions of the response hold the [`Outcome`](clerk_webhook_core::Outcome), for a layer that logs or counts.
 ///
 /// ```
 /// use axum::Router;

@@ -4,7 +4,7 @@
 //! the handlers once for each message.
 //!
 //! [`VerifyWebhookLayer`] stands in front of any service that takes HTTP requests. It reads the body,
-//! verifies it, and hands the request on with the identical bytes and the typed [`Event`] in its extensions.
+//! verifies it, and hands the request on with the identical bytes and the typed [`Event`](clerk_webhook_core::Event) in its extensions.
 //! It rejects a request that is not authentic, and the service never sees that request.
 //!
 //! ```

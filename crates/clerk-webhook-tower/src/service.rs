@@ -73,7 +73,9 @@ pub struct WebhookService<A = DefaultAnswer> {
 impl WebhookService {
     /// Creates a service that runs the handlers in the request, once for each delivery that arrives.
     ///
-    /// If the sender closes the connection, most servers drop the request and the handler with it.
+    /// If the sender closes the connection, most servers drop the request and the handler with it. To handle each delivery once,
+    /// use `deduplicated` or `exactly_once`, and not a `DeduplicateLayer` in front: that layer does not see which events no handler
+    /// wants.
     pub fn new<S: Clone + Send + Sync + 'static>(handlers: Handlers<S>, state: S) -> Self {
         Self::with_scope(handlers, state, Observation::DEFAULT_SCOPE)
     }

@@ -3,9 +3,9 @@ use clerk_webhook_core::Answer;
 use warp::Reply;
 use warp::reply::Response;
 
-/// Reply of a handler that leaves the answer to typed [`Handlers`](crate::Handlers).
+/// Reply of a handler that leaves the answer to typed [`Handlers`](clerk_webhook_core::Handlers).
 ///
-/// The extensions of the response hold the [`Outcome`](crate::Outcome).
+/// The extensions of the response hold the [`Outcome`](clerk_webhook_core::Outcome).
 ///
 /// ```
 /// use clerk_webhook_core::{Event, Handlers, Verifier};

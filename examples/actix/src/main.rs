@@ -8,6 +8,8 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use clerk_webhook::actix::ClerkEvent;
 use clerk_webhook::{EventData, Verifier};
 use tracing::info;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 /// Is called with verified events only, so it says what happens and nothing else.
 async fn webhook(ClerkEvent(event): ClerkEvent) -> HttpResponse {
@@ -29,7 +31,8 @@ async fn webhook(ClerkEvent(event): ClerkEvent) -> HttpResponse {
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     // Actix logs an error for every request that is not HTTP, which anybody can send.
-    tracing_subscriber::fmt().with_env_filter("info,actix_http=off").init();
+    let filter = Targets::new().with_default(LevelFilter::INFO).with_target("actix_http", LevelFilter::OFF);
+    tracing_subscriber::registry().with(tracing_subscriber::fmt::layer()).with(filter).init();
     let verifier = Verifier::from_env()?;
     let server = HttpServer::new(move || {
         // Every worker has an application of its own, and all of them share the verifier.

@@ -8,6 +8,8 @@ use clerk_webhook::warp::{clerk_event, handle_rejection};
 use clerk_webhook::{Event, EventData, Verifier};
 use tokio::net::TcpListener;
 use tracing::info;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 use warp::Filter;
 use warp::http::StatusCode;
 
@@ -31,7 +33,8 @@ async fn webhook(event: Event) -> StatusCode {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     // Warp logs an error for every connection that breaks off, which anybody can make happen.
-    tracing_subscriber::fmt().with_env_filter("info,warp::server=off").init();
+    let filter = Targets::new().with_default(LevelFilter::INFO).with_target("warp::server", LevelFilter::OFF);
+    tracing_subscriber::registry().with(tracing_subscriber::fmt::layer()).with(filter).init();
     let verifier = Verifier::from_env()?;
     let routes = warp::path!("webhooks" / "clerk")
         .and(warp::post())

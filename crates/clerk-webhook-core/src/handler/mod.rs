@@ -1,6 +1,6 @@
 //! Functions for events, by type.
 //!
-//! A handler is an asynchronous function of a payload and a [`Context`]. [`Handlers`] calls the one for the type of an
+//! A handler is an asynchronous function of a payload and a [`Context`](crate::Context). [`Handlers`](crate::Handlers) calls the one for the type of an
 //! event, and what it returns decides what the sender is told:
 //!
 //! ```

@@ -294,7 +294,7 @@ mod line {
                 tracing::warn!(
                     target: "clerk_webhook",
                     event_type, message_id, duration_ms,
-                    "dropped a delivery before it was handled: the sender closed the connection, or the handler panicked"
+                    "dropped a delivery before it was handled: the sender closed the connection, the handler panicked, or the runtime ended"
                 );
             }
         }

@@ -15,7 +15,7 @@ use super::timeout::NoTimeout;
 ///    before a byte of the body is read.
 /// 2. Reads the body up to the limit and hashes it while it arrives. A body that comes in one frame is never
 ///    copied; nothing is allocated for a length that is only claimed.
-/// 3. Decides, and either calls the service with the identical bytes and an [`Event`](crate::Event) in the
+/// 3. Decides, and either calls the service with the identical bytes and an [`Event`](clerk_webhook_core::Event) in the
 ///    extensions, or answers.
 ///
 /// Every request is treated so, whatever its method and path: put the layer on the route of the webhook and
@@ -24,7 +24,7 @@ use super::timeout::NoTimeout;
 /// # How it refuses
 ///
 /// With the [`Answer`](clerk_webhook_core::Answer) for the reason: status 400, 408 or 413 and a constant
-/// body. The extensions of the response hold the [`ReceiveError`](crate::ReceiveError) and the
+/// body. The extensions of the response hold the [`ReceiveError`](clerk_webhook_core::ReceiveError) and the
 /// [`Outcome`](clerk_webhook_core::Outcome), for a layer outside that logs or counts.
 /// [`on_refusal`](VerifyWebhookLayer::on_refusal) replaces the answer.
 ///

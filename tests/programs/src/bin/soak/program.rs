@@ -20,6 +20,12 @@ const SHUTDOWN: Duration = Duration::from_secs(20);
 const LINE_LENGTH: usize = 512;
 const SHOWN_LINES: usize = 5;
 
+/// Returns the SQLite file of a program that needs one.
+fn database() -> String {
+    let name = format!("clerk-webhook-soak-{}.db", std::process::id());
+    std::env::temp_dir().join(name).display().to_string()
+}
+
 pub struct Program {
     process: Child,
     id: u32,
@@ -35,10 +41,8 @@ impl Program {
         let mut process = Command::new(program)
             .env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)
             .env("PORT", "0")
-            .env(
-                "DATABASE",
-                std::env::temp_dir().join(format!("clerk-webhook-soak-{}.db", std::process::id())),
-            )
+            .env("DATABASE", database())
+            .env("RUST_LOG", "info")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -93,6 +97,9 @@ impl Program {
         };
         // Something that it has started may hold its output open.
         let _ = timeout(SHUTDOWN, async { while self.drains.join_next().await.is_some() {} }).await;
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", database()));
+        }
         match status {
             Ok(status) if status.success() => Ok(()),
             status => Err(format!("after SIGTERM: {}", describe(status))),
