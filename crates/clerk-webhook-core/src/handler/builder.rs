@@ -21,7 +21,7 @@ use crate::event::{Event, EventMarker, EventType, Unrecognized};
     message = "`{Self}` is not a handler of `{P}`",
     label = "not a handler of `{P}`",
     note = "a handler is `async fn(payload: {P}, cx: Context<{S}>) -> Result<(), Failure>`, or a closure of this form",
-    note = "it is `async`, takes both arguments by value, and its error is `Failure` of this crate"
+    note = "it is `async`, takes both arguments by value, and its error is `clerk_webhook::Failure`"
 )]
 pub trait Handler<P, S, K = kind::Function>:
     Fn(P, Context<S>) -> <Self as Handler<P, S, K>>::Handling + Send + Sync + 'static
