@@ -394,7 +394,11 @@ async fn panics_and_handlers_that_hang_have_a_line_too() {
     let deduplicator = Deduplicator::new(MemoryStore::new());
     for (panics, error, outcome) in [
         (true, "the handler panicked", "failed"),
-        (false, "the handler did not end in time", "handler_timeout"),
+        (
+            false,
+            "the handler did not finish within `handler_timeout`: move slow work into a job",
+            "handler_timeout",
+        ),
     ] {
         deduplicator.handle(&handlers, event(fixture("user.created")), panics).await;
         let span = log.take_span();

@@ -52,7 +52,8 @@ use crate::event::EventType;
 ///
 /// # The log line
 ///
-/// Each delivery has one line within the span, with the fields `event_type`, `message_id`, `outcome` and `duration_ms`. Its level
+/// Each delivery has one line, with the fields `event_type`, `message_id`, `outcome` and `duration_ms`. An error or a warning is
+/// written within the span, and an info line outside of it, because the span has the same fields. The level
 /// is info, or error if the handler failed or could not run. An error line also has the field `error`, with the text of the
 /// error and of its sources. If the handling is dropped before it ends, the level is warn and the field `outcome` is missing.
 ///
@@ -152,7 +153,11 @@ impl Observation {
                 self.span.record("error.type", outcome.as_str());
             }
             if let Some(line) = &self.line {
-                self.span.in_scope(|| line.write(outcome, stopped.error()));
+                // The span has the fields of the line already: only a failure is worth an event in the trace.
+                match stopped.error() {
+                    None => line.write(outcome, None),
+                    error => self.span.in_scope(|| line.write(outcome, error)),
+                }
             }
         }
         #[cfg(not(any(feature = "metrics", feature = "tracing")))]

@@ -98,7 +98,10 @@ mod tests {
         assert_eq!(supervise(pin!(async { 1 }), Duration::ZERO, &stop).await.ok(), Some(1));
         let panicked = why(supervise(pin!(async { panic!("meant to") }), LONG, &stop).await);
         assert_eq!(panicked, (Outcome::Failed, "the handler panicked".to_owned()));
-        let timeout = (Outcome::HandlerTimeout, "the handler did not end in time".to_owned());
+        let timeout = (
+            Outcome::HandlerTimeout,
+            "the handler did not finish within `handler_timeout`: move slow work into a job".to_owned(),
+        );
         let pending = pin!(std::future::pending::<()>());
         assert_eq!(why(supervise(pending, Duration::from_millis(1), &stop).await), timeout);
         let busy = pin!(async {

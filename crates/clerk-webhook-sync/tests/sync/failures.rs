@@ -106,7 +106,7 @@ async fn errors_show_nothing_of_the_row() {
     });
     let created = event("user.created", T + 10, user("user_1", "Ada", T));
     let shown = format!("{:?}", hook.apply(&created).await.unwrap_err());
-    assert_eq!(shown, "the function of `on_change` has failed");
+    assert_eq!(shown, "the function that you registered with `on_change` returned an error");
 
     Postgres::run(sync.pool(), "ALTER TABLE clerk_users ADD CHECK (first_name <> 'Ada')").await;
     let error = sync.apply(&created).await.unwrap_err();
