@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use clerk_webhook_benches::delivery::{self, Delivery};
+use clerk_webhook_benches::delivery::{self, SignedDelivery};
 use clerk_webhook_benches::handlers::{self, Application};
 use divan::Bencher;
 use divan::counter::BytesCount;
@@ -13,7 +13,7 @@ fn main() {
 
 #[divan::bench(args = [300, 2048, 16 * 1024, 256 * 1024])]
 fn verify(bencher: Bencher<'_, '_>, size: usize) {
-    let (verifier, delivery) = (delivery::verifier(), Delivery::new(delivery::body_of(size)));
+    let (verifier, delivery) = (delivery::verifier(), SignedDelivery::new(delivery::body_of(size)));
     bencher
         .counter(BytesCount::new(size))
         .bench(|| verifier.verify(black_box(&delivery.headers), black_box(&*delivery.body)).unwrap());
@@ -21,20 +21,20 @@ fn verify(bencher: Bencher<'_, '_>, size: usize) {
 
 #[divan::bench]
 fn refuse_stale(bencher: Bencher<'_, '_>) {
-    let delivery = Delivery::signed_ago(delivery::body_of(2048), 3600);
+    let delivery = SignedDelivery::signed_ago(delivery::body_of(2048), 3600);
     let verifier = delivery::verifier();
     bencher.bench(|| verifier.begin_verify(black_box(&delivery.headers)).unwrap_err());
 }
 
 #[divan::bench]
 fn receive_untouched(bencher: Bencher<'_, '_>) {
-    let (verifier, delivery) = (delivery::verifier(), Delivery::user_created());
+    let (verifier, delivery) = (delivery::verifier(), SignedDelivery::user_created());
     bencher.bench(|| verifier.receive(black_box(&delivery.headers), delivery.body.clone()).unwrap());
 }
 
 #[divan::bench]
 fn receive_typed(bencher: Bencher<'_, '_>) {
-    let (verifier, delivery) = (delivery::verifier(), Delivery::user_created());
+    let (verifier, delivery) = (delivery::verifier(), SignedDelivery::user_created());
     bencher.bench(|| {
         let event = verifier.receive(black_box(&delivery.headers), delivery.body.clone()).unwrap();
         black_box(event.data());
@@ -58,6 +58,6 @@ fn extractor_typed(bencher: Bencher<'_, '_>) {
 }
 
 fn bench_application(bencher: Bencher<'_, '_>, mut application: Application) {
-    let delivery = Delivery::user_created();
+    let delivery = SignedDelivery::user_created();
     bencher.bench_local(|| application.deliver(&delivery));
 }

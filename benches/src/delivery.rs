@@ -20,12 +20,12 @@ const USER_CREATED: &[u8] =
 
 /// A request without method and path.
 #[derive(Clone)]
-pub struct Delivery {
+pub struct SignedDelivery {
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
-impl Delivery {
+impl SignedDelivery {
     /// Signs a body now.
     #[must_use]
     pub fn new(body: Bytes) -> Self {

@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use svix::webhooks::Webhook;
 use tower_service::Service as _;
 
-use crate::delivery::{self, Delivery};
+use crate::delivery::{self, SignedDelivery};
 use crate::group::{Contestant, Goal, Group};
 use crate::hand_written::{HandWritten, TaggedEvent};
 
@@ -53,7 +53,7 @@ pub const APPLICATIONS: &[Entry] = &[
 ];
 
 pub(crate) fn group() -> Group {
-    let delivery = Delivery::user_created();
+    let delivery = SignedDelivery::user_created();
     let contestants = APPLICATIONS
         .iter()
         .map(|(name, make)| {
@@ -92,7 +92,7 @@ impl Application {
     /// # Panics
     ///
     /// Panics when the answer is not there at once: nothing in these applications waits.
-    pub fn deliver(&mut self, delivery: &Delivery) -> StatusCode {
+    pub fn deliver(&mut self, delivery: &SignedDelivery) -> StatusCode {
         let mut request = Request::new(Body::from(black_box(&delivery.body).clone()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();

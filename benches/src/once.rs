@@ -17,7 +17,7 @@ use http_body_util::Full;
 use tokio::runtime::{Builder, Runtime};
 use tower_service::Service;
 
-use crate::delivery::{self, Delivery};
+use crate::delivery::{self, SignedDelivery};
 use crate::group::{Contestant, Goal, Group};
 
 pub const HANDLERS: &str = "Tower layer and handlers";
@@ -103,7 +103,7 @@ fn contestant<S, B>(
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible> + 'static,
 {
-    let (secret, delivery) = (delivery::secret(), Delivery::user_created());
+    let (secret, delivery) = (delivery::secret(), SignedDelivery::user_created());
     let mut number = 0;
     let mut deliver = move || {
         let mut request = Request::new(Full::new(black_box(&delivery.body).clone()));
@@ -118,7 +118,7 @@ where
     Contestant::new(name, move || assert_eq!(deliver(), Some(outcome)))
 }
 
-fn signed(secret: &SigningSecret, delivery: &Delivery, id: &str) -> HeaderMap {
+fn signed(secret: &SigningSecret, delivery: &SignedDelivery, id: &str) -> HeaderMap {
     let mut headers = delivery.headers.clone();
     let signed = secret.sign(&id.parse().unwrap(), Timestamp::now(), &delivery.body);
     for (name, value) in signed.to_pairs() {

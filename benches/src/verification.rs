@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clerk_webhook_core::{SigningSecret, VerifyErrorKind};
 use sha2::{Digest as _, Sha256};
 
-use crate::delivery::{self, Delivery, TYPICAL};
+use crate::delivery::{self, SignedDelivery, TYPICAL};
 use crate::group::{Contestant, Goal, Group, OURS, SVIX};
 use crate::hand_written::HandWritten;
 
@@ -20,7 +20,7 @@ pub(crate) fn verify(size: usize, of_raw_hash: f64) -> Group {
     const RAW: &str = "raw SHA-256 (sha2)";
 
     let body = delivery::body_of(size);
-    let delivery = Delivery::new(body.clone());
+    let delivery = SignedDelivery::new(body.clone());
     let verifier = delivery::verifier();
     let svix = delivery::svix();
     let standard = standardwebhooks::Webhook::new(delivery::SECRET).unwrap();
@@ -50,22 +50,22 @@ pub(crate) fn verify(size: usize, of_raw_hash: f64) -> Group {
 }
 
 pub(crate) fn refuse_stale() -> Group {
-    refuse(Delivery::signed_ago(delivery::body_of(TYPICAL), 3600), VerifyErrorKind::TimestampTooOld)
+    refuse(SignedDelivery::signed_ago(delivery::body_of(TYPICAL), 3600), VerifyErrorKind::TimestampTooOld)
 }
 
 pub(crate) fn refuse_missing() -> Group {
-    let mut delivery = Delivery::new(delivery::body_of(TYPICAL));
+    let mut delivery = SignedDelivery::new(delivery::body_of(TYPICAL));
     delivery.headers.remove("svix-signature");
     refuse(delivery, VerifyErrorKind::MissingHeader)
 }
 
 pub(crate) fn refuse_malformed() -> Group {
-    let mut delivery = Delivery::new(delivery::body_of(TYPICAL));
+    let mut delivery = SignedDelivery::new(delivery::body_of(TYPICAL));
     delivery.set_signature("v1,bm90IGEgbWFj".to_owned());
     refuse(delivery, VerifyErrorKind::NoMatchingSignature)
 }
 
-fn refuse(delivery: Delivery, reason: VerifyErrorKind) -> Group {
+fn refuse(delivery: SignedDelivery, reason: VerifyErrorKind) -> Group {
     let verifier = delivery::verifier();
     let svix = delivery::svix();
     let by_svix = delivery.clone();
@@ -90,7 +90,7 @@ pub(crate) fn many_signatures() -> Group {
     const FOREIGN: &str = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= ";
 
     let verifier = delivery::verifier();
-    let one = Delivery::new(delivery::body_of(TYPICAL));
+    let one = SignedDelivery::new(delivery::body_of(TYPICAL));
     let contestants = [
         (ONE, one.clone(), true),
         ("11 signatures, the last matches", one.with_signatures_before(FOREIGN, 10), true),
@@ -112,7 +112,7 @@ pub(crate) fn many_signatures() -> Group {
 pub(crate) fn many_secrets() -> Group {
     const NAMES: [&str; 3] = ["1 secret", "2 secrets, the last matches", "3 secrets, the last matches"];
 
-    let delivery = Arc::new(Delivery::new(delivery::body_of(TYPICAL)));
+    let delivery = Arc::new(SignedDelivery::new(delivery::body_of(TYPICAL)));
     let contestants = (1..)
         .zip(NAMES)
         .map(|(count, name)| {

@@ -4,11 +4,11 @@ use bytes::{Buf, Bytes};
 use clerk_webhook_core::{Event, ReceiveError, ReceiveErrorKind, Verifier, VerifyErrorKind};
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::script::{self, Arrived, Delivery, Step};
+use crate::script::{self, Arrived, ScriptedDelivery, Step};
 
 /// Receives a delivery frame by frame and as a whole.
 pub fn check(input: &[u8]) -> &'static str {
-    let delivery = Delivery::read(input);
+    let delivery = ScriptedDelivery::read(input);
     let signed = delivery.signed_body();
     let (body, is_changed) = delivery.sent_body(&signed);
     let headers = HeaderMap::from(&script::secret().sign(&script::message_id(), script::now(), &signed));
@@ -54,7 +54,7 @@ pub fn check(input: &[u8]) -> &'static str {
 }
 
 /// Compares the verdict over claimed lengths with the limit.
-fn check_claims(delivery: &Delivery, verifier: &Verifier, headers: &HeaderMap, limit: usize) {
+fn check_claims(delivery: &ScriptedDelivery, verifier: &Verifier, headers: &HeaderMap, limit: usize) {
     let pending = verifier.begin_receive(headers).expect("the headers are in order").body_limit(limit);
     let refuses = |result: Result<(), ReceiveError>| match result {
         Ok(()) => false,
@@ -69,7 +69,7 @@ fn check_claims(delivery: &Delivery, verifier: &Verifier, headers: &HeaderMap, l
     let mut headers = headers.clone();
     if let Ok(value) = HeaderValue::from_bytes(&delivery.claim) {
         headers.insert(header::CONTENT_LENGTH, value);
-        if delivery.has(Delivery::HAS_SECOND_CLAIM) {
+        if delivery.has(ScriptedDelivery::HAS_SECOND_CLAIM) {
             headers.append(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let is_too_large = script::claimed_length(&delivery.claim) > limit as u64;
@@ -78,13 +78,13 @@ fn check_claims(delivery: &Delivery, verifier: &Verifier, headers: &HeaderMap, l
 }
 
 fn receive(
-    delivery: &Delivery,
+    delivery: &ScriptedDelivery,
     verifier: &Verifier,
     headers: &HeaderMap,
     steps: &[Step],
     limit: usize,
 ) -> Result<Event, ReceiveError> {
-    let mut pending = if delivery.has(Delivery::LATE_LIMIT) {
+    let mut pending = if delivery.has(ScriptedDelivery::LATE_LIMIT) {
         let verifier = script::receiver().body_limit(limit / 2).build().expect("there is a key");
         verifier.begin_receive(headers)?.body_limit(limit)
     } else {

@@ -21,7 +21,7 @@ pub const REPEAT: u8 = 0x03;
 
 /// A delivery, and the settings of its receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Delivery {
+pub struct HeaderCase {
     /// Which families are looked for.
     pub families: u8,
     /// How the tolerance is set.
@@ -40,7 +40,7 @@ pub struct Delivery {
     pub body: Vec<u8>,
 }
 
-impl Delivery {
+impl HeaderCase {
     /// Reads an input.
     #[must_use]
     pub fn read(input: &[u8]) -> Self {
@@ -77,7 +77,7 @@ impl Delivery {
 
 /// Verifies a delivery in every way that there is, and compares each with the reference.
 pub fn check(input: &[u8]) -> &'static str {
-    let delivery = Delivery::read(input);
+    let delivery = HeaderCase::read(input);
     let keys: Vec<Vec<u8>> = delivery.keys.iter().map(|key| at_least_16_bytes(key)).collect();
     let (verifier, policy) = set_up(&delivery, &keys);
 
@@ -144,7 +144,7 @@ fn assert_same(product: &Result<Verified, VerifyError>, expected: &Result<Accept
     }
 }
 
-fn set_up(delivery: &Delivery, keys: &[Vec<u8>]) -> (Verifier, Policy) {
+fn set_up(delivery: &HeaderCase, keys: &[Vec<u8>]) -> (Verifier, Policy) {
     let now = Timestamp::from_millis(delivery.now);
     let secrets = keys.iter().map(|key| SigningSecret::from_bytes(key).expect("the key is long enough"));
     let mut builder = Verifier::builder().secrets(secrets).clock(move || now);
@@ -180,7 +180,7 @@ fn set_up(delivery: &Delivery, keys: &[Vec<u8>]) -> (Verifier, Policy) {
     (builder.build().expect("there is a key"), policy)
 }
 
-fn now_in_seconds(delivery: &Delivery) -> i64 {
+fn now_in_seconds(delivery: &HeaderCase) -> i64 {
     delivery.now.div_euclid(1000)
 }
 
@@ -191,7 +191,7 @@ fn at_least_16_bytes(key: &[u8]) -> Vec<u8> {
 }
 
 /// Replaces the placeholders: first those that a signature is made over.
-fn fill_in(delivery: &Delivery, keys: &[Vec<u8>]) -> Vec<Field> {
+fn fill_in(delivery: &HeaderCase, keys: &[Vec<u8>]) -> Vec<Field> {
     let mut fields = delivery.fields.clone();
     for (_, value) in &mut fields {
         *value = expand(value, |kind, input| match kind {

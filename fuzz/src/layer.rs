@@ -20,7 +20,7 @@ use http_body_util::{Full, Limited};
 use tower_layer::Layer as _;
 use tower_service::Service;
 
-use crate::script::{self, Arrived, Delivery, FrameBuf, Step};
+use crate::script::{self, Arrived, FrameBuf, ScriptedDelivery, Step};
 
 /// How often the service behind lets its caller wait.
 const INNER_WAITS: usize = 2;
@@ -32,7 +32,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Sends a delivery through the layer.
 pub fn check(input: &[u8]) -> &'static str {
-    let delivery = Delivery::read(input);
+    let delivery = ScriptedDelivery::read(input);
     let signed = delivery.signed_body();
     let (body, _) = delivery.sent_body(&signed);
     let limit = delivery.body_limit(body.len());
@@ -48,8 +48,9 @@ pub fn check(input: &[u8]) -> &'static str {
     let mut request = Request::new(Script { steps, hint, seen: Rc::clone(&seen), is_over: false });
     *request.headers_mut() = headers.clone();
 
-    let verifier_limit = if delivery.has(Delivery::LATE_LIMIT) { limit / 2 } else { limit };
-    let inner = Inner { fails: delivery.has(Delivery::INNER_FAILS), is_ready: false, seen: Rc::clone(&seen) };
+    let verifier_limit = if delivery.has(ScriptedDelivery::LATE_LIMIT) { limit / 2 } else { limit };
+    let inner =
+        Inner { fails: delivery.has(ScriptedDelivery::INNER_FAILS), is_ready: false, seen: Rc::clone(&seen) };
     let waits = Rc::new(RefCell::new(0));
     let layer = VerifyWebhookLayer::new(verifier(verifier_limit)).body_limit(limit).read_timeout(move || {
         let waits = Rc::clone(&waits);
@@ -71,7 +72,7 @@ pub fn check(input: &[u8]) -> &'static str {
         Ok(_) => {
             check_call(&seen, &headers, &expected);
             let Ok(response) = response else {
-                assert!(delivery.has(Delivery::INNER_FAILS));
+                assert!(delivery.has(ScriptedDelivery::INNER_FAILS));
                 return "inner_failed";
             };
             assert_eq!(response.status(), StatusCode::ACCEPTED);
@@ -104,7 +105,7 @@ struct Expected {
 
 impl Expected {
     fn new(
-        delivery: &Delivery,
+        delivery: &ScriptedDelivery,
         headers: &HeaderMap,
         steps: &VecDeque<Step>,
         limit: usize,
@@ -178,14 +179,16 @@ fn verifier(limit: usize) -> Verifier {
     script::receiver().body_limit(limit).build().expect("there is a key")
 }
 
-fn headers(delivery: &Delivery, body: &[u8]) -> HeaderMap {
+fn headers(delivery: &ScriptedDelivery, body: &[u8]) -> HeaderMap {
     let signed = script::secret().sign(&script::message_id(), script::now(), body);
     let mut headers =
-        if delivery.has(Delivery::UNSIGNED) { HeaderMap::new() } else { HeaderMap::from(&signed) };
+        if delivery.has(ScriptedDelivery::UNSIGNED) { HeaderMap::new() } else { HeaderMap::from(&signed) };
     headers.insert(header::USER_AGENT, HeaderValue::from_static("Svix-Webhooks/1.84.0"));
-    if let (true, Ok(claim)) = (delivery.has(Delivery::HAS_CLAIM), HeaderValue::from_bytes(&delivery.claim)) {
+    if let (true, Ok(claim)) =
+        (delivery.has(ScriptedDelivery::HAS_CLAIM), HeaderValue::from_bytes(&delivery.claim))
+    {
         headers.insert(header::CONTENT_LENGTH, claim);
-        if delivery.has(Delivery::HAS_SECOND_CLAIM) {
+        if delivery.has(ScriptedDelivery::HAS_SECOND_CLAIM) {
             headers.append(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
     }

@@ -21,7 +21,7 @@ pub const MANY: u8 = 224;
 
 /// A delivery that was signed, and how it arrives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Delivery {
+pub struct ScriptedDelivery {
     /// Switches, one bit each, which the targets read.
     pub switches: u8,
     /// What changes after signing.
@@ -42,7 +42,7 @@ pub struct Delivery {
     pub body: Vec<u8>,
 }
 
-impl Delivery {
+impl ScriptedDelivery {
     /// The body is made the data of an event, so that it is read as one.
     pub const IS_DATA: u8 = 1;
     /// The limit is set later than that of the verifier.

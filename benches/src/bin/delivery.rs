@@ -6,15 +6,15 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use bytes::Bytes;
-use clerk_webhook_benches::delivery::{Delivery, SECRET};
+use clerk_webhook_benches::delivery::{SECRET, SignedDelivery};
 use http::header::{CONTENT_LENGTH, HOST};
 use serde_json::{Value, json};
 
 /// A kind by name, and how to make it.
-type Kind = (&'static str, fn() -> Delivery);
+type Kind = (&'static str, fn() -> SignedDelivery);
 
 const KINDS: &[Kind] = &[
-    ("valid", Delivery::user_created),
+    ("valid", SignedDelivery::user_created),
     ("valid-large", large),
     ("forged", forged),
     ("forged-unsigned", unsigned),
@@ -45,7 +45,7 @@ fn main() -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(delivery: &Delivery) -> io::Result<()> {
+fn print(delivery: &SignedDelivery) -> io::Result<()> {
     let mut output = io::stdout().lock();
     for (name, value) in &delivery.headers {
         // Clients write their own.
@@ -58,35 +58,35 @@ fn print(delivery: &Delivery) -> io::Result<()> {
 }
 
 /// A `user.created` whose metadata make up nearly all of it.
-fn large() -> Delivery {
-    let mut event: Value = serde_json::from_slice(&Delivery::user_created().body).unwrap();
+fn large() -> SignedDelivery {
+    let mut event: Value = serde_json::from_slice(&SignedDelivery::user_created().body).unwrap();
     let visit =
         json!({ "at": 1_759_999_998_500_u64, "page": "/settings/profile", "tags": ["new", "mobile"] });
     let missing = LARGE - event.to_string().len();
     let visits = vec![visit.clone(); missing / (visit.to_string().len() + 1)];
     event["data"]["public_metadata"]["visits"] = visits.into();
-    Delivery::new(Bytes::from(event.to_string()))
+    SignedDelivery::new(Bytes::from(event.to_string()))
 }
 
-fn forged() -> Delivery {
-    let mut delivery = Delivery::user_created();
+fn forged() -> SignedDelivery {
+    let mut delivery = SignedDelivery::user_created();
     delivery.set_signature(FOREIGN.to_owned());
     delivery
 }
 
-fn unsigned() -> Delivery {
-    let mut delivery = Delivery::user_created();
+fn unsigned() -> SignedDelivery {
+    let mut delivery = SignedDelivery::user_created();
     for name in ["svix-id", "svix-timestamp", "svix-signature"] {
         delivery.headers.remove(name);
     }
     delivery
 }
 
-fn stale() -> Delivery {
-    Delivery::signed_ago(Delivery::user_created().body, 3600)
+fn stale() -> SignedDelivery {
+    SignedDelivery::signed_ago(SignedDelivery::user_created().body, 3600)
 }
 
 /// So many signatures of which the last one matches.
-fn signatures(count: usize) -> Delivery {
-    Delivery::user_created().with_signatures_before(&format!("{FOREIGN} "), count - 1)
+fn signatures(count: usize) -> SignedDelivery {
+    SignedDelivery::user_created().with_signatures_before(&format!("{FOREIGN} "), count - 1)
 }

@@ -12,7 +12,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::{env, fs, thread};
 
-use clerk_webhook_benches::delivery::Delivery;
+use clerk_webhook_benches::delivery::SignedDelivery;
 use clerk_webhook_benches::handlers::{BARE, DRAIN, EXTRACTOR_TYPED, LAYER_UNTOUCHED, PATH};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -88,7 +88,7 @@ fn show(title: &str, attack: impl Fn(&mut Server) -> Result<i64>, goal: Option<i
 
 /// Opens connections that never send a body, and returns what each of them costs, in bytes.
 fn idle(server: &mut Server, count: usize) -> Result<i64> {
-    let delivery = Delivery::new(vec![b' '; BODY].into());
+    let delivery = SignedDelivery::new(vec![b' '; BODY].into());
     let head = head(&delivery, "expect: 100-continue\r\n");
     // The first one makes the server set up what all of them share.
     let first = server.open(&head)?;
@@ -100,7 +100,7 @@ fn idle(server: &mut Server, count: usize) -> Result<i64> {
 }
 
 /// Has bodies arrive side by side, and returns what each of them costs at the peak, in bytes.
-fn bodies(server: &mut Server, delivery: &Delivery, answer: &str, count: usize) -> Result<i64> {
+fn bodies(server: &mut Server, delivery: &SignedDelivery, answer: &str, count: usize) -> Result<i64> {
     server.warm_up()?;
     let before = server.resident()?;
     let head = head(delivery, "expect: 100-continue\r\n");
@@ -124,7 +124,7 @@ fn bodies(server: &mut Server, delivery: &Delivery, answer: &str, count: usize) 
 fn claims(server: &mut Server) -> Result<i64> {
     server.warm_up()?;
     let before = server.resident()?;
-    let mut delivery = Delivery::user_created();
+    let mut delivery = SignedDelivery::user_created();
     delivery.headers.insert("content-length", (1_u64 << 40).into());
     for _ in 0..1000 {
         let mut stream = server.connect()?;
@@ -138,18 +138,18 @@ fn claims(server: &mut Server) -> Result<i64> {
 }
 
 /// A `user.created` that blanks make 2 MiB long.
-fn padded() -> Delivery {
-    let mut body = Delivery::user_created().body.to_vec();
+fn padded() -> SignedDelivery {
+    let mut body = SignedDelivery::user_created().body.to_vec();
     body.resize(BODY, b' ');
-    Delivery::new(body.into())
+    SignedDelivery::new(body.into())
 }
 
 /// The same with the signature of another body.
-fn forged() -> Delivery {
-    Delivery { headers: Delivery::new(vec![b' '; BODY].into()).headers, ..padded() }
+fn forged() -> SignedDelivery {
+    SignedDelivery { headers: SignedDelivery::new(vec![b' '; BODY].into()).headers, ..padded() }
 }
 
-fn head(delivery: &Delivery, extra: &str) -> String {
+fn head(delivery: &SignedDelivery, extra: &str) -> String {
     let fields = delivery
         .headers
         .iter()
@@ -218,7 +218,7 @@ impl Server {
 
     /// Delivers something small, which has the server set up what all deliveries share.
     fn warm_up(&self) -> Result<()> {
-        let delivery = Delivery::user_created();
+        let delivery = SignedDelivery::user_created();
         let mut stream = self.connect()?;
         stream.write_all(head(&delivery, "").as_bytes())?;
         stream.write_all(&delivery.body)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clerk_webhook_core::{EventType, SignatureHeader};
 use clerk_webhook_fuzz::input::Flip;
-use clerk_webhook_fuzz::script::{Delivery, MANY, Step};
+use clerk_webhook_fuzz::script::{MANY, ScriptedDelivery, Step};
 use clerk_webhook_fuzz::{event, frames, headers, layer, reference, secret};
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ fn main() {
         let mut corpus = Corpus::new(target, check);
         for (name, delivery) in &scripted {
             let input = delivery.write();
-            assert_eq!(Delivery::read(&input), *delivery);
+            assert_eq!(ScriptedDelivery::read(&input), *delivery);
             corpus.add(name, &input);
         }
         corpus.finish(&["accepted", "body_too_large", "invalid_signature", "body_failed", "not_an_event"]);
@@ -43,16 +43,16 @@ fn secrets(vectors: &[Value]) {
 
 fn deliveries_with_headers(vectors: &[Value]) {
     let mut corpus = Corpus::new("headers", headers::check);
-    let mut add = |name: &str, delivery: &headers::Delivery| {
+    let mut add = |name: &str, delivery: &headers::HeaderCase| {
         let input = delivery.write();
-        assert_eq!(headers::Delivery::read(&input), *delivery);
+        assert_eq!(headers::HeaderCase::read(&input), *delivery);
         corpus.add(name, &input)
     };
     for vector in vectors {
         let (name, expected) = (text(vector, "name"), text(vector, "expect"));
         let Some(key) = key(vector) else { continue };
         let fields = vector["headers"].as_array().into_iter().flatten();
-        let delivery = headers::Delivery {
+        let delivery = headers::HeaderCase {
             now: number(vector, "now_unix") * 1000 + number(vector, "now_subsec_ms"),
             keys: vec![key],
             fields: fields.map(|field| (latin1(as_text(&field[0])), latin1(as_text(&field[1])))).collect(),
@@ -69,7 +69,7 @@ fn deliveries_with_headers(vectors: &[Value]) {
             timestamp.extend(i16::to_le_bytes(seconds));
             let signatures = [&[headers::SIGNATURE, 9, b' '][..], &[headers::SIGNATURE, key]].concat();
             let field = |part: &str, value: Vec<u8>| (format!("{family}-{part}").into_bytes(), value);
-            let plain = headers::Delivery {
+            let plain = headers::HeaderCase {
                 now: 1_700_000_000_999,
                 keys: keys.to_vec(),
                 fields: vec![
@@ -91,14 +91,17 @@ fn deliveries_with_headers(vectors: &[Value]) {
             assert_eq!(add(&name, &plain), expected, "{name}");
             for part in 0..=4 {
                 let flip = (part, Flip { place: 40, mask: 1 });
-                add(&format!("{name}_flip_{part}"), &headers::Delivery { flip, ..plain.clone() });
+                add(&format!("{name}_flip_{part}"), &headers::HeaderCase { flip, ..plain.clone() });
             }
             for tolerance in 1..8 {
-                let settings = headers::Delivery { tolerance, seconds: [150, 151], ..plain.clone() };
+                let settings = headers::HeaderCase { tolerance, seconds: [150, 151], ..plain.clone() };
                 add(&format!("{name}_tolerance_{tolerance}"), &settings);
             }
             for families in 1..4 {
-                add(&format!("{name}_families_{families}"), &headers::Delivery { families, ..plain.clone() });
+                add(
+                    &format!("{name}_families_{families}"),
+                    &headers::HeaderCase { families, ..plain.clone() },
+                );
             }
             for (what, place, repeated) in [("id", 3, b"i"), ("blanks", 0, b" "), ("long", 0, b"A")] {
                 let mut delivery = plain.clone();
@@ -171,7 +174,7 @@ fn events(vectors: &[Value], fixtures: &[(String, Vec<u8>)]) {
 }
 
 /// Deliveries with every kind of step, over the fixtures by turns.
-fn scripted(fixtures: &[(String, Vec<u8>)]) -> Vec<(String, Delivery)> {
+fn scripted(fixtures: &[(String, Vec<u8>)]) -> Vec<(String, ScriptedDelivery)> {
     const TRAILERS: u8 = Step::byte(Step::TRAILERS, 0);
     const WAIT: u8 = Step::byte(Step::WAIT, 0);
     const FAIL: u8 = Step::byte(Step::FAIL, 0);
@@ -180,14 +183,14 @@ fn scripted(fixtures: &[(String, Vec<u8>)]) -> Vec<(String, Delivery)> {
     let empty_frames = Step::byte(Step::EMPTY_FRAMES + 3, 0);
     let mut deliveries = Vec::new();
     for (index, (name, body)) in fixtures.iter().enumerate() {
-        let plain = Delivery {
-            switches: Delivery::HAS_CLAIM,
+        let plain = ScriptedDelivery {
+            switches: ScriptedDelivery::HAS_CLAIM,
             claim: body.len().to_string().into_bytes(),
             body: body.clone(),
             ..Default::default()
         };
         let cut = Step::byte(index as u8 % Step::POWERS, 0);
-        let with_steps = |steps: &[u8]| Delivery { steps: steps.to_vec(), ..plain.clone() };
+        let with_steps = |steps: &[u8]| ScriptedDelivery { steps: steps.to_vec(), ..plain.clone() };
         let variant = match index % 14 {
             0 => with_steps(&[]),
             1 => with_steps(&[cut, WAIT, cut + 1, 0, cut + 2, cut + 3, WAIT]),
@@ -197,33 +200,53 @@ fn scripted(fixtures: &[(String, Vec<u8>)]) -> Vec<(String, Delivery)> {
             5 => with_steps(&[power(18), END]),
             6 => with_steps(&[empty_frames, TRAILERS, 0]),
             7 => with_steps(&[empty_frames + 3, power(18), END, WAIT]),
-            8 => Delivery { patience: 2, ..with_steps(&[WAIT, cut, WAIT, WAIT]) },
-            9 => Delivery { limit: -1, ..with_steps(&[cut]) },
-            10 => Delivery { switches: Delivery::LATE_LIMIT, hint: 1, ..with_steps(&[cut, cut]) },
-            11 => Delivery { flip: Flip { place: 99, mask: 4 }, ..with_steps(&[cut]) },
-            12 => Delivery { patience: 0x30, switches: 0, ..with_steps(&[WAIT, cut, WAIT, WAIT]) },
-            _ => Delivery { limit: i16::MIN, ..with_steps(&[cut, cut + 1, cut + 2, cut + 3, cut]) },
+            8 => ScriptedDelivery { patience: 2, ..with_steps(&[WAIT, cut, WAIT, WAIT]) },
+            9 => ScriptedDelivery { limit: -1, ..with_steps(&[cut]) },
+            10 => ScriptedDelivery {
+                switches: ScriptedDelivery::LATE_LIMIT,
+                hint: 1,
+                ..with_steps(&[cut, cut])
+            },
+            11 => ScriptedDelivery { flip: Flip { place: 99, mask: 4 }, ..with_steps(&[cut]) },
+            12 => ScriptedDelivery { patience: 0x30, switches: 0, ..with_steps(&[WAIT, cut, WAIT, WAIT]) },
+            _ => ScriptedDelivery { limit: i16::MIN, ..with_steps(&[cut, cut + 1, cut + 2, cut + 3, cut]) },
         };
         deliveries.push((name.clone(), variant));
     }
-    let data = Delivery { switches: Delivery::IS_DATA, body: b"some data".to_vec(), ..Default::default() };
-    let claims = Delivery { switches: Delivery::IS_DATA | Delivery::HAS_CLAIM, ..data.clone() };
-    let with_steps =
-        |repeat, steps: &[u8]| Delivery { repeat: MANY + repeat, steps: steps.to_vec(), ..data.clone() };
+    let data = ScriptedDelivery {
+        switches: ScriptedDelivery::IS_DATA,
+        body: b"some data".to_vec(),
+        ..Default::default()
+    };
+    let claims = ScriptedDelivery {
+        switches: ScriptedDelivery::IS_DATA | ScriptedDelivery::HAS_CLAIM,
+        ..data.clone()
+    };
+    let with_steps = |repeat, steps: &[u8]| ScriptedDelivery {
+        repeat: MANY + repeat,
+        steps: steps.to_vec(),
+        ..data.clone()
+    };
     for (name, delivery) in [
         ("some_segments", with_steps(20, &[power(14) + 3, power(13), power(15) + 1])),
         ("whole_segments", with_steps(31, &[power(16), power(16), 0])),
         ("odd_segments", with_steps(31, &[Step::byte(7, 0), power(16) + 2, power(15) + 3, power(15)])),
         ("more_than_a_segment", with_steps(31, &[power(17) + 2, 0, power(5)])),
-        ("fails_behind", Delivery { switches: Delivery::IS_DATA | Delivery::INNER_FAILS, ..data.clone() }),
-        ("unsigned", Delivery { switches: Delivery::UNSIGNED, ..data.clone() }),
-        ("no_event", Delivery { switches: 0, ..data.clone() }),
-        ("empty", Delivery { switches: 0, body: Vec::new(), ..data.clone() }),
-        ("claims_too_much", Delivery { claim: b"18446744073709551615".to_vec(), ..claims.clone() }),
+        (
+            "fails_behind",
+            ScriptedDelivery {
+                switches: ScriptedDelivery::IS_DATA | ScriptedDelivery::INNER_FAILS,
+                ..data.clone()
+            },
+        ),
+        ("unsigned", ScriptedDelivery { switches: ScriptedDelivery::UNSIGNED, ..data.clone() }),
+        ("no_event", ScriptedDelivery { switches: 0, ..data.clone() }),
+        ("empty", ScriptedDelivery { switches: 0, body: Vec::new(), ..data.clone() }),
+        ("claims_too_much", ScriptedDelivery { claim: b"18446744073709551615".to_vec(), ..claims.clone() }),
         (
             "claims_twice",
-            Delivery {
-                switches: claims.switches | Delivery::HAS_SECOND_CLAIM,
+            ScriptedDelivery {
+                switches: claims.switches | ScriptedDelivery::HAS_SECOND_CLAIM,
                 claim: b"+34".to_vec(),
                 ..claims
             },

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Status { status: u16, retry_after: Option<u32> },
-    Silence,
+    NoResponse,
 }
 
 impl FromStr for Step {
@@ -15,7 +15,7 @@ impl FromStr for Step {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == "timeout" {
-            return Ok(Self::Silence);
+            return Ok(Self::NoResponse);
         }
         let wrong = || {
             "write a status from 200 to 599, one with seconds for Retry-After such as 409:30, or timeout"
@@ -36,7 +36,7 @@ impl std::fmt::Display for Step {
         match self {
             Self::Status { status, retry_after: None } => write!(f, "{status}"),
             Self::Status { status, retry_after: Some(delay) } => write!(f, "{status}:{delay}"),
-            Self::Silence => f.write_str("timeout"),
+            Self::NoResponse => f.write_str("timeout"),
         }
     }
 }
@@ -84,7 +84,7 @@ mod tests {
         let status = |status, retry_after| Ok(Step::Status { status, retry_after });
         assert_eq!("500".parse(), status(500, None));
         assert_eq!("409:30".parse(), status(409, Some(30)));
-        assert_eq!("timeout".parse(), Ok(Step::Silence));
+        assert_eq!("timeout".parse(), Ok(Step::NoResponse));
         for wrong in ["", "199", "600", "x", "409:", "409:x", "409:-1", "70000", "Timeout"] {
             assert!(wrong.parse::<Step>().is_err(), "{wrong}");
         }
