@@ -98,7 +98,12 @@ impl Deliveries {
     pub fn to(path: &str) -> Self {
         Self {
             path: path.to_owned(),
-            events: fixtures().into_iter().map(|(_, content)| Body::new(content)).collect(),
+            // `examples/axum` rejects the deletion of a user whose id is missing.
+            events: fixtures()
+                .into_iter()
+                .filter(|(name, _)| !name.contains("without_id"))
+                .map(|(_, content)| Body::new(content))
+                .collect(),
             large_event: Body::new(large_event()),
             not_events: NOT_EVENTS.map(|text| Body::new(text.into())).into(),
             secret: secret(),
