@@ -123,7 +123,7 @@ async fn a_server_that_refuses_a_connection_is_an_error_that_says_what_to_check(
         ("no_such_database", "Create the database, or correct its name in the URL"),
         (
             "postgres?sslmode=require",
-            "The URL requires TLS: enable the feature `tls-rustls` of clerk-webhook-store",
+            "The URL requires TLS. Enable the feature `tls-rustls` of clerk-webhook",
         ),
     ] {
         let text = PostgresStore::connect(&format!("{server}/{database}")).await.unwrap_err().to_string();
