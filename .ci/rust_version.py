@@ -10,7 +10,7 @@ def version(text):
 
 
 # What a feature brings may need more than the library does without it, if its documentation says so.
-BEYOND = {"actix-web": "1.89", "sqlx": "1.94"}
+BEYOND = {"actix-web": "1.89", "clerk-webhook-actix": "1.89", "clerk-webhook-sync": "1.94", "sqlx": "1.94"}
 
 metadata = json.load(sys.stdin)
 packages = {package["id"]: package for package in metadata["packages"]}
