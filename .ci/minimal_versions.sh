@@ -20,6 +20,6 @@ cd "$copy"
 
 # Only the resolver needs what nightly has; everything is compiled as users do.
 RUSTC_BOOTSTRAP=1 cargo update --quiet -Z direct-minimal-versions
-# In one go: each selection of packages would compile the dependencies with features of its own.
+# One command for all: Cargo would compile the dependencies again for the features of each selection of packages.
 cargo check --quiet --locked --all-features --workspace
 cargo test --quiet --locked --all-features --package clerk-webhook-core

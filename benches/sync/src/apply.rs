@@ -9,7 +9,7 @@ pub(crate) type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Applies events, so many in a transaction, and returns how many of them have changed something.
 ///
-/// A single one is applied as a handler does it, in a transaction of its own.
+/// If a transaction holds one event, the event is applied as a handler applies it.
 pub(crate) async fn apply<DB: SyncDatabase>(
     sync: &ClerkSync<DB>,
     events: &[Event],

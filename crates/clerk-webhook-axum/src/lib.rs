@@ -35,7 +35,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! In an application with a state of its own, the state yields the [`Verifier`](clerk_webhook_core::Verifier):
+//! If an application has its own state, the state must provide the [`Verifier`](clerk_webhook_core::Verifier):
 //!
 //! ```
 //! use axum::extract::FromRef;

@@ -106,7 +106,7 @@ impl Examination<'_> {
                 Check::warn(
                     "scheme",
                     "plain_http",
-                    "http: whoever is on the way can read what the events say of your users",
+                    "http: anyone on the network path can read the data of your users",
                     "give Clerk a URL that begins with https://",
                 )
             })?;
@@ -223,8 +223,8 @@ impl Examination<'_> {
         let answer = self.post(client, endpoint, &delivery(&[]).wrong_secret()).await;
         self.report.add(&judge::forbidden(forged, answer.as_ref()))?;
 
-        let advice = "refuse timestamps that are more than five minutes away: whoever has recorded a delivery can send \
-                      it again";
+        let advice = "refuse timestamps that are more than five minutes away: anyone who recorded a delivery can \
+                      send it again";
         for (forbidden, offset) in [
             (
                 Forbidden { check: "stale", finding: "accepts_stale", what: "a delivery 10 min old", advice },
@@ -255,7 +255,7 @@ impl Examination<'_> {
         Ok(())
     }
 
-    /// Finds out which sizes are too large, by bodies whose signature is forged and all else right.
+    /// Finds out which sizes are too large, with bodies that have a wrong signature and are otherwise valid.
     async fn sizes(&mut self, client: &Client, endpoint: &Endpoint) -> Result<(), Failure> {
         let (mut taken, mut refused, mut told) = (None, None, true);
         for size in SIZES {
@@ -321,7 +321,7 @@ async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
 fn distance(answer: &Answer, before: Timestamp, after: Timestamp) -> Option<f64> {
     let date = answer.headers.get(http::header::DATE)?.to_str().ok()?;
     let date = jiff::fmt::rfc2822::parse(date).ok()?.timestamp().as_millisecond();
-    // It counts whole seconds, and servers keep it for a second before they write it anew.
+    // The header has a resolution of one second, and servers reuse its value for up to a second.
     let (earliest, latest) = (date, date.saturating_add(2000));
     let millis = if latest < before.as_millis() {
         latest.saturating_sub(before.as_millis())

@@ -21,11 +21,11 @@ fn verifies(secrets: usize) -> String {
 /// Says where it listens and what it does; with `--json` on standard error.
 pub(super) fn introduce(output: &Output, listener: &Listener) -> Result<(), Failure> {
     let endpoint = &listener.endpoint;
-    let taken = if listener.judge.secrets().is_empty() { "every event" } else { "what is authentic" };
+    let taken = if listener.judge.secrets().is_empty() { "every event" } else { "authentic events" };
     let answers = match (&listener.script, &listener.forward) {
-        (Some(script), _) => format!("{script} to {taken}, 400 to all else"),
+        (Some(script), _) => format!("{script} to {taken}, 400 to everything else"),
         (None, Some(forward)) => format!("what {} answers", forward.endpoint()),
-        (None, None) => format!("200 to {taken}, 400 to all else"),
+        (None, None) => format!("200 to {taken}, 400 to everything else"),
     };
     let any = if listener.path.is_none() { "  (or any other path)" } else { "" };
     let mut lines = vec![
@@ -52,7 +52,7 @@ pub(super) fn introduce(output: &Output, listener: &Listener) -> Result<(), Fail
     }
     if !listener.host.is_loopback() {
         lines.push(format!(
-            "{ODD}Whoever reaches {} can send deliveries here; the page is for this machine only.{ODD:#}",
+            "{ODD}Anyone who can reach {} can send deliveries here. Only this machine can open the page.{ODD:#}",
             listener.host
         ));
     }

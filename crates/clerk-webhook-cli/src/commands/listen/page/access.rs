@@ -30,7 +30,7 @@ const PROXY_HEADERS: [&str; 7] = [
 pub(crate) struct PageAccess {
     host: IpAddr,
     port: u16,
-    /// Whoever has it may open the page.
+    /// A request that carries this token may open the page.
     token: String,
     once: Entrance,
 }
