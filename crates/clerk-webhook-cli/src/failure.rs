@@ -1,18 +1,18 @@
-//! How a command can end other than well.
+//! Failures of commands, and their exit codes.
 
 use std::fmt;
 use std::io;
 
-/// Why a command failed, and so its exit code.
+/// Why a command failed. Determines the exit code.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It worked, and what it found out is negative. That has been printed.
+    /// The command worked and its result is negative. The result has been printed.
     Negative,
-    /// It was used wrong; says what to do instead.
+    /// The command was used incorrectly. The message says what to do instead.
     Usage(String),
-    /// The network, or what is at its other end.
+    /// The network or the endpoint failed.
     Network(String),
-    /// What reads the output has gone.
+    /// The reader of the output closed the pipe.
     OutputClosed,
 }
 
@@ -31,13 +31,13 @@ impl Failure {
             Self::Negative => 1,
             Self::Usage(_) => 2,
             Self::Network(_) => 3,
-            // As `head` expects it of what it cuts off.
+            // A reader such as `head` closes the pipe on purpose.
             Self::OutputClosed => 0,
         }
     }
 }
 
-/// Of writing to standard output; files and sockets say more by themselves.
+/// Only for errors of standard output. Errors of files and sockets have more specific messages.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

@@ -1,4 +1,4 @@
-//! The command `clerk-webhook`: Clerk's webhooks without Clerk.
+//! The command `clerk-webhook`: creates, sends, and inspects Clerk webhooks locally.
 
 mod args;
 mod capture;
@@ -18,23 +18,23 @@ use crate::commands::Command;
 use crate::output::Output;
 
 const EXAMPLES: &str = "\
-Begin with:
+Getting started:
   clerk-webhook doctor http://127.0.0.1:3000/webhooks/clerk
   clerk-webhook trigger user.created --to http://127.0.0.1:3000/webhooks/clerk
   clerk-webhook help trigger
 
-The signing secret (whsec_…) of the endpoint is read from CLERK_WEBHOOK_SIGNING_SECRET.
+Set CLERK_WEBHOOK_SIGNING_SECRET to the signing secret (whsec_…) of the endpoint.
 
-Exit codes: 0 all went well, 1 the result is negative, 2 wrong usage, 3 network.";
+Exit codes: 0 success, 1 negative result, 2 wrong usage, 3 network error.";
 
-/// Make, sign, send, verify and replay Clerk webhooks, without Clerk and without a tunnel.
+/// Create, sign, send, verify, and replay Clerk webhooks without Clerk and without a tunnel.
 ///
-/// Nothing leaves this machine but what is sent to the URL that you give. Svix is the service by which Clerk delivers.
+/// Requests are sent only to the URL that you give. Svix is the service that delivers the webhooks of Clerk.
 #[derive(Debug, Parser)]
 #[command(name = "clerk-webhook", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = EXAMPLES)]
 struct Cli {
-    /// Write JSON, one object in a line; JSON.md describes it
+    /// Print JSON, one object per line, as described in JSON.md
     #[arg(long, global = true, display_order = 900)]
     json: bool,
 

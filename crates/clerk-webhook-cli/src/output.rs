@@ -1,4 +1,4 @@
-//! What is printed: for people, or with `--json` for programs.
+//! Output of the commands: text, or JSON with `--json`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,11 +10,11 @@ use serde_json::json;
 
 use crate::failure::Failure;
 
-/// Where results go; colours only where a terminal shows them.
+/// Writes results to standard output, with colors only on a terminal.
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
-    /// Whether a command ends where nobody reads what it prints.
+    /// Whether the command ends when the reader closes the pipe.
     ends_with_reader: bool,
 }
 
@@ -23,18 +23,19 @@ impl Output {
         Self { json, ends_with_reader: true }
     }
 
-    /// Returns one that drops what nobody reads any more, for a command whose exit code tells the result: that of
-    /// `… | grep -q` and `… | head` has to be right as well.
+    /// Returns an `Output` that ignores a closed pipe.
+    ///
+    /// For commands whose exit code is their result: it must also be correct in `… | grep -q` and `… | head`.
     pub(crate) fn up_to_the_result(&self) -> Self {
         Self { ends_with_reader: false, ..*self }
     }
 
-    /// Returns whether programs read it.
+    /// Returns whether the output is JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
-    /// Writes a line for people; nothing with `--json`.
+    /// Writes a line of text, unless `--json` is given.
     pub(crate) fn line(&self, line: impl fmt::Display) -> Result<(), Failure> {
         if !self.json {
             self.written(writeln!(anstream::stdout().lock(), "{line}"))?;
@@ -42,7 +43,7 @@ impl Output {
         Ok(())
     }
 
-    /// Writes a line for programs; nothing without `--json`.
+    /// Writes an object as a line of JSON, if `--json` is given.
     pub(crate) fn object(&self, value: &impl Serialize) -> Result<(), Failure> {
         if self.json {
             let line = serde_json::to_string(value).map_err(io::Error::other)?;
@@ -58,13 +59,13 @@ impl Output {
         }
     }
 
-    /// Writes a remark for people to standard error, where it disturbs no program.
+    /// Writes a note to standard error, so that standard output contains only results.
     pub(crate) fn note(&self, text: impl fmt::Display) {
-        // A remark that nobody reads is no reason to stop.
+        // A note that cannot be printed does not fail the command.
         let _ = writeln!(anstream::stderr().lock(), "{}note:{:#} {text}", style::ODD, style::ODD);
     }
 
-    /// Says why a command failed, and returns its exit code.
+    /// Prints why a command failed, and returns its exit code.
     pub(crate) fn report(&self, failure: &Failure) -> ExitCode {
         let told = match failure {
             Failure::Usage(message) => Some(("usage", message)),
@@ -72,7 +73,7 @@ impl Output {
             Failure::Negative | Failure::OutputClosed => None,
         };
         if let Some((kind, message)) = told {
-            // Where nobody reads it, the exit code still says it.
+            // If the message cannot be printed, the exit code still reports the failure.
             let _ = self.object(&json!({ "error": { "kind": kind, "message": message } }));
             let _ = writeln!(anstream::stderr().lock(), "{}error:{:#} {message}", style::ERROR, style::ERROR);
         }
@@ -80,10 +81,10 @@ impl Output {
     }
 }
 
-/// Makes text of the network fit for a terminal: at most so many characters, none of which steers.
+/// Escapes text from the network for a terminal, and cuts it after `limit` characters.
 pub(crate) fn printable(bytes: &[u8], limit: usize) -> String {
     let mut shown = String::new();
-    // No character has more than four bytes, so what follows is not looked at.
+    // A character has at most four bytes, so later bytes cannot be shown.
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(limit.saturating_mul(4).saturating_add(4))]);
     for (index, character) in text.chars().enumerate() {
         if index == limit {
@@ -99,13 +100,13 @@ pub(crate) fn printable(bytes: &[u8], limit: usize) -> String {
     shown
 }
 
-/// Returns whether a character moves the cursor, or turns or hides text.
+/// Returns whether a character controls the terminal, changes the direction of text, or is invisible.
 fn steers(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Writes the characters that a terminal obeys as JSON can write them too; they are in strings and nowhere else.
+/// Escapes control characters in JSON as `\uXXXX`. They can occur only inside of strings.
 fn escaped(json: &str) -> Cow<'_, str> {
     if !json.contains(steers) {
         return Cow::Borrowed(json);
@@ -113,7 +114,7 @@ fn escaped(json: &str) -> Cow<'_, str> {
     let mut escaped = String::with_capacity(json.len() + 16);
     for character in json.chars() {
         if steers(character) {
-            // All of them have four digits.
+            // All of these characters have four hexadecimal digits.
             let _ = fmt::Write::write_fmt(&mut escaped, format_args!("\\u{:04x}", u32::from(character)));
         } else {
             escaped.push(character);
@@ -122,7 +123,7 @@ fn escaped(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Colours by meaning; written as `{GOOD}text{GOOD:#}`.
+/// Colors by meaning, used as `{GOOD}text{GOOD:#}`.
 pub(crate) mod style {
     use anstyle::{AnsiColor, Style};
 
@@ -139,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_of_the_network_does_not_steer_a_terminal() {
+    fn escapes_control_characters_in_text_from_the_network() {
         for (bytes, expected) in [
             ("plain, é".as_bytes(), "plain, é"),
             (b"\x1b[2J\r\n\x00\x7f".as_slice(), "\\u{1b}[2J\\r\\n\\u{0}\\u{7f}"),
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_obeys_nothing_in_json() {
+    fn escapes_control_characters_in_json() {
         let value = json!("a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}é→");
         let line = value.to_string();
         let shown = escaped(&line);

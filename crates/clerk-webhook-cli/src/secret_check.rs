@@ -1,8 +1,8 @@
-//! The check of signing secrets: the error of the library, and warnings about secrets that can be used.
+//! The check of signing secrets: the error of the library, and warnings about usable secrets.
 
 use clerk_webhook_core::SigningSecret;
 
-/// Secrets that stand in documentation and tests: everybody can sign with them.
+/// Secrets that are published in documentation and tests, so that anyone can sign with them.
 const WELL_KNOWN: [&str; 2] = [clerk_webhook_test::SECRET, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"];
 
 const PREFIX: &str = "whsec_";
@@ -10,15 +10,15 @@ const PREFIX: &str = "whsec_";
 /// The result for one secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Checked {
-    /// Where the secret comes from.
+    /// The source of the secret, such as a variable or a file.
     pub(crate) place: String,
-    /// The number of bytes of the key, or what is wrong and what to do. Never the secret.
+    /// The length of the key in bytes, or what is wrong and what to do. Never contains the secret.
     pub(crate) verdict: Result<usize, String>,
-    /// What is unusual about a secret that can be used.
+    /// Warnings about a usable secret.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Checks one or several secrets, separated by white space and commas.
+/// Checks one or more secrets that are separated by whitespace or commas.
 pub(crate) fn check(place: &str, text: &str) -> Vec<Checked> {
     let texts: Vec<&str> = SigningSecret::split_list(text).collect();
     let texts = if texts.is_empty() { vec![""] } else { texts };
@@ -44,26 +44,29 @@ fn judged(word: &str) -> (Result<usize, String>, Vec<String>) {
 fn warnings(word: &str, text: &str, encoded: &str, bytes: usize) -> Vec<String> {
     let mut warnings = Vec::new();
     if WELL_KNOWN.contains(&text) {
-        warnings
-            .push("it stands in public documentation and tests, so everybody can sign with it".to_owned());
+        warnings.push("it is published in documentation and tests, so anyone can sign with it".to_owned());
     }
     if !word.starts_with(PREFIX) {
         warnings.push(
-            "it does not begin with whsec_, as those of Clerk do; is it the secret of an endpoint, and all of it?".to_owned(),
+            "it does not begin with whsec_, as signing secrets of Clerk do: check that you copied the complete signing \
+             secret of the endpoint".to_owned(),
         );
     }
     if bytes < 24 {
-        warnings.push(format!("{bytes} bytes are few: Svix makes 24, and a shorter one may be cut off"));
+        warnings.push(format!(
+            "the key has only {bytes} bytes: Svix creates keys of 24 bytes, so the end may be missing"
+        ));
     }
     if word.strip_prefix(PREFIX).unwrap_or(word).trim_end_matches('=') != encoded {
-        warnings.push("its last character says more than is used, so the end may be missing".to_owned());
+        warnings.push("its last character contains unused bits, so the end may be missing".to_owned());
     }
     let mut different: Vec<u8> = encoded.bytes().collect();
     different.sort_unstable();
     different.dedup();
     if different.len() < 8 {
         warnings.push(
-            "it hardly varies, so it can be guessed: `clerk-webhook secret new` makes a random one"
+            "it has very few different characters, so it can be guessed: create a random one with \
+             `clerk-webhook secret new`"
                 .to_owned(),
         );
     }
@@ -77,17 +80,17 @@ mod tests {
     const SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
 
     #[test]
-    fn what_can_be_used_says_how_long_it_is_and_what_is_odd() {
+    fn reports_the_length_and_the_warnings_of_a_usable_secret() {
         let checked = |text: &str| check("test", text).remove(0);
         assert_eq!(checked(&format!(" {SECRET}\n")).verdict, Ok(24));
         assert!(checked(SECRET).warnings.is_empty());
-        // Two bits of its last character belong to no byte.
+        // The last character contains two bits that belong to no byte.
         let cut = format!("{}B", &SECRET[..SECRET.len() - 1 - 1]);
         for (text, expected) in [
-            (clerk_webhook_test::SECRET.to_owned(), "everybody"),
+            (clerk_webhook_test::SECRET.to_owned(), "anyone can sign"),
             (SECRET[6..].to_owned(), "does not begin with whsec_"),
-            (SECRET[..30].to_owned(), "are few"),
-            (format!("whsec_{}", "A".repeat(32)), "hardly varies"),
+            (SECRET[..30].to_owned(), "has only"),
+            (format!("whsec_{}", "A".repeat(32)), "few different characters"),
             (cut, "end may be missing"),
         ] {
             let checked = checked(&text);
@@ -97,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn several_are_judged_one_by_one() {
+    fn checks_each_secret_of_a_list() {
         let verdicts: Vec<_> = check("test", &format!("{SECRET},sk_live_x {SECRET}"))
             .into_iter()
             .map(|checked| checked.verdict.is_ok())

@@ -1,4 +1,4 @@
-//! Event types as arguments, and patterns of them: `user.*`.
+//! Event types as arguments, and patterns such as `user.*`.
 
 use std::ffi::OsStr;
 
@@ -7,22 +7,22 @@ use clap::error::Error;
 use clap::{Arg, Command};
 use clerk_webhook_test::fixture::AnyFixture;
 
-/// An event type in which `*` stands for any characters.
+/// A pattern of event types, in which `*` matches any characters.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern(String);
 
 impl Pattern {
-    /// Returns it as it was written.
+    /// Returns the pattern as the user wrote it.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns whether it stands for several event types.
+    /// Returns whether the pattern contains a `*`.
     pub(crate) fn is_open(&self) -> bool {
         self.0.contains('*')
     }
 
-    /// Returns whether an event type is one of those that it stands for.
+    /// Returns whether the pattern matches an event type.
     pub(crate) fn matches(&self, event_type: &str) -> bool {
         let mut parts = self.0.split('*');
         let Some(mut rest) = event_type.strip_prefix(parts.next().unwrap_or_default()) else {
@@ -31,7 +31,7 @@ impl Pattern {
         let mut parts: Vec<_> = parts.collect();
         let Some(last) = parts.pop() else { return rest.is_empty() };
         for part in parts {
-            // The first place is as good as any later one, since what follows may be anything.
+            // The first occurrence suffices, because a `*` follows.
             let Some((_, after)) = rest.split_once(part) else { return false };
             rest = after;
         }
@@ -45,7 +45,7 @@ impl From<String> for Pattern {
     }
 }
 
-/// Reads any text, and lets shells complete the names of the events.
+/// Accepts any text. The names of the events are only for shell completion.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EventNames;
 
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_anything() {
+    fn a_star_matches_any_characters() {
         for (pattern, event_type, expected) in [
             ("user.created", "user.created", true),
             ("user.created", "user.created2", false),

@@ -1,9 +1,9 @@
-//! What the three headers of a signature are called.
+//! The names of the three signature headers.
 
 use clap::ValueEnum;
 use clerk_webhook_core::HeaderFamily;
 
-/// The names, as an argument.
+/// The argument that selects the names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum HeaderNames {
     /// svix-id, svix-timestamp, svix-signature

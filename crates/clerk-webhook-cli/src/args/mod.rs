@@ -1,4 +1,4 @@
-//! Arguments that several commands take.
+//! Arguments that several commands share.
 
 pub(crate) mod event_pattern;
 pub(crate) mod header_names;

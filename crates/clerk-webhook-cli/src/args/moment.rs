@@ -1,11 +1,11 @@
-//! Moments as people write them.
+//! Points in time as arguments.
 
 use std::str::FromStr;
 
 use clerk_webhook_core::Timestamp;
 use jiff::SignedDuration;
 
-/// A moment: `-10m` and `+30s` from now, `now`, seconds since 1970, or a date with a time (RFC 3339).
+/// A point in time: `now`, `-10m` or `+30s` from now, seconds since 1970, or an RFC 3339 date and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment(pub(crate) Timestamp);
 
@@ -36,7 +36,7 @@ impl FromStr for Moment {
         if let Ok(moment) = text.parse::<jiff::Timestamp>() {
             return Ok(Self(Timestamp::from_millis(moment.as_millisecond())));
         }
-        Err("write -10m or +30s from now, seconds since 1970, or a time such as 2026-01-31T12:00:00Z"
+        Err("expected -10m or +30s (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z"
             .to_owned())
     }
 }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_people_write() {
+    fn parses_all_formats() {
         let moment = |text: &str| text.parse::<Moment>().unwrap().0;
         assert_eq!(moment("1716883200").as_secs(), 1_716_883_200);
         assert_eq!(moment("2024-05-28T08:00:00Z").as_secs(), 1_716_883_200);

@@ -1,4 +1,4 @@
-//! Where signing secrets come from.
+//! The sources of signing secrets: arguments, files, and environment variables.
 
 use std::env::{self, VarError};
 use std::fs;
@@ -10,23 +10,23 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
-/// The names that are read, the first that is set wins.
+/// The environment variables. The first one that is set is used.
 const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
 
-/// The arguments that name signing secrets.
+/// The arguments that select signing secrets.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SecretArgs {
-    /// Signing secret (whsec_…), several times during a rotation, the new one first; others on this machine can see it in
-    /// the list of processes [default: the variable CLERK_WEBHOOK_SIGNING_SECRET, else CLERK_WEBHOOK_SECRET]
+    /// Signing secret (whsec_…); repeat it during a rotation, new secret first. Other users of this machine can
+    /// see arguments [default: $CLERK_WEBHOOK_SIGNING_SECRET, else $CLERK_WEBHOOK_SECRET]
     #[arg(long = "secret", value_name = "WHSEC", allow_hyphen_values = true)]
     secrets: Vec<SecretText>,
 
-    /// File with the signing secret or secrets, separated by white space or commas
+    /// File with one or more signing secrets, separated by whitespace or commas
     #[arg(long, value_name = "FILE", conflicts_with = "secrets")]
     secret_file: Option<PathBuf>,
 }
 
-/// The text of a secret, which `Debug` does not show.
+/// The text of a secret. `Debug` does not show it.
 #[derive(Clone)]
 pub(crate) struct SecretText(Zeroizing<String>);
 
@@ -48,32 +48,34 @@ impl std::fmt::Debug for SecretText {
     }
 }
 
-/// The text in which secrets were given, and the name of the place.
+/// The text that contains secrets, and the name of its source.
 pub(crate) struct SecretSource {
     pub(crate) place: String,
     pub(crate) text: String,
 }
 
 impl SecretArgs {
-    /// Returns the secrets that sign, or that deliveries are verified with.
+    /// Returns the secrets for signing or verifying deliveries.
+    ///
+    /// Fails if there is no secret, or if one is malformed.
     pub(crate) fn secrets(&self) -> Result<Vec<SigningSecret>, Failure> {
         let mut secrets = Vec::new();
         for SecretSource { place, text } in self.sources()? {
             let found = SigningSecret::parse_list(&text).map_err(|error| {
-                Failure::usage(format_args!("{place}: {error}; `clerk-webhook secret check` says more"))
+                Failure::usage(format_args!("{place}: {error}; run `clerk-webhook secret check` for details"))
             })?;
             secrets.extend(found);
         }
         if secrets.is_empty() {
             return Err(Failure::usage(
-                "there is no signing secret: set CLERK_WEBHOOK_SIGNING_SECRET to that of your endpoint (whsec_…), or give \
-                 --secret or --secret-file; `clerk-webhook secret new` makes one for tests",
+                "no signing secret: set CLERK_WEBHOOK_SIGNING_SECRET to the signing secret (whsec_…) of the endpoint, or pass \
+                 --secret or --secret-file; `clerk-webhook secret new` creates one for tests",
             ));
         }
         Ok(secrets)
     }
 
-    /// Returns the texts as they were given, the first kind of place that has any.
+    /// Returns the texts of the first source that is given: `--secret`, `--secret-file`, or a variable.
     pub(crate) fn sources(&self) -> Result<Vec<SecretSource>, Failure> {
         if !self.secrets.is_empty() {
             let source = |text: &SecretText| SecretSource {
@@ -93,7 +95,7 @@ impl SecretArgs {
                 Err(VarError::NotPresent) => {}
                 Err(VarError::NotUnicode(_)) => {
                     return Err(Failure::usage(format_args!(
-                        "{name} is not text, so it is no signing secret"
+                        "{name} is not valid UTF-8, so it is not a signing secret"
                     )));
                 }
             }

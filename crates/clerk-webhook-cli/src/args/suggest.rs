@@ -1,20 +1,20 @@
-//! What somebody may have meant by a name that does not exist.
+//! Suggestions for misspelled names of events.
 
 use clerk_webhook_test::fixture::AnyFixture;
 
-/// Asks whether one of the known events was meant; nothing where none is close.
+/// Returns "; did you mean …?" with the closest known events, or an empty text if none is close.
 pub(crate) fn event(written: &str) -> String {
-    // Variants only for somebody who knows that there are some.
+    // Suggests variants only if the user wrote the name of a variant.
     let variants = written.contains("__");
     let names =
         AnyFixture::all().map(|fixture| fixture.name()).filter(|name| variants || !name.contains("__"));
     question(&closest(written, names))
 }
 
-/// Returns the names that are closest to what was written, best first, at most three.
+/// Returns at most three names that are close to the written one, best first.
 fn closest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let folded = fold(written);
-    // No name is nearly as long, and the distance costs the product of both lengths.
+    // All names are much shorter, and the time for a distance grows with the product of both lengths.
     if folded.is_empty() || folded.len() > 100 {
         return Vec::new();
     }
@@ -32,7 +32,7 @@ fn closest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&
     ranked.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Writes the suggestions as a question, or nothing where there are none.
+/// Formats the suggestions as a question, or returns an empty text if there are none.
 fn question(names: &[&str]) -> String {
     match names {
         [] => String::new(),
@@ -41,7 +41,7 @@ fn question(names: &[&str]) -> String {
     }
 }
 
-/// Leaves out what people write differently: `subscription.past_due` is `subscription.pastDue`.
+/// Ignores case and punctuation: `subscription.past_due` is `subscription.pastDue`.
 fn fold(name: &str) -> Vec<char> {
     name.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
@@ -50,7 +50,7 @@ fn contains(name: &[char], part: &[char]) -> bool {
     part.len() >= 4 && name.windows(part.len()).any(|window| window == part)
 }
 
-/// Counts the characters to insert, remove or replace.
+/// Returns the Levenshtein distance.
 fn distance(one: &[char], other: &[char]) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (index, left) in one.iter().enumerate() {
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_what_was_meant() {
+    fn suggests_close_names() {
         for (written, expected) in [
             ("user.create", "user.created"),
             ("User.Created", "user.created"),
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn does_not_guess_wildly() {
+    fn suggests_nothing_for_unrelated_names() {
         for written in ["", "...", "invoice.paid", &"x".repeat(100_000)] {
             let found = closest(written, EventType::ALL.iter().map(EventType::as_str));
             assert!(found.is_empty(), "{found:?}");
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_reads_well() {
+    fn formats_suggestions_as_a_question() {
         assert_eq!(question(&[]), "");
         assert_eq!(question(&["a"]), "; did you mean a?");
         assert_eq!(question(&["a", "b", "c"]), "; did you mean a, b or c?");

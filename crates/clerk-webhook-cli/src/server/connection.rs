@@ -1,4 +1,4 @@
-//! The slot that a connection occupies, and a stream that does not wait for a silent peer.
+//! Slots for connections, and a stream with a write timeout.
 
 use std::io;
 use std::pin::Pin;
@@ -12,17 +12,17 @@ use tokio::time::Sleep;
 
 use super::limits::{MAX_CONNECTIONS, MAX_PAGE_CONNECTIONS};
 
-/// The slots for connections: some for everybody, and some for the page alone.
+/// The slots for connections: general slots, and slots for the page only.
 #[derive(Debug)]
 pub(super) struct ConnectionSlots {
     general: Arc<Semaphore>,
     page: Arc<Semaphore>,
 }
 
-/// The slot of a connection, until it is dropped.
+/// The slot of a connection. Dropping it frees the slot.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlot {
-    /// The permit, and whether it is one of the page.
+    /// The permit, and whether it is a slot for the page.
     permit: Mutex<(OwnedSemaphorePermit, bool)>,
     page: Arc<Semaphore>,
 }
@@ -43,7 +43,7 @@ impl ConnectionSlots {
 }
 
 impl ConnectionSlot {
-    /// Exchanges a general slot for one of the page, if one is free.
+    /// Exchanges a general slot for a slot of the page, if one is free.
     pub(crate) fn switch_to_page(&self) {
         let mut held = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
         if !held.1
@@ -54,7 +54,7 @@ impl ConnectionSlot {
     }
 }
 
-/// A stream that fails if the peer reads nothing for longer than the limit.
+/// A stream whose writes fail if the peer reads nothing for longer than `limit`.
 #[derive(Debug)]
 pub(super) struct WriteTimeout<S> {
     stream: S,
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_page_occupies_no_slot_of_the_senders() {
+    async fn the_page_does_not_occupy_general_slots() {
         let slots = ConnectionSlots::new();
         let mut occupied = Vec::new();
         for _ in 0..MAX_PAGE_CONNECTIONS + MAX_CONNECTIONS {

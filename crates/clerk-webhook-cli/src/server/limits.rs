@@ -1,29 +1,29 @@
-//! What a connection may take: one of so many slots, bytes, and time.
+//! The limits of connections: number, bytes, and time.
 
 use std::time::Duration;
 
 use clerk_webhook_core::Verifier;
 
-/// How many connections there are at once: each may hold a body of the largest size.
+/// The number of simultaneous connections. Each may buffer a body of the maximum size.
 pub(super) const MAX_CONNECTIONS: usize = 128;
 
-/// How many connections of the page there are besides.
+/// The number of additional connections for the page.
 pub(super) const MAX_PAGE_CONNECTIONS: usize = 64;
 
-/// How large the headers of a request may be.
+/// The maximum size of the headers of a request.
 pub(super) const MAX_HEADER_BYTES: usize = 64 * 1024;
 
-/// How long headers may take, and how long a connection may wait for its next request.
+/// The timeout for the headers of a request, and for an idle connection.
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long a body may take.
+/// The timeout for reading a body.
 pub(crate) const BODY_TIMEOUT: Duration = Verifier::DEFAULT_READ_TIMEOUT;
 
-/// How long an answer may wait for the other end to take some of it.
+/// The timeout for a write, during which the peer reads nothing.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long a connection takes requests; a page connects anew by itself.
+/// How long a connection accepts requests. The page reconnects automatically.
 pub(super) const LIFETIME: Duration = Duration::from_secs(300);
 
-/// How long the last request of a connection may take: longer than any answer waits.
+/// The timeout for the last request of a connection: longer than any response takes.
 pub(super) const LAST_REQUEST: Duration = Duration::from_secs(60);

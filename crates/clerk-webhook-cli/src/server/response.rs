@@ -1,4 +1,4 @@
-//! What a request is answered with.
+//! Responses of the server.
 
 use std::fmt;
 use std::io;
@@ -70,7 +70,7 @@ impl HttpBody for Body {
 
 impl fmt::Display for NoResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no response was wanted")
+        f.write_str("the request gets no response")
     }
 }
 

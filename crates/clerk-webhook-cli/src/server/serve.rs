@@ -1,4 +1,4 @@
-//! Accepts connections, and serves HTTP/1.1 on each of them.
+//! Accepts connections and serves HTTP/1.1 on them.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -16,7 +16,9 @@ use super::connection::{ConnectionSlot, ConnectionSlots, WriteTimeout};
 use super::limits::{HEADER_TIMEOUT, LAST_REQUEST, LIFETIME, MAX_HEADER_BYTES, WRITE_TIMEOUT};
 use super::response::{Body, NoResponse};
 
-/// Serves until it is dropped. `respond` gets each request, the address of its sender, and the slot of its connection.
+/// Serves until the future is dropped.
+///
+/// `respond` gets each request, the address of the peer, and the slot of the connection.
 pub(crate) async fn serve<R, F>(socket: TcpListener, respond: R)
 where
     R: Fn(Request<Incoming>, SocketAddr, Arc<ConnectionSlot>) -> F + Clone + Send + Sync + 'static,
@@ -40,13 +42,13 @@ async fn connection<F>(stream: TcpStream, respond: impl Fn(Request<Incoming>) ->
 where
     F: Future<Output = Result<Response<Body>, NoResponse>>,
 {
-    // Answers are small and awaited.
+    // Responses are small, and the peer waits for them.
     let _ = stream.set_nodelay(true);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_header_size(MAX_HEADER_BYTES);
     let stream = TokioIo::new(WriteTimeout::new(stream, WRITE_TIMEOUT));
     let mut connection = pin!(http.serve_connection(stream, service_fn(respond)));
-    // A client that hangs up or does not send HTTP gets no response, and there is nothing to report.
+    // A client that disconnects or does not send HTTP gets no response, and nothing is reported.
     if tokio::time::timeout(LIFETIME, connection.as_mut()).await.is_err() {
         connection.as_mut().graceful_shutdown();
         let _ = tokio::time::timeout(LAST_REQUEST, connection).await;

@@ -1,6 +1,6 @@
-//! When the server is asked to end.
+//! Signals that end the server.
 
-/// Waits for Ctrl-C, or for the SIGTERM of whatever has started this; both are caught from the call on.
+/// Waits for Ctrl-C or SIGTERM. Both are caught as soon as this function is called.
 #[cfg(unix)]
 pub(crate) fn interruption() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -11,7 +11,7 @@ pub(crate) fn interruption() -> impl Future<Output = ()> {
             [Ok(mut interrupt), Ok(mut terminate)] => {
                 tokio::select!(_ = interrupt.recv() => {}, _ = terminate.recv() => {});
             }
-            // Then they do what they do to every process.
+            // Without handlers, the signals end the process.
             _ => std::future::pending().await,
         }
     }

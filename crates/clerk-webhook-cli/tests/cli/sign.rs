@@ -129,7 +129,7 @@ fn what_no_shell_line_can_have_is_told() {
         assert_eq!(signed.code, 2, "{signed:?}");
         assert!(signed.stderr.contains(expected), "{signed:?}");
     }
-    assert!(run_with(&["sign"], None, b"{}").stderr.contains("there is no signing secret"));
+    assert!(run_with(&["sign"], None, b"{}").stderr.contains("no signing secret"));
 }
 
 #[test]

@@ -283,7 +283,7 @@ fn wrong_usage_is_told_as_such() {
         (Some(SECRET), &["verify", "--id", "msg_1"], "", "--body"),
         (Some(SECRET), &["verify", "--any-age", "--now", "now", "-"], "", "--any-age"),
         (Some(SECRET), &["verify", "--tolerance", "2d", "-"], "", "300s"),
-        (None, &["verify", "-"], "", "there is no signing secret"),
+        (None, &["verify", "-"], "", "no signing secret"),
         (Some("sk_live_x"), &["verify", "-"], "", "secret key of Clerk"),
     ] {
         let told = run_with(arguments, secret, input.as_bytes());
