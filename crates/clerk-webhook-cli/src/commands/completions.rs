@@ -11,11 +11,11 @@ Examples:
   clerk-webhook completions zsh > ~/.zfunc/_clerk-webhook
   clerk-webhook completions fish > ~/.config/fish/completions/clerk-webhook.fish";
 
-/// Print the completions for a shell
+/// Print completions for a shell
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Shell to complete in
+    /// Shell to print completions for
     shell: Shell,
 }
 
@@ -24,8 +24,8 @@ pub(super) fn run(args: &Args, mut program: clap::Command) -> Result<(), Failure
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut program, "clerk-webhook", &mut script);
     if args.shell == Shell::Bash {
-        // clap_complete 4.6 takes the hyphen of the name for the border of a command in half of the places, so nothing
-        // behind a command would be completed (clap-rs/clap#6421); where it does not, nothing is replaced.
+        // clap_complete 4.6 treats the hyphen in the name as a separator of commands, so arguments of commands are
+        // not completed (clap-rs/clap#6421). Versions without this bug are not affected by the replacement.
         let fixed = String::from_utf8_lossy(&script).replace("clerk__subcmd__webhook", "clerk__webhook");
         script = fixed.into_bytes();
     }

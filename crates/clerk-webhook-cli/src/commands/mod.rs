@@ -1,4 +1,4 @@
-//! The commands, each a module.
+//! The commands. Each has a module.
 
 mod completions;
 mod doctor;
@@ -16,33 +16,33 @@ use clap::Subcommand;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// What can be done.
+/// The commands of `clerk-webhook`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a signing secret, or say what is wrong with one
+    /// Create or check signing secrets
     Secret(secret::Args),
-    /// List the events that Clerk sends, or show one: an example and its fields
+    /// List the event types of Clerk, or show an example and the fields of one
     Events(events::Args),
-    /// Sign an event and send it, and say what Svix would do with the answer
+    /// Send a signed event, and show how Svix would treat the response
     Trigger(trigger::Args),
-    /// Send a whole history as Svix does: retried, duplicated, out of order
+    /// Send a sequence of events as Svix does, with retries, duplicates, and reordering
     Scenario(scenario::Args),
-    /// Say whether a captured request is authentic, and if not, why
+    /// Verify captured requests, and explain why verification fails
     Verify(verify::Args),
-    /// Sign standard input, and print the headers, a curl line or a request
+    /// Sign a body, and print the headers, a curl command, or a request
     Sign(sign::Args),
-    /// Receive deliveries here, and show what is in them and what has changed
+    /// Receive deliveries locally, and show their contents and changes
     Listen(listen::Args),
     /// Send captured requests again
     Replay(replay::Args),
-    /// Look at an endpoint from outside, and say what is wrong with it
+    /// Check an endpoint from outside, and report problems
     Doctor(doctor::Args),
-    /// Print the completions for a shell
+    /// Print completions for a shell
     Completions(completions::Args),
 }
 
 impl Command {
-    /// Runs a command; `program` describes all of them.
+    /// Runs the command. `program` returns the definition of the command line, for completions.
     pub(crate) fn run(self, program: fn() -> clap::Command, output: &Output) -> Result<(), Failure> {
         match self {
             Self::Secret(args) => secret::run(args, output),

@@ -20,7 +20,7 @@ fn all_types_are_listed() {
         assert!(line.contains(event_type.summary().unwrap()), "{line}");
         assert!(line.chars().count() <= 105, "{line}");
     }
-    assert!(run.stdout.contains("not from your instance"));
+    assert!(run.stdout.contains("invented data"));
 
     let objects = process::run(&["events", "--json"]).objects();
     let types: Vec<_> = objects.iter().map(|object| object["type"].as_str().unwrap().to_owned()).collect();

@@ -83,6 +83,6 @@ fn one_that_everybody_knows_is_usable_and_warned_of() {
 fn none_at_all_is_wrong_usage() {
     let checked = run_with(&["secret", "check"], None, b"");
     assert_eq!(checked.code, 2, "{checked:?}");
-    assert!(checked.stderr.contains("there is no secret to check"), "{checked:?}");
+    assert!(checked.stderr.contains("no secret to check"), "{checked:?}");
     assert_eq!(run_with(&["secret"], None, b"").code, 2);
 }

@@ -120,8 +120,8 @@ fn what_no_shell_line_can_have_is_told() {
         assert_eq!(run_with(&["sign"], Some(SECRET), body).code, 0);
     }
     for (arguments, expected) in [
-        (&["sign", "--to", "localhost:3000"][..], "is not a URL"),
-        (&["sign", "--to", "http://a b/"], "is not a URL"),
+        (&["sign", "--to", "localhost:3000"][..], "is not an HTTP URL"),
+        (&["sign", "--to", "http://a b/"], "is not an HTTP URL"),
         (&["sign", "--id", "a.b"], "message id"),
         (&["sign", "--at", "soon"], "-10m"),
     ] {

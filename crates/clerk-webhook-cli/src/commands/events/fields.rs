@@ -1,4 +1,4 @@
-//! The fields that an event has.
+//! The fields of an event.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,22 @@ use clerk_webhook_test::fixture::AnyFixture;
 use serde::Serialize;
 use serde_json::Value;
 
-/// What is known of a field.
+/// A field of an event.
 #[derive(Debug, Serialize)]
 pub(super) struct Field {
-    /// As `trigger --set` takes it, with `[]` for any element of an array.
+    /// The path in the syntax of `trigger --set`, with `[]` for any element of an array.
     pub(super) path: String,
-    /// The types of JSON that it has in the examples.
+    /// The JSON types of its values in the examples.
     pub(super) types: Vec<&'static str>,
-    /// Whether an event without it does not have the form of its type.
+    /// Whether an event without this field does not decode as its type.
     pub(super) required: bool,
-    /// Whether it can be null.
+    /// Whether an event decodes if this field is null.
     pub(super) nullable: bool,
 }
 
-/// Finds the fields in all examples that have the same payload as this one, and tries out what happens without them.
+/// Collects the fields of all examples with the same payload type.
+///
+/// To find out whether a field is required, it decodes the example without the field.
 pub(super) fn of(fixture: AnyFixture) -> Vec<Field> {
     let payload = |fixture: AnyFixture| fixture.event_type().payload_name();
     let same = |other: &AnyFixture| payload(*other) == payload(fixture);
@@ -46,7 +48,7 @@ pub(super) fn of(fixture: AnyFixture) -> Vec<Field> {
     found.into_values().collect()
 }
 
-/// Lists the places in a value, as paths and as JSON Pointers.
+/// Lists all members and elements of a value, as paths and as JSON Pointers.
 fn walk(value: &Value, path: &str, pointer: &str, places: &mut Vec<(String, String)>) {
     match value {
         Value::Object(members) => {
@@ -54,7 +56,7 @@ fn walk(value: &Value, path: &str, pointer: &str, places: &mut Vec<(String, Stri
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 let pointer = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
                 places.push((path.clone(), pointer.clone()));
-                // What is in metadata is the application's own.
+                // The application defines the contents of metadata.
                 if !name.ends_with("metadata") {
                     walk(member, &path, &pointer, places);
                 }
@@ -84,7 +86,7 @@ fn kind(value: &Value) -> Option<&'static str> {
     })
 }
 
-/// Returns the event without a member; an element of an array is never required.
+/// Returns the event without a member. Returns `None` for an element of an array, which is never required.
 fn without(whole: &Value, pointer: &str) -> Option<Value> {
     let (parent, name) = pointer.rsplit_once('/')?;
     let mut event = whole.clone();
@@ -100,7 +102,7 @@ fn with_null(whole: &Value, pointer: &str) -> Value {
     event
 }
 
-/// Returns whether a receiver gets an event of a type that it knows.
+/// Returns whether the event decodes into a known type.
 fn is_understood(event: &Value) -> bool {
     let Ok(id) = "msg_1".parse() else { return false };
     Event::from_trusted(id, Timestamp::from_secs(0), event.to_string().into())
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_core_demands_is_required() {
+    fn reports_required_and_nullable_fields() {
         for (path, required, nullable) in [
             ("type", true, false),
             ("data", true, false),
@@ -132,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn types_are_those_of_all_examples_of_the_payload() {
+    fn collects_types_from_all_examples_of_the_payload() {
         assert_eq!(field("user.created", "data.phone_numbers[].phone_number").types, ["string"]);
         assert_eq!(field("user.created", "data.last_sign_in_at").types, ["integer"]);
         assert_eq!(field("user.created", "data.public_metadata").types, ["object"]);
     }
 
     #[test]
-    fn metadata_is_not_looked_into() {
+    fn skips_the_members_of_metadata() {
         let fields = of(AnyFixture::named("organization.created").unwrap());
         assert!(fields.iter().all(|field| !field.path.contains("metadata.")), "{fields:?}");
     }

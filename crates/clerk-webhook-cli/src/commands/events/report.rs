@@ -1,4 +1,4 @@
-//! What is printed about events.
+//! The output of `events`.
 
 use clerk_webhook_core::EventType;
 use clerk_webhook_test::fixture::AnyFixture;
@@ -8,7 +8,7 @@ use super::fields;
 use crate::failure::Failure;
 use crate::output::{Output, style};
 
-/// Where the types and the examples come from.
+/// The sources of the types and the examples.
 const SOURCE: &str =
     "Clerk's published schema (openapi-specs of 2026-08-12) and types (@clerk/backend 3.25.0 of 2026-10-16)";
 
@@ -41,8 +41,8 @@ pub(super) fn list(output: &Output, types: &[EventType]) -> Result<(), Failure> 
         }
     }
     output.line(format_args!(
-        "\n{}{} of the {} event types that this version knows; `clerk-webhook events TYPE` shows one.\n\
-         The examples are made up, not from your instance.\n\
+        "\n{}{} of the {} event types that this version supports; `clerk-webhook events TYPE` shows one.\n\
+         The examples contain invented data.\n\
          Source: {SOURCE}.{:#}",
         style::QUIET,
         types.len(),
@@ -51,7 +51,7 @@ pub(super) fn list(output: &Output, types: &[EventType]) -> Result<(), Failure> 
     ))
 }
 
-/// Returns what comes before the dot.
+/// Returns the part before the dot.
 fn family(event_type: &EventType) -> &str {
     event_type.as_str().split_once('.').map_or("", |(family, _)| family)
 }
@@ -60,7 +60,7 @@ fn payload(event_type: &EventType) -> &str {
     event_type.payload_name().unwrap_or_default()
 }
 
-/// Returns the names of the examples beside the one that has the name of the type.
+/// Returns the names of the additional examples of a type.
 fn variants(event_type: &EventType) -> Vec<&'static str> {
     AnyFixture::all()
         .filter(|fixture| fixture.event_type() == *event_type && fixture.name() != event_type.as_str())
@@ -96,14 +96,12 @@ pub(super) fn show(output: &Output, fixture: AnyFixture) -> Result<(), Failure> 
         fixture.name(),
         event_type.summary().unwrap_or_default()
     ))?;
-    output.line(format_args!("{quiet}data is of the type {}{quiet:#}", payload(&event_type)))?;
+    output.line(format_args!("{quiet}Rust type of data: {}{quiet:#}", payload(&event_type)))?;
     let variants = variants(&event_type);
     if !variants.is_empty() {
         output.line(format_args!("{quiet}variants: {}{quiet:#}", variants.join(", ")))?;
     }
-    output.line(format_args!(
-        "\n{strong}Example{strong:#} {quiet}(made up, not from your instance){quiet:#}"
-    ))?;
+    output.line(format_args!("\n{strong}Example{strong:#} {quiet}(invented data){quiet:#}"))?;
     output.line(pretty(&fixture.json()))?;
 
     let width = fields.iter().map(|field| field.path.len()).max().unwrap_or(0);
@@ -112,7 +110,7 @@ pub(super) fn show(output: &Output, fixture: AnyFixture) -> Result<(), Failure> 
     };
     let kind = fields.iter().map(|field| types(field).len()).max().unwrap_or(0);
     output.line(format_args!(
-        "\n{strong}Fields{strong:#} {quiet}(of all examples of {}){quiet:#}",
+        "\n{strong}Fields{strong:#} {quiet}(in all examples of {}){quiet:#}",
         payload(&event_type)
     ))?;
     for field in &fields {
@@ -120,7 +118,7 @@ pub(super) fn show(output: &Output, fixture: AnyFixture) -> Result<(), Failure> 
             (true, true) => "required, may be null",
             (true, false) => "required",
             (false, true) => "optional",
-            // An element of an array is not missing: there is one less.
+            // Without an element, the array is only shorter.
             (false, false) if field.path.ends_with("[]") => "",
             (false, false) => "may be absent",
         };
@@ -128,8 +126,8 @@ pub(super) fn show(output: &Output, fixture: AnyFixture) -> Result<(), Failure> 
         output.line(line.trim_end())?;
     }
     output.line(format_args!(
-        "\n{quiet}Required: without it this version has no typed data (EventData::Unrecognized).\n\
-         Optional: it may be absent or null. What Clerk sends for your instance can have more fields.\n\
+        "\n{quiet}Required: without this field, the data does not decode (EventData::Unrecognized).\n\
+         Optional: the field may be absent or null. Events of your instance can contain more fields.\n\
          Source: {SOURCE}.{quiet:#}"
     ))
 }

@@ -1,4 +1,4 @@
-//! Finds the events that were asked for.
+//! Selects the events to list or show.
 
 use clerk_webhook_core::EventType;
 use clerk_webhook_test::fixture::AnyFixture;
@@ -28,7 +28,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
 
 fn unknown(written: &str) -> Failure {
     Failure::usage(format_args!(
-        "there is no event {}{}\n`clerk-webhook events` lists them",
+        "unknown event {}{}\nRun `clerk-webhook events` to list all events",
         printable(written.as_bytes(), 60),
         suggest::event(written)
     ))
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_that_is_not_there_is_asked_about() {
+    fn suggests_a_close_event_for_an_unknown_one() {
         let Failure::Usage(message) = unknown("user.create\x1b") else { panic!() };
         assert!(message.contains("did you mean user.created") && !message.contains('\x1b'), "{message}");
     }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use crate::args::secrets::{SecretArgs, SecretText};
 
-/// Makes a signing secret, or says what is wrong with one
+/// Create or check signing secrets
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true, after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -30,17 +30,17 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
-    /// Make a new secret, for tests or for a sender of your own; Clerk makes those of its endpoints itself
+    /// Create a random secret for tests or for your own sender; Clerk creates the secrets of its endpoints
     #[command(after_help = EXAMPLES_OF_NEW)]
     New {
         /// Number of random bytes, 24 to 64
         #[arg(short = 'n', long, value_name = "BYTES", default_value_t = 32, value_parser = clap::value_parser!(u8).range(24..=64))]
         bytes: u8,
     },
-    /// Say whether a secret can be used, and what is wrong with it; it is never shown
+    /// Check whether a secret is usable, without printing it
     #[command(after_help = EXAMPLES_OF_CHECK)]
     Check {
-        /// The secret, or - for standard input [default: that of --secret, --secret-file or the environment]
+        /// Secret to check; - reads standard input [default: --secret, --secret-file, or the environment]
         #[arg(value_name = "SECRET", conflicts_with_all = ["secrets", "secret_file"], allow_hyphen_values = true)]
         text: Option<SecretText>,
 

@@ -1,4 +1,4 @@
-//! What is printed about a secret; never the secret that was checked.
+//! The report of `secret check`. It never contains the secret.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::output::Output;
 use crate::output::style::{BAD, GOOD, ODD};
 use crate::secret_check::Checked;
 
-/// Prints whether a secret can be used; with its number if several were given.
+/// Prints whether a secret is usable. Prints its position if several secrets were given.
 pub(super) fn write(
     output: &Output,
     position: usize,

@@ -1,4 +1,4 @@
-//! Makes a secret, or checks one.
+//! Creates and checks secrets.
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 
@@ -24,12 +24,12 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
 fn make(output: &Output, length: usize) -> Result<(), Failure> {
     let mut key = Zeroizing::new(vec![0; length]);
     getrandom::fill(&mut key)
-        .map_err(|error| Failure::usage(format_args!("the system has no random bytes to give: {error}")))?;
+        .map_err(|error| Failure::usage(format_args!("the system returned no random bytes: {error}")))?;
     let secret = SigningSecret::from_bytes(&key).map_err(Failure::usage)?.expose_secret();
     output.object(&json!({ "secret": *secret, "bytes": length }))?;
     output.line(secret.as_str())?;
     if io::stdout().is_terminal() && io::stderr().is_terminal() && !output.is_json() {
-        let advice = "Set CLERK_WEBHOOK_SIGNING_SECRET to it where it is needed, and keep it out of what others can read.";
+        let advice = "Set CLERK_WEBHOOK_SIGNING_SECRET to this secret in the sender and in the receiver. Keep it private.";
         let _ = writeln!(anstream::stderr().lock(), "{QUIET}{advice}{QUIET:#}");
     }
     Ok(())
@@ -50,8 +50,7 @@ fn check(output: &Output, text: Option<SecretText>, secrets: &SecretArgs) -> Res
     }
     if all.is_empty() {
         return Err(Failure::usage(
-            "there is no secret to check: give it as an argument or through standard input (-), or set \
-             CLERK_WEBHOOK_SIGNING_SECRET",
+            "no secret to check: pass it as an argument or on standard input (-), or set CLERK_WEBHOOK_SIGNING_SECRET",
         ));
     }
     let several = all.len() > 1;
@@ -62,7 +61,7 @@ fn check(output: &Output, text: Option<SecretText>, secrets: &SecretArgs) -> Res
 }
 
 fn standard_input() -> Result<Zeroizing<String>, Failure> {
-    /// Many more secrets than anybody has.
+    /// Enough for hundreds of secrets.
     const MAX_BYTES: u64 = 64 * 1024;
     let mut text = Zeroizing::new(String::new());
     io::stdin()

@@ -1,4 +1,4 @@
-//! Writes what was signed in the format that was asked for.
+//! The output formats of `sign`.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::capture;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// The greatest body that fits into a command line everywhere.
+/// The maximum size of a body in a command line, which all systems support.
 const MAX_INLINE: usize = 100 * 1024;
 
 /// A signed request.
@@ -49,9 +49,9 @@ pub(super) fn write(output: &Output, format: Format, request: &SignedRequest<'_>
     }
 }
 
-/// Returns a line that a POSIX shell runs as it is.
+/// Returns a curl command for a POSIX shell.
 fn curl(path: &Path, url: &str, headers: &[(&str, String)], body: &Bytes) -> Result<String, Failure> {
-    // Braces and brackets in a URL mean several to curl.
+    // curl expands braces and brackets in a URL.
     let globbing = if url.contains(['{', '}', '[', ']']) { "--globoff " } else { "" };
     let mut line = format!("curl {globbing}{}", quoted(url));
     for (name, value) in headers {
@@ -63,23 +63,23 @@ fn curl(path: &Path, url: &str, headers: &[(&str, String)], body: &Bytes) -> Res
             std::str::from_utf8(body).ok().filter(|text| !text.contains('\0') && text.len() <= MAX_INLINE);
         let Some(text) = text else {
             return Err(Failure::usage(
-                "this body does not fit into a command line: put it into a file, and name that with --body",
+                "the body is binary or too large for a command line: write it to a file, and pass the file with --body",
             ));
         };
-        // Unlike --data, it does not take what begins with @ for a file.
+        // Unlike --data, this option does not read a file if the text begins with @.
         line.push_str(" --data-raw ");
         line.push_str(&quoted(text));
         return Ok(line);
     }
     let Some(path) = path.to_str() else {
-        return Err(Failure::usage("the name of the file is not text, so that no shell line can have it"));
+        return Err(Failure::usage("the name of the file is not valid UTF-8: rename the file"));
     };
     line.push_str(" --data-binary ");
     line.push_str(&quoted(&format!("@{path}")));
     Ok(line)
 }
 
-/// Writes a text as one word of a POSIX shell.
+/// Quotes a text as one word of a POSIX shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }

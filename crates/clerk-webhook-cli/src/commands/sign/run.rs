@@ -21,14 +21,14 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     write(output, args.format, &SignedRequest { url: &url, path: &args.body, headers: &headers, body: &body })
 }
 
-/// Returns a URL that fits into a request line.
+/// Checks that a URL is absolute, and normalizes it for a request line.
 fn url(text: &str) -> Result<String, Failure> {
     let is_absolute =
         |uri: &http::Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
     match text.parse::<http::Uri>() {
         Ok(uri) if is_absolute(&uri) => Ok(uri.to_string()),
         _ => Err(Failure::usage(format_args!(
-            "{} is not a URL, such as http://127.0.0.1:3000/webhooks/clerk",
+            "{} is not an HTTP URL such as http://127.0.0.1:3000/webhooks/clerk",
             text.escape_debug()
         ))),
     }
