@@ -9,12 +9,12 @@ Examples:
   clerk-webhook doctor https://example.com/webhooks/clerk --allow-remote
   clerk-webhook doctor http://127.0.0.1:3000/webhooks/clerk --send --json
 
-It sends requests that an endpoint has to refuse: unsigned, forged, too old, of the future, too large. All have the event \
-type clerk_webhook.doctor, which no handler knows. With --send it also sends one that is right in all.
+Sends requests that an endpoint must reject: unsigned, forged, too old, in the future, too large. All have the event type \
+clerk_webhook.doctor, which no handler handles. With --send, also sends one valid delivery.
 
-Exit codes: 0 nothing is bad, 1 something is (a server that cannot be reached too), 2 wrong usage.";
+Exit codes: 0 no check is bad, 1 a check is bad or the server is unreachable, 2 wrong usage.";
 
-/// Look at an endpoint from outside, and say what is wrong with it
+/// Check an endpoint from outside, and report problems
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) secrets: SecretArgs,
 
-    /// Send also a delivery that is right in all, of the event type clerk_webhook.doctor: it reaches your handlers
+    /// Also send a valid delivery of the event type clerk_webhook.doctor, which reaches your handlers
     #[arg(long)]
     pub(super) send: bool,
 }

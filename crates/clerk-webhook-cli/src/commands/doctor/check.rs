@@ -1,28 +1,28 @@
-//! What is looked at, and what was found.
+//! A check and its result.
 
 use serde::Serialize;
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Status {
     Ok,
     Warn,
     Bad,
-    /// It could not be made, and nothing is said.
+    /// The check was not possible.
     Skipped,
 }
 
-/// One line of the list.
+/// A check with its result: one line of the report.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Check {
-    /// The stable name of what was looked at.
+    /// The stable name of the check.
     pub(super) check: &'static str,
     pub(super) status: Status,
-    /// The stable name of what was found.
+    /// The stable name of the finding.
     pub(super) finding: &'static str,
     pub(super) message: String,
-    /// What to do about it.
+    /// What to do about the finding.
     pub(super) advice: Option<String>,
 }
 

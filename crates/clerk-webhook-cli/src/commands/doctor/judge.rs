@@ -1,4 +1,4 @@
-//! What an answer to a probe says about the endpoint.
+//! Judges the responses to the probes.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use crate::output::printable;
 use crate::send::answer_report::{asks_for_login, is_own_refusal, is_page, outcome, redirect};
 use crate::send::client::{Answer, SendError, SendErrorKind};
 
-/// A clock that differs by more is worth a look.
+/// A larger difference between the clocks is a warning. In seconds.
 const CLOCK_NOTED: f64 = 5.0;
 
-/// Deliveries are refused where a clock differs by more.
+/// With a larger difference, the endpoint rejects every delivery. In seconds.
 const CLOCK_TOLERATED: f64 = Verifier::DEFAULT_TOLERANCE.as_secs_f64();
 
-/// An answer that takes longer leaves little of the 15 s that the sender waits.
+/// A slower response is a warning. The sender waits 15 s.
 const SLOW: Duration = Duration::from_secs(5);
 
 type Result<'a> = std::result::Result<&'a Answer, &'a SendError>;
 
-/// Judges the answer to a request that nobody signed.
+/// Judges the response to an unsigned request.
 pub(super) fn unsigned(result: Result<'_>) -> Check {
     let check = "unsigned";
     let answer = match result {
@@ -35,14 +35,14 @@ pub(super) fn unsigned(result: Result<'_>) -> Check {
         return if is_page(answer) {
             bad(
                 "page",
-                "a web page answered, so every delivery would be lost and look delivered",
-                "this is not the webhook endpoint: compare the path, and let no page catch all paths",
+                "a web page answered: every delivery would be lost, although Svix would count it as delivered",
+                "this is not the webhook endpoint: check the path, and exclude it from catch-all routes",
             )
         } else {
             bad(
                 "accepts_unsigned",
-                "DANGER, it takes what nobody has signed: whoever knows the URL can send events",
-                "verify the signature before anything else",
+                "DANGER: an unsigned request was accepted, so anyone who knows the URL can send events",
+                "verify the signature before any other processing",
             )
         };
     }
@@ -50,7 +50,7 @@ pub(super) fn unsigned(result: Result<'_>) -> Check {
         return bad(
             "redirect",
             &format!("redirects to {to}, which the sender does not follow"),
-            "give Clerk the final URL, and let no login or https redirect this path",
+            "set the final URL in Clerk, and exclude this path from login and https redirects",
         );
     }
     if answer.headers.contains_key(OwnAnswer::DELIVERY_CONTROL) {
@@ -58,95 +58,95 @@ pub(super) fn unsigned(result: Result<'_>) -> Check {
             check,
             "steers",
             format!(
-                "{status}: refused with a header {}, though it could not be verified",
+                "{status}: rejected with the header {}, although the request was not verified",
                 OwnAnswer::DELIVERY_CONTROL
             ),
-            "send that header only for verified messages: with a wrong secret Svix would give up every message",
+            "send this header only for verified messages: with a wrong secret, Svix would stop delivering every message",
         );
     }
     match status {
-        400 if is_own_refusal(answer) => Check::ok(check, "refused with 400, as clerk-webhook does"),
+        400 if is_own_refusal(answer) => Check::ok(check, "rejected with 400, as clerk-webhook does"),
         401 | 403 if is_page(answer) || asks_for_login(answer) => bad(
             "auth_in_front",
-            "authentication or CSRF protection in front of the endpoint refuses it",
-            "let this path pass without a session, a token or a CSRF cookie: the signature is the authentication",
+            "authentication or CSRF protection rejects the request before it reaches the endpoint",
+            "exempt this path from sessions, tokens, and CSRF cookies: the signature is the authentication",
         ),
         401 | 403 => Check::warn(
             check,
             "perhaps_auth",
             format!(
-                "refused with {status}: by the endpoint, or by authentication or CSRF protection in front of it"
+                "rejected with {status}, by the endpoint or by authentication or CSRF protection before it"
             ),
-            "run it with --send: if a signed delivery passes, this was the endpoint itself",
+            "run again with --send: if a signed delivery is accepted, the endpoint itself sent this response",
         ),
         404 | 410 => bad(
             "not_found",
-            "the server has no such path",
-            "compare the path with the route of the endpoint, prefix and slash at the end included",
+            "the path does not exist on the server",
+            "compare the path with the route of the endpoint, including prefix and trailing slash",
         ),
         405 => bad(
             "method_not_allowed",
-            "the path does not take POST",
+            "the path does not accept POST",
             "compare the path with the route of the endpoint",
         ),
         406 | 415 => bad(
             "media_type",
-            "it does not take application/json",
-            "let the endpoint take any content type, and answer any Accept",
+            "the endpoint does not accept application/json",
+            "accept any content type, and ignore the Accept header",
         ),
         413 => bad(
             "too_large",
-            "it finds 100 bytes too large",
-            "raise the limit on bodies to 2 MiB for this path",
+            "the endpoint rejects a body of 100 bytes as too large",
+            "raise the body limit for this path to 2 MiB",
         ),
         429 => Check::warn(
             check,
             "rate_limit",
-            "429: a rate limit is in front of the endpoint",
-            "exempt this path: Clerk's deliveries come from few addresses, many at a time, and to Svix 429 counts as any other \
+            "429: a rate limit rejects requests to the endpoint",
+            "exempt this path: Clerk's deliveries come from few addresses and in bursts. To Svix, 429 counts as any other \
              failure, so do not rely on a longer delay",
         ),
         500 if answer.body == OwnAnswer::from(Outcome::Misconfigured).body() => bad(
             "misconfigured",
-            "the application is set up so that it cannot receive",
-            "its log says what to add, such as a verifier",
+            "the application is misconfigured and cannot receive deliveries",
+            "its log says what is missing, such as a verifier",
         ),
         502..=504 => bad(
             "proxy",
-            "a proxy answers, and the application behind it does not",
-            "is the application running, and does the proxy know its port?",
+            "a proxy answers, but its application does not",
+            "check that the application is running, and that the proxy uses its port",
         ),
         500.. => bad(
             "server_error",
-            "it fails instead of refusing",
-            "its log has the reason; often there is no secret, or the headers are taken for granted",
+            "the endpoint fails instead of rejecting the request",
+            "see its log; common causes are a missing secret, and code that expects the signature headers to exist",
         ),
         _ if is_page(answer) => bad(
             "page",
-            "a web page refuses it, not a webhook endpoint",
-            "look at what stands in front: CSRF protection, a firewall, the framework's own check",
+            "a web page rejects the request, not a webhook endpoint",
+            "check CSRF protection, firewalls, and checks of the framework that run before the endpoint",
         ),
-        400 | 422 => Check::ok(check, format!("refused with {status}")),
+        400 | 422 => Check::ok(check, format!("rejected with {status}")),
         _ => Check::warn(
             check,
             "unusual",
-            format!("refused with {status}, which is not usual: {}", printable(&answer.body, 60)),
-            "400 says it best; is it the endpoint that answers?",
+            format!("rejected with {status}, which is unusual: {}", printable(&answer.body, 60)),
+            "respond with 400, and check that the endpoint itself sends this response",
         ),
     }
 }
 
-/// A delivery that has to be refused.
+/// A delivery that the endpoint must reject.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Forbidden {
     pub(super) check: &'static str,
-    /// The finding where it is accepted.
+    /// The finding if the endpoint accepts it.
     pub(super) finding: &'static str,
     pub(super) what: &'static str,
     pub(super) advice: &'static str,
 }
 
-/// Judges the answer to a delivery that has to be refused.
+/// Judges the response to a delivery that the endpoint must reject.
 pub(super) fn forbidden(of: Forbidden, result: Result<'_>) -> Check {
     let answer = match result {
         Ok(answer) => answer,
@@ -155,19 +155,19 @@ pub(super) fn forbidden(of: Forbidden, result: Result<'_>) -> Check {
     let status = answer.status.as_u16();
     match status {
         200..300 => {
-            Check::bad(of.check, of.finding, format!("{status}: DANGER, {} was accepted", of.what), of.advice)
+            Check::bad(of.check, of.finding, format!("{status}: DANGER: {} was accepted", of.what), of.advice)
         }
         500.. => Check::warn(
             of.check,
             "server_error",
-            format!("{status}: it fails at {} instead of refusing it", of.what),
-            "its log has the reason; answer 400",
+            format!("{status}: the endpoint fails on {} instead of rejecting it", of.what),
+            "respond with 400; the log of the endpoint has the reason",
         ),
-        _ => Check::ok(of.check, format!("{} is refused with {status}", of.what)),
+        _ => Check::ok(of.check, format!("{} is rejected with {status}", of.what)),
     }
 }
 
-/// Judges the answer to a delivery that is right in all, of a type that no handler knows.
+/// Judges the response to a valid delivery of a type that no handler handles.
 pub(super) fn signed(result: Result<'_>) -> Check {
     let check = "signed";
     let answer = match result {
@@ -180,114 +180,120 @@ pub(super) fn signed(result: Result<'_>) -> Check {
             check,
             "page",
             format!("{status}: a web page answered"),
-            "this is not the webhook endpoint: compare the path",
+            "this is not the webhook endpoint: check the path",
         ),
         (200..300, Some(outcome)) => {
-            Check::ok(check, format!("a signed delivery is answered with {status} ({outcome})"))
+            Check::ok(check, format!("a signed delivery is accepted with {status} ({outcome})"))
         }
-        (200..300, None) => Check::ok(check, format!("a signed delivery is answered with {status}")),
+        (200..300, None) => Check::ok(check, format!("a signed delivery is accepted with {status}")),
         (_, Some(outcome)) => Check::warn(
             check,
             "not_acknowledged",
-            format!("{status}: verified, but the outcome is {outcome}"),
-            "acknowledge event types that nobody handles with 2xx, or they are sent again for 28 hours",
+            format!("{status}: the delivery is verified, but the outcome is {outcome}"),
+            "respond to event types without a handler with 2xx; otherwise Svix retries them for 28 hours",
         ),
         (400 | 401 | 403, None) => Check::bad(
             check,
             "refused_signed",
-            format!("{status}: a signed delivery is refused"),
-            "if clock and path are right, the endpoint has another secret, or something in front of it refuses",
+            format!("{status}: a signed delivery is rejected"),
+            "if clock and path are correct, the endpoint uses another secret, or something before it rejects requests",
         ),
         (500.., None) => Check::warn(
             check,
             "not_acknowledged",
-            format!("{status}: it fails at a signed delivery of an unknown event type"),
-            "acknowledge event types that nobody handles with 2xx, or they are sent again for 28 hours",
+            format!("{status}: the endpoint fails on a signed delivery of an unknown event type"),
+            "respond to event types without a handler with 2xx; otherwise Svix retries them for 28 hours",
         ),
         _ => Check::bad(
             check,
             "refused_signed",
-            format!("{status}: a signed delivery is not answered with 2xx"),
-            "the line `unsigned` says what answers",
+            format!("{status}: the response to a signed delivery is not 2xx"),
+            "see the line `unsigned` for what sends the responses",
         ),
     }
 }
 
-/// Judges the distance of the clocks in seconds, positive where the endpoint's is ahead; none where it tells no time.
+/// Judges the difference between the clocks in seconds, positive if the endpoint's clock is ahead.
+///
+/// `None` if the response has no date.
 pub(super) fn clock(distance: Option<f64>) -> Check {
     let check = "clock";
     let Some(distance) = distance else {
-        return Check::skipped(check, "the answer has no header Date to compare with");
+        return Check::skipped(check, "the response has no Date header");
     };
     let seconds = distance.abs();
     let side = if distance > 0.0 { "ahead of" } else { "behind" };
-    let message = format!("the endpoint's clock is {seconds:.0} s {side} the one here");
-    let advice = "synchronise both by NTP; deliveries are refused from five minutes on";
+    let message = format!("the endpoint's clock is {seconds:.0} s {side} the clock of this machine");
+    let advice = "synchronize both clocks with NTP: from 5 minutes on, deliveries are rejected";
     if seconds > CLOCK_TOLERATED {
         Check::bad(check, "skew", message, advice)
     } else if seconds > CLOCK_NOTED {
         Check::warn(check, "skew", message, advice)
     } else {
-        Check::ok(check, "the clocks agree, as far as whole seconds show")
+        Check::ok(check, "the clocks agree, within the resolution of 1 s")
     }
 }
 
-/// Judges how long the slowest answer took.
+/// Judges the duration of the slowest response.
 pub(super) fn speed(slowest: Duration) -> Check {
-    let message = format!("the slowest answer took {:.0} ms", slowest.as_secs_f64() * 1e3);
+    let message = format!("the slowest response took {:.0} ms", slowest.as_secs_f64() * 1e3);
     if slowest > SLOW {
-        let advice = "a refusal needs no more than the headers; Svix waits 15 s for an answer in all";
+        let advice = "rejecting these requests should be fast; Svix waits 15 s for a response";
         Check::warn("speed", "slow", message, advice)
     } else {
         Check::ok("speed", message)
     }
 }
 
-/// Judges which sizes of a body are refused: the largest that is not, and the smallest that is, with 413 or without an
-/// answer.
+/// Judges the limit on bodies, from the largest accepted and the smallest rejected size.
+///
+/// `told` says whether the endpoint rejected the size with 413. Otherwise, it did not respond.
 pub(super) fn body_limit(taken: Option<usize>, refused: Option<usize>, told: bool) -> Check {
     let check = "body_limit";
     let size = |bytes: usize| {
         if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{} KiB", bytes >> 10) }
     };
-    let how = if told { "are too large" } else { "get no answer" };
+    let how = if told { "are too large" } else { "get no response" };
     match (taken, refused) {
         (None, Some(refused)) => Check::warn(
             check,
             "low",
             format!("bodies of {} {how}", size(refused)),
-            "raise the limit for this path, in the framework and in the proxy: 2 MiB are enough for anything",
+            "raise the limit for this path to 2 MiB, in the framework and in the proxy",
         ),
         (Some(taken), Some(refused)) => {
-            Check::ok(check, format!("bodies of {} are read, of {} {how}", size(taken), size(refused)))
+            Check::ok(check, format!("bodies of {} are read, bodies of {} {how}", size(taken), size(refused)))
         }
         (Some(taken), None) => {
-            Check::ok(check, format!("bodies of {} are read, no limit was found", size(taken)))
+            Check::ok(check, format!("bodies of {} are read; no limit was found", size(taken)))
         }
-        (None, None) => Check::skipped(check, "no answer told of it"),
+        (None, None) => Check::skipped(check, "the responses do not show a limit"),
     }
 }
 
-/// Judges whether there is an answer through TLS at all.
+/// Judges whether the TLS connection works.
 pub(super) fn tls(result: Result<'_>) -> Check {
     match result {
         Err(error) if error.kind == SendErrorKind::Other => Check::bad(
             "tls",
             "failed",
             printable(error.to_string().as_bytes(), 200),
-            "is it https on this port, with a certificate for this name from a public authority, and all between them?",
+            "check that the port speaks https, and that it sends the complete certificate chain of a public authority for this name",
         ),
-        _ => Check::ok("tls", "the certificate is trusted here"),
+        _ => Check::ok("tls", "this machine trusts the certificate"),
     }
 }
 
 fn no_answer(check: &'static str, error: &SendError) -> Check {
     let (finding, advice) = match error.kind {
-        SendErrorKind::Timeout => ("timeout", "refuse before anything slow; Svix waits 15 s and sends again"),
-        SendErrorKind::Refused => ("refused", "is the server running, and on this port?"),
-        SendErrorKind::Other => {
-            ("no_answer", "is it a server of HTTP, and does the scheme (http, https) fit?")
+        SendErrorKind::Timeout => {
+            ("timeout", "reject before any slow work; Svix waits 15 s and then retries")
         }
+        SendErrorKind::Refused => ("refused", "check that the server is running, and that it uses this port"),
+        SendErrorKind::Other => (
+            "no_answer",
+            "check that an HTTP server uses this port, and that the scheme (http or https) is correct",
+        ),
     };
     Check::bad(check, finding, printable(error.to_string().as_bytes(), 200), advice)
 }
@@ -313,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unsigned_request_shows_what_answers() {
+    fn judges_the_response_to_an_unsigned_request() {
         let html = &[("content-type", "text/html")];
         for (answer, status, finding) in [
             (answer(400, &[], r#"{"title":"Bad Request","status":400}"#), Status::Ok, "ok"),
@@ -349,13 +355,13 @@ mod tests {
     }
 
     #[test]
-    fn the_advice_on_a_rate_limit_promises_no_longer_delay() {
+    fn advice_on_a_rate_limit_does_not_promise_a_longer_delay() {
         let advice = unsigned(Ok(&answer(429, &[], ""))).advice.unwrap();
         assert!(advice.contains("429 counts as any other failure"), "{advice}");
     }
 
     #[test]
-    fn clocks_may_differ_a_little() {
+    fn judges_the_difference_between_the_clocks() {
         for (distance, status) in [
             (None, Status::Skipped),
             (Some(0.0), Status::Ok),
@@ -370,18 +376,18 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_below_what_clerk_may_send_is_told() {
+    fn warns_of_a_body_limit_below_the_size_of_events() {
         assert_eq!(body_limit(None, Some(64 << 10), true).finding, "low");
         let check = body_limit(Some(1 << 20), Some(3 << 20), true);
-        assert_eq!(check.message, "bodies of 1 MiB are read, of 3 MiB are too large");
+        assert_eq!(check.message, "bodies of 1 MiB are read, bodies of 3 MiB are too large");
         let check = body_limit(Some(64 << 10), Some(1 << 20), false);
-        assert_eq!(check.message, "bodies of 64 KiB are read, of 1 MiB get no answer");
+        assert_eq!(check.message, "bodies of 64 KiB are read, bodies of 1 MiB get no response");
         assert_eq!(body_limit(Some(3 << 20), None, true).status, Status::Ok);
         assert_eq!(body_limit(None, None, true).status, Status::Skipped);
     }
 
     #[test]
-    fn a_slow_answer_is_told() {
+    fn warns_of_a_slow_response() {
         assert_eq!(speed(Duration::from_secs(6)).finding, "slow");
         assert_eq!(speed(Duration::from_millis(6)).status, Status::Ok);
     }

@@ -1,4 +1,4 @@
-//! The list of checks as it is printed.
+//! The report: a line per check, and a summary.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::check::{Check, Status};
 use crate::failure::Failure;
 use crate::output::{Output, style};
 
-/// Prints each check as it is made, and counts them.
+/// Prints and counts the checks.
 #[derive(Debug)]
 pub(super) struct Report<'o> {
     output: &'o Output,
@@ -42,13 +42,13 @@ impl<'o> Report<'o> {
         output.object(check)
     }
 
-    /// Prints the summary; fails if a check is bad.
+    /// Prints the summary. Fails if a check is bad.
     pub(super) fn finish(self) -> Result<(), Failure> {
         let (colour, verdict) = match (self.bad, self.warnings) {
-            (0, 0) => (style::GOOD, "nothing is wrong".to_owned()),
-            (0, warnings) => (style::ODD, format!("nothing is bad, {warnings} to look at")),
+            (0, 0) => (style::GOOD, "no problems".to_owned()),
+            (0, warnings) => (style::ODD, format!("0 bad, {warnings} warn")),
             (bad, 0) => (style::BAD, format!("{bad} bad")),
-            (bad, warnings) => (style::BAD, format!("{bad} bad, {warnings} to look at")),
+            (bad, warnings) => (style::BAD, format!("{bad} bad, {warnings} warn")),
         };
         self.output.line(format_args!("\n{colour}{verdict}{colour:#}"))?;
         self.output.object(&json!({ "summary": {

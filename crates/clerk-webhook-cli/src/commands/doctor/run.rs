@@ -23,16 +23,16 @@ use crate::send::client::{Answer, Client, SendError, block_on};
 use crate::send::endpoint::Endpoint;
 use crate::send::svix;
 
-/// How long a name or a connection may take.
+/// The timeout for resolving a name, and for connecting.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// The sizes of bodies that are tried out.
+/// The sizes of the bodies that are sent.
 const SIZES: [usize; 4] = [64 << 10, 256 << 10, 1 << 20, 3 << 20];
 
-/// How long an endpoint has to refuse a body for its length, before anything of it is sent.
+/// How long the endpoint has to reject a body by its length, before the body is sent.
 const TIME_TO_REFUSE: Duration = Duration::from_secs(1);
 
-/// The shortest key that Svix's specification allows, in bytes.
+/// The minimum length of a key in Svix's specification, in bytes.
 const SHORT_KEY: usize = 24;
 
 /// The checks of one endpoint.
@@ -55,7 +55,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
 }
 
 impl Examination<'_> {
-    /// Looks at the secrets that are here, which have to be those of the endpoint.
+    /// Checks the secrets of this machine. They must be the secrets of the endpoint.
     fn secrets(&mut self, args: &SecretArgs) -> Result<Vec<SigningSecret>, Failure> {
         let mut secrets = Vec::new();
         let mut places = Vec::new();
@@ -63,7 +63,8 @@ impl Examination<'_> {
             match SigningSecret::parse_list(&source.text) {
                 Ok(found) => secrets.extend(found),
                 Err(error) => {
-                    let advice = "copy the signing secret (whsec_…) of this endpoint from Clerk's dashboard";
+                    let advice =
+                        "copy the signing secret (whsec_…) of this endpoint from the Clerk Dashboard";
                     self.report.add(&Check::bad(
                         "secret",
                         "malformed",
@@ -78,8 +79,8 @@ impl Examination<'_> {
             }
         }
         let Some(shortest) = secrets.iter().map(key_bytes).min() else {
-            let advice = "set CLERK_WEBHOOK_SIGNING_SECRET to that of the endpoint, so that signed requests can be tried";
-            self.report.add(&Check::warn("secret", "missing", "there is none here", advice))?;
+            let advice = "set CLERK_WEBHOOK_SIGNING_SECRET to the secret of the endpoint, to enable the checks with signed requests";
+            self.report.add(&Check::warn("secret", "missing", "no signing secret", advice))?;
             return Ok(secrets);
         };
         let message = match secrets.len() {
@@ -87,7 +88,7 @@ impl Examination<'_> {
             several => format!("{several} secrets, from {}", places.join(", ")),
         };
         if shortest < SHORT_KEY {
-            let advice = "Svix makes keys of 24 bytes or more: is it the whole secret?";
+            let advice = "Svix creates keys of at least 24 bytes: check that the secret is complete";
             self.report.add(&Check::warn("secret", "short", message, advice))?;
         } else {
             self.report.add(&Check::ok("secret", message))?;
@@ -95,7 +96,7 @@ impl Examination<'_> {
         Ok(secrets)
     }
 
-    /// Looks up the name and connects, and returns whether it is worth going on.
+    /// Resolves the name and connects. Returns whether the endpoint is reachable.
     async fn reach(&mut self, endpoint: &Endpoint) -> Result<bool, Failure> {
         let uri = endpoint.uri();
         let is_https = uri.scheme_str() == Some("https");
@@ -107,7 +108,7 @@ impl Examination<'_> {
                     "scheme",
                     "plain_http",
                     "http: anyone on the network path can read the data of your users",
-                    "give Clerk a URL that begins with https://",
+                    "set a URL that begins with https:// in Clerk",
                 )
             })?;
         }
@@ -116,32 +117,32 @@ impl Examination<'_> {
         let addresses = match addresses(host, port).await {
             Ok(addresses) => addresses,
             Err(why) => {
-                let advice = "is the name spelt right, and does it lead anywhere from here?";
+                let advice = "check the spelling of the name, and that this machine can resolve it";
                 self.report.add(&Check::bad(
                     "name",
                     "unknown",
-                    format!("{host} has no address: {why}"),
+                    format!("cannot resolve {host}: {why}"),
                     advice,
                 ))?;
                 return Ok(false);
             }
         };
         let shown: Vec<_> = addresses.iter().take(4).map(|address| address.ip().to_string()).collect();
-        self.report.add(&Check::ok("name", format!("{host} is {}", shown.join(", "))))?;
+        self.report.add(&Check::ok("name", format!("{host} resolves to {}", shown.join(", "))))?;
 
         let mut why = String::new();
         for address in &addresses {
             match timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
                 Ok(Ok(_)) => {
-                    self.report.add(&Check::ok("connect", format!("{address} answers")))?;
+                    self.report.add(&Check::ok("connect", format!("{address} accepts connections")))?;
                     return Ok(true);
                 }
                 Ok(Err(error)) => why = error.to_string(),
-                Err(_) => why = format!("no answer within {} s", CONNECT_LIMIT.as_secs()),
+                Err(_) => why = format!("no response within {} s", CONNECT_LIMIT.as_secs()),
             }
         }
         let advice =
-            "is the server running, on this port and this address, and does a firewall let it be reached?";
+            "check that the server is running on this address and port, and that no firewall blocks it";
         self.report.add(&Check::bad(
             "connect",
             "unreachable",
@@ -177,27 +178,30 @@ impl Examination<'_> {
 
         let mut check = judge::unsigned(unsigned.as_ref());
         if accepted && check.finding == "perhaps_auth" {
-            check = Check::ok(check.check, "refused by the endpoint itself, since a signed delivery passes");
+            check = Check::ok(
+                check.check,
+                "rejected by the endpoint itself, because it accepts a signed delivery",
+            );
         }
-        // An endpoint that fails on what is unsigned, or takes it, is the endpoint all the same.
+        // An endpoint that fails on an unsigned request, or accepts it, was reached as well.
         let is_reached = accepted || matches!(check.finding, "accepts_unsigned" | "server_error");
         let goes_on = check.status != Status::Bad || is_reached;
         self.report.add(&check)?;
         self.report.add(&match &signed {
             Some(answer) => judge::signed(answer.as_ref()),
-            None if send => Check::skipped("signed", "needs the secret"),
-            None => Check::skipped("signed", "not sent; --send sends a delivery that is right in all"),
+            None if send => Check::skipped("signed", "requires the secret"),
+            None => Check::skipped("signed", "not sent; --send sends a valid delivery"),
         })?;
         if let Ok(answer) = &unsigned {
             self.report.add(&judge::clock(distance(answer, before, after)))?;
         }
-        // What is in front of the endpoint says nothing about the endpoint.
+        // If something else responds, further probes say nothing about the endpoint.
         if goes_on {
             self.refusals(&client, endpoint, secrets, accepted).await?;
             self.sizes(&client, endpoint).await?;
         } else {
             for name in ["forged", "stale", "future", "body_limit"] {
-                self.report.add(&Check::skipped(name, "not tried: the endpoint was not reached"))?;
+                self.report.add(&Check::skipped(name, "not checked: the endpoint was not reached"))?;
             }
         }
         if unsigned.is_ok() {
@@ -206,7 +210,7 @@ impl Examination<'_> {
         Ok(())
     }
 
-    /// Sends what has to be refused though it looks right.
+    /// Sends deliveries that look valid, but that the endpoint must reject.
     async fn refusals(
         &mut self,
         client: &Client,
@@ -218,44 +222,49 @@ impl Examination<'_> {
             check: "forged",
             finding: "accepts_forged",
             what: "a forged signature",
-            advice: "compare the signature with one computed from the secret and the raw body, in constant time",
+            advice: "compute the signature from the secret and the raw body, and compare in constant time",
         };
         let answer = self.post(client, endpoint, &delivery(&[]).wrong_secret()).await;
         self.report.add(&judge::forbidden(forged, answer.as_ref()))?;
 
-        let advice = "refuse timestamps that are more than five minutes away: anyone who recorded a delivery can \
+        let advice = "reject timestamps that differ by more than 5 minutes: otherwise, anyone who recorded a delivery can \
                       send it again";
         for (forbidden, offset) in [
             (
-                Forbidden { check: "stale", finding: "accepts_stale", what: "a delivery 10 min old", advice },
+                Forbidden {
+                    check: "stale",
+                    finding: "accepts_stale",
+                    what: "a delivery signed 10 min ago",
+                    advice,
+                },
                 -600,
             ),
             (
                 Forbidden {
                     check: "future",
                     finding: "accepts_future",
-                    what: "a delivery 10 min ahead",
+                    what: "a delivery signed 10 min in the future",
                     advice,
                 },
                 600,
             ),
         ] {
             if secrets.is_empty() {
-                self.report.add(&Check::skipped(forbidden.check, "needs the secret"))?;
+                self.report.add(&Check::skipped(forbidden.check, "requires the secret"))?;
                 continue;
             }
             let at = Timestamp::from_secs(Timestamp::now().as_secs() + offset);
             let answer = self.post(client, endpoint, &delivery(secrets).at(at)).await;
             let mut check = judge::forbidden(forbidden, answer.as_ref());
             if check.status == Status::Ok && !accepted {
-                check.message.push_str(", for its age or its signature: --send tells which");
+                check.message.push_str(", by its age or by its signature; --send shows which");
             }
             self.report.add(&check)?;
         }
         Ok(())
     }
 
-    /// Finds out which sizes are too large, with bodies that have a wrong signature and are otherwise valid.
+    /// Finds the limit on bodies with requests whose only fault is the signature.
     async fn sizes(&mut self, client: &Client, endpoint: &Endpoint) -> Result<(), Failure> {
         let (mut taken, mut refused, mut told) = (None, None, true);
         for size in SIZES {
@@ -263,13 +272,13 @@ impl Examination<'_> {
             let delivery = Delivery::of_json(body).wrong_secret();
             let mut answer = self.post(client, endpoint, &delivery).await;
             if answer.is_err() {
-                // A refusal can get lost while the body is being sent.
+                // The rejection can get lost while the body is sent.
                 let (uri, headers, body) = (endpoint.uri(), delivery.headers(), delivery.body());
                 answer = client.post_after(TIME_TO_REFUSE, uri, headers, body).await;
             }
             match answer {
                 Ok(answer) if answer.status.as_u16() != 413 => taken = Some(size),
-                // Who does not want to read it says so, or hangs up.
+                // A server that rejects a body by its length sends 413, or closes the connection.
                 answer => {
                     (refused, told) = (Some(size), answer.is_ok());
                     break;
@@ -293,7 +302,7 @@ impl Examination<'_> {
     }
 }
 
-/// Makes a delivery that no handler knows what to do with.
+/// Creates a delivery of an event type that no handler handles.
 fn delivery(secrets: &[SigningSecret]) -> Delivery {
     let event = json!({
         "data": {},
@@ -312,12 +321,14 @@ fn key_bytes(secret: &SigningSecret) -> usize {
 
 async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     let found = timeout(CONNECT_LIMIT, lookup_host((host, port))).await;
-    let found = found.map_err(|_| format!("no answer within {} s", CONNECT_LIMIT.as_secs()))?;
+    let found = found.map_err(|_| format!("no response within {} s", CONNECT_LIMIT.as_secs()))?;
     let addresses: Vec<_> = found.map_err(|error| printable(error.to_string().as_bytes(), 100))?.collect();
-    if addresses.is_empty() { Err("none was found".to_owned()) } else { Ok(addresses) }
+    if addresses.is_empty() { Err("no address found".to_owned()) } else { Ok(addresses) }
 }
 
-/// Returns by how many seconds the clock of the endpoint is surely ahead (or behind, below zero) of the one here.
+/// Returns by how many seconds the clock of the endpoint is ahead of this machine's clock, at least.
+///
+/// Negative if it is behind.
 fn distance(answer: &Answer, before: Timestamp, after: Timestamp) -> Option<f64> {
     let date = answer.headers.get(http::header::DATE)?.to_str().ok()?;
     let date = jiff::fmt::rfc2822::parse(date).ok()?.timestamp().as_millisecond();
