@@ -86,7 +86,7 @@ async fn purge_daily(store: SqliteStore) {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM. A task ends the process 20 s later, even if connections or handlers are still active.
+/// Waits for Ctrl-C or SIGTERM. After another 20 s, a task ends the process even if handlers still run.
 async fn stop() {
     #[cfg(unix)]
     let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate()).expect("a Unix system");
