@@ -120,7 +120,7 @@ async fn an_operator_reads_what_to_do_and_is_not_flooded() {
     assert!(lines.len() <= seconds + 1, "{} lines in {seconds} s", lines.len());
     for line in &lines {
         assert!(
-            line.contains(" WARN clerk_webhook: refused a delivery outcome=\"invalid_signature\""),
+            line.contains(" WARN clerk_webhook: rejected a delivery outcome=\"invalid_signature\""),
             "{line}"
         );
         assert!(line.contains("no signature in svix-signature matches"), "{line}");

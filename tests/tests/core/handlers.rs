@@ -220,7 +220,7 @@ fn a_type_that_has_two_handlers_is_refused_when_they_are_built() {
         assert_eq!(error.event_type().as_str(), event_type);
         assert_eq!(
             error.to_string(),
-            format!("`{event_type}` has two handlers; register one that does both")
+            format!("`{event_type}` has two handlers. Register one handler for each event type")
         );
     }
     assert!(on().on_event("newThing.created", ignore).otherwise(ignore).build().is_ok());

@@ -40,9 +40,9 @@ fn a_line_tells_the_outcome_and_every_cause() {
     assert_eq!(
         text.lines().map(str::trim_start).collect::<Vec<_>>(),
         [
-            "WARN clerk_webhook: refused a delivery outcome=\"invalid_signature\" reason=\"the delivery could not be \
-             verified: no signature in svix-signature matches: check that the secret is that of this endpoint and that \
-             the body reaches the verifier unchanged\" suppressed=0",
+            "WARN clerk_webhook: rejected a delivery outcome=\"invalid_signature\" reason=\"the delivery could not be \
+             verified: no signature in svix-signature matches: check that the signing secret belongs to this endpoint and \
+             that the body reaches the verifier unchanged\" suppressed=0",
             "ERROR clerk_webhook: cannot receive deliveries outcome=\"misconfigured\" reason=\"the application cannot \
              receive deliveries: do it right\" suppressed=0",
         ],

@@ -1,4 +1,4 @@
-//! How a delivery is answered.
+//! The HTTP response for each outcome.
 
 use std::time::Duration;
 
@@ -8,15 +8,17 @@ use super::outcome::{Outcome, RetryAfter};
 use crate::receive::{ReceiveError, ReceiveErrorKind};
 use crate::verify::VerifyErrorKind;
 
-/// The answer to a sender: status, headers and body of an [`Outcome`].
+/// The answer to the sender: the status, headers and body for an [`Outcome`].
 ///
-/// The table of [`Outcome`] lists status and headers.
+/// The documentation of [`Outcome`] has a table of statuses and headers.
 ///
-/// The body of the answer to a verified delivery is `{"outcome":"…"}`, which the Clerk Dashboard shows. A delivery that is not
-/// verified gets a constant problem document. It has no details, so that an attacker learns nothing by trying signatures, and
+/// The body of the answer to a verified delivery is `{"outcome":"…"}`, which the Clerk Dashboard shows. The
+/// answer to a delivery that fails verification has a constant problem document (`application/problem+json`)
+/// as its body. It contains no details, so that an attacker learns nothing by trying signatures. It also has
 /// no header that changes what the sender does next.
 ///
-/// [`Outcome::InProgress`] is not a 2xx answer: if the attempt in progress failed later, the event would be lost.
+/// The status of [`Outcome::InProgress`] is not 2xx, because the sender must retry if the attempt in progress
+/// fails.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,18 +41,20 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Sets when another attempt is worth it, rounded up to a second; an outcome that has no `Retry-After` keeps none.
+    /// Sets the header `Retry-After`, rounded up to whole seconds.
+    ///
+    /// Has no effect if the outcome never has this header; see the table of [`Outcome`].
     #[must_use]
     pub fn with_retry_after(mut self, delay: Duration) -> Self {
         if self.outcome.retry_after() != RetryAfter::Never {
-            // So that an attempt never comes just before the end of what it waits for.
+            // Rounded up, so that the next attempt does not arrive shortly before the delay ends.
             let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));
             self.retry_after = Some(u32::try_from(seconds).unwrap_or(u32::MAX).max(1));
         }
         self
     }
 
-    /// Returns what is answered.
+    /// Returns the outcome.
     #[must_use]
     pub const fn outcome(self) -> Outcome {
         self.outcome
@@ -62,23 +66,26 @@ impl Answer {
         self.outcome.status()
     }
 
-    /// Returns the value of the header `Retry-After`, in seconds.
+    /// Returns the value of the header `Retry-After`, in seconds, or `None` if the answer does not have it.
     ///
-    /// Svix keeps to it between once and twice the delay that its schedule has for the attempt.
+    /// Svix waits at least as long as its [schedule](crate::sender::RETRY_DELAYS) and at most twice as long.
     #[must_use]
     pub const fn retry_after(self) -> Option<u32> {
         self.retry_after
     }
 
-    /// Returns the value of the header [`webhook-delivery`](Self::DELIVERY_CONTROL).
+    /// Returns the value of the header [`webhook-delivery`](Self::DELIVERY_CONTROL), or `None` if the answer
+    /// does not have it.
     #[must_use]
     pub const fn delivery_control(self) -> Option<&'static str> {
         self.outcome.delivery_control()
     }
 
-    /// The name of the header by which a receiver stops the attempts to deliver a message, or all deliveries.
+    /// The name of the header with which a receiver cancels the retries of a message or disables the
+    /// endpoint.
     ///
-    /// Svix's hosted service honours it; another sender tries again as after any other failure.
+    /// The hosted service of Svix, which Clerk uses, supports this header. Another sender treats the answer
+    /// as any other failure and retries.
     pub const DELIVERY_CONTROL: &'static str = "webhook-delivery";
 
     /// Returns the media type of the body.
@@ -158,7 +165,7 @@ impl From<Answer> for http::Response<bytes::Bytes> {
         use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 
         let mut response = Self::new(bytes::Bytes::from_static(answer.body().as_bytes()));
-        // Every status of the table is a legal one.
+        // Every status in the table of outcomes is valid.
         *response.status_mut() =
             http::StatusCode::from_u16(answer.status()).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();

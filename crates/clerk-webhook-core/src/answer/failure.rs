@@ -1,4 +1,4 @@
-//! What a handler says when it could not handle an event.
+//! The error of a handler.
 
 use std::error::Error;
 use std::fmt;
@@ -8,16 +8,18 @@ use super::outcome::Outcome;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Why an event could not be handled, and what the sender should do about it.
+/// The error of a handler, and what the sender should do next.
 ///
-/// Any error becomes one by `?`, and then the sender tries again: eight times in about 28 hours, if it is Svix.
+/// The operator `?` converts any error into a `Failure` that makes the sender retry. Svix attempts to deliver
+/// a message [8 times in about 28 hours](crate::sender::ATTEMPTS). Use the other constructors if a retry is
+/// useless.
 ///
 /// ```
 /// use clerk_webhook_core::{Failure, Outcome};
 ///
 /// fn port(text: &str) -> Result<u16, Failure> {
 ///     if text.is_empty() {
-///         return Err(Failure::abort_message("there will never be a port"));
+///         return Err(Failure::abort_message("the port is missing, and a retry cannot add it"));
 ///     }
 ///     Ok(text.parse()?)
 /// }
@@ -26,23 +28,26 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// assert_eq!(port("").unwrap_err().outcome(), Outcome::Rejected);
 /// ```
 ///
-/// `Failure` does not implement [`Error`], so that `?` can convert any error into it. Use [`error`](Self::error) to get the source.
+/// `Failure` does not implement [`Error`], so that `?` can convert any error into it. Use
+/// [`error`](Self::error) to get the source.
 ///
-/// # What it shows
+/// # Personal data in the log
 ///
-/// [`Display`](fmt::Display) and `Debug` show the text of the error. The log also shows the texts of its sources. Neither shows the
-/// `Debug` form of an error: that of a database error contains the detail of Postgres, and with it the values of a row
-/// (`Key (email)=(jo@example.com) already exists.`).
+/// [`Display`](fmt::Display) and `Debug` show the text of the error. The log also shows the texts of its
+/// sources. None of them shows the `Debug` form of the error, because the `Debug` form of a database error
+/// contains the detail that Postgres sends, which quotes values of a row:
+/// `Key (email)=(jo@example.com) already exists.`
 ///
-/// The text itself can contain a value too: `invalid input syntax for type integer: "jo@example.com"`. If such a value must not
-/// be logged, convert the error before you return it: `.map_err(|_| "the user could not be saved")?`.
+/// The text of an error can also quote a value: `invalid input syntax for type integer: "jo@example.com"`. If
+/// such values must not be logged, replace the error before you return it:
+/// `.map_err(|_| "the user could not be saved")?`.
 #[must_use = "a handler returns it"]
 pub struct Failure {
     remedy: Remedy,
     error: BoxError,
 }
 
-/// What the sender should do.
+/// What the sender should do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Remedy {
     Retry,
@@ -52,33 +57,39 @@ enum Remedy {
 }
 
 impl Failure {
-    /// The sender should try again.
+    /// Makes the sender retry on its own schedule.
+    ///
+    /// The answer has the status 500.
     pub fn retry(error: impl Into<BoxError>) -> Self {
         Self { remedy: Remedy::Retry, error: error.into() }
     }
 
-    /// The sender should try again after a while.
+    /// Makes the sender retry after a delay.
     ///
-    /// Svix waits as long as its schedule says for this attempt, and at most twice as long if it is told so: 5 to 10 s
-    /// after the first attempt, 5 to 10 minutes after the second.
+    /// The answer has the status 500 and the header `Retry-After`. Svix cannot retry earlier than its own
+    /// schedule, and it waits at most twice as long: 5 to 10 s after the first attempt, 5 to 10 min after the
+    /// second.
     pub fn retry_after(delay: Duration, error: impl Into<BoxError>) -> Self {
         Self { remedy: Remedy::RetryAfter(delay), error: error.into() }
     }
 
-    /// The sender should give this message up: it cannot be handled, however often it comes.
+    /// Makes the sender stop retrying this message.
+    ///
+    /// Use it if no retry can succeed. The answer has the status 422 and the header
+    /// `webhook-delivery: abort-message`.
     pub fn abort_message(error: impl Into<BoxError>) -> Self {
         Self { remedy: Remedy::AbortMessage, error: error.into() }
     }
 
-    /// The sender should send nothing more to this endpoint.
+    /// Makes the sender disable the endpoint: it sends no more messages to it.
     ///
-    /// The endpoint stays disabled after the cause is repaired. Enable it in the dashboard, then recover the failed messages
-    /// there.
+    /// The answer has the status 422 and the header `webhook-delivery: disable`. The endpoint remains
+    /// disabled until you enable it in the Clerk Dashboard. After that, recover the failed messages there.
     pub fn disable_endpoint(error: impl Into<BoxError>) -> Self {
         Self { remedy: Remedy::DisableEndpoint, error: error.into() }
     }
 
-    /// Returns the outcome, in the words of answers and logs.
+    /// Returns the outcome, as answers, logs and metrics name it.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         match self.remedy {
@@ -88,7 +99,7 @@ impl Failure {
         }
     }
 
-    /// Returns after what time the sender should try again, where the handler said so.
+    /// Returns the delay that was passed to [`retry_after`](Self::retry_after).
     #[must_use]
     pub const fn delay(&self) -> Option<Duration> {
         match self.remedy {
@@ -103,7 +114,7 @@ impl Failure {
         &*self.error
     }
 
-    /// Returns the error itself.
+    /// Consumes the failure and returns the error.
     #[must_use]
     pub fn into_error(self) -> Box<dyn Error + Send + Sync> {
         self.error
@@ -116,7 +127,7 @@ impl<E: Into<BoxError>> From<E> for Failure {
     }
 }
 
-/// Shows the text of the error, and neither its `Debug` form nor its sources.
+/// Shows the text of the error, but not its `Debug` form or its sources.
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Failure")

@@ -1,13 +1,13 @@
-//! What a handler did with an event.
+//! The successful results of handling an event.
 
-/// What a handler did with an event.
+/// The successful result of handling an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Handled {
-    /// It handled it.
+    /// A handler processed the event.
     Processed,
-    /// It kept it, to be handled later.
+    /// The event was stored and will be processed later.
     Queued,
-    /// Nobody wants events of its type.
+    /// No handler is registered for the event type.
     Ignored,
 }

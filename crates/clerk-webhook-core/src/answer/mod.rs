@@ -1,4 +1,4 @@
-//! What became of a delivery, and how the sender is answered.
+//! The outcome of a delivery, and the answer to the sender.
 
 mod answer;
 mod failure;

@@ -1,26 +1,27 @@
-//! The one table of outcomes; everything that knows them is derived from it.
+//! The table of outcomes. Names, statuses, headers and bodies are all derived from it.
 
 use std::fmt;
 
 use crate::sender::RETRY_DELAYS;
 
-/// What an outcome does to the header `Retry-After`.
+/// Whether an answer has the header `Retry-After`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum RetryAfter {
     /// The header is never sent.
     Never,
-    /// The header is sent if the handler or the store gives a delay.
+    /// The header is sent if the handler or the store sets a delay.
     IfGiven,
-    /// The header is always sent, by default with this number of seconds.
+    /// The header is always sent, with this number of seconds by default.
     Always(u32),
 }
 
-/// The sender schedules its second attempt 5 s after the first, and `Retry-After` at most doubles that delay.
+/// The delay if nothing better is known, in seconds: the longest that the sender accepts before its second
+/// attempt.
 const UNKNOWN_DELAY: u32 = 10;
 
 const _: () = assert!(UNKNOWN_DELAY as u64 == 2 * RETRY_DELAYS[0].as_secs());
 
-/// Derives everything from rows of the form
+/// Derives the enum and its methods from rows of the form
 /// `Variant = "word", status, verified event?, body, Retry-After, webhook-delivery;`.
 macro_rules! outcomes {
     (@body $word:literal $status:literal outcome) => { concat!(r#"{"outcome":""#, $word, r#""}"#) };
@@ -44,10 +45,10 @@ macro_rules! outcomes {
                 $body:ident $(($title:literal))?, $retry_after:ident $(($delay:ident))?, $control:tt;
         )+
     ) => {
-        /// What became of a delivery.
+        /// The outcome of a delivery.
         ///
-        /// The words are the same everywhere: in answers, logs, metrics and tools. [`Answer`](crate::Answer) makes the HTTP
-        /// response:
+        /// Answers, logs, metrics and tools use the same names. [`Answer`](crate::Answer) converts an outcome
+        /// into an HTTP response:
         ///
         /// | outcome | status | headers |
         /// |---|---|---|
@@ -67,7 +68,7 @@ macro_rules! outcomes {
             /// All outcomes.
             pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
 
-            /// Returns the outcome in `snake_case`.
+            /// Returns the name of the outcome in `snake_case`.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -75,7 +76,7 @@ macro_rules! outcomes {
                 }
             }
 
-            /// Returns whether the delivery was authentic and an event.
+            /// Returns whether the delivery was verified and its body is an event.
             #[must_use]
             pub const fn is_verified_event(self) -> bool {
                 match self {
@@ -119,7 +120,7 @@ macro_rules! outcomes {
 outcomes! {
     /// A handler processed the event.
     Processed = "processed", 200, event, outcome, Never, -;
-    /// The event was stored, to be processed later.
+    /// The event was stored and will be processed later.
     Queued = "queued", 200, event, outcome, Never, -;
     /// No handler is registered for the event type.
     Ignored = "ignored", 200, event, outcome, Never, -;
@@ -127,17 +128,18 @@ outcomes! {
     Duplicate = "duplicate", 200, event, outcome, Never, -;
     /// Another attempt is processing the message and may still fail.
     InProgress = "in_progress", 409, event, outcome, Always(UNKNOWN_DELAY), -;
-    /// The handler failed; a retry may succeed.
+    /// The handler failed, and a retry may succeed.
     Failed = "failed", 500, event, outcome, IfGiven, -;
     /// The handler did not finish in time.
     HandlerTimeout = "handler_timeout", 503, event, outcome, IfGiven, -;
-    /// The handler rejected the message for good.
+    /// The handler rejected the message, and no retry can succeed.
     Rejected = "rejected", 422, event, outcome, Never, "abort-message";
     /// The handler asked the sender to disable the endpoint.
     Disabled = "disabled", 422, event, outcome, Never, "disable";
-    /// The store of deliveries could not be reached, before or after the handler ran.
+    /// The store of deliveries was unreachable before or after the handler ran.
     StoreUnavailable = "store_unavailable", 503, event, outcome, Always(UNKNOWN_DELAY), -;
-    /// Another attempt took the message over, or may have, before its completion was stored.
+    /// The lease expired before the completion was stored. Another attempt took the message over or may do
+    /// so.
     LeaseLost = "lease_lost", 409, event, outcome, Always(UNKNOWN_DELAY), -;
     /// A signature header is missing or empty.
     MissingHeader = "missing_header", 400, refused, problem("Bad Request"), Never, -;
@@ -153,9 +155,9 @@ outcomes! {
     BodyTooLarge = "body_too_large", 413, refused, problem("Content Too Large"), Never, -;
     /// The body did not arrive in time.
     BodyTimeout = "body_timeout", 408, refused, problem("Request Timeout"), Never, -;
-    /// The connection broke while the body was read, or the body had only empty frames.
+    /// The connection failed while the body was read, or the body contained too many empty frames.
     BodyFailed = "body_failed", 400, refused, problem("Bad Request"), Never, -;
-    /// The application is configured so that it cannot receive deliveries.
+    /// The application cannot receive deliveries because of its configuration.
     Misconfigured = "misconfigured", 500, refused, problem("Internal Server Error"), Never, -;
 }
 

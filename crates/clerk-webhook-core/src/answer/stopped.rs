@@ -1,4 +1,4 @@
-//! Why the handling of an event stopped.
+//! The reason why an event was not handled.
 
 use std::error::Error;
 use std::fmt;
@@ -7,10 +7,10 @@ use super::answer::Answer;
 use super::failure::Failure;
 use super::outcome::Outcome;
 
-/// Why an event was not handled: how to answer the sender, and the error for the log.
+/// The reason why an event was not handled: the answer to the sender, and an optional error for the log.
 ///
-/// [`Observation::run`](crate::Observation::run) records it. It has no error if nothing failed, for example if the delivery was a
-/// duplicate.
+/// [`Observation::run`](crate::Observation::run) records it. The error is missing if nothing failed, for
+/// example if the delivery was a duplicate.
 ///
 /// ```
 /// use clerk_webhook_core::{Outcome, Stopped};
@@ -31,13 +31,13 @@ impl Stopped {
         Self { answer: answer.into(), error: Some(error.into()) }
     }
 
-    /// Returns how to answer the sender.
+    /// Returns the answer to the sender.
     #[must_use]
     pub fn answer(&self) -> Answer {
         self.answer
     }
 
-    /// Returns the error for the log, if there is one.
+    /// Returns the error for the log, or `None` if nothing failed.
     #[must_use]
     pub fn error(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.error.as_deref()
@@ -62,7 +62,7 @@ impl From<Failure> for Stopped {
     }
 }
 
-/// Shows the text of the error, and neither its `Debug` form nor its sources, as [`Failure`] does.
+/// Shows the text of the error, but not its `Debug` form or its sources, like [`Failure`].
 impl fmt::Debug for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stopped")

@@ -1,4 +1,4 @@
-//! Which function is for which event type.
+//! Registers a handler for each event type.
 
 use std::collections::hash_map::Entry;
 use std::error::Error;
@@ -13,20 +13,20 @@ use crate::answer::Failure;
 use crate::error_text::debug_is_display;
 use crate::event::{Event, EventMarker, EventType, Unrecognized};
 
-/// An asynchronous function that handles a payload.
+/// An asynchronous function that handles a payload of type `P`.
 ///
-/// Functions and closures that take `P` and a [`Context`], both by value, and return a future of `Result<(), Failure>`
-/// implement it. The compiler infers `K`, which is only there for its messages.
+/// Every function or closure that takes `P` and a [`Context`] by value and returns a future of
+/// `Result<(), Failure>` implements this trait. The compiler infers `K`, which only improves compiler errors.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a handler of `{P}`",
-    label = "not a handler of `{P}`",
-    note = "a handler is `async fn(payload: {P}, cx: Context<{S}>) -> Result<(), Failure>`, or a closure of this form",
-    note = "it is `async`, takes both arguments by value, and its error is `clerk_webhook::Failure`"
+    message = "`{Self}` is not a handler for `{P}`",
+    label = "not a handler for `{P}`",
+    note = "a handler is `async fn(payload: {P}, cx: Context<{S}>) -> Result<(), Failure>`, or a closure with this signature",
+    note = "a handler must be `async`, take both arguments by value, and return the error type `clerk_webhook::Failure`"
 )]
 pub trait Handler<P, S, K = kind::Function>:
     Fn(P, Context<S>) -> <Self as Handler<P, S, K>>::Handling + Send + Sync + 'static
 {
-    /// The future of a call.
+    /// The future that a call returns.
     type Handling: Future<Output = Result<(), Failure>>;
 }
 
@@ -38,8 +38,9 @@ where
     type Handling = Handling;
 }
 
-/// With one implementation that can apply, the compiler reports what that one lacks. With two it reports `Handler` itself,
-/// and so the message above. This one never applies.
+/// This implementation never applies. It exists because the compiler shows the message of `Handler` only if
+/// the trait has several implementations. With a single one, it reports the unmet bounds of that
+/// implementation.
 impl<F: kind::Never<P, S>, P, S> Handler<P, S, kind::Nothing> for F {
     type Handling = F::Handling;
 }
@@ -63,7 +64,7 @@ mod kind {
     }
 }
 
-/// Registers the functions of [`Handlers`].
+/// Builder for [`Handlers`].
 #[must_use]
 pub struct HandlersBuilder<S> {
     registry: Registry<S>,
@@ -71,16 +72,16 @@ pub struct HandlersBuilder<S> {
 }
 
 impl<S: Send + 'static> Handlers<S> {
-    /// Begins to register handlers; the state that they are given is the same for all.
+    /// Creates a builder. All handlers receive the same type of state, `S`.
     pub fn builder() -> HandlersBuilder<S> {
         HandlersBuilder { registry: Registry::default(), duplicate: None }
     }
 }
 
 impl<S: Send + 'static> HandlersBuilder<S> {
-    /// Registers the handler of the event type that the marker stands for.
+    /// Registers a handler for an event type that has a marker.
     ///
-    /// It is called with the payload that follows from the marker: a `User` for `UserCreated`.
+    /// The marker determines the payload type of the handler, for example `User` for `UserCreated`.
     pub fn on<M: EventMarker, K>(
         self,
         _marker: M,
@@ -95,10 +96,10 @@ impl<S: Send + 'static> HandlersBuilder<S> {
         )
     }
 
-    /// Registers the handler of an event type whose payload is to stay as it is.
+    /// Registers a handler that receives the [`Event`] instead of a decoded payload.
     ///
-    /// It is the way to a type that this version does not know yet, such as `"newThing.created"`, and to one whose data is
-    /// read by [`Event::data_as`].
+    /// Use it for an event type that this version does not know, such as `"newThing.created"`, or to
+    /// deserialize the data into a type of your own with [`Event::data_as`].
     pub fn on_event<K>(
         self,
         event_type: impl Into<EventType>,
@@ -107,18 +108,20 @@ impl<S: Send + 'static> HandlersBuilder<S> {
         self.insert(event_type.into(), raw(handler))
     }
 
-    /// Sets the handler of all event types that have none.
+    /// Sets the handler for all event types that have no handler.
     ///
-    /// Without it they are acknowledged and ignored. Set twice, the last one counts.
+    /// Without this handler, such events are answered with 200 and the outcome `ignored`. A second call
+    /// replaces the first handler.
     pub fn otherwise<K>(mut self, handler: impl Handler<Event, S, K, Handling: Send + 'static>) -> Self {
         self.registry.otherwise = Some(raw(handler));
         self
     }
 
-    /// Sets what is done about data that is not what its type says.
+    /// Sets the handler for data that cannot be decoded as the payload of its event type.
     ///
-    /// Without it such a delivery fails and comes again: it is not acknowledged unseen. The handler that is registered for
-    /// the type is not called.
+    /// It runs instead of the handler that [`on`](Self::on) registered for the event type. Without it the
+    /// delivery fails and the sender retries it, so that no event is lost unnoticed. A second call replaces
+    /// the first handler.
     pub fn on_undecodable<K>(
         mut self,
         handler: impl Handler<Unrecognized, S, K, Handling: Send + 'static>,
@@ -131,7 +134,7 @@ impl<S: Send + 'static> HandlersBuilder<S> {
     ///
     /// # Errors
     ///
-    /// Refuses an event type that has two handlers.
+    /// Returns an error if an event type has two handlers.
     pub fn build(self) -> Result<Handlers<S>, DuplicateHandler> {
         match self.duplicate {
             None => Ok(Handlers { registry: Arc::new(self.registry) }),
@@ -160,14 +163,14 @@ impl<S> fmt::Debug for HandlersBuilder<S> {
     }
 }
 
-/// The error of an event type that has two handlers.
+/// The error of [`HandlersBuilder::build`] if an event type has two handlers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DuplicateHandler {
     event_type: EventType,
 }
 
 impl DuplicateHandler {
-    /// Returns the event type.
+    /// Returns the first event type for which a second handler was registered.
     #[must_use]
     pub fn event_type(&self) -> &EventType {
         &self.event_type
@@ -176,7 +179,7 @@ impl DuplicateHandler {
 
 impl fmt::Display for DuplicateHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` has two handlers; register one that does both", self.event_type)
+        write!(f, "`{}` has two handlers. Register one handler for each event type", self.event_type)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a handler knows besides the payload.
+//! The second argument of a handler.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::event::{DecodeError, Event, EventType};
 use crate::message_id::MessageId;
 use crate::timestamp::Timestamp;
 
-/// What a handler is given besides the payload: the state of the application, and the delivery.
+/// The second argument of a handler: the application state and the event.
 ///
 /// ```
 /// use clerk_webhook_core::event::payload::User;
@@ -20,7 +20,7 @@ use crate::timestamp::Timestamp;
 /// #     async fn send(&self, _key: &str, _user: &str) -> Result<(), std::io::Error> { Ok(()) }
 /// # }
 /// async fn welcome(user: User, cx: Context<Mailer>) -> Result<(), Failure> {
-///     // Whatever lies outside of a transaction wants a key by which it does not happen twice.
+///     // The message id is the idempotency key: if the handler runs again, no second email is sent.
 ///     Ok(cx.state().send(cx.message_id().as_str(), &user.id).await?)
 /// }
 /// ```
@@ -32,72 +32,81 @@ pub struct Context<S = ()> {
 }
 
 impl<S> Context<S> {
-    /// Returns the state of the application.
+    /// Returns the application state.
     pub fn state(&self) -> &S {
         &self.state
     }
 
-    /// Returns the state itself.
+    /// Consumes the context and returns the application state.
     pub fn into_state(self) -> S {
         self.state
     }
 
-    /// Returns the event, with everything that its envelope says.
+    /// Returns the event, including all fields of its envelope.
+    ///
+    /// In a typed handler the payload has been moved out of the event, so [`Event::data`] decodes it a second
+    /// time.
     #[must_use]
     pub fn event(&self) -> &Event {
         &self.event
     }
 
-    /// Returns the type of the event.
+    /// Returns the event type.
     #[must_use]
     pub fn event_type(&self) -> &EventType {
         self.event.event_type()
     }
 
-    /// Returns the identity of the message, which is the same for every attempt: the key to pass on to whatever is
-    /// done outside of the database, such as the `Idempotency-Key` of an API.
+    /// Returns the message id, which is the same for all deliveries of a message.
+    ///
+    /// Pass it as the idempotency key to every external API that the handler calls, for example in the header
+    /// `Idempotency-Key`.
     #[must_use]
     pub fn message_id(&self) -> &MessageId {
         self.event.message_id()
     }
 
-    /// Returns when this attempt to deliver was signed, to the second.
+    /// Returns when the sender signed this delivery, in whole seconds.
     #[must_use]
     pub fn attempted_at(&self) -> Timestamp {
         self.event.attempted_at()
     }
 
-    /// Returns when the event occurred, where the envelope says so.
+    /// Returns when the event occurred, or `None` if the envelope has no timestamp.
     #[must_use]
     pub fn occurred_at(&self) -> Option<Timestamp> {
         self.event.occurred_at()
     }
 
-    /// Returns the data as the JSON text that was sent, `null` where there is none.
+    /// Returns the data as the JSON text that the sender sent, or `null` if the event has no data.
     #[must_use]
     pub fn raw_data(&self) -> &str {
         self.event.raw_data()
     }
 
-    /// Reads the data as a type of the application's own, from the JSON that was sent: no field is lost.
+    /// Deserializes the data into a type of your own.
+    ///
+    /// It reads the JSON that the sender sent, so fields that the payload types of this crate do not have are
+    /// available too.
     ///
     /// # Errors
     ///
-    /// Returns where the data does not fit the type, and nothing that stands there.
+    /// Returns the path of the mismatch, never the value, if the data does not fit the type.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         self.event.data_as()
     }
 
-    /// Returns how often this message has been handled here, counted from 1, where deliveries are handled under a lease.
+    /// Returns the number of this attempt to handle the message, starting at 1.
     ///
-    /// Svix does not say how often it has sent one.
+    /// Returns `None` unless the caller counts the attempts, as `Deduplicator` does. Svix does not send the
+    /// number of the delivery.
     #[must_use]
     pub fn attempt(&self) -> Option<u32> {
         self.attempt
     }
 }
 
-/// Does not show the state.
+/// Omits the state, so that `S` does not have to implement `Debug`.
 impl<S> fmt::Debug for Context<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")

@@ -1,4 +1,4 @@
-//! Calls the function for an event.
+//! Calls the handler for an event.
 
 use std::fmt;
 use std::future::Future;
@@ -13,7 +13,8 @@ use crate::observe::Observation;
 
 /// The handlers of an application, by event type.
 ///
-/// A clone is one reference count. See the [module](super) for an example.
+/// `S` is the application state that each handler receives in its [`Context`]. Cloning increments a reference
+/// count. See the [module](super) for an example.
 pub struct Handlers<S = ()> {
     pub(super) registry: Arc<Registry<S>>,
 }
@@ -23,8 +24,9 @@ impl<S: Send + 'static> Handlers<S> {
     ///
     /// # Errors
     ///
-    /// Returns the failure of the handler, and one where the data is not what its type says, unless
-    /// [`on_undecodable`](super::HandlersBuilder::on_undecodable) handles that.
+    /// Returns the failure of the handler. Also returns a failure that makes the sender retry if the data
+    /// cannot be decoded as the payload of the event type and
+    /// [`on_undecodable`](super::HandlersBuilder::on_undecodable) is not set.
     pub fn handle(
         &self,
         event: Event,
@@ -33,12 +35,14 @@ impl<S: Send + 'static> Handlers<S> {
         self.call(Context { state, event, attempt: None })
     }
 
-    /// Calls the handler for the type of the event, and says how often the message has been handled so far, counted
-    /// from 1.
+    /// Calls the handler for the type of the event, and passes on the number of this attempt.
+    ///
+    /// `attempt` is 1 for the first run of a handler for this message. The handler reads it with
+    /// [`Context::attempt`].
     ///
     /// # Errors
     ///
-    /// As [`handle`](Self::handle).
+    /// Returns the same errors as [`handle`](Self::handle).
     pub fn handle_attempt(
         &self,
         event: Event,
@@ -48,15 +52,16 @@ impl<S: Send + 'static> Handlers<S> {
         self.call(Context { state, event, attempt: Some(attempt) })
     }
 
-    /// Calls the handler for the type of the event, and returns how to answer the sender.
+    /// Calls the handler for the type of the event, and returns the answer to the sender.
     ///
-    /// Writes a span and a log line (feature `tracing`), and counts the delivery (feature `metrics`). A duplicate delivery runs
-    /// the handler again. Use `Deduplicator` or `ExactlyOnce` of the crate `clerk-webhook-store` to prevent that.
+    /// Creates a span and a log line (feature `tracing`), and counts the delivery (feature `metrics`). A
+    /// duplicate delivery runs the handler again. Use `Deduplicator` or `ExactlyOnce` of the crate
+    /// `clerk-webhook-store` to prevent that.
     pub fn answer(&self, event: Event, state: S) -> impl Future<Output = Answer> + Send + use<S> {
         self.answer_in_scope(event, state, Observation::DEFAULT_SCOPE)
     }
 
-    /// Does what [`answer`](Self::answer) does, and names the endpoint in the log and in the metrics.
+    /// Does the same as [`answer`](Self::answer), with a name for the endpoint in the log and the metrics.
     pub fn answer_in_scope(
         &self,
         event: Event,
@@ -66,14 +71,16 @@ impl<S: Send + 'static> Handlers<S> {
         let observation = Observation::begin(&event, scope);
         let handling = self.handle(event, state);
         async move {
-            // Pinned here: a future that takes another future by value reserves space for it twice.
+            // An async block that takes a future by value stores it twice. A pinned reference avoids that.
             let handling = pin!(handling);
             let work = pin!(async { Ok(observation.time_handler(handling).await?) });
             observation.run(work).await
         }
     }
 
-    /// Returns the event types that have a handler, in alphabetical order: what to subscribe an endpoint to.
+    /// Returns the event types that have a handler, in alphabetical order.
+    ///
+    /// Subscribe the endpoint in the Clerk Dashboard to these types.
     #[must_use]
     pub fn event_types(&self) -> Vec<EventType> {
         self.registry.event_types()
@@ -97,11 +104,11 @@ impl<S: Send + 'static> Handlers<S> {
     }
 }
 
-/// Names the place where the data departs from its type, and nothing that stands there.
+/// Creates a failure with the path of the mismatch. It contains no value from the data.
 fn undecodable(data: &EventData) -> Failure {
     match data {
         EventData::Unrecognized(data) => Failure::retry(data.reason().to_string()),
-        _ => Failure::retry("the data is that of another event type"),
+        _ => Failure::retry("the data belongs to another event type"),
     }
 }
 

@@ -1,7 +1,15 @@
-//! Functions for events, by type.
+//! Typed handlers: one function for each event type.
 //!
-//! A handler is an asynchronous function of a payload and a [`Context`](crate::Context). [`Handlers`](crate::Handlers) calls the one for the type of an
-//! event, and what it returns decides what the sender is told:
+//! A handler is an asynchronous function that takes a payload and a [`Context`](crate::Context).
+//! [`Handlers`](crate::Handlers) calls the handler for the type of an event. The result of the handler
+//! determines the [`Answer`](crate::Answer) to the sender:
+//!
+//! - `Ok(())`: the answer is 200.
+//! - An error, usually returned by `?`: the answer is 500, and the sender retries.
+//! - [`Failure::abort_message`](crate::Failure::abort_message): the answer is 422, and the sender does not
+//!   retry.
+//!
+//! An event type without a handler is answered with 200 and the outcome `ignored`.
 //!
 //! ```
 //! use clerk_webhook_core::event::payload::{DeletedObject, User};
@@ -14,7 +22,7 @@
 //! #     async fn remove(&self, _id: &str) -> Result<(), std::io::Error> { Ok(()) }
 //! # }
 //! async fn joined(user: User, cx: Context<Database>) -> Result<(), Failure> {
-//!     cx.state().insert(&user.id).await?; // any error: the sender tries again
+//!     cx.state().insert(&user.id).await?; // After any error the sender retries.
 //!     Ok(())
 //! }
 //!
@@ -22,7 +30,7 @@
 //! let handlers = Handlers::builder()
 //!     .on(UserCreated, joined)
 //!     .on(UserDeleted, |user: DeletedObject, cx: Context<Database>| async move {
-//!         let id = user.id.ok_or_else(|| Failure::abort_message("a user without an id"))?;
+//!         let id = user.id.ok_or_else(|| Failure::abort_message("the deleted user has no id"))?;
 //!         Ok(cx.state().remove(&id).await?)
 //!     })
 //!     .build()?;
@@ -41,7 +49,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The same `Handlers` run in a request, in a worker and in a test.
+//! `Handlers` does not depend on a server: call it in a request, in a background worker or in a test.
 
 mod builder;
 pub(crate) mod context;

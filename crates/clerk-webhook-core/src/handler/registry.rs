@@ -1,4 +1,4 @@
-//! The registered functions, by event type.
+//! The registered handlers, by event type.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,17 +9,17 @@ use super::context::Context;
 use crate::answer::Failure;
 use crate::event::{EventData, EventType, Unrecognized};
 
-/// A call of a handler whose type is forgotten.
+/// The boxed future of a handler.
 pub(super) type Handling = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
-/// A handler whose type is forgotten; of data that is not its payload it makes nothing.
+/// A boxed handler. It returns the data and the context unchanged if the data is not its payload type.
 pub(super) type OnEvent<S> =
     Box<dyn Fn(Context<S>) -> Result<Handling, (Box<EventData>, Context<S>)> + Send + Sync>;
 
-/// A handler of data that is not what its type says, whose type is forgotten.
+/// A boxed handler of data that cannot be decoded as the payload of its event type.
 pub(super) type OnUndecodable<S> = Box<dyn Fn(Unrecognized, Context<S>) -> Handling + Send + Sync>;
 
-/// All that was registered.
+/// All registered handlers.
 pub(super) struct Registry<S> {
     pub(super) by_type: HashMap<EventType, OnEvent<S>>,
     pub(super) otherwise: Option<OnEvent<S>>,

@@ -1,4 +1,4 @@
-//! Lines in the receiver's own log.
+//! Rate-limited log lines for rejected deliveries.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -7,21 +7,22 @@ use crate::error_text::Chain;
 use crate::receive::{ReceiveError, ReceiveErrorKind};
 use crate::timestamp::Timestamp;
 
-/// What was written lately about deliveries that were refused.
+/// The lines about rejected deliveries.
 static REFUSED: Lines = Lines::new();
 
-/// What was written lately about an application that cannot receive; strangers cannot take its lines away.
+/// The lines about a misconfigured application. They have a separate limit, so that forged requests cannot
+/// suppress them.
 static MISCONFIGURED: Lines = Lines::new();
 
-/// At most one line in a second.
+/// Allows at most one line per second.
 struct Lines {
-    /// The second in which the last one was written.
+    /// The time of the last line, in seconds since the Unix epoch.
     last: AtomicI64,
-    /// How many cases have had no line of their own since then.
+    /// The number of cases without a line since then.
     suppressed: AtomicU64,
 }
 
-/// Writes a line about a delivery that was refused, unless there was one in this second.
+/// Writes a line about a rejected delivery, unless this second already has one.
 pub(crate) fn refused(error: &ReceiveError) {
     let is_misconfigured = error.kind() == ReceiveErrorKind::Misconfigured;
     let lines = if is_misconfigured { &MISCONFIGURED } else { &REFUSED };
@@ -31,7 +32,7 @@ pub(crate) fn refused(error: &ReceiveError) {
     if is_misconfigured {
         tracing::error!(target: "clerk_webhook", outcome, reason, suppressed, "cannot receive deliveries");
     } else {
-        tracing::warn!(target: "clerk_webhook", outcome, reason, suppressed, "refused a delivery");
+        tracing::warn!(target: "clerk_webhook", outcome, reason, suppressed, "rejected a delivery");
     }
 }
 
@@ -40,10 +41,12 @@ impl Lines {
         Self { last: AtomicI64::new(0), suppressed: AtomicU64::new(0) }
     }
 
-    /// Takes the one line of this second and returns how many have had none, or nothing if somebody has it.
+    /// Claims the line of this second and returns the number of suppressed cases, or `None` if it is already
+    /// claimed.
     fn next(&self, now: i64) -> Option<u64> {
         let last = self.last.load(Ordering::Relaxed);
-        // Whoever still sees the second before has been overtaken; a clock that was set back is further behind.
+        // `last - 1` is a thread that read the clock before another thread claimed the next second. A smaller
+        // value means that the clock was set back, and the limit starts again from there.
         let is_taken = now == last || now == last.saturating_sub(1);
         if is_taken || self.last.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             self.suppressed.fetch_add(1, Ordering::Relaxed);
@@ -58,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_has_one_line_whatever_the_clock_does() {
+    fn allows_one_line_per_second_even_if_the_clock_is_set_back() {
         let lines = Lines::new();
         let seconds = [100, 100, 101, 100, 101, 102, 102, 50, 50, 49, 51, 200];
         let written = seconds.into_iter().filter_map(|now| Some((now, lines.next(now)?)));

@@ -1,4 +1,4 @@
-//! The span, the metrics and the log lines.
+//! Spans, metrics and log lines.
 
 #[cfg(feature = "tracing")]
 mod log;

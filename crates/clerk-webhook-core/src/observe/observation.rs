@@ -1,4 +1,4 @@
-//! What the log and the metrics say about a delivery that is handled.
+//! The span, the log line and the metrics of a verified delivery.
 
 use std::future::Future;
 
@@ -7,11 +7,11 @@ use crate::event::Event;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::event::EventType;
 
-/// The handling of one event, as the log and the metrics see it.
+/// The span, the log line and the metrics for handling one event.
 ///
-/// Use it only if you handle events without [`Handlers::answer`](crate::Handlers::answer), `WebhookService`, `Deduplicator` and
-/// `ExactlyOnce`, which already call [`run`](Self::run). Without the features `tracing` and `metrics`, `run` only returns the
-/// answer.
+/// [`Handlers::answer`](crate::Handlers::answer), `WebhookService`, `Deduplicator` and `ExactlyOnce` already
+/// call [`run`](Self::run). Use `Observation` only if you handle events without them. Without the features
+/// `tracing` and `metrics`, `run` only returns the answer.
 ///
 /// ```
 /// # use clerk_webhook_core::{Event, Timestamp};
@@ -34,49 +34,54 @@ use crate::event::EventType;
 ///
 /// # The span
 ///
-/// With the feature `tracing` the handling runs in the span `clerk_webhook` (level info, target `clerk_webhook`):
+/// With the feature `tracing` the event is handled in the span `clerk_webhook` (level info, target
+/// `clerk_webhook`):
 ///
 /// | field | value |
 /// |---|---|
 /// | `otel.kind` | `consumer` |
 /// | `messaging.system` | `clerk` |
 /// | `messaging.operation.type` | `process` |
-/// | `messaging.message.id` | the message id, by which Clerk's dashboard finds the message |
-/// | `clerk.scope` | the endpoint |
-/// | `clerk.event.type` | the event type, `_OTHER` where it is unknown |
-/// | `clerk.instance_id`, `clerk.object_id` | the ids of the instance and of what the event is about |
-/// | `clerk.delivery.attempt` | how often it has been handled here, under a lease |
-/// | `clerk.delivery.age_ms` | how long ago the event occurred |
+/// | `messaging.message.id` | the message id, which you can search for in the Clerk Dashboard |
+/// | `clerk.scope` | the scope, which names the endpoint |
+/// | `clerk.event.type` | the event type, or `_OTHER` if it is unknown |
+/// | `clerk.instance_id` | the id of the Clerk instance |
+/// | `clerk.object_id` | the `id` in the data of the event |
+/// | `clerk.delivery.attempt` | the number of this attempt to handle the message (with `Deduplicator`) |
+/// | `clerk.delivery.age_ms` | the time since the event occurred, in milliseconds |
 /// | `clerk.outcome` | the [`Outcome`](crate::Outcome) |
-/// | `error.type` | the outcome, where it is a failure |
+/// | `error.type` | the outcome, if the answer is not 2xx |
 ///
 /// # The log line
 ///
-/// Each delivery has one line, with the fields `event_type`, `message_id`, `outcome` and `duration_ms`. An error or a warning is
-/// written within the span, and an info line outside of it, because the span has the same fields. The level
-/// is info, or error if the handler failed or could not run. An error line also has the field `error`, with the text of the
-/// error and of its sources. If the handling is dropped before it ends, the level is warn and the field `outcome` is missing.
+/// Each delivery has one log line, with the fields `event_type`, `message_id`, `outcome` and `duration_ms`.
+/// The level is:
 ///
-/// The log contains no data of the payload other than ids, with one exception: the text of a database error in `error` can
-/// contain a value, see [`Failure`](crate::Failure).
+/// - **info** if nothing failed. The line is written outside the span, because the span has the same fields.
+/// - **error** if the handler failed or could not run. The additional field `error` has the text of the error
+///   and of its sources.
+/// - **warn** if the future was dropped before the handler finished. The field `outcome` is missing.
+///
+/// The log contains no data of the payload other than ids, with one exception: the text of an error in the
+/// field `error` can quote a value, see [`Failure`](crate::Failure).
 ///
 /// # The metrics
 ///
 /// With the feature `metrics`:
 ///
-/// | name | kind | labels |
-/// |---|---|---|
-/// | `clerk_webhook_deliveries_total` | counter | `scope`, `event_type`, `outcome` |
-/// | `clerk_webhook_handler_duration_seconds` | histogram | `scope`, `event_type` |
-/// | `clerk_webhook_delivery_lag_seconds` | histogram | `scope` |
-/// | `clerk_webhook_in_flight` | gauge | `scope` |
-/// | `clerk_webhook_lease_lost_total` | counter | `scope` |
-/// | `clerk_webhook_last_success_timestamp_seconds` | gauge | `scope` |
-/// | `clerk_webhook_verify_failures_total` | counter | `reason` (see [`Observation::refused`](crate::Observation::refused)) |
+/// | name | kind | labels | value |
+/// |---|---|---|---|
+/// | `clerk_webhook_deliveries_total` | counter | `scope`, `event_type`, `outcome` | answered deliveries |
+/// | `clerk_webhook_handler_duration_seconds` | histogram | `scope`, `event_type` | duration of a handler |
+/// | `clerk_webhook_delivery_lag_seconds` | histogram | `scope` | time from the event to its delivery |
+/// | `clerk_webhook_in_flight` | gauge | `scope` | deliveries in progress |
+/// | `clerk_webhook_lease_lost_total` | counter | `scope` | outcomes `lease_lost` |
+/// | `clerk_webhook_last_success_timestamp_seconds` | gauge | `scope` | Unix time of the last 2xx answer |
+/// | `clerk_webhook_verify_failures_total` | counter | `reason` | [rejected](Self::refused) deliveries |
 ///
-/// `event_type` is `_OTHER` where it is unknown, so the number of series is bounded.
+/// The label `event_type` is `_OTHER` for an unknown type, so that the number of time series is bounded.
 #[derive(Debug)]
-#[must_use = "`run` makes the answer"]
+#[must_use = "`run` returns the answer"]
 pub struct Observation {
     #[cfg(feature = "metrics")]
     metrics: metrics::Metrics,
@@ -87,10 +92,10 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// The endpoint, where nobody has given it a name.
+    /// The scope of an endpoint that has no name: `clerk`.
     pub const DEFAULT_SCOPE: &'static str = "clerk";
 
-    /// Begins with an event that came to an endpoint.
+    /// Starts observing an event. `scope` names the endpoint that received it.
     pub fn begin(event: &Event, scope: &str) -> Self {
         #[cfg(not(any(feature = "metrics", feature = "tracing")))]
         let _ = (event, scope);
@@ -106,7 +111,8 @@ impl Observation {
 
     /// Runs `work` in the span, records its result, and returns the answer.
     ///
-    /// Call it once. To avoid a copy of a large future, pin the future (`pin!`) and pass the pinned reference.
+    /// Call it once per observation. To avoid moving a large future, pin it with `pin!` and pass the pinned
+    /// reference.
     #[cfg_attr(
         not(feature = "tracing"),
         expect(clippy::manual_async_fn, reason = "`tracing` wraps the work first")
@@ -127,14 +133,16 @@ impl Observation {
         }
     }
 
-    /// Measures how long the handler takes, which is a part of what [`run`](Self::run) runs.
+    /// Measures the duration of the handler (feature `metrics`).
+    ///
+    /// Call it inside the future that you pass to [`run`](Self::run).
     pub fn time_handler<'a, F: Future>(&'a self, handler: F) -> impl Future<Output = F::Output> + use<'a, F> {
         #[cfg(feature = "metrics")]
         let handler = self.metrics.timed(handler);
         handler
     }
 
-    /// Says how often the message has been handled here, counted from 1.
+    /// Records the number of this attempt to handle the message in the span, starting at 1.
     pub fn record_attempt(&self, attempt: u32) {
         #[cfg(feature = "tracing")]
         self.span.record("clerk.delivery.attempt", attempt);
@@ -153,7 +161,7 @@ impl Observation {
                 self.span.record("error.type", outcome.as_str());
             }
             if let Some(line) = &self.line {
-                // The span has the fields of the line already: only a failure is worth an event in the trace.
+                // The span already has the same fields, so that only a failure adds an event to the trace.
                 match stopped.error() {
                     None => line.write(outcome, None),
                     error => self.span.in_scope(|| line.write(outcome, error)),
@@ -165,7 +173,8 @@ impl Observation {
     }
 }
 
-/// If the server drops the request, or the handler panics in it, nothing else says so.
+/// Writes the log line if the server drops the request or the handler panics, because nothing else would log
+/// that.
 #[cfg(feature = "tracing")]
 impl Drop for Observation {
     fn drop(&mut self) {
@@ -178,13 +187,15 @@ impl Drop for Observation {
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 const OTHER_TYPE: &str = "_OTHER";
 
-/// Returns the name of a known type: nothing that a sender chooses gets into the log or into a label.
+/// Returns the name of a known event type, or `_OTHER`, so that logs and labels contain no text from the
+/// request.
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 fn type_name(event_type: &EventType) -> &'static str {
     EventType::ALL.iter().find(|known| *known == event_type).map_or(OTHER_TYPE, EventType::as_str)
 }
 
-/// Returns how long ago the event occurred; a clock that is behind that of the sender makes no negative time of it.
+/// Returns the time since the event occurred, or zero if the clock of this machine is behind the sender's
+/// clock.
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 fn age(event: &Event) -> Option<std::time::Duration> {
     let millis =
@@ -219,7 +230,7 @@ mod span {
             clerk.outcome = Empty,
             error.type = Empty,
         );
-        // What has to be looked for is looked for only where somebody listens.
+        // These fields are computed only if the span is enabled.
         if !span.is_disabled() {
             if let Some(instance_id) = event.instance_id() {
                 span.record("clerk.instance_id", instance_id);
@@ -227,7 +238,7 @@ mod span {
             if let Some(age) = age(event) {
                 span.record("clerk.delivery.age_ms", u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
             }
-            // Not by `data_as`, whose error has to be looked for.
+            // `data_as` would compute the path of a mismatch, which is not needed here.
             if let Ok(Object { id: Some(id) }) = serde_json::from_str(event.raw_data()) {
                 span.record("clerk.object_id", id);
             }
@@ -235,7 +246,7 @@ mod span {
         span
     }
 
-    /// What most payloads have.
+    /// The field that most payloads have.
     #[derive(Deserialize)]
     struct Object {
         id: Option<String>,
@@ -253,7 +264,7 @@ mod line {
     use crate::event::{Event, EventType};
     use crate::message_id::MessageId;
 
-    /// What the log line of a delivery needs when the delivery is answered.
+    /// The fields of a log line that are known before the event is handled.
     #[derive(Debug)]
     pub(super) struct Line {
         event_type: EventType,
@@ -263,7 +274,7 @@ mod line {
     }
 
     impl Line {
-        /// Begins a line, unless nobody listens even to errors.
+        /// Starts a line, or returns `None` if no subscriber is interested in errors.
         pub(super) fn begin(event: &Event) -> Option<Box<Self>> {
             tracing::enabled!(target: "clerk_webhook", tracing::Level::ERROR).then(|| {
                 Box::new(Self {
@@ -292,14 +303,14 @@ mod line {
             }
         }
 
-        /// Says that nobody waits for the answer any more, unless the line is written.
+        /// Writes that the delivery was dropped, unless the line has already been written.
         pub(super) fn write_dropped(&self) {
             if !self.is_written.load(Ordering::Relaxed) {
                 let (event_type, message_id, duration_ms) = self.fields();
                 tracing::warn!(
                     target: "clerk_webhook",
                     event_type, message_id, duration_ms,
-                    "dropped a delivery before it was handled: the sender closed the connection, the handler panicked, or the runtime ended"
+                    "dropped a delivery before it was handled: the sender closed the connection, the handler panicked, or the runtime shut down"
                 );
             }
         }
@@ -342,7 +353,7 @@ mod metrics {
     impl Metrics {
         pub(super) fn begin(event: &Event, scope: &str) -> Self {
             describe();
-            // Every label has a clone of it, which is a reference count then.
+            // Shared, because every label gets a clone.
             let scope = SharedString::from_shared(Arc::from(scope));
             gauge!(IN_FLIGHT, "scope" => scope.clone()).increment(1.0);
             if let Some(age) = age(event) {
@@ -377,7 +388,7 @@ mod metrics {
         }
     }
 
-    /// What is in flight is so no longer, even where nobody waited for its end.
+    /// Decrements the in-flight gauge, even if the future was dropped.
     impl Drop for Metrics {
         fn drop(&mut self) {
             gauge!(IN_FLIGHT, "scope" => self.scope.clone()).decrement(1.0);
@@ -387,15 +398,18 @@ mod metrics {
     fn describe() {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
-            describe_counter!(DELIVERIES, "Deliveries that were handled, by what became of them.");
-            describe_histogram!(HANDLER_DURATION, Unit::Seconds, "How long handlers take.");
-            describe_histogram!(LAG, Unit::Seconds, "How long after it occurred an event is delivered.");
-            describe_gauge!(IN_FLIGHT, "Deliveries that are being handled.");
-            describe_counter!(LEASE_LOST, "Deliveries that were handled and taken over meanwhile.");
+            describe_counter!(DELIVERIES, "Answered deliveries, by outcome.");
+            describe_histogram!(HANDLER_DURATION, Unit::Seconds, "Duration of handlers.");
+            describe_histogram!(LAG, Unit::Seconds, "Time from the event to its delivery.");
+            describe_gauge!(IN_FLIGHT, "Deliveries in progress.");
+            describe_counter!(
+                LEASE_LOST,
+                "Deliveries whose lease expired or was taken over before their completion was stored."
+            );
             describe_gauge!(
                 LAST_SUCCESS,
                 Unit::Seconds,
-                "When a delivery was last acknowledged (Unix time)."
+                "Unix time of the last delivery that was answered with 2xx."
             );
         });
     }

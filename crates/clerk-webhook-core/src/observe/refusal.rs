@@ -1,18 +1,24 @@
-//! What is told about deliveries that were refused.
+//! Log lines and metrics for rejected deliveries.
 
 use super::observation::Observation;
 use crate::receive::ReceiveError;
 
 impl Observation {
-    /// Tells the log and the metrics that a delivery was refused; every adapter calls it.
+    /// Records a rejected delivery in the log and the metrics.
     ///
-    /// With the feature `tracing` it writes a warning with the reason, or an error where the application cannot receive, at
-    /// most one line of each in a second: an endpoint is public, and anybody could fill the log. The target is
-    /// `clerk_webhook`; the fields are `outcome`, `reason`, and `suppressed`, the number of such cases since the last
-    /// line that had none of their own.
+    /// Every adapter calls it. Call it in an adapter of your own.
     ///
-    /// With the feature `metrics` it counts in `clerk_webhook_verify_failures_total`, by `reason`, which is the outcome.
-    /// No label has anything in it that was sent.
+    /// With the feature `tracing` it writes a warning with the reason. If the application is misconfigured,
+    /// it writes an error instead. It writes at most one line of each level per second, because anyone can
+    /// send requests to an endpoint and could otherwise fill the log. The target is `clerk_webhook`. The
+    /// fields are:
+    ///
+    /// - `outcome`: the name of the [`Outcome`](crate::Outcome);
+    /// - `reason`: the text of the error and of its sources;
+    /// - `suppressed`: the number of rejected deliveries since the last line that were not logged.
+    ///
+    /// With the feature `metrics` it increments the counter `clerk_webhook_verify_failures_total`. The label
+    /// `reason` is the name of the outcome. No label contains data from the request.
     pub fn refused(error: &ReceiveError) {
         #[cfg(feature = "metrics")]
         {
