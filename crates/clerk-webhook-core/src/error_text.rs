@@ -1,9 +1,9 @@
-//! Errors as the texts that people read.
+//! The text of errors and their sources.
 
 use std::error::Error;
 use std::fmt;
 
-/// The text of an error and of all its sources, separated by colons and without repetitions.
+/// The text of an error and all its sources, separated by colons and without repetitions.
 pub(crate) struct Chain<'e>(pub(crate) &'e (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
@@ -12,7 +12,7 @@ impl fmt::Display for Chain<'_> {
         let mut source = self.0.source();
         while let Some(cause) = source {
             let of_cause = cause.to_string();
-            // Many errors, those of sqlx among them, end with the text of their source.
+            // Many errors, such as the errors of sqlx, end with the text of their source.
             if !text.ends_with(&of_cause) {
                 text = text + ": " + &of_cause;
             }
@@ -22,7 +22,8 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// Makes `Debug` show the text of an error and of its sources, because that is what a `main` that returns it prints.
+/// Implements `Debug` with the text of an error and its sources, because `main` prints a returned error with
+/// `Debug`.
 macro_rules! debug_is_display {
     ($error:ty) => {
         impl std::fmt::Debug for $error {

@@ -1,37 +1,64 @@
-//! Verify and type the webhooks of [Clerk](https://clerk.com), independent of any framework and runtime.
+//! Verifies [Clerk](https://clerk.com) webhooks and decodes their events, without a web framework or an async
+//! runtime.
 //!
-//! Clerk delivers events through Svix: a POST request whose headers carry an HMAC-SHA256 over id, timestamp
-//! and body. A [`Verifier`] decides whether a delivery is authentic and of late, and makes an [`Event`] of it.
-//! The adapters for Tower and for web frameworks are crates of their own on top of this one.
+//! **Applications use the crate `clerk-webhook`.** It re-exports this crate and adds web frameworks, stores
+//! and SQL tables by feature. Use `clerk-webhook-core` directly if you write an adapter for another web
+//! framework.
+//!
+//! Clerk sends its events through Svix. Each delivery is a POST request with an HMAC-SHA256 signature over
+//! the message id, the timestamp and the body. The main types are:
+//!
+//! - [`Verifier`] checks the signature and the timestamp of a delivery and returns an [`Event`].
+//! - [`Event`] contains the event type, the decoded data ([`EventData`]) and the signed bytes.
+//! - [`Handlers`] calls one function of the application for each event type.
+//! - [`Answer`] is the HTTP response to the sender: status, headers and body.
+//! - [`Observation`] writes the span, the log lines and the metrics of a delivery.
 //!
 //! ```
-//! use clerk_webhook_core::{Answer, EventData, MessageId, SigningSecret, Timestamp, Verifier};
+//! use clerk_webhook_core::{Answer, EventData, SigningSecret, Timestamp, Verifier};
 //!
-//! # let secret = SigningSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
-//! # let id: MessageId = "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa".parse()?;
-//! # let body = r#"{"data":{"id":"user_1"},"object":"event","type":"user.created"}"#;
-//! # let headers = secret.sign(&id, Timestamp::now(), body.as_bytes()).to_pairs();
+//! // Sign a delivery as Clerk does.
+//! let secret = SigningSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+//! let body = r#"{"data":{"id":"user_1"},"object":"event","type":"user.created"}"#;
+//! let headers = secret.sign(&"msg_1".parse()?, Timestamp::now(), body.as_bytes()).to_pairs();
+//!
+//! // Verify the delivery and decode its event.
 //! let verifier = Verifier::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
-//!
 //! let event = verifier.receive(&headers, body.into())?;
 //! assert_eq!(event.event_type(), "user.created");
 //! assert!(matches!(event.data(), EventData::UserCreated(user) if user.id == "user_1"));
 //!
+//! // Reject a body that was not signed.
 //! let error = verifier.receive(&headers, "forged".into()).unwrap_err();
 //! assert_eq!(Answer::from(&error).status(), 400);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Writing an adapter
+//!
+//! This crate performs no I/O. The adapter reads the request, waits, and sends the response:
+//!
+//! 1. Call [`Verifier::begin_receive`] with the headers. It rejects a delivery that cannot be valid before
+//!    the adapter reads the body. [`HeaderFields`] describes the headers that it accepts.
+//! 2. Call [`PendingDelivery::expect_length`] with the `Content-Length`, so that a body that is too large is
+//!    not read.
+//! 3. Pass each frame of the body to [`PendingDelivery::push`]. If reading takes longer than
+//!    [`Verifier::read_timeout`], stop with [`ReceiveError::body_timeout`].
+//! 4. Call [`PendingDelivery::finish`], and pass the [`Event`] to the application or to [`Handlers::answer`].
+//! 5. After an error, call [`Observation::refused`] and send [`Answer::from`] the error.
+//!
+//! If the framework has already read the complete body, [`Verifier::receive`] replaces steps 1 to 4.
+//!
 //! # Features
 //!
-//! | feature | default | what it adds |
+//! | feature | default | adds |
 //! |---|---|---|
-//! | `http` | yes | [`HeaderFields`] for the `HeaderMap` of http 1, [`Answer`] into its `Response` |
-//! | `jiff`, `chrono`, `time` | | conversions of [`Timestamp`] |
-//! | `tracing` | yes | a span and a log line for each delivery that is handled, and a log line for each that is refused |
-//! | `metrics` | | counts and durations for the application's recorder of the crate `metrics` |
+//! | `http` | yes | [`HeaderFields`] for the `HeaderMap` of http 1, and conversion of [`Answer`] into its `Response` |
+//! | `tracing` | yes | a span and a log line for each handled delivery, and log lines for rejected deliveries |
+//! | `metrics` | no | counters and durations, for the recorder of the crate `metrics` |
+//! | `jiff`, `chrono`, `time` | no | conversions of [`Timestamp`] |
 //!
-//! See [`Observation`] for the names.
+//! [`Observation`] lists the names of spans, fields and metrics.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

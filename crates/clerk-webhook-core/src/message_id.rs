@@ -1,4 +1,4 @@
-//! The identity of a message.
+//! The id of a message.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -12,11 +12,13 @@ use smallvec::SmallVec;
 
 use crate::error_text::debug_is_display;
 
-/// The identity of a message: the `svix-id` header, `msg_` and 27 characters.
+/// The id of a message, from the header `svix-id`.
 ///
-/// It is the same over all attempts to deliver a message, and over all endpoints that the message goes to;
-/// it is the key to recognise duplicates by. It consists of 1 to 256 visible ASCII characters without a dot.
-/// Nothing is allocated for one of up to 64 characters; Svix makes 31.
+/// All deliveries of a message have the same id: the retries, and the deliveries to other endpoints. Use the
+/// id as the key for finding duplicates.
+///
+/// An id has 1 to 256 visible ASCII characters and no dot. Svix sends `msg_` and 27 characters. An id of up
+/// to 64 characters needs no allocation.
 ///
 /// ```
 /// use clerk_webhook_core::MessageId;
@@ -30,18 +32,18 @@ use crate::error_text::debug_is_display;
 pub struct MessageId(SmallVec<[u8; 64]>);
 
 impl MessageId {
-    /// The greatest number of characters of an id.
+    /// The maximum number of characters of an id.
     pub const MAX_LENGTH: usize = 256;
 
     /// Reads an id from the bytes of a header value.
     ///
-    /// The dot is refused because it separates the parts of what is signed: `a.1` with the timestamp `2` and
-    /// `a` with the timestamp `1` and a body that begins with `2.` have the same signature.
+    /// Rejects a dot, because dots separate the parts of the signed content: the id `a.1` with the timestamp
+    /// `2`, and the id `a` with the timestamp `1` and a body that begins with `2.`, have the same signature.
     pub(crate) fn from_header(value: &[u8]) -> Result<Self, InvalidMessageId> {
         if value.is_empty() || value.len() > Self::MAX_LENGTH {
             return Err(InvalidMessageId);
         }
-        // Without an early end the compiler looks at many bytes at once.
+        // Without an early exit the compiler can vectorize the loop.
         let valid = value.iter().fold(true, |valid, byte| valid & byte.is_ascii_graphic() & (*byte != b'.'));
         if valid { Ok(Self(SmallVec::from_slice(value))) } else { Err(InvalidMessageId) }
     }
@@ -49,7 +51,7 @@ impl MessageId {
     /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // Always ASCII, see the constructor; without `unsafe` it is looked at again, some nanoseconds.
+        // The constructor accepts only ASCII. Checking again takes some nanoseconds and avoids `unsafe`.
         str::from_utf8(&self.0).unwrap_or_default()
     }
 }
@@ -106,7 +108,7 @@ impl Ord for MessageId {
     }
 }
 
-// As `str` hashes, which `Borrow<str>` demands.
+// `Borrow<str>` requires the same hash as `str`.
 impl Hash for MessageId {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_str().hash(state);
@@ -125,7 +127,7 @@ impl<'de> Deserialize<'de> for MessageId {
     }
 }
 
-/// The error of a text that is not a message id.
+/// The error for a text that is not a valid message id.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidMessageId;
@@ -145,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn length_and_alphabet_are_bounded() {
+    fn rejects_an_invalid_length_or_character() {
         for valid in ["a", "msg_1", "!~", &"x".repeat(256)] {
             assert_eq!(valid.parse::<MessageId>().unwrap().as_str(), valid);
         }
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn is_a_map_key_that_text_finds() {
+    fn finds_a_map_key_by_its_text() {
         let id: MessageId = "msg_1".parse().unwrap();
         let map = std::collections::HashMap::from([(id.clone(), 1)]);
         assert_eq!(map.get("msg_1"), Some(&1));
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_and_sorts_as_its_text() {
+    fn formats_and_sorts_like_its_text() {
         let ids = ["Z", "a", "aa", "b"].map(|text| text.parse::<MessageId>().unwrap());
         assert!(ids.is_sorted() && ids.iter().map(MessageId::as_str).is_sorted());
         assert_eq!(ids[2].cmp(&ids[1]), Ordering::Greater);

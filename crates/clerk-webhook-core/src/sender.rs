@@ -1,17 +1,18 @@
-//! Facts about the sender: how Svix, which Clerk uses, delivers and retries.
+//! Limits and retry schedule of the sender: Svix on behalf of Clerk.
 //!
-//! Tools, stores and documentation take these numbers from here. Their source is Svix's documentation (docs.svix.com, "Retry
-//! schedule" and "Receiving webhooks"); jitter, the limits of `Retry-After` and the delay after a timeout are not documented
-//! and were measured with Svix's open-source server 1.100.
+//! The numbers are from Svix's documentation (docs.svix.com, "Retry schedule" and "Receiving webhooks"). Svix
+//! does not document the jitter, the effect of `Retry-After` and the delay after a timeout. These were
+//! measured with Svix's open-source server 1.100.
 
 use std::time::Duration;
 
-/// How long the sender waits for the response before it closes the connection and counts the attempt as failed: 15 s.
+/// The time that the sender waits for a response: 15 s. After that it closes the connection and the attempt
+/// has failed.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long the sender waits after each failed attempt: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h.
+/// The delays after each failed attempt: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h.
 ///
-/// A `Retry-After` header makes a delay up to twice as long.
+/// A `Retry-After` header in the response can make a delay up to twice as long.
 pub const RETRY_DELAYS: [Duration; 7] = [
     Duration::from_secs(5),
     Duration::from_secs(5 * 60),
@@ -22,17 +23,18 @@ pub const RETRY_DELAYS: [Duration; 7] = [
     Duration::from_secs(10 * 60 * 60),
 ];
 
-/// How often the sender attempts to deliver a message: 8 times in about 28 hours.
+/// The number of attempts to deliver a message: 8, in about 28 hours.
 pub const ATTEMPTS: usize = RETRY_DELAYS.len() + 1;
 
-/// How much a delay varies either way, in percent.
+/// The jitter of a delay in percent: a delay can be up to 20 % shorter or longer.
 pub const RETRY_JITTER_PERCENT: u32 = 20;
 
-/// The shortest delay after an attempt that got no response in time: 60 s.
+/// The minimum delay after an attempt that timed out: 60 s.
 pub const MIN_DELAY_AFTER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The longest time between the first and the last attempt: about 66 hours, if `Retry-After` doubles every delay and the
-/// jitter lengthens each.
+/// The maximum time between the first and the last attempt: about 66 hours.
+///
+/// It assumes that `Retry-After` doubles every delay and that the jitter makes every delay 20 % longer.
 pub const LONGEST_RETRY_PERIOD: Duration = {
     let (mut seconds, mut index) = (0, 0);
     while index < RETRY_DELAYS.len() {
@@ -47,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn eight_attempts_take_about_28_hours_and_at_most_about_66() {
+    fn eight_attempts_take_28_hours_and_at_most_66_hours() {
         assert_eq!(ATTEMPTS, 8);
         assert_eq!(RETRY_DELAYS.iter().sum::<Duration>(), Duration::from_secs(27 * 3600 + 35 * 60 + 5));
         assert_eq!(LONGEST_RETRY_PERIOD.as_secs() / 3600, 66);

@@ -1,4 +1,4 @@
-//! Points in time as Clerk writes them.
+//! Points in time in the format of Clerk.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error_text::debug_is_display;
 
-/// Envelope timestamps below this number are seconds: as milliseconds they would lie before March 1973.
+/// Timestamps of an envelope below this number are seconds. As milliseconds they would be before March 1973.
 const SECONDS_BELOW: i64 = 100_000_000_000;
 
 /// A point in time, in milliseconds since the Unix epoch.
 ///
-/// Every `*_at` field of a payload is such a number. The `svix-timestamp` header counts seconds and is
-/// converted when it is read.
+/// Every `*_at` field of a payload is a `Timestamp`. The header `svix-timestamp` contains seconds, which the
+/// verifier converts.
 ///
 /// ```
 /// use clerk_webhook_core::Timestamp;
@@ -35,7 +35,7 @@ impl Timestamp {
         Self::from(SystemTime::now())
     }
 
-    /// Returns the seconds of the system clock, without the way through milliseconds.
+    /// Returns the current time of the system clock in seconds, without computing milliseconds.
     pub(crate) fn now_in_secs() -> i64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
@@ -47,15 +47,16 @@ impl Timestamp {
         Self(millis)
     }
 
-    /// Creates a timestamp from seconds since the Unix epoch, saturating at the ends of the range.
+    /// Creates a timestamp from seconds since the Unix epoch, saturating at the limits of `i64`.
     #[must_use]
     pub const fn from_secs(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1000))
     }
 
-    /// Reads a number whose unit is not written beside it: below 10^11 it counts seconds, else milliseconds.
+    /// Creates a timestamp from a number of unknown unit: seconds if it is below 10^11, otherwise
+    /// milliseconds.
     ///
-    /// For the other crates of this workspace.
+    /// For the other crates of this workspace only.
     #[doc(hidden)]
     #[must_use]
     pub const fn from_secs_or_millis(number: i64) -> Self {
@@ -74,14 +75,14 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// Returns how long ago `earlier` was, and `None` if it lies after `self`.
+    /// Returns the time between `earlier` and `self`, or `None` if `earlier` is after `self`.
     #[must_use]
     pub fn checked_duration_since(self, earlier: Self) -> Option<Duration> {
         let millis = self.0.checked_sub(earlier.0)?;
         u64::try_from(millis).ok().map(Duration::from_millis)
     }
 
-    /// Returns the same point as a [`SystemTime`], where the platform can represent it.
+    /// Returns the timestamp as a [`SystemTime`], or `None` if the platform cannot represent it.
     #[must_use]
     pub fn to_system_time(self) -> Option<SystemTime> {
         let distance = Duration::from_millis(self.0.unsigned_abs());
@@ -91,7 +92,7 @@ impl Timestamp {
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
-        // In 64 bits, which is cheaper than the 128 of `as_millis`.
+        // 64 bits are cheaper than the 128 bits of `as_millis`.
         let saturated = |duration: Duration| {
             let millis = i64::try_from(duration.as_secs()).ok()?.checked_mul(1000);
             millis?.checked_add(i64::from(duration.subsec_millis()))
@@ -131,8 +132,8 @@ impl<'de> Deserialize<'de> for Timestamp {
                     .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(millis), &self))
             }
 
-            // `1e12` and `1.0` are integers to the sender's JSON library, and so they are to this one.
-            #[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]
+            // The sender's JSON library treats `1e12` and `1.0` as integers, so they are accepted here too.
+            #[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
             fn visit_f64<E: de::Error>(self, millis: f64) -> Result<Timestamp, E> {
                 if millis.fract() == 0.0 && millis.abs() < 9e15 {
                     return Ok(Timestamp(millis as i64));
@@ -172,7 +173,7 @@ impl TryFrom<Timestamp> for time::OffsetDateTime {
     }
 }
 
-/// The error of a conversion into a type that cannot represent the [`Timestamp`].
+/// The error for a [`Timestamp`] that the target type of a conversion cannot represent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimestampOutOfRange;
@@ -192,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_below_ten_to_the_eleventh_are_seconds() {
+    fn reads_numbers_below_ten_to_the_eleventh_as_seconds() {
         assert_eq!(Timestamp::from_secs_or_millis(1_716_883_200).as_millis(), 1_716_883_200_000);
         assert_eq!(Timestamp::from_secs_or_millis(1_716_883_200_123).as_millis(), 1_716_883_200_123);
         assert_eq!(Timestamp::from_secs_or_millis(99_999_999_999).as_secs(), 99_999_999_999);
@@ -200,32 +201,32 @@ mod tests {
     }
 
     #[test]
-    fn seconds_round_down_on_both_sides_of_the_epoch() {
+    fn rounds_seconds_down_before_and_after_the_epoch() {
         assert_eq!(Timestamp::from_millis(1999).as_secs(), 1);
         assert_eq!(Timestamp::from_millis(-1).as_secs(), -1);
     }
 
     #[test]
-    fn extremes_saturate_instead_of_wrapping() {
+    fn saturates_at_the_limits_of_i64() {
         assert_eq!(Timestamp::from_secs(i64::MAX).as_millis(), i64::MAX);
         assert_eq!(Timestamp::from_secs(i64::MIN).as_millis(), i64::MIN);
         assert_eq!(Timestamp::from_millis(i64::MAX).checked_duration_since(Timestamp::from_millis(-1)), None);
     }
 
     #[test]
-    fn whole_numbers_are_timestamps_and_others_are_not() {
+    fn decodes_only_integers() {
         for (json, millis) in
             [("1.0", 1), ("-1", -1), ("1716883200123", 1_716_883_200_123), ("1e12", 1_000_000_000_000)]
         {
             assert_eq!(serde_json::from_str::<Timestamp>(json).unwrap().as_millis(), millis, "{json}");
         }
-        for wrong in ["1.5", "\"1\"", "null", "9e15", "1e300", "18446744073709551615"] {
-            assert!(serde_json::from_str::<Timestamp>(wrong).is_err(), "{wrong}");
+        for invalid in ["1.5", "\"1\"", "null", "9e15", "1e300", "18446744073709551615"] {
+            assert!(serde_json::from_str::<Timestamp>(invalid).is_err(), "{invalid}");
         }
     }
 
     #[test]
-    fn system_time_round_trips() {
+    fn converts_to_system_time_and_back() {
         let now = Timestamp::now();
         assert_eq!(now.to_system_time().map(Timestamp::from), Some(now));
         let before = UNIX_EPOCH - Duration::from_millis(5);
@@ -234,14 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn a_distance_is_told_from_the_earlier_to_the_later() {
+    fn returns_a_duration_only_if_the_argument_is_earlier() {
         let (earlier, later) = (Timestamp::from_millis(-500), Timestamp::from_secs(1));
         assert_eq!(later.checked_duration_since(earlier), Some(Duration::from_millis(1500)));
         assert_eq!(earlier.checked_duration_since(later), None);
     }
 
     #[test]
-    fn is_written_in_milliseconds() {
+    fn formats_and_serializes_as_milliseconds() {
         assert_eq!(format!("{:>5}", Timestamp::from_secs(1)), " 1000");
         assert_eq!(serde_json::to_string(&Timestamp::from_secs(-1)).unwrap(), "-1000");
     }
@@ -272,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_main_that_returns_the_error_prints_its_text() {
+    fn debug_of_the_error_is_its_message() {
         assert_eq!(format!("{TimestampOutOfRange:?}"), TimestampOutOfRange.to_string());
     }
 }

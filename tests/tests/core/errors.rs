@@ -68,7 +68,7 @@ fn a_refusal_names_the_header_and_what_is_wrong_with_it() {
             svix(1, "1699999699"),
             TimestampTooOld,
             SvixTimestamp,
-            "svix-timestamp is 301 s in the past: synchronize the clock of this machine, unless somebody sent a recorded request again",
+            "svix-timestamp is 301 s in the past: synchronize the clock of this machine; if the clock is correct, the request is a replay",
         ),
         (
             svix(1, "1700000301"),
@@ -80,8 +80,8 @@ fn a_refusal_names_the_header_and_what_is_wrong_with_it() {
             svix(2, "v1,AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
             NoMatchingSignature,
             SvixSignature,
-            "no signature in svix-signature matches: check that the secret is that of this endpoint and that the body \
-             reaches the verifier unchanged",
+            "no signature in svix-signature matches: check that the signing secret belongs to this endpoint and that the \
+             body reaches the verifier unchanged",
         ),
     ] {
         assert_eq!(error.kind(), ReceiveErrorKind::Verify(kind), "{text}");

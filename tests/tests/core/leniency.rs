@@ -47,7 +47,7 @@ fn payloads_need_the_documented_fields_and_no_others() {
             let (path, missing) = (&mutation.path, mutation.missing);
             let field = path.strip_prefix("data.").unwrap();
             let expected = required.contains(field).then(|| match missing {
-                Missing::Absent => format!("{path}: is absent"),
+                Missing::Absent => format!("{path}: is missing"),
                 Missing::Null => format!("{path}: is null, expected a string"),
             });
             assert_eq!(error(&event(mutation.body)), expected, "{name}: {path} {missing:?}");

@@ -1,4 +1,4 @@
-//! The data of events by type, and the markers that stand for the types.
+//! The data of each event type, and the markers of the types.
 
 use std::fmt;
 
@@ -16,9 +16,10 @@ use super::unrecognized::Unrecognized;
 
 macro_rules! data {
     ($( $variant:ident($payload:ident) = $text:literal, $summary:literal; )+) => {
-        /// The data of an event, one variant for each type.
+        /// The data of an event, with one variant for each event type.
         ///
-        /// The size of a variant does not matter: an [`Event`](super::Event) keeps its data behind a pointer.
+        /// An [`Event`](super::Event) stores its data in a `Box`, so large variants do not make events
+        /// larger.
         #[derive(Clone, Debug, PartialEq)]
         #[non_exhaustive]
         pub enum EventData {
@@ -26,18 +27,18 @@ macro_rules! data {
                 #[doc = concat!("`", $text, "`: ", $summary)]
                 $variant($payload),
             )+
-            /// The data of an unknown type, or data that does not have the form that its type should have.
+            /// The data of an unknown event type, or data that does not match its payload type.
             Unrecognized(Unrecognized),
         }
 
-        /// Reads the data of an event whose type is known; of any other type it is an error.
+        /// Decodes the data of a known event type. Returns an error for an unknown type.
         #[derive(Clone, Copy)]
         pub(super) struct TypedData<'t>(pub(super) &'t EventType);
 
         impl<'de> DeserializeSeed<'de> for TypedData<'_> {
             type Value = Box<EventData>;
 
-            // Boxed here, because every step that hands it on would move a kilobyte.
+            // Boxed here, because the callers would otherwise move a kilobyte several times.
             fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Box<EventData>, D::Error> {
                 match self.0 {
                     $( EventType::$variant => {
@@ -52,12 +53,14 @@ macro_rules! data {
             pub trait Sealed {}
         }
 
-        /// The markers: one type for each event type, with the name of the variant of [`EventType`].
+        /// The markers of the event types.
+        ///
+        /// Each marker has the name of a variant of [`EventType`].
         pub mod marker {
             $(
-                #[doc = concat!("Stands for `", $text, "`: ", $summary)]
+                #[doc = concat!("The marker of `", $text, "`: ", $summary)]
                 ///
-                #[doc = concat!("Its payload is a [`", stringify!($payload), "`](crate::event::payload::", stringify!($payload), ").")]
+                #[doc = concat!("The payload is [`", stringify!($payload), "`](crate::event::payload::", stringify!($payload), ").")]
                 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
                 pub struct $variant;
             )+
@@ -88,29 +91,30 @@ macro_rules! data {
     };
 }
 
-/// A type that stands for one event type, so that the type of the payload follows from it.
+/// A type that represents one event type and determines the type of its payload.
 ///
-/// The markers are named as the variants of [`EventType`]: [`UserCreated`](marker::UserCreated) for `user.created`.
+/// The markers have the names of the variants of [`EventType`]: [`UserCreated`](marker::UserCreated) for
+/// `user.created`. You cannot implement this trait for other types.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the marker of an event type",
     label = "not a marker",
-    note = "the markers are types in `event::marker`, such as `event::marker::UserCreated`; for all other types there is `on_event`"
+    note = "the markers are types in `event::marker`, such as `event::marker::UserCreated`; use `on_event` for all other event types"
 )]
 pub trait EventMarker: sealed::Sealed + Copy + Send + Sync + 'static {
-    /// The data of the event.
+    /// The type of the event data.
     type Payload: Clone + fmt::Debug + Send + Sync + 'static;
 
-    /// The event type that it stands for.
+    /// The event type.
     const EVENT_TYPE: EventType;
 
-    /// Returns the payload where the data is that of this event type.
+    /// Returns the payload, or `None` if the data belongs to another event type.
     fn payload(data: &EventData) -> Option<&Self::Payload>;
 
-    /// Returns the payload itself where the data is that of this event type.
+    /// Converts the data into the payload.
     ///
     /// # Errors
     ///
-    /// Returns the data where it is not.
+    /// Returns the data unchanged if it belongs to another event type.
     fn into_payload(data: EventData) -> Result<Self::Payload, Box<EventData>>;
 }
 

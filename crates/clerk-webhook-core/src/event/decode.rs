@@ -1,4 +1,4 @@
-//! When and how the data of an event is decoded.
+//! Decodes the envelope and the data of an event.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,15 +15,15 @@ use super::event_type::EventType;
 use super::unrecognized::{Unrecognized, UnrecognizedReason};
 use crate::timestamp::Timestamp;
 
-/// Which event types somebody has asked the data of.
+/// The event types whose data the application reads.
 ///
-/// Reading an envelope and then its data costs two passes over the body, and reading both at once costs one,
-/// but it is lost where nobody asks. So the first event of a type takes two passes, and from then on one.
-/// What anybody sees is the same.
+/// Decoding the envelope and later the data needs two passes over the body. Decoding both together needs one
+/// pass, but is wasted if the application ignores the data. So the first event of a type is decoded in two
+/// passes. If its data is read, later events of this type are decoded in one pass. The results are the same.
 #[derive(Debug, Default)]
 pub(crate) struct DecodeHints(AtomicU64);
 
-const _: () = assert!(EventType::ALL.len() <= 64, "one bit for each known type");
+const _: () = assert!(EventType::ALL.len() <= 64, "each known type needs a bit");
 
 impl DecodeHints {
     fn is_wanted(&self, event_type: &EventType) -> bool {
@@ -31,26 +31,26 @@ impl DecodeHints {
     }
 
     fn want(&self, event_type: &EventType) {
-        // A store would take the cache line from the other processors each time.
+        // An unconditional write would invalidate the cache line of other processors each time.
         if !self.is_wanted(event_type) {
             self.0.fetch_or(Self::bit(event_type), Ordering::Relaxed);
         }
     }
 
-    /// Returns the bit of a known type, and none for an unknown one.
+    /// Returns the bit of a known type, or 0 for an unknown type.
     fn bit(event_type: &EventType) -> u64 {
         event_type.index().map_or(0, |index| 1 << index)
     }
 }
 
-/// What a body says, with places in it instead of copies of it.
+/// The content of a body. It stores ranges of the body instead of copies.
 pub(super) struct Content {
     pub(super) event_type: EventType,
     pub(super) occurred_at: Option<Timestamp>,
     instance_id: Option<Range<usize>>,
     attributes: Option<Range<usize>>,
     data: OnceLock<Box<EventData>>,
-    /// Known from the start, unless the data was decoded in the first pass; `None` where there is no data.
+    /// Set by `read` unless the data was decoded in the first pass. `None` if the body has no data.
     raw_data: OnceLock<Option<Range<usize>>>,
     hints: Arc<DecodeHints>,
 }
@@ -74,7 +74,7 @@ impl Content {
         Ok(Self { event_type, occurred_at, instance_id, attributes, data, raw_data, hints })
     }
 
-    /// Reads the id of the instance; anything but a string is taken for absent.
+    /// Returns the id of the instance, or `None` if it is missing or not a string.
     pub(super) fn instance_id(&self, body: &str) -> Option<Box<str>> {
         serde_json::from_str(body.get(self.instance_id.clone()?)?).ok()
     }
@@ -83,9 +83,9 @@ impl Content {
         HttpRequest::from_attributes(body.get(self.attributes.clone()?)?)
     }
 
-    /// Returns the text of the data, `null` where there is none.
+    /// Returns the JSON text of the data, or `null` if the body has no data.
     pub(super) fn raw_data<'a>(&self, body: &'a str) -> &'a str {
-        // The body was read before, so it can be read again.
+        // `read` accepted this body, so reading it again succeeds.
         let find = || Envelope::read(body).ok()?.data.map(|raw| range_of(raw, body));
         self.raw_data.get_or_init(find).clone().and_then(|range| body.get(range)).unwrap_or("null")
     }
@@ -104,7 +104,7 @@ impl Content {
 }
 
 fn decode(event_type: &EventType, json: &str) -> Box<EventData> {
-    // Data that cannot be read as its type is read once more as raw JSON; the usual case pays one pass.
+    // Only data that cannot be decoded is read again as raw JSON.
     let unrecognized = |error: Option<serde_json::Error>| {
         let raw = serde_json::from_str(json).unwrap_or(RawValue::NULL);
         let reason = error.map_or(UnrecognizedReason::UnknownType, |error| {
@@ -119,7 +119,7 @@ fn decode(event_type: &EventType, json: &str) -> Box<EventData> {
     decoded.unwrap_or_else(|error| unrecognized(Some(error)))
 }
 
-/// Returns the place of a part in the text that it was read from.
+/// Returns the range of a part in the text that contains it.
 fn range_of(part: &RawValue, whole: &str) -> Range<usize> {
     let part = part.get();
     let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_that_was_asked_for_once_is_decoded_in_the_first_pass_from_then_on() {
+    fn decodes_in_one_pass_after_the_data_of_the_type_was_read() {
         let hints = Arc::<DecodeHints>::default();
         let is_decoded = |body| {
             let content = Content::read(body, Arc::clone(&hints)).unwrap();
@@ -143,7 +143,7 @@ mod tests {
         let deleted = r#"{"data":{"deleted":true,"object":"user"},"type":"user.deleted"}"#;
         assert_eq!([created, created, deleted, deleted].map(is_decoded), [false, true, false, true]);
 
-        // A layout that gives the type away too late takes two passes, and so does an unknown type.
+        // A body whose type is not at the end needs two passes, and so does an unknown type.
         assert!(!is_decoded(r#"{"type":"user.created","data":{"id":"user_1"}}"#));
         assert_eq!([r#"{"data":{},"type":"x"}"#; 2].map(is_decoded), [false, false]);
     }

@@ -1,4 +1,4 @@
-//! Where data does not fit a type.
+//! Errors of decoding data.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,10 +8,10 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 use super::track::{Path, Tracked};
 use crate::error_text::debug_is_display;
 
-/// Where data departs from the form that its event type should have, or that the application wants it to have.
+/// The error for data that does not match a type.
 ///
-/// It names the place and what was expected there, and says if the field is absent or `null`. It never shows
-/// what was found, which may be personal.
+/// It contains the path of the mismatch and the expected type, and tells whether the field is missing or
+/// `null`. It never contains the value, which may be personal data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DecodeError {
     path: String,
@@ -19,7 +19,7 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// Reads data once more with an eye on where it fails.
+    /// Decodes data again and records the path of the failure.
     pub(super) fn track<'de>(
         seed: impl DeserializeSeed<'de>,
         json: &'de str,
@@ -29,8 +29,8 @@ impl DecodeError {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let again = seed.deserialize(Tracked { inner: &mut deserializer, path: &path }).err();
         let error = again.as_ref().unwrap_or(error);
-        // Only the values of fields that a type knows can be of the wrong type. JSON that is too deep for
-        // `serde_json` can be inside of any.
+        // Other errors, such as exceeding the depth limit of `serde_json`, can occur inside of ignored
+        // fields, whose names may be personal data.
         if !error.is_data() {
             path.clear();
         }
@@ -41,23 +41,24 @@ impl DecodeError {
         Self { path: path.to_string(), expectation: expectation.text }
     }
 
-    /// Returns the path to the place, such as `data.email_addresses[0].id`.
+    /// Returns the path of the mismatch, such as `data.email_addresses[0].id`.
     ///
-    /// It shows the names of fields that the type has. `*` replaces the key of a map, which may be personal.
+    /// The path contains only names of fields of the type. `*` replaces the key of a map, which may be
+    /// personal data.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 }
 
-/// Reads data as a type of the application's own.
+/// Decodes data as any type.
 pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<T, DecodeError> {
     serde_json::from_str(json).map_err(|error| DecodeError::track(PhantomData::<T>, json, &error))
 }
 
-/// What a message of serde says was expected, without what was found, which it quotes.
+/// The expectation in a message of serde, without the value that the message quotes.
 struct Expectation {
-    /// The name of the field that is not there.
+    /// The name of the missing field.
     missing: Option<String>,
     text: String,
 }
@@ -67,13 +68,13 @@ impl Expectation {
         let message = message.rsplit_once(" at line ").map_or(message, |(text, _)| text);
         let missing = message.strip_prefix("missing field `").and_then(|name| name.strip_suffix('`'));
         let text = if missing.is_some() {
-            "is absent".to_owned()
+            "is missing".to_owned()
         } else if let Some((found, expected)) = message.rsplit_once(", expected ") {
-            // The expectation is written by a type, so it comes last and holds nothing that was sent.
+            // The type writes the expectation at the end of the message, so it contains no received value.
             let is_null = found == "invalid type: null";
             format!("{}expected {expected}", if is_null { "is null, " } else { "" })
         } else {
-            "does not have the form that it should have".to_owned()
+            "does not have the expected structure".to_owned()
         };
         Self { missing: missing.map(str::to_owned), text }
     }
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_names_the_place_and_not_the_value() {
+    fn shows_the_path_and_not_the_value() {
         let error = reason(EventType::UserCreated, r#"{"id":"user_1","created_at":"4242, expected mine"}"#);
         assert_eq!(error.to_string(), "data.created_at: expected milliseconds since the Unix epoch");
         assert_eq!(error.path(), "data.created_at");
@@ -120,16 +121,16 @@ mod tests {
         assert_eq!(error.to_string(), "data.id: expected a string");
         let error = reason(EventType::SessionCreated, r#"{"status":42}"#);
         assert_eq!(error.to_string(), "data.status: expected a string");
-        // Nor does that of a type of the application's own.
+        // The same applies to a type of the application.
         assert_eq!(error_of::<Vec<u8>>(r#"[1,"secret"]"#), "data[1]: expected u8");
         assert!(!reason(EventType::UserCreated, r#""secret""#).to_string().contains("secret"));
         assert!(!reason(EventType::UserCreated, "[424242]").to_string().contains("424242"));
     }
 
     #[test]
-    fn a_reason_says_whether_a_required_field_is_absent_null_or_empty() {
+    fn distinguishes_a_missing_a_null_and_an_empty_field() {
         for (json, expected) in [
-            ("{}", "data.id: is absent"),
+            ("{}", "data.id: is missing"),
             (r#"{"id":null}"#, "data.id: is null, expected a string"),
             (r#"{"id":""}"#, "data.id: expected a string that is not empty"),
         ] {
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "they are only read")]
+    #[expect(dead_code, reason = "the fields are only decoded")]
     struct Limits {
         by_user: HashMap<String, Limit>,
         #[serde(default)]
@@ -148,31 +149,31 @@ mod tests {
     }
 
     #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "they are only read")]
+    #[expect(dead_code, reason = "the fields are only decoded")]
     struct Limit {
         seats: u8,
     }
 
     #[test]
-    fn the_keys_of_maps_are_replaced_and_the_names_of_fields_are_not() {
+    fn replaces_keys_of_maps_and_shows_names_of_fields() {
         let email = "alice@example.com";
         let error = error_of::<Limits>(&format!(r#"{{"by_user":{{"{email}":{{"seats":"many"}}}}}}"#));
         assert_eq!(error, "data.by_user.*.seats: expected u8");
         let error = error_of::<Limits>(&format!(r#"{{"by_user":{{"{email}":{{}}}}}}"#));
-        assert_eq!(error, "data.by_user.*.seats: is absent");
+        assert_eq!(error, "data.by_user.*.seats: is missing");
         let error = error_of::<Limits>(r#"{"by_user":{},"list":[null,{"seats":1},{"seats":null}]}"#);
         assert_eq!(error, "data.list[2].seats: is null, expected u8");
         assert_eq!(error_of::<BTreeMap<String, u8>>(&format!(r#"{{"{email}":""}}"#)), "data.*: expected u8");
         let error = error_of::<BTreeMap<u64, u8>>(&format!(r#"{{"{email}":1}}"#));
         assert!(!error.contains("alice"), "{error}");
         let deep = format!(r#"{{"{email}":{}{}}}"#, "[".repeat(200), "]".repeat(200));
-        assert_eq!(error_of::<Value>(&deep), "data: does not have the form that it should have");
+        assert_eq!(error_of::<Value>(&deep), "data: does not have the expected structure");
     }
 
     #[test]
-    fn structs_with_a_flattened_map_show_their_own_fields_only() {
+    fn does_not_show_keys_of_a_flattened_map() {
         #[derive(Debug, Deserialize)]
-        #[expect(dead_code, reason = "they are only read")]
+        #[expect(dead_code, reason = "the fields are only decoded")]
         struct Open<T> {
             known: u8,
             #[serde(flatten)]
@@ -189,10 +190,10 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_a_type_refuses_are_not_shown() {
+    fn does_not_show_unknown_fields() {
         #[derive(Debug, Deserialize)]
         #[serde(deny_unknown_fields)]
-        #[expect(dead_code, reason = "they are only read")]
+        #[expect(dead_code, reason = "the fields are only decoded")]
         struct Closed {
             known: u8,
         }
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_types_read_is_the_same_with_and_without_the_path() {
+    fn recording_the_path_does_not_change_the_decoded_value() {
         #[derive(Debug, PartialEq, Deserialize)]
         enum Kind {
             Unit,
@@ -222,7 +223,7 @@ mod tests {
             unit: (),
         }
 
-        /// Compares by its text.
+        /// JSON that is compared by its text.
         #[derive(Debug, Deserialize)]
         #[serde(transparent)]
         struct Text(Box<RawValue>);

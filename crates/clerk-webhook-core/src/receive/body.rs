@@ -1,20 +1,21 @@
-//! The bytes of a body, as they arrive.
+//! Collects the frames of a body.
 
 use std::mem;
 
 use bytes::{Buf, Bytes};
 
-/// The most that is held beyond what has arrived, in bytes.
+/// The size of a segment, which is the maximum memory beyond the received bytes.
 const SEGMENT: usize = 65_536;
 
-/// The least that is allocated once a second frame arrives, in bytes.
+/// The minimum allocation when a second frame arrives, in bytes.
 const FIRST_ALLOCATION: usize = 4_096;
 
-/// A body of one frame as it came, or the bytes of several.
+/// The received part of a body.
 ///
-/// Several are collected in segments and not in one buffer that grows: an allocator may have to move such a buffer
-/// and then holds it twice. Only [`into_bytes`](Self::into_bytes) puts them together, and it is called for what is
-/// authentic, so nobody else can make a process hold more than the bytes that they send and a segment.
+/// A single frame is stored without a copy. Further frames are copied into segments, not into one growing
+/// buffer, because an allocator that moves a buffer needs its memory twice. Only
+/// [`into_bytes`](Self::into_bytes) joins the segments, after verification. Unverified requests therefore use
+/// at most the memory of the bytes they sent and one segment.
 #[derive(Default)]
 pub(crate) struct Body {
     length: usize,
@@ -37,12 +38,12 @@ impl Body {
         self.length
     }
 
-    /// Takes over a frame that is not empty, and shows its bytes to `see`.
+    /// Adds a frame that is not empty, and calls `see` with its bytes.
     pub(crate) fn push(&mut self, mut frame: impl Buf, mut see: impl FnMut(&[u8])) {
         let is_first = self.length == 0;
         self.length += frame.remaining();
         if is_first {
-            // No copy where the frame is made of `Bytes`.
+            // This does not copy a frame of the type `Bytes`.
             let frame = frame.copy_to_bytes(frame.remaining());
             see(&frame);
             self.content = Content::Frame(frame);
@@ -89,7 +90,7 @@ impl Segments {
     fn extend(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.last.len() == SEGMENT {
-                // A body that has filled a segment is going to need most of the next one.
+                // A body that filled a segment probably needs most of the next segment.
                 let next = Vec::with_capacity(SEGMENT);
                 self.full.push(mem::replace(&mut self.last, next));
             }
@@ -100,7 +101,7 @@ impl Segments {
         }
     }
 
-    /// Makes room for more bytes, and then for as many again, within the segment.
+    /// Reserves twice the needed capacity, up to the size of a segment.
     fn reserve(&mut self, additional: usize) {
         let needed = self.last.len() + additional;
         if needed > self.last.capacity() {
@@ -114,7 +115,7 @@ impl Segments {
             return self.last;
         }
         let mut whole = Vec::with_capacity(length);
-        // Each is freed as soon as it is copied.
+        // Each segment is freed immediately after it is copied.
         for segment in self.full.into_iter().chain([self.last]) {
             whole.extend_from_slice(&segment);
         }
@@ -127,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_more_than_a_segment_is_held_beyond_what_has_arrived() {
+    fn allocates_at_most_a_segment_more_than_the_received_bytes() {
         for size in [1, 1000, 4096, 65_535, 65_536, 65_537, 200_000] {
             let frame: Vec<u8> = (0..size).map(|index| u8::try_from(index % 251).unwrap()).collect();
             let (mut body, mut expected, mut seen) = (Body::default(), Vec::new(), Vec::new());
@@ -137,8 +138,8 @@ mod tests {
                 assert_eq!(body.len(), expected.len());
                 if let Content::Segments(segments) = &body.content {
                     let full: usize = segments.full.iter().map(Vec::capacity).sum();
-                    let held = full + segments.last.capacity();
-                    assert!(held <= expected.len() + SEGMENT, "{held} for {}", expected.len());
+                    let allocated = full + segments.last.capacity();
+                    assert!(allocated <= expected.len() + SEGMENT, "{allocated} for {}", expected.len());
                 }
             }
             assert_eq!(seen, expected);
@@ -147,21 +148,21 @@ mod tests {
     }
 
     #[test]
-    fn small_frames_do_not_cost_a_segment() {
-        // Room for as much again, and no less than 4 KiB.
+    fn small_frames_do_not_allocate_a_segment() {
+        // Twice the needed capacity, but at least 4 KiB.
         for (size, expected) in [(5, 4096), (2048, 4096), (5000, 10_000)] {
             let frame = vec![7; size];
             let mut body = Body::default();
             (0..2).for_each(|_| body.push(&*frame, |_| ()));
             let Content::Segments(segments) = body.content else {
-                panic!("the second frame begins a segment")
+                panic!("the second frame must start a segment")
             };
             assert_eq!((segments.full.len(), segments.last.capacity()), (0, expected), "frames of {size}");
         }
     }
 
     #[test]
-    fn one_frame_is_not_copied() {
+    fn does_not_copy_a_single_frame() {
         let frame = Bytes::from(vec![7; 100]);
         let mut body = Body::default();
         body.push(frame.clone(), |_| ());

@@ -10,13 +10,15 @@ use super::error::ReceiveError;
 use crate::event::{DecodeHints, Event};
 use crate::verify::Verification;
 
-/// The most frames without data: no server passes on any, and a body that has nothing else would never end.
+/// The maximum number of empty frames, so that a body of empty frames ends. Servers normally drop empty
+/// frames.
 const MAX_EMPTY_FRAMES: u32 = 1024;
 
-/// A delivery whose headers were accepted and whose body is still arriving.
+/// A delivery whose headers were accepted and whose body arrives in frames.
 ///
-/// It hashes and collects the body in one go, so that every adapter treats frames and limits alike: a body of
-/// one frame is never copied, and a larger one is held once.
+/// [`Verifier::begin_receive`](crate::Verifier::begin_receive) creates it. It hashes and collects each frame
+/// as it arrives and enforces the limits, so that all adapters behave in the same way. A body of one frame is
+/// never copied.
 ///
 /// ```
 /// # use bytes::Bytes;
@@ -33,7 +35,7 @@ const MAX_EMPTY_FRAMES: u32 = 1024;
 /// assert_eq!(delivery.finish()?.event_type(), "test");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "a delivery is received by `finish`"]
+#[must_use = "call `finish` to receive the event"]
 pub struct PendingDelivery {
     verification: Verification,
     body: Body,
@@ -47,19 +49,19 @@ impl PendingDelivery {
         Self { verification, body: Body::default(), empty_frames: 0, limit, hints }
     }
 
-    /// Sets the most bytes that the body may have, instead of the verifier's limit.
+    /// Sets the maximum size of the body in bytes, instead of the limit of the verifier.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
         self
     }
 
-    /// Looks at the length that the sender claims, before anything is read.
+    /// Checks the announced length of the body before reading it.
     ///
-    /// The claim is compared with the limit and not used for anything else.
+    /// The length is only compared with the limit. No memory is reserved for it.
     ///
     /// # Errors
     ///
-    /// Refuses a body that is going to be larger than the limit.
+    /// Returns an error if the announced length exceeds the limit.
     pub fn expect_length(&self, bytes: u64) -> Result<(), ReceiveError> {
         match usize::try_from(bytes) {
             Ok(bytes) if bytes <= self.limit => Ok(()),
@@ -67,11 +69,11 @@ impl PendingDelivery {
         }
     }
 
-    /// Looks at the `Content-Length` of a request, see [`expect_length`](Self::expect_length).
+    /// Checks the `Content-Length` of a request, see [`expect_length`](Self::expect_length).
     ///
     /// # Errors
     ///
-    /// Refuses a body that is going to be larger than the limit.
+    /// Returns an error if the announced length exceeds the limit.
     #[cfg(feature = "http")]
     pub fn expect_content_length(&self, headers: &http::HeaderMap) -> Result<(), ReceiveError> {
         let header = headers.get(http::header::CONTENT_LENGTH);
@@ -79,12 +81,11 @@ impl PendingDelivery {
         self.expect_length(claimed.unwrap_or_default())
     }
 
-    /// Takes the next frame of the body.
+    /// Adds the next frame of the body.
     ///
     /// # Errors
     ///
-    /// Refuses the frame with which the body becomes larger than the limit, and a body that goes on and on
-    /// without any data.
+    /// Returns an error if the body exceeds the limit, or if it contains more than 1024 empty frames.
     pub fn push(&mut self, frame: impl Buf) -> Result<(), ReceiveError> {
         if !frame.has_remaining() {
             self.empty_frames += 1;
@@ -101,11 +102,12 @@ impl PendingDelivery {
         Ok(())
     }
 
-    /// Ends the body, decides about its origin, and reads the event.
+    /// Completes the body, verifies it, and returns its event.
     ///
     /// # Errors
     ///
-    /// Refuses a body that was not signed like this, and one that is authentic but not an event.
+    /// Returns an error if no signature matches the body and a secret, or if the verified body is not an
+    /// event.
     pub fn finish(self) -> Result<Event, ReceiveError> {
         let verified = self.verification.finish()?;
         Ok(Event::from_verified(verified, self.body.into_bytes(), self.hints)?)

@@ -1,4 +1,4 @@
-//! Why a delivery did not become an event.
+//! Errors of receiving a delivery.
 
 use std::error::Error;
 use std::fmt;
@@ -8,9 +8,9 @@ use crate::error_text::debug_is_display;
 use crate::event::{EventError, EventErrorKind};
 use crate::verify::{VerifyError, VerifyErrorKind};
 
-/// The error of a delivery that did not become an [`Event`](crate::Event).
+/// The error for a delivery that did not become an [`Event`](crate::Event).
 ///
-/// [`Answer`](crate::Answer) says how to answer the sender.
+/// Convert it into an [`Answer`](crate::Answer) to respond to the sender.
 #[derive(Clone)]
 pub struct ReceiveError {
     cause: Cause,
@@ -27,47 +27,48 @@ enum Cause {
 }
 
 impl ReceiveError {
-    /// Creates the error of a body that has frames without data and does not end.
+    /// Creates the error for a body with too many empty frames.
     pub(crate) fn body_endless() -> Self {
         Self { cause: Cause::BodyFailed(None) }
     }
 
-    /// Creates the error of a body with more than `limit` bytes.
+    /// Creates the error for a body of more than `limit` bytes.
     #[must_use]
     pub fn body_too_large(limit: usize) -> Self {
         Self { cause: Cause::BodyTooLarge { limit: Some(limit) } }
     }
 
-    /// Creates the error of a body with more bytes than the framework or a layer outside allows.
+    /// Creates the error for a body that exceeds the limit of the framework or of an outer layer.
     #[must_use]
     pub fn body_too_large_upstream() -> Self {
         Self { cause: Cause::BodyTooLarge { limit: None } }
     }
 
-    /// Creates the error of a body that did not arrive in time.
+    /// Creates the error for a body that did not arrive within the read timeout.
     #[must_use]
     pub fn body_timeout() -> Self {
         Self { cause: Cause::BodyTimeout }
     }
 
-    /// Creates the error of a body that could not be read to its end.
+    /// Creates the error for a body that could not be read completely.
     #[must_use]
     pub fn body_failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: Cause::BodyFailed(Some(Arc::from(error.into()))) }
     }
 
-    /// Creates the error of an application that was not set up to receive anything.
+    /// Creates the error for an application that is not configured to receive deliveries.
     ///
-    /// `advice` says in the log what has to be done about it.
+    /// `advice` appears in the log and tells how to correct the configuration.
     #[must_use]
     pub fn misconfigured(advice: &'static str) -> Self {
         Self { cause: Cause::Misconfigured { advice } }
     }
 
-    /// Creates the error of a body whose reading failed.
+    /// Creates the error for a failure to read the body.
     ///
-    /// `L` is the error with which the framework's own limit on bodies announces itself; where it is among the
-    /// causes, the body was too large, else it broke off.
+    /// `L` is the error type of the framework's body limit. If `error` or one of its sources has this type,
+    /// the result is [`body_too_large_upstream`](Self::body_too_large_upstream), otherwise
+    /// [`body_failed`](Self::body_failed).
     #[must_use]
     pub fn from_body_error<L: Error + 'static>(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let error = error.into();
@@ -81,7 +82,7 @@ impl ReceiveError {
         Self::body_failed(error)
     }
 
-    /// Returns what was wrong.
+    /// Returns the kind of failure.
     #[must_use]
     pub fn kind(&self) -> ReceiveErrorKind {
         match &self.cause {
@@ -101,12 +102,12 @@ impl fmt::Display for ReceiveError {
             Cause::Verify(_) => f.write_str("the delivery could not be verified"),
             Cause::Event(_) => f.write_str("the delivery is authentic, but its body is not an event"),
             Cause::BodyTooLarge { limit: Some(limit) } => {
-                write!(f, "the body has more than {limit} bytes: raise `body_limit` of the verifier if Clerk sends such bodies")
+                write!(f, "the body is larger than {limit} bytes: raise `body_limit` of the verifier if Clerk sends bodies of this size")
             }
             Cause::BodyTooLarge { limit: None } => {
                 f.write_str("the body exceeds the limit of the framework or of an outer layer: raise that limit to the `body_limit` of the verifier")
             }
-            Cause::BodyTimeout => f.write_str("the body did not arrive in time: check the network in front of this server, or raise the read timeout"),
+            Cause::BodyTimeout => f.write_str("the body did not arrive in time: check the network and the proxies between Clerk and this server, or raise the read timeout"),
             Cause::BodyFailed(_) => f.write_str("the body did not arrive completely, or had only empty frames; the sender retries"),
             Cause::Misconfigured { advice } => {
                 write!(f, "the application cannot receive deliveries: {advice}")
@@ -140,20 +141,20 @@ impl From<EventError> for ReceiveError {
     }
 }
 
-/// What was wrong with a delivery that did not become an event.
+/// The kind of failure while receiving a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReceiveErrorKind {
-    /// Its origin could not be verified.
+    /// The delivery failed verification.
     Verify(VerifyErrorKind),
-    /// It is authentic, but its body is not an event.
+    /// The delivery is verified, but its body is not an event.
     Event(EventErrorKind),
     /// The body is larger than the limit.
     BodyTooLarge,
-    /// The body did not arrive in time.
+    /// The body did not arrive within the read timeout.
     BodyTimeout,
-    /// The body broke off, or goes on without any data.
+    /// The body is incomplete, or contains too many empty frames.
     BodyFailed,
-    /// The application is set up so that it cannot receive, which is its own fault and not the sender's.
+    /// The application is not configured to receive deliveries. The sender did not cause this failure.
     Misconfigured,
 }

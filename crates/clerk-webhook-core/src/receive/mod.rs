@@ -1,4 +1,4 @@
-//! Bodies that arrive in frames, and why a delivery does not become an event.
+//! Receives a delivery whose body arrives in frames.
 
 mod body;
 mod delivery;

@@ -1,4 +1,4 @@
-//! Why the origin of a delivery could not be verified.
+//! Errors of verification.
 
 use std::error::Error;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::fmt;
 use super::signature_header::SignatureHeader;
 use crate::error_text::debug_is_display;
 
-/// The error of a delivery whose origin could not be verified.
+/// The error for a delivery that fails verification.
 ///
-/// Its text is for the receiver's own log: it names a header, never a value, a secret or an expected
-/// signature.
+/// Its text is for the log of the receiver. It names the header, and never shows a value, a secret or an
+/// expected signature.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifyError {
     kind: VerifyErrorKind,
@@ -26,20 +26,22 @@ impl VerifyError {
         Self { kind, header: Some(header), skew: Some(skew) }
     }
 
-    /// Returns what was wrong.
+    /// Returns the reason for the failure.
     #[must_use]
     pub fn kind(&self) -> VerifyErrorKind {
         self.kind
     }
 
-    /// Returns the header that was wrong.
+    /// Returns the header that caused the failure.
     #[must_use]
     pub fn header(&self) -> Option<SignatureHeader> {
         self.header
     }
 
-    /// Returns how many seconds the delivery's timestamp lies ahead of the receiver's clock (negative:
-    /// behind it), where that was the reason.
+    /// Returns the difference between the timestamp of the delivery and the clock of the receiver in seconds.
+    ///
+    /// The value is positive if the timestamp is in the future. It is `None` unless the timestamp is outside
+    /// the tolerance.
     #[must_use]
     pub fn skew_seconds(&self) -> Option<i64> {
         self.skew
@@ -66,8 +68,8 @@ impl fmt::Display for VerifyError {
             }
             VerifyErrorKind::TimestampTooOld => write!(
                 f,
-                "{header} is {} s in the past: synchronize the clock of this machine, unless somebody sent a recorded \
-                 request again",
+                "{header} is {} s in the past: synchronize the clock of this machine; if the clock is correct, \
+                 the request is a replay",
                 self.skew.unwrap_or_default().unsigned_abs()
             ),
             VerifyErrorKind::TimestampTooNew => write!(
@@ -77,8 +79,8 @@ impl fmt::Display for VerifyError {
             ),
             VerifyErrorKind::NoMatchingSignature => write!(
                 f,
-                "no signature in {header} matches: check that the secret is that of this endpoint and that the body \
-                 reaches the verifier unchanged"
+                "no signature in {header} matches: check that the signing secret belongs to this endpoint and that the \
+                 body reaches the verifier unchanged"
             ),
         }
     }
@@ -88,22 +90,23 @@ impl Error for VerifyError {}
 
 debug_is_display!(VerifyError);
 
-/// What was wrong with a delivery whose origin could not be verified.
+/// The reason why a delivery fails verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VerifyErrorKind {
-    /// A header of the set is absent or empty.
+    /// A signature header is missing or empty.
     MissingHeader,
-    /// A header of the set is there more than once; Svix never repeats one.
+    /// A signature header occurs more than once. Svix never repeats a header.
     DuplicateHeader,
-    /// The id or the list of signatures has characters or a length that it cannot have.
+    /// The id or the list of signatures contains invalid characters or is too long.
     InvalidHeader,
-    /// The timestamp is not a canonical whole number of seconds.
+    /// The timestamp is not a whole number of seconds in canonical form: digits without a sign or leading
+    /// zeros.
     InvalidTimestamp,
-    /// The timestamp lies further in the past than the tolerance.
+    /// The timestamp is further in the past than the tolerance allows.
     TimestampTooOld,
-    /// The timestamp lies further in the future than the tolerance.
+    /// The timestamp is further in the future than the tolerance allows.
     TimestampTooNew,
-    /// No signature was made with one of the secrets over these bytes.
+    /// No signature matches the content and one of the secrets.
     NoMatchingSignature,
 }

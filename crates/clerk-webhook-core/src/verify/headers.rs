@@ -1,4 +1,4 @@
-//! The headers that carry a signature, and how they are looked up.
+//! Reads the signature headers of a request.
 
 use hmac::Mac as _;
 
@@ -9,8 +9,8 @@ use crate::message_id::MessageId;
 
 /// A collection of header fields.
 ///
-/// It is implemented for the `HeaderMap` of http 1 (feature `http`) and for slices, arrays and vectors of
-/// name-value pairs.
+/// Implemented for the `HeaderMap` of http 1 (feature `http`) and for slices, arrays and vectors of
+/// name-value pairs. An adapter implements it for the header type of its framework.
 ///
 /// ```
 /// use clerk_webhook_core::HeaderFields;
@@ -20,18 +20,20 @@ use crate::message_id::MessageId;
 /// assert!(headers.has_signature_headers());
 /// ```
 pub trait HeaderFields {
-    /// Returns names and values; a field that is repeated is there as often, and the case of a name does not
-    /// matter.
+    /// Returns the names and values of all fields.
+    ///
+    /// A repeated field is returned once for each occurrence. Names can be in upper or lower case.
     fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])>;
 
-    /// Returns whether any header of a signature is there, valid or not.
+    /// Returns whether the request has at least one signature header, valid or invalid.
     fn has_signature_headers(&self) -> bool {
         self.iter().any(|(name, _)| SignatureHeader::from_name(name).is_some())
     }
 
-    /// Returns whether the three headers of a signature are there in either family, valid or not.
+    /// Returns whether the request has all three signature headers of one family, valid or invalid.
     ///
-    /// It is for choosing a route and never stricter than verification, whatever families a verifier accepts.
+    /// Use it to choose a route. It ignores which families a verifier accepts: every delivery that can be
+    /// verified has all three headers.
     fn has_complete_signature_headers(&self) -> bool {
         let mut present = [false; SignatureHeader::ALL.len()];
         for (name, _) in self.iter() {
@@ -76,26 +78,26 @@ impl HeaderFields for http::HeaderMap {
     }
 }
 
-/// The values of one complete family, each there exactly once, not empty, and of the right form.
+/// The values of one complete header family: each occurs exactly once and is not empty.
 pub(crate) struct SignatureHeaders<'h> {
     pub(crate) family: HeaderFamily,
     pub(crate) id: &'h [u8],
-    /// The digits as they were sent: what is signed is the text.
+    /// The digits as received, because the signature covers the text and not the number.
     pub(crate) timestamp: &'h [u8],
     pub(crate) seconds: i64,
     pub(crate) signatures: &'h [u8],
 }
 
 impl<'h> SignatureHeaders<'h> {
-    /// Reads the first of the families of which any header is there.
+    /// Reads the first family of which at least one header is present.
     ///
-    /// A family is never completed from another one: two readers of one request would then disagree about
-    /// its id or its time.
+    /// Headers of two families are never combined. Otherwise two readers of one request could see different
+    /// ids or times.
     pub(crate) fn read<H: HeaderFields + ?Sized>(
         headers: &'h H,
         families: &[HeaderFamily],
     ) -> Result<Self, VerifyError> {
-        // One walk over the fields costs less than looking six names up.
+        // One pass over the fields is faster than six lookups.
         let mut occurrences = [Occurrence::None; SignatureHeader::ALL.len()];
         for (name, value) in headers.iter() {
             if let Some(header) = SignatureHeader::from_name(name) {
@@ -106,7 +108,7 @@ impl<'h> SignatureHeaders<'h> {
         let is_there = |header| !matches!(of(header), Occurrence::None);
 
         let present = families.iter().find(|family| family.headers().into_iter().any(is_there));
-        // Where nothing is there, the first family is the one to ask for.
+        // If no header is present, the error names a header of the first family.
         let family = *present.or(families.first()).unwrap_or(&HeaderFamily::Svix);
         let [id_header, timestamp_header, signature_header] = family.headers();
         let id = of(id_header).required(id_header)?;
@@ -123,7 +125,7 @@ impl<'h> SignatureHeaders<'h> {
             .map_err(|_| VerifyError::of_header(VerifyErrorKind::InvalidHeader, id_header))
     }
 
-    /// Feeds a keyed MAC with what is signed before the body.
+    /// Updates a keyed MAC with the signed content that precedes the body.
     #[inline]
     pub(crate) fn begin_mac(&self, mac: &mut HmacSha256) {
         for part in [self.id, b".", self.timestamp, b"."] {
@@ -132,7 +134,7 @@ impl<'h> SignatureHeaders<'h> {
     }
 }
 
-/// How often a header is there.
+/// The number of occurrences of a header, with its value if it occurs once.
 #[derive(Clone, Copy)]
 enum Occurrence<'h> {
     None,
@@ -159,7 +161,7 @@ impl<'h> Occurrence<'h> {
     }
 }
 
-/// Cuts off blanks and tabs, which are not part of a field value (RFC 9110, section 5.5).
+/// Removes leading and trailing spaces and tabs, which are not part of a field value (RFC 9110, section 5.5).
 fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -167,7 +169,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Reads digits without a sign or a leading zero, so that the text and the number stand for each other.
+/// Parses digits without a sign or leading zeros, so that each number has exactly one text.
 fn parse_seconds(text: &[u8]) -> Option<i64> {
     if let [b'0', _, ..] | [] = text {
         return None;
@@ -183,11 +185,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timestamps_are_canonical_integers() {
+    fn accepts_only_canonical_timestamps() {
         assert_eq!(parse_seconds(b"0"), Some(0));
         assert_eq!(parse_seconds(b"1700000000"), Some(1_700_000_000));
         assert_eq!(parse_seconds(b"9223372036854775807"), Some(i64::MAX));
-        for wrong in [
+        for invalid in [
             "",
             "-1",
             "+1",
@@ -204,19 +206,19 @@ mod tests {
             "nan",
             "\u{661}",
         ] {
-            assert_eq!(parse_seconds(wrong.as_bytes()), None, "{wrong:?}");
+            assert_eq!(parse_seconds(invalid.as_bytes()), None, "{invalid:?}");
         }
     }
 
     #[test]
-    fn only_blanks_and_tabs_are_trimmed() {
+    fn trims_only_spaces_and_tabs() {
         assert_eq!(trim(b" \ta b\t "), b"a b");
         assert_eq!(trim(b" "), b"");
         assert_eq!(trim(b"\na"), b"\na");
     }
 
     #[test]
-    fn a_set_is_complete_only_by_itself() {
+    fn does_not_combine_headers_of_two_families() {
         let with = |names: &[&'static str]| {
             let fields: Vec<_> = names.iter().map(|name| (*name, "")).collect();
             (fields.has_signature_headers(), fields.has_complete_signature_headers())
@@ -232,7 +234,7 @@ mod tests {
             let without = |names: &[&'static str; 3]| [&names[..missing], &names[missing + 1..]].concat();
             assert_eq!(with(&without(&svix)), (true, false));
             assert_eq!(with(&without(&webhook)), (true, false));
-            // One family is not completed from the other, and a stray header of it changes nothing.
+            // Headers of both families are not combined, and an additional header does not matter.
             let mixture = [&without(&svix)[..], &without(&webhook)].concat();
             assert_eq!(with(&mixture), (true, false));
             assert_eq!(with(&[&without(&svix)[..], &webhook].concat()), (true, true));

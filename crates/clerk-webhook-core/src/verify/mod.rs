@@ -1,4 +1,4 @@
-//! Secrets and signatures: who may deliver, and how that is decided.
+//! Verification of deliveries: signing secrets, signature headers and the verifier.
 
 mod error;
 mod headers;

@@ -16,12 +16,12 @@ use super::secret_error::{MIN_BYTES, PREFIX, SecretError, SecretErrorKind};
 
 pub(crate) type HmacSha256 = Hmac<Sha256>;
 
-/// The environment variables that [`Verifier::from_env`](crate::Verifier::from_env) reads, the first that is
-/// set wins: the official name, then the one that many tutorials use.
+/// The environment variables that [`Verifier::from_env`](crate::Verifier::from_env) reads. The first one that
+/// is set wins. Clerk documents the first name, and many tutorials use the second.
 pub(crate) const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
 
-/// Standard alphabet; padding is optional and trailing bits are ignored, because both leave the key's bytes
-/// unambiguous and both are seen in secrets that other libraries accept. Nothing else is.
+/// Standard base64. Padding is optional and trailing bits are ignored, because other libraries accept secrets
+/// of this kind and the bytes of the key remain unambiguous.
 const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -29,7 +29,7 @@ const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The signing secret of one webhook endpoint, as Clerk's dashboard shows it (`whsec_…`).
+/// The signing secret of an endpoint, as the Clerk Dashboard shows it (`whsec_…`).
 ///
 /// The key is erased from memory on drop, and `Debug` does not show it.
 ///
@@ -46,22 +46,23 @@ const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
 #[derive(Clone)]
 pub struct SigningSecret {
     key: Zeroizing<Vec<u8>>,
-    /// The key schedule, computed once and not for every delivery.
+    /// A MAC with the key, so that the key schedule is computed only once.
     mac: HmacSha256,
 }
 
 impl SigningSecret {
-    /// The least number of bytes that a key must have: 128 bits. Svix makes keys of 24 bytes and more.
+    /// The minimum length of a key: 16 bytes, which is 128 bits. Svix creates keys of at least 24 bytes.
     pub const MIN_BYTES: usize = MIN_BYTES;
 
-    /// Reads a secret from its text form.
+    /// Parses a secret from its text.
     ///
-    /// White space around it is cut off, since secrets often come from files that end in a line break. The
-    /// prefix `whsec_` and the base64 padding are optional.
+    /// Ignores white space around the text, because files often end with a line break. The prefix `whsec_`
+    /// and the base64 padding are optional.
     ///
     /// # Errors
     ///
-    /// Says what the text is instead of a signing secret; the text itself is never part of the error.
+    /// Returns an error if the text is not a signing secret. The error tells what the text is instead, and
+    /// never contains the text.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let text = text.trim_ascii();
         if text.is_empty() {
@@ -72,20 +73,22 @@ impl SigningSecret {
         }
 
         let encoded = text.strip_prefix(PREFIX).unwrap_or(text);
-        // The capacity is there from the start, so that no reallocation leaves a copy of the key behind.
+        // The capacity is sufficient, so that no reallocation leaves a copy of the key in memory.
         let mut key = Zeroizing::new(Vec::with_capacity(encoded.len()));
         KEY_ENCODING.decode_vec(encoded, &mut key).map_err(|_| SecretErrorKind::NotBase64.refined(text))?;
         Self::from_key(key).map_err(|error| error.kind().refined(text).into())
     }
 
-    /// Reads one or several secrets, separated by white space or commas.
+    /// Parses one or several secrets, separated by white space or commas.
     ///
-    /// Pass several secrets while you rotate the secret of an endpoint, or if several endpoints share one URL. During a rotation,
-    /// list the new secret first, see [`Verified::secret_index`](crate::Verified::secret_index).
+    /// Pass several secrets while you rotate the secret of an endpoint, or if several endpoints share one
+    /// URL. During a rotation, list the new secret first (see
+    /// [`Verified::secret_index`](crate::Verified::secret_index)).
     ///
     /// # Errors
     ///
-    /// Returns the error of [`parse`](Self::parse) for the first invalid secret, or an error if the list is empty.
+    /// Returns the error of [`parse`](Self::parse) for the first invalid secret, or an error if the list is
+    /// empty.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, SecretError> {
         let texts: Vec<_> = Self::split_list(text).collect();
         let is_list = texts.len() > 1;
@@ -97,11 +100,10 @@ impl SigningSecret {
         if secrets.is_empty() { Err(SecretErrorKind::Blank.into()) } else { Ok(secrets) }
     }
 
-    /// Splits a list into the texts of its secrets, as [`parse_list`](Self::parse_list) does, for a tool that reports every
-    /// mistake.
+    /// Splits a list into the texts of its secrets, like [`parse_list`](Self::parse_list).
     ///
-    /// White space separates two texts only if each of them is meant as a secret, so that a secret with white space inside
-    /// stays one text.
+    /// Use it in a tool that reports every invalid secret. White space separates two texts only if the text
+    /// after it looks like a secret. A secret that contains white space therefore remains one text.
     pub fn split_list(text: &str) -> impl Iterator<Item = &str> {
         const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
         let is_meant_as_secret =
@@ -121,7 +123,7 @@ impl SigningSecret {
     ///
     /// # Errors
     ///
-    /// Refuses a key of fewer than [`MIN_BYTES`](Self::MIN_BYTES) bytes.
+    /// Returns an error if the key has fewer than [`MIN_BYTES`](Self::MIN_BYTES) bytes.
     pub fn from_bytes(key: &[u8]) -> Result<Self, SecretError> {
         Self::from_key(Zeroizing::new(key.to_vec()))
     }
@@ -134,7 +136,7 @@ impl SigningSecret {
         Ok(Self { key, mac })
     }
 
-    /// Reads the secrets from the environment.
+    /// Reads the secrets from the environment variables.
     pub(crate) fn list_from_env() -> Result<Vec<Self>, SecretError> {
         Self::list_from(|name| env::var(name))
     }
@@ -155,7 +157,7 @@ impl SigningSecret {
         Err(SecretErrorKind::Missing.into())
     }
 
-    /// Returns the secret in its text form, `whsec_…`, for a tool that has to hand it on.
+    /// Returns the text of the secret, `whsec_…`, for a tool that must pass it to another program.
     #[must_use]
     pub fn expose_secret(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + self.key.len().div_ceil(3) * 4));
@@ -164,7 +166,7 @@ impl SigningSecret {
         text
     }
 
-    /// Returns a MAC that has been keyed and has seen no message yet.
+    /// Returns a MAC with the key and no input yet.
     pub(crate) fn keyed_mac(&self) -> HmacSha256 {
         self.mac.clone()
     }
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn each_flaw_has_its_own_kind() {
+    fn each_mistake_has_its_own_kind() {
         for (text, expected) in [
             ("", SecretErrorKind::Blank),
             (" \n", SecretErrorKind::Blank),
@@ -238,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn prefix_and_surrounding_white_space_are_optional() {
+    fn accepts_a_missing_prefix_and_surrounding_white_space() {
         for text in [SECRET.to_owned(), format!("{SECRET}\n"), format!(" {SECRET}\t"), SECRET[6..].to_owned()]
         {
             assert_eq!(*SigningSecret::parse(&text).unwrap().expose_secret(), SECRET);
@@ -246,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_names_the_secret_that_is_flawed() {
+    fn the_error_of_a_list_contains_the_position_of_the_secret() {
         assert_eq!(SigningSecret::parse_list(&format!("{SECRET},{SECRET}\n {SECRET}")).unwrap().len(), 3);
         let error = SigningSecret::parse_list(&format!("{SECRET}, sk_live_x")).unwrap_err();
         assert!(error.to_string().starts_with("secret 2: this is a secret key"), "{error}");
@@ -265,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_official_variable_wins_and_errors_name_theirs() {
+    fn the_official_variable_wins_and_errors_name_the_variable() {
         let environment = |official: Option<&str>, other: Option<&str>| {
             let (official, other) = (official.map(str::to_owned), other.map(str::to_owned));
             SigningSecret::list_from(move |name| {
@@ -283,7 +285,7 @@ mod tests {
              Clerk Dashboard."
         );
 
-        // A variable that is set but blank is a mistake to show, not one to look past.
+        // A blank variable is an error: the second variable is not read.
         let error = environment(Some(""), Some(SECRET)).unwrap_err();
         assert!(error.to_string().starts_with("CLERK_WEBHOOK_SIGNING_SECRET: the signing secret is empty"));
         let error = environment(None, Some("pk_x")).unwrap_err();
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn no_error_or_debug_shows_the_value() {
+    fn errors_and_debug_do_not_show_the_secret() {
         for text in ["sk_live_TOPSECRET", "whsec_TOPSECRET-", "whsec_TOPSECRE", "whpk_TOPSECRET"] {
             let error = SigningSecret::parse(text).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("TOPSECRE"), "{error}");

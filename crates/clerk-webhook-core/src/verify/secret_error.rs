@@ -1,15 +1,15 @@
-//! What is wrong with a signing secret, and what to do about it.
+//! Errors of signing secrets.
 
 use std::fmt;
 
 use crate::error_text::debug_is_display;
 
-/// The fewest bytes that a key may have.
+/// The minimum number of bytes of a key.
 pub(super) const MIN_BYTES: usize = 16;
 
 pub(super) const PREFIX: &str = "whsec_";
 
-/// Keys that people paste instead of a signing secret, by their prefix.
+/// Prefixes of other keys that people paste instead of a signing secret.
 const OTHER_KEYS: [(&str, SecretErrorKind); 4] = [
     ("whsk_", SecretErrorKind::AsymmetricSecretKey),
     ("whpk_", SecretErrorKind::AsymmetricPublicKey),
@@ -19,9 +19,10 @@ const OTHER_KEYS: [(&str, SecretErrorKind); 4] = [
 
 const QUOTES: [char; 8] = ['"', '\'', '`', '“', '”', '‘', '’', '„'];
 
-/// The error of a signing secret that cannot be used. It occurs at start-up, never per request.
+/// The error for a signing secret that cannot be used.
 ///
-/// `Display` and `Debug` say what is wrong and what to do. They never show any part of the value.
+/// It occurs when secrets are loaded, never while a delivery is verified. `Display` and `Debug` describe the
+/// mistake and how to correct it. They never show a part of the secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretError {
     kind: SecretErrorKind,
@@ -30,7 +31,7 @@ pub struct SecretError {
 }
 
 impl SecretError {
-    /// Returns what is wrong with the secret.
+    /// Returns the kind of mistake.
     #[must_use]
     pub fn kind(&self) -> SecretErrorKind {
         self.kind
@@ -40,7 +41,7 @@ impl SecretError {
         Self { variable: Some(variable), ..self }
     }
 
-    /// Names the place of the secret in a list, counted from 1.
+    /// Adds the position of the secret in a list, counted from 1.
     pub(super) fn at(self, position: usize) -> Self {
         Self { position: Some(position), ..self }
     }
@@ -77,10 +78,10 @@ macro_rules! copy_it {
     };
 }
 
-/// Derives the kinds and their texts from rows of the form `Kind = "text";`.
+/// Defines the kinds and their texts from rows of the form `Kind = "text";`.
 macro_rules! kinds {
     ($( $(#[$attribute:meta])+ $kind:ident = $text:expr; )+) => {
-        /// What is wrong with a signing secret.
+        /// The kind of mistake in a signing secret.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum SecretErrorKind {
@@ -98,12 +99,12 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Neither environment variable is set.
+    /// None of the environment variables is set.
     Missing = copy_it!("CLERK_WEBHOOK_SIGNING_SECRET is not set");
-    /// The text is empty or white space.
+    /// The text is empty or contains only white space.
     Blank = copy_it!("the signing secret is empty");
     /// The list of secrets is empty.
-    NoSecrets = "the list of signing secrets is empty. Give at least one.";
+    NoSecrets = "the list of signing secrets is empty. Pass at least one secret.";
     /// The text is a secret key of Clerk's Backend API (`sk_…`).
     SecretApiKey = copy_it!("this is a secret key of Clerk's API (sk_…), not a signing secret");
     /// The text is a publishable key of Clerk's Frontend API (`pk_…`).
@@ -118,47 +119,49 @@ kinds! {
     Url = copy_it!("this is a URL, not a signing secret");
     /// The text is a placeholder, such as `<secret>` or `$SECRET`.
     Placeholder = copy_it!("this is a placeholder, not a signing secret");
-    /// The text is the form that the dashboard shows before the secret is revealed, or a shortened one.
+    /// The text is the hidden form that the dashboard shows before the secret is revealed, or a shortened
+    /// form.
     Hidden = "this is the hidden or shortened form of the signing secret. Reveal it in the Clerk Dashboard, then copy the \
-              whole value.";
-    /// Quotes are part of the text.
-    Quoted = "quotes are part of the signing secret. Remove them: shells and .env files drop quotes, other places keep them.";
-    /// The name of the variable is part of the text.
-    VariableName = "the name of a variable is part of the signing secret. Give only what follows the equals sign.";
-    /// The text has white space inside.
-    WhiteSpace = "the signing secret contains white space or a line break. Copy the whole value, from whsec_ to the end, in one \
-                  piece.";
-    /// The prefix is not in lower case.
+              complete value.";
+    /// The text contains quotes.
+    Quoted = "quotes are part of the signing secret. Remove them: shells and .env files drop quotes, other configuration keeps them.";
+    /// The text contains the name of a variable.
+    VariableName = "the name of a variable is part of the signing secret. Pass only the value after the equals sign.";
+    /// The text contains white space.
+    WhiteSpace = "the signing secret contains white space or a line break. Copy the complete value, from whsec_ to the end, \
+                  without a line break.";
+    /// The prefix `whsec_` contains capital letters.
     PrefixCase = "the signing secret begins with whsec_ in capital letters. Copy the value again and do not change it.";
-    /// The prefix occurs twice.
-    RepeatedPrefix = "the signing secret contains whsec_ twice. Give the prefix once.";
+    /// The prefix `whsec_` occurs twice.
+    RepeatedPrefix = "the signing secret contains whsec_ twice. Remove one of them.";
     /// The text contains a character that is invisible or not ASCII.
     InvalidCharacter = "the signing secret contains a character that is invisible or not ASCII. Copy the value again, without \
                         formatting.";
-    /// The text is in the URL-safe alphabet of base64.
-    UrlSafe = "the signing secret contains - or _, which only URL-safe base64 has. Copy the value from the Clerk Dashboard: it \
-               contains + and / instead.";
-    /// The number of characters is impossible.
-    Truncated = "a character of the signing secret is missing, or there is one too many. Copy the whole value again.";
+    /// The text contains characters of URL-safe base64.
+    UrlSafe = "the signing secret contains - or _, which occur only in URL-safe base64. Copy the value from the Clerk \
+               Dashboard, which contains + and / instead.";
+    /// The number of characters is not possible in base64.
+    Truncated = "the signing secret is incomplete or has an extra character. Copy the complete value again.";
     /// The text after the prefix is not standard base64 for another reason.
-    NotBase64 = "the signing secret is not base64 after whsec_. Copy the whole value again.";
+    NotBase64 = "the part of the signing secret after whsec_ is not base64. Copy the complete value again.";
     /// The key has fewer than [`SigningSecret::MIN_BYTES`](crate::SigningSecret::MIN_BYTES) bytes.
-    TooShort = "the signing secret has fewer than 16 bytes after whsec_; Clerk's secrets have 24. Copy the whole value again.";
+    TooShort = "the signing secret has fewer than 16 bytes after whsec_; Clerk's secrets have 24. Copy the complete value again.";
 }
 
 impl SecretErrorKind {
-    /// Returns which other key a text is, if it has the prefix of one.
+    /// Returns the kind of another key if the text has its prefix.
     pub(super) fn of_other_key(text: &str) -> Option<Self> {
         OTHER_KEYS.into_iter().find(|(prefix, _)| text.starts_with(prefix)).map(|(_, kind)| kind)
     }
 
-    /// Returns whether a word is meant as a secret, so that white space before it separates two secrets.
+    /// Returns whether a word looks like a secret, so that the white space before it separates two secrets.
     pub(super) fn is_meant_as_secret(word: &str) -> bool {
         let word = word.trim_matches(QUOTES);
         word.starts_with(PREFIX) || Self::of_other_key(word).is_some()
     }
 
-    /// Finds the mistake in a text that is not base64 or too short; `self` is the kind if none is recognized.
+    /// Finds the mistake in a text that is not base64 or is too short. Returns `self` if no other mistake is
+    /// recognized.
     pub(super) fn refined(self, text: &str) -> Self {
         let encoded = text.strip_prefix(PREFIX).unwrap_or(text);
         let is_name = |name: &str| {

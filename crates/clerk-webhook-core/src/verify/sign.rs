@@ -1,4 +1,4 @@
-//! Signing, for tests and tools that stand in for the sender.
+//! Signing of deliveries, for tests and tools that act as the sender.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::message_id::MessageId;
 use crate::timestamp::Timestamp;
 
 impl SigningSecret {
-    /// Signs a delivery as Svix does, at the whole second of `timestamp`.
+    /// Signs a delivery in the same way as Svix. Fractions of a second in `timestamp` are ignored.
     ///
     /// ```
     /// use clerk_webhook_core::{HeaderFamily, MessageId, SigningSecret, Timestamp};
@@ -42,7 +42,7 @@ impl SigningSecret {
     }
 }
 
-/// The headers of a signed delivery.
+/// The signature headers of a signed delivery.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedHeaders {
     family: HeaderFamily,
@@ -52,13 +52,13 @@ pub struct SignedHeaders {
 }
 
 impl SignedHeaders {
-    /// Chooses the names of the headers; the default is `svix-*`.
+    /// Sets the family of header names; `svix-*` by default.
     #[must_use]
     pub fn family(self, family: HeaderFamily) -> Self {
         Self { family, ..self }
     }
 
-    /// Adds the signature of a further secret over the same body, as during Svix's rotation.
+    /// Adds a signature of the same body with another secret, as Svix does during a rotation.
     #[must_use]
     pub fn and_signed_with(mut self, secret: &SigningSecret, body: &[u8]) -> Self {
         self.signatures.push(' ');
@@ -66,7 +66,7 @@ impl SignedHeaders {
         self
     }
 
-    /// Returns the headers as names and values: id, timestamp, signature.
+    /// Returns the names and values of the headers in the order id, timestamp, signature.
     #[must_use]
     pub fn to_pairs(&self) -> [(&'static str, String); 3] {
         let [id, timestamp, signature] = self.family.headers();
@@ -81,7 +81,7 @@ impl SignedHeaders {
 #[cfg(feature = "http")]
 impl From<&SignedHeaders> for http::HeaderMap {
     fn from(signed: &SignedHeaders) -> Self {
-        // Ids, numbers and base64 are always legal values.
+        // Ids, numbers and base64 are always valid header values, so nothing is filtered out.
         let fields = signed.to_pairs().into_iter().filter_map(|(name, value)| {
             Some((http::HeaderName::from_static(name), http::HeaderValue::try_from(value).ok()?))
         });
@@ -89,7 +89,7 @@ impl From<&SignedHeaders> for http::HeaderMap {
     }
 }
 
-/// Does not show the signatures: with them a recorded body could be sent again.
+/// Omits the signatures, because they allow a replay of a recorded body.
 impl fmt::Debug for SignedHeaders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignedHeaders")

@@ -1,8 +1,8 @@
-//! The names of the headers that carry a signature.
+//! The names of the signature headers.
 
 use std::fmt;
 
-/// A header that takes part in a signature.
+/// A signature header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SignatureHeader {
@@ -21,7 +21,7 @@ pub enum SignatureHeader {
 }
 
 impl SignatureHeader {
-    /// All of them.
+    /// All signature headers, in the order of the variants.
     pub const ALL: &'static [Self] = &[
         Self::SvixId,
         Self::SvixTimestamp,
@@ -31,7 +31,7 @@ impl SignatureHeader {
         Self::WebhookSignature,
     ];
 
-    /// Finds the header that a name stands for, whatever its case.
+    /// Returns the header with this name, in upper or lower case.
     #[inline]
     pub(super) fn from_name(name: &[u8]) -> Option<Self> {
         let exact = match name {
@@ -41,7 +41,7 @@ impl SignatureHeader {
             b"webhook-id" => Self::WebhookId,
             b"webhook-timestamp" => Self::WebhookTimestamp,
             b"webhook-signature" => Self::WebhookSignature,
-            // Most maps have names in lower case, so the slow comparison is for those that do not.
+            // Slow path: most header maps have names in lower case.
             _ if matches!(name.len(), 7 | 10 | 14 | 17) => {
                 let same = |header: &Self| name.eq_ignore_ascii_case(header.as_str().as_bytes());
                 return Self::ALL.iter().copied().find(same);
@@ -71,19 +71,19 @@ impl fmt::Display for SignatureHeader {
     }
 }
 
-/// A complete set of names for the three headers.
+/// A set of names for the three signature headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeaderFamily {
-    /// `svix-id`, `svix-timestamp`, `svix-signature`: what Clerk sends.
+    /// `svix-id`, `svix-timestamp`, `svix-signature`. Clerk sends these.
     Svix,
-    /// `webhook-id`, `webhook-timestamp`, `webhook-signature`: the names of the Standard Webhooks
-    /// specification, which white-labelled senders use.
+    /// `webhook-id`, `webhook-timestamp`, `webhook-signature`: the names in the Standard Webhooks
+    /// specification, which white-labeled senders use.
     Webhook,
 }
 
 impl HeaderFamily {
-    /// Returns the headers for id, timestamp and signature.
+    /// Returns the headers in the order id, timestamp, signature.
     #[must_use]
     pub const fn headers(self) -> [SignatureHeader; 3] {
         match self {
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_found_whatever_their_case() {
+    fn finds_names_in_upper_and_lower_case() {
         for (index, header) in SignatureHeader::ALL.iter().copied().enumerate() {
             assert_eq!(header as usize, index);
             for name in [header.as_str().to_owned(), header.as_str().to_uppercase()] {

@@ -17,21 +17,22 @@ use super::signature_header::HeaderFamily;
 use crate::message_id::MessageId;
 use crate::timestamp::Timestamp;
 
-/// Secrets that need no allocation: the current one and the next one.
+/// The number of secrets that need no allocation: the current and the next.
 const INLINE_SECRETS: usize = 2;
 
-/// Signatures that need no allocation: Svix signs with the current key and at most ten old ones.
+/// The number of signatures that need no allocation: Svix signs with the current key and at most ten old
+/// keys.
 const INLINE_SIGNATURES: usize = 11;
 
-/// The most bytes and the most signatures of a list that are looked at: 23 times what a sender makes, so that
-/// the work for a forged list has a bound (`benches/`, group "many signatures").
+/// The limits of a list of signatures: 23 times more than Svix sends. They limit the work for a forged list
+/// (`benches/`, group "many signatures").
 const MAX_LIST_BYTES: usize = 16 * 1024;
 const MAX_LIST_SIGNATURES: usize = 256;
 
-/// The characters of 32 bytes in base64.
+/// The number of base64 characters of 32 bytes.
 const SIGNATURE_LENGTH: usize = 44;
 
-/// A MAC in four words: a comparison costs per element, and four cost a tenth of 32.
+/// A MAC in four words, because comparing 32 bytes in constant time takes ten times longer.
 type MacWords = [u64; 4];
 
 /// The well-formed signatures of a list.
@@ -39,14 +40,14 @@ type MacWords = [u64; 4];
 pub(crate) struct Signatures(SmallVec<[MacWords; INLINE_SIGNATURES]>);
 
 impl Signatures {
-    /// Reads a list that is separated by blanks, and passes over what is for other readers.
+    /// Reads a list that is separated by spaces, and skips entries of other versions.
     ///
     /// # Errors
     ///
-    /// Refuses a list without any: no body could match it.
+    /// Returns an error if the list contains no valid signature, because no body can match it.
     fn read(&mut self, headers: &SignatureHeaders<'_>) -> Result<(), VerifyError> {
         let list = headers.signatures;
-        // Nearly always there is one, and nothing has to be searched or counted.
+        // Fast path: a single signature.
         if let Some(signature) = parse_signature(list) {
             self.0.push(signature);
             return Ok(());
@@ -63,9 +64,9 @@ impl Signatures {
         if self.0.is_empty() { Err(no_matching_signature(headers.family)) } else { Ok(()) }
     }
 
-    /// Ends a MAC and tells whether it is one of the signatures.
+    /// Finalizes a MAC and returns whether it equals one of the signatures.
     ///
-    /// Every one is compared, so that the time does not tell which came near.
+    /// Compares all signatures in constant time, so that the time reveals nothing about a partial match.
     fn contain(&self, mac: HmacSha256) -> bool {
         let expected = words(&mac.finalize().into_bytes().into());
         let equal = self.0.iter().fold(Choice::from(0), |equal, signature| {
@@ -77,10 +78,10 @@ impl Signatures {
     }
 }
 
-/// Verifies a body that is there as a whole.
+/// Verifies a delivery whose complete body is in memory.
 ///
-/// It is what a [`Verification`] does with one frame, but nothing has to be kept for later, so the states of
-/// the hash are not moved, which shows beside hashing a body of usual size.
+/// The result is the same as with a [`Verification`] of one frame. This function is faster for bodies of
+/// usual size, because it does not move the states of the hash.
 pub(crate) fn verify_whole(
     headers: &SignatureHeaders<'_>,
     secrets: &[HmacSha256],
@@ -107,7 +108,9 @@ fn no_matching_signature(family: HeaderFamily) -> VerifyError {
     VerifyError::of_header(VerifyErrorKind::NoMatchingSignature, signature_header)
 }
 
-/// A delivery whose headers were accepted and whose body is being hashed.
+/// The verification of a delivery whose body arrives in frames.
+///
+/// [`Verifier::begin_verify`](crate::Verifier::begin_verify) creates it after checking the headers.
 ///
 /// ```
 /// # use clerk_webhook_core::{MessageId, SigningSecret, Timestamp, Verifier};
@@ -127,7 +130,7 @@ pub struct Verification {
     attempted_at: Timestamp,
     family: HeaderFamily,
     signatures: Signatures,
-    /// One per secret, fed with everything that has arrived.
+    /// One MAC per secret, updated with the content received so far.
     macs: SmallVec<[HmacSha256; INLINE_SECRETS]>,
 }
 
@@ -142,18 +145,18 @@ impl Verification {
         Ok(Self { id, attempted_at, family: headers.family, signatures, macs })
     }
 
-    /// Takes the next bytes of the body.
+    /// Adds the next bytes of the body.
     pub fn update(&mut self, frame: &[u8]) {
         for mac in &mut self.macs {
             mac.update(frame);
         }
     }
 
-    /// Ends the body and decides.
+    /// Completes the verification after the last frame.
     ///
     /// # Errors
     ///
-    /// Refuses the delivery when no signature matches any secret.
+    /// Returns an error if no signature matches a secret.
     pub fn finish(self) -> Result<Verified, VerifyError> {
         let mut matched = None;
         for (index, mac) in self.macs.into_iter().enumerate() {
@@ -172,21 +175,22 @@ impl fmt::Debug for Verification {
     }
 }
 
-/// Tells whether a list has only visible characters and blanks, and no more of them than any sender makes.
+/// Returns whether a list contains only visible characters and spaces and is within the limits.
 fn is_legal_list(list: &[u8]) -> bool {
-    // Numbers instead of an early end let the compiler look at many bytes at once.
+    // Without an early exit the compiler can vectorize the loop.
     let invisible = |byte: &u8| u8::from(!matches!(byte, b' '..=b'~'));
     list.len() <= MAX_LIST_BYTES
         && memchr_iter(b' ', list).count() < MAX_LIST_SIGNATURES
         && list.iter().map(invisible).fold(0, BitOr::bitor) == 0
 }
 
-/// Reads `v1,<base64 of 32 bytes>`; anything else in the list is for another reader and is passed over.
+/// Parses `v1,<base64 of 32 bytes>`. Returns `None` for other entries of a list, which may belong to other
+/// versions.
 ///
-/// The decoding is strict, so that exactly one text stands for a MAC.
+/// The decoding is strict, so that each MAC has exactly one text.
 fn parse_signature(token: &[u8]) -> Option<MacWords> {
     let encoded = token.strip_prefix(b"v1,").filter(|encoded| encoded.len() == SIGNATURE_LENGTH)?;
-    // The decoder asks for room for 33 bytes, as many as 44 characters without padding stand for.
+    // The decoder needs a buffer of 33 bytes: the length of 44 characters without padding.
     let mut decoded = [0; 33];
     let length = STANDARD.decode_slice(encoded, &mut decoded).ok()?;
     decoded.get(..length)?.try_into().ok().map(words)
@@ -200,9 +204,9 @@ fn words(mac: &[u8; 32]) -> MacWords {
     words
 }
 
-/// The proof that a delivery was verified, with what its signed headers said.
+/// A verified delivery, with the values of its signed headers.
 ///
-/// Only a [`Verifier`](crate::Verifier) makes one.
+/// Only a [`Verifier`](crate::Verifier) creates it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     id: MessageId,
@@ -211,25 +215,26 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Returns the identity of the message, the key to recognise duplicates by.
+    /// Returns the message id, the key for finding duplicates.
     #[must_use]
     pub fn message_id(&self) -> &MessageId {
         &self.id
     }
 
-    /// Returns when this attempt to deliver was signed, to the second.
+    /// Returns the time at which the sender signed this delivery, in whole seconds.
     #[must_use]
     pub fn attempted_at(&self) -> Timestamp {
         self.attempted_at
     }
 
-    /// Returns the index of the first of the verifier's secrets that matches, counted from 0.
+    /// Returns the index of the first secret of the verifier that matches, counted from 0.
     ///
-    /// Remove an old secret once no delivery returns its index.
+    /// Use it during a rotation: remove the old secret when deliveries no longer return its index.
     ///
-    /// If a secret is rotated in place, the sender signs with the new and the old secret until the grace period ends. Both
-    /// match, and this returns the first one of the verifier's list. List the new secret first: otherwise the old one looks
-    /// used until the period ends.
+    /// If you rotate a secret in the dashboard, the sender signs with the new and the old secret until the
+    /// grace period ends. Both secrets match, and this method returns the first of them in the list of the
+    /// verifier. Therefore list the new secret first. Otherwise the old secret appears to be in use until the
+    /// grace period ends.
     ///
     /// ```
     /// use clerk_webhook_core::{MessageId, SigningSecret, Timestamp, Verifier};
@@ -240,9 +245,9 @@ impl Verified {
     /// let headers = new.sign(&id, Timestamp::now(), body).and_signed_with(&old, body).to_pairs();
     ///
     /// let new_first = Verifier::builder().secrets([new.clone(), old.clone()]).build()?;
-    /// assert_eq!(new_first.verify(&headers, body)?.secret_index(), 0); // the new one
+    /// assert_eq!(new_first.verify(&headers, body)?.secret_index(), 0); // the new secret
     /// let old_first = Verifier::builder().secrets([old, new]).build()?;
-    /// assert_eq!(old_first.verify(&headers, body)?.secret_index(), 0); // the old one, which nobody needs
+    /// assert_eq!(old_first.verify(&headers, body)?.secret_index(), 0); // the old secret, although it is not needed
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -262,10 +267,10 @@ mod tests {
     const MAC: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
     #[test]
-    fn one_text_stands_for_a_mac() {
+    fn accepts_only_one_text_for_each_mac() {
         let bytes: [u8; 32] = std::array::from_fn(|index| u8::try_from(index).unwrap());
         assert_eq!(parse_signature(format!("v1,{MAC}").as_bytes()), Some(words(&bytes)));
-        for wrong in [
+        for invalid in [
             MAC.to_owned(),
             format!("V1,{MAC}"),
             format!("v1a,{MAC}"),
@@ -281,7 +286,7 @@ mod tests {
             "v1,".to_owned(),
             String::new(),
         ] {
-            assert_eq!(parse_signature(wrong.as_bytes()), None, "{wrong}");
+            assert_eq!(parse_signature(invalid.as_bytes()), None, "{invalid}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may deliver, and how that is decided.
+//! The verifier and its settings.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,14 @@ use crate::timestamp::Timestamp;
 
 /// Verifies deliveries with one or several signing secrets.
 ///
-/// Cloning is cheap, and all clones share their secrets. There is no verifier without a secret.
+/// A verifier has at least one secret. Cloning is cheap, and all clones share the secrets.
+///
+/// | method | the body | returns |
+/// |---|---|---|
+/// | [`receive`](Self::receive) | is in memory | an [`Event`] |
+/// | [`begin_receive`](Self::begin_receive) | arrives in frames | an [`Event`] |
+/// | [`verify`](Self::verify) | is in memory | the message id and the time of signing |
+/// | [`begin_verify`](Self::begin_verify) | arrives in frames | the message id and the time of signing |
 ///
 /// ```
 /// use clerk_webhook_core::{MessageId, SigningSecret, Timestamp, Verifier, VerifyErrorKind};
@@ -53,7 +60,7 @@ struct Inner {
     hints: Arc<DecodeHints>,
 }
 
-/// The keyed MACs, in the order in which the secrets were given.
+/// One keyed MAC per secret, in the order of the secrets.
 struct Secrets(Vec<HmacSha256>);
 
 #[derive(Clone, Copy)]
@@ -78,61 +85,68 @@ impl Default for Tolerance {
 type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 impl Verifier {
-    /// The default tolerance, 300 s: that of every Svix library.
+    /// The default tolerance: 300 s, as in every Svix library.
     pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(300);
 
-    /// The maximum tolerance: one day. A larger value counts as one day. Use
-    /// [`dangerous_accept_any_age`](VerifierBuilder::dangerous_accept_any_age) to accept deliveries of any age.
+    /// The maximum tolerance: one day. A larger value is reduced to one day.
+    ///
+    /// Use [`dangerous_accept_any_age`](VerifierBuilder::dangerous_accept_any_age) to accept deliveries of
+    /// any age.
     pub const MAX_TOLERANCE: Duration = Duration::from_secs(24 * 60 * 60);
 
-    /// The default limit of a body, 2 MiB: what Svix accepts from a sender.
+    /// The default maximum size of a body: 2 MiB, which is the maximum that Svix accepts for a message.
     pub const DEFAULT_BODY_LIMIT: usize = 2 * 1024 * 1024;
 
-    /// The default time that a body may take to arrive, 15 s: the sender gives up after
+    /// The default maximum time for reading a body: 15 s.
+    ///
+    /// After this time the sender closes the connection, see
     /// [`RESPONSE_TIMEOUT`](crate::sender::RESPONSE_TIMEOUT).
     pub const DEFAULT_READ_TIMEOUT: Duration = RESPONSE_TIMEOUT;
 
-    /// Creates a verifier for one secret with the default settings.
+    /// Creates a verifier with one secret and the default settings.
     ///
     /// # Errors
     ///
-    /// Says what is wrong with the secret, see [`SigningSecret::parse`].
+    /// Returns an error if the text is not a signing secret, see [`SigningSecret::parse`].
     pub fn new(secret: &str) -> Result<Self, SecretError> {
         Self::builder().secret(SigningSecret::parse(secret)?).build()
     }
 
-    /// Creates a verifier for the secrets in the environment, with the default settings.
+    /// Creates a verifier with the secrets from the environment and the default settings.
     ///
-    /// Reads `CLERK_WEBHOOK_SIGNING_SECRET`, or `CLERK_WEBHOOK_SECRET` where that is not set. Several secrets
-    /// are separated by white space or commas; during a rotation the new one comes first.
+    /// Reads `CLERK_WEBHOOK_SIGNING_SECRET`, or `CLERK_WEBHOOK_SECRET` if the first variable is not set.
+    /// Separate several secrets by white space or commas. During a rotation, list the new secret first.
     ///
     /// # Errors
     ///
-    /// Names the variable and what is wrong with it.
+    /// Returns an error if no variable is set, or if a secret is invalid. The error names the variable.
     pub fn from_env() -> Result<Self, SecretError> {
         Self::builder().secrets(SigningSecret::list_from_env()?).build()
     }
 
-    /// Returns a builder, to set more than one secret or other limits.
+    /// Returns a builder for a verifier with several secrets or other settings.
     pub fn builder() -> VerifierBuilder {
         VerifierBuilder::default()
     }
 
-    /// Begins the verification of a delivery with everything that needs no body.
+    /// Checks the headers of a delivery and begins its verification.
     ///
     /// # Errors
     ///
-    /// Refuses a delivery whose headers are incomplete, repeated, malformed or out of date, or which carries
-    /// no signature that could match, whatever its body may be.
+    /// Returns an error if a signature header is missing, repeated or malformed, if the timestamp is outside
+    /// the tolerance, or if no signature has a supported format.
     pub fn begin_verify<H: HeaderFields + ?Sized>(&self, headers: &H) -> Result<Verification, VerifyError> {
         Verification::begin(&self.accept(headers)?, &self.inner.secrets.load().0)
     }
 
-    /// Verifies a delivery whose body is there as a whole.
+    /// Verifies a delivery whose complete body is in memory.
+    ///
+    /// Pass the body exactly as received: the signature covers its bytes.
     ///
     /// # Errors
     ///
-    /// Refuses a delivery that was not signed with one of the secrets in these very bytes, or not lately.
+    /// Returns an error if the headers are invalid, if the timestamp is outside the tolerance, or if no
+    /// signature matches the body and a secret.
     pub fn verify<H: HeaderFields + ?Sized>(
         &self,
         headers: &H,
@@ -141,11 +155,12 @@ impl Verifier {
         verify_whole(&self.accept(headers)?, &self.inner.secrets.load().0, body)
     }
 
-    /// Verifies a delivery whose body is there as a whole and reads its event.
+    /// Verifies a delivery whose complete body is in memory, and returns its event.
     ///
     /// # Errors
     ///
-    /// As [`verify`](Self::verify), and when the body is larger than the limit or is not an event.
+    /// Returns an error if [`verify`](Self::verify) fails, if the body is larger than the limit, or if it is
+    /// not an event.
     pub fn receive<H: HeaderFields + ?Sized>(&self, headers: &H, body: Bytes) -> Result<Event, ReceiveError> {
         let headers = self.accept(headers)?;
         if body.len() > self.inner.body_limit {
@@ -155,11 +170,11 @@ impl Verifier {
         Ok(Event::from_verified(verified, body, Arc::clone(&self.inner.hints))?)
     }
 
-    /// Begins to receive a delivery whose body arrives in frames.
+    /// Checks the headers of a delivery and begins to receive its body.
     ///
     /// # Errors
     ///
-    /// As [`begin_verify`](Self::begin_verify).
+    /// Returns an error if [`begin_verify`](Self::begin_verify) fails.
     pub fn begin_receive<H: HeaderFields + ?Sized>(
         &self,
         headers: &H,
@@ -168,13 +183,14 @@ impl Verifier {
         Ok(PendingDelivery::new(verification, self.inner.body_limit, Arc::clone(&self.inner.hints)))
     }
 
-    /// Replaces the secrets while deliveries arrive; every clone sees them from the next delivery on.
+    /// Replaces the secrets of this verifier and all its clones.
     ///
-    /// During a rotation list the new secret first, see [`Verified::secret_index`].
+    /// You can call it while deliveries arrive: the next delivery is verified with the new secrets. During a
+    /// rotation, list the new secret first, see [`Verified::secret_index`].
     ///
     /// # Errors
     ///
-    /// Refuses an empty list and keeps the secrets that it has.
+    /// Returns an error if the list is empty. The verifier then continues to use its current secrets.
     pub fn replace_secrets(
         &self,
         secrets: impl IntoIterator<Item = SigningSecret>,
@@ -183,22 +199,21 @@ impl Verifier {
         Ok(())
     }
 
-    /// Returns the most bytes that a body may have.
+    /// Returns the maximum size of a body in bytes.
     #[must_use]
     pub fn body_limit(&self) -> usize {
         self.inner.body_limit
     }
 
-    /// Returns how long a body may take to arrive.
+    /// Returns the maximum time for reading a body.
     ///
-    /// The core reads nothing itself, so it is up to the adapter to stop reading then, see
-    /// [`VerifierBuilder::read_timeout`].
+    /// The adapter enforces it, because this crate performs no I/O. See [`VerifierBuilder::read_timeout`].
     #[must_use]
     pub fn read_timeout(&self) -> Duration {
         self.inner.read_timeout
     }
 
-    /// Reads the headers and looks at the time.
+    /// Reads the headers and checks the timestamp.
     fn accept<'h, H: HeaderFields + ?Sized>(
         &self,
         headers: &'h H,
@@ -208,7 +223,8 @@ impl Verifier {
         Ok(headers)
     }
 
-    /// Compares whole seconds and includes both ends, as the sender's own libraries do.
+    /// Compares whole seconds, and accepts a difference that equals the tolerance, like the libraries of
+    /// Svix.
     fn check_age(&self, headers: &SignatureHeaders<'_>) -> Result<(), VerifyError> {
         let Some(tolerance) = self.inner.tolerance else { return Ok(()) };
         let now = self.inner.clock.as_ref().map_or_else(Timestamp::now_in_secs, |clock| clock().as_secs());
@@ -283,72 +299,73 @@ impl Default for VerifierBuilder {
 }
 
 impl VerifierBuilder {
-    /// Adds a secret; its place in the order is the index that [`Verified::secret_index`] returns.
+    /// Adds a secret. [`Verified::secret_index`] returns its position.
     ///
-    /// During a rotation add the new secret first.
+    /// During a rotation, add the new secret first.
     pub fn secret(mut self, secret: SigningSecret) -> Self {
         self.secrets.push(secret);
         self
     }
 
-    /// Adds several secrets, during a rotation the new one first.
+    /// Adds several secrets. During a rotation, list the new secret first.
     pub fn secrets(mut self, secrets: impl IntoIterator<Item = SigningSecret>) -> Self {
         self.secrets.extend(secrets);
         self
     }
 
-    /// Sets how old and how far in the future the timestamp of a delivery may be, in whole seconds.
+    /// Sets the maximum difference between the timestamp of a delivery and the clock, in both directions.
     ///
-    /// The default is [`Verifier::DEFAULT_TOLERANCE`] in both directions, and the maximum is [`Verifier::MAX_TOLERANCE`]. The
-    /// sender signs each attempt with a new timestamp, so retries do not need a longer tolerance.
+    /// The default is [`Verifier::DEFAULT_TOLERANCE`] (300 s), and the maximum is [`Verifier::MAX_TOLERANCE`]
+    /// (one day). Fractions of a second are ignored. The sender signs each attempt with a new timestamp, so
+    /// retries do not need a longer tolerance.
     pub fn tolerance(self, tolerance: Duration) -> Self {
         self.tolerance_past(tolerance).tolerance_future(tolerance)
     }
 
-    /// Sets how old the timestamp of a delivery may be, in whole seconds, at most [`Verifier::MAX_TOLERANCE`].
+    /// Sets the tolerance for timestamps in the past, see [`tolerance`](Self::tolerance).
     pub fn tolerance_past(mut self, tolerance: Duration) -> Self {
         let past = Tolerance::seconds(tolerance);
         self.tolerance = Some(Tolerance { past, ..self.tolerance.unwrap_or_default() });
         self
     }
 
-    /// Sets how far in the future the timestamp of a delivery may be, in whole seconds, at most [`Verifier::MAX_TOLERANCE`].
+    /// Sets the tolerance for timestamps in the future, see [`tolerance`](Self::tolerance).
     pub fn tolerance_future(mut self, tolerance: Duration) -> Self {
         let future = Tolerance::seconds(tolerance);
         self.tolerance = Some(Tolerance { future, ..self.tolerance.unwrap_or_default() });
         self
     }
 
-    /// Accepts deliveries of any age, so that whoever recorded one can send it again for ever.
+    /// Accepts deliveries of any age, so that an attacker can replay a recorded delivery at any time.
     ///
-    /// This is for reading recorded deliveries, never for an endpoint that is reachable by others.
+    /// Use it only to read recorded deliveries, never in an endpoint that others can reach.
     pub fn dangerous_accept_any_age(mut self) -> Self {
         self.tolerance = None;
         self
     }
 
-    /// Sets which names the headers may have.
+    /// Sets the accepted names of the signature headers; [`AcceptedHeaders::Any`] by default.
     pub fn accepted_headers(mut self, families: AcceptedHeaders) -> Self {
         self.families = families.in_order();
         self
     }
 
-    /// Sets the clock; the default is that of the system.
+    /// Sets the clock; the system clock by default.
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Some(Arc::new(clock));
         self
     }
 
-    /// Sets the most bytes that a body may have; the default is [`Verifier::DEFAULT_BODY_LIMIT`].
+    /// Sets the maximum size of a body in bytes; [`Verifier::DEFAULT_BODY_LIMIT`] (2 MiB) by default.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
     }
 
-    /// Sets how long a body may take to arrive; the default is [`Verifier::DEFAULT_READ_TIMEOUT`].
+    /// Sets the maximum time for reading a body; [`Verifier::DEFAULT_READ_TIMEOUT`] (15 s) by default.
     ///
-    /// Adapters whose framework has a timer stop reading then and answer 408. The others say in their documentation
-    /// how they are given one.
+    /// An adapter that has a timer stops reading after this time and answers with status 408. The other
+    /// adapters document how you give them a timer.
     pub fn read_timeout(mut self, timeout: Duration) -> Self {
         self.read_timeout = timeout;
         self
@@ -358,7 +375,7 @@ impl VerifierBuilder {
     ///
     /// # Errors
     ///
-    /// Refuses to build one without a secret.
+    /// Returns an error if no secret was added.
     pub fn build(self) -> Result<Verifier, SecretError> {
         let Self { secrets, tolerance, families, clock, body_limit, read_timeout } = self;
         let secrets = ArcSwap::from_pointee(Secrets::new(secrets)?);
@@ -374,11 +391,11 @@ impl fmt::Debug for VerifierBuilder {
     }
 }
 
-/// Which names the headers of a delivery may have.
+/// The accepted names of the signature headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AcceptedHeaders {
-    /// `svix-*` where any of them is there, else `webhook-*`.
+    /// `svix-*` if the request has at least one of these headers, otherwise `webhook-*`.
     #[default]
     Any,
     /// Only `svix-*`.

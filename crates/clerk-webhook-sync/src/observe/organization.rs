@@ -74,7 +74,7 @@ impl Observer<'_> {
         }
         SyncError::undecodable(match self.event.data_as::<Connection>() {
             Err(error) => error.to_string(),
-            Ok(_) => "data.organization: is absent".to_owned(),
+            Ok(_) => "data.organization: is missing".to_owned(),
         })
     }
 

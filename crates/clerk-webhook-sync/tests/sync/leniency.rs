@@ -318,7 +318,7 @@ async fn events_need_their_identifying_fields_and_no_others() {
                 }
                 (Some(Err(())), Err(error)) => {
                     let said = match missing {
-                        Missing::Absent => "is absent",
+                        Missing::Absent => "is missing",
                         Missing::Null => "is null, expected ",
                     };
                     assert!(
