@@ -5,7 +5,7 @@
 
 A file depends on another one if a path in it (`use crate::a::B`, `super::c`, `crate::a::B::new()`) names an item that the
 other file defines. Re-exports are followed to the file that defines the item, so a `mod.rs` that only declares and
-re-exports its children is in no circle. Comments, strings and `#[cfg(test)]` modules are ignored.
+re-exports its children is in no cycle. Comments, strings and `#[cfg(test)]` modules are ignored.
 """
 
 import re
@@ -54,7 +54,7 @@ def tokens_of(text):
 
 
 def end_of_group(tokens, at):
-    """Returns the place behind the group that begins at `at`."""
+    """Returns the index after the group that begins at `at`."""
     depth = 0
     for place in range(at, len(tokens)):
         depth += (tokens[place] in OPEN) - (tokens[place] in CLOSE)
@@ -64,14 +64,14 @@ def end_of_group(tokens, at):
 
 
 def end_of_item(tokens, at):
-    """Returns the place behind the item that begins at `at`: behind its semicolon or its braces."""
+    """Returns the index after the item that begins at `at`: after its semicolon or its braces."""
     while at < len(tokens) and tokens[at] not in (";", "{"):
         at = end_of_group(tokens, at) if tokens[at] in OPEN else at + 1
     return end_of_group(tokens, at) if at < len(tokens) and tokens[at] == "{" else at + 1
 
 
 class Module:
-    """A module: a file, or a `mod name { … }` inside of one."""
+    """A module: a file, or a `mod name { … }` inside a file."""
 
     def __init__(self, file, parent):
         self.file, self.parent = file, parent
@@ -91,7 +91,7 @@ class Crate:
         self.root = self.load(root, None, root.parent)
 
     def load(self, file, parent, folder):
-        """Reads a file and those that it declares; `folder` is where its children are."""
+        """Reads a file and the modules that it declares; `folder` contains its children."""
         module = Module(file, parent)
         self.files.append(file)
         tokens = tokens_of(file.read_text())
@@ -100,7 +100,7 @@ class Crate:
         return module
 
     def read(self, module, tokens, folder):
-        """Reads the items and paths of a module; items inside of functions and impls have no path of their own."""
+        """Reads the items and paths of a module; items inside functions and impls have no path."""
         at, depth, public, macro_end = 0, 0, False, 0
         while at < len(tokens):
             token, was_public, public = tokens[at], public, False
@@ -168,7 +168,7 @@ class Crate:
         tree(0, [])
 
     def read_path(self, module, tokens, at):
-        """Keeps a path such as `crate::a::b` or a single name, and returns the place behind it."""
+        """Records a path such as `crate::a::b` or a single name, and returns the index after it."""
         if not (tokens[at][0].isalpha() or tokens[at][0] == "_"):
             return at + 1
         path, end = [tokens[at]], at + 1
@@ -226,7 +226,7 @@ class Crate:
 
         def add(module, path, name):
             found = self.resolve(module, path)
-            # A path to a module itself ties nothing; a path into it does.
+            # A path to a module is no dependency on its file; a path into the module is.
             if isinstance(found, Path) and found != module.file:
                 edges[module.file].setdefault(found, set()).add(name)
 

@@ -20,7 +20,7 @@ git ls-files -z --cached --others --exclude-standard |
     while IFS= read -r -d '' file; do if [ -e "$file" ]; then printf '%s\0' "$file"; fi; done |
     tar -c --null -T - | tar -x -C "$copy"
 cd "$copy"
-# Cargo cannot tell the packages of the copy from those of the tree, so they must not share a folder.
+# Cargo cannot distinguish the packages of the copy from the original ones, so the copy needs another target folder.
 export CARGO_TARGET_DIR=$root/target/mutations/target
 test=(cargo test --quiet --locked -p clerk-webhook-sync --lib)
 

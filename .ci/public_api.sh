@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Compares the public API of each library, with all features, with its listing in `api/`. With `--update` it writes them.
-# The listings are those of cargo-public-api 0.52 and Rust 1.95; with others, lines may differ that nobody has touched.
+# Compares the public API of each library, with all features, with its listing in `api/`. `--update` writes the listings.
+# The listings need cargo-public-api 0.52 and Rust 1.95: other versions format some lines differently.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# Only rustdoc gets what nightly has. If Cargo had the variable, build scripts would choose other code than users get, and
-# whatever depends on it would be compiled anew here and again in the next step.
+# Only rustdoc may use nightly features. If Cargo had the variable, build scripts would choose other code than for users, and
+# their dependents would be compiled again here and in the next step.
 printf '#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc "$@"\n' >"$scratch/rustdoc"
 chmod +x "$scratch/rustdoc"
 libraries=()
@@ -19,8 +19,8 @@ done
 RUSTDOC=$scratch/rustdoc RUSTDOCFLAGS="-Z unstable-options --output-format json" \
     cargo doc --quiet --locked --no-deps --lib --all-features "${libraries[@]/#crates\//--package=}"
 
-# Leaves out what says nothing of its own: the methods of a trait beside the `impl`, the automatic traits that nearly
-# every type has (one that a type loses shows as `impl !Send`), and what compiler and macros have for themselves.
+# Leaves out lines that follow from others: the methods of an `impl` of a trait, the auto traits that nearly every type has (a
+# lost one shows as `impl !Send`), and internals of the compiler and of macros.
 without_the_obvious() {
     awk '
         /^impl.* for / {

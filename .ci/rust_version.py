@@ -1,4 +1,4 @@
-"""Reads `cargo metadata` and fails where a library depends on a crate with a newer rust-version than its own."""
+"""Reads `cargo metadata` and fails if a library depends on a crate with a newer rust-version than its own."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ def version(text):
     return parts + [0] * (3 - len(parts))
 
 
-# What a feature brings may need more than the library does without it, if its documentation says so.
+# The dependencies of a feature may need a newer Rust than the library, if the documentation of the library says so.
 BEYOND = {"actix-web": "1.89", "clerk-webhook-actix": "1.89", "clerk-webhook-sync": "1.94", "sqlx": "1.94"}
 
 metadata = json.load(sys.stdin)
@@ -20,7 +20,7 @@ for library in metadata["workspace_members"]:
     promised = packages[library]["rust_version"]
     if packages[library]["publish"] == []:
         continue
-    # What is reached both ways is looked at both ways.
+    # A crate that is reached both with and without the feature is checked both ways.
     seen, todo = set(), [(library, promised)]
     while todo:
         current, allowed = todo.pop()

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# A Postgres, a PgBouncer in transaction mode and a Redis of Debian, for the tests, on free ports of the loopback interface:
-#   eval "$(bash .ci/servers.sh)"      starts them, or finds them running, and sets TEST_POSTGRES_URL, TEST_PGBOUNCER_URL
+# Starts Postgres, PgBouncer in transaction mode and Redis from Debian packages for the tests, on free loopback ports:
+#   eval "$(bash .ci/servers.sh)"      starts them unless they run, and sets TEST_POSTGRES_URL, TEST_PGBOUNCER_URL
 #                                      and TEST_REDIS_URL
-#   eval "$(DURABLE=yes bash .ci/servers.sh)"   the same with all that is written on the disk, for benchmarks
+#   eval "$(DURABLE=yes bash .ci/servers.sh)"   the same, with every commit flushed to disk, for benchmarks
 #   bash .ci/servers.sh stop           stops them and removes their data
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Where the servers of this checkout are. Their data is not in the checkout, which another user may not be able to read.
+# The folder of the servers of this checkout. It is outside the checkout, which the database user may be unable to read.
 note=target/servers
 
 as_user_of_postgres() {
@@ -18,7 +18,7 @@ stop() {
     [ -f "$note" ] || return 0
     local data
     data=$(cat "$note")
-    # Only what carries this script's name is removed.
+    # Removes only folders that have the name of this script.
     case $data in */clerk-webhook-servers.??????) ;; *) echo "$note is not of this script" >&2; return 1 ;; esac
     if [ -f "$data/pgbouncer/pid" ]; then kill "$(cat "$data/pgbouncer/pid")" 2>/dev/null || true; fi
     if [ -d "$data/postgres" ]; then
@@ -28,7 +28,7 @@ stop() {
         local redis
         redis=$(cat "$data/redis/pid")
         kill "$redis" 2>/dev/null || true
-        # It tidies up its folder, which cannot be removed meanwhile.
+        # Postgres cleans up its folder while it stops. Wait until it has ended.
         while kill -0 "$redis" 2>/dev/null; do sleep 0.1; done
     fi
     rm -rf "$data" "$note"
@@ -85,7 +85,7 @@ start() {
     if [ "$(id -u)" = 0 ]; then chown postgres "$data/postgres" "$data/pgbouncer"; fi
 
     port=$(free_port)
-    # Nothing has to outlive the tests, so nobody waits for the disk.
+    # The data need not survive a crash, so commits do not wait for the disk.
     local lasting=(off no)
     if [ "${DURABLE:-no}" = yes ]; then lasting=(on yes); fi
     (
@@ -97,7 +97,7 @@ start() {
     ) >&2
     echo "export TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:$port/postgres" >>"$data/environment.new"
 
-    # Three server connections for any number of clients, so that every transaction of a client may get another one.
+    # Three server connections for any number of clients, so that each transaction of a client can get another connection.
     local pooler_port
     pooler_port=$(free_port)
     cat >"$data/pgbouncer/pgbouncer.ini" <<INI
