@@ -316,7 +316,7 @@ async fn every_way_to_handle_has_one_span_and_one_line() {
     let deduplicated = DeduplicateLayer::new(MemoryStore::new()).layer(inner);
     let verified = VerifyWebhook::new(deduplicated, Verifier::new(SECRET).unwrap());
     assert_eq!(verified.oneshot(delivery()).await.unwrap().status(), 503);
-    check("clerk", Some("1"), "the service answered with status 503");
+    check("clerk", Some("1"), "the service returned status 503");
 }
 
 /// In a request, and not in a task: nobody else catches the panic or finishes the handler.
@@ -356,7 +356,7 @@ async fn a_missing_table_is_logged_once_with_what_to_do() {
     let event = event(fixture("user.created"));
     let answer = exactly_once().handle(&handlers(), event, |_transaction| true).await;
     assert_eq!(answer.outcome(), Outcome::StoreUnavailable);
-    let error = "error with configuration: no such table: clerk_webhook_delivery. Run `migrate()` of the store at start";
+    let error = "error with configuration: no such table: clerk_webhook_delivery. Call `migrate()` of the store when the application starts";
     log.take_error("store_unavailable", error);
 }
 

@@ -2,16 +2,19 @@ use bytes::Bytes;
 use clerk_webhook_core::Answer;
 use http::Response;
 
-/// Makes the response to a delivery that is authentic.
+/// Creates the response to a verified delivery.
 ///
-/// Closures from [`Answer`] to `Response<Bytes>` implement it. A response of 2xx to what is not
-/// [acknowledged](clerk_webhook_core::Outcome::is_acknowledged) would lose the event, so the default response takes its place.
+/// Closures from [`Answer`] to `Response<Bytes>` implement this trait. If the response is 2xx although the
+/// outcome is not [acknowledged](clerk_webhook_core::Outcome::is_acknowledged), the default response replaces
+/// it, because the sender would not retry and the event would be lost.
 pub trait AnswerResponse {
-    /// Returns the response; the outcome is put into its extensions afterwards.
+    /// Returns the response.
+    ///
+    /// The caller then adds the [`Outcome`](clerk_webhook_core::Outcome) to its extensions.
     fn response(&self, answer: Answer) -> Response<Bytes>;
 }
 
-/// The responses of [`Answer`] itself.
+/// The default responses: the status, headers and body of the [`Answer`].
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct DefaultAnswer;
@@ -31,13 +34,13 @@ where
     }
 }
 
-/// Makes the response and leaves the outcome in its extensions, for a layer outside that logs or counts.
+/// Creates the response, with the outcome in its extensions for outer layers.
 pub(crate) fn respond(response: &impl AnswerResponse, answer: Answer) -> Response<Bytes> {
     let mut response = response.response(answer);
     if response.status().is_success() && !answer.outcome().is_acknowledged() {
         response = answer.into();
     }
-    // The default response has it already.
+    // The default response already contains the outcome.
     if response.extensions().get() != Some(&answer.outcome()) {
         response.extensions_mut().insert(answer.outcome());
     }

@@ -1,11 +1,52 @@
-//! A [Tower](https://docs.rs/tower) layer that verifies [Clerk](https://clerk.com) webhooks.
+//! A [Tower](https://docs.rs/tower) service and layers that receive the webhooks of
+//! [Clerk](https://clerk.com).
 //!
-//! [`WebhookService`] is the route for typed handlers: it calls them and answers. It can verify each request first and run
-//! the handlers once for each message.
+//! Use this crate with hyper, with Axum, or with any other server that runs Tower services. Applications
+//! usually add the crate `clerk-webhook` with the feature `tower`, which re-exports this crate as
+//! `clerk_webhook::tower`. For a complete program, see the chapter of the guide about Tower in the crate
+//! `clerk-webhook`.
 //!
-//! [`VerifyWebhookLayer`] stands in front of any service that takes HTTP requests. It reads the body,
-//! verifies it, and hands the request on with the identical bytes and the typed [`Event`](clerk_webhook_core::Event) in its extensions.
-//! It rejects a request that is not authentic, and the service never sees that request.
+//! There are two ways to receive events:
+//!
+//! - [`WebhookService`] calls typed handlers and answers the sender. It can verify each request first, and it
+//!   can run the handlers once per message. Use it unless you need your own response.
+//! - [`VerifyWebhookLayer`] wraps your own service. It reads and verifies the body, adds the typed
+//!   [`Event`](clerk_webhook_core::Event) to the extensions of the request, and passes on the same bytes. It
+//!   rejects a request that fails verification, so that your service never receives it.
+//!
+//! # A service for typed handlers
+//!
+//! ```
+//! use bytes::Bytes;
+//! use clerk_webhook_core::event::marker::UserCreated;
+//! use clerk_webhook_core::{Handlers, Verifier};
+//! use clerk_webhook_tower::WebhookService;
+//! use http::Request;
+//! use http_body_util::Full;
+//! use tower::ServiceExt;
+//!
+//! # let body = r#"{"data":{"id":"user_1"},"type":"user.created"}"#;
+//! # let secret = clerk_webhook_core::SigningSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+//! # let signed = secret.sign(&"msg_1".parse()?, clerk_webhook_core::Timestamp::now(), body.as_bytes());
+//! # let mut delivery = Request::new(Full::<Bytes>::from(body));
+//! # *delivery.headers_mut() = http::HeaderMap::from(&signed);
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let handlers = Handlers::builder()
+//!     .on(UserCreated, |user, _cx| async move {
+//!         println!("{} joined", user.id);
+//!         Ok(())
+//!     })
+//!     .build()?;
+//! let verifier = Verifier::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")?;
+//! let service = WebhookService::new(handlers, ()).verified(verifier);
+//!
+//! assert_eq!(service.clone().oneshot(delivery).await?.status(), 200);
+//! assert_eq!(service.oneshot(Request::new(Full::<Bytes>::from("forged"))).await?.status(), 400);
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # A layer for your own service
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -18,7 +59,7 @@
 //! use tower::{Layer, ServiceExt};
 //!
 //! async fn handle(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
-//!     // The layer has put it there, else this would not be reached.
+//!     // Every request that reaches the service has an event.
 //!     if let Some(EventData::UserCreated(user)) = request.extensions().get().map(Event::data) {
 //!         assert_eq!(user.id, "user_1");
 //!     }
@@ -39,6 +80,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `deduplicate` | | the services and the layer that handle each message once, on Tokio |
+//! | `tracing` | yes | a log line for each delivery |
+//! | `metrics` | | metrics of deliveries, for the recorder of the crate `metrics` |
+//! | `chrono`, `jiff`, `time` | | conversions of [`Timestamp`](clerk_webhook_core::Timestamp) |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

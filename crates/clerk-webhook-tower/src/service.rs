@@ -1,4 +1,4 @@
-//! Typed handlers as a service.
+//! The service that calls typed handlers.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -16,24 +16,24 @@ use tower_service::Service;
 use crate::answer::{AnswerResponse, DefaultAnswer, respond};
 use crate::verify::VerifyWebhook;
 
-/// What to do about a request that has no event.
-const ADVICE: &str = "the request has no event. Call `.verified(verifier)` on the `WebhookService`, or put \
-                      `VerifyWebhookLayer` in front of it";
+/// The advice in the log for a request without an event.
+const ADVICE: &str = "the request has no verified event. Call `.verified(verifier)` on the `WebhookService`, or \
+                      wrap it in `VerifyWebhookLayer`";
 
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// A service that calls your handlers and answers the sender: the route of a webhook.
+/// Service that calls typed handlers and answers the sender.
 ///
-/// The constructor says how the handlers run. [`verified`](Self::verified) puts the verification in front of them, and makes a
-/// service that takes any request:
+/// Mount it as the route of the webhook. Call [`verified`](Self::verified) to verify each request before the
+/// handlers run. The constructor determines what happens if a message is delivered again:
 ///
-/// | constructor | if a delivery arrives again |
+/// | constructor | a further delivery of the same message |
 /// |---|---|
 /// | [`new`](Self::new) | the handler runs again |
 /// | `deduplicated` (feature `deduplicate`) | the handler runs again only if it failed, or if the process crashed |
-/// | `exactly_once` (feature `deduplicate`) | the same, and the database keeps the writes of the completed run only |
+/// | `exactly_once` (feature `deduplicate`) | the same, and the writes of failed runs are rolled back |
 ///
-/// A clone shares everything. Each run of a handler gets a clone of the state.
+/// Clones share the handlers and the store. Each run of a handler receives a clone of the state.
 ///
 /// ```
 /// use clerk_webhook_core::event::marker::UserCreated;
@@ -52,7 +52,7 @@ type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let handlers = Handlers::builder()
 ///     .on(UserCreated, |user, _cx| async move {
-///         println!("{} has joined", user.id);
+///         println!("{} joined", user.id);
 ///         Ok(())
 ///     })
 ///     .build()?;
@@ -71,18 +71,19 @@ pub struct WebhookService<A = DefaultAnswer> {
 }
 
 impl WebhookService {
-    /// Creates a service that runs the handlers in the request, once for each delivery that arrives.
+    /// Creates a service that runs the handlers as part of the request, once per delivery.
     ///
-    /// If the sender closes the connection, most servers drop the request and the handler with it. To handle each delivery once,
-    /// use `deduplicated` or `exactly_once`, and not a `DeduplicateLayer` in front: that layer does not see which events no handler
-    /// wants.
+    /// If the sender closes the connection, most servers drop the request and with it the running handler. To
+    /// handle each message once, use `deduplicated` or `exactly_once`. Do not wrap this service in a
+    /// `DeduplicateLayer`: that layer cannot distinguish ignored events from processed events.
     pub fn new<S: Clone + Send + Sync + 'static>(handlers: Handlers<S>, state: S) -> Self {
         Self::with_scope(handlers, state, Observation::DEFAULT_SCOPE)
     }
 
-    /// Does what [`new`](Self::new) does, and names the endpoint in the log and in the metrics.
+    /// Does the same as [`new`](Self::new), with a name for the endpoint in the log and the metrics.
     ///
-    /// Give each endpoint its own scope. The other constructors use the scope of the `Deduplicator` or of `ExactlyOnce`.
+    /// Give each endpoint its own scope. The other constructors use the scope of the `Deduplicator` or of
+    /// `ExactlyOnce`.
     pub fn with_scope<S: Clone + Send + Sync + 'static>(
         handlers: Handlers<S>,
         state: S,
@@ -103,7 +104,8 @@ impl WebhookService {
         Self { answering: Arc::new(move |event| Box::pin(answer(event))), answer: DefaultAnswer }
     }
 
-    /// Creates a service that runs the handlers once for each message, see [`Deduplicator`](clerk_webhook_store::Deduplicator).
+    /// Creates a service that runs the handlers once per message, see
+    /// [`Deduplicator`](clerk_webhook_store::Deduplicator).
     #[cfg(feature = "deduplicate")]
     pub fn deduplicated<S, D>(
         handlers: Handlers<S>,
@@ -120,11 +122,12 @@ impl WebhookService {
         })
     }
 
-    /// Creates a service that runs the handlers in a transaction for each message, see
-    /// [`ExactlyOnce`](clerk_webhook_store::ExactlyOnce).
+    /// Creates a service that runs the handlers once per message, in one transaction with the mark "handled",
+    /// see [`ExactlyOnce`](clerk_webhook_store::ExactlyOnce).
     ///
-    /// `state_with` turns the transaction into the state of the handlers. Return the transaction itself
-    /// (`|transaction| transaction`), or a struct that holds the transaction and a clone of your application's state.
+    /// `state_with` converts the transaction into the state of the handlers. Return the transaction itself
+    /// (`|transaction| transaction`), or a struct that contains the transaction and a clone of your
+    /// application state.
     #[cfg(feature = "deduplicate")]
     pub fn exactly_once<S, D, F>(
         handlers: Handlers<S>,
@@ -146,18 +149,20 @@ impl WebhookService {
 }
 
 impl<A> WebhookService<A> {
-    /// Replaces the responses.
+    /// Replaces the default responses.
     ///
-    /// It takes anything that implements [`AnswerResponse`], such as a closure from `Answer` to `Response<Bytes>`.
+    /// Pass a value that implements [`AnswerResponse`], such as a closure from `Answer` to `Response<Bytes>`.
     pub fn on_answer<A2>(self, answer: A2) -> WebhookService<A2> {
         WebhookService { answering: self.answering, answer }
     }
 
-    /// Puts the verification in front of the service: only deliveries that Clerk signed reach the handlers.
+    /// Wraps the service in a [`VerifyWebhook`], so that only deliveries that Clerk signed reach the
+    /// handlers.
     ///
-    /// The verifier's `body_limit` applies, its `read_timeout` does not: call
-    /// [`read_timeout`](crate::VerifyWebhook::read_timeout) on the result. To replace the responses to rejected deliveries, use
-    /// [`VerifyWebhookLayer`](crate::VerifyWebhookLayer) instead.
+    /// The `body_limit` of the verifier applies. Its `read_timeout` does not, because this crate has no
+    /// timer: call [`read_timeout`](crate::VerifyWebhook::read_timeout) on the returned service. To replace
+    /// the responses to rejected deliveries, use [`VerifyWebhookLayer`](crate::VerifyWebhookLayer) instead of
+    /// this method.
     pub fn verified(self, verifier: Verifier) -> VerifyWebhook<Self> {
         VerifyWebhook::new(self, verifier)
     }
@@ -190,14 +195,15 @@ where
 
 /// Response future of [`WebhookService`].
 ///
-/// The extensions of the response hold the [`Outcome`](clerk_webhook_core::Outcome), for a layer outside that logs or counts.
+/// The extensions of the response contain the [`Outcome`](clerk_webhook_core::Outcome) for outer layers, such
+/// as a layer that logs or counts.
 #[must_use = "futures do nothing unless polled"]
 pub struct WebhookFuture<A = DefaultAnswer> {
     answering: Answering,
     answer: A,
 }
 
-/// The answer is never pinned.
+// `answer` is never pinned.
 impl<A> Unpin for WebhookFuture<A> {}
 
 impl<A: AnswerResponse> Future for WebhookFuture<A> {

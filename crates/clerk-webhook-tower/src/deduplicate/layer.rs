@@ -6,18 +6,21 @@ use tower_layer::Layer;
 use super::service::Deduplicate;
 use crate::answer::DefaultAnswer;
 
-/// Layer that applies [`Deduplicate`].
+/// Layer that passes each message to the inner service once.
 ///
-/// Typed handlers do not need this layer: [`WebhookService::deduplicated`](crate::WebhookService::deduplicated) runs them once.
+/// Use it for a service of your own that does not use `Handlers`. Typed handlers do not need it: use
+/// [`WebhookService::deduplicated`](crate::WebhookService::deduplicated) instead.
 ///
-/// [`DeduplicateLayer`] is for a service that does not use `Handlers`. Put it behind
-/// [`VerifyWebhookLayer`](crate::VerifyWebhookLayer), in front of your service. It answers duplicates with 200 and deliveries
-/// that are in progress with 409. It passes every other delivery to your service, in a task that continues if the sender closes
-/// the connection.
+/// Add the layer between [`VerifyWebhookLayer`](crate::VerifyWebhookLayer) and your service. It answers a
+/// duplicate with 200, and a delivery that is in progress with 409. It passes every other delivery to your
+/// service, in a task that continues if the sender closes the connection.
 ///
-/// The layer looks only at the status of the response. A 2xx response completes the delivery, so a response that means "try
-/// again" must have another status. After any other response, an error or a panic, the sender's next attempt reaches your service again. The
-/// layer passes the response on as it is.
+/// The layer uses the status of the response, and passes the response on unchanged:
+///
+/// - 2xx completes the delivery. Further deliveries of the message are duplicates.
+/// - After any other status, an error or a panic, the sender retries, and the layer calls your service again.
+///
+/// If your service cannot handle an event now, it must therefore return a status that is not 2xx.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -53,10 +56,11 @@ use crate::answer::DefaultAnswer;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The store decides how far "once" reaches: see the crate `clerk-webhook-store` for the engines, and for
-/// the settings of a [`Deduplicator`](clerk_webhook_store::Deduplicator), from which you can create the layer.
+/// The store determines whether "once" applies to a process, a machine or several machines: see the crate
+/// `clerk-webhook-store`. To change settings, such as the lease, create the layer from a
+/// [`Deduplicator`](clerk_webhook_store::Deduplicator).
 ///
-/// All services of a layer and of its clones share the store and the tasks.
+/// Clones of the layer, and the services that it creates, share the store and the running tasks.
 #[must_use]
 pub struct DeduplicateLayer<S, A = DefaultAnswer> {
     deduplicator: Deduplicator<S>,
@@ -71,16 +75,17 @@ impl<S: DeliveryStore> DeduplicateLayer<S> {
 }
 
 impl<S, A> DeduplicateLayer<S, A> {
-    /// Replaces the responses that the layer gives itself: to duplicates, to what is in progress elsewhere, where the handler
-    /// took too long or panicked, and where the store cannot be reached.
+    /// Replaces the responses that the layer creates.
     ///
-    /// It takes anything that implements [`AnswerResponse`](crate::AnswerResponse), such as a closure from
-    /// `Answer` to `Response<Bytes>`.
+    /// The layer creates a response if the delivery is a duplicate or in progress, if the service times out
+    /// or panics, if the lease is lost, and if the store is unreachable. Pass a value that implements
+    /// [`AnswerResponse`](crate::AnswerResponse), such as a closure from `Answer` to `Response<Bytes>`.
     pub fn on_answer<A2>(self, answer: A2) -> DeduplicateLayer<S, A2> {
         DeduplicateLayer { deduplicator: self.deduplicator, answer }
     }
 
-    /// Returns what runs the handlers, to [wait](Deduplicator::shutdown) for them when the application ends.
+    /// Returns the `Deduplicator`, for example to [wait](Deduplicator::shutdown) for running tasks when the
+    /// application shuts down.
     pub fn deduplicator(&self) -> &Deduplicator<S> {
         &self.deduplicator
     }

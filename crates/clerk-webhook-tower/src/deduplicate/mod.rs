@@ -1,4 +1,4 @@
-//! Handling each delivery once.
+//! Calls a service once per message.
 
 mod layer;
 mod service;

@@ -13,10 +13,11 @@ use tower_service::Service;
 use crate::answer::{AnswerResponse, DefaultAnswer, respond};
 use crate::verify::ResponseBody;
 
-/// What to do about a request that has no event.
-const ADVICE: &str = "the request has no event; put `VerifyWebhookLayer` in front of `DeduplicateLayer`";
+/// The advice in the log for a request without an event.
+const ADVICE: &str =
+    "the request has no verified event. Add `VerifyWebhookLayer` outside of `DeduplicateLayer`";
 
-/// Service that hands each delivery on once.
+/// Service that passes each message to the inner service once.
 ///
 /// See [`DeduplicateLayer`](crate::DeduplicateLayer).
 pub struct Deduplicate<I, S, A = DefaultAnswer> {
@@ -45,7 +46,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that was polled ready is the one to call, and a clone takes its place.
+        // Call the instance that was polled ready, and keep a clone.
         let clone = self.inner.clone();
         let mut ready_inner = mem::replace(&mut self.inner, clone);
         let answer_response = self.answer.clone();
@@ -60,7 +61,8 @@ where
             let returned = Arc::new(Mutex::new(None));
             let by_service = Arc::clone(&returned);
             let handler = move |event, _attempt| {
-                // Dropped, so that the event in the extensions is the only one and the service can move its payload.
+                // After this drop, the event in the extensions is the only clone, so the service can move its
+                // payload.
                 drop(event);
                 let calling = ready_inner.call(request);
                 async move {
@@ -76,7 +78,7 @@ where
                 (Some(result), Outcome::Processed | Outcome::Failed) => {
                     result.map(|response| response.map(ResponseBody::inner))
                 }
-                // The service did not respond, or its success could not be stored.
+                // The service did not return a response, or its success could not be stored.
                 _ => Ok(respond(&answer_response, answer).map(ResponseBody::refusal)),
             }
         };
@@ -84,19 +86,19 @@ where
     }
 }
 
-/// Judges a response by its status.
+/// Converts the status of a response into the result of a handler.
 fn judge<B, E>(result: &Result<Response<B>, E>) -> Result<Handled, Failure> {
     match result {
         Ok(response) if response.status().is_success() => Ok(Handled::Processed),
         Ok(response) => {
-            Err(Failure::retry(format!("the service answered with status {}", response.status().as_u16())))
+            Err(Failure::retry(format!("the service returned status {}", response.status().as_u16())))
         }
         Err(_) => Err(Failure::retry("the service returned an error")),
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it is locked.
+    // No code panics while it holds the lock.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

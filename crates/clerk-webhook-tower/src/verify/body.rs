@@ -7,9 +7,10 @@ use http_body_util::Full;
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// Response body of [`VerifyWebhook`](super::VerifyWebhook): that of the inner service, or a refusal.
+    /// Response body of [`VerifyWebhook`](super::VerifyWebhook): the body of the inner service or of a
+    /// rejection.
     ///
-    /// It is a body where that of the inner service has [`Bytes`] as its data, as those of hyper and axum do.
+    /// It implements [`Body`] if the data type of the inner body is [`Bytes`], as in hyper and axum.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]

@@ -56,7 +56,7 @@ pin_project! {
     }
 }
 
-/// What is needed once the body is there.
+/// The values that are needed after the body has arrived.
 struct Then<S, R> {
     parts: Parts,
     ready: S,
@@ -101,13 +101,13 @@ where
         loop {
             match state.as_mut().project() {
                 StateProj::Refused { response } => {
-                    // Polled once more it must not become an acknowledgement.
+                    // Polled again after completion: stay pending, and never produce a 2xx response.
                     let Some(response) = response.take() else { return Poll::Pending };
                     return Poll::Ready(Ok(response.map(ResponseBody::refusal)));
                 }
                 StateProj::Reading { body, sleep, delivery, then } => {
                     let received = ready!(poll_event(body, sleep, delivery, cx));
-                    // A future is not polled again after it was ready, so this is always there.
+                    // `then` is missing only if the future is polled again after completion.
                     let Some(Then { parts, ready, refusal }) = then.take() else { return Poll::Pending };
                     state.set(match received {
                         Ok(event) => call(parts, event, ready),
@@ -123,7 +123,7 @@ where
     }
 }
 
-/// Reads frames until the body ends, is too much, or takes too long.
+/// Reads frames until the body ends, exceeds the limit, or takes too long.
 fn poll_event<B>(
     mut body: Pin<&mut B>,
     sleep: Pin<&mut impl Future<Output = ()>>,
@@ -137,7 +137,7 @@ where
     while let Some(pending) = delivery {
         match body.as_mut().poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                // Trailers are not part of what was signed.
+                // Trailers are not signed. They count as empty frames.
                 let pushed = match frame.into_data() {
                     Ok(data) => pending.push(data),
                     Err(_trailers) => pending.push(Bytes::new()),
@@ -151,7 +151,7 @@ where
             }
             Poll::Ready(None) => break,
             Poll::Pending => {
-                // Looked at only when there is nothing to read: a body that is there is not too late.
+                // Checked only if no frame is available: a body that has already arrived is not late.
                 return sleep.poll(cx).map(|()| Err(ReceiveError::body_timeout()));
             }
         }

@@ -7,42 +7,46 @@ use super::refusal::DefaultRefusal;
 use super::service::VerifyWebhook;
 use super::timeout::NoTimeout;
 
-/// Layer that applies [`VerifyWebhook`].
+/// Layer that verifies deliveries before the inner service receives them.
 ///
-/// # What it does
+/// For each request, the [`VerifyWebhook`] service:
 ///
-/// 1. Looks at the signature headers and at the claimed length. What can be refused by them is answered
-///    before a byte of the body is read.
-/// 2. Reads the body up to the limit and hashes it while it arrives. A body that comes in one frame is never
-///    copied; nothing is allocated for a length that is only claimed.
-/// 3. Decides, and either calls the service with the identical bytes and an [`Event`](clerk_webhook_core::Event) in the
-///    extensions, or answers.
+/// 1. checks the signature headers, the timestamp and the declared length. If a check fails, it answers
+///    without reading the body;
+/// 2. reads the body up to the limit and hashes it as it arrives. It does not copy a body that arrives in one
+///    frame, and does not allocate memory for an declared length;
+/// 3. calls the inner service with the same bytes and with an [`Event`](clerk_webhook_core::Event) in the
+///    extensions of the request, or rejects the delivery.
 ///
-/// Every request is treated so, whatever its method and path: put the layer on the route of the webhook and
-/// not round the whole application.
+/// The layer verifies every request, with any method and path. Add it to the route of the webhook, not to the
+/// whole application.
 ///
-/// # How it refuses
+/// # Rejected deliveries
 ///
-/// With the [`Answer`](clerk_webhook_core::Answer) for the reason: status 400, 408 or 413 and a constant
-/// body. The extensions of the response hold the [`ReceiveError`](clerk_webhook_core::ReceiveError) and the
-/// [`Outcome`](clerk_webhook_core::Outcome), for a layer outside that logs or counts.
-/// [`on_refusal`](VerifyWebhookLayer::on_refusal) replaces the answer.
+/// The response is the [`Answer`](clerk_webhook_core::Answer) for the reason, with the status 400, 408 or 413
+/// and a constant body. [`on_refusal`](VerifyWebhookLayer::on_refusal) replaces it. The extensions of the
+/// response contain the [`ReceiveError`](clerk_webhook_core::ReceiveError) and the
+/// [`Outcome`](clerk_webhook_core::Outcome) for outer layers, such as a layer that logs or counts.
 ///
-/// # Where it stands
+/// # Order of layers
 ///
-/// Layers outside of it must leave the request as it is: authentication and CSRF protection have to let the
-/// route pass, and a layer that decompresses the body or parses it makes every signature wrong. A limit on the
-/// body outside is fine; the smaller one counts, and exceeding either is answered by 413.
+/// Outer layers must not change or block the request:
+///
+/// - Exclude the route from authentication and CSRF protection. The signature authenticates the sender.
+/// - Do not decompress or parse the body in an outer layer. The signature covers the original bytes, so
+///   verification would fail.
+/// - An outer limit on bodies is allowed. The smaller limit applies, and a body that exceeds it is answered
+///   with 413.
 ///
 /// # Slow senders
 ///
-/// The inner service is ready, and holds what it has reserved for that (a place under a concurrency limit, for
-/// example), while the body of a delivery arrives that is not verified yet. A limit on concurrency therefore
-/// belongs outside of this layer, together with a timeout.
+/// While the body of an unverified delivery arrives, the inner service is already ready and keeps what it
+/// reserved, such as a permit of a concurrency limit. Add a concurrency limit outside of this layer, together
+/// with a timeout.
 ///
-/// The layer knows no timer, so it does not keep the `read_timeout` of the verifier. Set that of the
-/// [layer](VerifyWebhookLayer::read_timeout) to the timer of the runtime, so that a sender that drips cannot hold a
-/// connection for ever:
+/// The layer has no timer, so the `read_timeout` of the verifier does not apply. Set
+/// [`read_timeout`](VerifyWebhookLayer::read_timeout) with the timer of your runtime, so that a slow sender
+/// cannot keep a connection open without limit:
 ///
 /// ```
 /// use std::time::Duration;
@@ -66,7 +70,7 @@ pub struct VerifyWebhookLayer<R = DefaultRefusal, T = NoTimeout> {
 }
 
 impl VerifyWebhookLayer {
-    /// Creates a layer with the verifier's body limit, the default answers, and no read timeout.
+    /// Creates a layer with the body limit of the verifier, the default responses and no read timeout.
     pub fn new(verifier: Verifier) -> Self {
         let body_limit = verifier.body_limit();
         Self { verifier, body_limit, refusal: DefaultRefusal, timeout: NoTimeout }
@@ -74,27 +78,29 @@ impl VerifyWebhookLayer {
 }
 
 impl<R, T> VerifyWebhookLayer<R, T> {
-    /// Sets the most bytes that a body may have, instead of the verifier's limit.
+    /// Sets the maximum length of a body in bytes. The default is the `body_limit` of the verifier.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
     }
 
-    /// Replaces the answers to deliveries that are refused.
+    /// Replaces the responses to rejected deliveries.
     ///
-    /// It takes anything that implements [`RefusalResponse`](crate::RefusalResponse), such as a closure from
-    /// `&ReceiveError` to `Response<Bytes>`. The error gets into the extensions of the response either way.
-    /// Anything but 2xx makes the sender try again.
+    /// Pass a value that implements [`RefusalResponse`](crate::RefusalResponse), such as a closure from
+    /// `&ReceiveError` to `Response<Bytes>`. The layer adds the error to the extensions of the response. The
+    /// sender retries after every response that is not 2xx.
     pub fn on_refusal<R2>(self, refusal: R2) -> VerifyWebhookLayer<R2, T> {
         let Self { verifier, body_limit, refusal: _, timeout } = self;
         VerifyWebhookLayer { verifier, body_limit, refusal, timeout }
     }
 
-    /// Sets how long a body may take to arrive; after that it is answered by 408.
+    /// Sets how long a body may take to arrive. A later body is answered with 408. There is no limit by
+    /// default.
     ///
-    /// It takes anything that implements [`ReadTimeout`](crate::ReadTimeout), such as a closure that returns
-    /// the runtime's sleep. It starts when the service is called and ends with the body; the time of the
-    /// inner service does not count. The sender itself gives up after 15 s.
+    /// Pass a value that implements [`ReadTimeout`](crate::ReadTimeout), such as a closure that returns the
+    /// sleep future of the runtime. The time starts when the service is called and ends when the body is
+    /// complete. It does not include the inner service. The sender closes the connection after [15
+    /// s](clerk_webhook_core::sender::RESPONSE_TIMEOUT).
     pub fn read_timeout<T2>(self, timeout: T2) -> VerifyWebhookLayer<R, T2> {
         let Self { verifier, body_limit, refusal, timeout: _ } = self;
         VerifyWebhookLayer { verifier, body_limit, refusal, timeout }

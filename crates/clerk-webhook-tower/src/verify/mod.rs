@@ -1,4 +1,4 @@
-//! Verification of deliveries in front of a service.
+//! Verifies deliveries before a service receives them.
 
 mod body;
 mod future;

@@ -2,15 +2,17 @@ use bytes::Bytes;
 use clerk_webhook_core::{Answer, ReceiveError};
 use http::Response;
 
-/// Makes the response to a delivery that is refused.
+/// Creates the response to a rejected delivery.
 ///
-/// Closures from `&ReceiveError` to `Response<Bytes>` implement it.
+/// Closures from `&ReceiveError` to `Response<Bytes>` implement this trait.
 pub trait RefusalResponse {
-    /// Returns the response; the error is put into its extensions afterwards.
+    /// Returns the response.
+    ///
+    /// The caller then adds the error and its [`Outcome`](clerk_webhook_core::Outcome) to the extensions.
     fn response(&self, error: &ReceiveError) -> Response<Bytes>;
 }
 
-/// The answers of [`Answer`].
+/// The default responses: the status, headers and body of the [`Answer`].
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct DefaultRefusal;

@@ -14,7 +14,7 @@ use super::future::{BoxError, ResponseFuture};
 use super::refusal::{DefaultRefusal, RefusalResponse};
 use super::timeout::{NoTimeout, ReadTimeout};
 
-/// Service that verifies a delivery before it calls the inner one.
+/// Service that verifies a delivery before it calls the inner service.
 ///
 /// See [`VerifyWebhookLayer`](crate::VerifyWebhookLayer).
 #[derive(Clone)]
@@ -35,7 +35,8 @@ impl<S> VerifyWebhook<S> {
 }
 
 impl<S, R, T> VerifyWebhook<S, R, T> {
-    /// Sets how long a body may take to arrive, see [`VerifyWebhookLayer::read_timeout`](crate::VerifyWebhookLayer::read_timeout).
+    /// Sets how long a body may take to arrive, see
+    /// [`VerifyWebhookLayer::read_timeout`](crate::VerifyWebhookLayer::read_timeout).
     pub fn read_timeout<T2>(self, timeout: T2) -> VerifyWebhook<S, R, T2> {
         let Self { inner, verifier, body_limit, refusal, timeout: _ } = self;
         VerifyWebhook { inner, verifier, body_limit, refusal, timeout }
@@ -56,7 +57,8 @@ impl<S, R, T> VerifyWebhook<S, R, T> {
         self.inner
     }
 
-    /// Refuses what can be refused before the body is read.
+    /// Checks everything that can be checked before the body is read: headers, timestamp and announced
+    /// length.
     fn begin<B: Body>(&self, request: &Request<B>) -> Result<PendingDelivery, ReceiveError> {
         let delivery = self.verifier.begin_receive(request.headers())?.body_limit(self.body_limit);
         delivery.expect_content_length(request.headers())?;
@@ -82,8 +84,8 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        // The service that was polled ready is the one to call, and a clone takes its place. On a refusal it is
-        // dropped, so that what it has reserved is free for others.
+        // Call the instance that was polled ready, and keep a clone. A rejection drops the ready instance,
+        // which frees what it reserved, such as a permit of a concurrency limit.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
         match self.begin(&request) {

@@ -1,17 +1,18 @@
 use std::future::{Future, Pending, pending};
 
-/// Starts the timer of a body.
+/// Starts the timer that limits how long a body may take to arrive.
 ///
-/// Closures that return a future implement it, such as `|| tokio::time::sleep(Duration::from_secs(10))`.
+/// Closures that return a future implement this trait, such as
+/// `|| tokio::time::sleep(Duration::from_secs(10))`.
 pub trait ReadTimeout {
-    /// The future that is ready when the time is over.
+    /// The future that completes when the time limit is reached.
     type Sleep: Future<Output = ()>;
 
     /// Starts the timer.
     fn start(&self) -> Self::Sleep;
 }
 
-/// A timeout that never comes.
+/// No time limit. The default.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct NoTimeout;
