@@ -1,4 +1,4 @@
-//! What the body can have been before something changed it.
+//! The bodies that the captured body can be a changed form of.
 
 use std::borrow::Cow;
 
@@ -10,18 +10,18 @@ use super::wrappings::Unwrapped;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What looking at the edges and the line breaks of a body costs for each of its bytes.
+/// The cost per byte of examining the edges and line breaks of a body.
 const EDGES: usize = 2;
 
-/// All that a capture's body can have been.
+/// All candidates for the body that was signed.
 pub(super) struct Bodies<'u> {
     unwrapped: &'u [Unwrapped],
     json: Vec<Option<Json<'u>>>,
-    /// By twice the number of things that they undo, and one less for the likeliest.
+    /// Sorted by cost: twice the number of changes that a variant undoes, minus one for the likeliest variants.
     variants: Vec<(usize, Variant)>,
 }
 
-/// One of them: which of the unwrapped bodies, and what is done with it.
+/// A candidate: one of the unwrapped bodies, and the change to apply to it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Variant {
     body: usize,
@@ -34,7 +34,7 @@ enum Change {
     Json { style: Style, end: &'static str },
 }
 
-/// What is done with a byte-order mark in front.
+/// The treatment of a leading byte-order mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mark {
     AsIs,
@@ -42,7 +42,7 @@ enum Mark {
     Added,
 }
 
-/// What is done with line breaks.
+/// The treatment of line breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lines {
     AsIs,
@@ -50,7 +50,7 @@ enum Lines {
     CrLf,
 }
 
-/// What is done with white space around it.
+/// The treatment of whitespace around the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ends {
     AsIs,
@@ -95,7 +95,7 @@ impl<'u> Bodies<'u> {
             for (more, style) in styles.into_iter().filter(|(more, _)| *more > 0) {
                 for (end, of_end) in [("", 0), ("\n", 1), ("\r\n", 1)] {
                     let changes = cost + more + of_end;
-                    // Nearly everybody who signs writes compactly, Clerk included.
+                    // Nearly all senders, Clerk included, sign compact JSON.
                     let likely = usize::from(style.spacing == Spacing::Compact && changes > 1);
                     variants
                         .push((changes * 2 - likely, Variant { body, change: Change::Json { style, end } }));
@@ -106,12 +106,12 @@ impl<'u> Bodies<'u> {
         Self { unwrapped, json, variants }
     }
 
-    /// Returns all of them with twice the number of things that each undoes, the fewest first.
+    /// Returns all variants with their cost, the cheapest first.
     pub(super) fn variants(&self) -> &[(usize, Variant)] {
         &self.variants
     }
 
-    /// Returns how many bytes were captured.
+    /// Returns the captured body.
     pub(super) fn captured(&self) -> &'u [u8] {
         self.unwrapped.first().map(|body| body.bytes.as_ref()).unwrap_or_default()
     }
@@ -121,7 +121,7 @@ impl<'u> Bodies<'u> {
         self.json.first()?.as_ref()
     }
 
-    /// Returns what it costs to make the bytes.
+    /// Returns the cost of producing the bytes of a variant.
     pub(super) fn cost(&self, variant: Variant) -> usize {
         match (variant.change, &self.json[variant.body]) {
             (Change::Edges { mark: Mark::AsIs, lines: Lines::AsIs, ends: Ends::AsIs }, _) => 0,
@@ -130,7 +130,7 @@ impl<'u> Bodies<'u> {
         }
     }
 
-    /// Returns the bytes.
+    /// Returns the bytes of a variant.
     pub(super) fn bytes(&self, variant: Variant) -> Cow<'u, [u8]> {
         let body: &'u [u8] = &self.unwrapped[variant.body].bytes;
         match variant.change {
@@ -143,7 +143,7 @@ impl<'u> Bodies<'u> {
         }
     }
 
-    /// Says what is wrong with the captured body if it was this one.
+    /// Returns the findings if this variant is the body that was signed.
     pub(super) fn findings(&self, variant: Variant) -> Vec<Finding> {
         let Unwrapped { bytes, findings } = &self.unwrapped[variant.body];
         let mut findings = findings.clone();
@@ -168,25 +168,23 @@ impl<'u> Bodies<'u> {
     }
 }
 
-/// Says how the JSON was written when it was signed, as far as it differs.
+/// Adds a finding for each difference between the captured JSON and the signed style.
 pub(super) fn of_json(json: &Json<'_>, style: Style, findings: &mut Vec<Finding>) {
     if style.sorted {
-        let fact = "the keys of the JSON were in alphabetical order when it was signed";
+        let fact = "the JSON keys were in alphabetical order when the body was signed";
         findings.push(Finding::new(Cause::JsonKeysReordered, fact));
     }
     if style.escapes != Escapes::AsIs {
-        let fact = format!(
-            "the strings of the JSON were written otherwise when it was signed: {}",
-            style.escapes.name()
-        );
+        let fact =
+            format!("the JSON strings had other escapes when the body was signed: {}", style.escapes.name());
         findings.push(Finding::new(Cause::JsonEscapesChanged, fact));
     }
     if style.numbers != Numbers::AsIs {
-        let fact = "whole numbers of the JSON had no fraction or exponent when it was signed";
+        let fact = "whole numbers in the JSON had no fraction or exponent when the body was signed";
         findings.push(Finding::new(Cause::JsonNumbersChanged, fact));
     }
     if style.spacing != Spacing::AsIs && json.differs_in_spacing(style.spacing) {
-        let fact = format!("the JSON was written {} when it was signed", style.spacing.name());
+        let fact = format!("the JSON was {} when the body was signed", style.spacing.name());
         findings.push(Finding::new(Cause::JsonSpacingChanged, fact));
     }
 }
@@ -201,36 +199,44 @@ fn of_edges(mark: Mark, lines: Lines, ends: Ends, findings: &mut Vec<Finding>) {
         Mark::Added => {
             add(
                 Cause::ByteOrderMarkRemoved,
-                "the body was signed with a byte-order mark in front, which is gone",
+                "the body began with a byte-order mark when it was signed, which is now missing",
             );
         }
     }
     match lines {
         Lines::AsIs => {}
-        Lines::Lf => add(Cause::LineBreaksChanged, "the body has CRLF where LF was signed"),
-        Lines::CrLf => add(Cause::LineBreaksChanged, "the body has LF where CRLF was signed"),
+        Lines::Lf => add(Cause::LineBreaksChanged, "the body has CRLF line breaks, but LF was signed"),
+        Lines::CrLf => add(Cause::LineBreaksChanged, "the body has LF line breaks, but CRLF was signed"),
     }
     match ends {
         Ends::AsIs => {}
         Ends::NewlineRemoved => {
-            add(Cause::TrailingNewlineAdded, "the body has a line break at its end that was not signed");
+            add(Cause::TrailingNewlineAdded, "the body ends in a line break that was not signed");
         }
         Ends::NewlineAdded(_) => {
             add(
                 Cause::TrailingNewlineRemoved,
-                "the body was signed with a line break at its end, which is gone",
+                "the body ended in a line break when it was signed, which is now missing",
             );
         }
-        Ends::TrimmedEnd => add(Cause::WhiteSpaceAdded, "white space follows the body that was not signed"),
+        Ends::TrimmedEnd => add(Cause::WhiteSpaceAdded, "the body ends in whitespace that was not signed"),
         Ends::TrimmedStart => {
-            add(Cause::WhiteSpaceAdded, "white space stands in front of the body that was not signed");
+            add(Cause::WhiteSpaceAdded, "the body begins with whitespace that was not signed");
         }
-        Ends::Trimmed => add(Cause::WhiteSpaceAdded, "white space surrounds the body that was not signed"),
+        Ends::Trimmed => {
+            add(Cause::WhiteSpaceAdded, "the body begins and ends with whitespace that was not signed");
+        }
         Ends::AfterAdded(_) => {
-            add(Cause::WhiteSpaceRemoved, "the body was signed with white space after it, which is gone");
+            add(
+                Cause::WhiteSpaceRemoved,
+                "the body ended in whitespace when it was signed, which is now missing",
+            );
         }
         Ends::BeforeAdded(_) => {
-            add(Cause::WhiteSpaceRemoved, "the body was signed with white space in front, which is gone");
+            add(
+                Cause::WhiteSpaceRemoved,
+                "the body began with whitespace when it was signed, which is now missing",
+            );
         }
     }
 }
@@ -248,7 +254,7 @@ fn json_of<'u>(bytes: &'u [u8], budget: &mut Budget) -> Option<Json<'u>> {
     Json::read(text.trim_ascii())
 }
 
-/// Returns the changes at the edges that change anything, each with the number of things that it undoes.
+/// Returns the edge changes that have an effect, each with the number of changes that it undoes.
 fn edges(body: &[u8]) -> impl Iterator<Item = (usize, Change)> {
     let has_mark = body.starts_with(BYTE_ORDER_MARK);
     let marks = [Mark::AsIs, if has_mark { Mark::Removed } else { Mark::Added }];

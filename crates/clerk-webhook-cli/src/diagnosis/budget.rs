@@ -1,42 +1,43 @@
-//! How much a diagnosis may do.
+//! Bounds the work of a diagnosis.
 //!
-//! All that walks over a body, copies it, writes it anew or hashes it is paid for from one budget, whatever the body was
-//! unwrapped from. What it costs is counted in bytes that are hashed: some 3 nanoseconds each.
+//! Every scan, copy, serialization and hash of a body is charged to one budget. The unit is the cost of hashing one byte,
+//! about 3 ns.
 
-/// The largest body that is unwrapped: no webhook comes near it.
+/// The largest body that is unwrapped. Webhooks are far smaller.
 pub(super) const MAX_WRAPPED: usize = 8 * 1024 * 1024;
 
-/// How far a diagnosis goes.
+/// The limits of a diagnosis.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// What is spent on all of it.
+    /// The total work.
     pub(super) work: usize,
-    /// The most bytes of JSON that are taken apart, all bodies together.
+    /// The maximum size of JSON to parse, in bytes, summed over all bodies.
     json: usize,
-    /// The most bytes of all bodies that are unwrapped, and of one that is decompressed.
+    /// The maximum size of unwrapped bodies, in bytes, summed over all bodies.
     pub(super) unwrapped: usize,
+    /// The maximum size of a single decompressed body, in bytes.
     pub(super) decompressed: usize,
 }
 
 impl Limits {
-    /// For somebody who waits for nothing else.
+    /// For a caller with nothing else to do.
     pub(super) const THOROUGH: Self = Self {
         work: 512 * 1024 * 1024,
         json: 8 * 1024 * 1024,
         unwrapped: 32 * 1024 * 1024,
         decompressed: 8 * 1024 * 1024,
     };
-    /// For somebody who serves others, who may send anything: all that is usual is found with it.
+    /// For a server that may receive arbitrary input. These limits suffice for the usual causes.
     pub(super) const BRIEF: Self =
         Self { work: 24 * 1024 * 1024, json: 256 * 1024, unwrapped: 512 * 1024, decompressed: 256 * 1024 };
 }
 
-/// What is left of it.
+/// The remaining limits of a running diagnosis.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: Limits,
     most_at_once: usize,
-    /// Whether something was not tried for want of it.
+    /// Whether a step was skipped because the budget was exhausted.
     pub(super) cut_short: bool,
     /// Whether the body is too large to be unwrapped.
     pub(super) left_wrapped: bool,
@@ -47,38 +48,38 @@ impl Budget {
         Self { left: limits, most_at_once: limits.work / 8, cut_short: false, left_wrapped: false }
     }
 
-    /// Takes from what may be spent; nothing once there is too little.
+    /// Takes work from the budget; returns `None` if too little is left.
     pub(super) fn spend(&mut self, cost: usize) -> Option<()> {
         let left = self.left.work.checked_sub(cost);
         self.left.work = self.unless_short(left)?;
         Some(())
     }
 
-    /// Takes from the JSON that may be taken apart.
+    /// Takes bytes from the budget for parsed JSON.
     pub(super) fn take_json(&mut self, bytes: usize) -> Option<()> {
         let left = self.left.json.checked_sub(bytes);
         self.left.json = self.unless_short(left)?;
         Some(())
     }
 
-    /// Takes from the bytes that may be unwrapped.
+    /// Takes bytes from the budget for unwrapped bodies.
     pub(super) fn take_unwrapped(&mut self, bytes: usize) -> Option<()> {
         let left = self.left.unwrapped.checked_sub(bytes);
         self.left.unwrapped = self.unless_short(left)?;
         Some(())
     }
 
-    /// Returns how many bytes one body may be decompressed to.
+    /// Returns the maximum size of the next decompressed body, in bytes.
     pub(super) fn decompressed(&self) -> usize {
         self.left.decompressed.min(self.left.unwrapped)
     }
 
-    /// Returns whether a body that was decompressed is no larger than that.
+    /// Returns whether a decompressed body is within the limit.
     pub(super) fn allows_decompressed(&mut self, bytes: usize) -> bool {
         self.unless_short((bytes <= self.decompressed()).then_some(())).is_some()
     }
 
-    /// Returns whether one step may cost so much, which bounds its memory too.
+    /// Returns whether a single step may have this cost. This bounds the memory of a step too.
     pub(super) fn allows(&mut self, cost: usize) -> bool {
         self.unless_short((cost <= self.most_at_once).then_some(())).is_some()
     }

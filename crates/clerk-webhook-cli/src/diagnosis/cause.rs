@@ -1,27 +1,27 @@
-//! What can be wrong with a delivery, and what to do about it.
+//! The causes for which verification fails, with advice for each.
 
 use std::fmt;
 
-/// Derives the enum, its codes and its advice from one table.
+/// Generates the enum, its codes and its advice from one table.
 macro_rules! causes {
     ($( $(#[$doc:meta])* $cause:ident = $code:literal, $advice:literal; )+) => {
-        /// Why a delivery is not authentic.
+        /// The reason why a delivery is not authentic.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub(crate) enum Cause {
             $( $(#[$doc])* $cause, )+
         }
 
         impl Cause {
-            /// All of them, as JSON.md lists them.
+            /// All causes, in the order of JSON.md.
             #[cfg(test)]
             pub(crate) const ALL: &'static [Self] = &[ $( Self::$cause, )+ ];
 
-            /// Returns the name for programs, which never changes.
+            /// Returns the stable name for programs.
             pub(crate) fn code(self) -> &'static str {
                 match self { $( Self::$cause => $code, )+ }
             }
 
-            /// Returns what to do next, in one sentence.
+            /// Returns what to do next, in complete sentences.
             pub(crate) fn advice(self) -> &'static str {
                 match self { $( Self::$cause => $advice, )+ }
             }
@@ -30,217 +30,240 @@ macro_rules! causes {
 }
 
 causes! {
-    /// A header of the three is not there.
+    /// A signature header is missing.
     MissingHeader = "missing_header",
-        "Clerk sends all three headers with every delivery: look for a proxy or gateway that drops unknown headers, or take \
-         the request for one that does not come from Clerk";
-    /// A header is there without a value.
+        "Clerk sends all three headers with every delivery. Check whether a proxy or gateway drops unknown \
+         headers, and whether the request was sent by Clerk.";
+    /// A signature header has an empty value.
     EmptyHeader = "empty_header",
-        "Look for the proxy or the code that sets this header anew, and let it pass the value on as it is";
-    /// A header is there several times.
+        "Find the proxy or the code that overwrites this header, and make it forward the original value.";
+    /// A signature header occurs more than once.
     RepeatedHeader = "repeated_header",
-        "Look for the proxy that adds the headers once more instead of replacing them; Svix sends each of them once";
-    /// A proxy or a framework made one value of several.
+        "Svix sends each header once. Find the proxy that appends the headers instead of replacing them.";
+    /// A proxy or a framework joined several values of a header into one.
     JoinedHeader = "joined_header",
-        "Look for the proxy that repeats the headers; what comes after it joins the values with a comma";
-    /// Some headers are called svix-*, some webhook-*.
+        "Find the proxy that repeats the headers: a later proxy or framework joins repeated values with a \
+         comma.";
+    /// The headers belong partly to svix-* and partly to webhook-*.
     MixedFamilies = "mixed_header_families",
-        "Let all three headers through under their own names; a set is never completed from the other one";
-    /// The headers have other names, as CGI and some gateways make them.
+        "Forward all three headers under their original names. A verifier never combines headers of both \
+         families.";
+    /// The headers have other names, such as the names that CGI and some gateways produce.
     RenamedHeader = "renamed_header",
-        "Pass the headers on as svix-id, svix-timestamp and svix-signature";
-    /// A value stands in quotes.
+        "Forward the headers as svix-id, svix-timestamp and svix-signature.";
+    /// A header value is in quotes.
     QuotedHeader = "quoted_header",
-        "Send the value without quotes around it; scripts that build headers from JSON often keep them";
-    /// The message id or the list of signatures cannot be one.
+        "Send the value without the quotes. Scripts that build headers from JSON often include them by \
+         mistake.";
+    /// The message id or the list of signatures is malformed.
     MalformedHeader = "malformed_header",
-        "Compare the header with the one that Clerk's dashboard shows for this message, and look for what changes it";
+        "Compare the header with the one that the Clerk Dashboard shows for this message, and find what \
+         changes it.";
 
-    /// The base64 stands there without `v1,`.
+    /// The signature does not begin with `v1,`.
     SignatureWithoutVersion = "signature_without_version",
-        "Write v1, in front of the signature";
-    /// Something else than a comma separates version and signature, or blanks stand around it.
+        "Write v1, before the base64 of the signature.";
+    /// The version and the signature are not separated by exactly one comma.
     SignatureSeparator = "signature_separator",
-        "Write v1,<base64>, with blanks only between several of them";
-    /// It would match under the version `v1`.
+        "Write v1,<base64> without spaces, and separate several signatures by a space.";
+    /// The signature would match if its version were `v1`.
     SignatureOtherVersion = "signature_other_version",
-        "Write v1, in front of the signature, in lower case: versions are compared exactly";
-    /// There are only Ed25519 signatures.
+        "Write v1, before the signature. Versions are case-sensitive.";
+    /// All signatures are Ed25519 signatures.
     OnlyAsymmetricSignatures = "only_asymmetric_signatures",
-        "Let the sender sign with a shared secret (whsec_…), as Clerk does; Ed25519 signatures are not verified here";
-    /// `-` and `_` instead of `+` and `/`.
+        "Configure the sender to sign with a shared secret (whsec_…), as Clerk does. Ed25519 signatures \
+         are not supported.";
+    /// The signature contains `-` and `_` instead of `+` and `/`.
     SignatureUrlSafe = "signature_url_safe",
-        "Encode the signature with the standard alphabet of base64 (+ and /)";
-    /// The equals sign at the end is gone.
+        "Encode the signature with the standard base64 alphabet, which contains + and /.";
+    /// The base64 padding of the signature is missing.
     SignatureUnpadded = "signature_unpadded",
-        "Keep the = at the end of the signature";
-    /// In hexadecimal digits.
+        "Keep the = at the end of the signature.";
+    /// The signature is hexadecimal.
     SignatureHex = "signature_hex",
-        "Encode the signature as base64 instead of hexadecimal digits";
-    /// `%2B`, `%2F`, `%3D`.
+        "Encode the signature as base64 instead of hexadecimal.";
+    /// The signature contains `%2B`, `%2F` or `%3D`.
     SignaturePercentEncoded = "signature_percent_encoded",
-        "Do not URL-encode header values, or decode them before they are passed on";
-    /// Its plus signs have become blanks.
+        "Do not URL-encode header values, or decode them before you forward them.";
+    /// The plus signs of the signature were replaced by spaces.
     SignaturePlusLost = "signature_plus_lost",
-        "Do not decode header values as if they came from a form, where a plus sign means a blank";
-    /// Upper and lower case are gone.
+        "Do not decode header values as form data: a form decoder turns each plus sign into a space.";
+    /// The signature was converted to lower or upper case.
     SignatureCaseLost = "signature_case_lost",
-        "Look for what changes header values to lower or upper case: names have no case, values do";
-    /// A part of it is missing at its end.
+        "Find what converts header values to lower or upper case. Header names are case-insensitive; \
+         header values are not.";
+    /// The end of the signature is missing.
     SignatureTruncated = "signature_truncated",
-        "Look for what cuts the header off, such as a database column or a log line with a greatest length";
-    /// HMAC with another hash.
+        "Find what truncates the header, such as a database column or a log with a maximum length.";
+    /// The signature is an HMAC with another hash.
     SignatureOtherHash = "signature_other_hash",
-        "Sign with HMAC-SHA-256";
-    /// No token of the list is 32 bytes in any encoding.
+        "Sign with HMAC-SHA-256.";
+    /// No signature in the list decodes to 32 bytes in any supported encoding.
     SignatureUnreadable = "signature_unreadable",
-        "Send v1, and the 44 characters of the base64 of an HMAC-SHA-256";
+        "Send v1, followed by the HMAC-SHA-256 in base64 (44 characters).";
 
-    /// It counts milliseconds.
+    /// The timestamp is in milliseconds.
     TimestampInMilliseconds = "timestamp_in_milliseconds",
-        "Send whole seconds since 1970, and sign the very text that is sent; in JavaScript Math.floor(Date.now() / 1000)";
-    /// It is a date.
+        "Send the timestamp in whole seconds since 1970, and sign exactly the text that you send. In \
+         JavaScript: Math.floor(Date.now() / 1000).";
+    /// The timestamp is a date.
     TimestampAsDate = "timestamp_as_date",
-        "Send whole seconds since 1970 instead of a date, and sign the very text that is sent";
-    /// It has a fraction.
+        "Send the timestamp in whole seconds since 1970 instead of a date, and sign exactly the text that \
+         you send.";
+    /// The timestamp has a fraction.
     TimestampWithFraction = "timestamp_with_fraction",
-        "Send whole seconds, and sign the very text that is sent; in Python int(time.time())";
-    /// It is no number of seconds in another way.
+        "Send the timestamp in whole seconds, and sign exactly the text that you send. In Python: \
+         int(time.time()).";
+    /// The timestamp is not a number of seconds for any other reason.
     MalformedTimestamp = "malformed_timestamp",
-        "Send whole seconds since 1970 in decimal digits, without sign, leading zeros or blanks";
-    /// Only its age is wrong, and it lies in the past.
+        "Send the timestamp in whole seconds since 1970, as decimal digits without a sign, leading zeros \
+         or spaces.";
+    /// The signature is valid, but the timestamp is too far in the past.
     TimestampTooOld = "timestamp_too_old",
-        "If it was just received, set the clock of this machine. An older capture is verified with --now as of then, or with \
-         --any-age; a recording of `clerk-webhook listen` is judged as of when it was received. A retry by Svix, or a resend \
-         from Clerk's dashboard, has a new timestamp and signature";
-    /// Only its age is wrong, and it lies in the future.
+        "If the delivery has just been received, correct the clock of this machine. For an older capture, \
+         pass the time of its receipt as --now, or use --any-age. A recording by `clerk-webhook listen` \
+         contains this time. A retry by Svix and a resend from the Clerk Dashboard have a new timestamp \
+         and a new signature.";
+    /// The signature is valid, but the timestamp is too far in the future.
     TimestampTooNew = "timestamp_too_new",
-        "Set the clock of this machine, or that of the sender";
+        "Correct the clock of this machine or the clock of the sender.";
 
     /// Only the body was signed.
     SignedBodyOnly = "signed_body_only",
-        "Sign <id>.<timestamp>.<body>";
-    /// The id was left out.
+        "Sign <id>.<timestamp>.<body>.";
+    /// The signed text does not contain the id.
     SignedWithoutId = "signed_without_id",
-        "Sign <id>.<timestamp>.<body>; the id is missing, as other senders leave it out";
-    /// The timestamp was left out.
+        "Sign <id>.<timestamp>.<body>. The schemes of other webhook senders omit the id.";
+    /// The signed text does not contain the timestamp.
     SignedWithoutTimestamp = "signed_without_timestamp",
-        "Sign <id>.<timestamp>.<body>; the timestamp is missing";
-    /// The parts come in another order.
+        "Sign <id>.<timestamp>.<body>, including the timestamp.";
+    /// The parts of the signed text are in another order.
     SignedInOtherOrder = "signed_in_other_order",
-        "Sign <id>.<timestamp>.<body>, in this order";
-    /// Something else than a dot separates the parts.
+        "Sign <id>.<timestamp>.<body> in this order.";
+    /// The parts of the signed text are not separated by dots.
     SignedWithOtherSeparator = "signed_with_other_separator",
-        "Sign <id>.<timestamp>.<body>, with dots in between";
+        "Sign <id>.<timestamp>.<body>, separated by dots.";
     /// The timestamp was signed in milliseconds and sent in seconds.
     SignedMilliseconds = "signed_milliseconds",
-        "Compute the timestamp once, in whole seconds, and use it for the header and for what is signed";
-    /// A blank or a line break was signed that HTTP cuts off.
+        "Compute the timestamp once, in whole seconds, and use the same value for the header and for the \
+         signed text.";
+    /// The signed text contains whitespace that HTTP removes from the header.
     SignedWithBlanks = "signed_with_blanks",
-        "Trim id and timestamp before they are signed: blanks around a header value do not arrive";
+        "Trim the id and the timestamp before you sign them: HTTP removes whitespace around header values.";
 
-    /// The text of the secret was the key.
+    /// The text of the secret was used as the key.
     SecretNotDecoded = "secret_not_decoded",
-        "Cut whsec_ off, decode the rest as base64, and use these bytes as the key";
-    /// The prefix was decoded too.
+        "Remove the prefix whsec_, decode the rest as base64, and use the resulting bytes as the key.";
+    /// The prefix was decoded together with the rest of the secret.
     SecretPrefixDecoded = "secret_prefix_decoded",
-        "Cut whsec_ off before the rest is decoded as base64";
-    /// Base64 was decoded twice.
+        "Remove the prefix whsec_ before you decode the rest as base64.";
+    /// The secret was decoded twice.
     SecretDecodedTwice = "secret_decoded_twice",
-        "Decode the secret once";
-    /// The other alphabet of base64 was used to decode it.
+        "Decode the secret from base64 once.";
+    /// The secret was decoded with the URL-safe base64 alphabet.
     SecretDecodedUrlSafe = "secret_decoded_url_safe",
-        "Decode the secret with the standard alphabet of base64, which has + and / instead of - and _";
-    /// A line break belongs to the key.
+        "Decode the secret with the standard base64 alphabet, which contains + and / instead of - and _.";
+    /// The key ends in a line break.
     SecretWithLineBreak = "secret_with_line_break",
-        "Trim the secret after reading it: files often end in a line break, and echo adds one (printf does not)";
-    /// The key is the secret in hexadecimal digits, or is read from such.
+        "Trim the secret after you read it. Files often end in a line break, and echo adds one (printf \
+         does not).";
+    /// The key is the hexadecimal form of the secret, or the secret was decoded as hexadecimal.
     SecretAsHex = "secret_as_hex",
-        "Use the bytes of the decoded secret as the key, without making hexadecimal digits of them";
+        "Use the bytes of the base64-decoded secret as the key. Do not convert them to or from \
+         hexadecimal.";
 
-    /// A line break follows the body that was not there.
+    /// A line break was added at the end of the body.
     TrailingNewlineAdded = "trailing_newline_added",
-        "Look for what writes the body as a line: an editor, echo, println or a heredoc; send and keep the bytes as they are \
-         (curl --data-binary @file)";
-    /// The line break at the end of the body is gone.
+        "Find what writes the body as a line: an editor, echo, println or a heredoc. Store and send the \
+         bytes unchanged (curl --data-binary @file).";
+    /// The line break at the end of the body was removed.
     TrailingNewlineRemoved = "trailing_newline_removed",
-        "Do not trim the body, nor read it as a line; curl -d drops line breaks, --data-binary does not";
-    /// CRLF for LF, or the other way round.
+        "Do not trim the body or read it as a line. curl -d drops line breaks; --data-binary does not.";
+    /// Line breaks were converted between LF and CRLF.
     LineBreaksChanged = "line_breaks_changed",
-        "Keep the body as bytes: text mode of a file, git's autocrlf or an editor has changed the line breaks";
-    /// White space surrounds the body that was not there.
+        "Keep the body as bytes: files in text mode, git's autocrlf and some editors convert line breaks.";
+    /// Whitespace was added around the body.
     WhiteSpaceAdded = "white_space_added",
-        "Look for what puts white space round the body, such as a template or a log line";
-    /// White space round the body is gone.
+        "Find what adds whitespace around the body, such as a template or a log line.";
+    /// Whitespace around the body was removed.
     WhiteSpaceRemoved = "white_space_removed",
-        "Do not trim the body before it is verified";
-    /// A byte-order mark was put in front.
+        "Do not trim the body before verification.";
+    /// A byte-order mark was added at the start of the body.
     ByteOrderMarkAdded = "byte_order_mark_added",
-        "Write the body without a byte-order mark; PowerShell and .NET's Encoding.UTF8 add one";
-    /// The byte-order mark in front is gone.
+        "Write the body without a byte-order mark. PowerShell and .NET's Encoding.UTF8 add one.";
+    /// The byte-order mark at the start of the body was removed.
     ByteOrderMarkRemoved = "byte_order_mark_removed",
-        "Read the body as bytes: decoding it as text (Request.text() in JavaScript) drops the byte-order mark";
-    /// The white space between the tokens of the JSON is another.
+        "Read the body as bytes: decoding it as text (Request.text() in JavaScript) removes the byte-order \
+         mark.";
+    /// The whitespace between the JSON tokens was changed.
     JsonSpacingChanged = "json_spacing_changed",
-        "Something parsed the JSON and wrote it anew: verify the raw bytes first (express.raw() instead of express.json(), \
-         request.get_data() in Flask, request.body in Django, Bytes in Axum)";
-    /// The members of objects come in another order.
+        "The body was parsed as JSON and serialized again. Verify the raw bytes before you parse them \
+         (express.raw() instead of express.json(), request.get_data() in Flask, request.body in Django, \
+         Bytes in Axum).";
+    /// The order of JSON object members was changed.
     JsonKeysReordered = "json_keys_reordered",
-        "Something parsed the JSON into a map and wrote it anew: verify the raw bytes before any parser sees them; jsonb of \
-         Postgres and maps of many languages lose the order";
-    /// Characters are escaped in another way.
+        "The body was parsed into a map and serialized again. Verify the raw bytes before you parse them. \
+         PostgreSQL's jsonb and the maps of many languages do not preserve the order of keys.";
+    /// The escapes in JSON strings were changed.
     JsonEscapesChanged = "json_escapes_changed",
-        "Something parsed the JSON and wrote it anew with other escapes (json_encode of PHP, json.dumps of Python, \
-         json.Marshal of Go): verify the raw bytes (php://input, request.get_data(), io.ReadAll)";
-    /// Numbers are written in another way.
+        "The body was parsed and serialized again with other escapes (json_encode in PHP, json.dumps in \
+         Python, json.Marshal in Go). Verify the raw bytes before you parse them (php://input, \
+         request.get_data(), io.ReadAll).";
+    /// The text of JSON numbers was changed.
     JsonNumbersChanged = "json_numbers_changed",
-        "Something parsed the JSON and wrote its numbers anew, perhaps through a float that cannot hold them: verify the raw \
-         bytes, and parse afterwards";
-    /// The body is a JSON string with the body in it.
+        "The body was parsed and its numbers were serialized again, perhaps from a float that cannot \
+         represent them exactly. Verify the raw bytes before you parse them.";
+    /// The body was encoded as a JSON string.
     JsonEncodedTwice = "json_encoded_twice",
-        "The body was a string already when it was encoded as JSON (JSON.stringify, json.dumps): send the string itself";
-    /// The body is a member of a JSON object, as gateways hand it to functions.
+        "Send the string itself: the body was already a string when it was encoded as JSON \
+         (JSON.stringify, json.dumps).";
+    /// The body is a member of a JSON object, as gateways pass it to functions.
     JsonWrapped = "json_wrapped",
-        "Verify the member that holds the body and not the event of the gateway around it (event.body on AWS Lambda)";
-    /// The body is base64.
+        "Verify the member that contains the body (event.body on AWS Lambda), not the gateway's event.";
+    /// The body is base64-encoded.
     Base64Encoded = "base64_encoded",
-        "Decode the body before it is verified: API Gateway says so with isBase64Encoded";
-    /// The body is URL-encoded, or a field of a form.
+        "Decode the body before verification. API Gateway sets isBase64Encoded in this case.";
+    /// The body is URL-encoded or a field of a form.
     FormEncoded = "form_encoded",
-        "Let the body through as it is: something sent it as a form; with curl --data-binary and content-type \
-         application/json";
-    /// The body has HTML's entities.
+        "Forward the body unchanged instead of as a form. With curl, use --data-binary and content-type \
+         application/json.";
+    /// The body contains HTML entities.
     HtmlEscaped = "html_escaped",
-        "Keep input filters and templates away from the body: they have escaped it for HTML";
-    /// Its characters were read in one encoding and written in another.
+        "Do not pass the body through input filters or templates: they escape it for HTML.";
+    /// The body was decoded with one character encoding and encoded with another.
     CharsetChanged = "charset_changed",
-        "Keep the body as bytes, or read and write it as UTF-8: something took it for Latin-1 or Windows-1252";
+        "Keep the body as bytes, or read and write it as UTF-8. Something treated it as Latin-1 or \
+         Windows-1252.";
     /// The body is compressed.
     Compressed = "compressed",
-        "Verify the body after it is decompressed: something on the way compressed it, since Svix sends it plain";
-    /// The body has the frames of chunked transfer encoding.
+        "Decompress the body before verification. Svix sends it uncompressed, so an intermediary \
+         compressed it.";
+    /// The body contains the framing of chunked transfer encoding.
     ChunkedFraming = "chunked_framing",
-        "Decode the transfer encoding: the capture was taken from the socket, below HTTP";
-    /// The body is a part of a form.
+        "Decode the transfer encoding: the capture was taken from the socket, below HTTP.";
+    /// The body is a part of a multipart form.
     MultipartWrapped = "multipart_wrapped",
-        "Send the body itself instead of a multipart form (curl --data-binary @file, not -F)";
-    /// More bytes follow.
+        "Send the body itself instead of a multipart form (curl --data-binary @file instead of -F).";
+    /// Bytes were added after the body.
     BytesAppended = "bytes_appended",
-        "Keep only as many bytes as arrived: a reused buffer, a log line or a script adds to the body";
-    /// Something stands in front.
+        "Keep exactly as many bytes as were received: a reused buffer, a log line or a script adds bytes \
+         after the body.";
+    /// Bytes were added before the body.
     BytesPrepended = "bytes_prepended",
-        "Look for what writes in front of the body: a warning, a log prefix, a guard against JSON hijacking";
-    /// The end is missing.
+        "Find what writes before the body: a warning, a log prefix, or a prefix against JSON hijacking.";
+    /// The end of the body is missing.
     Truncated = "truncated",
-        "Read the body to its end: look for a limit on size, a single read() from a socket, or a log that cuts lines off";
-    /// There is no body.
+        "Read the complete body. Check for a size limit, a single read() from a socket, and a log that \
+         truncates lines.";
+    /// The body is empty.
     BodyEmpty = "body_empty",
-        "Read the body before anything else does: a body can be read once, and a middleware was there first";
+        "Read the body before any middleware does: a request body can be read only once.";
 
     /// No known change makes the signature valid.
     NothingFits = "nothing_fits",
-        "Compare the secret with Clerk Dashboard > Webhooks > the endpoint > Signing Secret, of the right instance \
-         (development, production); then capture id, timestamp, signature and body from one and the same request";
+        "Compare the secret with Clerk Dashboard > Webhooks > the endpoint > Signing Secret, in the \
+         instance (development or production) that sent the event. Then capture the id, timestamp, \
+         signature and body from the same request.";
 }
 
 impl fmt::Display for Cause {

@@ -1,4 +1,4 @@
-//! What can be said of a request where no signature matches.
+//! Facts about a request for which no signature matches.
 
 use super::cause::Cause;
 use super::finding::Finding;
@@ -6,36 +6,34 @@ use super::headers::Attempt;
 use super::signatures::Form;
 use crate::capture::Capture;
 
-/// Says what is missing of the body.
+/// Returns a finding if the body is empty or truncated.
 pub(super) fn of_body(capture: &Capture) -> Option<Finding> {
     let length = capture.body.len();
     let announced = content_length(capture).filter(|announced| *announced > length);
     if length == 0 {
         let fact = match announced {
-            Some(announced) => format!("the body is empty, and Content-Length announces {announced} bytes"),
-            None => "the body is empty, and it is not an empty one that was signed".to_owned(),
+            Some(announced) => format!("the body is empty, but Content-Length is {announced}"),
+            None => "the body is empty, but the signed body was not".to_owned(),
         };
         return Some(Finding::new(Cause::BodyEmpty, fact));
     }
     let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(&capture.body);
     match (announced, parsed) {
-        // What is whole JSON has been written anew and not been cut off.
+        // Complete JSON was serialized again rather than truncated.
         (_, Ok(_)) => None,
         (Some(announced), Err(_)) => {
-            let fact = format!(
-                "the body ends after {length} of the {announced} bytes that Content-Length announces"
-            );
+            let fact = format!("the body ends after {length} bytes, but Content-Length is {announced}");
             Some(Finding::new(Cause::Truncated, fact))
         }
         (None, Err(error)) if error.is_eof() => {
-            let fact = format!("the JSON of the body breaks off after {length} bytes");
+            let fact = format!("the JSON in the body ends unexpectedly after {length} bytes");
             Some(Finding::new(Cause::Truncated, fact))
         }
         _ => None,
     }
 }
 
-/// Returns whether the search has looked behind a cause.
+/// Returns whether the search undoes this cause.
 pub(super) fn can_be_undone(cause: Cause) -> bool {
     !matches!(
         cause,
@@ -43,32 +41,30 @@ pub(super) fn can_be_undone(cause: Cause) -> bool {
     )
 }
 
-/// Returns what is odd about the request and may lead somebody to the cause.
+/// Returns oddities of the request that can help the user to find the cause.
 pub(super) fn hints(capture: &Capture, attempt: Option<&Attempt>) -> Vec<String> {
     let mut hints = Vec::new();
     let body = &capture.body;
     if let Some(at) = body.windows(3).position(|bytes| bytes == "\u{fffd}".as_bytes()) {
         hints.push(format!(
-            "The body has the character U+FFFD at byte {at}: something decoded it as text and replaced what it could not \
-             read, which cannot be undone"
+            "The body contains the character U+FFFD at byte {at}: it was decoded as text, and invalid bytes were \
+             replaced. This cannot be undone"
         ));
     }
     if let Some(at) = body.iter().position(|byte| *byte == 0) {
-        hints.push(format!("The body has a zero byte at byte {at}, which JSON never has"));
+        hints.push(format!("The body contains a zero byte at byte {at}, which is not valid in JSON"));
     }
     if let Some(encoding) = capture.text("content-encoding").map(str::to_ascii_lowercase)
         && ["br", "zstd", "compress"].contains(&encoding.as_str())
     {
-        hints.push(format!(
-            "Content-Encoding is {encoding}, which is not undone here: decompress the body first"
-        ));
+        hints.push(format!("Content-Encoding {encoding} is not supported: decompress the body first"));
     }
     if let Some(announced) = content_length(capture)
         && announced > body.len()
         && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
     {
         hints.push(format!(
-            "The body has {} bytes and Content-Length announced {announced}, but its JSON is whole: something wrote it anew",
+            "The body has {} bytes and Content-Length is {announced}, but the JSON is complete: it was serialized again",
             body.len()
         ));
     }
@@ -80,7 +76,9 @@ pub(super) fn hints(capture: &Capture, attempt: Option<&Attempt>) -> Vec<String>
         attempt.tokens.iter().any(|token| matches!(&token.form, Form::CaseLost(text) if one_case(text)))
     };
     if attempt.is_some_and(case_lost) {
-        hints.push("The signature has letters of one case only, as if something had changed them".to_owned());
+        hints.push(
+            "The signature contains letters of one case only, so its case was probably changed".to_owned(),
+        );
     }
     hints
 }

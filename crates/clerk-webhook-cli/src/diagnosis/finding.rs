@@ -1,12 +1,12 @@
-//! What was found, in words.
+//! Findings of a diagnosis and their text.
 
 use super::cause::Cause;
 
-/// Something that is wrong with a delivery, as a fact and without a remedy.
+/// A problem of a delivery, stated as a fact without advice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) cause: Cause,
-    /// A clause without capital and full stop, and without anything secret.
+    /// A clause without a capital letter or a final period. Contains nothing secret.
     pub(super) fact: String,
 }
 
@@ -16,7 +16,7 @@ impl Finding {
     }
 }
 
-/// Writes a value that came from outside so that it does nothing to a terminal, and not too much of it.
+/// Escapes an untrusted value for the terminal and truncates it to 48 bytes.
 pub(super) fn shown(value: &[u8]) -> String {
     const LENGTH: usize = 48;
     let text = String::from_utf8_lossy(&value[..value.len().min(LENGTH)]);
@@ -30,7 +30,7 @@ pub(super) fn shown(value: &[u8]) -> String {
     if value.len() > LENGTH { format!("{escaped}…") } else { escaped }
 }
 
-/// Writes a number of seconds as people say it.
+/// Formats a number of seconds with at most two units.
 pub(crate) fn duration(seconds: u64) -> String {
     const UNITS: [(u64, &str, &str); 4] =
         [(86_400, " day", " days"), (3600, " h", " h"), (60, " min", " min"), (1, " s", " s")];
@@ -44,7 +44,7 @@ pub(crate) fn duration(seconds: u64) -> String {
     let whole = part(UNITS[first], seconds);
     let rest = seconds % UNITS[first].0;
     match UNITS.get(first + 1) {
-        // Of five minutes and more the seconds do not matter.
+        // From five minutes on, the seconds do not matter.
         Some(unit) if rest >= unit.0 && !(first == 2 && seconds >= 300) => {
             format!("{whole} {}", part(*unit, rest))
         }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_at_most_two_units() {
+    fn formats_durations_with_at_most_two_units() {
         for (seconds, expected) in [
             (0, "0 s"),
             (59, "59 s"),
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_reaches_the_terminal_that_moves_its_cursor() {
+    fn escapes_control_characters_and_truncates_long_values() {
         assert_eq!(shown(b"msg_1"), "msg_1");
         assert_eq!(shown(b"a\x1b[2J\n"), "a\\u{1b}[2J\\u{a}");
         assert_eq!(shown(b"\xff").chars().filter(|character| character.is_control()).count(), 0);

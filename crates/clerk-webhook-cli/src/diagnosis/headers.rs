@@ -1,4 +1,4 @@
-//! Reading the three headers, also where they are not as they should be.
+//! Reads the three signature headers, including malformed ones.
 
 use clerk_webhook_core::{HeaderFamily, MessageId};
 
@@ -8,46 +8,47 @@ use super::signatures::{self, Form, Token};
 use super::timestamps::{self, Reading as Time};
 use crate::capture::Capture;
 
-/// The most ways of reading one request's headers, and the most values of one header that are looked at.
+/// The maximum number of interpretations of a request's headers.
 const MAX_ATTEMPTS: usize = 24;
+/// The maximum number of values of one header that are checked.
 const MAX_VALUES: usize = 4;
 
-/// The headers, as far as they can be read.
+/// The headers and their interpretations.
 #[derive(Debug, Default)]
 pub(super) struct Headers {
-    /// What is wrong whatever else may be.
+    /// Problems that exist in every interpretation.
     pub(super) findings: Vec<Finding>,
-    /// The ways in which they can be meant, the likeliest first; none where one is not there.
+    /// The interpretations, the likeliest first; empty if a header is missing.
     pub(super) attempts: Vec<Attempt>,
-    /// Sentences on what was not looked at.
+    /// Sentences about values that were not checked.
     pub(super) left_out: Vec<String>,
-    /// Whether headers of the other family are there that do not count.
+    /// Whether the request also contains headers of the other family, which are ignored.
     pub(super) stray: bool,
 }
 
-/// One way in which the headers can be meant.
+/// One interpretation of the headers.
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
     pub(super) id: Vec<u8>,
-    /// The text that is signed.
+    /// The timestamp as it occurs in the signed text.
     pub(super) timestamp: Vec<u8>,
-    /// The moment that it stands for.
+    /// The time that the timestamp represents.
     pub(super) seconds: Option<i64>,
     pub(super) tokens: Vec<Token>,
-    /// What is wrong if it is this one.
+    /// The problems that this interpretation implies.
     pub(super) findings: Vec<Finding>,
     pub(super) timestamp_header: &'static str,
 }
 
 impl Attempt {
-    /// What is wrong with the signatures, if none of them is in order.
+    /// Returns the problem of the signatures if none of them is well-formed.
     pub(super) fn unreadable(&self) -> Option<Finding> {
         let first = self.tokens.first()?;
         if let Form::Beginning(text) = &first.form {
-            // That it is the beginning of anything was not found to be so.
-            let fact = format!("the signature has {} characters of base64 and not 44", text.len());
+            // No MAC begins with it, so "truncated" would be a guess.
+            let fact = format!("the signature has {} base64 characters instead of 44", text.len());
             let by_length = match text.len() {
-                27 => format!("{fact}, as many as HMAC-SHA-1 makes"),
+                27 => format!("{fact}, the length of an HMAC-SHA-1"),
                 _ => fact,
             };
             return Some(Finding::new(Cause::SignatureUnreadable, by_length));
@@ -56,35 +57,35 @@ impl Attempt {
     }
 }
 
-/// Says what a flaw of a signature is.
+/// Returns the finding for a flaw of a signature.
 pub(super) fn of_signature(cause: Cause, form: &Form) -> Finding {
     let fact = match cause {
         Cause::JoinedHeader => {
-            "the signatures are joined with a comma, as a proxy does with repeated headers".to_owned()
+            "the signatures are joined with a comma, as proxies join repeated headers".to_owned()
         }
-        Cause::SignatureWithoutVersion => "the signature stands there without v1, in front of it".to_owned(),
+        Cause::SignatureWithoutVersion => "the signature does not begin with v1,".to_owned(),
         Cause::SignatureSeparator => {
-            "version and signature are not separated by one comma and nothing else".to_owned()
+            "the version and the signature are not separated by exactly one comma".to_owned()
         }
-        Cause::SignatureOtherVersion => "the signature has another version than v1".to_owned(),
-        Cause::OnlyAsymmetricSignatures => "there are only v1a signatures (Ed25519)".to_owned(),
+        Cause::SignatureOtherVersion => "the version of the signature is not v1".to_owned(),
+        Cause::OnlyAsymmetricSignatures => "all signatures are v1a signatures (Ed25519)".to_owned(),
         Cause::SignatureUrlSafe => {
-            "the signature is encoded with the URL-safe alphabet of base64 (- and _)".to_owned()
+            "the signature is encoded with the URL-safe base64 alphabet (- and _)".to_owned()
         }
-        Cause::SignatureUnpadded => "the signature lacks the = at its end".to_owned(),
-        Cause::SignatureHex => "the signature is written in hexadecimal digits".to_owned(),
+        Cause::SignatureUnpadded => "the = at the end of the signature is missing".to_owned(),
+        Cause::SignatureHex => "the signature is hexadecimal".to_owned(),
         Cause::SignaturePercentEncoded => "the signature is URL-encoded (%2B, %2F, %3D)".to_owned(),
-        Cause::SignaturePlusLost => "the plus signs of the signature have become blanks".to_owned(),
-        Cause::SignatureCaseLost => "the signature has lost its upper or lower case".to_owned(),
+        Cause::SignaturePlusLost => "the plus signs of the signature were replaced by spaces".to_owned(),
+        Cause::SignatureCaseLost => "the signature was converted to lower or upper case".to_owned(),
         Cause::SignatureTruncated => "the end of the signature is missing".to_owned(),
         Cause::SignatureOtherHash => {
-            "the signature has 64 bytes, as HMAC-SHA-512 makes them, and not 32".to_owned()
+            "the signature has 64 bytes, the length of an HMAC-SHA-512, instead of 32".to_owned()
         }
         Cause::SignatureUnreadable => match form {
-            Form::Unreadable(Some(length)) => format!("the signature has {length} bytes and not 32"),
-            _ => "what follows v1, is not base64".to_owned(),
+            Form::Unreadable(Some(length)) => format!("the signature has {length} bytes instead of 32"),
+            _ => "the signature is not base64".to_owned(),
         },
-        _ => "the base64 of the signature is not written as encoders write it".to_owned(),
+        _ => "the base64 of the signature is not canonical".to_owned(),
     };
     Finding::new(cause, fact)
 }
@@ -104,7 +105,7 @@ pub(super) fn read(capture: &Capture) -> Headers {
         (HeaderFamily::Webhook, webhook, svix)
     } else {
         return renamed(capture).unwrap_or_else(|| {
-            let fact = "svix-id, svix-timestamp and svix-signature are not there";
+            let fact = "svix-id, svix-timestamp and svix-signature are missing";
             Headers { findings: vec![Finding::new(Cause::MissingHeader, fact)], ..Headers::default() }
         });
     };
@@ -113,7 +114,7 @@ pub(super) fn read(capture: &Capture) -> Headers {
     if complete(&set) {
         headers.add(names, &set, &[]);
         if complete(&other_set) {
-            let fact = "svix-* and webhook-* are both there and differ; svix-* counts, and it is webhook-* that is signed";
+            let fact = "both svix-* and webhook-* headers exist and differ: svix-* takes precedence, but webhook-* was signed";
             let other = HeaderFamily::Webhook.headers().map(|header| header.as_str());
             headers.add_quietly(other, &other_set, &[Finding::new(Cause::MixedFamilies, fact)]);
         }
@@ -138,7 +139,7 @@ pub(super) fn read(capture: &Capture) -> Headers {
     if complete(&mixed) {
         let taken: Vec<_> = lacking(&set).into_iter().map(|index| other_names[index]).collect();
         let missing: Vec<_> = lacking(&set).into_iter().map(|index| names[index]).collect();
-        let fact = format!("{} is not there, and {} is", enumerated(&missing), enumerated(&taken));
+        let fact = format!("{} is missing, but {} exists", enumerated(&missing), enumerated(&taken));
         headers.findings.push(Finding::new(Cause::MixedFamilies, fact));
         headers.add(names, &mixed, &[]);
         if complete(&other_set) {
@@ -148,8 +149,8 @@ pub(super) fn read(capture: &Capture) -> Headers {
     }
     for index in lacking(&set) {
         let (cause, how) = match set[index].first() {
-            Some(_) => (Cause::EmptyHeader, "is there without a value"),
-            None => (Cause::MissingHeader, "is not there"),
+            Some(_) => (Cause::EmptyHeader, "is empty"),
+            None => (Cause::MissingHeader, "is missing"),
         };
         headers.findings.push(Finding::new(cause, format!("{} {how}", names[index])));
     }
@@ -157,7 +158,7 @@ pub(super) fn read(capture: &Capture) -> Headers {
 }
 
 impl Headers {
-    /// Adds the ways in which a complete set can be meant, and what is wrong with it.
+    /// Adds the interpretations of a complete set of headers, and its problems.
     fn add(&mut self, names: [&'static str; 3], set: &[Vec<&[u8]>; 3], findings: &[Finding]) {
         let mut plain = Vec::new();
         for (name, values) in names.into_iter().zip(set) {
@@ -166,8 +167,7 @@ impl Headers {
         if let Ok([ids, times, lists]) = <[Vec<Vec<u8>>; 3]>::try_from(plain) {
             if lists.iter().any(|list| signatures::has_more(list)) {
                 let (name, most) = (names[2], signatures::MAX_TOKENS);
-                self.left_out
-                    .push(format!("Of the signatures in {name} only the first {most} were looked at"));
+                self.left_out.push(format!("Only the first {most} signatures in {name} were checked"));
             }
             let times: Vec<Time> = times.iter().flat_map(|time| timestamps::read(time)).collect();
             if let Some(flaw) = times.first().and_then(|time| time.flaw) {
@@ -182,7 +182,7 @@ impl Headers {
         }
     }
 
-    /// Adds a set that does not count, so what is wrong with its form does not count either.
+    /// Adds the interpretations of a set that is ignored, without its problems.
     fn add_quietly(&mut self, names: [&'static str; 3], set: &[Vec<&[u8]>; 3], findings: &[Finding]) {
         let mut apart = Self::default();
         apart.add(names, set, findings);
@@ -190,12 +190,12 @@ impl Headers {
         self.left_out.append(&mut apart.left_out);
     }
 
-    /// Returns the values without quotes, and says what is wrong with how they stand there.
+    /// Returns the values without quotes, and records quoted or repeated values as problems.
     fn plain(&mut self, name: &str, values: &[&[u8]]) -> Vec<Vec<u8>> {
         if values.len() > 1 {
             let same = values.iter().all(|value| value == &values[0]);
             let how = if same { "with the same value" } else { "with different values" };
-            let fact = format!("{name} is there {} times, {how}", values.len());
+            let fact = format!("{name} occurs {} times {how}", values.len());
             self.findings.push(Finding::new(Cause::RepeatedHeader, fact));
         }
         let mut plain: Vec<Vec<u8>> = Vec::new();
@@ -208,24 +208,23 @@ impl Headers {
                 continue;
             }
             if plain.len() == MAX_VALUES {
-                self.left_out
-                    .push(format!("Of the values of {name} only the first {MAX_VALUES} were looked at"));
+                self.left_out.push(format!("Only the first {MAX_VALUES} values of {name} were checked"));
                 break;
             }
             plain.push(value);
         }
         if quoted {
             self.findings
-                .push(Finding::new(Cause::QuotedHeader, format!("the value of {name} stands in quotes")));
+                .push(Finding::new(Cause::QuotedHeader, format!("the value of {name} is in quotes")));
         }
         plain
     }
 
-    /// Returns what the id can be: the value, or a part of what a proxy joined.
+    /// Returns the candidates for the id: the value, or a part of a value that a proxy joined.
     fn ids(&self, name: &str, values: &[Vec<u8>]) -> Vec<(Vec<u8>, Option<Finding>)> {
         let mut ids: Vec<_> = values.iter().map(|value| (value.clone(), None)).collect();
         for value in values {
-            let fact = || format!("{name} has several values joined with a comma");
+            let fact = || format!("{name} contains several values joined with a comma");
             for part in joined(value) {
                 ids.push((part, Some(Finding::new(Cause::JoinedHeader, fact()))));
             }
@@ -244,18 +243,18 @@ impl Headers {
             return;
         }
         if !joined(id).is_empty() {
-            let fact = format!("{name} has several values joined with a comma");
+            let fact = format!("{name} contains several values joined with a comma");
             self.findings.push(Finding::new(Cause::JoinedHeader, fact));
             return;
         }
         let why = if id.len() > MessageId::MAX_LENGTH {
-            format!("has {} characters, more than {}", id.len(), MessageId::MAX_LENGTH)
+            format!("has {} characters, but at most {} are allowed", id.len(), MessageId::MAX_LENGTH)
         } else if id.contains(&b'.') {
-            "has a dot in it".to_owned()
+            "contains a dot".to_owned()
         } else if id.iter().any(u8::is_ascii_whitespace) {
-            "has a blank inside".to_owned()
+            "contains whitespace".to_owned()
         } else {
-            "has characters that are not visible ASCII".to_owned()
+            "contains characters that are not visible ASCII".to_owned()
         };
         self.findings.push(Finding::new(Cause::MalformedHeader, format!("{name} {why}: {}", shown(id))));
     }
@@ -291,7 +290,7 @@ impl Headers {
     }
 }
 
-/// Looks for the headers under the names that CGI and gateways make of them.
+/// Looks for the headers under the names that CGI and gateways produce.
 fn renamed(capture: &Capture) -> Option<Headers> {
     let plain_name = |name: &str| {
         let name = name.to_ascii_lowercase().replace('_', "-");
@@ -314,7 +313,7 @@ fn renamed(capture: &Capture) -> Option<Headers> {
         if set.iter().all(|values| !values.is_empty()) {
             let mut headers = Headers::default();
             let found: Vec<_> = found_names.iter().map(String::as_str).collect();
-            let fact = format!("the headers are called {}", enumerated(&found));
+            let fact = format!("the headers are named {}", enumerated(&found));
             headers.findings.push(Finding::new(Cause::RenamedHeader, fact));
             headers.add(names, &set, &[]);
             return Some(headers);
@@ -323,7 +322,7 @@ fn renamed(capture: &Capture) -> Option<Headers> {
     None
 }
 
-/// Returns the values of a header without blanks and tabs around them.
+/// Returns the trimmed values of a header.
 fn values<'c>(capture: &'c Capture, name: &str) -> Vec<&'c [u8]> {
     let same = |(other, _): &&(String, Vec<u8>)| other.eq_ignore_ascii_case(name);
     capture.headers.iter().filter(same).map(|(_, value)| value.trim_ascii()).collect()
@@ -336,7 +335,7 @@ fn unquoted(value: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Returns the parts of `a, b`, each once.
+/// Returns the distinct parts of `a, b`, or nothing for a value without a comma.
 fn joined(value: &[u8]) -> Vec<Vec<u8>> {
     if !value.contains(&b',') {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! Writing JSON anew as other programs do, token by token: no number and no duplicate key is lost on the way.
+//! Serializes JSON in the styles of other programs, token by token, so that numbers and duplicate keys are preserved.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
@@ -6,25 +6,29 @@ use std::ops::Range;
 
 use super::budget::Budget;
 
-/// How deep values may be nested, and of how many tokens a text may be: each takes fifty bytes.
+/// The maximum nesting depth.
 const MAX_DEPTH: usize = 128;
+/// The maximum number of tokens. Each token takes about 50 bytes of memory.
 const MAX_TOKENS: usize = 1024 * 1024;
 
-/// What reading costs for each byte, and writing for each token and each byte of a string that can be escaped otherwise.
+/// The cost of reading, per byte.
 pub(super) const READING: usize = 8;
+/// The cost of writing, per token.
 const TOKEN: usize = 16;
+/// The cost of writing strings that allow other escapes, per byte.
 const ESCAPED: usize = 8;
 
-/// A JSON text and where its tokens lie.
+/// A JSON text and the positions of its tokens.
 pub(super) struct Json<'t> {
     text: &'t str,
     tokens: Vec<Token>,
-    /// For each token that opens something the index of the one that closes it.
+    /// For each opening token, the index of its closing token.
     closing: Vec<usize>,
-    /// How many bytes are in tokens, and how many in strings of which some can be escaped otherwise.
+    /// The number of bytes in tokens.
     in_tokens: usize,
+    /// The number of bytes in strings that allow other escapes.
     in_escaped: usize,
-    /// How often something is indented if it is, each level counted.
+    /// The number of indents in an indented style, summed over all lines.
     indents: usize,
 }
 
@@ -32,7 +36,7 @@ pub(super) struct Json<'t> {
 struct Token {
     kind: Kind,
     range: Range<usize>,
-    /// The characters of a string of which some can be escaped in several ways.
+    /// The decoded characters of a string, if some of them allow other escapes.
     decoded: Option<Box<str>>,
 }
 
@@ -47,7 +51,7 @@ enum Kind {
     Word,
 }
 
-/// How JSON is written.
+/// A style of serialized JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Style {
     pub(super) spacing: Spacing,
@@ -56,7 +60,7 @@ pub(super) struct Style {
     pub(super) numbers: Numbers,
 }
 
-/// The white space between tokens.
+/// The whitespace between tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Spacing {
     AsIs,
@@ -85,38 +89,38 @@ impl Spacing {
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::AsIs => "as it is",
-            Self::Compact => "compactly",
-            Self::Spaced => "in one line with a blank after colons and commas",
-            Self::Airy => "in one line with blanks inside the braces",
-            Self::AfterColon => "in one line with a blank after colons",
-            Self::Indented(" ") => "indented by 1 blank",
-            Self::Indented("  ") => "indented by 2 blanks",
+            Self::AsIs => "unchanged",
+            Self::Compact => "compact",
+            Self::Spaced => "on one line with a space after colons and commas",
+            Self::Airy => "on one line with spaces inside the braces",
+            Self::AfterColon => "on one line with a space after colons",
+            Self::Indented(" ") => "indented by 1 space",
+            Self::Indented("  ") => "indented by 2 spaces",
             Self::Indented("\t") => "indented by tabs",
-            Self::Indented(_) => "indented by 4 blanks",
+            Self::Indented(_) => "indented by 4 spaces",
         }
     }
 }
 
-/// Which characters of strings are escaped.
+/// The characters in strings that are escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Escapes {
     AsIs,
-    /// Only what has to be.
+    /// Only the characters that JSON requires to be escaped.
     Minimal,
-    /// `<`, `>` and `&` too, as Go and Rails do.
+    /// Also `<`, `>` and `&`, like Go and Rails.
     Html,
-    /// All that is not ASCII, as Python does.
+    /// Also all characters outside ASCII, like Python.
     Ascii,
-    /// All that is not ASCII, and the slash, as PHP does.
+    /// Also all characters outside ASCII, and the slash, like PHP.
     AsciiSlash,
-    /// The slash.
+    /// Also the slash.
     Slash,
-    /// All that is not ASCII, and `<`, `>`, `&`.
+    /// Also all characters outside ASCII, and `<`, `>`, `&`.
     AsciiHtml,
-    /// As Python does, with upper-case digits.
+    /// Like Python, with upper-case digits.
     AsciiUpper,
-    /// As System.Text.Json does.
+    /// Like System.Text.Json.
     DotNet,
 }
 
@@ -135,17 +139,17 @@ impl Escapes {
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::AsIs => "as they are",
-            Self::Minimal => {
-                "only quotes, backslashes and control characters escaped, as JSON.stringify writes"
-            }
-            Self::Html => "<, > and & escaped, as Go's json.Marshal writes",
-            Self::Ascii => "everything but ASCII escaped, as Python's json.dumps writes",
-            Self::AsciiSlash => "slashes and everything but ASCII escaped, as PHP's json_encode writes",
+            Self::AsIs => "unchanged",
+            Self::Minimal => "only quotes, backslashes and control characters escaped (like JSON.stringify)",
+            Self::Html => "<, > and & escaped (like Go's json.Marshal)",
+            Self::Ascii => "non-ASCII characters escaped (like Python's json.dumps)",
+            Self::AsciiSlash => "slashes and non-ASCII characters escaped (like PHP's json_encode)",
             Self::Slash => "slashes escaped",
-            Self::AsciiHtml => "everything but ASCII and <, >, & escaped",
-            Self::AsciiUpper => "everything but ASCII escaped with upper-case digits",
-            Self::DotNet => "everything but ASCII and HTML's characters escaped, as System.Text.Json writes",
+            Self::AsciiHtml => "<, >, & and non-ASCII characters escaped",
+            Self::AsciiUpper => "non-ASCII characters escaped with upper-case digits",
+            Self::DotNet => {
+                "HTML special characters and non-ASCII characters escaped (like System.Text.Json)"
+            }
         }
     }
 
@@ -195,16 +199,16 @@ impl Escapes {
     }
 }
 
-/// How numbers are written.
+/// The notation of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Numbers {
     AsIs,
-    /// Whole ones without fraction and exponent.
+    /// Whole numbers without a fraction or an exponent.
     Whole,
 }
 
 impl Json<'_> {
-    /// Reads the tokens of a text; nothing of one that is not JSON, nested too deep or of too many tokens.
+    /// Reads the tokens of a text. Returns `None` if the text is not JSON, is nested too deeply or has too many tokens.
     pub(super) fn read(text: &str) -> Option<Json<'_>> {
         serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
         let bytes = text.as_bytes();
@@ -267,10 +271,9 @@ impl Json<'_> {
         Some(Json { text, tokens, closing, in_tokens, in_escaped, indents })
     }
 
-    /// Returns the styles that differ from one another for this text, the likeliest first, each with the number of things
-    /// that it changes.
+    /// Returns the styles that produce different texts, the likeliest first, each with the number of its changes.
     ///
-    /// Nothing where the budget does not allow to find out.
+    /// Returns `None` if the budget is exhausted.
     pub(super) fn styles(&self, budget: &mut Budget) -> Option<Vec<(usize, Style)>> {
         let escapes = self.escapes(budget)?;
         let spacings = self.spacings(budget)?;
@@ -290,7 +293,7 @@ impl Json<'_> {
             for &spacing in &spacings {
                 for &escapes in &escapes {
                     for &numbers in &numbers {
-                        // Members cannot change their places and keep the white space between them.
+                        // Members cannot be reordered while the whitespace between them is preserved.
                         if sorted && spacing == Spacing::AsIs && !compact {
                             continue;
                         }
@@ -313,7 +316,7 @@ impl Json<'_> {
         Some(styles)
     }
 
-    /// Returns what writing it in a style costs, which is never less than the bytes that come of it.
+    /// Returns the cost of writing the text in a style. It is never less than the length of the result.
     pub(super) fn cost(&self, style: Style) -> usize {
         let indent = match style.spacing {
             Spacing::Indented(indent) => indent.len() * self.indents,
@@ -328,11 +331,11 @@ impl Json<'_> {
         self.in_tokens == self.text.len()
     }
 
-    /// Returns the escapes that differ from one another for this text.
+    /// Returns the escapes that produce different texts.
     fn escapes(&self, budget: &mut Budget) -> Option<Vec<Escapes>> {
         budget.spend(self.tokens.len() + ESCAPED * self.in_escaped)?;
         let decoded = || self.tokens.iter().filter_map(|token| Some((token, token.decoded.as_deref()?)));
-        // Two write all strings alike if they write each of the characters alike.
+        // Two variants write all strings identically if they write each character identically.
         let characters: String =
             decoded().flat_map(|(_, text)| text.chars()).collect::<BTreeSet<_>>().into_iter().collect();
         let mut escapes = distinct(&Escapes::ALL[1..], |escapes| {
@@ -356,12 +359,12 @@ impl Json<'_> {
         Some(different)
     }
 
-    /// Returns the white space that differs from one another for this text.
+    /// Returns the spacings that produce different texts.
     fn spacings(&self, budget: &mut Budget) -> Option<Vec<Spacing>> {
         budget.spend(self.tokens.len())?;
         let has = |kind: Kind| self.tokens.iter().any(|token| token.kind == kind);
         let is_filled = self.tokens.len() > 2 && has(Kind::Open);
-        // The smallest text in which the same things stand next to white space.
+        // The smallest text with the same kinds of whitespace positions.
         let sample = match (is_filled, has(Kind::Colon), has(Kind::Comma)) {
             (false, ..) => "1",
             (true, false, false) => "[1]",
@@ -407,7 +410,7 @@ impl Json<'_> {
         objects.into_iter().all(|(at, _)| self.items(at, true).is_sorted_by_key(|item| self.key(*item)))
     }
 
-    /// Returns whether a style has other white space between the tokens than the text.
+    /// Returns whether a style has other whitespace between the tokens than the text.
     pub(super) fn differs_in_spacing(&self, spacing: Spacing) -> bool {
         self.written(Style { spacing, ..AS_IS }) != self.text
     }
@@ -417,7 +420,7 @@ impl Json<'_> {
         self.written_with(style, &[])
     }
 
-    /// Returns the text in a style, with other text in place of some numbers.
+    /// Returns the text in a style, with some numbers replaced.
     pub(super) fn written_with(&self, style: Style, replaced: &[(usize, &str)]) -> String {
         let mut out = String::with_capacity(self.text.len() + self.text.len() / 4);
         if style.spacing == Spacing::AsIs {
@@ -437,7 +440,7 @@ impl Json<'_> {
         out
     }
 
-    /// Writes the value that begins at a token, and returns the token after it.
+    /// Writes the value that begins at a token, and returns the index of the token after it.
     fn write_value(
         &self,
         at: usize,
@@ -497,7 +500,7 @@ impl Json<'_> {
         end + 1
     }
 
-    /// Returns the tokens at which the members or elements begin.
+    /// Returns the indexes of the tokens at which members or elements begin.
     fn items(&self, at: usize, is_object: bool) -> Vec<usize> {
         let mut items = Vec::new();
         let mut item = at + 1;
@@ -505,7 +508,7 @@ impl Json<'_> {
             items.push(item);
             let value = if is_object { item + 2 } else { item };
             let last = if self.tokens[value].kind == Kind::Open { self.closing[value] } else { value };
-            // Past the comma.
+            // Skips the comma.
             item = last + 2;
         }
         items
@@ -531,7 +534,7 @@ impl Json<'_> {
         }
     }
 
-    /// Returns the numbers and what else can have been written for each, as token and texts.
+    /// Returns the token index of each number with its alternative notations.
     pub(super) fn other_numbers(&self, budget: &mut Budget) -> Vec<(usize, Vec<String>)> {
         const MOST: usize = 256;
         const TEXT: usize = 64;
@@ -548,13 +551,13 @@ impl Json<'_> {
 const AS_IS: Style =
     Style { spacing: Spacing::AsIs, sorted: false, escapes: Escapes::AsIs, numbers: Numbers::AsIs };
 
-/// Keeps those whose texts differ from the ones before.
+/// Returns the items whose texts differ from the texts of earlier items.
 fn distinct<T: Copy>(all: &[T], text: impl Fn(T) -> String) -> Vec<T> {
     let mut seen = HashSet::new();
     all.iter().copied().filter(|item| seen.insert(text(*item))).collect()
 }
 
-/// Writes a number that is whole, and small enough to be exact, without fraction and exponent.
+/// Returns a whole number that a float represents exactly without fraction and exponent.
 fn whole(raw: &str) -> Option<String> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if !raw.contains(['.', 'e', 'E']) {
@@ -564,13 +567,14 @@ fn whole(raw: &str) -> Option<String> {
     (number.fract() == 0.0 && number.abs() <= EXACT).then(|| format!("{number:.0}"))
 }
 
-/// Returns what a number may have been before a program wrote it anew.
+/// Returns the texts that a number may have had before it was serialized again.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]
 fn other_texts(raw: &str) -> Vec<String> {
-    /// Beyond it a float does not hold every whole number.
+    /// Above this, a float cannot represent every whole number.
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    /// Up to where whole numbers fit into 128 bits, and how many of them may lie between two floats.
+    /// Up to this, whole numbers fit into 128 bits.
     const LARGEST: f64 = 1e36;
+    /// The maximum number of candidates between two adjacent floats.
     const MOST: i128 = 4096;
 
     let mut texts = Vec::new();
@@ -602,7 +606,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_as_other_programs_do() {
+    fn writes_the_styles_of_other_programs() {
         let compact = Style { spacing: Spacing::Compact, ..AS_IS };
         assert_eq!(written(TEXT, compact), TEXT);
         assert_eq!(written(&format!(" {} \n", TEXT.replace(',', " , ")), compact), TEXT);
@@ -627,7 +631,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_none() {
+    fn rejects_invalid_json_and_deep_nesting() {
         for text in ["", "{", "{\"a\"", "\"", "[1,]", "{} {}", "nul"] {
             assert!(Json::read(text).is_none(), "{text}");
         }
@@ -635,7 +639,7 @@ mod tests {
         for text in ["null", "1", "\"a\\\"\"", "[]", "{}"] {
             assert_eq!(written(text, Style { spacing: Spacing::Compact, ..AS_IS }), text);
         }
-        // A surrogate by itself has no character, so it stays as it is.
+        // A lone surrogate is not a character, so it is not changed.
         let lone = r#"["\ud800",1]"#;
         assert!(
             Json::read(lone)
@@ -644,7 +648,7 @@ mod tests {
     }
 
     #[test]
-    fn styles_that_change_nothing_are_left_out() {
+    fn omits_styles_that_produce_the_same_text() {
         let mut budget = Budget::new(Limits::BRIEF);
         let mut styles = |text: &str| Json::read(text).unwrap().styles(&mut budget).unwrap();
         for text in ["1", "[]", "{}"] {
@@ -674,7 +678,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_never_is_longer_than_what_it_costs() {
+    fn the_cost_is_at_least_the_length_of_the_result() {
         let deep = format!("{}1{}{}", "[".repeat(100), ",\"<\u{e9}\u{1f600}\"".repeat(50), "]".repeat(100));
         for text in [TEXT, &deep] {
             let json = Json::read(text).unwrap();
@@ -685,7 +689,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_a_float_has_rounded_are_among_the_candidates() {
+    fn candidates_include_numbers_that_a_float_rounded() {
         assert!(other_texts("12345678901234567000").contains(&"12345678901234567890".to_owned()));
         assert!(other_texts("1.2345678901234567e19").contains(&"12345678901234567890".to_owned()));
         assert!(other_texts("9007199254740992").contains(&"9007199254740992.0".to_owned()));

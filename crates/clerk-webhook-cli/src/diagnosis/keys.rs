@@ -1,4 +1,4 @@
-//! The keys that a secret can be taken for.
+//! The HMAC keys that correct and mistaken senders derive from a secret.
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
@@ -19,9 +19,9 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// A key, and what is wrong if it is this one.
+/// A key, and the finding if the signature matches with it.
 pub(super) struct Key {
-    /// Which secret it was made of, counted from 0.
+    /// The index of the secret that the key was derived from, counted from 0.
     pub(super) secret_index: usize,
     pub(super) finding: Option<Finding>,
     bytes: Zeroizing<Vec<u8>>,
@@ -34,21 +34,21 @@ impl Key {
         Some(Self { secret_index, finding, bytes: Zeroizing::new(bytes.to_vec()), mac })
     }
 
-    /// Returns the MAC of what the parts are together.
+    /// Returns the MAC of the concatenated parts.
     pub(super) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.mac.clone();
         parts.iter().for_each(|part| mac.update(part));
         mac.finalize().into_bytes().into()
     }
 
-    /// Returns the MAC that has seen these parts already.
+    /// Returns an unfinished MAC over these parts.
     pub(super) fn begun(&self, parts: &[&[u8]]) -> Begun {
         let mut mac = self.mac.clone();
         parts.iter().for_each(|part| mac.update(part));
         Begun(mac)
     }
 
-    /// Returns the HMAC-SHA-512 of what the parts are together.
+    /// Returns the HMAC-SHA-512 of the concatenated parts.
     pub(super) fn long_mac(&self, parts: &[&[u8]]) -> Option<[u8; 64]> {
         let mut mac = Hmac::<Sha512>::new_from_slice(&self.bytes).ok()?;
         parts.iter().for_each(|part| mac.update(part));
@@ -56,11 +56,11 @@ impl Key {
     }
 }
 
-/// A MAC in the middle of its text.
+/// An unfinished MAC.
 pub(super) struct Begun(Hmac<Sha256>);
 
 impl Begun {
-    /// Returns the MAC with these parts as the rest.
+    /// Returns the MAC after these last parts.
     pub(super) fn ended(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.0.clone();
         parts.iter().for_each(|part| mac.update(part));
@@ -68,7 +68,7 @@ impl Begun {
     }
 }
 
-/// Returns the keys of all secrets: the right ones, then those of the usual mistakes.
+/// Returns the keys for all secrets: the correct keys first, then the keys of common mistakes.
 pub(super) fn all(secrets: &[SigningSecret]) -> Vec<Key> {
     let mut right = Vec::new();
     let mut wrong = Vec::new();
@@ -84,15 +84,19 @@ pub(super) fn all(secrets: &[SigningSecret]) -> Vec<Key> {
             }
         };
         let unpadded = encoded.trim_end_matches('=');
-        let not_decoded = "was signed with the text of the secret as the key, not decoded from base64";
-        add(Cause::SecretNotDecoded, &format!("it {not_decoded}, whsec_ included"), text.as_bytes());
+        let not_decoded = "was signed with the text of the secret as the key, without base64 decoding";
+        add(
+            Cause::SecretNotDecoded,
+            &format!("it {not_decoded} and with the prefix whsec_"),
+            text.as_bytes(),
+        );
         add(Cause::SecretNotDecoded, &format!("it {not_decoded}"), encoded.as_bytes());
         if unpadded != encoded {
             add(Cause::SecretNotDecoded, &format!("it {not_decoded}"), unpadded.as_bytes());
         }
 
-        // What lenient decoders make of an underscore: nothing, or the character that stands for it in the other alphabet.
-        let prefix = "it was signed with a key that was decoded with whsec_ in front";
+        // Lenient decoders skip the underscore, or read it as the corresponding character of the standard alphabet.
+        let prefix = "it was signed with a key that was decoded together with the prefix whsec_";
         for joined in [format!("whsec/{unpadded}"), format!("whsec{unpadded}")] {
             if let Some(bytes) = decoded_as_far_as_it_goes(&joined) {
                 add(Cause::SecretPrefixDecoded, prefix, &bytes);
@@ -100,20 +104,20 @@ pub(super) fn all(secrets: &[SigningSecret]) -> Vec<Key> {
         }
 
         if let Ok(twice) = LENIENT.decode(key.as_slice()) {
-            add(Cause::SecretDecodedTwice, "it was signed with a key that was decoded twice", &twice);
+            add(Cause::SecretDecodedTwice, "it was signed with a key that was base64-decoded twice", &twice);
         }
         if let Ok(inner) = LENIENT_URL_SAFE.decode(key.as_slice()) {
-            add(Cause::SecretDecodedTwice, "it was signed with a key that was decoded twice", &inner);
+            add(Cause::SecretDecodedTwice, "it was signed with a key that was base64-decoded twice", &inner);
         }
         if encoded.contains(['+', '/']) {
             let dropped: String = encoded.chars().filter(|character| !"+/=".contains(*character)).collect();
             if let Some(bytes) = decoded_as_far_as_it_goes(&dropped) {
-                let fact = "it was signed with a key that was decoded with the URL-safe alphabet, which drops + and /";
+                let fact = "it was signed with a key that was decoded with the URL-safe base64 alphabet, which drops + and /";
                 add(Cause::SecretDecodedUrlSafe, fact, &bytes);
             }
         }
 
-        let line_break = "it was signed with a key that has a line break at its end";
+        let line_break = "it was signed with a key that ends in a line break";
         for end in [b"\n".as_slice(), b"\r\n", b"\r"] {
             for bytes in [key.as_slice(), text.as_bytes(), encoded.as_bytes()] {
                 add(Cause::SecretWithLineBreak, line_break, &[bytes, end].concat());
@@ -121,14 +125,14 @@ pub(super) fn all(secrets: &[SigningSecret]) -> Vec<Key> {
         }
 
         let lower: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-        let as_digits = "it was signed with the hexadecimal digits of the secret's bytes as the key";
+        let as_digits = "it was signed with the hexadecimal form of the secret as the key";
         add(Cause::SecretAsHex, as_digits, lower.as_bytes());
         add(Cause::SecretAsHex, as_digits, lower.to_ascii_uppercase().as_bytes());
         for digits in [Some(encoded), std::str::from_utf8(&key).ok()].into_iter().flatten() {
             if let Some(bytes) = unhex(digits) {
                 add(
                     Cause::SecretAsHex,
-                    "it was signed with what the secret's text is as hexadecimal digits",
+                    "it was signed with a key that was decoded from hexadecimal instead of base64",
                     &bytes,
                 );
             }
@@ -138,7 +142,7 @@ pub(super) fn all(secrets: &[SigningSecret]) -> Vec<Key> {
     right
 }
 
-/// Decodes as `Buffer.from` of Node and `b64decode` of Python do, which leave a rest away.
+/// Decodes like Node's `Buffer.from` and Python's `b64decode`, which drop an incomplete last group.
 fn decoded_as_far_as_it_goes(text: &str) -> Option<Vec<u8>> {
     let whole = if text.len() % 4 == 1 { &text[..text.len() - 1] } else { text };
     LENIENT.decode(whole).ok()

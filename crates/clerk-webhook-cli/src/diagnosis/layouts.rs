@@ -1,10 +1,10 @@
-//! What a sender can have signed by mistake.
+//! The layouts of the signed text, correct and mistaken.
 
 use super::cause::Cause;
 use super::finding::Finding;
 use super::headers::Attempt;
 
-/// What stands before and after the body in the text that is signed.
+/// The bytes before and after the body in the signed text.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     pub(super) before: Vec<u8>,
@@ -12,7 +12,7 @@ pub(super) struct Layout {
     pub(super) finding: Option<Finding>,
 }
 
-/// Returns the right layout, then those of the usual mistakes.
+/// Returns the correct layout, then the layouts of common mistakes.
 pub(super) fn all(attempt: &Attempt) -> Vec<Layout> {
     let (id, time) = (attempt.id.as_slice(), attempt.timestamp.as_slice());
     let mut layouts = vec![standard(attempt)];
@@ -49,7 +49,7 @@ pub(super) fn all(attempt: &Attempt) -> Vec<Layout> {
         ("|", "|"),
         (",", ","),
         ("-", "-"),
-        (" ", "a blank"),
+        (" ", "a space"),
         ("_", "_"),
     ] {
         let fact = format!("id, timestamp and body were signed with {shown} between them instead of dots");
@@ -59,7 +59,7 @@ pub(super) fn all(attempt: &Attempt) -> Vec<Layout> {
 
     add(Cause::SignedMilliseconds, MILLISECONDS, &[id, b".", time, b"000."], &[]);
 
-    let blank = |what: &str| format!("{what} was signed with white space around it, which does not arrive");
+    let blank = |what: &str| format!("{what} was signed with whitespace around it, which HTTP removes");
     for end in [" ", "\n", "\r\n", "\t"] {
         let end = end.as_bytes();
         add(Cause::SignedWithBlanks, &blank("the id"), &[id, end, b".", time, b"."], &[]);
@@ -71,13 +71,13 @@ pub(super) fn all(attempt: &Attempt) -> Vec<Layout> {
     layouts
 }
 
-/// Returns the layout that Svix signs.
+/// Returns the layout that Svix signs: `<id>.<timestamp>.<body>`.
 pub(super) fn standard(attempt: &Attempt) -> Layout {
     let before = [attempt.id.as_slice(), b".", &attempt.timestamp, b"."].concat();
     Layout { before, after: Vec::new(), finding: None }
 }
 
-/// Returns the layouts with the milliseconds that the header leaves away.
+/// Returns the layouts with a timestamp in milliseconds whose last three digits are not in the header.
 pub(super) fn in_milliseconds(attempt: &Attempt) -> impl Iterator<Item = Layout> {
     (1..1000).map(|millis| Layout {
         before: [&attempt.id, b".".as_slice(), &attempt.timestamp, format!("{millis:03}.").as_bytes()]
@@ -87,4 +87,4 @@ pub(super) fn in_milliseconds(attempt: &Attempt) -> impl Iterator<Item = Layout>
     })
 }
 
-const MILLISECONDS: &str = "the timestamp was signed in milliseconds, and the header has seconds";
+const MILLISECONDS: &str = "the timestamp was signed in milliseconds, but the header contains seconds";

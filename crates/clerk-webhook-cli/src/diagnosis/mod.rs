@@ -1,7 +1,7 @@
-//! Why verification fails: computed, never guessed.
+//! Finds out why verification fails. Causes are computed, never guessed.
 //!
-//! A cause is named where it is a fact of the request (a header that is missing), or where the signature really matches once
-//! it is undone (a line break that was added). What cannot be undone is said to be unknown.
+//! The diagnosis names a cause in two cases: the cause is a fact of the request (a missing header), or the signature
+//! matches after the cause is undone (an added line break). A change that cannot be undone is reported as unknown.
 
 mod bodies;
 mod budget;
@@ -36,69 +36,69 @@ use search::{Match, Search};
 pub(crate) use cause::Cause;
 pub(crate) use finding::duration;
 
-/// How old a delivery may be unless something else is said.
+/// The default tolerance for the timestamp of a delivery.
 pub(crate) const TOLERANCE: Duration = Verifier::DEFAULT_TOLERANCE;
 
-/// The most bytes that a receiver takes unless it is told otherwise.
+/// The default body limit of a receiver, in bytes.
 const BODY_LIMIT: usize = Verifier::DEFAULT_BODY_LIMIT;
 
-/// What a delivery is.
+/// The result of judging a delivery.
 #[derive(Clone, Debug)]
 pub(crate) enum CaptureVerdict {
-    /// One of the secrets signed it, in these very bytes and lately.
+    /// A secret matches the signature, and the timestamp is within the tolerance.
     Authentic(Authentic),
-    /// It is not, and why.
+    /// The delivery is not authentic.
     Refused(Diagnosis),
 }
 
-/// A delivery that is authentic.
+/// An authentic delivery.
 #[derive(Clone, Debug)]
 pub(crate) struct Authentic {
     pub(crate) message_id: MessageId,
-    /// When this attempt was signed, by its header.
+    /// The time at which this attempt was signed, according to its header.
     pub(crate) attempted_at: Timestamp,
-    /// How long ago that was; negative where it lies in the future.
+    /// The age of the signature; negative if it is in the future.
     pub(crate) age_seconds: i64,
-    /// Which of the secrets matched, counted from 0.
+    /// The index of the secret that matched, counted from 0.
     pub(crate) secret_index: usize,
-    /// What it says, where the body is an event.
+    /// The event, if the body is one.
     pub(crate) event: Option<Event>,
-    /// What is odd about it all the same.
+    /// Problems that do not affect verification.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Why a delivery is not authentic.
+/// The reason why a delivery is not authentic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Diagnosis {
     pub(crate) cause: Cause,
-    /// What was found, in one sentence without a payload, a secret or a signature.
+    /// The problem, as one clause without a payload, secret or signature.
     pub(crate) detail: String,
-    /// What to do next, in one sentence.
+    /// What to do next, in complete sentences.
     pub(crate) advice: String,
-    /// What else is wrong, or was found out.
+    /// Further problems and observations.
     pub(crate) notes: Vec<String>,
 }
 
-/// Under which terms a delivery is judged.
+/// The clock and tolerance that a delivery is judged with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
     pub(crate) now: Timestamp,
-    /// How far its timestamp may lie from now; any age is right without it.
+    /// The maximum distance between the timestamp and now; `None` accepts any age.
     pub(crate) tolerance: Option<Duration>,
 }
 
-/// Says whether a delivery that is received now is authentic, and if not, why, for a caller that serves others.
+/// Judges a delivery that has just been received, for a caller that serves other requests.
 ///
-/// It blocks: what is authentic takes microseconds, the search for a cause some milliseconds, and some 30 milliseconds for
-/// whatever makes it long.
+/// This function blocks. An authentic delivery takes microseconds. The search for a cause usually takes a few
+/// milliseconds, and at most about 30 ms.
 pub(crate) fn diagnose(capture: &Capture, secrets: &[SigningSecret], now: Timestamp) -> CaptureVerdict {
     judged(Limits::BRIEF, Terms { now, tolerance: Some(TOLERANCE) }, capture, secrets)
 }
 
-/// Says whether a delivery is authentic under these terms, and if not, why, for a caller that waits for nothing else.
+/// Judges a delivery under these terms, for a caller with nothing else to do.
 ///
-/// It blocks: the search goes further than that of [`diagnose`], and takes some 40 milliseconds for a body of usual size where
-/// nothing fits, and up to half a second for whatever makes it long.
+/// This function blocks. It searches further than [`diagnose`]: if nothing matches, the search takes about 40 ms for a
+/// body of usual size, and at most about half a second.
 pub(crate) fn diagnose_under(terms: Terms, capture: &Capture, secrets: &[SigningSecret]) -> CaptureVerdict {
     judged(Limits::THOROUGH, terms, capture, secrets)
 }
@@ -132,7 +132,7 @@ fn authentic(terms: Terms, capture: &Capture, verified: &Verified) -> Authentic 
             if let EventData::Unrecognized(data) = event.data() {
                 warnings.push(match data.reason() {
                     UnrecognizedReason::UnknownType => data.reason().to_string(),
-                    reason => format!("the data does not decode: {reason}"),
+                    reason => format!("the data could not be decoded: {reason}"),
                 });
             }
         }
@@ -141,21 +141,21 @@ fn authentic(terms: Terms, capture: &Capture, verified: &Verified) -> Authentic 
         let when = if age_seconds < 0 { "in the future" } else { "in the past" };
         let skew = duration(age_seconds.unsigned_abs());
         warnings
-            .push(format!("its age was left out: it was signed {skew} {when}, and a receiver allows 5 min"));
+            .push(format!("the age was not checked: signed {skew} {when}, but a receiver allows only 5 min"));
     }
     if capture.body.len() > BODY_LIMIT {
         warnings.push(format!(
-            "the body has {} bytes, and a receiver takes {BODY_LIMIT} unless it is told otherwise",
+            "the body has {} bytes, but a receiver accepts at most {BODY_LIMIT} by default",
             capture.body.len()
         ));
     }
     let headers = headers::read(capture);
     let is_asymmetric = |token: &signatures::Token| token.form == signatures::Form::Asymmetric;
     if headers.attempts.iter().any(|attempt| attempt.tokens.iter().any(is_asymmetric)) {
-        warnings.push("v1a signatures (Ed25519) were passed over".to_owned());
+        warnings.push("v1a signatures (Ed25519) were ignored".to_owned());
     }
     if headers.stray {
-        warnings.push("webhook-* headers were passed over, since svix-* are there".to_owned());
+        warnings.push("webhook-* headers were ignored because svix-* headers exist".to_owned());
     }
     Authentic {
         message_id,
@@ -167,7 +167,7 @@ fn authentic(terms: Terms, capture: &Capture, verified: &Verified) -> Authentic 
     }
 }
 
-/// Searches for what is wrong; `error` says in what the verifier stumbled first.
+/// Searches for the cause; `error` is the message of the verifier.
 fn refused(
     limits: Limits,
     terms: Terms,
@@ -192,7 +192,7 @@ fn refused(
     }
 }
 
-/// Puts together what was found where the signature matches once it is undone.
+/// Builds the diagnosis for findings that make the signature match after they are undone.
 fn explained(terms: Terms, headers: &Headers, found: Match, secrets: usize, error: String) -> Diagnosis {
     let mut findings = headers.findings.clone();
     findings.extend(found.findings);
@@ -203,22 +203,22 @@ fn explained(terms: Terms, headers: &Headers, found: Match, secrets: usize, erro
     let (cause, detail) = match (findings.first(), age) {
         (Some(first), age) => {
             let several = findings.len() > 1;
-            let how = if several { "" } else { "; once that is undone, the signature is valid" };
-            notes.extend(several.then(|| "Once all of this is undone, the signature is valid".to_owned()));
+            let how = if several { "" } else { "; if this is corrected, the signature is valid" };
+            notes.extend(several.then(|| "If all of this is corrected, the signature is valid".to_owned()));
             notes.extend(age.map(|age| sentence(&age.fact)));
             (first.cause, format!("{}{how}", first.fact))
         }
         (None, Some(age)) => (age.cause, format!("{}; the signature itself is valid", age.fact)),
-        // Of what only the verifier minds, such as a list of a thousand signatures.
+        // Only the verifier objects, for example to a list of a thousand signatures.
         (None, None) => (Cause::MalformedHeader, error),
     };
     if secrets > 1 {
-        notes.push(format!("It is secret {} of {secrets} that matches", found.secret_index + 1));
+        notes.push(format!("Secret {} of {secrets} matches", found.secret_index + 1));
     }
     Diagnosis { cause, detail, advice: cause.advice().to_owned(), notes }
 }
 
-/// Says what is known where nothing makes the signature match.
+/// Builds the diagnosis if no change makes the signature match.
 fn unexplained(
     terms: Terms,
     capture: &Capture,
@@ -242,7 +242,7 @@ fn unexplained(
     let (cause, detail) = match findings.first() {
         Some(finding) => {
             notes.extend(findings.iter().skip(1).map(|finding| sentence(&finding.fact)));
-            let left = "Even without that no signature matches, whatever else is tried";
+            let left = "Even if this is corrected, no signature matches after any known change";
             notes.extend(
                 (!headers.attempts.is_empty() && facts::can_be_undone(finding.cause))
                     .then(|| left.to_owned()),
@@ -252,12 +252,12 @@ fn unexplained(
         None => {
             let none = match headers.left_out.as_slice() {
                 [] => "no signature matches",
-                _ => "none of the signatures that were looked at matches",
+                _ => "none of the checked signatures matches",
             };
-            let detail = format!("{none}, nor would one after any of {tried} usual mistakes and changes");
+            let detail = format!("{none}, even after undoing any of {tried} common mistakes and changes");
             notes.push(
-                "What is left: the secret is that of another endpoint or of the other instance; id, timestamp or signature \
-                 come from another attempt, and each attempt has its own; or something was changed that cannot be undone"
+                "Remaining causes: the secret belongs to another endpoint or to the other instance; the id, timestamp or \
+                 signature belongs to another attempt; or a change that cannot be undone was made"
                     .to_owned(),
             );
             (Cause::NothingFits, detail)
@@ -267,13 +267,13 @@ fn unexplained(
     notes.extend(facts::hints(capture, first));
     if budget.left_wrapped {
         notes.push(format!(
-            "The body has {} bytes, and what can be wrapped round a body is taken off up to {MAX_WRAPPED}",
+            "The body has {} bytes, so it was not unwrapped: the limit is {MAX_WRAPPED} bytes",
             capture.body.len()
         ));
     }
     if budget.cut_short {
         notes.push(
-            "Not all combinations of changes were tried, since that takes too long for such a body"
+            "Not all combinations of changes were tried, because that would take too long for this body"
                 .to_owned(),
         );
     }
@@ -281,7 +281,7 @@ fn unexplained(
     Diagnosis { cause, detail, advice: cause.advice().to_owned(), notes }
 }
 
-/// Says how far the timestamp lies from now, where that is too far.
+/// Returns a finding if the timestamp is outside the tolerance.
 fn age(terms: Terms, headers: &Headers, seconds: i64) -> Option<Finding> {
     let tolerance = terms.tolerance?.as_secs();
     let skew = seconds.saturating_sub(terms.now.as_secs());
@@ -292,14 +292,14 @@ fn age(terms: Terms, headers: &Headers, seconds: i64) -> Option<Finding> {
         if skew < 0 { (Cause::TimestampTooOld, "past") } else { (Cause::TimestampTooNew, "future") };
     let header = headers.attempts.first().map_or("svix-timestamp", |attempt| attempt.timestamp_header);
     let (skew, allowed) = (duration(skew.unsigned_abs()), duration(tolerance));
-    Some(Finding::new(cause, format!("{header} lies {skew} in the {when}, and {allowed} are allowed")))
+    Some(Finding::new(cause, format!("{header} is {skew} in the {when}, but the tolerance is {allowed}")))
 }
 
-/// Writes a clause as a sentence that stands by itself.
+/// Capitalizes a clause so that it can be shown as a sentence.
 fn sentence(clause: &str) -> String {
     let mut characters = clause.chars();
     match characters.next() {
-        // The names of headers are in lower case.
+        // Header names stay in lower case.
         Some(first) if !clause.starts_with("svix-") && !clause.starts_with("webhook-") => {
             first.to_uppercase().chain(characters).collect()
         }

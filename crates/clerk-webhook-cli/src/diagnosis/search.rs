@@ -1,7 +1,7 @@
-//! The search for what makes a signature match.
+//! Searches for the changes that make a signature match.
 //!
-//! It goes from few changes to many, so that what it finds is the simplest explanation, and ends where the budget does. A body
-//! of usual size never reaches that; for one of 2 MiB most single changes are tried.
+//! The search goes from few changes to many, so it finds the simplest explanation. It ends when the budget is exhausted.
+//! A body of usual size does not exhaust the budget. For a body of 2 MiB, most single changes are tried.
 
 use clerk_webhook_core::SigningSecret;
 
@@ -15,24 +15,26 @@ use super::keys::{self, Key};
 use super::layouts::{self, Layout};
 use super::signatures::{self, Form};
 
-/// What a MAC costs besides its text, and what comparing it with a token does.
+/// The fixed cost of a MAC.
 pub(super) const MAC_COST: usize = 256;
+/// The cost of comparing a MAC with a token.
 pub(super) const TOKEN_COST: usize = 16;
 
-/// How far the changes of a body go, twice their number, alone and beside another key or another layout.
+/// The maximum weight (twice the number of changes) of a body with the correct key and layout.
 const MAX_WEIGHT: usize = 14;
+/// The maximum weight of a body in combination with another key or another layout.
 const MAX_WEIGHT_BESIDE: usize = 6;
 
-/// What makes a signature match.
+/// The changes that make a signature match.
 #[derive(Debug)]
 pub(super) struct Match {
-    /// All that has to be undone.
+    /// Everything that must be undone.
     pub(super) findings: Vec<Finding>,
     pub(super) seconds: Option<i64>,
     pub(super) secret_index: usize,
 }
 
-/// A search, and how far it went.
+/// A search and its progress.
 pub(super) struct Search<'s> {
     attempts: &'s [Attempt],
     keys: Vec<Key>,
@@ -41,7 +43,7 @@ pub(super) struct Search<'s> {
     pub(super) tried: usize,
 }
 
-/// Where a MAC was found to match: which attempt, and which of its tokens.
+/// The position of a match: the index of the attempt and the index of its token.
 type Place = (usize, usize);
 
 impl<'s> Search<'s> {
@@ -134,7 +136,7 @@ impl<'s> Search<'s> {
         None
     }
 
-    /// Returns which token of an attempt matches.
+    /// Returns the index of the token of an attempt that matches.
     fn token(&mut self, key: usize, attempt: usize, layout: &Layout, body: &[u8]) -> Option<usize> {
         let tokens = &self.attempts[attempt].tokens;
         let around = layout.before.len() + layout.after.len();
@@ -144,7 +146,7 @@ impl<'s> Search<'s> {
         signatures::matching(tokens, &mac)
     }
 
-    /// Puts together all that has to be undone, what stands in the headers first.
+    /// Collects everything that must be undone, problems of the headers first.
     fn matched(
         &self,
         (attempt, token): Place,
@@ -163,7 +165,7 @@ impl<'s> Search<'s> {
         Match { findings, seconds: attempt.seconds, secret_index: key.secret_index }
     }
 
-    /// Looks whether it is an HMAC-SHA-512, where it is as long.
+    /// Checks whether a signature of 64 bytes is an HMAC-SHA-512.
     fn other_hash(&mut self) -> Option<Match> {
         let body = self.bodies.captured();
         for (index, attempt) in self.attempts.iter().enumerate() {
@@ -182,7 +184,7 @@ impl<'s> Search<'s> {
         None
     }
 
-    /// Looks whether the timestamp was signed with milliseconds that the header does not have.
+    /// Checks whether the timestamp was signed with milliseconds that the header omits.
     fn milliseconds(&mut self) -> Option<Match> {
         let body = self.bodies.captured();
         for index in 0..self.attempts.len() {
@@ -197,7 +199,7 @@ impl<'s> Search<'s> {
         None
     }
 
-    /// Looks whether one or two numbers were written otherwise, which is tried number by number.
+    /// Checks, number by number, whether one or two numbers had another notation.
     fn numbers(&mut self) -> Option<Match> {
         let json = self.bodies.json()?;
         let numbers = json.other_numbers(self.budget);
@@ -256,8 +258,8 @@ impl<'s> Search<'s> {
                     self.tried += 1;
                     let mac = begun.ended(&[text.as_bytes(), after.as_bytes()]);
                     let Some(token) = signatures::matching(tokens, &mac) else { continue };
-                    let fact = "a number of the JSON was written otherwise when it was signed (1.0 for 1, or more digits \
-                                than a float holds)";
+                    let fact = "a JSON number had another text when the body was signed (such as 1.0 instead of 1, or more \
+                                digits than a float can represent)";
                     let mut findings = Vec::new();
                     of_json(json, style, &mut findings);
                     findings.insert(0, Finding::new(Cause::JsonNumbersChanged, fact));
@@ -269,9 +271,9 @@ impl<'s> Search<'s> {
     }
 }
 
-/// Returns what stands before and after a number.
+/// Returns the text before and after a number.
 fn around(json: &Json<'_>, style: Style, token: usize) -> (String, String) {
-    // No JSON text has this character by itself.
+    // JSON text never contains this character unescaped.
     const MARK: &str = "\u{0}";
     let text = json.written_with(style, &[(token, MARK)]);
     match text.split_once(MARK) {

@@ -1,4 +1,4 @@
-//! Reading the list of signatures, also where it is not as it should be.
+//! Reads the list of signatures, including malformed ones.
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD as ALPHABET, URL_SAFE};
@@ -7,51 +7,53 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 
 use super::cause::Cause;
 
-/// Takes what is nearly right.
+/// Accepts missing padding and trailing bits.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(&ALPHABET, LENIENT_CONFIG);
 pub(super) const LENIENT_URL_SAFE: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT_CONFIG);
 const LENIENT_CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
 
-/// The most signatures of a list that are looked at, and its most bytes: Svix makes eleven, of fifty bytes each.
+/// The maximum number of signatures in a list that are checked. Svix sends at most eleven.
 pub(super) const MAX_TOKENS: usize = 64;
+/// The maximum number of bytes of a list that are read.
 const MAX_LENGTH: usize = 64 * 1024;
 
-/// The most ways in which they are read.
+/// The maximum number of interpretations of a list.
 const MAX_READINGS: usize = 3 * MAX_TOKENS;
 
-/// The characters of 32 bytes in base64, and the fewest that are taken for a part of them: with 72 bits none of the million
-/// MACs of a search matches one of some hundred tokens by chance.
+/// The length of 32 bytes in base64, in characters.
 const LENGTH: usize = 44;
+/// The minimum length of a truncated signature: its 72 bits rule out that one of the million MACs of a search matches
+/// by chance.
 pub(super) const MIN_PART: usize = 12;
 
-/// A signature that could be meant.
+/// One interpretation of a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) form: Form,
-    /// What is wrong with how it is written; nothing for one that a verifier takes.
+    /// The flaws of its notation; empty for a signature that a verifier accepts.
     pub(super) flaws: Vec<Cause>,
 }
 
-/// What a MAC is compared with.
+/// The value that a MAC is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Mac([u8; 32]),
-    /// The base64, whatever the case of its letters.
+    /// Base64 that is compared case-insensitively.
     CaseLost(String),
-    /// The beginning of the base64.
+    /// A prefix of the base64.
     Beginning(String),
-    /// As long as HMAC-SHA-512.
+    /// 64 bytes, the length of an HMAC-SHA-512.
     Long([u8; 64]),
-    /// Of Ed25519, which this does not verify.
+    /// An Ed25519 signature, which is not supported.
     Asymmetric,
-    /// Nothing that a MAC could be compared with; how many bytes, where it is base64.
+    /// A value that no MAC can match; its length in bytes if it is base64.
     Unreadable(Option<usize>),
 }
 
 impl Token {
-    /// Returns what is looked at first: what says most about its signature, then what needs least repair.
+    /// Returns the sort key: the most specific form first, then the fewest flaws.
     pub(super) fn rank(&self) -> (usize, usize) {
         let form = match self.form {
             Form::Mac(_) | Form::Long(_) => 0,
@@ -74,13 +76,13 @@ impl Form {
     }
 }
 
-/// Returns which token matches a MAC.
+/// Returns the index of the token that matches a MAC.
 pub(super) fn matching(tokens: &[Token], mac: &[u8; 32]) -> Option<usize> {
     let encoded = STANDARD.encode(mac);
     tokens.iter().position(|token| token.form.matches(mac, &encoded))
 }
 
-/// Reads all tokens of a value, those first that need no repair.
+/// Reads all tokens of a value, well-formed tokens first.
 pub(super) fn read(value: &[u8]) -> Vec<Token> {
     let text = String::from_utf8_lossy(&value[..value.len().min(MAX_LENGTH)]);
     let mut tokens = list(&text);
@@ -95,7 +97,7 @@ pub(super) fn read(value: &[u8]) -> Vec<Token> {
     tokens
 }
 
-/// Returns whether there are more signatures in a value than are looked at.
+/// Returns whether a value contains more signatures than are checked.
 pub(super) fn has_more(value: &[u8]) -> bool {
     let text = String::from_utf8_lossy(&value[..value.len().min(MAX_LENGTH)]);
     let count = text.split_ascii_whitespace().map(|word| split_joined(word).len()).sum::<usize>();
@@ -178,12 +180,12 @@ fn is_strict(word: &str) -> bool {
     })
 }
 
-/// Reads `v1,…` that is well formed.
+/// Reads a well-formed `v1,…`.
 fn token(word: &str, flaws: Vec<Cause>) -> Vec<Token> {
     token_of(word.strip_prefix("v1,").unwrap_or(word), flaws)
 }
 
-/// Reads what follows the version; one text can be meant in two ways.
+/// Reads the text after the version. Some texts have two interpretations.
 fn token_of(encoded: &str, flaws: Vec<Cause>) -> Vec<Token> {
     let flawed = |cause: Cause| flaws.iter().copied().chain([cause]).collect::<Vec<_>>();
     let is_base64 =
@@ -214,7 +216,7 @@ fn token_of(encoded: &str, flaws: Vec<Cause>) -> Vec<Token> {
         let form = Form::CaseLost(encoded.to_owned());
         tokens.push(Token { form, flaws: flawed(Cause::SignatureCaseLost) });
     }
-    // What fills it up says nothing of a MAC, so it does not count.
+    // Padding and ellipses carry no bits of a MAC, so they do not count toward the length.
     let beginning = encoded.trim_end_matches(['=', '…', '.']);
     if (MIN_PART..LENGTH - 1).contains(&beginning.len())
         && beginning.bytes().all(|byte| byte != b'=' && is_base64(byte))
@@ -229,7 +231,7 @@ fn token_of(encoded: &str, flaws: Vec<Cause>) -> Vec<Token> {
     tokens
 }
 
-/// Splits `v1,a,v1,b`, which a proxy makes of two values.
+/// Splits `v1,a,v1,b`, the result of a proxy that joins two values.
 fn split_joined(word: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = word;
@@ -279,7 +281,7 @@ pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }
 
-/// Decodes `%2B` and the like; nothing where there is none.
+/// Decodes percent-encoded bytes such as `%2B`; returns `None` if the text contains none.
 pub(super) fn percent_decoded(text: &str) -> Option<String> {
     if !text.contains('%') {
         return None;
@@ -303,7 +305,7 @@ pub(super) fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Puts plus signs where blanks separate what is no signature by itself.
+/// Replaces spaces by plus signs, except before a version.
 fn plus_restored(text: &str) -> Option<String> {
     let mut restored = String::with_capacity(text.len());
     let mut changed = false;
@@ -322,11 +324,11 @@ fn plus_restored(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// It has both characters in which the alphabets differ, and both cases.
+    /// Its base64 contains both characters in which the alphabets differ, and letters of both cases.
     const MAC: [u8; 32] = *b"\xfb\xef\xbe\xff\xff\xfe signature of 32 bytes!!!!";
 
     #[test]
-    fn every_way_of_writing_it_wrong_is_named() {
+    fn names_the_flaw_of_each_malformed_signature() {
         let right = STANDARD.encode(MAC);
         let url_safe = right.replace('+', "-").replace('/', "_");
         let hex: String = MAC.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -361,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_mac_is_told_apart() {
+    fn distinguishes_values_that_cannot_be_a_mac() {
         let read = |value: &str| read(value.as_bytes()).remove(0).form;
         assert_eq!(read(&format!("v1a,{}", STANDARD.encode([1; 64]))), Form::Asymmetric);
         assert_eq!(read(&format!("v1,{}", STANDARD.encode([1; 64]))), Form::Long([1; 64]));
@@ -370,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_short_to_tell_is_no_beginning_however_it_is_filled_up() {
+    fn does_not_match_a_prefix_shorter_than_the_minimum_even_with_padding() {
         let right = STANDARD.encode(MAC);
         for length in 0..MIN_PART {
             let short = &right[..length];
@@ -393,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_makes_it_fail() {
+    fn does_not_panic_on_malformed_values() {
         for value in [
             "",
             " ",

@@ -1,24 +1,24 @@
-//! Reading the timestamp, also where it is not a number of seconds.
+//! Reads the timestamp, including values that are not a number of seconds.
 
 use super::cause::Cause;
 use super::finding::shown;
 
-/// From this number on it does not count seconds: they would lie after the year 5138.
+/// From this number on, a timestamp is not in seconds: it would be after the year 5138.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
-/// One way in which a timestamp can be meant.
+/// One interpretation of a timestamp.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
-    /// The text that could have been signed.
+    /// The text that may have been signed.
     pub(super) text: Vec<u8>,
     pub(super) seconds: Option<i64>,
-    /// What is wrong with the value of the header.
+    /// The flaw of the header value.
     pub(super) flaw: Option<Cause>,
-    /// The value of the header.
+    /// The header value.
     value: Vec<u8>,
 }
 
-/// Returns the ways in which a value can be meant, that which was written first.
+/// Returns the interpretations of a value. The first one signs the value unchanged.
 pub(super) fn read(value: &[u8]) -> Vec<Reading> {
     let text = String::from_utf8_lossy(value).into_owned();
     let reading = |text: String, seconds: Option<i64>, flaw: Option<Cause>| Reading {
@@ -82,19 +82,19 @@ pub(super) fn read(value: &[u8]) -> Vec<Reading> {
     as_written_and(seconds, others, Cause::MalformedTimestamp)
 }
 
-/// Says what a flaw is.
+/// Describes a flaw.
 pub(super) fn fact(flaw: Cause, header: &str, reading: Option<&Reading>) -> String {
     let value = reading.map(|reading| shown(&reading.value)).unwrap_or_default();
     match flaw {
-        Cause::TimestampInMilliseconds => format!("{header} counts milliseconds and not seconds: {value}"),
-        Cause::TimestampAsDate => format!("{header} is a date and not a number of seconds: {value}"),
+        Cause::TimestampInMilliseconds => format!("{header} is in milliseconds instead of seconds: {value}"),
+        Cause::TimestampAsDate => format!("{header} is a date instead of a number of seconds: {value}"),
         Cause::TimestampWithFraction => format!("{header} has a fraction: {value}"),
-        Cause::JoinedHeader => format!("{header} has several values joined with a comma: {value}"),
+        Cause::JoinedHeader => format!("{header} contains several values joined with a comma: {value}"),
         _ => format!("{header} is not a whole number of seconds: {value}"),
     }
 }
 
-/// Reads a date as RFC 3339 or as HTTP writes it, in milliseconds.
+/// Parses an RFC 3339 or HTTP date, and returns milliseconds since 1970.
 fn date(text: &str) -> Option<i64> {
     if let Ok(moment) = text.parse::<jiff::Timestamp>() {
         return Some(moment.as_millisecond());
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_way_of_writing_a_moment_is_understood() {
+    fn reads_every_supported_notation() {
         for (value, seconds, flaw) in [
             ("1716883200", Some(1_716_883_200), None),
             ("0", Some(0), None),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_sender_may_have_signed_is_among_the_readings() {
+    fn readings_include_every_text_that_a_sender_may_have_signed() {
         let texts = |value: &str| {
             let text = |reading: Reading| String::from_utf8(reading.text).unwrap();
             read(value.as_bytes()).into_iter().map(text).collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! What can be wrapped round a body, and how it is taken off.
+//! Removes encodings and wrappers from a body.
 
 use std::io::Read as _;
 
@@ -13,22 +13,24 @@ use super::finding::Finding;
 use super::signatures::{LENIENT_URL_SAFE, percent_decoded};
 use crate::capture::Capture;
 
-/// The most bodies that are looked at, and how often one is unwrapped: nobody wraps anything more often.
+/// The maximum number of bodies.
 const MAX_BODIES: usize = 48;
+/// The maximum number of nested wrappers. More do not occur in practice.
 const MAX_DEPTH: usize = 2;
 
-/// What looking into a body costs for each of its bytes, and what decompressing does for each that comes of it.
+/// The cost of examining a body, per byte.
 const LOOKING: usize = 8;
+/// The cost of decompression, per byte of output.
 const DECOMPRESSING: usize = 2;
 
-/// A body, and what was taken off to get at it.
+/// A body and the wrappers that were removed from it.
 #[derive(Clone, Debug)]
 pub(super) struct Unwrapped {
     pub(super) bytes: Bytes,
     pub(super) findings: Vec<Finding>,
 }
 
-/// Returns the body as it is, then all that is in it, the least wrapped first, as far as the budget allows.
+/// Returns the captured body, then the bodies inside it, the least wrapped first, within the budget.
 pub(super) fn all(capture: &Capture, budget: &mut Budget) -> Vec<Unwrapped> {
     let mut bodies = vec![Unwrapped { bytes: capture.body.clone(), findings: Vec::new() }];
     if capture.body.len() > MAX_WRAPPED {
@@ -57,14 +59,14 @@ pub(super) fn all(capture: &Capture, budget: &mut Budget) -> Vec<Unwrapped> {
     bodies
 }
 
-/// What one step of unwrapping finds.
+/// The results of one unwrapping step.
 struct Inside<'b> {
     found: Vec<(Cause, String, Bytes)>,
     budget: &'b mut Budget,
 }
 
 impl Inside<'_> {
-    /// Adds a body, unless there is no room for it.
+    /// Adds a body if the budget allows its size.
     fn push(&mut self, (cause, fact, bytes): (Cause, String, Bytes)) {
         if self.budget.take_unwrapped(bytes.len()).is_some() {
             self.found.push((cause, fact, bytes));
@@ -72,7 +74,7 @@ impl Inside<'_> {
     }
 }
 
-/// Returns what one step of unwrapping makes of a body.
+/// Returns the bodies that one unwrapping step finds inside a body.
 fn inside<'b>(capture: &Capture, body: &Bytes, outermost: bool, budget: &'b mut Budget) -> Inside<'b> {
     let mut found = Inside { found: Vec::new(), budget };
     let trimmed = body.trim_ascii();
@@ -80,7 +82,7 @@ fn inside<'b>(capture: &Capture, body: &Bytes, outermost: bool, budget: &'b mut 
     if let Some(bytes) = without_chunks(body) {
         found.push((
             Cause::ChunkedFraming,
-            "the body has the frames of chunked transfer encoding in it".into(),
+            "the body contains the framing of chunked transfer encoding".into(),
             bytes.into(),
         ));
     }
@@ -103,7 +105,7 @@ fn inside<'b>(capture: &Capture, body: &Bytes, outermost: bool, budget: &'b mut 
         };
         let text: Vec<u8> = trimmed.iter().filter(|byte| !byte.is_ascii_whitespace()).map(standard).collect();
         if let Ok(bytes) = LENIENT_URL_SAFE.decode(text) {
-            found.push((Cause::Base64Encoded, "the body is encoded as base64".into(), bytes.into()));
+            found.push((Cause::Base64Encoded, "the body is base64-encoded".into(), bytes.into()));
         }
     }
     charsets(body, &mut found);
@@ -128,7 +130,7 @@ fn compressed(body: &Bytes, found: &mut Inside<'_>) {
         {
             ("deflate", read(&mut ZlibDecoder::new(body.as_ref())))
         }
-        // There is no mark to know it by, but it is hardly ever text.
+        // Raw deflate has no magic number, but it is hardly ever valid text.
         _ if std::str::from_utf8(body).is_err() => ("deflate", read(&mut DeflateDecoder::new(body.as_ref()))),
         _ => return,
     };
@@ -137,7 +139,7 @@ fn compressed(body: &Bytes, found: &mut Inside<'_>) {
     }
 }
 
-/// Takes the frames of chunked transfer encoding away, where there is nothing but such.
+/// Decodes chunked transfer encoding; returns `None` if the body contains anything else.
 fn without_chunks(body: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut rest = body;
@@ -155,9 +157,9 @@ fn without_chunks(body: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Looks into JSON: strings, and members of what gateways wrap round a body.
+/// Finds bodies in JSON strings and in members of the objects that gateways produce.
 fn in_json(body: &Bytes, text: &str, found: &mut Inside<'_>) {
-    const TWICE: &str = "the body is a JSON string, and what is in the string was signed";
+    const TWICE: &str = "the body is a JSON string, but the content of the string was signed";
     if text.starts_with('"')
         && let Ok(inner) = serde_json::from_str::<String>(text)
     {
@@ -166,7 +168,7 @@ fn in_json(body: &Bytes, text: &str, found: &mut Inside<'_>) {
     if text.starts_with("{\\\"")
         && let Ok(inner) = serde_json::from_str::<String>(&format!("\"{text}\""))
     {
-        let fact = "the body is escaped like the inside of a JSON string";
+        let fact = "the body is escaped like the content of a JSON string";
         found.push((Cause::JsonEncodedTwice, fact.into(), inner.into()));
     }
     if !text.starts_with('{') {
@@ -175,13 +177,13 @@ fn in_json(body: &Bytes, text: &str, found: &mut Inside<'_>) {
     let Ok(members) = serde_json::from_str::<std::collections::BTreeMap<String, &RawValue>>(text) else {
         return;
     };
-    // An event is no wrapper.
+    // An event is not a wrapper.
     if members.contains_key("data") && members.contains_key("type") {
         return;
     }
     for (name, value) in members.into_iter().take(32) {
         let fact = format!(
-            "the body is an object, and its member {:?} was signed",
+            "the body is a JSON object, but only its member {:?} was signed",
             super::finding::shown(name.as_bytes())
         );
         match serde_json::from_str::<String>(value.get()) {
@@ -208,9 +210,9 @@ fn in_form(body: &Bytes, text: &str, found: &mut Inside<'_>) {
         let plain = name.len() <= 64
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-[]".contains(&byte));
         if plain && !value.is_empty() {
-            let fact = format!("the body is a form, and its field {name} was signed");
+            let fact = format!("the body is a form, but only its field {name} was signed");
             add(fact.clone(), form_decoded(value).into());
-            // What was put behind the name without being encoded.
+            // The value may have been appended to the name without encoding.
             add(fact, body.slice_ref(rest.get(name.len() + 1..).unwrap_or_default().as_bytes()));
         }
     }
@@ -226,7 +228,7 @@ fn form_decoded(text: &str) -> String {
     percent_decoded(&text).unwrap_or(text)
 }
 
-/// Puts the characters where their entities stand; nothing where there are none.
+/// Replaces HTML entities by their characters; returns `None` if the text contains none.
 fn without_entities(text: &str) -> Option<String> {
     const ENTITIES: [(&str, &str); 11] = [
         ("&quot;", "\""),
@@ -239,7 +241,7 @@ fn without_entities(text: &str) -> Option<String> {
         ("&gt;", ">"),
         ("&#x2F;", "/"),
         ("&nbsp;", "\u{a0}"),
-        // The last, since it can be the beginning of all others.
+        // Must be last, because it can be the beginning of every other entity.
         ("&amp;", "&"),
     ];
     let plain =
@@ -265,7 +267,7 @@ fn in_multipart(body: &Bytes, found: &mut Inside<'_>) {
         let content =
             content.strip_suffix(b"\r\n").or_else(|| content.strip_suffix(b"\n")).unwrap_or(content);
         if !content.is_empty() {
-            let fact = "the body is a multipart form, and one of its parts was signed";
+            let fact = "the body is a multipart form, but only one of its parts was signed";
             found.push((Cause::MultipartWrapped, fact.into(), body.slice_ref(content)));
         }
     }
@@ -275,7 +277,7 @@ fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// Returns the first parts between separators.
+/// Splits at the separator, at most 16 times.
 fn parts<'b>(mut bytes: &'b [u8], separator: &[u8]) -> Vec<&'b [u8]> {
     const MOST: usize = 16;
     let mut parts = Vec::new();
@@ -289,7 +291,7 @@ fn parts<'b>(mut bytes: &'b [u8], separator: &[u8]) -> Vec<&'b [u8]> {
     parts
 }
 
-/// Undoes reading in one encoding and writing in another.
+/// Undoes decoding with one character encoding and encoding with another.
 fn charsets(body: &Bytes, found: &mut Inside<'_>) {
     if body.is_ascii() && !body.contains(&0) {
         return;
@@ -301,14 +303,14 @@ fn charsets(body: &Bytes, found: &mut Inside<'_>) {
             for (name, table) in [("Latin-1", &LATIN_1), ("Windows-1252", &WINDOWS_1252)] {
                 let byte = |character: char| table.byte(character);
                 if let Some(bytes) = text.chars().map(byte).collect::<Option<Vec<u8>>>() {
-                    add(&format!("the body was read as {name} and written as UTF-8"), bytes);
+                    add(&format!("the body was decoded as {name} and encoded as UTF-8"), bytes);
                 }
             }
         }
         Err(_) => {
             for (name, table) in [("Latin-1", &LATIN_1), ("Windows-1252", &WINDOWS_1252)] {
                 let text: String = body.iter().map(|byte| table.character(*byte)).collect();
-                add(&format!("the body is in {name} and was signed in UTF-8"), text.into_bytes());
+                add(&format!("the body is {name}, but it was UTF-8 when it was signed"), text.into_bytes());
             }
         }
     }
@@ -325,16 +327,16 @@ fn charsets(body: &Bytes, found: &mut Inside<'_>) {
         _ => None,
     };
     if let Some(text) = decoded {
-        add("the body is in UTF-16 and was signed in UTF-8", text.into_bytes());
+        add("the body is UTF-16, but it was UTF-8 when it was signed", text.into_bytes());
     }
 }
 
-/// What an encoding of single bytes has between 0x80 and 0x9f.
+/// A single-byte character encoding, defined by its characters from 0x80 to 0x9f.
 struct Charset(Option<&'static [char; 32]>);
 
 const LATIN_1: Charset = Charset(None);
 
-/// Bytes that have no character there stand for themselves, as browsers have it.
+/// Unassigned bytes map to the control character of the same number, as in browsers.
 const WINDOWS_1252: Charset = Charset(Some(&[
     '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}',
     '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
@@ -358,11 +360,12 @@ impl Charset {
     }
 }
 
-/// Takes away what follows the body or stands in front of it.
+/// Removes bytes before and after the body.
 fn slices(capture: &Capture, body: &Bytes, outermost: bool, found: &mut Inside<'_>) {
     let length = capture.text("content-length").and_then(|length| length.parse::<usize>().ok());
     if let Some(length) = length.filter(|length| outermost && *length < body.len() && *length > 0) {
-        let fact = format!("{} bytes follow the {length} that Content-Length announces", body.len() - length);
+        let fact =
+            format!("the body has {} bytes more than Content-Length, which is {length}", body.len() - length);
         found.push((Cause::BytesAppended, fact, body.slice(..length)));
     }
     let Some(start) = body.iter().position(|byte| *byte == b'{') else { return };
@@ -376,12 +379,12 @@ fn slices(capture: &Capture, body: &Bytes, outermost: bool, found: &mut Inside<'
         found.push((Cause::BytesAppended, fact, body.slice(..end)));
     }
     if in_front {
-        let fact = format!("{start} bytes stand in front of the JSON");
+        let fact = format!("{start} bytes precede the JSON");
         found.push((Cause::BytesPrepended, fact, body.slice(start..)));
     }
 }
 
-/// Returns where a JSON value ends that begins here.
+/// Returns the length of the JSON value at the start.
 fn json_end(bytes: &[u8]) -> Option<usize> {
     let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<serde::de::IgnoredAny>();
     values.next()?.ok()?;
