@@ -3,9 +3,11 @@ use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
 use clerk_webhook_core::Answer;
 
-/// Response of a handler that leaves the answer to typed [`Handlers`](clerk_webhook_core::Handlers).
+/// Response that sends an [`Answer`], such as the result of
+/// [`Handlers::answer`](clerk_webhook_core::Handlers::answer).
 ///
-/// The extensions of the response hold the [`Outcome`](clerk_webhook_core::Outcome), for a layer that logs or counts.
+/// The extensions of the response contain the [`Outcome`](clerk_webhook_core::Outcome) for outer layers, such
+/// as a layer that logs or counts.
 ///
 /// ```
 /// use axum::Router;
@@ -34,7 +36,7 @@ use clerk_webhook_core::Answer;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let handlers = Handlers::builder()
 ///     .on(UserCreated, |user, _cx| async move {
-///         println!("{} has joined", user.id);
+///         println!("{} joined", user.id);
 ///         Ok(())
 ///     })
 ///     .build()?;

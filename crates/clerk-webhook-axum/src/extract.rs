@@ -10,14 +10,14 @@ use crate::rejection::ClerkEventRejection;
 
 /// Extractor for the event of a verified delivery.
 ///
-/// It reads the body, so it comes last among the arguments of a handler. The state of the router has to yield
-/// a [`Verifier`], see the [crate documentation](crate). What cannot be verified is answered by
-/// [`ClerkEventRejection`], and the handler is not called.
+/// It reads the body, so it must be the last argument of the handler. The state of the router must provide a
+/// [`Verifier`], see the [crate documentation](crate). A delivery that fails verification is answered with a
+/// [`ClerkEventRejection`], and the handler does not run.
 ///
-/// If a handler does not compile, put `#[axum::debug_handler]` on it: the compiler then names the argument or the state.
+/// `Option<ClerkEvent>` is `None` only if the request has no signature header. A forged delivery is rejected.
 ///
-/// `Option<ClerkEvent>` is `None` only for a request that has no signature header at all: one that has them
-/// and is forged is rejected.
+/// If a handler does not compile, add `#[axum::debug_handler]` to it. The compiler then names the wrong
+/// argument or the missing state.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClerkEvent(pub Event);
@@ -38,7 +38,7 @@ where
     type Rejection = ClerkEventRejection;
 
     async fn from_request(mut request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        // The layer has verified it already.
+        // `VerifyWebhookLayer` has already verified the delivery.
         if let Some(event) = request.extensions_mut().remove() {
             return Ok(Self(event));
         }
@@ -70,7 +70,7 @@ async fn receive(request: Request, verifier: &Verifier) -> Result<Event, Receive
 
 async fn collect(mut body: Body, mut delivery: PendingDelivery) -> Result<PendingDelivery, ReceiveError> {
     while let Some(frame) = body.frame().await {
-        // Trailers are not part of what was signed.
+        // Trailers are not signed. They count as empty frames.
         let data = frame.map_err(ReceiveError::from_body_error::<LengthLimitError>)?.into_data();
         delivery.push(data.unwrap_or_default())?;
     }

@@ -1,6 +1,18 @@
-//! An [Axum](https://docs.rs/axum) extractor for [Clerk](https://clerk.com) webhooks.
+//! An [Axum](https://docs.rs/axum) extractor that receives the webhooks of [Clerk](https://clerk.com).
 //!
-//! A handler that takes a [`ClerkEvent`] is called with verified, typed events only:
+//! Applications usually add the crate `clerk-webhook` with the feature `axum`, which re-exports this crate as
+//! `clerk_webhook::axum`. For a complete program, see the chapter of the guide about Axum in the crate
+//! `clerk-webhook`.
+//!
+//! Choose one of three ways to receive events:
+//!
+//! - [`ClerkEvent`] is an extractor. Use it if you match on the events yourself.
+//! - [`ClerkAnswer`] is a response. Return it from a handler that passes the event to typed
+//!   [`Handlers`](clerk_webhook_core::Handlers).
+//! - `WebhookService` of the crate `clerk-webhook-tower` is a service for `post_service`. It calls typed
+//!   handlers, and it can handle each message once. You need no extractor.
+//!
+//! A handler that takes a [`ClerkEvent`] runs only for verified deliveries:
 //!
 //! ```
 //! use axum::Router;
@@ -11,8 +23,8 @@
 //!
 //! async fn webhook(ClerkEvent(event): ClerkEvent) -> StatusCode {
 //!     match event.data() {
-//!         EventData::UserCreated(user) => println!("{} has joined", user.id),
-//!         EventData::UserDeleted(user) => println!("{:?} has left", user.id),
+//!         EventData::UserCreated(user) => println!("{} joined", user.id),
+//!         EventData::UserDeleted(user) => println!("{:?} left", user.id),
 //!         _ => {}
 //!     }
 //!     StatusCode::OK
@@ -35,7 +47,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! If an application has its own state, the state must provide the [`Verifier`](clerk_webhook_core::Verifier):
+//! # Your own state
+//!
+//! If the router has another state, that state must provide the [`Verifier`](clerk_webhook_core::Verifier):
 //!
 //! ```
 //! use axum::extract::FromRef;
@@ -55,16 +69,24 @@
 //!
 //! # Limits
 //!
-//! A body may have as many bytes as the verifier allows (2 MiB unless it was built otherwise) and as axum's
-//! `DefaultBodyLimit` allows (2 MB unless it was set otherwise): the smaller limit counts.
+//! - **Size of the body.** Two limits apply: the `body_limit` of the verifier (2 MiB by default) and the
+//!   `DefaultBodyLimit` of Axum (2 MB by default). A body that exceeds one of them is answered with 413.
+//! - **Time to read the body.** The `read_timeout` of the verifier does not apply, because Axum runs without
+//!   a timer. Add a timeout to the route, such as the `TimeoutLayer` of tower-http. The sender closes the
+//!   connection after 15 s.
 //!
-//! It may take as long as a timeout over the route allows, such as tower-http's `TimeoutLayer`: axum runs without a
-//! timer too, so the `read_timeout` of the verifier is not kept here. The sender itself gives up after 15 s.
+//! # With the Tower layer
 //!
-//! # Behind the Tower layer
+//! If `VerifyWebhookLayer` of the crate `clerk-webhook-tower` wraps the handler, [`ClerkEvent`] takes the
+//! event from the layer and does not verify the delivery a second time.
 //!
-//! Where `clerk_webhook_tower::VerifyWebhookLayer` stands in front of the handler, the event is taken from it
-//! and nothing is done twice.
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `tracing` | yes | a log line for each delivery |
+//! | `metrics` | | metrics of deliveries, for the recorder of the crate `metrics` |
+//! | `chrono`, `jiff`, `time` | | conversions of [`Timestamp`](clerk_webhook_core::Timestamp) |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

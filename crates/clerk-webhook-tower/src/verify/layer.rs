@@ -11,10 +11,10 @@ use super::timeout::NoTimeout;
 ///
 /// For each request, the [`VerifyWebhook`] service:
 ///
-/// 1. checks the signature headers, the timestamp and the declared length. If a check fails, it answers
+/// 1. checks the signature headers, the timestamp and the announced length. If a check fails, it answers
 ///    without reading the body;
 /// 2. reads the body up to the limit and hashes it as it arrives. It does not copy a body that arrives in one
-///    frame, and does not allocate memory for an declared length;
+///    frame, and does not allocate memory for an announced length;
 /// 3. calls the inner service with the same bytes and with an [`Event`](clerk_webhook_core::Event) in the
 ///    extensions of the request, or rejects the delivery.
 ///
