@@ -11,7 +11,7 @@ use tracing::info;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
-/// Is called with verified events only, so it says what happens and nothing else.
+/// Receives only verified events.
 async fn webhook(ClerkEvent(event): ClerkEvent) -> HttpResponse {
     match event.data() {
         EventData::UserCreated(user) => {
@@ -24,18 +24,18 @@ async fn webhook(ClerkEvent(event): ClerkEvent) -> HttpResponse {
         }
         _ => info!(id = %event.message_id(), event_type = %event.event_type(), "nothing to do"),
     }
-    // Anything but 2xx makes the sender try again.
+    // The sender retries after any status that is not 2xx.
     HttpResponse::Ok().finish()
 }
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Actix logs an error for every request that is not HTTP, which anybody can send.
+    // Actix logs an error for every request that is not valid HTTP. Any client can send such requests.
     let filter = Targets::new().with_default(LevelFilter::INFO).with_target("actix_http", LevelFilter::OFF);
     tracing_subscriber::registry().with(tracing_subscriber::fmt::layer()).with(filter).init();
     let verifier = Verifier::from_env()?;
     let server = HttpServer::new(move || {
-        // Every worker has an application of its own, and all of them share the verifier.
+        // Each worker has its own application. All of them share the verifier.
         let route = web::resource("/webhooks/clerk").route(web::post().to(webhook));
         App::new().app_data(verifier.clone()).service(route)
     })
@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for address in server.addrs() {
         println!("listening on http://{address}/webhooks/clerk");
     }
-    // Ends on Ctrl-C, and on the SIGTERM of a process manager.
+    // Stops on Ctrl-C and SIGTERM.
     server.run().await?;
     Ok(())
 }

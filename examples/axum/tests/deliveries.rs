@@ -1,4 +1,4 @@
-//! The example handles each event once, also over a restart.
+//! The example handles each event once, even across a restart.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,14 +12,15 @@ use clerk_webhook_tests::sender::{Answer, Message, attempt};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_example-axum");
 
 #[test]
-fn handles_each_event_once_also_over_a_restart() {
+fn handles_each_event_once_across_a_restart() {
     let database = database("once");
     let example = start(&database);
     let joined = message("msg_joined", fixture("user.created"));
     assert_eq!(deliver(&example, &joined).outcome(), "processed");
     assert_eq!(deliver(&example, &joined).outcome(), "duplicate");
-    let nobody = message("msg_nobody", br#"{"data":{"deleted":true},"type":"user.deleted"}"#.to_vec());
-    assert_eq!(deliver(&example, &nobody).control.as_deref(), Some("abort-message"));
+    let without_id =
+        message("msg_without_id", br#"{"data":{"deleted":true},"type":"user.deleted"}"#.to_vec());
+    assert_eq!(deliver(&example, &without_id).control.as_deref(), Some("abort-message"));
     let other = message("msg_other", br#"{"data":{},"type":"something.new"}"#.to_vec());
     assert_eq!(deliver(&example, &other).outcome(), "ignored");
     stop(example);
@@ -30,7 +31,7 @@ fn handles_each_event_once_also_over_a_restart() {
 }
 
 #[test]
-fn answers_the_official_clients() {
+fn accepts_deliveries_of_the_official_clients() {
     let example = start(&database("clients"));
     for client in official_clients("receiving from the official clients") {
         let failures = client.failures(example.url());
@@ -39,7 +40,7 @@ fn answers_the_official_clients() {
 }
 
 #[test]
-fn says_in_one_line_that_the_secret_is_missing() {
+fn reports_a_missing_secret_in_one_line() {
     Example::assert_names_missing_secret(PROGRAM);
 }
 
@@ -69,5 +70,5 @@ fn stop(example: Receiver) {
 }
 
 fn message(id: &str, body: Vec<u8>) -> Message {
-    Message { id: id.parse().expect("it is an id"), body }
+    Message { id: id.parse().expect("a valid message id"), body }
 }

@@ -1,4 +1,4 @@
-//! One delivery that must be handled, once, and four that must not be accepted.
+//! Sends a valid delivery, a duplicate, and four deliveries that the server must reject.
 
 use std::error::Error;
 
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::server::{Seen, Server};
 
-/// One byte more than a body may have.
+/// One byte more than the default limit of a body.
 const TOO_MANY_BYTES: &str = "2097153";
 
 struct Step {
@@ -25,29 +25,29 @@ struct Step {
 
 type Body = BoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 
-/// Sends the deliveries, prints what became of them, and returns whether all was right.
+/// Sends the deliveries, prints each answer, and returns whether every answer was the expected one.
 pub async fn run(server: &mut Server, secret: &SigningSecret) -> Result<bool, Box<dyn Error>> {
     let row = |sent: &str, answered: &str, outcome: &str| println!("{sent:<36}  {answered:<21}  {outcome}");
     row("sent", "answered", "outcome");
     row(&"-".repeat(36), &"-".repeat(21), &"-".repeat(18));
-    let mut right = true;
+    let mut as_expected = true;
     let mut handled = Vec::new();
-    // The body of which only the length is sent stays open until there is an answer.
+    // Sends only the length of this body, and keeps the body open until the answer arrives.
     let (_open, claimed) = Channel::new(1);
     for Step { name, request, expected } in steps(secret, claimed.boxed()) {
         let status = send(&server.url, request).await?;
-        // The server notes what it does before it answers.
-        let seen = server.seen.recv().await.ok_or("the server has ended")?;
+        // The server reports the outcome before it answers.
+        let seen = server.seen.recv().await.ok_or("the server stopped")?;
         row(name, &status.to_string(), seen.word());
         if status != expected {
-            println!("WRONG: the answer must be {expected}");
-            right = false;
+            println!("UNEXPECTED: the answer must be {expected}");
+            as_expected = false;
         }
         if let Seen::Handled(_) = seen {
             handled.push(seen);
         }
     }
-    println!("\nThe handler got:");
+    println!("\nThe handler received:");
     for seen in &handled {
         println!("  {seen}");
     }
@@ -55,12 +55,12 @@ pub async fn run(server: &mut Server, secret: &SigningSecret) -> Result<bool, Bo
         handled.as_slice(),
         [Seen::Handled(event)] if matches!(event.data(), EventData::UserCreated(_)),
     );
-    Ok(right && one_user)
+    Ok(as_expected && one_user)
 }
 
 fn steps(secret: &SigningSecret, claimed: Body) -> [Step; 6] {
     let user_created = || Delivery::of(fixture::user_created()).secrets([secret.clone()]);
-    let correct = user_created();
+    let valid = user_created();
     let five_minutes_ago = Timestamp::from_secs(Timestamp::now().as_secs() - 301);
     let too_large = Delivery::of_body("").secrets([secret.clone()]).header("content-length", TOO_MANY_BYTES);
 
@@ -69,12 +69,12 @@ fn steps(secret: &SigningSecret, claimed: Body) -> [Step; 6] {
     };
     let step = |name, delivery: Delivery, expected| Step { name, request: request(&delivery), expected };
     [
-        step("a correct delivery", correct.clone(), StatusCode::OK),
-        step("the same once more", correct, StatusCode::OK),
+        step("a valid delivery", valid.clone(), StatusCode::OK),
+        step("the same delivery again", valid, StatusCode::OK),
         step("forged: signed with another secret", user_created().wrong_secret(), StatusCode::BAD_REQUEST),
         step("stale: signed 301 s ago", user_created().at(five_minutes_ago), StatusCode::BAD_REQUEST),
         step("altered: one letter of the body", user_created().altered(), StatusCode::BAD_REQUEST),
-        // It must be refused before anything is read.
+        // The server must reject it before it reads the body.
         Step {
             name: "too large: 2 MiB and one byte",
             request: request(&too_large).map(|_| claimed),
@@ -83,7 +83,7 @@ fn steps(secret: &SigningSecret, claimed: Body) -> [Step; 6] {
     ]
 }
 
-/// Sends one delivery over a connection of its own.
+/// Sends one delivery over a new connection.
 async fn send(url: &str, mut request: Request<Body>) -> Result<StatusCode, Box<dyn Error>> {
     let address = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
     let stream = TcpStream::connect(address).await?;
@@ -95,13 +95,15 @@ async fn send(url: &str, mut request: Request<Body>) -> Result<StatusCode, Box<d
 }
 
 pub fn print_how_to_send_more(url: &str, secret: &SigningSecret) {
-    println!("\nSend more, with Svix's own library (the secret ends with this program):\n");
+    println!(
+        "\nSend more deliveries with the official Svix library (the secret is valid until this program ends):\n"
+    );
     println!("  export CLERK_WEBHOOK_SIGNING_SECRET={}", *secret.expose_secret());
     println!("  npm ci --prefix tests/clients && node tests/clients/send.mjs {url}");
     println!("  pip install -r tests/clients/requirements.txt && python3 tests/clients/send.py {url}");
-    println!("\nor with curl, for the next five minutes:\n");
+    println!("\nOr with curl (valid for five minutes):\n");
     for line in Delivery::of(fixture::user_deleted()).secrets([secret.clone()]).curl(url).lines() {
         println!("  {line}");
     }
-    println!("\nCtrl-C ends it. What arrives:");
+    println!("\nPress Ctrl-C to stop. Received deliveries:");
 }

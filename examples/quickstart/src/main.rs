@@ -1,4 +1,4 @@
-//! Shows the whole way of a delivery with nothing set up, then stays and receives.
+//! Shows how deliveries are verified and handled, without any configuration. Then waits for more deliveries.
 //!
 //! Run with: `cargo run -p quickstart` (`-- --help` lists the options)
 
@@ -35,34 +35,33 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Returns whether every answer of the demonstration was as it must be.
+/// Returns whether every answer of the demonstration was the expected one.
 async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
     let configured = SECRET_VARIABLES.into_iter().any(|name| std::env::var_os(name).is_some());
     if configured && !options.once {
         let server = server::start(clerk_webhook::Verifier::from_env()?, options.port).await?;
         println!("listening on {}", server.url);
-        println!(
-            "Point a webhook endpoint of Clerk's dashboard at it (with a tunnel), or send to it yourself."
-        );
+        println!("Create an endpoint in the Clerk Dashboard that leads to this URL through a tunnel,");
+        println!("or send deliveries with the command `clerk-webhook trigger`.");
         server.print_events().await?;
         return Ok(true);
     }
 
-    let secret = throw_away_secret()?;
+    let secret = temporary_secret()?;
     let verifier = clerk_webhook::Verifier::builder().secret(secret.clone()).build()?;
     let mut server = server::start(verifier, options.port).await?;
-    println!("listening on {} with a throw-away secret\n", server.url);
-    let right = demonstration::run(&mut server, &secret).await?;
+    println!("listening on {} with a temporary secret\n", server.url);
+    let as_expected = demonstration::run(&mut server, &secret).await?;
     if options.once {
         server.stop().await?;
-        return Ok(right);
+        return Ok(as_expected);
     }
     demonstration::print_how_to_send_more(&server.url, &secret);
     server.print_events().await?;
-    Ok(right)
+    Ok(as_expected)
 }
 
-fn throw_away_secret() -> Result<SigningSecret, Box<dyn Error>> {
+fn temporary_secret() -> Result<SigningSecret, Box<dyn Error>> {
     let mut key = [0; 24];
     getrandom::fill(&mut key)?;
     Ok(SigningSecret::from_bytes(&key)?)

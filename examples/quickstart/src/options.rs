@@ -1,15 +1,16 @@
-//! What the command line says.
+//! The arguments.
 
 pub const HELP: &str = "\
-Receives Clerk webhooks on 127.0.0.1 and shows what becomes of them.
+Receives Clerk webhooks on 127.0.0.1 and prints the outcome of each delivery.
 
-Without a signing secret it makes one up, sends itself a correct delivery and four that must be refused, and
-stays to receive more. With CLERK_WEBHOOK_SIGNING_SECRET set it receives real deliveries.
+Without a signing secret, the quickstart generates one, sends itself a valid delivery, a duplicate and four
+deliveries that it must reject, and then waits for more. If CLERK_WEBHOOK_SIGNING_SECRET is set, it skips the
+demonstration and receives your deliveries.
 
 Usage: cargo run -p quickstart -- [OPTIONS]
 
 Options:
-      --once         End after the demonstration; the exit code is 0 if every answer was as it must be
+      --once         Exit after the demonstration, with code 0 if every answer was the expected one
       --port <PORT>  Listen on this port [environment: PORT] [default: 3000, any free one with --once]
   -h, --help         Print this help
 ";
@@ -38,7 +39,7 @@ impl Options {
                 "--port" => {
                     port = Some(arguments.next().ok_or("--port needs a number, such as --port 4000")?)
                 }
-                other => return Err(format!("unknown argument '{other}'; --help lists what there is")),
+                other => return Err(format!("unknown argument '{other}'; see --help")),
             }
         }
         let port = match port {
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_wins_over_the_environment() {
+    fn arguments_override_the_environment() {
         assert_eq!(read(&[], None), Ok((false, 3000)));
         assert_eq!(read(&["--once"], None), Ok((true, 0)));
         assert_eq!(read(&["--once"], Some("4000")), Ok((true, 4000)));
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_explained() {
+    fn explains_invalid_arguments() {
         for (arguments, expected) in [
             (&["--port"][..], "--port needs a number"),
             (&["--port", "x"], "'x' is not a port"),

@@ -19,18 +19,18 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// What became of a delivery, for the terminal.
+/// The outcome of a delivery, for the terminal.
 pub enum Seen {
     Handled(Event),
-    /// Authentic, and not for the handler: it was here before.
+    /// Verified, but not passed to the handler, for example because it is a duplicate.
     Acknowledged(Outcome),
-    Refused(ReceiveError),
+    Rejected(ReceiveError),
 }
 
 #[derive(Clone)]
 struct AppState {
     verifier: Verifier,
-    /// An application that runs for longer has a store that remembers for longer.
+    /// Forgets when the process ends. A real application uses a database.
     deduplicator: Deduplicator<MemoryStore>,
     seen: UnboundedSender<Seen>,
 }
@@ -43,18 +43,18 @@ impl FromRef<AppState> for Verifier {
 
 async fn webhook(State(state): State<AppState>, ClerkEvent(event): ClerkEvent) -> ClerkAnswer {
     let handler = async move |event, _attempt| {
-        // An application would do its work here, or leave it to typed handlers. Any error makes the sender try again.
-        state.seen.send(Seen::Handled(event)).map_err(|_| "nobody looks at it any more")?;
+        // A real application does its work here, or in typed handlers. After an error the sender retries.
+        state.seen.send(Seen::Handled(event)).map_err(|_| "the terminal output has ended")?;
         Ok(Handled::Processed)
     };
     ClerkAnswer(state.deduplicator.run(event, handler).await)
 }
 
-/// Looks at the answers that the handler was not called for: the reason is in their extensions.
-async fn note_others(State(state): State<AppState>, response: Response) -> Response {
-    let (outcome, refused) = (response.extensions().get(), response.extensions().get::<ReceiveError>());
-    let seen = match (outcome, refused) {
-        (_, Some(error)) => Some(Seen::Refused(error.clone())),
+/// Reports deliveries that did not reach the handler. The extensions of the response contain the reason.
+async fn report_others(State(state): State<AppState>, response: Response) -> Response {
+    let (outcome, error) = (response.extensions().get(), response.extensions().get::<ReceiveError>());
+    let seen = match (outcome, error) {
+        (_, Some(error)) => Some(Seen::Rejected(error.clone())),
         (Some(&outcome), None) if outcome != Outcome::Processed => Some(Seen::Acknowledged(outcome)),
         _ => None,
     };
@@ -75,7 +75,7 @@ pub async fn start(verifier: Verifier, port: u16) -> Result<Server, Box<dyn Erro
     let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => {
             format!(
-                "port {port} is in use on 127.0.0.1; choose another one with --port, or 0 for any free one"
+                "port {port} is in use on 127.0.0.1. Choose another port with --port, or --port 0 for any free port"
             )
         }
         _ => format!("cannot listen on 127.0.0.1:{port}: {error}"),
@@ -87,7 +87,7 @@ pub async fn start(verifier: Verifier, port: u16) -> Result<Server, Box<dyn Erro
     let state = AppState { verifier, deduplicator, seen: sender };
     let app = Router::new()
         .route("/webhooks/clerk", post(webhook))
-        .layer(map_response_with_state(state.clone(), note_others))
+        .layer(map_response_with_state(state.clone(), report_others))
         .with_state(state);
     let serve = axum::serve(listener, app).with_graceful_shutdown(async {
         let _ = stopped.await;
@@ -96,7 +96,7 @@ pub async fn start(verifier: Verifier, port: u16) -> Result<Server, Box<dyn Erro
 }
 
 impl Server {
-    /// Prints what arrives until Ctrl-C, or the SIGTERM of a process manager.
+    /// Prints each delivery until Ctrl-C or SIGTERM.
     pub async fn print_events(mut self) -> Result<(), Box<dyn Error>> {
         let mut shutdown = pin!(shutdown());
         loop {
@@ -107,7 +107,7 @@ impl Server {
         }
     }
 
-    /// Ends once the requests that are under way have been answered.
+    /// Stops after the active requests have been answered.
     pub async fn stop(self) -> Result<(), Box<dyn Error>> {
         let _ = self.stop.send(());
         Ok(self.task.await??)
@@ -115,12 +115,12 @@ impl Server {
 }
 
 impl Seen {
-    /// Returns the word for it in answers and logs.
+    /// Returns the outcome as in answers and logs.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Handled(_) => Outcome::Processed.as_str(),
             Self::Acknowledged(outcome) => outcome.as_str(),
-            Self::Refused(error) => Answer::from(error).outcome().as_str(),
+            Self::Rejected(error) => Answer::from(error).outcome().as_str(),
         }
     }
 }
@@ -132,15 +132,15 @@ impl fmt::Display for Seen {
                 write!(f, "{} ({}): {}", event.event_type(), event.message_id(), describe(event))
             }
             Self::Acknowledged(outcome) => write!(f, "{outcome}"),
-            Self::Refused(error) => {
+            Self::Rejected(error) => {
                 let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-                write!(f, "refused: {reason}")
+                write!(f, "rejected: {reason}")
             }
         }
     }
 }
 
-/// Says what happened, by means of the types of the event.
+/// Describes the event with its typed data.
 fn describe(event: &Event) -> String {
     match event.data() {
         EventData::UserCreated(user) | EventData::UserUpdated(user) => {
@@ -148,13 +148,13 @@ fn describe(event: &Event) -> String {
             format!(
                 "{} is {}, {} ({})",
                 user.id,
-                user.full_name().unwrap_or_else(|| "nameless".to_owned()),
-                email.and_then(|email| email.email_address.as_deref()).unwrap_or("without an e-mail address"),
+                user.full_name().unwrap_or_else(|| "(no name)".to_owned()),
+                email.and_then(|email| email.email_address.as_deref()).unwrap_or("no email address"),
                 if email.is_some_and(|email| email.is_verified()) { "verified" } else { "not verified" },
             )
         }
-        EventData::UserDeleted(user) => format!("{} is gone", user.id.as_deref().unwrap_or("somebody")),
-        EventData::Unrecognized(data) => format!("kept as it is: {}", data.reason()),
+        EventData::UserDeleted(user) => format!("{} was deleted", user.id.as_deref().unwrap_or("a user")),
+        EventData::Unrecognized(data) => format!("data not recognized: {}", data.reason()),
         _ => format!("data of the type {}", event.event_type().payload_name().unwrap_or("unknown")),
     }
 }

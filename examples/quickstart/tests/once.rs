@@ -1,4 +1,4 @@
-//! The first thing that a new user runs.
+//! The quickstart is the first command of a new user.
 
 use std::process::Command;
 
@@ -15,12 +15,12 @@ fn quickstart(arguments: &[&str], secret: Option<&str>) -> (Option<i32>, String)
 }
 
 #[test]
-fn the_demonstration_ends_well() {
+fn the_demonstration_succeeds() {
     let (code, text) = quickstart(&["--once"], None);
     assert_eq!(code, Some(0), "{text}");
     for (sent, answer) in [
-        ("a correct delivery", "200 OK                 processed"),
-        ("the same once more", "200 OK                 duplicate"),
+        ("a valid delivery", "200 OK                 processed"),
+        ("the same delivery again", "200 OK                 duplicate"),
         ("forged", "400 Bad Request"),
         ("stale", "400 Bad Request"),
         ("altered", "400 Bad Request"),
@@ -33,7 +33,7 @@ fn the_demonstration_ends_well() {
 }
 
 #[test]
-fn mistakes_are_explained_before_anything_starts() {
+fn explains_invalid_settings_before_it_starts() {
     let (code, text) = quickstart(&["--port", "http"], None);
     assert_eq!((code, text.as_str()), (Some(2), "error: 'http' is not a port from 0 to 65535\n"));
 
@@ -43,7 +43,7 @@ fn mistakes_are_explained_before_anything_starts() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_said() {
+fn reports_a_port_that_is_in_use() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let (code, text) = quickstart(&["--once", "--port", &port], None);

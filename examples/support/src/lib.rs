@@ -1,4 +1,4 @@
-//! What the examples share. `examples/axum` does not use it, so that it can be copied as it is.
+//! Shared functions of the examples. `examples/axum` does not use them, so that it can be copied unchanged.
 
 use std::{env, process, time::Duration};
 

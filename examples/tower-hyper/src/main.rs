@@ -1,4 +1,4 @@
-//! Puts the layer in front of a plain Tower service, on hyper and without a web framework.
+//! Receives Clerk webhooks in a Tower service on hyper, without a web framework.
 //!
 //! Run with: `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p example-tower-hyper`
 
@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tower::{Layer, ServiceExt, service_fn};
 use tracing::info;
 
-/// Is called with verified events only; the layer has put them into the extensions.
+/// Receives only verified events. The layer inserts them into the extensions of the request.
 async fn webhook(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
     if let Some(event) = request.extensions().get::<Event>() {
         match event.data() {
@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             () = &mut shutdown => break,
         };
         let Ok((stream, _)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(100)).await; // out of file descriptors, perhaps
+            tokio::time::sleep(Duration::from_millis(100)).await; // Possibly out of file descriptors.
             continue;
         };
         let service = TowerToHyperService::new(routes.clone());

@@ -1,9 +1,9 @@
-//! The example receives what the official libraries of other languages sign and send.
+//! The example receives deliveries that the official libraries of other languages sign and send.
 
 use clerk_webhook_tests::clients::{Example, official_clients};
 
 #[test]
-fn the_official_clients_are_answered_right() {
+fn accepts_deliveries_of_the_official_clients() {
     let example = Example::start(env!("CARGO_BIN_EXE_example-tower-hyper"));
     for client in official_clients("receiving from the official clients") {
         example.check(&client);
@@ -11,6 +11,6 @@ fn the_official_clients_are_answered_right() {
 }
 
 #[test]
-fn a_missing_secret_is_said_in_one_line() {
+fn reports_a_missing_secret_in_one_line() {
     Example::assert_names_missing_secret(env!("CARGO_BIN_EXE_example-tower-hyper"));
 }

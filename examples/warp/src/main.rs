@@ -13,7 +13,7 @@ use tracing_subscriber::prelude::*;
 use warp::Filter;
 use warp::http::StatusCode;
 
-/// Is called with verified events only, so it says what happens and nothing else.
+/// Receives only verified events.
 async fn webhook(event: Event) -> StatusCode {
     match event.data() {
         EventData::UserCreated(user) => {
@@ -26,13 +26,13 @@ async fn webhook(event: Event) -> StatusCode {
         }
         _ => info!(id = %event.message_id(), event_type = %event.event_type(), "nothing to do"),
     }
-    // Anything but 2xx makes the sender try again.
+    // The sender retries after any status that is not 2xx.
     StatusCode::OK
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Warp logs an error for every connection that breaks off, which anybody can make happen.
+    // Warp logs an error for every connection that is interrupted. Any client can cause that.
     let filter = Targets::new().with_default(LevelFilter::INFO).with_target("warp::server", LevelFilter::OFF);
     tracing_subscriber::registry().with(tracing_subscriber::fmt::layer()).with(filter).init();
     let verifier = Verifier::from_env()?;
