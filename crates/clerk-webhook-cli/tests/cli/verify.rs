@@ -277,7 +277,7 @@ fn wrong_usage_is_told_as_such() {
     for (secret, arguments, input, expected) in [
         (Some(SECRET), &["verify"][..], "", "no input"),
         (Some(SECRET), &["verify", "/nowhere/at/all"], "", "cannot read"),
-        (Some(SECRET), &["verify", "-"], "hello", "no request line"),
+        (Some(SECRET), &["verify", "-"], "hello", "not a request line"),
         (Some(SECRET), &["verify", "--delivery", "-"], "hello", "not a line of a listener"),
         (Some(SECRET), &["verify", "--id", "msg_1", "-"], "", "--id"),
         (Some(SECRET), &["verify", "--id", "msg_1"], "", "--body"),

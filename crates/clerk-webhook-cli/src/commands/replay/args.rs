@@ -19,20 +19,20 @@ Examples:
   clerk-webhook replay one.http --verbatim --to http://127.0.0.1:3000/
   tail -3 events.ndjson | clerk-webhook replay - --to http://127.0.0.1:3000/
 
-Before `replay` signs a request, it verifies it with your secrets. The age of a recording of `clerk-webhook listen --record` \
-is the age at the time it was received; the age of other files is not checked. Requests that do not verify are skipped and \
-counted; `clerk-webhook verify` says why. To send a body of your own, use `clerk-webhook trigger --file`.
+Before `replay` signs a request, it verifies the request with your secrets. The age of a recording of `clerk-webhook listen \
+--record` is checked at the time of receipt; the age of other files is not checked. Requests that do not verify are skipped \
+and counted; `clerk-webhook verify` explains why. To send your own body, use `clerk-webhook trigger --file`.
 
 An endpoint that remembers handled messages answers `duplicate`; --new-ids gives each request a new message id.
 
-Exit codes: 0 every request was sent and answered with 2xx, 1 a request was skipped or got another answer, or a file could \
-not be read, 2 wrong usage, 3 no answer.";
+Exit codes: 0 all requests got a 2xx response, 1 a request was skipped or got another response, or a file is unreadable, 2 wrong \
+usage, 3 no response.";
 
 /// Send captured requests again
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// .http file, lines of JSON from a listener, or a folder of both; - is standard input
+    /// .http file, JSON lines from a listener, or a folder of both; - reads standard input
     #[arg(value_name = "FILE", required = true)]
     pub(super) files: Vec<PathBuf>,
 
@@ -42,11 +42,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) secrets: SecretArgs,
 
-    /// Sign verified requests with the current time and the same message id; this is the default
+    /// Sign verified requests with the current time and the same message id (the default)
     #[arg(long)]
     pub(super) resign: bool,
 
-    /// Send the captured signatures and verify nothing; endpoints reject signatures older than five minutes
+    /// Send the captured signatures and verify nothing; endpoints reject signatures older than 5 minutes
     #[arg(long, conflicts_with_all = ["resign", "new_ids", "secrets", "secret_file"])]
     pub(super) verbatim: bool,
 
@@ -54,36 +54,37 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) include_refused: bool,
 
-    /// Give each signed request a new message id, so that it is another message to the endpoint
+    /// Give each signed request a new message id, so that endpoints do not treat it as a duplicate
     #[arg(long)]
     pub(super) new_ids: bool,
 
-    /// Send only events of this type, or of a pattern such as 'user.*'; repeatable
+    /// Send only events of this type or pattern, such as 'user.*'; repeatable
     #[arg(long, value_name = "TYPE", value_parser = EventNames.map(Pattern::from), hide_possible_values = true)]
     pub(super) only: Vec<Pattern>,
 
-    /// Send only what was signed since then: -2h, seconds since 1970, or a time such as 2026-01-31T12:00:00Z
+    /// Send only requests signed since this time: -2h, seconds since 1970, or a time such as
+    /// 2026-01-31T12:00:00Z
     #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     pub(super) since: Option<Moment>,
 
-    /// Send only what was signed before then, written as for --since
+    /// Send only requests signed before this time, in the format of --since
     #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     pub(super) until: Option<Moment>,
 
-    /// Send at most so many a second, or a minute: 10, 0.5 or 30/min [default: as fast as answers come]
+    /// Maximum rate: 10 or 0.5 (per second), or 30/min [default: unlimited]
     #[arg(long, value_name = "N")]
     pub(super) rate: Option<Rate>,
 
-    /// Wait for so many answers at once, 1 to 256; with more than one the order is not kept
+    /// Number of simultaneous requests, 1 to 256; with more than one, the order is not preserved
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) concurrency: u16,
 
-    /// Send nothing, and list what would be sent
+    /// Send nothing, and list the requests
     #[arg(long)]
     pub(super) dry_run: bool,
 }
 
-/// How long to wait from one to the next.
+/// The interval between requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Rate(pub(super) Duration);
 
@@ -96,13 +97,13 @@ impl FromStr for Rate {
             "s" => 1.0,
             "m" | "min" => 60.0,
             "h" => 3600.0,
-            _ => return Err("write a number, or a number for each /s, /min or /h"),
+            _ => return Err("expected a number, or a number per /s, /min, or /h"),
         };
         let number: f64 = number.trim().parse().unwrap_or(0.0);
         if !(number.is_finite() && number > 0.0) {
-            return Err("write a number above 0, such as 10 or 0.5");
+            return Err("expected a number above 0, such as 10 or 0.5");
         }
-        Duration::try_from_secs_f64(seconds / number).map(Self).map_err(|_| "that is too slow ever to end")
+        Duration::try_from_secs_f64(seconds / number).map(Self).map_err(|_| "the rate is too low")
     }
 }
 
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_a_number_for_a_time() {
+    fn parses_rates_per_second_minute_and_hour() {
         let rate = |text: &str| text.parse::<Rate>().map(|rate| rate.0);
         assert_eq!(rate("10"), Ok(Duration::from_millis(100)));
         assert_eq!(rate("0.5/s"), Ok(Duration::from_secs(2)));

@@ -1,4 +1,6 @@
-//! Decides which captured requests are sent, and with which signatures: the only place of `replay` that signs.
+//! Decides which captured requests are sent, and with which signatures.
+//!
+//! Only this module of `replay` signs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,25 +16,25 @@ use serde::Serialize;
 use crate::capture::{Capture, Unreadable};
 use crate::output::{printable, style};
 
-/// The headers that a signature is in, in both families.
+/// The signature headers of both families.
 const SIGNATURE_HEADERS: [&str; 6] =
     ["svix-id", "svix-timestamp", "svix-signature", "webhook-id", "webhook-timestamp", "webhook-signature"];
 
-/// The cause of a request that is skipped since HTTP cannot carry its headers.
+/// The cause of a request that is skipped because HTTP cannot carry its headers.
 pub(super) const NOT_SENDABLE: &str = "not_sendable";
 
-/// Which signatures requests are sent with.
+/// The signatures of the requests.
 #[derive(Debug)]
 pub(super) enum Signatures {
-    /// New ones, for what verifies.
+    /// New signatures, for requests that verify.
     New {
         secrets: Vec<SigningSecret>,
-        /// Whether what is signed gets a new message id.
+        /// Whether signed requests get new message ids.
         new_ids: bool,
-        /// Whether what does not verify is sent as it was captured.
+        /// Whether requests that do not verify are sent with their captured signatures.
         include_refused: bool,
     },
-    /// Those that were captured; nothing is verified.
+    /// The captured signatures. Nothing is verified.
     Captured,
 }
 
@@ -53,7 +55,7 @@ pub(super) struct Skipped {
     pub(super) id: Option<String>,
     #[serde(flatten)]
     pub(super) why: SkipReason,
-    /// What the recording says about itself, which is not trusted.
+    /// The verdict in the recording, which is not trusted.
     pub(super) recorded_verdict: Option<String>,
 }
 
@@ -72,15 +74,15 @@ pub(super) struct PlannedRequest {
     pub(super) place: String,
     pub(super) event_type: Option<String>,
     pub(super) id: Option<String>,
-    /// Whether it has verified and has a new signature.
+    /// Whether the request was verified and has a new signature.
     pub(super) signed_anew: bool,
-    /// When it was captured.
+    /// The time in its timestamp header.
     pub(super) signed_at: Option<Timestamp>,
     pub(super) headers: Vec<(String, Vec<u8>)>,
     pub(super) body: Bytes,
 }
 
-/// How many requests there are to send, and how many are not.
+/// The numbers of requests that are sent and skipped.
 #[derive(Debug)]
 pub(super) struct Counts {
     pub(super) to_send: usize,
@@ -90,13 +92,13 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Returns whether all that was captured is sent.
+    /// Returns whether all captured requests are sent.
     pub(super) fn is_complete(&self) -> bool {
         self.skipped == 0 && self.unreadable == 0
     }
 }
 
-/// Writes the requests and files that are not sent, as the end of a summary.
+/// Formats the numbers of skipped requests and unreadable files, as the end of a summary.
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.skipped > 0 {
@@ -148,7 +150,7 @@ impl PlannedRequest {
         }
     }
 
-    /// Signs a request with the secret that has verified it; that takes the proof.
+    /// Signs a request with the secret that verified it. `Verified` proves that it was verified.
     fn signed(capture: &Capture, verified: &Verified, secrets: &[SigningSecret], new_id: bool) -> Self {
         let mut delivery =
             Delivery::of_body(capture.body.clone()).secrets(secrets.get(verified.secret_index()).cloned());
@@ -197,9 +199,9 @@ impl PlannedRequest {
     }
 }
 
-/// Verifies a request with the age that it had when it was received.
+/// Verifies a request, and checks its age at the time of receipt.
 ///
-/// Without that time nothing is known of its age then, and the signature alone decides.
+/// If the time of receipt is unknown, it checks only the signature.
 fn verify(capture: &Capture, secrets: &[SigningSecret]) -> Result<Verified, SkipReason> {
     let builder = Verifier::builder().secrets(secrets.iter().cloned());
     let builder = match capture.recorded.received_at {
@@ -224,15 +226,14 @@ fn skipped(capture: &Capture, why: SkipReason) -> Skipped {
     }
 }
 
-/// Names a request in a line, aligned as far as its names have the usual length.
-/// Returns how a request is named in a line.
+/// Formats the event type and the id of a request for a line, aligned for types of usual length.
 pub(super) fn label(event_type: Option<&str>, id: Option<&str>) -> String {
     let event_type = printable(event_type.unwrap_or("(no type)").as_bytes(), 60);
     let id = printable(id.unwrap_or("(no id)").as_bytes(), 60);
     format!("{event_type:<24}  {}{id}{:#}", style::QUIET, style::QUIET)
 }
 
-/// Returns the content type that was captured, the only header beside the signature that a request is sent with.
+/// Returns the captured content type. It is the only header that is sent besides the signature headers.
 fn content_type(capture: &Capture) -> Vec<(String, Vec<u8>)> {
     let value = capture.header("content-type").next().filter(|value| is_sendable(value));
     value.map(|value| ("content-type".to_owned(), value.to_vec())).into_iter().collect()
@@ -242,7 +243,7 @@ fn is_sendable(value: &[u8]) -> bool {
     HeaderValue::from_bytes(value).is_ok()
 }
 
-/// Returns the message id that a request claims to have.
+/// Returns the message id in the headers, which is not verified.
 fn id(capture: &Capture) -> Option<String> {
     capture.text("svix-id").or_else(|| capture.text("webhook-id")).map(str::to_owned)
 }

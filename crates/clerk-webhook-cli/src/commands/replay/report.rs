@@ -1,4 +1,4 @@
-//! What is printed about requests, their answers, and all of them.
+//! The report about requests, their responses, and the summary.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
@@ -16,10 +16,10 @@ use crate::output::{Output, printable, style};
 use crate::send::answer_report::{AnswerReport, in_words};
 use crate::send::client::{Answer, SendError};
 
-/// Beyond it an endpoint refuses a delivery as too old, or as of the future.
+/// If the timestamp differs by more, an endpoint rejects the delivery.
 const TOLERANCE: Duration = Verifier::DEFAULT_TOLERANCE;
 
-/// What became of one, for programs.
+/// The result of a request, for `--json`.
 #[derive(Serialize)]
 struct RequestReport<'a> {
     place: &'a str,
@@ -31,7 +31,7 @@ struct RequestReport<'a> {
     error: Option<String>,
 }
 
-/// What became of all.
+/// The counters for the summary.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     sent: usize,
@@ -40,21 +40,21 @@ pub(super) struct Tally {
     outcomes: BTreeMap<String, usize>,
 }
 
-/// Says before anything is sent how much of it a right endpoint refuses.
+/// Prints how many requests a correct endpoint will reject because of their age.
 pub(super) fn note_age(output: &Output, items: &[PlannedRequest]) {
     let now = Timestamp::now().as_millis();
     let far = |at: Timestamp| u128::from(now.abs_diff(at.as_millis())) > TOLERANCE.as_millis();
     let stale = items.iter().filter(|item| item.signed_at.is_none_or(far)).count();
     if stale > 0 {
         output.note(format_args!(
-            "{stale} of {} were not signed within the last five minutes, so a right endpoint refuses them; without \
-             --verbatim those that verify are signed again",
+            "{stale} of {} requests were not signed within the last five minutes, so the endpoint must reject them; without \
+             --verbatim, `replay` verifies them and signs them again",
             items.len()
         ));
     }
 }
 
-/// Says of each file and each request that is not sent why it is not.
+/// Prints each unreadable file and each skipped request with the reason.
 pub(super) fn show_unsent(output: &Output, plan: &Plan) -> Result<(), Failure> {
     for Unreadable { place, error } in &plan.unreadable {
         let shown = printable(error.as_bytes(), 300);
@@ -62,7 +62,7 @@ pub(super) fn show_unsent(output: &Output, plan: &Plan) -> Result<(), Failure> {
         output.object(&json!({ "place": place, "unreadable": error }))?;
     }
     for skipped in &plan.skipped {
-        // Either another secret has signed it, or the recording was changed.
+        // Another secret signed the request, or the recording was changed.
         let contradicts = skipped.recorded_verdict.as_deref() == Some("authentic");
         let contradiction = if contradicts { ", although it was recorded as authentic" } else { "" };
         output.line(format_args!(
@@ -77,14 +77,14 @@ pub(super) fn show_unsent(output: &Output, plan: &Plan) -> Result<(), Failure> {
     }
     if plan.skipped.iter().any(|skipped| skipped.why.cause != NOT_SENDABLE) {
         output.note(
-            "requests that do not verify with the given secrets are never signed; `clerk-webhook verify` says what is \
-             wrong with them, and --include-refused sends them as they were captured",
+            "requests that do not verify with your secrets are never signed; run `clerk-webhook verify` to see why they do \
+             not verify, or send them with their captured signatures with --include-refused",
         );
     }
     Ok(())
 }
 
-/// Prints what would be sent.
+/// Prints the requests that would be sent.
 pub(super) fn list(output: &Output, plan: &Plan) -> Result<(), Failure> {
     for item in &plan.items {
         output.line(format_args!(
@@ -113,7 +113,7 @@ pub(super) fn list(output: &Output, plan: &Plan) -> Result<(), Failure> {
 }
 
 impl Tally {
-    /// Counts what became of one, and shows it.
+    /// Counts and prints the result of a request.
     pub(super) fn add(
         &mut self,
         output: &Output,
@@ -169,7 +169,7 @@ impl Tally {
     }
 }
 
-/// Shows on standard error how far it is, where the answers themselves do not go to a terminal.
+/// Shows a progress bar on standard error, if standard output is not a terminal.
 pub(super) fn progress(total: usize) -> ProgressBar {
     let target = if io::stdout().is_terminal() {
         ProgressDrawTarget::hidden()

@@ -1,4 +1,4 @@
-//! Chooses the captured requests that are sent.
+//! Selects the captured requests to send.
 
 use super::args::Args;
 use super::plan::{Plan, Signatures, event_type, signed_at};
@@ -29,7 +29,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     requests.retain(|capture| is_wanted(&args, capture));
     if requests.is_empty() {
         return Err(Failure::usage(format_args!(
-            "none of the {all} captured requests is one of those to send"
+            "none of the {all} captured requests matches --only, --since, and --until"
         )));
     }
     let plan = Plan::new(&requests, unreadable, &signatures);
@@ -44,7 +44,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     block_on(send::send(output, &endpoint, plan, pace))
 }
 
-/// Returns whether a capture is one of those that were asked for; what its body says of its type is believed.
+/// Returns whether a capture matches the filters. Its event type and its time are not verified yet.
 fn is_wanted(args: &Args, capture: &Capture) -> bool {
     let event_type = event_type(capture);
     let event_type = event_type.as_deref().unwrap_or_default();

@@ -13,16 +13,16 @@ use crate::send::client::{Client, SendErrorKind};
 use crate::send::endpoint::Endpoint;
 use crate::send::svix;
 
-/// How fast to send.
+/// The pace of sending.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// How long to wait from one to the next.
+    /// The interval between requests.
     pub(super) rate: Option<Duration>,
-    /// How many answers are waited for at once.
+    /// The number of simultaneous requests.
     pub(super) concurrency: usize,
 }
 
-/// Sends all items, and says what became of each and of all.
+/// Sends all requests, and prints the result of each and a summary.
 pub(super) async fn send(
     output: &Output,
     endpoint: &Endpoint,
@@ -65,7 +65,7 @@ pub(super) async fn send(
                 if let Err(error) = answer {
                     let refused = error.kind == SendErrorKind::Refused;
                     failed.get_or_insert(error);
-                    // The endpoint does not listen, so the rest is not sent. Answers that are on their way still count.
+                    // Nothing listens, so the rest is not sent. Responses to requests in flight still count.
                     if refused {
                         next = None;
                         waiting = Vec::new().into_iter();

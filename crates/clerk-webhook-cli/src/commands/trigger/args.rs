@@ -19,17 +19,17 @@ Examples:
   clerk-webhook trigger user.deleted --to http://127.0.0.1:3000/ --dry-run | sh
   clerk-webhook trigger --file event.json --at -10m --to http://127.0.0.1:3000/
 
-The envelope's timestamp becomes the moment of signing; all else is sent as the example has it, and the body of --file to \
-the byte, unless something is set in it.
+The `timestamp` of an example becomes the time of the signature. All other values are sent unchanged. Without --set, the \
+body of --file is sent byte for byte.
 
-Exit codes: 0 it was answered with 2xx, 1 with anything else, 2 wrong usage, 3 no answer.";
+Exit codes: 0 the response is 2xx, 1 any other response, 2 wrong usage, 3 no response.";
 
-/// Sign an event and send it, and say what Svix would do with the answer
+/// Send a signed event, and show how Svix would treat the response
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Event type, or a variant such as user.created__saml, as `clerk-webhook events` lists them; with --file it
-    /// replaces the type in the body
+    /// Event type or variant, such as user.created__saml, from the list of `clerk-webhook events`; with
+    /// --file, replaces the type in the body
     #[arg(
         value_name = "TYPE",
         required_unless_present = "file",
@@ -44,16 +44,17 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) secrets: SecretArgs,
 
-    /// Set a value in the body, such as data.first_name=Ada or /data/first_name=Ada; it is JSON if it can be
-    /// read as such, else text; repeatable
+    /// Set a value in the body, such as data.first_name=Ada or /data/first_name=Ada; valid JSON is set as
+    /// JSON, everything else as text; repeatable
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(super) sets: Vec<Assignment>,
 
-    /// Set a value that is text whatever it looks like, such as data.external_id=42; repeatable, after all --set
+    /// Set a value as text, even if it is valid JSON, such as data.external_id=42; repeatable, applied after
+    /// --set
     #[arg(long = "set-string", value_name = "PATH=TEXT")]
     pub(super) text_sets: Vec<TextAssignment>,
 
-    /// Send the body in this file instead of an example; - is standard input
+    /// Send the body in this file instead of an example; - reads standard input
     #[arg(long, value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
 
@@ -61,28 +62,30 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID", value_parser = message_id)]
     pub(super) id: Option<MessageId>,
 
-    /// When it is signed: -10m or +30s from now, seconds since 1970, or a time such as 2026-01-31T12:00:00Z
+    /// Time of the signature: -10m or +30s from now, seconds since 1970, or a time such as
+    /// 2026-01-31T12:00:00Z
     #[arg(long, value_name = "WHEN", default_value = "now", allow_hyphen_values = true)]
     pub(super) at: Moment,
 
-    /// Names of the signature headers: svix-* as Clerk sends them, or webhook-*
+    /// Names of the signature headers: svix-*, as Clerk sends them, or webhook-*
     #[arg(long, value_name = "FAMILY", default_value = "svix")]
     pub(super) headers: Family,
 
-    /// Send the same delivery so many times, 1 to 1000
+    /// Send the same delivery N times, 1 to 1000
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) copies: u16,
 
-    /// Send all copies at once instead of one after the other
+    /// Send all copies at the same time
     #[arg(long)]
     pub(super) concurrent: bool,
 
-    /// Send nothing, and print the curl command that does, good for five minutes from --at
+    /// Send nothing, and print a curl command that sends the delivery; its signature is valid for 5 minutes
+    /// from --at
     #[arg(long)]
     pub(super) dry_run: bool,
 }
 
-/// The two sets of names that signature headers have.
+/// The names of the signature headers.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Family {
     Svix,
@@ -100,5 +103,5 @@ impl From<Family> for HeaderFamily {
 
 fn message_id(text: &str) -> Result<MessageId, String> {
     text.parse()
-        .map_err(|_| "an id is 1 to 256 visible ASCII characters without a dot, such as msg_1".to_owned())
+        .map_err(|_| "expected 1 to 256 visible ASCII characters without a dot, such as msg_1".to_owned())
 }

@@ -1,20 +1,20 @@
-//! `PATH=VALUE`: what is set in a body.
+//! `PATH=VALUE`: a change of the body.
 
 use std::str::FromStr;
 
 use serde_json::Value;
 
-/// A place in a body, and what is put there.
+/// A place in the body, and its new value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Assignment {
-    /// As it was written.
+    /// The path as the user wrote it.
     pub(super) path: String,
-    /// As a JSON Pointer.
+    /// The path as a JSON Pointer.
     pub(super) pointer: String,
     pub(super) value: Value,
 }
 
-/// An assignment whose value is text, whatever it looks like.
+/// An assignment whose value is always text.
 #[derive(Clone, Debug)]
 pub(super) struct TextAssignment(pub(super) Assignment);
 
@@ -41,18 +41,20 @@ fn split(text: &str) -> Result<(String, String, &str), String> {
     let (path, value) = text
         .split_once('=')
         .filter(|(path, _)| !path.is_empty())
-        .ok_or("write a path, an equals sign and a value, such as data.first_name=Ada")?;
+        .ok_or("expected PATH=VALUE, such as data.first_name=Ada")?;
     Ok((path.to_owned(), pointer(path), value))
 }
 
-/// Turns `data.email_addresses[0].id` into a JSON Pointer; what begins with a slash is one.
+/// Converts a path such as `data.email_addresses[0].id` into a JSON Pointer.
+///
+/// A path that begins with a slash is a JSON Pointer already.
 fn pointer(path: &str) -> String {
     if path.starts_with('/') {
         return path.to_owned();
     }
     let mut pointer = String::new();
     for name in path.split('.') {
-        // The index of `name[0]` is a member of its own; anything else in brackets is a part of the name.
+        // The index of `name[0]` becomes a separate part. Other text in brackets belongs to the name.
         let (name, index) = name
             .strip_suffix(']')
             .and_then(|name| name.split_once('['))
@@ -73,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_written_with_dots_or_as_a_pointer() {
+    fn accepts_paths_with_dots_and_json_pointers() {
         for (path, expected) in [
             ("type", "/type"),
             ("data.first_name", "/data/first_name"),
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_json_where_it_can_be() {
+    fn parses_values_as_json_or_else_as_text() {
         for (text, expected) in [
             ("data.x=Ada", json!("Ada")),
             ("data.x=42", json!(42)),

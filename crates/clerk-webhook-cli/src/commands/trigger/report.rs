@@ -1,4 +1,4 @@
-//! What is printed about a delivery and its answers.
+//! The report about a delivery and its responses.
 
 use std::time::Duration;
 
@@ -15,21 +15,21 @@ use crate::send::answer_report::{AnswerReport, outcome};
 use crate::send::client::{Answer, SendError, SendErrorKind};
 use crate::send::svix;
 
-/// Beyond it an endpoint refuses a delivery as too old, or as of the future.
+/// If the timestamp differs by more, an endpoint rejects the delivery.
 const TOLERANCE: Duration = Verifier::DEFAULT_TOLERANCE;
 
-/// What is sent.
+/// The delivery that is sent.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct TriggeredDelivery {
     pub(super) r#type: Option<String>,
     pub(super) id: String,
-    /// When it was signed, in seconds since 1970.
+    /// The time of the signature, in seconds since 1970.
     pub(super) timestamp: i64,
     pub(super) bytes: usize,
     pub(super) url: String,
 }
 
-/// What became of a copy, for programs.
+/// The result of a copy, for `--json`.
 #[derive(Serialize)]
 pub(super) struct CopyReport<'a> {
     #[serde(flatten)]
@@ -39,12 +39,13 @@ pub(super) struct CopyReport<'a> {
     pub(super) report: AnswerReport,
 }
 
-/// Says that a refusal is as it has to be, where it was asked for.
+/// Returns a hint if the endpoint rejected the delivery because of `--at`.
 pub(super) fn hint(at: Timestamp, answer: &Answer) -> Option<String> {
     let skew = Timestamp::now().as_millis().abs_diff(at.as_millis());
     let refused = matches!(answer.status.as_u16(), 400 | 401 | 403) && outcome(answer).is_none();
-    (refused && u128::from(skew) > TOLERANCE.as_millis())
-        .then(|| "--at lies more than five minutes from now, so an endpoint has to refuse it".to_owned())
+    (refused && u128::from(skew) > TOLERANCE.as_millis()).then(|| {
+        "--at differs from now by more than 5 minutes, so the endpoint must reject the delivery".to_owned()
+    })
 }
 
 /// Prints the `curl` command that sends a delivery.
@@ -68,7 +69,7 @@ pub(super) fn dry_run(output: &Output, sent: &TriggeredDelivery, delivery: &Deli
     }))
 }
 
-/// Says why there is no answer, and what Svix would do.
+/// Returns the failure for a request without a response, including what Svix would do.
 pub(super) fn unanswered(error: &SendError) -> Failure {
     let follow = if error.kind == SendErrorKind::Timeout {
         format!("; Svix {}", svix::explain(1, None))

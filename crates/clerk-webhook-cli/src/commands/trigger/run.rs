@@ -1,4 +1,4 @@
-//! Makes a delivery, and sends it.
+//! Creates a delivery and sends it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -20,7 +20,7 @@ use crate::send::client::{Answer, Client, SendError, block_on};
 use crate::send::endpoint::Endpoint;
 use crate::send::svix;
 
-/// The largest body that is read from a file: thousands of times as large as those of Clerk.
+/// The maximum size of a body from a file. Bodies of Clerk are thousands of times smaller.
 const MAX_BODY: u64 = 64 << 20;
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
@@ -50,7 +50,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     block_on(send(&args, output, &endpoint, &sent, &headers, &body))
 }
 
-/// Makes the delivery of what was asked for, with everything set in it.
+/// Creates the delivery from the file or the example, and applies all assignments.
 fn delivery(args: &Args, output: &Output) -> Result<Delivery, Failure> {
     let mut sets: Vec<_> =
         args.sets.iter().chain(args.text_sets.iter().map(|TextAssignment(set)| set)).cloned().collect();
@@ -69,11 +69,11 @@ fn delivery(args: &Args, output: &Output) -> Result<Delivery, Failure> {
     let before: Value = serde_json::from_slice(&body).unwrap_or_default();
     let mut delivery = Delivery::of_body(body);
     for set in sets {
-        // What was mistyped would become a new member, and go unnoticed.
+        // A misspelled path adds a member, so the user is told.
         if args.file.is_none() && before.pointer(&set.pointer).is_none() && !set.pointer.contains("metadata/")
         {
             output.note(format_args!(
-                "{} is not in the example, so it is added",
+                "the example has no {}, so it is added",
                 printable(set.path.as_bytes(), 100)
             ));
         }
@@ -141,7 +141,7 @@ fn envelope(name: &str, value: Value) -> Assignment {
 
 fn read(file: &Path) -> Result<Bytes, Failure> {
     let mut bytes = Vec::new();
-    // One more than is allowed, so that more than that is seen.
+    // Reads one byte more than allowed, to detect larger bodies.
     let result = if file == Path::new("-") {
         io::stdin().take(MAX_BODY + 1).read_to_end(&mut bytes)
     } else {
@@ -150,7 +150,7 @@ fn read(file: &Path) -> Result<Bytes, Failure> {
     result.map_err(|error| Failure::usage(format_args!("cannot read {}: {error}", file.display())))?;
     if bytes.len() as u64 > MAX_BODY {
         return Err(Failure::usage(format_args!(
-            "{} has more than {} MiB, which is no body of a webhook",
+            "{} is larger than {} MiB, the maximum size of a body",
             file.display(),
             MAX_BODY >> 20
         )));
@@ -161,15 +161,15 @@ fn read(file: &Path) -> Result<Bytes, Failure> {
 fn fixture(name: &str) -> Result<AnyFixture, Failure> {
     AnyFixture::named(name).ok_or_else(|| {
         Failure::usage(format_args!(
-            "there is no event {}{}\n`clerk-webhook events` lists them; one of your own is sent by --file, or by \
-             --set type=… on another",
+            "unknown event {}{}\nRun `clerk-webhook events` to list all events. To send another type, use --file, or set the type of an \
+             example with --set type=…",
             printable(name.as_bytes(), 60),
             suggest::event(name)
         ))
     })
 }
 
-/// Returns the type that a body says it has.
+/// Returns the event type in a body.
 fn event_type(body: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Envelope {

@@ -1,4 +1,4 @@
-//! Where the request comes from.
+//! The input of `verify`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,25 +9,25 @@ use crate::args::header_names::HeaderNames;
 use crate::capture::{self, Capture, Captures};
 use crate::failure::Failure;
 
-/// What a request comes from that is not put together of parts; `requires` alone would not refuse them beside a part.
+/// The inputs other than parts. `requires` alone does not reject them in combination with a part.
 const OTHERS: [&str; 3] = ["file", "request", "delivery"];
 
-/// The arguments that name what is verified.
+/// The arguments that select the requests to verify.
 #[derive(Debug, Args)]
 pub(super) struct InputArgs {
-    /// File with a request (.http) or with lines of JSON, folder of such, or - for standard input; what it is shows in it
+    /// File with a request (.http) or with JSON lines, or a folder of such files; - reads standard input
     #[arg(value_name = "FILE", conflicts_with_all = ["request", "delivery", "body"])]
     file: Option<PathBuf>,
 
-    /// File with one request as it was on the wire: headers, an empty line, the body to the last byte; - for standard input
+    /// File with one raw request: headers, an empty line, and the exact body; - reads standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["delivery", "body"])]
     request: Option<PathBuf>,
 
-    /// File with lines of JSON, as `clerk webhooks listen --json` prints them; - for standard input
+    /// File with JSON lines, as `clerk webhooks listen --json` prints them; - reads standard input
     #[arg(long, value_name = "FILE", conflicts_with = "body")]
     delivery: Option<PathBuf>,
 
-    /// File with the body alone, - for standard input; the next three say what its headers were
+    /// File with only the body; - reads standard input; pass its headers with the next three options
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
 
@@ -39,11 +39,11 @@ pub(super) struct InputArgs {
     #[arg(long, value_name = "SECONDS", requires = "body", conflicts_with_all = OTHERS, allow_hyphen_values = true)]
     timestamp: Option<String>,
 
-    /// Value of svix-signature, with all signatures that are in it
+    /// Value of svix-signature, with all its signatures
     #[arg(long, value_name = "LIST", requires = "body", conflicts_with_all = OTHERS, allow_hyphen_values = true)]
     signature: Option<String>,
 
-    /// What the three headers are called: svix (svix-id, …) or webhook (webhook-id, …)
+    /// Names of the signature headers: svix (svix-id, …) or webhook (webhook-id, …)
     #[arg(
         long,
         value_name = "NAMES",
@@ -69,13 +69,13 @@ impl InputArgs {
         match &self.file {
             Some(path) => capture::read(path)?.require_any(),
             None => Err(Failure::usage(
-                "there is nothing to verify: name a file with a request (clerk-webhook verify request.http), - for standard \
-                 input, or --body with --id, --timestamp and --signature",
+                "no input: pass a file with a request (clerk-webhook verify request.http), - for standard input, or --body \
+                 with --id, --timestamp, and --signature",
             )),
         }
     }
 
-    /// Puts a request together; a header that is not given is not there.
+    /// Builds a request from its parts. A header without an option is missing.
     fn of_parts(&self, path: &Path) -> Result<Capture, Failure> {
         let family: HeaderFamily = self.headers.into();
         let values = [&self.id, &self.timestamp, &self.signature];

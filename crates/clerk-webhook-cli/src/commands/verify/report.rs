@@ -1,4 +1,4 @@
-//! What is printed about a verdict.
+//! The report of `verify`.
 
 use clerk_webhook_core::Timestamp;
 use serde_json::json;
@@ -13,13 +13,13 @@ use crate::output::{self, Output};
 pub(super) struct JudgedCapture<'c> {
     pub(super) capture: &'c Capture,
     pub(super) verdict: CaptureVerdict,
-    /// As of when its age was judged.
+    /// The time at which the age was checked.
     pub(super) at: Timestamp,
-    /// Whether that is the time at which it was received, as the recording says.
+    /// Whether `at` is the time of receipt from the recording.
     pub(super) is_recorded: bool,
 }
 
-/// Writes a verdict; with its place where there are several.
+/// Prints a verdict. If `several` is set, prints its place first.
 pub(super) fn write(
     output: &Output,
     judged: &JudgedCapture<'_>,
@@ -35,13 +35,13 @@ pub(super) fn write(
     }
 }
 
-/// Writes that a file could not be read.
+/// Prints that a file is unreadable.
 pub(super) fn write_unreadable(output: &Output, file: &Unreadable) -> Result<(), Failure> {
     output.object(&json!({ "verdict": "unreadable", "place": file.place, "detail": file.error }))?;
     output.line(format_args!("\n{BAD}unreadable{BAD:#}  {}", printable(&file.error)))
 }
 
-/// Writes how many there were.
+/// Prints the numbers of requests.
 pub(super) fn write_sum(
     output: &Output,
     all: usize,
@@ -108,7 +108,7 @@ fn write_refused(output: &Output, judged: &JudgedCapture<'_>, diagnosis: &Diagno
     let mut notes = notes.clone();
     notes.extend(judged.is_recorded.then(|| {
         format!(
-            "Its age was judged as of {}, when it was received; --now now judges it as of now",
+            "The age was checked at the time of receipt, {}; --now now checks it at the current time",
             date(judged.at)
         )
     }));
@@ -132,7 +132,7 @@ fn write_refused(output: &Output, judged: &JudgedCapture<'_>, diagnosis: &Diagno
     row_wrapped(output, &format!("{STRONG}do{STRONG:#}      "), &printable(advice))
 }
 
-/// Writes a text after a label of eight columns, broken into lines of the usual width.
+/// Prints a wrapped text after a label of eight columns.
 fn row_wrapped(output: &Output, label: &str, text: &str) -> Result<(), Failure> {
     const WIDTH: usize = 88;
     let mut lines: Vec<String> = vec![String::new()];
@@ -151,12 +151,12 @@ fn row_wrapped(output: &Output, label: &str, text: &str) -> Result<(), Failure> 
     lines.try_for_each(|line| output.line(format_args!("  {:8}  {line}", "")))
 }
 
-/// Escapes what would do something to a terminal.
+/// Escapes control characters.
 fn printable(text: &str) -> String {
     output::printable(text.as_bytes(), usize::MAX)
 }
 
-/// Writes a moment in UTC, to the second.
+/// Formats a time in UTC, with a resolution of one second.
 fn date(moment: Timestamp) -> String {
     match jiff::Timestamp::from_second(moment.as_secs()) {
         Ok(moment) => moment.to_string(),

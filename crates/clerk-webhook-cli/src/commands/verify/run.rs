@@ -1,4 +1,4 @@
-//! Judges the captured requests.
+//! Verifies the captured requests.
 
 use clerk_webhook_core::Timestamp;
 
