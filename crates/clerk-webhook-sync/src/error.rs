@@ -1,4 +1,4 @@
-//! Why an event could not be applied.
+//! The error of an event that could not be applied.
 
 use std::error::Error;
 use std::fmt;
@@ -8,12 +8,13 @@ use sqlx::error::DatabaseError;
 
 /// The error of an event that could not be applied.
 ///
-/// As the [`Failure`] of a handler it lets the sender try again; [`into_failure`](Self::into_failure) keeps what else a hook
-/// has asked for.
+/// If a handler returns it with `?`, the sender retries the event. [`into_failure`](Self::into_failure)
+/// preserves the outcome that a hook asked for.
 ///
-/// `Display` and `Debug` show the same text, which contains nothing of the event. If a table or a column is missing, the text
-/// is that of the database and says what to do, and there is no [`source`](Error::source). Otherwise the source is the
-/// unchanged error of sqlx or of the hook. That of Postgres can contain whole rows.
+/// `Display` and `Debug` show the same text, which contains no data of the event. If a table or a column is
+/// missing, the text contains the message of the database and what to do, and [`source`](Error::source)
+/// returns `None`. Otherwise the source is the unchanged error of sqlx or of the hook. An error of Postgres
+/// can contain complete rows.
 pub struct SyncError {
     cause: Cause,
 }
@@ -24,20 +25,20 @@ enum Cause {
     Hook(Failure),
 }
 
-/// What kept an event from being applied.
+/// The cause of a [`SyncError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SyncErrorKind {
-    /// The data is not what its type says: a later version may read it.
+    /// The data does not match the type of the event. A later version of this crate may decode it.
     Undecodable,
-    /// The database has refused it, or cannot be reached.
+    /// The database rejected a statement, or cannot be reached.
     Database,
-    /// The function of [`on_change`](crate::ClerkSync::on_change) has failed.
+    /// The hook that was registered with [`on_change`](crate::ClerkSync::on_change) failed.
     Hook,
 }
 
 impl SyncError {
-    /// The reason names the place and never what was found there.
+    /// The reason contains the path of the mismatch, never the value.
     pub(crate) fn undecodable(reason: String) -> Self {
         Self { cause: Cause::Undecodable(reason) }
     }
@@ -46,7 +47,7 @@ impl SyncError {
         Self { cause: Cause::Hook(failure) }
     }
 
-    /// Returns whether Postgres has refused it for what others did at the same time, and might not do so again.
+    /// Returns whether Postgres rejected it because of a concurrent transaction. A retry can succeed.
     pub(crate) fn is_conflict(&self) -> bool {
         match &self.cause {
             Cause::Database(sqlx::Error::Database(error)) => {
@@ -57,7 +58,7 @@ impl SyncError {
         }
     }
 
-    /// Returns what kept the event from being applied.
+    /// Returns the cause.
     #[must_use]
     pub fn kind(&self) -> SyncErrorKind {
         match self.cause {
@@ -67,8 +68,9 @@ impl SyncError {
         }
     }
 
-    /// Returns the failure with which a handler should end: that of the hook itself, where one has failed, and else one that
-    /// lets the sender try again.
+    /// Returns the failure that a handler should return.
+    ///
+    /// If a hook failed, this is the failure of the hook. Otherwise it makes the sender retry the event.
     pub fn into_failure(self) -> Failure {
         match self.cause {
             Cause::Hook(failure) => failure,
@@ -83,7 +85,7 @@ impl From<sqlx::Error> for SyncError {
     }
 }
 
-/// Adds what to do to the error of a statement of this crate, if a table or a column is missing.
+/// Adds the advice to migrate to an error of this crate's statements, if a table or a column is missing.
 pub(crate) fn advise(error: sqlx::Error) -> sqlx::Error {
     match error {
         sqlx::Error::Database(error) if is_missing(&*error) => {
@@ -93,15 +95,16 @@ pub(crate) fn advise(error: sqlx::Error) -> sqlx::Error {
     }
 }
 
-/// SQLite has one code for most errors, so its text decides.
+/// Compares the message too, because SQLite uses one code for most errors.
 fn is_missing(error: &dyn DatabaseError) -> bool {
     // undefined_table and undefined_column
     let is_code = matches!(error.code().as_deref(), Some("42P01" | "42703"));
     is_code || ["no such table", "no such column"].iter().any(|text| error.message().starts_with(text))
 }
 
-/// The error of a database without the tables of this version. It has no source, because its text contains that of the
-/// database.
+/// The error of a database without the tables of this version.
+///
+/// It has no source, because its text already contains the message of the database.
 struct NotMigrated {
     message: String,
 }
@@ -112,7 +115,7 @@ impl fmt::Display for NotMigrated {
     }
 }
 
-/// Shows the text: it is what a user sees if `main` returns the error.
+/// Shows the same text as `Display`, because a user sees it if `main` returns the error.
 impl fmt::Debug for NotMigrated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -121,14 +124,14 @@ impl fmt::Debug for NotMigrated {
 
 impl Error for NotMigrated {}
 
-/// Shows the text: it is what a user sees if `main` returns the error.
+/// Shows the same text as `Display`, because a user sees it if `main` returns the error.
 impl fmt::Debug for SyncError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// Shows the name of an error that is not the answer of a database, without what it says.
+/// Shows the name of an error that does not come from the database server, without its message.
 struct Name<'a>(&'a sqlx::Error);
 
 impl fmt::Display for Name<'_> {

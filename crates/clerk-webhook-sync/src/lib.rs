@@ -1,14 +1,28 @@
-//! Clerk's users, organizations and memberships in your own SQL database, right under any order of webhooks.
+//! Clerk's users, organizations and memberships as tables in your own SQLite or Postgres database.
 //!
-//! Svix delivers in no order and more than once: an update before the creation, a late update after the deletion, the
-//! deletion of a membership with the time of its last change. [`ClerkSync`] keeps the newest version of each object, and of
-//! the deleted a tombstone that nothing brings back, so that every order ends in the same rows.
+//! [`ClerkSync`] applies Clerk's webhook events to these tables. Svix delivers events late, more than once
+//! and in any order. The sync keeps the newest version of each object, and a tombstone for each deleted
+//! object. Every order of the same events therefore ends in the same rows.
+//!
+//! Do not add this crate to an application. Add the crate `clerk-webhook` with the feature `sync` and the
+//! feature `sqlite` or `postgres`. It re-exports this crate as `clerk_webhook::sync`.
+//!
+//! # When to use it
+//!
+//! - You join your own tables with users, organizations or memberships.
+//! - You read them on every request and do not want to call Clerk's API each time.
+//! - You write your own rows in the transaction that changes a user, for example with
+//!   [`ClerkSync::on_change`].
+//!
+//! If you only react to events, handlers are enough, and you do not need this crate.
+//!
+//! # Example
 //!
 //! ```
 //! use clerk_webhook_core::{Handlers, Outcome};
 //! use clerk_webhook_sync::ClerkSync;
+//! use sqlx::sqlite::SqlitePoolOptions;
 //! # use clerk_webhook_core::{Event, Timestamp};
-//! # use sqlx::sqlite::SqlitePoolOptions;
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 //! # fn event(body: &'static str) -> Result<Event, Box<dyn std::error::Error>> {
@@ -17,82 +31,134 @@
 //! # let deleted = event(r#"{"data":{"deleted":true,"id":"user_2","object":"user"},"timestamp":9,"type":"user.deleted"}"#)?;
 //! # let late = event(r#"{"data":{"email_addresses":[],"first_name":"Bob","id":"user_2","updated_at":5},"timestamp":6,"type":"user.created"}"#)?;
 //! # let created = event(r#"{"data":{"email_addresses":[],"first_name":"Ada","id":"user_1","updated_at":1},"timestamp":2,"type":"user.created"}"#)?;
-//! # let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+//! let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
 //! let sync = ClerkSync::new(pool);
-//! sync.migrate().await?;
+//! sync.migrate().await?; // Creates the tables.
 //! let handlers = Handlers::builder().otherwise(sync.handler()).build()?;
 //!
-//! // Whatever order the events come in:
+//! // `user.deleted` arrives before `user.created` of the same user, `user_2`.
 //! for event in [deleted, late, created] {
 //!     assert_eq!(handlers.answer(event, ()).await.outcome(), Outcome::Processed);
 //! }
-//! let ada = sync.user("user_1").await?.ok_or("she has joined")?;
+//! let ada = sync.user("user_1").await?.ok_or("user_1 has no row")?;
 //! assert_eq!(ada.first_name.as_deref(), Some("Ada"));
 //! assert_eq!(sync.user("user_2").await?, None);
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The chapter `database` of the guide in `clerk-webhook` contains complete programs for SQLite and Postgres.
+//!
+//! # Tables
+//!
+//! | table | one row for each | view of the live rows | filled |
+//! |---|---|---|---|
+//! | `clerk_users` | user | `clerk_active_users` | always |
+//! | `clerk_user_emails`, `clerk_user_phone_numbers`, `clerk_user_external_accounts` | address, phone number or external account of a user | | always |
+//! | `clerk_organizations` | organization | `clerk_active_organizations` | always |
+//! | `clerk_memberships` | membership of a user in an organization | `clerk_active_memberships` | always |
+//! | `clerk_invitations` | invitation to an organization | `clerk_active_invitations` | always |
+//! | `clerk_domains` | domain of an organization | `clerk_active_domains` | always |
+//! | `clerk_roles` | role | `clerk_active_roles` | always |
+//! | `clerk_permissions` | permission | `clerk_active_permissions` | always |
+//! | `clerk_sessions` | session | `clerk_active_sessions` | with [`keep_sessions`](ClerkSync::keep_sessions) |
+//! | `clerk_subscriptions` | subscription | `clerk_active_subscriptions` | with [`keep_billing`](ClerkSync::keep_billing) |
+//! | `clerk_subscription_items` | plan in a subscription | `clerk_active_subscription_items` | with [`keep_billing`](ClerkSync::keep_billing) |
+//! | `clerk_waitlist_entries` | entry of the waitlist | `clerk_active_waitlist_entries` | with [`keep_waitlist`](ClerkSync::keep_waitlist) |
+//!
+//! The sync never stores emails, text messages and payment attempts. Emails and text messages contain
+//! one-time codes.
+//!
+//! # Queries
+//!
+//! Query the views with your own SQL, or call these methods. They return live rows only.
+//!
+//! | method | returns |
+//! |---|---|
+//! | [`user`](ClerkSync::user), [`user_by_primary_email`](ClerkSync::user_by_primary_email), [`user_by_external_id`](ClerkSync::user_by_external_id) | a user |
+//! | [`organization`](ClerkSync::organization) | an organization |
+//! | [`members`](ClerkSync::members) | the memberships of an organization, with their users |
+//! | [`organizations_of`](ClerkSync::organizations_of) | the memberships of a user, with their organizations |
+//! | [`sessions_of`](ClerkSync::sessions_of) | the active sessions of a user that have not expired |
+//! | [`subscriptions_of`](ClerkSync::subscriptions_of) | the subscriptions of a user or an organization |
+//! | [`subscription_items_of`](ClerkSync::subscription_items_of) | the plans of a user or an organization |
+//! | [`waitlist_entry_by_email`](ClerkSync::waitlist_entry_by_email) | an entry of the waitlist |
+//!
+//! [`forget_user`](ClerkSync::forget_user) and [`forget_email`](ClerkSync::forget_email) erase personal data.
+//!
 //! # How to apply events
 //!
-//! | method | transaction | for |
+//! | method | transaction | use it for |
 //! |---|---|---|
 //! | [`ClerkSync::handler`] | one for each event | events whose type has no other handler; start with this one |
-//! | [`ClerkSync::handler_with`] | one for each event | all events, and then your handlers |
-//! | [`ClerkSync::transactional_handler`] | that of `ExactlyOnce` | the same, with rows and the mark "handled" in one transaction |
-//! | [`ClerkSync::transactional_handler_with`] | that of `ExactlyOnce` | rows, the mark, and what your handlers write, together |
-//! | [`ClerkSync::apply`] | one for each event | your own code, which gets what has [changed](Applied) |
-//! | [`ClerkSync::apply_in`] | yours | writing your own rows together with those of the sync |
+//! | [`ClerkSync::handler_with`] | one for each event | all events; your handlers run after the rows are committed |
+//! | [`ClerkSync::transactional_handler`] | the transaction of `ExactlyOnce` | events whose type has no other handler; the rows and the mark "handled" are committed together |
+//! | [`ClerkSync::transactional_handler_with`] | the transaction of `ExactlyOnce` | all events; the rows, the mark and the writes of your handlers are committed together |
+//! | [`ClerkSync::apply`] | one for each event | your own code, which receives what has [changed](Applied) |
+//! | [`ClerkSync::apply_in`] | yours | your own rows and the rows of the sync in one transaction |
 //!
-//! Applying an event twice changes nothing, so the rows need no protection against duplicates. Your own handlers need it. If
-//! your code must run once for each change and see the row before the change, register a function with
-//! [`ClerkSync::on_change`]. All of these methods call that function in their transaction.
+//! Applying an event twice changes nothing, so the rows need no protection against duplicates. Your own
+//! handlers need it. If your code must run once for each change and needs the row before the change, register
+//! a hook with [`ClerkSync::on_change`]. Each of these methods calls the hook in its transaction.
 //!
-//! # What is kept
+//! # Guarantees
 //!
-//! Users with their e-mail addresses, phone numbers and accounts elsewhere; organizations; memberships; invitations and
-//! domains of organizations; roles and permissions. Where it is wanted, also [sessions](ClerkSync::keep_sessions),
-//! [subscriptions with their items](ClerkSync::keep_billing), and the [waitlist](ClerkSync::keep_waitlist). The README has
-//! the tables. Of all other events nothing is kept, and never e-mails and text messages: they hold one-time codes.
+//! - After the same events, the tables are the same, in whatever order and however often the events were
+//!   applied. Only the column `synced_at` differs.
+//! - A deleted object never becomes live again, even if a late event about it arrives.
+//! - Any number of processes can apply events to one database at the same time.
+//! - An event is applied completely or not at all.
 //!
-//! # How it is decided which version counts
+//! Clerk does not guarantee delivery. A row whose events were lost keeps its old values.
 //!
-//! An event, and each copy of another object that it shows, is an observation with an order:
+//! # Which version of an object wins
 //!
-//! 1. `obs_rank`: an object counts more than the copy of one that a membership or a subscription shows, which lacks a part
-//!    of it. Copies fill the gap until the object itself has come.
-//! 2. `updated_at`: when the object last changed, by its own data. If that is more than a day later than the event, it is
-//!    wrong, and the time of the event is used instead. A number below 10^11 counts seconds.
-//! 3. `event_at`: when the event occurred, by its envelope. Of two changes in one millisecond the later event counts.
-//! 4. `tie`: the SHA-256 of the data, so that of two that are the same until here one counts, whichever, everywhere.
+//! An event is an observation of its object. It can also contain copies of other objects: a membership
+//! contains its user and its organization, and a subscription contains its items. Each copy is an observation
+//! of its own object. A row stores the observation with the highest order. The order compares these columns,
+//! the first one first:
 //!
-//! Data that lacks an essential key does not describe the whole object. It counts as a copy, so it never erases what a
-//! whole object told. The essential keys are `email_addresses` of a user, `name` of an organization and of a domain, `role`
-//! of a membership, `permissions` of a role, `key` of a permission, `status` of a subscription, and `email_address` of a
-//! waitlist entry. Data of an invitation, a session or a subscription item always counts as whole: an event that revokes or
-//! ends one must count whatever its data lacks.
+//! 1. `obs_rank`: 1 for an object and 0 for a copy, because a copy lacks some of the data. A copy is stored
+//!    until an event of the object itself arrives.
+//! 2. `updated_at`: when the object last changed, from its data. If this time is more than a day later than
+//!    the event, the time of the event replaces it. A number below 10^11 is read as seconds.
+//! 3. `event_at`: when the event occurred, from its envelope. If two changes have the same `updated_at`, the
+//!    later event wins.
+//! 4. `tie`: the SHA-256 of the data. It decides between observations that are equal otherwise, with the same
+//!    result in every database.
 //!
-//! Events need only the ids that identify their object: its own, the user of a session, and the organization of a domain
-//! and of a membership. A deletion needs the id of its object alone.
+//! Data without an essential key describes only a part of its object. It counts as a copy, so it never erases
+//! columns. The essential keys are `email_addresses` of a user, `name` of an organization and of a domain,
+//! `role` of a membership, `permissions` of a role, `key` of a permission, `status` of a subscription, and
+//! `email_address` of a waitlist entry. Invitations, sessions and subscription items have no essential key:
+//! an event that revokes or ends one must count even if its data lacks fields.
 //!
-//! A row is the greatest that was observed. A deletion counts more than all, for ever: Clerk never uses an id again. Its time
-//! is that of the envelope, since the data of a deleted membership is as it was before. The tombstone that stays has the
-//! id and the time. The tombstone of a membership also has `created_at` and the ids of its organization and its user. Any
-//! event of the membership puts these three columns into the tombstone, before or after the deletion.
+//! An event must contain the id of its object. A session must also contain the id of its user, and a domain
+//! and a membership the id of their organization. A deletion needs only the id of its object.
 //!
-//! Nothing refers to anything by a foreign key and no e-mail address is unique, since events come in any order. What is live
-//! is decided by views, when they are read. A membership ends with its organization, with its user, and with a later
-//! membership of the same user in the same organization, even if its own deletion never comes. It does not matter whether
-//! the later membership was deleted as well, because a user has one membership in an organization at a time. The later
-//! membership is the one with the later `created_at`. If `created_at` is unknown, the view uses `deleted_at` of a tombstone
-//! and `event_at` of a version: any time at which the membership existed puts it in order with the others.
+//! # Deletions
+//!
+//! A deletion wins over every other observation, because Clerk never reuses an id. `deleted_at` is the time
+//! in the envelope, because the data of a deleted membership still contains the time of its last change. The
+//! row becomes a tombstone, which keeps the id and `deleted_at`. The tombstone of a membership also keeps
+//! `created_at`, `organization_id` and `user_id`. Any event of the membership fills these three columns,
+//! before or after the deletion.
+//!
+//! The tables have no foreign keys, and email addresses are not unique, because events arrive in any order.
+//! The views decide which rows are live when you read them. A membership is not live if its organization or
+//! its user was deleted, or if the same user has a later membership in the same organization. This holds even
+//! if the deletion of the earlier membership never arrives, and even if the later membership was deleted too,
+//! because a user has at most one membership in an organization at a time. The later membership has the later
+//! `created_at`. If `created_at` is unknown, the view compares `deleted_at` of a tombstone or `event_at` of a
+//! version.
 //!
 //! # Features
 //!
-//! | feature | default | what it adds |
+//! | feature | default | adds |
 //! |---|---|---|
-//! | `sqlite` | yes | `ClerkSync` on a `sqlx::SqlitePool`; SQLite is part of the program |
-//! | `postgres` | | `ClerkSync` on a `sqlx::PgPool`, Postgres 12 or newer |
+//! | `sqlite` | yes | `ClerkSync` on a `sqlx::SqlitePool`; SQLite is compiled into the program |
+//! | `postgres` | no | `ClerkSync` on a `sqlx::PgPool`; needs Postgres 12 or newer |
+//! | `tracing` | yes | a log line for each delivery |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -119,7 +185,7 @@ pub use schema::tables::{
 pub use settings::RawColumn;
 pub use sync::ClerkSync;
 
-/// The snippets of the README.
+/// Compiles the examples of the README.
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

@@ -1,25 +1,26 @@
-//! What is kept, and of whom.
+//! Which data the sync stores.
 
 use std::sync::Arc;
 
 use crate::schema::tables::Entity;
 
-/// What the column `raw` has of the data that was sent.
+/// What the column `raw` stores of an event's data.
 ///
-/// Copies of other objects, which have rows of their own, are never in it; nor is where and with what a session was used.
+/// It never contains copies of objects that have their own rows, and never the device and location of a
+/// session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RawColumn {
-    /// Everything: private metadata, backup codes of second factors, links of invitations.
+    /// All data, including private metadata, backup codes of second factors and links of invitations.
     Full,
-    /// Everything but private metadata and what lets its reader sign in as somebody else.
+    /// All data except private metadata and secrets that let a reader sign in as another person.
     #[default]
     Redacted,
-    /// Nothing.
+    /// No data; the column is null.
     Off,
 }
 
-/// What an application has chosen.
+/// The settings of a [`ClerkSync`](crate::ClerkSync) that decide what it stores.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) raw: RawColumn,
@@ -30,7 +31,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Returns whether something is kept of events of a type.
+    /// Returns whether the sync stores events of this type.
     pub(crate) fn keep(&self, event_type: &str) -> bool {
         let object = event_type.split('.').next().unwrap_or_default();
         match Entity::ALL.iter().find(|entity| entity.table().events == object) {

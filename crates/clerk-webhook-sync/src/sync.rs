@@ -1,4 +1,4 @@
-//! Applies events.
+//! The entry point of the crate: settings, migrations and handlers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,28 +17,32 @@ use crate::schema::statements::Statements;
 use crate::settings::{RawColumn, Settings};
 use crate::value::{Kind, Value};
 
-/// Keeps Clerk's users, organizations and memberships in tables of the application's database.
+/// Applies Clerk's events to tables in the application's database.
 ///
-/// A clone is one reference count and shares the pool.
+/// Clones are cheap and share the pool.
 ///
-/// # What it promises
+/// # Guarantees
 ///
-/// However events are ordered and however often each of them comes, once all of them have come the tables are the same, and
-/// the views show what Clerk has. A row is the newest version that any event has told; a deletion is for ever, also where
-/// it comes before the creation. That holds for any number of processes on one database.
+/// After the same events, the tables are the same, in whatever order and however often the events were
+/// applied. After all events, the views show what Clerk holds. A row stores the newest version of its object.
+/// A deleted object never becomes live again, even if the deletion is applied before the creation. These
+/// guarantees hold for any number of processes on one database.
 ///
-/// # What to mind
+/// # Notes
 ///
-/// - The tables belong to this crate: what the application knows of a user goes into a table of its own, by the id.
-/// - After [`apply_in`](Self::apply_in) has failed, the transaction has to be rolled back: a part may have been written.
-/// - An application that applies several events in one Postgres transaction of its own can get into a deadlock with another
-///   one, which Postgres ends with an error. A transaction for each event, as [`apply`](Self::apply) has it, cannot.
-/// - In SQLite the journal is best `WAL`. For a database in memory the pool has a single connection, without an
-///   `idle_timeout` and a `max_lifetime`, and is best not to test it (`test_before_acquire`): each connection has its own.
+/// - Do not add columns to these tables. Store your own data about a user in your own table, under the user's
+///   id.
+/// - If [`apply_in`](Self::apply_in) fails, roll back the transaction, because a part of the event may be
+///   written.
+/// - If you apply several events in one Postgres transaction, it can deadlock with another one. Postgres then
+///   fails one of them. [`apply`](Self::apply) uses one transaction for each event, which cannot deadlock.
+/// - In SQLite, use the journal mode `WAL`. A database in memory belongs to one connection. Its pool needs
+///   `max_connections(1)` and no `idle_timeout` and `max_lifetime`. Set `test_before_acquire(false)` too,
+///   because a failed test closes the connection.
 ///
 /// # Panics
 ///
-/// Its asynchronous methods panic outside of a Tokio runtime.
+/// The asynchronous methods panic outside of a Tokio runtime.
 #[must_use]
 pub struct ClerkSync<DB: SyncDatabase> {
     pool: Pool<DB>,
@@ -50,12 +54,15 @@ pub struct ClerkSync<DB: SyncDatabase> {
 }
 
 impl<DB: SyncDatabase> ClerkSync<DB> {
-    /// Creates one on a pool of the application, with tables whose names begin with `clerk_`.
+    /// Creates a sync on a pool of the application.
     ///
-    /// Behind a pooler in transaction mode, such as PgBouncer, set `statement_cache_capacity(0)` on the Postgres pool.
-    /// Otherwise [`migrate`](Self::migrate) returns an error. With this setting every statement is unnamed and inside a
-    /// transaction. A query takes four round trips instead of one, and so does an event that needs one statement. Any other
-    /// event takes one more for each of its statements, and one more with [`on_change`](Self::on_change).
+    /// The names of the tables begin with `clerk_`; [`prefix`](Self::prefix) changes that.
+    ///
+    /// Behind a pooler in transaction mode, such as PgBouncer, set `statement_cache_capacity(0)` on the
+    /// Postgres pool. Otherwise [`migrate`](Self::migrate) returns an error. With this setting, every
+    /// statement is unnamed and inside a transaction. A query takes four round trips instead of one, and so
+    /// does an event that needs one statement. Any other event takes one more round trip for each of its
+    /// statements, and one more with [`on_change`](Self::on_change).
     pub fn new(pool: Pool<DB>) -> Self {
         let names = Names::default();
         let statements = Arc::new(Statements::new(&names, DB::DIALECT));
@@ -63,37 +70,41 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Self { pool, names, settings: Settings::default(), statements, hook: None, keeps_statements }
     }
 
-    /// Sets what stands before the names of tables, `clerk_` unless set, with or without a schema: `clerk.` lets them be
-    /// `clerk.users` and so on.
+    /// Sets the prefix of the table names, `clerk_` by default.
     ///
-    /// The schema has to exist; in SQLite it is the name of an attached database.
+    /// The prefix can begin with a schema: `auth.clerk_` creates `auth.clerk_users`, and `clerk.` creates
+    /// `clerk.users`. The schema must exist. In SQLite, it is the name of an attached database.
     ///
     /// # Errors
     ///
-    /// Refuses anything but lower-case ASCII letters, digits and `_`, and what is too long.
+    /// Returns an error if the prefix contains other characters than lowercase ASCII letters, digits and `_`,
+    /// begins with a digit, or is longer than 32 characters (63 for the schema).
     pub fn prefix(mut self, prefix: &str) -> Result<Self, InvalidPrefix> {
         self.names = prefix.parse()?;
         self.statements = Arc::new(Statements::new(&self.names, DB::DIALECT));
         Ok(self)
     }
 
-    /// Sets what the column `raw` has.
+    /// Sets what the column `raw` stores, [`RawColumn::Redacted`] by default.
     pub fn raw(mut self, raw: RawColumn) -> Self {
         self.settings.raw = raw;
         self
     }
 
-    /// Sets the id of the Clerk instance (`ins_…`) whose events are applied; those of others are ignored.
+    /// Sets the id of the only Clerk instance (`ins_…`) whose events are applied.
     ///
-    /// The examples that the dashboard sends to try an endpoint are properly signed, and of an instance and users that do
-    /// not exist. An event that does not say where it comes from is applied.
+    /// By default, events of all instances are applied. Set it to ignore the example events that the dashboard
+    /// sends: they have a valid signature, but their instance and their users do not exist. An event without an
+    /// instance id is always applied.
     pub fn instance_id(mut self, id: &str) -> Self {
         self.settings.instance_id = Some(id.into());
         self
     }
 
-    /// Sets a function that is called with each row that an event has changed, and with the connection in whose transaction:
-    /// what it writes there is there together with the row, or neither is. Set twice, the last one counts.
+    /// Registers a hook that is called for each row that an event changes, in the transaction of the change.
+    ///
+    /// The row and the writes of the hook are committed together or not at all. A second call replaces the
+    /// hook.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -114,8 +125,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///             && user.before.is_none()
     ///             && user.after.is_some()
     ///         {
-    ///             let give = sqlx::query("INSERT INTO credits (user_id, credits, reason) VALUES (?, 10, ?)");
-    ///             give.bind(user.id).bind(&*reason).execute(connection).await?;
+    ///             let insert = sqlx::query("INSERT INTO credits (user_id, credits, reason) VALUES (?, 10, ?)");
+    ///             insert.bind(user.id).bind(&*reason).execute(connection).await?;
     ///         }
     ///         Ok(())
     ///     })
@@ -123,7 +134,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # sync.migrate().await?;
     ///
     /// for _ in 0..2 {
-    ///     sync.apply(&event).await?; // the second time nothing changes
+    ///     sync.apply(&event).await?; // The second time, nothing changes and the hook is not called.
     /// }
     /// let credits: i64 = sqlx::query_scalar("SELECT sum(credits) FROM credits").fetch_one(sync.pool()).await?;
     /// assert_eq!(credits, 10);
@@ -131,21 +142,36 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The closure is written where it is handed over, as only there the compiler sees that it is for a connection of any
-    /// lifetime; an `async fn` and an `async` closure are not of this form. It is called again and again, so it clones for
-    /// each call what it has captured.
+    /// # How to write the hook
     ///
-    /// It is told what was live of the row before, and what is live now. That is a history without a gap: whoever else
-    /// applies events, the row `before` of each change is the row `after` of the previous one, but for the way in which Postgres writes
-    /// the same number in `jsonb` (of `-0` it makes `0`). What belongs to a user, such as all their
-    /// addresses, has been written and can be asked for. Copies that a membership shows of others are not told of, and
-    /// neither is what changes nothing: an event that comes again, or late.
+    /// Write the closure directly in the call of `on_change`. Only there can the compiler infer that it
+    /// accepts a connection of any lifetime. An `async fn` or an `async` closure does not compile. The
+    /// closure is called many times, so it must clone captured values for each call.
     ///
-    /// Where it fails, the transaction is rolled back and the event fails, with the outcome that the function has asked for.
-    /// Do nothing in it that a rollback does not undo: an e-mail is sent by what reads a table of the application's own.
+    /// Use the connection that the hook receives, not the pool. [`user`](Self::user) and the other queries
+    /// take another connection of the pool, which does not see the change yet. If the pool has only one
+    /// connection, they wait for it until the pool times out.
     ///
-    /// Postgres ends a transaction in which a statement has failed, so the event fails also where the function has ignored
-    /// the error. A statement that may fail needs a savepoint:
+    /// # When it is called
+    ///
+    /// The hook receives the row before and after the change. The sequence has no gap, even if several
+    /// processes apply events: the `before` of each change is the `after` of the previous change. The only
+    /// exception is a number in JSON that Postgres writes differently in `jsonb`, such as `0` for `-0`. The
+    /// child rows of a user, such as the addresses, are written before the call.
+    ///
+    /// Copies from other events do not trigger the hook, and neither do late and duplicate events, which
+    /// change nothing.
+    ///
+    /// With a hook, the sync reads each row before it writes it. In Postgres, the row is locked from then on.
+    ///
+    /// # If it fails
+    ///
+    /// If the hook returns an error, the transaction is rolled back and the event fails with the outcome that
+    /// the hook asked for. Do nothing in the hook that a rollback cannot undo. To send an email, insert a row
+    /// into your own table, and let another task read the table and send the email.
+    ///
+    /// Postgres aborts a transaction after a failed statement. The event then fails even if the hook ignores
+    /// the error. Use a savepoint for a statement that may fail:
     ///
     /// ```
     /// # #[cfg(feature = "postgres")] {
@@ -158,18 +184,13 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///         let mut savepoint = connection.begin().await?;
     ///         if sqlx::query("UPDATE statistics SET changes = changes + 1").execute(&mut *savepoint).await.is_ok() {
     ///             savepoint.commit().await?;
-    ///         } // and dropped it undoes what has failed, no more
+    ///         } // If it failed, dropping the savepoint undoes only the failed statement.
     ///         Ok(())
     ///     })
     /// })
     /// # }
     /// # }
     /// ```
-    ///
-    /// What it asks it asks on the connection that it is given. [`user`](Self::user) and the like take another one of the
-    /// pool, on which the change is not seen yet; where the pool has a single connection, it would wait for itself.
-    ///
-    /// With a function each row is read before it is written, and on Postgres nobody else can write it meanwhile.
     pub fn on_change<F>(mut self, hook: F) -> Self
     where
         F: for<'a> Fn(Change, &'a mut DB::Connection) -> HookFuture<'a> + Send + Sync + 'static,
@@ -192,7 +213,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.keeps_statements
     }
 
-    /// Begins a transaction that writes.
+    /// Begins a transaction for writing.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, DB>, sqlx::Error> {
         let mut transaction = DB::begin(&self.pool).await?;
         if !self.keeps_statements && self.hook.is_some() {
@@ -205,19 +226,21 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.hook.as_deref()
     }
 
-    /// Creates the tables and views if they are missing; any number of processes may do so at once.
+    /// Creates the tables and views, or updates them to this version.
     ///
-    /// To keep the migrations in a folder of your own, copy the files of this crate's folder `migrations`. Call this method at
-    /// every start nevertheless: if a Postgres pool keeps prepared statements, it opens a second connection to detect a pooler
-    /// in transaction mode.
+    /// Several processes can call it at the same time.
+    ///
+    /// To run the migrations with another tool, copy the files of this crate's folder `migrations`. Call this
+    /// method at every start anyway: if a Postgres pool keeps prepared statements, the method opens a second
+    /// connection to detect a pooler in transaction mode.
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot be written, and `sqlx::Error::Configuration` if the pool keeps prepared
-    /// statements behind a pooler.
+    /// Returns an error if the database cannot be written, and `sqlx::Error::Configuration` if the pool keeps
+    /// prepared statements behind a pooler in transaction mode.
     pub async fn migrate(&self) -> Result<(), sqlx::Error> {
         DB::refuse_pooler(&self.pool, self.keeps_statements).await?;
-        // Without any lock, and without the right to create tables, where there is nothing to do.
+        // If the tables are up to date, this needs no lock and no right to create tables.
         let version = if self.keeps_statements {
             self.version(&mut *self.pool.acquire().await?).await?
         } else {
@@ -252,14 +275,14 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(version)
     }
 
-    /// Applies an event in a transaction of its own.
+    /// Applies an event in a new transaction.
     ///
-    /// Where this is dropped before it has returned, either all of it has happened or nothing.
+    /// If the future is dropped, the event is applied completely or not at all.
     ///
     /// # Errors
     ///
-    /// Where the database refuses it, where the data is not what the event's type says, and where a hook fails. Nothing has
-    /// changed then, and the event can be applied again.
+    /// Returns an error if a statement fails, if the data does not match the type of the event, or if a hook
+    /// fails. Then nothing has changed, and you can apply the event again.
     pub async fn apply(&self, event: &Event) -> Result<Applied, SyncError> {
         let observations = match observe(event, &self.settings)? {
             Ok(observations) => observations,
@@ -268,7 +291,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         if self.keeps_statements && self.is_one_statement(&observations) {
             let applied =
                 self.write(&mut *self.pool.acquire().await?, observations, is_creation(event)).await;
-            // A statement alone runs at the level of isolation that the server's default is.
+            // A statement outside of a transaction runs at the server's default isolation level, which can
+            // conflict.
             let Err(error) = &applied else { return applied };
             if !error.is_conflict() {
                 return applied;
@@ -284,14 +308,15 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(applied)
     }
 
-    /// Applies an event in a transaction of the application, or of `ExactlyOnce`.
+    /// Applies an event in a transaction of the application or of `ExactlyOnce`.
+    ///
+    /// The transaction keeps its isolation level. Above `READ COMMITTED`, Postgres can reject a statement
+    /// because of a concurrent transaction (SQLSTATE 40001). A retry of the event then succeeds.
+    /// [`apply`](Self::apply) always uses `READ COMMITTED`.
     ///
     /// # Errors
     ///
-    /// As [`apply`](Self::apply), but the transaction has to be rolled back then.
-    ///
-    /// [`apply`](Self::apply) sees to the level of isolation itself; here it is the application's. In Postgres an event can
-    /// fail above `READ COMMITTED` for what others did at the same time (SQLSTATE 40001), and is applied when it comes again.
+    /// Returns the same errors as [`apply`](Self::apply). After an error, roll back the transaction.
     pub async fn apply_in(
         &self,
         connection: &mut DB::Connection,
@@ -303,14 +328,15 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         }
     }
 
-    /// Returns a handler that applies each event in its own transaction, for any state. It is for
-    /// [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise).
+    /// Returns a handler for any state that applies each event in a new transaction.
     ///
-    /// It does not get events of types that have another handler; [`handler_with`](Self::handler_with) does.
+    /// Pass the handler to [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise). It does
+    /// not receive events whose type has another handler. Use [`handler_with`](Self::handler_with) to apply
+    /// these too.
     ///
-    /// The outcome is always [`Processed`](clerk_webhook_core::Outcome::Processed), even for an event that the sync
-    /// [ignores](Applied::Ignored). To detect ignored events, such as a deletion [without an id](crate::IgnoredReason::WithoutId), call [`apply`](Self::apply)
-    /// in your own handler and look at what it returns.
+    /// If it succeeds, the outcome is [`Processed`](clerk_webhook_core::Outcome::Processed), even for an
+    /// event that the sync [ignores](Applied::Ignored). To detect ignored events, such as a deletion without an
+    /// id, call [`apply`](Self::apply) in your own handler and check its result.
     pub fn handler<S: Send + 'static>(&self) -> impl Handler<Event, S, Handling: Send> + Clone + use<DB, S> {
         let sync = self.clone();
         move |event: Event, _cx: Context<S>| {
@@ -322,8 +348,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         }
     }
 
-    /// Returns a handler that applies each event in its own transaction and then calls the application's handler of its type,
-    /// if one exists. It is for [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise).
+    /// Returns a handler that applies each event in a new transaction and then calls your handler of its
+    /// type.
+    ///
+    /// Pass the handler to [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise).
     ///
     /// ```
     /// use clerk_webhook_core::event::marker::UserCreated;
@@ -334,8 +362,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// type Sync = ClerkSync<sqlx::Sqlite>;
     ///
-    /// async fn joined(user: User, cx: Context<Sync>) -> Result<(), Failure> {
-    ///     // What it has applied is there, and anything that is newer.
+    /// async fn welcome(user: User, cx: Context<Sync>) -> Result<(), Failure> {
+    ///     // The row exists already. It contains this event or a newer one.
     ///     assert!(cx.state().user(&user.id).await?.is_some());
     ///     Ok(())
     /// }
@@ -346,7 +374,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
     /// let sync = ClerkSync::new(pool);
     /// sync.migrate().await?;
-    /// let own = Handlers::builder().on(UserCreated, joined).build()?;
+    /// let own = Handlers::builder().on(UserCreated, welcome).build()?;
     /// let handlers = Handlers::builder().otherwise(sync.handler_with(&own)).build()?;
     ///
     /// assert_eq!(handlers.answer(event, sync).await.outcome(), Outcome::Processed);
@@ -354,13 +382,14 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// If the application's handler fails, the rows stay and the sender retries the event. Applying it once more changes
-    /// nothing. The handler runs at least once for each event, and also for late and duplicate events.
-    /// [`transactional_handler_with`](Self::transactional_handler_with) does both in one transaction. Use
-    /// [`on_change`](Self::on_change) for code that has to run once for each change.
+    /// If your handler fails, the rows stay and the sender retries the event. Applying the event again
+    /// changes nothing. Your handler runs at least once for each event, and also for late and duplicate
+    /// events. For code that must run once for each change, use [`on_change`](Self::on_change). To commit the
+    /// rows together with the writes of your handler, use
+    /// [`transactional_handler_with`](Self::transactional_handler_with).
     ///
-    /// The outcome is always [`Processed`](clerk_webhook_core::Outcome::Processed), even for an event that the sync does not keep
-    /// and that has no handler, because the sync does not know which types have one.
+    /// If both succeed, the outcome is [`Processed`](clerk_webhook_core::Outcome::Processed), even for an
+    /// event that the sync ignores and that has no handler.
     pub fn handler_with<S: Send + 'static>(
         &self,
         handlers: &Handlers<S>,
@@ -380,41 +409,45 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     }
 }
 
-/// What is kept only where it is wanted. What came before that is not there until Clerk sends it again.
+/// Settings that store events that are ignored by default. Events that arrived before stay missing.
 impl<DB: SyncDatabase> ClerkSync<DB> {
-    /// Keeps sessions, in the table `clerk_sessions`.
+    /// Stores sessions in the table `clerk_sessions`.
     ///
-    /// They are many: an event and a row for each time that somebody signs in, and an event for each end. Nothing removes
-    /// the rows; what has an `expire_at` long past can be deleted by the application.
+    /// Each sign-in causes an event and a row, and each end of a session causes an event. The sync never
+    /// removes these rows. You can delete rows whose `expire_at` is more than 90 days ago. If you delete a
+    /// row earlier, a resent event can insert it again.
     ///
-    /// Of persons a row has nothing but the ids of user and client, and times: no address, place, device or impersonator,
-    /// whatever [`raw`](Self::raw) is set to. Mere use of a session is told by no event, nor is its running out.
+    /// A row contains the ids of the user, the client and the organization, and times. It never contains IP
+    /// addresses, locations, devices or impersonators, whatever [`raw`](Self::raw) is set to. Clerk sends no
+    /// event when a session is used or expires.
     pub fn keep_sessions(mut self) -> Self {
         self.settings.sessions = true;
         self
     }
 
-    /// Keeps subscriptions and their items, in the tables `clerk_subscriptions` and `clerk_subscription_items`.
+    /// Stores subscriptions and their items in the tables `clerk_subscriptions` and
+    /// `clerk_subscription_items`.
     ///
-    /// A few events and rows for each payer and each change of plan. The rows have ids of users and organizations, plans,
-    /// prices and times, and neither names nor addresses. Attempts to pay are not kept.
+    /// Each payer and each change of plan causes a few events and rows. The rows contain ids of users and
+    /// organizations, plans, prices and times, but no names and addresses. Payment attempts are not stored.
     pub fn keep_billing(mut self) -> Self {
         self.settings.billing = true;
         self
     }
 
-    /// Keeps the waitlist, in the table `clerk_waitlist_entries`.
+    /// Stores the waitlist in the table `clerk_waitlist_entries`.
     ///
-    /// Two or three events and a row for each entry, with the e-mail address of somebody who may never become a user: no
-    /// event tells of the end of an entry, so the rows stay. [`forget_user`](Self::forget_user) erases those with an address
-    /// of the user, and [`forget_email`](Self::forget_email) those with any.
+    /// Each entry causes two or three events and a row with the email address of a person, who may never
+    /// become a user. Clerk sends no event when an entry is removed, so the row stays.
+    /// [`forget_user`](Self::forget_user) erases the entries with an address of the user, and
+    /// [`forget_email`](Self::forget_email) erases the entries with an address.
     pub fn keep_waitlist(mut self) -> Self {
         self.settings.waitlist = true;
         self
     }
 }
 
-/// Returns whether an event tells that its object is new, which decides what is tried first and nothing else.
+/// Returns whether the event's object is probably new. This decides only whether an insertion is tried first.
 fn is_creation(event: &Event) -> bool {
     event.event_type().as_str().ends_with(".created")
 }
@@ -432,7 +465,7 @@ impl<DB: SyncDatabase> Clone for ClerkSync<DB> {
     }
 }
 
-/// Does not show what the pool knows of the database.
+/// Omits the pool, because its options may contain credentials.
 impl<DB: SyncDatabase> fmt::Debug for ClerkSync<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClerkSync")

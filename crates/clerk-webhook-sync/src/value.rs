@@ -1,4 +1,4 @@
-//! What stands in a column.
+//! Values of columns.
 
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ pub enum Kind {
     Json,
 }
 
-/// A value, or the lack of one that still knows of what kind it is.
+/// A value of a column, or a null that knows the kind of its column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     Text(Option<String>),
@@ -44,18 +44,18 @@ impl Value {
         }
     }
 
-    /// Makes a value of an id, as [`id`] writes it.
+    /// Creates the value of an id, shortened by [`id`].
     pub(crate) fn id(text: &str) -> Self {
         Self::Text(Some(id(text)))
     }
 
-    /// Makes a value of a text, without the character U+0000, which Postgres cannot keep.
+    /// Creates the value of a text. Replaces the character U+0000, which Postgres cannot store.
     pub(crate) fn text(text: &str) -> Self {
         Self::Text(Some(clean(text)))
     }
 }
 
-/// As a member of a JSON object.
+/// Serializes the value as a member of a JSON object.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -125,16 +125,17 @@ impl From<Option<bool>> for Value {
     }
 }
 
-/// The longest id in bytes that is written as it is. Postgres indexes no more than 2,704 bytes of a row.
+/// The length in bytes up to which an id is stored unchanged. A Postgres index entry is limited to 2,704
+/// bytes.
 const LONGEST_ID: usize = 255;
 
-/// Returns an id as it is written, compared and looked up: `sha256:` and its SHA-256 if it is too long for an index.
+/// Returns an id as the tables store it: `sha256:` and its SHA-256 if it is too long for an index.
 pub(crate) fn id(text: &str) -> String {
     let text = clean(text);
     if text.len() > LONGEST_ID { format!("sha256:{}", digest(&text)) } else { text }
 }
 
-/// Returns an e-mail address in the form in which addresses are compared without regard to case.
+/// Returns an email address in lower case, for comparisons that ignore case.
 pub(crate) fn fold(address: &str) -> String {
     clean(address).to_lowercase()
 }
@@ -156,13 +157,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_that_is_too_long_for_an_index_is_written_as_its_digest() {
-        for as_it_is in ["", "user_1", &"x".repeat(255), &id(&"x".repeat(256))] {
-            assert_eq!(id(as_it_is), as_it_is);
+    fn an_id_that_is_too_long_for_an_index_is_stored_as_its_digest() {
+        for short in ["", "user_1", &"x".repeat(255), &id(&"x".repeat(256))] {
+            assert_eq!(id(short), short);
         }
         assert_eq!(id(&"x".repeat(256)).len(), "sha256:".len() + 64);
         assert_ne!(id(&"x".repeat(256)), id(&"x".repeat(257)));
-        // Bytes, and not characters.
+        // The limit counts bytes, not characters.
         assert_ne!(id(&"\u{e4}".repeat(128)), "\u{e4}".repeat(128));
     }
 

@@ -1,32 +1,32 @@
-//! What became of an event.
+//! The result of applying an event.
 
 use std::fmt;
 
-/// What an event has changed.
+/// What an event changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Applied {
-    /// Its object had no row and has one now.
+    /// The row of the event's object was inserted.
     Inserted,
-    /// The row of its object has changed.
+    /// The row of the event's object was updated.
     Updated,
-    /// The row of its object is a tombstone now.
+    /// The row of the event's object became a tombstone, or a tombstone got an earlier `deleted_at`.
     Tombstoned,
-    /// The row of its object is newer, the same, or a tombstone, and has not changed. Copies that the event shows of other
-    /// objects may have.
+    /// The row of the event's object did not change, because it is newer, equal or a tombstone. Rows of other
+    /// objects that the event contains copies of may have changed.
     Stale,
-    /// The event is not about anything that is kept.
+    /// The event was ignored.
     Ignored(IgnoredReason),
 }
 
 impl Applied {
-    /// Returns whether the row of the event's object has changed.
+    /// Returns whether the row of the event's object changed.
     #[must_use]
     pub const fn is_change(self) -> bool {
         matches!(self, Self::Inserted | Self::Updated | Self::Tombstoned)
     }
 
-    /// Returns it in `snake_case`.
+    /// Returns the name of the variant in `snake_case`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -49,22 +49,27 @@ impl fmt::Display for Applied {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IgnoredReason {
-    /// Nothing is kept of events of this type: e-mails, text messages, attempts to pay, and whatever is not switched on,
-    /// such as by [`keep_sessions`](crate::ClerkSync::keep_sessions).
+    /// The sync does not store events of this type: emails, text messages, payment attempts, unknown types,
+    /// and types that are off by default, such as those of
+    /// [`keep_sessions`](crate::ClerkSync::keep_sessions).
     NotKept,
-    /// It comes from another instance than the one that was set.
+    /// The event belongs to another instance than the one set with
+    /// [`instance_id`](crate::ClerkSync::instance_id).
     OtherInstance,
-    /// The event has no id, so it does not say which object was changed or deleted. Handlers acknowledge it, because a retry
-    /// would not help. [`ClerkSync::apply`](crate::ClerkSync::apply) returns this reason.
+    /// The data has no id, so the sync cannot find the object that was changed or deleted.
+    ///
+    /// Handlers acknowledge the event, because a retry would not help. Only
+    /// [`ClerkSync::apply`](crate::ClerkSync::apply) and [`apply_in`](crate::ClerkSync::apply_in) return this
+    /// reason.
     WithoutId,
 }
 
 impl fmt::Display for IgnoredReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotKept => "nothing is kept of events of this type",
-            Self::OtherInstance => "the event comes from another instance",
-            Self::WithoutId => "the event does not say which object it is about",
+            Self::NotKept => "the sync does not store events of this type",
+            Self::OtherInstance => "the event belongs to another Clerk instance",
+            Self::WithoutId => "the data of the event has no id",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What an application is told of a change.
+//! The changes that hooks receive.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,13 +12,14 @@ use crate::schema::tables::{
     SubscriptionItemRow, SubscriptionRow, UserRow, WaitlistEntryRow,
 };
 
-/// The future that the function of [`ClerkSync::on_change`](crate::ClerkSync::on_change) returns: an `async` block in a `Box::pin`.
+/// The future of a hook of [`ClerkSync::on_change`](crate::ClerkSync::on_change): an `async` block in
+/// `Box::pin`.
 pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
 
-/// The function of [`ClerkSync::on_change`](crate::ClerkSync::on_change), on connections of the type `C`.
+/// The hook of [`ClerkSync::on_change`](crate::ClerkSync::on_change), on connections of the type `C`.
 pub(crate) type Hook<C> = dyn for<'a> Fn(Change, &'a mut C) -> HookFuture<'a> + Send + Sync;
 
-/// A row that an event has changed, and of what it is.
+/// A row that an event changed.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
@@ -36,41 +37,41 @@ pub enum Change {
     Role(RowChange<RoleRow>),
     /// A permission.
     Permission(RowChange<PermissionRow>),
-    /// A session. One that has ended is a row whose status says so.
+    /// A session. If the session ended, `after` contains its final status.
     Session(RowChange<SessionRow>),
-    /// An item of a subscription. One that has ended is a row whose status says so.
+    /// An item of a subscription. If the item ended, `after` contains its final status.
     SubscriptionItem(RowChange<SubscriptionItemRow>),
-    /// A subscription. One that has ended is a row whose status says so.
+    /// A subscription. If the subscription ended, `after` contains its final status.
     Subscription(RowChange<SubscriptionRow>),
     /// An entry of the waitlist.
     WaitlistEntry(RowChange<WaitlistEntryRow>),
 }
 
-/// What a row was before an event, and what it is now.
+/// A row before and after an event.
 ///
-/// | `before` | `after` | |
+/// | `before` | `after` | meaning |
 /// |---|---|---|
-/// | none | some | it is known now; of a user or an organization there may have been a copy, that a membership shows |
-/// | some | some | it has changed |
-/// | some | none | it was deleted |
-/// | none | none | it was deleted, or was so earlier than was thought, and nothing else was known of it |
+/// | `None` | `Some` | the object is new to the sync; a copy from another event may have been stored before |
+/// | `Some` | `Some` | the object changed |
+/// | `Some` | `None` | the object was deleted |
+/// | `None` | `None` | the object was deleted and was unknown before, or `deleted_at` moved back |
 ///
-/// A membership ends with its user and its organization, and so do sessions and subscriptions: of that nothing is told but
-/// the deletion of these. A membership also ends with a later membership of the same user in the same organization. The
-/// function is called for the later one only.
+/// When a user or an organization is deleted, its memberships, sessions and subscriptions are no longer live.
+/// The hook is called for the user or the organization only. A later membership of the same user in the same
+/// organization ends the earlier one. The hook is called for the later one only.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RowChange<T> {
     /// The id.
     pub id: String,
-    /// What was live of the row.
+    /// The row before the event; `None` if it did not exist or was a copy or a tombstone.
     pub before: Option<T>,
-    /// What is live of it.
+    /// The row after the event; `None` if it is a tombstone.
     pub after: Option<T>,
 }
 
 impl Change {
-    /// Makes one of the columns from which a row of this kind is read.
+    /// Creates a change from the columns of a row of this kind.
     pub(crate) fn new(entity: Entity, id: String, before: Option<Record>, after: Option<Record>) -> Self {
         match entity {
             Entity::Users => Self::User(row(id, before, after)),

@@ -1,4 +1,4 @@
-//! The databases.
+//! Access to SQLite and Postgres.
 
 use std::future::Future;
 
@@ -16,38 +16,39 @@ use sqlx::{Database, Pool, SqlStr, Transaction};
 use crate::schema::dialect::Dialect;
 use crate::value::{Kind, Value};
 
-/// A database that [`ClerkSync`](crate::ClerkSync) writes to: `sqlx::Sqlite` (feature `sqlite`) or `sqlx::Postgres`
-/// (feature `postgres`).
+/// A database that [`ClerkSync`](crate::ClerkSync) writes to: `sqlx::Sqlite` (feature `sqlite`) or
+/// `sqlx::Postgres` (feature `postgres`).
 pub trait SyncDatabase: Access {}
 
 impl<DB: Access> SyncDatabase for DB {}
 
-/// What is done with a database, in the same way with each. Nobody else can implement it.
+/// The operations of the sync on a database. Other crates cannot implement it.
 pub trait Access: Database {
     const DIALECT: Dialect;
 
-    /// Begins a transaction that writes.
+    /// Begins a transaction for writing.
     fn begin(
         pool: &Pool<Self>,
     ) -> impl Future<Output = Result<Transaction<'static, Self>, sqlx::Error>> + Send;
 
-    /// Returns whether connections of the pool keep the statements that they have prepared. If not, every statement has
-    /// to be unnamed and inside a transaction.
+    /// Returns whether connections of the pool keep prepared statements. If not, every statement must be
+    /// unnamed and inside a transaction.
     fn keeps_statements(pool: &Pool<Self>) -> bool;
 
-    /// Returns an error if the pool keeps statements, and a pooler in transaction mode makes that impossible.
+    /// Returns an error if the pool keeps prepared statements behind a pooler in transaction mode.
     fn refuse_pooler(
         pool: &Pool<Self>,
         keeps_statements: bool,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Prepares a transaction for statements of the application, on a pool that keeps no statements.
+    /// Prepares a transaction for the hook's statements, on a pool that keeps no prepared statements.
     fn prepare(transaction: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Binds the parameters of a statement.
     fn query(statement: SqlStr, parameters: &[Value]) -> Query<'static, Self, <Self as Database>::Arguments>;
 
-    /// Runs a statement, which is kept for the next time or not, and returns how many rows it has changed.
+    /// Runs a statement and returns the number of changed rows. `kept` says whether the connection keeps the
+    /// statement.
     fn execute(
         connection: &mut Self::Connection,
         statement: SqlStr,
@@ -55,7 +56,7 @@ pub trait Access: Database {
         parameters: &[Value],
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 
-    /// Runs a statement, which is kept for the next time or not, and returns its rows.
+    /// Runs a statement and returns its rows. `kept` says whether the connection keeps the statement.
     fn fetch(
         connection: &mut Self::Connection,
         statement: SqlStr,
@@ -72,12 +73,12 @@ pub trait Access: Database {
         statements: SqlStr,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Fails where the transaction has failed already, whatever became of the error.
+    /// Returns an error if a statement of the transaction has failed, even if its error was ignored.
     fn ensure_alive(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Lets one at a time migrate, until the end of the transaction.
+    /// Prevents concurrent migrations until the end of the transaction.
     fn take_turns(connection: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
@@ -140,7 +141,7 @@ impl Access for sqlx::Sqlite {
     }
 
     fn keeps_statements(_pool: &Pool<Self>) -> bool {
-        // And where it does not, nothing is left of them.
+        // A SQLite connection finalizes the statements that it does not keep.
         true
     }
 
@@ -153,13 +154,13 @@ impl Access for sqlx::Sqlite {
     }
 
     async fn ensure_alive(_connection: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
-        // A statement that fails undoes itself and nothing else; where SQLite has ended the transaction with it, as on a full
-        // disk, the COMMIT fails.
+        // A failed statement undoes only itself. If SQLite has rolled back the transaction, for example
+        // because the disk is full, COMMIT fails.
         Ok(())
     }
 
     async fn take_turns(_connection: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
-        // As its transaction does already.
+        // The transaction holds the write lock already.
         Ok(())
     }
 
@@ -172,7 +173,8 @@ impl Access for sqlx::Postgres {
 
     async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
         let pool = pool.clone();
-        // Whatever the server's default is: at the levels above this, who has waited for another one fails with an error.
+        // Overrides the server's default: at higher levels, a statement that waited for another transaction
+        // fails.
         DetachOnDrop::new(async move { pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await }).await
     }
 
@@ -190,13 +192,14 @@ impl Access for sqlx::Postgres {
     }
 
     async fn ensure_alive(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
-        // After an error Postgres refuses all but the end of the transaction, and a COMMIT undoes it without a complaint.
+        // After an error, Postgres rejects every statement of the transaction, but COMMIT rolls back without
+        // an error.
         sqlx::raw_sql("SELECT").execute(connection).await.map(drop)
     }
 
     async fn take_turns(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
-        // `IF NOT EXISTS` alone fails where two run at once. The number is any that no application takes for something
-        // else.
+        // `IF NOT EXISTS` alone fails if two migrations run at once. The number is random, so that no
+        // application uses it for another lock.
         let lock = sqlx::raw_sql("SELECT pg_catalog.pg_advisory_xact_lock(7164785587434629122)");
         lock.execute(connection).await.map(drop)
     }

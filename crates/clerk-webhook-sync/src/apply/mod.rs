@@ -1,4 +1,4 @@
-//! Writes what was observed.
+//! Writes observations to the tables.
 
 pub(crate) mod applied;
 pub(crate) mod change;

@@ -1,4 +1,4 @@
-//! Applies events in the transaction in which a delivery is marked as handled.
+//! Applies events in the transaction that marks a delivery as handled.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,13 +14,14 @@ use crate::sync::ClerkSync;
 
 type Handling = Pin<Box<dyn Future<Output = Result<Handled, Failure>> + Send>>;
 
-/// With `ExactlyOnce` of clerk-webhook-store.
+/// Handlers for `ExactlyOnce` of clerk-webhook-store.
 impl<DB: SyncDatabase> ClerkSync<DB> {
-    /// Returns a handler that applies each event in the transaction of its delivery, so that the rows and the mark "handled" are
-    /// committed together. It is for [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise).
+    /// Returns a handler that applies each event in the transaction of its delivery.
     ///
-    /// It does not get events of types that have another handler;
-    /// [`transactional_handler_with`](Self::transactional_handler_with) does.
+    /// The rows and the mark "handled" are committed together. Pass the handler to
+    /// [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise). It does not receive events
+    /// whose type has another handler. Use [`transactional_handler_with`](Self::transactional_handler_with)
+    /// to apply these too.
     pub fn transactional_handler(
         &self,
     ) -> impl Handler<Event, SharedTransaction<DeliveryTransaction<DB>>, Handling: Send> + Clone + use<DB>
@@ -36,10 +37,11 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         }
     }
 
-    /// Applies each event in the transaction of its delivery and then calls the application's handler of its type, if one
-    /// exists, in the same transaction. The rows, the mark, and what the handler writes are committed together or not at all.
+    /// Returns a function for `ExactlyOnce::run` that applies each event and then calls your handler of its
+    /// type.
     ///
-    /// Pass it to `ExactlyOnce::run`:
+    /// Both use the transaction of the delivery. The rows, the mark "handled" and the writes of your handler
+    /// are committed together or not at all.
     ///
     /// ```
     /// use clerk_webhook_core::event::marker::UserCreated;
@@ -51,10 +53,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// type Transaction = SharedTransaction<DeliveryTransaction<sqlx::Sqlite>>;
     ///
-    /// async fn joined(user: User, cx: Context<Transaction>) -> Result<(), Failure> {
+    /// async fn grant_credits(user: User, cx: Context<Transaction>) -> Result<(), Failure> {
     ///     let mut transaction = cx.state().lock().await?;
-    ///     let give = sqlx::query("INSERT INTO credits (user_id, credits) VALUES (?, 10)");
-    ///     give.bind(user.id).execute(&mut **transaction).await?;
+    ///     let insert = sqlx::query("INSERT INTO credits (user_id, credits) VALUES (?, 10)");
+    ///     insert.bind(user.id).execute(&mut **transaction).await?;
     ///     Ok(())
     /// }
     ///
@@ -67,7 +69,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// sync.migrate().await?;
     /// let store = SqliteStore::new(pool);
     /// store.migrate().await?;
-    /// let handlers = Handlers::builder().on(UserCreated, joined).build()?;
+    /// let handlers = Handlers::builder().on(UserCreated, grant_credits).build()?;
     /// let exactly_once = ExactlyOnce::new(store);
     ///
     /// for outcome in [Outcome::Processed, Outcome::Duplicate] {

@@ -1,4 +1,4 @@
-//! Writes what was observed.
+//! Writes observations to the tables.
 
 use std::collections::BTreeMap;
 use std::slice;
@@ -19,7 +19,7 @@ use crate::sync::ClerkSync;
 use crate::value::{self, Kind, Value};
 
 impl<DB: SyncDatabase> ClerkSync<DB> {
-    /// Returns whether a single statement writes all of it, which needs no transaction then.
+    /// Returns whether a single statement writes all observations. Then no transaction is needed.
     pub(crate) fn is_one_statement(&self, observations: &[Observation]) -> bool {
         match observations {
             [Observation { entity, observed, .. }] if self.hook().is_none() => {
@@ -31,8 +31,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         }
     }
 
-    /// Writes what was observed, and returns what became of the last one, the event's own object, which is probably new where
-    /// the event tells of a creation.
+    /// Writes observations and returns the result of the last one, which is about the event's own object.
+    ///
+    /// `is_creation` says that this object is probably new, so an insertion is tried first.
     pub(crate) async fn write(
         &self,
         connection: &mut DB::Connection,
@@ -65,7 +66,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
                 (&statements.tombstone, tombstone(entity.table(), &id, at, kept), Some(none), Vec::new())
             }
         };
-        // The hook is not told of copies. A copy has no children, and only replaces another copy.
+        // Copies do not trigger hooks. They have no child rows and only replace other copies.
         let hook = self.hook().filter(|_| children.is_some());
         let is_creation = is_creation && children.is_some();
         let (mut effect, before) = match hook {
@@ -86,7 +87,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.write_children(connection, &statements.children, effect, &row[0], children).await?;
         if let Some(hook) = hook {
             let mut after = (!is_deletion).then(|| live(entity.table(), &row));
-            // The row has other values in the kept columns than this version, if an older version knew more.
+            // The row has other values in the kept columns than this version if an older version had more
+            // data.
             let knew_the_same = |before: &Record| {
                 entity
                     .table()
@@ -104,7 +106,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(if is_deletion { Applied::Tombstoned } else { applied(effect) })
     }
 
-    /// Writes a row, unless a newer one is there.
+    /// Inserts or updates a row, unless the existing row is newer.
     async fn put(
         &self,
         connection: &mut DB::Connection,
@@ -126,19 +128,22 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         };
         for _ in 0..TRIES {
             let rows = self.fetch(connection, at_once.clone(), row).await?;
-            // If it is null, another transaction has inserted the row in the meantime. The next try sees that row.
+            // The effect is null if another transaction inserted the row in the meantime. The next try sees
+            // that row.
             if let Some(row) = rows.first()
                 && let Value::Integer(Some(number)) = DB::get(row, "effect", Kind::Integer)?
             {
                 return Ok(Effect::from_number(number));
             }
         }
-        Err(neither_there_nor_inserted())
+        Err(insertion_was_dropped())
     }
 
-    /// Writes a row, unless a newer one is there, and returns what was live of it before.
+    /// Inserts or updates a row, unless the existing row is newer, and returns the object that it contained
+    /// before.
     ///
-    /// The row stays locked until the end of the transaction, so the `before` of each hook call is the `after` of the previous one.
+    /// The row stays locked until the end of the transaction, so the `before` of each hook call is the
+    /// `after` of the previous one.
     async fn put_after_reading(
         &self,
         connection: &mut DB::Connection,
@@ -157,14 +162,14 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             }
             known = self.lock(connection, entity, &row[0]).await?;
         }
-        let known = known.ok_or_else(neither_there_nor_inserted)?;
+        let known = known.ok_or_else(insertion_was_dropped)?;
         let is_updated = self.execute(connection, statements.update.clone(), row).await? > 0;
         Ok((if is_updated { Effect::Updated } else { Effect::Nothing }, known.whole()))
     }
 
-    /// Puts what a version that is not newer knows into the kept columns, and returns whether a live row has changed.
+    /// Fills the kept columns from a version that is not newer, and returns whether a live row changed.
     ///
-    /// A tombstone can change as well, but the hook is not called for that.
+    /// A tombstone can change too, but then the hook is not called.
     async fn fill(
         &self,
         connection: &mut DB::Connection,
@@ -178,7 +183,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(if rank == Some(Rank::Whole.as_number().into()) { Effect::Updated } else { Effect::Nothing })
     }
 
-    /// Reads a row, and lets nobody else write it until the end of the transaction.
+    /// Reads a row and locks it against writes until the end of the transaction.
     pub(crate) async fn lock(
         &self,
         connection: &mut DB::Connection,
@@ -192,7 +197,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(Some(Locked { record, rank: DB::get(row, "obs_rank", Kind::Integer)? }))
     }
 
-    /// Reads a row by the names of its columns, which begin with the prefix.
+    /// Reads the columns of a table from a row. Their names in the row begin with the prefix.
     pub(crate) fn record(&self, row: &DB::Row, table: &Table, prefix: &str) -> Result<Record, sqlx::Error> {
         let mut record = Record::default();
         for column in table.read_columns() {
@@ -205,7 +210,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(record)
     }
 
-    /// Writes what belongs to the row with this id.
+    /// Writes the child rows of the row with this id.
     async fn write_children(
         &self,
         connection: &mut DB::Connection,
@@ -230,7 +235,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(())
     }
 
-    /// Runs a statement, and returns how many rows it has changed.
+    /// Runs a statement and returns the number of changed rows.
     pub(crate) async fn execute(
         &self,
         connection: &mut DB::Connection,
@@ -240,7 +245,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         DB::execute(connection, statement, self.keeps_statements(), parameters).await
     }
 
-    /// Runs a statement, and returns its rows.
+    /// Runs a statement and returns its rows.
     pub(crate) async fn fetch(
         &self,
         connection: &mut DB::Connection,
@@ -259,31 +264,31 @@ const fn applied(effect: Effect) -> Applied {
     }
 }
 
-/// How often a row is written at once. Rows are never removed, so the second time is enough, unless the database drops what is
-/// inserted.
+/// How often [`ClerkSync::put`] runs the statement. Rows are never removed, so the second try succeeds unless
+/// the database drops the inserted row.
 const TRIES: u32 = 8;
 
-/// What a trigger can do that drops the insertion, and a policy that hides the row.
-fn neither_there_nor_inserted() -> sqlx::Error {
+/// The error if a trigger drops the inserted row, or if a policy hides it.
+fn insertion_was_dropped() -> sqlx::Error {
     sqlx::Error::Protocol(
-        "the row could not be inserted and is not there: is there a trigger or a policy?".into(),
+        "the inserted row does not exist. Check the triggers and the row-level security policies of the table".into(),
     )
 }
 
-/// A row that nobody else can write.
+/// A row that is locked against writes of other transactions.
 pub(crate) struct Locked {
     record: Record,
     rank: Value,
 }
 
 impl Locked {
-    /// Returns the row if it is an object, and neither a copy nor a tombstone.
+    /// Returns the row, unless it is a copy or a tombstone.
     fn whole(self) -> Option<Record> {
         (self.rank == Rank::Whole.as_number().into()).then_some(self.record)
     }
 }
 
-/// Returns what a row is read from, of the parameters by which its version was written.
+/// Returns the record of a row from the parameters of the statement that wrote it.
 fn live(table: &Table, row: &[Value]) -> Record {
     let mut record = Record::default();
     for (column, value) in table.version_columns().zip(row).filter(|(column, _)| column.name != "raw") {
@@ -292,7 +297,7 @@ fn live(table: &Table, row: &[Value]) -> Record {
     record
 }
 
-/// Writes the rows of a child table as a JSON array; there is nothing in them that JSON cannot have.
+/// Encodes the rows of a child table as a JSON array. All their values can be encoded.
 fn list(table: &ChildTable, rows: Children) -> Value {
     let objects: Vec<BTreeMap<&str, Value>> = rows
         .into_iter()
@@ -304,7 +309,7 @@ fn list(table: &ChildTable, rows: Children) -> Value {
     Value::Json(serde_json::to_string(&objects).ok())
 }
 
-/// The parameters of [`TableStatements::version`](crate::schema::writes::TableStatements).
+/// Returns the parameters of [`TableStatements::version`](crate::schema::writes::TableStatements).
 fn version(id: &str, order: Order, columns: Vec<Value>) -> Vec<Value> {
     let Order { rank, updated_at, event_at, tie } = order;
     let mut row = vec![
@@ -319,7 +324,7 @@ fn version(id: &str, order: Order, columns: Vec<Value>) -> Vec<Value> {
     row
 }
 
-/// The parameters of [`TableStatements::tombstone`](crate::schema::writes::TableStatements).
+/// Returns the parameters of [`TableStatements::tombstone`](crate::schema::writes::TableStatements).
 fn tombstone(table: &Table, id: &str, at: i64, kept: Vec<Value>) -> Vec<Value> {
     let mut row = vec![Value::Text(Some(id.to_owned())), at.into(), Timestamp::now().into()];
     row.extend(table.kept_columns().zip(kept).map(|(column, value)| column.fit(value)));
@@ -349,23 +354,23 @@ mod tests {
         observation(entity, Observed::Deleted { at: 1, kept })
     }
 
-    /// A statement alone is complete; two of them outside of a transaction can be cut in between.
+    /// Without a transaction, a crash between two statements would leave half an event.
     #[tokio::test]
-    async fn only_what_is_one_statement_is_written_without_a_transaction() {
+    async fn only_a_single_statement_is_written_without_a_transaction() {
         let lazy = PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass());
         let sync = ClerkSync::new(lazy);
         for &entity in Entity::ALL {
             let has_children = entity == Entity::Users;
             assert_eq!(sync.is_one_statement(&[deletion(entity)]), !has_children, "{entity:?}");
-            // A stale version of a membership is followed by one that fills the kept columns.
+            // A stale version of a membership needs a second statement, which fills the kept columns.
             let is_one = !has_children && entity != Entity::Memberships;
             assert_eq!(sync.is_one_statement(&[version(entity)]), is_one, "{entity:?}");
             assert!(!sync.is_one_statement(&[version(Entity::Organizations), version(entity)]), "{entity:?}");
         }
         type Connection = <Postgres as Database>::Connection;
-        let telling: ClerkSync<Postgres> =
+        let with_hook: ClerkSync<Postgres> =
             sync.on_change(|_change, _connection: &mut Connection| Box::pin(async { Ok(()) }));
-        assert!(!telling.is_one_statement(&[version(Entity::Organizations)]));
-        let _: &PgPool = telling.pool();
+        assert!(!with_hook.is_one_statement(&[version(Entity::Organizations)]));
+        let _: &PgPool = with_hook.pool();
     }
 }

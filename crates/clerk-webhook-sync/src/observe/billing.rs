@@ -8,7 +8,7 @@ use crate::observe::canonical::{Leave, canonical};
 use crate::schema::tables::Entity;
 use crate::value::{Value, digest};
 
-/// Whom an item belongs to, which the copies inside of a subscription do not say themselves.
+/// The owner of an item. Items inside of a subscription do not contain it.
 struct Owner<'a> {
     subscription_id: Option<&'a str>,
     payer_id: Option<&'a str>,
@@ -24,7 +24,8 @@ impl<'a> Owner<'a> {
 }
 
 impl Observer<'_> {
-    /// The items come first, by their ids, so that transactions take rows in the same order.
+    /// Observes a subscription. The items come first, sorted by id, so that all transactions lock rows in the
+    /// same order.
     pub(super) fn subscription(&self, subscription: &Subscription) -> Vec<Observation> {
         let data = digest(&canonical(self.event.raw_data(), Leave::In, &[]));
         let copy = |item| self.item_copy(item, subscription, data.clone());
@@ -47,11 +48,12 @@ impl Observer<'_> {
         observations
     }
 
-    /// What a subscription shows of an item.
+    /// Observes the copy of an item in a subscription.
     ///
-    /// The copy has the times that an order needs. Yet it is worth less than an event of the item itself, which comes with
-    /// each change and has more: a copy that comes after it must not take that away. It counts where no such event comes,
-    /// which the endpoint may not have subscribed to. Its tie is that of the whole data, since whose it is stands outside.
+    /// The copy has its own times. It still has a lower rank than an event of the item, which contains more
+    /// data and must not be overwritten. The copy is used if the endpoint does not subscribe to
+    /// `subscriptionItem.*`. Its tie is the digest of the complete data, because the owner is outside of the
+    /// item.
     fn item_copy(
         &self,
         item: &SubscriptionItem,
@@ -59,7 +61,7 @@ impl Observer<'_> {
         tie: String,
     ) -> Option<Observation> {
         let event_at = self.event_at(subscription.updated_at);
-        // Those of before November 2025 have no time: they were so when the event occurred.
+        // Items sent before November 2025 have no time. They had these values when the event occurred.
         let updated_at = item.updated_at.map_or(event_at, |at| self.changed_at(at));
         let columns = item_columns(item, &Owner::of(subscription));
         let times = (updated_at, event_at);
@@ -118,9 +120,9 @@ mod tests {
     use crate::observe::observe;
     use crate::settings::Settings;
 
-    /// Two subscriptions that show the same items would wait for each other otherwise.
+    /// Otherwise two subscriptions that contain the same items could deadlock.
     #[test]
-    fn items_are_written_by_their_ids_and_the_subscription_last() {
+    fn items_are_written_in_the_order_of_their_ids_and_the_subscription_last() {
         let item = |id: &str| json!({ "id": id, "period_start": 1, "status": "active", "updated_at": 2 });
         let body = json!({
             "data": {

@@ -1,4 +1,4 @@
-//! One text for everything that is the same JSON.
+//! A canonical text for JSON: equal JSON values have equal texts.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,27 +6,29 @@ use std::ops::Range;
 use serde::Deserialize as _;
 use serde_json::value::RawValue;
 
-/// How deep objects and arrays are followed. What Clerk sends is six deep without the metadata of the application.
+/// The nesting depth below which objects and arrays become `null`. Without the application's metadata,
+/// Clerk's data is six levels deep.
 const DEEPEST: usize = 64;
 
-/// What stands for something that cannot be written.
+/// The replacement for values that cannot be written.
 const NOTHING: &str = "null";
 
-/// What is left out of a text.
+/// Which members are left out of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leave {
-    /// Nothing.
+    /// No members.
     In,
-    /// Private metadata, and whatever lets its reader sign in as somebody else: backup codes, links of invitations, the
-    /// challenges of a verification.
+    /// Private metadata, and secrets that let a reader sign in as another person: backup codes, links of
+    /// invitations and the challenges of a verification.
     OutPrivate,
 }
 
-/// Writes JSON with its keys in order and without white space, and no member of the outermost object that is named in
-/// `without`.
+/// Returns JSON with sorted keys and without white space.
 ///
-/// It writes the same for the same JSON whatever features of serde_json an application turns on, always comes to an end,
-/// and the result is JSON that Postgres takes: U+0000 becomes U+FFFD, and numbers stay within what an `f64` can be.
+/// Omits the members of the outermost object that `without` names.
+///
+/// The result does not depend on the features of serde_json that an application enables. It is JSON that
+/// Postgres accepts: U+0000 becomes U+FFFD, and numbers stay within the range of an `f64`.
 pub(crate) fn canonical(json: &str, leave: Leave, without: &[&str]) -> String {
     let mut writer = Writer { leave, text: String::with_capacity(json.len()) };
     match serde_json::from_str::<&RawValue>(json) {
@@ -48,11 +50,11 @@ struct Place {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Within {
     Object,
-    /// The state of a verification, where some names mean something else.
+    /// A verification, in which `message` is a challenge.
     Verification,
-    /// An invitation, whose link lets its reader in as the one who was invited.
+    /// An invitation, whose `url` lets a reader sign in as the invited person.
     Invitation,
-    /// What belongs to the application, whatever it is called.
+    /// Metadata of the application, in which no name is private.
     Metadata,
 }
 
@@ -78,13 +80,13 @@ impl Within {
     }
 }
 
-/// Reads what is known to be JSON, from its beginning to its end once.
+/// Reads valid JSON once, from the beginning to the end.
 struct Reader<'a> {
     rest: &'a str,
 }
 
 impl<'a> Reader<'a> {
-    /// Returns the first byte of what comes next.
+    /// Returns the next byte that is not white space, without consuming it.
     fn peek(&mut self) -> Option<u8> {
         let bytes = self.rest.as_bytes();
         match bytes.first() {
@@ -102,16 +104,16 @@ impl<'a> Reader<'a> {
         taken
     }
 
-    /// Passes over a comma, a colon or a bracket, where there is one.
+    /// Consumes a comma, a colon or a bracket if it is next.
     fn pass(&mut self, byte: u8) -> bool {
-        let is_there = self.peek() == Some(byte);
-        if is_there {
+        let is_next = self.peek() == Some(byte);
+        if is_next {
             self.take(1);
         }
-        is_there
+        is_next
     }
 
-    /// Returns a string with its quotation marks.
+    /// Consumes a string and returns it with its quotation marks.
     fn string(&mut self) -> &'a str {
         let bytes = self.rest.as_bytes();
         let mut end = 1;
@@ -125,14 +127,14 @@ impl<'a> Reader<'a> {
         self.take(end + 1)
     }
 
-    /// Returns a number, `true`, `false` or `null`.
+    /// Consumes and returns a number, `true`, `false` or `null`.
     fn word(&mut self) -> &'a str {
         let ends = |byte: &u8| matches!(byte, b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t');
         let end = self.rest.as_bytes().iter().position(ends);
         self.take(end.unwrap_or(self.rest.len()))
     }
 
-    /// Passes over a value, however deep it is.
+    /// Consumes a value of any depth, without recursion.
     fn skip(&mut self) {
         let mut depth = 0_usize;
         while let Some(byte) = self.peek() {
@@ -216,13 +218,13 @@ impl Writer {
         self.text.push('}');
     }
 
-    /// Writes the members of the object that begins there again, by their names.
+    /// Rewrites the object that begins at `start` with its members sorted by name.
     fn put_in_order(&mut self, start: usize, mut members: Vec<(Cow<'_, str>, Range<usize>)>) {
         members.sort_by(|(one, _), (other, _)| one.cmp(other));
         let mut ordered = String::with_capacity(self.text.len() - start);
         let mut members = members.into_iter().peekable();
         while let Some((name, place)) = members.next() {
-            // Of a name that is there twice the last one counts, as in JavaScript and Go.
+            // If a name occurs twice, the last member wins, as in JavaScript and Go.
             if members.peek().is_some_and(|(next, _)| *next == name) {
                 continue;
             }
@@ -255,31 +257,31 @@ impl Writer {
         self.push_text(json, &unquoted(json).unwrap_or("\u{fffd}".into()));
     }
 
-    /// Writes a text that was written so; without a backslash it is written in one way only.
+    /// Writes a string. Without a backslash, its JSON is canonical already.
     fn push_text(&mut self, json: &str, text: &str) {
         if json.contains('\\') { self.push_string(text) } else { self.text.push_str(json) }
     }
 
     fn push_string(&mut self, text: &str) {
         let text = if text.contains('\0') { Cow::Owned(crate::value::clean(text)) } else { text.into() };
-        // A string can always be written.
+        // Serializing a string cannot fail.
         self.text.push_str(&serde_json::to_string(&text).unwrap_or_default());
     }
 
     fn write_number(&mut self, json: &str) {
-        /// Longer than any number that is meant.
+        /// Longer numbers are converted to an `f64`.
         const LONGEST: usize = 40;
         let is_plain = json.len() <= LONGEST && !json.contains(['e', 'E']);
         let number = if is_plain { None } else { json.parse::<f64>().ok() };
         match number {
             None => self.text.push_str(json),
-            // What is not finite is `null`.
+            // serde_json writes `null` for a number that is not finite.
             Some(number) => self.text.push_str(&serde_json::to_string(&number).unwrap_or_default()),
         }
     }
 }
 
-/// Returns what a string says, or nothing where half of a surrogate pair is in it, which is no text.
+/// Returns the text of a JSON string, or `None` if it contains half of a surrogate pair.
 fn unquoted(json: &str) -> Option<Cow<'_, str>> {
     if !json.contains('\\') {
         let text = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
@@ -297,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn order_and_spacing_do_not_matter_and_values_do() {
+    fn the_order_of_keys_and_white_space_do_not_change_the_text() {
         let canonical = all(r#"{"a":[1,2,{"x":null,"y":true}],"b":"ü\"\n"}"#);
         assert_eq!(canonical, r#"{"a":[1,2,{"x":null,"y":true}],"b":"ü\"\n"}"#);
         assert_eq!(all("{ \"b\": \"\\u00fc\\\"\\n\",\n\"a\": [1, 2, {\"y\":true,\"x\":null}] }"), canonical);
@@ -308,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_kept() {
+    fn numbers_keep_all_their_digits() {
         for number in ["0", "-1", "1.10", "12345678901234567890123", "0.1234567890123456789"] {
             assert_eq!(all(number), number);
         }
@@ -331,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn private_data_is_left_out_and_metadata_of_the_application_is_kept() {
+    fn leaves_out_private_data_but_not_public_metadata() {
         let json = r#"{"id":"user_1","message":"m","private_metadata":{"a":1},
             "phone_numbers":[{"backup_codes":["c"],"verification":{"message":"m","nonce":"n","status":"verified"}}],
             "public_metadata":{"private_metadata":1,"verification":{"message":"m"}}}"#;

@@ -1,4 +1,4 @@
-//! What an event says of rows. Without I/O, and a function of the event alone.
+//! Derives observations of objects from an event. This is a pure function of the event and the settings.
 
 mod access;
 mod billing;
@@ -24,10 +24,10 @@ use crate::schema::tables::Entity;
 use crate::settings::{RawColumn, Settings};
 use crate::value::{Value, clean, digest};
 
-/// How much later than its event a change may seem to be, in milliseconds: a day, for clocks that differ.
+/// How much later than its event a change may be, in milliseconds: one day, to tolerate different clocks.
 const LATEST_CHANGE: i64 = 24 * 60 * 60 * 1000;
 
-/// What an event says of one row.
+/// What an event tells about one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Observation {
     pub(crate) entity: Entity,
@@ -37,41 +37,43 @@ pub(crate) struct Observation {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Observed {
-    /// The row is this, unless a newer version is known.
+    /// The object has these values, unless a newer version is known.
     Version {
         order: Order,
-        /// In the order of the table's columns.
+        /// The values, in the order of the table's columns.
         columns: Vec<Value>,
-        /// Those of each child table. None for a copy, which says nothing of them.
+        /// The rows of each child table; `None` for a copy, which does not contain them.
         children: Option<Vec<Children>>,
     },
-    /// There is no such object any more.
+    /// The object was deleted.
     Deleted {
         at: i64,
-        /// In the order of the columns that the table keeps.
+        /// The values of the kept columns, in the order of the table's columns.
         kept: Vec<Value>,
     },
 }
 
-/// The rows of a child table that belong to a row: their ids, and their columns in the order of the table's.
+/// The rows of a child table that belong to one row: their ids, and their values in the order of the table's
+/// columns.
 pub(crate) type Children = Vec<(String, Vec<Value>)>;
 
-/// Which version of an object is the newest: compared from the top.
+/// The order of the versions of an object. The fields are compared from top to bottom.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Order {
     pub(crate) rank: Rank,
-    /// Since when the object is as it is.
+    /// When the object last changed.
     pub(crate) updated_at: i64,
-    /// When the event occurred that tells it.
+    /// When the event occurred.
     pub(crate) event_at: i64,
-    /// Of what is the same until here one counts, whichever; the same one everywhere.
+    /// A digest of the data. It decides between versions that are equal otherwise, with the same result
+    /// everywhere.
     pub(crate) tie: String,
 }
 
-/// How much of an object was seen.
+/// How much of an object an event contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
-    /// What another object shows of it.
+    /// A copy inside of another object, or data without an essential key.
     Copy,
     /// The object itself.
     Whole,
@@ -86,8 +88,10 @@ impl Rank {
     }
 }
 
-/// Returns what an event says, that of its own object last: first users, then organizations, then all others, and of one
-/// kind by their ids, so that transactions take rows in the same order.
+/// Returns the observations of an event.
+///
+/// Users come first, then organizations, then all others, and objects of one kind are sorted by id, so that
+/// all transactions lock rows in the same order. The last observation is about the event's own object.
 pub(crate) fn observe(
     event: &Event,
     settings: &Settings,
@@ -148,7 +152,7 @@ pub(crate) fn observe(
         EventData::WaitlistEntryCreated(entry) | EventData::WaitlistEntryUpdated(entry) => {
             Ok(vec![observer.waitlist_entry(entry)])
         }
-        // An event of a type that is kept must not get lost.
+        // The sender must retry an event of a stored type that cannot be decoded, so that it is not lost.
         EventData::Unrecognized(data) if event.event_type().is_known() => {
             return Err(SyncError::undecodable(data.reason().to_string()));
         }
@@ -162,28 +166,32 @@ struct Observer<'a> {
 }
 
 impl Observer<'_> {
-    /// Returns when the event occurred; without that in the envelope, when the object changed, which was just before.
+    /// Returns when the event occurred. If the envelope has no time, returns when the object changed.
     fn event_at(&self, updated_at: Option<Timestamp>) -> i64 {
         self.event.occurred_at().or(updated_at.map(recognized)).map_or(0, Timestamp::as_millis)
     }
 
-    /// Returns a time of the data, in whatever unit it was sent, unless the event had to be earlier.
+    /// Returns a time of the data, in seconds or milliseconds, unless it is more than a day later than the
+    /// event.
     ///
-    /// A row with a time far in the future would be newer than each real change, and never change again. The envelope of
-    /// the event is the measure, because each delivery has the same one.
+    /// A row with a time far in the future would be newer than every real change and would never change
+    /// again. The time is compared with the envelope of the event, because all deliveries of a message have
+    /// the same envelope.
     fn believable(&self, at: impl Into<Option<Timestamp>>) -> Option<Timestamp> {
         let at = recognized(at.into()?);
         let is_late = |event: Timestamp| at.as_millis() > event.as_millis().saturating_add(LATEST_CHANGE);
         Some(at).filter(|_| !self.event.occurred_at().is_some_and(is_late))
     }
 
-    /// Returns since when an object is as the event says, for its order.
+    /// Returns when the object changed, for its order. If the time is missing or too late, returns the time
+    /// of the event.
     fn changed_at(&self, updated_at: impl Into<Option<Timestamp>>) -> i64 {
         let updated_at = updated_at.into();
         self.believable(updated_at).map_or_else(|| self.event_at(updated_at), Timestamp::as_millis)
     }
 
-    /// Makes a version of the event's own object. Data without the essential key is incomplete and counts as a copy.
+    /// Creates a version of the event's own object. Data without the essential key is incomplete and counts
+    /// as a copy.
     fn whole<const N: usize>(
         &self,
         entity: Entity,
@@ -208,7 +216,7 @@ impl Observer<'_> {
         Observation { entity, id: clean(id), observed: Observed::Version { order, columns, children } }
     }
 
-    /// Makes a version of an object that the event shows a copy of.
+    /// Creates a version from a copy of another object that the event contains.
     fn copy<const N: usize>(
         &self,
         entity: Entity,
@@ -222,7 +230,7 @@ impl Observer<'_> {
         Observation { entity, id: clean(id), observed }
     }
 
-    /// Writes the column `raw`.
+    /// Returns the value of the column `raw`.
     fn raw(&self, entity: Entity) -> Value {
         let mut without = entity.table().not_in_raw.to_vec();
         let leave = match self.raw {
@@ -231,32 +239,34 @@ impl Observer<'_> {
             RawColumn::Off => return Value::Json(None),
         };
         if leave == Leave::OutPrivate && entity == Entity::Invitations {
-            // The link lets its reader in as the person who was invited.
+            // The link lets a reader sign in as the invited person.
             without.push("url");
         }
         Value::Json(Some(canonical(self.event.raw_data(), leave, &without)))
     }
 
-    /// Makes a tombstone of what is left of a deleted object.
+    /// Creates a tombstone from the data of a deletion.
     fn deleted(&self, entity: Entity, object: &DeletedObject) -> Result<Vec<Observation>, IgnoredReason> {
         let id = object.id.as_deref().ok_or(IgnoredReason::WithoutId)?;
-        // Clerk writes into every envelope when it was; a delivery that is older than its own signing there is none.
+        // Clerk sends the time in every envelope. Without it, the time of the delivery is the best upper
+        // bound.
         let at = self.event.occurred_at().unwrap_or_else(|| self.event.attempted_at()).as_millis();
         Ok(vec![Observation { entity, id: clean(id), observed: Observed::Deleted { at, kept: Vec::new() } }])
     }
 }
 
-/// Returns whether an object in JSON has a key, also if it has it twice.
+/// Returns whether a JSON object has a key at least once.
 fn has_key(json: &str, key: &str) -> bool {
     serde_json::from_str::<HashMap<Cow<'_, str>, IgnoredAny>>(json).is_ok_and(|keys| keys.contains_key(key))
 }
 
-/// Returns the value of a state, null if it is not known.
+/// Returns the value of a status, which is null if it is unknown.
 fn status(text: &str) -> Value {
     Some(text).filter(|text| !text.is_empty()).into()
 }
 
-/// Reads a time of the data, which may be in seconds, as the time of the envelope.
+/// Converts a time of the data, which may be in seconds. The time of the envelope is converted in the same
+/// way.
 fn recognized(at: Timestamp) -> Timestamp {
     Timestamp::from_secs_or_millis(at.as_millis())
 }

@@ -1,4 +1,4 @@
-//! Organizations, and what belongs to them.
+//! Organizations, memberships, invitations and domains.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::observe::canonical::{Leave, canonical};
 use crate::schema::tables::Entity;
 use crate::value::{Value, clean, digest};
 
-/// The copies inside of a membership, as they were sent.
+/// The JSON of the copies inside of a membership.
 #[derive(Default, Deserialize)]
 struct Copies<'a> {
     #[serde(borrow)]
@@ -30,7 +30,7 @@ impl Observer<'_> {
         self.whole(Entity::Organizations, &organization.id, organization.updated_at, columns)
     }
 
-    /// What a membership shows of its organization, which is not all of it.
+    /// Observes the copy of an organization in a membership, which lacks some fields.
     fn organization_copy(&self, organization: &Organization, copy: &str, event_at: i64) -> Observation {
         let times = (self.changed_at(organization.updated_at), event_at);
         let tie = digest(&canonical(copy, Leave::In, &[]));
@@ -46,13 +46,13 @@ impl Observer<'_> {
         let event_at = self.event_at(membership.updated_at);
         let copies: Copies<'_> = serde_json::from_str(self.event.raw_data()).unwrap_or_default();
         let raw = |copy: Option<&RawValue>| copy.map_or("null", RawValue::get).to_owned();
-        // Clerk's specification lets a membership be without its user.
+        // Clerk's specification allows a membership without a user.
         let user = membership.public_user_data.as_ref().zip(membership.user_id());
         let user = user.map(|(user, id)| self.user_copy(user, id, &raw(copies.public_user_data), event_at));
         let mut observations: Vec<_> = user.into_iter().collect();
         observations.push(self.organization_copy(organization, &raw(copies.organization), event_at));
         let columns = [
-            // It says which membership of a pair is the later one.
+            // The views compare it to find the later membership of a pair.
             ("created_at", self.believable(membership.created_at).into()),
             ("organization_id", organization.id.as_str().into()),
             ("user_id", membership.user_id().into()),
@@ -65,11 +65,11 @@ impl Observer<'_> {
         Ok(observations)
     }
 
-    /// Says what is missing in a membership without an organization.
+    /// Returns the error of a membership without an organization, with the path of the missing field.
     fn unconnected(&self) -> SyncError {
         #[derive(Deserialize)]
         struct Connection {
-            #[expect(dead_code, reason = "it is only read")]
+            #[expect(dead_code, reason = "decoded only for its error")]
             organization: Organization,
         }
         SyncError::undecodable(match self.event.data_as::<Connection>() {
@@ -78,8 +78,8 @@ impl Observer<'_> {
         })
     }
 
-    /// The data of a deleted membership is as it was before, `updated_at` included. What it shows of others is not looked
-    /// at: they may be gone as well.
+    /// Observes a deletion. `updated_at` in its data is the time of the last change, not of the deletion. The
+    /// copies in it are not used, because their objects may be deleted too.
     pub(super) fn deleted_membership(&self, membership: &OrganizationMembership) -> Observation {
         let at = self.event.occurred_at().or(membership.updated_at);
         let at = at.unwrap_or_else(|| self.event.attempted_at()).as_millis();

@@ -1,4 +1,4 @@
-//! What an event becomes if parts of it are absent.
+//! Observations of events that lack fields.
 
 use serde_json::{Value as Json, json};
 
@@ -7,7 +7,7 @@ use crate::value::Kind;
 
 const T: i64 = 1_700_000_000_000;
 
-/// Returns what an event says, with everything switched on.
+/// Returns the observations of an event if sessions, billing and the waitlist are stored.
 fn observed(event_type: &str, occurred_at: Option<i64>, data: &Json) -> Vec<Observation> {
     let mut body = json!({ "data": data, "object": "event", "type": event_type });
     if let Some(at) = occurred_at {
@@ -19,7 +19,7 @@ fn observed(event_type: &str, occurred_at: Option<i64>, data: &Json) -> Vec<Obse
     observe(&event, &settings).unwrap().unwrap()
 }
 
-/// Returns the columns of an object, and those of its children.
+/// Returns the columns and the child rows of an object.
 fn version(observation: &Observation) -> (&[Value], &[Children]) {
     let Observed::Version { columns, children, .. } = &observation.observed else { unreachable!() };
     (columns, children.as_deref().unwrap_or_default())
@@ -75,7 +75,7 @@ fn a_deletion_without_a_time_occurred_when_it_was_delivered() {
 }
 
 #[test]
-fn the_item_of_a_subscription_without_a_time_changed_when_the_event_occurred() {
+fn a_subscription_item_without_a_time_changed_when_its_event_occurred() {
     let data = |updated_at: Option<i64>| {
         let mut item =
             json!({ "id": "csub_item_1", "period_start": T, "plan_period": "annual", "status": "active" });
@@ -95,9 +95,8 @@ fn the_item_of_a_subscription_without_a_time_changed_when_the_event_occurred() {
     }
 }
 
-/// A picture, an organization or a proof may have an older name only.
 #[test]
-fn older_names_of_members_are_read_if_the_newer_ones_are_absent() {
+fn older_names_of_fields_are_read_if_the_newer_ones_are_missing() {
     let user = |name: &str| {
         let mut data = membership();
         data["public_user_data"] = json!({ "user_id": "user_1", name: "https://img.example/1" });
@@ -130,7 +129,7 @@ fn older_names_of_members_are_read_if_the_newer_ones_are_absent() {
 }
 
 #[test]
-fn a_domain_is_verified_by_any_proof() {
+fn a_domain_is_verified_if_its_owner_or_its_affiliation_is_verified() {
     let proof =
         |status: &str| json!({ "attempts": 1, "expire_at": T, "status": status, "strategy": "email_code" });
     for (proofs, expected) in [
@@ -183,7 +182,7 @@ fn child_rows_of_a_user_have_keys_and_primary_flags() {
     let accounts: Vec<_> = children[2].iter().map(|(_, row)| row[1..4].to_vec()).collect();
     let none = Kind::Text.null();
     assert_eq!(accounts, [["g_1".into(), none.clone(), none], ["p_2".into(), "a@b.c".into(), "ada".into()]]);
-    // Without a primary id nothing is primary, and least of all what has no id either.
+    // Without a primary id, no row is primary, not even a row without an id.
     let mut data = data;
     data["primary_email_address_id"] = Json::Null;
     data["primary_phone_number_id"] = Json::Null;
@@ -193,14 +192,14 @@ fn child_rows_of_a_user_have_keys_and_primary_flags() {
 }
 
 #[test]
-fn a_copy_says_whether_its_user_is_banned() {
+fn the_copy_of_a_user_contains_whether_the_user_is_banned() {
     let observations = observed("organizationMembership.created", Some(T), &membership());
     assert_eq!(column(&observations[0], "banned"), true.into());
 }
 
-/// Clerk sends them in any order, and a row that is the same must not change.
+/// Clerk sends permissions in any order, and equal sets must produce equal rows.
 #[test]
-fn the_permissions_of_a_role_are_in_order() {
+fn the_permissions_of_a_role_are_sorted() {
     let permission = |key: &str| json!({ "created_at": T, "id": format!("perm_{key}"), "key": key, "name": "", "updated_at": T });
     let data = json!({
         "created_at": T, "id": "role_1", "key": "org:x", "name": "X", "updated_at": T,
@@ -211,7 +210,7 @@ fn the_permissions_of_a_role_are_in_order() {
 }
 
 #[test]
-fn an_object_is_whole_if_its_essential_key_is_there_even_twice() {
+fn an_object_is_whole_if_its_essential_key_exists_at_least_once() {
     for (data, is_whole) in [
         (r#"{"id":"user_1","email_addresses":[]}"#, true),
         (r#"{"id":"user_1","email_addresses":null}"#, true),

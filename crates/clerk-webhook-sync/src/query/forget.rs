@@ -1,4 +1,4 @@
-//! Erases what is kept of people.
+//! Erases personal data.
 
 use std::collections::BTreeSet;
 use std::slice;
@@ -15,26 +15,34 @@ use crate::sync::ClerkSync;
 use crate::value::{self, Kind, Value, fold};
 
 impl<DB: SyncDatabase> ClerkSync<DB> {
-    /// Erases a user now, instead of when their deletion comes from Clerk.
+    /// Erases a user immediately, without waiting for `user.deleted`.
     ///
-    /// The user's row becomes a tombstone, and so do the invitations that they have accepted, and the invitations and entries
-    /// of the waitlist with an address that they have now, in upper or lower case. Their addresses, phone numbers and accounts
-    /// elsewhere are removed. What comes of the user later is not kept. Returns whether there was anything to erase. A hook
-    /// is told of each row.
+    /// Returns whether any row changed. For a user without a row, it inserts a tombstone and returns `true`.
     ///
-    /// What it does not: an invitation or an entry that comes later is kept, whatever its address. And the addresses of a
-    /// user who was deleted already are not known any more: [`forget_email`](Self::forget_email) is for these.
+    /// These rows become tombstones:
     ///
-    /// It looks at all tables, also at those that are empty without a setting: [`migrate`](Self::migrate) has to have run.
+    /// - the user;
+    /// - the invitations that the user accepted;
+    /// - the invitations and waitlist entries with a current address of the user, ignoring upper and lower
+    ///   case.
+    ///
+    /// The user's addresses, phone numbers and external accounts are removed. Later events of the user are
+    /// not stored. The hook is called for each row.
+    ///
+    /// An invitation or a waitlist entry that arrives later is stored, even if it has an address of the user.
+    /// If the user was deleted before, the addresses are unknown. Call [`forget_email`](Self::forget_email)
+    /// for each of them.
+    ///
+    /// The method reads all tables, so [`migrate`](Self::migrate) must have run.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be written, and where a hook fails; then nothing has changed.
+    /// Returns an error if the database cannot be written or if a hook fails. Then nothing has changed.
     pub async fn forget_user(&self, id: &str) -> Result<bool, SyncError> {
         let mut transaction = self.begin().await?;
         let queries = &self.statements().queries;
         let id = value::id(id);
-        // First, or a new address of theirs could come after the old ones have been read.
+        // Locked first, so that no transaction can add an address after the addresses have been read.
         self.lock_user(&mut transaction, &Value::id(&id)).await?;
         let mut rows = BTreeSet::from([(Entity::Users, id.clone())]);
         let key = [Value::Text(Some(id))];
@@ -47,12 +55,14 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(erased)
     }
 
-    /// Erases the invitations and the entries of the waitlist with an e-mail address, in upper or lower case, and returns
-    /// whether there were any. A hook is told of each row.
+    /// Erases the invitations and waitlist entries with an email address.
     ///
-    /// That is for who was never a user, or is none any more. It does not look at users, which
-    /// [`forget_user`](Self::forget_user) does, and what comes with the address later is kept. [`migrate`](Self::migrate) has
-    /// to have run.
+    /// Returns whether any row changed.
+    ///
+    /// Use it for a person who never was a user, or who was deleted. Upper and lower case are ignored. The
+    /// hook is called for each row. Users with the address are not erased; use
+    /// [`forget_user`](Self::forget_user) for them. Invitations and entries that arrive later are stored.
+    /// [`migrate`](Self::migrate) must have run.
     ///
     /// ```
     /// use clerk_webhook_sync::ClerkSync;
@@ -74,7 +84,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be written, and where a hook fails; then nothing has changed.
+    /// Returns an error if the database cannot be written or if a hook fails. Then nothing has changed.
     pub async fn forget_email(&self, address: &str) -> Result<bool, SyncError> {
         let mut transaction = self.begin().await?;
         let rows = self.rows_with(&mut transaction, &[address.to_owned()]).await?;
@@ -83,10 +93,11 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(erased)
     }
 
-    /// Lets nobody else write the row of a user until the end of the transaction, nor what belongs to it.
+    /// Locks the row of a user and its child rows until the end of the transaction.
     async fn lock_user(&self, connection: &mut DB::Connection, id: &Value) -> Result<(), SyncError> {
         if self.lock(connection, Entity::Users, id).await?.is_none() {
-            // There is nothing to lock: a row that is less than any version takes its place, until it is a tombstone.
+            // A missing row cannot be locked. Insert a row that is older than every version; it becomes a
+            // tombstone.
             let rank = Rank::Copy.as_number().into();
             let order = [rank, 0.into(), 0.into(), Value::text(""), Timestamp::now().into()];
             let row = [slice::from_ref(id), &order, &Entity::Users.table().row([])].concat();
@@ -98,7 +109,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(())
     }
 
-    /// Returns the invitations and the entries of the waitlist with any of these addresses, in upper or lower case.
+    /// Returns the invitations and waitlist entries with any of these addresses, ignoring case.
     async fn rows_with(
         &self,
         connection: &mut DB::Connection,
@@ -131,7 +142,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(rows)
     }
 
-    /// Returns the texts in a column of the result of a query.
+    /// Runs a query and returns the texts in a column of the result.
     async fn texts(
         &self,
         connection: &mut DB::Connection,
@@ -147,20 +158,20 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(Field::from_value(DB::get(row, column, Kind::Text)?))
     }
 
-    /// Makes tombstones of rows, and returns whether one was none yet.
+    /// Turns rows into tombstones and returns whether any row changed.
     async fn write_tombstones(
         &self,
         connection: &mut DB::Connection,
         rows: BTreeSet<(Entity, String)>,
     ) -> Result<bool, SyncError> {
         let now = Timestamp::now().as_millis();
-        let mut buried = false;
+        let mut is_changed = false;
         for (entity, id) in rows {
             let observed = Observed::Deleted { at: now, kept: Vec::new() };
             let observations = vec![Observation { entity, id, observed }];
-            buried |= self.write(connection, observations, false).await?.is_change();
+            is_changed |= self.write(connection, observations, false).await?.is_change();
         }
-        Ok(buried)
+        Ok(is_changed)
     }
 }
 
@@ -188,12 +199,12 @@ mod tests {
         ]
     }
 
-    /// Reads the whole index of the addresses that are not ASCII.
+    /// Returns whether the statement reads the complete index of the addresses that are not ASCII.
     fn is_beyond_ascii(statement: &SqlStr) -> bool {
         !statement.as_str().contains(['?', '$'])
     }
 
-    /// A query that looks at all rows keeps everybody else waiting, who wants the user's.
+    /// A query that scans a table would hold the lock on the user's row for a long time.
     #[tokio::test]
     async fn addresses_are_found_by_an_index_in_sqlite() {
         let pool = memory().await;

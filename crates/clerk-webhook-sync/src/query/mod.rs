@@ -1,4 +1,4 @@
-//! Reads and erases what is kept.
+//! Reads and erases rows.
 
 mod forget;
 mod queries;

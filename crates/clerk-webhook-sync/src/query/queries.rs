@@ -1,4 +1,4 @@
-//! What people ask.
+//! Queries of live rows.
 
 use std::cmp::Reverse;
 
@@ -17,34 +17,35 @@ use crate::schema::tables::{
 use crate::sync::ClerkSync;
 use crate::value::{Value, fold};
 
-/// What is live. All else is a query of the application's own to the tables and views.
+/// Queries of live rows. For other queries, use SQL on the views.
 impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Returns a user.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be asked.
+    /// Returns an error if the query fails.
     pub async fn user(&self, id: &str) -> Result<Option<UserRow>, sqlx::Error> {
         self.find(|queries| &queries.user_by_id, &[Value::id(id)]).await
     }
 
-    /// Returns the user whose primary e-mail address this is, and who has proven to own it.
+    /// Returns the user with this verified primary email address.
     ///
-    /// An address that nobody has verified may be anybody's, and to find an account by one would give it away. While an
-    /// address moves from one user to another, both can have it for a moment: then it is the one who changed last.
+    /// Unverified addresses are ignored, because any user can enter the address of another person. While an
+    /// address moves from one user to another, both rows can contain it. Then the user who changed last is
+    /// returned.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be asked.
+    /// Returns an error if the query fails.
     pub async fn user_by_primary_email(&self, email: &str) -> Result<Option<UserRow>, sqlx::Error> {
         self.find(|queries| &queries.user_by_primary_email, &[Value::text(email)]).await
     }
 
-    /// Returns the user with this id in the application's own system.
+    /// Returns the user with this external id, which is the id in the application's system.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be asked.
+    /// Returns an error if the query fails.
     pub async fn user_by_external_id(&self, id: &str) -> Result<Option<UserRow>, sqlx::Error> {
         self.find(|queries| &queries.user_by_external_id, &[Value::text(id)]).await
     }
@@ -53,18 +54,19 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be asked.
+    /// Returns an error if the query fails.
     pub async fn organization(&self, id: &str) -> Result<Option<OrganizationRow>, sqlx::Error> {
         self.find(|queries| &queries.organization_by_id, &[Value::id(id)]).await
     }
 
-    /// Returns the members of an organization, those who joined first at the beginning.
+    /// Returns the memberships of an organization with their users, sorted by the time of joining.
     ///
-    /// A member of whom no event of their own has come yet is shown with what their membership shows of them.
+    /// If no event of a user has arrived yet, the user contains only the fields that the membership contains.
+    /// The user is `None` if the membership contains no user.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be asked.
+    /// Returns an error if the query fails.
     pub async fn members(
         &self,
         organization_id: &str,
@@ -72,13 +74,14 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.pairs(|queries| &queries.members, &[Value::id(organization_id)]).await
     }
 
-    /// Returns the organizations of a user, those that they joined first at the beginning.
+    /// Returns the memberships of a user with their organizations, sorted by the time of joining.
     ///
-    /// An organization of which no event of its own has come yet is shown with what the membership shows of it.
+    /// If no event of an organization has arrived yet, the organization contains only the fields that the
+    /// membership contains.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be asked.
+    /// Returns an error if the query fails.
     pub async fn organizations_of(
         &self,
         user_id: &str,
@@ -86,14 +89,15 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.pairs(|queries| &queries.organizations_of, &[Value::id(user_id)]).await
     }
 
-    /// Returns the sessions of a user that are active and have not run out, those that began first at the beginning.
+    /// Returns the active sessions of a user that have not expired, sorted by the time of creation.
     ///
-    /// Returns none without [`keep_sessions`](Self::keep_sessions), and no session whose `expire_at` is unknown. An abandoned
-    /// session is returned until `expire_at`, because Clerk sends no event when a session is used or abandoned.
+    /// The list is empty without [`keep_sessions`](Self::keep_sessions). Sessions without `expire_at` are
+    /// left out. An abandoned session is returned until `expire_at`, because Clerk sends no event when a
+    /// session is used or abandoned.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be asked.
+    /// Returns an error if the query fails.
     pub async fn sessions_of(&self, user_id: &str) -> Result<Vec<SessionRow>, sqlx::Error> {
         let mut sessions: Vec<SessionRow> =
             self.list(|queries| &queries.sessions_of, &[Value::id(user_id)]).await?;
@@ -102,22 +106,24 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(sessions)
     }
 
-    /// Returns the subscriptions of a user or of an organization that have not ended.
+    /// Returns the subscriptions of a user or an organization that have not ended.
     ///
-    /// Commonly it is one, whatever its owner pays for: what that is, [`subscription_items_of`](Self::subscription_items_of)
-    /// says. There are none without [`keep_billing`](Self::keep_billing).
+    /// A payer usually has one subscription, which contains all plans. Use
+    /// [`subscription_items_of`](Self::subscription_items_of) to get the plans. The list is empty without
+    /// [`keep_billing`](Self::keep_billing).
     ///
     /// # Errors
     ///
-    /// Where the database cannot be asked.
+    /// Returns an error if the query fails.
     pub async fn subscriptions_of(&self, payer: &str) -> Result<Vec<SubscriptionRow>, sqlx::Error> {
         self.list(|queries| &queries.subscriptions_of, &[Value::id(payer)]).await
     }
 
-    /// Returns what a user or an organization subscribes to: the plans that it has.
+    /// Returns the plans of a user or an organization.
     ///
-    /// It has also those that it has cancelled, until their period ends, and those whose payment is overdue; their status
-    /// says so. It has not yet those that are upcoming. There are none without [`keep_billing`](Self::keep_billing).
+    /// The list contains canceled plans until their period ends, and plans whose payment is overdue. Check
+    /// `status` to tell them apart. It does not contain upcoming plans. It is empty without
+    /// [`keep_billing`](Self::keep_billing).
     ///
     /// ```
     /// use clerk_webhook_sync::ClerkSync;
@@ -140,26 +146,26 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be asked.
+    /// Returns an error if the query fails.
     pub async fn subscription_items_of(&self, payer: &str) -> Result<Vec<SubscriptionItemRow>, sqlx::Error> {
         let mut items: Vec<SubscriptionItemRow> =
             self.list(|queries| &queries.subscription_items_of, &[Value::id(payer)]).await?;
         let now = Timestamp::now();
-        // Even where the event that tells the end is late.
+        // The event of the end may be late.
         items.retain(|item| {
             item.status != SubscriptionItemStatus::Canceled || item.period_end.is_none_or(|end| end > now)
         });
         Ok(items)
     }
 
-    /// Returns the entry of an e-mail address, in upper or lower case, in the waitlist: the one that changed last if there
-    /// are several.
+    /// Returns the waitlist entry of an email address, ignoring upper and lower case.
     ///
-    /// There is none without [`keep_waitlist`](Self::keep_waitlist).
+    /// If several entries have the address, the one that changed last is returned. Without
+    /// [`keep_waitlist`](Self::keep_waitlist), the result is `None`.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be asked.
+    /// Returns an error if the query fails.
     pub async fn waitlist_entry_by_email(
         &self,
         email: &str,
@@ -210,7 +216,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         rows.iter().filter_map(|row| pair(row).transpose()).collect()
     }
 
-    /// Reads a row whose columns have names that begin with the prefix. Returns nothing if its id is null.
+    /// Reads a row whose column names begin with the prefix. Returns `None` if its id is null.
     pub(crate) fn read<T: TableRow>(&self, row: &DB::Row, prefix: &str) -> Result<Option<T>, sqlx::Error> {
         Ok(T::read(self.record(row, &T::TABLE, prefix)?))
     }
