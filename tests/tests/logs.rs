@@ -104,7 +104,7 @@ async fn an_operator_reads_what_to_do_and_is_not_flooded() {
     let lines = log.take_lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("ERROR clerk_webhook: cannot receive deliveries"), "{lines:?}");
-    assert!(lines[0].contains("add `.app_data(verifier.clone())` to the `App`"), "{lines:?}");
+    assert!(lines[0].contains("Add `.app_data(verifier.clone())` to the `App`"), "{lines:?}");
 
     let began = Timestamp::now().as_secs();
     let mut lines = Vec::new();

@@ -4,9 +4,11 @@ use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use clerk_webhook_core::Answer;
 
-/// Response of a handler that leaves the answer to typed [`Handlers`](clerk_webhook_core::Handlers).
+/// Response that sends an [`Answer`], such as the result of
+/// [`Handlers::answer`](clerk_webhook_core::Handlers::answer).
 ///
-/// The extensions of the response hold the [`Outcome`](clerk_webhook_core::Outcome), for a middleware that logs or counts.
+/// The extensions of the response contain the [`Outcome`](clerk_webhook_core::Outcome) for middleware that
+/// logs or counts.
 ///
 /// ```
 /// use actix_web::{App, web};
@@ -21,7 +23,7 @@ use clerk_webhook_core::Answer;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let handlers: Handlers = Handlers::builder()
 ///     .on(UserCreated, |user, _cx| async move {
-///         println!("{} has joined", user.id);
+///         println!("{} joined", user.id);
 ///         Ok(())
 ///     })
 ///     .build()?;
@@ -52,7 +54,7 @@ impl Responder for ClerkAnswer {
     }
 }
 
-/// Makes the response of an answer, with the outcome in its extensions.
+/// Creates the response for an answer, with the outcome in its extensions.
 pub(crate) fn response(answer: Answer) -> HttpResponse {
     let mut builder = HttpResponse::build(status(answer));
     builder.content_type(answer.content_type());
@@ -67,8 +69,8 @@ pub(crate) fn response(answer: Answer) -> HttpResponse {
     response
 }
 
-/// Returns the status of an answer as Actix has it.
+/// Returns the status of an answer as a type of Actix.
 pub(crate) fn status(answer: Answer) -> StatusCode {
-    // Every status of the table is a legal one.
+    // Every status in the table of outcomes is valid.
     StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -9,21 +9,21 @@ use crate::answer::{response, status};
 
 /// Error of [`ClerkEvent`](crate::ClerkEvent).
 ///
-/// It answers as the [`Answer`] for the reason says, and leaves the [`ReceiveError`] and the [`Outcome`] in the
-/// extensions of the response, for a middleware that logs or counts.
+/// The response is the [`Answer`] for the error. Its extensions contain the [`ReceiveError`] and the
+/// [`Outcome`] for middleware that logs or counts.
 #[derive(Clone, Debug)]
 pub struct ClerkEventError {
     error: ReceiveError,
 }
 
 impl ClerkEventError {
-    /// Returns what was wrong with the delivery.
+    /// Returns the reason why the delivery was rejected.
     #[must_use]
     pub fn kind(&self) -> ReceiveErrorKind {
         self.error.kind()
     }
 
-    /// Returns the outcome, in the words of answers and logs.
+    /// Returns the outcome, as answers, logs and metrics name it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         Answer::from(&self.error).outcome()

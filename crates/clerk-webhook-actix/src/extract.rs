@@ -10,30 +10,33 @@ use crate::error::ClerkEventError;
 use crate::headers::Headers;
 use crate::receive::receive;
 
-/// What an operator has to do who reads that nothing can be received.
-const ADVICE: &str = "there is no verifier; add `.app_data(verifier.clone())` to the `App`, or wrap the resource \
-                      in `VerifyWebhook`";
+/// The advice in the log if the application data has no verifier.
+const ADVICE: &str = "the application data has no `Verifier`. Add `.app_data(verifier.clone())` to the `App`, or wrap \
+                      the resource in `VerifyWebhook`";
 
-/// The future of an extractor, boxed as Actix advises: an `async` block has no name that the trait could be given.
+/// The future of an extractor. Boxed, because the trait needs a type that can be named.
 type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, ClerkEventError>>>>;
 
 /// Extractor for the event of a verified delivery.
 ///
-/// It reads the body, so no other extractor of the same handler can, unless [`VerifyWebhook`](crate::VerifyWebhook)
-/// has verified it before. Without that, the application's data has to hold a [`Verifier`], plain or in
-/// [`web::Data`]; where it holds both, the plain one counts. What cannot be verified is answered by
-/// [`ClerkEventError`], and the handler is not called.
+/// It reads the body, so no other extractor of the handler can read the body. Use the middleware
+/// [`VerifyWebhook`](crate::VerifyWebhook) if a handler needs both.
 ///
-/// `Result<ClerkEvent, ClerkEventError>` hands the error to the handler. `Option<ClerkEvent>` is not what it is
-/// elsewhere: Actix makes `None` of *every* error, that of a forged delivery included. Use [`OptionalClerkEvent`].
+/// Without the middleware, the application data must contain a [`Verifier`], either directly or in
+/// [`web::Data`]. If it contains both, the direct one is used. A delivery that fails verification is answered
+/// with a [`ClerkEventError`], and the handler does not run. To receive the error in the handler, extract
+/// `Result<ClerkEvent, ClerkEventError>`.
+///
+/// **Do not extract `Option<ClerkEvent>`.** Actix converts *every* error into `None`, so a forged delivery
+/// would also call the handler. Use [`OptionalClerkEvent`] instead.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClerkEvent(pub Event);
 
-/// Extractor for an event that may be absent.
+/// Extractor for a route that also receives requests that are not deliveries.
 ///
-/// It holds `None` only for a request that has no signature header at all: one that has them and is forged is
-/// answered by [`ClerkEventError`].
+/// It contains `None` only if the request has no signature header. A forged delivery is answered with a
+/// [`ClerkEventError`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct OptionalClerkEvent(pub Option<Event>);
@@ -51,7 +54,7 @@ impl FromRequest for ClerkEvent {
     type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        // The body is then another extractor's to read.
+        // The middleware has verified the delivery. Leave the body to other extractors.
         if let Some(event) = verified(request) {
             return Box::pin(ready(Ok(Self(event))));
         }
@@ -87,7 +90,7 @@ fn verified(request: &HttpRequest) -> Option<Event> {
 }
 
 fn verifier(request: &HttpRequest) -> Option<&Verifier> {
-    // Actix looks for what configures its own extractors in both forms, too.
+    // Like Actix itself, which accepts the configuration of its extractors in both forms.
     let shared = || request.app_data::<web::Data<Verifier>>().map(|shared| &***shared);
     request.app_data().or_else(shared)
 }

@@ -1,17 +1,20 @@
-//! Guards, which choose a route and never decide who may deliver.
+//! Guards that select a route. They do not verify deliveries.
 
 use actix_web::guard::{Guard, fn_guard};
 use clerk_webhook_core::HeaderFields as _;
 
 use crate::headers::Headers;
 
-/// Creates a guard that is true where the headers of a signature are all present.
+/// Creates a guard that matches if the request has all three signature headers.
 ///
-/// It is for routing only, say where deliveries and other requests come to the same path. It is **not a
-/// verification**: a guard sees the head of a request and no body, and a signature is over the body. Anybody can
-/// write three headers, so what it lets pass still has to be extracted as a [`ClerkEvent`](crate::ClerkEvent) or to
-/// go through [`VerifyWebhook`](crate::VerifyWebhook). And a delivery that has lost a header on its way goes to the
-/// other routes: what those answer by 2xx the sender takes for received.
+/// Use it to select a route if deliveries and other requests use the same path.
+///
+/// **The guard does not verify the delivery.** A guard cannot read the body, and any client can send three
+/// headers. The handler must still extract a [`ClerkEvent`](crate::ClerkEvent), or the resource must use
+/// [`VerifyWebhook`](crate::VerifyWebhook).
+///
+/// If a proxy drops a signature header, the guard does not match, and Actix tries the other routes. If one of
+/// them answers 2xx, the sender does not retry and the event is lost.
 ///
 /// ```
 /// use actix_web::{App, HttpResponse, web};

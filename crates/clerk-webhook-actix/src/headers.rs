@@ -1,7 +1,7 @@
 use actix_web::http::header::HeaderMap;
 use clerk_webhook_core::HeaderFields;
 
-/// The headers of a request, which Actix has in a map of its own.
+/// The headers of a request in the map type of Actix.
 pub(crate) struct Headers<'r>(pub(crate) &'r HeaderMap);
 
 impl HeaderFields for Headers<'_> {

@@ -1,6 +1,20 @@
-//! An [Actix Web](https://docs.rs/actix-web) extractor, middleware and guard for [Clerk](https://clerk.com) webhooks.
+//! An [Actix Web](https://docs.rs/actix-web) extractor, middleware and guard that receive the webhooks of
+//! [Clerk](https://clerk.com).
 //!
-//! A handler that takes a [`ClerkEvent`] is called with verified, typed events only:
+//! Applications usually add the crate `clerk-webhook` with the feature `actix`, which re-exports this crate
+//! as `clerk_webhook::actix`. For a complete program, see the chapter of the guide about Actix Web in the
+//! crate `clerk-webhook`.
+//!
+//! - [`ClerkEvent`] is an extractor for handlers that need only the event.
+//! - [`ClerkAnswer`] is a response. Return it from a handler that passes the event to typed
+//!   [`Handlers`](clerk_webhook_core::Handlers).
+//! - [`VerifyWebhook`] is a middleware for handlers that also extract the body with another extractor.
+//! - [`guard::signature_headers`] selects the route for deliveries if other requests use the same path.
+//!
+//! # The extractor
+//!
+//! A handler that takes a [`ClerkEvent`] runs only for verified deliveries. The verifier is in the
+//! application data:
 //!
 //! ```
 //! use actix_web::{App, HttpResponse, test, web};
@@ -9,8 +23,8 @@
 //!
 //! async fn webhook(ClerkEvent(event): ClerkEvent) -> HttpResponse {
 //!     match event.data() {
-//!         EventData::UserCreated(user) => println!("{} has joined", user.id),
-//!         EventData::UserDeleted(user) => println!("{:?} has left", user.id),
+//!         EventData::UserCreated(user) => println!("{} joined", user.id),
+//!         EventData::UserDeleted(user) => println!("{:?} left", user.id),
 //!         _ => {}
 //!     }
 //!     HttpResponse::Ok().finish()
@@ -38,7 +52,9 @@
 //! # }
 //! ```
 //!
-//! In front of handlers that want the body in their own way stands the middleware:
+//! # The middleware
+//!
+//! Handlers behind the middleware can extract the body in any form:
 //!
 //! ```
 //! use actix_web::{App, web};
@@ -63,18 +79,28 @@
 //!
 //! # Limits
 //!
-//! Only the limits of the verifier apply to [`ClerkEvent`], [`OptionalClerkEvent`] and [`VerifyWebhook`]:
+//! The limits of the verifier apply to [`ClerkEvent`], [`OptionalClerkEvent`] and [`VerifyWebhook`]:
 //!
-//! - `body_limit`, 2 MiB by default: they reject a longer body, and never buffer more than that;
-//! - `read_timeout`, 15 s by default: they reject a body that takes longer to arrive.
+//! - `body_limit`, 2 MiB by default: a longer body is rejected. They never buffer more than this.
+//! - `read_timeout`, 15 s by default: a body that takes longer to arrive is rejected.
 //!
-//! A `web::PayloadConfig` does not apply to them. It limits Actix's own extractors, such as `web::Bytes` behind the
-//! middleware, to 256 KiB by default.
+//! `web::PayloadConfig` does not apply to them. It limits the extractors of Actix, such as `web::Bytes`
+//! behind the middleware, to 256 KiB by default.
 //!
 //! # Compressed bodies
 //!
-//! A signature is over the bytes on the wire, and so is verification. A body with a `Content-Encoding`, which Clerk
-//! never sends, is verified as it came and is then not an event.
+//! The signature covers the bytes of the request before decompression, so this crate does not decompress
+//! bodies. A compressed body passes verification, but it is not an event. Clerk does not send compressed
+//! bodies.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `metrics` | | metrics of deliveries, for the recorder of the crate `metrics` |
+//! | `chrono`, `jiff`, `time` | | conversions of [`Timestamp`](clerk_webhook_core::Timestamp) |
+//!
+//! The log line for each delivery, which is the feature `tracing` in other crates, is always on.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

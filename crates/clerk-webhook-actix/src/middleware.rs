@@ -12,17 +12,18 @@ use clerk_webhook_core::{Answer, Observation, ReceiveError, Verifier};
 use crate::error::ClerkEventError;
 use crate::receive::receive;
 
-/// Middleware that verifies a delivery before it calls what it wraps.
+/// Middleware that verifies a delivery before it calls the wrapped service.
 ///
-/// What is verified is handed on with the identical bytes, so that `web::Bytes`, `web::Json<T>` and `String` still
-/// work, and with the [`Event`](clerk_webhook_core::Event) in the extensions: [`ClerkEvent`](crate::ClerkEvent) and
-/// `web::ReqData<Event>` take it from there. What is not is answered and goes no further.
+/// It passes on a verified request with the same bytes, so that `web::Bytes`, `web::Json<T>` and `String`
+/// still work. It adds the [`Event`](clerk_webhook_core::Event) to the extensions of the request, where
+/// [`ClerkEvent`](crate::ClerkEvent) and `web::ReqData<Event>` find it. It answers a request that fails
+/// verification itself, and the handler does not run.
 ///
-/// Every request is treated so, whatever its method: wrap the resource of the webhook and not the whole
-/// application. Middleware that is wrapped later stands further outside and must leave the body as it is.
+/// The middleware verifies every request, with any method. Wrap the resource of the webhook, not the whole
+/// application. Middleware that you add with a later `wrap` runs first and must not change the body.
 ///
-/// The verifier's limits apply to the body. Actix's own extractors behind the middleware keep their own limits: for
-/// `web::Bytes` and `String` this is 256 KiB, unless a `PayloadConfig` sets another one.
+/// The limits of the verifier apply to the body. The extractors of Actix have an additional limit: 256 KiB
+/// for `web::Bytes` and `String`, unless a `PayloadConfig` sets another limit.
 #[derive(Clone)]
 #[must_use]
 pub struct VerifyWebhook {
@@ -33,15 +34,15 @@ pub struct VerifyWebhook {
 type Refusal = Arc<dyn Fn(&ReceiveError) -> HttpResponse + Send + Sync>;
 
 impl VerifyWebhook {
-    /// Creates a middleware with the limits of the verifier and the default answers.
+    /// Creates a middleware with the limits of the verifier and the default responses.
     pub fn new(verifier: Verifier) -> Self {
         Self { verifier, refusal: None }
     }
 
-    /// Replaces the answers to deliveries that are refused.
+    /// Replaces the responses to rejected deliveries.
     ///
-    /// The error and its outcome get into the extensions of the response either way. Anything but 2xx makes the sender
-    /// try again.
+    /// The middleware adds the error and its outcome to the extensions of the response. The sender retries
+    /// after every response that is not 2xx.
     pub fn on_refusal(
         mut self,
         refusal: impl Fn(&ReceiveError) -> HttpResponse + Send + Sync + 'static,
@@ -83,7 +84,7 @@ where
     }
 }
 
-/// Service that [`VerifyWebhook`] makes of the one that it wraps.
+/// Service that [`VerifyWebhook`] creates around the wrapped service.
 #[derive(Debug)]
 pub struct VerifyWebhookMiddleware<S> {
     service: Rc<S>,

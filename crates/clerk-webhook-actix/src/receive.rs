@@ -12,12 +12,12 @@ use futures_core::Stream as _;
 
 use crate::headers::Headers;
 
-/// What to do about a signature that was made over a body which is no longer there.
-const BODY_IS_TAKEN: &str = "another extractor of the handler, or a middleware, has taken the body; ask for \
-                             `ClerkEvent` first and read its `raw_body`, or wrap the resource in `VerifyWebhook`";
+/// The advice in the log if other code has already read the body.
+const BODY_IS_TAKEN: &str = "another extractor or a middleware has already read the body. Make `ClerkEvent` the first \
+                             extractor and use its `raw_body`, or wrap the resource in `VerifyWebhook`";
 
-/// Reads the bytes of the wire: Actix's own extractors hand over what is left after decompression, and no
-/// signature was made over that.
+/// Reads the body before decompression, because the signature covers these bytes. The extractors of Actix
+/// would decompress it.
 pub(crate) async fn receive(
     request: &HttpRequest,
     payload: Payload,
@@ -45,7 +45,7 @@ async fn collect(
     Ok(delivery)
 }
 
-/// Returns whether the head announces a body (RFC 9112, section 6), which one of HTTP/2 always may.
+/// Returns whether the request may have a body (RFC 9112, section 6). In HTTP/2 the headers do not tell.
 fn has_body(request: &HttpRequest, claimed: Option<u64>) -> bool {
     claimed.is_some_and(|bytes| bytes > 0)
         || request.headers().contains_key(TRANSFER_ENCODING)
