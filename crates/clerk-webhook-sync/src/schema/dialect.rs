@@ -1,9 +1,9 @@
-//! What differs between the databases.
+//! The differences between SQLite and Postgres.
 
 use super::table::Column;
 use crate::value::Kind;
 
-/// Which SQL a database speaks.
+/// The SQL dialect of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     Postgres,
@@ -14,7 +14,7 @@ impl Dialect {
     #[cfg(test)]
     pub(crate) const ALL: [Self; 2] = [Self::Postgres, Self::Sqlite];
 
-    /// Returns the migrations, the first of which brings version 1.
+    /// Returns the migrations in order. The first one creates version 1 of the tables.
     pub(crate) const fn migrations(self) -> [&'static str; 3] {
         match self {
             Self::Postgres => [
@@ -30,17 +30,17 @@ impl Dialect {
         }
     }
 
-    /// Returns the place of a parameter, counted from 1.
+    /// Returns the placeholder of a parameter. Numbers begin at 1.
     pub(super) fn parameter(self, number: usize, kind: Kind) -> String {
         match (self, kind) {
             (Self::Sqlite, _) => format!("?{number}"),
-            // The parameter itself is a text.
+            // The parameter is bound as a text.
             (Self::Postgres, Kind::Json) => format!("${number}::jsonb"),
             (Self::Postgres, _) => format!("${number}"),
         }
     }
 
-    /// Returns the smaller of two, and the other one where one is null.
+    /// Returns an expression for the smaller of two values, or for the other value if one is null.
     pub(super) fn least(self, one: &str, other: &str) -> String {
         match self {
             Self::Postgres => format!("LEAST({one}, {other})"),
@@ -48,8 +48,10 @@ impl Dialect {
         }
     }
 
-    /// Returns an address with its ASCII letters in lower case. SQLite folds no others, and what else Postgres folds depends on
-    /// its locale.
+    /// Returns an expression that converts the ASCII letters of an address to lower case.
+    ///
+    /// SQLite converts only ASCII letters. In Postgres, the conversion of other letters depends on the
+    /// locale.
     pub(super) const fn lower_email(self) -> &'static str {
         match self {
             Self::Postgres => r#"lower(email_address COLLATE "C")"#,
@@ -57,7 +59,7 @@ impl Dialect {
         }
     }
 
-    /// Asks whether an address has other characters than ASCII.
+    /// Returns a condition for addresses with characters that are not ASCII.
     pub(super) const fn is_beyond_ascii(self) -> &'static str {
         match self {
             Self::Postgres => "email_address ~ '[^[:ascii:]]'",
@@ -65,7 +67,8 @@ impl Dialect {
         }
     }
 
-    /// Reads a column as its [`Kind`]. Its name in the result begins with the prefix.
+    /// Returns an expression that reads a column as its [`Kind`]. Its name in the result begins with the
+    /// prefix.
     pub(crate) fn read(self, column: &Column, alias: &str, prefix: &str) -> String {
         let name = column.name;
         match (self, column.kind) {

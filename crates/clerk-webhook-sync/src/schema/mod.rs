@@ -1,5 +1,5 @@
-//! The tables, described once. Statements and row types follow from the description, and a test compares it with what the
-//! migrations create.
+//! The description of the tables. Statements and row types are derived from it, and a test compares it with
+//! the tables that the migrations create.
 
 pub(crate) mod dialect;
 pub(crate) mod names;

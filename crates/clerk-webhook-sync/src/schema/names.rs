@@ -1,4 +1,4 @@
-//! What the tables are called.
+//! The names of the tables.
 
 use std::error::Error;
 use std::fmt;
@@ -6,16 +6,16 @@ use std::str::FromStr;
 
 use super::dialect::Dialect;
 
-/// The prefix that the migrations are written with.
+/// The prefix in the text of the migrations.
 const DEFAULT: &str = "clerk_";
 
-/// The longest identifier of Postgres, which cuts longer ones.
+/// The length limit of identifiers in Postgres, which truncates longer ones.
 const LONGEST_IDENTIFIER: usize = 63;
 
-/// The longest prefix: what stands behind it in the name of an index is at most 31 long.
+/// The length limit of the prefix. The rest of an index name has at most 31 characters.
 const LONGEST_PREFIX: usize = 32;
 
-/// What stands before the names of all tables, which is safe to stand in a statement.
+/// The schema and the prefix of the table names. Both are safe to use in a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Names {
     schema: Option<String>,
@@ -23,7 +23,8 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Returns the name of a table as it stands in a statement. Quoted, since there are words that are names too.
+    /// Returns the quoted name of a table for a statement. Without quotes, a keyword would not be a valid
+    /// name.
     pub(crate) fn table(&self, name: &str) -> String {
         match &self.schema {
             Some(schema) => format!(r#""{schema}"."{}{name}""#, self.prefix),
@@ -31,7 +32,7 @@ impl Names {
         }
     }
 
-    /// Returns the name of a table without a schema, as catalogues of databases have it.
+    /// Returns the name of a table without its schema, as the catalogs of the databases contain it.
     pub(crate) fn bare(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
@@ -40,7 +41,7 @@ impl Names {
         self.schema.as_deref()
     }
 
-    /// Puts the names into a migration, which is written with the default prefix.
+    /// Replaces the default prefix in the text of a migration.
     pub(crate) fn put_into(&self, migration: &str, dialect: Dialect) -> String {
         let mut parts = migration.split(DEFAULT);
         let mut named = parts.next().unwrap_or_default().to_owned();
@@ -49,8 +50,9 @@ impl Names {
             let (name, rest) = part.split_at(end);
             let is_index = named.ends_with("INDEX IF NOT EXISTS ");
             let is_indexed = named.ends_with(" ON ");
-            // In Postgres an index has the schema of its table, in SQLite a table that of its index or its view: there the
-            // text of a view is kept, and the database can be attached by another name the next time.
+            // In Postgres, an index belongs to the schema of its table. In SQLite, the table of an index or a
+            // view is in the schema of the index or the view. SQLite stores the text of a view, which must
+            // not contain the schema, because the database can be attached under another name later.
             let with_schema = match dialect {
                 Dialect::Postgres => !is_index,
                 Dialect::Sqlite => !is_indexed && !is_in_view(&named),
@@ -81,7 +83,7 @@ impl FromStr for Names {
             Some((schema, prefix)) => (Some(schema), prefix),
             None => (None, text),
         };
-        // In a schema of their own, tables need nothing before their names.
+        // With a schema, the prefix may be empty.
         let valid = match schema {
             Some(schema) => {
                 is_identifier(schema, LONGEST_IDENTIFIER)
@@ -96,7 +98,7 @@ impl FromStr for Names {
     }
 }
 
-/// Returns whether a migration that was read so far is in the midst of what a view selects.
+/// Returns whether the migration, read up to here, is inside of the SELECT of a view.
 fn is_in_view(migration: &str) -> bool {
     const CREATE: &str = "CREATE VIEW IF NOT EXISTS ";
     let view = migration.rfind(CREATE).map(|begin| &migration[begin + CREATE.len()..]);
@@ -107,7 +109,7 @@ fn is_part_of_name(character: char) -> bool {
     character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_'
 }
 
-/// The error of a text that cannot stand before the names of tables.
+/// The error of an invalid prefix of the table names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidPrefix;
@@ -115,14 +117,14 @@ pub struct InvalidPrefix;
 impl fmt::Display for InvalidPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the prefix of the tables is invalid. It consists of at most 32 lower-case ASCII letters, digits and `_`, and does \
-             not begin with a digit. A schema of at most 63 such characters and a dot may come first; then the prefix may be \
-             empty",
+            "the prefix of the table names is invalid. Use at most 32 lowercase ASCII letters, digits and `_`, and do not \
+             begin with a digit. A schema of at most 63 of these characters and a dot may precede the prefix, which may \
+             then be empty",
         )
     }
 }
 
-/// Shows the text: it is what a user sees if `main` returns the error.
+/// Shows the same text as `Display`, because a user sees it if `main` returns the error.
 impl fmt::Debug for InvalidPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -136,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn invalid_prefixes_are_rejected() {
+    fn rejects_invalid_prefixes() {
         let longest = "x".repeat(32);
         for valid in
             ["clerk_", "_", "c1", "clerk.", "hooks.clerk_", &longest, &format!("{}.", "s".repeat(63))]
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn no_identifier_exceeds_the_limit_of_postgres() {
+    fn no_identifier_exceeds_the_length_limit_of_postgres() {
         for migration in Dialect::ALL.iter().flat_map(|dialect| dialect.migrations()) {
             for part in migration.split(DEFAULT).skip(1) {
                 let name = part.split(|next: char| !is_part_of_name(next)).next().unwrap_or_default();
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_are_put_into_migrations() {
+    fn replaces_the_prefix_in_migrations() {
         let migration = "CREATE INDEX IF NOT EXISTS clerk_users_email ON clerk_users (a);\n\
                          CREATE VIEW IF NOT EXISTS clerk_view AS SELECT FROM clerk_users, clerk_roles;\n\
                          SELECT FROM clerk_users;";

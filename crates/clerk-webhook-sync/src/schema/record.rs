@@ -1,4 +1,4 @@
-//! A row as it was read.
+//! A row before it is converted into its type.
 
 use clerk_webhook_core::Timestamp;
 use clerk_webhook_core::event::payload::{
@@ -21,7 +21,7 @@ impl Record {
         self.0.iter().find(|(name, _)| *name == column).map(|(_, value)| value)
     }
 
-    /// Takes the value of a column.
+    /// Takes the value of a column and leaves a null.
     pub(crate) fn take<T: Field>(&mut self, column: &str) -> T {
         let found = self.0.iter_mut().find(|(name, _)| *name == column);
         T::from_value(found.map_or(T::KIND.null(), |(_, value)| std::mem::replace(value, T::KIND.null())))
@@ -87,7 +87,7 @@ macro_rules! json {
     )+ };
 }
 
-/// States, which are stored by name.
+/// Statuses, which are stored by name.
 macro_rules! state {
     ($($type:ty),+) => { $(
         impl Field for $type {

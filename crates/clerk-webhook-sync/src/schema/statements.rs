@@ -1,4 +1,4 @@
-//! All statements.
+//! All statements of the sync.
 
 use sqlx::SqlStr;
 
@@ -9,7 +9,7 @@ use super::tables::Entity;
 use super::writer::Writer;
 use super::writes::TableStatements;
 
-/// All statements, for tables of certain names.
+/// All statements, for one prefix of the table names.
 #[derive(Debug)]
 pub(crate) struct Statements {
     tables: Vec<TableStatements>,
@@ -43,7 +43,7 @@ impl Writer<'_> {
         self.dialect.migrations().into_iter().map(named).collect()
     }
 
-    /// Asks whether there is the table that knows which migrations have run: 1 or 0.
+    /// Returns a query for whether the table with the applied migrations exists. Its result is 1 or 0.
     fn schema_exists(&self) -> SqlStr {
         let name = "sync_schema";
         self.safe(match self.dialect {
@@ -52,12 +52,12 @@ impl Writer<'_> {
                 format!("SELECT (pg_catalog.to_regclass('{table}') IS NOT NULL)::int::bigint AS version")
             }
             Dialect::Sqlite => {
-                let catalogue = match self.names.schema() {
+                let catalog = match self.names.schema() {
                     Some(schema) => format!(r#""{schema}".sqlite_master"#),
                     None => "sqlite_master".to_owned(),
                 };
                 format!(
-                    "SELECT count(*) AS version FROM {catalogue} WHERE type = 'table' AND name = '{}'",
+                    "SELECT count(*) AS version FROM {catalog} WHERE type = 'table' AND name = '{}'",
                     self.names.bare(name)
                 )
             }

@@ -1,4 +1,4 @@
-//! The tables. Statements, row types, and the expectations of the migrations follow from these descriptions.
+//! The descriptions of all tables. Statements and row types are derived from them.
 
 use clerk_webhook_core::Timestamp;
 use clerk_webhook_core::event::payload::{
@@ -9,11 +9,10 @@ use super::record::{Field, Record};
 use super::table::{ChildTable, Column, Table, TableRow};
 use crate::value::Kind;
 
-/// Describes the tables, in the order in which one event writes them, and derives [`Entity`], the row types and the
-/// [`Table`]s.
+/// Derives [`Entity`], the row types and the [`Table`]s from descriptions.
 ///
-/// Each table begins with `id` and the columns of [`ORDER`](super::ORDER), continues with `created_at` and the fields, and
-/// ends with `raw`.
+/// The descriptions are in the order in which one event writes the tables. Each table begins with `id` and
+/// the columns of [`ORDER`](super::ORDER), continues with `created_at` and the fields, and ends with `raw`.
 macro_rules! tables {
     (@or $default:expr) => { $default };
     (@or $default:expr, $given:expr) => { $given };
@@ -91,13 +90,13 @@ tables! {
     /// A user.
     Users in "users": UserRow(
         events: "user", id: "user", essential: "email_addresses",
-        // Memberships have rows of their own.
+        // Memberships have their own rows.
         not_in_raw: ["organization_memberships"],
         children: [USER_EMAILS, USER_PHONE_NUMBERS, USER_EXTERNAL_ACCOUNTS],
     ) {
-        /// The id in the application's own system.
+        /// The id in the application's system.
         external_id: Option<String>,
-        /// The user name.
+        /// The username.
         username: Option<String>,
         /// The given name.
         first_name: Option<String>,
@@ -105,11 +104,11 @@ tables! {
         last_name: Option<String>,
         /// The URL of the picture.
         image_url: Option<String>,
-        /// The id of the primary e-mail address (`idn_…`).
+        /// The id of the primary email address (`idn_…`).
         primary_email_id: Option<String> => id,
-        /// The primary e-mail address.
+        /// The primary email address.
         primary_email: Option<String>,
-        /// Whether the user has proven to own the primary e-mail address. An address that is not verified may belong to anybody.
+        /// Whether the primary email address is verified. An unverified address can belong to another person.
         primary_email_verified: bool,
         /// The primary phone number.
         primary_phone: Option<String>,
@@ -135,7 +134,7 @@ tables! {
         image_url: Option<String>,
         /// The number of members, as of the newest event.
         members_count: Option<i64>,
-        /// The greatest number of members; 0 = unlimited.
+        /// The maximum number of members; 0 means unlimited.
         max_allowed_memberships: Option<i64>,
         /// The id of the user who created the organization.
         created_by: Option<String> => id,
@@ -157,7 +156,7 @@ tables! {
         role: Option<String>,
         /// The name of the role.
         role_name: Option<String>,
-        /// The keys of the permissions that the role gives.
+        /// The keys of the permissions that the role grants.
         permissions: Vec<String>,
         /// Metadata that the frontend may read.
         public_metadata: Metadata,
@@ -170,9 +169,9 @@ tables! {
     ) {
         /// The id of the organization.
         organization_id: Option<String> => id,
-        /// The address that was invited.
+        /// The invited email address.
         email_address: Option<String>,
-        /// The key of the role that it gives, such as `org:member`.
+        /// The key of the role that the invitation grants, such as `org:member`.
         role: Option<String>,
         /// The name of the role.
         role_name: Option<String>,
@@ -191,7 +190,7 @@ tables! {
     /// A domain of an organization.
     Domains in "domains": DomainRow(
         events: "organizationDomain", id: "orgdmn", essential: "name",
-        // The address belongs to the user who has verified the domain.
+        // The address belongs to the user who verified the domain.
         not_in_raw: ["affiliation_email_address", "public_organization_data"],
     ) {
         /// The id of the organization.
@@ -200,7 +199,7 @@ tables! {
         name: Option<String>,
         /// How users with an address of this domain join.
         enrollment_mode: Option<String>,
-        /// Whether the organization has proven to own the domain.
+        /// Whether the domain is verified.
         verified: bool,
     }
 
@@ -216,11 +215,11 @@ tables! {
         description: Option<String>,
         /// Whether the creator of an organization can get the role.
         is_creator_eligible: bool,
-        /// The keys of the permissions that the role gives, in alphabetical order.
+        /// The keys of the permissions that the role grants, in alphabetical order.
         permissions: Vec<String>,
     }
 
-    /// A permission that roles can give.
+    /// A permission that roles can grant.
     Permissions in "permissions": PermissionRow(
         events: "permission", id: "perm", essential: "key",
     ) {
@@ -230,7 +229,7 @@ tables! {
         key: Option<String>,
         /// What the permission is for.
         description: Option<String>,
-        /// Who has defined the permission: `system` or `user`.
+        /// Who defined the permission: `system` or `user`.
         kind: Option<String>,
     }
 
@@ -243,15 +242,17 @@ tables! {
         user_id: Option<String> => id,
         /// The id of the client, which is a browser or a device.
         client_id: Option<String> => id,
-        /// The state of the session. `Active` is not enough if `expire_at` has passed: no event reports that a session expires.
+        /// The status of the session. Check `expire_at` too, because Clerk sends no event when a session
+        /// expires.
         status: SessionStatus,
         /// The id of the organization that the user last worked for.
         last_active_organization_id: Option<String> => id,
-        /// When the session was last used, as of the newest event. No event reports the use of a session.
+        /// When the session was last used, as of the newest event. Clerk sends no event when a session is
+        /// used.
         last_active_at: Option<Timestamp>,
-        /// When the session ends in any case.
+        /// When the session expires, even if it is used.
         expire_at: Option<Timestamp>,
-        /// When the session ends if it is not used before, as of the newest event.
+        /// When the session is abandoned if it is not used before, as of the newest event.
         abandon_at: Option<Timestamp>,
     }
 
@@ -269,17 +270,17 @@ tables! {
         organization_id: Option<String> => id,
         /// The id of the plan (`cplan_…`).
         plan_id: Option<String> => id,
-        /// The name of the plan in URLs, by which an application knows its plans.
+        /// The slug of the plan, by which an application identifies its plans.
         plan_slug: Option<String>,
         /// The name of the plan.
         plan_name: Option<String>,
-        /// The state of the item. A cancelled item is paid until `period_end`.
+        /// The status of the item. A canceled item is paid until `period_end`.
         status: SubscriptionItemStatus,
         /// Whether the item is in its free trial.
         is_free_trial: bool,
         /// When the current period began.
         period_start: Option<Timestamp>,
-        /// When the current period ends; `None` for the free plan, which does not end.
+        /// When the current period ends; `None` for the free plan, which has no end.
         period_end: Option<Timestamp>,
         /// How often the payer is charged.
         billing_interval: Option<BillingInterval>,
@@ -287,7 +288,7 @@ tables! {
         amount: Option<i64>,
         /// The currency, as an ISO 4217 code.
         currency: Option<String>,
-        /// The number of seats; `None` = unlimited, or not paid by the seat.
+        /// The number of seats; `None` if it is unlimited or the plan is not priced by seats.
         seats: Option<i64>,
     }
 
@@ -302,13 +303,13 @@ tables! {
         user_id: Option<String> => id,
         /// The id of the organization that pays; `None` if a user pays.
         organization_id: Option<String> => id,
-        /// The state of the subscription.
+        /// The status of the subscription.
         status: SubscriptionStatus,
         /// When the subscription became active.
         active_at: Option<Timestamp>,
         /// When the payment became overdue.
         past_due_at: Option<Timestamp>,
-        /// When the subscription was cancelled.
+        /// When the subscription was canceled.
         canceled_at: Option<Timestamp>,
         /// When the subscription ended.
         ended_at: Option<Timestamp>,
@@ -318,13 +319,13 @@ tables! {
     WaitlistEntries in "waitlist_entries": WaitlistEntryRow(
         events: "waitlistEntry", id: "wle", essential: "email_address",
     ) {
-        /// The address that waits.
+        /// The email address of the waiting person.
         email_address: Option<String>,
-        /// The state of the entry.
+        /// The status of the entry.
         status: WaitlistEntryStatus,
-        /// Whether a batch is working on the entry, so that nothing else can.
+        /// Whether a batch operation has locked the entry.
         is_locked: bool,
-        /// The id of the invitation that has answered the entry (`inv_…`).
+        /// The id of the invitation that was sent for the entry (`inv_…`).
         invitation_id: Option<String> => id,
     }
 }
@@ -362,7 +363,7 @@ pub(crate) const USER_EXTERNAL_ACCOUNTS: ChildTable = ChildTable {
 };
 
 impl MembershipRow {
-    /// Returns whether the member has the permission with this key.
+    /// Returns whether the membership grants the permission with this key.
     #[must_use]
     pub fn has_permission(&self, key: &str) -> bool {
         self.permissions.iter().any(|permission| permission == key)

@@ -1,4 +1,4 @@
-//! The migrations create the tables that the descriptions specify.
+//! Compares the tables that the migrations create with their descriptions.
 
 use sqlx::{Pool, SqlSafeStr as _};
 
@@ -10,7 +10,7 @@ use crate::properties::{memory, postgres};
 use crate::sync::ClerkSync;
 use crate::value::{Kind, Value};
 
-/// Returns a line for each column of each table, such as `clerk_users deleted_at BIGINT`.
+/// Returns a line for each described column, such as `clerk_users deleted_at BIGINT`.
 fn described(dialect: Dialect) -> Vec<String> {
     let line = |table: &str, column: Column, is_key: bool| {
         let kind = match (dialect, column.kind) {
@@ -36,10 +36,10 @@ fn described(dialect: Dialect) -> Vec<String> {
 }
 
 /// Compares all columns of all tables: names, order, types, nullability and keys.
-async fn compare<DB: SyncDatabase>(pool: Pool<DB>, catalogue: &'static str) {
+async fn compare<DB: SyncDatabase>(pool: Pool<DB>, catalog: &'static str) {
     let sync = ClerkSync::new(pool.clone());
     sync.migrate().await.unwrap();
-    let rows = DB::fetch(&mut *pool.acquire().await.unwrap(), catalogue.into_sql_str(), true, &[]).await;
+    let rows = DB::fetch(&mut *pool.acquire().await.unwrap(), catalog.into_sql_str(), true, &[]).await;
     let mut created: Vec<String> = Vec::new();
     for row in rows.unwrap() {
         let Value::Text(Some(line)) = DB::get(&row, "line", Kind::Text).unwrap() else { panic!() };
@@ -47,7 +47,7 @@ async fn compare<DB: SyncDatabase>(pool: Pool<DB>, catalogue: &'static str) {
     }
     created.retain(|line| !line.starts_with("clerk_sync_schema "));
     let mut described = described(DB::DIALECT);
-    // By tables; the columns of a table are in their own order.
+    // Sort by table only. The order of the columns in a table is compared too.
     let table = |line: &String| line.split(' ').next().map(str::to_owned);
     created.sort_by_key(table);
     described.sort_by_key(table);
@@ -58,20 +58,19 @@ async fn compare<DB: SyncDatabase>(pool: Pool<DB>, catalogue: &'static str) {
 }
 
 #[tokio::test]
-async fn the_migrations_of_sqlite_create_the_tables_that_are_described() {
+async fn the_migrations_of_sqlite_create_the_described_tables() {
     let pool = memory().await;
-    let catalogue = "SELECT t.name || ' ' || c.name || ' ' || c.type || iif(c.\"notnull\", ' NOT NULL', '')
+    let catalog = "SELECT t.name || ' ' || c.name || ' ' || c.type || iif(c.\"notnull\", ' NOT NULL', '')
                             || iif(c.pk, ' KEY', '') AS line
                        FROM sqlite_master t, pragma_table_info(t.name) c
                       WHERE t.type = 'table' ORDER BY t.name, c.cid";
-    compare(pool, catalogue).await;
+    compare(pool, catalog).await;
 }
 
 #[tokio::test]
-async fn the_migrations_of_postgres_create_the_tables_that_are_described() {
+async fn the_migrations_of_postgres_create_the_described_tables() {
     let Some(pool) = postgres("described").await else { return };
-    let catalogue =
-        "SELECT t.relname || ' ' || c.attname || ' ' || upper(format_type(c.atttypid, c.atttypmod))
+    let catalog = "SELECT t.relname || ' ' || c.attname || ' ' || upper(format_type(c.atttypid, c.atttypmod))
                             || CASE WHEN c.attnotnull THEN ' NOT NULL' ELSE '' END
                             || CASE WHEN c.attnum = ANY(k.indkey) THEN ' KEY' ELSE '' END AS line
                        FROM pg_class t
@@ -79,12 +78,12 @@ async fn the_migrations_of_postgres_create_the_tables_that_are_described() {
                        LEFT JOIN pg_index k ON k.indrelid = t.oid AND k.indisprimary
                       WHERE t.relnamespace = current_schema()::regnamespace AND t.relkind = 'r'
                       ORDER BY t.relname, c.attnum";
-    compare(pool, catalogue).await;
+    compare(pool, catalog).await;
 }
 
-/// A name that is misspelt would keep or leave out nothing.
+/// A misspelled name would have no effect.
 #[test]
-fn a_tombstone_keeps_columns_of_its_table() {
+fn kept_columns_exist_and_the_last_column_is_raw() {
     for table in Entity::ALL.iter().map(|entity| entity.table()) {
         for kept in table.kept {
             assert!(table.columns.iter().any(|column| column.name == *kept), "{}: {kept}", table.name);

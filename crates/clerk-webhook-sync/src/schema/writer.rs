@@ -1,4 +1,4 @@
-//! What all statements share.
+//! The parts that all statements share.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use super::dialect::Dialect;
 use super::names::Names;
 use super::table::Table;
 
-/// Writes statements for tables of certain names.
+/// Writes the statements for one prefix and one dialect.
 pub(super) struct Writer<'a> {
     pub(super) names: &'a Names,
     pub(super) dialect: Dialect,
 }
 
 impl Writer<'_> {
-    /// The names were checked, and everything else is part of the program.
+    /// Marks a statement as safe: the names were checked, and the rest is a constant of the program.
     pub(super) fn safe(&self, statement: String) -> SqlStr {
         AssertSqlSafe(Arc::<str>::from(statement)).into_sql_str()
     }
 
-    /// Lists the columns from which a row is read, as a part of SELECT. Their names in the result begin with the prefix.
+    /// Returns the columns of the row type for a SELECT. Their names in the result begin with the prefix.
     pub(super) fn columns(&self, table: &Table, alias: &str, prefix: &str) -> String {
         let read = |name| self.dialect.read(name, alias, prefix);
         table.read_columns().map(read).collect::<Vec<_>>().join(", ")

@@ -1,9 +1,12 @@
-//! The statements that write.
+//! The statements that write rows.
 //!
-//! A row is written in two ways: a change of the one that is there, which does nothing unless the row is newer, and an
-//! insertion, which does nothing where there is one. A single `ON CONFLICT … DO UPDATE` would come to the same row, but not
-//! say whether there was one before, and lock it whatever comes. Both are right whoever else writes: the insertion waits for
-//! another one of the same id, the change looks at the row as it is once nobody else has it, and rows are never removed.
+//! A row is written by an UPDATE, which changes the existing row if it is older, and an INSERT, which does
+//! nothing if the row exists. A single `ON CONFLICT … DO UPDATE` would produce the same row. But it does not
+//! report whether the row existed, and it locks the row even if it changes nothing.
+//!
+//! Both statements are correct if other transactions write at the same time. The INSERT waits for another
+//! INSERT with the same id. The UPDATE waits for the lock on the row and then compares the row again. Rows
+//! are never removed.
 
 use std::ops::Range;
 
@@ -14,46 +17,49 @@ use super::table::{ChildTable, Table};
 use super::writer::Writer;
 use crate::value::Kind;
 
-/// What writes the rows of a table.
+/// The statements for one table.
 #[derive(Debug)]
 pub(crate) struct TableStatements {
-    /// Reads what a row is read from and `obs_rank`, and lets nobody else write the row until the end of the transaction.
+    /// Reads the columns of the row type and `obs_rank`, and locks the row until the end of the transaction.
     pub(crate) lock: SqlStr,
-    /// Writes a version, of its id, the four of the order, the time, and the columns.
+    /// Writes a version. Parameters: the id, the four columns of the order, the current time, and the
+    /// columns.
     pub(crate) version: RowStatements,
-    /// Writes a tombstone, of its id, the time of the deletion, the time, and the columns that are kept.
+    /// Writes a tombstone. Parameters: the id, the time of the deletion, the current time, and the kept
+    /// columns.
     pub(crate) tombstone: RowStatements,
-    /// Puts what an older version knows into the kept columns, of its id and these columns; returns `obs_rank` if that has
-    /// changed the row.
+    /// Fills the kept columns from an older version. Parameters: the id and the kept columns. Returns
+    /// `obs_rank` if the row changed.
     pub(crate) fill: Option<SqlStr>,
     pub(crate) children: ChildStatements,
 }
 
-/// The ways to write a row, which take the same parameters.
+/// The statements that write one row. They take the same parameters.
 #[derive(Debug)]
 pub(crate) struct RowStatements {
-    /// Changes the row that is there, if this one is newer.
+    /// Updates the existing row if it is older.
     pub(crate) update: SqlStr,
-    /// Inserts it, if none is there.
+    /// Inserts the row if it does not exist.
     pub(crate) insert: SqlStr,
-    /// Does whichever is right and returns the number of an [`Effect`], or null where somebody else has inserted the row
-    /// meanwhile: then it has to run again. Not in every database is there such a statement.
+    /// Updates or inserts the row and returns the number of an [`Effect`]. Exists only in Postgres.
+    ///
+    /// Returns null if another transaction inserted the row in the meantime. Then it must run again.
     pub(crate) at_once: Option<SqlStr>,
 }
 
-/// What became of a row.
+/// The effect of a statement on a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The one that is there is not older.
+    /// The existing row is newer or equal.
     Nothing,
-    /// It has changed.
+    /// The existing row was updated.
     Updated,
-    /// There was none.
+    /// The row was inserted.
     Inserted,
 }
 
 impl Effect {
-    /// Reads what [`RowStatements::at_once`] has returned.
+    /// Converts the result of [`RowStatements::at_once`].
     pub(crate) const fn from_number(number: i64) -> Self {
         match number {
             UPDATED => Self::Updated,
@@ -63,34 +69,36 @@ impl Effect {
     }
 }
 
-// The numbers of effects.
+// The numbers that stand for an `Effect` in SQL.
 const NOTHING: i64 = 0;
 const UPDATED: i64 = 1;
 const INSERTED: i64 = 2;
 
-/// What writes the rows that belong to a row.
+/// The statements that write child rows.
 #[derive(Debug)]
 pub(crate) struct ChildStatements {
-    /// Writes those of a new row: a statement for each child table, of the id of the row and a list.
+    /// One statement for each child table, for a new row. Parameters: the id of the row and the list of child
+    /// rows.
     pub(crate) insert: Vec<SqlStr>,
-    /// Writes those of a row that has changed, and removes all others: one after the other.
+    /// The statements for an updated row, in order. They write its child rows and remove all others.
     pub(crate) replace: Vec<ReplaceStatement>,
 }
 
-/// A statement whose parameters are the id of a row, and the lists of some of the child tables.
+/// A statement whose parameters are the id of a row and the lists of child rows of some child tables.
 #[derive(Debug)]
 pub(crate) struct ReplaceStatement {
     pub(crate) statement: SqlStr,
     pub(crate) lists: Range<usize>,
 }
 
-/// The parts of statements that write a row; the first column is the id, and its value the first parameter.
+/// The parts of the statements that write a row. The first column is the id, and the first parameter is its
+/// value.
 struct Row {
     columns: Vec<String>,
     values: Vec<String>,
-    /// `column = value`.
+    /// Assignments of the form `column = value`.
     sets: Vec<String>,
-    /// Whether the row that is there is older.
+    /// The condition that the existing row is older.
     is_older: String,
 }
 
@@ -105,8 +113,9 @@ impl Writer<'_> {
         }
     }
 
-    /// A kept column never changes during the life of an object. Each observation may lack it, so the row has the least
-    /// value of all observations, in whatever order they come.
+    /// Returns the assignment of a kept column, which never changes but may be missing in an observation.
+    ///
+    /// The row stores the smallest value of all observations, so their order does not matter.
     fn merged(&self, name: &str, value: &str) -> String {
         format!("{name} = {}", self.dialect.least(name, value))
     }
@@ -130,11 +139,12 @@ impl Writer<'_> {
         let (columns, named) = (self.columns(table, "", ""), self.names.table(table.name));
         let id = self.dialect.parameter(1, Kind::Text);
         self.safe(match self.dialect {
-            // What an UPDATE takes.
+            // The same lock as that of an UPDATE without the key.
             Dialect::Postgres => {
                 format!("SELECT {columns}, obs_rank FROM {named} WHERE id = {id} FOR NO KEY UPDATE")
             }
-            // Who only reads first can be refused to write then, because somebody else has written.
+            // A SELECT would not take the write lock. The later write could then fail because another
+            // connection wrote.
             Dialect::Sqlite => {
                 format!(
                     "UPDATE {named} SET obs_rank = obs_rank WHERE id = {id} RETURNING {columns}, obs_rank"
@@ -150,8 +160,9 @@ impl Writer<'_> {
         let update = format!("UPDATE {table} SET {sets} WHERE id = {id} AND ({is_older})");
         let insert =
             |rows: &str| format!("INSERT INTO {table} ({columns}) {rows} ON CONFLICT (id) DO NOTHING");
-        // All parts see the tables as they were when the statement began. The change waits for whoever changes a row that
-        // was there then, and looks at it again; what was not newer than that row is not newer than a later one.
+        // All parts see the tables as they were when the statement began. The UPDATE waits for other writers
+        // of the row and then compares it again. A version that was not newer than the old row is not newer
+        // than the new one.
         let at_once = format!(
             "WITH known AS (SELECT 1 FROM {table} WHERE id = {id}), updated AS ({update} RETURNING 1), \
              inserted AS ({insert} RETURNING 1) \
@@ -175,7 +186,7 @@ impl Writer<'_> {
             .collect();
         let (columns, values) =
             written.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).unzip();
-        // The first one is the id.
+        // The first column is the id.
         let written = &written[1..];
         // obs_rank, updated_at, event_at and tie.
         let (known, new): (Vec<_>, Vec<_>) =
@@ -190,13 +201,14 @@ impl Writer<'_> {
                     false => format!("{name} = {value}"),
                 })
                 .collect(),
-            // A tombstone is greater than every version by its obs_rank. Were it asked whether the row is one, Postgres
-            // could take an index of the rows that are none, all of which it would look at.
+            // A tombstone wins by its obs_rank. Without a condition on deleted_at, Postgres cannot choose a
+            // partial index of the live rows, which it would scan completely.
             is_older: format!("({}) < ({})", known.join(", "), new.join(", ")),
         }
     }
 
-    /// The earliest of several deletions counts. The kept columns are [merged](Self::merged).
+    /// Returns the parts of a tombstone. The earliest deletion wins, and the kept columns are
+    /// [merged](Self::merged).
     fn tombstone(&self, table: &Table) -> Row {
         let emptied = table.columns.iter().filter(|column| !table.kept.contains(&column.name));
         let [id, deleted_at, synced_at] = [(1, Kind::Text), (2, Kind::Integer), (3, Kind::Integer)]
@@ -225,12 +237,12 @@ impl Writer<'_> {
         Row { columns, values, sets, is_older }
     }
 
-    /// Removes what does not belong to a row any more, and writes what has changed.
+    /// Returns the statements that write the child rows of a row.
     fn children(&self, tables: &[ChildTable]) -> ChildStatements {
         let insert = tables.iter().map(|table| self.safe(self.child(table, 2).1)).collect();
         let replace = match self.dialect {
             Dialect::Postgres if tables.is_empty() => Vec::new(),
-            // No two parts touch the same row, so it does not matter which goes first.
+            // No two parts write the same row, so their order does not matter.
             Dialect::Postgres => {
                 let parts = tables.iter().zip(2..).map(|(table, number)| {
                     let (clear, put) = self.child(table, number);
@@ -254,13 +266,14 @@ impl Writer<'_> {
         ChildStatements { insert, replace }
     }
 
-    /// Returns what removes all rows that are not in the list, and what writes those that are.
+    /// Returns a statement that removes the rows that are not in the list, and one that writes the listed
+    /// rows.
     fn child(&self, child: &ChildTable, number: usize) -> (String, String) {
         let (table, owner) = (self.names.table(child.name), child.owner);
         let [id, rows] = [(1, Kind::Text), (number, Kind::Json)]
             .map(|(number, kind)| self.dialect.parameter(number, kind));
         let columns: Vec<_> = child.columns.iter().map(|column| column.name).collect();
-        // In Postgres the columns of the table say what becomes of a JSON value, in SQLite it says so itself.
+        // Postgres converts JSON values to the types of the table's columns. SQLite keeps the types of JSON.
         let rows = match self.dialect {
             Dialect::Postgres => format!("jsonb_populate_recordset(NULL::{table}, {rows})"),
             Dialect::Sqlite => {
@@ -288,7 +301,7 @@ impl Writer<'_> {
     }
 }
 
-/// Asks whether a value would change a column that is [merged](Writer::merged).
+/// Returns the condition that a value would change a column that is [merged](Writer::merged).
 fn is_less(column: &str, value: &str) -> String {
     format!("{value} < {column} OR ({column} IS NULL AND {value} IS NOT NULL)")
 }
@@ -301,9 +314,9 @@ mod tests {
     use crate::properties::postgres;
     use crate::schema::tables::Entity;
 
-    /// Postgres keeps a plan that it has made while a table was empty, when all indexes look alike.
+    /// Postgres can keep a plan from the time when the table was empty and all indexes had the same cost.
     #[tokio::test]
-    async fn rows_are_found_by_their_keys_from_the_first_one_on() {
+    async fn a_plan_for_an_empty_table_uses_the_primary_key() {
         let Some(pool) = postgres("plans").await else { return };
         let sync = ClerkSync::new(pool.clone());
         sync.migrate().await.unwrap();
