@@ -1,4 +1,4 @@
-//! `.http` files: one request as it was on the wire.
+//! Reads and writes `.http` files, which contain one request as it was on the wire.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::request::Capture;
 
 /// Reads one request: a request line, headers, an empty line, and the body to the last byte of the file.
 ///
-/// Comments in front (`#`, `//`) are skipped, as editors' HTTP clients write them, but for those of a recording.
+/// Skips comments before the request (`#`, `//`), except the comments of a recording.
 pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Capture, String> {
     let mut rest = 0;
     let mut line = || {
@@ -30,16 +30,16 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Capture, String> {
             break String::from_utf8_lossy(text).into_owned();
         }
         if !more {
-            return Err("there is no request in it".to_owned());
+            return Err("no request found".to_owned());
         }
     };
     let mut words = request_line.split_ascii_whitespace();
     let (Some(method), Some(target)) = (words.next(), words.next()) else {
-        return Err("the first line is no request line, such as POST /webhooks/clerk HTTP/1.1".to_owned());
+        return Err("the first line is not a request line, such as POST /webhooks/clerk HTTP/1.1".to_owned());
     };
     if !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Err(
-            "the first line does not begin with a method, such as POST /webhooks/clerk HTTP/1.1".to_owned()
+            "the first line does not begin with a method, as in POST /webhooks/clerk HTTP/1.1".to_owned()
         );
     }
 
@@ -52,7 +52,7 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Capture, String> {
         let colon = text.iter().position(|byte| *byte == b':');
         let Some(colon) = colon else {
             let text = String::from_utf8_lossy(&text[..text.len().min(40)]).into_owned();
-            return Err(format!("header {} has no colon: {text}", headers.len() + 1));
+            return Err(format!("header line {} has no colon: {text}", headers.len() + 1));
         };
         let name = String::from_utf8_lossy(text[..colon].trim_ascii()).into_owned();
         headers.push((name, text[colon + 1..].trim_ascii().to_vec()));
@@ -63,7 +63,7 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Capture, String> {
     Ok(Capture { place: place.to_owned(), target: Some(target.to_owned()), headers, body, recorded })
 }
 
-/// Writes a request as [`read`] reads it, the body to the byte.
+/// Writes a request in the format that [`read`] reads. The body is written unchanged.
 pub(crate) fn write<'h>(
     target: &str,
     headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_it_writes_to_the_byte() {
+    fn reads_a_written_request_unchanged() {
         let headers = [("Svix-Id", b"msg_1".as_slice()), ("svix-id", b"twice"), ("X-Odd", b"\xff")];
         for body in ["", "{}", "{}\n", "\r\n\r\n", "a\nb: c\r\n"] {
             let bytes = write("/hook?x=1", headers, body.as_bytes());
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_editors_write() {
+    fn reads_requests_written_in_editors() {
         let capture = capture(
             "### from the log\n# @name hook\n\nPOST http://localhost:3000/hook\nsvix-id:  msg_1 \n\n{}\n",
         )
@@ -117,10 +117,10 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn explains_why_a_file_is_not_a_request() {
         for (text, expected) in [
-            ("", "no request"),
-            ("# only a comment\n", "no request"),
+            ("", "no request found"),
+            ("# only a comment\n", "no request found"),
             ("hello", "request line"),
             ("HTTP/1.1 200 OK\n\n", "method"),
             ("POST / HTTP/1.1\nno header\n\n", "no colon"),

@@ -1,4 +1,4 @@
-//! Lines of JSON, as `clerk webhooks listen --json` prints them.
+//! Reads the JSON lines that `clerk webhooks listen --json` prints.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use serde_json::{Deserializer, Map, Value};
 
 use super::request::Capture;
 
-/// A line; those of other types tell of the tunnel.
+/// A line of the output. Lines of types other than `event` describe the tunnel.
 #[derive(Deserialize)]
 struct Line {
     r#type: Option<String>,
@@ -16,7 +16,7 @@ struct Line {
     body_b64: Option<String>,
 }
 
-/// Reads one object after the other; line breaks between them do not matter.
+/// Reads a sequence of objects. Line breaks between them are optional.
 pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Vec<Capture>, String> {
     let mut captures = Vec::new();
     for (index, line) in Deserializer::from_slice(bytes).into_iter::<Line>().enumerate() {
@@ -27,15 +27,17 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Vec<Capture>, String> {
         }
         let (Some(headers), Some(body)) = (line.headers, line.body_b64) else {
             return Err(format!(
-                "object {number} has no \"headers\" or no \"body_b64\": it is not a captured delivery, as \
-                 `clerk webhooks listen --json` prints them"
+                "object {number} has no \"headers\" or no \"body_b64\", so it is not a delivery that \
+                 `clerk webhooks listen --json` printed"
             ));
         };
         let body =
             STANDARD.decode(body).map_err(|_| format!("\"body_b64\" of object {number} is not base64"))?;
         let fields: usize = headers.values().map(count).sum();
         if fields > MOST_FIELDS {
-            return Err(format!("object {number} has {fields} header fields, more than {MOST_FIELDS}"));
+            return Err(format!(
+                "object {number} has {fields} header fields, but at most {MOST_FIELDS} are allowed"
+            ));
         }
         let headers = headers.into_iter().flat_map(|(name, value)| values(&name, value)).collect();
         captures.push(Capture {
@@ -47,12 +49,12 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Vec<Capture>, String> {
         });
     }
     if captures.is_empty() {
-        return Err("there is no delivery in it".to_owned());
+        return Err("no delivery found".to_owned());
     }
     Ok(captures)
 }
 
-/// The most header fields of a request; each value of an array is one, with a copy of the name.
+/// The maximum number of header fields of a request. Each value of an array becomes a field with a copy of the name.
 const MOST_FIELDS: usize = 1000;
 
 fn count(value: &Value) -> usize {
@@ -80,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_events_and_skips_what_tells_of_the_tunnel() {
+    fn reads_events_and_skips_lines_about_the_tunnel() {
         let lines = concat!(
             r#"{"type":"ready","url":"https://example.com"}"#,
             "\n",
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_name_is_not_copied_without_limit() {
+    fn rejects_more_header_fields_than_the_limit() {
         let values = vec!["\"a\""; MOST_FIELDS + 1].join(",");
         let text = format!(r#"{{"headers":{{"svix-id":[{values}]}},"body_b64":"e30="}}"#);
         let error = read("a.ndjson", &Bytes::from(text)).unwrap_err();
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn explains_why_a_line_is_not_a_delivery() {
         for (text, expected) in [
             (r#"{"data":{},"type":"event"}"#, "no \"headers\""),
             (r#"{"headers":{},"body_b64":"?"}"#, "not base64"),

@@ -1,7 +1,8 @@
-//! Requests that were captured, and the files they are in.
+//! Captured requests and their files.
 //!
-//! Three forms are read: `.http` files, which hold one request as it was on the wire; lines of JSON as `clerk webhooks listen
-//! --json` prints them; and folders of both. `listen --record` writes `.http`, with what it knows in comments in front.
+//! Three formats are supported: `.http` files, which contain one request as it was on the wire; the JSON lines that
+//! `clerk webhooks listen --json` prints; and folders of both. `listen --record` writes `.http` files, with comments before
+//! the request.
 
 mod http_file;
 mod lines;

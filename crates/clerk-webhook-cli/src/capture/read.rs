@@ -10,13 +10,13 @@ use super::request::{Capture, Captures, Unreadable};
 use super::{http_file, lines, recorded};
 use crate::failure::Failure;
 
-/// The largest file that is read: no webhook comes near it.
+/// The maximum size of a file, in bytes. Webhooks are far smaller.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Reads all requests of a file or a folder, or of standard input for `-`.
+/// Reads all requests in a file or folder, or from standard input for `-`.
 ///
-/// A folder is read in the order of its names, as far as they end in `.http`, `.json`, `.jsonl` or `.ndjson`. A file that
-/// cannot be read does not stop the others.
+/// In a folder, reads the files that end in `.http`, `.json`, `.jsonl` or `.ndjson`, sorted by name. If a file cannot be
+/// read, the others are read nevertheless.
 pub(crate) fn read(path: &Path) -> Result<Captures, Failure> {
     let mut captures = Captures::default();
     if path == Path::new("-") {
@@ -41,7 +41,7 @@ pub(crate) fn read(path: &Path) -> Result<Captures, Failure> {
     files.sort();
     if files.is_empty() {
         return Err(Failure::usage(format_args!(
-            "{} has no files that end in .http, .json, .jsonl or .ndjson",
+            "{} contains no .http, .json, .jsonl or .ndjson files",
             path.display()
         )));
     }
@@ -58,21 +58,21 @@ pub(crate) fn read(path: &Path) -> Result<Captures, Failure> {
     Ok(captures)
 }
 
-/// Reads the one request of a file, whatever it looks like, or of standard input for `-`.
+/// Reads a file, or standard input for `-`, as one request, without detecting the format.
 pub(crate) fn read_http(path: &Path) -> Result<Capture, Failure> {
     let (place, bytes) = text_contents(path).map_err(Failure::usage)?;
     let capture = http_file::read(&place, &bytes);
     capture.map(|capture| named(path, capture)).map_err(|why| Failure::usage(format_args!("{place}: {why}")))
 }
 
-/// Reads lines of JSON of a file, whatever they look like, or of standard input for `-`.
+/// Reads a file, or standard input for `-`, as JSON lines, without detecting the format.
 pub(crate) fn read_lines(path: &Path) -> Result<Vec<Capture>, Failure> {
     let (place, bytes) = text_contents(path).map_err(Failure::usage)?;
     lines::read(&place, &bytes).map_err(|why| Failure::usage(format_args!("{place}: {why}")))
 }
 
 impl Captures {
-    /// Reads a file, and keeps its requests or why it cannot be read.
+    /// Reads a file, and adds its requests or the error.
     fn add(&mut self, path: &Path) {
         match read_file(path) {
             Ok(requests) => self.requests.extend(requests),
@@ -91,7 +91,7 @@ fn read_file(path: &Path) -> Result<Vec<Capture>, String> {
     captures.map_err(|why| format!("{place}: {why}"))
 }
 
-/// Takes the time from the name of a recording whose text has none, as older versions wrote it.
+/// Takes the time of receipt from the file name if the recording does not contain it, as in older versions.
 fn named(path: &Path, mut capture: Capture) -> Capture {
     if capture.recorded.received_at.is_none() {
         capture.recorded.received_at =
@@ -100,7 +100,7 @@ fn named(path: &Path, mut capture: Capture) -> Capture {
     capture
 }
 
-/// Reads as [`contents`] does, without the byte-order mark that editors put in front of a text.
+/// Reads like [`contents`], and removes the byte-order mark that some editors add.
 fn text_contents(path: &Path) -> Result<(String, Bytes), String> {
     const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
     let (place, bytes) = read_bytes(path)?;
@@ -108,7 +108,7 @@ fn text_contents(path: &Path) -> Result<(String, Bytes), String> {
     Ok((place, bytes.slice(start..)))
 }
 
-/// Reads a file to its end, or standard input for `-`; not what is too long to be webhooks.
+/// Reads a complete file, or standard input for `-`. Rejects files that are too large to be webhooks.
 pub(crate) fn contents(path: &Path) -> Result<(String, Bytes), Failure> {
     read_bytes(path).map_err(Failure::usage)
 }
@@ -127,7 +127,7 @@ fn read_bytes(path: &Path) -> Result<(String, Bytes), String> {
         .read_to_end(&mut bytes)
         .map_err(|error| format!("cannot read {place}: {error}"))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(format!("{place} has more than {MAX_BYTES} bytes, which is no capture of webhooks"));
+        return Err(format!("{place} is larger than {MAX_BYTES} bytes, so it is not a capture of webhooks"));
     }
     Ok((place, bytes.into()))
 }

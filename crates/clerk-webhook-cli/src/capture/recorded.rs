@@ -1,14 +1,15 @@
-//! What a recording says about itself, in comments in front of the request.
+//! The metadata of a recording, in comments before the request.
 //!
-//! Readers of `.http` files skip comments, older versions of this command included. A sender cannot put a comment there,
-//! since everything that it sends comes after the method. Anyone who can write the file can, so nothing here is trusted.
+//! Readers of `.http` files, including older versions of this command, skip comments. A sender cannot inject a comment,
+//! because everything it sends is written after the method. Anyone who can write the file can, so the metadata is not
+//! trusted.
 
 use clerk_webhook_core::Timestamp;
 
 const RECEIVED_AT: &str = "received-at";
 const VERDICT: &str = "verdict";
 
-/// When a request was received and what the listener said about it, if the recording says so.
+/// The time of receipt and the verdict of the listener, if the recording contains them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Recorded {
     pub(crate) received_at: Option<Timestamp>,
@@ -16,7 +17,7 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// Writes it as lines of comments.
+    /// Returns the metadata as comment lines.
     pub(crate) fn to_comments(&self) -> String {
         let line = |name: &str, value: String| format!("# {name}: {value}\r\n");
         let received_at = self.received_at.map(|moment| line(RECEIVED_AT, text(moment)));
@@ -24,14 +25,16 @@ impl Recorded {
         [received_at, verdict].into_iter().flatten().collect()
     }
 
-    /// Reads a line of comments; the first of several counts.
+    /// Reads a comment line. The first line of a name wins.
     pub(super) fn read(&mut self, line: &str) -> Result<(), String> {
         let Some((name, value)) = line.trim_start_matches('#').split_once(':') else { return Ok(()) };
         match name.trim() {
             RECEIVED_AT if self.received_at.is_none() => {
                 let moment = value.trim().parse::<jiff::Timestamp>();
                 let moment = moment.map_err(|_| {
-                    format!("{RECEIVED_AT} is not a time such as 2026-01-31T12:00:00.000Z: correct or remove that line")
+                    format!(
+                        "{RECEIVED_AT} is not a time such as 2026-01-31T12:00:00.000Z. Correct or remove this line"
+                    )
                 })?;
                 self.received_at = Some(Timestamp::from_millis(moment.as_millisecond()));
             }
@@ -42,7 +45,7 @@ impl Recorded {
     }
 }
 
-/// Returns the time at the beginning of a recording's name: `20261121T215126.123Z-user.created-msg_….http`.
+/// Returns the time at the beginning of the name of a recording: `20261121T215126.123Z-user.created-msg_….http`.
 pub(super) fn time_in_name(name: &str) -> Option<Timestamp> {
     let (moment, _) = name.split_once('-')?;
     let moment: jiff::Timestamp = moment.parse().ok()?;
@@ -65,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_it_writes() {
+    fn reads_written_metadata() {
         let recorded = Recorded {
             received_at: Some(Timestamp::from_millis(1_760_000_000_250)),
             verdict: Some("refused, invalid_signature".to_owned()),
@@ -80,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn ignores_other_comments_and_rejects_a_time_that_is_none() {
+    fn ignores_other_comments_and_rejects_an_invalid_time() {
         assert_eq!(
             read(&["### from the log", "# @name hook", "#verdict", "# a: b"]),
             Ok(Recorded::default())
@@ -91,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_time_in_a_name() {
+    fn reads_the_time_from_a_file_name() {
         let time = |name: &str| time_in_name(name).map(Timestamp::as_millis);
         assert_eq!(time("20251009T085320.250Z-user.created-msg_1.http"), Some(1_760_000_000_250));
         for name in ["one.http", "2025-10-09T08:53:20Z.http", "20251009-a.http", "msg-1.http"] {

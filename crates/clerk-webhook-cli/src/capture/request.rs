@@ -5,32 +5,32 @@ use bytes::Bytes;
 use super::recorded::Recorded;
 use crate::failure::Failure;
 
-/// A request as it was captured; nothing in it has been verified.
+/// A captured request. Its content is not verified.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Capture {
-    /// The file, and the line where it has several.
+    /// The file, and the number of the object if the file can contain several.
     pub(crate) place: String,
-    /// What stands between method and version, where that is known: a path or a URL.
+    /// The request target (a path or a URL), if known.
     pub(crate) target: Option<String>,
-    /// In the order in which they came, repeated ones included, with names as they were written.
+    /// In their original order, including repeated headers, with the original case of names.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Bytes,
-    /// What a recording says about itself.
+    /// The metadata of a recording.
     pub(crate) recorded: Recorded,
 }
 
-/// The requests of files, and the files that could not be read.
+/// The requests in files, and the files that could not be read.
 #[derive(Debug, Default)]
 pub(crate) struct Captures {
     pub(crate) requests: Vec<Capture>,
     pub(crate) unreadable: Vec<Unreadable>,
 }
 
-/// A file that holds no request that can be read.
+/// A file that could not be read.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
     pub(crate) place: String,
-    /// What is wrong; begins with the place.
+    /// The error message; begins with the place.
     pub(crate) error: String,
 }
 
@@ -40,12 +40,12 @@ impl Captures {
         self.unreadable.extend(others.unreadable);
     }
 
-    /// Returns an error if no file could be read, so that nothing is left to do.
+    /// Returns an error if no request could be read.
     pub(crate) fn require_any(self) -> Result<Self, Failure> {
         match self.unreadable.as_slice() {
             [one] if self.requests.is_empty() => Err(Failure::usage(&one.error)),
             [first, ..] if self.requests.is_empty() => Err(Failure::usage(format_args!(
-                "none of {} files can be read; the first error: {}",
+                "none of the {} files could be read; the first error: {}",
                 self.unreadable.len(),
                 first.error
             ))),
@@ -67,7 +67,7 @@ impl Capture {
         self.headers.iter().filter(same).map(|(_, value)| value.as_slice())
     }
 
-    /// Returns the only value of a header, where it is text.
+    /// Returns the trimmed value of a header if it occurs once and is UTF-8.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let mut values = self.header(name);
         let value = values.next()?;

@@ -1,4 +1,4 @@
-//! What an answer to a delivery means, for people and for programs.
+//! Explains the answer to a delivery, as text and as JSON.
 
 use std::time::Duration;
 
@@ -11,22 +11,22 @@ use crate::output::{Output, printable, style};
 use crate::send::client::Answer;
 use crate::send::svix::{self, Next, Reply};
 
-/// How much of a body is shown to people, in characters.
+/// The maximum number of characters of a body in the text output.
 const SHOWN_BODY: usize = 400;
 
-/// How much of a header is shown to people, in characters.
+/// The maximum number of characters of a header in the text output.
 const SHOWN_HEADER: usize = 200;
 
-/// An answer to the first attempt of a delivery, and what it means.
+/// The answer to the first attempt of a delivery, with an explanation.
 #[derive(Debug, Serialize)]
 pub(crate) struct AnswerReport {
-    /// Whether it was 2xx.
+    /// Whether the status is 2xx.
     pub(crate) delivered: bool,
     pub(crate) status: u16,
     #[serde(skip)]
     reason: &'static str,
     milliseconds: f64,
-    /// The header as it was sent.
+    /// The unchanged header value.
     retry_after: Option<String>,
     webhook_delivery: Option<String>,
     content_type: Option<String>,
@@ -38,7 +38,7 @@ pub(crate) struct AnswerReport {
     svix: NextAttempt,
 }
 
-/// What Svix does next.
+/// The reaction of Svix.
 #[derive(Debug, Serialize)]
 struct NextAttempt {
     next: &'static str,
@@ -68,38 +68,38 @@ impl AnswerReport {
         }
     }
 
-    /// Replaces the hint if the command knows better.
+    /// Replaces the hint if the command has a more specific one.
     pub(crate) fn with_hint(self, hint: Option<String>) -> Self {
         Self { hint: hint.or(self.hint), ..self }
     }
 
-    /// Returns status and reason, coloured.
+    /// Returns the status and its reason phrase, in color.
     pub(crate) fn verdict(&self) -> String {
-        let colour = match self.status {
+        let color = match self.status {
             200..300 => style::GOOD,
             300..500 => style::ODD,
             _ => style::BAD,
         };
-        format!("{colour}{} {}{colour:#}", self.status, self.reason).trim_end().to_owned()
+        format!("{color}{} {}{color:#}", self.status, self.reason).trim_end().to_owned()
     }
 
-    /// Returns how long it took, in words.
+    /// Returns the formatted duration of the exchange.
     pub(crate) fn elapsed(&self) -> String {
         in_words(Duration::from_secs_f64(self.milliseconds / 1e3))
     }
 
-    /// Returns the outcome that it names, or what can be seen of the body.
+    /// Returns the outcome in the body, or the beginning of the body.
     pub(crate) fn summary(&self) -> String {
         self.outcome.map_or_else(|| printable(self.body.trim().as_bytes(), 60), str::to_owned)
     }
 
-    /// Shows it in a line.
+    /// Prints the answer on one line.
     pub(crate) fn show_short(&self, output: &Output, label: &str) -> Result<(), Failure> {
         let line = format!("{} in {}  {}", self.verdict(), self.elapsed(), self.summary());
         output.line(labelled(label, line.trim_end()))
     }
 
-    /// Shows all of it to people.
+    /// Prints the complete answer and its explanation.
     pub(crate) fn show(&self, output: &Output) -> Result<(), Failure> {
         output.line(labelled("answer", format_args!("{} in {}", self.verdict(), self.elapsed())))?;
         for (name, value) in
@@ -132,7 +132,7 @@ impl NextAttempt {
     }
 }
 
-/// Writes a time in the unit that suits it.
+/// Formats a duration in milliseconds or seconds.
 pub(crate) fn in_words(elapsed: Duration) -> String {
     match elapsed.as_secs_f64() * 1e3 {
         short @ ..10.0 => format!("{short:.1} ms"),
@@ -141,18 +141,18 @@ pub(crate) fn in_words(elapsed: Duration) -> String {
     }
 }
 
-/// Writes a line behind a label, so that several stand below each other.
+/// Formats a line with a label, so that the texts of several lines are aligned.
 pub(crate) fn labelled(label: &str, text: impl std::fmt::Display) -> String {
     format!("{}{label:<7}{:#} {text}", style::QUIET, style::QUIET)
 }
 
-/// Returns the outcome that an answer names, where it is one that this project has.
+/// Returns the outcome in the body of an answer, if it is an outcome of this project.
 pub(crate) fn outcome(answer: &Answer) -> Option<Outcome> {
     let word = answer.outcome()?;
     Outcome::ALL.iter().copied().find(|outcome| outcome.as_str() == word)
 }
 
-/// Returns whether an answer is the one that this project gives to what it cannot verify.
+/// Returns whether this project rejected the delivery, without naming the reason.
 pub(crate) fn is_own_refusal(answer: &Answer) -> bool {
     let own = OwnAnswer::from(Outcome::InvalidSignature);
     answer.status.as_u16() == own.status() && answer.body == own.body()
@@ -168,15 +168,18 @@ pub(crate) fn is_page(answer: &Answer) -> bool {
     declared || beginning.starts_with(b"<!doctype html") || beginning.starts_with(b"<html")
 }
 
-/// Returns where an answer redirects to, fit for a terminal.
+/// Returns the target of a redirect, escaped for the terminal.
 pub(crate) fn redirect(answer: &Answer) -> Option<String> {
     if !answer.status.is_redirection() {
         return None;
     }
-    Some(header(answer, LOCATION.as_str()).map_or_else(|| "nowhere".to_owned(), |to| shown_header(&to)))
+    Some(
+        header(answer, LOCATION.as_str())
+            .map_or_else(|| "an unspecified URL".to_owned(), |to| shown_header(&to)),
+    )
 }
 
-/// Returns whether an answer asks for a login of HTTP, which no webhook endpoint does.
+/// Returns whether an answer requests HTTP authentication, which webhook endpoints never do.
 pub(crate) fn asks_for_login(answer: &Answer) -> bool {
     answer.headers.contains_key(WWW_AUTHENTICATE)
 }
@@ -191,30 +194,36 @@ fn shown_header(value: &str) -> String {
 
 fn meaning(outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::Processed => "a handler handled it",
-        Outcome::Queued => "it is kept, to be handled later",
-        Outcome::Ignored => "no handler wants events of its type",
-        Outcome::Duplicate => "a delivery with this id was handled before",
-        Outcome::InProgress => "somebody else is handling it and may still fail, so it is not acknowledged",
-        Outcome::Failed => "the handler failed, and may not another time; the endpoint's log has the reason",
-        Outcome::HandlerTimeout => "the handler did not end in time",
-        Outcome::Rejected => "the handler gave it up for good",
-        Outcome::Disabled => "the handler wants nothing more to be sent",
-        Outcome::StoreUnavailable => "what keeps duplicates or queued deliveries cannot be reached",
-        Outcome::LeaseLost => "somebody else took it over while it was being handled, or may have",
-        Outcome::NotAnEvent => "it is authentic, but not an event: a JSON object with a type and data",
+        Outcome::Processed => "a handler processed the event",
+        Outcome::Queued => "the event was stored and will be handled later",
+        Outcome::Ignored => "no handler is registered for this event type",
+        Outcome::Duplicate => "a delivery with this message id was already handled",
+        Outcome::InProgress => "another delivery of this message is being handled and may still fail",
+        Outcome::Failed => {
+            "the handler failed and may succeed on a retry; see the endpoint's log for the reason"
+        }
+        Outcome::HandlerTimeout => "the handler did not finish in time",
+        Outcome::Rejected => "the handler failed permanently",
+        Outcome::Disabled => "the handler asked the sender to disable the endpoint",
+        Outcome::StoreUnavailable => "the store or queue is unavailable",
+        Outcome::LeaseLost => {
+            "the lease expired during the run, so another run may have taken over the message"
+        }
+        Outcome::NotAnEvent => {
+            "the delivery is authentic, but its body is not a JSON object with a type and data"
+        }
         Outcome::MissingHeader => "a signature header is missing or empty",
         Outcome::Malformed => "a signature header is repeated or malformed",
-        Outcome::ExpiredTimestamp => "the timestamp lies outside the tolerance",
+        Outcome::ExpiredTimestamp => "the timestamp is outside the tolerance",
         Outcome::InvalidSignature => "no signature matches",
         Outcome::BodyTooLarge => "the body exceeds the limit",
         Outcome::BodyTimeout => "the body did not arrive in time",
-        Outcome::BodyFailed => "the body broke off",
-        _ => "the application is set up so that it cannot receive; its log says why",
+        Outcome::BodyFailed => "the connection failed before the body was complete",
+        _ => "the application is misconfigured and cannot receive deliveries; see its log for the reason",
     }
 }
 
-/// Says what is wrong where the answer shows that it is not the endpoint that speaks.
+/// Returns advice if the answer suggests a problem, usually that something other than the endpoint answered.
 fn hint(answer: &Answer) -> Option<String> {
     if outcome(answer).is_some() {
         return None;
@@ -222,33 +231,36 @@ fn hint(answer: &Answer) -> Option<String> {
     let page = is_page(answer);
     if let Some(to) = redirect(answer) {
         return Some(format!(
-            "Svix does not follow redirects, and takes this one to {to} for a failure: give it the final URL, and \
-             let no login redirect this path"
+            "Svix does not follow redirects and treats this redirect to {to} as a failure; configure the final URL, and \
+             exclude this path from login redirects"
         ));
     }
     let text = match answer.status.as_u16() {
         200..300 if page => {
-            "a web page answered: Svix takes that for delivered, though no webhook endpoint may have seen it"
+            "a web page answered; Svix treats this as delivered, although the delivery may not have reached a webhook \
+             endpoint"
         }
         401 | 403 if page || asks_for_login(answer) => {
-            "authentication or CSRF protection in front of the endpoint refused it: let this path pass, the signature \
-             is the authentication"
+            "authentication or CSRF protection rejected the request before it reached the endpoint; exclude this path, \
+             because the signature authenticates the request"
         }
         401 | 403 => {
-            "either authentication or CSRF protection in front of the endpoint refused it (let this path pass), or the \
-             endpoint itself: then compare the secret"
+            "authentication or CSRF protection rejected the request (exclude this path), or the endpoint itself did \
+             (compare the secret)"
         }
-        404 | 410 => "the server has no such path: compare the path of the URL with the route",
-        405 => "the path does not take POST: compare it with the route, a slash at the end included",
+        404 | 410 => "the path does not exist on this server: compare the path of the URL with the route",
+        405 => "the path does not accept POST: compare it with the route, including a trailing slash",
         400 if is_own_refusal(answer) => {
-            "it could not be verified: the secret is not that of the endpoint, or the body or the clock differs; the \
-             endpoint's log has the reason"
+            "verification failed: the secret or the clock differs from the endpoint's, or the body was changed; see the \
+             endpoint's log for the reason"
         }
-        400 if !page => "if the endpoint could not verify it, compare the secret; its log has the reason",
-        413 => "the body is larger than the endpoint, or something in front of it, allows",
-        415 => "something in front of the endpoint does not take application/json",
-        502..=504 if page => "a proxy answered: the application behind it is not reached",
-        _ if page => "a web page answered and not a webhook endpoint: look at what stands in front of it",
+        400 if !page => "if verification failed, compare the secret; see the endpoint's log for the reason",
+        413 => "the body exceeds the limit of the endpoint or of a proxy before it",
+        415 => "a proxy or middleware before the endpoint does not accept application/json",
+        502..=504 if page => "a proxy answered because it could not reach the application",
+        _ if page => {
+            "a web page answered instead of a webhook endpoint: check the URL and any proxy before the endpoint"
+        }
         _ => return None,
     };
     Some(text.to_owned())
@@ -274,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn every_outcome_is_explained_and_no_other_word_is_believed() {
+    fn explains_every_outcome_and_ignores_unknown_ones() {
         for outcome in Outcome::ALL {
             assert!(!meaning(*outcome).is_empty());
         }
@@ -284,20 +296,20 @@ mod tests {
     }
 
     #[test]
-    fn what_answers_instead_of_the_endpoint_is_recognised() {
+    fn gives_advice_if_something_other_than_the_endpoint_answered() {
         let html = &[("content-type", "text/html; charset=utf-8")];
         for (answer, expected) in [
             (answer(200, html, "<p>Hello"), "web page"),
             (answer(200, &[], " <!DOCTYPE html>"), "web page"),
             (answer(302, &[("location", "/sign-in")], ""), "redirects"),
             (answer(401, &[], "Unauthenticated"), "compare the secret"),
-            (answer(401, &[("www-authenticate", "Basic")], ""), "let this path pass"),
-            (answer(403, html, "CSRF"), "let this path pass"),
-            (answer(404, html, ""), "no such path"),
-            (answer(405, &[], ""), "does not take POST"),
-            (answer(400, &[], r#"{"title":"Bad Request","status":400}"#), "could not be verified"),
+            (answer(401, &[("www-authenticate", "Basic")], ""), "exclude this path"),
+            (answer(403, html, "CSRF"), "exclude this path"),
+            (answer(404, html, ""), "path does not exist"),
+            (answer(405, &[], ""), "does not accept POST"),
+            (answer(400, &[], r#"{"title":"Bad Request","status":400}"#), "verification failed"),
             (answer(400, &[], "bad signature"), "compare the secret"),
-            (answer(413, &[], ""), "larger"),
+            (answer(413, &[], ""), "limit"),
             (answer(502, html, "<html>"), "proxy"),
             (answer(500, html, "<html>"), "web page"),
         ] {
@@ -314,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_in_retry_after_counts_too() {
+    fn reads_a_date_in_retry_after() {
         let past = answer(503, &[("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")], "");
         assert_eq!(past.reply().retry_after, Some(Duration::ZERO));
         let never = answer(503, &[("retry-after", "Fri, 01 Jan 2100 00:00:00 GMT")], "");

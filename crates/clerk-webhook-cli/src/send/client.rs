@@ -1,4 +1,4 @@
-//! The client that deliveries are sent with: one request at a time or many, over connections that are kept.
+//! The HTTP client that sends deliveries, with a connection pool.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -23,37 +23,37 @@ type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
 #[cfg(not(feature = "tls"))]
 type Connector = HttpConnector;
 
-/// How much of an answer is kept; what an endpoint says to a sender is short.
+/// The maximum number of bytes of an answer that are stored. Answers of webhook endpoints are short.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Names the sender, as Svix does.
+/// The user agent of the sender. Svix sends one too.
 const USER_AGENT: &str = concat!("clerk-webhook/", env!("CARGO_PKG_VERSION"));
 
-/// Sends requests; a clone shares the connections.
+/// Sends requests. Clones share the connection pool.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pool: Pool<Connector, DelayedBody>,
     time_limit: Duration,
 }
 
-/// A body of which nothing is sent before a delay has passed.
+/// A body that is sent after a delay.
 struct DelayedBody {
     delay: Option<Pin<Box<tokio::time::Sleep>>>,
     body: Full<Bytes>,
 }
 
-/// What came back.
+/// The answer of an endpoint.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// At most 64 KiB of it.
+    /// The first 64 KiB of the body.
     pub(crate) body: Bytes,
-    /// From the request to the end of the answer, connecting included.
+    /// The time from the request to the end of the answer, including the connection setup.
     pub(crate) elapsed: Duration,
 }
 
-/// Why nothing came back.
+/// The reason why no answer was received.
 #[derive(Clone, Debug)]
 pub(crate) struct SendError {
     pub(crate) kind: SendErrorKind,
@@ -63,16 +63,16 @@ pub(crate) struct SendError {
 /// The kinds of [`SendError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SendErrorKind {
-    /// Nobody listens there, or the name has no address.
+    /// No process listens on the port, or the name has no address.
     Refused,
-    /// There was no whole answer in time.
+    /// The answer was not complete in time.
     Timeout,
-    /// Name, connection, TLS, or something that is not HTTP.
+    /// A failure of the connection or TLS, or a response that is not HTTP.
     Other,
 }
 
 impl Client {
-    /// Creates a client for endpoints of this scheme that waits so long for a whole answer.
+    /// Creates a client for endpoints with the scheme of this URL. The time limit applies to the complete exchange.
     pub(crate) fn new(uri: &Uri, time_limit: Duration) -> Result<Self, Failure> {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
@@ -82,7 +82,7 @@ impl Client {
         Ok(Self { pool, time_limit })
     }
 
-    /// Sends a POST with these headers and this body.
+    /// Sends a POST request with these headers and this body.
     pub(crate) async fn post(
         &self,
         uri: &Uri,
@@ -92,10 +92,10 @@ impl Client {
         self.post_after(Duration::ZERO, uri, headers, body).await
     }
 
-    /// Sends a POST with these headers, and this body after a delay, unless the answer comes first.
+    /// Sends a POST request whose body follows after a delay, unless the answer arrives earlier.
     ///
-    /// A server that rejects a body by its length closes the connection. If the client still sends at that moment, the
-    /// connection breaks, often before the client has read the answer.
+    /// A server that rejects a body by its length closes the connection. If the client is still sending at that moment, the
+    /// connection fails, often before the client has read the answer.
     pub(crate) async fn post_after(
         &self,
         delay: Duration,
@@ -171,7 +171,7 @@ impl Body for DelayedBody {
 }
 
 impl Answer {
-    /// Returns what matters to Svix.
+    /// Returns the parts of the answer that affect Svix.
     pub(crate) fn reply(&self) -> Reply {
         let text = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         Reply {
@@ -181,7 +181,7 @@ impl Answer {
         }
     }
 
-    /// Returns the outcome that the endpoint names in its body, as those do that use this project.
+    /// Returns the `outcome` in the body, as sent by endpoints that use this project.
     pub(crate) fn outcome(&self) -> Option<String> {
         #[derive(serde::Deserialize)]
         struct Body {
@@ -216,16 +216,17 @@ fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn 
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
-/// Says what an error of the connection means for whoever has started it.
+/// Explains a connection error to the user.
 fn explain(error: &(dyn Error + 'static), authority: &str) -> SendError {
     let cause = chain(error).find_map(|error| error.downcast_ref::<io::Error>());
     if cause.is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused) {
-        let message = format!("nothing listens on {authority}: is the server running, and on this port?");
+        let message =
+            format!("nothing listens on {authority}: check that the server runs and uses this port");
         return SendError { kind: SendErrorKind::Refused, message };
     }
-    // The only thing by which the connector tells it.
+    // The connector has no error type for this case.
     if chain(error).any(|error| error.to_string() == "dns error") {
-        let message = format!("{authority} has no address: is the name right?");
+        let message = format!("{authority} has no address: check the name");
         return SendError { kind: SendErrorKind::Refused, message };
     }
     let last = chain(error).last().map_or_else(String::new, ToString::to_string);
@@ -237,7 +238,7 @@ fn with_tls(mut connector: HttpConnector, uri: &Uri) -> Result<Connector, Failur
     use hyper_rustls::HttpsConnectorBuilder;
 
     connector.enforce_http(false);
-    // Reading the certificates of the system takes longer than a request, so only where they are needed.
+    // Reading the system's certificates takes longer than a request, so they are read only for https.
     let builder = if uri.scheme_str() == Some("https") {
         let builder = HttpsConnectorBuilder::new().with_native_roots();
         builder.map_err(|error| {
@@ -257,17 +258,19 @@ fn with_tls(connector: HttpConnector, _: &Uri) -> Result<Connector, Failure> {
     Ok(connector)
 }
 
-/// Runs what needs the network, on this thread.
+/// Runs a future on this thread, in a runtime with network and timers.
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::network(format_args!("cannot use the network: {error}")))?.block_on(work)
+    runtime
+        .map_err(|error| Failure::network(format_args!("cannot start the runtime: {error}")))?
+        .block_on(work)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// As the connector writes it, which has no type for it.
+    /// An error with the same message as the connector's, which has no type for it.
     #[derive(Debug)]
     struct NoAddress;
 
@@ -280,10 +283,10 @@ mod tests {
     impl Error for NoAddress {}
 
     #[test]
-    fn a_name_without_an_address_is_where_nobody_listens() {
+    fn a_name_without_an_address_counts_as_refused() {
         let explained = explain(&io::Error::other(NoAddress), "app.test:80");
         assert_eq!(explained.kind, SendErrorKind::Refused);
-        assert_eq!(explained.to_string(), "app.test:80 has no address: is the name right?");
+        assert_eq!(explained.to_string(), "app.test:80 has no address: check the name");
 
         let other = explain(&io::Error::other("cut off"), "app.test:80");
         assert_eq!(other.kind, SendErrorKind::Other);

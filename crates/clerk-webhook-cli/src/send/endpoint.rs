@@ -9,10 +9,10 @@ use http::uri::Scheme;
 
 use crate::failure::Failure;
 
-/// The arguments that name an endpoint.
+/// The arguments that select an endpoint.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct EndpointArgs {
-    /// Where to send it, such as http://127.0.0.1:3000/webhooks/clerk
+    /// URL of the endpoint, such as http://127.0.0.1:3000/webhooks/clerk
     #[arg(long = "to", value_name = "URL")]
     to: String,
 
@@ -20,10 +20,10 @@ pub(crate) struct EndpointArgs {
     remote: RemoteArgs,
 }
 
-/// Whether other machines may be sent to.
+/// Whether deliveries may be sent to other machines.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct RemoteArgs {
-    /// Send to a machine other than this one: these are made-up events, and a server takes them for real ones
+    /// Allow sending to another machine. A server cannot distinguish these made-up events from real ones
     #[arg(long)]
     allow_remote: bool,
 }
@@ -35,12 +35,12 @@ impl EndpointArgs {
 }
 
 impl RemoteArgs {
-    /// Reads a URL, and refuses one of another machine unless that is allowed.
+    /// Parses a URL, and returns an error for another machine unless that is allowed.
     pub(crate) fn endpoint(self, url: &str) -> Result<Endpoint, Failure> {
         let endpoint = Endpoint::parse(url)?;
         if !self.allow_remote && !endpoint.is_loopback() {
             return Err(Failure::usage(format_args!(
-                "{} is not this machine: add --allow-remote if it is yours and may get made-up events",
+                "{} is not this machine: add --allow-remote if the endpoint is yours and may receive made-up events",
                 endpoint.authority()
             )));
         }
@@ -48,7 +48,7 @@ impl RemoteArgs {
     }
 }
 
-/// An absolute URL of HTTP.
+/// An absolute HTTP URL.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint(Uri);
 
@@ -56,31 +56,31 @@ impl Endpoint {
     fn parse(url: &str) -> Result<Self, Failure> {
         const EXAMPLE: &str = "such as http://127.0.0.1:3000/webhooks/clerk";
         let wrong = |why: &str| Failure::usage(format_args!("{url} {why}, {EXAMPLE}"));
-        let uri: Uri = url.parse().map_err(|_| wrong("is not a URL; write one"))?;
+        let uri: Uri = url.parse().map_err(|_| wrong("is not a URL: use an absolute URL"))?;
         match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => {}
             Some(scheme) if *scheme == Scheme::HTTPS && cfg!(feature = "tls") => {}
             Some(scheme) if *scheme == Scheme::HTTPS => {
                 return Err(Failure::usage(
-                    "this clerk-webhook was built without the feature tls, so it cannot send to https",
+                    "this clerk-webhook was built without the feature tls, so it cannot send to https URLs",
                 ));
             }
-            Some(_) => return Err(wrong("begins with neither http:// nor https://; write a URL")),
-            None => return Err(wrong("does not begin with http:// or https://; write a whole URL")),
+            Some(_) => return Err(wrong("begins with neither http:// nor https://: use an HTTP URL")),
+            None => return Err(wrong("does not begin with http:// or https://: use an absolute URL")),
         }
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         if authority.contains('@') {
             return Err(Failure::usage(
-                "leave name and password out of the URL: the sender of webhooks has none to send",
+                "remove the user name and password from the URL: webhook senders do not send credentials",
             ));
         }
         if uri.host().is_none_or(str::is_empty) {
-            return Err(wrong("names no host; write a whole URL"));
+            return Err(wrong("has no host: use an absolute URL"));
         }
-        // A port that cannot be read is none to the parser, and another one would be sent to.
+        // The parser ignores an invalid port, and the request would go to the default port.
         let after_host = authority.rsplit_once(']').map_or(authority, |(_, port)| port);
         if after_host.contains(':') && uri.port_u16().is_none_or(|port| port == 0) {
-            return Err(wrong("has no port from 1 to 65535; write a URL"));
+            return Err(wrong("has an invalid port: use a URL with a port from 1 to 65535"));
         }
         Ok(Self(uri))
     }
@@ -95,10 +95,10 @@ impl Endpoint {
         self.0.authority().map_or("", |authority| authority.as_str())
     }
 
-    /// Returns whether it is this machine: an address of loopback, or `localhost`, which every system resolves to one.
+    /// Returns whether the host is this machine: a loopback address, or `localhost`, which every system resolves to one.
     ///
-    /// Any other name that happens to lead to loopback does not count, `app.localhost` included: who resolves it is asked while
-    /// the command runs, and can answer otherwise.
+    /// Other names do not count, including `app.localhost`: a resolver could return another address while the command
+    /// runs.
     pub(crate) fn is_loopback(&self) -> bool {
         let host = self.0.host().unwrap_or_default();
         if host.eq_ignore_ascii_case("localhost") {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_needs_no_permission() {
+    fn accepts_this_machine_without_permission() {
         for url in [
             "http://127.0.0.1:3000/webhooks/clerk",
             "http://127.9.9.9/",
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_machine_does() {
+    fn rejects_other_machines_without_permission() {
         for url in [
             "http://example.com/",
             "http://10.0.0.1/",
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_explained() {
+    fn rejects_invalid_urls_without_showing_the_password() {
         for url in [
             "",
             "127.0.0.1:3000",

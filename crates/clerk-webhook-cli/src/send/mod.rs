@@ -1,4 +1,4 @@
-//! Sending deliveries: the endpoint, the client, and what Svix does with an answer.
+//! Sends deliveries: the endpoint, the client, and the reaction of Svix to an answer.
 
 pub(crate) mod answer_report;
 pub(crate) mod client;

@@ -1,7 +1,8 @@
-//! What Svix does with an answer: its schedule of attempts.
+//! The reaction of Svix to an answer, including its retry schedule.
 //!
-//! Source: docs.svix.com/retries and /receiving/delivery-control, and Svix's server 1.100, whose jitter and treatment of
-//! `Retry-After` the hosted service does not document. That server was seen to retry 429 as any other failure.
+//! Sources: docs.svix.com/retries and /receiving/delivery-control. The jitter and the treatment of `Retry-After` are not
+//! documented for the hosted service and were taken from the Svix server 1.100. That server retries 429 like any other
+//! failure.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ pub(crate) use clerk_webhook_core::sender::RESPONSE_TIMEOUT as TIMEOUT;
 pub(crate) use clerk_webhook_core::sender::RETRY_JITTER_PERCENT as JITTER;
 use clerk_webhook_core::sender::{MIN_DELAY_AFTER_TIMEOUT, RETRY_DELAYS};
 
-/// What an endpoint answered, as far as it matters to Svix; no answer at all is `None` wherever one is asked for.
+/// The parts of an answer that affect Svix. In parameters, `None` means that no answer was received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -19,22 +20,22 @@ pub(crate) struct Reply {
     pub(crate) control: Option<String>,
 }
 
-/// What Svix does next.
+/// The next action of Svix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Nothing more: it was delivered.
+    /// None: the message was delivered.
     Delivered,
-    /// Nothing more: the endpoint does not want this message.
+    /// None: the endpoint aborted this message.
     Aborted,
-    /// Nothing more, and no other message either.
+    /// None, and no further messages: the endpoint is disabled.
     Disabled,
-    /// Another attempt after this time, give or take the jitter.
+    /// Another attempt after this delay, plus or minus the jitter.
     Retry(Duration),
-    /// Nothing more: that was the last attempt.
+    /// None: this was the last attempt.
     GivenUp,
 }
 
-/// Returns what follows the attempt of this number, counted from 1.
+/// Returns the action after this attempt, counted from 1.
 pub(crate) fn next(attempt: usize, reply: Option<&Reply>) -> Next {
     if let Some(reply) = reply {
         if (200..300).contains(&reply.status) {
@@ -54,13 +55,13 @@ pub(crate) fn next(attempt: usize, reply: Option<&Reply>) -> Next {
     Next::Retry(wanted.clamp(base, base * 2))
 }
 
-/// Returns the least delay before the next attempt.
+/// Returns the minimum delay before the next attempt.
 fn floor(base: Duration, reply: Option<&Reply>) -> Duration {
     if reply.is_none() { base.max(MIN_DELAY_AFTER_TIMEOUT) } else { base }
 }
 
 impl Next {
-    /// Returns the word for it in JSON.
+    /// Returns the name of the action in JSON.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -79,18 +80,18 @@ impl Next {
     }
 }
 
-/// Says what Svix does after the attempt of this number, as what follows its name: `tries again in 4–6 s …`.
+/// Describes the action of Svix after this attempt, as the predicate of a sentence: `retries in 4–6 s …`.
 pub(crate) fn explain(attempt: usize, reply: Option<&Reply>) -> String {
     let next = next(attempt, reply);
     let Some((from, to)) = next.window() else {
         let text = match next {
-            Next::Delivered => "sends nothing more: it is delivered",
-            Next::Aborted => "gives this message up, as webhook-delivery says",
+            Next::Delivered => "does not retry: the message is delivered",
+            Next::Aborted => "does not retry: webhook-delivery aborts the message",
             Next::Disabled => {
-                "disables the endpoint, as webhook-delivery says: it gets no event until you enable it in the dashboard; then \
-                 recover the failed messages there"
+                "disables the endpoint because of webhook-delivery: it receives no events until you enable it in the \
+                 dashboard, where you can also recover the failed messages"
             }
-            Next::GivenUp | Next::Retry(_) => "gives this message up: that was the last attempt",
+            Next::GivenUp | Next::Retry(_) => "does not retry: this was the last attempt",
         };
         return text.to_owned();
     };
@@ -99,21 +100,21 @@ pub(crate) fn explain(attempt: usize, reply: Option<&Reply>) -> String {
     let least = span(floor.as_secs_f64(), floor.as_secs_f64());
     let why = match reply.and_then(|reply| reply.retry_after) {
         Some(wanted) if wanted > floor * 2 => {
-            format!("Retry-After counts up to twice the {least} of its schedule")
+            format!("Retry-After is limited to twice the scheduled {least}")
         }
-        Some(wanted) if wanted < floor => format!("Retry-After makes it no shorter than {least}"),
-        Some(_) => "as Retry-After says".to_owned(),
-        None if floor > base => format!("at least {least} after no answer"),
+        Some(wanted) if wanted < floor => format!("Retry-After cannot shorten the delay below {least}"),
+        Some(_) => "according to Retry-After".to_owned(),
+        None if floor > base => format!("at least {least} after a missing answer"),
         None => {
             let throttled = reply.is_some_and(|reply| reply.status == 429);
             let rest = if throttled { "; 429 does not lengthen the delay" } else { "" };
             format!("attempt {} of {}{rest}", attempt + 1, RETRY_DELAYS.len() + 1)
         }
     };
-    format!("tries again in {} ({why})", span(from, to))
+    format!("retries in {} ({why})", span(from, to))
 }
 
-/// Writes a span of seconds in the unit that suits its end.
+/// Formats a range of seconds in the unit that suits its upper end.
 fn span(from: f64, to: f64) -> String {
     let (divisor, unit) = match to {
         ..120.0 => (1.0, "s"),
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_decides_what_follows() {
+    fn the_answer_determines_the_next_action() {
         let seconds = |seconds| Next::Retry(Duration::from_secs(seconds));
         for (attempt, reply, expected) in [
             (1, Some(reply(200, None, None)), Next::Delivered),
@@ -166,45 +167,45 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_is_said_in_words() {
+    fn explains_the_next_action() {
         for (attempt, reply, expected) in [
-            (1, Some(reply(200, None, None)), "sends nothing more: it is delivered"),
-            (1, Some(reply(500, None, None)), "tries again in 4–6 s (attempt 2 of 8)"),
+            (1, Some(reply(200, None, None)), "does not retry: the message is delivered"),
+            (1, Some(reply(500, None, None)), "retries in 4–6 s (attempt 2 of 8)"),
             (
                 1,
                 Some(reply(409, Some(30), None)),
-                "tries again in 8–12 s (Retry-After counts up to twice the 5 s of its schedule)",
+                "retries in 8–12 s (Retry-After is limited to twice the scheduled 5 s)",
             ),
-            (1, Some(reply(503, Some(7), None)), "tries again in 5.6–8.4 s (as Retry-After says)"),
+            (1, Some(reply(503, Some(7), None)), "retries in 5.6–8.4 s (according to Retry-After)"),
             (
                 1,
                 Some(reply(503, Some(1), None)),
-                "tries again in 4–6 s (Retry-After makes it no shorter than 5 s)",
+                "retries in 4–6 s (Retry-After cannot shorten the delay below 5 s)",
             ),
             (
                 1,
                 Some(reply(429, None, None)),
-                "tries again in 4–6 s (attempt 2 of 8; 429 does not lengthen the delay)",
+                "retries in 4–6 s (attempt 2 of 8; 429 does not lengthen the delay)",
             ),
             (
                 1,
                 Some(reply(429, Some(600), None)),
-                "tries again in 8–12 s (Retry-After counts up to twice the 5 s of its schedule)",
+                "retries in 8–12 s (Retry-After is limited to twice the scheduled 5 s)",
             ),
-            (1, None, "tries again in 48–72 s (at least 60 s after no answer)"),
-            (2, Some(reply(500, None, None)), "tries again in 4–6 min (attempt 3 of 8)"),
-            (5, Some(reply(500, None, None)), "tries again in 4–6 h (attempt 6 of 8)"),
-            (8, None, "gives this message up: that was the last attempt"),
+            (1, None, "retries in 48–72 s (at least 60 s after a missing answer)"),
+            (2, Some(reply(500, None, None)), "retries in 4–6 min (attempt 3 of 8)"),
+            (5, Some(reply(500, None, None)), "retries in 4–6 h (attempt 6 of 8)"),
+            (8, None, "does not retry: this was the last attempt"),
             (
                 1,
                 Some(reply(422, None, Some("abort-message"))),
-                "gives this message up, as webhook-delivery says",
+                "does not retry: webhook-delivery aborts the message",
             ),
             (
                 1,
                 Some(reply(422, None, Some("disable"))),
-                "disables the endpoint, as webhook-delivery says: it gets no event until you enable it in the dashboard; then \
-                 recover the failed messages there",
+                "disables the endpoint because of webhook-delivery: it receives no events until you enable it in the \
+                 dashboard, where you can also recover the failed messages",
             ),
         ] {
             assert_eq!(explain(attempt, reply.as_ref()), expected, "{attempt} {reply:?}");

@@ -166,8 +166,8 @@ fn what_svix_would_do_is_said() {
             1,
             &[
                 "Retry-After: 30",
-                "in_progress: somebody else",
-                "tries again in 8–12 s (Retry-After counts up to twice",
+                "in_progress: another delivery",
+                "retries in 8–12 s (Retry-After is limited to twice",
             ][..],
         ),
         (
@@ -175,7 +175,7 @@ fn what_svix_would_do_is_said() {
             &[("webhook-delivery", "abort-message")],
             "",
             1,
-            &["webhook-delivery: abort-message", "gives this message up"],
+            &["webhook-delivery: abort-message", "webhook-delivery aborts the message"],
         ),
         (
             422,
@@ -184,14 +184,14 @@ fn what_svix_would_do_is_said() {
             1,
             &["disables the endpoint", "enable it in the dashboard"],
         ),
-        (429, &[], "", 1, &["tries again in 4–6 s (attempt 2 of 8; 429 does not lengthen the delay)"]),
-        (500, &[], "oops", 1, &["oops", "tries again in 4–6 s"]),
+        (429, &[], "", 1, &["retries in 4–6 s (attempt 2 of 8; 429 does not lengthen the delay)"]),
+        (500, &[], "oops", 1, &["oops", "retries in 4–6 s"]),
         (302, &[("location", "/sign-in")], "", 1, &["302", "does not follow redirects", "/sign-in"]),
         (200, &[("content-type", "text/html")], "<p>Hi", 0, &["a web page answered"]),
         (401, &[], "", 1, &["compare the secret"]),
         (403, &[("content-type", "text/html")], "", 1, &["CSRF"]),
-        (404, &[], "", 1, &["no such path"]),
-        (405, &[], "", 1, &["does not take POST"]),
+        (404, &[], "", 1, &["path does not exist"]),
+        (405, &[], "", 1, &["does not accept POST"]),
     ] {
         let server = answering(status, headers, body);
         let run = run(&["trigger", "user.created", "--to", &server.url()]);
