@@ -138,7 +138,7 @@ async fn an_operator_reads_what_to_do_and_is_not_flooded() {
     assert_eq!(request.body("body").reply(&routes).await.status(), 500);
     let lines = log.take_lines();
     let is_advice = |line: &String| {
-        line.contains("ERROR clerk_webhook") && line.contains("an earlier filter has taken the body")
+        line.contains("ERROR clerk_webhook") && line.contains("an earlier filter has already read the body")
     };
     assert!(lines.iter().any(is_advice), "{lines:?}");
 }

@@ -3,9 +3,10 @@ use clerk_webhook_core::Answer;
 use warp::Reply;
 use warp::reply::Response;
 
-/// Reply of a handler that leaves the answer to typed [`Handlers`](clerk_webhook_core::Handlers).
+/// Reply that sends an [`Answer`], such as the result of
+/// [`Handlers::answer`](clerk_webhook_core::Handlers::answer).
 ///
-/// The extensions of the response hold the [`Outcome`](clerk_webhook_core::Outcome).
+/// The extensions of the response contain the [`Outcome`](clerk_webhook_core::Outcome).
 ///
 /// ```
 /// use clerk_webhook_core::{Event, Handlers, Verifier};
@@ -16,7 +17,7 @@ use warp::reply::Response;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let handlers = Handlers::builder()
 ///     .on(UserCreated, |user, _cx| async move {
-///         println!("{} has joined", user.id);
+///         println!("{} joined", user.id);
 ///         Ok(())
 ///     })
 ///     .build()?;

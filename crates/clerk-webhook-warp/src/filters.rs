@@ -12,41 +12,43 @@ use warp::{Buf, Filter, Rejection, Reply, Stream};
 
 use crate::rejection::{ClerkEventRejection, answer};
 
-/// What to do about a signature that was made over a body which is no longer there.
-const BODY_IS_TAKEN: &str = "an earlier filter has taken the body; put it behind `clerk_event`, and read the \
-                             `raw_body` of the event";
+/// The advice in the log if another filter has already read the body.
+const BODY_IS_TAKEN: &str = "an earlier filter has already read the body. Remove that filter, and use the `raw_body` of \
+                             the event instead";
 
 /// Creates a filter that extracts the event of a verified delivery.
 ///
-/// What cannot be verified is rejected with a [`ClerkEventRejection`], which [`handle_rejection`] turns into the
-/// answer: put that into a `recover`, or Warp answers 500 to what it does not know.
+/// It rejects a delivery that fails verification with a [`ClerkEventRejection`]. Add
+/// `.recover(handle_rejection)` to convert the rejection into a response with [`handle_rejection`]. Without
+/// it, Warp answers 500.
 ///
-/// In an `or`, the next filter still has the body where the headers alone were refused. Once it has been read it is
-/// gone: a next filter that wants it rejects as well, so several secrets go into one verifier and not into several
-/// filters. Whatever matches in an `or` answers in place of the rejection: if that is a 2xx, the sender takes the
-/// delivery for received. Use [`clerk_event_or_reply`] where that could happen, and [`optional_clerk_event`] where
-/// requests that are no deliveries come to the same path.
+/// # In an `or`
 ///
-/// Behind `clerk_webhook_tower::VerifyWebhookLayer` round `warp::service` the event is taken from the layer and
-/// nothing is done twice.
+/// After a rejection, Warp tries the next filter of an `or`:
+///
+/// - If that filter answers 2xx, the sender does not retry, and the event is lost. Use
+///   [`clerk_event_or_reply`], which never rejects.
+/// - If that filter also reads the body, it rejects the request, unless the headers alone caused the first
+///   rejection. Therefore do not use one `clerk_event` per signing secret. Add all secrets to one verifier.
+/// - If other requests use the same path, use [`optional_clerk_event`].
 ///
 /// # Panics
 ///
-/// Like all of Tokio's time, reading a body panics on a runtime that was built without `enable_time`.
+/// Reading a body panics on a Tokio runtime without a timer (`enable_time`).
 ///
 /// [`handle_rejection`]: crate::handle_rejection
 pub fn clerk_event(verifier: Verifier) -> impl Filter<Extract = (Event,), Error = Rejection> + Clone {
     verified().or(received(verifier)).unify()
 }
 
-/// Creates a filter that extracts the event of a delivery where the request is meant to be one.
+/// Creates a filter for a path that also receives requests that are not deliveries.
 ///
-/// It extracts `None` only for a request that has no signature header at all, and leaves its body alone. One that
-/// has them and is forged is rejected as by [`clerk_event`].
+/// It extracts `None` only if the request has no signature header, and it does not read the body of such a
+/// request. It rejects a forged delivery in the same way as [`clerk_event`].
 ///
 /// # Panics
 ///
-/// As [`clerk_event`], on a runtime without timers.
+/// Reading a body panics on a Tokio runtime without a timer (`enable_time`).
 pub fn optional_clerk_event(
     verifier: Verifier,
 ) -> impl Filter<Extract = (Option<Event>,), Error = Rejection> + Clone {
@@ -56,14 +58,14 @@ pub fn optional_clerk_event(
     verified().map(Some).or(unsigned).unify().or(received(verifier).map(Some)).unify()
 }
 
-/// Creates a filter that calls a handler with the event, and answers itself what cannot be verified.
+/// Creates a filter that calls a handler with the event, or answers a delivery that fails verification.
 ///
-/// It never rejects, so a refusal never falls through to another filter: put method and path in front of it. What
-/// the handler needs besides the event it captures.
+/// It never rejects, so Warp never passes such a delivery to another filter of an `or`. Add the filters for
+/// path and method before it. The handler is a closure that captures everything else that it needs.
 ///
 /// # Panics
 ///
-/// As [`clerk_event`], on a runtime without timers.
+/// Reading a body panics on a Tokio runtime without a timer (`enable_time`).
 ///
 /// # Examples
 ///
@@ -99,13 +101,14 @@ where
         .unify()
 }
 
-/// Extracts the event that the Tower layer has verified, and leaves all other requests to the next filter.
+/// Extracts the event that the Tower layer has verified, or rejects the request so that the next filter runs.
 fn verified() -> impl Filter<Extract = (Event,), Error = Rejection> + Copy {
     let or_next = |event: Option<Event>| ready(event.ok_or_else(warp::reject::not_found));
     warp::ext::optional().and_then(or_next)
 }
 
-/// Verifies a delivery: its headers before the body is taken, so that it is left where they are refused.
+/// Verifies a delivery. It checks the headers before it reads the body, so that the next filter can still
+/// read the body if the headers are rejected.
 fn received(verifier: Verifier) -> impl Filter<Extract = (Event,), Error = Rejection> + Clone {
     let read_timeout = verifier.read_timeout();
     warp::header::headers_cloned()

@@ -1,6 +1,21 @@
-//! [Warp](https://docs.rs/warp) filters for [Clerk](https://clerk.com) webhooks.
+//! [Warp](https://docs.rs/warp) filters that receive the webhooks of [Clerk](https://clerk.com).
 //!
-//! What comes after [`clerk_event`] sees verified, typed events only:
+//! Applications usually add the crate `clerk-webhook` with the feature `warp`, which re-exports this crate as
+//! `clerk_webhook::warp`. For a complete program, see the chapter of the guide about Warp in the crate
+//! `clerk-webhook`.
+//!
+//! There are three filters:
+//!
+//! - [`clerk_event_or_reply`] calls a handler for a verified delivery and answers any other request itself.
+//!   Use it unless you need one of the others.
+//! - [`clerk_event`] extracts the event and rejects a delivery that fails verification. Use it to combine it
+//!   with other filters, together with [`handle_rejection`].
+//! - [`optional_clerk_event`] does the same, and extracts `None` for a request without signature headers.
+//!
+//! [`ClerkAnswer`] is a reply. Return it from a handler that passes the event to typed
+//! [`Handlers`](clerk_webhook_core::Handlers).
+//!
+//! Filters and handlers after [`clerk_event`] run only for verified deliveries:
 //!
 //! ```
 //! use clerk_webhook_core::{Event, EventData, Verifier};
@@ -10,8 +25,8 @@
 //!
 //! fn webhook(event: Event) -> StatusCode {
 //!     match event.data() {
-//!         EventData::UserCreated(user) => println!("{} has joined", user.id),
-//!         EventData::UserDeleted(user) => println!("{:?} has left", user.id),
+//!         EventData::UserCreated(user) => println!("{} joined", user.id),
+//!         EventData::UserDeleted(user) => println!("{:?} left", user.id),
 //!         _ => {}
 //!     }
 //!     StatusCode::OK
@@ -42,20 +57,34 @@
 //!
 //! # Rejections and other routes
 //!
-//! In Warp a request that one filter rejects goes to the next one in an `or`. A refused delivery that another filter
-//! then answers with 200 is lost, as the sender believes it to be received. [`clerk_event_or_reply`] answers by itself
-//! and never rejects.
+//! If a filter rejects a request, Warp tries the next filter of an `or`. If that filter answers a rejected
+//! delivery with 200, the sender does not retry, and the event is lost. [`clerk_event_or_reply`] never
+//! rejects, so that this cannot happen.
 //!
 //! # Limits
 //!
-//! A body may have as many bytes as the verifier allows, 2 MiB unless it was built otherwise, whether it comes with a
-//! length or in chunks, and may take as long as its `read_timeout`, 15 s unless it was built otherwise. Warp itself
-//! has no limit, and `warp::body::content_length_limit` would answer 411 to chunks.
+//! The limits of the verifier apply to a body:
 //!
-//! # Behind the Tower layer
+//! - `body_limit`, 2 MiB by default: a longer body is rejected, with or without a `Content-Length`.
+//! - `read_timeout`, 15 s by default: a body that takes longer to arrive is rejected.
 //!
-//! Where `clerk_webhook_tower::VerifyWebhookLayer` stands round `warp::service(routes)`, `warp::ext::get::<Event>()`
-//! is the event, [`clerk_event`] takes it from there, and `warp::body` filters still see the identical bytes.
+//! Warp itself has no limit. Do not add `warp::body::content_length_limit`: it answers 411 to a body without
+//! a length.
+//!
+//! # With the Tower layer
+//!
+//! If `VerifyWebhookLayer` of the crate `clerk-webhook-tower` wraps `warp::service(routes)`, [`clerk_event`]
+//! takes the event from the layer and does not verify the delivery a second time. `warp::ext::get::<Event>()`
+//! also extracts the event, and the `warp::body` filters receive the same bytes.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `metrics` | | metrics of deliveries, for the recorder of the crate `metrics` |
+//! | `chrono`, `jiff`, `time` | | conversions of [`Timestamp`](clerk_webhook_core::Timestamp) |
+//!
+//! The log line for each delivery, which is the feature `tracing` in other crates, is always on.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

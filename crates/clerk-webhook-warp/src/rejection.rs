@@ -8,11 +8,11 @@ use warp::reject::Reject;
 use warp::reply::Response;
 use warp::{Rejection, Reply};
 
-/// Turns a [`ClerkEventRejection`] into its answer, and passes every other rejection on.
+/// Converts a [`ClerkEventRejection`] into a response. Pass it to `recover`.
 ///
 /// # Errors
 ///
-/// Returns the rejection where it is not one of [`clerk_event`](crate::clerk_event).
+/// Returns every other rejection unchanged.
 ///
 /// # Examples
 ///
@@ -39,7 +39,7 @@ pub async fn handle_rejection(rejection: Rejection) -> Result<Response, Rejectio
     }
 }
 
-/// Answers every rejection; there is none but ours.
+/// Converts every rejection into a response. Other rejections than `ClerkEventRejection` do not occur here.
 pub(crate) fn answer(rejection: &Rejection) -> Response {
     match rejection.find::<ClerkEventRejection>() {
         Some(rejection) => rejection.clone().into_response(),
@@ -49,21 +49,21 @@ pub(crate) fn answer(rejection: &Rejection) -> Response {
 
 /// Rejection of [`clerk_event`](crate::clerk_event).
 ///
-/// It answers as the [`Answer`] for the reason says, and leaves the [`ReceiveError`] and the [`Outcome`] in the
-/// extensions of the response. Find it in a [`Rejection`] by `rejection.find::<ClerkEventRejection>()`.
+/// The response is the [`Answer`] for the error. Its extensions contain the [`ReceiveError`] and the
+/// [`Outcome`]. In a `recover` of your own, find it with `rejection.find::<ClerkEventRejection>()`.
 #[derive(Clone)]
 pub struct ClerkEventRejection {
     error: ReceiveError,
 }
 
 impl ClerkEventRejection {
-    /// Returns what was wrong with the delivery.
+    /// Returns the reason why the delivery was rejected.
     #[must_use]
     pub fn kind(&self) -> ReceiveErrorKind {
         self.error.kind()
     }
 
-    /// Returns the outcome, in the words of answers and logs.
+    /// Returns the outcome, as answers, logs and metrics name it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         Answer::from(&self.error).outcome()
@@ -96,11 +96,10 @@ impl From<ReceiveError> for ClerkEventRejection {
     }
 }
 
-/// Warp sends the `Debug` of a rejection that nobody handles to whoever made the request, so this gives advice and
-/// no reason.
+/// Shows only advice, because Warp sends the `Debug` text of an unhandled rejection to the client.
 impl fmt::Debug for ClerkEventRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClerkEventRejection (add `.recover(clerk_webhook_warp::handle_rejection)`)")
+        f.write_str("ClerkEventRejection (add `.recover(clerk_webhook::warp::handle_rejection)`)")
     }
 }
 

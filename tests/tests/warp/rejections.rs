@@ -52,7 +52,7 @@ async fn a_rejection_that_nobody_handles_tells_the_sender_no_reason() {
     bodies.dedup();
     assert_eq!(
         bodies,
-        ["Unhandled rejection: ClerkEventRejection (add `.recover(clerk_webhook_warp::handle_rejection)`)"]
+        ["Unhandled rejection: ClerkEventRejection (add `.recover(clerk_webhook::warp::handle_rejection)`)"]
     );
 }
 
