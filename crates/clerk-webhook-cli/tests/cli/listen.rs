@@ -38,7 +38,7 @@ fn what_is_authentic_is_taken_and_what_has_changed_is_shown() {
     assert!(listener.line().ends_with("seen 2×"));
     listener.deliver(&user("msg_3", "Ada", now - 1000));
     assert!(listener.line().contains("msg_3"));
-    assert_eq!(listener.line().trim(), "out of order: a version that is 1.0 s newer came before");
+    assert_eq!(listener.line().trim(), "out of order: a version that is 1.0 s newer arrived earlier");
     assert!(listener.line().contains("updated_at"));
     let deleted = Delivery::of(fixture::user_deleted()).set("/timestamp", now);
     listener.deliver(&deleted.set("/data/id", "user_2fBkmKgUCEFemtHgwRx4W10XFE3"));
@@ -46,7 +46,7 @@ fn what_is_authentic_is_taken_and_what_has_changed_is_shown() {
     assert_eq!(listener.line().trim(), "- the object is deleted");
     listener.deliver(&user("msg_4", "Ada", now));
     assert!(listener.line().contains("msg_4"));
-    assert_eq!(listener.line().trim(), "the object was deleted before");
+    assert_eq!(listener.line().trim(), "out of order: the object was already deleted");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn without_a_secret_it_shows_what_it_cannot_verify() {
     assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"outcome":"unverified"}"#));
     let delivery = listener.json();
     assert_eq!(delivery["origin"], "unverified");
-    assert_eq!(delivery["reason"], "not verified: no signing secret was given");
+    assert_eq!(delivery["reason"], "not verified: no signing secret is set");
     assert_eq!(listener.post("/", &[], b"hello").status, 400);
     assert_eq!(listener.json()["outcome"], "not_an_event");
 }
@@ -286,12 +286,12 @@ fn an_endpoint_that_decides_otherwise_is_remarked_on() {
     listener.deliver(&Delivery::of(fixture::user_created()));
     assert_eq!(listener.json()["forwarded"]["remark"], Value::Null);
     assert_eq!(listener.deliver(&Delivery::of(fixture::user_created()).wrong_secret()).status, 200);
-    assert_eq!(listener.json()["forwarded"]["remark"], "it took what is not authentic");
+    assert_eq!(listener.json()["forwarded"]["remark"], "the endpoint accepted a delivery that is not authentic");
     let other = Server::always("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     let listener = Listener::start(&["--json", "--forward", &other.url()]);
     listener.deliver(&Delivery::of(fixture::user_created()));
     let remark = listener.json()["forwarded"]["remark"].to_string();
-    assert!(remark.contains("it refused what is authentic"), "{remark}");
+    assert!(remark.contains("the endpoint rejected an authentic delivery"), "{remark}");
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn deliveries_come_to_one_path_where_that_is_wanted() {
     let listener = Listener::start(&["--path", "/hook"]);
     let delivery = Delivery::of(fixture::user_created());
     assert_eq!(listener.deliver(&delivery).status, 404);
-    assert!(listener.error().contains("a POST to /webhooks/clerk was not looked at"));
+    assert!(listener.error().contains("ignored a POST to /webhooks/clerk"));
     assert_eq!(listener.post("/hook?a=b", &delivery.headers(), &delivery.body()).status, 200);
     let answer = listener.get("/hook", "host: a\r\n");
     assert_eq!((answer.status, answer.header("allow")), (405, Some("post")));
@@ -351,12 +351,12 @@ fn wrong_usage_says_what_to_do() {
     let port = taken.local_addr().unwrap().port().to_string();
     for (arguments, expected) in [
         (vec!["--port", &port], "--port 0"),
-        (vec!["--host", "192.0.2.1", "--port", "0"], "no address of this machine"),
+        (vec!["--host", "192.0.2.1", "--port", "0"], "not an address of this machine"),
         (vec!["--forward", "http://example.com/"], "--allow-remote"),
         (vec!["--forward", "example"], "http://"),
         (vec!["--respond", "99"], "200 to 599"),
         (vec!["--path", "hook"], "begins with a slash"),
-        (vec!["--path", "/_clerk/x"], "the page's"),
+        (vec!["--path", "/_clerk/x"], "reserved for the page"),
         (vec!["--secret", "sk_test_1"], "--secret"),
         (vec!["--limit", "0"], "--limit"),
         (vec!["--record", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml/x")], "cannot make "),
@@ -375,7 +375,7 @@ fn it_does_not_forward_to_itself() {
     let output = command().args(["listen", "--port", &port, "--forward", &url]).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(error.contains("this listener itself"), "{error}");
+    assert!(error.contains("is this listener"), "{error}");
 }
 
 #[test]
@@ -385,7 +385,7 @@ fn what_was_passed_on_is_not_passed_on_again() {
     let first = Listener::start(&["--json", "--forward", &last.url("/")]);
     assert_eq!(first.deliver(&Delivery::of(fixture::user_created())).status, 508);
     assert_eq!(first.json()["forwarded"]["status"], 508);
-    assert!(last.error().contains("without end"));
+    assert!(last.error().contains("ignored a forwarded POST"));
     // One that only shows what comes takes it.
     let shows = Listener::start(&["--json"]);
     let first = Listener::start(&["--forward", &shows.url("/")]);
@@ -423,7 +423,7 @@ fn what_was_passed_on_is_shown_at_the_end_without_an_answer() {
         silent.request();
         assert_eq!(listener.terminate("INT").code(), Some(0));
         let lines: Vec<_> = std::iter::from_fn(|| listener.try_line()).collect();
-        assert!(lines[0].contains("msg_1") && lines.concat().contains("ended before an answer"), "{lines:?}");
+        assert!(lines[0].contains("msg_1") && lines.concat().contains("ended before the response"), "{lines:?}");
         if json {
             assert_eq!(std::iter::from_fn(|| listener.try_error()).last().unwrap(), "1 delivery: processed");
         } else {

@@ -94,7 +94,7 @@ try {
   const changes = page.locator("#changes tr");
   assert.deepEqual(await changes.allInnerTexts(), [
     'first_name\t"Ada"→"Grace"',
-    "private_metadata\tdiffers in what is not shown",
+    "private_metadata\tredacted value changed",
     "updated_at\t1000→2000",
   ]);
   await shows(page.locator("#payload"), '"first_name": "Grace"');
@@ -125,14 +125,14 @@ try {
   await row("invalid_signature").click();
   await shows(detail.locator(".verdict"), "no signature matches");
   await page.locator("#resend").click();
-  await shows(page.locator("#resent"), "Sent as it came: 202");
-  await shows(page.locator("#resent"), "it took what is not authentic");
+  await shows(page.locator("#resent"), "Sent unchanged: 202");
+  await shows(page.locator("#resent"), "the endpoint accepted a delivery that is not authentic");
   await picture("refused");
   // An authentic one is signed anew.
   await row("3 changes").last().click();
   await shows(detail.locator("h2"), "user.updated");
   await page.locator("#resend").click();
-  await shows(page.locator("#resent"), "Sent with a new time and signature: 202");
+  await shows(page.locator("#resent"), "Sent with a new timestamp and signature: 202");
   await shows(page.locator("#resent"), "thanks");
 
   // Filters.

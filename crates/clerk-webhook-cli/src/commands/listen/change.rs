@@ -1,4 +1,4 @@
-//! What differs between two versions of an object.
+//! The differences between two versions of an object.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,34 +8,34 @@ use serde_json::{Map, Value};
 use super::redact::redact;
 use super::text::clean;
 
-/// How many differences are kept; more of them are another object.
+/// The maximum number of differences in the list.
 const MAX_CHANGES: usize = 200;
 
-/// How many characters of a value are kept.
+/// The maximum length of a value, in characters.
 const MAX_VALUE: usize = 200;
 
-/// How many characters of a path are kept.
+/// The maximum length of a path, in characters.
 const MAX_PATH: usize = 200;
 
-/// A place at which two versions differ, with what may be shown of both.
+/// A difference between two versions, with redacted values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Change {
     pub(super) path: String,
-    /// As JSON; absent where there was nothing.
+    /// The old value as JSON, or `None` if the member was added.
     pub(super) before: Option<String>,
-    /// As JSON; absent where there is nothing now.
+    /// The new value as JSON, or `None` if the member was removed.
     pub(super) after: Option<String>,
 }
 
-/// All places at which two versions differ.
+/// All differences between two versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Changes {
     pub(super) list: Vec<Change>,
-    /// How many more there are than those that were kept.
+    /// The number of differences that are not in the list.
     pub(super) more: usize,
 }
 
-/// Compares the data of two events. What is sensitive is compared too, and not shown.
+/// Compares the data of two events. Sensitive values are compared too, but not shown.
 pub(super) fn compare(before: &Value, after: &Value) -> Changes {
     let (shown_before, shown_after) = (redact(before), redact(after));
     let mut changes = Changes::default();
@@ -45,7 +45,7 @@ pub(super) fn compare(before: &Value, after: &Value) -> Changes {
     changes
 }
 
-/// A value, and what may be shown of it: of the same shape as far as it is shown.
+/// A value and its redacted copy, which has the same shape except for the redacted parts.
 #[derive(Clone, Copy)]
 struct Side<'v> {
     value: &'v Value,
@@ -53,7 +53,7 @@ struct Side<'v> {
 }
 
 impl Changes {
-    /// Returns how much memory they take, roughly.
+    /// Returns the approximate size in memory, in bytes.
     pub(super) fn weight(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let change = |change: &Change| change.path.len() + text(&change.before) + text(&change.after);
@@ -84,7 +84,7 @@ impl Changes {
         }
     }
 
-    /// Elements with ids are the same where their ids are, others where their places are.
+    /// Matches elements by id if all elements have unique ids, or else by position.
     fn elements(&mut self, path: &str, before: Side<'_>, after: Side<'_>, old: &[Value], new: &[Value]) {
         let (Some(old_ids), Some(new_ids)) = (ids(old), ids(new)) else {
             for index in 0..old.len().max(new.len()) {
@@ -132,7 +132,7 @@ impl<'v> Side<'v> {
     }
 }
 
-/// Returns where each id stands, unless some element has none or two have the same.
+/// Returns the position of each id, or `None` if an id is missing or repeated.
 fn ids(elements: &[Value]) -> Option<HashMap<&str, usize>> {
     let mut ids = HashMap::with_capacity(elements.len());
     for (index, element) in elements.iter().enumerate() {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn names_what_is_new_gone_and_other() {
+    fn lists_added_removed_and_changed_members() {
         assert_eq!(
             lines(
                 json!({ "a": 1, "b": { "c": [1, 2], "d": null }, "e f": "x", "g": true }),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_are_known_by_their_ids() {
+    fn matches_elements_by_their_ids() {
         assert_eq!(
             lines(
                 json!({ "list": [{ "id": "idn_1", "v": 1 }, { "id": "idn_2", "v": 2 }] }),
@@ -215,7 +215,7 @@ mod tests {
                 r#"+ list[idn_3]: {"id":"idn_3","v":3}"#
             ]
         );
-        // Ids that are there twice say nothing.
+        // Repeated ids are not used.
         assert_eq!(
             lines(
                 json!({ "list": [{ "id": "a", "v": 1 }, { "id": "a", "v": 2 }] }),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_changes_is_named_and_not_shown() {
+    fn names_a_changed_secret_without_its_value() {
         assert_eq!(
             lines(
                 json!({ "private_metadata": { "ssn": "078051120" }, "reset_token": "abc" }),
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn much_is_cut() {
+    fn limits_the_number_and_the_length_of_changes() {
         let many = |offset: usize| json!({ "data": (0..500).map(|n| n + offset).collect::<Vec<_>>() });
         let changes = compare(&json!({ "data": many(0) }), &json!({ "data": many(1) }));
         assert_eq!((changes.list.len(), changes.more), (MAX_CHANGES, 500 - MAX_CHANGES));

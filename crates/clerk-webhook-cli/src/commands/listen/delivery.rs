@@ -1,4 +1,4 @@
-//! A delivery that has been answered, as it is kept and shown.
+//! A delivery with its verdict and its response, for the history and the output.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use super::text::clean;
 use super::verdict::{DeliveryVerdict, Diagnosis, Origin};
 use crate::capture::Capture;
 
-/// How many characters of a type, an id or a path are kept.
+/// The maximum length of a type, an id, or a path, in characters.
 const MAX_NAME: usize = 120;
 
-/// What is known of a delivery; as JSON it is what `--json` prints, without the payload.
+/// A received delivery. Its JSON is the output of `--json`, without the payload.
 #[derive(Debug, Serialize)]
 pub(super) struct ReceivedDelivery {
     /// Counted from 1.
@@ -30,29 +30,29 @@ pub(super) struct ReceivedDelivery {
     pub(super) id: Option<String>,
     pub(super) origin: Origin,
     pub(super) outcome: &'static str,
-    /// The diagnosis of a signature that does not match.
+    /// The diagnosis of a verification that failed.
     pub(super) cause: Option<&'static str>,
     pub(super) reason: Option<String>,
     pub(super) advice: Option<String>,
-    /// What was answered; nothing where silence was asked for.
+    /// The status of the response, or `None` for `--respond timeout`.
     pub(super) status: Option<u16>,
-    /// From the event to its arrival.
+    /// The time from the event to its arrival.
     pub(super) lag_ms: Option<i64>,
-    /// From the signature to the arrival.
+    /// The time from the signature to the arrival.
     pub(super) age_ms: Option<i64>,
     pub(super) bytes: usize,
-    /// Which secret has signed it, counted from 1.
+    /// The position of the first matching secret, counted from 1.
     pub(super) secret: Option<usize>,
-    /// The how manieth delivery of this message it is.
+    /// The number of deliveries of this message so far, including this one.
     pub(super) seen: u64,
     pub(super) object: Option<Object>,
-    /// Why the data has no type, where it has none.
+    /// Why the data is unrecognized, if it is.
     pub(super) unrecognized: Option<String>,
-    /// How much newer the newest version of the object was, where that came before.
+    /// How much newer the newest version is that arrived earlier, if there is one.
     pub(super) overtaken_by_ms: Option<i64>,
-    /// Whether the object had been deleted before.
+    /// Whether a deletion of the object arrived earlier.
     pub(super) after_deletion: bool,
-    /// The number of the delivery with the version before it.
+    /// The number of the delivery with the previous version.
     pub(super) previous: Option<u64>,
     pub(super) changes: Changes,
     pub(super) forwarded: Option<Forwarded>,
@@ -62,28 +62,28 @@ pub(super) struct ReceivedDelivery {
     pub(super) capture: Capture,
 }
 
-/// What an event is about.
+/// The object of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Object {
     pub(super) kind: String,
     pub(super) id: String,
-    /// When it last changed, as far as the event says so; milliseconds since 1970.
+    /// The time of its last change, if the event contains it. In milliseconds since 1970.
     pub(super) version: Option<i64>,
     pub(super) deleted: bool,
 }
 
-/// What became of a delivery that was passed on.
+/// The result of forwarding a delivery.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Forwarded {
     pub(super) status: Option<u16>,
     pub(super) elapsed_ms: Option<u64>,
     pub(super) error: Option<String>,
-    /// What is odd about the answer.
+    /// A warning about the response.
     pub(super) remark: Option<&'static str>,
 }
 
 impl ReceivedDelivery {
-    /// Describes a delivery by itself; number and history come when it is kept.
+    /// Describes a single delivery. The history adds its number and its relation to other deliveries.
     pub(super) fn new(capture: Capture, received_at: Timestamp, verdict: DeliveryVerdict) -> Self {
         let event = verdict.event.as_ref();
         let claimed = || claimed_type(&capture);
@@ -124,24 +124,24 @@ impl ReceivedDelivery {
         }
     }
 
-    /// Says what was found out about its signature.
+    /// Adds the diagnosis.
     pub(super) fn explain(&mut self, diagnosis: Diagnosis) {
         self.cause = Some(diagnosis.cause);
         self.reason = Some(diagnosis.reason);
         self.advice = Some(diagnosis.advice);
     }
 
-    /// Returns the body as JSON, where it is such.
+    /// Returns the body as JSON, or `None` if it is not JSON.
     pub(super) fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.capture.body).ok()
     }
 
-    /// Returns of the body what may be shown.
+    /// Returns the redacted body, or `None` if it is not JSON.
     pub(super) fn payload(&self) -> Option<Value> {
         self.json().as_ref().map(redact)
     }
 
-    /// Returns how much memory it takes, roughly.
+    /// Returns the approximate size in memory, in bytes.
     pub(super) fn weight(&self) -> usize {
         const FIXED: usize = 2048;
         let headers = self.capture.headers.iter().map(|(name, value)| name.len() + value.len());
@@ -149,7 +149,7 @@ impl ReceivedDelivery {
     }
 }
 
-/// The type that a body claims which nobody vouches for.
+/// Returns the event type in a body that is not verified.
 fn claimed_type(capture: &Capture) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Claim {
@@ -191,20 +191,24 @@ impl Object {
 }
 
 impl Forwarded {
-    /// Of a delivery whose answer nobody waited for.
+    /// The result if the listener ends before the response arrives.
     pub(super) fn unanswered() -> Self {
-        let error = "clerk-webhook listen was ended before an answer came".to_owned();
+        let error = "clerk-webhook listen ended before the response arrived".to_owned();
         Self { status: None, elapsed_ms: None, error: Some(error), remark: None }
     }
 
-    /// Compares with what was found out here.
+    /// Adds a warning if the endpoint decided differently than the listener.
     pub(super) fn remark_on(mut self, origin: Origin) -> Self {
         self.remark = match (origin, self.status) {
-            (Origin::Refused, Some(200..=299)) => Some("it took what is not authentic"),
+            (Origin::Refused, Some(200..=299)) => {
+                Some("the endpoint accepted a delivery that is not authentic")
+            }
             (Origin::Authentic, Some(400 | 401 | 403)) => Some(
-                "it refused what is authentic: has it the same secret, and does it verify the bytes as they came?",
+                "the endpoint rejected an authentic delivery: check that it uses the same secret and verifies the raw body",
             ),
-            (_, Some(300..=399)) => Some("a redirection is a failure to Svix: is the route behind a login?"),
+            (_, Some(300..=399)) => {
+                Some("Svix treats a redirect as a failure: check whether the route requires a login")
+            }
             _ => None,
         };
         self

@@ -1,4 +1,4 @@
-//! `--forward`: what arrives is passed on, to the byte, and sent again on request.
+//! `--forward`: forwards deliveries unchanged, and resends them on request.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ use crate::send::client::{Answer, Client, SendError, SendErrorKind};
 use crate::send::endpoint::Endpoint;
 use crate::send::svix;
 
-/// Of one connection, not of the request; and what the client sets by itself.
+/// Headers that belong to the connection, and headers that the client sets.
 const NOT_PASSED_ON: [HeaderName; 11] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
@@ -31,10 +31,10 @@ const NOT_PASSED_ON: [HeaderName; 11] = [
     header::UPGRADE,
 ];
 
-/// Says that a listener has passed a request on, which another one, or the same, does not do again.
+/// Marks forwarded requests. A listener does not forward a request with this header.
 pub(super) const HOP: HeaderName = HeaderName::from_static("x-clerk-webhook-hop");
 
-/// Passes deliveries on to an endpoint.
+/// Forwards deliveries to an endpoint.
 #[derive(Debug)]
 pub(super) struct Forward {
     client: Client,
@@ -50,19 +50,20 @@ impl Forward {
         &self.endpoint
     }
 
-    /// Returns whether what is passed on would come back to where it is listened.
+    /// Returns whether the endpoint is the listener itself.
     pub(super) fn leads_to(&self, address: SocketAddr) -> bool {
         port(self.endpoint.uri()) == address.port() && self.endpoint.is_loopback()
     }
 
-    /// Sends a request as it came.
+    /// Forwards a request unchanged.
     pub(super) async fn pass_on(&self, capture: &Capture) -> Result<Answer, SendError> {
         self.send(&capture.headers, capture.body.clone()).await
     }
 
-    /// Sends a delivery once more: with a new time and signature as Svix does, where it was authentic, else as it came.
+    /// Sends a delivery again, and returns whether it has a new signature.
     ///
-    /// What was not authentic is never signed, since a signature says that it was.
+    /// An authentic delivery gets the current time and a new signature, as in a retry of Svix. Other
+    /// deliveries are sent unchanged and are never signed, because a signature would make them authentic.
     pub(super) async fn resend(
         &self,
         delivery: &ReceivedDelivery,
@@ -97,7 +98,7 @@ fn port(uri: &Uri) -> u16 {
     uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 })
 }
 
-/// Returns what an answer says about the one to whom it was sent.
+/// Describes the response of the endpoint, or the error.
 pub(super) fn describe(result: &Result<Answer, SendError>) -> Forwarded {
     match result {
         Ok(answer) => Forwarded {
@@ -112,7 +113,7 @@ pub(super) fn describe(result: &Result<Answer, SendError>) -> Forwarded {
     }
 }
 
-/// Returns the status that tells the sender that nothing came back.
+/// Returns the status for the sender if the endpoint did not respond.
 pub(super) fn status_of(error: &SendError) -> u16 {
     match error.kind {
         SendErrorKind::Timeout => 504,
@@ -120,7 +121,7 @@ pub(super) fn status_of(error: &SendError) -> u16 {
     }
 }
 
-/// Removes what is said between two ends of a connection, and not between sender and receiver.
+/// Removes the hop-by-hop headers.
 pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
@@ -134,7 +135,7 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Returns the headers with the same id, the time that it is now, and a signature that fits.
+/// Returns the headers with the same message id, the current time, and a valid signature.
 fn signed_anew(capture: &Capture, secret: &SigningSecret) -> Option<Vec<(String, Vec<u8>)>> {
     let family = [HeaderFamily::Svix, HeaderFamily::Webhook]
         .into_iter()
@@ -152,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_that_is_not_written_is_that_of_the_scheme() {
+    fn the_default_port_depends_on_the_scheme() {
         for (uri, expected) in
             [("http://localhost/", 80), ("https://localhost/", 443), ("https://localhost:80/", 80)]
         {
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_a_connection_stays_there() {
+    fn removes_hop_by_hop_headers() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("connection", "close, X-Hop"),

@@ -1,4 +1,4 @@
-//! The deliveries that are kept, and what each of them means after those before it.
+//! The latest deliveries, and the relations between them.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,10 +9,10 @@ use super::change::compare;
 use super::delivery::ReceivedDelivery;
 use super::verdict::Origin;
 
-/// How many bytes are kept, however few deliveries that is.
+/// The maximum size of all deliveries in the history, in bytes.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// How many message ids are remembered, so that one that comes again is known.
+/// The number of message ids that are remembered, to count repeated deliveries.
 const MAX_IDS: usize = 20_000;
 
 /// The latest deliveries.
@@ -33,7 +33,7 @@ struct Inner {
     seen: Seen,
 }
 
-/// How often each message came.
+/// The number of deliveries of each message.
 #[derive(Debug, Default)]
 struct Seen {
     counts: HashMap<String, u64>,
@@ -45,13 +45,13 @@ impl History {
         Self { inner: Mutex::default(), latest: watch::Sender::new(0), limit, max_bytes: MAX_BYTES }
     }
 
-    /// Keeps a delivery, and says what it means after those before it.
+    /// Adds a delivery, and relates it to the earlier ones.
     pub(super) fn add(&self, mut delivery: ReceivedDelivery) -> Arc<ReceivedDelivery> {
         let mut inner = self.lock();
         inner.count += 1;
         delivery.number = inner.count;
         *inner.outcomes.entry(delivery.outcome).or_default() += 1;
-        // What is forged says nothing about the message whose id it bears, nor about an object.
+        // A forged delivery says nothing about the message or the object that it names.
         if delivery.origin != Origin::Refused {
             if let Some(id) = &delivery.id {
                 delivery.seen = inner.seen.count(id);
@@ -70,14 +70,14 @@ impl History {
         delivery
     }
 
-    /// Returns what is kept after this number, the oldest first.
+    /// Returns the deliveries after this number, oldest first.
     pub(super) fn after(&self, number: u64) -> Vec<Arc<ReceivedDelivery>> {
         let inner = self.lock();
         let from = inner.kept.partition_point(|delivery| delivery.number <= number);
         inner.kept.range(from..).cloned().collect()
     }
 
-    /// Returns how many deliveries are kept at most.
+    /// Returns the maximum number of deliveries.
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
@@ -91,12 +91,12 @@ impl History {
             .map(|at| Arc::clone(&inner.kept[at]))
     }
 
-    /// Returns the number of the latest delivery, and tells of each change of it.
+    /// Returns a receiver of the number of the latest delivery.
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.latest.subscribe()
     }
 
-    /// Returns how many deliveries there were with each outcome, kept or not.
+    /// Returns the number of deliveries with each outcome, including deliveries that were dropped.
     pub(super) fn outcomes(&self) -> BTreeMap<&'static str, u64> {
         self.lock().outcomes.clone()
     }
@@ -106,7 +106,7 @@ impl History {
     }
 }
 
-/// Compares with the versions of the same object that came before.
+/// Compares a delivery with the earlier versions of the same object.
 fn relate(delivery: &mut ReceivedDelivery, kept: &VecDeque<Arc<ReceivedDelivery>>) {
     let Some(object) = &delivery.object else { return };
     let others = kept.iter().filter_map(|other| {
@@ -114,7 +114,7 @@ fn relate(delivery: &mut ReceivedDelivery, kept: &VecDeque<Arc<ReceivedDelivery>
         (other.origin != Origin::Refused && other.id != delivery.id).then_some((other, known))
     });
     let others: Vec<_> = others.collect();
-    // Of several with the same version the last one counts.
+    // `max_by_key` returns the last of several deliveries with the same version.
     let newest = others.iter().max_by_key(|(_, known)| known.version);
     delivery.after_deletion = !object.deleted && others.iter().any(|(_, known)| known.deleted);
     let overtaken = newest.and_then(|(_, known)| known.version?.checked_sub(object.version?));
@@ -131,7 +131,7 @@ fn relate(delivery: &mut ReceivedDelivery, kept: &VecDeque<Arc<ReceivedDelivery>
 }
 
 impl Seen {
-    /// Returns the how manieth time it is.
+    /// Counts a delivery of a message, and returns the new count.
     fn count(&mut self, id: &str) -> u64 {
         if let Some(count) = self.counts.get_mut(id) {
             *count += 1;
@@ -181,23 +181,23 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_compared_with_the_one_before_it() {
+    fn compares_a_version_with_the_previous_one() {
         let history = History::new(10);
         let first = history.add(received(&user("msg_1", "Ada", 1000)));
         assert_eq!((first.number, first.previous, first.overtaken_by_ms), (1, None, None));
         let third = history.add(received(&user("msg_3", "Cleo", 3000)));
         assert_eq!((third.previous, paths(&third)), (Some(1), vec!["first_name", "updated_at"]));
-        // Late: its predecessor is the first one, and the third one has overtaken it.
+        // The second version arrives late. Its previous version is the first one, and the third one is newer.
         let second = history.add(received(&user("msg_2", "Ada", 2000)));
         assert_eq!((second.previous, second.overtaken_by_ms), (Some(1), Some(1000)));
         assert_eq!(paths(&second), ["updated_at"]);
-        // One that comes again is compared with nothing.
+        // A repeated delivery is not compared.
         let again = history.add(received(&user("msg_2", "Ada", 2000)));
         assert_eq!((again.seen, again.previous, again.overtaken_by_ms), (2, None, None));
     }
 
     #[test]
-    fn another_object_is_another_one() {
+    fn does_not_compare_different_objects() {
         let history = History::new(10);
         history.add(received(&user("msg_1", "Ada", 1000)));
         let other = history.add(received(&user("msg_2", "Bob", 2000).set("/data/id", "user_2")));
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_object_that_changes_is_marked() {
+    fn marks_a_change_after_the_deletion() {
         let history = History::new(10);
         let user_id = "user_1";
         history.add(received(&user("msg_1", "Ada", 1000).set("/data/id", user_id)));
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forged_leaves_no_trace_in_what_follows() {
+    fn forged_deliveries_do_not_affect_later_ones() {
         let history = History::new(10);
         let forged = history.add(received(&user("msg_1", "Eve", 9000).altered()));
         assert_eq!((forged.origin, forged.object.as_ref()), (Origin::Refused, None));
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_so_many_and_finds_them() {
+    fn keeps_the_latest_deliveries() {
         let history = History::new(2);
         let watch = history.watch();
         for index in 1..=3 {
@@ -241,14 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn keeps_no_more_bytes_than_the_limit() {
+    fn limits_the_size_of_the_history() {
         let history = History { max_bytes: 100_000, ..History::new(1000) };
         for index in 0..40 {
             history.add(received(&user(&format!("msg_{index}"), &"x".repeat(10_000), index)));
         }
         let kept = history.after(0);
         assert!(kept.iter().map(|kept| kept.weight()).sum::<usize>() <= 100_000 && kept.len() > 4);
-        // The last one is kept, however large it is.
+        // The latest delivery is kept even if it exceeds the limit.
         let last = history.add(received(&user("msg_last", &"x".repeat(200_000), 41)));
         let kept = history.after(0);
         assert_eq!(kept.iter().map(|kept| kept.number).collect::<Vec<_>>(), [last.number]);

@@ -1,4 +1,4 @@
-//! What is printed while deliveries arrive: a line for each, and below it what there is to say.
+//! Prints a line for each delivery, and details below it.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -19,30 +19,30 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::style::{BAD, GOOD, ODD, QUIET, STRONG};
 
-/// How many changes are printed of a delivery; the page shows all of them.
+/// The maximum number of printed changes per delivery. The page shows all changes.
 const MAX_CHANGES: usize = 12;
 
-/// How many characters of a value are printed.
+/// The maximum length of a printed value, in characters.
 const MAX_VALUE: usize = 48;
 
-/// How many deliveries may wait for a terminal that is slow or stopped.
+/// The number of deliveries that can wait for a slow or stopped terminal.
 const QUEUE: usize = 256;
 
 /// Something to print.
 #[derive(Debug)]
 pub(super) enum Line {
     Delivery(Arc<ReceivedDelivery>),
-    /// Of a request that was no delivery.
+    /// A note, such as about a request that is not a delivery.
     Note(String),
-    /// What is said at the end.
+    /// The last line.
     Last(String),
 }
 
-/// Prints on a thread of its own, so that a terminal that has been stopped stops no answer.
+/// Prints on a separate thread, so that a stopped terminal does not delay responses.
 #[derive(Debug)]
 pub(super) struct Printer {
     pub(super) lines: mpsc::Sender<Line>,
-    /// Comes when all is printed, or nothing can be printed any more.
+    /// Completes after the last line is printed, or when printing fails.
     pub(super) end: oneshot::Receiver<Result<(), Failure>>,
 }
 
@@ -62,16 +62,16 @@ impl Printer {
                 }
                 Ok(())
             };
-            // Nobody waits for it any more where the command has ended.
+            // The receiver is dropped if the command has ended.
             let _ = done.send(print());
         });
         Self { lines, end }
     }
 }
 
-/// Writes what is no result to standard error.
+/// Writes a line that is not a result to standard error.
 pub(super) fn say(line: impl std::fmt::Display) {
-    // There is nobody to tell that it could not be told.
+    // A failure to write to standard error cannot be reported.
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
@@ -92,7 +92,7 @@ fn print_delivery(
     }
     let text = lines(delivery, several_secrets).join("\n");
     output.line(text)?;
-    // A pipe is to be read while it goes on, not at the end.
+    // Readers of a pipe get each delivery immediately.
     io::stdout().flush().map_err(Failure::from)
 }
 
@@ -109,10 +109,10 @@ fn lines(delivery: &ReceivedDelivery, several_secrets: bool) -> Vec<String> {
         add(format!("{ODD}{reason}{ODD:#}"));
     }
     if let Some(millis) = delivery.overtaken_by_ms {
-        add(format!("{ODD}out of order: a version that is {} newer came before{ODD:#}", lag(millis)));
+        add(format!("{ODD}out of order: a version that is {} newer arrived earlier{ODD:#}", lag(millis)));
     }
     if delivery.after_deletion {
-        add(format!("{ODD}the object was deleted before{ODD:#}"));
+        add(format!("{ODD}out of order: the object was already deleted{ODD:#}"));
     }
     if delivery.object.as_ref().is_some_and(|object| object.deleted) && delivery.seen == 1 {
         add(format!("{BAD}-{BAD:#} the object is deleted"));
@@ -120,7 +120,7 @@ fn lines(delivery: &ReceivedDelivery, several_secrets: bool) -> Vec<String> {
     delivery.changes.list.iter().take(MAX_CHANGES).map(change).for_each(&mut add);
     let unprinted = delivery.changes.list.len().saturating_sub(MAX_CHANGES) + delivery.changes.more;
     if unprinted > 0 {
-        add(format!("{QUIET}and {unprinted} more changes; the page shows them{QUIET:#}"));
+        add(format!("{QUIET}and {unprinted} more changes, see the page{QUIET:#}"));
     }
     if let Some(forwarded) = &delivery.forwarded {
         add(passed_on(forwarded));
@@ -154,7 +154,7 @@ fn headline(delivery: &ReceivedDelivery, several_secrets: bool) -> String {
     if let Some(millis) = delivery.lag_ms {
         let _ = write!(line, "  lag {}", lag(millis));
     }
-    // Attempts come at once; a sender that is behind or a clock that is wrong is worth a word.
+    // Usually, the age is near zero. Otherwise, the sender is late or a clock is wrong.
     match delivery.age_ms {
         Some(millis @ 5_000..) => drop(write!(line, "  signed {} ago", lag(millis))),
         Some(millis @ ..-2_000) => drop(write!(line, "  signed {} ahead", lag(millis.saturating_neg()))),
@@ -175,7 +175,7 @@ fn change(change: &Change) -> String {
     let short = |text: &str| clean(text, MAX_VALUE);
     match (&change.before, &change.after) {
         (Some(before), Some(after)) if before == after => {
-            format!("{ODD}~{ODD:#} {path}  {QUIET}differs in what is not shown{QUIET:#}")
+            format!("{ODD}~{ODD:#} {path}  {QUIET}redacted value changed{QUIET:#}")
         }
         (Some(before), Some(after)) => {
             format!("{ODD}~{ODD:#} {path}  {QUIET}{} →{QUIET:#} {}", short(before), short(after))
@@ -200,7 +200,7 @@ fn passed_on(forwarded: &Forwarded) -> String {
     }
 }
 
-/// The time of day where this machine is.
+/// Formats the local time of day.
 fn clock(moment: Timestamp) -> String {
     let moment = jiff::Timestamp::from_millisecond(moment.as_millis()).unwrap_or_default();
     moment.to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string()

@@ -1,4 +1,4 @@
-//! The endpoint: reads a delivery, looks at it, keeps it, and answers.
+//! The endpoint: reads, verifies, records, and answers deliveries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +25,10 @@ use crate::send::svix;
 use crate::server::limits::BODY_TIMEOUT;
 use crate::server::response::{Body, NoResponse, complete, text};
 
-/// How long silence lasts: longer than any sender waits.
+/// How long `--respond timeout` delays the end of the request: longer than the sender waits.
 const SILENCE: Duration = Duration::from_secs(svix::TIMEOUT.as_secs() * 2);
 
-/// How an answer comes about.
+/// The reply to a request.
 enum Reply {
     Now(Box<Response<Body>>),
     Never,
@@ -40,21 +40,20 @@ pub(super) async fn respond(
 ) -> Result<Response<Body>, NoResponse> {
     if let Some(path) = listener.path.as_deref().filter(|path| *path != request.uri().path()) {
         let note = format!(
-            "a POST to {} was not looked at: deliveries are taken at {path}",
+            "ignored a POST to {}: deliveries are accepted only at {path}",
             clean(request.uri().path(), 120)
         );
-        let answer = text(StatusCode::NOT_FOUND, format!("deliveries are taken at {path}\n"));
+        let answer = text(StatusCode::NOT_FOUND, format!("deliveries are accepted only at {path}\n"));
         listener.print(Line::Note(note)).await;
         return Ok(answer);
     }
     if listener.forward.is_some() && request.headers().contains_key(HOP) {
-        let note =
-            "a POST that a listener has passed on was not looked at: it would be passed on without end";
-        let answer = text(StatusCode::LOOP_DETECTED, "a listener has passed this on already\n");
+        let note = "ignored a forwarded POST: forwarding it again could form a loop of listeners";
+        let answer = text(StatusCode::LOOP_DETECTED, "a listener has already forwarded this request\n");
         listener.print(Line::Note(note.to_owned())).await;
         return Ok(answer);
     }
-    // A sender that hangs up drops this future, and what it has sent is still to be passed on, kept and shown.
+    // A sender that disconnects drops this future. The delivery is still forwarded, recorded, and shown.
     let (sender, reply) = oneshot::channel();
     tokio::spawn(receive(listener, request, sender));
     match reply.await {
@@ -102,7 +101,7 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: on
             Some(result) => describe(result).remark_on(delivery.origin),
             None => Forwarded::unanswered(),
         });
-        // A refusal of our own stays one where answers are fixed beforehand.
+        // With `--respond`, the response of the endpoint is only shown.
         let is_fixed = listener.script.is_some();
         if !is_fixed {
             reply = Some(result.map_or(Reply::Never, |result| Reply::Now(Box::new(forwarded(result)))));
@@ -114,14 +113,14 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: on
     }
     let Some(permit) = is_unexplained.then(|| listener.judge.diagnosis_permit()).flatten() else {
         listener.show(delivery).await;
-        // Whoever has hung up gets none.
+        // The receiver is dropped if the sender has disconnected.
         let _ = sender.send(reply);
         return;
     };
-    // The sender does not wait for what is only shown.
+    // The sender does not wait for the diagnosis.
     let _ = sender.send(reply);
     let found = listener.before_the_end(listener.judge.diagnose(&delivery.capture, permit)).await.flatten();
-    // The permit is dropped after this delivery has been shown, so that diagnoses do not pile up.
+    // Holds the permit until this delivery has been shown, so that diagnoses do not accumulate.
     let _permit = found.map(|(diagnosis, permit)| {
         delivery.explain(diagnosis);
         permit
@@ -129,7 +128,7 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: on
     listener.show(delivery).await;
 }
 
-/// Reads a body within the limits of size and time.
+/// Reads a body, with limits on its size and on the time.
 async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Result<Bytes, ReceiveError> {
     let claimed = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if claimed.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > limit)) {
@@ -149,7 +148,7 @@ async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Result<B
     tokio::time::timeout(BODY_TIMEOUT, reading).await.unwrap_or_else(|_| Err(ReceiveError::body_timeout()))
 }
 
-/// Returns the headers as they came, but for how the body was cut into pieces, which it is no more.
+/// Returns the headers without `Transfer-Encoding`, because the body is no longer chunked.
 fn fields(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
     let field = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.as_bytes().to_vec());
     headers.iter().filter(|(name, _)| *name != TRANSFER_ENCODING).map(field).collect()
@@ -161,7 +160,7 @@ impl Listener {
         self.print(Line::Delivery(delivery)).await;
     }
 
-    /// Writes a delivery into the folder for them, if there is one.
+    /// Records a delivery, if `--record` is set.
     async fn record(&self, mut delivery: ReceivedDelivery) -> ReceivedDelivery {
         let Some(folder) = self.record.clone() else { return delivery };
         let write = move || {
@@ -174,13 +173,13 @@ impl Listener {
                     Some(format!("cannot write into {}: {error}", folder.path().display()))
                 }
                 Err(NotRecorded::Full(reason)) => Some(reason.to_owned()),
-                // It is said once, and not below each of the deliveries that follow.
+                // Reported only once, for the first delivery that was not recorded.
                 Err(NotRecorded::StillFull) => None,
             };
             delivery.record_error = error;
             delivery
         };
-        // Writing may wait for a disk, and other deliveries shall not.
+        // Writing to a slow disk must not block other deliveries.
         match tokio::task::spawn_blocking(write).await {
             Ok(delivery) => delivery,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -188,7 +187,7 @@ impl Listener {
     }
 }
 
-/// Returns what the core answers; what could not be verified is taken, and said not to have been verified.
+/// Returns the response of the library, or 200 with the outcome `unverified` if there is no secret.
 fn own(answer: Option<Answer>) -> Response<Body> {
     let Some(answer) = answer else {
         return complete(StatusCode::OK, "application/json", r#"{"outcome":"unverified"}"#);
@@ -206,7 +205,7 @@ fn scripted(step: Step) -> Reply {
         503 => Outcome::StoreUnavailable,
         _ => Outcome::Failed,
     };
-    // Some statuses have no body, and hyper sends none then.
+    // hyper omits the body for statuses that do not allow one.
     let status = StatusCode::from_u16(status).unwrap_or_default();
     let mut response = complete(status, "application/json", Answer::from(outcome).body());
     if let Some(seconds) = retry_after {
@@ -215,7 +214,7 @@ fn scripted(step: Step) -> Reply {
     Reply::Now(Box::new(response))
 }
 
-/// Returns the answer of the endpoint that a delivery was passed on to.
+/// Returns the response of the endpoint, or an error status if it did not respond.
 fn forwarded(result: Result<client::Answer, client::SendError>) -> Response<Body> {
     match result {
         Ok(answer) => {

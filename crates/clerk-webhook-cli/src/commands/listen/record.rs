@@ -1,4 +1,4 @@
-//! `--record`: each delivery as a file that `verify` and `replay` read.
+//! `--record`: writes each delivery to a file for `verify` and `replay`.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -9,22 +9,22 @@ use super::delivery::ReceivedDelivery;
 use super::verdict::Origin;
 use crate::capture::{Recorded, to_http_file};
 
-/// How many characters of an event type and of a message id a name has.
+/// The maximum length of an event type and of a message id in a file name, in characters.
 const MAX_WORD: usize = 60;
 
-/// How many deliveries may come in the same millisecond with the same id.
+/// The maximum number of files with the same millisecond, event type, and message id.
 const MAX_SAME: usize = 1000;
 
-/// How many bytes are written in a run.
+/// The maximum number of bytes that one run writes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
-/// How many bytes of what is refused, which anybody can send, and which shall leave room for the rest.
+/// The maximum number of bytes of rejected deliveries, so that forgeries leave room for authentic deliveries.
 const MAX_REFUSED: u64 = 64 * 1024 * 1024;
 
-/// The least that a file takes of a disk.
+/// The minimum size of a file on a disk.
 const BLOCK: u64 = 4096;
 
-/// The folder for recordings, and how much is left of what may be written into it.
+/// The folder for recordings, with the remaining budgets.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
@@ -32,17 +32,17 @@ pub(super) struct Folder {
     left_for_refused: ByteBudget,
 }
 
-/// How many bytes may still be written, or `None` if a file did not fit.
+/// The number of remaining bytes, or `None` after a file did not fit.
 #[derive(Debug)]
 struct ByteBudget(Mutex<Option<u64>>);
 
-/// Why there is no recording.
+/// Why a delivery was not recorded.
 #[derive(Debug)]
 pub(super) enum NotRecorded {
     Failed(io::Error),
-    /// This one is the first for which no room is left, and these are no more recorded.
+    /// The budget is exhausted, and this is the first delivery that is not recorded.
     Full(&'static str),
-    /// That has been said before.
+    /// The budget was exhausted before.
     StillFull,
 }
 
@@ -55,16 +55,16 @@ impl Folder {
         &self.path
     }
 
-    /// Writes a delivery into a new file, while there is room.
+    /// Writes a delivery to a new file, within the budgets.
     pub(super) fn write(&self, delivery: &ReceivedDelivery) -> Result<PathBuf, NotRecorded> {
         let headers = delivery.capture.headers.iter().map(|(name, value)| name.len() + value.len() + 4);
         let bytes = delivery.capture.body.len() + headers.sum::<usize>();
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(BLOCK);
         if delivery.origin == Origin::Refused {
-            let full = "64 MiB of what was refused are recorded: no more of that is in this run";
+            let full = "the limit of 64 MiB is reached: this run records no more rejected deliveries";
             self.left_for_refused.take(bytes, full)?;
         }
-        self.left.take(bytes, "256 MiB are recorded: nothing more is in this run")?;
+        self.left.take(bytes, "the limit of 256 MiB is reached: this run records no more deliveries")?;
         write(&self.path, delivery).map_err(NotRecorded::Failed)
     }
 }
@@ -74,7 +74,7 @@ impl ByteBudget {
         Self(Mutex::new(Some(bytes)))
     }
 
-    /// Takes so many bytes; nothing is left once there are too few.
+    /// Takes bytes from the budget. If too few are left, the budget stays exhausted.
     fn take(&self, bytes: u64, full: &'static str) -> Result<(), NotRecorded> {
         let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = left.ok_or(NotRecorded::StillFull)?;
@@ -83,9 +83,9 @@ impl ByteBudget {
     }
 }
 
-/// Writes a delivery into a new file of this folder, whole or not at all, and returns its path.
+/// Writes a delivery atomically to a new file in this folder, and returns its path.
 ///
-/// Others on this machine cannot read it, since payloads are personal data.
+/// On Unix, only the owner can read the file, because payloads contain personal data.
 fn write(folder: &Path, delivery: &ReceivedDelivery) -> io::Result<PathBuf> {
     let target = delivery.capture.target.as_deref().unwrap_or("/");
     let headers = delivery.capture.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
@@ -99,7 +99,7 @@ fn write(folder: &Path, delivery: &ReceivedDelivery) -> io::Result<PathBuf> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(&temporary).and_then(|mut file| file.write_all(&bytes));
     let placed = written.and_then(|()| place(folder, &name, &temporary));
-    // Where it has its name there is nothing left to remove.
+    // After a rename, the temporary file no longer exists.
     let _ = fs::remove_file(&temporary);
     placed
 }
@@ -112,7 +112,7 @@ fn recorded(delivery: &ReceivedDelivery) -> Recorded {
     Recorded { received_at: Some(delivery.received_at), verdict: Some(verdict) }
 }
 
-/// Gives a file its name, or the next one that is free.
+/// Gives the file its name, or the next free name.
 fn place(folder: &Path, name: &str, temporary: &Path) -> io::Result<PathBuf> {
     for attempt in 1..=MAX_SAME {
         let name = if attempt == 1 { format!("{name}.http") } else { format!("{name}-{attempt}.http") };
@@ -120,15 +120,15 @@ fn place(folder: &Path, name: &str, temporary: &Path) -> io::Result<PathBuf> {
         match fs::hard_link(temporary, &path) {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            // Some file systems have no second names; then nobody else may take this one in between.
+            // File systems without hard links: the rename is atomic, but can race with another process.
             Err(_) if !path.try_exists()? => return fs::rename(temporary, &path).map(|()| path),
             Err(_) => {}
         }
     }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, "there are too many files of the same name"))
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files with the same name"))
 }
 
-/// A name that sorts by time: `20261121T215126.123Z-user.created-msg_…`.
+/// Returns a name that sorts by time: `20261121T215126.123Z-user.created-msg_…`.
 fn name(delivery: &ReceivedDelivery) -> String {
     let moment = jiff::Timestamp::from_millisecond(delivery.received_at.as_millis()).unwrap_or_default();
     let moment = moment.strftime("%Y%m%dT%H%M%S.%3fZ");
@@ -137,7 +137,7 @@ fn name(delivery: &ReceivedDelivery) -> String {
     format!("{moment}-{}-{}", word(event_type), word(id))
 }
 
-/// Keeps what is harmless in the name of a file on every system.
+/// Replaces all characters that are not safe in file names on every system.
 fn word(text: &str) -> String {
     let harmless = |character: char| {
         let keep = character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_');
@@ -157,7 +157,7 @@ mod tests {
     use crate::capture::{self, Capture};
 
     #[test]
-    fn what_is_written_is_read_and_verifies() {
+    fn recordings_can_be_read_and_verified() {
         let folder = std::env::temp_dir().join(format!("clerk-webhook-record-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let judge = Judge::new(vec![SigningSecret::parse(SECRET).unwrap()], 1 << 20).unwrap();
@@ -165,7 +165,7 @@ mod tests {
         let mut headers: Vec<(String, Vec<u8>)> =
             signed.headers().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         headers.push(("x-odd".to_owned(), b"\xff:\t ".to_vec()));
-        // Bodies that look like headers, and that end in line breaks, stay what they are.
+        // Bodies that look like headers or end with line breaks are not changed.
         for body in [signed.body(), Bytes::from_static(b"\r\n\r\na: b\r\n"), Bytes::new()] {
             let target = Some("/hook?x=1".to_owned());
             let capture =
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_written_than_there_is_room_for() {
+    fn stops_recording_at_the_limits() {
         let path = std::env::temp_dir().join(format!("clerk-webhook-record-full-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         let folder = Folder {
@@ -213,7 +213,7 @@ mod tests {
         let right = Signed::of(fixture::user_created());
         let forged = [(); 4].map(|()| write(right.clone().altered()));
         assert_eq!(forged, ["written", "written", "full", "still full"]);
-        // What is authentic has room of its own.
+        // Forged deliveries do not use up the budget of authentic ones.
         let authentic = [(); 4].map(|()| write(right.clone()));
         assert_eq!(authentic, ["written", "written", "full", "still full"]);
         assert_eq!(fs::read_dir(&path).unwrap().count(), 4);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_leads_nowhere_else() {
+    fn names_do_not_leave_the_folder() {
         assert_eq!(word("user.created"), "user.created");
         assert_eq!(word("../../etc/passwd"), ".._.._etc_passwd");
         assert_eq!(word("a\0b\\c:d\n é"), "a_b_c_d___");

@@ -1,11 +1,11 @@
-//! What is not shown of an event: one-time codes, messages, secret links, private metadata.
+//! Redacts events: one-time codes, messages, secret links, and private metadata.
 //!
-//! It goes by the names of fields and not by event types, so that what Clerk adds tomorrow is covered too where it is named
-//! alike.
+//! The names of fields decide, not the event types. So events that Clerk adds later are redacted too, if
+//! their fields have similar names.
 
 use serde_json::Value;
 
-/// Hidden wherever they are, unless they are empty.
+/// Redacted everywhere, unless they are empty.
 const HIDDEN: [&str; 12] = [
     "api_key",
     "authorization",
@@ -21,25 +21,25 @@ const HIDDEN: [&str; 12] = [
     "url",
 ];
 
-/// Hidden at every depth of e-mails and text messages: what the message says, and the variables of its template.
+/// Redacted at every depth of emails and text messages: the content, and the variables of the template.
 const OF_MESSAGES: [&str; 7] = ["content", "data", "html", "message", "preview", "subject", "text"];
 
-/// Hidden where they are part of a name, unless the value only says whether or when.
+/// Redacted if the name contains one of these, unless the value is a boolean or a number.
 const PARTS: [&str; 5] = ["password", "private_key", "secret", "ticket", "token"];
 
-/// Hidden where they are words of a name.
+/// Redacted if they are a word of the name.
 const WORDS: [&str; 4] = ["otp", "passcode", "passcodes", "pin"];
 
-/// Codes of which each is one of a few: they name something and open nothing.
+/// Codes with a few known values, such as `country_code`. They are not secret.
 const NAMING: [&str; 12] = [
     "area", "country", "currency", "decline", "error", "failure", "language", "postal", "reason", "region",
     "status", "zip",
 ];
 
-/// Returns an event with what is sensitive replaced; every member and element is still there.
+/// Replaces the sensitive values of an event. All other members and elements remain.
 pub(super) fn redact(event: &Value) -> Value {
     let Value::Object(members) = event else {
-        // Nobody knows what it is, and JSON in a string may be a whole event.
+        // The structure is unknown. A JSON string can contain an event, for example.
         return hidden(event);
     };
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
@@ -62,7 +62,7 @@ pub(super) fn redact(event: &Value) -> Value {
     Value::Object(members.iter().map(member).collect())
 }
 
-/// Which names are sensitive in an event.
+/// Decides which names are sensitive in an event.
 #[derive(Clone, Copy)]
 struct Names {
     is_message: bool,
@@ -76,7 +76,7 @@ impl Names {
         self.within(name, value, parent)
     }
 
-    /// Returns what may be shown of a value whose own name hides nothing.
+    /// Redacts the contents of a value whose name is not sensitive.
     fn within(self, name: &str, value: &Value, parent: &str) -> Value {
         match value {
             Value::Object(members) => {
@@ -98,7 +98,7 @@ impl Names {
 
     fn is_sensitive(self, name: &str, value: &Value, parent: &str) -> bool {
         let says_whether_or_when = matches!(value, Value::Bool(_) | Value::Number(_));
-        // An error says what went wrong, and `code` is mostly the name of a reason.
+        // In an error, `code` is usually the name of a reason, and `message` its text.
         let is_reason = ["error", "errors", "reason"].iter().any(|end| parent.ends_with(end));
         HIDDEN.contains(&name)
             || (self.is_message && OF_MESSAGES.contains(&name))
@@ -111,13 +111,13 @@ impl Names {
     }
 }
 
-/// Returns whether a name is that of a code which opens something: `verification_code`, `backup_codes`.
+/// Returns whether a name is the name of a secret code: `verification_code`, `backup_codes`.
 fn is_named_code(name: &str) -> bool {
     let kind = ["_code", "_codes"].iter().find_map(|end| name.strip_suffix(end));
     kind.and_then(|kind| kind.rsplit('_').next()).is_some_and(|kind| !NAMING.contains(&kind))
 }
 
-/// Returns whether it looks like a one-time code, and not like the name of a reason.
+/// Returns whether a value looks like a one-time code, and not like the name of a reason.
 fn is_code(value: &Value) -> bool {
     match value {
         Value::Number(_) => true,
@@ -130,7 +130,7 @@ fn is_code(value: &Value) -> bool {
     }
 }
 
-/// Says that there is something, and how much where it is text.
+/// Replaces a value. The replacement of a text states its length.
 fn hidden(value: &Value) -> Value {
     match value {
         Value::Null | Value::Bool(_) => value.clone(),
@@ -142,7 +142,7 @@ fn hidden(value: &Value) -> Value {
     }
 }
 
-/// Links carry tickets in their query.
+/// Redacts the query of a link, which can contain a ticket.
 fn without_query(text: &str) -> String {
     let is_link = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
     match text.find(['?', '#']).filter(|_| is_link) {
@@ -151,7 +151,7 @@ fn without_query(text: &str) -> String {
     }
 }
 
-/// Returns the value of a header as it may be shown.
+/// Returns the redacted value of a header.
 pub(super) fn header(name: &str, value: &[u8]) -> String {
     const SECRET: [&str; 7] = ["auth", "cookie", "jwt", "key", "secret", "session", "token"];
     let text = String::from_utf8_lossy(value).into_owned();
@@ -164,7 +164,7 @@ pub(super) fn header(name: &str, value: &[u8]) -> String {
     super::text::clean(&text, 300)
 }
 
-/// Enough of a signature to tell it from another one.
+/// Shortens a signature to a prefix that distinguishes it from others.
 fn shorten(signature: &str) -> String {
     super::text::clean(signature, 11)
 }
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_messages_and_links_of_the_fixtures_do_not_show() {
+    fn redacts_codes_messages_and_links_of_the_examples() {
         for (name, secrets) in [
             ("email.created", ["602214", "DOCTYPE", "Turin"].as_slice()),
             ("sms.created", &["314159", "Keep it to yourself"]),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_sensitive_stays() {
+    fn does_not_redact_other_values() {
         let event = AnyFixture::named("user.updated").unwrap().json();
         let shown = redact(&event);
         for place in [
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_a_type_that_nobody_knows_yet_is_one_too() {
+    fn redacts_messages_of_unknown_event_types() {
         let event = json!({ "type": "email.bounced", "data": { "subject": "602214", "html": "602214", "status": "bounced" } });
         assert_eq!(
             redact(&event)["data"],
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_do_not_show_however_they_are_named() {
+    fn redacts_codes_with_various_names() {
         for data in [
             json!({ "verification_code": "A602214" }),
             json!({ "one_time_code": 602_214 }),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_message_shows_wherever_it_is() {
+    fn redacts_the_content_of_messages_at_every_depth() {
         for event in [
             json!({ "type": "email.created", "data": [{ "subject": "code 602214" }] }),
             json!({ "type": "sms.created", "data": { "EMAIL": { "subject": "602214", "html": "602214" } } }),
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_does_not_show() {
+    fn redacts_bodies_that_are_not_events() {
         for body in [json!("{\"data\":602214}"), json!([602_214]), json!(602_214)] {
             assert!(!redact(&body).to_string().contains("602214"), "{body}");
         }
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_show_enough_to_be_told_apart() {
+    fn shortens_signatures_and_redacts_secret_headers() {
         assert_eq!(
             header("svix-signature", b"v1,abcdefghijklmnop v1,qrstuvwxyzabcdef"),
             "v1,abcdefgh… v1,qrstuvwx…"

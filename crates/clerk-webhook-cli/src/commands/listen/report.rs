@@ -1,4 +1,4 @@
-//! What is printed before the first delivery and after the last one.
+//! The introduction before the first delivery, and the summary at the end.
 
 use super::history::History;
 use super::printer::say;
@@ -7,18 +7,18 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::style::{ODD, QUIET, STRONG};
 
-/// The path that is shown where any will do: that of the examples.
+/// The path in the shown URL, if the listener accepts any path.
 pub(super) const ANY_PATH: &str = "/webhooks/clerk";
 
 fn verifies(secrets: usize) -> String {
     match secrets {
-        0 => "nothing: no signing secret was given".to_owned(),
+        0 => "nothing, because no signing secret is set".to_owned(),
         1 => "with one signing secret".to_owned(),
         several => format!("with {several} signing secrets"),
     }
 }
 
-/// Says where it listens and what it does; with `--json` on standard error.
+/// Prints the addresses and the settings. With `--json`, prints to standard error.
 pub(super) fn introduce(output: &Output, listener: &Listener) -> Result<(), Failure> {
     let endpoint = &listener.endpoint;
     let taken = if listener.judge.secrets().is_empty() { "every event" } else { "authentic events" };
@@ -32,15 +32,14 @@ pub(super) fn introduce(output: &Output, listener: &Listener) -> Result<(), Fail
         format!("endpoint  {STRONG}{endpoint}{STRONG:#}{QUIET}{any}{QUIET:#}"),
         match listener.page.url() {
             Some(page) => format!("page      {STRONG}{page}{STRONG:#}"),
-            None => {
-                "page      none: it is for this machine only, so listen on 127.0.0.1 or 0.0.0.0".to_owned()
-            }
+            None => "page      none: listen on 127.0.0.1 or 0.0.0.0 to enable it, for this machine only"
+                .to_owned(),
         },
         format!("verifies  {}", verifies(listener.judge.secrets().len())),
     ];
     if listener.judge.secrets().is_empty() {
         lines.push(format!(
-            "{ODD}          Set CLERK_WEBHOOK_SIGNING_SECRET, or give --secret or --secret-file, to verify.{ODD:#}"
+            "{ODD}          To verify, set CLERK_WEBHOOK_SIGNING_SECRET, or pass --secret or --secret-file.{ODD:#}"
         ));
     }
     lines.push(format!("answers   {answers}"));
@@ -48,7 +47,7 @@ pub(super) fn introduce(output: &Output, listener: &Listener) -> Result<(), Fail
         lines.push(format!("forwards  to {}", forward.endpoint()));
     }
     if let Some(folder) = &listener.record {
-        lines.push(format!("records   into {}, personal data as it is", folder.path().display()));
+        lines.push(format!("records   to {}, including personal data", folder.path().display()));
     }
     if !listener.host.is_loopback() {
         lines.push(format!(
@@ -57,12 +56,14 @@ pub(super) fn introduce(output: &Output, listener: &Listener) -> Result<(), Fail
         ));
     }
     lines.push(String::new());
-    lines.push(format!("{QUIET}Nothing is fetched from Clerk. Send something:{QUIET:#}"));
+    lines.push(format!(
+        "{QUIET}The listener fetches nothing from Clerk. Send events with one of these:{QUIET:#}"
+    ));
     lines.push(format!("  clerk-webhook trigger user.created --to {endpoint}"));
     lines.push(format!("  clerk webhooks listen --forward-to {endpoint}"));
     let origin = endpoint.strip_suffix(listener.path.as_deref().unwrap_or(ANY_PATH)).unwrap_or(endpoint);
     lines.push(format!("  cloudflared tunnel --url {origin}"));
-    lines.push(format!("{QUIET}Ctrl-C ends it.{QUIET:#}\n"));
+    lines.push(format!("{QUIET}Press Ctrl-C to stop.{QUIET:#}\n"));
     for line in lines {
         if output.is_json() {
             say(line);
@@ -73,13 +74,13 @@ pub(super) fn introduce(output: &Output, listener: &Listener) -> Result<(), Fail
     Ok(())
 }
 
-/// Returns how many deliveries there were, and what became of them.
+/// Returns the number of deliveries with each outcome.
 pub(super) fn summary(history: &History) -> String {
     let outcomes = history.outcomes();
     let all: u64 = outcomes.values().sum();
     let each: Vec<_> = outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
     match all {
-        0 => "no delivery".to_owned(),
+        0 => "no deliveries".to_owned(),
         1 => format!("1 delivery: {}", outcomes.keys().copied().collect::<String>()),
         _ => format!("{all} deliveries: {}", each.join(", ")),
     }

@@ -1,4 +1,4 @@
-//! Which request is for the page, and which one is a delivery.
+//! Routes requests to the page or to the endpoint.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(super) async fn respond(
         response.headers_mut().insert(LOCATION, HeaderValue::from_static(ROOT));
         return Ok(response);
     }
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "deliveries are sent with POST\n");
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "send deliveries with POST\n");
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     Ok(response)
 }

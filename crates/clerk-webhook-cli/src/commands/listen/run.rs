@@ -1,4 +1,4 @@
-//! Listens until it is asked to end.
+//! Runs the listener until Ctrl-C.
 
 use std::fs;
 use std::io;
@@ -27,7 +27,7 @@ use crate::send::client;
 use crate::server::serve::serve;
 use crate::server::shutdown::interruption;
 
-/// How long the end may take, when a terminal may have been stopped.
+/// The timeout for the shutdown, because the terminal may be stopped.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
@@ -42,7 +42,7 @@ async fn listen(args: Args, output: &Output) -> Result<(), Failure> {
     let forward = args.forward.as_deref().map(|url| Forward::new(args.remote.endpoint(url)?)).transpose()?;
     if let Some(folder) = &args.record {
         fs::create_dir_all(folder)
-            .map_err(|error| Failure::usage(format_args!("cannot make {}: {error}", folder.display())))?;
+            .map_err(|error| Failure::usage(format_args!("cannot create {}: {error}", folder.display())))?;
     }
     let socket =
         TcpListener::bind((args.host, args.port)).await.map_err(|error| cannot_listen(&args, &error))?;
@@ -50,13 +50,13 @@ async fn listen(args: Args, output: &Output) -> Result<(), Failure> {
 
     if let Some(forward) = forward.as_ref().filter(|forward| forward.leads_to(address)) {
         return Err(Failure::usage(format_args!(
-            "{} is this listener itself: forward to the endpoint of your server",
+            "{} is this listener: set --forward to the endpoint of your server",
             forward.endpoint()
         )));
     }
 
     let no_random_bytes = |error: getrandom::Error| {
-        Failure::usage(format_args!("the system has no random bytes to give: {error}"))
+        Failure::usage(format_args!("the system returned no random bytes: {error}"))
     };
     let page = PageAccess::new(args.host, address.port()).map_err(no_random_bytes)?;
     let run = run_id().map_err(no_random_bytes)?;
@@ -97,7 +97,7 @@ async fn listen(args: Args, output: &Output) -> Result<(), Failure> {
         () = interrupted => Ok(()),
     };
     stopped?;
-    // What has arrived is shown, as far as the terminal takes it, and then the end.
+    // Shows the deliveries that have arrived, and then the summary.
     let shutdown = async {
         listener.end().await;
         let summary = summary(&listener.history);
@@ -115,28 +115,28 @@ fn cannot_listen(args: &Args, error: &io::Error) -> Failure {
     let address = SocketAddr::new(args.host, args.port);
     match error.kind() {
         io::ErrorKind::AddrInUse => Failure::usage(format_args!(
-            "port {} is in use: end what listens there, or give another one with --port; --port 0 takes a free one",
+            "port {} is in use: stop the other process, or select another port with --port (--port 0 selects a free one)",
             args.port
         )),
         io::ErrorKind::PermissionDenied => Failure::usage(format_args!(
-            "this user may not listen on port {}: give one above 1023 with --port",
+            "permission denied for port {}: select a port above 1023 with --port",
             args.port
         )),
         io::ErrorKind::AddrNotAvailable => {
-            Failure::usage(format_args!("{} is no address of this machine", args.host))
+            Failure::usage(format_args!("{} is not an address of this machine", args.host))
         }
         _ => Failure::usage(format_args!("cannot listen on {address}: {error}")),
     }
 }
 
-/// Returns a random text that tells this run from others.
+/// Returns a random id for this run.
 fn run_id() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)?;
     Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
 }
 
-/// Returns the URL that deliveries go to, by an address that leads here.
+/// Returns the URL for deliveries, with an address of this machine.
 fn endpoint(address: SocketAddr, path: Option<&str>) -> String {
     let path = path.unwrap_or(ANY_PATH);
     if address.ip().is_unspecified() {
@@ -145,7 +145,7 @@ fn endpoint(address: SocketAddr, path: Option<&str>) -> String {
     format!("http://{address}{path}")
 }
 
-/// Opens a page in the browser, or says that this did not work. Every user of this machine can read the URL.
+/// Opens a URL in the browser, or prints why this failed. Every user of this machine can read the URL.
 fn open(url: &str) {
     let program = match std::env::consts::OS {
         "macos" => "open",
@@ -160,7 +160,7 @@ fn open(url: &str) {
         .spawn();
     if let Err(error) = started {
         say(format_args!(
-            "cannot open a browser with {program}: {error}; open the address of the page above"
+            "cannot open a browser with {program}: {error}; open the printed address of the page"
         ));
     }
 }

@@ -1,9 +1,9 @@
-//! `--respond`: answers that were fixed beforehand.
+//! `--respond`: a fixed sequence of responses.
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One answer: `500`, `409:30` with `Retry-After: 30`, or `timeout`.
+/// One response: `500`, `409:30` with `Retry-After: 30`, or `timeout`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Status { status: u16, retry_after: Option<u32> },
@@ -18,7 +18,7 @@ impl FromStr for Step {
             return Ok(Self::NoResponse);
         }
         let wrong = || {
-            "write a status from 200 to 599, one with seconds for Retry-After such as 409:30, or timeout"
+            "expected a status from 200 to 599, a status with Retry-After in seconds such as 409:30, or timeout"
                 .to_owned()
         };
         let (status, delay) = match text.split_once(':') {
@@ -41,7 +41,7 @@ impl std::fmt::Display for Step {
     }
 }
 
-/// Answers one after the other, the last one for all that follow.
+/// A sequence of responses. The last one repeats.
 #[derive(Debug)]
 pub(super) struct Script {
     steps: Vec<Step>,
@@ -49,7 +49,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    /// Returns none where there is not a single answer.
+    /// Returns `None` if there are no responses.
     pub(super) fn new(steps: Vec<Step>) -> Option<Self> {
         (!steps.is_empty()).then(|| Self { steps, next: AtomicUsize::new(0) })
     }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_is_written() {
+    fn parses_statuses_delays_and_timeout() {
         let status = |status, retry_after| Ok(Step::Status { status, retry_after });
         assert_eq!("500".parse(), status(500, None));
         assert_eq!("409:30".parse(), status(409, Some(30)));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_answer_is_repeated() {
+    fn repeats_the_last_response() {
         let step = |status| Step::Status { status, retry_after: None };
         let script = Script::new(vec![step(500), step(503), step(200)]).unwrap();
         assert_eq!(script.to_string(), "500, 503, then 200");

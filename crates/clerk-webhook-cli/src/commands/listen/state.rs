@@ -1,4 +1,4 @@
-//! What all connections of a listener share.
+//! The shared state of a listener.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use super::record::Folder;
 use super::script::Script;
 use super::verdict::Judge;
 
-/// All that a request may need.
+/// The state that all requests share.
 #[derive(Debug)]
 pub(super) struct Listener {
     pub(super) host: IpAddr,
-    /// The only path of deliveries, unless any will do.
+    /// The path for deliveries, or `None` for any path.
     pub(super) path: Option<String>,
-    /// The URL that deliveries go to, as it is shown.
+    /// The URL for deliveries, for display.
     pub(super) endpoint: String,
     pub(super) max_body: usize,
     pub(super) judge: Judge,
@@ -30,9 +30,9 @@ pub(super) struct Listener {
     pub(super) record: Option<Arc<Folder>>,
     pub(super) lines: mpsc::Sender<Line>,
     pub(super) page: PageAccess,
-    /// Tells this run from others, whose deliveries have the same numbers.
+    /// The id of this run. Deliveries of other runs have the same numbers.
     pub(super) run: String,
-    /// How many pages follow what arrives.
+    /// The number of pages that follow the deliveries.
     pub(super) followers: Arc<AtomicUsize>,
     /// Held by each delivery whose body has arrived, until the delivery has been shown.
     pub(super) underway: RwLock<()>,
@@ -41,17 +41,17 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) async fn print(&self, line: Line) {
-        // The printer ends before the server only if nobody reads its output any more.
+        // The printer ends first only if the reader of its output has closed the pipe.
         let _ = self.lines.send(line).await;
     }
 
-    /// Stops all waiting, and returns when every delivery that has arrived has been shown.
+    /// Cancels all waiting, and returns after every received delivery has been shown.
     pub(super) async fn end(&self) {
         self.ends.send_replace(true);
         let _all = self.underway.write().await;
     }
 
-    /// Returns the result of some work, or `None` if the listener ends first.
+    /// Returns the result of `work`, or `None` if the listener ends first.
     pub(super) async fn before_the_end<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut ends = self.ends.subscribe();
         tokio::select! {

@@ -1,9 +1,9 @@
-//! Text that comes from the network, and numbers, as people read them.
+//! Formats text from the network, and numbers.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// Returns text that a terminal shows and does not obey, with an ellipsis where it is longer than so many characters.
+/// Escapes control characters, and cuts the text with an ellipsis after `longest` characters.
 pub(super) fn clean(text: &str, longest: usize) -> String {
     let mut clean = String::new();
     for (count, character) in text.chars().enumerate() {
@@ -20,15 +20,15 @@ pub(super) fn clean(text: &str, longest: usize) -> String {
     clean
 }
 
-/// Control characters, and those that turn the direction of the text that follows.
+/// Returns whether a character controls the terminal, changes the direction of text, or is invisible.
 fn obeyed(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Returns a number of bytes with its unit.
+/// Formats a number of bytes with its unit.
 pub(super) fn size(bytes: usize) -> String {
-    // One digit after the point is enough to compare with.
+    // One digit after the decimal point.
     let tenths = |unit: usize| (bytes * 10 + unit / 2) / unit;
     match bytes {
         0..1000 => format!("{bytes} B"),
@@ -37,7 +37,7 @@ pub(super) fn size(bytes: usize) -> String {
     }
 }
 
-/// Returns a time in its largest unit.
+/// Formats a duration in its largest unit.
 pub(super) fn time(duration: Duration) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
@@ -53,7 +53,7 @@ pub(super) fn time(duration: Duration) -> String {
     }
 }
 
-/// Returns a distance in time in its largest unit, negative where it lies ahead.
+/// Formats a lag in its largest unit. A negative lag is in the future.
 pub(super) fn lag(millis: i64) -> String {
     let sign = if millis < 0 { "-" } else { "" };
     format!("{sign}{}", time(Duration::from_millis(millis.unsigned_abs())))
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_obeys_nothing_that_was_sent() {
+    fn escapes_control_characters_and_cuts_text() {
         assert_eq!(clean("user.created", 40), "user.created");
         assert_eq!(clean("a\u{1b}[2Jb\r\n", 40), r"a\u{1b}[2Jb\u{d}\u{a}");
         assert_eq!(clean("\u{9b}31m\u{202e}", 40), r"\u{9b}31m\u{202e}");
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_units() {
+    fn formats_sizes_and_lags_with_units() {
         for (bytes, expected) in [
             (0, "0 B"),
             (999, "999 B"),

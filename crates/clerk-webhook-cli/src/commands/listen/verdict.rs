@@ -1,4 +1,4 @@
-//! Whether a delivery is authentic, and if not, why.
+//! Verifies deliveries, and diagnoses the ones that fail verification.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::capture::Capture;
 use crate::diagnosis::{self, diagnose};
 
-/// How large a body may be for a diagnosis, which computes thousands of signatures.
+/// The maximum size of a body for a diagnosis, which computes thousands of signatures.
 const MAX_DIAGNOSED: usize = 64 * 1024;
 
-/// How long a delivery is not shown for the sake of its diagnosis.
+/// How long a delivery waits for its diagnosis before it is shown.
 const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How far the origin of a delivery is known.
+/// What is known about the origin of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Origin {
-    /// Its signature is right.
+    /// The signature is valid.
     Authentic,
-    /// There is no secret to look at its signature with.
+    /// No secret is set, so the signature was not verified.
     Unverified,
-    /// It is not authentic, or no event.
+    /// The delivery failed verification, or is not an event.
     Refused,
 }
 
@@ -45,22 +45,22 @@ impl Origin {
     }
 }
 
-/// What was found out about a delivery.
+/// The verdict on a delivery.
 #[derive(Debug)]
 pub(super) struct DeliveryVerdict {
     pub(super) origin: Origin,
-    /// A word of the core's outcomes, or `unverified`.
+    /// An outcome of the library, or `unverified`.
     pub(super) outcome: &'static str,
-    /// How the core answers it; none where it could not be verified.
+    /// The response of the library, or `None` if the delivery was not verified.
     pub(super) answer: Option<Answer>,
     pub(super) event: Option<Event>,
     pub(super) reason: Option<String>,
     pub(super) advice: Option<String>,
-    /// Whether a diagnosis would say more.
+    /// Whether a diagnosis can find the cause.
     pub(super) is_unexplained: bool,
 }
 
-/// Looks at deliveries with the secrets that there are, if any.
+/// Verifies deliveries with the secrets, if any.
 #[derive(Debug)]
 pub(super) struct Judge {
     secrets: Vec<SigningSecret>,
@@ -68,10 +68,10 @@ pub(super) struct Judge {
     diagnoses: Arc<Semaphore>,
 }
 
-/// The permit for the only diagnosis at a time: anybody can send deliveries, and they must not occupy more than one core.
+/// The permit for a diagnosis. There is only one, so that forged deliveries cannot occupy more than one core.
 pub(super) type DiagnosisPermit = OwnedSemaphorePermit;
 
-/// The diagnosis of a signature that does not match, as `verify` names it.
+/// The diagnosis of a delivery that failed verification, in the terms of `verify`.
 #[derive(Debug)]
 pub(super) struct Diagnosis {
     pub(super) cause: &'static str,
@@ -90,12 +90,12 @@ impl Judge {
         Ok(Self { secrets, verifier, diagnoses: Arc::new(Semaphore::new(1)) })
     }
 
-    /// Returns the secrets, in the order in which a verdict counts them.
+    /// Returns the secrets, in the order in which verdicts count them.
     pub(super) fn secrets(&self) -> &[SigningSecret] {
         &self.secrets
     }
 
-    /// Says whether a request that has arrived whole is authentic: the only place that does.
+    /// Verifies a complete request. Nothing else in `listen` verifies.
     pub(super) fn judge(&self, capture: &Capture) -> DeliveryVerdict {
         let Some(verifier) = &self.verifier else { return DeliveryVerdict::unverified(capture) };
         match verifier.receive(&capture.headers, capture.body.clone()) {
@@ -121,9 +121,9 @@ impl Judge {
         Arc::clone(&self.diagnoses).try_acquire_owned().ok()
     }
 
-    /// Finds out why a signature does not match, on a thread of its own, and returns the permit with the result.
+    /// Finds the cause of a failed verification on a separate thread, and returns the permit with the result.
     ///
-    /// Returns `None` if that takes too long; the next permit is free when the thread has ended nevertheless.
+    /// Returns `None` after `DIAGNOSIS_TIMEOUT`. The thread holds the permit until it ends.
     pub(super) async fn diagnose(
         &self,
         capture: &Capture,
@@ -134,14 +134,14 @@ impl Judge {
     }
 }
 
-/// Runs what computes for long where nothing waits for it, not even the end of the command.
+/// Runs a long computation on a separate thread, for which even the end of the command does not wait.
 async fn on_its_own_thread<T: Send + 'static>(
     permit: DiagnosisPermit,
     work: impl FnOnce() -> Option<T> + Send + 'static,
 ) -> Option<(T, DiagnosisPermit)> {
     let (sender, found) = oneshot::channel();
     let work = move || {
-        // If nobody waits any more, the permit is dropped here.
+        // After a timeout, the permit is dropped here.
         let _ = sender.send(work().map(|found| (found, permit)));
     };
     thread::Builder::new().name("diagnosis".to_owned()).spawn(work).ok()?;
@@ -154,14 +154,14 @@ impl Diagnosis {
             diagnosis::CaptureVerdict::Refused(found) => {
                 Some(Self { cause: found.cause.code(), reason: found.detail, advice: found.advice })
             }
-            // A second has passed since, and what lay in the future lies there no more.
+            // The timestamp was slightly too far in the future when the request arrived, and is valid now.
             diagnosis::CaptureVerdict::Authentic(_) => None,
         }
     }
 }
 
 impl DeliveryVerdict {
-    /// Of a delivery that is shown without being verified.
+    /// The verdict without a secret.
     fn unverified(capture: &Capture) -> Self {
         let id = ["svix-id", "webhook-id"].iter().find_map(|name| capture.text(name));
         let id: Option<MessageId> = id.or(Some("unknown")).and_then(|id| id.parse().ok());
@@ -172,9 +172,9 @@ impl DeliveryVerdict {
                 outcome: "unverified",
                 answer: None,
                 event: Some(event),
-                reason: Some("not verified: no signing secret was given".to_owned()),
+                reason: Some("not verified: no signing secret is set".to_owned()),
                 advice: Some(
-                    "set CLERK_WEBHOOK_SIGNING_SECRET, or give --secret or --secret-file, and start again"
+                    "set CLERK_WEBHOOK_SIGNING_SECRET, or pass --secret or --secret-file, and restart"
                         .to_owned(),
                 ),
                 is_unexplained: false,
@@ -187,17 +187,17 @@ impl DeliveryVerdict {
                 outcome: Outcome::Malformed.as_str(),
                 answer: Some(Outcome::Malformed.into()),
                 event: None,
-                reason: Some("the message id has characters or a length it cannot have".to_owned()),
+                reason: Some("the message id contains invalid characters or is too long".to_owned()),
                 advice: None,
                 is_unexplained: false,
             },
         }
     }
 
-    /// Of a delivery that was refused, before or after its body was there.
+    /// The verdict on a delivery that was rejected, with or without its body.
     pub(super) fn refused(error: &ReceiveError) -> Self {
         let answer = Answer::from(error);
-        // What was wrong with the signature is all there is to say; that it was the signature says the outcome.
+        // The source is more specific. The outcome already says that verification failed.
         let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         Self {
             origin: Origin::Refused,
@@ -211,13 +211,13 @@ impl DeliveryVerdict {
     }
 }
 
-/// Returns what to do where there is no diagnosis.
+/// Returns what to do if there is no diagnosis.
 fn advice(kind: ReceiveErrorKind) -> Option<&'static str> {
     match kind {
         ReceiveErrorKind::Verify(_) => Some(
-            "`clerk-webhook verify` on a recording (--record) says what is wrong, however large the body is",
+            "record the delivery with --record, and run `clerk-webhook verify` on the recording to find the cause",
         ),
-        ReceiveErrorKind::BodyTooLarge => Some("--max-body sets how large a body may be"),
+        ReceiveErrorKind::BodyTooLarge => Some("increase the limit with --max-body"),
         _ => None,
     }
 }
@@ -229,13 +229,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn there_is_one_diagnosis_at_a_time() {
+    async fn runs_one_diagnosis_at_a_time() {
         let judge = Judge::new(Vec::new(), 1).unwrap();
         let permit = judge.diagnosis_permit().unwrap();
         let (go_on, wait) = mpsc::channel();
         let first = tokio::spawn(on_its_own_thread(permit, move || wait.recv().ok()));
         assert!(judge.diagnosis_permit().is_none());
-        // The runtime has one thread, which the diagnosis does not have.
+        // The diagnosis does not block the only thread of the runtime.
         tokio::task::yield_now().await;
         assert!(judge.diagnosis_permit().is_none() && !first.is_finished());
         go_on.send(7).unwrap();

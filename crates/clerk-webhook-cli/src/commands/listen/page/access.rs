@@ -1,4 +1,4 @@
-//! Who may open the page.
+//! Access control of the page.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,13 +8,13 @@ use http::{HeaderMap, HeaderValue, Method, Request};
 use super::entrance::{CODE, Entrance, Entry};
 use super::token::{is_same, random};
 
-/// Where the page is.
+/// The path of the page.
 pub(crate) const ROOT: &str = "/_clerk/";
 
-/// What comes before the token in the query.
+/// The name of the token in the query, with the equals sign.
 const TOKEN: &str = "token=";
 
-/// The headers that a proxy or a tunnel adds, even if it rewrites the host.
+/// Headers that a proxy or a tunnel adds, even if it rewrites the host.
 const PROXY_HEADERS: [&str; 7] = [
     "cf-connecting-ip",
     "forwarded",
@@ -36,17 +36,17 @@ pub(crate) struct PageAccess {
 }
 
 impl PageAccess {
-    /// Creates a token for a listener; fails if the system has no random bytes.
+    /// Creates a token for a listener. Fails if the system returns no random bytes.
     pub(crate) fn new(host: IpAddr, port: u16) -> Result<Self, getrandom::Error> {
         Ok(Self { host, port, token: random()?, once: Entrance::new()? })
     }
 
-    /// Returns the URL of the printed entrance, or `None` if the listener is not reachable by loopback.
+    /// Returns the printed URL, or `None` if the listener is not reachable through loopback.
     pub(crate) fn url(&self) -> Option<String> {
         self.absolute(&format!("{ROOT}?{TOKEN}{}", self.token))
     }
 
-    /// Returns the URL that opens the page once, for the arguments of a process.
+    /// Returns the URL that opens the page once, for the arguments of the browser.
     pub(crate) fn url_for_once(&self) -> Option<String> {
         self.absolute(&format!("{ROOT}?{CODE}{}", self.once.code()))
     }
@@ -60,14 +60,14 @@ impl PageAccess {
         Some(format!("http://{host}:{}{entrance}", self.port))
     }
 
-    /// Returns whether a request is for the printed entrance.
+    /// Returns whether a request uses the printed URL.
     pub(super) fn is_entered_by<B>(&self, request: &Request<B>) -> bool {
         let uri = request.uri();
         let token = uri.query().and_then(|query| query.strip_prefix(TOKEN));
         uri.path() == ROOT && token.is_some_and(|token| is_same(token, &self.token))
     }
 
-    /// Uses up the code of a request, if it has one.
+    /// Uses the code of a request, if it has one.
     pub(super) fn entry<B>(&self, request: &Request<B>) -> Option<Entry<'_>> {
         let uri = request.uri();
         let code = uri.query().and_then(|query| query.strip_prefix(CODE))?;
@@ -82,22 +82,22 @@ impl PageAccess {
         &self.once
     }
 
-    /// Returns whether a request has the cookie of one of the entrances.
+    /// Returns whether a request has a valid cookie, from the printed URL or from `--open`.
     pub(crate) fn is_open_to<B>(&self, request: &Request<B>) -> bool {
         self.has_token(request) || self.cookies(request).any(|cookie| self.once.admits(cookie))
     }
 
-    /// Returns whether a request has the cookie of the printed entrance.
+    /// Returns whether a request has the cookie of the printed URL.
     pub(super) fn has_token<B>(&self, request: &Request<B>) -> bool {
         self.cookies(request).any(|cookie| is_same(cookie, &self.token))
     }
 
-    /// Returns the cookie for the printed entrance, as a header.
+    /// Returns the `Set-Cookie` value for the printed URL.
     pub(super) fn token_cookie(&self) -> String {
         self.cookie(&self.token)
     }
 
-    /// Returns a cookie of this listener, as a header.
+    /// Returns the `Set-Cookie` value for a cookie of this listener.
     pub(super) fn cookie(&self, value: &str) -> String {
         format!("{}={value}; Path={ROOT}; HttpOnly; SameSite=Strict", self.cookie_name())
     }
@@ -110,12 +110,13 @@ impl PageAccess {
         cookies.filter_map(move |(given, value)| (given == name).then_some(value))
     }
 
-    /// Cookies do not depend on the port, and another listener has a page too.
+    /// Browsers share cookies between ports, so the name contains the port of this listener.
     fn cookie_name(&self) -> String {
         format!("clerk-webhook-page-{}", self.port)
     }
 
-    /// Returns whether a request comes from this machine, to a name of this machine, and not through a proxy.
+    /// Returns whether a request comes from this machine, has a host of this machine, and has no headers of a
+    /// proxy.
     pub(crate) fn is_local<B>(&self, peer: SocketAddr, request: &Request<B>) -> bool {
         let authority = request.uri().authority().map(|authority| authority.as_str());
         peer.ip().to_canonical().is_loopback()
@@ -124,7 +125,7 @@ impl PageAccess {
             && !PROXY_HEADERS.iter().any(|name| request.headers().contains_key(*name))
     }
 
-    /// Returns whether a host is one by which this machine reaches this port, and which cannot mean another machine.
+    /// Returns whether a host always means this machine and this port.
     fn is_own_name(&self, host: &str) -> bool {
         let name = match host.strip_suffix(&format!(":{}", self.port)) {
             Some(name) => name,
@@ -136,7 +137,7 @@ impl PageAccess {
     }
 }
 
-/// Writes an address as the host of a URL.
+/// Formats an address as the host of a URL.
 fn in_url(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => address.to_string(),
@@ -144,18 +145,18 @@ fn in_url(address: IpAddr) -> String {
     }
 }
 
-/// Returns whether a path belongs to the page, and so not to deliveries.
+/// Returns whether a path belongs to the page, not to the endpoint.
 pub(crate) fn is_for(path: &str) -> bool {
     path == ROOT.trim_end_matches('/') || path.starts_with(ROOT)
 }
 
-/// Returns whether the page itself may have sent a request, or a user who has typed the address.
+/// Returns whether a request can come from this page or from the address bar, and not from another site.
 pub(super) fn is_own_page<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     let navigates = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
     let from_here = match site {
-        // Not every browser sends this header.
+        // Some browsers do not send this header.
         None | Some(b"same-origin" | b"none") => true,
         Some(_) => navigates && *request.method() == Method::GET && request.uri().path() == ROOT,
     };

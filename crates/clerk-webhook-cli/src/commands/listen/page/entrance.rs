@@ -1,9 +1,12 @@
-//! The address that `--open` gives to the browser: it opens the page once.
+//! The address that `--open` passes to the browser. It opens the page once.
 //!
-//! Every user of a machine can read the arguments of its processes, and the browser gets the address as an argument. So that
-//! address has a code instead of the token. A second use proves that somebody else has read the code and may have been the
-//! first to use it, so it closes what the first use has opened. So does the printed address, whose user has no need of the
-//! code, and a code that no browser has used soon is no longer valid.
+//! The browser gets the address as an argument, and every user of the machine can read the arguments of
+//! processes. So the address contains a code instead of the token:
+//!
+//! - The code works only once. A second use shows that another user has read the code and may have used it first, so it
+//!   closes the page that the first use opened.
+//! - Opening the printed address closes that page too, because its user does not need the code.
+//! - The code expires after 60 s.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +14,10 @@ use tokio::sync::watch;
 
 use super::token::{is_same, random};
 
-/// What comes before the code in the query.
+/// The name of the code in the query, with the equals sign.
 pub(super) const CODE: &str = "code=";
 
-/// How long the browser may take to start.
+/// How long the code is valid: enough for a browser to start.
 const LIFETIME: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
@@ -33,12 +36,12 @@ enum State {
     Closed,
 }
 
-/// What a use of the code leads to.
+/// The result of using the code.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Entry<'e> {
     /// The value of the cookie.
     Pass(&'e str),
-    /// The code was used before; `closes` says whether its pass was valid until now.
+    /// The code was used before or has expired. `closes` says whether its cookie was valid until now.
     Refused { closes: bool },
 }
 
@@ -52,7 +55,7 @@ impl Entrance {
         &self.code
     }
 
-    /// Uses the code up; `None` if it is another one.
+    /// Uses the code. Returns `None` if the code is wrong.
     pub(super) fn enter(&self, code: &str) -> Option<Entry<'_>> {
         self.enter_at(code, Instant::now())
     }
@@ -70,12 +73,12 @@ impl Entrance {
         })
     }
 
-    /// Closes the entrance and what it has opened, and returns whether that was open.
+    /// Invalidates the code and its cookie. Returns whether the cookie was valid.
     pub(super) fn close(&self) -> bool {
         self.change(|_| State::Closed) == State::Used
     }
 
-    /// Changes the state, and returns what it was before.
+    /// Changes the state, and returns the previous state.
     fn change(&self, next: impl Fn(State) -> State) -> State {
         let mut before = State::Unused;
         self.state.send_modify(|state| {
@@ -90,9 +93,9 @@ impl Entrance {
         *self.state.borrow() == State::Used && is_same(pass, &self.pass)
     }
 
-    /// Waits until the pass is no longer valid.
+    /// Waits until the cookie is no longer valid.
     pub(super) async fn closed(&self) {
-        // The sender is in this value, so waiting cannot fail.
+        // `self` owns the sender, so waiting cannot fail.
         let _ = self.state.subscribe().wait_for(|state| *state == State::Closed).await;
     }
 }
@@ -102,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_use_of_the_code_closes_what_the_first_has_opened() {
+    fn a_second_use_of_the_code_closes_the_page() {
         let entrance = Entrance::new().unwrap();
         assert!(!entrance.admits(&entrance.pass) && entrance.code != entrance.pass);
         assert_eq!(entrance.enter(&entrance.pass), None);
@@ -115,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_was_not_used_soon_opens_nothing() {
+    fn an_expired_code_opens_nothing() {
         let entrance = Entrance::new().unwrap();
         let late = Instant::now() + LIFETIME + Duration::from_secs(1);
         assert_eq!(entrance.enter_at(&entrance.code, late), Some(Entry::Refused { closes: false }));

@@ -1,14 +1,18 @@
-//! The page, and what it asks for: for a browser on this machine and nobody else.
+//! The page and its API, only for a browser on this machine.
 //!
-//! Any page that is open in a browser can send requests to this server, and by a name of its own that leads to 127.0.0.1 it
-//! could even read the answers. A tunnel or another user of this machine looks like a browser that runs on it, too. So every
-//! request needs the token of this run, 128 random bits that only the printed address has: the page that is opened by it keeps
-//! it as a cookie, which no script sees and no other site sends along. The browser that `--open` starts gets another address,
-//! see [`entrance`].
+//! Threats:
 //!
-//! Besides, and so that a token which has leaked is not enough, a request has to come from this machine, under a name of
-//! this machine, through no proxy that says so, and where a browser says from which page it comes, from ours. What is changed
-//! by a request needs a header that no foreign page may send.
+//! - Any page that is open in a browser can send requests to this server. With a domain that resolves to 127.0.0.1, it
+//!   could also read the responses (DNS rebinding).
+//! - A tunnel, and another user of this machine, look like a local browser.
+//!
+//! So every request needs the token of this run: 128 random bits, which only the printed address contains.
+//! The printed address sets the token as a cookie. Scripts cannot read this cookie, and other sites cannot
+//! send it. The browser that `--open` starts gets a different address, see [`entrance`].
+//!
+//! A leaked token is not enough. A request must also come from this machine, use a name of this machine as
+//! the host, and have no headers of a proxy. If the browser states the origin of the request, it must be this
+//! page. A request that changes something needs a header that other sites cannot send.
 
 pub(super) mod access;
 mod entrance;

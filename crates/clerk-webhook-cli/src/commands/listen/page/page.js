@@ -1,9 +1,9 @@
-// The page of `clerk-webhook listen`. What was sent may come from anybody: all of it becomes text, never markup.
+// The page of `clerk-webhook listen`. Deliveries are untrusted: they are inserted only as text, never as markup.
 
 const ROOT = "/_clerk/";
 const find = (id) => document.getElementById(id);
 
-/** Deliveries by number, each with its row. */
+/** The deliveries by number, each with its row. */
 const deliveries = new Map();
 let limit = 200;
 let forward = null;
@@ -12,7 +12,7 @@ let opened = null;
 
 // Building blocks
 
-/** Makes an element; strings among its children become text. */
+/** Creates an element. Strings among the children become text nodes. */
 function make(name, properties = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(properties)) {
@@ -61,7 +61,7 @@ async function copy(text, button) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    label = "Not allowed";
+    label = "Copying failed";
   }
   const before = button.textContent;
   button.textContent = label;
@@ -90,7 +90,7 @@ function row(delivery) {
       make("span", { className: "more" }, make("span", { className: "id" }, delivery.id ?? "(no id)"), marks)));
 }
 
-/** What has arrived and is not in the list yet: many are put there in one go. */
+/** Deliveries that are not in the list yet. They are added in batches. */
 let arrived = [];
 
 function arrive(delivery) {
@@ -113,7 +113,7 @@ function addArrived() {
   }
   arrived = [];
   find("rows").prepend(...items);
-  // Whoever reads further down goes on reading the same.
+  // Keeps the scroll position if the list is not at the top.
   if (list.scrollTop > 0) list.scrollTop += list.scrollHeight - height;
   while (deliveries.size > limit) {
     const [oldest, { item }] = deliveries.entries().next().value;
@@ -162,7 +162,7 @@ function clear() {
   count();
 }
 
-/** Opens the delivery above or below the one that is open, as the list shows them. */
+/** Opens the next visible delivery above or below the open one. */
 function step(by) {
   const rows = [...find("rows").children].filter((item) => !item.hidden).map((item) => item.firstChild);
   const at = rows.findIndex((link) => link.hash === location.hash);
@@ -190,12 +190,12 @@ async function open() {
   } catch {
     response = null;
   }
-  // Another one was opened meanwhile.
+  // Another delivery was opened in the meantime.
   if (opened !== number) return;
   if (!response?.ok) {
     const why = response?.status === 404
-      ? "This delivery is not kept any more; --limit sets how many are."
-      : "clerk-webhook listen does not answer: has it ended?";
+      ? "This delivery is no longer in the history. Increase --limit to keep more deliveries."
+      : "clerk-webhook listen does not respond. Check that it is running.";
     find("detail").replaceChildren(backButton(), make("p", { className: "hint" }, why));
     return;
   }
@@ -228,9 +228,9 @@ function show({ delivery, headers, payload, payload_is_cut: isCut }) {
     make("div", { id: "resent", className: "card", role: "status", hidden: true }),
     facts(delivery),
     ...changes(delivery),
-    make("h3", {}, "Payload ", make("span", {}, "what is secret in it is redacted")),
+    make("h3", {}, "Payload ", make("span", {}, "secrets are redacted")),
     make("div", { className: "card" }, make("pre", { id: "payload" }, ...payloadText(delivery, payload))),
-    isCut ? make("p", { className: "hint" }, "It is longer than this page shows; --record keeps all of it.") : null,
+    isCut ? make("p", { className: "hint" }, "The payload is truncated. Use --record to save complete payloads.") : null,
     make("h3", {}, "Headers"),
     make("div", { className: "card" }, make("table", { className: "headers" }, make("tbody", {},
       ...headers.map(([name, value]) => make("tr", {}, make("td", {}, name), make("td", {}, value)))))),
@@ -240,7 +240,7 @@ function show({ delivery, headers, payload, payload_is_cut: isCut }) {
 
 function verdict(delivery) {
   if (!delivery.reason) return null;
-  // What stands between backticks is to be typed.
+  // Text between backticks is code.
   const words = delivery.advice?.split("`").map((text, index) => (index % 2 ? make("code", {}, text) : text));
   const advice = words ? make("p", {}, ...words) : null;
   return make("div", { className: `verdict ${kind(delivery)}` }, make("p", {}, delivery.reason), advice);
@@ -254,14 +254,14 @@ function facts(delivery) {
   if (delivery.object) fact("Object", `${delivery.object.kind} `, code(delivery.object.id), delivery.object.deleted ? badge("deleted", "bad") : "");
   fact("Received", moment(delivery.received_at), " at ", code(delivery.path));
   if (delivery.lag_ms !== null) fact("Lag", `${duration(delivery.lag_ms)} after the event`);
-  // The header has whole seconds.
+  // The timestamp header has a resolution of one second.
   const age = Math.round((delivery.age_ms ?? 0) / 1000);
-  const signed = age > 1 ? `${duration(age * 1000)} before it came` : age < -1 ? `${duration(-age * 1000)} ahead of this machine’s clock` : "when it came";
+  const signed = age > 1 ? `${duration(age * 1000)} before it arrived` : age < -1 ? `${duration(-age * 1000)} ahead of this machine’s clock` : "when it arrived";
   if (delivery.age_ms !== null) fact("Signed", `${signed}${delivery.secret && secrets > 1 ? `, with secret ${delivery.secret}` : ""}`);
   fact("Size", size(delivery.bytes));
   if (delivery.unrecognized) fact("Data", badge("unrecognized", "odd"), ` ${delivery.unrecognized}`);
-  if (delivery.overtaken_by_ms !== null) fact("Order", badge("out of order", "odd"), ` a version that is ${duration(delivery.overtaken_by_ms)} newer came before`);
-  if (delivery.after_deletion) fact("Order", badge("out of order", "odd"), " the object was deleted before");
+  if (delivery.overtaken_by_ms !== null) fact("Order", badge("out of order", "odd"), ` a version that is ${duration(delivery.overtaken_by_ms)} newer arrived earlier`);
+  if (delivery.after_deletion) fact("Order", badge("out of order", "odd"), " the object was already deleted");
   if (delivery.forwarded) {
     const { status, elapsed_ms: elapsed, error, remark } = delivery.forwarded;
     fact("Forwarded", status === null ? error : `${status} after ${elapsed} ms`, ...(remark ? [make("p", { className: "remark" }, remark)] : []));
@@ -276,10 +276,10 @@ function changes(delivery) {
   const since = make("a", { href: `#${delivery.previous}` }, `delivery ${delivery.previous}`);
   const heading = make("h3", {}, "Changes ", make("span", {}, "since ", since));
   const { list, more } = delivery.changes;
-  if (!list.length) return [heading, make("p", {}, "Nothing in the data has changed.")];
+  if (!list.length) return [heading, make("p", {}, "The data has not changed.")];
   const rows = list.map(({ path, before, after }) => {
     const values = [];
-    if (before === after) return make("tr", {}, make("td", {}, path), make("td", { className: "redacted" }, "differs in what is not shown"));
+    if (before === after) return make("tr", {}, make("td", {}, path), make("td", { className: "redacted" }, "redacted value changed"));
     if (before !== null) values.push(make("del", {}, before));
     if (before !== null && after !== null) values.push(make("span", { className: "arrow" }, "→"));
     if (after !== null) values.push(make("ins", {}, after));
@@ -289,9 +289,9 @@ function changes(delivery) {
   return [heading, make("div", { className: "card" }, make("table", { className: "changes", id: "changes" }, make("tbody", {}, ...rows)))];
 }
 
-/** Cuts JSON into what is coloured alike. */
+/** Splits JSON into tokens for syntax highlighting. */
 function payloadText(delivery, payload) {
-  if (payload === null) return [make("span", { className: "redacted" }, delivery.bytes ? "The body is not JSON, so nobody knows what is secret in it." : "There is no body.")];
+  if (payload === null) return [make("span", { className: "redacted" }, delivery.bytes ? "The body is not JSON and may contain secrets, so it is not shown." : "The body is empty.")];
   const parts = [];
   let end = 0;
   for (const match of payload.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+-]*|true|false|null/g)) {
@@ -322,20 +322,20 @@ async function send(delivery, button) {
       return;
     }
     const { signed_anew: anew, result, body } = await response.json();
-    const how = anew ? "Sent with a new time and signature: " : "Sent as it came: ";
+    const how = anew ? "Sent with a new timestamp and signature: " : "Sent unchanged: ";
     const good = result.status >= 200 && result.status < 300;
     say(make("p", {}, how, result.status === null ? badge(result.error, "bad") : badge(String(result.status), good ? "good" : "bad"),
       result.status === null ? "" : ` after ${result.elapsed_ms} ms`),
     ...(result.remark ? [make("p", { className: "remark" }, result.remark)] : []),
     ...(body ? [make("pre", {}, body)] : []));
   } catch {
-    say(make("p", {}, "clerk-webhook listen does not answer: has it ended?"));
+    say(make("p", {}, "clerk-webhook listen does not respond. Check that it is running."));
   } finally {
     button.disabled = false;
   }
 }
 
-// What arrives
+// The event stream
 
 let caughtUp = false;
 let isOther = true;
@@ -347,7 +347,7 @@ function connection(state, text) {
 
 function hello(event) {
   const about = JSON.parse(event.data);
-  // Another run has other deliveries under the same numbers.
+  // Deliveries of another run have the same numbers.
   isOther = !about.continues;
   if (isOther) clear();
   limit = about.limit;
@@ -364,7 +364,7 @@ function hello(event) {
   }
   const warning = find("warning");
   warning.hidden = secrets > 0;
-  warning.textContent = "Nothing is verified: no signing secret was given. Set CLERK_WEBHOOK_SIGNING_SECRET, or give --secret or --secret-file, and start again.";
+  warning.textContent = "Deliveries are not verified, because no signing secret is set. Set CLERK_WEBHOOK_SIGNING_SECRET, or pass --secret or --secret-file, and restart.";
   connection("live", "live");
   caughtUp = false;
 }
@@ -372,20 +372,20 @@ function hello(event) {
 function follow() {
   const events = new EventSource(`${ROOT}follow`);
   events.addEventListener("hello", hello);
-  // What is kept comes first; what comes after that is new.
+  // The history comes first. Deliveries after this event are new.
   events.addEventListener("caught-up", () => {
     caughtUp = true;
-    // Of another run it is another delivery, or none.
+    // In another run, the number belongs to another delivery, or to none.
     if (isOther && opened !== null) open();
   });
   events.addEventListener("message", (event) => arrive(JSON.parse(event.data)));
   events.addEventListener("error", async () => {
     connection("lost", "not connected");
-    // The browser itself comes back after a while, unless it was told not to.
+    // The browser reconnects automatically, unless the server rejected the request.
     if (events.readyState !== EventSource.CLOSED) return;
     const answer = await fetch(ROOT, { method: "HEAD" }).catch(() => null);
     if (answer?.status === 403) {
-      // Another run has another token, or the address that the browser was started with was used a second time.
+      // Another run has another token, or the address from --open was used a second time.
       connection("lost", "ended: open the printed address");
       return;
     }
@@ -393,7 +393,7 @@ function follow() {
   });
 }
 
-// Hands
+// Input
 
 find("filters").addEventListener("input", filter);
 find("filters").addEventListener("submit", (event) => event.preventDefault());

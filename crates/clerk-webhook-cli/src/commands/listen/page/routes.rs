@@ -1,4 +1,4 @@
-//! What the page asks for.
+//! The routes of the page.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,23 +23,23 @@ use super::access::{ROOT, is_own_page};
 use super::entrance::Entry;
 use crate::server::response::{Body, complete, text};
 
-/// How many pages may follow what arrives at the same time.
+/// The maximum number of pages that follow the deliveries at the same time.
 const MAX_FOLLOWERS: usize = 16;
 
-/// How often something is sent, so that a connection that is gone is noticed.
+/// The interval of comments in the event stream, which detect closed connections.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How much of a payload is shown.
+/// The maximum length of a shown payload, in characters.
 const MAX_PAYLOAD: usize = 256 * 1024;
 
-/// How much of an answer is shown.
+/// The maximum length of a shown response, in characters.
 const MAX_ANSWER: usize = 2000;
 
-/// Nothing but the files of this page, and nothing in a frame.
+/// Allows only the files of this page, and no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Only our own script sends it: a foreign page would have to ask first, and is told nothing.
+/// Only the script of this page sends this header. Other sites would need permission by CORS.
 const OWN_HEADER: &str = "x-clerk-webhook-page";
 
 pub(crate) async fn respond(
@@ -48,9 +48,12 @@ pub(crate) async fn respond(
     request: &Request<Incoming>,
 ) -> Response<Body> {
     let mut response = if !listener.page.is_local(peer, request) || !is_own_page(request) {
-        text(StatusCode::FORBIDDEN, "this page is for a browser on the machine of clerk-webhook listen\n")
+        text(
+            StatusCode::FORBIDDEN,
+            "this page is available only to a browser on the machine that runs clerk-webhook listen\n",
+        )
     } else if listener.page.is_entered_by(request) {
-        // Another user may have read the code, and the user of the printed address does not need it.
+        // Another user may have read the code. The user of the printed address does not need it.
         if listener.page.once().close() {
             let note =
                 "the printed address was opened, so the listener closed the page that --open had opened";
@@ -63,7 +66,7 @@ pub(crate) async fn respond(
         route(listener, request).await
     } else {
         let advice =
-            "open the address that clerk-webhook listen has printed, whole; each run has another one\n";
+            "open the complete address that clerk-webhook listen printed; it changes with each run\n";
         text(StatusCode::FORBIDDEN, advice)
     };
     let fixed = [
@@ -80,7 +83,7 @@ pub(crate) async fn respond(
     response
 }
 
-/// Gives a cookie to the browser, and redirects it to an address without the token.
+/// Sets the cookie, and redirects to an address without the token.
 fn enter(cookie: &str) -> Response<Body> {
     let mut response = text(StatusCode::SEE_OTHER, "");
     if let Ok(cookie) = HeaderValue::from_str(cookie) {
@@ -96,11 +99,11 @@ async fn enter_once(listener: &Listener, entry: &Entry<'_>) -> Response<Body> {
         Entry::Refused { closes } => *closes,
     };
     if closes {
-        let note = "the address that --open gave to the browser was used a second time, so the listener closed the page. \
-                    Another user of this machine may have read the address. Open the printed address";
+        let note = "the address from --open was used a second time, so the listener closed the page. Another user of this \
+                    machine may have read the address. Open the printed address";
         listener.print(Line::Note(note.to_owned())).await;
     }
-    let advice = "this address opens the page once and was used before; open the address that clerk-webhook listen has printed\n";
+    let advice = "this address works only once and was already used; open the address that clerk-webhook listen printed\n";
     text(StatusCode::FORBIDDEN, advice)
 }
 
@@ -126,11 +129,11 @@ async fn route(listener: &Arc<Listener>, request: &Request<Incoming>) -> Respons
             Some(delivery) => json(StatusCode::OK, &detail(&delivery)),
             None => gone(),
         },
-        _ => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
+        _ => text(StatusCode::NOT_FOUND, "not found\n"),
     }
 }
 
-/// Sends what is kept, and then what arrives, as server-sent events.
+/// Sends the history and then new deliveries, as server-sent events.
 fn follow(listener: &Arc<Listener>, request: &Request<Incoming>) -> Response<Body> {
     let followers = Arc::clone(&listener.followers);
     if followers.fetch_add(1, Ordering::Relaxed) >= MAX_FOLLOWERS {
@@ -138,7 +141,7 @@ fn follow(listener: &Arc<Listener>, request: &Request<Incoming>) -> Response<Bod
         return text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are open\n");
     }
     let follower = Follower(followers);
-    // A browser that comes back says what it had last; of another run it has nothing.
+    // A browser that reconnects sends the id of its last event. The id of another run is ignored.
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.split_once('-'));
     let seen = last.filter(|(run, _)| *run == listener.run).and_then(|(_, number)| number.parse().ok());
     let (sender, receiver) = mpsc::channel(4);
@@ -164,7 +167,7 @@ fn follow(listener: &Arc<Listener>, request: &Request<Incoming>) -> Response<Bod
     response
 }
 
-/// One page that follows what arrives, until it is dropped.
+/// A page that follows the deliveries. Dropping it decrements the number of followers.
 struct Follower(Arc<AtomicUsize>);
 
 impl Drop for Follower {
@@ -216,7 +219,7 @@ async fn send_events(
     drop(follower);
 }
 
-/// Returns all that may be shown of a delivery.
+/// Returns the redacted details of a delivery.
 fn detail(delivery: &ReceivedDelivery) -> serde_json::Value {
     let shown = |(name, value): &(String, Vec<u8>)| {
         json!([clean(name, 100), redact::header(&name.to_ascii_lowercase(), value)])
@@ -233,10 +236,13 @@ fn detail(delivery: &ReceivedDelivery) -> serde_json::Value {
 
 async fn resend(listener: &Listener, request: &Request<Incoming>, number: u64) -> Response<Body> {
     if !request.headers().contains_key(OWN_HEADER) {
-        return text(StatusCode::FORBIDDEN, "only the page of clerk-webhook may do this\n");
+        return text(StatusCode::FORBIDDEN, "only the page of clerk-webhook listen can resend deliveries\n");
     }
     let Some(forward) = &listener.forward else {
-        return text(StatusCode::CONFLICT, "start clerk-webhook listen with --forward URL\n");
+        return text(
+            StatusCode::CONFLICT,
+            "to resend deliveries, start clerk-webhook listen with --forward URL\n",
+        );
     };
     let Some(delivery) = listener.history.find(number) else { return gone() };
     let (signed_anew, result) = forward.resend(&delivery, listener.judge.secrets()).await;
@@ -259,11 +265,11 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
 }
 
 fn gone() -> Response<Body> {
-    text(StatusCode::NOT_FOUND, "this delivery is not kept any more\n")
+    text(StatusCode::NOT_FOUND, "this delivery is no longer in the history\n")
 }
 
 fn not_allowed(method: &'static str) -> Response<Body> {
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, format!("only {method}\n"));
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, format!("use {method}\n"));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(method));
     response
 }

@@ -1,4 +1,4 @@
-//! Random values that only the browser of the user knows.
+//! Random tokens.
 
 /// Returns 128 random bits as text.
 pub(super) fn random() -> Result<String, getrandom::Error> {
@@ -7,7 +7,7 @@ pub(super) fn random() -> Result<String, getrandom::Error> {
     Ok(format!("{:032x}", u128::from_be_bytes(bits)))
 }
 
-/// Compares in a time that does not depend on where texts of the same length differ.
+/// Compares texts in constant time for texts of equal length.
 pub(super) fn is_same(left: &str, right: &str) -> bool {
     let differences = left.bytes().zip(right.bytes()).fold(0, |found, (left, right)| found | (left ^ right));
     left.len() == right.len() && differences == 0
