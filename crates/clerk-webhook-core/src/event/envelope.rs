@@ -1,4 +1,4 @@
-//! What is around the data of an event.
+//! The envelope of an event: the members of the body beside `data`.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,8 +15,8 @@ const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// The envelope of an event.
 ///
-/// Nothing has to be there: an authentic event is never refused for being older or newer than this version.
-/// What is not as expected is taken for absent, except a `type` that is not a string.
+/// All members are optional, so that a change at Clerk never causes an event to be rejected. A member with an
+/// unexpected value is treated as missing, except a `type` that is not a string.
 pub(super) struct Envelope<'a, D> {
     pub(super) event_type: EventType,
     pub(super) data: Option<D>,
@@ -33,17 +33,17 @@ impl<'a, D> Envelope<'a, D> {
 }
 
 impl<'a> Envelope<'a, &'a RawValue> {
-    /// Reads the envelope and leaves the data as it is.
+    /// Reads the envelope without decoding the data.
     pub(super) fn read(body: &'a str) -> serde_json::Result<Self> {
         read(body, PhantomData)
     }
 }
 
 impl<'a> Envelope<'a, Box<EventData>> {
-    /// Reads envelope and data in one pass where the type can be told beforehand.
+    /// Reads envelope and data in one pass if the type is at the end of the body.
     ///
-    /// `None` means that the two-pass way has to decide, be it for a layout that gives the type away too
-    /// late, an unknown type, or a flaw.
+    /// Returns `None` if the body must be read in two passes: the type is not at the end, is unknown or is
+    /// not wanted, or reading failed.
     pub(super) fn read_typed(body: &'a str, wanted: impl Fn(&EventType) -> bool) -> Option<Self> {
         let event_type = EventType::from(type_at_tail(body)?);
         if !wanted(&event_type) {
@@ -64,12 +64,12 @@ where
     Ok(envelope)
 }
 
-/// Reads the type off the end of a body that ends in `"type":"…"}`, as Clerk's do: keys are in alphabetical
-/// order on the wire.
+/// Returns the type if the body ends with `"type":"…"}`.
 ///
-/// In a valid document these characters can only be the last member of the outermost object: the quotation
-/// marks round the value follow a colon and precede the brace, and the one before `type` follows a comma or a
-/// brace, so none of them is escaped inside a string.
+/// Bodies of Clerk do, because their keys are in alphabetical order. In valid JSON, these characters can only
+/// be the last member of the outermost object. The quotation mark before `type` follows a comma or a brace,
+/// and the quotation marks of the value follow a colon and precede the brace. Therefore none of them is
+/// escaped inside a string.
 fn type_at_tail(body: &str) -> Option<&str> {
     let rest = body.trim_end_matches(WHITE_SPACE).strip_suffix('}')?;
     let rest = rest.trim_end_matches(WHITE_SPACE).strip_suffix('"')?;
@@ -80,7 +80,7 @@ fn type_at_tail(body: &str) -> Option<&str> {
     (before.ends_with([',', '{']) && !event_type.contains('\\')).then_some(event_type)
 }
 
-/// Reads the members of the envelope; of a repeated one the last counts, as in JavaScript and Go.
+/// Reads the members of the envelope. If a member is repeated, the last one wins, as in JavaScript and Go.
 struct EnvelopeVisitor<S>(S);
 
 impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for EnvelopeVisitor<S> {
@@ -120,7 +120,7 @@ impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for EnvelopeVisitor<S> {
     }
 }
 
-/// Reads milliseconds, or seconds where the number is too small for that.
+/// Reads milliseconds, or seconds if the number is too small for milliseconds.
 fn read_timestamp(raw: &RawValue) -> Option<Timestamp> {
     let number: Timestamp = serde_json::from_str(raw.get()).ok()?;
     Some(Timestamp::from_secs_or_millis(number.as_millis()))
@@ -138,18 +138,18 @@ enum Member {
     Other,
 }
 
-/// The request of a user or a program that caused an event; not the request that delivered it.
+/// The request to Clerk that caused an event. It is not the request that delivered the event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HttpRequest {
-    /// The IPv4 or IPv6 address that it came from.
+    /// The IPv4 or IPv6 address of the client.
     pub client_ip: Option<String>,
-    /// The browser, application or backend library that made it.
+    /// The browser, application or backend library that sent the request.
     pub user_agent: Option<String>,
 }
 
 impl HttpRequest {
-    /// Reads `event_attributes`; empty strings stand for absent values there.
+    /// Reads `event_attributes`, in which an empty string means a missing value.
     pub(super) fn from_attributes(json: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Attributes {
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_type_is_read_off_the_tail_only_where_it_is_certain() {
+    fn reads_the_type_at_the_end_only_if_it_is_unambiguous() {
         for body in [
             r#"{"data":{},"type":"user.created"}"#,
             "{ \"data\": {},\n \"type\" : \"user.created\" }\n",
@@ -205,12 +205,12 @@ mod tests {
     }
 
     #[test]
-    fn a_nested_type_at_the_tail_is_not_taken_for_the_type_of_the_event() {
+    fn ignores_a_nested_type_at_the_end() {
         let body = r#"{"type":"user.deleted","data":{"deleted":true,"type":"user.created"}}"#;
         assert_eq!(type_at_tail(body), None);
         assert_eq!(Envelope::read(body).unwrap().event_type, EventType::UserDeleted);
 
-        // Two types: the tail is the last one, and so is the one that counts.
+        // Of two types the last one wins, which is also the one at the end.
         let body = r#"{"type":"user.deleted","data":{"id":"user_1"},"type":"user.created"}"#;
         assert_eq!(Envelope::read(body).unwrap().event_type, EventType::UserCreated);
         assert!(matches!(
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_is_an_object_whose_type_is_a_string() {
+    fn accepts_only_an_object_whose_type_is_a_string() {
         for body in [r#"{"data":1,"type":2}"#, r#"{"data":1,"type":null}"#, "[]", "null", "1"] {
             assert!(Envelope::read(body).is_err(), "{body}");
         }
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_request_attributes_are_absent() {
+    fn decodes_empty_request_attributes_as_none() {
         let request = HttpRequest::from_attributes(r#"{"http_request":{"client_ip":"","user_agent":"x"}}"#);
         assert_eq!(request.unwrap(), HttpRequest { client_ip: None, user_agent: Some("x".into()) });
     }

@@ -1,11 +1,11 @@
-//! Why an authentic body is not an event.
+//! Errors of reading an event.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::error_text::debug_is_display;
 
-/// The error of an authentic body that is not an event.
+/// The error for a verified body that is not an event.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EventError {
     kind: EventErrorKind,
@@ -16,7 +16,7 @@ impl EventError {
         Self { kind }
     }
 
-    /// Returns what is wrong with the body.
+    /// Returns the kind of failure.
     #[must_use]
     pub fn kind(&self) -> EventErrorKind {
         self.kind
@@ -48,12 +48,12 @@ impl Error for EventError {}
 
 debug_is_display!(EventError);
 
-/// What is wrong with an authentic body that is not an event.
+/// The reason why a verified body is not an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventErrorKind {
-    /// The body is not JSON, or not in UTF-8.
+    /// The body is not JSON, or not encoded in UTF-8.
     InvalidJson,
-    /// The body is JSON, but not an object, or one whose `type` is not a string.
+    /// The body is JSON, but not an object, or its `type` is not a string.
     InvalidEvent,
 }

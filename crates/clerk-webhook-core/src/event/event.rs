@@ -1,4 +1,4 @@
-//! An event, as the application sees it.
+//! A verified event.
 
 use std::fmt;
 use std::str;
@@ -19,7 +19,8 @@ use crate::verify::Verified;
 
 /// A verified event.
 ///
-/// A clone is one reference count, and the data is decoded once for all clones.
+/// Cloning is cheap: it increments a reference count. The data is decoded once for all clones, when it is
+/// first read.
 #[derive(Clone)]
 pub struct Event(Arc<Inner>);
 
@@ -43,14 +44,13 @@ impl Event {
         Self::new(id, attempted_at, Some(secret_index), body, hints)
     }
 
-    /// Reads an event from a body that was verified before, such as one that a receiver has stored.
+    /// Reads an event from a trusted body, such as a verified body that the application stored.
     ///
-    /// Nothing is verified here: what comes from the network goes through a
-    /// [`Verifier`](crate::Verifier).
+    /// This function does not verify anything. Use a [`Verifier`](crate::Verifier) for data from the network.
     ///
     /// # Errors
     ///
-    /// Refuses a body that is not an event.
+    /// Returns an error if the body is not an event.
     pub fn from_trusted(id: MessageId, attempted_at: Timestamp, body: Bytes) -> Result<Self, EventError> {
         Self::new(id, attempted_at, None, body, Arc::default())
     }
@@ -62,66 +62,68 @@ impl Event {
         body: Bytes,
         hints: Arc<DecodeHints>,
     ) -> Result<Self, EventError> {
-        // Looking at the encoding once lets serde_json skip it for every string.
+        // Checking UTF-8 once is faster than letting serde_json check every string.
         let text = str::from_utf8(&body).map_err(|_| EventError::new(EventErrorKind::InvalidJson))?;
         let content = Content::read(text, hints)?;
         let (instance_id, http_request) = (OnceLock::new(), OnceLock::new());
         Ok(Self(Arc::new(Inner { id, attempted_at, secret_index, body, content, instance_id, http_request })))
     }
 
-    /// Returns the identity of the message, the key to recognise duplicates by.
+    /// Returns the message id, the key for finding duplicates.
     ///
-    /// It is never the id inside the data: that is the same for every later change of the same object.
+    /// Do not use the id in the data for this purpose: all events about one object have the same id in their
+    /// data.
     #[must_use]
     pub fn message_id(&self) -> &MessageId {
         &self.0.id
     }
 
-    /// Returns when this attempt to deliver was signed, to the second.
+    /// Returns the time at which the sender signed this delivery, in whole seconds.
     #[must_use]
     pub fn attempted_at(&self) -> Timestamp {
         self.0.attempted_at
     }
 
-    /// Returns when the event occurred, where the envelope says so.
+    /// Returns the time at which the event occurred, or `None` if the body does not contain it.
     #[must_use]
     pub fn occurred_at(&self) -> Option<Timestamp> {
         self.0.content.occurred_at
     }
 
-    /// Returns the index of the first of the verifier's secrets that matches, counted from 0; `None` for a trusted body.
+    /// Returns the index of the first secret of the verifier that matches, counted from 0.
     ///
-    /// During a rotation list the new secret first, see [`Verified::secret_index`](crate::Verified::secret_index).
+    /// It is `None` for an event from [`from_trusted`](Self::from_trusted). During a rotation, list the new
+    /// secret first, see [`Verified::secret_index`](crate::Verified::secret_index).
     #[must_use]
     pub fn secret_index(&self) -> Option<usize> {
         self.0.secret_index
     }
 
-    /// Returns the type of the event; an envelope without one has the type `""`.
+    /// Returns the type of the event; `""` if the body has no type.
     #[must_use]
     pub fn event_type(&self) -> &EventType {
         &self.0.content.event_type
     }
 
-    /// Returns the id of the Clerk instance that the event comes from (`ins_…`).
+    /// Returns the id of the Clerk instance that caused the event (`ins_…`).
     #[must_use]
     pub fn instance_id(&self) -> Option<&str> {
         self.0.instance_id.get_or_init(|| self.0.content.instance_id(self.text())).as_deref()
     }
 
-    /// Returns the request that caused the event, where the envelope describes one.
+    /// Returns the request that caused the event, or `None` if the body does not describe it.
     #[must_use]
     pub fn http_request(&self) -> Option<&HttpRequest> {
         self.0.http_request.get_or_init(|| self.0.content.http_request(self.text())).as_ref()
     }
 
-    /// Returns the data, decoded by the first one who asks.
+    /// Returns the data. The first call decodes it.
     #[must_use]
     pub fn data(&self) -> &EventData {
         self.0.content.data(self.text())
     }
 
-    /// Returns the data as a value, without a copy where this is the only clone of the event.
+    /// Converts the event into its data. Clones the data if other clones of the event exist.
     #[must_use]
     pub fn into_data(self) -> EventData {
         match Arc::try_unwrap(self.0) {
@@ -130,8 +132,9 @@ impl Event {
         }
     }
 
-    /// Takes the data out where this is the only clone of the event, and copies it otherwise. Whoever asks for it after
-    /// that causes it to be decoded once more.
+    /// Takes the data out of the event, or clones it if other clones of the event exist.
+    ///
+    /// A later call of `data` decodes the data again.
     pub(crate) fn take_data(&mut self) -> EventData {
         match Arc::get_mut(&mut self.0) {
             Some(inner) => inner.content.take_data(str::from_utf8(&inner.body).unwrap_or_default()),
@@ -139,7 +142,7 @@ impl Event {
         }
     }
 
-    /// Returns the payload where the event is of the type that the marker stands for.
+    /// Returns the payload, or `None` if the event does not have the type of the marker.
     ///
     /// ```
     /// # use clerk_webhook_core::{Event, Timestamp};
@@ -156,34 +159,37 @@ impl Event {
         (*self.event_type() == M::EVENT_TYPE).then(|| M::payload(self.data())).flatten()
     }
 
-    /// Reads the data as a type of the application's own, from the JSON that was sent: no field is lost.
+    /// Decodes the data into a type of the application.
+    ///
+    /// It decodes the received JSON, so the type can have fields that the payload types of this crate lack.
     ///
     /// # Errors
     ///
-    /// Returns the path at which the data does not fit the type, never the value. `*` replaces the key of a map.
+    /// Returns an error if the data does not match the type. The error contains the path of the mismatch,
+    /// never the value. `*` replaces the key of a map.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         decode_error::read(self.raw_data())
     }
 
-    /// Returns the data as the JSON text that was sent, `null` where there is none.
+    /// Returns the data as received JSON text; `null` if the body has no data.
     #[must_use]
     pub fn raw_data(&self) -> &str {
         self.0.content.raw_data(self.text())
     }
 
-    /// Returns the very bytes that were signed.
+    /// Returns the signed bytes of the body.
     #[must_use]
     pub fn raw_body(&self) -> &Bytes {
         &self.0.body
     }
 
     fn text(&self) -> &str {
-        // Looked at when the event was made.
+        // The constructor checked the encoding.
         str::from_utf8(&self.0.body).unwrap_or_default()
     }
 }
 
-/// Does not show the data, which is personal.
+/// Omits the data, because it is personal.
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event")

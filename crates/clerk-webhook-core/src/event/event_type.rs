@@ -6,7 +6,7 @@ use super::catalogue::catalogue;
 
 macro_rules! event_type {
     ($( $variant:ident($payload:ident) = $text:literal, $summary:literal; )+) => {
-        /// The type of an event, an open set: a type that this version does not know is a value too.
+        /// The type of an event. An unknown type is decoded as [`Other`](Self::Other).
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum EventType {
@@ -14,16 +14,18 @@ macro_rules! event_type {
                 #[doc = concat!("`", $text, "`: ", $summary)]
                 $variant,
             )+
-            /// A type that this version does not know; a later one may, so compare it by
+            /// A type that this version does not know.
+            ///
+            /// A later version may add a variant for it. To keep your code working, compare
             /// [`as_str`](Self::as_str).
             Other(Box<str>),
         }
 
         impl EventType {
-            /// All types that this version knows, in alphabetical order.
+            /// All known types, in alphabetical order.
             pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
 
-            /// Returns the type as Clerk sends it.
+            /// Returns the type in the spelling of Clerk, such as `user.created`.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
@@ -32,7 +34,7 @@ macro_rules! event_type {
                 }
             }
 
-            /// Returns the name of the type of [`EventData`](super::EventData) that the event carries, such as `User`.
+            /// Returns the name of the payload type, such as `User`, or `None` for an unknown type.
             #[must_use]
             pub const fn payload_name(&self) -> Option<&'static str> {
                 match self {
@@ -41,7 +43,7 @@ macro_rules! event_type {
                 }
             }
 
-            /// Returns one sentence that says what happened.
+            /// Returns a sentence that describes the event, or `None` for an unknown type.
             #[must_use]
             pub const fn summary(&self) -> Option<&'static str> {
                 match self {
@@ -51,13 +53,13 @@ macro_rules! event_type {
             }
         }
 
-        /// The known types without the open end, to count them.
+        /// The known types without `Other`, for their indices.
         enum Index {
             $( $variant, )+
         }
 
         impl EventType {
-            /// Returns the place of a known type in [`ALL`](Self::ALL).
+            /// Returns the index of a known type in [`ALL`](Self::ALL).
             pub(super) const fn index(&self) -> Option<u32> {
                 match self {
                     $( Self::$variant => Some(Index::$variant as u32), )+
@@ -80,7 +82,7 @@ macro_rules! event_type {
 catalogue!(event_type);
 
 impl EventType {
-    /// Returns whether this version knows the type.
+    /// Returns whether this version knows the event type.
     #[must_use]
     pub const fn is_known(&self) -> bool {
         !matches!(self, Self::Other(_))
@@ -110,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_46_types_in_order_and_each_reads_as_itself() {
+    fn parses_each_of_the_46_types_and_sorts_them() {
         assert_eq!(EventType::ALL.len(), 46);
         assert!(
             EventType::ALL.iter().map(|known| known.as_str().to_lowercase().replace('.', " ")).is_sorted()
@@ -119,7 +121,7 @@ mod tests {
             assert_eq!(EventType::from(known.as_str()), *known);
             assert!(known.is_known() && known.payload_name().is_some());
         }
-        // Names that appear in tutorials and are not sent.
+        // Names that appear in tutorials, but that Clerk does not send.
         for unknown in ["subscription.past_due", "subscription.canceled", "User.created", "user.created ", ""]
         {
             assert_eq!(EventType::from(unknown), EventType::Other(unknown.into()));
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn compares_with_and_formats_as_its_text() {
+    fn compares_with_text_and_formats_like_it() {
         let deleted = EventType::UserDeleted;
         assert!(deleted == "user.deleted" && deleted == *"user.deleted");
         assert!(deleted != "user.created" && deleted != *"user.created");

@@ -7,10 +7,10 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// Free-form JSON that belongs to the application, kept as it was sent until somebody reads it.
+/// Free-form JSON of the application, stored as received and decoded on demand.
 ///
-/// `{}`, `[]`, `null` and an absent field are all empty. `Debug` never shows the content, because private
-/// metadata and message variables (one-time codes) are secrets.
+/// `{}`, `[]`, `null` and a missing field are empty. `Debug` never shows the content, because private
+/// metadata and the variables of messages (one-time codes) are secrets.
 ///
 /// ```
 /// use clerk_webhook_core::event::payload::Metadata;
@@ -27,23 +27,23 @@ use serde_json::value::RawValue;
 pub struct Metadata(Option<Box<RawValue>>);
 
 impl Metadata {
-    /// Returns whether there is nothing in it.
+    /// Returns whether the metadata is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Returns the JSON text as it was sent, `{}` where it is empty.
+    /// Returns the received JSON text; `{}` if the metadata is empty.
     #[must_use]
     pub fn as_json(&self) -> &str {
         self.0.as_deref().map_or("{}", RawValue::get)
     }
 
-    /// Reads it as a type of the application's own.
+    /// Decodes the metadata into a type of the application.
     ///
     /// # Errors
     ///
-    /// Returns the error of serde_json when the JSON does not fit the type.
+    /// Returns the error of `serde_json` if the JSON does not match the type.
     pub fn data_as<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_str(self.as_json())
     }
@@ -60,7 +60,7 @@ impl From<Box<RawValue>> for Metadata {
     }
 }
 
-/// Two metadata are equal when their JSON values are, whatever their spacing and key order.
+/// Compares the JSON values, and ignores white space and the order of keys.
 impl PartialEq for Metadata {
     fn eq(&self, other: &Self) -> bool {
         self.as_json() == other.as_json()
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_forms_are_empty() {
+    fn recognizes_empty_values() {
         for json in ["{}", "[]", "null", "{ \n}", "[\t]"] {
             assert!(read(json).is_empty(), "{json}");
             assert_eq!(read(json), Metadata::default());
@@ -116,13 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn equality_is_that_of_the_values() {
+    fn compares_json_values() {
         assert_eq!(read(r#"{"a":1,"b":2}"#), read(r#"{ "b": 2, "a": 1 }"#));
         assert_ne!(read(r#"{"a":1}"#), read(r#"{"a":2}"#));
     }
 
     #[test]
-    fn reads_from_a_json_value_too() {
+    fn decodes_from_a_json_value() {
         let metadata: Metadata = serde_json::from_value(serde_json::json!({ "a": 1 })).unwrap();
         assert_eq!(metadata, read(r#"{"a":1}"#));
         assert_eq!(serde_json::to_value(&metadata).unwrap(), serde_json::json!({ "a": 1 }));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_content() {
+    fn debug_does_not_show_the_content() {
         assert_eq!(format!("{:?}", read(r#"{"otp_code":"424242"}"#)), "Metadata(21 bytes)");
         assert_eq!(format!("{:?}", Metadata::default()), "Metadata(empty)");
     }

@@ -1,7 +1,7 @@
 //! Typed events.
 //!
-//! An [`Event`] is made by a [`Verifier`](crate::Verifier) from a delivery that it verified. Its envelope is
-//! read at once; its data when somebody asks for it:
+//! A [`Verifier`](crate::Verifier) verifies a delivery and returns an [`Event`]. The event decodes its data
+//! when the application first reads it:
 //!
 //! ```
 //! # use clerk_webhook_core::{Event, Timestamp};
@@ -11,16 +11,23 @@
 //!
 //! match event.data() {
 //!     EventData::UserCreated(user) => assert_eq!(user.full_name().as_deref(), Some("Ada Lovelace")),
-//!     EventData::UserDeleted(user) => println!("{:?} has left", user.id),
+//!     EventData::UserDeleted(user) => println!("{:?} was deleted", user.id),
 //!     EventData::Unrecognized(data) => println!("{}: {}", data.event_type(), data.reason()),
 //!     _ => {}
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Clerk adds fields and types about once a month. Fields that a payload type lacks are in
-//! [`Event::data_as`], unknown strings are `Other`, and an event that is unknown or does not have the form
-//! that it should have is [`EventData::Unrecognized`], with the reason: it is authentic, so it is not refused.
+//! # New fields and event types
+//!
+//! Clerk adds fields and event types about once a month. A change at Clerk never causes the verifier to
+//! reject an event:
+//!
+//! - To read a field that a payload type does not have, decode the data into your own type with
+//!   [`Event::data_as`].
+//! - An unknown string of an enumeration is decoded as `Other`.
+//! - Data of an unknown event type, and data that does not match its payload type, is decoded as
+//!   [`EventData::Unrecognized`] with the reason.
 
 mod catalogue;
 pub(crate) mod data;
@@ -28,7 +35,7 @@ mod decode;
 mod decode_error;
 mod envelope;
 mod error;
-#[expect(clippy::module_inception, reason = "it holds `Event`")]
+#[expect(clippy::module_inception, reason = "the module defines `Event`")]
 pub(crate) mod event;
 pub(crate) mod event_type;
 mod metadata;

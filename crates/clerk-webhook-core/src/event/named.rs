@@ -1,10 +1,10 @@
-//! Sees the names of the fields that a type asks for.
+//! Observes the names of fields while a type is decoded.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, Visitor};
 
-/// Forwards methods of a [`Deserializer`] with the visitor as it is.
+/// Forwards methods of a [`Deserializer`] without wrapping the visitor.
 macro_rules! forward_methods {
     ($($method:ident($($argument:ident: $type:ty),*))*) => {
         $(
@@ -13,7 +13,7 @@ macro_rules! forward_methods {
             }
         )*
     };
-    // Those that read neither a list nor an object, nor the name of a field.
+    // The methods that do not read lists, objects or names of fields.
     (scalars) => {
         forward_methods! {
             deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
@@ -28,7 +28,8 @@ macro_rules! forward_methods {
 
 pub(super) use forward_methods;
 
-/// Reads a name, and shows it to a function if it is read as the name of a field and not as the key of a map.
+/// Decodes a name and calls `see` with it if it is the name of a field. A key of a map is not passed to
+/// `see`.
 pub(super) struct Named<T, F> {
     pub(super) inner: T,
     pub(super) see: F,

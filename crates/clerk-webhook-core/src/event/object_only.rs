@@ -1,9 +1,9 @@
-//! Data that is an object and nothing else.
+//! Decodes a struct from a JSON object only.
 
 use serde::de::{Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// Reads a struct from an object only: serde_json would take an array for one, too, by the order of the fields.
+/// Decodes a struct from an object only, because serde_json also accepts an array with the fields in order.
 pub(super) struct ObjectOnly<D>(pub(super) D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for ObjectOnly<D> {

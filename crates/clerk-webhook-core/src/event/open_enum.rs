@@ -1,8 +1,8 @@
-//! Enumerations that Clerk may extend at any time.
+//! Enumerations that Clerk can extend at any time.
 
-/// Declares an enumeration of strings in which an unknown string is a value and not an error, and so is `null`.
+/// Declares an enumeration of strings that decodes an unknown string as `Other` and `null` as `Unknown`.
 ///
-/// The default is `Unknown`, for fields that are absent.
+/// The default is `Unknown`, for missing fields.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*
@@ -19,16 +19,18 @@ macro_rules! open_enum {
                 $(#[$variant_meta])*
                 $variant,
             )+
-            /// A string that this version does not know; a later one may, so compare it by
+            /// A string that this version does not know.
+            ///
+            /// A later version may add a variant for it. To keep your code working, compare
             /// [`as_str`](Self::as_str).
             Other(Box<str>),
-            /// Clerk has sent nothing: the field is absent, `null` or an empty string.
+            /// The field is missing, `null` or an empty string.
             #[default]
             Unknown,
         }
 
         impl $name {
-            /// Returns the string that Clerk sends, and an empty string for [`Unknown`](Self::Unknown).
+            /// Returns the string in the spelling of Clerk; empty for [`Unknown`](Self::Unknown).
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
@@ -91,7 +93,7 @@ use serde::de::{self, Deserializer, Visitor};
 
 pub(crate) use open_enum;
 
-/// Reads a string into anything that every string is a value of, without an allocation for known strings.
+/// Decodes a string into a type that implements `From<&str>`, without allocating the string first.
 pub(crate) struct FromStrVisitor<T>(PhantomData<T>);
 
 impl<T> FromStrVisitor<T> {
@@ -112,7 +114,7 @@ impl<T: for<'a> From<&'a str>> Visitor<'_> for FromStrVisitor<T> {
     }
 }
 
-/// Reads `null` as the default, and a string as [`FromStrVisitor`] does.
+/// Decodes `null` as the default, and a string like [`FromStrVisitor`].
 pub(crate) struct OrDefaultVisitor<T>(PhantomData<T>);
 
 impl<T> OrDefaultVisitor<T> {
@@ -150,12 +152,12 @@ mod tests {
     #![allow(unreachable_pub, reason = "the enumerations of the crate are public")]
 
     open_enum! {
-        /// A light.
+        /// A traffic light.
         Light { Red = "red", Green = "green", }
     }
 
     #[test]
-    fn unknown_strings_survive_a_round_trip() {
+    fn preserves_unknown_strings() {
         for (json, expected) in [("\"red\"", Light::Red), ("\"blue\"", Light::Other("blue".into()))] {
             let light: Light = serde_json::from_str(json).unwrap();
             assert_eq!(light, expected);
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn null_and_an_empty_string_are_unknown() {
+    fn decodes_null_and_an_empty_string_as_unknown() {
         for json in ["null", "\"\""] {
             assert_eq!(serde_json::from_str::<Light>(json).unwrap(), Light::Unknown);
         }
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn compares_with_and_formats_as_its_string() {
+    fn compares_with_text_and_formats_like_it() {
         assert_eq!(Light::Green, "green");
         assert_eq!(format!("{:>7}", Light::Green), "  green");
     }

@@ -1,13 +1,13 @@
-//! Payload fields that must not reach a log.
+//! Payload fields that must not appear in logs.
 
 use std::fmt;
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-/// A value that `Debug` does not show: one-time codes, message bodies, invitation links.
+/// A value that `Debug` does not show, such as a one-time code, the body of a message or an invitation link.
 ///
-/// It reads like the value itself, since a handler may have to send the message on.
+/// It dereferences to the value, because a handler may have to send the message.
 ///
 /// ```
 /// use clerk_webhook_core::event::payload::Sensitive;

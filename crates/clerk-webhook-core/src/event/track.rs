@@ -1,4 +1,4 @@
-//! Finds the place at which data does not fit a type.
+//! Finds the path at which data does not match a type.
 
 use std::cell::RefCell;
 use std::{fmt, mem};
@@ -7,33 +7,33 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, Seq
 
 use super::named::{Named, forward_methods};
 
-/// What stands for a name that may be anything, such as an e-mail address as a key of a map.
+/// The replacement for the key of a map, which can be personal data such as an email address.
 const ANY_NAME: &str = "*";
 
-/// The way to the value that is being read. After an error it is the way to the value that has caused it.
+/// The path of the value that is being decoded. After an error, the path of the value that caused it.
 #[derive(Default)]
 pub(super) struct Path(RefCell<Vec<Step>>);
 
 enum Step {
-    /// A member whose name a type has asked for.
+    /// A field of a type.
     Field(String),
-    /// A member of a map, whose name belongs to the data.
+    /// A member of a map, whose key is part of the data.
     AnyName,
     Element(usize),
 }
 
 impl Path {
-    /// Forgets the way.
+    /// Removes all steps.
     pub(super) fn clear(&self) {
         self.0.borrow_mut().clear();
     }
 
-    /// Goes on to a field that is missing.
+    /// Adds a missing field.
     pub(super) fn push_field(&self, name: &str) {
         self.0.borrow_mut().push(Step::Field(name.to_owned()));
     }
 
-    /// Reads a value at the end of one more step.
+    /// Decodes a value with one more step in the path. If it fails, the step remains.
     fn within<T, E>(&self, step: Step, read: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         self.0.borrow_mut().push(step);
         let value = read()?;
@@ -53,7 +53,7 @@ impl fmt::Display for Path {
     }
 }
 
-/// Reads values and keeps the [`Path`] to each of them.
+/// Decodes values and records the [`Path`] of the current value.
 pub(super) struct Tracked<'p, T> {
     pub(super) inner: T,
     pub(super) path: &'p Path,
@@ -154,7 +154,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
 
 struct Members<'p, A> {
     members: A,
-    /// The way from the object to the value that comes next.
+    /// The step from the object to its next value.
     step: Step,
     path: &'p Path,
 }

@@ -1,4 +1,4 @@
-//! Data that is authentic but has no type here.
+//! Data that could not be decoded into a payload type.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::decode_error::{self, DecodeError};
 use super::event_type::EventType;
 
-/// The data of an event that this version has no type for, as it was sent.
+/// The received data of an event that could not be decoded into a payload type.
 #[derive(Clone)]
 pub struct Unrecognized {
     event_type: EventType,
@@ -21,29 +21,29 @@ impl Unrecognized {
         Self { event_type: event_type.clone(), reason, raw: raw.to_owned() }
     }
 
-    /// Returns the type that the event says it has.
+    /// Returns the type of the event.
     #[must_use]
     pub fn event_type(&self) -> &EventType {
         &self.event_type
     }
 
-    /// Returns why the data has no type.
+    /// Returns the reason why the data was not decoded.
     #[must_use]
     pub fn reason(&self) -> &UnrecognizedReason {
         &self.reason
     }
 
-    /// Returns the data as the JSON text that was sent.
+    /// Returns the data as received JSON text.
     #[must_use]
     pub fn as_json(&self) -> &str {
         self.raw.get()
     }
 
-    /// Reads the data as a type of the application's own.
+    /// Decodes the data into a type of the application.
     ///
     /// # Errors
     ///
-    /// Returns where the data does not fit the type.
+    /// Returns an error with the path of the mismatch if the data does not match the type.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         decode_error::read(self.raw.get())
     }
@@ -55,7 +55,7 @@ impl PartialEq for Unrecognized {
     }
 }
 
-/// Does not show the data.
+/// Omits the data, because it can be personal.
 impl fmt::Debug for Unrecognized {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Unrecognized")
@@ -65,13 +65,13 @@ impl fmt::Debug for Unrecognized {
     }
 }
 
-/// Why data has no type.
+/// The reason why data was not decoded into a payload type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnrecognizedReason {
-    /// The event type is none that this version knows.
+    /// This version does not know the event type.
     UnknownType,
-    /// The event type is known, but its data does not have the form that it should have.
+    /// The event type is known, but the data does not match its payload type.
     Undecodable(DecodeError),
 }
 

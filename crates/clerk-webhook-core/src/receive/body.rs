@@ -4,7 +4,7 @@ use std::mem;
 
 use bytes::{Buf, Bytes};
 
-/// The size of a segment, which is the maximum memory beyond the received bytes.
+/// The size of a segment in bytes, which is also the maximum memory beyond the received bytes.
 const SEGMENT: usize = 65_536;
 
 /// The minimum allocation when a second frame arrives, in bytes.

@@ -1,11 +1,11 @@
-//! Roles and permissions in organizations.
+//! Roles and permissions of organizations.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// A role that members of organizations can have.
+/// A role of members of organizations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Role {
@@ -16,49 +16,49 @@ pub struct Role {
     pub name: Option<String>,
     /// The key, such as `org:admin`.
     pub key: Option<String>,
-    /// What the role is for.
+    /// The description of the role.
     pub description: Option<String>,
-    /// Whether the creator of an organization can get the role.
+    /// Whether the creator of an organization can have this role.
     pub is_creator_eligible: Option<bool>,
-    /// The permissions that the role gives.
+    /// The permissions of the role.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub permissions: Vec<Permission>,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
 }
 
-/// A permission that roles can give.
+/// A permission that roles can contain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Permission {
-    /// The id (`perm_…`); `None` if Clerk leaves it out, as it may inside a [`Role`].
+    /// The id (`perm_…`). Clerk can omit it inside a [`Role`].
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub id: Option<String>,
     /// The name.
     pub name: Option<String>,
     /// The key, such as `org:invoices:create`.
     pub key: Option<String>,
-    /// What the permission allows.
+    /// The description of the permission.
     pub description: Option<String>,
-    /// The `type`: who defined the permission.
+    /// The origin of the permission, sent as `type`.
     #[serde(rename = "type")]
     pub kind: Option<PermissionType>,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
 }
 
 open_enum! {
-    /// Who defined a [`Permission`].
+    /// The origin of a [`Permission`].
     PermissionType {
-        /// Clerk.
+        /// Defined by Clerk.
         System = "system",
-        /// The application.
+        /// Defined by the application.
         User = "user",
-        /// The application, in the examples of Clerk's schema.
+        /// Defined by the application; used in the examples of Clerk's schema.
         Custom = "custom",
     }
 }
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_keeps_permissions_of_unknown_types() {
+    fn decodes_a_permission_of_an_unknown_type() {
         let json = r#"{"created_at":1,"id":"role_1","key":"auditor","name":"Auditor","description":null,
             "permissions":[{"created_at":1,"description":"","id":"perm_1","key":"org:a:b","name":"B",
             "type":"robot","updated_at":1}],"updated_at":1}"#;

@@ -1,4 +1,4 @@
-//! Accounts elsewhere that a user signs in with.
+//! Accounts at other providers, with which a user signs in.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,65 +8,65 @@ use crate::event::open_enum::open_enum;
 
 /// An account at an OAuth provider.
 ///
-/// Google accounts were long sent in a shape of their own (`google_id`, `given_name`, `family_name`,
-/// `picture`) without the fields of the others, so nearly everything is optional.
+/// Clerk used to send Google accounts with other fields (`google_id`, `given_name`, `family_name`, `picture`)
+/// and without the fields of other providers. Therefore almost all fields are optional.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExternalAccount {
-    /// The shape in which Clerk sent the account.
+    /// The form in which Clerk sent the account.
     #[serde(default)]
     pub object: ExternalAccountKind,
-    /// The id, `eac_…`; on a Google account `idn_…`, with the former in `external_account_id`.
+    /// The id (`eac_…`). A Google account has `idn_…` here and `eac_…` in `external_account_id`.
     pub id: Option<String>,
-    /// The provider, written `google` or `oauth_google`.
+    /// The provider, such as `google` or `oauth_google`.
     pub provider: Option<String>,
-    /// The id of the identification behind the account (`idn_…`).
+    /// The id of the identification that belongs to the account (`idn_…`).
     pub identification_id: Option<String>,
     /// The id of the user at the provider.
     pub provider_user_id: Option<String>,
-    /// The OAuth scopes the user has granted, separated by spaces.
+    /// The OAuth scopes that the user granted, separated by spaces.
     pub approved_scopes: Option<String>,
-    /// The e-mail address at the provider.
+    /// The email address at the provider.
     pub email_address: Option<String>,
-    /// Whether the provider vouches for the address, `None` if unknown; since February 2026.
+    /// Whether the provider verified the address; since February 2026.
     pub email_address_verified: Option<bool>,
     /// The given name at the provider.
     pub first_name: Option<String>,
     /// The family name at the provider.
     pub last_name: Option<String>,
-    /// The picture at the provider under its deprecated name; may be empty.
+    /// The URL of the picture at the provider, in the deprecated field; can be empty.
     pub avatar_url: Option<String>,
-    /// The picture at the provider.
+    /// The URL of the picture at the provider.
     pub image_url: Option<String>,
-    /// The user name at the provider; may be empty.
+    /// The username at the provider; can be empty.
     pub username: Option<String>,
     /// The phone number at the provider.
     pub phone_number: Option<String>,
-    /// Metadata that the frontend may read.
+    /// Metadata that the frontend can read.
     #[serde(default)]
     pub public_metadata: Metadata,
-    /// The label the application gave the account.
+    /// The label that the application gave to the account.
     pub label: Option<String>,
-    /// When it was connected.
+    /// The time of connection.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
-    /// The state of its verification.
+    /// The state of the verification.
     pub verification: Option<Verification>,
-    /// The `eac_…` id where `id` is another; Google and Facebook only.
+    /// The id `eac_…` if `id` has another form; only for Google and Facebook accounts.
     pub external_account_id: Option<String>,
-    /// The id at Google; Google accounts only.
+    /// The id at Google; only for Google accounts.
     pub google_id: Option<String>,
-    /// The given name; Google accounts only.
+    /// The given name; only for Google accounts.
     pub given_name: Option<String>,
-    /// The family name, may be empty; Google accounts only.
+    /// The family name, can be empty; only for Google accounts.
     pub family_name: Option<String>,
-    /// The picture, may be empty; Google accounts only.
+    /// The URL of the picture, can be empty; only for Google accounts.
     pub picture: Option<String>,
 }
 
 impl ExternalAccount {
-    /// Returns whether the connection with the provider was completed.
+    /// Returns whether the user completed the connection with the provider.
     #[must_use]
     pub fn is_verified(&self) -> bool {
         self.verification.as_ref().is_some_and(Verification::is_verified)
@@ -74,7 +74,7 @@ impl ExternalAccount {
 }
 
 open_enum! {
-    /// The shape of an [`ExternalAccount`].
+    /// The form of an [`ExternalAccount`].
     ExternalAccountKind {
         ExternalAccount = "external_account",
         GoogleAccount = "google_account",
@@ -82,7 +82,7 @@ open_enum! {
     }
 }
 
-/// An account at a SAML identity provider, superseded by [`EnterpriseAccount`].
+/// An account at a SAML identity provider; replaced by [`EnterpriseAccount`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SamlAccount {
@@ -90,9 +90,9 @@ pub struct SamlAccount {
     pub id: Option<String>,
     /// The identity provider, such as `saml_okta`.
     pub provider: Option<String>,
-    /// Whether the account can be used.
+    /// Whether the account is active.
     pub active: Option<bool>,
-    /// The e-mail address at the identity provider.
+    /// The email address at the identity provider.
     pub email_address: Option<String>,
     /// The given name at the identity provider.
     pub first_name: Option<String>,
@@ -100,18 +100,18 @@ pub struct SamlAccount {
     pub last_name: Option<String>,
     /// The id of the user at the identity provider.
     pub provider_user_id: Option<String>,
-    /// When the user last signed in with it.
+    /// The time of the last sign-in with the account.
     pub last_authenticated_at: Option<Timestamp>,
-    /// Attributes that the identity provider sent, readable by the frontend.
+    /// Attributes from the identity provider, which the frontend can read.
     #[serde(default)]
     pub public_metadata: Metadata,
-    /// The state of its verification.
+    /// The state of the verification.
     pub verification: Option<Verification>,
-    /// The connection it came through.
+    /// The connection of the account.
     pub saml_connection: Option<SamlAccountConnection>,
 }
 
-/// The connection that a [`SamlAccount`] came through.
+/// The connection of a [`SamlAccount`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SamlAccountConnection {
@@ -119,30 +119,30 @@ pub struct SamlAccountConnection {
     pub id: Option<String>,
     /// The name.
     pub name: Option<String>,
-    /// The e-mail domain, deprecated since April 2026 in favour of `domains`.
+    /// The email domain; replaced by `domains` in April 2026.
     pub domain: Option<String>,
-    /// The e-mail domains; since April 2026.
+    /// The email domains; since April 2026.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub domains: Vec<String>,
-    /// Whether it is switched on.
+    /// Whether the connection is enabled.
     pub active: Option<bool>,
     /// The identity provider, such as `saml_okta`.
     pub provider: Option<String>,
-    /// Whether each sign-in updates the user from the identity provider.
+    /// Whether each sign-in updates the user with the attributes from the identity provider.
     pub sync_user_attributes: Option<bool>,
-    /// Whether subdomains of the domains sign in through it too.
+    /// Whether users of subdomains can also sign in with the connection.
     pub allow_subdomains: Option<bool>,
-    /// Whether a sign-in may start at the identity provider.
+    /// Whether a sign-in can start at the identity provider.
     pub allow_idp_initiated: Option<bool>,
-    /// Whether its users may not add other identifications.
+    /// Whether users of the connection are prevented from adding other identifications.
     pub disable_additional_identifications: Option<bool>,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
 }
 
-/// An account at an enterprise identity provider, reached by SAML or OAuth.
+/// An account at an enterprise identity provider that uses SAML or OAuth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EnterpriseAccount {
@@ -152,9 +152,9 @@ pub struct EnterpriseAccount {
     pub protocol: Option<EnterpriseProtocol>,
     /// The identity provider, such as `saml_okta`.
     pub provider: Option<String>,
-    /// Whether the account can be used.
+    /// Whether the account is active.
     pub active: Option<bool>,
-    /// The e-mail address at the identity provider.
+    /// The email address at the identity provider.
     pub email_address: Option<String>,
     /// The given name at the identity provider.
     pub first_name: Option<String>,
@@ -162,20 +162,20 @@ pub struct EnterpriseAccount {
     pub last_name: Option<String>,
     /// The id of the user at the identity provider.
     pub provider_user_id: Option<String>,
-    /// The id of the connection it came through.
+    /// The id of the connection of the account.
     pub enterprise_connection_id: Option<String>,
-    /// Attributes that the identity provider sent, readable by the frontend.
+    /// Attributes from the identity provider, which the frontend can read.
     #[serde(default)]
     pub public_metadata: Metadata,
-    /// The state of its verification.
+    /// The state of the verification.
     pub verification: Option<Verification>,
-    /// The connection it came through.
+    /// The connection of the account.
     pub enterprise_connection: Option<EnterpriseAccountConnection>,
-    /// When the user last signed in with it.
+    /// The time of the last sign-in with the account.
     pub last_authenticated_at: Option<Timestamp>,
 }
 
-/// The connection that an [`EnterpriseAccount`] came through.
+/// The connection of an [`EnterpriseAccount`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EnterpriseAccountConnection {
@@ -188,44 +188,44 @@ pub struct EnterpriseAccountConnection {
     pub provider: Option<String>,
     /// The name.
     pub name: Option<String>,
-    /// The logo.
+    /// The URL of the logo.
     pub logo_public_url: Option<String>,
-    /// The e-mail domain, deprecated since April 2026 in favour of `domains`.
+    /// The email domain; replaced by `domains` in April 2026.
     pub domain: Option<String>,
-    /// The e-mail domains; since April 2026.
+    /// The email domains; since April 2026.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub domains: Vec<String>,
-    /// Whether it is switched on.
+    /// Whether the connection is enabled.
     pub active: Option<bool>,
-    /// Whether each sign-in updates the user from the identity provider.
+    /// Whether each sign-in updates the user with the attributes from the identity provider.
     pub sync_user_attributes: Option<bool>,
-    /// Whether subdomains of the domains sign in through it too.
+    /// Whether users of subdomains can also sign in with the connection.
     pub allow_subdomains: Option<bool>,
-    /// Whether a sign-in may start at the identity provider.
+    /// Whether a sign-in can start at the identity provider.
     pub allow_idp_initiated: Option<bool>,
-    /// Whether its users may not add other identifications.
+    /// Whether users of the connection are prevented from adding other identifications.
     pub disable_additional_identifications: Option<bool>,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
 }
 
 open_enum! {
-    /// The protocol spoken with an enterprise identity provider.
+    /// The protocol of an enterprise identity provider.
     EnterpriseProtocol {
         Saml = "saml",
         Oauth = "oauth",
     }
 }
 
-/// What a directory that provisions users through SCIM says of one of them.
+/// The metadata of a user that a directory provisions with SCIM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ScimUserMetadata {
     /// The id of the directory.
     pub directory_id: Option<String>,
-    /// Whether the directory is switched on; left out by Clerk when it is not.
+    /// Whether the directory is enabled. Clerk omits the field if it is disabled.
     pub directory_enabled: Option<bool>,
     /// The id of the user in the directory.
     pub external_id: Option<String>,
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kind_and_id_are_enough() {
+    fn decodes_an_account_with_only_kind_and_id() {
         let account: ExternalAccount =
             serde_json::from_str(r#"{"id":"idn_1","object":"google_account"}"#).unwrap();
         assert_eq!(account.object, ExternalAccountKind::GoogleAccount);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings_of_the_domain_are_read() {
+    fn decodes_domain_and_domains() {
         let json = r#"{"active":true,"allow_idp_initiated":false,"allow_subdomains":true,"created_at":1,
             "disable_additional_identifications":false,"domain":"a.example",
             "domains":["a.example","b.example"],"id":"ent_1","logo_public_url":null,"name":"A",

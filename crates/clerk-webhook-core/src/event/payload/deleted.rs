@@ -1,4 +1,4 @@
-//! What is left of a deleted object.
+//! Deleted objects.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -17,17 +17,17 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DeletedObject {
-    /// The id of the deleted object; Clerk's schema does not promise it, but has always sent it.
+    /// The id of the deleted object. Clerk has always sent it, but its schema does not guarantee it.
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub id: Option<String>,
     /// The kind of the deleted object: `user`, `organization`, `organization_domain`, `role`, `permission`.
     pub object: Option<String>,
-    /// The slug of the deleted object, rarely present.
+    /// The slug of the deleted object; rarely present.
     pub slug: Option<String>,
-    /// Whether the object is gone, which is `true` in everything Clerk sends.
+    /// Whether the object was deleted. Clerk always sends `true`.
     #[serde(default = "yes", deserialize_with = "null_as_yes")]
     pub deleted: bool,
-    /// The id in the application's own system: only on `user.deleted`, only if the user had one.
+    /// The id in the system of the application; only in `user.deleted`, and only if the user had one.
     pub external_id: Option<String>,
 }
 
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_may_be_absent() {
+    fn decodes_an_object_without_fields() {
         for json in ["{}", r#"{"id":"","deleted":null,"object":null}"#] {
             let deleted: DeletedObject = serde_json::from_str(json).unwrap();
             assert!(deleted.deleted);

@@ -1,4 +1,4 @@
-//! E-mail domains of organizations.
+//! Email domains of organizations.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::PublicOrganizationData;
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// An e-mail domain whose users may join an organization.
+/// An email domain whose users can join an organization.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct OrganizationDomain {
@@ -16,33 +16,34 @@ pub struct OrganizationDomain {
     /// The id of the organization.
     #[serde(deserialize_with = "super::id")]
     pub organization_id: String,
-    /// The domain itself, such as `example.com`.
+    /// The domain, such as `example.com`.
     pub name: Option<String>,
-    /// How users of the domain become members.
+    /// The way in which users of the domain become members.
     #[serde(default)]
     pub enrollment_mode: EnrollmentMode,
-    /// The address by which the domain was verified.
+    /// The email address that was used to verify the domain.
     pub affiliation_email_address: Option<String>,
-    /// The proof that a member has an address in the domain; since May 2026.
+    /// The verification that a member has an address of the domain; since May 2026.
     pub affiliation_verification: Option<OrganizationDomainVerification>,
-    /// The proof that the organization owns the domain, `None` until one was tried; since May 2026.
+    /// The verification that the organization owns the domain; since May 2026. It is `None` before the first
+    /// attempt.
     pub ownership_verification: Option<OrganizationDomainVerification>,
-    /// The deprecated name of `affiliation_verification`, still sent beside it.
+    /// The same as `affiliation_verification`, in the deprecated field that Clerk still sends.
     pub verification: Option<OrganizationDomainVerification>,
-    /// The number of invitations to users of the domain that wait for an answer.
+    /// The number of pending invitations to users of the domain.
     pub total_pending_invitations: Option<i64>,
-    /// The number of suggestions to users of the domain that wait for an answer.
+    /// The number of pending suggestions to users of the domain.
     pub total_pending_suggestions: Option<i64>,
-    /// The organization, as far as everybody may see it.
+    /// The public data of the organization.
     pub public_organization_data: Option<PublicOrganizationData>,
-    /// When it was added.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
 }
 
 open_enum! {
-    /// How users of an [`OrganizationDomain`] become members.
+    /// The way in which users of an [`OrganizationDomain`] become members.
     EnrollmentMode {
         ManualInvitation = "manual_invitation",
         AutomaticInvitation = "automatic_invitation",
@@ -52,20 +53,20 @@ open_enum! {
     }
 }
 
-/// The state of a proof about an [`OrganizationDomain`].
+/// A verification of an [`OrganizationDomain`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "OrganizationDomainVerificationWire")]
 #[non_exhaustive]
 pub struct OrganizationDomainVerification {
-    /// How far the verification has come.
+    /// The state of the verification.
     pub status: OrganizationDomainVerificationStatus,
-    /// The way of proving, such as `email_code` or, for ownership, `txt`.
+    /// The strategy, such as `email_code`, or `txt` for ownership.
     pub strategy: Option<String>,
-    /// The number of attempts so far.
+    /// The number of attempts.
     pub attempts: Option<i64>,
-    /// When the verification expires; read from `expires_at` too, as Clerk's TypeScript types spell it.
+    /// The time of expiry. It is also decoded from `expires_at`, the name in Clerk's TypeScript types.
     pub expire_at: Option<Timestamp>,
-    /// When it succeeded; since May 2026.
+    /// The time of success; since May 2026.
     pub verified_at: Option<Timestamp>,
 }
 
@@ -78,7 +79,7 @@ impl OrganizationDomainVerification {
 }
 
 open_enum! {
-    /// How far an [`OrganizationDomainVerification`] has come.
+    /// The state of an [`OrganizationDomainVerification`].
     OrganizationDomainVerificationStatus {
         Unverified = "unverified",
         Verified = "verified",
@@ -87,7 +88,7 @@ open_enum! {
     }
 }
 
-/// The wire form with both spellings, since an alias would refuse a body that has both.
+/// The received form with both spellings, because a serde alias rejects data that contains both.
 #[derive(Deserialize)]
 struct OrganizationDomainVerificationWire {
     #[serde(default)]
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_spellings_of_the_expiry_are_read_alone_and_together() {
+    fn decodes_both_spellings_of_the_expiry() {
         for (times, expected) in [
             (r#""expire_at":7"#, Some(7)),
             (r#""expires_at":8"#, Some(8)),

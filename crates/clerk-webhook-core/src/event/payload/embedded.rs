@@ -1,4 +1,4 @@
-//! Objects inside of other objects.
+//! Decodes objects inside other objects.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,7 +10,7 @@ use serde::{Deserialize, forward_to_deserialize_any};
 use super::read::null_as_default;
 use crate::event::named::Named;
 
-/// Reads an object that another one shows: `None` if it has no id, which its own type would refuse.
+/// Decodes an embedded object. Returns `None` if the object has no id, which its type requires.
 pub(super) fn embedded<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -19,7 +19,7 @@ where
     Embedded::deserialize(deserializer).map(|Embedded(object)| object)
 }
 
-/// Reads a list of objects, and leaves out those that have no id.
+/// Decodes a list of embedded objects, and skips the objects that have no id.
 pub(super) fn embedded_list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -61,15 +61,15 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EmbeddedVisitor<T> {
     }
 }
 
-/// The name of the member that [`WithId`] looks at.
+/// The name of the member that [`WithId`] supplies.
 const ID: &str = "id";
 
-/// What stands for an id that is not there. Nobody sees it.
+/// The placeholder for a missing id. It is never visible, because the object is dropped.
 const NO_ID: &str = "-";
 
-/// Lets an object be read as a type that requires an id, and tells whether there was one.
+/// Supplies a placeholder if the id is missing, and records whether the object has an id.
 ///
-/// Reading stops at an error, so there is no way back from the error of a missing id to the rest of the event.
+/// Without the placeholder, a missing id would be an error, which stops decoding the rest of the event.
 struct WithId<'a, D> {
     inner: D,
     has_id: &'a mut bool,
@@ -109,7 +109,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for WithId<'_, V> {
 struct MembersWithId<'a, A> {
     members: A,
     has_id: &'a mut bool,
-    /// Whether the value that comes next is the id.
+    /// Whether the next value is the id.
     at_id: bool,
     was_at_id: bool,
     has_ended: bool,
@@ -154,14 +154,14 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for MembersWithId<'_, A> {
     }
 }
 
-/// A seed that is used only if there is something to read.
+/// A seed that remains available if no key is left to read.
 struct IfAny<'a, K>(&'a mut Option<K>);
 
 impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for IfAny<'_, K> {
     type Value = K::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<K::Value, D::Error> {
-        let seed = self.0.take().ok_or_else(|| D::Error::custom("a name is read once"))?;
+        let seed = self.0.take().ok_or_else(|| D::Error::custom("the key was already decoded"))?;
         seed.deserialize(deserializer)
     }
 }

@@ -1,37 +1,37 @@
-//! The ways in which a user is known: e-mail addresses, phone numbers, wallets, passkeys.
+//! Identifications of a user: email addresses, phone numbers, wallets and passkeys.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Sensitive, Verification};
 use crate::Timestamp;
 
-/// An e-mail address of a [`User`](super::User).
+/// An email address of a [`User`](super::User).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EmailAddress {
-    /// The id (`idn_…`), which `User::primary_email_address_id` refers to.
+    /// The id (`idn_…`), to which `User::primary_email_address_id` refers.
     pub id: Option<String>,
     /// The address.
     pub email_address: Option<String>,
-    /// Whether the address is reserved for this user before it was verified.
+    /// Whether the address is reserved for this user before it is verified.
     pub reserved: Option<bool>,
-    /// The state of its verification; `None` until one was started.
+    /// The verification; `None` before it is started.
     pub verification: Option<Verification>,
     /// The accounts that share this address.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub linked_to: Vec<IdentificationLink>,
     /// Whether the domain belongs to an enterprise connection of the instance; since 2025.
     pub matches_sso_connection: Option<bool>,
-    /// When it was added.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
 }
 
 impl EmailAddress {
-    /// Returns whether the user has proven to own the address.
+    /// Returns whether the user verified the address.
     ///
-    /// An unverified address may be anybody's: never match accounts by one.
+    /// Never match accounts by an unverified address: it may belong to another person.
     #[must_use]
     pub fn is_verified(&self) -> bool {
         self.verification.as_ref().is_some_and(Verification::is_verified)
@@ -42,32 +42,32 @@ impl EmailAddress {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PhoneNumber {
-    /// The id (`idn_…`), which `User::primary_phone_number_id` refers to.
+    /// The id (`idn_…`), to which `User::primary_phone_number_id` refers.
     pub id: Option<String>,
-    /// The number in E.164 form, such as `+12025550100`.
+    /// The number in E.164 format, such as `+12025550100`.
     pub phone_number: Option<String>,
     /// Whether the number is used as a second factor.
     pub reserved_for_second_factor: Option<bool>,
-    /// Whether the number is the second factor asked for first.
+    /// Whether the number is the default second factor.
     pub default_second_factor: Option<bool>,
-    /// Whether the number is reserved for this user before it was verified.
+    /// Whether the number is reserved for this user before it is verified.
     pub reserved: Option<bool>,
-    /// The state of its verification; `None` until one was started.
+    /// The verification; `None` before it is started.
     pub verification: Option<Verification>,
     /// The accounts that share this number.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub linked_to: Vec<IdentificationLink>,
-    /// The backup codes of the second factor, each of which signs the user in.
+    /// The backup codes of the second factor. Each of them is sufficient to sign in.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub backup_codes: Sensitive<Vec<String>>,
-    /// When it was added.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
 }
 
 impl PhoneNumber {
-    /// Returns whether the user has proven to own the number.
+    /// Returns whether the user verified the number.
     #[must_use]
     pub fn is_verified(&self) -> bool {
         self.verification.as_ref().is_some_and(Verification::is_verified)
@@ -78,20 +78,20 @@ impl PhoneNumber {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Web3Wallet {
-    /// The id (`idn_…`), which `User::primary_web3_wallet_id` refers to.
+    /// The id (`idn_…`), to which `User::primary_web3_wallet_id` refers.
     pub id: Option<String>,
     /// The address of the wallet.
     pub web3_wallet: Option<String>,
-    /// The state of its verification; `None` until one was started.
+    /// The verification; `None` before it is started.
     pub verification: Option<Verification>,
-    /// When it was added.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
 }
 
 impl Web3Wallet {
-    /// Returns whether the user has proven to own the wallet.
+    /// Returns whether the user verified the wallet.
     #[must_use]
     pub fn is_verified(&self) -> bool {
         self.verification.as_ref().is_some_and(Verification::is_verified)
@@ -104,15 +104,15 @@ impl Web3Wallet {
 pub struct Passkey {
     /// The id.
     pub id: Option<String>,
-    /// The name the user sees.
+    /// The name of the passkey.
     pub name: Option<String>,
-    /// When it last signed the user in.
+    /// The time of the last sign-in with the passkey.
     pub last_used_at: Option<Timestamp>,
-    /// The state of its verification.
+    /// The verification.
     pub verification: Option<Verification>,
 }
 
-/// A reference from an e-mail address or phone number to an account that shares it.
+/// A reference from an email address or phone number to an account that shares it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct IdentificationLink {
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_verification_nothing_is_verified() {
+    fn is_not_verified_without_a_verification() {
         let email: EmailAddress =
             serde_json::from_str(r#"{"email_address":"ada@example.com","linked_to":null}"#).unwrap();
         assert!(!email.is_verified());
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn backup_codes_are_redacted() {
+    fn debug_does_not_show_backup_codes() {
         let phone: PhoneNumber =
             serde_json::from_str(r#"{"phone_number":"+12025550100","backup_codes":["c0de"]}"#).unwrap();
         assert_eq!(*phone.backup_codes, ["c0de"]);

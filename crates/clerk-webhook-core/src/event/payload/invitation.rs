@@ -1,4 +1,4 @@
-//! Invitations into organizations.
+//! Invitations to organizations.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,55 +6,55 @@ use super::{Metadata, PublicOrganizationData, Sensitive};
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// An invitation into an organization, the `data` of the `organizationInvitation.*` events.
+/// An invitation to an organization: the `data` of the `organizationInvitation.*` events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct OrganizationInvitation {
     /// The id (`orginv_…`).
     #[serde(deserialize_with = "super::id")]
     pub id: String,
-    /// The address that was invited.
+    /// The invited email address.
     pub email_address: Option<String>,
-    /// The key of the role the user will have, such as `org:member`.
+    /// The key of the role that the user will have, such as `org:member`.
     pub role: Option<String>,
-    /// The name of that role.
+    /// The name of the role.
     pub role_name: Option<String>,
     /// The id of the organization.
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub organization_id: Option<String>,
-    /// The id of the user who invited; since November 2025.
+    /// The id of the inviting user; since November 2025.
     pub inviter_id: Option<String>,
-    /// The user who invited, as far as the invited may see them; since December 2025.
+    /// The public data of the inviting user; since December 2025.
     pub public_inviter_data: Option<InviterPublicUserData>,
     /// The state of the invitation.
     pub status: Option<OrganizationInvitationStatus>,
-    /// Metadata that the membership will have and the frontend may read.
+    /// Metadata that the membership will have and that the frontend can read.
     #[serde(default)]
     pub public_metadata: Metadata,
-    /// Metadata of the backend that the membership will have.
+    /// Metadata that the membership will have and that only the backend can read.
     #[serde(default)]
     pub private_metadata: Metadata,
-    /// The link that accepts the invitation, for whoever holds it.
+    /// The link that accepts the invitation. Any person who has the link can use it.
     pub url: Option<Sensitive<String>>,
-    /// When it expires.
+    /// The time of expiry.
     pub expires_at: Option<Timestamp>,
-    /// When it was sent.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
-    /// The id of the user who accepted; only on `.accepted`, since October 2025.
+    /// The id of the user who accepted; only in `organizationInvitation.accepted`, since October 2025.
     pub user_id: Option<String>,
-    /// The organization in one of its two places; read it with [`organization`](Self::organization).
+    /// The organization in one of two possible fields. Read it with [`organization`](Self::organization).
     pub public_organization_data: Option<PublicOrganizationData>,
-    /// The other place, which Clerk's schema names.
+    /// The other field, which Clerk's schema defines.
     data: Option<AcceptedInvitationData>,
 }
 
 impl OrganizationInvitation {
-    /// Returns the organization, as far as the invited may see it; only on `.accepted`, and not always.
+    /// Returns the public data of the organization.
     ///
-    /// Clerk's TypeScript types have it in the invitation and its schema has it in a `data` inside the
-    /// invitation, so both places are looked at.
+    /// Only `organizationInvitation.accepted` can contain it. Clerk's TypeScript types have the organization
+    /// in the invitation, and its schema has it in `data` inside the invitation. This method reads both.
     ///
     /// ```
     /// use clerk_webhook_core::event::payload::OrganizationInvitation;
@@ -84,7 +84,7 @@ open_enum! {
     }
 }
 
-/// The part of an inviting user that the invited may see.
+/// The public data of an inviting user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InviterPublicUserData {
@@ -94,11 +94,11 @@ pub struct InviterPublicUserData {
     pub first_name: Option<String>,
     /// The family name.
     pub last_name: Option<String>,
-    /// The picture, or the one Clerk made up.
+    /// The URL of the picture, or of the default picture of Clerk.
     pub image_url: Option<String>,
-    /// Whether the picture is the user's own.
+    /// Whether the user has uploaded a picture.
     pub has_image: Option<bool>,
-    /// What the user is known by: an e-mail address, phone number or user name.
+    /// The identifier of the user: an email address, phone number or username.
     pub identifier: Option<String>,
 }
 
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_organization_is_found_in_both_places() {
+    fn finds_the_organization_in_both_fields() {
         let organization = r#""public_organization_data":{"id":"org_1","name":"Acme"}"#;
         for more in [format!(",{organization}"), format!(r#","data":{{{organization}}}"#)] {
             let invitation = invitation(&more);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_link_is_redacted() {
+    fn debug_does_not_show_the_link() {
         let invitation = invitation("");
         assert!(!format!("{invitation:?}").contains("t1cket"));
         assert!(invitation.url.is_some_and(|url| url.contains("t1cket")));

@@ -5,37 +5,37 @@ use serde::{Deserialize, Serialize};
 use super::{Metadata, Organization};
 use crate::Timestamp;
 
-/// The membership of a user in an organization, the `data` of the `organizationMembership.*` events.
+/// The membership of a user in an organization: the `data` of the `organizationMembership.*` events.
 ///
-/// Clerk sends the whole membership on `organizationMembership.deleted` too, unlike every other deleted object.
-/// Data with only an `id` is accepted as well.
+/// Unlike other deleted objects, `organizationMembership.deleted` also contains the complete membership. Data
+/// with only an `id` is accepted too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct OrganizationMembership {
     /// The id (`orgmem_…`).
     #[serde(deserialize_with = "super::id")]
     pub id: String,
-    /// The key of the role: `org:admin`, `org:member`, one of the application, or the old `admin`.
+    /// The key of the role: `org:admin`, `org:member`, a role of the application, or the old `admin`.
     pub role: Option<String>,
     /// The name of the role.
     pub role_name: Option<String>,
-    /// The keys of the permissions that the role gives, such as `org:sys_profile:manage`.
+    /// The keys of the permissions of the role, such as `org:sys_profile:manage`.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub permissions: Vec<String>,
-    /// Metadata that the frontend may read.
+    /// Metadata that the frontend can read.
     #[serde(default)]
     pub public_metadata: Metadata,
-    /// Metadata of the backend.
+    /// Metadata that only the backend can read.
     #[serde(default)]
     pub private_metadata: Metadata,
     /// The organization; `None` if it has no id.
     #[serde(default, deserialize_with = "super::embedded")]
     pub organization: Option<Organization>,
-    /// The user, as far as other members may see them.
+    /// The public data of the user.
     pub public_user_data: Option<MembershipPublicUserData>,
-    /// When the user became a member.
+    /// The time at which the user became a member.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
 }
 
@@ -73,17 +73,17 @@ impl OrganizationMembership {
         self.permissions.iter().any(|permission| permission == key)
     }
 
-    /// Returns whether the role is Clerk's admin role, `org:admin` or `admin` as it was before 2024.
+    /// Returns whether the role is Clerk's admin role: `org:admin`, or `admin` before 2024.
     ///
-    /// An instance can rename its roles and give any role the same rights; where rights matter, ask
-    /// [`has_permission`](Self::has_permission).
+    /// An instance can rename its roles, and it can give the same permissions to any role. To decide about
+    /// access, use [`has_permission`](Self::has_permission).
     #[must_use]
     pub fn is_admin(&self) -> bool {
         matches!(self.role.as_deref(), Some("org:admin" | "admin"))
     }
 }
 
-/// The part of a user that other members of an organization may see.
+/// The data of a user that other members of an organization can see.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MembershipPublicUserData {
@@ -94,19 +94,19 @@ pub struct MembershipPublicUserData {
     pub first_name: Option<String>,
     /// The family name.
     pub last_name: Option<String>,
-    /// The picture under its deprecated name.
+    /// The URL of the picture, in the deprecated field.
     pub profile_image_url: Option<String>,
-    /// The picture, or the one Clerk made up.
+    /// The URL of the picture, or of the default picture of Clerk.
     pub image_url: Option<String>,
-    /// Whether the picture is the user's own.
+    /// Whether the user has uploaded a picture.
     pub has_image: Option<bool>,
-    /// What the user is known by: an e-mail address, phone number or user name.
+    /// The identifier of the user: an email address, phone number or username.
     pub identifier: Option<String>,
-    /// The user name; since October 2025.
+    /// The username; since October 2025.
     pub username: Option<String>,
     /// Whether the user is banned; since April 2026.
     pub banned: Option<bool>,
-    /// Whether the user's directory has removed them; since July 2026.
+    /// Whether the directory of the user removed the user; since July 2026.
     pub deprovisioned: Option<bool>,
 }
 
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_id_alone_is_a_membership() {
+    fn decodes_a_membership_with_only_an_id() {
         for json in [
             r#"{"id":"orgmem_1"}"#,
             r#"{"id":"orgmem_1","organization":null,"public_user_data":null,"role":null}"#,
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn both_admin_roles_are_admins() {
+    fn recognizes_both_admin_roles() {
         assert!(membership("org:admin").is_admin());
         assert!(membership("admin").is_admin());
         assert!(!membership("org:administrator").is_admin());
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_membership_without_its_user_decodes() {
+    fn decodes_a_membership_without_a_user() {
         let membership = membership("org:member");
         assert_eq!(membership.user_id(), None);
         assert_eq!(membership.organization_id(), Some("org_1"));

@@ -1,14 +1,14 @@
-//! E-mails and text messages.
+//! Emails and text messages.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Metadata, Sensitive};
 use crate::Timestamp;
 
-/// An e-mail to a user, the `data` of `email.created`.
+/// An email to a user: the `data` of `email.created`.
 ///
-/// If [`delivered_by_clerk`](Self::delivered_by_clerk) is `Some(false)`, the application has to send it.
-/// Subject, bodies and `data` hold one-time codes and sign-in links and do not appear in `Debug`.
+/// If [`delivered_by_clerk`](Self::delivered_by_clerk) is `Some(false)`, the application must send the email.
+/// Subject, bodies and `data` contain one-time codes and sign-in links, so `Debug` does not show them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Email {
@@ -19,34 +19,35 @@ pub struct Email {
     pub slug: Option<String>,
     /// The local part of the sender's address.
     pub from_email_name: Option<String>,
-    /// The local part of the address for answers.
+    /// The local part of the reply address.
     pub reply_to_email_name: Option<String>,
     /// The address of the recipient.
     pub to_email_address: Option<String>,
     /// The id of the recipient's address (`idn_…`).
     pub email_address_id: Option<String>,
-    /// The id of the recipient, where they are a user already.
+    /// The id of the recipient, if the recipient is already a user.
     pub user_id: Option<String>,
-    /// The subject, which often holds the one-time code.
+    /// The subject, which often contains the one-time code.
     pub subject: Option<Sensitive<String>>,
-    /// The text as HTML.
+    /// The body as HTML.
     pub body: Option<Sensitive<String>>,
-    /// The text as plain text.
+    /// The body as plain text.
     pub body_plain: Option<Sensitive<String>>,
-    /// The state of the delivery, such as `queued`.
+    /// The state of sending the message, such as `queued`.
     pub status: Option<String>,
-    /// The variables of the template, which differ from one to the next.
+    /// The variables of the template. Each template has other variables.
     #[serde(default)]
     pub data: Metadata,
-    /// Whether Clerk sends the message itself.
+    /// Whether Clerk sends the message.
     pub delivered_by_clerk: Option<bool>,
-    /// Why Clerk will not send it; since 2026.
+    /// The reason why Clerk does not send the message; since 2026.
     pub suppression_reason: Option<String>,
 }
 
-/// A text message to a user, the `data` of `sms.created`.
+/// A text message to a user: the `data` of `sms.created`.
 ///
-/// If [`delivered_by_clerk`](Self::delivered_by_clerk) is `Some(false)`, the application has to send it.
+/// If [`delivered_by_clerk`](Self::delivered_by_clerk) is `Some(false)`, the application must send the
+/// message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "SmsWire")]
 #[non_exhaustive]
@@ -61,22 +62,22 @@ pub struct Sms {
     pub to_phone_number: Option<String>,
     /// The id of the recipient's number (`idn_…`).
     pub phone_number_id: Option<String>,
-    /// The id of the recipient, where they are a user already.
+    /// The id of the recipient, if the recipient is already a user.
     pub user_id: Option<String>,
-    /// The text, which holds the one-time code.
+    /// The text, which can contain a one-time code.
     pub message: Option<Sensitive<String>>,
-    /// The state of the delivery, such as `queued`.
+    /// The state of sending the message, such as `queued`.
     pub status: Option<String>,
-    /// The variables of the template, which differ from one to the next.
+    /// The variables of the template. Each template has other variables.
     #[serde(default)]
     pub data: Metadata,
-    /// Whether Clerk sends the message itself.
+    /// Whether Clerk sends the message.
     pub delivered_by_clerk: Option<bool>,
-    /// When it was created; read from `created_at_ms` too, as Clerk's schema spells it.
+    /// The time of creation. It is also decoded from `created_at_ms`, the name in Clerk's schema.
     pub created_at: Option<Timestamp>,
 }
 
-/// The wire form with both spellings, since an alias would refuse a body that has both.
+/// The received form with both spellings, because a serde alias rejects data that contains both.
 #[derive(Deserialize)]
 struct SmsWire {
     #[serde(deserialize_with = "super::id")]
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings_of_the_time_are_read_alone_and_together() {
+    fn decodes_both_spellings_of_the_time() {
         for (times, expected) in [
             (r#","created_at":7"#, Some(7)),
             (r#","created_at_ms":8"#, Some(8)),
@@ -139,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn serializes_and_decodes_again() {
         let sms = sms(r#","created_at_ms":8,"data":{"otp_code":"424242"}"#);
         let json = serde_json::to_string(&sms).unwrap();
         assert_eq!(serde_json::from_str::<Sms>(&json).unwrap(), sms);
     }
 
     #[test]
-    fn codes_are_redacted() {
+    fn debug_does_not_show_codes() {
         let shown = format!("{:?}", sms(r#","data":{"otp_code":"424242"}"#));
         assert!(!shown.contains("424242"), "{shown}");
         let email: Email = serde_json::from_str(

@@ -1,23 +1,27 @@
 //! The `data` of every event type.
 //!
-//! One struct per kind of object, with the field names of the wire. The rules that hold for all of them:
+//! Each kind of object has one struct, whose fields have the names in the JSON. All structs follow these
+//! rules:
 //!
-//! * Only the fields of the table below are required. Every other field that is absent or `null` is `None`, an
-//!   empty `Vec`, empty [`Metadata`] or the `Unknown` of its enumeration; [`DeletedObject::deleted`] is `true`. A value
-//!   of another type is an error, and so is `null` as an element of a list.
-//! * Fields that Clerk adds later are ignored, and enumerations keep a string they do not know as `Other`.
-//! * Every `*_at` field counts milliseconds and is a [`Timestamp`](crate::Timestamp). Money is an integer in
-//!   the smallest unit of its currency.
-//! * Ids are opaque strings; their prefixes are not checked.
-//! * The constant `object` discriminators have no field. The Rust type implies them, they are never
-//!   validated (Clerk is not consistent about them), and `Event::data_as` reads them where somebody needs
-//!   them. [`DeletedObject`] and [`ExternalAccount`] keep theirs because there it tells things apart.
-//! * What holds a one-time code or a secret link is [`Sensitive`] or [`Metadata`] and absent from `Debug`.
+//! * **Missing fields.** Only the fields in the table below are required. Another field that is missing or
+//!   `null` is decoded as `None`, an empty `Vec`, empty [`Metadata`] or the variant `Unknown`.
+//!   [`DeletedObject::deleted`] is decoded as `true`.
+//! * **Wrong types.** A value of an unexpected type is an error. `null` as an element of a list is also an
+//!   error.
+//! * **New fields and values.** Unknown fields are ignored. Enumerations decode an unknown string as `Other`.
+//! * **Units.** Every `*_at` field is a [`Timestamp`](crate::Timestamp) in milliseconds. Money is an integer
+//!   in the smallest unit of its currency.
+//! * **Ids** are strings of any form. Their prefixes are not checked.
+//! * **`object`.** Most structs have no field for `object`, because the Rust type implies its value. It is
+//!   not checked, because Clerk uses different spellings. Use `Event::data_as` to read it. [`DeletedObject`]
+//!   and [`ExternalAccount`] have this field, because it identifies the kind of object.
+//! * **Secrets.** Fields with one-time codes or secret links have the type [`Sensitive`] or [`Metadata`],
+//!   whose `Debug` output does not show the content.
 //!
 //! # Required fields
 //!
-//! These fields identify the object and what it belongs to. If one of them is absent, `null` or empty, the data is
-//! [`Unrecognized`](super::Unrecognized).
+//! These fields identify the object and its owner. If one of them is missing, `null` or empty, the data is
+//! decoded as [`Unrecognized`](super::Unrecognized).
 //!
 //! | payload | required |
 //! |---|---|
@@ -37,7 +41,7 @@
 //! | [`User`] | `id` |
 //! | [`WaitlistEntry`] | `id` |
 //!
-//! An object inside of another one is `None` if its required `id` is missing, and a list leaves it out.
+//! If an object inside another object has no required `id`, it is decoded as `None`. A list skips it.
 
 mod access;
 mod account;

@@ -7,7 +7,7 @@ use crate::Timestamp;
 
 /// An organization.
 ///
-/// Inside an [`OrganizationMembership`](super::OrganizationMembership) Clerk leaves out `created_by` and
+/// Inside an [`OrganizationMembership`](super::OrganizationMembership), Clerk omits `created_by` and
 /// `private_metadata`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -17,44 +17,44 @@ pub struct Organization {
     pub id: String,
     /// The name.
     pub name: Option<String>,
-    /// The name in URLs; `None` where the instance has switched slugs off.
+    /// The name in URLs; `None` if the instance does not use slugs.
     pub slug: Option<String>,
-    /// The logo, or the picture Clerk made up.
+    /// The URL of the logo, or of the default picture of Clerk.
     pub image_url: Option<String>,
-    /// Whether the logo was uploaded.
+    /// Whether a logo was uploaded.
     pub has_image: Option<bool>,
-    /// The logo under a name that is deprecated and not sent since 2024.
+    /// The URL of the logo, in a deprecated field that Clerk has not sent since 2024.
     pub logo_url: Option<String>,
     /// The number of members.
     pub members_count: Option<i64>,
-    /// Whether no member can manage the organization any more.
+    /// Whether the organization has no member who can manage it.
     pub missing_member_with_elevated_permissions: Option<bool>,
-    /// The number of invitations that wait for an answer.
+    /// The number of pending invitations.
     pub pending_invitations_count: Option<i64>,
-    /// The greatest number of members, 0 = unlimited; see [`membership_limit`](Self::membership_limit).
+    /// The maximum number of members; 0 means unlimited. See [`membership_limit`](Self::membership_limit).
     pub max_allowed_memberships: Option<i64>,
-    /// Whether admins may delete the organization.
+    /// Whether admins can delete the organization.
     pub admin_delete_enabled: Option<bool>,
-    /// Metadata that the frontend may read.
+    /// Metadata that the frontend can read.
     #[serde(default)]
     pub public_metadata: Metadata,
-    /// Metadata of the backend; absent inside a membership.
+    /// Metadata that only the backend can read; missing inside a membership.
     #[serde(default)]
     pub private_metadata: Metadata,
-    /// The id of the user who created it; absent inside a membership.
+    /// The id of the user who created the organization; missing inside a membership.
     pub created_by: Option<String>,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
-    /// When a member was last active in it.
+    /// The time at which a member was last active in the organization.
     pub last_active_at: Option<Timestamp>,
-    /// The key of the role set it uses; since February 2026.
+    /// The key of the role set of the organization; since February 2026.
     pub role_set_key: Option<String>,
 }
 
 impl Organization {
-    /// Returns the greatest number of members, and `None` where there is no limit.
+    /// Returns the maximum number of members, or `None` if the number is unlimited.
     ///
     /// ```
     /// use clerk_webhook_core::event::payload::Organization;
@@ -70,7 +70,7 @@ impl Organization {
     }
 }
 
-/// The part of an organization that people outside it may see.
+/// The data of an organization that persons outside of the organization can see.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PublicOrganizationData {
@@ -78,11 +78,11 @@ pub struct PublicOrganizationData {
     pub id: Option<String>,
     /// The name.
     pub name: Option<String>,
-    /// The name in URLs; `None` where the instance has switched slugs off.
+    /// The name in URLs; `None` if the instance does not use slugs.
     pub slug: Option<String>,
-    /// The logo, or the picture Clerk made up.
+    /// The URL of the logo, or of the default picture of Clerk.
     pub image_url: Option<String>,
-    /// Whether the logo was uploaded.
+    /// Whether a logo was uploaded.
     pub has_image: Option<bool>,
 }
 
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zero_and_absent_memberships_are_unlimited() {
+    fn a_limit_of_zero_or_null_means_unlimited() {
         for (limit, expected) in [("0", None), ("null", None), ("5", Some(5))] {
             let json = format!(r#"{{"id":"org_1","max_allowed_memberships":{limit},"name":"A"}}"#);
             let organization: Organization = serde_json::from_str(&json).unwrap();

@@ -1,6 +1,6 @@
-//! Attempts to collect a payment.
+//! Payment attempts.
 //!
-//! Clerk calls Billing a beta and has reshaped these payloads before.
+//! Clerk Billing is in beta, and Clerk has changed these payloads before.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use super::{
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// An attempt to collect a payment, the `data` of the `paymentAttempt.*` events.
+/// An attempt to collect a payment: the `data` of the `paymentAttempt.*` events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PaymentAttempt {
@@ -19,9 +19,9 @@ pub struct PaymentAttempt {
     pub id: String,
     /// The id of the instance (`ins_…`).
     pub instance_id: Option<String>,
-    /// The id of the payment (`cpa_…`), which several attempts can share.
+    /// The id of the payment (`cpa_…`). Several attempts can belong to one payment.
     pub payment_id: Option<String>,
-    /// The id of the invoice, deprecated.
+    /// The id of the invoice; deprecated.
     pub invoice_id: Option<String>,
     /// The id of the statement (`stmt_…`).
     pub statement_id: Option<String>,
@@ -30,30 +30,30 @@ pub struct PaymentAttempt {
     /// The state of the attempt.
     #[serde(default)]
     pub status: PaymentAttemptStatus,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
-    /// When it succeeded.
+    /// The time of success.
     pub paid_at: Option<Timestamp>,
-    /// When it failed.
+    /// The time of failure.
     pub failed_at: Option<Timestamp>,
-    /// Why it failed.
+    /// The reason for the failure.
     pub failed_reason: Option<BillingFailedReason>,
-    /// The date that is billed for.
+    /// The billing date.
     pub billing_date: Option<Timestamp>,
-    /// The occasion of the charge, which Clerk's guide calls `type`.
+    /// The reason for the charge. Clerk's guide calls it `type`.
     #[serde(default)]
     pub charge_type: ChargeType,
-    /// Who is paid.
+    /// The payee.
     pub payee: Option<BillingPayee>,
-    /// Who pays.
+    /// The payer.
     pub payer: Option<BillingPayer>,
-    /// What is paid.
+    /// The amounts of the payment.
     pub totals: Option<BillingTotals>,
-    /// What it is paid with.
+    /// The payment source, such as a card.
     pub payment_source: Option<BillingPaymentSource>,
-    /// What it is paid for.
+    /// The subscription items that the payment pays for.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub subscription_items: Vec<PaymentAttemptItem>,
 }
@@ -68,26 +68,26 @@ open_enum! {
 }
 
 open_enum! {
-    /// The occasion of a charge.
+    /// The reason for a charge.
     ChargeType {
-        /// The payer has bought something.
+        /// The payer made a purchase.
         Checkout = "checkout",
-        /// A period has begun.
+        /// A billing period began.
         Recurring = "recurring",
     }
 }
 
-/// Why a [`PaymentAttempt`] failed.
+/// The reason why a [`PaymentAttempt`] failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BillingFailedReason {
     /// The category, such as `card_declined`.
     pub code: Option<String>,
-    /// The reason that the gateway gave.
+    /// The reason from the gateway.
     pub decline_code: Option<String>,
 }
 
-/// Who is paid: the application, through a gateway.
+/// The payee: the application, which receives the payment through a gateway.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BillingPayee {
@@ -112,38 +112,38 @@ open_enum! {
     }
 }
 
-/// What is paid.
+/// The amounts of a payment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BillingTotals {
-    /// The sum before taxes.
+    /// The total before taxes.
     pub subtotal: Option<BillingAmount>,
     /// The taxes.
     pub tax_total: Option<BillingAmount>,
-    /// The sum with taxes, which is what the payer pays.
+    /// The total with taxes, which the payer pays.
     pub grand_total: Option<BillingAmount>,
-    /// The sums by unit, such as by seat; since March 2026.
+    /// The totals per unit, such as per seat; since March 2026.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub per_unit_totals: Vec<BillingUnitTotal>,
 }
 
-/// What is paid for one kind of unit.
+/// The total for one kind of unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BillingUnitTotal {
     /// The kind of unit, such as `seats`.
     pub name: Option<String>,
-    /// The price of a unit, in the smallest unit of the currency.
+    /// The price per unit, in the smallest unit of the currency.
     pub amount: Option<i64>,
-    /// The number of units; `None` = unlimited.
+    /// The number of units; `None` means unlimited.
     pub quantity: Option<i64>,
-    /// The sum, in the smallest unit of the currency.
+    /// The total, in the smallest unit of the currency.
     pub total: Option<i64>,
     /// The currency, as an ISO 4217 code.
     pub currency: Option<String>,
 }
 
-/// What is paid with.
+/// A payment source, such as a card.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BillingPaymentSource {
@@ -151,19 +151,19 @@ pub struct BillingPaymentSource {
     pub id: Option<String>,
     /// The gateway, such as `stripe`.
     pub gateway: Option<String>,
-    /// The id of the source at the gateway.
+    /// The id of the payment source at the gateway.
     pub gateway_external_id: Option<String>,
     /// The id of the account at the gateway.
     pub gateway_external_account_id: Option<String>,
-    /// The kind of source.
+    /// The kind of payment source.
     #[serde(default)]
     pub payment_method: PaymentMethod,
-    /// The state of the source.
+    /// The state of the payment source.
     #[serde(default)]
     pub status: PaymentSourceStatus,
-    /// The brand of the card; `None` if it is none.
+    /// The brand of the card; `None` if the source is not a card.
     pub card_type: Option<String>,
-    /// The last four digits of the card; `None` if it is none.
+    /// The last four digits of the card; `None` if the source is not a card.
     pub last4: Option<String>,
 }
 
@@ -183,26 +183,26 @@ open_enum! {
     }
 }
 
-/// What a [`PaymentAttempt`] pays for.
+/// A subscription item that a [`PaymentAttempt`] pays for.
 ///
-/// Clerk's schema and its own examples share about half of these fields, so only the id is certain. The
-/// fields after `credits` are in the examples only, from the shape before November 2025.
+/// About half of these fields are in both Clerk's schema and Clerk's examples, so all fields are optional.
+/// The fields after `credits` are only in the examples, which show the form before November 2025.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PaymentAttemptItem {
     /// The id of the subscription item (`csub_item_…`).
     pub id: Option<String>,
-    /// The state of the item.
+    /// The state of the subscription item.
     pub status: Option<SubscriptionItemStatus>,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
-    /// When the period began.
+    /// The start of the billing period.
     pub period_start: Option<Timestamp>,
-    /// When the period ends.
+    /// The end of the billing period.
     pub period_end: Option<Timestamp>,
-    /// How often it is charged.
+    /// The interval between charges.
     pub interval: Option<BillingInterval>,
     /// The id of the plan (`cplan_…`).
     pub plan_id: Option<String>,
@@ -212,23 +212,23 @@ pub struct PaymentAttemptItem {
     pub payer: Option<BillingPayer>,
     /// The id of the subscription (`csub_…`).
     pub subscription_id: Option<String>,
-    /// What is credited for the unused part of a period, deprecated since June 2026 in favour of `credits`.
+    /// The credit for the unused part of a billing period; replaced by `credits` in June 2026.
     pub credit: Option<BillingCredit>,
-    /// Everything that is credited; since June 2026.
+    /// All credits; since June 2026.
     pub credits: Option<BillingCredits>,
     /// The date of the credit, as text.
     pub proration_date: Option<String>,
-    /// How often it is charged, under its former name.
+    /// The interval between charges, under its former name.
     pub plan_period: Option<BillingInterval>,
-    /// When it was cancelled.
+    /// The time of cancellation.
     pub canceled_at: Option<Timestamp>,
-    /// When its payment became overdue.
+    /// The time at which the payment became overdue.
     pub past_due_at: Option<Timestamp>,
-    /// What was paid so far, in the smallest unit of the currency.
+    /// The total of all payments, in the smallest unit of the currency.
     pub lifetime_paid: Option<i64>,
-    /// The next payment, in the smallest unit of the currency.
+    /// The amount of the next payment, in the smallest unit of the currency.
     pub next_payment_amount: Option<i64>,
-    /// When the next payment is due.
+    /// The due date of the next payment.
     pub next_payment_date: Option<Timestamp>,
     /// The price.
     pub amount: Option<BillingAmount>,
@@ -236,19 +236,19 @@ pub struct PaymentAttemptItem {
 
 /// The plan of a [`PaymentAttemptItem`].
 ///
-/// The fields after `currency` are from the shape before November 2025.
+/// The fields after `currency` belong to the form before November 2025.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PaymentAttemptItemPlan {
     /// The id (`cplan_…`).
     pub id: Option<String>,
-    /// The name in URLs, by which an application knows its plans.
+    /// The name in URLs. Use it to identify a plan in code.
     pub slug: Option<String>,
     /// The name.
     pub name: Option<String>,
-    /// Whether it is charged more than once.
+    /// Whether the plan is charged repeatedly.
     pub is_recurring: Option<bool>,
-    /// The price of a month, in the smallest unit of the currency.
+    /// The price per month, in the smallest unit of the currency.
     pub amount: Option<i64>,
     /// The currency, as an ISO 4217 code.
     pub currency: Option<String>,
@@ -256,21 +256,21 @@ pub struct PaymentAttemptItemPlan {
     pub instance_id: Option<String>,
     /// The id of the product (`cprd_…`).
     pub product_id: Option<String>,
-    /// What the plan offers.
+    /// The description of the plan.
     pub description: Option<String>,
-    /// Whether it is the plan of those who chose none.
+    /// Whether payers who chose no plan have this plan.
     pub is_default: Option<bool>,
-    /// Whether the unused part of a period is credited.
+    /// Whether the unused part of a billing period is credited.
     pub is_prorated: Option<bool>,
-    /// The unit of the period.
+    /// The unit of the billing period.
     pub period: Option<BillingInterval>,
-    /// The number of `period`s in a period.
+    /// The number of units in a billing period.
     pub interval: Option<i64>,
-    /// Whether it costs something without any use.
+    /// Whether the plan has a base fee, which is charged even without use.
     pub has_base_fee: Option<bool>,
-    /// The price of a month when a year is paid, in the smallest unit of the currency.
+    /// The price per month with annual payment, in the smallest unit of the currency.
     pub annual_monthly_amount: Option<i64>,
-    /// Whether everybody can see the plan.
+    /// Whether the plan is publicly visible.
     pub publicly_visible: Option<bool>,
 }
 
@@ -279,13 +279,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_id_alone_is_an_item() {
+    fn decodes_an_item_with_only_an_id() {
         let item: PaymentAttemptItem = serde_json::from_str(r#"{"id":"csub_item_1"}"#).unwrap();
         assert_eq!((item.status, item.plan, item.credits), (None, None, None));
     }
 
     #[test]
-    fn a_failure_may_lack_the_reason_of_the_gateway() {
+    fn decodes_a_failure_without_a_reason_from_the_gateway() {
         let reason: BillingFailedReason = serde_json::from_str(r#"{"code":"card_declined"}"#).unwrap();
         assert_eq!(reason.decline_code, None);
     }

@@ -1,9 +1,9 @@
-//! How the fields of payloads are read.
+//! Functions for decoding fields of payloads.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected};
 
-/// Reads an id without which the object cannot be told from others; an empty one is none.
+/// Decodes a required id. An empty id is an error.
 pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let id = String::deserialize(deserializer)?;
     if id.is_empty() {
@@ -12,12 +12,12 @@ pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D
     Ok(id)
 }
 
-/// Reads `""`, which Clerk Billing sends for "no value", as `None`.
+/// Decodes `""` as `None`, because Clerk Billing sends `""` for a missing value.
 pub(super) fn empty_as_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Option::<String>::deserialize(deserializer).map(|text| text.filter(|text| !text.is_empty()))
 }
 
-/// Reads `null` as the default; an absent field needs `#[serde(default)]` beside it.
+/// Decodes `null` as the default. A missing field also needs `#[serde(default)]`.
 pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

@@ -6,7 +6,7 @@ use super::{Metadata, User};
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// A session of a user in one client, the `data` of the `session.*` events.
+/// A session of a user in one client: the `data` of the `session.*` events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Session {
@@ -18,27 +18,27 @@ pub struct Session {
     pub user_id: String,
     /// The id of the client (`client_…`).
     pub client_id: Option<String>,
-    /// Who impersonates the user, as `{"sub": "user_…"}` and more; empty without impersonation.
+    /// The actor who impersonates the user, such as `{"sub": "user_…"}`; empty without impersonation.
     #[serde(default)]
     pub actor: Metadata,
     /// The state of the session.
     #[serde(default)]
     pub status: SessionStatus,
-    /// The id of the organization that was active last.
+    /// The id of the organization that was last active.
     pub last_active_organization_id: Option<String>,
-    /// When the session was last used.
+    /// The time at which the session was last used.
     pub last_active_at: Option<Timestamp>,
-    /// The device and place of the last use, where they are known.
+    /// The device and location of the last use, if known.
     pub latest_activity: Option<SessionActivity>,
-    /// When the session ends whatever happens.
+    /// The time at which the session ends, even if it is used.
     pub expire_at: Option<Timestamp>,
-    /// When the session ends if it is not used until then.
+    /// The time at which the session ends if it is not used before.
     pub abandon_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
-    /// When it began.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// The user as of the event; only since November 2025. `None` if it has no id.
+    /// The user at the time of the event; since November 2025. `None` if the user has no id.
     #[serde(default, deserialize_with = "super::embedded")]
     pub user: Option<User>,
 }
@@ -47,7 +47,7 @@ open_enum! {
     /// The state of a [`Session`].
     SessionStatus {
         Active = "active",
-        /// The user still has tasks to complete before the session becomes active.
+        /// The user must complete tasks before the session becomes active.
         Pending = "pending",
         Revoked = "revoked",
         Ended = "ended",
@@ -58,25 +58,25 @@ open_enum! {
     }
 }
 
-/// The device and place in which a [`Session`] was used.
+/// The device and location of the last use of a [`Session`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SessionActivity {
     /// The id.
     pub id: Option<String>,
-    /// The kind of device, such as `desktop`.
+    /// The type of device, such as `desktop`.
     pub device_type: Option<String>,
-    /// Whether it is a mobile device.
+    /// Whether the device is a mobile device.
     pub is_mobile: Option<bool>,
     /// The name of the browser.
     pub browser_name: Option<String>,
     /// The version of the browser.
     pub browser_version: Option<String>,
-    /// The IP address, as text.
+    /// The IP address.
     pub ip_address: Option<String>,
-    /// The city, guessed from the address.
+    /// The city, estimated from the IP address.
     pub city: Option<String>,
-    /// The country, guessed from the address.
+    /// The country, estimated from the IP address.
     pub country: Option<String>,
 }
 
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sessions_of_before_november_2025_have_no_user() {
+    fn decodes_a_session_without_a_user() {
         let json = r#"{"abandon_at":5,"client_id":"client_1","created_at":1,"expire_at":4,"id":"sess_1",
             "last_active_at":3,"object":"session","status":"pending","updated_at":2,"user_id":"user_1"}"#;
         let session: Session = serde_json::from_str(json).unwrap();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_does_not_need_the_id_of_its_embedded_user() {
+    fn decodes_a_session_whose_user_has_no_id() {
         for (user, expected) in [
             (r#"{"first_name":"Ada"}"#, None),
             (r#"{"id":null,"first_name":"Ada"}"#, None),

@@ -1,6 +1,6 @@
 //! Subscriptions and their items.
 //!
-//! Clerk calls Billing a beta and has reshaped these payloads before.
+//! Clerk Billing is in beta, and Clerk has changed these payloads before.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,9 +8,10 @@ use super::{BillingAmount, BillingCredit, BillingInterval, BillingPayer};
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// The subscription of a payer, the `data` of the `subscription.*` events.
+/// The subscription of a payer: the `data` of the `subscription.*` events.
 ///
-/// There is no event for its cancellation: what is cancelled is a [`SubscriptionItem`].
+/// Clerk sends no event for the cancellation of a subscription. A payer cancels a [`SubscriptionItem`], for
+/// which Clerk sends `subscriptionItem.canceled`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Subscription {
@@ -20,19 +21,19 @@ pub struct Subscription {
     /// The state of the subscription.
     #[serde(default)]
     pub status: SubscriptionStatus,
-    /// When it became active.
+    /// The time at which the subscription became active.
     pub active_at: Option<Timestamp>,
-    /// When it was cancelled.
+    /// The time of cancellation.
     pub canceled_at: Option<Timestamp>,
-    /// When it ended.
+    /// The time at which the subscription ended.
     pub ended_at: Option<Timestamp>,
-    /// When its payment became overdue.
+    /// The time at which the payment became overdue.
     pub past_due_at: Option<Timestamp>,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
-    /// The id of the last payment (`cpa_…`); `None` before the first.
+    /// The id of the last payment (`cpa_…`); `None` before the first payment.
     pub latest_payment_id: Option<String>,
     /// The id of the payer (`cpayer_…`).
     #[serde(default, deserialize_with = "super::empty_as_none")]
@@ -41,7 +42,7 @@ pub struct Subscription {
     pub payer: Option<BillingPayer>,
     /// The id of the payment source (`cps_…`); `None` for free plans.
     pub payment_source_id: Option<String>,
-    /// What is subscribed to, without payers and subscription ids of their own.
+    /// The items of the subscription, without `payer` and `subscription_id`.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub items: Vec<SubscriptionItem>,
 }
@@ -60,57 +61,57 @@ open_enum! {
     }
 }
 
-/// A plan that a payer subscribes to, the `data` of the `subscriptionItem.*` events.
+/// A plan to which a payer subscribes: the `data` of the `subscriptionItem.*` events.
 ///
-/// A change of plan ends one item and activates another. The fields after `seats` are only in Clerk's
-/// TypeScript types, from the shape before November 2025.
+/// A change of plan ends one item and activates another item. The fields after `seats` are only in Clerk's
+/// TypeScript types, which show the form before November 2025.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SubscriptionItem {
-    /// The id (`csub_item_…`); `None` if Clerk leaves it out.
+    /// The id (`csub_item_…`); `None` if Clerk omits it.
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub id: Option<String>,
-    /// The state of the item. A cancelled one is paid for until `period_end`.
+    /// The state of the item. A canceled item remains paid until `period_end`.
     #[serde(default)]
     pub status: SubscriptionItemStatus,
-    /// Whether it is in its free trial.
+    /// Whether the item is in its free trial.
     pub is_free_trial: Option<bool>,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
-    /// When the current period began.
+    /// The start of the current billing period.
     pub period_start: Option<Timestamp>,
-    /// When the current period ends; `None` for the free default plan, which does not end.
+    /// The end of the current billing period; `None` for the free default plan, which does not end.
     pub period_end: Option<Timestamp>,
-    /// How often it is charged.
+    /// The interval between charges.
     pub interval: Option<BillingInterval>,
     /// The id of the plan (`cplan_…`).
     pub plan_id: Option<String>,
     /// The plan.
     pub plan: Option<BillingItemPlan>,
-    /// The payer; absent in [`Subscription::items`].
+    /// The payer; `None` in [`Subscription::items`].
     pub payer: Option<BillingPayer>,
     /// The id of the subscription; `None` in [`Subscription::items`].
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub subscription_id: Option<String>,
-    /// The seats, for plans that are paid by the seat; since March 2026.
+    /// The seats of a plan with a price per seat; since March 2026.
     pub seats: Option<BillingSeats>,
-    /// What is credited for the unused part of a period.
+    /// The credit for the unused part of a billing period.
     pub credit: Option<BillingCredit>,
     /// The date of the credit, as text.
     pub proration_date: Option<String>,
-    /// How often it is charged, under its former name.
+    /// The interval between charges, under its former name.
     pub plan_period: Option<BillingInterval>,
-    /// When it was cancelled.
+    /// The time of cancellation.
     pub canceled_at: Option<Timestamp>,
-    /// When its payment became overdue.
+    /// The time at which the payment became overdue.
     pub past_due_at: Option<Timestamp>,
-    /// What was paid so far, in the smallest unit of the currency.
+    /// The total of all payments, in the smallest unit of the currency.
     pub lifetime_paid: Option<i64>,
-    /// The next payment, in the smallest unit of the currency.
+    /// The amount of the next payment, in the smallest unit of the currency.
     pub next_payment_amount: Option<i64>,
-    /// When the next payment is due.
+    /// The due date of the next payment.
     pub next_payment_date: Option<Timestamp>,
     /// The price.
     pub amount: Option<BillingAmount>,
@@ -136,41 +137,41 @@ open_enum! {
 pub struct BillingItemPlan {
     /// The id (`cplan_…`).
     pub id: Option<String>,
-    /// The name in URLs, by which an application knows its plans.
+    /// The name in URLs. Use it to identify a plan in code.
     pub slug: Option<String>,
     /// The name.
     pub name: Option<String>,
-    /// Whether it is charged more than once.
+    /// Whether the plan is charged repeatedly.
     pub is_recurring: Option<bool>,
     /// The price, in the smallest unit of the currency.
     pub amount: Option<i64>,
     /// The currency, as an ISO 4217 code.
     pub currency: Option<String>,
-    /// The prices by unit, such as by seat; since March 2026.
+    /// The prices per unit, such as per seat; since March 2026.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub unit_prices: Vec<BillingUnitPrice>,
     /// The id of the instance (`ins_…`); only in Clerk's TypeScript types.
     pub instance_id: Option<String>,
     /// The id of the product (`cprd_…`); only in Clerk's TypeScript types.
     pub product_id: Option<String>,
-    /// What the plan offers; only in Clerk's TypeScript types.
+    /// The description of the plan; only in Clerk's TypeScript types.
     pub description: Option<String>,
-    /// The unit of the period; only in Clerk's TypeScript types.
+    /// The unit of the billing period; only in Clerk's TypeScript types.
     pub period: Option<BillingInterval>,
-    /// The number of `period`s in a period; only in Clerk's TypeScript types.
+    /// The number of units in a billing period; only in Clerk's TypeScript types.
     pub interval: Option<i64>,
-    /// Whether the plan costs something without any use; only in Clerk's TypeScript types.
+    /// Whether the plan has a base fee, which is charged even without use; only in Clerk's TypeScript types.
     pub has_base_fee: Option<bool>,
-    /// The price of a month if a year is paid, in the smallest unit of the currency; only in Clerk's TypeScript
-    /// types.
+    /// The price per month with annual payment, in the smallest unit of the currency; only in Clerk's
+    /// TypeScript types.
     pub annual_monthly_amount: Option<i64>,
-    /// Whether everybody can see the plan; only in Clerk's TypeScript types.
+    /// Whether the plan is publicly visible; only in Clerk's TypeScript types.
     pub publicly_visible: Option<bool>,
-    /// The length of the free trial in days, no longer sent.
+    /// The length of the free trial in days; no longer sent.
     pub free_trial_days: Option<i64>,
-    /// Whether it has a free trial, no longer sent.
+    /// Whether the plan has a free trial; no longer sent.
     pub free_trial_enabled: Option<bool>,
-    /// Whether it is the plan of those who chose none, no longer sent.
+    /// Whether payers who chose no plan have this plan; no longer sent.
     pub is_default: Option<bool>,
 }
 
@@ -180,22 +181,22 @@ pub struct BillingItemPlan {
 pub struct BillingUnitPrice {
     /// The kind of unit, such as `seats`.
     pub name: Option<String>,
-    /// The number of units that are sold together.
+    /// The number of units in a block.
     pub block_size: Option<i64>,
-    /// The prices by number of blocks.
+    /// The prices for ranges of blocks.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub tiers: Vec<BillingUnitPriceTier>,
 }
 
-/// The price of a block of units within a range of blocks.
+/// The price per block for a range of blocks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BillingUnitPriceTier {
     /// The first block of the range.
     pub starts_at_block: Option<i64>,
-    /// The last block of the range; `None` = unlimited.
+    /// The last block of the range; `None` means unlimited.
     pub ends_after_block: Option<i64>,
-    /// The price of a block, in the smallest unit of the currency.
+    /// The price per block, in the smallest unit of the currency.
     pub amount_per_block: Option<i64>,
     /// The currency, as an ISO 4217 code.
     pub currency: Option<String>,
@@ -205,7 +206,7 @@ pub struct BillingUnitPriceTier {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BillingSeats {
-    /// The number of seats; `None` = unlimited.
+    /// The number of seats; `None` means unlimited.
     pub quantity: Option<i64>,
 }
 
@@ -214,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_has_the_fields_of_clerks_typescript_types() {
+    fn decodes_the_fields_of_clerks_typescript_types() {
         let json = r#"{"amount":1450,"annual_monthly_amount":1200,"currency":"EUR","description":"All of it",
             "has_base_fee":true,"id":"cplan_1","instance_id":"ins_1","interval":1,"is_default":false,
             "is_recurring":true,"name":"Pro","period":"annual","product_id":"cprd_1","publicly_visible":false,
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn nested_and_free_items_lack_much() {
+    fn decodes_a_nested_item_of_a_free_plan() {
         let json = r#"{"created_at":1,"id":"csub_1","items":[{"id":"csub_item_1","object":"subscription_item",
             "period_end":null,"period_start":1,"status":"paused","subscription_id":null}],
             "payer_id":"cpayer_1","status":"past_due","updated_at":1}"#;

@@ -8,10 +8,11 @@ use super::{
 };
 use crate::Timestamp;
 
-/// A user, the `data` of `user.created` and `user.updated`.
+/// A user: the `data` of `user.created` and `user.updated`.
 ///
-/// Only the id is certain. A user can sign up with a phone number, a wallet or a user name alone, so
-/// `email_addresses` can be empty. The order of the addresses means nothing:
+/// Only the id is required. A user can sign up with only a phone number, a wallet or a username, so
+/// `email_addresses` can be empty. The order of the addresses has no meaning. Use
+/// [`primary_email_address`](Self::primary_email_address) instead of the first address:
 ///
 /// ```
 /// use clerk_webhook_core::event::payload::{EmailAddress, User};
@@ -36,48 +37,49 @@ pub struct User {
     /// The id (`user_…`).
     #[serde(deserialize_with = "super::id")]
     pub id: String,
-    /// The id in the application's own system, where it has set one.
+    /// The id in the system of the application, if the application has set it.
     pub external_id: Option<String>,
-    /// The id of the primary e-mail address; `None` for users without any.
+    /// The id of the primary email address; `None` for users without an email address.
     ///
     /// [`primary_email_address`](Self::primary_email_address) returns the address.
     pub primary_email_address_id: Option<String>,
-    /// The id of the primary phone number; [`primary_phone_number`](Self::primary_phone_number) returns it.
+    /// The id of the primary phone number; [`primary_phone_number`](Self::primary_phone_number) returns the
+    /// number.
     pub primary_phone_number_id: Option<String>,
-    /// The id of the primary wallet; [`primary_web3_wallet`](Self::primary_web3_wallet) returns it.
+    /// The id of the primary wallet; [`primary_web3_wallet`](Self::primary_web3_wallet) returns the wallet.
     pub primary_web3_wallet_id: Option<String>,
-    /// The user name.
+    /// The username.
     pub username: Option<String>,
-    /// The given name; `None` is common.
+    /// The given name; often `None`.
     pub first_name: Option<String>,
-    /// The family name; `None` is common.
+    /// The family name; often `None`.
     pub last_name: Option<String>,
     /// The language, as a BCP 47 tag; since October 2025.
     pub locale: Option<String>,
     /// The time zone; since 2026.
     pub timezone: Option<String>,
-    /// The picture under its deprecated name.
+    /// The URL of the picture, in the deprecated field.
     pub profile_image_url: Option<String>,
-    /// The picture, or the one Clerk made up.
+    /// The URL of the picture, or of the default picture of Clerk.
     pub image_url: Option<String>,
-    /// Whether the picture is the user's own.
+    /// Whether the user has uploaded a picture.
     pub has_image: Option<bool>,
-    /// Metadata that the frontend may read.
+    /// Metadata that the frontend can read.
     #[serde(default)]
     pub public_metadata: Metadata,
-    /// Metadata of the backend.
+    /// Metadata that only the backend can read.
     #[serde(default)]
     pub private_metadata: Metadata,
-    /// Metadata that the frontend may write, so nothing in it can be trusted.
+    /// Metadata that the frontend can write. Do not trust it.
     #[serde(default)]
     pub unsafe_metadata: Metadata,
-    /// The e-mail addresses, verified or not, in no promised order.
+    /// The email addresses, verified and unverified, in no guaranteed order.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub email_addresses: Vec<EmailAddress>,
-    /// The phone numbers, verified or not, in no promised order.
+    /// The phone numbers, verified and unverified, in no guaranteed order.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub phone_numbers: Vec<PhoneNumber>,
-    /// The wallets, verified or not, in no promised order.
+    /// The wallets, verified and unverified, in no guaranteed order.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub web3_wallets: Vec<Web3Wallet>,
     /// The passkeys.
@@ -85,95 +87,97 @@ pub struct User {
     pub passkeys: Vec<Passkey>,
     /// Whether the user has a password.
     pub password_enabled: Option<bool>,
-    /// When the password was last changed.
+    /// The time of the last change of the password.
     pub password_last_updated_at: Option<Timestamp>,
-    /// Whether a second factor is switched on.
+    /// Whether a second factor is enabled.
     pub two_factor_enabled: Option<bool>,
     /// Whether an authenticator app is a second factor.
     pub totp_enabled: Option<bool>,
     /// Whether backup codes are a second factor.
     pub backup_code_enabled: Option<bool>,
-    /// When a second factor was last switched on; stays when it is switched off again.
+    /// The time at which a second factor was last enabled. It remains when the second factor is disabled.
     pub mfa_enabled_at: Option<Timestamp>,
-    /// When the second factor was last switched off; stays when it is switched on again.
+    /// The time at which the second factor was last disabled. It remains when a second factor is enabled.
     pub mfa_disabled_at: Option<Timestamp>,
     /// The accounts at OAuth providers.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub external_accounts: Vec<ExternalAccount>,
-    /// The accounts at SAML identity providers, superseded by `enterprise_accounts`.
+    /// The accounts at SAML identity providers; replaced by `enterprise_accounts`.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub saml_accounts: Vec<SamlAccount>,
     /// The accounts at enterprise identity providers; since December 2024.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub enterprise_accounts: Vec<EnterpriseAccount>,
-    /// The memberships in organizations; Clerk leaves them out of webhooks as far as is known.
+    /// The memberships in organizations. Webhooks normally do not contain them.
     #[serde(default, deserialize_with = "super::embedded_list")]
     pub organization_memberships: Vec<OrganizationMembership>,
-    /// When the user last signed in; `None` on `user.created`.
+    /// The time of the last sign-in; `None` in `user.created`.
     pub last_sign_in_at: Option<Timestamp>,
-    /// When the user was last active, to the day.
+    /// The day on which the user was last active.
     pub last_active_at: Option<Timestamp>,
-    /// When the user accepted the terms of the application.
+    /// The time at which the user accepted the terms of the application.
     pub legal_accepted_at: Option<Timestamp>,
     /// Whether the user is banned.
     pub banned: Option<bool>,
-    /// Whether the user is locked out after too many attempts.
+    /// Whether the user is locked out after too many attempts to sign in.
     pub locked: Option<bool>,
-    /// Whether the user's directory has removed them, which is no `user.deleted`; since May 2026.
+    /// Whether the directory of the user removed the user; since May 2026. Clerk does not send `user.deleted`
+    /// for it.
     pub deprovisioned: Option<bool>,
-    /// The **seconds** until the lock-out ends; `None` for a locked user means never.
+    /// The time until the lockout ends, in seconds; `None` for a locked user means that it does not end.
     pub lockout_expires_in_seconds: Option<i64>,
-    /// The attempts left until the lock-out; `None` where the instance has none.
+    /// The remaining attempts until the lockout; `None` if the instance does not lock users out.
     pub verification_attempts_remaining: Option<i64>,
-    /// Whether the user may delete their own account.
+    /// Whether the user can delete the account.
     pub delete_self_enabled: Option<bool>,
-    /// Whether the user may create organizations.
+    /// Whether the user can create organizations.
     pub create_organization_enabled: Option<bool>,
-    /// How many organizations the user may create, 0 = unlimited.
+    /// The maximum number of organizations that the user can create; 0 means unlimited.
     ///
-    /// [`organization_creation_limit`](Self::organization_creation_limit) reads it.
+    /// [`organization_creation_limit`](Self::organization_creation_limit) returns `None` for 0.
     pub create_organizations_limit: Option<i64>,
-    /// Whether the user skips the check of new devices; since December 2025.
+    /// Whether Clerk omits the check of new devices for the user; since December 2025.
     pub bypass_client_trust: Option<bool>,
-    /// The directory the user comes from; its absence proves nothing.
+    /// The directory that provisions the user. If it is `None`, the user can still belong to a directory.
     pub scim: Option<ScimUserMetadata>,
-    /// When the user was created.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When the user last changed: of two payloads the later one wins, whatever order they arrive in.
+    /// The time of the last change. Deliveries can arrive in any order, so keep the payload with the later
+    /// time.
     pub updated_at: Option<Timestamp>,
 }
 
 impl User {
-    /// Returns the primary e-mail address, found by its id and not by its place in the list.
+    /// Returns the email address with the id `primary_email_address_id`.
     ///
-    /// `None` for users without an e-mail address, and where the list lacks the primary one. The address
-    /// need not be verified.
+    /// Returns `None` if the user has no primary email address, or if the list does not contain it. The
+    /// address can be unverified.
     #[must_use]
     pub fn primary_email_address(&self) -> Option<&EmailAddress> {
         let id = self.primary_email_address_id.as_deref()?;
         self.email_addresses.iter().find(|email| email.id.as_deref() == Some(id))
     }
 
-    /// Returns the primary phone number, found by its id and not by its place in the list.
+    /// Returns the phone number with the id `primary_phone_number_id`.
     #[must_use]
     pub fn primary_phone_number(&self) -> Option<&PhoneNumber> {
         let id = self.primary_phone_number_id.as_deref()?;
         self.phone_numbers.iter().find(|phone| phone.id.as_deref() == Some(id))
     }
 
-    /// Returns the primary wallet, found by its id and not by its place in the list.
+    /// Returns the wallet with the id `primary_web3_wallet_id`.
     #[must_use]
     pub fn primary_web3_wallet(&self) -> Option<&Web3Wallet> {
         let id = self.primary_web3_wallet_id.as_deref()?;
         self.web3_wallets.iter().find(|wallet| wallet.id.as_deref() == Some(id))
     }
 
-    /// Returns the e-mail addresses that the user has proven to own.
+    /// Returns the verified email addresses.
     pub fn verified_email_addresses(&self) -> impl Iterator<Item = &EmailAddress> {
         self.email_addresses.iter().filter(|email| email.is_verified())
     }
 
-    /// Returns given and family name, or the one there is, and `None` without either.
+    /// Returns the given and the family name, or one of them if the other is missing, or `None` without both.
     #[must_use]
     pub fn full_name(&self) -> Option<String> {
         let parts = [&self.first_name, &self.last_name];
@@ -182,9 +186,10 @@ impl User {
         Some(parts.fold(first.to_owned(), |name, part| name + " " + part))
     }
 
-    /// Returns how many organizations the user may create, and `None` where this user has no limit.
+    /// Returns the maximum number of organizations that the user can create, or `None` if the number is
+    /// unlimited.
     ///
-    /// It says nothing of whether the user may create any: that is `create_organization_enabled`.
+    /// `create_organization_enabled` tells whether the user can create organizations at all.
     #[must_use]
     pub fn organization_creation_limit(&self) -> Option<i64> {
         self.create_organizations_limit.filter(|limit| *limit > 0)
@@ -203,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_alone_is_a_user() {
+    fn decodes_a_user_with_only_an_id() {
         let user = user(json!({}));
         assert_eq!(user.primary_email_address(), None);
         assert_eq!(user.full_name(), None);
@@ -212,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn nulls_are_empty() {
+    fn decodes_null_as_empty() {
         let user = user(json!({
             "email_addresses": null, "phone_numbers": null, "web3_wallets": null, "passkeys": null,
             "external_accounts": null, "saml_accounts": null, "enterprise_accounts": null,
@@ -223,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn primaries_are_found_by_id() {
+    fn finds_primary_identifications_by_id() {
         let verified = json!({ "status": "verified", "strategy": "admin" });
         let user = user(json!({
             "primary_email_address_id": "idn_2",
@@ -247,16 +252,16 @@ mod tests {
     }
 
     #[test]
-    fn a_primary_that_is_not_listed_is_none() {
+    fn returns_none_if_the_primary_address_is_not_in_the_list() {
         let email = json!({ "email_address": "ada@example.com" });
         let listed = user(json!({ "primary_email_address_id": "idn_9", "email_addresses": [email] }));
         assert_eq!(listed.primary_email_address(), None);
-        // Neither is an address without an id the primary one of a user without a primary id.
+        // An address without an id is not the primary address of a user without a primary id.
         assert_eq!(user(json!({ "email_addresses": [email] })).primary_email_address(), None);
     }
 
     #[test]
-    fn full_names_skip_missing_and_blank_parts() {
+    fn the_full_name_skips_missing_and_blank_parts() {
         for (first, last, expected) in [
             (json!("Ada"), json!("Lovelace"), Some("Ada Lovelace")),
             (json!(" Ada "), json!(null), Some("Ada")),
@@ -270,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_organizations_is_no_limit() {
+    fn a_limit_of_zero_or_null_means_unlimited() {
         for (limit, expected) in [(json!(0), None), (json!(null), None), (json!(3), Some(3))] {
             let user = user(json!({ "create_organizations_limit": limit }));
             assert_eq!(user.organization_creation_limit(), expected);

@@ -1,4 +1,4 @@
-//! How an identification was proven.
+//! Verifications of identifications.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,33 +6,33 @@ use super::{Metadata, Sensitive};
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// The state of the proof that a user owns an e-mail address, phone number, wallet, passkey or account.
+/// The verification that a user owns an email address, phone number, wallet, passkey or account.
 ///
-/// Clerk has eleven kinds of verification; this is their union, and [`strategy`](Self::strategy) tells them
-/// apart.
+/// Clerk has eleven kinds of verification. This type contains the fields of all kinds, and
+/// [`strategy`](Self::strategy) identifies the kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Verification {
-    /// How far the verification has come.
+    /// The state of the verification.
     #[serde(default)]
     pub status: VerificationStatus,
-    /// The way of proving, such as `email_code`, `admin`, `ticket`, `saml` or `from_oauth_google`.
+    /// The strategy, such as `email_code`, `admin`, `ticket`, `saml` or `from_oauth_google`.
     pub strategy: Option<String>,
-    /// The number of attempts so far; `None` for OAuth.
+    /// The number of attempts; `None` for OAuth.
     pub attempts: Option<i64>,
-    /// When the verification expires.
+    /// The time of expiry.
     pub expire_at: Option<Timestamp>,
-    /// The id of the client that completed the verification, not a time.
+    /// The id of the client that completed the verification. It is not a time.
     pub verified_at_client: Option<String>,
-    /// Why it failed; only for OAuth, SAML and Google One Tap.
+    /// The reason for a failure; only for OAuth, SAML and Google One Tap.
     pub error: Option<ClerkError>,
-    /// Where the user was sent to prove it; only for OAuth and SAML.
+    /// The URL to which the user was redirected for verification; only for OAuth and SAML.
     pub external_verification_redirect_url: Option<Sensitive<String>>,
     /// The challenge; only for wallets and passkeys.
     pub nonce: Option<Sensitive<String>>,
-    /// The message to be signed; only for wallets and passkeys.
+    /// The message to sign; only for wallets and passkeys.
     pub message: Option<Sensitive<String>>,
-    /// How the code travelled to a phone, `sms` or `whatsapp`; since June 2026.
+    /// The channel of a code that was sent to a phone: `sms` or `whatsapp`; since June 2026.
     pub channel: Option<String>,
 }
 
@@ -45,26 +45,27 @@ impl Verification {
 }
 
 open_enum! {
-    /// How far a [`Verification`] has come.
+    /// The state of a [`Verification`].
     VerificationStatus {
         Unverified = "unverified",
         Verified = "verified",
-        /// The account belongs to another user, or to nobody yet: sign-in turns into sign-up or back.
+        /// The account belongs to another user or to no user. A sign-in must become a sign-up, or a sign-up a
+        /// sign-in.
         Transferable = "transferable",
         Failed = "failed",
         Expired = "expired",
     }
 }
 
-/// An error of Clerk's, as its APIs return it.
+/// An error in the format of Clerk's APIs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ClerkError {
     /// The machine-readable reason.
     pub code: Option<String>,
-    /// The reason in a few words.
+    /// The reason as a short text.
     pub message: Option<String>,
-    /// The reason in a sentence for the user.
+    /// The reason as a sentence for the user.
     pub long_message: Option<String>,
     /// Details that depend on the code.
     #[serde(default)]
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn status_and_strategy_are_enough() {
+    fn decodes_a_verification_with_only_status_and_strategy() {
         let json = r#"{"status":"transferable","strategy":"oauth_custom_acme"}"#;
         let verification: Verification = serde_json::from_str(json).unwrap();
         assert_eq!(verification.status, VerificationStatus::Transferable);
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn challenges_are_redacted() {
+    fn debug_does_not_show_challenges() {
         let json = r#"{"status":"verified","strategy":"passkey","nonce":"n0nce","message":"m3ssage"}"#;
         let verification: Verification = serde_json::from_str(json).unwrap();
         assert!(verification.is_verified());

@@ -1,4 +1,4 @@
-//! The waitlist of an application and the invitations into it.
+//! The waitlist of an application and invitations to the application.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,25 +6,25 @@ use super::{Metadata, Sensitive};
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// Somebody who waits to be let into the application.
+/// An entry of a person in the waitlist of the application.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WaitlistEntry {
     /// The id (`wle_…`).
     #[serde(deserialize_with = "super::id")]
     pub id: String,
-    /// The address that waits.
+    /// The email address of the person.
     pub email_address: Option<String>,
     /// The state of the entry.
     #[serde(default)]
     pub status: WaitlistEntryStatus,
-    /// Whether a batch is working on the entry, so that nothing else can.
+    /// Whether a batch operation has locked the entry.
     pub is_locked: Option<bool>,
-    /// When it was added.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
-    /// The invitation that answered it.
+    /// The invitation that was sent for this entry.
     pub invitation: Option<Invitation>,
 }
 
@@ -38,9 +38,9 @@ open_enum! {
     }
 }
 
-/// An invitation into the application.
+/// An invitation to the application.
 ///
-/// It only occurs in a [`WaitlistEntry`]; the one into an organization is an
+/// It occurs only in a [`WaitlistEntry`]. An invitation to an organization is an
 /// [`OrganizationInvitation`](super::OrganizationInvitation).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -48,23 +48,23 @@ pub struct Invitation {
     /// The id (`inv_…`).
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub id: Option<String>,
-    /// The address that was invited.
+    /// The invited email address.
     pub email_address: Option<String>,
-    /// Metadata that the user will have and the frontend may read.
+    /// Metadata that the user will have and that the frontend can read.
     #[serde(default)]
     pub public_metadata: Metadata,
-    /// Whether it was withdrawn.
+    /// Whether the invitation was revoked.
     pub revoked: Option<bool>,
     /// The state of the invitation.
     #[serde(default)]
     pub status: InvitationStatus,
-    /// The link that accepts the invitation, for whoever holds it.
+    /// The link that accepts the invitation. Any person who has the link can use it.
     pub url: Option<Sensitive<String>>,
-    /// When it expires.
+    /// The time of expiry.
     pub expires_at: Option<Timestamp>,
-    /// When it was sent.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Option<Timestamp>,
 }
 
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_object_is_not_looked_at() {
+    fn ignores_the_object_field() {
         for object in ["waitlist_entry", "waitlistEntry"] {
             let json = format!(
                 r#"{{"created_at":1,"email_address":"ada@example.com","id":"wle_1","object":"{object}",
