@@ -81,7 +81,7 @@
 //!
 //! The limits of the verifier apply to [`ClerkEvent`], [`OptionalClerkEvent`] and [`VerifyWebhook`]:
 //!
-//! - `body_limit`, 2 MiB by default: a longer body is rejected. They never buffer more than this.
+//! - `body_limit`, 2 MiB by default: a longer body is rejected, and no more than this is buffered.
 //! - `read_timeout`, 15 s by default: a body that takes longer to arrive is rejected.
 //!
 //! `web::PayloadConfig` does not apply to them. It limits the extractors of Actix, such as `web::Bytes`

@@ -16,8 +16,8 @@ use crate::rejection::ClerkEventRejection;
 ///
 /// `Option<ClerkEvent>` is `None` only if the request has no signature header. A forged delivery is rejected.
 ///
-/// If a handler does not compile, add `#[axum::debug_handler]` to it. The compiler then names the wrong
-/// argument or the missing state.
+/// If a handler does not compile, add `#[axum::debug_handler]` to it. The compiler then names the argument or
+/// the state that causes the error.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClerkEvent(pub Event);

@@ -30,7 +30,7 @@ type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 /// | constructor | a further delivery of the same message |
 /// |---|---|
 /// | [`new`](Self::new) | the handler runs again |
-/// | `deduplicated` (feature `deduplicate`) | the handler runs again only if it failed, or if the process crashed |
+/// | `deduplicated` (feature `deduplicate`) | the handler runs again only if no earlier run completed |
 /// | `exactly_once` (feature `deduplicate`) | the same, and the writes of failed runs are rolled back |
 ///
 /// Clones share the handlers and the store. Each run of a handler receives a clone of the state.
@@ -122,8 +122,8 @@ impl WebhookService {
         })
     }
 
-    /// Creates a service that runs the handlers once per message, in one transaction with the mark "handled",
-    /// see [`ExactlyOnce`](clerk_webhook_store::ExactlyOnce).
+    /// Creates a service that runs the handlers once per message, in a transaction that also marks the
+    /// message as handled, see [`ExactlyOnce`](clerk_webhook_store::ExactlyOnce).
     ///
     /// `state_with` converts the transaction into the state of the handlers. Return the transaction itself
     /// (`|transaction| transaction`), or a struct that contains the transaction and a clone of your

@@ -39,7 +39,7 @@ pub async fn handle_rejection(rejection: Rejection) -> Result<Response, Rejectio
     }
 }
 
-/// Converts every rejection into a response. Other rejections than `ClerkEventRejection` do not occur here.
+/// Converts every rejection into a response. At this point, each rejection is a `ClerkEventRejection`.
 pub(crate) fn answer(rejection: &Rejection) -> Response {
     match rejection.find::<ClerkEventRejection>() {
         Some(rejection) => rejection.clone().into_response(),

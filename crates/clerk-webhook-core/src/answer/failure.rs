@@ -57,14 +57,14 @@ enum Remedy {
 }
 
 impl Failure {
-    /// Makes the sender retry on its own schedule.
+    /// Creates a failure after which the sender retries on its own schedule.
     ///
     /// The answer has the status 500.
     pub fn retry(error: impl Into<BoxError>) -> Self {
         Self { remedy: Remedy::Retry, error: error.into() }
     }
 
-    /// Makes the sender retry after a delay.
+    /// Creates a failure after which the sender retries when a delay has passed.
     ///
     /// The answer has the status 500 and the header `Retry-After`. Svix cannot retry earlier than its own
     /// schedule, and it waits at most twice as long: 5 to 10 s after the first attempt, 5 to 10 min after the
@@ -73,7 +73,7 @@ impl Failure {
         Self { remedy: Remedy::RetryAfter(delay), error: error.into() }
     }
 
-    /// Makes the sender stop retrying this message.
+    /// Creates a failure after which the sender stops retrying this message.
     ///
     /// Use it if no retry can succeed. The answer has the status 422 and the header
     /// `webhook-delivery: abort-message`.
@@ -81,7 +81,7 @@ impl Failure {
         Self { remedy: Remedy::AbortMessage, error: error.into() }
     }
 
-    /// Makes the sender disable the endpoint: it sends no more messages to it.
+    /// Creates a failure after which the sender disables the endpoint and sends no further messages to it.
     ///
     /// The answer has the status 422 and the header `webhook-delivery: disable`. The endpoint remains
     /// disabled until you enable it in the Clerk Dashboard. After that, recover the failed messages there.

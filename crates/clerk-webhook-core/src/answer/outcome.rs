@@ -15,7 +15,7 @@ pub(super) enum RetryAfter {
     Always(u32),
 }
 
-/// The delay if nothing better is known, in seconds: the longest that the sender accepts before its second
+/// The default `Retry-After`, in seconds: the longest delay that the sender accepts before its second
 /// attempt.
 const UNKNOWN_DELAY: u32 = 10;
 

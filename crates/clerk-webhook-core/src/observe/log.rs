@@ -45,8 +45,8 @@ impl Lines {
     /// claimed.
     fn next(&self, now: i64) -> Option<u64> {
         let last = self.last.load(Ordering::Relaxed);
-        // `last - 1` is a thread that read the clock before another thread claimed the next second. A smaller
-        // value means that the clock was set back, and the limit starts again from there.
+        // At `last - 1`, this thread read the clock before another thread claimed the next second. An earlier
+        // time means that the clock was set back, so a line is allowed.
         let is_taken = now == last || now == last.saturating_sub(1);
         if is_taken || self.last.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             self.suppressed.fetch_add(1, Ordering::Relaxed);

@@ -99,8 +99,7 @@ impl<R, T> VerifyWebhookLayer<R, T> {
     ///
     /// Pass a value that implements [`ReadTimeout`](crate::ReadTimeout), such as a closure that returns the
     /// sleep future of the runtime. The time starts when the service is called and ends when the body is
-    /// complete. It does not include the inner service. The sender closes the connection after [15
-    /// s](clerk_webhook_core::sender::RESPONSE_TIMEOUT).
+    /// complete. It does not include the inner service. The sender closes the connection after 15 s.
     pub fn read_timeout<T2>(self, timeout: T2) -> VerifyWebhookLayer<R, T2> {
         let Self { verifier, body_limit, refusal, timeout: _ } = self;
         VerifyWebhookLayer { verifier, body_limit, refusal, timeout }

@@ -12,7 +12,7 @@ pub trait ReadTimeout {
     fn start(&self) -> Self::Sleep;
 }
 
-/// No time limit. The default.
+/// The default: no time limit.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct NoTimeout;
