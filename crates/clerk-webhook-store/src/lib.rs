@@ -1,13 +1,43 @@
-//! Handle each delivery of a [Clerk](https://clerk.com) webhook once.
+//! Runs your handler once per [Clerk](https://clerk.com) webhook, although the sender delivers duplicates.
 //!
-//! Svix delivers at least once: it tries again for 28 hours and more after anything but 2xx, hangs up after 15 s while your
-//! handler still runs, sends the same bytes twice within a millisecond, and during a rotation of the secret sends every event
-//! to two endpoints. This crate remembers by message id what is being handled and what was, and lets one of them through.
+//! Applications usually add the crate `clerk-webhook` with the feature `sqlite`, `postgres`, `redis` or
+//! `memory`, and find this crate as `clerk_webhook::store`.
 //!
-//! | what | for | it guarantees |
+//! # When to use it
+//!
+//! Svix, which sends Clerk's webhooks, delivers each message *at least* once, so your handler will see
+//! duplicates:
+//!
+//! - it retries every response that is not 2xx,
+//!   [for up to 66 hours](clerk_webhook_core::sender::LONGEST_RETRY_PERIOD);
+//! - it closes the connection [after 15 s](clerk_webhook_core::sender::RESPONSE_TIMEOUT), even if your
+//!   handler is still running, and retries;
+//! - after a connection error it may send the same bytes again within a millisecond;
+//! - during a secret rotation it sends every event to both endpoints.
+//!
+//! If a handler must not run twice for one event, because it sends an email or adds to a counter, use this
+//! crate. It stores the message id (`svix-id`) of each delivery, runs the handler for the first one, and
+//! answers the duplicates with 200. If the handler only writes rows that a second run would write again in
+//! the same way, you do not need it.
+//!
+//! # Lease or transaction
+//!
+//! | | [`Deduplicator`] | [`ExactlyOnce`] |
 //! |---|---|---|
-//! | [`Deduplicator`] | effects anywhere; any store | at most one run at a time; a run that failed or crashed is followed by another one; once one has completed there is none |
-//! | [`ExactlyOnce`] | effects in the database of the store: SQLite, Postgres | the effects are there exactly once |
+//! | effects of the handler | anywhere: other services, email, any database | in the database of the store |
+//! | engines | all | SQLite, Postgres |
+//! | mechanism | claims the delivery under a lease | marks the delivery in the handler's transaction |
+//! | guarantee | **at least once**, one run at a time | **exactly once** for writes in the transaction |
+//! | after a crash | runs again after the lease expires (60 s) | is rolled back, and runs again |
+//!
+//! In both cases a handler that fails, panics or times out runs again when the sender retries. The handler
+//! runs in a separate task, so it finishes even if the sender closes the connection.
+//!
+//! With [`Deduplicator`], pass [`Context::message_id`](clerk_webhook_core::Context::message_id) as the
+//! idempotency key to every external API that the handler calls. The process may crash after the call and
+//! before the store records the completion.
+//!
+//! # Example
 //!
 //! ```
 //! use clerk_webhook_core::event::marker::UserCreated;
@@ -26,41 +56,67 @@
 //!     .build()?;
 //! let deduplicator = Deduplicator::new(MemoryStore::new());
 //!
-//! // In the handler of a request, for an event that was verified:
+//! // For each verified event:
 //! let answer = deduplicator.handle(&handlers, event.clone(), ()).await;
 //! assert_eq!(answer.outcome(), Outcome::Processed);
-//! # assert_eq!(deduplicator.handle(&handlers, event, ()).await.outcome(), Outcome::Duplicate);
+//!
+//! // A retry of the same message:
+//! let answer = deduplicator.handle(&handlers, event, ()).await;
+//! assert_eq!(answer.outcome(), Outcome::Duplicate);
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! On Tower and in Axum, `clerk_webhook_tower::WebhookService` does the same for a route.
+//! In Axum and Tower, `clerk_webhook_tower::WebhookService::deduplicated` and `WebhookService::exactly_once`
+//! do this for a route. [`ExactlyOnce`] has an example with SQLite.
 //!
-//! # Engines
+//! # Which engine
 //!
-//! | feature | store | reaches | Rust |
-//! |---|---|---|---|
-//! | `memory` (default) | `MemoryStore` | one process, until it ends | 1.88 |
-//! | `sqlite` | `SqliteStore` | all processes of a machine | 1.94, as sqlx |
-//! | `postgres` | `PostgresStore` | all machines | 1.94, as sqlx |
-//! | `redis` | `RedisStore` | all machines, as durable as the server | 1.88 |
+//! - `SqliteStore`: your application runs on one machine, in one or more processes.
+//! - `PostgresStore`: your application uses Postgres, or runs on several machines.
+//! - `RedisStore`: several machines without Postgres. A server that loses keys, for example in a failover,
+//!   causes second runs.
+//! - `MemoryStore`: tests, development, and single processes that may forget everything at a restart.
 //!
-//! A feature brings the dependencies of its own engine only. For another engine implement [`DeliveryStore`]; the suite in
-//! `conformance` (feature `conformance`) says whether it is right.
+//! For another database, implement [`DeliveryStore`] and test it with the `conformance` suite.
 //!
-//! # Two endpoints, one store
+//! # Features
 //!
-//! Clerk sends a message to all endpoints under the same id, so each endpoint needs a [`Scope`] of its own.
+//! | feature | adds | Rust |
+//! |---|---|---|
+//! | `memory` (default) | `MemoryStore` | 1.88 |
+//! | `sqlite` | `SqliteStore`, for [`Deduplicator`] and [`ExactlyOnce`] | 1.94, as sqlx |
+//! | `postgres` | `PostgresStore`, for [`Deduplicator`] and [`ExactlyOnce`] | 1.94, as sqlx |
+//! | `tls-rustls` | TLS for `PostgresStore::connect` | 1.94, as sqlx |
+//! | `redis` | `RedisStore`, for Redis and Valkey | 1.88 |
+//! | `tracing` (default) | a log line for each delivery | 1.88 |
+//! | `conformance` | the test suite for your own [`DeliveryStore`] | 1.88 |
+//!
+//! Each engine adds only its own dependencies.
+//!
+//! # Several endpoints, one store
+//!
+//! Clerk sends a message to all endpoints under the same message id. If your endpoints have different handlers,
+//! give each endpoint a different [`Scope`], or the second endpoint treats the message as a duplicate. If they
+//! have the same handlers, as during a secret rotation, use one scope for both.
 //!
 //! # Resends
 //!
-//! A resend from the dashboard has the id of the original. If that was handled, the answer is `duplicate` and nothing happens;
-//! [`DeliveryStore::forget`] makes room for it. Repair the receiver before you resend a message that failed: a resend that fails
-//! is not retried, and it cancels the scheduled retries of that message.
+//! A resend from the Clerk Dashboard has the message id of the original. If the original was handled, the
+//! answer is `duplicate` and no handler runs. Call [`DeliveryStore::forget`] first if the handler must run
+//! again.
+//!
+//! Repair the receiver before you resend a message that failed: if a resend fails, the sender does not retry
+//! it, and it cancels the retries of the message that are still scheduled.
+//!
+//! # Retention
+//!
+//! `RedisStore` and `MemoryStore` remove old deliveries after 30 days. With `SqliteStore` and
+//! `PostgresStore`, call [`purge`] once a day.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-/// Shared with the other crates of this workspace; not part of the public API.
+/// Items for the other crates of this workspace. Not part of the public API.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 #[doc(hidden)]
 pub mod internal {
@@ -71,7 +127,8 @@ pub mod internal {
     pub use crate::engines::sqlite::connection::begin as begin_sqlite;
 }
 
-/// Makes `Debug` show the text of an error, because that is what a `main` that returns the error prints.
+/// Implements `Debug` with the text of `Display`, because a `main` that returns the error prints its `Debug`
+/// form.
 macro_rules! debug_is_display {
     ($($error:ty),*) => {
         $(impl std::fmt::Debug for $error {
@@ -118,16 +175,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_debug_form_of_an_error_is_its_text() {
+    fn debug_shows_the_text_of_an_error() {
         let scope: &dyn Error = &"two words".parse::<Scope>().unwrap_err();
         for error in [scope, &TransactionEnded] {
             assert_eq!(format!("{error:?}"), error.to_string());
         }
         #[cfg(feature = "memory")]
-        assert!(format!("{:?}", MemoryStoreFull { capacity: 3 }).starts_with("all 3 deliveries"));
+        assert!(format!("{:?}", MemoryStoreFull { capacity: 3 }).contains("all 3 deliveries"));
         #[cfg(feature = "redis")]
-        assert!(format!("{:?}", InvalidRedisSetting::Prefix).starts_with("a prefix of keys"));
+        assert!(format!("{:?}", InvalidRedisSetting::Prefix).starts_with("a key prefix"));
         #[cfg(any(feature = "postgres", feature = "sqlite"))]
-        assert!(format!("{InvalidTableName:?}").starts_with("the name of a table"));
+        assert!(format!("{InvalidTableName:?}").starts_with("a table name"));
     }
 }

@@ -10,29 +10,30 @@ use crate::store::claim::{Claim, Lease, LeaseState};
 use crate::store::delivery_store::DeliveryStore;
 use crate::store::key::DeliveryKey;
 
-/// Longer than any check takes.
+/// A lease that does not expire during a check.
 pub(super) const LONG: Duration = Duration::from_secs(60);
 
-/// Soon over.
+/// A lease that expires soon.
 pub(super) const SHORT: Duration = Duration::from_millis(150);
 
-/// What a store may round away from a lease.
+/// By how much a store may shorten a lease when it rounds times.
 pub(super) const ROUNDING: Duration = Duration::from_millis(5);
 
-/// Returns the longest time that is left of a lease when a claim was asked for at `asked` and is answered now.
+/// Returns the longest remaining time of a lease that a store may report for a claim sent at `asked` and
+/// answered now.
 ///
-/// The store may look at its clock first and find a lease that began only after that.
+/// The store may read its clock before the lease begins.
 pub(super) fn longest_left(lease: Duration, asked: Instant) -> Duration {
     lease + ROUNDING + asked.elapsed()
 }
 
-/// After so long there will be no answer: the sender gives up after 15 s.
+/// The longest time that a store may take to answer: the sender closes the connection after 15 s.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// So much later than its end a lease has to be over, on a machine with other things to do.
+/// How late a lease may expire, on a busy machine.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A client of the store that takes no error for an answer.
+/// A client of the store that panics if the store returns an error.
 pub(super) struct Client<S>(Arc<S>);
 
 impl<S> Clone for Client<S> {
@@ -53,7 +54,7 @@ impl<S: DeliveryStore> Client<S> {
     pub(super) async fn claim(&self, key: &DeliveryKey, lease: Duration) -> Claim {
         let claim = answer("claim", self.0.claim(key, lease)).await;
         if let Claim::Acquired(claimed) = &claim {
-            Rule::Keys.check(claimed.key() == key, "the lease is for another key than was claimed");
+            Rule::Keys.check(claimed.key() == key, "a claim returned a lease for another key");
         }
         claim
     }
@@ -78,7 +79,7 @@ impl<S: DeliveryStore> Client<S> {
         answer("purge", self.0.purge(older_than, limit)).await
     }
 
-    /// Claims what has to be free.
+    /// Claims a delivery that must be free.
     pub(super) async fn take(&self, key: &DeliveryKey, lease: Duration, what: impl fmt::Display) -> Lease {
         match self.claim(key, lease).await {
             Claim::Acquired(claimed) => claimed,
@@ -87,12 +88,13 @@ impl<S: DeliveryStore> Client<S> {
         }
     }
 
-    /// Claims what somebody else has a lease for that ends at most so long from now.
+    /// Claims a delivery that must be in progress, under a lease that expires within `at_most`.
     pub(super) async fn is_in_progress(&self, key: &DeliveryKey, at_most: Duration, what: impl fmt::Display) {
         let asked = Instant::now();
         match self.claim(key, LONG).await {
             Claim::InProgress { retry_after } => {
-                let text = format!("{retry_after:?} for {what}, whose lease lasts {at_most:?} at most");
+                let text =
+                    format!("retry after {retry_after:?} for {what}, with a lease of at most {at_most:?}");
                 let fits = retry_after <= longest_left(at_most, asked);
                 Rule::RetryAfter.check(fits && !retry_after.is_zero(), text);
             }
@@ -101,7 +103,8 @@ impl<S: DeliveryStore> Client<S> {
         }
     }
 
-    /// Claims what is completed, and returns when that was, if the store knows.
+    /// Claims a delivery that must be completed, and returns the time of the completion, if the store knows
+    /// it.
     pub(super) async fn is_duplicate(&self, key: &DeliveryKey, what: impl fmt::Display) -> Option<Timestamp> {
         match self.claim(key, LONG).await {
             Claim::Duplicate { completed_at } => completed_at,
@@ -110,7 +113,7 @@ impl<S: DeliveryStore> Client<S> {
         }
     }
 
-    /// Waits until a lease that was asked for at `asked` is over, and claims.
+    /// Claims a delivery repeatedly until its lease, which was requested at `asked`, expires.
     pub(super) async fn take_over(
         &self,
         key: &DeliveryKey,
@@ -124,38 +127,40 @@ impl<S: DeliveryStore> Client<S> {
                 Claim::Acquired(claimed) => {
                     let held = asked.elapsed();
                     let text =
-                        format_args!("a lease of {lease:?} was taken over {held:?} after it was asked for");
+                        format_args!("a lease of {lease:?} was taken over {held:?} after the claim was sent");
                     Rule::OneOwner.check(held + ROUNDING >= lease, text);
                     return claimed;
                 }
                 Claim::InProgress { retry_after } => {
-                    let text = format!("{retry_after:?} with a lease of {lease:?}");
+                    let text = format!("retry after {retry_after:?}, with a lease of {lease:?}");
                     Rule::RetryAfter.check(retry_after <= longest_left(lease, asked_again), text);
-                    let text = format!("a lease of {lease:?} lasts for {:?}", asked.elapsed());
+                    let text = format!("a lease of {lease:?} has not expired after {:?}", asked.elapsed());
                     Rule::NeverStuck.check(asked.elapsed() < lease + GRACE, text);
                 }
-                Claim::Duplicate { .. } => Rule::NeverLost.broken("what nobody completed is a duplicate"),
+                Claim::Duplicate { .. } => {
+                    Rule::NeverLost.broken("a delivery is a duplicate, but no client completed it")
+                }
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }
 
-/// Waits for an answer that is not an error.
+/// Waits for an answer, and panics if it is an error.
 async fn answer<T, E: std::error::Error>(name: &str, question: impl Future<Output = Result<T, E>>) -> T {
     match tokio::time::timeout(PATIENCE, question).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => Rule::Errors.broken(format_args!("{name} failed: {}", Causes(&error))),
-        Err(_) => Rule::Errors.broken(format_args!("{name} did not end within {PATIENCE:?}")),
+        Err(_) => Rule::Errors.broken(format_args!("{name} did not finish within {PATIENCE:?}")),
     }
 }
 
-/// Waits for an error.
+/// Waits for an error, and panics if the call succeeds.
 pub(super) async fn refusal<T, E>(name: &str, question: impl Future<Output = Result<T, E>>) {
     match tokio::time::timeout(PATIENCE, question).await {
         Ok(Err(_)) => {}
-        Ok(Ok(_)) => Rule::Errors.broken(format_args!("{name} has an answer though the store is down")),
-        Err(_) => Rule::Errors.broken(format_args!("{name} did not end within {PATIENCE:?}")),
+        Ok(Ok(_)) => Rule::Errors.broken(format_args!("{name} succeeded although the store is unreachable")),
+        Err(_) => Rule::Errors.broken(format_args!("{name} did not finish within {PATIENCE:?}")),
     }
 }
 

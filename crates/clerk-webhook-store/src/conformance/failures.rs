@@ -10,81 +10,88 @@ use crate::store::delivery_store::DeliveryStore;
 const SKEW: Duration = Duration::from_secs(3600);
 
 impl<H: Harness> Suite<'_, H> {
-    /// Whoever goes away in the middle of a claim blocks the delivery for the length of the lease at most, and the client
-    /// goes on to give the right answers.
+    /// A claim whose future is dropped blocks the delivery for at most the lease, and the client still
+    /// returns correct answers.
     pub async fn an_abandoned_claim_blocks_no_longer_than_its_lease(&self) {
         let (first, second) = (self.client().await, self.client().await);
         let mut abandoned = Vec::new();
         for step in 0..20_u64 {
             let (key, asked) = (self.new_key(), Instant::now());
-            // With no time at all it is polled once.
+            // With a timeout of zero, the claim is polled once.
             let time = Duration::from_micros(step * 100);
             let claim = tokio::time::timeout(time, first.store().claim(&key, SHORT)).await;
             if let Ok(Err(error)) = claim {
                 Rule::Errors.broken(format_args!("claim failed: {error}"));
             }
-            // An answer that nobody waits for any more must not be taken for that of the next question.
+            // The client must not mistake the answer to the abandoned claim for the answer to this one.
             let other = self.new_key();
-            let lease = first.take(&other, LONG, "what nobody claimed, after an abandoned claim,").await;
+            let lease = first.take(&other, LONG, "an unclaimed delivery, after an abandoned claim,").await;
             held(first.complete(&lease).await, "an owner completed after an abandoned claim");
-            first.is_duplicate(&other, "what was completed after an abandoned claim").await;
+            first.is_duplicate(&other, "a delivery that was completed after an abandoned claim").await;
             abandoned.push((key, asked));
         }
         for (key, asked) in abandoned {
-            // It was never claimed, or the lease has to end: either way, somebody gets it.
+            // The abandoned claim may have reached the store or not.
             let claim = second.claim(&key, LONG).await;
             if let Claim::InProgress { .. } = claim {
                 drop(second.take_over(&key, asked, SHORT, LONG).await);
             } else if let Claim::Duplicate { .. } = claim {
-                Rule::NeverLost.broken("what somebody claimed and went away is a duplicate");
+                Rule::NeverLost.broken("a delivery is a duplicate after an abandoned claim");
             }
         }
     }
 
-    /// A client whose clock is wrong neither takes over a live lease nor blocks a delivery.
+    /// A client with a wrong clock does not take over a live lease and does not block a delivery.
     ///
-    /// Without [`Harness::skewed`] nothing is checked.
+    /// Checks nothing if [`Harness::skewed`] returns `None`.
     pub async fn clocks_may_differ(&self) {
         for skew in [Skew::Ahead(SKEW), Skew::Behind(SKEW)] {
             let Some(wrong) = self.harness.skewed(skew).await else { continue };
             let (right, wrong) = (self.client().await, Client::new(wrong));
             for (first, second) in [(&right, &wrong), (&wrong, &right)] {
                 let key = self.new_key();
-                let lease = first.take(&key, LONG, "what nobody claimed").await;
+                let lease = first.take(&key, LONG, "an unclaimed delivery").await;
                 let asked = Instant::now();
                 match second.claim(&key, LONG).await {
                     Claim::InProgress { retry_after } => {
-                        let text =
-                            format_args!("{retry_after:?} with a lease of {LONG:?} and a clock {skew:?}");
+                        let text = format_args!(
+                            "retry after {retry_after:?}, with a lease of {LONG:?} and the clock {skew:?}"
+                        );
                         let fits = retry_after <= longest_left(LONG, asked);
                         Rule::Clocks.check(fits && !retry_after.is_zero(), text);
                     }
                     claim => {
-                        let text = format!("what is in progress is {claim:?} by a clock {skew:?}");
+                        let text = format!(
+                            "a delivery in progress is {claim:?} for a client with the clock {skew:?}"
+                        );
                         Rule::Clocks.broken(text);
                     }
                 }
                 held(first.complete(&lease).await, "an owner completed");
-                second.is_duplicate(&key, "what was completed").await;
+                second.is_duplicate(&key, "a completed delivery").await;
 
                 let (key, asked) = (self.new_key(), Instant::now());
-                drop(first.take(&key, SHORT, "what nobody claimed").await);
+                drop(first.take(&key, SHORT, "an unclaimed delivery").await);
                 loop {
                     match second.claim(&key, LONG).await {
                         Claim::InProgress { .. } if asked.elapsed() > SHORT * 40 => {
                             Rule::Clocks.broken(format_args!(
-                                "a lease of {SHORT:?} does not end by a clock {skew:?}"
+                                "a lease of {SHORT:?} does not expire for a client with the clock {skew:?}"
                             ));
                         }
                         Claim::InProgress { .. } => tokio::time::sleep(Duration::from_millis(10)).await,
                         Claim::Acquired(_) => {
                             let kept = asked.elapsed() + ROUNDING >= SHORT;
-                            Rule::Clocks
-                                .check(kept, format_args!("a lease was cut short by a clock {skew:?}"));
+                            Rule::Clocks.check(
+                                kept,
+                                format_args!(
+                                    "a lease expired too early for a client with the clock {skew:?}"
+                                ),
+                            );
                             break;
                         }
                         Claim::Duplicate { .. } => {
-                            Rule::NeverLost.broken("what nobody completed is a duplicate")
+                            Rule::NeverLost.broken("a delivery is a duplicate, but no client completed it")
                         }
                     }
                 }
@@ -92,9 +99,9 @@ impl<H: Harness> Suite<'_, H> {
         }
     }
 
-    /// A store that is down says so, each time it is asked and in bounded time.
+    /// An unreachable store returns an error from each method, in limited time.
     ///
-    /// Without [`Harness::unreachable`] nothing is checked.
+    /// Checks nothing if [`Harness::unreachable`] returns `None`.
     pub async fn an_unreachable_store_is_an_error(&self) {
         let Some(store) = self.harness.unreachable().await else { return };
         let key = self.new_key();

@@ -8,11 +8,11 @@ use crate::store::claim::Claim;
 use crate::store::key::{DeliveryKey, Scope};
 
 impl<H: Harness> Suite<'_, H> {
-    /// One message at two endpoints is two deliveries.
+    /// The same message at two endpoints is two deliveries.
     pub async fn scopes_are_separate(&self) {
         let client = self.client().await;
         let id = self.new_key().message_id().clone();
-        // Those that only differ where one part ends and the other begins are different too.
+        // Some keys differ only in the position where the scope ends and the id begins.
         let (long, longer) = ("s".repeat(Scope::MAX_LENGTH - 1), "s".repeat(Scope::MAX_LENGTH));
         let keys = [
             ("sync", format!("{id}")),
@@ -28,12 +28,13 @@ impl<H: Harness> Suite<'_, H> {
         ];
         let keys = keys.map(|(scope, id)| match (scope.parse(), id.parse()) {
             (Ok(scope), Ok(id)) => DeliveryKey::new(scope, id),
-            _ => unreachable!("a mistake in the suite: {scope} or {id} is not allowed"),
+            _ => unreachable!("the suite created an invalid key: {scope} or {id}"),
         });
         self.are_apart(&client, &keys, Rule::Scopes).await;
     }
 
-    /// Every character that an id may have counts, the first as well as the last, and nothing is an escape.
+    /// Ids that differ in a single character are different, at every position and for every allowed
+    /// character. No character is an escape.
     pub async fn keys_are_exact(&self) {
         let client = self.client().await;
         let scope: Scope = "s".repeat(Scope::MAX_LENGTH).parse().unwrap_or_default();
@@ -50,29 +51,29 @@ impl<H: Harness> Suite<'_, H> {
         self.are_apart(&client, &keys, Rule::Keys).await;
     }
 
-    /// Checks that what happens to one key does not happen to another one.
+    /// Checks that completing or releasing one key does not change another one.
     async fn are_apart(&self, client: &super::Client<H::Store>, keys: &[DeliveryKey], rule: Rule) {
         let mut leases = Vec::new();
         for key in keys {
             match client.claim(key, LONG).await {
                 Claim::Acquired(lease) => leases.push(lease),
-                claim => rule.broken(format_args!("{key} was new, and it is {claim:?}")),
+                claim => rule.broken(format_args!("{key} is new, but the claim returned {claim:?}")),
             }
         }
-        // Every other one is completed, the rest is released.
+        // Completes every second delivery, and releases the others.
         for (index, lease) in leases.iter().enumerate() {
             if index % 2 == 0 {
-                held(client.complete(lease).await, "a live lease was used to complete");
+                held(client.complete(lease).await, "an owner completed");
             } else {
-                held(client.release(lease).await, "a live lease was released");
+                held(client.release(lease).await, "an owner released");
             }
         }
         for (index, key) in keys.iter().enumerate() {
             let claim = client.claim(key, LONG).await;
             match (&claim, index % 2) {
                 (Claim::Duplicate { .. }, 0) | (Claim::Acquired(_), 1) => {}
-                (_, 0) => rule.broken(format_args!("{key} was completed, and it is {claim:?}")),
-                _ => rule.broken(format_args!("{key} was released, and it is {claim:?}")),
+                (_, 0) => rule.broken(format_args!("{key} is completed, but the claim returned {claim:?}")),
+                _ => rule.broken(format_args!("{key} is released, but the claim returned {claim:?}")),
             }
         }
     }

@@ -1,11 +1,12 @@
-//! The tests that every store has to pass, for stores of your own too.
+//! The test suite for implementations of [`DeliveryStore`].
 //!
-//! A [`Harness`] hands out clients of one store, and [`Suite::run`] makes them compete: concurrent claims, handlers that
-//! fail, crash, or come back after their lease, clients that go away in the middle of a question. The first broken rule
-//! ends it with a panic whose message names the [`Rule`]. Every check can also be called alone.
+//! A [`Harness`] creates clients of one store, and [`Suite::run`] lets them compete. The suite tests
+//! concurrent claims, handlers that fail, crash or finish after their lease expired, and clients that drop a
+//! call. It panics at the first broken rule, and the message names the [`Rule`]. You can also call each check
+//! alone.
 //!
-//! It takes some seconds of real time, since leases have to end. Call it in a multi-threaded runtime of Tokio with
-//! timers, or else nothing really happens at once.
+//! The suite takes some seconds, because it waits for leases to expire. Run it on a multi-threaded Tokio
+//! runtime with a timer. On a single thread, calls do not run in parallel.
 //!
 //! ```
 //! use clerk_webhook_store::MemoryStore;
@@ -16,7 +17,7 @@
 //! let suite = Suite::new(&harness);
 //! suite.scopes_are_separate().await;
 //! suite.races().await;
-//! // Or all at once, in a test: suite.run().await
+//! // In a test, run all checks: suite.run().await
 //! # });
 //! # Ok::<(), std::io::Error>(())
 //! ```
@@ -42,48 +43,50 @@ use crate::store::key::{DeliveryKey, Scope};
 
 pub use self::rule::Rule;
 
-/// The clients of a store, and what else it takes to test it.
+/// The clients of the store under test, and its properties.
 ///
-/// The store is for the suite alone: [`Suite::purge_takes_what_is_old_and_free`] empties it.
+/// Use a store that contains no other data: [`Suite::purge_takes_what_is_old_and_free`] removes deliveries.
 pub trait Harness: Send + Sync {
     /// The store under test.
     type Store: DeliveryStore;
 
-    /// Returns a client of the store; another one each time, with a connection of its own, where that is possible.
+    /// Returns a new client of the store, if possible with a separate connection.
     fn client(&self) -> impl Future<Output = Self::Store> + Send;
 
-    /// Returns a client on a machine whose clock is wrong by so much, unless that cannot be simulated.
+    /// Returns a client on a machine whose clock is wrong by `skew`, or `None` if the harness cannot simulate
+    /// that.
     ///
-    /// A store that measures time by the clock of its clients cannot pass with any skew that matters; one that asks the
-    /// server for the time passes with every skew.
+    /// A store that uses the clock of its server passes with any skew. A store that uses the clocks of its
+    /// clients does not.
     fn skewed(&self, _skew: Skew) -> impl Future<Output = Option<Self::Store>> + Send {
         async { None }
     }
 
-    /// Returns a client of a store that is down, unless that cannot be simulated.
+    /// Returns a client of an unreachable store, or `None` if the harness cannot simulate that.
     fn unreachable(&self) -> impl Future<Output = Option<Self::Store>> + Send {
         async { None }
     }
 
-    /// Returns whether deliveries end by themselves, so that [`DeliveryStore::purge`] has nothing to do.
+    /// Returns whether entries of the store expire automatically, so that [`DeliveryStore::purge`] has
+    /// nothing to do. `false` by default.
     ///
-    /// Such a store may complete or renew a lease whose entry is missing: it cannot distinguish a lost entry from a lease that
-    /// it never gave.
+    /// Such a store may complete or renew a lease whose entry is missing, because it cannot distinguish a
+    /// lost entry from a forged lease.
     fn expires_by_itself(&self) -> bool {
         false
     }
 }
 
-/// How wrong a clock is.
+/// By how much a clock is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skew {
-    /// It shows what will be so much later.
+    /// The clock is ahead by this duration.
     Ahead(Duration),
-    /// It shows what was so much earlier.
+    /// The clock is behind by this duration.
     Behind(Duration),
 }
 
-/// The harness of a store whose clones are the same store.
+/// The harness of a store whose clones share their data.
 #[derive(Clone, Debug)]
 pub struct Clones<S>(pub S);
 
@@ -95,34 +98,34 @@ impl<S: DeliveryStore + Clone> Harness for Clones<S> {
     }
 }
 
-/// The checks, each a method; [`run`](Self::run) calls all.
+/// The checks, one method for each. [`run`](Self::run) calls all of them.
 ///
 /// # Panics
 ///
-/// Every check panics where the store breaks a rule, and where it answers with an error or not at all.
+/// Every check panics if the store breaks a rule, returns an error, or does not answer.
 pub struct Suite<'a, H> {
     harness: &'a H,
     seed: u64,
-    /// What makes the keys of this suite different from those of any other.
+    /// Part of every key, so that two suites do not use the same keys.
     run: Owner,
     keys: AtomicU32,
 }
 
 impl<'a, H: Harness> Suite<'a, H> {
-    /// Creates a suite whose random decisions differ from run to run.
+    /// Creates a suite with a random seed.
     pub fn new(harness: &'a H) -> Self {
         let (seed, run) = (random::seed(), Owner::random());
         Self { harness, seed, run, keys: AtomicU32::new(0) }
     }
 
-    /// Takes the random decisions of a run that failed; its message names the seed.
+    /// Sets the seed of the random decisions. To repeat a failed run, use the seed from its message.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Runs every check, one after the other.
+    /// Runs all checks, one after the other.
     pub async fn run(&self) {
         self.a_live_lease_is_exclusive().await;
         self.a_released_delivery_is_free_at_once().await;
@@ -148,7 +151,7 @@ impl<'a, H: Harness> Suite<'a, H> {
         Client::new(self.harness.client().await)
     }
 
-    /// Returns the key of a delivery that nobody has claimed.
+    /// Returns the key of an unclaimed delivery.
     fn new_key(&self) -> DeliveryKey {
         self.key_in(Scope::default(), "")
     }
@@ -158,11 +161,11 @@ impl<'a, H: Harness> Suite<'a, H> {
         self.key(scope, format_args!("{number}_{end_of_id}"))
     }
 
-    /// Returns a key that is different for every run, and within a run for every end.
+    /// Returns a key that differs between runs, and within a run between different ends of the id.
     fn key(&self, scope: Scope, end_of_id: impl fmt::Display) -> DeliveryKey {
         match format!("msg_{}_{end_of_id}", self.run).parse() {
             Ok(id) => DeliveryKey::new(scope, id),
-            Err(error) => unreachable!("a mistake in the suite: {error}"),
+            Err(error) => unreachable!("the suite created an invalid key: {error}"),
         }
     }
 }

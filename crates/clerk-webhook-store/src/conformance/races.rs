@@ -16,12 +16,14 @@ use crate::store::key::DeliveryKey;
 
 const DELIVERIES: u64 = 64;
 const AT_ONCE: usize = 16;
-/// So many deliveries, each with all that handle it, run at a time, so that a database with few connections keeps up.
+/// The number of deliveries that run at the same time. Limited, so that a database with few connections keeps
+/// up.
 const GROUP: u64 = 16;
 
 impl<H: Harness> Suite<'_, H> {
-    /// Sixteen handlers for each of 64 deliveries start at once; some fail, some crash, some come back too late, and some
-    /// renew. In the end each delivery was completed once, and no two ever had a lease for it at the same time.
+    /// Sixteen handlers compete for each of 64 deliveries. Some of them fail, crash, finish after their lease
+    /// expired, or renew their lease. In the end each delivery is completed once, and no two handlers had a
+    /// lease at the same time.
     pub async fn races(&self) {
         let mut clients = Vec::new();
         while clients.len() < 4 {
@@ -52,21 +54,21 @@ impl<H: Harness> Suite<'_, H> {
             }
             for delivery in deliveries {
                 delivery.check(self.seed);
-                clients[0].is_duplicate(&delivery.key, "what was completed in a race").await;
+                clients[0].is_duplicate(&delivery.key, "a delivery that was completed in a race").await;
             }
         }
     }
 }
 
-/// What a handler does with a lease.
+/// What a handler does after it got a lease.
 #[derive(Clone, Copy, Debug)]
 enum Plan {
     Complete,
     Fail,
     Crash,
-    /// Takes longer than its lease, and then completes.
+    /// Runs longer than its lease, and then completes.
     CompleteLate,
-    /// Takes longer than its lease, and then releases.
+    /// Runs longer than its lease, and then releases.
     FailLate,
     RenewAndComplete,
 }
@@ -100,7 +102,7 @@ struct Handler<S> {
 }
 
 impl<S: DeliveryStore> Handler<S> {
-    /// Tries until the delivery is completed, by this one or by another.
+    /// Claims repeatedly until this handler or another one has completed the delivery.
     async fn run(mut self) {
         loop {
             let (plan, asked) = (Plan::random(&mut self.random), Instant::now());
@@ -110,9 +112,9 @@ impl<S: DeliveryStore> Handler<S> {
                     self.handle(lease, plan).await;
                 }
                 Claim::InProgress { retry_after } => {
-                    let text = format!("{retry_after:?} in a race, seed {}", self.seed);
+                    let text = format!("retry after {retry_after:?} in a race, seed {}", self.seed);
                     Rule::RetryAfter.check(retry_after <= longest_left(LONG, asked), text);
-                    // Most who wait have to come back before the others are through, else nothing happens at once.
+                    // A short pause, so that most waiting handlers claim again while others still run.
                     let pause = Duration::from_millis(2 + self.random.below(20));
                     tokio::time::sleep(retry_after.min(pause)).await;
                 }
@@ -147,7 +149,7 @@ impl<S: DeliveryStore> Handler<S> {
 
     async fn complete(&self, lease: &Lease) {
         let until = self.delivery.is_giving_up(lease);
-        // Before the answer is here, others may already be told that it is a duplicate.
+        // Before the call, because other handlers may find a duplicate before this one receives the answer.
         self.delivery.seen().completing += 1;
         match self.client.complete(lease).await {
             LeaseState::Held => self.delivery.completed(self.seed),
@@ -163,7 +165,7 @@ impl<S: DeliveryStore> Handler<S> {
     }
 
     fn lost(&self, until: Option<Instant>) {
-        let text = format!("a lease was lost before its end, seed {}", self.seed);
+        let text = format!("a lease was lost before it expired, seed {}", self.seed);
         Rule::OwnerUntilOvertaken.check(until.is_none_or(is_over), text);
     }
 }
@@ -176,10 +178,10 @@ struct RacedDelivery {
 
 #[derive(Default)]
 struct Seen {
-    /// Until when those who have a lease may count on it.
+    /// The owners of live leases, and the time until which they can rely on the lease.
     leases: HashMap<Owner, Instant>,
     attempts: Vec<u32>,
-    /// How often a store was asked to complete it.
+    /// The number of calls of `complete`.
     completing: u32,
     completed: u32,
 }
@@ -197,7 +199,8 @@ impl RacedDelivery {
         let mut seen = self.seen();
         seen.attempts.push(lease.attempt());
         let text = format!("a delivery was claimed after it had been completed, seed {seed}");
-        // Whoever claimed before it was completed may come here after that, but then its lease is over.
+        // A handler that claimed before the completion may reach this line later, but then its lease has
+        // expired.
         Rule::CompletedOnce.check(seen.completed == 0 || is_over(until), text);
         drop(seen);
         self.renewed(lease, until, seed);
@@ -205,14 +208,16 @@ impl RacedDelivery {
 
     fn renewed(&self, lease: &Lease, until: Instant, seed: u64) {
         let mut seen = self.seen();
-        // The task may have slept between the answer and this: what counts is who can rely on a lease at this moment.
+        // The task may have been suspended since the answer, so only leases that are live at this moment
+        // count.
         seen.leases.retain(|owner, until| *owner != lease.owner() && !is_over(*until));
-        let text = format!("two had a lease at the same time, seed {seed}");
+        let text = format!("two clients had a lease at the same time, seed {seed}");
         Rule::OneOwner.check(seen.leases.is_empty() || is_over(until), text);
         seen.leases.insert(lease.owner(), until);
     }
 
-    /// Says that from now on nobody counts on the lease, and returns until when its owner could.
+    /// Removes the lease of the owner from the live leases, and returns the time until which it could rely on
+    /// it.
     fn is_giving_up(&self, lease: &Lease) -> Option<Instant> {
         self.seen().leases.remove(&lease.owner())
     }
@@ -225,20 +230,23 @@ impl RacedDelivery {
     }
 
     fn duplicate(&self, seed: u64) {
-        let text = format!("a delivery is a duplicate that nobody completed, seed {seed}");
+        let text = format!("a delivery is a duplicate, but no client completed it, seed {seed}");
         Rule::NeverLost.check(self.seen().completing > 0, text);
     }
 
     fn check(&self, seed: u64) {
         let seen = self.seen();
-        Rule::NeverLost.check(seen.completed == 1, format_args!("nobody completed it, seed {seed}"));
+        Rule::NeverLost
+            .check(seen.completed == 1, format_args!("no client could complete the delivery, seed {seed}"));
         let mut attempts = seen.attempts.clone();
         attempts.sort_unstable();
         attempts.dedup();
-        let text = format!("two claims have the same number, seed {seed}");
+        let text = format!("two attempts have the same number, seed {seed}");
         Rule::AttemptsRise.check(attempts.len() == seen.attempts.len(), text);
-        Rule::AttemptsRise
-            .check(attempts.first() == Some(&1), format_args!("the first is not 1, seed {seed}"));
+        Rule::AttemptsRise.check(
+            attempts.first() == Some(&1),
+            format_args!("the first attempt does not have the number 1, seed {seed}"),
+        );
     }
 }
 

@@ -1,10 +1,10 @@
 use crate::store::claim::Owner;
 
-/// A generator that is good enough to mix up a test: SplitMix64.
+/// A random number generator that is good enough for tests: SplitMix64.
 pub(super) struct Random(u64);
 
 impl Random {
-    /// Starts a sequence of its own for every stream of one seed.
+    /// Creates a generator. Different streams of one seed have different sequences.
     pub(super) fn new(seed: u64, stream: u64) -> Self {
         let mut random = Self(seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95));
         random.next();
@@ -24,6 +24,6 @@ impl Random {
 }
 
 pub(super) fn seed() -> u64 {
-    // Some digits are enough, and easier to copy than twenty.
+    // Six digits, which are easier to copy than twenty.
     u64::try_from(Owner::random().as_u128() % 1_000_000).unwrap_or_default()
 }

@@ -1,46 +1,46 @@
 use std::fmt;
 
-/// What a store has to keep to.
+/// A rule that every store must follow.
 ///
-/// The first five are those of [`DeliveryStore`](crate::DeliveryStore).
+/// The first five are the rules of [`DeliveryStore`](crate::DeliveryStore).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rule {
-    /// At most one holds a lease that has not ended.
+    /// At most one client owns a live lease of a delivery.
     OneOwner,
-    /// Nobody claims what is completed.
+    /// A completed delivery cannot be claimed.
     CompletedOnce,
-    /// Nobody but the owner completes, releases or renews.
+    /// Only the owner can complete, release or renew.
     OnlyTheOwner,
-    /// What was released, or whose lease has ended, is there for the next one to claim.
+    /// A delivery can be claimed after it was released or its lease expired.
     NeverStuck,
-    /// Nothing is a duplicate that was not completed.
+    /// Only a completed delivery is a duplicate.
     NeverLost,
-    /// An owner keeps its rights, even after the lease, until somebody else takes the delivery over.
+    /// An owner keeps its rights after its lease expired, until another client takes over.
     OwnerUntilOvertaken,
-    /// To complete twice with one lease is to complete once.
+    /// A second completion with the same lease has the result of the first one.
     CompleteAgain,
-    /// A lease with which a delivery was completed or released is good for nothing else.
+    /// A lease cannot be used after it completed or released its delivery.
     UsedUp,
-    /// A renewed lease ends so long after the renewal.
+    /// A renewed lease expires after the new duration, counted from the renewal.
     Renewal,
-    /// The number of the attempt starts with 1 and rises with every claim.
+    /// The number of the attempt starts at 1 and rises with every claim.
     AttemptsRise,
-    /// Whoever has to wait is told for how long: more than nothing, and not more than the lease.
+    /// A delivery in progress has a retry delay above zero and not longer than the lease.
     RetryAfter,
-    /// What is completed was completed when it was.
+    /// The time of a completion is correct and does not change.
     CompletedAt,
-    /// Scopes have nothing to do with each other.
+    /// Deliveries in different scopes are independent.
     Scopes,
-    /// Every message id is a key of its own.
+    /// Different message ids have different keys.
     Keys,
-    /// What is forgotten is as if it had never come.
+    /// A forgotten delivery is like a new one.
     Forget,
-    /// What is old and free of a lease is purged, up to the limit, and nothing else.
+    /// A purge removes old deliveries without a live lease, up to the limit, and no others.
     Purge,
     /// The clocks of the clients do not matter.
     Clocks,
-    /// A store that cannot be asked answers with an error, in bounded time, and one that can does not.
+    /// An unreachable store returns an error in limited time, and a reachable store returns none.
     Errors,
 }
 
@@ -62,29 +62,31 @@ impl Rule {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OneOwner => "at most one holds a lease that has not ended",
-            Self::CompletedOnce => "nobody claims what is completed",
-            Self::OnlyTheOwner => "nobody but the owner completes, releases or renews",
-            Self::NeverStuck => "what was released, or whose lease has ended, is there for the next one to claim",
-            Self::NeverLost => "nothing is a duplicate that was not completed",
+            Self::OneOwner => "at most one client owns a live lease of a delivery",
+            Self::CompletedOnce => "a completed delivery cannot be claimed",
+            Self::OnlyTheOwner => "only the owner can complete, release or renew",
+            Self::NeverStuck => "a delivery can be claimed after it was released or its lease expired",
+            Self::NeverLost => "only a completed delivery is a duplicate",
             Self::OwnerUntilOvertaken => {
-                "an owner keeps its rights, even after the lease, until somebody else takes the delivery over"
+                "an owner keeps its rights after its lease expired, until another client takes over"
             }
-            Self::CompleteAgain => "to complete twice with one lease is to complete once",
-            Self::UsedUp => "a lease with which a delivery was completed or released is good for nothing else",
-            Self::Renewal => "a renewed lease ends so long after the renewal",
-            Self::AttemptsRise => "the number of the attempt starts with 1 and rises with every claim",
+            Self::CompleteAgain => "a second completion with the same lease has the result of the first one",
+            Self::UsedUp => "a lease cannot be used after it completed or released its delivery",
+            Self::Renewal => "a renewed lease expires after the new duration, counted from the renewal",
+            Self::AttemptsRise => "the number of the attempt starts at 1 and rises with every claim",
             Self::RetryAfter => {
-                "whoever has to wait is told for how long: more than nothing, and not more than the lease"
+                "a delivery in progress has a retry delay above zero and not longer than the lease"
             }
-            Self::CompletedAt => "what is completed was completed when it was",
-            Self::Scopes => "scopes have nothing to do with each other",
-            Self::Keys => "every message id is a key of its own",
-            Self::Forget => "what is forgotten is as if it had never come",
-            Self::Purge => "what is old and free of a lease is purged, up to the limit, and nothing else",
+            Self::CompletedAt => "the time of a completion is correct and does not change",
+            Self::Scopes => "deliveries in different scopes are independent",
+            Self::Keys => "different message ids have different keys",
+            Self::Forget => "a forgotten delivery is like a new one",
+            Self::Purge => {
+                "a purge removes old deliveries without a live lease, up to the limit, and no others"
+            }
             Self::Clocks => "the clocks of the clients do not matter",
             Self::Errors => {
-                "a store that cannot be asked answers with an error, in bounded time, and one that can does not"
+                "an unreachable store returns an error in limited time, and a reachable store returns none"
             }
         })
     }

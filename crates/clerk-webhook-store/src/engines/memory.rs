@@ -1,4 +1,4 @@
-//! A store in the memory of the process.
+//! The store in the memory of the process.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::error::Error;
@@ -13,22 +13,24 @@ use crate::store::delivery_store::DeliveryStore;
 use crate::store::key::DeliveryKey;
 use crate::store::retention::DEFAULT_RETENTION;
 
-/// Some two days of ten deliveries a minute and more; full, it takes about 40 MB.
+/// More than two days at 30 deliveries per minute. A full store takes about 40 MB.
 const DEFAULT_CAPACITY: usize = 100_000;
 
-/// As good as endless, and far from where adding it to an [`Instant`] overflows.
+/// 100 years: practically unlimited, and small enough to add to an [`Instant`] without overflow.
 const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// A store in the memory of this process, for development, tests, and services that are one process.
+/// A store in the memory of this process, for development, tests, and services that are a single process.
 ///
-/// It knows nothing after a restart and nothing of other processes: what they have handled is handled again. Clones are
-/// the same store.
+/// A restart loses all deliveries, and other processes do not see them: duplicates are then handled again.
+/// Clones share their deliveries.
 ///
-/// It holds a limited number of deliveries, 100,000 unless [`with_capacity`](Self::with_capacity) says otherwise, each
-/// for a limited time, see [`retention`](Self::retention). Where there is no room, the one goes that has been free of
-/// a lease for longest, and is handled again if it comes again. Where every one is in progress, claiming is an error.
+/// The number of deliveries is limited, to 100,000 by default ([`with_capacity`](Self::with_capacity)). If
+/// the store is full, it removes the delivery whose lease ended first. If all deliveries are in progress, a
+/// claim returns [`MemoryStoreFull`]. Deliveries also expire after their [`retention`](Self::retention).
 ///
-/// Leases are measured by a clock that nobody sets.
+/// Leases use the monotonic clock, which cannot be set.
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,7 +42,7 @@ const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// let key = DeliveryKey::new(Scope::default(), "msg_1".parse()?);
 /// let minute = Duration::from_secs(60);
 ///
-/// let Claim::Acquired(lease) = store.claim(&key, minute).await? else { panic!("it is the first") };
+/// let Claim::Acquired(lease) = store.claim(&key, minute).await? else { panic!("already claimed") };
 /// assert!(matches!(store.claim(&key, minute).await?, Claim::InProgress { .. }));
 /// assert_eq!(store.complete(&lease).await?, LeaseState::Held);
 /// assert!(matches!(store.claim(&key, minute).await?, Claim::Duplicate { .. }));
@@ -59,16 +61,18 @@ impl MemoryStore {
         Self::with_capacity(DEFAULT_CAPACITY)
     }
 
-    /// Creates an empty store for up to `capacity` deliveries; 0 counts as 1. It reserves no memory for them.
+    /// Creates an empty store for up to `capacity` deliveries. 0 counts as 1. Memory is allocated when
+    /// deliveries arrive.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self { deliveries: Arc::new(Mutex::new(Deliveries::new(capacity.max(1)))) }
     }
 
-    /// Sets for how long a delivery is remembered that nobody has a lease for, 30 days by default.
+    /// Sets the retention: how long the store keeps a delivery after its lease ended, 30 days by default.
     ///
-    /// It holds for all clones. Svix attempts a delivery for up to three days, and a person can send it again for as
-    /// long as Svix keeps it; less than seven days are for tests.
+    /// The setting applies to all clones. Use at least [`MIN_RETENTION`](crate::MIN_RETENTION), 7 days,
+    /// except in tests: the sender [retries](clerk_webhook_core::sender::LONGEST_RETRY_PERIOD) for up to 66
+    /// hours.
     #[must_use]
     pub fn retention(self, retention: Duration) -> Self {
         self.lock().retention = retention;
@@ -76,7 +80,7 @@ impl MemoryStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, Deliveries> {
-        // Nothing panics while it is locked.
+        // No code panics while it holds this lock.
         self.deliveries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -121,11 +125,11 @@ impl DeliveryStore for MemoryStore {
     }
 }
 
-/// The error of a claim while a [`MemoryStore`] has no room and all that it holds is in progress.
+/// The error of a claim in a [`MemoryStore`] that is full of deliveries in progress.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryStoreFull {
-    /// How many deliveries the store has room for.
+    /// The maximum number of deliveries in the store.
     pub capacity: usize,
 }
 
@@ -134,8 +138,8 @@ impl fmt::Display for MemoryStoreFull {
         let capacity = self.capacity;
         write!(
             f,
-            "all {capacity} deliveries that the store has room for are in progress: \
-             give it a greater capacity, or let leases end sooner"
+            "the memory store is full: all {capacity} deliveries are in progress. \
+             Increase its capacity, or shorten the leases"
         )
     }
 }
@@ -156,7 +160,7 @@ struct Entry {
     state: State,
     owner: Owner,
     attempt: u32,
-    /// When the lease ends or ended.
+    /// The end of the lease.
     free_at: FreeAt,
 }
 
@@ -178,7 +182,7 @@ impl Deliveries {
     }
 
     fn claim(&mut self, key: &DeliveryKey, lease: Duration, now: Instant) -> Result<Claim, MemoryStoreFull> {
-        // Two go for one that comes, so that whoever claims never waits for many to go.
+        // Each claim removes at most two old deliveries, so no claim waits for the removal of many.
         self.purge(self.retention, 2, now);
         let ends = end_of(lease, now);
         let Some(entry) = self.entries.get_mut(key) else {
@@ -250,7 +254,7 @@ impl Deliveries {
         !is_older_than(self.retention, entry.free_at.0, now)
     }
 
-    /// Removes those that have been free of a lease for so long.
+    /// Removes up to `limit` deliveries whose lease ended at least `older_than` ago.
     fn purge(&mut self, older_than: Duration, limit: u32, now: Instant) -> u64 {
         let mut removed = 0;
         while removed < u64::from(limit) {
@@ -270,17 +274,17 @@ impl Deliveries {
     }
 }
 
-/// All keys by when they are or were free of a lease: who goes first.
+/// All keys, ordered by the end of the lease. The store removes the first ones first.
 ///
-/// Deliveries are completed in the order of time and then stay where they are, so a queue is enough for those. The
-/// sorted map holds the others, which are few.
+/// Completed deliveries never move, and arrive in the order of time, so they are in a queue. The few others
+/// are in a sorted map.
 struct Order {
     unsettled: BTreeMap<FreeAt, Arc<DeliveryKey>>,
     completed: VecDeque<(FreeAt, Arc<DeliveryKey>)>,
     moves: u64,
 }
 
-/// When a lease ends or ended; the number tells apart what is free at the same instant.
+/// The end of a lease, and a number that makes it unique.
 type FreeAt = (Instant, u64);
 
 impl Order {
@@ -298,7 +302,7 @@ impl Order {
 
     fn complete(&mut self, position: &mut FreeAt, now: Instant) {
         if let Some(key) = self.remove(*position) {
-            // A thread that looked at the clock first may come second.
+            // The threads may get the lock in another order than they read the clock.
             let latest = self.completed.back().map_or(now, |((free_at, _), _)| now.max(*free_at));
             *position = self.next_free_at(latest);
             self.completed.push_back((*position, key));
@@ -355,7 +359,7 @@ mod tests {
         }
     }
 
-    /// What is in the order is what is in the map.
+    /// Checks that `order` and `entries` contain the same deliveries.
     fn check(deliveries: &Deliveries) {
         let Order { unsettled, completed, .. } = &deliveries.order;
         assert_eq!(unsettled.len() + completed.len(), deliveries.entries.len());
@@ -367,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_ends_when_it_said_and_not_before() {
+    fn a_lease_expires_exactly_at_its_end() {
         let (mut deliveries, start) = (Deliveries::new(9), Instant::now());
         let first = claimed(deliveries.claim(&key(1), LEASE, start));
         let almost = start + LEASE - Duration::from_millis(1);
@@ -385,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_lease_is_a_long_one() {
+    fn limits_a_lease_of_the_maximum_duration() {
         let (mut deliveries, start) = (Deliveries::new(9), Instant::now());
         let _lease = claimed(deliveries.claim(&key(1), Duration::MAX, start));
         let claim = deliveries.claim(&key(1), LEASE, start + LEASE).unwrap();
@@ -393,27 +397,27 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_room_the_one_goes_that_has_been_free_for_longest() {
+    fn a_full_store_removes_the_delivery_whose_lease_ended_first() {
         let (mut deliveries, start) = (Deliveries::new(3), Instant::now());
         let leases = [1, 2, 3].map(|n| claimed(deliveries.claim(&key(n), LEASE, start)));
         let full = deliveries.claim(&key(4), LEASE, start).unwrap_err();
         assert_eq!(full, MemoryStoreFull { capacity: 3 });
-        assert!(full.to_string().starts_with("all 3 deliveries"));
+        assert!(full.to_string().contains("all 3 deliveries"));
         assert!(matches!(deliveries.claim(&key(1), LEASE, start), Ok(Claim::InProgress { .. })));
 
         assert_eq!(deliveries.complete(&leases[1], start), LeaseState::Held);
         assert_eq!(deliveries.release(&leases[0], start), LeaseState::Held);
         let fourth = claimed(deliveries.claim(&key(4), LEASE, start));
-        assert_eq!(deliveries.complete(&leases[1], start), LeaseState::Lost, "the second has gone");
+        assert_eq!(deliveries.complete(&leases[1], start), LeaseState::Lost, "the second one was removed");
         assert_eq!(deliveries.complete(&fourth, start), LeaseState::Held);
         let _fifth = claimed(deliveries.claim(&key(5), LEASE, start));
         assert!(matches!(deliveries.claim(&key(4), LEASE, start), Ok(Claim::Duplicate { .. })));
-        assert!(!deliveries.forget(&key(1), start), "the first has gone");
+        assert!(!deliveries.forget(&key(1), start), "the first one was removed");
         check(&deliveries);
     }
 
     #[test]
-    fn an_abandoned_delivery_makes_room_too() {
+    fn a_full_store_removes_a_delivery_whose_lease_expired() {
         let (mut deliveries, start) = (Deliveries::new(1), Instant::now());
         let _abandoned = claimed(deliveries.claim(&key(1), LEASE, start));
         let _next = claimed(deliveries.claim(&key(2), LEASE, start + LEASE));
@@ -421,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_remembered_for_longer_than_the_retention() {
+    fn deliveries_expire_after_the_retention() {
         let (mut deliveries, start) = (Deliveries::new(9), Instant::now());
         let leases = [1, 2, 3, 4, 5].map(|n| claimed(deliveries.claim(&key(n), LEASE, start)));
         for lease in &leases {
@@ -429,7 +433,7 @@ mod tests {
         }
         let before = start + DEFAULT_RETENTION - Duration::from_millis(1);
         assert!(matches!(deliveries.claim(&key(5), LEASE, before), Ok(Claim::Duplicate { .. })));
-        // Two have been removed before it is looked at, two more are there and no longer count.
+        // The claim removed two of the five. Two others are still stored, and expired.
         let end = start + DEFAULT_RETENTION;
         assert_eq!(claimed(deliveries.claim(&key(5), LEASE, end)).attempt(), 1);
         assert_eq!(deliveries.entries.len(), 3);
@@ -440,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_completed_late_or_forgotten_keeps_the_order() {
+    fn keeps_the_order_if_deliveries_are_completed_out_of_order_or_forgotten() {
         let (mut deliveries, start) = (Deliveries::new(9), Instant::now());
         let leases = [1, 2, 3, 4].map(|n| claimed(deliveries.claim(&key(n), LEASE, start)));
         for (lease, millis) in leases.iter().zip([3, 1, 2, 9]) {
@@ -455,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_elsewhere_does_not_stop_the_store() {
+    fn works_after_a_panic_that_poisoned_the_lock() {
         let store = MemoryStore::new();
         let clone = store.clone();
         let thread = std::thread::spawn(move || {

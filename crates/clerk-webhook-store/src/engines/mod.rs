@@ -1,4 +1,4 @@
-//! The stores.
+//! The stores of this crate, one module for each engine.
 
 #[cfg(feature = "memory")]
 pub(crate) mod memory;

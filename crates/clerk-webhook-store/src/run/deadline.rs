@@ -1,4 +1,4 @@
-//! When a lease ends.
+//! The time at which a lease expires.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -8,10 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-/// The earliest end of a lease, by two clocks.
+/// The earliest time at which a lease expires, on two clocks.
 ///
-/// The monotonic clock of Linux stands still while the machine is suspended, and the wall clock can be set back: the lease is
-/// over when one of them says so. If the wall clock is set forward, a run is stopped too early, and the sender retries it.
+/// The monotonic clock of Linux stops while the machine is suspended, and the wall clock can be set back. So
+/// the deadline is over as soon as one of the clocks has reached it. If the wall clock is set forward, a run
+/// is stopped too early, and the sender retries it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     pub(crate) monotonic: Instant,
@@ -19,7 +20,7 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// Returns the end of a lease that begins now.
+    /// Returns the deadline of a lease that begins now.
     pub(crate) fn after(lease: Duration) -> Self {
         let now = SystemTime::now();
         Self { monotonic: Instant::now() + lease, wall: now.checked_add(lease).unwrap_or(now) }
@@ -34,7 +35,7 @@ impl Deadline {
     }
 }
 
-/// A deadline that one future moves while another one looks at it.
+/// A deadline that one future moves while another one checks it.
 pub(crate) struct MovingDeadline(Mutex<Deadline>);
 
 impl MovingDeadline {
@@ -50,8 +51,10 @@ impl MovingDeadline {
         *self.lock() = deadline;
     }
 
-    /// Polls a future as long as the deadline is not over, and returns nothing when it is: after a pause of the process or of
-    /// the machine somebody else may do what the future does.
+    /// Polls a future until the deadline is over, and returns `None` after that.
+    ///
+    /// The check is before each poll: after a pause of the process or the machine, another process may own
+    /// the delivery.
     pub(crate) fn before<F: Future>(
         &self,
         mut future: Pin<&mut F>,
@@ -65,7 +68,7 @@ impl MovingDeadline {
     }
 
     fn lock(&self) -> MutexGuard<'_, Deadline> {
-        // Nothing panics while it is locked.
+        // No code panics while it holds this lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -77,7 +80,7 @@ mod tests {
     const LEASE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_deadline_is_over_when_one_of_two_clocks_says_so() {
+    fn a_deadline_is_over_when_one_of_the_clocks_reaches_it() {
         let deadline = Deadline::after(LEASE);
         let (monotonic, wall) = (deadline.monotonic, deadline.wall);
         let before = Duration::from_millis(1);

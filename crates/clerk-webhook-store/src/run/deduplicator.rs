@@ -1,4 +1,4 @@
-//! Handling under a lease.
+//! Runs handlers under a lease.
 
 use std::fmt;
 use std::future::Future;
@@ -17,35 +17,49 @@ use crate::store::claim::{Claim, Lease, LeaseState};
 use crate::store::delivery_store::DeliveryStore;
 use crate::store::key::DeliveryKey;
 
-/// Handles each delivery once: a duplicate is acknowledged, one that is in progress is put off, and a failure makes room
-/// for the next attempt.
+/// Runs a handler once per message, under a lease in a [`DeliveryStore`].
 ///
-/// What handles runs in a task of its own, so that a sender that hangs up does not cut it. A handler has 12 s, as the
-/// sender gives up after 15 s; while it runs its lease is renewed. What fails, panics or takes too long is released at once,
-/// so that the sender's next attempt runs it again. If the whole process ends, that is so once the lease ends.
+/// For each delivery, the deduplicator claims the message id in the store:
 ///
-/// # What it guarantees
+/// - If the delivery is new, the handler runs. The deduplicator renews the lease while the handler runs, and
+///   completes the delivery afterwards.
+/// - If the delivery is completed, the answer is `duplicate`, with status 200.
+/// - If another task or process is handling the delivery, the answer is `in_progress`, with status 409. The
+///   sender retries.
+/// - If the handler fails, panics or times out, the deduplicator releases the delivery at once. The next
+///   retry runs the handler again.
 ///
-/// At most one run at a time, and at least one that completes, if the sender tries for long enough. A run that was cut off
-/// between its effects and its completion is followed by another one: what a handler does outside of its database wants the
-/// [message id](clerk_webhook_core::Context::message_id) as its idempotency key. For effects in the database of the store
-/// that happen exactly once, see [`ExactlyOnce`](crate::ExactlyOnce).
+/// The handler runs in a separate task, so it continues if the sender closes the connection. Its time limit
+/// is 12 s by default. Clones share the store and the tasks.
 ///
-/// A clone shares everything.
+/// # Guarantee: at least once
 ///
-/// A process that was paused for longer than the lease does not go on: the deduplicator checks the end of the lease before
-/// each poll of the handler, drops the handler if the lease is over, and answers `lease_lost`. It checks the monotonic clock
-/// and the wall clock, since the monotonic clock of Linux stands still while the machine is suspended. After the restore of a
-/// snapshot both clocks may be late: then the next renewal finds out. A run that has finished is completed even after its
-/// lease, unless somebody else has taken the delivery over.
+/// At most one run of a delivery at a time, and at least one completed run if the sender retries often
+/// enough.
 ///
-/// A handler that blocks its thread for longer than the lease cannot be stopped, and its lease is not renewed. Block in
-/// `spawn_blocking`.
+/// If the process crashes after the effects of the handler but before the completion is stored, the handler
+/// runs again after the lease has expired. Pass the [message id](clerk_webhook_core::Context::message_id) as
+/// the idempotency key to every external API that the handler calls. For effects in the database of the
+/// store, use [`ExactlyOnce`](crate::ExactlyOnce).
+///
+/// # Pauses and blocked threads
+///
+/// If a process is paused for longer than the lease, its handler does not continue. The deduplicator checks
+/// the end of the lease before each poll of the handler, drops the handler if the lease has expired, and
+/// answers `lease_lost`. It checks the monotonic clock and the wall clock, because the monotonic clock of
+/// Linux stops while the machine is suspended. After the restore of a snapshot, both clocks may be late. In
+/// this case the next renewal detects that the lease is lost.
+///
+/// If the handler has already finished, the deduplicator completes the delivery even after the lease has
+/// expired, unless another process has taken the delivery over.
+///
+/// Do not block the thread in a handler. A blocked handler cannot be stopped, and its lease may not be
+/// renewed. Use `spawn_blocking`.
 ///
 /// # Panics
 ///
-/// Its asynchronous methods panic outside of a Tokio runtime. On one that was built without `enable_time` whatever has to wait
-/// is answered as `store_unavailable`.
+/// The async methods panic outside of a Tokio runtime. On a runtime without a timer (`enable_time`), every
+/// delivery that has to wait is answered with `store_unavailable`.
 ///
 /// # Examples
 ///
@@ -80,34 +94,36 @@ pub struct Deduplicator<S> {
     wait: Duration,
 }
 
-/// The sender's third attempt comes 5 minutes after the second, so whatever a crash has left is free by then.
+/// Below the 5 minutes between the second and the third attempt of the sender, so a lease left by a crash
+/// expires in time.
 const LEASE: Duration = Duration::from_secs(60);
 
 /// The shortest lease of a [`Deduplicator`]: 1 s.
 pub const MIN_LEASE: Duration = Duration::from_secs(1);
 
-/// The longest lease of a [`Deduplicator`]: a day.
+/// The longest lease of a [`Deduplicator`]: 24 h.
 pub const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl<S: DeliveryStore> Deduplicator<S> {
-    /// Creates one with the default scope, leases of 60 s and 12 s for a handler.
+    /// Creates a deduplicator with the default scope, a lease of 60 s and a handler timeout of 12 s.
     pub fn new(store: S) -> Self {
         Self { store: Arc::new(store), runner: Runner::default(), lease: LEASE, wait: Duration::ZERO }
     }
 
     /// Sets how long a lease lasts without renewal, 60 s by default.
     ///
-    /// After a crash, no process can handle the delivery until its lease expires. A value below [`MIN_LEASE`] or above [`MAX_LEASE`] counts as that limit.
+    /// After a crash, no process can handle the delivery until its lease expires. A value below [`MIN_LEASE`]
+    /// or above [`MAX_LEASE`] counts as that limit.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.clamp(MIN_LEASE, MAX_LEASE);
         self
     }
 
-    /// Sets how long a delivery that somebody else is handling waits for the end of that, instead of being put off at once;
-    /// not at all unless set.
+    /// Sets how long to wait for another run of the same delivery before the answer is `in_progress`. By
+    /// default, the deduplicator does not wait.
     ///
-    /// During a rotation of the secret, for example, every event comes twice at the same time, and a short wait spares the
-    /// second one another attempt.
+    /// During a secret rotation, for example, every event arrives twice at the same time. A short wait saves
+    /// the second delivery a retry.
     pub fn in_progress_wait(mut self, limit: Duration) -> Self {
         self.wait = limit;
         self
@@ -115,16 +131,17 @@ impl<S: DeliveryStore> Deduplicator<S> {
 
     runner_methods!();
 
-    /// Handles an event by the handler of its type, unless it was handled before or is being handled.
+    /// Runs the handler of the event's type, unless the delivery is completed or in progress.
     pub async fn handle<T: Send + 'static>(&self, handlers: &Handlers<T>, event: Event, state: T) -> Answer {
         let handlers = handlers.clone();
         self.run(event, move |event, attempt| handlers.handle_attempt(event, state, attempt)).await
     }
 
-    /// Runs a handler of an event, unless it was handled before or is being handled.
+    /// Runs a function as the handler, unless the delivery is completed or in progress.
     ///
-    /// The handler receives the number of the attempt, counted from 1. If the handler returns [`Handled::Ignored`], the answer is
-    /// 200, but the delivery is not marked as handled: a replay reaches a handler that you add later.
+    /// The handler receives the number of the attempt, counted from 1. If the handler returns
+    /// [`Handled::Ignored`], the answer is 200, but the delivery is released instead of completed: a resend
+    /// reaches a handler that you add later.
     pub async fn run<F, H>(&self, event: Event, handler: F) -> Answer
     where
         F: FnOnce(Event, u32) -> H + Send + 'static,
@@ -157,27 +174,27 @@ impl<S: DeliveryStore> Deduplicator<S> {
         match observation.time_handler(handling).await {
             Ok(handled) if handled != Handled::Ignored => self.complete(&lease, handled).await,
             result => {
-                // The answer stands even if this fails: then the lease expires.
+                // If the release fails too, the lease expires. The answer is the same.
                 let _ = self.runner.ask(self.store.release(&lease)).await;
                 result
             }
         }
     }
 
-    /// Claims the event, and returns the lease with the earliest time at which it ends.
+    /// Claims the event, and returns the lease with the earliest time at which it expires.
     async fn claim(&self, event: &Event) -> Result<(Lease, Deadline), Stopped> {
         self.runner.check_running()?;
         let key = DeliveryKey::of(event, self.runner.scope.clone());
         let began = Instant::now();
         let mut pause = Duration::from_millis(20);
         loop {
-            // The lease begins in the store, after this.
+            // Before the call, because the lease begins later, in the store.
             let deadline = Deadline::after(self.lease);
             let claim = self.runner.ask(self.store.claim(&key, self.lease)).await?;
             let left = self.wait.saturating_sub(began.elapsed());
             match claim {
                 Claim::Acquired(lease) if deadline.is_over() => {
-                    // The store took so long to answer that another process may have claimed the delivery since.
+                    // The store answered so late that another process may have claimed the delivery.
                     let _ = self.runner.ask(self.store.release(&lease)).await;
                     return Err(Outcome::InProgress.into());
                 }
@@ -196,8 +213,8 @@ impl<S: DeliveryStore> Deduplicator<S> {
         }
     }
 
-    /// Runs the handler while it renews the lease, and stops it if the lease is lost: another process has the delivery, or
-    /// may have it.
+    /// Runs the handler and renews the lease. Stops the handler if the lease is lost: another process owns
+    /// the delivery, or may own it.
     async fn run_leased<F, H>(
         &self,
         event: Event,
@@ -214,7 +231,8 @@ impl<S: DeliveryStore> Deduplicator<S> {
         let handling = pin!(async move { handler(event, attempt).await });
         let leased = pin!(deadline.before(handling));
         let supervised = pin!(self.runner.supervise(leased));
-        // Unconstrained, as the time limit: it must be polled however busy the handler is.
+        // Unconstrained like the time limit: it must be polled even if the handler uses up the budget of the
+        // task.
         let lost = pin!(unconstrained(self.renew_until_lost(lease, &deadline)));
         match race(supervised, lost).await {
             Winner::First(Ok(Some(result))) => Ok(result?),
@@ -225,8 +243,8 @@ impl<S: DeliveryStore> Deduplicator<S> {
         }
     }
 
-    /// Renews the lease again and again, and returns when it is lost: somebody else has it, or it has ended while the store
-    /// could not be reached, so that somebody else may have it.
+    /// Renews the lease periodically, and returns when it is lost: another process has taken the delivery
+    /// over, or the lease expired while the store could not be reached.
     async fn renew_until_lost(&self, lease: &Lease, deadline: &MovingDeadline) {
         let period = self.lease / 3;
         let mut ends = deadline.get().monotonic;
@@ -241,7 +259,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
                     next = renewed_from + period;
                 }
                 Ok(Ok(LeaseState::Lost)) => return,
-                // It may be there again before the lease ends.
+                // The store may be reachable again before the lease expires.
                 Ok(Err(_)) | Err(_) => next = Instant::now() + period / 4,
             }
         }
@@ -251,7 +269,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
     async fn complete(&self, lease: &Lease, handled: Handled) -> Result<Handled, Stopped> {
         let mut completed = self.runner.ask(self.store.complete(lease)).await;
         if completed.is_err() {
-            // Without the completion the handler runs again, which is worth a second try.
+            // A second try, because the handler runs again if the completion is not stored.
             completed = self.runner.ask(self.store.complete(lease)).await;
         }
         match completed? {
@@ -298,7 +316,7 @@ mod tests {
     use super::*;
     use crate::store::claim::Owner;
 
-    /// A store that is there for the claim and for some renewals, and then no longer.
+    /// A store that answers the claim and a number of renewals, and then is unreachable.
     #[derive(Default)]
     struct Vanishing {
         claim_takes: Duration,
@@ -342,20 +360,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_handler_ends_with_a_lease_that_cannot_be_renewed() {
+    async fn stops_a_handler_if_its_lease_cannot_be_renewed() {
         let store = Vanishing { renewals: AtomicUsize::new(2), ..Vanishing::default() };
         let deduplicator =
             Deduplicator::new(store).lease(Duration::from_secs(30)).handler_timeout(Duration::from_secs(600));
         let began = Instant::now();
         let answer = deduplicator.run(event(), |_, _| pending()).await;
         assert_eq!(answer.outcome(), Outcome::LeaseLost);
-        // Renewed after 10 and 20 s, and never again: it ended 30 s after the last one.
+        // Two renewals succeed, after 10 s and 20 s. The lease expires 30 s after the second one.
         assert_eq!(began.elapsed().as_secs(), 50);
     }
 
-    /// The handler sets the clock forward, as if the process had been paused during the poll.
+    /// The handler advances the clock, as if the process had been paused during the poll.
     #[tokio::test(start_paused = true)]
-    async fn a_handler_is_not_polled_after_its_lease() {
+    async fn does_not_poll_a_handler_after_its_lease_expired() {
         let store =
             Vanishing { renewals: AtomicUsize::new(usize::MAX), completes: true, ..Vanishing::default() };
         let deduplicator = Deduplicator::new(store).lease(Duration::from_secs(30));
@@ -371,7 +389,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_handler_is_polled_after_its_first_lease_if_that_was_renewed() {
+    async fn continues_a_handler_while_its_lease_is_renewed() {
         let store =
             Vanishing { renewals: AtomicUsize::new(usize::MAX), completes: true, ..Vanishing::default() };
         let deduplicator =
@@ -384,7 +402,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_run_that_finishes_after_its_lease_is_completed() {
+    async fn completes_a_run_that_finished_after_its_lease_expired() {
         let store = Vanishing { completes: true, ..Vanishing::default() };
         let deduplicator = Deduplicator::new(store).lease(Duration::from_secs(30));
         let answer = deduplicator.run(event(), |_, _| {
@@ -397,15 +415,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_handler_is_begun_whose_lease_has_ended_before_the_store_answered() {
+    async fn does_not_start_a_handler_if_the_store_answers_after_the_lease_expired() {
         let store = Vanishing { claim_takes: Duration::from_secs(3), ..Vanishing::default() };
         let deduplicator = Deduplicator::new(store).lease(Duration::from_secs(2));
-        let answer = deduplicator.run(event(), async |_, _| panic!("is not begun")).await;
+        let answer = deduplicator.run(event(), async |_, _| panic!("the handler started")).await;
         assert_eq!(answer.outcome(), Outcome::InProgress);
     }
 
     #[tokio::test]
-    async fn a_handler_that_never_waits_does_not_keep_its_lease_from_being_looked_at() {
+    async fn checks_the_lease_of_a_handler_that_never_waits() {
         let deduplicator = Deduplicator::new(Vanishing::default()).lease(Duration::from_secs(1));
         let answer = deduplicator.run(event(), async |_, _| {
             loop {

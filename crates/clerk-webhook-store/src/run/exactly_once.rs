@@ -1,4 +1,4 @@
-//! Handling inside a transaction.
+//! Runs handlers in a database transaction.
 
 use std::fmt;
 use std::future::Future;
@@ -15,30 +15,37 @@ use crate::run::runner::{Runner, runner_methods};
 use crate::store::key::DeliveryKey;
 use crate::store::transaction::{Begin, TransactionalStore};
 
-/// Handles each delivery once, with its effects in the database exactly once.
+/// Runs a handler once per message, in a database transaction that also marks the delivery as handled.
 ///
-/// A handler writes by the transaction that it is given, and the mark that says "handled" lies in the same one. When the
-/// handler returns `Ok` both are committed; when it fails, panics, takes more than 12 s or the process ends, neither is
-/// there, and the sender's next attempt runs it again. There is no lease and no moment in which a crash would lose or
-/// double anything. What a handler does elsewhere, such as sending a mail, is not part of that.
+/// The handler writes through the transaction that it receives. If the handler returns `Ok`, its writes and
+/// the mark are committed together. If the handler fails, panics or times out (12 s by default), or if the
+/// process crashes, both are rolled back, and the next retry of the sender runs the handler again.
 ///
-/// What handles runs in a task of its own, so that a sender that hangs up does not cut it. A clone shares everything.
+/// **Guarantee: exactly once** for everything that the handler writes in the transaction. Other effects, such
+/// as sending an email, can happen more than once. Pass the [message
+/// id](clerk_webhook_core::Context::message_id) as the idempotency key to external APIs, or write a job in
+/// the transaction and let a worker process it.
+///
+/// The handler runs in a separate task, so it continues if the sender closes the connection. Clones share the
+/// store and the tasks.
+///
+/// # Rules for handlers
+///
+/// - Write through the transaction, not through another connection of the pool. Writes of another connection
+///   are not part of the transaction. If every connection of the pool belongs to a transaction that waits for
+///   a further connection, all of them wait until they time out.
+/// - [Lock](SharedTransaction::lock) the transaction once, or drop the guard before you lock it again.
+/// - Return the error of a failed statement, and do not continue after it. Postgres rolls back a transaction
+///   with a failed statement, even if the handler returns `Ok`. The answer is then `store_unavailable`, and
+///   the next retry runs the handler again. SQLite ends the transaction if the disk is full or fails.
+///   Statements after that take effect at once, and the next attempt repeats them.
+/// - To tolerate a conflict in Postgres, use `ON CONFLICT DO NOTHING`, which does not fail.
+/// - If you return [`Handled::Ignored`], the writes and the mark are rolled back.
 ///
 /// # Panics
 ///
-/// Its asynchronous methods panic outside of a Tokio runtime. On one that was built without `enable_time` whatever has to wait
-/// is answered as `store_unavailable`.
-///
-/// # What a handler has to mind
-///
-/// - It writes by the transaction and not by another connection of the same pool: what that writes is not part of it, and
-///   where all connections are in transactions that wait for a further one, all of them wait until their time is over.
-/// - It [locks](SharedTransaction::lock) the transaction once, or drops the guard before it locks it again.
-/// - In Postgres a statement that fails undoes the whole transaction, even if the handler goes on and returns `Ok`: that is
-///   answered as `store_unavailable`, and the next attempt runs it again. `ON CONFLICT DO NOTHING` does not fail.
-/// - It returns the error of a statement and does not go on after it. Where the disk is full or fails, SQLite ends the
-///   transaction by itself: what is written after that stays, and is written again by the next attempt.
-/// - [`Handled::Ignored`] undoes what was written, and the mark.
+/// The async methods panic outside of a Tokio runtime. On a runtime without a timer (`enable_time`), every
+/// delivery that has to wait is answered with `store_unavailable`.
 ///
 #[cfg_attr(feature = "sqlite", doc = include_str!("exactly_once.md"))]
 #[must_use]
@@ -48,16 +55,17 @@ pub struct ExactlyOnce<S> {
 }
 
 impl<S: TransactionalStore> ExactlyOnce<S> {
-    /// Creates one with the default scope, and 12 s for a handler.
+    /// Creates an `ExactlyOnce` with the default scope and a handler timeout of 12 s.
     pub fn new(store: S) -> Self {
         Self { store: Arc::new(store), runner: Runner::default() }
     }
 
     runner_methods!();
 
-    /// Handles an event by the handler of its type, unless it was handled before.
+    /// Runs the handler of the event's type, unless the delivery is completed or in progress.
     ///
-    /// `state_with` makes the handlers' state of the transaction: the transaction itself, or something that has it.
+    /// `state_with` receives the transaction and returns the state of the handlers: the transaction, or a
+    /// value that contains it.
     pub async fn handle<T, F>(&self, handlers: &Handlers<T>, event: Event, state_with: F) -> Answer
     where
         T: Send + 'static,
@@ -67,9 +75,10 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         self.run(event, move |event, transaction| handlers.handle(event, state_with(transaction))).await
     }
 
-    /// Runs a handler of an event in a transaction, unless the event was handled before.
+    /// Runs a function as the handler, unless the delivery is completed or in progress.
     ///
-    /// If the handler returns [`Handled::Ignored`], the transaction is rolled back: a replay reaches a handler that you add later.
+    /// If the handler returns [`Handled::Ignored`], the answer is 200, but the transaction is rolled back: a
+    /// resend reaches a handler that you add later.
     pub async fn run<F, H>(&self, event: Event, handler: F) -> Answer
     where
         F: FnOnce(Event, SharedTransaction<S::Transaction>) -> H + Send + 'static,
@@ -107,12 +116,13 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         };
         let given = transaction.clone();
         let result = {
-            // Dropped before this waits for the transaction, which the handler may have locked.
+            // The block drops the handler before this function waits for the transaction, which the handler
+            // may have locked.
             let handling = pin!(async move { handler(event, given).await });
             let supervised = pin!(self.runner.supervise(handling));
             observation.time_handler(supervised).await
         };
-        // From here on no handler gets the transaction, and dropping it rolls it back.
+        // From here on, no handler can lock the transaction. Dropping it rolls it back.
         let transaction = timeout(self.runner.store_timeout, transaction.take()).await;
         let handled = result??;
         if handled == Handled::Ignored {
@@ -141,24 +151,24 @@ impl<S> fmt::Debug for ExactlyOnce<S> {
     }
 }
 
-/// The transaction of a delivery, as a handler has it.
+/// The transaction of a delivery, as the state of a handler or a part of it.
 ///
-/// It is the state of a handler, or a part of it. It is committed when the handler has returned `Ok`, so it cannot be
-/// kept: a clone that outlives the handler finds [`TransactionEnded`].
+/// [`ExactlyOnce`] commits the transaction after the handler has returned `Ok`. If a clone outlives the
+/// handler, its [`lock`](Self::lock) returns [`TransactionEnded`].
 pub struct SharedTransaction<T>(Arc<Shared<T>>);
 
 struct Shared<T> {
     transaction: Mutex<Option<T>>,
-    /// Whether the handler has ended, even where a task that it left behind still has the transaction.
+    /// Whether the handler has ended, even if a task that it spawned still holds the transaction.
     ended: AtomicBool,
 }
 
 impl<T> SharedTransaction<T> {
-    /// Waits for the transaction, which whoever has it uses alone.
+    /// Waits for exclusive use of the transaction, until the guard is dropped.
     ///
     /// # Errors
     ///
-    /// Refuses it when the handler has ended.
+    /// Returns an error if the handler has ended.
     pub async fn lock(&self) -> Result<TransactionGuard<'_, T>, TransactionEnded> {
         let guard = self.0.transaction.lock().await;
         if self.0.ended.load(Ordering::SeqCst) {
@@ -189,7 +199,7 @@ impl<T> fmt::Debug for SharedTransaction<T> {
     }
 }
 
-/// The transaction of a delivery, while it is used.
+/// The exclusive use of a delivery's transaction, returned by [`SharedTransaction::lock`].
 pub struct TransactionGuard<'a, T>(tokio::sync::MappedMutexGuard<'a, T>);
 
 impl<T> Deref for TransactionGuard<'_, T> {
@@ -212,14 +222,16 @@ impl<T> fmt::Debug for TransactionGuard<'_, T> {
     }
 }
 
-/// The error of a transaction whose handler has ended.
+/// The error of a [`SharedTransaction`] whose handler has ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransactionEnded;
 
 impl fmt::Display for TransactionEnded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the transaction has ended with the handler that it was for; it cannot be kept")
+        f.write_str(
+            "the transaction has ended, because its handler has ended. Do not keep a clone of it after that",
+        )
     }
 }
 
@@ -239,7 +251,7 @@ mod tests {
 
     use super::*;
 
-    /// A database in which every delivery is new. It remembers what deliveries it was asked for.
+    /// A database in which every delivery is new. It records the keys of the deliveries.
     #[derive(Default)]
     struct Database(std::sync::Mutex<Vec<String>>);
 
@@ -262,7 +274,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn counts_the_deliveries_that_are_being_handled() {
+    async fn counts_the_deliveries_in_progress() {
         let once = ExactlyOnce::new(Database::default());
         assert_eq!(once.in_flight(), 0);
         let (running, ends) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -299,21 +311,20 @@ mod tests {
     }
 
     #[test]
-    fn runs_handlers_on_the_runtime_that_is_set() {
-        let mut of = tokio::runtime::Builder::new_multi_thread();
-        let of = of.worker_threads(1).thread_name("theirs").enable_time().build();
-        let (of_handlers, own) =
-            (of.unwrap(), tokio::runtime::Builder::new_current_thread().build().unwrap());
-        let once = ExactlyOnce::new(Database::default()).runtime(of_handlers.handle().clone());
-        let answer = own.block_on(once.run(event(), async |_, _| {
-            assert_eq!(std::thread::current().name(), Some("theirs"));
+    fn runs_handlers_on_the_configured_runtime() {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let handlers = builder.worker_threads(1).thread_name("handlers").enable_time().build().unwrap();
+        let caller = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let once = ExactlyOnce::new(Database::default()).runtime(handlers.handle().clone());
+        let answer = caller.block_on(once.run(event(), async |_, _| {
+            assert_eq!(std::thread::current().name(), Some("handlers"));
             Ok(Handled::Processed)
         }));
         assert_eq!(answer.outcome(), Outcome::Processed);
     }
 
     #[tokio::test]
-    async fn marks_a_delivery_in_the_scope_that_is_set() {
+    async fn marks_a_delivery_in_the_configured_scope() {
         let default = ExactlyOnce::new(Database::default());
         let set = ExactlyOnce::new(Database::default()).scope("mail".parse().unwrap());
         for (once, key) in [(default, "clerk:msg_1"), (set, "mail:msg_1")] {

@@ -1,4 +1,4 @@
-//! Runs handlers once, on any store.
+//! Runs handlers once per message, with any store.
 
 mod deadline;
 pub(crate) mod deduplicator;

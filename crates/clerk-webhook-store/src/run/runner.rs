@@ -1,4 +1,4 @@
-//! The task, the time limits and the shutdown of every run.
+//! The task, the time limits and the shutdown of a run.
 
 use std::error::Error;
 use std::future::Future;
@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::run::supervise::{check_running, poll_once, supervise};
 use crate::store::key::Scope;
 
-/// Runs handlers in tasks that outlive the requests that began them, each for a limited time.
+/// Runs handlers in tasks, each for a limited time. A task continues if its request is dropped.
 ///
 /// Clones share the tasks.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Runner {
     pub(super) store_timeout: Duration,
     pub(super) runtime: Option<Handle>,
     tasks: TaskTracker,
-    /// Counted here, since to clone a token is to lock it.
+    /// In an `Arc`, because cloning a token locks a mutex.
     stop: Arc<CancellationToken>,
 }
 
@@ -33,7 +33,7 @@ impl Default for Runner {
     fn default() -> Self {
         Self {
             scope: Scope::default(),
-            // Below the 15 s after which Svix gives up.
+            // Below the 15 s after which the sender closes the connection.
             handler_timeout: Duration::from_secs(12),
             store_timeout: Duration::from_secs(5),
             runtime: None,
@@ -93,8 +93,10 @@ impl Runner {
         self.tasks.len()
     }
 
-    /// Waits until nothing is running, tells what still runs after `limit` to stop, and waits for that as long as for two
-    /// answers of the store. Returns how many were told.
+    /// Waits until no task runs, and stops the tasks that still run after `limit`. Returns the number of
+    /// stopped tasks.
+    ///
+    /// Waits for the stopped tasks for up to twice the store timeout: they still have to call the store.
     pub(super) async fn shutdown(&self, limit: Duration) -> usize {
         self.tasks.close();
         if timeout(limit, self.tasks.wait()).await.is_ok() {
@@ -107,22 +109,23 @@ impl Runner {
     }
 }
 
-/// The methods that everything with a `store` and a `runner` has.
+/// The methods of every type that has the fields `store` and `runner`.
 macro_rules! runner_methods {
     () => {
-        /// Sets the name of the endpoint. Two endpoints that share a store need two names.
+        /// Sets the scope: the name of the endpoint. Endpoints that share a store need different scopes.
         pub fn scope(mut self, scope: $crate::Scope) -> Self {
             self.runner.scope = scope;
             self
         }
 
-        /// Sets how long a handler may take, 12 s by default: the sender closes the connection after 15 s.
+        /// Sets how long a handler may run, 12 s by default. The sender closes the connection after 15 s.
         pub fn handler_timeout(mut self, limit: std::time::Duration) -> Self {
             self.runner.handler_timeout = limit;
             self
         }
 
-        /// Sets how long the store may take to answer before the delivery is answered with 503, 5 s by default.
+        /// Sets how long to wait for each answer of the store, 5 s by default. After that, the delivery is
+        /// answered with 503.
         pub fn store_timeout(mut self, limit: std::time::Duration) -> Self {
             self.runner.store_timeout = limit;
             self
@@ -130,8 +133,8 @@ macro_rules! runner_methods {
 
         /// Sets the runtime that handlers run on, instead of the runtime that a delivery arrives on.
         ///
-        /// Some servers end their runtimes before you call [`shutdown`](Self::shutdown), as Actix does with those of its
-        /// workers. Pass the runtime that calls `shutdown`, by `Handle::current()`.
+        /// Some servers stop their runtimes before you call [`shutdown`](Self::shutdown). Actix does so with
+        /// the runtimes of its workers. Pass the runtime on which you call `shutdown`: `Handle::current()`.
         pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
             self.runner.runtime = Some(runtime);
             self
@@ -143,7 +146,8 @@ macro_rules! runner_methods {
             &self.store
         }
 
-        /// Returns how many deliveries are being handled, including those whose sender closed the connection.
+        /// Returns the number of deliveries in progress, including those whose sender has closed the
+        /// connection.
         #[must_use]
         pub fn in_flight(&self) -> usize {
             self.runner.in_flight()
@@ -151,9 +155,11 @@ macro_rules! runner_methods {
 
         /// Waits until no handler runs, and stops the handlers that still run after `limit`.
         ///
-        /// Returns how many deliveries it stopped. The sender retries them. Call this method after the server has stopped
-        /// accepting connections, because the graceful shutdown of a server does not wait for tasks. Choose a `limit` above
-        /// `handler_timeout`. After `limit`, the method waits up to twice `store_timeout` for the stopped handlers.
+        /// Returns the number of stopped handlers. The sender retries their deliveries.
+        ///
+        /// Call this method after the server has stopped accepting connections. The graceful shutdown of a
+        /// server does not wait for tasks. Choose a `limit` above `handler_timeout`. After `limit`, the
+        /// method waits up to twice `store_timeout` for the stopped handlers.
         pub async fn shutdown(&self, limit: std::time::Duration) -> usize {
             self.runner.shutdown(limit).await
         }

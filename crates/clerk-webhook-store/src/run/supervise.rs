@@ -1,4 +1,4 @@
-//! Runs a handler so that it always ends.
+//! Runs a handler, catches its panics, and stops it after its time limit.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -11,7 +11,7 @@ use clerk_webhook_core::{Outcome, Stopped};
 use tokio::task::unconstrained;
 use tokio_util::sync::CancellationToken;
 
-/// Why a handler is not started, or stopped.
+/// The error of a handler that is not started, or is stopped, because of a shutdown.
 const SHUTDOWN: &str = "the application is shutting down";
 
 /// Returns an error after the application has asked to stop.
@@ -35,7 +35,8 @@ pub(super) async fn supervise<T>(
     }
     let left = time_limit.saturating_sub(began.elapsed());
     let (stopped, timeout) = (pin!(stop.cancelled()), pin!(tokio::time::sleep(left)));
-    // Unconstrained, because a handler that never waits uses up the budget of the task, and its timer would never be polled.
+    // Unconstrained, because a handler that never waits uses up the budget of the task, and its timer would
+    // never be polled.
     let cut_off = pin!(unconstrained(race(stopped, timeout)));
     match race(handler, cut_off).await {
         Winner::First(returned) => returned,
@@ -74,7 +75,7 @@ pub(super) fn race<A: Future, B: Future>(
 
 fn catch_panic<T>(mut future: Pin<&mut impl Future<Output = T>>) -> impl Future<Output = Result<T, Stopped>> {
     poll_fn(move |cx| {
-        // After a panic nobody polls the future again, so nobody sees a state that is half changed.
+        // Unwind safe: after a panic, the future is never polled again.
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
         let stopped = |_: Box<dyn Any + Send>| Stopped::new(Outcome::Failed, "the handler panicked");
         polled.map_or_else(|panic| Poll::Ready(Err(stopped(panic))), |poll| poll.map(Ok))
@@ -93,10 +94,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_handler_ends_by_returning_by_a_panic_by_the_time_limit_and_by_a_shutdown() {
+    async fn stops_a_handler_on_panic_timeout_and_shutdown() {
         let stop = CancellationToken::new();
         assert_eq!(supervise(pin!(async { 1 }), Duration::ZERO, &stop).await.ok(), Some(1));
-        let panicked = why(supervise(pin!(async { panic!("meant to") }), LONG, &stop).await);
+        let panicked = why(supervise(pin!(async { panic!("intended") }), LONG, &stop).await);
         assert_eq!(panicked, (Outcome::Failed, "the handler panicked".to_owned()));
         let timeout = (
             Outcome::HandlerTimeout,
@@ -112,7 +113,7 @@ mod tests {
         assert_eq!(why::<()>(supervise(busy, Duration::from_millis(1), &stop).await), timeout);
         stop.cancel();
         let shutdown = (Outcome::Failed, SHUTDOWN.to_owned());
-        let not_started = pin!(async { panic!("it is started") });
+        let not_started = pin!(async { panic!("a handler started during the shutdown") });
         assert_eq!(why(supervise(not_started, LONG, &stop).await), shutdown);
         assert_eq!(why(supervise(pin!(std::future::pending::<()>()), LONG, &stop).await), shutdown);
     }

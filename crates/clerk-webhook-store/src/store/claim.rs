@@ -1,4 +1,4 @@
-//! What a store answers.
+//! Claims and leases: the answers of a store.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -10,28 +10,28 @@ use clerk_webhook_core::Timestamp;
 
 use crate::store::key::DeliveryKey;
 
-/// What came of an attempt to claim a delivery.
+/// The result of an attempt to claim a delivery.
 #[derive(Debug)]
 #[must_use]
 pub enum Claim {
-    /// It is the caller's to handle, and nobody else's while the lease lasts.
+    /// The caller owns the delivery until the lease expires.
     Acquired(Lease),
-    /// It was handled before.
+    /// The delivery is completed.
     Duplicate {
-        /// When that was completed, where the store knows.
+        /// The time of the completion, if the store knows it.
         completed_at: Option<Timestamp>,
     },
-    /// Somebody else has it.
+    /// Another caller owns the delivery.
     InProgress {
-        /// How long their lease lasts if they do not renew it.
+        /// The time until the lease of the other caller expires, unless that caller renews it.
         retry_after: Duration,
     },
 }
 
-/// The right to handle a delivery, for a time.
+/// The right to handle a delivery for a limited time.
 ///
-/// Whoever holds one that has lapsed, and that somebody else has taken over since, changes nothing with it any more:
-/// a store compares the [`Owner`].
+/// After the lease expires, another caller can take the delivery over. From then on, the store rejects every
+/// operation with the old lease, because its [`Owner`] is different.
 #[derive(Debug)]
 #[must_use = "a delivery that is neither completed nor released cannot be handled until the lease ends"]
 pub struct Lease {
@@ -41,70 +41,72 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Creates a lease, for a store that has just made the claim.
+    /// Creates a lease. Call it in a store that has recorded the claim.
     pub fn new(key: DeliveryKey, owner: Owner, attempt: u32) -> Self {
         Self { key, owner, attempt }
     }
 
-    /// Returns what is claimed.
+    /// Returns the key of the delivery.
     #[must_use]
     pub fn key(&self) -> &DeliveryKey {
         &self.key
     }
 
-    /// Returns who has claimed it.
+    /// Returns the owner of the lease.
     #[must_use]
     pub fn owner(&self) -> Owner {
         self.owner
     }
 
-    /// Returns how often the delivery has been claimed, counted from 1.
+    /// Returns the number of the attempt, counted from 1.
     ///
-    /// It rises with every claim until the delivery is forgotten or purged, and then begins anew. While it rises, a system that
-    /// is given it with each write can refuse those of a run that was overtaken: it is a fencing token.
+    /// The number rises with every claim of the delivery. It restarts at 1 after the delivery was forgotten
+    /// or purged. You can use it as a fencing token: pass it with each write, and let the other system reject
+    /// writes with a lower number.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 }
 
-/// The one who has claimed a delivery: 128 bits, made anew for each claim.
+/// The identity of a claim: 128 random bits, different for each claim.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Owner(u128);
 
-/// How many owners this process has made.
+/// The number of owners that this process has created.
 static CLAIMS: AtomicU64 = AtomicU64::new(0);
 
 impl Owner {
-    /// Returns an owner that no other process and no other claim has.
+    /// Creates an owner that differs from every other owner, in this process and in others.
     ///
-    /// It asks the operating system for random bytes each time, so that two copies of one process image, after a `fork` or
-    /// from a snapshot of a virtual machine, do not make the same owners.
+    /// Each call reads random bytes from the operating system. So two copies of one process, after a `fork`
+    /// or from a snapshot of a virtual machine, do not create the same owners.
     #[must_use]
     pub fn random() -> Self {
         static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
         let mut seed = [0; 16];
-        // If the system has no random bytes, the keys and the counter still make a different owner for each claim here.
+        // If the system has no random bytes, the keys and the counter still make the owners of this process
+        // unique.
         let _ = getrandom::fill(&mut seed);
         let claim = CLAIMS.fetch_add(1, Ordering::Relaxed);
         let [high, low] = KEYS.each_ref().map(|key| u128::from(key.hash_one((claim, seed))));
         Self(high << 64 | low)
     }
 
-    /// Returns the number, for a store to keep.
+    /// Returns the owner as a number, for a store to save.
     #[must_use]
     pub fn as_u128(self) -> u128 {
         self.0
     }
 
-    /// Makes an owner of a number that a store has kept.
+    /// Creates an owner from a number that a store has saved.
     #[must_use]
     pub fn from_u128(number: u128) -> Self {
         Self(number)
     }
 }
 
-/// 32 hexadecimal digits.
+/// Writes 32 hexadecimal digits.
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
@@ -117,14 +119,14 @@ impl fmt::Debug for Owner {
     }
 }
 
-/// Whether the caller still had the lease when it changed something.
+/// Whether the caller owned the delivery when it used its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use]
 pub enum LeaseState {
-    /// The lease was the caller's, and what it asked for is done.
+    /// The caller owned the delivery, and the store did what the caller asked for.
     Held,
-    /// Somebody else has taken the delivery over, it was forgotten, or this lease has already ended it in the other way:
-    /// nothing is changed.
+    /// The store changed nothing. Another caller has taken the delivery over, it was forgotten, or this lease
+    /// was already used to complete or release it.
     Lost,
 }
 
@@ -134,7 +136,7 @@ mod tests {
 
     /// A copy of a process has the same keys and the same counter as its original.
     #[test]
-    fn a_copy_of_a_process_makes_other_owners() {
+    fn a_copy_of_a_process_creates_different_owners() {
         for _ in 0..100 {
             let counter = CLAIMS.load(Ordering::Relaxed);
             let original = Owner::random();
@@ -144,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn owners_are_different_and_read_as_digits() {
+    fn owners_are_unique_and_shown_as_hexadecimal_digits() {
         let owners: std::collections::HashSet<_> = std::iter::repeat_with(Owner::random).take(1000).collect();
         assert_eq!(owners.len(), 1000);
         let owner = Owner::from_u128(255);

@@ -1,4 +1,4 @@
-//! What a store has to do.
+//! The trait that every store implements.
 
 use std::error::Error;
 use std::future::Future;
@@ -8,65 +8,70 @@ use std::time::Duration;
 use crate::store::claim::{Claim, Lease, LeaseState};
 use crate::store::key::DeliveryKey;
 
-/// Remembers which deliveries are being handled and which have been.
+/// Stores which deliveries are in progress and which are completed.
 ///
 /// ```text
 ///  absent ──claim──▶ in progress (owner, attempt 1, lease)
 ///  in progress ──complete (owner)──▶ completed
 ///  in progress ──release (owner)──▶ released ──claim──▶ in progress (another owner, attempt + 1)
-///  in progress, lease over ──claim──▶ in progress (another owner, attempt + 1)
+///  in progress, lease expired ──claim──▶ in progress (another owner, attempt + 1)
 ///  any ──forget──▶ absent          any without a lease ──purge──▶ absent
 /// ```
 ///
-/// Every method is one atomic step: of any number of concurrent callers, on any number of machines,
+/// Every method is atomic. With any number of concurrent callers on any number of machines, these rules
+/// apply:
 ///
-/// 1. at most one holds a lease that has not ended;
-/// 2. nobody claims what is completed;
-/// 3. nobody but the owner completes, releases or renews;
-/// 4. what was released, or whose lease has ended, is there for the next one to claim;
-/// 5. nothing is a duplicate that was not completed.
+/// 1. At most one caller owns a lease that has not expired.
+/// 2. No caller can claim a completed delivery.
+/// 3. Only the owner can complete, release or renew.
+/// 4. A delivery can be claimed again after it was released or its lease expired.
+/// 5. Only a completed delivery is a duplicate.
 ///
-/// A SELECT that decides about an INSERT is not atomic. The `conformance` suite (feature `conformance`) finds out.
+/// A `SELECT` followed by an `INSERT` is not atomic. Test your implementation with the `conformance` suite
+/// (feature `conformance`), which finds such races.
 pub trait DeliveryStore: Send + Sync + 'static {
-    /// Why the store could not be asked.
+    /// The error of a store that cannot be reached or that fails.
     type Error: Error + Send + Sync + 'static;
 
-    /// Claims a delivery for so long, unless it is completed or somebody has it.
+    /// Claims a delivery for the duration `lease`, unless it is completed or another caller owns it.
     fn claim(
         &self,
         key: &DeliveryKey,
         lease: Duration,
     ) -> impl Future<Output = Result<Claim, Self::Error>> + Send;
 
-    /// Lets a lease end so long from now, even one that has lapsed if nobody has taken the delivery over.
+    /// Renews a lease, so that it expires after the duration `by` from now.
     ///
-    /// A store that can lose entries also renews a lease whose entry is missing.
+    /// An expired lease can be renewed if no other caller has taken the delivery over. A store that can lose
+    /// entries also renews a lease whose entry is missing.
     fn renew(
         &self,
         lease: &Lease,
         by: Duration,
     ) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
 
-    /// Says that the delivery is handled, even if the lease has lapsed and nobody has taken it over: the work is done.
+    /// Marks the delivery as completed.
     ///
-    /// A second call with the same lease, for example after the response was lost, returns [`LeaseState::Held`] again.
-    /// A store that can lose entries also completes a lease whose entry is missing, unless [`forget`](Self::forget) was called.
+    /// An expired lease can be completed if no other caller has taken the delivery over, because the work is
+    /// done. A second call with the same lease, for example after the response was lost, returns
+    /// [`LeaseState::Held`] again. A store that can lose entries also completes a lease whose entry is
+    /// missing, unless [`forget`](Self::forget) was called.
     fn complete(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
 
-    /// Gives the delivery back, so that the next one can claim it at once.
+    /// Releases the delivery, so that the next caller can claim it at once.
     fn release(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
 
-    /// Forgets a delivery in whatever state it is, so that it is handled when it comes again, and returns whether
-    /// there was something to forget.
+    /// Forgets a delivery in any state, so that its next delivery is handled. Returns whether the store knew
+    /// it.
     ///
-    /// It is meant for what is completed. One that is in progress can be claimed at once after it, while whoever had it finds
-    /// out with the next renewal.
+    /// Use it for completed deliveries that must be handled again. After it, a delivery in progress can be
+    /// claimed at once. The previous owner notices at its next renewal that it has lost the lease.
     fn forget(&self, key: &DeliveryKey) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
-    /// Removes up to `limit` deliveries that nobody has a lease for and that have not changed for so long, and returns
-    /// how many those were.
+    /// Removes deliveries that have no live lease and have not changed for `older_than`. Returns the number
+    /// of removed deliveries, which is at most `limit`.
     ///
-    /// A store in which they end by themselves returns 0.
+    /// A store whose entries expire automatically returns 0.
     fn purge(
         &self,
         older_than: Duration,

@@ -13,7 +13,7 @@ use crate::store::key::DeliveryKey;
 
 type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// The form of [`DeliveryStore`] that can be a trait object; every store has it.
+/// A [`DeliveryStore`] that can be used as a trait object. Every store implements it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -29,17 +29,17 @@ type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send +
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait DynDeliveryStore: Send + Sync + 'static {
-    /// As [`DeliveryStore::claim`].
+    /// See [`DeliveryStore::claim`].
     fn dyn_claim<'a>(&'a self, key: &'a DeliveryKey, lease: Duration) -> Asking<'a, Claim>;
-    /// As [`DeliveryStore::renew`].
+    /// See [`DeliveryStore::renew`].
     fn dyn_renew<'a>(&'a self, lease: &'a Lease, by: Duration) -> Asking<'a, LeaseState>;
-    /// As [`DeliveryStore::complete`].
+    /// See [`DeliveryStore::complete`].
     fn dyn_complete<'a>(&'a self, lease: &'a Lease) -> Asking<'a, LeaseState>;
-    /// As [`DeliveryStore::release`].
+    /// See [`DeliveryStore::release`].
     fn dyn_release<'a>(&'a self, lease: &'a Lease) -> Asking<'a, LeaseState>;
-    /// As [`DeliveryStore::forget`].
+    /// See [`DeliveryStore::forget`].
     fn dyn_forget<'a>(&'a self, key: &'a DeliveryKey) -> Asking<'a, bool>;
-    /// As [`DeliveryStore::purge`].
+    /// See [`DeliveryStore::purge`].
     fn dyn_purge(&self, older_than: Duration, limit: u32) -> Asking<'_, u64>;
 }
 
@@ -103,7 +103,8 @@ impl fmt::Debug for dyn DynDeliveryStore {
     }
 }
 
-/// The error of a store whose type is chosen at run time. Its text and its sources are those of the store's own error.
+/// The error of a store whose type is chosen at run time. It has the text and the sources of the store's
+/// error.
 pub struct StoreError(Box<dyn Error + Send + Sync>);
 
 impl StoreError {

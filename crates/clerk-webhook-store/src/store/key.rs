@@ -1,4 +1,4 @@
-//! What a delivery is recognised by.
+//! The key of a delivery: the endpoint and the message id.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -7,10 +7,11 @@ use std::str::FromStr;
 
 use clerk_webhook_core::{Event, MessageId};
 
-/// The endpoint that a delivery came to, so that two endpoints can share a store.
+/// The name of an endpoint, so that several endpoints can share a store.
 ///
-/// Clerk sends an event to all endpoints under one message id. Without a scope of its own, what one endpoint has
-/// handled would be a duplicate for the other. It consists of 1 to 64 ASCII letters, digits, `_`, `-`, `.` and `/`.
+/// Clerk sends a message to all endpoints under the same message id. If two endpoints had the same scope, the
+/// second one would treat the message as a duplicate. A scope consists of 1 to 64 ASCII letters, digits, `_`,
+/// `-`, `.` and `/`. The default is `clerk`.
 ///
 /// ```
 /// use clerk_webhook_store::Scope;
@@ -24,17 +25,17 @@ use clerk_webhook_core::{Event, MessageId};
 pub struct Scope(Cow<'static, str>);
 
 impl Scope {
-    /// The greatest number of characters of a scope.
+    /// The maximum number of characters in a scope.
     pub const MAX_LENGTH: usize = 64;
 
     /// Creates a scope from a constant or a string.
     ///
     /// # Errors
     ///
-    /// Refuses a text of other characters, and one that is empty or too long.
+    /// Returns an error if the text is empty, too long, or contains other characters.
     pub fn new(text: impl Into<Cow<'static, str>>) -> Result<Self, InvalidScope> {
         let text = text.into();
-        // Neither a colon, which separates the parts of a key in Redis, nor a brace, which Redis Cluster looks for.
+        // In Redis, a colon separates the parts of a key, and Redis Cluster gives braces a meaning.
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
         let valid = (1..=Self::MAX_LENGTH).contains(&text.len()) && text.bytes().all(is_allowed);
         if valid { Ok(Self(text)) } else { Err(InvalidScope) }
@@ -68,7 +69,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// The error of a text that is not a scope.
+/// The error for a text that is not a valid scope.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidScope;
@@ -83,9 +84,10 @@ debug_is_display!(InvalidScope);
 
 impl Error for InvalidScope {}
 
-/// What a delivery is recognised by: the endpoint, and the identity of the message.
+/// The key of a delivery: the scope of the endpoint and the message id.
 ///
-/// Never an id inside the data: that is the same for every later change of the same object.
+/// Do not use an id from the data of an event instead: every later event about the same object has the same
+/// one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryKey {
     scope: Scope,
@@ -105,13 +107,13 @@ impl DeliveryKey {
         Self::new(scope, event.message_id().clone())
     }
 
-    /// Returns the endpoint.
+    /// Returns the scope of the endpoint.
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
 
-    /// Returns the identity of the message.
+    /// Returns the message id.
     #[must_use]
     pub fn message_id(&self) -> &MessageId {
         &self.message_id
@@ -129,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scope_is_short_and_has_no_colon() {
+    fn accepts_only_valid_scopes() {
         for valid in ["a", "sync", "eu-1/mail_2.v3", &"x".repeat(64)] {
             assert_eq!(Scope::new(valid.to_owned()).unwrap().to_string(), valid);
         }

@@ -1,4 +1,4 @@
-//! What a store does, independent of an engine.
+//! The interface of a store, independent of an engine.
 
 pub(crate) mod claim;
 pub(crate) mod delivery_store;

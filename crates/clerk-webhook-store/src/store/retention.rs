@@ -1,30 +1,33 @@
-//! How long deliveries are remembered.
+//! How long a store keeps deliveries.
 
 use std::time::Duration;
 
 use crate::store::delivery_store::DeliveryStore;
 
-/// How long a delivery is remembered unless set otherwise: 30 days.
+/// The default retention of deliveries: 30 days.
 pub const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// How long a delivery is remembered at least: 7 days.
+/// The minimum retention of deliveries: 7 days.
 ///
-/// Svix tries for up to 66 hours by itself, and a replay by hand is possible for as long as it keeps the message.
+/// It is longer than the time in which the sender
+/// [retries](clerk_webhook_core::sender::LONGEST_RETRY_PERIOD). A resend by hand is possible as long as Svix
+/// keeps the message.
 pub const MIN_RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 const _: () = assert!(MIN_RETENTION.as_secs() > clerk_webhook_core::sender::LONGEST_RETRY_PERIOD.as_secs());
 
-/// How many deliveries go at once, so that no other statement waits for long.
+/// The number of deliveries that one statement removes. Small, so that no other statement waits for long.
 const BATCH: u32 = 1000;
 
-/// Forgets all deliveries that have been done for so long, and returns how many those were.
+/// Removes all deliveries without a live lease that have not changed for `retention`. Returns the number of
+/// removed deliveries.
 ///
-/// Run it once a day. A retention below [`MIN_RETENTION`] counts as that limit. If a delivery arrives again after it was forgotten,
-/// by a replay of an old message, the handler runs again.
+/// Call it once a day. A retention below [`MIN_RETENTION`] counts as that limit. If somebody resends a
+/// message after its delivery was removed, the handler runs again.
 ///
 /// # Errors
 ///
-/// Returns the error of the store; what has gone until then is gone.
+/// Returns the error of the store. Deliveries that were removed before the error stay removed.
 ///
 /// # Examples
 ///
@@ -62,7 +65,7 @@ mod tests {
     use crate::store::claim::{Claim, Lease, LeaseState};
     use crate::store::key::DeliveryKey;
 
-    /// A store that is asked for nothing but purges, with so many old deliveries.
+    /// A store that contains a number of old deliveries and supports only purges.
     struct Old {
         deliveries: Mutex<u64>,
         asked: Mutex<Vec<Duration>>,
@@ -103,7 +106,7 @@ mod tests {
     async fn purged(deliveries: u64, retention: Duration) -> (u64, Vec<Duration>) {
         let store = Old { deliveries: Mutex::new(deliveries), asked: Mutex::default() };
         let purged = purge(&store, retention).await.unwrap();
-        assert_eq!(*store.deliveries.lock().unwrap(), 0, "some are left over");
+        assert_eq!(*store.deliveries.lock().unwrap(), 0, "the purge left old deliveries");
         (purged, store.asked.into_inner().unwrap())
     }
 
@@ -117,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn does_not_purge_what_is_younger_than_seven_days() {
+    async fn does_not_purge_deliveries_younger_than_seven_days() {
         assert_eq!([MIN_RETENTION, DEFAULT_RETENTION], [DAY * 7, DAY * 30]);
         for retention in [Duration::ZERO, DAY * 7 - Duration::from_nanos(1), DAY * 7] {
             assert_eq!(purged(1, retention).await, (1, vec![DAY * 7]), "{retention:?}");

@@ -1,4 +1,4 @@
-//! Handling inside a transaction of the application.
+//! The trait of stores that handle deliveries in a database transaction.
 
 use std::error::Error;
 use std::future::Future;
@@ -8,43 +8,46 @@ use clerk_webhook_core::Timestamp;
 
 use crate::store::key::DeliveryKey;
 
-/// A store in the database of the application, where "handled" is written in the transaction that handles.
+/// A store in the database of the application, which marks a delivery as completed in the application's
+/// transaction.
 ///
-/// Either everything that the transaction wrote is there and the delivery is a duplicate from then on, or nothing is:
-/// there is no lease that could end too early, and no moment in which a crash would lose or double anything.
+/// The commit makes the application's writes and the mark visible together. If the transaction is rolled
+/// back, neither exists, and the next attempt runs. So a crash cannot lose or repeat any write, and no lease
+/// can expire too early.
 pub trait TransactionalStore: Send + Sync + 'static {
-    /// Why the store could not be asked.
+    /// The error of a store that cannot be reached or that fails.
     type Error: Error + Send + Sync + 'static;
 
-    /// A transaction that is undone when it is dropped.
+    /// A transaction that is rolled back when it is dropped.
     type Transaction: Send + 'static;
 
-    /// Begins a transaction in which the delivery is marked as completed, unless it is so already.
+    /// Begins a transaction and marks the delivery as completed in it, unless it is already completed.
     ///
-    /// Where another transaction has marked it and not yet ended, this waits for its end, for a limited time.
+    /// If another open transaction has marked the delivery, this method waits a limited time for that
+    /// transaction to end.
     fn begin(
         &self,
         key: &DeliveryKey,
     ) -> impl Future<Output = Result<Begin<Self::Transaction>, Self::Error>> + Send;
 
-    /// Makes what the transaction wrote lasting, the mark included.
+    /// Commits the transaction, including the mark.
     fn commit(&self, transaction: Self::Transaction) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
-/// What came of an attempt to begin a delivery's transaction.
+/// The result of an attempt to begin the transaction of a delivery.
 #[derive(Debug)]
-#[must_use = "dropping a transaction undoes it"]
+#[must_use = "dropping a transaction rolls it back"]
 pub enum Begin<T> {
-    /// The transaction, with the mark inside.
+    /// The transaction, which contains the mark.
     Acquired(T),
-    /// The delivery was handled before.
+    /// The delivery is completed.
     Duplicate {
-        /// When that was completed, where the store knows.
+        /// The time of the completion, if the store knows it.
         completed_at: Option<Timestamp>,
     },
-    /// Somebody else is handling it, and did not end in time.
+    /// Another caller is handling the delivery and did not finish in time.
     InProgress {
-        /// When it is worth another attempt.
+        /// The time after which another attempt is useful.
         retry_after: Duration,
     },
 }

@@ -1,4 +1,4 @@
-//! Deliveries in Postgres.
+//! The store in Postgres.
 
 pub(crate) mod pooler;
 mod statements;
@@ -24,36 +24,43 @@ use crate::store::transaction::{Begin, TransactionalStore};
 use self::pooler::Mode;
 use self::statements::Statements;
 
-/// How long a statement waits for a connection of the pool: as long as `Deduplicator` and `ExactlyOnce` wait for the store.
+/// How long a statement waits for a connection: the default `store_timeout` of `Deduplicator` and
+/// `ExactlyOnce`.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Keeps deliveries in Postgres, 12 or newer.
+/// A store in Postgres 12 or later.
 ///
-/// # What it promises
+/// # Guarantee
 ///
-/// With [`begin`](TransactionalStore::begin) the mark "handled" lies in the same transaction as what the application writes:
-/// effects in this database happen exactly once. With leases (all other methods) at most one at a time has a delivery, and
-/// a crash lets it run again. Both share one table, so an application can use one here and the other there.
+/// - With [`ExactlyOnce`](crate::ExactlyOnce), or [`begin`](TransactionalStore::begin): exactly once for
+///   writes in this database, because the mark "handled" is part of the transaction of the application.
+/// - With [`Deduplicator`](crate::Deduplicator), which uses leases: at most one run at a time, and at least
+///   once. After a crash the handler runs again.
 ///
-/// # What to set
+/// Both use the same table, so an application can use both.
 ///
-/// [`connect`](Self::connect) creates a pool with suitable settings. If you pass your own pool to [`new`](Self::new), set:
+/// # Settings of the pool
 ///
-/// - The pool's `acquire_timeout`, which is 30 s: with a server that is down, or with all connections in use, that is the
-///   time until an error. TCP's own limits are longer, so that a statement whose server vanished waits until the
-///   caller gives up; [`Deduplicator`](crate::Deduplicator) and [`ExactlyOnce`](crate::ExactlyOnce) do so.
-/// - The pool's `test_before_acquire`: it costs a round trip for each statement. Without it every operation is one round
-///   trip, except `begin` and the claim of a duplicate, which are two.
-/// - TLS: the feature `tls-rustls`, and `sslmode` in the URL, see [`connect`](Self::connect).
-/// - The isolation that `default_transaction_isolation` sets may be any. Above `read committed`, concurrent attempts
-///   are more often told that the delivery is in progress.
+/// [`connect`](Self::connect) creates a pool with suitable settings. If you pass your own pool to
+/// [`new`](Self::new), check:
 ///
-/// Times are those of the server, so clocks of machines that differ do no harm.
+/// - `acquire_timeout`, 30 s by default in sqlx. It is the time until an error if the server is down or all
+///   connections are in use. It does not limit a statement whose server has vanished: the statement waits for
+///   the timeouts of TCP, which are longer. [`Deduplicator`](crate::Deduplicator) and
+///   [`ExactlyOnce`](crate::ExactlyOnce) stop waiting after their `store_timeout`.
+/// - `test_before_acquire`. It costs one round trip for each statement. Without it, every operation takes one
+///   round trip, except `begin` and the claim of a duplicate, which take two.
+/// - TLS: enable the feature `tls-rustls`, and set `sslmode` in the URL. See [`connect`](Self::connect).
+/// - `default_transaction_isolation` may have any value. Above `read committed`, concurrent attempts get the
+///   answer `in_progress` more often.
+///
+/// The store uses the clock of the server, so the clocks of the machines may differ.
 ///
 /// # Behind a pooler
 ///
-/// PgBouncer in transaction mode, and most poolers of hosted Postgres, give a client another server connection for each
-/// transaction. Turn off the statement cache of the pool if one is between the application and the server:
+/// PgBouncer in transaction mode, and most poolers of hosted Postgres, give a client another server
+/// connection for each transaction. If there is such a pooler between your application and the server, turn
+/// off the statement cache of the pool:
 ///
 /// ```no_run
 /// use clerk_webhook_store::PostgresStore;
@@ -68,25 +75,28 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// # }
 /// ```
 ///
-/// The store then runs every statement unnamed and inside a transaction. This works behind poolers in transaction mode and
-/// in session mode, and leaves no prepared statement on the server. It costs round trips: four instead of one for a claim
-/// and for a completion, eight instead of two for a duplicate, and three more for a transaction of
-/// [`begin`](TransactionalStore::begin).
+/// The store then runs every statement unnamed and inside a transaction. This works with poolers in
+/// transaction mode and in session mode, and leaves no prepared statement on the server. It costs round
+/// trips: a claim and a completion take four instead of one, a duplicate takes eight instead of two, and a
+/// transaction of [`begin`](TransactionalStore::begin) takes three more.
 ///
-/// If the pool has a statement cache and [`migrate`](Self::migrate) finds such a pooler, it returns an error that says what
-/// to set. Call it at every start, even if you keep migrations of your own. PgBouncer 1.21 and later can keep prepared
-/// statements itself (`max_prepared_statements`). The store is not tested with that: turn off the cache there too.
+/// If the pool has a statement cache and [`migrate`](Self::migrate) detects such a pooler, it returns an
+/// error that names the setting. Call `migrate` at every start, even if you manage migrations yourself.
+/// PgBouncer 1.21 and later can track prepared statements (`max_prepared_statements`). The store is not
+/// tested with that option: turn off the cache there too.
 ///
-/// Your own statements in a transaction of [`begin`](TransactionalStore::begin) need nothing special. Run all others in a
-/// transaction, and with `persistent(false)`.
+/// Your statements in a transaction of [`begin`](TransactionalStore::begin) need no special settings. Run all
+/// other statements in a transaction and with `persistent(false)`.
 ///
-/// The tests run against PgBouncer 1.18. Set `ignore_startup_parameters = extra_float_digits` there, because sqlx sends this
-/// parameter. PgBouncer does not pass on a `search_path`: use [`table`](Self::table) with a schema.
+/// The store is tested with PgBouncer 1.18. Set `ignore_startup_parameters = extra_float_digits` in its
+/// configuration, because sqlx sends this parameter. PgBouncer does not forward `search_path`. Use
+/// [`table`](Self::table) with a schema instead.
 ///
 /// # Retention
 ///
-/// Rows stay until they are purged: call [`purge`](crate::purge()) once a day, with 30 days, and never less than 7. The sender
-/// retries for almost three days, and what was removed runs again when somebody replays it.
+/// Call [`purge`](crate::purge()) once a day with [`DEFAULT_RETENTION`](crate::DEFAULT_RETENTION): the store
+/// does not remove rows automatically. If somebody resends a message after its row was removed, the handler
+/// runs again.
 ///
 /// # Examples
 ///
@@ -105,11 +115,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 ///         sqlx::query("INSERT INTO welcome (message) VALUES ($1)")
 ///             .bind(event.message_id().as_str())
 ///             .execute(&mut *transaction)
-///             .await?; // undoes everything where it fails
+///             .await?; // an error rolls the transaction back
 ///         transaction.commit().await?;
 ///     }
-///     Begin::Duplicate { .. } => println!("was handled before"),
-///     Begin::InProgress { retry_after } => println!("somebody has it, ask again in {retry_after:?}"),
+///     Begin::Duplicate { .. } => println!("already handled"),
+///     Begin::InProgress { retry_after } => println!("in progress, retry in {retry_after:?}"),
 /// }
 ///
 /// purge(&store, DEFAULT_RETENTION).await?; // once a day
@@ -126,17 +136,24 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// What [`migrate`](Self::migrate) runs, for those who keep migrations of their own.
+    /// The SQL that [`migrate`](Self::migrate) runs, for applications that manage migrations themselves.
     ///
     /// It is the file `migrations/postgres/0001_deliveries.sql` of this crate.
     pub const MIGRATION_SQL: &str = statements::MIGRATION;
 
-    /// Marks a delivery as completed, in an application's own transaction by whatever client it has.
+    /// The statement that marks a delivery as completed, for use in your own transaction with another
+    /// Postgres client.
     ///
-    /// The parameters are scope, message id, 32 hexadecimal digits that are new each time (an [`Owner`]), and how long to
-    /// wait for another transaction that has marked the delivery, such as `2s`; all are texts. A row back: the
-    /// delivery is new, and its first column says how often it was claimed. No row: [`LOOK_UP_SQL`](Self::LOOK_UP_SQL)
-    /// says why; roll back. The error 55P03: the other transaction has not ended in time.
+    /// All parameters are text:
+    ///
+    /// 1. the scope
+    /// 2. the message id
+    /// 3. an [`Owner`]: 32 hexadecimal digits, different for each attempt
+    /// 4. how long to wait for another transaction that has marked the delivery, such as `2s`
+    ///
+    /// If the statement returns a row, the delivery is new, and the first column is the number of the
+    /// attempt. If it returns no row, run [`LOOK_UP_SQL`](Self::LOOK_UP_SQL) to find the reason, and roll
+    /// back. If it fails with SQLSTATE 55P03, the other transaction did not end in time.
     ///
     /// ```
     /// # use clerk_webhook_store::PostgresStore;
@@ -144,14 +161,18 @@ impl PostgresStore {
     /// ```
     pub const MARK_SQL: &str = statements::MARK;
 
-    /// Looks up a delivery that could not be marked: `state`, `updated_at` and `lease_left`, all `bigint`.
+    /// The statement that looks up a delivery that could not be marked.
     ///
-    /// The parameters are scope and message id. The state is 1: it was completed at `updated_at`, in milliseconds since
-    /// the Unix epoch. It is 0, and `lease_left` is above 0: somebody has it for so many milliseconds. All
-    /// else, also no row: it has changed meanwhile, mark it again.
+    /// The parameters are the scope and the message id. The columns are `state`, `updated_at` and
+    /// `lease_left`, all `bigint`:
+    ///
+    /// - `state` is 1: the delivery was completed at `updated_at`, in milliseconds since the Unix epoch.
+    /// - `state` is 0 and `lease_left` is above 0: the delivery is in progress, under a lease that expires in
+    ///   `lease_left` milliseconds.
+    /// - any other row, or no row: the row has changed in the meantime. Mark the delivery again.
     pub const LOOK_UP_SQL: &str = statements::LOOK_UP;
 
-    /// Creates a store on a pool of the application, with the table `clerk_webhook_delivery`.
+    /// Creates a store with a pool of the application. The table is `clerk_webhook_delivery`.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
         let table = TableName::default();
@@ -162,20 +183,22 @@ impl PostgresStore {
 
     /// Connects to `postgres://user:password@host:port/database`, with a pool of up to 10 connections.
     ///
-    /// A statement waits up to 5 s for a connection. Pass your own pool to [`new`](Self::new) if you need other settings.
-    /// [`pool`](Self::pool) returns the pool, so that the rest of your application can share it.
+    /// A statement waits up to 5 s for a connection. If you need other settings, pass your own pool to
+    /// [`new`](Self::new). [`pool`](Self::pool) returns the pool, so that the rest of your application can
+    /// use it.
     ///
     /// # TLS
     ///
-    /// Enable the feature `tls-rustls` (rustls with ring, and the certificates of the operating system). The parameter `sslmode`
-    /// of the URL says what the connection requires: `prefer` by default, `require`, or `verify-full` to check the certificate.
-    /// `sslrootcert` is the path of a certificate authority of your own. Without the feature, `prefer` connects in plain
-    /// text, and `require` and stricter modes are an error.
+    /// Enable the feature `tls-rustls` (rustls with ring and the certificates of the operating system), and
+    /// set the parameter `sslmode` in the URL: `prefer` (the default), `require`, or `verify-full`, which
+    /// also checks the certificate. For a private certificate authority, set `sslrootcert` to the path of its
+    /// certificate. Without the feature, `prefer` connects in plain text, and `require` and stricter modes
+    /// are an error.
     ///
     /// # Errors
     ///
-    /// Returns an error if the URL is invalid, or if the server cannot be reached within 5 s or refuses the connection. Its
-    /// text says what to do.
+    /// Returns an error if the URL is invalid, or if the server cannot be reached within 5 s or rejects the
+    /// connection. The text says what to do.
     ///
     /// # Examples
     ///
@@ -195,21 +218,24 @@ impl PostgresStore {
         Ok(Self::new(pool.map_err(|error| ConnectError::postgres(&host, port, error))?))
     }
 
-    /// Sets the table, with or without a schema, which has to exist.
+    /// Sets the name of the table, `clerk_webhook_delivery` by default. A schema may precede it:
+    /// `schema.table`. The schema must exist.
     ///
     /// # Errors
     ///
-    /// Refuses a name of anything but lower-case ASCII letters, digits and `_`, and one that is too long.
+    /// Returns an error if the name is too long, or contains characters other than lowercase ASCII letters,
+    /// digits and `_`.
     pub fn table(mut self, name: &str) -> Result<Self, InvalidTableName> {
         self.table = name.parse()?;
         self.statements = Arc::new(Statements::of(&self.table));
         Ok(self)
     }
 
-    /// Sets how long to wait for a transaction of somebody else that has the same delivery, 2 s unless set.
+    /// Sets how long to wait for another transaction that handles the same delivery, 2 s by default.
     ///
-    /// After that the delivery is in progress. The application's own statements in the transaction are not limited by it.
-    /// Postgres counts whole milliseconds, from 1 to `i32::MAX`; a value outside of this range counts as its nearest limit.
+    /// After that, the answer is `in_progress`. The limit does not apply to the application's statements in
+    /// the transaction. It is rounded up to milliseconds. A value outside of 1 to `i32::MAX` milliseconds
+    /// counts as the nearest limit.
     #[must_use]
     pub fn lock_timeout(mut self, limit: Duration) -> Self {
         self.lock_timeout = limit;
@@ -222,16 +248,17 @@ impl PostgresStore {
         &self.pool
     }
 
-    /// Creates the table if it is missing; any number of instances may do so at once.
+    /// Creates the table if it is missing. Any number of instances may call this method at the same time.
     ///
-    /// If the pool keeps prepared statements, it also opens a second connection to find out whether a pooler in transaction
-    /// mode is [in the way](Self#behind-a-pooler).
+    /// If the pool caches prepared statements, this method also opens a second connection, to check that no
+    /// [pooler in transaction mode](Self#behind-a-pooler) is between the pool and the server.
     ///
     /// # Errors
     ///
-    /// Returns an error if the server cannot be reached, if the schema is missing, if the user may not create a table in
-    /// it, and `sqlx::Error::Configuration` if the pool keeps statements behind a pooler. If the table exists already, the
-    /// user needs only the right to read the catalogue.
+    /// Returns an error if the server cannot be reached, if the schema is missing, or if the user may not
+    /// create a table in it. Returns `sqlx::Error::Configuration` if the pool caches statements and connects
+    /// to a pooler in transaction mode. If the table exists, the user only needs the right to read the system
+    /// catalog.
     pub async fn migrate(&self) -> Result<(), sqlx::Error> {
         pooler::refuse(self.mode, &self.pool).await?;
         let migrated = sqlx::query(self.statements.migrated.clone());
@@ -242,7 +269,7 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Does what [`TransactionalStore::begin`] does, and must not be dropped before it is done.
+    /// Implements [`TransactionalStore::begin`]. The future must not be dropped before it is ready.
     async fn begin_uncut(
         &self,
         key: &DeliveryKey,
@@ -276,7 +303,8 @@ impl PostgresStore {
                 Found::Leased(retry_after) => Begin::InProgress { retry_after },
                 Found::Free => continue,
             };
-            // The mark that was not made has locked the row.
+            // The rollback releases the lock on the row, which the mark has acquired although it changed
+            // nothing.
             transaction.rollback().await?;
             return Ok(found);
         }
@@ -287,10 +315,11 @@ impl PostgresStore {
         pooler::execute(self.mode, &self.pool, query).await.map_err(advise)
     }
 
-    /// Finds the mark of an owner in its transaction.
+    /// Checks that the transaction contains the mark of the owner.
     ///
-    /// If a statement of a transaction has failed, Postgres answers its COMMIT by rolling back, and sqlx reports success.
-    /// This method returns an error in that case, and if the application has ended the transaction.
+    /// If a statement of a transaction has failed, Postgres answers COMMIT with a rollback, and sqlx reports
+    /// success. This method returns an error in that case, and also if the application has ended the
+    /// transaction.
     async fn confirm(
         &self,
         key: DeliveryKey,
@@ -302,7 +331,7 @@ impl PostgresStore {
         confirm.fetch_one(connection).await.map(drop)
     }
 
-    /// Returns the limit as Postgres reads it, where 0 would be none.
+    /// Returns the value of `lock_timeout` for Postgres. At least 1 ms, because 0 means no limit.
     fn patience(&self) -> String {
         let limit = millis(self.lock_timeout).clamp(1, i64::from(i32::MAX));
         format!("{limit}ms")
@@ -310,7 +339,7 @@ impl PostgresStore {
 
     fn retry_after(&self, conflict: Conflict) -> Duration {
         match conflict {
-            // They may need as long again.
+            // The other transaction may need the same time again.
             Conflict::Locked => self.lock_timeout.max(SOON),
             Conflict::Raced => SOON,
         }
@@ -377,16 +406,17 @@ impl DeliveryStore for PostgresStore {
     }
 }
 
-/// A second delivery waits in the database for the end of the first one's transaction, as long as
-/// [`lock_timeout`](PostgresStore::lock_timeout) says.
+/// A second delivery of the message waits in the database until the transaction of the first one ends, for at
+/// most the [`lock_timeout`](PostgresStore::lock_timeout).
 impl TransactionalStore for PostgresStore {
     type Error = sqlx::Error;
     type Transaction = DeliveryTransaction<Postgres>;
 
     async fn begin(&self, key: &DeliveryKey) -> Result<Begin<Self::Transaction>, sqlx::Error> {
         let (this, key) = (self.clone(), key.clone());
-        // Where sqlx is dropped while it waits for the answer to BEGIN, it gives a connection back to its pool that is inside
-        // a transaction and does not know it. What others then write by it would never be committed.
+        // If sqlx's future is dropped while it waits for the answer to BEGIN, a connection inside a
+        // transaction returns to the pool unnoticed. Later writes through that connection would never be
+        // committed.
         DetachOnDrop::new(async move { this.begin_uncut(&key).await }).await
     }
 
@@ -404,12 +434,12 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-/// An error that says that somebody else has the row, and nothing about the database.
+/// An error that means that another transaction is using the row, not that the database has a problem.
 #[derive(Clone, Copy, Debug)]
 enum Conflict {
-    /// A transaction had it for longer than we wait.
+    /// Another transaction held the lock for longer than the lock timeout.
     Locked,
-    /// Two got in each other's way, and this one was sent back.
+    /// Postgres canceled this transaction because of a serialization failure or a deadlock.
     Raced,
 }
 

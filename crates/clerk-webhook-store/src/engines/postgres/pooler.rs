@@ -1,10 +1,12 @@
-//! Poolers in transaction mode, such as PgBouncer, between the application and the server.
+//! Support for poolers in transaction mode, such as PgBouncer, between the application and the server.
 //!
-//! Such a pooler gives a client another server connection for each transaction. sqlx prepares a statement in one exchange
-//! and executes it in the next one, so outside of a transaction the two may reach different server connections: the
-//! statement is missing there, or its name belongs to another statement, which then runs instead.
+//! A pooler in transaction mode may give a client another server connection for each transaction. sqlx
+//! prepares a statement in one exchange and executes it in the next one. Outside of a transaction, the two
+//! exchanges may reach different server connections. The second connection may not know the statement, or may
+//! know another statement of the same name and run it.
 //!
-//! [`Mode`] is how this crate avoids that, and [`refuse`] is what finds a pool that cannot avoid it.
+//! [`Mode`] says how statements run, to avoid this. [`refuse`] returns an error for a pool that cannot avoid
+//! it.
 
 use std::error::Error;
 use std::fmt;
@@ -15,16 +17,16 @@ use sqlx::{ConnectOptions as _, Connection as _, Postgres, Row as _};
 
 use crate::engines::sql::detach::DetachOnDrop;
 
-/// How often the probe looks for a change of the server connection. On a pooler that nobody else uses the first look
-/// finds it; on one with two server connections that others keep busy, every second one does.
+/// The number of times that the probe checks for a change of the server connection. On an idle pooler, the
+/// first check finds a change. On a busy pooler with two server connections, about every second check does.
 const LOOKS: u32 = 10;
 
-/// Identifies a server connection, also if several servers are behind one address.
+/// Identifies a server connection, even if several servers share one address.
 const SERVER_CONNECTION: &str =
     "SELECT pg_catalog.pg_backend_pid()::text || ' ' || pg_catalog.pg_postmaster_start_time()::text";
 
-/// Removes the statements that clients of sqlx have left on the server connection, and only those: newer versions of
-/// PgBouncer keep others there.
+/// Removes the prepared statements of sqlx from the server connection. Newer versions of PgBouncer keep other
+/// statements there, which must stay.
 const REMOVE_STATEMENTS: &str = "\
 DO $$DECLARE statement text; BEGIN
     FOR statement IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE name LIKE 'sqlx\\_s\\_%' LOOP
@@ -35,10 +37,10 @@ END$$";
 /// How statements run on the connections of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The pool keeps prepared statements, so each connection has to be one connection to the server.
+    /// The pool caches prepared statements. Each of its connections must be one connection to the server.
     KeepsStatements,
-    /// The pool keeps none. Every statement is unnamed and inside a transaction, which works behind poolers in
-    /// transaction mode and in session mode.
+    /// The pool caches no statements. Every statement is unnamed and runs inside a transaction. This works
+    /// with poolers in transaction mode and in session mode.
     PoolerSafe,
 }
 
@@ -46,7 +48,8 @@ impl Mode {
     /// Reads the mode from the options of a pool.
     #[must_use]
     pub fn of(pool: &PgPool) -> Self {
-        // sqlx has no getter for the capacity; and `to_url_lossy` panics if host or user cannot be part of a URL.
+        // sqlx has no getter for the capacity, so this reads it from the URL. `to_url_lossy` panics if the
+        // host or the user cannot be part of a URL.
         let options = PgConnectOptions::clone(&pool.connect_options()).host("localhost").username("postgres");
         let url = options.to_url_lossy();
         let keeps_none =
@@ -54,20 +57,21 @@ impl Mode {
         if keeps_none { Self::PoolerSafe } else { Self::KeepsStatements }
     }
 
-    /// Returns whether statements are named, and kept for the next time.
+    /// Returns whether statements are named and cached.
     #[must_use]
     pub const fn keeps_statements(self) -> bool {
         matches!(self, Self::KeepsStatements)
     }
 
-    /// Prepares a transaction for statements of the application, which is the first thing to do in it.
+    /// Prepares a transaction for statements of the application. Call it before any other statement.
     ///
-    /// They are named unless the application says `persistent(false)`. A pool that keeps none leaves them on the server,
-    /// and the next client of the server connection could not use the same names.
+    /// The statements of the application are named unless it sets `persistent(false)`. A pool without a cache
+    /// leaves named statements on the server connection, where they would conflict with the names of the next
+    /// client.
     ///
     /// # Errors
     ///
-    /// Returns an error if Postgres does not run it; then the transaction has failed.
+    /// Returns the error of the database. The transaction has failed in this case.
     pub async fn prepare(self, transaction: &mut PgConnection) -> Result<(), sqlx::Error> {
         match self {
             Self::KeepsStatements => Ok(()),
@@ -76,7 +80,7 @@ impl Mode {
     }
 }
 
-/// Runs one statement, and returns how many rows it has changed.
+/// Runs one statement, and returns the number of changed rows.
 pub(super) async fn execute(
     mode: Mode,
     pool: &PgPool,
@@ -95,7 +99,8 @@ pub(super) async fn execute(
     .await
 }
 
-/// Runs one statement, and returns all of its rows: an error can follow a row, when the statement is committed.
+/// Runs one statement, and returns all rows. It reads to the end, because the commit can fail after the first
+/// row.
 pub(super) async fn fetch(
     mode: Mode,
     pool: &PgPool,
@@ -114,18 +119,21 @@ pub(super) async fn fetch(
     .await
 }
 
-/// Returns an error if the pool keeps statements and a pooler in transaction mode is in the way.
+/// Checks that no pooler in transaction mode is between the pool and the server, if the pool caches
+/// statements.
 ///
-/// It uses a connection of the pool, and another one that it opens, for at most the `acquire_timeout` of the pool.
+/// The check uses one connection of the pool and opens another one, for at most the `acquire_timeout` of the
+/// pool.
 ///
 /// # Errors
 ///
-/// Also if the server does not answer, or does not allow the other connection.
+/// Returns an error if the check finds such a pooler, if the server does not answer, or if it rejects the
+/// second connection.
 pub async fn refuse(mode: Mode, pool: &PgPool) -> Result<(), sqlx::Error> {
     if !mode.keeps_statements() {
         return Ok(());
     }
-    // The pool waits for a server that is still starting.
+    // First the connection of the pool, because the pool waits for a server that is still starting.
     let mut one = pool.acquire().await?;
     let options = pool.connect_options();
     let probe = shares_connections(&mut one, &options);
@@ -136,18 +144,19 @@ pub async fn refuse(mode: Mode, pool: &PgPool) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Returns whether two open connections use the same server connection, or one connection uses two.
+/// Returns whether two client connections share a server connection, or one client connection uses two.
 async fn shares_connections(one: &mut PgConnection, options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
     let mut other = PgConnection::connect_with(options).await?;
     let first = server_connection(one).await?;
     let mut shares = false;
     for _ in 0..LOOKS {
-        // The pooler cannot give the server connection of an open transaction to anybody else.
+        // The pooler cannot give the server connection of an open transaction to another client.
         let mut transaction = other.begin().await?;
         let of_other = server_connection(&mut transaction).await?;
         shares = of_other == first || server_connection(one).await? != first;
         transaction.rollback().await?;
-        // Once more, or a pooler that takes two server connections in turns could always give the same one.
+        // A second check, because a pooler that alternates between two server connections could return the
+        // first one again.
         shares = shares || server_connection(one).await? != first;
         if shares {
             break;
@@ -156,25 +165,26 @@ async fn shares_connections(one: &mut PgConnection, options: &PgConnectOptions) 
     Ok(shares)
 }
 
-/// Asks in a single exchange, which every pooler passes on as a whole.
+/// Returns the identity of the server connection. A raw query is a single exchange, which no pooler splits.
 async fn server_connection(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
     sqlx::raw_sql(SERVER_CONNECTION).fetch_one(connection).await?.try_get(0)
 }
 
-/// The error of a pool that keeps prepared statements behind a pooler in transaction mode.
+/// The error of a pool that caches prepared statements and connects to a pooler in transaction mode.
 struct PoolerInTheWay;
 
 impl fmt::Display for PoolerInTheWay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the pool keeps prepared statements behind a pooler in transaction mode, such as PgBouncer, so a statement could \
-             run on the wrong server connection. Set PgConnectOptions::statement_cache_capacity(0), or the parameter \
-             statement-cache-capacity=0 in the URL. Or connect to Postgres directly, or to a pooler in session mode",
+            "the pool caches prepared statements, but connects to a pooler in transaction mode, such as \
+             PgBouncer, so a statement could run on another server connection. Set \
+             PgConnectOptions::statement_cache_capacity(0), or the parameter statement-cache-capacity=0 in the \
+             URL. Or connect to Postgres directly, or to a pooler in session mode",
         )
     }
 }
 
-/// Shows the text: it is what a user sees if `main` returns the error.
+/// Shows the text, because a `main` that returns the error prints its `Debug` form.
 impl fmt::Debug for PoolerInTheWay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -210,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_says_what_to_set() {
+    fn the_error_names_the_setting() {
         let error = sqlx::Error::Configuration(Box::new(PoolerInTheWay));
         for text in [error.to_string(), format!("{error:?}")] {
             assert!(text.contains("statement_cache_capacity(0)"), "{text}");

@@ -1,22 +1,23 @@
-//! The SQL.
+//! The SQL statements, with the default name of the table.
 //!
-//! It is written with the default name of the table. Times are the server's, and those of the moment: `now()` stands still
-//! inside a transaction. Each statement sets how long it waits for a row that somebody else has locked, for itself alone.
+//! They use `clock_timestamp()` of the server, because `now()` does not advance inside a transaction. Each
+//! statement sets its own `lock_timeout`: how long it waits for a row that another transaction has locked.
 
 use crate::engines::sql::{SchemaOf, statements};
 
 pub(super) const MIGRATION: &str = include_str!("../../../migrations/postgres/0001_deliveries.sql");
 
-/// Stands before the migration, with which it is one transaction: `IF NOT EXISTS` alone fails where two run at once. The
-/// number is any that no application takes for something else.
+/// Runs before the migration, in the same transaction, because `IF NOT EXISTS` fails if two migrations run at
+/// the same time. The number is arbitrary, so that no application uses the same lock.
 const ONE_AT_A_TIME: &str = "SELECT pg_catalog.pg_advisory_xact_lock(7164785587434629121);\n";
 
-/// Whether the migration has run. To create what exists already would wait for everybody who is writing.
+/// Whether the migration has run. Creating an index that exists would wait for all open transactions that
+/// write.
 const MIGRATED: &str = "\
 SELECT EXISTS (SELECT FROM pg_catalog.pg_index
      WHERE indrelid = pg_catalog.to_regclass('clerk_webhook_delivery') AND NOT indisprimary)";
 
-/// No row: it is completed, somebody has it, or somebody let go of it meanwhile.
+/// Returns no row if the delivery is completed or in progress, or was released while the statement ran.
 const CLAIM: &str = "\
 WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $5, true))
 INSERT INTO clerk_webhook_delivery AS delivery
@@ -30,7 +31,8 @@ ON CONFLICT (scope, message_id) DO UPDATE
  WHERE delivery.state = 2 OR (delivery.state = 0 AND delivery.lease_until <= clock_timestamp())
 RETURNING attempt";
 
-/// As the claim, but completed at once. The patience ends with the statement: the application's have their own.
+/// Like the claim, but completes the delivery at once. It restores `lock_timeout` for the statements of the
+/// application.
 pub(super) const MARK: &str = "\
 WITH patience AS MATERIALIZED (
     SELECT current_setting('lock_timeout') AS before, set_config('lock_timeout', $4, true)
@@ -45,14 +47,14 @@ ON CONFLICT (scope, message_id) DO UPDATE
  WHERE delivery.state = 2 OR (delivery.state = 0 AND delivery.lease_until <= clock_timestamp())
 RETURNING attempt, set_config('lock_timeout', (SELECT before FROM patience), true)";
 
-/// A statement of its own: the claim's would look at the rows as they were when it began, without the one that it met.
+/// A separate statement, because the snapshot of the claim does not contain the row that it conflicted with.
 pub(super) const LOOK_UP: &str = "\
 SELECT state::bigint, floor(extract(epoch FROM updated_at) * 1000)::bigint AS updated_at,
        ceil(extract(epoch FROM lease_until - clock_timestamp()) * 1000)::bigint AS lease_left
   FROM clerk_webhook_delivery
  WHERE scope = $1 AND message_id = $2";
 
-/// Finds the mark that a transaction has made.
+/// Finds the mark of a transaction.
 const CONFIRM: &str = "\
 SELECT 1 FROM clerk_webhook_delivery WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state = 1";
 
@@ -63,7 +65,7 @@ UPDATE clerk_webhook_delivery
   FROM patience
  WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state = 0";
 
-/// Twice is as good as once, with the time of the first.
+/// A second completion succeeds too, and keeps the time of the first one.
 const COMPLETE: &str = "\
 WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $4, true))
 UPDATE clerk_webhook_delivery
@@ -82,8 +84,8 @@ const FORGET: &str = "\
 WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $3, true))
 DELETE FROM clerk_webhook_delivery USING patience WHERE scope = $1 AND message_id = $2";
 
-/// With `statement_timestamp()`, since a time that may change with each row cannot be looked up in an index.
-/// What was changed so long ago was seen before that, which is what the index has.
+/// Uses `statement_timestamp()`, because the volatile `clock_timestamp()` cannot use the index. The index is
+/// on `first_seen_at`, which is never after `updated_at`, so this condition only narrows the search.
 const PURGE: &str = "\
 DELETE FROM clerk_webhook_delivery
  WHERE ctid = ANY (ARRAY(

@@ -5,7 +5,7 @@ if entry then
         return { 1, entry.time }
     end
     if entry.state == 'p' and entry.owner == owner and entry.time > now then
-        -- Asked again, because the answer did not arrive.
+        -- The client sent the claim again, because it did not receive the answer.
         return { 0, entry.attempt }
     end
     if entry.state == 'p' and entry.time > now then

@@ -1,8 +1,9 @@
--- Completes with the state c, releases with the state r. What has ended so already stays as it is.
+-- Completes a delivery (state c) or releases it (state r). If it already has this state, nothing changes.
 local state = argument
 local entry = read()
 if not entry and state == 'c' then
-    -- The key has vanished and nobody else has claimed it, but the work is done. `forget` leaves a key.
+    -- The server lost the key, and no other client has claimed the delivery. The work is done, so complete it.
+    -- It was not forgotten, because `forget` writes a key.
     write(state, owner, attempt, now, retention)
     return 1
 end

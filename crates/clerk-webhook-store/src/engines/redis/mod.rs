@@ -1,4 +1,4 @@
-//! A store in Redis.
+//! The store in Redis or Valkey.
 
 mod script;
 
@@ -21,34 +21,43 @@ use crate::store::retention::{DEFAULT_RETENTION, MIN_RETENTION};
 
 const DEFAULT_PREFIX: &str = "clerk-webhook";
 
-/// As good as endless, and nothing that Redis or Lua would round.
+/// 100 years: practically unlimited, and small enough that neither Redis nor Lua rounds it.
 const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// A store in Redis or Valkey, from Redis 6 on, alone or as a cluster.
+/// A store in Redis 6 or later, or in Valkey, on a single server or a cluster.
 ///
-/// Each delivery is one key, `clerk-webhook:<scope>:<message id>`, of about 200 bytes. The key expires 30 days (by
-/// default) after the delivery was completed, released, abandoned or forgotten. In the message id `:` is written as `%3A`
-/// and `%` as `%25`, so that two deliveries never share a key. Every step is a script that touches this key alone and takes one
-/// round trip. The clock is the server's. Clones share a connection.
+/// Each delivery is one key of about 200 bytes, `clerk-webhook:<scope>:<message id>`. In the message id, `:`
+/// is written as `%3A` and `%` as `%25`, so that two deliveries never share a key. The key expires after the
+/// [`retention`](Self::retention), 30 days by default, counted from the time when the delivery was completed,
+/// released or forgotten, or its lease expired.
 ///
-/// # What the server has to be like
+/// Each operation is a script that accesses only this key and takes one round trip. The store uses the clock
+/// of the server, so the clocks of clients do not matter. Clones share a connection.
 ///
-/// - `maxmemory-policy noeviction`: a server that evicts keys when its memory is full forgets deliveries, and those are
-///   handled again. With `noeviction` it refuses claims instead, which is an error and is answered so.
-/// - `appendonly yes`: without it, a restart forgets what came after the last snapshot; with `appendfsync everysec`, what
-///   came in the last second or so.
-/// - A replica that takes over does not know what had not been copied yet.
+/// # Server settings
 ///
-/// What is forgotten is handled once more when it comes again: this store promises "at least once, and one at a time". The
-/// transactions of a database promise more.
+/// If the server loses a key, the delivery is handled again when it arrives again. Set:
 ///
-/// If a key is lost while its handler runs (eviction, FLUSHALL), the run keeps its lease until another client claims the
-/// delivery: a renewal restores the key, and a completion records the delivery as completed.
+/// - `maxmemory-policy noeviction`. With another policy, a server whose memory is full evicts keys. With
+///   `noeviction`, it rejects claims, and the deliveries are answered with 503.
+/// - `appendonly yes`. Without it, a restart loses everything since the last snapshot. With
+///   `appendfsync everysec`, a crash loses about the last second.
 ///
-/// [`forget`](DeliveryStore::forget) does not remove the key. It marks the delivery as released without an owner, and resets
-/// the number of the attempt. A run in progress then loses its lease.
+/// After a failover, the new primary lacks the writes that were not replicated in time.
+///
+/// # Guarantee
+///
+/// At least once, and at most one run at a time. For exactly once, use the transactions of `SqliteStore` or
+/// `PostgresStore`.
+///
+/// If a key is lost while its handler runs (by eviction or `FLUSHALL`), the run keeps its lease until another
+/// client claims the delivery. A renewal restores the key, and a completion records the delivery as
+/// completed.
+///
+/// [`forget`](DeliveryStore::forget) does not remove the key. It marks the delivery as released without an
+/// owner, and resets the number of the attempt. A run in progress loses its lease.
 ///
 /// # Examples
 ///
@@ -62,7 +71,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 /// let key = DeliveryKey::new(Scope::default(), "msg_1".parse()?); // shop:webhooks:clerk:msg_1
 /// let minute = Duration::from_secs(60);
 ///
-/// let Claim::Acquired(lease) = store.claim(&key, minute).await? else { panic!("it is the first") };
+/// let Claim::Acquired(lease) = store.claim(&key, minute).await? else { panic!("already claimed") };
 /// assert!(matches!(store.claim(&key, minute).await?, Claim::InProgress { .. }));
 /// assert_eq!(store.complete(&lease).await?, LeaseState::Held);
 /// assert!(matches!(store.claim(&key, minute).await?, Claim::Duplicate { .. }));
@@ -78,15 +87,17 @@ pub struct RedisStore<C = ConnectionManager> {
 }
 
 impl RedisStore {
-    /// Connects to `redis://[user:password@]host[:port][/database]`, and reconnects whenever the connection is lost.
+    /// Connects to `redis://[user:password@]host[:port][/database]`, and reconnects if the connection is
+    /// lost.
     ///
-    /// For `rediss://`, switch on one of the features `tokio-rustls-comp` and `tokio-native-tls-comp` of the crate redis.
+    /// For TLS (`rediss://`), enable the feature `tokio-rustls-comp` or `tokio-native-tls-comp` of the crate
+    /// `redis`.
     ///
     /// # Errors
     ///
-    /// Refuses what is not such an address, and a server that does not answer within about two seconds.
+    /// Returns an error if the URL is invalid, or if the server does not answer within about 2 s.
     pub async fn connect(url: &str) -> RedisResult<Self> {
-        // The default asks again for up to thirteen seconds; by then the sender has nearly hung up.
+        // The defaults retry for up to 13 s, and the sender closes the connection after 15 s.
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(Duration::from_secs(1)))
             .set_response_timeout(Some(Duration::from_secs(2)))
@@ -97,7 +108,9 @@ impl RedisStore {
 }
 
 impl<C> RedisStore<C> {
-    /// Takes a connection that its clones share: of one server, of a cluster, or of what sentinels point to.
+    /// Creates a store with your own connection to a server, to a cluster, or through Sentinel.
+    ///
+    /// Clones of the connection must share it, as clones of [`ConnectionManager`] do.
     pub fn new(connection: C) -> Self {
         Self {
             connection,
@@ -107,11 +120,12 @@ impl<C> RedisStore<C> {
         }
     }
 
-    /// Sets what all keys begin with, in place of `clerk-webhook`.
+    /// Sets the prefix of all keys, `clerk-webhook` by default.
     ///
     /// # Errors
     ///
-    /// Refuses anything but 1 to 64 ASCII letters, digits, `_`, `-`, `.`, `/` and `:`.
+    /// Returns an error unless the prefix consists of 1 to 64 ASCII letters, digits, `_`, `-`, `.`, `/` and
+    /// `:`.
     pub fn prefix(mut self, prefix: impl Into<Cow<'static, str>>) -> Result<Self, InvalidRedisSetting> {
         self.prefix = prefix.into();
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:".contains(&byte);
@@ -119,11 +133,12 @@ impl<C> RedisStore<C> {
         if valid { Ok(self) } else { Err(InvalidRedisSetting::Prefix) }
     }
 
-    /// Sets for how long a delivery is remembered after it was completed, released, abandoned or forgotten, 30 days by default.
+    /// Sets the retention: how long a key exists after its delivery was completed, released or forgotten, or
+    /// its lease expired. 30 days by default.
     ///
     /// # Errors
     ///
-    /// Refuses less than [`MIN_RETENTION`], seven days.
+    /// Returns an error if the retention is below [`MIN_RETENTION`], 7 days.
     pub fn retention(mut self, retention: Duration) -> Result<Self, InvalidRedisSetting> {
         if retention < MIN_RETENTION {
             return Err(InvalidRedisSetting::Retention);
@@ -132,18 +147,19 @@ impl<C> RedisStore<C> {
         Ok(self)
     }
 
-    /// Sets how long a question may take altogether, 4 s by default; then it is an error.
+    /// Sets how long an operation may take in total before it is an error, 4 s by default.
     ///
-    /// It bounds every kind of connection, whatever that does to find a server that answers.
+    /// The limit includes the time in which the connection reconnects or looks for another server.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Returns the name of a key: prefix, scope and message id with colons in between.
+    /// Returns the name of a key: prefix, scope and message id, separated by colons.
     ///
-    /// A prefix may have colons, so the id must not: its colons are escaped. The ids of Svix have neither `:` nor `%`.
+    /// Colons in the message id are escaped, because the prefix may contain colons. The ids of Svix contain
+    /// neither `:` nor `%`.
     fn key(&self, key: &DeliveryKey) -> String {
         let id = key.message_id().as_str().replace('%', "%25").replace(':', "%3A");
         format!("{}:{}:{id}", self.prefix, key.scope())
@@ -156,7 +172,7 @@ impl<C> RedisStore<C> {
 }
 
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStore<C> {
-    /// Runs a script, once more where the connection was lost: no harm is done by a step that is made twice.
+    /// Runs a script, and runs it again if the connection was lost. The scripts are safe to repeat.
     async fn run<T: FromRedisValue>(
         &self,
         script: &Script,
@@ -184,7 +200,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStore<C> {
 
 impl<C> fmt::Debug for RedisStore<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The address of a connection can hold a password.
+        // Without the connection, whose URL may contain a password.
         f.debug_struct("RedisStore")
             .field("prefix", &self.prefix)
             .field("retention", &self.retention)
@@ -225,26 +241,27 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> DeliveryStore for RedisS
     }
 
     async fn forget(&self, key: &DeliveryKey) -> RedisResult<bool> {
-        // Nobody's, so that the run that is in progress cannot complete it, and released, so that it can be claimed.
+        // Without an owner, so that a run in progress cannot complete the delivery. Released, so that it can
+        // be claimed.
         let arguments = self.arguments(&Lease::new(key.clone(), Owner::from_u128(0), 0), 'r');
         let (mut connection, key) = (self.connection.clone(), self.key(key));
-        // Only once: the second time there is nothing to forget.
+        // No retry after a lost connection: the second attempt would return `false`.
         self.bounded(async move { FORGET.run(&mut connection, &key, &arguments).await }).await
     }
 
-    /// Does nothing and returns 0, since keys end by themselves: see [`retention`](Self::retention).
+    /// Does nothing and returns 0, because keys expire. See [`retention`](Self::retention).
     async fn purge(&self, _older_than: Duration, _limit: u32) -> RedisResult<u64> {
         Ok(0)
     }
 }
 
-/// The error of a setting that a [`RedisStore`] refuses.
+/// The error for an invalid setting of a [`RedisStore`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidRedisSetting {
-    /// The prefix is empty, too long, or has other characters than are allowed.
+    /// The prefix is empty, too long, or contains other characters.
     Prefix,
-    /// The retention is too short.
+    /// The retention is below 7 days.
     Retention,
 }
 
@@ -252,9 +269,9 @@ impl fmt::Display for InvalidRedisSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Prefix => {
-                "a prefix of keys consists of 1 to 64 ASCII letters, digits, `_`, `-`, `.`, `/` and `:`"
+                "a key prefix consists of 1 to 64 ASCII letters, digits, `_`, `-`, `.`, `/` and `:`"
             }
-            Self::Retention => "deliveries have to be remembered for at least 7 days",
+            Self::Retention => "the retention must be at least 7 days",
         })
     }
 }
@@ -267,13 +284,13 @@ fn held(answer: u8) -> LeaseState {
     if answer == 1 { LeaseState::Held } else { LeaseState::Lost }
 }
 
-/// Rounded up, so that no lease is shorter than was asked for.
+/// Returns whole milliseconds, rounded up, so that no lease is too short.
 fn millis(duration: Duration) -> u128 {
     duration.min(LONGEST).as_nanos().div_ceil(1_000_000)
 }
 
 fn is_connection_lost(error: &RedisError) -> bool {
-    // After a timeout the server may be busy, and nothing gets better by asking once more.
+    // Not after a timeout: the server may be overloaded.
     error.is_io_error() && !error.is_timeout()
 }
 
@@ -282,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_looked_at() {
+    fn rejects_invalid_settings() {
         let store = RedisStore::new(());
         for prefix in ["a", "shop:webhooks/v1._-", &"x".repeat(64)] {
             assert!(store.clone().prefix(prefix.to_owned()).is_ok(), "{prefix:?}");
@@ -293,11 +310,11 @@ mod tests {
         }
         assert!(store.clone().retention(MIN_RETENTION).is_ok());
         assert_eq!(store.retention(MIN_RETENTION - Duration::from_millis(1)).unwrap_err().to_string(), {
-            "deliveries have to be remembered for at least 7 days"
+            "the retention must be at least 7 days"
         });
     }
 
-    /// Every text of one to so many of these characters.
+    /// Returns every text of 1 to `longest` characters of the alphabet.
     fn texts(alphabet: &[&str], longest: usize) -> Vec<String> {
         let mut texts = vec![String::new()];
         for length in 0..longest {
@@ -329,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_of_usual_deliveries_are_readable() {
+    fn keys_of_typical_message_ids_are_not_escaped() {
         let store = RedisStore::new(()).prefix("shop:webhooks").unwrap();
         let key = DeliveryKey::new(
             "mail/eu-1".parse().unwrap(),
@@ -339,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn time_is_rounded_up_and_does_not_overflow() {
+    fn rounds_durations_up_without_overflow() {
         assert_eq!(millis(Duration::from_nanos(1)), 1);
         assert_eq!(millis(Duration::from_millis(1500)), 1500);
         assert_eq!(millis(Duration::MAX), LONGEST.as_millis());

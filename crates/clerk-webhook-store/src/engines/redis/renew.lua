@@ -1,7 +1,8 @@
 local lease = tonumber(argument)
 local entry = read()
 if not entry or (entry.state == 'p' and entry.owner == owner) then
-    -- A key that has vanished is still its owner's: nobody else has claimed it, and `forget` leaves a key.
+    -- If the server lost the key, the owner keeps its lease: no other client has claimed the delivery, and
+    -- `forget` writes a key.
     write('p', owner, attempt, now + lease, retention)
     return 1
 end

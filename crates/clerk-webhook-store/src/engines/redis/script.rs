@@ -3,7 +3,7 @@ use std::sync::LazyLock;
 use redis::aio::ConnectionLike;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind};
 
-/// A script that the server knows by its hash, unless it was restarted.
+/// A Lua script. The server caches it by its hash until it restarts.
 pub(super) struct Script {
     code: &'static str,
     hash: LazyLock<String>,
@@ -22,9 +22,9 @@ pub(super) static FORGET: Script = script!("forget.lua");
 pub(super) static END: Script = script!("end.lua");
 
 impl Script {
-    /// Runs it by its hash, and by its text where the server does not know it yet.
+    /// Runs the script by its hash, or by its text if the server has not cached it.
     ///
-    /// `SCRIPT LOAD` would go to another server of a cluster than the key, or to one that has just been replaced.
+    /// Does not use `SCRIPT LOAD`, which could reach another server of the cluster than the key does.
     pub(super) async fn run<T: FromRedisValue>(
         &self,
         connection: &mut impl ConnectionLike,

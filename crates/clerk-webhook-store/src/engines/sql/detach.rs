@@ -8,16 +8,17 @@ use tokio::runtime::Handle;
 
 /// A future that continues in a task if it is dropped before it has finished.
 ///
-/// If sqlx's future is dropped while it waits for the answer to BEGIN, a Postgres connection that is inside a transaction returns
-/// to the pool. If the future is dropped while it tests a connection, sqlx closes the connection, and with it a database in
-/// memory. Spawning a task for each call would also prevent that, but costs two thread switches.
+/// sqlx needs this in two cases. If its future is dropped while it waits for the answer to `BEGIN`, a
+/// Postgres connection inside a transaction returns to the pool. If it is dropped while it tests a
+/// connection, sqlx closes the connection, which deletes a database in memory. Spawning a task for each call
+/// would also work, but costs two thread switches.
 #[derive(Debug)]
 pub struct DetachOnDrop<F>
 where
     F: Future<Output: Send> + Send + 'static,
 {
     unfinished: Option<Pin<Box<F>>>,
-    /// That of the first poll: it may be dropped anywhere.
+    /// The runtime of the first poll, because the drop may happen outside of a runtime.
     runtime: Option<Handle>,
 }
 
@@ -38,7 +39,7 @@ where
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // One that panics is not there any more.
+        // Missing after a panic in an earlier poll.
         let Some(mut future) = self.unfinished.take() else { return Poll::Pending };
         let polled = future.as_mut().poll(cx);
         if polled.is_pending() {
@@ -56,9 +57,9 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn drop(&mut self) {
-        // Without a runtime, everything that is waited for has ended too.
+        // Without a runtime, the future cannot be waiting for I/O or a timer, so it needs no task.
         if let (Some(future), Some(runtime)) = (self.unfinished.take(), self.runtime.take()) {
-            // What comes of it is dropped there.
+            // Detaches the task, which drops the output of the future.
             drop(runtime.spawn(future));
         }
     }

@@ -1,11 +1,11 @@
-//! Errors of databases that say what to do.
+//! Database errors that tell the user what to do.
 
 use std::error::Error;
 use std::fmt;
 
 use sqlx::error::DatabaseError;
 
-/// Adds what to do to the error of a statement of this crate.
+/// Adds advice to the error of a statement of this crate.
 pub(crate) fn advise(error: sqlx::Error) -> sqlx::Error {
     match error {
         sqlx::Error::Database(error) if is_missing_table(&*error) => {
@@ -15,21 +15,22 @@ pub(crate) fn advise(error: sqlx::Error) -> sqlx::Error {
     }
 }
 
-/// SQLite has one code for most errors, so the text decides there.
+/// Compares the text for SQLite, which has one code for most errors.
 fn is_missing_table(error: &dyn DatabaseError) -> bool {
-    /// `undefined_table` of Postgres.
+    /// `undefined_table` in Postgres.
     const UNDEFINED_TABLE: &str = "42P01";
     error.code().as_deref() == Some(UNDEFINED_TABLE) || error.message().starts_with("no such table")
 }
 
-/// The error of a store whose table does not exist. It has no source: its text contains that of the database.
+/// The error of a store whose table does not exist. It has no source: its text contains the message of the
+/// database.
 struct MissingTable {
     message: String,
 }
 
 impl fmt::Display for MissingTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}. Run `migrate()` of the store at start", self.message)
+        write!(f, "{}. Call `migrate()` of the store when the application starts", self.message)
     }
 }
 
@@ -37,9 +38,9 @@ debug_is_display!(MissingTable);
 
 impl Error for MissingTable {}
 
-/// The error of a database that a store could not connect to or open.
+/// The error of a store that cannot connect to its database or open its file.
 ///
-/// Its text says what happened and what to do. It contains the host or the path, and never a password.
+/// The text says what happened and what to do. It contains the host or the path, and never a password.
 pub struct ConnectError {
     what: String,
     error: sqlx::Error,
@@ -49,8 +50,8 @@ pub struct ConnectError {
 impl ConnectError {
     #[cfg(feature = "postgres")]
     pub(crate) fn invalid_url(error: sqlx::Error) -> Self {
-        let advice = "A URL looks like postgres://user:password@host:5432/database. Escape special characters of the password \
-                      as %XX";
+        let advice = "Use a URL such as postgres://user:password@host:5432/database, and escape special \
+                      characters of the password as %XX";
         Self { what: "the URL of the Postgres database is invalid".to_owned(), error, advice }
     }
 
@@ -61,15 +62,15 @@ impl ConnectError {
                 "The URL requires TLS. Enable the feature `tls-rustls` of clerk-webhook"
             }
             sqlx::Error::Tls(_) => {
-                "Check that the server supports TLS, and set sslrootcert in the URL if its certificate is not from a public \
-                 authority"
+                "Check that the server supports TLS, and set sslrootcert in the URL if its certificate is not \
+                 from a public authority"
             }
             sqlx::Error::Database(error) => match error.code().as_deref() {
                 Some("28P01" | "28000") => "Check the user and the password in the URL",
                 Some("3D000") => "Create the database, or correct its name in the URL",
-                _ => "Check the settings of the server and the URL",
+                _ => "Check the URL and the settings of the server",
             },
-            _ => "Check that the server runs, and the host and the port in the URL",
+            _ => "Check that the server is running, and that the host and the port in the URL are correct",
         };
         Self { what: format!("could not connect to Postgres at {host}:{port}"), error, advice }
     }
@@ -77,7 +78,7 @@ impl ConnectError {
     #[cfg(feature = "sqlite")]
     pub(crate) fn sqlite(path: &std::path::Path, error: sqlx::Error) -> Self {
         let advice =
-            "Check that the folder exists, and that this process may write to the folder and to the file";
+            "Check that the folder exists, and that this process can write to the folder and to the file";
         Self { what: format!("could not open the SQLite file {}", path.display()), error, advice }
     }
 
@@ -96,7 +97,7 @@ impl fmt::Display for ConnectError {
 
 debug_is_display!(ConnectError);
 
-/// It has no source: the text contains that of sqlx.
+/// Has no source: the text contains the text of the sqlx error.
 impl Error for ConnectError {}
 
 impl From<ConnectError> for sqlx::Error {

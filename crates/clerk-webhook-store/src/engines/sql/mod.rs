@@ -1,4 +1,4 @@
-//! What the stores on SQL databases share.
+//! The parts that the SQLite store and the Postgres store share.
 
 pub(crate) mod detach;
 mod error;
@@ -23,27 +23,27 @@ pub use transaction::PostgresTransaction;
 #[cfg(feature = "sqlite")]
 pub use transaction::SqliteTransaction;
 
-/// How often a claim is tried where the row changes between two statements. Each time somebody else got something done.
+/// The number of attempts to claim if another caller changes the row between the claim and the lookup.
 pub(crate) const TRIES: u32 = 8;
 
-/// When it is worth another attempt where nobody knows for how long the delivery is taken.
+/// The retry delay if the remaining time of the other caller is unknown.
 pub(crate) const SOON: Duration = Duration::from_secs(1);
 
-/// A hundred years: beyond any lease, and within what every database counts.
+/// 100 years: longer than any lease, and in the range of every database.
 const LONGEST_MILLIS: i64 = 100 * 366 * 24 * 60 * 60 * 1000;
 
-/// What a row says about a delivery that could not be claimed.
+/// The state of a delivery that could not be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Completed(Timestamp),
-    /// Somebody has it for so long.
+    /// Another caller has a lease, which expires after this duration.
     Leased(Duration),
-    /// It can be claimed again: the row has changed since, or has gone.
+    /// The delivery can be claimed now: the row was changed or deleted after the claim.
     Free,
 }
 
 impl Found {
-    /// Reads a row of the statement that looks up a delivery, if there is one.
+    /// Reads the row of the lookup statement. A missing row means that the delivery is free.
     pub(crate) fn from_row<'r, R: Row>(row: Option<&'r R>) -> Result<Self, sqlx::Error>
     where
         &'static str: ColumnIndex<R>,
@@ -62,7 +62,7 @@ impl Found {
     }
 }
 
-/// Reads how often a delivery was claimed from the row of a claim or a mark.
+/// Reads the number of the attempt from the row that a claim or a mark returns.
 pub(crate) fn attempt<'r, R: Row, N>(row: &'r R) -> Result<u32, sqlx::Error>
 where
     &'static str: ColumnIndex<R>,
@@ -71,12 +71,12 @@ where
     row.try_get::<N, _>("attempt")?.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-/// Returns whether a statement found the row of the lease.
+/// Returns `Held` if the statement changed a row, which means that the lease still owns it.
 pub(crate) fn state_of(rows: u64) -> LeaseState {
     if rows > 0 { LeaseState::Held } else { LeaseState::Lost }
 }
 
-/// Returns whole milliseconds, rounded up: a lease of less than one is not one that has ended.
+/// Returns whole milliseconds, rounded up, so that a lease below 1 ms has not expired at once.
 pub(crate) fn millis(duration: Duration) -> i64 {
     let millis = duration.as_nanos().div_ceil(1_000_000);
     i64::try_from(millis).unwrap_or(LONGEST_MILLIS).min(LONGEST_MILLIS)
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_rounded_up_and_end_at_a_hundred_years() {
+    fn rounds_durations_up_and_limits_them_to_100_years() {
         for (duration, expected) in [
             (Duration::ZERO, 0),
             (Duration::from_nanos(1), 1),

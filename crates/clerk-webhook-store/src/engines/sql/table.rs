@@ -1,4 +1,4 @@
-//! The name of the table.
+//! The name of the table, and how it is put into statements.
 
 use std::error::Error;
 use std::fmt;
@@ -6,35 +6,36 @@ use std::str::FromStr;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-/// The name that the SQL of this crate is written with.
+/// The name of the table in the SQL of this crate.
 const DEFAULT: &str = "clerk_webhook_delivery";
 
-/// What stands behind the table's name in that of its index.
+/// The name of the index is the name of the table with this suffix.
 const INDEX_SUFFIX: &str = "_age";
 
-/// The longest identifier of Postgres, which cuts longer ones.
+/// The length of the longest identifier in Postgres, which truncates longer ones.
 const LONGEST_IDENTIFIER: usize = 63;
 
-/// The name of a table, which is safe to stand in a statement.
+/// A table name that is safe in a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TableName {
     schema: Option<String>,
     table: String,
 }
 
-/// Whose names take a schema in `CREATE INDEX`.
+/// The name that carries the schema in `CREATE INDEX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SchemaOf {
-    /// The index's, as in SQLite.
+    /// The name of the index, as in SQLite.
     Index,
-    /// The table's, as in Postgres.
+    /// The name of the table, as in Postgres.
     IndexedTable,
 }
 
-/// Describes the statements of an engine: a struct `Statements`, and a function that puts the name of a table into each.
+/// Defines the struct `Statements` of an engine, with a constructor that puts a table name into each
+/// statement.
 macro_rules! statements {
     ($schema_of:expr; $($name:ident: $sql:expr,)*) => {
-        /// All statements, for one table.
+        /// The statements of the engine, for one table.
         #[derive(Debug)]
         pub(super) struct Statements {
             $(pub(super) $name: sqlx::SqlStr,)*
@@ -50,15 +51,15 @@ macro_rules! statements {
 pub(crate) use statements;
 
 impl TableName {
-    /// Makes a statement of one that is written with the default name.
+    /// Returns a statement with this table name. `statement` contains the default name.
     pub(crate) fn statement(&self, statement: &str, schema_of: SchemaOf) -> SqlStr {
         AssertSqlSafe(self.put_into(statement, schema_of)).into_sql_str()
     }
 
-    /// Puts the name into a statement that is written with the default one.
+    /// Replaces the default name in a statement.
     fn put_into(&self, statement: &str, schema_of: SchemaOf) -> String {
         let qualified = |name: &str, with_schema: bool| match &self.schema {
-            // Quoted, since `order` and `user` are tables too.
+            // Quoted, because a table may have the name of a keyword, such as `order` or `user`.
             Some(schema) if with_schema => format!(r#""{schema}"."{name}""#),
             _ => format!(r#""{name}""#),
         };
@@ -106,7 +107,7 @@ impl FromStr for TableName {
     }
 }
 
-/// The error of a text that is not the name of a table.
+/// The error for a text that is not a valid table name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidTableName;
@@ -114,8 +115,8 @@ pub struct InvalidTableName;
 impl fmt::Display for InvalidTableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the name of a table consists of lower-case ASCII letters, digits and `_`, at most 59 of them, none of the \
-             digits first; a schema of at most 63 and a dot may stand before it",
+            "a table name consists of 1 to 59 lowercase ASCII letters, digits and `_`, and does not start with \
+             a digit. A schema of 1 to 63 such characters and a dot may precede it",
         )
     }
 }
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_cannot_end_a_statement() {
+    fn accepts_only_names_that_are_safe_in_a_statement() {
         for valid in
             ["deliveries", "_d1", "hooks.deliveries", &"x".repeat(59), &format!("{0}.d", "s".repeat(63))]
         {
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_is_put_into_statements() {
+    fn puts_the_name_and_the_schema_into_a_statement() {
         let statement = "CREATE INDEX clerk_webhook_delivery_age ON clerk_webhook_delivery (a); \
                          DELETE FROM clerk_webhook_delivery";
         let named = |name: &str, schema_of| name.parse::<TableName>().unwrap().put_into(statement, schema_of);

@@ -7,18 +7,18 @@ use std::pin::Pin;
 
 use sqlx::{Database, Transaction};
 
-/// A transaction in which a delivery is marked as completed, and in which the application writes what it makes of it.
+/// A transaction that marks a delivery as completed, and in which the application writes.
 ///
-/// `&mut *transaction` is the connection, and an executor of sqlx. Dropping it, by `?`, an early return or a panic,
-/// undoes the mark and everything else.
-#[must_use = "dropping a transaction undoes it"]
+/// `&mut *transaction` is the connection, which is an executor of sqlx. If the transaction is dropped, for
+/// example by `?`, an early return or a panic, the mark and all writes are rolled back.
+#[must_use = "dropping a transaction rolls it back"]
 pub struct DeliveryTransaction<DB: Database> {
     transaction: Transaction<'static, DB>,
     attempt: u32,
     confirmation: Option<Confirmation<DB>>,
 }
 
-/// Finds the mark in its transaction, before that is committed.
+/// Checks before the commit that the transaction still contains the mark.
 type Confirmation<DB> =
     Box<dyn for<'c> FnOnce(&'c mut <DB as Database>::Connection) -> Confirming<'c> + Send + Sync>;
 
@@ -29,7 +29,7 @@ impl<DB: Database> DeliveryTransaction<DB> {
         Self { transaction, attempt, confirmation: None }
     }
 
-    /// Sets what finds the mark before it is committed, for a database that does not say where it commits nothing.
+    /// Sets the check before the commit, for a database that reports success if a COMMIT rolls back.
     #[cfg(feature = "postgres")]
     pub(crate) fn confirmed_by(
         mut self,
@@ -39,19 +39,20 @@ impl<DB: Database> DeliveryTransaction<DB> {
         self
     }
 
-    /// Returns how often the delivery has been claimed, counted from 1; what was undone does not count.
+    /// Returns the number of the attempt, counted from 1. Transactions that were rolled back do not count.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// Makes the mark and everything that was written lasting.
+    /// Commits the mark and all writes.
     ///
     /// # Errors
     ///
-    /// Whatever the database refuses it for. In Postgres that includes a statement of the transaction that has failed: it
-    /// undoes everything then, whatever the application has made of the error. Where the connection is lost meanwhile,
-    /// nobody knows whether it was committed: the next attempt finds out.
+    /// Returns the error of the database. In Postgres, this method also returns an error if a statement of
+    /// the transaction failed: Postgres then rolls the transaction back, even if the application ignored the
+    /// error. If the connection is lost during the commit, the result is unknown. The next attempt finds the
+    /// mark if the commit succeeded.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
         if let Some(confirmation) = self.confirmation.take() {
             confirmation(&mut self.transaction).await?;
@@ -59,11 +60,11 @@ impl<DB: Database> DeliveryTransaction<DB> {
         self.transaction.commit().await
     }
 
-    /// Undoes the mark and everything that was written, and waits until that is done.
+    /// Rolls back the mark and all writes, and waits until the rollback is finished.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be reached; then it is undone too.
+    /// Returns an error if the database cannot be reached. The transaction is rolled back in this case too.
     pub async fn rollback(self) -> Result<(), sqlx::Error> {
         self.transaction.rollback().await
     }
@@ -89,10 +90,10 @@ impl<DB: Database> fmt::Debug for DeliveryTransaction<DB> {
     }
 }
 
-/// What a handler of [`ExactlyOnce`](crate::ExactlyOnce) receives with SQLite.
+/// The transaction that a handler of [`ExactlyOnce`](crate::ExactlyOnce) receives with SQLite.
 #[cfg(feature = "sqlite")]
 pub type SqliteTransaction = crate::SharedTransaction<DeliveryTransaction<sqlx::Sqlite>>;
 
-/// What a handler of [`ExactlyOnce`](crate::ExactlyOnce) receives with Postgres.
+/// The transaction that a handler of [`ExactlyOnce`](crate::ExactlyOnce) receives with Postgres.
 #[cfg(feature = "postgres")]
 pub type PostgresTransaction = crate::SharedTransaction<DeliveryTransaction<sqlx::Postgres>>;

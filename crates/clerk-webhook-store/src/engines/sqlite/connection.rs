@@ -1,4 +1,4 @@
-//! Connections that are outside of any transaction.
+//! Connections of a pool that are outside of any transaction.
 
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
@@ -6,16 +6,17 @@ use sqlx::{Connection as _, SqlSafeStr as _, Sqlite, Transaction};
 
 /// Acquires a connection that is outside of any transaction.
 ///
-/// SQLite ends a transaction by itself where the disk is full or fails. The ROLLBACK of sqlx has nothing to roll back then
-/// and fails, and sqlx counts that transaction as open for ever: such a connection begins none any more, and its pool keeps
-/// it. So it is made whole here, which is done for pools of the application too.
+/// SQLite ends a transaction automatically if the disk is full or fails. The ROLLBACK that sqlx sends then
+/// fails, because no transaction is open, and sqlx counts the transaction as open forever. The connection
+/// returns to the pool and cannot begin another transaction. This function repairs it, or closes it. It also
+/// does so in pools of the application.
 pub(super) async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
     loop {
         let mut connection = pool.acquire().await?;
         if !connection.is_in_transaction() {
             return Ok(connection);
         }
-        // A ROLLBACK may still be on its way, after which all is well.
+        // sqlx may have queued a ROLLBACK. The ping waits for it.
         connection.ping().await?;
         if !connection.is_in_transaction() {
             return Ok(connection);
@@ -24,7 +25,7 @@ pub(super) async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>,
         if !connection.is_in_transaction() {
             return Ok(connection);
         }
-        // Transactions within one were open. Whatever closing it says, the pool opens another one.
+        // Nested transactions are open. The pool opens another connection, even if closing this one fails.
         connection.close().await.ok();
     }
 }
@@ -33,20 +34,22 @@ pub(super) async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>,
 ///
 /// # Errors
 ///
-/// Returns an error if SQLite does not begin one, such as when another transaction keeps the lock for too long.
+/// Returns the error of SQLite, for example if another transaction holds the lock for too long.
 pub async fn begin(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-    // Immediate: what waits for the lock is this, and the time is that of whoever has it. `Pool::begin_with` takes any
-    // connection, so this calls what that calls.
+    // IMMEDIATE, so that BEGIN waits for the lock, not a later statement. Not `Pool::begin_with`, which would
+    // acquire any connection.
     Transaction::begin(acquire(pool).await?, Some("BEGIN IMMEDIATE".into_sql_str())).await
 }
 
-/// Ends the transaction that sqlx counts and SQLite has ended, without closing the connection, and with it a database in
-/// memory.
+/// Resets the transaction count of sqlx after SQLite has ended the transaction.
+///
+/// Keeps the connection open, because closing it would delete a database in memory.
 async fn end_transaction(connection: &mut SqliteConnection) {
-    // What there is to roll back; an error says that there is something.
+    // Gives the ROLLBACK something to roll back. Fails if a transaction is already open.
     sqlx::raw_sql("BEGIN").execute(&mut *connection).await.ok();
-    // No statement of one's own begins a transaction within one: sqlx refuses it and sends a ROLLBACK, which counts now.
+    // sqlx rejects a custom BEGIN inside a transaction, and sends a ROLLBACK, which succeeds now and resets
+    // the count.
     drop(connection.begin_with("BEGIN IMMEDIATE").await);
-    // Comes after the ROLLBACK.
+    // Waits for the ROLLBACK.
     connection.ping().await.ok();
 }

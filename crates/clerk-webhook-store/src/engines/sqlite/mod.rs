@@ -1,4 +1,4 @@
-//! Deliveries in SQLite.
+//! The store in SQLite.
 
 pub(crate) mod connection;
 mod statements;
@@ -27,35 +27,43 @@ use crate::store::transaction::{Begin, TransactionalStore};
 
 use self::statements::Statements;
 
-/// How long to wait for others, once for a connection of this process and once for the file's lock. Less than the 5 s in
-/// which whoever calls takes a database for unreachable.
+/// How long to wait for a connection of the pool, and then for the lock of the file. Below the default
+/// `store_timeout` of 5 s, after which the caller gives up.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Keeps deliveries in a file of SQLite, for any number of processes of one machine.
+/// A store in a SQLite file, for any number of processes on one machine.
 ///
-/// # What it promises
+/// # Guarantee
 ///
-/// With [`begin`](TransactionalStore::begin) the mark "handled" lies in the same transaction as what the application writes:
-/// effects in this database happen exactly once. With leases (all other methods) at most one at a time has a delivery, and
-/// a crash lets it run again. Both share one table, so an application can use one here and the other there.
+/// - With [`ExactlyOnce`](crate::ExactlyOnce), or [`begin`](TransactionalStore::begin): exactly once for
+///   writes in this database, because the mark "handled" is part of the transaction of the application.
+/// - With [`Deduplicator`](crate::Deduplicator), which uses leases: at most one run at a time, and at least
+///   once. After a crash the handler runs again.
 ///
-/// # What to set
+/// Both use the same table, so an application can use both.
 ///
-/// [`open`](Self::open) sets all of it. For a pool of the application that [`new`](Self::new) takes:
+/// # Settings of the pool
 ///
-/// - `journal_mode` WAL and `synchronous` FULL: with less, a loss of power can undo what was acknowledged. The file lies on
-///   a disk of this machine, not on a network.
-/// - `busy_timeout`: SQLite has one writer at a time. Who waits longer is told that the delivery is in progress, since
-///   SQLite does not say who has the lock. It applies once more to the pool's `acquire_timeout`, which is 30 s.
-/// - For a database in memory, a single connection without an `idle_timeout` and a `max_lifetime`: each has its own.
+/// [`open`](Self::open) creates a pool with suitable settings. If you pass your own pool to
+/// [`new`](Self::new), check:
 ///
-/// Times are those of this machine. A clock that is set back makes leases last longer by as much, and one that is set forward
-/// ends them sooner, so that a delivery can be taken over while it is handled. Transactions know no time.
+/// - `journal_mode` WAL and `synchronous` FULL. With weaker settings, a power loss can undo a completion. The
+///   file must be on a local disk, not on a network file system.
+/// - `busy_timeout`. SQLite has one writer at a time. A delivery that waits longer for the lock is answered
+///   with `in_progress`, because SQLite does not report which delivery holds the lock. The same applies to
+///   the `acquire_timeout` of the pool, 30 s by default in sqlx.
+/// - For a database in memory, use a single connection without `idle_timeout` and `max_lifetime`, because
+///   each connection has a separate database.
+///
+/// Leases use the clock of this machine. If the clock is set back, leases last longer. If it is set forward,
+/// leases expire earlier, and a delivery can be taken over while it is handled. Transactions do not depend on
+/// the clock.
 ///
 /// # Retention
 ///
-/// Rows stay until they are purged: call [`purge`](crate::purge()) once a day, with 30 days, and never less than 7. The sender
-/// retries for almost three days, and what was removed runs again when somebody replays it.
+/// Call [`purge`](crate::purge()) once a day with [`DEFAULT_RETENTION`](crate::DEFAULT_RETENTION): the store
+/// does not remove rows automatically. If somebody resends a message after its row was removed, the handler
+/// runs again.
 ///
 /// # Examples
 ///
@@ -72,7 +80,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// sqlx::query("CREATE TABLE welcome (message TEXT NOT NULL)").execute(store.pool()).await?;
 ///
 /// let key = DeliveryKey::new(Scope::default(), "msg_1".parse()?);
-/// let Begin::Acquired(mut transaction) = store.begin(&key).await? else { panic!("nobody has handled it") };
+/// let Begin::Acquired(mut transaction) = store.begin(&key).await? else { panic!("already handled") };
 /// sqlx::query("INSERT INTO welcome (message) VALUES (?)").bind("msg_1").execute(&mut *transaction).await?;
 /// transaction.commit().await?;
 /// assert!(matches!(store.begin(&key).await?, Begin::Duplicate { completed_at: Some(_) }));
@@ -91,25 +99,36 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// What [`migrate`](Self::migrate) runs, for those who keep migrations of their own.
+    /// The SQL that [`migrate`](Self::migrate) runs, for applications that manage migrations themselves.
     ///
     /// It is the file `migrations/sqlite/0001_deliveries.sql` of this crate.
     pub const MIGRATION_SQL: &str = statements::MIGRATION;
 
-    /// Marks a delivery as completed, in an application's own transaction by whatever client it has.
+    /// The statement that marks a delivery as completed, for use in your own transaction with another SQLite
+    /// client.
     ///
-    /// The transaction has begun with `BEGIN IMMEDIATE`. The parameters are scope, message id, 16 bytes that are new each
-    /// time (an [`Owner`]), and the time in milliseconds since the Unix epoch. A row back: the delivery is new, and
-    /// its column says how often it was claimed. No row: [`LOOK_UP_SQL`](Self::LOOK_UP_SQL) says why; roll back.
+    /// Begin the transaction with `BEGIN IMMEDIATE`. The parameters are:
+    ///
+    /// 1. the scope
+    /// 2. the message id
+    /// 3. an [`Owner`]: 16 bytes, different for each attempt
+    /// 4. the time in milliseconds since the Unix epoch
+    ///
+    /// If the statement returns a row, the delivery is new, and the column is the number of the attempt. If
+    /// it returns no row, run [`LOOK_UP_SQL`](Self::LOOK_UP_SQL) to find the reason, and roll back.
     pub const MARK_SQL: &str = statements::MARK;
 
-    /// Looks up a delivery that could not be marked: `state`, `updated_at` and `lease_left`.
+    /// The statement that looks up a delivery that could not be marked.
     ///
-    /// The parameters are scope, message id and the time in milliseconds since the Unix epoch. The state is 1: it was
-    /// completed at `updated_at`. It is 0, and `lease_left` is above 0: somebody has it for so many milliseconds.
+    /// The parameters are the scope, the message id and the time in milliseconds since the Unix epoch. The
+    /// columns are `state`, `updated_at` and `lease_left`:
+    ///
+    /// - `state` is 1: the delivery was completed at `updated_at`.
+    /// - `state` is 0 and `lease_left` is above 0: the delivery is in progress, under a lease that expires in
+    ///   `lease_left` milliseconds.
     pub const LOOK_UP_SQL: &str = statements::LOOK_UP;
 
-    /// Creates a store on a pool of the application, with the table `clerk_webhook_delivery`.
+    /// Creates a store with a pool of the application. The table is `clerk_webhook_delivery`.
     #[must_use]
     pub fn new(pool: SqlitePool) -> Self {
         let table = TableName::default();
@@ -117,11 +136,11 @@ impl SqliteStore {
         Self { pool, table, statements }
     }
 
-    /// Opens a file, and creates it where it is missing, with a pool for one writer.
+    /// Opens a file, and creates it if it is missing.
     ///
-    /// The pool has one connection, for which tasks of this process queue: that is faster than to compete for the lock of
-    /// the file. So while a transaction is open nobody else gets one; who reads meanwhile does so in the
-    /// transaction, or by a pool of the application, which [`new`](Self::new) takes too.
+    /// The pool has one connection. The tasks of this process wait for it, which is faster than competing for
+    /// the lock of the file. While a transaction is open, no other task gets the connection. To read at the
+    /// same time, use the transaction, or create the store with your own larger pool and [`new`](Self::new).
     ///
     /// # Errors
     ///
@@ -139,11 +158,13 @@ impl SqliteStore {
         Ok(Self::new(pool.map_err(|error| ConnectError::sqlite(path, error))?))
     }
 
-    /// Sets the table, with or without a schema, which is the name of an attached database.
+    /// Sets the name of the table, `clerk_webhook_delivery` by default. The name of an attached database may
+    /// precede it: `database.table`.
     ///
     /// # Errors
     ///
-    /// Refuses a name of anything but lower-case ASCII letters, digits and `_`, and one that is too long.
+    /// Returns an error if the name is too long, or contains characters other than lowercase ASCII letters,
+    /// digits and `_`.
     pub fn table(mut self, name: &str) -> Result<Self, InvalidTableName> {
         self.table = name.parse()?;
         self.statements = Arc::new(Statements::of(&self.table));
@@ -156,20 +177,22 @@ impl SqliteStore {
         &self.pool
     }
 
-    /// Creates the table where it is missing; any number of processes may do so at once.
+    /// Creates the table if it is missing. Any number of processes may call this method at the same time.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be written.
+    /// Returns an error if the database cannot be written.
     pub async fn migrate(&self) -> Result<(), sqlx::Error> {
         let mut transaction = connection::begin(&self.pool).await?;
         sqlx::raw_sql(self.statements.migration.clone()).execute(&mut *transaction).await?;
         transaction.commit().await
     }
 
-    /// Runs a statement on a connection that is outside of any transaction, and returns how many rows it changed.
+    /// Runs a statement on a connection that is outside of any transaction, and returns the number of changed
+    /// rows.
     ///
-    /// The closure runs after the connection is acquired, so the time in the statement does not include the wait.
+    /// The closure runs after the connection was acquired, so that the current time in the statement is not
+    /// too old.
     async fn execute(
         &self,
         statement: impl FnOnce() -> Query<'static, Sqlite, SqliteArguments>,
@@ -178,12 +201,12 @@ impl SqliteStore {
         Ok(statement().execute(&mut *connection).await.map_err(advise)?.rows_affected())
     }
 
-    /// Claims once, and returns nothing if the row has changed between the two statements.
+    /// Claims once. Returns `None` if the row changed between the claim and the lookup.
     async fn try_claim(&self, key: &DeliveryKey, lease: Duration) -> Result<Option<Claim>, sqlx::Error> {
         let mut connection = connection::acquire(&self.pool).await?;
         let owner = Owner::random();
         let claim = of_key(&self.statements.claim, key).bind(bytes(owner)).bind(now_plus(lease)).bind(now());
-        // All rows: only when there is no further one, the statement is committed, or fails to be.
+        // Reads to the end of the rows, because the statement is committed there, and the commit can fail.
         if let Some(row) = claim.fetch_all(&mut *connection).await.map_err(advise)?.first() {
             return Ok(Some(Claim::Acquired(Lease::new(key.clone(), owner, attempt::<_, i64>(row)?))));
         }
@@ -212,7 +235,8 @@ impl SqliteStore {
         let found = match self.look_up(key, &mut transaction).await? {
             Found::Completed(at) => Begin::Duplicate { completed_at: Some(at) },
             Found::Leased(retry_after) => Begin::InProgress { retry_after },
-            // The lease has ended in this millisecond: nobody else can write.
+            // Only the time has changed: the lease expired in this millisecond, and no other transaction can
+            // write.
             Found::Free => Begin::InProgress { retry_after: SOON },
         };
         transaction.rollback().await?;
@@ -262,8 +286,8 @@ impl DeliveryStore for SqliteStore {
     }
 }
 
-/// While a transaction is open, nobody else writes to the file: a second delivery, of whatever message, waits as long as
-/// the pool and `busy_timeout` say.
+/// While a transaction is open, no other transaction can write to the file. Other deliveries, of any message,
+/// wait for at most the `acquire_timeout` of the pool and the `busy_timeout`.
 impl TransactionalStore for SqliteStore {
     type Error = sqlx::Error;
     type Transaction = DeliveryTransaction<Sqlite>;
@@ -286,10 +310,10 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-/// Whether others had the database for longer than we wait. A file is opened at once or not at all, so a pool that has no
-/// connection in time has all of them in use.
+/// Returns whether other users of the database kept it busy for longer than the limit. A timeout of the pool
+/// means the same, because opening a file takes no time.
 fn is_busy(error: &sqlx::Error) -> bool {
-    /// `SQLITE_BUSY` and `SQLITE_LOCKED`, which stand in the lowest byte of more precise codes.
+    /// `SQLITE_BUSY` and `SQLITE_LOCKED`, the lowest byte of extended result codes.
     const BUSY: [i32; 2] = [5, 6];
     let code = |error: &dyn sqlx::error::DatabaseError| error.code()?.parse::<i32>().ok();
     match error {

@@ -1,12 +1,12 @@
-//! The SQL.
+//! The SQL statements, with the default name of the table.
 //!
-//! It is written with the default name of the table. Times are milliseconds of this machine's clock.
+//! Times are milliseconds since the Unix epoch, from the clock of this machine.
 
 use crate::engines::sql::{SchemaOf, statements};
 
 pub(super) const MIGRATION: &str = include_str!("../../../migrations/sqlite/0001_deliveries.sql");
 
-/// No row: it is completed, somebody has it, or somebody let go of it meanwhile.
+/// Returns no row if the delivery is completed or in progress, or was released while the statement ran.
 const CLAIM: &str = "\
 INSERT INTO clerk_webhook_delivery AS delivery
     (scope, message_id, state, owner, attempt, lease_until, first_seen_at, updated_at)
@@ -17,7 +17,7 @@ ON CONFLICT (scope, message_id) DO UPDATE
  WHERE delivery.state = 2 OR (delivery.state = 0 AND delivery.lease_until <= ?5)
 RETURNING attempt";
 
-/// As the claim, but completed at once.
+/// Like the claim, but completes the delivery at once.
 pub(super) const MARK: &str = "\
 INSERT INTO clerk_webhook_delivery AS delivery
     (scope, message_id, state, owner, attempt, lease_until, first_seen_at, updated_at)
@@ -37,7 +37,7 @@ const RENEW: &str = "\
 UPDATE clerk_webhook_delivery SET lease_until = ?4
  WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state = 0";
 
-/// Twice is as good as once, with the time of the first.
+/// A second completion succeeds too, and keeps the time of the first one.
 const COMPLETE: &str = "\
 UPDATE clerk_webhook_delivery
    SET state = 1, updated_at = CASE state WHEN 1 THEN updated_at ELSE ?4 END
@@ -50,7 +50,8 @@ UPDATE clerk_webhook_delivery
 
 const FORGET: &str = "DELETE FROM clerk_webhook_delivery WHERE scope = ?1 AND message_id = ?2";
 
-/// What was changed so long ago was seen before that, which is what the index has.
+/// The index is on `first_seen_at`, which is never after `updated_at`, so this condition only narrows the
+/// search.
 const PURGE: &str = "\
 DELETE FROM clerk_webhook_delivery
  WHERE (scope, message_id) IN (
