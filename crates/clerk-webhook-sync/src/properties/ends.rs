@@ -1,4 +1,4 @@
-//! After every prefix of every order, with any event withheld, nothing is live whose end is implied by what was seen.
+//! The views never show an object whose end follows from the events so far, even if one event is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -20,15 +20,15 @@ use crate::schema::tables::Entity;
 use crate::schema::tables::MembershipRow;
 use crate::sync::ClerkSync;
 
-/// How many histories are tried. After each of their events all views are read.
+/// The number of histories. All views are read after each event.
 const HISTORIES: u64 = 20;
 
-/// What was seen, by the events alone.
+/// What the events so far contain about ends.
 #[derive(Clone, Debug, Default)]
 struct Seen {
-    /// The ids of everything that has a deletion.
+    /// The ids of the deleted objects.
     deleted: BTreeSet<String>,
-    /// The pair of each membership, of which any event may tell.
+    /// The organization and the user of each membership.
     pairs: BTreeMap<String, (String, String)>,
 }
 
@@ -46,8 +46,10 @@ impl Seen {
         }
     }
 
-    /// Returns all ids whose end is implied: of what was deleted, and of each membership of which a later one of the same pair
-    /// was seen, whatever became of that. The numbers say which is later.
+    /// Returns the ids of all objects whose end follows from the events.
+    ///
+    /// These are the deleted objects, and each membership for which a later membership of the same pair was
+    /// seen, even if the later one was deleted. The later membership has the greater number.
     fn ended(&self, number: impl Fn(&str) -> Option<usize>) -> BTreeSet<&str> {
         let mut ended: BTreeSet<_> = self.deleted.iter().map(String::as_str).collect();
         let mut latest: BTreeMap<_, &str> = BTreeMap::new();
@@ -63,7 +65,7 @@ impl Seen {
     }
 }
 
-/// Compares everything that is live after each event with what was seen, while one event never arrives.
+/// Compares the live rows with the ends after each event. One event never arrives.
 async fn nothing_is_live_that_has_ended(
     [_, sync]: &[ClerkSync<Sqlite>; 2],
     case: &Case,
@@ -85,7 +87,7 @@ async fn nothing_is_live_that_has_ended(
             .iter()
             .filter(|line| {
                 let mut words = line.split(' ');
-                // An organization does not end with the user who created it.
+                // An organization does not end when its creator is deleted.
                 let ids = if words.next() == Some("organization") { 1 } else { usize::MAX };
                 words.take(ids).any(|word| ended.contains(word))
             })
@@ -96,18 +98,18 @@ async fn nothing_is_live_that_has_ended(
 }
 
 #[test]
-fn no_prefix_of_a_history_shows_what_has_ended() {
+fn no_prefix_of_a_history_shows_an_ended_object() {
     assert_eq!(try_out(HISTORIES, LATEST, Clock::Increasing, nothing_is_live_that_has_ended), Ok(()));
 }
 
-/// The property notices the view of before.
+/// Checks that the property can fail.
 #[test]
 fn the_view_of_version_2_shows_a_member_who_has_left() {
     let result = try_out(10 * HISTORIES, 2, Clock::Increasing, nothing_is_live_that_has_ended);
     assert!(result.is_err());
 }
 
-/// An event of two memberships of a pair, to their user, and to their organization.
+/// An event about two memberships of the same pair, their user, their organization, and objects of these.
 #[derive(Clone)]
 struct Step {
     event_type: &'static str,
@@ -120,7 +122,7 @@ const T: i64 = 1_700_000_000_000;
 fn steps() -> Vec<Step> {
     let step = |event_type, at, data| Step { event_type, data, at: T + at };
     let mut steps = Vec::new();
-    // The second one was created 100 ms later.
+    // The second membership was created 100 ms later.
     for (id, begin) in [("orgmem_1", 100), ("orgmem_2", 200)] {
         let data = |updated_at: i64, role| {
             json!({
@@ -186,7 +188,7 @@ impl Step {
     }
 }
 
-/// What was seen, and what the queries have to answer by it.
+/// The events so far, and what the queries must return after them.
 #[derive(Clone, Default)]
 struct Expected {
     seen: Seen,
@@ -207,7 +209,7 @@ impl Expected {
         }
     }
 
-    /// Returns a line for everything that is live: what is known, has not ended, and belongs to nothing that has.
+    /// Returns a line for each live object: it is known, has not ended, and belongs to no ended object.
     fn lines(&self) -> BTreeSet<String> {
         let number = |id: &str| id.rsplit('_').next()?.parse().ok();
         let ended = self.seen.ended(number);
@@ -239,7 +241,7 @@ impl Expected {
     }
 }
 
-/// Asks everything that can be asked of what is live.
+/// Runs all queries of live rows.
 async fn ask(sync: &ClerkSync<Sqlite>, connection: &mut SqliteConnection) -> BTreeSet<String> {
     let queries = &sync.statements().queries;
     let mut lines = BTreeSet::new();
@@ -265,7 +267,7 @@ async fn ask(sync: &ClerkSync<Sqlite>, connection: &mut SqliteConnection) -> BTr
     lines
 }
 
-/// Applies each of the steps, and whatever comes after it.
+/// Applies each step and then, recursively, each step after it.
 fn after<'a>(
     (sync, steps): (&'a ClerkSync<Sqlite>, &'a [Step]),
     connection: &'a mut SqliteConnection,
@@ -295,9 +297,9 @@ fn after<'a>(
     })
 }
 
-/// All of them, in all orders: every set of three at most, which leaves out all others, and every prefix.
+/// Tries every sequence of at most three events.
 #[test]
-fn three_of_any_events_in_any_order_show_what_is_live_and_end_in_the_same_tables() {
+fn any_three_events_in_any_order_show_the_live_rows_and_end_in_the_same_tables() {
     runtime().block_on(async {
         let pool = memory().await;
         let sync = everything(pool.clone(), DISORDERED);
@@ -308,7 +310,7 @@ fn three_of_any_events_in_any_order_show_what_is_live_and_end_in_the_same_tables
     });
 }
 
-/// Observations of a membership, each of which knows something else of what a tombstone keeps.
+/// Returns observations of a membership, each with a different part of the columns that a tombstone keeps.
 fn partial() -> Vec<Observed> {
     let table = Entity::Memberships.table();
     let version = |updated_at, created_at: Option<i64>, organization: Option<&str>, user: Option<&str>| {
@@ -333,15 +335,15 @@ fn partial() -> Vec<Observed> {
     ]
 }
 
-/// Writes all of them in all orders, and compares what is known in the end.
+/// Writes the observations in all orders and compares the final rows.
 async fn all_orders<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
     let [one, other] = pair(&pool).await;
-    let told = Arc::new(Mutex::new(None));
-    let last = Arc::clone(&told);
-    let telling = other.on_change(move |change, _connection| {
+    let last_row = Arc::new(Mutex::new(None));
+    let last = Arc::clone(&last_row);
+    let with_hook = other.on_change(move |change, _connection| {
         let mut last = last.lock().unwrap();
         let crate::Change::Membership(change) = change else { unreachable!() };
-        assert_eq!(change.before, *last, "each change begins with what the one before has left");
+        assert_eq!(change.before, *last, "`before` must be `after` of the previous change");
         last.clone_from(&change.after);
         Box::pin(async { Ok(()) })
     });
@@ -360,9 +362,9 @@ async fn all_orders<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
     assert_eq!(orders.len(), 120);
     for order in orders {
         let mut transaction = pool.begin().await.unwrap();
-        *told.lock().unwrap() = None;
+        *last_row.lock().unwrap() = None;
         for change in &order {
-            for sync in [&one, &telling] {
+            for sync in [&one, &with_hook] {
                 let id = "orgmem_1".to_owned();
                 let observations =
                     vec![Observation { entity: Entity::Memberships, id, observed: change.clone() }];
@@ -378,12 +380,12 @@ async fn all_orders<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
 }
 
 #[test]
-fn a_tombstone_keeps_what_any_observation_knew_in_any_order() {
+fn a_tombstone_keeps_the_columns_of_all_observations_in_any_order() {
     runtime().block_on(async { all_orders(memory().await).await });
 }
 
 #[test]
-fn a_tombstone_on_a_server_keeps_what_any_observation_knew_in_any_order() {
+fn a_tombstone_in_postgres_keeps_the_columns_of_all_observations_in_any_order() {
     runtime().block_on(async {
         if let Some(pool) = postgres("keeps").await {
             all_orders(pool).await;

@@ -1,4 +1,4 @@
-//! Histories of the test kit, made harder, and what is live after them.
+//! Histories of the test kit with more difficult times and gaps, and the live objects after them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -7,31 +7,32 @@ use clerk_webhook_core::{Event, MessageId, Timestamp};
 use clerk_webhook_test::{History, Scenario};
 use serde_json::Value;
 
-/// What the times of envelopes are.
+/// How the times of envelopes relate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Clock {
-    /// Each is later than the one before, however close the changes are.
+    /// Each time is later than the one before.
     Increasing,
-    /// Many are equal: nobody can say which of two changes was first.
+    /// Many times are equal, so the order of two changes can be unknown.
     Tied,
 }
 
-/// The events that Clerk has sent, and the order in which they arrive.
+/// The events that Clerk sent, and the order in which they arrive.
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) events: Vec<Event>,
     /// The same events in another order, some of them more than once.
     pub(super) arrivals: Vec<Event>,
-    /// A line for everything that is live in the end.
+    /// A line for each object that is live at the end.
     pub(super) truth: BTreeSet<String>,
 }
 
 impl Case {
-    /// Makes the history of a seed, with at most so many events.
+    /// Creates the history of a seed, with at most `length` events.
     ///
-    /// - Times of the data are rounded down in most histories, so that many changes happen at the same time.
-    /// - Of some subscription items, the first events or all events are missing: the endpoint has not subscribed to them.
-    /// - Some payers are organizations, which no payer of the test kit is.
+    /// - Most histories round the times of the data down, so that many changes have equal times.
+    /// - The first events or all events of some subscription items are missing, as if the endpoint did not
+    ///   subscribe to them.
+    /// - Some payers are organizations. In the test kit, all payers are users.
     pub(super) fn new(seed: u64, length: usize, clock: Clock) -> Self {
         let scenario = if seed.is_multiple_of(2) { Scenario::Churn } else { Scenario::All };
         let history = History::builder().scenario(scenario).seed(seed).events(length).build();
@@ -83,7 +84,7 @@ fn object(body: &Value) -> &str {
     text(&body["type"]).split('.').next().unwrap_or_default()
 }
 
-/// Returns a number that is always the same for a text.
+/// Returns a number that depends only on the text.
 fn number(text: &str) -> usize {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
@@ -94,7 +95,7 @@ fn rounded(at: i64, resolution: i64) -> i64 {
     at - at % resolution
 }
 
-/// Rounds all times down.
+/// Rounds all times of the data down.
 fn round(data: &mut Value, resolution: i64) {
     match data {
         Value::Object(members) => {
@@ -110,7 +111,7 @@ fn round(data: &mut Value, resolution: i64) {
     }
 }
 
-/// Lets an organization pay instead of a user.
+/// Replaces some paying users by organizations.
 fn change_payer(payer: &mut Value, organizations: &[String]) {
     let number = number(text(&payer["id"]));
     if payer.is_object() && number.is_multiple_of(2) && !organizations.is_empty() {
@@ -119,7 +120,8 @@ fn change_payer(payer: &mut Value, organizations: &[String]) {
     }
 }
 
-/// Returns which events to keep: none of messages and payments, and not the first events of some items.
+/// Returns which events to keep. Drops emails, text messages, payment attempts and the first events of some
+/// items.
 fn is_kept(bodies: &[Value]) -> Vec<bool> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for body in bodies.iter().filter(|body| object(body) == "subscriptionItem") {
@@ -142,7 +144,7 @@ fn is_kept(bodies: &[Value]) -> Vec<bool> {
     bodies.iter().map(kept).collect()
 }
 
-/// Returns a line for everything that Clerk holds after these events, as far as they tell.
+/// Returns a line for each live object after these events.
 fn truth<'a>(bodies: impl Iterator<Item = &'a Value>) -> BTreeSet<String> {
     let mut live: BTreeMap<(&str, &str), &Value> = BTreeMap::new();
     let mut deleted = BTreeSet::new();
@@ -155,7 +157,7 @@ fn truth<'a>(bodies: impl Iterator<Item = &'a Value>) -> BTreeSet<String> {
             live.insert((object(body), id), &body["data"]);
         }
     }
-    // An item without events of its own is as the newest version of its subscription shows it.
+    // An item whose events are missing has the values of the newest version of its subscription.
     let shown: Vec<&Value> = live
         .iter()
         .filter(|((object, _), _)| *object == "subscription")

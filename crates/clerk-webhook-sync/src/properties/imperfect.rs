@@ -1,4 +1,4 @@
-//! Payloads that are not about the whole object end in the same tables in every order.
+//! Incomplete payloads end in the same tables in every order.
 
 use clerk_webhook_core::{Event, Timestamp};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn event(event_type: &str, at: i64, data: Value) -> Event {
     Event::from_trusted("msg_1".parse().unwrap(), Timestamp::from_millis(T), body.into()).unwrap()
 }
 
-/// Returns all orders of so many things.
+/// Returns all permutations of the numbers below `count`.
 fn orders(count: usize) -> Vec<Vec<usize>> {
     let Some(last) = count.checked_sub(1) else { return vec![Vec::new()] };
     let insert =
@@ -29,7 +29,7 @@ fn without(mut data: Value, name: &str) -> Value {
     data
 }
 
-/// Returns the rows that all orders of the events end in.
+/// Applies the events in all orders, asserts that the final rows are equal, and returns them.
 fn rows(events: &[Event]) -> String {
     let runtime = runtime();
     runtime.block_on(async {
@@ -43,7 +43,7 @@ fn rows(events: &[Event]) -> String {
         let mut expected: Option<Vec<String>> = None;
         for order in orders(events.len()) {
             let mut transaction = pool.begin().await.unwrap();
-            // All of them once more, as the sender may.
+            // Apply all events twice, because the sender can repeat deliveries.
             for index in order.iter().chain(&order) {
                 sync.apply_in(&mut transaction, &events[*index]).await.unwrap();
             }
@@ -72,7 +72,7 @@ fn membership(role: &str, at: i64) -> Value {
 }
 
 #[test]
-fn a_user_without_addresses_never_replaces_a_whole_one_in_every_order() {
+fn a_user_without_addresses_never_replaces_a_complete_user() {
     let partial = |name: &str, at| without(user(name, at), "email_addresses");
     let events = [
         event("user.created", 10, user("ada", 1)),
@@ -85,7 +85,7 @@ fn a_user_without_addresses_never_replaces_a_whole_one_in_every_order() {
         ended.contains("ada@example.com") && !ended.contains("partial") && !ended.contains("later"),
         "{ended}"
     );
-    // Without a whole one the newest of the others counts.
+    // Without a complete version, the newest incomplete one wins.
     let ended = rows(&events[1..3]);
     assert!(
         ended.contains("later") && !ended.contains("partial") && !ended.contains("example.com"),
@@ -103,7 +103,7 @@ fn a_user_without_addresses_never_replaces_a_whole_one_in_every_order() {
 }
 
 #[test]
-fn the_role_of_the_newest_whole_membership_counts_in_every_order() {
+fn the_role_of_the_newest_complete_membership_wins() {
     let events = [
         event("organizationMembership.created", 10, membership("org:admin", 1)),
         event("organizationMembership.updated", 30, without(membership("", 25), "role")),
@@ -116,8 +116,8 @@ fn the_role_of_the_newest_whole_membership_counts_in_every_order() {
 }
 
 #[test]
-fn objects_without_an_essential_key_erase_nothing_in_every_order() {
-    for (object, key, told, data) in [
+fn objects_without_an_essential_key_erase_nothing() {
+    for (object, key, expected, data) in [
         ("organization", "name", "Acme", json!({ "name": "Acme" })),
         (
             "organizationDomain",
@@ -141,12 +141,12 @@ fn objects_without_an_essential_key_erase_nothing_in_every_order() {
             event(&format!("{object}.updated"), 30, without(at(25), key)),
         ];
         let ended = rows(&events);
-        assert!(ended.contains(told), "{object}: {ended}");
+        assert!(ended.contains(expected), "{object}: {ended}");
     }
 }
 
 #[test]
-fn an_end_counts_whatever_its_payload_lacks_in_every_order() {
+fn an_end_wins_even_if_its_payload_lacks_fields() {
     let session = json!({ "client_id": "client_1", "expire_at": T, "id": "sess_1", "status": "active", "user_id": "user_1" });
     let item = json!({ "id": "csub_item_1", "plan": { "slug": "pro" }, "status": "active" });
     let invitation = json!({ "email_address": "ada@example.com", "id": "orginv_1", "status": "pending" });

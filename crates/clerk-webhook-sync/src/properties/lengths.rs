@@ -1,4 +1,4 @@
-//! A text of any length is written, read and found.
+//! Texts of any length are written and read.
 
 use clerk_webhook_tests::random::Random;
 
@@ -11,7 +11,7 @@ use crate::schema::tables::Entity;
 use crate::sync::ClerkSync;
 use crate::value::{Kind, Value};
 
-/// Returns 3,000 characters that cannot be compressed, so that no database makes them short enough for an index.
+/// Returns 3,000 random characters. They cannot be compressed to the size limit of an index entry.
 fn long(random: &mut Random) -> String {
     let character = |_| char::from_u32(0x21 + u32::try_from(random.below(0x2000)).unwrap()).unwrap();
     (0..3_000).map(character).collect()
@@ -27,7 +27,7 @@ fn row(columns: &[Column], random: &mut Random) -> Vec<Value> {
     columns.iter().map(value).collect()
 }
 
-/// Writes, changes and deletes a row of each table, in which every text is long.
+/// Inserts, updates and deletes a row of each table in which every text is long.
 async fn all_tables<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
     let seed = Random::seed();
     let mut random = Random::new(seed);
@@ -55,7 +55,7 @@ async fn all_tables<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
             for text in texts {
                 let Value::Text(Some(text)) = text else { unreachable!() };
                 let is_written = lines.iter().any(|line| line.contains(&text));
-                // The kept ids never change.
+                // The second version does not change the kept ids.
                 let is_kept = !table.kept.is_empty() && text.starts_with("sha256:");
                 assert!(is_written || is_kept, "{}: {text} with SEED={seed}", table.name);
             }
@@ -71,7 +71,7 @@ fn every_text_can_be_long() {
 }
 
 #[test]
-fn every_text_can_be_long_on_a_server() {
+fn every_text_can_be_long_in_postgres() {
     runtime().block_on(async {
         if let Some(pool) = postgres("lengths").await {
             all_tables(pool).await;

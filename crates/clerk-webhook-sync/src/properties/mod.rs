@@ -1,4 +1,5 @@
-//! Every order of events, however often each of them comes, ends in the same tables, and these are right.
+//! Property tests: events in any order and with duplicates end in the same tables, and the tables match
+//! Clerk's data.
 
 mod ends;
 mod history;
@@ -22,7 +23,7 @@ use self::tables::{dump, live};
 use crate::apply::engine::SyncDatabase;
 use crate::{Applied, ClerkSync};
 
-/// How many histories each property is tried with, and how many events each of them has.
+/// The number of histories for each property, and the number of events in each history.
 const HISTORIES: u64 = 200;
 const HISTORIES_ON_POSTGRES: u64 = 60;
 const EVENTS: usize = 100;
@@ -30,7 +31,7 @@ const EVENTS: usize = 100;
 /// The latest version of the tables.
 const LATEST: usize = usize::MAX;
 
-/// Two sets of tables: what comes in order goes into one, what comes in disorder into the other.
+/// The prefixes of two sets of tables: one for events in order, one for shuffled events.
 const ORDERED: &str = "ordered_";
 const DISORDERED: &str = "disordered_";
 
@@ -43,7 +44,7 @@ pub(crate) async fn memory() -> SqlitePool {
     pool.connect("sqlite::memory:").await.unwrap()
 }
 
-/// A Postgres with a schema that has nothing in it.
+/// Returns a pool for Postgres with an empty schema, or `None` without a server.
 pub(crate) async fn postgres(test: &str) -> Option<PgPool> {
     let options: PgConnectOptions = servers::postgres(test)?.parse().unwrap();
     let schema = format!("test_sync_{test}");
@@ -54,7 +55,7 @@ pub(crate) async fn postgres(test: &str) -> Option<PgPool> {
     Some(pool)
 }
 
-/// Creates two sets of tables, and what writes them.
+/// Creates two sets of tables and the syncs that write them.
 async fn pair<DB: SyncDatabase>(pool: &sqlx::Pool<DB>) -> [ClerkSync<DB>; 2] {
     let syncs = [ORDERED, DISORDERED].map(|names| everything(pool.clone(), names));
     for sync in &syncs {
@@ -68,11 +69,12 @@ fn everything<DB: SyncDatabase>(pool: sqlx::Pool<DB>, names: &str) -> ClerkSync<
     sync.raw(crate::RawColumn::Full).keep_sessions().keep_billing().keep_waitlist()
 }
 
-/// Why a property does not hold.
+/// The description of a failed property.
 type Violation = String;
 
-/// Tries a property with many histories, on tables of a version. If it does not hold, looks for the shortest beginning of that
-/// history with which it does not hold either.
+/// Checks a property with many histories, on a version of the tables.
+///
+/// If a history violates the property, returns the violation of its shortest prefix that violates it too.
 fn try_out<P>(histories: u64, version: usize, clock: Clock, property: P) -> Result<(), Violation>
 where
     P: AsyncFn(&[ClerkSync<Sqlite>; 2], &Case, &mut SqliteConnection) -> Result<(), Violation>,
@@ -85,7 +87,7 @@ where
     }
     let check = |seed, events| {
         runtime.block_on(async {
-            // Undone in the end, so that the tables are empty for the next history.
+            // The rollback empties the tables for the next history.
             let mut transaction = pool.begin().await.unwrap();
             let result = property(&syncs, &Case::new(seed, events, clock), &mut transaction).await;
             transaction.rollback().await.unwrap();
@@ -131,7 +133,7 @@ fn same<T: PartialEq + std::fmt::Debug>(property: &str, found: &T, expected: &T)
 }
 
 #[test]
-fn histories_in_any_order_end_in_the_same_tables_and_these_are_right() {
+fn histories_in_any_order_end_in_the_same_tables_with_the_data_of_clerk() {
     let result = try_out(HISTORIES, LATEST, Clock::Increasing, async |syncs, case, connection| {
         converges(syncs, case, connection).await?;
         same("truth", &live::<Sqlite>(DISORDERED, connection).await, &case.truth)
@@ -139,26 +141,26 @@ fn histories_in_any_order_end_in_the_same_tables_and_these_are_right() {
     assert_eq!(result, Ok(()));
 }
 
-/// If two versions have equal times, every order of arrival keeps the same one.
+/// If two versions have equal times, every order keeps the same one.
 #[test]
-fn histories_whose_clocks_stand_still_end_in_the_same_tables() {
+fn histories_with_equal_times_end_in_the_same_tables() {
     assert_eq!(try_out(HISTORIES, LATEST, Clock::Tied, converges), Ok(()));
 }
 
-/// Makes histories, each with ids of its own.
+/// Creates histories with different ids.
 fn many(histories: u64, events: usize) -> Vec<Case> {
     let first = Random::seed();
     (first..first + histories).map(|seed| Case::new(seed, events, Clock::Increasing)).collect()
 }
 
 #[test]
-fn six_connections_end_in_the_same_tables() {
+fn six_concurrent_connections_end_in_the_same_tables() {
     runtime().block_on(async {
         let Some(pool) = postgres("six_connections").await else { return };
         let [ordered, disordered] = pair(&pool).await;
         let histories = many(HISTORIES_ON_POSTGRES, EVENTS);
         for Case { arrivals, .. } in &histories {
-            // All of one history at once, so that they meet.
+            // The workers share one history, so that they write the same rows.
             let workers = (0..6).map(|worker| {
                 let events: Vec<_> = arrivals.iter().skip(worker).step_by(6).cloned().collect();
                 let sync = disordered.clone();
@@ -186,8 +188,8 @@ fn six_connections_end_in_the_same_tables() {
     });
 }
 
-/// Handles events exactly once, with handlers that fail before and after they have written.
-async fn fail_now_and_then<DB, S>(pool: &sqlx::Pool<DB>, store: S, histories: u64)
+/// Handles events with `ExactlyOnce` and handlers that fail at random before or after they wrote.
+async fn fail_at_random<DB, S>(pool: &sqlx::Pool<DB>, store: S, histories: u64)
 where
     DB: SyncDatabase,
     S: TransactionalStore<Transaction = DeliveryTransaction<DB>>,
@@ -208,17 +210,17 @@ where
             let (handlers, fails) = (handlers.clone(), random.below(4));
             let handle = move |event: Event, transaction| async move {
                 if fails == 0 {
-                    return Err("it failed before".into());
+                    return Err("failed before the sync wrote".into());
                 }
                 let handled = handlers.handle(event, transaction).await?;
-                if fails == 1 { Err("it failed after".into()) } else { Ok(handled) }
+                if fails == 1 { Err("failed after the sync wrote".into()) } else { Ok(handled) }
             };
             match exactly_once.run(event.clone(), handle).await.outcome() {
                 Outcome::Processed | Outcome::Duplicate => {}
                 Outcome::Failed => {
                     failures += 1;
-                    assert!(failures < 10_000 + histories.len() * 100, "it always fails, with SEED={seed}");
-                    // Some time later.
+                    assert!(failures < 10_000 + histories.len() * 100, "too many failures, with SEED={seed}");
+                    // Retry the event at a random later position.
                     waiting.insert(random.index(waiting.len() + 1), event);
                 }
                 outcome => panic!("{outcome} with SEED={seed}"),
@@ -240,21 +242,21 @@ where
 }
 
 #[test]
-fn handlers_that_fail_now_and_then_end_in_the_same_tables() {
+fn handlers_that_fail_at_random_end_in_the_same_tables() {
     runtime().block_on(async {
         let pool = memory().await;
         let store = SqliteStore::new(pool.clone());
         store.migrate().await.unwrap();
-        fail_now_and_then(&pool, store, HISTORIES).await;
+        fail_at_random(&pool, store, HISTORIES).await;
     });
 }
 
 #[test]
-fn handlers_that_fail_now_and_then_on_a_server_end_in_the_same_tables() {
+fn handlers_that_fail_at_random_in_postgres_end_in_the_same_tables() {
     runtime().block_on(async {
-        let Some(pool) = postgres("now_and_then").await else { return };
+        let Some(pool) = postgres("fail_at_random").await else { return };
         let store = PostgresStore::new(pool.clone());
         store.migrate().await.unwrap();
-        fail_now_and_then(&pool, store, HISTORIES_ON_POSTGRES).await;
+        fail_at_random(&pool, store, HISTORIES_ON_POSTGRES).await;
     });
 }

@@ -1,4 +1,4 @@
-//! What is in the tables.
+//! The contents of the tables as text.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::schema::table::Column;
 use crate::schema::tables::{Entity, USER_EMAILS};
 use crate::value::Value;
 
-/// What is compared of the rows that are live.
+/// The columns of live rows that the tests compare.
 const SHOWN: [(Entity, &[&str]); 11] = [
     (Entity::Users, &["first_name", "primary_email", "primary_email_verified"]),
     (Entity::Organizations, &["name", "created_by"]),
@@ -26,7 +26,7 @@ const SHOWN: [(Entity, &[&str]); 11] = [
     (Entity::WaitlistEntries, &["email_address", "status"]),
 ];
 
-/// Returns everything that is in the tables but when it was written, in order.
+/// Returns a line for each row, with all columns except `synced_at`, in a fixed order.
 pub(super) async fn dump<DB: SyncDatabase>(names: &str, connection: &mut DB::Connection) -> Vec<String> {
     let names: Names = names.parse().unwrap();
     let mut lines = Vec::new();
@@ -41,7 +41,7 @@ pub(super) async fn dump<DB: SyncDatabase>(names: &str, connection: &mut DB::Con
     lines
 }
 
-/// Returns a line for everything that is live, as the truth of a history has it.
+/// Returns a line for each live row, in the format of [`Case::truth`](super::history::Case).
 pub(super) async fn live<DB: SyncDatabase>(names: &str, connection: &mut DB::Connection) -> BTreeSet<String> {
     let names: Names = names.parse().unwrap();
     let mut lines = BTreeSet::new();
