@@ -1,40 +1,40 @@
--- What Clerk has told: users, organizations, memberships and what belongs to them.
--- `ClerkSync::migrate` runs this; who keeps migrations in a folder of their own copies it there.
+-- Tables for Clerk's users, organizations, memberships, invitations, domains, roles and permissions.
+-- `ClerkSync::migrate` runs this file. To run migrations with another tool, copy the file.
 --
--- Times are milliseconds since the Unix epoch. A row is the newest version that was observed, by the order (obs_rank,
--- updated_at, event_at, tie): obs_rank is 1 for an object, 0 for the copy of one inside of another object, and 9 for a
--- tombstone, which stays for ever and is empty but for deleted_at. No table refers to another one and nothing but ids is
--- unique, since events come in any order; the views say what is live.
+-- Times are milliseconds since the Unix epoch. A row stores the newest version of its object, in the order of
+-- (obs_rank, updated_at, event_at, tie). obs_rank is 1 for an object, 0 for a copy from inside of another object, and 9
+-- for a tombstone. A tombstone is permanent. Its data columns are null, except for the columns that are marked below.
+-- Events arrive in any order, so the tables have no foreign keys and only ids are unique. The views show the live rows.
 
--- A user, or the tombstone of one.
+-- Users.
 CREATE TABLE IF NOT EXISTS clerk_users (
     id                       TEXT             NOT NULL PRIMARY KEY,
     obs_rank                 BIGINT           NOT NULL,
     updated_at               BIGINT           NOT NULL,
-    event_at                 BIGINT           NOT NULL, -- when the event occurred that has told it
-    tie                      TEXT COLLATE "C" NOT NULL, -- the SHA-256 of the data, the same order in every database
+    event_at                 BIGINT           NOT NULL, -- when the event of this version occurred
+    tie                      TEXT COLLATE "C" NOT NULL, -- the SHA-256 of the data; sorts equally in every database
     deleted_at               BIGINT,
-    synced_at                BIGINT           NOT NULL, -- when this row was written, by the clock of who wrote it
+    synced_at                BIGINT           NOT NULL, -- when this row was written, by the clock of the writer
     created_at               BIGINT,
-    external_id              TEXT,                      -- the id in the application's own system
+    external_id              TEXT,                      -- the id in the application's system
     username                 TEXT,
     first_name               TEXT,
     last_name                TEXT,
     image_url                TEXT,
     primary_email_id         TEXT,
-    primary_email            TEXT,                      -- the address with that id
+    primary_email            TEXT,                      -- the address with the id primary_email_id
     primary_email_verified   BOOLEAN,
     primary_phone            TEXT,
     banned                   BOOLEAN,
     locked                   BOOLEAN,
     last_sign_in_at          BIGINT,
     public_metadata          JSONB,
-    raw                      JSONB                      -- the data as it was sent
+    raw                      JSONB                      -- the data of the event
 );
 CREATE INDEX IF NOT EXISTS clerk_users_email ON clerk_users (primary_email) WHERE deleted_at IS NULL;
 CREATE INDEX IF NOT EXISTS clerk_users_external ON clerk_users (external_id) WHERE deleted_at IS NULL;
 
--- All addresses of a user. Replaced as a whole with the user's row.
+-- All email addresses of a user. They are replaced together with the row of the user.
 CREATE TABLE IF NOT EXISTS clerk_user_emails (
     user_id                  TEXT             NOT NULL,
     id                       TEXT             NOT NULL,
@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS clerk_user_emails (
 );
 CREATE INDEX IF NOT EXISTS clerk_user_emails_email ON clerk_user_emails (email);
 
--- All phone numbers of a user. Replaced as a whole with the user's row.
+-- All phone numbers of a user. They are replaced together with the row of the user.
 CREATE TABLE IF NOT EXISTS clerk_user_phone_numbers (
     user_id                  TEXT             NOT NULL,
     id                       TEXT             NOT NULL,
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS clerk_user_phone_numbers (
     PRIMARY KEY (user_id, id)
 );
 
--- The accounts elsewhere that a user signs in with. Replaced as a whole with the user's row.
+-- The external accounts with which a user signs in. They are replaced together with the row of the user.
 CREATE TABLE IF NOT EXISTS clerk_user_external_accounts (
     user_id                  TEXT             NOT NULL,
     id                       TEXT             NOT NULL,
@@ -67,7 +67,7 @@ CREATE TABLE IF NOT EXISTS clerk_user_external_accounts (
     PRIMARY KEY (user_id, id)
 );
 
--- An organization.
+-- Organizations.
 CREATE TABLE IF NOT EXISTS clerk_organizations (
     id                       TEXT             NOT NULL PRIMARY KEY,
     obs_rank                 BIGINT           NOT NULL,
@@ -81,13 +81,13 @@ CREATE TABLE IF NOT EXISTS clerk_organizations (
     slug                     TEXT,
     image_url                TEXT,
     members_count            BIGINT,
-    max_allowed_memberships  BIGINT, -- 0: no limit
+    max_allowed_memberships  BIGINT, -- 0 means no limit
     created_by               TEXT,   -- the id of a user
     public_metadata          JSONB,
     raw                      JSONB
 );
 
--- The membership of a user in an organization. Who leaves and joins again has another one.
+-- Memberships of users in organizations. A user who leaves and joins again gets a new membership.
 CREATE TABLE IF NOT EXISTS clerk_memberships (
     id                       TEXT             NOT NULL PRIMARY KEY,
     obs_rank                 BIGINT           NOT NULL,
@@ -97,9 +97,9 @@ CREATE TABLE IF NOT EXISTS clerk_memberships (
     deleted_at               BIGINT,
     synced_at                BIGINT           NOT NULL,
     created_at               BIGINT,
-    organization_id          TEXT,  -- kept by a tombstone
-    user_id                  TEXT,  -- kept by a tombstone
-    role                     TEXT,  -- its key, such as org:admin
+    organization_id          TEXT,  -- a tombstone keeps it
+    user_id                  TEXT,  -- a tombstone keeps it
+    role                     TEXT,  -- the key of the role, such as org:admin
     role_name                TEXT,
     permissions              JSONB, -- an array of keys
     public_metadata          JSONB,
@@ -108,7 +108,7 @@ CREATE TABLE IF NOT EXISTS clerk_memberships (
 CREATE INDEX IF NOT EXISTS clerk_memberships_organization ON clerk_memberships (organization_id, user_id);
 CREATE INDEX IF NOT EXISTS clerk_memberships_user ON clerk_memberships (user_id);
 
--- An invitation into an organization.
+-- Invitations to organizations.
 CREATE TABLE IF NOT EXISTS clerk_invitations (
     id                       TEXT             NOT NULL PRIMARY KEY,
     obs_rank                 BIGINT           NOT NULL,
@@ -123,8 +123,8 @@ CREATE TABLE IF NOT EXISTS clerk_invitations (
     role                     TEXT,
     role_name                TEXT,
     status                   TEXT, -- pending, accepted, revoked, expired
-    inviter_id               TEXT, -- the user who invited
-    user_id                  TEXT, -- the user who accepted
+    inviter_id               TEXT, -- the user who sent the invitation
+    user_id                  TEXT, -- the user who accepted the invitation
     expires_at               BIGINT,
     public_metadata          JSONB,
     raw                      JSONB -- without the copies of organization and inviter
@@ -133,7 +133,7 @@ CREATE INDEX IF NOT EXISTS clerk_invitations_organization ON clerk_invitations (
 CREATE INDEX IF NOT EXISTS clerk_invitations_email ON clerk_invitations (lower(email_address));
 CREATE INDEX IF NOT EXISTS clerk_invitations_user ON clerk_invitations (user_id);
 
--- An e-mail domain of an organization.
+-- Email domains of organizations.
 CREATE TABLE IF NOT EXISTS clerk_domains (
     id                       TEXT             NOT NULL PRIMARY KEY,
     obs_rank                 BIGINT           NOT NULL,
@@ -152,7 +152,7 @@ CREATE TABLE IF NOT EXISTS clerk_domains (
 CREATE INDEX IF NOT EXISTS clerk_domains_organization ON clerk_domains (organization_id);
 CREATE INDEX IF NOT EXISTS clerk_domains_name ON clerk_domains (name);
 
--- A role that members can have.
+-- Roles of members.
 CREATE TABLE IF NOT EXISTS clerk_roles (
     id                       TEXT             NOT NULL PRIMARY KEY,
     obs_rank                 BIGINT           NOT NULL,
@@ -170,7 +170,7 @@ CREATE TABLE IF NOT EXISTS clerk_roles (
     raw                      JSONB
 );
 
--- A permission that roles can give.
+-- Permissions that roles grant.
 CREATE TABLE IF NOT EXISTS clerk_permissions (
     id                       TEXT             NOT NULL PRIMARY KEY,
     obs_rank                 BIGINT           NOT NULL,
@@ -183,19 +183,21 @@ CREATE TABLE IF NOT EXISTS clerk_permissions (
     name                     TEXT,
     key                      TEXT, -- such as org:invoices:read
     description              TEXT,
-    kind                     TEXT, -- system: Clerk's own
+    kind                     TEXT, -- system or user
     raw                      JSONB
 );
 
--- What is live. A user or an organization of which only a copy has come is not shown: the object itself is on its way.
+-- The live rows. Copies of users and organizations are not shown, because the event of the object itself has not
+-- arrived yet.
 CREATE OR REPLACE VIEW clerk_active_users AS
 SELECT * FROM clerk_users WHERE deleted_at IS NULL AND obs_rank = 1;
 
 CREATE OR REPLACE VIEW clerk_active_organizations AS
 SELECT * FROM clerk_organizations WHERE deleted_at IS NULL AND obs_rank = 1;
 
--- A membership ends with its organization and with its user, whether its own deletion has come or not, and where there
--- are two of the same pair the later one counts: the deletion of the other one is on its way.
+-- A membership is not live if its organization or its user was deleted, even if its own deletion has not arrived. If a
+-- user has two memberships in an organization, only the later one is live, because the deletion of the earlier one has
+-- not arrived yet.
 CREATE OR REPLACE VIEW clerk_active_memberships AS
 SELECT m.* FROM clerk_memberships m
  WHERE m.deleted_at IS NULL
@@ -205,7 +207,7 @@ SELECT m.* FROM clerk_memberships m
                     WHERE n.organization_id = m.organization_id AND n.user_id = m.user_id AND n.deleted_at IS NULL
                       AND (n.created_at, n.id) > (m.created_at, m.id));
 
--- Invitations and domains end with their organization.
+-- Invitations and domains are not live if their organization was deleted.
 CREATE OR REPLACE VIEW clerk_active_invitations AS
 SELECT i.* FROM clerk_invitations i
  WHERE i.deleted_at IS NULL
@@ -222,6 +224,6 @@ SELECT * FROM clerk_roles WHERE deleted_at IS NULL;
 CREATE OR REPLACE VIEW clerk_active_permissions AS
 SELECT * FROM clerk_permissions WHERE deleted_at IS NULL;
 
--- Which of these files have run.
+-- The migrations that have run.
 CREATE TABLE IF NOT EXISTS clerk_sync_schema (version BIGINT NOT NULL PRIMARY KEY);
 INSERT INTO clerk_sync_schema (version) VALUES (1) ON CONFLICT DO NOTHING;

@@ -1,7 +1,7 @@
--- Sessions, subscriptions with their items, and the waitlist: tables that are empty unless the settings keep these.
--- Runs after 0001_tables.sql, which says what the first columns are.
+-- Tables for sessions, subscriptions with their items, and the waitlist. They are empty unless the settings store these
+-- objects. Run this file after 0001_tables.sql, which explains the first columns.
 
--- A session of a user in one client. Of the device, the place and an impersonator nothing is kept.
+-- Sessions of a user in one client, without device, location and impersonator.
 CREATE TABLE IF NOT EXISTS clerk_sessions (
     id                          TEXT             NOT NULL PRIMARY KEY,
     obs_rank                    BIGINT           NOT NULL,
@@ -15,14 +15,14 @@ CREATE TABLE IF NOT EXISTS clerk_sessions (
     client_id                   TEXT,
     status                      TEXT,   -- active, pending, ended, removed, revoked, and others
     last_active_organization_id TEXT,
-    last_active_at              BIGINT, -- as of the event: no event tells of mere use
-    expire_at                   BIGINT, -- when it ends whatever happens, of which no event tells
-    abandon_at                  BIGINT, -- when it ends if it is not used until then, as of the event
-    raw                         JSONB   -- without the copy of the user, and without device, place and actor
+    last_active_at              BIGINT, -- as of the event; Clerk sends no event when a session is used
+    expire_at                   BIGINT, -- when it expires; Clerk sends no event then
+    abandon_at                  BIGINT, -- when it is abandoned if it is not used before, as of the event
+    raw                         JSONB   -- without the copy of the user, device, location and actor
 );
 CREATE INDEX IF NOT EXISTS clerk_sessions_user ON clerk_sessions (user_id);
 
--- A plan that a user or an organization subscribes to. A change of plan ends one and begins another.
+-- Plans to which users or organizations subscribe. A change of plan ends one item and begins another.
 CREATE TABLE IF NOT EXISTS clerk_subscription_items (
     id                          TEXT             NOT NULL PRIMARY KEY,
     obs_rank                    BIGINT           NOT NULL,
@@ -34,26 +34,26 @@ CREATE TABLE IF NOT EXISTS clerk_subscription_items (
     created_at                  BIGINT,
     subscription_id             TEXT,
     payer_id                    TEXT,
-    user_id                     TEXT,   -- who pays, or
-    organization_id             TEXT,   -- who pays
+    user_id                     TEXT,   -- set if a user pays
+    organization_id             TEXT,   -- set if an organization pays
     plan_id                     TEXT,
-    plan_slug                   TEXT,   -- by which an application knows its plans
+    plan_slug                   TEXT,   -- the name by which an application identifies its plans
     plan_name                   TEXT,
     status                      TEXT,   -- active, canceled (until period_end), past_due, upcoming, ended, and others
     is_free_trial               BOOLEAN,
     period_start                BIGINT,
-    period_end                  BIGINT, -- null: the free plan, which does not end
+    period_end                  BIGINT, -- null for the free plan, which has no end
     billing_interval            TEXT,   -- month, annual
     amount                      BIGINT, -- the price, in the smallest unit of the currency
-    currency                    TEXT,   -- as an ISO 4217 code
-    seats                       BIGINT, -- null: not paid by the seat, or no limit
+    currency                    TEXT,   -- an ISO 4217 code
+    seats                       BIGINT, -- null if unlimited or not priced by seats
     raw                         JSONB   -- without the copy of the payer
 );
 CREATE INDEX IF NOT EXISTS clerk_subscription_items_subscription ON clerk_subscription_items (subscription_id);
 CREATE INDEX IF NOT EXISTS clerk_subscription_items_user ON clerk_subscription_items (user_id);
 CREATE INDEX IF NOT EXISTS clerk_subscription_items_organization ON clerk_subscription_items (organization_id);
 
--- The subscription of a user or an organization, which has items.
+-- Subscriptions of users or organizations. Each has items.
 CREATE TABLE IF NOT EXISTS clerk_subscriptions (
     id                          TEXT             NOT NULL PRIMARY KEY,
     obs_rank                    BIGINT           NOT NULL,
@@ -64,8 +64,8 @@ CREATE TABLE IF NOT EXISTS clerk_subscriptions (
     synced_at                   BIGINT           NOT NULL,
     created_at                  BIGINT,
     payer_id                    TEXT,
-    user_id                     TEXT, -- who pays, or
-    organization_id             TEXT, -- who pays
+    user_id                     TEXT, -- set if a user pays
+    organization_id             TEXT, -- set if an organization pays
     status                      TEXT, -- active, past_due, canceled, ended, and others
     active_at                   BIGINT,
     past_due_at                 BIGINT,
@@ -76,7 +76,7 @@ CREATE TABLE IF NOT EXISTS clerk_subscriptions (
 CREATE INDEX IF NOT EXISTS clerk_subscriptions_user ON clerk_subscriptions (user_id);
 CREATE INDEX IF NOT EXISTS clerk_subscriptions_organization ON clerk_subscriptions (organization_id);
 
--- Somebody who waits to be let into the application.
+-- Entries of the waitlist.
 CREATE TABLE IF NOT EXISTS clerk_waitlist_entries (
     id                          TEXT             NOT NULL PRIMARY KEY,
     obs_rank                    BIGINT           NOT NULL,
@@ -89,20 +89,20 @@ CREATE TABLE IF NOT EXISTS clerk_waitlist_entries (
     email_address               TEXT,
     status                      TEXT, -- pending, invited, completed, rejected
     is_locked                   BOOLEAN,
-    invitation_id               TEXT, -- the invitation that has answered it
+    invitation_id               TEXT, -- the invitation that was sent for the entry
     raw                         JSONB
 );
 CREATE INDEX IF NOT EXISTS clerk_waitlist_entries_email ON clerk_waitlist_entries (lower(email_address));
 
--- What is live. Clerk tells of the end of a session that runs out by no event: look at expire_at as well.
+-- The live rows. Clerk sends no event when a session expires, so queries must also compare expire_at.
 CREATE OR REPLACE VIEW clerk_active_sessions AS
 SELECT s.* FROM clerk_sessions s
  WHERE s.deleted_at IS NULL AND s.status = 'active'
    AND NOT EXISTS (SELECT 1 FROM clerk_users u WHERE u.id = s.user_id AND u.deleted_at IS NOT NULL);
 
--- What is cancelled or overdue goes on until Clerk says that it has ended. An item that only its subscription has shown
--- counts as long as the newest version of that shows it. And with a subscription that has ended its items have, also those
--- whose own end was never told; what a subscription was before an item was told of says nothing of it.
+-- A canceled or overdue item is live until an event reports its end. An item that is only a copy from its subscription
+-- is live while the newest version of the subscription contains it. An item is not live if its subscription ended at or
+-- after the time of the item's event, even if the event of the item's own end was lost.
 CREATE OR REPLACE VIEW clerk_active_subscription_items AS
 SELECT i.* FROM clerk_subscription_items i
  WHERE i.deleted_at IS NULL AND i.status IN ('active', 'canceled', 'past_due')
@@ -120,7 +120,7 @@ SELECT s.* FROM clerk_subscriptions s
    AND NOT EXISTS (SELECT 1 FROM clerk_users u WHERE u.id = s.user_id AND u.deleted_at IS NOT NULL)
    AND NOT EXISTS (SELECT 1 FROM clerk_organizations o WHERE o.id = s.organization_id AND o.deleted_at IS NOT NULL);
 
--- All that were not erased, whatever has become of them.
+-- All entries that were not erased, whatever their status is.
 CREATE OR REPLACE VIEW clerk_active_waitlist_entries AS
 SELECT * FROM clerk_waitlist_entries WHERE deleted_at IS NULL;
 

@@ -1,11 +1,11 @@
--- In the view of memberships, a later membership now ends an earlier one of the same user and organization, even if the later
--- one was deleted. From this version on, the tombstone of a membership keeps created_at. A tombstone without
--- created_at is compared by deleted_at.
+-- In the view of memberships, a later membership now ends an earlier one of the same user and organization, even if the
+-- later one was deleted. From this version on, the tombstone of a membership keeps created_at. For an older tombstone
+-- without created_at, the view compares deleted_at.
 
--- A membership ends with its organization, with its user, and with a later membership of the same pair. A pair has one
--- membership at a time, so any time at which a membership existed puts it in order with the others of its pair. That time
--- is created_at. If created_at is unknown, it is deleted_at of a tombstone and event_at of a version. If these are equal,
--- the time of the last event decides, and then the id.
+-- A membership is not live if its organization or its user was deleted, or if the same pair of user and organization
+-- has a later membership. A pair has at most one membership at a time, so any time at which a membership existed is
+-- enough to order the memberships of a pair. This time is created_at. If created_at is unknown, it is deleted_at of a
+-- tombstone or event_at of a version. If these times are equal, the time of the last event decides, and then the id.
 DROP VIEW IF EXISTS clerk_active_memberships;
 CREATE VIEW IF NOT EXISTS clerk_active_memberships AS
 SELECT m.* FROM clerk_memberships m
@@ -17,12 +17,13 @@ SELECT m.* FROM clerk_memberships m
                       AND (coalesce(n.created_at, n.deleted_at, n.event_at), coalesce(n.deleted_at, n.event_at), n.id)
                         > (coalesce(m.created_at, m.event_at), m.event_at, m.id));
 
--- The function lower folds ASCII letters only. Addresses with other characters are few, and the sync compares them itself.
+-- lower() converts only ASCII letters. Few addresses contain other characters, and the sync compares these addresses in
+-- Rust.
 CREATE INDEX IF NOT EXISTS clerk_invitations_beyond_ascii ON clerk_invitations (id) WHERE length(email_address) <> length(CAST(email_address AS BLOB));
 CREATE INDEX IF NOT EXISTS clerk_waitlist_entries_beyond_ascii ON clerk_waitlist_entries (id) WHERE length(email_address) <> length(CAST(email_address AS BLOB));
 
--- A row whose updated_at is more than a day later than its event would be newer than each real change, and never change again.
--- The sync no longer believes such a time; these rows may have it from before.
+-- A row whose updated_at is more than a day later than its event would be newer than every real change and would never
+-- change again. The sync now rejects these times. Existing rows may contain one.
 UPDATE clerk_users SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
 UPDATE clerk_organizations SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
 UPDATE clerk_memberships SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
