@@ -38,14 +38,16 @@
 //!
 //! This crate performs no I/O. The adapter reads the request, waits, and sends the response:
 //!
-//! 1. Call [`Verifier::begin_receive`] with the headers. It rejects a delivery that cannot be valid before
-//!    the adapter reads the body. [`HeaderFields`] describes the headers that it accepts.
+//! 1. Call [`Verifier::begin_receive`] with the headers. It rejects a delivery with missing, invalid or
+//!    expired headers, before the adapter reads the body. Implement [`HeaderFields`] for the header type of
+//!    the framework, or pass a slice of name-value pairs.
 //! 2. Call [`PendingDelivery::expect_length`] with the `Content-Length`, so that a body that is too large is
 //!    not read.
 //! 3. Pass each frame of the body to [`PendingDelivery::push`]. If reading takes longer than
 //!    [`Verifier::read_timeout`], stop with [`ReceiveError::body_timeout`].
 //! 4. Call [`PendingDelivery::finish`], and pass the [`Event`] to the application or to [`Handlers::answer`].
-//! 5. After an error, call [`Observation::refused`] and send [`Answer::from`] the error.
+//! 5. After an error, call [`Observation::refused`] and send the [`Answer`] that `Answer::from(&error)`
+//!    returns.
 //!
 //! If the framework has already read the complete body, [`Verifier::receive`] replaces steps 1 to 4.
 //!

@@ -1,13 +1,14 @@
 //! Limits and retry schedule of the sender: Svix on behalf of Clerk.
 //!
 //! The numbers are from Svix's documentation (docs.svix.com, "Retry schedule" and "Receiving webhooks"). Svix
-//! does not document the jitter, the effect of `Retry-After` and the delay after a timeout. These were
+//! does not document the jitter, the limits of `Retry-After` and the delay after a timeout. These were
 //! measured with Svix's open-source server 1.100.
 
 use std::time::Duration;
 
-/// The time that the sender waits for a response: 15 s. After that it closes the connection and the attempt
-/// has failed.
+/// The time that the sender waits for a response: 15 s.
+///
+/// After this time, the sender closes the connection and treats the attempt as failed.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The delays after each failed attempt: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h.

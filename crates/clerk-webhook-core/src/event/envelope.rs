@@ -15,8 +15,8 @@ const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// The envelope of an event.
 ///
-/// All members are optional, so that a change at Clerk never causes an event to be rejected. A member with an
-/// unexpected value is treated as missing, except a `type` that is not a string.
+/// All members are optional, so that an event is not rejected if Clerk adds or removes members. A member with
+/// an unexpected value is treated as missing. Only a `type` that is not a string is an error.
 pub(super) struct Envelope<'a, D> {
     pub(super) event_type: EventType,
     pub(super) data: Option<D>,
@@ -66,10 +66,10 @@ where
 
 /// Returns the type if the body ends with `"type":"…"}`.
 ///
-/// Bodies of Clerk do, because their keys are in alphabetical order. In valid JSON, these characters can only
-/// be the last member of the outermost object. The quotation mark before `type` follows a comma or a brace,
-/// and the quotation marks of the value follow a colon and precede the brace. Therefore none of them is
-/// escaped inside a string.
+/// The bodies from Clerk end like this, because Clerk sorts keys alphabetically. In valid JSON, these
+/// characters can only be the last member of the outermost object. The quotation mark before `type` follows a
+/// comma or a brace, and the quotation marks of the value follow a colon and precede the brace. Therefore
+/// none of them is escaped inside a string.
 fn type_at_tail(body: &str) -> Option<&str> {
     let rest = body.trim_end_matches(WHITE_SPACE).strip_suffix('}')?;
     let rest = rest.trim_end_matches(WHITE_SPACE).strip_suffix('"')?;

@@ -19,8 +19,7 @@ use crate::verify::Verified;
 
 /// A verified event.
 ///
-/// Cloning is cheap: it increments a reference count. The data is decoded once for all clones, when it is
-/// first read.
+/// Cloning is cheap: it increments a reference count. The data is decoded once for all clones.
 #[derive(Clone)]
 pub struct Event(Arc<Inner>);
 
@@ -117,7 +116,7 @@ impl Event {
         self.0.http_request.get_or_init(|| self.0.content.http_request(self.text())).as_ref()
     }
 
-    /// Returns the data. The first call decodes it.
+    /// Returns the data. It is decoded once for all clones.
     #[must_use]
     pub fn data(&self) -> &EventData {
         self.0.content.data(self.text())

@@ -20,8 +20,8 @@
 //!
 //! # New fields and event types
 //!
-//! Clerk adds fields and event types about once a month. A change at Clerk never causes the verifier to
-//! reject an event:
+//! Clerk adds fields and event types about once a month. The verifier accepts events with new fields, values
+//! and types:
 //!
 //! - To read a field that a payload type does not have, decode the data into your own type with
 //!   [`Event::data_as`].

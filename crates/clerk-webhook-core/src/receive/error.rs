@@ -10,7 +10,7 @@ use crate::verify::{VerifyError, VerifyErrorKind};
 
 /// The error for a delivery that did not become an [`Event`](crate::Event).
 ///
-/// Convert it into an [`Answer`](crate::Answer) to respond to the sender.
+/// `Answer::from(&error)` returns the [`Answer`](crate::Answer) to the sender.
 #[derive(Clone)]
 pub struct ReceiveError {
     cause: Cause,

@@ -32,8 +32,8 @@ pub trait HeaderFields {
 
     /// Returns whether the request has all three signature headers of one family, valid or invalid.
     ///
-    /// Use it to choose a route. It ignores which families a verifier accepts: every delivery that can be
-    /// verified has all three headers.
+    /// Use it to choose a route. It is never stricter than verification: it returns `true` for every delivery
+    /// that a verifier can accept.
     fn has_complete_signature_headers(&self) -> bool {
         let mut present = [false; SignatureHeader::ALL.len()];
         for (name, _) in self.iter() {

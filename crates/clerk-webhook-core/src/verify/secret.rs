@@ -102,8 +102,8 @@ impl SigningSecret {
 
     /// Splits a list into the texts of its secrets, like [`parse_list`](Self::parse_list).
     ///
-    /// Use it in a tool that reports every invalid secret. White space separates two texts only if the text
-    /// after it looks like a secret. A secret that contains white space therefore remains one text.
+    /// Use it in a tool that reports every invalid secret. White space separates texts only if each
+    /// text after it looks like a secret. A secret that contains white space therefore remains one text.
     pub fn split_list(text: &str) -> impl Iterator<Item = &str> {
         const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
         let is_meant_as_secret =

@@ -24,8 +24,8 @@ const INLINE_SECRETS: usize = 2;
 /// keys.
 const INLINE_SIGNATURES: usize = 11;
 
-/// The limits of a list of signatures: 23 times more than Svix sends. They limit the work for a forged list
-/// (`benches/`, group "many signatures").
+/// The limits of a list of signatures: 23 times the maximum that Svix sends. They limit the work for a forged
+/// list (`benches/`, group "many signatures").
 const MAX_LIST_BYTES: usize = 16 * 1024;
 const MAX_LIST_SIGNATURES: usize = 256;
 

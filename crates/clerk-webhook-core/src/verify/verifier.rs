@@ -22,7 +22,7 @@ use crate::timestamp::Timestamp;
 ///
 /// A verifier has at least one secret. Cloning is cheap, and all clones share the secrets.
 ///
-/// | method | the body | returns |
+/// | method | for a body that | returns |
 /// |---|---|---|
 /// | [`receive`](Self::receive) | is in memory | an [`Event`] |
 /// | [`begin_receive`](Self::begin_receive) | arrives in frames | an [`Event`] |
@@ -365,7 +365,7 @@ impl VerifierBuilder {
     /// Sets the maximum time for reading a body; [`Verifier::DEFAULT_READ_TIMEOUT`] (15 s) by default.
     ///
     /// An adapter that has a timer stops reading after this time and answers with status 408. The other
-    /// adapters document how you give them a timer.
+    /// adapters document how to enforce the limit.
     pub fn read_timeout(mut self, timeout: Duration) -> Self {
         self.read_timeout = timeout;
         self

@@ -119,7 +119,7 @@ pub struct SamlAccountConnection {
     pub id: Option<String>,
     /// The name.
     pub name: Option<String>,
-    /// The email domain; replaced by `domains` in April 2026.
+    /// The email domain. Deprecated since April 2026: use `domains`.
     pub domain: Option<String>,
     /// The email domains; since April 2026.
     #[serde(default, deserialize_with = "super::null_as_default")]
@@ -190,7 +190,7 @@ pub struct EnterpriseAccountConnection {
     pub name: Option<String>,
     /// The URL of the logo.
     pub logo_public_url: Option<String>,
-    /// The email domain; replaced by `domains` in April 2026.
+    /// The email domain. Deprecated since April 2026: use `domains`.
     pub domain: Option<String>,
     /// The email domains; since April 2026.
     #[serde(default, deserialize_with = "super::null_as_default")]

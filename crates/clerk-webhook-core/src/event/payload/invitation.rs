@@ -96,7 +96,7 @@ pub struct InviterPublicUserData {
     pub last_name: Option<String>,
     /// The URL of the picture, or of the default picture of Clerk.
     pub image_url: Option<String>,
-    /// Whether the user has uploaded a picture.
+    /// Whether the picture is not the default picture of Clerk.
     pub has_image: Option<bool>,
     /// The identifier of the user: an email address, phone number or username.
     pub identifier: Option<String>,

@@ -35,7 +35,7 @@ pub struct Email {
     pub body_plain: Option<Sensitive<String>>,
     /// The state of sending the message, such as `queued`.
     pub status: Option<String>,
-    /// The variables of the template. Each template has other variables.
+    /// The variables of the template, which differ between templates.
     #[serde(default)]
     pub data: Metadata,
     /// Whether Clerk sends the message.
@@ -68,7 +68,7 @@ pub struct Sms {
     pub message: Option<Sensitive<String>>,
     /// The state of sending the message, such as `queued`.
     pub status: Option<String>,
-    /// The variables of the template. Each template has other variables.
+    /// The variables of the template, which differ between templates.
     #[serde(default)]
     pub data: Metadata,
     /// Whether Clerk sends the message.

@@ -212,7 +212,7 @@ pub struct PaymentAttemptItem {
     pub payer: Option<BillingPayer>,
     /// The id of the subscription (`csub_…`).
     pub subscription_id: Option<String>,
-    /// The credit for the unused part of a billing period; replaced by `credits` in June 2026.
+    /// The credit for the unused part of a billing period. Deprecated since June 2026: use `credits`.
     pub credit: Option<BillingCredit>,
     /// All credits; since June 2026.
     pub credits: Option<BillingCredits>,

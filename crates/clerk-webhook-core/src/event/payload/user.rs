@@ -62,7 +62,7 @@ pub struct User {
     pub profile_image_url: Option<String>,
     /// The URL of the picture, or of the default picture of Clerk.
     pub image_url: Option<String>,
-    /// Whether the user has uploaded a picture.
+    /// Whether the picture is not the default picture of Clerk.
     pub has_image: Option<bool>,
     /// Metadata that the frontend can read.
     #[serde(default)]
@@ -108,7 +108,7 @@ pub struct User {
     /// The accounts at enterprise identity providers; since December 2024.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub enterprise_accounts: Vec<EnterpriseAccount>,
-    /// The memberships in organizations. Webhooks normally do not contain them.
+    /// The memberships in organizations. As far as is known, webhooks do not contain them.
     #[serde(default, deserialize_with = "super::embedded_list")]
     pub organization_memberships: Vec<OrganizationMembership>,
     /// The time of the last sign-in; `None` in `user.created`.
@@ -119,7 +119,7 @@ pub struct User {
     pub legal_accepted_at: Option<Timestamp>,
     /// Whether the user is banned.
     pub banned: Option<bool>,
-    /// Whether the user is locked out after too many attempts to sign in.
+    /// Whether the user is locked out after too many attempts.
     pub locked: Option<bool>,
     /// Whether the directory of the user removed the user; since May 2026. Clerk does not send `user.deleted`
     /// for it.
