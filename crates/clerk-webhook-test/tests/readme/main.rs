@@ -1,5 +1,5 @@
-//! What the README says is so: its tests run, and its tables are those of the code.
-#![expect(clippy::unwrap_used, reason = "it fails where a test shall fail")]
+//! Checks the chapter `testing` of the guide: its tests run here, and its tables match the code.
+#![expect(clippy::unwrap_used, reason = "a failure fails the test")]
 
 #[cfg(feature = "actix")]
 mod with_actix;
@@ -14,45 +14,45 @@ use clerk_webhook_test::{
     fixture::{self, AnyFixture},
 };
 
-const README: &str = include_str!("../../README.md");
+const CHAPTER: &str = include_str!("../../../clerk-webhook/src/guide/testing.md");
 
-/// Returns the cells of the table under a heading, without its head.
+/// Returns the cells of the table under a heading, without the header row.
 fn rows(heading: &str) -> Vec<Vec<&'static str>> {
-    let (_, section) = README.split_once(&format!("\n## {heading}\n")).unwrap();
+    let (_, section) = CHAPTER.split_once(&format!("\n## {heading}\n")).unwrap();
     let section = section.split_once("\n## ").map_or(section, |(section, _)| section);
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     rows.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
 }
 
+/// The imports differ, because the chapter uses the crate `clerk-webhook`.
 #[test]
-fn the_tests_in_it_are_those_that_run() {
-    for snippet in [include_str!("with_axum.rs"), include_str!("with_actix.rs"), include_str!("with_warp.rs")]
-    {
-        let block = format!("```rust\n{snippet}```\n");
-        assert!(README.contains(&block), "the README lacks:\n{block}");
+fn the_chapter_shows_the_tests_that_run_here() {
+    for test in [include_str!("with_axum.rs"), include_str!("with_actix.rs"), include_str!("with_warp.rs")] {
+        let (_imports, code) = test.split_once("\n\n").unwrap();
+        assert!(CHAPTER.contains(&format!("\n{code}```\n")), "the chapter `testing` lacks:\n{code}");
     }
 }
 
 #[test]
-fn the_table_of_what_breaks_a_delivery_is_true() {
-    let right = || Delivery::of(fixture::user_created());
+fn the_table_of_broken_deliveries_matches_the_verifier() {
+    let valid = || Delivery::of(fixture::user_created());
     let broken: [(&str, Delivery); 19] = [
-        (".stale()", right().stale()),
-        (".from_the_future()", right().from_the_future()),
-        (".wrong_secret()", right().wrong_secret()),
-        (".altered()", right().altered()),
-        (".cut_short()", right().cut_short()),
-        (".reserialized()", right().reserialized()),
-        (".unsigned()", right().unsigned()),
-        (r#".without("svix-id")"#, right().without("svix-id")),
-        (r#".repeated("svix-id")"#, right().repeated("svix-id")),
-        (r#".replaced("svix-id", "msg_other")"#, right().replaced("svix-id", "msg_other")),
-        (r#".replaced("svix-id", "no.dots")"#, right().replaced("svix-id", "no.dots")),
-        (r#".replaced("svix-timestamp", "soon")"#, right().replaced("svix-timestamp", "soon")),
-        (r#".replaced("svix-signature", "")"#, right().replaced("svix-signature", "")),
-        (r#".replaced("svix-signature", "v1,")"#, right().replaced("svix-signature", "v1,")),
-        (r#".replaced("svix-signature", "v2,AAAA")"#, right().replaced("svix-signature", "v2,AAAA")),
-        (".secrets([])", right().secrets([])),
+        (".stale()", valid().stale()),
+        (".from_the_future()", valid().from_the_future()),
+        (".wrong_secret()", valid().wrong_secret()),
+        (".altered()", valid().altered()),
+        (".cut_short()", valid().cut_short()),
+        (".reserialized()", valid().reserialized()),
+        (".unsigned()", valid().unsigned()),
+        (r#".without("svix-id")"#, valid().without("svix-id")),
+        (r#".repeated("svix-id")"#, valid().repeated("svix-id")),
+        (r#".replaced("svix-id", "msg_other")"#, valid().replaced("svix-id", "msg_other")),
+        (r#".replaced("svix-id", "no.dots")"#, valid().replaced("svix-id", "no.dots")),
+        (r#".replaced("svix-timestamp", "soon")"#, valid().replaced("svix-timestamp", "soon")),
+        (r#".replaced("svix-signature", "")"#, valid().replaced("svix-signature", "")),
+        (r#".replaced("svix-signature", "v1,")"#, valid().replaced("svix-signature", "v1,")),
+        (r#".replaced("svix-signature", "v2,AAAA")"#, valid().replaced("svix-signature", "v2,AAAA")),
+        (".secrets([])", valid().secrets([])),
         (r#"Delivery::of_body("hello")"#, Delivery::of_body("hello")),
         (r#"Delivery::of_body("[]")"#, Delivery::of_body("[]")),
         ("Delivery::of_body(vec![b' '; 3_000_000])", Delivery::of_body(vec![b' '; 3_000_000])),
@@ -73,7 +73,7 @@ fn the_table_of_what_breaks_a_delivery_is_true() {
             format!("{} `{}`", answer.status(), answer.outcome()),
         ));
     }
-    let said: Vec<_> = rows("What breaks a delivery")
+    let said: Vec<_> = rows("Ways to break a delivery")
         .iter()
         .map(|row| (row[0].to_owned(), row[2].to_owned(), row[3].to_owned()))
         .collect();
@@ -81,7 +81,7 @@ fn the_table_of_what_breaks_a_delivery_is_true() {
 }
 
 #[test]
-fn the_table_of_fixtures_is_complete() {
+fn the_table_of_fixtures_lists_all_variants() {
     let function = |name: &str| {
         let letters = name.replace("__", "_").replace('.', "_");
         let snake = letters
@@ -95,5 +95,5 @@ fn the_table_of_fixtures_is_complete() {
     let lines: Vec<_> = table.iter().map(|row| format!("| {} | {} |", row[0], row[1])).collect();
     assert_eq!(rows("Fixtures"), table, "\n{}", lines.join("\n"));
     let counts = format!("{} fixtures", AnyFixture::all().len());
-    assert!(README.contains(&counts), "the README does not say {counts}");
+    assert!(CHAPTER.contains(&counts), "the chapter `testing` does not say {counts}");
 }
