@@ -138,8 +138,8 @@ kinds! {
     InvalidCharacter = "the signing secret contains a character that is invisible or not ASCII. Copy the value again, without \
                         formatting.";
     /// The text contains characters of URL-safe base64.
-    UrlSafe = "the signing secret contains - or _, which occur only in URL-safe base64. Copy the value from the Clerk \
-               Dashboard, which contains + and / instead.";
+    UrlSafe = "the signing secret contains - or _, which occur only in URL-safe base64. Copy the value again from the \
+               Clerk Dashboard: it contains + and / instead.";
     /// The number of characters is not possible in base64.
     Truncated = "the signing secret is incomplete or has an extra character. Copy the complete value again.";
     /// The text after the prefix is not standard base64 for another reason.

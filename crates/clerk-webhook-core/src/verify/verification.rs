@@ -247,7 +247,7 @@ impl Verified {
     /// let new_first = Verifier::builder().secrets([new.clone(), old.clone()]).build()?;
     /// assert_eq!(new_first.verify(&headers, body)?.secret_index(), 0); // the new secret
     /// let old_first = Verifier::builder().secrets([old, new]).build()?;
-    /// assert_eq!(old_first.verify(&headers, body)?.secret_index(), 0); // the old secret, although it is not needed
+    /// assert_eq!(old_first.verify(&headers, body)?.secret_index(), 0); // the old secret, which also matches
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
