@@ -106,7 +106,7 @@ fn what_is_never_answered_with_2xx_is_named() {
     let output = scenario(&format!("team --seed 3 --events 30 --each --to {}", server.url));
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text.contains("30 of 30 messages were never answered with 2xx"), "{text}");
+    assert!(text.contains("30 of 30 messages never got a 2xx response"), "{text}");
     assert!(text.contains(history.events()[0].message_id().as_str()), "{text}");
     assert!(text.contains("and 10 more"), "{text}");
     assert!(!text.contains('\u{1b}'), "{text:?}");
@@ -253,7 +253,7 @@ fn an_endpoint_that_disables_itself_gets_nothing_more() {
     assert_eq!((&summary["delivered"], &summary["undelivered"]), (&4.into(), &1.into()));
     assert_eq!(requests.load(Ordering::Relaxed), 5);
     let told = scenario(&format!("team --seed 3 --to {}", server.url)).stdout;
-    assert!(String::from_utf8(told).unwrap().contains("until you enable it in the dashboard"));
+    assert!(String::from_utf8(told).unwrap().contains("until you enable the endpoint in the dashboard"));
 }
 
 #[cfg(unix)]
@@ -375,7 +375,7 @@ fn another_run_is_another_history_and_says_how_to_have_it_again() {
     let output = scenario(&format!("team --users 3 --seed 41 --to {}", server.url));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("team with --seed 41, 3 users, to http://127.0.0.1:"), "{text}");
-    assert!(text.ends_with("delivered: each message was answered with 2xx\n"), "{text}");
+    assert!(text.ends_with("delivered: every message got a 2xx response\n"), "{text}");
     assert!(output.stderr.is_empty(), "no progress where there is no terminal");
 }
 

@@ -122,7 +122,7 @@ async fn fill<DB: SyncDatabase>(sync: &ClerkSync<DB>, arguments: &str) {
     let output = scenario(&format!("{HISTORY} {arguments}"));
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(text.ends_with("in step: the tables have what Clerk holds\n"), "{text}");
+    assert!(text.ends_with("equal: the tables match the final state of the history\n"), "{text}");
     assert!(!text.contains("delivered"), "nothing is sent without --to: {text}");
 }
 
@@ -304,14 +304,14 @@ impl Damage {
         let output = scenario(&format!("{HISTORY} {arguments}"));
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(1), "{text}");
-        let head = format!("not in step: {counted} of the rows are not as Clerk holds them");
+        let head = format!("not equal: {counted} differences from the final state of the history");
         for part in [
             &*head,
             "user_mine is surplus",
             "and 7 more; --json lists up to 1000",
             "differs in first_name\n",
-            "is there although it was deleted",
-            "begin with empty tables",
+            "exists although it was deleted",
+            "Start with empty tables",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
@@ -370,8 +370,8 @@ async fn what_was_not_sent_is_missing_and_another_history_is_surplus() {
     let output = scenario(&format!("signup --seed 2 --events 60 --to {to} --expect-sync {url}"));
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("delivered: each message was answered with 2xx"), "{text}");
-    assert!(text.contains("is surplus") && text.contains("begin with empty tables"), "{text}");
+    assert!(text.contains("delivered: every message got a 2xx response"), "{text}");
+    assert!(text.contains("is surplus") && text.contains("Start with empty tables"), "{text}");
     assert!(!text.contains("is missing") && !text.contains("differs"), "{text}");
 }
 
@@ -445,14 +445,14 @@ fn a_database_that_is_none_is_said_without_its_password() {
     }
     assert!(!no_file.exists());
     for (arguments, told) in [
-        ("all --expect-sync sqlite:app.db", "say with --seed which history"),
+        ("all --expect-sync sqlite:app.db", "pass its seed with --seed"),
         (
             "all --seed 1 --expect-sync sqlite:app.db --sync-prefix x;",
-            "--sync-prefix is what names of tables begin with",
+            "--sync-prefix expects a prefix of table names",
         ),
         (
             "all --seed 1 --expect-sync sqlite:app.db --sync-prefix .x",
-            "--sync-prefix is what names of tables begin with",
+            "--sync-prefix expects a prefix of table names",
         ),
     ] {
         let output = scenario(arguments);

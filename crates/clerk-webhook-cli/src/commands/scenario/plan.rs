@@ -1,4 +1,4 @@
-//! In which order deliveries depart.
+//! The order of the deliveries.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,12 +8,12 @@ use clerk_webhook_test::HistoryStream;
 
 use super::random::Random;
 
-/// How many messages later a copy departs at most, unless all are out of order by more.
+/// The maximum delay of a copy, in messages. `--shuffle` can delay copies more.
 const LATE: u64 = 100;
 
-/// The deliveries of a history in the order in which their first attempts are made.
+/// The deliveries of a history, in the order of their first attempts.
 ///
-/// Only what waits for its turn is in memory.
+/// Keeps only delayed deliveries in memory.
 pub(super) struct Plan {
     history: HistoryStream,
     /// The number of the next message.
@@ -24,24 +24,25 @@ pub(super) struct Plan {
     waiting: BinaryHeap<Reverse<Waiting>>,
 }
 
-/// A delivery of a message: one of its copies.
+/// A copy of a message.
 #[derive(Clone, Debug)]
 pub(super) struct PlannedDelivery {
-    /// The place of the message in the history, counted from 0.
+    /// The position of the message in the history, counted from 0.
     pub(super) message: u64,
-    /// Counted from 1.
+    /// The number of the copy, counted from 1.
     pub(super) copy: u32,
     pub(super) event: HistoryEvent,
 }
 
-/// By place, then by lot, which is the same for copies that depart together, then by copy.
+/// Ordered by place, then by a random number, then by copy. Copies that are sent together share the random
+/// number.
 struct Waiting {
     order: (u64, u64, u32),
     planned: PlannedDelivery,
 }
 
 impl Plan {
-    /// Plans so many copies of each message, each as much out of order as the window allows.
+    /// Plans the copies of each message, each delayed by up to `window` messages.
     pub(super) fn new(history: HistoryStream, seed: u64, window: Option<u32>, copies: u32) -> Self {
         Self { history, next: 0, window, copies, random: Random::new(seed), waiting: BinaryHeap::new() }
     }
@@ -79,7 +80,8 @@ impl Iterator for Plan {
     type Item = PlannedDelivery;
 
     fn next(&mut self) -> Option<PlannedDelivery> {
-        // What comes later in the history has a later place, so whoever has an earlier one is first.
+        // Later messages have a place of at least `next`, so a waiting delivery with a smaller place is
+        // first.
         while self.waiting.peek().is_none_or(|Reverse(first)| first.order.0 >= self.next) {
             let Some(event) = self.history.next() else { break };
             self.add(&event);
@@ -122,19 +124,19 @@ mod tests {
     }
 
     #[test]
-    fn without_anything_else_messages_depart_in_order() {
+    fn sends_messages_in_order_by_default() {
         assert_eq!(plan(50, None, 1), (0..50).map(|message| (message, 1)).collect::<Vec<_>>());
     }
 
     #[test]
-    fn copies_depart_at_once_and_later() {
+    fn sends_copies_at_once_and_later() {
         let plan = plan(300, None, 3);
         assert_eq!(plan.len(), 900);
         let mut last = HashMap::new();
         let (mut at_once, mut later) = (0, 0);
         for (place, (message, copy)) in plan.iter().enumerate() {
             match last.insert(message, place) {
-                None => assert_eq!(*copy, 1, "the first copy comes first"),
+                None => assert_eq!(*copy, 1, "the first copy is sent first"),
                 Some(before) if before + 1 == place => at_once += 1,
                 Some(before) => {
                     assert!(place - before < 3 * (LATE as usize + 1));
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_depart_at_once_also_where_all_is_out_of_order() {
+    fn sends_copies_at_once_if_messages_are_shuffled() {
         let plan = plan(300, Some(5), 2);
         let at_once = plan.windows(2).filter(|pair| pair[0].0 == pair[1].0).count();
         assert!((120..220).contains(&at_once), "{at_once}");
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_overtakes_more_than_the_window_has() {
+    fn shuffles_within_the_window() {
         let order: Vec<u64> = plan(500, Some(20), 1).into_iter().map(|(message, _)| message).collect();
         assert!(!order.is_sorted());
         for (place, message) in order.iter().enumerate() {

@@ -1,13 +1,13 @@
-//! How far it is, on a terminal.
+//! The progress bar.
 
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// How often it is drawn anew: as often as somebody can read it.
+/// The interval between updates.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A bar on standard error; nothing where that is no terminal.
+/// A progress bar on standard error. Hidden if standard error is not a terminal.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -16,7 +16,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Begins; it is unknown how much there is where the length of the history is.
+    /// Starts the progress bar. `deliveries` is `None` if the length of the history is unknown.
     pub(super) fn new(deliveries: Option<u64>, hidden: bool) -> Self {
         let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(deliveries, target);
@@ -30,7 +30,7 @@ impl Progress {
         Self { bar, begin: Instant::now(), drawn: None }
     }
 
-    /// Says how many deliveries have ended, and how many wait for another attempt.
+    /// Updates the numbers of deliveries that have ended and that wait for a retry.
     pub(super) fn update(&mut self, ended: u64, waiting: usize) {
         if self.bar.is_hidden() || self.drawn.is_some_and(|drawn| drawn.elapsed() < PAUSE) {
             return;
@@ -38,8 +38,8 @@ impl Progress {
         self.drawn = Some(Instant::now());
         let rate = ended as f64 / self.begin.elapsed().as_secs_f64().max(0.001);
         self.bar.set_message(match waiting {
-            0 => format!("{rate:.0} a second"),
-            _ => format!("{rate:.0} a second, {waiting} wait for a retry"),
+            0 => format!("{rate:.0} per second"),
+            _ => format!("{rate:.0} per second, {waiting} waiting for a retry"),
         });
         self.bar.set_position(ended);
     }

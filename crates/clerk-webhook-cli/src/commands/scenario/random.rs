@@ -1,6 +1,6 @@
-//! Numbers that look random, the same for a seed.
+//! Reproducible pseudorandom numbers.
 
-/// SplitMix64: enough for an order and for jitter, and no dependency.
+/// SplitMix64: sufficient for shuffling and jitter, and needs no dependency.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
@@ -17,7 +17,7 @@ impl Random {
         bits ^ (bits >> 31)
     }
 
-    /// Returns a number below the bound, or 0 where that is 0.
+    /// Returns a number below `bound`, or 0 if `bound` is 0.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }

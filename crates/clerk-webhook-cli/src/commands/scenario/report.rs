@@ -1,4 +1,4 @@
-//! What is printed before the first delivery, after the last one, and instead of sending.
+//! The output before and after sending, and of `--dry-run`.
 
 use std::io::{self, BufWriter, Write as _};
 
@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::output::{Output, style};
 use crate::send::endpoint::Endpoint;
 
-/// Says what is about to happen, above all the seed, with which it can be had again.
+/// Prints the settings, including the seed, with which the run can be repeated.
 pub(super) fn announce(
     output: &Output,
     args: &Args,
@@ -40,7 +40,7 @@ pub(super) fn announce(
     output.line(format_args!("{strong}{name}{strong:#} with --seed {seed}, {size}, to {to}"))
 }
 
-/// Prints the summary; fails if a message was not delivered.
+/// Prints the summary. Fails if a message was not delivered.
 pub(super) fn summarize(output: &Output, args: &Args, tally: &Tally, seed: u64) -> Result<(), Failure> {
     output.object(&tally.object(args.scenario.name(), seed))?;
     for line in tally.lines(args.retry) {
@@ -49,7 +49,7 @@ pub(super) fn summarize(output: &Output, args: &Args, tally: &Tally, seed: u64) 
     if tally.is_good() { Ok(()) } else { Err(Failure::Negative) }
 }
 
-/// Prints deliveries as the lines that `clerk webhooks listen --json` prints, which `replay` and `verify` read.
+/// Prints deliveries in the format of `clerk webhooks listen --json`, which `replay` and `verify` read.
 pub(super) fn print(plan: Plan, secrets: &[SigningSecret]) -> Result<(), Failure> {
     let mut lines = BufWriter::new(io::stdout().lock());
     for planned in plan {

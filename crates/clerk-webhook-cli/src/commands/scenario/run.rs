@@ -1,4 +1,4 @@
-//! Sends a history, and compares what it left behind.
+//! Sends a history, and compares the resulting tables.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -21,20 +21,20 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     }
     let endpoints = args.to.iter().map(|to| args.remote.endpoint(to)).collect::<Result<Vec<_>, _>>()?;
     let secrets = args.secrets.secrets()?;
-    // Short enough to be typed.
+    // Short enough to type.
     let seed = args.seed.unwrap_or_else(|| RandomState::new().hash_one(0) % 1_000_000);
     let plan = Plan::new(args.history(seed).stream(), seed, args.shuffle, args.duplicate);
     if args.dry_run {
         return print(plan, &secrets);
     }
-    // For all of them there is one client, which reads the certificates of the system where one needs them.
+    // One client for all URLs. It loads the system's certificates if any URL is https.
     let is_secure = |endpoint: &&Endpoint| endpoint.uri().scheme_str() == Some("https");
     let Some(strictest) = endpoints.iter().find(is_secure).or(endpoints.first()) else {
-        return Err(Failure::usage("say with --to where to send it"));
+        return Err(Failure::usage("no URL: pass the URL of the endpoint with --to"));
     };
     let client = Client::new(strictest.uri(), args.timeout)?;
     if let Some(sync) = &sync {
-        // Better now than after an hour of sending.
+        // Fails before sending instead of after an hour.
         client::block_on(sync.probe())?;
     }
     announce(output, &args, &endpoints, seed)?;
@@ -53,7 +53,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     })?;
     let summarized = summarize(output, &args, &tally, seed);
     match sync {
-        // What Clerk holds is known of a history that was told to its end.
+        // The final state applies only if the history was sent completely.
         Some(sync) if tally.is_whole() && matches!(summarized, Ok(()) | Err(Failure::Negative)) => {
             expect(&args, output, &sync, seed).and(summarized)
         }
@@ -61,11 +61,11 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     }
 }
 
-/// Compares without sending anything.
+/// Compares the tables without sending.
 fn compare(args: &Args, output: &Output, sync: &SyncCheck) -> Result<(), Failure> {
     let Some(seed) = args.seed else {
         return Err(Failure::usage(
-            "say with --seed which history to compare with, or with --to where to send it",
+            "no history: pass its seed with --seed to compare only, or a URL with --to to send a history",
         ));
     };
     client::block_on(sync.probe())?;

@@ -1,4 +1,4 @@
-//! What sends deliveries as Svix does.
+//! Sends deliveries as Svix does.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,21 +22,21 @@ use crate::output::{Output, style};
 use crate::send::client::{Answer, Client, SendError, SendErrorKind};
 use crate::send::svix::{self, JITTER, Next, Reply};
 
-/// Within this time Svix takes a connection that failed for one that was about to be closed, and tries another one.
+/// If a connection fails within this time, Svix assumes a stale connection and sends the same request again.
 const RESEND_WITHIN: Duration = Duration::from_secs(1);
 
-/// How a history is sent.
+/// Settings for sending a history.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) secrets: Vec<SigningSecret>,
     pub(super) concurrency: usize,
-    /// How much faster retries are than those of Svix; without it there are none.
+    /// The divisor of the delays of retries, or `None` for no retries.
     pub(super) retry: Option<f64>,
     pub(super) each: bool,
     pub(super) seed: u64,
 }
 
-/// Sends all deliveries of a plan, each until it is delivered or given up.
+/// Sends all deliveries of a plan, until each is delivered or given up.
 pub(super) struct Sender<'o> {
     client: Client,
     targets: Vec<Target>,
@@ -48,26 +48,26 @@ pub(super) struct Sender<'o> {
     random: Random,
     running: JoinSet<Attempt>,
     retries: BinaryHeap<Reverse<Retry>>,
-    /// So that of two retries at the same time the one that was first is first.
+    /// The number of scheduled retries. Orders retries that are due at the same time.
     scheduled: u64,
-    /// How many deliveries have begun, at one target after the other.
+    /// The number of deliveries that have begun. Selects the target of the next one.
     begun: usize,
     tally: Tally,
 }
 
-/// One of the URLs, which stand for instances of one endpoint.
+/// One of the URLs, an instance of the endpoint.
 #[derive(Clone)]
 struct Target {
     uri: Uri,
     is_answered: bool,
 }
 
-/// A delivery and how often it was tried.
+/// A delivery that is due or waits for a retry.
 struct ScheduledDelivery {
     planned: PlannedDelivery,
     /// The number of the attempt, counted from 1.
     attempt: usize,
-    /// Whose turn it is, as a place among the targets.
+    /// The index of the target of this attempt.
     target: usize,
 }
 
@@ -76,16 +76,16 @@ struct Retry {
     delivery: ScheduledDelivery,
 }
 
-/// An attempt that is over.
+/// A finished attempt.
 struct Attempt {
-    /// With the target that has answered last, or not.
+    /// The delivery. Its target is the last one that was tried.
     delivery: ScheduledDelivery,
     result: Result<Answer, SendError>,
     /// Whether the same bytes were sent twice.
     resent: bool,
 }
 
-/// What becomes of a delivery after an attempt, and for a retry when: as Svix plans it, with jitter.
+/// What happens after an attempt. `delay` is the delay of the retry in Svix's schedule, with jitter.
 #[derive(Clone, Copy)]
 struct FollowUp {
     next: Next,
@@ -105,7 +105,7 @@ impl<'o> Sender<'o> {
             client,
             targets: uris.into_iter().map(|uri| Target { uri, is_answered: false }).collect(),
             secrets: settings.secrets.as_slice().into(),
-            // Not the numbers of the plan.
+            // A different sequence than in the plan.
             random: Random::new(!settings.seed),
             tally: Tally::new(plan.copies()),
             settings,
@@ -138,7 +138,7 @@ impl<'o> Sender<'o> {
                     break;
                 }
                 Some(attempt) = self.running.join_next() => {
-                    // A task that was not aborted can only have panicked, and nothing in it does.
+                    // No task is aborted and no task panics, so `join_next` does not fail.
                     if let Ok(attempt) = attempt {
                         self.end(attempt)?;
                     }
@@ -150,7 +150,7 @@ impl<'o> Sender<'o> {
         Ok(self.tally)
     }
 
-    /// Returns what is to be tried now: a retry that is due before what has not been tried yet.
+    /// Returns the next delivery to try: a due retry, or else a new delivery.
     fn next(&mut self) -> Option<ScheduledDelivery> {
         if self.retries.peek().is_some_and(|Reverse(retry)| retry.due.0 <= Instant::now()) {
             return self.retries.pop().map(|Reverse(retry)| retry.delivery);
@@ -162,7 +162,7 @@ impl<'o> Sender<'o> {
         Some(ScheduledDelivery { planned, attempt: 1, target })
     }
 
-    /// Returns whose turn it is after a target.
+    /// Returns the index of the target after this one.
     fn after(&self, target: usize) -> usize {
         (target + 1) % self.targets.len()
     }
@@ -181,7 +181,7 @@ impl<'o> Sender<'o> {
                 |uri| client.post(uri, headers.iter().map(|(name, value)| (*name, value)), body.clone());
             let mut result = send(&uri).await;
             let failed = result.as_ref().err().map(|error| error.kind);
-            // Where nothing has ever listened, another look tells nothing new.
+            // If nothing has ever listened at this URL, sending again is useless.
             let is_hopeless = failed == Some(SendErrorKind::Refused) && !is_known;
             let resent = failed.is_some_and(|kind| kind != SendErrorKind::Timeout)
                 && !is_hopeless
@@ -226,7 +226,7 @@ impl<'o> Sender<'o> {
         let reply = match result {
             Ok(answer) => Some(answer.reply()),
             Err(error) if error.kind == SendErrorKind::Timeout => None,
-            // Svix waits longer after no answer, but not after no connection.
+            // Svix extends the delay after a timeout, but not after a failed connection.
             Err(_) => Some(Reply::default()),
         };
         let next = svix::next(attempt, reply.as_ref());
@@ -239,7 +239,7 @@ impl<'o> Sender<'o> {
         FollowUp { next, delay: Some(delay * per_mille / 1000) }
     }
 
-    /// Shows an attempt, where each is wanted.
+    /// Prints an attempt, if `--each` is set.
     fn show(
         &self,
         delivery: &ScheduledDelivery,
@@ -288,7 +288,7 @@ impl<'o> Sender<'o> {
         let colour = if follow_up.next == Next::Delivered { style::GOOD } else { style::ODD };
         let took = result.as_ref().map_or(0.0, |answer| millis(answer.elapsed));
         let then = match follow_up.delay {
-            Some(delay) => format!(", again after {:.0} s", delay.as_secs_f64()),
+            Some(delay) => format!(", retry in {:.0} s", delay.as_secs_f64()),
             None if follow_up.next == Next::Delivered => String::new(),
             None => format!(", {}", next.replace('_', " ")),
         };
@@ -305,7 +305,7 @@ impl<'o> Sender<'o> {
     }
 }
 
-/// Returns the headers of an attempt: each secret signs, as during a rotation.
+/// Returns the headers of an attempt, with a signature for each secret.
 pub(super) fn headers(
     secrets: &[SigningSecret],
     event: &HistoryEvent,
@@ -328,7 +328,7 @@ async fn wait_until(due: Option<tokio::time::Instant>) {
 }
 
 fn millis(duration: Duration) -> f64 {
-    // Microseconds are as exact as a socket is.
+    // Microseconds are exact enough for a socket.
     duration.as_micros() as f64 / 1000.0
 }
 

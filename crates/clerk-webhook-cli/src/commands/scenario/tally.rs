@@ -1,4 +1,4 @@
-//! What has come of it all.
+//! The counters and the summary.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -10,19 +10,19 @@ use crate::output::style;
 use crate::send::client::{Answer, SendError, SendErrorKind};
 use crate::send::svix::Next;
 
-/// How many undelivered messages are named for people, and how many for programs.
+/// The maximum numbers of undelivered messages in the text and in the JSON.
 const SHOWN: usize = 20;
 const LISTED: usize = 1000;
 
-/// How many outcomes are told apart; an endpoint may make up new ones for ever.
+/// The maximum number of different outcomes. An endpoint can return any word.
 const OUTCOMES: usize = 100;
 
-/// Why it has ended before all was sent.
+/// Why the run ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// The endpoint answered `webhook-delivery: disable`, which ends everything at Svix.
+    /// The endpoint answered `webhook-delivery: disable`, after which Svix sends nothing more.
     Disabled,
-    /// Somebody pressed Ctrl-C.
+    /// The user pressed Ctrl-C.
     Interrupted,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Tally {
     copies: u32,
     messages: u64,
     deliveries: u64,
-    /// Deliveries of which nothing more comes.
+    /// Deliveries without further attempts.
     pub(super) ended: u64,
     attempts: u64,
     resent: u64,
@@ -42,9 +42,9 @@ pub(super) struct Tally {
     delivered: u64,
     undelivered: u64,
     outcomes: BTreeMap<String, Count>,
-    /// In microseconds, of the attempts that were answered.
+    /// The latencies of answered attempts, in microseconds.
     latencies: Vec<u32>,
-    /// The messages of which copies are under way or to come.
+    /// The messages with copies that have not ended.
     open: HashMap<u64, OpenMessage>,
     undelivered_messages: Vec<OpenMessage>,
     pub(super) stop: Option<Stop>,
@@ -66,11 +66,12 @@ struct OpenMessage {
     last: String,
 }
 
-/// Names what came of an attempt: the outcome in the body, else the status, else what happened to the connection.
+/// Returns the outcome of an attempt: the outcome in the body, else the status, else the error of the
+/// connection.
 pub(super) fn label(result: &Result<Answer, SendError>) -> String {
     match result {
         Ok(answer) => {
-            // What an endpoint says goes to a terminal, so it has to be the word that it is meant to be.
+            // The body is not trusted and is printed to a terminal, so only words are accepted.
             let is_word = |word: &String| {
                 (1..=40).contains(&word.len())
                     && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
@@ -111,7 +112,7 @@ impl Tally {
         }
     }
 
-    /// Notes that a delivery begins.
+    /// Counts the start of a delivery.
     pub(super) fn begin(&mut self, planned: &PlannedDelivery) {
         self.deliveries += 1;
         self.open.entry(planned.message).or_insert_with(|| {
@@ -127,7 +128,7 @@ impl Tally {
         });
     }
 
-    /// Notes what came of an attempt.
+    /// Counts the result of an attempt.
     pub(super) fn attempt(
         &mut self,
         planned: &PlannedDelivery,
@@ -155,7 +156,7 @@ impl Tally {
         count.is_success |= is_success;
     }
 
-    /// Notes that nothing more comes of a delivery.
+    /// Counts the end of a delivery.
     pub(super) fn end(&mut self, planned: &PlannedDelivery, next: Next) {
         self.ended += 1;
         match next {
@@ -183,7 +184,7 @@ impl Tally {
         }
     }
 
-    /// Notes that it is over; what has not ended by now never will.
+    /// Ends the run. Deliveries that have not ended count as undelivered.
     pub(super) fn finish(&mut self) {
         self.duration = self.begin.elapsed();
         let mut open: Vec<_> = std::mem::take(&mut self.open).into_iter().collect();
@@ -194,12 +195,12 @@ impl Tally {
         self.latencies.sort_unstable();
     }
 
-    /// Returns whether each message was answered with 2xx at least once, and all were sent.
+    /// Returns whether all messages were sent, and each got a 2xx response.
     pub(super) fn is_good(&self) -> bool {
         self.undelivered == 0 && self.stop.is_none()
     }
 
-    /// Returns whether all was sent, however it was answered.
+    /// Returns whether all messages were sent, regardless of the responses.
     pub(super) fn is_whole(&self) -> bool {
         self.stop.is_none()
     }
@@ -208,7 +209,7 @@ impl Tally {
         self.attempts as f64 / self.duration.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
-    /// Returns the latency in milliseconds that so many of 100 answers have at most.
+    /// Returns a percentile of the latencies, in milliseconds.
     fn latency(&self, percent: usize) -> Option<f64> {
         let place = (self.latencies.len() * percent).div_ceil(100).checked_sub(1)?;
         Some(f64::from(self.latencies[place]) / 1000.0)
@@ -259,13 +260,13 @@ impl Tally {
             counted(self.attempts, "attempt", "attempts")
         )];
         if self.resent > 0 {
-            lines.push(format!("  {:<10} {} at once, after a connection failed", "resent", self.resent));
+            lines.push(format!("  {:<10} {} at once, after a failed connection", "resent", self.resent));
         }
-        lines.push(format!("  {:<10} {seconds:.2} s, {:.0} attempts a second", "time", self.rate()));
+        lines.push(format!("  {:<10} {seconds:.2} s, {:.0} attempts per second", "time", self.rate()));
         if let (Some(median), Some(most), Some(all)) = (self.latency(50), self.latency(99), self.latency(100))
         {
             lines.push(format!(
-                "  {:<10} half within {median:.1} ms, 99 of 100 within {most:.1} ms, all within {all:.1} ms",
+                "  {:<10} median {median:.1} ms, p99 {most:.1} ms, max {all:.1} ms",
                 "answered"
             ));
         }
@@ -278,13 +279,13 @@ impl Tally {
         self.push_undelivered(&mut lines, retry);
         match self.stop {
             Some(Stop::Disabled) => lines.push(format!(
-                "{}stopped{:#}: the endpoint answered `webhook-delivery: disable`; Svix would send it nothing until you \
-                 enable it in the dashboard",
+                "{}stopped{:#}: the endpoint answered `webhook-delivery: disable`; Svix would stop sending until you enable \
+                 the endpoint in the dashboard",
                 style::BAD,
                 style::BAD
             )),
             Some(Stop::Interrupted) => {
-                lines.push(format!("{}interrupted{:#}: this is not all of it", style::ODD, style::ODD));
+                lines.push(format!("{}interrupted{:#}: the history was not sent completely", style::ODD, style::ODD));
             }
             None => {}
         }
@@ -297,17 +298,17 @@ impl Tally {
         }
         if self.undelivered == 0 {
             let good = style::GOOD;
-            lines.push(format!("{good}delivered{good:#}: each message was answered with 2xx"));
+            lines.push(format!("{good}delivered{good:#}: every message got a 2xx response"));
             return;
         }
         let bad = style::BAD;
         lines.push(format!(
-            "{bad}not delivered{bad:#}: {} of {} never answered with 2xx",
+            "{bad}not delivered{bad:#}: {} of {} never got a 2xx response",
             self.undelivered,
-            counted(self.messages, "message was", "messages were")
+            counted(self.messages, "message", "messages")
         ));
         for message in self.undelivered_messages.iter().take(SHOWN) {
-            let last = if message.last.is_empty() { "not answered yet" } else { &message.last };
+            let last = if message.last.is_empty() { "no response yet" } else { &message.last };
             lines.push(format!(
                 "  {} {:<32} {last} after {}",
                 message.message_id,
@@ -320,11 +321,11 @@ impl Tally {
             lines.push(format!("  and {more} more; --json lists up to {LISTED}"));
         }
         if !retry && self.stop.is_none() {
-            lines.push("Svix would try these again: add --retry to do so here.".to_owned());
+            lines.push("Svix would retry these messages. To retry them here, use --retry.".to_owned());
         }
         if self.aborted > 0 {
             lines.push(format!(
-                "{} answered with `webhook-delivery: abort-message`, so Svix would not try again.",
+                "{} answered with `webhook-delivery: abort-message`, so Svix would not retry.",
                 counted(self.aborted, "delivery was", "deliveries were")
             ));
         }

@@ -1,8 +1,8 @@
-//! A column: what has to be in it, how that is compared, and whether it can be shown.
+//! Columns: their expected values, the comparison, and which values are printed.
 
 use serde_json::Value;
 
-/// A column, and what has to be in it.
+/// A column and the source of its expected value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column {
     pub(super) name: &'static str,
@@ -11,7 +11,7 @@ pub(super) struct Column {
     is_shown: bool,
 }
 
-/// The words of the columns of which the values are shown.
+/// The words that are printed, if a column is shown.
 const WORDS: &[&str] = &[
     "accepted",
     "automatic_invitation",
@@ -30,19 +30,19 @@ pub(super) enum Form {
     Number,
     Boolean,
     Json,
-    /// An array of which the order means nothing.
+    /// An array in any order.
     Set,
-    /// Nothing, or the data without a part of it, as the sync was told.
+    /// Null, or the data, possibly with members removed, depending on the settings of the sync.
     Raw,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
-    /// The member of this name.
+    /// The member with this name.
     Member(&'static str),
-    /// Computed from the object, and from what it is a part of, which otherwise is the object itself.
+    /// Computed from the object and its owner. An object without an owner is its owner.
     Computed(fn(&Value, &Value) -> Value),
-    /// All but these members, which are copies of others.
+    /// All members except these, which are copies of other objects.
     AllBut(&'static [&'static str]),
 }
 
@@ -80,12 +80,12 @@ impl Column {
         Self::new(name, form, Source::Computed(source))
     }
 
-    /// A text in which nothing personal can be: a word out of a few.
+    /// Marks a text column without personal data: it contains one of `WORDS`.
     pub(super) const fn shown(self) -> Self {
         Self { is_shown: true, ..self }
     }
 
-    /// Returns what has to be in it.
+    /// Returns the expected value.
     pub(super) fn expected(&self, object: &Value, owner: &Value) -> Value {
         match self.source {
             Source::Member(name) => object[name].clone(),
@@ -100,7 +100,7 @@ impl Column {
         }
     }
 
-    /// Returns whether something is what has to be in it.
+    /// Returns whether a value matches the expected value.
     pub(super) fn is_right(&self, expected: &Value, found: &Value) -> bool {
         match self.form {
             Form::Raw => found.is_null() || is_version(found, expected),
@@ -109,9 +109,9 @@ impl Column {
         }
     }
 
-    /// Returns whether a value can be shown, since nothing personal can be in it.
+    /// Returns whether a value is printed. Personal data never is.
     pub(super) fn can_show(&self, value: &Value) -> bool {
-        // What a broken program has written there can be anything.
+        // A faulty application can write anything to the column.
         self.is_shown
             && match value {
                 Value::Null | Value::Bool(_) | Value::Number(_) => true,
@@ -120,7 +120,7 @@ impl Column {
             }
     }
 
-    /// Reads what a database has in it, as text.
+    /// Parses the text of a value from the database.
     pub(super) fn read(&self, text: Option<String>) -> Value {
         let Some(text) = text else { return Value::Null };
         let read = match self.form {
@@ -137,12 +137,12 @@ impl Column {
     }
 }
 
-/// Returns whether something is this version of an object, possibly without a part of it.
+/// Returns whether `part` is the same version of the object, possibly with members removed.
 fn is_version(part: &Value, whole: &Value) -> bool {
     ["id", "updated_at"].iter().all(|name| part[*name] == whole[*name]) && is_within(part, whole)
 }
 
-/// Returns whether something is the other with at most some members of objects left out.
+/// Returns whether `part` equals `whole`, except for removed members of objects.
 fn is_within(part: &Value, whole: &Value) -> bool {
     match (part, whole) {
         (Value::Object(part), Value::Object(whole)) => {

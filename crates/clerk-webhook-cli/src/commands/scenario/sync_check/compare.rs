@@ -1,4 +1,4 @@
-//! Compares what is expected with what is found, without I/O.
+//! Compares the expected rows with the rows that were read. Does no I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,27 +8,28 @@ use super::columns::Column;
 use super::final_state::FinalState;
 use super::kinds::{KINDS, Kind, Part};
 
-/// How many differences of a section are remembered.
+/// The maximum number of stored differences of a section.
 const REMEMBERED: usize = 1000;
 
-/// An id, or the id of an owner before it; apart from each other, since anything can be in those that are found.
+/// An id, or the ids of the owner and of the element. Kept separate, because ids in a table can contain any
+/// text.
 pub(super) type Key = Vec<String>;
 
-/// What has to be in one place: a view, the tombstones of a table, what its view hides, or a table of parts.
+/// The expected rows of a view, of the tombstones or the hidden rows of a table, or of a table of elements.
 #[derive(Debug)]
 pub(super) struct Section {
     /// The table, without the prefix.
     pub(super) table: &'static str,
-    /// Where its rows are read, without the prefix.
+    /// The table or view to read, without the prefix.
     pub(super) source: &'static str,
-    /// The view of what is live in the table.
+    /// The view of live rows in the table.
     pub(super) view: &'static str,
     pub(super) state: State,
-    /// The columns that make the key: an id, or the id of an owner before it.
+    /// The key columns: an id, or the ids of the owner and of the element.
     pub(super) key: &'static [&'static str],
     pub(super) columns: Vec<Column>,
     expected: BTreeMap<Key, Vec<Value>>,
-    /// The ids of what was deleted, of itself or with what it belonged to: the first part of a key.
+    /// The ids of deleted objects, which are the first part of a key.
     gone: BTreeSet<String>,
 }
 
@@ -37,11 +38,11 @@ pub(super) enum State {
     Live,
     /// Only the tombstones.
     Deleted,
-    /// What is neither: no view shows it.
+    /// Neither live nor a tombstone: no view shows these rows.
     Hidden,
 }
 
-/// How one place differs from what it has to be.
+/// The differences of one section.
 #[derive(Debug)]
 pub(super) struct SectionComparison {
     pub(super) table: &'static str,
@@ -65,19 +66,19 @@ pub(super) struct Difference {
 pub(super) enum Discrepancy {
     Missing,
     Surplus,
-    /// It is there although it was deleted; counted as surplus.
+    /// The row exists although the object was deleted. Counted as surplus.
     Undeleted,
-    /// With what is expected and what is found, where that can be shown.
+    /// The columns that differ, with the expected and the found value if both can be printed.
     Differs(Vec<(&'static str, Option<(Value, Value)>)>),
 }
 
-/// What orders the versions of an object: `updated_at`, which is between them, is a column of each kind.
+/// The columns that order the versions of an object, together with `updated_at`, which every kind has.
 const OBS_RANK: Column = Column::number("obs_rank");
 const EVENT_AT: Column = Column::number("event_at");
 const TIE: Column = Column::text("tie");
 const DELETED_AT: Column = Column::number("deleted_at");
 
-/// Returns all places with what has to be in them: of each kind the live, their parts, the deleted and the hidden.
+/// Returns all sections: for each kind its live rows, their elements, the tombstones, and the hidden rows.
 pub(super) fn sections(state: &FinalState) -> Vec<Section> {
     KINDS.iter().flat_map(|kind| of_kind(kind, state)).collect()
 }
@@ -129,7 +130,7 @@ fn of_kind(kind: &Kind, state: &FinalState) -> Vec<Section> {
             .collect(),
         ..section(State::Live, part.table)
     };
-    // One that is not ordered before all versions can come back to life.
+    // A tombstone with a lower order could be replaced by a late event.
     let order =
         [(DELETED_AT, None), (OBS_RANK, Some(json!(9))), (EVENT_AT, Some(json!(0))), (TIE, Some(json!("")))];
     let tombstone = |id: &str, at: i64| {
@@ -156,7 +157,7 @@ fn of_kind(kind: &Kind, state: &FinalState) -> Vec<Section> {
 }
 
 impl SectionComparison {
-    /// Compares a place with the rows that are there, each with its key.
+    /// Compares the expected rows of a section with the rows that were read, each with its key.
     pub(super) fn of(section: &Section, rows: Vec<(Key, Vec<Value>)>) -> Self {
         let mut comparison = Self {
             table: section.table,
@@ -198,7 +199,7 @@ impl SectionComparison {
         }
     }
 
-    /// Returns how many objects are not as they have to be.
+    /// Returns the number of rows that differ.
     pub(super) fn wrong(&self) -> usize {
         self.missing + self.surplus + self.differing
     }

@@ -1,4 +1,4 @@
-//! Reads the tables, and nothing else of a database.
+//! Reads the tables from the database.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,16 +17,16 @@ use super::compare::{Key, Section, State};
 use crate::failure::Failure;
 use crate::output::printable;
 
-/// How much of what a database says is shown.
+/// The maximum length of a message of the database, in characters.
 const LONGEST: usize = 300;
 
-/// Where a database is. Its password is never shown.
+/// The connection options of a database. The password is never printed.
 pub(super) enum Database {
     Sqlite(SqliteConnectOptions),
     Postgres(PgConnectOptions),
 }
 
-/// What the names of all tables begin with, which is safe to stand in a query.
+/// The prefix of all table names. Contains only characters that are safe in a query.
 #[derive(Clone, Debug)]
 pub(super) struct Prefix {
     schema: Option<String>,
@@ -42,16 +42,16 @@ impl FromStr for Database {
     type Err = Failure;
 
     fn from_str(url: &str) -> Result<Self, Failure> {
-        // Neither the URL nor what its parser says of it is shown: there can be a password in it.
+        // The URL and the message of its parser are not printed: they can contain a password.
         let wrong = || {
             Failure::usage(
-                "--expect-sync takes the URL of a database: sqlite:app.db, or postgres://user:password@host/database",
+                "--expect-sync expects the URL of a database: sqlite:app.db, or postgres://user:password@host/database",
             )
         };
         match url.split_once(':') {
             Some(("sqlite", _)) => {
                 let options: SqliteConnectOptions = url.parse().map_err(|_| wrong())?;
-                // A file that is not there is a mistake, and not to be made.
+                // A missing file is an error, so it is not created.
                 Ok(Self::Sqlite(options.create_if_missing(false).read_only(true)))
             }
             Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.parse().map_err(|_| wrong())?)),
@@ -61,7 +61,7 @@ impl FromStr for Database {
 }
 
 impl Database {
-    /// Connects, and from then on reads everything as it was at one moment: handlers may still be at work.
+    /// Connects, and starts a transaction with one snapshot, because handlers may still write.
     pub(super) async fn connect(&self) -> Result<Connection, Failure> {
         let connected = match self {
             Self::Sqlite(options) => SqliteConnection::connect_with(options).await.map(Connection::Sqlite),
@@ -92,8 +92,8 @@ impl FromStr for Prefix {
         };
         if schema.is_some_and(str::is_empty) || !schema.is_none_or(is_name) || !is_name(prefix) {
             return Err(Failure::usage(
-                "--sync-prefix is what names of tables begin with, such as clerk_ or schema.clerk_: \
-                 lower-case letters, digits and `_`",
+                "--sync-prefix expects a prefix of table names such as clerk_ or schema.clerk_: lowercase letters, digits, \
+                 and `_`",
             ));
         }
         Ok(Self { schema: schema.map(str::to_owned), prefix: prefix.to_owned() })
@@ -101,7 +101,7 @@ impl FromStr for Prefix {
 }
 
 impl Prefix {
-    /// Returns the name of a table or a view as it stands in a query.
+    /// Returns the quoted name of a table or a view for a query.
     fn name(&self, name: &str) -> String {
         match &self.schema {
             Some(schema) => format!(r#""{schema}"."{}{name}""#, self.prefix),
@@ -120,21 +120,21 @@ impl fmt::Display for Prefix {
 }
 
 impl Connection {
-    /// Fails where there is nothing of this name, or a column is missing.
+    /// Fails if the table or view, or a column, is missing.
     pub(super) async fn probe(&mut self, section: &Section, prefix: &Prefix) -> Result<(), Failure> {
         let query = format!("SELECT * FROM ({}) AS probed WHERE 1 = 0", self.query(section, prefix));
         match self.texts(query, 0).await {
             Ok(_) => Ok(()),
             Err(sqlx::Error::Database(error)) if is_absent(&*error) => Err(Failure::usage(format_args!(
-                "the database of --expect-sync has no tables of clerk-webhook-sync that begin with {prefix} ({}): \
-                 let the application migrate first, or say with --sync-prefix what their names begin with",
+                "the database of --expect-sync lacks tables or columns of clerk-webhook-sync with the prefix {prefix} ({}): \
+                 run ClerkSync::migrate first, or set the prefix with --sync-prefix",
                 printable(error.message().as_bytes(), LONGEST)
             ))),
             Err(error) => Err(unreadable(&error)),
         }
     }
 
-    /// Reads all rows of a place, each with its key.
+    /// Reads all rows of a section, each with its key.
     pub(super) async fn rows(
         &mut self,
         section: &Section,
@@ -154,19 +154,19 @@ impl Connection {
     }
 
     pub(super) async fn close(self) {
-        // All has been read, so nothing depends on it.
+        // Everything has been read, so an error has no effect.
         let _ = match self {
             Self::Sqlite(connection) => connection.close().await,
             Self::Postgres(connection) => connection.close().await,
         };
     }
 
-    /// Writes the query of a place, whose columns are all text.
+    /// Returns the query of a section. All its columns are cast to text.
     fn query(&self, section: &Section, prefix: &Prefix) -> String {
         let names = section.key.iter().copied().chain(section.columns.iter().map(|column| column.name));
         let columns: Vec<_> = names
             .map(|name| match self {
-                // With the table before it, or SQLite takes the name of a column that is not there for a text.
+                // Qualified, because SQLite treats the quoted name of a missing column as a string.
                 Self::Sqlite(_) => format!(r#"CAST(t."{name}" AS TEXT) AS "{name}""#),
                 Self::Postgres(_) => format!(r#"t."{name}"::text AS "{name}""#),
             })
@@ -187,7 +187,7 @@ impl Connection {
         query: String,
         columns: usize,
     ) -> Result<Vec<Vec<Option<String>>>, sqlx::Error> {
-        // Names in it are those of the program, or a prefix that was looked at.
+        // The query contains only names of this program and the checked prefix.
         let query = AssertSqlSafe(Arc::<str>::from(query)).into_sql_str();
         match self {
             Self::Sqlite(connection) => fetch(connection, query, columns).await,
@@ -212,10 +212,11 @@ where
     rows.iter().map(|row| (0..columns).map(|column| row.try_get(column)).collect()).collect()
 }
 
-/// Returns whether a table or a column is not there; for all else the database has other reasons.
+/// Returns whether the error means that a table, a column, or a schema is missing.
 fn is_absent(error: &dyn DatabaseError) -> bool {
     let message = error.message();
-    // SQLite has one code for all that is wrong with a statement, and those of Postgres are for: no table, no column, no schema.
+    // SQLite has only one code for all errors in a statement. The codes of Postgres mean: no table, no
+    // column, no schema.
     ["no such table", "no such column", "unknown database"].iter().any(|cause| message.starts_with(cause))
         || matches!(error.code().as_deref(), Some("42P01" | "42703" | "3F000"))
 }
@@ -224,13 +225,13 @@ fn unreadable(error: &sqlx::Error) -> Failure {
     Failure::network(format_args!("cannot read the database of --expect-sync: {}", why(error)))
 }
 
-/// Says why, where it can be said without what is in the URL.
+/// Returns the reason of an error, without parts of the URL.
 fn why(error: &sqlx::Error) -> String {
     let reason = match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Io(error) => error.to_string(),
-        sqlx::Error::Tls(_) => "it asks for TLS, and this command speaks without".to_owned(),
-        _ => "it does not answer as a database does".to_owned(),
+        sqlx::Error::Tls(_) => "the server requires TLS, which this command does not support".to_owned(),
+        _ => "the server does not respond like a database".to_owned(),
     };
     printable(reason.as_bytes(), LONGEST)
 }
@@ -246,7 +247,7 @@ mod tests {
     use super::super::final_state::FinalState;
     use super::*;
 
-    /// Reads a place, lets somebody else write, and reads all of them.
+    /// Checks that a write during the comparison is not visible to it.
     async fn assert_reads_one_moment<DB: SyncDatabase>(
         sync: ClerkSync<DB>,
         url: &str,
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_is_read_as_it_was_at_one_moment() {
+    async fn reads_one_snapshot_of_sqlite() {
         let path = std::env::temp_dir().join(format!("clerk-webhook-moment-{}.db", std::process::id()));
         let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
         let options = options.journal_mode(SqliteJournalMode::Wal);
@@ -285,13 +286,13 @@ mod tests {
         };
         let url = format!("sqlite:{}", path.display());
         assert_reads_one_moment(ClerkSync::new(pool.clone()), &url, "clerk_", write).await;
-        // It takes the files beside it with it.
+        // Closing the pool removes the files of the write-ahead log.
         pool.close().await;
         std::fs::remove_file(path).unwrap();
     }
 
     #[tokio::test]
-    async fn a_server_is_read_as_it_was_at_one_moment() {
+    async fn reads_one_snapshot_of_postgres() {
         let Some(url) = servers::postgres("cli_moment") else { return };
         let pool = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
         let write = async |statement: &str| {

@@ -1,4 +1,4 @@
-//! What a history leaves behind: what Clerk holds at its end, and the last event of each object.
+//! The final state of a history: the objects in Clerk, and the last event of each object.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,9 +18,9 @@ pub(super) struct FinalState {
 /// The last event about an object.
 #[derive(Debug)]
 pub(super) struct LastEvent {
-    /// The time of its envelope, in ms.
+    /// The timestamp of the event, in milliseconds.
     pub(super) at: i64,
-    /// Its data, unless that is in the truth.
+    /// The data of the event, or null if the object is live and so in the truth.
     pub(super) data: Value,
     is_deletion: bool,
 }
@@ -52,7 +52,7 @@ impl FinalState {
         self.last.get(&kind)?.get(id)
     }
 
-    /// Returns the objects that no event has ended, but whose organization or user was deleted: no view shows them.
+    /// Returns the hidden objects: not deleted by an event, but their organization or user was deleted.
     pub(super) fn hidden(&self, kind: ObjectKind) -> impl Iterator<Item = (&String, &LastEvent)> {
         let objects = self.last.get(&kind).into_iter().flatten();
         objects.filter(move |(id, last)| !last.is_deletion && !self.truth.live(kind).contains_key(*id))

@@ -1,38 +1,38 @@
-//! What the tables have to have of each kind of object.
+//! The expected tables and columns of each kind of object.
 
 use clerk_webhook_test::ObjectKind;
 use serde_json::{Value, json};
 
 use super::columns::{Column, Form, Source};
 
-/// A kind of object, which has a table of its own, and a view of what is live in it.
+/// A kind of object, with its table and the view of live rows.
 #[derive(Debug)]
 pub(super) struct Kind {
     /// The table, without the prefix.
     pub(super) table: &'static str,
-    /// The view of what is live.
+    /// The view of live rows.
     pub(super) view: &'static str,
     pub(super) object: ObjectKind,
-    /// What the types of the events about it begin with.
+    /// The prefix of its event types.
     pub(super) events: &'static str,
     pub(super) columns: &'static [Column],
-    /// Which columns a tombstone has of the event of the deletion; all others are empty.
+    /// The columns that a tombstone takes from the deletion event. All others are empty.
     pub(super) kept: &'static [&'static str],
     pub(super) parts: &'static [Part],
 }
 
-/// What there can be many of in one object, and is in a table of its own.
+/// An array of an object, with a separate table.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) table: &'static str,
-    /// The columns with the id of the object that it belongs to, and with its own.
+    /// The key columns: the id of the owner, and the id of the element.
     pub(super) key: &'static [&'static str],
-    /// The array in the data of that object.
+    /// The array in the data of the owner.
     pub(super) member: &'static str,
     pub(super) columns: &'static [Column],
 }
 
-/// Returns the first of some members that is there.
+/// Returns the first member that is not null.
 fn first_of(object: &Value, names: &[&str]) -> Value {
     names.iter().map(|name| &object[*name]).find(|value| !value.is_null()).cloned().unwrap_or_default()
 }
@@ -45,7 +45,7 @@ fn is_verified(verification: &Value) -> bool {
     verification["status"] == "verified"
 }
 
-/// Returns the element of an array that an id names; never the first one instead.
+/// Returns the element with the id in the member `by`, or null. Never falls back to the first element.
 fn named<'v>(object: &'v Value, array: &str, by: &str) -> &'v Value {
     let id = object[by].as_str();
     let elements = object[array].as_array().map_or(&[][..], Vec::as_slice);
@@ -65,7 +65,7 @@ const IMAGE: Column = Column::computed("image_url", Form::Text, |object, _| {
     first_of(object, &["image_url", "profile_image_url", "logo_url"])
 });
 
-/// A further kind is a further entry.
+/// All kinds of objects.
 pub(super) const KINDS: &[Kind] = &[
     Kind {
         table: "users",

@@ -1,7 +1,7 @@
-//! Whether the tables of clerk-webhook-sync have what Clerk holds after a history.
+//! Compares the tables of clerk-webhook-sync with the final state of a history.
 //!
-//! It judges the sync, and so has nothing of it: what has to be in a column is read from the JSON of the events by what the
-//! column means.
+//! This check shares no code with the sync that it tests. It computes the expected value of each column from
+//! the JSON of the events.
 
 mod columns;
 mod compare;
@@ -20,7 +20,7 @@ use database::{Database, Prefix};
 use final_state::FinalState;
 use report::Report;
 
-/// A database and what its tables are called.
+/// A database and the prefix of its tables.
 pub(crate) struct SyncCheck {
     database: Database,
     prefix: Prefix,
@@ -31,7 +31,7 @@ impl SyncCheck {
         Ok(Self { database: url.parse()?, prefix: prefix.parse()? })
     }
 
-    /// Fails where the database or its tables are not there.
+    /// Fails if the database, a table, or a column is missing.
     pub(crate) async fn probe(&self) -> Result<(), Failure> {
         let mut connection = self.database.connect().await?;
         for section in sections(&FinalState::default()) {
@@ -41,7 +41,7 @@ impl SyncCheck {
         Ok(())
     }
 
-    /// Says how the tables differ from what they have to be after a history, and returns whether they do not.
+    /// Prints how the tables differ from the final state of a history. Returns whether they are equal.
     pub(crate) async fn run(&self, history: &History, output: &Output) -> Result<bool, Failure> {
         let mut connection = self.database.connect().await?;
         let mut comparisons = Vec::new();

@@ -1,4 +1,4 @@
-//! What the comparison says.
+//! The report of the comparison.
 
 use serde_json::{Value, json};
 
@@ -6,14 +6,14 @@ use super::compare::{Difference, Discrepancy, SectionComparison, State};
 use super::database::Prefix;
 use crate::output::style;
 
-/// How many differences are named for people, and how many for programs.
+/// The maximum numbers of differences in the text and in the JSON.
 const SHOWN: usize = 20;
 const LISTED: usize = 1000;
 
-/// The longest id that is shown: those of Clerk have 40 characters at most.
+/// The maximum length of a printed id. Ids of Clerk have at most 40 characters.
 const LONGEST_ID: usize = 64;
 
-/// What has come of all places.
+/// The comparisons of all sections.
 #[derive(Debug)]
 pub(super) struct Report {
     comparisons: Vec<SectionComparison>,
@@ -100,11 +100,11 @@ impl Report {
         }
         if self.is_equal() {
             let good = style::GOOD;
-            lines.push(format!("{good}in step{good:#}: the tables have what Clerk holds"));
+            lines.push(format!("{good}equal{good:#}: the tables match the final state of the history"));
             return lines;
         }
         let (bad, wrong) = (style::BAD, self.wrong());
-        lines.push(format!("{bad}not in step{bad:#}: {wrong} of the rows are not as Clerk holds them"));
+        lines.push(format!("{bad}not equal{bad:#}: {wrong} differences from the final state of the history"));
         lines.extend(self.differences().take(SHOWN).map(|(comparison, difference)| {
             format!("  {:<24} {} {}", title(comparison), shown(&difference.key), described(&difference.what))
         }));
@@ -114,7 +114,7 @@ impl Report {
         }
         if self.differences().any(|(_, difference)| matches!(difference.what, Discrepancy::Surplus)) {
             lines.push(
-                "Discrepancy is surplus is not of this history: begin with empty tables, or say which ones with --sync-prefix."
+                "Surplus rows do not belong to this history. Start with empty tables, or select other tables with --sync-prefix."
                     .to_owned(),
             );
         }
@@ -122,8 +122,10 @@ impl Report {
     }
 }
 
-/// Writes a key with blanks between its ids, none of which has a blank. What a broken program has written in the place of an
-/// id can be anybody's data, and is a question mark.
+/// Formats a key as its ids, separated by spaces.
+///
+/// Text that is not an id can be personal data that a faulty application wrote. It is replaced by a question
+/// mark.
 fn shown(key: &[String]) -> String {
     let is_id = |id: &str| {
         (1..=LONGEST_ID).contains(&id.len())
@@ -152,7 +154,7 @@ fn described(what: &Discrepancy) -> String {
     match what {
         Discrepancy::Missing => "is missing".to_owned(),
         Discrepancy::Surplus => "is surplus".to_owned(),
-        Discrepancy::Undeleted => "is there although it was deleted".to_owned(),
+        Discrepancy::Undeleted => "exists although it was deleted".to_owned(),
         Discrepancy::Differs(columns) => {
             let column = |(name, values): &(&str, Option<(Value, Value)>)| match values {
                 Some((expected, found)) => format!("{name} ({found} instead of {expected})"),
