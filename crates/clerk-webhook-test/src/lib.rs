@@ -17,7 +17,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The page of this crate in its README has a test for each web framework, and a table of what leads to which refusal.
+//! The guide of the crate `clerk-webhook` has a test for each web framework, and a table of the ways to break a delivery.
 //!
 //! | for | there is |
 //! |---|---|
