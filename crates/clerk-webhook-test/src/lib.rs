@@ -17,7 +17,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The guide of the crate `clerk-webhook` has a test for each web framework, and a table of the ways to break a delivery.
+//! The guide of `clerk-webhook` has a test for each web framework, and a table of the ways to break a
+//! delivery.
 //!
 //! | for | there is |
 //! |---|---|
