@@ -1,8 +1,8 @@
-//! The command as a whole: help, completions, exit codes.
+//! The complete command: help, completions, exit codes.
 
 use crate::support::process::run;
 
-/// Returns the names of the commands as the help lists them.
+/// Returns the names of the commands in the order of the help.
 fn commands(of: &[&str]) -> Vec<String> {
     let help = run(&[of, &["--help"]].concat()).stdout;
     let Some((_, list)) = help.split_once("Commands:\n") else { return Vec::new() };
@@ -15,7 +15,7 @@ fn commands(of: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// Returns the arguments of the examples in a help, as far as the command is the first word of a line.
+/// Returns the arguments of the examples in a help text that begin with the command.
 fn examples(help: &str) -> Vec<Vec<String>> {
     let Some((_, list)) = help.split_once("\nExamples") else { return Vec::new() };
     let list = list.replace("\\\n", " ");
@@ -23,7 +23,7 @@ fn examples(help: &str) -> Vec<Vec<String>> {
     lines.map(words).collect()
 }
 
-/// Splits a line as a shell does, up to the end of the first command.
+/// Splits a line like a shell, up to the end of the first command.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut is_quoted = false;
@@ -40,7 +40,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_help_promises_a_longer_delay_after_429() {
+fn the_help_says_that_429_does_not_lengthen_the_delay() {
     let mut mentions = 0;
     for name in commands(&[]) {
         let help = run(&[&name, "--help"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -78,7 +78,7 @@ fn every_command_has_help_with_examples() {
             assert_eq!(shown.code, 0, "{path:?}");
             let help = shown.stdout;
             assert!(help.contains(&format!("Usage: clerk-webhook {}", path.join(" "))), "{help}");
-            // A command with others below it may leave the examples to them.
+            // A command with subcommands may leave the examples to them.
             if path.len() == 2 || below.is_empty() {
                 assert!(!examples(&help).is_empty(), "{path:?} has no examples: {help}");
             }
@@ -93,14 +93,14 @@ fn every_command_has_help_with_examples() {
 }
 
 #[test]
-fn the_short_help_is_shown_without_arguments() {
+fn shows_the_help_without_arguments() {
     let run = run(&[]);
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("Usage: clerk-webhook"), "{}", run.stderr);
 }
 
 #[test]
-fn every_shell_has_completions() {
+fn generates_completions_for_every_shell() {
     for (shell, expected) in [
         ("bash", "complete -F"),
         ("elvish", "edit:completion"),
@@ -112,7 +112,7 @@ fn every_shell_has_completions() {
         assert_eq!(run.code, 0, "{run:?}");
         assert!(run.stdout.contains(expected), "{shell}");
         assert!(run.stdout.contains("trigger"), "{shell}");
-        // Shells whose completions know values complete the names of the events.
+        // Only these shells complete values, such as the names of events.
         if ["bash", "fish", "zsh"].contains(&shell) {
             assert!(run.stdout.contains("user.created__saml"), "{shell}");
         }
@@ -151,19 +151,19 @@ fn bash_completes_commands_options_and_events() {
 }
 
 #[test]
-fn a_typing_error_is_asked_about() {
+fn suggests_a_command_for_a_typing_error() {
     let run = run(&["triger"]);
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("trigger"), "{}", run.stderr);
 }
 
 #[test]
-fn the_version_is_that_of_the_package() {
+fn prints_the_version_of_the_package() {
     assert_eq!(run(&["--version"]).stdout, format!("clerk-webhook {}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
-fn programs_are_told_of_errors_in_json() {
+fn prints_errors_as_json() {
     let run = run(&["events", "nothing", "--json"]);
     assert_eq!(run.code, 2);
     let error = run.objects().pop().unwrap();

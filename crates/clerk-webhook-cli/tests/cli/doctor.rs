@@ -1,4 +1,4 @@
-//! `clerk-webhook doctor`: endpoints that are right, and endpoints that are wrong in one way each.
+//! `clerk-webhook doctor`: correct endpoints, and endpoints with one fault each.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::support::server::{Request, Server, closed_port, response};
 use clerk_webhook_core::{Timestamp, Verifier};
 use serde_json::Value;
 
-/// Returns status and finding of each check.
+/// Returns the status and the finding of each check.
 fn findings(run: &Run) -> BTreeMap<String, (String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let checks = run.objects().into_iter().filter(|object| object["check"].is_string());
@@ -32,7 +32,7 @@ fn examine(answer: impl Fn(&Request) -> String + Clone + Send + 'static, options
 }
 
 #[test]
-fn nothing_is_wrong_with_a_receiver_of_this_project() {
+fn finds_no_problems_in_a_receiver_of_this_project() {
     let (endpoint, events) = receiver();
     let url = endpoint.url.clone();
     let run = run(&["doctor", &url, "--json"]);
@@ -44,7 +44,7 @@ fn nothing_is_wrong_with_a_receiver_of_this_project() {
         assert_eq!(finding(&all, check).0, "ok", "{check} {run:?}");
     }
     assert_eq!(finding(&all, "signed").0, "skipped");
-    assert!(events.try_recv().is_err(), "a handler was reached");
+    assert!(events.try_recv().is_err(), "no request may reach a handler");
 
     let run = process::run(&["doctor", &url, "--send"]);
     assert_eq!(run.code, 0, "{run:?}");
@@ -55,7 +55,7 @@ fn nothing_is_wrong_with_a_receiver_of_this_project() {
 }
 
 #[test]
-fn nothing_is_wrong_with_a_receiver_of_another_language() {
+fn finds_no_problems_in_a_receiver_in_another_language() {
     let verifier = Verifier::new(SECRET).unwrap();
     let answer = move |request: &Request| {
         if verify(request, &verifier) {
@@ -73,14 +73,14 @@ fn nothing_is_wrong_with_a_receiver_of_another_language() {
     let all = findings(&run);
     assert_eq!(finding(&all, "unsigned"), ("ok", "ok"));
     assert_eq!(finding(&all, "clock").0, "skipped");
-    // Without a signed delivery nobody knows who refuses.
+    // Without a signed delivery, the endpoint and an authentication layer cannot be distinguished.
     let (run, _) = examine(answer, &[]);
     assert_eq!(finding(&findings(&run), "unsigned"), ("warn", "perhaps_auth"));
     assert_eq!(run.code, 0);
 }
 
 #[test]
-fn who_answers_instead_of_the_endpoint_is_named() {
+fn names_what_answered_instead_of_the_endpoint() {
     let html = &[("content-type", "text/html; charset=utf-8")];
     for (answer, expected) in [
         (response(200, html, "<title>Sign in</title>"), "page"),
@@ -102,7 +102,7 @@ fn who_answers_instead_of_the_endpoint_is_named() {
 }
 
 #[test]
-fn an_endpoint_that_believes_anybody_is_in_danger() {
+fn reports_an_endpoint_without_verification() {
     let (run, _) = examine(|_| response(200, &[], "ok"), &[]);
     assert_eq!(run.code, 1);
     let all = findings(&run);
@@ -117,8 +117,8 @@ fn an_endpoint_that_believes_anybody_is_in_danger() {
 }
 
 #[test]
-fn a_check_that_is_left_out_is_found() {
-    // Looks whether there is a signature, and not what it is.
+fn reports_incomplete_verification() {
+    // This endpoint checks only whether a signature exists.
     let (run, _) = examine(
         |request| response(if request.header("svix-signature").is_some() { 200 } else { 400 }, &[], ""),
         &[],
@@ -127,7 +127,7 @@ fn a_check_that_is_left_out_is_found() {
     assert_eq!(finding(&all, "unsigned"), ("ok", "ok"));
     assert_eq!(finding(&all, "forged"), ("bad", "accepts_forged"));
 
-    // Looks at the signature, and not at the time.
+    // This endpoint checks the signature but not the timestamp.
     let timeless = Verifier::builder()
         .secret(clerk_webhook_core::SigningSecret::parse(SECRET).unwrap())
         .dangerous_accept_any_age()
@@ -145,7 +145,7 @@ fn a_check_that_is_left_out_is_found() {
 }
 
 #[test]
-fn another_secret_is_noticed_when_a_signed_delivery_is_sent() {
+fn reports_a_different_secret_after_a_signed_delivery() {
     let (endpoint, _events) = receiver();
     let url = endpoint.url.clone();
     let other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -155,7 +155,7 @@ fn another_secret_is_noticed_when_a_signed_delivery_is_sent() {
 }
 
 #[test]
-fn an_unknown_event_type_has_to_be_acknowledged() {
+fn warns_if_an_unknown_event_type_is_not_acknowledged() {
     let verifier = Verifier::new(SECRET).unwrap();
     let (run, _) = examine(
         move |request| response(if verify(request, &verifier) { 500 } else { 400 }, &[], ""),
@@ -166,7 +166,7 @@ fn an_unknown_event_type_has_to_be_acknowledged() {
 }
 
 #[test]
-fn a_clock_that_is_off_is_noticed() {
+fn reports_clock_skew() {
     for (offset, expected) in [(0, "ok"), (-60, "warn"), (60, "warn"), (-3600, "bad"), (3600, "bad")] {
         let (run, _) = examine(
             move |_| {
@@ -183,7 +183,7 @@ fn a_clock_that_is_off_is_noticed() {
 }
 
 #[test]
-fn a_low_limit_on_bodies_is_noticed() {
+fn warns_about_a_low_body_limit() {
     for (limit, status, finding_expected) in
         [(10_000, "warn", "low"), (300_000, "ok", "ok"), (10_000_000, "ok", "ok")]
     {
@@ -197,13 +197,13 @@ fn a_low_limit_on_bodies_is_noticed() {
 }
 
 #[test]
-fn a_refusal_that_steers_the_sender_is_noticed() {
+fn warns_about_a_rejection_with_delivery_control() {
     let (run, _) = examine(|_| response(400, &[("webhook-delivery", "disable")], ""), &[]);
     assert_eq!(finding(&findings(&run), "unsigned"), ("warn", "steers"));
 }
 
 #[test]
-fn the_secret_is_looked_at() {
+fn checks_the_secret() {
     let (endpoint, _events) = receiver();
     let url = endpoint.url.clone();
     for (secret, status, expected) in [
@@ -214,14 +214,14 @@ fn the_secret_is_looked_at() {
         let run = run_with(&["doctor", &url, "--json"], secret, b"");
         let all = findings(&run);
         assert_eq!(finding(&all, "secret"), (status, expected), "{run:?}");
-        // What needs no secret is looked at all the same.
+        // Checks that need no secret run nevertheless.
         assert_eq!(finding(&all, "unsigned").0, "ok");
         assert!(!secret.is_some_and(|secret| run.stdout.contains(secret)));
     }
 }
 
 #[test]
-fn a_server_that_is_not_there_ends_the_list() {
+fn stops_if_the_server_is_unreachable() {
     let run = run(&["doctor", &format!("http://{}/", closed_port()), "--json"]);
     assert_eq!(run.code, 1, "{run:?}");
     let all = findings(&run);
@@ -230,7 +230,7 @@ fn a_server_that_is_not_there_ends_the_list() {
 }
 
 #[test]
-fn what_is_not_http_is_told() {
+fn reports_an_answer_that_is_not_http() {
     let (run, _) = examine(|_| "SSH-2.0-OpenSSH\r\n".to_owned(), &[]);
     assert_eq!(run.code, 1);
     assert_eq!(finding(&findings(&run), "unsigned"), ("bad", "no_answer"));
@@ -238,7 +238,7 @@ fn what_is_not_http_is_told() {
 
 #[test]
 #[cfg(feature = "tls")]
-fn a_failure_of_tls_is_told() {
+fn reports_a_tls_failure() {
     let server = Server::new(|_| response(400, &[], ""));
     let run = run(&["doctor", &server.url().replace("http://", "https://"), "--json"]);
     assert_eq!(run.code, 1, "{run:?}");
@@ -248,8 +248,8 @@ fn a_failure_of_tls_is_told() {
 }
 
 #[test]
-fn a_connection_that_breaks_at_large_bodies_is_told() {
-    // Hangs up without an answer.
+fn reports_a_connection_that_closes_on_large_bodies() {
+    // Closes the connection without an answer.
     let answer =
         |request: &Request| if request.body.len() > 100_000 { String::new() } else { response(400, &[], "") };
     let (run, _) = examine(answer, &[]);
@@ -259,14 +259,14 @@ fn a_connection_that_breaks_at_large_bodies_is_told() {
 }
 
 #[test]
-fn another_machine_needs_permission() {
+fn rejects_another_machine_without_permission() {
     let run = run(&["doctor", "https://example.com/webhooks/clerk"]);
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("--allow-remote"));
 }
 
 #[test]
-fn an_endpoint_that_fails_on_what_is_unsigned_is_looked_at_all_the_same() {
+fn continues_if_an_unsigned_request_causes_a_server_error() {
     let (run, _server) = examine(|_| response(500, &[], ""), &[]);
     assert_eq!(run.code, 1, "{run:?}");
     let all = findings(&run);

@@ -1,4 +1,4 @@
-//! `clerk-webhook events`: the catalogue.
+//! `clerk-webhook events`: the catalog of event types.
 
 use crate::support::process::{self, run};
 use clerk_webhook_core::EventType;
@@ -6,7 +6,7 @@ use clerk_webhook_test::fixture::AnyFixture;
 use serde_json::Value;
 
 #[test]
-fn all_types_are_listed() {
+fn lists_all_event_types() {
     let run = run(&["events"]);
     assert_eq!(run.code, 0);
     for event_type in EventType::ALL {
@@ -30,7 +30,7 @@ fn all_types_are_listed() {
 }
 
 #[test]
-fn a_pattern_lists_some() {
+fn lists_the_event_types_that_match_a_pattern() {
     let types = |pattern: &str| -> Vec<String> {
         let objects = run(&["events", pattern, "--json"]).objects();
         objects.iter().map(|object| object["type"].as_str().unwrap().to_owned()).collect()
@@ -41,7 +41,7 @@ fn a_pattern_lists_some() {
 }
 
 #[test]
-fn a_type_is_shown_with_its_fields() {
+fn shows_the_fields_of_an_event_type() {
     let run = run(&["events", "user.created"]);
     assert_eq!(run.code, 0);
     let text = run.stdout;
@@ -67,7 +67,7 @@ fn a_type_is_shown_with_its_fields() {
 }
 
 #[test]
-fn an_example_is_one_line_as_it_is_sent() {
+fn prints_an_example_on_one_line() {
     for fixture in AnyFixture::all() {
         let run = run(&["events", fixture.name(), "--example"]);
         assert_eq!(run.code, 0);
@@ -79,7 +79,7 @@ fn an_example_is_one_line_as_it_is_sent() {
 }
 
 #[test]
-fn what_is_unknown_is_asked_about() {
+fn suggests_a_similar_name_for_an_unknown_one() {
     for (written, expected) in [
         ("user.create", "did you mean user.created"),
         ("subscription.past_due", "did you mean subscription.pastDue"),

@@ -1,4 +1,4 @@
-//! `clerk-webhook scenario` with several URLs, as in front of several instances.
+//! `clerk-webhook scenario` with the URLs of several instances.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -13,7 +13,7 @@ use crate::support::endpoint::{Endpoint, message_id};
 use crate::support::scenario::{objects, scenario, start, summary};
 use crate::support::server::read;
 
-/// An instance that is content with all, and the ids that it got.
+/// Starts an instance that answers every request with this status, and returns the ids that it receives.
 fn instance(status: StatusCode) -> (Endpoint, Arc<Mutex<Vec<String>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&seen);
@@ -25,7 +25,7 @@ fn instance(status: StatusCode) -> (Endpoint, Arc<Mutex<Vec<String>>>) {
 }
 
 #[test]
-fn deliveries_go_to_one_after_the_other() {
+fn distributes_deliveries_round_robin() {
     let instances = [StatusCode::OK; 3].map(instance);
     let to = instances.iter().map(|(server, _)| format!(" --to {}", server.url)).collect::<String>();
     let (code, objects) = objects(&format!("churn --seed 5 --events 60{to}"));
@@ -44,7 +44,7 @@ fn deliveries_go_to_one_after_the_other() {
 }
 
 #[test]
-fn what_is_tried_again_goes_to_the_next() {
+fn retries_go_to_the_next_instance() {
     let (bad, at_bad) = instance(StatusCode::INTERNAL_SERVER_ERROR);
     let (good, at_good) = instance(StatusCode::OK);
     let arguments =
@@ -65,7 +65,7 @@ fn what_is_tried_again_goes_to_the_next() {
 }
 
 #[test]
-fn what_a_lost_connection_had_goes_to_the_next_at_once() {
+fn resends_after_a_lost_connection_to_the_next_instance() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let lossy = format!("http://{}/", listener.local_addr().unwrap());
     let receiver = thread::spawn(move || {
@@ -81,8 +81,8 @@ fn what_a_lost_connection_had_goes_to_the_next_at_once() {
 }
 
 #[test]
-fn an_instance_that_goes_away_does_not_stop_it_and_one_that_was_never_there_does() {
-    // One that answers a single request and is gone then.
+fn continues_if_an_instance_stops_but_not_if_it_never_listened() {
+    // This instance answers a single request and then stops.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let first = thread::spawn(move || {
@@ -90,7 +90,7 @@ fn an_instance_that_goes_away_does_not_stop_it_and_one_that_was_never_there_does
         drop(listener);
         read(&stream).unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
-        // The sender has closed, or is about to.
+        // Wait until the sender closes the connection.
         let _ = stream.read(&mut [0; 16]);
     });
     let (good, seen) = instance(StatusCode::OK);
@@ -100,7 +100,7 @@ fn an_instance_that_goes_away_does_not_stop_it_and_one_that_was_never_there_does
     assert_eq!(seen.lock().unwrap().len(), 9);
     first.join().unwrap();
 
-    // By now nothing has ever listened there, as far as another run knows.
+    // For the next run, nothing has ever listened at this address.
     let output = start(&arguments).wait_with_output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{error}");
@@ -108,7 +108,7 @@ fn an_instance_that_goes_away_does_not_stop_it_and_one_that_was_never_there_does
 }
 
 #[test]
-fn every_url_has_to_be_of_this_machine_unless_others_are_allowed() {
+fn rejects_urls_of_other_machines_unless_allowed() {
     let (good, seen) = instance(StatusCode::OK);
     for urls in [[good.url.as_str(), "http://example.com/"], ["http://example.com/", good.url.as_str()]] {
         let output = scenario(&format!("signup --events 1 --to {} --to {}", urls[0], urls[1]));

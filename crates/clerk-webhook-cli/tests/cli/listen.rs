@@ -21,7 +21,7 @@ fn user(id: &str, first_name: &str, updated_at: i64) -> Delivery {
 }
 
 #[test]
-fn what_is_authentic_is_taken_and_what_has_changed_is_shown() {
+fn accepts_authentic_deliveries_and_shows_changes() {
     let listener = Listener::start(&[]);
     let now = Timestamp::now().as_millis();
     let answer = listener.deliver(&user("msg_1", "Ada", now - 2000));
@@ -50,7 +50,7 @@ fn what_is_authentic_is_taken_and_what_has_changed_is_shown() {
 }
 
 #[test]
-fn what_is_not_authentic_is_refused_with_the_reason() {
+fn rejects_deliveries_that_are_not_authentic_and_shows_the_reason() {
     let listener = Listener::start(&[]);
     let right = Delivery::of(fixture::user_created()).id("msg_1");
     for (delivery, outcome, reason) in [
@@ -68,7 +68,7 @@ fn what_is_not_authentic_is_refused_with_the_reason() {
         assert!(line.contains("  400  ") && line.contains(outcome), "{line}");
         let line = listener.line();
         assert!(line.contains(reason), "{line}");
-        // Advice follows where there is any.
+        // The cause of a failed verification is followed by advice.
         if outcome != "not_an_event" {
             assert!(listener.line().starts_with("          "));
         }
@@ -76,13 +76,13 @@ fn what_is_not_authentic_is_refused_with_the_reason() {
 }
 
 #[test]
-fn nobody_waits_for_a_diagnosis() {
+fn a_diagnosis_does_not_delay_other_deliveries() {
     let listener = Listener::start(&[]);
-    // As large as a body may be for which thousands of signatures are computed.
+    // Nearly the largest body for which a diagnosis runs.
     let elements = vec![json!({ "é": 1.5, "b": "/<" }); 2000];
     let forged = Delivery::of_json(json!({ "type": "user.created", "data": elements })).wrong_secret();
     assert!(forged.body().len() > 40_000 && forged.body().len() < 64_000);
-    // On a machine that has much else to do a diagnosis can be faster than the next delivery, but not each time.
+    // On a busy machine, a diagnosis can be faster than the next delivery, but not every time.
     let is_overtaken = (0..20).any(|attempt| {
         let (slow, fast) = (format!("msg_slow{attempt}"), format!("msg_fast{attempt}"));
         assert_eq!(listener.deliver(&forged.clone().id(&slow)).status, 400);
@@ -93,11 +93,11 @@ fn nobody_waits_for_a_diagnosis() {
         assert!(shown.next() != first);
         first == Some(&fast)
     });
-    assert!(is_overtaken, "each delivery has waited for the diagnosis of the one before it");
+    assert!(is_overtaken, "each delivery waited for the diagnosis of the previous one");
 }
 
 #[test]
-fn types_and_data_that_nobody_knows_are_shown_as_such() {
+fn shows_unknown_event_types_and_undecodable_data() {
     let listener = Listener::start(&[]);
     listener.deliver(&Delivery::of_json(json!({ "type": "comet.seen", "data": { "id": "c_1" } })));
     assert!(listener.line().contains("comet.seen"));
@@ -108,7 +108,7 @@ fn types_and_data_that_nobody_knows_are_shown_as_such() {
 }
 
 #[test]
-fn a_terminal_obeys_nothing_that_was_sent() {
+fn escapes_control_characters_of_deliveries() {
     let listener = Listener::start(&[]);
     let delivery = Delivery::of_json(json!({ "type": "a\u{1b}[2J\r\nb", "data": {} })).id("msg_1");
     listener.deliver(&delivery);
@@ -125,7 +125,7 @@ fn a_terminal_obeys_nothing_that_was_sent() {
 }
 
 #[test]
-fn json_has_one_object_for_each_delivery_and_nothing_secret() {
+fn prints_one_json_object_per_delivery_without_secrets() {
     let listener = Listener::start(&["--json", "--secret", OTHER_SECRET, "--secret", SECRET]);
     listener.deliver(&Delivery::of(fixture::email_created()).id("msg_1"));
     let delivery = listener.json();
@@ -168,7 +168,7 @@ fn json_has_one_object_for_each_delivery_and_nothing_secret() {
 }
 
 #[test]
-fn without_a_secret_it_shows_what_it_cannot_verify() {
+fn shows_unverified_deliveries_without_a_secret() {
     let listener = Listener::start_with(&mut command(), &["--json"]);
     let warning = loop {
         let line = listener.error();
@@ -187,10 +187,10 @@ fn without_a_secret_it_shows_what_it_cannot_verify() {
 }
 
 #[test]
-fn answers_can_be_fixed_beforehand() {
+fn answers_with_the_statuses_of_respond() {
     let listener = Listener::start(&["--respond", "500,409:30,200"]);
     let delivery = Delivery::of(fixture::user_created());
-    // What is refused takes none of them.
+    // Rejected deliveries do not use up the list.
     assert_eq!(listener.deliver(&delivery.clone().altered()).status, 400);
     let answers: Vec<_> = (0..4).map(|_| listener.deliver(&delivery)).collect();
     assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [500, 409, 200, 200]);
@@ -199,7 +199,7 @@ fn answers_can_be_fixed_beforehand() {
 }
 
 #[test]
-fn silence_is_an_answer_too() {
+fn does_not_answer_with_respond_timeout() {
     let listener = Listener::start(&["--json", "--respond", "timeout"]);
     let delivery = Delivery::of(fixture::user_created());
     let _sender = listener.begin(&delivery);
@@ -208,7 +208,7 @@ fn silence_is_an_answer_too() {
 }
 
 #[test]
-fn what_is_recorded_verifies() {
+fn recordings_verify() {
     let folder = Folder::missing("record");
     let listener = Listener::start(&["--record", folder.path()]);
     let right = Delivery::of(fixture::user_created()).id("msg_1");
@@ -226,7 +226,7 @@ fn what_is_recorded_verifies() {
 
     let names = folder.names();
     assert_eq!(names.len(), 3, "{names:?}");
-    // Two that came in the same millisecond have names of their own all the same.
+    // Deliveries of the same millisecond have different names.
     let named = |part: &str| names.iter().filter(|name| name.contains(part)).count();
     assert_eq!((named("Z-user.created-msg_1"), named("Z-unknown-without-id.http")), (2, 1), "{names:?}");
     let refused = names.iter().find(|name| name.contains("unknown")).unwrap();
@@ -241,7 +241,7 @@ fn what_is_recorded_verifies() {
     }
     let text = fs::read_to_string(&path).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    // Other readers of such files skip comments.
+    // Other readers of `.http` files skip comments.
     let (comments, head) = head.split_once("\r\nPOST /webhooks/clerk HTTP/1.1\r\n").unwrap();
     let [received_at, verdict] = comments.lines().collect::<Vec<_>>()[..] else { panic!("{comments}") };
     assert!(received_at.starts_with("# received-at: 20") && received_at.ends_with('Z'), "{comments}");
@@ -253,7 +253,7 @@ fn what_is_recorded_verifies() {
 }
 
 #[test]
-fn what_is_passed_on_is_the_same_to_the_byte() {
+fn forwards_deliveries_unchanged() {
     let sink = Server::always(
         "HTTP/1.1 409 Conflict\r\nretry-after: 7\r\nx-own: 1\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbusy",
     );
@@ -280,13 +280,16 @@ fn what_is_passed_on_is_the_same_to_the_byte() {
 }
 
 #[test]
-fn an_endpoint_that_decides_otherwise_is_remarked_on() {
+fn remarks_if_the_endpoint_and_the_listener_disagree() {
     let careless = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     let listener = Listener::start(&["--json", "--forward", &careless.url()]);
     listener.deliver(&Delivery::of(fixture::user_created()));
     assert_eq!(listener.json()["forwarded"]["remark"], Value::Null);
     assert_eq!(listener.deliver(&Delivery::of(fixture::user_created()).wrong_secret()).status, 200);
-    assert_eq!(listener.json()["forwarded"]["remark"], "the endpoint accepted a delivery that is not authentic");
+    assert_eq!(
+        listener.json()["forwarded"]["remark"],
+        "the endpoint accepted a delivery that is not authentic"
+    );
     let other = Server::always("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     let listener = Listener::start(&["--json", "--forward", &other.url()]);
     listener.deliver(&Delivery::of(fixture::user_created()));
@@ -295,7 +298,7 @@ fn an_endpoint_that_decides_otherwise_is_remarked_on() {
 }
 
 #[test]
-fn an_endpoint_that_is_not_there_is_said_to_be_so() {
+fn answers_502_if_the_endpoint_is_unreachable() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let listener = Listener::start(&["--forward", &format!("http://{closed}/")]);
     let answer = listener.deliver(&Delivery::of(fixture::user_created()));
@@ -305,14 +308,14 @@ fn an_endpoint_that_is_not_there_is_said_to_be_so() {
 }
 
 #[test]
-fn bodies_and_headers_have_limits() {
+fn limits_bodies_and_headers() {
     let listener = Listener::start(&["--max-body", "1000"]);
     let large = Delivery::of(fixture::user_created()).id("msg_1");
     assert_eq!(listener.deliver(&large).status, 413);
     assert!(listener.line().contains("body_too_large"));
     assert!(listener.line().contains("more than 1000 bytes"));
     assert!(listener.line().contains("--max-body"));
-    // The same where no length is claimed.
+    // The limit applies without Content-Length too.
     let piece = "x".repeat(600);
     let chunked = format!(
         "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n258\r\n{piece}\r\n258\r\n{piece}\r\n0\r\n\r\n"
@@ -325,7 +328,7 @@ fn bodies_and_headers_have_limits() {
 }
 
 #[test]
-fn a_body_that_breaks_off_is_shown() {
+fn shows_a_delivery_with_an_incomplete_body() {
     let listener = Listener::start(&[]);
     let mut stream = TcpStream::connect(("127.0.0.1", listener.port())).unwrap();
     stream.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc").unwrap();
@@ -335,7 +338,7 @@ fn a_body_that_breaks_off_is_shown() {
 }
 
 #[test]
-fn deliveries_come_to_one_path_where_that_is_wanted() {
+fn accepts_deliveries_on_a_single_path_with_path() {
     let listener = Listener::start(&["--path", "/hook"]);
     let delivery = Delivery::of(fixture::user_created());
     assert_eq!(listener.deliver(&delivery).status, 404);
@@ -346,7 +349,7 @@ fn deliveries_come_to_one_path_where_that_is_wanted() {
 }
 
 #[test]
-fn wrong_usage_says_what_to_do() {
+fn explains_wrong_usage() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for (arguments, expected) in [
@@ -369,7 +372,7 @@ fn wrong_usage_says_what_to_do() {
 }
 
 #[test]
-fn it_does_not_forward_to_itself() {
+fn refuses_to_forward_to_itself() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (port, url) = (free.port().to_string(), format!("http://localhost:{}/", free.port()));
     let output = command().args(["listen", "--port", &port, "--forward", &url]).output().unwrap();
@@ -379,14 +382,14 @@ fn it_does_not_forward_to_itself() {
 }
 
 #[test]
-fn what_was_passed_on_is_not_passed_on_again() {
+fn does_not_forward_a_forwarded_delivery_again() {
     let sink = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     let last = Listener::start(&["--forward", &sink.url()]);
     let first = Listener::start(&["--json", "--forward", &last.url("/")]);
     assert_eq!(first.deliver(&Delivery::of(fixture::user_created())).status, 508);
     assert_eq!(first.json()["forwarded"]["status"], 508);
     assert!(last.error().contains("ignored a forwarded POST"));
-    // One that only shows what comes takes it.
+    // A listener that does not forward accepts it.
     let shows = Listener::start(&["--json"]);
     let first = Listener::start(&["--forward", &shows.url("/")]);
     assert_eq!(first.deliver(&Delivery::of(fixture::user_created())).status, 200);
@@ -395,10 +398,10 @@ fn what_was_passed_on_is_not_passed_on_again() {
 
 #[cfg(unix)]
 #[test]
-fn it_ends_when_it_is_asked_to_and_says_how_it_was() {
+fn ends_on_a_signal_and_prints_a_summary() {
     for signal in ["INT", "TERM"] {
         let mut listener = Listener::start(&[]);
-        // A connection that does not end is no reason to wait.
+        // An open connection does not delay the end.
         let mut idle = TcpStream::connect(("127.0.0.1", listener.port())).unwrap();
         idle.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc").unwrap();
         let delivery = Delivery::of(fixture::user_created());
@@ -413,7 +416,7 @@ fn it_ends_when_it_is_asked_to_and_says_how_it_was() {
 
 #[cfg(unix)]
 #[test]
-fn what_was_passed_on_is_shown_at_the_end_without_an_answer() {
+fn shows_forwarded_deliveries_without_an_answer_at_the_end() {
     for json in [false, true] {
         let silent = Server::silent();
         let arguments = ["--forward", &silent.url(), "--json"];
@@ -423,7 +426,10 @@ fn what_was_passed_on_is_shown_at_the_end_without_an_answer() {
         silent.request();
         assert_eq!(listener.terminate("INT").code(), Some(0));
         let lines: Vec<_> = std::iter::from_fn(|| listener.try_line()).collect();
-        assert!(lines[0].contains("msg_1") && lines.concat().contains("ended before the response"), "{lines:?}");
+        assert!(
+            lines[0].contains("msg_1") && lines.concat().contains("ended before the response"),
+            "{lines:?}"
+        );
         if json {
             assert_eq!(std::iter::from_fn(|| listener.try_error()).last().unwrap(), "1 delivery: processed");
         } else {
@@ -432,8 +438,8 @@ fn what_was_passed_on_is_shown_at_the_end_without_an_answer() {
     }
 }
 
-/// Another page in the browser of whoever debugs, or another machine, sees and does nothing.
-mod page_is_closed {
+/// Other pages in the same browser and other machines have no access to the page.
+mod page_denies_access {
     use super::*;
 
     fn asked(listener: &Listener, headers: &str) -> Answer {
@@ -441,7 +447,7 @@ mod page_is_closed {
     }
 
     #[test]
-    fn to_hosts_of_other_names() {
+    fn to_other_host_names() {
         let listener = Listener::start(&[]);
         listener.deliver(&Delivery::of(fixture::user_created()));
         let port = listener.port();
@@ -468,14 +474,14 @@ mod page_is_closed {
         assert_eq!(asked(&listener, "").status, 403);
         let absolute = listener.get("http://evil.example/_clerk/", &listener.host());
         assert_eq!(absolute.status, 403);
-        // The endpoint itself is reached through tunnels, under their names.
+        // The endpoint itself accepts the host name of a tunnel.
         assert_eq!(listener.deliver(&Delivery::of(fixture::user_created())).status, 200);
         assert_eq!(listener.get("/", &listener.host()).header("location"), Some("/_clerk/"));
         assert_eq!(listener.get("/", "host: evil.example\r\n").status, 405);
     }
 
     #[test]
-    fn to_those_who_have_not_seen_its_address() {
+    fn to_clients_without_the_token() {
         let sink = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         let (listener, other) = (Listener::start(&["--forward", &sink.url()]), Listener::start(&[]));
         listener.deliver(&Delivery::of(fixture::user_created()));
@@ -496,7 +502,7 @@ mod page_is_closed {
             listener.host()
         );
         assert_eq!(listener.send(resend.as_bytes()).status, 403);
-        // The printed address gives a cookie and leads to one without the token.
+        // The printed address sets a cookie and redirects to an address without the token.
         for wrong in ["/_clerk/?token=", "/_clerk/?token=0", &other.entrance()] {
             let answer = listener.get(wrong, &listener.host());
             assert_eq!((answer.status, answer.header("set-cookie")), (403, None), "{wrong}");
@@ -512,7 +518,7 @@ mod page_is_closed {
         assert_eq!((elsewhere.status, elsewhere.header("set-cookie")), (403, None));
     }
 
-    /// Starts a listener with `--open` and a program in the place of the browser, and returns the arguments of its process.
+    /// Starts a listener with `--open` and a fake browser, and returns the arguments of the browser process.
     #[cfg(target_os = "linux")]
     fn opened(folder: &Folder) -> (Listener, String) {
         use std::os::unix::fs::PermissionsExt as _;
@@ -535,7 +541,7 @@ mod page_is_closed {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn to_those_who_read_the_arguments_of_the_browser() {
+    fn to_processes_that_read_the_arguments_of_the_browser() {
         let folder = Folder::new("open");
         let (listener, arguments) = opened(&folder);
         let token = listener.entrance().split_once('=').unwrap().1.to_owned();
@@ -543,7 +549,7 @@ mod page_is_closed {
         let url = arguments.lines().last().unwrap();
         let entrance = url.strip_prefix(&listener.url("")).unwrap();
 
-        // Asking without entering does not use it up.
+        // Denied requests do not use up the one-time address.
         let head = format!("HEAD {entrance} HTTP/1.1\r\n{}connection: close\r\n\r\n", listener.host());
         assert_eq!(listener.send(head.as_bytes()).status, 403);
         assert_eq!(listener.get(entrance, "host: evil.example\r\n").status, 403);
@@ -573,7 +579,7 @@ mod page_is_closed {
     }
 
     #[test]
-    fn to_what_comes_through_a_proxy() {
+    fn to_requests_through_a_proxy() {
         let listener = Listener::start(&[]);
         for header in
             ["x-forwarded-for: 192.0.2.1", "cf-connecting-ip: 192.0.2.1", "forwarded: for=192.0.2.1"]
@@ -583,7 +589,7 @@ mod page_is_closed {
     }
 
     #[test]
-    fn to_other_pages() {
+    fn to_other_origins() {
         let sink = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         let listener = Listener::start(&["--forward", &sink.url()]);
         listener.deliver(&Delivery::of(fixture::user_created()));
@@ -631,7 +637,7 @@ mod page_is_closed {
 }
 
 #[test]
-fn what_is_resent_is_signed_only_where_it_was_authentic() {
+fn signs_resent_deliveries_only_if_they_were_authentic() {
     let sink = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
     let listener = Listener::start(&["--forward", &sink.url()]);
     let right = Delivery::of(fixture::user_created())
@@ -641,7 +647,7 @@ fn what_is_resent_is_signed_only_where_it_was_authentic() {
     for (delivery, lines) in [(&right, 2), (&forged, 4)] {
         listener.deliver(delivery);
         sink.request();
-        // What was found out about it comes after the answer.
+        // The lines are printed after the answer.
         (0..lines).for_each(|_| drop(listener.line()));
     }
     let verifier = Verifier::new(SECRET).unwrap();

@@ -1,11 +1,11 @@
-//! The command `clerk-webhook` as a process: a module for each command.
+//! Tests of the command `clerk-webhook` as a process, with a module for each command.
 
 #![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
     clippy::unwrap_used,
-    reason = "a test that cannot go on fails"
+    reason = "a panic fails the test"
 )]
 
 mod command;

@@ -13,11 +13,15 @@ use serde_json::{Value, json};
 use crate::support::listener::Listener;
 use crate::support::server::Server;
 
-/// Runs where it is taken for markup, in a browser that has no network.
+/// Markup that would run a script if the page did not escape it.
 const MARKUP: &str =
     r#"<img src=x onerror="globalThis.ran = true; alert(1)"><script>globalThis.ran = true</script>"#;
 
-/// Returns Chromium, or says in a line how to get what is missing; with `CI` set that is a failure.
+/// Returns the path of Chromium, or `None` after printing how to install what is missing.
+///
+/// # Panics
+///
+/// Panics instead of returning `None` if `CI` is set.
 fn browser(folder: &Path) -> Option<OsString> {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let paths = env::var_os("PATH").unwrap_or_default();
@@ -35,7 +39,7 @@ fn browser(folder: &Path) -> Option<OsString> {
         return found.map(Into::into);
     };
     assert!(env::var_os("CI").is_none(), "the test of the page needs {missing}");
-    // Past the test harness, which would keep it to itself.
+    // Written directly, because the test harness captures `eprintln!`.
     let _ = writeln!(std::io::stderr(), "skipped: the test of the page needs {missing}");
     None
 }
@@ -53,12 +57,12 @@ fn described(delivery: &Delivery) -> Value {
 }
 
 #[test]
-fn deliveries_are_seen_opened_and_sent_again() {
+fn the_page_shows_opens_and_resends_deliveries() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page");
     let Some(browser) = browser(&folder) else { return };
     let sink =
         Server::always("HTTP/1.1 202 Accepted\r\ncontent-length: 6\r\nconnection: close\r\n\r\nthanks");
-    // The answers of this run are its own, so that resending alone is told by the sink.
+    // The listener answers with --respond, so the sink's answer appears only for resent deliveries.
     let arguments = ["--forward", &sink.url(), "--respond", "200"];
     let listener = Listener::start(&arguments);
 
@@ -91,17 +95,17 @@ fn deliveries_are_seen_opened_and_sent_again() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("node starts");
-    let mut input = script.stdin.take().expect("it is piped");
-    writeln!(input, "{task}").expect("it reads");
+    let mut input = script.stdin.take().expect("the stream is piped");
+    writeln!(input, "{task}").expect("the script reads its input");
     let port = listener.port().to_string();
     let mut listener = Some(listener);
-    for line in BufReader::new(script.stdout.take().expect("it is piped")).lines() {
+    for line in BufReader::new(script.stdout.take().expect("the stream is piped")).lines() {
         if line.expect("text") == "restart" {
             drop(listener.take());
             let other = Listener::start(&["--port", &port]);
-            writeln!(input, "{}", other.url(&other.entrance())).expect("it reads");
+            writeln!(input, "{}", other.url(&other.entrance())).expect("the script reads its input");
             listener = Some(other);
         }
     }
-    assert!(script.wait().expect("it is ours").success(), "the script says above what was wrong");
+    assert!(script.wait().expect("the script runs").success(), "the page test failed; see its output above");
 }

@@ -1,4 +1,4 @@
-//! `clerk-webhook replay`: captured requests are sent again.
+//! `clerk-webhook replay` sends captured requests again.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -53,7 +53,7 @@ fn ids(requests: &[Request]) -> Vec<String> {
 }
 
 #[test]
-fn a_receiver_accepts_what_is_signed_anew() {
+fn a_receiver_accepts_replayed_requests() {
     let (endpoint, events) = receiver();
     let run = run_with(&["replay", "-", "--to", &endpoint.url], Some(SECRET), lines().as_bytes());
     assert_eq!(run.code, 0, "{run:?}");
@@ -63,9 +63,8 @@ fn a_receiver_accepts_what_is_signed_anew() {
     assert!(run.stdout.contains("3 sent in"), "{}", run.stdout);
 }
 
-/// The other secrets have signed nothing of it.
 #[test]
-fn a_request_is_signed_with_the_secret_that_has_verified_it_alone() {
+fn signs_only_with_the_secret_that_verified_the_request() {
     let other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
     let folder = Folder::new("secrets");
     let file = folder.write("one.http", &http_file(&old("user.created", "msg_1")));
@@ -79,7 +78,7 @@ fn a_request_is_signed_with_the_secret_that_has_verified_it_alone() {
 }
 
 #[test]
-fn a_request_keeps_its_bytes_and_loses_what_belongs_to_another_connection() {
+fn sends_the_body_unchanged_and_drops_connection_headers() {
     let folder = Folder::new("bytes");
     let delivery = Delivery::of_body(&b"{ \"type\":\"user.created\" }\r\n"[..]).id("msg_bytes").stale();
     let file = folder.write("one.http", &http_file(&delivery));
@@ -96,7 +95,7 @@ fn a_request_keeps_its_bytes_and_loses_what_belongs_to_another_connection() {
 }
 
 #[test]
-fn verbatim_sends_the_captured_signature_and_says_that_it_is_old() {
+fn verbatim_sends_the_captured_signature_and_warns_if_it_is_old() {
     let server = accepting();
     let url = server.url();
     let run = run_with(&["replay", "-", "--verbatim", "--to", &url], None, lines().as_bytes());
@@ -113,7 +112,7 @@ fn verbatim_sends_the_captured_signature_and_says_that_it_is_old() {
 }
 
 #[test]
-fn some_can_be_chosen() {
+fn filters_by_event_type_and_time() {
     for (options, expected) in [
         (&["--only", "user.*"][..], &["msg_1", "msg_2"][..]),
         (&["--only", "user.deleted", "--only", "session.*"], &["msg_2", "msg_3"]),
@@ -138,7 +137,7 @@ fn some_can_be_chosen() {
 }
 
 #[test]
-fn new_ids_are_given_to_what_verifies_and_not_to_a_request_without_a_signature() {
+fn assigns_new_ids_only_to_requests_that_verify() {
     let folder = Folder::new("ids");
     folder.write("a.http", &http_file(&old("user.created", "msg_1")));
     folder.write("b.http", b"POST / HTTP/1.1\n\n{\"type\":\"user.deleted\"}");
@@ -153,7 +152,7 @@ fn new_ids_are_given_to_what_verifies_and_not_to_a_request_without_a_signature()
 }
 
 #[test]
-fn refusals_are_counted() {
+fn counts_outcomes() {
     let server = Server::new(|request| match request.header("svix-id") {
         Some("msg_2") => response(409, &[], r#"{"outcome":"in_progress"}"#),
         Some("msg_3") => response(500, &[], ""),
@@ -179,7 +178,7 @@ fn refusals_are_counted() {
 }
 
 #[test]
-fn several_at_once_are_all_sent_once() {
+fn sends_each_request_once_with_concurrency() {
     let server = accepting();
     let all: String = (0..50).map(|index| line(&old("user.updated", &format!("msg_{index}")))).collect();
     let args = ["replay", "-", "--to", &server.url(), "--concurrency", "8", "--rate", "2000"];
@@ -192,7 +191,7 @@ fn several_at_once_are_all_sent_once() {
 }
 
 #[test]
-fn it_stops_at_once_where_nothing_listens_and_goes_on_after_one_broken_answer() {
+fn stops_if_nothing_listens_but_continues_after_a_broken_answer() {
     let url = format!("http://{}/", closed_port());
     let run = run_with(&["replay", "-", "--to", &url, "--json"], Some(SECRET), lines().as_bytes());
     assert_eq!(run.code, 3, "{run:?}");
@@ -214,7 +213,7 @@ fn it_stops_at_once_where_nothing_listens_and_goes_on_after_one_broken_answer() 
 }
 
 #[test]
-fn what_is_under_way_is_counted_where_the_server_ends_meanwhile() {
+fn counts_requests_in_flight_when_the_server_stops() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let server = thread::spawn(move || {
@@ -227,7 +226,7 @@ fn what_is_under_way_is_counted_where_the_server_ends_meanwhile() {
         let answer = response(200, &[], "");
         first.write_all(answer.as_bytes()).unwrap();
         drop(first);
-        // Nothing tells when the next one has been refused.
+        // No event signals that the next connection was refused.
         thread::sleep(Duration::from_millis(300));
         second.write_all(answer.as_bytes()).unwrap();
     });
@@ -251,7 +250,7 @@ fn a_dry_run_sends_nothing() {
 }
 
 #[test]
-fn a_header_that_cannot_be_sent_is_left_out_or_skipped() {
+fn omits_unsendable_headers_or_skips_the_request() {
     let folder = Folder::new("headers");
     let signed = http_file(&old("user.created", "msg_1").without("content-type"));
     let signed = String::from_utf8(signed).unwrap().replacen("\r\n", "\r\ncontent-type: te\u{1}xt\r\n", 1);
@@ -269,7 +268,7 @@ fn a_header_that_cannot_be_sent_is_left_out_or_skipped() {
 }
 
 #[test]
-fn captured_text_does_not_steer_the_terminal() {
+fn escapes_control_characters_of_captured_text() {
     let server = accepting();
     let odd = line(&Delivery::of_body(&b"{\"type\":\"\\u001b[2Juser\"}"[..]).id("msg_odd"));
     let run = run_with(&["replay", "-", "--to", &server.url()], Some(SECRET), odd.as_bytes());
@@ -278,7 +277,7 @@ fn captured_text_does_not_steer_the_terminal() {
 }
 
 #[test]
-fn wrong_usage_is_explained() {
+fn explains_wrong_usage() {
     for (args, expected) in [
         (&["replay", "/nowhere", "--to", "http://127.0.0.1:1/"][..], "cannot read /nowhere"),
         (&["replay", "-", "--to", "http://example.com/"], "--allow-remote"),
@@ -292,7 +291,7 @@ fn wrong_usage_is_explained() {
     }
 }
 
-/// What `listen --record` has kept is verified before it is signed, whatever the file says about itself.
+/// Recordings of `listen --record` are verified before they are signed. The recorded verdict is not trusted.
 mod recordings {
     use clerk_webhook_test::fixture;
     use serde_json::Value;
@@ -300,21 +299,21 @@ mod recordings {
     use super::*;
     use crate::support::listener::Listener;
 
-    /// The times at which the recordings of these tests were received: as written into a file, and in seconds.
+    /// The time of receipt of the recordings in these tests: as text, and in seconds since 1970.
     const RECEIVED: (&str, i64) = ("2025-10-09T08:53:20.250Z", 1_760_000_000);
 
     fn user_created(id: &str) -> Delivery {
         Delivery::of(fixture::user_created()).id(id).at(Timestamp::from_secs(RECEIVED.1))
     }
 
-    /// Returns a file as `listen --record` writes it.
+    /// Returns a file in the format of `listen --record`.
     fn recording(delivery: &Delivery, received_at: &str, verdict: &str) -> Vec<u8> {
         let lines = format!("# received-at: {received_at}\n# verdict: {verdict}\n");
         [lines.into_bytes(), http_file(delivery)].concat()
     }
 
-    /// Replays all files of a folder, and returns the exit code, the ids that arrived, the ids that were skipped with the
-    /// reason, and the summary.
+    /// Replays a folder. Returns the exit code, the received requests, the skipped ids with their reasons, and the
+    /// summary.
     fn replay(folder: &Folder, options: &[&str]) -> (i32, Vec<Request>, Vec<(String, String)>, Value) {
         let server = accepting();
         let run =
@@ -337,7 +336,7 @@ mod recordings {
     }
 
     #[test]
-    fn a_forgery_that_a_listener_recorded_never_reaches_an_endpoint_with_the_same_secret() {
+    fn does_not_sign_recorded_forgeries() {
         let folder = Folder::new("forged");
         let listener = Listener::start(&["--record", folder.path()]);
         let now = || Delivery::of(fixture::user_created());
@@ -365,7 +364,7 @@ mod recordings {
     }
 
     #[test]
-    fn a_recording_that_claims_to_be_authentic_is_verified_all_the_same() {
+    fn verifies_recordings_that_claim_to_be_authentic() {
         let folder = Folder::new("claims");
         let forged = user_created("msg_forged").altered();
         folder.write("forged.http", &recording(&forged, RECEIVED.0, "authentic"));
@@ -384,7 +383,7 @@ mod recordings {
     }
 
     #[test]
-    fn the_recorded_time_decides_the_age_and_nothing_else() {
+    fn the_recorded_time_affects_only_the_age() {
         let folder = Folder::new("times");
         let right = user_created("msg_1");
         for (name, delivery, received_at, cause) in [
@@ -393,7 +392,7 @@ mod recordings {
             ("c", right.clone(), "2025-10-09T08:58:21Z", Some("expired_timestamp")),
             ("d", right.clone(), "2025-10-09T08:48:19Z", Some("expired_timestamp")),
             ("e", right.clone(), "2026-10-09T08:53:20Z", Some("expired_timestamp")),
-            // No time makes a forgery right, neither that of its header nor the present one.
+            // No time of receipt makes a forgery valid.
             ("f", right.clone().altered(), RECEIVED.0, Some("invalid_signature")),
             ("g", right.clone().wrong_secret(), RECEIVED.0, Some("invalid_signature")),
             ("h", right.clone().altered(), "9999-12-29T23:59:59Z", Some("expired_timestamp")),
@@ -409,10 +408,10 @@ mod recordings {
     }
 
     #[test]
-    fn recordings_without_a_time_are_judged_as_of_their_name_else_by_their_signature_alone() {
+    fn takes_the_time_from_the_file_name_or_ignores_the_age() {
         let folder = Folder::new("older");
         let write = |name: &str, delivery: &Delivery| folder.write(name, &http_file(delivery));
-        // As older versions have named them.
+        // Names that older versions wrote.
         write("20251009T085320.250Z-user.created-msg_named.http", &user_created("msg_named"));
         write("20251009T093320.250Z-user.created-msg_late.http", &user_created("msg_late"));
         write("20251009T085321.000Z-user.created-msg_altered.http", &user_created("msg_altered").altered());
@@ -431,7 +430,7 @@ mod recordings {
     }
 
     #[test]
-    fn recordings_of_a_listener_without_a_secret_are_verified_by_replay() {
+    fn verifies_recordings_of_a_listener_without_a_secret() {
         let folder = Folder::new("unverified");
         let listener = Listener::start_with(&mut command(), &["--record", folder.path()]);
         listener.deliver(&Delivery::of(fixture::user_created()).id("msg_right"));
@@ -443,7 +442,7 @@ mod recordings {
     }
 
     #[test]
-    fn include_refused_sends_what_does_not_verify_with_the_headers_that_it_came_with() {
+    fn include_refused_sends_unverified_requests_with_their_captured_headers() {
         let folder = Folder::new("include");
         let forged = user_created("msg_forged").altered();
         folder.write("a.http", &recording(&user_created("msg_right"), RECEIVED.0, "authentic"));
@@ -460,7 +459,7 @@ mod recordings {
     }
 
     #[test]
-    fn a_broken_file_does_not_stop_the_others() {
+    fn continues_after_an_unreadable_file() {
         let folder = Folder::new("broken");
         folder.write("a.http", &recording(&user_created("msg_1"), RECEIVED.0, "authentic"));
         folder.write("b.http", b"POST / HTTP/1.1\nno header");
@@ -485,7 +484,7 @@ mod recordings {
         let files = format!("{unreadable} files unreadable");
         assert!(run.stdout.contains("2 would be sent") && run.stdout.contains(&files), "{run:?}");
 
-        // A folder of which nothing can be read is wrong usage, as a file is.
+        // A folder without a readable file is wrong usage.
         for name in ["a.http", "f.ndjson"] {
             fs::remove_file(folder.join(name)).unwrap();
         }

@@ -1,4 +1,4 @@
-//! `clerk-webhook scenario` sends whole histories as Svix does.
+//! `clerk-webhook scenario` sends complete histories like Svix.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future;
@@ -24,32 +24,32 @@ use crate::support::endpoint::{Endpoint, message_id};
 use crate::support::scenario::{objects, scenario, start, summary, unread};
 use crate::support::server::read;
 
-/// How often what was handled.
+/// The number of successful runs per message id.
 type Handled = Arc<Mutex<BTreeMap<String, u32>>>;
 
-/// Fails without a pattern, and the same from run to run as far as threads allow.
-fn lot(of: u64) -> u64 {
+/// Returns a pseudorandom number below `of`. The sequence is the same in each run, apart from thread scheduling.
+fn draw(of: u64) -> u64 {
     static STATE: AtomicU64 = AtomicU64::new(1);
     let drawn = STATE.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
     ((drawn ^ (drawn >> 31)).wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 33) % of
 }
 
 async fn handle(event: Event, cx: Context<Handled>) -> Result<(), Failure> {
-    if lot(100) < 20 {
-        return Err("the database is tired".into());
+    if draw(100) < 20 {
+        return Err("the database is unavailable".into());
     }
     *cx.state().lock().unwrap().entry(event.message_id().to_string()).or_default() += 1;
     Ok(())
 }
 
-/// Stands in front of the handlers, and loses requests and answers.
+/// A middleware that rejects some requests and loses some answers.
 async fn unreliable(request: Request, next: Next) -> Response {
-    match lot(100) {
+    match draw(100) {
         0..10 => StatusCode::CONFLICT.into_response(),
         10..15 => (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "3600")]).into_response(),
         15..18 => StatusCode::TOO_MANY_REQUESTS.into_response(),
         18..20 => {
-            // It has been handled, and the sender never learns of it.
+            // The event is handled, but the sender receives no answer.
             next.run(request).await;
             future::pending().await
         }
@@ -58,7 +58,7 @@ async fn unreliable(request: Request, next: Next) -> Response {
 }
 
 #[test]
-fn each_event_is_handled_once_however_it_comes() {
+fn an_unreliable_endpoint_handles_each_event_once() {
     let handled = Handled::default();
     let handlers = Handlers::builder().otherwise(handle).build().unwrap();
     let deduplicator = Deduplicator::new(MemoryStore::new());
@@ -76,8 +76,8 @@ fn each_event_is_handled_once_however_it_comes() {
     let handled = handled.lock().unwrap();
     let history = History::builder().seed(7).events(250).build();
     let ids: BTreeSet<_> = history.events().iter().map(|event| event.message_id().to_string()).collect();
-    assert_eq!(handled.keys().cloned().collect::<BTreeSet<_>>(), ids, "each event was handled");
-    assert_eq!(handled.values().filter(|count| **count != 1).count(), 0, "none was handled twice");
+    assert_eq!(handled.keys().cloned().collect::<BTreeSet<_>>(), ids, "each event must be handled");
+    assert_eq!(handled.values().filter(|count| **count != 1).count(), 0, "no event may be handled twice");
 
     let outcome = |name: &str| summary["outcomes"][name].as_u64().unwrap_or(0);
     assert!(outcome("processed") <= 250, "{summary}");
@@ -89,7 +89,7 @@ fn each_event_is_handled_once_however_it_comes() {
 }
 
 #[test]
-fn what_is_never_answered_with_2xx_is_named() {
+fn lists_messages_that_were_never_answered_with_2xx() {
     let server =
         Endpoint::answering(|_, _| (StatusCode::BAD_GATEWAY, r#"{"outcome":"\u001b[31mout of order"}"#));
     let history = History::builder().scenario(Scenario::Team).seed(3).events(30).build();
@@ -119,7 +119,7 @@ fn attempts(url: &str, more: &str) -> (i32, Vec<Value>) {
     (code, objects.into_iter().filter(|object| object["type"] == "attempt").collect())
 }
 
-/// Fails where the delays are not those of Svix, up to a fifth more or less.
+/// Asserts that the planned delays are as expected and that the jitter is at most 20 %.
 fn assert_delays(attempts: &[Value], expected: &[f64]) {
     let planned: Vec<_> =
         attempts.iter().filter_map(|attempt| attempt["planned_delay_seconds"].as_f64()).collect();
@@ -130,13 +130,13 @@ fn assert_delays(attempts: &[Value], expected: &[f64]) {
         assert!((0.8..=1.2).contains(&ratio), "{attempt}");
         jitter.insert((ratio * 1000.0).round() as u32);
     }
-    assert!(jitter.len() > 1 || expected.len() < 2, "there is jitter: {jitter:?}");
+    assert!(jitter.len() > 1 || expected.len() < 2, "no jitter: {jitter:?}");
     let numbers: Vec<_> = attempts.iter().filter_map(|attempt| attempt["attempt"].as_u64()).collect();
     assert_eq!(numbers, (1..=attempts.len() as u64).collect::<Vec<_>>());
 }
 
 #[test]
-fn retries_keep_to_the_schedule() {
+fn retries_according_to_the_schedule_of_svix() {
     let server = Endpoint::answering(|_, _| StatusCode::INTERNAL_SERVER_ERROR);
     let (code, attempts) = attempts(&server.url, "");
     assert_eq!((code, attempts.len()), (1, 8));
@@ -145,11 +145,11 @@ fn retries_keep_to_the_schedule() {
 }
 
 #[test]
-fn a_wish_for_later_counts_up_to_twice_the_delay() {
-    for (wish, expected) in [("7", [7.0, 300.0]), ("400", [10.0, 400.0]), ("86400", [10.0, 600.0])] {
+fn retry_after_extends_the_delay_up_to_twice() {
+    for (retry_after, expected) in [("7", [7.0, 300.0]), ("400", [10.0, 400.0]), ("86400", [10.0, 600.0])] {
         let requests = Arc::new(AtomicUsize::new(0));
         let server = Endpoint::answering(move |_, _| match requests.fetch_add(1, Ordering::Relaxed) {
-            0 | 1 => (StatusCode::CONFLICT, [("retry-after", wish)]).into_response(),
+            0 | 1 => (StatusCode::CONFLICT, [("retry-after", retry_after)]).into_response(),
             _ => StatusCode::NO_CONTENT.into_response(),
         });
         let (code, attempts) = attempts(&server.url, "");
@@ -160,7 +160,7 @@ fn a_wish_for_later_counts_up_to_twice_the_delay() {
 }
 
 #[test]
-fn too_many_requests_is_retried_on_the_usual_schedule() {
+fn retries_429_on_the_usual_schedule() {
     let requests = Arc::new(AtomicUsize::new(0));
     let server = Endpoint::answering(move |_, _| match requests.fetch_add(1, Ordering::Relaxed) {
         0 | 1 => StatusCode::TOO_MANY_REQUESTS,
@@ -171,7 +171,7 @@ fn too_many_requests_is_retried_on_the_usual_schedule() {
 }
 
 #[test]
-fn who_does_not_answer_in_time_is_left_alone_for_a_minute() {
+fn waits_at_least_a_minute_after_a_timeout() {
     let requests = Arc::new(AtomicUsize::new(0));
     let server = Endpoint::start(Router::new().fallback(move || {
         let number = requests.fetch_add(1, Ordering::Relaxed);
@@ -187,7 +187,7 @@ fn who_does_not_answer_in_time_is_left_alone_for_a_minute() {
 }
 
 #[test]
-fn a_connection_that_fails_twice_is_tried_again_by_the_schedule() {
+fn retries_on_the_schedule_after_two_failed_connections() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let receiver = thread::spawn(move || {
@@ -198,7 +198,7 @@ fn a_connection_that_fails_twice_is_tried_again_by_the_schedule() {
                 stream
                     .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                     .unwrap();
-                // The sender has closed, or is about to.
+                // Wait until the sender closes the connection.
                 let _ = stream.read(&mut [0; 16]);
             }
         }
@@ -211,18 +211,18 @@ fn a_connection_that_fails_twice_is_tried_again_by_the_schedule() {
 }
 
 #[test]
-fn each_attempt_is_signed_anew_under_the_same_id() {
+fn signs_each_attempt_again_with_the_same_id() {
     let verifier = Verifier::new(SECRET).unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (noted, verified) = (Arc::clone(&seen), verifier.clone());
     let server = Endpoint::answering(move |headers, body| {
-        // An end in any case: a test that fails should not do so slowly.
+        // Answer 200 even if verification fails, so that a failing test ends quickly.
         let Ok(event) = verified.receive(&headers, body) else { return StatusCode::OK };
         let mut seen = noted.lock().unwrap();
         seen.push((event.message_id().to_string(), event.attempted_at().as_secs()));
         if seen.len() == 1 { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
     });
-    // The first delay is at least 4 s, so that at a quarter of it a second has passed.
+    // The first delay is at least 4 s, so after scaling it is longer than one second.
     let arguments = format!("signup --events 1 --retry --time-scale 3.9 --to {}", server.url);
     assert_eq!(summary(&arguments).0, 0);
     let seen = seen.lock().unwrap();
@@ -232,7 +232,7 @@ fn each_attempt_is_signed_anew_under_the_same_id() {
 }
 
 #[test]
-fn a_message_that_is_not_wanted_is_not_sent_again() {
+fn does_not_retry_an_aborted_message() {
     let server = Endpoint::answering(|_, _| {
         (StatusCode::UNPROCESSABLE_ENTITY, [("webhook-delivery", "abort-message")])
     });
@@ -241,7 +241,7 @@ fn a_message_that_is_not_wanted_is_not_sent_again() {
 }
 
 #[test]
-fn an_endpoint_that_disables_itself_gets_nothing_more() {
+fn stops_if_the_endpoint_is_disabled() {
     let requests = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&requests);
     let server = Endpoint::answering(move |_, _| match counted.fetch_add(1, Ordering::Relaxed) {
@@ -252,13 +252,13 @@ fn an_endpoint_that_disables_itself_gets_nothing_more() {
     assert_eq!((code, &summary["stopped"]), (1, &"disabled".into()));
     assert_eq!((&summary["delivered"], &summary["undelivered"]), (&4.into(), &1.into()));
     assert_eq!(requests.load(Ordering::Relaxed), 5);
-    let told = scenario(&format!("team --seed 3 --to {}", server.url)).stdout;
-    assert!(String::from_utf8(told).unwrap().contains("until you enable the endpoint in the dashboard"));
+    let output = scenario(&format!("team --seed 3 --to {}", server.url)).stdout;
+    assert!(String::from_utf8(output).unwrap().contains("until you enable the endpoint in the dashboard"));
 }
 
 #[cfg(unix)]
 #[test]
-fn who_interrupts_it_is_told_of_what_there_was() {
+fn prints_a_summary_if_interrupted() {
     let (arrived, arrival) = std::sync::mpsc::channel();
     let requests = AtomicUsize::new(0);
     let server = Endpoint::start(Router::new().fallback({
@@ -289,8 +289,8 @@ fn who_interrupts_it_is_told_of_what_there_was() {
 }
 
 #[test]
-fn nothing_that_listens_is_said_at_once() {
-    // A port that was free a moment ago.
+fn fails_immediately_if_nothing_listens() {
+    // A port that was free when the test chose it.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let output = scenario(&format!("all --concurrency 8 --retry --to http://{address}/"));
     assert_eq!(output.status.code(), Some(3));
@@ -300,11 +300,11 @@ fn nothing_that_listens_is_said_at_once() {
 }
 
 #[test]
-fn after_a_lost_connection_the_same_bytes_come_again_at_once() {
+fn resends_the_same_bytes_after_a_lost_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let receiver = thread::spawn(move || {
-        // Answered first, so that somebody is known to listen; then lost without an answer; then answered.
+        // The first request is answered, so that the endpoint counts as reachable. The second connection is lost.
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let mut requests = Vec::new();
         for is_answered in [true, false, true] {
@@ -312,7 +312,7 @@ fn after_a_lost_connection_the_same_bytes_come_again_at_once() {
             requests.push(read(&stream).unwrap().bytes);
             if is_answered {
                 stream.write_all(answer).unwrap();
-                // The sender has closed, or is about to.
+                // Wait until the sender closes the connection.
                 let _ = stream.read(&mut [0; 16]);
             }
         }
@@ -322,13 +322,13 @@ fn after_a_lost_connection_the_same_bytes_come_again_at_once() {
     assert_eq!(code, 0, "{objects:?}");
     let requests = receiver.join().unwrap();
     assert_ne!(requests[0], requests[1]);
-    assert_eq!(requests[1], requests[2], "the same bytes, signature included");
+    assert_eq!(requests[1], requests[2], "the resent request must be identical, including the signature");
     let resent: Vec<_> = objects.iter().filter_map(|object| object["resent"].as_bool()).collect();
     assert_eq!(resent, [false, true]);
     assert_eq!(objects.last().unwrap()["resent"], 1);
 }
 
-/// Runs it against an endpoint that is content with all, and returns the ids in the order in which they came.
+/// Runs a scenario against an endpoint that accepts everything, and returns the ids in order of arrival.
 fn order(arguments: &str) -> Vec<String> {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&seen);
@@ -341,14 +341,14 @@ fn order(arguments: &str) -> Vec<String> {
 }
 
 #[test]
-fn one_at_a_time_come_in_order() {
+fn sends_in_order_without_concurrency() {
     let history = History::builder().scenario(Scenario::Churn).seed(5).events(120).build();
     let ids: Vec<_> = history.events().iter().map(|event| event.message_id().to_string()).collect();
     assert_eq!(order("churn --seed 5 --events 120"), ids);
 }
 
 #[test]
-fn the_same_seed_makes_the_same_order_of_copies() {
+fn the_same_seed_produces_the_same_order_of_copies() {
     let arguments = "churn --seed 5 --events 60 --shuffle --duplicate 4";
     let first = order(arguments);
     assert_eq!(first, order(arguments));
@@ -361,7 +361,7 @@ fn the_same_seed_makes_the_same_order_of_copies() {
 }
 
 #[test]
-fn another_run_is_another_history_and_says_how_to_have_it_again() {
+fn prints_the_random_seed_of_a_run() {
     let server = Endpoint::answering(|_, _| StatusCode::OK);
     let seed = |arguments: &str| {
         let (_, objects) = objects(&format!("{arguments} --to {}", server.url));
@@ -376,11 +376,11 @@ fn another_run_is_another_history_and_says_how_to_have_it_again() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("team with --seed 41, 3 users, to http://127.0.0.1:"), "{text}");
     assert!(text.ends_with("delivered: every message got a 2xx response\n"), "{text}");
-    assert!(output.stderr.is_empty(), "no progress where there is no terminal");
+    assert!(output.stderr.is_empty(), "progress is shown only on a terminal");
 }
 
 #[test]
-fn a_dry_run_prints_what_would_be_sent() {
+fn a_dry_run_prints_the_signed_deliveries() {
     let output = scenario("all --seed 9 --events 40 --start 2020-01-01T00:00:00Z --dry-run");
     assert_eq!(output.status.code(), Some(0));
     let verifier = Verifier::new(SECRET).unwrap();
@@ -408,7 +408,7 @@ fn a_dry_run_prints_what_would_be_sent() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn rejects_invalid_arguments() {
     for arguments in [
         "all",
         "everything --to http://127.0.0.1:1/",
@@ -431,7 +431,7 @@ fn what_makes_no_sense_is_refused() {
 
 #[cfg(not(feature = "sync"))]
 #[test]
-fn who_has_no_sync_is_told_how_to_get_it() {
+fn says_how_to_enable_the_feature_sync() {
     let output =
         scenario("all --seed 1 --to http://127.0.0.1:1/ --expect-sync postgres://app:hunter2@127.0.0.1/app");
     let error = String::from_utf8(output.stderr).unwrap();
@@ -442,7 +442,7 @@ fn who_has_no_sync_is_told_how_to_get_it() {
 }
 
 #[test]
-fn a_result_that_nobody_reads_is_the_exit_code_still() {
+fn keeps_the_exit_code_if_standard_output_is_closed() {
     let good = Endpoint::answering(|_, _| StatusCode::OK);
     let bad = Endpoint::answering(|_, _| StatusCode::BAD_REQUEST);
     for json in ["", "--json"] {

@@ -1,4 +1,4 @@
-//! `clerk-webhook secret`: what it makes can be used, and what cannot is explained without being shown.
+//! `clerk-webhook secret` creates usable secrets, and explains why a secret is unusable without showing it.
 
 use clerk_webhook_core::SigningSecret;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::process::run_with;
 const SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
 
 #[test]
-fn what_is_made_is_one_line_that_can_be_used_and_never_the_same() {
+fn creates_a_new_usable_secret_on_one_line() {
     let first = run_with(&["secret", "new"], None, b"");
     let second = run_with(&["secret", "new"], None, b"");
     assert_eq!(first.code, 0, "{first:?}");
@@ -24,7 +24,7 @@ fn what_is_made_is_one_line_that_can_be_used_and_never_the_same() {
 }
 
 #[test]
-fn it_has_as_many_bytes_as_are_asked_for() {
+fn creates_a_secret_of_the_requested_length() {
     for bytes in ["24", "64"] {
         let made = run_with(&["secret", "new", "-n", bytes, "--json"], None, b"").objects().remove(0);
         assert_eq!(made["bytes"].to_string(), bytes);
@@ -38,7 +38,7 @@ fn it_has_as_many_bytes_as_are_asked_for() {
 }
 
 #[test]
-fn what_is_wrong_is_said_and_not_shown() {
+fn explains_problems_without_showing_the_secret() {
     for (text, expected) in [
         (format!("\"{SECRET}\""), "quotes"),
         (format!("CLERK_WEBHOOK_SIGNING_SECRET={SECRET}"), "name of a variable"),
@@ -62,25 +62,25 @@ fn what_is_wrong_is_said_and_not_shown() {
 }
 
 #[test]
-fn several_are_told_apart() {
+fn reports_each_of_several_secrets() {
     let file = File::new("secrets-to-check", format!("{SECRET}\nsk_live_x\n").as_bytes());
     let checked = run_with(&["secret", "check", "--json", "--secret-file", file.path()], None, b"");
     assert_eq!(checked.code, 1, "{checked:?}");
     let usable: Vec<Value> = checked.objects().into_iter().map(|object| object["usable"].clone()).collect();
     assert_eq!(usable, [json!(true), json!(false)]);
-    let told = run_with(&["secret", "check", "--secret", SECRET, "--secret", "x"], None, b"");
-    assert!(told.stdout.contains("fine  --secret, secret 1: a key of 24 bytes"), "{told:?}");
+    let checked = run_with(&["secret", "check", "--secret", SECRET, "--secret", "x"], None, b"");
+    assert!(checked.stdout.contains("fine  --secret, secret 1: a key of 24 bytes"), "{checked:?}");
 }
 
 #[test]
-fn one_that_everybody_knows_is_usable_and_warned_of() {
+fn warns_about_a_publicly_known_secret() {
     let checked = run_with(&["secret", "check"], Some(clerk_webhook_test::SECRET), b"");
     assert_eq!(checked.code, 0, "{checked:?}");
     assert!(checked.stdout.contains("anyone can sign with it"), "{checked:?}");
 }
 
 #[test]
-fn none_at_all_is_wrong_usage() {
+fn rejects_a_missing_secret_as_wrong_usage() {
     let checked = run_with(&["secret", "check"], None, b"");
     assert_eq!(checked.code, 2, "{checked:?}");
     assert!(checked.stderr.contains("no secret to check"), "{checked:?}");

@@ -1,4 +1,4 @@
-//! `clerk-webhook sign`: whatever it prints verifies.
+//! `clerk-webhook sign`: every output format verifies.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -10,14 +10,14 @@ use clerk_webhook_test::SECRET;
 use crate::support::folder::File;
 use crate::support::process::run_with;
 
-/// With everything in it that a shell could take for its own.
+/// A body with all characters that a shell could interpret.
 const BODY: &str =
     "{\"data\":{\"name\":\"O'Hara $HOME `id` \\\\ \\\"x\\\" %s ! é\"},\"type\":\"user.created\"}\n";
 
 const OTHER_SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
 
 #[test]
-fn headers_verify() {
+fn printed_headers_verify() {
     let signed = run_with(&["sign"], Some(SECRET), BODY.as_bytes());
     assert_eq!(signed.code, 0, "{signed:?}");
     let headers: Vec<_> = signed.stdout.lines().map(|line| line.split_once(": ").unwrap()).collect();
@@ -29,7 +29,7 @@ fn headers_verify() {
 }
 
 #[test]
-fn a_request_and_an_object_verify() {
+fn printed_requests_and_objects_verify() {
     let body = File::new("to-sign.json", BODY.as_bytes());
     for arguments in [&["sign", "--format", "http"][..], &["sign", "--format", "json"], &["sign", "--json"]] {
         for input in [&["--body", "-"], &["--body", body.path()]] {
@@ -42,7 +42,7 @@ fn a_request_and_an_object_verify() {
 }
 
 #[test]
-fn id_time_names_and_secrets_are_those_that_are_asked_for() {
+fn uses_the_given_id_time_header_names_and_secrets() {
     let signed = run_with(
         &[
             "sign",
@@ -74,7 +74,7 @@ fn id_time_names_and_secrets_are_those_that_are_asked_for() {
 }
 
 #[test]
-fn the_curl_line_sends_what_was_signed() {
+fn the_curl_command_sends_the_signed_body() {
     if Command::new("curl").arg("--version").output().is_err() {
         assert!(std::env::var_os("CI").is_none(), "curl is not installed");
         eprintln!("skipped: curl is not installed");
@@ -112,7 +112,7 @@ fn the_curl_line_sends_what_was_signed() {
 }
 
 #[test]
-fn what_no_shell_line_can_have_is_told() {
+fn rejects_bodies_and_options_that_no_shell_command_can_contain() {
     for body in [b"\xff".as_slice(), b"a\0b", &[b'x'; 200_000]] {
         let signed = run_with(&["sign", "--format", "curl"], Some(SECRET), body);
         assert_eq!(signed.code, 2, "{signed:?}");
@@ -133,7 +133,7 @@ fn what_no_shell_line_can_have_is_told() {
 }
 
 #[test]
-fn curl_takes_a_url_with_braces_for_one() {
+fn the_curl_command_does_not_expand_braces_in_the_url() {
     let to = "http://127.0.0.1:3000/{a,b}";
     let signed = run_with(&["sign", "--format", "curl", "--to", to], Some(SECRET), b"{}");
     assert!(signed.stdout.starts_with("curl --globoff 'http://127.0.0.1:3000/{a,b}' "), "{signed:?}");

@@ -1,4 +1,4 @@
-//! `clerk-webhook scenario --expect-sync` finds out whether a database has what Clerk holds.
+//! `clerk-webhook scenario --expect-sync` compares a database with the state at Clerk.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -23,19 +23,19 @@ use tokio::net::TcpListener;
 
 use crate::support::scenario::{objects, scenario, unread};
 
-/// A file of this test alone, in which there is nothing yet.
+/// Returns the path of a database file for this test after removing the file.
 fn file(test: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("sync-{test}.db"));
     for end in ["", "-wal", "-shm"] {
         let mut path = path.clone().into_os_string();
         path.push(end);
-        // Most often there is none.
+        // The file usually does not exist.
         let _ = std::fs::remove_file(path);
     }
     path
 }
 
-/// Creates a database of SQLite, and returns its URL. It is as the store has it: others read while one writes.
+/// Creates an SQLite database in WAL mode, like the store, and returns its pool and URL.
 async fn sqlite(test: &str) -> (SqlitePool, String) {
     let path = file(test);
     let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
@@ -47,7 +47,7 @@ async fn sqlite(test: &str) -> (SqlitePool, String) {
     (pool, format!("sqlite:{}", path.display()))
 }
 
-/// Creates an empty schema in Postgres, and returns its name with the URL; unless there is no server.
+/// Creates an empty schema in Postgres, and returns its pool, URL and name. Returns `None` without a server.
 async fn postgres(test: &str) -> Option<(PgPool, String, String)> {
     let url = servers::postgres(test)?;
     let pool = PgPoolOptions::new().max_connections(4).connect(&url).await.unwrap();
@@ -57,7 +57,7 @@ async fn postgres(test: &str) -> Option<(PgPool, String, String)> {
     Some((pool, url, schema))
 }
 
-/// Starts an endpoint that keeps what it is told, and returns its URL and how many requests it got.
+/// Starts an endpoint that syncs events, and returns its URL and its number of requests.
 async fn serve<DB: SyncDatabase>(sync: &ClerkSync<DB>) -> (String, Arc<AtomicUsize>) {
     sync.migrate().await.unwrap();
     let handlers = Handlers::builder().otherwise(sync.handler()).build().unwrap();
@@ -81,7 +81,7 @@ fn truth() -> Truth {
     History::builder().scenario(Scenario::All).seed(7).events(600).build().truth()
 }
 
-/// Sends the history as badly as it can come, and fails where the tables are not what Clerk holds then.
+/// Sends the history shuffled and with duplicates, and asserts that the tables match the state at Clerk.
 async fn fill<DB: SyncDatabase>(sync: &ClerkSync<DB>, arguments: &str) {
     let (to, requests) = serve(sync).await;
     let (code, objects) =
@@ -123,77 +123,77 @@ async fn fill<DB: SyncDatabase>(sync: &ClerkSync<DB>, arguments: &str) {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.ends_with("equal: the tables match the final state of the history\n"), "{text}");
-    assert!(!text.contains("delivered"), "nothing is sent without --to: {text}");
+    assert!(!text.contains("delivered"), "sent deliveries without --to: {text}");
 }
 
-/// What is done to the tables, and what has to be said of it: the table, the state, the id, what it is, the columns.
+/// Changes to the tables, and the differences that must be reported: table, state, id, kind, columns.
 struct Damage {
     statements: Vec<String>,
-    said: BTreeSet<(String, String, String, String, String)>,
+    reported: BTreeSet<(String, String, String, String, String)>,
 }
 
 impl Damage {
     fn note(&mut self, table: &str, state: &str, id: &str, what: &str, columns: Value) {
         let texts = [table, state, id, what].map(str::to_owned);
         let [table, state, id, what] = texts;
-        self.said.insert((table, state, id, what, columns.to_string()));
+        self.reported.insert((table, state, id, what, columns.to_string()));
     }
 
-    /// Breaks a row or more of everything that can be wrong; names of tables begin with the prefix.
+    /// Creates at least one change for each kind of difference.
     fn new(truth: &Truth, prefix: &str) -> Self {
         let live = |kind: ObjectKind| truth.live(kind).iter().map(|(id, data)| (id.as_str(), data));
         let deleted =
             |kind: ObjectKind, place: usize| truth.deleted(kind).keys().nth(place).unwrap().as_str();
-        let mut damage = Self { statements: Vec::new(), said: BTreeSet::new() };
+        let mut damage = Self { statements: Vec::new(), reported: BTreeSet::new() };
         let mut users = live(ObjectKind::User);
         let mut run = |statement: String| damage.statements.push(statement);
         let hidden = |column: &str| json!([{ "column": column }]);
-        let mut said: Vec<(&str, &str, String, &str, Value)> = Vec::new();
+        let mut reported: Vec<(&str, &str, String, &str, Value)> = Vec::new();
 
         let (id, _) = users.next().unwrap();
         run(format!("DELETE FROM {prefix}users WHERE id = '{id}'"));
-        said.push(("users", "live", id.to_owned(), "missing", json!([])));
+        reported.push(("users", "live", id.to_owned(), "missing", json!([])));
         let (id, _) = users.next().unwrap();
         run(format!("UPDATE {prefix}users SET first_name = 'Mallory' WHERE id = '{id}'"));
-        said.push(("users", "live", id.to_owned(), "differs", hidden("first_name")));
+        reported.push(("users", "live", id.to_owned(), "differs", hidden("first_name")));
         let (id, user) = users.next().unwrap();
         run(format!("UPDATE {prefix}users SET banned = NOT banned WHERE id = '{id}'"));
         let banned = user["banned"].as_bool().unwrap();
         let columns = json!([{ "column": "banned", "expected": banned, "found": !banned }]);
-        said.push(("users", "live", id.to_owned(), "differs", columns));
+        reported.push(("users", "live", id.to_owned(), "differs", columns));
 
         let (id, email) = users
             .clone()
             .find_map(|(id, user)| Some((id, user["email_addresses"].get(0)?["id"].as_str()?)))
             .unwrap();
         run(format!("UPDATE {prefix}user_emails SET email = 'mallory@example.com' WHERE id = '{email}'"));
-        said.push(("user_emails", "live", format!("{id} {email}"), "differs", hidden("email")));
+        reported.push(("user_emails", "live", format!("{id} {email}"), "differs", hidden("email")));
         let (id, phone) =
             users.find_map(|(id, user)| Some((id, user["phone_numbers"].get(0)?["id"].as_str()?))).unwrap();
         run(format!("DELETE FROM {prefix}user_phone_numbers WHERE id = '{phone}'"));
-        said.push(("user_phone_numbers", "live", format!("{id} {phone}"), "missing", json!([])));
+        reported.push(("user_phone_numbers", "live", format!("{id} {phone}"), "missing", json!([])));
 
         let id = deleted(ObjectKind::User, 0);
         run(format!("UPDATE {prefix}users SET last_name = 'Mallory' WHERE id = '{id}'"));
-        said.push(("users", "deleted", id.to_owned(), "differs", hidden("last_name")));
+        reported.push(("users", "deleted", id.to_owned(), "differs", hidden("last_name")));
         let id = deleted(ObjectKind::User, 1);
         run(format!(
             "INSERT INTO {prefix}user_emails VALUES ('{id}', 'idn_1', 'mallory@example.com', true, true)"
         ));
-        said.push(("user_emails", "live", format!("{id} idn_1"), "undeleted", json!([])));
+        reported.push(("user_emails", "live", format!("{id} idn_1"), "undeleted", json!([])));
 
-        // Where an id has to be there can be anything, and with blanks two keys must not look like one.
+        // A table can contain invalid ids. Two keys that contain spaces must not look like one.
         for (owner, email) in [("Ada Mallory", "x"), ("Ada", "Mallory x"), ("ada_1", "mallory@example.com")] {
             run(format!("INSERT INTO {prefix}user_emails VALUES ('{owner}', '{email}', 'x', true, true)"));
         }
-        said.push(("user_emails", "live", "? x".to_owned(), "surplus", json!([])));
-        said.push(("user_emails", "live", "Ada ?".to_owned(), "surplus", json!([])));
-        said.push(("user_emails", "live", "ada_1 ?".to_owned(), "surplus", json!([])));
+        reported.push(("user_emails", "live", "? x".to_owned(), "surplus", json!([])));
+        reported.push(("user_emails", "live", "Ada ?".to_owned(), "surplus", json!([])));
+        reported.push(("user_emails", "live", "ada_1 ?".to_owned(), "surplus", json!([])));
 
-        // Who loses the pair of a tombstone, or its place before all versions.
+        // A tombstone without its user, and objects with another order.
         let id = deleted(ObjectKind::OrganizationMembership, 1);
         run(format!("UPDATE {prefix}memberships SET user_id = NULL WHERE id = '{id}'"));
-        said.push(("memberships", "deleted", id.to_owned(), "differs", hidden("user_id")));
+        reported.push(("memberships", "deleted", id.to_owned(), "differs", hidden("user_id")));
         let id = deleted(ObjectKind::User, 2);
         run(format!("UPDATE {prefix}users SET obs_rank = 1, tie = 'x', created_at = 1 WHERE id = '{id}'"));
         let columns = json!([
@@ -201,18 +201,18 @@ impl Damage {
             { "column": "tie" },
             { "column": "created_at", "expected": null, "found": 1 },
         ]);
-        said.push(("users", "deleted", id.to_owned(), "differs", columns));
+        reported.push(("users", "deleted", id.to_owned(), "differs", columns));
         let (id, _) = live(ObjectKind::Role).next().unwrap();
         run(format!("UPDATE {prefix}roles SET obs_rank = 3 WHERE id = '{id}'"));
         let columns = json!([{ "column": "obs_rank", "expected": 1, "found": 3 }]);
-        said.push(("roles", "live", id.to_owned(), "differs", columns));
+        reported.push(("roles", "live", id.to_owned(), "differs", columns));
 
-        // What no view shows: a copy of somebody else, and what is left in an organization that was deleted.
+        // Rows that no view shows: a copy of a foreign user, and rows of a deleted organization.
         run(format!(
             "INSERT INTO {prefix}users (id, obs_rank, updated_at, event_at, tie, first_name, synced_at) \
              VALUES ('user_mine', 0, 1, 1, '', 'Mallory', 1)"
         ));
-        said.push(("users", "hidden", "user_mine".to_owned(), "surplus", json!([])));
+        reported.push(("users", "hidden", "user_mine".to_owned(), "surplus", json!([])));
         let organization = deleted(ObjectKind::Organization, 0);
         for (table, column, id) in [
             ("memberships", "role", "orgmem_mine"),
@@ -223,14 +223,14 @@ impl Damage {
                 "INSERT INTO {prefix}{table} (id, obs_rank, updated_at, event_at, tie, organization_id, {column}, synced_at) \
                  VALUES ('{id}', 1, 1, 1, '', '{organization}', 'mallory@example.com', 1)"
             ));
-            said.push((table, "hidden", id.to_owned(), "surplus", json!([])));
+            reported.push((table, "hidden", id.to_owned(), "surplus", json!([])));
         }
 
         let id = deleted(ObjectKind::OrganizationMembership, 0);
         let at = truth.deleted_memberships()[id].as_millis();
         run(format!("UPDATE {prefix}memberships SET deleted_at = deleted_at - 1 WHERE id = '{id}'"));
         let columns = json!([{ "column": "deleted_at", "expected": at, "found": at - 1 }]);
-        said.push(("memberships", "deleted", id.to_owned(), "differs", columns));
+        reported.push(("memberships", "deleted", id.to_owned(), "differs", columns));
         let (id, data) = live(ObjectKind::OrganizationMembership).next().unwrap();
         run(format!(
             "UPDATE {prefix}memberships SET updated_at = updated_at - 1, permissions = '[]' WHERE id = '{id}'"
@@ -238,47 +238,47 @@ impl Damage {
         let at = data["updated_at"].as_i64().unwrap();
         let columns =
             json!([{ "column": "updated_at", "expected": at, "found": at - 1 }, { "column": "permissions" }]);
-        said.push(("memberships", "live", id.to_owned(), "differs", columns));
+        reported.push(("memberships", "live", id.to_owned(), "differs", columns));
 
         let (id, _) = live(ObjectKind::Organization).next().unwrap();
         run(format!(r#"UPDATE {prefix}organizations SET raw = '{{"id":"{id}"}}' WHERE id = '{id}'"#));
-        said.push(("organizations", "live", id.to_owned(), "differs", hidden("raw")));
+        reported.push(("organizations", "live", id.to_owned(), "differs", hidden("raw")));
         let (id, data) = live(ObjectKind::OrganizationInvitation).next().unwrap();
         let status = if data["status"] == "revoked" { "accepted" } else { "revoked" };
         run(format!("UPDATE {prefix}invitations SET status = '{status}' WHERE id = '{id}'"));
         let columns = json!([{ "column": "status", "expected": data["status"], "found": status }]);
-        said.push(("invitations", "live", id.to_owned(), "differs", columns));
-        // What is no word of Clerk's can be anybody's data.
+        reported.push(("invitations", "live", id.to_owned(), "differs", columns));
+        // An unknown status may be personal data, so it is not shown.
         let (id, _) = live(ObjectKind::OrganizationInvitation).nth(1).unwrap();
         run(format!("UPDATE {prefix}invitations SET status = 'mallory' WHERE id = '{id}'"));
-        said.push(("invitations", "live", id.to_owned(), "differs", hidden("status")));
+        reported.push(("invitations", "live", id.to_owned(), "differs", hidden("status")));
         let (id, _) = live(ObjectKind::OrganizationDomain).next().unwrap();
         run(format!("UPDATE {prefix}domains SET deleted_at = 1 WHERE id = '{id}'"));
-        said.push(("domains", "live", id.to_owned(), "missing", json!([])));
-        said.push(("domains", "deleted", id.to_owned(), "surplus", json!([])));
+        reported.push(("domains", "live", id.to_owned(), "missing", json!([])));
+        reported.push(("domains", "deleted", id.to_owned(), "surplus", json!([])));
         let id = deleted(ObjectKind::Role, 0);
         run(format!("UPDATE {prefix}roles SET deleted_at = NULL WHERE id = '{id}'"));
-        said.push(("roles", "live", id.to_owned(), "undeleted", json!([])));
-        said.push(("roles", "deleted", id.to_owned(), "missing", json!([])));
+        reported.push(("roles", "live", id.to_owned(), "undeleted", json!([])));
+        reported.push(("roles", "deleted", id.to_owned(), "missing", json!([])));
         run(format!(
             "INSERT INTO {prefix}permissions (id, obs_rank, updated_at, event_at, tie, synced_at) \
              VALUES ('perm_mine', 1, 1, 1, '', 1)"
         ));
-        said.push(("permissions", "live", "perm_mine".to_owned(), "surplus", json!([])));
+        reported.push(("permissions", "live", "perm_mine".to_owned(), "surplus", json!([])));
 
-        for (table, state, id, what, columns) in said {
+        for (table, state, id, what, columns) in reported {
             damage.note(table, state, &id, what, columns);
         }
         damage
     }
 
-    fn assert_said(&self, arguments: &str) {
+    fn assert_reported(&self, arguments: &str) {
         let (code, objects) = objects(&format!("{HISTORY} {arguments}"));
         let report = &objects[0];
         assert_eq!((code, objects.len(), &report["equal"]), (1, 1, &false.into()));
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let differences = report["differences"].as_array().unwrap();
-        let said: BTreeSet<_> = differences
+        let reported: BTreeSet<_> = differences
             .iter()
             .map(|found| {
                 let columns = found["columns"].to_string();
@@ -291,14 +291,14 @@ impl Damage {
                 )
             })
             .collect();
-        assert_eq!(said, self.said);
+        assert_eq!(reported, self.reported);
         let counted: u64 = report["tables"]
             .as_array()
             .unwrap()
             .iter()
             .flat_map(|table| ["missing", "surplus", "differing"].map(|name| table[name].as_u64().unwrap()))
             .sum();
-        assert_eq!(counted as usize, self.said.len());
+        assert_eq!(counted as usize, self.reported.len());
         assert_eq!(unread(&format!("scenario {HISTORY} {arguments}")), Some(1));
 
         let output = scenario(&format!("{HISTORY} {arguments}"));
@@ -315,20 +315,20 @@ impl Damage {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        let banned = self.said.iter().find(|said| said.4.contains("banned")).unwrap();
-        let told = if banned.4.contains(r#""found":true"#) {
+        let banned = self.reported.iter().find(|reported| reported.4.contains("banned")).unwrap();
+        let change = if banned.4.contains(r#""found":true"#) {
             "true instead of false"
         } else {
             "false instead of true"
         };
-        assert!(text.contains(&format!("{} differs in banned ({told})", banned.2)), "{text}");
-        assert!(!text.to_lowercase().contains("mallory"), "no values: {text}");
+        assert!(text.contains(&format!("{} differs in banned ({change})", banned.2)), "{text}");
+        assert!(!text.to_lowercase().contains("mallory"), "values are shown: {text}");
         assert!(!Value::from(objects.clone()).to_string().to_lowercase().contains("mallory"));
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_difference_is_found_in_sqlite() {
+async fn reports_each_difference_in_sqlite() {
     let (pool, url) = sqlite("differences").await;
     let arguments = format!("--expect-sync {url}");
     fill(&ClerkSync::new(pool.clone()), &arguments).await;
@@ -337,11 +337,11 @@ async fn each_difference_is_found_in_sqlite() {
         let done = sqlx::raw_sql(AssertSqlSafe(statement.as_str())).execute(&pool).await.unwrap();
         assert_eq!(done.rows_affected(), 1, "{statement}");
     }
-    damage.assert_said(&arguments);
+    damage.assert_reported(&arguments);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_difference_is_found_in_postgres() {
+async fn reports_each_difference_in_postgres() {
     let Some((pool, url, schema)) = postgres("differences").await else { return };
     let prefix = format!("{schema}.hooks_");
     let arguments = format!("--expect-sync {url} --sync-prefix {prefix}");
@@ -351,11 +351,11 @@ async fn each_difference_is_found_in_postgres() {
         let done = sqlx::raw_sql(AssertSqlSafe(statement.as_str())).execute(&pool).await.unwrap();
         assert_eq!(done.rows_affected(), 1, "{statement}");
     }
-    damage.assert_said(&arguments);
+    damage.assert_reported(&arguments);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_not_sent_is_missing_and_another_history_is_surplus() {
+async fn reports_unsent_events_as_missing_and_other_histories_as_surplus() {
     let (pool, url) = sqlite("others").await;
     let sync = ClerkSync::new(pool);
     let (to, _) = serve(&sync).await;
@@ -376,7 +376,7 @@ async fn what_was_not_sent_is_missing_and_another_history_is_surplus() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_there_are_no_tables_nothing_is_sent() {
+async fn sends_nothing_if_tables_are_missing() {
     let (pool, url) = sqlite("tables").await;
     let sync = ClerkSync::new(pool).prefix("auth_").unwrap();
     let (to, requests) = serve(&sync).await;
@@ -397,8 +397,8 @@ async fn where_there_are_no_tables_nothing_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tables_that_cannot_be_read_are_not_taken_for_none() {
-    let assert_told = |arguments: &str, cause: &str| {
+async fn does_not_report_unreadable_tables_as_missing() {
+    let assert_error = |arguments: &str, cause: &str| {
         let output = scenario(&format!("team --events 5 --seed 1 --expect-sync {arguments}"));
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(3), "{error}");
@@ -406,27 +406,27 @@ async fn tables_that_cannot_be_read_are_not_taken_for_none() {
     };
     let no_database = file("text");
     std::fs::write(&no_database, "a letter, and no database".repeat(100)).unwrap();
-    assert_told(&format!("sqlite:{}", no_database.display()), "file is not a database");
+    assert_error(&format!("sqlite:{}", no_database.display()), "file is not a database");
 
     let (pool, url) = sqlite("unreadable").await;
     ClerkSync::new(pool.clone()).migrate().await.unwrap();
     let view =
         "DROP VIEW clerk_active_roles; CREATE VIEW clerk_active_roles AS SELECT *, lost(id) FROM clerk_roles";
     sqlx::raw_sql(view).execute(&pool).await.unwrap();
-    assert_told(&url, "no such function: lost");
+    assert_error(&url, "no such function: lost");
 
     let Some((pool, url, schema)) = postgres("unreadable").await else { return };
     ClerkSync::new(pool).prefix(&format!("{schema}.clerk_")).unwrap().migrate().await.unwrap();
-    // A role that every server has, and that may not look into this schema.
+    // Every server has this role, and it has no access to this schema.
     let role = if url.contains('?') { "&options[role]=pg_monitor" } else { "?options[role]=pg_monitor" };
-    assert_told(&format!("{url}{role} --sync-prefix {schema}.clerk_"), "permission denied");
+    assert_error(&format!("{url}{role} --sync-prefix {schema}.clerk_"), "permission denied");
     let output =
         scenario(&format!("team --events 5 --seed 1 --expect-sync {url} --sync-prefix {schema}_no.x_"));
     assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]
-fn a_database_that_is_none_is_said_without_its_password() {
+fn rejects_invalid_databases_without_showing_the_password() {
     let no_file = file("nothing");
     for (url, code) in [
         ("mysql://app:hunter2@127.0.0.1/app".to_owned(), 2),
@@ -444,7 +444,7 @@ fn a_database_that_is_none_is_said_without_its_password() {
         assert_eq!(error.lines().count(), 1, "{error}");
     }
     assert!(!no_file.exists());
-    for (arguments, told) in [
+    for (arguments, expected) in [
         ("all --expect-sync sqlite:app.db", "pass its seed with --seed"),
         (
             "all --seed 1 --expect-sync sqlite:app.db --sync-prefix x;",
@@ -458,6 +458,6 @@ fn a_database_that_is_none_is_said_without_its_password() {
         let output = scenario(arguments);
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{error}");
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(expected), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! `clerk-webhook trigger`: what reaches the endpoint, and what is said of its answer.
+//! `clerk-webhook trigger`: the request that reaches the endpoint, and the explanation of the answer.
 
 use std::process::Command;
 
@@ -27,7 +27,7 @@ fn json(request: &Request) -> Value {
 }
 
 #[test]
-fn every_event_type_is_accepted_by_a_receiver() {
+fn a_receiver_accepts_every_event_type() {
     let (endpoint, events) = receiver();
     let url = endpoint.url.clone();
     for event_type in EventType::ALL {
@@ -43,7 +43,7 @@ fn every_event_type_is_accepted_by_a_receiver() {
 }
 
 #[test]
-fn a_signed_request_with_the_headers_of_svix_is_sent() {
+fn sends_a_signed_request_with_the_headers_of_svix() {
     let server = accepting();
     let run = run(&["trigger", "user.created__saml", "--to", &server.url(), "--id", "msg_of_mine"]);
     assert_eq!(run.code, 0, "{run:?}");
@@ -54,7 +54,7 @@ fn a_signed_request_with_the_headers_of_svix_is_sent() {
     assert!(request.header("user-agent").unwrap().starts_with("clerk-webhook/"));
     Verifier::new(SECRET).unwrap().verify(&request.pairs(), &request.body).unwrap();
     for expected in
-        ["user.created, msg_of_mine", "200 OK", "processed: a handler handled it", "it is delivered"]
+        ["user.created, msg_of_mine", "200 OK", "processed: a handler processed the event", "is delivered"]
     {
         assert!(run.stdout.contains(expected), "{expected}: {}", run.stdout);
     }
@@ -62,7 +62,7 @@ fn a_signed_request_with_the_headers_of_svix_is_sent() {
 }
 
 #[test]
-fn both_secrets_sign_during_a_rotation_and_names_can_be_the_standard_ones() {
+fn signs_with_every_secret_and_sends_webhook_headers_on_request() {
     let server = accepting();
     let other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let url = server.url();
@@ -92,7 +92,7 @@ fn both_secrets_sign_during_a_rotation_and_names_can_be_the_standard_ones() {
 }
 
 #[test]
-fn values_are_set() {
+fn sets_values_in_the_example() {
     let server = accepting();
     let run = run(&[
         "trigger",
@@ -127,7 +127,7 @@ fn values_are_set() {
 }
 
 #[test]
-fn a_body_of_ones_own_is_sent_to_the_byte() {
+fn sends_a_body_from_a_file_or_standard_input() {
     let server = accepting();
     let body = b"{ \"type\" : \"my.own\",\r\n \"data\":{}}\n\xff";
     let run = run_with(&["trigger", "--file", "-", "--to", &server.url()], Some(SECRET), body);
@@ -143,7 +143,7 @@ fn a_body_of_ones_own_is_sent_to_the_byte() {
 }
 
 #[test]
-fn it_can_be_signed_at_another_time() {
+fn signs_at_the_given_time() {
     let server = answering(400, &[], "stale");
     let run = run(&["trigger", "user.created", "--at", "-10m", "--to", &server.url()]);
     assert_eq!(run.code, 1);
@@ -157,7 +157,7 @@ fn it_can_be_signed_at_another_time() {
 }
 
 #[test]
-fn what_svix_would_do_is_said() {
+fn explains_the_answer_and_the_reaction_of_svix() {
     for (status, headers, body, code, expected) in [
         (
             409,
@@ -203,7 +203,7 @@ fn what_svix_would_do_is_said() {
 }
 
 #[test]
-fn programs_get_an_object() {
+fn prints_the_answer_as_json() {
     let server = answering(503, &[("retry-after", "7")], r#"{"outcome":"store_unavailable"}"#);
     let run = run(&["trigger", "user.created", "--id", "msg_1", "--to", &server.url(), "--json"]);
     assert_eq!(run.code, 1);
@@ -227,7 +227,7 @@ fn programs_get_an_object() {
 }
 
 #[test]
-fn an_answer_does_not_steer_the_terminal() {
+fn escapes_control_characters_of_the_answer() {
     let server = answering(500, &[("webhook-delivery", "\u{9b}2Jx")], "\x1b]0;title\x07 red\x1b[31m\u{9b}1m");
     let run = run(&["trigger", "user.created", "--to", &server.url()]);
     assert_eq!(run.code, 1, "{run:?}");
@@ -235,7 +235,7 @@ fn an_answer_does_not_steer_the_terminal() {
 }
 
 #[test]
-fn copies_are_the_same_delivery() {
+fn sends_identical_copies() {
     for concurrent in [&[][..], &["--concurrent"]] {
         let server = accepting();
         let url = server.url();
@@ -254,7 +254,7 @@ fn copies_are_the_same_delivery() {
 }
 
 #[test]
-fn a_dry_run_sends_nothing_and_prints_what_curl_sends() {
+fn a_dry_run_prints_a_curl_command_and_sends_nothing() {
     let server = accepting();
     let url = server.url();
     let long = "x".repeat(200_000);
@@ -303,16 +303,16 @@ fn shell(line: &str) -> String {
 }
 
 fn has_curl() -> bool {
-    let there = Command::new("curl").arg("--version").output().is_ok();
-    if !there {
+    let exists = Command::new("curl").arg("--version").output().is_ok();
+    if !exists {
         assert!(std::env::var_os("CI").is_none(), "curl is missing");
         eprintln!("skipped: curl is missing");
     }
-    there
+    exists
 }
 
 #[test]
-fn wrong_usage_is_explained_and_sends_nothing() {
+fn explains_wrong_usage_and_sends_nothing() {
     let server = accepting();
     let url = server.url();
     for (args, secret, expected) in [
@@ -341,7 +341,7 @@ fn wrong_usage_is_explained_and_sends_nothing() {
 }
 
 #[test]
-fn an_endpoint_that_is_not_there_is_3() {
+fn exits_with_3_if_the_endpoint_does_not_answer() {
     let url = format!("http://{}/", closed_port());
     let run = run(&["trigger", "user.created", "--to", &url, "--json"]);
     assert_eq!(run.code, 3);

@@ -1,4 +1,4 @@
-//! `clerk-webhook verify`: what is right is authentic, what was really broken is named by its cause.
+//! `clerk-webhook verify` accepts valid deliveries and names the cause for broken ones.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -35,7 +35,7 @@ fn verdict(request: &CapturedRequest) -> Value {
 }
 
 impl CapturedRequest {
-    /// Part of the signature that it was made with.
+    /// Returns a part of the signature.
     fn signature_part(&self) -> String {
         let signature = self.headers.iter().find(|(name, _)| name == "svix-signature");
         signature.map(|(_, value)| value.chars().skip(3).take(40).collect()).unwrap_or_default()
@@ -43,7 +43,7 @@ impl CapturedRequest {
 }
 
 #[test]
-fn a_right_delivery_of_every_fixture_is_authentic() {
+fn accepts_a_valid_delivery_of_every_fixture() {
     for fixture in AnyFixture::all() {
         let request = CapturedRequest::from_delivery(&Delivery::of(fixture));
         let verdict = verdict(&request);
@@ -55,19 +55,19 @@ fn a_right_delivery_of_every_fixture_is_authentic() {
 }
 
 #[test]
-fn every_break_is_named() {
+fn names_the_cause_of_each_broken_delivery() {
     let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(EVENT).unwrap()).unwrap();
     let mut gzip = Vec::new();
     GzEncoder::new(EVENT.as_bytes(), Compression::default()).read_to_end(&mut gzip).unwrap();
     let right = || CapturedRequest::of(EVENT);
-    // Another message until its signature has what the alphabets of base64 differ in.
-    let telling = std::iter::repeat_with(right)
+    // The signature must contain both characters in which the base64 alphabets differ.
+    let distinctive = std::iter::repeat_with(right)
         .find(|request| {
             request.value("svix-signature").contains('+') && request.value("svix-signature").contains('/')
         })
         .unwrap();
     let recoded = |engine: &base64::engine::GeneralPurpose| {
-        telling.clone().map("svix-signature", |list| {
+        distinctive.clone().map("svix-signature", |list| {
             format!("v1,{}", engine.encode(STANDARD.decode(&list[3..]).unwrap()))
         })
     };
@@ -86,7 +86,7 @@ fn every_break_is_named() {
         ("signature_unpadded", right().map("svix-signature", |list| list.trim_end_matches('=').to_owned())),
         (
             "signature_percent_encoded",
-            telling.clone().map("svix-signature", |list| list.replace('+', "%2B").replace('/', "%2F")),
+            distinctive.clone().map("svix-signature", |list| list.replace('+', "%2B").replace('/', "%2F")),
         ),
         ("signature_case_lost", right().map("svix-signature", str::to_lowercase)),
         ("timestamp_in_milliseconds", right().map("svix-timestamp", |seconds| format!("{seconds}123"))),
@@ -120,7 +120,7 @@ fn every_break_is_named() {
 }
 
 #[test]
-fn two_breaks_are_both_told() {
+fn names_both_of_two_causes() {
     let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(EVENT).unwrap()).unwrap();
     let verdict = verdict(&CapturedRequest::seconds_ago(7200, EVENT).body(pretty + "\n"));
     assert_eq!(verdict["cause"], "json_spacing_changed");
@@ -129,27 +129,28 @@ fn two_breaks_are_both_told() {
 }
 
 #[test]
-fn people_read_the_verdict_in_the_first_line() {
+fn prints_the_verdict_on_the_first_line() {
     let request = CapturedRequest::of(EVENT);
-    let told = run_with(&["verify", "-"], Some(SECRET), &request.http());
-    assert_eq!(told.code, 0, "{told:?}");
-    assert!(told.stdout.starts_with("authentic  user.updated\n"), "{told:?}");
-    assert!(told.stdout.contains(request.value("svix-id")), "{told:?}");
+    let output = run_with(&["verify", "-"], Some(SECRET), &request.http());
+    assert_eq!(output.code, 0, "{output:?}");
+    assert!(output.stdout.starts_with("authentic  user.updated\n"), "{output:?}");
+    assert!(output.stdout.contains(request.value("svix-id")), "{output:?}");
 
-    let told = run_with(&["verify", "-"], Some(SECRET), &request.body(format!("{EVENT}\n")).http());
-    assert_eq!(told.code, 1, "{told:?}");
+    let output = run_with(&["verify", "-"], Some(SECRET), &request.body(format!("{EVENT}\n")).http());
+    assert_eq!(output.code, 1, "{output:?}");
     assert!(
-        told.stdout
-            .starts_with("not authentic  trailing_newline_added\n  why       the body has a line break"),
-        "{told:?}"
+        output
+            .stdout
+            .starts_with("not authentic  trailing_newline_added\n  why       the body ends in a line break"),
+        "{output:?}"
     );
-    assert!(told.stdout.contains("\n  do        "), "{told:?}");
-    assert!(!told.stdout.contains("do not show me"), "{told:?}");
-    assert!(told.stderr.is_empty(), "{told:?}");
+    assert!(output.stdout.contains("\n  do        "), "{output:?}");
+    assert!(!output.stdout.contains("do not show me"), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
 }
 
 #[test]
-fn lines_of_the_official_command_get_a_verdict_each() {
+fn judges_each_line_of_the_official_command() {
     let line = |request: &CapturedRequest, status: u16| {
         let headers: serde_json::Map<_, _> =
             request.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
@@ -169,20 +170,20 @@ fn lines_of_the_official_command_get_a_verdict_each() {
     for arguments in
         [["verify", "--json", "--delivery", file.path()].as_slice(), &["verify", "--json", file.path()]]
     {
-        let told = run(arguments);
-        assert_eq!(told.code, 1, "{told:?}");
-        let objects = told.objects();
+        let output = run(arguments);
+        assert_eq!(output.code, 1, "{output:?}");
+        let objects = output.objects();
         assert_eq!(objects.len(), 2);
         assert_eq!(objects[0]["verdict"], "authentic");
         assert_eq!(objects[1]["cause"], "white_space_added");
-        assert!(objects[1]["place"].as_str().unwrap().ends_with("deliveries.ndjson:3"), "{told:?}");
+        assert!(objects[1]["place"].as_str().unwrap().ends_with("deliveries.ndjson:3"), "{output:?}");
     }
-    let told = run(&["verify", file.path()]);
-    assert!(told.stdout.ends_with("\n1 of 2 are authentic\n"), "{told:?}");
+    let output = run(&["verify", file.path()]);
+    assert!(output.stdout.ends_with("\n1 of 2 are authentic\n"), "{output:?}");
 }
 
 #[test]
-fn parts_make_a_request() {
+fn builds_a_request_from_options() {
     let delivery = Delivery::of_body(EVENT).header_family(HeaderFamily::Webhook);
     let request = CapturedRequest::from_delivery(&delivery);
     let body = File::new("body.json", &request.body);
@@ -190,15 +191,16 @@ fn parts_make_a_request() {
     let parts =
         ["--body", body.path(), "--id", values[0], "--timestamp", values[1], "--signature", values[2]];
     for names in ["svix", "webhook"] {
-        let told = run(&[&["verify", "--json", "--headers", names], parts.as_slice()].concat());
-        assert_eq!(told.objects()[0]["verdict"], "authentic", "{told:?}");
+        let output = run(&[&["verify", "--json", "--headers", names], parts.as_slice()].concat());
+        assert_eq!(output.objects()[0]["verdict"], "authentic", "{output:?}");
     }
-    let told = run_with(&["verify", "--json", "--body", "-", "--id", values[0]], Some(SECRET), &request.body);
-    assert_eq!(told.objects()[0]["cause"], "missing_header", "{told:?}");
+    let output =
+        run_with(&["verify", "--json", "--body", "-", "--id", values[0]], Some(SECRET), &request.body);
+    assert_eq!(output.objects()[0]["cause"], "missing_header", "{output:?}");
 }
 
 #[test]
-fn the_age_is_judged_as_it_is_asked() {
+fn options_determine_how_the_age_is_checked() {
     let request = CapturedRequest::seconds_ago(7200, EVENT).http();
     let refused =
         |arguments: &[&str]| run_with(&[&["verify", "-"], arguments].concat(), Some(SECRET), &request).code;
@@ -206,74 +208,74 @@ fn the_age_is_judged_as_it_is_asked() {
     assert_eq!(refused(&["--now", "-2h"]), 0);
     assert_eq!(refused(&["--tolerance", "3h"]), 0);
     assert_eq!(refused(&["--tolerance", "60"]), 1);
-    let told = run_with(&["verify", "--any-age", "-"], Some(SECRET), &request);
-    assert_eq!(told.code, 0);
-    assert!(told.stdout.contains("the age was not checked"), "{told:?}");
+    let output = run_with(&["verify", "--any-age", "-"], Some(SECRET), &request);
+    assert_eq!(output.code, 0);
+    assert!(output.stdout.contains("the age was not checked"), "{output:?}");
 }
 
 #[test]
-fn a_recording_is_judged_as_of_when_it_was_received() {
+fn judges_a_recording_at_its_time_of_receipt() {
     let request = CapturedRequest::seconds_ago(7200, EVENT);
     let seconds: i64 = request.value("svix-timestamp").parse().unwrap();
     let recording = |seconds_later: i64| {
         let moment = jiff::Timestamp::from_second(seconds + seconds_later).unwrap();
         [format!("# received-at: {moment}\n# verdict: authentic\n").into_bytes(), request.http()].concat()
     };
-    let told = run_with(&["verify", "--json", "-"], Some(SECRET), &recording(3));
-    assert_eq!(told.code, 0, "{told:?}");
-    let object = &told.objects()[0];
+    let output = run_with(&["verify", "--json", "-"], Some(SECRET), &recording(3));
+    assert_eq!(output.code, 0, "{output:?}");
+    let object = &output.objects()[0];
     let received_at = json!((seconds + 3) * 1000);
     assert_eq!((&object["age_seconds"], &object["received_at"]), (&json!(3), &received_at), "{object}");
     assert_eq!(object["judged_at"], received_at);
-    let told = run_with(&["verify", "-"], Some(SECRET), &recording(3));
-    assert!(told.stdout.contains("3 s before it was received"), "{told:?}");
+    let output = run_with(&["verify", "-"], Some(SECRET), &recording(3));
+    assert!(output.stdout.contains("3 s before it was received"), "{output:?}");
 
-    // A replay that was received too late stays one, a forgery too, and the present can be asked for.
-    let told = run_with(&["verify", "--json", "-"], Some(SECRET), &recording(301));
-    assert_eq!(told.objects()[0]["cause"], "timestamp_too_old", "{told:?}");
-    let told = run_with(&["verify", "--json", "--now", "now", "-"], Some(SECRET), &recording(3));
-    assert_eq!(told.objects()[0]["cause"], "timestamp_too_old", "{told:?}");
+    // The time of receipt does not excuse a late replay or a forgery, and --now overrides it.
+    let output = run_with(&["verify", "--json", "-"], Some(SECRET), &recording(301));
+    assert_eq!(output.objects()[0]["cause"], "timestamp_too_old", "{output:?}");
+    let output = run_with(&["verify", "--json", "--now", "now", "-"], Some(SECRET), &recording(3));
+    assert_eq!(output.objects()[0]["cause"], "timestamp_too_old", "{output:?}");
     let forged = String::from_utf8(recording(3)).unwrap().replace("Ada", "Eve");
-    let told = run_with(&["verify", "-"], Some(SECRET), forged.as_bytes());
-    assert_eq!(told.code, 1, "{told:?}");
-    assert!(told.stdout.contains("when it was received"), "{told:?}");
+    let output = run_with(&["verify", "-"], Some(SECRET), forged.as_bytes());
+    assert_eq!(output.code, 1, "{output:?}");
+    assert!(output.stdout.contains("when it was received"), "{output:?}");
 }
 
 #[test]
-fn a_broken_file_of_a_folder_does_not_stop_the_others() {
+fn continues_after_an_unreadable_file_in_a_folder() {
     let folder = Folder::new("verify-broken");
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
     write("a.http", b"POST / HTTP/1.1\nno header");
     write("b.http", &CapturedRequest::of(EVENT).http());
-    let told = run(&["verify", "--json", folder.path()]);
-    assert_eq!(told.code, 1, "{told:?}");
-    let objects = told.objects();
+    let output = run(&["verify", "--json", folder.path()]);
+    assert_eq!(output.code, 1, "{output:?}");
+    let objects = output.objects();
     let verdicts: Vec<_> = objects.iter().map(|object| object["verdict"].as_str().unwrap()).collect();
     assert_eq!(verdicts, ["authentic", "unreadable"]);
-    assert!(objects[1]["detail"].as_str().unwrap().contains("a.http"), "{told:?}");
-    let told = run(&["verify", folder.path()]);
-    assert!(told.stdout.ends_with("\n1 of 1 are authentic; 1 file unreadable\n"), "{told:?}");
+    assert!(objects[1]["detail"].as_str().unwrap().contains("a.http"), "{output:?}");
+    let output = run(&["verify", folder.path()]);
+    assert!(output.stdout.ends_with("\n1 of 1 are authentic; 1 file unreadable\n"), "{output:?}");
 }
 
 #[test]
-fn it_says_which_of_several_secrets_matched() {
+fn reports_which_of_several_secrets_matched() {
     let request = CapturedRequest::of(EVENT).http();
-    let told = run_with(
+    let output = run_with(
         &["verify", "--json", "--secret", OTHER_SECRET, "--secret", SECRET, "-"],
         Some(SECRET),
         &request,
     );
     assert_eq!(
-        (told.objects()[0]["secret"].clone(), told.objects()[0]["secrets"].clone()),
+        (output.objects()[0]["secret"].clone(), output.objects()[0]["secrets"].clone()),
         (json!(2), json!(2))
     );
     let file = File::new("secrets", format!("{OTHER_SECRET}\n{SECRET}\n").as_bytes());
-    let told = run_with(&["verify", "--secret-file", file.path(), "-"], None, &request);
-    assert!(told.stdout.contains("2 of 2"), "{told:?}");
+    let output = run_with(&["verify", "--secret-file", file.path(), "-"], None, &request);
+    assert!(output.stdout.contains("2 of 2"), "{output:?}");
 }
 
 #[test]
-fn wrong_usage_is_told_as_such() {
+fn rejects_wrong_usage_with_exit_code_2() {
     for (secret, arguments, input, expected) in [
         (Some(SECRET), &["verify"][..], "", "no input"),
         (Some(SECRET), &["verify", "/nowhere/at/all"], "", "cannot read"),
@@ -286,21 +288,24 @@ fn wrong_usage_is_told_as_such() {
         (None, &["verify", "-"], "", "no signing secret"),
         (Some("sk_live_x"), &["verify", "-"], "", "secret key of Clerk"),
     ] {
-        let told = run_with(arguments, secret, input.as_bytes());
-        assert_eq!(told.code, 2, "{told:?}");
-        assert!(told.stderr.contains(expected), "{told:?}");
+        let output = run_with(arguments, secret, input.as_bytes());
+        assert_eq!(output.code, 2, "{output:?}");
+        assert!(output.stderr.contains(expected), "{output:?}");
     }
 }
 
 #[test]
-fn nothing_that_was_captured_moves_the_cursor() {
+fn escapes_control_characters_of_captured_values() {
     let request =
         CapturedRequest::of(EVENT).set("svix-timestamp", "1\u{1b}[2J").set("svix-id", "\u{1b}]0;x\u{7}");
-    let told = run_with(&["verify", "-"], Some(SECRET), &request.http());
-    assert_eq!(told.code, 1);
-    assert!(!told.stdout.chars().any(|character| character.is_control() && character != '\n'), "{told:?}");
+    let output = run_with(&["verify", "-"], Some(SECRET), &request.http());
+    assert_eq!(output.code, 1);
+    assert!(
+        !output.stdout.chars().any(|character| character.is_control() && character != '\n'),
+        "{output:?}"
+    );
     let odd = CapturedRequest::of("{\"type\":\"a\\u001b[2J\\u202eb\\u200d\",\"data\":{}}");
-    let told = run_with(&["verify", "-"], Some(SECRET), &odd.http());
-    assert!(told.stdout.contains("\\u{202e}b\\u{200d}"), "{told:?}");
-    assert!(!told.stdout.contains(['\u{1b}', '\u{202e}', '\u{200d}']), "{told:?}");
+    let output = run_with(&["verify", "-"], Some(SECRET), &odd.http());
+    assert!(output.stdout.contains("\\u{202e}b\\u{200d}"), "{output:?}");
+    assert!(!output.stdout.contains(['\u{1b}', '\u{202e}', '\u{200d}']), "{output:?}");
 }

@@ -1,7 +1,9 @@
-// Opens the page of a listener in Chromium and does what people do. Standard input has one line of JSON that says what to send
-// and where; "restart" on standard output asks for another run of the listener, and a line on standard input has its address.
+// Tests the page of `clerk-webhook listen` in Chromium.
 //
-// With SCREENSHOTS set to a folder, pictures are left there.
+// The first line of standard input is a JSON object with the addresses and the deliveries to send. The script prints
+// "restart" to request a new listener, whose address is the next line of standard input.
+//
+// If SCREENSHOTS is set to a folder, the script writes screenshots there.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -24,16 +26,16 @@ const browser = await chromium.launchPersistentContext(profile, {
 const page = browser.pages()[0] ?? await browser.newPage();
 page.setDefaultTimeout(30_000);
 
-const wrong = [];
+const failures = [];
 let restarts = false;
-page.on("dialog", (dialog) => { wrong.push(`a dialog: ${dialog.message()}`); dialog.dismiss(); });
-page.on("pageerror", (error) => wrong.push(`an error: ${error}`));
+page.on("dialog", (dialog) => { failures.push(`unexpected dialog: ${dialog.message()}`); dialog.dismiss(); });
+page.on("pageerror", (error) => failures.push(`uncaught error: ${error}`));
 page.on("console", (message) => {
-  // That the listener is gone for a moment is part of the test, and that the next one wants another token.
+  // While the listener restarts, connection errors are expected. The new listener rejects the old token with 403.
   const expected = message.text().includes("ERR_") || (restarts && message.text().includes("403"));
-  if (message.type() === "error" && !expected) wrong.push(`in the console: ${message.text()}`);
+  if (message.type() === "error" && !expected) failures.push(`console error: ${message.text()}`);
 });
-page.on("request", (request) => { if (!request.url().startsWith(url)) wrong.push(`asked for ${request.url()}`); });
+page.on("request", (request) => { if (!request.url().startsWith(url)) failures.push(`request to another address: ${request.url()}`); });
 
 async function deliver(name) {
   const { headers, body } = deliveries[name];
@@ -61,7 +63,7 @@ async function picture(name) {
 }
 
 try {
-  // Nothing has arrived: it says what to do.
+  // Without deliveries, the page shows instructions.
   await page.goto(entrance);
   assert.equal(page.url(), url);
   await shows(page.locator("#connection"), "live");
@@ -69,7 +71,7 @@ try {
   assert.ok(await page.locator("#warning").isHidden());
   await picture("empty");
 
-  // What arrives is there without a reload, the latest on top.
+  // Deliveries appear without a reload, the latest on top.
   assert.equal(await deliver("created"), 200);
   await count(rows, 1);
   assert.ok(await page.locator("#empty").isHidden());
@@ -88,7 +90,7 @@ try {
   assert.equal(await deliver("markup_in_name"), 200);
   await count(rows, 8);
 
-  // One is opened: what has changed, and nothing that is secret.
+  // The details of a delivery show changes and no secrets.
   await row("3 changes").last().click();
   await shows(detail.locator("h2"), "user.updated");
   const changes = page.locator("#changes tr");
@@ -108,7 +110,7 @@ try {
   for (const secret of deliveries.email.secrets) assert.ok(!words.includes(secret), secret);
   await picture("email");
 
-  // Nothing that was sent becomes markup, wherever it is shown.
+  // Values of a delivery are never interpreted as markup.
   const markup = deliveries.markup.type;
   await row(markup).click();
   await shows(detail.locator("h2"), markup);
@@ -121,14 +123,14 @@ try {
   assert.equal(await page.evaluate(() => globalThis.ran), undefined);
   assert.equal(await page.evaluate(() => document.querySelectorAll("main img, main script, main iframe, main svg").length), 0);
 
-  // A refused one says why, and is sent again as it came.
+  // A rejected delivery shows the reason, and is resent unchanged.
   await row("invalid_signature").click();
   await shows(detail.locator(".verdict"), "no signature matches");
   await page.locator("#resend").click();
   await shows(page.locator("#resent"), "Sent unchanged: 202");
   await shows(page.locator("#resent"), "the endpoint accepted a delivery that is not authentic");
   await picture("refused");
-  // An authentic one is signed anew.
+  // An authentic delivery is signed again.
   await row("3 changes").last().click();
   await shows(detail.locator("h2"), "user.updated");
   await page.locator("#resend").click();
@@ -146,7 +148,7 @@ try {
   await page.locator("#clear").click();
   await count(visibleRows, 8);
 
-  // The keyboard alone is enough.
+  // The page is usable with the keyboard alone.
   await page.keyboard.press("Escape");
   await page.locator("#nothing-open").waitFor();
   await page.keyboard.press("/");
@@ -161,12 +163,12 @@ try {
   await page.keyboard.press("ArrowDown");
   await shows(detail.locator(".verdict"), "no signature");
 
-  // What is open stays open.
+  // An open delivery stays open after a reload.
   await page.reload();
   await shows(detail.locator(".verdict"), "no signature");
   await count(rows, 8);
 
-  // Other colours and little room.
+  // Dark mode and a narrow window.
   await page.emulateMedia({ colorScheme: "dark" });
   await row("3 changes").last().click();
   await shows(detail.locator("h2"), "user.updated");
@@ -181,23 +183,23 @@ try {
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
   await picture("narrow-list");
 
-  // Another run of the listener: it is opened by its own address alone, and shows what that run has.
+  // A new run of the listener requires its own address, and shows only its own deliveries.
   restarts = true;
   console.log("restart");
-  const anew = (await lines.next()).value;
+  const newEntrance = (await lines.next()).value;
   await shows(page.locator("#connection"), "open the printed address");
   restarts = false;
-  await page.goto(anew);
+  await page.goto(newEntrance);
   assert.equal(page.url(), url);
   await shows(page.locator("#connection"), "live");
   await count(rows, 0);
   assert.equal(await deliver("created"), 200);
   await count(rows, 1);
 
-  assert.deepEqual(wrong, []);
+  assert.deepEqual(failures, []);
 } catch (error) {
   await picture("failure");
-  console.error(error, wrong);
+  console.error(error, failures);
   process.exitCode = 1;
 } finally {
   await browser.close();

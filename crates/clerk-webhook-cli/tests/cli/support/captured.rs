@@ -1,9 +1,9 @@
-//! Requests as they were captured.
+//! Captured requests.
 
 use clerk_webhook_core::Timestamp;
 use clerk_webhook_test::Delivery;
 
-/// A request as it was captured.
+/// A captured request.
 #[derive(Clone, Debug)]
 pub(crate) struct CapturedRequest {
     pub(crate) headers: Vec<(String, String)>,
@@ -11,12 +11,12 @@ pub(crate) struct CapturedRequest {
 }
 
 impl CapturedRequest {
-    /// Makes a right one, signed just now.
+    /// Creates a valid request that is signed now.
     pub(crate) fn of(body: &str) -> Self {
         Self::from_delivery(&Delivery::of_body(body.to_owned()))
     }
 
-    /// Makes a right one, signed so many seconds ago.
+    /// Creates a valid request that was signed this many seconds ago.
     pub(crate) fn seconds_ago(seconds: i64, body: &str) -> Self {
         let at = Timestamp::from_secs(Timestamp::now().as_secs() - seconds);
         Self::from_delivery(&Delivery::of_body(body.to_owned()).at(at))
@@ -55,7 +55,7 @@ impl CapturedRequest {
         self
     }
 
-    /// Returns it as a file as it was on the wire.
+    /// Returns the request in the `.http` format.
     pub(crate) fn http(&self) -> Vec<u8> {
         let mut bytes = b"POST /webhooks/clerk HTTP/1.1\r\n".to_vec();
         for (name, value) in &self.headers {

@@ -1,4 +1,4 @@
-//! Endpoints that are made with Axum.
+//! Endpoints that are built with Axum.
 
 use std::sync::mpsc::{self, Receiver};
 
@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::process::SECRET;
 
-/// An endpoint in this process, which ends with it.
+/// An endpoint in this process. It stops when it is dropped.
 pub(crate) struct Endpoint {
     pub(crate) url: String,
     _runtime: Runtime,
@@ -29,7 +29,7 @@ impl Endpoint {
         Self { url, _runtime: runtime }
     }
 
-    /// Starts an endpoint that answers each request by a function of its headers and body.
+    /// Starts an endpoint whose answers are computed from the headers and the body of each request.
     pub(crate) fn answering<A: IntoResponse>(
         answer: impl Fn(HeaderMap, Bytes) -> A + Clone + Send + Sync + 'static,
     ) -> Self {
@@ -40,7 +40,7 @@ impl Endpoint {
     }
 }
 
-/// Starts a receiver with this project's adapter for Axum, and returns the events that it verifies.
+/// Starts a receiver with this project's Axum adapter, and returns it with a channel of its verified events.
 pub(crate) fn receiver() -> (Endpoint, Receiver<Event>) {
     let (sender, events) = mpsc::channel();
     let handler = move |ClerkEvent(event): ClerkEvent| {
@@ -54,7 +54,7 @@ pub(crate) fn receiver() -> (Endpoint, Receiver<Event>) {
     (Endpoint::start(router.with_state(Verifier::new(SECRET).unwrap())), events)
 }
 
-/// Returns the id of the message that these headers belong to.
+/// Returns the message id in these headers.
 pub(crate) fn message_id(headers: &HeaderMap) -> String {
     headers["svix-id"].to_str().unwrap().to_owned()
 }

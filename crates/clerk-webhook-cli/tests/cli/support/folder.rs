@@ -1,9 +1,9 @@
-//! Files and folders that are removed with the test.
+//! Temporary files and folders.
 
 use std::fs;
 use std::path::PathBuf;
 
-/// A folder of one test, removed with this value.
+/// A folder that is removed on drop.
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
 
@@ -30,14 +30,14 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// Writes a file into it, and returns the path of the file.
+    /// Writes a file into the folder, and returns its path.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> String {
         let path = self.join(name);
         fs::write(&path, bytes).unwrap();
         path.into_os_string().into_string().unwrap()
     }
 
-    /// Returns the names of its files, sorted.
+    /// Returns the sorted names of the files.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).unwrap();
         let mut names: Vec<_> =
@@ -53,7 +53,7 @@ impl Drop for Folder {
     }
 }
 
-/// A file of one test, removed with this value.
+/// A file that is removed on drop.
 #[derive(Debug)]
 pub(crate) struct File {
     path: String,

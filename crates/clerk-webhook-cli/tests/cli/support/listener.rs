@@ -1,4 +1,4 @@
-//! A listener that is running, and what is sent to it.
+//! A running `clerk-webhook listen`, and requests to it.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use clerk_webhook_test::Delivery;
 use super::PATIENCE;
 use super::process::{SECRET, command};
 
-/// A process that listens on a port of its own, until it is dropped.
+/// A listener process on a free port. It is killed on drop.
 pub(crate) struct Listener {
     process: Child,
     port: u16,
@@ -21,12 +21,12 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Starts it with a secret, and waits until it says where it listens.
+    /// Starts a listener with a secret, and waits until it prints its address.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_with(command().env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET), arguments)
     }
 
-    /// Starts it with the environment of a command.
+    /// Starts a listener with the environment of a command.
     pub(crate) fn start_with(command: &mut Command, arguments: &[&str]) -> Self {
         let mut process = command
             .arg("listen")
@@ -36,8 +36,8 @@ impl Listener {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the command starts");
-        let output = lines(process.stdout.take().expect("it is piped"));
-        let errors = lines(process.stderr.take().expect("it is piped"));
+        let output = lines(process.stdout.take().expect("the stream is piped"));
+        let errors = lines(process.stderr.take().expect("the stream is piped"));
         let mut listener = Self { process, port: 0, token: String::new(), output, errors };
         let is_json = arguments.contains(&"--json");
         let page = loop {
@@ -64,22 +64,22 @@ impl Listener {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// Waits for the next line of its output.
+    /// Waits for the next line of standard output.
     pub(crate) fn line(&self) -> String {
         self.output.recv_timeout(PATIENCE).expect("another line of output")
     }
 
-    /// Returns the next line of its output, none where it has ended.
+    /// Waits for the next line of standard output. Returns `None` if the process ended.
     pub(crate) fn try_line(&self) -> Option<String> {
         self.output.recv_timeout(PATIENCE).ok()
     }
 
-    /// Waits for the next line of its standard error.
+    /// Waits for the next line of standard error.
     pub(crate) fn error(&self) -> String {
         self.errors.recv_timeout(PATIENCE).expect("another line of standard error")
     }
 
-    /// Returns the next line of its standard error, none where it has ended.
+    /// Waits for the next line of standard error. Returns `None` if the process ended.
     pub(crate) fn try_error(&self) -> Option<String> {
         self.errors.recv_timeout(PATIENCE).ok()
     }
@@ -104,64 +104,67 @@ impl Listener {
         self.send(&[request.as_bytes(), body].concat())
     }
 
-    /// Sends a delivery and waits for nothing.
+    /// Sends a delivery without waiting for the answer.
     pub(crate) fn begin(&self, delivery: &Delivery) -> TcpStream {
         let body = delivery.body();
         let mut request = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in delivery.headers() {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
-        stream.write_all(&[request.as_bytes(), b"\r\n", &body].concat()).expect("it reads");
+        let mut stream =
+            TcpStream::connect(("127.0.0.1", self.port)).expect("the listener accepts connections");
+        stream.write_all(&[request.as_bytes(), b"\r\n", &body].concat()).expect("the listener reads");
         stream
     }
 
-    /// Asks for something of the page, as a browser would.
+    /// Sends a GET request, such as a browser sends for the page.
     pub(crate) fn get(&self, path: &str, headers: &str) -> Answer {
         let request = format!("GET {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
         self.send(request.as_bytes())
     }
 
-    /// Follows the deliveries as the page does.
+    /// Subscribes to the deliveries like the page.
     pub(crate) fn follow(&self, headers: &str) -> Follower {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        let mut stream =
+            TcpStream::connect(("127.0.0.1", self.port)).expect("the listener accepts connections");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
         let request = format!("GET /_clerk/follow HTTP/1.1\r\n{headers}\r\n");
-        stream.write_all(request.as_bytes()).expect("it reads");
+        stream.write_all(request.as_bytes()).expect("the listener reads");
         Follower(BufReader::new(stream))
     }
 
-    /// What a browser of this machine would send.
+    /// Returns the `Host` header of a browser on this machine.
     pub(crate) fn host(&self) -> String {
         format!("host: 127.0.0.1:{}\r\n", self.port)
     }
 
-    /// What a browser has that has opened the page.
+    /// Returns the `Cookie` header of a browser that has opened the page.
     pub(crate) fn cookie(&self) -> String {
         format!("cookie: a=b; clerk-webhook-page-{}={}\r\n", self.port, self.token)
     }
 
-    /// Where the page is opened the first time.
+    /// Returns the printed path that opens the page.
     pub(crate) fn entrance(&self) -> String {
         format!("/_clerk/?token={}", self.token)
     }
 
-    /// Sends bytes and reads all that comes back.
+    /// Sends bytes, and reads the answer until the connection closes.
     pub(crate) fn send(&self, request: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        let mut stream =
+            TcpStream::connect(("127.0.0.1", self.port)).expect("the listener accepts connections");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
-        stream.write_all(request).expect("it reads");
+        stream.write_all(request).expect("the listener reads");
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("it answers");
+        stream.read_to_end(&mut answer).expect("the listener answers");
         Answer::parse(&answer)
     }
 
-    /// Asks the process to end, and waits for it.
+    /// Sends a signal to the process, and waits until it ends.
     #[cfg(unix)]
     pub(crate) fn terminate(&mut self, signal: &str) -> ExitStatus {
         let kill = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.process.id())]).status();
-        assert!(kill.expect("there is a shell").success());
-        self.process.wait().expect("it is ours")
+        assert!(kill.expect("sh exists").success());
+        self.process.wait().expect("the process is a child")
     }
 }
 
@@ -175,7 +178,7 @@ impl Drop for Listener {
 fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
-        // What it writes is taken away even where no test looks at it.
+        // Always drain the pipe, so that the process never blocks on a full one.
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             let _ = sender.send(line);
         }
@@ -183,11 +186,11 @@ fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
-/// A connection on which the listener sends what arrives.
+/// A connection on which the listener sends new deliveries.
 pub(crate) struct Follower(BufReader<TcpStream>);
 
 impl Follower {
-    /// Waits for the next line, or for the end of the answer.
+    /// Waits for the next line. Returns `None` at the end of the answer.
     pub(crate) fn next_line(&mut self) -> Option<String> {
         let mut line = String::new();
         self.0.read_line(&mut line).expect("a line or the end");
@@ -196,7 +199,7 @@ impl Follower {
     }
 }
 
-/// An answer as it was on the wire.
+/// An HTTP response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

@@ -1,4 +1,4 @@
-//! What the modules share.
+//! Helpers that several modules share.
 
 pub(crate) mod captured;
 pub(crate) mod endpoint;
@@ -10,5 +10,5 @@ pub(crate) mod server;
 
 use std::time::Duration;
 
-/// How long a test waits for something before it fails: far longer than it takes.
+/// The time limit for every wait in a test. It is far longer than any wait takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

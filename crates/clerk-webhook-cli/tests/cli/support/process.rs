@@ -1,4 +1,4 @@
-//! The command as a process.
+//! Runs the command as a process.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 pub(crate) const SECRET: &str = clerk_webhook_test::SECRET;
 
-/// Returns the command without the secrets of the user who runs the tests.
+/// Returns the command without secrets from the environment of the tests.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clerk-webhook"));
     command.env_remove("CLERK_WEBHOOK_SIGNING_SECRET").env_remove("CLERK_WEBHOOK_SECRET");
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &[&str]) -> Run {
     run_with(args, Some(SECRET), b"")
 }
 
-/// Runs the command with a secret in its environment, or with none, and writes to its standard input.
+/// Runs the command with an optional secret in its environment and with this standard input.
 pub(crate) fn run_with(args: &[&str], secret: Option<&str>, input: &[u8]) -> Run {
     let mut command = command();
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -34,7 +34,7 @@ pub(crate) fn run_with(args: &[&str], secret: Option<&str>, input: &[u8]) -> Run
     Run { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
 }
 
-/// What the command ended with.
+/// The exit code and the output of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: i32,
@@ -43,7 +43,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Returns the objects of `--json`.
+    /// Returns the objects that the command printed because of `--json`.
     #[track_caller]
     pub(crate) fn objects(&self) -> Vec<Value> {
         self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -1,4 +1,4 @@
-//! Runs of `clerk-webhook scenario`.
+//! Runs `clerk-webhook scenario`.
 
 use std::process::{Child, Output, Stdio};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::process::{SECRET, command};
 
-/// Starts `clerk-webhook scenario` with these arguments, separated by blanks.
+/// Starts `clerk-webhook scenario` with these arguments, separated by spaces.
 pub(crate) fn start(arguments: &str) -> Child {
     command()
         .env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)
@@ -18,12 +18,12 @@ pub(crate) fn start(arguments: &str) -> Child {
         .unwrap()
 }
 
-/// Runs it to its end.
+/// Runs `clerk-webhook scenario` to its end.
 pub(crate) fn scenario(arguments: &str) -> Output {
     start(arguments).wait_with_output().unwrap()
 }
 
-/// Runs it where nobody reads what it prints, and returns the exit code.
+/// Runs the command with a closed standard output, and returns the exit code.
 pub(crate) fn unread(arguments: &str) -> Option<i32> {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -32,7 +32,7 @@ pub(crate) fn unread(arguments: &str) -> Option<i32> {
     command.stdout(writer).stderr(Stdio::null()).status().unwrap().code()
 }
 
-/// Runs it with `--json`, and returns the exit code and all objects.
+/// Runs `clerk-webhook scenario --json`, and returns the exit code and all objects.
 pub(crate) fn objects(arguments: &str) -> (i32, Vec<Value>) {
     let output = scenario(&format!("--json {arguments}"));
     let lines = String::from_utf8(output.stdout).unwrap();
@@ -40,7 +40,7 @@ pub(crate) fn objects(arguments: &str) -> (i32, Vec<Value>) {
     (output.status.code().unwrap(), objects)
 }
 
-/// Runs it with `--json`, and returns the exit code and the last object.
+/// Runs `clerk-webhook scenario --json`, and returns the exit code and the last object.
 pub(crate) fn summary(arguments: &str) -> (i32, Value) {
     let (code, mut objects) = objects(arguments);
     (code, objects.pop().unwrap())

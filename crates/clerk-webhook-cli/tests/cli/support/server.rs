@@ -1,4 +1,4 @@
-//! Servers that answer as a test says, without a library.
+//! Minimal HTTP servers with prepared answers, implemented without a library.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,13 +7,13 @@ use std::thread;
 
 use super::PATIENCE;
 
-/// A request as it was on the wire.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) line: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-    /// All of it.
+    /// The complete request as it was on the wire.
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -22,30 +22,30 @@ impl Request {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns the headers as the verifier takes them.
+    /// Returns the headers as pairs that the verifier accepts.
     pub(crate) fn pairs(&self) -> Vec<(String, String)> {
         self.headers.clone()
     }
 }
 
-/// A server that answers as it is told to, and remembers what it got.
+/// A server with prepared answers that stores the requests.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) requests: Receiver<Request>,
 }
 
 impl Server {
-    /// Answers each request with what the function returns: a complete response of HTTP/1.1.
+    /// Starts a server that answers each request with the complete HTTP/1.1 response that the function returns.
     pub(crate) fn new(answer: impl Fn(&Request) -> String + Clone + Send + 'static) -> Self {
         Self::start(move |request| Some(answer(request)))
     }
 
-    /// Answers each request with this response.
+    /// Starts a server that answers each request with this response.
     pub(crate) fn always(response: &'static str) -> Self {
         Self::new(move |_| response.to_owned())
     }
 
-    /// Answers no request, and keeps every connection open.
+    /// Starts a server that answers no request and keeps every connection open.
     pub(crate) fn silent() -> Self {
         Self::start(|_| None)
     }
@@ -54,14 +54,14 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, requests) = mpsc::channel();
-        // It ends with the test.
+        // The thread ends with the test process.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (answer, sender) = (answer.clone(), sender.clone());
                 thread::spawn(move || {
                     if let Some(request) = read(&stream) {
                         let answer = answer(&request);
-                        // The request has to be there when its sender has ended.
+                        // Stored before the answer is sent, so that it is available when the sender ends.
                         let _ = sender.send(request);
                         match answer {
                             Some(answer) => drop((&stream).write_all(answer.as_bytes())),
@@ -83,13 +83,13 @@ impl Server {
         self.requests.recv_timeout(PATIENCE).expect("another request")
     }
 
-    /// Returns all requests that were answered so far.
+    /// Returns the requests received since the last call.
     pub(crate) fn taken(&self) -> Vec<Request> {
         self.requests.try_iter().collect()
     }
 }
 
-/// Writes a response with these headers and this body.
+/// Formats a response with these headers and this body.
 pub(crate) fn response(status: u16, headers: &[(&str, &str)], body: &str) -> String {
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
@@ -98,12 +98,12 @@ pub(crate) fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Str
     )
 }
 
-/// Returns a port of this machine on which nobody listens.
+/// Returns an address of this machine on which no process listens.
 pub(crate) fn closed_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Reads a request that has a length, or returns `None` if the connection ends before or speaks another protocol.
+/// Reads a request with a `Content-Length`. Returns `None` if the connection ends early or uses another protocol.
 pub(crate) fn read(mut stream: &TcpStream) -> Option<Request> {
     let mut bytes = Vec::new();
     loop {
@@ -126,7 +126,7 @@ pub(crate) fn read(mut stream: &TcpStream) -> Option<Request> {
             Ok(0) | Err(_) => return None,
             Ok(count) => bytes.extend_from_slice(&chunk[..count]),
         }
-        // TLS, for instance: its client waits for an answer of its own protocol.
+        // For example, a TLS client waits for a TLS answer.
         if !bytes[0].is_ascii_uppercase() {
             return None;
         }
