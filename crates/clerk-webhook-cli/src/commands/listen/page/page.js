@@ -321,8 +321,8 @@ async function send(delivery, button) {
       say(make("p", {}, await response.text()));
       return;
     }
-    const { signed_anew: anew, result, body } = await response.json();
-    const how = anew ? "Sent with a new timestamp and signature: " : "Sent unchanged: ";
+    const { signed_anew: isSigned, result, body } = await response.json();
+    const how = isSigned ? "Sent with a new timestamp and signature: " : "Sent unchanged: ";
     const good = result.status >= 200 && result.status < 300;
     say(make("p", {}, how, result.status === null ? badge(result.error, "bad") : badge(String(result.status), good ? "good" : "bad"),
       result.status === null ? "" : ` after ${result.elapsed_ms} ms`),
