@@ -115,7 +115,7 @@
 //!
 //! An event is an observation of its object. It can also contain copies of other objects: a membership
 //! contains its user and its organization, and a subscription contains its items. Each copy is an observation
-//! of its own object. A row stores the observation with the highest order. The order compares these columns,
+//! too. A row stores the observation with the highest order. The order compares these columns,
 //! the first one first:
 //!
 //! 1. `obs_rank`: 1 for an object and 0 for a copy, because a copy lacks some of the data. A copy is stored

@@ -49,9 +49,10 @@ impl fmt::Display for Applied {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IgnoredReason {
-    /// The sync does not store events of this type: emails, text messages, payment attempts, unknown types,
-    /// and types that are off by default, such as those of
-    /// [`keep_sessions`](crate::ClerkSync::keep_sessions).
+    /// The sync does not store events of this type.
+    ///
+    /// These are emails, text messages, payment attempts, unknown types, and types that need a setting, such as
+    /// sessions ([`keep_sessions`](crate::ClerkSync::keep_sessions)).
     NotKept,
     /// The event belongs to another instance than the one set with
     /// [`instance_id`](crate::ClerkSync::instance_id).

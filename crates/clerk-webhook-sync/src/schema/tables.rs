@@ -28,7 +28,7 @@ macro_rules! tables {
             $($(#[$field_doc:meta])* $field:ident: $type:ty $(=> $is:ident)?,)*
         }
     )+) => {
-        /// A kind of object with a table of its own.
+        /// A kind of object with its own table.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(crate) enum Entity {
             $($entity,)+

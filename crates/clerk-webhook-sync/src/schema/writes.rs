@@ -139,7 +139,7 @@ impl Writer<'_> {
         let (columns, named) = (self.columns(table, "", ""), self.names.table(table.name));
         let id = self.dialect.parameter(1, Kind::Text);
         self.safe(match self.dialect {
-            // The same lock as that of an UPDATE without the key.
+            // An UPDATE that keeps the key takes the same lock.
             Dialect::Postgres => {
                 format!("SELECT {columns}, obs_rank FROM {named} WHERE id = {id} FOR NO KEY UPDATE")
             }

@@ -1,4 +1,4 @@
-//! The databases of the tests.
+//! Databases and sample data for the tests.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,19 +11,19 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{AssertSqlSafe, Pool, Postgres, Row as _, Sqlite};
 
-/// A database that tests ask by SQL of their own.
+/// A database on which tests run their own SQL.
 pub(crate) trait Engine: SyncDatabase {
     const MIGRATIONS: [&str; 3];
 
-    /// Creates an empty one, unless there is no server.
+    /// Creates an empty database, or returns `None` without a server.
     async fn empty(test: &str) -> Option<Pool<Self>>;
 
-    /// Returns the only column of each row, which is a text or null.
+    /// Returns the only column of each row, which must be a text or null.
     async fn texts(pool: &Pool<Self>, query: &str) -> Vec<Option<String>> {
         Self::texts_in(&mut *pool.acquire().await.unwrap(), query).await.unwrap()
     }
 
-    /// As [`texts`](Self::texts), in a transaction.
+    /// Same as [`texts`](Self::texts), on a connection.
     fn texts_in(
         connection: &mut Self::Connection,
         query: &str,
@@ -34,13 +34,13 @@ pub(crate) trait Engine: SyncDatabase {
         Self::run_in(&mut *pool.acquire().await.unwrap(), statements).await.unwrap();
     }
 
-    /// As [`run`](Self::run), in a transaction.
+    /// Same as [`run`](Self::run), on a connection.
     fn run_in(
         connection: &mut Self::Connection,
         statements: &str,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Reads a column as text.
+    /// Returns an expression that reads a column as text.
     fn as_text(column: &str) -> String {
         format!("CAST({column} AS TEXT)")
     }
@@ -94,20 +94,21 @@ impl Engine for Postgres {
     }
 }
 
-/// Creates an empty database, unless there is no server.
+/// Creates an empty database, or returns `None` without a server.
 pub(crate) async fn empty<DB: Engine>(test: &str) -> Option<Pool<DB>> {
     DB::empty(test).await
 }
 
-/// Creates empty tables, unless there is no server.
+/// Creates a sync with empty tables, or returns `None` without a server.
 pub(crate) async fn migrated<DB: Engine>(test: &str) -> Option<ClerkSync<DB>> {
     let sync = ClerkSync::new(DB::empty(test).await?);
     sync.migrate().await.unwrap();
     Some(sync)
 }
 
-/// Makes a test of each of these functions for each engine. They get a sync whose tables are empty, or with `empty` a pool
-/// without tables.
+/// Creates a test of each function for each engine.
+///
+/// The functions receive a sync with empty tables, or with `empty` a pool without tables.
 macro_rules! on_both_engines {
     (empty: $($test:ident),* $(,)?) => {
         crate::databases::on_both_engines!(@ empty: $($test),*);
@@ -137,7 +138,7 @@ macro_rules! on_both_engines {
 }
 pub(crate) use on_both_engines;
 
-/// An event with a message id of its own that occurred at a time.
+/// Returns an event with a new message id that occurred at `at`.
 pub(crate) fn event(event_type: &str, at: i64, data: Value) -> Event {
     static IDS: AtomicU32 = AtomicU32::new(0);
     let id = format!("msg_{}", IDS.fetch_add(1, Ordering::Relaxed));
@@ -145,10 +146,10 @@ pub(crate) fn event(event_type: &str, at: i64, data: Value) -> Event {
     Event::from_trusted(id.parse().unwrap(), Timestamp::now(), body.to_string().into()).unwrap()
 }
 
-/// Milliseconds since the Unix epoch that are not taken for seconds.
+/// A time in milliseconds that is too large to be read as seconds.
 pub(crate) const T: i64 = 1_700_000_000_000;
 
-/// The data of a user with one verified address.
+/// Returns the data of a user with one verified address.
 pub(crate) fn user(id: &str, name: &str, updated_at: i64) -> Value {
     let address = format!("{}@example.com", name.to_lowercase());
     json!({

@@ -1,4 +1,4 @@
-//! What was deleted is gone, and stays so.
+//! Deleted objects never become live again, and their data is erased.
 
 use clerk_webhook_sync::{Applied, ClerkSync};
 use serde_json::json;
@@ -10,20 +10,20 @@ use crate::databases::{
 
 on_both_engines!(
     a_tombstone_has_no_personal_data,
-    a_tombstone_says_when_it_was_written,
+    a_tombstone_contains_when_it_was_written,
     a_membership_ends_with_its_user_and_its_organization,
-    the_deletion_of_a_membership_counts_by_its_envelope,
+    a_deletion_of_a_membership_has_the_time_of_its_envelope,
     a_user_who_joins_again_is_a_member,
     a_later_membership_ends_the_earlier_one_even_if_it_was_deleted,
     no_table_contains_data_of_a_deleted_user,
-    a_user_is_forgotten_at_once,
-    an_address_is_forgotten_wherever_it_is,
-    an_address_of_any_alphabet_is_forgotten_in_upper_and_lower_case,
-    a_user_is_forgotten_with_addresses_of_any_alphabet,
-    roles_are_deleted_by_whatever_clerk_sends,
+    forget_user_erases_a_user_immediately,
+    forget_email_erases_an_address_in_all_tables,
+    forget_email_ignores_case_in_any_alphabet,
+    forget_user_erases_addresses_in_any_alphabet,
+    a_role_is_deleted_by_both_forms_of_the_payload,
 );
 
-/// Returns what is in all columns of all tables that are texts.
+/// Returns the contents of all text columns of all tables.
 async fn everything<DB: Engine>(sync: &ClerkSync<DB>) -> String {
     let mut all = String::new();
     for (table, columns) in [
@@ -65,8 +65,8 @@ async fn a_tombstone_has_no_personal_data<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(DB::texts(sync.pool(), &deleted_at).await, [Some((T + 20).to_string())]);
 }
 
-/// A reconciliation looks for rows that were not written for long.
-async fn a_tombstone_says_when_it_was_written<DB: Engine>(sync: ClerkSync<DB>) {
+/// A reconciliation searches for rows that were not written for a long time.
+async fn a_tombstone_contains_when_it_was_written<DB: Engine>(sync: ClerkSync<DB>) {
     sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
     <DB as Engine>::run(sync.pool(), "UPDATE clerk_users SET synced_at = 1").await;
     for id in ["user_1", "user_2"] {
@@ -77,7 +77,7 @@ async fn a_tombstone_says_when_it_was_written<DB: Engine>(sync: ClerkSync<DB>) {
 }
 
 async fn a_membership_ends_with_its_user_and_its_organization<DB: Engine>(sync: ClerkSync<DB>) {
-    // Memberships come last, and their own deletions never.
+    // Memberships arrive last, and their deletions never arrive.
     for event in [
         event("user.deleted", T + 50, deleted("user_1")),
         event("organization.deleted", T + 50, deleted("org_2")),
@@ -96,8 +96,8 @@ async fn a_membership_ends_with_its_user_and_its_organization<DB: Engine>(sync: 
     assert!(sync.organizations_of("user_1").await.unwrap().is_empty());
 }
 
-/// As Clerk was seen to do: five days after the last change of the membership, and with the time of that.
-async fn the_deletion_of_a_membership_counts_by_its_envelope<DB: Engine>(sync: ClerkSync<DB>) {
+/// Clerk sent such a deletion five days after the last change, with the `updated_at` of that change.
+async fn a_deletion_of_a_membership_has_the_time_of_its_envelope<DB: Engine>(sync: ClerkSync<DB>) {
     const FIVE_DAYS: i64 = 428_468_917;
     let data = membership("orgmem_1", "org_1", "user_1", T);
     let created = event("organizationMembership.created", T + 16, data.clone());
@@ -125,13 +125,13 @@ async fn a_user_who_joins_again_is_a_member<DB: Engine>(sync: ClerkSync<DB>) {
     let ids = |members: Vec<(clerk_webhook_sync::MembershipRow, _)>| {
         members.into_iter().map(|(membership, _)| membership.id).collect::<Vec<_>>()
     };
-    // Until the first one's end is known, both would be.
+    // The end of the first membership is not known yet.
     assert_eq!(ids(sync.members("org_1").await.unwrap()), ["orgmem_2"]);
     sync.apply(&event("organizationMembership.deleted", T + 50, first)).await.unwrap();
     assert_eq!(ids(sync.members("org_1").await.unwrap()), ["orgmem_2"]);
 }
 
-/// The deletion of the first membership is late, or lost.
+/// The deletion of the first membership is late or lost.
 async fn a_later_membership_ends_the_earlier_one_even_if_it_was_deleted<DB: Engine>(sync: ClerkSync<DB>) {
     let first = membership("orgmem_1", "org_1", "user_1", T);
     let second = membership("orgmem_2", "org_1", "user_1", T + 100);
@@ -150,7 +150,7 @@ async fn a_later_membership_ends_the_earlier_one_even_if_it_was_deleted<DB: Engi
         assert!(sync.members("org_1").await.unwrap().is_empty(), "{order:?}");
         assert!(sync.organizations_of("user_1").await.unwrap().is_empty(), "{order:?}");
 
-        // A third one is live, whenever the deletion of the first one comes.
+        // A third membership is live before and after the deletion of the first one.
         let third = membership("orgmem_0", "org_1", "user_1", T + 200);
         for event in [
             event("organizationMembership.created", T + 210, third),
@@ -163,7 +163,7 @@ async fn a_later_membership_ends_the_earlier_one_even_if_it_was_deleted<DB: Engi
     }
 }
 
-/// A copy that comes after the deletion, in the row of somebody else, is one that nobody would remove.
+/// A copy of a user in the row of another object would never be erased.
 async fn no_table_contains_data_of_a_deleted_user<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.raw(clerk_webhook_sync::RawColumn::Full);
     sync.apply(&event("user.deleted", T + 50, deleted("user_1"))).await.unwrap();
@@ -187,8 +187,8 @@ async fn no_table_contains_data_of_a_deleted_user<DB: Engine>(sync: ClerkSync<DB
     assert!(!all.contains("ada@") && !all.contains("copy@") && !all.contains("Ada"), "{all}");
 }
 
-async fn a_user_is_forgotten_at_once<DB: Engine>(sync: ClerkSync<DB>) {
-    assert!(sync.forget_user("user_2").await.unwrap(), "whoever is not known yet is not kept later");
+async fn forget_user_erases_a_user_immediately<DB: Engine>(sync: ClerkSync<DB>) {
+    assert!(sync.forget_user("user_2").await.unwrap(), "an unknown user becomes a tombstone");
     sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
     for (id, address, accepted_by) in [
         ("orginv_1", "ada@example.com", None),
@@ -216,8 +216,8 @@ fn invitation(id: &str, address: &str) -> serde_json::Value {
     })
 }
 
-/// Once a user was deleted, their addresses are not known any more.
-async fn an_address_is_forgotten_wherever_it_is<DB: Engine>(sync: ClerkSync<DB>) {
+/// After a user was deleted, the user's addresses are unknown.
+async fn forget_email_erases_an_address_in_all_tables<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_waitlist();
     sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
     for (number, address) in ["ada@example.com", "ADA@example.com", "grace@example.com"].iter().enumerate() {
@@ -231,7 +231,11 @@ async fn an_address_is_forgotten_wherever_it_is<DB: Engine>(sync: ClerkSync<DB>)
     }
     sync.apply(&event("user.deleted", T + 20, deleted("user_1"))).await.unwrap();
     assert!(!sync.forget_user("user_1").await.unwrap());
-    assert_eq!(everything(&sync).await.to_lowercase().matches("ada@").count(), 8, "in a column and in raw");
+    assert_eq!(
+        everything(&sync).await.to_lowercase().matches("ada@").count(),
+        8,
+        "two rows in two tables, each with the address in a column and in raw"
+    );
     assert_eq!(sync.waitlist_entry_by_email("Grace@example.com").await.unwrap().unwrap().id, "wle_2");
 
     assert!(sync.forget_email("Ada@example.com").await.unwrap());
@@ -241,7 +245,7 @@ async fn an_address_is_forgotten_wherever_it_is<DB: Engine>(sync: ClerkSync<DB>)
     assert!(!all.to_lowercase().contains("ada@"), "{all}");
     assert_eq!(all.matches("grace@").count(), 4, "{all}");
 
-    // It was the address, and not an invitation of it that nobody knows yet.
+    // An invitation that arrives later is stored.
     let later = event("organizationInvitation.created", T + 30, invitation("orginv_9", "ada@example.com"));
     assert_eq!(sync.apply(&later).await.unwrap(), Applied::Inserted);
 }
@@ -251,7 +255,7 @@ const ALPHABETS: [(&str, &str); 6] = [
     ("j\u{f6}rg@m\u{fc}ller.de", "J\u{d6}RG@M\u{dc}LLER.DE"),
     ("J\u{d6}RG@m\u{fc}ller.at", "j\u{f6}rg@M\u{dc}LLER.at"),
     ("\u{436}\u{430}\u{43d}\u{43d}\u{430}@example.ru", "\u{416}\u{410}\u{41d}\u{41d}\u{410}@example.ru"),
-    // The Kelvin sign is no ASCII, but its lower case is.
+    // The Kelvin sign is not ASCII, but its lower case is.
     ("\u{212a}elvin@example.com", "kelvin@EXAMPLE.com"),
     ("kelvin@example.org", "\u{212a}elvin@example.org"),
 ];
@@ -265,7 +269,7 @@ async fn invite_and_wait<DB: Engine>(sync: &ClerkSync<DB>, number: usize, addres
     sync.apply(&event("waitlistEntry.created", T + 10, entry)).await.unwrap();
 }
 
-async fn an_address_of_any_alphabet_is_forgotten_in_upper_and_lower_case<DB: Engine>(sync: ClerkSync<DB>) {
+async fn forget_email_ignores_case_in_any_alphabet<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_waitlist();
     for (number, (address, _)) in ALPHABETS.into_iter().enumerate() {
         invite_and_wait(&sync, number, address).await;
@@ -281,7 +285,7 @@ async fn an_address_of_any_alphabet_is_forgotten_in_upper_and_lower_case<DB: Eng
     }
 }
 
-async fn a_user_is_forgotten_with_addresses_of_any_alphabet<DB: Engine>(sync: ClerkSync<DB>) {
+async fn forget_user_erases_addresses_in_any_alphabet<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_waitlist();
     let mut data = user("user_1", "Ada", T);
     let addresses =
@@ -296,10 +300,10 @@ async fn a_user_is_forgotten_with_addresses_of_any_alphabet<DB: Engine>(sync: Cl
     assert_eq!(everything(&sync).await.matches('@').count(), 4);
 }
 
-/// Nobody else writes at the same time in SQLite.
+/// Needs Postgres, because SQLite has only one writer at a time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_that_is_written_during_forget_user_is_forgotten_too() {
-    let Some(sync) = migrated::<Postgres>("forget_meanwhile").await else { return };
+async fn forget_user_erases_an_address_that_is_written_at_the_same_time() {
+    let Some(sync) = migrated::<Postgres>("forget_concurrently").await else { return };
     for (number, address) in ["ada@example.com", "countess@example.com"].iter().enumerate() {
         let invitation = invitation(&format!("orginv_{number}"), address);
         sync.apply(&event("organizationInvitation.created", T + 10, invitation)).await.unwrap();
@@ -322,7 +326,7 @@ async fn an_address_that_is_written_during_forget_user_is_forgotten_too() {
             pid.unwrap()
         );
         while Postgres::texts(sync.pool(), &waits).await.is_empty() {
-            assert!(!forgetting.is_finished(), "it did not wait");
+            assert!(!forgetting.is_finished(), "`forget_user` did not wait for the open transaction");
         }
         open.commit().await.unwrap();
         assert!(forgetting.await.unwrap().unwrap());
@@ -331,7 +335,7 @@ async fn an_address_that_is_written_during_forget_user_is_forgotten_too() {
     }
 }
 
-async fn roles_are_deleted_by_whatever_clerk_sends<DB: Engine>(sync: ClerkSync<DB>) {
+async fn a_role_is_deleted_by_both_forms_of_the_payload<DB: Engine>(sync: ClerkSync<DB>) {
     let role = |id: &str| json!({ "created_at": T, "id": id, "key": "org:x", "name": "X", "object": "role", "updated_at": T });
     for id in ["role_1", "role_2", "role_3"] {
         sync.apply(&event("role.created", T + 10, role(id))).await.unwrap();

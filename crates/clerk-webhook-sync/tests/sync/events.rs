@@ -1,4 +1,4 @@
-//! What each event becomes.
+//! How events change the tables.
 
 use clerk_webhook_core::{Event, Failure, Handlers, Outcome, Timestamp};
 use clerk_webhook_sync::{Applied, ClerkSync, IgnoredReason, SyncErrorKind};
@@ -9,12 +9,12 @@ use crate::databases::{Engine, T, deleted, event, membership, on_both_engines, o
 
 on_both_engines!(
     an_event_inserts_updates_or_is_stale,
-    a_copy_fills_the_gap_until_the_object_has_come,
+    a_copy_is_shown_until_an_event_of_the_object_arrives,
     every_fixture_applies,
     every_fixture_applies_with_everything_switched_on,
     every_sample_of_clerk_applies,
     every_sample_of_clerk_applies_with_everything_switched_on,
-    characters_and_numbers_that_databases_refuse_are_kept_as_others,
+    replaces_characters_and_numbers_that_databases_reject,
     the_same_id_twice_in_a_list_is_one_row,
     the_handler_applies_events_without_another_handler,
 );
@@ -35,12 +35,12 @@ async fn an_event_inserts_updates_or_is_stale<DB: Engine>(sync: ClerkSync<DB>) {
     for event in [gone, first, third] {
         assert_eq!(sync.apply(&event).await.unwrap(), Applied::Stale);
     }
-    // An earlier one than any that was known.
+    // An earlier deletion moves `deleted_at` back.
     let before = event("user.deleted", T + 39, deleted("user_1"));
     assert_eq!(sync.apply(&before).await.unwrap(), Applied::Tombstoned);
 }
 
-async fn a_copy_fills_the_gap_until_the_object_has_come<DB: Engine>(sync: ClerkSync<DB>) {
+async fn a_copy_is_shown_until_an_event_of_the_object_arrives<DB: Engine>(sync: ClerkSync<DB>) {
     let joined =
         event("organizationMembership.created", T + 50, membership("orgmem_1", "org_1", "user_1", T + 40));
     assert_eq!(sync.apply(&joined).await.unwrap(), Applied::Inserted);
@@ -50,13 +50,13 @@ async fn a_copy_fills_the_gap_until_the_object_has_come<DB: Engine>(sync: ClerkS
     let organizations = sync.organizations_of("user_1").await.unwrap();
     assert_eq!(organizations[0].1.as_ref().unwrap().name.as_deref(), Some("Copy"));
 
-    // Older than the copies, but whole.
+    // These events are older than the copies, but contain the complete objects.
     let created = event("user.created", T + 10, user("user_1", "Ada", T));
     let founded = event("organization.created", T + 11, organization("org_1", "Acme", T));
     for event in [&created, &founded] {
         assert_eq!(sync.apply(event).await.unwrap(), Applied::Updated);
     }
-    // A copy is not a version.
+    // A newer copy does not replace the complete objects.
     let changed =
         event("organizationMembership.updated", T + 60, membership("orgmem_1", "org_1", "user_1", T + 55));
     assert_eq!(sync.apply(&changed).await.unwrap(), Applied::Updated);
@@ -74,7 +74,7 @@ fn kept(event_type: &str) -> bool {
     kept.contains(&object) || object.starts_with("organization")
 }
 
-/// Whatever is switched on.
+/// Returns whether the sync ignores the type with all settings.
 fn never_kept(event_type: &str) -> bool {
     ["email", "sms", "paymentAttempt"].contains(&event_type.split('.').next().unwrap())
 }
@@ -86,11 +86,8 @@ async fn every_fixture_applies<DB: Engine>(sync: ClerkSync<DB>) {
 async fn every_fixture_applies_with_everything_switched_on<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_sessions().keep_billing().keep_waitlist();
     apply_all(&sync, fixtures(), |event_type| !never_kept(event_type)).await;
-    nothing_of_sessions_and_payers(
-        &sync,
-        &["@", "\"ip_address\"", "\"payer\"", "\"user\"", "\"latest_activity\""],
-    )
-    .await;
+    assert_no_personal_data(&sync, &["@", "\"ip_address\"", "\"payer\"", "\"user\"", "\"latest_activity\""])
+        .await;
 }
 
 async fn every_sample_of_clerk_applies<DB: Engine>(sync: ClerkSync<DB>) {
@@ -103,12 +100,11 @@ async fn every_sample_of_clerk_applies_with_everything_switched_on<DB: Engine>(s
     let sync = sync.keep_sessions().keep_billing().keep_waitlist();
     if let Some(path) = beside_checkout("events/samples", "applying samples of Clerk's deliveries") {
         apply_all(&sync, json_files(&path), |event_type| !never_kept(event_type)).await;
-        nothing_of_sessions_and_payers(&sync, &["192.168.", "San Francisco", "test@example.com", "John"])
-            .await;
+        assert_no_personal_data(&sync, &["192.168.", "San Francisco", "test@example.com", "John"]).await;
     }
 }
 
-async fn nothing_of_sessions_and_payers<DB: Engine>(sync: &ClerkSync<DB>, personal: &[&str]) {
+async fn assert_no_personal_data<DB: Engine>(sync: &ClerkSync<DB>, personal: &[&str]) {
     for table in ["sessions", "subscriptions", "subscription_items"] {
         let query = format!("SELECT {} FROM clerk_{table}", DB::as_text("raw"));
         let rows = DB::texts(sync.pool(), &query).await;
@@ -131,12 +127,12 @@ async fn apply_all<DB: Engine>(
         let ignored = matches!(applied, Applied::Ignored(IgnoredReason::NotKept));
         assert_eq!(!ignored, kept(event.event_type().as_str()), "{name}: {applied:?}");
         changes += u32::from(applied.is_change());
-        // Once more, by a delivery that was tried again.
+        // The sender retries the delivery.
         let again = sync.apply(&event).await.unwrap();
         assert!(matches!(again, Applied::Stale | Applied::Ignored(_)), "{name}: {again:?}");
     }
     assert!(changes > 10, "{changes} of {} changed something", files.len());
-    // One-time codes are in the bodies of messages.
+    // Emails and text messages contain one-time codes.
     for table in ["users", "organizations", "memberships", "invitations"] {
         let column = DB::as_text("raw");
         for raw in DB::texts(sync.pool(), &format!("SELECT {column} FROM clerk_{table}")).await {
@@ -145,7 +141,7 @@ async fn apply_all<DB: Engine>(
     }
 }
 
-async fn characters_and_numbers_that_databases_refuse_are_kept_as_others<DB: Engine>(sync: ClerkSync<DB>) {
+async fn replaces_characters_and_numbers_that_databases_reject<DB: Engine>(sync: ClerkSync<DB>) {
     let body = format!(
         r#"{{"data":{{"first_name":"A\u0000da","email_addresses":[],"id":"user_1","public_metadata":{{"\u0000":"\u0000","big":1e999999}},
             "unsafe_metadata":{{"deep":{}1{},"half":"\ud800"}},"updated_at":{T}}},"type":"user.created"}}"#,
@@ -226,18 +222,18 @@ async fn data_that_does_not_decode_is_an_error_if_its_type_is_kept() {
 }
 
 #[tokio::test]
-async fn a_database_that_refuses_is_an_error() {
+async fn a_failed_statement_is_an_error() {
     let sync = memory().await;
     sqlx::query("DROP TABLE clerk_user_emails").execute(sync.pool()).await.unwrap();
     let created = event("user.created", T, user("user_1", "Ada", T));
     assert_eq!(sync.apply(&created).await.unwrap_err().kind(), SyncErrorKind::Database);
-    // Nothing of it has happened.
+    // The user was not written either.
     assert_eq!(sync.user("user_1").await.unwrap(), None);
 }
 
-/// An envelope as they were in 2024: whatever it lacks, a delivery that comes again changes nothing.
+/// Envelopes of 2024 lack a time. A repeated delivery must change nothing.
 #[tokio::test]
-async fn an_envelope_without_a_time_is_as_old_as_its_data() {
+async fn an_event_without_a_time_has_the_time_of_its_data() {
     let sync = memory().await;
     let body = json!({ "data": user("user_1", "Ada", T), "type": "user.created" }).to_string();
     for (after, expected) in [(0, Applied::Inserted), (60, Applied::Stale)] {

@@ -1,4 +1,4 @@
-//! What goes wrong in the database is never taken for a success.
+//! Failures in the database are reported as errors.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use clerk_webhook_sync::{Applied, ClerkSync, SyncErrorKind};
 use sqlx::{Connection as _, PgConnection, Postgres};
 
 use crate::databases::{Engine, T, deleted, event, migrated, on_both_engines, organization, user};
-use crate::hooks::keeping;
+use crate::hooks::recording;
 
-/// The code of the database in the sources of an error.
+/// Returns the database's error code from the source of an error.
 fn code(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let source = error.source()?.downcast_ref::<sqlx::Error>()?;
     Some(source.as_database_error()?.code()?.into_owned())
 }
 
-/// Fails, and writes nothing.
+/// Runs a statement that fails.
 async fn fail(connection: &mut PgConnection) {
     Postgres::run_in(connection, "INSERT INTO missing VALUES (1)").await.unwrap_err();
 }
 
-/// Postgres answers the COMMIT of a transaction in which a statement has failed as if there was nothing wrong.
+/// Postgres reports no error for the COMMIT of a transaction in which a statement failed.
 #[tokio::test]
-async fn an_error_that_a_hook_ignores_is_an_error_of_the_event() {
+async fn an_event_fails_if_its_hook_ignores_an_error() {
     let Some(sync) = migrated::<Postgres>("ignored_error").await else { return };
     let rows = "SELECT id FROM clerk_active_users";
     let known = event("user.created", T + 10, user("user_1", "Ada", T));
@@ -56,32 +56,31 @@ async fn an_error_that_a_hook_ignores_is_an_error_of_the_event() {
     assert_eq!(Postgres::texts(sync.pool(), rows).await.len(), 2);
 }
 
-/// A trigger of the application that drops what is inserted.
 #[tokio::test]
-async fn a_trigger_that_drops_the_row_is_an_error() {
+async fn an_event_fails_if_a_trigger_drops_the_inserted_row() {
     let Some(sync) = migrated::<Postgres>("dropped_row").await else { return };
     let triggers = "CREATE FUNCTION drop_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
         CREATE TRIGGER drop_row BEFORE INSERT ON clerk_users FOR EACH ROW EXECUTE FUNCTION drop_row(); \
         CREATE TRIGGER drop_row BEFORE INSERT ON clerk_organizations FOR EACH ROW EXECUTE FUNCTION drop_row()";
     Postgres::run(sync.pool(), triggers).await;
-    let (telling, told) = keeping(sync.clone());
-    for sync in [sync, telling] {
+    let (with_hook, recorded) = recording(sync.clone());
+    for sync in [sync, with_hook] {
         for event in [
             event("user.created", T + 10, user("user_1", "Ada", T)),
             event("user.deleted", T + 20, deleted("user_1")),
             event("organization.created", T + 10, organization("org_1", "Acme", T)),
         ] {
             let applied = tokio::time::timeout(Duration::from_secs(10), sync.apply(&event)).await;
-            let error = applied.expect("it goes on for ever").unwrap_err();
+            let error = applied.expect("`apply` must not retry endlessly").unwrap_err();
             assert_eq!(error.kind(), SyncErrorKind::Database);
             let source = std::error::Error::source(&error).unwrap().to_string();
             assert!(source.contains("trigger"), "{source}");
         }
     }
-    assert!(told.lock().unwrap().is_empty());
+    assert!(recorded.lock().unwrap().is_empty());
 }
 
-async fn an_error_says_once_that_migrate_has_to_run<DB: Engine>(sync: ClerkSync<DB>) {
+async fn an_error_contains_the_advice_to_migrate_once<DB: Engine>(sync: ClerkSync<DB>) {
     <DB as Engine>::run(sync.pool(), "DROP VIEW clerk_active_users").await;
     <DB as Engine>::run(sync.pool(), "ALTER TABLE clerk_users RENAME TO elsewhere").await;
     let error = sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap_err();
@@ -92,14 +91,17 @@ async fn an_error_says_once_that_migrate_has_to_run<DB: Engine>(sync: ClerkSync<
         assert_eq!(shown.matches("Run `ClerkSync::migrate()` at start").count(), 1, "{shown}");
         assert_eq!(shown.matches("clerk_").count(), 1, "{shown}");
     }
-    assert!(std::error::Error::source(&error).is_none(), "a log would show the text of the database twice");
+    assert!(
+        std::error::Error::source(&error).is_none(),
+        "a source would repeat the message of the database in a log"
+    );
 }
 
-on_both_engines!(an_error_says_once_that_migrate_has_to_run);
+on_both_engines!(an_error_contains_the_advice_to_migrate_once);
 
-/// What ends in a log must not tell who the event is about.
+/// Errors are logged, so they must not contain personal data.
 #[tokio::test]
-async fn errors_show_nothing_of_the_row() {
+async fn errors_show_no_data_of_the_row() {
     let Some(sync) = migrated::<Postgres>("shown").await else { return };
     let hook = sync.clone().on_change(|_change, _connection| {
         Box::pin(async { Err(Failure::abort_message("no credits for Ada")) })

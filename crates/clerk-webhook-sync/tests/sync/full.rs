@@ -1,4 +1,4 @@
-//! A disk that was full: SQLite has ended the transaction by itself, and the connection is used again.
+//! A full disk: SQLite rolls back the transaction, and the connection can be used again.
 
 use std::path::PathBuf;
 
@@ -10,15 +10,15 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use crate::databases::{Engine as _, T, event, user};
 
 #[tokio::test]
-async fn a_file_is_written_again_once_there_is_space() {
+async fn a_file_is_written_again_after_space_was_freed() {
     let file = File(std::env::temp_dir().join(format!("clerk-webhook-sync-full-{}.db", std::process::id())));
     let _ = std::fs::remove_file(&file.0);
     written_again(SqliteConnectOptions::new().filename(&file.0).create_if_missing(true)).await;
 }
 
-/// To close its only connection would lose it.
+/// A database in memory would be lost if its only connection was closed.
 #[tokio::test]
-async fn a_database_in_memory_is_written_again_and_is_the_same() {
+async fn a_database_in_memory_keeps_its_rows_and_is_written_again() {
     written_again("sqlite::memory:".parse().unwrap()).await;
 }
 
@@ -45,7 +45,7 @@ async fn written_again(options: SqliteConnectOptions) {
     assert_eq!(users, [Some("user_1".to_owned()), Some("user_2".to_owned())]);
 }
 
-/// Removed with the last use.
+/// A file that is removed when it is dropped.
 struct File(PathBuf);
 
 impl Drop for File {

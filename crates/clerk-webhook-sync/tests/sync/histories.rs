@@ -1,4 +1,4 @@
-//! What is kept after a history of the test kit is what Clerk holds.
+//! After a history of the test kit, the tables contain the data that Clerk holds.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,8 @@ use sqlx::{Postgres, Sqlite};
 
 use crate::databases::{Engine, migrated};
 
-/// What is kept only where it is wanted: where that is, whatever its status is, and the members that are not kept.
+/// The tables that need a setting: their rows with any status, the kind of object, and the members that are
+/// not stored.
 const OPTIONAL: [(&str, ObjectKind, &[&str]); 4] = [
     (
         "sessions WHERE user_id NOT IN (SELECT id FROM clerk_users WHERE deleted_at IS NOT NULL)",
@@ -21,7 +22,7 @@ const OPTIONAL: [(&str, ObjectKind, &[&str]); 4] = [
     ("waitlist_entries", ObjectKind::WaitlistEntry, &[]),
 ];
 
-/// The tables, and the members of the data that are copies of others, or an address of somebody.
+/// The other tables: the kind of object, and the members that are not stored.
 const TABLES: [(&str, ObjectKind, &[&str]); 7] = [
     ("users", ObjectKind::User, &[]),
     ("organizations", ObjectKind::Organization, &[]),
@@ -32,7 +33,7 @@ const TABLES: [(&str, ObjectKind, &[&str]); 7] = [
     ("permissions", ObjectKind::Permission, &[]),
 ];
 
-/// Compares the whole data of everything that is live.
+/// Compares the complete data of all live objects.
 pub(crate) async fn assert_true<DB: Engine>(sync: &ClerkSync<DB>, truth: &Truth) {
     let optional = OPTIONAL.map(|(source, kind, copies)| (format!("clerk_{source}"), kind, copies));
     let always = TABLES.map(|(table, kind, copies)| (format!("clerk_active_{table}"), kind, copies));
@@ -57,7 +58,7 @@ pub(crate) async fn assert_true<DB: Engine>(sync: &ClerkSync<DB>, truth: &Truth)
     }
 }
 
-/// Applies a history by so many workers at once.
+/// Applies a history with several concurrent workers.
 pub(crate) async fn apply<DB: SyncDatabase>(
     sync: &ClerkSync<DB>,
     history: &History,
@@ -88,7 +89,7 @@ fn history(seed: u64, ties: bool) -> History {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn histories_in_sqlite() {
+async fn histories_in_sqlite_end_in_the_data_of_clerk() {
     for seed in 0..6 {
         let sync = everything(migrated::<Sqlite>("histories").await.unwrap());
         let history = history(seed, seed >= 2);
@@ -98,7 +99,7 @@ async fn histories_in_sqlite() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn histories_in_postgres() {
+async fn histories_in_postgres_end_in_the_data_of_clerk() {
     for seed in 0..4 {
         let Some(sync) = migrated::<Postgres>("histories").await else { return };
         let sync = everything(sync);

@@ -1,4 +1,4 @@
-//! What the application is told of changes, in their transaction.
+//! Hooks run for each change, in its transaction.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -28,24 +28,24 @@ on_both_engines!(
     forgetting_a_user_calls_the_hook,
 );
 
-pub(crate) type Told = Arc<Mutex<Vec<Change>>>;
+pub(crate) type Recorded = Arc<Mutex<Vec<Change>>>;
 
-/// Keeps what is told.
-pub(crate) fn keeping<DB: Engine>(sync: ClerkSync<DB>) -> (ClerkSync<DB>, Told) {
-    let told = Told::default();
-    let kept = Arc::clone(&told);
+/// Adds a hook that records the changes.
+pub(crate) fn recording<DB: Engine>(sync: ClerkSync<DB>) -> (ClerkSync<DB>, Recorded) {
+    let recorded = Recorded::default();
+    let kept = Arc::clone(&recorded);
     let sync = sync.on_change(move |change, _connection| {
         kept.lock().unwrap().push(change);
         Box::pin(async { Ok(()) })
     });
-    (sync, told)
+    (sync, recorded)
 }
 
-fn take(told: &Told) -> Vec<Change> {
-    std::mem::take(&mut told.lock().unwrap())
+fn take(recorded: &Recorded) -> Vec<Change> {
+    std::mem::take(&mut recorded.lock().unwrap())
 }
 
-/// Says that a change is one of a user with these first names before and after.
+/// Asserts that a change is about a user with these first names before and after.
 fn assert_user(change: &Change, id: &str, old: Option<&str>, new: Option<&str>) {
     let Change::User(user) = change else { panic!("{change:?}") };
     let name = |row: &Option<UserRow>| row.as_ref().and_then(|row| row.first_name.clone());
@@ -55,7 +55,7 @@ fn assert_user(change: &Change, id: &str, old: Option<&str>, new: Option<&str>) 
 }
 
 async fn the_hook_gets_the_row_before_and_after<DB: Engine>(sync: ClerkSync<DB>) {
-    let (sync, told) = keeping(sync);
+    let (sync, recorded) = recording(sync);
     for (event, applied, (old, new)) in [
         (event("user.created", T + 10, user("user_1", "Ada", T)), Applied::Inserted, (None, Some("Ada"))),
         (
@@ -64,59 +64,62 @@ async fn the_hook_gets_the_row_before_and_after<DB: Engine>(sync: ClerkSync<DB>)
             (Some("Ada"), Some("Grace")),
         ),
         (event("user.deleted", T + 50, deleted("user_1")), Applied::Tombstoned, (Some("Grace"), None)),
-        // Earlier than any deletion that was known.
+        // An earlier deletion moves `deleted_at` back.
         (event("user.deleted", T + 40, deleted("user_1")), Applied::Tombstoned, (None, None)),
     ] {
         assert_eq!(sync.apply(&event).await.unwrap(), applied);
-        let told = take(&told);
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert_user(&told[0], "user_1", old, new);
+        let recorded = take(&recorded);
+        assert_eq!(recorded.len(), 1, "{recorded:?}");
+        assert_user(&recorded[0], "user_1", old, new);
     }
     let unseen = event("user.deleted", T + 50, deleted("user_2"));
     assert_eq!(sync.apply(&unseen).await.unwrap(), Applied::Tombstoned);
-    assert_user(&take(&told)[0], "user_2", None, None);
+    assert_user(&take(&recorded)[0], "user_2", None, None);
 }
 
 async fn events_that_change_nothing_do_not_call_the_hook<DB: Engine>(sync: ClerkSync<DB>) {
-    let (sync, told) = keeping(sync);
+    let (sync, recorded) = recording(sync);
     let created = event("user.created", T + 10, user("user_1", "Ada", T));
     let changed = event("user.updated", T + 30, user("user_1", "Grace", T + 20));
     let gone = event("user.deleted", T + 40, deleted("user_1"));
     for event in [&changed, &gone] {
         sync.apply(event).await.unwrap();
-        take(&told);
+        take(&recorded);
         for event in [&created, event] {
             assert_eq!(sync.apply(event).await.unwrap(), Applied::Stale);
         }
-        assert_eq!(take(&told), []);
+        assert_eq!(take(&recorded), []);
     }
     assert_eq!(sync.apply(&changed).await.unwrap(), Applied::Stale);
     let ended = event("session.ended", T + 50, json!({}));
     assert!(matches!(sync.apply(&ended).await.unwrap(), Applied::Ignored(_)));
-    assert_eq!(take(&told), []);
+    assert_eq!(take(&recorded), []);
 }
 
 async fn copies_do_not_call_the_hook<DB: Engine>(sync: ClerkSync<DB>) {
-    let (sync, told) = keeping(sync);
+    let (sync, recorded) = recording(sync);
     let joined =
         event("organizationMembership.created", T + 50, membership("orgmem_1", "org_1", "user_1", T + 40));
     sync.apply(&joined).await.unwrap();
-    match &take(&told)[..] {
+    match &take(&recorded)[..] {
         [Change::Membership(RowChange { before: None, after: Some(row), .. })] => {
             assert_eq!(row.user_id.as_deref(), Some("user_1"));
             assert!(row.has_permission("org:read"));
         }
-        told => panic!("{told:?}"),
+        recorded => panic!("{recorded:?}"),
     }
     let created = event("user.created", T + 10, user("user_1", "Ada", T));
     assert_eq!(sync.apply(&created).await.unwrap(), Applied::Updated);
-    assert_user(&take(&told)[0], "user_1", None, Some("Ada"));
+    assert_user(&take(&recorded)[0], "user_1", None, Some("Ada"));
     let gone = event("organization.deleted", T + 60, deleted("org_1"));
     assert_eq!(sync.apply(&gone).await.unwrap(), Applied::Tombstoned);
-    assert!(matches!(&take(&told)[..], [Change::Organization(RowChange { before: None, after: None, .. })]));
+    assert!(matches!(
+        &take(&recorded)[..],
+        [Change::Organization(RowChange { before: None, after: None, .. })]
+    ));
 }
 
-/// Says that the row was what it has become by the change before.
+/// Asserts that the change begins with the row that the previous change left.
 fn assert_follows(change: Change, before: Change) {
     fn follows<T: PartialEq + Debug>(change: RowChange<T>, before: RowChange<T>) {
         assert!(before.after.is_some());
@@ -139,9 +142,10 @@ fn assert_follows(change: Change, before: Change) {
     }
 }
 
-/// What is read from a database is what was made of an event, of every kind of object.
+/// `before` is read from the database and `after` is created from the event. They must be equal for all
+/// kinds.
 async fn each_row_before_is_the_row_after_of_the_previous_call<DB: Engine>(sync: ClerkSync<DB>) {
-    let (sync, told) = keeping(sync.keep_sessions().keep_billing().keep_waitlist());
+    let (sync, recorded) = recording(sync.keep_sessions().keep_billing().keep_waitlist());
     let mut kinds = BTreeSet::new();
     for (_, body) in fixtures() {
         let mut fixture: Value = serde_json::from_slice(&body).unwrap();
@@ -156,8 +160,8 @@ async fn each_row_before_is_the_row_after_of_the_previous_call<DB: Engine>(sync:
         for event in &events {
             sync.apply(event).await.unwrap();
         }
-        // Of several only the newest ones are told of.
-        if let Ok([before, change]) = <[Change; 2]>::try_from(take(&told)) {
+        // Several fixtures are about one object. Only the newest of them causes two changes.
+        if let Ok([before, change]) = <[Change; 2]>::try_from(take(&recorded)) {
             assert_follows(change, before);
             kinds.insert(event_type);
         }
@@ -165,8 +169,8 @@ async fn each_row_before_is_the_row_after_of_the_previous_call<DB: Engine>(sync:
     assert_eq!(kinds.len(), 11, "{kinds:?}");
 }
 
-/// Lets a function of the test ask the connection.
-fn asking<DB: Engine>(
+/// Adds a hook that uses only the connection.
+fn with_connection<DB: Engine>(
     sync: ClerkSync<DB>,
     ask: impl for<'a> Fn(&'a mut DB::Connection) -> HookFuture<'a> + Send + Sync + 'static,
 ) -> ClerkSync<DB> {
@@ -176,7 +180,7 @@ fn asking<DB: Engine>(
 async fn the_hook_can_read_the_child_rows<DB: Engine>(sync: ClerkSync<DB>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&seen);
-    let sync = asking(sync, move |connection| {
+    let sync = with_connection(sync, move |connection| {
         let kept = Arc::clone(&kept);
         Box::pin(async move {
             let query = "SELECT first_name || ' ' || email FROM clerk_users u JOIN clerk_user_emails e ON e.user_id = u.id";
@@ -194,15 +198,15 @@ async fn the_hook_can_read_the_child_rows<DB: Engine>(sync: ClerkSync<DB>) {
     assert!(seen[2].is_empty() && seen.len() == 3, "{seen:?}");
 }
 
-/// How a hook ends.
-type Ending = fn() -> Result<(), Failure>;
+/// Returns the result of a hook.
+type HookResult = fn() -> Result<(), Failure>;
 
-/// Writes a row of the application, and ends then as it is told to.
-fn writing<DB: Engine>(sync: ClerkSync<DB>, ending: Ending) -> ClerkSync<DB> {
-    asking(sync, move |connection| {
+/// Adds a hook that writes a row of the application and then returns a result.
+fn writing<DB: Engine>(sync: ClerkSync<DB>, result: HookResult) -> ClerkSync<DB> {
+    with_connection(sync, move |connection| {
         Box::pin(async move {
             DB::run_in(connection, "INSERT INTO credits VALUES ('10')").await?;
-            ending()
+            result()
         })
     })
 }
@@ -225,7 +229,7 @@ async fn what_the_hook_writes_is_committed_with_the_row<DB: Engine>(sync: ClerkS
     assert_eq!(counts(&sync).await, [0, 0, 0]);
     sync.apply(&created).await.unwrap();
     assert_eq!(counts(&sync).await, [1, 1, 1]);
-    // What a single statement writes otherwise.
+    // Without a hook, a single statement would write it outside of a transaction.
     sync.apply(&event("organization.created", T + 10, organization("org_1", "Acme", T))).await.unwrap();
     assert_eq!(counts(&sync).await, [2, 1, 1]);
 }
@@ -257,23 +261,23 @@ async fn an_error_of_the_hook_rolls_everything_back<DB: Engine>(sync: ClerkSync<
 }
 
 async fn the_hook_that_was_set_last_is_called<DB: Engine>(sync: ClerkSync<DB>) {
-    let (sync, first) = keeping(sync);
-    let (sync, second) = keeping(sync);
+    let (sync, first) = recording(sync);
+    let (sync, second) = recording(sync);
     sync.clone().apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
     assert_eq!((take(&first).len(), take(&second).len()), (0, 1));
 }
 
 async fn forgetting_a_user_calls_the_hook<DB: Engine>(sync: ClerkSync<DB>) {
-    let (sync, told) = keeping(sync);
+    let (sync, recorded) = recording(sync);
     let invitation = json!({
         "created_at": T, "email_address": "ada@example.com", "id": "orginv_1", "organization_id": "org_1",
         "role": "org:member", "updated_at": T,
     });
     sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
     sync.apply(&event("organizationInvitation.created", T + 10, invitation)).await.unwrap();
-    take(&told);
+    take(&recorded);
     assert!(sync.forget_user("user_1").await.unwrap());
-    let changes = take(&told);
+    let changes = take(&recorded);
     assert_user(&changes[0], "user_1", Some("Ada"), None);
     match &changes[1..] {
         [Change::Invitation(RowChange { id, before: Some(old), after: None, .. })] => {
@@ -282,13 +286,13 @@ async fn forgetting_a_user_calls_the_hook<DB: Engine>(sync: ClerkSync<DB>) {
         changes => panic!("{changes:?}"),
     }
     assert!(!sync.forget_user("user_1").await.unwrap());
-    assert_eq!(take(&told), []);
+    assert_eq!(take(&recorded), []);
 }
 
-/// What a hook asks for is what the sender is told, by every way to handle an event.
+/// Tries every way to handle an event.
 #[tokio::test]
 async fn the_answer_has_the_outcome_of_the_failed_hook() {
-    let failures: [(Ending, Outcome, Option<u32>); 4] = [
+    let failures: [(HookResult, Outcome, Option<u32>); 4] = [
         (|| Err(Failure::retry("later")), Outcome::Failed, None),
         (|| Err(Failure::retry_after(Duration::from_secs(7), "later")), Outcome::Failed, Some(7)),
         (|| Err(Failure::abort_message("never")), Outcome::Rejected, None),
@@ -320,21 +324,21 @@ async fn the_answer_has_the_outcome_of_the_failed_hook() {
     }
 }
 
-/// Whoever else writes, what was is always what the one before has made of it.
+/// `before` of each change is `after` of the previous one, even if many connections write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_by_many_connections_form_a_chain() {
     const TASKS: i64 = 8;
     const VERSIONS: i64 = 30;
     for round in 0..5 {
         let Some(sync) = migrated::<Postgres>("chain").await else { return };
-        let (sync, told) = keeping(sync);
+        let (sync, recorded) = recording(sync);
         let id = format!("user_{round}");
         let tasks = (0..TASKS).map(|task| {
             let (sync, id) = (sync.clone(), id.clone());
             tokio::spawn(async move {
                 for version in 0..VERSIONS {
                     let at = T + version * TASKS + task;
-                    // All of them have the same right to be the first.
+                    // Each task tries to create the user.
                     let event_type = if version == 0 { "user.created" } else { "user.updated" };
                     sync.apply(&event(event_type, at, user(&id, "Ada", at))).await.unwrap();
                 }
@@ -346,7 +350,7 @@ async fn changes_by_many_connections_form_a_chain() {
         for task in tasks.collect::<Vec<_>>() {
             task.await.unwrap();
         }
-        let changes = take(&told);
+        let changes = take(&recorded);
         let (mut last, mut count) = (None, 0);
         for change in changes {
             let Change::User(change) = change else { panic!("{change:?}") };
@@ -354,7 +358,7 @@ async fn changes_by_many_connections_form_a_chain() {
             last = change.after;
             count += 1;
         }
-        assert_eq!(last, None, "the deletion is the last one");
+        assert_eq!(last, None, "the deletion must be the last change");
         assert!(count > 2, "{count}");
     }
 }

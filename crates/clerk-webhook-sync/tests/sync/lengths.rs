@@ -1,4 +1,4 @@
-//! No event fails because a value is long.
+//! Long values do not make an event fail.
 
 use clerk_webhook_core::{Event, Timestamp};
 use clerk_webhook_sync::{Applied, ClerkSync};
@@ -11,16 +11,16 @@ use crate::databases::{Engine, T, deleted, event, membership, on_both_engines, o
 on_both_engines!(
     every_fixture_applies_with_long_texts,
     objects_with_long_ids_are_found_by_them,
-    a_tombstone_with_a_long_id_counts,
+    a_tombstone_with_a_long_id_wins,
 );
 
-/// Returns so many characters that cannot be compressed.
+/// Returns random characters, which cannot be compressed.
 fn long(random: &mut Random, length: usize) -> String {
     let character = |_| char::from_u32(0x21 + u32::try_from(random.below(0x2000)).unwrap()).unwrap();
     (0..length).map(character).collect()
 }
 
-/// Makes every text long, but for those that say what the object is.
+/// Replaces every text by a long one, except for the kind of the object.
 fn lengthen(value: &mut Value, random: &mut Random) {
     match value {
         Value::String(text) => *text = long(random, 3_000),
@@ -52,7 +52,7 @@ async fn every_fixture_applies_with_long_texts<DB: Engine>(sync: ClerkSync<DB>) 
 async fn objects_with_long_ids_are_found_by_them<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_sessions().keep_billing();
     let mut random = Random::new(1);
-    // One that is just short enough, and others.
+    // With the prefix of one character, the first length is short enough for an id that is stored unchanged.
     for (number, length) in [80, 120, 3_000].into_iter().enumerate() {
         let mut id = |name: &str| format!("{name}{}", long(&mut random, length));
         let (user_id, organization_id, membership_id, external) = (id("u"), id("o"), id("m"), id("e"));
@@ -85,7 +85,7 @@ async fn objects_with_long_ids_are_found_by_them<DB: Engine>(sync: ClerkSync<DB>
         assert_eq!(sync.user_by_external_id(&external).await.unwrap().as_ref(), Some(&member));
         assert_eq!(sync.user_by_primary_email(&external).await.unwrap().as_ref(), Some(&member));
         assert!(sync.organization(&organization_id).await.unwrap().is_some());
-        // What is returned finds it as well.
+        // The returned id, which may be a digest, finds the user too.
         assert_eq!(sync.user(&member.id).await.unwrap().as_ref(), Some(&member));
         assert_eq!(member.id == user_id, length < 100);
         assert!(sync.forget_user(&user_id).await.unwrap());
@@ -93,7 +93,7 @@ async fn objects_with_long_ids_are_found_by_them<DB: Engine>(sync: ClerkSync<DB>
     }
 }
 
-async fn a_tombstone_with_a_long_id_counts<DB: Engine>(sync: ClerkSync<DB>) {
+async fn a_tombstone_with_a_long_id_wins<DB: Engine>(sync: ClerkSync<DB>) {
     let id = long(&mut Random::new(2), 3_000);
     assert_eq!(sync.apply(&event("user.deleted", T + 9, deleted(&id))).await.unwrap(), Applied::Tombstoned);
     assert_eq!(sync.apply(&event("user.created", T + 9, user(&id, "Ada", T))).await.unwrap(), Applied::Stale);

@@ -1,4 +1,4 @@
-//! Payloads that lack fields: they are applied, they erase nothing, and they allow nothing.
+//! Payloads that lack fields are applied. They erase no data and grant no access.
 
 use clerk_webhook_core::{Event, Timestamp};
 use clerk_webhook_sync::{Applied, ClerkSync, IgnoredReason, SyncErrorKind};
@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 use sqlx::Sqlite;
 
 use crate::databases::{Engine, T, event, membership, migrated, on_both_engines, organization, user};
-use crate::hooks::keeping;
+use crate::hooks::recording;
 
 on_both_engines!(
     an_update_of_a_user_without_addresses_erases_nothing,
-    an_update_of_a_user_without_addresses_is_a_copy_until_the_user_is_told,
+    an_update_without_addresses_is_a_copy_until_the_user_arrives,
     an_update_of_an_organization_without_a_name_erases_nothing,
-    a_membership_without_a_role_keeps_the_role_until_the_next_whole_update,
+    a_membership_without_a_role_keeps_its_role_until_a_complete_update,
     a_membership_without_times_does_not_replace_a_later_one,
-    addresses_without_their_text_are_left_out,
-    sessions_end_whatever_their_events_lack,
+    skips_addresses_without_text,
+    sessions_end_even_if_their_events_lack_fields,
     payloads_from_the_field_are_applied,
 );
 
@@ -31,7 +31,7 @@ fn field_case(name: &str) -> Value {
     serde_json::from_slice(&body).unwrap()
 }
 
-/// An update as it was seen in the field: an id and a time.
+/// Returns an update that contains only an id and a time, as seen in the field.
 fn update_of(id: &str, object: &str) -> Event {
     let mut update = field_case("user.updated-only-id-and-time");
     update["type"] = format!("{object}.updated").into();
@@ -42,7 +42,7 @@ fn update_of(id: &str, object: &str) -> Event {
 }
 
 async fn an_update_of_a_user_without_addresses_erases_nothing<DB: Engine>(sync: ClerkSync<DB>) {
-    let (sync, told) = keeping(sync);
+    let (sync, recorded) = recording(sync);
     sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
     let before = sync.user("user_1").await.unwrap();
     assert_eq!(before.as_ref().unwrap().primary_email.as_deref(), Some("ada@example.com"));
@@ -50,9 +50,9 @@ async fn an_update_of_a_user_without_addresses_erases_nothing<DB: Engine>(sync: 
     assert_eq!(sync.apply(&update_of("user_1", "user")).await.unwrap(), Applied::Stale);
     assert_eq!(sync.user("user_1").await.unwrap(), before);
     assert_eq!(DB::texts(sync.pool(), "SELECT email FROM clerk_user_emails").await.len(), 1);
-    assert_eq!(told.lock().unwrap().len(), 1);
+    assert_eq!(recorded.lock().unwrap().len(), 1);
 
-    // A whole update counts, also if it is older than the one that was not whole.
+    // A complete update wins even if it is older than the incomplete one.
     let grace = event("user.updated", T + 20, user("user_1", "Grace", T + 15));
     assert_eq!(sync.apply(&grace).await.unwrap(), Applied::Updated);
     let mut without = user("user_1", "Grace", T + 2_000);
@@ -68,18 +68,16 @@ async fn an_update_of_a_user_without_addresses_erases_nothing<DB: Engine>(sync: 
     assert_eq!(sync.user("user_1").await.unwrap(), None);
 }
 
-async fn an_update_of_a_user_without_addresses_is_a_copy_until_the_user_is_told<DB: Engine>(
-    sync: ClerkSync<DB>,
-) {
-    let (sync, told) = keeping(sync);
+async fn an_update_without_addresses_is_a_copy_until_the_user_arrives<DB: Engine>(sync: ClerkSync<DB>) {
+    let (sync, recorded) = recording(sync);
     assert_eq!(sync.apply(&update_of("user_1", "user")).await.unwrap(), Applied::Inserted);
     assert_eq!(sync.user("user_1").await.unwrap(), None);
-    assert!(told.lock().unwrap().is_empty());
+    assert!(recorded.lock().unwrap().is_empty());
     let created = event("user.created", T + 10, user("user_1", "Ada", T));
     assert_eq!(sync.apply(&created).await.unwrap(), Applied::Updated);
     assert_eq!(sync.user("user_1").await.unwrap().unwrap().first_name.as_deref(), Some("Ada"));
     assert_eq!(DB::texts(sync.pool(), "SELECT email FROM clerk_user_emails").await.len(), 1);
-    assert_eq!(told.lock().unwrap().len(), 1);
+    assert_eq!(recorded.lock().unwrap().len(), 1);
 }
 
 async fn an_update_of_an_organization_without_a_name_erases_nothing<DB: Engine>(sync: ClerkSync<DB>) {
@@ -99,7 +97,7 @@ async fn an_update_of_an_organization_without_a_name_erases_nothing<DB: Engine>(
     }
 }
 
-/// A membership whose data names no role.
+/// Returns the data of a membership without a role.
 fn without_role(id: &str, updated_at: i64) -> Value {
     let mut data = membership(id, "org_1", "user_1", updated_at);
     data.as_object_mut().unwrap().remove("role");
@@ -114,9 +112,7 @@ fn with_role(id: &str, role: &str, updated_at: i64) -> Value {
     data
 }
 
-async fn a_membership_without_a_role_keeps_the_role_until_the_next_whole_update<DB: Engine>(
-    sync: ClerkSync<DB>,
-) {
+async fn a_membership_without_a_role_keeps_its_role_until_a_complete_update<DB: Engine>(sync: ClerkSync<DB>) {
     let roles = async || -> Vec<_> {
         sync.members("org_1")
             .await
@@ -125,26 +121,26 @@ async fn a_membership_without_a_role_keeps_the_role_until_the_next_whole_update<
             .map(|(member, _)| (member.role, member.permissions))
             .collect()
     };
-    let told = |role: &str| vec![(Some(role.to_owned()), vec!["org:read".to_owned()])];
+    let expected = |role: &str| vec![(Some(role.to_owned()), vec!["org:read".to_owned()])];
     let admin = event("organizationMembership.created", T + 10, with_role("orgmem_1", "org:admin", T));
     sync.apply(&admin).await.unwrap();
     let update = event("organizationMembership.updated", T + 30, without_role("orgmem_1", T + 20));
     assert_eq!(sync.apply(&update).await.unwrap(), Applied::Stale);
-    assert_eq!(roles().await, told("org:admin"));
-    // Older than the update that was not whole, and newer than the creation.
+    assert_eq!(roles().await, expected("org:admin"));
+    // This update is older than the incomplete one and newer than the creation.
     let demoted =
         event("organizationMembership.updated", T + 25, with_role("orgmem_1", "org:member", T + 15));
     assert_eq!(sync.apply(&demoted).await.unwrap(), Applied::Updated);
-    assert_eq!(roles().await, told("org:member"));
+    assert_eq!(roles().await, expected("org:member"));
     assert_eq!(sync.apply(&admin).await.unwrap(), Applied::Stale);
-    // Without a role, and not merely without the key.
-    let mut nobody = with_role("orgmem_1", "", T + 40);
-    nobody["role"] = Value::Null;
-    sync.apply(&event("organizationMembership.updated", T + 40, nobody)).await.unwrap();
+    // A null role removes the role. Only a missing key keeps it.
+    let mut null_role = with_role("orgmem_1", "", T + 40);
+    null_role["role"] = Value::Null;
+    sync.apply(&event("organizationMembership.updated", T + 40, null_role)).await.unwrap();
     assert_eq!(roles().await, [(None, vec!["org:read".to_owned()])]);
 }
 
-/// Otherwise the role of an earlier membership of the pair would be live again.
+/// Otherwise the role of an earlier membership of the same pair would become live again.
 async fn a_membership_without_times_does_not_replace_a_later_one<DB: Engine>(sync: ClerkSync<DB>) {
     let without_times = |id: &str, at: Option<i64>| {
         let mut data = with_role(id, "org:admin", T);
@@ -163,14 +159,14 @@ async fn a_membership_without_times_does_not_replace_a_later_one<DB: Engine>(syn
     assert_eq!(ids().await, ["orgmem_2"]);
     sync.apply(&without_times("orgmem_4", Some(T + 60))).await.unwrap();
     assert_eq!(ids().await, ["orgmem_4"]);
-    // A time that is too late says nothing about when the membership began.
+    // `updated_at` is too late, so the time of the event orders the membership.
     let mut late = membership("orgmem_5", "org_1", "user_1", T + 1_000_000);
     late["created_at"] = Value::Null;
     sync.apply(&event("organizationMembership.updated", T + 55, late)).await.unwrap();
     assert_eq!(ids().await, ["orgmem_4"]);
 }
 
-async fn addresses_without_their_text_are_left_out<DB: Engine>(sync: ClerkSync<DB>) {
+async fn skips_addresses_without_text<DB: Engine>(sync: ClerkSync<DB>) {
     let mut data = user("user_1", "Ada", T);
     for list in ["email_addresses", "phone_numbers", "external_accounts"] {
         let known = data[list].as_array().cloned().unwrap_or_default();
@@ -184,7 +180,7 @@ async fn addresses_without_their_text_are_left_out<DB: Engine>(sync: ClerkSync<D
     assert_eq!(DB::texts(sync.pool(), "SELECT id FROM clerk_user_external_accounts").await.len(), 1);
 }
 
-async fn sessions_end_whatever_their_events_lack<DB: Engine>(sync: ClerkSync<DB>) {
+async fn sessions_end_even_if_their_events_lack_fields<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_sessions();
     let end = Timestamp::now().as_millis() + 3_600_000;
     let session = |id: &str, more: Value| {
@@ -192,7 +188,7 @@ async fn sessions_end_whatever_their_events_lack<DB: Engine>(sync: ClerkSync<DB>
         data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         data
     };
-    for (id, told, event_type) in [
+    for (id, fields, event_type) in [
         ("sess_1", json!({}), "session.revoked"),
         ("sess_2", json!({ "status": null }), "session.ended"),
         ("sess_3", json!({ "status": "removed" }), "session.removed"),
@@ -201,12 +197,12 @@ async fn sessions_end_whatever_their_events_lack<DB: Engine>(sync: ClerkSync<DB>
         sync.apply(&begun).await.unwrap();
         assert_eq!(sync.sessions_of("user_1").await.unwrap().len(), 1);
         let mut ended = json!({ "id": id, "user_id": "user_1" });
-        ended.as_object_mut().unwrap().extend(told.as_object().unwrap().clone());
+        ended.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         assert_eq!(sync.apply(&event(event_type, T + 20, ended)).await.unwrap(), Applied::Updated);
         assert!(sync.sessions_of("user_1").await.unwrap().is_empty(), "{event_type}");
         assert_eq!(sync.apply(&begun).await.unwrap(), Applied::Stale);
     }
-    // Its end is unknown, so it must not be listed as active.
+    // `expire_at` is unknown, so the session must not be listed as active.
     sync.apply(&event("session.created", T + 10, session("sess_4", json!({})))).await.unwrap();
     assert!(sync.sessions_of("user_1").await.unwrap().is_empty());
 }
@@ -276,7 +272,7 @@ async fn deletions_need_an_id_and_nothing_else() {
     }
 }
 
-/// Returns whether the sync must have a field, and what it says without it.
+/// Returns the result if a required field is missing: `Ok` if the event is ignored, `Err` if it fails.
 fn needs(event_type: &str, path: &str) -> Option<Result<IgnoredReason, ()>> {
     let (object, what) = event_type.split_once('.').unwrap();
     let without_id = Ok(IgnoredReason::WithoutId);
@@ -294,9 +290,9 @@ fn needs(event_type: &str, path: &str) -> Option<Result<IgnoredReason, ()>> {
 }
 
 #[tokio::test]
-async fn events_need_their_identifying_fields_and_no_others() {
+async fn events_need_only_the_fields_that_identify_their_object() {
     let sync = migrated::<Sqlite>("mutations").await.unwrap().keep_sessions().keep_billing().keep_waitlist();
-    let (mut applied, mut refused) = (0, 0);
+    let (mut applied, mut rejected) = (0, 0);
     let mut transaction = sync.pool().begin().await.unwrap();
     for (name, body) in fixtures() {
         let event_type = name.split("__").next().unwrap();
@@ -317,19 +313,19 @@ async fn events_need_their_identifying_fields_and_no_others() {
                     assert_eq!(result, Applied::Ignored(reason), "{name}: {path} {missing:?}");
                 }
                 (Some(Err(())), Err(error)) => {
-                    let said = match missing {
+                    let reason = match missing {
                         Missing::Absent => "is missing",
                         Missing::Null => "is null, expected ",
                     };
                     assert!(
-                        error.to_string().starts_with(&format!("{path}: {said}")),
+                        error.to_string().starts_with(&format!("{path}: {reason}")),
                         "{name}: {path}: {error}"
                     );
-                    refused += 1;
+                    rejected += 1;
                 }
                 (needed, result) => panic!("{name}: {path} {missing:?}: {needed:?} {result:?}"),
             }
         }
     }
-    assert!(applied > 2_500 && refused > 50, "{applied} {refused}");
+    assert!(applied > 2_500 && rejected > 50, "{applied} applied, {rejected} rejected");
 }

@@ -1,4 +1,4 @@
-//! What users of the crate see, on SQLite and on Postgres.
+//! Tests of the public API, on SQLite and Postgres.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 

@@ -1,4 +1,4 @@
-//! Tables are there after a migration, whoever else migrates, and whatever they are called.
+//! Migrations create the tables, with any prefix and if several processes migrate at once.
 
 use clerk_webhook_sync::{Applied, ClerkSync, SyncDatabase};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
@@ -8,10 +8,10 @@ use crate::databases::{Engine, T, deleted, event, membership, migrated, on_both_
 
 on_both_engines!(
     empty:
-    the_migrations_can_be_run_as_files,
-    an_older_version_is_brought_up_to_date,
-    a_member_who_has_left_before_version_3_is_not_live,
-    rows_that_an_update_of_version_2_has_frozen_change_again,
+    the_migrations_can_run_as_files,
+    an_older_version_is_updated,
+    a_member_who_left_before_version_3_is_not_live,
+    rows_with_a_future_time_from_version_2_change_again,
 );
 
 async fn works<DB: SyncDatabase>(sync: &ClerkSync<DB>, name: &str) {
@@ -61,9 +61,9 @@ async fn eight_instances_migrate_a_server_at_once() {
     }
 }
 
-/// Nor does it need the right to create tables.
+/// The migration of existing tables also needs no right to create tables.
 #[tokio::test]
-async fn tables_that_are_there_are_left_alone() {
+async fn migrate_does_not_lock_existing_tables() {
     let Some(sync) = migrated::<Postgres>("left_alone").await else { return };
     let mut open = sync.pool().begin().await.unwrap();
     sync.apply_in(&mut open, &event("user.created", T + 9, user("user_1", "Ada", T))).await.unwrap();
@@ -88,13 +88,13 @@ async fn tables_that_are_there_are_left_alone() {
 }
 
 #[tokio::test]
-async fn tables_of_other_names_in_another_schema() {
+async fn tables_with_another_prefix_in_another_schema_work() {
     let Some(pool) = Postgres::empty("other_names").await else { return };
     let other = "test_sync_other_names_2";
     Postgres::run(&pool, &format!("DROP SCHEMA IF EXISTS {other} CASCADE; CREATE SCHEMA {other}")).await;
     for prefix in ["clerk_", &format!("{other}."), &format!("{other}.clerk_"), &"x".repeat(32)] {
         let sync = ClerkSync::new(pool.clone()).prefix(prefix).unwrap();
-        assert!(sync.user("user_1").await.is_err(), "{prefix} is not there");
+        assert!(sync.user("user_1").await.is_err(), "the tables of {prefix} exist before the migration");
         sync.migrate().await.unwrap();
         works(&sync, "1").await;
         assert!(sync.forget_user("user_1").await.unwrap());
@@ -104,12 +104,12 @@ async fn tables_of_other_names_in_another_schema() {
 }
 
 #[tokio::test]
-async fn tables_of_other_names_in_an_attached_database() {
+async fn tables_with_another_prefix_in_an_attached_database_work() {
     let pool = Sqlite::empty("attached").await.unwrap();
     Sqlite::run(&pool, "ATTACH DATABASE ':memory:' AS auth; CREATE TABLE users (id TEXT)").await;
     for prefix in ["clerk_", "auth.", "auth.clerk_", "order_"] {
         let sync = ClerkSync::new(pool.clone()).prefix(prefix).unwrap();
-        assert!(sync.user("user_1").await.is_err(), "{prefix} is not there");
+        assert!(sync.user("user_1").await.is_err(), "the tables of {prefix} exist before the migration");
         sync.migrate().await.unwrap();
         sync.migrate().await.unwrap();
         works(&sync, "1").await;
@@ -118,13 +118,13 @@ async fn tables_of_other_names_in_an_attached_database() {
     assert!(Sqlite::texts(&pool, "SELECT id FROM main.users").await.is_empty());
 }
 
-/// SQLite keeps the text of a view, and reads it whenever it opens the file.
+/// SQLite stores the text of a view and parses it when it opens the file.
 #[tokio::test]
-async fn an_attached_database_can_be_opened_by_any_name() {
+async fn an_attached_database_can_be_attached_under_another_name() {
     let [application, file] = ["application", "attached"].map(|name| {
         std::env::temp_dir().join(format!("clerk-webhook-sync-{name}-{}.db", std::process::id()))
     });
-    // What is attached to a database in memory is in memory too.
+    // A database that is attached to a database in memory is in memory too.
     let open = async |file: &std::path::Path| {
         let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
         SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
@@ -157,8 +157,8 @@ async fn an_attached_database_can_be_opened_by_any_name() {
     }
 }
 
-/// For those who run migrations by other means, twice if need be.
-async fn the_migrations_can_be_run_as_files<DB: Engine>(pool: Pool<DB>) {
+/// Other tools may run the files, even twice.
+async fn the_migrations_can_run_as_files<DB: Engine>(pool: Pool<DB>) {
     for file in [DB::MIGRATIONS, DB::MIGRATIONS].concat() {
         <DB as Engine>::run(&pool, file).await;
     }
@@ -167,8 +167,8 @@ async fn the_migrations_can_be_run_as_files<DB: Engine>(pool: Pool<DB>) {
     works(&sync, "1").await;
 }
 
-/// The tables of the first version stay as they are, with their rows.
-async fn an_older_version_is_brought_up_to_date<DB: Engine>(pool: Pool<DB>) {
+/// The tables and rows of the first version stay unchanged.
+async fn an_older_version_is_updated<DB: Engine>(pool: Pool<DB>) {
     <DB as Engine>::run(&pool, DB::MIGRATIONS[0]).await;
     let sync = ClerkSync::new(pool);
     works(&sync, "1").await;
@@ -196,8 +196,8 @@ async fn an_older_version_is_brought_up_to_date<DB: Engine>(pool: Pool<DB>) {
     works(&sync, "2").await;
 }
 
-/// The tombstones of version 2 have lost when the membership was created.
-async fn a_member_who_has_left_before_version_3_is_not_live<DB: Engine>(pool: Pool<DB>) {
+/// Tombstones of version 2 lack `created_at`.
+async fn a_member_who_left_before_version_3_is_not_live<DB: Engine>(pool: Pool<DB>) {
     for file in &DB::MIGRATIONS[..2] {
         <DB as Engine>::run(&pool, file).await;
     }
@@ -227,7 +227,7 @@ async fn a_member_who_has_left_before_version_3_is_not_live<DB: Engine>(pool: Po
     assert_eq!(DB::texts(sync.pool(), live).await, ["orgmem_1", "orgmem_4"].map(|id| Some(id.to_owned())));
     sync.migrate().await.unwrap();
     assert_eq!(DB::texts(sync.pool(), live).await, [Some("orgmem_4".to_owned())]);
-    // What is sent again puts the time back.
+    // A resent event restores `created_at`.
     assert_eq!(sync.apply(&joined("orgmem_2", "user_1", T + 100)).await.unwrap(), Applied::Stale);
     let created_at =
         format!("SELECT {} FROM clerk_memberships WHERE id = 'orgmem_2'", DB::as_text("created_at"));
@@ -235,8 +235,8 @@ async fn a_member_who_has_left_before_version_3_is_not_live<DB: Engine>(pool: Po
     assert_eq!(DB::texts(sync.pool(), live).await, [Some("orgmem_4".to_owned())]);
 }
 
-/// Version 2 believed any time.
-async fn rows_that_an_update_of_version_2_has_frozen_change_again<DB: Engine>(pool: Pool<DB>) {
+/// Version 2 accepted times far in the future.
+async fn rows_with_a_future_time_from_version_2_change_again<DB: Engine>(pool: Pool<DB>) {
     for file in &DB::MIGRATIONS[..2] {
         <DB as Engine>::run(&pool, file).await;
     }
@@ -254,9 +254,9 @@ async fn rows_that_an_update_of_version_2_has_frozen_change_again<DB: Engine>(po
     }
 }
 
-/// A database with another encoding than UTF-8 cannot have all characters, not even in a comment.
+/// A database whose encoding is not UTF-8 rejects some characters, even in comments.
 #[test]
-fn the_files_are_ascii() {
+fn the_migration_files_are_ascii() {
     let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let mut files = 0;
     for folder in ["clerk-webhook-sync", "clerk-webhook-store"] {
@@ -272,7 +272,7 @@ fn the_files_are_ascii() {
 }
 
 #[tokio::test]
-async fn a_server_with_the_encoding_latin1_is_migrated() {
+async fn a_database_with_the_encoding_latin1_is_migrated() {
     let Some(pool) = Postgres::empty("latin1").await else { return };
     let name = "test_sync_latin1";
     Postgres::run(&pool, &format!("DROP DATABASE IF EXISTS {name}")).await;

@@ -1,4 +1,4 @@
-//! What is kept only where it is wanted: sessions, billing, the waitlist.
+//! Sessions, billing and the waitlist, which are stored only with a setting.
 
 use clerk_webhook_core::event::payload::BillingInterval;
 use clerk_webhook_core::{Event, Timestamp};
@@ -9,23 +9,23 @@ use serde_json::{Value, json};
 use crate::databases::{Engine, T, deleted, event, migrated, on_both_engines, user};
 
 on_both_engines!(
-    sessions_are_there_until_they_end,
-    nothing_personal_is_kept_of_sessions_and_payers,
-    a_user_has_the_plans_that_are_paid_for,
-    an_item_is_shown_by_its_subscription_until_its_own_event_comes,
-    items_that_a_subscription_shows_no_more_do_not_count,
+    sessions_are_listed_until_they_end,
+    sessions_and_subscriptions_contain_no_personal_data,
+    paid_plans_are_listed,
+    a_copy_of_an_item_is_listed_until_an_event_of_the_item_arrives,
+    items_that_their_subscription_no_longer_contains_are_not_listed,
     plans_end_with_their_subscription,
     plans_end_with_their_payer,
-    the_waitlist_is_read_and_forgotten_by_address,
+    waitlist_entries_are_found_and_erased_by_address,
 );
 
-/// Later than any test runs.
-const FOR_EVER: i64 = 9_000_000_000_000;
+/// A time in milliseconds in the year 2255.
+const FAR_FUTURE: i64 = 9_000_000_000_000;
 
 fn session(id: &str, status: &str, updated_at: i64) -> Value {
     json!({
-        "abandon_at": FOR_EVER, "actor": { "sub": "user_admin" }, "client_id": "client_1", "created_at": T,
-        "expire_at": FOR_EVER, "id": id, "last_active_at": updated_at, "last_active_organization_id": "org_1",
+        "abandon_at": FAR_FUTURE, "actor": { "sub": "user_admin" }, "client_id": "client_1", "created_at": T,
+        "expire_at": FAR_FUTURE, "id": id, "last_active_at": updated_at, "last_active_organization_id": "org_1",
         "latest_activity": { "city": "Turin", "id": "sess_activity_1", "ip_address": "192.0.2.17", "is_mobile": false },
         "status": status, "updated_at": updated_at, "user": user("user_1", "Ada", T), "user_id": "user_1",
     })
@@ -38,17 +38,17 @@ fn payer(user_id: &str, organization_id: &str) -> Value {
     })
 }
 
-/// An item as a subscription shows it.
+/// Returns an item as a subscription contains it.
 fn item(id: &str, plan: &str, status: &str, updated_at: i64) -> Value {
     json!({
-        "created_at": T, "id": id, "interval": "annual", "is_free_trial": true, "period_end": FOR_EVER, "period_start": T,
+        "created_at": T, "id": id, "interval": "annual", "is_free_trial": true, "period_end": FAR_FUTURE, "period_start": T,
         "plan": { "amount": 1450, "currency": "EUR", "id": "cplan_1", "is_recurring": true, "name": plan, "slug": plan },
         "plan_id": "cplan_1", "seats": { "quantity": 5 }, "status": status, "subscription_id": null,
         "updated_at": updated_at,
     })
 }
 
-/// An item as its own events have it.
+/// Returns an item as its own events contain it.
 fn whole_item(id: &str, plan: &str, status: &str, updated_at: i64) -> Value {
     let mut item = item(id, plan, status, updated_at);
     item["payer"] = payer("user_1", "");
@@ -68,7 +68,7 @@ async fn plans<DB: Engine>(sync: &ClerkSync<DB>, payer: &str) -> Vec<String> {
     items.iter().map(|item| format!("{} {}", item.plan_slug.as_deref().unwrap(), item.status)).collect()
 }
 
-async fn sessions_are_there_until_they_end<DB: Engine>(sync: ClerkSync<DB>) {
+async fn sessions_are_listed_until_they_end<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_sessions();
     let pending = event("session.pending", T + 10, session("sess_1", "pending", T));
     let created = event("session.created", T + 11, session("sess_1", "active", T));
@@ -77,7 +77,7 @@ async fn sessions_are_there_until_they_end<DB: Engine>(sync: ClerkSync<DB>) {
     let mut expired = session("sess_3", "active", T);
     expired["expire_at"] = (T + 5).into();
     let expired = event("session.created", T + 10, expired);
-    // Of two that are of the same time the later event counts.
+    // If two versions have the same `updated_at`, the later event wins.
     for (event, expected) in [
         (&created, Applied::Inserted),
         (&pending, Applied::Stale),
@@ -89,14 +89,14 @@ async fn sessions_are_there_until_they_end<DB: Engine>(sync: ClerkSync<DB>) {
     let sessions = sync.sessions_of("user_1").await.unwrap();
     let ids: Vec<_> = sessions.iter().map(|session| session.id.as_str()).collect();
     assert_eq!(ids, ["sess_1", "sess_2"]);
-    // Nothing knows of a row that was removed: only its end says that it is over.
-    <DB as Engine>::run(sync.pool(), &format!("DELETE FROM clerk_sessions WHERE expire_at < {FOR_EVER}"))
+    // A resent event inserts a removed row again. Only `expire_at` says that the session is over.
+    <DB as Engine>::run(sync.pool(), &format!("DELETE FROM clerk_sessions WHERE expire_at < {FAR_FUTURE}"))
         .await;
     assert_eq!(sync.apply(&expired).await.unwrap(), Applied::Inserted);
     assert_eq!(sync.sessions_of("user_1").await.unwrap().len(), 2);
     let active = "SELECT id FROM clerk_active_sessions ORDER BY id";
     assert_eq!(DB::texts(sync.pool(), active).await.len(), 3);
-    let [at, end] = [T, FOR_EVER].map(|at| Some(Timestamp::from_millis(at)));
+    let [at, end] = [T, FAR_FUTURE].map(|at| Some(Timestamp::from_millis(at)));
     let session = &sessions[0];
     assert_eq!((session.created_at, session.last_active_at, Some(session.updated_at)), (at, at, at));
     assert_eq!((session.expire_at, session.abandon_at), (end, end));
@@ -107,12 +107,12 @@ async fn sessions_are_there_until_they_end<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(sync.apply(&ended).await.unwrap(), Applied::Updated);
     assert_eq!(sync.apply(&created).await.unwrap(), Applied::Stale);
     assert_eq!(sync.sessions_of("user_1").await.unwrap().len(), 1);
-    // No event tells that a session ends with its user.
+    // A session ends with its user without an event.
     sync.apply(&event("user.deleted", T + 40, deleted("user_1"))).await.unwrap();
     assert!(sync.sessions_of("user_1").await.unwrap().is_empty());
 }
 
-async fn nothing_personal_is_kept_of_sessions_and_payers<DB: Engine>(sync: ClerkSync<DB>) {
+async fn sessions_and_subscriptions_contain_no_personal_data<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_sessions().keep_billing().raw(RawColumn::Full);
     let items = json!([whole_item("csub_item_1", "pro", "active", T)]);
     for event in [
@@ -131,17 +131,17 @@ async fn nothing_personal_is_kept_of_sessions_and_payers<DB: Engine>(sync: Clerk
     let [session, subscription, item] = <[String; 3]>::try_from(kept).unwrap();
     for raw in [&session, &subscription, &item] {
         for personal in ["Ada", "Lovelace", "ada@", "192.0.2.17", "Turin", "user_admin", "Acme"] {
-            assert!(!raw.contains(personal), "{personal} is in {raw}");
+            assert!(!raw.contains(personal), "{raw} contains {personal}");
         }
     }
     assert!(session.contains("client_1") && subscription.contains("cpayer_1") && item.contains("basic"));
-    // Nor are users and organizations known by what these show of them.
+    // The copies of users and organizations in these events are not stored either.
     for table in ["users", "organizations", "user_emails"] {
         assert!(DB::texts(sync.pool(), &format!("SELECT id FROM clerk_{table}")).await.is_empty(), "{table}");
     }
 }
 
-async fn a_user_has_the_plans_that_are_paid_for<DB: Engine>(sync: ClerkSync<DB>) {
+async fn paid_plans_are_listed<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_billing();
     let began = event("subscription.created", T + 10, subscription("past_due", T, json!([])));
     assert_eq!(sync.apply(&began).await.unwrap(), Applied::Inserted);
@@ -153,7 +153,7 @@ async fn a_user_has_the_plans_that_are_paid_for<DB: Engine>(sync: ClerkSync<DB>)
         let data = whole_item(&format!("csub_item_{number}"), "pro", status, T);
         sync.apply(&event("subscriptionItem.updated", T + 10, data)).await.unwrap();
     }
-    // Its period is over, and nothing has said that it has ended.
+    // The period of this item is over, but no event has reported its end.
     let mut late = whole_item("csub_item_9", "pro", "canceled", T);
     late["period_end"] = (T + 5).into();
     sync.apply(&event("subscriptionItem.canceled", T + 10, late)).await.unwrap();
@@ -162,7 +162,7 @@ async fn a_user_has_the_plans_that_are_paid_for<DB: Engine>(sync: ClerkSync<DB>)
 
     let item = sync.subscription_items_of("user_1").await.unwrap().remove(0);
     let at = |at| Some(Timestamp::from_millis(at));
-    assert_eq!((item.created_at, item.period_start, item.period_end), (at(T), at(T), at(FOR_EVER)));
+    assert_eq!((item.created_at, item.period_start, item.period_end), (at(T), at(T), at(FAR_FUTURE)));
     let texts = [&item.subscription_id, &item.payer_id, &item.user_id, &item.plan_id, &item.plan_name];
     let expected = ["csub_1", "cpayer_1", "user_1", "cplan_1", "pro"];
     assert_eq!(texts.map(|text| text.as_deref().unwrap()), expected);
@@ -182,7 +182,7 @@ async fn a_user_has_the_plans_that_are_paid_for<DB: Engine>(sync: ClerkSync<DB>)
     assert!(sync.subscriptions_of("user_1").await.unwrap().is_empty());
 }
 
-async fn an_item_is_shown_by_its_subscription_until_its_own_event_comes<DB: Engine>(sync: ClerkSync<DB>) {
+async fn a_copy_of_an_item_is_listed_until_an_event_of_the_item_arrives<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_billing();
     let items = json!([item("csub_item_1", "pro", "active", T)]);
     let began = event("subscription.created", T + 10, subscription("active", T, items));
@@ -193,13 +193,13 @@ async fn an_item_is_shown_by_its_subscription_until_its_own_event_comes<DB: Engi
         (Some("cpayer_1"), Some("csub_1"))
     );
 
-    // A newer copy counts more than an older one.
+    // A newer copy replaces an older copy.
     let items = json!([item("csub_item_1", "pro", "past_due", T + 20)]);
     let overdue = event("subscription.pastDue", T + 30, subscription("past_due", T + 20, items));
     assert_eq!(sync.apply(&overdue).await.unwrap(), Applied::Updated);
     assert_eq!(plans(&sync, "user_1").await, ["pro past_due"]);
 
-    // The item's own event counts more than any copy.
+    // An event of the item wins over every copy.
     let own =
         event("subscriptionItem.canceled", T + 15, whole_item("csub_item_1", "pro", "canceled", T + 12));
     assert_eq!(sync.apply(&own).await.unwrap(), Applied::Updated);
@@ -209,7 +209,7 @@ async fn an_item_is_shown_by_its_subscription_until_its_own_event_comes<DB: Engi
     assert_eq!(plans(&sync, "user_1").await, ["pro canceled"]);
 }
 
-async fn items_that_a_subscription_shows_no_more_do_not_count<DB: Engine>(sync: ClerkSync<DB>) {
+async fn items_that_their_subscription_no_longer_contains_are_not_listed<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_billing();
     let both = json!([item("csub_item_2", "basic", "active", T), item("csub_item_1", "pro", "active", T)]);
     let one = json!([item("csub_item_2", "basic", "active", T)]);
@@ -219,13 +219,13 @@ async fn items_that_a_subscription_shows_no_more_do_not_count<DB: Engine>(sync: 
         sync.apply(event).await.unwrap();
         assert_eq!(plans(&sync, "user_1").await, ["basic active"]);
     }
-    // It has been there for itself all the time.
+    // An event of the item makes it independent of its subscription.
     let own = event("subscriptionItem.active", T + 12, whole_item("csub_item_1", "pro", "active", T));
     sync.apply(&own).await.unwrap();
     assert_eq!(plans(&sync, "user_1").await, ["pro active", "basic active"]);
 }
 
-/// Where the event of the item's own end was lost, or nobody has subscribed to it.
+/// The event of the item's end may be lost, or the endpoint does not subscribe to it.
 async fn plans_end_with_their_subscription<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_billing();
     let own = whole_item("csub_item_1", "pro", "active", T);
@@ -238,14 +238,14 @@ async fn plans_end_with_their_subscription<DB: Engine>(sync: ClerkSync<DB>) {
             sync.apply(event).await.unwrap();
         }
         assert_eq!(plans(&sync, "user_1").await.is_empty(), is_over, "{status}");
-        // It goes on, by an event that is newer.
+        // A newer event makes the subscription active again.
         let again = event("subscription.updated", T + 40, subscription("active", T + 20));
         sync.apply(&again).await.unwrap();
         assert_eq!(plans(&sync, "user_1").await, ["pro active"]);
         <DB as Engine>::run(sync.pool(), "DELETE FROM clerk_subscriptions").await;
     }
 
-    // What has ended before says nothing of an item that is newer, and what is told at the same time does.
+    // An end before the event of an item does not end the item. An end at the same time does.
     for (at, expected) in [(T + 29, 1), (T + 30, 0)] {
         let ended = event("subscription.updated", at, subscription("ended", T + 20));
         assert!(sync.apply(&ended).await.unwrap().is_change());
@@ -276,7 +276,7 @@ async fn plans_end_with_their_payer<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(counts("user_2").await, (1, 1));
 }
 
-async fn the_waitlist_is_read_and_forgotten_by_address<DB: Engine>(sync: ClerkSync<DB>) {
+async fn waitlist_entries_are_found_and_erased_by_address<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_waitlist();
     let entry = |id: &str, address: &str, status: &str, updated_at: i64| {
         json!({
@@ -316,8 +316,8 @@ async fn memory() -> ClerkSync<sqlx::Sqlite> {
     migrated("optional").await.unwrap()
 }
 
-/// What is switched on, and the first parts of the types that are kept then.
-fn switches(sync: ClerkSync<sqlx::Sqlite>) -> [(ClerkSync<sqlx::Sqlite>, &'static [&'static str]); 4] {
+/// Returns syncs with each setting, and the first parts of the event types that each one stores.
+fn settings(sync: ClerkSync<sqlx::Sqlite>) -> [(ClerkSync<sqlx::Sqlite>, &'static [&'static str]); 4] {
     [
         (sync.clone(), &[]),
         (sync.clone().keep_sessions(), &["session"]),
@@ -329,9 +329,9 @@ fn switches(sync: ClerkSync<sqlx::Sqlite>) -> [(ClerkSync<sqlx::Sqlite>, &'stati
 const OPTIONAL: [&str; 4] = ["session", "subscription", "subscriptionItem", "waitlistEntry"];
 
 #[tokio::test]
-async fn each_switch_is_for_its_own_events() {
+async fn each_setting_stores_only_its_event_types() {
     let mut seen = 0;
-    for (sync, kept) in switches(memory().await) {
+    for (sync, kept) in settings(memory().await) {
         for (name, body) in fixtures() {
             let event = Event::from_trusted(message_id(), Timestamp::now(), body.into()).unwrap();
             let object = event.event_type().as_str().split('.').next().unwrap().to_owned();
@@ -347,7 +347,7 @@ async fn each_switch_is_for_its_own_events() {
 
 #[tokio::test]
 async fn data_that_does_not_decode_is_an_error_if_its_optional_type_is_kept() {
-    for (sync, kept) in switches(memory().await) {
+    for (sync, kept) in settings(memory().await) {
         for event_type in
             ["session.ended", "subscription.active", "subscriptionItem.ended", "waitlistEntry.updated"]
         {

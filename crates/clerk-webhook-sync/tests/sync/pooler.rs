@@ -1,4 +1,5 @@
-//! A PgBouncer in transaction mode between the sync and Postgres, with three server connections for all clients.
+//! A PgBouncer in transaction mode between the sync and Postgres, with three server connections for all
+//! clients.
 
 use clerk_webhook_core::Outcome;
 use clerk_webhook_store::{ExactlyOnce, PostgresStore};
@@ -14,7 +15,7 @@ use crate::histories::{apply, assert_true, everything};
 /// How many tasks share the three connections to the server.
 const TASKS: usize = 16;
 
-/// A schema for one test, and how to reach it through the pooler.
+/// A schema for one test, and the options to connect to it through the pooler.
 struct Pooler {
     options: PgConnectOptions,
     schema: String,
@@ -33,11 +34,11 @@ impl Pooler {
         Some(Self { options, schema, direct })
     }
 
-    /// Returns a sync through the pooler, on a pool that keeps so many statements.
+    /// Returns a sync through the pooler, with this capacity of the statement cache.
     fn sync(&self, statements: usize) -> ClerkSync<Postgres> {
         let options = self.options.clone().statement_cache_capacity(statements);
         let pool = PgPoolOptions::new().max_connections(TASKS as u32).connect_lazy_with(options);
-        // The pooler does not pass on a search_path.
+        // The pooler does not forward a search_path.
         ClerkSync::new(pool).prefix(&format!("{}.clerk_", self.schema)).unwrap()
     }
 
@@ -57,7 +58,7 @@ impl Pooler {
 async fn assert_no_statement_is_left(pooler: &Pooler) {
     let sync = pooler.sync(0);
     let mut open = Vec::new();
-    // Each open transaction keeps another server connection.
+    // Each open transaction holds a different server connection.
     for _ in 0..3 {
         let mut transaction = sync.pool().begin().await.unwrap();
         let rows = sqlx::raw_sql("SELECT statement FROM pg_prepared_statements").fetch_all(&mut *transaction);
@@ -69,9 +70,8 @@ async fn assert_no_statement_is_left(pooler: &Pooler) {
     }
 }
 
-/// Events of one statement, such as deletions, are those that went to the wrong table.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn histories_behind_a_pooler_end_in_the_truth() {
+async fn histories_behind_a_pooler_end_in_the_data_of_clerk() {
     for seed in 0..2 {
         let Some(pooler) = Pooler::create("histories").await else { return };
         let sync = everything(pooler.migrated().await);
@@ -83,8 +83,9 @@ async fn histories_behind_a_pooler_end_in_the_truth() {
     }
 }
 
+/// With prepared statements, an event of one statement could run the statement of another client.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn deletions_behind_a_pooler_reach_their_own_tables() {
+async fn deletions_behind_a_pooler_are_written_to_the_tables_of_their_types() {
     let Some(pooler) = Pooler::create("deletions").await else { return };
     let sync = pooler.migrated().await;
     let types = ["organization", "organizationDomain", "role", "permission"];
@@ -114,7 +115,7 @@ async fn deletions_behind_a_pooler_reach_their_own_tables() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn queries_behind_a_pooler_answer_what_was_asked() {
+async fn queries_behind_a_pooler_return_the_requested_rows() {
     let Some(pooler) = Pooler::create("queries").await else { return };
     let sync = pooler.migrated().await;
     for number in 0..TASKS {
@@ -157,9 +158,9 @@ async fn queries_behind_a_pooler_answer_what_was_asked() {
     assert_no_statement_is_left(&pooler).await;
 }
 
-/// The statement of the hook is one that an application writes without a thought of poolers.
+/// The statement in the hook takes no account of poolers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rows_marks_and_effects_of_hooks_are_written_together_behind_a_pooler() {
+async fn rows_marks_and_writes_of_hooks_are_committed_together_behind_a_pooler() {
     let Some(pooler) = Pooler::create("hooks").await else { return };
     pooler.sync(0).migrate().await.unwrap();
     Postgres::run(
@@ -217,8 +218,8 @@ async fn rows_marks_and_effects_of_hooks_are_written_together_behind_a_pooler() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn migrate_refuses_a_pool_that_keeps_statements_behind_a_pooler() {
-    let Some(pooler) = Pooler::create("refused").await else { return };
+async fn migrate_rejects_a_pool_that_keeps_statements_behind_a_pooler() {
+    let Some(pooler) = Pooler::create("rejected").await else { return };
     for migrated in [false, true] {
         let error = pooler.sync(100).migrate().await.unwrap_err();
         assert!(error.to_string().contains("statement_cache_capacity(0)"), "{error}");

@@ -1,4 +1,4 @@
-//! What is asked is answered by what is live.
+//! Queries return live rows.
 
 use clerk_webhook_core::Timestamp;
 use clerk_webhook_sync::ClerkSync;
@@ -7,16 +7,16 @@ use serde_json::json;
 use crate::databases::{Engine, T, event, membership, on_both_engines, organization, user};
 
 on_both_engines!(
-    a_user_is_read_as_it_was_sent,
+    a_user_has_the_values_of_its_event,
     a_user_is_found_by_external_id_and_verified_primary_email,
-    an_organization_is_read_as_it_was_sent,
-    members_are_in_the_order_in_which_they_joined,
-    a_membership_without_its_user_is_shown_without_one,
-    the_row_that_changed_last_is_found_if_several_match,
-    sessions_are_in_the_order_in_which_they_began,
+    an_organization_has_the_values_of_its_event,
+    members_are_sorted_by_the_time_of_joining,
+    a_membership_without_a_user_is_returned_without_a_user,
+    the_row_that_changed_last_is_returned_if_several_match,
+    sessions_are_sorted_by_the_time_of_creation,
 );
 
-async fn a_user_is_read_as_it_was_sent<DB: Engine>(sync: ClerkSync<DB>) {
+async fn a_user_has_the_values_of_its_event<DB: Engine>(sync: ClerkSync<DB>) {
     let data = json!({
         "banned": true, "created_at": T, "external_id": "42", "first_name": "Ada", "id": "user_1",
         "image_url": "https://img.example/1", "last_name": "Lovelace", "last_sign_in_at": T + 3, "locked": false,
@@ -58,18 +58,18 @@ async fn a_user_is_found_by_external_id_and_verified_primary_email<DB: Engine>(s
     assert_eq!(sync.user_by_primary_email("ada@example.com").await.unwrap().unwrap().id, "user_1");
     assert_eq!(sync.user_by_primary_email("grace@example.com").await.unwrap(), None);
 
-    // The address moves to somebody else, whose event comes before that of the one who had it.
+    // The address moves to another user, and the event of the previous owner has not arrived yet.
     sync.apply(&event("user.created", T + 30, user("user_2", "Ada", T + 20))).await.unwrap();
     assert_eq!(sync.user_by_primary_email("ada@example.com").await.unwrap().unwrap().id, "user_2");
 
-    // Anybody can enter an address that is not theirs.
+    // A user can enter an address that belongs to another person.
     let mut eve = user("user_3", "Ada", T + 40);
     eve["email_addresses"][0]["verification"] = json!({ "status": "unverified", "strategy": "email_code" });
     sync.apply(&event("user.created", T + 50, eve)).await.unwrap();
     assert_eq!(sync.user_by_primary_email("ada@example.com").await.unwrap().unwrap().id, "user_2");
 }
 
-async fn an_organization_is_read_as_it_was_sent<DB: Engine>(sync: ClerkSync<DB>) {
+async fn an_organization_has_the_values_of_its_event<DB: Engine>(sync: ClerkSync<DB>) {
     let data = json!({
         "created_at": T, "created_by": "user_1", "id": "org_1", "image_url": "https://img.example/1",
         "max_allowed_memberships": 5, "members_count": 2, "name": "Acme", "public_metadata": { "seats": 3 },
@@ -86,7 +86,7 @@ async fn an_organization_is_read_as_it_was_sent<DB: Engine>(sync: ClerkSync<DB>)
     assert_eq!(sync.organization("org_2").await.unwrap(), None);
 }
 
-async fn members_are_in_the_order_in_which_they_joined<DB: Engine>(sync: ClerkSync<DB>) {
+async fn members_are_sorted_by_the_time_of_joining<DB: Engine>(sync: ClerkSync<DB>) {
     sync.apply(&event("organization.created", T + 10, organization("org_1", "Acme", T))).await.unwrap();
     for (number, joined) in [(3, T + 30), (1, T + 10), (2, T + 20)] {
         let (id, user_id) = (format!("orgmem_{number}"), format!("user_{number}"));
@@ -115,7 +115,7 @@ async fn members_are_in_the_order_in_which_they_joined<DB: Engine>(sync: ClerkSy
     assert_eq!(ids, ["org_2", "org_1"]);
 }
 
-async fn a_membership_without_its_user_is_shown_without_one<DB: Engine>(sync: ClerkSync<DB>) {
+async fn a_membership_without_a_user_is_returned_without_a_user<DB: Engine>(sync: ClerkSync<DB>) {
     let mut data = membership("orgmem_1", "org_1", "user_1", T);
     data.as_object_mut().unwrap().remove("public_user_data");
     sync.apply(&event("organizationMembership.created", T + 9, data)).await.unwrap();
@@ -124,7 +124,7 @@ async fn a_membership_without_its_user_is_shown_without_one<DB: Engine>(sync: Cl
     assert_eq!((membership.id.as_str(), membership.user_id.as_deref()), ("orgmem_1", None));
 }
 
-async fn the_row_that_changed_last_is_found_if_several_match<DB: Engine>(sync: ClerkSync<DB>) {
+async fn the_row_that_changed_last_is_returned_if_several_match<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_waitlist();
     let entry = |id: &str, address: &str, updated_at: i64| {
         let data = json!({
@@ -141,13 +141,13 @@ async fn the_row_that_changed_last_is_found_if_several_match<DB: Engine>(sync: C
         named("user_1", T),
         named("user_3", T + 20),
         named("user_2", T + 10),
-        // Of two that changed at the same time the one with the lesser id.
+        // If two rows changed at the same time, the smaller id wins.
         named("user_4", T + 20),
         entry("wle_1", "ada@example.com", T),
         entry("wle_3", "ADA@example.com", T + 20),
         entry("wle_2", "ada@example.com", T + 10),
         entry("wle_4", "Ada@example.com", T + 20),
-        // Compared in Rust.
+        // These addresses are compared in Rust.
         entry("wle_5", "j\u{f6}rg@example.com", T + 10),
         entry("wle_7", "J\u{d6}RG@example.com", T + 20),
         entry("wle_6", "j\u{f6}rg@example.com", T + 20),
@@ -160,7 +160,7 @@ async fn the_row_that_changed_last_is_found_if_several_match<DB: Engine>(sync: C
     assert_eq!(sync.waitlist_entry_by_email("j\u{f6}rg@example.com").await.unwrap().unwrap().id, "wle_6");
 }
 
-async fn sessions_are_in_the_order_in_which_they_began<DB: Engine>(sync: ClerkSync<DB>) {
+async fn sessions_are_sorted_by_the_time_of_creation<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_sessions();
     for (id, began) in [("sess_3", T + 30), ("sess_4", T + 10), ("sess_2", T + 20), ("sess_1", T + 20)] {
         let data = json!({

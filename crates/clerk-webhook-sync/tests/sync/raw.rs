@@ -1,13 +1,13 @@
-//! What the column `raw` has.
+//! The content of the column `raw`.
 
 use clerk_webhook_sync::{ClerkSync, RawColumn};
 use serde_json::{Value, json};
 
 use crate::databases::{Engine, T, event, on_both_engines, user};
 
-on_both_engines!(raw_is_without_what_is_private, raw_is_everything, raw_is_nothing);
+on_both_engines!(raw_omits_private_data_by_default, raw_contains_all_data_if_full, raw_is_null_if_off);
 
-/// Applies a user and an invitation that have secrets, and returns what is kept of them.
+/// Applies a user and an invitation that contain secrets, and returns their column `raw`.
 async fn raw<DB: Engine>(sync: &ClerkSync<DB>) -> [Option<Value>; 2] {
     let mut data = user("user_1", "Ada", T);
     data["phone_numbers"] =
@@ -28,7 +28,7 @@ async fn raw<DB: Engine>(sync: &ClerkSync<DB>) -> [Option<Value>; 2] {
     kept.try_into().unwrap()
 }
 
-async fn raw_is_without_what_is_private<DB: Engine>(sync: ClerkSync<DB>) {
+async fn raw_omits_private_data_by_default<DB: Engine>(sync: ClerkSync<DB>) {
     let [user, invitation] = raw(&sync).await.map(Option::unwrap);
     assert_eq!(user["private_metadata"], Value::Null);
     assert_eq!(user["phone_numbers"], json!([{ "id": "idn_2", "phone_number": "+12025550100" }]));
@@ -37,13 +37,13 @@ async fn raw_is_without_what_is_private<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(invitation.get("url"), None);
 }
 
-async fn raw_is_everything<DB: Engine>(sync: ClerkSync<DB>) {
+async fn raw_contains_all_data_if_full<DB: Engine>(sync: ClerkSync<DB>) {
     let [user, invitation] = raw(&sync.raw(RawColumn::Full)).await.map(Option::unwrap);
     assert_eq!(user["private_metadata"], json!({ "note": "secret" }));
     assert_eq!(user["phone_numbers"][0]["backup_codes"], json!(["c0de"]));
     assert_eq!(invitation["url"], "https://example.com/?ticket=t1cket");
 }
 
-async fn raw_is_nothing<DB: Engine>(sync: ClerkSync<DB>) {
+async fn raw_is_null_if_off<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(raw(&sync.raw(RawColumn::Off)).await, [None, None]);
 }

@@ -1,4 +1,4 @@
-//! A wrong time in the data does not keep a row from changing.
+//! An invalid time in the data does not prevent later changes of a row.
 
 use clerk_webhook_core::Timestamp;
 use clerk_webhook_sync::ClerkSync;
@@ -7,16 +7,17 @@ use serde_json::json;
 use crate::databases::{Engine, T, event, membership, on_both_engines, organization, user};
 
 on_both_engines!(
-    a_change_far_in_the_future_is_followed_by_the_next_one,
-    a_change_in_seconds_counts_as_one_in_milliseconds,
-    a_copy_far_in_the_future_is_followed_by_the_next_one,
-    a_membership_that_was_created_far_in_the_future_ends_no_other_one,
+    a_change_far_in_the_future_does_not_block_the_next_one,
+    a_time_in_seconds_equals_a_time_in_milliseconds,
+    a_copy_far_in_the_future_does_not_block_the_next_one,
+    a_membership_created_far_in_the_future_ends_no_other_membership,
 );
 
 const DAY: i64 = 86_400_000;
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
-/// Applies three versions of a user in all orders, and returns the name and the time that they always end in.
+/// Applies three versions of a user in all orders. Returns the final name and time, which must always be
+/// equal.
 async fn always<DB: Engine>(sync: &ClerkSync<DB>, versions: [(&str, i64, i64); 3]) -> (String, i64) {
     let mut ends = Vec::new();
     for order in ORDERS {
@@ -32,21 +33,21 @@ async fn always<DB: Engine>(sync: &ClerkSync<DB>, versions: [(&str, i64, i64); 3
     ends.remove(0)
 }
 
-async fn a_change_far_in_the_future_is_followed_by_the_next_one<DB: Engine>(sync: ClerkSync<DB>) {
-    // A millisecond more than a day, microseconds, and the greatest number of all.
+async fn a_change_far_in_the_future_does_not_block_the_next_one<DB: Engine>(sync: ClerkSync<DB>) {
+    // One day and a millisecond, a time in microseconds, and the largest number.
     for wrong in [T + 29 + DAY + 1, T * 1000, i64::MAX] {
         let versions = [("Ada", T, T + 9), ("Grace", wrong, T + 29), ("Hedy", T + 40, T + 49)];
         assert_eq!(always(&sync, versions).await, ("Hedy".to_owned(), T + 40), "{wrong}");
-        // It counts as a change at the time of its event.
+        // It is ordered by the time of its event.
         let versions = [("Ada", T, T + 9), ("Grace", wrong, T + 29), ("Hedy", T + 28, T + 28)];
         assert_eq!(always(&sync, versions).await, ("Grace".to_owned(), T + 29), "{wrong}");
     }
-    // A clock that is less than a day fast is believed.
+    // A time that is at most one day later than the event is accepted.
     let versions = [("Ada", T, T + 9), ("Grace", T + 29 + DAY, T + 29), ("Hedy", T + 40, T + 49)];
     assert_eq!(always(&sync, versions).await, ("Grace".to_owned(), T + 29 + DAY));
 }
 
-async fn a_change_in_seconds_counts_as_one_in_milliseconds<DB: Engine>(sync: ClerkSync<DB>) {
+async fn a_time_in_seconds_equals_a_time_in_milliseconds<DB: Engine>(sync: ClerkSync<DB>) {
     let versions =
         [("Ada", T, T + 9), ("Grace", (T + 2_000) / 1000, T + 2_009), ("Hedy", T + 3_000, T + 3_009)];
     assert_eq!(always(&sync, versions).await, ("Hedy".to_owned(), T + 3_000));
@@ -55,7 +56,7 @@ async fn a_change_in_seconds_counts_as_one_in_milliseconds<DB: Engine>(sync: Cle
     assert_eq!(always(&sync, versions).await, ("Grace".to_owned(), T + 2_000));
 }
 
-async fn a_copy_far_in_the_future_is_followed_by_the_next_one<DB: Engine>(sync: ClerkSync<DB>) {
+async fn a_copy_far_in_the_future_does_not_block_the_next_one<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_billing();
     let copy = |name: &str, changed: i64, at: i64| {
         let mut data = membership("orgmem_1", "org_1", "user_1", at);
@@ -92,8 +93,8 @@ async fn a_copy_far_in_the_future_is_followed_by_the_next_one<DB: Engine>(sync: 
     }
 }
 
-/// When it was created says that it is the later one.
-async fn a_membership_that_was_created_far_in_the_future_ends_no_other_one<DB: Engine>(sync: ClerkSync<DB>) {
+/// `created_at` decides which membership is the later one.
+async fn a_membership_created_far_in_the_future_ends_no_other_membership<DB: Engine>(sync: ClerkSync<DB>) {
     for (wrong, is_known) in [(i64::MAX, false), (T / 1000, true)] {
         <DB as Engine>::run(sync.pool(), "DELETE FROM clerk_memberships").await;
         let mut first = membership("orgmem_1", "org_1", "user_1", T);

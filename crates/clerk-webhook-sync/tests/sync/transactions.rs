@@ -1,4 +1,4 @@
-//! An event is applied as a whole or not at all, with what the application writes.
+//! An event and the writes of the application are committed together or not at all.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -19,14 +19,14 @@ use sqlx::{Pool, Postgres, Sqlite};
 use crate::databases::{
     Engine, T, deleted, event, membership, migrated, on_both_engines, organization, user,
 };
-use crate::hooks::keeping;
+use crate::hooks::recording;
 
 on_both_engines!(
     a_rollback_undoes_what_was_applied_in_the_transaction,
-    one_transaction_for_many_events,
+    many_events_can_share_a_transaction,
     an_event_is_applied_completely_or_not_at_all_if_apply_is_dropped,
-    a_user_is_written_with_the_addresses_after_apply_was_dropped,
-    a_user_whose_addresses_are_refused_is_not_written,
+    a_retry_after_apply_was_dropped_writes_the_user_and_the_addresses,
+    a_user_whose_addresses_cannot_be_written_is_not_written,
     handler_with_applies_before_the_handlers_run,
 );
 
@@ -39,7 +39,7 @@ async fn a_rollback_undoes_what_was_applied_in_the_transaction<DB: Engine>(sync:
     assert_eq!(DB::texts(sync.pool(), "SELECT id FROM clerk_user_emails").await, []);
 }
 
-async fn one_transaction_for_many_events<DB: Engine>(sync: ClerkSync<DB>) {
+async fn many_events_can_share_a_transaction<DB: Engine>(sync: ClerkSync<DB>) {
     let mut transaction = sync.pool().begin().await.unwrap();
     for number in 0..100 {
         let created = event("user.created", T + 9, user(&format!("user_{number}"), "Ada", T));
@@ -49,7 +49,7 @@ async fn one_transaction_for_many_events<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(DB::texts(sync.pool(), "SELECT id FROM clerk_active_users").await.len(), 100);
 }
 
-/// A request that is cut must leave neither half an event nor a connection that is inside a transaction.
+/// A dropped request must not leave half an event or a connection with an open transaction.
 async fn an_event_is_applied_completely_or_not_at_all_if_apply_is_dropped<DB: Engine>(sync: ClerkSync<DB>) {
     for polls in 0..60 {
         let id = format!("user_{polls}");
@@ -59,7 +59,7 @@ async fn an_event_is_applied_completely_or_not_at_all_if_apply_is_dropped<DB: En
             membership(&format!("orgmem_{polls}"), "org_1", &id, T),
         );
         poll_and_drop(polls, sync.apply(&joined)).await;
-        // Whoever gets the connection next writes for good.
+        // The next user of the connection must be able to commit.
         let marker = event("user.deleted", T + 9, deleted(&format!("user_marker_{polls}")));
         assert_eq!(sync.apply(&marker).await.unwrap(), Applied::Tombstoned);
         let halves = format!(
@@ -71,8 +71,8 @@ async fn an_event_is_applied_completely_or_not_at_all_if_apply_is_dropped<DB: En
     assert_eq!(DB::texts(sync.pool(), markers).await.len(), 60);
 }
 
-/// The row alone would be as new as the event, so that the addresses would never come.
-async fn a_user_is_written_with_the_addresses_after_apply_was_dropped<DB: Engine>(sync: ClerkSync<DB>) {
+/// If only the row was written, the retry would be stale and the addresses would be missing.
+async fn a_retry_after_apply_was_dropped_writes_the_user_and_the_addresses<DB: Engine>(sync: ClerkSync<DB>) {
     for polls in 0..60 {
         let id = format!("user_{polls}");
         let created = event("user.created", T + 9, user(&id, "Ada", T));
@@ -93,7 +93,7 @@ async fn a_user_is_written_with_the_addresses_after_apply_was_dropped<DB: Engine
     }
 }
 
-async fn a_user_whose_addresses_are_refused_is_not_written<DB: Engine>(sync: ClerkSync<DB>) {
+async fn a_user_whose_addresses_cannot_be_written_is_not_written<DB: Engine>(sync: ClerkSync<DB>) {
     let created = event("user.created", T + 9, user("user_1", "Ada", T));
     <DB as Engine>::run(sync.pool(), "ALTER TABLE clerk_user_emails RENAME TO elsewhere").await;
     assert!(sync.apply(&created).await.is_err());
@@ -104,16 +104,16 @@ async fn a_user_whose_addresses_are_refused_is_not_written<DB: Engine>(sync: Cle
     assert_eq!(emails, [Some("ada@example.com".to_owned())]);
 }
 
-/// Whoever gets the connection next has to be able to write for good.
+/// The next user of the connection must be able to commit.
 #[tokio::test]
-async fn no_connection_stays_inside_a_transaction_if_apply_is_dropped() {
+async fn no_connection_keeps_an_open_transaction_if_apply_is_dropped() {
     let Some(sync) = migrated::<Postgres>("dropped_inside").await else { return };
     Postgres::run(sync.pool(), "CREATE TABLE marker (number BIGINT)").await;
     let single = PgPoolOptions::new().max_connections(1);
     let single = single.connect_with((*sync.pool().connect_options()).clone()).await.unwrap();
     let of_single = ClerkSync::new(single.clone());
     for polls in 0..40 {
-        // Waiting for the connection would be a poll more than the last time.
+        // Waiting for the connection would take additional polls.
         while single.num_idle() == 0 {
             tokio::task::yield_now().await;
         }
@@ -129,7 +129,7 @@ async fn no_connection_stays_inside_a_transaction_if_apply_is_dropped() {
     }
 }
 
-/// Polls a future so often, and drops it.
+/// Polls a future this number of times and drops it.
 async fn poll_and_drop(times: i64, future: impl Future) {
     let (mut future, mut left) = (pin!(future), times);
     poll_fn(|cx| {
@@ -142,7 +142,7 @@ async fn poll_and_drop(times: i64, future: impl Future) {
     .await;
 }
 
-/// A handler of the application that writes in the same transaction, and fails the first time.
+/// The handler of the application fails the first time.
 async fn transactional_handler_with_shares_its_transaction_with_the_handlers<DB, S>(
     sync: ClerkSync<DB>,
     store: S,
@@ -159,7 +159,7 @@ async fn transactional_handler_with_shares_its_transaction_with_the_handlers<DB,
             async move { if run == 0 { Err(Failure::retry("not now")) } else { Ok(()) } }
         })
         .on(UserUpdated, |_user: User, cx: Context<State<DB>>| async move {
-            // It can have the transaction.
+            // The sync has released the lock on the transaction.
             drop(cx.state().lock().await?);
             Ok(())
         })
@@ -181,9 +181,9 @@ async fn transactional_handler_with_shares_its_transaction_with_the_handlers<DB,
     assert_eq!(runs.load(Ordering::SeqCst), 2);
     assert!(sync.user("user_1").await.unwrap().is_some());
 
-    // What has no handler is applied and marked, and what is of no interest to anybody is not marked.
+    // Events without a handler are applied and marked. Events that the sync ignores too are not marked.
     let joined = event("organizationMembership.created", T + 9, membership("orgmem_1", "org_1", "user_1", T));
-    // It changes no row of its own object, but perhaps the copies of others.
+    // A stale event is marked too, because it can change copies of other objects.
     let older =
         event("organizationMembership.updated", T + 8, membership("orgmem_1", "org_1", "user_2", T - 10));
     let changed = event("user.updated", T + 30, user("user_1", "Grace", T + 20));
@@ -221,7 +221,7 @@ async fn transactional_handler_with_shares_its_transaction_with_the_handlers_in_
     transactional_handler_with_shares_its_transaction_with_the_handlers(sync, store).await;
 }
 
-/// Without a common transaction: what was applied stays, and the handler is called for each event at least once.
+/// The rows stay if the handler fails, and the handler runs at least once for each event.
 async fn handler_with_applies_before_the_handlers_run<DB: Engine>(sync: ClerkSync<DB>) {
     let runs = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&runs);
@@ -242,7 +242,7 @@ async fn handler_with_applies_before_the_handlers_run<DB: Engine>(sync: ClerkSyn
         assert_eq!(runs.load(Ordering::SeqCst), run);
         assert_eq!(DB::texts(sync.pool(), "SELECT id FROM clerk_active_users").await.len(), 1);
     }
-    // What is not applied is not handled.
+    // If the event cannot be applied, the handler does not run.
     <DB as Engine>::run(sync.pool(), "DROP TABLE clerk_user_emails").await;
     let second = event("user.created", T + 9, user("user_2", "Grace", T));
     assert_eq!(handlers.answer(second, sync.clone()).await.outcome(), Outcome::Failed);
@@ -250,7 +250,7 @@ async fn handler_with_applies_before_the_handlers_run<DB: Engine>(sync: ClerkSyn
 }
 
 #[tokio::test]
-async fn handler_with_passes_the_attempt_on() {
+async fn handler_with_forwards_the_attempt() {
     let sync = migrated::<Sqlite>("attempt").await.unwrap();
     let attempts = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = Arc::clone(&attempts);
@@ -268,9 +268,9 @@ async fn handler_with_passes_the_attempt_on() {
     assert_eq!(*attempts.lock().unwrap(), [None, Some(3)]);
 }
 
-/// The row of somebody who has inserted it, and not committed yet when the statement began, is seen once they have.
+/// The other transaction inserted the row, but had not committed when the statement began.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_insertion_that_waited_for_another_one_updates_its_row() {
+async fn an_insertion_that_waited_for_another_transaction_updates_its_row() {
     let Some(sync) = migrated::<Postgres>("just_inserted").await else { return };
     for (name, event_type, data, applied) in [
         ("newer", "user.updated", user("user_1", "Grace", T + 20), Applied::Updated),
@@ -283,8 +283,8 @@ async fn an_insertion_that_waited_for_another_one_updates_its_row() {
             let first = event("user.created", T + 10, user("user_1", "Ada", T));
             sync.apply_in(&mut transaction, &first).await.unwrap();
             let second = event(event_type, T + 30, data.clone());
-            let (telling, told) = keeping(sync.clone());
-            let other = if hook { telling } else { sync.clone() };
+            let (with_hook, recorded) = recording(sync.clone());
+            let other = if hook { with_hook } else { sync.clone() };
             let waiting = tokio::spawn(async move { other.apply(&second).await.unwrap() });
             until_blocked(sync.pool(), "clerk_users").await;
             transaction.commit().await.unwrap();
@@ -297,9 +297,9 @@ async fn an_insertion_that_waited_for_another_one_updates_its_row() {
                 _ => &[],
             };
             assert_eq!(emails, expected, "{name}, {hook}");
-            let told = told.lock().unwrap();
-            assert_eq!(told.len(), usize::from(hook && applied.is_change()), "{told:?}");
-            for change in &*told {
+            let recorded = recorded.lock().unwrap();
+            assert_eq!(recorded.len(), usize::from(hook && applied.is_change()), "{recorded:?}");
+            for change in &*recorded {
                 let Change::User(RowChange { before: Some(old), .. }) = change else { panic!("{change:?}") };
                 assert_eq!(old.first_name.as_deref(), Some("Ada"));
             }
@@ -307,7 +307,7 @@ async fn an_insertion_that_waited_for_another_one_updates_its_row() {
     }
 }
 
-/// Returns once somebody waits for a row of this table.
+/// Returns when a connection waits for a lock of this table.
 async fn until_blocked(pool: &Pool<Postgres>, table: &str) {
     let blocked = format!(
         "SELECT 'x' FROM pg_stat_activity a WHERE wait_event_type = 'Lock' AND EXISTS \
@@ -319,9 +319,9 @@ async fn until_blocked(pool: &Pool<Postgres>, table: &str) {
     }
 }
 
-/// At a level that refuses to write what others have written meanwhile.
+/// At the higher levels, a statement fails if another transaction changed the row in the meantime.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_default_level_of_isolation_does_not_matter() {
+async fn apply_works_at_every_default_isolation_level() {
     let Some(sync) = migrated::<Postgres>("isolation").await else { return };
     let changes = [
         ("clerk_users", "user", user("user_1", "Ada", T), user("user_1", "Grace", T + 20)),
@@ -335,12 +335,12 @@ async fn the_default_level_of_isolation_does_not_matter() {
     for level in ["read committed", "repeatable read", "serializable"] {
         let strict = sync.pool().connect_options().as_ref().clone();
         let strict = strict.options([("default_transaction_isolation", level)]);
-        // What is tried again must not wait for its own connection.
+        // With a single connection, a retry inside of `apply` must not wait for its own connection.
         let strict = PgPoolOptions::new().max_connections(1).connect_with(strict).await.unwrap();
         for (table, object, first, second) in &changes {
             Postgres::run(sync.pool(), "TRUNCATE clerk_users, clerk_organizations").await;
             let created = event(&format!("{object}.created"), T + 10, first.clone());
-            // As the first one, and as a change of a row that is there.
+            // First the row is new, then it exists.
             for at in [T + 10, T + 30] {
                 let mut transaction = sync.pool().begin().await.unwrap();
                 sync.apply_in(&mut transaction, &created).await.unwrap();
@@ -359,18 +359,18 @@ async fn the_default_level_of_isolation_does_not_matter() {
     }
 }
 
-/// What is prepared on a connection that keeps nothing would be left on the server for as long as the connection lives.
+/// A named statement that is not cached would stay on the server until the connection closes.
 #[tokio::test]
-async fn nothing_is_left_on_a_server_whose_connections_keep_no_statements() {
+async fn no_prepared_statement_stays_on_the_server_without_a_statement_cache() {
     let Some(sync) = migrated::<Postgres>("no_statements").await else { return };
     for (capacity, kept) in [(0, false), (100, true)] {
         Postgres::run(sync.pool(), "TRUNCATE clerk_users, clerk_organizations, clerk_memberships").await;
         let options = sync.pool().connect_options().as_ref().clone().statement_cache_capacity(capacity);
         let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
         let plain = ClerkSync::new(pool.clone());
-        let (telling, told) = keeping(plain.clone());
+        let (with_hook, recorded) = recording(plain.clone());
         plain.migrate().await.unwrap();
-        for (number, sync) in [plain, telling].iter().enumerate() {
+        for (number, sync) in [plain, with_hook].iter().enumerate() {
             let id = format!("user_{number}");
             for event in [
                 event("user.created", T + 10, user(&id, "Ada", T)),
@@ -383,7 +383,7 @@ async fn nothing_is_left_on_a_server_whose_connections_keep_no_statements() {
             assert!(sync.user(&id).await.unwrap().is_some());
             assert!(sync.forget_user(&id).await.unwrap());
         }
-        assert!(!told.lock().unwrap().is_empty());
+        assert!(!recorded.lock().unwrap().is_empty());
         let left = sqlx::raw_sql("SELECT name FROM pg_prepared_statements").fetch_all(&pool).await.unwrap();
         assert_eq!(!left.is_empty(), kept, "{}", left.len());
     }
