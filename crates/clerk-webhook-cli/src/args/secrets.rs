@@ -16,8 +16,8 @@ const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SEC
 /// The arguments that select signing secrets.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SecretArgs {
-    /// Signing secret (whsec_…); repeat it during a rotation, new secret first. Other users of this machine can
-    /// see arguments [default: $CLERK_WEBHOOK_SIGNING_SECRET, else $CLERK_WEBHOOK_SECRET]
+    /// Signing secret (whsec_…), visible to other users of this machine in the list of processes; repeatable
+    /// for a rotation, new secret first [default: $CLERK_WEBHOOK_SIGNING_SECRET, else $CLERK_WEBHOOK_SECRET]
     #[arg(long = "secret", value_name = "WHSEC", allow_hyphen_values = true)]
     secrets: Vec<SecretText>,
 
@@ -68,8 +68,8 @@ impl SecretArgs {
         }
         if secrets.is_empty() {
             return Err(Failure::usage(
-                "no signing secret: set CLERK_WEBHOOK_SIGNING_SECRET to the signing secret (whsec_…) of the endpoint, or pass \
-                 --secret or --secret-file; `clerk-webhook secret new` creates one for tests",
+                "no signing secret: set CLERK_WEBHOOK_SIGNING_SECRET to the signing secret (whsec_…) of the endpoint, or \
+                 pass --secret or --secret-file; `clerk-webhook secret new` creates one for tests",
             ));
         }
         Ok(secrets)

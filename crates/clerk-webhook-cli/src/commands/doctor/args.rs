@@ -10,7 +10,7 @@ Examples:
   clerk-webhook doctor http://127.0.0.1:3000/webhooks/clerk --send --json
 
 Sends requests that an endpoint must reject: unsigned, forged, too old, in the future, too large. All have the event type \
-clerk_webhook.doctor, which no handler handles. With --send, also sends one valid delivery.
+clerk_webhook.doctor, for which no handler exists. With --send, also sends one valid delivery.
 
 Exit codes: 0 no check is bad, 1 a check is bad or the server is unreachable, 2 wrong usage.";
 

@@ -167,7 +167,7 @@ pub(super) fn forbidden(of: Forbidden, result: Result<'_>) -> Check {
     }
 }
 
-/// Judges the response to a valid delivery of a type that no handler handles.
+/// Judges the response to a valid delivery of an event type without a handler.
 pub(super) fn signed(result: Result<'_>) -> Check {
     let check = "signed";
     let answer = match result {
@@ -208,7 +208,7 @@ pub(super) fn signed(result: Result<'_>) -> Check {
             check,
             "refused_signed",
             format!("{status}: the response to a signed delivery is not 2xx"),
-            "see the line `unsigned` for what sends the responses",
+            "the check `unsigned` shows what sends the responses",
         ),
     }
 }
@@ -224,7 +224,7 @@ pub(super) fn clock(distance: Option<f64>) -> Check {
     let seconds = distance.abs();
     let side = if distance > 0.0 { "ahead of" } else { "behind" };
     let message = format!("the endpoint's clock is {seconds:.0} s {side} the clock of this machine");
-    let advice = "synchronize both clocks with NTP: from 5 minutes on, deliveries are rejected";
+    let advice = "synchronize both clocks with NTP: beyond 5 minutes, the endpoint rejects every delivery";
     if seconds > CLOCK_TOLERATED {
         Check::bad(check, "skew", message, advice)
     } else if seconds > CLOCK_NOTED {
@@ -278,7 +278,8 @@ pub(super) fn tls(result: Result<'_>) -> Check {
             "tls",
             "failed",
             printable(error.to_string().as_bytes(), 200),
-            "check that the port speaks https, and that it sends the complete certificate chain of a public authority for this name",
+            "check that the port uses https, and that the server sends the complete certificate chain of a public \
+             authority for this name",
         ),
         _ => Check::ok("tls", "this machine trusts the certificate"),
     }

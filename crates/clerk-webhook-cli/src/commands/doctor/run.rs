@@ -79,7 +79,8 @@ impl Examination<'_> {
             }
         }
         let Some(shortest) = secrets.iter().map(key_bytes).min() else {
-            let advice = "set CLERK_WEBHOOK_SIGNING_SECRET to the secret of the endpoint, to enable the checks with signed requests";
+            let advice =
+                "set CLERK_WEBHOOK_SIGNING_SECRET to the secret of the endpoint: signed requests need it";
             self.report.add(&Check::warn("secret", "missing", "no signing secret", advice))?;
             return Ok(secrets);
         };
@@ -302,7 +303,7 @@ impl Examination<'_> {
     }
 }
 
-/// Creates a delivery of an event type that no handler handles.
+/// Creates a delivery of an event type without a handler.
 fn delivery(secrets: &[SigningSecret]) -> Delivery {
     let event = json!({
         "data": {},

@@ -15,7 +15,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Event type to show, or a pattern such as 'user.*' of types to list
+    /// Event type to show, or pattern of event types to list, such as 'user.*'
     #[arg(value_name = "TYPE", value_parser = EventNames.map(Pattern::from), hide_possible_values = true)]
     pub(super) pattern: Option<Pattern>,
 

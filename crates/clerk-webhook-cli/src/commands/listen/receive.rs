@@ -170,7 +170,7 @@ impl Listener {
                     None
                 }
                 Err(NotRecorded::Failed(error)) => {
-                    Some(format!("cannot write into {}: {error}", folder.path().display()))
+                    Some(format!("cannot write to {}: {error}", folder.path().display()))
                 }
                 Err(NotRecorded::Full(reason)) => Some(reason.to_owned()),
                 // Reported only once, for the first delivery that was not recorded.

@@ -99,7 +99,7 @@ fn write(folder: &Path, delivery: &ReceivedDelivery) -> io::Result<PathBuf> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(&temporary).and_then(|mut file| file.write_all(&bytes));
     let placed = written.and_then(|()| place(folder, &name, &temporary));
-    // After a rename, the temporary file no longer exists.
+    // Fails after a rename, because the temporary file no longer exists.
     let _ = fs::remove_file(&temporary);
     placed
 }

@@ -24,7 +24,7 @@ pub(super) fn introduce(output: &Output, listener: &Listener) -> Result<(), Fail
     let taken = if listener.judge.secrets().is_empty() { "every event" } else { "authentic events" };
     let answers = match (&listener.script, &listener.forward) {
         (Some(script), _) => format!("{script} to {taken}, 400 to everything else"),
-        (None, Some(forward)) => format!("what {} answers", forward.endpoint()),
+        (None, Some(forward)) => format!("the response of {}", forward.endpoint()),
         (None, None) => format!("200 to {taken}, 400 to everything else"),
     };
     let any = if listener.path.is_none() { "  (or any other path)" } else { "" };

@@ -95,7 +95,7 @@ impl Judge {
         &self.secrets
     }
 
-    /// Verifies a complete request. Nothing else in `listen` verifies.
+    /// Verifies a complete request. This is the only verification in `listen`.
     pub(super) fn judge(&self, capture: &Capture) -> DeliveryVerdict {
         let Some(verifier) = &self.verifier else { return DeliveryVerdict::unverified(capture) };
         match verifier.receive(&capture.headers, capture.body.clone()) {

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::output::{Output, style};
 use crate::send::endpoint::Endpoint;
 
-/// Prints the settings, including the seed, with which the run can be repeated.
+/// Prints the settings, including the seed, which repeats the run.
 pub(super) fn announce(
     output: &Output,
     args: &Args,

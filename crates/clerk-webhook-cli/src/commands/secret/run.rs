@@ -29,7 +29,7 @@ fn make(output: &Output, length: usize) -> Result<(), Failure> {
     output.object(&json!({ "secret": *secret, "bytes": length }))?;
     output.line(secret.as_str())?;
     if io::stdout().is_terminal() && io::stderr().is_terminal() && !output.is_json() {
-        let advice = "Set CLERK_WEBHOOK_SIGNING_SECRET to this secret in the sender and in the receiver. Keep it private.";
+        let advice = "Set CLERK_WEBHOOK_SIGNING_SECRET to this secret in the sender and the receiver. Keep it private.";
         let _ = writeln!(anstream::stderr().lock(), "{QUIET}{advice}{QUIET:#}");
     }
     Ok(())

@@ -11,8 +11,8 @@ use crate::args::secrets::SecretArgs;
 
 /// Sign a body, and print the headers, a curl command, or a request
 ///
-/// Sends nothing. Signs the exact bytes of the body, including a line break at its end. With several secrets, adds
-/// one signature per secret, as Svix does during a rotation.
+/// Sends nothing. Signs the exact bytes of the body, including a line break at its end. With several secrets,
+/// adds one signature per secret, as Svix does during a rotation.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {

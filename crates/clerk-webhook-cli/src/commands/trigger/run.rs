@@ -161,8 +161,8 @@ fn read(file: &Path) -> Result<Bytes, Failure> {
 fn fixture(name: &str) -> Result<AnyFixture, Failure> {
     AnyFixture::named(name).ok_or_else(|| {
         Failure::usage(format_args!(
-            "unknown event {}{}\nRun `clerk-webhook events` to list all events. To send another type, use --file, or set the type of an \
-             example with --set type=…",
+            "unknown event {}{}\nRun `clerk-webhook events` to list all events. To send another type, use --file, or set \
+             the type of an example with --set type=…",
             printable(name.as_bytes(), 60),
             suggest::event(name)
         ))

@@ -88,7 +88,7 @@ fn write_authentic(
     let age = match (judged.is_recorded, *age_seconds < 0) {
         (true, true) => format!("{age} after it was received"),
         (true, false) => format!("{age} before it was received"),
-        (false, true) => format!("{age} ahead"),
+        (false, true) => format!("{age} in the future"),
         (false, false) => format!("{age} ago"),
     };
     row("signed", format!("{}, {age}", date(*attempted_at)))?;

@@ -3,8 +3,8 @@
 //! The browser gets the address as an argument, and every user of the machine can read the arguments of
 //! processes. So the address contains a code instead of the token:
 //!
-//! - The code works only once. A second use shows that another user has read the code and may have used it first, so it
-//!   closes the page that the first use opened.
+//! - The code works only once. A second use shows that another user has read the code and may have used it
+//!   first, so it closes the page that the first use opened.
 //! - Opening the printed address closes that page too, because its user does not need the code.
 //! - The code expires after 60 s.
 

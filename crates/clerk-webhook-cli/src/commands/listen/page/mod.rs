@@ -2,8 +2,8 @@
 //!
 //! Threats:
 //!
-//! - Any page that is open in a browser can send requests to this server. With a domain that resolves to 127.0.0.1, it
-//!   could also read the responses (DNS rebinding).
+//! - Any page that is open in a browser can send requests to this server. With a domain that resolves to
+//!   127.0.0.1, it could also read the responses (DNS rebinding).
 //! - A tunnel, and another user of this machine, look like a local browser.
 //!
 //! So every request needs the token of this run: 128 random bits, which only the printed address contains.

@@ -103,7 +103,8 @@ async fn enter_once(listener: &Listener, entry: &Entry<'_>) -> Response<Body> {
                     machine may have read the address. Open the printed address";
         listener.print(Line::Note(note.to_owned())).await;
     }
-    let advice = "this address works only once and was already used; open the address that clerk-webhook listen printed\n";
+    let advice = "this address works only once and was already used; open the address that clerk-webhook listen \
+                  printed\n";
     text(StatusCode::FORBIDDEN, advice)
 }
 

@@ -114,7 +114,7 @@ impl Report {
         }
         if self.differences().any(|(_, difference)| matches!(difference.what, Discrepancy::Surplus)) {
             lines.push(
-                "Surplus rows do not belong to this history. Start with empty tables, or select other tables with --sync-prefix."
+                "Surplus rows do not belong to this history. Start with empty tables, or set another --sync-prefix."
                     .to_owned(),
             );
         }
