@@ -1,5 +1,4 @@
 //! Receives Clerk's webhooks with Axum and applies each event exactly once, in SQLite.
-//!
 //! CLERK_WEBHOOK_SIGNING_SECRET must be set. DATABASE, HOST, PORT and MAIL_SENDER have defaults.
 
 use std::{env, error::Error, process, time::Duration};
