@@ -1,5 +1,6 @@
-//! What the receiver and its tests share.
+//! The record that the receiver writes and its tests read.
 //!
-//! A package of its own: its tests find the receiver, a program, which no test of another package would build.
+//! This is a separate package, because Cargo builds the program `receiver` for the integration tests of the same
+//! package only.
 
 pub mod record;

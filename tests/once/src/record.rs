@@ -1,7 +1,7 @@
-//! The record that receivers write of their runs, and what must not be found in it.
+//! The record of all runs, and the check for violations in it.
 //!
-//! It is a file that all receivers append to, a line by a single write, so that its order is the order in which things
-//! happened in all processes, and so that what was written is there when a process is killed.
+//! The record is a file to which all receivers append. Each line is a single write, so the lines of all
+//! processes are in the order of time, and no line is lost when a process is killed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,24 +15,24 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use clerk_webhook_core::MessageId;
 
-/// What happened to a run.
+/// A step of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// Its handler has begun.
+    /// The handler started.
     Started,
-    /// Its handler is about to return `Ok`.
+    /// The handler is about to return `Ok`.
     Completed,
-    /// Its handler is about to return an error.
+    /// The handler is about to return an error.
     Failed,
-    /// Its handler was dropped before it returned.
+    /// The handler was dropped before it returned.
     Dropped,
-    /// It was acknowledged after it had completed.
+    /// The run completed, and the delivery was acknowledged.
     Settled,
-    /// It could not be acknowledged although it had completed.
+    /// The run completed, but the delivery could not be acknowledged.
     Unsettled,
 }
 
-/// The words of the record.
+/// The words for the marks in the record.
 const MARKS: [(Mark, &str); 6] = [
     (Mark::Started, "started"),
     (Mark::Completed, "completed"),
@@ -53,39 +53,39 @@ impl FromStr for Mark {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = MARKS.iter().find(|(_, word)| *word == text);
-        found.map(|(mark, _)| *mark).ok_or_else(|| format!("{text:?} is no mark"))
+        found.map(|(mark, _)| *mark).ok_or_else(|| format!("{text:?} is not a mark"))
     }
 }
 
-/// The record, as receivers and those who kill them write it.
+/// The writing side of the record, for receivers and for tests that kill them.
 #[derive(Clone, Debug)]
 pub struct Record(Arc<File>);
 
 impl Record {
-    /// Opens the record, and begins it if there is none.
+    /// Opens the record, and creates the file if it is missing.
     ///
     /// # Errors
     ///
-    /// Whatever the file cannot be opened for.
+    /// Returns an error if the file cannot be opened.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(Self(Arc::new(File::options().append(true).create(true).open(path)?)))
     }
 
-    /// Notes that a process was killed.
+    /// Writes that a process was killed.
     ///
     /// # Panics
     ///
-    /// Panics where that cannot be written.
+    /// Panics if the file cannot be written.
     pub fn killed(&self, process: u32) {
         self.write(&format!("killed {process}\n"));
     }
 
     fn write(&self, line: &str) {
-        (&*self.0).write_all(line.as_bytes()).expect("the record can be written");
+        (&*self.0).write_all(line.as_bytes()).expect("the record could not be written");
     }
 }
 
-/// What a handler does with a message, from its beginning to the answer.
+/// A run of a handler, from its start to the answer.
 #[derive(Debug)]
 pub struct Run {
     record: Record,
@@ -94,32 +94,32 @@ pub struct Run {
 }
 
 impl Run {
-    /// Prepares a run; it is not in the record before it starts.
+    /// Creates a run, without writing to the record.
     #[must_use]
     pub fn of(message_id: MessageId, record: &Record) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         Self { record: record.clone(), message_id, number: NUMBER.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// Notes what happened to it; the attempt is 0 where nobody knows.
+    /// Writes a step of the run. The attempt is 0 if it is unknown.
     pub fn note(&self, mark: Mark, attempt: u32) {
         let (process, number) = (process::id(), self.number);
         self.record.write(&format!("{mark} {process} {number} {attempt} {}\n", self.message_id));
     }
 }
 
-/// A line about a run.
+/// A line of the record about a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// What happened.
+    /// The step.
     pub mark: Mark,
-    /// The process, and the number of the run in it.
+    /// The process id, and the number of the run in this process.
     pub run: (u32, u32),
-    /// How often the message had been claimed.
+    /// The number of the attempt, or 0 if it is unknown.
     pub attempt: u32,
 }
 
-/// The record, as tests read it.
+/// The reading side of the record, for tests.
 #[derive(Debug)]
 pub struct History {
     file: File,
@@ -129,22 +129,22 @@ pub struct History {
     settled: usize,
 }
 
-/// What the record says about a message.
+/// The lines of the record about one message.
 #[derive(Debug, Default)]
 struct MessageHistory {
     lines: Vec<Line>,
     running: Option<(u32, u32)>,
-    /// The run that has completed, until it turns out that it cannot count.
+    /// The completed run, unless it could not be acknowledged or was in a killed process.
     completed: Option<(u32, u32)>,
     settled: bool,
 }
 
 impl History {
-    /// Begins to read a record.
+    /// Opens a record for reading.
     ///
     /// # Errors
     ///
-    /// Whatever the file cannot be opened for.
+    /// Returns an error if the file cannot be opened.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(Self {
             file: File::open(path)?,
@@ -155,13 +155,13 @@ impl History {
         })
     }
 
-    /// Reads on.
+    /// Reads the lines that were written since the last call.
     ///
     /// # Panics
     ///
-    /// Panics where the record is not one.
+    /// Panics if the file cannot be read or contains an invalid line.
     pub fn refresh(&mut self) -> &mut Self {
-        self.file.read_to_string(&mut self.unread).expect("the record can be read");
+        self.file.read_to_string(&mut self.unread).expect("the record could not be read");
         let unread = std::mem::take(&mut self.unread);
         let (whole, rest) = unread.split_at(unread.rfind('\n').map_or(0, |end| end + 1));
         self.unread = rest.to_owned();
@@ -171,21 +171,21 @@ impl History {
 
     fn read(&mut self, line: &str) {
         let fields: Vec<_> = line.split(' ').collect();
-        let number = |text: &str| text.parse::<u32>().expect("it is a number");
+        let number = |text: &str| text.parse::<u32>().expect("not a number");
         let (mark, run, attempt, id) = match fields[..] {
             ["killed", process] => return self.killed(number(process)),
             [mark, process, run, attempt, id] => {
-                let mark = mark.parse::<Mark>().expect("it is a mark");
+                let mark = mark.parse::<Mark>().expect("not a mark");
                 (mark, (number(process), number(run)), number(attempt), id)
             }
-            _ => panic!("{line:?} does not belong into a record"),
+            _ => panic!("the record contains the invalid line {line:?}"),
         };
         let message = self.messages.entry(id.to_owned()).or_default();
         message.lines.push(Line { mark, run, attempt });
         match mark {
             Mark::Started => {
                 if let Some(other) = message.running.replace(run) {
-                    self.violations.push(format!("{id}: {run:?} ran while {other:?} did"));
+                    self.violations.push(format!("{id}: {run:?} ran at the same time as {other:?}"));
                 }
                 if let Some(before) = message.completed {
                     self.violations.push(format!("{id}: {run:?} ran although {before:?} had completed"));
@@ -202,7 +202,8 @@ impl History {
             Mark::Settled => {
                 self.settled += 1;
                 if message.completed != Some(run) || std::mem::replace(&mut message.settled, true) {
-                    self.violations.push(format!("{id}: {run:?} was settled out of turn"));
+                    self.violations
+                        .push(format!("{id}: {run:?} was acknowledged, but is not the completed run"));
                 }
             }
             Mark::Unsettled => {
@@ -213,7 +214,7 @@ impl History {
         }
     }
 
-    /// Nothing runs any more in a killed process, and what it had not settled may run again.
+    /// Ends the runs of a killed process. Messages that it had not acknowledged may run again.
     fn killed(&mut self, process: u32) {
         let of_process = |run: &mut (u32, u32)| run.0 == process;
         for message in self.messages.values_mut() {
@@ -224,43 +225,43 @@ impl History {
         }
     }
 
-    /// Returns the runs that must not have been: two of a message at the same time, or one after one that counts.
+    /// Returns the violations: two runs of a message at the same time, or a run after a completed one.
     #[must_use]
     pub fn violations(&self) -> &[String] {
         &self.violations
     }
 
-    /// Returns how many runs were acknowledged, as far as anybody was there to hear it.
+    /// Returns the number of acknowledged runs.
     #[must_use]
     pub fn settled(&self) -> usize {
         self.settled
     }
 
-    /// Returns whether a message was handled to its end.
+    /// Returns whether a run of the message completed.
     #[must_use]
     pub fn has_completed(&self, id: &MessageId) -> bool {
         self.lines(id).iter().any(|line| line.mark == Mark::Completed)
     }
 
-    /// Returns whether a process is handling something.
+    /// Returns whether a handler is running in a process.
     #[must_use]
     pub fn is_running_in(&self, process: u32) -> bool {
         self.messages.values().any(|message| message.running.is_some_and(|run| run.0 == process))
     }
 
-    /// Returns to how many runs something has happened.
+    /// Returns the number of lines with a mark.
     #[must_use]
     pub fn count(&self, mark: Mark) -> usize {
         self.messages.values().flat_map(|message| &message.lines).filter(|line| line.mark == mark).count()
     }
 
-    /// Returns all about a message.
+    /// Returns the lines about a message.
     #[must_use]
     pub fn lines(&self, id: &MessageId) -> &[Line] {
         self.messages.get(id.as_str()).map_or(&[], |message| &message.lines)
     }
 
-    /// Returns what happened to a message, in order.
+    /// Returns the marks of a message, in order.
     #[must_use]
     pub fn marks(&self, id: &MessageId) -> Vec<Mark> {
         self.lines(id).iter().map(|line| line.mark).collect()

@@ -1,4 +1,4 @@
-//! The suite finds what a store does wrong, and names the rule.
+//! The conformance suite finds the faults of a store and names the broken rule.
 
 use std::collections::HashMap;
 use std::future::{Future, pending};
@@ -11,44 +11,44 @@ use clerk_webhook_store::conformance::{Harness, Rule, Skew, Suite};
 use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore, Lease, LeaseState, Owner, Scope};
 use tokio::task::{JoinSet, yield_now};
 
-/// What a store may do wrong.
+/// A fault of a store.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     Nothing,
-    /// SELECT, look, and then INSERT.
+    /// A SELECT followed by an INSERT.
     ReadsAndThenWrites,
-    ReleasesForAnybody,
-    CompletesForAnybody,
-    RenewsForAnybody,
-    /// A handler that crashes blocks its delivery for good.
-    NeverEndsALease,
-    EndsALeaseTooEarly,
-    /// "INSERT, ON CONFLICT DO NOTHING, and then handle."
-    CompletesWhenItIsClaimed,
-    /// A failed handler leaves the delivery to the lease.
+    ReleasesForNonOwners,
+    CompletesForNonOwners,
+    RenewsForNonOwners,
+    /// A crashed handler blocks its delivery forever.
+    LeasesNeverExpire,
+    LeasesExpireTooEarly,
+    /// INSERT … ON CONFLICT DO NOTHING before the handler runs.
+    CompletesOnClaim,
+    /// A failed handler blocks its delivery until the lease expires.
     DoesNotRelease,
-    ReleasesWhatIsCompleted,
-    CompletesWhatIsReleased,
-    ForgetsWhatIsCompleted,
+    ReleasesCompletedDeliveries,
+    CompletesReleasedDeliveries,
+    ForgetsCompletedDeliveries,
     IgnoresTheScope,
     IgnoresCase,
-    CutsKeys,
-    RefusesToCompleteLate,
-    CompletesOnlyOnce,
+    TruncatesKeys,
+    RejectsLateCompletions,
+    RejectsSecondCompletions,
     DoesNotRenew,
-    CountsNoAttempts,
-    AsksToWaitForNothing,
-    AsksToWaitForTooLong,
-    HasAnotherClock,
-    CompletesAgainLater,
-    ForgetsNothing,
-    ForgetsOnlyWhatIsFree,
-    PurgesWhatIsNew,
-    PurgesWhatIsInProgress,
-    PurgesEverythingAtOnce,
-    /// Leases end by the clock of the client.
-    TrustsClients,
-    /// Goes on without a claim where it cannot ask.
+    DoesNotCountAttempts,
+    ReturnsNoDelay,
+    ReturnsTooLongDelays,
+    ReportsWrongTimes,
+    ChangesTheTimeOfCompletion,
+    DoesNotForget,
+    ForgetsOnlyFreeDeliveries,
+    PurgesNewDeliveries,
+    PurgesDeliveriesInProgress,
+    IgnoresThePurgeLimit,
+    /// Leases expire by the clock of the client.
+    UsesTheClockOfTheClient,
+    /// Grants claims although the database is unreachable.
     FailsOpen,
     Hangs,
     Fails,
@@ -56,14 +56,14 @@ enum Fault {
 
 struct Entry {
     completed: bool,
-    /// When the entry was completed; if it is not, when it was claimed.
+    /// The time of the completion, or of the claim if the entry is not completed.
     completed_at: Timestamp,
     owner: Owner,
     attempt: u32,
     ends: Instant,
 }
 
-/// A plain store with one fault.
+/// A store in memory with one fault.
 #[derive(Clone)]
 struct Store {
     fault: Fault,
@@ -82,14 +82,14 @@ impl Store {
         match self.fault {
             Fault::IgnoresTheScope => return (Scope::default().to_string(), id),
             Fault::IgnoresCase => id.make_ascii_lowercase(),
-            Fault::CutsKeys => id.truncate(200),
+            Fault::TruncatesKeys => id.truncate(200),
             _ => {}
         }
         (scope, id)
     }
 
     fn now(&self) -> Instant {
-        match self.skew.filter(|_| self.fault == Fault::TrustsClients) {
+        match self.skew.filter(|_| self.fault == Fault::UsesTheClockOfTheClient) {
             None => Instant::now(),
             Some(Skew::Ahead(by)) => Instant::now() + by,
             Some(Skew::Behind(by)) => Instant::now().checked_sub(by).unwrap_or_else(Instant::now),
@@ -106,17 +106,17 @@ impl Store {
         }
     }
 
-    /// Changes an entry of which the caller is the owner.
+    /// Changes an entry if the caller owns it, or if the fault allows it for others.
     fn change(
         &self,
         lease: &Lease,
-        for_anybody: Fault,
+        for_non_owners: Fault,
         change: impl FnOnce(&mut Entry) -> bool,
     ) -> LeaseState {
         let mut entries = self.entries.lock().unwrap();
         let entry = entries.get_mut(&self.key(lease.key()));
         let held = entry
-            .filter(|entry| entry.owner == lease.owner() || self.fault == for_anybody)
+            .filter(|entry| entry.owner == lease.owner() || self.fault == for_non_owners)
             .is_some_and(change);
         if held { LeaseState::Held } else { LeaseState::Lost }
     }
@@ -141,31 +141,31 @@ impl DeliveryStore for Store {
         let mut entries = self.entries.lock().unwrap();
         let mut attempt = 1;
         if let Some(entry) = entries.get(&self.key(key)) {
-            if entry.completed && self.fault != Fault::ForgetsWhatIsCompleted {
-                let off = if self.fault == Fault::HasAnotherClock { 86_400_000 } else { 0 };
+            if entry.completed && self.fault != Fault::ForgetsCompletedDeliveries {
+                let off = if self.fault == Fault::ReportsWrongTimes { 86_400_000 } else { 0 };
                 let at = Timestamp::from_millis(entry.completed_at.as_millis() - off);
                 return Ok(Claim::Duplicate { completed_at: Some(at) });
             }
             let left = entry.ends.saturating_duration_since(now);
-            if self.fault == Fault::NeverEndsALease || !left.is_zero() && !entry.completed {
+            if self.fault == Fault::LeasesNeverExpire || !left.is_zero() && !entry.completed {
                 let retry_after = match self.fault {
-                    Fault::AsksToWaitForNothing => Duration::ZERO,
-                    Fault::AsksToWaitForTooLong => left * 1000,
+                    Fault::ReturnsNoDelay => Duration::ZERO,
+                    Fault::ReturnsTooLongDelays => left * 1000,
                     _ => left,
                 };
                 return Ok(Claim::InProgress { retry_after });
             }
-            attempt = if self.fault == Fault::CountsNoAttempts { 1 } else { entry.attempt + 1 };
+            attempt = if self.fault == Fault::DoesNotCountAttempts { 1 } else { entry.attempt + 1 };
         }
-        let length = if self.fault == Fault::EndsALeaseTooEarly { lease / 2 } else { lease };
-        let (completed, completed_at) = (self.fault == Fault::CompletesWhenItIsClaimed, Timestamp::now());
+        let length = if self.fault == Fault::LeasesExpireTooEarly { lease / 2 } else { lease };
+        let (completed, completed_at) = (self.fault == Fault::CompletesOnClaim, Timestamp::now());
         entries.insert(self.key(key), Entry { completed, completed_at, owner, attempt, ends: now + length });
         Ok(Claim::Acquired(Lease::new(key.clone(), owner, attempt)))
     }
 
     async fn renew(&self, lease: &Lease, by: Duration) -> io::Result<LeaseState> {
         self.answer().await?;
-        Ok(self.change(lease, Fault::RenewsForAnybody, |entry| {
+        Ok(self.change(lease, Fault::RenewsForNonOwners, |entry| {
             if self.fault != Fault::DoesNotRenew {
                 entry.ends = self.now() + by;
             }
@@ -175,10 +175,10 @@ impl DeliveryStore for Store {
 
     async fn complete(&self, lease: &Lease) -> io::Result<LeaseState> {
         self.answer().await?;
-        Ok(self.change(lease, Fault::CompletesForAnybody, |entry| {
-            let is_late = self.fault == Fault::RefusesToCompleteLate && entry.ends <= self.now();
-            let is_again = self.fault == Fault::CompletesOnlyOnce && entry.completed;
-            if !entry.completed || self.fault == Fault::CompletesAgainLater {
+        Ok(self.change(lease, Fault::CompletesForNonOwners, |entry| {
+            let is_late = self.fault == Fault::RejectsLateCompletions && entry.ends <= self.now();
+            let is_again = self.fault == Fault::RejectsSecondCompletions && entry.completed;
+            if !entry.completed || self.fault == Fault::ChangesTheTimeOfCompletion {
                 entry.completed_at = Timestamp::now();
             }
             entry.completed |= !is_late;
@@ -188,14 +188,14 @@ impl DeliveryStore for Store {
 
     async fn release(&self, lease: &Lease) -> io::Result<LeaseState> {
         self.answer().await?;
-        Ok(self.change(lease, Fault::ReleasesForAnybody, |entry| {
-            if self.fault == Fault::ReleasesWhatIsCompleted {
+        Ok(self.change(lease, Fault::ReleasesForNonOwners, |entry| {
+            if self.fault == Fault::ReleasesCompletedDeliveries {
                 entry.completed = false;
             }
             if self.fault != Fault::DoesNotRelease {
                 entry.ends = self.now();
             }
-            if !entry.completed && self.fault != Fault::CompletesWhatIsReleased {
+            if !entry.completed && self.fault != Fault::CompletesReleasedDeliveries {
                 entry.owner = Owner::from_u128(0);
             }
             !entry.completed
@@ -207,8 +207,8 @@ impl DeliveryStore for Store {
         let (mut entries, now) = (self.entries.lock().unwrap(), self.now());
         let is_live = |entry: &Entry| !entry.completed && entry.ends > now;
         match self.fault {
-            Fault::ForgetsNothing => Ok(entries.contains_key(&self.key(key))),
-            Fault::ForgetsOnlyWhatIsFree if entries.get(&self.key(key)).is_some_and(is_live) => Ok(false),
+            Fault::DoesNotForget => Ok(entries.contains_key(&self.key(key))),
+            Fault::ForgetsOnlyFreeDeliveries if entries.get(&self.key(key)).is_some_and(is_live) => Ok(false),
             _ => Ok(entries.remove(&self.key(key)).is_some()),
         }
     }
@@ -217,11 +217,11 @@ impl DeliveryStore for Store {
         self.answer().await?;
         let (mut entries, now) = (self.entries.lock().unwrap(), self.now());
         let is_old = |entry: &Entry| match self.fault {
-            Fault::PurgesWhatIsNew => true,
-            Fault::PurgesWhatIsInProgress => older_than.is_zero(),
+            Fault::PurgesNewDeliveries => true,
+            Fault::PurgesDeliveriesInProgress => older_than.is_zero(),
             _ => (entry.completed || entry.ends <= now) && older_than.is_zero(),
         };
-        let limit = if self.fault == Fault::PurgesEverythingAtOnce { u32::MAX } else { limit };
+        let limit = if self.fault == Fault::IgnoresThePurgeLimit { u32::MAX } else { limit };
         let old = entries.iter().filter(|(_, entry)| is_old(entry)).map(|(key, _)| key.clone());
         let old: Vec<_> = old.take(usize::try_from(limit).unwrap()).collect();
         for key in &old {
@@ -249,11 +249,11 @@ impl Harness for Broken {
     }
 }
 
-/// What the suite says about a store.
+/// Returns the panic message of a suite, or `Ok` if it passes.
 async fn verdict(suite: impl Future<Output = ()> + Send + 'static) -> Result<(), String> {
     tokio::spawn(suite).await.map_err(|error| match error.into_panic().downcast::<String>() {
         Ok(message) => *message,
-        Err(_) => "a panic without a text".to_owned(),
+        Err(_) => "a panic without a message".to_owned(),
     })
 }
 
@@ -261,38 +261,38 @@ fn names(message: &str, rule: Rule) -> bool {
     message.starts_with(&format!("the store breaks the rule {rule:?} ({rule}): "))
 }
 
-/// All at once, since most of the time they wait for leases to end.
+/// The suites run concurrently, because they mostly wait for leases to expire.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn every_fault_is_found_as_the_rule_that_it_breaks() {
+async fn finds_every_fault_and_names_the_broken_rule() {
     let faults = [
         (Fault::ReadsAndThenWrites, Rule::OneOwner),
-        (Fault::EndsALeaseTooEarly, Rule::OneOwner),
-        (Fault::ForgetsWhatIsCompleted, Rule::CompletedOnce),
-        (Fault::ReleasesWhatIsCompleted, Rule::CompletedOnce),
-        (Fault::CompletesForAnybody, Rule::OnlyTheOwner),
-        (Fault::ReleasesForAnybody, Rule::OnlyTheOwner),
-        (Fault::RenewsForAnybody, Rule::OnlyTheOwner),
-        (Fault::NeverEndsALease, Rule::NeverStuck),
+        (Fault::LeasesExpireTooEarly, Rule::OneOwner),
+        (Fault::ForgetsCompletedDeliveries, Rule::CompletedOnce),
+        (Fault::ReleasesCompletedDeliveries, Rule::CompletedOnce),
+        (Fault::CompletesForNonOwners, Rule::OnlyTheOwner),
+        (Fault::ReleasesForNonOwners, Rule::OnlyTheOwner),
+        (Fault::RenewsForNonOwners, Rule::OnlyTheOwner),
+        (Fault::LeasesNeverExpire, Rule::NeverStuck),
         (Fault::DoesNotRelease, Rule::NeverStuck),
-        (Fault::CompletesWhenItIsClaimed, Rule::NeverLost),
-        (Fault::RefusesToCompleteLate, Rule::OwnerUntilOvertaken),
-        (Fault::CompletesOnlyOnce, Rule::CompleteAgain),
-        (Fault::CompletesWhatIsReleased, Rule::UsedUp),
+        (Fault::CompletesOnClaim, Rule::NeverLost),
+        (Fault::RejectsLateCompletions, Rule::OwnerUntilOvertaken),
+        (Fault::RejectsSecondCompletions, Rule::CompleteAgain),
+        (Fault::CompletesReleasedDeliveries, Rule::UsedUp),
         (Fault::DoesNotRenew, Rule::Renewal),
-        (Fault::CountsNoAttempts, Rule::AttemptsRise),
-        (Fault::AsksToWaitForNothing, Rule::RetryAfter),
-        (Fault::AsksToWaitForTooLong, Rule::RetryAfter),
-        (Fault::HasAnotherClock, Rule::CompletedAt),
-        (Fault::CompletesAgainLater, Rule::CompletedAt),
+        (Fault::DoesNotCountAttempts, Rule::AttemptsRise),
+        (Fault::ReturnsNoDelay, Rule::RetryAfter),
+        (Fault::ReturnsTooLongDelays, Rule::RetryAfter),
+        (Fault::ReportsWrongTimes, Rule::CompletedAt),
+        (Fault::ChangesTheTimeOfCompletion, Rule::CompletedAt),
         (Fault::IgnoresTheScope, Rule::Scopes),
         (Fault::IgnoresCase, Rule::Keys),
-        (Fault::CutsKeys, Rule::Keys),
-        (Fault::ForgetsNothing, Rule::Forget),
-        (Fault::ForgetsOnlyWhatIsFree, Rule::Forget),
-        (Fault::PurgesWhatIsNew, Rule::Purge),
-        (Fault::PurgesWhatIsInProgress, Rule::Purge),
-        (Fault::PurgesEverythingAtOnce, Rule::Purge),
-        (Fault::TrustsClients, Rule::Clocks),
+        (Fault::TruncatesKeys, Rule::Keys),
+        (Fault::DoesNotForget, Rule::Forget),
+        (Fault::ForgetsOnlyFreeDeliveries, Rule::Forget),
+        (Fault::PurgesNewDeliveries, Rule::Purge),
+        (Fault::PurgesDeliveriesInProgress, Rule::Purge),
+        (Fault::IgnoresThePurgeLimit, Rule::Purge),
+        (Fault::UsesTheClockOfTheClient, Rule::Clocks),
         (Fault::FailsOpen, Rule::Errors),
         (Fault::Hangs, Rule::Errors),
         (Fault::Fails, Rule::Errors),
@@ -303,7 +303,9 @@ async fn every_fault_is_found_as_the_rule_that_it_breaks() {
             let suite = async move { Suite::new(&Broken(Store::new(fault))).run().await };
             match verdict(suite).await {
                 Err(message) if names(&message, rule) => None,
-                verdict => Some(format!("{fault:?} breaks {rule:?}, and the suite says: {verdict:?}")),
+                verdict => {
+                    Some(format!("{fault:?} breaks {rule:?}, but the result of the suite is: {verdict:?}"))
+                }
             }
         });
     }
@@ -312,17 +314,18 @@ async fn every_fault_is_found_as_the_rule_that_it_breaks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_store_without_a_fault_passes() {
+async fn passes_a_store_without_a_fault() {
     let suite = async { Suite::new(&Broken(Store::new(Fault::Nothing))).run().await };
     assert_eq!(verdict(suite).await, Ok(()));
 }
 
-/// What a race has to find, where nothing else has found it before, with the seed to find it again.
+/// The message contains the seed, so that the run can be repeated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn races_alone_find_what_only_happens_at_once() {
-    for fault in [Fault::ReadsAndThenWrites, Fault::CompletesForAnybody, Fault::ForgetsWhatIsCompleted] {
+async fn the_race_check_finds_concurrency_faults() {
+    for fault in [Fault::ReadsAndThenWrites, Fault::CompletesForNonOwners, Fault::ForgetsCompletedDeliveries]
+    {
         let races = async move { Suite::new(&Broken(Store::new(fault))).seed(4711).races().await };
         let message = verdict(races).await.unwrap_err();
-        assert!(message.ends_with(", seed 4711"), "{fault:?} is found as: {message}");
+        assert!(message.ends_with(", seed 4711"), "{fault:?}: {message}");
     }
 }

@@ -1,4 +1,4 @@
-//! Every store passes the suite.
+//! Every store passes the conformance suite.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,22 +16,21 @@ async fn memory() {
     Suite::new(&Clones(MemoryStore::new())).run().await;
 }
 
-/// What is chosen at run time is the same store.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn memory_as_a_trait_object() {
     let store: Arc<dyn DynDeliveryStore> = Arc::new(MemoryStore::new());
     Suite::new(&Clones(store)).run().await;
 }
 
-/// On one thread nothing happens at once, but it passes there too.
+/// The suite also works on a single thread.
 #[tokio::test]
 async fn memory_on_one_thread() {
     Suite::new(&Clones(MemoryStore::new())).run().await;
 }
 
-/// A suite that is called once more takes other keys.
+/// Two suites with the same seed use different keys.
 #[tokio::test]
-async fn twice_on_one_store() {
+async fn two_suites_on_one_store() {
     let harness = Clones(MemoryStore::new().retention(Duration::from_secs(600)));
     for _ in 0..2 {
         let suite = Suite::new(&harness).seed(7);
@@ -78,7 +77,7 @@ async fn sqlite() {
     Suite::new(&SqliteDatabase::create("conformance").await.unwrap()).run().await;
 }
 
-/// As the store opens it, with one connection.
+/// With the pool of `SqliteStore::open`, which has one connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sqlite_with_one_connection() {
     let database = SqliteDatabase::empty("conformance_of_one").await;

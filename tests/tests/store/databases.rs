@@ -1,4 +1,4 @@
-//! The SQL databases of the tests, and what a transaction writes in them.
+//! The SQL databases of the tests.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,39 +13,40 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Database, Postgres, Sqlite};
 
-/// How long a second delivery waits for the first one.
+/// How long a second delivery waits for the first one: short, for tests that expect a timeout.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
 
-/// How long a statement waits for others if no test asks what happens when it does not get its turn: longer than a busy
-/// machine needs, and shorter than the conformance suite waits for an answer.
+/// How long a statement waits for others in tests that expect no timeout: longer than a busy machine needs,
+/// and shorter than the conformance suite waits for an answer.
 const LONG_PATIENCE: Duration = Duration::from_secs(8);
 
 pub(crate) fn key(id: &str) -> DeliveryKey {
     DeliveryKey::new(Scope::default(), id.parse().unwrap())
 }
 
-/// A database with the table of the store, and one of the application: `effect (id)`, where nothing is unique.
+/// A database with the table of the store and a table of the application: `effect (id)`, without a unique
+/// constraint.
 pub(crate) trait Engine: Sized + Send + Sync + 'static {
     type Kind: Database;
     type Store: DeliveryStore<Error = sqlx::Error>
         + TransactionalStore<Error = sqlx::Error, Transaction = DeliveryTransaction<Self::Kind>>
         + Clone;
 
-    /// Creates an empty database, unless there is no server.
+    /// Creates an empty database. Returns `None` if no server is available.
     async fn create(test: &str) -> Option<Self>;
 
-    /// Finds the database that another process has created.
+    /// Connects to the database that another process has created.
     async fn find(address: &str) -> Self;
 
     fn address(&self) -> String;
 
-    /// A store on the application's pool.
+    /// Returns a store with the pool of the application.
     fn store(&self) -> Self::Store;
 
-    /// A store with connections of its own, as another process has.
+    /// Returns a store with separate connections, like the store of another process.
     async fn other_store(&self) -> Self::Store;
 
-    /// A store whose statements wait until it is their turn.
+    /// Returns a store with a long timeout.
     async fn patient_store(&self) -> Self::Store;
 
     fn write(
@@ -53,13 +54,13 @@ pub(crate) trait Engine: Sized + Send + Sync + 'static {
         id: &str,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Does what no application should.
+    /// Drops the table of the store.
     async fn drop_table(&self);
 
-    /// Drops the index by which old deliveries are found.
+    /// Drops the index that a purge uses.
     async fn drop_index(&self);
 
-    /// Returns what was written, in order.
+    /// Returns the ids in the table of the application, in order.
     async fn effects(&self) -> Vec<String>;
 }
 
@@ -94,7 +95,7 @@ impl PostgresDatabase {
         Self { pool, url: url.to_owned(), schema: schema.to_owned() }
     }
 
-    /// Creates a schema with nothing in it.
+    /// Creates an empty schema.
     pub(crate) async fn empty(test: &str) -> Option<Self> {
         let url = servers::postgres(test)?;
         let database = Self::connect(&url, &format!("test_{test}")).await;
@@ -158,7 +159,7 @@ impl Engine for PostgresDatabase {
 pub(crate) struct SqliteDatabase {
     pool: SqlitePool,
     file: PathBuf,
-    /// Removed with the last use, unless another process has created it.
+    /// Removed on drop. `None` if another process has created it.
     folder: Option<PathBuf>,
 }
 
@@ -180,7 +181,7 @@ impl SqliteDatabase {
         SqlitePoolOptions::new().max_connections(4).connect_with(options).await.unwrap()
     }
 
-    /// Creates a file with nothing in it.
+    /// Creates an empty database file.
     pub(crate) async fn empty(test: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("clerk-webhook-{test}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
@@ -247,7 +248,7 @@ impl Drop for SqliteDatabase {
     }
 }
 
-/// Begins the transaction of a delivery that nobody has handled.
+/// Begins the transaction of a new delivery.
 pub(crate) async fn begin_new<S>(store: &S, id: &str) -> S::Transaction
 where
     S: TransactionalStore<Error = sqlx::Error>,
@@ -259,7 +260,7 @@ where
     }
 }
 
-/// Begins the transaction of a delivery whose last one is undone, which a server may not have noticed yet.
+/// Begins the transaction of a delivery again after a rollback, for which the server may need some time.
 pub(crate) async fn begin_again<S>(store: &S, id: &str) -> S::Transaction
 where
     S: TransactionalStore<Error = sqlx::Error>,
@@ -268,12 +269,12 @@ where
         match store.begin(&key(id)).await.unwrap() {
             Begin::Acquired(transaction) => return transaction,
             Begin::InProgress { .. } => {}
-            Begin::Duplicate { .. } => panic!("{id} was undone"),
+            Begin::Duplicate { .. } => panic!("{id} was not rolled back"),
         }
     }
 }
 
-/// Makes a test of each of these functions for each engine.
+/// Defines a test for each of these functions and each engine.
 macro_rules! on_every_engine {
     ($($test:ident),* $(,)?) => {
         mod sqlite {

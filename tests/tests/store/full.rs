@@ -1,4 +1,5 @@
-//! A disk that was full: SQLite has ended the transaction by itself, and the connection is used again.
+//! Recovery after the disk was full: SQLite has ended the transaction, and the store uses the connection
+//! again.
 
 use clerk_webhook_store::SqliteStore;
 use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
@@ -6,23 +7,23 @@ use sqlx::{Connection as _, Row as _};
 
 use crate::databases::{SqliteDatabase, begin_new};
 
-/// The number of SQLITE_FULL.
+/// The code of SQLITE_FULL.
 const FULL: &str = "13";
 
 #[tokio::test]
-async fn a_file_is_written_again_once_there_is_space() {
+async fn writes_to_a_file_again_after_the_disk_was_full() {
     let folder = SqliteDatabase::empty("full").await;
-    written_again(SqliteStore::open(folder.file()).await.unwrap()).await;
+    recovers(SqliteStore::open(folder.file()).await.unwrap()).await;
 }
 
-/// To close its only connection would lose it.
+/// Closing the only connection would delete the database.
 #[tokio::test]
-async fn a_database_in_memory_is_written_again_and_is_the_same() {
+async fn keeps_a_database_in_memory_after_it_was_full() {
     let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-    written_again(SqliteStore::new(pool.connect("sqlite::memory:").await.unwrap())).await;
+    recovers(SqliteStore::new(pool.connect("sqlite::memory:").await.unwrap())).await;
 }
 
-async fn written_again(store: SqliteStore) {
+async fn recovers(store: SqliteStore) {
     prepare(&store).await;
     let mut transaction = begin_new(&store, "msg_before").await;
     write(&mut transaction, 1).await.unwrap();
@@ -42,7 +43,7 @@ async fn written_again(store: SqliteStore) {
 }
 
 #[tokio::test]
-async fn a_transaction_within_that_of_the_delivery_spoils_no_connection_either() {
+async fn recovers_after_a_nested_transaction_failed_because_the_disk_was_full() {
     let folder = SqliteDatabase::empty("full_within").await;
     let store = SqliteStore::open(folder.file()).await.unwrap();
     prepare(&store).await;
@@ -65,7 +66,7 @@ async fn prepare(store: &SqliteStore) {
     sqlx::query("CREATE TABLE effect (data BLOB NOT NULL)").execute(store.pool()).await.unwrap();
 }
 
-/// Sets how many pages the only connection lets the database have, which are at least those that it has.
+/// Limits the database to a number of pages, but not below its current number.
 async fn limit(store: &SqliteStore, pages: i32) {
     let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
     sqlx::raw_sql(limit).execute(store.pool()).await.unwrap();

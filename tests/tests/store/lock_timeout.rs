@@ -1,4 +1,4 @@
-//! How long a delivery waits for another one is a matter of the store, and not of the application's statements.
+//! The lock timeout applies to the statements of the store, not to the statements of the application.
 
 use std::time::Duration;
 
@@ -13,12 +13,13 @@ async fn setting(connection: &mut PgConnection, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_applications_statements_have_their_own_limit() {
+async fn does_not_change_the_lock_timeout_of_the_application() {
     let Some(database) = PostgresDatabase::create("own_limit").await else { return };
     for limit in ["0", "7s"] {
         let options = database.options().options([("lock_timeout", limit)]);
         let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-        // That of the session, and not that of the connection's beginning.
+        // The store must restore the current value of the session, which may differ from the connection
+        // options.
         for of_session in [limit, "9s"] {
             let set = sqlx::query("SELECT set_config('lock_timeout', $1, false)").bind(of_session);
             set.execute(&pool).await.unwrap();
@@ -33,14 +34,14 @@ async fn the_applications_statements_have_their_own_limit() {
 }
 
 #[tokio::test]
-async fn what_waits_too_long_for_a_row_is_not_completed() {
+async fn returns_an_error_if_the_row_of_a_lease_stays_locked() {
     let Some(database) = PostgresDatabase::create("row").await else { return };
     let store = database.store();
     let Claim::Acquired(lease) = store.claim(&key("msg_1"), Duration::ZERO).await.unwrap() else {
-        panic!("it is free");
+        panic!("the delivery could not be claimed");
     };
     let open = begin_new(&store, "msg_1").await;
-    // Whether the owner is overtaken is not known until the transaction ends.
+    // Until the transaction ends, it is unknown whether the owner keeps its lease.
     for error in [
         store.complete(&lease).await.map(drop),
         store.release(&lease).await.map(drop),
@@ -50,13 +51,13 @@ async fn what_waits_too_long_for_a_row_is_not_completed() {
         let error = error.unwrap_err();
         assert_eq!(error.as_database_error().and_then(|error| error.code()).as_deref(), Some("55P03"));
     }
-    assert_eq!(store.purge(Duration::ZERO, 10).await.unwrap(), 0, "what somebody has is passed over");
+    assert_eq!(store.purge(Duration::ZERO, 10).await.unwrap(), 0, "purged a locked row");
     drop(open);
 }
 
-/// A database whose transactions see only what was there when they began.
+/// Transactions at these levels see the snapshot of their first statement.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn other_isolation_levels_tell_of_progress() {
+async fn conflicts_at_higher_isolation_levels_mean_in_progress() {
     let Some(database) = PostgresDatabase::create("isolation").await else { return };
     for level in ["repeatable read", "serializable"] {
         let options = database.options().options([("default_transaction_isolation", level)]);

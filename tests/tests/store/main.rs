@@ -1,4 +1,4 @@
-//! Stores of deliveries on real engines, one module for each behaviour.
+//! Tests of the stores with real databases, one module for each behavior.
 
 mod broken;
 mod cancellation;

@@ -1,4 +1,4 @@
-//! Tables are there after a migration, whoever else migrates, and whatever they are called.
+//! Migrations: concurrent, repeated, and with custom table names.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::databases::{PostgresDatabase, SqliteDatabase, begin_new, key};
 const LEASE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn eight_instances_open_and_migrate_a_new_file_at_once() {
+async fn eight_processes_migrate_a_new_file_at_the_same_time() {
     let database = SqliteDatabase::empty("eight_instances").await;
     let file = database.file().with_file_name("another.db");
     let instances = (0..8).map(|_| {
@@ -34,7 +34,7 @@ async fn eight_instances_open_and_migrate_a_new_file_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn eight_instances_migrate_a_server_at_once() {
+async fn eight_processes_migrate_a_server_at_the_same_time() {
     let Some(database) = PostgresDatabase::empty("eight_instances").await else { return };
     for round in 0..10 {
         let table = format!("round_{round}");
@@ -54,9 +54,9 @@ async fn eight_instances_migrate_a_server_at_once() {
     }
 }
 
-/// A new instance of the application does not wait for what the old one is doing, nor let others wait.
+/// A new process of the application does not wait for transactions of the old one, and does not block them.
 #[tokio::test]
-async fn a_table_that_is_there_is_left_alone() {
+async fn migrate_does_not_change_an_existing_table() {
     let Some(database) = PostgresDatabase::empty("left_alone").await else { return };
     let store = PostgresStore::new(database.pool().clone());
     store.migrate().await.unwrap();
@@ -64,7 +64,7 @@ async fn a_table_that_is_there_is_left_alone() {
     store.migrate().await.unwrap();
     drop(open);
 
-    // Nor does it need the right to create one.
+    // The user needs no right to create tables.
     let role = format!("{}_reader", database.schema());
     let schema = database.schema();
     let create = format!(
@@ -82,7 +82,7 @@ async fn a_table_that_is_there_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_table_of_another_name_in_another_schema() {
+async fn uses_a_custom_table_in_another_schema() {
     let Some(database) = PostgresDatabase::empty("another_schema").await else { return };
     let other =
         "CREATE SCHEMA IF NOT EXISTS test_another_schema_2; DROP TABLE IF EXISTS test_another_schema_2.order";
@@ -90,7 +90,7 @@ async fn a_table_of_another_name_in_another_schema() {
     let longest = "x".repeat(59);
     for table in ["test_another_schema_2.order", "user", "clerk_webhook_delivery_age", &longest] {
         let store = PostgresStore::new(database.pool().clone()).table(table).unwrap();
-        assert!(store.claim(&key("msg_1"), LEASE).await.is_err(), "{table} is not there");
+        assert!(store.claim(&key("msg_1"), LEASE).await.is_err(), "{table} exists before the migration");
         store.migrate().await.unwrap();
         begin_new(&store, "msg_1").await.commit().await.unwrap();
         let other = begin_new(&store, "msg_2").await;
@@ -104,14 +104,14 @@ async fn a_table_of_another_name_in_another_schema() {
 }
 
 #[tokio::test]
-async fn a_table_of_another_name_in_an_attached_database() {
+async fn uses_a_custom_table_in_an_attached_database() {
     let database = SqliteDatabase::empty("attached").await;
     let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
     let attached = database.file().with_file_name("attached.db");
     sqlx::query("ATTACH DATABASE ?1 AS hooks").bind(attached.to_str().unwrap()).execute(&pool).await.unwrap();
     for table in ["hooks.deliveries", "order"] {
         let store = SqliteStore::new(pool.clone()).table(table).unwrap();
-        assert!(store.claim(&key("msg_1"), LEASE).await.is_err(), "{table} is not there");
+        assert!(store.claim(&key("msg_1"), LEASE).await.is_err(), "{table} exists before the migration");
         store.migrate().await.unwrap();
         begin_new(&store, "msg_1").await.commit().await.unwrap();
         assert!(matches!(store.begin(&key("msg_1")).await.unwrap(), Begin::Duplicate { .. }));
@@ -119,9 +119,9 @@ async fn a_table_of_another_name_in_an_attached_database() {
     pool.close().await;
 }
 
-/// For those who run migrations and marks by other means.
+/// Applications can run the migration and the marks with another client.
 #[tokio::test]
-async fn the_public_statements_are_those_that_run() {
+async fn the_public_statements_work_in_postgres() {
     let Some(database) = PostgresDatabase::empty("public_statements").await else { return };
     sqlx::raw_sql(PostgresStore::MIGRATION_SQL).execute(database.pool()).await.unwrap();
     let mut transaction = database.pool().begin().await.unwrap();
@@ -140,7 +140,7 @@ async fn the_public_statements_are_those_that_run() {
 }
 
 #[tokio::test]
-async fn the_public_statements_of_sqlite_are_those_that_run() {
+async fn the_public_statements_work_in_sqlite() {
     let database = SqliteDatabase::empty("public_statements").await;
     sqlx::raw_sql(SqliteStore::MIGRATION_SQL).execute(database.pool()).await.unwrap();
     let mut transaction = database.pool().begin_with("BEGIN IMMEDIATE").await.unwrap();

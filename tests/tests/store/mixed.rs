@@ -1,4 +1,4 @@
-//! Leases and transactions share a table, and keep each other out.
+//! Leases and transactions on the same table exclude each other.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::databases::{Engine, begin_new, key, on_every_engine};
 const LONG: Duration = Duration::from_secs(60);
 
 on_every_engine!(
-    a_transaction_waits_for_the_lease,
-    a_transaction_takes_over_a_lapsed_lease,
-    a_lease_finds_the_transaction_of_another,
-    a_row_of_a_dropped_transaction_is_the_owners_again,
-    many_of_both_kinds_handle_once,
+    a_transaction_cannot_begin_during_a_lease,
+    a_transaction_takes_over_an_expired_lease,
+    a_claim_during_a_transaction_is_in_progress,
+    a_rolled_back_transaction_leaves_the_lease_to_its_owner,
+    concurrent_leases_and_transactions_complete_once,
 );
 
 async fn claim(
@@ -22,15 +22,15 @@ async fn claim(
 ) -> Lease {
     match store.claim(&key("msg_1"), lease).await.unwrap() {
         Claim::Acquired(lease) => lease,
-        other => panic!("it is free: {other:?}"),
+        other => panic!("the delivery could not be claimed: {other:?}"),
     }
 }
 
-async fn a_transaction_waits_for_the_lease<E: Engine>(database: E) {
+async fn a_transaction_cannot_begin_during_a_lease<E: Engine>(database: E) {
     let store = database.store();
     let lease = claim(&store, LONG).await;
     let Begin::InProgress { retry_after } = store.begin(&key("msg_1")).await.unwrap() else {
-        panic!("it is claimed");
+        panic!("the delivery is not in progress");
     };
     assert!(retry_after <= LONG && retry_after > LONG / 2, "{retry_after:?}");
 
@@ -47,7 +47,7 @@ async fn a_transaction_waits_for_the_lease<E: Engine>(database: E) {
     }
 }
 
-async fn a_transaction_takes_over_a_lapsed_lease<E: Engine>(database: E) {
+async fn a_transaction_takes_over_an_expired_lease<E: Engine>(database: E) {
     let store = database.store();
     let lease = claim(&store, Duration::ZERO).await;
     let transaction = begin_new(&store, "msg_1").await;
@@ -57,7 +57,7 @@ async fn a_transaction_takes_over_a_lapsed_lease<E: Engine>(database: E) {
     assert!(matches!(store.begin(&key("msg_1")).await.unwrap(), Begin::Duplicate { .. }));
 }
 
-async fn a_lease_finds_the_transaction_of_another<E: Engine>(database: E) {
+async fn a_claim_during_a_transaction_is_in_progress<E: Engine>(database: E) {
     let store = database.other_store().await;
     let transaction = begin_new(&database.store(), "msg_1").await;
     assert!(matches!(store.claim(&key("msg_1"), LONG).await.unwrap(), Claim::InProgress { .. }));
@@ -67,15 +67,15 @@ async fn a_lease_finds_the_transaction_of_another<E: Engine>(database: E) {
     assert_eq!(claim(&store, LONG).await.attempt(), 1);
 }
 
-async fn a_row_of_a_dropped_transaction_is_the_owners_again<E: Engine>(database: E) {
+async fn a_rolled_back_transaction_leaves_the_lease_to_its_owner<E: Engine>(database: E) {
     let store = database.store();
     let lease = claim(&store, Duration::ZERO).await;
     begin_new(&store, "msg_1").await.rollback().await.unwrap();
     assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
 }
 
-async fn many_of_both_kinds_handle_once<E: Engine>(database: E) {
-    // A completion that does not get its turn is an error, which is not what this is about.
+async fn concurrent_leases_and_transactions_complete_once<E: Engine>(database: E) {
+    // With a long timeout, because a completion that waits too long for the lock is an error.
     let shared = database.patient_store().await;
     let attempts = (0..40).map(|number| {
         let store = shared.clone();

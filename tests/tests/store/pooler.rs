@@ -1,4 +1,5 @@
-//! A PgBouncer in transaction mode between the store and Postgres, with three server connections for all clients.
+//! PgBouncer in transaction mode between the store and Postgres, with three server connections for all
+//! clients.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,10 +17,10 @@ use sqlx::{AssertSqlSafe, Postgres, Row as _};
 
 use crate::databases::{Engine as _, PostgresDatabase, begin_new, key};
 
-/// How many tasks share the three connections to the server.
+/// The number of tasks that share the three server connections.
 const TASKS: u32 = 16;
 
-/// A schema for one test, and how to reach it through the pooler.
+/// A schema for one test, and the connection options of the pooler.
 struct Pooler {
     options: PgConnectOptions,
     schema: String,
@@ -37,14 +38,14 @@ impl Pooler {
         Some(Self { options, schema, direct })
     }
 
-    /// Returns a pool through the pooler, which keeps so many statements.
+    /// Returns a pool that connects to the pooler and caches this number of statements.
     fn pool(&self, statements: usize) -> PgPool {
         let options = self.options.clone().statement_cache_capacity(statements);
         PgPoolOptions::new().max_connections(TASKS).connect_lazy_with(options)
     }
 
     fn store(&self, pool: PgPool) -> PostgresStore {
-        // The pooler does not pass on a search_path.
+        // The pooler does not forward `search_path`.
         PostgresStore::new(pool).table(&format!("{}.deliveries", self.schema)).unwrap()
     }
 
@@ -68,7 +69,7 @@ fn event(number: u32) -> Event {
     Event::from_trusted(format!("msg_{number}").parse().unwrap(), Timestamp::now(), body.into()).unwrap()
 }
 
-/// Runs so many tasks at once, and waits for all.
+/// Runs tasks concurrently and waits for all of them.
 async fn at_once<F: Future<Output = ()> + Send + 'static>(tasks: u32, task: impl Fn(u32) -> F) {
     let tasks: Vec<_> = (0..tasks).map(|number| tokio::spawn(task(number))).collect();
     for task in tasks {
@@ -81,7 +82,7 @@ async fn statements_left(pooler: &Pooler) -> Vec<String> {
     let pool = pooler.pool(0);
     let mut names = Vec::new();
     let mut open = Vec::new();
-    // Each open transaction keeps another server connection.
+    // Each open transaction has another server connection.
     for _ in 0..3 {
         let mut transaction = pool.begin().await.unwrap();
         let rows = sqlx::raw_sql("SELECT name, statement FROM pg_prepared_statements");
@@ -97,7 +98,7 @@ async fn statements_left(pooler: &Pooler) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_store_passes_the_conformance_suite_behind_a_pooler() {
+async fn passes_the_conformance_suite_behind_a_pooler() {
     let Some(pooler) = Pooler::create("conformance").await else { return };
     pooler.migrated().await;
     Suite::new(&pooler).run().await;
@@ -129,9 +130,9 @@ async fn a_deduplicator_handles_each_event_once_behind_a_pooler() {
     assert!(runs.values().all(|runs| *runs == 1), "{runs:?}");
 }
 
-/// The statements of the handler are those that an application writes without a thought of poolers.
+/// The handler uses ordinary statements, without special settings for a pooler.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn exactly_once_writes_each_effect_into_its_own_table_behind_a_pooler() {
+async fn exactly_once_writes_each_effect_once_behind_a_pooler() {
     let Some(pooler) = Pooler::create("exactly_once").await else { return };
     let schema = &pooler.schema;
     for table in 0..4 {
@@ -143,7 +144,7 @@ async fn exactly_once_writes_each_effect_into_its_own_table_behind_a_pooler() {
     at_once(TASKS, |task| {
         let (exactly_once, schema, again) = (exactly_once.clone(), schema.clone(), Arc::clone(&again));
         async move {
-            // Every event comes to two tasks at once.
+            // Two tasks handle each event at the same time.
             for number in (task / 2 * 60)..(task / 2 * 60 + 60) {
                 loop {
                     let schema = schema.clone();
@@ -174,15 +175,15 @@ async fn exactly_once_writes_each_effect_into_its_own_table_behind_a_pooler() {
     }
 }
 
-/// Two clients of one server connection would otherwise use the same name for different statements.
+/// Without that, two clients of one server connection would use the same name for different statements.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn statements_of_the_application_are_removed_from_connections_of_a_pooler() {
+async fn removes_the_statements_of_other_clients_from_a_pooled_connection() {
     let Some(pooler) = Pooler::create("names").await else { return };
     let stores = [pooler.migrated().await, pooler.migrated().await];
     for round in 0..20 {
         for (number, store) in stores.iter().enumerate() {
             let mut transaction = begin_new(store, &format!("msg_{round}_{number}")).await;
-            // The first statement of this connection, unless the pool has opened another one.
+            // Usually the first statement of this client connection.
             let one: i32 = sqlx::query_scalar("SELECT 1").fetch_one(&mut *transaction).await.unwrap();
             assert_eq!(one, 1);
             transaction.commit().await.unwrap();
@@ -190,9 +191,9 @@ async fn statements_of_the_application_are_removed_from_connections_of_a_pooler(
     }
 }
 
-/// A connection that stays inside a failed transaction refuses everything that its next user asks.
+/// A connection inside a failed transaction would reject every later statement.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_pooler_safe_transaction_that_cannot_begin_leaves_the_connection_usable() {
+async fn a_failed_begin_without_a_statement_cache_leaves_the_connection_usable() {
     let Some(url) = servers::postgres("failed_begin") else { return };
     let direct = PgPool::connect(&url).await.unwrap();
     let name = "test_pooler_failed_begin";
@@ -205,7 +206,7 @@ async fn a_pooler_safe_transaction_that_cannot_begin_leaves_the_connection_usabl
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
     let store = PostgresStore::new(pool.clone());
     store.migrate().await.unwrap();
-    // What removes the statements of other clients fails without its language.
+    // Without plpgsql, the removal of the statements of other clients fails.
     sqlx::raw_sql("DROP EXTENSION plpgsql").execute(&pool).await.unwrap();
     let error = store.begin(&key("msg_1")).await.unwrap_err();
     assert!(error.to_string().contains("plpgsql"), "{error}");
@@ -217,7 +218,7 @@ async fn a_pooler_safe_transaction_that_cannot_begin_leaves_the_connection_usabl
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nothing_stays_prepared_on_a_server_if_the_pool_keeps_no_statements() {
+async fn leaves_no_prepared_statement_without_a_statement_cache() {
     let Some(database) = PostgresDatabase::create("nothing_prepared").await else { return };
     let pool = PgPoolOptions::new().max_connections(1);
     let pool = pool.connect_with(database.options().statement_cache_capacity(0)).await.unwrap();
@@ -238,9 +239,9 @@ async fn nothing_stays_prepared_on_a_server_if_the_pool_keeps_no_statements() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn migrate_refuses_a_pool_that_keeps_statements_behind_a_pooler() {
+async fn migrate_rejects_a_statement_cache_behind_a_pooler() {
     let Some(pooler) = Pooler::create("refused").await else { return };
-    // Also after the migration has run, and with any number of statements.
+    // The check also runs if the table exists, and for a cache of any size.
     pooler.migrated().await;
     for statements in [100, 1] {
         let error = pooler.store(pooler.pool(statements)).migrate().await.unwrap_err();
@@ -249,9 +250,9 @@ async fn migrate_refuses_a_pool_that_keeps_statements_behind_a_pooler() {
     }
 }
 
-/// Other clients take the server connections between the looks of the probe.
+/// Other clients use the server connections between the checks of the probe.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn migrate_refuses_a_busy_pooler_as_well() {
+async fn migrate_rejects_a_statement_cache_behind_a_busy_pooler() {
     let Some(pooler) = Pooler::create("refused_busy").await else { return };
     pooler.migrated().await;
     let busy = pooler.pool(0);

@@ -1,4 +1,4 @@
-//! Which deliveries are purged first.
+//! The order in which deliveries are purged.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use clerk_webhook_store::{Claim, DeliveryStore as _, LeaseState};
 
 use crate::databases::{Engine, key, on_every_engine};
 
-on_every_engine!(the_deliveries_that_came_first_are_purged_first);
+on_every_engine!(purges_the_oldest_deliveries_first);
 
 const LONG: Duration = Duration::from_secs(60);
 
-async fn the_deliveries_that_came_first_are_purged_first<E: Engine>(database: E) {
+async fn purges_the_oldest_deliveries_first<E: Engine>(database: E) {
     let store = database.patient_store().await;
-    // Without the index, neither the order of the ids nor that of the rows is the order of time.
+    // Without the index, the database reads the rows in another order than the order of time.
     database.drop_index().await;
     let ids = ["msg_c", "msg_a", "msg_d", "msg_b"];
     let mut leases = Vec::new();
     for id in ids {
         let Claim::Acquired(lease) = store.claim(&key(id), LONG).await.unwrap() else {
-            panic!("{id} is new");
+            panic!("{id} is already claimed");
         };
         leases.push(lease);
         let now = Timestamp::now();

@@ -1,4 +1,4 @@
-//! What is particular to Redis: keys, time, and servers that are restarted, busy, or several.
+//! Tests of the Redis store: keys, expiry, and servers that restart, hang, or form a cluster.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 const LEASE: Duration = Duration::from_secs(60);
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
-/// A server that only one test knows.
+/// A Redis server for a single test.
 pub(crate) struct Server {
     port: u16,
     folder: PathBuf,
@@ -31,12 +31,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one, unless there is none on this machine.
-    pub(crate) async fn start(wanted_by: &str, options: &'static [&'static str]) -> Option<Self> {
-        if !servers::has_redis_program(wanted_by) {
+    /// Starts a server. Returns `None` if redis-server is not installed.
+    pub(crate) async fn start(test: &str, options: &'static [&'static str]) -> Option<Self> {
+        if !servers::has_redis_program(test) {
             return None;
         }
-        // The port may be somebody else's by the time that the server wants it.
+        // Another process may take the port before the server binds it.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let folder = env::temp_dir().join(format!("clerk-webhook-redis-{}-{port}", std::process::id()));
@@ -47,7 +47,7 @@ impl Server {
                 return Some(server);
             }
         }
-        panic!("redis-server does not start");
+        panic!("redis-server did not start");
     }
 
     pub(crate) fn url(&self) -> String {
@@ -61,10 +61,10 @@ impl Server {
 
     async fn restart(&mut self) {
         self.process = spawn(self.port, &self.folder, self.options);
-        assert!(self.is_up().await, "redis-server does not start again");
+        assert!(self.is_up().await, "redis-server did not restart");
     }
 
-    /// Waits until it answers, and returns whether it does.
+    /// Waits for the server, and returns whether it answers.
     async fn is_up(&mut self) -> bool {
         let start = Instant::now();
         let id = format!("process_id:{}\r\n", self.process.id());
@@ -108,7 +108,7 @@ async fn ask<T: redis::FromRedisValue>(url: &str, command: &[&str]) -> T {
     redis::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await.unwrap()
 }
 
-/// A store whose keys no other test knows.
+/// Returns a store with a unique prefix.
 pub(crate) async fn store(url: &str) -> (RedisStore, String) {
     let prefix = format!("test:{}", Owner::random());
     (RedisStore::connect(url).await.unwrap().prefix(prefix.clone()).unwrap(), prefix)
@@ -130,8 +130,8 @@ async fn is_duplicate<S: DeliveryStore>(store: &S, id: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_delivery_is_one_readable_key_that_ends() {
-    let Some(url) = servers::redis("a_delivery_is_one_readable_key_that_ends") else { return };
+async fn a_delivery_is_one_key_that_expires() {
+    let Some(url) = servers::redis("a_delivery_is_one_key_that_expires") else { return };
     let (store, prefix) = store(&url).await;
     let name = format!("{prefix}:clerk:msg_1");
     let value = async || ask::<String>(&url, &["GET", &name]).await;
@@ -157,15 +157,15 @@ async fn a_delivery_is_one_readable_key_that_ends() {
     assert!(ask::<u64>(&url, &["MEMORY", "USAGE", &name]).await < 250);
 
     assert!(store.forget(&key("msg_1")).await.unwrap());
-    // Released by nobody.
+    // Released, without an owner.
     assert!(value().await.starts_with(&format!("r:{:032x}:0:1", 0)), "{}", value().await);
     assert!(is_about(ends_in().await, 30 * DAY), "{}", ends_in().await);
     assert_eq!(store.purge(Duration::ZERO, 9).await.unwrap(), 0);
 }
 
 #[tokio::test]
-async fn an_absurdly_long_lease_is_still_a_lease() {
-    let Some(url) = servers::redis("an_absurdly_long_lease_is_still_a_lease") else { return };
+async fn accepts_a_lease_of_the_maximum_duration() {
+    let Some(url) = servers::redis("accepts_a_lease_of_the_maximum_duration") else { return };
     let (store, _) = store(&url).await;
     let store = store.retention(Duration::MAX).unwrap();
     let Claim::Acquired(lease) = store.claim(&key("msg_1"), Duration::MAX).await.unwrap() else { panic!() };
@@ -175,10 +175,10 @@ async fn an_absurdly_long_lease_is_still_a_lease() {
     assert!(store.forget(&key("msg_1")).await.unwrap());
 }
 
-/// The same bytes with other meanings are somebody else's, and stay what they are.
+/// Another application may use the same key.
 #[tokio::test]
-async fn a_foreign_value_is_an_error_and_is_not_overwritten() {
-    let Some(url) = servers::redis("a_foreign_value_is_an_error_and_is_not_overwritten") else { return };
+async fn rejects_and_keeps_a_value_of_another_application() {
+    let Some(url) = servers::redis("rejects_and_keeps_a_value_of_another_application") else { return };
     let (store, prefix) = store(&url).await;
     for (command, id) in [("SET", "msg_1"), ("LPUSH", "msg_2")] {
         ask::<redis::Value>(&url, &[command, &format!("{prefix}:clerk:{id}"), "a secret"]).await;
@@ -191,8 +191,8 @@ async fn a_foreign_value_is_an_error_and_is_not_overwritten() {
     assert_eq!(ask::<String>(&url, &["GET", &format!("{prefix}:clerk:msg_1")]).await, "a secret");
 }
 
-/// Handles an event under a lease, does something to the store in mid-run, and returns the outcome.
-async fn handle_while(store: &RedisStore, lease: Duration, meanwhile: impl AsyncFnOnce()) -> Outcome {
+/// Handles an event under a lease, runs `action` while the handler runs, and returns the outcome.
+async fn handle_while(store: &RedisStore, lease: Duration, action: impl AsyncFnOnce()) -> Outcome {
     let deduplicator = Deduplicator::new(store.clone()).lease(lease);
     let (running, ends) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (runs, may_end) = (Arc::clone(&running), Arc::clone(&ends));
@@ -206,15 +206,15 @@ async fn handle_while(store: &RedisStore, lease: Duration, meanwhile: impl Async
         deduplicator.run(event, handler).await.outcome()
     });
     running.notified().await;
-    meanwhile().await;
+    action().await;
     ends.notify_one();
     handling.await.unwrap()
 }
 
-/// By FLUSHALL, an eviction, or a server that takes over without the last writes.
+/// A key can be lost by FLUSHALL, by an eviction, or in a failover.
 #[tokio::test]
-async fn a_run_whose_key_vanishes_is_recorded_as_completed() {
-    let Some(server) = Server::start("a_run_whose_key_vanishes_is_recorded_as_completed", &[]).await else {
+async fn completes_a_run_whose_key_was_lost() {
+    let Some(server) = Server::start("completes_a_run_whose_key_was_lost", &[]).await else {
         return;
     };
     let (store, _) = store(&server.url()).await;
@@ -224,15 +224,15 @@ async fn a_run_whose_key_vanishes_is_recorded_as_completed() {
 }
 
 #[tokio::test]
-async fn a_renewal_restores_a_key_that_has_vanished() {
-    let wanted_by = "a_renewal_restores_a_key_that_has_vanished";
-    let Some(server) = Server::start(wanted_by, &[]).await else { return };
+async fn a_renewal_restores_a_lost_key() {
+    let test = "a_renewal_restores_a_lost_key";
+    let Some(server) = Server::start(test, &[]).await else { return };
     let (store, _) = store(&server.url()).await;
     let restored = async || {
         ask::<()>(&server.url(), &["FLUSHALL"]).await;
         let start = Instant::now();
         while ask::<u64>(&server.url(), &["DBSIZE"]).await == 0 {
-            assert!(start.elapsed() < Duration::from_secs(20), "no renewal has restored the key");
+            assert!(start.elapsed() < Duration::from_secs(20), "no renewal restored the key");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert!(matches!(store.claim(&key("msg_1"), LEASE).await.unwrap(), Claim::InProgress { .. }));
@@ -241,9 +241,9 @@ async fn a_renewal_restores_a_key_that_has_vanished() {
 }
 
 #[tokio::test]
-async fn a_run_whose_key_vanishes_does_not_complete_the_run_of_another() {
-    let wanted_by = "a_run_whose_key_vanishes_does_not_complete_the_run_of_another";
-    let Some(server) = Server::start(wanted_by, &[]).await else { return };
+async fn does_not_complete_a_delivery_that_was_taken_over_after_its_key_was_lost() {
+    let test = "does_not_complete_a_delivery_that_was_taken_over_after_its_key_was_lost";
+    let Some(server) = Server::start(test, &[]).await else { return };
     let (store, _) = store(&server.url()).await;
     let taken_over = async || {
         ask::<()>(&server.url(), &["FLUSHALL"]).await;
@@ -254,25 +254,25 @@ async fn a_run_whose_key_vanishes_does_not_complete_the_run_of_another() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_forgotten_is_not_recorded_as_completed() {
-    let Some(url) = servers::redis("a_run_that_is_forgotten_is_not_recorded_as_completed") else { return };
+async fn does_not_complete_a_run_that_was_forgotten() {
+    let Some(url) = servers::redis("does_not_complete_a_run_that_was_forgotten") else { return };
     let (store, _) = store(&url).await;
     let forget = async || assert!(store.forget(&key("msg_1")).await.unwrap());
     assert_eq!(handle_while(&store, LEASE, forget).await, Outcome::LeaseLost);
-    assert!(!store.forget(&key("msg_1")).await.unwrap(), "there is nothing left to forget");
+    assert!(!store.forget(&key("msg_1")).await.unwrap(), "the delivery was still stored");
     let lease = claim(&store, "msg_1").await;
     assert_eq!((lease.attempt(), store.complete(&lease).await.unwrap()), (1, LeaseState::Held));
 
-    // Even if the key had vanished before.
-    assert!(!store.forget(&key("msg_2")).await.unwrap(), "nobody has claimed it");
+    // The same applies if the key was lost before `forget`.
+    assert!(!store.forget(&key("msg_2")).await.unwrap(), "the delivery was stored");
     let lease = Lease::new(key("msg_2"), Owner::random(), 1);
     assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Lost);
     assert_eq!(claim(&store, "msg_2").await.attempt(), 1);
 }
 
 #[tokio::test]
-async fn a_server_that_forgot_the_scripts_is_told_again() {
-    let Some(server) = Server::start("a_server_that_forgot_the_scripts_is_told_again", &[]).await else {
+async fn sends_the_scripts_again_after_the_server_lost_them() {
+    let Some(server) = Server::start("sends_the_scripts_again_after_the_server_lost_them", &[]).await else {
         return;
     };
     let (store, _) = store(&server.url()).await;
@@ -286,13 +286,13 @@ async fn a_server_that_forgot_the_scripts_is_told_again() {
         assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
         assert!(is_duplicate(&store, &id).await);
     }
-    // In the usual case nothing is sent twice.
+    // If the server knows the scripts, each one is sent once.
     let before = calls(&server.url()).await;
     assert_eq!(store.complete(&claim(&store, "msg_9").await).await.unwrap(), LeaseState::Held);
     assert_eq!(calls(&server.url()).await, before + 2);
 }
 
-/// Returns how many scripts were called, by hash or by text.
+/// Returns the number of script calls, by hash or by text.
 async fn calls(url: &str) -> u64 {
     let statistics: String = ask(url, &["INFO", "commandstats"]).await;
     let calls = statistics.lines().filter(|line| line.starts_with("cmdstat_eval"));
@@ -302,20 +302,22 @@ async fn calls(url: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_server_that_is_killed_is_an_error_until_it_is_back() {
-    let wanted_by = "a_server_that_is_killed_is_an_error_until_it_is_back";
+async fn returns_errors_until_a_killed_server_is_restarted() {
+    let test = "returns_errors_until_a_killed_server_is_restarted";
     let options = &["--appendonly", "yes", "--appendfsync", "always"];
-    let Some(mut server) = Server::start(wanted_by, options).await else { return };
+    let Some(mut server) = Server::start(test, options).await else { return };
     let (store, _) = store(&server.url()).await;
     let lease = claim(&store, "msg_1").await;
     assert_eq!(store.complete(&claim(&store, "msg_2").await).await.unwrap(), LeaseState::Held);
 
     server.kill();
     for _ in 0..3 {
-        let answer = tokio::time::timeout(LEASE, store.complete(&lease)).await.expect("it answers");
-        assert!(answer.unwrap_err().is_io_error());
         let answer =
-            tokio::time::timeout(LEASE, store.claim(&key("msg_3"), LEASE)).await.expect("it answers");
+            tokio::time::timeout(LEASE, store.complete(&lease)).await.expect("the store did not answer");
+        assert!(answer.unwrap_err().is_io_error());
+        let answer = tokio::time::timeout(LEASE, store.claim(&key("msg_3"), LEASE))
+            .await
+            .expect("the store did not answer");
         assert!(answer.is_err());
     }
     assert!(RedisStore::connect(&server.url()).await.is_err());
@@ -323,7 +325,7 @@ async fn a_server_that_is_killed_is_an_error_until_it_is_back() {
     server.restart().await;
     let start = Instant::now();
     while store.complete(&lease).await.is_err() {
-        assert!(start.elapsed() < Duration::from_secs(20), "the store does not find the server again");
+        assert!(start.elapsed() < Duration::from_secs(20), "the store did not reconnect");
     }
     assert!(is_duplicate(&store, "msg_1").await && is_duplicate(&store, "msg_2").await);
     assert_eq!(claim(&store, "msg_3").await.attempt(), 1);
@@ -331,9 +333,9 @@ async fn a_server_that_is_killed_is_an_error_until_it_is_back() {
 
 /// Proxies and servers close connections that were idle.
 #[tokio::test]
-async fn a_connection_that_was_closed_costs_nobody_an_error() {
-    let wanted_by = "a_connection_that_was_closed_costs_nobody_an_error";
-    let Some(server) = Server::start(wanted_by, &[]).await else { return };
+async fn reconnects_without_an_error_after_an_idle_connection_was_closed() {
+    let test = "reconnects_without_an_error_after_an_idle_connection_was_closed";
+    let Some(server) = Server::start(test, &[]).await else { return };
     let (store, _) = store(&server.url()).await;
     for round in 0..5 {
         let lease = claim(&store, &format!("msg_{round}")).await;
@@ -343,13 +345,13 @@ async fn a_connection_that_was_closed_costs_nobody_an_error() {
     }
 }
 
-/// The question arrives, the connection breaks, and the answer does not arrive.
+/// The command arrives at the server, but the connection breaks before the answer.
 #[tokio::test]
 async fn a_lost_answer_is_asked_for_again() {
     let Some(url) = servers::redis("a_lost_answer_is_asked_for_again") else { return };
     let proxy = Proxy::before(url.trim_start_matches("redis://").trim_end_matches('/')).await;
     let (store, _) = store(&proxy.url).await;
-    // The scripts have to be there, or what is lost is only the answer that they are not.
+    // Loads the scripts. Otherwise the lost answer would be the error that a script is missing.
     let lease = claim(&store, "msg_0").await;
     assert_eq!(store.renew(&lease, LEASE).await.unwrap(), LeaseState::Held);
     assert_eq!(store.release(&lease).await.unwrap(), LeaseState::Held);
@@ -388,7 +390,7 @@ impl Proxy {
         Self { url, loses }
     }
 
-    /// Closes the connection in place of the next answer.
+    /// Closes the connection instead of forwarding the next answer.
     fn lose_an_answer(&self) {
         self.loses.store(true, Ordering::SeqCst);
     }
@@ -407,27 +409,31 @@ async fn forward(client: TcpStream, server: TcpStream, loses: Arc<AtomicBool>) {
     asking.abort();
 }
 
-/// A server that is busy, or whose machine has stopped, answers nothing and closes nothing.
+/// An overloaded or stopped server does not answer and does not close the connection.
 #[tokio::test]
-async fn a_server_that_does_not_answer_is_an_error_in_time() {
-    let wanted_by = "a_server_that_does_not_answer_is_an_error_in_time";
-    let Some(server) = Server::start(wanted_by, &[]).await else { return };
+async fn returns_an_error_in_time_if_the_server_does_not_answer() {
+    let test = "returns_an_error_in_time_if_the_server_does_not_answer";
+    let Some(server) = Server::start(test, &[]).await else { return };
     let (store, _) = store(&server.url()).await;
     let hasty = store.clone().timeout(Duration::from_millis(50));
     let lease = claim(&store, "msg_1").await;
     ask::<()>(&server.url(), &["CLIENT", "PAUSE", "30000", "ALL"]).await;
     for store in [&store, &hasty] {
-        let answer = tokio::time::timeout(LEASE, store.complete(&lease)).await.expect("it answers");
+        let answer =
+            tokio::time::timeout(LEASE, store.complete(&lease)).await.expect("the store did not answer");
         assert!(answer.unwrap_err().is_timeout());
-        let answer = tokio::time::timeout(LEASE, store.forget(&key("msg_1"))).await.expect("it answers");
+        let answer =
+            tokio::time::timeout(LEASE, store.forget(&key("msg_1"))).await.expect("the store did not answer");
         assert!(answer.is_err());
     }
 }
 
-/// With `noeviction`, a server without memory refuses instead of forgetting.
+/// With `noeviction`, a server whose memory is full rejects writes instead of evicting keys.
 #[tokio::test]
-async fn a_server_without_memory_is_an_error() {
-    let Some(server) = Server::start("a_server_without_memory_is_an_error", &[]).await else { return };
+async fn returns_an_error_if_the_server_is_out_of_memory() {
+    let Some(server) = Server::start("returns_an_error_if_the_server_is_out_of_memory", &[]).await else {
+        return;
+    };
     let (store, _) = store(&server.url()).await;
     let lease = claim(&store, "msg_1").await;
     ask::<()>(&server.url(), &["CONFIG", "SET", "maxmemory", "1"]).await;
@@ -438,21 +444,21 @@ async fn a_server_without_memory_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_cluster_is_a_store_too() {
+async fn works_with_a_cluster() {
     let options = &["--cluster-enabled", "yes"];
-    let Some(server) = Server::start("a_cluster_is_a_store_too", options).await else { return };
+    let Some(server) = Server::start("works_with_a_cluster", options).await else { return };
     let slots: Vec<_> = (0..16_384).map(|slot| slot.to_string()).collect();
     let assign: Vec<_> =
         ["CLUSTER", "ADDSLOTS"].into_iter().chain(slots.iter().map(String::as_str)).collect();
     ask::<()>(&server.url(), &assign).await;
     let start = Instant::now();
     while !ask::<String>(&server.url(), &["CLUSTER", "INFO"]).await.contains("cluster_state:ok") {
-        assert!(start.elapsed() < Duration::from_secs(20), "the cluster is not ready");
+        assert!(start.elapsed() < Duration::from_secs(20), "the cluster did not get ready");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let connection = ClusterClient::new([server.url()]).unwrap().get_async_connection().await.unwrap();
     let store = RedisStore::new(connection);
-    // Braces choose the slot: that of the key, whatever is between them.
+    // Redis chooses the slot by the text in braces, so ids with braces must work too.
     for id in ["msg_1", "msg_2", "{msg}_3", "{}", "a{b}c{d}"] {
         let lease = claim(&store, id).await;
         assert!(matches!(store.claim(&key(id), LEASE).await.unwrap(), Claim::InProgress { .. }));
@@ -467,8 +473,8 @@ async fn a_cluster_is_a_store_too() {
 }
 
 #[tokio::test]
-async fn nothing_says_what_the_address_is() {
-    let Some(url) = servers::redis("nothing_says_what_the_address_is") else { return };
+async fn hides_the_address_in_debug_and_error_texts() {
+    let Some(url) = servers::redis("hides_the_address_in_debug_and_error_texts") else { return };
     let (store, prefix) = store(&url).await;
     let text = format!("{store:?}");
     assert!(text.contains(&prefix) && !text.contains("127.0.0.1"), "{text}");

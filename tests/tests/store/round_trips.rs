@@ -1,4 +1,4 @@
-//! How often a store asks the server.
+//! The number of round trips between a store and the server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::databases::{Engine as _, PostgresDatabase, begin_new, key};
 
-/// Passes a connection on to the server, and counts how often the client speaks after the server has.
+/// Forwards a connection to the server and counts round trips: the client sends after the server has sent.
 pub(crate) async fn counting(options: PgConnectOptions) -> (PgConnectOptions, Arc<AtomicU32>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -47,16 +47,16 @@ pub(crate) async fn counting(options: PgConnectOptions) -> (PgConnectOptions, Ar
     (options, asked)
 }
 
-/// The round trips of what a store does with a delivery, with statements that are prepared already.
+/// The round trips of each operation, after its statements are prepared.
 #[derive(Debug, PartialEq, Eq)]
 struct Trips {
     claim: u32,
     complete: u32,
-    /// A claim of what is completed.
+    /// A claim of a completed delivery.
     duplicate: u32,
     /// A transaction of `ExactlyOnce` in which the application writes nothing.
     transaction: u32,
-    /// The pool asks a connection once whether it is alive when it is given back, and sends BEGIN and COMMIT.
+    /// BEGIN, COMMIT, and the check of the pool when the connection is returned.
     empty_transaction: u32,
 }
 
@@ -71,7 +71,7 @@ async fn trips(test: &str, statements: usize) -> Option<Trips> {
         .unwrap();
     let store = PostgresStore::new(pool.clone());
     let trips = async || {
-        // The pool looks at a connection when it is given back; after this it is idle again.
+        // The pool checks a returned connection. After that, the connection is idle.
         while pool.num_idle() == 0 {
             tokio::task::yield_now().await;
         }
@@ -82,7 +82,7 @@ async fn trips(test: &str, statements: usize) -> Option<Trips> {
         let id = format!("msg_{round}");
         trips().await;
         let Claim::Acquired(lease) = store.claim(&key(&id), Duration::from_secs(60)).await.unwrap() else {
-            panic!("it is free");
+            panic!("the delivery is already claimed");
         };
         let claim = trips().await;
         assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
@@ -100,27 +100,29 @@ async fn trips(test: &str, statements: usize) -> Option<Trips> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_claim_is_one_round_trip_and_a_transaction_costs_two_more() {
+async fn a_claim_takes_one_round_trip_and_a_transaction_takes_two_more() {
     let Some(trips) = trips("round_trips", 100).await else { return };
-    // Each use of the pool ends with its own look at the connection, and a duplicate is two uses.
+    // Each use of the pool ends with a check of the connection. A duplicate uses the pool twice.
     let expected =
         Trips { claim: 1 + 1, complete: 1 + 1, duplicate: 2 + 2, transaction: 5, empty_transaction: 3 };
     assert_eq!(trips, expected);
 }
 
-/// What the documentation of `PostgresStore` says of pools that keep no statements.
+/// The documentation of `PostgresStore` states these numbers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_pooler_safe_claim_is_four_round_trips() {
+async fn a_claim_without_a_statement_cache_takes_four_round_trips() {
     let Some(trips) = trips("round_trips_pooler_safe", 0).await else { return };
-    // BEGIN, two for each statement, COMMIT, and the pool's own look. A transaction also removes statements.
+    // BEGIN, two for each statement, COMMIT, and the check of the pool. A transaction also removes
+    // statements.
     let expected =
         Trips { claim: 4 + 1, complete: 4 + 1, duplicate: 8 + 2, transaction: 8, empty_transaction: 3 };
     assert_eq!(trips, expected);
 }
 
-/// What the documentation of `ClerkSync` says: a query, an event that is one statement, and one that is two.
+/// The documentation of `ClerkSync` states these numbers: for a query, an event with one statement, and an
+/// event with two.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_pooler_safe_query_of_the_sync_is_four_round_trips() {
+async fn a_sync_query_without_a_statement_cache_takes_four_round_trips() {
     let event = |id: &str, event_type: &str, data: &str| {
         let body = format!(r#"{{"data":{data},"timestamp":1700000000000,"type":"{event_type}"}}"#);
         Event::from_trusted(id.parse().unwrap(), Timestamp::now(), body.into()).unwrap()
@@ -147,13 +149,13 @@ async fn a_pooler_safe_query_of_the_sync_is_four_round_trips() {
             asked.swap(0, Ordering::SeqCst) - 1
         };
         let mut last = (0, 0, 0);
-        // The first update prepares what replaces the addresses.
+        // The first update prepares the statements that replace the addresses.
         for round in 0..3 {
             sync.user("user_1").await.unwrap();
             let query = trips().await;
             sync.apply(&event("msg_1", "organization.deleted", deleted)).await.unwrap();
             let one_statement = trips().await;
-            // The row of the user, and what belongs to them.
+            // One statement for the user's row, and one for its child rows.
             let user = user.replace("1700000000000", &format!("170000000000{round}"));
             sync.apply(&event("msg_2", "user.updated", &user)).await.unwrap();
             last = (query, one_statement, trips().await);

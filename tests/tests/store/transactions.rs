@@ -1,4 +1,4 @@
-//! What is written in the transaction of a delivery is there once, or not at all.
+//! The writes in the transaction of a delivery are committed once or rolled back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,14 +15,14 @@ use crate::databases::{
 };
 
 on_every_engine!(
-    thirty_deliveries_eight_times_at_once_take_effect_once,
-    a_transaction_that_is_not_committed_is_rolled_back,
-    what_was_committed_is_a_duplicate,
-    an_open_transaction_is_in_progress,
+    commits_each_of_thirty_concurrent_deliveries_once,
+    rolls_back_a_transaction_that_is_not_committed,
+    a_committed_delivery_is_a_duplicate,
+    a_delivery_with_an_open_transaction_is_in_progress,
     scopes_are_separate,
 );
 
-async fn thirty_deliveries_eight_times_at_once_take_effect_once<E: Engine>(database: E) {
+async fn commits_each_of_thirty_concurrent_deliveries_once<E: Engine>(database: E) {
     const DELIVERIES: usize = 30;
     let database = Arc::new(database);
     let (runs, commits) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
@@ -34,7 +34,7 @@ async fn thirty_deliveries_eight_times_at_once_take_effect_once<E: Engine>(datab
                 match store.begin(&key(&id)).await.unwrap() {
                     Begin::Acquired(mut transaction) => {
                         E::write(&mut transaction, &id).await.unwrap();
-                        // Three of ten runs fail after they have written.
+                        // 30 % of the runs fail after they have written.
                         if runs.fetch_add(1, Ordering::Relaxed) * 7 % 10 >= 7 {
                             continue;
                         }
@@ -43,7 +43,7 @@ async fn thirty_deliveries_eight_times_at_once_take_effect_once<E: Engine>(datab
                         return;
                     }
                     Begin::Duplicate { .. } => return,
-                    // The sender comes again.
+                    // Like a sender that retries.
                     Begin::InProgress { .. } => tokio::task::yield_now().await,
                 }
             }
@@ -55,14 +55,14 @@ async fn thirty_deliveries_eight_times_at_once_take_effect_once<E: Engine>(datab
     let expected: Vec<_> = (0..DELIVERIES).map(|id| format!("msg_{id:02}")).collect();
     assert_eq!(database.effects().await, expected);
     assert_eq!(commits.load(Ordering::Relaxed), 30);
-    assert!(runs.load(Ordering::Relaxed) > 30, "some runs failed");
+    assert!(runs.load(Ordering::Relaxed) > 30, "no run failed");
 }
 
-/// By returning early, by a panic, and by a rollback, which is done when it returns.
-async fn a_transaction_that_is_not_committed_is_rolled_back<E: Engine>(database: E) {
+/// The test drops the transaction, panics, and calls `rollback`.
+async fn rolls_back_a_transaction_that_is_not_committed<E: Engine>(database: E) {
     let begin_and_write = async |store: &E::Store| {
         let mut transaction = begin_again(store, "msg_1").await;
-        assert_eq!(transaction.attempt(), 1, "what was rolled back does not count");
+        assert_eq!(transaction.attempt(), 1, "a transaction that was rolled back counts as an attempt");
         E::write(&mut transaction, "msg_1").await.unwrap();
         transaction
     };
@@ -72,7 +72,7 @@ async fn a_transaction_that_is_not_committed_is_rolled_back<E: Engine>(database:
     let transaction = begin_and_write(&store).await;
     let panicking = tokio::spawn(async move {
         let _transaction = transaction;
-        panic!("meant to");
+        panic!("intended");
     });
     assert!(panicking.await.unwrap_err().is_panic());
 
@@ -81,9 +81,9 @@ async fn a_transaction_that_is_not_committed_is_rolled_back<E: Engine>(database:
     assert!(database.effects().await.is_empty());
 }
 
-/// Postgres undoes a transaction in which a statement has failed, and its COMMIT does not say so.
+/// Postgres rolls back a transaction with a failed statement, and its COMMIT reports success.
 #[tokio::test]
-async fn an_error_that_the_application_ignores_is_not_taken_for_success() {
+async fn commit_fails_after_an_ignored_error_of_a_statement() {
     let Some(database) = PostgresDatabase::create("ignored_error").await else { return };
     let store = database.store();
     let mut transaction = begin_new(&store, "msg_1").await;
@@ -94,7 +94,7 @@ async fn an_error_that_the_application_ignores_is_not_taken_for_success() {
     assert_eq!(error.as_database_error().unwrap().code().unwrap(), "25P02");
     assert_eq!(database.effects().await, [""; 0]);
 
-    // Nor is a transaction that the application has ended by itself.
+    // The commit also fails if the application has ended the transaction.
     let mut transaction = begin_new(&store, "msg_1").await;
     sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();
     assert!(matches!(transaction.commit().await, Err(sqlx::Error::RowNotFound)));
@@ -105,16 +105,16 @@ async fn an_error_that_the_application_ignores_is_not_taken_for_success() {
     assert_eq!(database.effects().await, ["msg_1"]);
 }
 
-async fn what_was_committed_is_a_duplicate<E: Engine>(database: E) {
+async fn a_committed_delivery_is_a_duplicate<E: Engine>(database: E) {
     let store = database.store();
     let before = Timestamp::now();
     let mut transaction = begin_new(&store, "msg_1").await;
     E::write(&mut transaction, "msg_1").await.unwrap();
     store.commit(transaction).await.unwrap();
     let Begin::Duplicate { completed_at: Some(at) } = store.begin(&key("msg_1")).await.unwrap() else {
-        panic!("it was committed");
+        panic!("the delivery is not a duplicate");
     };
-    // A server keeps more digits than milliseconds, and cuts them.
+    // Postgres stores microseconds, which the store truncates to milliseconds.
     assert!(
         (before.as_millis() - 1..=Timestamp::now().as_millis()).contains(&at.as_millis()),
         "{at:?} {before:?}"
@@ -122,20 +122,20 @@ async fn what_was_committed_is_a_duplicate<E: Engine>(database: E) {
     assert_eq!(database.effects().await, ["msg_1"]);
 }
 
-async fn an_open_transaction_is_in_progress<E: Engine>(database: E) {
+async fn a_delivery_with_an_open_transaction_is_in_progress<E: Engine>(database: E) {
     let store = database.other_store().await;
     let transaction = begin_new(&database.store(), "msg_1").await;
     let Begin::InProgress { retry_after } = store.begin(&key("msg_1")).await.unwrap() else {
-        panic!("another has it");
+        panic!("the delivery is not in progress");
     };
     assert!((Duration::from_secs(1)..Duration::from_secs(10)).contains(&retry_after), "{retry_after:?}");
     drop(transaction);
     begin_again(&store, "msg_1").await.commit().await.unwrap();
 }
 
-/// As `SqliteStore::open` makes it, but with less patience.
+/// A pool as `SqliteStore::open` creates it, but with a shorter timeout.
 #[tokio::test]
-async fn a_pool_whose_only_connection_is_in_a_transaction_is_in_progress() {
+async fn a_timeout_of_the_pool_means_in_progress() {
     let database = SqliteDatabase::create("only_connection").await.unwrap();
     let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
     let pool = pool.connect(&format!("sqlite://{}", database.address())).await.unwrap();
@@ -154,7 +154,7 @@ async fn scopes_are_separate<E: Engine>(database: E) {
     for scope in ["sync", "mail"] {
         let key = DeliveryKey::new(scope.parse().unwrap(), "msg_1".parse().unwrap());
         let Begin::Acquired(transaction) = database.store().begin(&key).await.unwrap() else {
-            panic!("{scope} has not handled it");
+            panic!("the delivery in the scope {scope} is not new");
         };
         transaction.commit().await.unwrap();
     }

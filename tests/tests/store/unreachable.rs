@@ -1,4 +1,4 @@
-//! A database that cannot be asked is an error, soon, and with its reason.
+//! Errors of databases that cannot be reached or used.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::databases::{Engine, PostgresDatabase, SqliteDatabase, begin_new, key,
 
 const LEASE: Duration = Duration::from_secs(60);
 
-on_every_engine!(a_missing_table_is_an_error_that_says_to_migrate);
+on_every_engine!(the_error_of_a_missing_table_advises_to_migrate);
 
-async fn a_missing_table_is_an_error_that_says_to_migrate<E: Engine>(database: E) {
+async fn the_error_of_a_missing_table_advises_to_migrate<E: Engine>(database: E) {
     let store = database.store();
     database.drop_table().await;
     for error in [
@@ -25,14 +25,15 @@ async fn a_missing_table_is_an_error_that_says_to_migrate<E: Engine>(database: E
         let error = error.unwrap_err();
         for text in [error.to_string(), format!("{error:?}")] {
             assert_eq!(text.matches("clerk_webhook_delivery").count(), 1, "{text}");
-            assert_eq!(text.matches("Run `migrate()` of the store at start").count(), 1, "{text}");
+            let advice = "Call `migrate()` of the store when the application starts";
+            assert_eq!(text.matches(advice).count(), 1, "{text}");
         }
         assert!(error.source().is_some_and(|source| source.source().is_none()));
     }
 }
 
 #[tokio::test]
-async fn a_closed_pool_is_an_error() {
+async fn returns_an_error_if_the_pool_is_closed() {
     let database = SqliteDatabase::create("closed").await.unwrap();
     let store = database.store();
     database.pool().close().await;
@@ -49,8 +50,8 @@ async fn a_closed_pool_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_an_error() {
-    // Nobody listens there any more.
+async fn returns_an_error_if_the_server_is_down() {
+    // The listener is closed, so nothing listens on this port.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let pool = PgPoolOptions::new()
         .acquire_timeout(Duration::from_millis(100))
@@ -68,20 +69,20 @@ async fn a_server_that_is_down_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_created_is_an_error_that_says_what_to_check() {
+async fn the_error_of_a_file_that_cannot_be_created_advises_what_to_check() {
     let database = SqliteDatabase::empty("cannot_be_created").await;
     let file = database.file().with_file_name("no").join("folder.db");
     let error = SqliteStore::open(&file).await.unwrap_err();
     let text = format!(
         "could not open the SQLite file {}: error returned from database: (code: 14) unable to open database file. Check that \
-         the folder exists, and that this process may write to the folder and to the file",
+         the folder exists, and that this process can write to the folder and to the file",
         file.display()
     );
     assert_eq!((error.to_string(), format!("{error:?}")), (text.clone(), text));
 }
 
 #[tokio::test]
-async fn a_store_connects_to_a_url() {
+async fn connects_to_a_url() {
     let Some(database) = PostgresDatabase::empty("connects").await else { return };
     let url = format!("{}?options[search_path]={}", database.url(), database.schema());
     let store = PostgresStore::connect(&url).await.unwrap();
@@ -91,9 +92,9 @@ async fn a_store_connects_to_a_url() {
     assert!(matches!(store.begin(&key("msg_1")).await.unwrap(), Begin::Duplicate { .. }));
 }
 
-/// The clock is paused, so that the pool's attempts to connect take no time.
+/// The clock is paused, so that the connection attempts of the pool take no time.
 #[tokio::test(start_paused = true)]
-async fn a_store_that_cannot_connect_says_what_to_check() {
+async fn a_connection_error_advises_what_to_check() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for (url, what, advice) in [
         (
@@ -104,7 +105,7 @@ async fn a_store_that_cannot_connect_says_what_to_check() {
         (
             format!("postgres://app:secret@127.0.0.1:{port}/app"),
             "could not connect to Postgres at 127.0.0.1:",
-            "Check that the server runs, and the host and the port in the URL",
+            "Check that the server is running, and that the host and the port in the URL are correct",
         ),
     ] {
         let error = PostgresStore::connect(&url).await.unwrap_err();
@@ -116,7 +117,7 @@ async fn a_store_that_cannot_connect_says_what_to_check() {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_a_connection_is_an_error_that_says_what_to_check() {
+async fn a_rejected_connection_advises_what_to_change() {
     let Some(url) = servers::postgres("refuses_a_connection") else { return };
     let (server, _) = url.rsplit_once('/').unwrap();
     for (database, advice) in [

@@ -1,4 +1,4 @@
-//! Many deliveries to two receivers on one database, of which one is killed again and again.
+//! Many deliveries to two receivers with one database. One of the receivers is killed repeatedly.
 
 use std::thread;
 
@@ -12,38 +12,39 @@ use crate::stage::{Engine, Stage, Variant};
 const MESSAGES: usize = 300;
 const DELIVERIES: usize = 1_000;
 
-/// How many messages are handled when a receiver is killed.
+/// The numbers of acknowledged runs at which a receiver is killed.
 const KILLED_AT: [usize; 2] = [MESSAGES / 5, MESSAGES / 2];
 
 #[test]
-fn a_sqlite_transaction_is_there_once() {
-    // One at a time in both processes, so they have to be short ones.
+fn sqlite_transactions_handle_every_message_once() {
+    // Short runs, because SQLite has one transaction at a time in both processes.
     every_message_is_handled_once(Engine::Sqlite, Variant::Transactions, "3");
 }
 
 #[test]
-fn a_postgres_transaction_is_there_once() {
+fn postgres_transactions_handle_every_message_once() {
     every_message_is_handled_once(Engine::Postgres, Variant::Transactions, "30");
 }
 
 #[test]
-fn a_sqlite_lease_is_handled_once() {
+fn sqlite_leases_handle_every_message_once() {
     every_message_is_handled_once(Engine::Sqlite, Variant::Leases, "30");
 }
 
 #[test]
-fn a_postgres_lease_is_handled_once() {
+fn postgres_leases_handle_every_message_once() {
     every_message_is_handled_once(Engine::Postgres, Variant::Leases, "30");
 }
 
 #[test]
-fn a_redis_lease_is_handled_once() {
+fn redis_leases_handle_every_message_once() {
     every_message_is_handled_once(Engine::Redis, Variant::Leases, "30");
 }
 
 fn every_message_is_handled_once(engine: Engine, variant: Variant, delay: &str) {
     let Some(stage) = Stage::alone("a load with kills", engine, variant) else { return };
-    // The lease outlasts any pause of a busy machine, and ends before the sender gives up.
+    // The lease lasts longer than the pauses of a busy machine, and expires before the last retry of the
+    // sender.
     let variables = [("DELAY", delay), ("FAIL_PERCENT", "15"), ("LEASE", "3000")];
     let mut first = stage.start(&variables);
     let second = stage.start(&variables);
@@ -56,8 +57,8 @@ fn every_message_is_handled_once(engine: Engine, variant: Variant, delay: &str) 
         let sending = scope.spawn(|| sender.deliver(messages));
         for handled in KILLED_AT {
             let mut history = stage.history();
-            // In the midst of a run, as far as that can be seen from here.
-            eventually("enough that is handled", || {
+            // The record shows a running handler in the receiver, so the kill probably interrupts it.
+            eventually("enough acknowledged runs", || {
                 let history = history.refresh();
                 (history.settled() >= handled && history.is_running_in(first.id())).then_some(())
             });
@@ -65,7 +66,7 @@ fn every_message_is_handled_once(engine: Engine, variant: Variant, delay: &str) 
             first = stage.start(&variables);
             sender.redirect(0, first.url());
         }
-        sending.join().expect("the sender ends")
+        sending.join().expect("the thread of the sender panicked")
     });
 
     say(&format!("{engine:?} {variant:?}: {report}"));

@@ -1,4 +1,4 @@
-//! Handling once, as whole processes do it: killed, asked to end, and without their database.
+//! Tests of deduplication with real processes: killed, paused, shut down, and without their database.
 #![cfg(unix)]
 
 mod crash;

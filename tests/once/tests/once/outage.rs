@@ -1,4 +1,4 @@
-//! A database that goes away, says nothing for a while, and comes back.
+//! A database that is down or does not answer for a while.
 
 use std::thread;
 use std::time::Duration;
@@ -13,47 +13,47 @@ use crate::stage::{Engine, Stage, Variant};
 
 const MESSAGES: usize = 200;
 
-/// How many deliveries have to be refused before the database comes back.
-const REFUSED: usize = 20;
+/// How many deliveries must be answered with `store_unavailable` before the database is back.
+const REJECTED: usize = 20;
 
-/// Far more than the time limit of the store: whoever waits for the database longer than that is not answered in time.
+/// How long the sender waits for an answer: much longer than the store timeout.
 const PATIENCE: Duration = Duration::from_secs(5);
 const VARIABLES: [(&str, &str); 3] = [("STORE_TIMEOUT", "500"), ("LEASE", "3000"), ("DELAY", "20")];
 
 #[test]
-fn postgres_leases_without_connections() {
+fn loses_no_postgres_lease_while_the_server_is_down() {
     with_proxy(Variant::Leases, Absence::Gone);
 }
 
 #[test]
-fn postgres_leases_without_an_answer() {
+fn loses_no_postgres_lease_while_the_server_does_not_answer() {
     with_proxy(Variant::Leases, Absence::Mute);
 }
 
 #[test]
-fn postgres_transactions_without_connections() {
+fn loses_no_postgres_transaction_while_the_server_is_down() {
     with_proxy(Variant::Transactions, Absence::Gone);
 }
 
 #[test]
-fn postgres_transactions_without_an_answer() {
+fn loses_no_postgres_transaction_while_the_server_does_not_answer() {
     with_proxy(Variant::Transactions, Absence::Mute);
 }
 
 #[test]
-fn redis_leases_after_a_kill() {
+fn loses_no_redis_lease_while_the_server_is_down() {
     with_redis(Absence::Gone);
 }
 
 #[test]
-fn redis_leases_without_an_answer() {
+fn loses_no_redis_lease_while_the_server_does_not_answer() {
     with_redis(Absence::Mute);
 }
 
 fn with_proxy(variant: Variant, absence: Absence) {
     let Some(stage) = Stage::alone("a database that goes away", Engine::Postgres, variant) else { return };
     let proxy = Proxy::to(&stage.address());
-    nothing_is_lost_while_the_database_is_away(&stage, proxy, absence);
+    loses_nothing_while_the_database_is_away(&stage, proxy, absence);
 }
 
 fn with_redis(absence: Absence) {
@@ -61,44 +61,44 @@ fn with_redis(absence: Absence) {
         return;
     };
     let Some(redis) = Redis::start(stage.folder()) else { return };
-    nothing_is_lost_while_the_database_is_away(&stage, redis, absence);
+    loses_nothing_while_the_database_is_away(&stage, redis, absence);
 }
 
-fn nothing_is_lost_while_the_database_is_away(stage: &Stage, mut server: impl Server, absence: Absence) {
+fn loses_nothing_while_the_database_is_away(stage: &Stage, mut server: impl Server, absence: Absence) {
     let receiver = stage.start_on(&server.address(), &VARIABLES);
     let url = receiver.url();
     let before = attempt(url, &stage.message(0), PATIENCE).expect("the receiver answers");
     assert_eq!(before.outcome(), "processed");
 
     server.take_away(absence);
-    // Also what was handled before: nobody knows.
+    // A completed message gets the same answer, because the receiver cannot look it up.
     let answers = thread::scope(|scope| {
         let attempts =
             [0, 1, 2].map(|number| scope.spawn(move || attempt(url, &stage.message(number), PATIENCE)));
-        attempts.map(|attempt| attempt.join().expect("the attempt ends"))
+        attempts.map(|attempt| attempt.join().expect("the thread of the sender panicked"))
     });
     for answer in answers {
-        let answer = answer.expect("the receiver answers before the sender hangs up");
+        let answer = answer.expect("the receiver answers in time");
         assert_eq!((answer.status, answer.outcome().as_str()), (503, "store_unavailable"));
         assert!(answer.retry_after.is_some(), "{answer:?}");
     }
-    assert_eq!(stage.history().count(Mark::Started), 1, "something ran that was not claimed");
+    assert_eq!(stage.history().count(Mark::Started), 1, "a handler ran without a claim");
     server.bring_back(absence);
 
-    // The same in the midst of a load.
+    // The same under load.
     let sender = Sender::new([url], Pace::default(), stage.seed);
     let messages = (0..MESSAGES).chain(0..MESSAGES).map(|number| stage.message(number)).collect();
     let report = thread::scope(|scope| {
         let sending = scope.spawn(|| sender.deliver(messages));
         let mut history = stage.history();
-        eventually("enough that is handled", || (history.refresh().settled() > MESSAGES / 4).then_some(()));
-        let refused = sender.answered("store_unavailable");
+        eventually("enough acknowledged runs", || (history.refresh().settled() > MESSAGES / 4).then_some(()));
+        let rejected = sender.answered("store_unavailable");
         server.take_away(absence);
-        eventually("enough that is refused", || {
-            (sender.answered("store_unavailable") >= refused + REFUSED).then_some(())
+        eventually("enough rejected deliveries", || {
+            (sender.answered("store_unavailable") >= rejected + REJECTED).then_some(())
         });
         server.bring_back(absence);
-        sending.join().expect("the sender ends")
+        sending.join().expect("the thread of the sender panicked")
     });
 
     say(&format!("{absence:?}: {report}"));

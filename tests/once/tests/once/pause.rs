@@ -1,4 +1,4 @@
-//! A receiver that is paused for longer than its lease while a handler runs, and goes on.
+//! A receiver is paused for longer than its lease while a handler runs, and then resumed.
 
 use std::fs::File;
 use std::thread;
@@ -10,36 +10,36 @@ use clerk_webhook_tests_once::record::Mark;
 
 use crate::stage::{Engine, Stage, Variant};
 
-/// As patient as a sender is whose receiver does nothing wrong.
+/// How long the sender waits for an answer: long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Long enough for a renewal on a busy machine.
 const LEASE: (&str, &str) = ("LEASE", "2000");
 
 #[test]
-fn a_paused_handler_does_not_go_on_after_its_sqlite_lease() {
-    a_paused_handler_does_not_go_on(Engine::Sqlite);
+fn a_paused_handler_does_not_continue_after_its_sqlite_lease_expired() {
+    a_paused_handler_does_not_continue(Engine::Sqlite);
 }
 
 #[test]
-fn a_paused_handler_does_not_go_on_after_its_postgres_lease() {
-    a_paused_handler_does_not_go_on(Engine::Postgres);
+fn a_paused_handler_does_not_continue_after_its_postgres_lease_expired() {
+    a_paused_handler_does_not_continue(Engine::Postgres);
 }
 
 #[test]
-fn a_paused_handler_does_not_go_on_after_its_redis_lease() {
-    a_paused_handler_does_not_go_on(Engine::Redis);
+fn a_paused_handler_does_not_continue_after_its_redis_lease_expired() {
+    a_paused_handler_does_not_continue(Engine::Redis);
 }
 
-fn a_paused_handler_does_not_go_on(engine: Engine) {
+fn a_paused_handler_does_not_continue(engine: Engine) {
     let Some(stage) = Stage::new("a pause under a lease", engine, Variant::Leases) else { return };
     let gate = stage.folder().join("gate");
-    let paused = stage.start(&[LEASE, ("GATE", gate.to_str().expect("the path is text"))]);
+    let paused = stage.start(&[LEASE, ("GATE", gate.to_str().expect("the path is UTF-8"))]);
     let other = stage.start(&[LEASE]);
     let (url, message) = (paused.url().to_owned(), stage.message(0));
     let sending = thread::spawn(move || attempt(&url, &message, PATIENCE));
     let mut history = stage.history();
-    eventually("the handler", || history.refresh().is_running_in(paused.id()).then_some(()));
+    eventually("the start of the handler", || history.refresh().is_running_in(paused.id()).then_some(()));
 
     paused.pause();
     let answer = eventually("the end of the lease", || {
@@ -48,15 +48,15 @@ fn a_paused_handler_does_not_go_on(engine: Engine) {
     });
     assert_eq!((answer.status, answer.outcome().as_str()), (200, "processed"));
 
-    // The handler can end as soon as it is polled.
-    File::create(gate).expect("the gate can be opened");
+    // From here on, the handler would finish at its next poll.
+    File::create(gate).expect("could not create the gate");
     paused.resume();
-    let lost = sending.join().expect("the attempt ends").expect("the receiver answers");
+    let lost = sending.join().expect("the thread of the sender panicked").expect("the receiver answers");
     assert_eq!((lost.status, lost.outcome().as_str()), (409, "lease_lost"));
 
     let history = stage.history();
-    let told: Vec<_> =
+    let attempts: Vec<_> =
         history.lines(&stage.message(0).id).iter().map(|line| (line.mark, line.attempt)).collect();
     let other = [(Mark::Started, 2), (Mark::Completed, 2), (Mark::Settled, 0)];
-    assert_eq!(told, [&[(Mark::Started, 1)], &other[..], &[(Mark::Dropped, 1)]].concat());
+    assert_eq!(attempts, [&[(Mark::Started, 1)], &other[..], &[(Mark::Dropped, 1)]].concat());
 }

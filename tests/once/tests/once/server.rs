@@ -1,4 +1,4 @@
-//! Databases that can be taken away.
+//! Database servers that a test can make unavailable.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,23 +10,23 @@ use std::thread;
 use clerk_webhook_tests::process::eventually;
 use clerk_webhook_tests::servers;
 
-/// How a server goes away.
+/// How a server is unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
-    /// Its connections are closed, and new ones refused or closed: it was killed, or restarts.
+    /// Connections are closed, and new ones are refused or closed, as after a kill or during a restart.
     Gone,
-    /// It takes what it is sent and says nothing: it has been stopped, or the network loses everything.
+    /// The server accepts data and does not answer, as if it was stopped or the network lost all packets.
     Mute,
 }
 
-/// A server that a test can take away and bring back.
+/// A server that a test can make unavailable and available again.
 pub trait Server {
     fn address(&self) -> String;
     fn take_away(&mut self, absence: Absence);
     fn bring_back(&mut self, absence: Absence);
 }
 
-/// The way to a server that goes on without it.
+/// A proxy before a server, which can interrupt connections while the server continues.
 pub struct Proxy {
     url: String,
     link: Arc<Link>,
@@ -40,15 +40,15 @@ struct Link {
 }
 
 impl Proxy {
-    /// Opens a way to the server of a URL.
+    /// Starts a proxy for the server of a URL.
     pub fn to(url: &str) -> Self {
         let (scheme, rest) = url.split_once("://").expect("the URL has a scheme");
         let (authority, path) = rest.split_once('/').expect("the URL has a path");
         let (user, server) =
             authority.rsplit_once('@').map_or((None, authority), |(user, server)| (Some(user), server));
         let server = server.to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
-        let here: SocketAddr = listener.local_addr().expect("it is bound");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("could not bind a port");
+        let here: SocketAddr = listener.local_addr().expect("the listener has an address");
         let user = user.map(|user| format!("{user}@")).unwrap_or_default();
         let link = Arc::<Link>::default();
         let accepting = Arc::clone(&link);
@@ -85,7 +85,7 @@ impl Link {
             return;
         }
         let Ok(server) = TcpStream::connect(server) else { return };
-        let duplicate = |stream: &TcpStream| stream.try_clone().expect("there are file descriptors left");
+        let duplicate = |stream: &TcpStream| stream.try_clone().expect("could not duplicate the socket");
         lock(&self.open).extend([duplicate(&client), duplicate(&server)]);
         for (from, to) in [(duplicate(&client), duplicate(&server)), (server, client)] {
             let link = Arc::clone(self);
@@ -93,7 +93,7 @@ impl Link {
         }
     }
 
-    /// Hands on bytes until one side ends; while the server is mute they wait.
+    /// Forwards bytes until one side closes its connection. Waits while the server is mute.
     fn carry(&self, mut from: TcpStream, mut to: TcpStream) {
         let mut chunk = [0; 16 * 1024];
         while let Ok(length @ 1..) = from.read(&mut chunk) {
@@ -110,7 +110,7 @@ impl Link {
     }
 }
 
-/// A Redis of the test's own, which writes everything down before it answers.
+/// A Redis server for one test, which writes everything to disk before it answers.
 pub struct Redis {
     process: Child,
     folder: PathBuf,
@@ -118,16 +118,17 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts one, or returns nothing where there is no program.
+    /// Starts a server. Returns `None` if redis-server is not installed.
     pub fn start(folder: &Path) -> Option<Self> {
         if !servers::has_redis_program("a Redis that is killed") {
             return None;
         }
-        // Below those that outgoing connections get: one of them must not have it while the server is away.
+        // Below the range of ephemeral ports, so that no outgoing connection takes the port while the server
+        // is down.
         let begin = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap_or(0);
         let mut ports = begin..begin + 100;
         let port =
-            ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("there is a port");
+            ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("no port is free");
         let folder = folder.to_owned();
         Some(Self { process: Self::spawn(&folder, port), folder, port })
     }
@@ -139,8 +140,8 @@ impl Redis {
             .args(["--appendonly", "yes", "--appendfsync", "always"])
             .stdout(Stdio::null())
             .spawn()
-            .expect("redis-server starts");
-        eventually("redis-server", || {
+            .expect("could not start redis-server");
+        eventually("the start of redis-server", || {
             let mut connection = TcpStream::connect(("127.0.0.1", port)).ok()?;
             connection.write_all(b"PING\r\n").ok()?;
             let mut answer = [0; 5];
@@ -153,7 +154,7 @@ impl Redis {
     fn signal(&self, name: &str) {
         let kill =
             Command::new("sh").args(["-c", "kill -$0 $1", name, &self.process.id().to_string()]).status();
-        assert!(kill.expect("there is a shell").success());
+        assert!(kill.expect("could not run sh").success());
     }
 }
 
@@ -166,8 +167,8 @@ impl Server for Redis {
         match absence {
             Absence::Mute => self.signal("STOP"),
             Absence::Gone => {
-                self.process.kill().expect("the process is ours");
-                self.process.wait().expect("the process is ours");
+                self.process.kill().expect("could not kill redis-server");
+                self.process.wait().expect("could not wait for redis-server");
             }
         }
     }
@@ -188,7 +189,7 @@ impl Drop for Redis {
 }
 
 fn close(stream: TcpStream) {
-    // Whoever reads or writes it in another thread finds it closed; it may be so already.
+    // Another thread that reads or writes the stream gets an error. The stream may already be closed.
     let _ = stream.shutdown(Shutdown::Both);
 }
 

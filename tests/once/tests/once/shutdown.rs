@@ -1,4 +1,4 @@
-//! A receiver that is asked to end.
+//! The graceful shutdown of a receiver.
 
 use std::thread;
 use std::time::Duration;
@@ -14,33 +14,33 @@ use crate::stage::{Engine, Stage, Variant};
 const MESSAGES: usize = 200;
 const DELIVERIES: usize = 400;
 
-/// Shorter than a handler takes that nobody waits for.
+/// How long the sender waits: shorter than the handler runs.
 const IMPATIENCE: Duration = Duration::from_millis(300);
 
 #[test]
-fn leases_are_given_back_before_the_end() {
-    nothing_is_lost_by_a_graceful_end(Engine::Sqlite, Variant::Leases, "30");
+fn releases_leases_before_the_process_ends() {
+    loses_nothing_in_a_graceful_shutdown(Engine::Sqlite, Variant::Leases, "30");
 }
 
 #[test]
-fn transactions_are_ended_before_the_end() {
-    // One at a time in both processes, so they have to be short ones.
-    nothing_is_lost_by_a_graceful_end(Engine::Sqlite, Variant::Transactions, "3");
+fn ends_transactions_before_the_process_ends() {
+    // Short runs, because SQLite has one transaction at a time in both processes.
+    loses_nothing_in_a_graceful_shutdown(Engine::Sqlite, Variant::Transactions, "3");
 }
 
 #[test]
-fn leases_without_a_sender_are_waited_for() {
-    what_nobody_waits_for_is_handled_to_its_end(Variant::Leases);
+fn waits_for_leases_whose_sender_disconnected() {
+    finishes_a_handler_whose_sender_disconnected(Variant::Leases);
 }
 
 #[test]
-fn transactions_without_a_sender_are_waited_for() {
-    what_nobody_waits_for_is_handled_to_its_end(Variant::Transactions);
+fn waits_for_transactions_whose_sender_disconnected() {
+    finishes_a_handler_whose_sender_disconnected(Variant::Transactions);
 }
 
-fn nothing_is_lost_by_a_graceful_end(engine: Engine, variant: Variant, delay: &str) {
+fn loses_nothing_in_a_graceful_shutdown(engine: Engine, variant: Variant, delay: &str) {
     let Some(stage) = Stage::alone("an end under load", engine, variant) else { return };
-    // A lease that was not given back would last longer than the sender tries.
+    // A lease that was not released would last longer than the sender retries.
     let variables = [("DELAY", delay), ("FAIL_PERCENT", "10"), ("LEASE", "60000")];
     let mut first = stage.start(&variables);
     let second = stage.start(&variables);
@@ -53,23 +53,23 @@ fn nothing_is_lost_by_a_graceful_end(engine: Engine, variant: Variant, delay: &s
         let sending = scope.spawn(|| sender.deliver(messages));
         for handled in [MESSAGES / 5, MESSAGES / 2] {
             let mut history = stage.history();
-            eventually("enough that is handled", || {
+            eventually("enough acknowledged runs", || {
                 let history = history.refresh();
                 (history.settled() >= handled && history.is_running_in(first.id())).then_some(())
             });
             let process = first.id();
             first.terminate();
-            assert!(first.wait().success(), "a graceful end is a success");
-            assert!(!stage.history().is_running_in(process), "a handler was cut off");
+            assert!(first.wait().success(), "the shutdown failed");
+            assert!(!stage.history().is_running_in(process), "the process ended while a handler ran");
             first = stage.start(&variables);
             sender.redirect(0, first.url());
         }
-        sending.join().expect("the sender ends")
+        sending.join().expect("the thread of the sender panicked")
     });
 
-    say(&format!("{engine:?} {variant:?}, ended twice: {report}"));
+    say(&format!("{engine:?} {variant:?}, shut down twice: {report}"));
     assert!(report.undelivered().is_empty(), "{report}: {:?}", report.undelivered());
-    // Whoever was let in got the answer, unless the machine was too slow for anybody to wait.
+    // Every finished run was answered, unless the sender timed out on a slow machine.
     let history = stage.history();
     let count = |outcome| report.outcomes().get(outcome).copied().unwrap_or(0);
     let answered = count("processed") + count("failed");
@@ -78,19 +78,19 @@ fn nothing_is_lost_by_a_graceful_end(engine: Engine, variant: Variant, delay: &s
     stage.check(MESSAGES);
 }
 
-fn what_nobody_waits_for_is_handled_to_its_end(variant: Variant) {
+fn finishes_a_handler_whose_sender_disconnected(variant: Variant) {
     let Some(stage) = Stage::new("an end without a sender", Engine::Sqlite, variant) else { return };
     let receiver = stage.start(&[("SHORTEST", "1500"), ("DELAY", "1500")]);
     let mut history = stage.history();
-    eventually("the handler", || {
-        let hung_up = attempt(receiver.url(), &stage.message(0), IMPATIENCE);
-        assert!(hung_up.is_err(), "the handler takes longer than the sender waits: {hung_up:?}");
+    eventually("the start of the handler", || {
+        let answer = attempt(receiver.url(), &stage.message(0), IMPATIENCE);
+        assert!(answer.is_err(), "the sender did not time out: {answer:?}");
         (history.refresh().count(Mark::Started) == 1).then_some(())
     });
     receiver.terminate();
-    assert!(receiver.wait().success(), "a graceful end is a success");
+    assert!(receiver.wait().success(), "the shutdown failed");
     let marks = history.refresh().marks(&stage.message(0).id);
-    assert_eq!(marks[..2], [Mark::Started, Mark::Completed], "the handler ran to its end");
+    assert_eq!(marks[..2], [Mark::Started, Mark::Completed], "the handler did not finish");
 
     let receiver = stage.start(&[]);
     let again = attempt(receiver.url(), &stage.message(0), Duration::from_secs(20));

@@ -1,4 +1,4 @@
-//! Handlers that take longer than their lease, and than the sender waits.
+//! Handlers that run longer than their lease, and longer than the sender waits.
 
 use clerk_webhook_tests::say;
 use clerk_webhook_tests::sender::{Pace, Sender};
@@ -31,7 +31,7 @@ fn a_slow_handler_keeps_its_postgres_transaction() {
 
 fn a_slow_handler_runs_once(engine: Engine, variant: Variant) {
     let Some(stage) = Stage::new("a slow handler", engine, variant) else { return };
-    // More than two leases long; one lasts longer than a busy machine pauses.
+    // A run lasts longer than two leases. A lease lasts longer than the pauses of a busy machine.
     let variables = [("SHORTEST", "4500"), ("DELAY", "4500"), ("LEASE", "2000")];
     let receivers = [stage.start(&variables), stage.start(&variables)];
     let sender = Sender::new(receivers.iter().map(|receiver| receiver.url()), Pace::default(), stage.seed);
@@ -41,7 +41,7 @@ fn a_slow_handler_runs_once(engine: Engine, variant: Variant) {
 
     say(&format!("{engine:?} {variant:?}, slow: {report}"));
     assert!(report.undelivered().is_empty(), "{report}: {:?}", report.undelivered());
-    // Nobody who waits for the first run is told that it was handled before it was.
+    // Every sender times out before its run finishes, so no answer is `processed`.
     for outcome in report.outcomes().into_keys().filter(|outcome| !outcome.starts_with('(')) {
         assert!(["duplicate", "in_progress"].contains(&outcome.as_str()), "{report}");
     }

@@ -1,4 +1,4 @@
-//! A database, receivers on it, and the record of what they do.
+//! The environment of a test: a database, receivers that use it, and the record of their runs.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -17,7 +17,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
-/// What remembers deliveries.
+/// The engine of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
     Sqlite,
@@ -25,14 +25,14 @@ pub enum Engine {
     Redis,
 }
 
-/// How a delivery is handled once.
+/// The variant of deduplication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
     Leases,
     Transactions,
 }
 
-/// A database, a record, and whatever is random, until it is dropped.
+/// A database, a record and a seed, which are removed on drop.
 pub struct Stage {
     name: String,
     variant: Variant,
@@ -49,25 +49,25 @@ enum Store {
     Redis(String),
 }
 
-/// The receivers of two loads would keep each other from the processors until leases end. Tests that mostly wait may
-/// do so together.
+/// Tests that load the processors run alone, because leases could expire otherwise. Tests that mostly wait
+/// run together.
 static TURN: RwLock<()> = RwLock::new(());
 
-/// Is kept for as long as a test runs.
+/// The guard that a test holds while it runs.
 enum Turn {
     Together { _guard: RwLockReadGuard<'static, ()> },
     Alone { _guard: RwLockWriteGuard<'static, ()> },
 }
 
 impl Stage {
-    /// Sets up a database of the test's own, or returns nothing where there is no server.
+    /// Creates a database for the test. Returns `None` if no server is available.
     pub fn new(test: &str, engine: Engine, variant: Variant) -> Option<Self> {
         Self::set_up(test, engine, variant, || Turn::Together {
             _guard: TURN.read().unwrap_or_else(PoisonError::into_inner),
         })
     }
 
-    /// As [`new`](Self::new), for a test that keeps the processors busy.
+    /// Like [`new`](Self::new), for a test that loads the processors.
     pub fn alone(test: &str, engine: Engine, variant: Variant) -> Option<Self> {
         Self::set_up(test, engine, variant, || Turn::Alone {
             _guard: TURN.write().unwrap_or_else(PoisonError::into_inner),
@@ -79,26 +79,26 @@ impl Stage {
         let seed = Random::seed();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("once_{}_{number}_{seed}", process::id());
-        let wanted_by = format!("{test} on {engine:?}");
+        let description = format!("{test} on {engine:?}");
         let server = match engine {
             Engine::Sqlite => None,
-            Engine::Postgres => Some(servers::postgres(&wanted_by)?),
-            Engine::Redis => Some(servers::redis(&wanted_by)?),
+            Engine::Postgres => Some(servers::postgres(&description)?),
+            Engine::Redis => Some(servers::redis(&description)?),
         };
         let turn = turn();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
-        fs::create_dir_all(&folder).expect("the folder can be made");
-        let record = Record::open(folder.join("record")).expect("the record can be begun");
+        fs::create_dir_all(&folder).expect("could not create the folder");
+        let record = Record::open(folder.join("record")).expect("could not create the record");
         let store = Store::new(engine, server, &name, &folder);
         Some(Self { name, variant, folder, store, seed, record, _turn: turn })
     }
 
-    /// Starts a receiver with a few more variables.
+    /// Starts a receiver with additional environment variables.
     pub fn start(&self, variables: &[(&str, &str)]) -> Receiver {
         self.start_on(&self.store.address(), variables)
     }
 
-    /// Starts a receiver that reaches the database in another way.
+    /// Starts a receiver that connects to another address of the database, such as a proxy.
     pub fn start_on(&self, address: &str, variables: &[(&str, &str)]) -> Receiver {
         let variant = match self.variant {
             Variant::Leases => "leases",
@@ -115,46 +115,46 @@ impl Stage {
         self.store.address()
     }
 
-    /// Returns where the files of the test are.
+    /// Returns the folder for the files of the test.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Returns the message of a number.
+    /// Returns the message with a number.
     pub fn message(&self, number: usize) -> Message {
-        let id = format!("msg_{}_{number}", self.seed).parse().expect("it is an id");
+        let id = format!("msg_{}_{number}", self.seed).parse().expect("the id is valid");
         Message { id, body: br#"{"data":{},"type":"test.once"}"#.to_vec() }
     }
 
     /// Returns the record so far.
     pub fn history(&self) -> History {
-        let mut history = History::open(self.folder.join("record")).expect("the record is there");
+        let mut history = History::open(self.folder.join("record")).expect("could not open the record");
         history.refresh();
         history
     }
 
-    /// Kills a receiver, as the kernel or an operator does.
+    /// Kills a receiver with SIGKILL, and records it.
     pub fn kill(&self, receiver: Receiver) {
         let process = receiver.id();
         receiver.kill();
         self.record.killed(process);
     }
 
-    /// Looks at what must hold at the end of every test: so many messages were handled, none of them twice.
+    /// Checks at the end of a test that each of these messages was handled, and none of them twice.
     pub fn check(&self, messages: usize) {
         let history = self.history();
         assert_eq!(history.violations(), &[] as &[String]);
         let effects = self.effects();
         for number in 0..messages {
             let id = self.message(number).id;
-            assert!(history.has_completed(&id), "{id} was never handled: {:?}", history.lines(&id));
+            assert!(history.has_completed(&id), "{id} was not handled: {:?}", history.lines(&id));
             let effects =
                 effects.as_ref().map_or(1, |effects| effects.get(id.as_str()).copied().unwrap_or(0));
-            assert_eq!(effects, 1, "effects of {id}, which had {:?}", history.lines(&id));
+            assert_eq!(effects, 1, "number of effects of {id}, with the record {:?}", history.lines(&id));
         }
     }
 
-    /// Returns how many effects each message has, where they are in the database.
+    /// Returns the number of effects of each message, if they are in the database.
     fn effects(&self) -> Option<BTreeMap<String, i64>> {
         const SELECT: &str = "SELECT message_id, count(*) FROM effect GROUP BY message_id";
         let rows: Vec<(String, i64)> = match &self.store {
@@ -177,7 +177,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         if std::thread::panicking() {
             say(&format!(
-                "SEED={} shows this again, as far as the seed decides; {:?}",
+                "set SEED={} to repeat the random decisions. The files of the test are in {:?}",
                 self.seed, self.folder
             ));
             return;
@@ -215,9 +215,9 @@ impl Store {
 
     fn address(&self) -> String {
         match self {
-            Self::File(path) => path.to_str().expect("the path is text").to_owned(),
+            Self::File(path) => path.to_str().expect("the path is UTF-8").to_owned(),
             Self::Database { server, name } => {
-                let (server, _) = server.rsplit_once('/').expect("the address has a database");
+                let (server, _) = server.rsplit_once('/').expect("the URL has a database");
                 format!("{server}/{name}")
             }
             Self::Redis(address) => address.clone(),
@@ -235,5 +235,5 @@ fn execute(address: &str, statement: String) {
 
 fn block_on<T>(future: impl Future<Output = sqlx::Result<T>>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("there is a runtime").block_on(future).expect("the database is there")
+    runtime.expect("could not create a runtime").block_on(future).expect("the database returned an error")
 }

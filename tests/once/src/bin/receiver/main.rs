@@ -1,17 +1,17 @@
-//! A receiver whose runs are recorded, for tests that kill it.
+//! A receiver that records its runs, for tests that kill it. It is configured with environment variables.
 //!
-//! | variable | |
+//! | variable | meaning |
 //! |---|---|
-//! | `STORE` | the path of a SQLite file, or the URL of a Postgres or a Redis |
+//! | `STORE` | the path of a SQLite file, or the URL of a Postgres or Redis server |
 //! | `VARIANT` | `leases` or `transactions` |
-//! | `RECORD` | the file that runs are recorded in |
+//! | `RECORD` | the file for the record of runs |
 //! | `SCOPE` | the scope of the deliveries |
-//! | `FAIL_PERCENT` | how many handlers of a hundred fail; none unless set |
-//! | `DELAY` | how many ms a handler takes at most, or `forever`; none unless set |
-//! | `SHORTEST` | how many ms a handler takes at least; none unless set |
-//! | `GATE` | the file that a handler waits for before it ends; none unless set |
-//! | `LEASE`, `STORE_TIMEOUT` | in ms |
-//! | `SEED` | says which handlers fail and how long they take |
+//! | `FAIL_PERCENT` | the percentage of runs that fail; 0 by default |
+//! | `DELAY` | the longest run in ms, or `forever`; 0 by default |
+//! | `SHORTEST` | the shortest run in ms; 0 by default |
+//! | `GATE` | a file: handlers wait until it exists; none by default |
+//! | `LEASE`, `STORE_TIMEOUT` | settings of the deduplicator, in ms |
+//! | `SEED` | the seed for failures and delays |
 
 mod receive;
 mod work;
@@ -31,24 +31,24 @@ use tokio::net::TcpListener;
 
 use receive::{Effects, Leases, Receive, Transactions};
 
-/// How long a receiver waits for its handlers when it is asked to end.
+/// How long a receiver waits for its handlers at a shutdown.
 const SHUTDOWN: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() {
-    let address: String = variable("STORE").expect("STORE is set");
+    let address: String = variable("STORE").expect("STORE is not set");
     if address.starts_with("postgres://") {
-        // With the 30 s of sqlx: it is not the pool that has to give up in time.
+        // With sqlx's default timeout of 30 s, because the deduplicator must limit the wait, not the pool.
         let pool = PgPool::connect(&address).await;
-        let store = PostgresStore::new(pool.expect("the Postgres is there"));
-        store.migrate().await.expect("the table can be made");
+        let store = PostgresStore::new(pool.expect("could not connect to Postgres"));
+        store.migrate().await.expect("could not create the table");
         serve_either(store).await;
     } else if address.starts_with("redis://") {
-        let store = RedisStore::connect(&address).await.expect("the Redis is there");
+        let store = RedisStore::connect(&address).await.expect("could not connect to Redis");
         serve_leases(store).await;
     } else {
-        let store = SqliteStore::open(&address).await.expect("the file can be opened");
-        store.migrate().await.expect("the table can be made");
+        let store = SqliteStore::open(&address).await.expect("could not open the file");
+        store.migrate().await.expect("could not create the table");
         serve_either(store).await;
     }
 }
@@ -57,7 +57,7 @@ async fn serve_either<S: DeliveryStore + Effects>(store: S) {
     match variable::<String>("VARIANT").as_deref() {
         Some("leases") => serve_leases(store).await,
         Some("transactions") => serve(Transactions::on(store)).await,
-        variant => panic!("{variant:?} is no variant"),
+        variant => panic!("VARIANT is {variant:?}. Set it to `leases` or `transactions`"),
     }
 }
 
@@ -81,22 +81,25 @@ async fn serve<R: Receive>(receive: R) {
     async fn webhook<R: Receive>(State(app): State<App<R>>, ClerkEvent(event): ClerkEvent) -> ClerkAnswer {
         ClerkAnswer(app.receive.receive(event).await)
     }
-    let verifier = Verifier::from_env().expect("there is a secret");
+    let verifier = Verifier::from_env().expect("the signing secret is missing or invalid");
     let app = App { verifier, receive: receive.clone() };
     let router = Router::new().route("/webhooks/clerk", post(webhook::<R>)).with_state(app);
-    // Before anybody knows the address, so that no signal comes too early.
+    // Before the address is printed, so that no signal arrives too early.
     let terminated = termination();
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("there is a port");
-    println!("listening on http://{}/webhooks/clerk", listener.local_addr().expect("it is bound"));
-    axum::serve(listener, router).with_graceful_shutdown(terminated).await.expect("the server runs");
-    assert_eq!(receive.shutdown(SHUTDOWN).await, 0, "a handler was stopped");
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("could not bind a port");
+    println!(
+        "listening on http://{}/webhooks/clerk",
+        listener.local_addr().expect("the listener has an address")
+    );
+    axum::serve(listener, router).with_graceful_shutdown(terminated).await.expect("the server failed");
+    assert_eq!(receive.shutdown(SHUTDOWN).await, 0, "the shutdown stopped a handler");
 }
 
-/// Waits for SIGTERM, also one that has come since this was called.
+/// Returns a future that waits for SIGTERM. A signal after this call counts, even before the first poll.
 #[cfg(unix)]
 fn termination() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("signals can be awaited");
+    let mut terminate = signal(SignalKind::terminate()).expect("could not listen for SIGTERM");
     async move {
         terminate.recv().await;
     }
@@ -110,5 +113,5 @@ fn termination() -> impl Future<Output = ()> {
 /// Returns the value of a variable, if it is set.
 fn variable<T: FromStr>(name: &str) -> Option<T> {
     let text = env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not understood")))
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is invalid")))
 }

@@ -1,4 +1,4 @@
-//! The two ways to handle a delivery once.
+//! The two variants of deduplication: leases and transactions.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use sqlx::{Postgres, Sqlite};
 use crate::variable;
 use crate::work::Work;
 
-/// Receives events.
+/// Handles events.
 pub trait Receive: Clone + Send + Sync + 'static {
     fn receive(&self, event: Event) -> impl Future<Output = Answer> + Send;
 
-    /// Waits for what is being handled, and returns how much of it was stopped.
+    /// Waits for the running handlers, and returns the number of handlers that it stopped.
     fn shutdown(&self, limit: Duration) -> impl Future<Output = usize> + Send;
 }
 
-/// Handling under a lease.
+/// Handles events under a lease.
 #[derive(Clone)]
 pub struct Leases<S> {
     deduplicator: Deduplicator<S>,
@@ -63,7 +63,7 @@ impl<S: DeliveryStore + Clone> Receive for Leases<S> {
     }
 }
 
-/// Handling in a transaction, in which the effects are written too.
+/// Handles events in a transaction that also contains the effects.
 #[derive(Clone)]
 pub struct Transactions<S> {
     once: ExactlyOnce<S>,
@@ -103,7 +103,8 @@ impl<S: Effects> Receive for Transactions<S> {
     }
 }
 
-/// A store whose transaction writes the effect of a message: nothing in the table keeps it from being there twice.
+/// A store whose transaction writes the effect of a message. The table has no unique constraint, so a second
+/// run would be visible.
 pub trait Effects: TransactionalStore + Clone {
     fn write(
         transaction: &mut Self::Transaction,

@@ -1,4 +1,4 @@
-//! What the handlers do: take their time, and fail now and then.
+//! The work of the handlers: they wait, and some of them fail.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,15 +19,15 @@ pub struct Work {
     random: Arc<Mutex<Random>>,
     fail_percent: u64,
     shortest: u64,
-    /// In milliseconds; nothing if it takes for ever.
+    /// In milliseconds. `None` if handlers never finish.
     longest: Option<u64>,
-    /// The file without which no handler ends.
+    /// Handlers wait until this file exists.
     gate: Option<PathBuf>,
 }
 
 impl Work {
     pub fn from_env() -> Self {
-        let record: String = variable("RECORD").expect("RECORD is set");
+        let record: String = variable("RECORD").expect("RECORD is not set");
         let delay: Option<String> = variable("DELAY");
         let longest = match delay.as_deref() {
             Some("forever") => None,
@@ -35,7 +35,7 @@ impl Work {
             None => Some(0),
         };
         Self {
-            record: Record::open(record).expect("the record can be opened"),
+            record: Record::open(record).expect("could not open the record"),
             random: Arc::new(Mutex::new(Random::new(variable("SEED").unwrap_or(0)))),
             shortest: variable("SHORTEST").unwrap_or(0),
             fail_percent: variable("FAIL_PERCENT").unwrap_or(0),
@@ -59,11 +59,11 @@ impl Work {
         while self.gate.as_ref().is_some_and(|gate| !gate.exists()) {
             sleep(Duration::from_millis(10)).await;
         }
-        if fails { Err("meant to fail") } else { Ok(()) }
+        if fails { Err("intended") } else { Ok(()) }
     }
 }
 
-/// A run that writes down what becomes of it.
+/// A run that writes its steps to the record.
 pub struct Recorded {
     run: Run,
     completed: AtomicBool,
@@ -75,7 +75,7 @@ impl Recorded {
         Running { recorded: self, attempt, ended: AtomicBool::new(false) }
     }
 
-    /// Notes whether what was completed counts.
+    /// Records whether a completed run was acknowledged.
     pub fn answered(&self, answer: Answer) {
         if self.completed.load(Ordering::Relaxed) {
             let acknowledged = answer.outcome().is_acknowledged();
@@ -84,7 +84,7 @@ impl Recorded {
     }
 }
 
-/// A run while its handler runs.
+/// A run whose handler is running. Dropping it records that the handler was dropped.
 pub struct Running<'a> {
     recorded: &'a Recorded,
     attempt: u32,
