@@ -1,8 +1,8 @@
-"""Compares DEPENDENCIES.md and the table of dependencies in README.md with what Cargo resolves.
+"""Compares the tables of DEPENDENCIES.md and the comparison in README.md with what Cargo resolves.
 
-Fails where a direct dependency of a library has no row, where a row or a figure is stale, where a crate of the
-workspace has a build script or is a procedural macro, and where something that a library brings compiles C. With
-`--update` it writes rows and figures instead; what a dependency is for stays as it was written by hand.
+Fails if a direct dependency of a library has no row, if a row or a figure is out of date, if a crate of the workspace has
+a build script or is a procedural macro, or if a library depends on something that compiles C. With `--update`, writes rows
+and figures instead. The reason for each dependency is written by hand, and `--update` keeps it.
 """
 
 import json
@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # One platform, so that the figures are the same wherever this runs.
 PLATFORM = "x86_64-unknown-linux-gnu"
 PREFIX = "clerk-webhook-"
-# The crate that users add, and the sets of its features that the README shows, with what brings the framework.
+# The crate that users add, the sets of its features in the table, and the crates that bring the framework.
 FACADE = "clerk-webhook"
 TOWER = ["tower-layer", "tower-service", "http", "http-body"]
 FEATURES = {
@@ -205,7 +205,7 @@ class Workspace:
         return branches
 
     def figures(self):
-        """Returns the rows of the README: of sets of features, then of the peers that the benchmarks measure."""
+        """Returns the rows of the table by feature, then those for the peers that the benchmarks measure."""
         for features, of_framework in FEATURES.items():
             arguments = "--locked", "--features", features
             title = ", ".join(f"`{feature}`" for feature in features.split(",")) if features else "none"
@@ -253,7 +253,8 @@ def check_table(text, rows):
     """Returns the text with its rows mended, and what was wrong with them."""
     failures, lines, found = [], [], set()
     for line in text.splitlines():
-        name = re.match(r"\| `([^`]+)` ", line)
+        # A row of the table by feature has no version after the name.
+        name = re.match(r"\| `([^`]+)` \d", line)
         if not name:
             lines.append(line)
             continue
@@ -278,19 +279,43 @@ def check_table(text, rows):
 
 def check_figures(text, rows):
     table = "".join(f"{row}\n" for row in rows)
-    pattern = re.compile(r"(<!-- dependencies -->\n\n\|.*\n\|[-:|]+\n)((?:\|.*\n)*)(\n<!-- /dependencies -->)")
+    pattern = re.compile(r"(<!-- features -->\n\n\|.*\n\|[-:|]+\n)((?:\|.*\n)*)(\n<!-- /features -->)")
     found = pattern.search(text)
     if not found:
-        return text, ["README.md has no table of dependencies"]
-    failures = [] if found[2] == table else [f"README.md: the table of dependencies must be:\n{table}"]
+        return text, ["DEPENDENCIES.md has no table by feature"]
+    failures = [] if found[2] == table else [f"DEPENDENCIES.md: the table by feature must be:\n{table}"]
     return pattern.sub(lambda match: match[1] + table + match[3], text), failures
+
+
+def check_comparison(text, rows):
+    """Compares the two rows of the README that state figures of Cargo with the figures of svix and of the feature `axum`."""
+    cells = {row[0].strip("`"): row for row in map(split_row, rows)}
+    svix = next(row for title, row in cells.items() if title.startswith("svix "))
+    ours, failures = cells["axum"], []
+    expected = {
+        "third-party crates that it brings": (svix[1], ours[1]),
+        "compiles C code": (svix[5], ours[5]),
+    }
+    if f"| | {svix[0]} and your code |" not in text:
+        failures.append(f"README.md: the comparison must be with {svix[0]}")
+    for title, values in expected.items():
+        row = join_row([title, *values])
+        if f"{row}\n" not in text:
+            failures.append(f"README.md: the comparison must have the row:\n{row}")
+        text = re.sub(rf"^\| {title} \|.*$", row, text, flags=re.MULTILINE)
+    return text, failures
 
 
 def main():
     workspace = Workspace()
     rows = workspace.rows()
     failures = list(workspace.build_failures())
-    checks = [("DEPENDENCIES.md", check_table, rows), ("README.md", check_figures, list(workspace.figures()))]
+    figures = list(workspace.figures())
+    checks = [
+        ("DEPENDENCIES.md", check_table, rows),
+        ("DEPENDENCIES.md", check_figures, figures),
+        ("README.md", check_comparison, figures),
+    ]
     for document, check, expected in checks:
         path = ROOT / document
         text = path.read_text(encoding="utf-8")
@@ -299,7 +324,7 @@ def main():
             path.write_text(mended, encoding="utf-8")
             mended, wrong = check(mended, expected)
         failures += wrong
-    print(*checks[1][2], f"{len(rows)} direct dependencies", sep="\n")
+    print(*figures, f"{len(rows)} direct dependencies", sep="\n")
     sys.exit("\n".join(failures) or 0)
 
 

@@ -1,4 +1,4 @@
-//! What the tests of the workspace share: fixtures, and deliveries signed like Svix signs them.
+//! Shared code of the workspace's tests: fixtures, and deliveries signed as Svix signs them.
 
 pub mod body;
 pub mod clients;
@@ -21,38 +21,38 @@ use clerk_webhook_test::fixture::AnyFixture;
 
 pub use clerk_webhook_test::SECRET;
 
-/// Another one, for rotation.
+/// A second signing secret, for rotation.
 pub const OTHER_SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
 
-/// Returns [`SECRET`] as a secret.
+/// Returns [`SECRET`] as a `SigningSecret`.
 #[must_use]
 pub fn secret() -> SigningSecret {
-    SigningSecret::parse(SECRET).expect("the constant is a secret")
+    SigningSecret::parse(SECRET).expect("the constant is a valid secret")
 }
 
-/// Returns [`OTHER_SECRET`] as a secret.
+/// Returns [`OTHER_SECRET`] as a `SigningSecret`.
 #[must_use]
 pub fn other_secret() -> SigningSecret {
-    SigningSecret::parse(OTHER_SECRET).expect("the constant is a secret")
+    SigningSecret::parse(OTHER_SECRET).expect("the constant is a valid secret")
 }
 
-/// Returns a message id.
+/// Returns a constant message id.
 #[must_use]
 pub fn message_id() -> MessageId {
-    "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa".parse().expect("the constant is an id")
+    "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa".parse().expect("the constant is a valid id")
 }
 
-/// Signs a body with [`SECRET`] at this moment.
+/// Signs a body with [`SECRET`] and the current time.
 #[must_use]
 pub fn sign(body: &[u8]) -> SignedHeaders {
     secret().sign(&message_id(), Timestamp::now(), body)
 }
 
-/// Returns an event of exactly so many bytes.
+/// Returns an event of exactly this many bytes.
 ///
 /// # Panics
 ///
-/// Panics where an event needs more.
+/// Panics if the length is shorter than the smallest event.
 #[must_use]
 pub fn event_of(length: usize) -> Vec<u8> {
     let mut body = br#"{"data":{},"type":"test"}"#.to_vec();
@@ -79,9 +79,9 @@ pub fn folder(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Returns a folder or file of material that is not part of the repository.
+/// Returns the path of a folder or file that is not part of the repository, if it exists.
 ///
-/// It cannot be installed, so where it is not, the test is skipped with a line that says so.
+/// If it does not exist, this function reports that the test is skipped.
 #[must_use]
 pub fn beside_checkout(path: &str, wanted_by: &str) -> Option<PathBuf> {
     let found = folder("../../shared").join(path);
@@ -92,12 +92,12 @@ pub fn beside_checkout(path: &str, wanted_by: &str) -> Option<PathBuf> {
     None
 }
 
-/// Says that a test was skipped.
+/// Reports that a test was skipped.
 pub(crate) fn say_skipped(why: &str) {
     say(&format!("skipped: {why}"));
 }
 
-/// Says something past the test harness, which shows the output of failed tests only.
+/// Writes a line to stderr directly, because the test harness shows captured output only of failed tests.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
@@ -125,11 +125,32 @@ pub struct Readme;
 
 /// The snippets of the guide. `tests/blank_projects.rs` runs its complete programs.
 #[cfg(doctest)]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/quick_start.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/clerk.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/frameworks.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/axum.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/actix.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/warp.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/tower.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/events.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/handlers.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/once.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/database.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/testing.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/command.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/deployment.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/troubleshooting.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/security.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/extending.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/benchmarks.md")]
 pub struct Guide;
 
-/// The snippets of the guide for contributors.
+/// The snippets for coding agents.
+#[cfg(doctest)]
+#[doc = include_str!("../../skills/clerk-webhooks-rust/SKILL.md")]
+pub struct Skill;
+
+/// The snippets of CONTRIBUTING.md.
 #[cfg(doctest)]
 #[doc = include_str!("../../CONTRIBUTING.md")]
 pub struct Contributing;

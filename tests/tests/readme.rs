@@ -1,17 +1,31 @@
-//! The tables of the README say what the code does. Its snippets are compiled as documentation tests.
+//! README, guide and the texts for coding agents agree with the code, and their links lead somewhere. Their snippets are
+//! compiled as documentation tests.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use clerk_webhook_core::EventType;
 use clerk_webhook_tests::folder;
 
-fn readme() -> String {
-    std::fs::read_to_string(folder("../README.md")).unwrap()
+const GUIDE: &str = "../crates/clerk-webhook/src/guide";
+
+fn read(path: &str) -> String {
+    fs::read_to_string(folder(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Replace the table between the marks by what this fails with, when the catalogue has changed.
+/// The README must be readable in a few minutes. Details belong in the guide.
 #[test]
-fn the_table_of_events_is_the_catalogue() {
-    let readme = readme();
-    let (_, rest) = readme.split_once("<!-- events -->\n\n").unwrap();
+fn the_readme_has_at_most_8_kb() {
+    let length = read("../README.md").len();
+    assert!(length <= 8 * 1024, "{length} bytes");
+}
+
+/// If the catalogue changes, replace the table between the marks by the table in the failure message.
+#[test]
+fn the_table_of_events_equals_the_catalogue() {
+    let chapter = read(&format!("{GUIDE}/events.md"));
+    let (_, rest) = chapter.split_once("<!-- events -->\n\n").unwrap();
     let (table, _) = rest.split_once("\n<!-- /events -->").unwrap();
     let (_, table) = table.split_once("|---|---|---|\n").unwrap();
     let rows: String = EventType::ALL
@@ -21,45 +35,111 @@ fn the_table_of_events_is_the_catalogue() {
             format!("| `{event}` | `{payload}` | {summary} |\n")
         })
         .collect();
-    assert!(table == rows, "the table of events in README.md must be:\n{rows}");
+    assert!(table == rows, "the table of events in {GUIDE}/events.md must be:\n{rows}");
+}
+
+/// A chapter needs its module in rustdoc, its snippets compiled, and a row in the index.
+#[test]
+fn every_chapter_of_the_guide_is_included() {
+    let chapters: BTreeSet<String> = fs::read_dir(folder(GUIDE))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .filter(|chapter| chapter != "README")
+        .collect();
+    assert!(chapters.len() > 15, "{chapters:?}");
+
+    let library = read("../crates/clerk-webhook/src/lib.rs");
+    let (_, modules) = library.rsplit_once("\nguide!(").unwrap();
+    let modules = modules.trim_end().trim_end_matches([';', ')']).split_whitespace();
+    assert_eq!(modules.map(str::to_owned).collect::<BTreeSet<_>>(), chapters);
+
+    let index = read(&format!("{GUIDE}/README.md"));
+    let compiled = read("src/lib.rs");
+    for chapter in &chapters {
+        let definition = format!("\n[{chapter}]: {chapter}.md\n");
+        assert!(index.contains(&format!("][{chapter}]")) && index.contains(&definition), "{chapter}");
+        assert!(compiled.contains(&format!("guide/{chapter}.md\")")), "tests/src/lib.rs lacks {chapter}");
+    }
+    // In rustdoc, only links by the name of a chapter become links to its module.
+    for chapter in &chapters {
+        for link in links(&read(&format!("{GUIDE}/{chapter}.md"))) {
+            let external = link.starts_with("https://");
+            let to_chapter = link.strip_suffix(".md").is_some_and(|name| chapters.contains(name));
+            assert!(external || to_chapter, "{chapter}.md: {link}");
+        }
+    }
+}
+
+/// Returns the targets of inline links and of link definitions.
+fn links(text: &str) -> Vec<&str> {
+    let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let defined = text.lines().filter_map(|line| Some(line.strip_prefix('[')?.split_once("]: ")?.1.trim()));
+    inline.chain(defined).collect()
+}
+
+fn documents() -> Vec<PathBuf> {
+    let root =
+        ["README", "CONTRIBUTING", "SECURITY", "CHANGELOG", "DEPENDENCIES", "benches/README", "fuzz/README"];
+    let mut documents: Vec<_> = root.iter().map(|name| folder(&format!("../{name}.md"))).collect();
+    documents.push(folder("../llms.txt"));
+    documents.push(folder("../skills/clerk-webhooks-rust/SKILL.md"));
+    for crate_folder in fs::read_dir(folder("../crates")).unwrap() {
+        let crate_folder = crate_folder.unwrap().path();
+        documents.push(crate_folder.join("README.md"));
+        documents.extend(Some(crate_folder.join("JSON.md")).filter(|path| path.exists()));
+    }
+    documents.extend(fs::read_dir(folder(GUIDE)).unwrap().map(|entry| entry.unwrap().path()));
+    documents
 }
 
 #[test]
-fn everything_that_is_linked_to_is_there() {
-    let of_crates = std::fs::read_dir(folder("../crates")).unwrap().flat_map(|entry| {
-        let folder = entry.unwrap().path();
-        ["README.md", "JSON.md"].map(|name| folder.join(name))
-    });
-    let of_all = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "benches/README.md"];
-    let documents = of_all.map(|name| folder("..").join(name)).into_iter().chain(of_crates);
-    let mut links = 0;
-    for document in documents.filter(|document| document.exists()) {
-        let text = std::fs::read_to_string(&document).unwrap();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            if link.starts_with("https://") {
-                continue;
-            }
-            links += 1;
-            let (path, heading) =
-                link.split_once('#').map_or((link, None), |(path, heading)| (path, Some(heading)));
-            let target =
-                if path.is_empty() { document.clone() } else { document.parent().unwrap().join(path) };
-            assert!(target.exists(), "{}: {link}", document.display());
-            if let Some(heading) = heading {
-                let target = if target.is_dir() { target.join("README.md") } else { target };
-                let text = std::fs::read_to_string(&target).unwrap();
-                assert!(
-                    text.lines().any(|line| anchor(line).as_deref() == Some(heading)),
-                    "{}: {link}",
-                    document.display()
-                );
-            }
+fn every_link_leads_to_a_file_and_a_heading() {
+    let mut checked = 0;
+    for document in documents() {
+        let text =
+            fs::read_to_string(&document).unwrap_or_else(|error| panic!("{}: {error}", document.display()));
+        for link in links(&text).into_iter().filter(|link| !link.starts_with("https://")) {
+            checked += 1;
+            assert!(leads_somewhere(&document, link), "{}: {link}", document.display());
         }
     }
-    assert!(links > 40, "{links}");
+    assert!(checked > 100, "{checked}");
 }
 
-/// Returns the name under which a heading is linked to.
+fn leads_somewhere(document: &Path, link: &str) -> bool {
+    let (path, heading) = link.split_once('#').map_or((link, None), |(path, heading)| (path, Some(heading)));
+    let target = if path.is_empty() { document.to_owned() } else { document.parent().unwrap().join(path) };
+    let Some(heading) = heading else { return target.exists() };
+    let target = if target.is_dir() { target.join("README.md") } else { target };
+    let text = fs::read_to_string(&target).unwrap_or_default();
+    text.lines().any(|line| anchor(line).as_deref() == Some(heading))
+}
+
+/// The times in the README are those in benches/README.md, in microseconds.
+#[test]
+fn the_comparison_states_the_times_of_the_benchmarks() {
+    let readme = read("../README.md");
+    let benchmarks = read("../benches/README.md");
+    let cells = |row: &str| -> Vec<String> { row.split('|').map(|cell| cell.trim().to_owned()).collect() };
+    let row = |text: &str, start: &str| -> Vec<String> {
+        let row = text.lines().find(|line| line.starts_with(start));
+        cells(row.unwrap_or_else(|| panic!("no row begins with {start}")))
+    };
+    let micros = |cell: &str| format!("{:.1} µs", cell.replace(',', "").parse::<f64>().unwrap() / 1000.0);
+
+    let header = row(&benchmarks, "| verify, ns |");
+    let column = |name: &str| header.iter().position(|cell| cell == name).unwrap();
+    let verify = row(&benchmarks, "| 2 KB | ");
+    let stated = row(&readme, "| verifies 2 KB in |");
+    assert_eq!(stated[2], micros(&verify[column("svix")]));
+    assert_eq!(stated[3], micros(&verify[column("clerk-webhook")]));
+
+    let stated = row(&readme, "| request to answer with typed data |");
+    assert_eq!(stated[2], micros(&row(&benchmarks, "| axum + svix + serde_json |")[2]));
+    assert_eq!(stated[3], micros(&row(&benchmarks, "| Axum extractor, typed data |")[2]));
+}
+
+/// Returns the anchor of a heading.
 fn anchor(line: &str) -> Option<String> {
     let title = line.strip_prefix('#')?.trim_start_matches('#').strip_prefix(' ')?;
     let kept =
@@ -68,8 +148,8 @@ fn anchor(line: &str) -> Option<String> {
 }
 
 #[test]
-fn every_folder_that_the_guide_for_contributors_names_is_there() {
-    let text = std::fs::read_to_string(folder("../CONTRIBUTING.md")).unwrap();
+fn every_folder_that_contributing_names_exists() {
+    let text = read("../CONTRIBUTING.md");
     let (_, table) = text.split_once("| folder |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
     let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
@@ -81,11 +161,11 @@ fn every_folder_that_the_guide_for_contributors_names_is_there() {
 }
 
 #[test]
-fn the_table_of_versions_is_that_of_the_manifests() {
-    let readme = readme();
-    let (_, section) = readme.split_once("### Versions").unwrap();
+fn the_table_of_versions_equals_the_manifests() {
+    let readme = read("../README.md");
+    let (_, section) = readme.split_once("## Supported versions").unwrap();
     let (section, _) = section.split_once("\n##").unwrap();
-    let workspace = std::fs::read_to_string(folder("../Cargo.toml")).unwrap();
+    let workspace = read("../Cargo.toml");
     let value = |manifest: &str, key: &str| {
         let line = manifest.lines().find(|line| line.starts_with(&format!("{key} = ")))?;
         line.split('"').nth(1).map(str::to_owned)
@@ -99,8 +179,7 @@ fn the_table_of_versions_is_that_of_the_manifests() {
             "sqlite" => "sync",
             adapter => adapter,
         };
-        let manifest = folder(&format!("../crates/clerk-webhook-{library}/Cargo.toml"));
-        let manifest = std::fs::read_to_string(manifest).unwrap();
+        let manifest = read(&format!("../crates/clerk-webhook-{library}/Cargo.toml"));
         let crates = [
             "axum-core",
             "actix-web",
@@ -137,17 +216,15 @@ fn is_named(text: &str, name: &str) -> bool {
 
 /// The listings in `api/` are those of the code, which `.ci/public_api.sh` checks.
 #[test]
-fn the_crate_for_users_exports_every_item_of_its_parts() {
-    let listing = |library: &str| {
-        std::fs::read_to_string(folder(&format!("../api/clerk-webhook{library}.txt"))).unwrap()
-    };
+fn the_facade_exports_every_item_of_its_parts() {
+    let listing = |library: &str| read(&format!("../api/clerk-webhook{library}.txt"));
     let exported = listing("");
     for part in ["actix", "axum", "store", "tower", "warp"] {
         let root = format!("clerk_webhook_{part}::");
         let listing = listing(&format!("-{part}"));
         let items = listing.lines().filter_map(|line| line.strip_prefix("pub ")?.split_once(&root));
         let items = items.filter(|(kind, _)| !kind.contains(['(', '<', '=']));
-        let names: std::collections::BTreeSet<_> = items
+        let names: BTreeSet<_> = items
             .filter_map(|(_, path)| {
                 let end = path.find(|character: char| !character.is_alphanumeric() && character != '_');
                 let (name, rest) = path.split_at(end.unwrap_or(path.len()));

@@ -1,4 +1,8 @@
-//! Receive the webhooks of [Clerk](https://clerk.com): verified, typed, and handled once.
+//! Receives the webhooks of [Clerk](https://clerk.com): verified, typed, and each handled once.
+//!
+//! Clerk sends an HTTP request for each event, such as `user.created`, through Svix. This crate checks the signature over the
+//! raw body before your code runs, and returns the event as a Rust type. It rejects everything else. Use it in any Rust
+//! service that has an endpoint for Clerk's webhooks. It does not verify session tokens of signed-in users.
 //!
 //! ```
 //! use clerk_webhook::{EventData, Verifier};
@@ -13,6 +17,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! In a web framework, an extractor, middleware or filter calls [`Verifier::receive`] for you. The
+//! [quick start](guide::quick_start) shows a complete program for Axum.
+//!
 //! # Which features do I need?
 //!
 //! ```toml
@@ -20,8 +27,8 @@
 //! clerk-webhook = { path = "../clerk-webhook/crates/clerk-webhook", features = ["axum"] }
 //! ```
 //!
-//! Enable the feature of your web framework. The sender retries, so duplicates arrive: add a database if your handlers must
-//! not run twice for one event.
+//! Enable the feature of your web framework. The sender repeats deliveries: also enable a database if your handlers must not
+//! run twice for one event.
 //!
 //! | I want to … | feature | start at |
 //! |---|---|---|
@@ -43,15 +50,23 @@
 //! | count deliveries | `metrics` | [`Observation`] |
 //! | convert timestamps | `chrono`, `jiff` or `time` | [`Timestamp`] |
 //!
-//! The [`guide`] has complete programs: [Axum](guide::axum), [Actix Web](guide::actix), [Warp](guide::warp),
-//! [Tower and hyper](guide::tower), [Clerk's users in your database](guide::database) and [tests](guide::testing).
+//! # The guide
 //!
-//! The log goes to the `tracing` subscriber of your application. Without one, nothing is written: call
-//! `tracing_subscriber::fmt::init()`. If you enable the feature `env-filter` of `tracing-subscriber`, also set `RUST_LOG=info`,
-//! because its default shows only errors.
+//! The [`guide`] has a chapter for each task, with complete programs. Start with the [quick start](guide::quick_start),
+//! [setting up the endpoint in Clerk](guide::clerk) and [your framework](guide::frameworks). If a delivery fails, see
+//! [when something goes wrong](guide::troubleshooting).
 //!
-//! The features `sqlite`, `postgres` and `sync` need Rust 1.94 and `actix` needs Rust 1.89. Everything else compiles
-//! with Rust 1.88.
+//! # The log
+//!
+//! Each handled delivery writes one line, and each rejected delivery a warning with the reason and what to do. The lines go
+//! to the `tracing` subscriber of your application. Without a subscriber, nothing is written: call
+//! `tracing_subscriber::fmt::init()`. If you enable the feature `env-filter` of `tracing-subscriber`, also set
+//! `RUST_LOG=info`, because its default shows only errors.
+//!
+//! # Rust versions
+//!
+//! The features `sqlite`, `postgres` and `sync` need Rust 1.94, and `actix` needs Rust 1.89. Everything else compiles with
+//! Rust 1.88.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -63,7 +78,7 @@ compile_error!(
 #[doc(inline)]
 pub use clerk_webhook_core::*;
 
-/// Receive events in [Actix Web](https://docs.rs/actix-web).
+/// Receives events in [Actix Web](https://docs.rs/actix-web).
 #[cfg(feature = "actix")]
 pub mod actix {
     #[doc(inline)]
@@ -73,14 +88,14 @@ pub mod actix {
     };
 }
 
-/// Receive events in [Axum](https://docs.rs/axum).
+/// Receives events in [Axum](https://docs.rs/axum).
 #[cfg(feature = "axum")]
 pub mod axum {
     #[doc(inline)]
     pub use clerk_webhook_axum::{ClerkAnswer, ClerkEvent, ClerkEventRejection};
 }
 
-/// Handle each delivery once.
+/// Handles each delivery once.
 #[cfg(feature = "store")]
 pub mod store {
     #[cfg(feature = "conformance")]
@@ -109,21 +124,21 @@ pub mod store {
     pub use clerk_webhook_store::{SqliteStore, SqliteTransaction};
 }
 
-/// Keep Clerk's objects in your database.
+/// Keeps Clerk's objects in your database.
 #[cfg(feature = "sync")]
 pub mod sync {
     #[doc(inline)]
     pub use clerk_webhook_sync::*;
 }
 
-/// Sign deliveries in tests.
+/// Signs deliveries for tests.
 #[cfg(feature = "test")]
 pub mod test {
     #[doc(inline)]
     pub use clerk_webhook_test::*;
 }
 
-/// Receive events in hyper, Axum, or any other server on [Tower](https://docs.rs/tower).
+/// Receives events in hyper, Axum, or any other server on [Tower](https://docs.rs/tower).
 #[cfg(feature = "tower")]
 pub mod tower {
     #[doc(inline)]
@@ -136,7 +151,7 @@ pub mod tower {
     pub use clerk_webhook_tower::{Deduplicate, DeduplicateFuture, DeduplicateLayer};
 }
 
-/// Receive events in [Warp](https://docs.rs/warp).
+/// Receives events in [Warp](https://docs.rs/warp).
 #[cfg(feature = "warp")]
 pub mod warp {
     #[doc(inline)]
@@ -146,19 +161,34 @@ pub mod warp {
     };
 }
 
-/// The guide: complete programs, and what to know about each.
-#[cfg(all(doc, not(doctest)))]
-pub mod guide {
-    #[doc = include_str!("guide/actix.md")]
-    pub mod actix {}
-    #[doc = include_str!("guide/axum.md")]
-    pub mod axum {}
-    #[doc = include_str!("guide/database.md")]
-    pub mod database {}
-    #[doc = include_str!("guide/testing.md")]
-    pub mod testing {}
-    #[doc = include_str!("guide/tower.md")]
-    pub mod tower {}
-    #[doc = include_str!("guide/warp.md")]
-    pub mod warp {}
+/// Defines a module for each chapter of the guide.
+///
+/// In the files, links between chapters lead to other files, so that a code host can follow them. The first definition of a
+/// link counts: the definitions in front of each file make the same links lead to modules.
+macro_rules! guide {
+    ($($chapter:ident)*) => { guide!(@modules [$($chapter)*] $($chapter)*); };
+    (@modules $all:tt $($chapter:ident)*) => {
+        #[cfg(all(doc, not(doctest)))]
+        #[doc = links!$all]
+        #[doc = include_str!("guide/README.md")]
+        pub mod guide {
+            $(
+                #[doc = links!$all]
+                #[doc = include_str!(concat!("guide/", stringify!($chapter), ".md"))]
+                pub mod $chapter {}
+            )*
+        }
+    };
 }
+
+#[cfg(all(doc, not(doctest)))]
+macro_rules! links {
+    ($($chapter:ident)*) => {
+        concat!($("[", stringify!($chapter), "]: crate::guide::", stringify!($chapter), "\n"),*)
+    };
+}
+
+guide!(
+    quick_start clerk frameworks axum actix warp tower events handlers once database testing command deployment
+    troubleshooting security extending benchmarks
+);

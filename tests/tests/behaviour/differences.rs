@@ -85,7 +85,7 @@ impl Report {
             }
         }
 
-        let mut listed = differences_in_readme();
+        let mut listed = differences_in_the_guide();
         let rows = listed.iter().map(|(kind, ..)| kind).collect::<BTreeSet<_>>().len();
         for ((kind, stack), cases) in seen_instead {
             let instead: BTreeSet<_> = cases.values().flatten().collect();
@@ -105,7 +105,7 @@ impl Report {
             }
         }
         for (kind, stack, instead) in listed {
-            failures.push(format!("the README says of `{kind}` on {stack}: {instead}, which was not seen"));
+            failures.push(format!("the guide says of `{kind}` on {stack}: {instead}, which was not seen"));
         }
         Self { failures, rows }
     }
@@ -134,9 +134,10 @@ fn instead(seen: &[Seen], expected: &[Seen]) -> Option<String> {
 }
 
 /// Reads the rows between the marks: the kind of case, the stacks, and up to a colon what is seen there.
-fn differences_in_readme() -> BTreeSet<(String, String, String)> {
-    let readme = fs::read_to_string(folder("../README.md")).unwrap();
-    let (_, rest) = readme.split_once("<!-- differences -->").expect("the README has the table");
+fn differences_in_the_guide() -> BTreeSet<(String, String, String)> {
+    let chapter = folder("../crates/clerk-webhook/src/guide/frameworks.md");
+    let chapter = fs::read_to_string(chapter).unwrap();
+    let (_, rest) = chapter.split_once("<!-- differences -->").expect("the chapter has the table");
     let (table, _) = rest.split_once("<!-- /differences -->").expect("the table ends");
     let mut differences = BTreeSet::new();
     for row in table.lines().filter(|line| line.starts_with("| `")) {
