@@ -1,8 +1,8 @@
-//! Checks example programs with the command `clerk-webhook`, as a user would run both.
+//! Checks example programs with the command `clerk-webhook`.
 //!
-//! Run with: `cargo run -p clerk-webhook-tests-programs --bin check-examples -- COMMAND PROGRAM…`, paths of built programs.
-//! Each program must answer a delivery of every event type with 200. `sync-server` must also handle each event of a history
-//! once, in any order and however often it arrives, with a new SQLite file.
+//! Run it with `cargo run -p clerk-webhook-tests-programs --bin check-examples -- COMMAND PROGRAM…`. The arguments are
+//! paths of built programs. Each program must answer a delivery of every event type with 200. `sync-server` must also
+//! handle each event of a shuffled history with duplicates once, with a new SQLite file.
 
 use std::process::{Command, ExitCode};
 
@@ -20,9 +20,9 @@ fn main() -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for program in arguments {
         match check(&command, &program) {
-            Ok(said) => println!("{program}: {said}"),
-            Err(why) => {
-                println!("{program}: WRONG: {why}");
+            Ok(result) => println!("{program}: {result}"),
+            Err(failure) => {
+                println!("{program}: FAILED: {failure}");
                 code = ExitCode::FAILURE;
             }
         }
@@ -42,10 +42,10 @@ fn check(command: &str, program: &str) -> Result<String, String> {
     for event in EventType::ALL {
         let answer = run(command, &["trigger", event.as_str(), "--to", receiver.url()])?;
         if answer["status"] != 200 {
-            return Err(format!("{event} got {answer}"));
+            return Err(format!("{event} was answered with {answer}"));
         }
     }
-    let mut said = format!("200 for each of {} types", EventType::ALL.len());
+    let mut result = format!("200 for each of {} event types", EventType::ALL.len());
     if program.ends_with("sync-server") {
         let arguments = [
             "scenario",
@@ -64,18 +64,18 @@ fn check(command: &str, program: &str) -> Result<String, String> {
         let summary = run(command, &arguments)?;
         let (messages, processed) = (&summary["messages"], &summary["outcomes"]["processed"]);
         if messages.as_u64().is_none_or(|messages| messages < 100) || messages != processed {
-            return Err(format!("not every event was handled once: {summary}"));
+            return Err(format!("not every event was handled exactly once: {summary}"));
         }
-        said += &format!("; each of {messages} events handled once: {}", summary["outcomes"]);
+        result += &format!("; each of {messages} events handled once: {}", summary["outcomes"]);
     }
     receiver.kill();
     for suffix in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{suffix}", database.display()));
     }
-    Ok(said)
+    Ok(result)
 }
 
-/// Runs the command and returns the last object that it prints.
+/// Runs the command, and returns the last JSON object that it prints.
 fn run(command: &str, arguments: &[&str]) -> Result<Value, String> {
     let output = Command::new(command)
         .env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)

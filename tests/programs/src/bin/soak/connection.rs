@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection, by hand: it has to send what no client library would.
+//! A minimal HTTP/1.1 connection. It can send requests that no client library sends.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
 
-/// The answers of the examples are far smaller; a longer one is an error, not a reason to buffer.
+/// The maximum size of an answer, in bytes. The answers of the examples are far smaller.
 const LONGEST_ANSWER: usize = 16 * 1024;
 
 pub struct Connection {
@@ -30,7 +30,7 @@ impl Connection {
         Ok(Self { stream, received: Vec::new(), refused: false })
     }
 
-    /// Sends a request and reads the answer, which may come before everything is sent.
+    /// Sends a request and reads the answer, which may arrive before the request is sent completely.
     pub async fn exchange(&mut self, head: &str, body: &[u8]) -> io::Result<Answer> {
         self.received.clear();
         let (mut reader, mut writer) = self.stream.split();
@@ -42,7 +42,8 @@ impl Connection {
         tokio::pin!(sending, receiving);
         let (sent, answer) = tokio::select! {
             biased;
-            // The server may have answered and closed before it has read everything, so the answer counts.
+            // The server may answer and close the connection before it has read the request, so read the answer
+            // even if sending fails.
             sent = &mut sending => (sent.is_ok(), receiving.await),
             answer = &mut receiving => (false, answer),
         };
@@ -51,12 +52,12 @@ impl Connection {
         Ok(Answer { keep_alive: answer.keep_alive && sent, ..answer })
     }
 
-    /// Whether an error of the last exchange means no more than that the server had closed after a refusal.
+    /// Returns whether an error of the last exchange only means that the server closed the connection after a rejection.
     pub fn was_closed_after_refusal(&self, error: &io::Error) -> bool {
         self.refused && self.received.is_empty() && is_closed(error)
     }
 
-    /// Sends a part of a request and disconnects: in order, or by a reset.
+    /// Sends a part of a request and closes the connection, optionally with a reset.
     pub async fn break_off(mut self, head: &str, part: &[u8], reset: bool) -> io::Result<()> {
         self.stream.write_all_buf(&mut Buf::chain(head.as_bytes(), part)).await?;
         if reset {
@@ -65,9 +66,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Closes without the minute of TIME_WAIT, of which tens of thousands would use up the local ports.
+    /// Closes the connection without TIME_WAIT. Otherwise, tens of thousands of connections exhaust the local ports.
     pub fn reset(self) {
-        // Where it fails, the connection closes as usual.
+        // If this fails, the connection closes normally.
         let _ = self.stream.set_zero_linger();
     }
 }
@@ -84,7 +85,7 @@ async fn receive(reader: &mut ReadHalf<'_>, received: &mut Vec<u8>) -> io::Resul
                 return Ok(answer);
             }
             if received.len() > length {
-                return Err(io::Error::other("the answer is longer than it says"));
+                return Err(io::Error::other("the answer is longer than its Content-Length"));
             }
         }
         if received.len() > LONGEST_ANSWER {
@@ -96,7 +97,7 @@ async fn receive(reader: &mut ReadHalf<'_>, received: &mut Vec<u8>) -> io::Resul
     }
 }
 
-/// Returns the answer and its length with the body, or nothing while its head is incomplete.
+/// Returns the answer and its total length, or `None` if its head is incomplete.
 fn parse(received: &[u8]) -> io::Result<Option<(Answer, usize)>> {
     let Some(head) = ResponseHead::parse(received)? else { return Ok(None) };
     let keep_alive = !head.field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));

@@ -1,4 +1,4 @@
-//! What is sent: good and bad deliveries, and the answers that they must get.
+//! Creates valid and invalid deliveries, and defines the expected answers.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use clerk_webhook_tests::random::Random;
 use clerk_webhook_tests::{fixture, fixtures, other_secret, secret};
 use serde_json::{Value, json};
 
-/// How many of a hundred deliveries are of a kind.
+/// The share of each kind of delivery, in percent.
 const MIXTURE: [(Kind, u64); 7] = [
     (Kind::Good, 60),
     (Kind::Forged, 12),
@@ -18,13 +18,13 @@ const MIXTURE: [(Kind, u64); 7] = [
     (Kind::CutOff, 3),
 ];
 
-/// One in so many deliveries is the large one.
+/// One in this many deliveries has the large body.
 const LARGE_ONE_IN: u64 = 20;
 
-/// Bodies up to this length arrive together with their head, so that a server never closes with some unread.
+/// The maximum length of bodies that arrive together with the head, so that a server never closes with unread bytes.
 const SMALL: usize = 4 * 1024;
 
-/// A missing type is not among them: an event without one is accepted.
+/// Bodies that are not events. An event without a type is not among them, because it is accepted.
 const NOT_EVENTS: [&str; 5] =
     ["", "not JSON", "[]", r#"{"data":{},"type":7}"#, r#"{"type":"user.created","data":{"id":"user_"#];
 
@@ -33,14 +33,14 @@ pub enum Kind {
     Good,
     /// Signed with another secret.
     Forged,
-    /// Signed outside the tolerance, on either side.
+    /// Signed too far in the past or in the future.
     Stale,
     MissingHeader,
     /// Authentic, but not JSON, or not an event.
     NotAnEvent,
-    /// Claims a gibibyte and sends nothing of it.
+    /// Announces a body of 1 GiB without sending it.
     TooLarge,
-    /// Ends in the midst of the body.
+    /// Ends in the middle of the body.
     CutOff,
 }
 
@@ -65,7 +65,7 @@ impl Kind {
     }
 }
 
-/// A request as it is sent.
+/// A request that is ready to be sent.
 pub struct PreparedDelivery<'a> {
     pub kind: Kind,
     pub head: String,
@@ -73,13 +73,14 @@ pub struct PreparedDelivery<'a> {
 }
 
 impl PreparedDelivery<'_> {
-    /// Refused by its headers with a body on its way, a server that closes may take its own answer along.
+    /// Returns whether the answer may be lost: the server rejects the headers and closes the connection while the body is
+    /// being sent.
     pub fn may_lose_answer(&self) -> bool {
         matches!(self.kind, Kind::Stale | Kind::MissingHeader) && self.body.len() > SMALL
     }
 }
 
-/// The bodies, made once for all connections, and the secrets.
+/// The bodies, which are shared by all connections, and the secrets.
 pub struct Deliveries {
     path: String,
     events: Vec<Body>,
@@ -121,13 +122,13 @@ impl Deliveries {
         self.delivery(kind, body, random)
     }
 
-    /// Returns a good delivery of the largest event.
+    /// Returns a valid delivery of the largest event.
     pub fn largest(&self, random: &mut Random) -> PreparedDelivery<'_> {
         self.delivery(Kind::Good, &self.large_event, random)
     }
 
     fn delivery<'a>(&self, kind: Kind, body: &'a Body, random: &mut Random) -> PreparedDelivery<'a> {
-        let id: MessageId = format!("msg_{:027}", random.bits()).parse().expect("digits are an id");
+        let id: MessageId = format!("msg_{:027}", random.bits()).parse().expect("digits are a valid id");
         let skew = [-600, 600][random.index(2)];
         let now = Timestamp::now();
         let signed = match kind {
@@ -162,7 +163,7 @@ impl Deliveries {
 impl Body {
     fn new(content: Vec<u8>) -> Self {
         let mut chunked = Vec::new();
-        // Several chunks even for a small body, so that servers hand it on in several pieces.
+        // Several chunks even for a small body, so that servers pass it on in several pieces.
         for chunk in content.chunks(content.len().div_ceil(8).max(1)) {
             chunked.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
             chunked.extend_from_slice(chunk);
@@ -173,7 +174,7 @@ impl Body {
     }
 }
 
-/// Returns an event of about 256 KiB: a user with much metadata.
+/// Returns an event of about 256 KiB: a user with a large amount of metadata.
 fn large_event() -> Vec<u8> {
     let mut event: Value = serde_json::from_slice(&fixture("user.created")).expect("the fixture is JSON");
     let entries = (0..2048).map(|n| (format!("key_{n:04}"), json!({ "text": "x".repeat(100) })));

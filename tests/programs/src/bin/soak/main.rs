@@ -1,7 +1,7 @@
-//! Sends good and bad deliveries to the examples at full speed, and looks at their answers, memory, log and end.
+//! Sends valid and invalid deliveries to the examples at full speed, and checks their answers, memory, log and shutdown.
 //!
-//! Run with: `cargo build --release -p example-axum && cargo run --release -p clerk-webhook-tests-programs --bin soak --
-//! target/release/example-axum`
+//! Run it with `cargo build --release -p example-axum && cargo run --release -p clerk-webhook-tests-programs --bin soak --
+//! target/release/example-axum`.
 
 mod connection;
 mod deliveries;
@@ -24,27 +24,28 @@ use traffic::Traffic;
 const USAGE: &str = "\
 usage: soak [--seconds 60] [--connections 32] PROGRAM…
 
-Starts each program with a signing secret and PORT=0, waits for `listening on http://…`, sends it a mixture of
-good and bad deliveries over keep-alive connections at full speed, and checks that
+Starts each program with a signing secret and PORT=0, waits for `listening on http://…`, sends valid and invalid
+deliveries over keep-alive connections at full speed, and checks that
 
-  - every answer is the right one: 200, 400 or 413
-  - the memory at the end is at most 1.2 times that after 5 s (after half of the time, if that is less)
-  - not more than one line a second on its output is a WARN, an ERROR or a panic
-  - it still accepts a delivery at the end, and SIGTERM ends it with exit code 0 within 20 s
+  - every answer has the expected status: 200, 400 or 413
+  - the memory at the end is at most 1.2 times the memory after 5 s (or after half of the time, if that is earlier)
+  - the program prints at most one WARN, ERROR or panic per second
+  - the program accepts a delivery at the end, and ends with exit code 0 within 20 s of SIGTERM
 
-The memory is VmRSS of /proc, the median over a second, so this works on Linux only. Environment variables reach
-the programs, for instance MALLOC_ARENA_MAX=1. The exit code is 0 if all of this holds for all programs, 1 if not,
-2 if the arguments are wrong.";
+The memory is the median of VmRSS in /proc over one second, so this tool requires Linux. Programs inherit environment
+variables, such as MALLOC_ARENA_MAX=1.
 
-/// When a program has its connections and its buffers, and its allocator has its arenas.
+Exit codes: 0 all programs passed, 1 a check failed, 2 wrong usage.";
+
+/// The time after which a program has allocated its connections, buffers and allocator arenas.
 const WARM_UP: Duration = Duration::from_secs(5);
 
 const GREATEST_GROWTH: f64 = 1.2;
 
-/// Lines that are not about refusals, and those of the second that has begun.
+/// Allowance for lines that are not about rejected deliveries, and for the current second.
 const LINES_BESIDES: u64 = 5;
 
-/// Bodies in flight make a single sample differ by a tenth from the next, so the median of a second counts.
+/// Bodies in flight make single samples differ by 10 %, so the median over one second is used.
 const SAMPLING: Duration = Duration::from_millis(100);
 const SAMPLES: usize = 10;
 
@@ -87,7 +88,7 @@ struct Options {
 }
 
 impl Options {
-    /// Returns nothing if help is wanted.
+    /// Returns `None` if the help is requested.
     fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
         let mut options = Self { duration: Duration::from_secs(60), connections: 32, programs: Vec::new() };
         let mut arguments = arguments;
@@ -95,19 +96,19 @@ impl Options {
             let mut number = |range: std::ops::RangeInclusive<u64>| {
                 let value = arguments.next().and_then(|value| value.parse().ok());
                 value.filter(|value| range.contains(value)).ok_or_else(|| {
-                    format!("{argument} needs a number between {} and {}", range.start(), range.end())
+                    format!("{argument} requires a number from {} to {}", range.start(), range.end())
                 })
             };
             match argument.as_str() {
                 "--help" | "-h" => return Ok(None),
                 "--seconds" => options.duration = Duration::from_secs(number(1..=86_400)?),
                 "--connections" => options.connections = number(1..=1024)?,
-                option if option.starts_with('-') => return Err(format!("{option} is unknown")),
+                option if option.starts_with('-') => return Err(format!("unknown option {option}")),
                 _ => options.programs.push(argument),
             }
         }
         if options.programs.is_empty() {
-            return Err("no program is given".to_owned());
+            return Err("no program was given".to_owned());
         }
         Ok(Some(options))
     }
@@ -117,7 +118,7 @@ impl Options {
     }
 }
 
-/// What was found out about a program; without failures it has passed.
+/// The results for a program. It passed if there are no failures.
 #[derive(Default)]
 struct Report {
     program: String,
@@ -131,12 +132,12 @@ struct Report {
 /// Resident memory in KiB.
 #[derive(Default)]
 struct Memory {
-    /// The latest samples, as many as [`SAMPLES`].
+    /// The latest [`SAMPLES`] samples.
     recent: VecDeque<u64>,
     after_warm_up: u64,
     end: u64,
     peak: u64,
-    /// At each tenth of the time, to tell what grows on from what has grown once.
+    /// The memory at each tenth of the time, which distinguishes continuous growth from a single increase.
     course: Vec<u64>,
 }
 
@@ -187,30 +188,30 @@ async fn soak(path: &str, options: &Options) -> Report {
     while connections.join_next().await.is_some() {}
 
     match watched {
-        Err(error) => report.failures.push(format!("its memory cannot be read: {error}")),
+        Err(error) => report.failures.push(format!("cannot read the memory: {error}")),
         Ok(()) if report.memory.growth() > GREATEST_GROWTH => {
-            report.failures.push(format!("its memory grew, KiB over the time: {:?}", report.memory.course));
+            report.failures.push(format!("the memory grew; KiB over time: {:?}", report.memory.course));
         }
         Ok(()) => {}
     }
-    // The connection stays open, as those of the real sender do.
+    // The connection stays open, like the connections of the real sender.
     let idle = traffic.deliver_once().await;
     if let Err(failure) = &idle {
-        report.failures.push(format!("a good delivery at the end: {failure}"));
+        report.failures.push(format!("the valid delivery at the end failed: {failure}"));
     }
     if let Err(failure) = program.stop().await {
         report.failures.push(failure);
     }
     let (failed, shown) = traffic.failures();
     if failed > 0 {
-        report.failures.push(format!("{failed} deliveries went wrong, the first: {}", shown.join("; ")));
+        report.failures.push(format!("{failed} deliveries failed; the first failures: {}", shown.join("; ")));
     }
     report.alarms = log.alarms();
     let allowed = begin.elapsed().as_secs() + LINES_BESIDES;
     if report.alarms > allowed {
         let shown = log.shown().join("\n  ");
         report.failures.push(format!(
-            "{} of {} lines are warnings or errors, {allowed} may be, the first:\n  {shown}",
+            "{} of {} lines are warnings or errors, but at most {allowed} are allowed; the first lines:\n  {shown}",
             report.alarms,
             log.lines()
         ));
@@ -218,7 +219,7 @@ async fn soak(path: &str, options: &Options) -> Report {
     report
 }
 
-/// Reads the memory of a program until the time is over.
+/// Samples the memory of a program until the time is over.
 async fn watch(
     program: &Program,
     traffic: &Traffic,

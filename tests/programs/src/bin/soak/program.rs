@@ -1,4 +1,4 @@
-//! A program under test: its output, its memory and its end.
+//! A program under test: its output, memory and shutdown.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -16,8 +16,9 @@ use tokio::time::timeout;
 const START: Duration = Duration::from_secs(10);
 const SHUTDOWN: Duration = Duration::from_secs(20);
 
-/// What is kept of a line, and how many lines are kept to be shown.
+/// The maximum number of bytes of a line that are stored.
 const LINE_LENGTH: usize = 512;
+/// The maximum number of lines that are shown.
 const SHOWN_LINES: usize = 5;
 
 /// Returns the SQLite file of a program that needs one.
@@ -36,7 +37,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a program and waits until it says where it listens.
+    /// Starts a program and waits until it prints its address.
     pub async fn start(program: &str) -> Result<Self, String> {
         let mut process = Command::new(program)
             .env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)
@@ -49,8 +50,8 @@ impl Program {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| format!("does not start: {error}"))?;
-        let id = process.id().ok_or("ended at once")?;
+            .map_err(|error| format!("cannot start the program: {error}"))?;
+        let id = process.id().ok_or("the program ended immediately")?;
         let log = Arc::new(Log::default());
         let mut drains = JoinSet::new();
         drains.spawn(drain(process.stdout.take(), Arc::clone(&log)));
@@ -59,16 +60,16 @@ impl Program {
         let mut url = log.url.subscribe();
         let url = tokio::select! {
             url = timeout(START, url.wait_for(|url| !url.is_empty())) => url,
-            status = process.wait() => return Err(format!("ended before it listened: {}", describe(status))),
+            status = process.wait() => return Err(format!("the program ended before it listened: {}", describe(status))),
         };
         let url = match url {
             Ok(Ok(url)) => url.clone(),
-            _ => return Err(format!("does not say `listening on` within {START:?}")),
+            _ => return Err(format!("the program did not print `listening on` within {START:?}")),
         };
         let (address, path) = url
             .strip_prefix("http://")
             .and_then(|rest| rest.find('/').map(|slash| rest.split_at(slash)))
-            .ok_or_else(|| format!("listens on what is not understood: {url}"))?;
+            .ok_or_else(|| format!("the program printed an invalid URL: {url}"))?;
         let (address, path) = (address.to_owned(), path.to_owned());
         Ok(Self { process, id, drains, log, address, path })
     }
@@ -86,28 +87,28 @@ impl Program {
         Arc::clone(&self.log)
     }
 
-    /// Sends SIGTERM and waits for the end of the program and of its output.
+    /// Sends SIGTERM, and waits for the end of the program and of its output.
     pub async fn stop(mut self) -> Result<(), String> {
         let killed = Command::new("kill").args(["-TERM", &self.id.to_string()]).status().await;
         if !killed.as_ref().is_ok_and(ExitStatus::success) {
-            return Err(format!("SIGTERM cannot be sent: {}", describe(killed)));
+            return Err(format!("cannot send SIGTERM: {}", describe(killed)));
         }
         let Ok(status) = timeout(SHUTDOWN, self.process.wait()).await else {
-            return Err(format!("did not end within {SHUTDOWN:?} of SIGTERM"));
+            return Err(format!("the program did not end within {SHUTDOWN:?} of SIGTERM"));
         };
-        // Something that it has started may hold its output open.
+        // A child process of the program may hold its output open.
         let _ = timeout(SHUTDOWN, async { while self.drains.join_next().await.is_some() {} }).await;
         for suffix in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{suffix}", database()));
         }
         match status {
             Ok(status) if status.success() => Ok(()),
-            status => Err(format!("after SIGTERM: {}", describe(status))),
+            status => Err(format!("the program failed after SIGTERM: {}", describe(status))),
         }
     }
 }
 
-/// What a program has written.
+/// The output of a program.
 #[derive(Default)]
 pub struct Log {
     url: watch::Sender<String>,
@@ -117,19 +118,19 @@ pub struct Log {
 }
 
 impl Log {
-    /// Returns the number of all lines.
+    /// Returns the total number of lines.
     pub fn lines(&self) -> u64 {
         self.lines.load(Ordering::Relaxed)
     }
 
-    /// Returns the number of lines that somebody would be woken by.
+    /// Returns the number of warnings, errors and panics.
     pub fn alarms(&self) -> u64 {
         self.alarms.load(Ordering::Relaxed)
     }
 
-    /// Returns the first of these lines.
+    /// Returns the first warnings, errors and panics.
     pub fn shown(&self) -> Vec<String> {
-        self.shown.lock().expect("nothing panics with the lock").clone()
+        self.shown.lock().expect("no thread panics while it holds the lock").clone()
     }
 
     fn note(&self, line: &[u8]) {
@@ -141,7 +142,7 @@ impl Log {
         }
         if is_alarm(line) {
             self.alarms.fetch_add(1, Ordering::Relaxed);
-            let mut shown = self.shown.lock().expect("nothing panics with the lock");
+            let mut shown = self.shown.lock().expect("no thread panics while it holds the lock");
             if shown.len() < SHOWN_LINES {
                 shown.push(line.to_owned());
             }
@@ -149,14 +150,14 @@ impl Log {
     }
 }
 
-/// The first word that is a level is the level of a line; a panic has none.
+/// Returns whether a line is a warning, an error or a panic. The first word that is a level is the level of the line.
 fn is_alarm(line: &str) -> bool {
     let mut words = line.split(|character: char| !character.is_ascii_alphabetic());
     let level = words.find(|word| ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"].contains(word));
     matches!(level, Some("WARN" | "ERROR")) || line.contains("panicked at")
 }
 
-/// Reads to the end, so that the program never waits for a reader.
+/// Reads a pipe to its end, so that the program never blocks on a full pipe.
 async fn drain(pipe: Option<impl AsyncRead + Unpin>, log: Arc<Log>) {
     let Some(mut pipe) = pipe else { return };
     let mut chunk = vec![0; 16 * 1024];

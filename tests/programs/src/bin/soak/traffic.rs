@@ -1,4 +1,4 @@
-//! Traffic at full speed: every connection sends its next delivery when it has the answer to the last one.
+//! Traffic at full speed: each connection sends the next delivery when it has received the answer to the last one.
 
 use std::io;
 use std::sync::Mutex;
@@ -11,11 +11,11 @@ use tokio::time::timeout;
 use crate::connection::{Connection, is_closed};
 use crate::deliveries::{Deliveries, Kind, PreparedDelivery};
 
-/// The examples give a body up after 10 s or 14 s; nothing here is slow.
+/// The time limit for an answer. The examples stop waiting for a body after 10 s or 14 s, but no delivery here is slow.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// With how many of the largest deliveries every connection begins: the memory that the busiest moment takes is
-/// taken before it is measured for the first time. Left to chance, it would grow for half a minute.
+/// The number of largest deliveries with which each connection begins. The program reaches its peak memory before the
+/// first measurement; otherwise the memory grows for half a minute.
 const LARGEST_FIRST: u32 = 50;
 
 const SHOWN_FAILURES: usize = 5;
@@ -51,18 +51,18 @@ impl Traffic {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Returns the number of deliveries that went wrong, and what was wrong with the first.
+    /// Returns the number of failed deliveries, and the first failures.
     pub fn failures(&self) -> (u64, Vec<String>) {
-        let shown = self.shown.lock().expect("nothing panics with the lock").clone();
+        let shown = self.shown.lock().expect("no thread panics while it holds the lock").clone();
         (self.failed.load(Ordering::Relaxed), shown)
     }
 
-    /// Lets every connection end after the answer that it waits for.
+    /// Stops each connection after its current answer.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Keeps one connection busy until the traffic is stopped, or until the server takes no more connections.
+    /// Sends deliveries on one connection until the traffic is stopped or the server refuses connections.
     pub async fn run(&self, seed: u64) {
         let mut random = Random::new(seed);
         let mut connection = None;
@@ -71,7 +71,7 @@ impl Traffic {
             if connection.is_none() {
                 connection = match self.open().await {
                     Ok(opened) => Some(opened),
-                    Err(error) => return self.fail(format!("no connection: {error}")),
+                    Err(error) => return self.fail(format!("cannot connect: {error}")),
                 };
             }
             let delivery = if largest > 0 {
@@ -93,7 +93,7 @@ impl Traffic {
         }
     }
 
-    /// Makes one good delivery, and returns its connection, which is idle then.
+    /// Sends one valid delivery, and returns its idle connection.
     pub async fn deliver_once(&self) -> Result<Option<Connection>, String> {
         let delivery = self.deliveries.largest(&mut Random::new(u64::MAX / 2));
         let mut connection = Some(self.open().await.map_err(|error| error.to_string())?);
@@ -102,7 +102,7 @@ impl Traffic {
         Ok(connection)
     }
 
-    /// Sends a delivery and compares the answer; leaves a connection that can be used again.
+    /// Sends a delivery and checks the answer. Stores the connection if it can be used again.
     async fn send(
         &self,
         connection: &mut Option<Connection>,
@@ -111,7 +111,7 @@ impl Traffic {
     ) -> Result<(), String> {
         let Some(mut current) = connection.take() else { return Err("no connection".to_owned()) };
         if delivery.kind == Kind::CutOff {
-            // Where the server has closed already, there is nothing left to be cut off.
+            // An error is fine here: the server may have closed the connection already.
             let _ = current.break_off(&delivery.head, delivery.body, reset).await;
             return Ok(());
         }
@@ -119,7 +119,7 @@ impl Traffic {
         if let Err(error) = &answer
             && current.was_closed_after_refusal(error)
         {
-            current = self.open().await.map_err(|error| format!("no connection: {error}"))?;
+            current = self.open().await.map_err(|error| format!("cannot connect: {error}"))?;
             answer = current.exchange(&delivery.head, delivery.body).await;
         }
         match answer {
@@ -128,7 +128,7 @@ impl Traffic {
             }
             Err(error) if delivery.may_lose_answer() && is_closed(&error) => return Ok(()),
             Err(error) => return Err(error.to_string()),
-            // The announced body was not sent, so the server would take the next request for it.
+            // The announced body was not sent, so the server would read the next request as that body.
             Ok(_) if delivery.kind == Kind::TooLarge => current.reset(),
             Ok(answer) if !answer.keep_alive => {}
             Ok(_) => *connection = Some(current),
@@ -143,7 +143,7 @@ impl Traffic {
 
     fn fail(&self, failure: String) {
         self.failed.fetch_add(1, Ordering::Relaxed);
-        let mut shown = self.shown.lock().expect("nothing panics with the lock");
+        let mut shown = self.shown.lock().expect("no thread panics while it holds the lock");
         if shown.len() < SHOWN_FAILURES {
             shown.push(failure);
         }
