@@ -87,7 +87,7 @@
 //! | `memory` (default) | `MemoryStore` | 1.88 |
 //! | `sqlite` | `SqliteStore`, for [`Deduplicator`] and [`ExactlyOnce`] | 1.94, as sqlx |
 //! | `postgres` | `PostgresStore`, for [`Deduplicator`] and [`ExactlyOnce`] | 1.94, as sqlx |
-//! | `tls-rustls` | TLS for `PostgresStore::connect` | 1.94, as sqlx |
+//! | `tls-rustls` | TLS for `PostgresStore::connect`, with `postgres` | 1.94, as sqlx |
 //! | `redis` | `RedisStore`, for Redis and Valkey | 1.88 |
 //! | `tracing` (default) | a log line for each delivery | 1.88 |
 //! | `conformance` | the test suite for your own [`DeliveryStore`] | 1.88 |

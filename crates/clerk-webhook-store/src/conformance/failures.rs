@@ -31,7 +31,7 @@ impl<H: Harness> Suite<'_, H> {
             abandoned.push((key, asked));
         }
         for (key, asked) in abandoned {
-            // The abandoned claim may have reached the store or not.
+            // The store may or may not have received the abandoned claim, so both results are correct.
             let claim = second.claim(&key, LONG).await;
             if let Claim::InProgress { .. } = claim {
                 drop(second.take_over(&key, asked, SHORT, LONG).await);

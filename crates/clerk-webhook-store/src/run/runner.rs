@@ -112,7 +112,9 @@ impl Runner {
 /// The methods of every type that has the fields `store` and `runner`.
 macro_rules! runner_methods {
     () => {
-        /// Sets the scope: the name of the endpoint. Endpoints that share a store need different scopes.
+        /// Sets the scope: the name of the endpoint, `clerk` by default.
+        ///
+        /// Endpoints that share a store, but have different handlers, need different scopes.
         pub fn scope(mut self, scope: $crate::Scope) -> Self {
             self.runner.scope = scope;
             self

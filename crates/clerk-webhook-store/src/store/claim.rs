@@ -41,7 +41,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Creates a lease. Call it in a store that has recorded the claim.
+    /// Creates a lease. A store calls this function after it has recorded the claim.
     pub fn new(key: DeliveryKey, owner: Owner, attempt: u32) -> Self {
         Self { key, owner, attempt }
     }

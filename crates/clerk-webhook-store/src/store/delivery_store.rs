@@ -18,13 +18,13 @@ use crate::store::key::DeliveryKey;
 ///  any ──forget──▶ absent          any without a lease ──purge──▶ absent
 /// ```
 ///
-/// Every method is atomic. With any number of concurrent callers on any number of machines, these rules
-/// apply:
+/// Every method is atomic. The following rules apply to any number of concurrent clients on any number of
+/// machines:
 ///
-/// 1. At most one caller owns a lease that has not expired.
-/// 2. No caller can claim a completed delivery.
+/// 1. At most one client owns a live lease of a delivery.
+/// 2. A completed delivery cannot be claimed.
 /// 3. Only the owner can complete, release or renew.
-/// 4. A delivery can be claimed again after it was released or its lease expired.
+/// 4. A delivery can be claimed after it was released or its lease expired.
 /// 5. Only a completed delivery is a duplicate.
 ///
 /// A `SELECT` followed by an `INSERT` is not atomic. Test your implementation with the `conformance` suite
@@ -61,17 +61,15 @@ pub trait DeliveryStore: Send + Sync + 'static {
     /// Releases the delivery, so that the next caller can claim it at once.
     fn release(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
 
-    /// Forgets a delivery in any state, so that its next delivery is handled. Returns whether the store knew
-    /// it.
+    /// Forgets a delivery in any state, and returns whether the store knew it.
     ///
-    /// Use it for completed deliveries that must be handled again. After it, a delivery in progress can be
-    /// claimed at once. The previous owner notices at its next renewal that it has lost the lease.
+    /// Call it for a completed delivery that must be handled again at the next resend. If the delivery is in
+    /// progress, it can be claimed again at once, and its owner loses the lease.
     fn forget(&self, key: &DeliveryKey) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
-    /// Removes deliveries that have no live lease and have not changed for `older_than`. Returns the number
-    /// of removed deliveries, which is at most `limit`.
+    /// Removes up to `limit` deliveries without a live lease that have not changed for `older_than`.
     ///
-    /// A store whose entries expire automatically returns 0.
+    /// Returns the number of removed deliveries. A store whose entries expire automatically returns 0.
     fn purge(
         &self,
         older_than: Duration,

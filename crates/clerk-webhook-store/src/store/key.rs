@@ -86,8 +86,7 @@ impl Error for InvalidScope {}
 
 /// The key of a delivery: the scope of the endpoint and the message id.
 ///
-/// Do not use an id from the data of an event instead: every later event about the same object has the same
-/// one.
+/// Do not use an id from the data of an event instead: later events about the same object have the same id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryKey {
     scope: Scope,

@@ -19,11 +19,11 @@ const _: () = assert!(MIN_RETENTION.as_secs() > clerk_webhook_core::sender::LONG
 /// The number of deliveries that one statement removes. Small, so that no other statement waits for long.
 const BATCH: u32 = 1000;
 
-/// Removes all deliveries without a live lease that have not changed for `retention`. Returns the number of
-/// removed deliveries.
+/// Removes all deliveries without a live lease that have not changed for `retention`.
 ///
-/// Call it once a day. A retention below [`MIN_RETENTION`] counts as that limit. If somebody resends a
-/// message after its delivery was removed, the handler runs again.
+/// Returns the number of removed deliveries. Call this function once a day. A retention below
+/// [`MIN_RETENTION`] counts as that limit. If somebody resends a message after its delivery was removed, the
+/// handler runs again.
 ///
 /// # Errors
 ///

@@ -5,8 +5,8 @@
 //! exchanges may reach different server connections. The second connection may not know the statement, or may
 //! know another statement of the same name and run it.
 //!
-//! [`Mode`] says how statements run, to avoid this. [`refuse`] returns an error for a pool that cannot avoid
-//! it.
+//! [`Mode`] selects how statements run, to avoid this. [`refuse`] returns an error for a pool that cannot
+//! avoid it.
 
 use std::error::Error;
 use std::fmt;

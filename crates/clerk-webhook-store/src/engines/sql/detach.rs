@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 /// A future that continues in a task if it is dropped before it has finished.
 ///
-/// sqlx needs this in two cases. If its future is dropped while it waits for the answer to `BEGIN`, a
+/// Futures of sqlx need this in two cases. If a future is dropped while it waits for the answer to `BEGIN`, a
 /// Postgres connection inside a transaction returns to the pool. If it is dropped while it tests a
 /// connection, sqlx closes the connection, which deletes a database in memory. Spawning a task for each call
 /// would also work, but costs two thread switches.
