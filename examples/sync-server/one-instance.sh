@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The same as `two-instances.sh` on a file of SQLite, which is a new one: one instance, killed and started again.
+# Does the same as `two-instances.sh`, but with one instance on a new SQLite file. Kills and restarts the instance.
 #
 #   examples/sync-server/one-instance.sh [--events 10000] [--kills 2] [--seed 7]
 set -euo pipefail

@@ -1,7 +1,7 @@
-//! Sends a whole history to one or two instances of the example, kills one or the other (-9) meanwhile and starts it again,
-//! and lets the command compare their database with what is true in the end.
+//! Sends a history to one or two instances of the example, kills and restarts instances (-9) while it sends,
+//! and lets the command compare the database with the expected rows.
 //!
-//! `one-instance.sh` and `two-instances.sh` build all of it and run this.
+//! `one-instance.sh` and `two-instances.sh` build the programs and run this one.
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader};
@@ -20,9 +20,10 @@ use sqlx::{AssertSqlSafe, Connection as _};
 const USAGE: &str = "\
 usage: [DATABASE_URL=postgres://…] instances [--events 10000] [--kills 2] [--seed …] COMMAND PROGRAM
 
-Starts two instances of the program on a new database of that Postgres, or one on a new file of SQLite. Lets the command
-send them a history, shuffled, twice and eight at a time, kills one or the other meanwhile and starts it again. The exit
-code is 0 if the tables are right in the end, 1 if not, 2 if the arguments are wrong.";
+Starts two instances of PROGRAM on a new Postgres database, or one instance on a new SQLite file if DATABASE_URL is not
+set. COMMAND sends them a shuffled history, each event twice and eight deliveries at a time. In the meantime, instances are
+killed and restarted. The exit code is 0 if the tables are correct at the end, 1 if they are not, and 2 if an argument is
+invalid.";
 
 struct Options {
     events: u64,
@@ -40,7 +41,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     let database = Database::create(env::var("DATABASE_URL").ok().filter(|url| !url.is_empty())).await?;
     if !options.run(&database)? {
-        println!("what is wrong is in {}", database.name);
+        println!("the tables are not correct; the database is {}", database.name);
         return Ok(ExitCode::FAILURE);
     }
     database.remove().await?;
@@ -48,19 +49,22 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 }
 
 impl Options {
-    /// Returns whether the tables are right.
+    /// Returns whether the tables are correct.
     fn run(&self, database: &Database) -> Result<bool, Box<dyn Error>> {
         let start =
             |port| Receiver::start_on(port, Command::new(&self.program).env("DATABASE_URL", &database.url));
-        // At once, so that all of them find an empty database.
+        // All instances start at the same time, so that all of them find an empty database.
         let mut instances = thread::scope(|scope| {
             let starting = (0..database.instances).map(|_| scope.spawn(|| start(0))).collect::<Vec<_>>();
-            starting.into_iter().map(|instance| instance.join().expect("it starts")).collect::<Vec<_>>()
+            starting
+                .into_iter()
+                .map(|instance| instance.join().expect("the instance starts"))
+                .collect::<Vec<_>>()
         });
         let mut sending = self.sending(&instances, database).spawn()?;
         let (mut processed, mut kills) = (0, 0);
-        let told = sending.stdout.take().ok_or("nothing is told of the sending")?;
-        for line in BufReader::new(told).lines() {
+        let output = sending.stdout.take().ok_or("the command has no standard output")?;
+        for line in BufReader::new(output).lines() {
             let line = line?;
             if !line.starts_with("msg_") {
                 println!("{line}");
@@ -74,17 +78,17 @@ impl Options {
                 let port = killed.port();
                 killed.kill();
                 instances.insert(victim, start(port));
-                println!("killed an instance after {processed} events, and started it again");
+                println!("killed and restarted an instance after {processed} events");
             }
         }
         let status = sending.wait()?;
-        // The page is kept for a while.
+        // The page is cached, so wait for a page from after the last delivery.
         let ended = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-        let handled = eventually("a page of after the end", || {
+        let handled = eventually("a page from after the last delivery", || {
             handled(&instances[0]).and_then(|(handled, as_of)| (as_of > ended).then_some(handled))
         });
         println!(
-            "{handled} of {} events are marked as handled, {kills} times an instance was killed",
+            "{handled} of {} events are marked as handled; an instance was killed {kills} times",
             self.events
         );
         Ok(status.success() && (handled, kills) == (self.events, self.kills))
@@ -94,7 +98,7 @@ impl Options {
         let events = self.events.to_string();
         let mut command = Command::new(&self.command);
         command.env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET).args(["scenario", "all", "--events", &events]);
-        // Each attempt is a line, which says how far the instances are.
+        // With --each, the command prints a line for each attempt, which shows the progress.
         command.args(["--shuffle", "--duplicate", "2", "--retry", "--concurrency", "8", "--each"]);
         command.stdout(Stdio::piped());
         command.args(self.seed.iter().flat_map(|seed| ["--seed", seed]));
@@ -119,7 +123,7 @@ impl Options {
     }
 }
 
-/// Returns how many events the page says were handled, and when that was so, unless the database was too busy to say.
+/// Returns the number of handled events and its time from the page, or `None` if the database was too busy.
 fn handled(instance: &Receiver) -> Option<(u64, u64)> {
     let url = instance.url().replace("/webhooks/clerk", "/");
     let answer = request("GET", &url, [("Accept", "application/json")], b"", Duration::from_secs(20));
@@ -127,7 +131,7 @@ fn handled(instance: &Receiver) -> Option<(u64, u64)> {
     Some((page["deliveries"].as_u64()?, page["as_of"].as_u64()?))
 }
 
-/// A database that nothing is in, of this run alone.
+/// A new, empty database for this run.
 struct Database {
     name: String,
     url: String,
@@ -157,7 +161,7 @@ impl Database {
         let (address, settings) = server
             .split_once('?')
             .map_or((&*server, String::new()), |(address, settings)| (address, format!("?{settings}")));
-        let (host, _) = address.rsplit_once('/').ok_or("DATABASE_URL names no database")?;
+        let (host, _) = address.rsplit_once('/').ok_or("DATABASE_URL contains no database name")?;
         let mut connection = PgConnection::connect(&server).await?;
         sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await?;
         Ok(Self {

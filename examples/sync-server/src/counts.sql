@@ -1,4 +1,4 @@
--- In one statement, so that all of it is of the same moment.
+-- One statement, so that all counts are from the same moment.
           SELECT 'users', count(*) FROM clerk_active_users
 UNION ALL SELECT 'organizations', count(*) FROM clerk_active_organizations
 UNION ALL SELECT 'memberships', count(*) FROM clerk_active_memberships

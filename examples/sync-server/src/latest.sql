@@ -1,5 +1,5 @@
--- What was written last. It reads all rows, since nothing but this page asks for their order and so no index has it. That is
--- why the page has a connection of its own and is kept for a second. Who wants it faster gives `synced_at` an index.
+-- The rows that were written last. The query reads all rows, because `synced_at` has no index. For this reason, the
+-- page has its own connection and is cached for a second. Add an index on `synced_at` if you need a faster page.
           SELECT 'user' AS kind, id, updated_at, synced_at, deleted_at FROM clerk_users
 UNION ALL SELECT 'organization', id, updated_at, synced_at, deleted_at FROM clerk_organizations
 UNION ALL SELECT 'membership', id, updated_at, synced_at, deleted_at FROM clerk_memberships

@@ -1,15 +1,22 @@
-//! Keeps Clerk's users, organizations and memberships in a database: each delivery is verified and handled once, and what
-//! it changes is committed together with the mark "handled".
+//! Syncs Clerk's users, organizations and memberships into SQLite or Postgres.
 //!
-//! Run with: `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p sync-server`, which writes to the file `sync-server.db`, or with
-//! `DATABASE_URL=postgres://…` for Postgres, where any number of instances can run. `PORT` is 3000 unless set. What is in
-//! the tables is shown at <http://127.0.0.1:3000>.
+//! The server verifies each delivery and handles each message once. It commits the changed rows together with
+//! the mark "handled".
 //!
-//! Then send it a history, out of order and twice, and compare the tables with what is true in the end:
-//! `cargo run -p clerk-webhook-cli --features sync -- scenario all --shuffle --duplicate 2 --retry --to
-//! http://127.0.0.1:3000/webhooks/clerk --expect-sync sqlite:sync-server.db`, with the same secret.
+//! Start it with `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p sync-server`. It writes to the file
+//! `sync-server.db`. Set `DATABASE_URL=postgres://…` to use Postgres, which any number of instances can
+//! share. The port is 3000, or the value of `PORT`. The page <http://127.0.0.1:3000> shows the contents of
+//! the tables without personal data.
 //!
-//! `one-instance.sh` and `two-instances.sh` do both, and kill instances meanwhile.
+//! Then send it a history, out of order and each event twice, and compare the tables with the expected rows.
+//! Use the same secret:
+//!
+//! ```text
+//! cargo run -p clerk-webhook-cli --features sync -- scenario all --shuffle --duplicate 2 --retry \
+//!     --to http://127.0.0.1:3000/webhooks/clerk --expect-sync sqlite:sync-server.db
+//! ```
+//!
+//! `one-instance.sh` and `two-instances.sh` do both, and kill and restart instances while they send.
 
 mod page;
 
@@ -30,7 +37,8 @@ use tracing::{error, info};
 
 use crate::page::Tables;
 
-/// How long a delivery waits for the database: what does not answer is a 503, long before the sender gives up.
+/// How long a delivery waits for the database. After that it is answered with 503, before the sender's
+/// timeout of 15 s.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
@@ -48,28 +56,28 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error>> {
     let verifier = Verifier::from_env()?;
     let port = variable("PORT", "3000")?;
-    let port = port.parse().map_err(|_| "PORT is a number from 0 to 65535, where 0 is any that is free")?;
+    let port = port.parse().map_err(|_| "PORT must be a number from 0 to 65535. 0 selects a free port")?;
     let database = variable("DATABASE_URL", "sqlite:sync-server.db")?;
     if database.starts_with("sqlite:") {
         let file = sqlite_file(&database)?;
         let path = file.get_filename();
         let store = SqliteStore::open(path).await.map_err(|error| {
-            format!("DATABASE_URL: the file {} cannot be opened or created: {error}", path.display())
+            format!("DATABASE_URL: cannot open or create the file {}: {error}", path.display())
         })?;
         store.migrate().await.map_err(no_tables)?;
         let sync = ClerkSync::new(store.pool().clone());
         serve(port, verifier, store, sync, || Tables::sqlite(&file)).await
     } else if database.starts_with("postgres://") || database.starts_with("postgresql://") {
         let options: PgConnectOptions = database.parse().map_err(|error| {
-            let encode =
-                "what is special in a password is percent-encoded there, # as %23, / as %2F, @ as %40";
-            format!("DATABASE_URL is no address of a Postgres: {error}; {encode}")
+            let encode = "Percent-encode special characters in the password: # as %23, / as %2F, @ as %40";
+            format!("DATABASE_URL is not a valid Postgres URL: {error}. {encode}")
         })?;
-        // A pool would try again and again, and then not say why.
+        // Connect without a pool first: a pool retries until its timeout and then does not report the cause.
         let connecting = time::timeout(PATIENCE, PgConnection::connect_with(&options)).await;
-        let connected = connecting.map_err(|_| "DATABASE_URL: Postgres does not answer")?;
+        let connected =
+            connecting.map_err(|_| "DATABASE_URL: Postgres does not answer. Check the host and the port")?;
         connected
-            .map_err(|error| format!("DATABASE_URL: no connection to Postgres: {error}"))?
+            .map_err(|error| format!("DATABASE_URL: cannot connect to Postgres: {error}"))?
             .close()
             .await?;
 
@@ -78,35 +86,38 @@ async fn run() -> Result<(), Box<dyn Error>> {
         store.migrate().await.map_err(no_tables)?;
         serve(port, verifier, store, ClerkSync::new(pool), || Tables::postgres(&options)).await
     } else {
-        Err("DATABASE_URL begins with postgres:// or sqlite:".into())
+        Err("DATABASE_URL must begin with postgres:// or sqlite:".into())
     }
 }
 
-/// Returns what a variable of the environment is set to.
+/// Returns the value of an environment variable, or its default if it is not set.
 fn variable(name: &str, default: &str) -> Result<String, String> {
     match env::var(name) {
         Ok(value) if !value.is_empty() => Ok(value),
         Err(VarError::NotPresent) => Ok(default.to_owned()),
-        _ => Err(format!("{name} is empty or not UTF-8: set it, or unset it for {default}")),
+        _ => Err(format!("{name} is empty or not UTF-8. Set it, or unset it to use {default}")),
     }
 }
 
-/// Returns the options of a plain file: the store sets its own, and each connection to memory would have another database.
+/// Returns the options for a SQLite file.
+///
+/// Rejects parameters, because the store sets its own, and databases in memory, because each connection would
+/// open a different one.
 fn sqlite_file(url: &str) -> Result<SqliteConnectOptions, &'static str> {
-    const REFUSED: &str = "DATABASE_URL names a file of SQLite, as sqlite:app.db does: nothing in memory, and no settings after a ?";
-    let options: SqliteConnectOptions = url.parse().map_err(|_| REFUSED)?;
+    const INVALID: &str = "DATABASE_URL must name a SQLite file, such as sqlite:app.db, without parameters after a ? and not in memory";
+    let options: SqliteConnectOptions = url.parse().map_err(|_| INVALID)?;
     let path = options.get_filename().to_string_lossy();
     if url.contains('?') || path.is_empty() || path.starts_with(":memory:") || path.starts_with("file:") {
-        return Err(REFUSED);
+        return Err(INVALID);
     }
     Ok(options)
 }
 
 fn no_tables(error: impl Error) -> String {
-    format!("DATABASE_URL: the tables cannot be created there: {error}")
+    format!("DATABASE_URL: cannot create the tables: {error}")
 }
 
-/// Serves with any database: the transaction of a delivery is one in which the sync can write.
+/// Runs the server on either database. The sync writes in the transaction of each delivery.
 async fn serve<S, DB>(
     port: u16,
     verifier: Verifier,
@@ -121,7 +132,7 @@ where
     sync.migrate().await.map_err(no_tables)?;
     tokio::spawn(purge_daily(store.clone()));
 
-    // The sync does not receive event types that have a handler here. To run your own handlers as well, use
+    // The sync does not receive events whose type has a handler here. To add your own handlers, use
     // `ClerkSync::transactional_handler_with`.
     let handlers = Handlers::builder().otherwise(sync.transactional_handler()).build()?;
     let exactly_once = ExactlyOnce::new(store);
@@ -131,27 +142,27 @@ where
     };
     let app = Router::new()
         .route("/webhooks/clerk", post(webhook))
-        // For slow bodies. What is being handled goes on.
+        // Stops waiting for slow bodies. A handler that is running continues.
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(14)))
         .with_state(verifier)
         .merge(page::router(tables));
 
     let listener = TcpListener::bind(("127.0.0.1", port)).await;
-    let listener = listener.map_err(|error| format!("PORT={port} cannot be listened on: {error}"))?;
+    let listener = listener.map_err(|error| format!("cannot listen on PORT={port}: {error}"))?;
     let address = listener.local_addr()?;
-    println!("listening on http://{address}/webhooks/clerk\nwhat is in the tables is at http://{address}");
+    println!("listening on http://{address}/webhooks/clerk\nthe tables are shown at http://{address}");
     axum::serve(listener, app).with_graceful_shutdown(example_support::stop_signal()).await?;
-    // Handlers run on when their sender has hung up, so the server has not waited for all of them.
+    // The server does not wait for handlers whose sender has closed the connection.
     let stopped = exactly_once.shutdown(Duration::from_secs(13)).await;
-    info!(stopped, "the end");
+    info!(stopped, "stopped");
     Ok(())
 }
 
 async fn purge_daily(store: impl DeliveryStore) {
     loop {
         match purge(&store, DEFAULT_RETENTION).await {
-            Ok(purged) => info!(purged, "forgot old deliveries"),
-            Err(error) => error!(%error, "could not forget old deliveries"),
+            Ok(purged) => info!(purged, "purged old deliveries"),
+            Err(error) => error!(%error, "cannot purge old deliveries"),
         }
         time::sleep(Duration::from_secs(24 * 60 * 60)).await;
     }

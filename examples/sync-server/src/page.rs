@@ -1,4 +1,4 @@
-//! What is in the tables, without anybody's name or address.
+//! A page that shows the contents of the tables without personal data.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -11,18 +11,19 @@ use sqlx::{FromRow, query_as};
 use tokio::{sync::Mutex, time};
 use tracing::error;
 
-/// How long a connection, or the answer to "are you there?", may take.
+/// The timeout for a connection and for the health check.
 const SOON: Duration = Duration::from_secs(1);
 
-/// How long the page may take, which reads all rows.
+/// The timeout for a query of the page, which reads all rows.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long an answer is kept, so that those who look at it together cost no more than one.
-const KEPT: Duration = Duration::from_secs(1);
+/// How long an answer is cached, so that many simultaneous requests cause one query.
+const CACHED: Duration = Duration::from_secs(1);
 
 type Answer = Result<Json<Value>, StatusCode>;
 
-/// The tables, in either database, over one connection: views and columns have the same names in both.
+/// The tables in either database, over one connection. Views and columns have the same names in both
+/// databases.
 pub enum Tables {
     Postgres(PgPool),
     Sqlite(SqlitePool),
@@ -51,16 +52,15 @@ impl Tables {
         };
         let rows = time::timeout(patience, asking).await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
         rows.map_err(|error| {
-            error!(%error, "the tables cannot be read");
+            error!(%error, "cannot read the tables");
             StatusCode::SERVICE_UNAVAILABLE
         })
     }
 }
 
-/// Returns the page, which is for people, and what a load balancer asks every few seconds.
+/// Returns the routes of the page and of the health check, which a load balancer calls every few seconds.
 ///
-/// Each has a connection of its own: anybody can ask for the page, and neither the deliveries nor the load balancer wait
-/// behind it.
+/// Each route has its own connection, so that a slow page delays neither the deliveries nor the health check.
 pub fn router(tables: impl Fn() -> Tables) -> Router {
     let page = get(page).with_state(Arc::new(Page { tables: tables(), last: Mutex::default() }));
     Router::new().route("/", page).route("/health", get(health).with_state(Arc::new(tables())))
@@ -72,11 +72,11 @@ struct Page {
 }
 
 impl Page {
-    /// Returns the last answer, or a new one, which one asks for while the others wait.
+    /// Returns the cached answer or a new one. One request runs the queries, and the others wait for it.
     async fn answer(&self) -> Answer {
         let mut last = self.last.lock().await;
         if let Some((at, answer)) = &*last
-            && at.elapsed() < KEPT
+            && at.elapsed() < CACHED
         {
             return answer.clone();
         }
@@ -94,7 +94,7 @@ impl Page {
         type Row = (String, String, i64, i64, Option<i64>);
         let rows = self.tables.ask::<Row>(include_str!("latest.sql"), PATIENCE).await?;
         let latest = rows.into_iter().map(|(kind, id, updated_at, synced_at, deleted_at)| {
-            // A tombstone has no time but that of the deletion.
+            // A tombstone keeps only the time of the deletion.
             let (changed_at, deleted) = (deleted_at.unwrap_or(updated_at), deleted_at.is_some());
             json!({"kind": kind, "id": id, "changed_at": changed_at, "synced_at": synced_at, "deleted": deleted})
         });
@@ -106,7 +106,7 @@ impl Page {
 }
 
 async fn page(State(page): State<Arc<Page>>) -> Answer {
-    // It is read to the end also when who asked has hung up: others wait for the same.
+    // The task continues if the client closes the connection, because other clients wait for the same answer.
     let reading = tokio::spawn(async move { page.answer().await });
     reading.await.unwrap_or(Err(StatusCode::INTERNAL_SERVER_ERROR))
 }
