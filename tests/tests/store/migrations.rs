@@ -14,7 +14,7 @@ use crate::databases::{PostgresDatabase, SqliteDatabase, begin_new, key};
 const LEASE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn eight_processes_migrate_a_new_file_at_the_same_time() {
+async fn eight_stores_migrate_a_new_file_at_the_same_time() {
     let database = SqliteDatabase::empty("eight_instances").await;
     let file = database.file().with_file_name("another.db");
     let instances = (0..8).map(|_| {
@@ -34,7 +34,7 @@ async fn eight_processes_migrate_a_new_file_at_the_same_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn eight_processes_migrate_a_server_at_the_same_time() {
+async fn eight_stores_migrate_a_server_at_the_same_time() {
     let Some(database) = PostgresDatabase::empty("eight_instances").await else { return };
     for round in 0..10 {
         let table = format!("round_{round}");

@@ -347,8 +347,8 @@ async fn reconnects_without_an_error_after_an_idle_connection_was_closed() {
 
 /// The command arrives at the server, but the connection breaks before the answer.
 #[tokio::test]
-async fn a_lost_answer_is_asked_for_again() {
-    let Some(url) = servers::redis("a_lost_answer_is_asked_for_again") else { return };
+async fn retries_a_command_whose_answer_was_lost() {
+    let Some(url) = servers::redis("retries_a_command_whose_answer_was_lost") else { return };
     let proxy = Proxy::before(url.trim_start_matches("redis://").trim_end_matches('/')).await;
     let (store, _) = store(&proxy.url).await;
     // Loads the scripts. Otherwise the lost answer would be the error that a script is missing.

@@ -44,7 +44,7 @@ fn runs_again_after_the_lease_of_the_crash_expired(engine: Engine) {
     kill_during_a_handler(&stage, lease);
 
     let receiver = stage.start(&[lease]);
-    let early = attempt(receiver.url(), &stage.message(0), PATIENCE).expect("the receiver answers");
+    let early = attempt(receiver.url(), &stage.message(0), PATIENCE).expect("the receiver did not answer");
     assert_eq!((early.status, early.outcome().as_str()), (409, "in_progress"));
     let retry_after = early.retry_after.expect("the answer has no Retry-After");
     assert!((1..=4).contains(&retry_after), "{retry_after}");
@@ -69,9 +69,9 @@ fn runs_again_at_once_after_the_rollback(engine: Engine) {
     kill_during_a_handler(&stage, ("LEASE", "60000"));
 
     let receiver = stage.start(&[]);
-    let answer = attempt(receiver.url(), &stage.message(0), PATIENCE).expect("the receiver answers");
+    let answer = attempt(receiver.url(), &stage.message(0), PATIENCE).expect("the receiver did not answer");
     assert_eq!((answer.status, answer.outcome().as_str()), (200, "processed"));
-    let answer = attempt(receiver.url(), &stage.message(0), PATIENCE).expect("the receiver answers");
+    let answer = attempt(receiver.url(), &stage.message(0), PATIENCE).expect("the receiver did not answer");
     assert_eq!((answer.status, answer.outcome().as_str()), (200, "duplicate"));
     let marks = stage.history().marks(&stage.message(0).id);
     assert_eq!(marks, [Mark::Started, Mark::Started, Mark::Completed, Mark::Settled]);

@@ -67,7 +67,7 @@ fn with_redis(absence: Absence) {
 fn loses_nothing_while_the_database_is_away(stage: &Stage, mut server: impl Server, absence: Absence) {
     let receiver = stage.start_on(&server.address(), &VARIABLES);
     let url = receiver.url();
-    let before = attempt(url, &stage.message(0), PATIENCE).expect("the receiver answers");
+    let before = attempt(url, &stage.message(0), PATIENCE).expect("the receiver did not answer");
     assert_eq!(before.outcome(), "processed");
 
     server.take_away(absence);
@@ -78,7 +78,7 @@ fn loses_nothing_while_the_database_is_away(stage: &Stage, mut server: impl Serv
         attempts.map(|attempt| attempt.join().expect("the thread of the sender panicked"))
     });
     for answer in answers {
-        let answer = answer.expect("the receiver answers in time");
+        let answer = answer.expect("the receiver did not answer in time");
         assert_eq!((answer.status, answer.outcome().as_str()), (503, "store_unavailable"));
         assert!(answer.retry_after.is_some(), "{answer:?}");
     }

@@ -43,7 +43,7 @@ fn a_paused_handler_does_not_continue(engine: Engine) {
 
     paused.pause();
     let answer = eventually("the end of the lease", || {
-        let answer = attempt(other.url(), &stage.message(0), PATIENCE).expect("the receiver answers");
+        let answer = attempt(other.url(), &stage.message(0), PATIENCE).expect("the receiver did not answer");
         (answer.outcome() != "in_progress").then_some(answer)
     });
     assert_eq!((answer.status, answer.outcome().as_str()), (200, "processed"));
@@ -51,7 +51,8 @@ fn a_paused_handler_does_not_continue(engine: Engine) {
     // From here on, the handler would finish at its next poll.
     File::create(gate).expect("could not create the gate");
     paused.resume();
-    let lost = sending.join().expect("the thread of the sender panicked").expect("the receiver answers");
+    let lost =
+        sending.join().expect("the thread of the sender panicked").expect("the receiver did not answer");
     assert_eq!((lost.status, lost.outcome().as_str()), (409, "lease_lost"));
 
     let history = stage.history();

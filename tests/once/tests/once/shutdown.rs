@@ -94,6 +94,6 @@ fn finishes_a_handler_whose_sender_disconnected(variant: Variant) {
 
     let receiver = stage.start(&[]);
     let again = attempt(receiver.url(), &stage.message(0), Duration::from_secs(20));
-    assert_eq!(again.expect("the receiver answers").outcome(), "duplicate");
+    assert_eq!(again.expect("the receiver did not answer").outcome(), "duplicate");
     stage.check(1);
 }
