@@ -13,7 +13,7 @@ use sqlx::error::DatabaseError;
 ///
 /// `Display` and `Debug` show the same text, which contains no data of the event. If a table or a column is
 /// missing, the text contains the message of the database and what to do, and [`source`](Error::source)
-/// returns `None`. Otherwise the source is the unchanged error of sqlx or of the hook. An error of Postgres
+/// returns `None`. Otherwise the source is the unchanged error of sqlx or of the hook. A source from Postgres
 /// can contain complete rows.
 pub struct SyncError {
     cause: Cause,

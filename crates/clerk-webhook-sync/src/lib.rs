@@ -1,6 +1,6 @@
 //! Clerk's users, organizations and memberships as tables in your own SQLite or Postgres database.
 //!
-//! [`ClerkSync`] applies Clerk's webhook events to these tables. Svix delivers events late, more than once
+//! [`ClerkSync`] applies Clerk's webhook events to these tables. Svix can deliver events late, more than once
 //! and in any order. The sync keeps the newest version of each object, and a tombstone for each deleted
 //! object. Every order of the same events therefore ends in the same rows.
 //!
@@ -115,8 +115,8 @@
 //!
 //! An event is an observation of its object. It can also contain copies of other objects: a membership
 //! contains its user and its organization, and a subscription contains its items. Each copy is an observation
-//! too. A row stores the observation with the highest order. The order compares these columns,
-//! the first one first:
+//! too. A row stores the observation with the highest order. The order compares these columns from first to
+//! last:
 //!
 //! 1. `obs_rank`: 1 for an object and 0 for a copy, because a copy lacks some of the data. A copy is stored
 //!    until an event of the object itself arrives.
@@ -127,11 +127,12 @@
 //! 4. `tie`: the SHA-256 of the data. It decides between observations that are equal otherwise, with the same
 //!    result in every database.
 //!
-//! Data without an essential key describes only a part of its object. It counts as a copy, so it never erases
-//! columns. The essential keys are `email_addresses` of a user, `name` of an organization and of a domain,
-//! `role` of a membership, `permissions` of a role, `key` of a permission, `status` of a subscription, and
-//! `email_address` of a waitlist entry. Invitations, sessions and subscription items have no essential key:
-//! an event that revokes or ends one must count even if its data lacks fields.
+//! Data without an essential key describes only a part of its object. It counts as a copy, so it never
+//! overwrites a complete object. The essential keys are `email_addresses` of a user, `name` of an
+//! organization and of a domain, `role` of a membership, `permissions` of a role, `key` of a permission,
+//! `status` of a subscription, and `email_address` of a waitlist entry. Invitations, sessions and
+//! subscription items have no essential key: an event that revokes or ends one must count even if its data
+//! lacks fields.
 //!
 //! An event must contain the id of its object. A session must also contain the id of its user, and a domain
 //! and a membership the id of their organization. A deletion needs only the id of its object.

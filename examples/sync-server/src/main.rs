@@ -152,9 +152,9 @@ where
     let address = listener.local_addr()?;
     println!("listening on http://{address}/webhooks/clerk\nthe tables are shown at http://{address}");
     axum::serve(listener, app).with_graceful_shutdown(example_support::stop_signal()).await?;
-    // The server does not wait for handlers whose sender has closed the connection.
+    // The server has not waited for handlers whose sender closed the connection, so wait for them here.
     let stopped = exactly_once.shutdown(Duration::from_secs(13)).await;
-    info!(stopped, "stopped");
+    info!(stopped, "the server has stopped");
     Ok(())
 }
 

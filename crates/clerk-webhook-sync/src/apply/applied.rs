@@ -10,7 +10,8 @@ pub enum Applied {
     Inserted,
     /// The row of the event's object was updated.
     Updated,
-    /// The row of the event's object became a tombstone, or a tombstone got an earlier `deleted_at`.
+    /// The row of the event's object became a tombstone, or its tombstone changed: an earlier deletion moves
+    /// `deleted_at` back.
     Tombstoned,
     /// The row of the event's object did not change, because it is newer, equal or a tombstone. Rows of other
     /// objects that the event contains copies of may have changed.
@@ -51,8 +52,8 @@ impl fmt::Display for Applied {
 pub enum IgnoredReason {
     /// The sync does not store events of this type.
     ///
-    /// These are emails, text messages, payment attempts, unknown types, and types that need a setting, such as
-    /// sessions ([`keep_sessions`](crate::ClerkSync::keep_sessions)).
+    /// These are emails, text messages, payment attempts, unknown types, and types that need a setting, such
+    /// as sessions ([`keep_sessions`](crate::ClerkSync::keep_sessions)).
     NotKept,
     /// The event belongs to another instance than the one set with
     /// [`instance_id`](crate::ClerkSync::instance_id).

@@ -198,8 +198,8 @@ impl Access for sqlx::Postgres {
     }
 
     async fn take_turns(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
-        // `IF NOT EXISTS` alone fails if two migrations run at once. The number is random, so that no
-        // application uses it for another lock.
+        // `IF NOT EXISTS` alone fails if two migrations run at once. The number of the lock is arbitrary and
+        // unlikely to be used by the application.
         let lock = sqlx::raw_sql("SELECT pg_catalog.pg_advisory_xact_lock(7164785587434629122)");
         lock.execute(connection).await.map(drop)
     }

@@ -6,7 +6,7 @@ use super::{Observation, Observer, status};
 use crate::schema::tables::Entity;
 
 impl Observer<'_> {
-    /// Observes a session. Sessions are never deleted; their status says that they ended.
+    /// Observes a session. Sessions are never deleted; their status changes when they end.
     pub(super) fn session(&self, session: &Session) -> Observation {
         let columns = [
             ("created_at", session.created_at.into()),

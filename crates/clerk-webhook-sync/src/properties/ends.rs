@@ -65,7 +65,7 @@ impl Seen {
     }
 }
 
-/// Compares the live rows with the ends after each event. One event never arrives.
+/// Checks after each event that no ended object is live. One event never arrives.
 async fn nothing_is_live_that_has_ended(
     [_, sync]: &[ClerkSync<Sqlite>; 2],
     case: &Case,
@@ -109,7 +109,8 @@ fn the_view_of_version_2_shows_a_member_who_has_left() {
     assert!(result.is_err());
 }
 
-/// An event about two memberships of the same pair, their user, their organization, and objects of these.
+/// An event about one of two memberships of the same pair, or about their user, their organization, a session
+/// or a subscription item.
 #[derive(Clone)]
 struct Step {
     event_type: &'static str,

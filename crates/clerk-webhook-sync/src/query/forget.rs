@@ -59,8 +59,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// Returns whether any row changed.
     ///
-    /// Use it for a person who never was a user, or who was deleted. Upper and lower case are ignored. The
-    /// hook is called for each row. Users with the address are not erased; use
+    /// Use it for a person who was never a user, or whose user was deleted. Upper and lower case are ignored.
+    /// The hook is called for each row. Users with the address are not erased; use
     /// [`forget_user`](Self::forget_user) for them. Invitations and entries that arrive later are stored.
     /// [`migrate`](Self::migrate) must have run.
     ///

@@ -50,9 +50,9 @@ impl Names {
             let (name, rest) = part.split_at(end);
             let is_index = named.ends_with("INDEX IF NOT EXISTS ");
             let is_indexed = named.ends_with(" ON ");
-            // In Postgres, an index belongs to the schema of its table. In SQLite, the table of an index or a
-            // view is in the schema of the index or the view. SQLite stores the text of a view, which must
-            // not contain the schema, because the database can be attached under another name later.
+            // Postgres rejects a schema in the name of a new index. SQLite rejects it in the table of an
+            // index. SQLite also stores the text of a view, which must not contain the schema, because the
+            // database can be attached under another name later.
             let with_schema = match dialect {
                 Dialect::Postgres => !is_index,
                 Dialect::Sqlite => !is_indexed && !is_in_view(&named),

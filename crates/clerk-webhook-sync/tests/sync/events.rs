@@ -11,9 +11,9 @@ on_both_engines!(
     an_event_inserts_updates_or_is_stale,
     a_copy_is_shown_until_an_event_of_the_object_arrives,
     every_fixture_applies,
-    every_fixture_applies_with_everything_switched_on,
+    every_fixture_applies_with_all_settings,
     every_sample_of_clerk_applies,
-    every_sample_of_clerk_applies_with_everything_switched_on,
+    every_sample_of_clerk_applies_with_all_settings,
     replaces_characters_and_numbers_that_databases_reject,
     the_same_id_twice_in_a_list_is_one_row,
     the_handler_applies_events_without_another_handler,
@@ -83,7 +83,7 @@ async fn every_fixture_applies<DB: Engine>(sync: ClerkSync<DB>) {
     apply_all(&sync, fixtures(), kept).await;
 }
 
-async fn every_fixture_applies_with_everything_switched_on<DB: Engine>(sync: ClerkSync<DB>) {
+async fn every_fixture_applies_with_all_settings<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_sessions().keep_billing().keep_waitlist();
     apply_all(&sync, fixtures(), |event_type| !never_kept(event_type)).await;
     assert_no_personal_data(&sync, &["@", "\"ip_address\"", "\"payer\"", "\"user\"", "\"latest_activity\""])
@@ -96,7 +96,7 @@ async fn every_sample_of_clerk_applies<DB: Engine>(sync: ClerkSync<DB>) {
     }
 }
 
-async fn every_sample_of_clerk_applies_with_everything_switched_on<DB: Engine>(sync: ClerkSync<DB>) {
+async fn every_sample_of_clerk_applies_with_all_settings<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_sessions().keep_billing().keep_waitlist();
     if let Some(path) = beside_checkout("events/samples", "applying samples of Clerk's deliveries") {
         apply_all(&sync, json_files(&path), |event_type| !never_kept(event_type)).await;

@@ -198,7 +198,7 @@ async fn the_hook_can_read_the_child_rows<DB: Engine>(sync: ClerkSync<DB>) {
     assert!(seen[2].is_empty() && seen.len() == 3, "{seen:?}");
 }
 
-/// Returns the result of a hook.
+/// A function that returns the result of a hook.
 type HookResult = fn() -> Result<(), Failure>;
 
 /// Adds a hook that writes a row of the application and then returns a result.

@@ -158,7 +158,7 @@ async fn queries_behind_a_pooler_return_the_requested_rows() {
     assert_no_statement_is_left(&pooler).await;
 }
 
-/// The statement in the hook takes no account of poolers.
+/// The hook runs an ordinary statement, without precautions for poolers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rows_marks_and_writes_of_hooks_are_committed_together_behind_a_pooler() {
     let Some(pooler) = Pooler::create("hooks").await else { return };
