@@ -120,9 +120,9 @@ async fn converges(
     same("order", &tables, &dump::<Sqlite>(ORDERED, connection).await)?;
     for event in &case.events {
         let applied = disordered.apply_in(connection, event).await.unwrap();
-        same("once more", &applied, &Applied::Stale)?;
+        same("applied again", &applied, &Applied::Stale)?;
     }
-    same("once more", &dump::<Sqlite>(DISORDERED, connection).await, &tables)
+    same("applied again", &dump::<Sqlite>(DISORDERED, connection).await, &tables)
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(property: &str, found: &T, expected: &T) -> Result<(), Violation> {
