@@ -1,4 +1,4 @@
-//! Request bodies that arrive exactly as a test says.
+//! Request bodies whose arrival is scripted by the test.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -21,21 +21,23 @@ pub enum Step {
     Data(Bytes),
     /// Trailers.
     Trailers(HeaderMap),
-    /// Not ready, and woken at once.
+    /// Not ready, and wakes the task immediately.
     Pending,
-    /// Not ready for this time.
+    /// Not ready until this time has passed.
     Wait(Duration),
-    /// Not ready, and never woken.
+    /// Never ready, and never wakes the task.
     Stall,
-    /// The connection breaks off.
+    /// The connection is reset.
     Break,
-    /// A limit in front of the receiver ends the body.
+    /// A body limit outside the receiver ends the body.
     LimitInFront,
-    /// The test fails: the receiver must not poll the body.
+    /// The test fails, because the receiver must not poll the body.
     Forbidden,
 }
 
-/// A body that follows steps. It reports neither its length nor its end, and must not be polled after its end.
+/// A body that follows steps.
+///
+/// It reports neither its length nor `is_end_stream`, and panics if it is polled after its end.
 #[derive(Debug)]
 pub struct ScriptedBody {
     steps: Option<VecDeque<Step>>,
@@ -49,14 +51,14 @@ impl ScriptedBody {
         Self { steps: Some(steps.into_iter().collect()), sleep: None }
     }
 
-    /// Creates a body of frames of some size.
+    /// Creates a body of frames of the given size.
     #[must_use]
     pub fn frames(body: &[u8], size: usize) -> Self {
         Self::new(frames(body, size))
     }
 }
 
-/// Cuts a body into frames of some size.
+/// Splits a body into frames of the given size.
 #[must_use]
 pub fn frames(body: &[u8], size: usize) -> Vec<Step> {
     body.chunks(size).map(|frame| Step::Data(Bytes::copy_from_slice(frame))).collect()
@@ -74,7 +76,7 @@ impl Body for ScriptedBody {
             std::task::ready!(sleep.as_mut().poll(cx));
             self.sleep = None;
         }
-        let steps = self.steps.as_mut().expect("a body is not polled after its end or its error");
+        let steps = self.steps.as_mut().expect("the body is not polled after its end or its error");
         match steps.pop_front() {
             Some(Step::Data(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
             Some(Step::Trailers(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
@@ -107,7 +109,7 @@ impl Body for ScriptedBody {
     }
 }
 
-/// Returns the error of a body that is longer than its limit, which only such a body can create.
+/// Returns the error of a body that exceeds its limit. Only `Limited` can create this error.
 fn limit_error(cx: &mut Context<'_>) -> Box<dyn Error + Send + Sync> {
     let mut body = Limited::new(Full::<Bytes>::from("too long"), 0);
     match Pin::new(&mut body).poll_frame(cx) {
@@ -116,12 +118,12 @@ fn limit_error(cx: &mut Context<'_>) -> Box<dyn Error + Send + Sync> {
     }
 }
 
-/// Why a [`ScriptedBody`] ends before its time.
+/// The error of a [`ScriptedBody`] that ends early.
 #[derive(Debug)]
 pub struct BodyError(Option<Box<dyn Error + Send + Sync>>);
 
 impl BodyError {
-    /// Returns whether a limit in front of the receiver ended the body.
+    /// Returns whether a body limit outside the receiver ended the body.
     #[must_use]
     pub fn is_limit(&self) -> bool {
         self.0.is_some()

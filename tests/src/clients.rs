@@ -1,4 +1,4 @@
-//! The official libraries of Clerk, Svix and Standard Webhooks, for Node and Python: as senders and as receivers.
+//! The official libraries of Clerk, Svix and Standard Webhooks for Node and Python, to send and to verify.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ use crate::{OTHER_SECRET, SECRET, folder, say_skipped};
 
 const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
 
-/// How a delivery is made, and whether it must be accepted.
+/// The arguments of each delivery, and whether the receiver must accept it.
 const CASES: [(&[&str], bool); 9] = [
     (&["--secret", SECRET], true),
     (&["--secret", SECRET, "--old-secret", OTHER_SECRET], true),
@@ -28,7 +28,7 @@ const CASES: [(&[&str], bool); 9] = [
     (&["--secret", OTHER_SECRET], false),
 ];
 
-/// A program that signs with an official library and sends.
+/// A script that signs with an official library and sends.
 #[derive(Debug)]
 pub struct Client {
     program: OsString,
@@ -37,14 +37,14 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes every kind of delivery to a receiver that knows [`SECRET`], and returns what was answered wrong.
+    /// Sends every kind of delivery to a receiver that knows [`SECRET`], and returns the unexpected answers.
     ///
     /// # Panics
     ///
-    /// Panics where the client cannot be started.
+    /// Panics if the client cannot be started.
     #[must_use]
     pub fn failures(&self, url: &str) -> Vec<String> {
-        // One process makes all deliveries: to start it takes longer than to deliver.
+        // One process sends all deliveries, because starting it takes longer than sending them.
         let output = self.output(url);
         let mut answers = str::from_utf8(&output.stdout).expect("the client prints text").lines();
         let mut failures = Vec::new();
@@ -72,23 +72,23 @@ impl Client {
         let mut input = process.stdin.take().expect("the input is piped");
         for (arguments, _) in CASES {
             let arguments = [&["--library", self.library, url], arguments].concat();
-            // A client that ends early has no answers, and its error is reported with them.
+            // A client that exits early prints no answers. Its error is reported in their place.
             let _ = writeln!(input, "{}", serde_json::json!(arguments));
         }
         drop(input);
-        process.wait_with_output().expect("the client ends")
+        process.wait_with_output().expect("the client exits")
     }
 
-    /// Returns how many of its deliveries are right.
+    /// Returns how many of the deliveries must be accepted.
     #[must_use]
     pub fn accepted() -> usize {
         CASES.iter().filter(|(_, accepted)| *accepted).count()
     }
 }
 
-/// Returns the clients that are installed.
+/// Returns the installed clients.
 ///
-/// Where some are not, that is said in a line, and how to install them; with `CI` set it is a failure.
+/// If some are missing, the function prints how to install them. It panics if `CI` is set.
 #[must_use]
 pub fn official_clients(wanted_by: &str) -> Vec<Client> {
     let scripts = scripts(wanted_by, "send");
@@ -103,24 +103,24 @@ pub fn official_clients(wanted_by: &str) -> Vec<Client> {
         .collect()
 }
 
-/// A delivery, and what the official libraries have to say of it.
+/// A delivery and the verdict that the official libraries must return.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    /// What it is, to be named where they say something else.
+    /// The name that the script prints for an unexpected verdict.
     pub name: String,
-    /// The secret that they know.
+    /// The signing secret of the verifying library.
     pub secret: &'static str,
-    /// Whether they have to accept it.
+    /// Whether the libraries must accept the delivery.
     pub authentic: bool,
-    /// What was signed.
+    /// The signed delivery.
     pub delivery: Delivery,
 }
 
-/// Lets all libraries that are installed verify these deliveries, and returns what each of the scripts says.
+/// Verifies the deliveries with all installed libraries, and returns the output of each script.
 ///
 /// # Panics
 ///
-/// Panics where one of them comes to another verdict.
+/// Panics if a library returns another verdict.
 #[must_use]
 pub fn official_verdicts(deliveries: &[Judged], wanted_by: &str) -> Vec<String> {
     let lines: String = deliveries.iter().map(Judged::line).collect();
@@ -132,10 +132,10 @@ pub fn official_verdicts(deliveries: &[Judged], wanted_by: &str) -> Vec<String> 
             .spawn()
             .expect("the script starts");
         let mut input = process.stdin.take().expect("the input is piped");
-        // The script reads all of it, and writes only where a verdict is wrong.
-        input.write_all(lines.as_bytes()).expect("the script reads");
+        // The script writes only unexpected verdicts, and after it has read the input, so this cannot block.
+        input.write_all(lines.as_bytes()).expect("the script reads its input");
         drop(input);
-        let output = process.wait_with_output().expect("the script ends");
+        let output = process.wait_with_output().expect("the script exits");
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         assert!(output.status.success(), "{program:?}: {text}");
         text
@@ -157,7 +157,7 @@ impl Judged {
     }
 }
 
-/// Returns the program that runs a script, and the script, for each language whose libraries are installed.
+/// Returns the interpreter and the script for each language whose libraries are installed.
 fn scripts(wanted_by: &str, name: &str) -> Vec<(OsString, PathBuf)> {
     let script = |extension: &str| folder(&format!("clients/{name}.{extension}"));
     let node = folder("clients/node_modules/@clerk/backend").exists().then(|| ("node".into(), script("mjs")));
@@ -175,9 +175,11 @@ fn scripts(wanted_by: &str, name: &str) -> Vec<(OsString, PathBuf)> {
         let Some(script) = found else {
             assert!(
                 std::env::var_os("CI").is_none(),
-                "the clients of {language} are not installed: {install}"
+                "the clients for {language} are not installed; install them with: {install}"
             );
-            say_skipped(&format!("{wanted_by} needs those of {language}; install them with: {install}"));
+            say_skipped(&format!(
+                "{wanted_by} needs the clients for {language}; install them with: {install}"
+            ));
             continue;
         };
         scripts.push(script);
@@ -185,28 +187,28 @@ fn scripts(wanted_by: &str, name: &str) -> Vec<(OsString, PathBuf)> {
     scripts
 }
 
-/// An example that is running, until it is dropped.
+/// A running example. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Example(Receiver);
 
 impl Example {
-    /// Starts a program with [`SECRET`] and waits until it says where it listens.
+    /// Starts a program with [`SECRET`] and waits until it prints its address.
     #[must_use]
     pub fn start(program: &str) -> Self {
         Self(Receiver::start(&mut Command::new(program)))
     }
 
-    /// Lets a client make every kind of delivery.
+    /// Sends every kind of delivery from a client.
     ///
     /// # Panics
     ///
-    /// Panics where one is answered wrong.
+    /// Panics if an answer is unexpected.
     pub fn check(&self, client: &Client) {
         let failures = client.failures(self.0.url());
         assert!(failures.is_empty(), "{}", failures.join("\n"));
     }
 
-    /// Starts a program without a secret and looks at what it says.
+    /// Starts a program without a signing secret and checks its error message.
     pub fn assert_names_missing_secret(program: &str) {
         let output = VARIABLES
             .iter()
@@ -215,7 +217,7 @@ impl Example {
             .expect("the example starts");
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success());
-        // Rust puts this in front of an error that `main` returns.
+        // Rust prefixes an error that `main` returns.
         let message = text.strip_prefix("Error: ").unwrap_or(&text);
         assert!(message.starts_with("CLERK_WEBHOOK_SIGNING_SECRET is not set"), "{text}");
         assert_eq!(text.lines().count(), 1, "{text}");

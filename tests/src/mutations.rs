@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// What has happened to a field.
+/// How a field is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// The field is absent.
@@ -11,18 +11,18 @@ pub enum Missing {
     Null,
 }
 
-/// The body of an event in which one field of the data is missing.
+/// The body of an event from whose data one field is missing.
 #[derive(Debug)]
 pub struct Mutation {
     /// The path to the field, such as `data.email_addresses[0].id`.
     pub path: String,
-    /// What has happened to the field.
+    /// How the field is missing.
     pub missing: Missing,
-    /// The body.
+    /// The JSON text.
     pub body: Vec<u8>,
 }
 
-/// Returns all bodies in which one field of the data is absent or `null`, at any depth.
+/// Returns one body for each field of the data, at any depth, and for each way to be missing.
 ///
 /// # Panics
 ///
@@ -35,10 +35,10 @@ pub fn mutations(body: &[u8]) -> Vec<Mutation> {
     let mut mutations = Vec::new();
     for (path, pointer) in places {
         let mut null = event.clone();
-        *null.pointer_mut(&pointer).expect("the place was found") = Value::Null;
+        *null.pointer_mut(&pointer).expect("the pointer is valid") = Value::Null;
         let mut absent = event.clone();
-        let (parent, name) = pointer.rsplit_once('/').expect("it begins with a slash");
-        let parent = absent.pointer_mut(parent).expect("the place was found");
+        let (parent, name) = pointer.rsplit_once('/').expect("the pointer begins with a slash");
+        let parent = absent.pointer_mut(parent).expect("the pointer is valid");
         if let Some(members) = parent.as_object_mut() {
             members.remove(&name.replace("~1", "/").replace("~0", "~"));
             for (missing, event) in [(Missing::Absent, absent), (Missing::Null, null)] {
@@ -49,7 +49,7 @@ pub fn mutations(body: &[u8]) -> Vec<Mutation> {
     mutations
 }
 
-/// Collects the paths and JSON pointers of everything inside of a value.
+/// Collects the paths and JSON pointers of all values inside a value.
 fn collect(value: &Value, path: &str, pointer: &str, into: &mut Vec<(String, String)>) {
     let mut add = |value: &Value, path: String, pointer: String| {
         into.push((path.clone(), pointer.clone()));

@@ -1,4 +1,4 @@
-//! Receivers as processes: started, asked to end, killed.
+//! Receivers as processes: start, stop, kill.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use crate::SECRET;
 
-/// How long a process may take to listen, or to end: far more than it does.
+/// How long a process may take to listen or to exit, far more than it needs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often something is looked at that tells nobody when it changes.
+/// How often to poll for a change that sends no notification.
 const POLL: Duration = Duration::from_millis(2);
 
-/// A process that receives, until it is dropped.
+/// A running receiver. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Receiver {
     process: Child,
@@ -21,21 +21,21 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Starts a program with [`SECRET`] on a free port, and waits until it says where it listens.
+    /// Starts a program with [`SECRET`] on a free port, and waits until it prints its address.
     ///
     /// # Panics
     ///
-    /// Panics where it does not start, or ends before it listens.
+    /// Panics if the program does not start, or exits before it listens.
     #[must_use]
     pub fn start(program: &mut Command) -> Self {
         Self::start_on(0, program)
     }
 
-    /// Starts a program with [`SECRET`] on a port, such as that of one that was killed.
+    /// Starts a program with [`SECRET`] on a given port, such as the port of a receiver that was killed.
     ///
     /// # Panics
     ///
-    /// Panics where it does not start, or ends before it listens.
+    /// Panics if the program does not start, or exits before it listens.
     #[must_use]
     pub fn start_on(port: u16, program: &mut Command) -> Self {
         let mut process = program
@@ -47,27 +47,27 @@ impl Receiver {
         let output = BufReader::new(process.stdout.take().expect("the output is piped"));
         let mut lines = output.lines().map_while(Result::ok);
         let line =
-            lines.find(|line| line.starts_with("listening on ")).expect("the program says where it listens");
-        // What it writes later must not block it.
+            lines.find(|line| line.starts_with("listening on ")).expect("the program prints its address");
+        // Read the rest of the output, so that a full pipe cannot block the program.
         thread::spawn(move || lines.for_each(drop));
         Self { process, url: line.trim_start_matches("listening on ").to_owned() }
     }
 
-    /// Returns the address that deliveries go to.
+    /// Returns the URL of the endpoint.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Returns the port that it listens on.
+    /// Returns the port of the receiver.
     ///
     /// # Panics
     ///
-    /// Panics where the address has none.
+    /// Panics if the URL has no port.
     #[must_use]
     pub fn port(&self) -> u16 {
-        let authority = self.url.split('/').nth(2).expect("the address has a host");
-        authority.rsplit(':').next().and_then(|port| port.parse().ok()).expect("the address has a port")
+        let authority = self.url.split('/').nth(2).expect("the URL has a host");
+        authority.rsplit(':').next().and_then(|port| port.parse().ok()).expect("the URL has a port")
     }
 
     /// Returns the id of the process.
@@ -76,28 +76,32 @@ impl Receiver {
         self.process.id()
     }
 
-    /// Ends the process at once, as kill -9 does, and waits until it has ended.
+    /// Kills the process, as `kill -9` does, and waits until it has exited.
     ///
     /// # Panics
     ///
-    /// Panics where it had ended before.
+    /// Panics if the process has exited before.
     pub fn kill(mut self) {
-        assert_eq!(self.process.try_wait().expect("the process is ours"), None, "it has ended by itself");
+        assert_eq!(
+            self.process.try_wait().expect("the process is ours"),
+            None,
+            "the receiver exited before it was killed"
+        );
         self.process.kill().expect("the process is ours");
         self.process.wait().expect("the process is ours");
     }
 
-    /// Asks the process to end.
+    /// Asks the process to terminate (`SIGTERM`).
     ///
     /// # Panics
     ///
-    /// Panics where the signal cannot be sent.
+    /// Panics if the signal cannot be sent.
     #[cfg(unix)]
     pub fn terminate(&self) {
         self.signal("TERM");
     }
 
-    /// Stops the process until [`resume`](Self::resume) is called.
+    /// Suspends the process until [`resume`](Self::resume) is called.
     ///
     /// # Panics
     ///
@@ -107,7 +111,7 @@ impl Receiver {
         self.signal("STOP");
     }
 
-    /// Lets a paused process go on.
+    /// Resumes a suspended process.
     ///
     /// # Panics
     ///
@@ -119,19 +123,19 @@ impl Receiver {
 
     #[cfg(unix)]
     fn signal(&self, name: &str) {
-        // The standard library has no signals but the one that kills, but every shell has.
+        // The standard library can only kill. The shell can send other signals.
         let kill = Command::new("sh").args(["-c", "kill -$0 $1", name, &self.id().to_string()]).status();
-        assert!(kill.expect("there is a shell").success(), "the process has ended");
+        assert!(kill.expect("sh starts").success(), "the process has exited");
     }
 
-    /// Waits for the end of the process.
+    /// Waits until the process exits.
     ///
     /// # Panics
     ///
-    /// Panics where it does not end.
+    /// Panics if the process does not exit within 30 s.
     #[must_use]
     pub fn wait(mut self) -> ExitStatus {
-        eventually("the end of the process", || self.process.try_wait().expect("the process is ours"))
+        eventually("the exit of the process", || self.process.try_wait().expect("the process is ours"))
     }
 }
 
@@ -142,18 +146,18 @@ impl Drop for Receiver {
     }
 }
 
-/// Looks again and again until there is something, and returns it.
+/// Polls until the function returns a value, and returns that value.
 ///
 /// # Panics
 ///
-/// Panics where it is not there after half a minute.
+/// Panics after 30 s without a value.
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let give_up = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < give_up, "{what} did not come within {PATIENCE:?}");
+        assert!(Instant::now() < give_up, "{what} did not happen within {PATIENCE:?}");
         thread::sleep(POLL);
     }
 }

@@ -1,4 +1,4 @@
-//! Signed requests of the crate http, and their responses.
+//! Signed requests of the `http` crate, and their responses.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -18,10 +18,10 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// The path of the endpoint.
 pub const PATH: &str = "/webhooks/clerk";
 
-/// A small and complete event.
+/// A small event.
 pub const BODY: &str = r#"{"data":{"deleted":true,"id":"user_1","object":"user"},"type":"user.deleted"}"#;
 
-/// `{"data":{},"type":"test"}`, compressed by gzip.
+/// `{"data":{},"type":"test"}` compressed with gzip.
 pub const GZIPPED: &[u8] = b"\
     \x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x4a\x49\x2c\x49\x54\xb2\xaa\xae\xd5\x51\
     \x2a\xa9\x2c\x48\x55\xb2\x52\x2a\x49\x2d\x2e\x51\xaa\x05\x00\xcb\xa0\x0a\xfb\x19\x00\x00\
@@ -30,10 +30,10 @@ pub const GZIPPED: &[u8] = b"\
 /// Returns a verifier that knows [`SECRET`].
 #[must_use]
 pub fn verifier() -> Verifier {
-    Verifier::new(SECRET).expect("the constant is a secret")
+    Verifier::new(SECRET).expect("the constant is a valid secret")
 }
 
-/// Returns a request with the signature of one body and with another one in it.
+/// Returns a request that contains one body and the signature of another.
 #[must_use]
 pub fn signed<B>(signed: &[u8], body: B) -> Request<B> {
     let mut request = unsigned(body);
@@ -47,26 +47,26 @@ pub fn unsigned<B>(body: B) -> Request<B> {
     Request::post(PATH).body(body).expect("the path is valid")
 }
 
-/// Returns a delivery whose body is one frame of known length.
+/// Returns a delivery whose body is one frame with a known length.
 #[must_use]
 pub fn delivery(body: impl Into<Bytes>) -> Request<Full<Bytes>> {
     let body = body.into();
     signed(&body.clone(), Full::new(body))
 }
 
-/// Returns a request with [`BODY`] and the signature of another body.
+/// Returns a request that contains [`BODY`] and the signature of another body.
 #[must_use]
 pub fn forged() -> Request<Full<Bytes>> {
     signed(b"another body", Full::from(BODY))
 }
 
-/// Returns a delivery whose body arrives in frames of some size and does not report its length.
+/// Returns a delivery whose body arrives in frames of the given size and does not report its length.
 #[must_use]
 pub fn framed(body: &[u8], size: usize) -> Request<ScriptedBody> {
     signed(body, ScriptedBody::frames(body, size))
 }
 
-/// Reads the body of a response.
+/// Reads the complete body of a response.
 pub async fn collect<B: Body<Error: Debug>>(response: Response<B>) -> Response<Bytes> {
     let (parts, body) = response.into_parts();
     Response::from_parts(parts, body.collect().await.expect("the body is complete").to_bytes())

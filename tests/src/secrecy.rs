@@ -1,24 +1,24 @@
-//! Nothing that a stranger or a log can read may show a secret, a signature or a payload.
+//! Checks that a text shows no secret, no signature and no payload.
 
 use std::error::Error;
 
 use crate::SECRET;
 
-/// How many characters a signature has in base64, without its padding.
+/// The length of a signature in base64 without padding.
 const SIGNATURE: usize = 43;
 
-/// An event with personal data in every place where a payload may have it.
+/// An event with private data in every part of a payload that may contain some.
 pub const PRIVATE: &str = r#"{
     "data": { "id": "user_private", "first_name": "private", "private": "private" },
     "event_attributes": { "http_request": { "client_ip": "private" } },
     "type": "user.created"
 }"#;
 
-/// Checks a text for the secret, for anything as long as a signature, and for the data of [`PRIVATE`].
+/// Checks that a text contains no signing secret, no word as long as a signature, and no data of [`PRIVATE`].
 ///
 /// # Panics
 ///
-/// Panics if the text shows one of them.
+/// Panics if the text contains one of them.
 #[track_caller]
 pub fn assert_shows_nothing_private(text: &str) {
     let is_base64 = |character: char| character.is_ascii_alphanumeric() || "+/".contains(character);
@@ -29,7 +29,7 @@ pub fn assert_shows_nothing_private(text: &str) {
     }
 }
 
-/// Returns the texts of an error and of all its sources.
+/// Returns the `Display` and `Debug` texts of an error and of all its sources.
 #[must_use]
 pub fn texts(error: &dyn Error) -> String {
     let mut text = String::new();

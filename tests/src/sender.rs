@@ -1,4 +1,4 @@
-//! A sender that signs, gives up and tries again as Svix does, only faster.
+//! A sender that signs, times out and retries as Svix does, but faster.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -15,16 +15,16 @@ use crate::random::Random;
 use crate::response::ResponseHead;
 use crate::secret;
 
-/// What is to be delivered.
+/// A message to deliver.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// The same for every attempt.
+    /// The message id, the same for every attempt.
     pub id: MessageId,
     /// The event.
     pub body: Vec<u8>,
 }
 
-/// How a receiver has answered.
+/// The answer of a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The status.
@@ -38,13 +38,13 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Returns whether the sender takes it for delivered.
+    /// Returns whether the sender treats the message as delivered.
     #[must_use]
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// Returns the outcome in the body, or the status where there is none.
+    /// Returns the outcome in the body, or the status if the body has no outcome.
     #[must_use]
     pub fn outcome(&self) -> String {
         let body = self.body.strip_prefix(r#"{"outcome":""#).and_then(|rest| rest.strip_suffix(r#""}"#));
@@ -52,55 +52,55 @@ impl Answer {
     }
 }
 
-/// How a sender tries.
+/// How fast a sender sends and retries.
 #[derive(Clone, Debug)]
 pub struct Pace {
-    /// How many attempts are made at the same time.
+    /// How many attempts run at the same time.
     pub connections: usize,
-    /// How long it waits for an answer.
+    /// How long the sender waits for an answer.
     pub time_limit: Duration,
-    /// What it waits after each failed attempt; after the last one it gives up.
+    /// The delay after each failed attempt. The sender gives up after the attempt that has no delay.
     pub schedule: Vec<Duration>,
 }
 
 impl Default for Pace {
-    /// Eight attempts as Svix makes them, within 8 s instead of 28 h, and 2 s for an answer instead of 15 s.
+    /// Eight attempts like Svix: within 8 s instead of 28 h, and with a timeout of 2 s instead of 15 s.
     fn default() -> Self {
         let schedule = [80, 160, 320, 640, 1280, 2560, 2560].map(Duration::from_millis).to_vec();
         Self { connections: 8, time_limit: Duration::from_secs(2), schedule }
     }
 }
 
-/// A sender of many messages to one endpoint, which one or several receivers serve.
+/// A sender of many messages to one endpoint, which one or more receivers serve.
 #[derive(Debug)]
 pub struct Sender {
     pace: Pace,
     random: Mutex<Random>,
-    /// Any of them gets an attempt, as behind a load balancer that notices nothing.
+    /// Each attempt goes to a random receiver, as with a load balancer without health checks.
     urls: Vec<Mutex<String>>,
     answered: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Sender {
-    /// Creates a sender to receivers; the seed says which gets what, when, and in what order.
+    /// Creates a sender. The seed determines the receiver of each attempt, the jitter and the order.
     #[must_use]
     pub fn new<'a>(urls: impl IntoIterator<Item = &'a str>, pace: Pace, seed: u64) -> Self {
         let urls = urls.into_iter().map(|url| Mutex::new(url.to_owned())).collect();
         Self { pace, random: Mutex::new(Random::new(seed)), urls, answered: Mutex::default() }
     }
 
-    /// Says where a receiver is now, after it has been started again.
+    /// Sets the new URL of a receiver that was restarted.
     pub fn redirect(&self, receiver: usize, url: &str) {
         url.clone_into(&mut lock(&self.urls[receiver]));
     }
 
-    /// Returns how often an outcome was answered so far.
+    /// Returns how many answers had this outcome.
     #[must_use]
     pub fn answered(&self, outcome: &str) -> usize {
         lock(&self.answered).get(outcome).copied().unwrap_or(0)
     }
 
-    /// Delivers messages in random order, each until it is delivered or given up.
+    /// Delivers the messages in random order, and retries each until it is delivered or given up.
     #[must_use]
     pub fn deliver(&self, messages: Vec<Message>) -> Report {
         let mut order: Vec<usize> = (0..messages.len()).collect();
@@ -136,37 +136,37 @@ impl Sender {
         }
     }
 
-    /// Returns how long to wait after a failed attempt, counted from 1, or nothing after the last one.
+    /// Returns the delay after a failed attempt, or `None` after the last one. Attempts are counted from 1.
     fn delay(&self, number: usize, answer: Option<&Answer>) -> Option<Duration> {
         let base = *self.pace.schedule.get(number - 1)?;
         let wanted = answer.and_then(|answer| answer.retry_after).map_or(base, Duration::from_secs);
-        // Up to a fifth more or less, as Svix does.
+        // The jitter is 20%, as at Svix.
         let jitter = 80 + u32::try_from(lock(&self.random).below(41)).unwrap_or_default();
         Some(wanted.clamp(base, base * 2) * jitter / 100)
     }
 }
 
-/// What becomes of a message.
+/// The attempts to deliver a message.
 #[derive(Clone, Debug)]
 pub struct SentDelivery {
-    /// What is delivered.
+    /// The message.
     pub message: Message,
-    /// What came of each attempt.
+    /// The result of each attempt.
     pub attempts: Vec<Result<Answer, io::ErrorKind>>,
-    /// How it ended.
+    /// The final state.
     pub end: End,
 }
 
-/// How a delivery ended.
+/// How the attempts to deliver a message ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It has not.
+    /// More attempts follow.
     Undecided,
-    /// By an answer of 2xx.
+    /// The receiver answered with 2xx.
     Delivered,
-    /// The receiver said that it should not be tried again.
+    /// The receiver asked the sender to stop retrying.
     Aborted,
-    /// After the last attempt.
+    /// The last attempt failed.
     GivenUp,
 }
 
@@ -176,15 +176,15 @@ impl SentDelivery {
     }
 }
 
-/// What became of all messages.
+/// The results of all messages.
 #[derive(Debug)]
 pub struct Report {
-    /// In the order in which they were given.
+    /// One entry for each message, in the order of the input.
     pub deliveries: Vec<SentDelivery>,
 }
 
 impl Report {
-    /// Returns how often each outcome was answered; what was not answered is under the error.
+    /// Returns how often each outcome was answered. An attempt without an answer counts under its error.
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<String, usize> {
         let mut outcomes = BTreeMap::new();
@@ -198,13 +198,13 @@ impl Report {
         outcomes
     }
 
-    /// Returns the number of all attempts.
+    /// Returns the total number of attempts.
     #[must_use]
     pub fn attempts(&self) -> usize {
         self.deliveries.iter().map(|delivery| delivery.attempts.len()).sum()
     }
 
-    /// Returns what was not delivered.
+    /// Returns the messages that were not delivered.
     #[must_use]
     pub fn undelivered(&self) -> Vec<&SentDelivery> {
         self.deliveries.iter().filter(|delivery| delivery.end != End::Delivered).collect()
@@ -218,7 +218,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// What is to be tried, by the time when.
+/// The attempts that are due later, ordered by time.
 struct Queue {
     state: Mutex<State>,
     changed: Condvar,
@@ -231,7 +231,7 @@ struct State {
 }
 
 impl Queue {
-    /// Waits for the next attempt that is due, or returns nothing where there will be none.
+    /// Waits for the next attempt that is due. Returns `None` when all messages are decided.
     fn next(&self) -> Option<(usize, Message)> {
         let mut state = lock(&self.state);
         loop {
@@ -283,29 +283,29 @@ impl Queue {
     }
 }
 
-/// Makes one attempt to deliver, signed at this moment, and waits so long for the answer.
+/// Makes one attempt, signed with the current time, and waits for the answer until the time limit.
 ///
 /// # Errors
 ///
-/// Returns the error of the connection, also where it ends before the answer does.
+/// Returns the error of the connection, including an end before the answer is complete.
 ///
 /// # Panics
 ///
-/// Panics where the URL is not one of an address and a path.
+/// Panics if the URL does not consist of an IP address, a port and a path.
 pub fn attempt(url: &str, message: &Message, time_limit: Duration) -> io::Result<Answer> {
     let signed = secret().sign(&message.id, Timestamp::now(), &message.body);
     request("POST", url, signed.to_pairs(), &message.body, time_limit)
 }
 
-/// Sends a request as it is, and waits so long for the answer.
+/// Sends a request unchanged, and waits for the answer until the time limit.
 ///
 /// # Errors
 ///
-/// Returns the error of the connection, also where it ends before the answer does.
+/// Returns the error of the connection, including an end before the answer is complete.
 ///
 /// # Panics
 ///
-/// Panics where the URL is not one of an address and a path.
+/// Panics if the URL does not consist of an IP address, a port and a path.
 pub fn request(
     method: &str,
     url: &str,
@@ -318,7 +318,7 @@ pub fn request(
         .strip_prefix("http://")
         .and_then(|rest| rest.find('/').map(|slash| rest.split_at(slash)))
         .expect("the URL has an address and a path");
-    let address: SocketAddr = address.parse().expect("the URL has an address");
+    let address: SocketAddr = address.parse().expect("the URL has an IP address and a port");
 
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
@@ -345,7 +345,7 @@ pub fn request(
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(length) => received.extend_from_slice(&chunk[..length]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // What a read is called that took too long differs between systems.
+            // Operating systems return different errors for a read timeout.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 return Err(io::ErrorKind::TimedOut.into());
             }
@@ -354,7 +354,7 @@ pub fn request(
     }
 }
 
-/// Returns the answer, or nothing while it is incomplete.
+/// Returns the answer, or `None` if it is incomplete.
 fn parse(received: &[u8]) -> io::Result<Option<Answer>> {
     let Some(head) = ResponseHead::parse(received)? else { return Ok(None) };
     let Some(body) = received[head.body_start..].get(..head.content_length) else { return Ok(None) };
@@ -366,7 +366,7 @@ fn parse(received: &[u8]) -> io::Result<Option<Answer>> {
     }))
 }
 
-/// Nothing here is left half changed by a panic.
+/// Ignores poisoning, because a panic leaves none of these values half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_counts_between_once_and_twice_the_schedule() {
+    fn limits_retry_after_to_between_one_and_two_times_the_schedule() {
         let sender = sender(&[5, 300]);
         for (retry_after, number, expected) in
             [(None, 1, 5), (Some(1), 1, 5), (Some(7), 1, 7), (Some(3600), 1, 10), (Some(3600), 2, 600)]
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_read_once_it_is_whole() {
+    fn parses_an_answer_only_after_it_is_complete() {
         assert_eq!(answer("500 Oops\r\ncontent-length: 21"), None);
         let answer =
             answer("422 No\r\nContent-Length: 20\r\nRetry-After: 3\r\nwebhook-delivery: abort-message");

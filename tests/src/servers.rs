@@ -1,45 +1,45 @@
-//! Servers that a test needs and that somebody has to have started.
+//! Servers that some tests need and do not start.
 
 use std::process::{Command, Stdio};
 
 use crate::say_skipped;
 
-/// Returns the address of a Postgres.
+/// Returns the URL of a Postgres server.
 ///
-/// Where there is none, that is said in a line, and how to start one; with `CI` set it is a failure.
+/// If the variable is not set, it prints how to start a server and returns `None`. It panics if `CI` is set.
 #[must_use]
 pub fn postgres(wanted_by: &str) -> Option<String> {
     server(
         "TEST_POSTGRES_URL",
-        &of_compose("TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:54320/postgres"),
+        &compose_advice("TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:54320/postgres"),
         wanted_by,
     )
 }
 
-/// Returns the address of a PgBouncer in transaction mode, with three connections to the server of [`postgres`].
+/// Returns the URL of a PgBouncer in transaction mode with three connections to the server of [`postgres`].
 ///
-/// If there is none, a line says so, and how to start one; with `CI` set it is a failure.
+/// If the variable is not set, it prints how to start one and returns `None`. It panics if `CI` is set.
 #[must_use]
 pub fn pgbouncer(wanted_by: &str) -> Option<String> {
     let debian = r#"run `eval "$(bash .ci/servers.sh)"` on Debian, which sets TEST_PGBOUNCER_URL"#;
     server("TEST_PGBOUNCER_URL", debian, wanted_by)
 }
 
-/// Returns the address of a Redis.
+/// Returns the URL of a Redis server.
 ///
-/// Where there is none, that is said in a line, and how to start one; with `CI` set it is a failure.
+/// If the variable is not set, it prints how to start a server and returns `None`. It panics if `CI` is set.
 #[must_use]
 pub fn redis(wanted_by: &str) -> Option<String> {
-    server("TEST_REDIS_URL", &of_compose("TEST_REDIS_URL=redis://127.0.0.1:63790/"), wanted_by)
+    server("TEST_REDIS_URL", &compose_advice("TEST_REDIS_URL=redis://127.0.0.1:63790/"), wanted_by)
 }
 
-/// Returns whether the program `redis-server` is there, for a test that starts and kills one of its own.
+/// Returns whether the program `redis-server` is installed, for a test that starts and kills a server.
 ///
-/// Where it is not, that is said in a line; with `CI` set it is a failure.
+/// If it is not installed, the function prints how to install it. It panics if `CI` is set.
 #[must_use]
 pub fn has_redis_program(wanted_by: &str) -> bool {
-    let asked = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
-    let found = asked.is_ok_and(|status| status.success());
+    let version = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
+    let found = version.is_ok_and(|status| status.success());
     if !found {
         assert!(std::env::var_os("CI").is_none(), "{wanted_by} needs the program redis-server");
         say_skipped(&format!("{wanted_by} needs the program redis-server; install Debian's redis-server"));
@@ -47,7 +47,7 @@ pub fn has_redis_program(wanted_by: &str) -> bool {
     found
 }
 
-fn of_compose(setting: &str) -> String {
+fn compose_advice(setting: &str) -> String {
     format!("start the servers with `docker compose up -d` and set {setting}")
 }
 

@@ -1,4 +1,4 @@
-//! Test vectors, which were made and checked with the libraries of other languages.
+//! Test vectors that were made and checked with libraries in other languages.
 
 use std::fs;
 use std::path::Path;
@@ -11,12 +11,12 @@ use serde::Deserialize;
 
 use crate::folder;
 
-/// A delivery, the clock and the secret of its receiver, and the verdict.
+/// A delivery, the clock and the signing secret of its receiver, and the expected verdict.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Vector {
-    /// What it is called, in `snake_case`.
+    /// The name, in `snake_case`.
     pub name: String,
-    /// What it is about.
+    /// The topic.
     pub group: String,
     secret: String,
     secret_kind: Option<String>,
@@ -25,9 +25,9 @@ pub struct Vector {
     body_repeat: Option<Repeat>,
     now_unix: i64,
     now_subsec_ms: Option<i64>,
-    /// The verdict over the signature.
+    /// The expected verdict about the signature.
     pub expect: String,
-    /// The verdict over the event, where the vector has one.
+    /// The expected verdict about the event, if the vector has one.
     pub expect_event: Option<String>,
 }
 
@@ -38,11 +38,11 @@ struct Repeat {
 }
 
 impl Vector {
-    /// Returns the secret of the receiver.
+    /// Returns the signing secret of the receiver.
     ///
     /// # Errors
     ///
-    /// Many vectors have one that must be refused.
+    /// Returns an error if the secret is invalid. Many vectors have an invalid secret.
     pub fn secret(&self) -> Result<SigningSecret, SecretError> {
         match self.secret_kind.as_deref() {
             Some("raw") => SigningSecret::from_bytes(&latin1(&self.secret)),
@@ -50,13 +50,13 @@ impl Vector {
         }
     }
 
-    /// Returns what the clock of the receiver says.
+    /// Returns the time of the receiver's clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.now_unix * 1000 + self.now_subsec_ms.unwrap_or_default())
     }
 
-    /// Returns names and values in their order, with all repetitions.
+    /// Returns the header names and values in order, including repetitions.
     #[must_use]
     pub fn headers(&self) -> Vec<(&str, Vec<u8>)> {
         self.headers.iter().map(|(name, value)| (name.as_str(), latin1(value))).collect()
@@ -66,7 +66,7 @@ impl Vector {
     ///
     /// # Panics
     ///
-    /// Panics where the vector has none.
+    /// Panics if the vector has no body.
     #[must_use]
     pub fn body(&self) -> Bytes {
         match (&self.body_base64, &self.body_repeat) {
@@ -76,7 +76,7 @@ impl Vector {
                     serde_json::Value::String(text) => latin1(text).first().copied(),
                     number => number.as_u64().and_then(|number| u8::try_from(number).ok()),
                 };
-                vec![byte.expect("what is repeated is a byte"); *count].into()
+                vec![byte.expect("the repeated value is a byte"); *count].into()
             }
             (None, None) => panic!("{} has no body", self.name),
         }
@@ -93,14 +93,14 @@ pub fn own_vectors() -> Vec<Vector> {
 ///
 /// # Panics
 ///
-/// Panics where there are none.
+/// Panics if the file does not exist or contains no vectors.
 #[must_use]
 pub fn vectors_in(path: &Path) -> Vec<Vector> {
-    let json = fs::read(path).expect("the vectors are there");
-    serde_json::from_slice(&json).expect("the file holds vectors")
+    let json = fs::read(path).expect("the file exists");
+    serde_json::from_slice(&json).expect("the file contains vectors")
 }
 
-/// Returns what receivers of all vectors of the repository need to know, each secret once.
+/// Returns the valid signing secrets of the repository's vectors, each of them once.
 #[must_use]
 pub fn own_secrets() -> Vec<SigningSecret> {
     let mut vectors = own_vectors();
@@ -109,7 +109,9 @@ pub fn own_secrets() -> Vec<SigningSecret> {
     vectors.iter().filter_map(|vector| vector.secret().ok()).collect()
 }
 
-/// One character of a vector is one byte on the wire.
+/// Encodes a text as bytes: one character of a vector is one byte on the wire.
 fn latin1(text: &str) -> Vec<u8> {
-    text.chars().map(|character| u8::try_from(u32::from(character)).expect("it is one byte")).collect()
+    text.chars()
+        .map(|character| u8::try_from(u32::from(character)).expect("the character is one byte"))
+        .collect()
 }

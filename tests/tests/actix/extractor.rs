@@ -1,4 +1,4 @@
-//! What a handler may ask for, and where the verifier is found.
+//! Arguments of a handler, and where the extractor finds the verifier.
 
 use std::error::Error as _;
 
@@ -18,7 +18,7 @@ async fn event_type(ClerkEvent(event): ClerkEvent) -> String {
     event.event_type().to_string()
 }
 
-/// Deliveries of which a header is missing, or alone and empty.
+/// Returns deliveries with one header missing, and requests with a single, empty one.
 fn partial() -> Vec<actix_http::Request> {
     let names = ["svix-id", "svix-timestamp", "svix-signature"];
     let without = names.map(|name| {
@@ -32,11 +32,11 @@ fn partial() -> Vec<actix_http::Request> {
 }
 
 #[actix_web::test]
-async fn the_verifier_is_found_wherever_data_may_be() {
+async fn finds_the_verifier_in_the_app_the_scope_or_the_resource() {
     let other = || Verifier::new(OTHER_SECRET).unwrap();
     let app = app!(event_type, web::Data::new(verifier()));
     send(&app, delivery(BODY).to_request()).await.assert_accepted("user.deleted");
-    // The closest one counts, as with all data of Actix.
+    // The closest verifier applies, as with all application data in Actix.
     let route = || web::post().to(event_type);
     let scope = web::scope("/webhooks").app_data(verifier()).route("/clerk", route());
     let app = init_service(App::new().app_data(other()).service(scope)).await;
@@ -45,22 +45,22 @@ async fn the_verifier_is_found_wherever_data_may_be() {
     let app = init_service(App::new().app_data(other()).service(resource)).await;
     send(&app, delivery(BODY).to_request()).await.assert_accepted("user.deleted");
     let app = app!(event_type, other());
-    send(&app, delivery(BODY).to_request()).await.assert_refused(Outcome::InvalidSignature);
+    send(&app, delivery(BODY).to_request()).await.assert_rejected(Outcome::InvalidSignature);
 }
 
 #[actix_web::test]
-async fn without_a_verifier_it_is_the_fault_of_the_application() {
+async fn answers_misconfigured_without_a_verifier() {
     let app = app!(event_type);
     for request in [delivery(BODY), forged(), unsigned()] {
         let reply = send(&app, request.to_request()).await;
-        reply.assert_refused(Outcome::Misconfigured);
+        reply.assert_rejected(Outcome::Misconfigured);
         assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(reply.kind, Some(ReceiveErrorKind::Misconfigured));
     }
 }
 
 #[actix_web::test]
-async fn an_error_says_what_was_wrong_to_a_handler_that_asks_for_it() {
+async fn a_handler_can_extract_the_error() {
     async fn handler(event: Result<ClerkEvent, ClerkEventError>) -> HttpResponse {
         let error = match event {
             Ok(event) => return HttpResponse::Ok().body(event.event_type().to_string()),
@@ -69,21 +69,21 @@ async fn an_error_says_what_was_wrong_to_a_handler_that_asks_for_it() {
         assert_eq!(error.kind(), ReceiveErrorKind::Verify(VerifyErrorKind::NoMatchingSignature));
         assert_eq!(error.outcome(), Outcome::InvalidSignature);
         assert_eq!(error.status_code(), StatusCode::BAD_REQUEST);
-        // The text does not repeat its source.
+        // The text does not repeat the text of its source.
         assert_eq!(error.to_string(), "the delivery could not be verified");
         let source = error.source().unwrap().to_string();
         assert!(source.starts_with("no signature in svix-signature matches"), "{source}");
-        HttpResponse::Unauthorized().body("refused my way")
+        HttpResponse::Unauthorized().body("rejected by the handler")
     }
 
     let app = app!(handler, verifier());
     send(&app, delivery(BODY).to_request()).await.assert_accepted("user.deleted");
     let reply = send(&app, forged().to_request()).await;
-    assert_eq!((reply.status, &reply.body[..]), (StatusCode::UNAUTHORIZED, &b"refused my way"[..]));
+    assert_eq!((reply.status, &reply.body[..]), (StatusCode::UNAUTHORIZED, &b"rejected by the handler"[..]));
 }
 
 #[actix_web::test]
-async fn an_optional_event_is_absent_only_without_any_signature_header() {
+async fn an_optional_event_is_none_only_without_signature_headers() {
     let handler = async |OptionalClerkEvent(event): OptionalClerkEvent| match event {
         Some(event) => event.event_type().to_string(),
         None => "none".to_owned(),
@@ -91,14 +91,14 @@ async fn an_optional_event_is_absent_only_without_any_signature_header() {
     let app = app!(handler, verifier());
     send(&app, unsigned().to_request()).await.assert_accepted("none");
     send(&app, delivery(BODY).to_request()).await.assert_accepted("user.deleted");
-    send(&app, forged().to_request()).await.assert_refused(Outcome::InvalidSignature);
+    send(&app, forged().to_request()).await.assert_rejected(Outcome::InvalidSignature);
     for request in partial() {
-        send(&app, request).await.assert_refused(Outcome::MissingHeader);
+        send(&app, request).await.assert_rejected(Outcome::MissingHeader);
     }
 }
 
 #[actix_web::test]
-async fn a_body_that_is_no_delivery_is_left_to_others() {
+async fn an_optional_event_leaves_an_unsigned_body_to_the_next_extractor() {
     let handler = async |OptionalClerkEvent(event): OptionalClerkEvent, body: String| {
         assert!(event.is_none());
         body
@@ -106,9 +106,9 @@ async fn a_body_that_is_no_delivery_is_left_to_others() {
     send(&app!(handler, verifier()), unsigned().to_request()).await.assert_accepted(BODY);
 }
 
-/// If this fails, Actix has changed, and the documentation of `ClerkEvent` and the README have to.
+/// If this test fails, Actix has changed. Update the documentation of `ClerkEvent` and the guide.
 #[actix_web::test]
-async fn actix_makes_none_of_a_forged_event() {
+async fn option_clerk_event_is_none_for_a_forged_delivery() {
     let handler = async |event: Option<ClerkEvent>| if event.is_some() { "some" } else { "none" };
     let app = app!(handler, verifier());
     send(&app, delivery(BODY).to_request()).await.assert_accepted("some");
@@ -116,14 +116,14 @@ async fn actix_makes_none_of_a_forged_event() {
 }
 
 #[actix_web::test]
-async fn other_extractors_of_the_handler_still_work() {
+async fn works_beside_other_extractors() {
     let handler = async |name: web::Data<String>, request: HttpRequest, event: ClerkEvent| {
         format!("{} {} {}", name.as_str(), request.path(), event.event_type())
     };
     let app = app!(handler, verifier(), web::Data::new("application".to_owned()));
     let expected = format!("application {PATH} user.deleted");
     send(&app, delivery(BODY).to_request()).await.assert_accepted(&expected);
-    send(&app, forged().to_request()).await.assert_refused(Outcome::InvalidSignature);
+    send(&app, forged().to_request()).await.assert_rejected(Outcome::InvalidSignature);
 }
 
 #[actix_web::test]

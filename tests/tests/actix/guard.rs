@@ -1,4 +1,4 @@
-//! A guard chooses a route and is no verification.
+//! The guard selects a route. It does not verify the delivery.
 
 use actix_web::guard::{Guard as _, GuardContext};
 use actix_web::test::{TestRequest, init_service};
@@ -16,7 +16,7 @@ fn is_chosen(request: TestRequest) -> bool {
 }
 
 #[actix_web::test]
-async fn it_is_true_where_the_three_headers_are_there() {
+async fn matches_if_all_three_signature_headers_exist() {
     assert!(is_chosen(delivery(BODY)));
     assert!(is_chosen(
         unsigned()
@@ -24,7 +24,7 @@ async fn it_is_true_where_the_three_headers_are_there() {
             .insert_header(("WEBHOOK-TIMESTAMP", "b"))
             .insert_header(("webhook-signature", "c"))
     ));
-    // A stray header of the other family is no reason to lose a delivery.
+    // An extra header of the other family must not make the guard skip a delivery.
     assert!(is_chosen(delivery(BODY).insert_header(("webhook-id", "a"))));
     assert!(!is_chosen(unsigned()));
     for missing in ["svix-id", "svix-timestamp", "svix-signature"] {
@@ -35,7 +35,7 @@ async fn it_is_true_where_the_three_headers_are_there() {
 }
 
 #[actix_web::test]
-async fn it_lets_a_forged_body_pass_which_the_extractor_refuses() {
+async fn the_guard_accepts_a_forged_body_that_the_extractor_rejects() {
     let unprotected = web::resource("/unprotected")
         .route(web::post().guard(guard::signature_headers()).to(async |body: String| body));
     let webhook = web::resource(PATH)
@@ -47,10 +47,10 @@ async fn it_lets_a_forged_body_pass_which_the_extractor_refuses() {
         .route(web::post().to(async || "something else"));
     let app = init_service(App::new().app_data(verifier()).service(unprotected).service(webhook)).await;
 
-    // This is why it is documented as no protection at all.
+    // The guard alone accepts a forged body, so its documentation says that it does not verify.
     send(&app, forged().uri("/unprotected").to_request()).await.assert_accepted(BODY);
 
-    send(&app, forged().to_request()).await.assert_refused(Outcome::InvalidSignature);
+    send(&app, forged().to_request()).await.assert_rejected(Outcome::InvalidSignature);
     send(&app, delivery(BODY).to_request()).await.assert_accepted("user.deleted");
     send(&app, unsigned().to_request()).await.assert_accepted("something else");
 }

@@ -1,4 +1,4 @@
-//! The extractors, the middleware and the guard for Actix, beyond what the table in `behaviour` says of every framework.
+//! The extractors, the middleware and the guard for Actix, beyond the cases in `behaviour`.
 
 mod extractor;
 mod guard;

@@ -1,4 +1,4 @@
-//! What reaches a handler behind the middleware.
+//! Requests that reach a handler through the middleware.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::support::{delivery, forged, frames, head, send, streamed, unsigned};
 
-/// Wraps a route in the middleware.
+/// Wraps a route with the middleware.
 macro_rules! verified {
     ($route:expr) => {
         web::resource(PATH).route($route).wrap(VerifyWebhook::new(verifier()))
@@ -27,7 +27,7 @@ macro_rules! verified {
 }
 
 #[actix_web::test]
-async fn every_extractor_sees_the_identical_bytes() {
+async fn every_extractor_receives_the_verified_bytes() {
     async fn bytes(event: web::ReqData<Event>, body: Bytes) -> Bytes {
         assert_eq!(event.raw_body(), &body);
         body
@@ -44,7 +44,7 @@ async fn every_extractor_sees_the_identical_bytes() {
 
     async fn stream(event: web::ReqData<Event>, mut body: web::Payload) -> Bytes {
         let frame = poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await.unwrap().unwrap();
-        // Not even copied.
+        // The bytes are not copied.
         assert_eq!(event.raw_body().as_ptr(), frame.as_ptr());
         assert!(poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await.is_none());
         frame
@@ -90,14 +90,14 @@ async fn every_extractor_sees_the_identical_bytes() {
             let request = streamed(json(head(BODY.as_bytes())), frames(BODY.as_bytes(), size), None);
             send(&app, request).await.assert_accepted(BODY);
         }
-        send(&app, json(forged()).to_request()).await.assert_refused(Outcome::InvalidSignature);
-        send(&app, json(unsigned()).to_request()).await.assert_refused(Outcome::MissingHeader);
+        send(&app, json(forged()).to_request()).await.assert_rejected(Outcome::InvalidSignature);
+        send(&app, json(unsigned()).to_request()).await.assert_rejected(Outcome::MissingHeader);
     }
 }
 
 #[actix_web::test]
-async fn nothing_is_verified_twice() {
-    // With the application's own verifier the delivery would be refused.
+async fn the_extractor_does_not_verify_a_second_time() {
+    // The application's verifier would reject the delivery.
     let other = Verifier::new(OTHER_SECRET).unwrap();
     let handler = async |event: Result<ClerkEvent, clerk_webhook_actix::ClerkEventError>| {
         format!("{:?}", event.unwrap().raw_body().as_ptr())
@@ -105,14 +105,14 @@ async fn nothing_is_verified_twice() {
     let app = App::new().app_data(other).service(verified!(web::post().to(handler)));
     let app = init_service(app).await;
     let body = Bytes::from(fixture("user.created"));
-    // Nor is a body of one frame copied.
+    // A body of one frame is not copied either.
     let same = format!("{:?}", body.as_ptr());
     send(&app, delivery(body).to_request()).await.assert_accepted(&same);
-    send(&app, forged().to_request()).await.assert_refused(Outcome::InvalidSignature);
+    send(&app, forged().to_request()).await.assert_rejected(Outcome::InvalidSignature);
 }
 
 #[actix_web::test]
-async fn answers_can_be_replaced_and_keep_the_reason() {
+async fn on_refusal_replaces_the_answer_and_keeps_the_error() {
     let middleware = VerifyWebhook::new(verifier())
         .on_refusal(|error: &ReceiveError| HttpResponse::Unauthorized().body(error.to_string()));
     let resource = web::resource(PATH).route(web::post().to(async || "called")).wrap(middleware);
@@ -128,8 +128,8 @@ async fn answers_can_be_replaced_and_keep_the_reason() {
 }
 
 #[actix_web::test]
-async fn it_stands_among_other_middleware_and_round_scopes() {
-    // The inner ones change the request, which nothing else may hold then.
+async fn works_among_other_middleware_and_around_a_scope() {
+    // The inner middleware changes the request, so no one else may hold a reference to it.
     let scope = web::scope("/webhooks")
         .route(
             "/{name}",
@@ -146,5 +146,5 @@ async fn it_stands_among_other_middleware_and_round_scopes() {
     send(&app, delivery(BODY).uri("/webhooks/clerk/").to_request())
         .await
         .assert_accepted("clerk user.deleted");
-    send(&app, forged().to_request()).await.assert_refused(Outcome::InvalidSignature);
+    send(&app, forged().to_request()).await.assert_rejected(Outcome::InvalidSignature);
 }

@@ -1,4 +1,4 @@
-//! What is specific to Actix's payloads: its limits, its errors, and who takes a payload.
+//! Behavior of Actix's payloads: limits, errors, and payloads that another extractor has taken.
 
 use std::io;
 
@@ -24,11 +24,11 @@ async fn length(event: ClerkEvent) -> String {
 }
 
 #[actix_web::test]
-async fn a_payload_config_neither_lowers_nor_raises_the_limit_of_the_verifier() {
+async fn a_payload_config_does_not_change_the_limit_of_the_verifier() {
     let body = event_of(LENGTH);
     let json = || "application/json".parse().unwrap();
     for actix in [0, LENGTH - 1, LENGTH, usize::MAX] {
-        // A delivery has no content type here, so Actix's own extractors would refuse it.
+        // A delivery has no content type here, so Actix's extractors would reject it.
         for config in [PayloadConfig::new(actix), PayloadConfig::new(actix).mimetype(json())] {
             for ours in [LENGTH - 1, LENGTH] {
                 let plain = app!(length, limited(ours), config.clone());
@@ -40,7 +40,7 @@ async fn a_payload_config_neither_lowers_nor_raises_the_limit_of_the_verifier() 
                     send(&shared, delivery(body.clone()).to_request()).await,
                 ] {
                     if ours < LENGTH {
-                        reply.assert_refused(Outcome::BodyTooLarge);
+                        reply.assert_rejected(Outcome::BodyTooLarge);
                     } else {
                         reply.assert_accepted(&LENGTH.to_string());
                     }
@@ -51,21 +51,21 @@ async fn a_payload_config_neither_lowers_nor_raises_the_limit_of_the_verifier() 
 }
 
 #[actix_web::test]
-async fn reading_stops_at_the_limit_of_the_verifier_whatever_a_payload_config_allows() {
+async fn stops_reading_at_the_limit_of_the_verifier() {
     for config in [PayloadConfig::new(10), PayloadConfig::new(usize::MAX)] {
         let app = app!(length, limited(LENGTH), config);
         for size in [1, 7, 100, LENGTH + 1] {
             let body = event_of(LENGTH + size);
             let frames = frames(&body, size).take(LENGTH / size + 1);
-            // With the signature of another body and an error after the frames, only the limit can be the reason.
+            // Wrong signature and an error after the frames: only the limit explains the answer.
             let request = streamed(head(b"another body"), frames, Some(PayloadError::EncodingCorrupted));
-            send(&app, request).await.assert_refused(Outcome::BodyTooLarge);
+            send(&app, request).await.assert_rejected(Outcome::BodyTooLarge);
         }
     }
 }
 
 #[actix_web::test]
-async fn errors_of_a_payload_are_told_apart() {
+async fn maps_payload_errors_to_outcomes() {
     let app = app!(length, verifier());
     for (error, outcome) in [
         (PayloadError::Overflow, Outcome::BodyTooLarge),
@@ -74,16 +74,16 @@ async fn errors_of_a_payload_are_told_apart() {
         (PayloadError::Io(io::ErrorKind::ConnectionReset.into()), Outcome::BodyFailed),
     ] {
         let request = streamed(head(BODY.as_bytes()), frames(&BODY.as_bytes()[..20], 20), Some(error));
-        send(&app, request).await.assert_refused(outcome);
+        send(&app, request).await.assert_rejected(outcome);
     }
 }
 
 #[actix_web::test]
-async fn a_body_that_another_extractor_has_taken_is_the_fault_of_the_application() {
+async fn answers_misconfigured_if_another_extractor_has_taken_the_body() {
     let app = app!(async |_: Bytes, _: ClerkEvent| "called", verifier());
     for announced in [("content-length", "77"), ("transfer-encoding", "chunked")] {
         let request = delivery(BODY).insert_header(announced).to_request();
-        send(&app, request).await.assert_refused(Outcome::Misconfigured);
+        send(&app, request).await.assert_rejected(Outcome::Misconfigured);
     }
     // In the opposite order, the other extractor finds no body.
     let app = app!(async |event: ClerkEvent, _: Bytes| event.event_type().to_string(), verifier());
@@ -92,10 +92,10 @@ async fn a_body_that_another_extractor_has_taken_is_the_fault_of_the_application
 }
 
 #[actix_web::test]
-async fn a_request_without_a_payload_has_an_empty_body() {
+async fn treats_a_missing_payload_as_an_empty_body() {
     let app = app!(length, verifier());
     for head in [head(BODY.as_bytes()), head(BODY.as_bytes()).insert_header(("content-length", "0"))] {
         let request = head.to_request().replace_payload(Payload::None).0;
-        send(&app, request).await.assert_refused(Outcome::InvalidSignature);
+        send(&app, request).await.assert_rejected(Outcome::InvalidSignature);
     }
 }

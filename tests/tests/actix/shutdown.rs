@@ -1,4 +1,4 @@
-//! The workers of Actix have runtimes of their own, and handlers that are to outlive them have another one.
+//! Each worker of Actix has its own runtime. A handler that must outlive the worker runs on another runtime.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,10 +15,10 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-/// Longer than anything here takes.
+/// More time than any step of the test needs.
 const LONG: Duration = Duration::from_secs(60);
 
-/// A handler that waits, and what is known of it.
+/// A handler that waits, and its state.
 #[derive(Clone, Default)]
 struct Work {
     began: Arc<Notify>,
@@ -42,7 +42,7 @@ async fn webhook(
 }
 
 #[actix_web::test]
-async fn a_handler_outlives_the_worker_that_began_it() {
+async fn a_handler_outlives_the_worker_that_started_it() {
     let deduplicator = Deduplicator::new(MemoryStore::new()).runtime(Handle::current());
     let work = Work::default();
     let (shared, of_workers) = (deduplicator.clone(), work.clone());
@@ -63,7 +63,7 @@ async fn a_handler_outlives_the_worker_that_began_it() {
     }
     connection.write_all(format!("{request}\r\n{BODY}").as_bytes()).await.unwrap();
     work.began.notified().await;
-    // By force, as on Ctrl-C: the worker is gone when the server has ended.
+    // A forced stop, as on Ctrl-C: when the server has stopped, the worker no longer exists.
     handle.stop(false).await;
     serving.await.unwrap().unwrap();
 

@@ -1,4 +1,4 @@
-//! Deliveries to an Actix application.
+//! Sends deliveries to an Actix application.
 
 use actix_http::h1;
 use actix_web::Error;
@@ -14,7 +14,7 @@ use clerk_webhook_tests::sign;
 
 pub use actix_http::Request;
 
-/// Returns a request with the headers for one body, and none in it.
+/// Returns a request with the headers for a body, but without the body.
 pub fn head(signed: &[u8]) -> TestRequest {
     let pairs = sign(signed).to_pairs();
     pairs.into_iter().fold(TestRequest::post().uri(PATH), TestRequest::insert_header)
@@ -33,7 +33,7 @@ pub fn unsigned() -> TestRequest {
     TestRequest::post().uri(PATH).set_payload(BODY)
 }
 
-/// Returns a request whose body arrives in frames and then ends, or fails.
+/// Returns a request whose body arrives in frames and then ends or fails.
 pub fn streamed(
     head: TestRequest,
     frames: impl Iterator<Item = Bytes>,
@@ -48,12 +48,12 @@ pub fn streamed(
     head.to_request().replace_payload(Payload::from(payload)).0
 }
 
-/// Cuts a body into frames of some size.
+/// Splits a body into frames of the given size.
 pub fn frames(body: &[u8], size: usize) -> impl Iterator<Item = Bytes> {
     body.chunks(size).map(Bytes::copy_from_slice)
 }
 
-/// What an application answered.
+/// The answer of an application.
 #[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
@@ -70,9 +70,9 @@ impl Reply {
         assert_eq!((self.outcome, self.kind), (None, None));
     }
 
-    /// Compares with the row of an outcome in the table of answers, all but its body.
+    /// Compares the answer with the row of an outcome in the table of answers.
     #[track_caller]
-    pub fn assert_refused(&self, outcome: Outcome) {
+    pub fn assert_rejected(&self, outcome: Outcome) {
         let answer = clerk_webhook_core::Answer::from(outcome);
         assert_eq!((self.status.as_u16(), self.outcome), (answer.status(), Some(outcome)), "{self:?}");
         assert_eq!(self.content_type.as_deref(), Some(answer.content_type()));
@@ -80,7 +80,7 @@ impl Reply {
     }
 }
 
-/// Sends a request to an application as a server does, which makes an answer of every error.
+/// Sends a request to an application as a server does, which turns every error into a response.
 pub async fn send<S, B>(app: &S, request: impl Into<Request>) -> Reply
 where
     S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
@@ -95,7 +95,7 @@ where
     Reply { status: response.status(), outcome, kind, content_type, body: read_body(response).await }
 }
 
-/// Builds an application with a handler on [`PATH`] and with data that configures it.
+/// Builds an application with a handler on [`PATH`] and with application data.
 macro_rules! app {
     ($handler:expr $(, $data:expr)*) => {
         actix_web::test::init_service(

@@ -1,4 +1,4 @@
-//! What a case is made of: what a client does, what it has to see, and what has to reach the handler.
+//! The parts of a case: the steps of the clients, the expected answers, and the expected handler calls.
 
 use bytes::Bytes;
 use clerk_webhook_core::{Answer, Outcome, Timestamp};
@@ -12,38 +12,38 @@ use super::wire_request::WireRequest;
 /// One row of the table.
 pub struct Case {
     pub name: String,
-    /// What the README calls it and others like it, where frameworks differ and its name is not enough.
+    /// The kind of this case in the guide, if one row of the guide covers several cases.
     pub kind: Option<&'static str>,
     pub setup: Setup,
-    /// What the clock of the receiver says, where the set-up lets it be set.
+    /// The time of the receiver's clock, if the setup has a clock that can be set.
     pub clock: Option<Timestamp>,
-    /// What each of the clients does; all are there at once.
+    /// The steps of each client. All clients run at the same time.
     pub clients: Vec<Vec<Step>>,
-    /// What has to reach the handler, in any order, and nothing else may.
+    /// The calls that the handler must receive, in any order. Any other call is a failure.
     pub delivered: Vec<Delivered>,
 }
 
-/// What a client does next.
+/// One step of a client.
 pub enum Step {
-    /// Writes all at once.
+    /// Writes all bytes at once.
     Write(Bytes),
-    /// Writes one byte after the other.
+    /// Writes one byte at a time.
     WriteSlowly(Bytes),
-    /// Writes this again and again until the next step that writes or reconnects.
+    /// Writes these bytes repeatedly until the next step that writes or reconnects.
     Drip(&'static [u8]),
-    /// Says that nothing more will be written.
+    /// Closes the writing direction of the connection.
     HalfClose,
-    /// Is gone as soon as everything is written, and comes back on another connection.
+    /// Closes the connection after everything is written, and opens another one.
     Reconnect,
     /// Reads an answer.
     Expect(Seen),
-    /// Waits until a handler has begun that is to hold.
+    /// Waits until a handler with the instruction `hold` has started.
     AwaitHandler,
-    /// Lets that handler go on.
+    /// Lets that handler finish.
     LetHandlerEnd,
-    /// Sends a request on a connection of its own and reads the answer.
+    /// Sends a request on another connection and reads the answer.
     Aside(Bytes, Seen),
-    /// Makes requests over HTTP/2, all at once on a connection of their own, and reads the answers.
+    /// Sends concurrent requests on a new HTTP/2 connection and reads the answers.
     Http2(Vec<(Stream, Seen)>),
 }
 
@@ -59,7 +59,7 @@ impl Case {
         }
     }
 
-    /// Names the row of the README that speaks of this case.
+    /// Sets the kind under which the guide lists this case.
     pub fn kind(self, kind: &'static str) -> Self {
         Self { kind: Some(kind), ..self }
     }
@@ -68,37 +68,37 @@ impl Case {
         Self { clock: Some(now), ..self }
     }
 
-    /// Sends a delivery that the handler has to get.
+    /// Sends a delivery that the handler must receive.
     pub fn accepts(self, delivery: &WireRequest) -> Self {
         self.accepts_as(delivery.with_length(), delivery)
     }
 
-    /// Sends a delivery in a certain form that the handler has to get.
+    /// Sends a delivery as these bytes. The handler must receive it.
     pub fn accepts_as(self, bytes: impl Into<Bytes>, delivery: &WireRequest) -> Self {
         self.write(bytes).accepted(delivery)
     }
 
-    /// Sends a delivery that has to be refused.
-    pub fn refuses(self, delivery: &WireRequest, outcome: Outcome) -> Self {
-        self.refuses_as(delivery.with_length(), outcome)
+    /// Sends a delivery that the receiver must reject.
+    pub fn rejects(self, delivery: &WireRequest, outcome: Outcome) -> Self {
+        self.rejects_as(delivery.with_length(), outcome)
     }
 
-    /// Sends bytes that have to be refused.
-    pub fn refuses_as(self, bytes: impl Into<Bytes>, outcome: Outcome) -> Self {
-        self.write(bytes).refused(outcome)
+    /// Sends bytes that the receiver must reject.
+    pub fn rejects_as(self, bytes: impl Into<Bytes>, outcome: Outcome) -> Self {
+        self.write(bytes).rejected(outcome)
     }
 
     pub fn write(self, bytes: impl Into<Bytes>) -> Self {
         self.step(Step::Write(bytes.into()))
     }
 
-    /// Expects that what was written is accepted, and that the handler gets it.
+    /// Expects that the delivery is accepted and that the handler receives it.
     pub fn accepted(mut self, delivery: &WireRequest) -> Self {
         self.delivered.push(delivery.delivered());
         self.sees(Seen::Accepted)
     }
 
-    pub fn refused(self, outcome: Outcome) -> Self {
+    pub fn rejected(self, outcome: Outcome) -> Self {
         self.sees(Seen::answered(outcome.into()))
     }
 
@@ -106,17 +106,17 @@ impl Case {
         self.step(Step::Expect(seen))
     }
 
-    /// Sends a delivery that is handled, and expects the answer to an outcome.
+    /// Sends a delivery to the typed handlers, and expects the answer of an outcome.
     pub fn answers(self, delivery: &WireRequest, outcome: Outcome) -> Self {
         self.answers_as(delivery.with_length(), outcome)
     }
 
-    /// Sends a delivery in a certain form that is handled.
+    /// Sends a delivery as these bytes to the typed handlers.
     pub fn answers_as(self, bytes: impl Into<Bytes>, outcome: Outcome) -> Self {
         self.write(bytes).answered(outcome)
     }
 
-    /// Sends a delivery that is handled, and expects a certain answer.
+    /// Sends a delivery to the typed handlers, and expects this answer.
     pub fn answers_with(self, delivery: &WireRequest, answer: Answer) -> Self {
         self.write(delivery.with_length()).sees(Seen::answered(answer))
     }
@@ -125,27 +125,27 @@ impl Case {
         self.sees(Seen::answered(outcome.into()))
     }
 
-    /// Expects that a handler is called, for the first time or another one.
+    /// Expects that a handler is called, with this number of the attempt.
     pub fn runs(mut self, delivery: &WireRequest, attempt: u32) -> Self {
         self.delivered.push(Delivered { attempt: Some(attempt), ..delivery.delivered() });
         self
     }
 
-    pub fn once_it_runs(self) -> Self {
+    pub fn awaits_handler(self) -> Self {
         self.step(Step::AwaitHandler)
     }
 
-    pub fn lets_it_end(self) -> Self {
+    pub fn lets_handler_end(self) -> Self {
         self.step(Step::LetHandlerEnd)
     }
 
-    /// Sends a delivery while the connection waits for an answer.
+    /// Sends a delivery on another connection while this one waits for an answer.
     pub fn aside(self, delivery: &WireRequest, outcome: Outcome) -> Self {
         self.step(Step::Aside(delivery.with_length().into(), Seen::answered(outcome.into())))
     }
 
     pub fn step(mut self, step: Step) -> Self {
-        self.clients.last_mut().expect("there is a client").push(step);
+        self.clients.last_mut().expect("a case has at least one client").push(step);
         self
     }
 
@@ -153,21 +153,21 @@ impl Case {
         self.step(Step::Reconnect)
     }
 
-    /// Makes requests over HTTP/2: what is to be accepted the handler has to get.
+    /// Sends requests over HTTP/2. The handler must receive each one whose expected answer is `Accepted`.
     pub fn http2(mut self, streams: Vec<(Stream, Seen)>) -> Self {
         let accepted = streams.iter().filter(|(_, seen)| *seen == Seen::Accepted);
         self.delivered.extend(accepted.map(|(stream, _)| stream.delivery.delivered()));
         self.step(Step::Http2(streams))
     }
 
-    /// Lets the clients of another case come at the same time.
-    pub fn beside(mut self, other: Self) -> Self {
+    /// Runs the clients of another case at the same time.
+    pub fn concurrently_with(mut self, other: Self) -> Self {
         self.clients.extend(other.clients);
         self.delivered.extend(other.delivered);
         self
     }
 
-    /// Returns what the clients have to see, one after the other.
+    /// Returns the expected answers, client by client.
     pub fn expected(&self) -> Vec<Seen> {
         let mut expected = Vec::new();
         for step in self.clients.iter().flatten() {

@@ -1,4 +1,4 @@
-//! A client that does what a case says, byte by byte as it is on the wire, and says what it has seen.
+//! A client that runs the steps of a case on the level of bytes, and returns the answers.
 
 use std::future::pending;
 use std::io;
@@ -18,13 +18,13 @@ use super::handling::Gate;
 use super::http2;
 use super::seen::{Reply, Seen};
 
-/// How long a server may take; nothing here needs as long.
+/// The timeout for a server, much longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often a byte comes from a client that is dripping.
+/// The interval of `Step::Drip`.
 const DRIPPING: Duration = Duration::from_millis(20);
 
-/// Does the steps and returns what was seen, up to the first answer that does not come.
+/// Runs the steps and returns the answers, up to the first missing one.
 pub async fn play(address: SocketAddr, gate: &Gate, steps: &[Step]) -> Vec<Seen> {
     let mut seen = Vec::new();
     let mut connection = Connection::open(address).await;
@@ -60,13 +60,13 @@ pub async fn play(address: SocketAddr, gate: &Gate, steps: &[Step]) -> Vec<Seen>
     seen
 }
 
-/// A connection whose two directions are independent: a server may answer before it has read everything.
+/// A connection with independent directions, because a server may answer before it has read everything.
 struct Connection {
     reader: BufReader<OwnedReadHalf>,
     writes: UnboundedSender<Write>,
     writing: JoinHandle<OwnedWriteHalf>,
-    /// Whether the last answer said that there will be others.
-    is_kept: bool,
+    /// Whether the last answer allows further requests on this connection.
+    is_reusable: bool,
 }
 
 enum Write {
@@ -83,41 +83,43 @@ impl Connection {
         let (reader, writer) = stream.into_split();
         let (writes, queue) = unbounded_channel();
         let writing = tokio::spawn(write(writer, queue));
-        Self { reader: BufReader::new(reader), writes, writing, is_kept: false }
+        Self { reader: BufReader::new(reader), writes, writing, is_reusable: false }
     }
 
     fn write(&self, write: Write) {
-        // That nobody writes any more is seen by whoever waits for the answer.
+        // If the writer has failed, the reader reports it.
         let _ = self.writes.send(write);
     }
 
-    /// Closes both directions once everything is written.
+    /// Closes both directions after everything is written.
     async fn close(self) {
         drop(self.writes);
         drop(timeout(PATIENCE, self.writing).await);
     }
 
-    /// Reads answers up to the one that is expected, or that is in its place.
+    /// Reads answers up to the expected one, or up to the one in its place.
     async fn see(&mut self, expected: &Seen) -> Vec<Seen> {
         let mut seen = Vec::new();
         loop {
             let answer = match timeout(PATIENCE, self.read()).await {
                 Ok(Ok(reply)) => {
-                    self.is_kept = !reply.closes();
+                    self.is_reusable = !reply.closes();
                     Seen::from(&reply)
                 }
-                Ok(Err(_)) if self.is_kept => Seen::Wrong("closed unannounced".to_owned()),
+                Ok(Err(_)) if self.is_reusable => {
+                    Seen::Wrong("closed without `Connection: close`".to_owned())
+                }
                 Ok(Err(_)) => Seen::Closed,
                 Err(_) => Seen::Nothing,
             };
-            let goes_on = answer == Seen::Continue && *expected != Seen::Continue;
+            let is_interim = answer == Seen::Continue && *expected != Seen::Continue;
             seen.push(answer);
-            if !goes_on {
+            if !is_interim {
                 break;
             }
         }
-        if *expected == Seen::GivenUp && seen.iter().all(Seen::is_giving_up) {
-            // The server has dealt with it once it closes its side.
+        if *expected == Seen::GivenUp && seen.iter().all(Seen::may_follow_an_early_close) {
+            // When the server closes its direction, it has processed the request.
             let ended = timeout(PATIENCE, self.reader.read_to_end(&mut Vec::new())).await;
             return vec![if ended.is_ok() { Seen::GivenUp } else { Seen::Nothing }];
         }
@@ -130,7 +132,7 @@ impl Connection {
             reply.body.resize(length.parse().map_err(io::Error::other)?, 0);
             self.reader.read_exact(&mut reply.body).await?;
         } else if reply.header("transfer-encoding").is_some() {
-            return Err(io::Error::other("no answer here needs chunks"));
+            return Err(io::Error::other("unexpected chunked answer"));
         }
         Ok(reply)
     }
@@ -156,7 +158,7 @@ impl Connection {
     }
 }
 
-/// Writes what comes through the queue, until that is closed; a server may stop reading.
+/// Writes the queued bytes until the queue is closed. Ignores errors, because a server may stop reading.
 async fn write(mut writer: OwnedWriteHalf, mut queue: UnboundedReceiver<Write>) -> OwnedWriteHalf {
     let mut dripping: Option<&[u8]> = None;
     let mut interval = interval(DRIPPING);

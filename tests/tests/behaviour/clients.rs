@@ -1,4 +1,4 @@
-//! The official libraries of Svix and Standard Webhooks, for Node and Python, against every way to receive.
+//! Deliveries from the official libraries of Svix and Standard Webhooks, for Node and Python, to every stack.
 
 use std::sync::Mutex;
 use std::thread;
@@ -9,7 +9,7 @@ use clerk_webhook_tests::fixture;
 use super::stacks::{PATH, Server, Setup, Stack};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_stack_answers_the_official_clients_right() {
+async fn every_stack_verifies_deliveries_of_the_official_clients() {
     let clients = official_clients("sending to every framework");
     let mut servers = Vec::new();
     for stack in Stack::ALL {
@@ -27,7 +27,7 @@ async fn every_stack_answers_the_official_clients_right() {
     }
 }
 
-/// Runs as many clients at once as the machine has cores.
+/// Runs one client per CPU core at the same time.
 fn failures(servers: &[(Stack, Server)], clients: &[Client]) -> Vec<String> {
     let pairs = servers.iter().flat_map(|server| clients.iter().map(move |client| (server, client)));
     let (pairs, failures) = (Mutex::new(pairs), Mutex::new(Vec::new()));

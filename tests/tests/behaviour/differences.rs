@@ -1,4 +1,4 @@
-//! Compares what was seen with the table, and where frameworks differ with the README.
+//! Compares the observations with the table of cases, and the differences between frameworks with the guide.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use super::inbox::Delivered;
 use super::seen::Seen;
 use super::stacks::Stack;
 
-/// What came of a case on a stack.
+/// The result of a case on a stack.
 pub struct Observation {
     pub stack: Stack,
     pub case: usize,
@@ -23,9 +23,9 @@ impl Observation {
         self.seen.contains(&Seen::Nothing)
     }
 
-    /// Says where a handler did not run as often as a client was told 200, or for what is not to be delivered. No
-    /// difference between frameworks excuses that.
-    fn wrongly_delivered(&self, case: &Case) -> Option<String> {
+    /// Describes a difference between the handler's calls and the case, or between the number of calls and
+    /// the number of 200 answers. The guide cannot excuse such a difference.
+    fn unexpected_calls(&self, case: &Case) -> Option<String> {
         if case.setup.is_handling() {
             let mut expected = case.delivered.clone();
             expected.sort();
@@ -34,7 +34,11 @@ impl Observation {
                 delivered.iter().map(call).collect::<Vec<_>>().join(", ")
             };
             return (self.delivered != expected).then(|| {
-                format!("the handlers were called with {}, not {}", calls(&self.delivered), calls(&expected))
+                format!(
+                    "the handlers were called with {} instead of {}",
+                    calls(&self.delivered),
+                    calls(&expected)
+                )
             });
         }
         let accepted = self.seen.iter().filter(|seen| **seen == Seen::Accepted).count();
@@ -47,7 +51,7 @@ impl Observation {
             let Some(index) = expected.iter().position(|expected| expected == delivered) else {
                 let Delivered { id, event_type, body, .. } = delivered;
                 return Some(format!(
-                    "the handler got {id}, `{event_type}`, {} bytes, which is not to be delivered",
+                    "the handler received {id}, `{event_type}`, {} bytes, which the case does not expect",
                     body.len()
                 ));
             };
@@ -57,21 +61,21 @@ impl Observation {
     }
 }
 
-/// What is not as it has to be.
+/// The differences that are not listed in the guide.
 pub struct Report {
     pub failures: Vec<String>,
-    /// How many rows the table in the README has.
+    /// The number of rows in the guide's table.
     pub rows: usize,
 }
 
 impl Report {
     pub fn new(cases: &[Case], observations: &[Observation]) -> Self {
         let mut failures = Vec::new();
-        // What is seen instead, of every kind of case on every stack, by the case.
+        // The unexpected answers, by kind of case and stack, and then by case.
         let mut seen_instead = BTreeMap::<(&str, Stack), BTreeMap<&str, Option<String>>>::new();
         for observation in observations {
             let (case, stack) = (&cases[observation.case], observation.stack);
-            if let Some(wrong) = observation.wrongly_delivered(case) {
+            if let Some(wrong) = observation.unexpected_calls(case) {
                 failures.push(format!("`{}` on {stack}: {wrong}", case.name));
             }
             let kind = case.kind.unwrap_or(&case.name);
@@ -81,18 +85,18 @@ impl Report {
         for stack in Stack::ALL {
             let seen = observations.iter().filter(|observation| observation.stack == stack).count();
             if seen < cases.len() {
-                failures.push(format!("{} cases were not tried on {stack}", cases.len() - seen));
+                failures.push(format!("{} cases did not run on {stack}", cases.len() - seen));
             }
         }
 
-        let mut listed = differences_in_the_guide();
+        let mut listed = differences_of_the_guide();
         let rows = listed.iter().map(|(kind, ..)| kind).collect::<BTreeSet<_>>().len();
         for ((kind, stack), cases) in seen_instead {
             let instead: BTreeSet<_> = cases.values().flatten().collect();
             if instead.is_empty() {
                 continue;
             }
-            // A row speaks of all cases of its kind.
+            // A row of the guide is about all cases of its kind.
             let all_alike = instead.len() == 1 && cases.values().all(Option::is_some);
             let difference =
                 (kind.to_owned(), stack.to_string(), instead.first().unwrap().as_str().to_owned());
@@ -105,13 +109,13 @@ impl Report {
             }
         }
         for (kind, stack, instead) in listed {
-            failures.push(format!("the guide says of `{kind}` on {stack}: {instead}, which was not seen"));
+            failures.push(format!("the guide lists `{kind}` on {stack}: {instead}, which did not happen"));
         }
         Self { failures, rows }
     }
 }
 
-/// Says what was seen instead of what, without what is the same before and after it.
+/// Describes the difference between two lists of answers, without their common start and end.
 fn instead(seen: &[Seen], expected: &[Seen]) -> Option<String> {
     let (mut seen, mut expected) = (seen, expected);
     while let ([first, seen_rest @ ..], [wanted, expected_rest @ ..]) = (seen, expected)
@@ -133,8 +137,8 @@ fn instead(seen: &[Seen], expected: &[Seen]) -> Option<String> {
     }
 }
 
-/// Reads the rows between the marks: the kind of case, the stacks, and up to a colon what is seen there.
-fn differences_in_the_guide() -> BTreeSet<(String, String, String)> {
+/// Reads the rows between the marks: the kind of case, the stack, and the difference up to the colon.
+fn differences_of_the_guide() -> BTreeSet<(String, String, String)> {
     let chapter = folder("../crates/clerk-webhook/src/guide/frameworks.md");
     let chapter = fs::read_to_string(chapter).unwrap();
     let (_, rest) = chapter.split_once("<!-- differences -->").expect("the chapter has the table");
@@ -142,8 +146,8 @@ fn differences_in_the_guide() -> BTreeSet<(String, String, String)> {
     let mut differences = BTreeSet::new();
     for row in table.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let [kind, stacks, text] = cells[..] else { panic!("not a row of three cells: {row}") };
-        let (instead, _) = text.split_once(": ").unwrap_or_else(|| panic!("no reason: {row}"));
+        let [kind, stacks, text] = cells[..] else { panic!("the row needs three cells: {row}") };
+        let (instead, _) = text.split_once(": ").unwrap_or_else(|| panic!("the row gives no reason: {row}"));
         for stack in named(stacks) {
             differences.insert((kind.trim_matches('`').to_owned(), stack, instead.to_owned()));
         }
@@ -151,9 +155,9 @@ fn differences_in_the_guide() -> BTreeSet<(String, String, String)> {
     differences
 }
 
-/// Reads the names of stacks, or of those that are left out.
+/// Reads the names of the stacks. `all except` lists the other stacks.
 fn named(stacks: &str) -> Vec<String> {
-    let Some(others) = stacks.strip_prefix("all but ") else {
+    let Some(others) = stacks.strip_prefix("all except ") else {
         return stacks.split(", ").map(str::to_owned).collect();
     };
     let others: Vec<_> = others.split(", ").collect();

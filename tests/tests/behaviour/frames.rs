@@ -1,7 +1,7 @@
-//! The second table: how the frames of a body arrive, on every stack.
+//! The second table: how the frames of a body arrive.
 //!
-//! No socket is used, so that a row decides what each poll of the body returns, and sees the error that a middleware
-//! outside finds in the response.
+//! It uses no sockets, so that a row decides the result of each poll of the body, and can check the error
+//! in the response's extensions, which outer middleware sees.
 
 use std::time::Duration;
 
@@ -22,10 +22,10 @@ use super::stacks::{Exchange, Stack, exchange};
 
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The limit of the rows that are about a limit.
+/// The body limit of the rows that test a limit.
 const LIMIT: usize = 1000;
 
-/// One row: a request, and what has to come of it.
+/// A request and its expected result.
 struct Row {
     name: String,
     limit: Option<usize>,
@@ -33,16 +33,16 @@ struct Row {
     headers: HeaderMap,
     steps: Vec<Step>,
     expected: Expected,
-    /// A stack whose framework treats such a request in its own way behind the verification.
+    /// A stack whose framework treats this request in another way after the verification.
     except: Option<Stack>,
 }
 
 enum Expected {
-    /// The handler gets these bytes.
+    /// The handler receives these bytes.
     Accepted(Bytes),
-    /// The handler gets these bytes, and nobody has copied them.
+    /// The handler receives exactly this memory, without a copy.
     NotCopied(Bytes),
-    Refused(ReceiveErrorKind),
+    Rejected(ReceiveErrorKind),
 }
 
 impl Row {
@@ -62,8 +62,8 @@ impl Row {
         Self::new(name, body, steps, Expected::Accepted(Bytes::copy_from_slice(body)))
     }
 
-    fn refused(name: impl Into<String>, body: &[u8], steps: Vec<Step>, kind: ReceiveErrorKind) -> Self {
-        Self::new(name, body, steps, Expected::Refused(kind))
+    fn rejected(name: impl Into<String>, body: &[u8], steps: Vec<Step>, kind: ReceiveErrorKind) -> Self {
+        Self::new(name, body, steps, Expected::Rejected(kind))
     }
 
     fn limit(self, bytes: usize) -> Self {
@@ -85,7 +85,7 @@ impl Row {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_stack_reads_every_body_as_the_table_says() {
+async fn every_stack_gives_the_expected_answer_to_every_body() {
     for row in rows() {
         for stack in Stack::ALL.into_iter().filter(|stack| row.except != Some(*stack)) {
             let mut request = signed(b"", ScriptedBody::new(row.steps.clone()));
@@ -99,18 +99,18 @@ async fn every_stack_reads_every_body_as_the_table_says() {
                     assert_accepted(&exchange, body, &why);
                     assert_eq!(exchange.delivered[0].body.as_ptr(), body.as_ptr(), "{why}");
                 }
-                Expected::Refused(ReceiveErrorKind::BodyTimeout) => {
-                    // The frames that arrive do not extend the time.
+                Expected::Rejected(ReceiveErrorKind::BodyTimeout) => {
+                    // Arriving frames do not extend the timeout.
                     assert_eq!(start.elapsed(), READ_TIMEOUT, "{why}");
                     if stack == Stack::AxumExtractor {
-                        // The timeout over the route answers, as the README says.
+                        // The timeout layer on the route answers, as the guide's chapter `frameworks` says.
                         assert_eq!(exchange.response.status(), 408, "{why}");
                         assert!(exchange.delivered.is_empty(), "{why}");
                     } else {
-                        assert_refused(&exchange, ReceiveErrorKind::BodyTimeout, &why);
+                        assert_rejected(&exchange, ReceiveErrorKind::BodyTimeout, &why);
                     }
                 }
-                Expected::Refused(kind) => assert_refused(&exchange, *kind, &why),
+                Expected::Rejected(kind) => assert_rejected(&exchange, *kind, &why),
             }
         }
     }
@@ -121,13 +121,13 @@ fn assert_accepted(exchange: &Exchange, body: &Bytes, why: &str) {
     assert_eq!(exchange.response.status(), 200, "{why}: {:?}", exchange.response);
     let [event] = &exchange.delivered[..] else { panic!("{why}: the handler was called more than once") };
     assert_eq!((event.id.as_str(), &event.body), (message_id().as_str(), body), "{why}");
-    // The inbox says here if the handler's body is not the event's.
+    // The inbox appends to the event type if the handler's body differs from the event's body.
     let json: Value = serde_json::from_slice(body).unwrap();
     assert_eq!(event.event_type, json["type"], "{why}");
 }
 
 #[track_caller]
-fn assert_refused(Exchange { response, delivered }: &Exchange, kind: ReceiveErrorKind, why: &str) {
+fn assert_rejected(Exchange { response, delivered }: &Exchange, kind: ReceiveErrorKind, why: &str) {
     assert!(delivered.is_empty(), "{why}: the handler was called");
     let error: &ReceiveError = response.extensions().get().unwrap_or_else(|| panic!("{why}: {response:?}"));
     assert_eq!(error.kind(), kind, "{why}");
@@ -136,7 +136,7 @@ fn assert_refused(Exchange { response, delivered }: &Exchange, kind: ReceiveErro
     assert_eq!(response.status().as_u16(), answer.status(), "{why}");
     assert_eq!(response.headers()[CONTENT_TYPE], answer.content_type(), "{why}");
     assert_eq!(response.body(), answer.body(), "{why}");
-    // Anybody can provoke a refusal, so no header may steer the sender. `OUTCOME` is the test's own.
+    // Anyone can provoke a rejection, so no header may control the sender's retries. The test adds `OUTCOME`.
     let usual = [CONTENT_TYPE.as_str(), CONTENT_LENGTH.as_str(), OUTCOME];
     let others: Vec<_> = response.headers().keys().filter(|name| !usual.contains(&name.as_str())).collect();
     assert!(others.is_empty(), "{why}: {others:?}");
@@ -181,7 +181,7 @@ fn arriving() -> Vec<Row> {
     rows
 }
 
-/// A body, at once or in frames, with its length and without it, around its limit.
+/// Bodies around the limit, in frames of several sizes, with and without `Content-Length`.
 fn limits() -> Vec<Row> {
     let body = event_of(LIMIT);
     let mut rows = Vec::new();
@@ -192,7 +192,7 @@ fn limits() -> Vec<Row> {
                 let row = if LIMIT <= limit {
                     Row::accepted(name, &body, frames(&body, size))
                 } else {
-                    Row::refused(name, &body, frames(&body, size), ReceiveErrorKind::BodyTooLarge)
+                    Row::rejected(name, &body, frames(&body, size), ReceiveErrorKind::BodyTooLarge)
                 };
                 let row = row.limit(limit);
                 rows.push(match length {
@@ -202,36 +202,36 @@ fn limits() -> Vec<Row> {
             }
         }
     }
-    // The signature of another body: only the limit can be the reason.
+    // The signature is for another body, so only the limit can cause this answer.
     for size in [1, 7, 100, LIMIT + 1] {
         let arrived = (LIMIT / size + 1) * size;
         let steps = frames(&vec![b' '; arrived], size).into_iter().chain([Step::Forbidden]).collect();
         let name = format!("reading stops at the limit, frames of {size} bytes");
-        rows.push(Row::refused(name, b"another body", steps, ReceiveErrorKind::BodyTooLarge).limit(LIMIT));
+        rows.push(Row::rejected(name, b"another body", steps, ReceiveErrorKind::BodyTooLarge).limit(LIMIT));
     }
     let steps = [frames(&body[..100], 10), vec![Step::LimitInFront]].concat();
-    rows.push(Row::refused("a smaller limit in front", &body, steps, ReceiveErrorKind::BodyTooLarge));
+    rows.push(Row::rejected("a smaller limit outside", &body, steps, ReceiveErrorKind::BodyTooLarge));
     rows
 }
 
-/// What `Content-Length` claims. A server cuts a body that is longer; here the bytes that arrive count.
+/// Values of `Content-Length`. A server cuts a longer body; here only the arriving bytes count.
 fn claims() -> Vec<Row> {
     let body = event_of(LIMIT);
     let mut rows = Vec::new();
     for length in [LIMIT as u64 + 1, 3 * 1024 * 1024, 1 << 32, u64::MAX] {
         let name = format!("a length of {length} with a limit of {LIMIT}");
-        let row = Row::refused(name, &body, vec![Step::Forbidden], ReceiveErrorKind::BodyTooLarge);
+        let row = Row::rejected(name, &body, vec![Step::Forbidden], ReceiveErrorKind::BodyTooLarge);
         rows.push(row.limit(LIMIT).header(CONTENT_LENGTH, &length.to_string()));
     }
     for length in ["0", "10", "999", "", "-1", "1000, 1000", "many", "99999999999999999999"] {
         let steps = || frames(&body, 100);
         let name = |limit| format!("a length of `{length}` with a limit of {limit}");
         let accepted = Row::accepted(name(LIMIT), &body, steps());
-        // Actix's `web::Bytes` refuses a length that is not a number.
+        // Actix's `web::Bytes` rejects a length that is not a number.
         let except = length.parse::<usize>().is_err().then_some(Stack::ActixMiddleware);
         rows.extend([
             Row { except, ..accepted }.limit(LIMIT).header(CONTENT_LENGTH, length),
-            Row::refused(name(LIMIT - 1), &body, steps(), ReceiveErrorKind::BodyTooLarge)
+            Row::rejected(name(LIMIT - 1), &body, steps(), ReceiveErrorKind::BodyTooLarge)
                 .limit(LIMIT - 1)
                 .header(CONTENT_LENGTH, length),
         ]);
@@ -239,7 +239,7 @@ fn claims() -> Vec<Row> {
     rows
 }
 
-/// Headers that are refused leave the body alone.
+/// Invalid headers. The body must not be polled.
 fn headers() -> Vec<Row> {
     use VerifyErrorKind::*;
 
@@ -255,20 +255,20 @@ fn headers() -> Vec<Row> {
         ("svix-timestamp", Some("1e9"), InvalidTimestamp),
         ("svix-timestamp", Some("1"), TimestampTooOld),
         ("svix-timestamp", Some("9223372036854775807"), TimestampTooNew),
-        // Nothing in these lists can match, whatever the body is.
+        // No signature in these lists can match any body.
         ("svix-signature", Some("v1,"), NoMatchingSignature),
         ("svix-signature", Some("v2,AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), NoMatchingSignature),
     ] {
         let what = value.map_or(format!("no {name}"), |value| format!("{name}: {value}"));
         let mut row =
-            Row::refused(what, BODY.as_bytes(), vec![Step::Forbidden], ReceiveErrorKind::Verify(kind));
+            Row::rejected(what, BODY.as_bytes(), vec![Step::Forbidden], ReceiveErrorKind::Verify(kind));
         row.headers.remove(name);
         rows.push(match value {
             Some(value) => row.header(HeaderName::from_static(name), value),
             None => row,
         });
     }
-    let mut repeated = Row::refused(
+    let mut repeated = Row::rejected(
         "svix-id twice",
         BODY.as_bytes(),
         vec![Step::Forbidden],
@@ -279,24 +279,24 @@ fn headers() -> Vec<Row> {
     rows
 }
 
-/// Bodies that break off, never end, or are not what was signed.
+/// Bodies that break off, never end, or differ from the signed body.
 fn broken() -> Vec<Row> {
     let user = fixture("user.created");
     let mut rows = Vec::new();
     for arrived in [0, 1, 100, user.len()] {
         let steps = [frames(&user[..arrived], 10), vec![Step::Break]].concat();
-        let name = format!("a body that breaks off after {arrived} bytes");
-        rows.push(Row::refused(name, &user, steps, ReceiveErrorKind::BodyFailed));
+        let name = format!("a connection that breaks after {arrived} bytes");
+        rows.push(Row::rejected(name, &user, steps, ReceiveErrorKind::BodyFailed));
     }
     let forged = ReceiveErrorKind::Verify(VerifyErrorKind::NoMatchingSignature);
     let undecodable = ReceiveErrorKind::Event(EventErrorKind::InvalidJson);
     let private = PRIVATE.as_bytes();
     let endless = vec![Step::Data(Bytes::new()); 5000];
     rows.extend([
-        Row::refused("empty frames without end", b"", endless, ReceiveErrorKind::BodyFailed),
-        Row::refused("another body than the signed one", b"another body", frames(private, 10), forged),
-        Row::refused("a part of the signed body", private, frames(&private[..100], 10), forged),
-        Row::refused("a part of an event", &private[..100], frames(&private[..100], 10), undecodable),
+        Row::rejected("an endless stream of empty frames", b"", endless, ReceiveErrorKind::BodyFailed),
+        Row::rejected("a body other than the signed one", b"another body", frames(private, 10), forged),
+        Row::rejected("a part of the signed body", private, frames(&private[..100], 10), forged),
+        Row::rejected("a part of an event", &private[..100], frames(&private[..100], 10), undecodable),
     ]);
     rows
 }
@@ -306,17 +306,17 @@ fn slow() -> Vec<Row> {
     let dripping = |interval: Duration| -> Vec<_> {
         frames(body, 1).into_iter().flat_map(|byte| [Step::Wait(interval), byte]).collect()
     };
-    let late = |name: &str, steps| Row::refused(name, body, steps, ReceiveErrorKind::BodyTimeout);
+    let late = |name: &str, steps| Row::rejected(name, body, steps, ReceiveErrorKind::BodyTimeout);
     vec![
-        late("a body that does not come", vec![Step::Stall]),
+        late("a body that never arrives", vec![Step::Stall]),
         late("half a body", [frames(&body[..20], 20), vec![Step::Stall]].concat()),
         late("a byte every 3 s", dripping(Duration::from_secs(3))),
         Row::accepted("a byte every 100 ms", body, dripping(Duration::from_millis(100))),
         Row {
             read_timeout: Duration::ZERO,
-            // There the timeout is one over the route, and answers at once.
+            // The timeout layer on the route answers immediately.
             except: Some(Stack::AxumExtractor),
-            ..Row::accepted("a body that is there, without time to read it", body, frames(body, 1))
+            ..Row::accepted("an available body with a read timeout of 0", body, frames(body, 1))
         },
     ]
 }

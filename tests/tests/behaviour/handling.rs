@@ -1,4 +1,4 @@
-//! Typed handlers that do what the data says, behind the protection against duplicates, at two endpoints.
+//! Typed handlers that follow the instruction in the data, with duplicate handling, on two endpoints.
 
 use std::fmt;
 use std::future::pending;
@@ -19,16 +19,16 @@ use super::inbox::Inbox;
 use super::stacks::{PATH, Setup};
 use super::wire_request::WireRequest;
 
-/// Another endpoint, with the same handlers and the same store.
+/// The path of another endpoint with the same handlers and the same store.
 pub const OTHER_PATH: &str = "/webhooks/mail";
 
-/// The header in which a middleware outside tells what became of a delivery.
+/// The header in which an outer middleware reports the outcome of a delivery.
 pub const OUTCOME: &str = "x-outcome";
 
-/// How long a handler needs that is slow: long enough for every server to see that the sender has hung up.
+/// The run time of a slow handler, long enough for every server to notice that the client has disconnected.
 const SLOW: Duration = Duration::from_millis(1500);
 
-/// What is shared by all endpoints of a server.
+/// The handlers, the state and the endpoints of a server.
 #[derive(Clone)]
 pub struct Handling {
     pub handlers: Handlers<App>,
@@ -36,14 +36,14 @@ pub struct Handling {
     pub endpoints: [Endpoint; 2],
 }
 
-/// A path, and what recognises the duplicates that come to it.
+/// A path and the deduplicator of its deliveries.
 #[derive(Clone)]
 pub struct Endpoint {
     pub path: &'static str,
     pub deduplicator: Deduplicator<Arc<dyn DynDeliveryStore>>,
 }
 
-/// The state that handlers are given.
+/// The state of the handlers.
 #[derive(Clone)]
 pub struct App {
     pub inbox: Inbox,
@@ -67,20 +67,20 @@ impl Handling {
             Endpoint { path: PATH, deduplicator: deduplicator(Scope::default()) },
             Endpoint { path: OTHER_PATH, deduplicator: deduplicator("mail".parse().unwrap()) },
         ];
-        let handlers = Handlers::builder().on(UserCreated, act).build().unwrap();
+        let handlers = Handlers::builder().on(UserCreated, follow_instruction).build().unwrap();
         Self { handlers, app: App { inbox, gate: Gate::default() }, endpoints }
     }
 }
 
-/// Signs an event whose handler does what it says.
+/// Signs an event with an instruction for its handler.
 pub fn user(instruction: &str) -> WireRequest {
     WireRequest::of(format!(
         r#"{{"data":{{"external_id":"{instruction}","id":"user_1"}},"type":"user.created"}}"#
     ))
 }
 
-/// Does what a user's `external_id` says.
-async fn act(user: User, cx: Context<App>) -> Result<(), Failure> {
+/// Follows the instruction in the user's `external_id`.
+async fn follow_instruction(user: User, cx: Context<App>) -> Result<(), Failure> {
     let App { inbox, gate } = cx.state();
     inbox.push_attempt(cx.event(), cx.attempt());
     match user.external_id.as_deref() {
@@ -89,9 +89,9 @@ async fn act(user: User, cx: Context<App>) -> Result<(), Failure> {
         Some("fail for a minute") => {
             return Err(Failure::retry_after(Duration::from_millis(59_001), "the database is being moved"));
         }
-        Some("reject") => return Err(Failure::abort_message("nobody can handle that")),
-        Some("disable") => return Err(Failure::disable_endpoint("nobody wants that")),
-        Some("panic") => panic!("meant to"),
+        Some("reject") => return Err(Failure::abort_message("the message cannot be handled")),
+        Some("disable") => return Err(Failure::disable_endpoint("the endpoint is obsolete")),
+        Some("panic") => panic!("a panic on purpose"),
         Some("hang") => pending().await,
         Some("hold") => gate.hold().await,
         Some("be slow") => {
@@ -104,7 +104,7 @@ async fn act(user: User, cx: Context<App>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// By which a case knows that a handler runs, and says when it may go on.
+/// Tells a test that a handler has started, and lets the handler finish.
 #[derive(Clone)]
 pub struct Gate {
     began: Arc<Semaphore>,
@@ -118,17 +118,17 @@ impl Gate {
         self.may_end.acquire().await.unwrap().forget();
     }
 
-    /// Waits until a handler has begun.
+    /// Waits until a handler has started.
     pub async fn began(&self) {
         self.began.acquire().await.unwrap().forget();
     }
 
-    /// Lets the handler that is held go on.
+    /// Lets the waiting handler finish.
     pub fn open(&self) {
         self.may_end.add_permits(1);
     }
 
-    /// Waits until a slow handler has come to its end.
+    /// Waits until a slow handler has finished.
     pub async fn ended(&self) {
         self.ended.acquire().await.unwrap().forget();
     }
@@ -141,8 +141,8 @@ impl Default for Gate {
     }
 }
 
-/// Tells in a header what became of a delivery, for a client to see that a middleware outside knows it.
-pub fn tell_outcome<B>(mut response: Response<B>) -> Response<B> {
+/// Copies the outcome from the response's extensions to a header, as an outer middleware could.
+pub fn with_outcome_header<B>(mut response: Response<B>) -> Response<B> {
     if let Some(outcome) = response.extensions().get::<Outcome>() {
         let value = HeaderValue::from_static(outcome.as_str());
         response.headers_mut().insert(OUTCOME, value);
@@ -150,7 +150,7 @@ pub fn tell_outcome<B>(mut response: Response<B>) -> Response<B> {
     response
 }
 
-/// A store that nobody can ask.
+/// A store that always fails.
 struct UnreachableStore;
 
 #[derive(Debug)]

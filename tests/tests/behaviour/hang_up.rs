@@ -1,4 +1,4 @@
-//! Senders that hang up before the answer, and servers that are shut down before it.
+//! Senders that disconnect before the answer, and servers that shut down while a handler runs.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -17,28 +17,28 @@ use super::handling::user;
 use super::stacks::{Server, Setup, Stack};
 use super::wire_request::WireRequest;
 
-/// Longer than anything here takes.
+/// More time than any step of these tests needs.
 const LONG: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handler_runs_to_its_end_when_the_sender_hangs_up() {
+async fn a_handler_completes_after_the_sender_disconnects() {
     on_every_stack(async |stack, server| {
         let delivery = user("be slow");
         let connection = begin(&server, &delivery).await;
         drop(connection);
         let ended = timeout(LONG, server.gate().ended()).await;
-        assert!(ended.is_ok(), "{stack}: the handler was cut off");
-        // Waits until that is written down, too.
+        assert!(ended.is_ok(), "{stack}: the handler was dropped");
+        // Wait until the completion is stored.
         assert_eq!(server.deduplicator().shutdown(LONG).await, 0, "{stack}");
         let again = Case::new(Setup::Handling, "again").answers(&delivery, Outcome::Duplicate);
-        plays(stack, &server, &again).await;
+        assert_answers(stack, &server, &again).await;
         assert_eq!(attempts(&server), [Some(1)], "{stack}");
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_shutdown_waits_for_handlers_that_run() {
+async fn shutdown_waits_for_running_handlers() {
     on_every_stack(async |stack, server| {
         let delivery = user("hold");
         let connection = begin(&server, &delivery).await;
@@ -52,14 +52,14 @@ async fn a_shutdown_waits_for_handlers_that_run() {
         }
         assert_eq!(server.deduplicator().in_flight(), 0, "{stack}");
         let again = Case::new(Setup::Handling, "again").answers(&delivery, Outcome::Duplicate);
-        plays(stack, &server, &again).await;
+        assert_answers(stack, &server, &again).await;
         drop(connection);
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_shutdown_stops_handlers_that_take_too_long_and_lets_them_run_another_time() {
+async fn shutdown_drops_slow_handlers_and_releases_their_leases() {
     on_every_stack(async |stack, server| {
         let delivery = user("hold");
         let stopped = Case::new(Setup::Handling, "stopped").answers(&delivery, Outcome::Failed);
@@ -71,11 +71,11 @@ async fn a_shutdown_stops_handlers_that_take_too_long_and_lets_them_run_another_
         assert_eq!(words(&playing.await.unwrap()), ["500 failed"], "{stack}");
         assert_eq!(server.deduplicator().in_flight(), 0, "{stack}");
 
-        // No other one is begun from now on.
+        // After the shutdown, no handler starts.
         let again = Case::new(Setup::Handling, "again").answers(&delivery, Outcome::Failed);
-        plays(stack, &server, &again).await;
+        assert_answers(stack, &server, &again).await;
         assert_eq!(attempts(&server), [Some(1)], "{stack}");
-        // It was released: whoever comes after this application can claim it at once.
+        // The lease was released, so that the next process can claim the delivery immediately.
         let key = DeliveryKey::new(Scope::default(), delivery.message_id().parse().unwrap());
         let claim = server.deduplicator().store().claim(&key, LONG).await.unwrap();
         assert!(matches!(claim, Claim::Acquired(lease) if lease.attempt() == 2), "{stack}");
@@ -83,7 +83,7 @@ async fn a_shutdown_stops_handlers_that_take_too_long_and_lets_them_run_another_
     .await;
 }
 
-/// Does the same with a server of every stack, all at once.
+/// Runs the test for a server of every stack, all at the same time.
 async fn on_every_stack<F>(test: impl Fn(Stack, Server) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -95,15 +95,15 @@ where
     stacks.join_all().await;
 }
 
-/// Sends a delivery and waits until its handler runs.
+/// Sends a delivery and waits until its handler has started.
 async fn begin(server: &Server, delivery: &WireRequest) -> TcpStream {
     let mut connection = TcpStream::connect(server.address).await.unwrap();
     connection.write_all(&delivery.with_length()).await.unwrap();
-    timeout(LONG, server.gate().began()).await.expect("the handler does not run");
+    timeout(LONG, server.gate().began()).await.expect("the handler starts");
     connection
 }
 
-async fn plays(stack: Stack, server: &Server, case: &Case) {
+async fn assert_answers(stack: Stack, server: &Server, case: &Case) {
     let seen = client::play(server.address, server.gate(), &case.clients[0]).await;
     assert_eq!(words(&seen), words(&case.expected()), "{stack}");
 }

@@ -1,4 +1,4 @@
-//! Requests over HTTP/2, begun with prior knowledge.
+//! Requests over HTTP/2 with prior knowledge.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::seen::{Reply, Seen};
 use super::wire_request::WireRequest;
 
-/// A delivery on a stream of its own.
+/// A delivery on one HTTP/2 stream.
 pub struct Stream {
     pub delivery: WireRequest,
     arrival: Arrival,
@@ -26,11 +26,11 @@ pub struct Stream {
 
 #[derive(Clone, Copy)]
 enum Arrival {
-    /// With a `content-length`.
+    /// The complete body, with a `content-length`.
     Whole,
-    /// In frames of some size, without a length.
+    /// Frames of this size, without a length.
     Framed(usize),
-    /// So many bytes of it and then nothing.
+    /// This many bytes of the body, and then nothing.
     Stalled(usize),
 }
 
@@ -70,7 +70,7 @@ impl Arrival {
         let (body, ends) = (body.slice(..end), end == body.len());
         tokio::spawn(async move {
             for frame in body.chunks(size) {
-                // A server may stop reading once it has refused.
+                // A server may stop reading after it has rejected the request.
                 if frames.send_data(Bytes::copy_from_slice(frame)).await.is_err() {
                     return;
                 }
@@ -83,7 +83,7 @@ impl Arrival {
     }
 }
 
-/// Sends all requests at once, and returns what became of them in their order.
+/// Sends all requests concurrently, and returns the answers in the order of the requests.
 pub async fn exchange(address: SocketAddr, streams: &[(Stream, Seen)], patience: Duration) -> Vec<Seen> {
     let stream = TcpStream::connect(address).await.unwrap();
     let Ok((sender, connection)) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await else {

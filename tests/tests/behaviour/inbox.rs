@@ -1,37 +1,38 @@
-//! What reached a handler.
+//! The calls of a handler.
 
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use clerk_webhook_core::Event;
 
-/// A delivery as a handler sees it.
+/// A delivery as the handler receives it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Delivered {
     pub id: String,
     pub event_type: String,
     pub body: Bytes,
-    /// How often the handler has been called with it, where somebody counts.
+    /// The number of the attempt, if the receiver counts attempts.
     pub attempt: Option<u32>,
 }
 
-/// What the handlers of a server have been called with.
+/// The calls of all handlers of a server.
 #[derive(Clone, Default)]
 pub struct Inbox(Arc<Mutex<Vec<Delivered>>>);
 
 impl Inbox {
-    /// Takes an event from a handler.
+    /// Records an event from a handler.
     pub fn push(&self, event: &Event) {
         self.keep(event, event.event_type().to_string(), None);
     }
 
-    /// Takes an event and the body from a handler that extracts both.
+    /// Records an event and the body from a handler that extracts both.
     pub fn push_with_body(&self, event: &Event, body: &[u8]) {
-        let differs = if body == event.raw_body() { "" } else { ", and the body is not that of the event" };
+        let differs =
+            if body == event.raw_body() { "" } else { ", and the body differs from the event's body" };
         self.keep(event, format!("{}{differs}", event.event_type()), None);
     }
 
-    /// Takes an event and the body, which must be in memory once.
+    /// Records an event and the body, which must share their memory.
     pub fn push_with_same_body(&self, event: &Event, body: &[u8]) {
         let is_same = body.as_ptr() == event.raw_body().as_ptr();
         let copied = if is_same { "" } else { ", and the body is a copy" };
@@ -39,7 +40,7 @@ impl Inbox {
         self.0.lock().unwrap().last_mut().expect("it was just pushed").event_type.push_str(copied);
     }
 
-    /// Takes an event from a handler that knows how often it was called with it.
+    /// Records an event from a handler that knows the number of the attempt.
     pub fn push_attempt(&self, event: &Event, attempt: Option<u32>) {
         self.keep(event, event.event_type().to_string(), attempt);
     }
@@ -49,7 +50,7 @@ impl Inbox {
         self.0.lock().unwrap().push(Delivered { id, event_type, body, attempt });
     }
 
-    /// Returns what has come since the last time, sorted.
+    /// Removes and returns all calls since the last time, sorted.
     pub fn take(&self) -> Vec<Delivered> {
         let mut taken = std::mem::take(&mut *self.0.lock().unwrap());
         taken.sort();

@@ -1,5 +1,7 @@
-//! What a user sees of every framework: the cases of a table over real sockets, with the differences that the README
-//! names, and a second table without sockets about the frames of a body.
+//! The behavior that a user sees in every framework.
+//!
+//! The cases of a table run over real sockets. The guide's chapter `frameworks` lists the differences.
+//! Another table, without sockets, covers how the frames of a body arrive.
 
 mod case;
 mod cases;
@@ -26,7 +28,7 @@ use differences::{Observation, Report};
 use stacks::{Server, Setup, Stack};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_stack_answers_every_case_as_the_table_says() {
+async fn every_stack_gives_the_expected_answer_to_every_case() {
     let cases = Arc::new(cases::all());
     let mut servers = JoinSet::new();
     for stack in Stack::ALL {
@@ -38,14 +40,14 @@ async fn every_stack_answers_every_case_as_the_table_says() {
     let report = Report::new(&cases, &observations);
     assert!(report.failures.is_empty(), "{}", report.failures.join("\n"));
     say(&format!(
-        "behaviour: {} cases x {} stacks, {} kinds of differences, all of them in the README",
+        "behaviour: {} cases x {} stacks, {} kinds of differences, all of them in the guide",
         cases.len(),
         Stack::ALL.len(),
         report.rows
     ));
 }
 
-/// Plays the cases of a set-up, one after the other, to one server.
+/// Runs all cases of a setup, one after the other, against one server.
 async fn observe(stack: Stack, setup: Setup, cases: Arc<Vec<Case>>) -> Vec<Observation> {
     let server = Server::start(stack, setup);
     let mut observations = Vec::new();
@@ -65,9 +67,9 @@ async fn observe(stack: Stack, setup: Setup, cases: Arc<Vec<Case>>) -> Vec<Obser
             seen.extend(client.await.unwrap());
         }
         let observation = Observation { stack, case: index, seen, delivered: server.inbox.take() };
-        let gives_up = observation.is_unanswered();
+        let is_unanswered = observation.is_unanswered();
         observations.push(observation);
-        if gives_up {
+        if is_unanswered {
             break;
         }
     }

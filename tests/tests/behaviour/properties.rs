@@ -1,4 +1,4 @@
-//! Arbitrary requests on every stack: nothing panics, and nothing forged is accepted, however the body is cut.
+//! Arbitrary requests to every stack. None panics, no forged delivery is accepted, and frames do not matter.
 
 use std::sync::LazyLock;
 
@@ -39,7 +39,7 @@ fn header_value() -> impl Strategy<Value = HeaderValue> {
     .prop_filter_map("not a header value", |value| HeaderValue::from_bytes(&value).ok())
 }
 
-/// Everything that a body can do, except to wait.
+/// Everything that a body can do except wait.
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => vec(any::<u8>(), 0..64).prop_map(|data| Step::Data(data.into())),
@@ -49,7 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Cuts a body at any places, with pauses between the frames.
+/// Splits a body at arbitrary positions, with a pending poll after each frame.
 fn cut(body: &[u8], cuts: &[prop::sample::Index]) -> Vec<Step> {
     let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(body.len() + 1)).collect();
     cuts.extend([0, body.len()]);
@@ -63,7 +63,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 
     #[test]
-    fn arbitrary_requests_are_refused(
+    fn rejects_arbitrary_requests(
         headers in vec((header_name(), header_value()), 0..8),
         steps in vec(step(), 0..8),
         limit in prop_oneof![0_usize..256, Just(usize::MAX)],
@@ -83,7 +83,7 @@ proptest! {
     }
 
     #[test]
-    fn signed_headers_do_not_help_a_body_that_nobody_signed(
+    fn rejects_an_unsigned_body_with_valid_headers(
         other in vec(any::<u8>(), 0..256),
         steps in vec(step(), 0..8),
     ) {
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn signed_events_arrive_however_they_are_cut(
+    fn accepts_signed_events_in_arbitrary_frames(
         text in "\\PC{0,200}",
         space in "[ \t\r\n]{0,8}",
         cuts in vec(any::<prop::sample::Index>(), 0..12),

@@ -1,4 +1,4 @@
-//! What a client sees, in the words in which the table and the README speak of it.
+//! What a client sees, in the words of the table of cases and of the guide.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use clerk_webhook_core::{Answer, Outcome};
 
 use super::handling::OUTCOME;
 
-/// An answer as it came over the wire.
+/// An answer as received.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
-    /// Names in lower case, values as they are.
+    /// Names in lower case, values unchanged.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -25,36 +25,36 @@ impl Reply {
         self.header(name).is_some()
     }
 
-    /// Returns whether the server says that it will close the connection.
+    /// Returns whether the server announces that it will close the connection.
     pub fn closes(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 }
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Seen {
     /// The answer of the handler: 200 without a body.
     Accepted,
-    /// An answer of this workspace: the status, headers and body that [`Answer`] says, and the outcome for a middleware
-    /// outside.
+    /// An answer of this workspace: the status, headers and body of this [`Answer`], and the outcome for
+    /// outer middleware.
     Answered(Answer),
-    /// Another answer, which the server or the framework gave by itself.
+    /// Another answer, from the server or the framework.
     Plain(u16),
-    /// The server wants the body.
+    /// The server requests the body.
     Continue,
-    /// The server has closed the connection and said nothing.
+    /// The server closed the connection without an answer.
     Closed,
-    /// The server has closed the connection, if not without a 400: nobody is there to read it.
+    /// The server closed the connection, with or without a 400, because the client is gone.
     GivenUp,
-    /// Nothing at all, though there was time enough.
+    /// The timeout passed without an answer.
     Nothing,
-    /// Something that nobody may answer.
+    /// An answer that is always a failure.
     Wrong(String),
 }
 
 impl Seen {
-    /// In progress is what a lease of 60 s is taken for, however much of it is left.
+    /// Expects the remaining lease of `in_progress` to be at most 60 s. All such values compare as equal.
     pub fn answered(answer: Answer) -> Self {
         Self::Answered(match answer.outcome() {
             Outcome::InProgress => answer.with_retry_after(Duration::from_secs(60)),
@@ -64,7 +64,7 @@ impl Seen {
 
     fn of_outcome(reply: &Reply, word: &str) -> Self {
         let Some(outcome) = Outcome::ALL.iter().find(|outcome| outcome.as_str() == word) else {
-            return Self::Wrong(format!("the outcome `{word}`"));
+            return Self::Wrong(format!("an unknown outcome `{word}`"));
         };
         let retry_after = reply.header("retry-after").map(|value| value.parse::<u32>().unwrap_or(0));
         let answer = Answer::from(*outcome);
@@ -72,7 +72,7 @@ impl Seen {
             Some(seconds) => answer.with_retry_after(Duration::from_secs(seconds.into())),
             None => answer,
         };
-        // Axum names the methods of a route in every answer to another one.
+        // Axum adds `allow` to the answers of a method router.
         let usual = [
             "allow",
             "connection",
@@ -86,19 +86,19 @@ impl Seen {
         if let Some((name, _)) = reply.headers.iter().find(|(name, _)| !usual.contains(&name.as_str())) {
             return Self::Wrong(format!("{word} with a {name} header"));
         }
-        let is_as_it_says = (reply.status, reply.header("content-type"), &reply.body[..])
+        let is_complete = (reply.status, reply.header("content-type"), &reply.body[..])
             == (answer.status(), Some(answer.content_type()), answer.body().as_bytes())
             && (retry_after, reply.header("webhook-delivery"))
                 == (answer.retry_after(), answer.delivery_control());
-        match (is_as_it_says, outcome, retry_after) {
+        match (is_complete, outcome, retry_after) {
             (true, Outcome::InProgress, Some(1..=60)) => Self::answered(answer),
             (true, Outcome::InProgress, _) | (false, ..) => Self::Wrong(format!("{word}, but {reply:?}")),
             (true, ..) => Self::Answered(answer),
         }
     }
 
-    /// Returns whether a server may say this to a client that has broken off.
-    pub fn is_giving_up(&self) -> bool {
+    /// Returns whether a server may do this if the client has closed the connection early.
+    pub fn may_follow_an_early_close(&self) -> bool {
         match self {
             Self::Closed | Self::Plain(400) => true,
             Self::Answered(answer) => answer.status() == 400,
@@ -112,9 +112,9 @@ impl From<&Reply> for Seen {
         if let Some(word) = reply.header(OUTCOME) {
             return Self::of_outcome(reply, word);
         }
-        // Anybody can provoke an answer, so none may steer the sender.
-        if let Some(steering) = ["webhook-delivery", "retry-after"].into_iter().find(|name| reply.has(name)) {
-            return Self::Wrong(format!("{} with a {steering} header", reply.status));
+        // Anyone can provoke this answer, so it must not control the sender's retries.
+        if let Some(control) = ["webhook-delivery", "retry-after"].into_iter().find(|name| reply.has(name)) {
+            return Self::Wrong(format!("{} with a {control} header", reply.status));
         }
         match reply.status {
             100 => Self::Continue,
@@ -128,7 +128,7 @@ impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accepted => f.write_str("200"),
-            // The sender of a delivery that is not verified sees no more than that.
+            // The sender of a delivery that fails verification sees only the status.
             Self::Answered(answer) if answer.body().contains("title") => write!(f, "{}", answer.status()),
             Self::Answered(answer) => {
                 write!(f, "{} {}", answer.status(), answer.outcome())?;

@@ -1,4 +1,4 @@
-//! What a sender puts on the wire.
+//! The bytes that a sender writes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +12,7 @@ use super::stacks::PATH;
 
 pub use clerk_webhook_tests::request::BODY;
 
-/// A request, right or wrong, before it is written in one framing or another.
+/// A valid or invalid request, before its body is framed.
 #[derive(Clone)]
 pub struct WireRequest {
     pub method: &'static str,
@@ -23,7 +23,7 @@ pub struct WireRequest {
 }
 
 impl WireRequest {
-    /// Signs a body at this moment as the one sender whom every receiver knows.
+    /// Signs a body with the current time and with the secret that every receiver knows.
     pub fn of(body: impl Into<Bytes>) -> Self {
         Self::signed(&[secret()], Timestamp::now(), body)
     }
@@ -49,14 +49,14 @@ impl WireRequest {
         delivery
     }
 
-    /// Signs it once more, at another time: what Svix sends as another attempt.
+    /// Signs the same message with another time, as Svix does for a retry.
     pub fn attempted_at(&self, timestamp: Timestamp) -> Self {
         let id = self.message_id().parse().unwrap();
         let signed = secret().sign(&id, timestamp, &self.body);
         signed.to_pairs().into_iter().fold(self.clone(), |delivery, (name, value)| delivery.set(name, value))
     }
 
-    /// Signs it once more, after it was changed.
+    /// Signs the delivery again, after it was changed.
     pub fn signed_again(&self) -> Self {
         self.attempted_at(Timestamp::now())
     }
@@ -74,7 +74,7 @@ impl WireRequest {
         }
     }
 
-    /// Puts another body where the signed one was.
+    /// Replaces the body without signing again.
     pub fn with_body(self, body: impl Into<Bytes>) -> Self {
         Self { body: body.into(), ..self }
     }
@@ -93,7 +93,7 @@ impl WireRequest {
         self
     }
 
-    /// Changes the value of a header that is there.
+    /// Changes the value of an existing header.
     pub fn set(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.value_mut(name).clone_from(&value.into());
         self
@@ -104,7 +104,7 @@ impl WireRequest {
         self
     }
 
-    /// Changes the names of all headers.
+    /// Renames all headers.
     pub fn rename(mut self, rename: impl Fn(&str) -> String) -> Self {
         for (name, _) in &mut self.headers {
             *name = rename(name);
@@ -122,21 +122,21 @@ impl WireRequest {
         &mut value.unwrap().1
     }
 
-    /// Returns the id by which a receiver knows it.
+    /// Returns the message id.
     pub fn message_id(&self) -> String {
         let has = |name: &&str| self.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
         let name = ["svix-id", "webhook-id"].into_iter().find(has);
-        self.value(name.expect("it has an id")).trim().to_owned()
+        self.value(name.expect("the request has a message id")).trim().to_owned()
     }
 
-    /// Returns what a handler sees of it if it is right.
+    /// Returns the call that the handler must receive.
     pub fn delivered(&self) -> Delivered {
         let event: Value = serde_json::from_slice(&self.body).unwrap();
         let event_type = event["type"].as_str().unwrap_or_default().to_owned();
         Delivered { id: self.message_id(), event_type, body: self.body.clone(), attempt: None }
     }
 
-    /// Writes the head up to the line that says how the body comes.
+    /// Writes the head. `framing` is the header line that describes the framing of the body.
     pub fn head(&self, framing: &str) -> Vec<u8> {
         let mut head = format!("{} {} {}\r\n", self.method, self.target, self.version).into_bytes();
         for (name, value) in &self.headers {
@@ -154,12 +154,12 @@ impl WireRequest {
         [&self.head(&format!("Content-Length: {}", self.body.len())), &self.body[..]].concat()
     }
 
-    /// Writes the request in chunks of some size.
+    /// Writes the request in chunks of the given size.
     pub fn chunked(&self, size: usize) -> Vec<u8> {
         self.chunked_and(size, "")
     }
 
-    /// Writes the request in chunks, with trailers after the last one.
+    /// Writes the request in chunks, with trailers after the last chunk.
     pub fn chunked_and(&self, size: usize, trailers: &str) -> Vec<u8> {
         let mut request = self.head("Transfer-Encoding: chunked");
         for chunk in self.body.chunks(size) {
@@ -171,7 +171,7 @@ impl WireRequest {
     }
 }
 
-/// Every delivery has an id of its own, so that one event cannot be taken for another.
+/// Returns a new message id, so that the tests can tell the deliveries apart.
 fn next_id() -> MessageId {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     format!("msg_{:024}", NEXT.fetch_add(1, Ordering::Relaxed)).parse().unwrap()

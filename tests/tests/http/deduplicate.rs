@@ -1,4 +1,4 @@
-//! `DeduplicateLayer` in front of a service that is not ours, and `Deduplicator` over a store that misbehaves.
+//! `DeduplicateLayer` around another service, and `Deduplicator` with a store that fails.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -31,13 +31,13 @@ use super::support::{BODY, BoxError, collect};
 type Inner = Request<Full<Bytes>>;
 type Reply = Response<Full<Bytes>>;
 
-/// Longer than any lease and any time limit.
+/// Longer than any lease and any timeout.
 const LONG: Duration = Duration::from_secs(600);
 
-/// Longer than any call here is waited for; where the clock is paused, waiting in vain takes no time.
+/// The longest wait for a call. If the clock is paused, a wait in vain takes no real time.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A store in memory that does what it is told before it does what it is asked.
+/// A store in memory that runs the requested faults first.
 #[derive(Clone, Default)]
 struct Store {
     memory: MemoryStore,
@@ -72,7 +72,7 @@ impl fmt::Display for StoreDown {
 
 impl std::error::Error for StoreDown {}
 
-/// Calls that can be waited for.
+/// A counter of calls that a test can wait for.
 #[derive(Clone)]
 struct Calls(Arc<Semaphore>);
 
@@ -87,15 +87,15 @@ impl Calls {
         self.0.add_permits(1);
     }
 
-    /// Waits for so many, and counts them no more.
+    /// Waits until this many calls were made, and subtracts them from the counter.
     async fn wait(&self, number: u32) {
         let calls = timeout(PATIENCE, self.0.acquire_many(number)).await;
-        calls.expect("there are too few calls").unwrap().forget();
+        calls.expect("the expected calls were made").unwrap().forget();
     }
 }
 
 impl Store {
-    /// Lets the next call of a method go wrong that has not been told to do so yet.
+    /// Adds a fault to the next call of a method that has no fault yet.
     fn with(self, method: Method, fault: Fault) -> Self {
         self.faults.lock().unwrap().push((method, fault));
         self
@@ -111,7 +111,7 @@ impl Store {
             None => Ok(()),
             Some(Fault::Fails) => Err(StoreDown),
             Some(Fault::Hangs) => pending().await,
-            Some(Fault::Panics) => panic!("meant to"),
+            Some(Fault::Panics) => panic!("a panic on purpose"),
         }
     }
 }
@@ -158,14 +158,14 @@ fn key(id: &str) -> DeliveryKey {
     DeliveryKey::new(Scope::default(), id.parse().unwrap())
 }
 
-/// Returns a request as `VerifyWebhookLayer` hands it on.
+/// Returns a request in the form that `VerifyWebhookLayer` passes to its inner service.
 fn request(id: &str) -> Inner {
     let mut request = Request::new(Full::from(BODY));
     request.extensions_mut().insert(event(id));
     request
 }
 
-/// An inner service that gives one reply after the other.
+/// An inner service that returns its replies one after the other.
 #[derive(Clone)]
 struct Scripted(Arc<Mutex<VecDeque<Result<Reply, BoxError>>>>);
 
@@ -186,7 +186,7 @@ impl Service<Inner> for Scripted {
 
     fn call(&mut self, request: Inner) -> Self::Future {
         assert_eq!(request.extensions().get::<Event>().unwrap().raw_body(), BODY);
-        ready(self.0.lock().unwrap().pop_front().expect("called too often"))
+        ready(self.0.lock().unwrap().pop_front().expect("the script has a reply for each call"))
     }
 }
 
@@ -194,7 +194,7 @@ fn reply(status: u16, body: &'static str) -> Reply {
     Response::builder().status(status).header("x-inner", "yes").body(body.into()).unwrap()
 }
 
-/// Sends a delivery and returns its status and outcome.
+/// Sends a delivery, and returns the status and the outcome of the answer.
 async fn send<S, B>(service: &S, id: &str) -> (u16, Option<Outcome>)
 where
     S: Service<Inner, Response = Response<B>, Error: fmt::Debug> + Clone,
@@ -206,7 +206,7 @@ where
 const DUPLICATE: (u16, Option<Outcome>) = (200, Some(Outcome::Duplicate));
 
 #[tokio::test]
-async fn a_response_is_judged_by_its_status_alone_and_passed_on() {
+async fn the_status_decides_whether_a_delivery_is_completed() {
     for (status, completes) in
         [(200, true), (204, true), (299, true), (301, false), (404, false), (409, false), (500, false)]
     {
@@ -230,14 +230,14 @@ async fn a_response_is_judged_by_its_status_alone_and_passed_on() {
 }
 
 #[tokio::test]
-async fn a_success_that_cannot_be_stored_is_not_passed_on() {
+async fn answers_store_unavailable_if_a_success_cannot_be_stored() {
     let store = Store::default().with(Method::Complete, Fault::Fails).with(Method::Complete, Fault::Fails);
     let service = DeduplicateLayer::new(store).layer(Scripted::new([Ok(reply(200, "handled"))]));
     assert_eq!(send(&service, "msg_1").await, (503, Some(Outcome::StoreUnavailable)));
 }
 
 #[tokio::test]
-async fn an_error_of_the_inner_service_passes_through_and_the_delivery_runs_again() {
+async fn returns_an_error_of_the_inner_service_and_runs_the_retry() {
     let inner = Scripted::new([Err("the database is down".into()), Ok(reply(200, ""))]);
     let service = DeduplicateLayer::new(MemoryStore::new()).layer(inner);
     let error = service.clone().oneshot(request("msg_1")).await.map(drop).unwrap_err();
@@ -247,15 +247,15 @@ async fn an_error_of_the_inner_service_passes_through_and_the_delivery_runs_agai
 }
 
 #[tokio::test]
-async fn a_panic_of_the_inner_service_is_a_failure_and_the_delivery_runs_again() {
+async fn answers_failed_to_a_panic_of_the_inner_service_and_runs_the_retry() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    // At once or later: both are caught.
+    // The first call panics in `call`, the second in its future. The layer catches both.
     let inner = service_fn(move |_: Inner| {
         let call = counted.fetch_add(1, Ordering::SeqCst);
-        assert!(call != 0, "meant to");
+        assert!(call != 0, "a panic on purpose");
         async move {
-            assert!(call != 1, "meant to");
+            assert!(call != 1, "a panic on purpose");
             Ok::<_, Infallible>(reply(200, ""))
         }
     });
@@ -267,7 +267,7 @@ async fn a_panic_of_the_inner_service_is_a_failure_and_the_delivery_runs_again()
 }
 
 #[tokio::test]
-async fn the_answers_of_the_layer_can_be_replaced_and_keep_their_outcome() {
+async fn on_answer_replaces_the_layers_answers_and_keeps_the_outcome() {
     let teapot = |answer: Answer| {
         let mut response = Response::new(Bytes::from_static(answer.outcome().as_str().as_bytes()));
         *response.status_mut() = StatusCode::IM_A_TEAPOT;
@@ -280,7 +280,7 @@ async fn the_answers_of_the_layer_can_be_replaced_and_keep_their_outcome() {
         let outcome = response.extensions().get::<Outcome>().copied();
         (response.status().as_u16(), outcome, response.into_body())
     };
-    // What the inner service answers is its own.
+    // The layer does not replace the answer of the inner service.
     assert_eq!(bodies(request("msg_1")).await, (200, None, "inner".into()));
     let (outcome, body) = (Some(Outcome::Duplicate), "duplicate".into());
     assert_eq!(bodies(request("msg_1")).await, (418, outcome, body));
@@ -289,7 +289,7 @@ async fn the_answers_of_the_layer_can_be_replaced_and_keep_their_outcome() {
 }
 
 #[tokio::test]
-async fn a_closure_cannot_acknowledge_what_failed() {
+async fn on_answer_cannot_acknowledge_a_failure() {
     let handlers = Handlers::builder().otherwise(|_, _| async { Err("the database is down")? });
     let always_200 = |_: Answer| http::Response::new(Bytes::from_static(b"fine"));
     let service = WebhookService::new(handlers.build().unwrap(), ()).on_answer(always_200);
@@ -298,7 +298,7 @@ async fn a_closure_cannot_acknowledge_what_failed() {
     assert_eq!(response.extensions().get(), Some(&Outcome::Failed));
 }
 
-/// A service that must be polled ready before each call, itself and not one of its clones.
+/// A service that must be polled ready before each call. A clone is not ready.
 #[derive(Default)]
 struct Strict {
     ready: bool,
@@ -321,14 +321,14 @@ impl Service<Inner> for Strict {
     }
 
     fn call(&mut self, _request: Inner) -> Self::Future {
-        assert!(self.ready, "called without having been polled ready");
+        assert!(self.ready, "called before it was polled ready");
         self.ready = false;
         ready(Ok(reply(200, "")))
     }
 }
 
 #[tokio::test]
-async fn the_service_that_was_polled_ready_is_called_and_no_clone_of_it() {
+async fn calls_the_service_that_was_polled_ready() {
     let mut service = DeduplicateLayer::new(MemoryStore::new()).layer(Strict::default());
     let mut futures = JoinSet::new();
     for number in 0..20 {
@@ -336,12 +336,12 @@ async fn the_service_that_was_polled_ready_is_called_and_no_clone_of_it() {
         futures.spawn(service.ready().await.unwrap().call(request(&id)));
     }
     let responses = futures.join_all().await.into_iter().map(Result::unwrap);
-    // Whatever of two is the second one is a duplicate or comes too soon; none panicked, which would be a 500.
+    // The second delivery of each message is a duplicate or is in progress. A panic would be a 500.
     let statuses: Vec<_> = responses.map(|response| response.status().as_u16()).collect();
     assert!(statuses.iter().all(|status| [200, 409].contains(status)), "{statuses:?}");
 }
 
-/// A service that takes one request at a time, and how many of its calls were under way at once.
+/// Returns a service that handles one request at a time, and the largest number of concurrent calls.
 fn one_at_a_time() -> (
     ConcurrencyLimit<
         impl Service<Inner, Response = Reply, Error = Infallible, Future: Send + 'static> + Clone + Send + 'static,
@@ -363,20 +363,20 @@ fn one_at_a_time() -> (
 }
 
 #[tokio::test(start_paused = true)]
-async fn works_over_a_concurrency_limit_and_a_buffer() {
+async fn works_around_a_concurrency_limit_and_a_buffer() {
     let (limited, most) = one_at_a_time();
     let service = DeduplicateLayer::new(MemoryStore::new()).layer(limited);
-    every_delivery_is_answered(service).await;
+    assert_every_delivery_is_answered(service).await;
     assert_eq!(most.load(Ordering::SeqCst), 1);
 
     let (limited, most) = one_at_a_time();
     let service = DeduplicateLayer::new(MemoryStore::new()).layer(Buffer::new(limited, 1));
-    every_delivery_is_answered(service).await;
+    assert_every_delivery_is_answered(service).await;
     assert_eq!(most.load(Ordering::SeqCst), 1);
 }
 
-/// Sends deliveries at once, and each again.
-async fn every_delivery_is_answered<S, B>(service: S)
+/// Sends several deliveries at the same time, and then all of them again.
+async fn assert_every_delivery_is_answered<S, B>(service: S)
 where
     S: Service<Inner, Response = Response<B>, Error: fmt::Debug, Future: Send>
         + Clone
@@ -390,13 +390,13 @@ where
             let service = service.clone();
             requests.spawn(async move { send(&service, &format!("msg_{number}")).await });
         }
-        let answers = timeout(LONG, requests.join_all()).await.expect("it hangs");
+        let answers = timeout(LONG, requests.join_all()).await.expect("the requests do not hang");
         assert_eq!(answers, [expected; 20]);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn works_over_load_shed() {
+async fn works_around_load_shed() {
     let (limited, _) = one_at_a_time();
     let mut service = DeduplicateLayer::new(MemoryStore::new()).layer(LoadShed::new(limited));
     let mut second = service.clone();
@@ -404,35 +404,35 @@ async fn works_over_load_shed() {
     let shed = second.ready().await.unwrap().call(request("msg_2")).await.map(drop).unwrap_err();
     assert!(shed.is::<Overloaded>(), "{shed}");
     assert_eq!(first.await.unwrap().status(), 200);
-    // What was shed is not handled, so it is handed on when it comes again.
+    // The shed delivery was not handled, so the layer passes its retry to the service.
     assert_eq!(second.ready().await.unwrap().call(request("msg_2")).await.unwrap().status(), 200);
     assert_eq!(send(&second, "msg_2").await, DUPLICATE);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_duplicate_frees_its_place_at_once() {
+async fn a_duplicate_releases_its_permit_immediately() {
     let (limited, _) = one_at_a_time();
     let mut service = DeduplicateLayer::new(MemoryStore::new()).layer(limited);
     assert_eq!(send(&service, "msg_1").await, (200, None));
     let other = service.clone();
     let duplicate = service.ready().await.unwrap().call(request("msg_1")).await.unwrap();
     assert_eq!(duplicate.status(), 200);
-    // The response is still there, and so is the service.
-    let answer = timeout(LONG, send(&other, "msg_2")).await.expect("the place is taken");
+    // The permit is free, although the response and the service still exist.
+    let answer = timeout(LONG, send(&other, "msg_2")).await.expect("the permit is free");
     assert_eq!(answer, (200, None));
     drop((duplicate, service));
 }
 
-/// A handler that can be held, with a guard that knows whether it was cut off.
+/// A handler that waits for the test, and records whether it was dropped.
 #[derive(Clone, Default)]
 struct HeldHandler {
     began: Calls,
     may_end: Calls,
-    was_cut_off: Arc<AtomicBool>,
+    was_dropped: Arc<AtomicBool>,
 }
 
 impl HeldHandler {
-    /// Handles an event in a task.
+    /// Handles an event in a new task.
     fn run(&self, deduplicator: &Deduplicator<Store>, id: &'static str) -> JoinHandle<Answer> {
         let (deduplicator, handler) = (deduplicator.clone(), self.handler());
         tokio::spawn(async move { deduplicator.run(event(id), handler).await })
@@ -443,7 +443,7 @@ impl HeldHandler {
         move |_, _| {
             let this = this.clone();
             Box::pin(async move {
-                let guard = CutOff(this.was_cut_off);
+                let guard = DropFlag(this.was_dropped);
                 this.began.add();
                 this.may_end.wait(1).await;
                 std::mem::forget(guard);
@@ -455,9 +455,9 @@ impl HeldHandler {
 
 type HandlerFuture = std::pin::Pin<Box<dyn Future<Output = Result<Handled, Failure>> + Send>>;
 
-struct CutOff(Arc<AtomicBool>);
+struct DropFlag(Arc<AtomicBool>);
 
-impl Drop for CutOff {
+impl Drop for DropFlag {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
     }
@@ -472,22 +472,22 @@ async fn fails(_event: Event, _attempt: u32) -> Result<Handled, Failure> {
 }
 
 #[tokio::test]
-async fn the_lease_of_a_handler_that_takes_long_is_renewed() {
+async fn renews_the_lease_of_a_slow_handler() {
     let (store, held) = (Store::default(), HeldHandler::default());
-    // Less than a second makes a second.
+    // The minimum lease is one second.
     let deduplicator = Deduplicator::new(store.clone()).lease(Duration::ZERO);
     let running = held.run(&deduplicator, "msg_1");
-    // Five renewals take longer than the lease that they renew.
+    // Five renewals take longer than the renewed lease.
     store.renewals.wait(5).await;
-    let meanwhile = deduplicator.run(event("msg_1"), processed).await;
-    assert_eq!((meanwhile.outcome(), meanwhile.retry_after()), (Outcome::InProgress, Some(1)));
+    let duplicate = deduplicator.run(event("msg_1"), processed).await;
+    assert_eq!((duplicate.outcome(), duplicate.retry_after()), (Outcome::InProgress, Some(1)));
     held.may_end.add();
     assert_eq!(running.await.unwrap().outcome(), Outcome::Processed);
     assert_eq!(deduplicator.run(event("msg_1"), processed).await.outcome(), Outcome::Duplicate);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_that_goes_wrong_is_tried_again() {
+async fn retries_a_failed_renewal() {
     let (store, held) = (Store::default(), HeldHandler::default());
     let store = store.with(Method::Renew, Fault::Fails).with(Method::Renew, Fault::Hangs);
     let deduplicator = Deduplicator::new(store.clone());
@@ -498,7 +498,7 @@ async fn a_renewal_that_goes_wrong_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_whose_lease_is_lost_is_cut_off() {
+async fn drops_a_handler_whose_lease_is_lost() {
     let (store, held) = (Store::default(), HeldHandler::default());
     let deduplicator = Deduplicator::new(store.clone()).handler_timeout(LONG);
     let running = held.run(&deduplicator, "msg_1");
@@ -506,13 +506,13 @@ async fn a_handler_whose_lease_is_lost_is_cut_off() {
     assert!(store.forget(&key("msg_1")).await.unwrap());
     let answer = running.await.unwrap();
     assert_eq!((answer.outcome(), answer.status()), (Outcome::LeaseLost, 409));
-    assert!(held.was_cut_off.load(Ordering::SeqCst));
-    // The one who takes it over is not disturbed.
+    assert!(held.was_dropped.load(Ordering::SeqCst));
+    // The next run is not affected.
     assert_eq!(deduplicator.run(event("msg_1"), processed).await.outcome(), Outcome::Processed);
 }
 
 #[tokio::test]
-async fn a_lease_that_is_lost_before_the_end_is_not_acknowledged() {
+async fn does_not_acknowledge_a_run_whose_lease_was_lost() {
     let store = Store::default();
     let deduplicator = Deduplicator::new(store.clone());
     let forgetful = store.clone();
@@ -522,7 +522,7 @@ async fn a_lease_that_is_lost_before_the_end_is_not_acknowledged() {
     };
     let answer = deduplicator.run(event("msg_1"), handler).await;
     assert_eq!((answer.outcome(), answer.status()), (Outcome::LeaseLost, 409));
-    // A failure stays one: there is nothing to write down.
+    // A failure remains a failure, because there is no completion to store.
     let forgetful = store.clone();
     let handler = async move |_, _| {
         assert!(forgetful.forget(&key("msg_2")).await?);
@@ -532,13 +532,13 @@ async fn a_lease_that_is_lost_before_the_end_is_not_acknowledged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_completion_that_goes_wrong_is_tried_once_more() {
+async fn retries_a_failed_completion_once() {
     for fault in [Fault::Fails, Fault::Hangs] {
         let deduplicator = Deduplicator::new(Store::default().with(Method::Complete, fault));
         assert_eq!(deduplicator.run(event("msg_1"), processed).await.outcome(), Outcome::Processed);
         assert_eq!(deduplicator.run(event("msg_1"), processed).await.outcome(), Outcome::Duplicate);
 
-        // And no more often: the sender's next attempt finds the lease, and is put off until that ends.
+        // After two failed completions, the next delivery finds the lease and is answered as in progress.
         let store = Store::default().with(Method::Complete, fault).with(Method::Complete, fault);
         let deduplicator = Deduplicator::new(store);
         let answer = deduplicator.run(event("msg_1"), processed).await;
@@ -548,35 +548,35 @@ async fn a_completion_that_goes_wrong_is_tried_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_cannot_be_asked_runs_nothing() {
+async fn does_not_run_the_handler_if_the_claim_fails() {
     for fault in [Fault::Fails, Fault::Hangs, Fault::Panics] {
         let store = Store::default().with(Method::Claim, fault);
         let deduplicator = Deduplicator::new(store).store_timeout(Duration::from_millis(10));
-        let unreachable = async |_, _| panic!("it was run");
+        let unreachable = async |_, _| panic!("the handler must not run");
         let answer = deduplicator.run(event("msg_1"), unreachable).await;
         assert_eq!((answer.outcome(), answer.retry_after()), (Outcome::StoreUnavailable, Some(10)));
-        // It is there again.
+        // The store works again.
         assert_eq!(deduplicator.run(event("msg_1"), processed).await.outcome(), Outcome::Processed);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_of_a_handler_that_failed_stands_whatever_the_store_does() {
+async fn a_failed_release_does_not_change_the_answer_of_a_failed_handler() {
     for fault in [Fault::Fails, Fault::Hangs] {
         let deduplicator = Deduplicator::new(Store::default().with(Method::Release, fault));
         assert_eq!(deduplicator.run(event("msg_1"), fails).await.outcome(), Outcome::Failed);
-        // It was not released, so it is there once the lease ends.
+        // The lease was not released, so the next delivery has to wait until it expires.
         assert_eq!(deduplicator.run(event("msg_1"), fails).await.outcome(), Outcome::InProgress);
     }
 }
 
 #[tokio::test]
-async fn what_a_crash_has_left_runs_again_once_the_lease_ends() {
+async fn runs_again_after_a_crash_when_the_lease_expires() {
     let store = Store::default();
-    let Claim::Acquired(_of_a_process_that_is_gone) =
+    let Claim::Acquired(_lease_of_a_crashed_process) =
         store.claim(&key("msg_1"), Duration::from_millis(200)).await.unwrap()
     else {
-        panic!("it is the first");
+        panic!("the first claim succeeds");
     };
     let deduplicator = Deduplicator::new(store).in_progress_wait(LONG);
     let attempt = Arc::new(AtomicUsize::new(0));
@@ -590,20 +590,20 @@ async fn what_a_crash_has_left_runs_again_once_the_lease_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delivery_can_wait_for_the_one_that_is_in_progress() {
+async fn a_delivery_can_wait_for_another_one_in_progress() {
     let (store, held) = (Store::default(), HeldHandler::default());
     let deduplicator = Deduplicator::new(store.clone()).handler_timeout(LONG).in_progress_wait(LONG / 2);
     let first = held.run(&deduplicator, "msg_1");
     held.began.wait(1).await;
     store.claims.wait(1).await;
     let second = held.run(&deduplicator, "msg_1");
-    // It asks again and again.
+    // It claims the delivery repeatedly.
     store.claims.wait(5).await;
     held.may_end.add();
     assert_eq!(first.await.unwrap().outcome(), Outcome::Processed);
     assert_eq!(second.await.unwrap().outcome(), Outcome::Duplicate);
 
-    // Where the first one fails, the one that waits runs.
+    // If the first run fails, the waiting delivery runs the handler.
     let failing = deduplicator.clone();
     let may_end = held.may_end.clone();
     let began = held.began.clone();
@@ -622,7 +622,7 @@ async fn a_delivery_can_wait_for_the_one_that_is_in_progress() {
     assert_eq!(first.await.unwrap().outcome(), Outcome::Failed);
     assert_eq!(second.await.unwrap().outcome(), Outcome::Processed);
 
-    // Where that takes too long, it is put off.
+    // If the wait exceeds its limit, the answer is `in_progress`.
     let first = held.run(&deduplicator, "msg_3");
     held.began.wait(1).await;
     let short = deduplicator.clone().in_progress_wait(Duration::from_secs(1));
@@ -632,18 +632,18 @@ async fn a_delivery_can_wait_for_the_one_that_is_in_progress() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_has_the_time_that_it_is_given_and_no_more() {
+async fn drops_a_handler_at_its_timeout() {
     let held = HeldHandler::default();
     let deduplicator = Deduplicator::new(Store::default());
     let answer = deduplicator.run(event("msg_1"), held.handler()).await;
     assert_eq!((answer.outcome(), answer.status()), (Outcome::HandlerTimeout, 503));
-    assert!(held.was_cut_off.load(Ordering::SeqCst));
+    assert!(held.was_dropped.load(Ordering::SeqCst));
     assert_eq!(deduplicator.run(event("msg_1"), processed).await.outcome(), Outcome::Processed);
 }
 
 #[test]
-fn what_waits_for_a_handler_is_small() {
-    // A future that takes another one by value holds it twice, and a framework wraps it some ten times.
+fn the_futures_that_run_a_handler_are_small() {
+    // An async fn stores a future argument twice, and a framework wraps the future about ten times.
     let handlers: Handlers<[u8; 100]> = Handlers::builder().build().unwrap();
     let (deduplicator, state) = (Deduplicator::new(MemoryStore::new()), [0; 100]);
     let handling = deduplicator.handle(&handlers, event("msg_1"), state);

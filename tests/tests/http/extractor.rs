@@ -1,4 +1,4 @@
-//! What a handler may ask for, alone and behind the layer.
+//! Arguments of a handler, without the layer and inside it.
 
 use std::convert::Infallible;
 use std::error::Error as _;
@@ -45,27 +45,27 @@ where
 }
 
 #[tokio::test]
-async fn an_event_is_all_that_a_handler_needs() {
+async fn a_handler_can_take_only_the_event() {
     let handler = async |ClerkEvent(event): ClerkEvent| event.event_type().to_string();
     let response = ask(handler, delivery(BODY)).await;
     assert_eq!((response.status().as_u16(), &response.body()[..]), (200, &b"user.deleted"[..]));
     for request in [unsigned(), forged(), without("svix-id")] {
         assert_eq!(ask(handler, request).await.status(), 400);
     }
-    // Without the pattern it reads like the event itself.
+    // The extractor dereferences to the event.
     let handler = async |event: ClerkEvent| event.message_id().to_string();
     assert_eq!(ask(handler, delivery(BODY)).await.body(), clerk_webhook_tests::message_id().as_str());
 }
 
 #[tokio::test]
-async fn an_optional_event_is_absent_only_without_any_signature_header() {
+async fn an_optional_event_is_none_only_without_signature_headers() {
     let handler = async |event: Option<ClerkEvent>| if event.is_some() { "some" } else { "none" };
     assert_eq!(ask(handler, unsigned()).await.body(), "none");
     assert_eq!(ask(handler, delivery(BODY)).await.body(), "some");
 
     let mut partial: Vec<_> = ["svix-id", "svix-timestamp", "svix-signature"].map(without).into();
     for header in ["svix-id", "svix-timestamp", "svix-signature", "webhook-id", "webhook-signature"] {
-        // One that is alone, and even empty, was meant to be a delivery.
+        // A request with a single signature header, even an empty one, counts as a delivery.
         let mut request = unsigned();
         request.headers_mut().insert(header, HeaderValue::from_static(""));
         partial.push(request);
@@ -81,7 +81,7 @@ async fn an_optional_event_is_absent_only_without_any_signature_header() {
 }
 
 #[tokio::test]
-async fn a_rejection_says_what_was_wrong_to_a_handler_that_asks_for_it() {
+async fn a_handler_can_extract_the_rejection() {
     async fn handler(event: Result<ClerkEvent, ClerkEventRejection>) -> Response<Full<Bytes>> {
         let rejection = match event {
             Ok(event) => return Response::new(Full::from(event.event_type().to_string())),
@@ -91,18 +91,18 @@ async fn a_rejection_says_what_was_wrong_to_a_handler_that_asks_for_it() {
         assert_eq!(rejection.outcome(), Outcome::InvalidSignature);
         assert_eq!(rejection.status(), 400);
         assert_eq!(rejection.body_text(), r#"{"title":"Bad Request","status":400}"#);
-        // The text does not repeat its source.
+        // The text does not repeat the text of its source.
         assert_eq!(rejection.to_string(), "the delivery could not be verified");
         let source = rejection.source().unwrap().to_string();
         assert!(source.starts_with("no signature in svix-signature matches"), "{source}");
-        let mut response = Response::new(Full::from("refused my way"));
+        let mut response = Response::new(Full::from("rejected by the handler"));
         *response.status_mut() = StatusCode::UNAUTHORIZED;
         response
     }
 
     assert_eq!(ask(handler, delivery(BODY)).await.body(), "user.deleted");
     let response = ask(handler, forged()).await;
-    assert_eq!((response.status().as_u16(), &response.body()[..]), (401, &b"refused my way"[..]));
+    assert_eq!((response.status().as_u16(), &response.body()[..]), (401, &b"rejected by the handler"[..]));
 }
 
 #[derive(Clone)]
@@ -118,7 +118,7 @@ impl FromRef<AppState> for Verifier {
 }
 
 #[tokio::test]
-async fn an_application_keeps_its_own_state_and_other_extractors() {
+async fn works_beside_application_state_and_other_extractors() {
     async fn handler(
         State(state): State<AppState>,
         headers: HeaderMap,
@@ -136,8 +136,8 @@ async fn an_application_keeps_its_own_state_and_other_extractors() {
 }
 
 #[tokio::test]
-async fn behind_the_layer_the_event_is_the_one_that_the_layer_has_verified() {
-    // With this verifier alone the delivery would be refused: nothing is verified twice.
+async fn inside_the_layer_the_extractor_does_not_verify_again() {
+    // This verifier alone would reject the delivery. The extractor must not verify again.
     let other = Verifier::new(OTHER_SECRET).unwrap();
     let route = |with_layer| {
         let required = post(async |ClerkEvent(event): ClerkEvent| event.raw_body().clone());
@@ -162,7 +162,7 @@ async fn behind_the_layer_the_event_is_the_one_that_the_layer_has_verified() {
 }
 
 #[tokio::test]
-async fn behind_the_layer_no_state_is_needed() {
+async fn inside_the_layer_the_event_needs_no_state() {
     async fn typed(Extension(event): Extension<Event>) -> String {
         assert_eq!(event.event_type(), &EventType::UserDeleted);
         event.raw_data().to_owned()
@@ -206,7 +206,7 @@ async fn behind_the_layer_no_state_is_needed() {
 }
 
 #[tokio::test]
-async fn the_smaller_of_the_verifiers_and_axums_limit_counts() {
+async fn the_smaller_of_axums_and_the_verifiers_limit_applies() {
     const LENGTH: usize = 1000;
     const MEBIBYTES: usize = 2 * 1024 * 1024;
     let limited = |bytes| Verifier::builder().secret(secret()).body_limit(bytes).build().unwrap();
@@ -217,7 +217,7 @@ async fn the_smaller_of_the_verifiers_and_axums_limit_counts() {
         (LENGTH, LENGTH, Some(DefaultBodyLimit::max(2 * LENGTH)), true),
         (LENGTH, LENGTH - 1, Some(DefaultBodyLimit::disable()), false),
         (LENGTH, LENGTH, Some(DefaultBodyLimit::disable()), true),
-        // A larger limit of the verifier does not lift axum's default.
+        // A larger limit of the verifier does not raise Axum's default.
         (MEBIBYTES, usize::MAX, None, true),
         (MEBIBYTES + 1, usize::MAX, None, false),
     ] {
@@ -236,7 +236,7 @@ async fn the_smaller_of_the_verifiers_and_axums_limit_counts() {
 }
 
 #[tokio::test]
-async fn a_handler_may_fail_in_its_own_words() {
+async fn passes_on_the_error_response_of_a_handler() {
     let failed = || {
         let mut response = Response::new(Full::<Bytes>::from("the database is down"));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -255,7 +255,7 @@ async fn a_handler_may_fail_in_its_own_words() {
     ] {
         assert_eq!(response.status(), 500);
         assert_eq!(response.body(), "the database is down");
-        // A handler has a verified event, so it may steer the sender.
+        // The handler has a verified event, so it may set the header that controls the sender's retries.
         assert_eq!(response.headers()["webhook-delivery"], "abort-message");
         assert_eq!(response.headers()[RETRY_AFTER], "30");
         assert!(response.extensions().get::<Outcome>().is_none());
@@ -268,7 +268,7 @@ async fn debug_shows_no_secret_and_no_payload() {
     let request = delivery(PRIVATE).map(Body::new);
     let event = ClerkEvent::from_request(request, &verifier()).await.unwrap();
     assert_shows_nothing_private(&format!("{event:?}"));
-    // Decoded data does not appear either.
+    // The decoded data is not shown either.
     assert!(matches!(event.data(), EventData::UserCreated(_)));
     assert_shows_nothing_private(&format!("{event:?}"));
 

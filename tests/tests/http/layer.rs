@@ -1,4 +1,4 @@
-//! What is specific to `VerifyWebhookLayer`: its settings, the request and the response that pass it, and its `Debug`.
+//! `VerifyWebhookLayer`: its settings, the requests and responses that pass it, and its `Debug` output.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -33,7 +33,7 @@ fn limited(bytes: usize) -> Verifier {
     Verifier::builder().secret(secret()).body_limit(bytes).build().unwrap()
 }
 
-/// Sends a request through a service that answers with the body that it gets.
+/// Sends a request through a service that answers with the request body.
 macro_rules! echo_through {
     ($layer:expr, $request:expr) => {{
         let echo = service_fn(async |request: Request<Full<Bytes>>| {
@@ -44,7 +44,7 @@ macro_rules! echo_through {
 }
 
 #[tokio::test]
-async fn the_limit_of_the_layer_replaces_that_of_the_verifier() {
+async fn the_limit_of_the_layer_replaces_the_limit_of_the_verifier() {
     let body = event_of(LENGTH);
     let with_length = || {
         let mut request = framed(&body, 100);
@@ -62,7 +62,7 @@ async fn the_limit_of_the_layer_replaces_that_of_the_verifier() {
 }
 
 #[tokio::test]
-async fn a_service_without_a_layer_has_the_limit_of_the_verifier() {
+async fn a_service_without_a_layer_uses_the_limit_of_the_verifier() {
     for (limit, status) in [(LENGTH - 1, 413), (LENGTH, 200)] {
         let inner = service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
         let service = VerifyWebhook::new(inner, limited(limit));
@@ -71,8 +71,8 @@ async fn a_service_without_a_layer_has_the_limit_of_the_verifier() {
 }
 
 #[tokio::test]
-async fn a_body_whose_size_hint_exceeds_the_limit_is_not_read() {
-    /// Like the body of a server that has seen a `Content-Length`.
+async fn does_not_read_a_body_whose_size_hint_exceeds_the_limit() {
+    /// Like the body of a server that has received a `Content-Length`.
     struct Large(u64);
 
     impl Body for Large {
@@ -98,7 +98,7 @@ async fn a_body_whose_size_hint_exceeds_the_limit_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_smaller_limit_of_tower_http_outside_counts() {
+async fn a_smaller_limit_of_an_outer_layer_applies() {
     let body = event_of(LENGTH);
     for (ours, theirs, status) in [
         (LENGTH, LENGTH, 200),
@@ -111,14 +111,14 @@ async fn a_smaller_limit_of_tower_http_outside_counts() {
             .layer(VerifyWebhookLayer::new(limited(ours)));
         let response = echo_through!(layer, framed(&body, 100));
         assert_eq!(response.status(), status, "ours {ours}, theirs {theirs}");
-        // Even if their limit ends the body, the answer is ours.
+        // Even if the outer limit ends the body, our layer gives the answer.
         let outcome = (status == 413).then_some(&Outcome::BodyTooLarge);
         assert_eq!(response.extensions().get(), outcome, "ours {ours}, theirs {theirs}");
     }
 }
 
 #[tokio::test]
-async fn a_closure_replaces_the_answer_and_the_error_stays() {
+async fn on_refusal_replaces_the_answer_and_keeps_the_error() {
     let broken = [frames(&BODY.as_bytes()[..20], 20), vec![Step::Break]].concat();
     for (outcome, request) in [
         (Outcome::MissingHeader, unsigned(ScriptedBody::frames(BODY.as_bytes(), 10))),
@@ -144,19 +144,21 @@ async fn a_closure_replaces_the_answer_and_the_error_stays() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_given_once_and_never_becomes_an_acknowledgement() {
+async fn a_rejection_is_returned_only_once() {
     let mut service = VerifyWebhookLayer::new(verifier()).layer(service_fn(|_: Request<Full<Bytes>>| {
         ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())))
     }));
-    let mut refused = pin!(service.call(Request::new(Full::<Bytes>::default())));
+    let mut rejected = pin!(service.call(Request::new(Full::<Bytes>::default())));
     let mut cx = Context::from_waker(Waker::noop());
-    let Poll::Ready(Ok(response)) = refused.as_mut().poll(&mut cx) else { panic!("it is refused at once") };
+    let Poll::Ready(Ok(response)) = rejected.as_mut().poll(&mut cx) else {
+        panic!("the delivery is rejected immediately")
+    };
     assert_eq!(response.status(), 400);
-    assert!(refused.as_mut().poll(&mut cx).is_pending());
+    assert!(rejected.as_mut().poll(&mut cx).is_pending());
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_of_the_handler_does_not_count_for_the_read_timeout() {
+async fn the_read_timeout_does_not_include_the_handler() {
     let layer = VerifyWebhookLayer::new(verifier()).read_timeout(|| sleep(Duration::from_secs(10)));
     let service = layer.layer(service_fn(async |_| {
         sleep(Duration::from_secs(60)).await;
@@ -165,7 +167,7 @@ async fn the_time_of_the_handler_does_not_count_for_the_read_timeout() {
     assert_eq!(service.oneshot(delivery(BODY)).await.unwrap().status(), 200);
 }
 
-/// A body whose frames are in two places in memory.
+/// A body whose frames consist of two parts in memory.
 struct Halves(VecDeque<Chain<Bytes, Cursor<Vec<u8>>>>);
 
 impl Body for Halves {
@@ -181,7 +183,7 @@ impl Body for Halves {
 }
 
 #[tokio::test]
-async fn frames_that_are_not_contiguous_in_memory_arrive() {
+async fn accepts_frames_that_are_not_contiguous_in_memory() {
     let body = fixture("email.created");
     for size in [2, 100, body.len()] {
         let frames = body.chunks(size).map(|frame| {
@@ -194,7 +196,7 @@ async fn frames_that_are_not_contiguous_in_memory_arrive() {
 }
 
 #[tokio::test]
-async fn the_rest_of_the_request_is_left_as_it_is() {
+async fn does_not_change_other_parts_of_the_request() {
     #[derive(Clone, Debug, PartialEq)]
     struct Mark(u8);
 
@@ -219,7 +221,7 @@ async fn the_rest_of_the_request_is_left_as_it_is() {
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), BODY);
 }
 
-/// Servers derive `Content-Length` from the hint, and close a connection that promises more than it sends.
+/// Servers derive `Content-Length` from the size hint, and close a connection if the body is shorter.
 #[tokio::test]
 async fn a_response_reports_the_length_and_the_end_of_its_body() {
     for (reply, is_empty) in [("", true), ("a reply", false)] {
@@ -238,15 +240,15 @@ async fn a_response_reports_the_length_and_the_end_of_its_body() {
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
     });
     let service = VerifyWebhookLayer::new(verifier()).layer(inner);
-    let mut refusal = service.oneshot(forged()).await.unwrap().into_body();
+    let mut rejection = service.oneshot(forged()).await.unwrap().into_body();
     let length = Answer::from(Outcome::InvalidSignature).body().len();
-    assert_eq!((refusal.size_hint().exact(), refusal.is_end_stream()), (Some(length as u64), false));
-    assert_eq!(refusal.frame().await.unwrap().unwrap().into_data().unwrap().len(), length);
-    assert!(refusal.is_end_stream() && refusal.size_hint().exact() == Some(0));
+    assert_eq!((rejection.size_hint().exact(), rejection.is_end_stream()), (Some(length as u64), false));
+    assert_eq!(rejection.frame().await.unwrap().unwrap().into_data().unwrap().len(), length);
+    assert!(rejection.is_end_stream() && rejection.size_hint().exact() == Some(0));
 }
 
 #[tokio::test]
-async fn a_default_response_body_is_that_of_the_inner_service() {
+async fn the_default_response_body_is_the_default_of_the_inner_service() {
     /// A body whose default is not empty.
     struct Text(Full<Bytes>);
 

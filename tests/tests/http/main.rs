@@ -1,4 +1,4 @@
-//! The Tower layers and the Axum extractor, beyond what the table in `behaviour` says of every framework.
+//! The Tower layers and the Axum extractor, beyond the cases in `behaviour`.
 
 mod deduplicate;
 mod extractor;

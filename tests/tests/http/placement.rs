@@ -1,4 +1,4 @@
-//! Where the layer stands among others, as the README says.
+//! The place of the layer among other layers, as the guide's chapter `frameworks` describes it.
 
 use axum::Router;
 use axum::routing::post;
@@ -21,31 +21,31 @@ async fn send(app: Router, request: Request<Full<Bytes>>) -> Response<Bytes> {
 }
 
 #[tokio::test]
-async fn csrf_protection_in_front_lets_deliveries_pass() {
+async fn csrf_protection_outside_accepts_deliveries() {
     let app = verified_route().layer(CsrfLayer::new());
     assert_eq!(send(app.clone(), delivery(BODY)).await.status(), StatusCode::OK);
 
-    // It does its work for browsers all the same.
+    // The layer still protects against browsers.
     let mut from_a_page = delivery(BODY);
     from_a_page.headers_mut().insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
     assert_eq!(send(app, from_a_page).await.status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
-async fn decompression_in_front_makes_the_signature_of_a_compressed_body_wrong() {
+async fn decompression_outside_invalidates_the_signature_of_a_compressed_body() {
     let compressed = || {
         let mut request = delivery(GZIPPED);
         request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         request
     };
-    let in_front = verified_route().layer(RequestDecompressionLayer::new());
-    let answer = send(in_front.clone(), compressed()).await;
+    let outside = verified_route().layer(RequestDecompressionLayer::new());
+    let answer = send(outside.clone(), compressed()).await;
     assert_eq!(answer.body(), r#"{"title":"Bad Request","status":400}"#);
 
-    // What Clerk sends is not compressed, and passes.
-    assert_eq!(send(in_front, delivery(BODY)).await.status(), StatusCode::OK);
+    // Clerk does not compress deliveries, so they pass.
+    assert_eq!(send(outside, delivery(BODY)).await.status(), StatusCode::OK);
 
-    // Over the bytes of the wire the signature is right; what they hold is not an event.
+    // The signature covers the bytes on the wire, so it matches. The compressed bytes are not an event.
     let answer = send(verified_route(), compressed()).await;
     assert_eq!(answer.body(), r#"{"outcome":"not_an_event"}"#);
 }

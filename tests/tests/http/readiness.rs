@@ -1,7 +1,7 @@
-//! The inner service that was polled ready is the one that is called.
+//! The layer calls the instance of the inner service that was polled ready.
 //!
-//! A layer that calls a fresh clone panics over `ConcurrencyLimit`, and over `Buffer` and `LoadShed` it takes
-//! what it has not reserved.
+//! If it called a fresh clone, `ConcurrencyLimit` would panic, and `Buffer` and `LoadShed` would use capacity
+//! that the call has not reserved.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -28,7 +28,7 @@ use tower::{Service, ServiceExt as _, service_fn};
 type Inner = Request<Full<Bytes>>;
 type Answer = Response<Full<Bytes>>;
 
-/// A service that must be polled ready before each call, itself and not one of its clones.
+/// A service that must be polled ready before each call. A clone is not ready.
 #[derive(Default)]
 struct Strict {
     ready: bool,
@@ -52,14 +52,14 @@ impl Service<Inner> for Strict {
     }
 
     fn call(&mut self, _request: Inner) -> Self::Future {
-        assert!(self.ready, "called without having been polled ready");
+        assert!(self.ready, "called before it was polled ready");
         self.ready = false;
         self.calls.fetch_add(1, Ordering::Relaxed);
         ready(Ok(Answer::default()))
     }
 }
 
-/// A service that counts how many of its calls are under way at once, and lets the others run in between.
+/// Returns a service that records the largest number of concurrent calls, and yields during each call.
 fn crowded(
     most: &Arc<AtomicUsize>,
 ) -> impl Service<Inner, Response = Answer, Error = Infallible, Future: Send> + Clone + Send + use<> {
@@ -83,7 +83,7 @@ fn whole() -> Request<ScriptedBody> {
     signed(BODY.as_bytes(), body())
 }
 
-/// A delivery that is not there at once, so that the inner service is called later than the outer one.
+/// A delivery that arrives in parts, so that the inner service is called later than the outer one.
 fn slow() -> Request<ScriptedBody> {
     let (head, tail) = BODY.split_at(20);
     let steps =
@@ -91,29 +91,30 @@ fn slow() -> Request<ScriptedBody> {
     signed(BODY.as_bytes(), ScriptedBody::new(steps))
 }
 
-/// Refused by its headers, before the body is read.
+/// A delivery that is rejected by its headers, before the body is read.
 fn unsigned() -> Request<ScriptedBody> {
     request::unsigned(body())
 }
 
-/// Refused by its signature, after the body was read.
+/// A delivery that is rejected by its signature, after the body was read.
 fn forged() -> Request<ScriptedBody> {
     signed(b"another body", body())
 }
 
-/// Waits until the service can take a request.
+/// Waits until the service is ready for a request.
 async fn polled_ready<S: Service<Request<ScriptedBody>>>(service: &mut S) -> Result<&mut S, S::Error> {
     service.ready().await
 }
 
-/// Waits for a service; with the clock paused, one that would wait for ever fails at once.
+/// Sends a request. Because the clock is paused, a service that never becomes ready fails immediately.
 async fn send<S>(service: &mut S, request: Request<ScriptedBody>) -> http::StatusCode
 where
     S: Service<Request<ScriptedBody>, Response: Status, Error: Into<BoxError>>,
 {
     let response =
         async { polled_ready(service).await.map_err(Into::into)?.call(request).await.map_err(Into::into) };
-    let response: Result<_, BoxError> = timeout(Duration::from_secs(60), response).await.expect("it hangs");
+    let response: Result<_, BoxError> =
+        timeout(Duration::from_secs(60), response).await.expect("the request does not hang");
     response.unwrap().status()
 }
 
@@ -128,7 +129,7 @@ impl<B> Status for Response<B> {
 }
 
 #[tokio::test]
-async fn the_service_that_was_polled_ready_is_called_and_no_clone_of_it() {
+async fn calls_the_service_that_was_polled_ready() {
     let strict = Strict::default();
     let calls = Arc::clone(&strict.calls);
     let mut service = VerifyWebhook::new(strict, verifier());
@@ -139,7 +140,7 @@ async fn the_service_that_was_polled_ready_is_called_and_no_clone_of_it() {
 }
 
 #[tokio::test]
-async fn calls_that_overlap_each_keep_the_service_that_was_ready_for_them() {
+async fn concurrent_calls_each_use_the_service_that_was_polled_ready() {
     let strict = Strict::default();
     let calls = Arc::clone(&strict.calls);
     let mut service = VerifyWebhook::new(strict, verifier());
@@ -152,7 +153,7 @@ async fn calls_that_overlap_each_keep_the_service_that_was_ready_for_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn works_over_a_concurrency_limit() {
+async fn works_around_a_concurrency_limit() {
     let most = Arc::default();
     let mut service = VerifyWebhook::new(ConcurrencyLimit::new(crowded(&most), 1), verifier());
     for _ in 0..5 {
@@ -163,13 +164,13 @@ async fn works_over_a_concurrency_limit() {
         let mut service = service.clone();
         requests.spawn(async move { send(&mut service, slow()).await });
     }
-    // The original has reserved nothing while it is idle, or the clones would wait for ever.
+    // The idle original must not hold a permit, or the clones would wait forever.
     assert_eq!(requests.join_all().await, [200; 20]);
     assert_eq!(most.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn works_over_a_buffer() {
+async fn works_around_a_buffer() {
     let most = Arc::default();
     let buffer = Buffer::new(ConcurrencyLimit::new(crowded(&most), 1), 1);
     let mut service = VerifyWebhook::new(buffer, verifier());
@@ -186,14 +187,14 @@ async fn works_over_a_buffer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn works_over_load_shed() {
+async fn works_around_load_shed() {
     let inner = ConcurrencyLimit::new(crowded(&Arc::default()), 1);
     let mut service = VerifyWebhook::new(LoadShed::new(inner), verifier());
     for _ in 0..5 {
         assert_eq!(send(&mut service, slow()).await, 200);
     }
 
-    // Whoever comes while the one place is taken is shed, and nobody else.
+    // Only a request that arrives while the single permit is in use is shed.
     let mut second = service.clone();
     let first = polled_ready(&mut service).await.unwrap().call(slow());
     let shed = polled_ready(&mut second).await.unwrap().call(slow()).await.unwrap_err();
@@ -203,36 +204,36 @@ async fn works_over_load_shed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_keeps_no_place() {
+async fn a_rejection_holds_no_permit() {
     let mut service = VerifyWebhook::new(ConcurrencyLimit::new(crowded(&Arc::default()), 1), verifier());
-    for refused in [unsigned, forged] {
+    for rejected in [unsigned, forged] {
         for _ in 0..3 {
-            assert_eq!(send(&mut service, refused()).await, 400);
+            assert_eq!(send(&mut service, rejected()).await, 400);
             assert_eq!(send(&mut service, whole()).await, 200);
         }
-        // Servers call a clone for each request and drop it.
+        // Servers clone the service for each request and drop the clone.
         for _ in 0..3 {
-            assert_eq!(send(&mut service.clone(), refused()).await, 400);
+            assert_eq!(send(&mut service.clone(), rejected()).await, 400);
             assert_eq!(send(&mut service.clone(), whole()).await, 200);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_frees_the_place_at_once() {
-    for refused in [unsigned, forged] {
+async fn a_rejection_releases_the_permit_immediately() {
+    for rejected in [unsigned, forged] {
         let mut service = VerifyWebhook::new(ConcurrencyLimit::new(crowded(&Arc::default()), 1), verifier());
         let mut other = service.clone();
-        let refused = polled_ready(&mut service).await.unwrap().call(refused()).await.unwrap();
-        assert_eq!(refused.status(), 400);
-        // The response is still there, and so is the service.
+        let rejected = polled_ready(&mut service).await.unwrap().call(rejected()).await.unwrap();
+        assert_eq!(rejected.status(), 400);
+        // The permit is free, although the response and the service still exist.
         assert_eq!(send(&mut other, whole()).await, 200);
-        drop((refused, service));
+        drop((rejected, service));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_is_dropped_while_it_is_read_frees_its_place() {
+async fn dropping_a_request_while_its_body_is_read_releases_the_permit() {
     let mut service = VerifyWebhook::new(ConcurrencyLimit::new(crowded(&Arc::default()), 1), verifier());
     let mut other = service.clone();
     let body = ScriptedBody::new([Step::Data("{".into()), Step::Stall]);
@@ -240,13 +241,13 @@ async fn a_request_that_is_dropped_while_it_is_read_frees_its_place() {
         let mut stalled = pin!(polled_ready(&mut service).await.unwrap().call(signed(BODY.as_bytes(), body)));
         let mut cx = Context::from_waker(Waker::noop());
         assert!(stalled.as_mut().poll(&mut cx).is_pending());
-        assert!(pin!(polled_ready(&mut other)).poll(&mut cx).is_pending(), "the place is taken");
+        assert!(pin!(polled_ready(&mut other)).poll(&mut cx).is_pending(), "the permit is in use");
     }
     assert_eq!(send(&mut other, whole()).await, 200);
 }
 
 #[tokio::test]
-async fn an_error_of_the_inner_service_passes_through() {
+async fn returns_an_error_of_the_inner_service() {
     let failing = service_fn(|_: Inner| ready(Err::<Answer, BoxError>("the database is down".into())));
     let mut service = VerifyWebhook::new(failing, verifier());
     let error = polled_ready(&mut service).await.unwrap().call(whole()).await.unwrap_err();
@@ -255,7 +256,7 @@ async fn an_error_of_the_inner_service_passes_through() {
 }
 
 #[tokio::test]
-async fn an_error_of_becoming_ready_passes_through() {
+async fn returns_an_error_of_poll_ready() {
     #[derive(Clone)]
     struct Closed;
 
@@ -269,7 +270,7 @@ async fn an_error_of_becoming_ready_passes_through() {
         }
 
         fn call(&mut self, _request: Inner) -> Self::Future {
-            panic!("called although it is not ready");
+            panic!("called before it was ready");
         }
     }
 

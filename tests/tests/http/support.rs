@@ -1,3 +1,3 @@
-//! What the tests of this folder share.
+//! Shared code of this test target.
 
 pub use clerk_webhook_tests::request::{BODY, BoxError, collect};

@@ -1,4 +1,4 @@
-//! The filters among others.
+//! Combinations with other filters.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tower::{Layer as _, ServiceExt as _};
 use warp::http::StatusCode;
 use warp::{Filter, Rejection, Reply};
 
-use super::support::{assert_accepted, assert_refused, delivery, event_type, forged, stale, unsigned};
+use super::support::{assert_accepted, assert_rejected, delivery, event_type, forged, stale, unsigned};
 
 #[derive(Clone)]
 struct Database(Arc<str>);
@@ -22,7 +22,7 @@ fn with(database: Database) -> impl Filter<Extract = (Database,), Error = Infall
 }
 
 #[tokio::test]
-async fn method_path_and_state_stand_where_they_always_do() {
+async fn combines_with_path_method_state_and_headers() {
     let routes = warp::path!("webhooks" / String)
         .and(warp::post())
         .and(with(Database("database".into())))
@@ -35,41 +35,41 @@ async fn method_path_and_state_stand_where_they_always_do() {
     let delivered = || delivery(BODY).header("host", "localhost");
     let expected = format!("clerk database {} localhost", message_id());
     assert_accepted(&delivered().reply(&routes).await, &expected);
-    assert_refused(&forged().reply(&routes).await, Outcome::InvalidSignature);
-    // What is not ours is passed on.
+    assert_rejected(&forged().reply(&routes).await, Outcome::InvalidSignature);
+    // Requests for other routes are passed on.
     assert_eq!(delivered().path("/elsewhere").reply(&routes).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(delivered().method("PUT").reply(&routes).await.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
 #[tokio::test]
-async fn one_recover_serves_several_routes() {
+async fn one_recover_handles_the_rejections_of_several_routes() {
     let webhook =
         warp::path!("webhooks" / "clerk").and(warp::post()).and(clerk_event(verifier())).map(event_type);
     let other = warp::path!("other").and(warp::body::bytes()).map(|_| "other");
     let fallible = warp::path!("fallible").and(warp::header::<u64>("x-number")).map(|_| "fallible");
     let routes = webhook.or(other).or(fallible).recover(handle_rejection);
     assert_accepted(&delivery(BODY).reply(&routes).await, "user.deleted");
-    assert_refused(&forged().reply(&routes).await, Outcome::InvalidSignature);
+    assert_rejected(&forged().reply(&routes).await, Outcome::InvalidSignature);
     assert_accepted(&unsigned().path("/other").reply(&routes).await, "other");
     assert_eq!(unsigned().path("/fallible").reply(&routes).await.status(), StatusCode::BAD_REQUEST);
     assert_eq!(unsigned().path("/nowhere").reply(&routes).await.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
-async fn what_the_headers_refuse_leaves_its_body_to_the_next_filter() {
+async fn a_rejection_by_headers_leaves_the_body_to_the_next_filter() {
     let fallback = warp::body::bytes().map(|body: bytes::Bytes| String::from_utf8(body.into()).unwrap());
     let routes = clerk_event(verifier()).map(event_type).or(fallback).recover(handle_rejection);
     assert_accepted(&delivery(BODY).reply(&routes).await, "user.deleted");
     assert_accepted(&unsigned().reply(&routes).await, BODY);
     assert_accepted(&stale().reply(&routes).await, BODY);
-    // Once it has been read it is gone, and the rejection that says why comes through.
-    assert_refused(&forged().reply(&routes).await, Outcome::InvalidSignature);
-    assert_refused(&delivery("{").reply(&routes).await, Outcome::NotAnEvent);
+    // After the body was read, the next filter cannot read it. The rejection has priority over its error.
+    assert_rejected(&forged().reply(&routes).await, Outcome::InvalidSignature);
+    assert_rejected(&delivery("{").reply(&routes).await, Outcome::NotAnEvent);
 }
 
 #[tokio::test]
-async fn a_filter_that_matches_everything_answers_in_place_of_a_rejection() {
-    // This is why there is `clerk_event_or_reply`.
+async fn clerk_event_or_reply_answers_before_a_catch_all_filter() {
+    // `clerk_event_or_reply` exists for this case.
     let everything = || warp::any().map(|| "everything");
     let rejecting = clerk_event(verifier()).map(event_type).or(everything());
     assert_accepted(&forged().reply(&rejecting).await, "everything");
@@ -79,15 +79,15 @@ async fn a_filter_that_matches_everything_answers_in_place_of_a_rejection() {
         .and(clerk_event_or_reply(verifier(), async |event: Event| event_type(event)))
         .or(everything());
     assert_accepted(&delivery(BODY).reply(&answering).await, "user.deleted");
-    assert_refused(&forged().reply(&answering).await, Outcome::InvalidSignature);
-    assert_refused(&stale().reply(&answering).await, Outcome::ExpiredTimestamp);
-    assert_refused(&unsigned().reply(&answering).await, Outcome::MissingHeader);
-    assert_refused(&delivery("{").reply(&answering).await, Outcome::NotAnEvent);
+    assert_rejected(&forged().reply(&answering).await, Outcome::InvalidSignature);
+    assert_rejected(&stale().reply(&answering).await, Outcome::ExpiredTimestamp);
+    assert_rejected(&unsigned().reply(&answering).await, Outcome::MissingHeader);
+    assert_rejected(&delivery("{").reply(&answering).await, Outcome::NotAnEvent);
     assert_accepted(&delivery(BODY).path("/elsewhere").reply(&answering).await, "everything");
 }
 
 #[tokio::test]
-async fn a_handler_captures_what_it_needs_and_answers_as_it_likes() {
+async fn a_handler_can_capture_state_and_return_any_reply() {
     let database = Database("database".into());
     let handler = move |event: Event| {
         let database = database.clone();
@@ -105,20 +105,20 @@ async fn a_handler_captures_what_it_needs_and_answers_as_it_likes() {
 }
 
 #[tokio::test]
-async fn an_optional_event_is_absent_only_without_any_signature_header() {
+async fn an_optional_event_is_none_only_without_signature_headers() {
     let routes = optional_clerk_event(verifier())
         .map(|event: Option<Event>| event.map_or("none".to_owned(), event_type))
         .recover(handle_rejection);
     assert_accepted(&delivery(BODY).reply(&routes).await, "user.deleted");
     assert_accepted(&unsigned().reply(&routes).await, "none");
-    assert_refused(&forged().reply(&routes).await, Outcome::InvalidSignature);
-    assert_refused(&stale().reply(&routes).await, Outcome::ExpiredTimestamp);
+    assert_rejected(&forged().reply(&routes).await, Outcome::InvalidSignature);
+    assert_rejected(&stale().reply(&routes).await, Outcome::ExpiredTimestamp);
     for header in ["svix-id", "svix-timestamp", "svix-signature", "webhook-id", "webhook-signature"] {
-        // One that is alone, and even empty, was meant to be a delivery.
+        // A request with a single signature header, even an empty one, counts as a delivery.
         let reply = unsigned().header(header, "").reply(&routes).await;
-        assert_refused(&reply, Outcome::MissingHeader);
+        assert_rejected(&reply, Outcome::MissingHeader);
     }
-    // The body of what is no delivery is still there.
+    // The body of an unsigned request is not read.
     let with_body = optional_clerk_event(verifier()).and(warp::body::bytes()).map(
         |event: Option<Event>, body: bytes::Bytes| {
             if event.is_none() { body.to_vec() } else { Vec::new() }
@@ -128,7 +128,7 @@ async fn an_optional_event_is_absent_only_without_any_signature_header() {
 }
 
 #[tokio::test]
-async fn nothing_is_verified_twice_behind_the_tower_layer() {
+async fn the_filters_do_not_verify_a_second_time_inside_the_tower_layer() {
     async fn send<F>(filter: F) -> http::Response<bytes::Bytes>
     where
         F: Filter<Error = Rejection, Extract: Reply> + Clone,
@@ -137,7 +137,7 @@ async fn nothing_is_verified_twice_behind_the_tower_layer() {
         collect(service.oneshot(request::delivery(BODY)).await.unwrap()).await
     }
 
-    // With the filters' own verifier the delivery would be refused.
+    // The verifier of the filter would reject the delivery.
     let other = || Verifier::new(OTHER_SECRET).unwrap();
     let optional = optional_clerk_event(other()).map(|event: Option<Event>| event_type(event.unwrap()));
     let answering = clerk_event_or_reply(other(), async |event: Event| event_type(event));

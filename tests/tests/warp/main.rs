@@ -1,4 +1,4 @@
-//! The filters for Warp, beyond what the table in `behaviour` says of every framework.
+//! The filters for Warp, beyond the cases in `behaviour`.
 
 mod composition;
 mod rejections;

@@ -1,4 +1,4 @@
-//! What a refused delivery looks like to the application, to the sender, and where nobody handles it.
+//! How the application and the sender see a rejected delivery, with and without a filter that handles it.
 
 use std::error::Error as _;
 
@@ -9,15 +9,15 @@ use clerk_webhook_warp::{ClerkEventRejection, clerk_event, clerk_event_or_reply,
 use warp::http::StatusCode;
 use warp::{Filter, Rejection, Reply as _};
 
-use super::support::{assert_accepted, assert_refused, delivery, event_type, forged, head, stale, unsigned};
+use super::support::{assert_accepted, assert_rejected, delivery, event_type, forged, head, stale, unsigned};
 
 #[tokio::test]
-async fn a_rejection_is_typed() {
+async fn a_rejection_has_a_kind_an_outcome_and_a_source() {
     let rejection = forged().filter(&clerk_event(verifier())).await.unwrap_err();
     let rejection = rejection.find::<ClerkEventRejection>().unwrap();
     assert_eq!(rejection.kind(), ReceiveErrorKind::Verify(VerifyErrorKind::NoMatchingSignature));
     assert_eq!((rejection.outcome(), rejection.status().as_u16()), (Outcome::InvalidSignature, 400));
-    // The text does not repeat its source.
+    // The text does not repeat the text of its source.
     assert_eq!(rejection.to_string(), "the delivery could not be verified");
     let source = rejection.source().unwrap().to_string();
     assert!(source.starts_with("no signature in svix-signature matches"), "{source}");
@@ -27,7 +27,7 @@ async fn a_rejection_is_typed() {
 }
 
 #[tokio::test]
-async fn an_application_may_answer_in_its_own_way() {
+async fn an_application_can_replace_the_answer() {
     async fn handle(rejection: Rejection) -> Result<warp::reply::Response, Rejection> {
         match rejection.find::<ClerkEventRejection>() {
             Some(_) => Ok(StatusCode::UNAUTHORIZED.into_response()),
@@ -41,7 +41,7 @@ async fn an_application_may_answer_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn a_rejection_that_nobody_handles_tells_the_sender_no_reason() {
+async fn an_unhandled_rejection_does_not_reveal_the_reason() {
     let routes = clerk_event(verifier()).map(event_type);
     let mut bodies = Vec::new();
     for request in [unsigned(), stale(), forged(), delivery("{")] {
@@ -57,15 +57,15 @@ async fn a_rejection_that_nobody_handles_tells_the_sender_no_reason() {
 }
 
 #[tokio::test]
-async fn a_body_that_an_earlier_filter_has_taken_is_the_fault_of_the_application() {
+async fn answers_misconfigured_if_an_earlier_filter_has_taken_the_body() {
     let taken = || warp::body::bytes().map(drop).untuple_one();
     let rejecting = taken().and(clerk_event(verifier())).map(event_type).recover(handle_rejection);
-    assert_refused(&delivery(BODY).reply(&rejecting).await, Outcome::Misconfigured);
+    assert_rejected(&delivery(BODY).reply(&rejecting).await, Outcome::Misconfigured);
 
     let answering = taken().and(clerk_event_or_reply(verifier(), async |_: Event| StatusCode::OK));
-    assert_refused(&delivery(BODY).reply(&answering).await, Outcome::Misconfigured);
+    assert_rejected(&delivery(BODY).reply(&answering).await, Outcome::Misconfigured);
     let falling_through = answering.or(warp::any().map(|| "everything"));
-    assert_refused(&delivery(BODY).reply(&falling_through).await, Outcome::Misconfigured);
+    assert_rejected(&delivery(BODY).reply(&falling_through).await, Outcome::Misconfigured);
 }
 
 #[tokio::test]

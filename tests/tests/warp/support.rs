@@ -1,4 +1,4 @@
-//! Deliveries to a filter.
+//! Sends deliveries to a filter.
 
 use bytes::Bytes;
 use clerk_webhook_core::{Answer, Event, Outcome, ReceiveError, Timestamp};
@@ -7,7 +7,7 @@ use clerk_webhook_tests::{message_id, secret, sign};
 use http::Response;
 use warp::test::RequestBuilder;
 
-/// Returns a request with the headers for one body, and none in it.
+/// Returns a request with the headers for a body, but without the body.
 pub fn head(signed: &[u8]) -> RequestBuilder {
     let request = warp::test::request().method("POST").path(PATH);
     sign(signed).to_pairs().into_iter().fold(request, |request, (name, value)| request.header(name, value))
@@ -21,7 +21,7 @@ pub fn forged() -> RequestBuilder {
     head(b"another body").body(BODY)
 }
 
-/// Returns a request that the headers alone tell to be stale.
+/// Returns a request whose headers show an expired timestamp.
 pub fn stale() -> RequestBuilder {
     let signed = secret().sign(&message_id(), Timestamp::from_secs(0), BODY.as_bytes());
     let pairs = signed.to_pairs();
@@ -41,9 +41,9 @@ pub fn assert_accepted(response: &Response<Bytes>, body: &str) {
     assert_eq!((response.status().as_u16(), &response.body()[..]), (200, body.as_bytes()));
 }
 
-/// Compares with the row of an outcome in the table of answers, and looks for what a layer outside counts.
+/// Compares a response with the outcome's row in the table of answers, and checks the extensions.
 #[track_caller]
-pub fn assert_refused(response: &Response<Bytes>, outcome: Outcome) {
+pub fn assert_rejected(response: &Response<Bytes>, outcome: Outcome) {
     let answer = Answer::from(outcome);
     assert_eq!(response.status().as_u16(), answer.status(), "{response:?}");
     assert_eq!(response.headers()["content-type"], answer.content_type());

@@ -1,4 +1,4 @@
-//! Clients that break off.
+//! Clients that disconnect within a request.
 
 use clerk_webhook_tests::fixture;
 
@@ -14,7 +14,7 @@ pub fn cases() -> Vec<Case> {
     for (how, request) in [("with a length", delivery.with_length()), ("in chunks", delivery.chunked(100))] {
         for missing in [1, 7, length / 2, length - 1] {
             let part = request[..request.len() - missing].to_vec();
-            let name = format!("a body {how} that lacks {missing} bytes");
+            let name = format!("a body {how}, {missing} bytes missing, then a half-close");
             cases.push(
                 Case::new(Standard, name)
                     .write(part.clone())
@@ -23,12 +23,12 @@ pub fn cases() -> Vec<Case> {
                     .reconnects()
                     .accepts(&delivery),
             );
-            let name = format!("a client that is gone when its body {how} lacks {missing} bytes");
+            let name = format!("a body {how}, {missing} bytes missing, then a disconnect");
             cases.push(Case::new(Standard, name).write(part).reconnects().accepts(&delivery));
         }
     }
     cases.push(
-        Case::new(Standard, "a client that is gone within the head")
+        Case::new(Standard, "a disconnect within the head")
             .write(delivery.with_length()[..60].to_vec())
             .reconnects()
             .accepts(&delivery),

@@ -1,4 +1,4 @@
-//! Several requests on a connection, and several connections.
+//! Several requests on one connection, and several connections.
 
 use bytes::Bytes;
 use clerk_webhook_core::{Outcome, Timestamp};
@@ -12,9 +12,9 @@ pub fn cases() -> Vec<Case> {
     [kept(), pipelined(), many()].into_iter().flatten().collect()
 }
 
-/// After an answer the next request on the same connection is understood.
+/// The server still understands the next request on the same connection after each kind of answer.
 fn kept() -> Vec<Case> {
-    const UNREAD: &str = "the next request after a refusal that left the body unread";
+    const UNREAD: &str = "the next request after a rejection that left the body unread";
     let good = WireRequest::of(BODY);
     let user = WireRequest::of(fixture("user.created"));
     let forged = WireRequest::of("{}").with_body(BODY);
@@ -23,43 +23,43 @@ fn kept() -> Vec<Case> {
     let small = |name: &str| Case::new(SmallLimit, format!("the next request after {name}"));
     let usual = |name: &str| Case::new(Standard, format!("the next request after {name}"));
     vec![
-        usual("accepted ones")
+        usual("accepted deliveries")
             .accepts(&good)
             .accepts(&user)
             .accepts_as(user.chunked(7), &user)
             .accepts(&good),
-        usual("a forged one").refuses(&forged, Outcome::InvalidSignature).accepts(&good),
-        usual("a forged one in chunks")
-            .refuses_as(forged.chunked(7), Outcome::InvalidSignature)
+        usual("a forged delivery").rejects(&forged, Outcome::InvalidSignature).accepts(&good),
+        usual("a forged delivery in chunks")
+            .rejects_as(forged.chunked(7), Outcome::InvalidSignature)
             .accepts(&good),
-        usual("something that is no event")
-            .refuses(&WireRequest::of("hello"), Outcome::NotAnEvent)
+        usual("a body that is not an event")
+            .rejects(&WireRequest::of("hello"), Outcome::NotAnEvent)
             .accepts(&good),
-        usual("an unsigned one without a body")
-            .refuses(&WireRequest::unsigned(""), Outcome::MissingHeader)
+        usual("an unsigned request without a body")
+            .rejects(&WireRequest::unsigned(""), Outcome::MissingHeader)
             .accepts(&good),
-        usual("an unsigned one")
+        usual("an unsigned request")
             .kind(UNREAD)
-            .refuses(&WireRequest::unsigned(BODY), Outcome::MissingHeader)
+            .rejects(&WireRequest::unsigned(BODY), Outcome::MissingHeader)
             .accepts(&good),
-        usual("an unsigned one in chunks")
-            .refuses_as(WireRequest::unsigned(BODY).chunked(500), Outcome::MissingHeader)
+        usual("an unsigned request in chunks")
+            .rejects_as(WireRequest::unsigned(BODY).chunked(500), Outcome::MissingHeader)
             .accepts(&good),
-        usual("a stale one").kind(UNREAD).refuses(&stale, Outcome::ExpiredTimestamp).accepts(&good),
-        small("one that is too large").kind(UNREAD).refuses(&large, Outcome::BodyTooLarge).accepts(&good),
-        small("one that is too large, in chunks")
-            .refuses_as(large.chunked(1001), Outcome::BodyTooLarge)
+        usual("an expired timestamp").kind(UNREAD).rejects(&stale, Outcome::ExpiredTimestamp).accepts(&good),
+        small("a body that is too large").kind(UNREAD).rejects(&large, Outcome::BodyTooLarge).accepts(&good),
+        small("a chunked body that is too large")
+            .rejects_as(large.chunked(1001), Outcome::BodyTooLarge)
             .accepts(&good),
-        usual("all kinds of them")
+        usual("several kinds of requests")
             .accepts(&good)
-            .refuses(&forged, Outcome::InvalidSignature)
-            .refuses(&WireRequest::of("[]"), Outcome::NotAnEvent)
-            .refuses_as(forged.chunked(500), Outcome::InvalidSignature)
+            .rejects(&forged, Outcome::InvalidSignature)
+            .rejects(&WireRequest::of("[]"), Outcome::NotAnEvent)
+            .rejects_as(forged.chunked(500), Outcome::InvalidSignature)
             .accepts(&user),
     ]
 }
 
-/// Several requests in one packet.
+/// Several requests in one write.
 fn pipelined() -> Vec<Case> {
     let (good, forged) = (WireRequest::of(BODY), WireRequest::of("{}").with_body(BODY));
     let last = WireRequest::of(fixture("user.created"));
@@ -67,12 +67,18 @@ fn pipelined() -> Vec<Case> {
         Case::new(Standard, name)
             .write(Bytes::from(requests.concat()))
             .accepted(&good)
-            .refused(Outcome::InvalidSignature)
+            .rejected(Outcome::InvalidSignature)
             .accepted(&last)
     };
     vec![
-        at_once("three requests at once", [good.with_length(), forged.with_length(), last.with_length()]),
-        at_once("three requests at once in chunks", [good.chunked(7), forged.chunked(7), last.chunked(500)]),
+        at_once(
+            "three requests in one write",
+            [good.with_length(), forged.with_length(), last.with_length()],
+        ),
+        at_once(
+            "three chunked requests in one write",
+            [good.chunked(7), forged.chunked(7), last.chunked(500)],
+        ),
     ]
 }
 
@@ -84,13 +90,13 @@ fn many() -> Vec<Case> {
         let forged = WireRequest::of(BODY).with_body(body.clone());
         let case = Case::new(Standard, format!("{CONNECTIONS} connections at once"));
         case.accepts(&first)
-            .refuses(&forged, Outcome::InvalidSignature)
+            .rejects(&forged, Outcome::InvalidSignature)
             .accepts_as(second.chunked(1 + number % 50), &second)
-            .refuses_as(forged.chunked(10), Outcome::InvalidSignature)
+            .rejects_as(forged.chunked(10), Outcome::InvalidSignature)
             .write([first.with_length(), forged.with_length()].concat())
             .accepted(&first)
-            .refused(Outcome::InvalidSignature)
+            .rejected(Outcome::InvalidSignature)
     });
     let first = clients.next().unwrap();
-    vec![clients.fold(first, Case::beside)]
+    vec![clients.fold(first, Case::concurrently_with)]
 }

@@ -1,4 +1,4 @@
-//! How a request may be cut into lines, chunks and packets.
+//! Framing: chunks, packets, `Expect`, and lengths.
 
 use clerk_webhook_core::Outcome;
 use clerk_webhook_tests::fixture;
@@ -22,7 +22,7 @@ fn chunks() -> Vec<Case> {
         let forged = WireRequest::of("{}").with_body(user.body.clone());
         cases.push(
             Case::new(Standard, format!("forged chunks of {size} bytes"))
-                .refuses_as(forged.chunked(size), Outcome::InvalidSignature),
+                .rejects_as(forged.chunked(size), Outcome::InvalidSignature),
         );
     }
     let with_trailers = |name: &str, trailers: &str| {
@@ -30,8 +30,8 @@ fn chunks() -> Vec<Case> {
     };
     cases.extend([
         with_trailers("a trailer", "X-Checksum: 1\r\n"),
-        with_trailers("a trailer that is named as the id", "Svix-Id: msg_other\r\n"),
-        Case::new(Standard, "signature headers as trailers only").refuses_as(
+        with_trailers("a trailer named Svix-Id", "Svix-Id: msg_other\r\n"),
+        Case::new(Standard, "signature headers only as trailers").rejects_as(
             WireRequest::unsigned(BODY).chunked_and(500, &signature_lines(&WireRequest::of(BODY))),
             Outcome::MissingHeader,
         ),
@@ -59,8 +59,8 @@ fn packets() -> Vec<Case> {
         Case::new(Standard, name).step(Step::WriteSlowly(request.into())).accepted(&delivery)
     };
     vec![
-        slowly("one byte after the other", delivery.with_length()),
-        slowly("one byte after the other in chunks", delivery.chunked(7)),
+        slowly("one byte at a time", delivery.with_length()),
+        slowly("one byte at a time in chunks", delivery.chunked(7)),
         Case::new(Standard, "the head alone, then the body")
             .write(delivery.head(&format!("Content-Length: {}", BODY.len())))
             .write(BODY)
@@ -68,9 +68,9 @@ fn packets() -> Vec<Case> {
     ]
 }
 
-/// Whoever announces a body wants to be told first whether anybody wants it.
+/// A client with `Expect: 100-continue` waits before it sends the body.
 fn expectations() -> Vec<Case> {
-    const REFUSED: &str = "Expect: 100-continue, refused by the headers";
+    const REJECTED: &str = "Expect: 100-continue, rejected by the headers";
     let expecting = |delivery: WireRequest| {
         delivery.header("Expect", "100-continue").head(&format!("Content-Length: {}", BODY.len()))
     };
@@ -81,24 +81,24 @@ fn expectations() -> Vec<Case> {
             .sees(Seen::Continue)
             .write(BODY)
             .accepted(&delivery),
-        Case::new(Standard, "Expect: 100-continue, and then another body")
+        Case::new(Standard, "Expect: 100-continue, then a body other than the signed one")
             .write(expecting(delivery.clone()))
             .sees(Seen::Continue)
             .write(BODY.replace("user_1", "user_2"))
-            .refused(Outcome::InvalidSignature),
+            .rejected(Outcome::InvalidSignature),
         Case::new(Standard, "Expect: 100-continue without a signature")
-            .kind(REFUSED)
-            .refuses_as(expecting(WireRequest::unsigned(BODY)), Outcome::MissingHeader),
-        Case::new(Standard, "Expect: 100-continue with a body that is too large").kind(REFUSED).refuses_as(
+            .kind(REJECTED)
+            .rejects_as(expecting(WireRequest::unsigned(BODY)), Outcome::MissingHeader),
+        Case::new(Standard, "Expect: 100-continue with a body that is too large").kind(REJECTED).rejects_as(
             delivery.header("Expect", "100-continue").head("Content-Length: 2097153"),
             Outcome::BodyTooLarge,
         ),
     ]
 }
 
-/// Lengths that are not those of the body: whatever comes of it, nothing that was not signed gets through.
+/// Lengths that differ from the length of the body. In no case may unsigned bytes reach the handler.
 fn lengths() -> Vec<Case> {
-    let body = format!("{BODY}\r\nthis is no request\r\n\r\n");
+    let body = format!("{BODY}\r\nthis is not a request\r\n\r\n");
     let delivery = WireRequest::of(BODY);
     let longer = WireRequest::of(body.clone());
     let cut = |framing: &str| [longer.head(framing), body.clone().into_bytes()].concat();
@@ -108,20 +108,20 @@ fn lengths() -> Vec<Case> {
         |name: &str, framing: &str| Case::new(Standard, name).write(cut(framing)).sees(Seen::Plain(400));
     let more = [delivery.head(&length), body.clone().into_bytes()].concat();
     vec![
-        Case::new(Standard, "more bytes than the length says")
+        Case::new(Standard, "more bytes than Content-Length")
             .accepts_as(more, &delivery)
             .sees(Seen::Plain(400)),
-        Case::new(Standard, "a length that cuts the signed body")
-            .refuses_as(cut(&length), Outcome::InvalidSignature)
+        Case::new(Standard, "a Content-Length shorter than the signed body")
+            .rejects_as(cut(&length), Outcome::InvalidSignature)
             .sees(Seen::Plain(400)),
-        bad("a length that is no number", "Content-Length: many"),
-        bad("a negative length", "Content-Length: -1"),
-        bad("a length with a sign", "Content-Length: +77"),
-        bad("two different lengths", &format!("{length}\r\nContent-Length: {}", body.len())),
-        bad("a transfer encoding that nobody knows", "Transfer-Encoding: rot13"),
-        Case::new(Standard, "chunks that are none")
-            .refuses_as(cut("Transfer-Encoding: chunked"), Outcome::BodyFailed),
-        Case::new(Standard, "a length beside chunks").accepts_as(both.chunked(7), &both),
+        bad("a Content-Length that is not a number", "Content-Length: many"),
+        bad("a negative Content-Length", "Content-Length: -1"),
+        bad("a Content-Length with a plus sign", "Content-Length: +77"),
+        bad("two different Content-Length headers", &format!("{length}\r\nContent-Length: {}", body.len())),
+        bad("an unknown Transfer-Encoding", "Transfer-Encoding: rot13"),
+        Case::new(Standard, "invalid chunks")
+            .rejects_as(cut("Transfer-Encoding: chunked"), Outcome::BodyFailed),
+        Case::new(Standard, "Content-Length and chunked encoding").accepts_as(both.chunked(7), &both),
         Case::new(Standard, "HTTP/1.0").accepts(&WireRequest { version: "HTTP/1.0", ..delivery }),
     ]
 }

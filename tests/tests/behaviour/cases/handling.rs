@@ -1,4 +1,4 @@
-//! What becomes of deliveries that are handled: once, and each outcome in its own words.
+//! Deliveries to typed handlers with duplicate handling: one run per message, and the answer of each outcome.
 
 use clerk_webhook_core::{Answer, Outcome, Timestamp};
 
@@ -8,16 +8,18 @@ use super::super::stacks::Setup::{Handling, ShortHandlerTimeout, StoreDown};
 use super::super::wire_request::{BODY, WireRequest};
 
 pub fn cases() -> Vec<Case> {
-    [acknowledged(), failed(), in_progress(), recognised(), refused()].into_iter().flatten().collect()
+    [acknowledged(), failed(), in_progress(), identified(), rejected()].into_iter().flatten().collect()
 }
 
 fn acknowledged() -> Vec<Case> {
-    let (wanted, again) = (user("return"), user("return"));
-    // Svix signs each attempt anew.
+    let (handled, again) = (user("return"), user("return"));
+    // Svix signs each retry with a new timestamp.
     let earlier = Timestamp::from_secs(Timestamp::now().as_secs() - 5);
     vec![
-        Case::new(Handling, "an event that is handled").answers(&wanted, Outcome::Processed).runs(&wanted, 1),
-        Case::new(Handling, "an event that no handler wants")
+        Case::new(Handling, "an event with a handler")
+            .answers(&handled, Outcome::Processed)
+            .runs(&handled, 1),
+        Case::new(Handling, "an event without a handler")
             .answers(&WireRequest::of(BODY), Outcome::Ignored)
             .answers(&WireRequest::of(r#"{"data":{},"type":"newThing.created"}"#), Outcome::Ignored),
         Case::new(Handling, "the same bytes again")
@@ -26,9 +28,9 @@ fn acknowledged() -> Vec<Case> {
             .answers(&again, Outcome::Duplicate)
             .reconnects()
             .answers(&again, Outcome::Duplicate),
-        Case::new(Handling, "another attempt, signed anew")
-            .answers(&wanted.attempted_at(earlier), Outcome::Duplicate)
-            .answers_as(wanted.attempted_at(earlier).chunked(7), Outcome::Duplicate),
+        Case::new(Handling, "a retry with a new timestamp")
+            .answers(&handled.attempted_at(earlier), Outcome::Duplicate)
+            .answers_as(handled.attempted_at(earlier).chunked(7), Outcome::Duplicate),
         Case::new(Handling, "an ignored event again")
             .answers(&WireRequest::of(BODY).set("svix-id", "msg_ignored").signed_again(), Outcome::Ignored)
             .answers(&WireRequest::of(BODY).set("svix-id", "msg_ignored").signed_again(), Outcome::Ignored),
@@ -39,10 +41,10 @@ fn failed() -> Vec<Case> {
     let once = user("fail once");
     let for_a_minute = user("fail for a minute");
     let after_a_minute = Answer::from(Outcome::Failed).with_retry_after(std::time::Duration::from_secs(60));
-    // Whatever is not acknowledged runs again, as often as it comes.
+    // A delivery that is not acknowledged runs again on each retry.
     let runs_again = |setup, instruction: &str, outcome: Outcome| {
         let delivery = user(instruction);
-        Case::new(setup, format!("a handler that is to {instruction}, twice"))
+        Case::new(setup, format!("the handler instruction `{instruction}`, twice"))
             .answers(&delivery, outcome)
             .runs(&delivery, 1)
             .answers(&delivery, outcome)
@@ -62,16 +64,16 @@ fn failed() -> Vec<Case> {
             .answers(&once, Outcome::Processed)
             .runs(&once, 2)
             .answers(&once, Outcome::Duplicate),
-        Case::new(Handling, "a failure that says for how long")
+        Case::new(Handling, "a failure with a retry delay")
             .answers_with(&for_a_minute, after_a_minute)
             .runs(&for_a_minute, 1),
-        Case::new(Handling, "data that is not what its type says")
+        Case::new(Handling, "data that does not fit the event type")
             .answers(&undecodable, Outcome::Failed)
             .answers(&undecodable, Outcome::Failed),
         Case::new(Handling, "an event after a panic")
             .answers(&survivor, Outcome::Processed)
             .runs(&survivor, 1),
-        Case::new(StoreDown, "a store that cannot be reached")
+        Case::new(StoreDown, "an unreachable store")
             .answers(&user("return"), Outcome::StoreUnavailable)
             .answers(&WireRequest::of(BODY), Outcome::StoreUnavailable),
     ]
@@ -82,30 +84,30 @@ fn in_progress() -> Vec<Case> {
     vec![
         Case::new(Handling, "the same event while it is handled")
             .write(held.with_length())
-            .once_it_runs()
+            .awaits_handler()
             .aside(&held, Outcome::InProgress)
             .aside(
                 &held.attempted_at(Timestamp::from_secs(Timestamp::now().as_secs() - 5)),
                 Outcome::InProgress,
             )
-            .lets_it_end()
+            .lets_handler_end()
             .answered(Outcome::Processed)
             .runs(&held, 1)
             .answers(&held, Outcome::Duplicate)
             .aside(&held, Outcome::Duplicate),
         Case::new(Handling, "another event while one is handled")
             .write(held_elsewhere.with_length())
-            .once_it_runs()
+            .awaits_handler()
             .aside(&other, Outcome::Processed)
             .runs(&other, 1)
-            .lets_it_end()
+            .lets_handler_end()
             .answered(Outcome::Processed)
             .runs(&held_elsewhere, 1),
     ]
 }
 
-/// By the id of the message and the endpoint, and by nothing else.
-fn recognised() -> Vec<Case> {
+/// The message id and the endpoint identify a delivery.
+fn identified() -> Vec<Case> {
     let (one, other) = (user("return"), user("return"));
     let delivery = user("return");
     let elsewhere = delivery.clone().target(OTHER_PATH);
@@ -124,7 +126,7 @@ fn recognised() -> Vec<Case> {
             .runs(&elsewhere, 1)
             .answers(&delivery, Outcome::Duplicate)
             .answers(&elsewhere, Outcome::Duplicate),
-        Case::new(Handling, "attempts at two endpoints")
+        Case::new(Handling, "retries at two endpoints")
             .answers(&failing, Outcome::Failed)
             .answers(&failing_elsewhere, Outcome::Failed)
             .answers(&failing, Outcome::Processed)
@@ -136,18 +138,19 @@ fn recognised() -> Vec<Case> {
     ]
 }
 
-/// What is refused comes to no handler and takes no place in the store.
-fn refused() -> Vec<Case> {
+/// A rejected delivery reaches no handler and takes no claim in the store.
+fn rejected() -> Vec<Case> {
     let delivery = user("return");
     let forged = delivery.clone().with_body(BODY);
     vec![
-        Case::new(Handling, "a forged one before the right one")
+        Case::new(Handling, "a forged delivery before the genuine one")
             .answers(&forged, Outcome::InvalidSignature)
             .answers(&delivery, Outcome::Processed)
             .runs(&delivery, 1)
             .answers(&forged, Outcome::InvalidSignature),
-        Case::new(Handling, "what is no event").answers(&WireRequest::of("[]"), Outcome::NotAnEvent),
-        Case::new(StoreDown, "a forged one where the store cannot be reached")
+        Case::new(Handling, "a body that is not an event")
+            .answers(&WireRequest::of("[]"), Outcome::NotAnEvent),
+        Case::new(StoreDown, "a forged delivery while the store is unreachable")
             .answers(&forged, Outcome::InvalidSignature),
     ]
 }

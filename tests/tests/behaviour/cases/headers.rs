@@ -1,4 +1,4 @@
-//! What the headers of a signature may look like, and what others a delivery may have.
+//! Signature headers in all their forms, and other headers of a delivery.
 
 use clerk_webhook_core::{Outcome, SigningSecret, Timestamp};
 use clerk_webhook_tests::{other_secret, secret};
@@ -8,7 +8,7 @@ use super::super::seen::Seen;
 use super::super::stacks::Setup::{Rotation, Standard};
 use super::super::wire_request::{BODY, WireRequest};
 
-/// A signature in the right form that fits nothing.
+/// A well-formed signature that matches no delivery.
 const FOREIGN: &str = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 pub fn cases() -> Vec<Case> {
@@ -31,12 +31,12 @@ fn signatures() -> Vec<Case> {
     };
     vec![
         accepted("one signature", vec![secret()]),
-        accepted("two signatures, the first one right", first(1)),
-        accepted("two signatures, the second one right", last(1)),
-        accepted("eleven signatures, the first one right", first(10)),
-        accepted("eleven signatures, the last one right", last(10)),
-        Case::new(Standard, "eleven signatures, none right")
-            .refuses(&WireRequest::signed_by(&others(11), BODY), Outcome::InvalidSignature),
+        accepted("two signatures, the first one valid", first(1)),
+        accepted("two signatures, the second one valid", last(1)),
+        accepted("eleven signatures, the first one valid", first(10)),
+        accepted("eleven signatures, the last one valid", last(10)),
+        Case::new(Standard, "eleven signatures, none valid")
+            .rejects(&WireRequest::signed_by(&others(11), BODY), Outcome::InvalidSignature),
         Case::new(Rotation, "a receiver with two secrets, the first one used")
             .accepts(&WireRequest::signed_by(&[secret()], BODY)),
         Case::new(Rotation, "a receiver with two secrets, the second one used")
@@ -44,23 +44,23 @@ fn signatures() -> Vec<Case> {
         Case::new(Rotation, "a receiver with two secrets, both used")
             .accepts(&WireRequest::signed_by(&[other_secret(), secret()], BODY)),
         Case::new(Rotation, "a receiver with two secrets, a third one used")
-            .refuses(&WireRequest::signed_by(&[foreign(1)], BODY), Outcome::InvalidSignature),
+            .rejects(&WireRequest::signed_by(&[foreign(1)], BODY), Outcome::InvalidSignature),
         Case::new(Standard, "a secret that the receiver does not have")
-            .refuses(&WireRequest::signed_by(&[other_secret()], BODY), Outcome::InvalidSignature),
-        Case::new(Standard, "256 signatures, the last one right").accepts(&after(255)),
-        Case::new(Standard, "257 signatures, the last one right").refuses(&after(256), Outcome::Malformed),
-        Case::new(Standard, "1,000 signatures, the last one right").refuses(&after(999), Outcome::Malformed),
-        Case::new(Standard, "signatures of 100 KB, the last one right")
-            .refuses(&after(2000), Outcome::Malformed),
-        Case::new(Standard, "signatures of 2 MB, the last one right")
+            .rejects(&WireRequest::signed_by(&[other_secret()], BODY), Outcome::InvalidSignature),
+        Case::new(Standard, "256 signatures, the last one valid").accepts(&after(255)),
+        Case::new(Standard, "257 signatures, the last one valid").rejects(&after(256), Outcome::Malformed),
+        Case::new(Standard, "1,000 signatures, the last one valid").rejects(&after(999), Outcome::Malformed),
+        Case::new(Standard, "signatures of 100 KB, the last one valid")
+            .rejects(&after(2000), Outcome::Malformed),
+        Case::new(Standard, "signatures of 2 MB, the last one valid")
             .write(after(40_000).with_length())
             .sees(Seen::Plain(431)),
-        Case::new(Standard, "a signature that is only a version")
-            .refuses(&WireRequest::of(BODY).set("svix-signature", "v1,"), Outcome::InvalidSignature),
-        Case::new(Standard, "a signature of no known version")
-            .refuses(&listed("v9{}"), Outcome::InvalidSignature),
+        Case::new(Standard, "a signature with a version only")
+            .rejects(&WireRequest::of(BODY).set("svix-signature", "v1,"), Outcome::InvalidSignature),
+        Case::new(Standard, "a signature of an unknown version")
+            .rejects(&listed("v9{}"), Outcome::InvalidSignature),
         Case::new(Standard, "the id of another delivery")
-            .refuses(&WireRequest::of(BODY).set("svix-id", "msg_another"), Outcome::InvalidSignature),
+            .rejects(&WireRequest::of(BODY).set("svix-id", "msg_another"), Outcome::InvalidSignature),
     ]
 }
 
@@ -68,9 +68,9 @@ fn ages() -> Vec<Case> {
     let at = |seconds| WireRequest::at(Timestamp::from_secs(Timestamp::now().as_secs() + seconds), BODY);
     vec![
         Case::new(Standard, "signed four minutes ago").accepts(&at(-240)),
-        Case::new(Standard, "signed ten minutes ago").refuses(&at(-600), Outcome::ExpiredTimestamp),
+        Case::new(Standard, "signed ten minutes ago").rejects(&at(-600), Outcome::ExpiredTimestamp),
         Case::new(Standard, "signed four minutes from now").accepts(&at(240)),
-        Case::new(Standard, "signed ten minutes from now").refuses(&at(600), Outcome::ExpiredTimestamp),
+        Case::new(Standard, "signed ten minutes from now").rejects(&at(600), Outcome::ExpiredTimestamp),
     ]
 }
 
@@ -87,8 +87,8 @@ fn families() -> Vec<Case> {
         Case::new(Standard, "webhook-* headers").accepts(&webhook(WireRequest::of(BODY))),
         Case::new(Standard, "webhook-* headers in title case")
             .accepts(&webhook(WireRequest::of(BODY)).rename(title)),
-        Case::new(Standard, "webhook-* headers over another body")
-            .refuses(&webhook(WireRequest::of("{}")).with_body(BODY), Outcome::InvalidSignature),
+        Case::new(Standard, "webhook-* headers with the signature of another body")
+            .rejects(&webhook(WireRequest::of("{}")).with_body(BODY), Outcome::InvalidSignature),
         Case::new(Standard, "svix-* headers and a stray webhook-id")
             .accepts(&WireRequest::of(BODY).header("webhook-id", "whatever")),
     ];
@@ -101,9 +101,9 @@ fn families() -> Vec<Case> {
         };
         cases.extend([
             Case::new(Standard, format!("webhook-* headers and {odd}"))
-                .refuses(&renamed(&|name| name != odd), Outcome::MissingHeader),
+                .rejects(&renamed(&|name| name != odd), Outcome::MissingHeader),
             Case::new(Standard, format!("svix-* headers, but webhook-* for {odd}"))
-                .refuses(&renamed(&|name| name == odd), Outcome::MissingHeader),
+                .rejects(&renamed(&|name| name == odd), Outcome::MissingHeader),
         ]);
     }
     cases
@@ -121,11 +121,11 @@ fn repeated() -> Vec<Case> {
         };
         cases.extend([
             Case::new(Standard, format!("{name} twice with the same value"))
-                .refuses(&delivery.clone().header(name, value.clone()), Outcome::Malformed),
-            Case::new(Standard, format!("{name} twice, the first one right"))
-                .refuses(&delivery.clone().header(name, other.clone()), Outcome::Malformed),
-            Case::new(Standard, format!("{name} twice, the second one right"))
-                .refuses(&delivery.set(name, other).header(name, value), Outcome::Malformed),
+                .rejects(&delivery.clone().header(name, value.clone()), Outcome::Malformed),
+            Case::new(Standard, format!("{name} twice, the first one valid"))
+                .rejects(&delivery.clone().header(name, other.clone()), Outcome::Malformed),
+            Case::new(Standard, format!("{name} twice, the second one valid"))
+                .rejects(&delivery.set(name, other).header(name, value), Outcome::Malformed),
         ]);
     }
     cases
@@ -134,22 +134,22 @@ fn repeated() -> Vec<Case> {
 fn incomplete() -> Vec<Case> {
     let mut cases = vec![
         Case::new(Standard, "no signature headers")
-            .refuses(&WireRequest::unsigned(BODY), Outcome::MissingHeader),
+            .rejects(&WireRequest::unsigned(BODY), Outcome::MissingHeader),
     ];
     for name in ["svix-id", "svix-timestamp", "svix-signature"] {
         cases.extend([
             Case::new(Standard, format!("no {name}"))
-                .refuses(&WireRequest::of(BODY).without(name), Outcome::MissingHeader),
+                .rejects(&WireRequest::of(BODY).without(name), Outcome::MissingHeader),
             Case::new(Standard, format!("an empty {name}"))
-                .refuses(&WireRequest::of(BODY).set(name, ""), Outcome::MissingHeader),
+                .rejects(&WireRequest::of(BODY).set(name, ""), Outcome::MissingHeader),
             Case::new(Standard, format!("a blank {name}"))
-                .refuses(&WireRequest::of(BODY).set(name, " \t "), Outcome::MissingHeader),
+                .rejects(&WireRequest::of(BODY).set(name, " \t "), Outcome::MissingHeader),
         ]);
     }
     cases
 }
 
-/// What has nothing to do with the signature is no cause of refusal.
+/// Headers that do not belong to the signature must not cause a rejection.
 fn unrelated() -> Vec<Case> {
     let many = (0..80).fold(WireRequest::of(BODY), |delivery, number| {
         delivery.header(&format!("x-number-{number}"), number.to_string())
@@ -168,7 +168,7 @@ fn unrelated() -> Vec<Case> {
         ),
         with("an Accept header that excludes every answer", "Accept", "image/png"),
         with("a header that is not ASCII", "X-Name", "Zo\u{eb}"),
-        Case::new(Standard, "headers that claim a verification").refuses(
+        Case::new(Standard, "headers that claim a verification").rejects(
             &["x-clerk-event", "x-verified", "webhook-delivery"]
                 .into_iter()
                 .fold(WireRequest::of("{}").with_body(BODY), |delivery, name| delivery.header(name, "true")),
@@ -177,7 +177,7 @@ fn unrelated() -> Vec<Case> {
         Case::new(Standard, "80 other headers").accepts(&many),
         Case::new(Standard, "no Content-Type").accepts(&WireRequest::of(BODY).without("Content-Type")),
         Case::new(Standard, "an empty Content-Type").accepts(&WireRequest::of(BODY).set("Content-Type", "")),
-        Case::new(Standard, "a Content-Type that is none")
+        Case::new(Standard, "an invalid Content-Type")
             .accepts(&WireRequest::of(BODY).set("Content-Type", "%%%")),
         Case::new(Standard, "a Content-Type of a form")
             .accepts(&WireRequest::of(BODY).set("Content-Type", "application/x-www-form-urlencoded")),

@@ -1,4 +1,4 @@
-//! How large a body may be.
+//! Bodies around the limit.
 
 use clerk_webhook_core::Outcome;
 use clerk_webhook_tests::event_of;
@@ -16,7 +16,7 @@ pub fn cases() -> Vec<Case> {
     [small, usual, claimed()].into_iter().flatten().collect()
 }
 
-/// One byte less, as many, and one more.
+/// One byte less than the limit, the limit, and one byte more.
 fn around(setup: Setup, limit: usize, chunks: &[usize]) -> Vec<Case> {
     let mut cases = Vec::new();
     for length in [limit - 1, limit, limit + 1] {
@@ -30,25 +30,25 @@ fn around(setup: Setup, limit: usize, chunks: &[usize]) -> Vec<Case> {
             cases.push(if length <= limit {
                 case.accepts_as(request, &delivery)
             } else {
-                case.refuses_as(request, Outcome::BodyTooLarge)
+                case.rejects_as(request, Outcome::BodyTooLarge)
             });
         }
     }
     cases
 }
 
-/// What only says that it is too large is refused before it is sent.
+/// A `Content-Length` above the limit is rejected before the body arrives.
 fn claimed() -> Vec<Case> {
     let claiming = |name: &str, setup: Setup, length: &str| {
         let head = WireRequest::of(BODY).head(&format!("Content-Length: {length}"));
         let delivery = WireRequest::of(BODY);
-        Case::new(setup, name).refuses_as(head, Outcome::BodyTooLarge).reconnects().accepts(&delivery)
+        Case::new(setup, name).rejects_as(head, Outcome::BodyTooLarge).reconnects().accepts(&delivery)
     };
     vec![
-        claiming("a length of one byte more than a small limit", SmallLimit, "1001"),
-        claiming("a length of one byte more than the limit", Standard, "2097153"),
-        claiming("a length of 1 TiB", Standard, "1099511627776"),
-        claiming("a length of 2^63 - 1", Standard, "9223372036854775807"),
-        claiming("a length of 2^64 - 1", Standard, "18446744073709551615"),
+        claiming("a Content-Length of one byte more than a small limit", SmallLimit, "1001"),
+        claiming("a Content-Length of one byte more than the limit", Standard, "2097153"),
+        claiming("a Content-Length of 1 TiB", Standard, "1099511627776"),
+        claiming("a Content-Length of 2^63 - 1", Standard, "9223372036854775807"),
+        claiming("a Content-Length of 2^64 - 1", Standard, "18446744073709551615"),
     ]
 }

@@ -1,4 +1,4 @@
-//! The table.
+//! The table of cases.
 
 mod bodies;
 mod broken;
@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 use super::case::Case;
 
-/// Returns all cases, signed at this moment.
+/// Returns all cases, signed with the current time.
 pub fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     cases.extend(vectors::cases());
@@ -31,6 +31,6 @@ pub fn all() -> Vec<Case> {
     cases.extend(routing::cases());
     cases.extend(handling::cases());
     let names: BTreeSet<_> = cases.iter().map(|case| case.name.as_str()).collect();
-    assert_eq!(names.len(), cases.len(), "two cases have the same name");
+    assert_eq!(names.len(), cases.len(), "the names of the cases are unique");
     cases
 }

@@ -1,4 +1,4 @@
-//! Requests that are not for the handler: another method, another path.
+//! Requests with another method or another path.
 
 use super::super::case::Case;
 use super::super::seen::Seen;
@@ -28,7 +28,7 @@ pub fn cases() -> Vec<Case> {
         Case::new(Standard, "an unsigned request for another path")
             .write(WireRequest::unsigned(BODY).target("/webhooks/other").with_length())
             .sees(Seen::Plain(404)),
-        Case::new(Standard, "a query on the URL")
+        Case::new(Standard, "a query in the URL")
             .accepts(&WireRequest::of(BODY).target(format!("{PATH}?environment=test&svix-id=msg_other"))),
     ]);
     cases

@@ -1,4 +1,4 @@
-//! Bodies that do not come in time.
+//! Bodies that do not arrive in time.
 
 use clerk_webhook_core::Outcome;
 
@@ -6,7 +6,7 @@ use super::super::case::{Case, Step};
 use super::super::stacks::Setup::ShortReadTimeout;
 use super::super::wire_request::{BODY, WireRequest};
 
-pub const KIND: &str = "a body that does not come in time";
+pub const KIND: &str = "a body that does not arrive in time";
 
 pub fn cases() -> Vec<Case> {
     let delivery = WireRequest::of(BODY);
@@ -14,26 +14,26 @@ pub fn cases() -> Vec<Case> {
     let long = || delivery.head("Content-Length: 1000000");
     let chunked = || delivery.head("Transfer-Encoding: chunked");
     let stalls = |name: &str, request: Vec<u8>| {
-        // That one client is slow is nothing to others.
+        // A slow client must not affect other clients.
         Case::new(ShortReadTimeout, name)
             .kind(KIND)
-            .refuses_as(request, Outcome::BodyTimeout)
+            .rejects_as(request, Outcome::BodyTimeout)
             .reconnects()
             .accepts(&delivery)
     };
     let drips = |name: &str, head: Vec<u8>, drop: &'static [u8]| {
         let case = Case::new(ShortReadTimeout, name).kind(KIND).write(head).step(Step::Drip(drop));
-        case.refused(Outcome::BodyTimeout).reconnects().accepts(&delivery)
+        case.rejected(Outcome::BodyTimeout).reconnects().accepts(&delivery)
     };
     vec![
-        Case::new(ShortReadTimeout, "a body that comes in time").accepts(&delivery),
-        Case::new(ShortReadTimeout, "a refusal where there is little time")
-            .refuses(&WireRequest::of("{}").with_body(BODY), Outcome::InvalidSignature),
+        Case::new(ShortReadTimeout, "a body that arrives in time").accepts(&delivery),
+        Case::new(ShortReadTimeout, "a rejection with a short read timeout")
+            .rejects(&WireRequest::of("{}").with_body(BODY), Outcome::InvalidSignature),
         stalls("half a body", half(delivery.with_length())),
         stalls("half a body in chunks", half(delivery.chunked(500))),
         stalls("a head without its body", delivery.head("Content-Length: 77")),
         stalls("a head without its chunks", chunked()),
-        stalls("a length longer than the body", [long(), BODY.into()].concat()),
+        stalls("a Content-Length longer than the body", [long(), BODY.into()].concat()),
         drips("a body that drips", long(), b"x"),
         drips("a body that drips in chunks", chunked(), b"1\r\nx\r\n"),
     ]

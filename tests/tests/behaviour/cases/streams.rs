@@ -1,4 +1,4 @@
-//! HTTP/2.
+//! Requests over HTTP/2.
 
 use clerk_webhook_core::Outcome;
 use clerk_webhook_tests::{event_of, fixture};
@@ -11,7 +11,7 @@ use super::super::wire_request::{BODY, WireRequest};
 use super::slow;
 
 pub fn cases() -> Vec<Case> {
-    let refused = |outcome: Outcome| Seen::answered(outcome.into());
+    let rejected = |outcome: Outcome| Seen::answered(outcome.into());
     let good = WireRequest::of(BODY);
     let user = WireRequest::of(fixture("user.created"));
     let forged = WireRequest::of("{}").with_body(BODY);
@@ -29,50 +29,50 @@ pub fn cases() -> Vec<Case> {
         let (good, forged) = (WireRequest::of(body.clone()), WireRequest::of(BODY).with_body(body));
         concurrent.extend([
             (Stream::whole(&good), Seen::Accepted),
-            (Stream::framed(&forged, 5), refused(Outcome::InvalidSignature)),
+            (Stream::framed(&forged, 5), rejected(Outcome::InvalidSignature)),
             (Stream::framed(&good, 7), Seen::Accepted),
-            (Stream::whole(&WireRequest::unsigned("{}")), refused(Outcome::MissingHeader)),
+            (Stream::whole(&WireRequest::unsigned("{}")), rejected(Outcome::MissingHeader)),
         ]);
     }
     vec![
         one("an event", Stream::whole(&user), Seen::Accepted),
         one("an event without a length", Stream::framed(&user, 500), Seen::Accepted),
-        one("a forged event", Stream::whole(&forged), refused(Outcome::InvalidSignature)),
+        one("a forged event", Stream::whole(&forged), rejected(Outcome::InvalidSignature)),
         one(
             "a forged event without a length",
             Stream::framed(&forged, 7),
-            refused(Outcome::InvalidSignature),
+            rejected(Outcome::InvalidSignature),
         ),
         one(
             "an unsigned event",
             Stream::whole(&WireRequest::unsigned(BODY)),
-            refused(Outcome::MissingHeader),
+            rejected(Outcome::MissingHeader),
         ),
         one(
-            "something that is no event",
+            "a body that is not an event",
             Stream::whole(&WireRequest::of("[]")),
-            refused(Outcome::NotAnEvent),
+            rejected(Outcome::NotAnEvent),
         ),
-        one("an empty body", Stream::whole(&WireRequest::of("")), refused(Outcome::NotAnEvent)),
+        one("an empty body", Stream::whole(&WireRequest::of("")), rejected(Outcome::NotAnEvent)),
         limited(1000, Seen::Accepted),
-        limited(1001, refused(Outcome::BodyTooLarge)),
+        limited(1001, rejected(Outcome::BodyTooLarge)),
         one(
             "one byte more than the limit",
             Stream::framed(&WireRequest::of(event_of(2_097_153)), 16 * 1024),
-            refused(Outcome::BodyTooLarge),
+            rejected(Outcome::BodyTooLarge),
         ),
         one(
-            "a length of one byte more than the limit",
+            "a content-length of one byte more than the limit",
             Stream::stalled(&good.clone().header("content-length", "2097153"), 20),
-            refused(Outcome::BodyTooLarge),
+            rejected(Outcome::BodyTooLarge),
         ),
         Case::new(ShortReadTimeout, "HTTP/2: half a body")
             .kind(slow::KIND)
-            .http2(vec![(Stream::stalled(&good, 20), refused(Outcome::BodyTimeout))]),
+            .http2(vec![(Stream::stalled(&good, 20), rejected(Outcome::BodyTimeout))]),
         Case::new(ShortReadTimeout, "HTTP/2: a stalled stream beside others").kind(slow::KIND).http2(vec![
             (Stream::whole(&good), Seen::Accepted),
-            (Stream::stalled(&good, 20), refused(Outcome::BodyTimeout)),
-            (Stream::whole(&forged), refused(Outcome::InvalidSignature)),
+            (Stream::stalled(&good, 20), rejected(Outcome::BodyTimeout)),
+            (Stream::whole(&forged), rejected(Outcome::InvalidSignature)),
         ]),
         Case::new(Standard, "HTTP/2: 80 streams at once").http2(concurrent),
         one("a GET request", Stream::whole(&good.method("GET")), Seen::Plain(405)),

@@ -1,4 +1,4 @@
-//! The vectors, byte for byte with the clock that they were made for, and signed anew for the clock of the system.
+//! The test vectors, unchanged with the clock of each vector, and signed again with the current time.
 
 use clerk_webhook_core::{MessageId, Outcome, Timestamp};
 use clerk_webhook_tests::vectors::{Vector, own_vectors};
@@ -7,8 +7,8 @@ use super::super::case::Case;
 use super::super::stacks::Setup;
 use super::super::wire_request::WireRequest;
 
-/// How many vectors are about a secret that no receiver can be built with, so that nothing can be sent to it. All
-/// others can be on the wire: none of them has a control character but the tabulator in a header.
+/// The number of vectors with an invalid secret. No receiver can be built with it, so nothing can be sent.
+/// All other vectors can be sent, because their headers contain no control character except the tab.
 const WITHOUT_RECEIVER: usize = 11;
 
 pub fn cases() -> Vec<Case> {
@@ -17,9 +17,9 @@ pub fn cases() -> Vec<Case> {
         vectors.into_iter().partition(|vector| vector.expect == "invalid_secret");
     assert_eq!(without.len(), WITHOUT_RECEIVER);
     let mut cases: Vec<_> = vectors.iter().map(recorded).collect();
-    // The others are about the time, and another one than theirs makes another case of them.
+    // Vectors about the timestamp would become other cases with another time.
     let timeless = |vector: &&Vector| vector.expect == "ok" && vector.group != "timestamp";
-    cases.extend(vectors.iter().filter(timeless).map(signed_anew));
+    cases.extend(vectors.iter().filter(timeless).map(signed_again));
     cases
 }
 
@@ -28,8 +28,8 @@ fn recorded(vector: &Vector) -> Case {
     judged(case, vector, &delivery(vector, |_, value| value))
 }
 
-/// Replaces timestamp and signature where they are, and leaves everything else as the vector has it.
-fn signed_anew(vector: &Vector) -> Case {
+/// Replaces the timestamp and the signature, and leaves the rest of the vector unchanged.
+fn signed_again(vector: &Vector) -> Case {
     let secret = vector.secret().unwrap();
     let id: MessageId = delivery(vector, |_, value| value).message_id().parse().unwrap();
     let body = vector.body();
@@ -47,7 +47,7 @@ fn signed_anew(vector: &Vector) -> Case {
         };
         text.into_bytes()
     });
-    judged(Case::new(Setup::AllSecrets, format!("{}, signed anew", vector.name)), vector, &delivery)
+    judged(Case::new(Setup::AllSecrets, format!("{}, signed again", vector.name)), vector, &delivery)
 }
 
 fn delivery(vector: &Vector, value: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> WireRequest {
@@ -57,7 +57,7 @@ fn delivery(vector: &Vector, value: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> WireRe
     })
 }
 
-/// Expects what the vector says. One without a verdict about the event is one, if only of an unknown type.
+/// Expects the verdict of the vector. Without a verdict about the event, the body must be an event.
 fn judged(case: Case, vector: &Vector, delivery: &WireRequest) -> Case {
     let outcome = match (vector.expect.as_str(), vector.expect_event.as_deref()) {
         ("ok", None | Some("ok")) => return case.accepts(delivery),
@@ -68,5 +68,5 @@ fn judged(case: Case, vector: &Vector, delivery: &WireRequest) -> Case {
         ("no_matching_signature", _) => Outcome::InvalidSignature,
         (verdict, _) => panic!("{} has an unknown verdict: {verdict}", vector.name),
     };
-    case.refuses(delivery, outcome)
+    case.rejects(delivery, outcome)
 }

@@ -37,7 +37,7 @@ pub fn extractor(parts: Parts) -> impl Fn(&mut ServiceConfig) + Clone + Send + '
 
     move |config| {
         let Parts { verifier, inbox, .. } = parts.clone();
-        let resource = web::resource(PATH).route(web::post().to(webhook)).wrap(from_fn(tell));
+        let resource = web::resource(PATH).route(web::post().to(webhook)).wrap(from_fn(add_outcome_header));
         config.app_data(verifier).app_data(web::Data::new(inbox)).service(resource);
     }
 }
@@ -50,17 +50,16 @@ pub fn middleware(parts: Parts) -> impl Fn(&mut ServiceConfig) + Clone + Send + 
 
     move |config| {
         let Parts { verifier, inbox, .. } = parts.clone();
-        // Without it `Bytes` ends at 256 KiB. It says more than the verifier, whose limit is therefore the one
-        // that counts.
+        // The default limit of `Bytes` is 256 KiB. This one exceeds the verifier's, which then applies.
         let bytes = PayloadConfig::new(4 * 1024 * 1024);
         let resource = web::resource(PATH).app_data(bytes).route(web::post().to(webhook));
         config
             .app_data(web::Data::new(inbox))
-            .service(resource.wrap(VerifyWebhook::new(verifier)).wrap(from_fn(tell)));
+            .service(resource.wrap(VerifyWebhook::new(verifier)).wrap(from_fn(add_outcome_header)));
     }
 }
 
-/// What recognises the duplicates that come to an endpoint.
+/// The deduplicator of an endpoint.
 type Deduplication = web::Data<Deduplicator<Arc<dyn DynDeliveryStore>>>;
 
 pub fn handling_extractor(parts: Parts) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
@@ -76,7 +75,7 @@ pub fn handling_extractor(parts: Parts) -> impl Fn(&mut ServiceConfig) + Clone +
         let Parts { verifier, handling, .. } = parts.clone();
         for Endpoint { path, deduplicator } in handling.endpoints.clone() {
             let resource = web::resource(path).app_data(web::Data::new(deduplicator));
-            config.service(resource.route(web::post().to(webhook)).wrap(from_fn(tell)));
+            config.service(resource.route(web::post().to(webhook)).wrap(from_fn(add_outcome_header)));
         }
         config.app_data(verifier).app_data(web::Data::new(handling));
     }
@@ -97,14 +96,16 @@ pub fn handling_middleware(parts: Parts) -> impl Fn(&mut ServiceConfig) + Clone 
         for Endpoint { path, deduplicator } in handling.endpoints.clone() {
             let resource = web::resource(path).app_data(web::Data::new(deduplicator));
             let verified = VerifyWebhook::new(verifier.clone());
-            config.service(resource.route(web::post().to(webhook)).wrap(verified).wrap(from_fn(tell)));
+            config.service(
+                resource.route(web::post().to(webhook)).wrap(verified).wrap(from_fn(add_outcome_header)),
+            );
         }
         config.app_data(web::Data::new(handling));
     }
 }
 
-/// Tells in a header what became of a delivery.
-async fn tell(
+/// Copies the outcome from the response's extensions to a header, as an outer middleware could.
+async fn add_outcome_header(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
@@ -162,7 +163,7 @@ pub async fn call(
     answer
 }
 
-/// A body as Actix reads it: without trailers, and with the errors of its payloads.
+/// A body as Actix reads it: without trailers, and with the error types of Actix's payloads.
 struct Frames(ScriptedBody);
 
 impl Stream for Frames {

@@ -1,4 +1,4 @@
-//! Axum, with the extractor and behind the layer.
+//! Axum, with the extractor and with the layer.
 
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tower_http::timeout::TimeoutLayer;
 
-use super::super::handling::{Endpoint, Handling, tell_outcome};
+use super::super::handling::{Endpoint, Handling, with_outcome_header};
 use super::super::inbox::Inbox;
 use super::{PATH, Parts};
 
@@ -37,20 +37,27 @@ pub fn extractor(parts: Parts) -> Router {
 
     let read_timeout = parts.verifier.read_timeout();
     let timeout = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, read_timeout);
-    Router::new().route(PATH, post(webhook)).layer(timeout).layer(map_response(tell)).with_state(parts)
+    Router::new()
+        .route(PATH, post(webhook))
+        .layer(timeout)
+        .layer(map_response(add_outcome_header))
+        .with_state(parts)
 }
 
-pub fn behind_layer(parts: Parts) -> Router {
+pub fn with_layer(parts: Parts) -> Router {
     async fn webhook(State(inbox): State<Inbox>, Extension(event): Extension<Event>, body: Bytes) {
         inbox.push_with_same_body(&event, &body);
     }
 
     let read_timeout = parts.verifier.read_timeout();
     let layer = VerifyWebhookLayer::new(parts.verifier.clone()).read_timeout(move || sleep(read_timeout));
-    Router::new().route(PATH, post(webhook).layer(layer)).layer(map_response(tell)).with_state(parts)
+    Router::new()
+        .route(PATH, post(webhook).layer(layer))
+        .layer(map_response(add_outcome_header))
+        .with_state(parts)
 }
 
-/// What a handler of one endpoint needs.
+/// The state of the handler of one endpoint.
 #[derive(Clone)]
 struct Webhook {
     verifier: Verifier,
@@ -76,10 +83,10 @@ pub fn handling_extractor(parts: Parts) -> Router {
         let state = Webhook { verifier: verifier.clone(), handling: handling.clone(), endpoint };
         Router::new().route(path, post(webhook)).with_state(state)
     });
-    routes.into_iter().fold(Router::new(), Router::merge).layer(map_response(tell))
+    routes.into_iter().fold(Router::new(), Router::merge).layer(map_response(add_outcome_header))
 }
 
-pub fn handling_behind_layer(parts: Parts) -> Router {
+pub fn handling_with_layer(parts: Parts) -> Router {
     let Parts { verifier, handling, .. } = parts;
     let Handling { handlers, app, endpoints } = handling;
     let routes = endpoints.into_iter().fold(Router::new(), |routes, endpoint| {
@@ -87,11 +94,11 @@ pub fn handling_behind_layer(parts: Parts) -> Router {
             .verified(verifier.clone());
         routes.route(endpoint.path, post_service(service))
     });
-    routes.layer(map_response(tell))
+    routes.layer(map_response(add_outcome_header))
 }
 
-async fn tell(response: Response) -> Response {
-    tell_outcome(response)
+async fn add_outcome_header(response: Response) -> Response {
+    with_outcome_header(response)
 }
 
 pub async fn serve(listener: TcpListener, app: Router) {

@@ -1,4 +1,4 @@
-//! The layer on hyper, without a web framework: routing is a comparison, as in `examples/tower-hyper`.
+//! The layer on hyper, without a web framework. The path is compared by hand, as in `examples/tower-hyper`.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -19,10 +19,10 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tower::{Layer as _, Service, ServiceExt, service_fn};
 
-use super::super::handling::{Handling, tell_outcome};
+use super::super::handling::{Handling, with_outcome_header};
 use super::{PATH, Parts};
 
-/// Returns a handler behind the layer.
+/// Returns a handler inside the layer.
 pub fn verified<B>(
     parts: Parts,
 ) -> impl Service<Request<B>, Response = Response<ResponseBody<Full<Bytes>>>, Error = Infallible, Future: Send>
@@ -37,13 +37,13 @@ where
         async move {
             let event = request.extensions().get::<Event>().cloned();
             let body = request.into_body().collect().await?.to_bytes();
-            inbox.push_with_same_body(&event.expect("the layer has left the event"), &body);
+            inbox.push_with_same_body(&event.expect("the layer inserted the event"), &body);
             Ok::<_, Infallible>(Response::<Full<Bytes>>::default())
         }
     });
     let read_timeout = verifier.read_timeout();
     let layer = VerifyWebhookLayer::new(verifier).read_timeout(move || sleep(read_timeout));
-    ServiceExt::<Request<B>>::map_response(layer.layer(webhook), tell_outcome)
+    ServiceExt::<Request<B>>::map_response(layer.layer(webhook), with_outcome_header)
 }
 
 pub async fn serve(listener: TcpListener, parts: Parts) {
@@ -62,7 +62,7 @@ pub async fn serve(listener: TcpListener, parts: Parts) {
     serve_connections(listener, routes).await;
 }
 
-/// Typed handlers behind both layers.
+/// Serves typed handlers inside both layers.
 pub async fn serve_handling(listener: TcpListener, parts: Parts) {
     let Parts { verifier, handling, .. } = parts;
     let Handling { handlers, app, endpoints } = handling;
@@ -74,7 +74,7 @@ pub async fn serve_handling(listener: TcpListener, parts: Parts) {
     serve_endpoints(listener, endpoints).await;
 }
 
-/// Serves services by their paths, and tells what became of each delivery.
+/// Serves services by path, and adds the outcome header to the answers.
 pub async fn serve_endpoints<S, B>(listener: TcpListener, endpoints: [(&'static str, S); 2])
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -83,13 +83,13 @@ where
 {
     let routes = service_fn(move |request: Request<Incoming>| {
         let endpoint = endpoints.iter().find(|(path, _)| *path == request.uri().path());
-        let (_, service) = endpoint.expect("the cases know the endpoints");
+        let (_, service) = endpoint.expect("the cases use only these paths");
         service.clone().oneshot(request)
     });
-    serve_connections(listener, routes.map_response(tell_outcome)).await;
+    serve_connections(listener, routes.map_response(with_outcome_header)).await;
 }
 
-/// Serves HTTP/1.1 and HTTP/2, whichever the client begins with.
+/// Serves HTTP/1.1 and HTTP/2, depending on the client.
 pub async fn serve_connections<S, B>(listener: TcpListener, service: S)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -101,7 +101,7 @@ where
         let service = TowerToHyperService::new(service.clone());
         tokio::spawn(async move {
             let server = Builder::new(TokioExecutor::new());
-            // A client that breaks off is not an error of the server.
+            // A client that disconnects early is not an error of the server.
             drop(server.serve_connection(TokioIo::new(stream), service).await);
         });
     }

@@ -1,4 +1,4 @@
-//! The ways in which an application can receive, each as a server on a socket of its own.
+//! The ways to receive deliveries, each as a server on its own socket.
 
 mod actix;
 mod axum;
@@ -29,10 +29,10 @@ use super::inbox::{Delivered, Inbox};
 
 pub use clerk_webhook_tests::request::PATH;
 
-/// The most bytes of a body in [`Setup::SmallLimit`].
+/// The body limit in bytes of [`Setup::SmallLimit`].
 pub const SMALL_LIMIT: usize = 1000;
 
-/// A framework, and what of it verifies.
+/// A framework and its part that verifies.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stack {
     TowerLayer,
@@ -56,17 +56,17 @@ impl Stack {
     ];
 }
 
-/// As the README calls it.
+/// The name in the guide.
 impl fmt::Display for Stack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TowerLayer => "Tower layer on hyper",
             Self::AxumExtractor => "Axum extractor",
-            Self::AxumLayer => "Axum behind the layer",
+            Self::AxumLayer => "Axum with the layer",
             Self::ActixExtractor => "Actix extractor",
             Self::ActixMiddleware => "Actix middleware",
             Self::WarpFilter => "Warp filter",
-            Self::WarpLayer => "Warp behind the layer",
+            Self::WarpLayer => "Warp with the layer",
         })
     }
 }
@@ -74,11 +74,11 @@ impl fmt::Display for Stack {
 /// How a receiver is configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setup {
-    /// One secret, and the limits that a verifier has by default.
+    /// One secret and the default limits.
     Standard,
-    /// Bodies have to be small.
+    /// A body limit of [`SMALL_LIMIT`].
     SmallLimit,
-    /// Bodies have to come fast.
+    /// A read timeout of 300 ms.
     ShortReadTimeout,
     /// Two secrets, as during a rotation.
     Rotation,
@@ -86,11 +86,11 @@ pub enum Setup {
     AllSecrets,
     /// The secrets of all vectors, and a clock that the case sets.
     SetClock,
-    /// Typed handlers, each delivery once.
+    /// Typed handlers with duplicate handling.
     Handling,
-    /// The same, where handlers have little time.
+    /// Like `Handling`, with a short handler timeout.
     ShortHandlerTimeout,
-    /// The same, where the store cannot be reached.
+    /// Like `Handling`, with a store that cannot be reached.
     StoreDown,
 }
 
@@ -107,7 +107,7 @@ impl Setup {
         Self::StoreDown,
     ];
 
-    /// Returns whether typed handlers answer, and not the stack alone.
+    /// Returns whether the server runs typed handlers.
     pub fn is_handling(self) -> bool {
         matches!(self, Self::Handling | Self::ShortHandlerTimeout | Self::StoreDown)
     }
@@ -120,13 +120,13 @@ impl Setup {
         }
     }
 
-    /// Longer than any client here waits, but where a case is about it.
+    /// A timeout that no case reaches, except with `ShortReadTimeout`.
     fn read_timeout(self) -> Duration {
         if self == Self::ShortReadTimeout { Duration::from_millis(300) } else { Duration::from_secs(60) }
     }
 }
 
-/// What a receiver is made of.
+/// The parts of a receiver.
 #[derive(Clone)]
 struct Parts {
     verifier: Verifier,
@@ -134,7 +134,7 @@ struct Parts {
     handling: Handling,
 }
 
-/// A response, and what the handler got.
+/// A response and the calls of the handler.
 pub struct Exchange {
     pub response: Response<Bytes>,
     pub delivered: Vec<Delivered>,
@@ -148,24 +148,24 @@ pub async fn exchange(stack: Stack, verifier: Verifier, request: Request<Scripte
     let response = match stack {
         Stack::TowerLayer => collect(hyper::verified(parts).oneshot(request).await.unwrap()).await,
         Stack::AxumExtractor => collect(axum::extractor(parts).oneshot(request).await.unwrap()).await,
-        Stack::AxumLayer => collect(axum::behind_layer(parts).oneshot(request).await.unwrap()).await,
+        Stack::AxumLayer => collect(axum::with_layer(parts).oneshot(request).await.unwrap()).await,
         Stack::ActixExtractor => actix::call(actix::extractor(parts), request).await,
         Stack::ActixMiddleware => actix::call(actix::middleware(parts), request).await,
         Stack::WarpFilter => {
             collect(::warp::service(warp::filter(parts)).oneshot(request).await.unwrap()).await
         }
-        Stack::WarpLayer => collect(warp::behind_layer(parts).oneshot(request).await.unwrap()).await,
+        Stack::WarpLayer => collect(warp::with_layer(parts).oneshot(request).await.unwrap()).await,
     };
     Exchange { response, delivered: inbox.take() }
 }
 
-/// A receiver that listens, until it is dropped.
+/// A running server. Dropping it stops the server.
 pub struct Server {
     pub address: SocketAddr,
     pub inbox: Inbox,
     clock: Arc<AtomicI64>,
     handling: Handling,
-    /// Ends the thread of the server when it is dropped.
+    /// Stops the thread of the server when it is dropped.
     _stop: oneshot::Sender<()>,
 }
 
@@ -189,22 +189,22 @@ impl Server {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        // Actix wants a thread of its own, and the others get theirs so that none can hold up the clients.
+        // Actix needs its own thread. The other stacks get one too, so that no server can delay the clients.
         thread::spawn(move || serve(stack, setup, listener, parts, stopped));
         Self { address, inbox, clock, handling, _stop: stop }
     }
 
-    /// Returns what knows whether a handler runs.
+    /// Returns the gate of the handlers.
     pub fn gate(&self) -> &Gate {
         &self.handling.app.gate
     }
 
-    /// Returns what recognises the duplicates that come to [`PATH`].
+    /// Returns the deduplicator of [`PATH`].
     pub fn deduplicator(&self) -> &Deduplicator<Arc<dyn DynDeliveryStore>> {
         &self.handling.endpoints[0].deduplicator
     }
 
-    /// Sets the clock of the verifier, where the set-up has one that can be set.
+    /// Sets the clock of the verifier. Only `Setup::SetClock` uses it.
     pub fn set_clock(&self, now: Timestamp) {
         self.clock.store(now.as_millis(), Ordering::SeqCst);
     }
@@ -233,24 +233,24 @@ fn serve(stack: Stack, setup: Setup, listener: TcpListener, parts: Parts, stoppe
                     axum::serve(listener, axum::handling_extractor(parts)).await;
                 }
                 Stack::AxumLayer if handles => {
-                    axum::serve(listener, axum::handling_behind_layer(parts)).await;
+                    axum::serve(listener, axum::handling_with_layer(parts)).await;
                 }
                 Stack::WarpFilter if handles => warp::serve_handling(listener, parts).await,
-                Stack::WarpLayer if handles => warp::serve_handling_behind_layer(listener, parts).await,
+                Stack::WarpLayer if handles => warp::serve_handling_with_layer(listener, parts).await,
                 Stack::TowerLayer => hyper::serve(listener, parts).await,
                 Stack::AxumExtractor => axum::serve(listener, axum::extractor(parts)).await,
-                Stack::AxumLayer => axum::serve(listener, axum::behind_layer(parts)).await,
+                Stack::AxumLayer => axum::serve(listener, axum::with_layer(parts)).await,
                 Stack::WarpFilter => warp::serve(listener, parts).await,
-                Stack::WarpLayer => hyper::serve_connections(listener, warp::behind_layer(parts)).await,
+                Stack::WarpLayer => hyper::serve_connections(listener, warp::with_layer(parts)).await,
                 Stack::ActixExtractor | Stack::ActixMiddleware => {}
             }
         };
         tokio::select! {
             () = serving => {}
-            // That there is nobody any more who could send is the signal.
+            // The dropped sender is the signal to stop.
             _ = stopped => {}
         }
     });
-    // Clients that are still there are cut off.
+    // Close the remaining connections.
     runtime.shutdown_background();
 }

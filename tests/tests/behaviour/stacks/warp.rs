@@ -1,4 +1,4 @@
-//! Warp, with the filter and behind the layer.
+//! Warp, with the filter and with the layer.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,7 +17,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
-use super::super::handling::{Handling, tell_outcome};
+use super::super::handling::{Handling, with_outcome_header};
 use super::Parts;
 use super::hyper::serve_endpoints;
 
@@ -32,10 +32,10 @@ pub fn filter(parts: Parts) -> impl Filter<Extract = (Response,), Error = Reject
         .and(clerk_event(verifier))
         .map(webhook)
         .recover(handle_rejection)
-        .map(with_outcome)
+        .map(add_outcome_header)
 }
 
-pub fn behind_layer<B>(
+pub fn with_layer<B>(
     parts: Parts,
 ) -> impl Service<
     Request<B>,
@@ -60,7 +60,7 @@ where
         .map(webhook);
     let read_timeout = verifier.read_timeout();
     let layer = VerifyWebhookLayer::new(verifier).read_timeout(move || sleep(read_timeout));
-    ServiceExt::<Request<B>>::map_response(layer.layer(warp::service(routes)), tell_outcome)
+    ServiceExt::<Request<B>>::map_response(layer.layer(warp::service(routes)), with_outcome_header)
 }
 
 pub async fn serve(listener: TcpListener, parts: Parts) {
@@ -83,16 +83,16 @@ pub async fn serve_handling(listener: TcpListener, parts: Parts) {
             .and(clerk_event(parts.verifier.clone()))
             .then(webhook)
     });
-    let routes = one.or(other).unify().recover(handle_rejection).map(with_outcome);
+    let routes = one.or(other).unify().recover(handle_rejection).map(add_outcome_header);
     warp::serve(routes).incoming(listener).run().await;
 }
 
-fn with_outcome(reply: impl Reply) -> Response {
-    tell_outcome(reply.into_response())
+fn add_outcome_header(reply: impl Reply) -> Response {
+    with_outcome_header(reply.into_response())
 }
 
-/// The layer is outside, and a handler takes the event that the layer leaves in the request.
-pub async fn serve_handling_behind_layer(listener: TcpListener, parts: Parts) {
+/// The layer is outside, and the handler takes the event from the request's extensions.
+pub async fn serve_handling_with_layer(listener: TcpListener, parts: Parts) {
     let Parts { verifier, handling, .. } = parts;
     let Handling { handlers, app, endpoints } = handling;
     let endpoints = endpoints.map(|endpoint| {
