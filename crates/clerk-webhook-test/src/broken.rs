@@ -1,4 +1,4 @@
-//! The methods of a delivery that break it, each in one way.
+//! The methods that break a delivery in one way.
 
 use serde_json::Value;
 
@@ -6,35 +6,37 @@ use crate::delivery::Delivery;
 use crate::grammar::is_field_value;
 use crate::tampering::{Field, OUT_OF_DATE};
 
-/// What breaks it.
+/// Methods that break the delivery.
 ///
-/// A header is named in either family: `svix-id` and `webhook-id` both stand for the id, whatever it is called in this
-/// delivery. All that takes the name of a header panics where a delivery has no such header.
+/// Methods that take a header name accept the names of both families: `svix-id` and `webhook-id` both select
+/// the message id, whichever family the delivery uses. They panic if the name is not a header that every
+/// delivery has.
 impl Delivery {
-    /// Signs it ten minutes before [`at`](Self::at): twice as long ago as verifiers tolerate unless they are told otherwise.
+    /// Signs the delivery ten minutes before [`at`](Self::at), which is twice the default tolerance of
+    /// verifiers.
     ///
-    /// For a verifier that tolerates more there is [`at`](Self::at) alone.
+    /// For a verifier with a larger tolerance, use [`at`](Self::at) instead.
     #[must_use]
     pub fn stale(mut self) -> Self {
         self.tampering.skew = -OUT_OF_DATE;
         self
     }
 
-    /// Signs it ten minutes after [`at`](Self::at), as a sender whose clock is wrong.
+    /// Signs the delivery ten minutes after [`at`](Self::at), like a sender whose clock is fast.
     #[must_use]
     pub fn from_the_future(mut self) -> Self {
         self.tampering.skew = OUT_OF_DATE;
         self
     }
 
-    /// Signs it with a secret that no receiver has, instead of all others.
+    /// Signs the delivery only with a secret that no receiver has.
     #[must_use]
     pub fn wrong_secret(mut self) -> Self {
         self.tampering.is_signed_by_nobody = true;
         self
     }
 
-    /// Leaves out the id, the timestamp and the signature, as somebody who calls the endpoint without being Clerk.
+    /// Omits the id, timestamp and signature headers, like a client other than Clerk.
     #[must_use]
     pub fn unsigned(mut self) -> Self {
         for field in [Field::Id, Field::Timestamp, Field::Signature] {
@@ -43,11 +45,11 @@ impl Delivery {
         self
     }
 
-    /// Leaves a header out.
+    /// Omits a header.
     ///
     /// # Panics
     ///
-    /// Panics where it is not a header of a delivery.
+    /// Panics if the name is not a header of a delivery.
     #[must_use]
     #[track_caller]
     pub fn without(mut self, header: &str) -> Self {
@@ -55,11 +57,11 @@ impl Delivery {
         self
     }
 
-    /// Sends a header twice, with the same value.
+    /// Sends a header twice with the same value.
     ///
     /// # Panics
     ///
-    /// Panics where it is not a header of a delivery.
+    /// Panics if the name is not a header of a delivery.
     #[must_use]
     #[track_caller]
     pub fn repeated(mut self, header: &str) -> Self {
@@ -67,35 +69,39 @@ impl Delivery {
         self
     }
 
-    /// Replaces the value of a header after signing, such as the signature with `v1,` or with one of another version.
+    /// Replaces the value of a header after signing, for example the signature by `v1,`.
     ///
     /// # Panics
     ///
-    /// Panics where it is not a header of a delivery, or not the value of any header.
+    /// Panics if the name is not a header of a delivery, or if the value contains characters that are not
+    /// allowed in header values.
     #[must_use]
     #[track_caller]
     pub fn replaced(mut self, header: &str, value: &str) -> Self {
         let field = Field::of(header);
-        assert!(is_field_value(value), "the value of {header} has a character that a header cannot have");
+        assert!(
+            is_field_value(value),
+            "the value of {header} contains a character that is not allowed in header values"
+        );
         self.tampering.field(field).value = Some(value.to_owned());
         self
     }
 
-    /// Changes a letter of the body after signing.
+    /// Changes one character of the body after signing.
     ///
-    /// In an event it is a letter of an id: what comes out is still an event, which only the signature tells from the one
-    /// that was signed.
+    /// In an event, the character is part of an id. The result is still an event, so only the signature shows
+    /// that the body was changed.
     #[must_use]
     pub fn altered(mut self) -> Self {
         self.tampering.is_altered = true;
         self
     }
 
-    /// Leaves out the second half of the body after signing.
+    /// Removes the second half of the body after signing.
     ///
     /// # Panics
     ///
-    /// Panics where the body is empty already.
+    /// Panics if the body is empty.
     #[must_use]
     #[track_caller]
     pub fn cut_short(mut self) -> Self {
@@ -104,17 +110,18 @@ impl Delivery {
         self
     }
 
-    /// Writes the JSON of the body anew after signing, in other bytes, as software does that parses it before the receiver
-    /// gets to see it.
+    /// Serializes the JSON of the body again after signing, with other whitespace.
+    ///
+    /// This simulates a JSON parser or proxy before the receiver.
     ///
     /// # Panics
     ///
-    /// Panics where the body is not JSON.
+    /// Panics if the body is not JSON.
     #[must_use]
     #[track_caller]
     pub fn reserialized(mut self) -> Self {
         let is_json = serde_json::from_slice::<Value>(&self.signed_body()).is_ok();
-        assert!(is_json, "a body that is not JSON cannot be serialized anew");
+        assert!(is_json, "cannot serialize the body again: it is not JSON");
         self.tampering.is_reserialized = true;
         self
     }

@@ -11,11 +11,11 @@ use warp::test::RequestBuilder;
 
 use crate::delivery::Delivery;
 
-/// A delivery as a request.
+/// Conversions into requests.
 impl Delivery {
-    /// Returns it as a request for anything that takes those of the crate http: a router of axum, a Tower service, hyper.
+    /// Returns the delivery as a request of the crate `http`, for an Axum router, a Tower service or hyper.
     ///
-    /// For a service that wants a body of one certain type there is [`From`].
+    /// For a service that requires a certain body type, use [`From`] instead.
     ///
     /// ```
     /// use axum::Router;
@@ -44,7 +44,7 @@ impl Delivery {
         self.into()
     }
 
-    /// Returns it as a request for the test server of Actix.
+    /// Returns the delivery as a request for the Actix test service.
     ///
     /// ```
     /// use actix_web::test::{call_service, init_service};
@@ -73,7 +73,7 @@ impl Delivery {
     pub fn actix_request(&self) -> TestRequest {
         let request = TestRequest::post().uri(self.target()).set_payload(self.body());
         self.headers().into_iter().fold(request, |request, header| {
-            // The payload has brought its length; one that is claimed stands in its place.
+            // `set_payload` has set the length; an explicit header replaces it.
             if header.0.eq_ignore_ascii_case("content-length") {
                 request.insert_header(header)
             } else {
@@ -82,7 +82,7 @@ impl Delivery {
         })
     }
 
-    /// Returns it as a request for a filter of Warp.
+    /// Returns the delivery as a request for a Warp filter.
     ///
     /// ```
     /// use clerk_webhook_test::{Delivery, SECRET, fixture};
@@ -107,8 +107,8 @@ impl Delivery {
     ///
     /// # Panics
     ///
-    /// Panics where a header is there twice, which `warp::test` cannot say. Such a delivery goes as
-    /// `http_request` to `warp::service(routes)`.
+    /// Panics if a header occurs twice, which `warp::test` does not support. In this case pass
+    /// `http_request()` to `warp::service(routes)`.
     #[cfg(feature = "warp")]
     #[track_caller]
     pub fn warp_request(&self) -> RequestBuilder {
@@ -118,7 +118,7 @@ impl Delivery {
             let lower = name.to_ascii_lowercase();
             assert!(
                 !names.contains(&lower),
-                "warp::test cannot repeat {name}: give http_request() to warp::service"
+                "warp::test cannot repeat {name}: pass http_request() to warp::service instead"
             );
             names.push(lower);
             request = request.header(name, value);
@@ -127,7 +127,7 @@ impl Delivery {
     }
 }
 
-/// Makes a POST request with a body of any type that is made of bytes.
+/// Creates a POST request with any body type that can be created from [`Bytes`].
 ///
 /// ```
 /// use clerk_webhook_test::{Delivery, fixture};
@@ -147,12 +147,12 @@ impl<B: From<Bytes>> From<&Delivery> for http::Request<B> {
         for (name, value) in delivery.headers() {
             request = request.header(name, value);
         }
-        #[expect(clippy::expect_used, reason = "path, names and values were looked at when they were set")]
-        request.body(B::from(delivery.body())).expect("a request")
+        #[expect(clippy::expect_used, reason = "path, names and values were validated when they were set")]
+        request.body(B::from(delivery.body())).expect("the request is valid")
     }
 }
 
-/// As by reference.
+/// Creates a POST request like the conversion from `&Delivery`.
 #[cfg(feature = "http")]
 impl<B: From<Bytes>> From<Delivery> for http::Request<B> {
     fn from(delivery: Delivery) -> Self {

@@ -1,18 +1,19 @@
-//! Deliveries for a terminal.
+//! Converts deliveries into `curl` commands.
 
 use std::fmt::Write as _;
 
 use crate::delivery::Delivery;
 
-/// The longest body that is an argument: Linux takes none of more than 128 KiB.
+/// The maximum length of a body that is passed as an argument, in bytes. Linux limits an argument to 128 KiB.
 const MAX_ARGUMENT: usize = 64 * 1024;
 
 impl Delivery {
-    /// Returns it as a command for any POSIX shell, which sends it to a URL and shows the answer.
+    /// Returns a command for any POSIX shell that sends the delivery to a URL and prints the answer.
     ///
-    /// It is as timely as the delivery: a receiver takes it for five minutes after [`at`](Self::at). Where the body is text
-    /// it stands in the command as it is; where it has control characters, or is longer than an argument may be, it is
-    /// escaped and goes through a pipe. Nothing of it is ever taken for a command, an option or the name of a file.
+    /// The signature is part of the command, so a receiver accepts it for five minutes after
+    /// [`at`](Self::at). A text body is an argument of the command. A body that is not UTF-8, contains
+    /// control characters or is longer than 64 KiB is escaped and passed through a pipe. No part of the body
+    /// is interpreted as a command, an option or a file name.
     ///
     /// ```
     /// use clerk_webhook_test::Delivery;
@@ -33,19 +34,19 @@ impl Delivery {
 
         let mut command = String::new();
         if text.is_none() {
-            // What is written to a string is never lost.
+            // Writing to a string cannot fail.
             let _ = write!(command, "printf {} | ", printf_format(&body));
         }
-        // Braces and brackets mean something to curl, too.
+        // curl expands braces and brackets in URLs.
         let globbing = if url.contains(['{', '}', '[', ']']) { " --globoff" } else { "" };
         let _ = write!(command, "curl -i{globbing} {}", quote(url));
         let headers = self.headers();
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-            // Else curl would send that of a form.
+            // Without this option, curl sends the content type of a form.
             command.push_str(" \\\n  -H content-type:");
         }
         for (name, value) in headers {
-            // After a semicolon stands nothing, and the header is sent all the same.
+            // With `name;`, curl sends the header with an empty value.
             let header =
                 if value.trim().is_empty() { format!("{name};") } else { format!("{name}: {value}") };
             let _ = write!(command, " \\\n  -H {}", quote(&header));
@@ -58,7 +59,7 @@ impl Delivery {
     }
 }
 
-/// Quotes one argument for a POSIX shell, where it has to be.
+/// Quotes an argument for a POSIX shell, if necessary.
 fn quote(text: &str) -> String {
     let is_harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+,".contains(&byte);
     if !text.is_empty() && text.bytes().all(is_harmless) {
@@ -67,7 +68,7 @@ fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Writes bytes as the format of `printf`, in visible ASCII characters.
+/// Formats bytes as a quoted `printf` format that contains only printable ASCII characters.
 fn printf_format(bytes: &[u8]) -> String {
     let mut format = String::with_capacity(bytes.len() + 2);
     format.push('\'');
@@ -75,7 +76,7 @@ fn printf_format(bytes: &[u8]) -> String {
         match byte {
             b'%' => format.push_str("%%"),
             b'\\' => format.push_str(r"\\"),
-            // A dash in front would begin an option.
+            // A leading dash would begin an option.
             b' '..=b'~' if byte != b'\'' && !(byte == b'-' && index == 0) => format.push(byte.into()),
             _ => {
                 let _ = write!(format, r"\{byte:03o}");
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_has_to_be_is_quoted() {
+    fn quotes_only_if_necessary() {
         assert_eq!(quote("http://127.0.0.1:3000/hook"), "http://127.0.0.1:3000/hook");
         assert_eq!(quote(""), "''");
         assert_eq!(quote("a b"), "'a b'");
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_has_a_form_that_printf_takes_for_it() {
+    fn escapes_bytes_for_printf() {
         assert_eq!(printf_format(b"-a-%d\\n'\n\0\xff1"), r"'\055a-%%d\\n\047\012\000\3771'");
     }
 }

@@ -1,4 +1,4 @@
-//! Deliveries: what is sent, and how it is signed.
+//! Signed deliveries.
 
 use std::fmt;
 use std::slice;
@@ -13,24 +13,28 @@ use crate::grammar::{is_field_value, is_path, is_token};
 use crate::pointer::{self, PointerError};
 use crate::tampering::Tampering;
 
-/// Where the examples of this project receive webhooks.
+/// The path at which the examples of this project receive webhooks.
 const PATH: &str = "/webhooks/clerk";
 
-/// A delivery of one event, signed as Svix signs it.
+/// A delivery of one event, signed like a delivery by Svix.
 ///
-/// It has a new message id, the time at which it was made, and the signature of [`SECRET`], each unless it is told
-/// otherwise. A clone is the same message once more, as in a retry; [`at`](Self::at) makes it a later attempt.
+/// By default, it has a new message id, it is signed at the time of its creation, and it is signed with
+/// [`SECRET`]. A clone is the same message again, as in a retry; with [`at`](Self::at), the clone is a later
+/// attempt.
 ///
-/// What breaks a delivery ([`stale`](Self::stale), [`altered`](Self::altered) and so on) breaks that one thing and leaves
-/// all else right. It may stand before or after what sets the same thing: `.stale().at(time)` is stale at that time. Where
-/// several break one delivery, the body is first [`reserialized`](Self::reserialized), then [`cut_short`](Self::cut_short),
-/// then [`altered`](Self::altered), and a header that is left out is neither [`replaced`](Self::replaced) nor
-/// [`repeated`](Self::repeated).
+/// # Broken deliveries
+///
+/// Methods such as [`stale`](Self::stale) and [`altered`](Self::altered) break one thing and leave the rest
+/// valid. The order of calls does not matter: `.stale().at(time)` is the same as `.at(time).stale()`. If
+/// several methods change the body, it is first [`reserialized`](Self::reserialized), then
+/// [`cut_short`](Self::cut_short), then [`altered`](Self::altered). A header that is omitted is neither
+/// [`replaced`](Self::replaced) nor [`repeated`](Self::repeated).
 ///
 /// # Times
 ///
-/// The times inside a fixture stay as they are, in October 2025: no receiver looks at them to decide whether a delivery is
-/// authentic. [`occurred_at`](Self::occurred_at) sets the one of the envelope.
+/// The times inside a fixture are in October 2025. They do not affect verification, which only checks the
+/// time of signing.
+/// [`occurred_at`](Self::occurred_at) sets the time of the envelope.
 ///
 /// ```
 /// use clerk_webhook_core::{Timestamp, Verifier};
@@ -58,33 +62,33 @@ pub struct Delivery {
     secrets: Vec<SigningSecret>,
     path: String,
     body: Body,
-    /// Beyond those that Svix sends.
+    /// Headers that Svix does not send.
     more_headers: Vec<(&'static str, String)>,
     pub(crate) tampering: Tampering,
 }
 
 #[derive(Clone)]
 enum Body {
-    /// Sent as it is.
+    /// Sent unchanged.
     Bytes(Bytes),
-    /// Written as Clerk writes: compact, keys in alphabetical order.
+    /// Serialized like Clerk's bodies: compact, with keys in alphabetical order.
     Json(Value),
 }
 
 impl Delivery {
-    /// Makes a delivery of a fixture.
+    /// Creates a delivery of a fixture.
     #[must_use]
     pub fn of(fixture: impl Into<AnyFixture>) -> Self {
         Self::of_body(fixture.into().body())
     }
 
-    /// Makes a delivery of any body, an event or not.
+    /// Creates a delivery of any body, which need not be an event.
     #[must_use]
     pub fn of_body(body: impl Into<Bytes>) -> Self {
         Self::new(Body::Bytes(body.into()))
     }
 
-    /// Makes a delivery of JSON, written as Clerk writes it: compact, with keys in alphabetical order.
+    /// Creates a delivery of JSON, serialized like Clerk's bodies: compact, with keys in alphabetical order.
     ///
     /// ```
     /// use clerk_webhook_test::Delivery;
@@ -115,14 +119,14 @@ impl Delivery {
     ///
     /// # Panics
     ///
-    /// Panics where it is none: 1 to 256 visible ASCII characters without a dot. For an id that was read at run time there
-    /// is [`message_id`](Self::message_id).
+    /// Panics if the id is invalid. A message id consists of 1 to 256 visible ASCII characters and contains
+    /// no dot. For an id that is read at run time, use [`message_id`](Self::message_id).
     #[must_use]
     #[track_caller]
     pub fn id(self, id: &str) -> Self {
         match id.parse() {
             Ok(id) => self.message_id(id),
-            #[expect(clippy::panic, reason = "documented, and right in a test")]
+            #[expect(clippy::panic, reason = "documented; a test should fail")]
             Err(error) => panic!("{error}"),
         }
     }
@@ -133,17 +137,18 @@ impl Delivery {
         Self { id, ..self }
     }
 
-    /// Sets when it was signed; what counts is the second.
+    /// Sets the time of signing, which is truncated to seconds. The default is the time of creation.
     #[must_use]
     pub fn at(self, at: Timestamp) -> Self {
         Self { at, ..self }
     }
 
-    /// Sets the secret that signs it.
+    /// Sets the signing secret. The default is [`SECRET`].
     ///
     /// # Panics
     ///
-    /// Panics where it is none, with a message that does not show it. For one that was read at run time there is
+    /// Panics if the secret is invalid. The message does not contain the secret. For a secret that is read at
+    /// run time, use
     /// [`secrets`](Self::secrets).
     #[must_use]
     #[track_caller]
@@ -151,9 +156,10 @@ impl Delivery {
         self.secrets([secret(text)])
     }
 
-    /// Sets the secrets that sign it, each with a signature of its own, as Svix signs during a rotation.
+    /// Sets several signing secrets. The delivery has one signature for each of them, as during a secret
+    /// rotation.
     ///
-    /// Without any there is no signature.
+    /// Without a secret, the delivery has no signature.
     ///
     /// ```
     /// use clerk_webhook_core::{SigningSecret, Verifier};
@@ -171,31 +177,35 @@ impl Delivery {
         Self { secrets: secrets.into_iter().collect(), ..self }
     }
 
-    /// Chooses the names of the signature's headers; the default is `svix-*`.
+    /// Sets the names of the signature headers. The default is `svix-*`.
     #[must_use]
     pub fn header_family(self, family: HeaderFamily) -> Self {
         Self { family, ..self }
     }
 
-    /// Adds a header beyond those that Svix sends, after them.
+    /// Adds a header after the headers that Svix sends.
     ///
     /// # Panics
     ///
-    /// Panics where it is no name or no value of a header.
+    /// Panics if the name or the value contains characters that are not allowed.
     #[must_use]
     #[track_caller]
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
-        assert!(is_token(name), "{name:?} is not the name of a header");
-        assert!(is_field_value(value), "the value of {name} has a character that a header cannot have");
+        assert!(is_token(name), "{name:?} is not a valid header name");
+        assert!(
+            is_field_value(value),
+            "the value of {name} contains a character that is not allowed in header values"
+        );
         self.more_headers.push((name, value.to_owned()));
         self
     }
 
-    /// Sets the path that it is sent to, with a query where it has one; the default is `/webhooks/clerk`.
+    /// Sets the path, which may include a query. The default is `/webhooks/clerk`.
     ///
     /// # Panics
     ///
-    /// Panics where it does not begin with a slash, or has characters that have to be percent-encoded.
+    /// Panics if the path does not begin with a slash, contains characters that must be percent-encoded, or
+    /// is longer than 8000 bytes.
     #[must_use]
     #[track_caller]
     pub fn path(self, path: &str) -> Self {
@@ -203,36 +213,36 @@ impl Delivery {
         Self { path: path.to_owned(), ..self }
     }
 
-    /// Sets when the event occurred, in the `timestamp` of the envelope.
+    /// Sets the time at which the event occurred, the `timestamp` of the envelope.
     ///
     /// # Panics
     ///
-    /// Panics where the body is not a JSON object.
+    /// Panics if the body is not a JSON object.
     #[must_use]
     #[track_caller]
     pub fn occurred_at(self, at: Timestamp) -> Self {
         self.set("/timestamp", at.as_millis())
     }
 
-    /// Sets a value in the event, by its JSON Pointer (RFC 6901): `/data/first_name`.
+    /// Sets a value in the body by its JSON Pointer (RFC 6901), such as `/data/first_name`.
     ///
-    /// An object gets a member that it has not, an array one more element at `-`.
+    /// A missing member is added to its object. The index `-` appends an element to an array.
     ///
     /// # Panics
     ///
-    /// Panics where there is no such place, or the body is not JSON. For a pointer that was read at run time there is
-    /// [`try_set`](Self::try_set).
+    /// Panics if the pointer is invalid, if its parent does not exist, or if the body is not JSON. For a
+    /// pointer that is read at run time, use [`try_set`](Self::try_set).
     #[must_use]
     #[track_caller]
     pub fn set(self, pointer: &str, value: impl Into<Value>) -> Self {
         or_panic(self.try_set(pointer, value))
     }
 
-    /// Sets a value in the event as [`set`](Self::set) does.
+    /// Sets a value in the body like [`set`](Self::set), without panicking.
     ///
     /// # Errors
     ///
-    /// Says why there is no such place.
+    /// Returns an error if the pointer is invalid, if its parent does not exist, or if the body is not JSON.
     pub fn try_set(self, pointer: &str, value: impl Into<Value>) -> Result<Self, PointerError> {
         self.edit(|json| pointer::set(json, pointer, value.into()))
     }
@@ -241,19 +251,19 @@ impl Delivery {
     ///
     /// # Panics
     ///
-    /// Panics where there is no such place, or the body is not JSON. For a pointer that was read at run time there is
-    /// [`try_remove`](Self::try_remove).
+    /// Panics if the pointer is invalid, if the value does not exist, or if the body is not JSON. For a
+    /// pointer that is read at run time, use [`try_remove`](Self::try_remove).
     #[must_use]
     #[track_caller]
     pub fn remove(self, pointer: &str) -> Self {
         or_panic(self.try_remove(pointer))
     }
 
-    /// Removes a value from the event as [`remove`](Self::remove) does.
+    /// Removes a value from the body like [`remove`](Self::remove), without panicking.
     ///
     /// # Errors
     ///
-    /// Says why there is no such place.
+    /// Returns an error if the pointer is invalid, if the value does not exist, or if the body is not JSON.
     pub fn try_remove(self, pointer: &str) -> Result<Self, PointerError> {
         self.edit(|json| pointer::remove(json, pointer))
     }
@@ -271,9 +281,11 @@ impl Delivery {
         Ok(self)
     }
 
-    /// Returns the names and values of its headers: content type, id, timestamp, signature, and what was added.
+    /// Returns the names and values of the headers: content type, id, timestamp, signature, and added
+    /// headers.
     ///
-    /// A verifier reads them as they are: they are a [`HeaderFields`](clerk_webhook_core::HeaderFields).
+    /// The list implements [`HeaderFields`](clerk_webhook_core::HeaderFields), so a verifier accepts it
+    /// directly.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![("content-type", "application/json".to_owned())];
@@ -294,15 +306,15 @@ impl Delivery {
         headers
     }
 
-    /// Returns the bytes of its body.
+    /// Returns the body.
     #[must_use]
     pub fn body(&self) -> Bytes {
         self.tampering.body(self.signed_body())
     }
 
-    /// Returns the event as a receiver has it that accepts the delivery, for a handler that is tested without HTTP.
+    /// Returns the verified event, to test a handler without HTTP.
     ///
-    /// What breaks the delivery does not break the event.
+    /// Methods that break the delivery do not affect the event.
     ///
     /// ```
     /// use clerk_webhook_core::event::marker::UserCreated;
@@ -328,14 +340,14 @@ impl Delivery {
     ///
     /// # Panics
     ///
-    /// Panics where the body is not an event.
+    /// Panics if the body is not an event.
     #[must_use]
     #[track_caller]
     pub fn event(&self) -> Event {
         let attempted_at = Timestamp::from_secs(self.at.as_secs());
         match Event::from_trusted(self.id.clone(), attempted_at, self.signed_body()) {
             Ok(event) => event,
-            #[expect(clippy::panic, reason = "documented, and right in a test")]
+            #[expect(clippy::panic, reason = "documented; a test should fail")]
             Err(error) => panic!("{error}"),
         }
     }
@@ -353,7 +365,7 @@ impl Delivery {
     }
 }
 
-/// Does not show the body, which is a payload, nor what signs it.
+/// Does not show the body and the secrets.
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
@@ -368,7 +380,7 @@ impl fmt::Debug for Delivery {
 
 impl Body {
     fn json(mut json: Value) -> Self {
-        // Where the application has serde_json keep the order of keys, they are not sorted by themselves.
+        // With the feature `preserve_order` of serde_json, objects are not sorted.
         json.sort_all_objects();
         Self::Json(json)
     }
@@ -378,7 +390,7 @@ impl Body {
 fn or_panic(result: Result<Delivery, PointerError>) -> Delivery {
     match result {
         Ok(delivery) => delivery,
-        #[expect(clippy::panic, reason = "documented where it can happen, and right in a test")]
+        #[expect(clippy::panic, reason = "documented by the callers; a test should fail")]
         Err(error) => panic!("{error}"),
     }
 }
@@ -389,7 +401,7 @@ fn secret(text: &str) -> SigningSecret {
         Ok(secret) => secret,
         #[expect(
             clippy::panic,
-            reason = "documented where it can happen; the message does not show the text"
+            reason = "documented by the callers; the message does not contain the secret"
         )]
         Err(error) => panic!("{error}"),
     }

@@ -1,17 +1,18 @@
-//! What a header and a path may look like: what every framework takes.
+//! The header names, header values and paths that every framework accepts.
 
-/// Tells whether it is the name of a header (RFC 9110, section 5.6.2).
+/// Returns whether a text is a valid header name (RFC 9110, section 5.6.2).
 pub(crate) fn is_token(name: &str) -> bool {
     let is_token_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(is_token_byte)
 }
 
-/// Tells whether every framework takes it for the value of a header.
+/// Returns whether every framework accepts a text as a header value.
 pub(crate) fn is_field_value(value: &str) -> bool {
     value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
 }
 
-/// Tells whether every framework takes it for a path with a query (RFC 3986, sections 3.3 and 3.4).
+/// Returns whether every framework accepts a text as a path with an optional query (RFC 3986, sections 3.3
+/// and 3.4).
 pub(crate) fn is_path(path: &str) -> bool {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte);
     path.starts_with('/') && path.len() <= 8000 && path.bytes().all(is_legal)
@@ -22,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_values_and_paths_are_told_from_others() {
+    fn distinguishes_valid_from_invalid_names_values_and_paths() {
         assert!(
             is_token("X-Test_1.a")
                 && !is_token("")

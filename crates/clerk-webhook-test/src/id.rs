@@ -1,4 +1,4 @@
-//! Ids as Clerk and Svix make them.
+//! Ids in the format of Clerk and Svix.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -11,6 +11,6 @@ pub(crate) fn message() -> MessageId {
     let state = RandomState::new();
     let characters = (0..27_u64).map(|index| char::from(DIGITS[(state.hash_one(index) % 62) as usize]));
     let text: String = "msg_".chars().chain(characters).collect();
-    #[expect(clippy::expect_used, reason = "letters and digits are an id")]
-    text.parse().expect("an id")
+    #[expect(clippy::expect_used, reason = "letters and digits are a valid id")]
+    text.parse().expect("the id is valid")
 }

@@ -49,7 +49,8 @@ pub use history::{
 };
 pub use pointer::PointerError;
 
-/// The signing secret with which deliveries are signed unless they are given another one; it signs nothing but tests.
+/// The signing secret with which deliveries are signed unless they are given another one; it signs nothing
+/// but tests.
 pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 /// The snippets of the README.

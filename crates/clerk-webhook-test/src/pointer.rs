@@ -1,19 +1,19 @@
-//! Places in JSON, by JSON Pointer (RFC 6901).
+//! Sets and removes JSON values by JSON Pointer (RFC 6901).
 
 use std::error::Error;
 use std::fmt;
 
 use serde_json::Value;
 
-/// Why there is no such place in an event.
+/// The error of a JSON Pointer that cannot be applied to a body.
 ///
-/// The message says what is wrong with the pointer and shows nothing of the event.
+/// The message explains the problem of the pointer and does not contain data of the body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PointerError(String);
 
 impl PointerError {
     pub(crate) fn not_json() -> Self {
-        Self("the body is not JSON, so nothing can be set in it".to_owned())
+        Self("cannot change the body: it is not JSON".to_owned())
     }
 }
 
@@ -23,7 +23,7 @@ impl fmt::Display for PointerError {
     }
 }
 
-/// Prints the text of `Display`, since a test that returns the error shows only `Debug`.
+/// Prints the same text as `Display`, because a test that returns the error shows only `Debug`.
 impl fmt::Debug for PointerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -32,7 +32,7 @@ impl fmt::Debug for PointerError {
 
 impl Error for PointerError {}
 
-/// Sets a value; the object or array that holds it has to be there.
+/// Sets a value. Its parent object or array must exist.
 pub(crate) fn set(root: &mut Value, pointer: &str, value: Value) -> Result<(), PointerError> {
     if pointer.is_empty() {
         *root = value;
@@ -53,12 +53,12 @@ pub(crate) fn set(root: &mut Value, pointer: &str, value: Value) -> Result<(), P
     Ok(())
 }
 
-/// Removes a value; it has to be there.
+/// Removes a value, which must exist.
 pub(crate) fn remove(root: &mut Value, pointer: &str) -> Result<(), PointerError> {
     let Place { holder, parent, last } = Place::find(root, pointer)?;
     match holder {
         Value::Object(members) => {
-            members.remove(&last).ok_or_else(|| PointerError(format!("there is nothing at {pointer}")))?;
+            members.remove(&last).ok_or_else(|| PointerError(format!("{pointer} does not exist")))?;
         }
         Value::Array(elements) => {
             let index = index(&last, elements.len()).ok_or_else(|| no_element(elements, parent, pointer))?;
@@ -69,7 +69,7 @@ pub(crate) fn remove(root: &mut Value, pointer: &str) -> Result<(), PointerError
     Ok(())
 }
 
-/// A member of an object or an element of an array, there or not.
+/// The place of an object member or array element, which need not exist.
 struct Place<'v, 'p> {
     holder: &'v mut Value,
     parent: &'p str,
@@ -80,19 +80,18 @@ impl<'v, 'p> Place<'v, 'p> {
     fn find(root: &'v mut Value, pointer: &'p str) -> Result<Self, PointerError> {
         let Some((parent, last)) = pointer.rsplit_once('/').filter(|_| pointer.starts_with('/')) else {
             return Err(PointerError(format!(
-                "{pointer:?} is no JSON Pointer: it has to begin with a slash, as /data/first_name"
+                "{pointer:?} is not a JSON Pointer: it must begin with a slash, as in /data/first_name"
             )));
         };
         let last = last.replace("~1", "/").replace("~0", "~");
         let holder = root.pointer_mut(parent);
-        let holder = holder.ok_or_else(|| {
-            PointerError(format!("there is nothing at {parent}, so nothing can be at {pointer}"))
-        })?;
+        let holder = holder
+            .ok_or_else(|| PointerError(format!("{parent} does not exist, so {pointer} cannot exist")))?;
         Ok(Self { holder, parent, last })
     }
 }
 
-/// Reads the index of an element: digits without a sign or a leading zero.
+/// Parses the index of an element: digits without a sign or a leading zero.
 fn index(text: &str, length: usize) -> Option<usize> {
     let is_canonical = text == "0" || !text.starts_with(['0', '+']);
     text.parse().ok().filter(|index| is_canonical && *index < length)
@@ -100,7 +99,7 @@ fn index(text: &str, length: usize) -> Option<usize> {
 
 fn no_element(elements: &[Value], parent: &str, pointer: &str) -> PointerError {
     let (length, of) = (elements.len(), name(parent));
-    PointerError(format!("{of} has {length} elements, and {pointer} is none of them"))
+    PointerError(format!("{of} has {length} elements, and {pointer} is not one of them"))
 }
 
 fn holds_nothing(parent: &str) -> PointerError {
@@ -148,27 +147,30 @@ mod tests {
         assert_eq!(remove("/a/b~1c").unwrap()["a"], json!({ "~": 2 }));
         assert_eq!(remove("/list/0").unwrap()["list"], json!([1]));
         for (pointer, expected) in [
-            ("/a/x", "there is nothing at /a/x"),
-            ("/x/y", "there is nothing at /x, so nothing can be at /x/y"),
-            ("/list/2", "/list has 2 elements, and /list/2 is none of them"),
-            ("/list/-", "/list has 2 elements, and /list/- is none of them"),
+            ("/a/x", "/a/x does not exist"),
+            ("/x/y", "/x does not exist, so /x/y cannot exist"),
+            ("/list/2", "/list has 2 elements, and /list/2 is not one of them"),
+            ("/list/-", "/list has 2 elements, and /list/- is not one of them"),
             ("/text/0", "/text is neither an object nor an array"),
         ] {
             assert_eq!(remove(pointer).unwrap_err(), expected);
         }
-        assert!(remove("").unwrap_err().contains("no JSON Pointer"));
+        assert!(remove("").unwrap_err().contains("not a JSON Pointer"));
     }
 
     #[test]
-    fn says_why_there_is_no_such_place() {
+    fn explains_why_a_place_cannot_exist() {
         let set = |pointer: &str| after(|value| set(value, pointer, json!(9)));
         for (pointer, expected) in [
-            ("a", "\"a\" is no JSON Pointer: it has to begin with a slash, as /data/first_name"),
-            ("data/a", "\"data/a\" is no JSON Pointer: it has to begin with a slash, as /data/first_name"),
-            ("/x/y", "there is nothing at /x, so nothing can be at /x/y"),
-            ("/list/2", "/list has 2 elements, and /list/2 is none of them"),
-            ("/list/01", "/list has 2 elements, and /list/01 is none of them"),
-            ("/list/+1", "/list has 2 elements, and /list/+1 is none of them"),
+            ("a", "\"a\" is not a JSON Pointer: it must begin with a slash, as in /data/first_name"),
+            (
+                "data/a",
+                "\"data/a\" is not a JSON Pointer: it must begin with a slash, as in /data/first_name",
+            ),
+            ("/x/y", "/x does not exist, so /x/y cannot exist"),
+            ("/list/2", "/list has 2 elements, and /list/2 is not one of them"),
+            ("/list/01", "/list has 2 elements, and /list/01 is not one of them"),
+            ("/list/+1", "/list has 2 elements, and /list/+1 is not one of them"),
             ("/text/a", "/text is neither an object nor an array"),
         ] {
             assert_eq!(set(pointer).unwrap_err(), expected);

@@ -1,16 +1,17 @@
-//! What is wrong with a delivery, and what is sent instead.
+//! The faults of a delivery, and their effect on headers and body.
 
 use bytes::Bytes;
 use clerk_webhook_core::{SigningSecret, Timestamp};
 use serde_json::Value;
 
-/// In seconds: twice the tolerance of a `Verifier` and of Svix's own libraries, so that one that tolerates much more shows.
+/// The skew of stale and future deliveries, in seconds: twice the tolerance of `Verifier` and of Svix's
+/// libraries. A larger value would hide a verifier with an excessive tolerance.
 pub(crate) const OUT_OF_DATE: i64 = 10 * 60;
 
-/// What is not as it should be.
+/// The faults of a delivery.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tampering {
-    /// How many seconds the time of signing is away from what it says.
+    /// The offset of the time of signing, in seconds.
     pub(crate) skew: i64,
     pub(crate) is_signed_by_nobody: bool,
     pub(crate) is_reserialized: bool,
@@ -20,7 +21,7 @@ pub(crate) struct Tampering {
     fields: [FieldTampering; 4],
 }
 
-/// What is not as it should be with one header.
+/// The faults of one header.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FieldTampering {
     pub(crate) value: Option<String>,
@@ -45,8 +46,8 @@ impl Field {
             "svix-id" | "webhook-id" => Self::Id,
             "svix-timestamp" | "webhook-timestamp" => Self::Timestamp,
             "svix-signature" | "webhook-signature" => Self::Signature,
-            #[expect(clippy::panic, reason = "documented where it can happen, and right in a test")]
-            _ => panic!("{name:?} is not a header of a delivery, such as svix-id"),
+            #[expect(clippy::panic, reason = "documented by the callers; a test should fail")]
+            _ => panic!("{name:?} is not a header of a delivery: use a name such as svix-id"),
         }
     }
 }
@@ -62,27 +63,27 @@ impl Tampering {
         }
     }
 
-    /// Returns when it is signed instead.
+    /// Returns the time of signing, with the skew.
     pub(crate) fn time(&self, at: Timestamp) -> Timestamp {
         if self.skew == 0 {
             return at;
         }
-        // A time before 1970 would be malformed and not just out of date.
+        // A time before 1970 would be malformed instead of stale.
         Timestamp::from_secs(at.as_secs().saturating_add(self.skew).max(0))
     }
 
-    /// Returns the secret that signs it instead.
+    /// Returns the secret that replaces all others, if any.
     pub(crate) fn secret(&self) -> Option<SigningSecret> {
         self.is_signed_by_nobody.then(|| SigningSecret::from_bytes(b"that no receiver has").ok()).flatten()
     }
 
-    /// Tells whether there is a signature even where no secret makes one.
+    /// Returns whether the delivery has a signature even without a secret.
     pub(crate) fn has_signature(&self) -> bool {
         let [.., signature] = &self.fields;
         signature.value.is_some()
     }
 
-    /// Takes the headers in the order of [`Field`], the signature only where there is one.
+    /// Applies the faults to headers in the order of [`Field`]. The signature may be missing.
     pub(crate) fn headers(
         &self,
         headers: impl IntoIterator<Item = (&'static str, String)>,
@@ -116,14 +117,16 @@ impl Tampering {
     }
 }
 
-/// Writes JSON over several lines with a line break at its end, or compact where that is how it was written.
+/// Serializes JSON with indentation and a trailing line break, or compactly if the body already has this
+/// form.
 fn reserialize(body: &Bytes) -> Bytes {
     let Ok(json) = serde_json::from_slice::<Value>(body) else { return body.clone() };
     let pretty = Bytes::from(format!("{json:#}\n"));
     if pretty == body { json.to_string().into() } else { pretty }
 }
 
-/// Changes one byte: the last one of the first id, else the first letter or digit; without any it adds a blank.
+/// Changes one byte: the last byte of the first id, or else the first letter or digit. Without any, it
+/// appends a space.
 fn alter(body: &[u8]) -> Bytes {
     let mut altered = body.to_vec();
     let letter = end_of_id(body).or_else(|| body.iter().position(u8::is_ascii_alphanumeric));
@@ -134,7 +137,8 @@ fn alter(body: &[u8]) -> Bytes {
     altered.into()
 }
 
-/// Finds the last character of the first member `id` that is a string without escapes and ends in a letter or digit.
+/// Finds the last character of the first member `id` that is a string without escapes and ends in a letter or
+/// digit.
 fn end_of_id(body: &[u8]) -> Option<usize> {
     const NAME: &[u8] = b"\"id\"";
     let name = body.windows(NAME.len()).position(|window| window == NAME)?;
@@ -158,13 +162,13 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_altered_before_anything_else() {
+    fn alters_an_id_if_possible() {
         assert_eq!(altered(r#"{"a":1,"id":"user_1","type":"x"}"#), r#"{"a":1,"id":"user_0","type":"x"}"#);
         assert_eq!(altered(r#"{"a":1, "id" : "user_0"}"#), r#"{"a":1, "id" : "user_1"}"#);
     }
 
     #[test]
-    fn without_an_id_something_else_is_altered() {
+    fn alters_another_character_without_an_id() {
         for (body, expected) in [
             ("", " "),
             ("  ", "   "),
@@ -184,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn json_written_anew_is_the_same_json_in_other_bytes() {
+    fn reserialized_json_is_equal_but_has_other_bytes() {
         for body in ["{}", "1", "null", r#"{"a":[1,"é"]}"#, "{}\n", "{\n  \"a\": 1\n}\n", "1\n"] {
             let written = reserialize(&Bytes::from_static(body.as_bytes()));
             assert_ne!(written, body);
@@ -194,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn times_neither_wrap_nor_become_negative() {
+    fn skewed_times_do_not_overflow_or_become_negative() {
         let skewed = |skew, at| Tampering { skew, ..Tampering::default() }.time(Timestamp::from_secs(at));
         assert_eq!(skewed(-OUT_OF_DATE, 100_000).as_secs(), 99_400);
         assert_eq!(skewed(-OUT_OF_DATE, 5).as_secs(), 0);

@@ -54,7 +54,8 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Vec<Capture>, String> {
     Ok(captures)
 }
 
-/// The maximum number of header fields of a request. Each value of an array becomes a field with a copy of the name.
+/// The maximum number of header fields of a request. Each value of an array becomes a field with a copy of
+/// the name.
 const MOST_FIELDS: usize = 1000;
 
 fn count(value: &Value) -> usize {

@@ -1,8 +1,8 @@
 //! Captured requests and their files.
 //!
-//! Three formats are supported: `.http` files, which contain one request as it was on the wire; the JSON lines that
-//! `clerk webhooks listen --json` prints; and folders of both. `listen --record` writes `.http` files, with comments before
-//! the request.
+//! Three formats are supported: `.http` files, which contain one request as it was on the wire; the JSON
+//! lines that `clerk webhooks listen --json` prints; and folders of both. `listen --record` writes `.http`
+//! files, with comments before the request.
 
 mod http_file;
 mod lines;

@@ -15,8 +15,8 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Reads all requests in a file or folder, or from standard input for `-`.
 ///
-/// In a folder, reads the files that end in `.http`, `.json`, `.jsonl` or `.ndjson`, sorted by name. If a file cannot be
-/// read, the others are read nevertheless.
+/// In a folder, reads the files that end in `.http`, `.json`, `.jsonl` or `.ndjson`, sorted by name. If a
+/// file cannot be read, the others are read nevertheless.
 pub(crate) fn read(path: &Path) -> Result<Captures, Failure> {
     let mut captures = Captures::default();
     if path == Path::new("-") {

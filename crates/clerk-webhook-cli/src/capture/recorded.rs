@@ -1,8 +1,8 @@
 //! The metadata of a recording, in comments before the request.
 //!
-//! Readers of `.http` files, including older versions of this command, skip comments. A sender cannot inject a comment,
-//! because everything it sends is written after the method. Anyone who can write the file can, so the metadata is not
-//! trusted.
+//! Readers of `.http` files, including older versions of this command, skip comments. A sender cannot inject
+//! a comment, because everything it sends is written after the method. Anyone who can write the file can, so
+//! the metadata is not trusted.
 
 use clerk_webhook_core::Timestamp;
 
@@ -45,7 +45,8 @@ impl Recorded {
     }
 }
 
-/// Returns the time at the beginning of the name of a recording: `20261121T215126.123Z-user.created-msg_….http`.
+/// Returns the time at the beginning of the name of a recording:
+/// `20261121T215126.123Z-user.created-msg_….http`.
 pub(super) fn time_in_name(name: &str) -> Option<Timestamp> {
     let (moment, _) = name.split_once('-')?;
     let moment: jiff::Timestamp = moment.parse().ok()?;

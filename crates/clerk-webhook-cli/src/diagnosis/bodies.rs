@@ -17,7 +17,8 @@ const EDGES: usize = 2;
 pub(super) struct Bodies<'u> {
     unwrapped: &'u [Unwrapped],
     json: Vec<Option<Json<'u>>>,
-    /// Sorted by cost: twice the number of changes that a variant undoes, minus one for the likeliest variants.
+    /// Sorted by cost: twice the number of changes that a variant undoes, minus one for the likeliest
+    /// variants.
     variants: Vec<(usize, Variant)>,
 }
 

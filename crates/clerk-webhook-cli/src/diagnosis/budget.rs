@@ -1,7 +1,7 @@
 //! Bounds the work of a diagnosis.
 //!
-//! Every scan, copy, serialization and hash of a body is charged to one budget. The unit is the cost of hashing one byte,
-//! about 3 ns.
+//! Every scan, copy, serialization and hash of a body is charged to one budget. The unit is the cost of
+//! hashing one byte, about 3 ns.
 
 /// The largest body that is unwrapped. Webhooks are far smaller.
 pub(super) const MAX_WRAPPED: usize = 8 * 1024 * 1024;

@@ -1,4 +1,5 @@
-//! Serializes JSON in the styles of other programs, token by token, so that numbers and duplicate keys are preserved.
+//! Serializes JSON in the styles of other programs, token by token, so that numbers and duplicate keys are
+//! preserved.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
@@ -208,7 +209,8 @@ pub(super) enum Numbers {
 }
 
 impl Json<'_> {
-    /// Reads the tokens of a text. Returns `None` if the text is not JSON, is nested too deeply or has too many tokens.
+    /// Reads the tokens of a text. Returns `None` if the text is not JSON, is nested too deeply or has too
+    /// many tokens.
     pub(super) fn read(text: &str) -> Option<Json<'_>> {
         serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
         let bytes = text.as_bytes();
@@ -271,7 +273,8 @@ impl Json<'_> {
         Some(Json { text, tokens, closing, in_tokens, in_escaped, indents })
     }
 
-    /// Returns the styles that produce different texts, the likeliest first, each with the number of its changes.
+    /// Returns the styles that produce different texts, the likeliest first, each with the number of its
+    /// changes.
     ///
     /// Returns `None` if the budget is exhausted.
     pub(super) fn styles(&self, budget: &mut Budget) -> Option<Vec<(usize, Style)>> {

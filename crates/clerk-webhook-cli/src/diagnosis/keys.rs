@@ -95,7 +95,8 @@ pub(super) fn all(secrets: &[SigningSecret]) -> Vec<Key> {
             add(Cause::SecretNotDecoded, &format!("it {not_decoded}"), unpadded.as_bytes());
         }
 
-        // Lenient decoders skip the underscore, or read it as the corresponding character of the standard alphabet.
+        // Lenient decoders skip the underscore, or read it as the corresponding character of the standard
+        // alphabet.
         let prefix = "it was signed with a key that was decoded together with the prefix whsec_";
         for joined in [format!("whsec/{unpadded}"), format!("whsec{unpadded}")] {
             if let Some(bytes) = decoded_as_far_as_it_goes(&joined) {

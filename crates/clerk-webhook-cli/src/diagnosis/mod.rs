@@ -1,7 +1,8 @@
 //! Finds out why verification fails. Causes are computed, never guessed.
 //!
-//! The diagnosis names a cause in two cases: the cause is a fact of the request (a missing header), or the signature
-//! matches after the cause is undone (an added line break). A change that cannot be undone is reported as unknown.
+//! The diagnosis names a cause in two cases: the cause is a fact of the request (a missing header), or the
+//! signature matches after the cause is undone (an added line break). A change that cannot be undone is
+//! reported as unknown.
 
 mod bodies;
 mod budget;
@@ -97,8 +98,8 @@ pub(crate) fn diagnose(capture: &Capture, secrets: &[SigningSecret], now: Timest
 
 /// Judges a delivery under these terms, for a caller with nothing else to do.
 ///
-/// This function blocks. It searches further than [`diagnose`]: if nothing matches, the search takes about 40 ms for a
-/// body of usual size, and at most about half a second.
+/// This function blocks. It searches further than [`diagnose`]: if nothing matches, the search takes about 40
+/// ms for a body of usual size, and at most about half a second.
 pub(crate) fn diagnose_under(terms: Terms, capture: &Capture, secrets: &[SigningSecret]) -> CaptureVerdict {
     judged(Limits::THOROUGH, terms, capture, secrets)
 }

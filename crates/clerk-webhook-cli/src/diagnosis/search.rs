@@ -1,7 +1,8 @@
 //! Searches for the changes that make a signature match.
 //!
-//! The search goes from few changes to many, so it finds the simplest explanation. It ends when the budget is exhausted.
-//! A body of usual size does not exhaust the budget. For a body of 2 MiB, most single changes are tried.
+//! The search goes from few changes to many, so it finds the simplest explanation. It ends when the budget is
+//! exhausted. A body of usual size does not exhaust the budget. For a body of 2 MiB, most single changes are
+//! tried.
 
 use clerk_webhook_core::SigningSecret;
 

@@ -16,7 +16,8 @@ use super::*;
 const NOW: i64 = 1_716_883_200;
 const ID: &str = "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa";
 
-/// An event with everything that serializers treat differently: accents, slashes, HTML special characters, floats.
+/// An event with everything that serializers treat differently: accents, slashes, HTML special characters,
+/// floats.
 const EVENT: &str = concat!(
     r#"{"data":{"first_name":"Zoë & <Ada>","image_url":"https://img.clerk.com/a?b=1&c=2","#,
     r#""last_sign_in_at":null,"ratio":0.5,"tags":["é","😀"],"updated_at":1716883199000},"#,

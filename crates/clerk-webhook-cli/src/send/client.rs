@@ -72,7 +72,8 @@ pub(crate) enum SendErrorKind {
 }
 
 impl Client {
-    /// Creates a client for endpoints with the scheme of this URL. The time limit applies to the complete exchange.
+    /// Creates a client for endpoints with the scheme of this URL. The time limit applies to the complete
+    /// exchange.
     pub(crate) fn new(uri: &Uri, time_limit: Duration) -> Result<Self, Failure> {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
@@ -94,8 +95,8 @@ impl Client {
 
     /// Sends a POST request whose body follows after a delay, unless the answer arrives earlier.
     ///
-    /// A server that rejects a body by its length closes the connection. If the client is still sending at that moment, the
-    /// connection fails, often before the client has read the answer.
+    /// A server that rejects a body by its length closes the connection. If the client is still sending at
+    /// that moment, the connection fails, often before the client has read the answer.
     pub(crate) async fn post_after(
         &self,
         delay: Duration,

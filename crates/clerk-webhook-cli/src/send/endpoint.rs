@@ -95,10 +95,11 @@ impl Endpoint {
         self.0.authority().map_or("", |authority| authority.as_str())
     }
 
-    /// Returns whether the host is this machine: a loopback address, or `localhost`, which every system resolves to one.
+    /// Returns whether the host is this machine: a loopback address, or `localhost`, which every system
+    /// resolves to one.
     ///
-    /// Other names do not count, including `app.localhost`: a resolver could return another address while the command
-    /// runs.
+    /// Other names do not count, including `app.localhost`: a resolver could return another address while the
+    /// command runs.
     pub(crate) fn is_loopback(&self) -> bool {
         let host = self.0.host().unwrap_or_default();
         if host.eq_ignore_ascii_case("localhost") {

@@ -1,8 +1,8 @@
 //! The reaction of Svix to an answer, including its retry schedule.
 //!
-//! Sources: docs.svix.com/retries and /receiving/delivery-control. The jitter and the treatment of `Retry-After` are not
-//! documented for the hosted service and were taken from the Svix server 1.100. That server retries 429 like any other
-//! failure.
+//! Sources: docs.svix.com/retries and /receiving/delivery-control. The jitter and the treatment of
+//! `Retry-After` are not documented for the hosted service and were taken from the Svix server 1.100. That
+//! server retries 429 like any other failure.
 
 use std::time::Duration;
 

@@ -312,8 +312,8 @@ mod recordings {
         [lines.into_bytes(), http_file(delivery)].concat()
     }
 
-    /// Replays a folder. Returns the exit code, the received requests, the skipped ids with their reasons, and the
-    /// summary.
+    /// Replays a folder. Returns the exit code, the received requests, the skipped ids with their reasons,
+    /// and the summary.
     fn replay(folder: &Folder, options: &[&str]) -> (i32, Vec<Request>, Vec<(String, String)>, Value) {
         let server = accepting();
         let run =

@@ -27,7 +27,8 @@ use crate::support::server::read;
 /// The number of successful runs per message id.
 type Handled = Arc<Mutex<BTreeMap<String, u32>>>;
 
-/// Returns a pseudorandom number below `of`. The sequence is the same in each run, apart from thread scheduling.
+/// Returns a pseudorandom number below `of`. The sequence is the same in each run, apart from thread
+/// scheduling.
 fn draw(of: u64) -> u64 {
     static STATE: AtomicU64 = AtomicU64::new(1);
     let drawn = STATE.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
@@ -304,7 +305,8 @@ fn resends_the_same_bytes_after_a_lost_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let receiver = thread::spawn(move || {
-        // The first request is answered, so that the endpoint counts as reachable. The second connection is lost.
+        // The first request is answered, so that the endpoint counts as reachable. The second connection is
+        // lost.
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let mut requests = Vec::new();
         for is_answered in [true, false, true] {

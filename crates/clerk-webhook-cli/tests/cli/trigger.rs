@@ -325,7 +325,7 @@ fn explains_wrong_usage_and_sends_nothing() {
         (
             &["trigger", "user.created", "--to", &url, "--set", "data.a.b=1"],
             Some(SECRET),
-            "nothing at /data/a",
+            "/data/a does not exist",
         ),
         (&["trigger", "user.created", "--to", &url, "--id", "a.b"], Some(SECRET), "without a dot"),
         (&["trigger", "user.created", "--to", &url, "--at", "soon"], Some(SECRET), "-10m"),

@@ -73,7 +73,8 @@ impl<'h> Arrivals<'h> {
         self.events().map(HistoryEvent::delivery)
     }
 
-    /// Deals them out to receivers that work at the same time; each gets its part in the order in which it arrives.
+    /// Deals them out to receivers that work at the same time; each gets its part in the order in which it
+    /// arrives.
     ///
     /// # Panics
     ///

@@ -14,18 +14,20 @@ const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
 /// The events of some lives: people who sign up, change, join organizations, leave, come back, are deleted.
 ///
-/// The same seed makes the same bytes, on every machine and in every later version of the same minor version. The events are
-/// coherent: ids are the same throughout, nothing is told of an object before its creation or after its deletion, and times
-/// rise. And they have in them what makes it hard to keep a copy of Clerk's objects:
+/// The same seed makes the same bytes, on every machine and in every later version of the same minor version.
+/// The events are coherent: ids are the same throughout, nothing is told of an object before its creation or
+/// after its deletion, and times rise. And they have in them what makes it hard to keep a copy of Clerk's
+/// objects:
 ///
 /// - `timestamp` of the envelope comes some milliseconds after the change;
 /// - the deletion of a membership does not touch its `updated_at`: when it ended says only the envelope;
 /// - of the memberships of a deleted user or organization some are not said to have ended;
 /// - who joins again has a membership with another id;
-/// - the organization inside of a membership lacks `private_metadata` and `created_by`, and can have a later `updated_at` than
-///   the last event of the organization itself;
+/// - the organization inside of a membership lacks `private_metadata` and `created_by`, and can have a later
+///   `updated_at` than the last event of the organization itself;
 /// - a user is created with an `updated_at` a little after `created_at`;
-/// - the primary e-mail address is often not the first, sometimes there is none, and an address can move to another user;
+/// - the primary e-mail address is often not the first, sometimes there is none, and an address can move to
+///   another user;
 /// - with [`ties`](HistoryBuilder::ties), two versions of an object have the same `updated_at`.
 ///
 /// ```
@@ -67,7 +69,8 @@ impl History {
         self.events.iter().map(HistoryEvent::delivery)
     }
 
-    /// Returns an order in which they arrive; as long as it is told nothing else, that in which they happened.
+    /// Returns an order in which they arrive; as long as it is told nothing else, that in which they
+    /// happened.
     #[must_use]
     pub fn arrivals(&self, seed: u64) -> Arrivals<'_> {
         Arrivals::new(&self.events, seed)

@@ -50,7 +50,8 @@ impl HistoryEvent {
         self.event_type.into()
     }
 
-    /// Returns what its envelope says of when it happened, to the millisecond: later than all events before it.
+    /// Returns what its envelope says of when it happened, to the millisecond: later than all events before
+    /// it.
     #[must_use]
     pub fn occurred_at(&self) -> Timestamp {
         self.occurred_at

@@ -102,7 +102,8 @@ impl EventLog {
         self.now
     }
 
-    /// Returns the time of another change to an object: later than that of the last one, unless there may be ties.
+    /// Returns the time of another change to an object: later than that of the last one, unless there may be
+    /// ties.
     pub(super) fn next_version(&mut self, updated_at: i64) -> i64 {
         let moment = self.moment();
         if self.ties && self.random.percent(33) { updated_at } else { moment }

@@ -2,8 +2,9 @@
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 ///
-/// A history is promised to be the same bytes in every later version. The crates for random numbers keep such a promise for
-/// their generators, but not for what is drawn from them (ranges, choices, shuffles), and that is all there is to it here.
+/// A history is promised to be the same bytes in every later version. The crates for random numbers keep such
+/// a promise for their generators, but not for what is drawn from them (ranges, choices, shuffles), and that
+/// is all there is to it here.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 

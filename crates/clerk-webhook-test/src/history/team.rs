@@ -1,4 +1,5 @@
-//! Organizations and what belongs to them, as Clerk describes them: the fields stand in the order in which they are sent.
+//! Organizations and what belongs to them, as Clerk describes them: the fields stand in the order in which
+//! they are sent.
 
 use serde::Serialize;
 

@@ -10,8 +10,8 @@ use super::kind::ObjectKind;
 
 /// What Clerk holds when a history is over: what a copy has to be, in whatever order the events came.
 ///
-/// An object is there as the last event described it that was about this object: what other events repeat of it does not
-/// count, although it can be newer, such as the organization inside of a membership.
+/// An object is there as the last event described it that was about this object: what other events repeat of
+/// it does not count, although it can be newer, such as the organization inside of a membership.
 ///
 /// ```
 /// use clerk_webhook_test::{History, Scenario};
@@ -74,8 +74,8 @@ impl Truth {
 
     /// Returns the objects of a kind by their ids, each as the `data` of the last event that was about it.
     ///
-    /// What belongs to an organization or a user that was deleted is not there, even where no event tells of its end: the
-    /// memberships of both, domains and invitations of an organization, sessions of a user.
+    /// What belongs to an organization or a user that was deleted is not there, even where no event tells of
+    /// its end: the memberships of both, domains and invitations of an organization, sessions of a user.
     #[must_use]
     pub fn live(&self, kind: ObjectKind) -> &BTreeMap<String, Value> {
         self.live.get(&kind).unwrap_or(&NO_OBJECTS)

@@ -35,7 +35,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server that answers each request with the complete HTTP/1.1 response that the function returns.
+    /// Starts a server that answers each request with the complete HTTP/1.1 response that the function
+    /// returns.
     pub(crate) fn new(answer: impl Fn(&Request) -> String + Clone + Send + 'static) -> Self {
         Self::start(move |request| Some(answer(request)))
     }
@@ -103,7 +104,8 @@ pub(crate) fn closed_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Reads a request with a `Content-Length`. Returns `None` if the connection ends early or uses another protocol.
+/// Reads a request with a `Content-Length`. Returns `None` if the connection ends early or uses another
+/// protocol.
 pub(crate) fn read(mut stream: &TcpStream) -> Option<Request> {
     let mut bytes = Vec::new();
     loop {

@@ -11,7 +11,8 @@ mod users;
 use super::scenario::Scenario;
 use super::world::World;
 
-/// Derives the actions and the table of those that happen in [`Scenario::All`] from rows of the form `Action => method: weight`.
+/// Derives the actions and the table of those that happen in [`Scenario::All`] from rows of the form `Action
+/// => method: weight`.
 macro_rules! actions {
     ($( $action:ident => $method:ident: $weight:literal; )+) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -128,7 +128,8 @@ impl World {
             updated_at: now,
         });
         organization.members_count = organization.members.len();
-        // Somebody's joining writes the organization too, a little later, and no event of its own tells of it.
+        // Somebody's joining writes the organization too, a little later, and no event of its own tells of
+        // it.
         organization.updated_at = self.log.soon();
         let place = organization.members.len() - 1;
         self.people[person].organizations.push(key);

@@ -42,8 +42,8 @@ impl Connection {
         tokio::pin!(sending, receiving);
         let (sent, answer) = tokio::select! {
             biased;
-            // The server may answer and close the connection before it has read the request, so read the answer
-            // even if sending fails.
+            // The server may answer and close the connection before it has read the request, so read the
+            // answer even if sending fails.
             sent = &mut sending => (sent.is_ok(), receiving.await),
             answer = &mut receiving => (false, answer),
         };
@@ -52,7 +52,8 @@ impl Connection {
         Ok(Answer { keep_alive: answer.keep_alive && sent, ..answer })
     }
 
-    /// Returns whether an error of the last exchange only means that the server closed the connection after a rejection.
+    /// Returns whether an error of the last exchange only means that the server closed the connection after a
+    /// rejection.
     pub fn was_closed_after_refusal(&self, error: &io::Error) -> bool {
         self.refused && self.received.is_empty() && is_closed(error)
     }
@@ -66,7 +67,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Closes the connection without TIME_WAIT. Otherwise, tens of thousands of connections exhaust the local ports.
+    /// Closes the connection without TIME_WAIT. Otherwise, tens of thousands of connections exhaust the local
+    /// ports.
     pub fn reset(self) {
         // If this fails, the connection closes normally.
         let _ = self.stream.set_zero_linger();

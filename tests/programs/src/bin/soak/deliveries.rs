@@ -21,7 +21,8 @@ const MIXTURE: [(Kind, u64); 7] = [
 /// One in this many deliveries has the large body.
 const LARGE_ONE_IN: u64 = 20;
 
-/// The maximum length of bodies that arrive together with the head, so that a server never closes with unread bytes.
+/// The maximum length of bodies that arrive together with the head, so that a server never closes with unread
+/// bytes.
 const SMALL: usize = 4 * 1024;
 
 /// Bodies that are not events. An event without a type is not among them, because it is accepted.
@@ -73,8 +74,8 @@ pub struct PreparedDelivery<'a> {
 }
 
 impl PreparedDelivery<'_> {
-    /// Returns whether the answer may be lost: the server rejects the headers and closes the connection while the body is
-    /// being sent.
+    /// Returns whether the answer may be lost: the server rejects the headers and closes the connection while
+    /// the body is being sent.
     pub fn may_lose_answer(&self) -> bool {
         matches!(self.kind, Kind::Stale | Kind::MissingHeader) && self.body.len() > SMALL
     }

@@ -1,7 +1,8 @@
-//! Sends valid and invalid deliveries to the examples at full speed, and checks their answers, memory, log and shutdown.
+//! Sends valid and invalid deliveries to the examples at full speed, and checks their answers, memory, log
+//! and shutdown.
 //!
-//! Run it with `cargo build --release -p example-axum && cargo run --release -p clerk-webhook-tests-programs --bin soak --
-//! target/release/example-axum`.
+//! Run it with `cargo build --release -p example-axum && cargo run --release -p clerk-webhook-tests-programs
+//! --bin soak -- target/release/example-axum`.
 
 mod connection;
 mod deliveries;

@@ -150,7 +150,8 @@ impl Log {
     }
 }
 
-/// Returns whether a line is a warning, an error or a panic. The first word that is a level is the level of the line.
+/// Returns whether a line is a warning, an error or a panic. The first word that is a level is the level of
+/// the line.
 fn is_alarm(line: &str) -> bool {
     let mut words = line.split(|character: char| !character.is_ascii_alphabetic());
     let level = words.find(|word| ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"].contains(word));

@@ -1,4 +1,5 @@
-//! Traffic at full speed: each connection sends the next delivery when it has received the answer to the last one.
+//! Traffic at full speed: each connection sends the next delivery when it has received the answer to the last
+//! one.
 
 use std::io;
 use std::sync::Mutex;
@@ -11,11 +12,12 @@ use tokio::time::timeout;
 use crate::connection::{Connection, is_closed};
 use crate::deliveries::{Deliveries, Kind, PreparedDelivery};
 
-/// The time limit for an answer. The examples stop waiting for a body after 10 s or 14 s, but no delivery here is slow.
+/// The time limit for an answer. The examples stop waiting for a body after 10 s or 14 s, but no delivery
+/// here is slow.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The number of largest deliveries with which each connection begins. The program reaches its peak memory before the
-/// first measurement; otherwise the memory grows for half a minute.
+/// The number of largest deliveries with which each connection begins. The program reaches its peak memory
+/// before the first measurement; otherwise the memory grows for half a minute.
 const LARGEST_FIRST: u32 = 50;
 
 const SHOWN_FAILURES: usize = 5;
