@@ -313,7 +313,7 @@ fn limits_bodies_and_headers() {
     let large = Delivery::of(fixture::user_created()).id("msg_1");
     assert_eq!(listener.deliver(&large).status, 413);
     assert!(listener.line().contains("body_too_large"));
-    assert!(listener.line().contains("more than 1000 bytes"));
+    assert!(listener.line().contains("larger than 1000 bytes"));
     assert!(listener.line().contains("--max-body"));
     // The limit applies without Content-Length too.
     let piece = "x".repeat(600);
@@ -362,7 +362,7 @@ fn explains_wrong_usage() {
         (vec!["--path", "/_clerk/x"], "reserved for the page"),
         (vec!["--secret", "sk_test_1"], "--secret"),
         (vec!["--limit", "0"], "--limit"),
-        (vec!["--record", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml/x")], "cannot make "),
+        (vec!["--record", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml/x")], "cannot create "),
     ] {
         let output = command().arg("listen").args(&arguments).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();

@@ -16,7 +16,7 @@ macro_rules! catalogue {
             OrganizationInvitationRevoked(OrganizationInvitation) = "organizationInvitation.revoked", "An invitation to an organization was revoked.";
             OrganizationMembershipCreated(OrganizationMembership) = "organizationMembership.created", "A user became a member of an organization.";
             OrganizationMembershipDeleted(OrganizationMembership) = "organizationMembership.deleted", "A user was removed from an organization.";
-            OrganizationMembershipUpdated(OrganizationMembership) = "organizationMembership.updated", "A membership of a user in an organization was updated.";
+            OrganizationMembershipUpdated(OrganizationMembership) = "organizationMembership.updated", "A membership in an organization was updated.";
             PaymentAttemptCreated(PaymentAttempt) = "paymentAttempt.created", "A payment was attempted.";
             PaymentAttemptUpdated(PaymentAttempt) = "paymentAttempt.updated", "A payment attempt succeeded or failed.";
             PermissionCreated(Permission) = "permission.created", "A permission was created.";
