@@ -3,14 +3,14 @@
 //   node send.mjs URL [EVENT.json] [options]
 //
 //   --secret whsec_…       default: CLERK_WEBHOOK_SIGNING_SECRET
-//   --old-secret whsec_…   a second signature, as during a rotation
+//   --old-secret whsec_…   a second signing secret, as during a rotation
 //   --library NAME         svix (default) or standardwebhooks
-//   --headers NAME         their names: svix (default) or webhook
-//   --age SECONDS          how long ago it was signed; negative for the future
-//   --tamper               change the body after it was signed
+//   --headers NAME         header names: svix (default) or webhook
+//   --age SECONDS          age of the signature; negative for the future
+//   --tamper               change the body after signing
 //
-// Prints status and body of the answer; the exit code is 0 for 2xx, 1 for anything else, 2 for a mistake.
-// With `--lines` alone, it makes one delivery for each line of the standard input, a JSON array of these arguments.
+// Prints the status and the body of the answer. The exit code is 0 for 2xx, 1 for another status, 2 for a usage error.
+// With `--lines` alone, makes one delivery for each line of standard input, which is a JSON array of these arguments.
 import { readFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
@@ -31,7 +31,7 @@ async function deliver(args) {
   });
   const [url, event = new URL("../../crates/clerk-webhook-test/fixtures/events/user.created.json", import.meta.url)] = positionals;
   if (!url || !options.secret) {
-    console.error("usage: node send.mjs URL [EVENT.json] [--secret whsec_…]; the head of the file lists the options");
+    console.error("usage: node send.mjs URL [EVENT.json] [--secret whsec_…]; see the comment at the top of send.mjs");
     process.exit(2);
   }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Signs an event with an official library and delivers it as Svix does.
 
-Prints status and body of the answer; the exit code is 0 for 2xx, 1 for anything else, 2 for a mistake.
-With `--lines` alone, it makes one delivery for each line of the standard input, a JSON array of these arguments."""
+Prints the status and the body of the answer. The exit code is 0 for 2xx, 1 for another status, 2 for a usage error.
+With `--lines` alone, makes one delivery for each line of standard input, which is a JSON array of these arguments."""
 
 import argparse
 import importlib
@@ -22,16 +22,16 @@ EVENT = Path(__file__).parent / "../../crates/clerk-webhook-test/fixtures/events
 def deliver(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
-    parser.add_argument("event", nargs="?", type=Path, default=EVENT, help="a file with the JSON of an event")
+    parser.add_argument("event", nargs="?", type=Path, default=EVENT, help="a file with an event as JSON")
     parser.add_argument("--secret", default=os.environ.get("CLERK_WEBHOOK_SIGNING_SECRET"), help="whsec_…")
-    parser.add_argument("--old-secret", help="a second signature, as during a rotation")
+    parser.add_argument("--old-secret", help="a second signing secret, as during a rotation")
     parser.add_argument("--library", choices=["svix", "standardwebhooks"], default="svix")
-    parser.add_argument("--headers", choices=["svix", "webhook"], default="svix", help="names of the headers")
-    parser.add_argument("--age", type=int, default=0, help="how many seconds ago it was signed")
-    parser.add_argument("--tamper", action="store_true", help="change the body after it was signed")
+    parser.add_argument("--headers", choices=["svix", "webhook"], default="svix", help="the header family")
+    parser.add_argument("--age", type=int, default=0, help="the age of the signature in seconds")
+    parser.add_argument("--tamper", action="store_true", help="change the body after signing")
     options = parser.parse_args(arguments)
     if not options.secret:
-        parser.error("set CLERK_WEBHOOK_SIGNING_SECRET or give --secret")
+        parser.error("set CLERK_WEBHOOK_SIGNING_SECRET or pass --secret")
 
     webhook = importlib.import_module(f"{options.library}.webhooks").Webhook
     body = bytearray(options.event.read_bytes())

@@ -3,7 +3,7 @@
 //   node verify.mjs < deliveries
 //
 // Each line of standard input is {"name": "…", "secret": "whsec_…", "authentic": true, "headers": {…}, "body": "base64"}.
-// Prints a line for each wrong verdict; the exit code is 0 if there is none, 1 if there is one.
+// Prints a line for each unexpected verdict. The exit code is 0 without such a line, and 1 otherwise.
 import { createInterface } from "node:readline";
 import { verifyWebhook } from "@clerk/backend/webhooks";
 import { Webhook as StandardWebhook } from "standardwebhooks";
@@ -14,10 +14,10 @@ const renamed = (headers, from, to) =>
 
 const libraries = {
   svix: ({ secret, headers, body }) => new SvixWebhook(secret).verify(body, headers),
-  // It knows its own names only, and what is signed is the same.
+  // This library knows only the webhook-* names. The signed content is the same.
   standardwebhooks: ({ secret, headers, body }) =>
     new StandardWebhook(secret).verify(body, renamed(headers, /^svix-/, "webhook-")),
-  // It knows Svix's names only.
+  // This library knows only the svix-* names.
   "@clerk/backend": ({ secret, headers, body }) => {
     const request = new Request("http://127.0.0.1/", { method: "POST", headers: renamed(headers, /^webhook-/, "svix-"), body });
     return verifyWebhook(request, { signingSecret: secret });
@@ -34,7 +34,7 @@ for await (const line of createInterface({ input: process.stdin })) {
       await verify(delivery);
       verdict = "authentic";
     } catch (error) {
-      verdict = `refused: ${error.message}`;
+      verdict = `rejected: ${error.message}`;
     }
     counts[library] = (counts[library] ?? 0) + 1;
     if ((verdict === "authentic") !== delivery.authentic) {

@@ -2,7 +2,7 @@
 """Verifies deliveries with the official libraries svix and standardwebhooks.
 
 Each line of standard input is {"name": "…", "secret": "whsec_…", "authentic": true, "headers": {…}, "body": "base64"}.
-Prints a line for each wrong verdict; the exit code is 0 if there is none, 1 if there is one."""
+Prints a line for each unexpected verdict. The exit code is 0 without such a line, and 1 otherwise."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ def with_svix(secret: str, body: bytes, headers: dict[str, str]) -> None:
 
 
 def with_standardwebhooks(secret: str, body: bytes, headers: dict[str, str]) -> None:
-    # It knows its own names only, and what is signed is the same.
+    # This library knows only the webhook-* names. The signed content is the same.
     renamed = {name.replace("svix-", "webhook-"): value for name, value in headers.items()}
     standardwebhooks.webhooks.Webhook(secret).verify(body, renamed)
 
@@ -35,8 +35,8 @@ def main() -> int:
             try:
                 verify(delivery["secret"], body, delivery["headers"])
                 verdict = "authentic"
-            except Exception as error:  # noqa: BLE001: what it raises differs, and any of it is a refusal
-                verdict = f"refused: {error}"
+            except Exception as error:  # noqa: BLE001: any error is a rejection
+                verdict = f"rejected: {error}"
             counts[library] += 1
             if (verdict == "authentic") != delivery["authentic"]:
                 print(f"{library}: {delivery['name']} is {verdict}")

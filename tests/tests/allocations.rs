@@ -1,8 +1,7 @@
-//! What is allocated on the way of a delivery: nothing up to the verdict, and every piece after it has a
-//! reason that is written here.
+//! The allocations of a delivery: none before the verdict, and a documented number after it.
 //!
-//! The counts are exact on purpose. Whoever changes one has found out why, and says so here.
-//! The allocator that counts takes a reallocation for a new allocation, a copy and a deallocation.
+//! The counts are exact on purpose. If you change one, find the cause and document it here.
+//! The counting allocator counts a reallocation as a new allocation, a copy and a deallocation.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -28,8 +27,8 @@ use http_body_util::Full;
 use tokio::runtime::Builder;
 use tower::{Layer as _, Service};
 
-/// Reads secrets on this thread: arc-swap allocates a node for a thread that reads for the first time, unless a thread that has
-/// ended left one.
+/// Loads secrets on this thread. arc-swap allocates a node for the first load of each thread, unless a
+/// finished thread left one.
 fn warm_up() {
     let body = br#"{"data":{},"type":"test"}"#;
     drop(
@@ -40,13 +39,13 @@ fn warm_up() {
     );
 }
 
-/// Runs it once to [warm up](warm_up), and then counts.
+/// Runs the closure once to [warm up](warm_up), and then counts the allocations of another run.
 fn count<T>(mut run: impl FnMut() -> T) -> u64 {
     black_box(run());
     measure(|| drop(black_box(run()))).count_total
 }
 
-/// The verifier that most have, and the one that is there while a secret is rotated.
+/// The usual verifier, and a verifier during a secret rotation.
 fn verifiers() -> [Verifier; 2] {
     [
         Verifier::new(SECRET).unwrap(),
@@ -54,7 +53,7 @@ fn verifiers() -> [Verifier; 2] {
     ]
 }
 
-/// As many signatures as Svix makes at most: with the current key and ten old ones. The last one matches.
+/// Signs with the current key and ten old ones, which is Svix's maximum. Only the last signature matches.
 fn eleven_signatures(body: &[u8]) -> SignedHeaders {
     let old: Vec<_> = (1..=10_u8).map(|key| SigningSecret::from_bytes(&[key; 24]).unwrap()).collect();
     let signed = old[0].sign(&message_id(), Timestamp::now(), body);
@@ -62,22 +61,22 @@ fn eleven_signatures(body: &[u8]) -> SignedHeaders {
     signed.and_signed_with(&secret(), body)
 }
 
-/// Looks a future up that is ready at once.
+/// Polls a future that must be ready immediately.
 fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("it is not ready"),
+        Poll::Pending => panic!("the future is not ready"),
     }
 }
 
 #[test]
-fn the_allocator_counts() {
+fn the_allocator_counts_allocations() {
     assert_eq!(count(|| Box::new(1_u64)), 1);
     assert_eq!(count(|| ()), 0);
 }
 
 #[test]
-fn nothing_is_allocated_from_the_headers_to_the_verdict() {
+fn verification_does_not_allocate() {
     for verifier in verifiers() {
         for length in [300, 2 * 1024, 256 * 1024] {
             let body = event_of(length);
@@ -91,8 +90,8 @@ fn nothing_is_allocated_from_the_headers_to_the_verdict() {
 }
 
 #[test]
-fn nothing_is_allocated_for_a_refusal() {
-    fn refuse<H: HeaderFields>(verifier: &Verifier, headers: &H, expected: VerifyErrorKind) {
+fn a_rejection_does_not_allocate() {
+    fn assert_rejected<H: HeaderFields>(verifier: &Verifier, headers: &H, expected: VerifyErrorKind) {
         let allocations = count(|| {
             assert_eq!(verifier.verify(headers, b"body").unwrap_err().kind(), expected);
         });
@@ -129,7 +128,7 @@ fn nothing_is_allocated_for_a_refusal() {
             (with(2, &too_many), VerifyErrorKind::InvalidHeader),
             (foreign.clone(), VerifyErrorKind::NoMatchingSignature),
         ] {
-            refuse(&verifier, &headers, expected);
+            assert_rejected(&verifier, &headers, expected);
             let map: HeaderMap = headers[..]
                 .iter()
                 .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()))
@@ -137,17 +136,17 @@ fn nothing_is_allocated_for_a_refusal() {
                     map.append(name, value);
                     map
                 });
-            refuse(&verifier, &map, expected);
+            assert_rejected(&verifier, &map, expected);
         }
     }
 }
 
 #[test]
-fn more_secrets_or_signatures_than_anybody_has_cost_one_allocation() {
+fn unusually_many_secrets_or_signatures_cost_one_allocation() {
     let secrets = || [OTHER_SECRET, OTHER_SECRET, SECRET].map(|text| SigningSecret::parse(text).unwrap());
     let three = Verifier::builder().secrets(secrets()).build().unwrap();
     let headers = sign(b"body").to_pairs();
-    // One after the other needs no place for them, all of them at once over frames does.
+    // Keys that are used one after the other need no list. Keys that hash frames at the same time do.
     assert_eq!(count(|| three.verify(&headers, b"body").unwrap()), 0);
     assert_eq!(count(|| three.begin_verify(&headers).unwrap()), 1);
     let one = Verifier::new(SECRET).unwrap();
@@ -156,7 +155,7 @@ fn more_secrets_or_signatures_than_anybody_has_cost_one_allocation() {
 }
 
 #[test]
-fn nothing_is_allocated_while_frames_are_hashed() {
+fn hashing_frames_does_not_allocate() {
     let body = event_of(256 * 1024);
     for verifier in verifiers() {
         for size in [1, 1000, 16 * 1024] {
@@ -172,14 +171,14 @@ fn nothing_is_allocated_while_frames_are_hashed() {
 }
 
 #[test]
-fn nothing_is_allocated_for_a_length_that_is_only_claimed() {
+fn a_claimed_length_does_not_allocate() {
     let verifier = Verifier::builder().secret(secret()).body_limit(usize::MAX).build().unwrap();
     let mut headers = HeaderMap::from(&sign(b""));
-    let near_the_limit = u64::MAX - 1;
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(near_the_limit));
+    let near_maximum = u64::MAX - 1;
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(near_maximum));
     let allocations = count(|| {
         let delivery = verifier.begin_receive(&headers).unwrap();
-        delivery.expect_length(near_the_limit).unwrap();
+        delivery.expect_length(near_maximum).unwrap();
         delivery.expect_content_length(&headers).unwrap();
         assert!(delivery.body_limit(10).expect_content_length(&headers).is_err());
     });
@@ -187,21 +186,21 @@ fn nothing_is_allocated_for_a_length_that_is_only_claimed() {
 }
 
 #[test]
-fn an_event_costs_its_envelope() {
+fn an_event_allocates_its_envelope() {
     let verifier = Verifier::new(SECRET).unwrap();
     let user = Bytes::from(fixture("user.created"));
     let headers = HeaderMap::from(&sign(&user));
     assert_eq!(count(|| verifier.receive(&headers, user.clone()).unwrap()), RECEIVE);
-    // The size of the data does not matter as long as nobody asks for it.
+    // The size of the data does not matter until the data is read.
     let large = Bytes::from([&user[..], &[b' '; 256 * 1024][..]].concat());
     let headers = HeaderMap::from(&sign(&large));
     assert_eq!(count(|| verifier.receive(&headers, large.clone()).unwrap()), RECEIVE);
 }
 
-/// The event, which all clones share, and the stack of serde_json, which notes how deep it is in what it skips.
+/// The event, which all clones share, and the stack of serde_json, which tracks the depth of skipped values.
 const RECEIVE: u64 = 2;
 
-/// A service that is always ready, reads the data where it is told to, and allocates nothing of its own.
+/// A service that is always ready, reads the data if configured so, and does not allocate.
 #[derive(Clone)]
 struct Handler {
     reads_data: bool,
@@ -226,15 +225,15 @@ impl Service<Request<Full<Bytes>>> for Handler {
     }
 }
 
-/// What the map of a request's extensions costs: the map, its table, and the box round the event.
+/// The request's extensions: the map, its table, and the box around the event.
 const EXTENSION: u64 = 3;
 
-/// What the data of the fixture costs: the box round it; six strings of the user; the list of addresses, and three
-/// strings of the only one; and three empty metadata, which serde_json boxes before anybody can look at them.
+/// The data of the fixture: its box; six strings of the user; the list of addresses, and three strings of the
+/// single address; and three empty metadata objects, which serde_json boxes.
 const DATA: u64 = 1 + 6 + (1 + 3) + 3;
 
 #[test]
-fn the_layer_adds_the_place_of_the_event_in_the_request() {
+fn the_layer_allocates_the_request_extension() {
     warm_up();
     let body = Bytes::from(fixture("user.created"));
     let headers = HeaderMap::from(&sign(&body));
@@ -250,24 +249,25 @@ fn the_layer_adds_the_place_of_the_event_in_the_request() {
             assert_eq!(status.unwrap(), 200);
             info.count_total
         };
-        // The first one takes a pass for the envelope and one for the data, all others a single one.
+        // The first delivery is decoded lazily, the second one eagerly.
         assert_eq!([allocations(), allocations()], [RECEIVE + EXTENSION + data; 2]);
     }
 }
 
-/// What a new delivery costs if it is handled once: the future of the service, the handling and its task, which go on without
-/// the sender; the key in the store; and the slot for the response of a service that is not ours, or the future of the handler.
-/// None of it is moved to a larger place: the store is full.
+/// A new delivery with duplicate handling: the future of the service; the handling and its task, which run
+/// without the sender; the key in the store; and the slot for the response of another service, or the future
+/// of the handler. The store is full, so that its map does not grow.
 const ONCE: u64 = 3 + 1 + 1;
 
-/// What the metrics of a delivery cost: the name of the endpoint, and the list of labels of each of the six.
+/// The metrics of a delivery: the name of the endpoint, and the list of labels of each of the six metrics.
 const METRICS: u64 = 1 + 6;
 
-/// What the metrics of a duplicate cost: there is no handler whose time is taken.
+/// The metrics of a duplicate, which has no handler duration.
 const METRICS_OF_DUPLICATE: u64 = METRICS - 1;
 
-/// What a duplicate costs beyond the event in the request: the same three, and the slot of the layer; the two parts of the
-/// response's headers; and its extensions, a map, its table, and the box around the outcome.
+/// A duplicate, in addition to the event in the request: the same three; the two parts of
+/// the response's headers; and its extensions: a map, its table, and the box around the outcome. A duplicate
+/// in the layer costs one more, the slot for the response.
 const DUPLICATE: u64 = 3 + 2 + 3;
 
 /// Counts the allocations of two new deliveries and two duplicates.
@@ -290,7 +290,7 @@ where
         assert_eq!(outcome == Some(Outcome::Duplicate), duplicate, "{id}");
         info.count_total
     };
-    // The first of each kind fill what is filled once.
+    // The first deliveries of each kind initialize caches.
     for (id, duplicate) in [("1", false), ("1", true), ("2", false)] {
         allocations(id, duplicate);
     }
@@ -298,7 +298,7 @@ where
 }
 
 #[test]
-fn handling_once_adds_a_task_and_a_key() {
+fn duplicate_handling_allocates_a_task_and_a_key() {
     let deduplicator = || Deduplicator::new(MemoryStore::with_capacity(1));
     let layer = DeduplicateLayer::from(deduplicator());
     let (new, again) =
@@ -307,13 +307,13 @@ fn handling_once_adds_a_task_and_a_key() {
 
     let handlers = Handlers::builder().otherwise(|_, _| ready(Ok(()))).build().unwrap();
     let service = WebhookService::deduplicated(handlers, (), deduplicator());
-    // The response of a service that is not ours is not part of its count: headers and extensions.
+    // The response of another service is not counted here: headers and extensions.
     let new = new + 2 + 3;
     assert_eq!(count_once(service), [new, new, again, again]);
 }
 
 #[test]
-fn the_extractor_adds_nothing_but_axums_limit() {
+fn the_extractor_allocates_only_axums_limit() {
     warm_up();
     let body = Bytes::from(fixture("user.created"));
     let headers = HeaderMap::from(&sign(&body));
@@ -333,18 +333,18 @@ fn the_extractor_adds_nothing_but_axums_limit() {
             assert_eq!(event.unwrap().raw_body(), &body);
             info.count_total
         };
-        // The limit is a body round the body, and axum boxes it.
+        // The limit wraps the body, and Axum boxes the result.
         assert_eq!([allocations(), allocations()], [RECEIVE + 1 + data; 2]);
     }
 }
 
-/// How far the segments of a body may run ahead of what has arrived.
+/// How much larger the segments of a body may be than the bytes that have arrived.
 const SEGMENT: i64 = 64 * 1024;
 
-/// Room for the verification, the list of segments and the event, which are small beside any body worth measuring.
-const BESIDES: i64 = 2 * 1024;
+/// An allowance for the verification, the list of segments and the event.
+const ALLOWANCE: i64 = 2 * 1024;
 
-/// The frames of one delivery.
+/// Receives the frames of one delivery.
 fn arrive(verifier: &Verifier, headers: &HeaderMap, body: &[u8], size: usize) -> PendingDelivery {
     let mut delivery = verifier.begin_receive(headers).unwrap();
     for frame in body.chunks(size) {
@@ -354,7 +354,7 @@ fn arrive(verifier: &Verifier, headers: &HeaderMap, body: &[u8], size: usize) ->
 }
 
 #[test]
-fn memory_follows_what_arrives() {
+fn memory_is_proportional_to_the_arrived_bytes() {
     for (length, size) in
         [(2 * 1024 * 1024, 16 * 1024), (256 * 1024, 16 * 1024), (30_000, 29_999), (10_000, 1)]
     {
@@ -366,33 +366,33 @@ fn memory_follows_what_arrives() {
         for frame in body.chunks(size) {
             let info = measure(|| delivery.push(frame).unwrap());
             arrived += i64::try_from(frame.len()).unwrap();
-            // Also for the moment in which something is moved.
+            // Also while a segment is moved.
             let most = held + i64::try_from(info.bytes_max).unwrap();
-            assert!(most <= arrived + SEGMENT + BESIDES, "{most} for {arrived} bytes in frames of {size}");
+            assert!(most <= arrived + SEGMENT + ALLOWANCE, "{most} for {arrived} bytes in frames of {size}");
             held += info.bytes_current;
         }
         let mut event = None;
         held += measure(|| event = Some(delivery.finish().unwrap())).bytes_current;
         assert_eq!(event.unwrap().raw_body(), &body);
-        assert!(held <= arrived + SEGMENT + BESIDES, "{held} for {arrived} bytes in frames of {size}");
+        assert!(held <= arrived + SEGMENT + ALLOWANCE, "{held} for {arrived} bytes in frames of {size}");
     }
 }
 
 #[test]
-fn a_forged_body_is_never_held_twice() {
+fn a_forged_body_is_not_joined() {
     const LENGTH: usize = 2 * 1024 * 1024;
     let (body, verifier) = (event_of(LENGTH), Verifier::new(SECRET).unwrap());
     let forged = HeaderMap::from(&sign(b"another"));
     let receive = || drop(arrive(&verifier, &forged, &body, 16 * 1024).finish().unwrap_err());
     receive();
     let info = measure(receive);
-    let most = LENGTH as u64 + SEGMENT as u64 + BESIDES as u64;
+    let most = LENGTH as u64 + SEGMENT as u64 + ALLOWANCE as u64;
     assert!(info.bytes_max <= most, "{} bytes", info.bytes_max);
     assert_eq!(info.bytes_current, 0);
 }
 
 #[test]
-fn two_mebibytes_in_frames_cost_forty_two_allocations() {
+fn two_mebibytes_in_frames_allocate_forty_two_times() {
     const LENGTH: usize = 2 * 1024 * 1024;
     let (body, verifier) = (event_of(LENGTH), Verifier::new(SECRET).unwrap());
     let headers = HeaderMap::from(&sign(&body));
@@ -401,11 +401,12 @@ fn two_mebibytes_in_frames_cost_forty_two_allocations() {
     let mut event = None;
     let info = measure(|| event = Some(receive()));
     assert_eq!(event.unwrap().raw_body(), &body);
-    // The first frame, which a server would not copy; the first segment, which grows once; 31 more; the list of them,
-    // which doubles three times; the whole; the event; and its type, which is unknown and noted twice.
+    // The first frame, which a server would not copy; the first segment, which grows once; 31 more segments;
+    // the list of segments, which doubles three times; the joined body; the event; and its type, which is
+    // unknown and stored twice.
     assert_eq!(info.count_total, 42);
-    // Only what is authentic is put together, and freed on the way.
-    let most = 2 * LENGTH as u64 + BESIDES as u64;
+    // Only a genuine body is joined. Its segments are freed on the way.
+    let most = 2 * LENGTH as u64 + ALLOWANCE as u64;
     assert!(info.bytes_max <= most, "{} bytes", info.bytes_max);
-    assert!(info.bytes_current <= LENGTH as i64 + BESIDES, "{} bytes", info.bytes_current);
+    assert!(info.bytes_current <= LENGTH as i64 + ALLOWANCE, "{} bytes", info.bytes_current);
 }

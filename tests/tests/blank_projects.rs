@@ -1,7 +1,8 @@
-//! Each complete program of the README and of the guide works in a blank project outside of this workspace.
+//! Each complete program of the README and of the guide works in a new project outside this workspace.
 //!
-//! A project is a block `Cargo.toml` with a `[package]`, and the Rust block after it. The tests write both into an empty
-//! folder, build them as a user would, run them, and send deliveries. They share one target folder.
+//! A project is a block `Cargo.toml` with a `[package]`, and the Rust block after it. A test writes both
+//! into an empty folder, builds the project as a user would, runs it, and sends deliveries. All projects
+//! share one target folder.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -21,7 +22,7 @@ use sqlx::{Connection as _, PgConnection, SqliteConnection};
 const VARIABLE: &str = "CLERK_WEBHOOK_SIGNING_SECRET";
 
 #[test]
-fn the_first_program_of_the_readme_receives_from_the_official_libraries() {
+fn the_first_program_of_the_readme_verifies_deliveries_of_the_official_libraries() {
     let project = Project::write("webhook");
     let server = project.start();
     for client in official_clients("the first program of the README") {
@@ -29,12 +30,15 @@ fn the_first_program_of_the_readme_receives_from_the_official_libraries() {
         assert!(failures.is_empty(), "{}", failures.join("\n"));
     }
     let log = server.stop();
-    let refusal = log.lines().find(|line| line.contains("WARN")).expect("a refusal is in the log");
-    assert!(refusal.contains("invalid_signature") || refusal.contains("expired_timestamp"), "{refusal}");
+    let rejection = log.lines().find(|line| line.contains("WARN")).expect("the log contains a rejection");
+    assert!(
+        rejection.contains("invalid_signature") || rejection.contains("expired_timestamp"),
+        "{rejection}"
+    );
 }
 
 #[test]
-fn the_first_program_of_the_readme_says_that_the_secret_is_missing() {
+fn the_first_program_of_the_readme_reports_a_missing_secret() {
     let project = Project::write("webhook");
     project.build();
     let output = project.program().env_remove(VARIABLE).output().unwrap();
@@ -47,7 +51,7 @@ fn the_first_program_of_the_readme_says_that_the_secret_is_missing() {
 }
 
 #[test]
-fn the_axum_program_handles_a_delivery_once_and_stops_in_order() {
+fn the_axum_program_skips_duplicates_and_shuts_down_gracefully() {
     let server = Project::write("webhooks").start();
     assert_eq!(server.deliver("msg_1", "user.created"), "processed");
     assert_eq!(server.deliver("msg_1", "user.created"), "duplicate");
@@ -61,23 +65,23 @@ fn the_axum_program_handles_a_delivery_once_and_stops_in_order() {
 }
 
 #[test]
-fn the_actix_program_receives() {
-    receives("webhooks-actix");
+fn the_actix_program_receives_deliveries() {
+    assert_receives("webhooks-actix");
 }
 
 #[test]
-fn the_warp_program_receives() {
-    receives("webhooks-warp");
+fn the_warp_program_receives_deliveries() {
+    assert_receives("webhooks-warp");
 }
 
 #[test]
-fn the_hyper_program_receives() {
-    receives("webhooks-hyper");
+fn the_hyper_program_receives_deliveries() {
+    assert_receives("webhooks-hyper");
 }
 
 #[test]
 fn the_program_with_users_in_sqlite_writes_a_row() {
-    let server = receives("users-sqlite");
+    let server = assert_receives("users-sqlite");
     let folder = Arc::clone(&server.folder);
     server.stop();
     assert_eq!(count_in_sqlite(&folder.0.join("app.db"), "clerk_active_users"), 1);
@@ -113,7 +117,7 @@ fn the_program_with_users_in_postgres_writes_a_row() {
 }
 
 #[test]
-fn the_tests_with_the_kit_pass() {
+fn the_tests_with_the_test_kit_pass() {
     let output = Project::write("webhooks-tested").cargo(&["test"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
@@ -143,7 +147,7 @@ fn the_guide_shows_the_example_for_axum() {
     assert!(*program == example, "copy examples/axum/src/main.rs into guide/axum.md");
 }
 
-fn receives(name: &str) -> Server {
+fn assert_receives(name: &str) -> Server {
     let server = Project::write(name).start();
     assert_eq!(server.deliver("msg_1", "user.created"), "processed");
     assert_eq!(server.forge(), 400);
@@ -177,7 +181,7 @@ fn projects() -> BTreeMap<String, (String, String)> {
             {
                 let name = manifest.split('"').nth(1).unwrap().to_owned();
                 let earlier = projects.insert(name, (manifest, content));
-                assert!(earlier.is_none(), "{}: two projects of one name", document.display());
+                assert!(earlier.is_none(), "{}: two projects have the same name", document.display());
             }
         }
         assert!(manifest.is_none(), "{}: a manifest without a program", document.display());
@@ -185,7 +189,7 @@ fn projects() -> BTreeMap<String, (String, String)> {
     projects
 }
 
-/// A folder that is removed when nothing uses it.
+/// A folder that is removed when its last owner is dropped.
 struct Folder(PathBuf);
 
 impl Drop for Folder {
@@ -194,7 +198,7 @@ impl Drop for Folder {
     }
 }
 
-/// A project in a folder outside of the workspace.
+/// A project in a folder outside the workspace.
 struct Project {
     folder: Arc<Folder>,
     name: String,
@@ -202,7 +206,7 @@ struct Project {
 }
 
 impl Project {
-    /// Writes the project of this name into an empty folder, with a free port in place of 3000.
+    /// Writes the project with this name into an empty folder, and replaces port 3000 with a free port.
     fn write(name: &str) -> Self {
         let (manifest, program) = projects().remove(name).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -213,7 +217,7 @@ impl Project {
         let crates = fs::canonicalize(folder("../crates")).unwrap();
         let manifest = manifest.replace("../clerk-webhook/crates", crates.to_str().unwrap());
         fs::write(folder_of_project.join("Cargo.toml"), manifest).unwrap();
-        // The versions that the workspace was tested with.
+        // Use the versions that the workspace is tested with.
         fs::copy(folder("../Cargo.lock"), folder_of_project.join("Cargo.lock")).unwrap();
         let file = if program.contains("fn main") { "main.rs" } else { "lib.rs" };
         fs::write(source.join(file), program.replace("3000", &port.to_string())).unwrap();
@@ -241,7 +245,7 @@ impl Project {
 
     fn build(&self) {
         self.cargo(&["build"]);
-        // The next project of this name replaces it in the target folder.
+        // Copy the program, because the next project with this name overwrites it in the target folder.
         let built = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("debug").join(&self.name);
         fs::copy(built, self.folder.0.join("program")).unwrap();
     }
@@ -273,15 +277,15 @@ impl Project {
             String::from_utf8_lossy(&log).into_owned()
         });
         let port = self.port;
-        eventually("the server", || {
-            assert!(process.try_wait().unwrap().is_none(), "{} ended", self.name);
+        eventually("the start of the server", || {
+            assert!(process.try_wait().unwrap().is_none(), "{} exited", self.name);
             TcpStream::connect(("127.0.0.1", port)).ok()
         });
         Server { process, log: Some(log), port, folder: Arc::clone(&self.folder) }
     }
 }
 
-/// The program of a project, while it runs.
+/// The running program of a project.
 struct Server {
     process: Child,
     log: Option<thread::JoinHandle<String>>,
@@ -311,20 +315,20 @@ impl Server {
         answer.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    /// Kills the program and returns what it has logged.
+    /// Kills the program and returns its log.
     fn stop(mut self) -> String {
         self.process.kill().unwrap();
-        self.end()
+        self.log_after_exit()
     }
 
-    /// Asks the program to end, and returns what it has logged.
+    /// Terminates the program and returns its log.
     #[cfg(unix)]
     fn terminate(mut self) -> String {
         let kill = Command::new("sh").args(["-c", "kill -TERM $0", &self.process.id().to_string()]).status();
         assert!(kill.unwrap().success());
-        let status = eventually("the end of the program", || self.process.try_wait().unwrap());
+        let status = eventually("the exit of the program", || self.process.try_wait().unwrap());
         assert!(status.success(), "{status}");
-        self.end()
+        self.log_after_exit()
     }
 
     #[cfg(not(unix))]
@@ -332,7 +336,7 @@ impl Server {
         self.stop()
     }
 
-    fn end(&mut self) -> String {
+    fn log_after_exit(&mut self) -> String {
         self.process.wait().unwrap();
         self.log.take().unwrap().join().unwrap()
     }

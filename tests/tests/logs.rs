@@ -1,6 +1,6 @@
-//! What an operator reads, and how much of it strangers can cause.
+//! The log lines for operators, and the limit on lines that strangers can cause.
 //!
-//! Everything is in one test, as there is one limit on lines for the whole process.
+//! This target has only one test, because the limit on lines applies to the process.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use clerk_webhook_tests::{SECRET, sign};
 use clerk_webhook_warp::{clerk_event, clerk_event_or_reply, handle_rejection};
 use warp::Filter as _;
 
-/// How many requests make a flood; each of them alone would have a line.
+/// The number of requests in a flood. Each request alone would write a line.
 const FLOOD: usize = 2000;
 
 #[derive(Clone, Default)]
@@ -69,12 +69,12 @@ async fn send_forged_to_warp(times: usize) {
 }
 
 #[actix_web::test]
-async fn an_operator_reads_what_to_do_and_is_not_flooded() {
+async fn log_lines_give_advice_and_are_limited() {
     let log = Log::default();
     let writer = log.clone();
     tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).init();
 
-    // Each delivery that is handled has a line.
+    // Each handled delivery writes a line.
     let handlers = Handlers::builder().on(UserCreated, async |_, _| Ok(())).build().unwrap();
     for (body, event_type, outcome) in [
         (
@@ -99,7 +99,7 @@ async fn an_operator_reads_what_to_do_and_is_not_flooded() {
         assert!(duration.starts_with("duration_ms="), "{duration}");
     }
 
-    // Nothing could be received, so what is missing is said.
+    // If no delivery can be received, the line says what to add.
     send_forged_to_actix(None, 1).await;
     let lines = log.take_lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
@@ -108,9 +108,9 @@ async fn an_operator_reads_what_to_do_and_is_not_flooded() {
 
     let began = Timestamp::now().as_secs();
     let mut lines = Vec::new();
-    let tells_of_others = |line: &String| !line.ends_with("suppressed=0");
-    // The first line of a second tells how many had none in the one before.
-    while !lines.iter().any(tells_of_others) {
+    let reports_suppressed_lines = |line: &String| !line.ends_with("suppressed=0");
+    // The first line of a second contains the number of suppressed lines of the second before.
+    while !lines.iter().any(reports_suppressed_lines) {
         assert!(Timestamp::now().as_secs() < began + 30, "{lines:?}");
         send_forged_to_actix(Some(verifier()), FLOOD).await;
         send_forged_to_warp(FLOOD).await;
@@ -127,7 +127,7 @@ async fn an_operator_reads_what_to_do_and_is_not_flooded() {
         assert!(!line.contains("private") && !line.contains(&SECRET[6..]), "{line}");
     }
 
-    // Strangers cannot keep what an operator has to do out of the log: it has lines of its own.
+    // Misconfiguration has its own limit, so that forged requests cannot suppress its lines.
     let taken = warp::body::bytes().map(drop).untuple_one();
     let routes = taken.and(clerk_event_or_reply(verifier(), async |_: Event| "called"));
     send_forged_to_warp(FLOOD).await;

@@ -1,4 +1,4 @@
-//! What an operator sees of the deliveries that are handled: spans, lines and metrics, and nothing that was sent.
+//! Spans, log lines and metrics of handled deliveries. None of them contains payload data.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -35,16 +35,16 @@ use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// A subscriber for all threads that wants everything and does nothing with it.
+/// A global subscriber that enables every callsite and records nothing.
 ///
-/// Whether anybody is interested in a place of the code is found out when it is first reached, and remembered. A thread that
-/// reaches it while another one begins to listen can remember for both that nobody is, so somebody always has to be: every
-/// test here begins with this.
-static INTERESTED: LazyLock<()> = LazyLock::new(|| {
+/// `tracing` caches for each callsite whether a subscriber is interested. A thread that reaches a callsite
+/// while another thread installs its subscriber may cache "not interested" for both. This subscriber is
+/// always interested, so every test forces it first.
+static ALWAYS_INTERESTED: LazyLock<()> = LazyLock::new(|| {
     tracing_subscriber::registry().init();
 });
 
-/// The spans of this workspace, and the lines within and outside of them.
+/// The spans of this workspace, and all log lines.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Logged>>);
 
@@ -54,7 +54,7 @@ struct Logged {
     lines: Vec<Line>,
 }
 
-/// The fields of a span or a line.
+/// The fields of a span or a log line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Fields(BTreeMap<&'static str, String>);
 
@@ -63,18 +63,18 @@ struct Line {
     level: Level,
     target: &'static str,
     fields: Fields,
-    /// How many spans of this workspace it stands in.
+    /// How many spans of this workspace contain the line.
     depth: usize,
 }
 
 impl Log {
-    /// Listens on this thread until the guard is dropped.
+    /// Records on this thread until the guard is dropped.
     fn listen(&self) -> DefaultGuard {
-        LazyLock::force(&INTERESTED);
+        LazyLock::force(&ALWAYS_INTERESTED);
         tracing_subscriber::registry().with(self.clone()).set_default()
     }
 
-    /// Returns the one span.
+    /// Returns the only span.
     #[track_caller]
     fn take_span(&self) -> Fields {
         let spans = std::mem::take(&mut self.0.lock().unwrap().spans);
@@ -86,13 +86,13 @@ impl Log {
         std::mem::take(&mut self.0.lock().unwrap().lines)
     }
 
-    /// Expects one line about the fixture, and returns the line.
+    /// Checks the only line, which is about the fixture, and returns it.
     #[track_caller]
     fn take_line(&self, level: Level, outcome: &str) -> Line {
         let mut lines = self.take_lines();
         assert_eq!(lines.len(), 1, "{lines:?}");
         let line = lines.remove(0);
-        // An info line would only repeat the fields of the span.
+        // An info line is outside the span, because it would repeat the span's fields.
         let depth = usize::from(level != Level::INFO);
         assert_eq!((line.level, line.target, line.depth), (level, "clerk_webhook", depth));
         let expected = [
@@ -172,7 +172,7 @@ fn event(body: impl Into<Bytes>) -> Event {
     Event::from_trusted(message_id(), Timestamp::now(), body.into()).unwrap()
 }
 
-/// The error of a handler, with another one as its cause.
+/// The error of a handler, with another error as its source.
 #[derive(Debug)]
 struct Unsaved(io::Error);
 
@@ -188,7 +188,7 @@ impl std::error::Error for Unsaved {
     }
 }
 
-/// Handlers that do nothing well, or fail with a chain of errors.
+/// Returns handlers that succeed, or fail with a chain of errors.
 fn handlers() -> Handlers<bool> {
     let handlers = Handlers::builder().on(UserCreated, |_, cx: Context<bool>| async move {
         if *cx.state() { Ok(()) } else { Err(Unsaved(io::Error::other("connection refused")))? }
@@ -197,7 +197,7 @@ fn handlers() -> Handlers<bool> {
 }
 
 #[tokio::test]
-async fn a_span_tells_of_a_delivery_that_was_handled() {
+async fn a_handled_delivery_has_a_span() {
     let log = Log::default();
     let _listening = log.listen();
     let deduplicator = Deduplicator::new(MemoryStore::new()).scope("sync".parse().unwrap());
@@ -221,7 +221,7 @@ async fn a_span_tells_of_a_delivery_that_was_handled() {
     assert_eq!(span, Fields(expected.into_iter().map(|(name, value)| (name, value.to_owned())).collect()));
     log.take_info("processed");
 
-    // A duplicate is no attempt.
+    // A duplicate does not count as an attempt.
     let answer = deduplicator.handle(&handlers(), event(fixture("user.created")), true).await;
     assert_eq!(answer.outcome(), Outcome::Duplicate);
     let span = log.take_span();
@@ -231,7 +231,7 @@ async fn a_span_tells_of_a_delivery_that_was_handled() {
 }
 
 #[tokio::test]
-async fn a_line_within_the_span_tells_why_a_handler_failed() {
+async fn a_failed_handler_logs_an_error_inside_the_span() {
     let log = Log::default();
     let _listening = log.listen();
     let deduplicator = Deduplicator::new(MemoryStore::new());
@@ -244,11 +244,11 @@ async fn a_line_within_the_span_tells_why_a_handler_failed() {
     }
 }
 
-/// Postgres puts the values of the row that is already there into the detail of its error.
+/// The detail of a Postgres error contains values of the existing row.
 #[tokio::test]
-async fn the_detail_of_a_database_error_is_neither_shown_nor_logged() {
+async fn does_not_show_or_log_the_detail_of_a_database_error() {
     const ADDRESS: &str = "jo@example.com";
-    let Some(url) = servers::postgres("the_detail_of_a_database_error_is_neither_shown_nor_logged") else {
+    let Some(url) = servers::postgres("does_not_show_or_log_the_detail_of_a_database_error") else {
         return;
     };
     let log = Log::default();
@@ -276,14 +276,14 @@ async fn the_detail_of_a_database_error_is_neither_shown_nor_logged() {
     assert!(!format!("{lines:?} {:?}", log.take_span()).contains(ADDRESS), "{lines:?}");
 }
 
-/// A transaction that is lost with its connection.
+/// Returns an `ExactlyOnce` with a database in memory, which is lost with its connection.
 fn exactly_once() -> ExactlyOnce<SqliteStore> {
     let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy("sqlite::memory:").unwrap();
     ExactlyOnce::new(SqliteStore::new(pool)).scope("sync".parse().unwrap())
 }
 
 #[tokio::test]
-async fn every_way_to_handle_has_one_span_and_one_line() {
+async fn every_way_of_handling_has_one_span_and_one_line() {
     const ERROR: &str = "the user could not be saved: connection refused";
     let log = Log::default();
     let _listening = log.listen();
@@ -319,14 +319,14 @@ async fn every_way_to_handle_has_one_span_and_one_line() {
     check("clerk", Some("1"), "the service returned status 503");
 }
 
-/// In a request, and not in a task: nobody else catches the panic or finishes the handler.
+/// The handling runs in the request, not in a task, so a disconnect drops it.
 #[tokio::test]
-async fn a_handling_that_is_dropped_has_a_line() {
+async fn logs_a_dropped_delivery() {
     let log = Log::default();
     let _listening = log.listen();
     let handlers: Handlers<bool> = Handlers::builder()
         .on(UserCreated, |_, cx: Context<bool>| async move {
-            assert!(!cx.state(), "meant to");
+            assert!(!cx.state(), "a panic on purpose");
             std::future::pending().await
         })
         .build()
@@ -348,9 +348,9 @@ async fn a_handling_that_is_dropped_has_a_line() {
     }
 }
 
-/// sqlx repeats the text of an error in the error that has it as its source.
+/// sqlx repeats the text of a source in the error. The log line must contain the text only once.
 #[tokio::test]
-async fn a_missing_table_is_logged_once_with_what_to_do() {
+async fn logs_a_missing_table_once_with_advice() {
     let log = Log::default();
     let _listening = log.listen();
     let event = event(fixture("user.created"));
@@ -361,7 +361,7 @@ async fn a_missing_table_is_logged_once_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn what_a_handler_writes_stands_in_the_span() {
+async fn log_lines_of_a_handler_are_inside_the_span() {
     let log = Log::default();
     let _listening = log.listen();
     let handlers: Handlers = Handlers::builder()
@@ -382,13 +382,13 @@ async fn what_a_handler_writes_stands_in_the_span() {
 }
 
 #[tokio::test]
-async fn panics_and_handlers_that_hang_have_a_line_too() {
+async fn logs_panics_and_handler_timeouts() {
     let log = Log::default();
     let _listening = log.listen();
     tokio::time::pause();
     let handlers: Handlers<bool> = Handlers::builder()
         .on(UserCreated, |user, cx: Context<bool>| async move {
-            assert!(!cx.state(), "{} is meant to panic", user.id);
+            assert!(!cx.state(), "a panic on purpose for {}", user.id);
             std::future::pending().await
         })
         .build()
@@ -410,7 +410,7 @@ async fn panics_and_handlers_that_hang_have_a_line_too() {
 }
 
 #[tokio::test]
-async fn an_unknown_type_has_one_name_for_all() {
+async fn records_all_unknown_types_under_one_name() {
     let log = Log::default();
     let _listening = log.listen();
     for body in [r#"{"data":{"id":7},"type":"newThing.created"}"#, "{}"] {
@@ -425,7 +425,7 @@ async fn an_unknown_type_has_one_name_for_all() {
     }
 }
 
-/// Returns a delivery that is right.
+/// Returns a valid delivery.
 fn delivery() -> Request<Full<Bytes>> {
     signed(fixture("user.created"))
 }
@@ -436,7 +436,7 @@ fn signed(body: Vec<u8>) -> Request<Full<Bytes>> {
     request
 }
 
-/// Everything that is written, as text.
+/// All written output as text.
 #[derive(Clone, Default)]
 struct Text(Arc<Mutex<Vec<u8>>>);
 
@@ -457,7 +457,7 @@ impl io::Write for Text {
     }
 }
 
-/// Collects all texts of a document, and numbers that are long enough to be a code.
+/// Collects all strings and numbers of a document.
 fn texts(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::String(text) => drop(found.insert(text.clone())),
@@ -469,7 +469,7 @@ fn texts(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 #[tokio::test]
-async fn nothing_that_was_sent_is_written_at_any_level_but_ids() {
+async fn logs_no_payload_data_except_ids_at_any_level() {
     let text = Text::default();
     let writer = text.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -478,9 +478,9 @@ async fn nothing_that_was_sent_is_written_at_any_level_but_ids() {
         .with_max_level(Level::TRACE)
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
         .with_writer(move || writer.clone());
-    LazyLock::force(&INTERESTED);
+    LazyLock::force(&ALWAYS_INTERESTED);
     let _listening = subscriber.set_default();
-    // Each event fails as something that a handler says, as an undecodable one, and as a forged one.
+    // Each event is sent three times: decodable with a failing handler, undecodable, and forged.
     let failing: Handlers = Handlers::builder()
         .otherwise(|event: Event, _| async move {
             let _ = event.data();
@@ -493,14 +493,14 @@ async fn nothing_that_was_sent_is_written_at_any_level_but_ids() {
     let mut sent_texts = 0;
     for (name, body) in fixtures() {
         let sent: Value = serde_json::from_slice(&body).unwrap();
-        // What may be written is what stands in the log of an event that has nothing but its ids.
-        let mut bare = serde_json::json!({ "data": {}, "type": sent["type"] });
+        // Only text that is also logged for an event without data except its ids may be logged.
+        let mut minimal = serde_json::json!({ "data": {}, "type": sent["type"] });
         for (holder, key) in [("/data", "id"), ("", "instance_id"), ("", "timestamp")] {
             if let Some(value) = sent.pointer(holder).and_then(|holder| holder.get(key)) {
-                bare.pointer_mut(holder).unwrap()[key] = value.clone();
+                minimal.pointer_mut(holder).unwrap()[key] = value.clone();
             }
         }
-        let response = service.clone().oneshot(signed(bare.to_string().into_bytes())).await.unwrap();
+        let response = service.clone().oneshot(signed(minimal.to_string().into_bytes())).await.unwrap();
         assert_eq!(response.status(), 500, "{name}");
         let expected = text.take();
         assert!(
@@ -510,10 +510,10 @@ async fn nothing_that_was_sent_is_written_at_any_level_but_ids() {
 
         let mut forged = signed(body.clone());
         forged.headers_mut().insert("svix-id", "msg_forged".parse().unwrap());
-        let refused = service.clone().oneshot(forged).await.unwrap();
-        assert_eq!(refused.status(), 400);
-        // Its line is written at most once in a second, so the log of the bare event need not have it.
-        let error: &dyn std::error::Error = refused.extensions().get::<ReceiveError>().unwrap();
+        let rejected = service.clone().oneshot(forged).await.unwrap();
+        assert_eq!(rejected.status(), 400);
+        // Rejections write at most one line per second, so the line may be missing. Use the error's text.
+        let error: &dyn std::error::Error = rejected.extensions().get::<ReceiveError>().unwrap();
         let reasons: Vec<_> =
             std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
         let expected = format!("{expected} {reasons:?}");
@@ -532,7 +532,7 @@ async fn nothing_that_was_sent_is_written_at_any_level_but_ids() {
 }
 
 #[tokio::test]
-async fn the_place_of_data_that_is_not_what_it_should_be_is_written_and_not_the_data() {
+async fn logs_the_path_but_not_the_value_of_undecodable_data() {
     let log = Log::default();
     let _listening = log.listen();
     let body = r#"{"data":{"id":"user_1","email_addresses":"ada@example.com"},"type":"user.created"}"#;
@@ -542,11 +542,11 @@ async fn the_place_of_data_that_is_not_what_it_should_be_is_written_and_not_the_
     assert!(error.contains("data.email_addresses") && !error.contains("ada"), "{error}");
 }
 
-/// A recorder that keeps every value.
+/// A recorder that stores every value.
 #[derive(Clone, Default)]
 struct Metrics(Arc<Mutex<BTreeMap<String, Vec<f64>>>>);
 
-/// One series of a recorder.
+/// One series of the recorder.
 struct Series(Metrics, String);
 
 impl Series {
@@ -565,7 +565,7 @@ impl CounterFn for Series {
     }
 
     fn absolute(&self, _value: u64) {
-        panic!("nothing here sets a counter");
+        panic!("counters are only incremented");
     }
 }
 
@@ -597,13 +597,13 @@ impl Metrics {
         Arc::new(Series(self.clone(), format!("{}{{{}}}", key.name(), labels.join(","))))
     }
 
-    /// Returns what a counter or gauge says.
+    /// Returns the value of a counter or gauge.
     fn get(&self, series: &str) -> Option<f64> {
         let metrics = self.0.lock().unwrap();
         metrics.get(&format!("clerk_webhook_{series}")).and_then(|values| values.last().copied())
     }
 
-    /// Returns what a histogram was given.
+    /// Returns all values of a histogram.
     fn values(&self, series: &str) -> Vec<f64> {
         self.0.lock().unwrap().get(&format!("clerk_webhook_{series}")).cloned().unwrap_or_default()
     }
@@ -634,8 +634,8 @@ impl Recorder for Metrics {
 }
 
 #[tokio::test]
-async fn deliveries_are_counted_by_what_became_of_them() {
-    LazyLock::force(&INTERESTED);
+async fn counts_deliveries_by_outcome() {
+    LazyLock::force(&ALWAYS_INTERESTED);
     let metrics = Metrics::default();
     let _recording = metrics::set_default_local_recorder(&metrics);
     let deduplicator = Deduplicator::new(MemoryStore::new()).scope("sync".parse().unwrap());
@@ -658,7 +658,7 @@ async fn deliveries_are_counted_by_what_became_of_them() {
     assert_eq!(count("user.created", "processed"), Some(1.0));
     assert_eq!(count("user.created", "duplicate"), Some(1.0));
     assert_eq!(count("_OTHER", "ignored"), Some(3.0));
-    // Handlers ran, a duplicate has none.
+    // A duplicate runs no handler.
     let durations = metrics.values("handler_duration_seconds{event_type=user.created,scope=sync}");
     assert_eq!(durations.len(), 2, "{durations:?}");
     assert!(durations.iter().all(|seconds| (0.0..60.0).contains(seconds)), "{durations:?}");
@@ -673,8 +673,8 @@ async fn deliveries_are_counted_by_what_became_of_them() {
 }
 
 #[tokio::test]
-async fn what_is_in_flight_is_so_while_it_is_handled_and_not_after_a_panic() {
-    LazyLock::force(&INTERESTED);
+async fn the_in_flight_gauge_returns_to_zero_after_panics_and_drops() {
+    LazyLock::force(&ALWAYS_INTERESTED);
     let metrics = Metrics::default();
     let _recording = metrics::set_default_local_recorder(&metrics);
     let seen = metrics.clone();
@@ -682,7 +682,7 @@ async fn what_is_in_flight_is_so_while_it_is_handled_and_not_after_a_panic() {
         .on(UserCreated, move |_, cx: Context<bool>| {
             assert_eq!(seen.get("in_flight{scope=clerk}"), Some(1.0));
             async move {
-                assert!(cx.state(), "meant to");
+                assert!(cx.state(), "a panic on purpose");
                 std::future::pending().await
             }
         })
@@ -691,7 +691,7 @@ async fn what_is_in_flight_is_so_while_it_is_handled_and_not_after_a_panic() {
     let created = || event(fixture("user.created"));
     assert!(tokio::spawn(handlers.answer(created(), false)).await.unwrap_err().is_panic());
     assert_eq!(metrics.get("in_flight{scope=clerk}"), Some(0.0));
-    // Nor where nobody waits for the end any more.
+    // The same applies if the caller drops the future.
     let handling = tokio::spawn(handlers.answer(created(), true));
     tokio::task::yield_now().await;
     assert_eq!(metrics.get("in_flight{scope=clerk}"), Some(1.0));
@@ -701,8 +701,8 @@ async fn what_is_in_flight_is_so_while_it_is_handled_and_not_after_a_panic() {
 }
 
 #[tokio::test]
-async fn a_lease_that_is_lost_and_refusals_are_counted() {
-    LazyLock::force(&INTERESTED);
+async fn counts_lost_leases_and_rejections() {
+    LazyLock::force(&ALWAYS_INTERESTED);
     let metrics = Metrics::default();
     let _recording = metrics::set_default_local_recorder(&metrics);
     let store = MemoryStore::new();
@@ -728,16 +728,16 @@ async fn a_lease_that_is_lost_and_refusals_are_counted() {
     {
         Observation::refused(&verifier.receive(&headers.to_pairs(), body.into()).unwrap_err());
     }
-    let refusals = |reason: &str| metrics.get(&format!("verify_failures_total{{reason={reason}}}"));
-    assert_eq!(refusals("invalid_signature"), Some(2.0));
-    assert_eq!(refusals("expired_timestamp"), Some(1.0));
-    assert_eq!(refusals("not_an_event"), Some(1.0));
+    let rejections = |reason: &str| metrics.get(&format!("verify_failures_total{{reason={reason}}}"));
+    assert_eq!(rejections("invalid_signature"), Some(2.0));
+    assert_eq!(rejections("expired_timestamp"), Some(1.0));
+    assert_eq!(rejections("not_an_event"), Some(1.0));
 }
 
-/// Without the layer that verifies, nothing can be received: the application has to hear of that.
+/// Without the verification layer no delivery can be received, so the application must report it.
 #[tokio::test]
-async fn requests_without_an_event_are_counted() {
-    LazyLock::force(&INTERESTED);
+async fn counts_requests_without_an_event() {
+    LazyLock::force(&ALWAYS_INTERESTED);
     let metrics = Metrics::default();
     let _recording = metrics::set_default_local_recorder(&metrics);
     let misconfigured = || metrics.get("verify_failures_total{reason=misconfigured}");
@@ -751,8 +751,8 @@ async fn requests_without_an_event_are_counted() {
 }
 
 #[tokio::test]
-async fn the_layer_counts_what_it_refuses() {
-    LazyLock::force(&INTERESTED);
+async fn the_layer_counts_rejections() {
+    LazyLock::force(&ALWAYS_INTERESTED);
     let metrics = Metrics::default();
     let _recording = metrics::set_default_local_recorder(&metrics);
     let service = WebhookService::new(handlers(), true).verified(Verifier::new(SECRET).unwrap());
@@ -763,8 +763,8 @@ async fn the_layer_counts_what_it_refuses() {
 }
 
 #[tokio::test]
-async fn no_label_has_anything_that_was_sent_but_a_known_type() {
-    LazyLock::force(&INTERESTED);
+async fn labels_contain_no_payload_data_except_a_known_event_type() {
+    LazyLock::force(&ALWAYS_INTERESTED);
     let metrics = Metrics::default();
     let _recording = metrics::set_default_local_recorder(&metrics);
     let service = WebhookService::deduplicated(handlers(), false, Deduplicator::new(MemoryStore::new()))

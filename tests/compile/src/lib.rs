@@ -1,1 +1,1 @@
-//! Programs that must not compile, with what the compiler says of them, in `tests/handlers`.
+//! Tests of programs that must not compile, with the expected compiler errors. See `tests/handlers.rs`.

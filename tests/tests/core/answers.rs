@@ -11,10 +11,10 @@ use clerk_webhook_core::{
 use clerk_webhook_tests::{SECRET, message_id, secret};
 use serde_json::{Value, json};
 
-/// One error of each kind, made by what makes it in earnest.
+/// Returns one error of each kind, from the real constructors.
 fn errors() -> Vec<(ReceiveErrorKind, ReceiveError)> {
     let verifier = Verifier::new(SECRET).unwrap();
-    let refused = |headers: Vec<(&str, String)>, body: &'static str| {
+    let rejected = |headers: Vec<(&str, String)>, body: &'static str| {
         let error = verifier.receive(&headers, Bytes::from(body)).unwrap_err();
         (error.kind(), error)
     };
@@ -29,15 +29,15 @@ fn errors() -> Vec<(ReceiveErrorKind, ReceiveError)> {
         headers
     };
     let mut errors = vec![
-        refused(vec![], ""),
-        refused(repeated, ""),
-        refused(with(0, "a.b"), ""),
-        refused(with(1, "soon"), ""),
-        refused(signed(Timestamp::from_secs(now.as_secs() - 1000), ""), ""),
-        refused(signed(Timestamp::from_secs(now.as_secs() + 1000), ""), ""),
-        refused(signed(now, "other"), ""),
-        refused(signed(now, "{"), "{"),
-        refused(signed(now, "[]"), "[]"),
+        rejected(vec![], ""),
+        rejected(repeated, ""),
+        rejected(with(0, "a.b"), ""),
+        rejected(with(1, "soon"), ""),
+        rejected(signed(Timestamp::from_secs(now.as_secs() - 1000), ""), ""),
+        rejected(signed(Timestamp::from_secs(now.as_secs() + 1000), ""), ""),
+        rejected(signed(now, "other"), ""),
+        rejected(signed(now, "{"), "{"),
+        rejected(signed(now, "[]"), "[]"),
     ];
     for error in [
         ReceiveError::body_too_large(1),
@@ -46,7 +46,7 @@ fn errors() -> Vec<(ReceiveErrorKind, ReceiveError)> {
         ReceiveError::body_timeout(),
         ReceiveError::from_body_error::<std::num::TryFromIntError>("connection reset"),
         ReceiveError::body_failed("connection reset"),
-        ReceiveError::misconfigured("do it right"),
+        ReceiveError::misconfigured("set the verifier"),
     ] {
         errors.push((error.kind(), error));
     }
@@ -54,7 +54,7 @@ fn errors() -> Vec<(ReceiveErrorKind, ReceiveError)> {
 }
 
 #[test]
-fn every_error_has_its_row() {
+fn maps_every_error_to_an_outcome_and_a_status() {
     let rows: Vec<_> = errors()
         .into_iter()
         .map(|(kind, error)| {
@@ -87,7 +87,7 @@ fn every_error_has_its_row() {
 }
 
 #[test]
-fn whoever_is_not_verified_learns_nothing() {
+fn all_failed_verifications_get_the_same_body() {
     let bodies: std::collections::BTreeSet<_> = errors()
         .iter()
         .filter(|(kind, _)| matches!(kind, ReceiveErrorKind::Verify(_)))
@@ -96,7 +96,7 @@ fn whoever_is_not_verified_learns_nothing() {
     assert_eq!(bodies.len(), 1, "{bodies:?}");
 }
 
-/// An outcome: its word, the status, whether there is a `Retry-After`, and how the sender is steered.
+/// An outcome, its name, the status, the default `Retry-After` in seconds, and `webhook-delivery`.
 type Row = (Outcome, &'static str, u16, Option<u32>, Option<&'static str>);
 
 const TABLE: [Row; 20] = [
@@ -123,7 +123,7 @@ const TABLE: [Row; 20] = [
 ];
 
 #[test]
-fn every_outcome_has_its_row() {
+fn maps_every_outcome_to_an_answer() {
     let rows: Vec<_> = Outcome::ALL
         .iter()
         .map(|outcome| {
@@ -170,7 +170,7 @@ fn the_table_in_the_guide_equals_the_code() {
 }
 
 #[test]
-fn an_answer_is_2xx_exactly_where_the_delivery_is_acknowledged() {
+fn only_acknowledged_outcomes_are_answered_with_2xx() {
     for outcome in Outcome::ALL {
         let status = Answer::from(*outcome).status();
         assert_eq!((200..300).contains(&status), outcome.is_acknowledged(), "{outcome}: {status}");
@@ -178,7 +178,7 @@ fn an_answer_is_2xx_exactly_where_the_delivery_is_acknowledged() {
 }
 
 #[test]
-fn every_outcome_becomes_the_response_that_its_row_says() {
+fn converts_every_outcome_to_its_http_response() {
     for (outcome, word, status, retry_after, control) in TABLE {
         let answer = Answer::from(outcome);
         let response = http::Response::<Bytes>::from(answer);
@@ -204,10 +204,10 @@ fn every_outcome_becomes_the_response_that_its_row_says() {
 }
 
 #[test]
-fn what_is_refused_steers_nobody() {
-    let refusals = Outcome::ALL.iter().filter(|outcome| !outcome.is_verified_event());
-    for outcome in refusals {
-        // Not even where somebody asks for it.
+fn a_rejected_delivery_never_controls_the_senders_retries() {
+    let rejections = Outcome::ALL.iter().filter(|outcome| !outcome.is_verified_event());
+    for outcome in rejections {
+        // A requested delay is ignored.
         let answer = Answer::from(*outcome).with_retry_after(Duration::from_secs(60));
         assert_eq!((answer.retry_after(), answer.delivery_control()), (None, None), "{outcome}");
     }
@@ -215,7 +215,7 @@ fn what_is_refused_steers_nobody() {
 }
 
 #[test]
-fn a_delay_is_kept_where_it_may_change_something_and_rounded_up() {
+fn keeps_a_useful_delay_and_rounds_it_up() {
     let may_delay = [
         Outcome::InProgress,
         Outcome::Failed,
@@ -245,7 +245,7 @@ fn a_delay_is_kept_where_it_may_change_something_and_rounded_up() {
 }
 
 #[test]
-fn what_handlers_return_has_its_answer() {
+fn converts_the_result_of_a_handler_to_an_answer() {
     for (handled, outcome) in [
         (Handled::Processed, Outcome::Processed),
         (Handled::Queued, Outcome::Queued),
@@ -260,14 +260,14 @@ fn what_handlers_return_has_its_answer() {
 }
 
 #[test]
-fn an_event_that_is_refused_only_for_its_form_is_no_verification_failure() {
+fn an_event_error_without_verification_is_not_an_event() {
     let error = Event::from_trusted(message_id(), Timestamp::now(), "{".into()).unwrap_err();
     assert_eq!(Answer::from(&ReceiveError::from(error)).outcome(), Outcome::NotAnEvent);
 }
 
 #[test]
-fn what_is_wrong_with_the_application_is_said_to_its_log_and_not_to_the_sender() {
-    let error = ReceiveError::misconfigured("do it right");
-    assert_eq!(error.to_string(), "the application cannot receive deliveries: do it right");
+fn a_misconfiguration_is_not_revealed_to_the_sender() {
+    let error = ReceiveError::misconfigured("set the verifier");
+    assert_eq!(error.to_string(), "the application cannot receive deliveries: set the verifier");
     assert_eq!(Answer::from(&error).body(), r#"{"title":"Internal Server Error","status":500}"#);
 }

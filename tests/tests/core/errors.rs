@@ -1,4 +1,4 @@
-//! Errors and `Debug` tell what helps, and show no secret, no expected signature and no payload.
+//! Errors and `Debug` output help the reader, and show no secret, no expected signature and no payload.
 
 use std::error::Error;
 
@@ -9,8 +9,8 @@ use clerk_webhook_core::{
 };
 use clerk_webhook_tests::{SECRET, message_id, secret};
 
-/// Returns why a delivery is refused whose headers were changed after it was signed.
-fn refusal(family: HeaderFamily, change: impl FnOnce(&mut Vec<(&'static str, String)>)) -> ReceiveError {
+/// Returns the error of a delivery whose headers were changed after signing.
+fn rejection(family: HeaderFamily, change: impl FnOnce(&mut Vec<(&'static str, String)>)) -> ReceiveError {
     let now = Timestamp::from_secs(1_700_000_000);
     let verifier = Verifier::builder().secret(secret()).clock(move || now).build().unwrap();
     let mut headers = secret().sign(&message_id(), now, b"body").family(family).to_pairs().to_vec();
@@ -19,7 +19,7 @@ fn refusal(family: HeaderFamily, change: impl FnOnce(&mut Vec<(&'static str, Str
 }
 
 #[test]
-fn a_refusal_names_the_header_and_what_is_wrong_with_it() {
+fn an_error_names_the_header_its_problem_and_the_remedy() {
     use SignatureHeader::{SvixId, SvixSignature, SvixTimestamp, WebhookSignature, WebhookTimestamp};
     use VerifyErrorKind::{
         DuplicateHeader, InvalidHeader, InvalidTimestamp, MissingHeader, NoMatchingSignature,
@@ -27,12 +27,12 @@ fn a_refusal_names_the_header_and_what_is_wrong_with_it() {
     };
 
     let svix = |index: usize, value: &str| {
-        refusal(HeaderFamily::Svix, |headers| headers[index].1 = value.to_owned())
+        rejection(HeaderFamily::Svix, |headers| headers[index].1 = value.to_owned())
     };
     let webhook = |index: usize, value: &str| {
-        refusal(HeaderFamily::Webhook, |headers| headers[index].1 = value.to_owned())
+        rejection(HeaderFamily::Webhook, |headers| headers[index].1 = value.to_owned())
     };
-    let repeated = refusal(HeaderFamily::Svix, |headers| headers.push(("Svix-Signature", String::new())));
+    let repeated = rejection(HeaderFamily::Svix, |headers| headers.push(("Svix-Signature", String::new())));
     for (error, kind, header, text) in [
         (
             svix(0, " "),
@@ -110,10 +110,10 @@ fn one_of_each() -> Vec<Box<dyn Error>> {
     vec![
         Box::new(SigningSecret::parse("sk_test_x").unwrap_err()),
         Box::new(Verifier::new(SECRET).unwrap().verify(&[("svix-id", "")], b"").unwrap_err()),
-        Box::new(refusal(HeaderFamily::Svix, |headers| headers[0].1.clear())),
+        Box::new(rejection(HeaderFamily::Svix, |headers| headers[0].1.clear())),
         Box::new(ReceiveError::body_failed("connection reset")),
         Box::new(ReceiveError::body_too_large(7)),
-        Box::new(ReceiveError::misconfigured("do it right")),
+        Box::new(ReceiveError::misconfigured("set the verifier")),
         Box::new(trusted("[]").unwrap_err()),
         Box::new(undecodable.data_as::<Vec<u8>>().unwrap_err()),
         Box::new(twice.build().unwrap_err()),
@@ -122,7 +122,7 @@ fn one_of_each() -> Vec<Box<dyn Error>> {
 }
 
 #[test]
-fn a_main_that_returns_an_error_prints_its_text() {
+fn debug_of_an_error_is_its_text_with_all_sources() {
     for error in one_of_each() {
         let mut text = error.to_string();
         let mut source = error.source();
@@ -136,7 +136,7 @@ fn a_main_that_returns_an_error_prints_its_text() {
 }
 
 #[test]
-fn errors_are_opaque_down_to_their_sources() {
+fn errors_and_their_sources_show_no_secret_and_no_payload() {
     let verifier = Verifier::new(SECRET).unwrap();
     let now = Timestamp::now();
     let expected = secret().sign(&message_id(), now, b"private").to_pairs();
@@ -162,7 +162,7 @@ fn errors_are_opaque_down_to_their_sources() {
 }
 
 #[test]
-fn debug_tells_what_helps_and_is_opaque() {
+fn debug_shows_ids_and_times_but_no_secret_and_no_payload() {
     let verifier = Verifier::new(SECRET).unwrap();
     let now = Timestamp::now();
     let signed = secret().sign(&message_id(), now, b"private");

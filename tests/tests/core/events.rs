@@ -1,4 +1,4 @@
-//! What an event says, and that it is the same however it was decoded.
+//! The contents of an event, which do not depend on the way it was decoded.
 
 use bytes::Bytes;
 use clerk_webhook_core::event::marker::{UserCreated, UserDeleted};
@@ -11,13 +11,13 @@ fn event(body: impl Into<Bytes>) -> Event {
     Event::from_trusted(message_id(), Timestamp::from_secs(1_700_000_000), body.into()).unwrap()
 }
 
-fn refusal(body: &'static [u8]) -> (EventErrorKind, String) {
+fn rejection(body: &'static [u8]) -> (EventErrorKind, String) {
     let error = Event::from_trusted(message_id(), Timestamp::now(), body.into()).unwrap_err();
     (error.kind(), error.to_string())
 }
 
 #[test]
-fn the_envelope_is_readable() {
+fn reads_the_envelope() {
     let body = r#"{"data":{"id":"user_1"},"event_attributes":{"http_request":{"client_ip":"192.0.2.1",
         "user_agent":""}},"instance_id":"ins_1","object":"event","timestamp":1716883200123,"type":"user.created"}"#;
     let event = event(body);
@@ -33,7 +33,7 @@ fn the_envelope_is_readable() {
 }
 
 #[test]
-fn envelope_times_in_seconds_are_understood() {
+fn reads_envelope_times_in_seconds() {
     assert_eq!(
         event(r#"{"data":{},"timestamp":1716883200,"type":"x"}"#).occurred_at(),
         Some(Timestamp::from_secs(1_716_883_200)),
@@ -42,7 +42,7 @@ fn envelope_times_in_seconds_are_understood() {
 }
 
 #[test]
-fn an_instance_that_is_not_a_string_is_absent() {
+fn ignores_an_instance_id_that_is_not_a_string() {
     for (instance, expected) in
         [("\"ins\\u005f1\"", Some("ins_1")), ("7", None), ("null", None), ("{}", None)]
     {
@@ -52,7 +52,7 @@ fn an_instance_that_is_not_a_string_is_absent() {
 }
 
 #[test]
-fn the_order_of_keys_and_spacing_do_not_matter() {
+fn accepts_any_order_of_keys_and_any_whitespace() {
     for body in [
         r#"{"type":"user.created","data":{"id":"user_1"}}"#,
         r#"{"data":{"id":"user_1"},"type":"user.created"}"#,
@@ -64,7 +64,7 @@ fn the_order_of_keys_and_spacing_do_not_matter() {
 }
 
 #[test]
-fn the_second_event_of_a_type_is_decoded_at_once_and_says_the_same() {
+fn eager_and_lazy_decoding_return_the_same_event() {
     let verifier = Verifier::new(SECRET).unwrap();
     for (name, body) in fixtures() {
         let receive = || verifier.receive(&sign(&body).to_pairs(), body.clone().into()).unwrap();
@@ -82,7 +82,7 @@ fn the_second_event_of_a_type_is_decoded_at_once_and_says_the_same() {
 }
 
 #[test]
-fn flaws_are_treated_alike_whether_or_not_the_data_was_asked_for_before() {
+fn eager_and_lazy_decoding_report_the_same_errors() {
     let verifier = Verifier::new(SECRET).unwrap();
     let receive =
         |body: &str| verifier.receive(&sign(body.as_bytes()).to_pairs(), Bytes::from(body.to_owned()));
@@ -101,7 +101,7 @@ fn flaws_are_treated_alike_whether_or_not_the_data_was_asked_for_before() {
 }
 
 #[test]
-fn unknown_types_and_unexpected_data_are_values_with_a_reason() {
+fn unrecognized_data_has_a_reason() {
     let unknown = event(r#"{"data":{"a":1.0},"type":"user.banned"}"#);
     let EventData::Unrecognized(data) = unknown.data() else { panic!("{unknown:?}") };
     assert_eq!(data.reason(), &UnrecognizedReason::UnknownType);
@@ -121,7 +121,7 @@ fn unknown_types_and_unexpected_data_are_values_with_a_reason() {
     assert_eq!(error.to_string(), "data.email_addresses[0].email_address: expected a string");
     assert_eq!(data.reason().to_string(), error.to_string());
 
-    // An array is not taken for an object whose fields come in order, neither at once nor in a second pass.
+    // An array must not be decoded as an object with its fields in order, by neither way of decoding.
     let verifier = Verifier::new(SECRET).unwrap();
     for data in ["null", "[]", r#"["user_1","user","slug",true,"x"]"#, "\"user_1\"", "7"] {
         let body = format!(r#"{{"data":{data},"type":"user.deleted"}}"#);
@@ -133,14 +133,14 @@ fn unknown_types_and_unexpected_data_are_values_with_a_reason() {
 }
 
 #[test]
-fn markers_give_typed_payloads() {
+fn a_marker_selects_the_typed_payload() {
     let created = event(fixture("user.created"));
     assert!(created.payload(UserCreated).is_some_and(|user| user.primary_email_address().is_some()));
     assert!(created.payload(UserDeleted).is_none());
 }
 
 #[test]
-fn the_body_is_never_written_anew() {
+fn keeps_the_received_bytes() {
     let body = r#"{ "data":{"b":1.0,"a":"\/","a":2,"n":12345678901234567890}, "type":"x" }"#;
     let event = event(body);
     assert_eq!(event.raw_body(), body);
@@ -148,7 +148,7 @@ fn the_body_is_never_written_anew() {
 }
 
 #[test]
-fn bodies_that_are_not_events_are_told_apart() {
+fn distinguishes_invalid_json_from_other_json() {
     for body in [
         &b""[..],
         b" ",
@@ -161,17 +161,17 @@ fn bodies_that_are_not_events_are_told_apart() {
         b"\0\0",
     ] {
         let text = "the body is not JSON in UTF-8: check whether a transformation of the endpoint changes it";
-        assert_eq!(refusal(body), (EventErrorKind::InvalidJson, text.to_owned()), "{body:?}");
+        assert_eq!(rejection(body), (EventErrorKind::InvalidJson, text.to_owned()), "{body:?}");
     }
     for body in [&b"[1,2]"[..], b"null", b"1", b"\"x\"", b"{\"type\":1,\"data\":{}}"] {
         let text = "the body is JSON, but not an object whose `type` is a string: check whether a transformation of the \
                     endpoint changes it";
-        assert_eq!(refusal(body), (EventErrorKind::InvalidEvent, text.to_owned()), "{body:?}");
+        assert_eq!(rejection(body), (EventErrorKind::InvalidEvent, text.to_owned()), "{body:?}");
     }
 }
 
 #[test]
-fn an_object_without_type_or_data_is_an_event_that_nobody_knows() {
+fn an_object_without_type_or_data_is_an_unrecognized_event() {
     for (body, raw_data) in [("{}", "null"), (r#"{"n":1}"#, "null"), (r#"{"data":{}}"#, "{}")] {
         let event = event(body);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Typed handlers: which one is called, with what, and what becomes of what it returns.
+//! Typed handlers: which handler is called, its arguments, and the answer to its result.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -15,7 +15,7 @@ use clerk_webhook_core::{
 };
 use clerk_webhook_tests::{fixture, message_id};
 
-/// The calls of handlers, in their order.
+/// The calls of handlers, in order.
 #[derive(Clone, Default)]
 struct Calls(Arc<Mutex<Vec<String>>>);
 
@@ -37,17 +37,17 @@ fn fixture_event(name: &str) -> Event {
     event(fixture(name))
 }
 
-/// An authentic `user.created` whose data is no user.
+/// Returns a genuine `user.created` event whose data is not a user.
 fn undecodable() -> Event {
     event(r#"{"data":{"id":"user_1","email_addresses":"ada@example.com"},"type":"user.created"}"#)
 }
 
-/// Handlers of `user.created` alone.
+/// Returns handlers with one handler, for `user.created`.
 fn on_created<S: Send + 'static>(handler: impl Handler<User, S, Handling: Send + 'static>) -> Handlers<S> {
     Handlers::builder().on(UserCreated, handler).build().unwrap()
 }
 
-/// Handlers of `user.created` that fail.
+/// Returns handlers that fail for `user.created`.
 fn failing(failure: impl Fn() -> Failure + Send + Sync + 'static) -> Handlers {
     on_created(move |_, _| {
         let failure = failure();
@@ -66,7 +66,7 @@ async fn left(user: DeletedObject, cx: Context<Calls>) -> Result<(), Failure> {
 }
 
 #[tokio::test]
-async fn each_event_goes_to_the_handler_of_its_type() {
+async fn calls_the_handler_of_the_event_type() {
     let prefix = "renamed".to_owned();
     let handlers = Handlers::builder()
         .on(UserCreated, joined)
@@ -97,7 +97,7 @@ async fn each_event_goes_to_the_handler_of_its_type() {
 }
 
 #[tokio::test]
-async fn what_nobody_wants_is_ignored() {
+async fn ignores_an_event_without_a_handler() {
     let handlers = on_created(joined);
     let calls = Calls::default();
     for name in ["user.deleted", "session.created"] {
@@ -109,7 +109,7 @@ async fn what_nobody_wants_is_ignored() {
 }
 
 #[tokio::test]
-async fn otherwise_takes_what_has_no_handler_of_its_own() {
+async fn otherwise_handles_events_without_a_handler() {
     let handlers = Handlers::builder()
         .on(UserCreated, joined)
         .otherwise(|event: Event, cx: Context<Calls>| async move {
@@ -119,7 +119,7 @@ async fn otherwise_takes_what_has_no_handler_of_its_own() {
         .build()
         .unwrap();
     let calls = Calls::default();
-    // One that is unknown, one without a type, one whose data is not what it should be: none of them has a handler.
+    // An unknown type, no type, and undecodable data of a type without a handler.
     for body in
         [r#"{"data":{},"type":"newThing.created"}"#, r#"{"data":{}}"#, r#"{"data":[],"type":"user.deleted"}"#]
     {
@@ -132,7 +132,7 @@ async fn otherwise_takes_what_has_no_handler_of_its_own() {
 }
 
 #[tokio::test]
-async fn on_event_takes_types_that_this_version_does_not_know_and_data_as_it_is() {
+async fn on_event_handles_unknown_types_and_raw_data() {
     let handlers = Handlers::builder()
         .on_event("newThing.created", |event: Event, cx: Context<Calls>| async move {
             cx.state().push(event.raw_data());
@@ -156,17 +156,17 @@ async fn on_event_takes_types_that_this_version_does_not_know_and_data_as_it_is(
 }
 
 #[tokio::test]
-async fn data_that_is_not_what_its_type_says_comes_again() {
+async fn undecodable_data_is_a_failure_that_is_retried() {
     let handlers = on_created(joined);
     let calls = Calls::default();
     let failure = handlers.handle(undecodable(), calls.clone()).await.unwrap_err();
     assert_eq!((failure.outcome(), failure.delay()), (Outcome::Failed, None));
-    // The place, and nothing that stands there.
+    // The text contains the path, but not the value.
     let text = failure.to_string();
     assert!(text.contains("data.email_addresses") && !text.contains("ada"), "{text}");
     let answer = handlers.answer(undecodable(), calls.clone()).await;
     assert_eq!((answer.outcome(), answer.status()), (Outcome::Failed, 500));
-    // As it is for data that was decoded before, by somebody else.
+    // The same applies if the data was decoded before.
     let decoded = undecodable();
     assert!(matches!(decoded.data(), EventData::Unrecognized(_)));
     assert_eq!(handlers.answer(decoded, calls.clone()).await.outcome(), Outcome::Failed);
@@ -174,7 +174,7 @@ async fn data_that_is_not_what_its_type_says_comes_again() {
 }
 
 #[tokio::test]
-async fn on_undecodable_decides_about_data_that_is_not_what_its_type_says() {
+async fn on_undecodable_handles_data_that_cannot_be_decoded() {
     let handlers = Handlers::builder()
         .on(UserCreated, joined)
         .on_undecodable(|data: Unrecognized, cx: Context<Calls>| async move {
@@ -183,7 +183,7 @@ async fn on_undecodable_decides_about_data_that_is_not_what_its_type_says() {
             };
             cx.state().push(format!("{} {} {}", data.event_type(), error.path(), data.as_json()));
             if cx.attempt() == Some(2) {
-                return Err(Failure::abort_message("it stays as it is"));
+                return Err(Failure::abort_message("the data cannot change"));
             }
             Ok(())
         })
@@ -193,15 +193,15 @@ async fn on_undecodable_decides_about_data_that_is_not_what_its_type_says() {
     assert_eq!(handlers.handle(undecodable(), calls.clone()).await.unwrap(), Handled::Processed);
     let failure = handlers.handle_attempt(undecodable(), calls.clone(), 2).await.unwrap_err();
     assert_eq!(failure.outcome(), Outcome::Rejected);
-    // It is for types that have a handler; the others are ignored as before.
-    let unwanted = event(r#"{"data":[],"type":"user.deleted"}"#);
-    assert_eq!(handlers.handle(unwanted, calls.clone()).await.unwrap(), Handled::Ignored);
+    // It is called only for types with a handler. Other events are still ignored.
+    let without_handler = event(r#"{"data":[],"type":"user.deleted"}"#);
+    assert_eq!(handlers.handle(without_handler, calls.clone()).await.unwrap(), Handled::Ignored);
     let call = r#"user.created data.email_addresses {"id":"user_1","email_addresses":"ada@example.com"}"#;
     assert_eq!(calls.take(), [call, call]);
 }
 
 #[test]
-fn a_type_that_has_two_handlers_is_refused_when_they_are_built() {
+fn build_rejects_two_handlers_for_one_type() {
     let ignore = |_: Event, _: Context| async { Ok(()) };
     let on = || Handlers::<()>::builder().on(UserCreated, |_, _| async { Ok(()) });
     let other = || Handlers::<()>::builder().on_event("newThing.created", ignore);
@@ -210,7 +210,7 @@ fn a_type_that_has_two_handlers_is_refused_when_they_are_built() {
         (on().on_event("user.created", ignore), "user.created"),
         (on().on_event(EventType::UserCreated, ignore), "user.created"),
         (other().on_event("newThing.created", ignore), "newThing.created"),
-        // The first one is named.
+        // The error names the first duplicate.
         (
             other().on_event("newThing.created", ignore).on_event("x", ignore).on_event("x", ignore),
             "newThing.created",
@@ -227,7 +227,7 @@ fn a_type_that_has_two_handlers_is_refused_when_they_are_built() {
 }
 
 #[test]
-fn event_types_are_what_to_subscribe_to() {
+fn event_types_lists_the_types_with_a_handler() {
     let ignore = |_: Event, _: Context| async { Ok(()) };
     let handlers = Handlers::builder()
         .on(WaitlistEntryCreated, |_, _| async { Ok(()) })
@@ -248,7 +248,7 @@ fn event_types_are_what_to_subscribe_to() {
 }
 
 #[tokio::test]
-async fn any_error_becomes_a_failure_that_is_tried_again() {
+async fn any_error_converts_to_a_failure_that_is_retried() {
     async fn io() -> Result<(), Failure> {
         Err(io::Error::other("the disk is full"))?
     }
@@ -259,7 +259,7 @@ async fn any_error_becomes_a_failure_that_is_tried_again() {
         Err(format!("no room for {}", 2))?
     }
     async fn boxed() -> Result<(), Failure> {
-        // As anyhow's and eyre's errors become.
+        // `?` converts the errors of anyhow and eyre in the same way.
         Err(Box::<dyn Error + Send + Sync>::from(io::Error::other("the network is down")))?
     }
     let failures = [io().await, text().await, string().await, boxed().await].map(Result::unwrap_err);
@@ -269,13 +269,13 @@ async fn any_error_becomes_a_failure_that_is_tried_again() {
         assert_eq!((failure.to_string(), failure.error().to_string()), (text.to_owned(), text.to_owned()));
         assert_eq!(failure.into_error().to_string(), text);
     }
-    // The error itself is kept, not its text alone.
+    // The failure contains the error itself, not only its text.
     assert!(io().await.unwrap_err().error().is::<io::Error>());
     assert!(boxed().await.unwrap_err().error().is::<io::Error>());
 }
 
 #[tokio::test]
-async fn a_failure_says_what_the_sender_should_do() {
+async fn a_failure_determines_the_answer() {
     let minute = Duration::from_secs(60);
     type Case = (fn() -> Failure, Outcome, Option<u32>, Option<&'static str>);
     let cases: [Case; 4] = [
@@ -297,7 +297,7 @@ async fn a_failure_says_what_the_sender_should_do() {
 }
 
 #[tokio::test]
-async fn a_handler_knows_the_delivery() {
+async fn the_context_describes_the_delivery() {
     let expected = fixture_event("user.created");
     let handlers = on_created(|user: User, cx: Context<Calls>| async move {
         assert_eq!(cx.event_type().as_str(), "user.created");
@@ -305,19 +305,19 @@ async fn a_handler_knows_the_delivery() {
         assert_eq!(cx.attempted_at(), Timestamp::from_secs(1_760_000_001));
         assert_eq!(cx.occurred_at(), Some(Timestamp::from_millis(1_760_000_000_000)));
         assert_eq!(cx.event().instance_id(), Some("ins_2fAArUK24oCKCd5jY4gJfpP89tC"));
-        // Though the payload was taken out of it.
+        // The event still has its data after the payload was moved out.
         assert_eq!(cx.data_as::<serde_json::Value>()?["id"], user.id);
         assert_eq!(cx.event().payload(UserCreated), Some(&user));
         cx.state().push(cx.raw_data());
         cx.state().push(format!("{:?}", cx.attempt()));
-        // Neither the data nor the state.
+        // `Debug` shows neither the data nor the state.
         let debug = format!("{cx:?}");
         assert!(debug.contains("message_id") || debug.contains("msg_"), "{debug}");
         assert!(!debug.contains("Ada") && !debug.contains("Calls"), "{debug}");
         Ok(())
     });
     let calls = Calls::default();
-    // Asked for before or not: the first event of a type is read in two passes, and later ones may be in one.
+    // Decoded before the call or not: the first event of a type is decoded lazily, later events may be eager.
     let asked_for = fixture_event("user.created");
     assert!(!matches!(asked_for.data(), EventData::Unrecognized(_)));
     handlers.handle(fixture_event("user.created"), calls.clone()).await.unwrap();
@@ -327,7 +327,7 @@ async fn a_handler_knows_the_delivery() {
 }
 
 #[tokio::test]
-async fn the_payload_is_moved_where_nobody_else_has_the_event() {
+async fn moves_the_payload_out_of_an_event_without_clones() {
     let handlers = on_created(|user: User, cx: Context<Calls>| async move {
         cx.state().push(format!("{:p}", user.id.as_ptr()));
         Ok(())
@@ -340,7 +340,7 @@ async fn the_payload_is_moved_where_nobody_else_has_the_event() {
     handlers.handle(only, calls.clone()).await.unwrap();
     assert_eq!(calls.take(), [before]);
 
-    // A clone keeps what it has.
+    // If a clone exists, the payload is copied.
     let shared = fixture_event("user.created");
     let before = place(&shared);
     handlers.handle(shared.clone(), calls.clone()).await.unwrap();
@@ -349,28 +349,28 @@ async fn the_payload_is_moved_where_nobody_else_has_the_event() {
 }
 
 #[test]
-fn calls_can_go_to_another_thread_and_outlive_the_handlers() {
-    fn can_be_spawned<T: Send + 'static>(future: T) -> T {
+fn handling_futures_are_send_and_static() {
+    fn assert_spawnable<T: Send + 'static>(future: T) -> T {
         future
     }
-    // A state need not be `Sync`: each call has its own.
+    // The state need not be `Sync`, because each call has its own.
     let handlers = on_created(|_, cx: Context<Cell<u32>>| async move {
         cx.state().set(1);
         Ok(())
     });
     let event = || fixture_event("user.created");
-    let handling = can_be_spawned(handlers.handle(event(), Cell::new(0)));
-    drop(can_be_spawned(handlers.handle_attempt(event(), Cell::new(0), 1)));
-    drop(can_be_spawned(handlers.answer(event(), Cell::new(0))));
+    let handling = assert_spawnable(handlers.handle(event(), Cell::new(0)));
+    drop(assert_spawnable(handlers.handle_attempt(event(), Cell::new(0), 1)));
+    drop(assert_spawnable(handlers.answer(event(), Cell::new(0))));
     drop(handlers);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     assert_eq!(runtime.block_on(handling).unwrap(), Handled::Processed);
 }
 
 #[tokio::test]
-async fn a_panic_goes_to_whoever_called() {
+async fn a_panic_propagates_to_the_caller() {
     let handlers = on_created(|user: User, cx: Context<bool>| async move {
-        assert!(!cx.state(), "{} is not meant to be here", user.id);
+        assert!(!cx.state(), "{} is a panic on purpose", user.id);
         Ok(())
     });
     let handled = tokio::spawn(handlers.handle(fixture_event("user.created"), true)).await;

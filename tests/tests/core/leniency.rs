@@ -1,4 +1,4 @@
-//! Which fields a payload needs, and what an event without them says.
+//! The required fields of each payload, and the errors if a field is missing or has another type.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ fn event(body: impl Into<Vec<u8>>) -> Event {
     Event::from_trusted(message_id(), Timestamp::now(), body.into().into()).unwrap()
 }
 
-/// Returns why the data of an event was not understood.
+/// Returns the error if the data of an event cannot be decoded.
 fn error(event: &Event) -> Option<String> {
     match event.data() {
         EventData::Unrecognized(data) => {
@@ -24,7 +24,7 @@ fn error(event: &Event) -> Option<String> {
     }
 }
 
-/// Reads the table of required fields in the documentation.
+/// Parses the table of required fields in the documentation of the payloads.
 fn documented() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     const DOCUMENTATION: &str = include_str!("../../../crates/clerk-webhook-core/src/event/payload/mod.rs");
     let rows = DOCUMENTATION.lines().filter_map(|line| line.strip_prefix("//! | [`"));
@@ -36,7 +36,7 @@ fn documented() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
 }
 
 #[test]
-fn payloads_need_the_documented_fields_and_no_others() {
+fn requires_only_the_documented_fields() {
     let documented = documented();
     let (mut seen, mut accepted, mut refused) = (BTreeSet::new(), 0, BTreeSet::new());
     for (name, body) in fixtures() {
@@ -66,7 +66,7 @@ fn payloads_need_the_documented_fields_and_no_others() {
 }
 
 #[test]
-fn an_empty_string_is_a_missing_field() {
+fn rejects_an_empty_string_in_a_required_field() {
     for (name, body) in fixtures() {
         let payload = event(body.clone()).event_type().payload_name().unwrap();
         for field in &documented()[payload] {
@@ -79,7 +79,7 @@ fn an_empty_string_is_a_missing_field() {
 }
 
 #[test]
-fn deletions_need_an_id_and_nothing_else() {
+fn a_deletion_requires_only_an_id() {
     for object in ["user", "organization", "organizationDomain", "role", "permission"] {
         for data in [
             r#"{"id":"x_1"}"#,
@@ -108,7 +108,7 @@ fn deletions_need_an_id_and_nothing_else() {
 }
 
 #[test]
-fn values_of_another_type_are_errors_with_their_path() {
+fn reports_the_path_of_a_value_with_another_type() {
     for (event_type, data, expected) in [
         (
             "user.created",
@@ -148,7 +148,7 @@ fn values_of_another_type_are_errors_with_their_path() {
 }
 
 #[test]
-fn payloads_from_the_field_are_understood() {
+fn decodes_payloads_from_the_field() {
     let files = json_files(&folder("field-cases"));
     assert_eq!(files.len(), 11);
     for (name, body) in files {
@@ -190,7 +190,7 @@ fn payloads_from_the_field_are_understood() {
 }
 
 #[test]
-fn an_address_without_its_text_does_not_hide_the_others() {
+fn finds_the_primary_address_beside_an_incomplete_one() {
     let body = r#"{"data":{"id":"user_1","primary_email_address_id":"idn_2","email_addresses":[{"id":"idn_1"},
         {"id":"idn_2","email_address":"ada@example.com"}]},"type":"user.created"}"#;
     let event = event(body);

@@ -1,6 +1,6 @@
-//! The lines that refusals leave in the log.
+//! The log lines of rejected deliveries.
 //!
-//! Everything is in one test, as there is one limit on lines for the whole process; `tests/logs.rs` sees it hold.
+//! One test checks all lines, because their limit applies to the process. `tests/logs.rs` tests the limit.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -24,7 +24,7 @@ impl Write for Log {
 }
 
 #[test]
-fn a_line_tells_the_outcome_and_every_cause() {
+fn a_line_contains_the_outcome_and_every_cause() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber =
@@ -34,7 +34,7 @@ fn a_line_tells_the_outcome_and_every_cause() {
     let verifier = Verifier::new(SECRET).unwrap();
     let forged = verifier.receive(&sign(b"another body").to_pairs(), "private".into()).unwrap_err();
     Observation::refused(&forged);
-    Observation::refused(&ReceiveError::misconfigured("do it right"));
+    Observation::refused(&ReceiveError::misconfigured("set the verifier"));
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert_eq!(
@@ -44,7 +44,7 @@ fn a_line_tells_the_outcome_and_every_cause() {
              verified: no signature in svix-signature matches: check that the signing secret belongs to this endpoint and \
              that the body reaches the verifier unchanged\" suppressed=0",
             "ERROR clerk_webhook: cannot receive deliveries outcome=\"misconfigured\" reason=\"the application cannot \
-             receive deliveries: do it right\" suppressed=0",
+             receive deliveries: set the verifier\" suppressed=0",
         ],
     );
 }

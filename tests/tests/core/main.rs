@@ -1,4 +1,4 @@
-//! The core as its users see it, one module for each behaviour.
+//! The public behavior of the core crate, one module for each subject.
 
 mod answers;
 mod errors;

@@ -1,4 +1,4 @@
-//! Every event type has a payload that reads what Clerk sends.
+//! Every event type has a payload that decodes Clerk's deliveries.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use clerk_webhook_core::{Event, EventData, EventType, Timestamp};
 use clerk_webhook_tests::{beside_checkout, fixtures, json_files, message_id};
 use serde_json::Value;
 
-/// Reads each file, by way of both ways to decode, and returns the event types that were among them.
+/// Decodes each file in both ways, and returns the event types of the files.
 fn read_all(files: Vec<(String, Vec<u8>)>) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     for (name, body) in files {
@@ -50,7 +50,7 @@ fn debug_shows_no_secrets() {
         let json: Value = serde_json::from_slice(&body).unwrap();
         let event = Event::from_trusted(message_id(), Timestamp::now(), body.into()).unwrap();
         let debug = format!("{:?} {event:?}", event.data());
-        // The variables of a message: codes and links. Elsewhere `data` is something else.
+        // Messages have variables in `data`: codes and links. In other types, `data` is something else.
         let message = name.starts_with("email.") || name.starts_with("sms.");
         let mut strings = Vec::new();
         collect_secrets(&json["data"], message, &mut strings);
@@ -60,10 +60,10 @@ fn debug_shows_no_secrets() {
         }
         assert!(!message || debug.contains("[REDACTED]"), "{name}: {debug}");
     }
-    assert!(looked_at > 10, "the fixtures hold {looked_at} secrets");
+    assert!(looked_at > 10, "the fixtures contain only {looked_at} secrets");
 }
 
-/// Collects what stands under the name of something secret, at any depth.
+/// Collects the strings of all secret fields, at any depth.
 fn collect_secrets<'a>(value: &'a Value, message: bool, into: &mut Vec<&'a str>) {
     const SECRETS: [&str; 9] = [
         "backup_codes",
@@ -83,7 +83,7 @@ fn collect_secrets<'a>(value: &'a Value, message: bool, into: &mut Vec<&'a str>)
                 if SECRETS.contains(&name.as_str()) || (message && name == "data") {
                     collect_strings(member, into);
                 } else if name != "error" {
-                    // The message of an error is Clerk's own.
+                    // Clerk's error messages are not secret.
                     collect_secrets(member, message, into);
                 }
             }

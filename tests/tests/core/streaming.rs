@@ -1,4 +1,4 @@
-//! Bodies that arrive in frames: nothing is copied without need, and the limit holds.
+//! Bodies that arrive in frames: no unnecessary copies, and the body limit.
 
 use bytes::{Buf, Bytes};
 use clerk_webhook_core::{PendingDelivery, ReceiveErrorKind, Verifier, VerifyErrorKind};
@@ -23,7 +23,7 @@ fn a_body_of_one_frame_is_not_copied() {
 }
 
 #[test]
-fn frames_of_any_size_and_shape_add_up() {
+fn joins_frames_of_any_size_and_shape() {
     let body = Bytes::from(fixture("email.created"));
     for size in [1, 2, 63, 64, 65, 1000, body.len() - 1] {
         let mut delivery = begin(&body);
@@ -32,7 +32,7 @@ fn frames_of_any_size_and_shape_add_up() {
         }
         assert_eq!(delivery.finish().unwrap().raw_body(), &body, "frames of {size}");
     }
-    // A buffer in two pieces, first and later.
+    // A buffer with two parts, as the first frame and as a later frame.
     let (head, tail) = body.split_at(100);
     let mut delivery = begin(&body);
     delivery.push(Buf::chain(&head[..10], &head[10..])).unwrap();
@@ -66,7 +66,7 @@ fn the_limit_is_inclusive() {
 }
 
 #[test]
-fn headers_are_judged_before_the_length() {
+fn checks_the_headers_before_the_length() {
     let verifier = Verifier::builder().secret(secret()).body_limit(1).build().unwrap();
     let unsigned: [(&str, &str); 0] = [];
     let error = verifier.receive(&unsigned, Bytes::from("too large")).unwrap_err();
@@ -74,7 +74,7 @@ fn headers_are_judged_before_the_length() {
 }
 
 #[test]
-fn a_body_without_data_comes_to_an_end() {
+fn rejects_an_endless_series_of_empty_frames() {
     let mut delivery = begin(b"");
     for _ in 0..1024 {
         delivery.push(Bytes::new()).unwrap();
@@ -83,7 +83,7 @@ fn a_body_without_data_comes_to_an_end() {
 }
 
 #[test]
-fn a_claimed_length_is_only_compared() {
+fn compares_a_claimed_length_with_the_limit() {
     let delivery = begin(b"").body_limit(100);
     assert!(delivery.expect_length(100).is_ok());
     for claim in [101, u64::MAX] {
@@ -94,7 +94,7 @@ fn a_claimed_length_is_only_compared() {
         let headers = HeaderMap::from_iter([(CONTENT_LENGTH, HeaderValue::from_static(claim))]);
         delivery.expect_content_length(&headers)
     };
-    // What is no length is for the server to refuse, and the body is counted anyway.
+    // The server rejects an invalid length. The arriving bytes are counted anyway.
     for claim in ["0", "100", "", "-1", "101 bytes", "18446744073709551616"] {
         assert!(with(claim).is_ok(), "{claim}");
     }

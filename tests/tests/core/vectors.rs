@@ -1,4 +1,4 @@
-//! Verdicts over the test vectors, which were made and checked with the libraries of other languages.
+//! The verdicts about the test vectors, which were made and checked with libraries in other languages.
 
 use clerk_webhook_core::event::EventErrorKind;
 use clerk_webhook_core::{ReceiveErrorKind, SecretError, Verifier, VerifyErrorKind};
@@ -23,7 +23,7 @@ fn word(kind: VerifyErrorKind) -> &'static str {
     }
 }
 
-/// Gives the vector to everything that verifies, and returns the verdict that all of it agrees on.
+/// Verifies the vector with every API, checks that all verdicts are equal, and returns the verdict.
 fn verdict(vector: &Vector) -> &'static str {
     let Ok(verifier) = verifier(vector) else { return "invalid_secret" };
     let (headers, body) = (vector.headers(), vector.body());
@@ -41,7 +41,7 @@ fn verdict(vector: &Vector) -> &'static str {
     });
     assert_eq!(streamed.map_or_else(|error| word(error.kind()), |_| "ok"), verdict, "{}", vector.name);
 
-    // Values with a line break and the like cannot be in a `HeaderMap`.
+    // A `HeaderMap` cannot contain values with control characters.
     let map: Option<http::HeaderMap> = headers
         .iter()
         .map(|(name, value)| {
@@ -75,12 +75,12 @@ fn run(vectors: &[Vector]) -> usize {
 }
 
 #[test]
-fn own_vectors_agree() {
+fn own_vectors_have_the_expected_verdicts() {
     assert_eq!(run(&own_vectors()), 114);
 }
 
 #[test]
-fn vectors_of_the_peers_agree() {
+fn peer_vectors_have_the_expected_verdicts() {
     if let Some(path) = beside_checkout("vectors/peers.json", "comparing with the vectors of the peers") {
         assert_eq!(run(&vectors_in(&path)), 53);
     }

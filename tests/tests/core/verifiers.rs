@@ -19,7 +19,7 @@ fn verdict(verifier: &Verifier, headers: &(impl HeaderFields + ?Sized)) -> Resul
 }
 
 #[test]
-fn any_secret_matches_any_signature_and_is_told() {
+fn reports_which_secret_matched_any_of_the_signatures() {
     let third = SigningSecret::from_bytes(&[3; 75]).unwrap();
     let now = Timestamp::now();
     let signed = |secret: &SigningSecret| secret.sign(&message_id(), now, BODY);
@@ -47,18 +47,18 @@ fn any_secret_matches_any_signature_and_is_told() {
 }
 
 #[test]
-fn a_signature_that_is_there_twice_counts_like_one() {
+fn accepts_a_repeated_signature() {
     let verifier = Verifier::builder().secret(secret()).build().unwrap();
     let signed = secret().sign(&message_id(), Timestamp::now(), BODY).and_signed_with(&secret(), BODY);
     assert_eq!(verdict(&verifier, &signed.to_pairs()), Ok(0));
 }
 
 #[test]
-fn a_signature_that_differs_in_any_places_does_not_match() {
+fn rejects_a_signature_that_differs_in_any_bytes() {
     let verifier = Verifier::builder().secret(secret()).build().unwrap();
     let [id, timestamp, (name, signature)] = secret().sign(&message_id(), Timestamp::now(), BODY).to_pairs();
     let mac = STANDARD.decode(&signature[3..]).unwrap();
-    // Two differences that are alike must not cancel each other out, however the bytes are compared.
+    // Two equal differences must not cancel each other out.
     for first in 0..mac.len() {
         for second in first..mac.len() {
             let mut mac = mac.clone();
@@ -72,7 +72,7 @@ fn a_signature_that_differs_in_any_places_does_not_match() {
 }
 
 #[test]
-fn clones_see_replaced_secrets_and_an_empty_list_is_refused() {
+fn clones_share_replaced_secrets_and_an_empty_list_is_rejected() {
     let verifier = Verifier::builder().secret(secret()).build().unwrap();
     let clone = verifier.clone();
     let old = secret().sign(&message_id(), Timestamp::now(), BODY).to_pairs();
@@ -94,7 +94,7 @@ fn clones_see_replaced_secrets_and_an_empty_list_is_refused() {
 }
 
 #[test]
-fn tolerance_is_inclusive_and_settable_for_each_side() {
+fn the_tolerance_is_inclusive_and_can_be_set_for_each_direction() {
     let now = Timestamp::from_secs(1_700_000_000);
     let at =
         |skew: i64| secret().sign(&message_id(), Timestamp::from_secs(now.as_secs() + skew), BODY).to_pairs();
@@ -118,7 +118,7 @@ fn tolerance_is_inclusive_and_settable_for_each_side() {
         5,
     );
 
-    // No tolerance is so great that it is none at all; that has a name of its own.
+    // The tolerance is at most one day. Only `dangerous_accept_any_age` removes the check.
     check(builder().tolerance(Duration::MAX).build().unwrap(), 86_400, 86_400);
 
     let any_age = builder().dangerous_accept_any_age().build().unwrap();
@@ -129,7 +129,7 @@ fn tolerance_is_inclusive_and_settable_for_each_side() {
 }
 
 #[test]
-fn a_clock_far_off_refuses_and_does_not_overflow() {
+fn an_extreme_clock_rejects_without_overflow() {
     for now in [Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX)] {
         let verifier = Verifier::builder().secret(secret()).clock(move || now).build().unwrap();
         for seconds in ["0", "1700000000", "9223372036854775807"] {
@@ -140,7 +140,7 @@ fn a_clock_far_off_refuses_and_does_not_overflow() {
 }
 
 #[test]
-fn header_families_can_be_switched_off() {
+fn a_header_family_can_be_disabled() {
     let svix = secret().sign(&message_id(), Timestamp::now(), BODY);
     let webhook = svix.clone().family(HeaderFamily::Webhook).to_pairs();
     let svix = svix.to_pairs();
@@ -156,7 +156,7 @@ fn header_families_can_be_switched_off() {
 }
 
 #[test]
-fn headers_may_be_any_collection_of_fields() {
+fn accepts_headers_in_any_collection() {
     fn check(headers: &(impl HeaderFields + ?Sized), complete: bool) {
         let expected = if complete { Ok(0) } else { Err(VerifyErrorKind::MissingHeader) };
         let verifier = Verifier::builder().secret(secret()).build().unwrap();
@@ -177,7 +177,7 @@ fn headers_may_be_any_collection_of_fields() {
 }
 
 #[test]
-fn a_long_list_of_signatures_is_read_up_to_its_bound() {
+fn rejects_a_list_of_signatures_that_exceeds_the_limit() {
     let verifier = Verifier::builder().secret(secret()).build().unwrap();
     let [id, timestamp, (name, signature)] = secret().sign(&message_id(), Timestamp::now(), BODY).to_pairs();
     let with = |list: String| [id.clone(), timestamp.clone(), (name, list)];
@@ -194,7 +194,7 @@ fn a_long_list_of_signatures_is_read_up_to_its_bound() {
 }
 
 #[test]
-fn a_body_may_be_as_large_and_take_as_long_as_with_the_sender_unless_it_is_set() {
+fn has_default_limits_that_can_be_changed() {
     let builder = || Verifier::builder().secret(secret());
     assert_eq!(builder().build().unwrap().body_limit(), 2_097_152);
     assert_eq!(builder().body_limit(7).build().unwrap().clone().body_limit(), 7);
@@ -203,10 +203,10 @@ fn a_body_may_be_as_large_and_take_as_long_as_with_the_sender_unless_it_is_set()
     assert_eq!(short.clone().read_timeout(), Duration::from_secs(2));
 }
 
-/// Calls itself in processes of its own, since nothing may change the environment of the other tests.
+/// Runs itself in child processes, because a test must not change the environment of the other tests.
 #[test]
-fn the_environment_names_the_secrets() {
-    const EXPECTED: &str = "EXPECTED_OF_THE_ENVIRONMENT";
+fn reads_the_secrets_from_the_environment() {
+    const EXPECTED: &str = "EXPECTED_RESULT_OF_FROM_ENV";
 
     if let Ok(expected) = env::var(EXPECTED) {
         let found = match Verifier::from_env() {
@@ -226,7 +226,7 @@ fn the_environment_names_the_secrets() {
         (vec![(official, "sk_x"), (other, SECRET)], "SecretApiKey"),
     ] {
         let output = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "verifiers::the_environment_names_the_secrets"])
+            .args(["--exact", "verifiers::reads_the_secrets_from_the_environment"])
             .env_remove(official)
             .env_remove(other)
             .envs(variables)

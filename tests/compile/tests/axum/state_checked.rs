@@ -3,7 +3,7 @@ use clerk_webhook_axum::ClerkEvent;
 
 struct AppState;
 
-// What `#[axum::debug_handler(state = AppState)]` generates for the last argument of a handler.
+// The check that `#[axum::debug_handler(state = AppState)]` generates for the last argument of a handler.
 fn check<M>()
 where
     ClerkEvent: FromRequest<AppState, M>,
