@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measures the command: how long it takes to start, to trigger one delivery, and how many of a history it sends a second.
+"""Measures the command `clerk-webhook`: its start, one `trigger`, and the throughput of `scenario`.
 
-Builds the command and the example for Axum with optimisation, serves the example on a free port of loopback, and prints a
-table. Times are medians over the rounds; in a round everything takes its turn.
+Builds the command and the example for Axum with optimization, serves the example on a free loopback port, and prints
+tables. Times are medians over the rounds. In each round, every contestant runs once.
 """
 
 import argparse
@@ -38,10 +38,10 @@ def serve(program):
     for line in server.stdout:
         if line.startswith("listening on "):
             log = tempfile.TemporaryFile()
-            # What it logs later must not block it.
+            # Drains the log, so that a full pipe does not block the server.
             subprocess.Popen(["cat"], stdin=server.stdout, stdout=log)
             return server, line.removeprefix("listening on ").strip()
-    sys.exit("the example did not start")
+    sys.exit("the example for Axum did not start")
 
 
 def milliseconds(work):
@@ -51,16 +51,16 @@ def milliseconds(work):
 
 
 def run(*command):
-    """Runs a command as cheaply as Python can, so that little of Python is in the figure."""
+    """Runs a command with the least overhead of Python that is possible."""
     null = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in (0, 1, 2)]
     process = os.posix_spawn(command[0], command, os.environ, file_actions=null)
     _, status = os.waitpid(process, 0)
     if status != 0:
-        sys.exit(f"{command} ended with {os.waitstatus_to_exitcode(status)}")
+        sys.exit(f"{command} ended with exit code {os.waitstatus_to_exitcode(status)}")
 
 
 def deliver(url, body):
-    """Sends a delivery over a connection of its own, as the command does."""
+    """Sends a delivery over a new connection, as the command does."""
     key = base64.b64decode(SECRET.removeprefix("whsec_"))
     message, now = "msg_benchmark", str(int(time.time()))
     mac = hmac.digest(key, f"{message}.{now}.".encode() + body, hashlib.sha256)
@@ -81,8 +81,8 @@ def deliver(url, body):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=200, help="rounds of the single commands, 200 unless given")
-    parser.add_argument("--events", type=int, default=50_000, help="length of the history, 50,000 unless given")
+    parser.add_argument("--rounds", type=int, default=200, help="rounds of the single commands (default: 200)")
+    parser.add_argument("--events", type=int, default=50_000, help="number of events of the scenario (default: 50,000)")
     options = parser.parse_args()
 
     command, example = build()
@@ -93,7 +93,7 @@ def main():
         "`/bin/true`": lambda: run("/bin/true"),
         "`clerk-webhook --version`": lambda: run(command, "--version"),
         "`clerk-webhook events user.created`": lambda: run(command, "events", "user.created"),
-        "a request of Python's, for the same event": lambda: deliver(url, body),
+        "the same delivery from Python": lambda: deliver(url, body),
         "`clerk-webhook trigger user.created`": lambda: run(command, "trigger", "user.created", "--to", to),
     }
     try:
@@ -101,11 +101,11 @@ def main():
         for _ in range(options.rounds):
             for name, work in contestants.items():
                 times[name].append(milliseconds(work))
-        print("| what | ms |\n|---|--:|")
+        print("| command | ms |\n|---|--:|")
         for name, taken in times.items():
             print(f"| {name} | {statistics.median(taken):.1f} |")
 
-        print("\n| `scenario all` against the example, connections | deliveries | deliveries/s |\n|---|--:|--:|")
+        print("\n| `scenario all` against the example, connections | deliveries | deliveries per second |\n|---|--:|--:|")
         for connections in (1, 8, 32):
             arguments = ["--json", "scenario", "all", "--seed", "7", "--events", str(options.events), "--to", to]
             arguments += ["--concurrency", str(connections)]
@@ -115,7 +115,7 @@ def main():
             summary = json.loads(output.splitlines()[-1])
             count = summary["messages"]
             if summary["outcomes"].get("200", 0) + summary["outcomes"].get("processed", 0) != count:
-                sys.exit(f"not everything was answered by 200: {summary}")
+                sys.exit(f"not every delivery was answered with 200: {summary}")
             print(f"| {connections} | {count:,} | {count / seconds:,.0f} |")
     finally:
         server.kill()

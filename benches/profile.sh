@@ -1,8 +1,8 @@
 #!/bin/sh
-# Shows where the instructions of one contestant go, per call and with what is called in turn. The hash is the portable
-# one, see callgrind.sh.
+# Shows the instructions per call of one contestant by function, including called functions. sha2 uses its portable
+# code here, see callgrind.sh.
 #
-# ./profile.sh '<group>' '<contestant>' [functions to show, 30 unless given]
+# ./profile.sh '<group>' '<contestant>' [number of functions, 30 by default]
 set -eu
 cd "$(dirname "$0")"
 
@@ -16,7 +16,7 @@ profile=$(mktemp)
 trap 'rm -f "$profile"' EXIT
 
 valgrind --quiet --tool=callgrind --callgrind-out-file="$profile" "$count" "$group" "$contestant" "$calls"
-# Both from the list of functions and from the calls beside the source, since the list ends too early.
+# Combines the list of functions with the calls in the annotated source, because the list is incomplete.
 callgrind_annotate --inclusive=yes --threshold=100 --auto=yes "$profile" 2>/dev/null |
     sed -n 's/^ *\([0-9,]*\) ([ 0-9.]*%)  \(=> \)\{0,1\}\([^: ]*:\)\(.*\)$/\1 \4/p' |
     sed 's/ \[[^]]*\]$//; s/ ([0-9,]*x)$//' |

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the seeds, builds once, and runs every target: fuzz/run.sh [seconds for each target] [target…]
+# Builds all targets, writes the seeds, and runs the targets: fuzz/run.sh [seconds per target, 20 by default] [target…]
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -10,7 +10,7 @@ targets=("$@")
 logs=artifacts/logs
 mkdir -p "$logs"
 
-# The sanitizer and the counters of coverage are not part of the stable compiler.
+# The sanitizer and coverage counters are unstable features, which this variable enables in the stable compiler.
 export RUSTC_BOOTSTRAP=1
 cargo fetch --quiet --locked
 cargo fuzz build --codegen-units 16
@@ -18,7 +18,7 @@ built=$(cargo metadata --format-version 1 --no-deps --offline | sed 's/.*"target
 built=$built/$(rustc -vV | sed -n 's/^host: //p')/release
 "$built/seeds"
 
-# Freed memory is kept for a while to notice its use; 256 MB of it, as usual, are more than all else.
+# AddressSanitizer keeps freed memory to detect later use. The default of 256 MB would dominate the memory of a target.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=16}
 fuzz() {
     local dictionary=()
@@ -27,7 +27,7 @@ fuzz() {
         -max_len=8192 -timeout=60 -rss_limit_mb=4096 -print_final_stats=1 >"$logs/$1.log" 2>&1
 }
 
-# As many at a time as there are processors.
+# Runs as many targets at a time as there are processors.
 trap 'kill $(jobs -pr) 2>/dev/null || true' EXIT
 declare -A found_by=()
 running=()
@@ -42,7 +42,7 @@ for target in "${targets[@]}"; do
 done
 while [ ${#running[@]} -gt 0 ]; do wait_for_first; done
 
-# A line of libFuzzer: #25 INITED cov: 982 ft: 2696 corp: 24/2170b …
+# Example of a line of libFuzzer: #25 INITED cov: 982 ft: 2696 corp: 24/2170b …
 printf '%-8s %10s  %14s  %14s  %6s  %6s\n' target executions 'cov, ft: first' 'last' corpus 'MB rss'
 for target in "${targets[@]}"; do
     LC_ALL=C awk -v target="$target" '
@@ -55,7 +55,7 @@ for target in "${targets[@]}"; do
 done
 
 for target in "${!found_by[@]}"; do
-    printf '\n%s has found something, see fuzz/%s/%s.log\n' "$target" "$logs" "$target"
+    printf '\n%s failed, see fuzz/%s/%s.log\n' "$target" "$logs" "$target"
     grep -a -A 3 'panicked at\|ERROR: \|Test unit written' "$logs/$target.log" | cut -c 1-2000
 done
 [ ${#found_by[@]} -eq 0 ]

@@ -1,4 +1,4 @@
-//! Ordinary benchmarks, for a look at one step while it is changed.
+//! Benchmarks of single steps, to use while you change one of them.
 
 use std::hint::black_box;
 

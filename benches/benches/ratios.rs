@@ -1,4 +1,4 @@
-//! Measures all contestants of a group side by side and compares the ratios with the goals.
+//! Measures all contestants of a group in turns and compares the ratios with the goals.
 //!
 //! `cargo bench --bench ratios -- [--quick] [--check] [part of a group's title]`
 
@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use clerk_webhook_benches::{Contestant, GROUPS, Goal, Group};
 
-/// How long a batch should take: short beside a slice of the scheduler, so that some batches of every
-/// contestant run undisturbed, and long enough for caches and branch predictors to forget the one before. With
-/// a tenth of it the whole paths are a tenth slower.
+/// The duration of a batch. It is shorter than a time slice of the scheduler, so that some batches run
+/// undisturbed, and long enough to warm up caches and branch predictors after the previous contestant: with
+/// 50 µs the complete applications are 10 % slower.
 const BATCH: Duration = Duration::from_micros(500);
 
 fn main() -> ExitCode {
@@ -33,12 +33,12 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(has("--check") && missed > 0))
 }
 
-/// Measures and prints a group and returns how many of its goals are missed.
+/// Measures and prints a group, and returns the number of missed goals.
 fn show(title: &str, mut group: Group, rounds: u32, allocations: &HashMap<(String, String), u64>) -> usize {
     let times = measure(&mut group.contestants, rounds);
     let time_of = |name: &str| {
         let place = group.contestants.iter().position(|contestant| contestant.name == name);
-        times[place.expect("goals name contestants of their group")]
+        times[place.expect("a goal names a contestant of its group")]
     };
     let allocations_of = |name: &str| allocations[&(title.to_owned(), name.to_owned())];
 
@@ -52,20 +52,20 @@ fn show(title: &str, mut group: Group, rounds: u32, allocations: &HashMap<(Strin
         let (text, reached) = match *goal {
             Goal::AtMost { who, against, ratio } => {
                 let actual = time_of(who) / time_of(against);
-                (format!("{who}, of {against}: {actual:.2}, goal <= {ratio}"), actual <= ratio)
+                (format!("{who} ÷ {against}: {actual:.2}, goal <= {ratio}"), actual <= ratio)
             }
             Goal::TimesFaster { who, against, ratio } => {
                 let actual = time_of(against) / time_of(who);
-                (format!("{who}, faster than {against}: {actual:.2} x, goal >= {ratio}"), actual >= ratio)
+                (format!("{against} ÷ {who}: {actual:.2}, goal >= {ratio}"), actual >= ratio)
             }
             Goal::AtMostLonger { who, than, nanoseconds } => {
                 let actual = time_of(who) - time_of(than);
-                let text = format!("{who}, longer than {than}: {actual:.0} ns, goal <= {nanoseconds}");
+                let text = format!("{who} − {than}: {actual:.0} ns, goal <= {nanoseconds}");
                 (text, actual <= nanoseconds)
             }
             Goal::NoAllocation { who } => {
                 let actual = allocations_of(who);
-                (format!("{who}, allocations: {actual}, goal 0"), actual == 0)
+                (format!("allocations of {who}: {actual}, goal 0"), actual == 0)
             }
         };
         println!("  {} {text}", if reached { "ok    " } else { "MISSED" });
@@ -75,9 +75,9 @@ fn show(title: &str, mut group: Group, rounds: u32, allocations: &HashMap<(Strin
     missed
 }
 
-/// Returns the least time of a call of each contestant, in nanoseconds.
+/// Returns the minimum time per call of each contestant, in nanoseconds.
 ///
-/// The contestants take turns, so that what slows the machine down for a while slows down all of them.
+/// The contestants take turns, so that a slow phase of the machine affects all of them.
 fn measure(contestants: &mut [Contestant], rounds: u32) -> Vec<f64> {
     let mut calls: Vec<u32> = contestants.iter_mut().map(calls_per_batch).collect();
     let mut least = vec![f64::INFINITY; contestants.len()];
@@ -106,17 +106,19 @@ fn batch(contestant: &mut Contestant, calls: u32) -> Duration {
     start.elapsed()
 }
 
-/// Asks the program that counts, by group and contestant.
+/// Runs the program `allocations` and returns its counts by group and contestant.
 fn count_allocations() -> HashMap<(String, String), u64> {
-    let output = Command::new(env!("CARGO_BIN_EXE_allocations")).output().expect("the program runs");
+    let output = Command::new(env!("CARGO_BIN_EXE_allocations"))
+        .output()
+        .expect("failed to run the program `allocations`");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .map(|line| {
             let [title, name, count] = line.split('\t').collect::<Vec<_>>()[..] else {
-                panic!("three columns: {line}")
+                panic!("expected three columns: {line}")
             };
-            ((title.to_owned(), name.to_owned()), count.parse().expect("a number"))
+            ((title.to_owned(), name.to_owned()), count.parse().expect("the count must be a number"))
         })
         .collect()
 }

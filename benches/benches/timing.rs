@@ -1,12 +1,12 @@
-//! Looks for a difference in time between a signature that is wrong in every byte and one that is wrong in its last
-//! byte only, by the method of dudect (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant time?", 2017).
+//! Tests whether the time of a verification depends on the position of the first wrong byte of a signature,
+//! with the method of dudect (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant time?", 2017).
 //!
-//! `cargo bench --bench timing -- [millions of samples, 2 unless given]`
+//! `cargo bench --bench timing -- [millions of samples, 2 by default]`
 //!
-//! For every sample a coin decides which of the two is timed. Welch's t-test compares the mean times of both, over all
-//! samples and over those below each of 100 percentiles, since a difference may hide in the noise of the slow ones. A
-//! |t| above 4.5 means that the difference is there. The comparison that stops at the first difference has to be found
-//! out, or the test sees nothing.
+//! Each sample is, at random, a signature that is wrong in every byte or one that is wrong only in its last
+//! byte. Welch's t-test compares the mean times of both kinds, over all samples and over the samples below
+//! each of 100 percentiles, because noise in slow samples can hide a difference. |t| above 4.5 means that the
+//! times differ. As a control, the test must detect a comparison that stops at the first difference.
 
 use std::env;
 use std::hint::black_box;
@@ -19,20 +19,21 @@ use clerk_webhook_benches::delivery;
 use clerk_webhook_core::{MessageId, Timestamp, Verifier};
 use fastrand::Rng;
 
-/// The bound for |t| of the method's authors.
+/// The bound for |t| that the authors of dudect recommend.
 const BOUND: f64 = 4.5;
 
-/// Samples that the percentiles are taken from; they do not count.
+/// The number of samples that determine the percentiles. They are not part of the result.
 const FIRST: usize = 20_000;
 
 const CROPS: i32 = 100;
 
 type Mac = [u8; 32];
 
-/// What is timed: it is given a delivery whose signature is wrong, and what the signature should be.
+/// The function under test. It receives a delivery with a wrong signature, and the correct MAC.
 type Subject = fn(&Verifier, &Headers, &[u8], &Mac) -> bool;
 
-/// In one place for all samples, so that both kinds of them have the same addresses.
+/// The headers of the current sample. All samples reuse this memory, so that both kinds have the same
+/// addresses.
 type Headers = [(&'static str, String); 3];
 
 fn main() -> ExitCode {
@@ -50,9 +51,9 @@ fn main() -> ExitCode {
         let t = measure(subject, samples);
         let verdict = match (t > BOUND, leaks) {
             (false, false) => "ok, no difference",
-            (true, true) => "ok, found out",
+            (true, true) => "ok, detected",
             (true, false) => "DIFFERS",
-            (false, true) => "NOT FOUND OUT",
+            (false, true) => "NOT DETECTED",
         };
         println!("{name:<42}{samples:>12}{t:>12.2}  {verdict}");
         is_expected &= (t > BOUND) == leaks;
@@ -70,7 +71,7 @@ fn in_frames(verifier: &Verifier, headers: &Headers, body: &[u8], _right: &Mac) 
     verification.finish().is_err()
 }
 
-/// Verifies, so that it has as much noise, and then compares once more in the wrong way.
+/// Verifies, so that the noise is the same, and then compares again with an early exit.
 fn leaky(verifier: &Verifier, headers: &Headers, body: &[u8], right: &Mac) -> bool {
     let is_refused = verifier.verify(headers, body).is_err();
     let mut given = [0; 33];
@@ -79,12 +80,12 @@ fn leaky(verifier: &Verifier, headers: &Headers, body: &[u8], right: &Mac) -> bo
     is_refused && is_wrong && length.is_ok()
 }
 
-/// Returns the greatest |t|.
+/// Returns the maximum of |t|.
 fn measure(subject: Subject, samples: usize) -> f64 {
     let mut source = Source::new();
     let mut first: Vec<_> = (0..FIRST).map(|_| source.sample(subject).1).collect();
     first.sort_unstable();
-    // Close together where most samples are, as the authors do: 1 - 0.5^(10 k / 100).
+    // The percentiles of dudect, dense where most samples are: 1 - 0.5^(10 k / 100).
     let crops = (1..=CROPS).map(|crop| {
         let share = 1.0 - 0.5_f64.powf(f64::from(10 * crop) / f64::from(CROPS));
         first[(share * (FIRST - 1) as f64) as usize]
@@ -99,7 +100,7 @@ fn measure(subject: Subject, samples: usize) -> f64 {
     tests.iter().map(|(_, test)| test.t().abs()).fold(0.0, f64::max)
 }
 
-/// Makes deliveries, each with an id and thus a MAC of its own.
+/// Creates deliveries with different message ids, and therefore different MACs.
 struct Source {
     random: Rng,
     verifier: Verifier,
@@ -122,15 +123,20 @@ impl Source {
         }
     }
 
-    /// Times one delivery and returns whether its signature was wrong in the last byte only, and the nanoseconds.
+    /// Times one delivery. Returns whether only the last byte of its signature was wrong, and the
+    /// nanoseconds.
     fn sample(&mut self, subject: Subject) -> (bool, u64) {
-        let id: MessageId = format!("msg_{:016x}", self.random.u64(..)).parse().expect("it is an id");
+        let id: MessageId =
+            format!("msg_{:016x}", self.random.u64(..)).parse().expect("the text is a valid message id");
         let signed = delivery::secret().sign(&id, Timestamp::now(), &self.body).to_pairs();
         let text = &signed[2].1;
-        let right: Mac =
-            STANDARD.decode(&text[3..]).ok().and_then(|mac| mac.try_into().ok()).expect("it is a MAC");
+        let right: Mac = STANDARD
+            .decode(&text[3..])
+            .ok()
+            .and_then(|mac| mac.try_into().ok())
+            .expect("the signature has 32 bytes");
 
-        // Both kinds are made by the same steps: what was done before shows in the time of what follows.
+        // The same steps create both kinds, because earlier work influences the time of later work.
         let is_near = self.random.bool();
         let unless_near = u8::from(is_near).wrapping_sub(1);
         let mut wrong = right;
@@ -152,7 +158,7 @@ impl Source {
     }
 }
 
-/// Welch's t-test over two kinds of samples.
+/// Welch's t-test of two kinds of samples.
 #[derive(Default)]
 struct Test {
     far: Samples,
@@ -166,7 +172,7 @@ impl Test {
 
     fn t(&self) -> f64 {
         let (far, near) = (&self.far, &self.near);
-        // Two samples have no variance worth the name.
+        // Few samples give no useful variance.
         if far.count.min(near.count) < 100.0 {
             return 0.0;
         }
@@ -175,7 +181,7 @@ impl Test {
     }
 }
 
-/// The mean and the spread of samples, by Welford's method.
+/// Mean and variance of samples, computed with Welford's method.
 #[derive(Default)]
 struct Samples {
     count: f64,

@@ -1,7 +1,7 @@
--- Sends one delivery over and over: wrk … -s deliver.lua URL -- FILE STATUS
+-- Sends one delivery repeatedly: wrk … -s deliver.lua URL -- FILE STATUS
 --
--- FILE is what `delivery` prints: header lines, an empty line, the body. Prints the number of answers and the
--- microseconds they took, and fails unless every answer has the status STATUS.
+-- FILE is the output of `delivery`: header lines, an empty line, the body. Prints the number of responses and the
+-- duration in microseconds. Fails unless every response has the status STATUS.
 
 local threads = {}
 
@@ -9,8 +9,8 @@ function setup(thread)
   table.insert(threads, thread)
 end
 
--- Runs once in each thread. There is no function `request`, so wrk builds the request once and sends the
--- same bytes from then on.
+-- wrk calls it once in each thread. Because this script does not define `request`, wrk builds the request once
+-- and sends the same bytes every time.
 function init(arguments)
   local file = assert(io.open(arguments[1], "rb"))
   for line in file:lines() do
@@ -38,15 +38,15 @@ end
 function done(summary)
   local failed = false
   for kind, count in pairs(summary.errors) do
-    -- wrk counts 4xx and 5xx as errors of this kind, expected or not.
+    -- wrk counts every 4xx and 5xx as an error of this kind, also if it is expected.
     if kind ~= "status" and count > 0 then
-      io.stderr:write(("%d errors of the kind '%s'\n"):format(count, kind))
+      io.stderr:write(("%d errors of kind '%s'\n"):format(count, kind))
       failed = true
     end
   end
   for _, thread in ipairs(threads) do
     if thread:get("unexpected") > 0 then
-      io.stderr:write(("%d answers were not %d but, among others, %d\n"):format(
+      io.stderr:write(("%d responses did not have status %d, for example %d\n"):format(
         thread:get("unexpected"), thread:get("expected"), thread:get("other")))
       failed = true
     end

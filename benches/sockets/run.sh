@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
-# Measures how many deliveries a second go through a loopback socket; `run.sh --help` says how to call it.
+# Measures deliveries per second over a loopback socket. `run.sh --help` shows the usage.
 set -Eeuo pipefail
 trap 'echo "run.sh: line $LINENO failed" >&2' ERR
 cd "$(dirname "$0")"
 
 usage() {
     cat <<'TEXT'
-run.sh [seconds, 2 unless given] [rounds, 5 unless given]
+run.sh [seconds, 2 by default] [rounds, 5 by default]
 
-Serves every contestant on one core, sends deliveries with wrk from another one over 32 connections, and prints
-medians over the rounds. In a round the contestants take turns, each for so many seconds. An answer with another
-status than the expected one ends the run.
+Serves each contestant on one core, sends deliveries with wrk from another core over 32 connections, and prints
+medians over the rounds. In each round the contestants take turns of the given number of seconds. The run fails if
+a response has another status than expected.
 
-SERVER_CORE and LOAD_CORE in the environment choose the cores, 0 and 1 unless given.
-Node takes part after `npm ci --prefix benches/sockets/node`.
+The environment variables SERVER_CORE and LOAD_CORE choose the cores, 0 and 1 by default.
+The contestants in Node take part after `npm ci --prefix benches/sockets/node`.
 TEXT
 }
 
 fail() {
-    # What a server says may be the same for every delivery.
+    # A server may log the same error for every delivery.
     [[ ! -e ${scratch:-}/log ]] || head -n 10 "$scratch/log" >&2
     echo "run.sh: $*" >&2
     exit 1
@@ -37,16 +37,16 @@ fi
 server_core=${SERVER_CORE:-0}
 load_core=${LOAD_CORE:-1}
 
-require() { command -v "$1" >/dev/null || fail "$1 is missing, install it; on Debian: apt-get install $2"; }
+require() { command -v "$1" >/dev/null || fail "$1 is missing. Install it; on Debian: apt-get install $2"; }
 require wrk wrk
 require taskset util-linux
 require cargo cargo
-[[ -r /proc/self/stat ]] || fail "there is no /proc: this needs Linux"
+[[ -r /proc/self/stat ]] || fail "/proc is missing: this benchmark needs Linux"
 for core in "$server_core" "$load_core"; do
-    taskset --cpu-list "$core" true || fail "there is no core $core; SERVER_CORE and LOAD_CORE choose others"
+    taskset --cpu-list "$core" true || fail "core $core does not exist. Choose other cores with SERVER_CORE and LOAD_CORE."
 done
 
-# The contestants, by the names that `serve --list` prints, and the programs for Node.
+# The contestants: names that `serve --list` prints, and the programs for Node.
 bare='bare handler, reads Bytes'
 unverified='bare + serde_json tagged enum, unverified'
 svix='axum + svix + serde_json'
@@ -58,14 +58,14 @@ express_clerk='node: @clerk/express'
 
 node=("$express_svix" "$express_clerk")
 if ! command -v node >/dev/null || [[ ! -d node/node_modules ]]; then
-    echo "Node does not take part: that needs node and \`npm ci --prefix benches/sockets/node\`." >&2
+    echo "Node does not take part. Install node and run \`npm ci --prefix benches/sockets/node\`." >&2
     node=()
 fi
 everybody=("$bare" "$untouched" "$extractor" "$typed" "$unverified" "$svix" "${node[@]}")
 refusing=("$bare" "$untouched" "$extractor" "$svix" "${node[@]}")
 counting=("$bare" "$untouched" "$svix")
 
-# What is measured in a round, in this order: delivery, contestant, expected status.
+# The measurements of a round: delivery, contestant, expected status.
 cells=()
 plan() {
     local delivery=$1 verdict=$2 contestant
@@ -84,7 +84,7 @@ plan forged-unsigned 400 "${refusing[@]}"
 plan forged-stale 400 "${refusing[@]}"
 plan 256-signatures 200 "${counting[@]}"
 plan 1000-signatures 400 "$bare" "$untouched"
-# The crate svix takes any number; the last one matches.
+# The crate svix accepts any number of signatures, and the last one matches.
 plan 1000-signatures 200 "$svix"
 
 cargo build --quiet --release --manifest-path ../Cargo.toml --bin serve --bin delivery
@@ -101,14 +101,14 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Starts a contestant and waits until it says where it listens: contestant, command.
+# Starts a contestant and waits until it prints its URL. Arguments: contestant, command.
 start() {
     local contestant=$1 output line
     shift
     exec {output}< <(exec taskset --cpu-list "$server_core" "$@" 2>>"$scratch/log")
     process[$contestant]=$!
     read -r -t 20 line <&"$output" || fail "'$contestant' has not started"
-    [[ $line == 'listening on http://'* ]] || fail "'$contestant' says: $line"
+    [[ $line == 'listening on http://'* ]] || fail "'$contestant' did not print its URL, but: $line"
     url[$contestant]=${line#listening on }
 }
 
@@ -123,10 +123,10 @@ for contestant in "${everybody[@]}"; do
     esac
 done
 
-# Prints for how long a process has had a core, in ticks.
+# Prints the CPU time of a process, in ticks.
 ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 
-# Waits until a server sleeps and has used no tick for a while: wrk goes away while requests are under way.
+# Waits until a server sleeps and uses no CPU time, because wrk exits before all requests are answered.
 settle() {
     local before='' now
     until now=$(awk '{ print $3, $14 + $15 }' "/proc/$1/stat"); [[ $now == S* && $now == "$before" ]]; do
@@ -135,15 +135,15 @@ settle() {
     done
 }
 
-# Measures once and prints delivery, contestant, answers a second, and the part of its core that the server used.
+# Measures once. Prints delivery, contestant, responses per second, and the share of its core that the server used.
 measure() {
     local delivery=$1 contestant=$2 status=$3 duration=$4 server=${process[$2]} before used answers microseconds
-    # Signed anew each time: a signature is good for five minutes.
+    # Signs again for each measurement, because a signature expires after five minutes.
     "$programs/delivery" "$delivery" >"$scratch/delivery"
     before=$(ticks "$server")
     taskset --cpu-list "$load_core" wrk --threads 1 --connections 32 --duration "${duration}s" --timeout 30s \
         --script deliver.lua "${url[$contestant]}" -- "$scratch/delivery" "$status" >"$scratch/answers" ||
-        fail "'$contestant' does not answer '$delivery' as it should"
+        fail "'$contestant' did not answer '$delivery' with status $status"
     used=$(($(ticks "$server") - before))
     settle "$server"
     read -r answers microseconds < <(tail -n 1 "$scratch/answers")
@@ -156,7 +156,7 @@ for ((round = 0; round <= rounds; round++)); do
     for cell in "${cells[@]}"; do
         IFS='|' read -r delivery contestant status <<<"$cell"
         if ((round == 0)); then
-            # What is compiled or learnt at run time is, before anything counts.
+            # Warm-up, which does not count.
             measure "$delivery" "$contestant" "$status" 1 >/dev/null
         else
             measure "$delivery" "$contestant" "$status" "$seconds" >>"$scratch/results"
@@ -165,7 +165,7 @@ for ((round = 0; round <= rounds; round++)); do
     ((round == 0)) || echo "round $round of $rounds" >&2
 done
 
-# Prints the median of a column of the results: column, delivery, contestant.
+# Prints the median of a column of the results. Arguments: column, delivery, contestant.
 median() {
     awk -F '\t' -v column="$1" -v delivery="$2" -v contestant="$3" \
         '$1 == delivery && $2 == contestant { print $column }' "$scratch/results" | sort -g |
@@ -175,8 +175,8 @@ rate() { median 3 "$@"; }
 quotient() { awk -v left="$1" -v right="$2" 'BEGIN { printf "%.2f", left / right }'; }
 with_commas() { printf '%.0f' "$1" | sed ':next; s/\B[0-9]\{3\}\>/,&/; t next'; }
 
-# Prints a table: title, the contestant that all are divided by, what it is called, the array of contestants, and
-# <delivery>=<title of the column> for each column.
+# Prints a table. Arguments: title, the contestant to divide by, its name in the table, the name of the array of
+# contestants, and <delivery>=<title of the column> for each column.
 table() {
     local head="| $1 |" rule='|---|' reference=$2 divided=" ÷ $3 |" contestant column row own
     local -n contestants=$4
@@ -197,7 +197,7 @@ table() {
     echo
 }
 
-# Prints a goal and whether it is reached: what, a number, what it is divided by, how it has to compare, the bound.
+# Prints a goal and whether it is reached. Arguments: name, dividend, divisor, relation, bound.
 goal() {
     awk -v what="$1" -v left="$2" -v right="$3" -v relation="$4" -v bound="$5" 'BEGIN {
         ratio = left / right
@@ -206,35 +206,35 @@ goal() {
     }'
 }
 
-# Prints a goal for the throughput of a contestant: delivery, contestant, against whom, the least ratio.
-at_least() { goal "$1: $2, times $3" "$(rate "$1" "$2")" "$(rate "$1" "$3")" '>=' "$4"; }
+# Prints a goal for the throughput of a contestant. Arguments: delivery, contestant, reference, minimum ratio.
+at_least() { goal "$1: $2 ÷ $3" "$(rate "$1" "$2")" "$(rate "$1" "$3")" '>=' "$4"; }
 
 versions=$(rustc --version | cut -d ' ' -f 1-2)${node:+, node $(node --version)}
 echo "$rounds rounds of $seconds s, $(date --utc +%F), $versions"
 
-table 'valid, deliveries a second' "$svix" 'svix path' everybody 'valid=1.9 KB' 'valid-large=256 KB'
+table 'valid, deliveries per second' "$svix" 'svix path' everybody 'valid=1.9 KB' 'valid-large=256 KB'
 at_least valid "$untouched" "$svix" 2.5
 at_least valid "$typed" "$svix" 1.9
 at_least valid "$extractor" "$svix" 1.9
 
-table 'forged, 1.9 KB, deliveries a second' "$bare" 'bare handler' refusing \
+table 'forged, 1.9 KB, deliveries per second' "$bare" 'bare handler' refusing \
     'forged=wrong signature' 'forged-unsigned=no signature headers' 'forged-stale=an hour old'
 for delivery in forged forged-unsigned forged-stale; do
     at_least "$delivery" "$untouched" "$bare" 0.95
     at_least "$delivery" "$extractor" "$bare" 0.95
 done
 
-table 'signatures in the header, 1.9 KB, deliveries a second' "$bare" 'bare handler' counting \
+table 'signatures in the header, 1.9 KB, deliveries per second' "$bare" 'bare handler' counting \
     'valid=1' '256-signatures=256, the last matches' '1000-signatures=1,000'
 for_bare=$(quotient "$(rate valid "$bare")" "$(rate 1000-signatures "$bare")")
-goal "cost of 1,000 signatures, of one: $untouched (bare handler: $for_bare)" \
+goal "cost of 1,000 signatures ÷ cost of 1: $untouched (bare handler: $for_bare)" \
     "$(rate valid "$untouched")" "$(rate 1000-signatures "$untouched")" '<=' 2
 
-# A server that had time left might have answered more.
+# A server that did not use its complete core was not the bottleneck.
 idle=$(for cell in "${cells[@]}"; do
     IFS='|' read -r delivery contestant _ <<<"$cell"
     printf '%.2f %s: %s\n' "$(median 4 "$delivery" "$contestant")" "$delivery" "$contestant"
 done | awk '$1 < 0.9 { print "  " $0 }')
 if [[ -n $idle ]]; then
-    printf '\nServers that used less than 0.9 of their core: here wrk or other programs are measured too.\n%s\n' "$idle"
+    printf '\nServers that used less than 0.9 of their core. Their results are limited by wrk or by other programs:\n%s\n' "$idle"
 fi

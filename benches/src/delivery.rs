@@ -1,24 +1,24 @@
-//! Signed deliveries as they come from Clerk.
+//! Signed deliveries as Clerk sends them.
 
 use bytes::Bytes;
 use clerk_webhook_core::{SigningSecret, Timestamp, Verifier, VerifierBuilder};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The size of a typical body.
+/// The size of a typical body, in bytes.
 pub const TYPICAL: usize = 2048;
 
-/// A signing secret that signs nothing but benchmarks.
+/// A signing secret that is used only in benchmarks.
 pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
-/// The message id of every delivery that is not given another one.
+/// The default message id.
 pub const ID: &str = "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa";
 
 /// The body of a real `user.created`, 1.9 KB.
 const USER_CREATED: &[u8] =
     include_bytes!("../../crates/clerk-webhook-test/fixtures/events/user.created.json");
 
-/// A request without method and path.
+/// The headers and the body of a signed request.
 #[derive(Clone)]
 pub struct SignedDelivery {
     pub headers: HeaderMap,
@@ -26,20 +26,20 @@ pub struct SignedDelivery {
 }
 
 impl SignedDelivery {
-    /// Signs a body now.
+    /// Signs a body at the current time.
     #[must_use]
     pub fn new(body: Bytes) -> Self {
         Self::signed_ago(body, 0)
     }
 
-    /// Signs a `user.created` now.
+    /// Signs a `user.created` at the current time.
     #[must_use]
     pub fn user_created() -> Self {
-        // On the heap and counted, as a server's buffers are.
+        // A copy on the heap with a reference count, like the buffers of a server.
         Self::new(Bytes::copy_from_slice(USER_CREATED))
     }
 
-    /// Signs a body as if some seconds had passed since.
+    /// Signs a body with a timestamp that is `seconds` old.
     #[must_use]
     pub fn signed_ago(body: Bytes, seconds: i64) -> Self {
         let id = ID.parse().unwrap();
@@ -54,7 +54,7 @@ impl SignedDelivery {
         Self { headers, body }
     }
 
-    /// Returns the delivery under the header names of the Standard Webhooks specification.
+    /// Returns the delivery with the header names of the Standard Webhooks specification.
     #[must_use]
     pub fn with_standard_names(&self) -> Self {
         let renamed = |(name, value): (&HeaderName, &HeaderValue)| {
@@ -63,7 +63,7 @@ impl SignedDelivery {
         Self { headers: self.headers.iter().map(renamed).collect(), body: self.body.clone() }
     }
 
-    /// Returns the delivery with further signatures in front of the one that matches.
+    /// Returns the delivery with `count` copies of `token` before the matching signature.
     #[must_use]
     pub fn with_signatures_before(&self, token: &str, count: usize) -> Self {
         let mut delivery = self.clone();
@@ -72,31 +72,31 @@ impl SignedDelivery {
         delivery
     }
 
-    /// Replaces the signatures.
+    /// Replaces the list of signatures.
     pub fn set_signature(&mut self, text: String) {
         self.headers.insert("svix-signature", text.try_into().unwrap());
     }
 }
 
-/// Returns a body of so many bytes that looks like JSON; nobody reads it as such.
+/// Returns a body of `size` bytes that resembles JSON. No contestant parses it.
 #[must_use]
 pub fn body_of(size: usize) -> Bytes {
     USER_CREATED.iter().copied().cycle().take(size).collect()
 }
 
-/// Returns [`SECRET`] as a secret.
+/// Parses [`SECRET`].
 #[must_use]
 pub fn secret() -> SigningSecret {
     SigningSecret::parse(SECRET).unwrap()
 }
 
-/// Returns this project's verifier with the default settings.
+/// Returns a verifier of this project with default settings.
 #[must_use]
 pub fn verifier() -> Verifier {
     builder().secret(secret()).build().unwrap()
 }
 
-/// Returns this project's verifier before it has secrets.
+/// Returns a builder for a verifier of this project, without a secret.
 pub fn builder() -> VerifierBuilder {
     Verifier::builder()
 }

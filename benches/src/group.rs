@@ -1,18 +1,18 @@
-//! What is measured side by side.
+//! Groups of contestants that are measured together.
 
-/// The name under which this project takes part.
+/// The name of this project's contestants.
 pub const OURS: &str = "clerk-webhook";
 
-/// The crate of the company that delivers for Clerk, and the measure of most goals.
+/// The name of the crate svix, the reference of most goals.
 pub const SVIX: &str = "svix 2.9";
 
-/// What is measured side by side, with what is demanded of it.
+/// Contestants that are measured together, and the goals of the group.
 pub struct Group {
     pub contestants: Vec<Contestant>,
     pub goals: Vec<Goal>,
 }
 
-/// Somebody who can deal with the delivery of a group.
+/// A function that processes the delivery of a group.
 pub struct Contestant {
     pub name: &'static str,
     pub call: Box<dyn FnMut()>,
@@ -24,14 +24,14 @@ impl Contestant {
     }
 }
 
-/// A bound for one contestant, most of them relative to another one.
+/// A limit for one contestant, usually relative to another contestant.
 pub enum Goal {
-    /// The time of `who` divided by that of `against`.
+    /// The time of `who` divided by the time of `against` is at most `ratio`.
     AtMost { who: &'static str, against: &'static str, ratio: f64 },
-    /// The time of `against` divided by that of `who`.
+    /// The time of `against` divided by the time of `who` is at least `ratio`.
     TimesFaster { who: &'static str, against: &'static str, ratio: f64 },
-    /// The time of `who` less that of `than`.
+    /// `who` takes at most this much longer than `than`.
     AtMostLonger { who: &'static str, than: &'static str, nanoseconds: f64 },
-    /// No allocation at all.
+    /// `who` does not allocate.
     NoAllocation { who: &'static str },
 }

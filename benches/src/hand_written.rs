@@ -1,4 +1,4 @@
-//! Verification and decoding as they are written in an afternoon.
+//! Verification and decoding as an application would write them by hand.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ use sha2::Sha256;
 
 use crate::delivery::SECRET;
 
-/// A key, and the recipe of the documentation: join with dots, HMAC, base64, compare.
+/// Verifies as Svix documents it: join the parts with dots, compute the HMAC, decode base64, compare.
 #[derive(Clone)]
 pub struct HandWritten {
     key: Vec<u8>,
@@ -25,7 +25,7 @@ pub struct HandWritten {
 
 impl HandWritten {
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "a default secret would be odd")]
+    #[expect(clippy::new_without_default, reason = "a secret must not have a default")]
     pub fn new() -> Self {
         Self { key: STANDARD.decode(&SECRET["whsec_".len()..]).unwrap() }
     }
@@ -66,8 +66,10 @@ pub enum TaggedEvent {
     UserUpdated(TaggedUser),
 }
 
-/// This project's `User` with the same fields, but for metadata as `Value`: a tagged enum buffers what it
-/// reads, and raw JSON cannot be read from the buffer.
+/// A user with the same fields as this project's `User`.
+///
+/// Its metadata are `Value`s: a tagged enum buffers its content, and `RawValue` cannot be read from that
+/// buffer.
 #[derive(Deserialize)]
 pub struct TaggedUser {
     pub id: String,

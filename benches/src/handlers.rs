@@ -1,4 +1,4 @@
-//! Whole Axum applications, called in the process and on one thread: no socket, no runtime.
+//! Axum applications that are called in the process, on one thread, without a socket or a runtime.
 
 use std::hint::black_box;
 use std::pin::pin;
@@ -23,10 +23,10 @@ use crate::delivery::{self, SignedDelivery};
 use crate::group::{Contestant, Goal, Group};
 use crate::hand_written::{HandWritten, TaggedEvent};
 
-/// Where every application takes deliveries.
+/// The path of the webhook route in every application.
 pub const PATH: &str = "/webhooks/clerk";
 
-pub const DRAIN: &str = "hashes the body and forgets it";
+pub const DRAIN: &str = "hashes the body, stores nothing";
 pub const BARE: &str = "bare handler, reads Bytes";
 pub const UNVERIFIED: &str = "bare + serde_json tagged enum, unverified";
 pub const BY_HAND: &str = "axum + hmac/sha2 by hand + serde_json";
@@ -35,13 +35,13 @@ pub const LAYER_UNTOUCHED: &str = "Tower layer, data untouched";
 pub const LAYER_TYPED: &str = "Tower layer, typed data";
 pub const EXTRACTOR_TYPED: &str = "Axum extractor, typed data";
 
-/// A name and how to make the application.
+/// The name of an application and the function that creates it.
 pub type Entry = (&'static str, fn() -> Application);
 
-/// Takes part where memory is compared, and nowhere else: what it does costs less than any handler.
+/// The baseline of the memory measurements. It does less than any real handler.
 pub const DRAINING: Entry = (DRAIN, drain);
 
-/// All others, in the order in which they are shown.
+/// All other applications, in the order of the output.
 pub const APPLICATIONS: &[Entry] = &[
     (BARE, bare),
     (LAYER_UNTOUCHED, layer_untouched),
@@ -82,16 +82,16 @@ impl Application {
         Self { router: Router::new().route(PATH, route), uri: Uri::from_static(PATH) }
     }
 
-    /// Returns the routes, to be served over a socket.
+    /// Returns the router, to serve it over a socket.
     pub fn into_router(self) -> Router {
         self.router
     }
 
-    /// Makes a request of the delivery, as a server would, and returns the status of the answer.
+    /// Creates a request from the delivery, as a server does, and returns the status of the response.
     ///
     /// # Panics
     ///
-    /// Panics when the answer is not there at once: nothing in these applications waits.
+    /// Panics if the response is not ready at the first poll. No handler in these applications waits.
     pub fn deliver(&mut self, delivery: &SignedDelivery) -> StatusCode {
         let mut request = Request::new(Body::from(black_box(&delivery.body).clone()));
         *request.method_mut() = Method::POST;
@@ -100,13 +100,13 @@ impl Application {
 
         let mut context = Context::from_waker(Waker::noop());
         let Poll::Ready(Ok(response)) = pin!(self.router.call(request)).poll(&mut context) else {
-            panic!("the application waits for something");
+            panic!("the application did not respond at the first poll");
         };
         black_box(response).status()
     }
 }
 
-/// Reads the body and does nothing.
+/// Reads the body and ignores it.
 #[must_use]
 pub fn bare() -> Application {
     async fn handler(body: Bytes) -> StatusCode {
@@ -117,9 +117,9 @@ pub fn bare() -> Application {
     Application::new(post(handler))
 }
 
-/// Hashes the body and forgets it frame by frame: what is held then is the server's own.
+/// Hashes the body frame by frame and stores nothing, to measure the memory of the server itself.
 ///
-/// It takes as long as the others do, since a server's buffers grow with what has arrived meanwhile.
+/// The hash takes as long as a verification. A faster handler would leave less data in the server's buffers.
 #[must_use]
 pub fn drain() -> Application {
     async fn handler(mut body: Body) -> StatusCode {
@@ -136,7 +136,7 @@ pub fn drain() -> Application {
     Application::new(post(handler))
 }
 
-/// Believes everything.
+/// Decodes a tagged enum without verification.
 #[must_use]
 pub fn unverified() -> Application {
     async fn handler(body: Bytes) -> StatusCode {
@@ -146,7 +146,7 @@ pub fn unverified() -> Application {
     Application::new(post(handler))
 }
 
-/// Verifies with the crate svix and reads a tagged enum.
+/// Verifies with the crate svix and decodes a tagged enum.
 #[must_use]
 pub fn with_svix() -> Application {
     async fn handler(State(webhook): State<Arc<Webhook>>, headers: HeaderMap, body: Bytes) -> StatusCode {
@@ -159,7 +159,7 @@ pub fn with_svix() -> Application {
     Application::new(post(handler).with_state(Arc::new(delivery::svix())))
 }
 
-/// Verifies with hmac and sha2 and reads a tagged enum.
+/// Verifies with hmac and sha2 and decodes a tagged enum.
 #[must_use]
 pub fn by_hand() -> Application {
     async fn handler(State(secret): State<Arc<HandWritten>>, headers: HeaderMap, body: Bytes) -> StatusCode {
@@ -182,7 +182,7 @@ fn decode(body: &[u8]) -> StatusCode {
     }
 }
 
-/// The layer in front of a handler that looks at the type and at nothing else.
+/// The layer with a handler that reads only the type of the event.
 #[must_use]
 pub fn layer_untouched() -> Application {
     async fn handler(Extension(event): Extension<Event>) -> StatusCode {
@@ -193,7 +193,7 @@ pub fn layer_untouched() -> Application {
     Application::new(post(handler).layer(VerifyWebhookLayer::new(delivery::verifier())))
 }
 
-/// The layer in front of a handler that reads the user.
+/// The layer with a handler that reads the typed data.
 #[must_use]
 pub fn layer_typed() -> Application {
     async fn handler(Extension(event): Extension<Event>) -> StatusCode {
@@ -203,7 +203,7 @@ pub fn layer_typed() -> Application {
     Application::new(post(handler).layer(VerifyWebhookLayer::new(delivery::verifier())))
 }
 
-/// A handler that takes the event as an argument and reads the user.
+/// A handler that extracts the event as an argument and reads the typed data.
 #[must_use]
 pub fn extractor_typed() -> Application {
     async fn handler(ClerkEvent(event): ClerkEvent) -> StatusCode {

@@ -1,5 +1,5 @@
-//! What it costs to handle each delivery once: typed handlers behind the verification, with and without
-//! a `Deduplicator` over the memory of the process, on a Tokio runtime of one thread.
+//! The cost of handling each message once: typed handlers after the verification, with and without a
+//! `Deduplicator` over a `MemoryStore`, on a Tokio runtime with one thread.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -21,30 +21,30 @@ use crate::delivery::{self, SignedDelivery};
 use crate::group::{Contestant, Goal, Group};
 
 pub const HANDLERS: &str = "Tower layer and handlers";
-pub const ONCE: &str = "the same with a Deduplicator";
+pub const ONCE: &str = "Tower layer, handlers and Deduplicator";
 
-/// How much more time than the same without it a delivery may take.
+/// How many nanoseconds the `Deduplicator` may add to a delivery.
 const GOAL: f64 = 3000.0;
 
-/// As many as a `MemoryStore` has room for: what is there after some days.
+/// The number of deliveries in the store: its default capacity, as after some days in production.
 const REMEMBERED: u32 = 100_000;
 
-/// Deliveries that come for the first time, to a handler that is ready at once.
+/// Deliveries of new messages, whose handler returns immediately.
 pub(crate) fn new_deliveries() -> Group {
     group(Outcome::Processed, Outcome::Processed, new_id)
 }
 
-/// One delivery again and again.
+/// Repeated deliveries of one message.
 pub(crate) fn duplicates() -> Group {
     group(Outcome::Processed, Outcome::Duplicate, |_| delivery::ID.to_owned())
 }
 
-/// Deliveries that come for the first time, and that nobody handles.
+/// Deliveries of new messages that have no handler.
 pub(crate) fn ignored() -> Group {
     group(Outcome::Ignored, Outcome::Ignored, new_id)
 }
 
-/// Returns an id that is as long as Svix makes them.
+/// Returns a message id of the same length as Svix's ids.
 fn new_id(number: u32) -> String {
     format!("msg_{number:027}")
 }
@@ -79,20 +79,20 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-/// Long enough.
+/// Longer than a run of the benchmark.
 const LEASE: Duration = Duration::from_secs(60);
 
 async fn fill(store: &MemoryStore) {
     for number in 0..REMEMBERED - 1 {
         let key = DeliveryKey::new(Scope::default(), format!("old_{number:027}").parse().unwrap());
         let Ok(Claim::Acquired(lease)) = store.claim(&key, LEASE).await else {
-            panic!("it is there already");
+            panic!("the delivery is already in the store");
         };
         assert_eq!(store.complete(&lease).await, Ok(LeaseState::Held));
     }
 }
 
-/// Signs a delivery and has it handled; that is part of the time, and takes everybody the same.
+/// Signs a delivery and calls the service. The signing is part of the time and equal for all contestants.
 fn contestant<S, B>(
     name: &'static str,
     mut service: S,
@@ -112,7 +112,7 @@ where
         let response = runtime.block_on(service.call(request)).unwrap();
         response.extensions().get::<Outcome>().copied()
     };
-    // The first one of all duplicates is none, and the first two find out that somebody reads the data.
+    // The first delivery is not a duplicate. After two deliveries, the verifier decodes data in one pass.
     deliver();
     deliver();
     Contestant::new(name, move || assert_eq!(deliver(), Some(outcome)))

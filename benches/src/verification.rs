@@ -1,4 +1,4 @@
-//! What it costs to verify and to refuse.
+//! The cost of verifying and of rejecting a delivery.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ fn refuse(delivery: SignedDelivery, reason: VerifyErrorKind) -> Group {
     let by_svix = delivery.clone();
     let contestants = vec![
         Contestant::new(OURS, move || {
-            // What `verify` does before it looks at the body: `begin` takes no body at all.
+            // The part of `verify` that precedes the body.
             let refused = verifier.begin_verify(black_box(&delivery.headers));
             assert!(refused.is_err_and(|error| error.kind() == reason));
         }),
@@ -86,7 +86,7 @@ fn refuse(delivery: SignedDelivery, reason: VerifyErrorKind) -> Group {
 
 pub(crate) fn many_signatures() -> Group {
     const ONE: &str = "1 signature";
-    const THOUSAND: &str = "1,001 signatures, refused as too many";
+    const THOUSAND: &str = "1,001 signatures, rejected as too many";
     const FOREIGN: &str = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= ";
 
     let verifier = delivery::verifier();

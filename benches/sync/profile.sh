@@ -1,8 +1,9 @@
 #!/bin/sh
-# Counts the instructions of applying an event to SQLite in memory, and with what is called in turn: of four events of each
-# user, who is created, created again, changed and deleted. The hash is the portable one, see callgrind.sh.
+# Counts the instructions per event of applying events to SQLite in memory, by function and including called functions.
+# Applies four events per user: created, created again, updated and deleted. sha2 uses its portable code here, see
+# callgrind.sh.
 #
-# sync/profile.sh [users, 500 unless given] [functions to show, 30 unless given]
+# sync/profile.sh [users, 500 by default] [number of functions, 30 by default]
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,7 +15,7 @@ profile=$(mktemp)
 trap 'rm -f "$profile"' EXIT
 
 valgrind --quiet --tool=callgrind --callgrind-out-file="$profile" "$program" --profile "$users"
-# Both from the list of functions and from the calls beside the source, since the list ends too early.
+# Combines the list of functions with the calls in the annotated source, because the list is incomplete.
 callgrind_annotate --inclusive=yes --threshold=100 --auto=yes "$profile" 2>/dev/null |
     sed -n 's/^ *\([0-9,]*\) ([ 0-9.]*%)  \(=> \)\{0,1\}\([^: ]*:\)\(.*\)$/\1 \4/p' |
     sed 's/ \[[^]]*\]$//; s/ ([0-9,]*x)$//' |

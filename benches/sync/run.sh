@@ -1,7 +1,7 @@
 #!/bin/sh
-# Measures the sync again, and puts the tables into the README in place of those that are there.
+# Runs the benchmarks of the sync and replaces their tables in the README.
 #
-# sync/run.sh [speed] [scale] [memory] [parts] [most users, or events]   all four unless some are named
+# sync/run.sh [speed] [scale] [memory] [parts] [maximum of users or events]   all four sections by default
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -19,8 +19,8 @@ for argument in "$@"; do
     esac
 done
 for section in ${sections:-speed scale memory parts}; do
-    grep -qxF "<!-- sync $section -->" README.md || { echo "$section is not in the README" >&2; exit 2; }
-    printf 'On %s, by `%s`.\n\n' "$(date -u +%F)" "$section${most:+ $most}" >"$work/tables"
+    grep -qxF "<!-- sync $section -->" README.md || { echo "unknown section $section: README.md has no mark for it" >&2; exit 2; }
+    printf '%s, `%s`.\n\n' "$(date -u +%F)" "$section${most:+ $most}" >"$work/tables"
     "$program" "$section" ${most:+"$most"} >>"$work/tables"
     awk -v marker="<!-- sync $section -->" -v tables="$work/tables" '
         $0 == marker { print; print ""; while ((getline line < tables) > 0) print line; is_old = 1 }

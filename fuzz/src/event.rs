@@ -1,4 +1,4 @@
-//! Target `event`: any body against `serde_json::Value` as an independent reader.
+//! Target `event`: parses any body, with `serde_json::Value` as an independent parser.
 
 use std::fmt;
 use std::str;
@@ -13,21 +13,21 @@ use serde_json::value::RawValue;
 
 use crate::script;
 
-/// A receiver that has been asked for the data of every known type, so that it decodes in one pass.
+/// A verifier that has already decoded every known type, so that it decodes in one pass.
 static WARMED: LazyLock<Verifier> = LazyLock::new(|| {
-    let verifier = script::receiver().build().expect("there is a key");
+    let verifier = script::receiver().build().expect("the verifier has a secret");
     for event_type in EventType::ALL {
         let body = format!(r#"{{"data":{{}},"type":"{event_type}"}}"#).into();
-        let _ = receive(&verifier, &body).expect("it is an event").data();
+        let _ = receive(&verifier, &body).expect("the body is an event").data();
     }
     verifier
 });
 
-/// Reads an event in two passes and in one, and compares both with the independent reader.
+/// Parses an event in two passes and in one pass, and compares both with the independent parser.
 pub fn check(input: &[u8]) -> &'static str {
     let body = Bytes::copy_from_slice(input);
     let in_one_pass = receive(&WARMED, &body);
-    let in_two_passes = receive(&script::receiver().build().expect("there is a key"), &body);
+    let in_two_passes = receive(&script::receiver().build().expect("the verifier has a secret"), &body);
     assert_same(&in_one_pass, &in_two_passes);
     let trusted = Event::from_trusted(script::message_id(), script::now(), body.clone());
     assert_eq!(
@@ -38,22 +38,22 @@ pub fn check(input: &[u8]) -> &'static str {
     let event = trusted.ok();
     match Members::read(&body) {
         Ok(members) => {
-            let event = event.expect("the independent reader finds an event");
+            let event = event.expect("the independent parser accepts the event");
             check_envelope(&event, &members);
             check_data(&event, &members.last("data").cloned().unwrap_or_default())
         }
         Err(Flaw::Json) => {
-            // What the envelope passes over is looked at less closely: numbers, depth, halves of surrogate pairs.
+            // The product checks skipped values less strictly: numbers, depth, unpaired surrogates.
             let is_loose =
                 str::from_utf8(&body).is_ok_and(|text| serde_json::from_str::<&RawValue>(text).is_ok());
-            let Some(event) = event else { return "refused" };
-            assert!(is_loose, "what is not even loosely JSON became an event");
+            let Some(event) = event else { return "rejected" };
+            assert!(is_loose, "a body that is not even loosely JSON was accepted");
             assert_eq!(event.data_as::<Value>().ok(), serde_json::from_str(event.raw_data()).ok());
             let _ = event.data();
             "loose"
         }
         Err(Flaw::Event) => {
-            let kind = in_one_pass.expect_err("the independent reader finds no event").kind();
+            let kind = in_one_pass.expect_err("the independent parser rejects the event").kind();
             assert_eq!(kind, ReceiveErrorKind::Event(EventErrorKind::InvalidEvent));
             "no_event"
         }
@@ -65,14 +65,14 @@ fn receive(verifier: &Verifier, body: &Bytes) -> Result<Event, ReceiveError> {
     verifier.receive(&headers, body.clone())
 }
 
-/// Compares everything that two events or errors say.
+/// Asserts that two events are equal in every method, or that two errors have the same kind.
 fn assert_same(left: &Result<Event, ReceiveError>, right: &Result<Event, ReceiveError>) {
     script::assert_same(left, right);
     let (Ok(left), Ok(right)) = (left, right) else { return };
     assert_eq!(left.occurred_at(), right.occurred_at());
     assert_eq!(left.instance_id(), right.instance_id());
     assert_eq!(left.http_request(), right.http_request());
-    // The text says also why data is not recognized.
+    // The debug output includes the reason why data is not recognized.
     assert_eq!(format!("{:?}", left.data()), format!("{:?}", right.data()));
     assert_eq!(left.data(), right.data());
     assert_eq!(left.raw_data(), right.raw_data());
@@ -89,7 +89,7 @@ fn check_envelope(event: &Event, members: &Members) {
     assert_eq!(event.data_as::<Value>().ok(), Some(data.clone()));
     assert_eq!(serde_json::from_str::<Value>(event.raw_data()).ok(), Some(data));
 
-    // An object that has a member twice, or an array in its place, is another matter.
+    // Excludes objects with repeated members, and arrays instead of objects.
     let attributes = members.last("event_attributes").cloned().unwrap_or_default();
     let request = event.http_request();
     if let Some(request) = request.filter(|_| attributes["http_request"].is_object()) {
@@ -107,10 +107,10 @@ fn check_envelope(event: &Event, members: &Members) {
         event.attempted_at(),
         event.occurred_at(),
     );
-    assert_eq!(format!("{event:?}"), shown, "nothing else may reach a log");
+    assert_eq!(format!("{event:?}"), shown, "Debug must show only these fields");
 }
 
-/// Whole milliseconds, or whole seconds below a hundred thousand million.
+/// Reads integer milliseconds. A number below 10¹¹ counts as seconds.
 fn read_timestamp(value: &Value) -> Option<Timestamp> {
     let number = value.as_i64().or_else(|| {
         let float = value.as_f64().filter(|_| !value.is_u64())?;
@@ -121,12 +121,12 @@ fn read_timestamp(value: &Value) -> Option<Timestamp> {
 
 fn check_data(event: &Event, sent: &Value) -> &'static str {
     let data = event.data();
-    // With a clone of the event beside it and without one.
+    // `into_data` of a shared and of an unshared event.
     assert_eq!(event.clone().into_data(), *data);
     assert_eq!(with_data(event, sent.clone()).into_data(), *with_data(event, sent.clone()).data());
     let shown = format!("{data:?}");
     let EventData::Unrecognized(unrecognized) = data else {
-        // The variants of the types and of the data have the same names.
+        // `EventType` and `EventData` have the same names of variants.
         assert!(shown.starts_with(&format!("{:?}(", event.event_type())), "{shown}");
         compare(&written(data), sent, "data");
         check_redaction(event, sent);
@@ -141,7 +141,7 @@ fn check_data(event: &Event, sent: &Value) -> &'static str {
         }
         UnrecognizedReason::Undecodable(error) => {
             assert!(event.event_type().is_known());
-            // A reason names a place and never what was found there.
+            // A reason contains the path of the mismatch, never the value.
             let masked = with_data(event, mask(sent, true, false));
             if let EventData::Unrecognized(masked) = masked.data() {
                 let expected = with_data(event, sent.clone());
@@ -151,25 +151,25 @@ fn check_data(event: &Event, sent: &Value) -> &'static str {
             assert!(error.path().starts_with("data"));
             "undecodable"
         }
-        other => panic!("{other:?} is new"),
+        other => panic!("unknown variant {other:?}; add it here"),
     }
 }
 
-/// Compares what `Debug` shows with what it shows when all that is confidential reads differently.
+/// Asserts that `Debug` output does not change if all confidential values change.
 fn check_redaction(event: &Event, sent: &Value) {
     let (plain, masked) = (with_data(event, sent.clone()), with_data(event, mask(sent, false, false)));
     let shown = |event: &Event| format!("{:?}{:#?}", event.data(), event.data());
     assert_eq!(shown(&plain), shown(&masked));
 }
 
-/// Returns the same event with other data.
+/// Returns the event with other data.
 fn with_data(event: &Event, data: Value) -> Event {
     let body = serde_json::json!({ "data": data, "type": event.event_type().as_str() });
     let body = Bytes::from(body.to_string());
-    Event::from_trusted(event.message_id().clone(), event.attempted_at(), body).expect("it is an event")
+    Event::from_trusted(event.message_id().clone(), event.attempted_at(), body).expect("the body is an event")
 }
 
-/// Makes letters and digits alike in strings: in all of them, or in those that must not reach a log.
+/// Replaces letters and digits in strings with `x`, in all strings or only in confidential ones.
 fn mask(value: &Value, is_confidential: bool, is_error: bool) -> Value {
     match value {
         Value::String(text) if is_confidential => {
@@ -180,9 +180,9 @@ fn mask(value: &Value, is_confidential: bool, is_error: bool) -> Value {
             let masked = members.iter().map(|(name, value)| {
                 let is_confidential = is_confidential
                     || match name.as_str() {
-                        // The variables of a message, but not what an invitation has by this name.
+                        // The variables of an email or SMS, not the field of the same name in an invitation.
                         "data" => members.contains_key("delivered_by_clerk"),
-                        // The text of a message, but not that of an error.
+                        // The text of an email or SMS, not the message of an error.
                         "message" => !is_error,
                         name => CONFIDENTIAL.contains(&name),
                     };
@@ -194,7 +194,7 @@ fn mask(value: &Value, is_confidential: bool, is_error: bool) -> Value {
     }
 }
 
-/// The members that are `Sensitive` or `Metadata` wherever they appear.
+/// The members that are `Sensitive` or `Metadata` in every object.
 const CONFIDENTIAL: [&str; 12] = [
     "actor",
     "backup_codes",
@@ -210,16 +210,16 @@ const CONFIDENTIAL: [&str; 12] = [
     "url",
 ];
 
-/// Compares typed data that was written again with what was sent.
+/// Compares serialized typed data with the data that was sent.
 fn compare(written: &Value, sent: &Value, path: &str) {
     match (written, sent) {
         (Value::Object(written), Value::Object(sent)) => {
             for (name, written) in written {
                 let path = format!("{path}.{name}");
                 match sent.get(name) {
-                    // One of the spellings wins.
+                    // If both spellings exist, the result depends on which one the product reads.
                     _ if has_other_spelling(name, sent) => {}
-                    // Null is read as the default of `deleted`, which is true.
+                    // Null means the default of `deleted`, which is true.
                     Some(Value::Null) if name == "deleted" => {}
                     Some(sent) => compare(written, sent, &path),
                     None => assert!(is_empty(written) || name == "deleted", "{path}: {written}"),
@@ -228,23 +228,23 @@ fn compare(written: &Value, sent: &Value, path: &str) {
         }
         (Value::Array(written), Value::Array(sent)) if written == sent => {}
         (Value::Array(written), Value::Array(sent)) => {
-            // The list of memberships leaves out those without an id.
+            // The product skips memberships without an id.
             let is_membership = path.ends_with(".organization_memberships");
             let is_kept = |sent: &&Value| !is_membership || !(sent.is_null() || has_no_id(sent));
             let sent: Vec<_> = sent.iter().filter(is_kept).collect();
             assert_eq!(written.len(), sent.len(), "{path}");
             written.iter().zip(sent).for_each(|(written, sent)| compare(written, sent, path));
         }
-        // An object without an id inside of another one is `None`.
+        // A nested object without an id becomes `None`.
         (Value::Null, Value::Object(_)) if has_no_id(sent) => {}
-        // Inside the data an object may also be sent as the array of its values.
+        // In nested data, serde also accepts an array of the values instead of an object.
         (Value::Object(_), Value::Array(_)) => {}
         (Value::Number(written), Value::Number(sent)) => {
             assert_eq!(written.as_f64(), sent.as_f64(), "{path}");
         }
         _ => assert!(
             written == sent || (is_empty(written) && is_empty(sent)),
-            "{path}: {written} is not {sent}"
+            "{path}: serialized {written}, sent {sent}"
         ),
     }
 }
@@ -272,13 +272,13 @@ fn has_other_spelling(name: &str, sent: &serde_json::Map<String, Value>) -> bool
     }
 }
 
-/// Writes typed data as JSON.
+/// Serializes typed data as JSON.
 fn written(data: &EventData) -> Value {
     macro_rules! written {
         ($($variant:ident)+) => {
             match data {
-                $(EventData::$variant(payload) => serde_json::to_value(payload).expect("it can be written"),)+
-                other => panic!("{other:?} is new"),
+                $(EventData::$variant(payload) => serde_json::to_value(payload).expect("the payload can be serialized"),)+
+                other => panic!("unknown variant {other:?}; add it here"),
             }
         };
     }
@@ -297,17 +297,17 @@ fn written(data: &EventData) -> Value {
     }
 }
 
-/// What is wrong with a body.
+/// The flaw of a body.
 enum Flaw {
     Json,
     Event,
 }
 
-/// The members of an envelope in their order, also those that are there more than once.
+/// The members of an envelope in order, including repeated ones.
 struct Members(Vec<(String, Value)>);
 
 impl Members {
-    /// Reads an object all of whose `type` members are strings.
+    /// Parses an object. All of its `type` members must be strings.
     fn read(body: &[u8]) -> Result<Self, Flaw> {
         let value: Value = serde_json::from_slice(body).map_err(|_| Flaw::Json)?;
         if !value.is_object() {

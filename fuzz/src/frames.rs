@@ -1,4 +1,4 @@
-//! Target `frames`: a body that arrives in any frames against the same body as a whole.
+//! Target `frames`: compares a body that arrives in frames with the same body in one piece.
 
 use bytes::{Buf, Bytes};
 use clerk_webhook_core::{Event, ReceiveError, ReceiveErrorKind, Verifier, VerifyErrorKind};
@@ -6,16 +6,16 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::script::{self, Arrived, ScriptedDelivery, Step};
 
-/// Receives a delivery frame by frame and as a whole.
+/// Receives a delivery in frames and in one piece.
 pub fn check(input: &[u8]) -> &'static str {
     let delivery = ScriptedDelivery::read(input);
     let signed = delivery.signed_body();
     let (body, is_changed) = delivery.sent_body(&signed);
     let headers = HeaderMap::from(&script::secret().sign(&script::message_id(), script::now(), &signed));
     let limit = delivery.body_limit(body.len());
-    let verifier = script::receiver().body_limit(limit).build().expect("there is a key");
+    let verifier = script::receiver().body_limit(limit).build().expect("the verifier has a secret");
 
-    // As a whole.
+    // In one piece.
     let whole = verifier.receive(&headers, body.clone());
     match &whole {
         Ok(event) => {
@@ -26,7 +26,7 @@ pub fn check(input: &[u8]) -> &'static str {
     }
     assert_eq!(verifier.verify(&headers, &body).is_ok(), !is_changed);
 
-    // In frames; waiting and trailers are not for the core.
+    // In frames. The core does not see waits and trailers.
     let steps = delivery.arrivals(&body);
     let steps: Vec<_> =
         steps.into_iter().filter(|step| !matches!(step, Step::Wait | Step::Trailers)).collect();
@@ -46,16 +46,16 @@ pub fn check(input: &[u8]) -> &'static str {
                 assert_ne!(received.as_ref().err().map(ReceiveError::kind), Some(mismatch));
             }
             if let (Ok(event), Some(address)) = (&received, address) {
-                assert_eq!(event.raw_body().as_ptr(), address, "one frame was copied");
+                assert_eq!(event.raw_body().as_ptr(), address, "a body of one frame was copied");
             }
         }
     }
     script::outcome(&received)
 }
 
-/// Compares the verdict over claimed lengths with the limit.
+/// Compares the verdicts about announced lengths with the limit.
 fn check_claims(delivery: &ScriptedDelivery, verifier: &Verifier, headers: &HeaderMap, limit: usize) {
-    let pending = verifier.begin_receive(headers).expect("the headers are in order").body_limit(limit);
+    let pending = verifier.begin_receive(headers).expect("the headers are valid").body_limit(limit);
     let refuses = |result: Result<(), ReceiveError>| match result {
         Ok(()) => false,
         Err(error) => {
@@ -85,7 +85,7 @@ fn receive(
     limit: usize,
 ) -> Result<Event, ReceiveError> {
     let mut pending = if delivery.has(ScriptedDelivery::LATE_LIMIT) {
-        let verifier = script::receiver().body_limit(limit / 2).build().expect("there is a key");
+        let verifier = script::receiver().body_limit(limit / 2).build().expect("the verifier has a secret");
         verifier.begin_receive(headers)?.body_limit(limit)
     } else {
         verifier.begin_receive(headers)?
@@ -97,7 +97,7 @@ fn receive(
                 None => pending.push(frame.clone().into_buf())?,
             },
             Step::Trailers | Step::Wait => {}
-            Step::Fail => return Err(ReceiveError::body_failed("it broke off")),
+            Step::Fail => return Err(ReceiveError::body_failed("the connection was closed")),
             Step::TooLargeOutside => return Err(ReceiveError::body_too_large_upstream()),
             Step::End => break,
         }
@@ -105,9 +105,9 @@ fn receive(
     pending.finish()
 }
 
-/// Hashes the frames without collecting them.
+/// Hashes the frames without buffering them.
 fn check_verification(verifier: &Verifier, headers: &HeaderMap, steps: &[Step], arrived: &[u8]) {
-    let mut verification = verifier.begin_verify(headers).expect("the headers are in order");
+    let mut verification = verifier.begin_verify(headers).expect("the headers are valid");
     for step in steps {
         let Step::Data(frame) = step else { break };
         let mut frame = frame.clone().into_buf();

@@ -1,4 +1,4 @@
-//! Target `headers`: any set of headers, any clock, any settings.
+//! Target `headers`: verifies deliveries with any headers, clock and settings.
 
 use std::time::Duration;
 
@@ -10,31 +10,31 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::input::{Flip, Input, Output};
 use crate::reference::{self, Accepted, Field, Policy, Refusal};
 
-/// In a value: the signature of the key whose number is the next byte.
+/// A placeholder in a value: the signature of the key whose index is the next byte.
 pub const SIGNATURE: u8 = 0x01;
 
-/// In a value: the receiver's clock and so many seconds more as the next two bytes say.
+/// A placeholder in a value: the receiver's clock plus the seconds in the next two bytes.
 pub const TIMESTAMP: u8 = 0x02;
 
-/// In a value: the byte after the next one, as often as the square of the next one.
+/// A placeholder in a value: the second byte after it, repeated n² times, where n is the first byte after it.
 pub const REPEAT: u8 = 0x03;
 
-/// A delivery, and the settings of its receiver.
+/// A delivery and the settings of its receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderCase {
-    /// Which families are looked for.
+    /// Which families the receiver reads.
     pub families: u8,
-    /// How the tolerance is set.
+    /// Which methods set the tolerance.
     pub tolerance: u8,
-    /// The tolerance in units of two seconds: in the past, in the future.
+    /// The tolerance in the past and in the future, in units of two seconds.
     pub seconds: [i16; 2],
     /// The receiver's clock in milliseconds.
     pub now: i64,
-    /// What changes after signing: the body, or the value of a field.
+    /// The change after signing, in the body or in the value of a field.
     pub flip: (u8, Flip),
     /// The receiver's keys, one to four.
     pub keys: Vec<Vec<u8>>,
-    /// Names and values, the latter with placeholders.
+    /// Names and values. The values contain placeholders.
     pub fields: Vec<Field>,
     /// The body.
     pub body: Vec<u8>,
@@ -54,7 +54,7 @@ impl HeaderCase {
         Self { families, tolerance, seconds, now, flip, keys, fields, body: input.rest().to_vec() }
     }
 
-    /// Writes the input that reads as this delivery.
+    /// Writes the input that `read` reads as this delivery.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
         let mut output = Output::default();
@@ -75,7 +75,7 @@ impl HeaderCase {
     }
 }
 
-/// Verifies a delivery in every way that there is, and compares each with the reference.
+/// Verifies a delivery with every function of the API, and compares each result with the reference.
 pub fn check(input: &[u8]) -> &'static str {
     let delivery = HeaderCase::read(input);
     let keys: Vec<Vec<u8>> = delivery.keys.iter().map(|key| at_least_16_bytes(key)).collect();
@@ -94,13 +94,13 @@ pub fn check(input: &[u8]) -> &'static str {
     let presence = (fields.has_signature_headers(), fields.has_complete_signature_headers());
     assert_eq!(presence, reference::presence(&fields));
 
-    // The same through the map of http 1, with what is legal in it.
+    // The same with a `HeaderMap`, which contains only the valid fields.
     let (map, legal) = to_map(&fields);
     compare(&verifier, &map, &body, &reference::verify(&policy, &keys, &legal, &body));
     outcome(&expected)
 }
 
-/// Compares `verify` and `begin` with what the reference says.
+/// Compares `verify` and `begin_verify` with the verdict of the reference.
 fn compare<H: HeaderFields>(
     verifier: &Verifier,
     headers: &H,
@@ -112,7 +112,7 @@ fn compare<H: HeaderFields>(
     let streamed = match verifier.begin_verify(headers) {
         Ok(mut verification) => {
             let is_open = !matches!(expected, Err(refusal) if refusal.is_final);
-            assert!(is_open, "it was not refused before the body: {expected:?}");
+            assert!(is_open, "the delivery was not rejected before its body: {expected:?}");
             let (first, second) = body.split_at(body.len() / 2);
             verification.update(first);
             verification.update(second);
@@ -120,7 +120,7 @@ fn compare<H: HeaderFields>(
         }
         Err(error) => {
             let is_final = matches!(expected, Err(refusal) if refusal.is_final);
-            assert!(is_final, "it was refused before the body: {error:?}");
+            assert!(is_final, "the delivery was rejected before its body: {error:?}");
             Err(error)
         }
     };
@@ -140,7 +140,7 @@ fn assert_same(product: &Result<Verified, VerifyError>, expected: &Result<Accept
                 (refusal.kind, Some(refusal.header), refusal.skew),
             );
         }
-        _ => panic!("the product says {product:?}, the reference {expected:?}"),
+        _ => panic!("the product returned {product:?}, the reference {expected:?}"),
     }
 }
 
@@ -177,7 +177,7 @@ fn set_up(delivery: &HeaderCase, keys: &[Vec<u8>]) -> (Verifier, Policy) {
         }
     };
     let policy = Policy { svix, webhook, tolerance, now: now_in_seconds(delivery) };
-    (builder.build().expect("there is a key"), policy)
+    (builder.build().expect("the verifier has a secret"), policy)
 }
 
 fn now_in_seconds(delivery: &HeaderCase) -> i64 {
@@ -190,7 +190,7 @@ fn at_least_16_bytes(key: &[u8]) -> Vec<u8> {
     key
 }
 
-/// Replaces the placeholders: first those that a signature is made over.
+/// Replaces the placeholders. Signatures come last, because they cover other values.
 fn fill_in(delivery: &HeaderCase, keys: &[Vec<u8>]) -> Vec<Field> {
     let mut fields = delivery.fields.clone();
     for (_, value) in &mut fields {
@@ -199,7 +199,7 @@ fn fill_in(delivery: &HeaderCase, keys: &[Vec<u8>]) -> Vec<Field> {
                 let seconds = now_in_seconds(delivery).saturating_add(i64::from(input.short()));
                 Some(seconds.to_string().into_bytes())
             }
-            // It has its turn when everything that is signed is there.
+            // Kept until all signed values are complete.
             SIGNATURE => Some(vec![SIGNATURE, input.byte()]),
             REPEAT => {
                 let count = usize::from(input.byte());
@@ -219,7 +219,7 @@ fn fill_in(delivery: &HeaderCase, keys: &[Vec<u8>]) -> Vec<Field> {
         *value = expand(value, |kind, input| {
             let is_signature = kind == SIGNATURE;
             is_signature.then(|| {
-                let foreign = b"the key of somebody else".to_vec();
+                let foreign = b"the key of another sender".to_vec();
                 let key = keys.get(usize::from(input.byte())).unwrap_or(&foreign);
                 let (id, timestamp) = (of_family(b"id"), of_family(b"timestamp"));
                 reference::signature(key, id, timestamp, &delivery.body).into_bytes()
@@ -248,7 +248,7 @@ fn expand(value: &[u8], replacement: impl Fn(u8, &mut Input<'_>) -> Option<Vec<u
     expanded
 }
 
-/// Returns the map and the fields that got into it.
+/// Returns a map, and the fields that are valid in it.
 fn to_map(fields: &[Field]) -> (HeaderMap, Vec<Field>) {
     let (mut map, mut legal) = (HeaderMap::new(), Vec::new());
     for (name, value) in fields {
@@ -271,7 +271,7 @@ fn outcome(expected: &Result<Accepted, Refusal>) -> &'static str {
             VerifyErrorKind::TimestampTooOld => "timestamp_too_old",
             VerifyErrorKind::TimestampTooNew => "timestamp_too_new",
             VerifyErrorKind::NoMatchingSignature => "no_matching_signature",
-            other => panic!("{other:?} has no word"),
+            other => panic!("no outcome for the kind {other:?}"),
         },
     }
 }

@@ -1,40 +1,40 @@
-//! How an input is made of numbers, fields and a rest.
+//! The format of inputs: numbers, fields and a rest.
 //!
-//! Fields end at a separator instead of beginning with a length, so that bytes which the fuzzer inserts do not move
-//! the borders of everything behind them.
+//! A field ends with a separator instead of starting with its length, so that a byte that the fuzzer inserts
+//! does not shift the borders of all later fields.
 
 /// Ends a field.
 const SEPARATOR: u8 = 0x1e;
 
-/// Takes the byte behind it as it is.
+/// Takes the next byte literally.
 const ESCAPE: u8 = 0x1b;
 
-/// Takes an input apart; what is not there any more is zero or empty.
+/// Reads an input. After its end, numbers are zero and fields are empty.
 #[derive(Debug)]
 pub struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
-    /// Begins at the first byte.
+    /// Starts at the first byte.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    /// Takes a byte.
+    /// Reads a byte.
     pub fn byte(&mut self) -> u8 {
         u8::from_le_bytes(self.array())
     }
 
-    /// Takes a number of two bytes.
+    /// Reads a number of two bytes.
     pub fn short(&mut self) -> i16 {
         i16::from_le_bytes(self.array())
     }
 
-    /// Takes a number of eight bytes.
+    /// Reads a number of eight bytes.
     pub fn long(&mut self) -> i64 {
         i64::from_le_bytes(self.array())
     }
 
-    /// Takes the bytes up to a separator.
+    /// Reads the bytes up to a separator.
     pub fn field(&mut self) -> Vec<u8> {
         let mut field = Vec::new();
         while let [first, rest @ ..] = self.0 {
@@ -48,7 +48,7 @@ impl<'a> Input<'a> {
         field
     }
 
-    /// Takes everything that is left.
+    /// Returns the remaining bytes.
     pub fn rest(self) -> &'a [u8] {
         self.0
     }
@@ -62,27 +62,27 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Puts an input together, the reverse of [`Input`].
+/// Writes an input that [`Input`] reads.
 #[derive(Debug, Default)]
 pub struct Output(Vec<u8>);
 
 impl Output {
-    /// Adds a byte.
+    /// Writes a byte.
     pub fn byte(&mut self, byte: u8) {
         self.0.push(byte);
     }
 
-    /// Adds a number of two bytes.
+    /// Writes a number of two bytes.
     pub fn short(&mut self, number: i16) {
         self.0.extend(number.to_le_bytes());
     }
 
-    /// Adds a number of eight bytes.
+    /// Writes a number of eight bytes.
     pub fn long(&mut self, number: i64) {
         self.0.extend(number.to_le_bytes());
     }
 
-    /// Adds a field.
+    /// Writes a field.
     pub fn field(&mut self, field: &[u8]) {
         for byte in field {
             if matches!(*byte, SEPARATOR | ESCAPE) {
@@ -93,35 +93,35 @@ impl Output {
         self.0.push(SEPARATOR);
     }
 
-    /// Adds what is left and returns the input.
+    /// Writes the rest and returns the input.
     pub fn rest(mut self, rest: &[u8]) -> Vec<u8> {
         self.0.extend_from_slice(rest);
         self.0
     }
 }
 
-/// Bits that change on the way from the sender.
+/// Bits that change between sender and receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flip {
-    /// Where, counted round and round.
+    /// The index of the byte, modulo the length.
     pub place: u16,
-    /// Which bits; none leaves everything as it is.
+    /// The bits to flip. 0 changes nothing.
     pub mask: u8,
 }
 
 impl Flip {
-    /// Takes a flip.
+    /// Reads a flip.
     pub fn read(input: &mut Input<'_>) -> Self {
         Self { place: input.short().cast_unsigned(), mask: input.byte() }
     }
 
-    /// Adds a flip.
+    /// Writes a flip.
     pub fn write(self, output: &mut Output) {
         output.short(self.place.cast_signed());
         output.byte(self.mask);
     }
 
-    /// Changes the bits and returns whether anything is different now.
+    /// Flips the bits and returns whether the bytes changed.
     pub fn apply(self, bytes: &mut [u8]) -> bool {
         if bytes.is_empty() {
             return false;

@@ -1,4 +1,4 @@
-//! Target `layer`: the Tower layer over a body that arrives in any way, driven by hand.
+//! Target `layer`: polls the Tower layer by hand, with a body that arrives in any way.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -22,11 +22,11 @@ use tower_service::Service;
 
 use crate::script::{self, Arrived, FrameBuf, ScriptedDelivery, Step};
 
-/// How often the service behind lets its caller wait.
+/// How often the future of the inner service is pending.
 const INNER_WAITS: usize = 2;
 
-/// What the service behind answers.
-const INNER_ANSWER: &str = "taken over";
+/// The body of the inner service's response.
+const INNER_ANSWER: &str = "accepted";
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -39,7 +39,8 @@ pub fn check(input: &[u8]) -> &'static str {
     let headers = headers(&delivery, &signed);
     let steps = delivery.arrivals(&body);
     let hint = (limit as u64).saturating_add_signed(delivery.hint.into());
-    // The lower half of the number says how often the timer lets the body wait, the upper one when the client leaves.
+    // The lower four bits are the polls until the timeout, the upper four bits the poll at which the client
+    // disconnects.
     let (patience, leaves_at) = (usize::from(delivery.patience % 16), usize::from(delivery.patience / 16));
     let expected = Expected::new(&delivery, &headers, &steps, limit, hint, patience);
 
@@ -63,7 +64,7 @@ pub fn check(input: &[u8]) -> &'static str {
 
     let seen = seen.take();
     let Some(response) = response else {
-        // The client has left, so the service has been called at most for what is complete.
+        // The client disconnected. The layer may call the inner service only for a complete body.
         assert!(seen.calls.len() <= usize::from(expected.result.is_ok()));
         return "abandoned";
     };
@@ -79,8 +80,8 @@ pub fn check(input: &[u8]) -> &'static str {
             assert_eq!(read(response.into_body()), INNER_ANSWER);
         }
         Err(error) => {
-            assert!(seen.calls.is_empty(), "the service was called in spite of {error:?}");
-            let (parts, body) = response.expect("a refusal is an answer").into_parts();
+            assert!(seen.calls.is_empty(), "the inner service was called despite {error:?}");
+            let (parts, body) = response.expect("the layer must answer a rejected delivery").into_parts();
             let answer = Answer::from(error);
             assert_eq!(parts.status, answer.status());
             assert_eq!(parts.headers[header::CONTENT_TYPE], answer.content_type());
@@ -93,13 +94,13 @@ pub fn check(input: &[u8]) -> &'static str {
     script::outcome(&expected.result)
 }
 
-/// What the layer should do.
+/// The expected behavior of the layer.
 struct Expected {
     result: Result<Event, ReceiveError>,
     is_body_polled: bool,
-    /// How many steps of the body should be taken.
+    /// The number of executed steps of the body.
     steps: usize,
-    /// Where the body lies, if it came in one piece.
+    /// The address of the body, if it arrived in one piece.
     address: Option<*const u8>,
 }
 
@@ -129,25 +130,25 @@ impl Expected {
                 (Err(ReceiveError::body_too_large(limit)), None)
             }
             Arrived::Refused(ReceiveErrorKind::BodyTimeout) => (Err(ReceiveError::body_timeout()), None),
-            Arrived::Refused(_) => (Err(ReceiveError::body_failed("it broke off")), None),
+            Arrived::Refused(_) => (Err(ReceiveError::body_failed("the connection was closed")), None),
         };
         Self { result, is_body_polled: true, steps, address }
     }
 }
 
-/// Compares the one call of the service behind with what was received.
+/// Compares the only call of the inner service with the expected event.
 fn check_call(seen: &Seen, headers: &HeaderMap, expected: &Expected) {
     let [(request, body)] = &seen.calls[..] else { panic!("{} calls", seen.calls.len()) };
     assert_eq!(request.headers(), headers);
-    let event: &Event = request.extensions().get().expect("the event is handed on");
+    let event: &Event = request.extensions().get().expect("the request must contain the event");
     script::assert_same(&Ok(event.clone()), &expected.result);
     assert_eq!(body, event.raw_body());
     if let Some(address) = expected.address {
-        assert_eq!(body.as_ptr(), address, "one frame was copied");
+        assert_eq!(body.as_ptr(), address, "a body of one frame was copied");
     }
 }
 
-/// Calls the service and polls until it answers or the client leaves.
+/// Calls the service, and polls until it responds or the client disconnects.
 fn drive<T: ReadTimeout>(
     mut service: VerifyWebhook<Inner, DefaultRefusal, T>,
     request: Request<Script>,
@@ -170,13 +171,13 @@ fn drive<T: ReadTimeout>(
         }
         let before = wakes.0.load(Ordering::Relaxed);
         seen.borrow_mut().wakers.drain(..).for_each(Waker::wake);
-        assert!(wakes.0.load(Ordering::Relaxed) > before, "nobody is going to wake it");
+        assert!(wakes.0.load(Ordering::Relaxed) > before, "the future is pending but registered no waker");
     }
-    panic!("it does not end");
+    panic!("the future did not complete after {most_polls} polls");
 }
 
 fn verifier(limit: usize) -> Verifier {
-    script::receiver().body_limit(limit).build().expect("there is a key")
+    script::receiver().body_limit(limit).build().expect("the verifier has a secret")
 }
 
 fn headers(delivery: &ScriptedDelivery, body: &[u8]) -> HeaderMap {
@@ -195,7 +196,7 @@ fn headers(delivery: &ScriptedDelivery, body: &[u8]) -> HeaderMap {
     headers
 }
 
-/// Reads a body that never waits, without a copy of a single frame.
+/// Reads a body that is always ready. Does not copy a body of one frame.
 fn read<B: Body<Data = Bytes>>(body: B) -> Bytes {
     let mut body = pin!(body);
     let mut context = Context::from_waker(Waker::noop());
@@ -209,17 +210,17 @@ fn read<B: Body<Data = Bytes>>(body: B) -> Bytes {
     }
 }
 
-/// What happened behind and before the layer.
+/// What the test body and the inner service observed.
 #[derive(Default)]
 struct Seen {
     calls: Vec<(Request<()>, Bytes)>,
     is_body_polled: bool,
     steps: usize,
-    /// Whoever waits is in here.
+    /// The wakers of pending futures.
     wakers: Vec<Waker>,
 }
 
-/// A body that follows a script.
+/// A body that executes a script.
 struct Script {
     steps: VecDeque<Step>,
     hint: u64,
@@ -248,7 +249,7 @@ impl Body for Script {
                 seen.wakers.push(context.waker().clone());
                 return Poll::Pending;
             }
-            Some(Step::Fail) => Some(Err("it broke off".into())),
+            Some(Step::Fail) => Some(Err("the connection was closed".into())),
             Some(Step::TooLargeOutside) => Some(Err(too_large_outside())),
             Some(Step::End) | None => None,
         };
@@ -263,23 +264,23 @@ impl Body for Script {
     }
 }
 
-/// Returns the error of a limit outside, which only such a limit makes.
+/// Returns the error of an outer limit. Only `Limited` can create it.
 fn too_large_outside() -> BoxError {
     let mut body = Limited::new(Full::new(Bytes::from_static(b"too large")), 1);
     match Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Some(Err(error))) => error,
-        other => panic!("{other:?} is no error"),
+        other => panic!("expected an error, received {other:?}"),
     }
 }
 
-/// The service behind.
+/// The inner service.
 struct Inner {
     fails: bool,
     is_ready: bool,
     seen: Rc<RefCell<Seen>>,
 }
 
-/// A clone has to be polled ready itself.
+/// A clone is not ready until it is polled.
 impl Clone for Inner {
     fn clone(&self) -> Self {
         Self { fails: self.fails, is_ready: false, seen: Rc::clone(&self.seen) }
@@ -297,20 +298,20 @@ impl Service<Request<Full<Bytes>>> for Inner {
     }
 
     fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
-        assert!(self.is_ready, "the service was called without being ready");
+        assert!(self.is_ready, "the inner service was called before it was ready");
         self.is_ready = false;
         let (parts, body) = request.into_parts();
         self.seen.borrow_mut().calls.push((Request::from_parts(parts, ()), read(body)));
         let (fails, seen, mut waits) = (self.fails, Rc::clone(&self.seen), 0);
         Box::pin(poll_fn(move |context| {
             waits += 1;
-            assert!(waits <= INNER_WAITS + 1, "the answer was polled after it was there");
+            assert!(waits <= INNER_WAITS + 1, "the future was polled after its completion");
             if waits <= INNER_WAITS {
                 seen.borrow_mut().wakers.push(context.waker().clone());
                 return Poll::Pending;
             }
             if fails {
-                return Poll::Ready(Err("it does not want to".into()));
+                return Poll::Ready(Err("the inner service failed".into()));
             }
             let mut response = Response::new(Full::new(Bytes::from_static(INNER_ANSWER.as_bytes())));
             *response.status_mut() = StatusCode::ACCEPTED;
@@ -319,7 +320,7 @@ impl Service<Request<Full<Bytes>>> for Inner {
     }
 }
 
-/// Counts how often somebody was woken.
+/// Counts wake-ups.
 #[derive(Default)]
 struct Wakes(AtomicUsize);
 

@@ -1,7 +1,7 @@
-//! What the fuzz targets assert, and how their inputs are read and written.
+//! The assertions of the fuzz targets, and the format of their inputs.
 //!
-//! Each target is a function `check` that panics where the product and a simple model of it disagree, and otherwise
-//! returns in one word what became of the input, so that the program `seeds` can tell what its seeds reach.
+//! Each target is a function `check` that panics if the product and a simple model of it disagree. Otherwise
+//! it returns the outcome in one word, so that the program `seeds` can report which outcomes its seeds reach.
 
 pub mod event;
 pub mod frames;

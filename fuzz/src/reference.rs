@@ -1,6 +1,6 @@
-//! The rules for secrets and signatures once more, as plainly as they can be written.
+//! The model: the rules for secrets and signatures, implemented as simply as possible.
 //!
-//! Nothing here is fast or constant in time, and nothing but the hash function is shared with the product.
+//! The model is neither fast nor constant-time. It shares only the hash function with the product.
 
 use clerk_webhook_core::{SecretErrorKind, SignatureHeader, VerifyErrorKind};
 use sha2::{Digest as _, Sha256};
@@ -21,7 +21,7 @@ pub fn encode_base64(bytes: &[u8]) -> String {
     text
 }
 
-/// Decodes base64 whose padding may be absent or incomplete, and whose trailing bits may be anything.
+/// Decodes base64 with optional or incomplete padding and any trailing bits.
 #[must_use]
 pub fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     let characters = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
@@ -43,11 +43,11 @@ pub fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Reads the key out of a signing secret.
+/// Returns the key of a signing secret.
 ///
 /// # Errors
 ///
-/// Says what the text is instead.
+/// Returns the kind of text that was given instead.
 pub fn parse_secret(text: &str) -> Result<Vec<u8>, SecretErrorKind> {
     let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0c']);
     if text.is_empty() {
@@ -68,7 +68,7 @@ pub fn parse_secret(text: &str) -> Result<Vec<u8>, SecretErrorKind> {
     if key.len() < 16 { Err(SecretErrorKind::TooShort) } else { Ok(key) }
 }
 
-/// Signs a delivery: `v1,` and the HMAC-SHA256 over id, timestamp and body, see RFC 2104.
+/// Signs a delivery: `v1,` and the HMAC-SHA256 (RFC 2104) of id, timestamp and body.
 #[must_use]
 pub fn signature(key: &[u8], id: &[u8], timestamp: &[u8], body: &[u8]) -> String {
     let mut block = [0; 64];
@@ -86,51 +86,51 @@ pub fn signature(key: &[u8], id: &[u8], timestamp: &[u8], body: &[u8]) -> String
 /// A name and a value.
 pub type Field = (Vec<u8>, Vec<u8>);
 
-/// What a receiver is set up to accept.
+/// The settings of a receiver.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// Whether `svix-*` is looked for.
+    /// Whether it reads `svix-*`.
     pub svix: bool,
-    /// Whether `webhook-*` is looked for, where `svix-*` is not there or not looked for.
+    /// Whether it reads `webhook-*`, if no `svix-*` header exists or `svix` is off.
     pub webhook: bool,
-    /// The greatest age and the greatest time ahead in seconds, where there is a limit.
+    /// The tolerance in the past and in the future, in seconds. `None` accepts any age.
     pub tolerance: Option<(i128, i128)>,
     /// The receiver's clock in seconds.
     pub now: i64,
 }
 
-/// Why a delivery is refused.
+/// The reason for a rejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What is wrong.
+    /// The kind of flaw.
     pub kind: VerifyErrorKind,
-    /// The header that is wrong.
+    /// The header with the flaw.
     pub header: SignatureHeader,
-    /// How many seconds the delivery lies ahead, where that is the reason.
+    /// The timestamp minus the clock in seconds, if the age is the reason.
     pub skew: Option<i64>,
-    /// Whether any body could change the verdict.
+    /// Whether the rejection is independent of the body.
     pub is_final: bool,
 }
 
-/// What the headers of an accepted delivery say.
+/// The content of the headers of an accepted delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     /// The id.
     pub id: Vec<u8>,
     /// The timestamp.
     pub seconds: i64,
-    /// The first key that matches.
+    /// The index of the first matching key.
     pub key: usize,
 }
 
 /// Verifies a delivery.
 ///
-/// Of several flaws the first one counts: what is not there or there twice (id, timestamp, signature), the form of
-/// the timestamp, the age, the form of the id, the form of the list.
+/// If a delivery has several flaws, the first one counts: missing or repeated headers (id, timestamp,
+/// signature), the form of the timestamp, the age, the form of the id, the form of the list.
 ///
 /// # Errors
 ///
-/// Says what is wrong first.
+/// Returns the first flaw.
 pub fn verify(policy: &Policy, keys: &[Vec<u8>], fields: &[Field], body: &[u8]) -> Result<Accepted, Refusal> {
     let is_webhook = !policy.svix || (policy.webhook && !has_any(fields, &SVIX) && has_any(fields, &WEBHOOK));
     let [id_header, timestamp_header, signature_header] = if is_webhook { WEBHOOK } else { SVIX };
@@ -178,14 +178,15 @@ const SVIX: [SignatureHeader; 3] =
 const WEBHOOK: [SignatureHeader; 3] =
     [SignatureHeader::WebhookId, SignatureHeader::WebhookTimestamp, SignatureHeader::WebhookSignature];
 
-/// Tells whether any header of a signature is there, and whether all of one family are.
+/// Returns whether the fields contain any signature header, and whether they contain all headers of one
+/// family.
 #[must_use]
 pub fn presence(fields: &[Field]) -> (bool, bool) {
     let has_all = |family: &[SignatureHeader; 3]| family.iter().all(|header| has(fields, *header));
     (has_any(fields, &SVIX) || has_any(fields, &WEBHOOK), has_all(&SVIX) || has_all(&WEBHOOK))
 }
 
-/// Cuts off blanks and tabs at both ends.
+/// Removes spaces and tabs at both ends.
 #[must_use]
 pub fn trim(value: &[u8]) -> &[u8] {
     let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
@@ -212,7 +213,7 @@ fn only_value(fields: &[Field], header: SignatureHeader) -> Result<Vec<u8>, Veri
     }
 }
 
-/// Tells whether a token is `v1,` and the one text that stands for some 32 bytes.
+/// Returns whether a token is `v1,` and the canonical base64 text of 32 bytes.
 fn is_signature(token: &[u8]) -> bool {
     let Some(encoded) = token.strip_prefix(b"v1,") else { return false };
     decode_base64(encoded).is_some_and(|mac| mac.len() == 32 && encode_base64(&mac).as_bytes() == encoded)

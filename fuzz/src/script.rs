@@ -1,4 +1,4 @@
-//! How a body arrives, and what should become of it.
+//! Scripts of how a body arrives, and a model of the expected result.
 
 use std::collections::VecDeque;
 
@@ -10,50 +10,51 @@ use clerk_webhook_core::{
 
 use crate::input::{Flip, Input, Output};
 
-/// The most frames without data that a body may have.
+/// The maximum number of frames without data in a body.
 const MAX_EMPTY_FRAMES: usize = 1024;
 
-/// The most bytes that a body is made longer to.
+/// The maximum length up to which a body is repeated, in bytes.
 const MAX_BODY: usize = 136 * 1024;
 
-/// Most bodies are not repeated, since long ones take long.
+/// Bodies are repeated only if [`ScriptedDelivery::repeat`] exceeds this number, because long bodies are
+/// slow.
 pub const MANY: u8 = 224;
 
-/// A delivery that was signed, and how it arrives.
+/// A signed delivery and the way in which it arrives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScriptedDelivery {
-    /// Switches, one bit each, which the targets read.
+    /// Switches, one bit each.
     pub switches: u8,
-    /// What changes after signing.
+    /// The change after signing.
     pub flip: Flip,
-    /// The limit on the body, as a distance from its length; the least value stands for no limit.
+    /// The body limit minus the length of the body. The minimum value means no limit.
     pub limit: i16,
-    /// The length that is claimed beside `Content-Length`, as a distance from the limit.
+    /// The announced length minus the body limit, in addition to `Content-Length`.
     pub hint: i16,
-    /// How many more times the body is repeated, as a cube root beyond [`MANY`].
+    /// The cube root of the number of repetitions, plus [`MANY`].
     pub repeat: u8,
-    /// How long the receiver waits for the body, and how long the client for the answer; for `layer` only.
+    /// When the body times out, and when the client disconnects. Only `layer` uses it.
     pub patience: u8,
     /// The value of `Content-Length`.
     pub claim: Vec<u8>,
-    /// How the body arrives, one byte for each step, see [`Step::byte`].
+    /// The steps in which the body arrives, one byte each, see [`Step::byte`].
     pub steps: Vec<u8>,
-    /// The body, or a part of it.
+    /// The body, or the part of it that is repeated.
     pub body: Vec<u8>,
 }
 
 impl ScriptedDelivery {
-    /// The body is made the data of an event, so that it is read as one.
+    /// The body becomes the data of an event, so that it can be parsed.
     pub const IS_DATA: u8 = 1;
-    /// The limit is set later than that of the verifier.
+    /// The limit is set on the delivery, and the verifier has another one.
     pub const LATE_LIMIT: u8 = 2;
-    /// There is a `Content-Length`.
+    /// The request has a `Content-Length`.
     pub const HAS_CLAIM: u8 = 4;
-    /// There are no signature headers.
+    /// The request has no signature headers.
     pub const UNSIGNED: u8 = 8;
-    /// There is a `Content-Length` of 0 behind the other.
+    /// The request has a second `Content-Length` of 0.
     pub const HAS_SECOND_CLAIM: u8 = 16;
-    /// The service behind fails.
+    /// The inner service fails.
     pub const INNER_FAILS: u8 = 32;
 
     /// Reads an input.
@@ -73,7 +74,7 @@ impl ScriptedDelivery {
         }
     }
 
-    /// Writes the input that reads as this delivery.
+    /// Writes the input that `read` reads as this delivery.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
         let mut output = Output::default();
@@ -94,14 +95,14 @@ impl ScriptedDelivery {
         self.switches & switch != 0
     }
 
-    /// Returns the body as the sender signs it.
+    /// Returns the body that the sender signs.
     #[must_use]
     pub fn signed_body(&self) -> Vec<u8> {
         let root = usize::from(self.repeat.saturating_sub(MANY));
         let times = (1 + root.pow(3)).min(1 + MAX_BODY / self.body.len().max(1));
         let mut body = Vec::new();
         for time in 0..times {
-            // With other bytes each time, so that the order of the parts of a long body matters.
+            // Each repetition has other bytes, so that a wrong order of the parts is detected.
             let difference = (time ^ time >> 8) as u8;
             body.extend(self.body.iter().map(|byte| byte.wrapping_add(difference)));
         }
@@ -114,7 +115,7 @@ impl ScriptedDelivery {
         event
     }
 
-    /// Returns the body as it arrives, and whether it is another one.
+    /// Returns the body that arrives, and whether it was changed.
     #[must_use]
     pub fn sent_body(&self, signed: &[u8]) -> (Bytes, bool) {
         let mut body = signed.to_vec();
@@ -122,13 +123,13 @@ impl ScriptedDelivery {
         (Bytes::from(body), is_changed)
     }
 
-    /// Returns the most bytes that the body may have.
+    /// Returns the body limit in bytes.
     #[must_use]
     pub fn body_limit(&self, length: usize) -> usize {
         if self.limit == i16::MIN { usize::MAX } else { length.saturating_add_signed(self.limit.into()) }
     }
 
-    /// Returns what arrives, with everything that the steps leave of the body as the last frame.
+    /// Returns the steps. A last frame contains the part of the body that the steps leave over.
     #[must_use]
     pub fn arrivals(&self, body: &Bytes) -> VecDeque<Step> {
         let mut rest = body.clone();
@@ -141,38 +142,38 @@ impl ScriptedDelivery {
     }
 }
 
-/// One thing that happens while a body arrives.
+/// An event while a body arrives.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// A frame, which may be empty.
+    /// A frame of data, which may be empty.
     Data(Frame),
     /// Trailers.
     Trailers,
-    /// Nothing yet.
+    /// The body is not ready.
     Wait,
-    /// The body breaks off.
+    /// The body fails.
     Fail,
-    /// A layer outside says that the body is too large.
+    /// An outer layer reports that the body is too large.
     TooLargeOutside,
-    /// The body ends before everything of it has arrived.
+    /// The body ends early.
     End,
 }
 
 impl Step {
-    /// Stands for data of 32 bytes, the next number for 64, and so on up to 256 KiB; below it stand lengths.
+    /// Data of 32 bytes. Each following number doubles it, up to 256 KiB. Lower numbers are lengths in bytes.
     pub const POWERS: u8 = 41;
-    /// Stands for 64 frames without data, the next ones for 1000, 1023, 1024, and 1025.
+    /// 64 frames without data. The following numbers mean 1000, 1023, 1024 and 1025 frames.
     pub const EMPTY_FRAMES: u8 = 55;
-    /// Stands for trailers.
+    /// Trailers.
     pub const TRAILERS: u8 = 60;
-    /// Stands for nothing yet.
+    /// The body is not ready.
     pub const WAIT: u8 = 61;
-    /// Stands for breaking off.
+    /// The body fails.
     pub const FAIL: u8 = 62;
-    /// Stands for an early end.
+    /// The body ends early.
     pub const END: u8 = 63;
 
-    /// Returns the byte of a step: the upper six bits say what happens, the lower two how.
+    /// Returns the byte of a step. The upper six bits are the kind of step, the lower two its form.
     #[must_use]
     pub const fn byte(what: u8, how: u8) -> u8 {
         what << 2 | how
@@ -201,7 +202,7 @@ impl Step {
     }
 }
 
-/// Data of one frame, in up to three pieces.
+/// The data of one frame, in up to three pieces.
 #[derive(Clone, Debug)]
 pub struct Frame([Bytes; 3]);
 
@@ -216,14 +217,14 @@ impl Frame {
         }
     }
 
-    /// Returns the pieces one behind the other.
+    /// Returns a buffer that chains the pieces.
     #[must_use]
     pub fn into_buf(self) -> FrameBuf {
         let [first, second, third] = self.0;
         first.chain(second.chain(third))
     }
 
-    /// Returns the data where it is in one piece.
+    /// Returns the data if it consists of one piece.
     #[must_use]
     pub fn in_one_piece(&self) -> Option<&Bytes> {
         let mut pieces = self.0.iter().filter(|piece| !piece.is_empty());
@@ -235,22 +236,22 @@ impl Frame {
     }
 }
 
-/// The data of a frame as it is pushed.
+/// The type of a frame's data.
 pub type FrameBuf = Chain<Bytes, Chain<Bytes, Bytes>>;
 
-/// What should have become of a body after its last step or at the one that ended it early.
+/// The expected result of receiving a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrived {
-    /// This much of it, and where it lies if it came in one piece.
+    /// The complete body, and its address if it arrived in one piece.
     Whole(Vec<u8>, Option<*const u8>),
-    /// It was refused as it came.
+    /// The body was rejected while it arrived.
     Refused(ReceiveErrorKind),
 }
 
-/// Follows the steps in the plainest way, and returns how many of them were taken, too.
+/// Executes the steps with the simplest algorithm, and also returns the number of executed steps.
 ///
-/// Trailers count as frames without data, and the reader gives up when it had to wait as often as `patience` says,
-/// where that is not zero.
+/// Trailers count as frames without data. The body times out at the wait whose number is `patience`, unless
+/// `patience` is zero.
 #[must_use]
 pub fn arrive<'s>(
     steps: impl IntoIterator<Item = &'s Step>,
@@ -291,7 +292,7 @@ pub fn arrive<'s>(
     (Arrived::Whole(body, address), taken)
 }
 
-/// Reads the value of a `Content-Length` as the product says that it does: a number or nothing.
+/// Reads the value of a `Content-Length` as the product documents it. An invalid value counts as 0.
 #[must_use]
 pub fn claimed_length(value: &[u8]) -> u64 {
     let digits = value.strip_prefix(b"+").unwrap_or(value);
@@ -302,16 +303,16 @@ pub fn claimed_length(value: &[u8]) -> u64 {
     number.filter(|_| is_number).unwrap_or(0)
 }
 
-/// Returns the key that signs every delivery.
+/// Returns the secret that signs every delivery.
 #[must_use]
 pub fn secret() -> SigningSecret {
-    SigningSecret::from_bytes(b"sixteen bytes or more").expect("the key is long enough")
+    SigningSecret::from_bytes(b"sixteen bytes or more").expect("the key has at least 16 bytes")
 }
 
-/// Returns the id of every delivery.
+/// Returns the message id of every delivery.
 #[must_use]
 pub fn message_id() -> MessageId {
-    "msg_1".parse().expect("the constant is an id")
+    "msg_1".parse().expect("the constant is a valid message id")
 }
 
 /// Returns the time at which every delivery is signed and received.
@@ -320,13 +321,13 @@ pub fn now() -> Timestamp {
     Timestamp::from_secs(1_700_000_000)
 }
 
-/// Begins a receiver of what [`secret`] signs, with another secret before it.
+/// Returns a builder for a verifier with two secrets. The second one is [`secret`].
 pub fn receiver() -> VerifierBuilder {
-    let other = SigningSecret::from_bytes(&[7; 80]).expect("the key is long enough");
+    let other = SigningSecret::from_bytes(&[7; 80]).expect("the key has at least 16 bytes");
     Verifier::builder().secret(other).secret(secret()).clock(now)
 }
 
-/// Compares two results of receiving the same bytes.
+/// Asserts that two ways to receive the same bytes have the same result.
 pub fn assert_same(left: &Result<Event, ReceiveError>, right: &Result<Event, ReceiveError>) {
     match (left, right) {
         (Ok(left), Ok(right)) => {
@@ -337,11 +338,11 @@ pub fn assert_same(left: &Result<Event, ReceiveError>, right: &Result<Event, Rec
             assert_eq!(left.event_type(), right.event_type());
         }
         (Err(left), Err(right)) => assert_eq!(left.kind(), right.kind()),
-        _ => panic!("{left:?} is not {right:?}"),
+        _ => panic!("{left:?} differs from {right:?}"),
     }
 }
 
-/// Returns a word for what became of a delivery.
+/// Returns the outcome of a delivery in one word.
 #[must_use]
 pub fn outcome(result: &Result<Event, ReceiveError>) -> &'static str {
     match result {

@@ -1,10 +1,10 @@
-//! Target `secret`: signing secrets from any text and any bytes.
+//! Target `secret`: parses signing secrets from any text and any bytes.
 
 use clerk_webhook_core::{MessageId, SecretError, SecretErrorKind, SigningSecret, Timestamp};
 
 use crate::reference;
 
-/// Reads the input as one secret, as a list of secrets, and as the bytes of a key.
+/// Parses the input as one secret, as a list of secrets, and as the bytes of a key.
 pub fn check(input: &[u8]) -> &'static str {
     check_bytes(input);
     let text = String::from_utf8_lossy(input);
@@ -17,9 +17,9 @@ pub fn check(input: &[u8]) -> &'static str {
         (Err(error), Err(kind)) => {
             assert_kind(error.kind(), kind);
             assert_same_text(&error, &SigningSecret::parse(sample(error.kind())));
-            "refused"
+            "rejected"
         }
-        (product, model) => panic!("parse: {product:?}, but the model says {model:?}"),
+        (product, model) => panic!("parse returned {product:?}, the model {model:?}"),
     }
 }
 
@@ -38,7 +38,7 @@ fn check_bytes(key: &[u8]) {
 
 fn check_list(text: &str) {
     let texts: Vec<_> = SigningSecret::split_list(text).collect();
-    // Nothing is lost but separators.
+    // Splitting removes only separators.
     let characters = |text: &str| text.replace([' ', '\t', '\r', '\n', ','], "");
     assert_eq!(characters(&texts.concat()), characters(text));
     let keys: Vec<_> = texts.iter().map(|text| reference::parse_secret(text)).collect();
@@ -51,7 +51,7 @@ fn check_list(text: &str) {
             }
         }
         Err(error) => {
-            // Where nothing is wrong with any of them, there was none.
+            // An error without a flawed secret means that the list is empty.
             let (index, kind) = flaw.unwrap_or((0, SecretErrorKind::Blank));
             assert!(flaw.is_some() || keys.is_empty());
             assert_kind(error.kind(), kind);
@@ -63,7 +63,7 @@ fn check_list(text: &str) {
     }
 }
 
-/// Compares kinds; the library says more precisely than the model why a text is not base64 or too short.
+/// Compares kinds of errors. The library is more precise than the model about invalid base64 and short keys.
 fn assert_kind(kind: SecretErrorKind, model: SecretErrorKind) {
     let is_vague = matches!(model, SecretErrorKind::NotBase64 | SecretErrorKind::TooShort);
     let is_precise = !matches!(
@@ -74,35 +74,36 @@ fn assert_kind(kind: SecretErrorKind, model: SecretErrorKind) {
             | SecretErrorKind::AsymmetricSecretKey
             | SecretErrorKind::AsymmetricPublicKey
     );
-    assert!(kind == model || is_vague && is_precise, "{kind:?}, but the model says {model:?}");
+    assert!(kind == model || is_vague && is_precise, "the kind is {kind:?}, in the model {model:?}");
 }
 
-/// Compares a secret with the key that it should hold.
+/// Compares a secret with its expected key.
 fn check_secret(secret: &SigningSecret, key: &[u8]) {
     let exposed = secret.expose_secret();
     assert_eq!(*exposed, format!("whsec_{}", reference::encode_base64(key)));
-    let again = SigningSecret::parse(&exposed).expect("what is exposed is a secret");
+    let again = SigningSecret::parse(&exposed).expect("the exposed text must be a valid secret");
     assert_eq!(exposed, again.expose_secret());
     assert_eq!(format!("{secret:?}"), "SigningSecret([REDACTED])");
 
-    let id: MessageId = "msg_1".parse().expect("the constant is an id");
+    let id: MessageId = "msg_1".parse().expect("the constant is a valid message id");
     for secret in [secret, &again] {
         let [_, _, (_, signature)] = secret.sign(&id, Timestamp::from_secs(7), b"body").to_pairs();
         assert_eq!(signature, reference::signature(key, b"msg_1", b"7", b"body"));
     }
 }
 
-/// Compares an error with that of a constant text: if they read alike, nothing of the secret is in it.
+/// Compares an error with the error for a constant text. If both read the same, the error reveals no part of
+/// the secret.
 fn assert_same_text<T: std::fmt::Debug>(error: &SecretError, expected: &Result<T, SecretError>) {
-    let expected = expected.as_ref().expect_err("the sample is flawed");
+    let expected = expected.as_ref().expect_err("the sample must be invalid");
     assert_eq!(error.kind(), expected.kind());
     assert_eq!(format!("{error} {error:?}"), format!("{expected} {expected:?}"));
 }
 
-/// Returns a text with a certain flaw.
+/// Returns a constant text with the given flaw.
 fn sample(kind: SecretErrorKind) -> &'static str {
     match kind {
-        // White space, but no separator of a list.
+        // White space that does not separate secrets in a list.
         SecretErrorKind::Blank => "\x0c",
         SecretErrorKind::SecretApiKey => "sk_",
         SecretErrorKind::PublishableApiKey => "pk_",
@@ -122,6 +123,6 @@ fn sample(kind: SecretErrorKind) -> &'static str {
         SecretErrorKind::Truncated => "a",
         SecretErrorKind::NotBase64 => "!!",
         SecretErrorKind::TooShort => "whsec_",
-        other => panic!("no text of a secret has the flaw {other:?}"),
+        other => panic!("no sample for the kind {other:?}"),
     }
 }

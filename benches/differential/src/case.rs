@@ -1,4 +1,4 @@
-//! A delivery as it lies before a receiver.
+//! A delivery as a receiver sees it.
 
 use std::fmt;
 use std::iter;
@@ -32,7 +32,7 @@ impl Family {
         }
     }
 
-    /// Returns the other one.
+    /// Returns the other family.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -42,21 +42,21 @@ impl Family {
     }
 }
 
-/// What a receiver's clock says.
+/// The receiver's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     /// The time.
     pub now: Timestamp,
-    /// Whether it is that of the system, which most libraries read on their own.
+    /// Whether it is the system clock, which is the only clock that most libraries can read.
     pub is_of_system: bool,
 }
 
-/// A delivery, with the secret and the clock of its receiver.
+/// A delivery with the secret and the clock of its receiver.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The text of the secret.
     pub secret: String,
-    /// Names and values in their order, with all repetitions.
+    /// Names and values in order, including repetitions.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The bytes of the body.
     pub body: Vec<u8>,
@@ -71,36 +71,36 @@ impl Case {
         self.clock.now.as_secs()
     }
 
-    /// Returns the values of one header.
+    /// Returns all values of a header.
     pub fn values(&self, family: Family, part: Part) -> impl Iterator<Item = &[u8]> {
         let is_it = move |name: &str| name.eq_ignore_ascii_case(family.name(part));
         self.headers.iter().filter(move |(name, _)| is_it(name)).map(|(_, value)| value.as_slice())
     }
 
-    /// Returns the first value in either family, `svix-*` first.
+    /// Returns the first value of a header, from `svix-*` if it exists there, otherwise from `webhook-*`.
     #[must_use]
     pub fn value(&self, part: Part) -> Option<&[u8]> {
         self.values(Family::Svix, part).chain(self.values(Family::Webhook, part)).next()
     }
 
-    /// Returns whether any header of a family is there.
+    /// Returns whether the delivery has any header of a family.
     #[must_use]
     pub fn has(&self, family: Family) -> bool {
         Part::ALL.iter().any(|part| self.values(family, *part).next().is_some())
     }
 
-    /// Returns whether a header is there more than once.
+    /// Returns whether a header occurs more than once in one family.
     #[must_use]
     pub fn is_repeated(&self, part: Part) -> bool {
         [Family::Svix, Family::Webhook].iter().any(|family| self.values(*family, part).nth(1).is_some())
     }
 
-    /// Removes one header, however often it is there.
+    /// Removes all occurrences of a header.
     pub fn remove(&mut self, family: Family, part: Part) {
         self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(family.name(part)));
     }
 
-    /// Gives one header the name of another family, however often it is there.
+    /// Gives all occurrences of a header the name of another family.
     pub fn rename(&mut self, from: Family, to: Family, part: Part) {
         for (name, _) in &mut self.headers {
             if name.eq_ignore_ascii_case(from.name(part)) {
@@ -109,7 +109,7 @@ impl Case {
         }
     }
 
-    /// Keeps the first of a header.
+    /// Removes all occurrences of a header except the first.
     pub fn keep_first(&mut self, part: Part) {
         for family in [Family::Svix, Family::Webhook] {
             let mut seen = false;
@@ -122,7 +122,7 @@ impl Case {
         }
     }
 
-    /// Replaces the first value of a header in the family that is there, or adds the header.
+    /// Replaces the first value of a header in the family that exists, or adds the header.
     pub fn set(&mut self, part: Part, value: impl Into<Vec<u8>>) {
         let position = |family: Family| {
             self.headers.iter().position(|(name, _)| name.eq_ignore_ascii_case(family.name(part)))
@@ -136,8 +136,7 @@ impl Case {
         }
     }
 
-    /// Returns the timestamp as the number that a library of this language makes of it, whatever blanks are
-    /// around it.
+    /// Returns the timestamp as Rust's `parse` reads it, without surrounding white space.
     #[must_use]
     pub fn seconds(&self) -> Option<i64> {
         str::from_utf8(self.value(Part::Timestamp)?.trim_ascii()).ok()?.parse().ok()
@@ -148,9 +147,9 @@ impl Case {
         self.value(Part::Signature).into_iter().flat_map(|list| list.split(|byte| *byte == b' '))
     }
 
-    /// Returns the token that whoever has the secret would have made for this id, time and body.
+    /// Returns the token that the holder of the secret would create for this id, time and body.
     ///
-    /// As in all libraries but those of Ruby and C#, it is over the number that the timestamp stands for.
+    /// Like all libraries except those for Ruby and C#, it signs the number that the timestamp represents.
     #[must_use]
     pub fn genuine_token(&self) -> Option<Vec<u8>> {
         let key = key::read(&self.secret)?;
@@ -162,10 +161,11 @@ impl Case {
         Some(format!("v1,{mac}").into_bytes())
     }
 
-    /// Changes something that is signed, and signs it anew if it was signed.
+    /// Changes signed content, and signs the delivery again if it was signed.
     ///
-    /// What was the beginning of a signature, or went on after it, is so afterwards, and nothing else is: a single
-    /// character fits the new signature by chance often enough.
+    /// A token that was a prefix or an extension of the old signature becomes the same prefix or extension of
+    /// the new signature. Other tokens that are a prefix of the new signature by chance are replaced, because
+    /// a single character matches often.
     pub fn change_signed(&mut self, change: impl FnOnce(&mut Self)) {
         let before = self.genuine_token();
         change(self);
@@ -188,7 +188,7 @@ impl fmt::Display for Case {
         let shown = |bytes: &[u8]| {
             let more = bytes.len().saturating_sub(200);
             let text = bytes[..bytes.len() - more].escape_ascii();
-            if more == 0 { format!("\"{text}\"") } else { format!("\"{text}\" and {more} bytes more") }
+            if more == 0 { format!("\"{text}\"") } else { format!("\"{text}\" and {more} more bytes") }
         };
         let kind = if self.clock.is_of_system { "system" } else { "given" };
         writeln!(f, "  clock ({kind}): {} ms", self.clock.now)?;

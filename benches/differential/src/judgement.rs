@@ -1,10 +1,10 @@
-//! What a comparison found out.
+//! The result of a comparison.
 
 use crate::library::Library;
 use crate::rules::Rule;
 use crate::verdict::LibraryVerdict;
 
-/// The verdicts of the candidate and of a peer over one delivery, and the rules that explain them.
+/// The verdicts of the candidate and of a peer about one delivery, and the rules that explain them.
 #[derive(Debug)]
 pub struct Judgement {
     /// The peer.
@@ -15,6 +15,6 @@ pub struct Judgement {
     pub theirs: LibraryVerdict,
     /// The rules that apply.
     pub rules: Vec<&'static Rule>,
-    /// Whether the peer accepts what nobody signed.
+    /// Whether the peer accepts a message that was not signed.
     pub is_forged: bool,
 }

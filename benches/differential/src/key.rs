@@ -1,4 +1,4 @@
-//! Secrets and signatures, written once more so that nothing of what is tested decides what is right.
+//! Secrets and signatures, implemented independently of the libraries under test.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,14 +8,14 @@ use sha2::Sha256;
 const PREFIX: &str = "whsec_";
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Returns the one text of a key that every library reads.
+/// Returns the canonical text of a key, which every library accepts.
 #[must_use]
 pub fn write(key: &[u8]) -> String {
     format!("{PREFIX}{}", STANDARD.encode(key))
 }
 
-/// Reads a key as generously as it can be done without guessing: blanks around it, no prefix, fewer padding
-/// characters, and bits left over.
+/// Decodes a key from every text that is unambiguous: with surrounding white space, without prefix, with
+/// missing padding, or with trailing bits.
 #[must_use]
 pub fn read(text: &str) -> Option<Vec<u8>> {
     let text = text.trim_ascii();
@@ -34,19 +34,19 @@ pub fn read(text: &str) -> Option<Vec<u8>> {
     Some(bits.chunks_exact(8).map(byte).collect())
 }
 
-/// Tells whether a text is what a strict decoder of base64 expects after an optional prefix.
+/// Returns whether a strict base64 decoder accepts the text, after an optional prefix.
 #[must_use]
 pub fn is_canonical(text: &str) -> bool {
     canonical(text).is_some_and(|canonical| text == canonical)
 }
 
-/// Tells the same for a decoder that does without padding.
+/// Returns whether a strict decoder that does not require padding accepts the text.
 #[must_use]
 pub fn is_canonical_without_padding(text: &str) -> bool {
     canonical(text).is_some_and(|canonical| text.trim_end_matches('=') == canonical.trim_end_matches('='))
 }
 
-/// Returns the canonical text of the same key, with a prefix where the text has one.
+/// Returns the canonical text of the same key, with a prefix if the given text has one.
 fn canonical(text: &str) -> Option<String> {
     let mut canonical = write(&read(text)?);
     if !text.starts_with(PREFIX) {
@@ -64,7 +64,7 @@ pub fn sign(key: &[u8], id: &[u8], timestamp: &[u8], body: &[u8]) -> String {
 /// Returns the MAC of a message.
 #[must_use]
 pub fn mac(key: &[u8], id: &[u8], timestamp: &[u8], body: &[u8]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key may have any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC accepts keys of any length");
     for part in [id, b".", timestamp, b".", body] {
         mac.update(part);
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_read_generously() {
+    fn decodes_keys_with_unambiguous_deviations() {
         for (text, key) in [
             ("whsec_QUJDRA==", Some(&b"ABCD"[..])),
             (" QUJDRA=\n", Some(b"ABCD")),

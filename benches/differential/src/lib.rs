@@ -1,11 +1,13 @@
-//! Compares the verdicts of clerk-webhook with those of the crates svix and standardwebhooks.
+//! Compares the verdicts of clerk-webhook with the verdicts of the crates svix and standardwebhooks.
 //!
-//! A [`suite`] makes deliveries of [`recipe`]s, asks every [`library`] about each of them, and demands that
-//! they agree or that [`rules`] predict both verdicts. Beside the comparison stands a truth of its own: a
-//! recipe knows what was signed by someone who has the secret, and nothing else may be accepted.
+//! A [`suite`] creates deliveries from [`recipe`]s and asks every [`library`] for its verdict. It requires
+//! that the libraries agree or that [`rules`] predict both verdicts. There is also an independent check: a
+//! recipe knows which message was signed with the receiver's secret, and no library may accept another
+//! message.
 //!
-//! Most libraries read the system's clock and no other. So the times in a recipe are relative to a clock that
-//! is read late, and where it went on to the next second meanwhile, the delivery is made and judged again.
+//! Most libraries read only the system clock. Therefore the times in a recipe are relative to the clock,
+//! which is read late. If the clock reaches the next second during the comparison, the delivery is created
+//! and compared again.
 
 pub mod case;
 pub mod judgement;

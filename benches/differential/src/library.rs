@@ -1,4 +1,4 @@
-//! The libraries, each as a function from a delivery to a verdict.
+//! The libraries under comparison, each as a function from a delivery to a verdict.
 
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
@@ -13,39 +13,40 @@ use vulnerable_svix::webhooks::WebhookError as VulnerableError;
 use crate::case::{Case, Family};
 use crate::verdict::{LibraryVerdict, Part, Reason};
 
-/// Something that verifies deliveries.
+/// A library that verifies deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Library {
     /// This project.
     ClerkWebhook,
-    /// The crate of the sender.
+    /// The crate svix, published by the sender.
     Svix,
-    /// The same, with the clock of the case: it is asked to ignore the time, which is judged here.
+    /// The crate svix with the clock of the case. It ignores the time, and this program checks the time
+    /// instead.
     SvixWithClock,
-    /// The crate of the specification.
+    /// The crate of the Standard Webhooks specification.
     StandardWebhooks,
-    /// The crate of the sender as it was when anybody could forge a signature.
+    /// The last version of svix that accepts forged signatures (CVE-2024-21491).
     VulnerableSvix,
 }
 
 impl Library {
-    /// All that this project is compared with.
+    /// All libraries that this project is compared with.
     pub const PEERS: &'static [Self] =
         &[Self::Svix, Self::SvixWithClock, Self::StandardWebhooks, Self::VulnerableSvix];
 
-    /// Returns whether it can be told the time of a delivery's receiver.
+    /// Returns whether the library supports the clock of the case.
     #[must_use]
     pub fn can_judge(self, case: &Case) -> bool {
         case.clock.is_of_system || !self.has_own_clock()
     }
 
-    /// Returns whether it reads the system's clock and no other.
+    /// Returns whether the library reads only the system clock.
     #[must_use]
     pub fn has_own_clock(self) -> bool {
         !matches!(self, Self::ClerkWebhook | Self::SvixWithClock)
     }
 
-    /// Asks for the verdict.
+    /// Returns the verdict of the library.
     #[must_use]
     pub fn verdict(self, case: &Case) -> LibraryVerdict {
         let verify = || match self {
@@ -59,15 +60,15 @@ impl Library {
             Self::VulnerableSvix => vulnerable_svix(case),
         };
         if self == Self::ClerkWebhook {
-            // A panic here is for the test to report.
+            // A panic of this project fails the test.
             return verify();
         }
         panic::catch_unwind(AssertUnwindSafe(verify)).unwrap_or(LibraryVerdict::Panicked)
     }
 
-    /// Returns the place of a verdict in the order in which the library checks things.
+    /// Returns the position of a verdict in the order of the library's checks.
     ///
-    /// Of a delivery with several flaws it reports the one with the lowest place.
+    /// If a delivery has several flaws, the library reports the one with the lowest position.
     #[must_use]
     pub fn place(self, verdict: LibraryVerdict) -> u8 {
         let reason = match verdict {
@@ -117,7 +118,7 @@ impl fmt::Display for Library {
     }
 }
 
-/// What was accepted.
+/// A message that was accepted or signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The id.
@@ -132,7 +133,7 @@ pub struct Message {
 ///
 /// # Errors
 ///
-/// Says why the delivery was refused.
+/// Returns the reason for the rejection.
 pub fn clerk_webhook(case: &Case) -> Result<Message, Reason> {
     let secret = SigningSecret::parse(&case.secret).map_err(|_| Reason::Secret)?;
     let verified = verifier(case, [secret]).verify(&header_map(case), &case.body);
@@ -141,20 +142,21 @@ pub fn clerk_webhook(case: &Case) -> Result<Message, Reason> {
     Ok(Message { id, seconds: verified.attempted_at().as_secs(), body: case.body.clone() })
 }
 
-/// Makes sure that every way to verify with this project says the same.
+/// Asserts that all ways to verify with this project give the same verdict.
 ///
 /// # Panics
 ///
-/// Panics where one does not.
+/// Panics if one of them differs.
 pub fn assert_ways_agree(case: &Case) {
     let Ok(secret) = SigningSecret::parse(&case.secret) else { return };
-    let other = SigningSecret::from_bytes(b"the key of another endpoint").expect("it is long enough");
+    let other =
+        SigningSecret::from_bytes(b"the key of another endpoint").expect("the key has at least 16 bytes");
     let rotating = verifier(case, [other, secret.clone()]);
     let verifier = verifier(case, [secret]);
     let map = header_map(case);
 
     let expected = verifier.verify(&map, &case.body);
-    assert_eq!(verifier.verify(&case.headers, &case.body), expected, "by a list of headers\n{case}");
+    assert_eq!(verifier.verify(&case.headers, &case.body), expected, "with a list of headers\n{case}");
     assert_eq!(in_frames(&verifier, &map, &case.body), expected, "in frames\n{case}");
     let place = |verified: &Verified| (verified.message_id().clone(), verified.attempted_at());
     let after_another = rotating.verify(&map, &case.body);
@@ -170,15 +172,15 @@ fn in_frames(verifier: &Verifier, headers: &impl HeaderFields, body: &[u8]) -> R
 
 fn verifier(case: &Case, secrets: impl IntoIterator<Item = SigningSecret>) -> Verifier {
     let now = case.clock.now;
-    Verifier::builder().secrets(secrets).clock(move || now).build().expect("there is a secret")
+    Verifier::builder().secrets(secrets).clock(move || now).build().expect("the verifier has a secret")
 }
 
 fn reason(error: &VerifyError) -> Reason {
     let part = || {
-        let name = error.header().expect("it is about a header").as_str();
+        let name = error.header().expect("the error must name a header").as_str();
         let is_it =
             |part: &Part| [Family::Svix, Family::Webhook].iter().any(|family| family.name(*part) == name);
-        Part::ALL.into_iter().find(is_it).expect("it is one of the three")
+        Part::ALL.into_iter().find(is_it).expect("the header must be one of the three signature headers")
     };
     match error.kind() {
         VerifyErrorKind::MissingHeader => Reason::Missing(part()),
@@ -188,11 +190,12 @@ fn reason(error: &VerifyError) -> Reason {
         VerifyErrorKind::TimestampTooOld => Reason::TooOld,
         VerifyErrorKind::TimestampTooNew => Reason::TooNew,
         VerifyErrorKind::NoMatchingSignature => Reason::Signature,
-        kind => panic!("{kind:?} is new"),
+        kind => panic!("unknown kind of error {kind:?}; add a reason for it"),
     }
 }
 
-/// Translates a result of the crates, whose errors are of one kind and of three types.
+/// Translates a result of a crate. The errors of the three crates have different types with the same
+/// variants.
 macro_rules! verdict_of {
     ($result:expr, $errors:ident) => {
         match $result {
@@ -214,7 +217,7 @@ fn part_of(word: &str) -> Part {
         "id" => Part::Id,
         "timestamp" => Part::Timestamp,
         "signature" => Part::Signature,
-        other => panic!("{other} is new"),
+        other => panic!("unknown header {other:?} in an error of a crate"),
     }
 }
 
@@ -248,8 +251,8 @@ fn standard_webhooks(case: &Case) -> LibraryVerdict {
 
 fn vulnerable_svix(case: &Case) -> LibraryVerdict {
     let field = |(name, value): &(String, Vec<u8>)| {
-        let name = name.parse::<http_02::HeaderName>().expect("the names of a case are legal");
-        (name, http_02::HeaderValue::from_bytes(value).expect("the values of a case are legal"))
+        let name = name.parse::<http_02::HeaderName>().expect("a case has valid header names");
+        (name, http_02::HeaderValue::from_bytes(value).expect("a case has valid header values"))
     };
     let mut headers = http_02::HeaderMap::new();
     for (name, value) in case.headers[..].iter().map(field) {
@@ -262,8 +265,8 @@ fn vulnerable_svix(case: &Case) -> LibraryVerdict {
 fn header_map(case: &Case) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in &case.headers {
-        let name = name.parse::<HeaderName>().expect("the names of a case are legal");
-        headers.append(name, HeaderValue::from_bytes(value).expect("the values of a case are legal"));
+        let name = name.parse::<HeaderName>().expect("a case has valid header names");
+        headers.append(name, HeaderValue::from_bytes(value).expect("a case has valid header values"));
     }
     headers
 }

@@ -1,4 +1,4 @@
-//! How deliveries are made: signed by someone who has the secret, then handled by someone who has not.
+//! Recipes of deliveries: signed by the holder of the secret, then changed without the secret.
 
 use std::str;
 
@@ -12,10 +12,10 @@ use crate::library::Message;
 use crate::rules::LONGEST_LIST;
 use crate::verdict::Part;
 
-/// What a delivery is made of; times in it are relative to the receiver's clock, which is read late.
+/// The description of a delivery. Its times are relative to the receiver's clock, which is read late.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    /// The key, and how the receiver has it written down.
+    /// The key, and its text at the receiver.
     pub secret: Secret,
     /// The names of the headers.
     pub family: Family,
@@ -27,155 +27,156 @@ pub struct Recipe {
     pub body: Body,
     /// The list of signatures.
     pub tokens: Vec<Token>,
-    /// What stands between them.
+    /// The text between signatures.
     pub separator: &'static str,
-    /// What is done to the delivery after it was signed.
+    /// The changes after signing.
     pub changes: Vec<Change>,
-    /// The seconds of the receiver's clock, if it is not that of the system.
+    /// The seconds of the receiver's clock, or `None` for the system clock.
     pub clock: Option<i64>,
-    /// What that clock says beyond whole seconds.
+    /// The milliseconds of that clock.
     pub milliseconds: i64,
 }
 
 /// A secret.
 #[derive(Clone, Debug)]
 pub struct Secret {
-    /// The key with which is signed.
+    /// The signing key.
     pub key: Vec<u8>,
-    /// What the receiver has.
+    /// The text at the receiver.
     pub text: SecretText,
 }
 
-/// How the receiver of a delivery has the secret written down.
+/// The text of a secret at the receiver.
 #[derive(Clone, Debug)]
 pub enum SecretText {
-    /// Like the dashboard shows it.
+    /// As the dashboard shows it.
     Plain,
     /// Without `whsec_`.
     Bare,
-    /// With something else in the place of `whsec_`.
+    /// With another prefix instead of `whsec_`.
     Prefixed(&'static str),
-    /// With something around it.
+    /// With text before and after it.
     Within(&'static str, &'static str),
-    /// With something at some place of it.
+    /// With text inserted at a position.
     With(usize, &'static str),
-    /// Without so many characters of padding.
+    /// Without a number of padding characters.
     Unpadded(usize),
-    /// With bits in the last character that no byte has room for.
+    /// With trailing bits set in the last character.
     TrailingBits,
-    /// In the other alphabet of base64.
+    /// In the URL-safe alphabet of base64.
     UrlSafe,
-    /// Something else.
+    /// Any other text.
     Text(String),
 }
 
 /// The text of a timestamp.
 #[derive(Clone, Debug)]
 pub enum Time {
-    /// So many seconds after now.
+    /// A number of seconds after now.
     Near(i64),
-    /// The same with something around it.
+    /// The same with text before and after it.
     Within(&'static str, i64, &'static str),
-    /// A number that has nothing to do with now.
+    /// A number independent of the clock.
     Number(i64),
-    /// The least number, plus now and so many seconds: about there `now - timestamp` overflows.
+    /// `i64::MIN` plus now and a number of seconds, where `now - timestamp` starts to overflow.
     Least(i64),
-    /// Something else.
+    /// Any other bytes.
     Text(Vec<u8>),
 }
 
 /// A body.
 #[derive(Clone, Debug)]
 pub enum Body {
-    /// Some bytes.
+    /// These bytes.
     Bytes(Vec<u8>),
-    /// What is signed begins with a time and a dot, and is cut elsewhere by whoever hands it on: the old
-    /// timestamp goes to the id, the time at the beginning of the body becomes the timestamp.
+    /// The signed body begins with a time and a dot, and the attacker splits the signed content elsewhere:
+    /// the original timestamp moves into the id, and the time at the beginning of the body becomes the
+    /// timestamp.
     CutElsewhere(String),
 }
 
 /// A token in the list of signatures.
 #[derive(Clone, Debug)]
 pub enum Token {
-    /// What the holder of the secret makes.
+    /// The signature of the holder of the secret.
     Genuine,
-    /// What the holder of another secret makes.
+    /// A signature with another key.
     OfOtherKey,
-    /// The genuine signature with another version in front of it.
+    /// The genuine signature with another version prefix.
     Labelled(&'static str),
-    /// So many of its characters.
+    /// The first characters of the genuine signature.
     Beginning(usize),
-    /// With something after it.
+    /// The genuine signature with text after it.
     Extended(&'static str),
-    /// With bits in the last character that no byte has room for.
+    /// With trailing bits set in the last character.
     TrailingBits,
-    /// With another character at some place.
+    /// With one wrong character.
     Mistyped(usize),
-    /// In the other alphabet of base64.
+    /// In the URL-safe alphabet of base64.
     UrlSafe,
-    /// In hexadecimal digits.
+    /// In hexadecimal.
     Hexadecimal,
-    /// Something else.
+    /// Any other bytes.
     Bytes(Vec<u8>),
 }
 
-/// Something that is done to a delivery on its way.
+/// A change of a delivery between sender and receiver.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// A header is left out.
+    /// Removes a header.
     Remove(Part),
-    /// Of the family that is read, no other header is left.
+    /// Removes the two other headers of the family.
     Only(Part),
-    /// A header gets the name of the other family.
+    /// Gives a header the name of the other family.
     Rename(Part),
-    /// A header's name is in capitals.
+    /// Writes a header's name in capitals.
     Capitals(Part),
-    /// A header is there again, before or after the first one.
+    /// Repeats a header, before or after the others.
     Repeat(Part, Value, bool),
-    /// A header of the other family is there as well.
+    /// Adds a header of the other family.
     Stray(Part, Value),
-    /// All headers of the other family are there as well.
+    /// Adds all headers of the other family.
     BothFamilies,
-    /// A header has another value.
+    /// Replaces a header's value.
     Set(Part, Value),
-    /// A header's value has something around it.
+    /// Adds text before and after a header's value.
     Wrap(Part, &'static str, &'static str),
-    /// A header's value has one more byte at some place.
+    /// Inserts a byte into a header's value.
     Insert(Part, usize, u8),
-    /// The timestamp is later by so many seconds.
+    /// Adds seconds to the timestamp.
     Later(i64),
-    /// A bit of the body is another one.
+    /// Flips a bit of the body.
     Flip(usize),
-    /// The body has something around it.
+    /// Adds bytes before and after the body.
     WrapBody(&'static [u8], &'static [u8]),
-    /// The body has lost its first bytes.
+    /// Removes the first bytes of the body.
     CutBody(usize),
-    /// The body went through a decoder that replaces what is not UTF-8.
+    /// Replaces invalid UTF-8 in the body with replacement characters.
     Lossy,
-    /// The receiver has another secret.
+    /// Gives the receiver another secret.
     OtherSecret,
-    /// The list has further tokens in front, so that it has as many as are read at most, and so many more.
+    /// Adds tokens before the list, up to the maximum number of tokens plus this number.
     Tokens(isize),
-    /// The list has one token more in front, so that it has as many bytes as are read at most, and so many more.
+    /// Adds a token before the list, up to the maximum length of the list plus this number of bytes.
     LongToken(isize),
-    /// The headers come in another order.
+    /// Reverses the order of the headers.
     Reverse,
 }
 
-/// The value of a header that somebody adds.
+/// The value of an added header.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// The one of the delivery.
+    /// The value that the delivery has.
     Same,
-    /// Another one.
+    /// Another value.
     Other(Vec<u8>),
 }
 
-const OTHER_KEY: &[u8] = b"of somebody else altogether";
+const OTHER_KEY: &[u8] = b"the key of an unrelated app";
 
 impl Recipe {
-    /// Makes the delivery for a receiver whose system's clock shows `now`, and tells which message was signed
-    /// by someone who has the receiver's secret.
+    /// Creates the delivery for a receiver whose system clock shows `now`. Also returns the message that was
+    /// signed with the receiver's secret, if any.
     #[must_use]
     pub fn make(&self, now: i64) -> (Case, Option<Message>) {
         let now = self.clock.unwrap_or(now);
@@ -218,7 +219,7 @@ impl Recipe {
 
         let receivers_key = key::read(&case.secret);
         let signed_by = |token: &Token| token.signer(key).filter(|signer| !signer.is_empty());
-        // The key that consists of nothing is nobody's.
+        // A signature with the empty key does not count: everyone has this key.
         let is_signed =
             self.tokens.iter().filter_map(signed_by).any(|signer| Some(signer) == receivers_key.as_deref());
         let message = seconds.filter(|_| is_signed).map(|seconds| Message { id, seconds, body });
@@ -267,11 +268,11 @@ impl Time {
 }
 
 impl Token {
-    /// Returns the key of whoever made it, unless the signature cannot be found in it.
+    /// Returns the key that created the token, or `None` if the token contains no complete signature.
     fn signer<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
         match self {
             Self::OfOtherKey => Some(OTHER_KEY),
-            // Some texts are the same in both alphabets.
+            // Some signatures are the same in both alphabets.
             Self::Genuine | Self::Labelled(_) | Self::Extended(_) | Self::UrlSafe => Some(key),
             _ => None,
         }
@@ -302,10 +303,11 @@ impl Token {
     }
 }
 
-/// Sets the lowest bit of the last digit of a base64 text with padding, where it belongs to no byte.
+/// Sets the lowest bit of the last digit of a base64 text with padding. This bit belongs to no byte.
 fn with_trailing_bits(text: &str) -> String {
     let digits = text.trim_end_matches('=');
-    // In ASCII as in the alphabet, the digit before it has a zero there; except for the last two.
+    // The lowest bit of this digit is 0, so the next digit of the alphabet sets it. That is also the next
+    // character in ASCII, except after `+`.
     let next = |digit: u8| if digit == b'+' { b'/' } else { digit + 1 };
     match digits.as_bytes() {
         [start @ .., last] if digits.len() != text.len() => {
@@ -408,7 +410,7 @@ impl Value {
     }
 }
 
-/// Returns the family that is read.
+/// Returns the family that this project reads.
 fn family(case: &Case) -> Family {
     if case.has(Family::Svix) { Family::Svix } else { Family::Webhook }
 }

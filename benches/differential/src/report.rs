@@ -1,4 +1,4 @@
-//! What came out of many comparisons.
+//! Statistics over many comparisons.
 
 use std::fmt;
 
@@ -18,25 +18,25 @@ pub struct Report {
     points: [u64; POINTS.len()],
 }
 
-/// What was found out about one peer.
+/// The counts for one peer.
 #[derive(Debug)]
 struct Agreement {
     peer: Library,
     asked: u64,
     agreed: u64,
-    /// Disagreements in which several rules meet.
+    /// Disagreements to which several rules apply.
     by_several: u64,
-    /// One for each rule.
+    /// One count for each rule.
     counts: Vec<Count>,
 }
 
-/// What one rule explained about one peer on its own.
+/// The disagreements with one peer that one rule explains alone.
 #[derive(Clone, Debug, Default)]
 struct Count {
     peer_accepts: u64,
     candidate_accepts: u64,
     other_reason: u64,
-    /// What the peer accepts and nobody signed, also where it is not the only rule.
+    /// Unsigned messages that the peer accepts, also if other rules apply too.
     forged: u64,
 }
 
@@ -47,7 +47,7 @@ impl Count {
 }
 
 impl Report {
-    /// Returns a report about nothing.
+    /// Returns an empty report.
     #[must_use]
     pub fn new(candidate: Library, peers: &[Library], rules: &[&'static Rule]) -> Self {
         let agreement = |peer: &Library| {
@@ -64,7 +64,7 @@ impl Report {
         }
     }
 
-    /// Adds the judgements over one delivery.
+    /// Adds the judgements about one delivery.
     pub fn add(&mut self, case: &Case, judgements: &[Judgement]) {
         self.deliveries += 1;
         self.accepted += u64::from(judgements.iter().any(|judgement| judgement.ours.is_accepted()));
@@ -81,8 +81,8 @@ impl Report {
         }
     }
 
-    /// Returns the rules that did not explain a single disagreement on their own, and the points that no
-    /// delivery touched on which all agree: either the rule has lost its reason, or nothing tries it any more.
+    /// Returns the rules that did not explain any disagreement alone, and the points that no delivery without
+    /// rules reached. The rule is obsolete, or the recipes do not test it any longer.
     #[must_use]
     pub fn unseen(&self) -> Vec<String> {
         let mut unseen = Vec::new();
@@ -98,7 +98,7 @@ impl Report {
         unseen
     }
 
-    /// Returns the numbers of the rules by which a peer accepted what nobody signed.
+    /// Returns the numbers of the rules because of which a peer accepted unsigned messages.
     #[must_use]
     pub fn forged(&self, peer: Library) -> Vec<&'static str> {
         let of_peer = self.peers.iter().filter(|agreement| agreement.peer == peer);
@@ -134,17 +134,20 @@ impl Agreement {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { candidate, deliveries, accepted, .. } = self;
-        writeln!(f, "differential: {deliveries} deliveries, of which {candidate} accepts {accepted}")?;
+        writeln!(f, "differential: {deliveries} deliveries, {candidate} accepts {accepted}")?;
         let row = |f: &mut fmt::Formatter<'_>, title: &str, cell: &dyn Fn(&Agreement) -> String| {
             write!(f, "  {title:<36}")?;
             self.peers.iter().try_for_each(|agreement| write!(f, "{:>24}", cell(agreement)))?;
             writeln!(f)
         };
         row(f, "", &|agreement| agreement.peer.to_string())?;
-        row(f, "asked", &|agreement| agreement.asked.to_string())?;
-        row(f, "the same verdict", &|agreement| agreement.agreed.to_string())?;
-        row(f, "several rules explain another one", &|agreement| agreement.by_several.to_string())?;
-        writeln!(f, "one rule alone explains it: the peer accepts / {candidate} accepts / another reason")?;
+        row(f, "compared", &|agreement| agreement.asked.to_string())?;
+        row(f, "same verdict", &|agreement| agreement.agreed.to_string())?;
+        row(f, "explained by several rules", &|agreement| agreement.by_several.to_string())?;
+        writeln!(
+            f,
+            "explained by one rule: only the peer accepts / only {candidate} accepts / different reasons"
+        )?;
         for (index, rule) in self.rules.iter().enumerate() {
             row(f, &format!("{:>2} {}", rule.number, rule.name), &|agreement| {
                 let Count { peer_accepts, candidate_accepts, other_reason, .. } = agreement.counts[index];
@@ -155,12 +158,12 @@ impl fmt::Display for Report {
                 }
             })?;
         }
-        writeln!(f, "accepted though nobody signed it, by rule")?;
+        writeln!(f, "unsigned messages that were accepted, by rule")?;
         for (index, rule) in self.rules.iter().enumerate().filter(|(_, rule)| rule.lets_in) {
             let cell = |agreement: &Agreement| agreement.counts[index].forged.to_string();
             row(f, &format!("{:>2} {}", rule.number, rule.name), &cell)?;
         }
-        write!(f, "no rule is needed for")?;
+        write!(f, "same verdict without a rule")?;
         for (point, count) in POINTS.iter().zip(self.points) {
             write!(f, "\n  {:>2} {:<40}{count:>7}", point.number, point.name)?;
         }

@@ -1,4 +1,4 @@
-//! Where the libraries differ on purpose.
+//! The documented differences between the libraries.
 
 use std::str;
 
@@ -10,57 +10,57 @@ use crate::verdict::{LibraryVerdict, Part};
 
 /// A documented difference between this project and other libraries.
 ///
-/// A rule says of a delivery that it applies to as what either side reads it, and what either side objects to.
-/// After all rules, both sides have a plain delivery, over which they have to agree; and the verdict over the
-/// original has to be the first, in the order of the library's checks, of its objections and of the verdict
-/// over the plain delivery. So deliveries in which many rules meet are predicted as exactly as others, and
-/// nobody has to write down what a plain delivery is.
+/// For the deliveries that it applies to, a rule states how each side interprets the delivery and whether it
+/// objects. After all rules, each side has a plain delivery, and both sides must agree about the plain
+/// deliveries. The verdict about the original must be the first, in the order of the library's checks, of its
+/// objections and its verdict about its plain delivery. Therefore the verdicts are predicted exactly even if
+/// several rules apply.
 #[derive(Debug)]
 pub struct Rule {
-    /// Its number among the differences between the libraries of all languages that this project was designed
-    /// with; letters are for those that were met since.
+    /// The number in the list of differences between the libraries of all languages, from which this project
+    /// was designed. Letters mark differences that were found later.
     ///
-    /// Numbers that are absent concern libraries of other languages only, some of them are in [`POINTS`].
+    /// Missing numbers concern only libraries of other languages. Some of them are in [`POINTS`].
     pub number: &'static str,
-    /// What it is about.
+    /// A short name.
     pub name: &'static str,
-    /// Why there is a difference.
+    /// The reason for the difference.
     pub reason: &'static str,
-    /// Whom this project differs from.
+    /// The libraries that differ from this project.
     pub peers: &'static [Library],
-    /// Whether the peer accepts what nobody signed because of it.
+    /// Whether the peer accepts unsigned messages because of it.
     pub lets_in: bool,
     applies: fn(&Case) -> bool,
-    /// What this project makes of the delivery.
+    /// How this project interprets the delivery.
     pub ours: Side,
-    /// What the peer makes of it.
+    /// How the peer interprets the delivery.
     pub peer: Side,
 }
 
 impl Rule {
-    /// Returns whether it is this very rule.
+    /// Returns whether both are the same rule.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         (self.number, self.name) == (other.number, other.name)
     }
 
-    /// Returns whether the rule has something to say about a delivery.
+    /// Returns whether the rule applies to a delivery.
     #[must_use]
     pub fn applies(&self, case: &Case) -> bool {
         (self.applies)(case)
     }
 }
 
-/// What a library makes of a delivery.
+/// How a library interprets a delivery.
 #[derive(Debug)]
 pub struct Side {
     reading: fn(&mut Case),
-    /// What the library objects to.
+    /// The objection of the library, if any.
     pub objection: Option<LibraryVerdict>,
 }
 
 impl Side {
-    /// Rewrites a delivery into what the library takes it for.
+    /// Rewrites a delivery as the library interprets it.
     pub fn read(&self, case: &mut Case) {
         (self.reading)(case);
     }
@@ -77,22 +77,21 @@ const fn refuses(reason: Reason, reading: fn(&mut Case)) -> Side {
 const ALL: &[Library] = Library::PEERS;
 const SVIX: &[Library] = &[Svix, SvixWithClock, VulnerableSvix];
 const OF_TODAY: &[Library] = &[Svix, SvixWithClock, StandardWebhooks];
-/// Those that are not yet aware of what is wrong with an empty key and a negative number.
+/// Libraries that accept an empty key and read negative numbers.
 const UNAWARE: &[Library] = &[StandardWebhooks, VulnerableSvix];
 
-/// The longest list of signatures that this project reads, in bytes and in tokens.
+/// The maximum size of the list of signatures in this project, in bytes and in tokens.
 pub const LONGEST_LIST: (usize, usize) = (16 * 1024, 256);
 
-/// The greatest number of characters of an id.
+/// The maximum length of a message id in this project, in bytes.
 const LONGEST_ID: usize = 256;
 
-/// All rules, in the order in which a reader comes upon what they are about: each sees the delivery as those
-/// before it have left it.
+/// All rules. They apply in this order, and each rule sees the delivery as the earlier rules changed it.
 pub const RULES: &[Rule] = &[
     Rule {
         number: "1",
         name: "families mixed",
-        reason: "one header of svix-* makes all three be of it; the peer fills up from webhook-*",
+        reason: "this project reads one family: svix-* if it has any header of it; the peer takes missing headers from webhook-*",
         peers: SVIX,
         lets_in: false,
         applies: |case| case.has(Family::Svix) && case.has(Family::Webhook),
@@ -102,7 +101,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "2",
         name: "names svix-*",
-        reason: "Clerk sends svix-*; the peer knows the names of the specification only",
+        reason: "Clerk sends svix-*; the peer reads only the names of the specification",
         peers: &[StandardWebhooks],
         lets_in: false,
         applies: |case| case.has(Family::Svix),
@@ -112,7 +111,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "3",
         name: "repeated id",
-        reason: "Svix repeats no header, and receivers differ in which of two counts; for the peer it is the first",
+        reason: "Svix never repeats a header, and receivers disagree which one counts; the peer reads the first",
         peers: ALL,
         lets_in: false,
         applies: |case| case.is_repeated(Part::Id),
@@ -122,7 +121,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "3",
         name: "repeated timestamp",
-        reason: "Svix repeats no header, and receivers differ in which of two counts; for the peer it is the first",
+        reason: "Svix never repeats a header, and receivers disagree which one counts; the peer reads the first",
         peers: ALL,
         lets_in: false,
         applies: |case| case.is_repeated(Part::Timestamp),
@@ -132,7 +131,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "3",
         name: "repeated signature",
-        reason: "Svix repeats no header, and receivers differ in which of two counts; for the peer it is the first",
+        reason: "Svix never repeats a header, and receivers disagree which one counts; the peer reads the first",
         peers: ALL,
         lets_in: false,
         applies: |case| case.is_repeated(Part::Signature),
@@ -142,7 +141,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "20",
         name: "id not ASCII",
-        reason: "this project looks at the form of the id after its age",
+        reason: "this project checks the age before the form of the id",
         peers: ALL,
         lets_in: false,
         applies: |case| is_foreign(case, Part::Id),
@@ -152,7 +151,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "20",
         name: "timestamp not ASCII",
-        reason: "to this project it is a wrong number, to the peer a wrong header",
+        reason: "this project reports an invalid number, the peer an invalid header",
         peers: ALL,
         lets_in: false,
         applies: |case| is_foreign(case, Part::Timestamp),
@@ -162,7 +161,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "20",
         name: "signature not ASCII",
-        reason: "this project looks at the form of the list after its age",
+        reason: "this project checks the age before the form of the list",
         peers: ALL,
         lets_in: false,
         applies: |case| is_foreign(case, Part::Signature),
@@ -172,7 +171,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "5",
         name: "dot in the id",
-        reason: "what is signed could be cut in two ways; the peer takes either",
+        reason: "the signed content could be split in two ways; the peer accepts both",
         peers: ALL,
         lets_in: true,
         applies: |case| case.value(Part::Id).is_some_and(|id| id.contains(&b'.')),
@@ -181,8 +180,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         number: "A",
-        name: "blanks round the id",
-        reason: "blanks are not part of a value (RFC 9110); the peer signs them",
+        name: "blanks around the id",
+        reason: "blanks around a value are not part of it (RFC 9110); the peer includes them in the signed content",
         peers: ALL,
         lets_in: false,
         applies: |case| has_blanks_around(case, Part::Id),
@@ -191,8 +190,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         number: "A",
-        name: "blanks round the timestamp",
-        reason: "blanks are not part of a value (RFC 9110); to the peer it is no number",
+        name: "blanks around the timestamp",
+        reason: "blanks around a value are not part of it (RFC 9110); the peer rejects the number",
         peers: ALL,
         lets_in: false,
         applies: |case| has_blanks_around(case, Part::Timestamp),
@@ -201,8 +200,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         number: "A",
-        name: "tabs round the signature",
-        reason: "tabs are not part of a value (RFC 9110); the peer adds them to the token beside them",
+        name: "tabs around the signature",
+        reason: "tabs around a value are not part of it (RFC 9110); the peer treats them as part of a token",
         peers: ALL,
         lets_in: false,
         applies: |case| has_blanks_around(case, Part::Signature) && has_tab(case, Part::Signature),
@@ -212,7 +211,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "15",
         name: "text of the secret",
-        reason: "blanks around it, absent padding and trailing bits leave the key unambiguous",
+        reason: "white space around it, missing padding and trailing bits leave the key unambiguous",
         peers: OF_TODAY,
         lets_in: false,
         applies: |case| key::read(&case.secret).is_some() && !key::is_canonical(&case.secret),
@@ -221,8 +220,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         number: "15",
-        name: "text of the secret but padding",
-        reason: "as for the crates of today, only that this one does without padding",
+        name: "text of the secret except padding",
+        reason: "as for the current crates, except that this version does not require padding",
         peers: &[VulnerableSvix],
         lets_in: false,
         applies: |case| key::read(&case.secret).is_some() && !key::is_canonical_without_padding(&case.secret),
@@ -232,7 +231,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "14",
         name: "empty key",
-        reason: "everybody has the key `whsec_`; the peer takes it",
+        reason: "everyone knows the empty key of `whsec_`; the peer accepts it",
         peers: UNAWARE,
         lets_in: true,
         applies: |case| key_length(case) == Some(0),
@@ -242,7 +241,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "16",
         name: "short key",
-        reason: "a key under 128 bits can be guessed; no sender makes one",
+        reason: "a key of less than 128 bits can be guessed, and no sender creates one",
         peers: ALL,
         lets_in: false,
         applies: |case| key_length(case).is_some_and(|length| (1..16).contains(&length)),
@@ -252,7 +251,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "4",
         name: "empty id",
-        reason: "nothing could be recognised by it; the peer signs it like any other",
+        reason: "an empty id cannot identify a message; the peer accepts it like any other",
         peers: ALL,
         lets_in: false,
         applies: |case| is_blank(case, Part::Id),
@@ -262,7 +261,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "4",
         name: "empty timestamp",
-        reason: "to this project it is absent, to the peer no number",
+        reason: "this project treats it as missing, the peer as an invalid number",
         peers: ALL,
         lets_in: false,
         applies: |case| is_blank(case, Part::Timestamp),
@@ -272,7 +271,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "4",
         name: "empty signature",
-        reason: "to this project it is absent, to the peer a list without a match",
+        reason: "this project treats it as missing, the peer as a list without a match",
         peers: ALL,
         lets_in: false,
         applies: |case| is_blank(case, Part::Signature),
@@ -282,7 +281,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "9",
         name: "timestamp that overflows",
-        reason: "a negative number is none; the peer subtracts, and panics or takes it for new",
+        reason: "this project rejects negative numbers; the peer subtracts, and panics or treats the time as current",
         peers: UNAWARE,
         lets_in: false,
         applies: |case| case.seconds().is_some_and(|seconds| case.now().checked_sub(seconds).is_none()),
@@ -295,7 +294,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "6",
         name: "negative timestamp",
-        reason: "a sign is no digit; the peer takes it for very old",
+        reason: "this project rejects negative numbers; the peer treats the time as very old",
         peers: UNAWARE,
         lets_in: false,
         applies: |case| case.seconds().is_some_and(|seconds| seconds < 0),
@@ -305,7 +304,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "6",
         name: "sign or leading zero",
-        reason: "only one text stands for a number; the peer reads others",
+        reason: "this project accepts only the canonical text of a number; the peer accepts others",
         peers: ALL,
         lets_in: false,
         applies: |case| {
@@ -318,7 +317,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "B",
         name: "blank inside the id",
-        reason: "an id is a word; the peer takes any text",
+        reason: "an id has no blanks; the peer accepts any text",
         peers: ALL,
         lets_in: false,
         applies: |case| case.value(Part::Id).is_some_and(|id| id.iter().any(|byte| is_blank_byte(*byte))),
@@ -328,7 +327,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "B",
         name: "long id",
-        reason: "ids are kept, so that they must have a bound",
+        reason: "ids are stored, so their length must be limited",
         peers: ALL,
         lets_in: false,
         applies: |case| case.value(Part::Id).is_some_and(|id| id.len() > LONGEST_ID),
@@ -338,7 +337,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "B",
         name: "tab inside the signature",
-        reason: "a list has visible characters and blanks; the peer passes over the token with the tab",
+        reason: "a list has visible characters and spaces; the peer ignores the token with the tab",
         peers: ALL,
         lets_in: false,
         applies: |case| has_tab(case, Part::Signature),
@@ -347,8 +346,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         number: "13",
-        name: "part of a signature",
-        reason: "CVE-2024-21491: the peer compares as many characters as the shorter text has, so `v1,` fits all",
+        name: "partial signature",
+        reason: "CVE-2024-21491: the peer compares only the length of the shorter text, so `v1,` matches every signature",
         peers: &[VulnerableSvix],
         lets_in: true,
         applies: has_partial_token,
@@ -358,7 +357,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "C",
         name: "long list",
-        reason: "the work for a forged list has a bound",
+        reason: "this project limits the work for a forged list",
         peers: ALL,
         lets_in: false,
         applies: is_long_list,
@@ -368,7 +367,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "17",
         name: "body not UTF-8",
-        reason: "what is signed are bytes; the peer wants text",
+        reason: "a signature covers bytes; the peer requires UTF-8",
         peers: ALL,
         lets_in: false,
         applies: |case| str::from_utf8(&case.body).is_err(),
@@ -378,7 +377,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "D",
         name: "timestamp and signature missing",
-        reason: "this project asks for the timestamp first",
+        reason: "this project checks for the timestamp first",
         peers: ALL,
         lets_in: false,
         applies: |case| Part::ALL.map(|part| case.value(part).is_some()) == [true, false, false],
@@ -387,7 +386,7 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-/// What takes the place of an odd id, of an odd body, and of a list without a signature.
+/// The replacements for an invalid id, for an invalid body, and for a list without a genuine signature.
 const ID: &str = "msg_plain";
 const BODY: &str = "plain";
 const NO_SIGNATURE: &str = "none";
@@ -407,7 +406,7 @@ fn fill_up_family(case: &mut Case) {
     }
 }
 
-/// Keeps what this project reads, under the names that the peer knows.
+/// Keeps the headers that this project reads, under the names that the peer reads.
 fn take_svix_for_webhook(case: &mut Case) {
     drop_family(case, Family::Webhook);
     for part in Part::ALL {
@@ -483,7 +482,7 @@ fn trim(case: &mut Case, part: Part) {
     case.set(part, value);
 }
 
-/// Replaces tabs and what is not ASCII by a character that a list may have.
+/// Replaces tabs and non-ASCII bytes with a character that is valid in a list.
 fn replace_odd_bytes_in_list(case: &mut Case) {
     let mut list = case.value(Part::Signature).unwrap_or_default().to_vec();
     for byte in list.iter_mut().filter(|byte| !matches!(byte, b' '..=b'~')) {
@@ -525,7 +524,7 @@ fn complete_partial_tokens(case: &mut Case) {
     replace_partial_tokens(case, |_, genuine| genuine.to_vec());
 }
 
-/// Leaves them as long as they are, since the length of the list counts too.
+/// Keeps the length of each token, because the length of the list is limited too.
 fn spoil_partial_tokens(case: &mut Case) {
     replace_partial_tokens(case, |token, _| [b"~", &token[1..]].concat());
 }
@@ -539,19 +538,19 @@ fn replace_partial_tokens(case: &mut Case, replacement: fn(&[u8], &[u8]) -> Vec<
     case.set(Part::Signature, tokens.join(&b' '));
 }
 
-/// Tells whether one of two different texts is the beginning of the other.
+/// Returns whether one of two different texts is a prefix of the other.
 fn is_part(token: &[u8], genuine: &[u8]) -> bool {
     let is_beginning = genuine.starts_with(token) || token.starts_with(genuine);
     token.starts_with(b"v1,") && token != genuine && is_beginning
 }
 
-/// A point on which the crates and this project say the same, though libraries of other languages do not, or
-/// though it is where mistakes are made.
+/// A point on which the crates and this project agree, although libraries of other languages differ or
+/// mistakes are common.
 #[derive(Debug)]
 pub struct Point {
     /// As [`Rule::number`].
     pub number: &'static str,
-    /// What it is about.
+    /// A short name.
     pub name: &'static str,
     applies: fn(&Case) -> bool,
 }
@@ -586,12 +585,12 @@ pub const POINTS: &[Point] = &[
     },
     Point {
         number: "10",
-        name: "token without a comma",
+        name: "token without comma",
         applies: |case| case.tokens().any(|token| !token.is_empty() && !token.contains(&b',')),
     },
     Point {
         number: "10",
-        name: "two blanks between tokens",
+        name: "two spaces between tokens",
         applies: |case| {
             case.value(Part::Signature).is_some_and(|list| list.windows(2).any(|pair| pair == b"  "))
         },
@@ -603,7 +602,7 @@ pub const POINTS: &[Point] = &[
     },
     Point {
         number: "12",
-        name: "another text of the same signature",
+        name: "non-canonical text of the signature",
         applies: |case| {
             let signature = |token: &[u8]| key::read(str::from_utf8(token.strip_prefix(b"v1,")?).ok()?);
             case.genuine_token().is_some_and(|genuine| {
@@ -612,12 +611,8 @@ pub const POINTS: &[Point] = &[
             })
         },
     },
-    Point { number: "13", name: "part of a signature", applies: has_partial_token },
-    Point {
-        number: "15",
-        name: "secret that nobody reads",
-        applies: |case| key::read(&case.secret).is_none(),
-    },
+    Point { number: "13", name: "partial signature", applies: has_partial_token },
+    Point { number: "15", name: "invalid secret", applies: |case| key::read(&case.secret).is_none() },
     Point { number: "18", name: "byte order mark", applies: |case| case.body.starts_with(b"\xef\xbb\xbf") },
     Point { number: "19", name: "empty body", applies: |case| case.body.is_empty() },
     Point {

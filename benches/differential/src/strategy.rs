@@ -1,4 +1,5 @@
-//! Which recipes are tried: most parts of most deliveries are in order, so that each oddity is also seen alone.
+//! The distribution of recipes. Most parts of most deliveries are valid, so that each deviation also occurs
+//! alone.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -111,7 +112,7 @@ fn time() -> impl Strategy<Value = Time> {
     ]
 }
 
-/// How far a delivery and its receiver are apart, in seconds.
+/// The difference between the timestamp and the receiver's clock, in seconds.
 fn near() -> impl Strategy<Value = i64> {
     prop_oneof![
         8 => Just(0),
@@ -203,12 +204,12 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Bytes that `http` lets into a value.
+/// Bytes that `http` accepts in a header value.
 fn header_byte() -> impl Strategy<Value = u8> {
     prop_oneof![4 => b' '..=b'~', 1 => Just(b'\t'), 1 => 0x80..=0xff_u8]
 }
 
-/// Clocks from 1970 on to the end of what milliseconds can count; svix takes none before.
+/// Clocks from 1970 to the maximum of 64-bit milliseconds. svix does not support earlier times.
 fn clock() -> impl Strategy<Value = Option<i64>> {
     let given = prop_oneof![
         2 => 1_600_000_000..2_500_000_000_i64,

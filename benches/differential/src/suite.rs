@@ -1,4 +1,4 @@
-//! Comparing verdicts over many deliveries.
+//! Compares verdicts about many deliveries.
 
 use std::cell::RefCell;
 use std::env;
@@ -16,47 +16,47 @@ use crate::rules::{RULES, Rule, Side};
 use crate::strategy;
 use crate::verdict::{LibraryVerdict, Part};
 
-/// How many deliveries are tried unless `CASES` says otherwise, and from which seed unless `SEED` does.
+/// The default number of deliveries. The environment variables `CASES` and `SEED` override number and seed.
 pub const CASES: u32 = 100_000;
 const SEED: u64 = 1;
 
-/// Compares one library, the candidate, with others.
+/// Compares one library, the candidate, with other libraries.
 #[derive(Debug)]
 pub struct Suite {
-    /// The library that has to follow the rules as this project does.
+    /// The library that takes the place of this project.
     pub candidate: Library,
-    /// The libraries that it is compared with.
+    /// The libraries to compare it with.
     pub peers: Vec<Library>,
     /// The documented differences.
     pub rules: Vec<&'static Rule>,
 }
 
 impl Suite {
-    /// Returns the suite that compares this project with all peers by all rules.
+    /// Returns a suite that compares this project with all peers under all rules.
     #[must_use]
     pub fn of_this_project() -> Self {
         Self::of(Library::ClerkWebhook, Library::PEERS)
     }
 
-    /// Returns the suite that compares some library with others by all rules.
+    /// Returns a suite that compares a library with peers under all rules.
     #[must_use]
     pub fn of(candidate: Library, peers: &[Library]) -> Self {
         Self { candidate, peers: peers.to_vec(), rules: RULES.iter().collect() }
     }
 
-    /// Forgets the rules of a number.
+    /// Removes the rules with a number.
     #[must_use]
     pub fn without_rule(mut self, number: &str) -> Self {
         self.rules.retain(|rule| rule.number != number);
         self
     }
 
-    /// Tries so many deliveries.
+    /// Compares the libraries over a number of random deliveries.
     ///
     /// # Errors
     ///
-    /// Describes the smallest delivery that was found over which there is a disagreement that no rule predicts,
-    /// or which somebody accepts though nobody signed it.
+    /// Returns an error if no rule predicts a disagreement, or if a library accepts an unsigned message. The
+    /// error describes the smallest such delivery.
     pub fn run(&self, cases: u32, seed: u64) -> Result<Report, String> {
         let report = RefCell::new(Report::new(self.candidate, &self.peers, &self.rules));
         let test = |recipe: Recipe| {
@@ -80,13 +80,16 @@ impl Suite {
         Ok(report.into_inner())
     }
 
-    /// Compares the verdicts over a delivery of which is known what in it was signed by someone who has the
-    /// secret.
+    /// Compares the verdicts about a delivery, and checks them against the message that was signed.
     fn judge_signed(&self, case: &Case, signed: Option<&Message>) -> Result<Vec<Judgement>, String> {
         if self.candidate == Library::ClerkWebhook {
             library::assert_ways_agree(case);
             if library::clerk_webhook(case).is_ok_and(|message| Some(&message) != signed) {
-                return Err(describe("clerk-webhook accepts another message than was signed", case, None));
+                return Err(describe(
+                    "clerk-webhook accepts a message other than the signed one",
+                    case,
+                    None,
+                ));
             }
         }
         let libraries = self.peers.iter().chain([&self.candidate]);
@@ -96,7 +99,7 @@ impl Suite {
                 forgers.push(*library);
                 let reading = self.read_as_peer(case, *library);
                 if !reading.rules.iter().any(|rule| rule.lets_in) {
-                    let problem = format!("{library} accepts what nobody signed who has the secret");
+                    let problem = format!("{library} accepts an unsigned message");
                     return Err(describe(&problem, case, None));
                 }
             }
@@ -108,20 +111,24 @@ impl Suite {
         Ok(judgements)
     }
 
-    /// Compares the verdicts over a delivery with all peers that can judge it.
+    /// Compares the verdicts of the candidate and of all peers that support the clock of the delivery.
     ///
     /// # Errors
     ///
-    /// Describes a disagreement that no rule predicts.
+    /// Returns a description of a disagreement that no rule predicts.
     pub fn judge(&self, case: &Case) -> Result<Vec<Judgement>, String> {
         if !self.candidate.can_judge(case) {
             return Ok(Vec::new());
         }
         let of_system = Library::Svix.can_judge(case);
         if of_system && Library::Svix.verdict(case) != Library::SvixWithClock.verdict(case) {
-            return Err(describe("svix with the clock of the case is not what it stands for", case, None));
+            return Err(describe(
+                "svix with the clock of the case differs from svix with the system clock",
+                case,
+                None,
+            ));
         }
-        // With the system's clock, the same crate would be asked twice.
+        // With the system clock, `SvixWithClock` would repeat `Svix`.
         let peers = self.peers.iter().filter(|peer| peer.has_own_clock() == of_system);
         peers.map(|peer| self.judge_with(case, *peer)).collect()
     }
@@ -138,7 +145,7 @@ impl Suite {
             let (ours, theirs) = (candidate.verdict(plain), peer.verdict(plain));
             if ours != theirs {
                 let problem = format!(
-                    "no rule predicts that {candidate} says `{ours}` and {peer} says `{theirs}`{}",
+                    "no rule predicts the verdicts `{ours}` of {candidate} and `{theirs}` of {peer}{}",
                     names(&rules)
                 );
                 return Err(describe(&problem, case, Some(plain)));
@@ -149,7 +156,7 @@ impl Suite {
             let expected = verdicts.min_by_key(|verdict| library.place(*verdict));
             if let Some(expected) = expected.filter(|expected| *expected != actual) {
                 let problem = format!(
-                    "the rules predict that {library} says `{expected}`, but it says `{actual}`{}",
+                    "the rules predict `{expected}` for {library}, but its verdict is `{actual}`{}",
                     names(&rules)
                 );
                 return Err(describe(&problem, case, Some(&reading.plain)));
@@ -179,7 +186,7 @@ impl Suite {
     }
 }
 
-/// What one side takes a delivery for.
+/// How one side interprets a delivery.
 struct Reading {
     plain: Case,
     objections: Vec<LibraryVerdict>,
@@ -200,11 +207,11 @@ fn names(rules: &[&Rule]) -> String {
 
 fn describe(problem: &str, case: &Case, plain: Option<&Case>) -> String {
     let plain = plain.map(ToString::to_string).filter(|plain| *plain != case.to_string());
-    let plain = plain.map(|plain| format!("which is read as\n{plain}")).unwrap_or_default();
+    let plain = plain.map(|plain| format!("interpreted as\n{plain}")).unwrap_or_default();
     format!("{problem}\n{case}{plain}")
 }
 
-/// Returns whether a delivery is the message that was signed, whichever of its headers count.
+/// Returns whether the delivery contains the signed message, with headers of any family.
 fn is_signed(case: &Case, signed: Option<&Message>) -> bool {
     let Some(signed) = signed else { return false };
     let values =
@@ -215,7 +222,7 @@ fn is_signed(case: &Case, signed: Option<&Message>) -> bool {
         && values(Part::Timestamp).any(|text| seconds(text) == Some(signed.seconds))
 }
 
-/// Runs something during which the system's clock must not go on to the next second, again if it did.
+/// Runs a function within one second of the system clock. Runs it again if the clock reached the next second.
 pub fn at_one_second<T>(run: impl Fn(i64) -> T) -> T {
     let now = || {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -230,15 +237,17 @@ pub fn at_one_second<T>(run: impl Fn(i64) -> T) -> T {
     }
 }
 
-/// Returns how many deliveries to try and from which seed, as `CASES` and `SEED` say.
+/// Returns the number of deliveries and the seed, from `CASES` and `SEED`.
 ///
 /// # Panics
 ///
-/// Panics where one of them is not a number.
+/// Panics if one of them is not a number.
 #[must_use]
 pub fn extent() -> (u32, u64) {
-    let number =
-        |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().expect("CASES and SEED are numbers"));
-    let cases = number("CASES").map_or(CASES, |cases| u32::try_from(cases).expect("CASES has 32 bits"));
+    let number = |name: &str| {
+        env::var(name).ok().map(|text| text.parse::<u64>().expect("CASES and SEED must be numbers"))
+    };
+    let cases =
+        number("CASES").map_or(CASES, |cases| u32::try_from(cases).expect("CASES must fit into 32 bits"));
     (cases, number("SEED").unwrap_or(SEED))
 }

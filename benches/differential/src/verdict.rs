@@ -1,36 +1,36 @@
-//! What a library can say of a delivery.
+//! The verdicts of a library about a delivery.
 
 use std::fmt;
 
-/// One of the three headers, whatever its family.
+/// One of the three headers, in either family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// The id of the message.
     Id,
-    /// The time of the attempt.
+    /// The timestamp of the attempt.
     Timestamp,
     /// The list of signatures.
     Signature,
 }
 
 impl Part {
-    /// All of them.
+    /// All three headers.
     pub const ALL: [Self; 3] = [Self::Id, Self::Timestamp, Self::Signature];
 }
 
 /// The verdict of a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LibraryVerdict {
-    /// The delivery is authentic and of late.
+    /// The delivery is authentic and recent.
     Accepted,
-    /// It is not, or the library cannot tell.
+    /// The library rejected the delivery.
     Refused(Reason),
     /// The library panicked.
     Panicked,
 }
 
 impl LibraryVerdict {
-    /// Returns whether the delivery got in.
+    /// Returns whether the delivery was accepted.
     #[must_use]
     pub fn is_accepted(self) -> bool {
         self == Self::Accepted
@@ -41,30 +41,30 @@ impl fmt::Display for LibraryVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accepted => f.write_str("accepted"),
-            Self::Refused(reason) => write!(f, "refused: {reason:?}"),
+            Self::Refused(reason) => write!(f, "rejected: {reason:?}"),
             Self::Panicked => f.write_str("panicked"),
         }
     }
 }
 
-/// Why a delivery was refused, as coarse as all libraries tell it.
+/// The reason for a rejection, as precise as all libraries report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// There is no verifier for this secret.
+    /// The secret is invalid.
     Secret,
-    /// A header is absent, or counts as such.
+    /// A header is missing, or the library treats it as missing.
     Missing(Part),
-    /// A header is there more than once.
+    /// A header occurs more than once.
     Repeated(Part),
-    /// A header has characters or a length that it cannot have.
+    /// A header contains invalid characters or is too long.
     Malformed(Part),
-    /// The timestamp is not a whole number of seconds.
+    /// The timestamp is not an integer.
     NotSeconds,
-    /// The timestamp lies too far in the past.
+    /// The timestamp is too far in the past.
     TooOld,
-    /// The timestamp lies too far in the future.
+    /// The timestamp is too far in the future.
     TooNew,
-    /// The body is not text.
+    /// The body is not UTF-8.
     Payload,
     /// No signature matches.
     Signature,

@@ -1,4 +1,4 @@
-//! The vectors of the repository, put to the same comparison.
+//! Compares the libraries over the test vectors of the repository.
 
 mod support;
 
@@ -18,7 +18,8 @@ use serde::Deserialize;
 
 use support::say;
 
-/// How far from the receiver's clock a timestamp may lie to be moved along with it, in seconds.
+/// The maximum distance between timestamp and clock up to which the timestamp moves with the clock, in
+/// seconds.
 const NEAR: u64 = 24 * 60 * 60;
 
 #[derive(Deserialize)]
@@ -42,10 +43,10 @@ struct Repeat {
 }
 
 impl Vector {
-    /// Returns the delivery with the clock of the vector.
+    /// Returns the delivery at the time of the vector.
     fn case(&self) -> Case {
         let body = match (&self.body_base64, &self.body_repeat) {
-            (Some(encoded), _) => STANDARD.decode(encoded).expect("the body is in base64"),
+            (Some(encoded), _) => STANDARD.decode(encoded).expect("the body must be base64"),
             (None, Some(Repeat { byte, count })) => latin1(&byte.to_string()).repeat(*count),
             (None, None) => panic!("{} has no body", self.name),
         };
@@ -61,7 +62,7 @@ impl Vector {
         }
     }
 
-    /// Returns the same with the clock of the system, and timestamps that are as far from it.
+    /// Returns the delivery at the time of the system clock, with timestamps at the same distance from it.
     fn case_at(&self, now: i64) -> Case {
         let mut case = self.case();
         case.change_signed(|case| {
@@ -76,8 +77,8 @@ impl Vector {
         case
     }
 
-    /// Returns a timestamp that lies as far from `now` as this one from the clock of the vector, as strangely
-    /// written.
+    /// Returns a timestamp at the same distance from `now` as this one from the clock of the vector, in the
+    /// same unusual notation.
     fn moved(&self, timestamp: &[u8], now: i64) -> Vec<u8> {
         let Ok(text) = str::from_utf8(timestamp) else { return timestamp.to_vec() };
         let is_digit = |character: char| character.is_ascii_digit();
@@ -92,9 +93,11 @@ impl Vector {
     }
 }
 
-/// One character of a vector is one byte on the wire.
+/// Encodes as Latin-1: one character of a vector is one byte of a request.
 fn latin1(text: &str) -> Vec<u8> {
-    text.chars().map(|character| u8::try_from(u32::from(character)).expect("it is one byte")).collect()
+    text.chars()
+        .map(|character| u8::try_from(u32::from(character)).expect("the character must be in Latin-1"))
+        .collect()
 }
 
 fn word(verdict: LibraryVerdict) -> &'static str {
@@ -116,7 +119,7 @@ fn word(verdict: LibraryVerdict) -> &'static str {
 }
 
 #[test]
-fn every_disagreement_over_the_vectors_is_documented() {
+fn libraries_disagree_over_the_vectors_only_as_documented() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/own.json");
     let vectors: Vec<Vector> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let suite = Suite::of_this_project();

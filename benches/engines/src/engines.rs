@@ -1,4 +1,4 @@
-//! What each engine does with a delivery, and what an application would do without it.
+//! The operations of each store, and the plain statements that they are compared with.
 
 use std::env;
 use std::error::Error;
@@ -20,24 +20,24 @@ use sqlx::sqlite::Sqlite;
 
 use crate::measure::Contestant;
 
-const STATEMENT: &str = "a statement: one row";
+const STATEMENT: &str = "baseline, one statement";
 const LEASE: &str = "claim, complete";
-const TRANSACTION: &str = "BEGIN, one row, COMMIT";
-const MARKED: &str = "begin, one row, commit";
-const MARK_ALONE: &str = "begin, commit";
+const TRANSACTION: &str = "plain transaction, one row";
+const MARKED: &str = "store's transaction, one row";
+const MARK_ALONE: &str = "store's transaction, no row";
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 type Later<T> = Pin<Box<dyn Future<Output = Fallible<T>>>>;
 
-/// An engine, where its server is found, and how to begin with it.
+/// An engine, the address of its server, and the function that connects to it.
 pub struct Entry {
     pub name: &'static str,
-    /// The variable that has the address.
+    /// The environment variable that contains the address. `None` if the engine needs no server.
     pub address: Option<&'static str>,
     pub start: fn(String) -> Later<Engine>,
 }
 
-/// In the order in which they are shown.
+/// All engines, in the order of the output.
 pub const ENGINES: &[Entry] = &[
     Entry { name: "SQLite", address: None, start: |_| Box::pin(sqlite()) },
     Entry {
@@ -63,17 +63,17 @@ pub const ENGINES: &[Entry] = &[
     Entry { name: "Redis", address: Some("TEST_REDIS_URL"), start: |address| Box::pin(with_redis(address)) },
 ];
 
-/// What takes part, the measure first.
+/// A connected engine. The first contestant is the baseline.
 pub struct Engine {
-    /// How lasting what is written is.
+    /// The settings that determine the durability of a write.
     pub settings: String,
     pub contestants: Vec<Contestant>,
     pub goals: Vec<Goal>,
-    /// Removes what was written.
+    /// Removes all data of the benchmark.
     pub clean: Box<dyn FnOnce() -> Later<()>>,
 }
 
-/// The time of `who` divided by that of `against`.
+/// The time of `who` divided by the time of `against` is at most `ratio`.
 pub struct Goal {
     pub who: &'static str,
     pub against: &'static str,
@@ -83,10 +83,10 @@ pub struct Goal {
 const OF_LEASES: Goal = Goal { who: LEASE, against: STATEMENT, ratio: 2.2 };
 const OF_TRANSACTIONS: Goal = Goal { who: MARKED, against: TRANSACTION, ratio: 1.2 };
 
-/// As many as deliveries are handled at once, so that nobody waits for a connection.
+/// The maximum concurrency, so that no task waits for a connection.
 const CONNECTIONS: u32 = 16;
 
-/// Longer than anything here takes.
+/// The duration of a lease, longer than any operation takes.
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn sqlite() -> Fallible<Engine> {
@@ -116,13 +116,13 @@ async fn sqlite() -> Fallible<Engine> {
     })
 }
 
-/// How the pool is set.
+/// The settings of the pool.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pooling {
     /// Without `test_before_acquire`.
     Trusting,
     Default,
-    /// Without a statement cache: as fast as it can be behind a pooler, so without `test_before_acquire` too.
+    /// Without a statement cache, as a pooler requires, and without `test_before_acquire`.
     PoolerSafe,
 }
 
@@ -147,7 +147,7 @@ async fn postgres(address: String, pooling: Pooling) -> Fallible<Engine> {
     Ok(Engine {
         settings: format!("fsync {fsync}, synchronous_commit {commit}, {CONNECTIONS} connections"),
         contestants: contestants(&store),
-        // The goals are those of statements that are prepared once.
+        // The goals assume that each statement is prepared once.
         goals: if pooling == Pooling::PoolerSafe { Vec::new() } else { vec![OF_LEASES, OF_TRANSACTIONS] },
         clean: Box::new(move || {
             Box::pin(async move {
@@ -159,7 +159,7 @@ async fn postgres(address: String, pooling: Pooling) -> Fallible<Engine> {
     })
 }
 
-/// What an earlier run has left, and what this one leaves.
+/// Removes the tables of this run and of an interrupted earlier run.
 const DROP: &str = "SET client_min_messages = warning; DROP TABLE IF EXISTS engines_delivery, engines_work";
 
 async fn with_redis(address: String) -> Fallible<Engine> {
@@ -204,18 +204,18 @@ async fn remove_keys(mut connection: ConnectionManager, pattern: String) -> Fall
     }
 }
 
-/// A store in the application's database, and what the application does there.
+/// A store in the application's database, and the application's own statements.
 trait Sql: DeliveryStore + TransactionalStore + Clone {
-    /// Returns whether the pool keeps prepared statements.
+    /// Returns whether the pool caches prepared statements.
     fn keeps_statements(&self) -> bool;
 
-    /// Writes a row, which is committed by itself.
+    /// Inserts a row with autocommit.
     fn statement(&self, message: &str) -> impl Future<Output = sqlx::Result<()>> + Send;
 
-    /// Writes a row in a transaction without a mark.
+    /// Inserts a row in a plain transaction.
     fn transaction(&self, message: &str) -> impl Future<Output = sqlx::Result<()>> + Send;
 
-    /// Writes a row in the transaction with the mark.
+    /// Inserts a row in the store's transaction, which contains the mark.
     fn write(
         transaction: &mut Self::Transaction,
         message: &str,
@@ -228,7 +228,7 @@ macro_rules! insert {
     };
 }
 
-/// Implements it; the code is the same, the types of sqlx are not.
+/// Implements `Sql`. The code is the same for both databases, and the types of sqlx differ.
 macro_rules! sql {
     ($store:ty, $database:ty, $insert:literal, $begin:literal, $keeps_statements:expr) => {
         impl Sql for $store {
@@ -293,14 +293,14 @@ fn contestants<S: Sql>(store: &S) -> Vec<Contestant> {
 fn lease<S: DeliveryStore + Clone>(store: &S) -> Contestant {
     contestant(LEASE, store, async |store, number| {
         let claim = store.claim(&key(number), MINUTE).await.unwrap();
-        let Claim::Acquired(lease) = claim else { panic!("it is not new: {claim:?}") };
+        let Claim::Acquired(lease) = claim else { panic!("the delivery is not new: {claim:?}") };
         assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
     })
 }
 
 async fn begin<S: Sql>(store: &S, number: u64) -> S::Transaction {
     let Begin::Acquired(transaction) = store.begin(&key(number)).await.unwrap() else {
-        panic!("it is not new")
+        panic!("the delivery is not new")
     };
     transaction
 }
@@ -318,7 +318,7 @@ fn key(number: u64) -> DeliveryKey {
     DeliveryKey::new(Scope::default(), message_id(number).parse().unwrap())
 }
 
-/// Returns an id that is as long as Svix makes them, and whose neighbours are far apart, as theirs are.
+/// Returns a message id of the same length as Svix's ids. Consecutive numbers give ids that are far apart.
 fn message_id(number: u64) -> String {
     let scattered = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!("msg_{scattered:016x}{number:011}")

@@ -1,9 +1,10 @@
-//! Measures how many deliveries a second the engines keep, beside the statements that an application of its own would send.
+//! Measures how many deliveries per second each store processes, compared with a plain statement of the same
+//! engine.
 //!
 //! `cargo run --release -p clerk-webhook-engines -- [--quick] [--check] [part of an engine's name]`
 //!
-//! SQLite is a file in the folder for temporary files. The servers are those of `TEST_POSTGRES_URL`, `TEST_PGBOUNCER_URL` and `TEST_REDIS_URL`;
-//! without them their engines are skipped.
+//! SQLite uses a file in the folder for temporary files. `TEST_POSTGRES_URL`, `TEST_PGBOUNCER_URL` and
+//! `TEST_REDIS_URL` contain the addresses of the servers. An engine without address is skipped.
 
 mod engines;
 mod measure;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use crate::engines::{Engine, Entry};
 use crate::measure::{Rounds, measure};
 
-/// How many deliveries are handled at once.
+/// The numbers of concurrent deliveries.
 const CONCURRENCY: [usize; 2] = [1, 16];
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -29,14 +30,14 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     let wanted = arguments.iter().find(|argument| !argument.starts_with("--"));
 
-    // As many threads as processors, as most servers have.
+    // One thread per processor, as in most servers.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let missed = runtime.block_on(run(wanted, rounds))?;
     println!("{missed} goals missed");
     Ok(ExitCode::from(u8::from(has("--check") && missed > 0)))
 }
 
-/// Measures every engine and returns how many goals are missed.
+/// Measures every engine and returns the number of missed goals.
 async fn run(wanted: Option<&String>, rounds: Rounds) -> Result<usize, Box<dyn Error>> {
     let mut missed = 0;
     for Entry { name, address, start } in engines::ENGINES {
@@ -61,19 +62,19 @@ async fn run(wanted: Option<&String>, rounds: Rounds) -> Result<usize, Box<dyn E
     Ok(missed)
 }
 
-/// Measures and prints an engine and returns how many of its goals are missed.
+/// Measures and prints an engine, and returns the number of missed goals.
 async fn show(engine: &Engine, concurrency: usize, rounds: Rounds) -> usize {
     let results = measure(&engine.contestants, concurrency, rounds).await;
     let times_of = |name: &str| {
         let place = engine.contestants.iter().position(|contestant| contestant.name == name);
-        &results[place.expect("goals name contestants of their engine")]
+        &results[place.expect("a goal names a contestant of its engine")]
     };
     let first = engine.contestants[0].name;
     println!(
         "  {:<42}{:>10}{:>12}{:>9}",
-        format!("{concurrency} at once"),
-        "a second",
-        "us of each",
+        format!("concurrency {concurrency}"),
+        "per second",
+        "us per call",
         "ratio"
     );
     for contestant in &engine.contestants {
@@ -86,7 +87,7 @@ async fn show(engine: &Engine, concurrency: usize, rounds: Rounds) -> usize {
         let actual = times_of(goal.who).ratio_to(times_of(goal.against));
         let reached = actual <= goal.ratio;
         let verdict = if reached { "ok    " } else { "MISSED" };
-        println!("    {verdict} {}, of {}: {actual:.2}, goal <= {}", goal.who, goal.against, goal.ratio);
+        println!("    {verdict} {} ÷ {}: {actual:.2}, goal <= {}", goal.who, goal.against, goal.ratio);
         missed += usize::from(!reached);
     }
     missed

@@ -1,17 +1,17 @@
-//! Contestants that take turns.
+//! Measures contestants in turns.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Something that is done with a delivery.
+/// An operation on a delivery.
 pub struct Contestant {
     pub name: &'static str,
     call: Call,
 }
 
-/// Is given a number that nobody else is given.
+/// A function that receives a unique number.
 type Call = Arc<dyn Fn(u64) -> Doing + Send + Sync>;
 
 type Doing = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -24,7 +24,8 @@ impl Contestant {
         Self { name, call: Arc::new(move |number| Box::pin(call(number))) }
     }
 
-    /// Returns how many seconds a call took, while so many at once were made for so long.
+    /// Runs `concurrency` tasks for the duration of `turn`, and returns the elapsed seconds divided by the
+    /// calls.
     async fn turn(&self, concurrency: usize, turn: Duration) -> f64 {
         static CALLS: AtomicU64 = AtomicU64::new(0);
         let began = Instant::now();
@@ -43,20 +44,20 @@ impl Contestant {
             .collect();
         let mut calls = 0;
         for client in clients {
-            calls += client.await.expect("no call fails");
+            calls += client.await.expect("a call panicked");
         }
         began.elapsed().as_secs_f64() / f64::from(calls)
     }
 }
 
-/// How often the contestants take turns, and how long one of those lasts.
+/// The number of rounds, and the duration of one contestant's turn in a round.
 #[derive(Clone, Copy)]
 pub struct Rounds {
     pub count: usize,
     pub turn: Duration,
 }
 
-/// The seconds that a contestant took for a call, by round.
+/// The seconds per call of a contestant, one value per round.
 pub struct Times(Vec<f64>);
 
 impl Times {
@@ -64,7 +65,8 @@ impl Times {
         median(self.0.clone())
     }
 
-    /// Returns the median of the ratios, each within one round: what slows the machine for a while slows both.
+    /// Returns the median of the ratios within each round, so that a slow phase of the machine affects both
+    /// times.
     pub fn ratio_to(&self, other: &Self) -> f64 {
         median(self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect())
     }
@@ -75,7 +77,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Has all contestants take turns, after one that does not count.
+/// Measures all contestants in turns. The first round is a warm-up and does not count.
 pub async fn measure(contestants: &[Contestant], concurrency: usize, rounds: Rounds) -> Vec<Times> {
     let mut times: Vec<_> = contestants.iter().map(|_| Times(Vec::new())).collect();
     for round in 0..=rounds.count {

@@ -1,10 +1,10 @@
-// Verifies as the documentation of Clerk shows, with the secret in CLERK_WEBHOOK_SIGNING_SECRET, and acknowledges.
+// Verifies as Clerk's documentation shows, with the secret in CLERK_WEBHOOK_SIGNING_SECRET, and responds.
 import { verifyWebhook } from "@clerk/express/webhooks";
 import express from "express";
 
 const application = express();
 
-// The limit is 100 KB unless set, less than the large delivery.
+// The default limit of 100 KB is less than the large delivery.
 application.post(
   "/webhooks/clerk",
   express.raw({ type: "application/json", limit: "1mb" }),

@@ -1,11 +1,11 @@
-// Verifies as the documentation of Svix shows, and acknowledges.
+// Verifies as Svix's documentation shows, and responds.
 import express from "express";
 import { Webhook } from "svix";
 
 const webhook = new Webhook(process.env.CLERK_WEBHOOK_SIGNING_SECRET);
 const application = express();
 
-// The limit is 100 KB unless set, less than the large delivery.
+// The default limit of 100 KB is less than the large delivery.
 application.post("/webhooks/clerk", express.raw({ type: "application/json", limit: "1mb" }), (request, response) => {
   try {
     webhook.verify(request.body, request.headers);

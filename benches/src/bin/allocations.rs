@@ -1,14 +1,15 @@
-//! Prints how often one call of each contestant allocates: group, contestant, count, separated by tabs.
+//! Prints the number of allocations of one call of each contestant: group, contestant and count, separated by
+//! tabs.
 //!
-//! It is a program of its own because counting replaces the allocator, which would slow down the ones that
-//! are timed, and most the one that allocates most.
+//! This is a separate program, because counting replaces the allocator. That would slow down the timed
+//! contestants, most of all those that allocate most.
 
 use clerk_webhook_benches::GROUPS;
 
 fn main() {
     for (title, make) in GROUPS {
         for mut contestant in make().contestants {
-            // The first calls fill what is made once.
+            // The first calls initialize caches.
             (contestant.call)();
             (contestant.call)();
             let allocations = allocation_counter::measure(|| (contestant.call)()).count_total;

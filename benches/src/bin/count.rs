@@ -1,4 +1,4 @@
-//! Calls one contestant so many times, for tools that count instructions: `count <group> <contestant> <n>`.
+//! Calls one contestant n times, for tools that count instructions: `count <group> <contestant> <n>`.
 
 use std::env;
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         .flat_map(|(_, make)| make().contestants)
         .find(|contestant| contestant.name == name);
     let Some(mut contestant) = contestant else {
-        eprintln!("there is no contestant {name:?} in a group {title:?}");
+        eprintln!("unknown contestant {name:?} in the group {title:?}; see GROUPS in benches/src/lib.rs");
         return ExitCode::FAILURE;
     };
     for _ in 0..calls {

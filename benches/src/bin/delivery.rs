@@ -1,5 +1,6 @@
-//! Prints a delivery that is signed now, as the header lines and the body of a request: `delivery <kind>`, or
-//! `delivery --list` for the kinds, or `delivery --secret` for the secret that signs them.
+//! Prints a delivery that is signed at the current time: header lines, an empty line, the body.
+//!
+//! `delivery <kind>` prints a delivery, `delivery --list` the kinds, `delivery --secret` the signing secret.
 
 use std::env;
 use std::io::{self, Write as _};
@@ -10,7 +11,7 @@ use clerk_webhook_benches::delivery::{SECRET, SignedDelivery};
 use http::header::{CONTENT_LENGTH, HOST};
 use serde_json::{Value, json};
 
-/// A kind by name, and how to make it.
+/// The name of a kind of delivery and the function that creates it.
 type Kind = (&'static str, fn() -> SignedDelivery);
 
 const KINDS: &[Kind] = &[
@@ -23,10 +24,10 @@ const KINDS: &[Kind] = &[
     ("1000-signatures", || signatures(1000)),
 ];
 
-/// The size of the large body.
+/// The size of the large body, in bytes.
 const LARGE: usize = 256 * 1024;
 
-/// Well-formed, so that the body has to be hashed, and wrong.
+/// A well-formed signature that does not match, so that a verifier has to hash the body.
 const FOREIGN: &str = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 fn main() -> io::Result<ExitCode> {
@@ -37,7 +38,7 @@ fn main() -> io::Result<ExitCode> {
         _ => match KINDS.iter().find(|(kind, _)| *kind == argument) {
             Some((_, make)) => print(&make())?,
             None => {
-                eprintln!("usage: delivery <kind>, one of those that `delivery --list` prints");
+                eprintln!("usage: delivery <kind>; `delivery --list` prints the kinds");
                 return Ok(ExitCode::FAILURE);
             }
         },
@@ -48,7 +49,7 @@ fn main() -> io::Result<ExitCode> {
 fn print(delivery: &SignedDelivery) -> io::Result<()> {
     let mut output = io::stdout().lock();
     for (name, value) in &delivery.headers {
-        // Clients write their own.
+        // The client writes these two.
         if name != HOST && name != CONTENT_LENGTH {
             writeln!(output, "{name}: {}", value.to_str().unwrap())?;
         }
@@ -57,7 +58,7 @@ fn print(delivery: &SignedDelivery) -> io::Result<()> {
     output.write_all(&delivery.body)
 }
 
-/// A `user.created` whose metadata make up nearly all of it.
+/// Returns a `user.created` that consists almost entirely of metadata.
 fn large() -> SignedDelivery {
     let mut event: Value = serde_json::from_slice(&SignedDelivery::user_created().body).unwrap();
     let visit =
@@ -86,7 +87,7 @@ fn stale() -> SignedDelivery {
     SignedDelivery::signed_ago(SignedDelivery::user_created().body, 3600)
 }
 
-/// So many signatures of which the last one matches.
+/// Returns a delivery with `count` signatures, of which only the last one matches.
 fn signatures(count: usize) -> SignedDelivery {
     SignedDelivery::user_created().with_signatures_before(&format!("{FOREIGN} "), count - 1)
 }

@@ -1,4 +1,4 @@
-//! Serves one of the applications on one thread: `serve <name>`, or `serve --list` for the names.
+//! Serves one application on one thread: `serve <name>`. `serve --list` prints the names.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -15,10 +15,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     let Some((_, make)) = applications.find(|(name, _)| *name == argument) else {
-        eprintln!("usage: serve <name>, one of those that `serve --list` prints");
+        eprintln!("usage: serve <name>; `serve --list` prints the names");
         return Ok(ExitCode::FAILURE);
     };
-    // With one thread, work on one core is what is compared.
+    // One thread, so that the applications are compared on one core.
     tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(serve(make()))?;
     Ok(ExitCode::SUCCESS)
 }

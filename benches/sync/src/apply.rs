@@ -1,4 +1,4 @@
-//! What all measurements share.
+//! Applying events, shared by all measurements.
 
 use std::error::Error;
 
@@ -7,9 +7,9 @@ use clerk_webhook_sync::{ClerkSync, SyncDatabase};
 
 pub(crate) type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Applies events, so many in a transaction, and returns how many of them have changed something.
+/// Applies events with `batch` events per transaction, and returns the number of events that changed a row.
 ///
-/// If a transaction holds one event, the event is applied as a handler applies it.
+/// A batch of one event is applied as a handler applies it.
 pub(crate) async fn apply<DB: SyncDatabase>(
     sync: &ClerkSync<DB>,
     events: &[Event],

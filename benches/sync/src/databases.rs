@@ -1,4 +1,4 @@
-//! Databases with empty tables.
+//! Databases with migrated, empty tables.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,33 +11,33 @@ use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOp
 
 use crate::apply::Fallible;
 
-/// Where SQLite keeps its file.
+/// The location of SQLite's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The folder for temporary files, as a rule on a disk.
+    /// The folder for temporary files, which is usually on a disk.
     Disk,
-    /// A file in the memory of the machine.
+    /// A file in `/dev/shm`, which is in memory.
     Shm,
-    /// No file.
+    /// No file: an in-memory database.
     Memory,
 }
 
-/// A database in a file, which is removed with this.
+/// A SQLite database. Its folder is removed on drop.
 pub struct File {
     pub sync: ClerkSync<Sqlite>,
     folder: PathBuf,
 }
 
 impl File {
-    /// Returns whether there is such a place.
+    /// Returns whether this machine has the location.
     pub fn has(place: Place) -> bool {
         place != Place::Shm || Path::new("/dev/shm").is_dir()
     }
 
-    /// Opens a database as `SqliteStore::open` does: a journal that is written ahead, and one connection.
+    /// Opens a database with the settings of `SqliteStore::open`: write-ahead log and one connection.
     pub async fn open(place: Place, synchronous: SqliteSynchronous) -> Fallible<Self> {
         let parent = if place == Place::Shm { PathBuf::from("/dev/shm") } else { env::temp_dir() };
-        // One of several at once.
+        // Several databases are open at the same time.
         static FILES: AtomicU32 = AtomicU32::new(0);
         let number = FILES.fetch_add(1, Ordering::Relaxed);
         let folder = parent.join(format!("clerk-webhook-bench-sync-{}-{number}", process::id()));
@@ -48,23 +48,23 @@ impl File {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous);
-        // One in memory lives as long as its connection.
+        // An in-memory database disappears when its connection closes.
         let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let sync = ClerkSync::new(pool.connect_with(options).await?);
         sync.migrate().await?;
         Ok(Self { sync, folder })
     }
 
-    /// Keeps so much of the file in memory, in KiB, with nothing left in the journal.
+    /// Sets the size of the page cache, in KiB, and checkpoints the write-ahead log.
     ///
-    /// Large changes write a page once then, instead of once for each row.
+    /// With a large cache, a large transaction writes each page once instead of once per row.
     pub async fn cache(&self, kib: u32) -> Fallible<()> {
         let pragma = AssertSqlSafe(format!("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA cache_size = -{kib}"));
         sqlx::raw_sql(pragma).execute(self.sync.pool()).await?;
         Ok(())
     }
 
-    /// Returns how large it is.
+    /// Returns the size of the file.
     pub fn bytes(&self) -> Fallible<u64> {
         Ok(fs::metadata(self.folder.join("sync.db"))?.len())
     }
@@ -76,23 +76,23 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
-        // What cannot be removed is in a folder for temporary files.
+        // A failure leaves files only in a folder for temporary files.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// How Postgres is used.
+/// The settings of connections to Postgres.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     pub connections: u32,
-    /// Whether a commit waits until the disk has it, if the server waits for disks at all.
+    /// Whether a commit waits for the disk, if `fsync` is on.
     pub synchronous_commit: bool,
-    /// Whether the pool tests a connection before it lends it, as sqlx does by default.
+    /// Whether the pool tests a connection before each use, as sqlx does by default.
     pub test_before_acquire: bool,
 }
 
 impl Usage {
-    /// As an application gets it that sets nothing but the number of connections.
+    /// The defaults of sqlx and Postgres, with a number of connections.
     pub fn by_default(connections: u32) -> Self {
         Self { connections, synchronous_commit: true, test_before_acquire: true }
     }
@@ -109,23 +109,23 @@ impl Usage {
     }
 }
 
-/// A schema of a Postgres.
+/// A schema in Postgres.
 pub struct Schema {
     pub sync: ClerkSync<Postgres>,
     name: &'static str,
 }
 
 impl Schema {
-    /// Returns where the server is.
+    /// Returns the URL of the server, if it is set.
     pub fn address() -> Option<String> {
         let variables =
             ["TEST_POSTGRES_URL", "DATABASE_URL"].into_iter().find_map(|name| env::var(name).ok());
         variables.filter(|address| !address.is_empty())
     }
 
-    /// Says that there is none.
+    /// Prints that Postgres is skipped.
     pub fn say_skipped() {
-        println!("Postgres: skipped, neither `TEST_POSTGRES_URL` nor `DATABASE_URL` is set.\n");
+        println!("Postgres: skipped, because neither `TEST_POSTGRES_URL` nor `DATABASE_URL` is set.\n");
     }
 
     pub async fn create(address: &str, name: &'static str, usage: Usage) -> Fallible<Self> {
@@ -137,7 +137,7 @@ impl Schema {
         Ok(Self { sync, name })
     }
 
-    /// Returns the server's version, and whether it waits for the disk.
+    /// Returns the server's version and its setting `fsync`.
     pub async fn server(address: &str) -> Fallible<(String, String)> {
         let pool = Usage::by_default(1).connect(address).await?;
         let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&pool).await?;
@@ -147,7 +147,7 @@ impl Schema {
         Ok((version, fsync))
     }
 
-    /// Has the server do now what it does some time after tables have grown.
+    /// Runs the maintenance that the server would otherwise do some time after the tables have grown.
     pub async fn settle(&self) -> Fallible<()> {
         for table in ["users", "user_emails"] {
             let statement = AssertSqlSafe(format!("VACUUM ANALYZE {}.{table}", self.name));

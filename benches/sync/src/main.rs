@@ -1,14 +1,17 @@
-//! Measures how many events a second the sync applies, what they cost as the tables grow, and what it holds in memory.
+//! Measures the sync: events per second, the cost of an event as the tables grow, and the memory of the
+//! process.
 //!
-//! `cargo run --release -p clerk-webhook-bench-sync -- [--quick] [--check] [speed] [scale] [memory] [parts] [number]`
+//! `cargo run --release -p clerk-webhook-bench-sync -- [--quick] [--check] [speed] [scale] [memory] [parts]
+//! [number]`
 //!
-//! All four unless some are named; what is printed is Markdown. The number is that of the most users of `scale` and of the
-//! events of `memory`, a million unless given.
+//! Runs all four sections by default, and prints Markdown. The number is the maximum number of users in
+//! `scale` and of events in `memory`, a million by default.
 //!
-//! SQLite is in files, in the folder for temporary files and in the memory of `/dev/shm`; Postgres is that of
-//! `TEST_POSTGRES_URL` or `DATABASE_URL`, in schemas `bench_sync` and `bench_sync_small`, and skipped without either.
+//! SQLite uses files in the folder for temporary files and in `/dev/shm`. Postgres is the server of
+//! `TEST_POSTGRES_URL` or `DATABASE_URL`, with the schemas `bench_sync` and `bench_sync_small`. It is skipped
+//! if neither variable is set.
 //!
-//! `… -- --profile 1000` applies so many events of each kind and prints nothing, for `profile.sh`.
+//! `… -- --profile 1000` applies four events to each of 1,000 users and prints nothing, for `profile.sh`.
 
 mod apply;
 mod databases;
@@ -42,12 +45,14 @@ fn main() -> Fallible<ExitCode> {
         words.contains(&argument) || argument.parse::<u64>().is_ok()
     };
     if let Some(unknown) = arguments.iter().find(|argument| !is_known(argument.as_str())) {
-        return Err(
-            format!("{unknown}: there are --quick, --check, a number, and {}", SECTIONS.join(", ")).into()
-        );
+        return Err(format!(
+            "unknown argument {unknown}. Valid arguments: --quick, --check, a number, {}",
+            SECTIONS.join(", ")
+        )
+        .into());
     }
     let quick = has("--quick");
-    // As many threads as processors, as most servers have.
+    // One thread per processor, as in most servers.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut missed = 0;
     for section in SECTIONS {
@@ -63,7 +68,7 @@ fn main() -> Fallible<ExitCode> {
                 _ => parts::show(quick).await,
             }
         })?;
-        println!("The load of the machine was {before:.2} before.\n");
+        println!("Load average before the run: {before:.2}.\n");
     }
     Ok(ExitCode::from(u8::from(has("--check") && missed > 0)))
 }

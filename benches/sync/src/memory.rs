@@ -1,4 +1,4 @@
-//! What this process holds while events are applied, one in a transaction. Linux only.
+//! The resident memory of the process while it applies events, one per transaction. Linux only.
 
 use std::fs;
 
@@ -11,29 +11,29 @@ use crate::databases::{File, Place, Schema, Usage};
 use crate::people::People;
 use crate::report::{Goal, Table, Wanted, figure, grouped, judge};
 
-/// How many users there are, who change again and again.
+/// The number of users, who are updated in turns.
 const USERS: u64 = 1_000;
 
-/// How many events are made at once.
+/// The number of events that are created together.
 const CHUNK: u64 = 1_000;
 
-/// What may be held more after ten times as many events.
+/// The permitted growth between 10 % and 100 % of the events.
 const GOAL_MIB: f64 = 1.0;
 
-/// Measures, prints, and returns how many goals are missed.
+/// Measures and prints, and returns the number of missed goals.
 pub async fn show(quick: bool, most: u64) -> Fallible<usize> {
     let most = if quick { 2_000 } else { most.max(CHUNK) };
-    // The first one of each user is an insertion.
+    // The first event of each user inserts the user.
     let counts = &[most / 10, most / 2, most];
     let mut goals = Vec::new();
-    let title = "resident memory of the process, MiB, after so many events".to_owned();
+    let title = "resident memory of the process in MiB, by number of events".to_owned();
     let header: Vec<_> =
         [title].into_iter().chain(counts.iter().map(|count| grouped(*count as i64))).collect();
     let mut table = Table::new(&header);
     let mut note = |name: &str, held: Vec<f64>| {
         table.row(&[&[name.to_owned()][..], &held.iter().copied().map(figure).collect::<Vec<_>>()].concat());
         if let [before, _, last] = held[..] {
-            let of = format!("{name}: more after {} events than after a tenth, MiB", grouped(most as i64));
+            let of = format!("{name}: growth from 10 % to 100 % of {} events, MiB", grouped(most as i64));
             goals.push(Goal { of, measured: last - before, wanted: Wanted::AtMost(GOAL_MIB) });
         }
     };
@@ -54,7 +54,7 @@ pub async fn show(quick: bool, most: u64) -> Fallible<usize> {
     Ok(judge(&goals))
 }
 
-/// Applies as many events as the last count says, and returns what is held after each count, in MiB.
+/// Applies events up to the last count, and returns the resident memory at each count, in MiB.
 async fn hold<DB: SyncDatabase>(sync: &ClerkSync<DB>, counts: &[u64]) -> Fallible<Vec<f64>> {
     let (people, mut number, mut held) = (People::new()?, 0, Vec::new());
     for count in counts {
@@ -67,7 +67,7 @@ async fn hold<DB: SyncDatabase>(sync: &ClerkSync<DB>, counts: &[u64]) -> Fallibl
                 })
                 .collect();
             let changes = apply(sync, &events?, 1).await?;
-            assert_eq!(changes as u64, until - number, "each of them is newer");
+            assert_eq!(changes as u64, until - number, "each event is newer than the stored row");
             number = until;
         }
         held.push(resident()?);
@@ -75,10 +75,13 @@ async fn hold<DB: SyncDatabase>(sync: &ClerkSync<DB>, counts: &[u64]) -> Fallibl
     Ok(held)
 }
 
-/// Returns how much of this process is in memory, in MiB.
+/// Returns the resident memory of this process, in MiB.
 fn resident() -> Fallible<f64> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("Linux knows it")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .ok_or("/proc/self/status has no VmRSS")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").trim().parse()?;
     Ok(kib / 1024.0)
 }

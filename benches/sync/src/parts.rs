@@ -1,4 +1,4 @@
-//! What the parts of an application cost: reading the data, and statements.
+//! The cost of the parts of applying an event: decoding the data, and statements.
 
 use std::time::Instant;
 
@@ -25,12 +25,12 @@ const FIXTURES: [&str; 9] = [
     "session.created",
 ];
 
-/// How many events are timed together.
+/// The number of events that are timed together.
 const EVENTS: u64 = 200;
 
-/// A database that can be asked for nothing.
+/// A database that can run a statement without effect.
 trait Idle: SyncDatabase {
-    /// Sends a statement that does nothing, and waits until it is done.
+    /// Runs a statement that does nothing.
     async fn idle(connection: &mut Self::Connection) -> sqlx::Result<()>;
 }
 
@@ -46,11 +46,11 @@ impl Idle for Postgres {
     }
 }
 
-/// Prints what each part costs, and wants nothing of it.
+/// Measures and prints. This section has no goals, so it returns 0.
 pub async fn show(quick: bool) -> Fallible<usize> {
     let rounds = if quick { 1 } else { 25 };
     let file = File::open(Place::Memory, SqliteSynchronous::Off).await?;
-    let mut table = Table::new(&["µs of an event", "body, B", "decode"]);
+    let mut table = Table::new(&["µs per event", "body, B", "decode"]);
     let mut fixtures = Vec::new();
     for name in FIXTURES {
         let fixture = fixture(name)?;
@@ -75,7 +75,7 @@ pub async fn show(quick: bool) -> Fallible<usize> {
     Ok(0)
 }
 
-/// Creates so many users, creates and changes and deletes each of them again, and prints nothing.
+/// Creates users, creates each of them again, updates and deletes them. Prints nothing.
 pub async fn apply_each_kind(users: u64) -> Fallible<()> {
     let file = File::open(Place::Memory, SqliteSynchronous::Off).await?;
     let people = People::new()?;
@@ -93,7 +93,7 @@ pub async fn apply_each_kind(users: u64) -> Fallible<()> {
     Ok(())
 }
 
-/// Returns the microseconds that it takes to decode the data.
+/// Returns the microseconds per event of decoding the data.
 fn decode(fixture: &Value, rounds: u64) -> Fallible<f64> {
     let mut times = Vec::new();
     for _ in 0..rounds {
@@ -113,13 +113,13 @@ async fn show_of<DB: Idle>(
     fixtures: &[(&str, Value)],
     rounds: u64,
 ) -> Fallible<()> {
-    let title = format!("{name}, µs of an event");
-    let mut table = Table::new(&[title.as_str(), "new", "new, `raw` off", "the same again"]);
+    let title = format!("{name}, µs per event");
+    let mut table = Table::new(&[title.as_str(), "new", "new, `raw` off", "applied again"]);
     let off = sync.clone().raw(RawColumn::Off);
     for (index, (event, fixture)) in fixtures.iter().enumerate() {
         let [mut new, mut without, mut again] = [Vec::new(), Vec::new(), Vec::new()];
         for round in 0..rounds {
-            // Ids that no round before had.
+            // Ids that no earlier round used.
             let first = (index as u64 * rounds + round) * 2 * EVENTS;
             let (one, other) = (first..first + EVENTS, first + EVENTS..first + 2 * EVENTS);
             new.push(in_one_transaction(sync, &variants(fixture, one.clone())?).await?);
@@ -141,11 +141,11 @@ async fn show_of<DB: Idle>(
         times.push(micros(began));
     }
     drop(transaction);
-    println!("A statement that does nothing takes {} µs there.\n", figure(median(times)));
+    println!("A statement that does nothing (`SELECT 1`) takes {} µs.\n", figure(median(times)));
     Ok(())
 }
 
-/// Applies events, and returns the microseconds of one of them, without the beginning and the end of the transaction.
+/// Applies events in one transaction, and returns the microseconds per event without its begin and commit.
 async fn in_one_transaction<DB: SyncDatabase>(sync: &ClerkSync<DB>, events: &[Event]) -> Fallible<f64> {
     let mut transaction = sync.pool().begin().await?;
     let began = Instant::now();
@@ -167,7 +167,7 @@ fn time(work: impl FnOnce()) -> f64 {
     micros(began)
 }
 
-/// Returns the microseconds of one of the events since then.
+/// Returns the elapsed microseconds per event.
 fn micros(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e6 / EVENTS as f64
 }

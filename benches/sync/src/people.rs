@@ -1,4 +1,4 @@
-//! Users by number: the events of the fixtures with other ids, addresses and times.
+//! Events of numbered users, made from the fixtures by replacing ids, addresses and times.
 
 use clerk_webhook_core::{Event, Timestamp};
 use clerk_webhook_test::fixture::AnyFixture;
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::apply::Fallible;
 
-/// When the first version of everybody is from, in milliseconds.
+/// The time of the first version of each user, in milliseconds.
 const BEGINNING: u64 = 1_760_000_000_000;
 
-/// What events are made of.
+/// The templates of the events.
 pub struct People {
     created: Value,
     updated: Value,
@@ -22,12 +22,12 @@ impl People {
         Ok(Self { created: created?, updated: updated?, deleted: deleted? })
     }
 
-    /// Returns the creation of a user with one address.
+    /// Returns the creation of a user with one email address.
     pub fn created(&self, number: u64) -> Fallible<Event> {
         self.written(&self.created, number, 0)
     }
 
-    /// Returns a change of a user: a version later than all that are smaller.
+    /// Returns an update of a user. A higher version has a later time.
     pub fn updated(&self, number: u64, version: u64) -> Fallible<Event> {
         self.written(&self.updated, number, version)
     }
@@ -46,7 +46,7 @@ impl People {
         data["id"] = json!(id("user", number));
         data["primary_email_address_id"] = json!(address_id);
         data["updated_at"] = json!(at);
-        let addresses = data["email_addresses"].as_array_mut().ok_or("a user has addresses")?;
+        let addresses = data["email_addresses"].as_array_mut().ok_or("the fixture has no email addresses")?;
         addresses.truncate(1);
         addresses[0]["id"] = json!(address_id);
         addresses[0]["email_address"] = json!(address(number));
@@ -55,10 +55,10 @@ impl People {
     }
 }
 
-/// Returns an event of a fixture with another id and time of its object, and all else as it is.
+/// Returns the event of a fixture with another id and time of its object.
 pub fn variant(fixture: &Value, number: u64, version: u64) -> Fallible<Event> {
     let mut body = fixture.clone();
-    let old = body["data"]["id"].as_str().ok_or("an object has an id")?;
+    let old = body["data"]["id"].as_str().ok_or("the fixture has no id")?;
     let prefix = old.split('_').next().unwrap_or_default().to_owned();
     body["data"]["id"] = json!(id(&prefix, number));
     if body["data"].get("updated_at").is_some() {
@@ -68,7 +68,7 @@ pub fn variant(fixture: &Value, number: u64, version: u64) -> Fallible<Event> {
 }
 
 pub fn fixture(name: &str) -> Fallible<Value> {
-    Ok(AnyFixture::named(name).ok_or_else(|| format!("{name} is no fixture"))?.json())
+    Ok(AnyFixture::named(name).ok_or_else(|| format!("unknown fixture {name}"))?.json())
 }
 
 fn event(body: &Value, number: u64) -> Fallible<Event> {
@@ -76,8 +76,8 @@ fn event(body: &Value, number: u64) -> Fallible<Event> {
     Ok(Event::from_trusted(message, Timestamp::now(), body.to_string().into())?)
 }
 
-/// Returns an id of 27 letters and digits. The first ones rise with time and the others are chance, as in Clerk's: an index
-/// of them grows at its end.
+/// Returns an id of 27 letters and digits. As in Clerk's ids, the first characters rise with time and the
+/// others are random, so that an index of them grows at its end.
 fn id(prefix: &str, number: u64) -> String {
     let mut random = fastrand::Rng::with_seed(number);
     let rising = [5, 4, 3, 2, 1, 0].map(|place| number / 62_u64.pow(place) % 62);
@@ -86,7 +86,7 @@ fn id(prefix: &str, number: u64) -> String {
     [prefix, "_"].into_iter().flat_map(str::chars).chain(digits.map(digit)).collect()
 }
 
-/// Returns an address; those of neighbours are far apart.
+/// Returns an email address. Consecutive numbers give addresses that are far apart in an index.
 fn address(number: u64) -> String {
     let mut random = fastrand::Rng::with_seed(number);
     let name: String = std::iter::repeat_with(|| random.lowercase()).take(12).collect();

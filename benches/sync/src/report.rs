@@ -1,10 +1,10 @@
-//! Tables in Markdown, and goals.
+//! Markdown tables and goals.
 
 use std::fs;
 
 use crate::apply::Fallible;
 
-/// A table whose columns but the first are numbers.
+/// A table. All columns except the first contain numbers.
 pub struct Table {
     columns: usize,
     text: String,
@@ -21,7 +21,7 @@ impl Table {
     }
 
     pub fn row<S: AsRef<str>>(&mut self, cells: &[S]) {
-        assert_eq!(cells.len(), self.columns, "each row has all columns");
+        assert_eq!(cells.len(), self.columns, "a row has a cell for each column");
         for cell in cells {
             self.text.push_str("| ");
             self.text.push_str(cell.as_ref());
@@ -35,7 +35,7 @@ impl Table {
     }
 }
 
-/// What is wanted of a figure.
+/// A limit for a measured value.
 pub struct Goal {
     pub of: String,
     pub measured: f64,
@@ -57,12 +57,12 @@ impl Goal {
     }
 }
 
-/// Prints goals, and returns how many of them are missed.
+/// Prints the goals, and returns the number of missed goals.
 pub fn judge(goals: &[Goal]) -> usize {
     if goals.is_empty() {
         return 0;
     }
-    let mut table = Table::new(&["goal", "measured", "wanted", ""]);
+    let mut table = Table::new(&["goal", "measured", "target", ""]);
     for goal in goals {
         let verdict = if goal.is_reached() { "reached" } else { "MISSED" };
         let wanted = match goal.wanted {
@@ -80,7 +80,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Writes a number with three digits that count, or with all that stand before the point.
+/// Formats a number with three significant digits, or with all digits before the decimal point.
 pub fn figure(number: f64) -> String {
     match number.abs() {
         0.0..10.0 => format!("{number:.2}"),
@@ -89,7 +89,7 @@ pub fn figure(number: f64) -> String {
     }
 }
 
-/// Writes a whole number in groups of three digits.
+/// Formats an integer with thousands separators.
 pub fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = String::new();
@@ -102,7 +102,7 @@ pub fn grouped(number: i64) -> String {
     if number < 0 { format!("-{text}") } else { text }
 }
 
-/// Returns how many programs wanted a processor in the last minute.
+/// Returns the load average of the last minute.
 pub fn load() -> Fallible<f64> {
     let average = fs::read_to_string("/proc/loadavg")?;
     Ok(average.split(' ').next().unwrap_or_default().parse()?)

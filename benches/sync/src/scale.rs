@@ -1,4 +1,4 @@
-//! What an event costs as the tables grow.
+//! The cost of an event as the tables grow.
 
 use std::time::Instant;
 
@@ -17,24 +17,26 @@ const KINDS: [&str; 4] = ["created", "stale", "updated", "deleted"];
 
 const ROUNDS: u64 = 9;
 
-/// How many events of each kind a round has, at most; of few users fewer, so that nobody is chosen twice, and then as few in
-/// the large tables: in longer rounds SQLite would move its journal into the file, in shorter ones mostly not.
+/// The maximum number of events of each kind in a round.
+///
+/// Small tables have fewer, so that no user is chosen twice, and the large tables then use the same number:
+/// whether SQLite checkpoints its write-ahead log during a round depends on the length of the round.
 const EVENTS: u64 = 500;
 
-/// How many users are filled in by one transaction.
+/// The number of users that one transaction inserts before the measurement.
 const FILL: u64 = 10_000;
 
-/// What SQLite keeps of its file in memory unless it is told otherwise, and while users are filled in, in KiB.
+/// The size of SQLite's page cache by default, and during the insertion of users, in KiB.
 const CACHES: [u32; 2] = [2_000, 500_000];
 
-/// The microseconds of an event of each kind, and those divided by the microseconds in small tables.
+/// For each kind, the microseconds per event, and their ratio to the microseconds in small tables.
 type Costs = [(f64, f64); 4];
 
-/// Users that are there, and those that were not used yet.
+/// The users in the tables, and which of them have not been used.
 struct Population {
     people: People,
     users: u64,
-    /// Those from here on are as they were filled in.
+    /// The users from this number on are unchanged since their insertion.
     untouched: u64,
     random: fastrand::Rng,
 }
@@ -44,7 +46,7 @@ impl Population {
         Ok(Self { people: People::new()?, users: 0, untouched: 0, random: fastrand::Rng::with_seed(1) })
     }
 
-    /// Lets so many users be there, of whom each is a row as an event writes it.
+    /// Inserts users up to the number `users`, each with an event.
     async fn fill<DB: SyncDatabase>(
         &mut self,
         sync: &ClerkSync<DB>,
@@ -69,7 +71,7 @@ impl Population {
         Ok(())
     }
 
-    /// Chooses users for as many rounds as there are.
+    /// Chooses the users for all rounds.
     fn choose(&mut self, most: u64) -> Chosen<'_> {
         let users = self.untouched..self.users;
         let count = most.min((users.end - users.start) / (3 * ROUNDS));
@@ -79,16 +81,16 @@ impl Population {
     }
 }
 
-/// Users to whom something will happen, each of them once.
+/// Randomly chosen users, each of whom is used once.
 struct Chosen<'a> {
     population: &'a mut Population,
-    /// How many there are of each kind in a round.
+    /// The number of events of each kind in a round.
     count: u64,
     users: std::vec::IntoIter<u64>,
 }
 
 impl Chosen<'_> {
-    /// Applies events of a kind, each in a transaction of its own, and returns the microseconds of one.
+    /// Applies events of a kind, one per transaction, and returns the microseconds per event.
     async fn turn<DB: SyncDatabase>(&mut self, sync: &ClerkSync<DB>, kind: &str) -> Fallible<f64> {
         let numbers: Vec<u64> = if kind == "created" {
             self.population.users += self.count;
@@ -111,7 +113,7 @@ impl Chosen<'_> {
     }
 }
 
-/// Measures each kind of events in tables that have grown and in small ones, which take turns.
+/// Measures each kind of event in large and in small tables, in turns.
 async fn measure<DB: SyncDatabase>(
     large: (&ClerkSync<DB>, &mut Population),
     small: (&ClerkSync<DB>, &mut Population),
@@ -130,7 +132,7 @@ async fn measure<DB: SyncDatabase>(
     Ok(std::array::from_fn(|kind| (times[kind], ratios[kind])))
 }
 
-/// What was measured of tables of a size.
+/// The results for one size of the tables.
 struct Measured {
     users: u64,
     seconds: f64,
@@ -138,7 +140,7 @@ struct Measured {
     costs: Costs,
 }
 
-/// Measures, prints, and returns how many goals are missed.
+/// Measures and prints, and returns the number of missed goals.
 pub async fn show(quick: bool, most: u64) -> Fallible<usize> {
     let sizes: Vec<u64> =
         SIZES.into_iter().filter(|size| *size <= if quick { SIZES[0] } else { most }).collect();
@@ -154,7 +156,7 @@ pub async fn show(quick: bool, most: u64) -> Fallible<usize> {
         Schema::say_skipped();
     }
     println!(
-        "In brackets the time ÷ that with {} users, both of the same round; medians of {ROUNDS} rounds of up to {EVENTS} \
+        "In parentheses: time ÷ time of the same round with {} users. Medians of {ROUNDS} rounds of up to {EVENTS} \
          events.\n",
         grouped(SIZES[0] as i64)
     );
@@ -183,7 +185,7 @@ async fn sqlite(sizes: &[u64]) -> Fallible<Vec<Measured>> {
 }
 
 async fn postgres(address: &str, sizes: &[u64]) -> Fallible<Vec<Measured>> {
-    // Filling need not wait for the disk, and several connections do it faster.
+    // Inserting users does not need to wait for the disk, and is faster with several connections.
     let usage = Usage { synchronous_commit: false, ..Usage::by_default(4) };
     let schema = Schema::create(address, "bench_sync", usage).await?;
     let (mut population, mut results) = (Population::new()?, Vec::new());
@@ -205,11 +207,11 @@ async fn postgres(address: &str, sizes: &[u64]) -> Fallible<Vec<Measured>> {
     Ok(results)
 }
 
-/// Prints what was measured of one database, and wants large tables to cost little more than small ones.
+/// Prints the results of one database. The goals require that large tables cost little more than small ones.
 fn report(name: &str, results: &[Measured], goals: &mut Vec<Goal>) {
     let title = format!("{name}: users");
     let unit = |kind| format!("{kind}, µs");
-    let header = [&[title, "database, MB".into(), "filled in, s".into()][..], &KINDS.map(unit)].concat();
+    let header = [&[title, "database, MB".into(), "inserted in, s".into()][..], &KINDS.map(unit)].concat();
     let mut table = Table::new(&header);
     for Measured { users, seconds, bytes, costs } in results {
         let first = [grouped(*users as i64), grouped((bytes / 1_000_000) as i64), figure(*seconds)];

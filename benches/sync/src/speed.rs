@@ -1,4 +1,4 @@
-//! How many events a second are applied to tables that are small.
+//! Events per second with small tables.
 
 use std::time::Instant;
 
@@ -11,10 +11,10 @@ use crate::apply::{Fallible, apply};
 use crate::databases::{File, Place, Schema, Usage};
 use crate::report::{Goal, Table, Wanted, figure, grouped, judge, median};
 
-/// How many events are in a transaction.
+/// The numbers of events per transaction.
 const BATCHES: [usize; 3] = [1, 100, 500];
 
-/// How many connections apply events at once.
+/// The numbers of connections that apply events concurrently.
 const CONNECTIONS: [u32; 2] = [1, 8];
 
 const SCENARIOS: [(&str, Scenario); 4] = [
@@ -24,12 +24,12 @@ const SCENARIOS: [(&str, Scenario); 4] = [
     ("all", Scenario::All),
 ];
 
-/// What is applied to what.
+/// A history and the database that it is applied to.
 struct Cell {
     history: History,
     storage: Storage,
     batch: usize,
-    /// The events a second, by round.
+    /// The events per second, one value per round.
     speeds: Vec<f64>,
 }
 
@@ -43,7 +43,7 @@ impl Cell {
         Self { history: history.clone(), storage, batch, speeds: Vec::new() }
     }
 
-    /// Applies the history to empty tables, and notes how fast.
+    /// Applies the history to empty tables and records the speed.
     async fn turn(&mut self) -> Fallible<()> {
         let speed = match &self.storage {
             Storage::Sqlite(place, synchronous) => {
@@ -69,9 +69,9 @@ impl Cell {
     }
 }
 
-/// Applies a history by so many workers at once, and returns how many events a second that were.
+/// Applies a history with concurrent workers, and returns the events per second.
 ///
-/// The events were read before, but not their data: that is decoded where it is asked for.
+/// The events are parsed before the clock starts. Their data is decoded while they are applied.
 async fn speed<DB: SyncDatabase>(
     sync: &ClerkSync<DB>,
     history: &History,
@@ -97,11 +97,11 @@ async fn speed<DB: SyncDatabase>(
         changes += worker.await??;
     }
     let seconds = began.elapsed().as_secs_f64();
-    assert!(changes > 0, "something is kept");
+    assert!(changes > 0, "no event changed a row");
     Ok(history.events().len() as f64 / seconds)
 }
 
-/// Measures, prints, and returns how many goals are missed.
+/// Measures and prints, and returns the number of missed goals.
 pub async fn show(quick: bool) -> Fallible<usize> {
     let (events, rounds) = if quick { (250, 1) } else { (2_000, 9) };
     let history = |scenario| History::builder().scenario(scenario).seed(1).events(events).build();
@@ -138,7 +138,7 @@ pub async fn show(quick: bool) -> Fallible<usize> {
             postgres.push(cells.into());
         }
     }
-    // They take turns, so that what slows the machine for a while slows all of them.
+    // The databases take turns, so that a slow phase of the machine affects all of them.
     for _ in 0..rounds {
         for cell in sqlite.iter_mut().chain(&mut postgres).flatten().chain(&mut scenarios) {
             cell.turn().await?;
@@ -146,18 +146,18 @@ pub async fn show(quick: bool) -> Fallible<usize> {
     }
 
     println!(
-        "A history of {} events of the scenario churn, in order; medians of rounds with empty tables, of which there were {rounds}.\n",
+        "{} events of the scenario churn, in order, applied to empty tables. Medians of {rounds} rounds.\n",
         grouped(events as i64)
     );
-    let mut table = Table::new(&["SQLite, events a second", "1 in a transaction", "100", "500"]);
+    let mut table = Table::new(&["SQLite, events per second", "1 per transaction", "100", "500"]);
     for ((name, ..), cells) in files.iter().zip(&sqlite) {
         table.row(&[&[name.clone()][..], &speeds(cells)].concat());
     }
     table.print();
     let mut table = Table::new(&[
-        "scenario, SQLite on disk, NORMAL, 100 in a transaction",
+        "scenario, SQLite on disk, NORMAL, 100 per transaction",
         "mean body, B",
-        "events a second",
+        "events per second",
     ]);
     for ((name, _), cell) in SCENARIOS.iter().zip(&scenarios) {
         let bytes: usize = cell.history.events().iter().map(|event| event.body().len()).sum();
@@ -168,17 +168,17 @@ pub async fn show(quick: bool) -> Fallible<usize> {
     let mut goals = vec![];
     for ((name, place, synchronous), cells) in files.iter().zip(&sqlite) {
         for ((cell, batch), least) in cells.iter().zip(BATCHES).zip([1_000.0, 5_000.0]) {
-            // Then every event waits for the disk, which is as fast as it is.
+            // If every event waits for the disk, the result depends on the disk alone.
             let waits = (batch, place) == (1, &Place::Disk) && matches!(synchronous, SqliteSynchronous::Full);
             if !waits {
-                let of = format!("SQLite, {name}, {batch} in a transaction, events a second");
+                let of = format!("SQLite, {name}, {batch} per transaction, events per second");
                 goals.push(Goal { of, measured: cell.median(), wanted: Wanted::AtLeast(least) });
             }
         }
     }
     if let Some(address) = &address {
         let (version, fsync) = Schema::server(address).await?;
-        let title = format!("Postgres {version}, fsync {fsync}, 1 in a transaction, events a second");
+        let title = format!("Postgres {version}, fsync {fsync}, 1 per transaction, events per second");
         let mut table = Table::new(&[title.as_str(), "1 connection", "8 connections"]);
         for ((synchronous_commit, test_before_acquire), cells) in USAGES.iter().zip(&postgres) {
             let commit = if *synchronous_commit { "on" } else { "off" };
@@ -186,7 +186,7 @@ pub async fn show(quick: bool) -> Fallible<usize> {
             let name = format!("synchronous_commit {commit}, {test}");
             table.row(&[&[name.clone()][..], &speeds(cells)].concat());
             if *test_before_acquire {
-                let of = format!("Postgres, fsync {fsync}, {name}, 8 connections, events a second");
+                let of = format!("Postgres, fsync {fsync}, {name}, 8 connections, events per second");
                 goals.push(Goal { of, measured: cells[1].median(), wanted: Wanted::AtLeast(1_500.0) });
             }
         }
@@ -197,7 +197,7 @@ pub async fn show(quick: bool) -> Fallible<usize> {
     Ok(judge(&goals))
 }
 
-/// Whether a commit waits for the disk, and whether the pool tests a connection before it lends it.
+/// Pairs of `synchronous_commit` and `test_before_acquire`.
 const USAGES: [(bool, bool); 3] = [(true, true), (true, false), (false, true)];
 
 fn speeds(cells: &[Cell]) -> Vec<String> {

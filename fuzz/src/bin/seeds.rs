@@ -1,4 +1,5 @@
-//! Writes the first inputs of every target from the vectors and fixtures of the tests, and says what they reach.
+//! Writes the seeds of every target, made from the test vectors and fixtures, and prints which outcomes they
+//! reach.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,7 +39,7 @@ fn secrets(vectors: &[Value]) {
     corpus.add("list", latin1(&texts.join(",")).as_slice());
     corpus.add("pair", format!("{}\n {}", texts[texts.len() / 2], texts[texts.len() / 2 + 1]).as_bytes());
     corpus.dictionary(["whsec_", "whsk_", "whpk_", "sk_", "pk_", "==", "\n", ",", " "]);
-    corpus.finish(&["accepted", "refused"]);
+    corpus.finish(&["accepted", "rejected"]);
 }
 
 fn deliveries_with_headers(vectors: &[Value]) {
@@ -105,7 +106,7 @@ fn deliveries_with_headers(vectors: &[Value]) {
             }
             for (what, place, repeated) in [("id", 3, b"i"), ("blanks", 0, b" "), ("long", 0, b"A")] {
                 let mut delivery = plain.clone();
-                // 256 characters or tokens, and 16,384 characters.
+                // 256 characters or tokens, or 16,384 characters.
                 let count = if what == "long" { 128 } else { 16 };
                 delivery.fields[place].1.extend([headers::REPEAT, count, repeated[0], b'x']);
                 add(&format!("{name}_{what}"), &delivery);
@@ -130,8 +131,8 @@ fn events(vectors: &[Value], fixtures: &[(String, Vec<u8>)]) {
     let mut corpus = Corpus::new("event", event::check);
     for (name, body) in fixtures {
         assert_eq!(corpus.add(name, body), "typed", "{name}");
-        // The type comes first, so that it cannot be read off the end.
-        let event: Value = serde_json::from_slice(body).expect("a fixture is JSON");
+        // The type first, so that the parser cannot find it at the end.
+        let event: Value = serde_json::from_slice(body).expect("a fixture is valid JSON");
         let reordered = format!(r#"{{"type":{},"data":{}}}"#, event["type"], event["data"]);
         corpus.add(&format!("{name}_reordered"), reordered.as_bytes());
         let flawed = format!(r#"{{"data":{{"id":7,"created_at":"soon"}},"type":{}}}"#, event["type"]);
@@ -170,10 +171,10 @@ fn events(vectors: &[Value], fixtures: &[(String, Vec<u8>)]) {
         "},",
         "\"}",
     ]));
-    corpus.finish(&["typed", "undecodable", "unknown_type", "loose", "no_event", "refused"]);
+    corpus.finish(&["typed", "undecodable", "unknown_type", "loose", "no_event", "rejected"]);
 }
 
-/// Deliveries with every kind of step, over the fixtures by turns.
+/// Returns deliveries that together contain every kind of step.
 fn scripted(fixtures: &[(String, Vec<u8>)]) -> Vec<(String, ScriptedDelivery)> {
     const TRAILERS: u8 = Step::byte(Step::TRAILERS, 0);
     const WAIT: u8 = Step::byte(Step::WAIT, 0);
@@ -260,7 +261,7 @@ fn scripted(fixtures: &[(String, Vec<u8>)]) -> Vec<(String, ScriptedDelivery)> {
 
 type Check = fn(&[u8]) -> &'static str;
 
-/// The folder of a target's inputs.
+/// The folder with the inputs of a target.
 struct Corpus {
     target: &'static str,
     folder: PathBuf,
@@ -271,26 +272,26 @@ struct Corpus {
 impl Corpus {
     fn new(target: &'static str, check: Check) -> Self {
         let folder = folder("corpus").join(target);
-        fs::create_dir_all(&folder).expect("the folder can be made");
+        fs::create_dir_all(&folder).expect("failed to create the folder of the corpus");
         Self { target, folder, check, outcomes: BTreeMap::new() }
     }
 
-    /// Writes an input and returns what becomes of it.
+    /// Writes an input, runs the target with it, and returns the outcome.
     fn add(&mut self, name: &str, input: &[u8]) -> &'static str {
-        fs::write(self.folder.join(format!("seed_{name}")), input).expect("the input can be written");
+        fs::write(self.folder.join(format!("seed_{name}")), input).expect("failed to write the seed");
         let outcome = (self.check)(input);
         *self.outcomes.entry(outcome).or_default() += 1;
         outcome
     }
 
-    /// Writes what the fuzzer may put into inputs in one go.
+    /// Writes the dictionary: texts that the fuzzer may insert as a unit.
     fn dictionary<'t>(&self, texts: impl IntoIterator<Item = &'t str>) {
         let escaped = |text: &str| text.bytes().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
         let lines: String = texts.into_iter().map(|text| format!("\"{}\"\n", escaped(text))).collect();
-        fs::write(self.folder.with_extension("dict"), lines).expect("the dictionary can be written");
+        fs::write(self.folder.with_extension("dict"), lines).expect("failed to write the dictionary");
     }
 
-    /// Says what the inputs reach, and insists on some of it.
+    /// Prints the outcomes of the seeds. Panics if a required outcome is missing.
     fn finish(self, wanted: &[&str]) {
         println!("{}: {} seeds, {:?}", self.target, self.outcomes.values().sum::<usize>(), self.outcomes);
         for outcome in wanted {
@@ -304,18 +305,18 @@ fn folder(path: &str) -> PathBuf {
 }
 
 fn vectors() -> Vec<Value> {
-    let json = fs::read(folder("../tests/vectors/own.json")).expect("the vectors are there");
-    serde_json::from_slice(&json).expect("the file holds vectors")
+    let json = fs::read(folder("../tests/vectors/own.json")).expect("failed to read the test vectors");
+    serde_json::from_slice(&json).expect("the file of vectors is not valid")
 }
 
 fn fixtures() -> Vec<(String, Vec<u8>)> {
-    let files =
-        fs::read_dir(folder("../crates/clerk-webhook-test/fixtures/events")).expect("the fixtures are there");
+    let files = fs::read_dir(folder("../crates/clerk-webhook-test/fixtures/events"))
+        .expect("failed to read the folder of fixtures");
     let mut fixtures: Vec<_> = files
-        .map(|file| file.expect("the folder can be read").path())
+        .map(|file| file.expect("failed to read the folder of fixtures").path())
         .map(|path| {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            (name, fs::read(path).expect("the fixture can be read"))
+            (name, fs::read(path).expect("failed to read a fixture"))
         })
         .collect();
     fixtures.sort_unstable();
@@ -327,7 +328,7 @@ fn text<'v>(vector: &'v Value, name: &str) -> &'v str {
 }
 
 fn as_text(value: &Value) -> &str {
-    value.as_str().expect("it is a text")
+    value.as_str().expect("the field must be a string")
 }
 
 fn number(vector: &Value, name: &str) -> i64 {
@@ -335,10 +336,10 @@ fn number(vector: &Value, name: &str) -> i64 {
 }
 
 fn body(vector: &Value) -> Vec<u8> {
-    reference::decode_base64(text(vector, "body_base64").as_bytes()).expect("the body is in base64")
+    reference::decode_base64(text(vector, "body_base64").as_bytes()).expect("the body must be base64")
 }
 
-/// Returns the key of a vector, unless its secret has to be refused.
+/// Returns the key of a vector, or `None` if its secret is invalid.
 fn key(vector: &Value) -> Option<Vec<u8>> {
     let secret = text(vector, "secret");
     if vector["secret_kind"] == "raw" {
@@ -348,7 +349,9 @@ fn key(vector: &Value) -> Option<Vec<u8>> {
     }
 }
 
-/// One character of a vector is one byte on the wire.
+/// Encodes as Latin-1: one character of a vector is one byte of a request.
 fn latin1(text: &str) -> Vec<u8> {
-    text.chars().map(|character| u8::try_from(u32::from(character)).expect("it is one byte")).collect()
+    text.chars()
+        .map(|character| u8::try_from(u32::from(character)).expect("the character must be in Latin-1"))
+        .collect()
 }

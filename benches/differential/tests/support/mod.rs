@@ -1,9 +1,9 @@
-//! What the tests share.
+//! Shared by the tests.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
-/// Says something past the test harness, which shows the output of failed tests only.
+/// Writes to standard error directly. The test harness would show the output of failed tests only.
 pub fn say(text: &dyn Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
