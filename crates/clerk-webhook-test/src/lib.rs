@@ -1,4 +1,8 @@
-//! Signed deliveries of Clerk webhooks for tests, without Clerk, a tunnel or a recorded request.
+//! A test kit for receivers of Clerk webhooks: signed deliveries, broken deliveries, fixtures and histories.
+//!
+//! Tests with this kit need no Clerk account, tunnel, network or recorded requests. Applications use the kit
+//! through the crate `clerk-webhook`: enable its feature `test` in the dev-dependency, and import the kit
+//! from `clerk_webhook::test`.
 //!
 //! ```
 //! use clerk_webhook_core::{EventData, Verifier, VerifyErrorKind};
@@ -6,28 +10,48 @@
 //!
 //! let verifier = Verifier::new(SECRET)?;
 //!
+//! // A valid delivery of an event, with one changed value.
 //! let delivery = Delivery::of(fixture::user_created()).set("/data/first_name", "Grace");
 //! let event = verifier.receive(&delivery.headers(), delivery.body())?;
 //! let EventData::UserCreated(user) = event.data() else { panic!("{:?}", event.data()) };
 //! assert_eq!(user.first_name.as_deref(), Some("Grace"));
 //!
+//! // The same delivery, changed after signing.
 //! let forged = delivery.altered();
 //! let error = verifier.verify(&forged.headers(), &forged.body()).unwrap_err();
 //! assert_eq!(error.kind(), VerifyErrorKind::NoMatchingSignature);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The guide of `clerk-webhook` has a test for each web framework, and a table of the ways to break a
-//! delivery.
+//! # Contents
 //!
-//! | for | there is |
+//! - [`Delivery`] is a signed request. Its methods change the event, the headers and the signature, or break
+//!   the delivery in one way.
+//! - [`fixture`] contains at least one event of each of the 46 event types.
+//! - [`History`] creates consistent sequences of events about users, organizations and other objects, with
+//!   the expected final state ([`Truth`]). Use it to test code that maintains a copy of Clerk's objects.
+//!
+//! # Sending a delivery
+//!
+//! | target | method |
 //! |---|---|
-//! | axum, Tower, hyper | `Delivery::http_request`, or `From` for a body of a certain type; feature `http`, on by default |
-//! | Actix | `Delivery::actix_request`; feature `actix`, which needs Rust 1.89 as Actix does |
-//! | Warp | `Delivery::warp_request`; feature `warp` |
-//! | handlers without HTTP | [`event`](Delivery::event) |
-//! | any other client | [`headers`](Delivery::headers) and [`body`](Delivery::body) |
-//! | a terminal | [`curl`](Delivery::curl) |
+//! | a verifier, or any HTTP client | [`Delivery::headers`] and [`Delivery::body`] |
+//! | a handler, without HTTP | [`Delivery::event`] |
+//! | Axum, Tower, hyper | `Delivery::http_request`, or `From` for another body type |
+//! | Actix Web | `Delivery::actix_request` |
+//! | Warp | `Delivery::warp_request` |
+//! | a running server, from a terminal | [`Delivery::curl`] |
+//!
+//! The chapter about testing in the guide of `clerk-webhook` contains a test for each framework, and a table
+//! of all ways to break a delivery.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `http` | yes | `Delivery::http_request` and conversions into `http::Request` |
+//! | `actix` | no | `Delivery::actix_request`; requires Rust 1.89 because of Actix |
+//! | `warp` | no | `Delivery::warp_request` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -53,7 +77,7 @@ pub use pointer::PointerError;
 /// but tests.
 pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
-/// The snippets of the README.
+/// Compiles the examples in the README.
 #[cfg(all(doctest, feature = "http", feature = "actix", feature = "warp"))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

@@ -1,6 +1,6 @@
-//! The command is run by a shell: what `curl` is given, and what arrives.
+//! Runs the `curl` commands of deliveries in a shell, and checks the arguments and the received request.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "it fails where a test shall fail")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -14,7 +14,7 @@ use clerk_webhook_test::{
     fixture::{self, AnyFixture},
 };
 
-/// Bodies that a shell, `printf` or curl might take for something else.
+/// Bodies that a shell, `printf` or curl could misinterpret.
 fn bodies() -> Vec<Bytes> {
     let texts = [
         "",
@@ -47,7 +47,7 @@ fn bodies() -> Vec<Bytes> {
     bodies
 }
 
-/// Has a shell run a script, and returns what it prints.
+/// Runs a script in a shell, and returns its standard output.
 fn run(script: &str) -> Vec<u8> {
     let mut shell = Command::new("sh")
         .stdin(Stdio::piped())
@@ -63,7 +63,7 @@ fn run(script: &str) -> Vec<u8> {
     output.stdout
 }
 
-/// Returns what a shell gives to `curl`: its arguments, and its standard input.
+/// Returns the arguments and the standard input that a shell passes to `curl`.
 fn given(command: &str) -> (Vec<String>, Vec<u8>) {
     let output = run(&format!("curl() {{ printf '%s\\0' \"$@\"; printf '%s\\0' end; cat; }}\n{command}\n"));
     let mut rest = output.as_slice();
@@ -80,7 +80,7 @@ fn given(command: &str) -> (Vec<String>, Vec<u8>) {
 }
 
 #[test]
-fn a_shell_gives_curl_the_headers_and_the_body_to_the_byte() {
+fn a_shell_passes_headers_and_body_to_curl_unchanged() {
     const URL: &str = "http://127.0.0.1:3000/hook?a=1&b='x'";
     for body in bodies() {
         let delivery = Delivery::of_body(body.clone()).header("x-odd", "it's \"$HOME\" \\");
@@ -103,7 +103,7 @@ fn a_shell_gives_curl_the_headers_and_the_body_to_the_byte() {
 }
 
 #[test]
-fn nothing_in_it_moves_the_cursor() {
+fn the_command_contains_no_control_characters() {
     for body in bodies() {
         let command = Delivery::of_body(body).curl("http://127.0.0.1/");
         let is_calm = |line: &str| !line.chars().any(char::is_control);
@@ -112,14 +112,14 @@ fn nothing_in_it_moves_the_cursor() {
     }
 }
 
-/// Takes one request, and returns its head in lines and its body.
+/// Receives one request, and returns the lines of its head and its body.
 fn receive(listener: &TcpListener) -> (Vec<String>, Vec<u8>) {
     let (mut stream, _) = listener.accept().unwrap();
     let mut request = Vec::new();
     let mut buffer = [0; 16 * 1024];
     let head = loop {
         let length = stream.read(&mut buffer).unwrap();
-        assert_ne!(length, 0, "the request broke off");
+        assert_ne!(length, 0, "the connection closed before the request was complete");
         request.extend_from_slice(&buffer[..length]);
         if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
             break String::from_utf8(request.drain(..end + 4).collect()).unwrap();
@@ -130,7 +130,7 @@ fn receive(listener: &TcpListener) -> (Vec<String>, Vec<u8>) {
     let length: usize = length.map_or(0, |length| length.parse().unwrap());
     while request.len() < length {
         let read = stream.read(&mut buffer).unwrap();
-        assert_ne!(read, 0, "the body broke off");
+        assert_ne!(read, 0, "the connection closed before the body was complete");
         request.extend_from_slice(&buffer[..read]);
     }
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nOK").unwrap();
@@ -144,7 +144,7 @@ fn curl_sends_the_delivery() {
         eprintln!("skipped: sending with curl needs curl");
         return;
     }
-    // Braces and brackets are several URLs to curl, unless it is told otherwise.
+    // By default, curl expands braces and brackets to several URLs.
     let path = "/webhooks/clerk?a={b,c}&d=[1-3]";
     let verifier = Verifier::new(SECRET).unwrap();
     let right = || Delivery::of(fixture::user_created());
@@ -159,7 +159,7 @@ fn curl_sends_the_delivery() {
     let deliveries =
         bodies().into_iter().map(Delivery::of_body).chain(AnyFixture::all().map(Delivery::of)).chain(odd);
     for delivery in deliveries {
-        // Each time another one, so that a second request would be refused instead of waiting.
+        // A new listener each time, so that a second request fails instead of waiting.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let command = delivery.curl(&format!("http://{}{path}", listener.local_addr().unwrap()));
         let receiver = thread::spawn(move || receive(&listener));

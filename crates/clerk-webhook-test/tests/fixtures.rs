@@ -1,4 +1,4 @@
-//! The fixtures are what they say, and of the form that Clerk sends.
+//! The fixtures match their descriptions and have the format of Clerk's bodies.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use clerk_webhook_test::fixture::AnyFixture;
 use serde_json::Value;
 
 #[test]
-fn the_table_and_the_folder_are_the_same() {
+fn the_table_lists_the_files_in_the_folder() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events");
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()
@@ -22,7 +22,7 @@ fn the_table_and_the_folder_are_the_same() {
 }
 
 #[test]
-fn every_event_type_has_one_of_its_name() {
+fn every_event_type_has_a_fixture() {
     let types: BTreeSet<_> = AnyFixture::all().map(|fixture| fixture.event_type().to_string()).collect();
     let known: BTreeSet<_> = EventType::ALL.iter().map(ToString::to_string).collect();
     assert_eq!(types, known);
@@ -34,7 +34,7 @@ fn every_event_type_has_one_of_its_name() {
 }
 
 #[test]
-fn every_one_decodes_as_what_it_is_called() {
+fn every_fixture_decodes_as_its_event_type() {
     for fixture in AnyFixture::all() {
         let event = fixture.event();
         assert_eq!(*event.event_type(), fixture.event_type(), "{fixture:?}");
@@ -47,7 +47,7 @@ fn every_one_decodes_as_what_it_is_called() {
 }
 
 #[test]
-fn every_one_is_one_line_with_sorted_keys() {
+fn every_fixture_is_compact_json_with_sorted_keys() {
     for fixture in AnyFixture::all() {
         let mut json = fixture.json();
         json.sort_all_objects();
@@ -56,16 +56,16 @@ fn every_one_is_one_line_with_sorted_keys() {
 }
 
 #[test]
-fn every_description_is_of_one_only() {
+fn descriptions_are_unique_noun_phrases() {
     let descriptions: BTreeSet<_> = AnyFixture::all().map(|fixture| fixture.description()).collect();
     assert_eq!(descriptions.len(), AnyFixture::all().len());
     let sentence = |text: &&str| !text.ends_with('.') && !text.starts_with(char::is_uppercase);
     assert!(descriptions.iter().all(sentence));
 }
 
-/// Addresses and numbers are of the ranges that are kept free for examples (RFC 2606, 5737, 3849; 555-01xx).
+/// Addresses and numbers are in the ranges reserved for examples (RFC 2606, 5737, 3849; 555-01xx).
 #[test]
-fn nobody_real_is_in_them() {
+fn fixtures_contain_no_real_addresses_or_numbers() {
     for fixture in AnyFixture::all() {
         strings(&fixture.json(), "", &mut |name, text| {
             let is_free = match name {

@@ -1,6 +1,6 @@
-//! Histories are coherent, the same for a seed, and as hard as the real ones.
+//! Histories are consistent, reproducible, and contain the hard cases of real event streams.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic fails the test")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -17,7 +17,7 @@ fn history(scenario: Scenario, seed: u64, events: usize) -> History {
     History::builder().scenario(scenario).seed(seed).events(events).build()
 }
 
-/// The hash of ids, types, times and bodies.
+/// Returns a hash of ids, types, times and bodies.
 fn hash<'e>(events: impl IntoIterator<Item = &'e HistoryEvent>) -> String {
     let mut hash = Sha256::new();
     for event in events {
@@ -30,14 +30,14 @@ fn hash<'e>(events: impl IntoIterator<Item = &'e HistoryEvent>) -> String {
 }
 
 #[test]
-fn a_seed_makes_the_same_bytes_for_ever() {
-    // Whoever has to change these breaks a promise, and says so in the changelog.
+fn a_seed_produces_the_same_bytes_in_every_version() {
+    // These hashes are a guarantee. A change is a breaking change and belongs in the changelog.
     let hashes = SCENARIOS.map(|scenario| hash(history(scenario, 7, 1000).events())[..16].to_owned());
     assert_eq!(hashes, ["b32cae082848e040", "c261c7a9d30cf57e", "a0397c5fc25b832e", "bedfbca6fabcf02f"]);
 }
 
 #[test]
-fn another_seed_makes_another_history() {
+fn another_seed_produces_another_history() {
     let ids = |seed| -> HashSet<String> {
         let history = history(Scenario::All, seed, 1000);
         history.events().iter().map(|event| event.message_id().to_string()).collect()
@@ -47,7 +47,7 @@ fn another_seed_makes_another_history() {
 }
 
 #[test]
-fn all_types_occur_soon() {
+fn all_event_types_occur_within_150_events() {
     for seed in 0..200 {
         let history = history(Scenario::All, seed, 150);
         let types: BTreeSet<String> =
@@ -59,7 +59,7 @@ fn all_types_occur_soon() {
 }
 
 #[test]
-fn all_events_are_what_they_say() {
+fn all_events_decode_as_their_event_type() {
     for scenario in SCENARIOS {
         for event in history(scenario, 3, 3000).events() {
             let decoded = event.event();
@@ -71,7 +71,11 @@ fn all_events_are_what_they_say() {
             }
             let id = event.message_id().as_str();
             assert!(id.len() == 31 && id.starts_with("msg_"), "{id}");
-            assert_eq!(event.json().to_string().as_bytes(), event.body(), "compact, and keys in order");
+            assert_eq!(
+                event.json().to_string().as_bytes(),
+                event.body(),
+                "the body must be compact with sorted keys"
+            );
         }
     }
 }
@@ -86,14 +90,14 @@ fn deliveries_are_authentic() {
     }
 }
 
-/// What a reader who sees the events in order knows of an object.
+/// The state of an object that is known from the events in order.
 struct Known {
     updated_at: i64,
     created_at: i64,
     deleted: bool,
 }
 
-/// Returns the kind and the id of what an event is about; `object` and the type of the event have to agree.
+/// Returns the kind and the id of the object that an event describes.
 fn subject(event_type: &str, data: &Value) -> Option<(ObjectKind, String)> {
     let kind = match event_type.split_once('.').unwrap().0 {
         "user" => ObjectKind::User,
@@ -114,7 +118,7 @@ fn subject(event_type: &str, data: &Value) -> Option<(ObjectKind, String)> {
     Some((kind, data["id"].as_str().unwrap().to_owned()))
 }
 
-/// Reads a history in order and fails where it contradicts itself.
+/// Reads a history in order, and asserts that it is consistent.
 fn assert_coherent(history: &History, ties: bool) {
     let mut known: HashMap<String, Known> = HashMap::new();
     let mut users: HashMap<String, Value> = HashMap::new();
@@ -124,8 +128,8 @@ fn assert_coherent(history: &History, ties: bool) {
         let (event_type, json) = (event.event_type().to_string(), event.json());
         let (data, now) = (&json["data"], event.occurred_at());
         let is_deletion = event_type.ends_with(".deleted");
-        assert!(messages.insert(event.message_id().clone()), "an id occurs twice");
-        assert!(now > before, "time stands still");
+        assert!(messages.insert(event.message_id().clone()), "a message id occurs twice");
+        assert!(now > before, "the time does not increase");
         before = now;
 
         let alive = |known: &HashMap<String, Known>, id: &Value| {
@@ -145,7 +149,7 @@ fn assert_coherent(history: &History, ties: bool) {
                 assert_eq!(
                     data["user"],
                     users[data["user_id"].as_str().unwrap()],
-                    "a user that nobody knows"
+                    "the nested user must be equal to the last event about the user"
                 );
             }
             "subscription" | "subscriptionItem" => alive(&known, &data["payer"]["user_id"]),
@@ -156,7 +160,7 @@ fn assert_coherent(history: &History, ties: bool) {
         let is_first = !known.contains_key(&id);
         let created = [".created", ".pending", ".incomplete", ".upcoming"];
         if is_first && !created.iter().any(|suffix| event_type.ends_with(suffix)) {
-            assert_eq!(event_type, "subscriptionItem.active", "{id} is not there");
+            assert_eq!(event_type, "subscriptionItem.active", "{id} was not created");
         }
         if !is_first {
             assert!(
@@ -175,7 +179,10 @@ fn assert_coherent(history: &History, ties: bool) {
         let lag = now.as_millis() - updated_at;
         if is_deletion {
             let last = known.get_mut(&id).unwrap();
-            assert_eq!(last.updated_at, updated_at, "the end of a membership does not touch it");
+            assert_eq!(
+                last.updated_at, updated_at,
+                "the deletion of a membership must not change updated_at"
+            );
             last.deleted = true;
             continue;
         }
@@ -193,7 +200,7 @@ fn assert_coherent(history: &History, ties: bool) {
     }
 }
 
-/// Keeps what the events say, in order, and what belongs to the deleted goes with them.
+/// Applies the events in order. A deletion also removes the objects of the deleted user or organization.
 fn naive_truth(events: &[HistoryEvent]) -> BTreeMap<ObjectKind, BTreeMap<String, Value>> {
     let mut objects: BTreeMap<ObjectKind, BTreeMap<String, Value>> = BTreeMap::new();
     for event in events {
@@ -252,7 +259,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn histories_do_not_contradict_themselves(
+    fn histories_are_consistent(
         seed in any::<u64>(),
         scenario in prop::sample::select(&SCENARIOS[..]),
         ties in any::<bool>(),
@@ -264,7 +271,7 @@ proptest! {
     }
 
     #[test]
-    fn the_truth_is_what_somebody_sees_who_reads_in_order(
+    fn the_truth_matches_the_events_applied_in_order(
         seed in any::<u64>(),
         scenario in prop::sample::select(&SCENARIOS[..]),
         after in 0_usize..=300,
@@ -273,7 +280,7 @@ proptest! {
     }
 
     #[test]
-    fn arrivals_lose_nothing_and_add_only_copies(
+    fn arrivals_contain_every_event_the_requested_number_of_times(
         seed in any::<u64>(),
         copies in 1_usize..5,
         window in 0_usize..30,
@@ -301,12 +308,12 @@ proptest! {
         }
         prop_assert_eq!(counts.len(), 100);
         prop_assert!(counts.values().all(|count| *count == copies));
-        prop_assert_eq!(hash(again.events()), hash(arrivals.duplicated(copies).events()), "the same for a seed");
+        prop_assert_eq!(hash(again.events()), hash(arrivals.duplicated(copies).events()), "the same seed must produce the same order");
     }
 }
 
 #[test]
-fn the_hard_cases_are_there() {
+fn histories_contain_the_hard_cases() {
     let history = history(Scenario::Churn, 11, 3000);
     let mut organizations: HashMap<String, i64> = HashMap::new();
     let mut owners: HashMap<String, String> = HashMap::new();
@@ -319,11 +326,11 @@ fn the_hard_cases_are_there() {
         match event_type.as_str() {
             "user.created" | "user.updated" => {
                 if event_type == "user.created" && data["updated_at"].as_i64() > data["created_at"].as_i64() {
-                    see("updated after it was created");
+                    see("a new user has a later updated_at");
                 }
                 let addresses = data["email_addresses"].as_array().unwrap();
                 if addresses.is_empty() {
-                    see("no address");
+                    see("a user has no address");
                 } else if addresses[0]["id"] != data["primary_email_address_id"] {
                     see("the primary address is not the first");
                 }
@@ -350,40 +357,40 @@ fn the_hard_cases_are_there() {
                 let user = data["public_user_data"]["user_id"].as_str().unwrap().to_owned();
                 let ids = pairs.entry((organization, user)).or_default();
                 if ids.insert(data["id"].as_str().unwrap().to_owned()) && ids.len() > 1 {
-                    see("somebody joins again");
+                    see("a user joins again");
                 }
                 if event_type.ends_with("deleted")
                     && event.occurred_at().as_millis() - data["updated_at"].as_i64().unwrap() > 1000
                 {
-                    see("only the envelope says when it ended");
+                    see("only the envelope contains the time of the end");
                 }
             }
-            "user.deleted" if data.get("external_id").is_some() => see("an external id of the deleted"),
+            "user.deleted" if data.get("external_id").is_some() => see("a deleted user has an external id"),
             "organization.deleted" => see("an organization is deleted"),
             _ => {}
         }
     }
     let truth = history.truth();
-    let told = naive_memberships(history.events());
-    let unsaid = told.iter().filter(|id| !truth.memberships().contains_key(*id)).count();
-    assert!(unsaid > 5, "of {} memberships {unsaid} end without a word", told.len());
+    let undeleted = memberships_without_deletion_event(history.events());
+    let ended = undeleted.iter().filter(|id| !truth.memberships().contains_key(*id)).count();
+    assert!(ended > 5, "{ended} of {} memberships end without a deletion event", undeleted.len());
     for what in [
-        "updated after it was created",
-        "no address",
+        "a new user has a later updated_at",
+        "a user has no address",
         "the primary address is not the first",
         "an address moves",
         "a nested organization is newer",
-        "somebody joins again",
-        "only the envelope says when it ended",
-        "an external id of the deleted",
+        "a user joins again",
+        "only the envelope contains the time of the end",
+        "a deleted user has an external id",
         "an organization is deleted",
     ] {
         assert!(seen.get(what).is_some_and(|count| *count > 5), "{what}: {:?}", seen.get(what));
     }
 }
 
-/// The memberships that nobody has said to be over.
-fn naive_memberships(events: &[HistoryEvent]) -> BTreeSet<String> {
+/// Returns the ids of the memberships that have no deletion event.
+fn memberships_without_deletion_event(events: &[HistoryEvent]) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     for event in events {
         let id = || event.json()["data"]["id"].as_str().unwrap().to_owned();
@@ -397,7 +404,7 @@ fn naive_memberships(events: &[HistoryEvent]) -> BTreeSet<String> {
 }
 
 #[test]
-fn ties_are_there_when_they_are_wanted() {
+fn ties_occur_only_if_requested() {
     let versions = |ties| {
         let history = History::builder().scenario(Scenario::Churn).seed(5).events(1000).ties(ties).build();
         let versions = history.events().iter().filter_map(|event| {
@@ -414,7 +421,7 @@ fn ties_are_there_when_they_are_wanted() {
 }
 
 #[test]
-fn a_history_is_the_beginning_of_every_longer_one() {
+fn a_history_is_a_prefix_of_every_longer_one() {
     let (short, long) = (history(Scenario::All, 9, 300), history(Scenario::All, 9, 900));
     assert_eq!(hash(short.events()), hash(&long.events()[..300]));
     assert_eq!(short.truth(), long.truth_after(300));
@@ -423,7 +430,7 @@ fn a_history_is_the_beginning_of_every_longer_one() {
 }
 
 #[test]
-fn a_history_of_users_has_as_many() {
+fn a_history_of_users_has_the_requested_number_of_users() {
     for scenario in SCENARIOS {
         let history = History::builder().scenario(scenario).users(50).seed(2).build();
         let created = |event: &&HistoryEvent| event.event_type().as_str() == "user.created";
@@ -434,7 +441,7 @@ fn a_history_of_users_has_as_many() {
 }
 
 #[test]
-fn a_history_begins_when_it_is_told_to() {
+fn a_history_begins_at_its_start() {
     for millis in [i64::MIN, -1, 0, 1_000_000_000_000, 1_767_225_600_000, i64::MAX] {
         let history = History::builder().start(Timestamp::from_millis(millis)).events(50).build();
         let first = history.events()[0].occurred_at().as_millis();

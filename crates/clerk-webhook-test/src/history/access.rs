@@ -1,4 +1,4 @@
-//! Roles and permissions of the instance, and its waitlist.
+//! The roles, permissions and waitlist of the instance.
 
 use serde::Serialize;
 

@@ -1,10 +1,10 @@
-//! The order in which events arrive, which is not that in which they happened.
+//! Orders of arrival, which differ from the order in which the events occurred.
 
 use super::event::HistoryEvent;
 use super::random::Random;
 use crate::delivery::Delivery;
 
-/// An order in which the events of a history arrive; the same for a seed.
+/// An order in which the events of a history arrive. The same seed produces the same order.
 ///
 /// ```
 /// use clerk_webhook_test::History;
@@ -26,19 +26,19 @@ impl<'h> Arrivals<'h> {
         Self { events: events.iter().collect(), random: Random::new(seed) }
     }
 
-    /// Lets them arrive in any order.
+    /// Shuffles the events.
     #[must_use]
     pub fn shuffled(mut self) -> Self {
         self.random.shuffle(&mut self.events);
         self
     }
 
-    /// Lets them arrive in an order in which nothing overtakes more than so many others.
+    /// Shuffles the events so that no event overtakes more than `window` others.
     #[must_use]
     pub fn shuffled_within(mut self, window: usize) -> Self {
         let mut places = Vec::with_capacity(self.events.len());
         for (place, event) in self.events.into_iter().enumerate() {
-            // Of what comes to the same place, chance says which is first.
+            // Events with the same place are ordered randomly.
             places.push((place + self.random.index(window + 1), self.random.bits(), event));
         }
         places.sort_by_key(|(place, lot, _)| (*place, *lot));
@@ -46,7 +46,9 @@ impl<'h> Arrivals<'h> {
         self
     }
 
-    /// Lets each arrive so many times in all: half of the copies at once, the others anywhere later.
+    /// Duplicates the events, so that each event arrives `copies` times in total.
+    ///
+    /// Half of the copies arrive immediately after the original, the others at random later places.
     #[must_use]
     pub fn duplicated(mut self, copies: usize) -> Self {
         let length = self.events.len();
@@ -63,25 +65,24 @@ impl<'h> Arrivals<'h> {
         self
     }
 
-    /// Returns them in the order in which they arrive.
+    /// Returns the events in order of arrival.
     pub fn events(&self) -> impl ExactSizeIterator<Item = &'h HistoryEvent> + '_ {
         self.events.iter().copied()
     }
 
-    /// Returns deliveries in the order in which they arrive, each signed when it is asked for.
+    /// Returns the deliveries in order of arrival. Each delivery is signed when the iterator returns it.
     pub fn deliveries(&self) -> impl ExactSizeIterator<Item = Delivery> + '_ {
         self.events().map(HistoryEvent::delivery)
     }
 
-    /// Deals them out to receivers that work at the same time; each gets its part in the order in which it
-    /// arrives.
+    /// Distributes the events round-robin to several concurrent receivers.
     ///
     /// # Panics
     ///
-    /// Panics where there are no receivers.
+    /// Panics if `receivers` is 0.
     #[must_use]
     pub fn dealt(&self, receivers: usize) -> Vec<Vec<&'h HistoryEvent>> {
-        assert!(receivers > 0, "somebody has to receive them");
+        assert!(receivers > 0, "the number of receivers must be greater than 0");
         (0..receivers).map(|first| self.events().skip(first).step_by(receivers).collect()).collect()
     }
 }

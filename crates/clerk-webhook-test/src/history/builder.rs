@@ -1,4 +1,4 @@
-//! Histories, and what they are made from.
+//! Histories and their builder.
 
 use clerk_webhook_core::Timestamp;
 
@@ -9,24 +9,27 @@ use super::story::Story;
 use super::truth::Truth;
 use crate::delivery::Delivery;
 
-/// When a history begins unless it is told otherwise: 2026-01-01T00:00:00Z.
+/// The default start of a history: 2026-01-01T00:00:00Z.
 const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
-/// The events of some lives: people who sign up, change, join organizations, leave, come back, are deleted.
+/// A consistent sequence of events: people sign up, join organizations, change, leave, return and are
+/// deleted.
 ///
-/// The same seed makes the same bytes, on every machine and in every later version of the same minor version.
-/// The events are coherent: ids are the same throughout, nothing is told of an object before its creation or
-/// after its deletion, and times rise. And they have in them what makes it hard to keep a copy of Clerk's
-/// objects:
+/// The same seed produces the same bytes on every machine and in every patch release of a minor version. Ids
+/// are consistent, no event describes an object before its creation or after its deletion, and times
+/// increase.
 ///
-/// - `timestamp` of the envelope comes some milliseconds after the change;
-/// - the deletion of a membership does not touch its `updated_at`: when it ended says only the envelope;
-/// - of the memberships of a deleted user or organization some are not said to have ended;
-/// - who joins again has a membership with another id;
-/// - the organization inside of a membership lacks `private_metadata` and `created_by`, and can have a later
-///   `updated_at` than the last event of the organization itself;
-/// - a user is created with an `updated_at` a little after `created_at`;
-/// - the primary e-mail address is often not the first, sometimes there is none, and an address can move to
+/// A history contains the cases that make it hard to maintain a copy of Clerk's objects:
+///
+/// - the `timestamp` of the envelope is some milliseconds after the change;
+/// - the deletion of a membership does not change its `updated_at`, so only the envelope contains the time of
+///   the end;
+/// - some memberships of a deleted user or organization have no deletion event;
+/// - a user who joins an organization again has a membership with another id;
+/// - the organization inside a membership lacks `private_metadata` and `created_by`, and can have a later
+///   `updated_at` than the last event of the organization;
+/// - a new user has an `updated_at` shortly after `created_at`;
+/// - the primary email address is often not the first one and sometimes missing, and an address can move to
 ///   another user;
 /// - with [`ties`](HistoryBuilder::ties), two versions of an object have the same `updated_at`.
 ///
@@ -36,7 +39,7 @@ const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 /// let history = History::builder().scenario(Scenario::Team).seed(7).events(200).build();
 /// assert_eq!(history.events().len(), 200);
 ///
-/// // A copy that is kept by these arrivals has to be what Clerk holds at the end.
+/// // A copy that is built from these arrivals must be equal to the final state at Clerk.
 /// let arrivals = history.arrivals(1).shuffled().duplicated(2);
 /// assert_eq!(arrivals.events().count(), 400);
 /// assert!(history.truth().users().len() > 1);
@@ -47,7 +50,7 @@ pub struct History {
 }
 
 impl History {
-    /// Begins with a history of 250 events of all types.
+    /// Returns a builder. The default is a history of 250 events of all types with the seed 0.
     pub fn builder() -> HistoryBuilder {
         HistoryBuilder {
             scenario: Scenario::All,
@@ -58,38 +61,41 @@ impl History {
         }
     }
 
-    /// Returns the events in the order in which they happened.
+    /// Returns the events in the order in which they occurred.
     #[must_use]
     pub fn events(&self) -> &[HistoryEvent] {
         &self.events
     }
 
-    /// Returns a delivery of each event in the order in which they happened, signed when it is asked for.
+    /// Returns a delivery of each event in the order in which the events occurred.
+    ///
+    /// Each delivery is signed when the iterator returns it.
     pub fn deliveries(&self) -> impl ExactSizeIterator<Item = Delivery> + '_ {
         self.events.iter().map(HistoryEvent::delivery)
     }
 
-    /// Returns an order in which they arrive; as long as it is told nothing else, that in which they
-    /// happened.
+    /// Returns an order of arrival, which is initially the order in which the events occurred.
+    ///
+    /// The seed determines the results of [`Arrivals::shuffled`] and the other methods.
     #[must_use]
     pub fn arrivals(&self, seed: u64) -> Arrivals<'_> {
         Arrivals::new(&self.events, seed)
     }
 
-    /// Returns what Clerk holds at the end.
+    /// Returns the final state at Clerk.
     #[must_use]
     pub fn truth(&self) -> Truth {
         Truth::of(&self.events)
     }
 
-    /// Returns what Clerk held after so many events; after all of them where there are no more.
+    /// Returns the state at Clerk after this many events, or the final state if the history is shorter.
     #[must_use]
     pub fn truth_after(&self, events: usize) -> Truth {
         Truth::of(&self.events[..events.min(self.events.len())])
     }
 }
 
-/// Says what a [`History`] is to be.
+/// A builder for a [`History`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct HistoryBuilder {
@@ -107,43 +113,44 @@ enum Length {
 }
 
 impl HistoryBuilder {
-    /// Sets what it is about.
+    /// Sets the scenario. The default is [`Scenario::All`].
     pub fn scenario(self, scenario: Scenario) -> Self {
         Self { scenario, ..self }
     }
 
-    /// Sets what makes it different from others; the same seed makes the same history.
+    /// Sets the seed. The same seed produces the same history. The default is 0.
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// Ends it after so many events.
+    /// Ends the history after this many events. The default is 250.
     pub fn events(self, events: usize) -> Self {
         Self { length: Length::Events(events), ..self }
     }
 
-    /// Ends it some time after so many people have signed up, twice as many events later.
+    /// Ends the history `2 * users` events after this many users have signed up.
     pub fn users(self, users: usize) -> Self {
         Self { length: Length::Users(users), ..self }
     }
 
-    /// Sets when it begins; the default is the same for ever, as 2026-01-01T00:00:00Z.
+    /// Sets the start. The default is always 2026-01-01T00:00:00Z.
     pub fn start(self, start: Timestamp) -> Self {
         Self { start, ..self }
     }
 
-    /// Lets a third of the changes have the `updated_at` of the version before, and only a later envelope.
+    /// Gives a third of the changes the `updated_at` of the previous version. Only their envelopes have a
+    /// later time.
     pub fn ties(self, ties: bool) -> Self {
         Self { ties, ..self }
     }
 
-    /// Makes the whole history.
+    /// Builds the complete history.
     #[must_use]
     pub fn build(self) -> History {
         History { events: self.stream().collect() }
     }
 
-    /// Makes the events of the history one by one, for histories that need not be there at once.
+    /// Returns an iterator that creates the events one by one, for histories that are too large for memory.
     pub fn stream(self) -> HistoryStream {
         let story = Story::new(self.scenario, self.seed, self.start, self.ties);
         let after_the_last = match self.length {
@@ -154,15 +161,15 @@ impl HistoryBuilder {
     }
 }
 
-/// The events of a history, made one by one.
+/// An iterator that creates the events of a history one by one.
 ///
-/// It needs memory for what is at Clerk at the time, but not for what has happened.
+/// It needs memory for the current state at Clerk, but not for past events.
 #[derive(Debug)]
 pub struct HistoryStream {
     story: Story,
     length: Length,
     made: usize,
-    /// How many more there are once the last one has signed up.
+    /// The number of events that follow the last sign-up.
     after_the_last: usize,
 }
 

@@ -1,4 +1,4 @@
-//! One event of a history.
+//! Events of a history.
 
 use bytes::Bytes;
 use clerk_webhook_core::{Event, EventType, MessageId, Timestamp};
@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::kind::ObjectKind;
 use crate::delivery::Delivery;
 
-/// An event as it happened.
+/// An event of a history.
 ///
-/// A clone shares the body.
+/// Clones share the body.
 #[derive(Clone, Debug)]
 pub struct HistoryEvent {
     pub(super) message_id: MessageId,
@@ -19,7 +19,7 @@ pub struct HistoryEvent {
     pub(super) change: Option<Change>,
 }
 
-/// What an event says of the object that it is about.
+/// The effect of an event on its object.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
     pub(super) kind: ObjectKind,
@@ -38,26 +38,25 @@ impl Change {
 }
 
 impl HistoryEvent {
-    /// Returns the id under which it is delivered, however often: `msg_` and 27 characters.
+    /// Returns the message id, which is the same for every delivery of this event: `msg_` and 27 characters.
     #[must_use]
     pub fn message_id(&self) -> &MessageId {
         &self.message_id
     }
 
-    /// Returns the type of the event.
+    /// Returns the event type.
     #[must_use]
     pub fn event_type(&self) -> EventType {
         self.event_type.into()
     }
 
-    /// Returns what its envelope says of when it happened, to the millisecond: later than all events before
-    /// it.
+    /// Returns the time in the envelope, in milliseconds. It is later than the time of every earlier event.
     #[must_use]
     pub fn occurred_at(&self) -> Timestamp {
         self.occurred_at
     }
 
-    /// Returns the body of a delivery: compact JSON with keys in alphabetical order, as Clerk sends it.
+    /// Returns the body of a delivery: compact JSON with keys in alphabetical order, like Clerk's bodies.
     #[must_use]
     pub fn body(&self) -> Bytes {
         self.body.clone()
@@ -69,14 +68,15 @@ impl HistoryEvent {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// Returns the event as a verified receiver gets it.
+    /// Returns the verified event.
     #[must_use]
     pub fn event(&self) -> Event {
-        #[expect(clippy::expect_used, reason = "a history consists of events, and a test reads all types")]
-        Event::from_trusted(self.message_id.clone(), Timestamp::now(), self.body()).expect("an event")
+        #[expect(clippy::expect_used, reason = "a test decodes events of all types")]
+        Event::from_trusted(self.message_id.clone(), Timestamp::now(), self.body())
+            .expect("the body is an event")
     }
 
-    /// Makes a delivery of it, signed when it is made.
+    /// Creates a delivery of the event, signed at the current time.
     #[must_use]
     pub fn delivery(&self) -> Delivery {
         Delivery::of_body(self.body()).message_id(self.message_id.clone())

@@ -10,7 +10,7 @@ use super::event::{Change, HistoryEvent};
 use super::random::Random;
 use crate::id::DIGITS;
 
-/// When the seconds in a KSUID begin.
+/// The epoch of KSUIDs, in seconds since 1970.
 const KSUID_EPOCH: i64 = 1_400_000_000;
 
 const USER_AGENTS: [&str; 4] = [
@@ -20,11 +20,11 @@ const USER_AGENTS: [&str; 4] = [
     "",
 ];
 
-/// Makes the events of changes, in the order in which the changes happen.
+/// Creates an event for each change, in order.
 #[derive(Debug)]
 pub(super) struct EventLog {
     pub(super) random: Random,
-    /// In milliseconds; rises with each event.
+    /// The current time in milliseconds. It increases with each event.
     now: i64,
     ties: bool,
     instance_id: String,
@@ -57,7 +57,7 @@ impl EventLog {
     pub(super) fn new(seed: u64, start: Timestamp, ties: bool) -> Self {
         let mut log = Self {
             random: Random::new(seed),
-            // Far enough from the ends that no time of a history is beyond them.
+            // The clamp keeps all times of a history in range.
             now: start.as_millis().clamp(0, i64::MAX / 2),
             ties,
             instance_id: String::new(),
@@ -68,7 +68,7 @@ impl EventLog {
         log
     }
 
-    /// Makes an id, which no other object of any history has.
+    /// Creates an id that no other object of any history has.
     pub(super) fn id(&mut self, prefix: &str) -> String {
         let seconds = u32::try_from(self.now / 1000 - KSUID_EPOCH).unwrap_or(0);
         let (high, low) = (self.random.bits(), self.random.bits());
@@ -89,27 +89,27 @@ impl EventLog {
         id
     }
 
-    /// Lets time pass, some milliseconds or an hour, and returns the time.
+    /// Advances the clock by one millisecond to about an hour, and returns the time.
     pub(super) fn moment(&mut self) -> i64 {
         let scale = 1 << self.random.below(22);
         self.now += 1 + self.random.below(scale) as i64;
         self.now
     }
 
-    /// Lets a little time pass, as between two steps of the same request, and returns the time.
+    /// Advances the clock by 1 to 30 ms, like between two steps of a request, and returns the time.
     pub(super) fn soon(&mut self) -> i64 {
         self.now += 1 + self.random.below(30) as i64;
         self.now
     }
 
-    /// Returns the time of another change to an object: later than that of the last one, unless there may be
-    /// ties.
+    /// Returns the time of the next version of an object. With ties, it may be equal to the time of the last
+    /// version.
     pub(super) fn next_version(&mut self, updated_at: i64) -> i64 {
         let moment = self.moment();
         if self.ties && self.random.percent(33) { updated_at } else { moment }
     }
 
-    /// Records a change as an event whose time is some milliseconds later, as at Clerk.
+    /// Records a change as an event whose time is some milliseconds later, like at Clerk.
     pub(super) fn record(&mut self, r#type: &'static str, data: &impl Serialize, change: Option<Change>) {
         self.now += 4 + self.random.below(25) as i64;
         let envelope = Envelope {
@@ -128,11 +128,11 @@ impl EventLog {
         self.buffer.clear();
         #[expect(
             clippy::expect_used,
-            reason = "texts, numbers and lists of them are JSON, and memory takes it"
+            reason = "the data has string keys, and writing to memory cannot fail"
         )]
-        serde_json::to_writer(&mut self.buffer, &envelope).expect("it is JSON");
-        #[expect(clippy::expect_used, reason = "letters and digits are an id")]
-        let message_id: MessageId = self.id("msg").parse().expect("an id");
+        serde_json::to_writer(&mut self.buffer, &envelope).expect("the event is serializable");
+        #[expect(clippy::expect_used, reason = "letters and digits are a valid id")]
+        let message_id: MessageId = self.id("msg").parse().expect("the id is valid");
         self.events.push_back(HistoryEvent {
             message_id,
             event_type: r#type,
@@ -142,7 +142,7 @@ impl EventLog {
         });
     }
 
-    /// Takes the first event that nobody has taken.
+    /// Removes and returns the oldest event.
     pub(super) fn take(&mut self) -> Option<HistoryEvent> {
         self.events.pop_front()
     }

@@ -1,6 +1,6 @@
-//! The kinds of objects.
+//! Kinds of objects.
 
-/// The kinds of objects that events are about.
+/// The kind of the object that an event describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the names are Clerk's")]

@@ -1,4 +1,4 @@
-//! Whole histories of users and organizations, and orders in which they arrive.
+//! Histories of users and organizations, and their orders of arrival.
 
 mod access;
 mod actions;

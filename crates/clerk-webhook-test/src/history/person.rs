@@ -1,4 +1,4 @@
-//! Users as Clerk describes them: the fields stand in the order in which they are sent.
+//! Users in Clerk's format. The fields are in the order of Clerk's JSON.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::event_log::EventLog;
 
-/// Free-form data: names and numbers are all that is needed to see a change.
+/// Metadata. Names with numbers suffice to make changes visible.
 pub(super) type Metadata = BTreeMap<&'static str, u64>;
 
-/// A list in which there is never anything.
+/// A list that is always empty.
 pub(super) type Nothing = [(); 0];
 
 pub(super) const IMAGE: &str = "https://img.clerk.com/eyJ0eXBlIjoiZGVmYXVsdCJ9";
@@ -100,7 +100,7 @@ pub(super) struct Person {
     pub(super) username: Option<String>,
     verification_attempts_remaining: u32,
     web3_wallets: Vec<Web3Wallet>,
-    /// The organizations that they are in.
+    /// The organizations of which this person is a member.
     #[serde(skip)]
     pub(super) organizations: Vec<u32>,
 }
@@ -180,7 +180,7 @@ struct ExternalAccount {
     verification: Verification,
 }
 
-/// How somebody signs up.
+/// The means of a sign-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Means {
     Email,
@@ -233,7 +233,7 @@ impl PhoneNumber {
             id: log.id("idn"),
             linked_to: [],
             object: "phone_number",
-            // The numbers of North America that are reserved for examples.
+            // North American numbers that are reserved for examples.
             phone_number: format!("+1202555{:04}", 100 + log.random.below(100)),
             reserved: false,
             reserved_for_second_factor: false,
@@ -244,7 +244,7 @@ impl PhoneNumber {
 }
 
 impl Person {
-    /// Somebody who has just signed up; the number of those before makes addresses and names of users unique.
+    /// Creates a person who has just signed up. The number makes addresses and usernames unique.
     pub(super) fn new(log: &mut EventLog, means: Means, number: usize) -> Self {
         let now = log.moment();
         let named = matches!(means, Means::Email | Means::Google);
@@ -290,7 +290,7 @@ impl Person {
             totp_enabled: false,
             two_factor_enabled: false,
             unsafe_metadata: Metadata::new(),
-            // A user is written once more before the event is made: 22 ms later where it was measured.
+            // Clerk updates a new user before it creates the event (22 ms later in a measurement).
             updated_at: log.soon(),
             username: (!named || log.random.percent(20)).then(|| format!("user{number}")),
             verification_attempts_remaining: 100,
@@ -318,7 +318,7 @@ impl Person {
         self.email_addresses.push(email);
     }
 
-    /// One who had an address before, which is not the one of the account and comes first.
+    /// Adds a Google account. An older address that does not belong to the account is first in the list.
     fn add_google(&mut self, log: &mut EventLog, number: usize, now: i64) {
         self.add_email(log, number, now);
         let mut email = EmailAddress::new(log, format!("g{number}@gmail.example"), now);
@@ -369,7 +369,7 @@ impl Person {
         });
     }
 
-    /// Changes one thing or another.
+    /// Changes a random field.
     pub(super) fn change(&mut self, log: &mut EventLog, now: i64) {
         match log.random.below(8) {
             0 => self.first_name = Some(log.random.pick(&FIRST_NAMES)),
@@ -386,13 +386,13 @@ impl Person {
             }
             5 => *self.public_metadata.entry("visits").or_default() += 1,
             6 => *self.private_metadata.entry("credit").or_default() += log.random.below(100),
-            // Somebody whom a directory has removed is not deleted, but updated.
+            // A user who is removed from a directory is updated, not deleted.
             _ => self.deprovisioned = !self.deprovisioned,
         }
         self.last_active_at = Some(now);
     }
 
-    /// Returns what is shown of them first: an address, a number, a name.
+    /// Returns the identifier that Clerk shows: the email address, phone number or username.
     pub(super) fn identifier(&self) -> Option<&str> {
         let email = self.primary_email().map(|email| email.email_address.as_str());
         let phone = || self.phone_numbers.first().map(|phone| phone.phone_number.as_str());
@@ -404,7 +404,7 @@ impl Person {
         self.email_addresses.iter().find(|email| email.id == *id)
     }
 
-    /// Takes away an address that is not the primary one.
+    /// Removes and returns an address that is not the primary one.
     pub(super) fn give_up_address(&mut self) -> Option<String> {
         let primary = self.primary_email_address_id.as_ref();
         let place = self.email_addresses.iter().position(|email| primary != Some(&email.id))?;

@@ -1,15 +1,15 @@
-//! Things of which any one can be had, and each by its key.
+//! A collection with access by key and random choice.
 
 use std::collections::BTreeMap;
 use std::ops::{Index, IndexMut};
 
 use super::random::Random;
 
-/// A key is never used again.
+/// A collection of items. Keys are never reused.
 #[derive(Debug)]
 pub(super) struct Pool<T> {
     items: BTreeMap<u32, T>,
-    /// For picking one without counting.
+    /// The keys, for random choice in constant time.
     keys: Vec<u32>,
     next: u32,
 }
@@ -33,12 +33,12 @@ impl<T> Pool<T> {
         key
     }
 
-    /// Returns the key of any one.
+    /// Returns a random key.
     pub(super) fn any(&self, random: &mut Random) -> Option<u32> {
         if self.keys.is_empty() { None } else { Some(self.keys[random.index(self.keys.len())]) }
     }
 
-    /// Returns the key of any one with a property, of the few that are looked at.
+    /// Returns the key of a random item with a property. Gives up after 16 attempts.
     pub(super) fn any_with(&self, random: &mut Random, has: impl Fn(&T) -> bool) -> Option<u32> {
         (0..16).find_map(|_| self.any(random).filter(|key| has(&self[*key])))
     }
@@ -64,7 +64,7 @@ impl<T> Index<u32> for Pool<T> {
 
 impl<T> IndexMut<u32> for Pool<T> {
     fn index_mut(&mut self, key: u32) -> &mut T {
-        #[expect(clippy::expect_used, reason = "keys are of what is there; a wrong one fails every test")]
-        self.items.get_mut(&key).expect("it is there")
+        #[expect(clippy::expect_used, reason = "callers use only keys of existing items")]
+        self.items.get_mut(&key).expect("the key exists")
     }
 }

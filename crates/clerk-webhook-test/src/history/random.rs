@@ -1,10 +1,9 @@
-//! Numbers that look random, the same for a seed for ever.
+//! Reproducible pseudorandom numbers.
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// The generator SplitMix64 (Steele, Lea, Flood 2014).
 ///
-/// A history is promised to be the same bytes in every later version. The crates for random numbers keep such
-/// a promise for their generators, but not for what is drawn from them (ranges, choices, shuffles), and that
-/// is all there is to it here.
+/// Histories must stay byte-identical. Crates for random numbers guarantee reproducible generators, but not
+/// reproducible ranges, choices and shuffles, so these are implemented here.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
@@ -21,19 +20,19 @@ impl Random {
         bits ^ (bits >> 31)
     }
 
-    /// Returns a number below the bound, or 0 where that is 0.
+    /// Returns a number below the bound, or 0 if the bound is 0.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         let product = u128::from(self.bits()) * u128::from(bound);
-        // The upper half is less than the bound, so nothing is lost.
+        // The upper half is less than the bound, so the cast does not truncate.
         (product >> 64) as u64
     }
 
-    /// Returns an index of something so long.
+    /// Returns a random index below the length.
     pub(super) fn index(&mut self, length: usize) -> usize {
         self.below(length as u64) as usize
     }
 
-    /// Returns one of several.
+    /// Returns a random element.
     pub(super) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.index(of.len())]
     }
@@ -55,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_the_published_generator() {
+    fn produces_the_numbers_of_the_published_generator() {
         let mut random = Random::new(1_234_567);
         assert_eq!([random.bits(), random.bits()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
     }

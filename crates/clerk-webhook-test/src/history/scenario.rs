@@ -1,17 +1,19 @@
-//! What a history is about.
+//! Scenarios of histories.
 
-/// What a history is about.
+/// The kinds of events in a history and their frequencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Scenario {
-    /// People sign up, fill in what they are asked for, and come again: users, sessions, codes by e-mail and
-    /// SMS.
+    /// People sign up, complete their profiles and return: users, sessions, codes by email and SMS.
     SignUp,
-    /// People found organizations, invite each other, join, change roles and leave; nobody is deleted.
+    /// People create organizations, invite each other, join, change roles and leave.
+    ///
+    /// No user or organization is deleted.
     Team,
-    /// Users, organizations and memberships come and go, and change all the time: what a copy of them has to
-    /// endure.
+    /// Users, organizations and memberships are created, changed and deleted frequently.
+    ///
+    /// This scenario tests code that maintains a copy of Clerk's objects.
     Churn,
-    /// All there is: each of the 46 types of events occurs within the first 150, and then again and again.
+    /// All 46 event types occur within the first 150 events, and repeatedly afterwards.
     All,
 }

@@ -1,4 +1,4 @@
-//! What happens in a history, and in which order.
+//! Chooses the actions of a history.
 
 use clerk_webhook_core::Timestamp;
 
@@ -7,12 +7,12 @@ use super::event::HistoryEvent;
 use super::scenario::Scenario;
 use super::world::World;
 
-/// Chooses what happens next in a world.
+/// Chooses the next action in a world.
 #[derive(Debug)]
 pub(super) struct Story {
     world: World,
     scenario: Scenario,
-    /// What has to happen once before all else.
+    /// The actions that must occur once before random actions begin.
     tour: Vec<Action>,
 }
 
@@ -27,12 +27,12 @@ impl Story {
         Self { world, scenario, tour }
     }
 
-    /// Returns how many people have signed up so far.
+    /// Returns the number of sign-ups so far.
     pub(super) fn sign_ups(&self) -> usize {
         self.world.sign_ups
     }
 
-    /// Lets the next thing happen, and returns the event; others may sign up, or only those be there who are.
+    /// Performs actions until an event exists, and returns the event. `sign_ups` allows further sign-ups.
     pub(super) fn next_event(&mut self, sign_ups: bool) -> HistoryEvent {
         loop {
             if let Some(event) = self.world.log.take() {
@@ -47,7 +47,7 @@ impl Story {
     }
 
     fn choose(&mut self) -> Action {
-        // Somebody has to be there for anything to happen.
+        // Other actions need at least two people.
         if self.world.people.len() < 2 {
             return Action::SignUp;
         }

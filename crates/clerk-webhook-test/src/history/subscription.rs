@@ -6,7 +6,7 @@ use super::person::{IMAGE, Person};
 
 const MONTH: i64 = 30 * 24 * 3_600_000;
 
-/// The suffix of the id, the name, the slug and the price in cents.
+/// A plan: the suffix of its id, its name, its slug and its price in cents.
 pub(super) type Plan = (&'static str, &'static str, &'static str, i64);
 
 pub(super) const FREE: Plan = ("gDbKdKWlzdcQDw4ktEOabfdNbv", "Free", "free_user", 0);

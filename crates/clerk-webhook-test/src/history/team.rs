@@ -1,5 +1,4 @@
-//! Organizations and what belongs to them, as Clerk describes them: the fields stand in the order in which
-//! they are sent.
+//! Organizations and their objects in Clerk's format. The fields are in the order of Clerk's JSON.
 
 use serde::Serialize;
 
@@ -11,7 +10,7 @@ const TRADES: [&str; 8] =
 const PLACES: [&str; 8] = ["Cirey", "Delft", "Göttingen", "Kyōto", "Lund", "Mumbai", "Torino", "Yorkshire"];
 const MODES: [&str; 3] = ["automatic_invitation", "automatic_suggestion", "manual_invitation"];
 
-/// The key, the name and the permissions of a role in an organization.
+/// A role in an organization: its key, its name and its permissions.
 pub(super) type Role = (&'static str, &'static str, &'static [&'static str]);
 
 pub(super) const ADMIN: Role = (
@@ -82,7 +81,7 @@ pub(super) struct Domain {
     pub(super) updated_at: i64,
 }
 
-/// A membership as it is sent.
+/// The JSON of a membership.
 #[derive(Serialize)]
 pub(super) struct MembershipData<'a> {
     created_at: i64,
@@ -98,7 +97,7 @@ pub(super) struct MembershipData<'a> {
     updated_at: i64,
 }
 
-/// An organization inside of a membership, which lacks who has made it and its private metadata.
+/// The JSON of an organization inside a membership, which lacks `created_by` and `private_metadata`.
 #[derive(Serialize)]
 struct NestedOrganization<'a> {
     admin_delete_enabled: bool,
@@ -131,7 +130,7 @@ struct PublicUserData<'a> {
     username: Option<&'a str>,
 }
 
-/// An invitation as it is sent.
+/// The JSON of an invitation.
 #[derive(Serialize)]
 pub(super) struct InvitationData<'a> {
     created_at: i64,
@@ -174,7 +173,7 @@ struct PublicOrganizationData<'a> {
     slug: &'a str,
 }
 
-/// A domain as it is sent.
+/// The JSON of a domain.
 #[derive(Serialize)]
 pub(super) struct DomainData<'a> {
     affiliation_email_address: Option<&'a str>,
@@ -229,7 +228,7 @@ impl Organization {
         }
     }
 
-    /// Changes one thing or another.
+    /// Changes a random field.
     pub(super) fn change(&mut self, log: &mut EventLog) {
         match log.random.below(5) {
             0 => {
@@ -288,7 +287,7 @@ impl Organization {
         }
     }
 
-    /// Describes an invitation, and who has accepted it where somebody has.
+    /// Returns the JSON of an invitation, with the user if it was accepted.
     pub(super) fn invitation<'a>(
         &'a self,
         invitation: &'a Invitation,
@@ -378,7 +377,7 @@ impl Domain {
         }
     }
 
-    /// Is verified first, and then changes how people get in.
+    /// Verifies the domain the first time, and then changes its enrollment mode.
     pub(super) fn change(&mut self, log: &mut EventLog) {
         if self.verified {
             self.mode = log.random.pick(&MODES);

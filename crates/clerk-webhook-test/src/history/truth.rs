@@ -1,4 +1,4 @@
-//! What is true after a history.
+//! The state at Clerk after a history.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::event::HistoryEvent;
 use super::kind::ObjectKind;
 
-/// What Clerk holds when a history is over: what a copy has to be, in whatever order the events came.
+/// The state at Clerk after a history, which a copy must have regardless of the order of arrival.
 ///
-/// An object is there as the last event described it that was about this object: what other events repeat of
-/// it does not count, although it can be newer, such as the organization inside of a membership.
+/// Each object has the data of the last event about this object. Copies inside other events do not count,
+/// although they can be newer, such as the organization inside a membership.
 ///
 /// ```
 /// use clerk_webhook_test::{History, Scenario};
@@ -27,7 +27,7 @@ pub struct Truth {
     deleted: BTreeMap<ObjectKind, BTreeMap<String, Timestamp>>,
 }
 
-/// Where a sorted map is borrowed of which there is none.
+// Returned by reference for kinds without objects.
 static NO_OBJECTS: BTreeMap<String, Value> = BTreeMap::new();
 static NO_DELETIONS: BTreeMap<String, Timestamp> = BTreeMap::new();
 
@@ -72,16 +72,16 @@ impl Truth {
         }
     }
 
-    /// Returns the objects of a kind by their ids, each as the `data` of the last event that was about it.
+    /// Returns the objects of a kind by id. The value is the `data` of the last event about the object.
     ///
-    /// What belongs to an organization or a user that was deleted is not there, even where no event tells of
-    /// its end: the memberships of both, domains and invitations of an organization, sessions of a user.
+    /// Objects of a deleted organization or user are not included, even without an event about their end:
+    /// memberships of both, domains and invitations of an organization, and sessions of a user.
     #[must_use]
     pub fn live(&self, kind: ObjectKind) -> &BTreeMap<String, Value> {
         self.live.get(&kind).unwrap_or(&NO_OBJECTS)
     }
 
-    /// Returns the ids of the objects that events said to be deleted, and when that happened.
+    /// Returns the ids of the objects that have a deletion event, with the time of the deletion.
     #[must_use]
     pub fn deleted(&self, kind: ObjectKind) -> &BTreeMap<String, Timestamp> {
         self.deleted.get(&kind).unwrap_or(&NO_DELETIONS)
@@ -105,19 +105,19 @@ impl Truth {
         self.live(ObjectKind::OrganizationMembership)
     }
 
-    /// Returns the users that were deleted, and when.
+    /// Returns the ids of deleted users, with the time of the deletion.
     #[must_use]
     pub fn deleted_users(&self) -> &BTreeMap<String, Timestamp> {
         self.deleted(ObjectKind::User)
     }
 
-    /// Returns the organizations that were deleted, and when.
+    /// Returns the ids of deleted organizations, with the time of the deletion.
     #[must_use]
     pub fn deleted_organizations(&self) -> &BTreeMap<String, Timestamp> {
         self.deleted(ObjectKind::Organization)
     }
 
-    /// Returns the memberships that events said to have ended, and when.
+    /// Returns the ids of memberships that have a deletion event, with the time of the deletion.
     #[must_use]
     pub fn deleted_memberships(&self) -> &BTreeMap<String, Timestamp> {
         self.deleted(ObjectKind::OrganizationMembership)

@@ -1,4 +1,4 @@
-//! All that there is at Clerk at one time of a history.
+//! The state at Clerk at one point of a history.
 
 use clerk_webhook_core::Timestamp;
 
@@ -11,7 +11,7 @@ use super::session::Session;
 use super::subscription::Subscription;
 use super::team::Organization;
 
-/// People, and what they have.
+/// People and their objects.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) log: EventLog,
@@ -20,9 +20,9 @@ pub(super) struct World {
     pub(super) sessions: Pool<Session>,
     pub(super) subscriptions: Pool<Subscription>,
     pub(super) access: Access,
-    /// All that have ever signed up.
+    /// The total number of sign-ups.
     pub(super) sign_ups: usize,
-    /// Numbers for what needs a name of its own.
+    /// The last number for a unique name.
     numbers: usize,
     scenario: Scenario,
 }
@@ -42,12 +42,12 @@ impl World {
         }
     }
 
-    /// Returns whether sessions are told of.
+    /// Returns whether the history contains session events.
     pub(super) fn has_sessions(&self) -> bool {
         matches!(self.scenario, Scenario::SignUp | Scenario::All)
     }
 
-    /// Returns a number that nothing else has.
+    /// Returns a new unique number.
     pub(super) fn number(&mut self) -> usize {
         self.numbers += 1;
         self.numbers

@@ -1,4 +1,4 @@
-//! Deliveries as a `TestRequest` reach an Actix application.
+//! Tests `Delivery::actix_request` with an Actix application.
 
 use actix_web::test::{call_and_read_body, call_service, init_service};
 use actix_web::{App, web};
@@ -13,7 +13,7 @@ async fn webhook(ClerkEvent(event): ClerkEvent) -> String {
     event.event_type().to_string()
 }
 
-/// Sets up the application, which has no name for its type.
+/// Creates the application. A macro, because the type of the application cannot be named.
 macro_rules! app {
     () => {
         init_service(
@@ -27,7 +27,7 @@ macro_rules! app {
 }
 
 #[actix_web::test]
-async fn every_fixture_is_accepted() {
+async fn accepts_every_fixture() {
     let app = app!();
     for fixture in AnyFixture::all() {
         let request = Delivery::of(fixture).actix_request().to_request();
@@ -36,7 +36,7 @@ async fn every_fixture_is_accepted() {
 }
 
 #[actix_web::test]
-async fn what_breaks_a_delivery_arrives_too() {
+async fn rejects_broken_deliveries() {
     let app = app!();
     let right = || Delivery::of(fixture::user_created());
     for broken in super::broken().into_iter().chain([right().repeated("svix-id")]) {
@@ -50,19 +50,19 @@ async fn what_breaks_a_delivery_arrives_too() {
 }
 
 #[actix_web::test]
-async fn a_request_is_what_the_delivery_says() {
+async fn the_request_has_the_headers_and_body_of_the_delivery() {
     let delivery = Delivery::of(fixture::user_created()).header("X-Test", "1").repeated("svix-id");
     let mut request = delivery.actix_request().to_srv_request();
     assert_eq!((request.method().as_str(), request.path()), ("POST", "/webhooks/clerk"));
     assert_eq!(request.headers().get_all("svix-id").count(), 2);
     assert_eq!(request.headers().get("x-test").unwrap(), "1");
-    // The payload brings its length with it.
+    // `set_payload` adds a Content-Length.
     assert_eq!(request.headers().len(), delivery.headers().len() + 1);
     assert_eq!(request.extract::<web::Bytes>().await.unwrap(), delivery.body());
 }
 
 #[actix_web::test]
-async fn a_length_can_be_claimed() {
+async fn an_explicit_content_length_replaces_the_actual_one() {
     let delivery = Delivery::of(fixture::user_created()).header("Content-Length", "3000000");
     let request = delivery.actix_request().to_srv_request();
     let lengths: Vec<_> = request.headers().get_all("content-length").collect();

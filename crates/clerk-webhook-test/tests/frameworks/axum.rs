@@ -1,5 +1,5 @@
-//! Deliveries as requests of the crate http reach axum, and Tower services with a body type of their own.
-#![expect(clippy::unwrap_used, reason = "it fails where a test shall fail")]
+//! Tests `Delivery::http_request` with Axum, and conversions for Tower services with other body types.
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::convert::Infallible;
 
@@ -31,7 +31,7 @@ async fn status(delivery: &Delivery) -> u16 {
 }
 
 #[tokio::test]
-async fn every_fixture_is_accepted() {
+async fn accepts_every_fixture() {
     for fixture in AnyFixture::all() {
         let delivery = Delivery::of(fixture);
         let response = app().oneshot(delivery.http_request()).await.unwrap();
@@ -43,7 +43,7 @@ async fn every_fixture_is_accepted() {
 }
 
 #[tokio::test]
-async fn what_breaks_a_delivery_arrives_too() {
+async fn rejects_broken_deliveries() {
     let right = || Delivery::of(fixture::user_created());
     for broken in super::broken().into_iter().chain([right().repeated("svix-id")]) {
         assert_eq!(status(&broken).await, 400, "{broken:?}");
@@ -54,7 +54,7 @@ async fn what_breaks_a_delivery_arrives_too() {
 }
 
 #[tokio::test]
-async fn a_service_gets_the_body_that_it_wants() {
+async fn converts_into_a_request_with_another_body_type() {
     let echo =
         service_fn(async |request: Request<Body>| Ok::<_, Infallible>(Response::new(request.into_body())));
     let delivery = Delivery::of(fixture::user_created());
@@ -63,7 +63,7 @@ async fn a_service_gets_the_body_that_it_wants() {
 }
 
 #[test]
-fn a_request_is_what_the_delivery_says() {
+fn the_request_has_the_headers_and_body_of_the_delivery() {
     let delivery = Delivery::of(fixture::user_created()).header("X-Test", "1").repeated("svix-id");
     let request = Request::<Bytes>::from(&delivery);
     assert_eq!((request.method(), request.uri().path()), (&Method::POST, "/webhooks/clerk"));
@@ -75,9 +75,8 @@ fn a_request_is_what_the_delivery_says() {
     let _: Request<Full<Bytes>> = delivery.into();
 }
 
-/// Every path that is taken can be sent to.
 #[test]
-fn every_legal_path_is_one_for_a_request() {
+fn builds_a_request_for_every_valid_path() {
     let legal = "-._~!$&'()*+,;=:@/?%09AZaz";
     for path in ["/", "//", "/?", "/a//b/", "/%", &format!("/{legal}"), &format!("/{}", "a".repeat(7999))] {
         assert_eq!(Delivery::of_body("").path(path).http_request().uri().to_string(), path);

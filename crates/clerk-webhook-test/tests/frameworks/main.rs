@@ -1,4 +1,4 @@
-//! Deliveries as the requests of each framework.
+//! Tests the conversions of deliveries into requests of each framework.
 #![cfg(any(feature = "actix", feature = "http", feature = "warp"))]
 
 #[cfg(feature = "actix")]
@@ -10,7 +10,7 @@ mod warp;
 
 use clerk_webhook_test::{Delivery, fixture};
 
-/// Deliveries that every framework refuses with 400.
+/// Returns deliveries that every framework answers with 400.
 fn broken() -> [Delivery; 7] {
     let right = || Delivery::of(fixture::user_created());
     [

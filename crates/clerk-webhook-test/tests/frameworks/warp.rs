@@ -1,5 +1,5 @@
-//! Deliveries as a `RequestBuilder` reach a Warp filter.
-#![expect(clippy::unwrap_used, reason = "it fails where a test shall fail")]
+//! Tests `Delivery::warp_request` with a Warp filter.
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use clerk_webhook_core::{Event, Verifier};
 use clerk_webhook_test::{
@@ -24,7 +24,7 @@ fn routes() -> impl Filter<Extract = (impl Reply,), Error = std::convert::Infall
 }
 
 #[tokio::test]
-async fn every_fixture_is_accepted() {
+async fn accepts_every_fixture() {
     for fixture in AnyFixture::all() {
         let response = Delivery::of(fixture).warp_request().reply(&routes()).await;
         assert_eq!(response.body(), fixture.event_type().as_str(), "{fixture:?}");
@@ -32,7 +32,7 @@ async fn every_fixture_is_accepted() {
 }
 
 #[tokio::test]
-async fn what_breaks_a_delivery_arrives_too() {
+async fn rejects_broken_deliveries() {
     let right = || Delivery::of(fixture::user_created());
     for broken in super::broken() {
         assert_eq!(broken.warp_request().reply(&routes()).await.status(), 400, "{broken:?}");
@@ -43,14 +43,14 @@ async fn what_breaks_a_delivery_arrives_too() {
 }
 
 #[tokio::test]
-async fn a_length_can_be_claimed() {
+async fn an_explicit_content_length_replaces_the_actual_one() {
     let delivery = Delivery::of(fixture::user_created()).header("content-length", "3000000");
     assert_eq!(delivery.warp_request().reply(&routes()).await.status(), 413);
 }
 
 #[cfg(feature = "http")]
 #[tokio::test]
-async fn what_is_repeated_goes_to_the_service() {
+async fn sends_a_repeated_header_through_the_service() {
     use tower::ServiceExt as _;
 
     let repeated = Delivery::of(fixture::user_created()).repeated("svix-id");
@@ -60,6 +60,6 @@ async fn what_is_repeated_goes_to_the_service() {
 
 #[test]
 #[should_panic(expected = "cannot repeat svix-id")]
-fn what_is_repeated_cannot_be_said() {
+fn panics_on_a_repeated_header() {
     let _ = Delivery::of(fixture::user_created()).repeated("svix-id").warp_request();
 }

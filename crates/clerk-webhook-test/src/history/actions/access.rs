@@ -1,4 +1,4 @@
-//! Roles and permissions of the instance, and those who wait to be let in.
+//! Actions on roles, permissions and the waitlist.
 
 use serde_json::json;
 

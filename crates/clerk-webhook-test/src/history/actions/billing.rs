@@ -1,4 +1,4 @@
-//! Subscriptions, their items, and attempts to pay.
+//! Actions on subscriptions, their items and payment attempts.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::history::subscription::{FREE, Item, PAID, Plan, Subscription};
 use crate::history::world::World;
 
 impl World {
-    /// Somebody gets the plan that costs nothing.
+    /// A person gets the free plan.
     pub(super) fn subscribe(&mut self) {
         self.new_subscription();
     }
@@ -34,7 +34,7 @@ impl World {
         key
     }
 
-    /// Somebody pays for a plan: the old item ends, the new one begins.
+    /// A person pays for a plan. The old item ends and a new one begins.
     pub(super) fn upgrade(&mut self) {
         let key = self.any_subscription();
         self.pay(key, "checkout", true);
@@ -47,7 +47,7 @@ impl World {
         self.change_subscription(key, "subscription.active", "active");
     }
 
-    /// Somebody tries a plan for some days, which come to an end.
+    /// A person starts a free trial, which then ends.
     pub(super) fn try_out(&mut self) {
         let key = self.any_subscription();
         self.change_item(key, "subscriptionItem.ended", "ended");
@@ -58,7 +58,7 @@ impl World {
         self.change_item(key, "subscriptionItem.freeTrialEnding", "active");
     }
 
-    /// Somebody begins to buy, and goes away.
+    /// A person begins a checkout and abandons it.
     pub(super) fn abandon_checkout(&mut self) {
         let key = self.any_subscription();
         let now = self.log.moment();
@@ -78,7 +78,7 @@ impl World {
         self.change_subscription(key, "subscription.pastDue", "past_due");
     }
 
-    /// Somebody cancels: what they have goes on for a while, and the free plan will follow.
+    /// A person cancels a plan. It remains active until the end of its period, and the free plan follows.
     pub(super) fn cancel(&mut self) {
         let key = self.any_subscription();
         self.change_item(key, "subscriptionItem.canceled", "canceled");
@@ -94,7 +94,7 @@ impl World {
         self.change_item(key, "subscriptionItem.updated", status);
     }
 
-    /// Returns any subscription of somebody who is there; a new one where there is none.
+    /// Returns a random subscription of an existing person, or creates one.
     fn any_subscription(&mut self) -> u32 {
         let people = &self.people;
         let paying = |subscription: &Subscription| people.get(subscription.person).is_some();
@@ -191,7 +191,7 @@ impl World {
         self.log.record(event_type, &subscription.data(&payer), change);
     }
 
-    /// Tells of the item of a subscription, or of another one that does not count yet.
+    /// Records an event about an item: the current item of a subscription, or another one.
     fn tell_item(&mut self, key: u32, event_type: &'static str, other: Option<&Item>) {
         let subscription = &self.subscriptions[key];
         let item = other.unwrap_or(&subscription.item);

@@ -1,6 +1,6 @@
-//! What can happen.
+//! The actions of a history.
 //!
-//! What an action needs and is not there comes into being first, so that each can happen at any time.
+//! An action first creates missing objects that it needs, so it is possible at any time.
 
 mod access;
 mod billing;
@@ -11,7 +11,7 @@ mod users;
 use super::scenario::Scenario;
 use super::world::World;
 
-/// Derives the actions and the table of those that happen in [`Scenario::All`] from rows of the form `Action
+/// Generates the actions and their weights in [`Scenario::All`] from rows of the form `Action
 /// => method: weight`.
 macro_rules! actions {
     ($( $action:ident => $method:ident: $weight:literal; )+) => {
@@ -79,7 +79,7 @@ actions! {
 }
 
 impl Scenario {
-    /// Returns how often each action happens, compared with the others.
+    /// Returns the relative frequency of each action.
     pub(super) fn weights(self) -> &'static [(Action, u64)] {
         match self {
             Self::SignUp => &[

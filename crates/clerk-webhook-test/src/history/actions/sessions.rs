@@ -1,4 +1,4 @@
-//! Sessions, which begin and end.
+//! Actions on sessions.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::history::world::World;
 
 const DAY: i64 = 24 * 3_600_000;
 
-/// More are forgotten, one for each new one: sessions are many, and any of them is as good as another.
+/// The maximum number of stored sessions. Each further session replaces a random one.
 const REMEMBERED: usize = 1000;
 
 #[derive(Serialize)]
@@ -50,7 +50,7 @@ impl World {
         self.new_session(person, "session.created", "active");
     }
 
-    /// Somebody signs in who has something to do first, such as to choose an organization.
+    /// A person signs in with a pending task, such as choosing an organization.
     pub(super) fn sign_in_with_tasks(&mut self) {
         let person = self.anybody();
         self.new_session(person, "session.pending", "pending");
@@ -118,7 +118,7 @@ impl World {
             object: "session_activity",
         });
         let session = &self.sessions[key];
-        // The user is the very one that the last event of a user has told of.
+        // The nested user is equal to the user in the last event about this user.
         let user = &self.people[session.person];
         let organization = user.organizations.first().and_then(|key| self.organizations.get(*key));
         let data = SessionData {

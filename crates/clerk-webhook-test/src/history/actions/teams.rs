@@ -1,4 +1,4 @@
-//! What happens to organizations, their members, invitations and domains.
+//! Actions on organizations, members, invitations and domains.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::history::team::{ADMIN, Domain, Invitation, MEMBER, Membership, Organi
 use crate::history::world::World;
 
 impl World {
-    /// Somebody founds an organization, and is its first member.
+    /// A person creates an organization and becomes its first member.
     pub(super) fn create_organization(&mut self) {
         self.new_organization();
     }
@@ -24,12 +24,12 @@ impl World {
         key
     }
 
-    /// Returns any organization; a new one where there is none.
+    /// Returns a random organization, or creates one.
     fn any_organization(&mut self) -> u32 {
         self.organizations.any(&mut self.log.random).unwrap_or_else(|| self.new_organization())
     }
 
-    /// Returns any organization that has members, and one of them.
+    /// Returns a random organization with members, and one of its members.
     fn any_member(&mut self) -> (u32, usize) {
         let inhabited = |organization: &Organization| !organization.members.is_empty();
         let key = self.organizations.any_with(&mut self.log.random, inhabited);
@@ -45,7 +45,7 @@ impl World {
         self.tell_organization(key, "organization.updated");
     }
 
-    /// An organization is deleted; that its memberships have ended is said of all or of none.
+    /// An organization is deleted. Either all of its memberships have deletion events, or none.
     pub(super) fn delete_organization(&mut self) {
         let key = self.any_organization();
         if self.log.random.percent(50) {
@@ -97,7 +97,7 @@ impl World {
         self.end_membership(key, person);
     }
 
-    /// Somebody who has left comes back, as a membership with another id.
+    /// A former member joins again, with a new membership id.
     pub(super) fn rejoin(&mut self) {
         let deserted = |organization: &Organization| !organization.former.is_empty();
         let key = match self.organizations.any_with(&mut self.log.random, deserted) {
@@ -128,15 +128,14 @@ impl World {
             updated_at: now,
         });
         organization.members_count = organization.members.len();
-        // Somebody's joining writes the organization too, a little later, and no event of its own tells of
-        // it.
+        // A new member also updates the organization a little later, without an event about the organization.
         organization.updated_at = self.log.soon();
         let place = organization.members.len() - 1;
         self.people[person].organizations.push(key);
         self.tell_membership(key, place, "organizationMembership.created");
     }
 
-    /// Ends a membership: what is sent is what it was, and nothing in it says when it ended.
+    /// Ends a membership. The event contains the unchanged membership, without the time of the end.
     pub(super) fn end_membership(&mut self, key: u32, person: u32) {
         let Some(place) = self.organizations[key].member(person) else { return };
         self.log.moment();
@@ -144,7 +143,7 @@ impl World {
         let organization = &mut self.organizations[key];
         organization.members.remove(place);
         organization.members_count = organization.members.len();
-        // Long lists are no better than short ones, and the oldest cost time.
+        // Drop the oldest: long lists cost time without better coverage.
         if organization.former.len() >= 16 {
             organization.former.remove(0);
         }

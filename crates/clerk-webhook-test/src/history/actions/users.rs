@@ -1,4 +1,4 @@
-//! What happens to users, and what is sent to them.
+//! Actions on users, and messages to users.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::history::person::{EmailAddress, Means, Person};
 use crate::history::world::World;
 
 impl World {
-    /// Somebody signs up: a message with a code, the user, a session.
+    /// A person signs up: a message with a code, the user, a session.
     pub(super) fn sign_up(&mut self) {
         self.new_person();
     }
@@ -26,7 +26,7 @@ impl World {
         let key = self.people.insert(person);
         if self.log.random.percent(30) {
             self.send_code(key);
-            // Nobody becomes a user before the code is there.
+            // The message with the code comes before the user.
             let person = &mut self.people[key];
             person.created_at = self.log.moment();
             person.updated_at = self.log.soon();
@@ -38,7 +38,7 @@ impl World {
         key
     }
 
-    /// Returns anybody; somebody new where nobody is there.
+    /// Returns a random person, or creates one.
     pub(super) fn anybody(&mut self) -> u32 {
         self.people.any(&mut self.log.random).unwrap_or_else(|| self.new_person())
     }
@@ -56,7 +56,7 @@ impl World {
         self.tell_user(key, "user.updated");
     }
 
-    /// Another address becomes the primary one: mostly not the first.
+    /// Another address becomes the primary one, usually not the first in the list.
     pub(super) fn switch_primary(&mut self) {
         let several = |person: &Person| person.email_addresses.len() > 1;
         let key = match self.people.any_with(&mut self.log.random, several) {
@@ -76,7 +76,7 @@ impl World {
         self.tell_user(key, "user.updated");
     }
 
-    /// An address moves from one user to another, which is two changes.
+    /// An address moves from one user to another, which causes two events.
     pub(super) fn move_address(&mut self) {
         let several = |person: &Person| person.email_addresses.len() > 1;
         let from = self.people.any_with(&mut self.log.random, several).unwrap_or_else(|| {
@@ -102,7 +102,7 @@ impl World {
         self.tell_user(to, "user.updated");
     }
 
-    /// Somebody is deleted; of their memberships some are said to end, and some are not.
+    /// A person is deleted. Only some of their memberships have deletion events.
     pub(super) fn delete_user(&mut self) {
         let key = self.anybody();
         if self.log.random.percent(50) {
@@ -141,7 +141,7 @@ impl World {
         self.send_sms_to(key, true);
     }
 
-    /// Sends a code to somebody who is about to sign up, and is not a user yet.
+    /// Sends a code to a person who is signing up and is not a user yet.
     fn send_code(&mut self, key: u32) {
         let address = self.people[key].email_addresses.first().map(|email| email.email_address.clone());
         match address {
@@ -172,7 +172,7 @@ impl World {
         self.log.record("sms.created", &data, None);
     }
 
-    /// Sends a message to somebody who is not a user yet.
+    /// Sends a message to a person who is not a user yet.
     pub(super) fn send_email(&mut self, to: &str, slug: &'static str) {
         self.log.soon();
         let code = format!("{:06}", self.log.random.below(1_000_000));
@@ -199,7 +199,7 @@ impl World {
         self.log.record(event_type, person, Change::written(ObjectKind::User, &person.id));
     }
 
-    /// Gives somebody one more address; unless it is the first, it does not become the primary one.
+    /// Adds an address to a user. It becomes the primary address only if it is the first one.
     fn give_address(&mut self, key: u32) {
         let number = self.number();
         let now = self.next_version_of(key);
@@ -209,7 +209,7 @@ impl World {
         if person.email_addresses.is_empty() && email.is_verified() {
             person.primary_email_address_id = Some(email.id.clone());
         }
-        // The newest is not always the last.
+        // A new address is not always the last in the list.
         let place = self.log.random.index(person.email_addresses.len() + 1);
         person.email_addresses.insert(place, email);
     }
