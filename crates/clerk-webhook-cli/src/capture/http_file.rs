@@ -35,11 +35,14 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Capture, String> {
     };
     let mut words = request_line.split_ascii_whitespace();
     let (Some(method), Some(target)) = (words.next(), words.next()) else {
-        return Err("the first line is not a request line, such as POST /webhooks/clerk HTTP/1.1".to_owned());
+        return Err(
+            "the first line is not a request line: expected a line such as POST /webhooks/clerk HTTP/1.1"
+                .to_owned(),
+        );
     };
     if !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Err(
-            "the first line does not begin with a method, as in POST /webhooks/clerk HTTP/1.1".to_owned()
+            "the first line does not begin with a method: expected a line such as POST /webhooks/clerk HTTP/1.1".to_owned()
         );
     }
 

@@ -21,7 +21,9 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Vec<Capture>, String> {
     let mut captures = Vec::new();
     for (index, line) in Deserializer::from_slice(bytes).into_iter::<Line>().enumerate() {
         let number = index + 1;
-        let line = line.map_err(|error| format!("object {number} is not a line of a listener: {error}"))?;
+        let line = line.map_err(|error| {
+            format!("object {number} is not a line of `clerk webhooks listen --json`: {error}")
+        })?;
         if line.r#type.as_deref().is_some_and(|kind| kind != "event") {
             continue;
         }

@@ -1,4 +1,4 @@
-//! A request that was captured.
+//! Captured requests.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! The bodies that the captured body can be a changed form of.
+//! Candidates for the body that was signed.
 
 use std::borrow::Cow;
 
@@ -198,10 +198,7 @@ fn of_edges(mark: Mark, lines: Lines, ends: Ends, findings: &mut Vec<Finding>) {
             add(Cause::ByteOrderMarkAdded, "the body begins with a byte-order mark that was not signed");
         }
         Mark::Added => {
-            add(
-                Cause::ByteOrderMarkRemoved,
-                "the body began with a byte-order mark when it was signed, which is now missing",
-            );
+            add(Cause::ByteOrderMarkRemoved, "the byte-order mark that was signed is missing from the body");
         }
     }
     match lines {
@@ -217,7 +214,7 @@ fn of_edges(mark: Mark, lines: Lines, ends: Ends, findings: &mut Vec<Finding>) {
         Ends::NewlineAdded(_) => {
             add(
                 Cause::TrailingNewlineRemoved,
-                "the body ended in a line break when it was signed, which is now missing",
+                "the trailing line break that was signed is missing from the body",
             );
         }
         Ends::TrimmedEnd => add(Cause::WhiteSpaceAdded, "the body ends in whitespace that was not signed"),
@@ -228,16 +225,10 @@ fn of_edges(mark: Mark, lines: Lines, ends: Ends, findings: &mut Vec<Finding>) {
             add(Cause::WhiteSpaceAdded, "the body begins and ends with whitespace that was not signed");
         }
         Ends::AfterAdded(_) => {
-            add(
-                Cause::WhiteSpaceRemoved,
-                "the body ended in whitespace when it was signed, which is now missing",
-            );
+            add(Cause::WhiteSpaceRemoved, "the trailing whitespace that was signed is missing from the body");
         }
         Ends::BeforeAdded(_) => {
-            add(
-                Cause::WhiteSpaceRemoved,
-                "the body began with whitespace when it was signed, which is now missing",
-            );
+            add(Cause::WhiteSpaceRemoved, "the leading whitespace that was signed is missing from the body");
         }
     }
 }

@@ -560,7 +560,7 @@ fn distinct<T: Copy>(all: &[T], text: impl Fn(T) -> String) -> Vec<T> {
     all.iter().copied().filter(|item| seen.insert(text(*item))).collect()
 }
 
-/// Returns a whole number that a float represents exactly without fraction and exponent.
+/// Formats a number without fraction and exponent if it is whole and a float represents it exactly.
 fn whole(raw: &str) -> Option<String> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if !raw.contains(['.', 'e', 'E']) {

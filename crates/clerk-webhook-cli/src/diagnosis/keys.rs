@@ -1,4 +1,4 @@
-//! The HMAC keys that correct and mistaken senders derive from a secret.
+//! The HMAC keys that senders derive from a secret, correctly or by mistake.
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
@@ -87,7 +87,7 @@ pub(super) fn all(secrets: &[SigningSecret]) -> Vec<Key> {
         let not_decoded = "was signed with the text of the secret as the key, without base64 decoding";
         add(
             Cause::SecretNotDecoded,
-            &format!("it {not_decoded} and with the prefix whsec_"),
+            &format!("it {not_decoded}; the text includes the prefix whsec_"),
             text.as_bytes(),
         );
         add(Cause::SecretNotDecoded, &format!("it {not_decoded}"), encoded.as_bytes());

@@ -1,4 +1,4 @@
-//! The layouts of the signed text, correct and mistaken.
+//! The layouts of the signed text, including common mistakes.
 
 use super::cause::Cause;
 use super::finding::Finding;

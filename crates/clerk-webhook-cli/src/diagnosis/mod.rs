@@ -98,8 +98,8 @@ pub(crate) fn diagnose(capture: &Capture, secrets: &[SigningSecret], now: Timest
 
 /// Judges a delivery under these terms, for a caller with nothing else to do.
 ///
-/// This function blocks. It searches further than [`diagnose`]: if nothing matches, the search takes about 40
-/// ms for a body of usual size, and at most about half a second.
+/// This function blocks. It searches further than [`diagnose`]: if nothing matches, the search takes about
+/// 40 ms for a body of usual size, and at most about half a second.
 pub(crate) fn diagnose_under(terms: Terms, capture: &Capture, secrets: &[SigningSecret]) -> CaptureVerdict {
     judged(Limits::THOROUGH, terms, capture, secrets)
 }
@@ -210,7 +210,7 @@ fn explained(terms: Terms, headers: &Headers, found: Match, secrets: usize, erro
             (first.cause, format!("{}{how}", first.fact))
         }
         (None, Some(age)) => (age.cause, format!("{}; the signature itself is valid", age.fact)),
-        // Only the verifier objects, for example to a list of a thousand signatures.
+        // Only the verifier rejects this, for example a list of a thousand signatures.
         (None, None) => (Cause::MalformedHeader, error),
     };
     if secrets > 1 {

@@ -310,7 +310,7 @@ fn charsets(body: &Bytes, found: &mut Inside<'_>) {
         Err(_) => {
             for (name, table) in [("Latin-1", &LATIN_1), ("Windows-1252", &WINDOWS_1252)] {
                 let text: String = body.iter().map(|byte| table.character(*byte)).collect();
-                add(&format!("the body is {name}, but it was UTF-8 when it was signed"), text.into_bytes());
+                add(&format!("the body is encoded as {name}, but UTF-8 was signed"), text.into_bytes());
             }
         }
     }
@@ -327,7 +327,7 @@ fn charsets(body: &Bytes, found: &mut Inside<'_>) {
         _ => None,
     };
     if let Some(text) = decoded {
-        add("the body is UTF-16, but it was UTF-8 when it was signed", text.into_bytes());
+        add("the body is encoded as UTF-16, but UTF-8 was signed", text.into_bytes());
     }
 }
 

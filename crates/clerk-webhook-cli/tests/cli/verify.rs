@@ -280,7 +280,12 @@ fn rejects_wrong_usage_with_exit_code_2() {
         (Some(SECRET), &["verify"][..], "", "no input"),
         (Some(SECRET), &["verify", "/nowhere/at/all"], "", "cannot read"),
         (Some(SECRET), &["verify", "-"], "hello", "not a request line"),
-        (Some(SECRET), &["verify", "--delivery", "-"], "hello", "not a line of a listener"),
+        (
+            Some(SECRET),
+            &["verify", "--delivery", "-"],
+            "hello",
+            "not a line of `clerk webhooks listen --json`",
+        ),
         (Some(SECRET), &["verify", "--id", "msg_1", "-"], "", "--id"),
         (Some(SECRET), &["verify", "--id", "msg_1"], "", "--body"),
         (Some(SECRET), &["verify", "--any-age", "--now", "now", "-"], "", "--any-age"),
