@@ -90,8 +90,8 @@ impl Client {
 ///
 /// If some are missing, the function prints how to install them. It panics if `CI` is set.
 #[must_use]
-pub fn official_clients(wanted_by: &str) -> Vec<Client> {
-    let scripts = scripts(wanted_by, "send");
+pub fn official_clients(needed_by: &str) -> Vec<Client> {
+    let scripts = scripts(needed_by, "send");
     let client = |(program, script): &(OsString, PathBuf), library: &'static str| Client {
         program: program.clone(),
         script: script.clone(),
@@ -122,9 +122,9 @@ pub struct Judged {
 ///
 /// Panics if a library returns another verdict.
 #[must_use]
-pub fn official_verdicts(deliveries: &[Judged], wanted_by: &str) -> Vec<String> {
+pub fn official_verdicts(deliveries: &[Judged], needed_by: &str) -> Vec<String> {
     let lines: String = deliveries.iter().map(Judged::line).collect();
-    let verdicts = scripts(wanted_by, "verify").into_iter().map(|(program, script)| {
+    let verdicts = scripts(needed_by, "verify").into_iter().map(|(program, script)| {
         let mut process = Command::new(&program)
             .arg(script)
             .stdin(Stdio::piped())
@@ -132,7 +132,7 @@ pub fn official_verdicts(deliveries: &[Judged], wanted_by: &str) -> Vec<String> 
             .spawn()
             .expect("the script starts");
         let mut input = process.stdin.take().expect("the input is piped");
-        // The script writes only unexpected verdicts, and after it has read the input, so this cannot block.
+        // This cannot deadlock, because the script prints only unexpected verdicts while it reads.
         input.write_all(lines.as_bytes()).expect("the script reads its input");
         drop(input);
         let output = process.wait_with_output().expect("the script exits");
@@ -158,7 +158,7 @@ impl Judged {
 }
 
 /// Returns the interpreter and the script for each language whose libraries are installed.
-fn scripts(wanted_by: &str, name: &str) -> Vec<(OsString, PathBuf)> {
+fn scripts(needed_by: &str, name: &str) -> Vec<(OsString, PathBuf)> {
     let script = |extension: &str| folder(&format!("clients/{name}.{extension}"));
     let node = folder("clients/node_modules/@clerk/backend").exists().then(|| ("node".into(), script("mjs")));
     let python = folder("clients/.venv/bin/python");
@@ -178,7 +178,7 @@ fn scripts(wanted_by: &str, name: &str) -> Vec<(OsString, PathBuf)> {
                 "the clients for {language} are not installed; install them with: {install}"
             );
             say_skipped(&format!(
-                "{wanted_by} needs the clients for {language}; install them with: {install}"
+                "{needed_by} needs the clients for {language}; install them with: {install}"
             ));
             continue;
         };

@@ -73,7 +73,7 @@ pub fn fixtures() -> Vec<(String, Vec<u8>)> {
     AnyFixture::all().map(|fixture| (fixture.name().to_owned(), fixture.body().to_vec())).collect()
 }
 
-/// Returns a folder of this package.
+/// Returns the path of a file or folder in this package.
 #[must_use]
 pub fn folder(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -81,14 +81,14 @@ pub fn folder(path: &str) -> PathBuf {
 
 /// Returns the path of a folder or file that is not part of the repository, if it exists.
 ///
-/// If it does not exist, this function reports that the test is skipped.
+/// If it does not exist, the function prints that the test is skipped.
 #[must_use]
-pub fn beside_checkout(path: &str, wanted_by: &str) -> Option<PathBuf> {
+pub fn beside_checkout(path: &str, needed_by: &str) -> Option<PathBuf> {
     let found = folder("../../shared").join(path);
     if found.exists() {
         return Some(found);
     }
-    say_skipped(&format!("{wanted_by} needs ../shared/{path}, which is not part of the repository"));
+    say_skipped(&format!("{needed_by} needs ../shared/{path}, which is not part of the repository"));
     None
 }
 

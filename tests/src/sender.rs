@@ -59,7 +59,7 @@ pub struct Pace {
     pub connections: usize,
     /// How long the sender waits for an answer.
     pub time_limit: Duration,
-    /// The delay after each failed attempt. The sender gives up after the attempt that has no delay.
+    /// The delay after each failed attempt. After as many retries as delays, the sender gives up.
     pub schedule: Vec<Duration>,
 }
 
@@ -140,7 +140,7 @@ impl Sender {
     fn delay(&self, number: usize, answer: Option<&Answer>) -> Option<Duration> {
         let base = *self.pace.schedule.get(number - 1)?;
         let wanted = answer.and_then(|answer| answer.retry_after).map_or(base, Duration::from_secs);
-        // The jitter is 20%, as at Svix.
+        // Svix adds or subtracts up to 20%.
         let jitter = 80 + u32::try_from(lock(&self.random).below(41)).unwrap_or_default();
         Some(wanted.clamp(base, base * 2) * jitter / 100)
     }

@@ -6,43 +6,46 @@ use crate::say_skipped;
 
 /// Returns the URL of a Postgres server.
 ///
-/// If the variable is not set, it prints how to start a server and returns `None`. It panics if `CI` is set.
+/// If `TEST_POSTGRES_URL` is not set, it prints how to start a server and returns `None`. It panics if
+/// `CI` is set, too.
 #[must_use]
-pub fn postgres(wanted_by: &str) -> Option<String> {
+pub fn postgres(needed_by: &str) -> Option<String> {
     server(
         "TEST_POSTGRES_URL",
         &compose_advice("TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:54320/postgres"),
-        wanted_by,
+        needed_by,
     )
 }
 
 /// Returns the URL of a PgBouncer in transaction mode with three connections to the server of [`postgres`].
 ///
-/// If the variable is not set, it prints how to start one and returns `None`. It panics if `CI` is set.
+/// If `TEST_PGBOUNCER_URL` is not set, it prints how to start a server and returns `None`. It panics if
+/// `CI` is set, too.
 #[must_use]
-pub fn pgbouncer(wanted_by: &str) -> Option<String> {
+pub fn pgbouncer(needed_by: &str) -> Option<String> {
     let debian = r#"run `eval "$(bash .ci/servers.sh)"` on Debian, which sets TEST_PGBOUNCER_URL"#;
-    server("TEST_PGBOUNCER_URL", debian, wanted_by)
+    server("TEST_PGBOUNCER_URL", debian, needed_by)
 }
 
 /// Returns the URL of a Redis server.
 ///
-/// If the variable is not set, it prints how to start a server and returns `None`. It panics if `CI` is set.
+/// If `TEST_REDIS_URL` is not set, it prints how to start a server and returns `None`. It panics if
+/// `CI` is set, too.
 #[must_use]
-pub fn redis(wanted_by: &str) -> Option<String> {
-    server("TEST_REDIS_URL", &compose_advice("TEST_REDIS_URL=redis://127.0.0.1:63790/"), wanted_by)
+pub fn redis(needed_by: &str) -> Option<String> {
+    server("TEST_REDIS_URL", &compose_advice("TEST_REDIS_URL=redis://127.0.0.1:63790/"), needed_by)
 }
 
 /// Returns whether the program `redis-server` is installed, for a test that starts and kills a server.
 ///
 /// If it is not installed, the function prints how to install it. It panics if `CI` is set.
 #[must_use]
-pub fn has_redis_program(wanted_by: &str) -> bool {
+pub fn has_redis_program(needed_by: &str) -> bool {
     let version = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
     let found = version.is_ok_and(|status| status.success());
     if !found {
-        assert!(std::env::var_os("CI").is_none(), "{wanted_by} needs the program redis-server");
-        say_skipped(&format!("{wanted_by} needs the program redis-server; install Debian's redis-server"));
+        assert!(std::env::var_os("CI").is_none(), "{needed_by} needs the program redis-server");
+        say_skipped(&format!("{needed_by} needs the program redis-server; install Debian's redis-server"));
     }
     found
 }
@@ -51,11 +54,11 @@ fn compose_advice(setting: &str) -> String {
     format!("start the servers with `docker compose up -d` and set {setting}")
 }
 
-fn server(variable: &str, advice: &str, wanted_by: &str) -> Option<String> {
+fn server(variable: &str, advice: &str, needed_by: &str) -> Option<String> {
     let found = std::env::var(variable).ok().filter(|url| !url.is_empty());
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "{wanted_by} needs {variable}: {advice}");
-        say_skipped(&format!("{wanted_by} needs a server; {advice}"));
+        assert!(std::env::var_os("CI").is_none(), "{needed_by} needs {variable}: {advice}");
+        say_skipped(&format!("{needed_by} needs a server; {advice}"));
     }
     found
 }

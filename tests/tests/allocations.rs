@@ -146,7 +146,7 @@ fn unusually_many_secrets_or_signatures_cost_one_allocation() {
     let secrets = || [OTHER_SECRET, OTHER_SECRET, SECRET].map(|text| SigningSecret::parse(text).unwrap());
     let three = Verifier::builder().secrets(secrets()).build().unwrap();
     let headers = sign(b"body").to_pairs();
-    // Keys that are used one after the other need no list. Keys that hash frames at the same time do.
+    // One-shot verification uses one key after the other, without a list. Frames need all keys at once.
     assert_eq!(count(|| three.verify(&headers, b"body").unwrap()), 0);
     assert_eq!(count(|| three.begin_verify(&headers).unwrap()), 1);
     let one = Verifier::new(SECRET).unwrap();

@@ -480,7 +480,7 @@ async fn logs_no_payload_data_except_ids_at_any_level() {
         .with_writer(move || writer.clone());
     LazyLock::force(&ALWAYS_INTERESTED);
     let _listening = subscriber.set_default();
-    // Each event is sent three times: decodable with a failing handler, undecodable, and forged.
+    // Each event is sent with minimal data, with a forged message id, and unchanged. The handler fails.
     let failing: Handlers = Handlers::builder()
         .otherwise(|event: Event, _| async move {
             let _ = event.data();
@@ -493,7 +493,7 @@ async fn logs_no_payload_data_except_ids_at_any_level() {
     let mut sent_texts = 0;
     for (name, body) in fixtures() {
         let sent: Value = serde_json::from_slice(&body).unwrap();
-        // Only text that is also logged for an event without data except its ids may be logged.
+        // Only text that the log also contains for minimal data may appear in the log.
         let mut minimal = serde_json::json!({ "data": {}, "type": sent["type"] });
         for (holder, key) in [("/data", "id"), ("", "instance_id"), ("", "timestamp")] {
             if let Some(value) = sent.pointer(holder).and_then(|holder| holder.get(key)) {

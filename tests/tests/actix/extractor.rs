@@ -18,7 +18,7 @@ async fn event_type(ClerkEvent(event): ClerkEvent) -> String {
     event.event_type().to_string()
 }
 
-/// Returns deliveries with one header missing, and requests with a single, empty one.
+/// Returns deliveries that lack one header, and requests that have only one, which is empty.
 fn partial() -> Vec<actix_http::Request> {
     let names = ["svix-id", "svix-timestamp", "svix-signature"];
     let without = names.map(|name| {

@@ -129,7 +129,7 @@ async fn on_refusal_replaces_the_answer_and_keeps_the_error() {
 
 #[actix_web::test]
 async fn works_among_other_middleware_and_around_a_scope() {
-    // The inner middleware changes the request, so no one else may hold a reference to it.
+    // The inner middleware needs exclusive access to the request, so the layer must not hold a clone of it.
     let scope = web::scope("/webhooks")
         .route(
             "/{name}",

@@ -42,7 +42,7 @@ pub enum Step {
     /// Lets that handler finish.
     LetHandlerEnd,
     /// Sends a request on another connection and reads the answer.
-    Aside(Bytes, Seen),
+    OnAnotherConnection(Bytes, Seen),
     /// Sends concurrent requests on a new HTTP/2 connection and reads the answers.
     Http2(Vec<(Stream, Seen)>),
 }
@@ -140,8 +140,8 @@ impl Case {
     }
 
     /// Sends a delivery on another connection while this one waits for an answer.
-    pub fn aside(self, delivery: &WireRequest, outcome: Outcome) -> Self {
-        self.step(Step::Aside(delivery.with_length().into(), Seen::answered(outcome.into())))
+    pub fn on_another_connection(self, delivery: &WireRequest, outcome: Outcome) -> Self {
+        self.step(Step::OnAnotherConnection(delivery.with_length().into(), Seen::answered(outcome.into())))
     }
 
     pub fn step(mut self, step: Step) -> Self {
@@ -172,7 +172,7 @@ impl Case {
         let mut expected = Vec::new();
         for step in self.clients.iter().flatten() {
             match step {
-                Step::Expect(seen) | Step::Aside(_, seen) => expected.push(seen.clone()),
+                Step::Expect(seen) | Step::OnAnotherConnection(_, seen) => expected.push(seen.clone()),
                 Step::Http2(streams) => expected.extend(streams.iter().map(|(_, seen)| seen.clone())),
                 _ => {}
             }

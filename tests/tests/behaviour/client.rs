@@ -45,11 +45,11 @@ pub async fn play(address: SocketAddr, gate: &Gate, steps: &[Step]) -> Vec<Seen>
                 }
             }
             Step::LetHandlerEnd => gate.open(),
-            Step::Aside(request, expected) => {
-                let mut aside = Connection::open(address).await;
-                aside.write(Write::All(request.clone()));
-                seen.extend(aside.see(expected).await);
-                aside.close().await;
+            Step::OnAnotherConnection(request, expected) => {
+                let mut other = Connection::open(address).await;
+                other.write(Write::All(request.clone()));
+                seen.extend(other.see(expected).await);
+                other.close().await;
             }
             Step::Http2(streams) => seen.extend(http2::exchange(address, streams, PATIENCE).await),
         }

@@ -10,7 +10,7 @@ use super::stacks::{PATH, Server, Setup, Stack};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_stack_verifies_deliveries_of_the_official_clients() {
-    let clients = official_clients("sending to every framework");
+    let clients = official_clients("sending official deliveries to every framework");
     let mut servers = Vec::new();
     for stack in Stack::ALL {
         servers.push((stack, Server::start(stack, Setup::Standard)));

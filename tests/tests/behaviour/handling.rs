@@ -87,7 +87,10 @@ async fn follow_instruction(user: User, cx: Context<App>) -> Result<(), Failure>
         Some("fail") => Err("the database is down")?,
         Some("fail once") if cx.attempt() == Some(1) => Err("the database is down")?,
         Some("fail for a minute") => {
-            return Err(Failure::retry_after(Duration::from_millis(59_001), "the database is being moved"));
+            return Err(Failure::retry_after(
+                Duration::from_millis(59_001),
+                "the database is in maintenance",
+            ));
         }
         Some("reject") => return Err(Failure::abort_message("the message cannot be handled")),
         Some("disable") => return Err(Failure::disable_endpoint("the endpoint is obsolete")),

@@ -27,7 +27,7 @@ pub struct Stream {
 #[derive(Clone, Copy)]
 enum Arrival {
     /// The complete body, with a `content-length`.
-    Whole,
+    Complete,
     /// Frames of this size, without a length.
     Framed(usize),
     /// This many bytes of the body, and then nothing.
@@ -37,8 +37,8 @@ enum Arrival {
 type Body = Either<Full<Bytes>, Channel<Bytes, Infallible>>;
 
 impl Stream {
-    pub fn whole(delivery: &WireRequest) -> Self {
-        Self { delivery: delivery.clone(), arrival: Arrival::Whole }
+    pub fn complete(delivery: &WireRequest) -> Self {
+        Self { delivery: delivery.clone(), arrival: Arrival::Complete }
     }
 
     pub fn framed(delivery: &WireRequest, size: usize) -> Self {
@@ -62,7 +62,7 @@ impl Stream {
 impl Arrival {
     fn body(self, body: &Bytes) -> Body {
         let (size, end) = match self {
-            Self::Whole => return Either::Left(Full::new(body.clone())),
+            Self::Complete => return Either::Left(Full::new(body.clone())),
             Self::Framed(size) => (size, body.len()),
             Self::Stalled(after) => (after, after),
         };

@@ -37,7 +37,7 @@ impl Inbox {
         let is_same = body.as_ptr() == event.raw_body().as_ptr();
         let copied = if is_same { "" } else { ", and the body is a copy" };
         self.push_with_body(event, body);
-        self.0.lock().unwrap().last_mut().expect("it was just pushed").event_type.push_str(copied);
+        self.0.lock().unwrap().last_mut().expect("the event was pushed above").event_type.push_str(copied);
     }
 
     /// Records an event from a handler that knows the number of the attempt.

@@ -1,4 +1,4 @@
-//! Arbitrary requests to every stack. None panics, no forged delivery is accepted, and frames do not matter.
+//! Arbitrary requests to every stack: no panics, no accepted forgeries, and no effect of frame boundaries.
 
 use std::sync::LazyLock;
 

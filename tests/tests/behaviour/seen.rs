@@ -54,7 +54,7 @@ pub enum Seen {
 }
 
 impl Seen {
-    /// Expects the remaining lease of `in_progress` to be at most 60 s. All such values compare as equal.
+    /// Treats every remaining lease of `in_progress` as 60 s, so that such answers are equal.
     pub fn answered(answer: Answer) -> Self {
         Self::Answered(match answer.outcome() {
             Outcome::InProgress => answer.with_retry_after(Duration::from_secs(60)),
@@ -72,7 +72,7 @@ impl Seen {
             Some(seconds) => answer.with_retry_after(Duration::from_secs(seconds.into())),
             None => answer,
         };
-        // Axum adds `allow` to the answers of a method router.
+        // Axum adds `allow` to the answer to another method.
         let usual = [
             "allow",
             "connection",

@@ -161,9 +161,9 @@ fn the_table_in_the_guide_equals_the_code() {
         assert!(!meaning.is_empty(), "{outcome}");
         let expected = match (outcome.is_acknowledged(), answer.delivery_control()) {
             (true, _) => "nothing more",
-            (false, None) => "sends it again",
+            (false, None) => "retries",
             (false, Some("disable")) => "disables the endpoint",
-            (false, Some(_)) => "gives the message up",
+            (false, Some(_)) => "stops retrying",
         };
         assert_eq!(next, expected, "{outcome}");
     }

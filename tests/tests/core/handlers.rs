@@ -370,7 +370,7 @@ fn handling_futures_are_send_and_static() {
 #[tokio::test]
 async fn a_panic_propagates_to_the_caller() {
     let handlers = on_created(|user: User, cx: Context<bool>| async move {
-        assert!(!cx.state(), "{} is a panic on purpose", user.id);
+        assert!(!cx.state(), "a panic on purpose for {}", user.id);
         Ok(())
     });
     let handled = tokio::spawn(handlers.handle(fixture_event("user.created"), true)).await;

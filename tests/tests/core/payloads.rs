@@ -45,7 +45,7 @@ fn every_sample_of_clerk_decodes() {
 
 #[test]
 fn debug_shows_no_secrets() {
-    let mut looked_at = 0;
+    let mut checked = 0;
     for (name, body) in fixtures() {
         let json: Value = serde_json::from_slice(&body).unwrap();
         let event = Event::from_trusted(message_id(), Timestamp::now(), body.into()).unwrap();
@@ -55,12 +55,12 @@ fn debug_shows_no_secrets() {
         let mut strings = Vec::new();
         collect_secrets(&json["data"], message, &mut strings);
         for string in strings.into_iter().filter(|string| string.len() > 5) {
-            looked_at += 1;
+            checked += 1;
             assert!(!debug.contains(string), "{name}: Debug shows {string}");
         }
         assert!(!message || debug.contains("[REDACTED]"), "{name}: {debug}");
     }
-    assert!(looked_at > 10, "the fixtures contain only {looked_at} secrets");
+    assert!(checked > 10, "the fixtures contain only {checked} secrets");
 }
 
 /// Collects the strings of all secret fields, at any depth.

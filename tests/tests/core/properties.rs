@@ -80,7 +80,7 @@ proptest! {
         let target = if part < 3 { &mut headers[part].1 } else { &mut body };
         let place = place.index(target.len());
         target[place] ^= 1 << bit;
-        // A space instead of the last character shortens the value. The verifier rejects that too.
+        // Whitespace instead of the last character shortens the value, which is rejected too.
         prop_assert!(verifier.verify(&headers, &body).is_err());
     }
 

@@ -19,7 +19,7 @@ fn word(kind: VerifyErrorKind) -> &'static str {
         VerifyErrorKind::TimestampTooOld => "timestamp_too_old",
         VerifyErrorKind::TimestampTooNew => "timestamp_too_new",
         VerifyErrorKind::NoMatchingSignature => "no_matching_signature",
-        _ => "a new kind",
+        _ => "unknown",
     }
 }
 

@@ -34,7 +34,7 @@ type Reply = Response<Full<Bytes>>;
 /// Longer than any lease and any timeout.
 const LONG: Duration = Duration::from_secs(600);
 
-/// The longest wait for a call. If the clock is paused, a wait in vain takes no real time.
+/// The longest wait for a call. If the clock is paused, it takes no real time.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A store in memory that runs the requested faults first.

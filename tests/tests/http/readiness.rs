@@ -60,7 +60,7 @@ impl Service<Inner> for Strict {
 }
 
 /// Returns a service that records the largest number of concurrent calls, and yields during each call.
-fn crowded(
+fn count_concurrent_calls(
     most: &Arc<AtomicUsize>,
 ) -> impl Service<Inner, Response = Answer, Error = Infallible, Future: Send> + Clone + Send + use<> {
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::clone(most));
@@ -79,7 +79,7 @@ fn body() -> ScriptedBody {
     ScriptedBody::frames(BODY.as_bytes(), BODY.len())
 }
 
-fn whole() -> Request<ScriptedBody> {
+fn complete() -> Request<ScriptedBody> {
     signed(BODY.as_bytes(), body())
 }
 
@@ -133,7 +133,8 @@ async fn calls_the_service_that_was_polled_ready() {
     let strict = Strict::default();
     let calls = Arc::clone(&strict.calls);
     let mut service = VerifyWebhook::new(strict, verifier());
-    for request in [whole(), framed(BODY.as_bytes(), 1), slow(), unsigned(), whole(), forged(), slow()] {
+    for request in [complete(), framed(BODY.as_bytes(), 1), slow(), unsigned(), complete(), forged(), slow()]
+    {
         polled_ready(&mut service).await.unwrap().call(request).await.unwrap();
     }
     assert_eq!(calls.load(Ordering::Relaxed), 5);
@@ -155,7 +156,7 @@ async fn concurrent_calls_each_use_the_service_that_was_polled_ready() {
 #[tokio::test(start_paused = true)]
 async fn works_around_a_concurrency_limit() {
     let most = Arc::default();
-    let mut service = VerifyWebhook::new(ConcurrencyLimit::new(crowded(&most), 1), verifier());
+    let mut service = VerifyWebhook::new(ConcurrencyLimit::new(count_concurrent_calls(&most), 1), verifier());
     for _ in 0..5 {
         assert_eq!(send(&mut service, slow()).await, 200);
     }
@@ -172,7 +173,7 @@ async fn works_around_a_concurrency_limit() {
 #[tokio::test(start_paused = true)]
 async fn works_around_a_buffer() {
     let most = Arc::default();
-    let buffer = Buffer::new(ConcurrencyLimit::new(crowded(&most), 1), 1);
+    let buffer = Buffer::new(ConcurrencyLimit::new(count_concurrent_calls(&most), 1), 1);
     let mut service = VerifyWebhook::new(buffer, verifier());
     for request in [slow(), unsigned(), forged(), slow()] {
         send(&mut service, request).await;
@@ -188,7 +189,7 @@ async fn works_around_a_buffer() {
 
 #[tokio::test(start_paused = true)]
 async fn works_around_load_shed() {
-    let inner = ConcurrencyLimit::new(crowded(&Arc::default()), 1);
+    let inner = ConcurrencyLimit::new(count_concurrent_calls(&Arc::default()), 1);
     let mut service = VerifyWebhook::new(LoadShed::new(inner), verifier());
     for _ in 0..5 {
         assert_eq!(send(&mut service, slow()).await, 200);
@@ -205,16 +206,17 @@ async fn works_around_load_shed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rejection_holds_no_permit() {
-    let mut service = VerifyWebhook::new(ConcurrencyLimit::new(crowded(&Arc::default()), 1), verifier());
+    let mut service =
+        VerifyWebhook::new(ConcurrencyLimit::new(count_concurrent_calls(&Arc::default()), 1), verifier());
     for rejected in [unsigned, forged] {
         for _ in 0..3 {
             assert_eq!(send(&mut service, rejected()).await, 400);
-            assert_eq!(send(&mut service, whole()).await, 200);
+            assert_eq!(send(&mut service, complete()).await, 200);
         }
         // Servers clone the service for each request and drop the clone.
         for _ in 0..3 {
             assert_eq!(send(&mut service.clone(), rejected()).await, 400);
-            assert_eq!(send(&mut service.clone(), whole()).await, 200);
+            assert_eq!(send(&mut service.clone(), complete()).await, 200);
         }
     }
 }
@@ -222,19 +224,21 @@ async fn a_rejection_holds_no_permit() {
 #[tokio::test(start_paused = true)]
 async fn a_rejection_releases_the_permit_immediately() {
     for rejected in [unsigned, forged] {
-        let mut service = VerifyWebhook::new(ConcurrencyLimit::new(crowded(&Arc::default()), 1), verifier());
+        let mut service =
+            VerifyWebhook::new(ConcurrencyLimit::new(count_concurrent_calls(&Arc::default()), 1), verifier());
         let mut other = service.clone();
         let rejected = polled_ready(&mut service).await.unwrap().call(rejected()).await.unwrap();
         assert_eq!(rejected.status(), 400);
         // The permit is free, although the response and the service still exist.
-        assert_eq!(send(&mut other, whole()).await, 200);
+        assert_eq!(send(&mut other, complete()).await, 200);
         drop((rejected, service));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn dropping_a_request_while_its_body_is_read_releases_the_permit() {
-    let mut service = VerifyWebhook::new(ConcurrencyLimit::new(crowded(&Arc::default()), 1), verifier());
+    let mut service =
+        VerifyWebhook::new(ConcurrencyLimit::new(count_concurrent_calls(&Arc::default()), 1), verifier());
     let mut other = service.clone();
     let body = ScriptedBody::new([Step::Data("{".into()), Step::Stall]);
     {
@@ -243,14 +247,14 @@ async fn dropping_a_request_while_its_body_is_read_releases_the_permit() {
         assert!(stalled.as_mut().poll(&mut cx).is_pending());
         assert!(pin!(polled_ready(&mut other)).poll(&mut cx).is_pending(), "the permit is in use");
     }
-    assert_eq!(send(&mut other, whole()).await, 200);
+    assert_eq!(send(&mut other, complete()).await, 200);
 }
 
 #[tokio::test]
 async fn returns_an_error_of_the_inner_service() {
     let failing = service_fn(|_: Inner| ready(Err::<Answer, BoxError>("the database is down".into())));
     let mut service = VerifyWebhook::new(failing, verifier());
-    let error = polled_ready(&mut service).await.unwrap().call(whole()).await.unwrap_err();
+    let error = polled_ready(&mut service).await.unwrap().call(complete()).await.unwrap_err();
     assert_eq!(error.to_string(), "the database is down");
     assert_eq!(polled_ready(&mut service).await.unwrap().call(forged()).await.unwrap().status(), 400);
 }

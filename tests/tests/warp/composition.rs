@@ -62,7 +62,7 @@ async fn a_rejection_by_headers_leaves_the_body_to_the_next_filter() {
     assert_accepted(&delivery(BODY).reply(&routes).await, "user.deleted");
     assert_accepted(&unsigned().reply(&routes).await, BODY);
     assert_accepted(&stale().reply(&routes).await, BODY);
-    // After the body was read, the next filter cannot read it. The rejection has priority over its error.
+    // The body was read, so the next filter fails too. The rejection of `clerk_event` has priority.
     assert_rejected(&forged().reply(&routes).await, Outcome::InvalidSignature);
     assert_rejected(&delivery("{").reply(&routes).await, Outcome::NotAnEvent);
 }

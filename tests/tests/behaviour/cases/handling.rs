@@ -85,8 +85,8 @@ fn in_progress() -> Vec<Case> {
         Case::new(Handling, "the same event while it is handled")
             .write(held.with_length())
             .awaits_handler()
-            .aside(&held, Outcome::InProgress)
-            .aside(
+            .on_another_connection(&held, Outcome::InProgress)
+            .on_another_connection(
                 &held.attempted_at(Timestamp::from_secs(Timestamp::now().as_secs() - 5)),
                 Outcome::InProgress,
             )
@@ -94,11 +94,11 @@ fn in_progress() -> Vec<Case> {
             .answered(Outcome::Processed)
             .runs(&held, 1)
             .answers(&held, Outcome::Duplicate)
-            .aside(&held, Outcome::Duplicate),
+            .on_another_connection(&held, Outcome::Duplicate),
         Case::new(Handling, "another event while one is handled")
             .write(held_elsewhere.with_length())
             .awaits_handler()
-            .aside(&other, Outcome::Processed)
+            .on_another_connection(&other, Outcome::Processed)
             .runs(&other, 1)
             .lets_handler_end()
             .answered(Outcome::Processed)
@@ -106,7 +106,7 @@ fn in_progress() -> Vec<Case> {
     ]
 }
 
-/// The message id and the endpoint identify a delivery.
+/// The endpoint and the message id together identify a message that was handled.
 fn identified() -> Vec<Case> {
     let (one, other) = (user("return"), user("return"));
     let delivery = user("return");

@@ -21,23 +21,23 @@ pub fn cases() -> Vec<Case> {
     let limited = |length: usize, seen: Seen| {
         let delivery = WireRequest::of(event_of(length));
         Case::new(SmallLimit, format!("HTTP/2: {length} of 1000 bytes"))
-            .http2(vec![(Stream::whole(&delivery), seen.clone()), (Stream::framed(&delivery, 100), seen)])
+            .http2(vec![(Stream::complete(&delivery), seen.clone()), (Stream::framed(&delivery, 100), seen)])
     };
     let mut concurrent = Vec::new();
     for number in 0..20 {
         let body = format!(r#"{{"data":{{"number":{number}}},"type":"test"}}"#);
         let (good, forged) = (WireRequest::of(body.clone()), WireRequest::of(BODY).with_body(body));
         concurrent.extend([
-            (Stream::whole(&good), Seen::Accepted),
+            (Stream::complete(&good), Seen::Accepted),
             (Stream::framed(&forged, 5), rejected(Outcome::InvalidSignature)),
             (Stream::framed(&good, 7), Seen::Accepted),
-            (Stream::whole(&WireRequest::unsigned("{}")), rejected(Outcome::MissingHeader)),
+            (Stream::complete(&WireRequest::unsigned("{}")), rejected(Outcome::MissingHeader)),
         ]);
     }
     vec![
-        one("an event", Stream::whole(&user), Seen::Accepted),
+        one("an event", Stream::complete(&user), Seen::Accepted),
         one("an event without a length", Stream::framed(&user, 500), Seen::Accepted),
-        one("a forged event", Stream::whole(&forged), rejected(Outcome::InvalidSignature)),
+        one("a forged event", Stream::complete(&forged), rejected(Outcome::InvalidSignature)),
         one(
             "a forged event without a length",
             Stream::framed(&forged, 7),
@@ -45,15 +45,15 @@ pub fn cases() -> Vec<Case> {
         ),
         one(
             "an unsigned event",
-            Stream::whole(&WireRequest::unsigned(BODY)),
+            Stream::complete(&WireRequest::unsigned(BODY)),
             rejected(Outcome::MissingHeader),
         ),
         one(
             "a body that is not an event",
-            Stream::whole(&WireRequest::of("[]")),
+            Stream::complete(&WireRequest::of("[]")),
             rejected(Outcome::NotAnEvent),
         ),
-        one("an empty body", Stream::whole(&WireRequest::of("")), rejected(Outcome::NotAnEvent)),
+        one("an empty body", Stream::complete(&WireRequest::of("")), rejected(Outcome::NotAnEvent)),
         limited(1000, Seen::Accepted),
         limited(1001, rejected(Outcome::BodyTooLarge)),
         one(
@@ -70,11 +70,11 @@ pub fn cases() -> Vec<Case> {
             .kind(slow::KIND)
             .http2(vec![(Stream::stalled(&good, 20), rejected(Outcome::BodyTimeout))]),
         Case::new(ShortReadTimeout, "HTTP/2: a stalled stream beside others").kind(slow::KIND).http2(vec![
-            (Stream::whole(&good), Seen::Accepted),
+            (Stream::complete(&good), Seen::Accepted),
             (Stream::stalled(&good, 20), rejected(Outcome::BodyTimeout)),
-            (Stream::whole(&forged), rejected(Outcome::InvalidSignature)),
+            (Stream::complete(&forged), rejected(Outcome::InvalidSignature)),
         ]),
         Case::new(Standard, "HTTP/2: 80 streams at once").http2(concurrent),
-        one("a GET request", Stream::whole(&good.method("GET")), Seen::Plain(405)),
+        one("a GET request", Stream::complete(&good.method("GET")), Seen::Plain(405)),
     ]
 }
