@@ -48,7 +48,7 @@ impl Random {
     ///
     /// Panics if the length is 0.
     pub fn index(&mut self, length: usize) -> usize {
-        usize::try_from(self.below(length as u64)).expect("the index is less than a usize")
+        usize::try_from(self.below(length as u64)).expect("the index fits in usize")
     }
 
     /// Shuffles items.

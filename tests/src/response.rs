@@ -35,8 +35,8 @@ impl<'a> ResponseHead<'a> {
 
     /// Returns the first value of a header field.
     #[must_use]
-    pub fn field(&self, wanted: &str) -> Option<&'a str> {
+    pub fn field(&self, name: &str) -> Option<&'a str> {
         let mut fields = self.fields.lines().filter_map(|field| field.split_once(':'));
-        fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
+        fields.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 }

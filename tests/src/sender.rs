@@ -139,10 +139,10 @@ impl Sender {
     /// Returns the delay after a failed attempt, or `None` after the last one. Attempts are counted from 1.
     fn delay(&self, number: usize, answer: Option<&Answer>) -> Option<Duration> {
         let base = *self.pace.schedule.get(number - 1)?;
-        let wanted = answer.and_then(|answer| answer.retry_after).map_or(base, Duration::from_secs);
+        let requested = answer.and_then(|answer| answer.retry_after).map_or(base, Duration::from_secs);
         // Svix adds or subtracts up to 20%.
         let jitter = 80 + u32::try_from(lock(&self.random).below(41)).unwrap_or_default();
-        Some(wanted.clamp(base, base * 2) * jitter / 100)
+        Some(requested.clamp(base, base * 2) * jitter / 100)
     }
 }
 

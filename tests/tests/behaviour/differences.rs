@@ -118,13 +118,13 @@ impl Report {
 /// Describes the difference between two lists of answers, without their common start and end.
 fn instead(seen: &[Seen], expected: &[Seen]) -> Option<String> {
     let (mut seen, mut expected) = (seen, expected);
-    while let ([first, seen_rest @ ..], [wanted, expected_rest @ ..]) = (seen, expected)
-        && first == wanted
+    while let ([first, seen_rest @ ..], [expected_first, expected_rest @ ..]) = (seen, expected)
+        && first == expected_first
     {
         (seen, expected) = (seen_rest, expected_rest);
     }
-    while let ([seen_rest @ .., last], [expected_rest @ .., wanted]) = (seen, expected)
-        && last == wanted
+    while let ([seen_rest @ .., last], [expected_rest @ .., expected_last]) = (seen, expected)
+        && last == expected_last
     {
         (seen, expected) = (seen_rest, expected_rest);
     }

@@ -38,7 +38,7 @@ fn documented() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
 #[test]
 fn requires_only_the_documented_fields() {
     let documented = documented();
-    let (mut seen, mut accepted, mut refused) = (BTreeSet::new(), 0, BTreeSet::new());
+    let (mut seen, mut accepted, mut rejected) = (BTreeSet::new(), 0, BTreeSet::new());
     for (name, body) in fixtures() {
         let payload = event(body.clone()).event_type().payload_name().unwrap();
         let required = documented.get(payload).unwrap_or_else(|| panic!("{payload} is not documented"));
@@ -52,7 +52,7 @@ fn requires_only_the_documented_fields() {
             });
             assert_eq!(error(&event(mutation.body)), expected, "{name}: {path} {missing:?}");
             match expected {
-                Some(_) => drop(refused.insert((payload, field.to_owned()))),
+                Some(_) => drop(rejected.insert((payload, field.to_owned()))),
                 None => accepted += 1,
             }
         }
@@ -61,7 +61,7 @@ fn requires_only_the_documented_fields() {
     let rows = documented
         .into_iter()
         .flat_map(|(payload, fields)| fields.into_iter().map(move |field| (payload, field.to_owned())));
-    assert_eq!(refused, rows.collect());
+    assert_eq!(rejected, rows.collect());
     assert!(accepted > 3_000, "{accepted}");
 }
 
