@@ -1,11 +1,11 @@
 //! Measures the sync: events per second, the cost of an event as the tables grow, and the memory of the
 //! process.
 //!
-//! `cargo run --release -p clerk-webhook-bench-sync -- [--quick] [--check] [speed] [scale] [memory] [parts]
-//! [number]`
+//! `cargo run --release -p clerk-webhook-bench-sync -- [--quick] [--check] [section…] [number]`
 //!
-//! Runs all four sections by default, and prints Markdown. The number is the maximum number of users in
-//! `scale` and of events in `memory`, a million by default.
+//! The sections are `speed`, `scale`, `memory` and `parts`. All four run by default, and the output is
+//! Markdown. The number is the maximum number of users in `scale` and of events in `memory`, a million by
+//! default.
 //!
 //! SQLite uses files in the folder for temporary files and in `/dev/shm`. Postgres is the server of
 //! `TEST_POSTGRES_URL` or `DATABASE_URL`, with the schemas `bench_sync` and `bench_sync_small`. It is skipped
