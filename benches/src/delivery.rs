@@ -11,7 +11,7 @@ pub const TYPICAL: usize = 2048;
 /// A signing secret that is used only in benchmarks.
 pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
-/// The default message id.
+/// The message id of every delivery that does not set another one.
 pub const ID: &str = "msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa";
 
 /// The body of a real `user.created`, 1.9 KB.

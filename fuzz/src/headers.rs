@@ -146,7 +146,8 @@ fn assert_same(product: &Result<Verified, VerifyError>, expected: &Result<Accept
 
 fn set_up(delivery: &HeaderCase, keys: &[Vec<u8>]) -> (Verifier, Policy) {
     let now = Timestamp::from_millis(delivery.now);
-    let secrets = keys.iter().map(|key| SigningSecret::from_bytes(key).expect("the key is long enough"));
+    let secrets =
+        keys.iter().map(|key| SigningSecret::from_bytes(key).expect("the key has at least 16 bytes"));
     let mut builder = Verifier::builder().secrets(secrets).clock(move || now);
 
     let (families, svix, webhook) = match delivery.families % 4 {

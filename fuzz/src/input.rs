@@ -6,7 +6,7 @@
 /// Ends a field.
 const SEPARATOR: u8 = 0x1e;
 
-/// Takes the next byte literally.
+/// Escapes the next byte, which becomes part of the field.
 const ESCAPE: u8 = 0x1b;
 
 /// Reads an input. After its end, numbers are zero and fields are empty.

@@ -39,8 +39,8 @@ pub fn check(input: &[u8]) -> &'static str {
     let headers = headers(&delivery, &signed);
     let steps = delivery.arrivals(&body);
     let hint = (limit as u64).saturating_add_signed(delivery.hint.into());
-    // The lower four bits are the polls until the timeout, the upper four bits the poll at which the client
-    // disconnects.
+    // The lower four bits: the poll at which the timeout expires. The upper four bits: the poll at which the
+    // client disconnects.
     let (patience, leaves_at) = (usize::from(delivery.patience % 16), usize::from(delivery.patience / 16));
     let expected = Expected::new(&delivery, &headers, &steps, limit, hint, patience);
 

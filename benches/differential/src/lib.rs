@@ -3,7 +3,7 @@
 //! A [`suite`] creates deliveries from [`recipe`]s and asks every [`library`] for its verdict. It requires
 //! that the libraries agree or that [`rules`] predict both verdicts. There is also an independent check: a
 //! recipe knows which message was signed with the receiver's secret, and no library may accept another
-//! message.
+//! message unless a rule permits it.
 //!
 //! Most libraries read only the system clock. Therefore the times in a recipe are relative to the clock,
 //! which is read late. If the clock reaches the next second during the comparison, the delivery is created

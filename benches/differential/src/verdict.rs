@@ -58,7 +58,7 @@ pub enum Reason {
     Repeated(Part),
     /// A header contains invalid characters or is too long.
     Malformed(Part),
-    /// The timestamp is not an integer.
+    /// The timestamp is not a whole number of seconds.
     NotSeconds,
     /// The timestamp is too far in the past.
     TooOld,
