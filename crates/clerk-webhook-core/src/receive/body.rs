@@ -4,7 +4,7 @@ use std::mem;
 
 use bytes::{Buf, Bytes};
 
-/// The size of a segment in bytes, which is also the maximum memory beyond the received bytes.
+/// The size of a segment in bytes. A body uses at most one segment more memory than its received bytes.
 const SEGMENT: usize = 65_536;
 
 /// The minimum allocation when a second frame arrives, in bytes.
@@ -13,9 +13,9 @@ const FIRST_ALLOCATION: usize = 4_096;
 /// The received part of a body.
 ///
 /// A single frame is stored without a copy. Further frames are copied into segments, not into one growing
-/// buffer, because an allocator that moves a buffer needs its memory twice. Only
-/// [`into_bytes`](Self::into_bytes) joins the segments, after verification. Unverified requests therefore use
-/// at most the memory of the bytes they sent and one segment.
+/// buffer, because an allocator that moves a growing buffer needs its memory twice. Only
+/// [`into_bytes`](Self::into_bytes) joins the segments, after verification. An unverified request therefore
+/// uses at most one segment more memory than the bytes it sent.
 #[derive(Default)]
 pub(crate) struct Body {
     length: usize,

@@ -10,8 +10,8 @@ use super::error::ReceiveError;
 use crate::event::{DecodeHints, Event};
 use crate::verify::Verification;
 
-/// The maximum number of empty frames, so that a body of empty frames ends. Servers normally drop empty
-/// frames.
+/// The maximum number of empty frames. Without a limit, empty frames could keep a request open. Servers
+/// normally drop them.
 const MAX_EMPTY_FRAMES: u32 = 1024;
 
 /// A delivery whose headers were accepted and whose body arrives in frames.

@@ -58,7 +58,7 @@ impl ReceiveError {
 
     /// Creates the error for an application that is not configured to receive deliveries.
     ///
-    /// `advice` appears in the log and tells how to correct the configuration.
+    /// `advice` explains in the log how to correct the configuration.
     #[must_use]
     pub fn misconfigured(advice: &'static str) -> Self {
         Self { cause: Cause::Misconfigured { advice } }
@@ -108,7 +108,7 @@ impl fmt::Display for ReceiveError {
                 f.write_str("the body exceeds the limit of the framework or of an outer layer: raise that limit to the `body_limit` of the verifier")
             }
             Cause::BodyTimeout => f.write_str("the body did not arrive in time: check the network and the proxies between Clerk and this server, or raise the read timeout"),
-            Cause::BodyFailed(_) => f.write_str("the body did not arrive completely, or had only empty frames; the sender retries"),
+            Cause::BodyFailed(_) => f.write_str("the body did not arrive completely, or contained too many empty frames; the sender retries"),
             Cause::Misconfigured { advice } => {
                 write!(f, "the application cannot receive deliveries: {advice}")
             }
