@@ -1,8 +1,8 @@
 //! Verifies [Clerk](https://clerk.com) webhooks and decodes their events, without a web framework or an async
 //! runtime.
 //!
-//! **Applications use the crate `clerk-webhook`.** It re-exports this crate and adds web frameworks, stores
-//! and SQL tables by feature. Use `clerk-webhook-core` directly if you write an adapter for another web
+//! **Applications use the crate `clerk-webhook`.** It re-exports this crate. Its features add web frameworks,
+//! stores and SQL tables. Use `clerk-webhook-core` directly if you write an adapter for another web
 //! framework.
 //!
 //! Clerk sends its events through Svix. Each delivery is a POST request with an HMAC-SHA256 signature over
@@ -41,8 +41,8 @@
 //! 1. Call [`Verifier::begin_receive`] with the headers. It rejects a delivery with missing, invalid or
 //!    expired headers, before the adapter reads the body. Implement [`HeaderFields`] for the header type of
 //!    the framework, or pass a slice of name-value pairs.
-//! 2. Call [`PendingDelivery::expect_length`] with the `Content-Length`, so that a body that is too large is
-//!    not read.
+//! 2. Call [`PendingDelivery::expect_length`] with the `Content-Length`. It rejects a body that is too large,
+//!    before the adapter reads it.
 //! 3. Pass each frame of the body to [`PendingDelivery::push`]. If reading takes longer than
 //!    [`Verifier::read_timeout`], stop with [`ReceiveError::body_timeout`].
 //! 4. Call [`PendingDelivery::finish`], and pass the [`Event`] to the application or to [`Handlers::answer`].

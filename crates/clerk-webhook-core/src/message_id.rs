@@ -15,7 +15,7 @@ use crate::error_text::debug_is_display;
 /// The id of a message, from the header `svix-id`.
 ///
 /// All deliveries of a message have the same id: the retries, and the deliveries to other endpoints. Use the
-/// id as the key for finding duplicates.
+/// id to detect duplicates.
 ///
 /// An id has 1 to 256 visible ASCII characters and no dot. Svix sends `msg_` and 27 characters. An id of up
 /// to 64 characters needs no allocation.

@@ -12,10 +12,10 @@ use crate::verify::VerifyErrorKind;
 ///
 /// The documentation of [`Outcome`] has a table of statuses and headers.
 ///
-/// The body of the answer to a verified delivery is `{"outcome":"…"}`, which the Clerk Dashboard shows. The
-/// answer to a delivery that fails verification has a constant problem document (`application/problem+json`)
-/// as its body. It contains no details, so that an attacker learns nothing by trying signatures. It also has
-/// no header that changes what the sender does next.
+/// The answer to a verified delivery has the body `{"outcome":"…"}`, which the Clerk Dashboard shows. The
+/// answer to a delivery that is not verified is a constant problem document (`application/problem+json`)
+/// without details, so that an attacker learns nothing by trying signatures. It has no header that affects
+/// retries.
 ///
 /// The status of [`Outcome::InProgress`] is not 2xx, because the sender must retry if the attempt in progress
 /// fails.
@@ -68,7 +68,8 @@ impl Answer {
 
     /// Returns the value of the header `Retry-After`, in seconds, or `None` if the answer does not have it.
     ///
-    /// Svix waits at least as long as its [schedule](crate::sender::RETRY_DELAYS) and at most twice as long.
+    /// Svix never retries earlier than its [schedule](crate::sender::RETRY_DELAYS), and waits at most twice
+    /// as long.
     #[must_use]
     pub const fn retry_after(self) -> Option<u32> {
         self.retry_after

@@ -34,9 +34,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// # Personal data in the log
 ///
 /// [`Display`](fmt::Display) and `Debug` show the text of the error. The log also shows the texts of its
-/// sources. None of them shows the `Debug` form of the error, because the `Debug` form of a database error
-/// contains the detail that Postgres sends, which quotes values of a row:
-/// `Key (email)=(jo@example.com) already exists.`
+/// sources. The `Debug` form of the error is never shown: for a database error it contains the detail from
+/// Postgres, which quotes values of a row, such as `Key (email)=(jo@example.com) already exists.`
 ///
 /// The text of an error can also quote a value: `invalid input syntax for type integer: "jo@example.com"`. If
 /// such values must not be logged, replace the error before you return it:
@@ -57,23 +56,23 @@ enum Remedy {
 }
 
 impl Failure {
-    /// Creates a failure after which the sender retries on its own schedule.
+    /// Creates a failure that makes the sender retry on its own schedule.
     ///
     /// The answer has the status 500.
     pub fn retry(error: impl Into<BoxError>) -> Self {
         Self { remedy: Remedy::Retry, error: error.into() }
     }
 
-    /// Creates a failure after which the sender retries when a delay has passed.
+    /// Creates a failure that makes the sender retry after a delay.
     ///
-    /// The answer has the status 500 and the header `Retry-After`. Svix cannot retry earlier than its own
-    /// schedule, and it waits at most twice as long: 5 to 10 s after the first attempt, 5 to 10 min after the
-    /// second.
+    /// The answer has the status 500 and the header `Retry-After`. Svix never retries earlier than its
+    /// [schedule](crate::sender::RETRY_DELAYS), and waits at most twice as long: 5 to 10 s after the first
+    /// attempt, 5 to 10 min after the second.
     pub fn retry_after(delay: Duration, error: impl Into<BoxError>) -> Self {
         Self { remedy: Remedy::RetryAfter(delay), error: error.into() }
     }
 
-    /// Creates a failure after which the sender stops retrying this message.
+    /// Creates a failure that makes the sender stop retrying this message.
     ///
     /// Use it if no retry can succeed. The answer has the status 422 and the header
     /// `webhook-delivery: abort-message`.
@@ -81,7 +80,7 @@ impl Failure {
         Self { remedy: Remedy::AbortMessage, error: error.into() }
     }
 
-    /// Creates a failure after which the sender disables the endpoint and sends no further messages to it.
+    /// Creates a failure that makes the sender disable the endpoint and send no further messages to it.
     ///
     /// The answer has the status 422 and the header `webhook-delivery: disable`. The endpoint remains
     /// disabled until you enable it in the Clerk Dashboard. After that, recover the failed messages there.
@@ -89,7 +88,7 @@ impl Failure {
         Self { remedy: Remedy::DisableEndpoint, error: error.into() }
     }
 
-    /// Returns the outcome, as answers, logs and metrics name it.
+    /// Returns the outcome that answers, logs and metrics show.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         match self.remedy {

@@ -138,8 +138,7 @@ outcomes! {
     Disabled = "disabled", 422, event, outcome, Never, "disable";
     /// The store of deliveries was unreachable before or after the handler ran.
     StoreUnavailable = "store_unavailable", 503, event, outcome, Always(UNKNOWN_DELAY), -;
-    /// The lease expired before the completion was stored. Another attempt took the message over or may do
-    /// so.
+    /// The lease expired before the completion was stored. Another attempt may have taken over the message.
     LeaseLost = "lease_lost", 409, event, outcome, Always(UNKNOWN_DELAY), -;
     /// A signature header is missing or empty.
     MissingHeader = "missing_header", 400, refused, problem("Bad Request"), Never, -;

@@ -50,7 +50,8 @@ pub(super) struct Content {
     instance_id: Option<Range<usize>>,
     attributes: Option<Range<usize>>,
     data: OnceLock<Box<EventData>>,
-    /// Set by `read` unless the data was decoded in the first pass. `None` if the body has no data.
+    /// Set by `read` unless the data was decoded in the first pass. The range is `None` if the body has no
+    /// data.
     raw_data: OnceLock<Option<Range<usize>>>,
     hints: Arc<DecodeHints>,
 }

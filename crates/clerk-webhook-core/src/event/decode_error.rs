@@ -29,8 +29,8 @@ impl DecodeError {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let again = seed.deserialize(Tracked { inner: &mut deserializer, path: &path }).err();
         let error = again.as_ref().unwrap_or(error);
-        // Other errors, such as exceeding the depth limit of `serde_json`, can occur inside of ignored
-        // fields, whose names may be personal data.
+        // Other errors, such as exceeding the depth limit of `serde_json`, can occur inside ignored fields,
+        // whose names may be personal data.
         if !error.is_data() {
             path.clear();
         }
@@ -70,7 +70,7 @@ impl Expectation {
         let text = if missing.is_some() {
             "is missing".to_owned()
         } else if let Some((found, expected)) = message.rsplit_once(", expected ") {
-            // The type writes the expectation at the end of the message, so it contains no received value.
+            // The decoded type writes this part of the message, so it contains no received value.
             let is_null = found == "invalid type: null";
             format!("{}expected {expected}", if is_null { "is null, " } else { "" })
         } else {

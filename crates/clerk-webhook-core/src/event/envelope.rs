@@ -1,4 +1,4 @@
-//! The envelope of an event: the members of the body beside `data`.
+//! The envelope of an event: the members of the body other than `data`.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -66,10 +66,9 @@ where
 
 /// Returns the type if the body ends with `"type":"…"}`.
 ///
-/// The bodies from Clerk end like this, because Clerk sorts keys alphabetically. In valid JSON, these
-/// characters can only be the last member of the outermost object. The quotation mark before `type` follows a
-/// comma or a brace, and the quotation marks of the value follow a colon and precede the brace. Therefore
-/// none of them is escaped inside a string.
+/// Clerk's bodies end like this, because Clerk sorts keys alphabetically. In valid JSON, this can only be the
+/// last member of the outermost object. It cannot be the content of a string: no quotation mark follows a
+/// backslash, so each of them starts or ends a string.
 fn type_at_tail(body: &str) -> Option<&str> {
     let rest = body.trim_end_matches(WHITE_SPACE).strip_suffix('}')?;
     let rest = rest.trim_end_matches(WHITE_SPACE).strip_suffix('"')?;
@@ -210,7 +209,7 @@ mod tests {
         assert_eq!(type_at_tail(body), None);
         assert_eq!(Envelope::read(body).unwrap().event_type, EventType::UserDeleted);
 
-        // Of two types the last one wins, which is also the one at the end.
+        // If the type is repeated, the last one wins, which is also the type at the end.
         let body = r#"{"type":"user.deleted","data":{"id":"user_1"},"type":"user.created"}"#;
         assert_eq!(Envelope::read(body).unwrap().event_type, EventType::UserCreated);
         assert!(matches!(

@@ -68,7 +68,7 @@ impl Event {
         Ok(Self(Arc::new(Inner { id, attempted_at, secret_index, body, content, instance_id, http_request })))
     }
 
-    /// Returns the message id, the key for finding duplicates.
+    /// Returns the message id, which identifies duplicates.
     ///
     /// Do not use the id in the data for this purpose: all events about one object have the same id in their
     /// data.
@@ -158,9 +158,9 @@ impl Event {
         (*self.event_type() == M::EVENT_TYPE).then(|| M::payload(self.data())).flatten()
     }
 
-    /// Decodes the data into a type of the application.
+    /// Decodes the data into your own type.
     ///
-    /// It decodes the received JSON, so the type can have fields that the payload types of this crate lack.
+    /// The type can have fields that the payload types of this crate lack.
     ///
     /// # Errors
     ///
@@ -170,7 +170,7 @@ impl Event {
         decode_error::read(self.raw_data())
     }
 
-    /// Returns the data as received JSON text; `null` if the body has no data.
+    /// Returns the data as received JSON text, or `null` if the body has no data.
     #[must_use]
     pub fn raw_data(&self) -> &str {
         self.0.content.raw_data(self.text())
@@ -183,7 +183,7 @@ impl Event {
     }
 
     fn text(&self) -> &str {
-        // The constructor checked the encoding.
+        // The constructor checked that the body is UTF-8.
         str::from_utf8(&self.0.body).unwrap_or_default()
     }
 }

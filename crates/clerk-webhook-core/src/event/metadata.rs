@@ -39,7 +39,7 @@ impl Metadata {
         self.0.as_deref().map_or("{}", RawValue::get)
     }
 
-    /// Decodes the metadata into a type of the application.
+    /// Decodes the metadata into your own type.
     ///
     /// # Errors
     ///

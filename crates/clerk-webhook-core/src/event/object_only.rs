@@ -3,7 +3,7 @@
 use serde::de::{Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// Decodes a struct from an object only, because serde_json also accepts an array with the fields in order.
+/// Rejects an array for a struct. `serde_json` would accept an array with the fields in order.
 pub(super) struct ObjectOnly<D>(pub(super) D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for ObjectOnly<D> {

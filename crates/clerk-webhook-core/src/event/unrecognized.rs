@@ -39,11 +39,12 @@ impl Unrecognized {
         self.raw.get()
     }
 
-    /// Decodes the data into a type of the application.
+    /// Decodes the data into your own type.
     ///
     /// # Errors
     ///
-    /// Returns an error with the path of the mismatch if the data does not match the type.
+    /// Returns an error if the data does not match the type. The error contains the path of the mismatch,
+    /// never the value.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         decode_error::read(self.raw.get())
     }

@@ -16,7 +16,8 @@ use crate::event::{Event, EventMarker, EventType, Unrecognized};
 /// An asynchronous function that handles a payload of type `P`.
 ///
 /// Every function or closure that takes `P` and a [`Context`] by value and returns a future of
-/// `Result<(), Failure>` implements this trait. The compiler infers `K`, which only improves compiler errors.
+/// `Result<(), Failure>` implements this trait. The compiler infers `K`, which exists only for better
+/// compiler errors.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler for `{P}`",
     label = "not a handler for `{P}`",
@@ -39,7 +40,7 @@ where
 }
 
 /// This implementation never applies. It exists because the compiler shows the message of `Handler` only if
-/// the trait has several implementations. With a single one, it reports the unmet bounds of that
+/// the trait has several implementations. If it has only one, the compiler reports the unmet bounds of that
 /// implementation.
 impl<F: kind::Never<P, S>, P, S> Handler<P, S, kind::Nothing> for F {
     type Handling = F::Handling;
@@ -64,7 +65,7 @@ mod kind {
     }
 }
 
-/// Builder for [`Handlers`].
+/// A builder for [`Handlers`].
 #[must_use]
 pub struct HandlersBuilder<S> {
     registry: Registry<S>,
@@ -98,8 +99,8 @@ impl<S: Send + 'static> HandlersBuilder<S> {
 
     /// Registers a handler that receives the [`Event`] instead of a decoded payload.
     ///
-    /// Use it for an event type that this version does not know, such as `"newThing.created"`, or to
-    /// deserialize the data into a type of your own with [`Event::data_as`].
+    /// Use it for an event type that this version does not know, such as `"newThing.created"`, or to decode
+    /// the data into your own type with [`Event::data_as`].
     pub fn on_event<K>(
         self,
         event_type: impl Into<EventType>,

@@ -66,32 +66,32 @@ impl<S> Context<S> {
         self.event.message_id()
     }
 
-    /// Returns when the sender signed this delivery, in whole seconds.
+    /// Returns the time at which the sender signed this delivery, in whole seconds.
     #[must_use]
     pub fn attempted_at(&self) -> Timestamp {
         self.event.attempted_at()
     }
 
-    /// Returns when the event occurred, or `None` if the envelope has no timestamp.
+    /// Returns the time at which the event occurred, or `None` if the body does not contain it.
     #[must_use]
     pub fn occurred_at(&self) -> Option<Timestamp> {
         self.event.occurred_at()
     }
 
-    /// Returns the data as the JSON text that the sender sent, or `null` if the event has no data.
+    /// Returns the data as received JSON text, or `null` if the body has no data.
     #[must_use]
     pub fn raw_data(&self) -> &str {
         self.event.raw_data()
     }
 
-    /// Deserializes the data into a type of your own.
+    /// Decodes the data into your own type.
     ///
-    /// It reads the JSON that the sender sent, so fields that the payload types of this crate do not have are
-    /// available too.
+    /// The type can have fields that the payload types of this crate lack.
     ///
     /// # Errors
     ///
-    /// Returns the path of the mismatch, never the value, if the data does not fit the type.
+    /// Returns an error if the data does not match the type. The error contains the path of the mismatch,
+    /// never the value.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         self.event.data_as()
     }

@@ -18,7 +18,7 @@ static MISCONFIGURED: Lines = Lines::new();
 struct Lines {
     /// The time of the last line, in seconds since the Unix epoch.
     last: AtomicI64,
-    /// The number of cases without a line since then.
+    /// The number of lines that were suppressed since then.
     suppressed: AtomicU64,
 }
 
@@ -41,12 +41,12 @@ impl Lines {
         Self { last: AtomicI64::new(0), suppressed: AtomicU64::new(0) }
     }
 
-    /// Claims the line of this second and returns the number of suppressed cases, or `None` if it is already
-    /// claimed.
+    /// Claims the line of this second and returns the number of suppressed lines, or `None` if the line is
+    /// already claimed.
     fn next(&self, now: i64) -> Option<u64> {
         let last = self.last.load(Ordering::Relaxed);
-        // At `last - 1`, this thread read the clock before another thread claimed the next second. An earlier
-        // time means that the clock was set back, so a line is allowed.
+        // If `now` is `last - 1`, another thread claimed the next second after this thread read the clock. If
+        // `now` is earlier, the clock was set back, so a line is allowed.
         let is_taken = now == last || now == last.saturating_sub(1);
         if is_taken || self.last.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             self.suppressed.fetch_add(1, Ordering::Relaxed);

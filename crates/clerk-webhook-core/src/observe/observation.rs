@@ -54,12 +54,13 @@ use crate::event::EventType;
 ///
 /// # The log line
 ///
-/// Each delivery has one log line, with the fields `event_type`, `message_id`, `outcome` and `duration_ms`.
-/// The level is:
+/// Each handled delivery has one log line, with the fields `event_type`, `message_id`, `outcome` and
+/// `duration_ms`. The level is:
 ///
-/// - **info** if nothing failed. The line is written outside the span, because the span has the same fields.
-/// - **error** if the handler failed or could not run. The additional field `error` has the text of the error
-///   and of its sources.
+/// - **info** if no error occurred. The line is written outside the span, because the span has the same
+///   fields.
+/// - **error** if the event could not be handled, or its completion could not be stored. The additional field
+///   `error` has the text of the error and of its sources.
 /// - **warn** if the future was dropped before the handler finished. The field `outcome` is missing.
 ///
 /// The log contains no data of the payload other than ids, with one exception: the text of an error in the
@@ -161,7 +162,7 @@ impl Observation {
                 self.span.record("error.type", outcome.as_str());
             }
             if let Some(line) = &self.line {
-                // The span already has the same fields, so that only a failure adds an event to the trace.
+                // The span already has the same fields. Only an error adds an event to the trace.
                 match stopped.error() {
                     None => line.write(outcome, None),
                     error => self.span.in_scope(|| line.write(outcome, error)),
@@ -194,8 +195,8 @@ fn type_name(event_type: &EventType) -> &'static str {
     EventType::ALL.iter().find(|known| *known == event_type).map_or(OTHER_TYPE, EventType::as_str)
 }
 
-/// Returns the time since the event occurred, or zero if the clock of this machine is behind the sender's
-/// clock.
+/// Returns the time since the event occurred, or `None` if the body does not contain it. Returns zero if the
+/// clock of this machine is behind the sender's clock.
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 fn age(event: &Event) -> Option<std::time::Duration> {
     let millis =

@@ -89,10 +89,10 @@ pub(crate) struct SignatureHeaders<'h> {
 }
 
 impl<'h> SignatureHeaders<'h> {
-    /// Reads the first family of which at least one header is present.
+    /// Reads the first family that has at least one header in the request.
     ///
-    /// Headers of two families are never combined. Otherwise two readers of one request could see different
-    /// ids or times.
+    /// Headers of two families are never combined. Otherwise another reader of the same request could see a
+    /// different id or timestamp.
     pub(crate) fn read<H: HeaderFields + ?Sized>(
         headers: &'h H,
         families: &[HeaderFamily],

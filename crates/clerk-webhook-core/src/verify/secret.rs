@@ -20,8 +20,8 @@ pub(crate) type HmacSha256 = Hmac<Sha256>;
 /// is set wins. Clerk documents the first name, and many tutorials use the second.
 pub(crate) const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
 
-/// Standard base64. Padding is optional and trailing bits are ignored, because other libraries accept secrets
-/// of this kind and the bytes of the key remain unambiguous.
+/// Standard base64. Padding is optional and trailing bits are ignored, because other libraries accept such
+/// secrets and the decoded key is unambiguous.
 const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -102,8 +102,8 @@ impl SigningSecret {
 
     /// Splits a list into the texts of its secrets, like [`parse_list`](Self::parse_list).
     ///
-    /// Use it in a tool that reports every invalid secret. White space separates texts only if each
-    /// text after it looks like a secret. A secret that contains white space therefore remains one text.
+    /// Use it in a tool that reports every invalid secret. White space separates texts only if every word
+    /// after the first looks like a secret. A secret that contains white space therefore remains one text.
     pub fn split_list(text: &str) -> impl Iterator<Item = &str> {
         const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
         let is_meant_as_secret =
@@ -166,7 +166,7 @@ impl SigningSecret {
         text
     }
 
-    /// Returns a MAC with the key and no input yet.
+    /// Returns a MAC with the key and without input.
     pub(crate) fn keyed_mac(&self) -> HmacSha256 {
         self.mac.clone()
     }

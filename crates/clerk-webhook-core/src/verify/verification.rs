@@ -24,8 +24,8 @@ const INLINE_SECRETS: usize = 2;
 /// keys.
 const INLINE_SIGNATURES: usize = 11;
 
-/// The limits of a list of signatures: 23 times the maximum that Svix sends. They limit the work for a forged
-/// list (`benches/`, group "many signatures").
+/// The limits of a list of signatures, which bound the work for a forged list (`benches/`, "many
+/// signatures"). Svix sends at most 11 signatures.
 const MAX_LIST_BYTES: usize = 16 * 1024;
 const MAX_LIST_SIGNATURES: usize = 256;
 
@@ -81,7 +81,7 @@ impl Signatures {
 /// Verifies a delivery whose complete body is in memory.
 ///
 /// The result is the same as with a [`Verification`] of one frame. This function is faster for bodies of
-/// usual size, because it does not move the states of the hash.
+/// usual size, because it does not move the hash states.
 pub(crate) fn verify_whole(
     headers: &SignatureHeaders<'_>,
     secrets: &[HmacSha256],
@@ -215,7 +215,7 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Returns the message id, the key for finding duplicates.
+    /// Returns the message id, which identifies duplicates.
     #[must_use]
     pub fn message_id(&self) -> &MessageId {
         &self.id

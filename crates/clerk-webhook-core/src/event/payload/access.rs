@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// A role of members of organizations.
+/// A role of members of organizations: the `data` of `role.created` and `role.updated`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Role {
@@ -29,7 +29,7 @@ pub struct Role {
     pub updated_at: Option<Timestamp>,
 }
 
-/// A permission that roles can contain.
+/// A permission that roles can contain: the `data` of `permission.created` and `permission.updated`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Permission {

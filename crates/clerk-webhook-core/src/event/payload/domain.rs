@@ -6,7 +6,8 @@ use super::PublicOrganizationData;
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// An email domain whose users can join an organization.
+/// An email domain whose users can join an organization: the `data` of `organizationDomain.created` and
+/// `organizationDomain.updated`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct OrganizationDomain {

@@ -34,7 +34,7 @@ pub struct OrganizationInvitation {
     /// Metadata that the membership will have and that only the backend can read.
     #[serde(default)]
     pub private_metadata: Metadata,
-    /// The link that accepts the invitation. Any person who has the link can use it.
+    /// The link that accepts the invitation. Anyone who has the link can use it.
     pub url: Option<Sensitive<String>>,
     /// The time of expiry.
     pub expires_at: Option<Timestamp>,
@@ -44,7 +44,7 @@ pub struct OrganizationInvitation {
     pub updated_at: Option<Timestamp>,
     /// The id of the user who accepted; only in `organizationInvitation.accepted`, since October 2025.
     pub user_id: Option<String>,
-    /// The organization in one of two possible fields. Read it with [`organization`](Self::organization).
+    /// One of two fields that can contain the organization. [`organization`](Self::organization) reads both.
     pub public_organization_data: Option<PublicOrganizationData>,
     /// The other field, which Clerk's schema defines.
     data: Option<AcceptedInvitationData>,
@@ -53,8 +53,9 @@ pub struct OrganizationInvitation {
 impl OrganizationInvitation {
     /// Returns the public data of the organization.
     ///
-    /// Only `organizationInvitation.accepted` can contain it. Clerk's TypeScript types have the organization
-    /// in the invitation, and its schema has it in `data` inside the invitation. This method reads both.
+    /// Only `organizationInvitation.accepted` can contain it. Clerk's TypeScript types define it as a field
+    /// of the invitation, and Clerk's schema defines it in `data` inside the invitation. This method reads
+    /// both.
     ///
     /// ```
     /// use clerk_webhook_core::event::payload::OrganizationInvitation;

@@ -7,7 +7,7 @@ use crate::Timestamp;
 
 /// The membership of a user in an organization: the `data` of the `organizationMembership.*` events.
 ///
-/// Unlike other deleted objects, `organizationMembership.deleted` also contains the complete membership. Data
+/// Unlike the other `*.deleted` events, `organizationMembership.deleted` contains the complete object. Data
 /// with only an `id` is accepted too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -3,18 +3,18 @@
 //! Each kind of object has one struct, whose fields have the names in the JSON. All structs follow these
 //! rules:
 //!
-//! * **Missing fields.** Only the fields in the table below are required. Another field that is missing or
-//!   `null` is decoded as `None`, an empty `Vec`, empty [`Metadata`] or the variant `Unknown`.
-//!   [`DeletedObject::deleted`] is decoded as `true`.
+//! * **Missing fields.** Only the fields in the table below are required. If another field is missing or
+//!   `null`, it is decoded as `None`, an empty `Vec`, empty [`Metadata`] or the variant `Unknown`.
+//!   [`DeletedObject::deleted`] is then decoded as `true`.
 //! * **Wrong types.** A value of an unexpected type is an error. `null` as an element of a list is also an
 //!   error.
 //! * **New fields and values.** Unknown fields are ignored. Enumerations decode an unknown string as `Other`.
 //! * **Units.** Every `*_at` field is a [`Timestamp`](crate::Timestamp) in milliseconds. Money is an integer
 //!   in the smallest unit of its currency.
 //! * **Ids** are strings of any form. Their prefixes are not checked.
-//! * **`object`.** Most structs have no field for `object`, because the Rust type implies its value. It is
-//!   not checked, because Clerk uses different spellings. Use `Event::data_as` to read it. [`DeletedObject`]
-//!   and [`ExternalAccount`] have this field, because it identifies the kind of object.
+//! * **`object`.** Most structs have no field for `object`, because the Rust type implies its value. The
+//!   value is not checked, because Clerk uses different spellings. Use `Event::data_as` to read it.
+//!   [`DeletedObject`] and [`ExternalAccount`] have this field, because it identifies the kind of object.
 //! * **Secrets.** Fields with one-time codes or secret links have the type [`Sensitive`] or [`Metadata`],
 //!   whose `Debug` output does not show the content.
 //!
@@ -41,7 +41,8 @@
 //! | [`User`] | `id` |
 //! | [`WaitlistEntry`] | `id` |
 //!
-//! If an object inside another object has no required `id`, it is decoded as `None`. A list skips it.
+//! If an object inside another object lacks its required `id`, it is decoded as `None`, or skipped if it is
+//! in a list.
 
 mod access;
 mod account;

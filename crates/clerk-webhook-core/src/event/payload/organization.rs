@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Metadata;
 use crate::Timestamp;
 
-/// An organization.
+/// An organization: the `data` of `organization.created` and `organization.updated`.
 ///
 /// Inside an [`OrganizationMembership`](super::OrganizationMembership), Clerk omits `created_by` and
 /// `private_metadata`.
@@ -70,7 +70,7 @@ impl Organization {
     }
 }
 
-/// The data of an organization that persons outside of the organization can see.
+/// The data of an organization that people outside the organization can see.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PublicOrganizationData {

@@ -185,7 +185,7 @@ open_enum! {
 
 /// A subscription item that a [`PaymentAttempt`] pays for.
 ///
-/// About half of these fields are in both Clerk's schema and Clerk's examples, so all fields are optional.
+/// Only about half of these fields are in both Clerk's schema and its examples, so all fields are optional.
 /// The fields after `credits` are only in the examples, which show the form before November 2025.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

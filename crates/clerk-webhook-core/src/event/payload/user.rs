@@ -95,9 +95,9 @@ pub struct User {
     pub totp_enabled: Option<bool>,
     /// Whether backup codes are a second factor.
     pub backup_code_enabled: Option<bool>,
-    /// The time at which a second factor was last enabled. It remains when the second factor is disabled.
+    /// The time at which a second factor was last enabled; unchanged when the second factor is disabled.
     pub mfa_enabled_at: Option<Timestamp>,
-    /// The time at which the second factor was last disabled. It remains when a second factor is enabled.
+    /// The time at which the second factor was last disabled; unchanged when a second factor is enabled.
     pub mfa_disabled_at: Option<Timestamp>,
     /// The accounts at OAuth providers.
     #[serde(default, deserialize_with = "super::null_as_default")]
@@ -122,7 +122,7 @@ pub struct User {
     /// Whether the user is locked out after too many attempts.
     pub locked: Option<bool>,
     /// Whether the directory of the user removed the user; since May 2026. Clerk does not send `user.deleted`
-    /// for it.
+    /// in this case.
     pub deprovisioned: Option<bool>,
     /// The time until the lockout ends, in seconds; `None` for a locked user means that it does not end.
     pub lockout_expires_in_seconds: Option<i64>,
@@ -177,7 +177,7 @@ impl User {
         self.email_addresses.iter().filter(|email| email.is_verified())
     }
 
-    /// Returns the given and the family name, or one of them if the other is missing, or `None` without both.
+    /// Returns the given and the family name, or the one that is present, or `None` if both are missing.
     #[must_use]
     pub fn full_name(&self) -> Option<String> {
         let parts = [&self.first_name, &self.last_name];
@@ -189,7 +189,7 @@ impl User {
     /// Returns the maximum number of organizations that the user can create, or `None` if the number is
     /// unlimited.
     ///
-    /// `create_organization_enabled` tells whether the user can create organizations at all.
+    /// `create_organization_enabled` states whether the user can create organizations at all.
     #[must_use]
     pub fn organization_creation_limit(&self) -> Option<i64> {
         self.create_organizations_limit.filter(|limit| *limit > 0)

@@ -49,8 +49,8 @@ open_enum! {
     VerificationStatus {
         Unverified = "unverified",
         Verified = "verified",
-        /// The account belongs to another user or to no user. A sign-in must become a sign-up, or a sign-up a
-        /// sign-in.
+        /// A sign-in must continue as a sign-up because no user has the account, or a sign-up as a sign-in
+        /// because a user already has it.
         Transferable = "transferable",
         Failed = "failed",
         Expired = "expired",

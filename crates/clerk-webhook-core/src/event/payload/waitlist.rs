@@ -6,7 +6,7 @@ use super::{Metadata, Sensitive};
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// An entry of a person in the waitlist of the application.
+/// An entry in the waitlist of the application: the `data` of the `waitlistEntry.*` events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WaitlistEntry {
@@ -58,7 +58,7 @@ pub struct Invitation {
     /// The state of the invitation.
     #[serde(default)]
     pub status: InvitationStatus,
-    /// The link that accepts the invitation. Any person who has the link can use it.
+    /// The link that accepts the invitation. Anyone who has the link can use it.
     pub url: Option<Sensitive<String>>,
     /// The time of expiry.
     pub expires_at: Option<Timestamp>,
