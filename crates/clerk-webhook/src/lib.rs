@@ -1,8 +1,9 @@
-//! Receives the webhooks of [Clerk](https://clerk.com): verified, typed, and each handled once.
+//! Receives the webhooks of [Clerk](https://clerk.com): verified, typed, and handled once.
 //!
-//! Clerk sends an HTTP request for each event, such as `user.created`, through Svix. This crate checks the signature over the
-//! raw body before your code runs, and returns the event as a Rust type. It rejects everything else. Use it in any Rust
-//! service that has an endpoint for Clerk's webhooks. It does not verify session tokens of signed-in users.
+//! Clerk sends an HTTP request for each event, such as `user.created`, through Svix. This crate checks the
+//! signature over the raw body before your code runs, and returns the event as a Rust type. It rejects
+//! everything else. Use it in any Rust service that has an endpoint for Clerk's webhooks. It does not verify
+//! session tokens of signed-in users.
 //!
 //! ```
 //! use clerk_webhook::{EventData, Verifier};
@@ -27,22 +28,22 @@
 //! clerk-webhook = { path = "../clerk-webhook/crates/clerk-webhook", features = ["axum"] }
 //! ```
 //!
-//! Enable the feature of your web framework. The sender repeats deliveries: also enable a database if your handlers must not
-//! run twice for one event.
+//! Enable the feature of your web framework. The sender can deliver an event several times. If your handlers
+//! must run only once for each event, also enable a store: `sqlite`, `postgres`, `redis` or `memory`.
 //!
 //! | I want to … | feature | start at |
 //! |---|---|---|
 //! | receive events in Axum | `axum` | [`axum::ClerkEvent`], [`tower::WebhookService`] |
 //! | receive events in Actix Web | `actix` | [`actix::ClerkEvent`] |
 //! | receive events in Warp | `warp` | [`warp::clerk_event`] |
-//! | receive events in hyper, or verify in front of a Tower service | `tower` | [`tower::WebhookService`], [`tower::VerifyWebhookLayer`] |
+//! | receive events in hyper, or verify deliveries before they reach a Tower service | `tower` | [`tower::WebhookService`], [`tower::VerifyWebhookLayer`] |
 //! | receive events in another server | none | [`Verifier::receive`] |
 //! | write one function for each event type | none | [`Handlers`] |
-//! | handle each delivery once, on one machine | `sqlite` | [`store::ExactlyOnce`] |
-//! | handle each delivery once, on several machines, in Postgres | `postgres` | [`store::ExactlyOnce`] |
-//! | handle each delivery once, on several machines, in Redis | `redis` | [`store::Deduplicator`] |
-//! | handle each delivery once, until the process ends | `memory` | [`store::MemoryStore`] |
-//! | handle each delivery once, in a store of my own | `store`, and `conformance` in tests | [`store::DeliveryStore`] |
+//! | handle each event once, on one machine | `sqlite` | [`store::ExactlyOnce`] |
+//! | handle each event once, on several machines, in Postgres | `postgres` | [`store::ExactlyOnce`] |
+//! | handle each event once, on several machines, in Redis | `redis` | [`store::Deduplicator`] |
+//! | handle each event once, until the process ends | `memory` | [`store::MemoryStore`] |
+//! | handle each event once, in a store of my own | `store`, and `conformance` in tests | [`store::DeliveryStore`] |
 //! | encrypt the connection to Postgres | `postgres` with `tls-rustls` | [`store::PostgresStore`] |
 //! | keep Clerk's users and organizations in my database | `sync` with `sqlite` or `postgres` | [`sync::ClerkSync`] |
 //! | test my handlers | `test` | [`test::Delivery`] |
@@ -52,21 +53,22 @@
 //!
 //! # The guide
 //!
-//! The [`guide`] has a chapter for each task, with complete programs. Start with the [quick start](guide::quick_start),
-//! [setting up the endpoint in Clerk](guide::clerk) and [your framework](guide::frameworks). If a delivery fails, see
+//! The [`guide`] has a chapter for each task, with complete programs. Start with the
+//! [quick start](guide::quick_start), [setting up the endpoint in Clerk](guide::clerk) and
+//! [your framework](guide::frameworks). If a delivery fails, see
 //! [when something goes wrong](guide::troubleshooting).
 //!
 //! # The log
 //!
-//! Each handled delivery writes one line, and each rejected delivery a warning with the reason and what to do. The lines go
-//! to the `tracing` subscriber of your application. Without a subscriber, nothing is written: call
-//! `tracing_subscriber::fmt::init()`. If you enable the feature `env-filter` of `tracing-subscriber`, also set
-//! `RUST_LOG=info`, because its default shows only errors.
+//! The crate logs one line for each handled delivery. For rejected deliveries it logs a warning with the
+//! reason and what to do, at most once per second. The lines go to the `tracing` subscriber of your
+//! application. If it has none, call `tracing_subscriber::fmt::init()`. If you enable the feature
+//! `env-filter` of `tracing-subscriber`, also set `RUST_LOG=info`, because its default shows only errors.
 //!
 //! # Rust versions
 //!
-//! The features `sqlite`, `postgres` and `sync` need Rust 1.94, and `actix` needs Rust 1.89. Everything else compiles with
-//! Rust 1.88.
+//! The features `sqlite`, `postgres` and `sync` need Rust 1.94, and `actix` needs Rust 1.89. Everything else
+//! compiles with Rust 1.88.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -95,7 +97,7 @@ pub mod axum {
     pub use clerk_webhook_axum::{ClerkAnswer, ClerkEvent, ClerkEventRejection};
 }
 
-/// Handles each delivery once.
+/// Handles each event once.
 #[cfg(feature = "store")]
 pub mod store {
     #[cfg(feature = "conformance")]
@@ -163,8 +165,9 @@ pub mod warp {
 
 /// Defines a module for each chapter of the guide.
 ///
-/// In the files, links between chapters lead to other files, so that a code host can follow them. The first definition of a
-/// link counts: the definitions in front of each file make the same links lead to modules.
+/// The chapters define their links to other chapters as paths of files, so that the links work on a code
+/// host. For rustdoc, `links!` adds definitions of the same links before the text. The first definition wins,
+/// so the links lead to modules.
 macro_rules! guide {
     ($($chapter:ident)*) => { guide!(@modules [$($chapter)*] $($chapter)*); };
     (@modules $all:tt $($chapter:ident)*) => {
