@@ -85,14 +85,14 @@
 //! | feature | adds | Rust |
 //! |---|---|---|
 //! | `memory` (default) | `MemoryStore` | 1.88 |
-//! | `sqlite` | `SqliteStore`, for [`Deduplicator`] and [`ExactlyOnce`] | 1.94, as sqlx |
-//! | `postgres` | `PostgresStore`, for [`Deduplicator`] and [`ExactlyOnce`] | 1.94, as sqlx |
-//! | `tls-rustls` | TLS for `PostgresStore::connect`, with `postgres` | 1.94, as sqlx |
+//! | `sqlite` | `SqliteStore`, for [`Deduplicator`] and [`ExactlyOnce`] | 1.94 |
+//! | `postgres` | `PostgresStore`, for [`Deduplicator`] and [`ExactlyOnce`] | 1.94 |
+//! | `tls-rustls` | TLS for `PostgresStore::connect`, with `postgres` | 1.94 |
 //! | `redis` | `RedisStore`, for Redis and Valkey | 1.88 |
 //! | `tracing` (default) | a log line for each delivery | 1.88 |
 //! | `conformance` | the test suite for your own [`DeliveryStore`] | 1.88 |
 //!
-//! Each engine adds only its own dependencies.
+//! Each engine adds only its own dependencies. sqlx needs Rust 1.94.
 //!
 //! # Several endpoints, one store
 //!

@@ -16,7 +16,7 @@ pub(super) const LONG: Duration = Duration::from_secs(60);
 /// A lease that expires soon.
 pub(super) const SHORT: Duration = Duration::from_millis(150);
 
-/// By how much a store may shorten a lease when it rounds times.
+/// The maximum time by which a store may shorten a lease when it rounds.
 pub(super) const ROUNDING: Duration = Duration::from_millis(5);
 
 /// Returns the longest remaining time of a lease that a store may report for a claim sent at `asked` and

@@ -10,8 +10,9 @@ use crate::store::delivery_store::DeliveryStore;
 const SKEW: Duration = Duration::from_secs(3600);
 
 impl<H: Harness> Suite<'_, H> {
-    /// A claim whose future is dropped blocks the delivery for at most the lease, and the client still
-    /// returns correct answers.
+    /// A claim whose future is dropped blocks the delivery for at most the duration of the lease.
+    ///
+    /// The client still returns correct answers afterwards.
     pub async fn an_abandoned_claim_blocks_no_longer_than_its_lease(&self) {
         let (first, second) = (self.client().await, self.client().await);
         let mut abandoned = Vec::new();

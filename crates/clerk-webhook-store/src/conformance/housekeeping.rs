@@ -42,10 +42,10 @@ impl<H: Harness> Suite<'_, H> {
         first.is_duplicate(&key, "a completed delivery").await;
     }
 
-    /// A purge removes old deliveries without a live lease, up to its limit. It does not remove new
-    /// deliveries or deliveries in progress.
+    /// A purge removes old deliveries without a live lease, up to its limit.
     ///
-    /// This check removes everything from the store except deliveries in progress.
+    /// It does not remove new deliveries or deliveries in progress. This check removes everything from the
+    /// store except deliveries in progress.
     pub async fn purge_takes_what_is_old_and_free(&self) {
         let client = self.client().await;
         if self.harness.expires_by_itself() {

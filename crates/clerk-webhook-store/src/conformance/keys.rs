@@ -33,8 +33,9 @@ impl<H: Harness> Suite<'_, H> {
         self.are_apart(&client, &keys, Rule::Scopes).await;
     }
 
-    /// Ids that differ in a single character are different, at every position and for every allowed
-    /// character. No character is an escape.
+    /// Message ids that differ only in the last character are different, up to the maximum length.
+    ///
+    /// The check uses every allowed character, and texts that some databases treat as escapes.
     pub async fn keys_are_exact(&self) {
         let client = self.client().await;
         let scope: Scope = "s".repeat(Scope::MAX_LENGTH).parse().unwrap_or_default();

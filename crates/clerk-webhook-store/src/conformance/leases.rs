@@ -9,8 +9,9 @@ use super::{Harness, Suite};
 use crate::store::claim::{Claim, Lease, LeaseState, Owner};
 
 impl<H: Harness> Suite<'_, H> {
-    /// If many clients claim at the same time, one gets the lease. The others get a delay that is not longer
-    /// than the lease.
+    /// If many clients claim at the same time, one gets the lease.
+    ///
+    /// The others get a retry delay that is not longer than the lease.
     pub async fn a_live_lease_is_exclusive(&self) {
         let (first, second) = (self.client().await, self.client().await);
         for _ in 0..16 {
@@ -114,7 +115,7 @@ impl<H: Harness> Suite<'_, H> {
             .check(still == completed_at, "a second completion changed the time of the completion");
     }
 
-    /// After a completion, the lease cannot release or renew. After a release, it cannot complete or renew.
+    /// A lease cannot be used after it completed or released its delivery.
     pub async fn a_lease_is_used_up_in_the_end(&self) {
         let client = self.client().await;
         let (completed, released) = (self.new_key(), self.new_key());

@@ -67,17 +67,16 @@ pub trait Harness: Send + Sync {
         async { None }
     }
 
-    /// Returns whether entries of the store expire automatically, so that [`DeliveryStore::purge`] has
-    /// nothing to do. `false` by default.
+    /// Returns whether entries of the store expire automatically, `false` by default.
     ///
-    /// Such a store may complete or renew a lease whose entry is missing, because it cannot distinguish a
-    /// lost entry from a forged lease.
+    /// Such a store removes nothing in [`DeliveryStore::purge`]. It may complete or renew a lease whose entry
+    /// is missing, because it cannot distinguish a lost entry from a forged lease.
     fn expires_by_itself(&self) -> bool {
         false
     }
 }
 
-/// By how much a clock is wrong.
+/// The deviation of a clock from the correct time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skew {
     /// The clock is ahead by this duration.
@@ -118,7 +117,9 @@ impl<'a, H: Harness> Suite<'a, H> {
         Self { harness, seed, run, keys: AtomicU32::new(0) }
     }
 
-    /// Sets the seed of the random decisions. To repeat a failed run, use the seed from its message.
+    /// Sets the seed of the random decisions.
+    ///
+    /// To repeat a failed run, use the seed from its message.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;

@@ -21,9 +21,10 @@ const AT_ONCE: usize = 16;
 const GROUP: u64 = 16;
 
 impl<H: Harness> Suite<'_, H> {
-    /// Sixteen handlers compete for each of 64 deliveries. Some of them fail, crash, finish after their lease
-    /// expired, or renew their lease. In the end each delivery is completed once, and no two handlers had a
-    /// lease at the same time.
+    /// Sixteen handlers compete for each of 64 deliveries.
+    ///
+    /// Some of them fail, crash, finish after their lease expired, or renew their lease. In the end each
+    /// delivery is completed once, and no two handlers had a lease at the same time.
     pub async fn races(&self) {
         let mut clients = Vec::new();
         while clients.len() < 4 {

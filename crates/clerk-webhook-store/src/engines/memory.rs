@@ -61,8 +61,9 @@ impl MemoryStore {
         Self::with_capacity(DEFAULT_CAPACITY)
     }
 
-    /// Creates an empty store for up to `capacity` deliveries. 0 counts as 1. Memory is allocated when
-    /// deliveries arrive.
+    /// Creates an empty store for up to `capacity` deliveries.
+    ///
+    /// A capacity of 0 counts as 1. Memory is allocated when deliveries arrive.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self { deliveries: Arc::new(Mutex::new(Deliveries::new(capacity.max(1)))) }

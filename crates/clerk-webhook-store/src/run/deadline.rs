@@ -51,10 +51,10 @@ impl MovingDeadline {
         *self.lock() = deadline;
     }
 
-    /// Polls a future until the deadline is over, and returns `None` after that.
+    /// Returns the output of a future, or `None` if the deadline is over before the future is ready.
     ///
-    /// The check is before each poll: after a pause of the process or the machine, another process may own
-    /// the delivery.
+    /// Checks the deadline before each poll, because another process may own the delivery after a pause of
+    /// this process or of the machine.
     pub(crate) fn before<F: Future>(
         &self,
         mut future: Pin<&mut F>,

@@ -47,8 +47,8 @@ use crate::store::key::DeliveryKey;
 /// If a process is paused for longer than the lease, its handler does not continue. The deduplicator checks
 /// the end of the lease before each poll of the handler, drops the handler if the lease has expired, and
 /// answers `lease_lost`. It checks the monotonic clock and the wall clock, because the monotonic clock of
-/// Linux stops while the machine is suspended. After the restore of a snapshot, both clocks may be late. In
-/// this case the next renewal detects that the lease is lost.
+/// Linux stops while the machine is suspended. After a virtual machine is restored from a snapshot, both
+/// clocks may be behind. In this case the next renewal detects that the lease is lost.
 ///
 /// If the handler has already finished, the deduplicator completes the delivery even after the lease has
 /// expired, unless another process has taken the delivery over.
@@ -58,8 +58,8 @@ use crate::store::key::DeliveryKey;
 ///
 /// # Panics
 ///
-/// The async methods panic outside of a Tokio runtime. On a runtime without a timer (`enable_time`), every
-/// delivery that has to wait is answered with `store_unavailable`.
+/// The async methods panic outside of a Tokio runtime. On a runtime without a timer (`enable_time`), the
+/// answer is `store_unavailable` if the store or the handler has to wait.
 ///
 /// # Examples
 ///
@@ -94,8 +94,8 @@ pub struct Deduplicator<S> {
     wait: Duration,
 }
 
-/// Below the 5 minutes between the second and the third attempt of the sender, so a lease left by a crash
-/// expires in time.
+/// Below the 5 minutes between the second and the third attempt of the sender, so that the lease of a crashed
+/// process expires before the third attempt.
 const LEASE: Duration = Duration::from_secs(60);
 
 /// The shortest lease of a [`Deduplicator`]: 1 s.
@@ -119,11 +119,10 @@ impl<S: DeliveryStore> Deduplicator<S> {
         self
     }
 
-    /// Sets how long to wait for another run of the same delivery before the answer is `in_progress`. By
-    /// default, the deduplicator does not wait.
+    /// Sets how long to wait for another run of the same delivery, zero by default.
     ///
-    /// During a secret rotation, for example, every event arrives twice at the same time. A short wait saves
-    /// the second delivery a retry.
+    /// After that, the answer is `in_progress`. A short wait avoids retries during a secret rotation, when
+    /// every event arrives twice at the same time.
     pub fn in_progress_wait(mut self, limit: Duration) -> Self {
         self.wait = limit;
         self
@@ -237,9 +236,10 @@ impl<S: DeliveryStore> Deduplicator<S> {
         match race(supervised, lost).await {
             Winner::First(Ok(Some(result))) => Ok(result?),
             Winner::First(Err(stopped)) => Err(stopped),
-            Winner::First(Ok(None)) | Winner::Second(()) => {
-                Err(Stopped::new(Outcome::LeaseLost, "the lease was lost while the handler ran"))
-            }
+            Winner::First(Ok(None)) | Winner::Second(()) => Err(Stopped::new(
+                Outcome::LeaseLost,
+                "the lease was lost while the handler ran: use `spawn_blocking` for blocking work, and check that the store is reachable",
+            )),
         }
     }
 
@@ -275,7 +275,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
         match completed? {
             LeaseState::Held => Ok(handled),
             LeaseState::Lost => {
-                let error = "another process took the delivery over before the handler had finished";
+                let error = "the delivery was taken over or forgotten before the handler had finished: use `spawn_blocking` for blocking work";
                 Err(Stopped::new(Outcome::LeaseLost, error))
             }
         }

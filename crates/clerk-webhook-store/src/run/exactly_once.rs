@@ -44,8 +44,8 @@ use crate::store::transaction::{Begin, TransactionalStore};
 ///
 /// # Panics
 ///
-/// The async methods panic outside of a Tokio runtime. On a runtime without a timer (`enable_time`), every
-/// delivery that has to wait is answered with `store_unavailable`.
+/// The async methods panic outside of a Tokio runtime. On a runtime without a timer (`enable_time`), the
+/// answer is `store_unavailable` if the store or the handler has to wait.
 ///
 #[cfg_attr(feature = "sqlite", doc = include_str!("exactly_once.md"))]
 #[must_use]
@@ -122,7 +122,7 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
             let supervised = pin!(self.runner.supervise(handling));
             observation.time_handler(supervised).await
         };
-        // From here on, no handler can lock the transaction. Dropping it rolls it back.
+        // From here on, no handler can lock the transaction. An early return drops it, which rolls it back.
         let transaction = timeout(self.runner.store_timeout, transaction.take()).await;
         let handled = result??;
         if handled == Handled::Ignored {
@@ -164,7 +164,7 @@ struct Shared<T> {
 }
 
 impl<T> SharedTransaction<T> {
-    /// Waits for exclusive use of the transaction, until the guard is dropped.
+    /// Locks the transaction until the guard is dropped, and waits if it is already locked.
     ///
     /// # Errors
     ///
@@ -230,7 +230,7 @@ pub struct TransactionEnded;
 impl fmt::Display for TransactionEnded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the transaction has ended, because its handler has ended. Do not keep a clone of it after that",
+            "the transaction has ended, because its handler has ended. Use the transaction only while the handler runs",
         )
     }
 }

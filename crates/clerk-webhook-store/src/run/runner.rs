@@ -53,7 +53,8 @@ impl Runner {
             Some(runtime) => self.tasks.spawn_on(run, runtime),
             None => self.tasks.spawn(run),
         };
-        // Panics of handlers are caught, so the store has panicked, or the runtime has no timer.
+        // Panics of handlers are caught. The task fails if the store panics, or if the runtime has no timer
+        // or shuts down.
         async { task.await.unwrap_or(Answer::from(Outcome::StoreUnavailable)) }
     }
 
@@ -120,14 +121,17 @@ macro_rules! runner_methods {
             self
         }
 
-        /// Sets how long a handler may run, 12 s by default. The sender closes the connection after 15 s.
+        /// Sets how long a handler may run, 12 s by default.
+        ///
+        /// Choose less than 15 s, after which the sender closes the connection.
         pub fn handler_timeout(mut self, limit: std::time::Duration) -> Self {
             self.runner.handler_timeout = limit;
             self
         }
 
-        /// Sets how long to wait for each answer of the store, 5 s by default. After that, the delivery is
-        /// answered with 503.
+        /// Sets how long to wait for each answer of the store, 5 s by default.
+        ///
+        /// After that, the delivery is answered with `store_unavailable`, status 503.
         pub fn store_timeout(mut self, limit: std::time::Duration) -> Self {
             self.runner.store_timeout = limit;
             self

@@ -48,7 +48,7 @@ pub(super) async fn supervise<T>(
     }
 }
 
-/// Polls a future once: a future that is ready needs no timer.
+/// Polls a future once, because a future that is ready needs no timer.
 pub(super) fn poll_once<F: Future>(mut future: Pin<&mut F>) -> impl Future<Output = Option<F::Output>> {
     poll_fn(move |cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),

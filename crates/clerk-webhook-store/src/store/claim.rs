@@ -33,7 +33,7 @@ pub enum Claim {
 /// After the lease expires, another caller can take the delivery over. From then on, the store rejects every
 /// operation with the old lease, because its [`Owner`] is different.
 #[derive(Debug)]
-#[must_use = "a delivery that is neither completed nor released cannot be handled until the lease ends"]
+#[must_use = "a delivery that is neither completed nor released cannot be handled until the lease expires"]
 pub struct Lease {
     key: DeliveryKey,
     owner: Owner,
@@ -123,7 +123,7 @@ impl fmt::Debug for Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use]
 pub enum LeaseState {
-    /// The caller owned the delivery, and the store did what the caller asked for.
+    /// The caller owned the delivery, and the operation succeeded.
     Held,
     /// The store changed nothing. Another caller has taken the delivery over, it was forgotten, or this lease
     /// was already used to complete or release it.

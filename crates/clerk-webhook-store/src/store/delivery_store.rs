@@ -15,7 +15,7 @@ use crate::store::key::DeliveryKey;
 ///  in progress ──complete (owner)──▶ completed
 ///  in progress ──release (owner)──▶ released ──claim──▶ in progress (another owner, attempt + 1)
 ///  in progress, lease expired ──claim──▶ in progress (another owner, attempt + 1)
-///  any ──forget──▶ absent          any without a lease ──purge──▶ absent
+///  any ──forget──▶ absent          any without a live lease ──purge──▶ absent
 /// ```
 ///
 /// Every method is atomic. The following rules apply to any number of concurrent clients on any number of

@@ -103,8 +103,9 @@ impl fmt::Debug for dyn DynDeliveryStore {
     }
 }
 
-/// The error of a store whose type is chosen at run time. It has the text and the sources of the store's
-/// error.
+/// The error of a store whose type is chosen at run time.
+///
+/// It has the text and the sources of the store's error.
 pub struct StoreError(Box<dyn Error + Send + Sync>);
 
 impl StoreError {

@@ -10,8 +10,8 @@ pub const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The minimum retention of deliveries: 7 days.
 ///
 /// It is longer than the time in which the sender
-/// [retries](clerk_webhook_core::sender::LONGEST_RETRY_PERIOD). A resend by hand is possible as long as Svix
-/// keeps the message.
+/// [retries](clerk_webhook_core::sender::LONGEST_RETRY_PERIOD). Resends by hand are possible for longer:
+/// until Svix deletes the message.
 pub const MIN_RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 const _: () = assert!(MIN_RETENTION.as_secs() > clerk_webhook_core::sender::LONGEST_RETRY_PERIOD.as_secs());

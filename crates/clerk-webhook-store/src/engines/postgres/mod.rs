@@ -218,8 +218,9 @@ impl PostgresStore {
         Ok(Self::new(pool.map_err(|error| ConnectError::postgres(&host, port, error))?))
     }
 
-    /// Sets the name of the table, `clerk_webhook_delivery` by default. A schema may precede it:
-    /// `schema.table`. The schema must exist.
+    /// Sets the name of the table, `clerk_webhook_delivery` by default.
+    ///
+    /// A schema may precede the name: `schema.table`. The schema must exist.
     ///
     /// # Errors
     ///
@@ -248,9 +249,10 @@ impl PostgresStore {
         &self.pool
     }
 
-    /// Creates the table if it is missing. Any number of instances may call this method at the same time.
+    /// Creates the table if it is missing.
     ///
-    /// If the pool caches prepared statements, this method also opens a second connection, to check that no
+    /// Any number of processes may call this method at the same time. If the pool caches prepared statements,
+    /// this method also opens a second connection, to check that no
     /// [pooler in transaction mode](Self#behind-a-pooler) is between the pool and the server.
     ///
     /// # Errors
@@ -269,7 +271,7 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Implements [`TransactionalStore::begin`]. The future must not be dropped before it is ready.
+    /// Implements [`TransactionalStore::begin`]. The caller must poll the future to completion.
     async fn begin_uncut(
         &self,
         key: &DeliveryKey,
@@ -434,7 +436,7 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-/// An error that means that another transaction is using the row, not that the database has a problem.
+/// A conflict with another transaction that uses the row, not a failure of the database.
 #[derive(Clone, Copy, Debug)]
 enum Conflict {
     /// Another transaction held the lock for longer than the lock timeout.

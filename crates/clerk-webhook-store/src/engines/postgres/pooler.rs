@@ -37,7 +37,8 @@ END$$";
 /// How statements run on the connections of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The pool caches prepared statements. Each of its connections must be one connection to the server.
+    /// The pool caches prepared statements. Each connection of the pool must always use the same server
+    /// connection.
     KeepsStatements,
     /// The pool caches no statements. Every statement is unnamed and runs inside a transaction. This works
     /// with poolers in transaction mode and in session mode.
@@ -63,11 +64,11 @@ impl Mode {
         matches!(self, Self::KeepsStatements)
     }
 
-    /// Prepares a transaction for statements of the application. Call it before any other statement.
+    /// Prepares a transaction for statements of the application.
     ///
-    /// The statements of the application are named unless it sets `persistent(false)`. A pool without a cache
-    /// leaves named statements on the server connection, where they would conflict with the names of the next
-    /// client.
+    /// Call it before any other statement. The statements of the application are named unless it sets
+    /// `persistent(false)`. A pool without a cache leaves named statements on the server connection, where
+    /// they would conflict with the names of the next client.
     ///
     /// # Errors
     ///

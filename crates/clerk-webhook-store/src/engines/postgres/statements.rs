@@ -11,8 +11,8 @@ pub(super) const MIGRATION: &str = include_str!("../../../migrations/postgres/00
 /// the same time. The number is arbitrary, so that no application uses the same lock.
 const ONE_AT_A_TIME: &str = "SELECT pg_catalog.pg_advisory_xact_lock(7164785587434629121);\n";
 
-/// Whether the migration has run. Creating an index that exists would wait for all open transactions that
-/// write.
+/// Whether the migration has run. `CREATE INDEX IF NOT EXISTS` would wait for all open transactions that
+/// write, even if the index exists.
 const MIGRATED: &str = "\
 SELECT EXISTS (SELECT FROM pg_catalog.pg_index
      WHERE indrelid = pg_catalog.to_regclass('clerk_webhook_delivery') AND NOT indisprimary)";

@@ -24,7 +24,7 @@ pub(super) static END: Script = script!("end.lua");
 impl Script {
     /// Runs the script by its hash, or by its text if the server has not cached it.
     ///
-    /// Does not use `SCRIPT LOAD`, which could reach another server of the cluster than the key does.
+    /// Does not use `SCRIPT LOAD`, which a cluster client may send to a server that does not own the key.
     pub(super) async fn run<T: FromRedisValue>(
         &self,
         connection: &mut impl ConnectionLike,

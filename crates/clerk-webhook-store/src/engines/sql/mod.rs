@@ -71,12 +71,12 @@ where
     row.try_get::<N, _>("attempt")?.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-/// Returns `Held` if the statement changed a row, which means that the lease still owns it.
+/// Returns `Held` if the statement changed a row, because it changes only a row that the lease owns.
 pub(crate) fn state_of(rows: u64) -> LeaseState {
     if rows > 0 { LeaseState::Held } else { LeaseState::Lost }
 }
 
-/// Returns whole milliseconds, rounded up, so that a lease below 1 ms has not expired at once.
+/// Returns whole milliseconds, rounded up, so that a lease below 1 ms does not expire at once.
 pub(crate) fn millis(duration: Duration) -> i64 {
     let millis = duration.as_nanos().div_ceil(1_000_000);
     i64::try_from(millis).unwrap_or(LONGEST_MILLIS).min(LONGEST_MILLIS)

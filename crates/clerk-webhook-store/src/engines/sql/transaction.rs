@@ -39,7 +39,9 @@ impl<DB: Database> DeliveryTransaction<DB> {
         self
     }
 
-    /// Returns the number of the attempt, counted from 1. Transactions that were rolled back do not count.
+    /// Returns the number of the attempt, counted from 1.
+    ///
+    /// Transactions that were rolled back do not count.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt

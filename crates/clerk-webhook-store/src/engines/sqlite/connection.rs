@@ -8,8 +8,8 @@ use sqlx::{Connection as _, SqlSafeStr as _, Sqlite, Transaction};
 ///
 /// SQLite ends a transaction automatically if the disk is full or fails. The ROLLBACK that sqlx sends then
 /// fails, because no transaction is open, and sqlx counts the transaction as open forever. The connection
-/// returns to the pool and cannot begin another transaction. This function repairs it, or closes it. It also
-/// does so in pools of the application.
+/// returns to the pool and cannot begin another transaction. This function repairs or closes such a
+/// connection, even if the pool belongs to the application.
 pub(super) async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
     loop {
         let mut connection = pool.acquire().await?;

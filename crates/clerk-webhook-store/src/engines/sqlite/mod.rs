@@ -123,9 +123,10 @@ impl SqliteStore {
     /// The parameters are the scope, the message id and the time in milliseconds since the Unix epoch. The
     /// columns are `state`, `updated_at` and `lease_left`:
     ///
-    /// - `state` is 1: the delivery was completed at `updated_at`.
+    /// - `state` is 1: the delivery was completed at `updated_at`, in milliseconds since the Unix epoch.
     /// - `state` is 0 and `lease_left` is above 0: the delivery is in progress, under a lease that expires in
     ///   `lease_left` milliseconds.
+    /// - any other row, or no row: the delivery can be marked now. Mark it again.
     pub const LOOK_UP_SQL: &str = statements::LOOK_UP;
 
     /// Creates a store with a pool of the application. The table is `clerk_webhook_delivery`.
@@ -158,8 +159,9 @@ impl SqliteStore {
         Ok(Self::new(pool.map_err(|error| ConnectError::sqlite(path, error))?))
     }
 
-    /// Sets the name of the table, `clerk_webhook_delivery` by default. The name of an attached database may
-    /// precede it: `database.table`.
+    /// Sets the name of the table, `clerk_webhook_delivery` by default.
+    ///
+    /// The name of an attached database may precede it: `database.table`.
     ///
     /// # Errors
     ///
@@ -177,7 +179,9 @@ impl SqliteStore {
         &self.pool
     }
 
-    /// Creates the table if it is missing. Any number of processes may call this method at the same time.
+    /// Creates the table if it is missing.
+    ///
+    /// Any number of processes may call this method at the same time.
     ///
     /// # Errors
     ///
