@@ -23,7 +23,7 @@ impl ClerkEventError {
         self.error.kind()
     }
 
-    /// Returns the outcome, as answers, logs and metrics name it.
+    /// Returns the outcome that answers, logs and metrics show.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         Answer::from(&self.error).outcome()

@@ -9,6 +9,7 @@
 //! - [`ClerkAnswer`] is a response. Return it from a handler that passes the event to typed
 //!   [`Handlers`](clerk_webhook_core::Handlers).
 //! - [`VerifyWebhook`] is a middleware for handlers that also extract the body with another extractor.
+//! - [`OptionalClerkEvent`] is an extractor for a route that also receives requests that are not deliveries.
 //! - [`guard::signature_headers`] selects the route for deliveries if other requests use the same path.
 //!
 //! # The extractor
@@ -54,7 +55,7 @@
 //!
 //! # The middleware
 //!
-//! Handlers behind the middleware can extract the body in any form:
+//! Handlers that the middleware wraps can extract the body in any form:
 //!
 //! ```
 //! use actix_web::{App, web};
@@ -84,8 +85,8 @@
 //! - `body_limit`, 2 MiB by default: a longer body is rejected, and no more than this is buffered.
 //! - `read_timeout`, 15 s by default: a body that takes longer to arrive is rejected.
 //!
-//! `web::PayloadConfig` does not apply to them. It limits the extractors of Actix, such as `web::Bytes`
-//! behind the middleware, to 256 KiB by default.
+//! `web::PayloadConfig` does not apply to them. It applies to the extractors of Actix, such as `web::Bytes`
+//! in a handler that the middleware wraps. Their limit is 256 KiB by default.
 //!
 //! # Compressed bodies
 //!

@@ -16,8 +16,8 @@ use crate::receive::receive;
 ///
 /// It passes on a verified request with the same bytes, so that `web::Bytes`, `web::Json<T>` and `String`
 /// still work. It adds the [`Event`](clerk_webhook_core::Event) to the extensions of the request, where
-/// [`ClerkEvent`](crate::ClerkEvent) and `web::ReqData<Event>` find it. It answers a request that fails
-/// verification itself, and the handler does not run.
+/// [`ClerkEvent`](crate::ClerkEvent) and `web::ReqData<Event>` find it. It rejects a request that fails
+/// verification, and the handler does not run.
 ///
 /// The middleware verifies every request, with any method. Wrap the resource of the webhook, not the whole
 /// application. Middleware that you add with a later `wrap` runs first and must not change the body.

@@ -45,7 +45,9 @@ async fn collect(
     Ok(delivery)
 }
 
-/// Returns whether the request may have a body (RFC 9112, section 6). In HTTP/2 the headers do not tell.
+/// Returns whether the request may have a body (RFC 9112, section 6).
+///
+/// Returns `true` for every HTTP/2 request, because a body in HTTP/2 needs no header.
 fn has_body(request: &HttpRequest, claimed: Option<u64>) -> bool {
     claimed.is_some_and(|bytes| bytes > 0)
         || request.headers().contains_key(TRANSFER_ENCODING)

@@ -71,8 +71,8 @@
 //!
 //! - **Size of the body.** Two limits apply: the `body_limit` of the verifier (2 MiB by default) and the
 //!   `DefaultBodyLimit` of Axum (2 MB by default). A body that exceeds one of them is answered with 413.
-//! - **Time to read the body.** The `read_timeout` of the verifier does not apply, because Axum runs without
-//!   a timer. Add a timeout to the route, such as the `TimeoutLayer` of tower-http. The sender closes the
+//! - **Time to read the body.** The `read_timeout` of the verifier does not apply, because this crate has no
+//!   timer. Add a timeout to the route, such as the `TimeoutLayer` of tower-http. The sender closes the
 //!   connection after 15 s.
 //!
 //! # With the Tower layer

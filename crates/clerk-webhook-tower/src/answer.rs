@@ -10,7 +10,7 @@ use http::Response;
 pub trait AnswerResponse {
     /// Returns the response.
     ///
-    /// The caller then adds the [`Outcome`](clerk_webhook_core::Outcome) to its extensions.
+    /// The service then adds the [`Outcome`](clerk_webhook_core::Outcome) to the extensions of the response.
     fn response(&self, answer: Answer) -> Response<Bytes>;
 }
 

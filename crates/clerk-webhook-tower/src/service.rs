@@ -80,10 +80,10 @@ impl WebhookService {
         Self::with_scope(handlers, state, Observation::DEFAULT_SCOPE)
     }
 
-    /// Does the same as [`new`](Self::new), with a name for the endpoint in the log and the metrics.
+    /// Creates a service like [`new`](Self::new), with a name for the endpoint in the log and the metrics.
     ///
-    /// Give each endpoint its own scope. The other constructors use the scope of the `Deduplicator` or of
-    /// `ExactlyOnce`.
+    /// The scope of `new` is `clerk`. Give each endpoint its own scope. The other constructors use the scope
+    /// of the `Deduplicator` or of `ExactlyOnce`.
     pub fn with_scope<S: Clone + Send + Sync + 'static>(
         handlers: Handlers<S>,
         state: S,

@@ -28,8 +28,9 @@ const BODY_IS_TAKEN: &str = "an earlier filter has already read the body. Remove
 ///
 /// - If that filter answers 2xx, the sender does not retry, and the event is lost. Use
 ///   [`clerk_event_or_reply`], which never rejects.
-/// - If that filter also reads the body, it rejects the request, unless the headers alone caused the first
-///   rejection. Therefore do not use one `clerk_event` per signing secret. Add all secrets to one verifier.
+/// - If that filter also reads the body, it rejects the request too, unless the first filter rejected the
+///   headers before it read the body. Therefore do not use one `clerk_event` per signing secret. Add all
+///   secrets to one verifier.
 /// - If other requests use the same path, use [`optional_clerk_event`].
 ///
 /// # Panics

@@ -8,8 +8,8 @@
 //!
 //! - [`clerk_event_or_reply`] calls a handler for a verified delivery and answers any other request itself.
 //!   Use it unless you need one of the others.
-//! - [`clerk_event`] extracts the event and rejects a delivery that fails verification. Use it to combine it
-//!   with other filters, together with [`handle_rejection`].
+//! - [`clerk_event`] extracts the event and rejects a delivery that fails verification. Combine it with your
+//!   own filters, and pass [`handle_rejection`] to `recover`.
 //! - [`optional_clerk_event`] does the same, and extracts `None` for a request without signature headers.
 //!
 //! [`ClerkAnswer`] is a reply. Return it from a handler that passes the event to typed

@@ -8,7 +8,9 @@ use warp::reject::Reject;
 use warp::reply::Response;
 use warp::{Rejection, Reply};
 
-/// Converts a [`ClerkEventRejection`] into a response. Pass it to `recover`.
+/// Converts a [`ClerkEventRejection`] into a response.
+///
+/// Pass this function to `recover`.
 ///
 /// # Errors
 ///
@@ -63,7 +65,7 @@ impl ClerkEventRejection {
         self.error.kind()
     }
 
-    /// Returns the outcome, as answers, logs and metrics name it.
+    /// Returns the outcome that answers, logs and metrics show.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         Answer::from(&self.error).outcome()

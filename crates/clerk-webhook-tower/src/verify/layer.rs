@@ -40,9 +40,9 @@ use super::timeout::NoTimeout;
 ///
 /// # Slow senders
 ///
-/// While the body of an unverified delivery arrives, the inner service is already ready and keeps what it
-/// reserved, such as a permit of a concurrency limit. Add a concurrency limit outside of this layer, together
-/// with a timeout.
+/// The inner service becomes ready before the layer reads the body. While a slow body arrives, the service
+/// keeps what it reserved, such as a permit of a concurrency limit. Therefore add a concurrency limit outside
+/// of this layer, together with a timeout.
 ///
 /// The layer has no timer, so the `read_timeout` of the verifier does not apply. Set
 /// [`read_timeout`](VerifyWebhookLayer::read_timeout) with the timer of your runtime, so that a slow sender
@@ -78,7 +78,7 @@ impl VerifyWebhookLayer {
 }
 
 impl<R, T> VerifyWebhookLayer<R, T> {
-    /// Sets the maximum length of a body in bytes. The default is the `body_limit` of the verifier.
+    /// Sets the maximum length of a body in bytes, by default the `body_limit` of the verifier.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
@@ -94,12 +94,12 @@ impl<R, T> VerifyWebhookLayer<R, T> {
         VerifyWebhookLayer { verifier, body_limit, refusal, timeout }
     }
 
-    /// Sets how long a body may take to arrive. A later body is answered with 408. There is no limit by
-    /// default.
+    /// Sets how long a body may take to arrive, with no limit by default.
     ///
-    /// Pass a value that implements [`ReadTimeout`](crate::ReadTimeout), such as a closure that returns the
-    /// sleep future of the runtime. The time starts when the service is called and ends when the body is
-    /// complete. It does not include the inner service. The sender closes the connection after 15 s.
+    /// A body that takes longer is answered with 408. Pass a value that implements
+    /// [`ReadTimeout`](crate::ReadTimeout), such as a closure that returns the sleep future of the runtime.
+    /// The time starts when the service is called and ends when the body is complete. It does not include the
+    /// inner service. The sender closes the connection after 15 s.
     pub fn read_timeout<T2>(self, timeout: T2) -> VerifyWebhookLayer<R, T2> {
         let Self { verifier, body_limit, refusal, timeout: _ } = self;
         VerifyWebhookLayer { verifier, body_limit, refusal, timeout }

@@ -8,7 +8,8 @@ use http::Response;
 pub trait RefusalResponse {
     /// Returns the response.
     ///
-    /// The caller then adds the error and its [`Outcome`](clerk_webhook_core::Outcome) to the extensions.
+    /// The service then adds the error and its [`Outcome`](clerk_webhook_core::Outcome) to the extensions of
+    /// the response.
     fn response(&self, error: &ReceiveError) -> Response<Bytes>;
 }
 
