@@ -12,8 +12,7 @@ use crate::tampering::{Field, OUT_OF_DATE};
 /// the message id, whichever family the delivery uses. They panic if the name is not a header that every
 /// delivery has.
 impl Delivery {
-    /// Signs the delivery ten minutes before [`at`](Self::at), which is twice the default tolerance of
-    /// verifiers.
+    /// Signs the delivery ten minutes before [`at`](Self::at), twice the default tolerance of a verifier.
     ///
     /// For a verifier with a larger tolerance, use [`at`](Self::at) instead.
     #[must_use]
@@ -32,7 +31,7 @@ impl Delivery {
     /// Signs the delivery only with a secret that no receiver has.
     #[must_use]
     pub fn wrong_secret(mut self) -> Self {
-        self.tampering.is_signed_by_nobody = true;
+        self.tampering.has_wrong_secret = true;
         self
     }
 
@@ -112,7 +111,7 @@ impl Delivery {
 
     /// Serializes the JSON of the body again after signing, with other whitespace.
     ///
-    /// This simulates a JSON parser or proxy before the receiver.
+    /// This simulates a proxy or middleware that parses the JSON and writes it again.
     ///
     /// # Panics
     ///

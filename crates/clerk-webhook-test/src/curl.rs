@@ -10,10 +10,10 @@ const MAX_ARGUMENT: usize = 64 * 1024;
 impl Delivery {
     /// Returns a command for any POSIX shell that sends the delivery to a URL and prints the answer.
     ///
-    /// The signature is part of the command, so a receiver accepts it for five minutes after
-    /// [`at`](Self::at). A text body is an argument of the command. A body that is not UTF-8, contains
-    /// control characters or is longer than 64 KiB is escaped and passed through a pipe. No part of the body
-    /// is interpreted as a command, an option or a file name.
+    /// The command contains the signature, so a receiver with the default tolerance accepts the delivery for
+    /// five minutes after [`at`](Self::at). A text body is an argument of the command. A body that is not
+    /// UTF-8, contains control characters or is longer than 64 KiB is escaped and passed through a pipe. No
+    /// part of the body is interpreted as a command, an option or a file name.
     ///
     /// ```
     /// use clerk_webhook_test::Delivery;

@@ -33,8 +33,7 @@ const PATH: &str = "/webhooks/clerk";
 /// # Times
 ///
 /// The times inside a fixture are in October 2025. They do not affect verification, which only checks the
-/// time of signing.
-/// [`occurred_at`](Self::occurred_at) sets the time of the envelope.
+/// time of signing. [`occurred_at`](Self::occurred_at) sets the time of the envelope.
 ///
 /// ```
 /// use clerk_webhook_core::{Timestamp, Verifier};
@@ -148,8 +147,7 @@ impl Delivery {
     /// # Panics
     ///
     /// Panics if the secret is invalid. The message does not contain the secret. For a secret that is read at
-    /// run time, use
-    /// [`secrets`](Self::secrets).
+    /// run time, use [`secrets`](Self::secrets).
     #[must_use]
     #[track_caller]
     pub fn secret(self, text: &str) -> Self {
@@ -323,7 +321,7 @@ impl Delivery {
     /// use clerk_webhook_test::{Delivery, fixture};
     ///
     /// async fn welcome(user: User, _: Context<()>) -> Result<(), Failure> {
-    ///     user.primary_email_address().ok_or("there is nowhere to write to")?;
+    ///     user.primary_email_address().ok_or("the user has no email address")?;
     ///     Ok(())
     /// }
     ///
@@ -365,7 +363,7 @@ impl Delivery {
     }
 }
 
-/// Does not show the body and the secrets.
+/// Shows neither the body nor the secrets.
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")

@@ -13,17 +13,16 @@ use clerk_webhook_core::event::{self, EventMarker};
 use clerk_webhook_core::{Event, EventType, Timestamp};
 use serde_json::Value;
 
-/// An event of a known type.
+/// An event whose type is known at compile time.
 ///
-/// [`AnyFixture`] is a fixture whose type is not known at compile time.
+/// For other types, use [`AnyFixture`].
 pub struct Fixture<M> {
     any: AnyFixture,
     marker: PhantomData<M>,
 }
 
 impl<M: EventMarker> Fixture<M> {
-    /// Returns the name: the event type, and for further events of the same type two underscores and a
-    /// variant.
+    /// Returns the name, such as `user.created`, or `user.created__saml` for a variant.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.any.name()
@@ -119,8 +118,7 @@ impl AnyFixture {
         ALL.iter().copied()
     }
 
-    /// Returns the name: the event type, and for further events of the same type two underscores and a
-    /// variant.
+    /// Returns the name, such as `user.created`, or `user.created__saml` for a variant.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
@@ -190,7 +188,7 @@ macro_rules! fixtures {
         $(
             #[doc = concat!("Returns ", $description, ".")]
             ///
-            #[doc = concat!("Its name is `", $name, "`. It follows Clerk's published schema and was not captured.")]
+            #[doc = concat!("Its name is `", $name, "`. It follows Clerk's published schema and contains no captured data.")]
             #[must_use]
             pub fn $function() -> Fixture<event::marker::$marker> {
                 let any = AnyFixture {
@@ -251,11 +249,11 @@ fixtures! {
     role_deleted: RoleDeleted = "role.deleted", "a deleted role, whose slug is `null`";
     role_updated: RoleUpdated = "role.updated", "a role without a description and without permissions";
     session_created: SessionCreated = "session.created", "a session with its user and device";
-    session_created_impersonated: SessionCreated = "session.created__impersonated", "a session that another person started as the user";
+    session_created_impersonated: SessionCreated = "session.created__impersonated", "a session in which another person impersonates the user";
     session_ended: SessionEnded = "session.ended", "an ended session of an impersonated user";
     session_pending: SessionPending = "session.pending", "a session with pending tasks of the user";
     session_removed: SessionRemoved = "session.removed", "a session that was removed from its client";
-    session_revoked: SessionRevoked = "session.revoked", "a revoked session without its user, as sent until November 2025";
+    session_revoked: SessionRevoked = "session.revoked", "a revoked session in the format that was used until November 2025, without its user";
     sms_created: SmsCreated = "sms.created", "a text message with a sign-in code that Clerk delivers itself";
     sms_created_both_times: SmsCreated = "sms.created__both_times", "a text message with both names of its time field and without a user";
     sms_created_not_delivered_by_clerk: SmsCreated = "sms.created__not_delivered_by_clerk", "a text message that Clerk does not deliver, so the application must deliver it";
@@ -282,7 +280,7 @@ fixtures! {
     user_created: UserCreated = "user.created", "a user with a password and a verified email address";
     user_created_as_published: UserCreated = "user.created__as_published", "a user like the examples in Clerk's schema: a time in seconds, a primary address that is not in the list of addresses, metadata `null`";
     user_created_backend_api: UserCreated = "user.created__backend_api", "a user that the application created through the Backend API, with an external id";
-    user_created_before_2024: UserCreated = "user.created__before_2024", "a user as sent until 2023, without times, instance and request";
+    user_created_before_2024: UserCreated = "user.created__before_2024", "a user in the format that was used until 2023, without times, instance and request";
     user_created_minimal: UserCreated = "user.created__minimal", "a user with no data except the id";
     user_created_oauth: UserCreated = "user.created__oauth", "a user who signed up with Google and failed to connect GitHub";
     user_created_passkey: UserCreated = "user.created__passkey", "a user with a passkey and without a password";

@@ -73,8 +73,7 @@ pub use history::{
 };
 pub use pointer::PointerError;
 
-/// The signing secret with which deliveries are signed unless they are given another one; it signs nothing
-/// but tests.
+/// The default signing secret of deliveries. It is public, so use it only in tests.
 pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 /// Compiles the examples in the README.

@@ -48,7 +48,7 @@ pub(crate) fn set(root: &mut Value, pointer: &str, value: Value) -> Result<(), P
             let index = index(&last, elements.len()).ok_or_else(|| no_element(elements, parent, pointer))?;
             elements[index] = value;
         }
-        _ => return Err(holds_nothing(parent)),
+        _ => return Err(not_a_container(parent)),
     }
     Ok(())
 }
@@ -64,7 +64,7 @@ pub(crate) fn remove(root: &mut Value, pointer: &str) -> Result<(), PointerError
             let index = index(&last, elements.len()).ok_or_else(|| no_element(elements, parent, pointer))?;
             elements.remove(index);
         }
-        _ => return Err(holds_nothing(parent)),
+        _ => return Err(not_a_container(parent)),
     }
     Ok(())
 }
@@ -102,7 +102,7 @@ fn no_element(elements: &[Value], parent: &str, pointer: &str) -> PointerError {
     PointerError(format!("{of} has {length} elements, and {pointer} is not one of them"))
 }
 
-fn holds_nothing(parent: &str) -> PointerError {
+fn not_a_container(parent: &str) -> PointerError {
     PointerError(format!("{} is neither an object nor an array", name(parent)))
 }
 

@@ -13,7 +13,7 @@ pub(crate) const OUT_OF_DATE: i64 = 10 * 60;
 pub(crate) struct Tampering {
     /// The offset of the time of signing, in seconds.
     pub(crate) skew: i64,
-    pub(crate) is_signed_by_nobody: bool,
+    pub(crate) has_wrong_secret: bool,
     pub(crate) is_reserialized: bool,
     pub(crate) is_cut_short: bool,
     pub(crate) is_altered: bool,
@@ -29,7 +29,7 @@ pub(crate) struct FieldTampering {
     pub(crate) is_missing: bool,
 }
 
-/// A header of every delivery, under the names of either family.
+/// A header that every delivery has, regardless of the header family.
 #[derive(Clone, Copy)]
 pub(crate) enum Field {
     ContentType,
@@ -74,7 +74,7 @@ impl Tampering {
 
     /// Returns the secret that replaces all others, if any.
     pub(crate) fn secret(&self) -> Option<SigningSecret> {
-        self.is_signed_by_nobody.then(|| SigningSecret::from_bytes(b"that no receiver has").ok()).flatten()
+        self.has_wrong_secret.then(|| SigningSecret::from_bytes(b"that no receiver has").ok()).flatten()
     }
 
     /// Returns whether the delivery has a signature even without a secret.

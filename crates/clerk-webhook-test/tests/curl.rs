@@ -64,7 +64,7 @@ fn run(script: &str) -> Vec<u8> {
 }
 
 /// Returns the arguments and the standard input that a shell passes to `curl`.
-fn given(command: &str) -> (Vec<String>, Vec<u8>) {
+fn arguments_and_input(command: &str) -> (Vec<String>, Vec<u8>) {
     let output = run(&format!("curl() {{ printf '%s\\0' \"$@\"; printf '%s\\0' end; cat; }}\n{command}\n"));
     let mut rest = output.as_slice();
     let mut arguments = Vec::new();
@@ -85,7 +85,7 @@ fn a_shell_passes_headers_and_body_to_curl_unchanged() {
     for body in bodies() {
         let delivery = Delivery::of_body(body.clone()).header("x-odd", "it's \"$HOME\" \\");
         let command = delivery.curl(URL);
-        let (arguments, input) = given(&command);
+        let (arguments, input) = arguments_and_input(&command);
         let expected: Vec<_> =
             delivery.headers().iter().map(|(name, value)| format!("{name}: {value}")).collect();
         let mut arguments = arguments.iter().map(String::as_str);
@@ -159,7 +159,7 @@ fn curl_sends_the_delivery() {
     let deliveries =
         bodies().into_iter().map(Delivery::of_body).chain(AnyFixture::all().map(Delivery::of)).chain(odd);
     for delivery in deliveries {
-        // A new listener each time, so that a second request fails instead of waiting.
+        // Each delivery has its own listener, so that a second request fails instead of waiting.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let command = delivery.curl(&format!("http://{}{path}", listener.local_addr().unwrap()));
         let receiver = thread::spawn(move || receive(&listener));

@@ -23,16 +23,16 @@ fn assert_accepted(delivery: &Delivery) {
     verifier().receive(&delivery.headers(), delivery.body()).unwrap();
 }
 
-fn refusal(delivery: &Delivery) -> ReceiveErrorKind {
+fn error_kind(delivery: &Delivery) -> ReceiveErrorKind {
     verifier().receive(&delivery.headers(), delivery.body()).unwrap_err().kind()
 }
 
 #[track_caller]
-fn assert_refused(delivery: &Delivery, kind: VerifyErrorKind) {
-    assert_eq!(refusal(delivery), ReceiveErrorKind::Verify(kind));
+fn assert_rejected(delivery: &Delivery, kind: VerifyErrorKind) {
+    assert_eq!(error_kind(delivery), ReceiveErrorKind::Verify(kind));
 }
 
-fn everything() -> impl Iterator<Item = Delivery> {
+fn every_delivery() -> impl Iterator<Item = Delivery> {
     let bodies = ["", "{}", "null", "é", "\n"].map(Delivery::of_body);
     let bytes = [&[0xff_u8][..], &[0; 3], b"\xef\xbb\xbf{}"].map(Delivery::of_body);
     AnyFixture::all().map(Delivery::of).chain(bodies).chain(bytes).flat_map(|delivery| {
@@ -61,31 +61,31 @@ fn accepts_every_fixture_with_both_header_families_and_during_a_rotation() {
 
 #[test]
 fn rejects_broken_deliveries_of_any_body_with_the_expected_error() {
-    for right in everything() {
+    for right in every_delivery() {
         let broken = |break_it: fn(Delivery) -> Delivery| break_it(right.clone());
-        assert_refused(&broken(Delivery::stale), VerifyErrorKind::TimestampTooOld);
-        assert_refused(&broken(Delivery::from_the_future), VerifyErrorKind::TimestampTooNew);
-        assert_refused(&broken(Delivery::wrong_secret), VerifyErrorKind::NoMatchingSignature);
-        assert_refused(&broken(Delivery::altered), VerifyErrorKind::NoMatchingSignature);
-        assert_refused(&broken(Delivery::unsigned), VerifyErrorKind::MissingHeader);
+        assert_rejected(&broken(Delivery::stale), VerifyErrorKind::TimestampTooOld);
+        assert_rejected(&broken(Delivery::from_the_future), VerifyErrorKind::TimestampTooNew);
+        assert_rejected(&broken(Delivery::wrong_secret), VerifyErrorKind::NoMatchingSignature);
+        assert_rejected(&broken(Delivery::altered), VerifyErrorKind::NoMatchingSignature);
+        assert_rejected(&broken(Delivery::unsigned), VerifyErrorKind::MissingHeader);
         for header in ["svix-id", "svix-timestamp", "Svix-Signature", "webhook-id"] {
-            assert_refused(&right.clone().without(header), VerifyErrorKind::MissingHeader);
-            assert_refused(&right.clone().repeated(header), VerifyErrorKind::DuplicateHeader);
-            assert_refused(&right.clone().replaced(header, " "), VerifyErrorKind::MissingHeader);
+            assert_rejected(&right.clone().without(header), VerifyErrorKind::MissingHeader);
+            assert_rejected(&right.clone().repeated(header), VerifyErrorKind::DuplicateHeader);
+            assert_rejected(&right.clone().replaced(header, " "), VerifyErrorKind::MissingHeader);
         }
         let replaced = |header, value| right.clone().replaced(header, value);
-        assert_refused(&replaced("svix-signature", "v1,"), VerifyErrorKind::NoMatchingSignature);
-        assert_refused(&replaced("svix-signature", "v1a,AAAA"), VerifyErrorKind::NoMatchingSignature);
-        assert_refused(&replaced("svix-timestamp", "1760000000.5"), VerifyErrorKind::InvalidTimestamp);
-        assert_refused(&replaced("svix-id", "a.b"), VerifyErrorKind::InvalidHeader);
-        assert_refused(&replaced("svix-id", "msg_other"), VerifyErrorKind::NoMatchingSignature);
+        assert_rejected(&replaced("svix-signature", "v1,"), VerifyErrorKind::NoMatchingSignature);
+        assert_rejected(&replaced("svix-signature", "v1a,AAAA"), VerifyErrorKind::NoMatchingSignature);
+        assert_rejected(&replaced("svix-timestamp", "1760000000.5"), VerifyErrorKind::InvalidTimestamp);
+        assert_rejected(&replaced("svix-id", "a.b"), VerifyErrorKind::InvalidHeader);
+        assert_rejected(&replaced("svix-id", "msg_other"), VerifyErrorKind::NoMatchingSignature);
         if !right.body().is_empty() {
-            assert_refused(&broken(Delivery::cut_short), VerifyErrorKind::NoMatchingSignature);
+            assert_rejected(&broken(Delivery::cut_short), VerifyErrorKind::NoMatchingSignature);
         }
         if serde_json::from_slice::<serde_json::Value>(&right.body()).is_ok() {
-            assert_refused(&broken(Delivery::reserialized), VerifyErrorKind::NoMatchingSignature);
+            assert_rejected(&broken(Delivery::reserialized), VerifyErrorKind::NoMatchingSignature);
         }
-        assert_refused(&right.clone().secrets([]), VerifyErrorKind::MissingHeader);
+        assert_rejected(&right.clone().secrets([]), VerifyErrorKind::MissingHeader);
     }
 }
 
@@ -147,7 +147,7 @@ fn the_order_of_calls_does_not_matter() {
 }
 
 #[test]
-fn stale_works_for_extreme_times() {
+fn stale_and_future_timestamps_are_valid_for_extreme_times() {
     for at in [i64::MIN, -1, 0, 1, i64::MAX] {
         let delivery = Delivery::of(fixture::user_created()).at(Timestamp::from_millis(at));
         let _ = delivery.clone().from_the_future().headers();
@@ -179,7 +179,7 @@ fn signs_the_event_with_all_changes() {
 }
 
 #[test]
-fn deliveries_have_different_message_ids_and_clones_the_same() {
+fn clones_share_the_message_id_and_new_deliveries_have_new_ones() {
     let one = Delivery::of(fixture::user_created());
     let other = Delivery::of(fixture::user_created());
     assert_ne!(one.headers()[1], other.headers()[1]);
@@ -194,7 +194,7 @@ fn adds_a_header() {
     assert_accepted(&delivery);
     assert_eq!(delivery.headers()[4], ("Content-Encoding", "identity".to_owned()));
     let twice = Delivery::of(fixture::user_created()).header("svix-id", "msg_1");
-    assert_refused(&twice, VerifyErrorKind::DuplicateHeader);
+    assert_rejected(&twice, VerifyErrorKind::DuplicateHeader);
     assert!(!delivery.unsigned().headers().has_signature_headers());
 }
 
@@ -223,7 +223,7 @@ fn panic_of(work: impl FnOnce() -> Delivery + std::panic::UnwindSafe) -> String 
 }
 
 #[test]
-fn panics_with_an_explanation_and_without_secrets() {
+fn panics_name_the_problem_and_show_no_secret() {
     let delivery = || Delivery::of(fixture::user_created());
     let message = panic_of(move || delivery().secret("sk_live_cGFzdGVkIGJ5IG1pc3Rha2U"));
     assert!(!message.contains("cGFzdGVk"), "{message}");
@@ -255,7 +255,7 @@ fn panics_with_an_explanation_and_without_secrets() {
 }
 
 #[test]
-fn a_replaced_signature_needs_no_secret() {
+fn replaces_the_signature_of_a_delivery_without_secrets() {
     let delivery = Delivery::of(fixture::user_created()).secrets([]).replaced("svix-signature", "v1,AAAA");
     let signatures: Vec<_> =
         delivery.headers().into_iter().filter(|(name, _)| *name == "svix-signature").collect();

@@ -31,7 +31,7 @@ fn hash<'e>(events: impl IntoIterator<Item = &'e HistoryEvent>) -> String {
 
 #[test]
 fn a_seed_produces_the_same_bytes_in_every_version() {
-    // These hashes are a guarantee. A change is a breaking change and belongs in the changelog.
+    // Users rely on these hashes. A changed hash is a breaking change and needs an entry in CHANGELOG.md.
     let hashes = SCENARIOS.map(|scenario| hash(history(scenario, 7, 1000).events())[..16].to_owned());
     assert_eq!(hashes, ["b32cae082848e040", "c261c7a9d30cf57e", "a0397c5fc25b832e", "bedfbca6fabcf02f"]);
 }
@@ -119,7 +119,7 @@ fn subject(event_type: &str, data: &Value) -> Option<(ObjectKind, String)> {
 }
 
 /// Reads a history in order, and asserts that it is consistent.
-fn assert_coherent(history: &History, ties: bool) {
+fn assert_consistent(history: &History, ties: bool) {
     let mut known: HashMap<String, Known> = HashMap::new();
     let mut users: HashMap<String, Value> = HashMap::new();
     let mut messages = HashSet::new();
@@ -267,7 +267,7 @@ proptest! {
     ) {
         let history = History::builder().scenario(scenario).seed(seed).events(events).ties(ties).build();
         prop_assert_eq!(history.events().len(), events);
-        assert_coherent(&history, ties);
+        assert_consistent(&history, ties);
     }
 
     #[test]
@@ -447,6 +447,6 @@ fn a_history_begins_at_its_start() {
         let first = history.events()[0].occurred_at().as_millis();
         let start = millis.clamp(0, i64::MAX / 2);
         assert!((start..start + 100_000_000).contains(&first), "{millis}: {first}");
-        assert_coherent(&history, false);
+        assert_consistent(&history, false);
     }
 }

@@ -23,7 +23,7 @@ const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 ///
 /// - the `timestamp` of the envelope is some milliseconds after the change;
 /// - the deletion of a membership does not change its `updated_at`, so only the envelope contains the time of
-///   the end;
+///   the deletion;
 /// - some memberships of a deleted user or organization have no deletion event;
 /// - a user who joins an organization again has a membership with another id;
 /// - the organization inside a membership lacks `private_metadata` and `created_by`, and can have a later
@@ -133,13 +133,15 @@ impl HistoryBuilder {
         Self { length: Length::Users(users), ..self }
     }
 
-    /// Sets the start. The default is always 2026-01-01T00:00:00Z.
+    /// Sets the start time. The default is 2026-01-01T00:00:00Z.
     pub fn start(self, start: Timestamp) -> Self {
         Self { start, ..self }
     }
 
-    /// Gives a third of the changes the `updated_at` of the previous version. Only their envelopes have a
-    /// later time.
+    /// Sets whether a third of the changes keep the `updated_at` of the previous version. The default is
+    /// `false`.
+    ///
+    /// The envelope of such a change still has a later time.
     pub fn ties(self, ties: bool) -> Self {
         Self { ties, ..self }
     }

@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::event::HistoryEvent;
 use super::kind::ObjectKind;
 
-/// The state at Clerk after a history, which a copy must have regardless of the order of arrival.
+/// The state at Clerk after a history.
+///
+/// A copy of Clerk's objects must reach this state in any order of arrival.
 ///
 /// Each object has the data of the last event about this object. Copies inside other events do not count,
 /// although they can be newer, such as the organization inside a membership.

@@ -29,7 +29,10 @@ fn rows(heading: &str) -> Vec<Vec<&'static str>> {
 fn the_chapter_shows_the_tests_that_run_here() {
     for test in [include_str!("with_axum.rs"), include_str!("with_actix.rs"), include_str!("with_warp.rs")] {
         let (_imports, code) = test.split_once("\n\n").unwrap();
-        assert!(CHAPTER.contains(&format!("\n{code}```\n")), "the chapter `testing` lacks:\n{code}");
+        assert!(
+            CHAPTER.contains(&format!("\n{code}```\n")),
+            "copy this code into the chapter `testing` of the guide:\n{code}"
+        );
     }
 }
 
@@ -73,11 +76,11 @@ fn the_table_of_broken_deliveries_matches_the_verifier() {
             format!("{} `{}`", answer.status(), answer.outcome()),
         ));
     }
-    let said: Vec<_> = rows("Ways to break a delivery")
+    let documented: Vec<_> = rows("Ways to break a delivery")
         .iter()
         .map(|row| (row[0].to_owned(), row[2].to_owned(), row[3].to_owned()))
         .collect();
-    assert_eq!(said, table);
+    assert_eq!(documented, table);
 }
 
 #[test]
@@ -95,5 +98,5 @@ fn the_table_of_fixtures_lists_all_variants() {
     let lines: Vec<_> = table.iter().map(|row| format!("| {} | {} |", row[0], row[1])).collect();
     assert_eq!(rows("Fixtures"), table, "\n{}", lines.join("\n"));
     let counts = format!("{} fixtures", AnyFixture::all().len());
-    assert!(CHAPTER.contains(&counts), "the chapter `testing` does not say {counts}");
+    assert!(CHAPTER.contains(&counts), "the chapter `testing` of the guide must contain `{counts}`");
 }

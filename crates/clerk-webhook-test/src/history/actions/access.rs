@@ -33,7 +33,7 @@ impl World {
             r#type: "user",
             updated_at: now,
         });
-        self.tell_permission(key, "permission.created");
+        self.record_permission(key, "permission.created");
         key
     }
 
@@ -46,7 +46,7 @@ impl World {
         let permission = &mut self.access.permissions[key];
         permission.updated_at = self.log.next_version(permission.updated_at);
         permission.description = self.log.random.pick(&WORDS).1;
-        self.tell_permission(key, "permission.updated");
+        self.record_permission(key, "permission.updated");
     }
 
     pub(super) fn delete_permission(&mut self) {
@@ -77,7 +77,7 @@ impl World {
             permissions: vec![self.access.permissions[permission].clone()],
             updated_at: now,
         });
-        self.tell_role(key, "role.created");
+        self.record_role(key, "role.created");
         key
     }
 
@@ -91,7 +91,7 @@ impl World {
         role.updated_at = self.log.next_version(role.updated_at);
         role.is_creator_eligible = !role.is_creator_eligible;
         role.description = Some(self.log.random.pick(&WORDS).1);
-        self.tell_role(key, "role.updated");
+        self.record_role(key, "role.updated");
     }
 
     pub(super) fn delete_role(&mut self) {
@@ -160,13 +160,13 @@ impl World {
         self.log.record("waitlistEntry.updated", &data, change);
     }
 
-    fn tell_permission(&mut self, key: u32, event_type: &'static str) {
+    fn record_permission(&mut self, key: u32, event_type: &'static str) {
         let permission = &self.access.permissions[key];
         let change = Change::written(ObjectKind::Permission, &permission.id);
         self.log.record(event_type, permission, change);
     }
 
-    fn tell_role(&mut self, key: u32, event_type: &'static str) {
+    fn record_role(&mut self, key: u32, event_type: &'static str) {
         let role = &self.access.roles[key];
         self.log.record(event_type, role, Change::written(ObjectKind::Role, &role.id));
     }

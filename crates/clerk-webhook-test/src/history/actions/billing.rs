@@ -28,8 +28,8 @@ impl World {
             updated_at: now,
             past_due_at: None,
         });
-        self.tell_subscription(key, "subscription.created");
-        self.tell_item(key, "subscriptionItem.created", None);
+        self.record_subscription(key, "subscription.created");
+        self.record_item(key, "subscriptionItem.created", None);
         self.change_item(key, "subscriptionItem.active", "active");
         key
     }
@@ -42,7 +42,7 @@ impl World {
         let plan = self.log.random.pick(&PAID);
         let now = self.log.soon();
         self.subscriptions[key].item = self.new_item(plan, now);
-        self.tell_item(key, "subscriptionItem.active", None);
+        self.record_item(key, "subscriptionItem.active", None);
         self.change_subscription(key, "subscription.updated", "active");
         self.change_subscription(key, "subscription.active", "active");
     }
@@ -54,7 +54,7 @@ impl World {
         let now = self.log.moment();
         let item = self.new_item(PAID[0], now);
         self.subscriptions[key].item = Item { is_free_trial: true, ..item };
-        self.tell_item(key, "subscriptionItem.active", None);
+        self.record_item(key, "subscriptionItem.active", None);
         self.change_item(key, "subscriptionItem.freeTrialEnding", "active");
     }
 
@@ -64,10 +64,10 @@ impl World {
         let now = self.log.moment();
         let item = self.new_item(PAID[1], now);
         let item = Item { status: "incomplete", ..item };
-        self.tell_item(key, "subscriptionItem.incomplete", Some(&item));
+        self.record_item(key, "subscriptionItem.incomplete", Some(&item));
         let now = self.log.next_version(item.updated_at);
         let item = Item { status: "abandoned", updated_at: now, ..item };
-        self.tell_item(key, "subscriptionItem.abandoned", Some(&item));
+        self.record_item(key, "subscriptionItem.abandoned", Some(&item));
     }
 
     pub(super) fn fail_payment(&mut self) {
@@ -85,7 +85,7 @@ impl World {
         let now = self.log.soon();
         let item = self.new_item(FREE, now);
         let item = Item { status: "upcoming", ..item };
-        self.tell_item(key, "subscriptionItem.upcoming", Some(&item));
+        self.record_item(key, "subscriptionItem.upcoming", Some(&item));
     }
 
     pub(super) fn discount(&mut self) {
@@ -111,14 +111,14 @@ impl World {
         let item = &mut self.subscriptions[key].item;
         item.updated_at = self.log.next_version(item.updated_at);
         item.status = status;
-        self.tell_item(key, event_type, None);
+        self.record_item(key, event_type, None);
     }
 
     fn change_subscription(&mut self, key: u32, event_type: &'static str, status: &'static str) {
         let subscription = &mut self.subscriptions[key];
         subscription.updated_at = self.log.next_version(subscription.updated_at);
         subscription.status = status;
-        self.tell_subscription(key, event_type);
+        self.record_subscription(key, event_type);
     }
 
     fn pay(&mut self, key: u32, charge_type: &'static str, paid: bool) {
@@ -184,7 +184,7 @@ impl World {
         self.log.record("paymentAttempt.updated", &data(status, decided_at), change());
     }
 
-    fn tell_subscription(&mut self, key: u32, event_type: &'static str) {
+    fn record_subscription(&mut self, key: u32, event_type: &'static str) {
         let subscription = &self.subscriptions[key];
         let payer = subscription.payer(&self.people[subscription.person]);
         let change = Change::written(ObjectKind::Subscription, &subscription.id);
@@ -192,7 +192,7 @@ impl World {
     }
 
     /// Records an event about an item: the current item of a subscription, or another one.
-    fn tell_item(&mut self, key: u32, event_type: &'static str, other: Option<&Item>) {
+    fn record_item(&mut self, key: u32, event_type: &'static str, other: Option<&Item>) {
         let subscription = &self.subscriptions[key];
         let item = other.unwrap_or(&subscription.item);
         let payer = subscription.payer(&self.people[subscription.person]);

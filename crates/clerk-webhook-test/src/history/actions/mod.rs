@@ -11,8 +11,7 @@ mod users;
 use super::scenario::Scenario;
 use super::world::World;
 
-/// Generates the actions and their weights in [`Scenario::All`] from rows of the form `Action
-/// => method: weight`.
+/// Generates the actions and their weights in [`Scenario::All`] from rows `Action => method: weight`.
 macro_rules! actions {
     ($( $action:ident => $method:ident: $weight:literal; )+) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -84,7 +84,7 @@ impl World {
             updated_at: now,
         };
         let key = self.sessions.insert(session);
-        self.tell_session(key, event_type);
+        self.record_session(key, event_type);
         key
     }
 
@@ -101,11 +101,11 @@ impl World {
         let session = &mut self.sessions[key];
         session.updated_at = self.log.next_version(session.updated_at);
         session.status = status;
-        self.tell_session(key, event_type);
+        self.record_session(key, event_type);
         self.sessions.remove(key);
     }
 
-    fn tell_session(&mut self, key: u32, event_type: &'static str) {
+    fn record_session(&mut self, key: u32, event_type: &'static str) {
         let activity = self.log.random.percent(70).then(|| Activity {
             browser_name: "Firefox",
             browser_version: "143.0",

@@ -19,7 +19,7 @@ impl World {
         let number = self.number();
         let organization = Organization::new(&mut self.log, &self.people[founder], number);
         let key = self.organizations.insert(organization);
-        self.tell_organization(key, "organization.created");
+        self.record_organization(key, "organization.created");
         self.begin_membership(key, founder, ADMIN);
         key
     }
@@ -42,7 +42,7 @@ impl World {
         let organization = &mut self.organizations[key];
         organization.updated_at = self.log.next_version(organization.updated_at);
         organization.change(&mut self.log);
-        self.tell_organization(key, "organization.updated");
+        self.record_organization(key, "organization.updated");
     }
 
     /// An organization is deleted. Either all of its memberships have deletion events, or none.
@@ -88,7 +88,7 @@ impl World {
         } else {
             *member.metadata.entry("desk").or_default() += 1;
         }
-        self.tell_membership(key, place, "organizationMembership.updated");
+        self.record_membership(key, place, "organizationMembership.updated");
     }
 
     pub(super) fn leave(&mut self) {
@@ -132,14 +132,14 @@ impl World {
         organization.updated_at = self.log.soon();
         let place = organization.members.len() - 1;
         self.people[person].organizations.push(key);
-        self.tell_membership(key, place, "organizationMembership.created");
+        self.record_membership(key, place, "organizationMembership.created");
     }
 
     /// Ends a membership. The event contains the unchanged membership, without the time of the end.
     pub(super) fn end_membership(&mut self, key: u32, person: u32) {
         let Some(place) = self.organizations[key].member(person) else { return };
         self.log.moment();
-        self.tell_membership(key, place, "organizationMembership.deleted");
+        self.record_membership(key, place, "organizationMembership.deleted");
         let organization = &mut self.organizations[key];
         organization.members.remove(place);
         organization.members_count = organization.members.len();
@@ -175,7 +175,7 @@ impl World {
         });
         organization.pending_invitations_count = organization.invitations.len();
         let place = organization.invitations.len() - 1;
-        self.tell_invitation(key, place, "organizationInvitation.created", None);
+        self.record_invitation(key, place, "organizationInvitation.created", None);
         self.send_email(&email_address, "organization_invitation");
         (key, place)
     }
@@ -213,7 +213,7 @@ impl World {
         let invitation = &mut self.organizations[key].invitations[place];
         invitation.updated_at = self.log.next_version(invitation.updated_at);
         invitation.status = status;
-        self.tell_invitation(key, place, event_type, accepted_by);
+        self.record_invitation(key, place, event_type, accepted_by);
         let organization = &mut self.organizations[key];
         organization.invitations.remove(place);
         organization.pending_invitations_count = organization.invitations.len();
@@ -229,7 +229,7 @@ impl World {
         let domain = Domain::new(&mut self.log, number);
         self.organizations[key].domains.push(domain);
         let place = self.organizations[key].domains.len() - 1;
-        self.tell_domain(key, place, "organizationDomain.created");
+        self.record_domain(key, place, "organizationDomain.created");
         (key, place)
     }
 
@@ -246,7 +246,7 @@ impl World {
         let domain = &mut self.organizations[key].domains[place];
         domain.updated_at = self.log.next_version(domain.updated_at);
         domain.change(&mut self.log);
-        self.tell_domain(key, place, "organizationDomain.updated");
+        self.record_domain(key, place, "organizationDomain.updated");
     }
 
     pub(super) fn remove_domain(&mut self) {
@@ -258,13 +258,13 @@ impl World {
         self.log.record("organizationDomain.deleted", &data, change);
     }
 
-    fn tell_organization(&mut self, key: u32, event_type: &'static str) {
+    fn record_organization(&mut self, key: u32, event_type: &'static str) {
         let organization = &self.organizations[key];
         let change = Change::written(ObjectKind::Organization, &organization.id);
         self.log.record(event_type, organization, change);
     }
 
-    fn tell_membership(&mut self, key: u32, place: usize, event_type: &'static str) {
+    fn record_membership(&mut self, key: u32, place: usize, event_type: &'static str) {
         let organization = &self.organizations[key];
         let member = &organization.members[place];
         let data = organization.membership(member, &self.people[member.person]);
@@ -277,7 +277,7 @@ impl World {
         self.log.record(event_type, &data, change);
     }
 
-    fn tell_invitation(
+    fn record_invitation(
         &mut self,
         key: u32,
         place: usize,
@@ -293,7 +293,7 @@ impl World {
         self.log.record(event_type, &data, change);
     }
 
-    fn tell_domain(&mut self, key: u32, place: usize, event_type: &'static str) {
+    fn record_domain(&mut self, key: u32, place: usize, event_type: &'static str) {
         let organization = &self.organizations[key];
         let domain = &organization.domains[place];
         let change = Change::written(ObjectKind::OrganizationDomain, &domain.id);

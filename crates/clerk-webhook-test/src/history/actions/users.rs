@@ -26,12 +26,12 @@ impl World {
         let key = self.people.insert(person);
         if self.log.random.percent(30) {
             self.send_code(key);
-            // The message with the code comes before the user.
+            // Clerk sends the code before it creates the user.
             let person = &mut self.people[key];
             person.created_at = self.log.moment();
             person.updated_at = self.log.soon();
         }
-        self.tell_user(key, "user.created");
+        self.record_user(key, "user.created");
         if self.has_sessions() {
             self.new_session(key, "session.created", "active");
         }
@@ -47,13 +47,13 @@ impl World {
         let key = self.anybody();
         let now = self.next_version_of(key);
         self.people[key].change(&mut self.log, now);
-        self.tell_user(key, "user.updated");
+        self.record_user(key, "user.updated");
     }
 
     pub(super) fn add_address(&mut self) {
         let key = self.anybody();
         self.give_address(key);
-        self.tell_user(key, "user.updated");
+        self.record_user(key, "user.updated");
     }
 
     /// Another address becomes the primary one, usually not the first in the list.
@@ -73,7 +73,7 @@ impl World {
         let other = person.email_addresses.iter().rev().find(|email| primary.as_ref() != Some(&email.id));
         person.primary_email_address_id = other.map(|email| email.id.clone());
         person.last_active_at = Some(now);
-        self.tell_user(key, "user.updated");
+        self.record_user(key, "user.updated");
     }
 
     /// An address moves from one user to another, which causes two events.
@@ -83,7 +83,7 @@ impl World {
             let key = self.anybody();
             while self.people[key].email_addresses.len() < 2 {
                 self.give_address(key);
-                self.tell_user(key, "user.updated");
+                self.record_user(key, "user.updated");
             }
             key
         });
@@ -93,13 +93,13 @@ impl World {
         };
         self.next_version_of(from);
         let Some(address) = self.people[from].give_up_address() else { return };
-        self.tell_user(from, "user.updated");
+        self.record_user(from, "user.updated");
         let now = self.next_version_of(to);
         let email = EmailAddress::new(&mut self.log, address, now);
         let person = &mut self.people[to];
         person.primary_email_address_id.get_or_insert_with(|| email.id.clone());
         person.email_addresses.push(email);
-        self.tell_user(to, "user.updated");
+        self.record_user(to, "user.updated");
     }
 
     /// A person is deleted. Only some of their memberships have deletion events.
@@ -134,7 +134,7 @@ impl World {
                 let key = self.anybody();
                 let now = self.next_version_of(key);
                 self.people[key].add_phone(&mut self.log, now);
-                self.tell_user(key, "user.updated");
+                self.record_user(key, "user.updated");
                 key
             }
         };
@@ -194,7 +194,7 @@ impl World {
         self.log.record("email.created", &data, None);
     }
 
-    pub(super) fn tell_user(&mut self, key: u32, event_type: &'static str) {
+    pub(super) fn record_user(&mut self, key: u32, event_type: &'static str) {
         let person = &self.people[key];
         self.log.record(event_type, person, Change::written(ObjectKind::User, &person.id));
     }
