@@ -8,8 +8,8 @@ use sqlx::error::DatabaseError;
 
 /// The error of an event that could not be applied.
 ///
-/// If a handler returns it with `?`, the sender retries the event. [`into_failure`](Self::into_failure)
-/// preserves the outcome that a hook asked for.
+/// If a handler returns this error with `?`, the sender retries the event. To keep the outcome that a hook
+/// requested, return [`into_failure`](Self::into_failure) instead.
 ///
 /// `Display` and `Debug` show the same text, which contains no data of the event. If a table or a column is
 /// missing, the text contains the message of the database and what to do, and [`source`](Error::source)
@@ -38,7 +38,7 @@ pub enum SyncErrorKind {
 }
 
 impl SyncError {
-    /// The reason contains the path of the mismatch, never the value.
+    /// Creates an error from a reason that contains the path of the mismatch, never the value.
     pub(crate) fn undecodable(reason: String) -> Self {
         Self { cause: Cause::Undecodable(reason) }
     }
@@ -47,7 +47,7 @@ impl SyncError {
         Self { cause: Cause::Hook(failure) }
     }
 
-    /// Returns whether Postgres rejected it because of a concurrent transaction. A retry can succeed.
+    /// Returns whether Postgres rejected a statement because of a concurrent transaction. A retry can succeed.
     pub(crate) fn is_conflict(&self) -> bool {
         match &self.cause {
             Cause::Database(sqlx::Error::Database(error)) => {
@@ -85,7 +85,7 @@ impl From<sqlx::Error> for SyncError {
     }
 }
 
-/// Adds the advice to migrate to an error of this crate's statements, if a table or a column is missing.
+/// Adds the advice to migrate if a table or a column of this crate is missing.
 pub(crate) fn advise(error: sqlx::Error) -> sqlx::Error {
     match error {
         sqlx::Error::Database(error) if is_missing(&*error) => {
@@ -95,7 +95,9 @@ pub(crate) fn advise(error: sqlx::Error) -> sqlx::Error {
     }
 }
 
-/// Compares the message too, because SQLite uses one code for most errors.
+/// Returns whether a table or a column is missing.
+///
+/// Also compares the message, because SQLite uses one code for most errors.
 fn is_missing(error: &dyn DatabaseError) -> bool {
     // undefined_table and undefined_column
     let is_code = matches!(error.code().as_deref(), Some("42P01" | "42703"));

@@ -10,7 +10,7 @@
 //! # When to use it
 //!
 //! - You join your own tables with users, organizations or memberships.
-//! - You read them on every request and do not want to call Clerk's API each time.
+//! - You read users or memberships on every request and do not want to call Clerk's API each time.
 //! - You write your own rows in the transaction that changes a user, for example with
 //!   [`ClerkSync::on_change`].
 //!
@@ -66,8 +66,8 @@
 //! | `clerk_subscription_items` | plan in a subscription | `clerk_active_subscription_items` | with [`keep_billing`](ClerkSync::keep_billing) |
 //! | `clerk_waitlist_entries` | entry of the waitlist | `clerk_active_waitlist_entries` | with [`keep_waitlist`](ClerkSync::keep_waitlist) |
 //!
-//! The sync never stores emails, text messages and payment attempts. Emails and text messages contain
-//! one-time codes.
+//! The sync never stores the events of sent emails, sent text messages and payment attempts. The emails and
+//! text messages contain one-time codes.
 //!
 //! # Queries
 //!
@@ -98,7 +98,7 @@
 //! | [`ClerkSync::apply_in`] | yours | your own rows and the rows of the sync in one transaction |
 //!
 //! Applying an event twice changes nothing, so the rows need no protection against duplicates. Your own
-//! handlers need it. If your code must run once for each change and needs the row before the change, register
+//! handlers do. If your code must run once for each change and needs the row before the change, register
 //! a hook with [`ClerkSync::on_change`]. Each of these methods calls the hook in its transaction.
 //!
 //! # Guarantees
@@ -110,6 +110,9 @@
 //! - An event is applied completely or not at all.
 //!
 //! Clerk does not guarantee delivery. A row whose events were lost keeps its old values.
+//!
+//! Clerk sends events only for changes. A user who existed before you added the endpoint is missing from the
+//! tables until an event about that user arrives.
 //!
 //! # Which version of an object wins
 //!
@@ -158,7 +161,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `sqlite` | yes | `ClerkSync` on a `sqlx::SqlitePool`; SQLite is compiled into the program |
-//! | `postgres` | no | `ClerkSync` on a `sqlx::PgPool`; needs Postgres 12 or newer |
+//! | `postgres` | no | `ClerkSync` on a `sqlx::PgPool`; needs Postgres 12 or later |
 //! | `tracing` | yes | a log line for each delivery |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,12 +1,12 @@
-//! Which data the sync stores.
+//! Settings that decide which data the sync stores.
 
 use std::sync::Arc;
 
 use crate::schema::tables::Entity;
 
-/// What the column `raw` stores of an event's data.
+/// The part of an event's data that the column `raw` stores.
 ///
-/// It never contains copies of objects that have their own rows, and never the device and location of a
+/// The column never contains copies of objects that have their own rows, or the device and location of a
 /// session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

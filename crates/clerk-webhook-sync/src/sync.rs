@@ -24,9 +24,9 @@ use crate::value::{Kind, Value};
 /// # Guarantees
 ///
 /// After the same events, the tables are the same, in whatever order and however often the events were
-/// applied. After all events, the views show what Clerk holds. A row stores the newest version of its object.
-/// A deleted object never becomes live again, even if the deletion is applied before the creation. These
-/// guarantees hold for any number of processes on one database.
+/// applied. After all events have been applied, the views show the current objects in Clerk. A row stores the
+/// newest version of its object. A deleted object never becomes live again, even if the deletion is applied
+/// before the creation. All of this also holds if several processes write to one database.
 ///
 /// # Notes
 ///
@@ -37,8 +37,8 @@ use crate::value::{Kind, Value};
 /// - If you apply several events in one Postgres transaction, it can deadlock with another one. Postgres then
 ///   fails one of them. [`apply`](Self::apply) uses one transaction for each event, which cannot deadlock.
 /// - In SQLite, use the journal mode `WAL`. A database in memory belongs to one connection. Its pool needs
-///   `max_connections(1)` and no `idle_timeout` and `max_lifetime`. Set `test_before_acquire(false)` too,
-///   because a failed test closes the connection.
+///   `max_connections(1)`, `idle_timeout(None)` and `max_lifetime(None)`. Set `test_before_acquire(false)`
+///   too, because a failed test closes the connection.
 ///
 /// # Panics
 ///
@@ -77,8 +77,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the prefix contains other characters than lowercase ASCII letters, digits and `_`,
-    /// begins with a digit, or is longer than 32 characters (63 for the schema).
+    /// Returns an error if the prefix or the schema contains characters other than lowercase ASCII letters,
+    /// digits and `_`, begins with a digit, or is longer than 32 characters (63 for the schema). The prefix
+    /// can be empty only after a schema.
     pub fn prefix(mut self, prefix: &str) -> Result<Self, InvalidPrefix> {
         self.names = prefix.parse()?;
         self.statements = Arc::new(Statements::new(&self.names, DB::DIALECT));
@@ -144,8 +145,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// # How to write the hook
     ///
-    /// Write the closure directly in the call of `on_change`. Only there can the compiler infer that it
-    /// accepts a connection of any lifetime. An `async fn` or an `async` closure does not compile. The
+    /// Write the closure directly in the call of `on_change`. Otherwise the compiler cannot infer that the
+    /// closure accepts a connection of any lifetime. An `async fn` or an `async` closure does not compile. The
     /// closure is called many times, so it must clone captured values for each call.
     ///
     /// Use the connection that the hook receives, not the pool. [`user`](Self::user) and the other queries
@@ -159,15 +160,16 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// exception is a number in JSON that Postgres writes differently in `jsonb`, such as `0` for `-0`. The
     /// child rows of a user, such as the addresses, are written before the call.
     ///
-    /// Copies from other events do not trigger the hook, and neither do late and duplicate events, which
-    /// change nothing.
+    /// The hook is not called for copies from other events, or for late and duplicate events that change
+    /// nothing.
     ///
-    /// With a hook, the sync reads each row before it writes it. In Postgres, the row is locked from then on.
+    /// With a hook, the sync reads each row before it writes it. In Postgres, this locks the row until the end
+    /// of the transaction.
     ///
     /// # If it fails
     ///
     /// If the hook returns an error, the transaction is rolled back and the event fails with the outcome that
-    /// the hook asked for. Do nothing in the hook that a rollback cannot undo. To send an email, insert a row
+    /// the hook requested. Do nothing in the hook that a rollback cannot undo. To send an email, insert a row
     /// into your own table, and let another task read the table and send the email.
     ///
     /// Postgres aborts a transaction after a failed statement. The event then fails even if the hook ignores
@@ -291,8 +293,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         if self.keeps_statements && self.is_one_statement(&observations) {
             let applied =
                 self.write(&mut *self.pool.acquire().await?, observations, is_creation(event)).await;
-            // A statement outside of a transaction runs at the server's default isolation level, which can
-            // conflict.
+            // A statement outside of a transaction runs at the server's default isolation level. Above
+            // READ COMMITTED, it can conflict with another transaction.
             let Err(error) = &applied else { return applied };
             if !error.is_conflict() {
                 return applied;
@@ -328,15 +330,15 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         }
     }
 
-    /// Returns a handler for any state that applies each event in a new transaction.
+    /// Returns a handler that applies each event in a new transaction. The handler accepts any state.
     ///
     /// Pass the handler to [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise). It does
     /// not receive events whose type has another handler. Use [`handler_with`](Self::handler_with) to apply
     /// these too.
     ///
-    /// If it succeeds, the outcome is [`Processed`](clerk_webhook_core::Outcome::Processed), even for an
-    /// event that the sync [ignores](Applied::Ignored). To detect ignored events, such as a deletion without an
-    /// id, call [`apply`](Self::apply) in your own handler and check its result.
+    /// If the handler succeeds, the outcome is [`Processed`](clerk_webhook_core::Outcome::Processed), even for
+    /// an event that the sync [ignores](Applied::Ignored). To detect ignored events, such as a deletion without
+    /// an id, call [`apply`](Self::apply) in your own handler and check its result.
     pub fn handler<S: Send + 'static>(&self) -> impl Handler<Event, S, Handling: Send> + Clone + use<DB, S> {
         let sync = self.clone();
         move |event: Event, _cx: Context<S>| {
@@ -382,11 +384,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// If your handler fails, the rows stay and the sender retries the event. Applying the event again
-    /// changes nothing. Your handler runs at least once for each event, and also for late and duplicate
-    /// events. For code that must run once for each change, use [`on_change`](Self::on_change). To commit the
-    /// rows together with the writes of your handler, use
-    /// [`transactional_handler_with`](Self::transactional_handler_with).
+    /// If your handler fails, the rows stay. When the sender retries the event, applying it again changes
+    /// nothing. Your handler runs at least once for each event, and also for late and duplicate events. For
+    /// code that must run once for each change, use [`on_change`](Self::on_change). To commit the rows together
+    /// with the writes of your handler, use [`transactional_handler_with`](Self::transactional_handler_with).
     ///
     /// If both succeed, the outcome is [`Processed`](clerk_webhook_core::Outcome::Processed), even for an
     /// event that the sync ignores and that has no handler.
@@ -409,7 +410,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     }
 }
 
-/// Settings that store events that are ignored by default. Events that arrived before stay missing.
+/// Settings that store objects whose events are ignored by default.
+///
+/// Data that arrived before you enabled a setting is missing until Clerk sends it again.
 impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Stores sessions in the table `clerk_sessions`.
     ///
@@ -439,8 +442,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// Each entry causes two or three events and a row with the email address of a person, who may never
     /// become a user. Clerk sends no event when an entry is removed, so the row stays.
-    /// [`forget_user`](Self::forget_user) erases the entries with an address of the user, and
-    /// [`forget_email`](Self::forget_email) erases the entries with an address.
+    /// [`forget_user`](Self::forget_user) erases the entries with any address of a user, and
+    /// [`forget_email`](Self::forget_email) erases the entries with one address.
     pub fn keep_waitlist(mut self) -> Self {
         self.settings.waitlist = true;
         self

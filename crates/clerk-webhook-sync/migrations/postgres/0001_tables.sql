@@ -2,9 +2,10 @@
 -- `ClerkSync::migrate` runs this file. To run migrations with another tool, copy the file.
 --
 -- Times are milliseconds since the Unix epoch. A row stores the newest version of its object, in the order of
--- (obs_rank, updated_at, event_at, tie). obs_rank is 1 for an object, 0 for a copy from inside of another object, and 9
--- for a tombstone. A tombstone is permanent. Its data columns are null, except for the columns that are marked below.
--- Events arrive in any order, so the tables have no foreign keys and only ids are unique. The views show the live rows.
+-- (obs_rank, updated_at, event_at, tie). obs_rank is 1 for an object, 0 for incomplete data or a copy inside another
+-- object, and 9 for a tombstone. A tombstone is permanent. Its data columns are null, except for the columns that are
+-- marked below. Events arrive in any order, so the tables have no foreign keys and only ids are unique. The views show
+-- the live rows.
 
 -- Users.
 CREATE TABLE IF NOT EXISTS clerk_users (

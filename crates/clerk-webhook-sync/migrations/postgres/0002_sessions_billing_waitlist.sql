@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS clerk_sessions (
     last_active_organization_id TEXT,
     last_active_at              BIGINT, -- as of the event; Clerk sends no event when a session is used
     expire_at                   BIGINT, -- when it expires; Clerk sends no event then
-    abandon_at                  BIGINT, -- when it is abandoned if it is not used before, as of the event
+    abandon_at                  BIGINT, -- when it is abandoned if it is not used, as of the event
     raw                         JSONB   -- without the copy of the user, device, location and actor
 );
 CREATE INDEX IF NOT EXISTS clerk_sessions_user ON clerk_sessions (user_id);

@@ -23,7 +23,7 @@ CREATE INDEX IF NOT EXISTS clerk_invitations_beyond_ascii ON clerk_invitations (
 CREATE INDEX IF NOT EXISTS clerk_waitlist_entries_beyond_ascii ON clerk_waitlist_entries (id) WHERE length(email_address) <> length(CAST(email_address AS BLOB));
 
 -- A row whose updated_at is more than a day later than its event would be newer than every real change and would never
--- change again. The sync now rejects these times. Existing rows may contain one.
+-- change again. The sync now uses the time of the event instead. This repairs existing rows.
 UPDATE clerk_users SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
 UPDATE clerk_organizations SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
 UPDATE clerk_memberships SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;

@@ -11,10 +11,12 @@ pub enum Applied {
     /// The row of the event's object was updated.
     Updated,
     /// The row of the event's object became a tombstone, or its tombstone changed: an earlier deletion moves
-    /// `deleted_at` back.
+    /// `deleted_at` back, and a deletion of a membership can add missing ids.
     Tombstoned,
-    /// The row of the event's object did not change, because it is newer, equal or a tombstone. Rows of other
-    /// objects that the event contains copies of may have changed.
+    /// The event's object did not change, because its row is newer, equal or a tombstone.
+    ///
+    /// Other rows may have changed, because the event can contain copies of other objects. The tombstone of a
+    /// membership may have received missing ids and `created_at`.
     Stale,
     /// The event was ignored.
     Ignored(IgnoredReason),
@@ -52,17 +54,16 @@ impl fmt::Display for Applied {
 pub enum IgnoredReason {
     /// The sync does not store events of this type.
     ///
-    /// These are emails, text messages, payment attempts, unknown types, and types that need a setting, such
-    /// as sessions ([`keep_sessions`](crate::ClerkSync::keep_sessions)).
+    /// These are the events of sent emails, sent text messages and payment attempts, unknown types, and types
+    /// that need a setting, such as sessions ([`keep_sessions`](crate::ClerkSync::keep_sessions)).
     NotKept,
     /// The event belongs to another instance than the one set with
     /// [`instance_id`](crate::ClerkSync::instance_id).
     OtherInstance,
     /// The data has no id, so the sync cannot find the object that was changed or deleted.
     ///
-    /// Handlers acknowledge the event, because a retry would not help. Only
-    /// [`ClerkSync::apply`](crate::ClerkSync::apply) and [`apply_in`](crate::ClerkSync::apply_in) return this
-    /// reason.
+    /// Handlers acknowledge the event, because a retry would not help. To detect it, call
+    /// [`ClerkSync::apply`](crate::ClerkSync::apply) or [`apply_in`](crate::ClerkSync::apply_in).
     WithoutId,
 }
 

@@ -54,7 +54,7 @@ pub enum Change {
 /// | `None` | `Some` | the object is new to the sync; a copy from another event may have been stored before |
 /// | `Some` | `Some` | the object changed |
 /// | `Some` | `None` | the object was deleted |
-/// | `None` | `None` | the object was deleted and was unknown before, or `deleted_at` moved back |
+/// | `None` | `None` | the object was deleted and was unknown before, or its tombstone changed |
 ///
 /// When a user or an organization is deleted, its memberships, sessions and subscriptions are no longer live.
 /// The hook is called for the user or the organization only. A later membership of the same user in the same

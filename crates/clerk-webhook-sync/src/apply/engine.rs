@@ -47,8 +47,8 @@ pub trait Access: Database {
     /// Binds the parameters of a statement.
     fn query(statement: SqlStr, parameters: &[Value]) -> Query<'static, Self, <Self as Database>::Arguments>;
 
-    /// Runs a statement and returns the number of changed rows. `kept` says whether the connection keeps the
-    /// statement.
+    /// Runs a statement and returns the number of changed rows. If `kept` is true, the connection keeps the
+    /// prepared statement.
     fn execute(
         connection: &mut Self::Connection,
         statement: SqlStr,
@@ -56,7 +56,7 @@ pub trait Access: Database {
         parameters: &[Value],
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 
-    /// Runs a statement and returns its rows. `kept` says whether the connection keeps the statement.
+    /// Runs a statement and returns its rows. If `kept` is true, the connection keeps the prepared statement.
     fn fetch(
         connection: &mut Self::Connection,
         statement: SqlStr,
@@ -141,7 +141,7 @@ impl Access for sqlx::Sqlite {
     }
 
     fn keeps_statements(_pool: &Pool<Self>) -> bool {
-        // A SQLite connection finalizes the statements that it does not keep.
+        // No pooler exists for SQLite. Without a statement cache, SQLite finalizes each statement after use.
         true
     }
 

@@ -33,7 +33,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
     /// Writes observations and returns the result of the last one, which is about the event's own object.
     ///
-    /// `is_creation` says that this object is probably new, so an insertion is tried first.
+    /// If `is_creation` is true, this object is probably new, so an insertion is tried first.
     pub(crate) async fn write(
         &self,
         connection: &mut DB::Connection,
@@ -87,8 +87,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.write_children(connection, &statements.children, effect, &row[0], children).await?;
         if let Some(hook) = hook {
             let mut after = (!is_deletion).then(|| live(entity.table(), &row));
-            // The row has other values in the kept columns than this version if an older version had more
-            // data.
+            // Another version may have set kept columns that this version lacks. Then the row is read again.
             let knew_the_same = |before: &Record| {
                 entity
                     .table()
@@ -264,11 +263,11 @@ const fn applied(effect: Effect) -> Applied {
     }
 }
 
-/// How often [`ClerkSync::put`] runs the statement. Rows are never removed, so the second try succeeds unless
-/// the database drops the inserted row.
+/// The maximum number of times that [`ClerkSync::put`] runs the statement. Rows are never removed, so the
+/// second try succeeds unless the database drops the inserted row.
 const TRIES: u32 = 8;
 
-/// The error if a trigger drops the inserted row, or if a policy hides it.
+/// Returns the error for an inserted row that a trigger dropped or a policy hides.
 fn insertion_was_dropped() -> sqlx::Error {
     sqlx::Error::Protocol(
         "the inserted row does not exist. Check the triggers and the row-level security policies of the table".into(),
@@ -297,7 +296,7 @@ fn live(table: &Table, row: &[Value]) -> Record {
     record
 }
 
-/// Encodes the rows of a child table as a JSON array. All their values can be encoded.
+/// Encodes the rows of a child table as a JSON array. The encoding of these values cannot fail.
 fn list(table: &ChildTable, rows: Children) -> Value {
     let objects: Vec<BTreeMap<&str, Value>> = rows
         .into_iter()

@@ -6,8 +6,8 @@ use std::ops::Range;
 use serde::Deserialize as _;
 use serde_json::value::RawValue;
 
-/// The nesting depth below which objects and arrays become `null`. Without the application's metadata,
-/// Clerk's data is six levels deep.
+/// The nesting depth at which objects and arrays become `null`. Without the application's metadata, Clerk's
+/// data is six levels deep.
 const DEEPEST: usize = 64;
 
 /// The replacement for values that cannot be written.

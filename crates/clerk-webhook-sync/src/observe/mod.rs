@@ -248,8 +248,7 @@ impl Observer<'_> {
     /// Creates a tombstone from the data of a deletion.
     fn deleted(&self, entity: Entity, object: &DeletedObject) -> Result<Vec<Observation>, IgnoredReason> {
         let id = object.id.as_deref().ok_or(IgnoredReason::WithoutId)?;
-        // Clerk sends the time in every envelope. Without it, the time of the delivery is the best upper
-        // bound.
+        // Envelopes of 2024 lack a time. The time of the delivery is then the best upper bound.
         let at = self.event.occurred_at().unwrap_or_else(|| self.event.attempted_at()).as_millis();
         Ok(vec![Observation { entity, id: clean(id), observed: Observed::Deleted { at, kept: Vec::new() } }])
     }
@@ -260,7 +259,7 @@ fn has_key(json: &str, key: &str) -> bool {
     serde_json::from_str::<HashMap<Cow<'_, str>, IgnoredAny>>(json).is_ok_and(|keys| keys.contains_key(key))
 }
 
-/// Returns the value of a status, which is null if it is unknown.
+/// Returns the value of a status. An empty status is unknown and becomes null.
 fn status(text: &str) -> Value {
     Some(text).filter(|text| !text.is_empty()).into()
 }

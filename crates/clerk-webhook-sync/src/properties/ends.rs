@@ -20,10 +20,10 @@ use crate::schema::tables::Entity;
 use crate::schema::tables::MembershipRow;
 use crate::sync::ClerkSync;
 
-/// The number of histories. All views are read after each event.
+/// The number of histories. It is small, because all views are read after each event.
 const HISTORIES: u64 = 20;
 
-/// What the events so far contain about ends.
+/// The deletions and memberships in the events so far.
 #[derive(Clone, Debug, Default)]
 struct Seen {
     /// The ids of the deleted objects.

@@ -11,7 +11,7 @@ use crate::schema::tables::Entity;
 use crate::sync::ClerkSync;
 use crate::value::{Kind, Value};
 
-/// Returns 3,000 random characters. They cannot be compressed to the size limit of an index entry.
+/// Returns 3,000 random characters. Compression cannot make them fit into an index entry.
 fn long(random: &mut Random) -> String {
     let character = |_| char::from_u32(0x21 + u32::try_from(random.below(0x2000)).unwrap()).unwrap();
     (0..3_000).map(character).collect()

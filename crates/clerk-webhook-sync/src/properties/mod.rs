@@ -74,7 +74,7 @@ type Violation = String;
 
 /// Checks a property with many histories, on a version of the tables.
 ///
-/// If a history violates the property, returns the violation of its shortest prefix that violates it too.
+/// Stops at the first history that violates the property, and returns the violation of its shortest prefix.
 fn try_out<P>(histories: u64, version: usize, clock: Clock, property: P) -> Result<(), Violation>
 where
     P: AsyncFn(&[ClerkSync<Sqlite>; 2], &Case, &mut SqliteConnection) -> Result<(), Violation>,

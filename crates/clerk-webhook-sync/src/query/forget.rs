@@ -33,7 +33,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// If the user was deleted before, the addresses are unknown. Call [`forget_email`](Self::forget_email)
     /// for each of them.
     ///
-    /// The method reads all tables, so [`migrate`](Self::migrate) must have run.
+    /// [`migrate`](Self::migrate) must have run.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         let mut transaction = self.begin().await?;
         let queries = &self.statements().queries;
         let id = value::id(id);
-        // Locked first, so that no transaction can add an address after the addresses have been read.
+        // Lock the user first, so that no transaction can add an address after the addresses have been read.
         self.lock_user(&mut transaction, &Value::id(&id)).await?;
         let mut rows = BTreeSet::from([(Entity::Users, id.clone())]);
         let key = [Value::Text(Some(id))];

@@ -19,7 +19,7 @@ use crate::value::{Value, fold};
 
 /// Queries of live rows. For other queries, use SQL on the views.
 impl<DB: SyncDatabase> ClerkSync<DB> {
-    /// Returns a user.
+    /// Returns the user with this id, or `None` if the user is unknown or was deleted.
     ///
     /// # Errors
     ///
@@ -50,7 +50,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.find(|queries| &queries.user_by_external_id, &[Value::text(id)]).await
     }
 
-    /// Returns an organization.
+    /// Returns the organization with this id, or `None` if it is unknown or was deleted.
     ///
     /// # Errors
     ///
@@ -106,11 +106,11 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(sessions)
     }
 
-    /// Returns the subscriptions of a user or an organization that have not ended.
+    /// Returns the active, canceled and overdue subscriptions of a user or an organization.
     ///
-    /// A payer usually has one subscription, which contains all plans. Use
-    /// [`subscription_items_of`](Self::subscription_items_of) to get the plans. The list is empty without
-    /// [`keep_billing`](Self::keep_billing).
+    /// A canceled subscription is in the list until an event reports its end. A payer usually has one
+    /// subscription, which contains all plans. Use [`subscription_items_of`](Self::subscription_items_of) to
+    /// get the plans. The list is empty without [`keep_billing`](Self::keep_billing).
     ///
     /// # Errors
     ///

@@ -117,9 +117,9 @@ pub struct InvalidPrefix;
 impl fmt::Display for InvalidPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the prefix of the table names is invalid. Use at most 32 lowercase ASCII letters, digits and `_`, and do not \
-             begin with a digit. A schema of at most 63 of these characters and a dot may precede the prefix, which may \
-             then be empty",
+            "the prefix of the table names is invalid. Use 1 to 32 lowercase ASCII letters, digits and `_`, and do not \
+             begin with a digit. To select a schema, write its name (at most 63 of these characters) and a dot first, \
+             such as `auth.clerk_` or `auth.`",
         )
     }
 }

@@ -43,7 +43,7 @@ impl Writer<'_> {
         self.dialect.migrations().into_iter().map(named).collect()
     }
 
-    /// Returns a query for whether the table with the applied migrations exists. Its result is 1 or 0.
+    /// Returns a query whose result is 1 if the table of the applied migrations exists, and 0 otherwise.
     fn schema_exists(&self) -> SqlStr {
         let name = "sync_schema";
         self.safe(match self.dialect {

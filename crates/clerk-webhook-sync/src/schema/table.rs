@@ -16,7 +16,7 @@ pub(crate) struct Table {
     /// The key that the data of every complete object contains, with any value.
     ///
     /// Invitations, sessions and subscription items have none: an event that revokes or ends one must count
-    /// even if its data lacks fields. For memberships and roles, it is the key that contains what they allow.
+    /// even if its data lacks fields. For memberships and roles, it is the key that grants access.
     pub(crate) essential: Option<&'static str>,
     /// The members of the data that are left out of `raw`.
     ///
@@ -32,7 +32,7 @@ pub(crate) struct ChildTable {
     pub(crate) name: &'static str,
     /// The column with the id of the owning row. Together with the column `id`, it is the primary key.
     pub(crate) owner: &'static str,
-    /// The columns after these two.
+    /// The columns after the owner and the id.
     pub(crate) columns: &'static [Column],
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Column {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) nullable: bool,
-    /// Whether it contains ids of Clerk, which [`Value::id`] shortens.
+    /// Whether the column contains Clerk's ids, which [`Value::id`] shortens if they are too long.
     pub(crate) is_id: bool,
 }
 

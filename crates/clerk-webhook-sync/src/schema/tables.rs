@@ -252,7 +252,7 @@ tables! {
         last_active_at: Option<Timestamp>,
         /// When the session expires, even if it is used.
         expire_at: Option<Timestamp>,
-        /// When the session is abandoned if it is not used before, as of the newest event.
+        /// When the session is abandoned if it is not used, as of the newest event.
         abandon_at: Option<Timestamp>,
     }
 

@@ -10,7 +10,7 @@ use crate::databases::{
 
 on_both_engines!(
     a_tombstone_has_no_personal_data,
-    a_tombstone_contains_when_it_was_written,
+    a_tombstone_contains_the_time_of_its_write,
     a_membership_ends_with_its_user_and_its_organization,
     a_deletion_of_a_membership_has_the_time_of_its_envelope,
     a_user_who_joins_again_is_a_member,
@@ -66,7 +66,7 @@ async fn a_tombstone_has_no_personal_data<DB: Engine>(sync: ClerkSync<DB>) {
 }
 
 /// A reconciliation searches for rows that were not written for a long time.
-async fn a_tombstone_contains_when_it_was_written<DB: Engine>(sync: ClerkSync<DB>) {
+async fn a_tombstone_contains_the_time_of_its_write<DB: Engine>(sync: ClerkSync<DB>) {
     sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
     <DB as Engine>::run(sync.pool(), "UPDATE clerk_users SET synced_at = 1").await;
     for id in ["user_1", "user_2"] {
@@ -96,7 +96,7 @@ async fn a_membership_ends_with_its_user_and_its_organization<DB: Engine>(sync: 
     assert!(sync.organizations_of("user_1").await.unwrap().is_empty());
 }
 
-/// Clerk sent such a deletion five days after the last change, with the `updated_at` of that change.
+/// Clerk sent a deletion five days after the last change, with the `updated_at` of that change.
 async fn a_deletion_of_a_membership_has_the_time_of_its_envelope<DB: Engine>(sync: ClerkSync<DB>) {
     const FIVE_DAYS: i64 = 428_468_917;
     let data = membership("orgmem_1", "org_1", "user_1", T);

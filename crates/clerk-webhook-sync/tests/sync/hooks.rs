@@ -20,9 +20,9 @@ on_both_engines!(
     the_hook_gets_the_row_before_and_after,
     events_that_change_nothing_do_not_call_the_hook,
     copies_do_not_call_the_hook,
-    each_row_before_is_the_row_after_of_the_previous_call,
+    before_equals_after_of_the_previous_call,
     the_hook_can_read_the_child_rows,
-    what_the_hook_writes_is_committed_with_the_row,
+    writes_of_the_hook_are_committed_with_the_row,
     an_error_of_the_hook_rolls_everything_back,
     the_hook_that_was_set_last_is_called,
     forgetting_a_user_calls_the_hook,
@@ -144,7 +144,7 @@ fn assert_follows(change: Change, before: Change) {
 
 /// `before` is read from the database and `after` is created from the event. They must be equal for all
 /// kinds.
-async fn each_row_before_is_the_row_after_of_the_previous_call<DB: Engine>(sync: ClerkSync<DB>) {
+async fn before_equals_after_of_the_previous_call<DB: Engine>(sync: ClerkSync<DB>) {
     let (sync, recorded) = recording(sync.keep_sessions().keep_billing().keep_waitlist());
     let mut kinds = BTreeSet::new();
     for (_, body) in fixtures() {
@@ -219,7 +219,7 @@ async fn counts<DB: Engine>(sync: &ClerkSync<DB>) -> [usize; 3] {
     counts
 }
 
-async fn what_the_hook_writes_is_committed_with_the_row<DB: Engine>(sync: ClerkSync<DB>) {
+async fn writes_of_the_hook_are_committed_with_the_row<DB: Engine>(sync: ClerkSync<DB>) {
     <DB as Engine>::run(sync.pool(), "CREATE TABLE credits (credits TEXT)").await;
     let sync = writing(sync, || Ok(()));
     let created = event("user.created", T + 10, user("user_1", "Ada", T));
@@ -229,7 +229,7 @@ async fn what_the_hook_writes_is_committed_with_the_row<DB: Engine>(sync: ClerkS
     assert_eq!(counts(&sync).await, [0, 0, 0]);
     sync.apply(&created).await.unwrap();
     assert_eq!(counts(&sync).await, [1, 1, 1]);
-    // Without a hook, a single statement would write it outside of a transaction.
+    // Without a hook, a single statement would write the organization outside of a transaction.
     sync.apply(&event("organization.created", T + 10, organization("org_1", "Acme", T))).await.unwrap();
     assert_eq!(counts(&sync).await, [2, 1, 1]);
 }

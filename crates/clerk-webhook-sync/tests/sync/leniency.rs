@@ -18,7 +18,7 @@ on_both_engines!(
     a_membership_without_times_does_not_replace_a_later_one,
     skips_addresses_without_text,
     sessions_end_even_if_their_events_lack_fields,
-    payloads_from_the_field_are_applied,
+    reported_payloads_are_applied,
 );
 
 /// Returns an event from its body.
@@ -31,7 +31,7 @@ fn field_case(name: &str) -> Value {
     serde_json::from_slice(&body).unwrap()
 }
 
-/// Returns an update that contains only an id and a time, as seen in the field.
+/// Returns an update that contains only an id and a time, as a user reported.
 fn update_of(id: &str, object: &str) -> Event {
     let mut update = field_case("user.updated-only-id-and-time");
     update["type"] = format!("{object}.updated").into();
@@ -207,7 +207,7 @@ async fn sessions_end_even_if_their_events_lack_fields<DB: Engine>(sync: ClerkSy
     assert!(sync.sessions_of("user_1").await.unwrap().is_empty());
 }
 
-async fn payloads_from_the_field_are_applied<DB: Engine>(sync: ClerkSync<DB>) {
+async fn reported_payloads_are_applied<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_sessions().keep_billing().keep_waitlist();
     for (name, body) in json_files(&folder("field-cases")) {
         let event = Event::from_trusted(message_id(), Timestamp::now(), body.into()).unwrap();
@@ -223,7 +223,7 @@ async fn payloads_from_the_field_are_applied<DB: Engine>(sync: ClerkSync<DB>) {
                 assert_eq!(applied.unwrap(), Applied::Ignored(IgnoredReason::NotKept));
                 continue;
             }
-            // The item has no id.
+            // The data has no id.
             "subscriptionItem.canceled-short" => {
                 assert_eq!(applied.unwrap(), Applied::Ignored(IgnoredReason::WithoutId));
                 continue;
@@ -272,7 +272,8 @@ async fn deletions_need_an_id_and_nothing_else() {
     }
 }
 
-/// Returns the result if a required field is missing: `Ok` if the event is ignored, `Err` if it fails.
+/// Returns the expected result of an event without this field: `None` if the event is applied, `Ok` if it is
+/// ignored, and `Err` if it fails.
 fn needs(event_type: &str, path: &str) -> Option<Result<IgnoredReason, ()>> {
     let (object, what) = event_type.split_once('.').unwrap();
     let without_id = Ok(IgnoredReason::WithoutId);

@@ -61,7 +61,7 @@ async fn eight_instances_migrate_a_server_at_once() {
     }
 }
 
-/// If the tables exist, `migrate` also needs no right to create tables.
+/// If the tables exist, `migrate` needs neither a lock nor the right to create tables.
 #[tokio::test]
 async fn migrate_does_not_lock_existing_tables() {
     let Some(sync) = migrated::<Postgres>("left_alone").await else { return };

@@ -89,7 +89,7 @@ async fn sessions_are_listed_until_they_end<DB: Engine>(sync: ClerkSync<DB>) {
     let sessions = sync.sessions_of("user_1").await.unwrap();
     let ids: Vec<_> = sessions.iter().map(|session| session.id.as_str()).collect();
     assert_eq!(ids, ["sess_1", "sess_2"]);
-    // A resent event inserts a removed row again. Only `expire_at` says that the session is over.
+    // A resent event inserts a removed row again. Only `expire_at` shows that the session is over.
     <DB as Engine>::run(sync.pool(), &format!("DELETE FROM clerk_sessions WHERE expire_at < {FAR_FUTURE}"))
         .await;
     assert_eq!(sync.apply(&expired).await.unwrap(), Applied::Inserted);

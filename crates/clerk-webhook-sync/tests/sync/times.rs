@@ -16,8 +16,8 @@ on_both_engines!(
 const DAY: i64 = 86_400_000;
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
-/// Applies three versions of a user in all orders. Returns the final name and time, which must always be
-/// equal.
+/// Applies three versions of a user in all orders. Returns the final name and time, which must be the same
+/// for all orders.
 async fn always<DB: Engine>(sync: &ClerkSync<DB>, versions: [(&str, i64, i64); 3]) -> (String, i64) {
     let mut ends = Vec::new();
     for order in ORDERS {
@@ -34,11 +34,11 @@ async fn always<DB: Engine>(sync: &ClerkSync<DB>, versions: [(&str, i64, i64); 3
 }
 
 async fn a_change_far_in_the_future_does_not_block_the_next_one<DB: Engine>(sync: ClerkSync<DB>) {
-    // One day and a millisecond, a time in microseconds, and the largest number.
+    // One millisecond more than the tolerated day, a time in microseconds, and the largest number.
     for wrong in [T + 29 + DAY + 1, T * 1000, i64::MAX] {
         let versions = [("Ada", T, T + 9), ("Grace", wrong, T + 29), ("Hedy", T + 40, T + 49)];
         assert_eq!(always(&sync, versions).await, ("Hedy".to_owned(), T + 40), "{wrong}");
-        // It is ordered by the time of its event.
+        // The version with the invalid time is ordered by the time of its event.
         let versions = [("Ada", T, T + 9), ("Grace", wrong, T + 29), ("Hedy", T + 28, T + 28)];
         assert_eq!(always(&sync, versions).await, ("Grace".to_owned(), T + 29), "{wrong}");
     }

@@ -22,7 +22,7 @@ use crate::databases::{
 use crate::hooks::recording;
 
 on_both_engines!(
-    a_rollback_undoes_what_was_applied_in_the_transaction,
+    a_rollback_undoes_the_events_of_the_transaction,
     many_events_can_share_a_transaction,
     an_event_is_applied_completely_or_not_at_all_if_apply_is_dropped,
     a_retry_after_apply_was_dropped_writes_the_user_and_the_addresses,
@@ -30,7 +30,7 @@ on_both_engines!(
     handler_with_applies_before_the_handlers_run,
 );
 
-async fn a_rollback_undoes_what_was_applied_in_the_transaction<DB: Engine>(sync: ClerkSync<DB>) {
+async fn a_rollback_undoes_the_events_of_the_transaction<DB: Engine>(sync: ClerkSync<DB>) {
     let created = event("user.created", T + 9, user("user_1", "Ada", T));
     let mut transaction = sync.pool().begin().await.unwrap();
     assert_eq!(sync.apply_in(&mut transaction, &created).await.unwrap(), Applied::Inserted);
@@ -319,7 +319,7 @@ async fn until_blocked(pool: &Pool<Postgres>, table: &str) {
     }
 }
 
-/// At the higher levels, a statement fails if another transaction changed the row in the meantime.
+/// Above READ COMMITTED, a statement fails if another transaction changed the row in the meantime.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn apply_works_at_every_default_isolation_level() {
     let Some(sync) = migrated::<Postgres>("isolation").await else { return };
