@@ -20,7 +20,7 @@ async fn webhook(ClerkEvent(event): ClerkEvent) -> HttpResponse {
         }
         EventData::UserDeleted(user) => info!(id = %event.message_id(), user = user.id, "a user has left"),
         EventData::Unrecognized(data) => {
-            info!(id = %event.message_id(), reason = %data.reason(), "an unknown event")
+            info!(id = %event.message_id(), reason = %data.reason(), "the data was not recognized")
         }
         _ => info!(id = %event.message_id(), event_type = %event.event_type(), "nothing to do"),
     }

@@ -88,11 +88,11 @@ async fn purge_daily(store: SqliteStore) {
 /// Waits for Ctrl-C or SIGTERM. After another 20 s, a task ends the process even if handlers still run.
 async fn stop() {
     #[cfg(unix)]
-    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate()).expect("a Unix system");
+    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate()).expect("SIGTERM handler");
     #[cfg(unix)]
     tokio::select!(_ = signal::ctrl_c() => {}, _ = terminate.recv() => {});
     #[cfg(not(unix))]
-    signal::ctrl_c().await.expect("a console");
+    signal::ctrl_c().await.expect("Ctrl-C handler");
     tokio::spawn(async {
         time::sleep(Duration::from_secs(20)).await;
         process::exit(1);

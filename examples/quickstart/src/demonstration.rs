@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::server::{Seen, Server};
 
-/// One byte more than the default limit of a body.
+/// One byte more than 2 MiB, the default limit of a body.
 const TOO_MANY_BYTES: &str = "2097153";
 
 struct Step {

@@ -11,7 +11,7 @@ Usage: cargo run -p quickstart -- [OPTIONS]
 
 Options:
       --once         Exit after the demonstration, with code 0 if every answer was the expected one
-      --port <PORT>  Listen on this port [environment: PORT] [default: 3000, any free one with --once]
+      --port <PORT>  Listen on this port [environment: PORT] [default: 3000, or any free port with --once]
   -h, --help         Print this help
 ";
 
@@ -39,7 +39,7 @@ impl Options {
                 "--port" => {
                     port = Some(arguments.next().ok_or("--port needs a number, such as --port 4000")?)
                 }
-                other => return Err(format!("unknown argument '{other}'; see --help")),
+                other => return Err(format!("unknown argument '{other}'. See --help for the options")),
             }
         }
         let port = match port {

@@ -30,7 +30,7 @@ pub enum Seen {
 #[derive(Clone)]
 struct AppState {
     verifier: Verifier,
-    /// Forgets when the process ends. A real application uses a database.
+    /// Its store forgets everything when the process ends. A real application uses a database.
     deduplicator: Deduplicator<MemoryStore>,
     seen: UnboundedSender<Seen>,
 }

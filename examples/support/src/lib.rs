@@ -8,7 +8,7 @@ use tokio::{signal, time};
 ///
 /// # Errors
 ///
-/// Returns a text that names the variable and its value if `PORT` is not a port number.
+/// Returns a message with the value of `PORT` if it is not a port number.
 pub fn address() -> Result<(String, u16), String> {
     let host = env::var("HOST").unwrap_or_else(|_| "127.0.0.1".to_owned());
     let port = env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
@@ -16,7 +16,9 @@ pub fn address() -> Result<(String, u16), String> {
     Ok((host, port))
 }
 
-/// Waits for Ctrl-C or SIGTERM. A task ends the process 20 s later, even if connections or handlers are still active.
+/// Waits for Ctrl-C or SIGTERM.
+///
+/// A task ends the process 20 s later, even if connections or handlers are still active.
 ///
 /// # Panics
 ///
@@ -25,11 +27,11 @@ pub async fn stop_signal() {
     #[cfg(unix)]
     {
         let terminate = signal::unix::signal(signal::unix::SignalKind::terminate());
-        let mut terminate = terminate.expect("a Unix system has SIGTERM");
+        let mut terminate = terminate.expect("SIGTERM handler");
         tokio::select!(_ = signal::ctrl_c() => {}, _ = terminate.recv() => {});
     }
     #[cfg(not(unix))]
-    signal::ctrl_c().await.expect("a console has Ctrl-C");
+    signal::ctrl_c().await.expect("Ctrl-C handler");
     tokio::spawn(async {
         time::sleep(Duration::from_secs(20)).await;
         process::exit(1);

@@ -49,7 +49,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 }
 
 impl Options {
-    /// Returns whether the tables are correct.
+    /// Runs the instances and returns whether the tables are correct at the end.
     fn run(&self, database: &Database) -> Result<bool, Box<dyn Error>> {
         let start =
             |port| Receiver::start_on(port, Command::new(&self.program).env("DATABASE_URL", &database.url));
@@ -123,7 +123,7 @@ impl Options {
     }
 }
 
-/// Returns the number of handled events and its time from the page, or `None` if the database was too busy.
+/// Returns the number of handled events and the time of the page, or `None` if the database was too busy.
 fn handled(instance: &Receiver) -> Option<(u64, u64)> {
     let url = instance.url().replace("/webhooks/clerk", "/");
     let answer = request("GET", &url, [("Accept", "application/json")], b"", Duration::from_secs(20));
