@@ -129,9 +129,9 @@ impl DeliveryStore for Store {
         self.answer().await?;
         let (now, owner) = (self.now(), Owner::random());
         if self.fault == Fault::ReadsAndThenWrites {
-            let is_there = self.entries.lock().unwrap().contains_key(&self.key(key));
+            let exists = self.entries.lock().unwrap().contains_key(&self.key(key));
             yield_now().await;
-            if !is_there {
+            if !exists {
                 let completed_at = Timestamp::now();
                 let entry = Entry { completed: false, completed_at, owner, attempt: 1, ends: now + lease };
                 self.entries.lock().unwrap().insert(self.key(key), entry);

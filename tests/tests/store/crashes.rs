@@ -33,8 +33,9 @@ async fn a_killed_process_leaves_no_lock_in_postgres() {
     }
 }
 
-/// Begins a delivery in another process and kills that process. It runs the same test, with the address of
-/// the database in its environment.
+/// Begins a delivery in another process and kills that process.
+///
+/// The other process runs the same test, with the address of the database in its environment.
 async fn kill_in_a_transaction<E: Engine>(test: &str, database: E) {
     let mut other = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])

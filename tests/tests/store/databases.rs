@@ -32,7 +32,7 @@ pub(crate) trait Engine: Sized + Send + Sync + 'static {
         + TransactionalStore<Error = sqlx::Error, Transaction = DeliveryTransaction<Self::Kind>>
         + Clone;
 
-    /// Creates an empty database. Returns `None` if no server is available.
+    /// Creates a database with empty tables. Returns `None` if no server is available.
     async fn create(test: &str) -> Option<Self>;
 
     /// Connects to the database that another process has created.

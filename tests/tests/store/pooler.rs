@@ -175,7 +175,7 @@ async fn exactly_once_writes_each_effect_once_behind_a_pooler() {
     }
 }
 
-/// Without that, two clients of one server connection would use the same name for different statements.
+/// Otherwise, two clients of one server connection could use the same name for different statements.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn removes_the_statements_of_other_clients_from_a_pooled_connection() {
     let Some(pooler) = Pooler::create("names").await else { return };

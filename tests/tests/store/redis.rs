@@ -168,7 +168,9 @@ async fn accepts_a_lease_of_the_maximum_duration() {
     let Some(url) = servers::redis("accepts_a_lease_of_the_maximum_duration") else { return };
     let (store, _) = store(&url).await;
     let store = store.retention(Duration::MAX).unwrap();
-    let Claim::Acquired(lease) = store.claim(&key("msg_1"), Duration::MAX).await.unwrap() else { panic!() };
+    let Claim::Acquired(lease) = store.claim(&key("msg_1"), Duration::MAX).await.unwrap() else {
+        panic!("the delivery is already claimed");
+    };
     let claim = store.claim(&key("msg_1"), LEASE).await.unwrap();
     assert!(matches!(claim, Claim::InProgress { retry_after } if retry_after > LEASE), "{claim:?}");
     assert_eq!(store.complete(&lease).await.unwrap(), LeaseState::Held);
@@ -349,7 +351,7 @@ async fn reconnects_without_an_error_after_an_idle_connection_was_closed() {
 #[tokio::test]
 async fn retries_a_command_whose_answer_was_lost() {
     let Some(url) = servers::redis("retries_a_command_whose_answer_was_lost") else { return };
-    let proxy = Proxy::before(url.trim_start_matches("redis://").trim_end_matches('/')).await;
+    let proxy = Proxy::to(url.trim_start_matches("redis://").trim_end_matches('/')).await;
     let (store, _) = store(&proxy.url).await;
     // Loads the scripts. Otherwise the lost answer would be the error that a script is missing.
     let lease = claim(&store, "msg_0").await;
@@ -370,13 +372,14 @@ async fn retries_a_command_whose_answer_was_lost() {
     assert!(!proxy.loses.load(Ordering::SeqCst));
 }
 
+/// A proxy between a client and a server, which can lose an answer of the server.
 struct Proxy {
     url: String,
     loses: Arc<AtomicBool>,
 }
 
 impl Proxy {
-    async fn before(server: &str) -> Self {
+    async fn to(server: &str) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("redis://{}/", listener.local_addr().unwrap());
         let loses = Arc::new(AtomicBool::new(false));
@@ -453,7 +456,7 @@ async fn works_with_a_cluster() {
     ask::<()>(&server.url(), &assign).await;
     let start = Instant::now();
     while !ask::<String>(&server.url(), &["CLUSTER", "INFO"]).await.contains("cluster_state:ok") {
-        assert!(start.elapsed() < Duration::from_secs(20), "the cluster did not get ready");
+        assert!(start.elapsed() < Duration::from_secs(20), "the cluster did not become ready");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let connection = ClusterClient::new([server.url()]).unwrap().get_async_connection().await.unwrap();
@@ -473,8 +476,9 @@ async fn works_with_a_cluster() {
 }
 
 #[tokio::test]
-async fn hides_the_address_in_debug_and_error_texts() {
-    let Some(url) = servers::redis("hides_the_address_in_debug_and_error_texts") else { return };
+async fn hides_the_address_in_debug_and_the_password_in_errors() {
+    let test = "hides_the_address_in_debug_and_the_password_in_errors";
+    let Some(url) = servers::redis(test) else { return };
     let (store, prefix) = store(&url).await;
     let text = format!("{store:?}");
     assert!(text.contains(&prefix) && !text.contains("127.0.0.1"), "{text}");

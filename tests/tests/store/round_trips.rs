@@ -13,7 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::databases::{Engine as _, PostgresDatabase, begin_new, key};
 
-/// Forwards a connection to the server and counts round trips: the client sends after the server has sent.
+/// Forwards a connection to the server and counts round trips.
+///
+/// A round trip begins when the client sends for the first time after data from the server.
 pub(crate) async fn counting(options: PgConnectOptions) -> (PgConnectOptions, Arc<AtomicU32>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -100,7 +102,7 @@ async fn trips(test: &str, statements: usize) -> Option<Trips> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_claim_takes_one_round_trip_and_a_transaction_takes_two_more() {
+async fn a_claim_takes_one_round_trip_and_a_transaction_two_more_than_an_empty_one() {
     let Some(trips) = trips("round_trips", 100).await else { return };
     // Each use of the pool ends with a check of the connection. A duplicate uses the pool twice.
     let expected =

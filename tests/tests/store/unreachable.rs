@@ -118,7 +118,7 @@ async fn a_connection_error_advises_what_to_check() {
 
 #[tokio::test]
 async fn a_rejected_connection_advises_what_to_change() {
-    let Some(url) = servers::postgres("refuses_a_connection") else { return };
+    let Some(url) = servers::postgres("a_rejected_connection_advises_what_to_change") else { return };
     let (server, _) = url.rsplit_once('/').unwrap();
     for (database, advice) in [
         ("no_such_database", "Create the database, or correct its name in the URL"),
