@@ -171,11 +171,11 @@ impl History {
 
     fn read(&mut self, line: &str) {
         let fields: Vec<_> = line.split(' ').collect();
-        let number = |text: &str| text.parse::<u32>().expect("not a number");
+        let number = |text: &str| text.parse::<u32>().expect("a field of the record is not a number");
         let (mark, run, attempt, id) = match fields[..] {
             ["killed", process] => return self.killed(number(process)),
             [mark, process, run, attempt, id] => {
-                let mark = mark.parse::<Mark>().expect("not a mark");
+                let mark = mark.parse::<Mark>().expect("the record contains an unknown mark");
                 (mark, (number(process), number(run)), number(attempt), id)
             }
             _ => panic!("the record contains the invalid line {line:?}"),
@@ -214,7 +214,7 @@ impl History {
         }
     }
 
-    /// Ends the runs of a killed process. Messages that it had not acknowledged may run again.
+    /// Ends the runs of a killed process. Messages that the process had not acknowledged may run again.
     fn killed(&mut self, process: u32) {
         let of_process = |run: &mut (u32, u32)| run.0 == process;
         for message in self.messages.values_mut() {

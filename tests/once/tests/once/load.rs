@@ -42,7 +42,7 @@ fn redis_leases_handle_every_message_once() {
 }
 
 fn every_message_is_handled_once(engine: Engine, variant: Variant, delay: &str) {
-    let Some(stage) = Stage::alone("a load with kills", engine, variant) else { return };
+    let Some(stage) = Stage::alone("a load with killed receivers", engine, variant) else { return };
     // The lease lasts longer than the pauses of a busy machine, and expires before the last retry of the
     // sender.
     let variables = [("DELAY", delay), ("FAIL_PERCENT", "15"), ("LEASE", "3000")];

@@ -51,27 +51,25 @@ fn loses_no_redis_lease_while_the_server_does_not_answer() {
 }
 
 fn with_proxy(variant: Variant, absence: Absence) {
-    let Some(stage) = Stage::alone("a database that goes away", Engine::Postgres, variant) else { return };
+    let Some(stage) = Stage::alone("an unavailable database", Engine::Postgres, variant) else { return };
     let proxy = Proxy::to(&stage.address());
-    loses_nothing_while_the_database_is_away(&stage, proxy, absence);
+    loses_nothing_while_the_database_is_unavailable(&stage, proxy, absence);
 }
 
 fn with_redis(absence: Absence) {
-    let Some(stage) = Stage::alone("a database that goes away", Engine::Redis, Variant::Leases) else {
-        return;
-    };
+    let Some(stage) = Stage::alone("an unavailable database", Engine::Redis, Variant::Leases) else { return };
     let Some(redis) = Redis::start(stage.folder()) else { return };
-    loses_nothing_while_the_database_is_away(&stage, redis, absence);
+    loses_nothing_while_the_database_is_unavailable(&stage, redis, absence);
 }
 
-fn loses_nothing_while_the_database_is_away(stage: &Stage, mut server: impl Server, absence: Absence) {
+fn loses_nothing_while_the_database_is_unavailable(stage: &Stage, mut server: impl Server, absence: Absence) {
     let receiver = stage.start_on(&server.address(), &VARIABLES);
     let url = receiver.url();
     let before = attempt(url, &stage.message(0), PATIENCE).expect("the receiver did not answer");
     assert_eq!(before.outcome(), "processed");
 
     server.take_away(absence);
-    // A completed message gets the same answer, because the receiver cannot look it up.
+    // A completed message gets the same answer as a new one, because the receiver cannot look it up.
     let answers = thread::scope(|scope| {
         let attempts =
             [0, 1, 2].map(|number| scope.spawn(move || attempt(url, &stage.message(number), PATIENCE)));

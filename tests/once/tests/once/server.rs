@@ -26,7 +26,7 @@ pub trait Server {
     fn bring_back(&mut self, absence: Absence);
 }
 
-/// A proxy before a server, which can interrupt connections while the server continues.
+/// A proxy between a receiver and a server. It can interrupt connections while the server keeps running.
 pub struct Proxy {
     url: String,
     link: Arc<Link>,

@@ -39,7 +39,7 @@ fn waits_for_transactions_whose_sender_disconnected() {
 }
 
 fn loses_nothing_in_a_graceful_shutdown(engine: Engine, variant: Variant, delay: &str) {
-    let Some(stage) = Stage::alone("an end under load", engine, variant) else { return };
+    let Some(stage) = Stage::alone("a shutdown under load", engine, variant) else { return };
     // A lease that was not released would last longer than the sender retries.
     let variables = [("DELAY", delay), ("FAIL_PERCENT", "10"), ("LEASE", "60000")];
     let mut first = stage.start(&variables);
@@ -79,7 +79,7 @@ fn loses_nothing_in_a_graceful_shutdown(engine: Engine, variant: Variant, delay:
 }
 
 fn finishes_a_handler_whose_sender_disconnected(variant: Variant) {
-    let Some(stage) = Stage::new("an end without a sender", Engine::Sqlite, variant) else { return };
+    let Some(stage) = Stage::new("a shutdown without a sender", Engine::Sqlite, variant) else { return };
     let receiver = stage.start(&[("SHORTEST", "1500"), ("DELAY", "1500")]);
     let mut history = stage.history();
     eventually("the start of the handler", || {

@@ -7,7 +7,7 @@ use clerk_webhook_tests_once::record::Mark;
 use crate::stage::{Engine, Stage, Variant};
 
 const MESSAGES: usize = 3;
-const COPIES: usize = 4;
+const DELIVERIES_PER_MESSAGE: usize = 4;
 
 #[test]
 fn a_slow_handler_keeps_its_sqlite_lease() {
@@ -36,7 +36,8 @@ fn a_slow_handler_runs_once(engine: Engine, variant: Variant) {
     let receivers = [stage.start(&variables), stage.start(&variables)];
     let sender = Sender::new(receivers.iter().map(|receiver| receiver.url()), Pace::default(), stage.seed);
 
-    let messages = (0..COPIES * MESSAGES).map(|number| stage.message(number % MESSAGES)).collect();
+    let deliveries = DELIVERIES_PER_MESSAGE * MESSAGES;
+    let messages = (0..deliveries).map(|number| stage.message(number % MESSAGES)).collect();
     let report = sender.deliver(messages);
 
     say(&format!("{engine:?} {variant:?}, slow: {report}"));

@@ -32,7 +32,9 @@ pub enum Variant {
     Transactions,
 }
 
-/// A database, a record and a seed, which are removed on drop.
+/// The database, the record and the seed of a test.
+///
+/// Removes the database and the files on drop, unless the test failed.
 pub struct Stage {
     name: String,
     variant: Variant,
