@@ -47,7 +47,8 @@ impl SyncError {
         Self { cause: Cause::Hook(failure) }
     }
 
-    /// Returns whether Postgres rejected a statement because of a concurrent transaction. A retry can succeed.
+    /// Returns whether Postgres rejected a statement because of a concurrent transaction. A retry can
+    /// succeed.
     pub(crate) fn is_conflict(&self) -> bool {
         match &self.cause {
             Cause::Database(sqlx::Error::Database(error)) => {

@@ -94,9 +94,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
     /// Sets the id of the only Clerk instance (`ins_…`) whose events are applied.
     ///
-    /// By default, events of all instances are applied. Set it to ignore the example events that the dashboard
-    /// sends: they have a valid signature, but their instance and their users do not exist. An event without an
-    /// instance id is always applied.
+    /// By default, events of all instances are applied. Set it to ignore the example events that the
+    /// dashboard sends: they have a valid signature, but their instance and their users do not exist. An
+    /// event without an instance id is always applied.
     pub fn instance_id(mut self, id: &str) -> Self {
         self.settings.instance_id = Some(id.into());
         self
@@ -146,8 +146,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # How to write the hook
     ///
     /// Write the closure directly in the call of `on_change`. Otherwise the compiler cannot infer that the
-    /// closure accepts a connection of any lifetime. An `async fn` or an `async` closure does not compile. The
-    /// closure is called many times, so it must clone captured values for each call.
+    /// closure accepts a connection of any lifetime. An `async fn` or an `async` closure does not compile.
+    /// The closure is called many times, so it must clone captured values for each call.
     ///
     /// Use the connection that the hook receives, not the pool. [`user`](Self::user) and the other queries
     /// take another connection of the pool, which does not see the change yet. If the pool has only one
@@ -163,8 +163,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// The hook is not called for copies from other events, or for late and duplicate events that change
     /// nothing.
     ///
-    /// With a hook, the sync reads each row before it writes it. In Postgres, this locks the row until the end
-    /// of the transaction.
+    /// With a hook, the sync reads each row before it writes it. In Postgres, this locks the row until the
+    /// end of the transaction.
     ///
     /// # If it fails
     ///
@@ -336,9 +336,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// not receive events whose type has another handler. Use [`handler_with`](Self::handler_with) to apply
     /// these too.
     ///
-    /// If the handler succeeds, the outcome is [`Processed`](clerk_webhook_core::Outcome::Processed), even for
-    /// an event that the sync [ignores](Applied::Ignored). To detect ignored events, such as a deletion without
-    /// an id, call [`apply`](Self::apply) in your own handler and check its result.
+    /// If the handler succeeds, the outcome is [`Processed`](clerk_webhook_core::Outcome::Processed), even
+    /// for an event that the sync [ignores](Applied::Ignored). To detect ignored events, such as a deletion
+    /// without an id, call [`apply`](Self::apply) in your own handler and check its result.
     pub fn handler<S: Send + 'static>(&self) -> impl Handler<Event, S, Handling: Send> + Clone + use<DB, S> {
         let sync = self.clone();
         move |event: Event, _cx: Context<S>| {
@@ -386,8 +386,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// If your handler fails, the rows stay. When the sender retries the event, applying it again changes
     /// nothing. Your handler runs at least once for each event, and also for late and duplicate events. For
-    /// code that must run once for each change, use [`on_change`](Self::on_change). To commit the rows together
-    /// with the writes of your handler, use [`transactional_handler_with`](Self::transactional_handler_with).
+    /// code that must run once for each change, use [`on_change`](Self::on_change). To commit the rows
+    /// together with the writes of your handler, use
+    /// [`transactional_handler_with`](Self::transactional_handler_with).
     ///
     /// If both succeed, the outcome is [`Processed`](clerk_webhook_core::Outcome::Processed), even for an
     /// event that the sync ignores and that has no handler.
