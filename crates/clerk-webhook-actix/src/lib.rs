@@ -91,8 +91,8 @@
 //! # Compressed bodies
 //!
 //! The signature covers the bytes of the request before decompression, so this crate does not decompress
-//! bodies. A compressed body passes verification, but it is not an event. Clerk does not send compressed
-//! bodies.
+//! bodies. A compressed body passes verification, and is then rejected with the outcome `not_an_event`.
+//! Clerk does not send compressed bodies.
 //!
 //! # Features
 //!

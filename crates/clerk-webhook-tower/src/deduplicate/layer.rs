@@ -15,7 +15,8 @@ use crate::answer::DefaultAnswer;
 /// duplicate with 200, and a delivery that is in progress with 409. It passes every other delivery to your
 /// service, in a task that continues if the sender closes the connection.
 ///
-/// The layer uses the status of the response, and passes the response on unchanged:
+/// The layer passes the response of your service on unchanged, unless the completion cannot be stored. The
+/// status determines what happens to the delivery:
 ///
 /// - 2xx completes the delivery. Further deliveries of the message are duplicates.
 /// - After any other status, an error or a panic, the sender retries, and the layer calls your service again.
@@ -78,8 +79,9 @@ impl<S, A> DeduplicateLayer<S, A> {
     /// Replaces the responses that the layer creates.
     ///
     /// The layer creates a response if the delivery is a duplicate or in progress, if the service times out
-    /// or panics, if the lease is lost, and if the store is unreachable. Pass a value that implements
-    /// [`AnswerResponse`](crate::AnswerResponse), such as a closure from `Answer` to `Response<Bytes>`.
+    /// or panics, if the lease is lost, if the store is unreachable, and if the request has no verified
+    /// event. Pass a value that implements [`AnswerResponse`](crate::AnswerResponse), such as a closure from
+    /// `Answer` to `Response<Bytes>`.
     pub fn on_answer<A2>(self, answer: A2) -> DeduplicateLayer<S, A2> {
         DeduplicateLayer { deduplicator: self.deduplicator, answer }
     }
