@@ -14,7 +14,7 @@ use http_body::{Body, Frame};
 use http_body_util::{Full, Limited};
 use tokio::time::{Sleep, sleep};
 
-/// What one poll of a body returns.
+/// The result of one poll of a body.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// A frame of data.
@@ -29,9 +29,9 @@ pub enum Step {
     Stall,
     /// The connection is reset.
     Break,
-    /// A body limit outside the receiver ends the body.
+    /// An outer body limit ends the body.
     LimitInFront,
-    /// The test fails, because the receiver must not poll the body.
+    /// A panic, because the receiver must not poll the body.
     Forbidden,
 }
 
@@ -123,7 +123,7 @@ fn limit_error(cx: &mut Context<'_>) -> Box<dyn Error + Send + Sync> {
 pub struct BodyError(Option<Box<dyn Error + Send + Sync>>);
 
 impl BodyError {
-    /// Returns whether a body limit outside the receiver ended the body.
+    /// Returns whether an outer body limit ended the body.
     #[must_use]
     pub fn is_limit(&self) -> bool {
         self.0.is_some()

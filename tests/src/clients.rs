@@ -1,4 +1,5 @@
-//! The official libraries of Clerk, Svix and Standard Webhooks for Node and Python, to send and to verify.
+//! Sends and verifies deliveries with the official Node and Python libraries of Clerk, Svix and Standard
+//! Webhooks.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -72,7 +73,7 @@ impl Client {
         let mut input = process.stdin.take().expect("the input is piped");
         for (arguments, _) in CASES {
             let arguments = [&["--library", self.library, url], arguments].concat();
-            // A client that exits early prints no answers. Its error is reported in their place.
+            // Ignore the error: a client that exits early prints an error, which the caller reports.
             let _ = writeln!(input, "{}", serde_json::json!(arguments));
         }
         drop(input);

@@ -11,7 +11,7 @@ pub enum Missing {
     Null,
 }
 
-/// The body of an event from whose data one field is missing.
+/// An event body in which one field of the data is missing.
 #[derive(Debug)]
 pub struct Mutation {
     /// The path to the field, such as `data.email_addresses[0].id`.
@@ -22,7 +22,7 @@ pub struct Mutation {
     pub body: Vec<u8>,
 }
 
-/// Returns one body for each field of the data, at any depth, and for each way to be missing.
+/// Returns two bodies for each field of the data, at any depth: one without the field, and one with `null`.
 ///
 /// # Panics
 ///

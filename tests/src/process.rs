@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::SECRET;
 
-/// How long a process may take to listen or to exit, far more than it needs.
+/// The time limit for a process to listen or to exit, far longer than it needs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often to poll for a change that sends no notification.
+/// The interval between two polls in [`eventually`].
 const POLL: Duration = Duration::from_millis(2);
 
 /// A running receiver. Dropping it kills the process.
@@ -123,7 +123,7 @@ impl Receiver {
 
     #[cfg(unix)]
     fn signal(&self, name: &str) {
-        // The standard library can only kill. The shell can send other signals.
+        // The standard library can send only SIGKILL.
         let kill = Command::new("sh").args(["-c", "kill -$0 $1", name, &self.id().to_string()]).status();
         assert!(kill.expect("sh starts").success(), "the process has exited");
     }

@@ -52,7 +52,7 @@ impl Answer {
     }
 }
 
-/// How fast a sender sends and retries.
+/// The concurrency, the timeout and the retry schedule of a sender.
 #[derive(Clone, Debug)]
 pub struct Pace {
     /// How many attempts run at the same time.
@@ -157,7 +157,7 @@ pub struct SentDelivery {
     pub end: End,
 }
 
-/// How the attempts to deliver a message ended.
+/// The state of a message after its attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// More attempts follow.

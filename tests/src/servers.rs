@@ -1,4 +1,4 @@
-//! Servers that some tests need and do not start.
+//! Finds the servers that some tests need but do not start.
 
 use std::process::{Command, Stdio};
 
@@ -6,8 +6,8 @@ use crate::say_skipped;
 
 /// Returns the URL of a Postgres server.
 ///
-/// If `TEST_POSTGRES_URL` is not set, it prints how to start a server and returns `None`. It panics if
-/// `CI` is set, too.
+/// If `TEST_POSTGRES_URL` is not set, the function prints how to start a server and returns `None`. If `CI`
+/// is set, it panics instead.
 #[must_use]
 pub fn postgres(needed_by: &str) -> Option<String> {
     server(
@@ -19,8 +19,8 @@ pub fn postgres(needed_by: &str) -> Option<String> {
 
 /// Returns the URL of a PgBouncer in transaction mode with three connections to the server of [`postgres`].
 ///
-/// If `TEST_PGBOUNCER_URL` is not set, it prints how to start a server and returns `None`. It panics if
-/// `CI` is set, too.
+/// If `TEST_PGBOUNCER_URL` is not set, the function prints how to start a server and returns `None`. If `CI`
+/// is set, it panics instead.
 #[must_use]
 pub fn pgbouncer(needed_by: &str) -> Option<String> {
     let debian = r#"run `eval "$(bash .ci/servers.sh)"` on Debian, which sets TEST_PGBOUNCER_URL"#;
@@ -29,8 +29,8 @@ pub fn pgbouncer(needed_by: &str) -> Option<String> {
 
 /// Returns the URL of a Redis server.
 ///
-/// If `TEST_REDIS_URL` is not set, it prints how to start a server and returns `None`. It panics if
-/// `CI` is set, too.
+/// If `TEST_REDIS_URL` is not set, the function prints how to start a server and returns `None`. If `CI` is
+/// set, it panics instead.
 #[must_use]
 pub fn redis(needed_by: &str) -> Option<String> {
     server("TEST_REDIS_URL", &compose_advice("TEST_REDIS_URL=redis://127.0.0.1:63790/"), needed_by)
@@ -38,13 +38,16 @@ pub fn redis(needed_by: &str) -> Option<String> {
 
 /// Returns whether the program `redis-server` is installed, for a test that starts and kills a server.
 ///
-/// If it is not installed, the function prints how to install it. It panics if `CI` is set.
+/// If it is not installed, the function prints how to install it. If `CI` is set, it panics instead.
 #[must_use]
 pub fn has_redis_program(needed_by: &str) -> bool {
     let version = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
     let found = version.is_ok_and(|status| status.success());
     if !found {
-        assert!(std::env::var_os("CI").is_none(), "{needed_by} needs the program redis-server");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{needed_by} needs the program redis-server; install Debian's redis-server"
+        );
         say_skipped(&format!("{needed_by} needs the program redis-server; install Debian's redis-server"));
     }
     found

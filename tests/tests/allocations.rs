@@ -265,9 +265,9 @@ const METRICS: u64 = 1 + 6;
 /// The metrics of a duplicate, which has no handler duration.
 const METRICS_OF_DUPLICATE: u64 = METRICS - 1;
 
-/// A duplicate, in addition to the event in the request: the same three; the two parts of
-/// the response's headers; and its extensions: a map, its table, and the box around the outcome. A duplicate
-/// in the layer costs one more, the slot for the response.
+/// A duplicate, in addition to the event in the request: the first three allocations of [`ONCE`]; the two
+/// parts of the response's headers; and its extensions: a map, its table, and the box around the outcome. In
+/// the layer, a duplicate costs one more, the slot for the response.
 const DUPLICATE: u64 = 3 + 2 + 3;
 
 /// Counts the allocations of two new deliveries and two duplicates.
@@ -307,7 +307,7 @@ fn duplicate_handling_allocates_a_task_and_a_key() {
 
     let handlers = Handlers::builder().otherwise(|_, _| ready(Ok(()))).build().unwrap();
     let service = WebhookService::deduplicated(handlers, (), deduplicator());
-    // The response of another service is not counted here: headers and extensions.
+    // `WebhookService` also allocates the headers and the extensions of its response.
     let new = new + 2 + 3;
     assert_eq!(count_once(service), [new, new, again, again]);
 }
@@ -338,7 +338,7 @@ fn the_extractor_allocates_only_axums_limit() {
     }
 }
 
-/// How much larger the segments of a body may be than the bytes that have arrived.
+/// The maximum of allocated but unused bytes in the segments of a body.
 const SEGMENT: i64 = 64 * 1024;
 
 /// An allowance for the verification, the list of segments and the event.
@@ -366,7 +366,7 @@ fn memory_is_proportional_to_the_arrived_bytes() {
         for frame in body.chunks(size) {
             let info = measure(|| delivery.push(frame).unwrap());
             arrived += i64::try_from(frame.len()).unwrap();
-            // Also while a segment is moved.
+            // The peak includes a segment that is being moved.
             let most = held + i64::try_from(info.bytes_max).unwrap();
             assert!(most <= arrived + SEGMENT + ALLOWANCE, "{most} for {arrived} bytes in frames of {size}");
             held += info.bytes_current;
@@ -379,7 +379,7 @@ fn memory_is_proportional_to_the_arrived_bytes() {
 }
 
 #[test]
-fn a_forged_body_is_not_joined() {
+fn the_frames_of_a_forged_body_are_not_joined() {
     const LENGTH: usize = 2 * 1024 * 1024;
     let (body, verifier) = (event_of(LENGTH), Verifier::new(SECRET).unwrap());
     let forged = HeaderMap::from(&sign(b"another"));
@@ -392,7 +392,7 @@ fn a_forged_body_is_not_joined() {
 }
 
 #[test]
-fn two_mebibytes_in_frames_allocate_forty_two_times() {
+fn a_body_of_two_mebibytes_in_frames_costs_forty_two_allocations() {
     const LENGTH: usize = 2 * 1024 * 1024;
     let (body, verifier) = (event_of(LENGTH), Verifier::new(SECRET).unwrap());
     let headers = HeaderMap::from(&sign(&body));
@@ -405,7 +405,7 @@ fn two_mebibytes_in_frames_allocate_forty_two_times() {
     // the list of segments, which doubles three times; the joined body; the event; and its type, which is
     // unknown and stored twice.
     assert_eq!(info.count_total, 42);
-    // Only a genuine body is joined. Its segments are freed on the way.
+    // Joining needs a second copy of the body, until the segments are freed.
     let most = 2 * LENGTH as u64 + ALLOWANCE as u64;
     assert!(info.bytes_max <= most, "{} bytes", info.bytes_max);
     assert!(info.bytes_current <= LENGTH as i64 + ALLOWANCE, "{} bytes", info.bytes_current);

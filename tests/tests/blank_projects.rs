@@ -163,7 +163,7 @@ fn count_in_sqlite(database: &std::path::Path, table: &str) -> i64 {
     })
 }
 
-/// Returns `Cargo.toml` and source of each complete program, by the name of the package.
+/// Returns the manifest and the source of each complete program, by package name.
 fn projects() -> BTreeMap<String, (String, String)> {
     let guide = folder("../crates/clerk-webhook/src/guide");
     let chapters = fs::read_dir(guide).unwrap().map(|entry| entry.unwrap().path());
@@ -184,12 +184,12 @@ fn projects() -> BTreeMap<String, (String, String)> {
                 assert!(earlier.is_none(), "{}: two projects have the same name", document.display());
             }
         }
-        assert!(manifest.is_none(), "{}: a manifest without a program", document.display());
+        assert!(manifest.is_none(), "{}: no Rust block follows a `Cargo.toml` block", document.display());
     }
     projects
 }
 
-/// A folder that is removed when its last owner is dropped.
+/// A folder that is removed when this value is dropped.
 struct Folder(PathBuf);
 
 impl Drop for Folder {

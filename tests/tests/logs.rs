@@ -1,4 +1,4 @@
-//! The log lines for operators, and the limit on lines that strangers can cause.
+//! The log lines for operators, and the limit on lines that forged requests can cause.
 //!
 //! This target has only one test, because the limit on lines applies to the process.
 

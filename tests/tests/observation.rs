@@ -665,7 +665,7 @@ async fn counts_deliveries_by_outcome() {
     let lags = metrics.values("delivery_lag_seconds{scope=sync}");
     assert_eq!(lags.len(), 3, "{lags:?}");
     assert!(lags.iter().all(|seconds| *seconds > 30_000_000.0), "the fixture is more than a year old");
-    #[expect(clippy::cast_precision_loss, reason = "it is this year")]
+    #[expect(clippy::cast_precision_loss, reason = "the current time fits in 53 bits")]
     let began = began.as_millis() as f64 / 1000.0;
     assert!(metrics.get("last_success_timestamp_seconds{scope=sync}").unwrap() >= began);
     assert_eq!(metrics.values("in_flight{scope=sync}"), [1.0, 0.0].repeat(6));
@@ -734,9 +734,9 @@ async fn counts_lost_leases_and_rejections() {
     assert_eq!(rejections("not_an_event"), Some(1.0));
 }
 
-/// Without the verification layer no delivery can be received, so the application must report it.
+/// A request without a verified event means that the verification layer is missing.
 #[tokio::test]
-async fn counts_requests_without_an_event() {
+async fn counts_requests_without_a_verified_event_as_misconfigured() {
     LazyLock::force(&ALWAYS_INTERESTED);
     let metrics = Metrics::default();
     let _recording = metrics::set_default_local_recorder(&metrics);

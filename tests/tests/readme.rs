@@ -1,5 +1,6 @@
-//! README, guide and the texts for coding agents agree with the code, and their links lead somewhere. Their snippets are
-//! compiled as documentation tests.
+//! The README, the guide and the texts for coding agents agree with the code, and their links are valid.
+//!
+//! Doc tests compile their snippets; see `tests/src/lib.rs`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,9 +22,9 @@ fn the_readme_has_at_most_8_kb() {
     assert!(length <= 8 * 1024, "{length} bytes");
 }
 
-/// If the catalogue changes, replace the table between the marks by the table in the failure message.
+/// If the event types change, copy the table from the failure message into `events.md`.
 #[test]
-fn the_table_of_events_equals_the_catalogue() {
+fn the_table_of_events_lists_all_event_types() {
     let chapter = read(&format!("{GUIDE}/events.md"));
     let (_, rest) = chapter.split_once("<!-- events -->\n\n").unwrap();
     let (table, _) = rest.split_once("\n<!-- /events -->").unwrap();
@@ -38,7 +39,8 @@ fn the_table_of_events_equals_the_catalogue() {
     assert!(table == rows, "the table of events in {GUIDE}/events.md must be:\n{rows}");
 }
 
-/// A chapter needs its module in rustdoc, its snippets compiled, and a row in the index.
+/// Each chapter needs a module in rustdoc, an entry in `tests/src/lib.rs` for its snippets, and a link in the
+/// index.
 #[test]
 fn every_chapter_of_the_guide_is_included() {
     let chapters: BTreeSet<String> = fs::read_dir(folder(GUIDE))
@@ -60,7 +62,7 @@ fn every_chapter_of_the_guide_is_included() {
         assert!(index.contains(&format!("][{chapter}]")) && index.contains(&definition), "{chapter}");
         assert!(compiled.contains(&format!("guide/{chapter}.md\")")), "tests/src/lib.rs lacks {chapter}");
     }
-    // In rustdoc, only links by the name of a chapter become links to its module.
+    // rustdoc converts only links of the form `chapter.md` to links to the chapter's module.
     for chapter in &chapters {
         for link in links(&read(&format!("{GUIDE}/{chapter}.md"))) {
             let external = link.starts_with("https://");
@@ -93,20 +95,20 @@ fn documents() -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_link_leads_to_a_file_and_a_heading() {
+fn every_link_points_to_an_existing_file_and_heading() {
     let mut checked = 0;
     for document in documents() {
         let text =
             fs::read_to_string(&document).unwrap_or_else(|error| panic!("{}: {error}", document.display()));
         for link in links(&text).into_iter().filter(|link| !link.starts_with("https://")) {
             checked += 1;
-            assert!(leads_somewhere(&document, link), "{}: {link}", document.display());
+            assert!(target_exists(&document, link), "{}: {link}", document.display());
         }
     }
     assert!(checked > 100, "{checked}");
 }
 
-fn leads_somewhere(document: &Path, link: &str) -> bool {
+fn target_exists(document: &Path, link: &str) -> bool {
     let (path, heading) = link.split_once('#').map_or((link, None), |(path, heading)| (path, Some(heading)));
     let target = if path.is_empty() { document.to_owned() } else { document.parent().unwrap().join(path) };
     let Some(heading) = heading else { return target.exists() };
@@ -115,7 +117,7 @@ fn leads_somewhere(document: &Path, link: &str) -> bool {
     text.lines().any(|line| anchor(line).as_deref() == Some(heading))
 }
 
-/// The times in the README are those in benches/README.md, in microseconds.
+/// The README states the times of benches/README.md in microseconds.
 #[test]
 fn the_comparison_states_the_times_of_the_benchmarks() {
     let readme = read("../README.md");
@@ -214,7 +216,7 @@ fn is_named(text: &str, name: &str) -> bool {
     text.split([' ', '(', ',', ')']).any(|word| word == name)
 }
 
-/// The listings in `api/` are those of the code, which `.ci/public_api.sh` checks.
+/// Compares the listings in `api/`, which `.ci/public_api.sh` compares with the code.
 #[test]
 fn the_facade_exports_every_item_of_its_parts() {
     let listing = |library: &str| read(&format!("../api/clerk-webhook{library}.txt"));

@@ -1,8 +1,6 @@
-//! The compiler errors for functions that are not handlers. They say what a handler needs.
+//! Compiler errors for invalid handlers. They must name the requirements, and for Axum `debug_handler`.
 //!
-//! For Axum, they name `debug_handler`.
-//!
-//! The expected texts depend on the compiler version. Check a changed text, and then update it with
+//! The expected texts depend on the compiler version. To update them after a review, run
 //! `TRYBUILD=overwrite cargo test -p clerk-webhook-compile-tests`.
 
 use std::env;

@@ -128,7 +128,7 @@ async fn on_refusal_replaces_the_answer_and_keeps_the_error() {
 }
 
 #[actix_web::test]
-async fn works_among_other_middleware_and_around_a_scope() {
+async fn can_be_combined_with_other_middleware_on_a_scope() {
     // The inner middleware needs exclusive access to the request, so the layer must not hold a clone of it.
     let scope = web::scope("/webhooks")
         .route(

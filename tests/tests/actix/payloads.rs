@@ -57,7 +57,8 @@ async fn stops_reading_at_the_limit_of_the_verifier() {
         for size in [1, 7, 100, LENGTH + 1] {
             let body = event_of(LENGTH + size);
             let frames = frames(&body, size).take(LENGTH / size + 1);
-            // Wrong signature and an error after the frames: only the limit explains the answer.
+            // The signature is invalid and the body fails after the frames, so only the limit can cause this
+            // answer.
             let request = streamed(head(b"another body"), frames, Some(PayloadError::EncodingCorrupted));
             send(&app, request).await.assert_rejected(Outcome::BodyTooLarge);
         }

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 /// More time than any step of the test needs.
 const LONG: Duration = Duration::from_secs(60);
 
-/// A handler that waits, and its state.
+/// The signals of a handler that waits for the test.
 #[derive(Clone, Default)]
 struct Work {
     began: Arc<Notify>,

@@ -125,7 +125,7 @@ impl Case {
         self.sees(Seen::answered(outcome.into()))
     }
 
-    /// Expects that a handler is called, with this number of the attempt.
+    /// Expects that a handler is called with this attempt number.
     pub fn runs(mut self, delivery: &WireRequest, attempt: u32) -> Self {
         self.delivered.push(Delivered { attempt: Some(attempt), ..delivery.delivered() });
         self

@@ -97,7 +97,7 @@ impl Connection {
         drop(timeout(PATIENCE, self.writing).await);
     }
 
-    /// Reads answers up to the expected one, or up to the one in its place.
+    /// Reads the final answer, and the interim answers (100) before it. An expected interim answer is final.
     async fn see(&mut self, expected: &Seen) -> Vec<Seen> {
         let mut seen = Vec::new();
         loop {
@@ -119,7 +119,7 @@ impl Connection {
             }
         }
         if *expected == Seen::GivenUp && seen.iter().all(Seen::may_follow_an_early_close) {
-            // When the server closes its direction, it has processed the request.
+            // Wait until the server closes its direction, because then it has processed the request.
             let ended = timeout(PATIENCE, self.reader.read_to_end(&mut Vec::new())).await;
             return vec![if ended.is_ok() { Seen::GivenUp } else { Seen::Nothing }];
         }

@@ -23,8 +23,8 @@ impl Observation {
         self.seen.contains(&Seen::Nothing)
     }
 
-    /// Describes a difference between the handler's calls and the case, or between the number of calls and
-    /// the number of 200 answers. The guide cannot excuse such a difference.
+    /// Returns a description if the handler's calls differ from the case, or if the number of calls differs
+    /// from the number of 200 answers. Such a difference always fails the test, even if the guide lists it.
     fn unexpected_calls(&self, case: &Case) -> Option<String> {
         if case.setup.is_handling() {
             let mut expected = case.delivered.clone();
@@ -44,7 +44,9 @@ impl Observation {
         let accepted = self.seen.iter().filter(|seen| **seen == Seen::Accepted).count();
         if self.delivered.len() != accepted {
             let calls = self.delivered.len();
-            return Some(format!("the handler was called {calls} times, and 200 was seen {accepted} times"));
+            return Some(format!(
+                "the handler was called {calls} times, but the client received {accepted} answers with 200"
+            ));
         }
         let mut expected = case.delivered.clone();
         for delivered in &self.delivered {
@@ -96,7 +98,7 @@ impl Report {
             if instead.is_empty() {
                 continue;
             }
-            // A row of the guide is about all cases of its kind.
+            // A row of the guide must apply to all cases of its kind.
             let all_alike = instead.len() == 1 && cases.values().all(Option::is_some);
             let difference =
                 (kind.to_owned(), stack.to_string(), instead.first().unwrap().as_str().to_owned());
@@ -109,7 +111,7 @@ impl Report {
             }
         }
         for (kind, stack, instead) in listed {
-            failures.push(format!("the guide lists `{kind}` on {stack}: {instead}, which did not happen"));
+            failures.push(format!("the guide lists `{kind}` on {stack}: {instead}, but this difference did not occur; remove the row"));
         }
         Self { failures, rows }
     }

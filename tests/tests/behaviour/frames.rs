@@ -1,7 +1,7 @@
 //! The second table: how the frames of a body arrive.
 //!
-//! It uses no sockets, so that a row decides the result of each poll of the body, and can check the error
-//! in the response's extensions, which outer middleware sees.
+//! It uses no sockets, so that each row can determine the result of every poll of the body. The test can
+//! also check the error in the response's extensions, which outer middleware receives.
 
 use std::time::Duration;
 
@@ -33,7 +33,8 @@ struct Row {
     headers: HeaderMap,
     steps: Vec<Step>,
     expected: Expected,
-    /// A stack whose framework treats this request in another way after the verification.
+    /// A stack on which the row does not run, because its framework rejects the request after the
+    /// verification.
     except: Option<Stack>,
 }
 
@@ -119,9 +120,9 @@ async fn every_stack_gives_the_expected_answer_to_every_body() {
 #[track_caller]
 fn assert_accepted(exchange: &Exchange, body: &Bytes, why: &str) {
     assert_eq!(exchange.response.status(), 200, "{why}: {:?}", exchange.response);
-    let [event] = &exchange.delivered[..] else { panic!("{why}: the handler was called more than once") };
+    let [event] = &exchange.delivered[..] else { panic!("{why}: the handler was not called exactly once") };
     assert_eq!((event.id.as_str(), &event.body), (message_id().as_str(), body), "{why}");
-    // The inbox appends to the event type if the handler's body differs from the event's body.
+    // If the handler's body differs from the event's body, the inbox appends a note to the event type.
     let json: Value = serde_json::from_slice(body).unwrap();
     assert_eq!(event.event_type, json["type"], "{why}");
 }
@@ -214,7 +215,7 @@ fn limits() -> Vec<Row> {
     rows
 }
 
-/// Values of `Content-Length`. A server cuts a longer body; here only the arriving bytes count.
+/// Values of `Content-Length`. Without a server, a body can be longer than its `Content-Length`.
 fn claims() -> Vec<Row> {
     let body = event_of(LIMIT);
     let mut rows = Vec::new();

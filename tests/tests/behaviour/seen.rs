@@ -1,4 +1,4 @@
-//! What a client sees, in the words of the table of cases and of the guide.
+//! The results of requests, with the texts that the table of cases and the guide use.
 
 use std::fmt;
 use std::time::Duration;
@@ -49,12 +49,12 @@ pub enum Seen {
     GivenUp,
     /// The timeout passed without an answer.
     Nothing,
-    /// An answer that is always a failure.
+    /// An answer that no case expects.
     Wrong(String),
 }
 
 impl Seen {
-    /// Treats every remaining lease of `in_progress` as 60 s, so that such answers are equal.
+    /// Sets the remaining lease of `in_progress` to 60 s, so that such answers are equal.
     pub fn answered(answer: Answer) -> Self {
         Self::Answered(match answer.outcome() {
             Outcome::InProgress => answer.with_retry_after(Duration::from_secs(60)),

@@ -215,7 +215,7 @@ fn a_rejected_delivery_never_controls_the_senders_retries() {
 }
 
 #[test]
-fn keeps_a_useful_delay_and_rounds_it_up() {
+fn retry_after_is_rounded_up_and_set_only_for_retryable_outcomes() {
     let may_delay = [
         Outcome::InProgress,
         Outcome::Failed,

@@ -317,11 +317,11 @@ async fn the_context_describes_the_delivery() {
         Ok(())
     });
     let calls = Calls::default();
-    // Decoded before the call or not: the first event of a type is decoded lazily, later events may be eager.
-    let asked_for = fixture_event("user.created");
-    assert!(!matches!(asked_for.data(), EventData::Unrecognized(_)));
+    // Test both an event that is already decoded and one that is not.
+    let decoded = fixture_event("user.created");
+    assert!(!matches!(decoded.data(), EventData::Unrecognized(_)));
     handlers.handle(fixture_event("user.created"), calls.clone()).await.unwrap();
-    handlers.handle_attempt(asked_for, calls.clone(), 7).await.unwrap();
+    handlers.handle_attempt(decoded, calls.clone(), 7).await.unwrap();
     let raw = expected.raw_data();
     assert_eq!(calls.take(), [raw, "None", raw, "Some(7)"]);
 }

@@ -50,7 +50,7 @@ fn debug_shows_no_secrets() {
         let json: Value = serde_json::from_slice(&body).unwrap();
         let event = Event::from_trusted(message_id(), Timestamp::now(), body.into()).unwrap();
         let debug = format!("{:?} {event:?}", event.data());
-        // Messages have variables in `data`: codes and links. In other types, `data` is something else.
+        // In emails and text messages, `data` contains codes and links. In other types, it is not secret.
         let message = name.starts_with("email.") || name.starts_with("sms.");
         let mut strings = Vec::new();
         collect_secrets(&json["data"], message, &mut strings);

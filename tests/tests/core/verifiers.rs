@@ -19,7 +19,7 @@ fn verdict(verifier: &Verifier, headers: &(impl HeaderFields + ?Sized)) -> Resul
 }
 
 #[test]
-fn reports_which_secret_matched_any_of_the_signatures() {
+fn returns_the_index_of_the_secret_that_matches_a_signature() {
     let third = SigningSecret::from_bytes(&[3; 75]).unwrap();
     let now = Timestamp::now();
     let signed = |secret: &SigningSecret| secret.sign(&message_id(), now, BODY);
@@ -54,7 +54,7 @@ fn accepts_a_repeated_signature() {
 }
 
 #[test]
-fn rejects_a_signature_that_differs_in_any_bytes() {
+fn rejects_a_signature_with_one_or_two_changed_bytes() {
     let verifier = Verifier::builder().secret(secret()).build().unwrap();
     let [id, timestamp, (name, signature)] = secret().sign(&message_id(), Timestamp::now(), BODY).to_pairs();
     let mac = STANDARD.decode(&signature[3..]).unwrap();
@@ -203,7 +203,7 @@ fn has_default_limits_that_can_be_changed() {
     assert_eq!(short.clone().read_timeout(), Duration::from_secs(2));
 }
 
-/// Runs itself in child processes, because a test must not change the environment of the other tests.
+/// Runs itself in child processes, so that the environment of other tests does not change.
 #[test]
 fn reads_the_secrets_from_the_environment() {
     const EXPECTED: &str = "EXPECTED_RESULT_OF_FROM_ENV";

@@ -37,7 +37,7 @@ const LONG: Duration = Duration::from_secs(600);
 /// The longest wait for a call. If the clock is paused, it takes no real time.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A store in memory that runs the requested faults first.
+/// A store in memory whose calls can be made to fail, hang or panic.
 #[derive(Clone, Default)]
 struct Store {
     memory: MemoryStore,
@@ -95,13 +95,13 @@ impl Calls {
 }
 
 impl Store {
-    /// Adds a fault to the next call of a method that has no fault yet.
+    /// Adds a fault to a method. Each call of the method consumes one fault, in the order of addition.
     fn with(self, method: Method, fault: Fault) -> Self {
         self.faults.lock().unwrap().push((method, fault));
         self
     }
 
-    async fn ask(&self, method: Method) -> Result<(), StoreDown> {
+    async fn inject_fault(&self, method: Method) -> Result<(), StoreDown> {
         let fault = {
             let mut faults = self.faults.lock().unwrap();
             let next = faults.iter().position(|(other, _)| *other == method);
@@ -121,23 +121,23 @@ impl DeliveryStore for Store {
 
     async fn claim(&self, key: &DeliveryKey, lease: Duration) -> Result<Claim, StoreDown> {
         self.claims.add();
-        self.ask(Method::Claim).await?;
+        self.inject_fault(Method::Claim).await?;
         self.memory.claim(key, lease).await.map_err(|_| StoreDown)
     }
 
     async fn renew(&self, lease: &Lease, by: Duration) -> Result<LeaseState, StoreDown> {
         self.renewals.add();
-        self.ask(Method::Renew).await?;
+        self.inject_fault(Method::Renew).await?;
         self.memory.renew(lease, by).await.map_err(|_| StoreDown)
     }
 
     async fn complete(&self, lease: &Lease) -> Result<LeaseState, StoreDown> {
-        self.ask(Method::Complete).await?;
+        self.inject_fault(Method::Complete).await?;
         self.memory.complete(lease).await.map_err(|_| StoreDown)
     }
 
     async fn release(&self, lease: &Lease) -> Result<LeaseState, StoreDown> {
-        self.ask(Method::Release).await?;
+        self.inject_fault(Method::Release).await?;
         self.memory.release(lease).await.map_err(|_| StoreDown)
     }
 
@@ -247,7 +247,7 @@ async fn returns_an_error_of_the_inner_service_and_runs_the_retry() {
 }
 
 #[tokio::test]
-async fn answers_failed_to_a_panic_of_the_inner_service_and_runs_the_retry() {
+async fn answers_failed_if_the_inner_service_panics_and_runs_the_retry() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
     // The first call panics in `call`, the second in its future. The layer catches both.
@@ -336,7 +336,7 @@ async fn calls_the_service_that_was_polled_ready() {
         futures.spawn(service.ready().await.unwrap().call(request(&id)));
     }
     let responses = futures.join_all().await.into_iter().map(Result::unwrap);
-    // The second delivery of each message is a duplicate or is in progress. A panic would be a 500.
+    // The second delivery of each message is answered with 200 or 409. A panic would cause a 500.
     let statuses: Vec<_> = responses.map(|response| response.status().as_u16()).collect();
     assert!(statuses.iter().all(|status| [200, 409].contains(status)), "{statuses:?}");
 }
@@ -363,7 +363,7 @@ fn one_at_a_time() -> (
 }
 
 #[tokio::test(start_paused = true)]
-async fn works_around_a_concurrency_limit_and_a_buffer() {
+async fn can_wrap_a_concurrency_limit_and_a_buffer() {
     let (limited, most) = one_at_a_time();
     let service = DeduplicateLayer::new(MemoryStore::new()).layer(limited);
     assert_every_delivery_is_answered(service).await;
@@ -396,7 +396,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn works_around_load_shed() {
+async fn can_wrap_load_shed() {
     let (limited, _) = one_at_a_time();
     let mut service = DeduplicateLayer::new(MemoryStore::new()).layer(LoadShed::new(limited));
     let mut second = service.clone();
@@ -538,7 +538,7 @@ async fn retries_a_failed_completion_once() {
         assert_eq!(deduplicator.run(event("msg_1"), processed).await.outcome(), Outcome::Processed);
         assert_eq!(deduplicator.run(event("msg_1"), processed).await.outcome(), Outcome::Duplicate);
 
-        // After two failed completions, the next delivery finds the lease and is answered as in progress.
+        // After two failed completions the lease still exists, so the next delivery is `in_progress`.
         let store = Store::default().with(Method::Complete, fault).with(Method::Complete, fault);
         let deduplicator = Deduplicator::new(store);
         let answer = deduplicator.run(event("msg_1"), processed).await;
@@ -590,14 +590,14 @@ async fn runs_again_after_a_crash_when_the_lease_expires() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delivery_can_wait_for_another_one_in_progress() {
+async fn a_delivery_waits_for_a_run_in_progress_up_to_the_limit() {
     let (store, held) = (Store::default(), HeldHandler::default());
     let deduplicator = Deduplicator::new(store.clone()).handler_timeout(LONG).in_progress_wait(LONG / 2);
     let first = held.run(&deduplicator, "msg_1");
     held.began.wait(1).await;
     store.claims.wait(1).await;
     let second = held.run(&deduplicator, "msg_1");
-    // It claims the delivery repeatedly.
+    // The waiting delivery tries to claim repeatedly.
     store.claims.wait(5).await;
     held.may_end.add();
     assert_eq!(first.await.unwrap().outcome(), Outcome::Processed);

@@ -21,18 +21,18 @@ async fn send(app: Router, request: Request<Full<Bytes>>) -> Response<Bytes> {
 }
 
 #[tokio::test]
-async fn csrf_protection_outside_accepts_deliveries() {
+async fn an_outer_csrf_layer_accepts_deliveries() {
     let app = verified_route().layer(CsrfLayer::new());
     assert_eq!(send(app.clone(), delivery(BODY)).await.status(), StatusCode::OK);
 
-    // The layer still protects against browsers.
+    // The layer still rejects cross-site requests from browsers.
     let mut from_a_page = delivery(BODY);
     from_a_page.headers_mut().insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
     assert_eq!(send(app, from_a_page).await.status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
-async fn decompression_outside_invalidates_the_signature_of_a_compressed_body() {
+async fn an_outer_decompression_layer_invalidates_the_signature_of_a_compressed_body() {
     let compressed = || {
         let mut request = delivery(GZIPPED);
         request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -45,7 +45,7 @@ async fn decompression_outside_invalidates_the_signature_of_a_compressed_body() 
     // Clerk does not compress deliveries, so they pass.
     assert_eq!(send(outside, delivery(BODY)).await.status(), StatusCode::OK);
 
-    // The signature covers the bytes on the wire, so it matches. The compressed bytes are not an event.
+    // Without the outer layer, the signature of the compressed bytes matches, but they are not an event.
     let answer = send(verified_route(), compressed()).await;
     assert_eq!(answer.body(), r#"{"outcome":"not_an_event"}"#);
 }

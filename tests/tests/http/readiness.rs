@@ -154,7 +154,7 @@ async fn concurrent_calls_each_use_the_service_that_was_polled_ready() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn works_around_a_concurrency_limit() {
+async fn can_wrap_a_concurrency_limit() {
     let most = Arc::default();
     let mut service = VerifyWebhook::new(ConcurrencyLimit::new(count_concurrent_calls(&most), 1), verifier());
     for _ in 0..5 {
@@ -171,7 +171,7 @@ async fn works_around_a_concurrency_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn works_around_a_buffer() {
+async fn can_wrap_a_buffer() {
     let most = Arc::default();
     let buffer = Buffer::new(ConcurrencyLimit::new(count_concurrent_calls(&most), 1), 1);
     let mut service = VerifyWebhook::new(buffer, verifier());
@@ -188,7 +188,7 @@ async fn works_around_a_buffer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn works_around_load_shed() {
+async fn can_wrap_load_shed() {
     let inner = ConcurrencyLimit::new(count_concurrent_calls(&Arc::default()), 1);
     let mut service = VerifyWebhook::new(LoadShed::new(inner), verifier());
     for _ in 0..5 {

@@ -36,7 +36,7 @@ async fn combines_with_path_method_state_and_headers() {
     let expected = format!("clerk database {} localhost", message_id());
     assert_accepted(&delivered().reply(&routes).await, &expected);
     assert_rejected(&forged().reply(&routes).await, Outcome::InvalidSignature);
-    // Requests for other routes are passed on.
+    // Other routes receive requests for other paths.
     assert_eq!(delivered().path("/elsewhere").reply(&routes).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(delivered().method("PUT").reply(&routes).await.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
@@ -69,7 +69,8 @@ async fn a_rejection_by_headers_leaves_the_body_to_the_next_filter() {
 
 #[tokio::test]
 async fn clerk_event_or_reply_answers_before_a_catch_all_filter() {
-    // `clerk_event_or_reply` exists for this case.
+    // If `clerk_event` rejects the delivery, the catch-all filter answers. `clerk_event_or_reply` prevents
+    // this.
     let everything = || warp::any().map(|| "everything");
     let rejecting = clerk_event(verifier()).map(event_type).or(everything());
     assert_accepted(&forged().reply(&rejecting).await, "everything");

@@ -14,7 +14,7 @@ pub fn cases() -> Vec<Case> {
         .map(|(name, body)| Case::new(Standard, format!("the event {name}")).accepts(&WireRequest::of(body)))
         .collect();
     cases.extend(events());
-    cases.extend(no_events());
+    cases.extend(not_events());
     cases.extend(tampered());
     cases.extend(compressed());
     cases
@@ -48,7 +48,7 @@ fn events() -> Vec<Case> {
     ]
 }
 
-fn no_events() -> Vec<Case> {
+fn not_events() -> Vec<Case> {
     let rejected = |name: &str, body: &[u8]| {
         Case::new(Standard, name).rejects(&WireRequest::of(body.to_vec()), Outcome::NotAnEvent)
     };

@@ -9,11 +9,11 @@ use super::super::stacks::Setup::{SmallLimit, Standard};
 use super::super::wire_request::{BODY, WireRequest};
 
 pub fn cases() -> Vec<Case> {
-    [kept(), pipelined(), many()].into_iter().flatten().collect()
+    [sequential(), pipelined(), many()].into_iter().flatten().collect()
 }
 
-/// The server still understands the next request on the same connection after each kind of answer.
-fn kept() -> Vec<Case> {
+/// After each kind of answer, the server can read the next request on the same connection.
+fn sequential() -> Vec<Case> {
     const UNREAD: &str = "the next request after a rejection that left the body unread";
     let good = WireRequest::of(BODY);
     let user = WireRequest::of(fixture("user.created"));

@@ -14,7 +14,7 @@ const LONGEST_ANSWER: usize = 16 * 1024;
 pub struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
-    refused: bool,
+    rejected: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -27,7 +27,7 @@ impl Connection {
     pub async fn open(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, received: Vec::new(), refused: false })
+        Ok(Self { stream, received: Vec::new(), rejected: false })
     }
 
     /// Sends a request and reads the answer, which may arrive before the request is sent completely.
@@ -48,14 +48,14 @@ impl Connection {
             answer = &mut receiving => (false, answer),
         };
         let answer = answer?;
-        self.refused = answer.status != 200;
+        self.rejected = answer.status != 200;
         Ok(Answer { keep_alive: answer.keep_alive && sent, ..answer })
     }
 
-    /// Returns whether an error of the last exchange only means that the server closed the connection after a
-    /// rejection.
-    pub fn was_closed_after_refusal(&self, error: &io::Error) -> bool {
-        self.refused && self.received.is_empty() && is_closed(error)
+    /// Returns whether the last exchange failed because the server had closed the connection after it
+    /// rejected the previous delivery.
+    pub fn was_closed_after_rejection(&self, error: &io::Error) -> bool {
+        self.rejected && self.received.is_empty() && is_closed(error)
     }
 
     /// Sends a part of a request and closes the connection, optionally with a reset.

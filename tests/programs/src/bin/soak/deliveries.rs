@@ -74,8 +74,8 @@ pub struct PreparedDelivery<'a> {
 }
 
 impl PreparedDelivery<'_> {
-    /// Returns whether the answer may be lost: the server rejects the headers and closes the connection while
-    /// the body is being sent.
+    /// Returns whether the answer may be lost, because the server may reject the headers and close the
+    /// connection while the body is being sent.
     pub fn may_lose_answer(&self) -> bool {
         matches!(self.kind, Kind::Stale | Kind::MissingHeader) && self.body.len() > SMALL
     }

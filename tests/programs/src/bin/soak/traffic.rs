@@ -113,13 +113,13 @@ impl Traffic {
     ) -> Result<(), String> {
         let Some(mut current) = connection.take() else { return Err("no connection".to_owned()) };
         if delivery.kind == Kind::CutOff {
-            // An error is fine here: the server may have closed the connection already.
+            // Ignore errors: the server may already have closed the connection.
             let _ = current.break_off(&delivery.head, delivery.body, reset).await;
             return Ok(());
         }
         let mut answer = current.exchange(&delivery.head, delivery.body).await;
         if let Err(error) = &answer
-            && current.was_closed_after_refusal(error)
+            && current.was_closed_after_rejection(error)
         {
             current = self.open().await.map_err(|error| format!("cannot connect: {error}"))?;
             answer = current.exchange(&delivery.head, delivery.body).await;
