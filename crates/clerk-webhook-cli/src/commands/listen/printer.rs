@@ -156,9 +156,11 @@ fn headline(delivery: &ReceivedDelivery, several_secrets: bool) -> String {
     }
     // Usually, the age is near zero. Otherwise, the sender is late or a clock is wrong.
     match delivery.age_ms {
-        Some(millis @ 5_000..) => drop(write!(line, "  signed {} ago", lag(millis))),
+        Some(millis @ 5_000..) => {
+            let _ = write!(line, "  signed {} ago", lag(millis));
+        }
         Some(millis @ ..-2_000) => {
-            drop(write!(line, "  signed {} in the future", lag(millis.saturating_neg())))
+            let _ = write!(line, "  signed {} in the future", lag(millis.saturating_neg()));
         }
         _ => {}
     }
