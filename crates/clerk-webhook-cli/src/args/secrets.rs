@@ -62,7 +62,9 @@ impl SecretArgs {
         let mut secrets = Vec::new();
         for SecretSource { place, text } in self.sources()? {
             let found = SigningSecret::parse_list(&text).map_err(|error| {
-                Failure::usage(format_args!("{place}: {error}; run `clerk-webhook secret check` for details"))
+                Failure::usage(format_args!(
+                    "{place}: {error} To check every secret, run `clerk-webhook secret check`."
+                ))
             })?;
             secrets.extend(found);
         }
@@ -95,7 +97,7 @@ impl SecretArgs {
                 Err(VarError::NotPresent) => {}
                 Err(VarError::NotUnicode(_)) => {
                     return Err(Failure::usage(format_args!(
-                        "{name} is not valid UTF-8, so it is not a signing secret"
+                        "{name} is not valid UTF-8: set it to the signing secret (whsec_…) of the endpoint"
                     )));
                 }
             }

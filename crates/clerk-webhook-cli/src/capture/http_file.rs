@@ -30,7 +30,7 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Capture, String> {
             break String::from_utf8_lossy(text).into_owned();
         }
         if !more {
-            return Err("no request found".to_owned());
+            return Err("no request found: expected a line such as POST /webhooks/clerk HTTP/1.1".to_owned());
         }
     };
     let mut words = request_line.split_ascii_whitespace();

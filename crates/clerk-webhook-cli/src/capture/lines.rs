@@ -51,7 +51,11 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Vec<Capture>, String> {
         });
     }
     if captures.is_empty() {
-        return Err("no delivery found".to_owned());
+        return Err(
+            "no delivery found: expected the output of `clerk webhooks listen --json`. To capture deliveries with \
+             `clerk-webhook listen`, use --record"
+                .to_owned(),
+        );
     }
     Ok(captures)
 }

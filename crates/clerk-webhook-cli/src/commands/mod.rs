@@ -28,8 +28,14 @@ pub(crate) enum Command {
     /// Send a sequence of events as Svix does, with retries, duplicates, and reordering
     Scenario(scenario::Args),
     /// Verify captured requests, and explain why verification fails
+    ///
+    /// A cause is a fact about the request, or a change that makes the signature match when it is undone.
+    /// Secrets, payloads, and expected signatures are never printed.
     Verify(verify::Args),
     /// Sign a body, and print the headers, a curl command, or a request
+    ///
+    /// Sends nothing. Signs the exact bytes of the body, including a line break at its end. With several
+    /// secrets, adds one signature per secret, as Svix does during a rotation.
     Sign(sign::Args),
     /// Receive deliveries locally, and show their contents and changes
     Listen(listen::Args),

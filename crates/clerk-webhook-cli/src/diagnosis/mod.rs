@@ -128,7 +128,7 @@ fn authentic(terms: Terms, capture: &Capture, verified: &Verified) -> Authentic 
     let event = Event::from_trusted(message_id.clone(), attempted_at, capture.body.clone());
     let mut warnings = Vec::new();
     match &event {
-        Err(error) => warnings.push(format!("{error}: a receiver answers 400")),
+        Err(error) => warnings.push(format!("{error}: a receiver responds with 400")),
         Ok(event) => {
             if let EventData::Unrecognized(data) = event.data() {
                 warnings.push(match data.reason() {

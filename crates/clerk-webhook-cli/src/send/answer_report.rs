@@ -1,4 +1,4 @@
-//! Explains the answer to a delivery, as text and as JSON.
+//! Explains the response to a delivery, as text and as JSON.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const SHOWN_BODY: usize = 400;
 /// The maximum number of characters of a header in the text output.
 const SHOWN_HEADER: usize = 200;
 
-/// The answer to the first attempt of a delivery, with an explanation.
+/// The response to the first attempt of a delivery, with an explanation.
 #[derive(Debug, Serialize)]
 pub(crate) struct AnswerReport {
     /// Whether the status is 2xx.
@@ -48,7 +48,7 @@ struct NextAttempt {
 }
 
 impl AnswerReport {
-    /// Explains an answer.
+    /// Explains a response.
     pub(crate) fn of(answer: &Answer) -> Self {
         let reply = answer.reply();
         let outcome = outcome(answer);
@@ -93,15 +93,15 @@ impl AnswerReport {
         self.outcome.map_or_else(|| printable(self.body.trim().as_bytes(), 60), str::to_owned)
     }
 
-    /// Prints the answer on one line.
+    /// Prints the response on one line.
     pub(crate) fn show_short(&self, output: &Output, label: &str) -> Result<(), Failure> {
         let line = format!("{} in {}  {}", self.verdict(), self.elapsed(), self.summary());
         output.line(labelled(label, line.trim_end()))
     }
 
-    /// Prints the complete answer and its explanation.
+    /// Prints the complete response and its explanation.
     pub(crate) fn show(&self, output: &Output) -> Result<(), Failure> {
-        output.line(labelled("answer", format_args!("{} in {}", self.verdict(), self.elapsed())))?;
+        output.line(labelled("response", format_args!("{} in {}", self.verdict(), self.elapsed())))?;
         for (name, value) in
             [("Retry-After", &self.retry_after), ("webhook-delivery", &self.webhook_delivery)]
         {
@@ -143,10 +143,10 @@ pub(crate) fn in_words(elapsed: Duration) -> String {
 
 /// Formats a line with a label, so that the texts of several lines are aligned.
 pub(crate) fn labelled(label: &str, text: impl std::fmt::Display) -> String {
-    format!("{}{label:<7}{:#} {text}", style::QUIET, style::QUIET)
+    format!("{}{label:<8}{:#} {text}", style::QUIET, style::QUIET)
 }
 
-/// Returns the outcome in the body of an answer, if it is an outcome of this project.
+/// Returns the outcome in the body of a response, if it is an outcome of this project.
 pub(crate) fn outcome(answer: &Answer) -> Option<Outcome> {
     let word = answer.outcome()?;
     Outcome::ALL.iter().copied().find(|outcome| outcome.as_str() == word)
@@ -158,7 +158,7 @@ pub(crate) fn is_own_refusal(answer: &Answer) -> bool {
     answer.status.as_u16() == own.status() && answer.body == own.body()
 }
 
-/// Returns whether an answer is a web page.
+/// Returns whether a response is a web page.
 pub(crate) fn is_page(answer: &Answer) -> bool {
     let declared = header(answer, CONTENT_TYPE.as_str()).is_some_and(|value| {
         let value = value.to_ascii_lowercase();
@@ -179,7 +179,7 @@ pub(crate) fn redirect(answer: &Answer) -> Option<String> {
     )
 }
 
-/// Returns whether an answer requests HTTP authentication, which webhook endpoints never do.
+/// Returns whether a response requests HTTP authentication, which webhook endpoints never do.
 pub(crate) fn asks_for_login(answer: &Answer) -> bool {
     answer.headers.contains_key(WWW_AUTHENTICATE)
 }
@@ -223,7 +223,7 @@ fn meaning(outcome: Outcome) -> &'static str {
     }
 }
 
-/// Returns advice if the answer suggests a problem, usually that something other than the endpoint answered.
+/// Returns advice if the response suggests a problem, usually that it does not come from the endpoint.
 fn hint(answer: &Answer) -> Option<String> {
     if outcome(answer).is_some() {
         return None;
@@ -237,8 +237,8 @@ fn hint(answer: &Answer) -> Option<String> {
     }
     let text = match answer.status.as_u16() {
         200..300 if page => {
-            "a web page answered; Svix treats this as delivered, although the delivery may not have reached a webhook \
-             endpoint"
+            "the response is a web page; Svix treats this as delivered, although the delivery may not have reached a \
+             webhook endpoint"
         }
         401 | 403 if page || asks_for_login(answer) => {
             "authentication or CSRF protection rejected the request before it reached the endpoint; exclude this path, \
@@ -257,9 +257,9 @@ fn hint(answer: &Answer) -> Option<String> {
         400 if !page => "if verification failed, compare the secret; see the endpoint's log for the reason",
         413 => "the body exceeds the limit of the endpoint or of a proxy before it",
         415 => "a proxy or middleware before the endpoint does not accept application/json",
-        502..=504 if page => "a proxy answered because it could not reach the application",
+        502..=504 if page => "the response comes from a proxy that could not reach the application",
         _ if page => {
-            "a web page answered instead of a webhook endpoint: check the URL and any proxy before the endpoint"
+            "the response is a web page, so it does not come from a webhook endpoint: check the URL and any proxy before it"
         }
         _ => return None,
     };
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_advice_if_something_other_than_the_endpoint_answered() {
+    fn gives_advice_if_the_response_does_not_come_from_the_endpoint() {
         let html = &[("content-type", "text/html; charset=utf-8")];
         for (answer, expected) in [
             (answer(200, html, "<p>Hello"), "web page"),

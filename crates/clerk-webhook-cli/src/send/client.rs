@@ -23,7 +23,7 @@ type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
 #[cfg(not(feature = "tls"))]
 type Connector = HttpConnector;
 
-/// The maximum number of bytes of an answer that are stored. Answers of webhook endpoints are short.
+/// The maximum number of bytes of a response body that are stored. Responses of webhook endpoints are short.
 const MAX_ANSWER: usize = 64 * 1024;
 
 /// The user agent of the sender. Svix sends one too.
@@ -42,18 +42,18 @@ struct DelayedBody {
     body: Full<Bytes>,
 }
 
-/// The answer of an endpoint.
+/// The response of an endpoint.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     /// The first 64 KiB of the body.
     pub(crate) body: Bytes,
-    /// The time from the request to the end of the answer, including the connection setup.
+    /// The time from the request to the end of the response, including the connection setup.
     pub(crate) elapsed: Duration,
 }
 
-/// The reason why no answer was received.
+/// The reason why no response was received.
 #[derive(Clone, Debug)]
 pub(crate) struct SendError {
     pub(crate) kind: SendErrorKind,
@@ -65,7 +65,7 @@ pub(crate) struct SendError {
 pub(crate) enum SendErrorKind {
     /// No process listens on the port, or the name has no address.
     Refused,
-    /// The answer was not complete in time.
+    /// The response was not complete in time.
     Timeout,
     /// A failure of the connection or TLS, or a response that is not HTTP.
     Other,
@@ -93,10 +93,10 @@ impl Client {
         self.post_after(Duration::ZERO, uri, headers, body).await
     }
 
-    /// Sends a POST request whose body follows after a delay, unless the answer arrives earlier.
+    /// Sends a POST request whose body follows after a delay, unless the response arrives earlier.
     ///
     /// A server that rejects a body by its length closes the connection. If the client is still sending at
-    /// that moment, the connection fails, often before the client has read the answer.
+    /// that moment, the connection fails, often before the client has read the response.
     pub(crate) async fn post_after(
         &self,
         delay: Duration,
@@ -140,7 +140,7 @@ impl Client {
             Ok((head, kept))
         };
         let (head, body) = tokio::time::timeout(self.time_limit, exchange).await.unwrap_or_else(|_| {
-            let message = format!("{authority} did not answer within {:?}", self.time_limit);
+            let message = format!("{authority} did not respond within {:?}", self.time_limit);
             Err(SendError { kind: SendErrorKind::Timeout, message })
         })?;
         Ok(Answer { status: head.status, headers: head.headers, body: body.into(), elapsed: begin.elapsed() })
@@ -172,7 +172,7 @@ impl Body for DelayedBody {
 }
 
 impl Answer {
-    /// Returns the parts of the answer that affect Svix.
+    /// Returns the parts of the response that affect Svix.
     pub(crate) fn reply(&self) -> Reply {
         let text = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         Reply {
@@ -231,7 +231,7 @@ fn explain(error: &(dyn Error + 'static), authority: &str) -> SendError {
         return SendError { kind: SendErrorKind::Refused, message };
     }
     let last = chain(error).last().map_or_else(String::new, ToString::to_string);
-    SendError { kind: SendErrorKind::Other, message: format!("no answer from {authority}: {last}") }
+    SendError { kind: SendErrorKind::Other, message: format!("no response from {authority}: {last}") }
 }
 
 #[cfg(feature = "tls")]

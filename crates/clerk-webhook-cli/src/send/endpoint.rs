@@ -62,7 +62,7 @@ impl Endpoint {
             Some(scheme) if *scheme == Scheme::HTTPS && cfg!(feature = "tls") => {}
             Some(scheme) if *scheme == Scheme::HTTPS => {
                 return Err(Failure::usage(
-                    "this clerk-webhook was built without the feature tls, so it cannot send to https URLs",
+                    "this clerk-webhook was built without the feature tls, which https URLs need: build it with the default features",
                 ));
             }
             Some(_) => return Err(wrong("begins with neither http:// nor https://: use an HTTP URL")),

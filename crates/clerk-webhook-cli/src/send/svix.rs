@@ -1,4 +1,4 @@
-//! The reaction of Svix to an answer, including its retry schedule.
+//! The reaction of Svix to a response, including its retry schedule.
 //!
 //! Sources: docs.svix.com/retries and /receiving/delivery-control. The jitter and the treatment of
 //! `Retry-After` are not documented for the hosted service and were taken from the Svix server 1.100. That
@@ -10,7 +10,7 @@ pub(crate) use clerk_webhook_core::sender::RESPONSE_TIMEOUT as TIMEOUT;
 pub(crate) use clerk_webhook_core::sender::RETRY_JITTER_PERCENT as JITTER;
 use clerk_webhook_core::sender::{MIN_DELAY_AFTER_TIMEOUT, RETRY_DELAYS};
 
-/// The parts of an answer that affect Svix. In parameters, `None` means that no answer was received.
+/// The parts of a response that affect Svix. In parameters, `None` means that no response was received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -104,7 +104,7 @@ pub(crate) fn explain(attempt: usize, reply: Option<&Reply>) -> String {
         }
         Some(wanted) if wanted < floor => format!("Retry-After cannot shorten the delay below {least}"),
         Some(_) => "according to Retry-After".to_owned(),
-        None if floor > base => format!("at least {least} after a missing answer"),
+        None if floor > base => format!("at least {least} after a timeout"),
         None => {
             let throttled = reply.is_some_and(|reply| reply.status == 429);
             let rest = if throttled { "; 429 does not lengthen the delay" } else { "" };
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_determines_the_next_action() {
+    fn the_response_determines_the_next_action() {
         let seconds = |seconds| Next::Retry(Duration::from_secs(seconds));
         for (attempt, reply, expected) in [
             (1, Some(reply(200, None, None)), Next::Delivered),
@@ -192,7 +192,7 @@ mod tests {
                 Some(reply(429, Some(600), None)),
                 "retries in 8–12 s (Retry-After is limited to twice the scheduled 5 s)",
             ),
-            (1, None, "retries in 48–72 s (at least 60 s after a missing answer)"),
+            (1, None, "retries in 48–72 s (at least 60 s after a timeout)"),
             (2, Some(reply(500, None, None)), "retries in 4–6 min (attempt 3 of 8)"),
             (5, Some(reply(500, None, None)), "retries in 4–6 h (attempt 6 of 8)"),
             (8, None, "does not retry: this was the last attempt"),

@@ -80,7 +80,7 @@ fn finds_no_problems_in_a_receiver_in_another_language() {
 }
 
 #[test]
-fn names_what_answered_instead_of_the_endpoint() {
+fn names_what_responded_instead_of_the_endpoint() {
     let html = &[("content-type", "text/html; charset=utf-8")];
     for (answer, expected) in [
         (response(200, html, "<title>Sign in</title>"), "page"),
@@ -230,7 +230,7 @@ fn stops_if_the_server_is_unreachable() {
 }
 
 #[test]
-fn reports_an_answer_that_is_not_http() {
+fn reports_a_response_that_is_not_http() {
     let (run, _) = examine(|_| "SSH-2.0-OpenSSH\r\n".to_owned(), &[]);
     assert_eq!(run.code, 1);
     assert_eq!(finding(&findings(&run), "unsigned"), ("bad", "no_answer"));
@@ -249,7 +249,7 @@ fn reports_a_tls_failure() {
 
 #[test]
 fn reports_a_connection_that_closes_on_large_bodies() {
-    // Closes the connection without an answer.
+    // Closes the connection without a response.
     let answer =
         |request: &Request| if request.body.len() > 100_000 { String::new() } else { response(400, &[], "") };
     let (run, _) = examine(answer, &[]);

@@ -13,7 +13,7 @@ use crate::support::endpoint::{Endpoint, message_id};
 use crate::support::scenario::{objects, scenario, start, summary};
 use crate::support::server::read;
 
-/// Starts an instance that answers every request with this status, and returns the ids that it receives.
+/// Starts an instance that responds to every request with this status, and returns the ids that it receives.
 fn instance(status: StatusCode) -> (Endpoint, Arc<Mutex<Vec<String>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&seen);
@@ -82,7 +82,7 @@ fn resends_after_a_lost_connection_to_the_next_instance() {
 
 #[test]
 fn continues_if_an_instance_stops_but_not_if_it_never_listened() {
-    // This instance answers a single request and then stops.
+    // This instance responds to a single request and then stops.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let first = thread::spawn(move || {

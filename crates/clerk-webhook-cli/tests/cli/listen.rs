@@ -187,7 +187,7 @@ fn shows_unverified_deliveries_without_a_secret() {
 }
 
 #[test]
-fn answers_with_the_statuses_of_respond() {
+fn responds_with_the_statuses_of_respond() {
     let listener = Listener::start(&["--respond", "500,409:30,200"]);
     let delivery = Delivery::of(fixture::user_created());
     // Rejected deliveries do not use up the list.
@@ -199,7 +199,7 @@ fn answers_with_the_statuses_of_respond() {
 }
 
 #[test]
-fn does_not_answer_with_respond_timeout() {
+fn sends_no_response_with_respond_timeout() {
     let listener = Listener::start(&["--json", "--respond", "timeout"]);
     let delivery = Delivery::of(fixture::user_created());
     let _sender = listener.begin(&delivery);
@@ -298,7 +298,7 @@ fn remarks_if_the_endpoint_and_the_listener_disagree() {
 }
 
 #[test]
-fn answers_502_if_the_endpoint_is_unreachable() {
+fn responds_with_502_if_the_endpoint_is_unreachable() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let listener = Listener::start(&["--forward", &format!("http://{closed}/")]);
     let answer = listener.deliver(&Delivery::of(fixture::user_created()));
@@ -416,7 +416,7 @@ fn ends_on_a_signal_and_prints_a_summary() {
 
 #[cfg(unix)]
 #[test]
-fn shows_forwarded_deliveries_without_an_answer_at_the_end() {
+fn shows_forwarded_deliveries_without_a_response_at_the_end() {
     for json in [false, true] {
         let silent = Server::silent();
         let arguments = ["--forward", &silent.url(), "--json"];
@@ -647,7 +647,7 @@ fn signs_resent_deliveries_only_if_they_were_authentic() {
     for (delivery, lines) in [(&right, 2), (&forged, 4)] {
         listener.deliver(delivery);
         sink.request();
-        // The lines are printed after the answer.
+        // The lines are printed after the response.
         (0..lines).for_each(|_| drop(listener.line()));
     }
     let verifier = Verifier::new(SECRET).unwrap();

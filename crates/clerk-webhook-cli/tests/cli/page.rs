@@ -62,7 +62,7 @@ fn the_page_shows_opens_and_resends_deliveries() {
     let Some(browser) = browser(&folder) else { return };
     let sink =
         Server::always("HTTP/1.1 202 Accepted\r\ncontent-length: 6\r\nconnection: close\r\n\r\nthanks");
-    // The listener answers with --respond, so the sink's answer appears only for resent deliveries.
+    // The listener responds as --respond says, so the sink's response appears only for resent deliveries.
     let arguments = ["--forward", &sink.url(), "--respond", "200"];
     let listener = Listener::start(&arguments);
 

@@ -100,7 +100,11 @@ fn verbatim_sends_the_captured_signature_and_warns_if_it_is_old() {
     let url = server.url();
     let run = run_with(&["replay", "-", "--verbatim", "--to", &url], None, lines().as_bytes());
     assert_eq!(run.code, 0, "{run:?}");
-    assert!(run.stderr.contains("3 of 3 requests were not signed within the last five minutes"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("3 of 3 requests were not signed within the last five minutes"),
+        "{}",
+        run.stderr
+    );
     let requests = server.taken();
     let expected = old("user.created", "msg_1").headers();
     for (name, value) in &expected {
@@ -191,7 +195,7 @@ fn sends_each_request_once_with_concurrency() {
 }
 
 #[test]
-fn stops_if_nothing_listens_but_continues_after_a_broken_answer() {
+fn stops_if_nothing_listens_but_continues_after_a_broken_response() {
     let url = format!("http://{}/", closed_port());
     let run = run_with(&["replay", "-", "--to", &url, "--json"], Some(SECRET), lines().as_bytes());
     assert_eq!(run.code, 3, "{run:?}");

@@ -43,14 +43,14 @@ async fn handle(event: Event, cx: Context<Handled>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A middleware that rejects some requests and loses some answers.
+/// A middleware that rejects some requests and loses some responses.
 async fn unreliable(request: Request, next: Next) -> Response {
     match draw(100) {
         0..10 => StatusCode::CONFLICT.into_response(),
         10..15 => (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "3600")]).into_response(),
         15..18 => StatusCode::TOO_MANY_REQUESTS.into_response(),
         18..20 => {
-            // The event is handled, but the sender receives no answer.
+            // The event is handled, but the sender receives no response.
             next.run(request).await;
             future::pending().await
         }
@@ -90,7 +90,7 @@ fn an_unreliable_endpoint_handles_each_event_once() {
 }
 
 #[test]
-fn lists_messages_that_were_never_answered_with_2xx() {
+fn lists_messages_without_a_2xx_response() {
     let server =
         Endpoint::answering(|_, _| (StatusCode::BAD_GATEWAY, r#"{"outcome":"\u001b[31mout of order"}"#));
     let history = History::builder().scenario(Scenario::Team).seed(3).events(30).build();
@@ -217,7 +217,7 @@ fn signs_each_attempt_again_with_the_same_id() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (noted, verified) = (Arc::clone(&seen), verifier.clone());
     let server = Endpoint::answering(move |headers, body| {
-        // Answer 200 even if verification fails, so that a failing test ends quickly.
+        // Respond with 200 even if verification fails, so that a failing test ends quickly.
         let Ok(event) = verified.receive(&headers, body) else { return StatusCode::OK };
         let mut seen = noted.lock().unwrap();
         seen.push((event.message_id().to_string(), event.attempted_at().as_secs()));
@@ -305,7 +305,7 @@ fn resends_the_same_bytes_after_a_lost_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let receiver = thread::spawn(move || {
-        // The first request is answered, so that the endpoint counts as reachable. The second connection is
+        // The first request gets a response, so that the endpoint counts as reachable. The second connection is
         // lost.
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let mut requests = Vec::new();

@@ -69,7 +69,7 @@ fn reports_each_of_several_secrets() {
     let usable: Vec<Value> = checked.objects().into_iter().map(|object| object["usable"].clone()).collect();
     assert_eq!(usable, [json!(true), json!(false)]);
     let checked = run_with(&["secret", "check", "--secret", SECRET, "--secret", "x"], None, b"");
-    assert!(checked.stdout.contains("fine  --secret, secret 1: a key of 24 bytes"), "{checked:?}");
+    assert!(checked.stdout.contains("ok    --secret, secret 1: a key of 24 bytes"), "{checked:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `clerk-webhook trigger`: the request that reaches the endpoint, and the explanation of the answer.
+//! `clerk-webhook trigger`: the request that reaches the endpoint, and the explanation of the response.
 
 use std::process::Command;
 
@@ -157,7 +157,7 @@ fn signs_at_the_given_time() {
 }
 
 #[test]
-fn explains_the_answer_and_the_reaction_of_svix() {
+fn explains_the_response_and_the_reaction_of_svix() {
     for (status, headers, body, code, expected) in [
         (
             409,
@@ -187,7 +187,7 @@ fn explains_the_answer_and_the_reaction_of_svix() {
         (429, &[], "", 1, &["retries in 4–6 s (attempt 2 of 8; 429 does not lengthen the delay)"]),
         (500, &[], "oops", 1, &["oops", "retries in 4–6 s"]),
         (302, &[("location", "/sign-in")], "", 1, &["302", "does not follow redirects", "/sign-in"]),
-        (200, &[("content-type", "text/html")], "<p>Hi", 0, &["a web page answered"]),
+        (200, &[("content-type", "text/html")], "<p>Hi", 0, &["the response is a web page"]),
         (401, &[], "", 1, &["compare the secret"]),
         (403, &[("content-type", "text/html")], "", 1, &["CSRF"]),
         (404, &[], "", 1, &["path does not exist"]),
@@ -203,7 +203,7 @@ fn explains_the_answer_and_the_reaction_of_svix() {
 }
 
 #[test]
-fn prints_the_answer_as_json() {
+fn prints_the_response_as_json() {
     let server = answering(503, &[("retry-after", "7")], r#"{"outcome":"store_unavailable"}"#);
     let run = run(&["trigger", "user.created", "--id", "msg_1", "--to", &server.url(), "--json"]);
     assert_eq!(run.code, 1);
@@ -227,7 +227,7 @@ fn prints_the_answer_as_json() {
 }
 
 #[test]
-fn escapes_control_characters_of_the_answer() {
+fn escapes_control_characters_of_the_response() {
     let server = answering(500, &[("webhook-delivery", "\u{9b}2Jx")], "\x1b]0;title\x07 red\x1b[31m\u{9b}1m");
     let run = run(&["trigger", "user.created", "--to", &server.url()]);
     assert_eq!(run.code, 1, "{run:?}");
@@ -341,7 +341,7 @@ fn explains_wrong_usage_and_sends_nothing() {
 }
 
 #[test]
-fn exits_with_3_if_the_endpoint_does_not_answer() {
+fn exits_with_3_if_the_endpoint_does_not_respond() {
     let url = format!("http://{}/", closed_port());
     let run = run(&["trigger", "user.created", "--to", &url, "--json"]);
     assert_eq!(run.code, 3);

@@ -9,8 +9,8 @@ Examples:
   clerk-webhook doctor https://example.com/webhooks/clerk --allow-remote
   clerk-webhook doctor http://127.0.0.1:3000/webhooks/clerk --send --json
 
-Sends requests that an endpoint must reject: unsigned, forged, too old, in the future, too large. All have the event type \
-clerk_webhook.doctor, for which no handler exists. With --send, also sends one valid delivery.
+Sends requests that an endpoint must reject: unsigned, forged, too old, in the future, too large. Their event \
+type is clerk_webhook.doctor, which Clerk does not send. With --send, also sends one valid delivery.
 
 Exit codes: 0 no check is bad, 1 a check is bad or the server is unreachable, 2 wrong usage.";
 
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) secrets: SecretArgs,
 
-    /// Also send a valid delivery of the event type clerk_webhook.doctor, which reaches your handlers
+    /// Also send a valid delivery, which reaches your application as an unknown event type
     #[arg(long)]
     pub(super) send: bool,
 }

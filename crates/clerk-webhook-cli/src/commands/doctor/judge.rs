@@ -35,7 +35,7 @@ pub(super) fn unsigned(result: Result<'_>) -> Check {
         return if is_page(answer) {
             bad(
                 "page",
-                "a web page answered: every delivery would be lost, although Svix would count it as delivered",
+                "the response is a web page: every delivery would be lost, although Svix would count it as delivered",
                 "this is not the webhook endpoint: check the path, and exclude it from catch-all routes",
             )
         } else {
@@ -113,7 +113,7 @@ pub(super) fn unsigned(result: Result<'_>) -> Check {
         ),
         502..=504 => bad(
             "proxy",
-            "a proxy answers, but its application does not",
+            "a proxy responds, but its application does not",
             "check that the application is running, and that the proxy uses its port",
         ),
         500.. => bad(
@@ -123,7 +123,7 @@ pub(super) fn unsigned(result: Result<'_>) -> Check {
         ),
         _ if is_page(answer) => bad(
             "page",
-            "a web page rejects the request, not a webhook endpoint",
+            "the response is a web page, so it does not come from a webhook endpoint",
             "check CSRF protection, firewalls, and checks of the framework that run before the endpoint",
         ),
         400 | 422 => Check::ok(check, format!("rejected with {status}")),
@@ -179,7 +179,7 @@ pub(super) fn signed(result: Result<'_>) -> Check {
         (200..300, _) if is_page(answer) => Check::bad(
             check,
             "page",
-            format!("{status}: a web page answered"),
+            format!("{status}: the response is a web page"),
             "this is not the webhook endpoint: check the path",
         ),
         (200..300, Some(outcome)) => {
@@ -208,7 +208,7 @@ pub(super) fn signed(result: Result<'_>) -> Check {
             check,
             "refused_signed",
             format!("{status}: the response to a signed delivery is not 2xx"),
-            "the check `unsigned` shows what sends the responses",
+            "the check `unsigned` shows whether the endpoint itself responds",
         ),
     }
 }
@@ -247,7 +247,7 @@ pub(super) fn speed(slowest: Duration) -> Check {
 
 /// Judges the limit on bodies, from the largest accepted and the smallest rejected size.
 ///
-/// `told` says whether the endpoint rejected the size with 413. Otherwise, it did not respond.
+/// `told` is true if the endpoint rejected the size with 413, and false if it did not respond.
 pub(super) fn body_limit(taken: Option<usize>, refused: Option<usize>, told: bool) -> Check {
     let check = "body_limit";
     let size = |bytes: usize| {

@@ -196,7 +196,7 @@ impl Examination<'_> {
         if let Ok(answer) = &unsigned {
             self.report.add(&judge::clock(distance(answer, before, after)))?;
         }
-        // If something else responds, further probes say nothing about the endpoint.
+        // If something else responds, further probes would not test the endpoint.
         if goes_on {
             self.refusals(&client, endpoint, secrets, accepted).await?;
             self.sizes(&client, endpoint).await?;
@@ -258,7 +258,7 @@ impl Examination<'_> {
             let answer = self.post(client, endpoint, &delivery(secrets).at(at)).await;
             let mut check = judge::forbidden(forbidden, answer.as_ref());
             if check.status == Status::Ok && !accepted {
-                check.message.push_str(", by its age or by its signature; --send shows which");
+                check.message.push_str(", because of its age or its signature; --send shows which");
             }
             self.report.add(&check)?;
         }

@@ -28,7 +28,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
 
 fn unknown(written: &str) -> Failure {
     Failure::usage(format_args!(
-        "unknown event {}{}\nRun `clerk-webhook events` to list all events",
+        "no event matches {}{}\nRun `clerk-webhook events` to list all events",
         printable(written.as_bytes(), 60),
         suggest::event(written)
     ))

@@ -47,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "STATUS,…", value_delimiter = ',')]
     pub(super) respond: Vec<Step>,
 
-    /// Forward each delivery to this endpoint, and return its response to the sender
+    /// Forward each delivery to this endpoint, and return its response to the sender unless --respond is set
     #[arg(long, value_name = "URL")]
     pub(super) forward: Option<String>,
 
@@ -59,8 +59,8 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) open: bool,
 
-    /// Number of latest deliveries to keep for the page and for comparisons, at most 64 MiB
-    #[arg(long, value_name = "COUNT", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    /// Number of latest deliveries to keep for the page and for comparisons; together at most 64 MiB
+    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(super) limit: u16,
 
     /// Maximum size of a body, in bytes

@@ -1,4 +1,4 @@
-//! The endpoint: reads, verifies, records, and answers deliveries.
+//! The endpoint: reads, verifies, and records deliveries, and responds to them.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -23,9 +23,9 @@ pub(super) fn introduce(output: &Output, listener: &Listener) -> Result<(), Fail
     let endpoint = &listener.endpoint;
     let taken = if listener.judge.secrets().is_empty() { "every event" } else { "authentic events" };
     let answers = match (&listener.script, &listener.forward) {
-        (Some(script), _) => format!("{script} to {taken}, 400 to everything else"),
-        (None, Some(forward)) => format!("the response of {}", forward.endpoint()),
-        (None, None) => format!("200 to {taken}, 400 to everything else"),
+        (Some(script), _) => format!("with {script} to {taken}, with 400 to everything else"),
+        (None, Some(forward)) => format!("with the response of {}", forward.endpoint()),
+        (None, None) => format!("with 200 to {taken}, with 400 to everything else"),
     };
     let any = if listener.path.is_none() { "  (or any other path)" } else { "" };
     let mut lines = vec![
@@ -42,7 +42,7 @@ pub(super) fn introduce(output: &Output, listener: &Listener) -> Result<(), Fail
             "{ODD}          To verify, set CLERK_WEBHOOK_SIGNING_SECRET, or pass --secret or --secret-file.{ODD:#}"
         ));
     }
-    lines.push(format!("answers   {answers}"));
+    lines.push(format!("responds  {answers}"));
     if let (Some(_), Some(forward)) = (&listener.script, &listener.forward) {
         lines.push(format!("forwards  to {}", forward.endpoint()));
     }

@@ -217,7 +217,7 @@ fn advice(kind: ReceiveErrorKind) -> Option<&'static str> {
         ReceiveErrorKind::Verify(_) => Some(
             "record the delivery with --record, and run `clerk-webhook verify` on the recording to find the cause",
         ),
-        ReceiveErrorKind::BodyTooLarge => Some("increase the limit with --max-body"),
+        ReceiveErrorKind::BodyTooLarge => Some("to accept larger bodies, increase --max-body"),
         _ => None,
     }
 }

@@ -23,7 +23,7 @@ Before `replay` signs a request, it verifies the request with your secrets. The 
 --record` is checked at the time of receipt; the age of other files is not checked. Requests that do not verify are skipped \
 and counted; `clerk-webhook verify` explains why. To send your own body, use `clerk-webhook trigger --file`.
 
-An endpoint that remembers handled messages answers `duplicate`; --new-ids gives each request a new message id.
+An endpoint that remembers handled messages responds with `duplicate`; --new-ids gives each request a new message id.
 
 Exit codes: 0 all requests got a 2xx response, 1 a request was skipped or got another response, or a file is unreadable, 2 wrong \
 usage, 3 no response.";
@@ -32,7 +32,8 @@ usage, 3 no response.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// .http file, JSON lines from a listener, or a folder of both; - reads standard input
+    /// File with a request (.http) or with JSON lines of `clerk webhooks listen --json`, or a folder of such
+    /// files; - reads standard input
     #[arg(value_name = "FILE", required = true)]
     pub(super) files: Vec<PathBuf>,
 
@@ -62,21 +63,21 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TYPE", value_parser = EventNames.map(Pattern::from), hide_possible_values = true)]
     pub(super) only: Vec<Pattern>,
 
-    /// Send only requests signed since this time: -2h, seconds since 1970, or a time such as
-    /// 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    /// Send only requests signed since this time: -2h (from now), seconds since 1970, or a time
+    /// such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) since: Option<Moment>,
 
     /// Send only requests signed before this time, in the format of --since
-    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) until: Option<Moment>,
 
     /// Maximum rate: 10 or 0.5 (per second), or 30/min [default: unlimited]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "RATE")]
     pub(super) rate: Option<Rate>,
 
     /// Number of simultaneous requests, 1 to 256; with more than one, the order is not preserved
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) concurrency: u16,
 
     /// Send nothing, and list the requests

@@ -210,7 +210,7 @@ fn verify(capture: &Capture, secrets: &[SigningSecret]) -> Result<Verified, Skip
     };
     let misconfigured = |error: SecretError| SkipReason { cause: "misconfigured", reason: error.to_string() };
     builder.build().map_err(misconfigured)?.verify(&capture.headers, &capture.body).map_err(|error| {
-        let when = if error.skew_seconds().is_some() { "when it was received, " } else { "" };
+        let when = if error.skew_seconds().is_some() { "at the time of receipt, " } else { "" };
         let reason = format!("{when}{error}");
         SkipReason { cause: OwnAnswer::from(&ReceiveError::from(error)).outcome().as_str(), reason }
     })

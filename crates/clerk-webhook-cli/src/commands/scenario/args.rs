@@ -40,11 +40,11 @@ as duplicates.
 Each attempt has a new signature. A 2xx response ends a delivery. Without --retry, every other response ends it too. With \
 --retry, failed attempts are retried as Svix does: after delays from 5 s to 10 h, ± 20 %. After a timeout, the delay is at least \
 60 s. Retry-After can double a delay. --time-scale divides all delays. 429 counts as any other failure, as in Svix's \
-open-source server; the hosted service documents no other behavior. The response `webhook-delivery: abort-message` \
+open-source server; the hosted service documents no other behavior. The header `webhook-delivery: abort-message` \
 ends a delivery, and `disable` ends the run. If a connection fails within a second, the same bytes are sent again at once.
 
-With several --to, the first attempts go to the URLs in turn. Each further attempt goes to the next URL, as with a load balancer \
-before several instances.
+With several --to, the first attempts go to the URLs in turn. Each further attempt goes to the next URL, as behind a load \
+balancer.
 
 With --expect-sync (feature sync), the tables of clerk-webhook-sync are compared with the history, column by column, including \
 the tombstones of deleted objects. Start with empty tables. Values are printed only of times, numbers, booleans, and statuses.
@@ -60,7 +60,7 @@ pub(crate) struct Args {
     #[arg(value_enum)]
     pub(super) scenario: Kind,
 
-    /// URL of the endpoint, such as http://127.0.0.1:3000/webhooks/clerk; repeatable, attempts go to the URLs
+    /// URL of the endpoint, such as http://127.0.0.1:3000/webhooks/clerk; repeatable: attempts go to the URLs
     /// in turn
     #[arg(long, value_name = "URL", required_unless_present_any = ["dry_run", "expect_sync"])]
     pub(super) to: Vec<String>,
@@ -144,7 +144,7 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Kind {
-    /// Users sign up and return: users, sessions, codes by email and SMS
+    /// Users sign up and return, with sessions and with codes by email and SMS
     #[value(name = "signup")]
     SignUp,
     /// Users create organizations, invite each other, join, change roles, and leave

@@ -20,13 +20,13 @@ const OUTCOMES: usize = 100;
 /// Why the run ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// The endpoint answered `webhook-delivery: disable`, after which Svix sends nothing more.
+    /// The endpoint responded with `webhook-delivery: disable`, after which Svix sends nothing more.
     Disabled,
     /// The user pressed Ctrl-C.
     Interrupted,
 }
 
-/// Counts messages, deliveries, attempts and answers.
+/// Counts messages, deliveries, attempts, and responses.
 #[derive(Debug)]
 pub(super) struct Tally {
     begin: Instant,
@@ -42,7 +42,7 @@ pub(super) struct Tally {
     delivered: u64,
     undelivered: u64,
     outcomes: BTreeMap<String, Count>,
-    /// The latencies of answered attempts, in microseconds.
+    /// The latencies of responses, in microseconds.
     latencies: Vec<u32>,
     /// The messages with copies that have not ended.
     open: HashMap<u64, OpenMessage>,
@@ -267,7 +267,7 @@ impl Tally {
         {
             lines.push(format!(
                 "  {:<10} median {median:.1} ms, p99 {most:.1} ms, max {all:.1} ms",
-                "answered"
+                "latency"
             ));
         }
         let width = self.outcomes.keys().map(String::len).max().unwrap_or(0);
@@ -279,7 +279,7 @@ impl Tally {
         self.push_undelivered(&mut lines, retry);
         match self.stop {
             Some(Stop::Disabled) => lines.push(format!(
-                "{}stopped{:#}: the endpoint answered `webhook-delivery: disable`; Svix would stop sending until you enable \
+                "{}stopped{:#}: the endpoint responded with `webhook-delivery: disable`; Svix would stop sending until you enable \
                  the endpoint in the dashboard",
                 style::BAD,
                 style::BAD
@@ -325,7 +325,7 @@ impl Tally {
         }
         if self.aborted > 0 {
             lines.push(format!(
-                "{} answered with `webhook-delivery: abort-message`, so Svix would not retry.",
+                "{} aborted with `webhook-delivery: abort-message`, so Svix would not retry.",
                 counted(self.aborted, "delivery was", "deliveries were")
             ));
         }

@@ -25,7 +25,7 @@ pub(super) fn write(
     }))?;
     let which = if several { format!("{place}, secret {position}") } else { place.clone() };
     match verdict {
-        Ok(bytes) => output.line(format_args!("{GOOD}fine{GOOD:#}  {which}: a key of {bytes} bytes"))?,
+        Ok(bytes) => output.line(format_args!("{GOOD}ok{GOOD:#}    {which}: a key of {bytes} bytes"))?,
         Err(problem) => output.line(format_args!("{BAD}bad{BAD:#}   {which}: {problem}"))?,
     }
     warnings.iter().try_for_each(|warning| output.line(format_args!("      {ODD}warning{ODD:#} {warning}")))

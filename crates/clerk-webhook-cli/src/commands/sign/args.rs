@@ -10,9 +10,6 @@ use crate::args::moment::Moment;
 use crate::args::secrets::SecretArgs;
 
 /// Sign a body, and print the headers, a curl command, or a request
-///
-/// Sends nothing. Signs the exact bytes of the body, including a line break at its end. With several secrets,
-/// adds one signature per secret, as Svix does during a rotation.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -31,8 +28,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID")]
     pub(super) id: Option<MessageId>,
 
-    /// Time of the signature: -10m, seconds since 1970, or 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "MOMENT", default_value = "now", allow_hyphen_values = true)]
+    /// Time of the signature: -10m or +30s (from now), seconds since 1970, or a time such as
+    /// 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
     pub(super) at: Moment,
 
     /// Names of the signature headers: svix (svix-id, …) or webhook (webhook-id, …)

@@ -28,8 +28,8 @@ Exit codes: 0 the response is 2xx, 1 any other response, 2 wrong usage, 3 no res
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Event type or variant, such as user.created__saml, from the list of `clerk-webhook events`; with
-    /// --file, replaces the type in the body
+    /// Event type or variant, such as user.created__saml; `clerk-webhook events` lists the event types, and
+    /// `clerk-webhook events TYPE` the variants of one. With --file, replaces the type in the body
     #[arg(
         value_name = "TYPE",
         required_unless_present = "file",
@@ -62,17 +62,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID", value_parser = message_id)]
     pub(super) id: Option<MessageId>,
 
-    /// Time of the signature: -10m or +30s from now, seconds since 1970, or a time such as
+    /// Time of the signature: -10m or +30s (from now), seconds since 1970, or a time such as
     /// 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "WHEN", default_value = "now", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
     pub(super) at: Moment,
 
-    /// Names of the signature headers: svix-*, as Clerk sends them, or webhook-*
-    #[arg(long, value_name = "FAMILY", default_value = "svix")]
+    /// Names of the signature headers: svix (svix-id, …), as Clerk sends them, or webhook (webhook-id, …)
+    #[arg(long, value_name = "NAMES", default_value = "svix")]
     pub(super) headers: Family,
 
-    /// Send the same delivery N times, 1 to 1000
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    /// Send the same delivery this number of times, 1 to 1000
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) copies: u16,
 
     /// Send all copies at the same time

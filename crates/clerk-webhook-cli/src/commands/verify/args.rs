@@ -9,9 +9,6 @@ use crate::args::moment::Moment;
 use crate::args::secrets::SecretArgs;
 
 /// Verify captured requests, and explain why verification fails
-///
-/// The cause is computed: it is a fact about the request, or a change whose reversal makes the signature
-/// match. Secrets, payloads, and expected signatures are never printed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -21,13 +18,14 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) secrets: SecretArgs,
 
-    /// Time at which to check the age: now, -10m, seconds since 1970, or 2026-01-31T12:00:00Z [default: the
-    /// time of receipt, if the file is a recording of `clerk-webhook listen`, else now]
-    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
+    /// Time at which to check the age: now, -10m (from now), seconds since 1970, or a time such as
+    /// 2026-01-31T12:00:00Z [default: the time of receipt, if the file is a recording of `clerk-webhook
+    /// listen`, else now]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) now: Option<Moment>,
 
-    /// Maximum difference between the timestamp and now, such as 300s or 10m
-    #[arg(long, value_name = "TIME", default_value = "300s", value_parser = tolerance)]
+    /// Maximum difference between the timestamp and the time of --now, such as 300s or 10m
+    #[arg(long, value_name = "DURATION", default_value = "300s", value_parser = tolerance)]
     pub(super) tolerance: Duration,
 
     /// Do not check the age, for requests that were captured long ago

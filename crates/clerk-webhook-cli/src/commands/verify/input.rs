@@ -15,7 +15,8 @@ const OTHERS: [&str; 3] = ["file", "request", "delivery"];
 /// The arguments that select the requests to verify.
 #[derive(Debug, Args)]
 pub(super) struct InputArgs {
-    /// File with a request (.http) or with JSON lines, or a folder of such files; - reads standard input
+    /// File with a request (.http) or with JSON lines of `clerk webhooks listen --json`, or a folder of such
+    /// files; - reads standard input
     #[arg(value_name = "FILE", conflicts_with_all = ["request", "delivery", "body"])]
     file: Option<PathBuf>,
 
@@ -27,7 +28,8 @@ pub(super) struct InputArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "body")]
     delivery: Option<PathBuf>,
 
-    /// File with only the body; - reads standard input; pass its headers with the next three options
+    /// File with only the body; - reads standard input; pass the headers with --id,
+    /// --timestamp, and --signature
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
 

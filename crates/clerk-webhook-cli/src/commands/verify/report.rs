@@ -108,7 +108,7 @@ fn write_refused(output: &Output, judged: &JudgedCapture<'_>, diagnosis: &Diagno
     let mut notes = notes.clone();
     notes.extend(judged.is_recorded.then(|| {
         format!(
-            "The age was checked at the time of receipt, {}; --now now checks it at the current time",
+            "The age was checked at the time of receipt, {}; `--now now` checks it at the current time",
             date(judged.at)
         )
     }));

@@ -104,7 +104,7 @@ impl Listener {
         self.send(&[request.as_bytes(), body].concat())
     }
 
-    /// Sends a delivery without waiting for the answer.
+    /// Sends a delivery without waiting for the response.
     pub(crate) fn begin(&self, delivery: &Delivery) -> TcpStream {
         let body = delivery.body();
         let mut request = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n", body.len());
@@ -148,14 +148,14 @@ impl Listener {
         format!("/_clerk/?token={}", self.token)
     }
 
-    /// Sends bytes, and reads the answer until the connection closes.
+    /// Sends bytes, and reads the response until the connection closes.
     pub(crate) fn send(&self, request: &[u8]) -> Answer {
         let mut stream =
             TcpStream::connect(("127.0.0.1", self.port)).expect("the listener accepts connections");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
         stream.write_all(request).expect("the listener reads");
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("the listener answers");
+        stream.read_to_end(&mut answer).expect("the listener responds");
         Answer::parse(&answer)
     }
 
@@ -190,7 +190,7 @@ fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
 pub(crate) struct Follower(BufReader<TcpStream>);
 
 impl Follower {
-    /// Waits for the next line. Returns `None` at the end of the answer.
+    /// Waits for the next line. Returns `None` at the end of the response.
     pub(crate) fn next_line(&mut self) -> Option<String> {
         let mut line = String::new();
         self.0.read_line(&mut line).expect("a line or the end");

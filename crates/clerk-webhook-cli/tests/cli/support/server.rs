@@ -1,4 +1,4 @@
-//! Minimal HTTP servers with prepared answers, implemented without a library.
+//! Minimal HTTP servers with prepared responses, implemented without a library.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -28,25 +28,25 @@ impl Request {
     }
 }
 
-/// A server with prepared answers that stores the requests.
+/// A server with prepared responses that stores the requests.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) requests: Receiver<Request>,
 }
 
 impl Server {
-    /// Starts a server that answers each request with the complete HTTP/1.1 response that the function
+    /// Starts a server that sends for each request the complete HTTP/1.1 response that the function
     /// returns.
     pub(crate) fn new(answer: impl Fn(&Request) -> String + Clone + Send + 'static) -> Self {
         Self::start(move |request| Some(answer(request)))
     }
 
-    /// Starts a server that answers each request with this response.
+    /// Starts a server that sends this response for each request.
     pub(crate) fn always(response: &'static str) -> Self {
         Self::new(move |_| response.to_owned())
     }
 
-    /// Starts a server that answers no request and keeps every connection open.
+    /// Starts a server that sends no response and keeps every connection open.
     pub(crate) fn silent() -> Self {
         Self::start(|_| None)
     }
@@ -62,7 +62,7 @@ impl Server {
                 thread::spawn(move || {
                     if let Some(request) = read(&stream) {
                         let answer = answer(&request);
-                        // Stored before the answer is sent, so that it is available when the sender ends.
+                        // Stored before the response is sent, so that it is available when the sender ends.
                         let _ = sender.send(request);
                         match answer {
                             Some(answer) => drop((&stream).write_all(answer.as_bytes())),
@@ -128,7 +128,7 @@ pub(crate) fn read(mut stream: &TcpStream) -> Option<Request> {
             Ok(0) | Err(_) => return None,
             Ok(count) => bytes.extend_from_slice(&chunk[..count]),
         }
-        // For example, a TLS client waits for a TLS answer.
+        // For example, a TLS client waits for a TLS response.
         if !bytes[0].is_ascii_uppercase() {
             return None;
         }

@@ -25,7 +25,7 @@ const PROXY_HEADERS: [&str; 7] = [
     "x-real-ip",
 ];
 
-/// Decides which requests the page answers.
+/// Decides which requests may access the page.
 #[derive(Debug)]
 pub(crate) struct PageAccess {
     host: IpAddr,

@@ -74,7 +74,7 @@ function row(delivery) {
   const changed = delivery.changes.list.length + delivery.changes.more;
   const marks = make("span", { className: "marks" });
   const wellAnswered = delivery.status >= 200 && delivery.status < 300;
-  if (delivery.status === null) marks.append(badge("no answer", "bad"));
+  if (delivery.status === null) marks.append(badge("no response", "bad"));
   else if (!wellAnswered && delivery.origin !== "refused") marks.append(badge(String(delivery.status), "bad"));
   if (delivery.seen > 1) marks.append(badge(`seen ${delivery.seen}×`, "odd"));
   if (delivery.overtaken_by_ms !== null || delivery.after_deletion) marks.append(badge("out of order", "odd"));
@@ -216,7 +216,7 @@ function close() {
 function show({ delivery, headers, payload, payload_is_cut: isCut }) {
   const title = make("header", {}, backButton(), make("h2", {}, typeOf(delivery)),
     badge(delivery.outcome, kind(delivery)),
-    badge(delivery.status === null ? "no answer" : `answered ${delivery.status}`));
+    badge(delivery.status === null ? "no response" : `response ${delivery.status}`));
   if (forward) {
     const resend = make("button", { type: "button", className: "main", id: "resend", title: `to ${forward}` }, "Resend");
     resend.onclick = () => send(delivery, resend);
