@@ -31,6 +31,7 @@ BANNED = [
     "those of",
     "to be told of",
     "whoever",
+    "withal",
 ]
 # Data that others wrote, what a tool wrote, and the list above.
 SKIPPED = re.compile(
