@@ -87,17 +87,17 @@ pub(super) fn all(secrets: &[SigningSecret]) -> Vec<Key> {
         let not_decoded = "was signed with the text of the secret as the key, without base64 decoding";
         add(
             Cause::SecretNotDecoded,
-            &format!("it {not_decoded}; the text includes the prefix whsec_"),
+            &format!("the delivery {not_decoded}; the text includes the prefix whsec_"),
             text.as_bytes(),
         );
-        add(Cause::SecretNotDecoded, &format!("it {not_decoded}"), encoded.as_bytes());
+        add(Cause::SecretNotDecoded, &format!("the delivery {not_decoded}"), encoded.as_bytes());
         if unpadded != encoded {
-            add(Cause::SecretNotDecoded, &format!("it {not_decoded}"), unpadded.as_bytes());
+            add(Cause::SecretNotDecoded, &format!("the delivery {not_decoded}"), unpadded.as_bytes());
         }
 
         // Lenient decoders skip the underscore, or read it as the corresponding character of the standard
         // alphabet.
-        let prefix = "it was signed with a key that was decoded together with the prefix whsec_";
+        let prefix = "the delivery was signed with a key that was decoded together with the prefix whsec_";
         for joined in [format!("whsec/{unpadded}"), format!("whsec{unpadded}")] {
             if let Some(bytes) = decoded_as_far_as_it_goes(&joined) {
                 add(Cause::SecretPrefixDecoded, prefix, &bytes);
@@ -105,20 +105,28 @@ pub(super) fn all(secrets: &[SigningSecret]) -> Vec<Key> {
         }
 
         if let Ok(twice) = LENIENT.decode(key.as_slice()) {
-            add(Cause::SecretDecodedTwice, "it was signed with a key that was base64-decoded twice", &twice);
+            add(
+                Cause::SecretDecodedTwice,
+                "the delivery was signed with a key that was base64-decoded twice",
+                &twice,
+            );
         }
         if let Ok(inner) = LENIENT_URL_SAFE.decode(key.as_slice()) {
-            add(Cause::SecretDecodedTwice, "it was signed with a key that was base64-decoded twice", &inner);
+            add(
+                Cause::SecretDecodedTwice,
+                "the delivery was signed with a key that was base64-decoded twice",
+                &inner,
+            );
         }
         if encoded.contains(['+', '/']) {
             let dropped: String = encoded.chars().filter(|character| !"+/=".contains(*character)).collect();
             if let Some(bytes) = decoded_as_far_as_it_goes(&dropped) {
-                let fact = "it was signed with a key that was decoded with the URL-safe base64 alphabet, which drops + and /";
+                let fact = "the delivery was signed with a key that was decoded with the URL-safe base64 alphabet, which drops + and /";
                 add(Cause::SecretDecodedUrlSafe, fact, &bytes);
             }
         }
 
-        let line_break = "it was signed with a key that ends in a line break";
+        let line_break = "the delivery was signed with a key that ends in a line break";
         for end in [b"\n".as_slice(), b"\r\n", b"\r"] {
             for bytes in [key.as_slice(), text.as_bytes(), encoded.as_bytes()] {
                 add(Cause::SecretWithLineBreak, line_break, &[bytes, end].concat());
@@ -126,14 +134,14 @@ pub(super) fn all(secrets: &[SigningSecret]) -> Vec<Key> {
         }
 
         let lower: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-        let as_digits = "it was signed with the hexadecimal form of the secret as the key";
+        let as_digits = "the delivery was signed with the hexadecimal form of the secret as the key";
         add(Cause::SecretAsHex, as_digits, lower.as_bytes());
         add(Cause::SecretAsHex, as_digits, lower.to_ascii_uppercase().as_bytes());
         for digits in [Some(encoded), std::str::from_utf8(&key).ok()].into_iter().flatten() {
             if let Some(bytes) = unhex(digits) {
                 add(
                     Cause::SecretAsHex,
-                    "it was signed with a key that was decoded from hexadecimal instead of base64",
+                    "the delivery was signed with a key that was decoded from hexadecimal instead of base64",
                     &bytes,
                 );
             }
