@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Finds cyclic dependencies between the files of a crate, and exits with 1 if any exist.
 
-    python3 .ci/circles.py [FOLDER…]        by default crates and benches
+    python3 .ci/circles.py [FOLDER…]        The default folders are crates and benches.
 
-A file depends on another one if a path in it (`use crate::a::B`, `super::c`, `crate::a::B::new()`) names an item that the
-other file defines. Re-exports are followed to the file that defines the item, so a `mod.rs` that only declares and
-re-exports its children is in no cycle. Comments, strings and `#[cfg(test)]` modules are ignored.
+A file depends on another file if one of its paths (`use crate::a::B`, `super::c`, `crate::a::B::new()`) names an item that
+the other file defines. The script follows re-exports to the file that defines the item, so a `mod.rs` that only declares
+and re-exports its children is in no cycle. It ignores comments, strings and `#[cfg(test)]` modules.
 """
 
 import re
@@ -79,7 +79,7 @@ class Module:
 
 
 class Use:
-    """One name that a `use` brings into a module; `alias` is `*` for all of them."""
+    """A name that a `use` imports into a module. For a glob import, `alias` is `*`."""
 
     def __init__(self, path, alias, public):
         self.path, self.alias, self.public = path, alias, public
@@ -91,7 +91,7 @@ class Crate:
         self.root = self.load(root, None, root.parent)
 
     def load(self, file, parent, folder):
-        """Reads a file and the modules that it declares; `folder` contains its children."""
+        """Reads a file and the modules that it declares. `folder` contains the files of these modules."""
         module = Module(file, parent)
         self.files.append(file)
         tokens = tokens_of(file.read_text())
@@ -100,7 +100,7 @@ class Crate:
         return module
 
     def read(self, module, tokens, folder):
-        """Reads the items and paths of a module; items inside functions and impls have no path."""
+        """Reads the items and paths of a module. Ignores items inside functions and impls, because no path names them."""
         at, depth, public, macro_end = 0, 0, False, 0
         while at < len(tokens):
             token, was_public, public = tokens[at], public, False
@@ -185,7 +185,8 @@ class Crate:
     def resolve(self, module, path, is_inside=False, seen=frozenset()):
         """Returns the module that a path names, or the file that defines the item, or None for another crate.
 
-        `is_inside` says that the path has led into `module`, so that a name that is not found there is one that a macro makes.
+        If `is_inside` is true, the path has already entered `module`. A name that is not found there is attributed to the
+        module's file, because a macro may define it.
         """
         if not path:
             return module
@@ -226,7 +227,7 @@ class Crate:
 
         def add(module, path, name):
             found = self.resolve(module, path)
-            # A path to a module is no dependency on its file; a path into the module is.
+            # A path that only names a module is not a dependency on its file. A path to an item in the module is.
             if isinstance(found, Path) and found != module.file:
                 edges[module.file].setdefault(found, set()).add(name)
 

@@ -1,8 +1,13 @@
-"""Compares the tables of DEPENDENCIES.md and the comparison in README.md with what Cargo resolves.
+"""Compares the tables of DEPENDENCIES.md and the comparison in README.md with the dependencies that Cargo resolves.
 
-Fails if a direct dependency of a library has no row, if a row or a figure is out of date, if a crate of the workspace has
-a build script or is a procedural macro, or if a library depends on something that compiles C. With `--update`, writes rows
-and figures instead. The reason for each dependency is written by hand, and `--update` keeps it.
+Fails if
+
+- a direct dependency of a library has no row,
+- a row or a figure is out of date,
+- a crate of the workspace has a build script or is a procedural macro, or
+- a dependency of a library compiles C code, except for the features that DEPENDENCIES.md names.
+
+`--update` writes the rows and figures. It does not change the reasons, which are written by hand.
 """
 
 import json
@@ -15,10 +20,10 @@ import tempfile
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# One platform, so that the figures are the same wherever this runs.
+# A fixed platform, so that the figures do not depend on the machine.
 PLATFORM = "x86_64-unknown-linux-gnu"
 PREFIX = "clerk-webhook-"
-# The crate that users add, the sets of its features in the table, and the crates that bring the framework.
+# The crate that users add. FEATURES contains the rows of its table: a set of features, and the crates of the framework.
 FACADE = "clerk-webhook"
 TOWER = ["tower-layer", "tower-service", "http", "http-body"]
 FEATURES = {
@@ -35,13 +40,13 @@ FEATURES = {
     "postgres,sync": [],
     "test": [],
 }
-# The engines of the store: each is a feature that brings its own crate, and none of another engine.
+# The engines of the store. The feature of an engine adds the client crate of that engine, and of no other engine.
 STORE = "clerk-webhook-store"
 ENGINES = {"memory": None, "sqlite": "sqlx-sqlite", "postgres": "sqlx-postgres", "redis": "redis"}
 SYNC = "clerk-webhook-sync"
-# SQLite itself is written in C.
+# SQLite is written in C.
 WITH_C = {"sqlite"}
-# The command is a program and no library: nobody's code depends on it, and what it needs for https is partly C.
+# The command is not a library, so no code depends on it. Its TLS feature compiles C code.
 COMMAND = "clerk-webhook-cli"
 PEERS = ["svix", "standardwebhooks"]
 C_COMPILERS = {"cc", "cmake"}
@@ -61,7 +66,7 @@ def key(package):
 
 
 def tree(package, *arguments, edges="normal", folder=ROOT):
-    """Returns what a package brings, as the set of crates below each of its direct dependencies."""
+    """Returns the dependencies of a package: for each direct dependency, the set of this crate and all crates below it."""
     lines = cargo(
         "tree", "--package", package, "--edges", edges, "--target", PLATFORM, "--prefix=depth", "--no-dedupe",
         "--format= {p}", *arguments, folder=folder,
@@ -80,7 +85,7 @@ def others(branches):
 
 
 def c_compilers(package, *arguments, folder=ROOT):
-    """Returns the crates that call a compiler of C among all that are compiled for a package."""
+    """Returns the crates that run a C compiler, among all crates that are compiled for a package."""
     to_build = others(tree(package, *arguments, edges="normal,build", folder=folder))
     return sorted(C_COMPILERS & {name for name, _ in to_build})
 
@@ -98,7 +103,7 @@ def runs_at_build(package):
 
 
 def unsafe_code(package, features):
-    """Tells whether the source of a crate contains `unsafe`, or forbids it in its root."""
+    """Returns `forbidden` if the root of a crate forbids `unsafe`, `yes` if its source contains `unsafe`, or `none`."""
     library = next(t for t in package["targets"] if {"lib", "proc-macro"} & set(t["kind"]))
     source = pathlib.Path(library["src_path"])
     root = source.read_text(encoding="utf-8")
@@ -125,7 +130,7 @@ class Workspace:
         self.packages = {key(package): package for package in resolved["packages"]}
         nodes = {node["id"]: node for node in resolved["resolve"]["nodes"]}
         self.features = {key(p): nodes[p["id"]]["features"] for p in resolved["packages"]}
-        # The core is the first of every list, then by name.
+        # The core first, then the other libraries by name.
         libraries = [package for package in self.members if package["publish"] != []]
         self.libraries = sorted(libraries, key=lambda library: (short(library["name"]) != "core", library["name"]))
 
@@ -134,26 +139,26 @@ class Workspace:
             if runs_at_build(package):
                 yield f"{package['name']} has a build script or is a procedural macro"
         for library in self.libraries:
-            # One that has the store takes no engine from it.
-            # The crate for users has no dependency that is not one of the other libraries.
+            # The facade depends only on the other libraries.
             if library["name"] == FACADE:
                 continue
+            # The engines of the store are checked one by one below.
             features = ["--all-features"] if library["name"] != STORE else []
             if library["name"] == COMMAND:
                 features = ["--no-default-features"]
             if library["name"] == SYNC:
                 features = ["--no-default-features", "--features", "postgres"]
             if compilers := c_compilers(library["name"], "--locked", *features):
-                yield f"{library['name']} brings {', '.join(compilers)}"
+                yield f"{library['name']} compiles C code with {', '.join(compilers)}"
         for engine in ENGINES:
             brought = {name for name, _ in others(tree(STORE, *only(engine)))}
             for other in (set(ENGINES.values()) - {None, ENGINES[engine]}) & brought:
-                yield f"{STORE} brings {other} for the feature {engine}"
+                yield f"{STORE} with the feature {engine} depends on {other}, the client of another engine"
             if engine not in WITH_C and (compilers := c_compilers(STORE, *only(engine))):
-                yield f"{STORE} brings {', '.join(compilers)} for the feature {engine}"
+                yield f"{STORE} with the feature {engine} compiles C code with {', '.join(compilers)}"
 
     def rows(self):
-        """Returns the cells of each direct dependency that follow from manifests and sources."""
+        """Returns the cells for each direct dependency. The reason is `None`, because it is written by hand."""
         users = {}
         for library in self.libraries:
             branches = tree(library["name"], "--locked", "--all-features")
@@ -179,16 +184,16 @@ class Workspace:
         brings = max((use["brings"] for use in uses), key=len)
         requirements = sorted({use["requirement"] for use in uses})
         repository = package["repository"]
-        keeper = repository.removeprefix("https://github.com/").split("/")[0]
+        owner = repository.removeprefix("https://github.com/").split("/")[0]
         itself = [word for kind, word in (("custom-build", "build script"), ("proc-macro", "macro"))
                   if has_target(package, kind)]  # fmt: skip
         below = sum(runs_at_build(self.packages[crate]) for crate in brings)
         return {
             "dependency": f"`{name}` {', '.join(requirements)}",
-            "of": ", ".join(use["of"] for use in uses),
-            "what for": None,
-            "kept by": f"[{keeper}]({repository})",
-            "licence": package["license"],
+            "used by": ", ".join(use["of"] for use in uses),
+            "reason": None,
+            "maintained by": f"[{owner}]({repository})",
+            "license": package["license"],
             "brings": str(len(brings)),
             "adds": str(max(len(use["adds"]) for use in uses)),
             "unsafe": unsafe_code(package, self.features[key(package)]),
@@ -196,7 +201,7 @@ class Workspace:
         }
 
     def branches(self, features):
-        """Returns what the façade brings, below each direct dependency of the libraries that it re-exports."""
+        """Returns the dependencies of the facade, by direct dependency of the libraries that it re-exports."""
         branches = {}
         for library in self.libraries:
             name = library["name"]
@@ -205,23 +210,23 @@ class Workspace:
         return branches
 
     def figures(self):
-        """Returns the rows of the table by feature, then those for the peers that the benchmarks measure."""
+        """Returns the rows of the table by feature, and then the rows of the peers that the benchmarks measure."""
         for features, of_framework in FEATURES.items():
             arguments = "--locked", "--features", features
             title = ", ".join(f"`{feature}`" for feature in features.split(",")) if features else "none"
-            beside = ""
+            without_framework = ""
             if of_framework:
                 branches = self.branches(features)
                 framework = set().union(*(below for direct, below in branches.items() if direct[0] in of_framework))
-                beside = str(len(others(branches) - framework))
-            yield figure_row(title, FACADE, self.packages, beside, *arguments)
+                without_framework = str(len(others(branches) - framework))
+            yield figure_row(title, FACADE, self.packages, without_framework, *arguments)
         lock = tomllib.loads((ROOT / "benches/Cargo.lock").read_text(encoding="utf-8"))
         for name in PEERS:
-            # The newest one: an old one is there for what it lets in.
+            # The newest version. The differential tests also use an old version.
             versions = [package["version"] for package in lock["package"] if package["name"] == name]
             version = max(versions, key=lambda version: [int(part) for part in version.split(".")])
-            # As `cargo add` gives it, and in the versions that are measured; in the workspace of the benchmarks itself
-            # its dependencies have the features that others want.
+            # A new project with default features and the versions of the benchmarks. In the workspace of the benchmarks,
+            # other packages would enable further features.
             with tempfile.TemporaryDirectory() as folder:
                 folder = pathlib.Path(folder)
                 (folder / "src").mkdir()
@@ -233,12 +238,12 @@ class Workspace:
                 yield figure_row(f"{name} {version}", name, packages, "", folder=folder)
 
 
-def figure_row(title, package, packages, beside, *arguments, folder=ROOT):
+def figure_row(title, package, packages, without_framework, *arguments, folder=ROOT):
     every = others(tree(package, *arguments, folder=folder))
     in_program = others(tree(package, *arguments, edges="normal,no-proc-macro", folder=folder))
     scripts = sum(has_target(packages[crate], "custom-build") for crate in every)
     compiler = "yes" if c_compilers(package, *arguments, folder=folder) else "no"
-    return f"| {title} | {len(every)} | {beside} | {len(in_program)} | {scripts} | {compiler} |"
+    return f"| {title} | {len(every)} | {without_framework} | {len(in_program)} | {scripts} | {compiler} |"
 
 
 def split_row(line):
@@ -250,30 +255,30 @@ def join_row(cells):
 
 
 def check_table(text, rows):
-    """Returns the text with its rows mended, and what was wrong with them."""
+    """Returns the text with corrected rows, and the differences."""
     failures, lines, found = [], [], set()
     for line in text.splitlines():
-        # A row of the table by feature has no version after the name.
+        # The rows of the other tables have no version after the name.
         name = re.match(r"\| `([^`]+)` \d", line)
         if not name:
             lines.append(line)
             continue
         name = name[1]
         if name not in rows:
-            failures.append(f"DEPENDENCIES.md: {name} is no direct dependency of a library")
+            failures.append(f"DEPENDENCIES.md: {name} is not a direct dependency of a library; remove its row")
             continue
         found.add(name)
         written = split_row(line)
         reason = written[2] if len(written) > 2 else ""
         expected = join_row(reason if cell is None else cell for cell in rows[name].values())
         if reason in ("", "…"):
-            failures.append(f"DEPENDENCIES.md: the row of {name} does not say what it is for")
+            failures.append(f"DEPENDENCIES.md: the row of {name} has no reason; write it")
         if line != expected:
             failures.append(f"DEPENDENCIES.md: the row of {name} must be:\n{expected}")
         lines.append(expected)
     for name in sorted(rows.keys() - found):
         row = join_row("…" if cell is None else cell for cell in rows[name].values())
-        failures.append(f"DEPENDENCIES.md: {name} has no row; add with what it is for:\n{row}")
+        failures.append(f"DEPENDENCIES.md: {name} has no row; add this row with the reason instead of `…`:\n{row}")
     return "\n".join(lines) + "\n", failures
 
 
@@ -282,13 +287,13 @@ def check_figures(text, rows):
     pattern = re.compile(r"(<!-- features -->\n\n\|.*\n\|[-:|]+\n)((?:\|.*\n)*)(\n<!-- /features -->)")
     found = pattern.search(text)
     if not found:
-        return text, ["DEPENDENCIES.md has no table by feature"]
+        return text, ["DEPENDENCIES.md has no table between `<!-- features -->` and `<!-- /features -->`"]
     failures = [] if found[2] == table else [f"DEPENDENCIES.md: the table by feature must be:\n{table}"]
     return pattern.sub(lambda match: match[1] + table + match[3], text), failures
 
 
 def check_comparison(text, rows):
-    """Compares the two rows of the README that state figures of Cargo with the figures of svix and of the feature `axum`."""
+    """Compares two rows of the comparison in the README with the figures of svix and of the feature `axum`."""
     cells = {row[0].strip("`"): row for row in map(split_row, rows)}
     svix = next(row for title, row in cells.items() if title.startswith("svix "))
     ours, failures = cells["axum"], []
@@ -319,11 +324,11 @@ def main():
     for document, check, expected in checks:
         path = ROOT / document
         text = path.read_text(encoding="utf-8")
-        mended, wrong = check(text, expected)
-        if "--update" in sys.argv[1:] and mended != text:
-            path.write_text(mended, encoding="utf-8")
-            mended, wrong = check(mended, expected)
-        failures += wrong
+        updated, differences = check(text, expected)
+        if "--update" in sys.argv[1:] and updated != text:
+            path.write_text(updated, encoding="utf-8")
+            updated, differences = check(updated, expected)
+        failures += differences
     print(*figures, f"{len(rows)} direct dependencies", sep="\n")
     sys.exit("\n".join(failures) or 0)
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Breaks one rule of the sync at a time and checks that the properties notice.
+# Checks that the property tests of the sync detect broken rules.
 #
-# The script applies each patch of crates/clerk-webhook-sync/tests/mutations/ to a copy of the working tree. The properties must
-# fail there. Arguments select patches by name, without the extension; by default the script tries all of them.
+# The script applies one patch of crates/clerk-webhook-sync/tests/mutations/ at a time to a copy of the working tree. The
+# property tests must then fail. Arguments select patches by name, without the extension. The default is all patches.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,17 +20,17 @@ git ls-files -z --cached --others --exclude-standard |
     while IFS= read -r -d '' file; do if [ -e "$file" ]; then printf '%s\0' "$file"; fi; done |
     tar -c --null -T - | tar -x -C "$copy"
 cd "$copy"
-# Cargo cannot distinguish the packages of the copy from the original ones, so the copy needs another target folder.
+# Cargo cannot distinguish the copied packages from the original ones, so the copy needs another target folder.
 export CARGO_TARGET_DIR=$root/target/mutations/target
 test=(cargo test --quiet --locked -p clerk-webhook-sync --lib)
 
 survivors=()
 for name in "${names[@]}"; do
     patch --quiet --strip=1 < "$patches/$name.patch"
-    # A patch that does not compile proves nothing.
+    # Stops if the patched code does not compile, because then the tests would fail for another reason.
     "${test[@]}" --no-run
     if "${test[@]}" -- properties::histories > "$copy/$name.log" 2>&1; then
-        echo "$name: no property fails"
+        echo "$name: no property test fails; add a test that detects this patch"
         survivors+=("$name")
     else
         echo "$name: $(grep -o "^thread 'properties::[a-z_]*'" "$copy/$name.log" | sort -u | tr '\n' ' ')"

@@ -33,7 +33,7 @@ BANNED = [
     "whoever",
     "withal",
 ]
-# Data that others wrote, what a tool wrote, and the list above.
+# External data, generated files, and the list above.
 SKIPPED = re.compile(
     r"\.(json|png|svg|lock|stderr|http|har|pem|bin)$|^(Cargo\.lock|LICENSE-.*|\.ci/prose\.py)$"
     r"|/fixtures/events/|/package-lock|^api/|^fuzz/corpus"

@@ -1,27 +1,27 @@
 #!/usr/bin/env bash
 # Compares the public API of each library, with all features, with its listing in `api/`. `--update` writes the listings.
-# The listings need cargo-public-api 0.52 and Rust 1.95: other versions format some lines differently.
+# Requires cargo-public-api 0.52 and Rust 1.95, because other versions format some lines differently.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# Only rustdoc may use nightly features. If Cargo had the variable, build scripts would choose other code than for users, and
-# their dependents would be compiled again here and in the next step.
+# Sets RUSTC_BOOTSTRAP only for rustdoc. In Cargo's environment it would change the results of build scripts, and Cargo
+# would compile their dependents again here and in the next step.
 printf '#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc "$@"\n' >"$scratch/rustdoc"
 chmod +x "$scratch/rustdoc"
 libraries=()
 for crate in crates/*; do
-    # The command has no API.
+    # The command has no public API.
     [ ! -f "$crate/src/lib.rs" ] || libraries+=("$crate")
 done
 RUSTDOC=$scratch/rustdoc RUSTDOCFLAGS="-Z unstable-options --output-format json" \
     cargo doc --quiet --locked --no-deps --lib --all-features "${libraries[@]/#crates\//--package=}"
 
-# Leaves out lines that follow from others: the methods of an `impl` of a trait, the auto traits that nearly every type has (a
-# lost one shows as `impl !Send`), and internals of the compiler and of macros.
-without_the_obvious() {
+# Removes redundant lines: the methods of trait implementations, the auto traits that nearly every type has (a lost one
+# is listed as `impl !Send`), and internals of the compiler and of macros.
+without_redundant_lines() {
     awk '
         /^impl.* for / {
             in_trait = 1
@@ -38,14 +38,14 @@ without_the_obvious() {
 mkdir "$scratch/api"
 for library in "${libraries[@]#crates/}"; do
     json=${CARGO_TARGET_DIR:-target}/doc/${library//-/_}.json
-    cargo public-api --rustdoc-json "$json" --omit blanket-impls | without_the_obvious >"$scratch/api/$library.txt"
+    cargo public-api --rustdoc-json "$json" --omit blanket-impls | without_redundant_lines >"$scratch/api/$library.txt"
 done
 
 if [ "${1-}" = --update ]; then
     rm -rf api
     cp -r "$scratch/api" api
 elif ! diff --recursive --new-file --unified=0 api "$scratch/api"; then
-    echo "The public API is not the one in api/. If that is meant, run .ci/public_api.sh --update;"
-    echo "a line that is removed or changed, or a new \`impl !\`, is a breaking change, see CONTRIBUTING.md."
+    echo "The public API differs from the listings in api/. If you intended the change, run .ci/public_api.sh --update."
+    echo "A removed or changed line, or a new \`impl !\`, is a breaking change. See CONTRIBUTING.md."
     exit 1
 fi

@@ -9,7 +9,7 @@ def version(text):
     return parts + [0] * (3 - len(parts))
 
 
-# The dependencies of a feature may need a newer Rust than the library, if the documentation of the library says so.
+# These dependencies may need a newer Rust than the library. The documentation of the library must state the version.
 BEYOND = {"actix-web": "1.89", "clerk-webhook-actix": "1.89", "clerk-webhook-sync": "1.94", "sqlx": "1.94"}
 
 metadata = json.load(sys.stdin)
@@ -20,7 +20,8 @@ for library in metadata["workspace_members"]:
     promised = packages[library]["rust_version"]
     if packages[library]["publish"] == []:
         continue
-    # A crate that is reached both with and without the feature is checked both ways.
+    # A crate below a crate of BEYOND is allowed the version of that crate. If it is also reached another way, both limits
+    # are checked.
     seen, todo = set(), [(library, promised)]
     while todo:
         current, allowed = todo.pop()
@@ -31,12 +32,12 @@ for library in metadata["workspace_members"]:
         seen.add((current, allowed))
         if version(packages[current]["rust_version"]) > version(allowed):
             needed = packages[current]["rust_version"]
-            failures.append(f"{packages[library]['name']} promises {allowed}, {name} needs {needed}")
+            failures.append(f"{packages[library]['name']} promises Rust {allowed}, but {name} needs Rust {needed}")
         todo += [
             (dependency["pkg"], allowed)
             for dependency in nodes[current]["deps"]
             if any(kind["kind"] is None for kind in dependency["dep_kinds"])
         ]
     seen = {package for package, _ in seen}
-    print(f"{packages[library]['name']}: {len(seen) - 1} dependencies, none above rust-version {promised} but by {', '.join(BEYOND)}")
+    print(f"{packages[library]['name']}: checked {len(seen) - 1} dependencies against rust-version {promised}")
 sys.exit("\n".join(failures) or 0)

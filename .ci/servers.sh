@@ -1,25 +1,36 @@
 #!/usr/bin/env bash
-# Starts Postgres, PgBouncer in transaction mode and Redis from Debian packages for the tests, on free loopback ports:
-#   eval "$(bash .ci/servers.sh)"      starts them unless they run, and sets TEST_POSTGRES_URL, TEST_PGBOUNCER_URL
-#                                      and TEST_REDIS_URL
-#   eval "$(DURABLE=yes bash .ci/servers.sh)"   the same, with every commit flushed to disk, for benchmarks
-#   bash .ci/servers.sh stop           stops them and removes their data
+# Starts Postgres, PgBouncer in transaction mode and Redis for the tests, on free loopback ports. Installs missing servers
+# from Debian packages.
+#
+#   eval "$(bash .ci/servers.sh)"
+#       Starts the servers unless they run, and sets TEST_POSTGRES_URL, TEST_PGBOUNCER_URL and TEST_REDIS_URL.
+#   eval "$(DURABLE=yes bash .ci/servers.sh)"
+#       The same, but the servers flush every commit to disk. Use it for benchmarks.
+#   bash .ci/servers.sh stop
+#       Stops the servers and removes their data.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The folder of the servers of this checkout. It is outside the checkout, which the database user may be unable to read.
-note=target/servers
+# This file contains the path of the data folder. The data folder is outside the checkout, because the database user may
+# have no access to the checkout.
+path_file=target/servers
 
 as_user_of_postgres() {
     if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
 }
 
 stop() {
-    [ -f "$note" ] || return 0
+    [ -f "$path_file" ] || return 0
     local data
-    data=$(cat "$note")
-    # Removes only folders that have the name of this script.
-    case $data in */clerk-webhook-servers.??????) ;; *) echo "$note is not of this script" >&2; return 1 ;; esac
+    data=$(cat "$path_file")
+    # Never removes a folder that this script did not create.
+    case $data in
+        */clerk-webhook-servers.??????) ;;
+        *)
+            echo "$path_file names $data, which this script did not create. Remove $path_file." >&2
+            return 1
+            ;;
+    esac
     if [ -f "$data/pgbouncer/pid" ]; then kill "$(cat "$data/pgbouncer/pid")" 2>/dev/null || true; fi
     if [ -d "$data/postgres" ]; then
         as_user_of_postgres "$(cat "$data/pg_ctl")" stop --pgdata "$data/postgres" --mode immediate >/dev/null || true
@@ -28,16 +39,16 @@ stop() {
         local redis
         redis=$(cat "$data/redis/pid")
         kill "$redis" 2>/dev/null || true
-        # Postgres cleans up its folder while it stops. Wait until it has ended.
+        # Wait, because a running server could write to the folder while it is removed.
         while kill -0 "$redis" 2>/dev/null; do sleep 0.1; done
     fi
-    rm -rf "$data" "$note"
+    rm -rf "$data" "$path_file"
 }
 
-run_already() {
-    [ -f "$note" ] || return 1
+are_running() {
+    [ -f "$path_file" ] || return 1
     local data
-    data=$(cat "$note")
+    data=$(cat "$path_file")
     [ -f "$data/environment" ] && kill -0 "$(cat "$data/redis/pid")" 2>/dev/null &&
         kill -0 "$(cat "$data/pgbouncer/pid")" 2>/dev/null &&
         as_user_of_postgres "$(cat "$data/pg_ctl")" status --pgdata "$data/postgres" >/dev/null
@@ -61,7 +72,7 @@ install_missing() {
     [ ${#missing[@]} -gt 0 ] || return 0
     [ "$(id -u)" = 0 ] || apt=(sudo "${apt[@]}")
     export DEBIAN_FRONTEND=noninteractive
-    # The caller evaluates the standard output.
+    # To stderr, because the caller evaluates stdout.
     {
         "${apt[@]}" update
         "${apt[@]}" install --yes --no-install-recommends "${missing[@]}"
@@ -76,8 +87,8 @@ start() {
     install_missing
     local data pg_ctl port
     data=$(mktemp --directory "${TMPDIR:-/tmp}/clerk-webhook-servers.XXXXXX")
-    mkdir -p "$(dirname "$note")"
-    echo "$data" >"$note"
+    mkdir -p "$(dirname "$path_file")"
+    echo "$data" >"$path_file"
     chmod 755 "$data"
     mkdir "$data/postgres" "$data/pgbouncer" "$data/redis"
     pg_ctl=$(find_pg_ctl)
@@ -85,19 +96,19 @@ start() {
     if [ "$(id -u)" = 0 ]; then chown postgres "$data/postgres" "$data/pgbouncer"; fi
 
     port=$(free_port)
-    # The data need not survive a crash, so commits do not wait for the disk.
-    local lasting=(off no)
-    if [ "${DURABLE:-no}" = yes ]; then lasting=(on yes); fi
+    # The settings `fsync` of Postgres and `appendonly` of Redis. For tests, commits need not survive a crash.
+    local durability=(off no)
+    if [ "${DURABLE:-no}" = yes ]; then durability=(on yes); fi
     (
         cd "$data"
         as_user_of_postgres "$(dirname "$pg_ctl")/initdb" --pgdata "$data/postgres" --username postgres \
             --auth trust --encoding UTF8 --no-locale --no-sync
         as_user_of_postgres "$pg_ctl" start --pgdata "$data/postgres" --wait --log "$data/postgres/log" --options \
-            "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 -c fsync=${lasting[0]}"
+            "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 -c fsync=${durability[0]}"
     ) >&2
     echo "export TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:$port/postgres" >>"$data/environment.new"
 
-    # Three server connections for any number of clients, so that each transaction of a client can get another connection.
+    # Only three server connections for all clients, so that transactions of a client can use different ones.
     local pooler_port
     pooler_port=$(free_port)
     cat >"$data/pgbouncer/pgbouncer.ini" <<INI
@@ -121,7 +132,7 @@ INI
 
     port=$(free_port)
     redis-server --port "$port" --bind 127.0.0.1 --dir "$data/redis" --pidfile "$data/redis/pid" \
-        --logfile "$data/redis/log" --save '' --appendonly "${lasting[1]}" --maxmemory-policy noeviction --daemonize yes >&2
+        --logfile "$data/redis/log" --save '' --appendonly "${durability[1]}" --maxmemory-policy noeviction --daemonize yes >&2
     for _ in $(seq 100); do
         if redis-cli -p "$port" ping 2>/dev/null | grep -q PONG; then break; fi
         sleep 0.1
@@ -133,8 +144,8 @@ INI
 
 case ${1:-start} in
     start)
-        run_already || { stop; start; }
-        cat "$(cat "$note")/environment"
+        are_running || { stop; start; }
+        cat "$(cat "$path_file")/environment"
         ;;
     stop) stop ;;
     *)
