@@ -59,7 +59,7 @@ pub struct Pace {
     pub connections: usize,
     /// How long the sender waits for an answer.
     pub time_limit: Duration,
-    /// The delay after each failed attempt. After as many retries as delays, the sender gives up.
+    /// The delay before each retry. After the last retry, the sender gives up.
     pub schedule: Vec<Duration>,
 }
 
@@ -184,7 +184,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Returns how often each outcome was answered. An attempt without an answer counts under its error.
+    /// Returns the number of answers for each outcome. An attempt without an answer is counted under its error.
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<String, usize> {
         let mut outcomes = BTreeMap::new();

@@ -283,7 +283,7 @@ fn exactly_once() -> ExactlyOnce<SqliteStore> {
 }
 
 #[tokio::test]
-async fn every_way_of_handling_has_one_span_and_one_line() {
+async fn every_handling_path_creates_one_span_and_one_log_line() {
     const ERROR: &str = "the user could not be saved: connection refused";
     let log = Log::default();
     let _listening = log.listen();

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn explains_why_a_place_cannot_exist() {
+    fn explains_why_a_pointer_cannot_be_set() {
         let set = |pointer: &str| after(|value| set(value, pointer, json!(9)));
         for (pointer, expected) in [
             ("a", "\"a\" is not a JSON Pointer: it must begin with a slash, as in /data/first_name"),

@@ -116,7 +116,7 @@ async fn option_clerk_event_is_none_for_a_forged_delivery() {
 }
 
 #[actix_web::test]
-async fn works_beside_other_extractors() {
+async fn works_with_other_extractors() {
     let handler = async |name: web::Data<String>, request: HttpRequest, event: ClerkEvent| {
         format!("{} {} {}", name.as_str(), request.path(), event.event_type())
     };

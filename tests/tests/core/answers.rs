@@ -260,7 +260,7 @@ fn converts_the_result_of_a_handler_to_an_answer() {
 }
 
 #[test]
-fn an_event_error_without_verification_is_not_an_event() {
+fn answers_not_an_event_to_an_event_error_without_verification() {
     let error = Event::from_trusted(message_id(), Timestamp::now(), "{".into()).unwrap_err();
     assert_eq!(Answer::from(&ReceiveError::from(error)).outcome(), Outcome::NotAnEvent);
 }

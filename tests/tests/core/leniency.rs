@@ -148,7 +148,7 @@ fn reports_the_path_of_a_value_with_another_type() {
 }
 
 #[test]
-fn decodes_payloads_from_the_field() {
+fn decodes_incomplete_payloads_from_public_reports() {
     let files = json_files(&folder("field-cases"));
     assert_eq!(files.len(), 11);
     for (name, body) in files {
@@ -190,7 +190,7 @@ fn decodes_payloads_from_the_field() {
 }
 
 #[test]
-fn finds_the_primary_address_beside_an_incomplete_one() {
+fn finds_the_primary_address_if_another_address_is_incomplete() {
     let body = r#"{"data":{"id":"user_1","primary_email_address_id":"idn_2","email_addresses":[{"id":"idn_1"},
         {"id":"idn_2","email_address":"ada@example.com"}]},"type":"user.created"}"#;
     let event = event(body);

@@ -118,7 +118,7 @@ impl FromRef<AppState> for Verifier {
 }
 
 #[tokio::test]
-async fn works_beside_application_state_and_other_extractors() {
+async fn works_with_application_state_and_other_extractors() {
     async fn handler(
         State(state): State<AppState>,
         headers: HeaderMap,
