@@ -8,7 +8,7 @@ use crate::delivery::Delivery;
 const MAX_ARGUMENT: usize = 64 * 1024;
 
 impl Delivery {
-    /// Returns a command for any POSIX shell that sends the delivery to a URL and prints the answer.
+    /// Returns a command for any POSIX shell that sends the delivery to a URL and prints the response.
     ///
     /// The command contains the signature, so a receiver with the default tolerance accepts the delivery for
     /// five minutes after [`at`](Self::at). A text body is an argument of the command. A body that is not
