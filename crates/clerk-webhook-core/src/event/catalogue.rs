@@ -37,7 +37,7 @@ macro_rules! catalogue {
             SubscriptionUpdated(Subscription) = "subscription.updated", "A subscription was updated.";
             SubscriptionItemAbandoned(SubscriptionItem) = "subscriptionItem.abandoned", "A plan was abandoned without a payment.";
             SubscriptionItemActive(SubscriptionItem) = "subscriptionItem.active", "A plan became active.";
-            SubscriptionItemCanceled(SubscriptionItem) = "subscriptionItem.canceled", "A plan was canceled and ends after the current period.";
+            SubscriptionItemCanceled(SubscriptionItem) = "subscriptionItem.canceled", "A plan was canceled and ends with its period.";
             SubscriptionItemCreated(SubscriptionItem) = "subscriptionItem.created", "A plan was added to a subscription.";
             SubscriptionItemEnded(SubscriptionItem) = "subscriptionItem.ended", "A plan ended.";
             SubscriptionItemFreeTrialEnding(SubscriptionItem) = "subscriptionItem.freeTrialEnding", "A free trial ends in three days.";
