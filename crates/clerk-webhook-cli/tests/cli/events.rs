@@ -45,7 +45,8 @@ fn shows_the_fields_of_an_event_type() {
     let run = run(&["events", "user.created"]);
     assert_eq!(run.code, 0);
     let text = run.stdout;
-    for expected in ["A user was created.", "\"first_name\": \"Ada\"", "user.created__saml", "invented data"] {
+    for expected in ["A user was created.", "\"first_name\": \"Ada\"", "user.created__saml", "invented data"]
+    {
         assert!(text.contains(expected), "{expected}: {text}");
     }
     let field = |name: &str| {
