@@ -9,7 +9,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{env, fs, thread};
 
@@ -244,6 +244,9 @@ impl Project {
     }
 
     fn build(&self) {
+        /// Two projects with the same name build the same file. Cargo builds one project at a time anyway.
+        static BUILD: Mutex<()> = Mutex::new(());
+        let _guard = BUILD.lock().unwrap_or_else(PoisonError::into_inner);
         self.cargo(&["build"]);
         // Copy the program, because the next project with this name overwrites it in the target folder.
         let built = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("debug").join(&self.name);
