@@ -37,7 +37,7 @@ impl Failure {
     }
 }
 
-/// Only for errors of standard output. Errors of files and sockets have more specific messages.
+/// Only for errors on standard output. Errors on files and sockets have more specific messages.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

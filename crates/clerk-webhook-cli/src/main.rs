@@ -1,4 +1,4 @@
-//! The command `clerk-webhook`: creates, sends, and inspects Clerk webhooks locally.
+//! The `clerk-webhook` command: creates, sends, and inspects Clerk webhooks locally.
 
 mod args;
 mod capture;
@@ -23,13 +23,13 @@ Getting started:
   clerk-webhook trigger user.created --to http://127.0.0.1:3000/webhooks/clerk
   clerk-webhook help trigger
 
-Set CLERK_WEBHOOK_SIGNING_SECRET to the signing secret (whsec_…) of the endpoint.
+Set CLERK_WEBHOOK_SIGNING_SECRET to the endpoint's signing secret (whsec_…).
 
 Exit codes: 0 success, 1 negative result, 2 wrong usage, 3 network error.";
 
 /// Create, sign, send, verify, and replay Clerk webhooks without Clerk and without a tunnel.
 ///
-/// Requests are sent only to the URL that you give. Svix is the service that delivers the webhooks of Clerk.
+/// Requests are sent only to the URL that you give. Svix is the service that delivers Clerk's webhooks.
 #[derive(Debug, Parser)]
 #[command(name = "clerk-webhook", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = EXAMPLES)]

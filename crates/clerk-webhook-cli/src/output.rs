@@ -25,7 +25,8 @@ impl Output {
 
     /// Returns an `Output` that ignores a closed pipe.
     ///
-    /// For commands whose exit code is their result: it must also be correct in `… | grep -q` and `… | head`.
+    /// For commands whose exit code is their result: the exit code must also be correct in `… | grep -q` and
+    /// `… | head`.
     pub(crate) fn up_to_the_result(&self) -> Self {
         Self { ends_with_reader: false, ..*self }
     }

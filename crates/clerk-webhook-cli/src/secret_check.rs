@@ -1,4 +1,4 @@
-//! The check of signing secrets: the error of the library, and warnings about usable secrets.
+//! Checks signing secrets: returns the library's error, or warnings about a usable secret.
 
 use clerk_webhook_core::SigningSecret;
 
@@ -48,8 +48,9 @@ fn warnings(word: &str, text: &str, encoded: &str, bytes: usize) -> Vec<String> 
     }
     if !word.starts_with(PREFIX) {
         warnings.push(
-            "it does not begin with whsec_, as signing secrets of Clerk do: check that you copied the complete signing \
-             secret of the endpoint".to_owned(),
+            "it does not begin with whsec_, as Clerk's signing secrets do: check that you copied the endpoint's complete \
+             signing secret"
+                .to_owned(),
         );
     }
     if bytes < 24 {

@@ -45,7 +45,7 @@ impl From<String> for Pattern {
     }
 }
 
-/// Accepts any text. The names of the events are only for shell completion.
+/// Accepts any text. The event names are only for shell completion.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EventNames;
 

@@ -16,7 +16,7 @@ const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SEC
 /// The arguments that select signing secrets.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SecretArgs {
-    /// Signing secret (whsec_…), visible to other users of this machine in the list of processes; repeatable
+    /// Signing secret (whsec_…), visible to other users of this machine in the process list; repeatable
     /// for a rotation, new secret first [default: $CLERK_WEBHOOK_SIGNING_SECRET, else $CLERK_WEBHOOK_SECRET]
     #[arg(long = "secret", value_name = "WHSEC", allow_hyphen_values = true)]
     secrets: Vec<SecretText>,
@@ -70,7 +70,7 @@ impl SecretArgs {
         }
         if secrets.is_empty() {
             return Err(Failure::usage(
-                "no signing secret: set CLERK_WEBHOOK_SIGNING_SECRET to the signing secret (whsec_…) of the endpoint, or \
+                "no signing secret: set CLERK_WEBHOOK_SIGNING_SECRET to the endpoint's signing secret (whsec_…), or \
                  pass --secret or --secret-file; `clerk-webhook secret new` creates one for tests",
             ));
         }
@@ -97,7 +97,7 @@ impl SecretArgs {
                 Err(VarError::NotPresent) => {}
                 Err(VarError::NotUnicode(_)) => {
                     return Err(Failure::usage(format_args!(
-                        "{name} is not valid UTF-8: set it to the signing secret (whsec_…) of the endpoint"
+                        "{name} is not valid UTF-8: set it to the endpoint's signing secret (whsec_…)"
                     )));
                 }
             }

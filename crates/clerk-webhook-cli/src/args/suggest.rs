@@ -1,4 +1,4 @@
-//! Suggestions for misspelled names of events.
+//! Suggestions for misspelled event names.
 
 use clerk_webhook_test::fixture::AnyFixture;
 
@@ -11,7 +11,7 @@ pub(crate) fn event(written: &str) -> String {
     question(&closest(written, names))
 }
 
-/// Returns at most three names that are close to the written one, best first.
+/// Returns up to three names that resemble the given one, the closest first.
 fn closest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let folded = fold(written);
     // All names are much shorter, and the time for a distance grows with the product of both lengths.

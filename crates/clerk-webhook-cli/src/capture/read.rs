@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// Reads all requests in a file or folder, or from standard input for `-`.
 ///
 /// In a folder, reads the files that end in `.http`, `.json`, `.jsonl` or `.ndjson`, sorted by name. If a
-/// file cannot be read, the others are read nevertheless.
+/// file cannot be read, the others are still read.
 pub(crate) fn read(path: &Path) -> Result<Captures, Failure> {
     let mut captures = Captures::default();
     if path == Path::new("-") {

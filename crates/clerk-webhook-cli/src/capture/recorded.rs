@@ -1,8 +1,8 @@
 //! The metadata of a recording, in comments before the request.
 //!
 //! Readers of `.http` files, including older versions of this command, skip comments. A sender cannot inject
-//! a comment, because everything it sends is written after the method. Anyone who can write the file can, so
-//! the metadata is not trusted.
+//! a comment, because everything it sends is written after the method. Anyone who can write the file can add
+//! one, so the metadata is not trusted.
 
 use clerk_webhook_core::Timestamp;
 
@@ -25,7 +25,7 @@ impl Recorded {
         [received_at, verdict].into_iter().flatten().collect()
     }
 
-    /// Reads a comment line. The first line of a name wins.
+    /// Reads a comment line. If a name occurs more than once, the first line applies.
     pub(super) fn read(&mut self, line: &str) -> Result<(), String> {
         let Some((name, value)) = line.trim_start_matches('#').split_once(':') else { return Ok(()) };
         match name.trim() {
@@ -45,7 +45,7 @@ impl Recorded {
     }
 }
 
-/// Returns the time at the beginning of the name of a recording:
+/// Returns the time at the beginning of a recording's file name:
 /// `20261121T215126.123Z-user.created-msg_….http`.
 pub(super) fn time_in_name(name: &str) -> Option<Timestamp> {
     let (moment, _) = name.split_once('-')?;

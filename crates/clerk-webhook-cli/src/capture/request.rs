@@ -12,7 +12,7 @@ pub(crate) struct Capture {
     pub(crate) place: String,
     /// The request target (a path or a URL), if known.
     pub(crate) target: Option<String>,
-    /// In their original order, including repeated headers, with the original case of names.
+    /// The headers in their original order, including repeated ones. The case of the names is preserved.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Bytes,
     /// The metadata of a recording.

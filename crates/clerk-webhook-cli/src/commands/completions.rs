@@ -24,9 +24,9 @@ pub(super) fn run(args: &Args, mut program: clap::Command) -> Result<(), Failure
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut program, "clerk-webhook", &mut script);
     if args.shell == Shell::Bash {
-        // clap_complete 4.6 treats the hyphen in the name as a separator of commands, so arguments of
-        // commands are not completed (clap-rs/clap#6421). Versions without this bug are not affected by the
-        // replacement.
+        // clap_complete 4.6 treats the hyphen in the program's name as a separator between commands, so it
+        // does not complete the arguments of commands (clap-rs/clap#6421). Versions without this bug are not
+        // affected by the replacement.
         let fixed = String::from_utf8_lossy(&script).replace("clerk__subcmd__webhook", "clerk__webhook");
         script = fixed.into_bytes();
     }

@@ -21,7 +21,7 @@ use crate::output::Output;
 pub(crate) enum Command {
     /// Create or check signing secrets
     Secret(secret::Args),
-    /// List the event types of Clerk, or show an example and the fields of one
+    /// List Clerk's event types, or show an example and the fields of one
     Events(events::Args),
     /// Send a signed event, and show how Svix would treat the response
     Trigger(trigger::Args),

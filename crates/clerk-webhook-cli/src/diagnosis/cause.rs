@@ -95,7 +95,7 @@ causes! {
     /// The end of the signature is missing.
     SignatureTruncated = "signature_truncated",
         "Find what truncates the header, such as a database column or a log with a maximum length.";
-    /// The signature is an HMAC with another hash.
+    /// The signature is an HMAC with a different hash.
     SignatureOtherHash = "signature_other_hash",
         "Sign with HMAC-SHA-256.";
     /// No signature in the list decodes to 32 bytes in any supported encoding.
@@ -120,13 +120,13 @@ causes! {
          or spaces.";
     /// The signature is valid, but the timestamp is too far in the past.
     TimestampTooOld = "timestamp_too_old",
-        "If the delivery has just been received, correct the clock of this machine. For an older capture, \
+        "If the delivery has just been received, correct this machine's clock. For an older capture, \
          pass the time of its receipt as --now, or use --any-age. A recording by `clerk-webhook listen` \
          contains this time. A retry by Svix and a resend from the Clerk Dashboard have a new timestamp \
          and a new signature.";
     /// The signature is valid, but the timestamp is too far in the future.
     TimestampTooNew = "timestamp_too_new",
-        "Correct the clock of this machine or the clock of the sender.";
+        "Correct this machine's clock or the sender's clock.";
 
     /// Only the body was signed.
     SignedBodyOnly = "signed_body_only",
@@ -137,7 +137,7 @@ causes! {
     /// The signed text does not contain the timestamp.
     SignedWithoutTimestamp = "signed_without_timestamp",
         "Sign <id>.<timestamp>.<body>, including the timestamp.";
-    /// The parts of the signed text are in another order.
+    /// The parts of the signed text are in a different order.
     SignedInOtherOrder = "signed_in_other_order",
         "Sign <id>.<timestamp>.<body> in this order.";
     /// The parts of the signed text are not separated by dots.
@@ -230,7 +230,7 @@ causes! {
     /// The body contains HTML entities.
     HtmlEscaped = "html_escaped",
         "Do not pass the body through input filters or templates: they escape it for HTML.";
-    /// The body was decoded with one character encoding and encoded with another.
+    /// The body was decoded with one character encoding and encoded with a different one.
     CharsetChanged = "charset_changed",
         "Keep the body as bytes, or read and write it as UTF-8. Something treated it as Latin-1 or \
          Windows-1252.";

@@ -41,7 +41,7 @@ pub(super) fn can_be_undone(cause: Cause) -> bool {
     )
 }
 
-/// Returns oddities of the request that can help the user to find the cause.
+/// Returns notes about the request that can help the user find the cause.
 pub(super) fn hints(capture: &Capture, attempt: Option<&Attempt>) -> Vec<String> {
     let mut hints = Vec::new();
     let body = &capture.body;

@@ -413,7 +413,7 @@ impl Json<'_> {
         objects.into_iter().all(|(at, _)| self.items(at, true).is_sorted_by_key(|item| self.key(*item)))
     }
 
-    /// Returns whether a style has other whitespace between the tokens than the text.
+    /// Returns whether the style's whitespace between tokens differs from the text's.
     pub(super) fn differs_in_spacing(&self, spacing: Spacing) -> bool {
         self.written(Style { spacing, ..AS_IS }) != self.text
     }

@@ -1,6 +1,6 @@
 //! Finds out why verification fails. Causes are computed, never guessed.
 //!
-//! The diagnosis names a cause in two cases: the cause is a fact of the request (a missing header), or the
+//! The diagnosis names a cause in two cases: the cause is a fact about the request (a missing header), or the
 //! signature matches after the cause is undone (an added line break). A change that cannot be undone is
 //! reported as unknown.
 
@@ -37,7 +37,7 @@ use search::{Match, Search};
 pub(crate) use cause::Cause;
 pub(crate) use finding::duration;
 
-/// The default tolerance for the timestamp of a delivery.
+/// The default tolerance for a delivery's timestamp.
 pub(crate) const TOLERANCE: Duration = Verifier::DEFAULT_TOLERANCE;
 
 /// The default body limit of a receiver, in bytes.
@@ -88,7 +88,7 @@ pub(crate) struct Terms {
     pub(crate) tolerance: Option<Duration>,
 }
 
-/// Judges a delivery that has just been received, for a caller that serves other requests.
+/// Judges a delivery that has just been received, for a caller that also serves other requests.
 ///
 /// This function blocks. An authentic delivery takes microseconds. The search for a cause usually takes a few
 /// milliseconds, and at most about 30 ms.
@@ -168,7 +168,7 @@ fn authentic(terms: Terms, capture: &Capture, verified: &Verified) -> Authentic 
     }
 }
 
-/// Searches for the cause; `error` is the message of the verifier.
+/// Searches for the cause; `error` is the verifier's message.
 fn refused(
     limits: Limits,
     terms: Terms,
@@ -193,7 +193,7 @@ fn refused(
     }
 }
 
-/// Builds the diagnosis for findings that make the signature match after they are undone.
+/// Builds the diagnosis for findings after whose correction the signature matches.
 fn explained(terms: Terms, headers: &Headers, found: Match, secrets: usize, error: String) -> Diagnosis {
     let mut findings = headers.findings.clone();
     findings.extend(found.findings);

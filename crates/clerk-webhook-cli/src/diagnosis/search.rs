@@ -137,7 +137,7 @@ impl<'s> Search<'s> {
         None
     }
 
-    /// Returns the index of the token of an attempt that matches.
+    /// Returns the index of the attempt's token that matches.
     fn token(&mut self, key: usize, attempt: usize, layout: &Layout, body: &[u8]) -> Option<usize> {
         let tokens = &self.attempts[attempt].tokens;
         let around = layout.before.len() + layout.after.len();
@@ -147,7 +147,7 @@ impl<'s> Search<'s> {
         signatures::matching(tokens, &mac)
     }
 
-    /// Collects everything that must be undone, problems of the headers first.
+    /// Collects everything that must be undone, header problems first.
     fn matched(
         &self,
         (attempt, token): Place,
@@ -200,7 +200,7 @@ impl<'s> Search<'s> {
         None
     }
 
-    /// Checks, number by number, whether one or two numbers had another notation.
+    /// Checks, number by number, whether one or two numbers were written differently.
     fn numbers(&mut self) -> Option<Match> {
         let json = self.bodies.json()?;
         let numbers = json.other_numbers(self.budget);
@@ -259,8 +259,8 @@ impl<'s> Search<'s> {
                     self.tried += 1;
                     let mac = begun.ended(&[text.as_bytes(), after.as_bytes()]);
                     let Some(token) = signatures::matching(tokens, &mac) else { continue };
-                    let fact = "a JSON number had another text when the body was signed (such as 1.0 instead of 1, or more \
-                                digits than a float can represent)";
+                    let fact = "a JSON number was written differently when the body was signed (such as 1.0 instead of \
+                                1, or more digits than a float can represent)";
                     let mut findings = Vec::new();
                     of_json(json, style, &mut findings);
                     findings.insert(0, Finding::new(Cause::JsonNumbersChanged, fact));

@@ -24,8 +24,8 @@ const MAX_READINGS: usize = 3 * MAX_TOKENS;
 
 /// The length of 32 bytes in base64, in characters.
 const LENGTH: usize = 44;
-/// The minimum length of a truncated signature: its 72 bits rule out that one of the million MACs of a search
-/// matches by chance.
+/// The minimum length of a truncated signature. With 72 bits, it is practically impossible that one of the
+/// million MACs of a search matches by chance.
 pub(super) const MIN_PART: usize = 12;
 
 /// One interpretation of a signature.

@@ -3,7 +3,7 @@
 use super::cause::Cause;
 use super::finding::shown;
 
-/// From this number on, a timestamp is not in seconds: it would be after the year 5138.
+/// Timestamps from this number on are not in seconds: they would be in the year 5138 or later.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
 /// One interpretation of a timestamp.

@@ -228,7 +228,7 @@ fn form_decoded(text: &str) -> String {
     percent_decoded(&text).unwrap_or(text)
 }
 
-/// Replaces HTML entities by their characters; returns `None` if the text contains none.
+/// Replaces HTML entities with their characters; returns `None` if the text contains none.
 fn without_entities(text: &str) -> Option<String> {
     const ENTITIES: [(&str, &str); 11] = [
         ("&quot;", "\""),
@@ -291,7 +291,7 @@ fn parts<'b>(mut bytes: &'b [u8], separator: &[u8]) -> Vec<&'b [u8]> {
     parts
 }
 
-/// Undoes decoding with one character encoding and encoding with another.
+/// Undoes decoding with one character encoding and encoding with a different one.
 fn charsets(body: &Bytes, found: &mut Inside<'_>) {
     if body.is_ascii() && !body.contains(&0) {
         return;

@@ -38,7 +38,7 @@ pub(crate) struct AnswerReport {
     svix: NextAttempt,
 }
 
-/// The reaction of Svix.
+/// Svix's reaction.
 #[derive(Debug, Serialize)]
 struct NextAttempt {
     next: &'static str,

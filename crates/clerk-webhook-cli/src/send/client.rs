@@ -63,7 +63,7 @@ pub(crate) struct SendError {
 /// The kinds of [`SendError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SendErrorKind {
-    /// No process listens on the port, or the name has no address.
+    /// No process is listening on the port, or the name has no address.
     Refused,
     /// The response was not complete in time.
     Timeout,
@@ -172,7 +172,7 @@ impl Body for DelayedBody {
 }
 
 impl Answer {
-    /// Returns the parts of the response that affect Svix.
+    /// Returns the parts of the response that affect Svix's next action.
     pub(crate) fn reply(&self) -> Reply {
         let text = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         Reply {
@@ -221,8 +221,9 @@ fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn 
 fn explain(error: &(dyn Error + 'static), authority: &str) -> SendError {
     let cause = chain(error).find_map(|error| error.downcast_ref::<io::Error>());
     if cause.is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionRefused) {
-        let message =
-            format!("nothing listens on {authority}: check that the server runs and uses this port");
+        let message = format!(
+            "nothing is listening on {authority}: check that the server is running and uses this port"
+        );
         return SendError { kind: SendErrorKind::Refused, message };
     }
     // The connector has no error type for this case.

@@ -62,7 +62,7 @@ impl Endpoint {
             Some(scheme) if *scheme == Scheme::HTTPS && cfg!(feature = "tls") => {}
             Some(scheme) if *scheme == Scheme::HTTPS => {
                 return Err(Failure::usage(
-                    "this clerk-webhook was built without the feature tls, which https URLs need: build it with the default features",
+                    "this clerk-webhook was built without the tls feature, which https URLs need: build it with the default features",
                 ));
             }
             Some(_) => return Err(wrong("begins with neither http:// nor https://: use an HTTP URL")),
@@ -98,8 +98,8 @@ impl Endpoint {
     /// Returns whether the host is this machine: a loopback address, or `localhost`, which every system
     /// resolves to one.
     ///
-    /// Other names do not count, including `app.localhost`: a resolver could return another address while the
-    /// command runs.
+    /// Other names are not accepted, including `app.localhost`: a resolver could return another address while
+    /// the command runs.
     pub(crate) fn is_loopback(&self) -> bool {
         let host = self.0.host().unwrap_or_default();
         if host.eq_ignore_ascii_case("localhost") {

@@ -1,4 +1,4 @@
-//! Sends deliveries: the endpoint, the client, and the reaction of Svix to a response.
+//! Sends deliveries: the endpoint, the client, and Svix's reaction to a response.
 
 pub(crate) mod answer_report;
 pub(crate) mod client;

@@ -1,4 +1,4 @@
-//! The reaction of Svix to a response, including its retry schedule.
+//! Svix's reaction to a response, including its retry schedule.
 //!
 //! Sources: docs.svix.com/retries and /receiving/delivery-control. The jitter and the treatment of
 //! `Retry-After` are not documented for the hosted service and were taken from the Svix server 1.100. That
@@ -10,17 +10,18 @@ pub(crate) use clerk_webhook_core::sender::RESPONSE_TIMEOUT as TIMEOUT;
 pub(crate) use clerk_webhook_core::sender::RETRY_JITTER_PERCENT as JITTER;
 use clerk_webhook_core::sender::{MIN_DELAY_AFTER_TIMEOUT, RETRY_DELAYS};
 
-/// The parts of a response that affect Svix. In parameters, `None` means that no response was received.
+/// The parts of a response that affect Svix's next action. In parameters, `None` means that no response was
+/// received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    /// The header `Retry-After`.
+    /// The `Retry-After` header.
     pub(crate) retry_after: Option<Duration>,
-    /// The header `webhook-delivery`.
+    /// The `webhook-delivery` header.
     pub(crate) control: Option<String>,
 }
 
-/// The next action of Svix.
+/// Svix's next action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// None: the message was delivered.
@@ -80,7 +81,7 @@ impl Next {
     }
 }
 
-/// Describes the action of Svix after this attempt, as the predicate of a sentence: `retries in 4–6 s …`.
+/// Describes Svix's action after this attempt, as the predicate of a sentence: `retries in 4–6 s …`.
 pub(crate) fn explain(attempt: usize, reply: Option<&Reply>) -> String {
     let next = next(attempt, reply);
     let Some((from, to)) = next.window() else {

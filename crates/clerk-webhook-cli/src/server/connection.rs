@@ -43,7 +43,7 @@ impl ConnectionSlots {
 }
 
 impl ConnectionSlot {
-    /// Exchanges a general slot for a slot of the page, if one is free.
+    /// Exchanges a general slot for a page slot, if one is free.
     pub(crate) fn switch_to_page(&self) {
         let mut held = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
         if !held.1

@@ -1,4 +1,4 @@
-//! The limits of connections: number, bytes, and time.
+//! The limits on connections: number, bytes, and time.
 
 use std::time::Duration;
 

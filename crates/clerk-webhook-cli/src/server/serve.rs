@@ -18,7 +18,7 @@ use super::response::{Body, NoResponse};
 
 /// Serves until the future is dropped.
 ///
-/// `respond` gets each request, the address of the peer, and the slot of the connection.
+/// `respond` gets each request, the peer's address, and the connection's slot.
 pub(crate) async fn serve<R, F>(socket: TcpListener, respond: R)
 where
     R: Fn(Request<Incoming>, SocketAddr, Arc<ConnectionSlot>) -> F + Clone + Send + Sync + 'static,

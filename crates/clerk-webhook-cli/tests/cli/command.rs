@@ -46,7 +46,7 @@ fn the_help_says_that_429_does_not_lengthen_the_delay() {
         let help = run(&[&name, "--help"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         for sentence in help.split(". ").filter(|sentence| sentence.contains("429")) {
             mentions += 1;
-            assert!(sentence.contains("429 counts as any other failure"), "{name}: {sentence}");
+            assert!(sentence.contains("429 is treated like any other failure"), "{name}: {sentence}");
         }
     }
     assert!(mentions > 0);

@@ -104,7 +104,7 @@ fn continues_if_an_instance_stops_but_not_if_it_never_listened() {
     let output = start(&arguments).wait_with_output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{error}");
-    assert!(error.contains(&format!("nothing listens on {address}")), "{error}");
+    assert!(error.contains(&format!("nothing is listening on {address}")), "{error}");
 }
 
 #[test]

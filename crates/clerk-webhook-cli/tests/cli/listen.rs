@@ -304,7 +304,7 @@ fn responds_with_502_if_the_endpoint_is_unreachable() {
     let answer = listener.deliver(&Delivery::of(fixture::user_created()));
     assert_eq!((answer.status, answer.body.as_str()), (502, r#"{"title":"Bad Gateway","status":502}"#));
     assert!(listener.line().contains("  502  "));
-    assert!(listener.line().contains(&format!("nothing listens on {closed}")));
+    assert!(listener.line().contains(&format!("nothing is listening on {closed}")));
 }
 
 #[test]

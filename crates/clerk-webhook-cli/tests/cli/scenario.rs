@@ -296,7 +296,7 @@ fn fails_immediately_if_nothing_listens() {
     let output = scenario(&format!("all --concurrency 8 --retry --to http://{address}/"));
     assert_eq!(output.status.code(), Some(3));
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains(&format!("nothing listens on {address}")), "{error}");
+    assert!(error.contains(&format!("nothing is listening on {address}")), "{error}");
     assert_eq!(error.lines().count(), 1, "{error}");
 }
 
@@ -305,8 +305,8 @@ fn resends_the_same_bytes_after_a_lost_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let receiver = thread::spawn(move || {
-        // The first request gets a response, so that the endpoint counts as reachable. The second connection is
-        // lost.
+        // The first request gets a response, so that the endpoint counts as reachable. The second connection
+        // is lost.
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let mut requests = Vec::new();
         for is_answered in [true, false, true] {

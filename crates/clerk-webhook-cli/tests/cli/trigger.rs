@@ -345,7 +345,7 @@ fn exits_with_3_if_the_endpoint_does_not_respond() {
     let url = format!("http://{}/", closed_port());
     let run = run(&["trigger", "user.created", "--to", &url, "--json"]);
     assert_eq!(run.code, 3);
-    assert!(run.stderr.contains("nothing listens"), "{}", run.stderr);
+    assert!(run.stderr.contains("nothing is listening"), "{}", run.stderr);
     assert_eq!(run.objects()[0]["error"]["kind"], "network");
 
     let broken = Server::new(|_| "what?\r\n\r\n".to_owned());

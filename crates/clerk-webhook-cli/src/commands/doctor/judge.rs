@@ -61,7 +61,8 @@ pub(super) fn unsigned(result: Result<'_>) -> Check {
                 "{status}: rejected with the header {}, although the request was not verified",
                 OwnAnswer::DELIVERY_CONTROL
             ),
-            "send this header only for verified messages: with a wrong secret, Svix would stop delivering every message",
+            "send this header only for verified messages: otherwise, a wrong secret makes Svix stop delivering all \
+             messages",
         );
     }
     match status {
@@ -103,8 +104,8 @@ pub(super) fn unsigned(result: Result<'_>) -> Check {
             check,
             "rate_limit",
             "429: a rate limit rejects requests to the endpoint",
-            "exempt this path: Clerk's deliveries come from few addresses and in bursts. To Svix, 429 counts as any other \
-             failure, so do not rely on a longer delay",
+            "exempt this path: Clerk's deliveries come from few addresses and in bursts. Svix treats 429 like any \
+             other failure, so do not rely on a longer delay",
         ),
         500 if answer.body == OwnAnswer::from(Outcome::Misconfigured).body() => bad(
             "misconfigured",
@@ -113,7 +114,7 @@ pub(super) fn unsigned(result: Result<'_>) -> Check {
         ),
         502..=504 => bad(
             "proxy",
-            "a proxy responds, but its application does not",
+            "a proxy responds, but the application behind it does not",
             "check that the application is running, and that the proxy uses its port",
         ),
         500.. => bad(
@@ -124,7 +125,7 @@ pub(super) fn unsigned(result: Result<'_>) -> Check {
         _ if is_page(answer) => bad(
             "page",
             "the response is a web page, so it does not come from a webhook endpoint",
-            "check CSRF protection, firewalls, and checks of the framework that run before the endpoint",
+            "check CSRF protection, firewalls, and framework checks that run before the endpoint",
         ),
         400 | 422 => Check::ok(check, format!("rejected with {status}")),
         _ => Check::warn(
@@ -161,7 +162,7 @@ pub(super) fn forbidden(of: Forbidden, result: Result<'_>) -> Check {
             of.check,
             "server_error",
             format!("{status}: the endpoint fails on {} instead of rejecting it", of.what),
-            "respond with 400; the log of the endpoint has the reason",
+            "respond with 400; the endpoint's log contains the reason",
         ),
         _ => Check::ok(of.check, format!("{} is rejected with {status}", of.what)),
     }
@@ -196,7 +197,7 @@ pub(super) fn signed(result: Result<'_>) -> Check {
             check,
             "refused_signed",
             format!("{status}: a signed delivery is rejected"),
-            "if clock and path are correct, the endpoint uses another secret, or something before it rejects requests",
+            "if clock and path are correct, the endpoint uses a different secret, or something before it rejects requests",
         ),
         (500.., None) => Check::warn(
             check,
@@ -208,7 +209,7 @@ pub(super) fn signed(result: Result<'_>) -> Check {
             check,
             "refused_signed",
             format!("{status}: the response to a signed delivery is not 2xx"),
-            "the check `unsigned` shows whether the endpoint itself responds",
+            "the `unsigned` check shows whether the endpoint itself responds",
         ),
     }
 }
@@ -223,7 +224,7 @@ pub(super) fn clock(distance: Option<f64>) -> Check {
     };
     let seconds = distance.abs();
     let side = if distance > 0.0 { "ahead of" } else { "behind" };
-    let message = format!("the endpoint's clock is {seconds:.0} s {side} the clock of this machine");
+    let message = format!("the endpoint's clock is {seconds:.0} s {side} this machine's clock");
     let advice = "synchronize both clocks with NTP: beyond 5 minutes, the endpoint rejects every delivery";
     if seconds > CLOCK_TOLERATED {
         Check::bad(check, "skew", message, advice)
@@ -245,7 +246,7 @@ pub(super) fn speed(slowest: Duration) -> Check {
     }
 }
 
-/// Judges the limit on bodies, from the largest accepted and the smallest rejected size.
+/// Judges the body limit, from the largest accepted and the smallest rejected size.
 ///
 /// `told` is true if the endpoint rejected the size with 413, and false if it did not respond.
 pub(super) fn body_limit(taken: Option<usize>, refused: Option<usize>, told: bool) -> Check {
@@ -278,8 +279,8 @@ pub(super) fn tls(result: Result<'_>) -> Check {
             "tls",
             "failed",
             printable(error.to_string().as_bytes(), 200),
-            "check that the port uses https, and that the server sends the complete certificate chain of a public \
-             authority for this name",
+            "check that the port uses https, and that the server sends a complete certificate chain for this name from \
+             a public authority",
         ),
         _ => Check::ok("tls", "this machine trusts the certificate"),
     }
@@ -358,7 +359,7 @@ mod tests {
     #[test]
     fn advice_on_a_rate_limit_does_not_promise_a_longer_delay() {
         let advice = unsigned(Ok(&answer(429, &[], ""))).advice.unwrap();
-        assert!(advice.contains("429 counts as any other failure"), "{advice}");
+        assert!(advice.contains("429 like any other failure"), "{advice}");
     }
 
     #[test]

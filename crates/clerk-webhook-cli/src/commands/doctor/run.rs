@@ -55,7 +55,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
 }
 
 impl Examination<'_> {
-    /// Checks the secrets of this machine. They must be the secrets of the endpoint.
+    /// Checks the secrets that are set on this machine. They must be the endpoint's secrets.
     fn secrets(&mut self, args: &SecretArgs) -> Result<Vec<SigningSecret>, Failure> {
         let mut secrets = Vec::new();
         let mut places = Vec::new();
@@ -79,8 +79,7 @@ impl Examination<'_> {
             }
         }
         let Some(shortest) = secrets.iter().map(key_bytes).min() else {
-            let advice =
-                "set CLERK_WEBHOOK_SIGNING_SECRET to the secret of the endpoint: signed requests need it";
+            let advice = "set CLERK_WEBHOOK_SIGNING_SECRET to the endpoint's secret: signed requests need it";
             self.report.add(&Check::warn("secret", "missing", "no signing secret", advice))?;
             return Ok(secrets);
         };
@@ -108,7 +107,7 @@ impl Examination<'_> {
                 Check::warn(
                     "scheme",
                     "plain_http",
-                    "http: anyone on the network path can read the data of your users",
+                    "http: anyone on the network path can read your users' data",
                     "set a URL that begins with https:// in Clerk",
                 )
             })?;
@@ -265,7 +264,7 @@ impl Examination<'_> {
         Ok(())
     }
 
-    /// Finds the limit on bodies with requests whose only fault is the signature.
+    /// Finds the body limit. The requests are valid except for their signature.
     async fn sizes(&mut self, client: &Client, endpoint: &Endpoint) -> Result<(), Failure> {
         let (mut taken, mut refused, mut told) = (None, None, true);
         for size in SIZES {
@@ -327,7 +326,7 @@ async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     if addresses.is_empty() { Err("no address found".to_owned()) } else { Ok(addresses) }
 }
 
-/// Returns by how many seconds the clock of the endpoint is ahead of this machine's clock, at least.
+/// Returns the minimum number of seconds by which the endpoint's clock is ahead of this machine's clock.
 ///
 /// Negative if it is behind.
 fn distance(answer: &Answer, before: Timestamp, after: Timestamp) -> Option<f64> {

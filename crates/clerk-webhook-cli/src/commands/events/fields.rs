@@ -14,7 +14,7 @@ pub(super) struct Field {
     pub(super) path: String,
     /// The JSON types of its values in the examples.
     pub(super) types: Vec<&'static str>,
-    /// Whether an event without this field does not decode as its type.
+    /// Whether the event fails to decode as its type without this field.
     pub(super) required: bool,
     /// Whether an event decodes if this field is null.
     pub(super) nullable: bool,

@@ -54,8 +54,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) remote: RemoteArgs,
 
-    /// Open the page in a browser; its address works only once, because other users of this machine can see
-    /// the arguments of processes
+    /// Open the page in a browser, with an address that works only once, because other users of this machine
+    /// can see process arguments
     #[arg(long)]
     pub(super) open: bool,
 

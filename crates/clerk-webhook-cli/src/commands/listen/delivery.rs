@@ -48,7 +48,7 @@ pub(super) struct ReceivedDelivery {
     pub(super) object: Option<Object>,
     /// Why the data is unrecognized, if it is.
     pub(super) unrecognized: Option<String>,
-    /// How much newer the newest version is that arrived earlier, if there is one.
+    /// The difference to the newest version that arrived earlier, if that version is newer than this one.
     pub(super) overtaken_by_ms: Option<i64>,
     /// Whether a deletion of the object arrived earlier.
     pub(super) after_deletion: bool,
@@ -197,7 +197,7 @@ impl Forwarded {
         Self { status: None, elapsed_ms: None, error: Some(error), remark: None }
     }
 
-    /// Adds a warning if the endpoint decided differently than the listener.
+    /// Adds a warning if the endpoint's decision differs from the listener's.
     pub(super) fn remark_on(mut self, origin: Origin) -> Self {
         self.remark = match (origin, self.status) {
             (Origin::Refused, Some(200..=299)) => {

@@ -62,7 +62,7 @@ impl Forward {
 
     /// Sends a delivery again, and returns whether it has a new signature.
     ///
-    /// An authentic delivery gets the current time and a new signature, as in a retry of Svix. Other
+    /// An authentic delivery gets the current time and a new signature, as in a retry by Svix. Other
     /// deliveries are sent unchanged and are never signed, because a signature would make them authentic.
     pub(super) async fn resend(
         &self,
@@ -98,7 +98,7 @@ fn port(uri: &Uri) -> u16 {
     uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 })
 }
 
-/// Describes the response of the endpoint, or the error.
+/// Describes the endpoint's response, or the error.
 pub(super) fn describe(result: &Result<Answer, SendError>) -> Forwarded {
     match result {
         Ok(answer) => Forwarded {

@@ -91,7 +91,7 @@ impl History {
             .map(|at| Arc::clone(&inner.kept[at]))
     }
 
-    /// Returns a receiver of the number of the latest delivery.
+    /// Returns a receiver that yields the number of the latest delivery.
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.latest.subscribe()
     }

@@ -32,7 +32,7 @@ const QUEUE: usize = 256;
 #[derive(Debug)]
 pub(super) enum Line {
     Delivery(Arc<ReceivedDelivery>),
-    /// A note, such as about a request that is not a delivery.
+    /// A note, for example about a request that is not a delivery.
     Note(String),
     /// The last line.
     Last(String),

@@ -101,7 +101,7 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: on
             Some(result) => describe(result).remark_on(delivery.origin),
             None => Forwarded::unanswered(),
         });
-        // With `--respond`, the response of the endpoint is only shown.
+        // With `--respond`, the endpoint's response is shown, but not returned to the sender.
         let is_fixed = listener.script.is_some();
         if !is_fixed {
             reply = Some(result.map_or(Reply::Never, |result| Reply::Now(Box::new(forwarded(result)))));
@@ -187,7 +187,7 @@ impl Listener {
     }
 }
 
-/// Returns the response of the library, or 200 with the outcome `unverified` if there is no secret.
+/// Returns the library's response, or 200 with the outcome `unverified` if there is no secret.
 fn own(answer: Option<Answer>) -> Response<Body> {
     let Some(answer) = answer else {
         return complete(StatusCode::OK, "application/json", r#"{"outcome":"unverified"}"#);
@@ -214,7 +214,7 @@ fn scripted(step: Step) -> Reply {
     Reply::Now(Box::new(response))
 }
 
-/// Returns the response of the endpoint, or an error status if it did not respond.
+/// Returns the endpoint's response, or an error status if the endpoint did not respond.
 fn forwarded(result: Result<client::Answer, client::SendError>) -> Response<Body> {
     match result {
         Ok(answer) => {

@@ -74,7 +74,7 @@ impl ByteBudget {
         Self(Mutex::new(Some(bytes)))
     }
 
-    /// Takes bytes from the budget. If too few are left, the budget stays exhausted.
+    /// Takes bytes from the budget. If too few are left, the budget is exhausted for the rest of the run.
     fn take(&self, bytes: u64, full: &'static str) -> Result<(), NotRecorded> {
         let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = left.ok_or(NotRecorded::StillFull)?;

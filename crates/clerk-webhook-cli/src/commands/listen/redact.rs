@@ -21,7 +21,7 @@ const HIDDEN: [&str; 12] = [
     "url",
 ];
 
-/// Redacted at every depth of emails and text messages: the content, and the variables of the template.
+/// Redacted at every depth of emails and text messages: the content, and the template variables.
 const OF_MESSAGES: [&str; 7] = ["content", "data", "html", "message", "preview", "subject", "text"];
 
 /// Redacted if the name contains one of these, unless the value is a boolean or a number.

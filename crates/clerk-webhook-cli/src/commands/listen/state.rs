@@ -34,7 +34,7 @@ pub(super) struct Listener {
     pub(super) run: String,
     /// The number of pages that follow the deliveries.
     pub(super) followers: Arc<AtomicUsize>,
-    /// Held by each delivery whose body has arrived, until the delivery has been shown.
+    /// Each delivery holds a read lock from the arrival of its body until it is displayed.
     pub(super) underway: RwLock<()>,
     pub(super) ends: watch::Sender<bool>,
 }

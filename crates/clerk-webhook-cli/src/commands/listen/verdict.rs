@@ -35,7 +35,7 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    /// Returns the word for it in recordings.
+    /// Returns the word that recordings use for it.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Authentic => "authentic",
@@ -51,7 +51,7 @@ pub(super) struct DeliveryVerdict {
     pub(super) origin: Origin,
     /// An outcome of the library, or `unverified`.
     pub(super) outcome: &'static str,
-    /// The response of the library, or `None` if the delivery was not verified.
+    /// The library's response, or `None` if the delivery was not verified.
     pub(super) answer: Option<Answer>,
     pub(super) event: Option<Event>,
     pub(super) reason: Option<String>,
@@ -71,7 +71,7 @@ pub(super) struct Judge {
 /// The permit for a diagnosis. There is only one, so that forged deliveries cannot occupy more than one core.
 pub(super) type DiagnosisPermit = OwnedSemaphorePermit;
 
-/// The diagnosis of a delivery that failed verification, in the terms of `verify`.
+/// The diagnosis of a delivery that failed verification, in the format of `verify`.
 #[derive(Debug)]
 pub(super) struct Diagnosis {
     pub(super) cause: &'static str,
@@ -116,7 +116,7 @@ impl Judge {
         }
     }
 
-    /// Returns the permit for a diagnosis, unless another diagnosis runs.
+    /// Returns the permit for a diagnosis, unless another diagnosis is running.
     pub(super) fn diagnosis_permit(&self) -> Option<DiagnosisPermit> {
         Arc::clone(&self.diagnoses).try_acquire_owned().ok()
     }
@@ -134,7 +134,8 @@ impl Judge {
     }
 }
 
-/// Runs a long computation on a separate thread, for which even the end of the command does not wait.
+/// Runs a long computation on a separate thread. The command does not wait for this thread, even when it
+/// ends.
 async fn on_its_own_thread<T: Send + 'static>(
     permit: DiagnosisPermit,
     work: impl FnOnce() -> Option<T> + Send + 'static,
@@ -197,7 +198,7 @@ impl DeliveryVerdict {
     /// The verdict on a delivery that was rejected, with or without its body.
     pub(super) fn refused(error: &ReceiveError) -> Self {
         let answer = Answer::from(error);
-        // The source is more specific. The outcome already says that verification failed.
+        // The source error is more specific. The outcome already says that verification failed.
         let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         Self {
             origin: Origin::Refused,

@@ -65,7 +65,8 @@ pub(super) async fn send(
                 if let Err(error) = answer {
                     let refused = error.kind == SendErrorKind::Refused;
                     failed.get_or_insert(error);
-                    // Nothing listens, so the rest is not sent. Responses to requests in flight still count.
+                    // Nothing is listening, so the rest is not sent. Responses to requests in flight still
+                    // count.
                     if refused {
                         next = None;
                         waiting = Vec::new().into_iter();

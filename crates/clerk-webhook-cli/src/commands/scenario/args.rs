@@ -39,15 +39,16 @@ as duplicates.
 
 Each attempt has a new signature. A 2xx response ends a delivery. Without --retry, every other response ends it too. With \
 --retry, failed attempts are retried as Svix does: after delays from 5 s to 10 h, ± 20 %. After a timeout, the delay is at least \
-60 s. Retry-After can double a delay. --time-scale divides all delays. 429 counts as any other failure, as in Svix's \
-open-source server; the hosted service documents no other behavior. The header `webhook-delivery: abort-message` \
-ends a delivery, and `disable` ends the run. If a connection fails within a second, the same bytes are sent again at once.
+60 s. Retry-After can double a delay. --time-scale divides all delays. 429 is treated like any other failure, as in Svix's \
+open-source server; the hosted service documents no other behavior. The `webhook-delivery: abort-message` header \
+ends a delivery, and `disable` ends the run. If a connection fails within a second, the same bytes are sent again \
+immediately.
 
 With several --to, the first attempts go to the URLs in turn. Each further attempt goes to the next URL, as behind a load \
 balancer.
 
 With --expect-sync (feature sync), the tables of clerk-webhook-sync are compared with the history, column by column, including \
-the tombstones of deleted objects. Start with empty tables. Values are printed only of times, numbers, booleans, and statuses.
+the tombstones of deleted objects. Start with empty tables. Only the values of times, numbers, booleans, and statuses are printed.
 
 Exit codes: 0 success, 1 a message never got a 2xx response or the tables differ, 2 wrong usage, 3 nothing ever listened at one of \
 the URLs or the database is unreadable.";
@@ -88,7 +89,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) start: Option<Moment>,
 
-    /// Give versions of an object the same updated_at, so that only the timestamp of the event differs
+    /// Give versions of an object the same updated_at, so that only the event's timestamp differs
     #[arg(long)]
     pub(super) ties: bool,
 
@@ -99,7 +100,7 @@ pub(crate) struct Args {
     )]
     pub(super) shuffle: Option<u32>,
 
-    /// Send each message this number of times: half of the copies at once, the others up to 100 messages
+    /// Send each message this number of times: half of the copies immediately, the others up to 100 messages
     /// later
     #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) duplicate: u32,

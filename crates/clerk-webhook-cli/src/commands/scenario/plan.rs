@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn sends_copies_at_once_and_later() {
+    fn sends_copies_immediately_and_later() {
         let plan = plan(300, None, 3);
         assert_eq!(plan.len(), 900);
         let mut last = HashMap::new();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn sends_copies_at_once_if_messages_are_shuffled() {
+    fn sends_copies_immediately_if_messages_are_shuffled() {
         let plan = plan(300, Some(5), 2);
         let at_once = plan.windows(2).filter(|pair| pair[0].0 == pair[1].0).count();
         assert!((120..220).contains(&at_once), "{at_once}");

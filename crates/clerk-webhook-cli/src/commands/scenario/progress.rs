@@ -30,7 +30,8 @@ impl Progress {
         Self { bar, begin: Instant::now(), drawn: None }
     }
 
-    /// Updates the numbers of deliveries that have ended and that wait for a retry.
+    /// Updates the number of deliveries that have ended, and the number of those that are waiting for a
+    /// retry.
     pub(super) fn update(&mut self, ended: u64, waiting: usize) {
         if self.bar.is_hidden() || self.drawn.is_some_and(|drawn| drawn.elapsed() < PAUSE) {
             return;

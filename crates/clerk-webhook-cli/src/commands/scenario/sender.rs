@@ -30,13 +30,13 @@ const RESEND_WITHIN: Duration = Duration::from_secs(1);
 pub(super) struct Settings {
     pub(super) secrets: Vec<SigningSecret>,
     pub(super) concurrency: usize,
-    /// The divisor of the delays of retries, or `None` for no retries.
+    /// The divisor for retry delays, or `None` for no retries.
     pub(super) retry: Option<f64>,
     pub(super) each: bool,
     pub(super) seed: u64,
 }
 
-/// Sends all deliveries of a plan, until each is delivered or given up.
+/// Sends all deliveries of a plan. Ends when each one is delivered or has used all its attempts.
 pub(super) struct Sender<'o> {
     client: Client,
     targets: Vec<Target>,
@@ -62,7 +62,7 @@ struct Target {
     is_answered: bool,
 }
 
-/// A delivery that is due or waits for a retry.
+/// A delivery that is due or is waiting for a retry.
 struct ScheduledDelivery {
     planned: PlannedDelivery,
     /// The number of the attempt, counted from 1.
@@ -105,7 +105,7 @@ impl<'o> Sender<'o> {
             client,
             targets: uris.into_iter().map(|uri| Target { uri, is_answered: false }).collect(),
             secrets: settings.secrets.as_slice().into(),
-            // A different sequence than in the plan.
+            // A different sequence from the plan's.
             random: Random::new(!settings.seed),
             tally: Tally::new(plan.copies()),
             settings,

@@ -66,8 +66,7 @@ struct OpenMessage {
     last: String,
 }
 
-/// Returns the outcome of an attempt: the outcome in the body, else the status, else the error of the
-/// connection.
+/// Returns the outcome of an attempt: the outcome in the body, else the status, else the connection error.
 pub(super) fn label(result: &Result<Answer, SendError>) -> String {
     match result {
         Ok(answer) => {
@@ -184,7 +183,7 @@ impl Tally {
         }
     }
 
-    /// Ends the run. Deliveries that have not ended count as undelivered.
+    /// Ends the run. Deliveries that have not ended are counted as undelivered.
     pub(super) fn finish(&mut self) {
         self.duration = self.begin.elapsed();
         let mut open: Vec<_> = std::mem::take(&mut self.open).into_iter().collect();
@@ -260,7 +259,7 @@ impl Tally {
             counted(self.attempts, "attempt", "attempts")
         )];
         if self.resent > 0 {
-            lines.push(format!("  {:<10} {} at once, after a failed connection", "resent", self.resent));
+            lines.push(format!("  {:<10} {} immediately, after a failed connection", "resent", self.resent));
         }
         lines.push(format!("  {:<10} {seconds:.2} s, {:.0} attempts per second", "time", self.rate()));
         if let (Some(median), Some(most), Some(all)) = (self.latency(50), self.latency(99), self.latency(100))

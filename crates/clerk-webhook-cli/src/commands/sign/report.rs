@@ -72,7 +72,7 @@ fn curl(path: &Path, url: &str, headers: &[(&str, String)], body: &Bytes) -> Res
         return Ok(line);
     }
     let Some(path) = path.to_str() else {
-        return Err(Failure::usage("the name of the file is not valid UTF-8: rename the file"));
+        return Err(Failure::usage("the file name is not valid UTF-8: rename the file"));
     };
     line.push_str(" --data-binary ");
     line.push_str(&quoted(&format!("@{path}")));

@@ -29,7 +29,7 @@ Exit codes: 0 the response is 2xx, 1 any other response, 2 wrong usage, 3 no res
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Event type or variant, such as user.created__saml; `clerk-webhook events` lists the event types, and
-    /// `clerk-webhook events TYPE` the variants of one. With --file, replaces the type in the body
+    /// `clerk-webhook events TYPE` lists the variants of one. With --file, replaces the type in the body
     #[arg(
         value_name = "TYPE",
         required_unless_present = "file",

@@ -1,4 +1,4 @@
-//! `PATH=VALUE`: a change of the body.
+//! `PATH=VALUE`: a change to the body.
 
 use std::str::FromStr;
 
@@ -47,7 +47,7 @@ fn split(text: &str) -> Result<(String, String, &str), String> {
 
 /// Converts a path such as `data.email_addresses[0].id` into a JSON Pointer.
 ///
-/// A path that begins with a slash is a JSON Pointer already.
+/// A path that begins with a slash is already a JSON Pointer.
 fn pointer(path: &str) -> String {
     if path.starts_with('/') {
         return path.to_owned();

@@ -20,7 +20,7 @@ use crate::send::client::{Answer, Client, SendError, block_on};
 use crate::send::endpoint::Endpoint;
 use crate::send::svix;
 
-/// The maximum size of a body from a file. Bodies of Clerk are thousands of times smaller.
+/// The maximum size of a body from a file. Clerk's bodies are thousands of times smaller.
 const MAX_BODY: u64 = 64 << 20;
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
@@ -69,7 +69,7 @@ fn delivery(args: &Args, output: &Output) -> Result<Delivery, Failure> {
     let before: Value = serde_json::from_slice(&body).unwrap_or_default();
     let mut delivery = Delivery::of_body(body);
     for set in sets {
-        // A misspelled path adds a member, so the user is told.
+        // A misspelled path adds a member, so a note tells the user about it.
         if args.file.is_none() && before.pointer(&set.pointer).is_none() && !set.pointer.contains("metadata/")
         {
             output.note(format_args!(

@@ -9,7 +9,7 @@ use crate::args::header_names::HeaderNames;
 use crate::capture::{self, Capture, Captures};
 use crate::failure::Failure;
 
-/// The inputs other than parts. `requires` alone does not reject them in combination with a part.
+/// The options for inputs other than parts. `requires` alone does not reject them in combination with a part.
 const OTHERS: [&str; 3] = ["file", "request", "delivery"];
 
 /// The arguments that select the requests to verify.
@@ -77,7 +77,8 @@ impl InputArgs {
         }
     }
 
-    /// Builds a request from its parts. A header without an option is missing.
+    /// Builds a request from its parts. If the option for a header is not given, the request lacks this
+    /// header.
     fn of_parts(&self, path: &Path) -> Result<Capture, Failure> {
         let family: HeaderFamily = self.headers.into();
         let values = [&self.id, &self.timestamp, &self.signature];

@@ -41,7 +41,7 @@ pub(super) fn write_unreadable(output: &Output, file: &Unreadable) -> Result<(),
     output.line(format_args!("\n{BAD}unreadable{BAD:#}  {}", printable(&file.error)))
 }
 
-/// Prints the numbers of requests.
+/// Prints how many of the requests are authentic.
 pub(super) fn write_sum(
     output: &Output,
     all: usize,

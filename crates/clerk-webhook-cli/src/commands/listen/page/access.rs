@@ -1,4 +1,4 @@
-//! Access control of the page.
+//! Access control for the page.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -46,7 +46,7 @@ impl PageAccess {
         self.absolute(&format!("{ROOT}?{TOKEN}{}", self.token))
     }
 
-    /// Returns the URL that opens the page once, for the arguments of the browser.
+    /// Returns the URL that opens the page once, to pass to the browser as an argument.
     pub(crate) fn url_for_once(&self) -> Option<String> {
         self.absolute(&format!("{ROOT}?{CODE}{}", self.once.code()))
     }
@@ -67,7 +67,7 @@ impl PageAccess {
         uri.path() == ROOT && token.is_some_and(|token| is_same(token, &self.token))
     }
 
-    /// Uses the code of a request, if it has one.
+    /// Uses the code in a request, if it contains one.
     pub(super) fn entry<B>(&self, request: &Request<B>) -> Option<Entry<'_>> {
         let uri = request.uri();
         let code = uri.query().and_then(|query| query.strip_prefix(CODE))?;
@@ -102,7 +102,7 @@ impl PageAccess {
         format!("{}={value}; Path={ROOT}; HttpOnly; SameSite=Strict", self.cookie_name())
     }
 
-    /// Returns the values of the cookies of this listener.
+    /// Returns the values of this listener's cookies.
     fn cookies<'r, B>(&self, request: &'r Request<B>) -> impl Iterator<Item = &'r str> + use<'r, B> {
         let name = self.cookie_name();
         let cookies = request.headers().get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -110,13 +110,13 @@ impl PageAccess {
         cookies.filter_map(move |(given, value)| (given == name).then_some(value))
     }
 
-    /// Browsers share cookies between ports, so the name contains the port of this listener.
+    /// Browsers share cookies between ports, so the name contains this listener's port.
     fn cookie_name(&self) -> String {
         format!("clerk-webhook-page-{}", self.port)
     }
 
-    /// Returns whether a request comes from this machine, has a host of this machine, and has no headers of a
-    /// proxy.
+    /// Returns whether a request comes from this machine, has this machine as its host, and has no proxy
+    /// headers.
     pub(crate) fn is_local<B>(&self, peer: SocketAddr, request: &Request<B>) -> bool {
         let authority = request.uri().authority().map(|authority| authority.as_str());
         peer.ip().to_canonical().is_loopback()

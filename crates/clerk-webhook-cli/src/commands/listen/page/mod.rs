@@ -8,10 +8,10 @@
 //!
 //! So every request needs the token of this run: 128 random bits, which only the printed address contains.
 //! The printed address sets the token as a cookie. Scripts cannot read this cookie, and other sites cannot
-//! send it. The browser that `--open` starts gets a different address, see [`entrance`].
+//! send it. The browser that `--open` starts gets a different address; see [`entrance`].
 //!
 //! A leaked token is not enough. A request must also come from this machine, use a name of this machine as
-//! the host, and have no headers of a proxy. If the browser states the origin of the request, it must be this
+//! the host, and have no proxy headers. If the browser states the origin of the request, it must be this
 //! page. A request that changes something needs a header that other sites cannot send.
 
 pub(super) mod access;

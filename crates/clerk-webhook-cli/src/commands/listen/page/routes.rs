@@ -39,7 +39,7 @@ const MAX_ANSWER: usize = 2000;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Only the script of this page sends this header. Other sites would need permission by CORS.
+/// Only this page's script sends this header. Other sites would need CORS permission.
 const OWN_HEADER: &str = "x-clerk-webhook-page";
 
 pub(crate) async fn respond(

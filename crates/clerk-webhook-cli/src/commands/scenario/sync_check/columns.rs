@@ -1,4 +1,4 @@
-//! Columns: their expected values, the comparison, and which values are printed.
+//! Columns: their expected values, how they are compared, and which values are printed.
 
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ pub(super) enum Form {
     Json,
     /// An array in any order.
     Set,
-    /// Null, or the data, possibly with members removed, depending on the settings of the sync.
+    /// Null, or the data, possibly with members removed, depending on the sync settings.
     Raw,
 }
 
@@ -40,7 +40,8 @@ pub(super) enum Form {
 pub(super) enum Source {
     /// The member with this name.
     Member(&'static str),
-    /// Computed from the object and its owner. An object without an owner is its owner.
+    /// Computed from the object and its owner. For an object without an owner, the owner is the object
+    /// itself.
     Computed(fn(&Value, &Value) -> Value),
     /// All members except these, which are copies of other objects.
     AllBut(&'static [&'static str]),

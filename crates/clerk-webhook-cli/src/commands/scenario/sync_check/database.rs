@@ -17,7 +17,7 @@ use super::compare::{Key, Section, State};
 use crate::failure::Failure;
 use crate::output::printable;
 
-/// The maximum length of a message of the database, in characters.
+/// The maximum length of a database message, in characters.
 const LONGEST: usize = 300;
 
 /// The connection options of a database. The password is never printed.
@@ -61,7 +61,7 @@ impl FromStr for Database {
 }
 
 impl Database {
-    /// Connects, and starts a transaction with one snapshot, because handlers may still write.
+    /// Connects, and starts a transaction with one snapshot, because handlers may still be writing.
     pub(super) async fn connect(&self) -> Result<Connection, Failure> {
         let connected = match self {
             Self::Sqlite(options) => SqliteConnection::connect_with(options).await.map(Connection::Sqlite),
@@ -215,7 +215,7 @@ where
 /// Returns whether the error means that a table, a column, or a schema is missing.
 fn is_absent(error: &dyn DatabaseError) -> bool {
     let message = error.message();
-    // SQLite has only one code for all errors in a statement. The codes of Postgres mean: no table, no
+    // SQLite has only one code for all errors in a statement. The Postgres codes mean: no table, no
     // column, no schema.
     ["no such table", "no such column", "unknown database"].iter().any(|cause| message.starts_with(cause))
         || matches!(error.code().as_deref(), Some("42P01" | "42703" | "3F000"))
@@ -225,7 +225,7 @@ fn unreadable(error: &sqlx::Error) -> Failure {
     Failure::network(format_args!("cannot read the database of --expect-sync: {}", why(error)))
 }
 
-/// Returns the reason of an error, without parts of the URL.
+/// Returns the reason for an error, without parts of the URL.
 fn why(error: &sqlx::Error) -> String {
     let reason = match error {
         sqlx::Error::Database(error) => error.message().to_owned(),

@@ -20,7 +20,7 @@ pub(super) struct FinalState {
 pub(super) struct LastEvent {
     /// The timestamp of the event, in milliseconds.
     pub(super) at: i64,
-    /// The data of the event, or null if the object is live and so in the truth.
+    /// The event's data, or null if the object is live and therefore part of the truth.
     pub(super) data: Value,
     is_deletion: bool,
 }

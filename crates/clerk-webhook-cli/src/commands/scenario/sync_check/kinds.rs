@@ -25,9 +25,9 @@ pub(super) struct Kind {
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) table: &'static str,
-    /// The key columns: the id of the owner, and the id of the element.
+    /// The key columns: the owner's id and the element's id.
     pub(super) key: &'static [&'static str],
-    /// The array in the data of the owner.
+    /// The array in the owner's data.
     pub(super) member: &'static str,
     pub(super) columns: &'static [Column],
 }

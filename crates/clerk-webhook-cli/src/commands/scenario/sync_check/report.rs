@@ -10,7 +10,7 @@ use crate::output::style;
 const SHOWN: usize = 20;
 const LISTED: usize = 1000;
 
-/// The maximum length of a printed id. Ids of Clerk have at most 40 characters.
+/// The maximum length of a printed id. Clerk's ids have at most 40 characters.
 const LONGEST_ID: usize = 64;
 
 /// The comparisons of all sections.

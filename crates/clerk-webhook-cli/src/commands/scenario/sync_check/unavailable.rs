@@ -1,4 +1,4 @@
-//! Replaces the comparison in builds without the feature `sync`.
+//! Replaces the comparison in builds without the `sync` feature.
 
 use clerk_webhook_test::History;
 
@@ -12,7 +12,7 @@ pub(crate) enum SyncCheck {}
 impl SyncCheck {
     pub(crate) fn new(_: &str, _: &str) -> Result<Self, Failure> {
         Err(Failure::usage(
-            "this clerk-webhook was built without the feature sync, which --expect-sync needs: \
+            "this clerk-webhook was built without the sync feature, which --expect-sync needs: \
              cargo install --path crates/clerk-webhook-cli --features sync",
         ))
     }
