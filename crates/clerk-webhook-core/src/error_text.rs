@@ -22,8 +22,8 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// Implements `Debug` with the text of an error and its sources, because `main` prints a returned error with
-/// `Debug`.
+/// Implements `Debug` as the text of an error and its sources, because an error that `main` returns is
+/// printed with `Debug`.
 macro_rules! debug_is_display {
     ($error:ty) => {
         impl std::fmt::Debug for $error {

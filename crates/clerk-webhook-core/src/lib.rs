@@ -1,18 +1,18 @@
 //! Verifies [Clerk](https://clerk.com) webhooks and decodes their events, without a web framework or an async
 //! runtime.
 //!
-//! **Applications use the crate `clerk-webhook`.** It re-exports this crate. Its features add web frameworks,
-//! stores and SQL tables. Use `clerk-webhook-core` directly if you write an adapter for another web
-//! framework.
+//! **Applications use the `clerk-webhook` crate.** It re-exports this crate. Its features add support for web
+//! frameworks, stores and SQL tables. Use `clerk-webhook-core` directly if you write an adapter for another
+//! web framework.
 //!
-//! Clerk sends its events through Svix. Each delivery is a POST request with an HMAC-SHA256 signature over
-//! the message id, the timestamp and the body. The main types are:
+//! Clerk sends its events through Svix. Each delivery is a POST request with an HMAC-SHA256 signature that
+//! covers the message id, the timestamp and the body. The main types are:
 //!
 //! - [`Verifier`] checks the signature and the timestamp of a delivery and returns an [`Event`].
 //! - [`Event`] contains the event type, the decoded data ([`EventData`]) and the signed bytes.
 //! - [`Handlers`] calls one function of the application for each event type.
 //! - [`Answer`] is the HTTP response to the sender: status, headers and body.
-//! - [`Observation`] writes the span, the log lines and the metrics of a delivery.
+//! - [`Observation`] writes the span, the log lines and the metrics for a delivery.
 //!
 //! ```
 //! use clerk_webhook_core::{Answer, EventData, SigningSecret, Timestamp, Verifier};
@@ -36,12 +36,13 @@
 //!
 //! # Writing an adapter
 //!
-//! This crate performs no I/O. The adapter reads the request, waits, and sends the response:
+//! This crate performs no I/O. The adapter reads the request, enforces the read timeout, and sends the
+//! response:
 //!
-//! 1. Call [`Verifier::begin_receive`] with the headers. It rejects a delivery with missing, invalid or
-//!    expired headers, before the adapter reads the body. Implement [`HeaderFields`] for the header type of
-//!    the framework, or pass a slice of name-value pairs.
-//! 2. Call [`PendingDelivery::expect_length`] with the `Content-Length`. It rejects a body that is too large,
+//! 1. Call [`Verifier::begin_receive`] with the headers. It rejects a delivery with missing or invalid
+//!    headers or an expired timestamp before the adapter reads the body. Implement [`HeaderFields`] for the
+//!    framework's header type, or pass a slice of name-value pairs.
+//! 2. Call [`PendingDelivery::expect_length`] with the `Content-Length`. It rejects a body that is too large
 //!    before the adapter reads it.
 //! 3. Pass each frame of the body to [`PendingDelivery::push`]. If reading takes longer than
 //!    [`Verifier::read_timeout`], stop with [`ReceiveError::body_timeout`].
@@ -57,8 +58,8 @@
 //! |---|---|---|
 //! | `http` | yes | [`HeaderFields`] for the `HeaderMap` of http 1, and conversion of [`Answer`] into its `Response` |
 //! | `tracing` | yes | a span and a log line for each handled delivery, and log lines for rejected deliveries |
-//! | `metrics` | no | counters and durations, for the recorder of the crate `metrics` |
-//! | `jiff`, `chrono`, `time` | no | conversions of [`Timestamp`] |
+//! | `metrics` | no | counters and durations, for the recorder of the `metrics` crate |
+//! | `jiff`, `chrono`, `time` | no | conversion of [`Timestamp`] into these crates' types |
 //!
 //! [`Observation`] lists the names of spans, fields and metrics.
 

@@ -1,9 +1,9 @@
-//! Receives the webhooks of [Clerk](https://clerk.com): verified, typed, and handled once.
+//! Receives [Clerk](https://clerk.com) webhooks: verified, typed, and handled once.
 //!
 //! Clerk sends an HTTP request for each event, such as `user.created`, through Svix. This crate checks the
-//! signature over the raw body before your code runs, and returns the event as a Rust type. It rejects
-//! everything else. Use it in any Rust service that has an endpoint for Clerk's webhooks. It does not verify
-//! session tokens of signed-in users.
+//! signature of the raw body before your code runs, and returns the event as a Rust type. It rejects every
+//! other request. Use it in any Rust service that has an endpoint for Clerk's webhooks. It does not verify
+//! the session tokens of signed-in users.
 //!
 //! ```
 //! use clerk_webhook::{EventData, Verifier};
@@ -28,7 +28,7 @@
 //! clerk-webhook = { path = "../clerk-webhook/crates/clerk-webhook", features = ["axum"] }
 //! ```
 //!
-//! Enable the feature of your web framework. The sender can deliver an event several times. If your handlers
+//! Enable the feature for your web framework. The sender can deliver an event several times. If your handlers
 //! must run only once for each event, also enable a store: `sqlite`, `postgres`, `redis` or `memory`.
 //!
 //! | I want to … | feature | start at |
@@ -42,8 +42,8 @@
 //! | handle each event once, on one machine | `sqlite` | [`store::ExactlyOnce`] |
 //! | handle each event once, on several machines, in Postgres | `postgres` | [`store::ExactlyOnce`] |
 //! | handle each event once, on several machines, in Redis | `redis` | [`store::Deduplicator`] |
-//! | handle each event once, until the process ends | `memory` | [`store::MemoryStore`] |
-//! | handle each event once, in a store of my own | `store`, and `conformance` in tests | [`store::DeliveryStore`] |
+//! | handle each event once, until the process exits | `memory` | [`store::MemoryStore`] |
+//! | handle each event once, with my own store | `store`, and `conformance` in tests | [`store::DeliveryStore`] |
 //! | encrypt the connection to Postgres | `postgres` with `tls-rustls` | [`store::PostgresStore`] |
 //! | keep Clerk's users and organizations in my database | `sync` with `sqlite` or `postgres` | [`sync::ClerkSync`] |
 //! | test my handlers | `test` | [`test::Delivery`] |
@@ -60,21 +60,22 @@
 //!
 //! # The log
 //!
-//! The crate logs one line for each handled delivery. For rejected deliveries it logs a warning with the
-//! reason and what to do, at most once per second. The lines go to the `tracing` subscriber of your
-//! application. If it has none, call `tracing_subscriber::fmt::init()`. If you enable the feature
-//! `env-filter` of `tracing-subscriber`, also set `RUST_LOG=info`, because its default shows only errors.
+//! The crate logs one line for each handled delivery. For rejected deliveries it logs a warning, at most once
+//! per second, that states the reason and what to do. Your application's `tracing` subscriber receives the
+//! lines. If the application has no subscriber, call `tracing_subscriber::fmt::init()`. If you enable the
+//! `env-filter` feature of `tracing-subscriber`, also set `RUST_LOG=info`, because that filter shows only
+//! errors by default.
 //!
 //! # Rust versions
 //!
-//! The features `sqlite`, `postgres` and `sync` need Rust 1.94, and `actix` needs Rust 1.89. Everything else
+//! The `sqlite`, `postgres` and `sync` features need Rust 1.94, and `actix` needs Rust 1.89. Everything else
 //! compiles with Rust 1.88.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(all(feature = "sync", not(any(feature = "sqlite", feature = "postgres"))))]
 compile_error!(
-    "the feature `sync` of clerk-webhook needs a database: add the feature `sqlite` or `postgres`"
+    "the `sync` feature of clerk-webhook needs a database: add the `sqlite` or `postgres` feature"
 );
 
 #[doc(inline)]
@@ -140,7 +141,7 @@ pub mod test {
     pub use clerk_webhook_test::*;
 }
 
-/// Receives events in hyper, Axum, or any other server on [Tower](https://docs.rs/tower).
+/// Receives events in hyper, Axum, or any other server that runs [Tower](https://docs.rs/tower) services.
 #[cfg(feature = "tower")]
 pub mod tower {
     #[doc(inline)]
@@ -165,9 +166,9 @@ pub mod warp {
 
 /// Defines a module for each chapter of the guide.
 ///
-/// The chapters define their links to other chapters as paths of files, so that the links work on a code
-/// host. For rustdoc, `links!` adds definitions of the same links before the text. The first definition wins,
-/// so the links lead to modules.
+/// The chapters link to other chapters by file path, so that the links work on a code host. For rustdoc,
+/// `links!` adds definitions of the same links before the text. The first definition wins, so in rustdoc the
+/// links lead to modules.
 macro_rules! guide {
     ($($chapter:ident)*) => { guide!(@modules [$($chapter)*] $($chapter)*); };
     (@modules $all:tt $($chapter:ident)*) => {

@@ -160,7 +160,7 @@ fn distinguishes_invalid_json_from_other_json() {
         b"\xef\xbb\xbf{\"type\":\"x\",\"data\":{}}",
         b"\0\0",
     ] {
-        let text = "the body is not JSON in UTF-8: check whether a transformation of the endpoint changes it";
+        let text = "the body is not JSON in UTF-8: check whether a transformation on the endpoint changes it";
         assert_eq!(rejection(body), (EventErrorKind::InvalidJson, text.to_owned()), "{body:?}");
     }
     for body in [&b"[1,2]"[..], b"null", b"1", b"\"x\"", b"{\"type\":1,\"data\":{}}"] {

@@ -13,7 +13,7 @@ use crate::verify::VerifyErrorKind;
 /// The documentation of [`Outcome`] has a table of statuses and headers.
 ///
 /// The answer to a verified delivery has the body `{"outcome":"…"}`, which the Clerk Dashboard shows. The
-/// answer to a delivery that is not verified is a constant problem document (`application/problem+json`)
+/// answer to a delivery that fails verification is a constant problem document (`application/problem+json`)
 /// without details, so that an attacker learns nothing by trying signatures. It has no header that affects
 /// retries.
 ///
@@ -41,9 +41,9 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Sets the header `Retry-After`, rounded up to whole seconds.
+    /// Sets the `Retry-After` header to `delay`, rounded up to whole seconds.
     ///
-    /// Has no effect if the outcome never has this header; see the table of [`Outcome`].
+    /// Has no effect if the outcome never has this header; see the table in [`Outcome`].
     #[must_use]
     pub fn with_retry_after(mut self, delay: Duration) -> Self {
         if self.outcome.retry_after() != RetryAfter::Never {
@@ -66,17 +66,18 @@ impl Answer {
         self.outcome.status()
     }
 
-    /// Returns the value of the header `Retry-After`, in seconds, or `None` if the answer does not have it.
+    /// Returns the value of the `Retry-After` header in seconds, or `None` if the answer does not have this
+    /// header.
     ///
     /// Svix never retries earlier than its [schedule](crate::sender::RETRY_DELAYS), and waits at most twice
-    /// as long.
+    /// the scheduled delay.
     #[must_use]
     pub const fn retry_after(self) -> Option<u32> {
         self.retry_after
     }
 
-    /// Returns the value of the header [`webhook-delivery`](Self::DELIVERY_CONTROL), or `None` if the answer
-    /// does not have it.
+    /// Returns the value of the [`webhook-delivery`](Self::DELIVERY_CONTROL) header, or `None` if the answer
+    /// does not have this header.
     #[must_use]
     pub const fn delivery_control(self) -> Option<&'static str> {
         self.outcome.delivery_control()
@@ -85,8 +86,8 @@ impl Answer {
     /// The name of the header with which a receiver cancels the retries of a message or disables the
     /// endpoint.
     ///
-    /// The hosted service of Svix, which Clerk uses, supports this header. Another sender treats the answer
-    /// as any other failure and retries.
+    /// Svix's hosted service, which Clerk uses, supports this header. Other senders treat the answer like any
+    /// other failure and retry.
     pub const DELIVERY_CONTROL: &'static str = "webhook-delivery";
 
     /// Returns the media type of the body.

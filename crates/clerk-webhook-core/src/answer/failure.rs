@@ -1,4 +1,4 @@
-//! The error of a handler.
+//! The error that a handler returns.
 
 use std::error::Error;
 use std::fmt;
@@ -8,11 +8,11 @@ use super::outcome::Outcome;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The error of a handler, and what the sender should do next.
+/// A handler's error, and what the sender should do next.
 ///
-/// The operator `?` converts any error into a `Failure` that makes the sender retry. Svix attempts to deliver
-/// a message [8 times in about 28 hours](crate::sender::ATTEMPTS). Use the other constructors if a retry is
-/// useless.
+/// The `?` operator converts any error into a `Failure` that makes the sender retry. Svix attempts to deliver
+/// a message [8 times in about 28 hours](crate::sender::ATTEMPTS). If no retry can succeed, use
+/// [`abort_message`](Self::abort_message) or [`disable_endpoint`](Self::disable_endpoint).
 ///
 /// ```
 /// use clerk_webhook_core::{Failure, Outcome};
@@ -34,8 +34,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// # Personal data in the log
 ///
 /// [`Display`](fmt::Display) and `Debug` show the text of the error. The log also shows the texts of its
-/// sources. The `Debug` form of the error is never shown: for a database error it contains the detail from
-/// Postgres, which quotes values of a row, such as `Key (email)=(jo@example.com) already exists.`
+/// sources. The error's `Debug` output is never shown: for a database error it contains Postgres's detail
+/// message, which quotes values from a row, such as `Key (email)=(jo@example.com) already exists.`
 ///
 /// The text of an error can also quote a value: `invalid input syntax for type integer: "jo@example.com"`. If
 /// such values must not be logged, replace the error before you return it:
@@ -58,37 +58,37 @@ enum Remedy {
 impl Failure {
     /// Creates a failure that makes the sender retry on its own schedule.
     ///
-    /// The answer has the status 500.
+    /// The answer has status 500.
     pub fn retry(error: impl Into<BoxError>) -> Self {
         Self { remedy: Remedy::Retry, error: error.into() }
     }
 
     /// Creates a failure that makes the sender retry after a delay.
     ///
-    /// The answer has the status 500 and the header `Retry-After`. Svix never retries earlier than its
-    /// [schedule](crate::sender::RETRY_DELAYS), and waits at most twice as long: 5 to 10 s after the first
-    /// attempt, 5 to 10 min after the second.
+    /// The answer has status 500 and a `Retry-After` header. Svix never retries earlier than its
+    /// [schedule](crate::sender::RETRY_DELAYS), and waits at most twice the scheduled delay: 5 to 10 s after
+    /// the first attempt, 5 to 10 min after the second.
     pub fn retry_after(delay: Duration, error: impl Into<BoxError>) -> Self {
         Self { remedy: Remedy::RetryAfter(delay), error: error.into() }
     }
 
     /// Creates a failure that makes the sender stop retrying this message.
     ///
-    /// Use it if no retry can succeed. The answer has the status 422 and the header
-    /// `webhook-delivery: abort-message`.
+    /// Use it if no retry can succeed. The answer has status 422 and the `webhook-delivery: abort-message`
+    /// header.
     pub fn abort_message(error: impl Into<BoxError>) -> Self {
         Self { remedy: Remedy::AbortMessage, error: error.into() }
     }
 
     /// Creates a failure that makes the sender disable the endpoint and send no further messages to it.
     ///
-    /// The answer has the status 422 and the header `webhook-delivery: disable`. The endpoint remains
-    /// disabled until you enable it in the Clerk Dashboard. After that, recover the failed messages there.
+    /// The answer has status 422 and the `webhook-delivery: disable` header. The endpoint remains disabled
+    /// until you enable it in the Clerk Dashboard. Then recover the failed messages there.
     pub fn disable_endpoint(error: impl Into<BoxError>) -> Self {
         Self { remedy: Remedy::DisableEndpoint, error: error.into() }
     }
 
-    /// Returns the outcome that answers, logs and metrics show.
+    /// Returns the outcome that appears in answers, logs and metrics.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         match self.remedy {

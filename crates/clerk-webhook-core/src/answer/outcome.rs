@@ -4,14 +4,14 @@ use std::fmt;
 
 use crate::sender::RETRY_DELAYS;
 
-/// Whether an answer has the header `Retry-After`.
+/// Whether an answer has the `Retry-After` header.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum RetryAfter {
     /// The header is never sent.
     Never,
     /// The header is sent if the handler or the store sets a delay.
     IfGiven,
-    /// The header is always sent, with this number of seconds by default.
+    /// The header is always sent. The default value is this number of seconds.
     Always(u32),
 }
 
@@ -21,7 +21,7 @@ const UNKNOWN_DELAY: u32 = 10;
 
 const _: () = assert!(UNKNOWN_DELAY as u64 == 2 * RETRY_DELAYS[0].as_secs());
 
-/// Derives the enum and its methods from rows of the form
+/// Generates the enum and its methods from rows of the form
 /// `Variant = "word", status, verified event?, body, Retry-After, webhook-delivery;`.
 macro_rules! outcomes {
     (@body $word:literal $status:literal outcome) => { concat!(r#"{"outcome":""#, $word, r#""}"#) };
@@ -124,9 +124,9 @@ outcomes! {
     Queued = "queued", 200, event, outcome, Never, -;
     /// No handler is registered for the event type.
     Ignored = "ignored", 200, event, outcome, Never, -;
-    /// The message was processed before.
+    /// An earlier delivery of the message was processed.
     Duplicate = "duplicate", 200, event, outcome, Never, -;
-    /// Another attempt is processing the message and may still fail.
+    /// Another delivery of the message is being processed and may still fail.
     InProgress = "in_progress", 409, event, outcome, Always(UNKNOWN_DELAY), -;
     /// The handler failed, and a retry may succeed.
     Failed = "failed", 500, event, outcome, IfGiven, -;
@@ -136,9 +136,9 @@ outcomes! {
     Rejected = "rejected", 422, event, outcome, Never, "abort-message";
     /// The handler asked the sender to disable the endpoint.
     Disabled = "disabled", 422, event, outcome, Never, "disable";
-    /// The store of deliveries was unreachable before or after the handler ran.
+    /// The delivery store was unreachable before or after the handler ran.
     StoreUnavailable = "store_unavailable", 503, event, outcome, Always(UNKNOWN_DELAY), -;
-    /// The lease expired before the completion was stored. Another attempt may have taken over the message.
+    /// The lease expired before the completion was stored. Another delivery may have taken over the message.
     LeaseLost = "lease_lost", 409, event, outcome, Always(UNKNOWN_DELAY), -;
     /// A signature header is missing or empty.
     MissingHeader = "missing_header", 400, refused, problem("Bad Request"), Never, -;

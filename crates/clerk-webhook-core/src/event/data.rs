@@ -1,4 +1,4 @@
-//! The data of each event type, and the markers of the types.
+//! The data of each event type, and the marker types.
 
 use std::fmt;
 
@@ -53,12 +53,12 @@ macro_rules! data {
             pub trait Sealed {}
         }
 
-        /// The markers of the event types.
+        /// The markers for the event types.
         ///
-        /// Each marker has the name of a variant of [`EventType`].
+        /// Each marker has the same name as a variant of [`EventType`].
         pub mod marker {
             $(
-                #[doc = concat!("The marker of `", $text, "`: ", $summary)]
+                #[doc = concat!("The marker for `", $text, "`: ", $summary)]
                 ///
                 #[doc = concat!("The payload is [`", stringify!($payload), "`](crate::event::payload::", stringify!($payload), ").")]
                 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -93,10 +93,10 @@ macro_rules! data {
 
 /// A type that represents one event type and determines the type of its payload.
 ///
-/// The markers have the names of the variants of [`EventType`]: [`UserCreated`](marker::UserCreated) for
-/// `user.created`. You cannot implement this trait for other types.
+/// The types in [`marker`] implement this trait, such as [`UserCreated`](marker::UserCreated) for
+/// `user.created`. You cannot implement it for other types.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the marker of an event type",
+    message = "`{Self}` is not an event type marker",
     label = "not a marker",
     note = "the markers are types in `event::marker`, such as `event::marker::UserCreated`; use `on_event` for all other event types"
 )]
@@ -107,14 +107,14 @@ pub trait EventMarker: sealed::Sealed + Copy + Send + Sync + 'static {
     /// The event type.
     const EVENT_TYPE: EventType;
 
-    /// Returns the payload, or `None` if the data belongs to another event type.
+    /// Returns the payload, or `None` if the data belongs to a different event type.
     fn payload(data: &EventData) -> Option<&Self::Payload>;
 
     /// Converts the data into the payload.
     ///
     /// # Errors
     ///
-    /// Returns the data unchanged if it belongs to another event type.
+    /// Returns the data unchanged if it belongs to a different event type.
     fn into_payload(data: EventData) -> Result<Self::Payload, Box<EventData>>;
 }
 

@@ -17,9 +17,10 @@ use crate::timestamp::Timestamp;
 
 /// The event types whose data the application reads.
 ///
-/// Decoding the envelope and later the data needs two passes over the body. Decoding both together needs one
-/// pass, but is wasted if the application ignores the data. So the first event of a type is decoded in two
-/// passes. If its data is read, later events of this type are decoded in one pass. The results are the same.
+/// Decoding the envelope first and the data later takes two passes over the body. Decoding both together
+/// takes one pass, but wastes work if the application ignores the data. Therefore the first event of a type
+/// is decoded in two passes. If the application reads its data, later events of this type are decoded in one
+/// pass. The results are the same.
 #[derive(Debug, Default)]
 pub(crate) struct DecodeHints(AtomicU64);
 
@@ -31,7 +32,7 @@ impl DecodeHints {
     }
 
     fn want(&self, event_type: &EventType) {
-        // An unconditional write would invalidate the cache line of other processors each time.
+        // An unconditional write would invalidate the cache line on other processors for every event.
         if !self.is_wanted(event_type) {
             self.0.fetch_or(Self::bit(event_type), Ordering::Relaxed);
         }
@@ -75,7 +76,7 @@ impl Content {
         Ok(Self { event_type, occurred_at, instance_id, attributes, data, raw_data, hints })
     }
 
-    /// Returns the id of the instance, or `None` if it is missing or not a string.
+    /// Returns the instance id, or `None` if it is missing or not a string.
     pub(super) fn instance_id(&self, body: &str) -> Option<Box<str>> {
         serde_json::from_str(body.get(self.instance_id.clone()?)?).ok()
     }
@@ -105,7 +106,7 @@ impl Content {
 }
 
 fn decode(event_type: &EventType, json: &str) -> Box<EventData> {
-    // Only data that cannot be decoded is read again as raw JSON.
+    // The raw JSON is needed only if the data cannot be decoded.
     let unrecognized = |error: Option<serde_json::Error>| {
         let raw = serde_json::from_str(json).unwrap_or(RawValue::NULL);
         let reason = error.map_or(UnrecognizedReason::UnknownType, |error| {

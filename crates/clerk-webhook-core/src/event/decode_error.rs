@@ -1,4 +1,4 @@
-//! Errors of decoding data.
+//! Errors that occur while decoding data.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,7 +10,7 @@ use crate::error_text::debug_is_display;
 
 /// The error for data that does not match a type.
 ///
-/// It contains the path of the mismatch and the expected type, and tells whether the field is missing or
+/// It contains the path of the mismatch and the expected type, and states whether the field is missing or
 /// `null`. It never contains the value, which may be personal data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DecodeError {
@@ -43,8 +43,7 @@ impl DecodeError {
 
     /// Returns the path of the mismatch, such as `data.email_addresses[0].id`.
     ///
-    /// The path contains only names of fields of the type. `*` replaces the key of a map, which may be
-    /// personal data.
+    /// The path contains only the type's field names. `*` replaces map keys, which may be personal data.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
@@ -56,7 +55,7 @@ pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<T, DecodeError> {
     serde_json::from_str(json).map_err(|error| DecodeError::track(PhantomData::<T>, json, &error))
 }
 
-/// The expectation in a message of serde, without the value that the message quotes.
+/// The expectation in a serde message, without the value that the message quotes.
 struct Expectation {
     /// The name of the missing field.
     missing: Option<String>,
@@ -121,7 +120,7 @@ mod tests {
         assert_eq!(error.to_string(), "data.id: expected a string");
         let error = reason(EventType::SessionCreated, r#"{"status":42}"#);
         assert_eq!(error.to_string(), "data.status: expected a string");
-        // The same applies to a type of the application.
+        // The same applies to the application's own types.
         assert_eq!(error_of::<Vec<u8>>(r#"[1,"secret"]"#), "data[1]: expected u8");
         assert!(!reason(EventType::UserCreated, r#""secret""#).to_string().contains("secret"));
         assert!(!reason(EventType::UserCreated, "[424242]").to_string().contains("424242"));

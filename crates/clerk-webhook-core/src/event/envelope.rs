@@ -40,10 +40,10 @@ impl<'a> Envelope<'a, &'a RawValue> {
 }
 
 impl<'a> Envelope<'a, Box<EventData>> {
-    /// Reads envelope and data in one pass if the type is at the end of the body.
+    /// Reads the envelope and the data in one pass if the type is at the end of the body.
     ///
-    /// Returns `None` if the body must be read in two passes: the type is not at the end, is unknown or is
-    /// not wanted, or reading failed.
+    /// Returns `None` if the body must be read in two passes: if the type is not at the end, is unknown or is
+    /// not wanted, or if reading fails.
     pub(super) fn read_typed(body: &'a str, wanted: impl Fn(&EventType) -> bool) -> Option<Self> {
         let event_type = EventType::from(type_at_tail(body)?);
         if !wanted(&event_type) {
@@ -66,9 +66,9 @@ where
 
 /// Returns the type if the body ends with `"type":"…"}`.
 ///
-/// Clerk's bodies end like this, because Clerk sorts keys alphabetically. In valid JSON, this can only be the
-/// last member of the outermost object. It cannot be the content of a string: no quotation mark follows a
-/// backslash, so each of them starts or ends a string.
+/// Clerk's bodies end like this, because Clerk sorts keys alphabetically. In valid JSON, this ending can only
+/// be the last member of the outermost object. It cannot be inside a string: none of its quotation marks
+/// follows a backslash, so each of them starts or ends a string.
 fn type_at_tail(body: &str) -> Option<&str> {
     let rest = body.trim_end_matches(WHITE_SPACE).strip_suffix('}')?;
     let rest = rest.trim_end_matches(WHITE_SPACE).strip_suffix('"')?;
@@ -137,7 +137,7 @@ enum Member {
     Other,
 }
 
-/// The request to Clerk that caused an event. It is not the request that delivered the event.
+/// The request to Clerk that caused an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HttpRequest {

@@ -1,4 +1,4 @@
-//! Errors of reading an event.
+//! Errors that occur while reading an event.
 
 use std::error::Error;
 use std::fmt;
@@ -34,7 +34,7 @@ impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             EventErrorKind::InvalidJson => {
-                "the body is not JSON in UTF-8: check whether a transformation of the endpoint changes it"
+                "the body is not JSON in UTF-8: check whether a transformation on the endpoint changes it"
             }
             EventErrorKind::InvalidEvent => {
                 "the body is JSON, but not an object whose `type` is a string: check whether a transformation of the \

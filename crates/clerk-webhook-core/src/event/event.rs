@@ -89,28 +89,28 @@ impl Event {
         self.0.content.occurred_at
     }
 
-    /// Returns the index of the first secret of the verifier that matches, counted from 0.
+    /// Returns the index of the first matching secret in the verifier's list, counted from 0.
     ///
     /// It is `None` for an event from [`from_trusted`](Self::from_trusted). During a rotation, list the new
-    /// secret first, see [`Verified::secret_index`](crate::Verified::secret_index).
+    /// secret first; see [`Verified::secret_index`](crate::Verified::secret_index).
     #[must_use]
     pub fn secret_index(&self) -> Option<usize> {
         self.0.secret_index
     }
 
-    /// Returns the type of the event; `""` if the body has no type.
+    /// Returns the event type, which is `""` if the body has no type.
     #[must_use]
     pub fn event_type(&self) -> &EventType {
         &self.0.content.event_type
     }
 
-    /// Returns the id of the Clerk instance that caused the event (`ins_…`).
+    /// Returns the id (`ins_…`) of the Clerk instance in which the event occurred.
     #[must_use]
     pub fn instance_id(&self) -> Option<&str> {
         self.0.instance_id.get_or_init(|| self.0.content.instance_id(self.text())).as_deref()
     }
 
-    /// Returns the request that caused the event, or `None` if the body does not describe it.
+    /// Returns the request to Clerk that caused the event, or `None` if the body does not describe it.
     #[must_use]
     pub fn http_request(&self) -> Option<&HttpRequest> {
         self.0.http_request.get_or_init(|| self.0.content.http_request(self.text())).as_ref()
@@ -133,7 +133,7 @@ impl Event {
 
     /// Takes the data out of the event, or clones it if other clones of the event exist.
     ///
-    /// A later call of `data` decodes the data again.
+    /// A later call to `data` decodes the data again.
     pub(crate) fn take_data(&mut self) -> EventData {
         match Arc::get_mut(&mut self.0) {
             Some(inner) => inner.content.take_data(str::from_utf8(&inner.body).unwrap_or_default()),
@@ -141,7 +141,7 @@ impl Event {
         }
     }
 
-    /// Returns the payload, or `None` if the event does not have the type of the marker.
+    /// Returns the payload, or `None` if the event does not have the marker's event type.
     ///
     /// ```
     /// # use clerk_webhook_core::{Event, Timestamp};
@@ -165,12 +165,12 @@ impl Event {
     /// # Errors
     ///
     /// Returns an error if the data does not match the type. The error contains the path of the mismatch,
-    /// never the value. `*` replaces the key of a map.
+    /// never the value. In the path, `*` replaces map keys.
     pub fn data_as<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         decode_error::read(self.raw_data())
     }
 
-    /// Returns the data as received JSON text, or `null` if the body has no data.
+    /// Returns the JSON text of the data exactly as received, or `null` if the body has no data.
     #[must_use]
     pub fn raw_data(&self) -> &str {
         self.0.content.raw_data(self.text())

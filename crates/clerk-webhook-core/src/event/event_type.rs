@@ -1,4 +1,4 @@
-//! The types of events.
+//! The event types.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ macro_rules! event_type {
                 #[doc = concat!("`", $text, "`: ", $summary)]
                 $variant,
             )+
-            /// A type that this version does not know.
+            /// A type that this version of the crate does not know.
             ///
             /// A later version may add a variant for it. To keep your code working, compare
             /// [`as_str`](Self::as_str).
@@ -25,7 +25,7 @@ macro_rules! event_type {
             /// All known types, in alphabetical order.
             pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
 
-            /// Returns the type in the spelling of Clerk, such as `user.created`.
+            /// Returns the type in Clerk's spelling, such as `user.created`.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
@@ -82,7 +82,7 @@ macro_rules! event_type {
 catalogue!(event_type);
 
 impl EventType {
-    /// Returns whether this version knows the event type.
+    /// Returns whether this version of the crate knows the event type.
     #[must_use]
     pub const fn is_known(&self) -> bool {
         !matches!(self, Self::Other(_))

@@ -7,10 +7,10 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// Free-form JSON of the application, stored as received and decoded on demand.
+/// The application's free-form JSON, stored as received and decoded on demand.
 ///
 /// `{}`, `[]`, `null` and a missing field are empty. `Debug` never shows the content, because private
-/// metadata and the variables of messages (one-time codes) are secrets.
+/// metadata and template variables (such as one-time codes) are secrets.
 ///
 /// ```
 /// use clerk_webhook_core::event::payload::Metadata;
@@ -60,7 +60,7 @@ impl From<Box<RawValue>> for Metadata {
     }
 }
 
-/// Compares the JSON values, and ignores white space and the order of keys.
+/// Compares the JSON values, ignoring white space and the order of keys.
 impl PartialEq for Metadata {
     fn eq(&self, other: &Self) -> bool {
         self.as_json() == other.as_json()

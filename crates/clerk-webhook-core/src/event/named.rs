@@ -1,4 +1,4 @@
-//! Observes the names of fields while a type is decoded.
+//! Observes field names while a type is decoded.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ macro_rules! forward_methods {
             }
         )*
     };
-    // The methods that do not read lists, objects or names of fields.
+    // The methods that do not read lists, objects or field names.
     (scalars) => {
         forward_methods! {
             deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
@@ -28,8 +28,7 @@ macro_rules! forward_methods {
 
 pub(super) use forward_methods;
 
-/// Decodes a name and calls `see` with it if it is the name of a field. A key of a map is not passed to
-/// `see`.
+/// Decodes a name and calls `see` with it if it is a field name. It does not pass map keys to `see`.
 pub(super) struct Named<T, F> {
     pub(super) inner: T,
     pub(super) see: F,

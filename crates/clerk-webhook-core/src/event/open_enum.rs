@@ -19,7 +19,7 @@ macro_rules! open_enum {
                 $(#[$variant_meta])*
                 $variant,
             )+
-            /// A string that this version does not know.
+            /// A string that this version of the crate does not know.
             ///
             /// A later version may add a variant for it. To keep your code working, compare
             /// [`as_str`](Self::as_str).
@@ -30,7 +30,7 @@ macro_rules! open_enum {
         }
 
         impl $name {
-            /// Returns the string in the spelling of Clerk; empty for [`Unknown`](Self::Unknown).
+            /// Returns the string in Clerk's spelling; empty for [`Unknown`](Self::Unknown).
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
@@ -114,7 +114,7 @@ impl<T: for<'a> From<&'a str>> Visitor<'_> for FromStrVisitor<T> {
     }
 }
 
-/// Decodes `null` as the default, and a string like [`FromStrVisitor`].
+/// Decodes `null` as the default value, and strings in the same way as [`FromStrVisitor`].
 pub(crate) struct OrDefaultVisitor<T>(PhantomData<T>);
 
 impl<T> OrDefaultVisitor<T> {
@@ -149,7 +149,7 @@ impl<'de, T: Default + for<'a> From<&'a str>> Visitor<'de> for OrDefaultVisitor<
 
 #[cfg(test)]
 mod tests {
-    #![allow(unreachable_pub, reason = "the enumerations of the crate are public")]
+    #![allow(unreachable_pub, reason = "the crate's enumerations are public")]
 
     open_enum! {
         /// A traffic light.

@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-/// A value that `Debug` does not show, such as a one-time code, the body of a message or an invitation link.
+/// A value that `Debug` does not show, such as a one-time code, a message body or an invitation link.
 ///
 /// It dereferences to the value, because a handler may have to send the message.
 ///

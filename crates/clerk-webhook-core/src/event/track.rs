@@ -7,17 +7,18 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, Seq
 
 use super::named::{Named, forward_methods};
 
-/// The replacement for the key of a map, which can be personal data such as an email address.
+/// The replacement for map keys, which can be personal data such as email addresses.
 const ANY_NAME: &str = "*";
 
-/// The path of the value that is being decoded. After an error, the path of the value that caused it.
+/// The path of the value that is being decoded. After an error, it is the path of the value that caused the
+/// error.
 #[derive(Default)]
 pub(super) struct Path(RefCell<Vec<Step>>);
 
 enum Step {
     /// A field of a type.
     Field(String),
-    /// A member of a map, whose key is part of the data.
+    /// A map entry, whose key is part of the data.
     AnyName,
     Element(usize),
 }

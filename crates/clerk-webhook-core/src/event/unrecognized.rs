@@ -21,7 +21,7 @@ impl Unrecognized {
         Self { event_type: event_type.clone(), reason, raw: raw.to_owned() }
     }
 
-    /// Returns the type of the event.
+    /// Returns the event type.
     #[must_use]
     pub fn event_type(&self) -> &EventType {
         &self.event_type
@@ -33,7 +33,7 @@ impl Unrecognized {
         &self.reason
     }
 
-    /// Returns the data as received JSON text.
+    /// Returns the JSON text of the data exactly as received.
     #[must_use]
     pub fn as_json(&self) -> &str {
         self.raw.get()
@@ -70,7 +70,7 @@ impl fmt::Debug for Unrecognized {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnrecognizedReason {
-    /// This version does not know the event type.
+    /// This version of the crate does not know the event type.
     UnknownType,
     /// The event type is known, but the data does not match its payload type.
     Undecodable(DecodeError),

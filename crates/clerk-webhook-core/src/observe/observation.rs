@@ -195,8 +195,8 @@ fn type_name(event_type: &EventType) -> &'static str {
     EventType::ALL.iter().find(|known| *known == event_type).map_or(OTHER_TYPE, EventType::as_str)
 }
 
-/// Returns the time since the event occurred, or `None` if the body does not contain it. Returns zero if the
-/// clock of this machine is behind the sender's clock.
+/// Returns the time since the event occurred, or `None` if the body does not contain it. Returns zero if this
+/// machine's clock is behind the sender's clock.
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 fn age(event: &Event) -> Option<std::time::Duration> {
     let millis =

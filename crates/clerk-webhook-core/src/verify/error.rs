@@ -68,13 +68,13 @@ impl fmt::Display for VerifyError {
             }
             VerifyErrorKind::TimestampTooOld => write!(
                 f,
-                "{header} is {} s in the past: synchronize the clock of this machine; if the clock is correct, \
+                "{header} is {} s in the past: synchronize this machine's clock; if the clock is correct, \
                  the request is a replay",
                 self.skew.unwrap_or_default().unsigned_abs()
             ),
             VerifyErrorKind::TimestampTooNew => write!(
                 f,
-                "{header} is {} s in the future: synchronize the clock of this machine",
+                "{header} is {} s in the future: synchronize this machine's clock",
                 self.skew.unwrap_or_default()
             ),
             VerifyErrorKind::NoMatchingSignature => write!(

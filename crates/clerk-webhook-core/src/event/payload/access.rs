@@ -1,11 +1,11 @@
-//! Roles and permissions of organizations.
+//! Roles and permissions in organizations.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// A role of members of organizations: the `data` of `role.created` and `role.updated`.
+/// A role that organization members can have: the `data` of `role.created` and `role.updated`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Role {
@@ -16,11 +16,11 @@ pub struct Role {
     pub name: Option<String>,
     /// The key, such as `org:admin`.
     pub key: Option<String>,
-    /// The description of the role.
+    /// The role's description.
     pub description: Option<String>,
     /// Whether the creator of an organization can have this role.
     pub is_creator_eligible: Option<bool>,
-    /// The permissions of the role.
+    /// The role's permissions.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub permissions: Vec<Permission>,
     /// The time of creation.
@@ -40,7 +40,7 @@ pub struct Permission {
     pub name: Option<String>,
     /// The key, such as `org:invoices:create`.
     pub key: Option<String>,
-    /// The description of the permission.
+    /// The permission's description.
     pub description: Option<String>,
     /// The origin of the permission, sent as `type`.
     #[serde(rename = "type")]

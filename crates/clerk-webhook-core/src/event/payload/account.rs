@@ -1,4 +1,4 @@
-//! Accounts at other providers, with which a user signs in.
+//! Accounts at other providers with which a user signs in.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::event::open_enum::open_enum;
 /// An account at an OAuth provider.
 ///
 /// Clerk used to send Google accounts with other fields (`google_id`, `given_name`, `family_name`, `picture`)
-/// and without the fields of other providers. Therefore almost all fields are optional.
+/// and without the fields that other providers' accounts have. Therefore almost all fields are optional.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExternalAccount {
@@ -20,9 +20,9 @@ pub struct ExternalAccount {
     pub id: Option<String>,
     /// The provider, such as `google` or `oauth_google`.
     pub provider: Option<String>,
-    /// The id of the identification that belongs to the account (`idn_…`).
+    /// The id of the account's identification (`idn_…`).
     pub identification_id: Option<String>,
-    /// The id of the user at the provider.
+    /// The user's id at the provider.
     pub provider_user_id: Option<String>,
     /// The OAuth scopes that the user granted, separated by spaces.
     pub approved_scopes: Option<String>,
@@ -34,7 +34,7 @@ pub struct ExternalAccount {
     pub first_name: Option<String>,
     /// The family name at the provider.
     pub last_name: Option<String>,
-    /// The URL of the picture at the provider, in the deprecated field; can be empty.
+    /// The URL of the picture at the provider; can be empty. Deprecated: use `image_url`.
     pub avatar_url: Option<String>,
     /// The URL of the picture at the provider.
     pub image_url: Option<String>,
@@ -45,17 +45,17 @@ pub struct ExternalAccount {
     /// Metadata that the frontend can read.
     #[serde(default)]
     pub public_metadata: Metadata,
-    /// The label that the application gave to the account.
+    /// The application's label for the account.
     pub label: Option<String>,
-    /// The time of connection.
+    /// The time at which the user connected the account.
     pub created_at: Option<Timestamp>,
     /// The time of the last change.
     pub updated_at: Option<Timestamp>,
     /// The state of the verification.
     pub verification: Option<Verification>,
-    /// The id `eac_…` if `id` has another form; only for Google and Facebook accounts.
+    /// The account's `eac_…` id if `id` has a different form; only for Google and Facebook accounts.
     pub external_account_id: Option<String>,
-    /// The id at Google; only for Google accounts.
+    /// The user's id at Google; only for Google accounts.
     pub google_id: Option<String>,
     /// The given name; only for Google accounts.
     pub given_name: Option<String>,
@@ -98,7 +98,7 @@ pub struct SamlAccount {
     pub first_name: Option<String>,
     /// The family name at the identity provider.
     pub last_name: Option<String>,
-    /// The id of the user at the identity provider.
+    /// The user's id at the identity provider.
     pub provider_user_id: Option<String>,
     /// The time of the last sign-in with the account.
     pub last_authenticated_at: Option<Timestamp>,
@@ -107,7 +107,7 @@ pub struct SamlAccount {
     pub public_metadata: Metadata,
     /// The state of the verification.
     pub verification: Option<Verification>,
-    /// The connection of the account.
+    /// The account's connection.
     pub saml_connection: Option<SamlAccountConnection>,
 }
 
@@ -128,13 +128,13 @@ pub struct SamlAccountConnection {
     pub active: Option<bool>,
     /// The identity provider, such as `saml_okta`.
     pub provider: Option<String>,
-    /// Whether each sign-in updates the user with the attributes from the identity provider.
+    /// Whether each sign-in copies attributes from the identity provider to the user.
     pub sync_user_attributes: Option<bool>,
-    /// Whether users of subdomains can also sign in with the connection.
+    /// Whether users with an address in a subdomain can also sign in with the connection.
     pub allow_subdomains: Option<bool>,
     /// Whether a sign-in can start at the identity provider.
     pub allow_idp_initiated: Option<bool>,
-    /// Whether users of the connection are prevented from adding other identifications.
+    /// Whether users who sign in with the connection are prevented from adding other identifications.
     pub disable_additional_identifications: Option<bool>,
     /// The time of creation.
     pub created_at: Option<Timestamp>,
@@ -160,16 +160,16 @@ pub struct EnterpriseAccount {
     pub first_name: Option<String>,
     /// The family name at the identity provider.
     pub last_name: Option<String>,
-    /// The id of the user at the identity provider.
+    /// The user's id at the identity provider.
     pub provider_user_id: Option<String>,
-    /// The id of the connection of the account.
+    /// The id of the account's connection.
     pub enterprise_connection_id: Option<String>,
     /// Attributes from the identity provider, which the frontend can read.
     #[serde(default)]
     pub public_metadata: Metadata,
     /// The state of the verification.
     pub verification: Option<Verification>,
-    /// The connection of the account.
+    /// The account's connection.
     pub enterprise_connection: Option<EnterpriseAccountConnection>,
     /// The time of the last sign-in with the account.
     pub last_authenticated_at: Option<Timestamp>,
@@ -197,13 +197,13 @@ pub struct EnterpriseAccountConnection {
     pub domains: Vec<String>,
     /// Whether the connection is enabled.
     pub active: Option<bool>,
-    /// Whether each sign-in updates the user with the attributes from the identity provider.
+    /// Whether each sign-in copies attributes from the identity provider to the user.
     pub sync_user_attributes: Option<bool>,
-    /// Whether users of subdomains can also sign in with the connection.
+    /// Whether users with an address in a subdomain can also sign in with the connection.
     pub allow_subdomains: Option<bool>,
     /// Whether a sign-in can start at the identity provider.
     pub allow_idp_initiated: Option<bool>,
-    /// Whether users of the connection are prevented from adding other identifications.
+    /// Whether users who sign in with the connection are prevented from adding other identifications.
     pub disable_additional_identifications: Option<bool>,
     /// The time of creation.
     pub created_at: Option<Timestamp>,
@@ -219,15 +219,15 @@ open_enum! {
     }
 }
 
-/// The metadata of a user that a directory provisions with SCIM.
+/// Metadata for a user whom a directory provisions with SCIM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ScimUserMetadata {
     /// The id of the directory.
     pub directory_id: Option<String>,
-    /// Whether the directory is enabled. Clerk omits the field if it is disabled.
+    /// Whether the directory is enabled. Clerk omits the field if the directory is disabled.
     pub directory_enabled: Option<bool>,
-    /// The id of the user in the directory.
+    /// The user's id in the directory.
     pub external_id: Option<String>,
 }
 

@@ -5,36 +5,36 @@ use serde::{Deserialize, Serialize};
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// The payer: a user or an organization.
+/// A payer: a user or an organization.
 ///
-/// The fields of a user are `None` if an organization pays, and the fields of an organization are `None` if a
-/// user pays. Clerk sends them as empty strings.
+/// The user's fields are `None` if an organization pays, and the organization's fields are `None` if a user
+/// pays. Clerk sends empty strings in these cases.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BillingPayer {
     /// The id (`cpayer_…`).
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub id: Option<String>,
-    /// The id of the instance; no longer sent.
+    /// The instance id; no longer sent.
     pub instance_id: Option<String>,
-    /// The id of the user; `None` if an organization pays.
+    /// The user's id; `None` if an organization pays.
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub user_id: Option<String>,
-    /// The given name of the user.
+    /// The user's given name.
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub first_name: Option<String>,
-    /// The family name of the user.
+    /// The user's family name.
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub last_name: Option<String>,
-    /// The email address for bills.
+    /// The billing email address.
     pub email: Option<String>,
-    /// The id of the organization; `None` if a user pays.
+    /// The organization's id; `None` if a user pays.
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub organization_id: Option<String>,
-    /// The name of the organization.
+    /// The organization's name.
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub organization_name: Option<String>,
-    /// The URL of the picture of the user or the logo of the organization.
+    /// The URL of the user's picture or the organization's logo.
     pub image_url: Option<String>,
     /// The time of creation.
     pub created_at: Option<Timestamp>,
@@ -60,7 +60,7 @@ pub struct BillingAmount {
     pub amount_formatted: Option<String>,
     /// The currency, as an ISO 4217 code.
     pub currency: Option<String>,
-    /// The symbol of the currency.
+    /// The currency symbol.
     pub currency_symbol: Option<String>,
 }
 
@@ -70,11 +70,11 @@ pub struct BillingAmount {
 pub struct BillingCredit {
     /// The amount of the credit.
     pub amount: Option<BillingAmount>,
-    /// The number of remaining days of the period.
+    /// The number of days that remain in the period.
     pub cycle_days_remaining: Option<i64>,
-    /// The number of days of the period.
+    /// The number of days in the period.
     pub cycle_days_total: Option<i64>,
-    /// The remaining part of the period, from 0.0 to 1.0 despite the name.
+    /// The remaining part of the period, as a fraction from 0.0 to 1.0 despite the field's name.
     pub cycle_remaining_percent: Option<f64>,
 }
 
@@ -84,17 +84,17 @@ pub struct BillingCredit {
 pub struct BillingCredits {
     /// The credit for the unused part of a billing period.
     pub proration: Option<BillingCredit>,
-    /// The credit from the balance of the payer.
+    /// The credit from the payer's balance.
     pub payer: Option<BillingPayerCredit>,
     /// The total.
     pub total: Option<BillingAmount>,
 }
 
-/// The credit from the balance of a payer.
+/// The credit from a payer's balance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BillingPayerCredit {
-    /// The used part of the balance.
+    /// The part of the balance that was used.
     pub applied_amount: Option<BillingAmount>,
     /// The remaining balance.
     pub remaining_balance: Option<BillingAmount>,

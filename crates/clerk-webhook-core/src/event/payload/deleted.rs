@@ -27,7 +27,7 @@ pub struct DeletedObject {
     /// Whether the object was deleted. Clerk always sends `true`.
     #[serde(default = "yes", deserialize_with = "null_as_yes")]
     pub deleted: bool,
-    /// The id in the system of the application; only in `user.deleted`, and only if the user had one.
+    /// The id in the application's own system; only in `user.deleted`, and only if the user had such an id.
     pub external_id: Option<String>,
 }
 

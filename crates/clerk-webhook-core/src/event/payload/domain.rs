@@ -1,4 +1,4 @@
-//! Email domains of organizations.
+//! Organizations' email domains.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,28 +14,28 @@ pub struct OrganizationDomain {
     /// The id.
     #[serde(deserialize_with = "super::id")]
     pub id: String,
-    /// The id of the organization.
+    /// The organization's id.
     #[serde(deserialize_with = "super::id")]
     pub organization_id: String,
     /// The domain, such as `example.com`.
     pub name: Option<String>,
-    /// The way in which users of the domain become members.
+    /// How users with an address in the domain become members.
     #[serde(default)]
     pub enrollment_mode: EnrollmentMode,
     /// The email address that was used to verify the domain.
     pub affiliation_email_address: Option<String>,
-    /// The verification that a member has an address of the domain; since May 2026.
+    /// The verification that a member has an address in the domain; since May 2026.
     pub affiliation_verification: Option<OrganizationDomainVerification>,
     /// The verification that the organization owns the domain; since May 2026. It is `None` before the first
     /// attempt.
     pub ownership_verification: Option<OrganizationDomainVerification>,
-    /// The same as `affiliation_verification`, in the deprecated field that Clerk still sends.
+    /// A copy of `affiliation_verification`; deprecated, but still sent.
     pub verification: Option<OrganizationDomainVerification>,
-    /// The number of pending invitations to users of the domain.
+    /// The number of pending invitations to users with an address in the domain.
     pub total_pending_invitations: Option<i64>,
-    /// The number of pending suggestions to users of the domain.
+    /// The number of pending suggestions to users with an address in the domain.
     pub total_pending_suggestions: Option<i64>,
-    /// The public data of the organization.
+    /// The organization's public data.
     pub public_organization_data: Option<PublicOrganizationData>,
     /// The time of creation.
     pub created_at: Option<Timestamp>,
@@ -44,7 +44,7 @@ pub struct OrganizationDomain {
 }
 
 open_enum! {
-    /// The way in which users of an [`OrganizationDomain`] become members.
+    /// How users with an address in an [`OrganizationDomain`] become members.
     EnrollmentMode {
         ManualInvitation = "manual_invitation",
         AutomaticInvitation = "automatic_invitation",
@@ -65,9 +65,9 @@ pub struct OrganizationDomainVerification {
     pub strategy: Option<String>,
     /// The number of attempts.
     pub attempts: Option<i64>,
-    /// The time of expiry. It is also decoded from `expires_at`, the name in Clerk's TypeScript types.
+    /// The expiry time. It is also decoded from `expires_at`, the name in Clerk's TypeScript types.
     pub expire_at: Option<Timestamp>,
-    /// The time of success; since May 2026.
+    /// The time at which the verification succeeded; since May 2026.
     pub verified_at: Option<Timestamp>,
 }
 
@@ -89,7 +89,7 @@ open_enum! {
     }
 }
 
-/// The received form with both spellings, because a serde alias rejects data that contains both.
+/// The received form with both spellings of the field. A serde alias would reject data that contains both.
 #[derive(Deserialize)]
 struct OrganizationDomainVerificationWire {
     #[serde(default)]

@@ -67,9 +67,9 @@ const ID: &str = "id";
 /// The placeholder for a missing id. It is never visible, because the object is dropped.
 const NO_ID: &str = "-";
 
-/// Supplies a placeholder if the id is missing, and records whether the object has an id.
+/// Supplies a placeholder if the id is missing, and records whether the id is present.
 ///
-/// Without the placeholder, a missing id would be an error, which stops decoding the rest of the event.
+/// Without the placeholder, a missing id would be an error that stops the decoding of the rest of the event.
 struct WithId<'a, D> {
     inner: D,
     has_id: &'a mut bool,
@@ -154,7 +154,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for MembersWithId<'_, A> {
     }
 }
 
-/// A seed that remains available if no key is left to read.
+/// A seed that remains available if the object has no more keys.
 struct IfAny<'a, K>(&'a mut Option<K>);
 
 impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for IfAny<'_, K> {

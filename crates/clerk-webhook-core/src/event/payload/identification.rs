@@ -1,4 +1,4 @@
-//! Identifications of a user: email addresses, phone numbers, wallets and passkeys.
+//! A user's identifications: email addresses, phone numbers, wallets and passkeys.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,14 +13,14 @@ pub struct EmailAddress {
     pub id: Option<String>,
     /// The address.
     pub email_address: Option<String>,
-    /// Whether the address is reserved for this user before it is verified.
+    /// Whether the address is reserved for this user even before it is verified.
     pub reserved: Option<bool>,
-    /// The verification; `None` before it is started.
+    /// The verification; `None` before it starts.
     pub verification: Option<Verification>,
     /// The accounts that share this address.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub linked_to: Vec<IdentificationLink>,
-    /// Whether the domain belongs to an enterprise connection of the instance; since 2025.
+    /// Whether the address's domain belongs to one of the instance's enterprise connections; since 2025.
     pub matches_sso_connection: Option<bool>,
     /// The time of creation.
     pub created_at: Option<Timestamp>,
@@ -31,7 +31,7 @@ pub struct EmailAddress {
 impl EmailAddress {
     /// Returns whether the user verified the address.
     ///
-    /// Never match accounts by an unverified address: it may belong to another person.
+    /// Never match accounts by an unverified address: it may belong to a different person.
     #[must_use]
     pub fn is_verified(&self) -> bool {
         self.verification.as_ref().is_some_and(Verification::is_verified)
@@ -50,14 +50,14 @@ pub struct PhoneNumber {
     pub reserved_for_second_factor: Option<bool>,
     /// Whether the number is the default second factor.
     pub default_second_factor: Option<bool>,
-    /// Whether the number is reserved for this user before it is verified.
+    /// Whether the number is reserved for this user even before it is verified.
     pub reserved: Option<bool>,
-    /// The verification; `None` before it is started.
+    /// The verification; `None` before it starts.
     pub verification: Option<Verification>,
     /// The accounts that share this number.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub linked_to: Vec<IdentificationLink>,
-    /// The backup codes of the second factor. Each of them is sufficient to sign in.
+    /// The backup codes for the second factor. Each of them can replace the second factor at sign-in.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub backup_codes: Sensitive<Vec<String>>,
     /// The time of creation.
@@ -80,9 +80,9 @@ impl PhoneNumber {
 pub struct Web3Wallet {
     /// The id (`idn_…`), to which `User::primary_web3_wallet_id` refers.
     pub id: Option<String>,
-    /// The address of the wallet.
+    /// The wallet address.
     pub web3_wallet: Option<String>,
-    /// The verification; `None` before it is started.
+    /// The verification; `None` before it starts.
     pub verification: Option<Verification>,
     /// The time of creation.
     pub created_at: Option<Timestamp>,
@@ -104,7 +104,7 @@ impl Web3Wallet {
 pub struct Passkey {
     /// The id.
     pub id: Option<String>,
-    /// The name of the passkey.
+    /// The passkey's name.
     pub name: Option<String>,
     /// The time of the last sign-in with the passkey.
     pub last_used_at: Option<Timestamp>,
@@ -116,9 +116,9 @@ pub struct Passkey {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct IdentificationLink {
-    /// The id of the account (`idn_…`).
+    /// The account's id (`idn_…`).
     pub id: Option<String>,
-    /// The `type` of the account, such as `oauth_google`.
+    /// The kind of account, such as `oauth_google`, sent as `type`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
 }

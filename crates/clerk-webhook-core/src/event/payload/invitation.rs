@@ -17,9 +17,9 @@ pub struct OrganizationInvitation {
     pub email_address: Option<String>,
     /// The key of the role that the user will have, such as `org:member`.
     pub role: Option<String>,
-    /// The name of the role.
+    /// The role's name.
     pub role_name: Option<String>,
-    /// The id of the organization.
+    /// The organization's id.
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub organization_id: Option<String>,
     /// The id of the inviting user; since November 2025.
@@ -36,26 +36,28 @@ pub struct OrganizationInvitation {
     pub private_metadata: Metadata,
     /// The link that accepts the invitation. Anyone who has the link can use it.
     pub url: Option<Sensitive<String>>,
-    /// The time of expiry.
+    /// The expiry time.
     pub expires_at: Option<Timestamp>,
     /// The time of creation.
     pub created_at: Option<Timestamp>,
     /// The time of the last change.
     pub updated_at: Option<Timestamp>,
-    /// The id of the user who accepted; only in `organizationInvitation.accepted`, since October 2025.
+    /// The id of the user who accepted the invitation; only in `organizationInvitation.accepted`, since
+    /// October 2025.
     pub user_id: Option<String>,
-    /// One of two fields that can contain the organization. [`organization`](Self::organization) reads both.
+    /// One of the two places where Clerk can send the organization. [`organization`](Self::organization)
+    /// reads both.
     pub public_organization_data: Option<PublicOrganizationData>,
-    /// The other field, which Clerk's schema defines.
+    /// The other place, which Clerk's schema defines.
     data: Option<AcceptedInvitationData>,
 }
 
 impl OrganizationInvitation {
-    /// Returns the public data of the organization.
+    /// Returns the organization's public data.
     ///
     /// Only `organizationInvitation.accepted` can contain it. Clerk's TypeScript types define it as a field
-    /// of the invitation, and Clerk's schema defines it in `data` inside the invitation. This method reads
-    /// both.
+    /// of the invitation, and Clerk's schema defines it as a field of `data` inside the invitation. This
+    /// method reads both.
     ///
     /// ```
     /// use clerk_webhook_core::event::payload::OrganizationInvitation;
@@ -89,17 +91,17 @@ open_enum! {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InviterPublicUserData {
-    /// The id of the user.
+    /// The user's id.
     pub user_id: Option<String>,
     /// The given name.
     pub first_name: Option<String>,
     /// The family name.
     pub last_name: Option<String>,
-    /// The URL of the picture, or of the default picture of Clerk.
+    /// The URL of the picture, or of Clerk's default picture.
     pub image_url: Option<String>,
-    /// Whether the picture is not the default picture of Clerk.
+    /// Whether the picture is not Clerk's default picture.
     pub has_image: Option<bool>,
-    /// The identifier of the user: an email address, phone number or username.
+    /// The user's identifier: an email address, phone number or username.
     pub identifier: Option<String>,
 }
 

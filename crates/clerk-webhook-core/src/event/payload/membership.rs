@@ -1,11 +1,11 @@
-//! Memberships of users in organizations.
+//! Users' memberships in organizations.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Metadata, Organization};
 use crate::Timestamp;
 
-/// The membership of a user in an organization: the `data` of the `organizationMembership.*` events.
+/// A user's membership in an organization: the `data` of the `organizationMembership.*` events.
 ///
 /// Unlike the other `*.deleted` events, `organizationMembership.deleted` contains the complete object. Data
 /// with only an `id` is accepted too.
@@ -15,11 +15,11 @@ pub struct OrganizationMembership {
     /// The id (`orgmem_…`).
     #[serde(deserialize_with = "super::id")]
     pub id: String,
-    /// The key of the role: `org:admin`, `org:member`, a role of the application, or the old `admin`.
+    /// The role's key: `org:admin`, `org:member`, a role that the application defines, or the old `admin`.
     pub role: Option<String>,
-    /// The name of the role.
+    /// The role's name.
     pub role_name: Option<String>,
-    /// The keys of the permissions of the role, such as `org:sys_profile:manage`.
+    /// The keys of the role's permissions, such as `org:sys_profile:manage`.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub permissions: Vec<String>,
     /// Metadata that the frontend can read.
@@ -31,7 +31,7 @@ pub struct OrganizationMembership {
     /// The organization; `None` if it has no id.
     #[serde(default, deserialize_with = "super::embedded")]
     pub organization: Option<Organization>,
-    /// The public data of the user.
+    /// The user's public data.
     pub public_user_data: Option<MembershipPublicUserData>,
     /// The time at which the user became a member.
     pub created_at: Option<Timestamp>,
@@ -40,13 +40,13 @@ pub struct OrganizationMembership {
 }
 
 impl OrganizationMembership {
-    /// Returns the id of the user, which Clerk sends inside `public_user_data`.
+    /// Returns the user's id, which Clerk sends inside `public_user_data`.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
         self.public_user_data.as_ref()?.user_id.as_deref()
     }
 
-    /// Returns the id of the organization, which Clerk sends inside `organization`.
+    /// Returns the organization's id, which Clerk sends inside `organization`.
     #[must_use]
     pub fn organization_id(&self) -> Option<&str> {
         self.organization.as_ref().map(|organization| organization.id.as_str())
@@ -75,38 +75,38 @@ impl OrganizationMembership {
 
     /// Returns whether the role is Clerk's admin role: `org:admin`, or `admin` before 2024.
     ///
-    /// An instance can rename its roles, and it can give the same permissions to any role. To decide about
-    /// access, use [`has_permission`](Self::has_permission).
+    /// An instance can rename its roles, and it can give an admin's permissions to any role. For access
+    /// decisions, use [`has_permission`](Self::has_permission).
     #[must_use]
     pub fn is_admin(&self) -> bool {
         matches!(self.role.as_deref(), Some("org:admin" | "admin"))
     }
 }
 
-/// The data of a user that other members of an organization can see.
+/// The part of a user's data that other members of an organization can see.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MembershipPublicUserData {
-    /// The id of the user.
+    /// The user's id.
     #[serde(default, deserialize_with = "super::empty_as_none")]
     pub user_id: Option<String>,
     /// The given name.
     pub first_name: Option<String>,
     /// The family name.
     pub last_name: Option<String>,
-    /// The URL of the picture, in the deprecated field.
+    /// The URL of the picture. Deprecated: use `image_url`.
     pub profile_image_url: Option<String>,
-    /// The URL of the picture, or of the default picture of Clerk.
+    /// The URL of the picture, or of Clerk's default picture.
     pub image_url: Option<String>,
-    /// Whether the picture is not the default picture of Clerk.
+    /// Whether the picture is not Clerk's default picture.
     pub has_image: Option<bool>,
-    /// The identifier of the user: an email address, phone number or username.
+    /// The user's identifier: an email address, phone number or username.
     pub identifier: Option<String>,
     /// The username; since October 2025.
     pub username: Option<String>,
     /// Whether the user is banned; since April 2026.
     pub banned: Option<bool>,
-    /// Whether the directory of the user removed the user; since July 2026.
+    /// Whether the user's directory removed the user; since July 2026.
     pub deprovisioned: Option<bool>,
 }
 

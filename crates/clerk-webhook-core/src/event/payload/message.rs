@@ -8,7 +8,8 @@ use crate::Timestamp;
 /// An email to a user: the `data` of `email.created`.
 ///
 /// If [`delivered_by_clerk`](Self::delivered_by_clerk) is `Some(false)`, the application must send the email.
-/// Subject, bodies and `data` contain one-time codes and sign-in links, so `Debug` does not show them.
+/// The subject, the bodies and `data` contain one-time codes and sign-in links, so `Debug` does not show
+/// them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Email {
@@ -21,11 +22,11 @@ pub struct Email {
     pub from_email_name: Option<String>,
     /// The local part of the reply address.
     pub reply_to_email_name: Option<String>,
-    /// The address of the recipient.
+    /// The recipient's email address.
     pub to_email_address: Option<String>,
     /// The id of the recipient's address (`idn_…`).
     pub email_address_id: Option<String>,
-    /// The id of the recipient, if the recipient is already a user.
+    /// The recipient's user id, if the recipient is already a user.
     pub user_id: Option<String>,
     /// The subject, which often contains the one-time code.
     pub subject: Option<Sensitive<String>>,
@@ -33,9 +34,9 @@ pub struct Email {
     pub body: Option<Sensitive<String>>,
     /// The body as plain text.
     pub body_plain: Option<Sensitive<String>>,
-    /// The state of sending the message, such as `queued`.
+    /// The sending status, such as `queued`.
     pub status: Option<String>,
-    /// The variables of the template, which differ between templates.
+    /// The template's variables. Each template has different ones.
     #[serde(default)]
     pub data: Metadata,
     /// Whether Clerk sends the message.
@@ -56,28 +57,28 @@ pub struct Sms {
     pub id: String,
     /// The name of the template, such as `verification_code`.
     pub slug: Option<String>,
-    /// The number of the sender.
+    /// The sender's phone number.
     pub from_phone_number: Option<String>,
-    /// The number of the recipient.
+    /// The recipient's phone number.
     pub to_phone_number: Option<String>,
     /// The id of the recipient's number (`idn_…`).
     pub phone_number_id: Option<String>,
-    /// The id of the recipient, if the recipient is already a user.
+    /// The recipient's user id, if the recipient is already a user.
     pub user_id: Option<String>,
     /// The text, which can contain a one-time code.
     pub message: Option<Sensitive<String>>,
-    /// The state of sending the message, such as `queued`.
+    /// The sending status, such as `queued`.
     pub status: Option<String>,
-    /// The variables of the template, which differ between templates.
+    /// The template's variables. Each template has different ones.
     #[serde(default)]
     pub data: Metadata,
     /// Whether Clerk sends the message.
     pub delivered_by_clerk: Option<bool>,
-    /// The time of creation. It is also decoded from `created_at_ms`, the name in Clerk's schema.
+    /// The creation time. It is also decoded from `created_at_ms`, the name in Clerk's schema.
     pub created_at: Option<Timestamp>,
 }
 
-/// The received form with both spellings, because a serde alias rejects data that contains both.
+/// The received form with both spellings of the field. A serde alias would reject data that contains both.
 #[derive(Deserialize)]
 struct SmsWire {
     #[serde(deserialize_with = "super::id")]

@@ -1,13 +1,12 @@
 //! The `data` of every event type.
 //!
-//! Each kind of object has one struct, whose fields have the names in the JSON. All structs follow these
-//! rules:
+//! Each kind of object has one struct. Its fields have the same names as in the JSON. All structs follow
+//! these rules:
 //!
 //! * **Missing fields.** Only the fields in the table below are required. If another field is missing or
-//!   `null`, it is decoded as `None`, an empty `Vec`, empty [`Metadata`] or the variant `Unknown`.
-//!   [`DeletedObject::deleted`] is then decoded as `true`.
-//! * **Wrong types.** A value of an unexpected type is an error. `null` as an element of a list is also an
-//!   error.
+//!   `null`, it is decoded as `None`, an empty `Vec`, empty [`Metadata`] or the `Unknown` variant. The
+//!   exception is [`DeletedObject::deleted`], which is decoded as `true`.
+//! * **Wrong types.** A value of an unexpected type is an error. So is `null` as a list element.
 //! * **New fields and values.** Unknown fields are ignored. Enumerations decode an unknown string as `Other`.
 //! * **Units.** Every `*_at` field is a [`Timestamp`](crate::Timestamp) in milliseconds. Money is an integer
 //!   in the smallest unit of its currency.
@@ -15,8 +14,8 @@
 //! * **`object`.** Most structs have no field for `object`, because the Rust type implies its value. The
 //!   value is not checked, because Clerk uses different spellings. Use `Event::data_as` to read it.
 //!   [`DeletedObject`] and [`ExternalAccount`] have this field, because it identifies the kind of object.
-//! * **Secrets.** Fields with one-time codes or secret links have the type [`Sensitive`] or [`Metadata`],
-//!   whose `Debug` output does not show the content.
+//! * **Secrets.** Fields with one-time codes or secret links have type [`Sensitive`] or [`Metadata`], whose
+//!   `Debug` output does not show the content.
 //!
 //! # Required fields
 //!
@@ -41,8 +40,8 @@
 //! | [`User`] | `id` |
 //! | [`WaitlistEntry`] | `id` |
 //!
-//! If an object inside another object lacks its required `id`, it is decoded as `None`, or skipped if it is
-//! in a list.
+//! If an object inside another object lacks its required `id`, it is decoded as `None`. In a list, it is
+//! skipped.
 
 mod access;
 mod account;

@@ -19,7 +19,7 @@ pub struct Organization {
     pub name: Option<String>,
     /// The name in URLs; `None` if the instance does not use slugs.
     pub slug: Option<String>,
-    /// The URL of the logo, or of the default picture of Clerk.
+    /// The URL of the logo, or of Clerk's default picture.
     pub image_url: Option<String>,
     /// Whether a logo was uploaded.
     pub has_image: Option<bool>,
@@ -27,7 +27,7 @@ pub struct Organization {
     pub logo_url: Option<String>,
     /// The number of members.
     pub members_count: Option<i64>,
-    /// Whether the organization has no member who can manage it.
+    /// Whether the organization lacks a member who can manage it.
     pub missing_member_with_elevated_permissions: Option<bool>,
     /// The number of pending invitations.
     pub pending_invitations_count: Option<i64>,
@@ -49,7 +49,7 @@ pub struct Organization {
     pub updated_at: Option<Timestamp>,
     /// The time at which a member was last active in the organization.
     pub last_active_at: Option<Timestamp>,
-    /// The key of the role set of the organization; since February 2026.
+    /// The key of the organization's role set; since February 2026.
     pub role_set_key: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl Organization {
     }
 }
 
-/// The data of an organization that people outside the organization can see.
+/// The part of an organization's data that people outside the organization can see.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PublicOrganizationData {
@@ -80,7 +80,7 @@ pub struct PublicOrganizationData {
     pub name: Option<String>,
     /// The name in URLs; `None` if the instance does not use slugs.
     pub slug: Option<String>,
-    /// The URL of the logo, or of the default picture of Clerk.
+    /// The URL of the logo, or of Clerk's default picture.
     pub image_url: Option<String>,
     /// Whether a logo was uploaded.
     pub has_image: Option<bool>,

@@ -17,7 +17,7 @@ pub struct PaymentAttempt {
     /// The id.
     #[serde(deserialize_with = "super::id")]
     pub id: String,
-    /// The id of the instance (`ins_…`).
+    /// The instance id (`ins_…`).
     pub instance_id: Option<String>,
     /// The id of the payment (`cpa_…`). Several attempts can belong to one payment.
     pub payment_id: Option<String>,
@@ -25,7 +25,7 @@ pub struct PaymentAttempt {
     pub invoice_id: Option<String>,
     /// The id of the statement (`stmt_…`).
     pub statement_id: Option<String>,
-    /// The id of the attempt at the gateway.
+    /// The attempt's id at the gateway.
     pub gateway_external_id: Option<String>,
     /// The state of the attempt.
     #[serde(default)]
@@ -34,9 +34,9 @@ pub struct PaymentAttempt {
     pub created_at: Option<Timestamp>,
     /// The time of the last change.
     pub updated_at: Option<Timestamp>,
-    /// The time of success.
+    /// The time at which the payment succeeded.
     pub paid_at: Option<Timestamp>,
-    /// The time of failure.
+    /// The time at which the payment failed.
     pub failed_at: Option<Timestamp>,
     /// The reason for the failure.
     pub failed_reason: Option<BillingFailedReason>,
@@ -87,7 +87,7 @@ pub struct BillingFailedReason {
     pub decline_code: Option<String>,
 }
 
-/// The payee: the application, which receives the payment through a gateway.
+/// The payee: the application that receives the payment through a gateway.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BillingPayee {
@@ -95,15 +95,15 @@ pub struct BillingPayee {
     pub id: Option<String>,
     /// The gateway, such as `stripe`.
     pub gateway_type: Option<String>,
-    /// The id of the payee at the gateway.
+    /// The payee's id at the gateway.
     pub gateway_external_id: Option<String>,
-    /// The state of the payee at the gateway.
+    /// The payee's state at the gateway.
     #[serde(default)]
     pub gateway_status: GatewayStatus,
 }
 
 open_enum! {
-    /// The state of a [`BillingPayee`] at the gateway.
+    /// A [`BillingPayee`]'s state at the gateway.
     GatewayStatus {
         Active = "active",
         Pending = "pending",
@@ -151,9 +151,9 @@ pub struct BillingPaymentSource {
     pub id: Option<String>,
     /// The gateway, such as `stripe`.
     pub gateway: Option<String>,
-    /// The id of the payment source at the gateway.
+    /// The payment source's id at the gateway.
     pub gateway_external_id: Option<String>,
-    /// The id of the account at the gateway.
+    /// The account's id at the gateway.
     pub gateway_external_account_id: Option<String>,
     /// The kind of payment source.
     #[serde(default)]
@@ -161,7 +161,7 @@ pub struct BillingPaymentSource {
     /// The state of the payment source.
     #[serde(default)]
     pub status: PaymentSourceStatus,
-    /// The brand of the card; `None` if the source is not a card.
+    /// The card brand; `None` if the source is not a card.
     pub card_type: Option<String>,
     /// The last four digits of the card; `None` if the source is not a card.
     pub last4: Option<String>,
@@ -186,7 +186,7 @@ open_enum! {
 /// A subscription item that a [`PaymentAttempt`] pays for.
 ///
 /// Only about half of these fields are in both Clerk's schema and its examples, so all fields are optional.
-/// The fields after `credits` are only in the examples, which show the form before November 2025.
+/// The fields after `credits` occur only in the examples, which show the format from before November 2025.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PaymentAttemptItem {
@@ -216,9 +216,9 @@ pub struct PaymentAttemptItem {
     pub credit: Option<BillingCredit>,
     /// All credits; since June 2026.
     pub credits: Option<BillingCredits>,
-    /// The date of the credit, as text.
+    /// The proration date, as text.
     pub proration_date: Option<String>,
-    /// The interval between charges, under its former name.
+    /// The interval between charges; former name of `interval`.
     pub plan_period: Option<BillingInterval>,
     /// The time of cancellation.
     pub canceled_at: Option<Timestamp>,
@@ -236,7 +236,7 @@ pub struct PaymentAttemptItem {
 
 /// The plan of a [`PaymentAttemptItem`].
 ///
-/// The fields after `currency` belong to the form before November 2025.
+/// The fields after `currency` belong to the format from before November 2025.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PaymentAttemptItemPlan {
@@ -246,19 +246,19 @@ pub struct PaymentAttemptItemPlan {
     pub slug: Option<String>,
     /// The name.
     pub name: Option<String>,
-    /// Whether the plan is charged repeatedly.
+    /// Whether the plan is billed on a recurring basis.
     pub is_recurring: Option<bool>,
     /// The price per month, in the smallest unit of the currency.
     pub amount: Option<i64>,
     /// The currency, as an ISO 4217 code.
     pub currency: Option<String>,
-    /// The id of the instance (`ins_…`).
+    /// The instance id (`ins_…`).
     pub instance_id: Option<String>,
-    /// The id of the product (`cprd_…`).
+    /// The product id (`cprd_…`).
     pub product_id: Option<String>,
-    /// The description of the plan.
+    /// The plan's description.
     pub description: Option<String>,
-    /// Whether payers who chose no plan have this plan.
+    /// Whether payers who have not chosen a plan get this plan.
     pub is_default: Option<bool>,
     /// Whether the unused part of a billing period is credited.
     pub is_prorated: Option<bool>,
@@ -266,9 +266,9 @@ pub struct PaymentAttemptItemPlan {
     pub period: Option<BillingInterval>,
     /// The number of units in a billing period.
     pub interval: Option<i64>,
-    /// Whether the plan has a base fee, which is charged even without use.
+    /// Whether the plan has a base fee, which is charged even if the plan is not used.
     pub has_base_fee: Option<bool>,
-    /// The price per month with annual payment, in the smallest unit of the currency.
+    /// The monthly price if the payer pays annually, in the smallest unit of the currency.
     pub annual_monthly_amount: Option<i64>,
     /// Whether the plan is publicly visible.
     pub publicly_visible: Option<bool>,

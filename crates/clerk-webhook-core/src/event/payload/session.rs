@@ -6,39 +6,40 @@ use super::{Metadata, User};
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// A session of a user in one client: the `data` of the `session.*` events.
+/// A user's session in one client: the `data` of the `session.*` events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Session {
     /// The id (`sess_…`).
     #[serde(deserialize_with = "super::id")]
     pub id: String,
-    /// The id of the user.
+    /// The user's id.
     #[serde(deserialize_with = "super::id")]
     pub user_id: String,
     /// The id of the client (`client_…`).
     pub client_id: Option<String>,
-    /// The actor who impersonates the user, such as `{"sub": "user_…"}`; empty without impersonation.
+    /// The actor who is impersonating the user, such as `{"sub": "user_…"}`; empty if there is no
+    /// impersonation.
     #[serde(default)]
     pub actor: Metadata,
     /// The state of the session.
     #[serde(default)]
     pub status: SessionStatus,
-    /// The id of the organization that was last active.
+    /// The id of the organization that was last active in the session.
     pub last_active_organization_id: Option<String>,
     /// The time at which the session was last used.
     pub last_active_at: Option<Timestamp>,
-    /// The device and location of the last use, if known.
+    /// The device and location from which the session was last used, if known.
     pub latest_activity: Option<SessionActivity>,
     /// The time at which the session ends, even if it is used.
     pub expire_at: Option<Timestamp>,
-    /// The time at which the session ends if it is not used before.
+    /// The time at which the session ends if it is not used again.
     pub abandon_at: Option<Timestamp>,
     /// The time of the last change.
     pub updated_at: Option<Timestamp>,
     /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// The user at the time of the event; since November 2025. `None` if the user has no id.
+    /// The user at the time of the event; since November 2025. `None` if Clerk sends the user without an id.
     #[serde(default, deserialize_with = "super::embedded")]
     pub user: Option<User>,
 }
@@ -58,7 +59,7 @@ open_enum! {
     }
 }
 
-/// The device and location of the last use of a [`Session`].
+/// The device and location from which a [`Session`] was last used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SessionActivity {

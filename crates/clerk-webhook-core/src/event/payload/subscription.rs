@@ -8,10 +8,10 @@ use super::{BillingAmount, BillingCredit, BillingInterval, BillingPayer};
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// The subscription of a payer: the `data` of the `subscription.*` events.
+/// A payer's subscription: the `data` of the `subscription.*` events.
 ///
-/// Clerk sends no event for the cancellation of a subscription. A payer cancels a [`SubscriptionItem`], for
-/// which Clerk sends `subscriptionItem.canceled`.
+/// Clerk sends no event when a subscription is canceled. A payer cancels a [`SubscriptionItem`], and Clerk
+/// sends `subscriptionItem.canceled`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Subscription {
@@ -42,7 +42,7 @@ pub struct Subscription {
     pub payer: Option<BillingPayer>,
     /// The id of the payment source (`cps_…`); `None` for free plans.
     pub payment_source_id: Option<String>,
-    /// The items of the subscription, without `payer` and `subscription_id`.
+    /// The subscription's items, without `payer` and `subscription_id`.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub items: Vec<SubscriptionItem>,
 }
@@ -63,8 +63,8 @@ open_enum! {
 
 /// A plan to which a payer subscribes: the `data` of the `subscriptionItem.*` events.
 ///
-/// A change of plan ends one item and activates another item. The fields after `seats` are only in Clerk's
-/// TypeScript types, which show the form before November 2025.
+/// A plan change ends one item and activates another. The fields after `seats` occur only in Clerk's
+/// TypeScript types, which show the format from before November 2025.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SubscriptionItem {
@@ -99,9 +99,9 @@ pub struct SubscriptionItem {
     pub seats: Option<BillingSeats>,
     /// The credit for the unused part of a billing period.
     pub credit: Option<BillingCredit>,
-    /// The date of the credit, as text.
+    /// The proration date, as text.
     pub proration_date: Option<String>,
-    /// The interval between charges, under its former name.
+    /// The interval between charges; former name of `interval`.
     pub plan_period: Option<BillingInterval>,
     /// The time of cancellation.
     pub canceled_at: Option<Timestamp>,
@@ -141,7 +141,7 @@ pub struct BillingItemPlan {
     pub slug: Option<String>,
     /// The name.
     pub name: Option<String>,
-    /// Whether the plan is charged repeatedly.
+    /// Whether the plan is billed on a recurring basis.
     pub is_recurring: Option<bool>,
     /// The price, in the smallest unit of the currency.
     pub amount: Option<i64>,
@@ -150,19 +150,20 @@ pub struct BillingItemPlan {
     /// The prices per unit, such as per seat; since March 2026.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub unit_prices: Vec<BillingUnitPrice>,
-    /// The id of the instance (`ins_…`); only in Clerk's TypeScript types.
+    /// The instance id (`ins_…`); only in Clerk's TypeScript types.
     pub instance_id: Option<String>,
-    /// The id of the product (`cprd_…`); only in Clerk's TypeScript types.
+    /// The product id (`cprd_…`); only in Clerk's TypeScript types.
     pub product_id: Option<String>,
-    /// The description of the plan; only in Clerk's TypeScript types.
+    /// The plan's description; only in Clerk's TypeScript types.
     pub description: Option<String>,
     /// The unit of the billing period; only in Clerk's TypeScript types.
     pub period: Option<BillingInterval>,
     /// The number of units in a billing period; only in Clerk's TypeScript types.
     pub interval: Option<i64>,
-    /// Whether the plan has a base fee, which is charged even without use; only in Clerk's TypeScript types.
+    /// Whether the plan has a base fee, which is charged even if the plan is not used; only in Clerk's
+    /// TypeScript types.
     pub has_base_fee: Option<bool>,
-    /// The price per month with annual payment, in the smallest unit of the currency; only in Clerk's
+    /// The monthly price if the payer pays annually, in the smallest unit of the currency; only in Clerk's
     /// TypeScript types.
     pub annual_monthly_amount: Option<i64>,
     /// Whether the plan is publicly visible; only in Clerk's TypeScript types.
@@ -171,7 +172,7 @@ pub struct BillingItemPlan {
     pub free_trial_days: Option<i64>,
     /// Whether the plan has a free trial; no longer sent.
     pub free_trial_enabled: Option<bool>,
-    /// Whether payers who chose no plan have this plan; no longer sent.
+    /// Whether payers who have not chosen a plan get this plan; no longer sent.
     pub is_default: Option<bool>,
 }
 

@@ -37,7 +37,7 @@ pub struct User {
     /// The id (`user_…`).
     #[serde(deserialize_with = "super::id")]
     pub id: String,
-    /// The id in the system of the application, if the application has set it.
+    /// The id in the application's own system, if the application has set it.
     pub external_id: Option<String>,
     /// The id of the primary email address; `None` for users without an email address.
     ///
@@ -58,11 +58,11 @@ pub struct User {
     pub locale: Option<String>,
     /// The time zone; since 2026.
     pub timezone: Option<String>,
-    /// The URL of the picture, in the deprecated field.
+    /// The URL of the picture. Deprecated: use `image_url`.
     pub profile_image_url: Option<String>,
-    /// The URL of the picture, or of the default picture of Clerk.
+    /// The URL of the picture, or of Clerk's default picture.
     pub image_url: Option<String>,
-    /// Whether the picture is not the default picture of Clerk.
+    /// Whether the picture is not Clerk's default picture.
     pub has_image: Option<bool>,
     /// Metadata that the frontend can read.
     #[serde(default)]
@@ -87,7 +87,7 @@ pub struct User {
     pub passkeys: Vec<Passkey>,
     /// Whether the user has a password.
     pub password_enabled: Option<bool>,
-    /// The time of the last change of the password.
+    /// The time of the last password change.
     pub password_last_updated_at: Option<Timestamp>,
     /// Whether a second factor is enabled.
     pub two_factor_enabled: Option<bool>,
@@ -95,9 +95,9 @@ pub struct User {
     pub totp_enabled: Option<bool>,
     /// Whether backup codes are a second factor.
     pub backup_code_enabled: Option<bool>,
-    /// The time at which a second factor was last enabled; unchanged when the second factor is disabled.
+    /// The time at which a second factor was last enabled. Disabling the second factor does not change it.
     pub mfa_enabled_at: Option<Timestamp>,
-    /// The time at which the second factor was last disabled; unchanged when a second factor is enabled.
+    /// The time at which the second factor was last disabled. Enabling a second factor does not change it.
     pub mfa_disabled_at: Option<Timestamp>,
     /// The accounts at OAuth providers.
     #[serde(default, deserialize_with = "super::null_as_default")]
@@ -108,25 +108,27 @@ pub struct User {
     /// The accounts at enterprise identity providers; since December 2024.
     #[serde(default, deserialize_with = "super::null_as_default")]
     pub enterprise_accounts: Vec<EnterpriseAccount>,
-    /// The memberships in organizations. As far as is known, webhooks do not contain them.
+    /// The user's memberships in organizations. Webhooks are not known to contain them.
     #[serde(default, deserialize_with = "super::embedded_list")]
     pub organization_memberships: Vec<OrganizationMembership>,
     /// The time of the last sign-in; `None` in `user.created`.
     pub last_sign_in_at: Option<Timestamp>,
     /// The day on which the user was last active.
     pub last_active_at: Option<Timestamp>,
-    /// The time at which the user accepted the terms of the application.
+    /// The time at which the user accepted the application's terms.
     pub legal_accepted_at: Option<Timestamp>,
     /// Whether the user is banned.
     pub banned: Option<bool>,
     /// Whether the user is locked out after too many attempts.
     pub locked: Option<bool>,
-    /// Whether the directory of the user removed the user; since May 2026. Clerk does not send `user.deleted`
-    /// in this case.
+    /// Whether the user's directory removed the user; since May 2026. Clerk does not send `user.deleted` in
+    /// this case.
     pub deprovisioned: Option<bool>,
-    /// The time until the lockout ends, in seconds; `None` for a locked user means that it does not end.
+    /// The time until the lockout ends, in seconds; for a locked user, `None` means that the lockout does not
+    /// end.
     pub lockout_expires_in_seconds: Option<i64>,
-    /// The remaining attempts until the lockout; `None` if the instance does not lock users out.
+    /// The number of attempts that remain before the user is locked out; `None` if the instance does not lock
+    /// users out.
     pub verification_attempts_remaining: Option<i64>,
     /// Whether the user can delete the account.
     pub delete_self_enabled: Option<bool>,
@@ -136,9 +138,9 @@ pub struct User {
     ///
     /// [`organization_creation_limit`](Self::organization_creation_limit) returns `None` for 0.
     pub create_organizations_limit: Option<i64>,
-    /// Whether Clerk omits the check of new devices for the user; since December 2025.
+    /// Whether Clerk skips the new-device check for the user; since December 2025.
     pub bypass_client_trust: Option<bool>,
-    /// The directory that provisions the user. If it is `None`, the user can still belong to a directory.
+    /// The directory that provisions the user. Even if it is `None`, the user can belong to a directory.
     pub scim: Option<ScimUserMetadata>,
     /// The time of creation.
     pub created_at: Option<Timestamp>,
@@ -148,24 +150,24 @@ pub struct User {
 }
 
 impl User {
-    /// Returns the email address with the id `primary_email_address_id`.
+    /// Returns the email address whose id is `primary_email_address_id`.
     ///
-    /// Returns `None` if the user has no primary email address, or if the list does not contain it. The
-    /// address can be unverified.
+    /// Returns `None` if the user has no primary email address, or if `email_addresses` does not contain it.
+    /// The address can be unverified.
     #[must_use]
     pub fn primary_email_address(&self) -> Option<&EmailAddress> {
         let id = self.primary_email_address_id.as_deref()?;
         self.email_addresses.iter().find(|email| email.id.as_deref() == Some(id))
     }
 
-    /// Returns the phone number with the id `primary_phone_number_id`.
+    /// Returns the phone number whose id is `primary_phone_number_id`.
     #[must_use]
     pub fn primary_phone_number(&self) -> Option<&PhoneNumber> {
         let id = self.primary_phone_number_id.as_deref()?;
         self.phone_numbers.iter().find(|phone| phone.id.as_deref() == Some(id))
     }
 
-    /// Returns the wallet with the id `primary_web3_wallet_id`.
+    /// Returns the wallet whose id is `primary_web3_wallet_id`.
     #[must_use]
     pub fn primary_web3_wallet(&self) -> Option<&Web3Wallet> {
         let id = self.primary_web3_wallet_id.as_deref()?;
@@ -177,7 +179,8 @@ impl User {
         self.email_addresses.iter().filter(|email| email.is_verified())
     }
 
-    /// Returns the given and the family name, or the one that is present, or `None` if both are missing.
+    /// Returns the given name and the family name separated by a space, or the one that is present, or `None`
+    /// if both are missing.
     #[must_use]
     pub fn full_name(&self) -> Option<String> {
         let parts = [&self.first_name, &self.last_name];
@@ -256,7 +259,7 @@ mod tests {
         let email = json!({ "email_address": "ada@example.com" });
         let listed = user(json!({ "primary_email_address_id": "idn_9", "email_addresses": [email] }));
         assert_eq!(listed.primary_email_address(), None);
-        // An address without an id is not the primary address of a user without a primary id.
+        // If the user has no primary id, an address without an id is not the primary address.
         assert_eq!(user(json!({ "email_addresses": [email] })).primary_email_address(), None);
     }
 

@@ -1,4 +1,4 @@
-//! Verifications of identifications.
+//! Verification of identifications.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::{Metadata, Sensitive};
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// The verification that a user owns an email address, phone number, wallet, passkey or account.
+/// The verification that a user owns an email address, a phone number, a wallet, a passkey or an account.
 ///
 /// Clerk has eleven kinds of verification. This type contains the fields of all kinds, and
 /// [`strategy`](Self::strategy) identifies the kind.
@@ -16,13 +16,13 @@ pub struct Verification {
     /// The state of the verification.
     #[serde(default)]
     pub status: VerificationStatus,
-    /// The strategy, such as `email_code`, `admin`, `ticket`, `saml` or `from_oauth_google`.
+    /// The verification strategy, such as `email_code`, `admin`, `ticket`, `saml` or `from_oauth_google`.
     pub strategy: Option<String>,
     /// The number of attempts; `None` for OAuth.
     pub attempts: Option<i64>,
-    /// The time of expiry.
+    /// The expiry time.
     pub expire_at: Option<Timestamp>,
-    /// The id of the client that completed the verification. It is not a time.
+    /// The id of the client that completed the verification. Despite the field's name, it is not a time.
     pub verified_at_client: Option<String>,
     /// The reason for a failure; only for OAuth, SAML and Google One Tap.
     pub error: Option<ClerkError>,
@@ -32,7 +32,7 @@ pub struct Verification {
     pub nonce: Option<Sensitive<String>>,
     /// The message to sign; only for wallets and passkeys.
     pub message: Option<Sensitive<String>>,
-    /// The channel of a code that was sent to a phone: `sms` or `whatsapp`; since June 2026.
+    /// The channel through which a code was sent to a phone: `sms` or `whatsapp`; since June 2026.
     pub channel: Option<String>,
 }
 
@@ -49,8 +49,8 @@ open_enum! {
     VerificationStatus {
         Unverified = "unverified",
         Verified = "verified",
-        /// A sign-in must continue as a sign-up because no user has the account, or a sign-up as a sign-in
-        /// because a user already has it.
+        /// The sign-in must continue as a sign-up because no user has the account, or the sign-up must
+        /// continue as a sign-in because a user already has it.
         Transferable = "transferable",
         Failed = "failed",
         Expired = "expired",

@@ -1,4 +1,4 @@
-//! The waitlist of an application and invitations to the application.
+//! An application's waitlist, and invitations to the application.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,14 +6,14 @@ use super::{Metadata, Sensitive};
 use crate::Timestamp;
 use crate::event::open_enum::open_enum;
 
-/// An entry in the waitlist of the application: the `data` of the `waitlistEntry.*` events.
+/// An entry in the application's waitlist: the `data` of the `waitlistEntry.*` events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WaitlistEntry {
     /// The id (`wle_…`).
     #[serde(deserialize_with = "super::id")]
     pub id: String,
-    /// The email address of the person.
+    /// The person's email address.
     pub email_address: Option<String>,
     /// The state of the entry.
     #[serde(default)]
@@ -60,7 +60,7 @@ pub struct Invitation {
     pub status: InvitationStatus,
     /// The link that accepts the invitation. Anyone who has the link can use it.
     pub url: Option<Sensitive<String>>,
-    /// The time of expiry.
+    /// The expiry time.
     pub expires_at: Option<Timestamp>,
     /// The time of creation.
     pub created_at: Option<Timestamp>,
