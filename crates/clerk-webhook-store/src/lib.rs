@@ -1,7 +1,7 @@
-//! Runs your handler once per [Clerk](https://clerk.com) webhook, although the sender delivers duplicates.
+//! Runs your handler once per [Clerk](https://clerk.com) webhook, even if the sender delivers duplicates.
 //!
-//! Applications usually add the crate `clerk-webhook` with the feature `sqlite`, `postgres`, `redis` or
-//! `memory`, and find this crate as `clerk_webhook::store`.
+//! Applications usually depend on `clerk-webhook` with the `sqlite`, `postgres`, `redis` or `memory` feature.
+//! It re-exports this crate as `clerk_webhook::store`.
 //!
 //! # When to use it
 //!
@@ -24,7 +24,7 @@
 //!
 //! | | [`Deduplicator`] | [`ExactlyOnce`] |
 //! |---|---|---|
-//! | effects of the handler | anywhere: other services, email, any database | in the database of the store |
+//! | the handler's effects | anywhere: other services, email, any database | in the store's database |
 //! | engines | all | SQLite, Postgres |
 //! | mechanism | claims the delivery under a lease | marks the delivery in the handler's transaction |
 //! | guarantee | **at least once**, one run at a time | **exactly once** for writes in the transaction |
@@ -74,9 +74,9 @@
 //!
 //! - `SqliteStore`: your application runs on one machine, in one or more processes.
 //! - `PostgresStore`: your application uses Postgres, or runs on several machines.
-//! - `RedisStore`: several machines without Postgres. A server that loses keys, for example in a failover,
-//!   causes second runs.
-//! - `MemoryStore`: tests, development, and single processes that may forget everything at a restart.
+//! - `RedisStore`: several machines without Postgres. If the server loses keys, for example in a failover,
+//!   handlers can run twice.
+//! - `MemoryStore`: tests, development, and single processes that may forget everything on restart.
 //!
 //! For another database, implement [`DeliveryStore`] and test it with the `conformance` suite.
 //!
@@ -96,9 +96,9 @@
 //!
 //! # Several endpoints, one store
 //!
-//! Clerk sends a message to all endpoints under the same message id. If your endpoints have different handlers,
-//! give each endpoint a different [`Scope`], or the second endpoint treats the message as a duplicate. If they
-//! have the same handlers, as during a secret rotation, use one scope for both.
+//! Clerk sends a message to all endpoints with the same message id. If your endpoints have different
+//! handlers, give each endpoint a different [`Scope`], or the second endpoint treats the message as a
+//! duplicate. If they have the same handlers, as during a secret rotation, use one scope for both.
 //!
 //! # Resends
 //!

@@ -25,7 +25,7 @@ async fn the_error_of_a_missing_table_advises_to_migrate<E: Engine>(database: E)
         let error = error.unwrap_err();
         for text in [error.to_string(), format!("{error:?}")] {
             assert_eq!(text.matches("clerk_webhook_delivery").count(), 1, "{text}");
-            let advice = "Call `migrate()` of the store when the application starts";
+            let advice = "Call `migrate()` on the store when the application starts";
             assert_eq!(text.matches(advice).count(), 1, "{text}");
         }
         assert!(error.source().is_some_and(|source| source.source().is_none()));
@@ -51,7 +51,7 @@ async fn returns_an_error_if_the_pool_is_closed() {
 
 #[tokio::test]
 async fn returns_an_error_if_the_server_is_down() {
-    // The listener is closed, so nothing listens on this port.
+    // The listener is closed, so nothing is listening on this port.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let pool = PgPoolOptions::new()
         .acquire_timeout(Duration::from_millis(100))
@@ -124,7 +124,7 @@ async fn a_rejected_connection_advises_what_to_change() {
         ("no_such_database", "Create the database, or correct its name in the URL"),
         (
             "postgres?sslmode=require",
-            "The URL requires TLS. Enable the feature `tls-rustls` of clerk-webhook",
+            "The URL requires TLS. Enable the `tls-rustls` feature of clerk-webhook",
         ),
     ] {
         let text = PostgresStore::connect(&format!("{server}/{database}")).await.unwrap_err().to_string();

@@ -1,6 +1,6 @@
 -- One row for each endpoint (scope) and message id (svix-id), with the state of its handling.
--- `PostgresStore::migrate` runs this file. If you manage migrations yourself, copy it to your folder of
--- migrations.
+-- `PostgresStore::migrate` runs this file. If you manage migrations yourself, copy it to your migrations
+-- folder.
 CREATE TABLE IF NOT EXISTS clerk_webhook_delivery (
     scope         TEXT        NOT NULL,
     message_id    TEXT        NOT NULL,
@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS clerk_webhook_delivery (
     attempt       INTEGER     NOT NULL,                            -- number of claims so far
     lease_until   TIMESTAMPTZ NOT NULL,
     first_seen_at TIMESTAMPTZ NOT NULL,
-    updated_at    TIMESTAMPTZ NOT NULL,                            -- of a completed row: the time of completion
+    updated_at    TIMESTAMPTZ NOT NULL,                            -- completion time of a completed row
     PRIMARY KEY (scope, message_id)
 );
 

@@ -103,8 +103,7 @@ impl<S: DeliveryStore> Client<S> {
         }
     }
 
-    /// Claims a delivery that must be completed, and returns the time of the completion, if the store knows
-    /// it.
+    /// Claims a delivery that must be completed, and returns the completion time, if the store knows it.
     pub(super) async fn is_duplicate(&self, key: &DeliveryKey, what: impl fmt::Display) -> Option<Timestamp> {
         match self.claim(key, LONG).await {
             Claim::Duplicate { completed_at } => completed_at,

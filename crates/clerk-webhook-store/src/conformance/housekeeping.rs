@@ -54,7 +54,7 @@ impl<H: Harness> Suite<'_, H> {
             held(client.complete(&lease).await, "an owner completed");
             Rule::Purge.check(
                 client.purge(Duration::ZERO, 9).await == 0,
-                "a store whose entries expire purged something",
+                "a store whose entries expire purged a delivery",
             );
             client.is_duplicate(&key, "a completed delivery, after a purge that has nothing to do,").await;
             return;
@@ -86,8 +86,8 @@ impl<H: Harness> Suite<'_, H> {
         Rule::Purge.check(removed == 3, format_args!("{removed} deliveries were purged with a limit of 3"));
         Rule::Purge
             .check(client.purge(Duration::ZERO, 0).await == 0, "a delivery was purged with a limit of 0");
-        // Seven old deliveries of this check: five completed, one released, one abandoned. Earlier checks may
-        // have left more.
+        // This check has created seven old deliveries: five completed, one released, one abandoned. Earlier
+        // checks may have left more.
         let more = client.purge(Duration::ZERO, u32::MAX).await;
         Rule::Purge.check(
             more >= 4,

@@ -45,7 +45,7 @@ impl<H: Harness> Suite<'_, H> {
         }
     }
 
-    /// A released delivery can be claimed at once, by any client.
+    /// Any client can claim a released delivery immediately.
     pub async fn a_released_delivery_is_free_at_once(&self) {
         let (first, second) = (self.client().await, self.client().await);
         let key = self.new_key();
@@ -57,7 +57,7 @@ impl<H: Harness> Suite<'_, H> {
         let _lease = first.take(&key, LONG, "a delivery that was released twice").await;
     }
 
-    /// A crashed handler blocks the delivery until its lease expires, and not longer.
+    /// A crashed handler blocks the delivery until its lease expires, and no longer.
     pub async fn a_lapsed_lease_is_free(&self) {
         let (first, second) = (self.client().await, self.client().await);
         for lease in [SHORT, Duration::from_millis(1)] {
@@ -97,7 +97,7 @@ impl<H: Harness> Suite<'_, H> {
         second.is_duplicate(&key, "a completed delivery whose lease has expired").await;
     }
 
-    /// An owner that did not receive the answer can complete again.
+    /// An owner that did not receive the store's response can complete again.
     pub async fn completing_twice_is_completing_once(&self) {
         let (first, second) = (self.client().await, self.client().await);
         let key = self.new_key();
@@ -111,11 +111,10 @@ impl<H: Harness> Suite<'_, H> {
         Rule::CompleteAgain
             .check(again == LeaseState::Held, "a call after the lease expired returned `Lost`");
         let still = second.is_duplicate(&key, "a delivery that was completed three times").await;
-        Rule::CompletedAt
-            .check(still == completed_at, "a second completion changed the time of the completion");
+        Rule::CompletedAt.check(still == completed_at, "a second completion changed the completion time");
     }
 
-    /// A lease cannot be used after it completed or released its delivery.
+    /// A lease cannot be used after it has completed or released its delivery.
     pub async fn a_lease_is_used_up_in_the_end(&self) {
         let client = self.client().await;
         let (completed, released) = (self.new_key(), self.new_key());
@@ -173,7 +172,7 @@ impl<H: Harness> Suite<'_, H> {
         }
     }
 
-    /// An owner can complete and renew after its lease expired, if no other client has taken the delivery
+    /// An owner can complete and renew after its lease has expired, if no other client has taken the delivery
     /// over.
     pub async fn late_is_not_lost(&self) {
         let (first, second) = (self.client().await, self.client().await);
@@ -202,7 +201,7 @@ impl<H: Harness> Suite<'_, H> {
             second.take(&released, LONG, "a delivery that was released after its lease expired").await;
     }
 
-    /// A renewal sets a new end of the lease, which may be later or earlier than the old one.
+    /// A renewal moves the end of the lease, later or earlier.
     pub async fn renewal_moves_the_end(&self) {
         let (first, second) = (self.client().await, self.client().await);
         let (longer, shorter) = (self.new_key(), self.new_key());
@@ -243,7 +242,7 @@ impl<H: Harness> Suite<'_, H> {
         }
     }
 
-    /// The number of the attempt starts at 1, and rises after a release and after an expired lease.
+    /// The attempt number starts at 1, and rises after a release and after an expired lease.
     pub async fn attempts_rise(&self) {
         let (first, second) = (self.client().await, self.client().await);
         let (key, mut asked) = (self.new_key(), Instant::now());

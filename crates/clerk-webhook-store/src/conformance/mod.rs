@@ -1,9 +1,9 @@
 //! The test suite for implementations of [`DeliveryStore`].
 //!
 //! A [`Harness`] creates clients of one store, and [`Suite::run`] lets them compete. The suite tests
-//! concurrent claims, handlers that fail, crash or finish after their lease expired, and clients that drop a
-//! call. It panics at the first broken rule, and the message names the [`Rule`]. You can also call each check
-//! alone.
+//! concurrent claims, handlers that fail, crash or finish after their lease has expired, and clients that
+//! drop a call. It panics at the first broken rule, and the message names the [`Rule`]. You can also call
+//! each check individually.
 //!
 //! The suite takes some seconds, because it waits for leases to expire. Run it on a multi-threaded Tokio
 //! runtime with a timer. On a single thread, calls do not run in parallel.
@@ -56,8 +56,8 @@ pub trait Harness: Send + Sync {
     /// Returns a client on a machine whose clock is wrong by `skew`, or `None` if the harness cannot simulate
     /// that.
     ///
-    /// A store that uses the clock of its server passes with any skew. A store that uses the clocks of its
-    /// clients does not.
+    /// A store that uses its server's clock passes with any skew. A store that uses its clients' clocks does
+    /// not.
     fn skewed(&self, _skew: Skew) -> impl Future<Output = Option<Self::Store>> + Send {
         async { None }
     }
@@ -67,10 +67,10 @@ pub trait Harness: Send + Sync {
         async { None }
     }
 
-    /// Returns whether entries of the store expire automatically, `false` by default.
+    /// Returns whether the store's entries expire automatically, `false` by default.
     ///
-    /// Such a store removes nothing in [`DeliveryStore::purge`]. It may complete or renew a lease whose entry
-    /// is missing, because it cannot distinguish a lost entry from a forged lease.
+    /// [`DeliveryStore::purge`] removes nothing from such a store. The store may complete or renew a lease
+    /// whose entry is missing, because it cannot distinguish a lost entry from a forged lease.
     fn expires_by_itself(&self) -> bool {
         false
     }
@@ -162,7 +162,7 @@ impl<'a, H: Harness> Suite<'a, H> {
         self.key(scope, format_args!("{number}_{end_of_id}"))
     }
 
-    /// Returns a key that differs between runs, and within a run between different ends of the id.
+    /// Returns a key that no other run uses. Within a run, keys with different id endings differ.
     fn key(&self, scope: Scope, end_of_id: impl fmt::Display) -> DeliveryKey {
         match format!("msg_{}_{end_of_id}", self.run).parse() {
             Ok(id) => DeliveryKey::new(scope, id),

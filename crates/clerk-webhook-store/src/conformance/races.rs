@@ -23,7 +23,7 @@ const GROUP: u64 = 16;
 impl<H: Harness> Suite<'_, H> {
     /// Sixteen handlers compete for each of 64 deliveries.
     ///
-    /// Some of them fail, crash, finish after their lease expired, or renew their lease. In the end each
+    /// Some of them fail, crash, finish after their lease has expired, or renew their lease. In the end each
     /// delivery is completed once, and no two handlers had a lease at the same time.
     pub async fn races(&self) {
         let mut clients = Vec::new();
@@ -61,15 +61,15 @@ impl<H: Harness> Suite<'_, H> {
     }
 }
 
-/// What a handler does after it got a lease.
+/// What a handler does after it has obtained a lease.
 #[derive(Clone, Copy, Debug)]
 enum Plan {
     Complete,
     Fail,
     Crash,
-    /// Runs longer than its lease, and then completes.
+    /// Runs for longer than its lease, and then completes.
     CompleteLate,
-    /// Runs longer than its lease, and then releases.
+    /// Runs for longer than its lease, and then releases.
     FailLate,
     RenewAndComplete,
 }
@@ -115,7 +115,8 @@ impl<S: DeliveryStore> Handler<S> {
                 Claim::InProgress { retry_after } => {
                     let text = format!("retry after {retry_after:?} in a race, seed {}", self.seed);
                     Rule::RetryAfter.check(retry_after <= longest_left(LONG, asked), text);
-                    // A short pause, so that most waiting handlers claim again while others still run.
+                    // A short pause, so that most waiting handlers claim again while others are still
+                    // running.
                     let pause = Duration::from_millis(2 + self.random.below(20));
                     tokio::time::sleep(retry_after.min(pause)).await;
                 }
@@ -150,7 +151,8 @@ impl<S: DeliveryStore> Handler<S> {
 
     async fn complete(&self, lease: &Lease) {
         let until = self.delivery.is_giving_up(lease);
-        // Before the call, because other handlers may find a duplicate before this one receives the answer.
+        // Before the call, because other handlers may find a duplicate before this one receives the store's
+        // response.
         self.delivery.seen().completing += 1;
         match self.client.complete(lease).await {
             LeaseState::Held => self.delivery.completed(self.seed),
@@ -179,10 +181,10 @@ struct RacedDelivery {
 
 #[derive(Default)]
 struct Seen {
-    /// The owners of live leases, and the time until which they can rely on the lease.
+    /// The owners of live leases, and the time until which each can rely on its lease.
     leases: HashMap<Owner, Instant>,
     attempts: Vec<u32>,
-    /// The number of calls of `complete`.
+    /// The number of calls to `complete`.
     completing: u32,
     completed: u32,
 }
@@ -209,8 +211,8 @@ impl RacedDelivery {
 
     fn renewed(&self, lease: &Lease, until: Instant, seed: u64) {
         let mut seen = self.seen();
-        // The task may have been suspended since the answer, so only leases that are live at this moment
-        // count.
+        // The task may have been suspended since the store responded, so only leases that are live at this
+        // moment count.
         seen.leases.retain(|owner, until| *owner != lease.owner() && !is_over(*until));
         let text = format!("two clients had a lease at the same time, seed {seed}");
         Rule::OneOwner.check(seen.leases.is_empty() || is_over(until), text);

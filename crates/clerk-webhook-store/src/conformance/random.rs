@@ -4,7 +4,7 @@ use crate::store::claim::Owner;
 pub(super) struct Random(u64);
 
 impl Random {
-    /// Creates a generator. Different streams of one seed have different sequences.
+    /// Creates a generator. Different streams of one seed produce different sequences.
     pub(super) fn new(seed: u64, stream: u64) -> Self {
         let mut random = Self(seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95));
         random.next();

@@ -12,23 +12,23 @@ pub enum Rule {
     CompletedOnce,
     /// Only the owner can complete, release or renew.
     OnlyTheOwner,
-    /// A delivery can be claimed after it was released or its lease expired.
+    /// A delivery can be claimed after it is released or its lease expires.
     NeverStuck,
     /// Only a completed delivery is a duplicate.
     NeverLost,
-    /// An owner keeps its rights after its lease expired, until another client takes over.
+    /// An owner keeps its rights after its lease has expired, until another client takes over.
     OwnerUntilOvertaken,
     /// A second completion with the same lease has the result of the first one.
     CompleteAgain,
-    /// A lease cannot be used after it completed or released its delivery.
+    /// A lease cannot be used after it has completed or released its delivery.
     UsedUp,
     /// A renewed lease expires after the new duration, counted from the renewal.
     Renewal,
-    /// The number of the attempt starts at 1 and rises with every claim.
+    /// The attempt number starts at 1 and rises with every claim.
     AttemptsRise,
     /// A delivery in progress has a retry delay above zero and not longer than the lease.
     RetryAfter,
-    /// The time of a completion is correct and does not change.
+    /// A completion time is correct and does not change.
     CompletedAt,
     /// Deliveries in different scopes are independent.
     Scopes,
@@ -38,7 +38,7 @@ pub enum Rule {
     Forget,
     /// A purge removes old deliveries without a live lease, up to the limit, and no others.
     Purge,
-    /// The clocks of the clients do not matter.
+    /// The clients' clocks do not matter.
     Clocks,
     /// An unreachable store returns an error in limited time, and a reachable store returns none.
     Errors,
@@ -65,26 +65,26 @@ impl fmt::Display for Rule {
             Self::OneOwner => "at most one client owns a live lease of a delivery",
             Self::CompletedOnce => "a completed delivery cannot be claimed",
             Self::OnlyTheOwner => "only the owner can complete, release or renew",
-            Self::NeverStuck => "a delivery can be claimed after it was released or its lease expired",
+            Self::NeverStuck => "a delivery can be claimed after it is released or its lease expires",
             Self::NeverLost => "only a completed delivery is a duplicate",
             Self::OwnerUntilOvertaken => {
-                "an owner keeps its rights after its lease expired, until another client takes over"
+                "an owner keeps its rights after its lease has expired, until another client takes over"
             }
             Self::CompleteAgain => "a second completion with the same lease has the result of the first one",
-            Self::UsedUp => "a lease cannot be used after it completed or released its delivery",
+            Self::UsedUp => "a lease cannot be used after it has completed or released its delivery",
             Self::Renewal => "a renewed lease expires after the new duration, counted from the renewal",
-            Self::AttemptsRise => "the number of the attempt starts at 1 and rises with every claim",
+            Self::AttemptsRise => "the attempt number starts at 1 and rises with every claim",
             Self::RetryAfter => {
                 "a delivery in progress has a retry delay above zero and not longer than the lease"
             }
-            Self::CompletedAt => "the time of a completion is correct and does not change",
+            Self::CompletedAt => "a completion time is correct and does not change",
             Self::Scopes => "deliveries in different scopes are independent",
             Self::Keys => "different message ids have different keys",
             Self::Forget => "a forgotten delivery is like a new one",
             Self::Purge => {
                 "a purge removes old deliveries without a live lease, up to the limit, and no others"
             }
-            Self::Clocks => "the clocks of the clients do not matter",
+            Self::Clocks => "the clients' clocks do not matter",
             Self::Errors => {
                 "an unreachable store returns an error in limited time, and a reachable store returns none"
             }

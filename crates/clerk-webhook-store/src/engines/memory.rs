@@ -21,11 +21,11 @@ const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// A store in the memory of this process, for development, tests, and services that are a single process.
 ///
-/// A restart loses all deliveries, and other processes do not see them: duplicates are then handled again.
-/// Clones share their deliveries.
+/// The deliveries are lost on restart, and other processes do not see them. In both cases, duplicates are
+/// handled again. Clones share their deliveries.
 ///
 /// The number of deliveries is limited, to 100,000 by default ([`with_capacity`](Self::with_capacity)). If
-/// the store is full, it removes the delivery whose lease ended first. If all deliveries are in progress, a
+/// the store is full, it evicts the delivery whose lease ended earliest. If all deliveries are in progress, a
 /// claim returns [`MemoryStoreFull`]. Deliveries also expire after their [`retention`](Self::retention).
 ///
 /// Leases use the monotonic clock, which cannot be set.
@@ -63,13 +63,13 @@ impl MemoryStore {
 
     /// Creates an empty store for up to `capacity` deliveries.
     ///
-    /// A capacity of 0 counts as 1. Memory is allocated when deliveries arrive.
+    /// A capacity of 0 is treated as 1. Memory is allocated when deliveries arrive.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self { deliveries: Arc::new(Mutex::new(Deliveries::new(capacity.max(1)))) }
     }
 
-    /// Sets the retention: how long the store keeps a delivery after its lease ended, 30 days by default.
+    /// Sets the retention: how long the store keeps a delivery after its lease has ended, 30 days by default.
     ///
     /// The setting applies to all clones. Use at least [`MIN_RETENTION`](crate::MIN_RETENTION), 7 days,
     /// except in tests: the sender [retries](clerk_webhook_core::sender::LONGEST_RETRY_PERIOD) for up to 66
@@ -126,7 +126,7 @@ impl DeliveryStore for MemoryStore {
     }
 }
 
-/// The error of a claim in a [`MemoryStore`] that is full of deliveries in progress.
+/// The error of a claim if the [`MemoryStore`] is full of deliveries in progress.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryStoreFull {
@@ -183,7 +183,7 @@ impl Deliveries {
     }
 
     fn claim(&mut self, key: &DeliveryKey, lease: Duration, now: Instant) -> Result<Claim, MemoryStoreFull> {
-        // Each claim removes at most two old deliveries, so no claim waits for the removal of many.
+        // Each claim removes at most two old deliveries, so no claim has to wait until many are removed.
         self.purge(self.retention, 2, now);
         let ends = end_of(lease, now);
         let Some(entry) = self.entries.get_mut(key) else {
@@ -275,9 +275,9 @@ impl Deliveries {
     }
 }
 
-/// All keys, ordered by the end of the lease. The store removes the first ones first.
+/// All keys, ordered by the end of the lease. The store removes them from the front.
 ///
-/// Completed deliveries never move, and arrive in the order of time, so they are in a queue. The few others
+/// Completed deliveries never move and arrive in chronological order, so they are in a queue. The few others
 /// are in a sorted map.
 struct Order {
     unsettled: BTreeMap<FreeAt, Arc<DeliveryKey>>,
@@ -303,7 +303,8 @@ impl Order {
 
     fn complete(&mut self, position: &mut FreeAt, now: Instant) {
         if let Some(key) = self.remove(*position) {
-            // The threads may get the lock in another order than they read the clock.
+            // The threads may acquire the lock in a different order from the one in which they read the
+            // clock.
             let latest = self.completed.back().map_or(now, |((free_at, _), _)| now.max(*free_at));
             *position = self.next_free_at(latest);
             self.completed.push_back((*position, key));
@@ -434,7 +435,7 @@ mod tests {
         }
         let before = start + DEFAULT_RETENTION - Duration::from_millis(1);
         assert!(matches!(deliveries.claim(&key(5), LEASE, before), Ok(Claim::Duplicate { .. })));
-        // The claim removed two of the five. Two others are still stored, and expired.
+        // The claim removed two of the five. Two others have expired, but are still stored.
         let end = start + DEFAULT_RETENTION;
         assert_eq!(claimed(deliveries.claim(&key(5), LEASE, end)).attempt(), 1);
         assert_eq!(deliveries.entries.len(), 3);

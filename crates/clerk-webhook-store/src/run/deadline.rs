@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-/// The earliest time at which a lease expires, on two clocks.
+/// The earliest time at which a lease expires, measured on two clocks.
 ///
-/// The monotonic clock of Linux stops while the machine is suspended, and the wall clock can be set back. So
-/// the deadline is over as soon as one of the clocks has reached it. If the wall clock is set forward, a run
-/// is stopped too early, and the sender retries it.
+/// On Linux, the monotonic clock stops while the machine is suspended. The wall clock can be set back. So the
+/// deadline is over as soon as one of the clocks has reached it. If the wall clock is set forward, a handler
+/// is stopped too early, and the sender retries the delivery.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     pub(crate) monotonic: Instant,
@@ -53,8 +53,8 @@ impl MovingDeadline {
 
     /// Returns the output of a future, or `None` if the deadline is over before the future is ready.
     ///
-    /// Checks the deadline before each poll, because another process may own the delivery after a pause of
-    /// this process or of the machine.
+    /// Checks the deadline before each poll, because another process may own the delivery after this process
+    /// or the machine has been paused.
     pub(crate) fn before<F: Future>(
         &self,
         mut future: Pin<&mut F>,

@@ -26,7 +26,7 @@ use crate::store::key::DeliveryKey;
 /// - If the delivery is completed, the answer is `duplicate`, with status 200.
 /// - If another task or process is handling the delivery, the answer is `in_progress`, with status 409. The
 ///   sender retries.
-/// - If the handler fails, panics or times out, the deduplicator releases the delivery at once. The next
+/// - If the handler fails, panics or times out, the deduplicator releases the delivery immediately. The next
 ///   retry runs the handler again.
 ///
 /// The handler runs in a separate task, so it continues if the sender closes the connection. Its time limit
@@ -37,18 +37,18 @@ use crate::store::key::DeliveryKey;
 /// At most one run of a delivery at a time, and at least one completed run if the sender retries often
 /// enough.
 ///
-/// If the process crashes after the effects of the handler but before the completion is stored, the handler
-/// runs again after the lease has expired. Pass the [message id](clerk_webhook_core::Context::message_id) as
-/// the idempotency key to every external API that the handler calls. For effects in the database of the
-/// store, use [`ExactlyOnce`](crate::ExactlyOnce).
+/// If the process crashes after the handler's effects but before the completion is recorded, the handler runs
+/// again after the lease has expired. Pass the [message id](clerk_webhook_core::Context::message_id) as the
+/// idempotency key to every external API that the handler calls. For effects in the store's database, use
+/// [`ExactlyOnce`](crate::ExactlyOnce).
 ///
 /// # Pauses and blocked threads
 ///
-/// If a process is paused for longer than the lease, its handler does not continue. The deduplicator checks
-/// the end of the lease before each poll of the handler, drops the handler if the lease has expired, and
-/// answers `lease_lost`. It checks the monotonic clock and the wall clock, because the monotonic clock of
-/// Linux stops while the machine is suspended. After a virtual machine is restored from a snapshot, both
-/// clocks may be behind. In this case the next renewal detects that the lease is lost.
+/// If a process is paused for longer than the lease, its handler does not continue. Before each poll of the
+/// handler, the deduplicator checks whether the lease has expired. If it has, the deduplicator drops the
+/// handler and answers `lease_lost`. It checks the monotonic clock and the wall clock, because on Linux the
+/// monotonic clock stops while the machine is suspended. After a virtual machine is restored from a snapshot,
+/// both clocks may be behind. In this case the next renewal detects that the lease is lost.
 ///
 /// If the handler has already finished, the deduplicator completes the delivery even after the lease has
 /// expired, unless another process has taken the delivery over.
@@ -94,8 +94,8 @@ pub struct Deduplicator<S> {
     wait: Duration,
 }
 
-/// Below the 5 minutes between the second and the third attempt of the sender, so that the lease of a crashed
-/// process expires before the third attempt.
+/// Below the 5 minutes between the sender's second and third attempts, so that the lease of a crashed process
+/// expires before the third attempt.
 const LEASE: Duration = Duration::from_secs(60);
 
 /// The shortest lease of a [`Deduplicator`]: 1 s.
@@ -112,8 +112,8 @@ impl<S: DeliveryStore> Deduplicator<S> {
 
     /// Sets how long a lease lasts without renewal, 60 s by default.
     ///
-    /// After a crash, no process can handle the delivery until its lease expires. A value below [`MIN_LEASE`]
-    /// or above [`MAX_LEASE`] counts as that limit.
+    /// After a crash, no process can handle the delivery until its lease expires. A value outside of
+    /// [`MIN_LEASE`] to [`MAX_LEASE`] is clamped to this range.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.clamp(MIN_LEASE, MAX_LEASE);
         self
@@ -130,7 +130,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
 
     runner_methods!();
 
-    /// Runs the handler of the event's type, unless the delivery is completed or in progress.
+    /// Runs the handler for the event's type, unless the delivery is completed or in progress.
     pub async fn handle<T: Send + 'static>(&self, handlers: &Handlers<T>, event: Event, state: T) -> Answer {
         let handlers = handlers.clone();
         self.run(event, move |event, attempt| handlers.handle_attempt(event, state, attempt)).await
@@ -138,9 +138,9 @@ impl<S: DeliveryStore> Deduplicator<S> {
 
     /// Runs a function as the handler, unless the delivery is completed or in progress.
     ///
-    /// The handler receives the number of the attempt, counted from 1. If the handler returns
-    /// [`Handled::Ignored`], the answer is 200, but the delivery is released instead of completed: a resend
-    /// reaches a handler that you add later.
+    /// The handler receives the attempt number, counted from 1. If the handler returns [`Handled::Ignored`],
+    /// the answer is 200, but the delivery is released instead of completed. If you add a handler for the
+    /// event later, a resend reaches it.
     pub async fn run<F, H>(&self, event: Event, handler: F) -> Answer
     where
         F: FnOnce(Event, u32) -> H + Send + 'static,
@@ -193,7 +193,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
             let left = self.wait.saturating_sub(began.elapsed());
             match claim {
                 Claim::Acquired(lease) if deadline.is_over() => {
-                    // The store answered so late that another process may have claimed the delivery.
+                    // The store responded so late that another process may have claimed the delivery.
                     let _ = self.runner.ask(self.store.release(&lease)).await;
                     return Err(Outcome::InProgress.into());
                 }
@@ -230,8 +230,8 @@ impl<S: DeliveryStore> Deduplicator<S> {
         let handling = pin!(async move { handler(event, attempt).await });
         let leased = pin!(deadline.before(handling));
         let supervised = pin!(self.runner.supervise(leased));
-        // Unconstrained like the time limit: it must be polled even if the handler uses up the budget of the
-        // task.
+        // Unconstrained like the time limit: the renewal must be polled even if the handler uses up the
+        // task's budget.
         let lost = pin!(unconstrained(self.renew_until_lost(lease, &deadline)));
         match race(supervised, lost).await {
             Winner::First(Ok(Some(result))) => Ok(result?),
@@ -269,7 +269,7 @@ impl<S: DeliveryStore> Deduplicator<S> {
     async fn complete(&self, lease: &Lease, handled: Handled) -> Result<Handled, Stopped> {
         let mut completed = self.runner.ask(self.store.complete(lease)).await;
         if completed.is_err() {
-            // A second try, because the handler runs again if the completion is not stored.
+            // Tries twice, because the handler runs again if the completion is not recorded.
             completed = self.runner.ask(self.store.complete(lease)).await;
         }
         match completed? {
@@ -316,7 +316,7 @@ mod tests {
     use super::*;
     use crate::store::claim::Owner;
 
-    /// A store that answers the claim and a number of renewals, and then is unreachable.
+    /// A store that accepts the claim and a number of renewals, and is then unreachable.
     #[derive(Default)]
     struct Vanishing {
         claim_takes: Duration,

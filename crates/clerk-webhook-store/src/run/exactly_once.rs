@@ -19,26 +19,27 @@ use crate::store::transaction::{Begin, TransactionalStore};
 ///
 /// The handler writes through the transaction that it receives. If the handler returns `Ok`, its writes and
 /// the mark are committed together. If the handler fails, panics or times out (12 s by default), or if the
-/// process crashes, both are rolled back, and the next retry of the sender runs the handler again.
+/// process crashes, both are rolled back, and the sender's next retry runs the handler again.
 ///
 /// **Guarantee: exactly once** for everything that the handler writes in the transaction. Other effects, such
 /// as sending an email, can happen more than once. Pass the [message
-/// id](clerk_webhook_core::Context::message_id) as the idempotency key to external APIs, or write a job in
-/// the transaction and let a worker process it.
+/// id](clerk_webhook_core::Context::message_id) as the idempotency key to external APIs, or insert a job into
+/// a table in the same transaction and let a worker process it.
 ///
 /// The handler runs in a separate task, so it continues if the sender closes the connection. Clones share the
 /// store and the tasks.
 ///
 /// # Rules for handlers
 ///
-/// - Write through the transaction, not through another connection of the pool. Writes of another connection
-///   are not part of the transaction. If every connection of the pool belongs to a transaction that waits for
-///   a further connection, all of them wait until they time out.
-/// - [Lock](SharedTransaction::lock) the transaction once, or drop the guard before you lock it again.
-/// - Return the error of a failed statement, and do not continue after it. Postgres rolls back a transaction
+/// - Write through the transaction, not through another connection from the pool. Writes on another
+///   connection are not part of the transaction. If every connection in the pool is held by a handler that is
+///   waiting for a second connection, they all time out.
+/// - Hold one guard of the transaction at a time: drop it before you call [`lock`](SharedTransaction::lock)
+///   again.
+/// - If a statement fails, return its error and run no further statements. Postgres rolls back a transaction
 ///   with a failed statement, even if the handler returns `Ok`. The answer is then `store_unavailable`, and
-///   the next retry runs the handler again. SQLite ends the transaction if the disk is full or fails.
-///   Statements after that take effect at once, and the next attempt repeats them.
+///   the next retry runs the handler again. SQLite rolls back the transaction if the disk is full or fails.
+///   It commits every later statement immediately, and the next attempt repeats these statements.
 /// - To tolerate a conflict in Postgres, use `ON CONFLICT DO NOTHING`, which does not fail.
 /// - If you return [`Handled::Ignored`], the writes and the mark are rolled back.
 ///
@@ -62,10 +63,10 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
 
     runner_methods!();
 
-    /// Runs the handler of the event's type, unless the delivery is completed or in progress.
+    /// Runs the handler for the event's type, unless the delivery is completed or in progress.
     ///
-    /// `state_with` receives the transaction and returns the state of the handlers: the transaction, or a
-    /// value that contains it.
+    /// `state_with` receives the transaction and returns the handlers' state: the transaction, or a value
+    /// that contains it.
     pub async fn handle<T, F>(&self, handlers: &Handlers<T>, event: Event, state_with: F) -> Answer
     where
         T: Send + 'static,
@@ -77,8 +78,8 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
 
     /// Runs a function as the handler, unless the delivery is completed or in progress.
     ///
-    /// If the handler returns [`Handled::Ignored`], the answer is 200, but the transaction is rolled back: a
-    /// resend reaches a handler that you add later.
+    /// If the handler returns [`Handled::Ignored`], the answer is 200, but the transaction is rolled back. If
+    /// you add a handler for the event later, a resend reaches it.
     pub async fn run<F, H>(&self, event: Event, handler: F) -> Answer
     where
         F: FnOnce(Event, SharedTransaction<S::Transaction>) -> H + Send + 'static,
@@ -151,7 +152,7 @@ impl<S> fmt::Debug for ExactlyOnce<S> {
     }
 }
 
-/// The transaction of a delivery, as the state of a handler or a part of it.
+/// A delivery's transaction, which is the handler's state or a part of it.
 ///
 /// [`ExactlyOnce`] commits the transaction after the handler has returned `Ok`. If a clone outlives the
 /// handler, its [`lock`](Self::lock) returns [`TransactionEnded`].
@@ -199,7 +200,7 @@ impl<T> fmt::Debug for SharedTransaction<T> {
     }
 }
 
-/// The exclusive use of a delivery's transaction, returned by [`SharedTransaction::lock`].
+/// Exclusive access to a delivery's transaction, returned by [`SharedTransaction::lock`].
 pub struct TransactionGuard<'a, T>(tokio::sync::MappedMutexGuard<'a, T>);
 
 impl<T> Deref for TransactionGuard<'_, T> {
@@ -222,7 +223,7 @@ impl<T> fmt::Debug for TransactionGuard<'_, T> {
     }
 }
 
-/// The error of a [`SharedTransaction`] whose handler has ended.
+/// The error of [`SharedTransaction::lock`] after the handler has ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransactionEnded;

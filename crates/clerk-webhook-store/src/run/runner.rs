@@ -53,7 +53,7 @@ impl Runner {
             Some(runtime) => self.tasks.spawn_on(run, runtime),
             None => self.tasks.spawn(run),
         };
-        // Panics of handlers are caught. The task fails if the store panics, or if the runtime has no timer
+        // Panics in handlers are caught. The task fails if the store panics, or if the runtime has no timer
         // or shuts down.
         async { task.await.unwrap_or(Answer::from(Outcome::StoreUnavailable)) }
     }
@@ -94,10 +94,11 @@ impl Runner {
         self.tasks.len()
     }
 
-    /// Waits until no task runs, and stops the tasks that still run after `limit`. Returns the number of
-    /// stopped tasks.
+    /// Waits until no task is running, and stops the tasks that are still running after `limit`. Returns the
+    /// number of stopped tasks.
     ///
-    /// Waits for the stopped tasks for up to twice the store timeout: they still have to call the store.
+    /// Waits for the stopped tasks for up to twice the store timeout, because they still have to call the
+    /// store.
     pub(super) async fn shutdown(&self, limit: Duration) -> usize {
         self.tasks.close();
         if timeout(limit, self.tasks.wait()).await.is_ok() {
@@ -110,7 +111,7 @@ impl Runner {
     }
 }
 
-/// The methods of every type that has the fields `store` and `runner`.
+/// Methods for every type with `store` and `runner` fields.
 macro_rules! runner_methods {
     () => {
         /// Sets the scope: the name of the endpoint, `clerk` by default.
@@ -123,13 +124,13 @@ macro_rules! runner_methods {
 
         /// Sets how long a handler may run, 12 s by default.
         ///
-        /// Choose less than 15 s, after which the sender closes the connection.
+        /// Choose less than 15 s, because the sender then closes the connection.
         pub fn handler_timeout(mut self, limit: std::time::Duration) -> Self {
             self.runner.handler_timeout = limit;
             self
         }
 
-        /// Sets how long to wait for each answer of the store, 5 s by default.
+        /// Sets how long to wait for each call to the store, 5 s by default.
         ///
         /// After that, the delivery is answered with `store_unavailable`, status 503.
         pub fn store_timeout(mut self, limit: std::time::Duration) -> Self {
@@ -137,10 +138,11 @@ macro_rules! runner_methods {
             self
         }
 
-        /// Sets the runtime that handlers run on, instead of the runtime that a delivery arrives on.
+        /// Sets the runtime on which handlers run. By default, a handler runs on the runtime that received
+        /// its delivery.
         ///
-        /// Some servers stop their runtimes before you call [`shutdown`](Self::shutdown). Actix does so with
-        /// the runtimes of its workers. Pass the runtime on which you call `shutdown`: `Handle::current()`.
+        /// Some servers stop their runtimes before you call [`shutdown`](Self::shutdown), as Actix does with
+        /// its workers' runtimes. Pass the runtime on which you call `shutdown`: `Handle::current()`.
         pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
             self.runner.runtime = Some(runtime);
             self
@@ -159,13 +161,13 @@ macro_rules! runner_methods {
             self.runner.in_flight()
         }
 
-        /// Waits until no handler runs, and stops the handlers that still run after `limit`.
+        /// Waits until no handler is running, and stops the handlers that are still running after `limit`.
         ///
         /// Returns the number of stopped handlers. The sender retries their deliveries.
         ///
-        /// Call this method after the server has stopped accepting connections. The graceful shutdown of a
-        /// server does not wait for tasks. Choose a `limit` above `handler_timeout`. After `limit`, the
-        /// method waits up to twice `store_timeout` for the stopped handlers.
+        /// Call this method after the server has stopped accepting connections. A server's graceful shutdown
+        /// does not wait for these tasks. Choose a `limit` above `handler_timeout`. After `limit`, the method
+        /// waits up to twice `store_timeout` for the stopped handlers.
         pub async fn shutdown(&self, limit: std::time::Duration) -> usize {
             self.runner.shutdown(limit).await
         }

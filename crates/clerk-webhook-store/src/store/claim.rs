@@ -1,4 +1,4 @@
-//! Claims and leases: the answers of a store.
+//! Claims and leases, which a store returns.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -18,12 +18,12 @@ pub enum Claim {
     Acquired(Lease),
     /// The delivery is completed.
     Duplicate {
-        /// The time of the completion, if the store knows it.
+        /// The completion time, if the store knows it.
         completed_at: Option<Timestamp>,
     },
     /// Another caller owns the delivery.
     InProgress {
-        /// The time until the lease of the other caller expires, unless that caller renews it.
+        /// The time until the other caller's lease expires, unless that caller renews it.
         retry_after: Duration,
     },
 }
@@ -58,11 +58,11 @@ impl Lease {
         self.owner
     }
 
-    /// Returns the number of the attempt, counted from 1.
+    /// Returns the attempt number, counted from 1.
     ///
-    /// The number rises with every claim of the delivery. It restarts at 1 after the delivery was forgotten
-    /// or purged. You can use it as a fencing token: pass it with each write, and let the other system reject
-    /// writes with a lower number.
+    /// The number rises with every claim of the delivery. It restarts at 1 after the delivery has been
+    /// forgotten or purged. You can use it as a fencing token: pass it with each write, and let the other
+    /// system reject writes with a lower number.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
@@ -79,8 +79,8 @@ static CLAIMS: AtomicU64 = AtomicU64::new(0);
 impl Owner {
     /// Creates an owner that differs from every other owner, in this process and in others.
     ///
-    /// Each call reads random bytes from the operating system. So two copies of one process, after a `fork`
-    /// or from a snapshot of a virtual machine, do not create the same owners.
+    /// Each call reads random bytes from the operating system. So two copies of one process, created by a
+    /// `fork` or a virtual machine snapshot, do not create the same owners.
     #[must_use]
     pub fn random() -> Self {
         static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
@@ -93,7 +93,7 @@ impl Owner {
         Self(high << 64 | low)
     }
 
-    /// Returns the owner as a number, for a store to save.
+    /// Returns the owner as a number that a store can save.
     #[must_use]
     pub fn as_u128(self) -> u128 {
         self.0
@@ -125,8 +125,8 @@ impl fmt::Debug for Owner {
 pub enum LeaseState {
     /// The caller owned the delivery, and the operation succeeded.
     Held,
-    /// The store changed nothing. Another caller has taken the delivery over, it was forgotten, or this lease
-    /// was already used to complete or release it.
+    /// The store changed nothing: another caller has taken the delivery over, the delivery was forgotten, or
+    /// this lease was already used to complete or release it.
     Lost,
 }
 

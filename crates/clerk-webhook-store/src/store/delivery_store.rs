@@ -13,8 +13,8 @@ use crate::store::key::DeliveryKey;
 /// ```text
 ///  absent ──claim──▶ in progress (owner, attempt 1, lease)
 ///  in progress ──complete (owner)──▶ completed
-///  in progress ──release (owner)──▶ released ──claim──▶ in progress (another owner, attempt + 1)
-///  in progress, lease expired ──claim──▶ in progress (another owner, attempt + 1)
+///  in progress ──release (owner)──▶ released ──claim──▶ in progress (new owner, attempt + 1)
+///  in progress, lease expired ──claim──▶ in progress (new owner, attempt + 1)
 ///  any ──forget──▶ absent          any without a live lease ──purge──▶ absent
 /// ```
 ///
@@ -24,23 +24,23 @@ use crate::store::key::DeliveryKey;
 /// 1. At most one client owns a live lease of a delivery.
 /// 2. A completed delivery cannot be claimed.
 /// 3. Only the owner can complete, release or renew.
-/// 4. A delivery can be claimed after it was released or its lease expired.
+/// 4. A delivery can be claimed after it is released or its lease expires.
 /// 5. Only a completed delivery is a duplicate.
 ///
-/// A `SELECT` followed by an `INSERT` is not atomic. Test your implementation with the `conformance` suite
-/// (feature `conformance`), which finds such races.
+/// A `SELECT` followed by an `INSERT` is not atomic. Test your implementation with the suite in the
+/// `conformance` module (`conformance` feature), which finds such races.
 pub trait DeliveryStore: Send + Sync + 'static {
-    /// The error of a store that cannot be reached or that fails.
+    /// The error of a store that fails or cannot be reached.
     type Error: Error + Send + Sync + 'static;
 
-    /// Claims a delivery for the duration `lease`, unless it is completed or another caller owns it.
+    /// Claims a delivery for `lease`, unless it is completed or another caller owns it.
     fn claim(
         &self,
         key: &DeliveryKey,
         lease: Duration,
     ) -> impl Future<Output = Result<Claim, Self::Error>> + Send;
 
-    /// Renews a lease, so that it expires after the duration `by` from now.
+    /// Renews a lease, so that it expires after `by`, counted from now.
     ///
     /// An expired lease can be renewed if no other caller has taken the delivery over. A store that can lose
     /// entries also renews a lease whose entry is missing.
@@ -58,13 +58,13 @@ pub trait DeliveryStore: Send + Sync + 'static {
     /// missing, unless [`forget`](Self::forget) was called.
     fn complete(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
 
-    /// Releases the delivery, so that the next caller can claim it at once.
+    /// Releases the delivery, so that the next caller can claim it immediately.
     fn release(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
 
     /// Forgets a delivery in any state, and returns whether the store knew it.
     ///
-    /// Call it for a completed delivery that must be handled again at the next resend. If the delivery is in
-    /// progress, it can be claimed again at once, and its owner loses the lease.
+    /// Call it for a completed delivery that must be handled again on the next resend. If the delivery is in
+    /// progress, it can be claimed again immediately, and its current owner loses the lease.
     fn forget(&self, key: &DeliveryKey) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// Removes up to `limit` deliveries without a live lease that have not changed for `older_than`.

@@ -105,7 +105,7 @@ impl fmt::Debug for dyn DynDeliveryStore {
 
 /// The error of a store whose type is chosen at run time.
 ///
-/// It has the text and the sources of the store's error.
+/// It has the same text and the same sources as the store's error.
 pub struct StoreError(Box<dyn Error + Send + Sync>);
 
 impl StoreError {

@@ -9,7 +9,7 @@ use clerk_webhook_core::{Event, MessageId};
 
 /// The name of an endpoint, so that several endpoints can share a store.
 ///
-/// Clerk sends a message to all endpoints under the same message id. If two endpoints had the same scope, the
+/// Clerk sends a message to all endpoints with the same message id. If two endpoints had the same scope, the
 /// second one would treat the message as a duplicate. A scope consists of 1 to 64 ASCII letters, digits, `_`,
 /// `-`, `.` and `/`. The default is `clerk`.
 ///
@@ -32,7 +32,7 @@ impl Scope {
     ///
     /// # Errors
     ///
-    /// Returns an error if the text is empty, too long, or contains other characters.
+    /// Returns an error if the text is empty or too long, or contains any other character.
     pub fn new(text: impl Into<Cow<'static, str>>) -> Result<Self, InvalidScope> {
         let text = text.into();
         // In Redis, a colon separates the parts of a key, and Redis Cluster gives braces a meaning.

@@ -22,12 +22,12 @@ const BATCH: u32 = 1000;
 /// Removes all deliveries without a live lease that have not changed for `retention`.
 ///
 /// Returns the number of removed deliveries. Call this function once a day. A retention below
-/// [`MIN_RETENTION`] counts as that limit. If somebody resends a message after its delivery was removed, the
+/// [`MIN_RETENTION`] is raised to that limit. If a message is resent after its delivery has been removed, the
 /// handler runs again.
 ///
 /// # Errors
 ///
-/// Returns the error of the store. Deliveries that were removed before the error stay removed.
+/// Returns the store's error. Deliveries that were removed before the error stay removed.
 ///
 /// # Examples
 ///

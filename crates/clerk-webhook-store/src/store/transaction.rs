@@ -1,4 +1,4 @@
-//! The trait of stores that handle deliveries in a database transaction.
+//! The trait for stores that handle deliveries in a database transaction.
 
 use std::error::Error;
 use std::future::Future;
@@ -8,14 +8,13 @@ use clerk_webhook_core::Timestamp;
 
 use crate::store::key::DeliveryKey;
 
-/// A store in the database of the application, which marks a delivery as completed in the application's
-/// transaction.
+/// A store in the application's database that marks a delivery as completed in the application's transaction.
 ///
 /// The commit makes the application's writes and the mark visible together. If the transaction is rolled
-/// back, neither exists, and the next attempt runs. So a crash cannot lose or repeat any write, and no lease
-/// can expire too early.
+/// back, neither exists, and the next attempt runs the handler again. So a crash cannot lose or repeat a
+/// write, and there is no lease that could expire too early.
 pub trait TransactionalStore: Send + Sync + 'static {
-    /// The error of a store that cannot be reached or that fails.
+    /// The error of a store that fails or cannot be reached.
     type Error: Error + Send + Sync + 'static;
 
     /// A transaction that is rolled back when it is dropped.
@@ -34,7 +33,7 @@ pub trait TransactionalStore: Send + Sync + 'static {
     fn commit(&self, transaction: Self::Transaction) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
-/// The result of an attempt to begin the transaction of a delivery.
+/// The result of an attempt to begin a delivery's transaction.
 #[derive(Debug)]
 #[must_use = "dropping a transaction rolls it back"]
 pub enum Begin<T> {
@@ -42,12 +41,12 @@ pub enum Begin<T> {
     Acquired(T),
     /// The delivery is completed.
     Duplicate {
-        /// The time of the completion, if the store knows it.
+        /// The completion time, if the store knows it.
         completed_at: Option<Timestamp>,
     },
     /// Another caller is handling the delivery and did not finish in time.
     InProgress {
-        /// The time after which another attempt is useful.
+        /// The time to wait before the next attempt.
         retry_after: Duration,
     },
 }

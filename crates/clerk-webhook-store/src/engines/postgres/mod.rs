@@ -33,34 +33,34 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Guarantee
 ///
 /// - With [`ExactlyOnce`](crate::ExactlyOnce), or [`begin`](TransactionalStore::begin): exactly once for
-///   writes in this database, because the mark "handled" is part of the transaction of the application.
+///   writes in this database, because the application's transaction also marks the delivery as handled.
 /// - With [`Deduplicator`](crate::Deduplicator), which uses leases: at most one run at a time, and at least
 ///   once. After a crash the handler runs again.
 ///
 /// Both use the same table, so an application can use both.
 ///
-/// # Settings of the pool
+/// # Pool settings
 ///
 /// [`connect`](Self::connect) creates a pool with suitable settings. If you pass your own pool to
 /// [`new`](Self::new), check:
 ///
-/// - `acquire_timeout`, 30 s by default in sqlx. It is the time until an error if the server is down or all
-///   connections are in use. It does not limit a statement whose server has vanished: the statement waits for
-///   the timeouts of TCP, which are longer. [`Deduplicator`](crate::Deduplicator) and
+/// - `acquire_timeout`, 30 s by default in sqlx. If the server is down or all connections are in use, a call
+///   fails after this time. The setting does not limit a statement whose server has vanished: the statement
+///   waits for the TCP timeouts, which are longer. [`Deduplicator`](crate::Deduplicator) and
 ///   [`ExactlyOnce`](crate::ExactlyOnce) stop waiting after their `store_timeout`.
 /// - `test_before_acquire`. It costs one round trip for each statement. Without it, every operation takes one
 ///   round trip, except `begin` and the claim of a duplicate, which take two.
-/// - TLS: enable the feature `tls-rustls`, and set `sslmode` in the URL. See [`connect`](Self::connect).
-/// - `default_transaction_isolation` may have any value. Above `read committed`, concurrent attempts get the
-///   answer `in_progress` more often.
+/// - TLS: enable the `tls-rustls` feature, and set `sslmode` in the URL; see [`connect`](Self::connect).
+/// - `default_transaction_isolation` may have any value. Above `read committed`, concurrent attempts are
+///   answered with `in_progress` more often.
 ///
-/// The store uses the clock of the server, so the clocks of the machines may differ.
+/// The store uses the server's clock, so the clocks of your machines may differ.
 ///
 /// # Behind a pooler
 ///
-/// PgBouncer in transaction mode, and most poolers of hosted Postgres, give a client another server
-/// connection for each transaction. If there is such a pooler between your application and the server, turn
-/// off the statement cache of the pool:
+/// PgBouncer in transaction mode, and most poolers for hosted Postgres, may use a different server connection
+/// for each transaction of a client. If such a pooler is between your application and the server, turn off
+/// the pool's statement cache:
 ///
 /// ```no_run
 /// use clerk_webhook_store::PostgresStore;
@@ -76,17 +76,17 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// ```
 ///
 /// The store then runs every statement unnamed and inside a transaction. This works with poolers in
-/// transaction mode and in session mode, and leaves no prepared statement on the server. It costs round
+/// transaction mode and in session mode, and leaves no prepared statement on the server. It costs extra round
 /// trips: a claim and a completion take four instead of one, a duplicate takes eight instead of two, and a
-/// transaction of [`begin`](TransactionalStore::begin) takes three more.
+/// transaction from [`begin`](TransactionalStore::begin) takes three more.
 ///
 /// If the pool has a statement cache and [`migrate`](Self::migrate) detects such a pooler, it returns an
-/// error that names the setting. Call `migrate` at every start, even if you manage migrations yourself.
-/// PgBouncer 1.21 and later can track prepared statements (`max_prepared_statements`). The store is not
-/// tested with that option: turn off the cache there too.
+/// error that names the setting. Call `migrate` every time the application starts, even if you manage
+/// migrations yourself. PgBouncer 1.21 and later can track prepared statements (`max_prepared_statements`).
+/// The store is not tested with that option: turn off the cache there too.
 ///
-/// Your statements in a transaction of [`begin`](TransactionalStore::begin) need no special settings. Run all
-/// other statements in a transaction and with `persistent(false)`.
+/// Your statements in a transaction from [`begin`](TransactionalStore::begin) need no special settings. Run
+/// all other statements in a transaction and with `persistent(false)`.
 ///
 /// The store is tested with PgBouncer 1.18. Set `ignore_startup_parameters = extra_float_digits` in its
 /// configuration, because sqlx sends this parameter. PgBouncer does not forward `search_path`. Use
@@ -95,7 +95,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Retention
 ///
 /// Call [`purge`](crate::purge()) once a day with [`DEFAULT_RETENTION`](crate::DEFAULT_RETENTION): the store
-/// does not remove rows automatically. If somebody resends a message after its row was removed, the handler
+/// does not remove rows automatically. If a message is resent after its row has been removed, the handler
 /// runs again.
 ///
 /// # Examples
@@ -141,7 +141,7 @@ impl PostgresStore {
     /// It is the file `migrations/postgres/0001_deliveries.sql` of this crate.
     pub const MIGRATION_SQL: &str = statements::MIGRATION;
 
-    /// The statement that marks a delivery as completed, for use in your own transaction with another
+    /// The statement that marks a delivery as completed, for use in your own transaction with a different
     /// Postgres client.
     ///
     /// All parameters are text:
@@ -151,9 +151,9 @@ impl PostgresStore {
     /// 3. an [`Owner`]: 32 hexadecimal digits, different for each attempt
     /// 4. how long to wait for another transaction that has marked the delivery, such as `2s`
     ///
-    /// If the statement returns a row, the delivery is new, and the first column is the number of the
-    /// attempt. If it returns no row, run [`LOOK_UP_SQL`](Self::LOOK_UP_SQL) to find the reason, and roll
-    /// back. If it fails with SQLSTATE 55P03, the other transaction did not end in time.
+    /// If the statement returns a row, the delivery is new, and the first column is the attempt number. If it
+    /// returns no row, run [`LOOK_UP_SQL`](Self::LOOK_UP_SQL) to find the reason, and roll back. If it fails
+    /// with SQLSTATE 55P03, the other transaction did not end in time.
     ///
     /// ```
     /// # use clerk_webhook_store::PostgresStore;
@@ -172,7 +172,7 @@ impl PostgresStore {
     /// - any other row, or no row: the row has changed in the meantime. Mark the delivery again.
     pub const LOOK_UP_SQL: &str = statements::LOOK_UP;
 
-    /// Creates a store with a pool of the application. The table is `clerk_webhook_delivery`.
+    /// Creates a store with the application's pool. The table is `clerk_webhook_delivery`.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
         let table = TableName::default();
@@ -189,9 +189,9 @@ impl PostgresStore {
     ///
     /// # TLS
     ///
-    /// Enable the feature `tls-rustls` (rustls with ring and the certificates of the operating system), and
-    /// set the parameter `sslmode` in the URL: `prefer` (the default), `require`, or `verify-full`, which
-    /// also checks the certificate. For a private certificate authority, set `sslrootcert` to the path of its
+    /// Enable the `tls-rustls` feature (rustls with ring and the operating system's certificates), and set
+    /// the `sslmode` parameter in the URL: `prefer` (the default), `require`, or `verify-full`, which also
+    /// checks the certificate. For a private certificate authority, set `sslrootcert` to the path of its
     /// certificate. Without the feature, `prefer` connects in plain text, and `require` and stricter modes
     /// are an error.
     ///
@@ -218,7 +218,7 @@ impl PostgresStore {
         Ok(Self::new(pool.map_err(|error| ConnectError::postgres(&host, port, error))?))
     }
 
-    /// Sets the name of the table, `clerk_webhook_delivery` by default.
+    /// Sets the table name, `clerk_webhook_delivery` by default.
     ///
     /// A schema may precede the name: `schema.table`. The schema must exist.
     ///
@@ -235,8 +235,8 @@ impl PostgresStore {
     /// Sets how long to wait for another transaction that handles the same delivery, 2 s by default.
     ///
     /// After that, the answer is `in_progress`. The limit does not apply to the application's statements in
-    /// the transaction. It is rounded up to milliseconds. A value outside of 1 to `i32::MAX` milliseconds
-    /// counts as the nearest limit.
+    /// the transaction. It is rounded up to milliseconds. A value outside of 1 to `i32::MAX` milliseconds is
+    /// clamped to this range.
     #[must_use]
     pub fn lock_timeout(mut self, limit: Duration) -> Self {
         self.lock_timeout = limit;
@@ -259,8 +259,8 @@ impl PostgresStore {
     ///
     /// Returns an error if the server cannot be reached, if the schema is missing, or if the user may not
     /// create a table in it. Returns `sqlx::Error::Configuration` if the pool caches statements and connects
-    /// to a pooler in transaction mode. If the table exists, the user only needs the right to read the system
-    /// catalog.
+    /// to a pooler in transaction mode. If the table exists, the user only needs the privilege to read the
+    /// system catalog.
     pub async fn migrate(&self) -> Result<(), sqlx::Error> {
         pooler::refuse(self.mode, &self.pool).await?;
         let migrated = sqlx::query(self.statements.migrated.clone());
@@ -341,7 +341,7 @@ impl PostgresStore {
 
     fn retry_after(&self, conflict: Conflict) -> Duration {
         match conflict {
-            // The other transaction may need the same time again.
+            // The other transaction may need the same amount of time again.
             Conflict::Locked => self.lock_timeout.max(SOON),
             Conflict::Raced => SOON,
         }
@@ -416,7 +416,7 @@ impl TransactionalStore for PostgresStore {
 
     async fn begin(&self, key: &DeliveryKey) -> Result<Begin<Self::Transaction>, sqlx::Error> {
         let (this, key) = (self.clone(), key.clone());
-        // If sqlx's future is dropped while it waits for the answer to BEGIN, a connection inside a
+        // If sqlx's future is dropped while it waits for the response to BEGIN, a connection inside a
         // transaction returns to the pool unnoticed. Later writes through that connection would never be
         // committed.
         DetachOnDrop::new(async move { this.begin_uncut(&key).await }).await

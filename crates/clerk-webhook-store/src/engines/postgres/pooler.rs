@@ -1,9 +1,9 @@
 //! Support for poolers in transaction mode, such as PgBouncer, between the application and the server.
 //!
-//! A pooler in transaction mode may give a client another server connection for each transaction. sqlx
+//! A pooler in transaction mode may give a client a different server connection for each transaction. sqlx
 //! prepares a statement in one exchange and executes it in the next one. Outside of a transaction, the two
 //! exchanges may reach different server connections. The second connection may not know the statement, or may
-//! know another statement of the same name and run it.
+//! know a different statement with the same name and run it.
 //!
 //! [`Mode`] selects how statements run, to avoid this. [`refuse`] returns an error for a pool that cannot
 //! avoid it.
@@ -25,7 +25,7 @@ const LOOKS: u32 = 10;
 const SERVER_CONNECTION: &str =
     "SELECT pg_catalog.pg_backend_pid()::text || ' ' || pg_catalog.pg_postmaster_start_time()::text";
 
-/// Removes the prepared statements of sqlx from the server connection. Newer versions of PgBouncer keep other
+/// Removes sqlx's prepared statements from the server connection. Newer versions of PgBouncer keep other
 /// statements there, which must stay.
 const REMOVE_STATEMENTS: &str = "\
 DO $$DECLARE statement text; BEGIN
@@ -64,15 +64,15 @@ impl Mode {
         matches!(self, Self::KeepsStatements)
     }
 
-    /// Prepares a transaction for statements of the application.
+    /// Prepares a transaction for the application's statements.
     ///
-    /// Call it before any other statement. The statements of the application are named unless it sets
+    /// Call it before any other statement. The application's statements are named unless it sets
     /// `persistent(false)`. A pool without a cache leaves named statements on the server connection, where
     /// they would conflict with the names of the next client.
     ///
     /// # Errors
     ///
-    /// Returns the error of the database. The transaction has failed in this case.
+    /// Returns the database's error. The transaction has failed in this case.
     pub async fn prepare(self, transaction: &mut PgConnection) -> Result<(), sqlx::Error> {
         match self {
             Self::KeepsStatements => Ok(()),
@@ -123,8 +123,8 @@ pub(super) async fn fetch(
 /// Checks that no pooler in transaction mode is between the pool and the server, if the pool caches
 /// statements.
 ///
-/// The check uses one connection of the pool and opens another one, for at most the `acquire_timeout` of the
-/// pool.
+/// The check uses one connection from the pool and opens another one. It takes at most the pool's
+/// `acquire_timeout`.
 ///
 /// # Errors
 ///
@@ -134,7 +134,7 @@ pub async fn refuse(mode: Mode, pool: &PgPool) -> Result<(), sqlx::Error> {
     if !mode.keeps_statements() {
         return Ok(());
     }
-    // First the connection of the pool, because the pool waits for a server that is still starting.
+    // Acquires the pool's connection first, because the pool waits for a server that is still starting.
     let mut one = pool.acquire().await?;
     let options = pool.connect_options();
     let probe = shares_connections(&mut one, &options);
@@ -178,7 +178,7 @@ impl fmt::Display for PoolerInTheWay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
             "the pool caches prepared statements, but connects to a pooler in transaction mode, such as \
-             PgBouncer, so a statement could run on another server connection. Set \
+             PgBouncer, so a statement could run on a different server connection. Set \
              PgConnectOptions::statement_cache_capacity(0), or the parameter statement-cache-capacity=0 in the \
              URL. Or connect to Postgres directly, or to a pooler in session mode",
         )

@@ -1,6 +1,6 @@
-//! The SQL statements, with the default name of the table.
+//! The SQL statements, with the default table name.
 //!
-//! They use `clock_timestamp()` of the server, because `now()` does not advance inside a transaction. Each
+//! They use the server's `clock_timestamp()`, because `now()` does not advance inside a transaction. Each
 //! statement sets its own `lock_timeout`: how long it waits for a row that another transaction has locked.
 
 use crate::engines::sql::{SchemaOf, statements};
@@ -8,7 +8,7 @@ use crate::engines::sql::{SchemaOf, statements};
 pub(super) const MIGRATION: &str = include_str!("../../../migrations/postgres/0001_deliveries.sql");
 
 /// Runs before the migration, in the same transaction, because `IF NOT EXISTS` fails if two migrations run at
-/// the same time. The number is arbitrary, so that no application uses the same lock.
+/// the same time. The number is arbitrary, so that an application is unlikely to use the same lock.
 const ONE_AT_A_TIME: &str = "SELECT pg_catalog.pg_advisory_xact_lock(7164785587434629121);\n";
 
 /// Whether the migration has run. `CREATE INDEX IF NOT EXISTS` would wait for all open transactions that
@@ -31,8 +31,8 @@ ON CONFLICT (scope, message_id) DO UPDATE
  WHERE delivery.state = 2 OR (delivery.state = 0 AND delivery.lease_until <= clock_timestamp())
 RETURNING attempt";
 
-/// Like the claim, but completes the delivery at once. It restores `lock_timeout` for the statements of the
-/// application.
+/// Like the claim, but completes the delivery immediately. It restores `lock_timeout` for the application's
+/// statements.
 pub(super) const MARK: &str = "\
 WITH patience AS MATERIALIZED (
     SELECT current_setting('lock_timeout') AS before, set_config('lock_timeout', $4, true)

@@ -33,12 +33,12 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 /// [`retention`](Self::retention), 30 days by default, counted from the time when the delivery was completed,
 /// released or forgotten, or its lease expired.
 ///
-/// Each operation is a script that accesses only this key and takes one round trip. The store uses the clock
-/// of the server, so the clocks of clients do not matter. Clones share a connection.
+/// Each operation is a script that accesses only this key and takes one round trip. The store uses the
+/// server's clock, so the clients' clocks do not matter. Clones share a connection.
 ///
 /// # Server settings
 ///
-/// If the server loses a key, the delivery is handled again when it arrives again. Set:
+/// If the server loses a key, a retry or resend of the delivery is handled again. Set:
 ///
 /// - `maxmemory-policy noeviction`. With another policy, a server whose memory is full evicts keys. With
 ///   `noeviction`, it rejects claims, and the deliveries are answered with 503.
@@ -52,12 +52,12 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 /// At least once, and at most one run at a time. For exactly once, use the transactions of `SqliteStore` or
 /// `PostgresStore`.
 ///
-/// If a key is lost while its handler runs (by eviction or `FLUSHALL`), the run keeps its lease until another
-/// client claims the delivery. A renewal restores the key, and a completion records the delivery as
+/// If a key is lost while its handler is running (by eviction or `FLUSHALL`), the run keeps its lease until
+/// another client claims the delivery. A renewal restores the key, and a completion records the delivery as
 /// completed.
 ///
 /// [`forget`](DeliveryStore::forget) does not remove the key. It marks the delivery as released without an
-/// owner, and resets the number of the attempt. A run in progress loses its lease.
+/// owner, and resets the attempt number. A run in progress loses its lease.
 ///
 /// # Examples
 ///
@@ -90,8 +90,8 @@ impl RedisStore {
     /// Connects to `redis://[user:password@]host[:port][/database]`, and reconnects if the connection is
     /// lost.
     ///
-    /// For TLS (`rediss://`), enable the feature `tokio-rustls-comp` or `tokio-native-tls-comp` of the crate
-    /// `redis`.
+    /// For TLS (`rediss://`), enable the `tokio-rustls-comp` or `tokio-native-tls-comp` feature of the
+    /// `redis` crate.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl<C> RedisStore<C> {
 
     /// Returns the name of a key: prefix, scope and message id, separated by colons.
     ///
-    /// Colons in the message id are escaped, because the prefix may contain colons. The ids of Svix contain
+    /// Colons in the message id are escaped, because the prefix may contain colons. Svix's ids contain
     /// neither `:` nor `%`.
     fn key(&self, key: &DeliveryKey) -> String {
         let id = key.message_id().as_str().replace('%', "%25").replace(':', "%3A");

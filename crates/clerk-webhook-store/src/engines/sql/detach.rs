@@ -8,8 +8,8 @@ use tokio::runtime::Handle;
 
 /// A future that continues in a task if it is dropped before it has finished.
 ///
-/// Futures of sqlx need this in two cases. If a future is dropped while it waits for the answer to `BEGIN`, a
-/// Postgres connection inside a transaction returns to the pool. If it is dropped while it tests a
+/// sqlx's futures need this in two cases. If a future is dropped while it waits for the response to `BEGIN`,
+/// a Postgres connection inside a transaction returns to the pool. If it is dropped while it tests a
 /// connection, sqlx closes the connection, which deletes a database in memory. Spawning a task for each call
 /// would also work, but costs two thread switches.
 #[derive(Debug)]

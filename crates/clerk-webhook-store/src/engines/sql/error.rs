@@ -5,7 +5,7 @@ use std::fmt;
 
 use sqlx::error::DatabaseError;
 
-/// Adds advice to the error of a statement of this crate.
+/// Adds advice to the error from one of this crate's statements.
 pub(crate) fn advise(error: sqlx::Error) -> sqlx::Error {
     match error {
         sqlx::Error::Database(error) if is_missing_table(&*error) => {
@@ -22,15 +22,15 @@ fn is_missing_table(error: &dyn DatabaseError) -> bool {
     error.code().as_deref() == Some(UNDEFINED_TABLE) || error.message().starts_with("no such table")
 }
 
-/// The error of a store whose table does not exist. It has no source: its text contains the message of the
-/// database.
+/// The error of a store whose table does not exist. It has no source, because its text contains the
+/// database's message.
 struct MissingTable {
     message: String,
 }
 
 impl fmt::Display for MissingTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}. Call `migrate()` of the store when the application starts", self.message)
+        write!(f, "{}. Call `migrate()` on the store when the application starts", self.message)
     }
 }
 
@@ -51,7 +51,7 @@ impl ConnectError {
     #[cfg(feature = "postgres")]
     pub(crate) fn invalid_url(error: sqlx::Error) -> Self {
         let advice = "Use a URL such as postgres://user:password@host:5432/database, and escape special \
-                      characters of the password as %XX";
+                      characters in the password as %XX";
         Self { what: "the URL of the Postgres database is invalid".to_owned(), error, advice }
     }
 
@@ -59,7 +59,7 @@ impl ConnectError {
     pub(crate) fn postgres(host: &str, port: u16, error: sqlx::Error) -> Self {
         let advice = match &error {
             sqlx::Error::Tls(error) if error.to_string().contains("without TLS support") => {
-                "The URL requires TLS. Enable the feature `tls-rustls` of clerk-webhook"
+                "The URL requires TLS. Enable the `tls-rustls` feature of clerk-webhook"
             }
             sqlx::Error::Tls(_) => {
                 "Check that the server supports TLS, and set sslrootcert in the URL if its certificate is not \
@@ -68,7 +68,7 @@ impl ConnectError {
             sqlx::Error::Database(error) => match error.code().as_deref() {
                 Some("28P01" | "28000") => "Check the user and the password in the URL",
                 Some("3D000") => "Create the database, or correct its name in the URL",
-                _ => "Check the URL and the settings of the server",
+                _ => "Check the URL and the server's settings",
             },
             _ => "Check that the server is running, and that the host and the port in the URL are correct",
         };
@@ -82,7 +82,7 @@ impl ConnectError {
         Self { what: format!("could not open the SQLite file {}", path.display()), error, advice }
     }
 
-    /// Returns the error of sqlx.
+    /// Returns sqlx's error.
     #[must_use]
     pub fn sqlx_error(&self) -> &sqlx::Error {
         &self.error

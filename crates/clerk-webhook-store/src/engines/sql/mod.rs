@@ -26,7 +26,7 @@ pub use transaction::SqliteTransaction;
 /// The number of attempts to claim if another caller changes the row between the claim and the lookup.
 pub(crate) const TRIES: u32 = 8;
 
-/// The retry delay if the remaining time of the other caller is unknown.
+/// The retry delay if it is unknown when the other caller's lease expires.
 pub(crate) const SOON: Duration = Duration::from_secs(1);
 
 /// 100 years: longer than any lease, and in the range of every database.
@@ -62,7 +62,7 @@ impl Found {
     }
 }
 
-/// Reads the number of the attempt from the row that a claim or a mark returns.
+/// Reads the attempt number from the row that a claim or a mark returns.
 pub(crate) fn attempt<'r, R: Row, N>(row: &'r R) -> Result<u32, sqlx::Error>
 where
     &'static str: ColumnIndex<R>,

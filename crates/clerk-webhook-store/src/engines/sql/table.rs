@@ -1,4 +1,4 @@
-//! The name of the table, and how it is put into statements.
+//! The table name, and how it is put into statements.
 
 use std::error::Error;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-/// The name of the table in the SQL of this crate.
+/// The table name in this crate's SQL.
 const DEFAULT: &str = "clerk_webhook_delivery";
 
-/// The name of the index is the name of the table with this suffix.
+/// The index name is the table name with this suffix.
 const INDEX_SUFFIX: &str = "_age";
 
 /// The length of the longest identifier in Postgres, which truncates longer ones.
@@ -31,8 +31,7 @@ pub(crate) enum SchemaOf {
     IndexedTable,
 }
 
-/// Defines the struct `Statements` of an engine, with a constructor that puts a table name into each
-/// statement.
+/// Defines an engine's `Statements` struct, with a constructor that puts a table name into each statement.
 macro_rules! statements {
     ($schema_of:expr; $($name:ident: $sql:expr,)*) => {
         /// The statements of the engine, for one table.
@@ -59,7 +58,7 @@ impl TableName {
     /// Replaces the default name in a statement.
     fn put_into(&self, statement: &str, schema_of: SchemaOf) -> String {
         let qualified = |name: &str, with_schema: bool| match &self.schema {
-            // Quoted, because a table may have the name of a keyword, such as `order` or `user`.
+            // Quoted, because a table name may be a keyword, such as `order` or `user`.
             Some(schema) if with_schema => format!(r#""{schema}"."{name}""#),
             _ => format!(r#""{name}""#),
         };

@@ -1,4 +1,4 @@
-//! The transaction of a delivery.
+//! A delivery's transaction.
 
 use std::fmt;
 use std::future::Future;
@@ -39,7 +39,7 @@ impl<DB: Database> DeliveryTransaction<DB> {
         self
     }
 
-    /// Returns the number of the attempt, counted from 1.
+    /// Returns the attempt number, counted from 1.
     ///
     /// Transactions that were rolled back do not count.
     #[must_use]
@@ -51,8 +51,8 @@ impl<DB: Database> DeliveryTransaction<DB> {
     ///
     /// # Errors
     ///
-    /// Returns the error of the database. In Postgres, this method also returns an error if a statement of
-    /// the transaction failed: Postgres then rolls the transaction back, even if the application ignored the
+    /// Returns the database's error. In Postgres, this method also returns an error if a statement of the
+    /// transaction failed: Postgres then rolls the transaction back, even if the application ignored the
     /// error. If the connection is lost during the commit, the result is unknown. The next attempt finds the
     /// mark if the commit succeeded.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
@@ -66,7 +66,7 @@ impl<DB: Database> DeliveryTransaction<DB> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot be reached. The transaction is rolled back in this case too.
+    /// Returns an error if the database cannot be reached. In this case too, the transaction is rolled back.
     pub async fn rollback(self) -> Result<(), sqlx::Error> {
         self.transaction.rollback().await
     }

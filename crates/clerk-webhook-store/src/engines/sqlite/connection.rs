@@ -1,4 +1,4 @@
-//! Connections of a pool that are outside of any transaction.
+//! Pool connections that are outside of any transaction.
 
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
@@ -6,10 +6,10 @@ use sqlx::{Connection as _, SqlSafeStr as _, Sqlite, Transaction};
 
 /// Acquires a connection that is outside of any transaction.
 ///
-/// SQLite ends a transaction automatically if the disk is full or fails. The ROLLBACK that sqlx sends then
-/// fails, because no transaction is open, and sqlx counts the transaction as open forever. The connection
-/// returns to the pool and cannot begin another transaction. This function repairs or closes such a
-/// connection, even if the pool belongs to the application.
+/// SQLite automatically rolls back a transaction if the disk is full or fails. The ROLLBACK that sqlx sends
+/// then fails, because no transaction is open, and sqlx treats the transaction as open forever. The
+/// connection returns to the pool and cannot begin another transaction. This function repairs or closes such
+/// a connection, even if the pool belongs to the application.
 pub(super) async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
     loop {
         let mut connection = pool.acquire().await?;
@@ -34,14 +34,14 @@ pub(super) async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>,
 ///
 /// # Errors
 ///
-/// Returns the error of SQLite, for example if another transaction holds the lock for too long.
+/// Returns SQLite's error, for example if another transaction holds the lock for too long.
 pub async fn begin(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
     // IMMEDIATE, so that BEGIN waits for the lock, not a later statement. Not `Pool::begin_with`, which would
     // acquire any connection.
     Transaction::begin(acquire(pool).await?, Some("BEGIN IMMEDIATE".into_sql_str())).await
 }
 
-/// Resets the transaction count of sqlx after SQLite has ended the transaction.
+/// Resets sqlx's transaction count after SQLite has rolled back the transaction.
 ///
 /// Keeps the connection open, because closing it would delete a database in memory.
 async fn end_transaction(connection: &mut SqliteConnection) {

@@ -27,7 +27,7 @@ use crate::store::transaction::{Begin, TransactionalStore};
 
 use self::statements::Statements;
 
-/// How long to wait for a connection of the pool, and then for the lock of the file. Below the default
+/// How long to wait for a connection from the pool, and then for the file lock. Below the default
 /// `store_timeout` of 5 s, after which the caller gives up.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -36,13 +36,13 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// # Guarantee
 ///
 /// - With [`ExactlyOnce`](crate::ExactlyOnce), or [`begin`](TransactionalStore::begin): exactly once for
-///   writes in this database, because the mark "handled" is part of the transaction of the application.
+///   writes in this database, because the application's transaction also marks the delivery as handled.
 /// - With [`Deduplicator`](crate::Deduplicator), which uses leases: at most one run at a time, and at least
 ///   once. After a crash the handler runs again.
 ///
 /// Both use the same table, so an application can use both.
 ///
-/// # Settings of the pool
+/// # Pool settings
 ///
 /// [`open`](Self::open) creates a pool with suitable settings. If you pass your own pool to
 /// [`new`](Self::new), check:
@@ -51,18 +51,18 @@ const PATIENCE: Duration = Duration::from_secs(4);
 ///   file must be on a local disk, not on a network file system.
 /// - `busy_timeout`. SQLite has one writer at a time. A delivery that waits longer for the lock is answered
 ///   with `in_progress`, because SQLite does not report which delivery holds the lock. The same applies to
-///   the `acquire_timeout` of the pool, 30 s by default in sqlx.
+///   the pool's `acquire_timeout`, 30 s by default in sqlx.
 /// - For a database in memory, use a single connection without `idle_timeout` and `max_lifetime`, because
 ///   each connection has a separate database.
 ///
-/// Leases use the clock of this machine. If the clock is set back, leases last longer. If it is set forward,
+/// Leases use this machine's clock. If the clock is set back, leases last longer. If it is set forward,
 /// leases expire earlier, and a delivery can be taken over while it is handled. Transactions do not depend on
 /// the clock.
 ///
 /// # Retention
 ///
 /// Call [`purge`](crate::purge()) once a day with [`DEFAULT_RETENTION`](crate::DEFAULT_RETENTION): the store
-/// does not remove rows automatically. If somebody resends a message after its row was removed, the handler
+/// does not remove rows automatically. If a message is resent after its row has been removed, the handler
 /// runs again.
 ///
 /// # Examples
@@ -104,8 +104,8 @@ impl SqliteStore {
     /// It is the file `migrations/sqlite/0001_deliveries.sql` of this crate.
     pub const MIGRATION_SQL: &str = statements::MIGRATION;
 
-    /// The statement that marks a delivery as completed, for use in your own transaction with another SQLite
-    /// client.
+    /// The statement that marks a delivery as completed, for use in your own transaction with a different
+    /// SQLite client.
     ///
     /// Begin the transaction with `BEGIN IMMEDIATE`. The parameters are:
     ///
@@ -114,8 +114,8 @@ impl SqliteStore {
     /// 3. an [`Owner`]: 16 bytes, different for each attempt
     /// 4. the time in milliseconds since the Unix epoch
     ///
-    /// If the statement returns a row, the delivery is new, and the column is the number of the attempt. If
-    /// it returns no row, run [`LOOK_UP_SQL`](Self::LOOK_UP_SQL) to find the reason, and roll back.
+    /// If the statement returns a row, the delivery is new, and the column is the attempt number. If it
+    /// returns no row, run [`LOOK_UP_SQL`](Self::LOOK_UP_SQL) to find the reason, and roll back.
     pub const MARK_SQL: &str = statements::MARK;
 
     /// The statement that looks up a delivery that could not be marked.
@@ -129,7 +129,7 @@ impl SqliteStore {
     /// - any other row, or no row: the delivery can be marked now. Mark it again.
     pub const LOOK_UP_SQL: &str = statements::LOOK_UP;
 
-    /// Creates a store with a pool of the application. The table is `clerk_webhook_delivery`.
+    /// Creates a store with the application's pool. The table is `clerk_webhook_delivery`.
     #[must_use]
     pub fn new(pool: SqlitePool) -> Self {
         let table = TableName::default();
@@ -140,8 +140,9 @@ impl SqliteStore {
     /// Opens a file, and creates it if it is missing.
     ///
     /// The pool has one connection. The tasks of this process wait for it, which is faster than competing for
-    /// the lock of the file. While a transaction is open, no other task gets the connection. To read at the
-    /// same time, use the transaction, or create the store with your own larger pool and [`new`](Self::new).
+    /// the file lock. While a transaction is open, no other task gets the connection. To read while a
+    /// transaction is open, use the transaction, or create the store with [`new`](Self::new) and your own
+    /// larger pool.
     ///
     /// # Errors
     ///
@@ -159,7 +160,7 @@ impl SqliteStore {
         Ok(Self::new(pool.map_err(|error| ConnectError::sqlite(path, error))?))
     }
 
-    /// Sets the name of the table, `clerk_webhook_delivery` by default.
+    /// Sets the table name, `clerk_webhook_delivery` by default.
     ///
     /// The name of an attached database may precede it: `database.table`.
     ///
@@ -195,8 +196,8 @@ impl SqliteStore {
     /// Runs a statement on a connection that is outside of any transaction, and returns the number of changed
     /// rows.
     ///
-    /// The closure runs after the connection was acquired, so that the current time in the statement is not
-    /// too old.
+    /// The closure runs after the connection has been acquired, so that the current time in the statement is
+    /// not too old.
     async fn execute(
         &self,
         statement: impl FnOnce() -> Query<'static, Sqlite, SqliteArguments>,
@@ -210,7 +211,7 @@ impl SqliteStore {
         let mut connection = connection::acquire(&self.pool).await?;
         let owner = Owner::random();
         let claim = of_key(&self.statements.claim, key).bind(bytes(owner)).bind(now_plus(lease)).bind(now());
-        // Reads to the end of the rows, because the statement is committed there, and the commit can fail.
+        // Reads all rows, because the statement is committed after the last one, and the commit can fail.
         if let Some(row) = claim.fetch_all(&mut *connection).await.map_err(advise)?.first() {
             return Ok(Some(Claim::Acquired(Lease::new(key.clone(), owner, attempt::<_, i64>(row)?))));
         }
@@ -291,7 +292,7 @@ impl DeliveryStore for SqliteStore {
 }
 
 /// While a transaction is open, no other transaction can write to the file. Other deliveries, of any message,
-/// wait for at most the `acquire_timeout` of the pool and the `busy_timeout`.
+/// wait for at most the pool's `acquire_timeout` plus the `busy_timeout`.
 impl TransactionalStore for SqliteStore {
     type Error = sqlx::Error;
     type Transaction = DeliveryTransaction<Sqlite>;
@@ -314,8 +315,8 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-/// Returns whether other users of the database kept it busy for longer than the limit. A timeout of the pool
-/// means the same, because opening a file takes no time.
+/// Returns whether other users of the database kept it busy for longer than the limit. A pool timeout means
+/// the same, because opening a file takes no time.
 fn is_busy(error: &sqlx::Error) -> bool {
     /// `SQLITE_BUSY` and `SQLITE_LOCKED`, the lowest byte of extended result codes.
     const BUSY: [i32; 2] = [5, 6];

@@ -1,6 +1,6 @@
-//! The SQL statements, with the default name of the table.
+//! The SQL statements, with the default table name.
 //!
-//! Times are milliseconds since the Unix epoch, from the clock of this machine.
+//! Times are milliseconds since the Unix epoch, from this machine's clock.
 
 use crate::engines::sql::{SchemaOf, statements};
 
@@ -17,7 +17,7 @@ ON CONFLICT (scope, message_id) DO UPDATE
  WHERE delivery.state = 2 OR (delivery.state = 0 AND delivery.lease_until <= ?5)
 RETURNING attempt";
 
-/// Like the claim, but completes the delivery at once.
+/// Like the claim, but completes the delivery immediately.
 pub(super) const MARK: &str = "\
 INSERT INTO clerk_webhook_delivery AS delivery
     (scope, message_id, state, owner, attempt, lease_until, first_seen_at, updated_at)
