@@ -1,4 +1,4 @@
-//! The error of an event that could not be applied.
+//! The error if an event could not be applied.
 
 use std::error::Error;
 use std::fmt;
@@ -6,15 +6,15 @@ use std::fmt;
 use clerk_webhook_core::Failure;
 use sqlx::error::DatabaseError;
 
-/// The error of an event that could not be applied.
+/// The error if an event could not be applied.
 ///
-/// If a handler returns this error with `?`, the sender retries the event. To keep the outcome that a hook
+/// If a handler returns this error with `?`, the sender retries the delivery. To keep the outcome that a hook
 /// requested, return [`into_failure`](Self::into_failure) instead.
 ///
-/// `Display` and `Debug` show the same text, which contains no data of the event. If a table or a column is
-/// missing, the text contains the message of the database and what to do, and [`source`](Error::source)
-/// returns `None`. Otherwise the source is the unchanged error of sqlx or of the hook. A source from Postgres
-/// can contain complete rows.
+/// `Display` and `Debug` show the same text, which contains no event data. If a table or a column is missing,
+/// the text contains the database's message and what to do, and [`source`](Error::source) returns `None`.
+/// Otherwise the source is the unchanged error from sqlx or from the hook. A source from Postgres can contain
+/// complete rows.
 pub struct SyncError {
     cause: Cause,
 }
@@ -29,9 +29,9 @@ enum Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SyncErrorKind {
-    /// The data does not match the type of the event. A later version of this crate may decode it.
+    /// The data does not match the event's type. A later version of this crate may decode it.
     Undecodable,
-    /// The database rejected a statement, or cannot be reached.
+    /// The database rejected a statement or cannot be reached.
     Database,
     /// The hook that was registered with [`on_change`](crate::ClerkSync::on_change) failed.
     Hook,
@@ -71,7 +71,7 @@ impl SyncError {
 
     /// Returns the failure that a handler should return.
     ///
-    /// If a hook failed, this is the failure of the hook. Otherwise it makes the sender retry the event.
+    /// If a hook failed, this is the hook's failure. Otherwise it makes the sender retry the delivery.
     pub fn into_failure(self) -> Failure {
         match self.cause {
             Cause::Hook(failure) => failure,
@@ -105,16 +105,16 @@ fn is_missing(error: &dyn DatabaseError) -> bool {
     is_code || ["no such table", "no such column"].iter().any(|text| error.message().starts_with(text))
 }
 
-/// The error of a database without the tables of this version.
+/// The error if the database lacks this version's tables.
 ///
-/// It has no source, because its text already contains the message of the database.
+/// It has no source, because its text already contains the database's message.
 struct NotMigrated {
     message: String,
 }
 
 impl fmt::Display for NotMigrated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}. Run `ClerkSync::migrate()` at start", self.message)
+        write!(f, "{}. Run `ClerkSync::migrate()` when the application starts", self.message)
     }
 }
 

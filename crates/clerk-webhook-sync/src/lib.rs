@@ -4,8 +4,8 @@
 //! and in any order. The sync keeps the newest version of each object, and a tombstone for each deleted
 //! object. Every order of the same events therefore ends in the same rows.
 //!
-//! Do not add this crate to an application. Add the crate `clerk-webhook` with the feature `sync` and the
-//! feature `sqlite` or `postgres`. It re-exports this crate as `clerk_webhook::sync`.
+//! Applications do not depend on this crate directly. Add the `clerk-webhook` crate with the `sync` feature
+//! and the `sqlite` or `postgres` feature. It re-exports this crate as `clerk_webhook::sync`.
 //!
 //! # When to use it
 //!
@@ -47,26 +47,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The chapter `database` of the guide in `clerk-webhook` contains complete programs for SQLite and Postgres.
+//! The `database` chapter of the guide in `clerk-webhook` contains complete programs for SQLite and Postgres.
 //!
 //! # Tables
 //!
 //! | table | one row for each | view of the live rows | filled |
 //! |---|---|---|---|
 //! | `clerk_users` | user | `clerk_active_users` | always |
-//! | `clerk_user_emails`, `clerk_user_phone_numbers`, `clerk_user_external_accounts` | address, phone number or external account of a user | | always |
+//! | `clerk_user_emails`, `clerk_user_phone_numbers`, `clerk_user_external_accounts` | user's address, phone number or external account | | always |
 //! | `clerk_organizations` | organization | `clerk_active_organizations` | always |
-//! | `clerk_memberships` | membership of a user in an organization | `clerk_active_memberships` | always |
+//! | `clerk_memberships` | user's membership in an organization | `clerk_active_memberships` | always |
 //! | `clerk_invitations` | invitation to an organization | `clerk_active_invitations` | always |
-//! | `clerk_domains` | domain of an organization | `clerk_active_domains` | always |
+//! | `clerk_domains` | organization's domain | `clerk_active_domains` | always |
 //! | `clerk_roles` | role | `clerk_active_roles` | always |
 //! | `clerk_permissions` | permission | `clerk_active_permissions` | always |
 //! | `clerk_sessions` | session | `clerk_active_sessions` | with [`keep_sessions`](ClerkSync::keep_sessions) |
 //! | `clerk_subscriptions` | subscription | `clerk_active_subscriptions` | with [`keep_billing`](ClerkSync::keep_billing) |
 //! | `clerk_subscription_items` | plan in a subscription | `clerk_active_subscription_items` | with [`keep_billing`](ClerkSync::keep_billing) |
-//! | `clerk_waitlist_entries` | entry of the waitlist | `clerk_active_waitlist_entries` | with [`keep_waitlist`](ClerkSync::keep_waitlist) |
+//! | `clerk_waitlist_entries` | waitlist entry | `clerk_active_waitlist_entries` | with [`keep_waitlist`](ClerkSync::keep_waitlist) |
 //!
-//! The sync never stores the events of sent emails, sent text messages and payment attempts. The emails and
+//! The sync never stores events about sent emails, sent text messages or payment attempts. The emails and
 //! text messages contain one-time codes.
 //!
 //! # Queries
@@ -77,12 +77,12 @@
 //! |---|---|
 //! | [`user`](ClerkSync::user), [`user_by_primary_email`](ClerkSync::user_by_primary_email), [`user_by_external_id`](ClerkSync::user_by_external_id) | a user |
 //! | [`organization`](ClerkSync::organization) | an organization |
-//! | [`members`](ClerkSync::members) | the memberships of an organization, with their users |
-//! | [`organizations_of`](ClerkSync::organizations_of) | the memberships of a user, with their organizations |
-//! | [`sessions_of`](ClerkSync::sessions_of) | the active sessions of a user that have not expired |
-//! | [`subscriptions_of`](ClerkSync::subscriptions_of) | the subscriptions of a user or an organization |
-//! | [`subscription_items_of`](ClerkSync::subscription_items_of) | the plans of a user or an organization |
-//! | [`waitlist_entry_by_email`](ClerkSync::waitlist_entry_by_email) | an entry of the waitlist |
+//! | [`members`](ClerkSync::members) | an organization's memberships, with their users |
+//! | [`organizations_of`](ClerkSync::organizations_of) | a user's memberships, with their organizations |
+//! | [`sessions_of`](ClerkSync::sessions_of) | a user's active sessions that have not expired |
+//! | [`subscriptions_of`](ClerkSync::subscriptions_of) | a user's or an organization's subscriptions |
+//! | [`subscription_items_of`](ClerkSync::subscription_items_of) | a user's or an organization's plans |
+//! | [`waitlist_entry_by_email`](ClerkSync::waitlist_entry_by_email) | a waitlist entry |
 //!
 //! [`forget_user`](ClerkSync::forget_user) and [`forget_email`](ClerkSync::forget_email) erase personal data.
 //!
@@ -90,21 +90,21 @@
 //!
 //! | method | transaction | use it for |
 //! |---|---|---|
-//! | [`ClerkSync::handler`] | one for each event | events whose type has no other handler; start with this one |
+//! | [`ClerkSync::handler`] | one for each event | events whose type has no handler; start with this one |
 //! | [`ClerkSync::handler_with`] | one for each event | all events; your handlers run after the rows are committed |
-//! | [`ClerkSync::transactional_handler`] | the transaction of `ExactlyOnce` | events whose type has no other handler; the rows and the mark "handled" are committed together |
-//! | [`ClerkSync::transactional_handler_with`] | the transaction of `ExactlyOnce` | all events; the rows, the mark and the writes of your handlers are committed together |
-//! | [`ClerkSync::apply`] | one for each event | your own code, which receives what has [changed](Applied) |
-//! | [`ClerkSync::apply_in`] | yours | your own rows and the rows of the sync in one transaction |
+//! | [`ClerkSync::transactional_handler`] | `ExactlyOnce`'s transaction | events whose type has no handler; the same commit writes the rows and marks the message as handled |
+//! | [`ClerkSync::transactional_handler_with`] | `ExactlyOnce`'s transaction | all events; the same commit writes the rows and your handlers' writes, and marks the message as handled |
+//! | [`ClerkSync::apply`] | one for each event | your own code that needs to know what [changed](Applied) |
+//! | [`ClerkSync::apply_in`] | yours | your own rows and the sync's rows in one transaction |
 //!
 //! Applying an event twice changes nothing, so the rows need no protection against duplicates. Your own
-//! handlers do. If your code must run once for each change and needs the row before the change, register
-//! a hook with [`ClerkSync::on_change`]. Each of these methods calls the hook in its transaction.
+//! handlers may need it. If your code must run once for each change and needs the row before the change,
+//! register a hook with [`ClerkSync::on_change`]. Each of these methods calls the hook in its transaction.
 //!
 //! # Guarantees
 //!
 //! - After the same events, the tables are the same, in whatever order and however often the events were
-//!   applied. Only the column `synced_at` differs.
+//!   applied. Only the `synced_at` column differs.
 //! - A deleted object never becomes live again, even if a late event about it arrives.
 //! - Any number of processes can apply events to one database at the same time.
 //! - An event is applied completely or not at all.
@@ -122,30 +122,30 @@
 //! last:
 //!
 //! 1. `obs_rank`: 1 for an object and 0 for a copy, because a copy lacks some of the data. A copy is stored
-//!    until an event of the object itself arrives.
+//!    until an event about the object itself arrives.
 //! 2. `updated_at`: when the object last changed, from its data. If this time is more than a day later than
-//!    the event, the time of the event replaces it. A number below 10^11 is read as seconds.
+//!    the event, the event's time replaces it. A number below 10^11 is read as seconds.
 //! 3. `event_at`: when the event occurred, from its envelope. If two changes have the same `updated_at`, the
 //!    later event wins.
 //! 4. `tie`: the SHA-256 of the data. It decides between observations that are equal otherwise, with the same
 //!    result in every database.
 //!
-//! Data without an essential key describes only a part of its object. It counts as a copy, so it never
-//! overwrites a complete object. The essential keys are `email_addresses` of a user, `name` of an
-//! organization and of a domain, `role` of a membership, `permissions` of a role, `key` of a permission,
-//! `status` of a subscription, and `email_address` of a waitlist entry. Invitations, sessions and
-//! subscription items have no essential key: an event that revokes or ends one must count even if its data
-//! lacks fields.
+//! Data without an essential key describes only a part of its object. It is treated as a copy, so it never
+//! overwrites a complete object. The essential keys are `email_addresses` for a user, `name` for an
+//! organization and a domain, `role` for a membership, `permissions` for a role, `key` for a permission,
+//! `status` for a subscription, and `email_address` for a waitlist entry. Invitations, sessions and
+//! subscription items have no essential key: an event that revokes or ends one must take effect even if its
+//! data lacks fields.
 //!
-//! An event must contain the id of its object. A session must also contain the id of its user, and a domain
-//! and a membership the id of their organization. A deletion needs only the id of its object.
+//! An event must contain its object's id. A session must also contain its user's id, and a domain or a
+//! membership its organization's id. A deletion needs only its object's id.
 //!
 //! # Deletions
 //!
 //! A deletion wins over every other observation, because Clerk never reuses an id. `deleted_at` is the time
 //! in the envelope, because the data of a deleted membership still contains the time of its last change. The
-//! row becomes a tombstone, which keeps the id and `deleted_at`. The tombstone of a membership also keeps
-//! `created_at`, `organization_id` and `user_id`. Any event of the membership fills these three columns,
+//! row becomes a tombstone, which keeps the id and `deleted_at`. A membership's tombstone also keeps
+//! `created_at`, `organization_id` and `user_id`. Any event about the membership fills these three columns,
 //! before or after the deletion.
 //!
 //! The tables have no foreign keys, and email addresses are not unique, because events arrive in any order.
@@ -153,15 +153,15 @@
 //! its user was deleted, or if the same user has a later membership in the same organization. This holds even
 //! if the deletion of the earlier membership never arrives, and even if the later membership was deleted too,
 //! because a user has at most one membership in an organization at a time. The later membership has the later
-//! `created_at`. If `created_at` is unknown, the view compares `deleted_at` of a tombstone or `event_at` of a
-//! version.
+//! `created_at`. If `created_at` is unknown, the view compares the `deleted_at` of a tombstone or the
+//! `event_at` of a live row.
 //!
 //! # Features
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `sqlite` | yes | `ClerkSync` on a `sqlx::SqlitePool`; SQLite is compiled into the program |
-//! | `postgres` | no | `ClerkSync` on a `sqlx::PgPool`; needs Postgres 12 or later |
+//! | `sqlite` | yes | `ClerkSync` with a `sqlx::SqlitePool`; SQLite is linked into the program |
+//! | `postgres` | no | `ClerkSync` with a `sqlx::PgPool`; needs Postgres 12 or later |
 //! | `tracing` | yes | a log line for each delivery |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -189,7 +189,7 @@ pub use schema::tables::{
 pub use settings::RawColumn;
 pub use sync::ClerkSync;
 
-/// Compiles the examples of the README.
+/// Compiles the examples in the README.
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use crate::schema::tables::Entity;
 
-/// The part of an event's data that the column `raw` stores.
+/// The part of an event's data that the `raw` column stores.
 ///
-/// The column never contains copies of objects that have their own rows, or the device and location of a
-/// session.
+/// The column never contains copies of objects that have their own rows, or a session's device and location.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RawColumn {
-    /// All data, including private metadata, backup codes of second factors and links of invitations.
+    /// All data, including private metadata, backup codes for second factors, and invitation links.
     Full,
     /// All data except private metadata and secrets that let a reader sign in as another person.
     #[default]
@@ -20,7 +19,7 @@ pub enum RawColumn {
     Off,
 }
 
-/// The settings of a [`ClerkSync`](crate::ClerkSync) that decide what it stores.
+/// The settings that decide what a [`ClerkSync`](crate::ClerkSync) stores.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) raw: RawColumn,

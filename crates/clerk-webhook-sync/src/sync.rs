@@ -26,17 +26,18 @@ use crate::value::{Kind, Value};
 /// After the same events, the tables are the same, in whatever order and however often the events were
 /// applied. After all events have been applied, the views show the current objects in Clerk. A row stores the
 /// newest version of its object. A deleted object never becomes live again, even if the deletion is applied
-/// before the creation. All of this also holds if several processes write to one database.
+/// before the creation. All of this also applies if several processes write to one database.
 ///
 /// # Notes
 ///
-/// - Do not add columns to these tables. Store your own data about a user in your own table, under the user's
-///   id.
-/// - If [`apply_in`](Self::apply_in) fails, roll back the transaction, because a part of the event may be
-///   written.
-/// - If you apply several events in one Postgres transaction, it can deadlock with another one. Postgres then
-///   fails one of them. [`apply`](Self::apply) uses one transaction for each event, which cannot deadlock.
-/// - In SQLite, use the journal mode `WAL`. A database in memory belongs to one connection. Its pool needs
+/// - Do not add columns to these tables. Store your own data about a user in your own table, with the user's
+///   id as the key.
+/// - If [`apply_in`](Self::apply_in) fails, roll back the transaction, because a part of the event may
+///   already be written.
+/// - If you apply several events in one Postgres transaction, it can deadlock with another transaction.
+///   Postgres then aborts one of them. [`apply`](Self::apply) uses one transaction for each event, which
+///   cannot deadlock.
+/// - In SQLite, use the `WAL` journal mode. A database in memory belongs to one connection. Its pool needs
 ///   `max_connections(1)`, `idle_timeout(None)` and `max_lifetime(None)`. Set `test_before_acquire(false)`
 ///   too, because a failed test closes the connection.
 ///
@@ -54,9 +55,9 @@ pub struct ClerkSync<DB: SyncDatabase> {
 }
 
 impl<DB: SyncDatabase> ClerkSync<DB> {
-    /// Creates a sync on a pool of the application.
+    /// Creates a sync with the application's pool.
     ///
-    /// The names of the tables begin with `clerk_`; [`prefix`](Self::prefix) changes that.
+    /// The table names begin with `clerk_`; [`prefix`](Self::prefix) changes that.
     ///
     /// Behind a pooler in transaction mode, such as PgBouncer, set `statement_cache_capacity(0)` on the
     /// Postgres pool. Otherwise [`migrate`](Self::migrate) returns an error. With this setting, every
@@ -86,7 +87,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(self)
     }
 
-    /// Sets what the column `raw` stores, [`RawColumn::Redacted`] by default.
+    /// Sets what the `raw` column stores, [`RawColumn::Redacted`] by default.
     pub fn raw(mut self, raw: RawColumn) -> Self {
         self.settings.raw = raw;
         self
@@ -102,10 +103,11 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self
     }
 
-    /// Registers a hook that is called for each row that an event changes, in the transaction of the change.
+    /// Registers a hook that is called for each row that an event changes, in the transaction that changes
+    /// it.
     ///
-    /// The row and the writes of the hook are committed together or not at all. A second call replaces the
-    /// hook.
+    /// The row and the hook's writes are committed together or not at all. A second call to `on_change`
+    /// replaces the hook.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -145,20 +147,20 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// # How to write the hook
     ///
-    /// Write the closure directly in the call of `on_change`. Otherwise the compiler cannot infer that the
+    /// Write the closure directly in the call to `on_change`. Otherwise the compiler cannot infer that the
     /// closure accepts a connection of any lifetime. An `async fn` or an `async` closure does not compile.
     /// The closure is called many times, so it must clone captured values for each call.
     ///
     /// Use the connection that the hook receives, not the pool. [`user`](Self::user) and the other queries
-    /// take another connection of the pool, which does not see the change yet. If the pool has only one
-    /// connection, they wait for it until the pool times out.
+    /// take another connection from the pool, which does not see the change yet. If the pool has only one
+    /// connection, they wait for it until they time out.
     ///
     /// # When it is called
     ///
     /// The hook receives the row before and after the change. The sequence has no gap, even if several
     /// processes apply events: the `before` of each change is the `after` of the previous change. The only
-    /// exception is a number in JSON that Postgres writes differently in `jsonb`, such as `0` for `-0`. The
-    /// child rows of a user, such as the addresses, are written before the call.
+    /// exception is a number in JSON that Postgres writes differently in `jsonb`, such as `0` for `-0`. A
+    /// user's child rows, such as the addresses, are written before the call.
     ///
     /// The hook is not called for copies from other events, or for late and duplicate events that change
     /// nothing.
@@ -232,9 +234,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// Several processes can call it at the same time.
     ///
-    /// To run the migrations with another tool, copy the files of this crate's folder `migrations`. Call this
-    /// method at every start anyway: if a Postgres pool keeps prepared statements, the method opens a second
-    /// connection to detect a pooler in transaction mode.
+    /// To run the migrations with a different tool, copy the files from this crate's `migrations` folder.
+    /// Call this method every time the application starts anyway: if a Postgres pool keeps prepared
+    /// statements, the method opens a second connection to detect a pooler in transaction mode.
     ///
     /// # Errors
     ///
@@ -242,7 +244,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// prepared statements behind a pooler in transaction mode.
     pub async fn migrate(&self) -> Result<(), sqlx::Error> {
         DB::refuse_pooler(&self.pool, self.keeps_statements).await?;
-        // If the tables are up to date, this needs no lock and no right to create tables.
+        // If the tables are up to date, this needs no lock and no privilege to create tables.
         let version = if self.keeps_statements {
             self.version(&mut *self.pool.acquire().await?).await?
         } else {
@@ -283,8 +285,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// # Errors
     ///
-    /// Returns an error if a statement fails, if the data does not match the type of the event, or if a hook
-    /// fails. Then nothing has changed, and you can apply the event again.
+    /// Returns an error if a statement fails, if the data does not match the event's type, or if a hook
+    /// fails. In these cases, nothing has changed, and you can apply the event again.
     pub async fn apply(&self, event: &Event) -> Result<Applied, SyncError> {
         let observations = match observe(event, &self.settings)? {
             Ok(observations) => observations,
@@ -310,10 +312,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(applied)
     }
 
-    /// Applies an event in a transaction of the application or of `ExactlyOnce`.
+    /// Applies an event in the application's or `ExactlyOnce`'s transaction.
     ///
     /// The transaction keeps its isolation level. Above `READ COMMITTED`, Postgres can reject a statement
-    /// because of a concurrent transaction (SQLSTATE 40001). A retry of the event then succeeds.
+    /// because of a concurrent transaction (SQLSTATE 40001). If the event is applied again, it succeeds.
     /// [`apply`](Self::apply) always uses `READ COMMITTED`.
     ///
     /// # Errors
@@ -333,7 +335,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Returns a handler that applies each event in a new transaction. The handler accepts any state.
     ///
     /// Pass the handler to [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise). It does
-    /// not receive events whose type has another handler. Use [`handler_with`](Self::handler_with) to apply
+    /// not receive events whose type has its own handler. Use [`handler_with`](Self::handler_with) to apply
     /// these too.
     ///
     /// If the handler succeeds, the outcome is [`Processed`](clerk_webhook_core::Outcome::Processed), even
@@ -350,7 +352,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         }
     }
 
-    /// Returns a handler that applies each event in a new transaction and then calls your handler of its
+    /// Returns a handler that applies each event in a new transaction and then calls your handler for its
     /// type.
     ///
     /// Pass the handler to [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise).
@@ -384,14 +386,15 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// If your handler fails, the rows stay. When the sender retries the event, applying it again changes
-    /// nothing. Your handler runs at least once for each event, and also for late and duplicate events. For
-    /// code that must run once for each change, use [`on_change`](Self::on_change). To commit the rows
-    /// together with the writes of your handler, use
+    /// If your handler fails, the rows stay. When the sender retries the delivery, applying the event again
+    /// changes nothing. Your handler runs at least once for each event, and also for late and duplicate
+    /// events. For code that must run once for each change, use [`on_change`](Self::on_change). To commit the
+    /// rows together with your handler's writes, use
     /// [`transactional_handler_with`](Self::transactional_handler_with).
     ///
-    /// If both succeed, the outcome is [`Processed`](clerk_webhook_core::Outcome::Processed), even for an
-    /// event that the sync ignores and that has no handler.
+    /// If the sync and your handler succeed, the outcome is
+    /// [`Processed`](clerk_webhook_core::Outcome::Processed), even for an event that the sync ignores and
+    /// that has no handler.
     pub fn handler_with<S: Send + 'static>(
         &self,
         handlers: &Handlers<S>,
@@ -415,13 +418,13 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 ///
 /// Data that arrived before you enabled a setting is missing until Clerk sends it again.
 impl<DB: SyncDatabase> ClerkSync<DB> {
-    /// Stores sessions in the table `clerk_sessions`.
+    /// Stores sessions in the `clerk_sessions` table.
     ///
-    /// Each sign-in causes an event and a row, and each end of a session causes an event. The sync never
+    /// Each sign-in causes an event and a row. The end of a session causes another event. The sync never
     /// removes these rows. You can delete rows whose `expire_at` is more than 90 days ago. If you delete a
     /// row earlier, a resent event can insert it again.
     ///
-    /// A row contains the ids of the user, the client and the organization, and times. It never contains IP
+    /// A row contains the user's, the client's and the organization's ids, and times. It never contains IP
     /// addresses, locations, devices or impersonators, whatever [`raw`](Self::raw) is set to. Clerk sends no
     /// event when a session is used or expires.
     pub fn keep_sessions(mut self) -> Self {
@@ -429,21 +432,21 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self
     }
 
-    /// Stores subscriptions and their items in the tables `clerk_subscriptions` and
-    /// `clerk_subscription_items`.
+    /// Stores subscriptions and their items in the `clerk_subscriptions` and `clerk_subscription_items`
+    /// tables.
     ///
-    /// Each payer and each change of plan causes a few events and rows. The rows contain ids of users and
+    /// Each payer and each plan change causes a few events and rows. The rows contain ids of users and
     /// organizations, plans, prices and times, but no names and addresses. Payment attempts are not stored.
     pub fn keep_billing(mut self) -> Self {
         self.settings.billing = true;
         self
     }
 
-    /// Stores the waitlist in the table `clerk_waitlist_entries`.
+    /// Stores the waitlist in the `clerk_waitlist_entries` table.
     ///
-    /// Each entry causes two or three events and a row with the email address of a person, who may never
+    /// Each entry causes two or three events, and a row with the email address of a person who may never
     /// become a user. Clerk sends no event when an entry is removed, so the row stays.
-    /// [`forget_user`](Self::forget_user) erases the entries with any address of a user, and
+    /// [`forget_user`](Self::forget_user) erases the entries with any of a user's addresses, and
     /// [`forget_email`](Self::forget_email) erases the entries with one address.
     pub fn keep_waitlist(mut self) -> Self {
         self.settings.waitlist = true;

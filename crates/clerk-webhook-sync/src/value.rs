@@ -1,10 +1,10 @@
-//! Values of columns.
+//! Column values.
 
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-/// The kind of a column.
+/// A column's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Text,
@@ -14,7 +14,7 @@ pub enum Kind {
     Json,
 }
 
-/// A value of a column, or a null that knows the kind of its column.
+/// A column's value, or a null that knows its column's kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     Text(Option<String>),
@@ -44,12 +44,12 @@ impl Value {
         }
     }
 
-    /// Creates the value of an id, shortened by [`id`].
+    /// Creates a value from an id, shortened by [`id`].
     pub(crate) fn id(text: &str) -> Self {
         Self::Text(Some(id(text)))
     }
 
-    /// Creates the value of a text. Replaces the character U+0000, which Postgres cannot store.
+    /// Creates a value from a text. Replaces the character U+0000, which Postgres cannot store.
     pub(crate) fn text(text: &str) -> Self {
         Self::Text(Some(clean(text)))
     }
@@ -129,7 +129,8 @@ impl From<Option<bool>> for Value {
 /// bytes.
 const LONGEST_ID: usize = 255;
 
-/// Returns an id as the tables store it: `sha256:` and its SHA-256 if it is too long for an index.
+/// Returns an id as the tables store it. An id that is too long for an index is stored as `sha256:` and its
+/// SHA-256.
 pub(crate) fn id(text: &str) -> String {
     let text = clean(text);
     if text.len() > LONGEST_ID { format!("sha256:{}", digest(&text)) } else { text }
@@ -147,7 +148,7 @@ pub(crate) fn digest(text: &str) -> String {
     Sha256::digest(text).iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
-/// Replaces U+0000 by U+FFFD.
+/// Replaces U+0000 with U+FFFD.
 pub(crate) fn clean(text: &str) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.to_owned() }
 }

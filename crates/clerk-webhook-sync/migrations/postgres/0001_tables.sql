@@ -2,20 +2,20 @@
 -- `ClerkSync::migrate` runs this file. To run migrations with another tool, copy the file.
 --
 -- Times are milliseconds since the Unix epoch. A row stores the newest version of its object, in the order of
--- (obs_rank, updated_at, event_at, tie). obs_rank is 1 for an object, 0 for incomplete data or a copy inside another
--- object, and 9 for a tombstone. A tombstone is permanent. Its data columns are null, except for the columns that are
--- marked below. Events arrive in any order, so the tables have no foreign keys and only ids are unique. The views show
--- the live rows.
+-- (obs_rank, updated_at, event_at, tie). obs_rank is 1 for an object, 0 for incomplete data or a copy inside
+-- another object, and 9 for a tombstone. A tombstone is permanent. Its data columns are null, except for the
+-- columns marked below. Events arrive in any order, so the tables have no foreign keys and only ids are
+-- unique. The views show the live rows.
 
 -- Users.
 CREATE TABLE IF NOT EXISTS clerk_users (
     id                       TEXT             NOT NULL PRIMARY KEY,
     obs_rank                 BIGINT           NOT NULL,
     updated_at               BIGINT           NOT NULL,
-    event_at                 BIGINT           NOT NULL, -- when the event of this version occurred
+    event_at                 BIGINT           NOT NULL, -- when this version's event occurred
     tie                      TEXT COLLATE "C" NOT NULL, -- the SHA-256 of the data; sorts equally in every database
     deleted_at               BIGINT,
-    synced_at                BIGINT           NOT NULL, -- when this row was written, by the clock of the writer
+    synced_at                BIGINT           NOT NULL, -- when this row was written, by the writer's clock
     created_at               BIGINT,
     external_id              TEXT,                      -- the id in the application's system
     username                 TEXT,
@@ -30,12 +30,12 @@ CREATE TABLE IF NOT EXISTS clerk_users (
     locked                   BOOLEAN,
     last_sign_in_at          BIGINT,
     public_metadata          JSONB,
-    raw                      JSONB                      -- the data of the event
+    raw                      JSONB                      -- the event's data
 );
 CREATE INDEX IF NOT EXISTS clerk_users_email ON clerk_users (primary_email) WHERE deleted_at IS NULL;
 CREATE INDEX IF NOT EXISTS clerk_users_external ON clerk_users (external_id) WHERE deleted_at IS NULL;
 
--- All email addresses of a user. They are replaced together with the row of the user.
+-- A user's email addresses. They are replaced together with the user's row.
 CREATE TABLE IF NOT EXISTS clerk_user_emails (
     user_id                  TEXT             NOT NULL,
     id                       TEXT             NOT NULL,
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS clerk_user_emails (
 );
 CREATE INDEX IF NOT EXISTS clerk_user_emails_email ON clerk_user_emails (email);
 
--- All phone numbers of a user. They are replaced together with the row of the user.
+-- A user's phone numbers. They are replaced together with the user's row.
 CREATE TABLE IF NOT EXISTS clerk_user_phone_numbers (
     user_id                  TEXT             NOT NULL,
     id                       TEXT             NOT NULL,
@@ -56,7 +56,7 @@ CREATE TABLE IF NOT EXISTS clerk_user_phone_numbers (
     PRIMARY KEY (user_id, id)
 );
 
--- The external accounts with which a user signs in. They are replaced together with the row of the user.
+-- The external accounts with which a user signs in. They are replaced together with the user's row.
 CREATE TABLE IF NOT EXISTS clerk_user_external_accounts (
     user_id                  TEXT             NOT NULL,
     id                       TEXT             NOT NULL,
@@ -83,7 +83,7 @@ CREATE TABLE IF NOT EXISTS clerk_organizations (
     image_url                TEXT,
     members_count            BIGINT,
     max_allowed_memberships  BIGINT, -- 0 means no limit
-    created_by               TEXT,   -- the id of a user
+    created_by               TEXT,   -- a user's id
     public_metadata          JSONB,
     raw                      JSONB
 );
@@ -100,7 +100,7 @@ CREATE TABLE IF NOT EXISTS clerk_memberships (
     created_at               BIGINT,
     organization_id          TEXT,  -- a tombstone keeps it
     user_id                  TEXT,  -- a tombstone keeps it
-    role                     TEXT,  -- the key of the role, such as org:admin
+    role                     TEXT,  -- the role's key, such as org:admin
     role_name                TEXT,
     permissions              JSONB, -- an array of keys
     public_metadata          JSONB,
@@ -188,17 +188,17 @@ CREATE TABLE IF NOT EXISTS clerk_permissions (
     raw                      JSONB
 );
 
--- The live rows. Copies of users and organizations are not shown, because the event of the object itself has not
--- arrived yet.
+-- The live rows. Copies of users and organizations are not shown, because no event about the object itself
+-- has arrived yet.
 CREATE OR REPLACE VIEW clerk_active_users AS
 SELECT * FROM clerk_users WHERE deleted_at IS NULL AND obs_rank = 1;
 
 CREATE OR REPLACE VIEW clerk_active_organizations AS
 SELECT * FROM clerk_organizations WHERE deleted_at IS NULL AND obs_rank = 1;
 
--- A membership is not live if its organization or its user was deleted, even if its own deletion has not arrived. If a
--- user has two memberships in an organization, only the later one is live, because the deletion of the earlier one has
--- not arrived yet.
+-- A membership is not live if its organization or its user was deleted, even if its own deletion event has
+-- not arrived. If a user has two memberships in an organization, only the later one is live, because the
+-- earlier one must have ended, although its deletion event has not arrived yet.
 CREATE OR REPLACE VIEW clerk_active_memberships AS
 SELECT m.* FROM clerk_memberships m
  WHERE m.deleted_at IS NULL

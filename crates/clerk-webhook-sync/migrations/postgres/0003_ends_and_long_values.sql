@@ -1,11 +1,12 @@
--- In the view of memberships, a later membership now ends an earlier one of the same user and organization, even if the
--- later one was deleted. From this version on, the tombstone of a membership keeps created_at. For an older tombstone
--- without created_at, the view compares deleted_at.
+-- In the memberships view, a later membership now ends an earlier one with the same user and organization,
+-- even if the later one was deleted. From this version on, a membership's tombstone keeps created_at. For an
+-- older tombstone without created_at, the view compares deleted_at.
 
--- A membership is not live if its organization or its user was deleted, or if the same pair of user and organization
--- has a later membership. A pair has at most one membership at a time, so any time at which a membership existed is
--- enough to order the memberships of a pair. This time is created_at. If created_at is unknown, it is deleted_at of a
--- tombstone or event_at of a version. If these times are equal, the time of the last event decides, and then the id.
+-- A membership is not live if its organization or its user was deleted, or if the same pair of user and
+-- organization has a later membership. A pair has at most one membership at a time, so its memberships can be
+-- ordered by any time at which each of them existed. This time is created_at. If created_at is unknown, it is
+-- the deleted_at of a tombstone or the event_at of a live row. If these times are equal, the time of the last
+-- event decides, and then the id.
 CREATE OR REPLACE VIEW clerk_active_memberships AS
 SELECT m.* FROM clerk_memberships m
  WHERE m.deleted_at IS NULL
@@ -32,13 +33,14 @@ CREATE INDEX IF NOT EXISTS clerk_domains_name ON clerk_domains USING hash (name)
 DROP INDEX IF EXISTS clerk_waitlist_entries_email;
 CREATE INDEX IF NOT EXISTS clerk_waitlist_entries_email ON clerk_waitlist_entries USING hash (lower(email_address COLLATE "C"));
 
--- With the collation C, lower() converts only ASCII letters, in every database. Few addresses contain other characters,
--- and the sync compares these addresses in Rust.
+-- With the C collation, lower() converts only ASCII letters, in every database. Few addresses contain other
+-- characters, and the sync compares these addresses in Rust.
 CREATE INDEX IF NOT EXISTS clerk_invitations_beyond_ascii ON clerk_invitations (id) WHERE email_address ~ '[^[:ascii:]]';
 CREATE INDEX IF NOT EXISTS clerk_waitlist_entries_beyond_ascii ON clerk_waitlist_entries (id) WHERE email_address ~ '[^[:ascii:]]';
 
--- A row whose updated_at is more than a day later than its event would be newer than every real change and would never
--- change again. The sync now uses the time of the event instead. This repairs existing rows.
+-- A row whose updated_at is more than a day later than its event would be newer than every real change and
+-- would never change again. The sync now uses the event's time instead. These statements repair existing
+-- rows.
 UPDATE clerk_users SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
 UPDATE clerk_organizations SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;
 UPDATE clerk_memberships SET updated_at = event_at WHERE deleted_at IS NULL AND updated_at > event_at + 86400000;

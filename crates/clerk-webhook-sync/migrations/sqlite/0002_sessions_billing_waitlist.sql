@@ -1,7 +1,7 @@
--- Tables for sessions, subscriptions with their items, and the waitlist. They are empty unless the settings store these
--- objects. Run this file after 0001_tables.sql, which explains the first columns.
+-- Tables for sessions, subscriptions with their items, and the waitlist. They are empty unless the settings
+-- enable these objects. Run this file after 0001_tables.sql, which explains the first columns.
 
--- Sessions of a user in one client, without device, location and impersonator.
+-- A user's sessions, each in one client. They contain no device, location or impersonator.
 CREATE TABLE IF NOT EXISTS clerk_sessions (
     id                          TEXT    NOT NULL PRIMARY KEY,
     obs_rank                    INTEGER NOT NULL,
@@ -18,11 +18,11 @@ CREATE TABLE IF NOT EXISTS clerk_sessions (
     last_active_at              INTEGER, -- as of the event; Clerk sends no event when a session is used
     expire_at                   INTEGER, -- when it expires; Clerk sends no event then
     abandon_at                  INTEGER, -- when it is abandoned if it is not used, as of the event
-    raw                         TEXT     -- without the copy of the user, device, location and actor
+    raw                         TEXT     -- without the user's copy, device, location and actor
 ) STRICT;
 CREATE INDEX IF NOT EXISTS clerk_sessions_user ON clerk_sessions (user_id);
 
--- Plans to which users or organizations subscribe. A change of plan ends one item and begins another.
+-- Plans to which users or organizations subscribe. A plan change ends one item and begins another.
 CREATE TABLE IF NOT EXISTS clerk_subscription_items (
     id                          TEXT    NOT NULL PRIMARY KEY,
     obs_rank                    INTEGER NOT NULL,
@@ -76,7 +76,7 @@ CREATE TABLE IF NOT EXISTS clerk_subscriptions (
 CREATE INDEX IF NOT EXISTS clerk_subscriptions_user ON clerk_subscriptions (user_id);
 CREATE INDEX IF NOT EXISTS clerk_subscriptions_organization ON clerk_subscriptions (organization_id);
 
--- Entries of the waitlist.
+-- Waitlist entries.
 CREATE TABLE IF NOT EXISTS clerk_waitlist_entries (
     id                          TEXT    NOT NULL PRIMARY KEY,
     obs_rank                    INTEGER NOT NULL,
@@ -100,9 +100,9 @@ SELECT s.* FROM clerk_sessions s
  WHERE s.deleted_at IS NULL AND s.status = 'active'
    AND NOT EXISTS (SELECT 1 FROM clerk_users u WHERE u.id = s.user_id AND u.deleted_at IS NOT NULL);
 
--- A canceled or overdue item is live until an event reports its end. An item that is only a copy from its subscription
--- is live while the newest version of the subscription contains it. An item is not live if its subscription ended at or
--- after the time of the item's event, even if the event of the item's own end was lost.
+-- A canceled or overdue item is live until an event reports its end. An item that is only a copy from its
+-- subscription is live while the newest version of the subscription contains it. An item is not live if its
+-- subscription ended at or after the time of the item's event, even if the event that ends the item was lost.
 CREATE VIEW IF NOT EXISTS clerk_active_subscription_items AS
 SELECT i.* FROM clerk_subscription_items i
  WHERE i.deleted_at IS NULL AND i.status IN ('active', 'canceled', 'past_due')

@@ -6,24 +6,24 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Applied {
-    /// The row of the event's object was inserted.
+    /// The row for the event's object was inserted.
     Inserted,
-    /// The row of the event's object was updated.
+    /// The row for the event's object was updated.
     Updated,
-    /// The row of the event's object became a tombstone, or its tombstone changed: an earlier deletion moves
-    /// `deleted_at` back, and a deletion of a membership can add missing ids.
+    /// The row for the event's object became a tombstone, or its tombstone changed: an earlier deletion moves
+    /// `deleted_at` back, and a membership's deletion can add missing ids.
     Tombstoned,
     /// The event's object did not change, because its row is newer, equal or a tombstone.
     ///
-    /// Other rows may have changed, because the event can contain copies of other objects. The tombstone of a
-    /// membership may have received missing ids and `created_at`.
+    /// Other rows may have changed, because the event can contain copies of other objects. A membership's
+    /// tombstone may have received missing ids and `created_at`.
     Stale,
     /// The event was ignored.
     Ignored(IgnoredReason),
 }
 
 impl Applied {
-    /// Returns whether the row of the event's object changed.
+    /// Returns whether the row for the event's object changed.
     #[must_use]
     pub const fn is_change(self) -> bool {
         matches!(self, Self::Inserted | Self::Updated | Self::Tombstoned)
@@ -54,10 +54,10 @@ impl fmt::Display for Applied {
 pub enum IgnoredReason {
     /// The sync does not store events of this type.
     ///
-    /// These are the events of sent emails, sent text messages and payment attempts, unknown types, and types
+    /// These are events about sent emails, sent text messages and payment attempts, unknown types, and types
     /// that need a setting, such as sessions ([`keep_sessions`](crate::ClerkSync::keep_sessions)).
     NotKept,
-    /// The event belongs to another instance than the one set with
+    /// The event belongs to an instance other than the one set with
     /// [`instance_id`](crate::ClerkSync::instance_id).
     OtherInstance,
     /// The data has no id, so the sync cannot find the object that was changed or deleted.
@@ -71,8 +71,8 @@ impl fmt::Display for IgnoredReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotKept => "the sync does not store events of this type",
-            Self::OtherInstance => "the event belongs to another Clerk instance",
-            Self::WithoutId => "the data of the event has no id",
+            Self::OtherInstance => "the event belongs to a different Clerk instance",
+            Self::WithoutId => "the event's data has no id",
         })
     }
 }

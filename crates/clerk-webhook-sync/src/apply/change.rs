@@ -12,11 +12,12 @@ use crate::schema::tables::{
     SubscriptionItemRow, SubscriptionRow, UserRow, WaitlistEntryRow,
 };
 
-/// The future of a hook of [`ClerkSync::on_change`](crate::ClerkSync::on_change): an `async` block in
+/// The future that a [`ClerkSync::on_change`](crate::ClerkSync::on_change) hook returns: an `async` block in
 /// `Box::pin`.
 pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
 
-/// The hook of [`ClerkSync::on_change`](crate::ClerkSync::on_change), on connections of the type `C`.
+/// The type of a [`ClerkSync::on_change`](crate::ClerkSync::on_change) hook. It receives connections of the
+/// type `C`.
 pub(crate) type Hook<C> = dyn for<'a> Fn(Change, &'a mut C) -> HookFuture<'a> + Send + Sync;
 
 /// A row that an event changed.
@@ -27,11 +28,11 @@ pub enum Change {
     User(RowChange<UserRow>),
     /// An organization.
     Organization(RowChange<OrganizationRow>),
-    /// A membership of an organization.
+    /// A membership in an organization.
     Membership(RowChange<MembershipRow>),
     /// An invitation to an organization.
     Invitation(RowChange<InvitationRow>),
-    /// A domain of an organization.
+    /// An organization's domain.
     Domain(RowChange<DomainRow>),
     /// A role.
     Role(RowChange<RoleRow>),
@@ -39,11 +40,11 @@ pub enum Change {
     Permission(RowChange<PermissionRow>),
     /// A session. If the session ended, `after` contains its final status.
     Session(RowChange<SessionRow>),
-    /// An item of a subscription. If the item ended, `after` contains its final status.
+    /// A subscription item. If the item ended, `after` contains its final status.
     SubscriptionItem(RowChange<SubscriptionItemRow>),
     /// A subscription. If the subscription ended, `after` contains its final status.
     Subscription(RowChange<SubscriptionRow>),
-    /// An entry of the waitlist.
+    /// A waitlist entry.
     WaitlistEntry(RowChange<WaitlistEntryRow>),
 }
 
@@ -51,18 +52,18 @@ pub enum Change {
 ///
 /// | `before` | `after` | meaning |
 /// |---|---|---|
-/// | `None` | `Some` | the object is new to the sync; a copy from another event may have been stored before |
+/// | `None` | `Some` | the object is new to the sync; a copy from an event about another object may have been stored before |
 /// | `Some` | `Some` | the object changed |
 /// | `Some` | `None` | the object was deleted |
 /// | `None` | `None` | the object was deleted and was unknown before, or its tombstone changed |
 ///
 /// When a user or an organization is deleted, its memberships, sessions and subscriptions are no longer live.
-/// The hook is called for the user or the organization only. A later membership of the same user in the same
-/// organization ends the earlier one. The hook is called for the later one only.
+/// The hook is called for the user or the organization only. When the same user gets a later membership in
+/// the same organization, the earlier membership ends. The hook is called for the later one only.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RowChange<T> {
-    /// The id.
+    /// The object's id.
     pub id: String,
     /// The row before the event; `None` if it did not exist or was a copy or a tombstone.
     pub before: Option<T>,
@@ -71,7 +72,7 @@ pub struct RowChange<T> {
 }
 
 impl Change {
-    /// Creates a change from the columns of a row of this kind.
+    /// Creates a change from the columns of this kind's table.
     pub(crate) fn new(entity: Entity, id: String, before: Option<Record>, after: Option<Record>) -> Self {
         match entity {
             Entity::Users => Self::User(row(id, before, after)),

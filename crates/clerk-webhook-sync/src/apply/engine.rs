@@ -16,13 +16,13 @@ use sqlx::{Database, Pool, SqlStr, Transaction};
 use crate::schema::dialect::Dialect;
 use crate::value::{Kind, Value};
 
-/// A database that [`ClerkSync`](crate::ClerkSync) writes to: `sqlx::Sqlite` (feature `sqlite`) or
-/// `sqlx::Postgres` (feature `postgres`).
+/// A database that [`ClerkSync`](crate::ClerkSync) writes to: `sqlx::Sqlite` (`sqlite` feature) or
+/// `sqlx::Postgres` (`postgres` feature).
 pub trait SyncDatabase: Access {}
 
 impl<DB: Access> SyncDatabase for DB {}
 
-/// The operations of the sync on a database. Other crates cannot implement it.
+/// The sync's operations on a database. Other crates cannot implement this trait.
 pub trait Access: Database {
     const DIALECT: Dialect;
 
@@ -31,7 +31,7 @@ pub trait Access: Database {
         pool: &Pool<Self>,
     ) -> impl Future<Output = Result<Transaction<'static, Self>, sqlx::Error>> + Send;
 
-    /// Returns whether connections of the pool keep prepared statements. If not, every statement must be
+    /// Returns whether the pool's connections keep prepared statements. If not, every statement must be
     /// unnamed and inside a transaction.
     fn keeps_statements(pool: &Pool<Self>) -> bool;
 
@@ -73,12 +73,12 @@ pub trait Access: Database {
         statements: SqlStr,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Returns an error if a statement of the transaction has failed, even if its error was ignored.
+    /// Returns an error if a statement in the transaction has failed, even if its error was ignored.
     fn ensure_alive(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Prevents concurrent migrations until the end of the transaction.
+    /// Blocks other migrations until the end of the transaction.
     fn take_turns(connection: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
@@ -192,14 +192,14 @@ impl Access for sqlx::Postgres {
     }
 
     async fn ensure_alive(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
-        // After an error, Postgres rejects every statement of the transaction, but COMMIT rolls back without
-        // an error.
+        // After an error, Postgres rejects every further statement in the transaction, but COMMIT rolls back
+        // without an error.
         sqlx::raw_sql("SELECT").execute(connection).await.map(drop)
     }
 
     async fn take_turns(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
-        // `IF NOT EXISTS` alone fails if two migrations run at once. The number of the lock is arbitrary and
-        // unlikely to be used by the application.
+        // `IF NOT EXISTS` alone fails if two migrations run at the same time. The lock's number is arbitrary,
+        // so the application is unlikely to use it.
         let lock = sqlx::raw_sql("SELECT pg_catalog.pg_advisory_xact_lock(7164785587434629122)");
         lock.execute(connection).await.map(drop)
     }

@@ -14,13 +14,13 @@ use crate::sync::ClerkSync;
 
 type Handling = Pin<Box<dyn Future<Output = Result<Handled, Failure>> + Send>>;
 
-/// Handlers for `ExactlyOnce` of clerk-webhook-store.
+/// Handlers for clerk-webhook-store's `ExactlyOnce`.
 impl<DB: SyncDatabase> ClerkSync<DB> {
-    /// Returns a handler that applies each event in the transaction of its delivery.
+    /// Returns a handler that applies each event in its delivery's transaction.
     ///
-    /// The rows and the mark "handled" are committed together. Pass the handler to
+    /// The same commit writes the rows and marks the message as handled. Pass the handler to
     /// [`otherwise`](clerk_webhook_core::handler::HandlersBuilder::otherwise). It does not receive events
-    /// whose type has another handler. Use [`transactional_handler_with`](Self::transactional_handler_with)
+    /// whose type has its own handler. Use [`transactional_handler_with`](Self::transactional_handler_with)
     /// to apply these too.
     pub fn transactional_handler(
         &self,
@@ -37,11 +37,11 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         }
     }
 
-    /// Returns a function for `ExactlyOnce::run` that applies each event and then calls your handler of its
+    /// Returns a function for `ExactlyOnce::run` that applies each event and then calls your handler for its
     /// type.
     ///
-    /// Both use the transaction of the delivery. The rows, the mark "handled" and the writes of your handler
-    /// are committed together or not at all.
+    /// Both use the delivery's transaction. It also marks the message as handled. Either everything is
+    /// committed, including your handler's writes, or nothing is.
     ///
     /// ```
     /// use clerk_webhook_core::event::marker::UserCreated;

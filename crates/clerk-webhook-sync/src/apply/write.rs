@@ -19,7 +19,7 @@ use crate::sync::ClerkSync;
 use crate::value::{self, Kind, Value};
 
 impl<DB: SyncDatabase> ClerkSync<DB> {
-    /// Returns whether a single statement writes all observations. Then no transaction is needed.
+    /// Returns whether a single statement writes all observations, so that no transaction is needed.
     pub(crate) fn is_one_statement(&self, observations: &[Observation]) -> bool {
         match observations {
             [Observation { entity, observed, .. }] if self.hook().is_none() => {
@@ -87,7 +87,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.write_children(connection, &statements.children, effect, &row[0], children).await?;
         if let Some(hook) = hook {
             let mut after = (!is_deletion).then(|| live(entity.table(), &row));
-            // Another version may have set kept columns that this version lacks. Then the row is read again.
+            // Another version may have set kept columns that this version lacks. In that case, reads the row
+            // again.
             let knew_the_same = |before: &Record| {
                 entity
                     .table()
@@ -127,8 +128,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         };
         for _ in 0..TRIES {
             let rows = self.fetch(connection, at_once.clone(), row).await?;
-            // The effect is null if another transaction inserted the row in the meantime. The next try sees
-            // that row.
+            // The effect is null if another transaction has inserted the row since the statement began. The
+            // next try sees that row.
             if let Some(row) = rows.first()
                 && let Value::Integer(Some(number)) = DB::get(row, "effect", Kind::Integer)?
             {
@@ -166,7 +167,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok((if is_updated { Effect::Updated } else { Effect::Nothing }, known.whole()))
     }
 
-    /// Fills the kept columns from a version that is not newer, and returns whether a live row changed.
+    /// Fills the kept columns from a version that is not newer than the row, and returns whether a live row
+    /// changed.
     ///
     /// A tombstone can change too, but then the hook is not called.
     async fn fill(
@@ -267,14 +269,14 @@ const fn applied(effect: Effect) -> Applied {
 /// second try succeeds unless the database drops the inserted row.
 const TRIES: u32 = 8;
 
-/// Returns the error for an inserted row that a trigger dropped or a policy hides.
+/// Returns the error if a trigger dropped the inserted row or a policy hides it.
 fn insertion_was_dropped() -> sqlx::Error {
     sqlx::Error::Protocol(
-        "the inserted row does not exist. Check the triggers and the row-level security policies of the table".into(),
+        "the inserted row does not exist. Check the triggers and the row-level security policies on the table".into(),
     )
 }
 
-/// A row that is locked against writes of other transactions.
+/// A row that is locked against writes from other transactions.
 pub(crate) struct Locked {
     record: Record,
     rank: Value,
@@ -287,7 +289,7 @@ impl Locked {
     }
 }
 
-/// Returns the record of a row from the parameters of the statement that wrote it.
+/// Creates a row's record from the parameters of the statement that wrote the row.
 fn live(table: &Table, row: &[Value]) -> Record {
     let mut record = Record::default();
     for (column, value) in table.version_columns().zip(row).filter(|(column, _)| column.name != "raw") {
@@ -353,7 +355,7 @@ mod tests {
         observation(entity, Observed::Deleted { at: 1, kept })
     }
 
-    /// Without a transaction, a crash between two statements would leave half an event.
+    /// Without a transaction, a crash between two statements would leave an event half applied.
     #[tokio::test]
     async fn only_a_single_statement_is_written_without_a_transaction() {
         let lazy = PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new_without_pgpass());

@@ -8,7 +8,7 @@ use crate::observe::canonical::{Leave, canonical};
 use crate::schema::tables::Entity;
 use crate::value::{Value, digest};
 
-/// The owner of an item. Items inside of a subscription do not contain it.
+/// An item's owner. Items inside a subscription do not contain it.
 struct Owner<'a> {
     subscription_id: Option<&'a str>,
     payer_id: Option<&'a str>,
@@ -48,12 +48,12 @@ impl Observer<'_> {
         observations
     }
 
-    /// Observes the copy of an item in a subscription.
+    /// Observes an item's copy in a subscription.
     ///
-    /// The copy has its own times. It still has a lower rank than an event of the item, which contains more
-    /// data and must not be overwritten. The copy is used if the endpoint does not subscribe to
-    /// `subscriptionItem.*`. Its tie is the digest of the complete data, because the owner is outside of the
-    /// item.
+    /// The copy has its own times. It still has a lower rank than an event about the item, which contains
+    /// more data and must not be overwritten. The copy is used if the endpoint does not subscribe to
+    /// `subscriptionItem.*`. Its tie is the digest of the complete data, because the item's owner is outside
+    /// of the item.
     fn item_copy(
         &self,
         item: &SubscriptionItem,
@@ -61,7 +61,8 @@ impl Observer<'_> {
         tie: String,
     ) -> Option<Observation> {
         let event_at = self.event_at(subscription.updated_at);
-        // Items sent before November 2025 have no time. They had these values when the event occurred.
+        // Items sent before November 2025 have no time. The time of the event is correct for them, because
+        // they had these values when it occurred.
         let updated_at = item.updated_at.map_or(event_at, |at| self.changed_at(at));
         let columns = item_columns(item, &Owner::of(subscription));
         let times = (updated_at, event_at);

@@ -13,13 +13,13 @@ const DEEPEST: usize = 64;
 /// The replacement for values that cannot be written.
 const NOTHING: &str = "null";
 
-/// Which members are left out of the text.
+/// The members that are left out of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leave {
     /// No members.
     In,
-    /// Private metadata, and secrets that let a reader sign in as another person: backup codes, links of
-    /// invitations and the challenges of a verification.
+    /// Private metadata, and secrets that let a reader sign in as another person: backup codes, invitation
+    /// links and verification challenges.
     OutPrivate,
 }
 
@@ -54,7 +54,7 @@ enum Within {
     Verification,
     /// An invitation, whose `url` lets a reader sign in as the invited person.
     Invitation,
-    /// Metadata of the application, in which no name is private.
+    /// The application's metadata, in which no name is private.
     Metadata,
 }
 

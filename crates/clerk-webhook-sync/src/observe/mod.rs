@@ -1,4 +1,4 @@
-//! Derives observations of objects from an event. This is a pure function of the event and the settings.
+//! Derives observations of objects from an event. The result depends only on the event and the settings.
 
 mod access;
 mod billing;
@@ -24,10 +24,10 @@ use crate::schema::tables::Entity;
 use crate::settings::{RawColumn, Settings};
 use crate::value::{Value, clean, digest};
 
-/// How much later than its event a change may be, in milliseconds: one day, to tolerate different clocks.
+/// How much later than its event a change may be, in milliseconds: one day, because clocks differ.
 const LATEST_CHANGE: i64 = 24 * 60 * 60 * 1000;
 
-/// What an event tells about one object.
+/// The information about one object that an event contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Observation {
     pub(crate) entity: Entity,
@@ -70,10 +70,10 @@ pub(crate) struct Order {
     pub(crate) tie: String,
 }
 
-/// How much of an object an event contains.
+/// How complete the object in an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
-    /// A copy inside of another object, or data without an essential key.
+    /// A copy inside another object, or data without an essential key.
     Copy,
     /// The object itself.
     Whole,
@@ -88,7 +88,7 @@ impl Rank {
     }
 }
 
-/// Returns the observations of an event.
+/// Returns an event's observations.
 ///
 /// Users come first, then organizations, then all others, and objects of one kind are sorted by id, so that
 /// all transactions lock rows in the same order. The last observation is about the event's own object.
@@ -171,26 +171,26 @@ impl Observer<'_> {
         self.event.occurred_at().or(updated_at.map(recognized)).map_or(0, Timestamp::as_millis)
     }
 
-    /// Returns a time of the data, in seconds or milliseconds, unless it is more than a day later than the
+    /// Returns a time from the data, in seconds or milliseconds, unless it is more than a day later than the
     /// event.
     ///
     /// A row with a time far in the future would be newer than every real change and would never change
-    /// again. The time is compared with the envelope of the event, because all deliveries of a message have
-    /// the same envelope.
+    /// again. The time is compared with the event's envelope, because all deliveries of a message have the
+    /// same envelope.
     fn believable(&self, at: impl Into<Option<Timestamp>>) -> Option<Timestamp> {
         let at = recognized(at.into()?);
         let is_late = |event: Timestamp| at.as_millis() > event.as_millis().saturating_add(LATEST_CHANGE);
         Some(at).filter(|_| !self.event.occurred_at().is_some_and(is_late))
     }
 
-    /// Returns when the object changed, for its order. If the time is missing or too late, returns the time
-    /// of the event.
+    /// Returns when the object changed, for its order. If the time is missing or too late, returns the
+    /// event's time.
     fn changed_at(&self, updated_at: impl Into<Option<Timestamp>>) -> i64 {
         let updated_at = updated_at.into();
         self.believable(updated_at).map_or_else(|| self.event_at(updated_at), Timestamp::as_millis)
     }
 
-    /// Creates a version of the event's own object. Data without the essential key is incomplete and counts
+    /// Creates a version of the event's own object. Data without the essential key is incomplete and treated
     /// as a copy.
     fn whole<const N: usize>(
         &self,
@@ -230,7 +230,7 @@ impl Observer<'_> {
         Observation { entity, id: clean(id), observed }
     }
 
-    /// Returns the value of the column `raw`.
+    /// Returns the value of the `raw` column.
     fn raw(&self, entity: Entity) -> Value {
         let mut without = entity.table().not_in_raw.to_vec();
         let leave = match self.raw {
@@ -245,10 +245,10 @@ impl Observer<'_> {
         Value::Json(Some(canonical(self.event.raw_data(), leave, &without)))
     }
 
-    /// Creates a tombstone from the data of a deletion.
+    /// Creates a tombstone from a deletion's data.
     fn deleted(&self, entity: Entity, object: &DeletedObject) -> Result<Vec<Observation>, IgnoredReason> {
         let id = object.id.as_deref().ok_or(IgnoredReason::WithoutId)?;
-        // Envelopes of 2024 lack a time. The time of the delivery is then the best upper bound.
+        // Envelopes from 2024 lack a time. The delivery's time is then the best upper bound.
         let at = self.event.occurred_at().unwrap_or_else(|| self.event.attempted_at()).as_millis();
         Ok(vec![Observation { entity, id: clean(id), observed: Observed::Deleted { at, kept: Vec::new() } }])
     }
@@ -259,13 +259,12 @@ fn has_key(json: &str, key: &str) -> bool {
     serde_json::from_str::<HashMap<Cow<'_, str>, IgnoredAny>>(json).is_ok_and(|keys| keys.contains_key(key))
 }
 
-/// Returns the value of a status. An empty status is unknown and becomes null.
+/// Returns a status as a column value. An empty status is unknown and becomes null.
 fn status(text: &str) -> Value {
     Some(text).filter(|text| !text.is_empty()).into()
 }
 
-/// Converts a time of the data, which may be in seconds. The time of the envelope is converted in the same
-/// way.
+/// Converts a time from the data, which may be in seconds. The envelope's time is converted in the same way.
 fn recognized(at: Timestamp) -> Timestamp {
     Timestamp::from_secs_or_millis(at.as_millis())
 }

@@ -1,4 +1,4 @@
-//! Observations of events that lack fields.
+//! Observations from events that lack fields.
 
 use serde_json::{Value as Json, json};
 
@@ -7,7 +7,7 @@ use crate::value::Kind;
 
 const T: i64 = 1_700_000_000_000;
 
-/// Returns the observations of an event if sessions, billing and the waitlist are stored.
+/// Returns an event's observations if sessions, billing and the waitlist are stored.
 fn observed(event_type: &str, occurred_at: Option<i64>, data: &Json) -> Vec<Observation> {
     let mut body = json!({ "data": data, "object": "event", "type": event_type });
     if let Some(at) = occurred_at {
@@ -19,7 +19,7 @@ fn observed(event_type: &str, occurred_at: Option<i64>, data: &Json) -> Vec<Obse
     observe(&event, &settings).unwrap().unwrap()
 }
 
-/// Returns the columns and the child rows of an object.
+/// Returns an object's columns and child rows.
 fn version(observation: &Observation) -> (&[Value], &[Children]) {
     let Observed::Version { columns, children, .. } = &observation.observed else { unreachable!() };
     (columns, children.as_deref().unwrap_or_default())

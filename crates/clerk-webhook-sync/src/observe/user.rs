@@ -36,7 +36,7 @@ impl Observer<'_> {
         observation
     }
 
-    /// Observes the copy of a user in a membership. It has no time, so the time of the event is used.
+    /// Observes a user's copy in a membership. It has no time, so the event's time is used.
     pub(super) fn user_copy(
         &self,
         user: &MembershipPublicUserData,
@@ -99,7 +99,7 @@ fn external_accounts(user: &User) -> Children {
     unique(rows)
 }
 
-/// Keeps only the first row of each id, because the id is a key.
+/// Keeps only the first row for each id, because the id is a key.
 fn unique<'a>(rows: impl Iterator<Item = (&'a str, Vec<Value>)>) -> Children {
     let mut seen = BTreeSet::new();
     rows.map(|(id, row)| (clean(id), row)).filter(|(id, _)| seen.insert(id.clone())).collect()

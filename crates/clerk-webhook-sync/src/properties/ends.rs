@@ -1,4 +1,4 @@
-//! The views never show an object whose end follows from the events so far, even if one event is lost.
+//! If the events so far imply that an object has ended, no view shows it, even if one event is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -20,7 +20,7 @@ use crate::schema::tables::Entity;
 use crate::schema::tables::MembershipRow;
 use crate::sync::ClerkSync;
 
-/// The number of histories. It is small, because all views are read after each event.
+/// The number of histories; small, because all views are read after each event.
 const HISTORIES: u64 = 20;
 
 /// The deletions and memberships in the events so far.
@@ -46,10 +46,10 @@ impl Seen {
         }
     }
 
-    /// Returns the ids of all objects whose end follows from the events.
+    /// Returns the ids of all objects that have ended according to the events.
     ///
-    /// These are the deleted objects, and each membership for which a later membership of the same pair was
-    /// seen, even if the later one was deleted. The later membership has the greater number.
+    /// These are the deleted objects, and each membership whose user has a later membership in the same
+    /// organization, even if the later one was deleted. The later membership has the greater number.
     fn ended(&self, number: impl Fn(&str) -> Option<usize>) -> BTreeSet<&str> {
         let mut ended: BTreeSet<_> = self.deleted.iter().map(String::as_str).collect();
         let mut latest: BTreeMap<_, &str> = BTreeMap::new();
@@ -109,8 +109,8 @@ fn the_view_of_version_2_shows_a_member_who_has_left() {
     assert!(result.is_err());
 }
 
-/// An event about one of two memberships of the same pair, or about their user, their organization, a session
-/// or a subscription item.
+/// An event about one of two memberships of one user in one organization, or about this user, this
+/// organization, a session or a subscription item.
 #[derive(Clone)]
 struct Step {
     event_type: &'static str,
@@ -210,7 +210,8 @@ impl Expected {
         }
     }
 
-    /// Returns a line for each live object: it is known, has not ended, and belongs to no ended object.
+    /// Returns a line for each live object. A live object is known, has not ended, and does not belong to an
+    /// ended object.
     fn lines(&self) -> BTreeSet<String> {
         let number = |id: &str| id.rsplit('_').next()?.parse().ok();
         let ended = self.seen.ended(number);
@@ -242,7 +243,7 @@ impl Expected {
     }
 }
 
-/// Runs all queries of live rows.
+/// Runs all queries for live rows.
 async fn ask(sync: &ClerkSync<Sqlite>, connection: &mut SqliteConnection) -> BTreeSet<String> {
     let queries = &sync.statements().queries;
     let mut lines = BTreeSet::new();
@@ -344,7 +345,7 @@ async fn all_orders<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
     let with_hook = other.on_change(move |change, _connection| {
         let mut last = last.lock().unwrap();
         let crate::Change::Membership(change) = change else { unreachable!() };
-        assert_eq!(change.before, *last, "`before` must be `after` of the previous change");
+        assert_eq!(change.before, *last, "`before` must be the `after` of the previous change");
         last.clone_from(&change.after);
         Box::pin(async { Ok(()) })
     });

@@ -1,4 +1,4 @@
-//! Histories of the test kit with more difficult times and gaps, and the live objects after them.
+//! The test kit's histories with more difficult times and gaps, and the objects that are live after them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -7,7 +7,7 @@ use clerk_webhook_core::{Event, MessageId, Timestamp};
 use clerk_webhook_test::{History, Scenario};
 use serde_json::Value;
 
-/// How the times of envelopes relate.
+/// How the times of the envelopes follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Clock {
     /// Each time is later than the one before.
@@ -27,9 +27,9 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// Creates the history of a seed, with at most `length` events.
+    /// Creates the history for a seed, with at most `length` events.
     ///
-    /// - Most histories round the times of the data down, so that many changes have equal times.
+    /// - Most histories round the times in the data down, so that many changes have equal times.
     /// - The first events or all events of some subscription items are missing, as if the endpoint did not
     ///   subscribe to them.
     /// - Some payers are organizations. In the test kit, all payers are users.
@@ -95,7 +95,7 @@ fn rounded(at: i64, resolution: i64) -> i64 {
     at - at % resolution
 }
 
-/// Rounds all times of the data down.
+/// Rounds all times in the data down.
 fn round(data: &mut Value, resolution: i64) {
     match data {
         Value::Object(members) => {
@@ -111,7 +111,7 @@ fn round(data: &mut Value, resolution: i64) {
     }
 }
 
-/// Replaces some paying users by organizations.
+/// Replaces some paying users with organizations.
 fn change_payer(payer: &mut Value, organizations: &[String]) {
     let number = number(text(&payer["id"]));
     if payer.is_object() && number.is_multiple_of(2) && !organizations.is_empty() {
@@ -120,8 +120,8 @@ fn change_payer(payer: &mut Value, organizations: &[String]) {
     }
 }
 
-/// Returns which events to keep. Drops emails, text messages, payment attempts and the first events of some
-/// items.
+/// Returns whether to keep each event. Drops emails, text messages, payment attempts and the first events of
+/// some items.
 fn is_kept(bodies: &[Value]) -> Vec<bool> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for body in bodies.iter().filter(|body| object(body) == "subscriptionItem") {

@@ -1,4 +1,4 @@
-//! Incomplete payloads end in the same tables in every order.
+//! Incomplete payloads produce the same tables in every order.
 
 use clerk_webhook_core::{Event, Timestamp};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Texts of any length are written and read.
+//! Texts of any length can be written and read.
 
 use clerk_webhook_tests::random::Random;
 

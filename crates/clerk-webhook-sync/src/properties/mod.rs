@@ -1,4 +1,4 @@
-//! Property tests: events in any order and with duplicates end in the same tables, and the tables match
+//! Property tests: events in any order and with duplicates produce the same tables, and the tables match
 //! Clerk's data.
 
 mod ends;
@@ -72,7 +72,7 @@ fn everything<DB: SyncDatabase>(pool: sqlx::Pool<DB>, names: &str) -> ClerkSync<
 /// The description of a failed property.
 type Violation = String;
 
-/// Checks a property with many histories, on a version of the tables.
+/// Checks a property with many histories, on one version of the tables.
 ///
 /// Stops at the first history that violates the property, and returns the violation of its shortest prefix.
 fn try_out<P>(histories: u64, version: usize, clock: Clock, property: P) -> Result<(), Violation>
@@ -188,7 +188,7 @@ fn six_concurrent_connections_end_in_the_same_tables() {
     });
 }
 
-/// Handles events with `ExactlyOnce` and handlers that fail at random before or after they wrote.
+/// Handles events with `ExactlyOnce` and handlers that fail at random, before or after they have written.
 async fn fail_at_random<DB, S>(pool: &sqlx::Pool<DB>, store: S, histories: u64)
 where
     DB: SyncDatabase,

@@ -23,26 +23,27 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// - the user;
     /// - the invitations that the user accepted;
-    /// - the invitations and waitlist entries with a current address of the user, ignoring upper and lower
-    ///   case.
+    /// - the invitations and waitlist entries with one of the user's current addresses, ignoring upper and
+    ///   lower case.
     ///
-    /// The user's addresses, phone numbers and external accounts are removed. Later events of the user are
-    /// not stored. The hook is called for each row.
+    /// The user's addresses, phone numbers and external accounts are removed. Later events about the user are
+    /// not stored. The hook is called for each of these rows.
     ///
-    /// An invitation or a waitlist entry that arrives later is stored, even if it has an address of the user.
-    /// If the user was deleted before, the addresses are unknown. Call [`forget_email`](Self::forget_email)
-    /// for each of them.
+    /// An invitation or a waitlist entry that arrives later is stored, even if it has one of the user's
+    /// addresses. If the user has already been deleted, the addresses are unknown. Call
+    /// [`forget_email`](Self::forget_email) for each of them.
     ///
-    /// [`migrate`](Self::migrate) must have run.
+    /// Call [`migrate`](Self::migrate) first.
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot be written or if a hook fails. Then nothing has changed.
+    /// Returns an error if the database cannot be written or if a hook fails. In both cases, nothing has
+    /// changed.
     pub async fn forget_user(&self, id: &str) -> Result<bool, SyncError> {
         let mut transaction = self.begin().await?;
         let queries = &self.statements().queries;
         let id = value::id(id);
-        // Lock the user first, so that no transaction can add an address after the addresses have been read.
+        // Lock the user first, so that no transaction can add an address after this one has read them.
         self.lock_user(&mut transaction, &Value::id(&id)).await?;
         let mut rows = BTreeSet::from([(Entity::Users, id.clone())]);
         let key = [Value::Text(Some(id))];
@@ -62,7 +63,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Use it for a person who was never a user, or whose user was deleted. Upper and lower case are ignored.
     /// The hook is called for each row. Users with the address are not erased; use
     /// [`forget_user`](Self::forget_user) for them. Invitations and entries that arrive later are stored.
-    /// [`migrate`](Self::migrate) must have run.
+    /// Call [`migrate`](Self::migrate) first.
     ///
     /// ```
     /// use clerk_webhook_sync::ClerkSync;
@@ -84,7 +85,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database cannot be written or if a hook fails. Then nothing has changed.
+    /// Returns an error if the database cannot be written or if a hook fails. In both cases, nothing has
+    /// changed.
     pub async fn forget_email(&self, address: &str) -> Result<bool, SyncError> {
         let mut transaction = self.begin().await?;
         let rows = self.rows_with(&mut transaction, &[address.to_owned()]).await?;
@@ -93,7 +95,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(erased)
     }
 
-    /// Locks the row of a user and its child rows until the end of the transaction.
+    /// Locks a user's row and its child rows until the end of the transaction.
     async fn lock_user(&self, connection: &mut DB::Connection, id: &Value) -> Result<(), SyncError> {
         if self.lock(connection, Entity::Users, id).await?.is_none() {
             // A missing row cannot be locked. Insert a row that is older than every version; it becomes a
@@ -199,7 +201,7 @@ mod tests {
         ]
     }
 
-    /// Returns whether the statement reads the complete index of the addresses that are not ASCII.
+    /// Returns whether the statement reads the complete index of non-ASCII addresses.
     fn is_beyond_ascii(statement: &SqlStr) -> bool {
         !statement.as_str().contains(['?', '$'])
     }

@@ -1,4 +1,4 @@
-//! Queries of live rows.
+//! Queries for live rows.
 
 use std::cmp::Reverse;
 
@@ -17,7 +17,7 @@ use crate::schema::tables::{
 use crate::sync::ClerkSync;
 use crate::value::{Value, fold};
 
-/// Queries of live rows. For other queries, use SQL on the views.
+/// Queries for live rows. For anything else, query the views with SQL.
 impl<DB: SyncDatabase> ClerkSync<DB> {
     /// Returns the user with this id, or `None` if the user is unknown or was deleted.
     ///
@@ -30,9 +30,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
     /// Returns the user with this verified primary email address.
     ///
-    /// Unverified addresses are ignored, because any user can enter the address of another person. While an
-    /// address moves from one user to another, both rows can contain it. Then the user who changed last is
-    /// returned.
+    /// Unverified addresses are ignored, because any user can enter another person's address. While an
+    /// address moves from one user to another, both rows can contain it. In that case, the user whose row
+    /// changed last is returned.
     ///
     /// # Errors
     ///
@@ -59,10 +59,10 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.find(|queries| &queries.organization_by_id, &[Value::id(id)]).await
     }
 
-    /// Returns the memberships of an organization with their users, sorted by the time of joining.
+    /// Returns an organization's memberships with their users, sorted by the time of joining.
     ///
-    /// If no event of a user has arrived yet, the user contains only the fields that the membership contains.
-    /// The user is `None` if the membership contains no user.
+    /// If no event about a user has arrived yet, the user contains only the fields that the membership
+    /// contains. The user is `None` if the membership contains no user.
     ///
     /// # Errors
     ///
@@ -74,9 +74,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.pairs(|queries| &queries.members, &[Value::id(organization_id)]).await
     }
 
-    /// Returns the memberships of a user with their organizations, sorted by the time of joining.
+    /// Returns a user's memberships with their organizations, sorted by the time of joining.
     ///
-    /// If no event of an organization has arrived yet, the organization contains only the fields that the
+    /// If no event about an organization has arrived yet, the organization contains only the fields that the
     /// membership contains.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.pairs(|queries| &queries.organizations_of, &[Value::id(user_id)]).await
     }
 
-    /// Returns the active sessions of a user that have not expired, sorted by the time of creation.
+    /// Returns a user's active sessions that have not expired, sorted by the time of creation.
     ///
     /// The list is empty without [`keep_sessions`](Self::keep_sessions). Sessions without `expire_at` are
     /// left out. An abandoned session is returned until `expire_at`, because Clerk sends no event when a
@@ -106,9 +106,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(sessions)
     }
 
-    /// Returns the active, canceled and overdue subscriptions of a user or an organization.
+    /// Returns a user's or an organization's active, canceled and overdue subscriptions.
     ///
-    /// A canceled subscription is in the list until an event reports its end. A payer usually has one
+    /// A canceled subscription stays in the list until an event reports its end. A payer usually has one
     /// subscription, which contains all plans. Use [`subscription_items_of`](Self::subscription_items_of) to
     /// get the plans. The list is empty without [`keep_billing`](Self::keep_billing).
     ///
@@ -119,11 +119,11 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.list(|queries| &queries.subscriptions_of, &[Value::id(payer)]).await
     }
 
-    /// Returns the plans of a user or an organization.
+    /// Returns a user's or an organization's plans.
     ///
-    /// The list contains canceled plans until their period ends, and plans whose payment is overdue. Check
-    /// `status` to tell them apart. It does not contain upcoming plans. It is empty without
-    /// [`keep_billing`](Self::keep_billing).
+    /// The list contains active plans, canceled plans until their period ends, and plans whose payment is
+    /// overdue. Check `status` to tell them apart. The list does not contain upcoming plans. It is empty
+    /// without [`keep_billing`](Self::keep_billing).
     ///
     /// ```
     /// use clerk_webhook_sync::ClerkSync;
@@ -151,14 +151,14 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         let mut items: Vec<SubscriptionItemRow> =
             self.list(|queries| &queries.subscription_items_of, &[Value::id(payer)]).await?;
         let now = Timestamp::now();
-        // The event of the end may be late.
+        // The event that ends the item may be late.
         items.retain(|item| {
             item.status != SubscriptionItemStatus::Canceled || item.period_end.is_none_or(|end| end > now)
         });
         Ok(items)
     }
 
-    /// Returns the waitlist entry of an email address, ignoring upper and lower case.
+    /// Returns the waitlist entry with an email address, ignoring upper and lower case.
     ///
     /// If several entries have the address, the one that changed last is returned. Without
     /// [`keep_waitlist`](Self::keep_waitlist), the result is `None`.

@@ -30,7 +30,7 @@ impl Dialect {
         }
     }
 
-    /// Returns the placeholder of a parameter. Numbers begin at 1.
+    /// Returns a parameter's placeholder. Numbers begin at 1.
     pub(super) fn parameter(self, number: usize, kind: Kind) -> String {
         match (self, kind) {
             (Self::Sqlite, _) => format!("?{number}"),
@@ -48,7 +48,7 @@ impl Dialect {
         }
     }
 
-    /// Returns an expression that converts the ASCII letters of an address to lower case.
+    /// Returns an expression that converts the ASCII letters in an address to lower case.
     ///
     /// SQLite converts only ASCII letters. In Postgres, the conversion of other letters depends on the
     /// locale.
@@ -59,7 +59,7 @@ impl Dialect {
         }
     }
 
-    /// Returns a condition for addresses with characters that are not ASCII.
+    /// Returns a condition that selects addresses with non-ASCII characters.
     pub(super) const fn is_beyond_ascii(self) -> &'static str {
         match self {
             Self::Postgres => "email_address ~ '[^[:ascii:]]'",

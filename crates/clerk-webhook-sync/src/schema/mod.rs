@@ -1,5 +1,5 @@
-//! The description of the tables. Statements and row types are derived from it, and a test compares it with
-//! the tables that the migrations create.
+//! The descriptions of the tables. Statements and row types are derived from them, and a test compares them
+//! with the tables that the migrations create.
 
 pub(crate) mod dialect;
 pub(crate) mod names;

@@ -1,4 +1,4 @@
-//! The names of the tables.
+//! The table names.
 
 use std::error::Error;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::dialect::Dialect;
 
-/// The prefix in the text of the migrations.
+/// The prefix in the migrations' SQL.
 const DEFAULT: &str = "clerk_";
 
 /// The length limit of identifiers in Postgres, which truncates longer ones.
@@ -32,7 +32,7 @@ impl Names {
         }
     }
 
-    /// Returns the name of a table without its schema, as the catalogs of the databases contain it.
+    /// Returns a table's name without its schema, as the databases' catalogs contain it.
     pub(crate) fn bare(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
@@ -41,7 +41,7 @@ impl Names {
         self.schema.as_deref()
     }
 
-    /// Replaces the default prefix in the text of a migration.
+    /// Replaces the default prefix in a migration's SQL.
     pub(crate) fn put_into(&self, migration: &str, dialect: Dialect) -> String {
         let mut parts = migration.split(DEFAULT);
         let mut named = parts.next().unwrap_or_default().to_owned();
@@ -50,9 +50,9 @@ impl Names {
             let (name, rest) = part.split_at(end);
             let is_index = named.ends_with("INDEX IF NOT EXISTS ");
             let is_indexed = named.ends_with(" ON ");
-            // Postgres rejects a schema in the name of a new index. SQLite rejects it in the table of an
-            // index. SQLite also stores the text of a view, which must not contain the schema, because the
-            // database can be attached under another name later.
+            // Postgres rejects a schema in a new index's name. SQLite rejects it in the name of the index's
+            // table. SQLite also stores a view's text, which must not contain the schema, because the
+            // database can be attached under a different name later.
             let with_schema = match dialect {
                 Dialect::Postgres => !is_index,
                 Dialect::Sqlite => !is_indexed && !is_in_view(&named),
@@ -98,7 +98,7 @@ impl FromStr for Names {
     }
 }
 
-/// Returns whether the migration, read up to here, is inside of the SELECT of a view.
+/// Returns whether the migration, read up to here, is inside a view's SELECT.
 fn is_in_view(migration: &str) -> bool {
     const CREATE: &str = "CREATE VIEW IF NOT EXISTS ";
     let view = migration.rfind(CREATE).map(|begin| &migration[begin + CREATE.len()..]);
@@ -109,7 +109,7 @@ fn is_part_of_name(character: char) -> bool {
     character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_'
 }
 
-/// The error of an invalid prefix of the table names.
+/// The error for an invalid table name prefix.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidPrefix;
@@ -117,7 +117,7 @@ pub struct InvalidPrefix;
 impl fmt::Display for InvalidPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the prefix of the table names is invalid. Use 1 to 32 lowercase ASCII letters, digits and `_`, and do not \
+            "the table name prefix is invalid. Use 1 to 32 lowercase ASCII letters, digits and `_`, and do not \
              begin with a digit. To select a schema, write its name (at most 63 of these characters) and a dot first, \
              such as `auth.clerk_` or `auth.`",
         )

@@ -9,7 +9,7 @@ use crate::value::Kind;
 /// The prefix of the other object's columns in a row that joins a membership with its user or organization.
 pub(crate) const OTHER: &str = "other_";
 
-/// The queries. Rows contain the columns of [`Table::read_columns`](super::table::Table::read_columns).
+/// The queries. Their rows contain the columns of [`Table::read_columns`](super::table::Table::read_columns).
 #[derive(Debug)]
 pub(crate) struct Queries {
     pub(crate) user_by_id: SqlStr,
@@ -28,7 +28,7 @@ pub(crate) struct Queries {
     pub(crate) subscriptions_of: SqlStr,
     pub(crate) subscription_items_of: SqlStr,
     pub(crate) waitlist_entry_by_email: SqlStr,
-    /// Entries whose addresses only Rust can compare without regard to case.
+    /// Entries whose addresses must be compared in Rust to ignore case.
     pub(crate) live_waitlist_entries_beyond_ascii: SqlStr,
 }
 
@@ -41,7 +41,7 @@ impl Writer<'_> {
             let view = self.names.table(&format!("active_{}", table.name));
             self.safe(format!("SELECT {} FROM {view} WHERE {condition}", self.columns(table, "", "")))
         };
-        // The other object is read from its table and not from its view, because the row may be a copy.
+        // Reads the other object from its table, not from its view, because the row may be a copy.
         let members_of = |entity: Entity, other: &str, by: &str| {
             self.safe(format!(
                 "SELECT {}, {} FROM {} m LEFT JOIN {} o ON o.id = m.{other} WHERE m.{by} = {parameter} \
@@ -58,7 +58,7 @@ impl Writer<'_> {
         let (by_email, by_user) =
             (format!("{lower_email} = {parameter} ORDER BY id"), format!("user_id = {parameter}"));
         let newest = |condition: &str| format!("{condition} ORDER BY updated_at DESC, id LIMIT 1");
-        // The id of a payer belongs to either a user or an organization, never to both.
+        // A payer's id belongs to either a user or an organization, never to both.
         let of_payer =
             format!("user_id = {parameter} OR organization_id = {parameter} ORDER BY created_at, id");
         Queries {

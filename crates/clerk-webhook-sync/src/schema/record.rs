@@ -7,7 +7,7 @@ use clerk_webhook_core::event::payload::{
 
 use crate::value::{Kind, Value};
 
-/// The values of a row by the names of their columns.
+/// A row's values by column name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record(Vec<(&'static str, Value)>);
 
@@ -16,12 +16,12 @@ impl Record {
         self.0.push((column, value));
     }
 
-    /// Returns the value of a column.
+    /// Returns a column's value.
     pub(crate) fn get(&self, column: &str) -> Option<&Value> {
         self.0.iter().find(|(name, _)| *name == column).map(|(_, value)| value)
     }
 
-    /// Takes the value of a column and leaves a null.
+    /// Takes a column's value and leaves a null.
     pub(crate) fn take<T: Field>(&mut self, column: &str) -> T {
         let found = self.0.iter_mut().find(|(name, _)| *name == column);
         T::from_value(found.map_or(T::KIND.null(), |(_, value)| std::mem::replace(value, T::KIND.null())))

@@ -1,4 +1,4 @@
-//! All statements of the sync.
+//! All statements that the sync runs.
 
 use sqlx::SqlStr;
 
@@ -9,7 +9,7 @@ use super::tables::Entity;
 use super::writer::Writer;
 use super::writes::TableStatements;
 
-/// All statements, for one prefix of the table names.
+/// All statements, for one table name prefix.
 #[derive(Debug)]
 pub(crate) struct Statements {
     tables: Vec<TableStatements>,
@@ -43,7 +43,7 @@ impl Writer<'_> {
         self.dialect.migrations().into_iter().map(named).collect()
     }
 
-    /// Returns a query whose result is 1 if the table of the applied migrations exists, and 0 otherwise.
+    /// Returns a query whose result is 1 if the table that records the migrations exists, and 0 otherwise.
     fn schema_exists(&self) -> SqlStr {
         let name = "sync_schema";
         self.safe(match self.dialect {

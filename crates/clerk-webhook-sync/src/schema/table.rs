@@ -7,7 +7,7 @@ use crate::value::{Kind, Value};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) name: &'static str,
-    /// The first part of the event types of its objects.
+    /// The first part of the event types about its objects.
     pub(crate) events: &'static str,
     /// The columns after [`ORDER`]. All of them can be null, and the last one is `raw`.
     pub(crate) columns: &'static [Column],
@@ -15,22 +15,22 @@ pub(crate) struct Table {
     pub(crate) kept: &'static [&'static str],
     /// The key that the data of every complete object contains, with any value.
     ///
-    /// Invitations, sessions and subscription items have none: an event that revokes or ends one must count
-    /// even if its data lacks fields. For memberships and roles, it is the key that grants access.
+    /// Invitations, sessions and subscription items have none: an event that revokes or ends one must take
+    /// effect even if its data lacks fields. For memberships and roles, it is the key that grants access.
     pub(crate) essential: Option<&'static str>,
     /// The members of the data that are left out of `raw`.
     ///
-    /// These are copies of objects that have their own rows, and personal data of users, because the
-    /// tombstone of a user erases only the row of the user.
+    /// These are copies of objects that have their own rows, and personal data of users, because a user's
+    /// tombstone erases only the user's row.
     pub(crate) not_in_raw: &'static [&'static str],
     pub(crate) children: &'static [ChildTable],
 }
 
-/// A table whose rows belong to a row of another table and are replaced with it.
+/// A table whose rows belong to a row in another table and are replaced together with it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ChildTable {
     pub(crate) name: &'static str,
-    /// The column with the id of the owning row. Together with the column `id`, it is the primary key.
+    /// The column with the id of the owning row. Together with the `id` column, it is the primary key.
     pub(crate) owner: &'static str,
     /// The columns after the owner and the id.
     pub(crate) columns: &'static [Column],
@@ -118,7 +118,7 @@ impl Table {
         self.columns.iter().filter(|column| self.kept.contains(&column.name))
     }
 
-    /// Returns the values of a row in the columns that a tombstone keeps.
+    /// Returns a row's values in the columns that a tombstone keeps.
     pub(crate) fn kept_of(&self, row: &[Value]) -> Vec<Value> {
         let kept = self.columns.iter().zip(row).filter(|(column, _)| self.kept.contains(&column.name));
         kept.map(|(_, value)| value.clone()).collect()

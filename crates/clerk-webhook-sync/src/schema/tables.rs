@@ -142,19 +142,19 @@ tables! {
         public_metadata: Metadata,
     }
 
-    /// A membership of a user in an organization.
+    /// A user's membership in an organization.
     Memberships in "memberships": MembershipRow(
         events: "organizationMembership", id: "orgmem", essential: "role",
         kept: ["created_at", "organization_id", "user_id"],
         not_in_raw: ["organization", "public_user_data"],
     ) {
-        /// The id of the organization.
+        /// The organization's id.
         organization_id: Option<String> => id,
-        /// The id of the user.
+        /// The user's id.
         user_id: Option<String> => id,
-        /// The key of the role, such as `org:admin`.
+        /// The role's key, such as `org:admin`.
         role: Option<String>,
-        /// The name of the role.
+        /// The role's name.
         role_name: Option<String>,
         /// The keys of the permissions that the role grants.
         permissions: Vec<String>,
@@ -167,13 +167,13 @@ tables! {
         events: "organizationInvitation", id: "orginv",
         not_in_raw: ["data", "public_inviter_data", "public_organization_data"],
     ) {
-        /// The id of the organization.
+        /// The organization's id.
         organization_id: Option<String> => id,
         /// The invited email address.
         email_address: Option<String>,
         /// The key of the role that the invitation grants, such as `org:member`.
         role: Option<String>,
-        /// The name of the role.
+        /// The role's name.
         role_name: Option<String>,
         /// `pending`, `accepted`, `revoked` or `expired`.
         status: Option<String>,
@@ -187,13 +187,13 @@ tables! {
         public_metadata: Metadata,
     }
 
-    /// A domain of an organization.
+    /// An organization's domain.
     Domains in "domains": DomainRow(
         events: "organizationDomain", id: "orgdmn", essential: "name",
         // The address belongs to the user who verified the domain.
         not_in_raw: ["affiliation_email_address", "public_organization_data"],
     ) {
-        /// The id of the organization.
+        /// The organization's id.
         organization_id: Option<String> => id,
         /// The name, such as `example.com`.
         name: Option<String>,
@@ -233,26 +233,25 @@ tables! {
         kind: Option<String>,
     }
 
-    /// A session of a user in one client.
+    /// A user's session in one client.
     Sessions in "sessions": SessionRow(
         events: "session", id: "sess",
         not_in_raw: ["actor", "latest_activity", "public_user_data", "user"],
     ) {
-        /// The id of the user.
+        /// The user's id.
         user_id: Option<String> => id,
-        /// The id of the client, which is a browser or a device.
+        /// The client's id. A client is a browser or a device.
         client_id: Option<String> => id,
-        /// The status of the session. Check `expire_at` too, because Clerk sends no event when a session
-        /// expires.
+        /// The session's status. Check `expire_at` too, because Clerk sends no event when a session expires.
         status: SessionStatus,
-        /// The id of the organization that the user last worked for.
+        /// The id of the organization that was last active in the session.
         last_active_organization_id: Option<String> => id,
         /// When the session was last used, as of the newest event. Clerk sends no event when a session is
         /// used.
         last_active_at: Option<Timestamp>,
         /// When the session expires, even if it is used.
         expire_at: Option<Timestamp>,
-        /// When the session is abandoned if it is not used, as of the newest event.
+        /// When the session will be abandoned if it is not used, as of the newest event.
         abandon_at: Option<Timestamp>,
     }
 
@@ -260,21 +259,21 @@ tables! {
     SubscriptionItems in "subscription_items": SubscriptionItemRow(
         events: "subscriptionItem", id: "csub_item", not_in_raw: ["payer"],
     ) {
-        /// The id of the subscription.
+        /// The subscription's id.
         subscription_id: Option<String> => id,
-        /// The id of the payer (`cpayer_…`).
+        /// The payer's id (`cpayer_…`).
         payer_id: Option<String> => id,
         /// The id of the user who pays; `None` if an organization pays.
         user_id: Option<String> => id,
         /// The id of the organization that pays; `None` if a user pays.
         organization_id: Option<String> => id,
-        /// The id of the plan (`cplan_…`).
+        /// The plan's id (`cplan_…`).
         plan_id: Option<String> => id,
-        /// The slug of the plan, by which an application identifies its plans.
+        /// The plan's slug, by which an application identifies its plans.
         plan_slug: Option<String>,
-        /// The name of the plan.
+        /// The plan's name.
         plan_name: Option<String>,
-        /// The status of the item. A canceled item is paid until `period_end`.
+        /// The item's status. A canceled item is paid until `period_end`.
         status: SubscriptionItemStatus,
         /// Whether the item is in its free trial.
         is_free_trial: bool,
@@ -292,18 +291,18 @@ tables! {
         seats: Option<i64>,
     }
 
-    /// The subscription of a user or an organization.
+    /// A user's or an organization's subscription.
     Subscriptions in "subscriptions": SubscriptionRow(
         events: "subscription", id: "csub", essential: "status",
         not_in_raw: ["items", "payer"],
     ) {
-        /// The id of the payer (`cpayer_…`).
+        /// The payer's id (`cpayer_…`).
         payer_id: Option<String> => id,
         /// The id of the user who pays; `None` if an organization pays.
         user_id: Option<String> => id,
         /// The id of the organization that pays; `None` if a user pays.
         organization_id: Option<String> => id,
-        /// The status of the subscription.
+        /// The subscription's status.
         status: SubscriptionStatus,
         /// When the subscription became active.
         active_at: Option<Timestamp>,
@@ -315,13 +314,13 @@ tables! {
         ended_at: Option<Timestamp>,
     }
 
-    /// An entry of the waitlist.
+    /// A waitlist entry.
     WaitlistEntries in "waitlist_entries": WaitlistEntryRow(
         events: "waitlistEntry", id: "wle", essential: "email_address",
     ) {
-        /// The email address of the waiting person.
+        /// The waiting person's email address.
         email_address: Option<String>,
-        /// The status of the entry.
+        /// The entry's status.
         status: WaitlistEntryStatus,
         /// Whether a batch operation has locked the entry.
         is_locked: bool,

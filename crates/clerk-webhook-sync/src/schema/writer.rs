@@ -15,7 +15,7 @@ pub(super) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Marks a statement as safe: the names were checked, and the rest is a constant of the program.
+    /// Marks a statement as safe: the names were checked, and the rest is constant.
     pub(super) fn safe(&self, statement: String) -> SqlStr {
         AssertSqlSafe(Arc::<str>::from(statement)).into_sql_str()
     }

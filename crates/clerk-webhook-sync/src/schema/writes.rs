@@ -4,9 +4,9 @@
 //! nothing if the row exists. A single `ON CONFLICT … DO UPDATE` would produce the same row. But it does not
 //! report whether the row existed, and it locks the row even if it changes nothing.
 //!
-//! Both statements are correct if other transactions write at the same time. The INSERT waits for another
-//! INSERT with the same id. The UPDATE waits for the lock on the row and then compares the row again. Rows
-//! are never removed.
+//! Both statements are correct even if other transactions write at the same time. The INSERT waits for
+//! another INSERT with the same id. The UPDATE waits for the lock on the row and then compares the row again.
+//! Rows are never removed.
 
 use std::ops::Range;
 
@@ -43,7 +43,8 @@ pub(crate) struct RowStatements {
     pub(crate) insert: SqlStr,
     /// Updates or inserts the row and returns the number of an [`Effect`]. Exists only in Postgres.
     ///
-    /// Returns null if another transaction inserted the row in the meantime. Then it must run again.
+    /// Returns null if another transaction has inserted the row since the statement began. In that case, the
+    /// statement must run again.
     pub(crate) at_once: Option<SqlStr>,
 }
 
@@ -69,7 +70,7 @@ impl Effect {
     }
 }
 
-// The numbers that stand for an `Effect` in SQL.
+// The numbers that represent an `Effect` in SQL.
 const NOTHING: i64 = 0;
 const UPDATED: i64 = 1;
 const INSERTED: i64 = 2;
@@ -84,7 +85,7 @@ pub(crate) struct ChildStatements {
     pub(crate) replace: Vec<ReplaceStatement>,
 }
 
-/// A statement whose parameters are the id of a row and the lists of child rows of some child tables.
+/// A statement whose parameters are a row's id and, for some child tables, the list of its child rows.
 #[derive(Debug)]
 pub(crate) struct ReplaceStatement {
     pub(crate) statement: SqlStr,
@@ -115,7 +116,7 @@ impl Writer<'_> {
 
     /// Returns the assignment of a kept column, which never changes but may be missing in an observation.
     ///
-    /// The row stores the smallest value of all observations, so their order does not matter.
+    /// The row stores the smallest value from all observations, so their order does not matter.
     fn merged(&self, name: &str, value: &str) -> String {
         format!("{name} = {}", self.dialect.least(name, value))
     }
@@ -144,7 +145,7 @@ impl Writer<'_> {
                 format!("SELECT {columns}, obs_rank FROM {named} WHERE id = {id} FOR NO KEY UPDATE")
             }
             // A SELECT would not take the write lock. The later write could then fail because another
-            // connection wrote.
+            // connection has written.
             Dialect::Sqlite => {
                 format!(
                     "UPDATE {named} SET obs_rank = obs_rank WHERE id = {id} RETURNING {columns}, obs_rank"
@@ -160,9 +161,9 @@ impl Writer<'_> {
         let update = format!("UPDATE {table} SET {sets} WHERE id = {id} AND ({is_older})");
         let insert =
             |rows: &str| format!("INSERT INTO {table} ({columns}) {rows} ON CONFLICT (id) DO NOTHING");
-        // All parts see the tables as they were when the statement began. The UPDATE waits for other writers
-        // of the row and then compares it again. A version that was not newer than the old row is not newer
-        // than the new one.
+        // All parts of the statement see the tables as they were when it began. The UPDATE waits for other
+        // writers of the row and then compares it again. A version that was not newer than the old row is not
+        // newer than the new one.
         let at_once = format!(
             "WITH known AS (SELECT 1 FROM {table} WHERE id = {id}), updated AS ({update} RETURNING 1), \
              inserted AS ({insert} RETURNING 1) \
@@ -207,7 +208,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Returns the parts of a tombstone. The earliest deletion wins, and the kept columns are
+    /// Returns the SQL fragments that write a tombstone. The earliest deletion wins, and the kept columns are
     /// [merged](Self::merged).
     fn tombstone(&self, table: &Table) -> Row {
         let emptied = table.columns.iter().filter(|column| !table.kept.contains(&column.name));
@@ -237,7 +238,7 @@ impl Writer<'_> {
         Row { columns, values, sets, is_older }
     }
 
-    /// Returns the statements that write the child rows of a row.
+    /// Returns the statements that write a row's child rows.
     fn children(&self, tables: &[ChildTable]) -> ChildStatements {
         let insert = tables.iter().map(|table| self.safe(self.child(table, 2).1)).collect();
         let replace = match self.dialect {
@@ -266,8 +267,8 @@ impl Writer<'_> {
         ChildStatements { insert, replace }
     }
 
-    /// Returns a statement that removes the rows that are not in the list, and one that writes the listed
-    /// rows.
+    /// Returns a statement that removes the child rows that are not in the list, and one that writes the
+    /// listed ones.
     fn child(&self, child: &ChildTable, number: usize) -> (String, String) {
         let (table, owner) = (self.names.table(child.name), child.owner);
         let [id, rows] = [(1, Kind::Text), (number, Kind::Json)]
@@ -301,7 +302,7 @@ impl Writer<'_> {
     }
 }
 
-/// Returns the condition that a value would change a column that is [merged](Writer::merged).
+/// Returns the condition under which a value would change a [merged](Writer::merged) column.
 fn is_less(column: &str, value: &str) -> String {
     format!("{value} < {column} OR ({column} IS NULL AND {value} IS NOT NULL)")
 }

@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{AssertSqlSafe, Pool, Postgres, Row as _, Sqlite};
 
-/// A database on which tests run their own SQL.
+/// A database in which tests run their own SQL.
 pub(crate) trait Engine: SyncDatabase {
     const MIGRATIONS: [&str; 3];
 
@@ -106,9 +106,9 @@ pub(crate) async fn migrated<DB: Engine>(test: &str) -> Option<ClerkSync<DB>> {
     Some(sync)
 }
 
-/// Creates a test of each function for each engine.
+/// Creates a test from each function for each engine.
 ///
-/// The functions receive a sync with empty tables, or with `empty` a pool without tables.
+/// The functions receive a sync with empty tables or, with `empty`, a pool without tables.
 macro_rules! on_both_engines {
     (empty: $($test:ident),* $(,)?) => {
         crate::databases::on_both_engines!(@ empty: $($test),*);

@@ -23,7 +23,7 @@ on_both_engines!(
     a_role_is_deleted_by_both_forms_of_the_payload,
 );
 
-/// Returns the contents of all text columns of all tables.
+/// Returns the contents of all text columns in all tables.
 async fn everything<DB: Engine>(sync: &ClerkSync<DB>) -> String {
     let mut all = String::new();
     for (table, columns) in [
@@ -65,7 +65,7 @@ async fn a_tombstone_has_no_personal_data<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(DB::texts(sync.pool(), &deleted_at).await, [Some((T + 20).to_string())]);
 }
 
-/// A reconciliation searches for rows that were not written for a long time.
+/// A reconciliation searches for rows that have not been written for a long time.
 async fn a_tombstone_contains_the_time_of_its_write<DB: Engine>(sync: ClerkSync<DB>) {
     sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
     <DB as Engine>::run(sync.pool(), "UPDATE clerk_users SET synced_at = 1").await;
@@ -96,7 +96,7 @@ async fn a_membership_ends_with_its_user_and_its_organization<DB: Engine>(sync: 
     assert!(sync.organizations_of("user_1").await.unwrap().is_empty());
 }
 
-/// Clerk sent a deletion five days after the last change, with the `updated_at` of that change.
+/// In one case, Clerk sent a deletion five days after the last change, with the `updated_at` of that change.
 async fn a_deletion_of_a_membership_has_the_time_of_its_envelope<DB: Engine>(sync: ClerkSync<DB>) {
     const FIVE_DAYS: i64 = 428_468_917;
     let data = membership("orgmem_1", "org_1", "user_1", T);
@@ -163,7 +163,7 @@ async fn a_later_membership_ends_the_earlier_one_even_if_it_was_deleted<DB: Engi
     }
 }
 
-/// A copy of a user in the row of another object would never be erased.
+/// A user's copy in another object's row would never be erased.
 async fn no_table_contains_data_of_a_deleted_user<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.raw(clerk_webhook_sync::RawColumn::Full);
     sync.apply(&event("user.deleted", T + 50, deleted("user_1"))).await.unwrap();
@@ -216,7 +216,7 @@ fn invitation(id: &str, address: &str) -> serde_json::Value {
     })
 }
 
-/// After a user was deleted, the user's addresses are unknown.
+/// After a user has been deleted, the user's addresses are unknown.
 async fn forget_email_erases_an_address_in_all_tables<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_waitlist();
     sync.apply(&event("user.created", T + 10, user("user_1", "Ada", T))).await.unwrap();
@@ -234,7 +234,7 @@ async fn forget_email_erases_an_address_in_all_tables<DB: Engine>(sync: ClerkSyn
     assert_eq!(
         everything(&sync).await.to_lowercase().matches("ada@").count(),
         8,
-        "two rows in two tables, each with the address in a column and in raw"
+        "two rows in two tables, each with the address in a column and in `raw`"
     );
     assert_eq!(sync.waitlist_entry_by_email("Grace@example.com").await.unwrap().unwrap().id, "wle_2");
 

@@ -74,7 +74,7 @@ fn kept(event_type: &str) -> bool {
     kept.contains(&object) || object.starts_with("organization")
 }
 
-/// Returns whether the sync ignores the type with all settings.
+/// Returns whether the sync ignores the type even with all settings enabled.
 fn never_kept(event_type: &str) -> bool {
     ["email", "sms", "paymentAttempt"].contains(&event_type.split('.').next().unwrap())
 }
@@ -231,7 +231,7 @@ async fn a_failed_statement_is_an_error() {
     assert_eq!(sync.user("user_1").await.unwrap(), None);
 }
 
-/// Envelopes of 2024 lack a time. A repeated delivery must change nothing.
+/// Envelopes from 2024 lack a time. A repeated delivery must change nothing.
 #[tokio::test]
 async fn an_event_without_a_time_has_the_time_of_its_data() {
     let sync = memory().await;

@@ -20,7 +20,7 @@ async fn fail(connection: &mut PgConnection) {
     Postgres::run_in(connection, "INSERT INTO missing VALUES (1)").await.unwrap_err();
 }
 
-/// Postgres reports no error for the COMMIT of a transaction in which a statement failed.
+/// If a statement in a transaction has failed, Postgres reports no error for the COMMIT.
 #[tokio::test]
 async fn an_event_fails_if_its_hook_ignores_an_error() {
     let Some(sync) = migrated::<Postgres>("ignored_error").await else { return };
@@ -88,12 +88,16 @@ async fn an_error_contains_the_advice_to_migrate_once<DB: Engine>(sync: ClerkSyn
     let forgotten = sync.forget_user("user_1").await.unwrap_err();
     let asked = sync.user("user_1").await.unwrap_err();
     for shown in [error.to_string(), format!("{error:?}"), format!("{forgotten:?}"), asked.to_string()] {
-        assert_eq!(shown.matches("Run `ClerkSync::migrate()` at start").count(), 1, "{shown}");
+        assert_eq!(
+            shown.matches("Run `ClerkSync::migrate()` when the application starts").count(),
+            1,
+            "{shown}"
+        );
         assert_eq!(shown.matches("clerk_").count(), 1, "{shown}");
     }
     assert!(
         std::error::Error::source(&error).is_none(),
-        "a source would repeat the message of the database in a log"
+        "a source would repeat the database's message in a log"
     );
 }
 

@@ -16,7 +16,7 @@ async fn a_file_is_written_again_after_space_was_freed() {
     written_again(SqliteConnectOptions::new().filename(&file.0).create_if_missing(true)).await;
 }
 
-/// A database in memory would be lost if its only connection was closed.
+/// A database in memory would be lost if its only connection were closed.
 #[tokio::test]
 async fn a_database_in_memory_keeps_its_rows_and_is_written_again() {
     written_again("sqlite::memory:".parse().unwrap()).await;
@@ -45,7 +45,7 @@ async fn written_again(options: SqliteConnectOptions) {
     assert_eq!(users, [Some("user_1".to_owned()), Some("user_2".to_owned())]);
 }
 
-/// A file that is removed when it is dropped.
+/// A file that is deleted when this value is dropped.
 struct File(PathBuf);
 
 impl Drop for File {

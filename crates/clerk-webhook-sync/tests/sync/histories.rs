@@ -1,4 +1,4 @@
-//! After a history of the test kit, the tables contain the final data of all objects.
+//! After a history from the test kit, the tables contain the final data of all objects.
 
 use std::collections::BTreeMap;
 

@@ -160,7 +160,7 @@ async fn before_equals_after_of_the_previous_call<DB: Engine>(sync: ClerkSync<DB
         for event in &events {
             sync.apply(event).await.unwrap();
         }
-        // Several fixtures are about one object. Only the newest of them causes two changes.
+        // Several fixtures are about the same object. Only the newest of them causes two changes.
         if let Ok([before, change]) = <[Change; 2]>::try_from(take(&recorded)) {
             assert_follows(change, before);
             kinds.insert(event_type);
@@ -201,7 +201,7 @@ async fn the_hook_can_read_the_child_rows<DB: Engine>(sync: ClerkSync<DB>) {
 /// A function that returns the result of a hook.
 type HookResult = fn() -> Result<(), Failure>;
 
-/// Adds a hook that writes a row of the application and then returns a result.
+/// Adds a hook that writes one of the application's rows and then returns a result.
 fn writing<DB: Engine>(sync: ClerkSync<DB>, result: HookResult) -> ClerkSync<DB> {
     with_connection(sync, move |connection| {
         Box::pin(async move {
@@ -324,7 +324,7 @@ async fn the_answer_has_the_outcome_of_the_failed_hook() {
     }
 }
 
-/// `before` of each change is `after` of the previous one, even if many connections write.
+/// The `before` of each change is the `after` of the previous one, even if many connections write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_by_many_connections_form_a_chain() {
     const TASKS: i64 = 8;

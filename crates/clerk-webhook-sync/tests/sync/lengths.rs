@@ -20,7 +20,7 @@ fn long(random: &mut Random, length: usize) -> String {
     (0..length).map(character).collect()
 }
 
-/// Replaces every text by a long one, except for the kind of the object.
+/// Replaces every text with a long one, except for the object's kind.
 fn lengthen(value: &mut Value, random: &mut Random) {
     match value {
         Value::String(text) => *text = long(random, 3_000),
@@ -52,7 +52,7 @@ async fn every_fixture_applies_with_long_texts<DB: Engine>(sync: ClerkSync<DB>) 
 async fn objects_with_long_ids_are_found_by_them<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_sessions().keep_billing();
     let mut random = Random::new(1);
-    // With the prefix of one character, the first length is short enough for an id that is stored unchanged.
+    // With a prefix of one character, an id of the first length is short enough to be stored unchanged.
     for (number, length) in [80, 120, 3_000].into_iter().enumerate() {
         let mut id = |name: &str| format!("{name}{}", long(&mut random, length));
         let (user_id, organization_id, membership_id, external) = (id("u"), id("o"), id("m"), id("e"));

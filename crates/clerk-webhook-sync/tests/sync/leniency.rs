@@ -140,7 +140,7 @@ async fn a_membership_without_a_role_keeps_its_role_until_a_complete_update<DB: 
     assert_eq!(roles().await, [(None, vec!["org:read".to_owned()])]);
 }
 
-/// Otherwise the role of an earlier membership of the same pair would become live again.
+/// Otherwise the role from an earlier membership of the same user and organization would become live again.
 async fn a_membership_without_times_does_not_replace_a_later_one<DB: Engine>(sync: ClerkSync<DB>) {
     let without_times = |id: &str, at: Option<i64>| {
         let mut data = with_role(id, "org:admin", T);
@@ -159,7 +159,7 @@ async fn a_membership_without_times_does_not_replace_a_later_one<DB: Engine>(syn
     assert_eq!(ids().await, ["orgmem_2"]);
     sync.apply(&without_times("orgmem_4", Some(T + 60))).await.unwrap();
     assert_eq!(ids().await, ["orgmem_4"]);
-    // `updated_at` is too late, so the time of the event orders the membership.
+    // `updated_at` is too late, so the event's time orders the membership.
     let mut late = membership("orgmem_5", "org_1", "user_1", T + 1_000_000);
     late["created_at"] = Value::Null;
     sync.apply(&event("organizationMembership.updated", T + 55, late)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Tests of the public API, on SQLite and Postgres.
+//! Tests of the public API, with SQLite and Postgres.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 

@@ -1,4 +1,4 @@
-//! Migrations create the tables, with any prefix and if several processes migrate at once.
+//! Migrations create the tables, with any prefix, and if several processes migrate at the same time.
 
 use clerk_webhook_sync::{Applied, ClerkSync, SyncDatabase};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
@@ -61,7 +61,7 @@ async fn eight_instances_migrate_a_server_at_once() {
     }
 }
 
-/// If the tables exist, `migrate` needs neither a lock nor the right to create tables.
+/// If the tables exist, `migrate` needs neither a lock nor the privilege to create tables.
 #[tokio::test]
 async fn migrate_does_not_lock_existing_tables() {
     let Some(sync) = migrated::<Postgres>("left_alone").await else { return };
@@ -167,7 +167,7 @@ async fn the_migrations_can_run_as_files<DB: Engine>(pool: Pool<DB>) {
     works(&sync, "1").await;
 }
 
-/// The tables and rows of the first version stay unchanged.
+/// The first version's tables and rows stay unchanged.
 async fn an_older_version_is_updated<DB: Engine>(pool: Pool<DB>) {
     <DB as Engine>::run(&pool, DB::MIGRATIONS[0]).await;
     let sync = ClerkSync::new(pool);
@@ -196,7 +196,7 @@ async fn an_older_version_is_updated<DB: Engine>(pool: Pool<DB>) {
     works(&sync, "2").await;
 }
 
-/// Tombstones of version 2 lack `created_at`.
+/// Tombstones from version 2 lack `created_at`.
 async fn a_member_who_left_before_version_3_is_not_live<DB: Engine>(pool: Pool<DB>) {
     for file in &DB::MIGRATIONS[..2] {
         <DB as Engine>::run(&pool, file).await;

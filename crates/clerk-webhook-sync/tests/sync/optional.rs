@@ -1,4 +1,4 @@
-//! Sessions, billing and the waitlist, which are stored only with a setting.
+//! Sessions, billing and the waitlist, which are stored only if a setting enables them.
 
 use clerk_webhook_core::event::payload::BillingInterval;
 use clerk_webhook_core::{Event, Timestamp};
@@ -38,7 +38,7 @@ fn payer(user_id: &str, organization_id: &str) -> Value {
     })
 }
 
-/// Returns an item as a subscription contains it.
+/// Returns an item in the form that a subscription contains.
 fn item(id: &str, plan: &str, status: &str, updated_at: i64) -> Value {
     json!({
         "created_at": T, "id": id, "interval": "annual", "is_free_trial": true, "period_end": FAR_FUTURE, "period_start": T,
@@ -48,7 +48,7 @@ fn item(id: &str, plan: &str, status: &str, updated_at: i64) -> Value {
     })
 }
 
-/// Returns an item as its own events contain it.
+/// Returns an item in the form that its own events contain.
 fn whole_item(id: &str, plan: &str, status: &str, updated_at: i64) -> Value {
     let mut item = item(id, plan, status, updated_at);
     item["payer"] = payer("user_1", "");
@@ -107,7 +107,7 @@ async fn sessions_are_listed_until_they_end<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(sync.apply(&ended).await.unwrap(), Applied::Updated);
     assert_eq!(sync.apply(&created).await.unwrap(), Applied::Stale);
     assert_eq!(sync.sessions_of("user_1").await.unwrap().len(), 1);
-    // A session ends with its user without an event.
+    // When a user is deleted, the user's sessions end without an event.
     sync.apply(&event("user.deleted", T + 40, deleted("user_1"))).await.unwrap();
     assert!(sync.sessions_of("user_1").await.unwrap().is_empty());
 }
@@ -199,7 +199,7 @@ async fn a_copy_of_an_item_is_listed_until_an_event_of_the_item_arrives<DB: Engi
     assert_eq!(sync.apply(&overdue).await.unwrap(), Applied::Updated);
     assert_eq!(plans(&sync, "user_1").await, ["pro past_due"]);
 
-    // An event of the item wins over every copy.
+    // An event about the item wins over every copy.
     let own =
         event("subscriptionItem.canceled", T + 15, whole_item("csub_item_1", "pro", "canceled", T + 12));
     assert_eq!(sync.apply(&own).await.unwrap(), Applied::Updated);
@@ -219,13 +219,13 @@ async fn items_that_their_subscription_no_longer_contains_are_not_listed<DB: Eng
         sync.apply(event).await.unwrap();
         assert_eq!(plans(&sync, "user_1").await, ["basic active"]);
     }
-    // An event of the item makes it independent of its subscription.
+    // An event about the item makes it independent of its subscription.
     let own = event("subscriptionItem.active", T + 12, whole_item("csub_item_1", "pro", "active", T));
     sync.apply(&own).await.unwrap();
     assert_eq!(plans(&sync, "user_1").await, ["pro active", "basic active"]);
 }
 
-/// The event of the item's end may be lost, or the endpoint does not subscribe to it.
+/// The event that ends the item may be lost, or the endpoint may not subscribe to it.
 async fn plans_end_with_their_subscription<DB: Engine>(sync: ClerkSync<DB>) {
     let sync = sync.keep_billing();
     let own = whole_item("csub_item_1", "pro", "active", T);
@@ -245,7 +245,8 @@ async fn plans_end_with_their_subscription<DB: Engine>(sync: ClerkSync<DB>) {
         <DB as Engine>::run(sync.pool(), "DELETE FROM clerk_subscriptions").await;
     }
 
-    // An end before the event of an item does not end the item. An end at the same time does.
+    // If the subscription ended before the item's event, the item does not end. If it ended at the same time,
+    // the item ends.
     for (at, expected) in [(T + 29, 1), (T + 30, 0)] {
         let ended = event("subscription.updated", at, subscription("ended", T + 20));
         assert!(sync.apply(&ended).await.unwrap().is_change());

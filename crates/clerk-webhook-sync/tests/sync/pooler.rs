@@ -34,7 +34,7 @@ impl Pooler {
         Some(Self { options, schema, direct })
     }
 
-    /// Returns a sync through the pooler, with this capacity of the statement cache.
+    /// Returns a sync that connects through the pooler, with this statement cache capacity.
     fn sync(&self, statements: usize) -> ClerkSync<Postgres> {
         let options = self.options.clone().statement_cache_capacity(statements);
         let pool = PgPoolOptions::new().max_connections(TASKS as u32).connect_lazy_with(options);
@@ -42,7 +42,7 @@ impl Pooler {
         ClerkSync::new(pool).prefix(&format!("{}.clerk_", self.schema)).unwrap()
     }
 
-    /// Returns a sync that is connected to the server directly, for reading.
+    /// Returns a sync that connects to the server directly, for reading.
     fn direct(&self) -> ClerkSync<Postgres> {
         ClerkSync::new(self.direct.clone())
     }
@@ -54,7 +54,7 @@ impl Pooler {
     }
 }
 
-/// Asserts that no statement of this schema is prepared on any server connection of the pooler.
+/// Asserts that no statement for this schema is prepared on any of the pooler's server connections.
 async fn assert_no_statement_is_left(pooler: &Pooler) {
     let sync = pooler.sync(0);
     let mut open = Vec::new();
@@ -83,7 +83,7 @@ async fn histories_behind_a_pooler_end_in_the_data_of_clerk() {
     }
 }
 
-/// With prepared statements, an event of one statement could run the statement of another client.
+/// With prepared statements, an event that needs one statement could run another client's statement.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn deletions_behind_a_pooler_are_written_to_the_tables_of_their_types() {
     let Some(pooler) = Pooler::create("deletions").await else { return };

@@ -1,4 +1,4 @@
-//! The content of the column `raw`.
+//! The content of the `raw` column.
 
 use clerk_webhook_sync::{ClerkSync, RawColumn};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::databases::{Engine, T, event, on_both_engines, user};
 
 on_both_engines!(raw_omits_private_data_by_default, raw_contains_all_data_if_full, raw_is_null_if_off);
 
-/// Applies a user and an invitation that contain secrets, and returns their column `raw`.
+/// Applies a user and an invitation that contain secrets, and returns their `raw` columns.
 async fn raw<DB: Engine>(sync: &ClerkSync<DB>) -> [Option<Value>; 2] {
     let mut data = user("user_1", "Ada", T);
     data["phone_numbers"] =

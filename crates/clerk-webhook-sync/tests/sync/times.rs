@@ -1,4 +1,4 @@
-//! An invalid time in the data does not prevent later changes of a row.
+//! An invalid time in the data does not prevent later changes to a row.
 
 use clerk_webhook_core::Timestamp;
 use clerk_webhook_sync::ClerkSync;
@@ -38,7 +38,7 @@ async fn a_change_far_in_the_future_does_not_block_the_next_one<DB: Engine>(sync
     for wrong in [T + 29 + DAY + 1, T * 1000, i64::MAX] {
         let versions = [("Ada", T, T + 9), ("Grace", wrong, T + 29), ("Hedy", T + 40, T + 49)];
         assert_eq!(always(&sync, versions).await, ("Hedy".to_owned(), T + 40), "{wrong}");
-        // The version with the invalid time is ordered by the time of its event.
+        // The version with the invalid time is ordered by its event's time.
         let versions = [("Ada", T, T + 9), ("Grace", wrong, T + 29), ("Hedy", T + 28, T + 28)];
         assert_eq!(always(&sync, versions).await, ("Grace".to_owned(), T + 29), "{wrong}");
     }

@@ -1,4 +1,4 @@
-//! An event and the writes of the application are committed together or not at all.
+//! An event and the application's writes are committed together or not at all.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -49,7 +49,7 @@ async fn many_events_can_share_a_transaction<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(DB::texts(sync.pool(), "SELECT id FROM clerk_active_users").await.len(), 100);
 }
 
-/// A dropped request must not leave half an event or a connection with an open transaction.
+/// A dropped request must not leave an event half applied, or a connection with an open transaction.
 async fn an_event_is_applied_completely_or_not_at_all_if_apply_is_dropped<DB: Engine>(sync: ClerkSync<DB>) {
     for polls in 0..60 {
         let id = format!("user_{polls}");
@@ -71,7 +71,7 @@ async fn an_event_is_applied_completely_or_not_at_all_if_apply_is_dropped<DB: En
     assert_eq!(DB::texts(sync.pool(), markers).await.len(), 60);
 }
 
-/// If only the row was written, the retry would be stale and the addresses would be missing.
+/// If only the row were written, the retry would be stale and the addresses would be missing.
 async fn a_retry_after_apply_was_dropped_writes_the_user_and_the_addresses<DB: Engine>(sync: ClerkSync<DB>) {
     for polls in 0..60 {
         let id = format!("user_{polls}");
@@ -142,7 +142,7 @@ async fn poll_and_drop(times: i64, future: impl Future) {
     .await;
 }
 
-/// The handler of the application fails the first time.
+/// The application's handler fails the first time.
 async fn transactional_handler_with_shares_its_transaction_with_the_handlers<DB, S>(
     sync: ClerkSync<DB>,
     store: S,
@@ -181,7 +181,7 @@ async fn transactional_handler_with_shares_its_transaction_with_the_handlers<DB,
     assert_eq!(runs.load(Ordering::SeqCst), 2);
     assert!(sync.user("user_1").await.unwrap().is_some());
 
-    // Events without a handler are applied and marked. Events that the sync ignores too are not marked.
+    // An event without a handler is applied and marked. If the sync ignores it too, it is not marked.
     let joined = event("organizationMembership.created", T + 9, membership("orgmem_1", "org_1", "user_1", T));
     // A stale event is marked too, because it can change copies of other objects.
     let older =
@@ -268,7 +268,7 @@ async fn handler_with_forwards_the_attempt() {
     assert_eq!(*attempts.lock().unwrap(), [None, Some(3)]);
 }
 
-/// The other transaction inserted the row, but had not committed when the statement began.
+/// The other transaction has inserted the row, but has not committed when the statement begins.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_insertion_that_waited_for_another_transaction_updates_its_row() {
     let Some(sync) = migrated::<Postgres>("just_inserted").await else { return };
@@ -307,7 +307,7 @@ async fn an_insertion_that_waited_for_another_transaction_updates_its_row() {
     }
 }
 
-/// Returns when a connection waits for a lock of this table.
+/// Returns as soon as a connection is waiting for a lock on this table.
 async fn until_blocked(pool: &Pool<Postgres>, table: &str) {
     let blocked = format!(
         "SELECT 'x' FROM pg_stat_activity a WHERE wait_event_type = 'Lock' AND EXISTS \
@@ -319,7 +319,7 @@ async fn until_blocked(pool: &Pool<Postgres>, table: &str) {
     }
 }
 
-/// Above READ COMMITTED, a statement fails if another transaction changed the row in the meantime.
+/// Above READ COMMITTED, a statement fails if another transaction has changed the row since this one began.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn apply_works_at_every_default_isolation_level() {
     let Some(sync) = migrated::<Postgres>("isolation").await else { return };
@@ -340,7 +340,7 @@ async fn apply_works_at_every_default_isolation_level() {
         for (table, object, first, second) in &changes {
             Postgres::run(sync.pool(), "TRUNCATE clerk_users, clerk_organizations").await;
             let created = event(&format!("{object}.created"), T + 10, first.clone());
-            // First the row is new, then it exists.
+            // The first time, the row is new. The second time, it exists.
             for at in [T + 10, T + 30] {
                 let mut transaction = sync.pool().begin().await.unwrap();
                 sync.apply_in(&mut transaction, &created).await.unwrap();
