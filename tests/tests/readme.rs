@@ -136,7 +136,7 @@ fn the_comparison_states_the_times_of_the_benchmarks() {
     assert_eq!(stated[2], micros(&verify[column("svix")]));
     assert_eq!(stated[3], micros(&verify[column("clerk-webhook")]));
 
-    let stated = row(&readme, "| request to answer with typed data |");
+    let stated = row(&readme, "| from request to response, with typed data |");
     assert_eq!(stated[2], micros(&row(&benchmarks, "| axum + svix + serde_json |")[2]));
     assert_eq!(stated[3], micros(&row(&benchmarks, "| Axum extractor, typed data |")[2]));
 }
