@@ -1,4 +1,4 @@
-//! Deliveries as the requests of web frameworks.
+//! Converts deliveries into the requests of web frameworks.
 
 #[cfg(feature = "actix")]
 use actix_web::test::TestRequest;
@@ -13,7 +13,7 @@ use crate::delivery::Delivery;
 
 /// Conversions into requests.
 impl Delivery {
-    /// Returns the delivery as a request of the crate `http`, for an Axum router, a Tower service or hyper.
+    /// Returns the delivery as a request from the `http` crate, for an Axum router, a Tower service or hyper.
     ///
     /// For a service that requires a certain body type, use [`From`] instead.
     ///

@@ -81,13 +81,14 @@ impl Delivery {
         Self::of_body(fixture.into().body())
     }
 
-    /// Creates a delivery of any body, which need not be an event.
+    /// Creates a delivery with any body, which need not be an event.
     #[must_use]
     pub fn of_body(body: impl Into<Bytes>) -> Self {
         Self::new(Body::Bytes(body.into()))
     }
 
-    /// Creates a delivery of JSON, serialized like Clerk's bodies: compact, with keys in alphabetical order.
+    /// Creates a delivery with a JSON body, serialized like Clerk's bodies: compact, with keys in
+    /// alphabetical order.
     ///
     /// ```
     /// use clerk_webhook_test::Delivery;
@@ -378,7 +379,7 @@ impl fmt::Debug for Delivery {
 
 impl Body {
     fn json(mut json: Value) -> Self {
-        // With the feature `preserve_order` of serde_json, objects are not sorted.
+        // With serde_json's `preserve_order` feature, objects are not sorted.
         json.sort_all_objects();
         Self::Json(json)
     }

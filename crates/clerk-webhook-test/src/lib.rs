@@ -1,7 +1,7 @@
 //! A test kit for receivers of Clerk webhooks: signed deliveries, broken deliveries, fixtures and histories.
 //!
 //! Tests with this kit need no Clerk account, tunnel, network or recorded requests. Applications use the kit
-//! through the crate `clerk-webhook`: enable its feature `test` in the dev-dependency, and import the kit
+//! through the `clerk-webhook` crate: enable its `test` feature in the dev-dependency, and import the kit
 //! from `clerk_webhook::test`.
 //!
 //! ```
@@ -42,7 +42,7 @@
 //! | Warp | `Delivery::warp_request` |
 //! | a running server, from a terminal | [`Delivery::curl`] |
 //!
-//! The chapter about testing in the guide of `clerk-webhook` contains a test for each framework, and a table
+//! The testing chapter of the `clerk-webhook` guide contains a test for each framework, and a table
 //! of all ways to break a delivery.
 //!
 //! # Features

@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// The error of a JSON Pointer that cannot be applied to a body.
+/// The error for a JSON Pointer that cannot be applied to a body.
 ///
-/// The message explains the problem of the pointer and does not contain data of the body.
+/// The message explains the problem with the pointer and contains no data from the body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PointerError(String);
 

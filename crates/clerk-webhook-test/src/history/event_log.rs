@@ -96,7 +96,7 @@ impl EventLog {
         self.now
     }
 
-    /// Advances the clock by 1 to 30 ms, like between two steps of a request, and returns the time.
+    /// Advances the clock by 1 to 30 ms, as between two steps of a request, and returns the time.
     pub(super) fn soon(&mut self) -> i64 {
         self.now += 1 + self.random.below(30) as i64;
         self.now
@@ -109,7 +109,7 @@ impl EventLog {
         if self.ties && self.random.percent(33) { updated_at } else { moment }
     }
 
-    /// Records a change as an event whose time is some milliseconds later, like at Clerk.
+    /// Records a change as an event whose time is some milliseconds later, as at Clerk.
     pub(super) fn record(&mut self, r#type: &'static str, data: &impl Serialize, change: Option<Change>) {
         self.now += 4 + self.random.below(25) as i64;
         let envelope = Envelope {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::event_log::EventLog;
 
-/// Metadata. Names with numbers suffice to make changes visible.
+/// Metadata. Numbered names are enough to make changes visible.
 pub(super) type Metadata = BTreeMap<&'static str, u64>;
 
 /// A list that is always empty.

@@ -1,6 +1,6 @@
 //! Reproducible pseudorandom numbers.
 
-/// The generator SplitMix64 (Steele, Lea, Flood 2014).
+/// The SplitMix64 generator (Steele, Lea, Flood 2014).
 ///
 /// Histories must stay byte-identical. Crates for random numbers guarantee reproducible generators, but not
 /// reproducible ranges, choices and shuffles, so these are implemented here.

@@ -12,7 +12,7 @@ use super::kind::ObjectKind;
 ///
 /// A copy of Clerk's objects must reach this state in any order of arrival.
 ///
-/// Each object has the data of the last event about this object. Copies inside other events do not count,
+/// Each object has the data of the last event about this object. Copies inside other events are ignored,
 /// although they can be newer, such as the organization inside a membership.
 ///
 /// ```

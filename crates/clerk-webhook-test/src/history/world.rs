@@ -1,4 +1,4 @@
-//! The state at Clerk at one point of a history.
+//! The state at Clerk at one point in a history.
 
 use clerk_webhook_core::Timestamp;
 
@@ -22,7 +22,7 @@ pub(super) struct World {
     pub(super) access: Access,
     /// The total number of sign-ups.
     pub(super) sign_ups: usize,
-    /// The last number for a unique name.
+    /// The last number that was used for a unique name.
     numbers: usize,
     scenario: Scenario,
 }

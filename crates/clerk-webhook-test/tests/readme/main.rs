@@ -1,4 +1,4 @@
-//! Checks the chapter `testing` of the guide: its tests run here, and its tables match the code.
+//! Checks the guide's `testing` chapter: its tests run here, and its tables match the code.
 #![expect(clippy::unwrap_used, reason = "a failure fails the test")]
 
 #[cfg(feature = "actix")]
@@ -24,14 +24,14 @@ fn rows(heading: &str) -> Vec<Vec<&'static str>> {
     rows.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
 }
 
-/// The imports differ, because the chapter uses the crate `clerk-webhook`.
+/// The imports differ, because the chapter uses the `clerk-webhook` crate.
 #[test]
 fn the_chapter_shows_the_tests_that_run_here() {
     for test in [include_str!("with_axum.rs"), include_str!("with_actix.rs"), include_str!("with_warp.rs")] {
         let (_imports, code) = test.split_once("\n\n").unwrap();
         assert!(
             CHAPTER.contains(&format!("\n{code}```\n")),
-            "copy this code into the chapter `testing` of the guide:\n{code}"
+            "copy this code into the guide's `testing` chapter:\n{code}"
         );
     }
 }
@@ -98,5 +98,5 @@ fn the_table_of_fixtures_lists_all_variants() {
     let lines: Vec<_> = table.iter().map(|row| format!("| {} | {} |", row[0], row[1])).collect();
     assert_eq!(rows("Fixtures"), table, "\n{}", lines.join("\n"));
     let counts = format!("{} fixtures", AnyFixture::all().len());
-    assert!(CHAPTER.contains(&counts), "the chapter `testing` of the guide must contain `{counts}`");
+    assert!(CHAPTER.contains(&counts), "the guide's `testing` chapter must contain `{counts}`");
 }

@@ -3,7 +3,7 @@ use axum::routing::post;
 use clerk_webhook_axum::ClerkEvent;
 use clerk_webhook_core::{EventData, Verifier};
 use clerk_webhook_test::{Delivery, SECRET, fixture};
-use tower::ServiceExt as _; // the crate tower with the feature `util`
+use tower::ServiceExt as _; // the tower crate with the `util` feature
 
 async fn webhook(ClerkEvent(event): ClerkEvent) -> String {
     match event.data() {

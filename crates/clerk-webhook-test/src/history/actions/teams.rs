@@ -135,7 +135,7 @@ impl World {
         self.record_membership(key, place, "organizationMembership.created");
     }
 
-    /// Ends a membership. The event contains the unchanged membership, without the time of the end.
+    /// Ends a membership. The event contains the unchanged membership, without the time at which it ended.
     pub(super) fn end_membership(&mut self, key: u32, person: u32) {
         let Some(place) = self.organizations[key].member(person) else { return };
         self.log.moment();
