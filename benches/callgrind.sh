@@ -1,6 +1,6 @@
 #!/bin/sh
-# Counts instructions per call: the difference between runs of n and of 2n calls, so that the start of the program does
-# not count. Valgrind does not support SHA extensions, so sha2 uses its portable code here and takes a larger share than
+# Counts instructions per call: the difference between runs of n and of 2n calls, so that program startup is not
+# counted. Valgrind does not support SHA extensions, so sha2 uses its portable code here and takes a larger share than
 # on a real machine. Compare with the row for raw SHA-256.
 #
 # ./callgrind.sh [calls, 1000 by default]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the command `clerk-webhook`: its start, one `trigger`, and the throughput of `scenario`.
+"""Measures the `clerk-webhook` command: its startup, one `trigger`, and the throughput of `scenario`.
 
 Builds the command and the example for Axum with optimization, serves the example on a free loopback port, and prints
 tables. Times are medians over the rounds. In each round, every contestant runs once.
@@ -41,7 +41,7 @@ def serve(program):
             # Drains the log, so that a full pipe does not block the server.
             subprocess.Popen(["cat"], stdin=server.stdout, stdout=log)
             return server, line.removeprefix("listening on ").strip()
-    sys.exit("the example for Axum did not start")
+    sys.exit("the Axum example did not start")
 
 
 def milliseconds(work):
@@ -51,7 +51,7 @@ def milliseconds(work):
 
 
 def run(*command):
-    """Runs a command with the least overhead of Python that is possible."""
+    """Runs a command with as little Python overhead as possible."""
     null = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in (0, 1, 2)]
     process = os.posix_spawn(command[0], command, os.environ, file_actions=null)
     _, status = os.waitpid(process, 0)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Shows the instructions per call of one contestant by function, including called functions. sha2 uses its portable
-# code here, see callgrind.sh.
+# Shows the instructions per call of one contestant by function, including called functions. sha2 uses its portable code
+# here; see callgrind.sh.
 #
 # ./profile.sh '<group>' '<contestant>' [number of functions, 30 by default]
 set -eu

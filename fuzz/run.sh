@@ -18,7 +18,7 @@ built=$(cargo metadata --format-version 1 --no-deps --offline | sed 's/.*"target
 built=$built/$(rustc -vV | sed -n 's/^host: //p')/release
 "$built/seeds"
 
-# AddressSanitizer keeps freed memory to detect later use. The default of 256 MB would dominate the memory of a target.
+# AddressSanitizer keeps freed memory to detect later use. The default of 256 MB would dominate a target's memory.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=16}
 fuzz() {
     local dictionary=()
@@ -55,7 +55,7 @@ for target in "${targets[@]}"; do
 done
 
 for target in "${!found_by[@]}"; do
-    printf '\n%s failed, see fuzz/%s/%s.log\n' "$target" "$logs" "$target"
+    printf '\n%s failed; see fuzz/%s/%s.log\n' "$target" "$logs" "$target"
     grep -a -A 3 'panicked at\|ERROR: \|Test unit written' "$logs/$target.log" | cut -c 1-2000
 done
 [ ${#found_by[@]} -eq 0 ]

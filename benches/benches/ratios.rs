@@ -106,11 +106,11 @@ fn batch(contestant: &mut Contestant, calls: u32) -> Duration {
     start.elapsed()
 }
 
-/// Runs the program `allocations` and returns its counts by group and contestant.
+/// Runs the `allocations` program and returns its counts by group and contestant.
 fn count_allocations() -> HashMap<(String, String), u64> {
     let output = Command::new(env!("CARGO_BIN_EXE_allocations"))
         .output()
-        .expect("failed to run the program `allocations`");
+        .expect("failed to run the `allocations` program");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout)
         .lines()

@@ -19,7 +19,7 @@ use clerk_webhook_benches::delivery;
 use clerk_webhook_core::{MessageId, Timestamp, Verifier};
 use fastrand::Rng;
 
-/// The bound for |t| that the authors of dudect recommend.
+/// The bound for |t| that dudect's authors recommend.
 const BOUND: f64 = 4.5;
 
 /// The number of samples that determine the percentiles. They are not part of the result.
@@ -85,7 +85,7 @@ fn measure(subject: Subject, samples: usize) -> f64 {
     let mut source = Source::new();
     let mut first: Vec<_> = (0..FIRST).map(|_| source.sample(subject).1).collect();
     first.sort_unstable();
-    // The percentiles of dudect, dense where most samples are: 1 - 0.5^(10 k / 100).
+    // dudect's percentiles, dense where most samples are: 1 - 0.5^(10 k / 100).
     let crops = (1..=CROPS).map(|crop| {
         let share = 1.0 - 0.5_f64.powf(f64::from(10 * crop) / f64::from(CROPS));
         first[(share * (FIRST - 1) as f64) as usize]

@@ -84,7 +84,7 @@ plan forged-unsigned 400 "${refusing[@]}"
 plan forged-stale 400 "${refusing[@]}"
 plan 256-signatures 200 "${counting[@]}"
 plan 1000-signatures 400 "$bare" "$untouched"
-# The crate svix accepts any number of signatures, and the last one matches.
+# The svix crate accepts any number of signatures, and the last one matches.
 plan 1000-signatures 200 "$svix"
 
 cargo build --quiet --release --manifest-path ../Cargo.toml --bin serve --bin delivery
@@ -156,7 +156,7 @@ for ((round = 0; round <= rounds; round++)); do
     for cell in "${cells[@]}"; do
         IFS='|' read -r delivery contestant status <<<"$cell"
         if ((round == 0)); then
-            # Warm-up, which does not count.
+            # Warm-up, which is not counted.
             measure "$delivery" "$contestant" "$status" 1 >/dev/null
         else
             measure "$delivery" "$contestant" "$status" "$seconds" >>"$scratch/results"

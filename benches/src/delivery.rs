@@ -101,7 +101,7 @@ pub fn builder() -> VerifierBuilder {
     Verifier::builder()
 }
 
-/// Returns the verifier of the crate svix.
+/// Returns the svix crate's verifier.
 #[must_use]
 pub fn svix() -> svix::webhooks::Webhook {
     svix::webhooks::Webhook::new(SECRET).unwrap()

@@ -3,7 +3,7 @@
 /// The name of this project's contestants.
 pub const OURS: &str = "clerk-webhook";
 
-/// The name of the crate svix, the reference of most goals.
+/// The name of the svix crate, the reference for most goals.
 pub const SVIX: &str = "svix 2.9";
 
 /// Contestants that are measured together, and the goals of the group.

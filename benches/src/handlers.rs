@@ -146,7 +146,7 @@ pub fn unverified() -> Application {
     Application::new(post(handler))
 }
 
-/// Verifies with the crate svix and decodes a tagged enum.
+/// Verifies with the svix crate and decodes a tagged enum.
 #[must_use]
 pub fn with_svix() -> Application {
     async fn handler(State(webhook): State<Arc<Webhook>>, headers: HeaderMap, body: Bytes) -> StatusCode {

@@ -13,7 +13,8 @@ mod verification;
 pub use delivery::TYPICAL;
 pub use group::{Contestant, Goal, Group, OURS, SVIX};
 
-/// The title of a group and the function that creates it. Groups are created late, because signatures expire.
+/// The title of a group and the function that creates it. Each group is created shortly before it is
+/// measured, because signatures expire.
 pub type Entry = (&'static str, fn() -> Group);
 
 /// All groups, in the order of the output.

@@ -1,4 +1,4 @@
-//! The cost of verifying and of rejecting a delivery.
+//! The cost of verifying and rejecting a delivery.
 
 use std::hint::black_box;
 use std::sync::Arc;

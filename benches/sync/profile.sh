@@ -1,6 +1,6 @@
 #!/bin/sh
 # Counts the instructions per event of applying events to SQLite in memory, by function and including called functions.
-# Applies four events per user: created, created again, updated and deleted. sha2 uses its portable code here, see
+# Applies four events per user: created, created again, updated and deleted. sha2 uses its portable code here; see
 # callgrind.sh.
 #
 # sync/profile.sh [users, 500 by default] [number of functions, 30 by default]

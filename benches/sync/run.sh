@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the benchmarks of the sync and replaces their tables in the README.
+# Runs the sync benchmarks and replaces their tables in the README.
 #
 # sync/run.sh [speed] [scale] [memory] [parts] [maximum of users or events]   all four sections by default
 set -eu

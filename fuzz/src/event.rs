@@ -110,7 +110,7 @@ fn check_envelope(event: &Event, members: &Members) {
     assert_eq!(format!("{event:?}"), shown, "Debug must show only these fields");
 }
 
-/// Reads integer milliseconds. A number below 10¹¹ counts as seconds.
+/// Reads integer milliseconds. A number below 10¹¹ is read as seconds.
 fn read_timestamp(value: &Value) -> Option<Timestamp> {
     let number = value.as_i64().or_else(|| {
         let float = value.as_f64().filter(|_| !value.is_u64())?;
@@ -126,7 +126,7 @@ fn check_data(event: &Event, sent: &Value) -> &'static str {
     assert_eq!(with_data(event, sent.clone()).into_data(), *with_data(event, sent.clone()).data());
     let shown = format!("{data:?}");
     let EventData::Unrecognized(unrecognized) = data else {
-        // `EventType` and `EventData` have the same names of variants.
+        // `EventType` and `EventData` have the same variant names.
         assert!(shown.starts_with(&format!("{:?}(", event.event_type())), "{shown}");
         compare(&written(data), sent, "data");
         check_redaction(event, sent);
@@ -162,7 +162,7 @@ fn check_redaction(event: &Event, sent: &Value) {
     assert_eq!(shown(&plain), shown(&masked));
 }
 
-/// Returns the event with other data.
+/// Returns the event with different data.
 fn with_data(event: &Event, data: Value) -> Event {
     let body = serde_json::json!({ "data": data, "type": event.event_type().as_str() });
     let body = Bytes::from(body.to_string());

@@ -136,7 +136,7 @@ impl Expected {
     }
 }
 
-/// Compares the only call of the inner service with the expected event.
+/// Compares the only call to the inner service with the expected event.
 fn check_call(seen: &Seen, headers: &HeaderMap, expected: &Expected) {
     let [(request, body)] = &seen.calls[..] else { panic!("{} calls", seen.calls.len()) };
     assert_eq!(request.headers(), headers);

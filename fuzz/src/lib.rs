@@ -1,7 +1,7 @@
 //! The assertions of the fuzz targets, and the format of their inputs.
 //!
-//! Each target is a function `check` that panics if the product and a simple model of it disagree. Otherwise
-//! it returns the outcome in one word, so that the program `seeds` can report which outcomes its seeds reach.
+//! Each target is a `check` function that panics if the product and a simple model of it disagree. Otherwise
+//! it returns the outcome in one word, so that the `seeds` program can report which outcomes its seeds reach.
 
 pub mod event;
 pub mod frames;

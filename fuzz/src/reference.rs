@@ -125,8 +125,8 @@ pub struct Accepted {
 
 /// Verifies a delivery.
 ///
-/// If a delivery has several flaws, the first one counts: missing or repeated headers (id, timestamp,
-/// signature), the form of the timestamp, the age, the form of the id, the form of the list.
+/// If a delivery has several flaws, the first one in this order is reported: missing or repeated headers (id,
+/// timestamp, signature), the form of the timestamp, the age, the form of the id, the form of the list.
 ///
 /// # Errors
 ///

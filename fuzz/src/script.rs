@@ -37,7 +37,7 @@ pub struct ScriptedDelivery {
     pub patience: u8,
     /// The value of `Content-Length`.
     pub claim: Vec<u8>,
-    /// The steps in which the body arrives, one byte each, see [`Step::byte`].
+    /// The steps in which the body arrives, one byte each; see [`Step::byte`].
     pub steps: Vec<u8>,
     /// The body, or the part of it that is repeated.
     pub body: Vec<u8>,
@@ -46,7 +46,7 @@ pub struct ScriptedDelivery {
 impl ScriptedDelivery {
     /// The body becomes the data of an event, so that it can be parsed.
     pub const IS_DATA: u8 = 1;
-    /// The limit is set on the delivery, and the verifier has another one.
+    /// The limit is set on the delivery, and the verifier has a different one.
     pub const LATE_LIMIT: u8 = 2;
     /// The request has a `Content-Length`.
     pub const HAS_CLAIM: u8 = 4;
@@ -102,7 +102,7 @@ impl ScriptedDelivery {
         let times = (1 + root.pow(3)).min(1 + MAX_BODY / self.body.len().max(1));
         let mut body = Vec::new();
         for time in 0..times {
-            // Each repetition has other bytes, so that a wrong order of the parts is detected.
+            // Each repetition has different bytes, so that a wrong order of the parts is detected.
             let difference = (time ^ time >> 8) as u8;
             body.extend(self.body.iter().map(|byte| byte.wrapping_add(difference)));
         }
@@ -129,7 +129,7 @@ impl ScriptedDelivery {
         if self.limit == i16::MIN { usize::MAX } else { length.saturating_add_signed(self.limit.into()) }
     }
 
-    /// Returns the steps. A last frame contains the part of the body that the steps leave over.
+    /// Returns the steps. A final frame contains the part of the body that the steps do not cover.
     #[must_use]
     pub fn arrivals(&self, body: &Bytes) -> VecDeque<Step> {
         let mut rest = body.clone();
@@ -250,8 +250,8 @@ pub enum Arrived {
 
 /// Executes the steps with the simplest algorithm, and also returns the number of executed steps.
 ///
-/// Trailers count as frames without data. The body times out at the wait whose number is `patience`, unless
-/// `patience` is zero.
+/// Trailers are treated as frames without data. The body times out at the wait whose number is `patience`,
+/// unless `patience` is zero.
 #[must_use]
 pub fn arrive<'s>(
     steps: impl IntoIterator<Item = &'s Step>,
@@ -292,7 +292,7 @@ pub fn arrive<'s>(
     (Arrived::Whole(body, address), taken)
 }
 
-/// Reads the value of a `Content-Length` as the product documents it. An invalid value counts as 0.
+/// Reads the value of a `Content-Length` as the product documents it. An invalid value is treated as 0.
 #[must_use]
 pub fn claimed_length(value: &[u8]) -> u64 {
     let digits = value.strip_prefix(b"+").unwrap_or(value);

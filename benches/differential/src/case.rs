@@ -100,7 +100,7 @@ impl Case {
         self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(family.name(part)));
     }
 
-    /// Gives all occurrences of a header the name of another family.
+    /// Gives all occurrences of a header the name from a different family.
     pub fn rename(&mut self, from: Family, to: Family, part: Part) {
         for (name, _) in &mut self.headers {
             if name.eq_ignore_ascii_case(from.name(part)) {

@@ -18,12 +18,12 @@ use crate::verdict::{LibraryVerdict, Part, Reason};
 pub enum Library {
     /// This project.
     ClerkWebhook,
-    /// The crate svix, published by the sender.
+    /// The svix crate, published by the sender.
     Svix,
-    /// The crate svix with the clock of the case. It ignores the time, and this program checks the time
+    /// The svix crate with the clock of the case. It ignores the time, and this program checks the time
     /// instead.
     SvixWithClock,
-    /// The crate of the Standard Webhooks specification.
+    /// The standardwebhooks crate, from the authors of the Standard Webhooks specification.
     StandardWebhooks,
     /// The last version of svix that accepts forged signatures (CVE-2024-21491).
     VulnerableSvix,

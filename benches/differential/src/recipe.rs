@@ -12,7 +12,8 @@ use crate::library::Message;
 use crate::rules::LONGEST_LIST;
 use crate::verdict::Part;
 
-/// The description of a delivery. Its times are relative to the receiver's clock, which is read late.
+/// The description of a delivery. Its times are relative to the receiver's clock, which is read when the
+/// delivery is created.
 #[derive(Clone, Debug)]
 pub struct Recipe {
     /// The key, and its text at the receiver.
@@ -53,7 +54,7 @@ pub enum SecretText {
     Plain,
     /// Without `whsec_`.
     Bare,
-    /// With another prefix instead of `whsec_`.
+    /// With a different prefix instead of `whsec_`.
     Prefixed(&'static str),
     /// With text before and after it.
     Within(&'static str, &'static str),
@@ -100,9 +101,9 @@ pub enum Body {
 pub enum Token {
     /// The signature of the holder of the secret.
     Genuine,
-    /// A signature with another key.
+    /// A signature with a different key.
     OfOtherKey,
-    /// The genuine signature with another version prefix.
+    /// The genuine signature with a different version prefix.
     Labelled(&'static str),
     /// The first characters of the genuine signature.
     Beginning(usize),
@@ -127,7 +128,7 @@ pub enum Change {
     Remove(Part),
     /// Removes the two other headers of the family.
     Only(Part),
-    /// Gives a header the name of the other family.
+    /// Gives a header the name from the other family.
     Rename(Part),
     /// Writes a header's name in capitals.
     Capitals(Part),
@@ -153,7 +154,7 @@ pub enum Change {
     CutBody(usize),
     /// Replaces invalid UTF-8 in the body with replacement characters.
     Lossy,
-    /// Gives the receiver another secret.
+    /// Gives the receiver a different secret.
     OtherSecret,
     /// Adds tokens before the list, up to the maximum number of tokens plus this number.
     Tokens(isize),

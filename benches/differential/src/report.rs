@@ -36,7 +36,7 @@ struct Count {
     peer_accepts: u64,
     candidate_accepts: u64,
     other_reason: u64,
-    /// Unsigned messages that the peer accepts, also if other rules apply too.
+    /// Unsigned messages that the peer accepts, even if other rules also apply.
     forged: u64,
 }
 
@@ -82,7 +82,7 @@ impl Report {
     }
 
     /// Returns the rules that did not explain any disagreement alone, and the points that no delivery without
-    /// rules reached. The rule is obsolete, or the recipes do not test it any longer.
+    /// rules reached. Such a rule is obsolete, or the recipes no longer test it.
     #[must_use]
     pub fn unseen(&self) -> Vec<String> {
         let mut unseen = Vec::new();

@@ -10,17 +10,17 @@ use crate::verdict::{LibraryVerdict, Part};
 
 /// A documented difference between this project and other libraries.
 ///
-/// For the deliveries that it applies to, a rule states how each side interprets the delivery and whether it
-/// objects. After all rules, each side has a plain delivery, and both sides must agree about the plain
-/// deliveries. The verdict about the original must be the first, in the order of the library's checks, of its
-/// objections and its verdict about its plain delivery. Therefore the verdicts are predicted exactly even if
-/// several rules apply.
+/// A rule states how each side interprets a delivery, and whether the side objects to it. After all rules
+/// that apply, each side has a plain delivery, and both sides must give the same verdict about the plain
+/// deliveries. A side has several candidates for its verdict about the original delivery: its objections, and
+/// its verdict about the plain delivery. The one that comes first in the order of the library's checks must
+/// be the actual verdict. Therefore the verdicts are predicted exactly even if several rules apply.
 #[derive(Debug)]
 pub struct Rule {
-    /// The number in the list of differences between the libraries of all languages, from which this project
+    /// The number in the list of differences between the libraries in all languages, from which this project
     /// was designed. Letters mark differences that were found later.
     ///
-    /// Missing numbers concern only libraries of other languages. Some of them are in [`POINTS`].
+    /// Missing numbers concern only libraries in other languages. Some of them are in [`POINTS`].
     pub number: &'static str,
     /// A short name.
     pub name: &'static str,
@@ -80,10 +80,10 @@ const OF_TODAY: &[Library] = &[Svix, SvixWithClock, StandardWebhooks];
 /// Libraries that accept an empty key and read negative numbers.
 const UNAWARE: &[Library] = &[StandardWebhooks, VulnerableSvix];
 
-/// The maximum size of the list of signatures in this project, in bytes and in tokens.
+/// This project's limits on the list of signatures, in bytes and in tokens.
 pub const LONGEST_LIST: (usize, usize) = (16 * 1024, 256);
 
-/// The maximum length of a message id in this project, in bytes.
+/// This project's limit on the length of a message id, in bytes.
 const LONGEST_ID: usize = 256;
 
 /// All rules. They apply in this order, and each rule sees the delivery as the earlier rules changed it.
@@ -111,7 +111,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "3",
         name: "repeated id",
-        reason: "Svix never repeats a header, and receivers disagree which one counts; the peer reads the first",
+        reason: "Svix never repeats a header, and receivers disagree about which one to use; the peer reads the first",
         peers: ALL,
         lets_in: false,
         applies: |case| case.is_repeated(Part::Id),
@@ -121,7 +121,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "3",
         name: "repeated timestamp",
-        reason: "Svix never repeats a header, and receivers disagree which one counts; the peer reads the first",
+        reason: "Svix never repeats a header, and receivers disagree about which one to use; the peer reads the first",
         peers: ALL,
         lets_in: false,
         applies: |case| case.is_repeated(Part::Timestamp),
@@ -131,7 +131,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: "3",
         name: "repeated signature",
-        reason: "Svix never repeats a header, and receivers disagree which one counts; the peer reads the first",
+        reason: "Svix never repeats a header, and receivers disagree about which one to use; the peer reads the first",
         peers: ALL,
         lets_in: false,
         applies: |case| case.is_repeated(Part::Signature),
@@ -544,7 +544,7 @@ fn is_part(token: &[u8], genuine: &[u8]) -> bool {
     token.starts_with(b"v1,") && token != genuine && is_beginning
 }
 
-/// A point on which the crates and this project agree, although libraries of other languages differ or
+/// A point on which the crates and this project agree, although libraries in other languages differ or
 /// mistakes are common.
 #[derive(Debug)]
 pub struct Point {

@@ -1,4 +1,4 @@
-//! Compares verdicts about many deliveries.
+//! Compares the verdicts about many deliveries.
 
 use std::cell::RefCell;
 use std::env;

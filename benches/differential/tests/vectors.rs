@@ -18,8 +18,7 @@ use serde::Deserialize;
 
 use support::say;
 
-/// The maximum distance between timestamp and clock up to which the timestamp moves with the clock, in
-/// seconds.
+/// The maximum distance from the clock at which a timestamp still moves with the clock, in seconds.
 const NEAR: u64 = 24 * 60 * 60;
 
 #[derive(Deserialize)]

@@ -215,7 +215,7 @@ trait Sql: DeliveryStore + TransactionalStore + Clone {
     /// Inserts a row in a plain transaction.
     fn transaction(&self, message: &str) -> impl Future<Output = sqlx::Result<()>> + Send;
 
-    /// Inserts a row in the store's transaction, which contains the mark.
+    /// Inserts a row in the store's transaction, which also marks the delivery as handled.
     fn write(
         transaction: &mut Self::Transaction,
         message: &str,

@@ -1,10 +1,10 @@
-//! Measures how many deliveries per second each store processes, compared with a plain statement of the same
+//! Measures how many deliveries per second each store processes, compared with a plain statement on the same
 //! engine.
 //!
 //! `cargo run --release -p clerk-webhook-engines -- [--quick] [--check] [part of an engine's name]`
 //!
 //! SQLite uses a file in the folder for temporary files. `TEST_POSTGRES_URL`, `TEST_PGBOUNCER_URL` and
-//! `TEST_REDIS_URL` contain the addresses of the servers. An engine without address is skipped.
+//! `TEST_REDIS_URL` contain the addresses of the servers. An engine without an address is skipped.
 
 mod engines;
 mod measure;

@@ -77,7 +77,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Measures all contestants in turns. The first round is a warm-up and does not count.
+/// Measures all contestants in turns. The first round is a warm-up and is not counted.
 pub async fn measure(contestants: &[Contestant], concurrency: usize, rounds: Rounds) -> Vec<Times> {
     let mut times: Vec<_> = contestants.iter().map(|_| Times(Vec::new())).collect();
     for round in 0..=rounds.count {

@@ -1,4 +1,4 @@
-//! Measures how much memory a sender can make a server use, by connections without a body and by large
+//! Measures how much memory a sender can make a server use, with connections without a body and with large
 //! bodies. Linux only.
 //!
 //! `memory [--check] [connections, 10,000 by default]`
@@ -37,7 +37,7 @@ const GOAL_BODY: i64 = BODY as i64 + 64 * 1024;
 /// The number of concurrent bodies.
 const BODIES: usize = 32;
 
-/// The bytes of one write. A loopback socket could carry much more at once than a network.
+/// The bytes of one write. A loopback socket could carry much more in one write than a network.
 const CHUNK: usize = 16 * 1024;
 
 fn main() -> Result<ExitCode> {
@@ -238,7 +238,7 @@ impl Server {
         self.status("VmRSS:")
     }
 
-    /// Returns the peak of the resident memory since the last call of `resident`, in bytes.
+    /// Returns the peak of the resident memory since the last call to `resident`, in bytes.
     fn peak(&self) -> Result<i64> {
         self.status("VmHWM:")
     }

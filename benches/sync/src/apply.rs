@@ -1,4 +1,4 @@
-//! Applying events, shared by all measurements.
+//! Applies events, for all measurements.
 
 use std::error::Error;
 

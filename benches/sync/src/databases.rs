@@ -55,7 +55,7 @@ impl File {
         Ok(Self { sync, folder })
     }
 
-    /// Sets the size of the page cache, in KiB, and checkpoints the write-ahead log.
+    /// Sets the page cache size, in KiB, and checkpoints the write-ahead log.
     ///
     /// With a large cache, a large transaction writes each page once instead of once per row.
     pub async fn cache(&self, kib: u32) -> Fallible<()> {
@@ -81,7 +81,7 @@ impl Drop for File {
     }
 }
 
-/// The settings of connections to Postgres.
+/// The settings for Postgres connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     pub connections: u32,
@@ -92,7 +92,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// The defaults of sqlx and Postgres, with a number of connections.
+    /// sqlx's and Postgres's defaults, with a number of connections.
     pub fn by_default(connections: u32) -> Self {
         Self { connections, synchronous_commit: true, test_before_acquire: true }
     }
@@ -137,7 +137,7 @@ impl Schema {
         Ok(Self { sync, name })
     }
 
-    /// Returns the server's version and its setting `fsync`.
+    /// Returns the server's version and its `fsync` setting.
     pub async fn server(address: &str) -> Fallible<(String, String)> {
         let pool = Usage::by_default(1).connect(address).await?;
         let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&pool).await?;

@@ -7,7 +7,7 @@
 //! Markdown. The number is the maximum number of users in `scale` and of events in `memory`, a million by
 //! default.
 //!
-//! SQLite uses files in the folder for temporary files and in `/dev/shm`. Postgres is the server of
+//! SQLite uses files in the folder for temporary files and in `/dev/shm`. The Postgres server is the one in
 //! `TEST_POSTGRES_URL` or `DATABASE_URL`, with the schemas `bench_sync` and `bench_sync_small`. It is skipped
 //! if neither variable is set.
 //!

@@ -93,7 +93,7 @@ pub async fn apply_each_kind(users: u64) -> Fallible<()> {
     Ok(())
 }
 
-/// Returns the microseconds per event of decoding the data.
+/// Returns the time to decode the data, in microseconds per event.
 fn decode(fixture: &Value, rounds: u64) -> Fallible<f64> {
     let mut times = Vec::new();
     for _ in 0..rounds {
@@ -145,7 +145,7 @@ async fn show_of<DB: Idle>(
     Ok(())
 }
 
-/// Applies events in one transaction, and returns the microseconds per event without its begin and commit.
+/// Applies events in one transaction, and returns the microseconds per event, excluding BEGIN and COMMIT.
 async fn in_one_transaction<DB: SyncDatabase>(sync: &ClerkSync<DB>, events: &[Event]) -> Fallible<f64> {
     let mut transaction = sync.pool().begin().await?;
     let began = Instant::now();

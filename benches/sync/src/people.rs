@@ -55,7 +55,7 @@ impl People {
     }
 }
 
-/// Returns the event of a fixture with another id and time of its object.
+/// Returns a fixture's event with a different object id and time.
 pub fn variant(fixture: &Value, number: u64, version: u64) -> Fallible<Event> {
     let mut body = fixture.clone();
     let old = body["data"]["id"].as_str().ok_or("the fixture has no id")?;
@@ -77,7 +77,7 @@ fn event(body: &Value, number: u64) -> Fallible<Event> {
 }
 
 /// Returns an id of 27 letters and digits. As in Clerk's ids, the first characters rise with time and the
-/// others are random, so that an index of them grows at its end.
+/// others are random, so that an index on them grows at its end.
 fn id(prefix: &str, number: u64) -> String {
     let mut random = fastrand::Rng::with_seed(number);
     let rising = [5, 4, 3, 2, 1, 0].map(|place| number / 62_u64.pow(place) % 62);

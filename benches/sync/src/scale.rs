@@ -19,8 +19,9 @@ const ROUNDS: u64 = 9;
 
 /// The maximum number of events of each kind in a round.
 ///
-/// Small tables have fewer, so that no user is chosen twice, and the large tables then use the same number:
-/// whether SQLite checkpoints its write-ahead log during a round depends on the length of the round.
+/// A round with small tables has fewer events, because no user is chosen twice. The round with large tables
+/// then has the same number, because the length of a round determines whether SQLite checkpoints its
+/// write-ahead log during the round.
 const EVENTS: u64 = 500;
 
 /// The number of users that one transaction inserts before the measurement.
@@ -156,8 +157,8 @@ pub async fn show(quick: bool, most: u64) -> Fallible<usize> {
         Schema::say_skipped();
     }
     println!(
-        "In parentheses: time ÷ time of the same round with {} users. Medians of {ROUNDS} rounds of up to {EVENTS} \
-         events.\n",
+        "In parentheses: the time ÷ the time in the same round with {} users. Medians of {ROUNDS} rounds of \
+         up to {EVENTS} events.\n",
         grouped(SIZES[0] as i64)
     );
     Ok(judge(&goals))

@@ -146,7 +146,7 @@ pub async fn show(quick: bool) -> Fallible<usize> {
     }
 
     println!(
-        "{} events of the scenario churn, in order, applied to empty tables. Medians of {rounds} rounds.\n",
+        "{} events of the churn scenario, in order, applied to empty tables. Medians of {rounds} rounds.\n",
         grouped(events as i64)
     );
     let mut table = Table::new(&["SQLite, events per second", "1 per transaction", "100", "500"]);

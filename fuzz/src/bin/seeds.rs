@@ -131,7 +131,7 @@ fn events(vectors: &[Value], fixtures: &[(String, Vec<u8>)]) {
     let mut corpus = Corpus::new("event", event::check);
     for (name, body) in fixtures {
         assert_eq!(corpus.add(name, body), "typed", "{name}");
-        // The type first, so that the parser cannot find it at the end.
+        // Puts the type first, so that the parser cannot find it at the end.
         let event: Value = serde_json::from_slice(body).expect("a fixture is valid JSON");
         let reordered = format!(r#"{{"type":{},"data":{}}}"#, event["type"], event["data"]);
         corpus.add(&format!("{name}_reordered"), reordered.as_bytes());
