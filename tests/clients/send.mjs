@@ -9,7 +9,7 @@
 //   --age SECONDS          age of the signature; negative for the future
 //   --tamper               change the body after signing
 //
-// Prints the status and the body of the response. The exit code is 0 for 2xx, 1 for another status, 2 for a usage error.
+// Prints the status and the body of the response. The exit code is 0 for 2xx, 1 for any other status, 2 for a usage error.
 // With `--lines` alone, makes one delivery for each line of standard input, which is a JSON array of these arguments.
 import { readFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Signs an event with an official library and delivers it as Svix does.
 
-Prints the status and the body of the response. The exit code is 0 for 2xx, 1 for another status, 2 for a usage error.
+Prints the status and the body of the response. The exit code is 0 for 2xx, 1 for any other status, 2 for a usage error.
 With `--lines` alone, makes one delivery for each line of standard input, which is a JSON array of these arguments."""
 
 import argparse

@@ -1,4 +1,4 @@
-//! Sends and verifies deliveries with the official Node and Python libraries of Clerk, Svix and Standard
+//! Sends and verifies deliveries with the official Node and Python libraries from Clerk, Svix and Standard
 //! Webhooks.
 
 use std::collections::BTreeMap;
@@ -38,7 +38,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Sends every kind of delivery to a receiver that knows [`SECRET`], and returns the unexpected answers.
+    /// Sends every kind of delivery to a receiver that knows [`SECRET`], and returns the unexpected
+    /// responses.
     ///
     /// # Panics
     ///
@@ -107,7 +108,7 @@ pub fn official_clients(needed_by: &str) -> Vec<Client> {
 /// A delivery and the verdict that the official libraries must return.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    /// The name that the script prints for an unexpected verdict.
+    /// The name that the script prints if the verdict is unexpected.
     pub name: String,
     /// The signing secret of the verifying library.
     pub secret: &'static str,
@@ -121,7 +122,7 @@ pub struct Judged {
 ///
 /// # Panics
 ///
-/// Panics if a library returns another verdict.
+/// Panics if a library returns a different verdict.
 #[must_use]
 pub fn official_verdicts(deliveries: &[Judged], needed_by: &str) -> Vec<String> {
     let lines: String = deliveries.iter().map(Judged::line).collect();

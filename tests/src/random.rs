@@ -13,7 +13,7 @@ impl Random {
         Self(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15).max(1))
     }
 
-    /// Returns the seed in the variable `SEED`, to repeat a failure, or else a new seed.
+    /// Returns the seed in the `SEED` variable, which repeats a failure, or else a new seed.
     ///
     /// # Panics
     ///

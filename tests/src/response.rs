@@ -22,7 +22,7 @@ impl<'a> ResponseHead<'a> {
     /// Returns an error if the bytes are not the head of an HTTP/1.1 response with `Content-Length`.
     pub fn parse(received: &'a [u8]) -> io::Result<Option<Self>> {
         let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
-        let malformed = || io::Error::other("the answer is not HTTP/1.1 with a Content-Length");
+        let malformed = || io::Error::other("the response is not HTTP/1.1 with a Content-Length");
         let head = str::from_utf8(&received[..end]).map_err(|_| malformed())?;
         let (status, fields) = head.split_once("\r\n").ok_or_else(malformed)?;
         let status = status.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());

@@ -24,14 +24,14 @@ pub struct Message {
     pub body: Vec<u8>,
 }
 
-/// The answer of a receiver.
+/// A receiver's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The status.
     pub status: u16,
-    /// The header `Retry-After`, in seconds.
+    /// The `Retry-After` header, in seconds.
     pub retry_after: Option<u64>,
-    /// The header `webhook-delivery`.
+    /// The `webhook-delivery` header.
     pub control: Option<String>,
     /// The body.
     pub body: String,
@@ -57,7 +57,7 @@ impl Answer {
 pub struct Pace {
     /// How many attempts run at the same time.
     pub connections: usize,
-    /// How long the sender waits for an answer.
+    /// How long the sender waits for a response.
     pub time_limit: Duration,
     /// The delay before each retry. After the last retry, the sender gives up.
     pub schedule: Vec<Duration>,
@@ -94,13 +94,13 @@ impl Sender {
         url.clone_into(&mut lock(&self.urls[receiver]));
     }
 
-    /// Returns how many answers had this outcome.
+    /// Returns how many responses had this outcome.
     #[must_use]
     pub fn answered(&self, outcome: &str) -> usize {
         lock(&self.answered).get(outcome).copied().unwrap_or(0)
     }
 
-    /// Delivers the messages in random order, and retries each until it is delivered or given up.
+    /// Delivers the messages in random order, and retries each until it is delivered or has no attempts left.
     #[must_use]
     pub fn deliver(&self, messages: Vec<Message>) -> Report {
         let mut order: Vec<usize> = (0..messages.len()).collect();
@@ -184,7 +184,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Returns the number of answers for each outcome. An attempt without an answer is counted under its error.
+    /// Returns the number of responses for each outcome. An attempt without a response is counted under its
+    /// error.
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<String, usize> {
         let mut outcomes = BTreeMap::new();
@@ -231,7 +232,7 @@ struct State {
 }
 
 impl Queue {
-    /// Waits for the next attempt that is due. Returns `None` when all messages are decided.
+    /// Waits for the next attempt that is due. Returns `None` when every message has reached its final state.
     fn next(&self) -> Option<(usize, Message)> {
         let mut state = lock(&self.state);
         loop {
@@ -283,11 +284,11 @@ impl Queue {
     }
 }
 
-/// Makes one attempt, signed with the current time, and waits for the answer until the time limit.
+/// Makes one attempt, signed with the current time, and waits for the response until the time limit.
 ///
 /// # Errors
 ///
-/// Returns the error of the connection, including an end before the answer is complete.
+/// Returns the connection error, including an end before the response is complete.
 ///
 /// # Panics
 ///
@@ -297,11 +298,11 @@ pub fn attempt(url: &str, message: &Message, time_limit: Duration) -> io::Result
     request("POST", url, signed.to_pairs(), &message.body, time_limit)
 }
 
-/// Sends a request unchanged, and waits for the answer until the time limit.
+/// Sends a request unchanged, and waits for the response until the time limit.
 ///
 /// # Errors
 ///
-/// Returns the error of the connection, including an end before the answer is complete.
+/// Returns the connection error, including an end before the response is complete.
 ///
 /// # Panics
 ///
@@ -354,7 +355,7 @@ pub fn request(
     }
 }
 
-/// Returns the answer, or `None` if it is incomplete.
+/// Returns the response, or `None` if it is incomplete.
 fn parse(received: &[u8]) -> io::Result<Option<Answer>> {
     let Some(head) = ResponseHead::parse(received)? else { return Ok(None) };
     let Some(body) = received[head.body_start..].get(..head.content_length) else { return Ok(None) };

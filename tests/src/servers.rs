@@ -36,7 +36,7 @@ pub fn redis(needed_by: &str) -> Option<String> {
     server("TEST_REDIS_URL", &compose_advice("TEST_REDIS_URL=redis://127.0.0.1:63790/"), needed_by)
 }
 
-/// Returns whether the program `redis-server` is installed, for a test that starts and kills a server.
+/// Returns whether `redis-server` is installed, for a test that starts and kills a server.
 ///
 /// If it is not installed, the function prints how to install it. If `CI` is set, it panics instead.
 #[must_use]
@@ -46,9 +46,9 @@ pub fn has_redis_program(needed_by: &str) -> bool {
     if !found {
         assert!(
             std::env::var_os("CI").is_none(),
-            "{needed_by} needs the program redis-server; install Debian's redis-server"
+            "{needed_by} needs redis-server; install Debian's redis-server"
         );
-        say_skipped(&format!("{needed_by} needs the program redis-server; install Debian's redis-server"));
+        say_skipped(&format!("{needed_by} needs redis-server; install Debian's redis-server"));
     }
     found
 }

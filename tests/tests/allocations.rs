@@ -146,7 +146,7 @@ fn unusually_many_secrets_or_signatures_cost_one_allocation() {
     let secrets = || [OTHER_SECRET, OTHER_SECRET, SECRET].map(|text| SigningSecret::parse(text).unwrap());
     let three = Verifier::builder().secrets(secrets()).build().unwrap();
     let headers = sign(b"body").to_pairs();
-    // One-shot verification uses one key after the other, without a list. Frames need all keys at once.
+    // One-shot verification tries the keys in turn, without a list. Frames need all keys at the same time.
     assert_eq!(count(|| three.verify(&headers, b"body").unwrap()), 0);
     assert_eq!(count(|| three.begin_verify(&headers).unwrap()), 1);
     let one = Verifier::new(SECRET).unwrap();
@@ -197,10 +197,10 @@ fn an_event_allocates_its_envelope() {
     assert_eq!(count(|| verifier.receive(&headers, large.clone()).unwrap()), RECEIVE);
 }
 
-/// The event, which all clones share, and the stack of serde_json, which tracks the depth of skipped values.
+/// The event, which all clones share, and serde_json's stack, which tracks the depth of skipped values.
 const RECEIVE: u64 = 2;
 
-/// A service that is always ready, reads the data if configured so, and does not allocate.
+/// A service that is always ready, reads the data if configured to do so, and does not allocate.
 #[derive(Clone)]
 struct Handler {
     reads_data: bool,
@@ -254,9 +254,9 @@ fn the_layer_allocates_the_request_extension() {
     }
 }
 
-/// A new delivery with duplicate handling: the future of the service; the handling and its task, which run
-/// without the sender; the key in the store; and the slot for the response of another service, or the future
-/// of the handler. The store is full, so that its map does not grow.
+/// A new delivery with duplicate handling: the service's future; the handling and its task, which do not
+/// depend on the sender's connection; the key in the store; and the slot for the inner service's response, or
+/// the handler's future. The store is full, so that its map does not grow.
 const ONCE: u64 = 3 + 1 + 1;
 
 /// The metrics of a delivery: the name of the endpoint, and the list of labels of each of the six metrics.
@@ -338,7 +338,7 @@ fn the_extractor_allocates_only_axums_limit() {
     }
 }
 
-/// The maximum of allocated but unused bytes in the segments of a body.
+/// The maximum number of allocated but unused bytes in the segments of a body.
 const SEGMENT: i64 = 64 * 1024;
 
 /// An allowance for the verification, the list of segments and the event.

@@ -1,6 +1,6 @@
-//! Each complete program of the README and of the guide works in a new project outside this workspace.
+//! Each complete program in the README and the guide works in a new project outside this workspace.
 //!
-//! A project is a block `Cargo.toml` with a `[package]`, and the Rust block after it. A test writes both
+//! A project is a `Cargo.toml` block with a `[package]`, and the Rust block after it. A test writes both
 //! into an empty folder, builds the project as a user would, runs it, and sends deliveries. All projects
 //! share one target folder.
 
@@ -25,7 +25,7 @@ const VARIABLE: &str = "CLERK_WEBHOOK_SIGNING_SECRET";
 fn the_first_program_of_the_readme_verifies_deliveries_of_the_official_libraries() {
     let project = Project::write("webhook");
     let server = project.start();
-    for client in official_clients("the first program of the README") {
+    for client in official_clients("the first program in the README") {
         let failures = client.failures(&server.url());
         assert!(failures.is_empty(), "{}", failures.join("\n"));
     }
@@ -288,7 +288,7 @@ impl Project {
     }
 }
 
-/// The running program of a project.
+/// A project's running program.
 struct Server {
     process: Child,
     log: Option<thread::JoinHandle<String>>,

@@ -109,7 +109,7 @@ async fn log_lines_give_advice_and_are_limited() {
     let began = Timestamp::now().as_secs();
     let mut lines = Vec::new();
     let reports_suppressed_lines = |line: &String| !line.ends_with("suppressed=0");
-    // The first line of a second contains the number of suppressed lines of the second before.
+    // The first line in each second contains the number of lines that were suppressed in the previous second.
     while !lines.iter().any(reports_suppressed_lines) {
         assert!(Timestamp::now().as_secs() < began + 30, "{lines:?}");
         send_forged_to_actix(Some(verifier()), FLOOD).await;

@@ -172,7 +172,7 @@ fn event(body: impl Into<Bytes>) -> Event {
     Event::from_trusted(message_id(), Timestamp::now(), body.into()).unwrap()
 }
 
-/// The error of a handler, with another error as its source.
+/// A handler's error, with another error as its source.
 #[derive(Debug)]
 struct Unsaved(io::Error);
 
@@ -221,7 +221,7 @@ async fn a_handled_delivery_has_a_span() {
     assert_eq!(span, Fields(expected.into_iter().map(|(name, value)| (name, value.to_owned())).collect()));
     log.take_info("processed");
 
-    // A duplicate does not count as an attempt.
+    // A duplicate is not counted as an attempt.
     let answer = deduplicator.handle(&handlers(), event(fixture("user.created")), true).await;
     assert_eq!(answer.outcome(), Outcome::Duplicate);
     let span = log.take_span();
@@ -276,7 +276,7 @@ async fn does_not_show_or_log_the_detail_of_a_database_error() {
     assert!(!format!("{lines:?} {:?}", log.take_span()).contains(ADDRESS), "{lines:?}");
 }
 
-/// Returns an `ExactlyOnce` with a database in memory, which is lost with its connection.
+/// Returns an `ExactlyOnce` with an in-memory database, which is lost when its connection closes.
 fn exactly_once() -> ExactlyOnce<SqliteStore> {
     let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy("sqlite::memory:").unwrap();
     ExactlyOnce::new(SqliteStore::new(pool)).scope("sync".parse().unwrap())

@@ -1,4 +1,4 @@
-//! Arguments of a handler, and where the extractor finds the verifier.
+//! Handler arguments, and where the extractor finds the verifier.
 
 use std::error::Error as _;
 

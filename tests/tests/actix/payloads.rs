@@ -58,7 +58,7 @@ async fn stops_reading_at_the_limit_of_the_verifier() {
             let body = event_of(LENGTH + size);
             let frames = frames(&body, size).take(LENGTH / size + 1);
             // The signature is invalid and the body fails after the frames, so only the limit can cause this
-            // answer.
+            // response.
             let request = streamed(head(b"another body"), frames, Some(PayloadError::EncodingCorrupted));
             send(&app, request).await.assert_rejected(Outcome::BodyTooLarge);
         }

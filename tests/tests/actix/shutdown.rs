@@ -1,4 +1,4 @@
-//! Each worker of Actix has its own runtime. A handler that must outlive the worker runs on another runtime.
+//! Each Actix worker has its own runtime. A handler that must outlive the worker runs on a different runtime.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -53,7 +53,7 @@ pub fn frames(body: &[u8], size: usize) -> impl Iterator<Item = Bytes> {
     body.chunks(size).map(Bytes::copy_from_slice)
 }
 
-/// The answer of an application.
+/// An application's response.
 #[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
@@ -70,7 +70,7 @@ impl Reply {
         assert_eq!((self.outcome, self.kind), (None, None));
     }
 
-    /// Compares the answer with the row of an outcome in the table of answers.
+    /// Compares the response with the outcome's row in the table of answers.
     #[track_caller]
     pub fn assert_rejected(&self, outcome: Outcome) {
         let answer = clerk_webhook_core::Answer::from(outcome);

@@ -1,4 +1,4 @@
-//! The parts of a case: the steps of the clients, the expected answers, and the expected handler calls.
+//! The parts of a case: the clients' steps, the expected answers, and the expected handler calls.
 
 use bytes::Bytes;
 use clerk_webhook_core::{Answer, Outcome, Timestamp};
@@ -15,7 +15,7 @@ pub struct Case {
     /// The kind of this case in the guide, if one row of the guide covers several cases.
     pub kind: Option<&'static str>,
     pub setup: Setup,
-    /// The time of the receiver's clock, if the setup has a clock that can be set.
+    /// The time on the receiver's clock, if the setup has a clock that can be set.
     pub clock: Option<Timestamp>,
     /// The steps of each client. All clients run at the same time.
     pub clients: Vec<Vec<Step>>,
@@ -25,7 +25,7 @@ pub struct Case {
 
 /// One step of a client.
 pub enum Step {
-    /// Writes all bytes at once.
+    /// Writes all bytes in one step.
     Write(Bytes),
     /// Writes one byte at a time.
     WriteSlowly(Bytes),
@@ -33,11 +33,11 @@ pub enum Step {
     Drip(&'static [u8]),
     /// Closes the writing direction of the connection.
     HalfClose,
-    /// Closes the connection after everything is written, and opens another one.
+    /// Closes the connection after everything is written, and opens a new one.
     Reconnect,
     /// Reads an answer.
     Expect(Seen),
-    /// Waits until a handler with the instruction `hold` has started.
+    /// Waits until a handler with the `hold` instruction has started.
     AwaitHandler,
     /// Lets that handler finish.
     LetHandlerEnd,
@@ -139,7 +139,7 @@ impl Case {
         self.step(Step::LetHandlerEnd)
     }
 
-    /// Sends a delivery on another connection while this one waits for an answer.
+    /// Sends a delivery on another connection while this one is waiting for an answer.
     pub fn on_another_connection(self, delivery: &WireRequest, outcome: Outcome) -> Self {
         self.step(Step::OnAnotherConnection(delivery.with_length().into(), Seen::answered(outcome.into())))
     }

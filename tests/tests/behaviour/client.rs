@@ -1,4 +1,4 @@
-//! A client that runs the steps of a case on the level of bytes, and returns the answers.
+//! A client that runs a case's steps at the byte level, and returns the answers.
 
 use std::future::pending;
 use std::io;
@@ -97,7 +97,8 @@ impl Connection {
         drop(timeout(PATIENCE, self.writing).await);
     }
 
-    /// Reads the final answer, and the interim answers (100) before it. An expected interim answer is final.
+    /// Reads the final response, and the interim responses (100) before it. An expected interim response is
+    /// treated as final.
     async fn see(&mut self, expected: &Seen) -> Vec<Seen> {
         let mut seen = Vec::new();
         loop {

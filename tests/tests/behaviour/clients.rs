@@ -1,4 +1,5 @@
-//! Deliveries from the official libraries of Svix and Standard Webhooks, for Node and Python, to every stack.
+//! Sends deliveries from the official Svix and Standard Webhooks libraries for Node and Python to every
+//! stack.
 
 use std::sync::Mutex;
 use std::thread;

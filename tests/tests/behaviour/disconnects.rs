@@ -1,4 +1,4 @@
-//! Senders that disconnect before the answer, and servers that shut down while a handler runs.
+//! Senders that disconnect before the answer, and servers that shut down while a handler is running.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -83,7 +83,7 @@ async fn shutdown_drops_slow_handlers_and_releases_their_leases() {
     .await;
 }
 
-/// Runs the test for a server of every stack, all at the same time.
+/// Runs the test on every stack, with all servers at the same time.
 async fn on_every_stack<F>(test: impl Fn(Stack, Server) -> F)
 where
     F: Future<Output = ()> + Send + 'static,

@@ -203,7 +203,7 @@ fn limits() -> Vec<Row> {
             }
         }
     }
-    // The signature is for another body, so only the limit can cause this answer.
+    // The signature is for another body, so only the limit can cause this response.
     for size in [1, 7, 100, LIMIT + 1] {
         let arrived = (LIMIT / size + 1) * size;
         let steps = frames(&vec![b' '; arrived], size).into_iter().chain([Step::Forbidden]).collect();

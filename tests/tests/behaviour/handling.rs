@@ -36,7 +36,7 @@ pub struct Handling {
     pub endpoints: [Endpoint; 2],
 }
 
-/// A path and the deduplicator of its deliveries.
+/// A path and the deduplicator for its deliveries.
 #[derive(Clone)]
 pub struct Endpoint {
     pub path: &'static str,

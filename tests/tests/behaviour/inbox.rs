@@ -1,4 +1,4 @@
-//! The calls of a handler.
+//! The calls to a handler.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,11 +11,11 @@ pub struct Delivered {
     pub id: String,
     pub event_type: String,
     pub body: Bytes,
-    /// The number of the attempt, if the receiver counts attempts.
+    /// The attempt number, if the receiver counts attempts.
     pub attempt: Option<u32>,
 }
 
-/// The calls of all handlers of a server.
+/// The calls to all handlers of a server.
 #[derive(Clone, Default)]
 pub struct Inbox(Arc<Mutex<Vec<Delivered>>>);
 
@@ -40,7 +40,7 @@ impl Inbox {
         self.0.lock().unwrap().last_mut().expect("the event was pushed above").event_type.push_str(copied);
     }
 
-    /// Records an event from a handler that knows the number of the attempt.
+    /// Records an event from a handler that knows the attempt number.
     pub fn push_attempt(&self, event: &Event, attempt: Option<u32>) {
         self.keep(event, event.event_type().to_string(), attempt);
     }
@@ -50,7 +50,7 @@ impl Inbox {
         self.0.lock().unwrap().push(Delivered { id, event_type, body, attempt });
     }
 
-    /// Removes and returns all calls since the last time, sorted.
+    /// Removes and returns the calls since the last `take`, sorted.
     pub fn take(&self) -> Vec<Delivered> {
         let mut taken = std::mem::take(&mut *self.0.lock().unwrap());
         taken.sort();

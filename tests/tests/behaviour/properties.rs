@@ -1,4 +1,5 @@
-//! Arbitrary requests to every stack: no panics, no accepted forgeries, and no effect of frame boundaries.
+//! Sends arbitrary requests to every stack. Nothing panics, no forgery is accepted, and frame boundaries have
+//! no effect.
 
 use std::sync::LazyLock;
 

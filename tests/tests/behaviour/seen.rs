@@ -36,10 +36,10 @@ impl Reply {
 pub enum Seen {
     /// The answer of the handler: 200 without a body.
     Accepted,
-    /// An answer of this workspace: the status, headers and body of this [`Answer`], and the outcome for
+    /// An answer from this workspace: the status, headers and body of this [`Answer`], and the outcome for
     /// outer middleware.
     Answered(Answer),
-    /// Another answer, from the server or the framework.
+    /// A different answer, from the server or the framework.
     Plain(u16),
     /// The server requests the body.
     Continue,
@@ -72,7 +72,7 @@ impl Seen {
             Some(seconds) => answer.with_retry_after(Duration::from_secs(seconds.into())),
             None => answer,
         };
-        // Axum adds `allow` to the answer to another method.
+        // Axum adds `allow` to the answer to a different method.
         let usual = [
             "allow",
             "connection",

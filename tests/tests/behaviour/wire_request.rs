@@ -49,7 +49,7 @@ impl WireRequest {
         delivery
     }
 
-    /// Signs the same message with another time, as Svix does for a retry.
+    /// Signs the same message with a different time, as Svix does for a retry.
     pub fn attempted_at(&self, timestamp: Timestamp) -> Self {
         let id = self.message_id().parse().unwrap();
         let signed = secret().sign(&id, timestamp, &self.body);

@@ -68,13 +68,13 @@ fn an_error_names_the_header_its_problem_and_the_remedy() {
             svix(1, "1699999699"),
             TimestampTooOld,
             SvixTimestamp,
-            "svix-timestamp is 301 s in the past: synchronize the clock of this machine; if the clock is correct, the request is a replay",
+            "svix-timestamp is 301 s in the past: synchronize this machine's clock; if the clock is correct, the request is a replay",
         ),
         (
             svix(1, "1700000301"),
             TimestampTooNew,
             SvixTimestamp,
-            "svix-timestamp is 301 s in the future: synchronize the clock of this machine",
+            "svix-timestamp is 301 s in the future: synchronize this machine's clock",
         ),
         (
             svix(2, "v1,AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),

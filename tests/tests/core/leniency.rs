@@ -1,4 +1,4 @@
-//! The required fields of each payload, and the errors if a field is missing or has another type.
+//! The required fields of each payload, and the errors if a field is missing or has a different type.
 
 use std::collections::{BTreeMap, BTreeSet};
 

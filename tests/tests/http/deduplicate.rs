@@ -37,7 +37,7 @@ const LONG: Duration = Duration::from_secs(600);
 /// The longest wait for a call. If the clock is paused, it takes no real time.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A store in memory whose calls can be made to fail, hang or panic.
+/// An in-memory store whose calls can be made to fail, hang or panic.
 #[derive(Clone, Default)]
 struct Store {
     memory: MemoryStore,
@@ -72,7 +72,7 @@ impl fmt::Display for StoreDown {
 
 impl std::error::Error for StoreDown {}
 
-/// A counter of calls that a test can wait for.
+/// A counter of calls for which a test can wait.
 #[derive(Clone)]
 struct Calls(Arc<Semaphore>);
 
@@ -95,7 +95,8 @@ impl Calls {
 }
 
 impl Store {
-    /// Adds a fault to a method. Each call of the method consumes one fault, in the order of addition.
+    /// Adds a fault to a method. Each call to the method consumes one fault, in the order in which they were
+    /// added.
     fn with(self, method: Method, fault: Fault) -> Self {
         self.faults.lock().unwrap().push((method, fault));
         self
@@ -280,7 +281,7 @@ async fn on_answer_replaces_the_layers_answers_and_keeps_the_outcome() {
         let outcome = response.extensions().get::<Outcome>().copied();
         (response.status().as_u16(), outcome, response.into_body())
     };
-    // The layer does not replace the answer of the inner service.
+    // The layer does not replace the inner service's answer.
     assert_eq!(bodies(request("msg_1")).await, (200, None, "inner".into()));
     let (outcome, body) = (Some(Outcome::Duplicate), "duplicate".into());
     assert_eq!(bodies(request("msg_1")).await, (418, outcome, body));
@@ -597,7 +598,7 @@ async fn a_delivery_waits_for_a_run_in_progress_up_to_the_limit() {
     held.began.wait(1).await;
     store.claims.wait(1).await;
     let second = held.run(&deduplicator, "msg_1");
-    // The waiting delivery tries to claim repeatedly.
+    // The waiting delivery repeatedly tries to claim.
     store.claims.wait(5).await;
     held.may_end.add();
     assert_eq!(first.await.unwrap().outcome(), Outcome::Processed);

@@ -1,4 +1,4 @@
-//! Arguments of a handler, without the layer and inside it.
+//! Handler arguments, without the layer and inside it.
 
 use std::convert::Infallible;
 use std::error::Error as _;

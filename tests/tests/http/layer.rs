@@ -1,4 +1,5 @@
-//! `VerifyWebhookLayer`: its settings, the requests and responses that pass it, and its `Debug` output.
+//! `VerifyWebhookLayer`: its settings, the requests and responses that pass through it, and its `Debug`
+//! output.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

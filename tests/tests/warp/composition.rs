@@ -138,7 +138,7 @@ async fn the_filters_do_not_verify_a_second_time_inside_the_tower_layer() {
         collect(service.oneshot(request::delivery(BODY)).await.unwrap()).await
     }
 
-    // The verifier of the filter would reject the delivery.
+    // The filter's verifier would reject the delivery.
     let other = || Verifier::new(OTHER_SECRET).unwrap();
     let optional = optional_clerk_event(other()).map(|event: Option<Event>| event_type(event.unwrap()));
     let answering = clerk_event_or_reply(other(), async |event: Event| event_type(event));

@@ -1,9 +1,9 @@
-//! Checks example programs with the command `clerk-webhook`.
+//! Checks example programs with the `clerk-webhook` command.
 //!
 //! Run it with `cargo run -p clerk-webhook-tests-programs --bin check-examples -- COMMAND PROGRAM…`. The
-//! arguments are paths of built programs. Each program must answer a delivery of every event type with 200.
-//! `sync-server` must also handle each event of a shuffled history with duplicates once, with a new SQLite
-//! file.
+//! arguments are the paths of built programs. Each program must answer a delivery of every event type with
+//! 200. `sync-server` must also handle each event of a shuffled history with duplicates once, with a new
+//! SQLite file.
 
 use std::process::{Command, ExitCode};
 

@@ -88,7 +88,7 @@ fn many() -> Vec<Case> {
         let body = format!(r#"{{"data":{{"number":{number}}},"type":"test"}}"#);
         let (first, second) = (WireRequest::of(body.clone()), WireRequest::of(body.clone()));
         let forged = WireRequest::of(BODY).with_body(body.clone());
-        let case = Case::new(Standard, format!("{CONNECTIONS} connections at once"));
+        let case = Case::new(Standard, format!("{CONNECTIONS} concurrent connections"));
         case.accepts(&first)
             .rejects(&forged, Outcome::InvalidSignature)
             .accepts_as(second.chunked(1 + number % 50), &second)

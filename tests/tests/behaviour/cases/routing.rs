@@ -1,4 +1,4 @@
-//! Requests with another method or another path.
+//! Requests with a different method or path.
 
 use super::super::case::Case;
 use super::super::seen::Seen;

@@ -74,7 +74,7 @@ pub fn cases() -> Vec<Case> {
             (Stream::stalled(&good, 20), rejected(Outcome::BodyTimeout)),
             (Stream::complete(&forged), rejected(Outcome::InvalidSignature)),
         ]),
-        Case::new(Standard, "HTTP/2: 80 streams at once").http2(concurrent),
+        Case::new(Standard, "HTTP/2: 80 concurrent streams").http2(concurrent),
         one("a GET request", Stream::complete(&good.method("GET")), Seen::Plain(405)),
     ]
 }

@@ -17,7 +17,7 @@ pub fn cases() -> Vec<Case> {
         vectors.into_iter().partition(|vector| vector.expect == "invalid_secret");
     assert_eq!(without.len(), WITHOUT_RECEIVER);
     let mut cases: Vec<_> = vectors.iter().map(recorded).collect();
-    // With another timestamp, vectors about the timestamp would test something else.
+    // With a different timestamp, vectors about the timestamp would test something else.
     let timeless = |vector: &&Vector| vector.expect == "ok" && vector.group != "timestamp";
     cases.extend(vectors.iter().filter(timeless).map(signed_again));
     cases

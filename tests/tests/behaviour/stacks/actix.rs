@@ -59,7 +59,7 @@ pub fn middleware(parts: Parts) -> impl Fn(&mut ServiceConfig) + Clone + Send + 
     }
 }
 
-/// The deduplicator of an endpoint.
+/// An endpoint's deduplicator.
 type Deduplication = web::Data<Deduplicator<Arc<dyn DynDeliveryStore>>>;
 
 pub fn handling_extractor(parts: Parts) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
@@ -163,7 +163,7 @@ pub async fn call(
     answer
 }
 
-/// A body as Actix reads it: without trailers, and with the error types of Actix's payloads.
+/// A body as Actix reads it: without trailers, and with Actix's payload error types.
 struct Frames(ScriptedBody);
 
 impl Stream for Frames {

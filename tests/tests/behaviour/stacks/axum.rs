@@ -57,7 +57,7 @@ pub fn with_layer(parts: Parts) -> Router {
         .with_state(parts)
 }
 
-/// The state of the handler of one endpoint.
+/// The handler state of one endpoint.
 #[derive(Clone)]
 struct Webhook {
     verifier: Verifier,

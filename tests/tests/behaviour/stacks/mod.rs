@@ -32,7 +32,7 @@ pub use clerk_webhook_tests::request::PATH;
 /// The body limit in bytes of [`Setup::SmallLimit`].
 pub const SMALL_LIMIT: usize = 1000;
 
-/// A framework and its part that verifies.
+/// A framework, and the part of the adapter that verifies.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stack {
     TowerLayer,
@@ -165,7 +165,7 @@ pub struct Server {
     pub inbox: Inbox,
     clock: Arc<AtomicI64>,
     handling: Handling,
-    /// Stops the thread of the server when it is dropped.
+    /// Stops the server thread when it is dropped.
     _stop: oneshot::Sender<()>,
 }
 
@@ -194,7 +194,7 @@ impl Server {
         Self { address, inbox, clock, handling, _stop: stop }
     }
 
-    /// Returns the gate of the handlers.
+    /// Returns the handlers' gate.
     pub fn gate(&self) -> &Gate {
         &self.handling.app.gate
     }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
 
-/// The maximum size of an answer, in bytes. The answers of the examples are far smaller.
+/// The maximum size of a response, in bytes. The examples' responses are far smaller.
 const LONGEST_ANSWER: usize = 16 * 1024;
 
 pub struct Connection {
@@ -30,7 +30,7 @@ impl Connection {
         Ok(Self { stream, received: Vec::new(), rejected: false })
     }
 
-    /// Sends a request and reads the answer, which may arrive before the request is sent completely.
+    /// Sends a request and reads the response, which may arrive before the request is sent completely.
     pub async fn exchange(&mut self, head: &str, body: &[u8]) -> io::Result<Answer> {
         self.received.clear();
         let (mut reader, mut writer) = self.stream.split();
@@ -42,8 +42,8 @@ impl Connection {
         tokio::pin!(sending, receiving);
         let (sent, answer) = tokio::select! {
             biased;
-            // The server may answer and close the connection before it has read the request, so read the
-            // answer even if sending fails.
+            // The server may respond and close the connection before it has read the request, so read the
+            // response even if sending fails.
             sent = &mut sending => (sent.is_ok(), receiving.await),
             answer = &mut receiving => (false, answer),
         };
@@ -87,11 +87,11 @@ async fn receive(reader: &mut ReadHalf<'_>, received: &mut Vec<u8>) -> io::Resul
                 return Ok(answer);
             }
             if received.len() > length {
-                return Err(io::Error::other("the answer is longer than its Content-Length"));
+                return Err(io::Error::other("the response is longer than its Content-Length"));
             }
         }
         if received.len() > LONGEST_ANSWER {
-            return Err(io::Error::other("the answer is too long"));
+            return Err(io::Error::other("the response is too long"));
         }
         if reader.read_buf(received).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -99,7 +99,7 @@ async fn receive(reader: &mut ReadHalf<'_>, received: &mut Vec<u8>) -> io::Resul
     }
 }
 
-/// Returns the answer and its total length, or `None` if its head is incomplete.
+/// Returns the response and its total length, or `None` if its head is incomplete.
 fn parse(received: &[u8]) -> io::Result<Option<(Answer, usize)>> {
     let Some(head) = ResponseHead::parse(received)? else { return Ok(None) };
     let keep_alive = !head.field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));

@@ -1,4 +1,4 @@
-//! Creates valid and invalid deliveries, and defines the expected answers.
+//! Creates valid and invalid deliveries, and defines the expected responses.
 
 use std::fmt::Write as _;
 
@@ -32,7 +32,7 @@ const NOT_EVENTS: [&str; 5] =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Good,
-    /// Signed with another secret.
+    /// Signed with a different secret.
     Forged,
     /// Signed too far in the past or in the future.
     Stale,
@@ -74,7 +74,7 @@ pub struct PreparedDelivery<'a> {
 }
 
 impl PreparedDelivery<'_> {
-    /// Returns whether the answer may be lost, because the server may reject the headers and close the
+    /// Returns whether the response may be lost, because the server may reject the headers and close the
     /// connection while the body is being sent.
     pub fn may_lose_answer(&self) -> bool {
         matches!(self.kind, Kind::Stale | Kind::MissingHeader) && self.body.len() > SMALL
@@ -164,7 +164,7 @@ impl Deliveries {
 impl Body {
     fn new(content: Vec<u8>) -> Self {
         let mut chunked = Vec::new();
-        // Several chunks even for a small body, so that servers pass it on in several pieces.
+        // Uses several chunks even for a small body, so that servers pass it on in several pieces.
         for chunk in content.chunks(content.len().div_ceil(8).max(1)) {
             chunked.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
             chunked.extend_from_slice(chunk);

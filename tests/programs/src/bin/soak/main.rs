@@ -1,4 +1,4 @@
-//! Sends valid and invalid deliveries to the examples at full speed, and checks their answers, memory, log
+//! Sends valid and invalid deliveries to the examples at full speed, and checks their responses, memory, log
 //! and shutdown.
 //!
 //! Run it with `cargo build --release -p example-axum && cargo run --release -p clerk-webhook-tests-programs
@@ -43,7 +43,7 @@ const WARM_UP: Duration = Duration::from_secs(5);
 
 const GREATEST_GROWTH: f64 = 1.2;
 
-/// Allowance for lines that are not about rejected deliveries, and for the current second.
+/// The allowance for lines that are not about rejected deliveries, and for the current second.
 const LINES_BESIDES: u64 = 5;
 
 /// Bodies in flight make single samples differ by 10 %, so the median over one second is used.

@@ -60,7 +60,7 @@ impl Program {
         let mut url = log.url.subscribe();
         let url = tokio::select! {
             url = timeout(START, url.wait_for(|url| !url.is_empty())) => url,
-            status = process.wait() => return Err(format!("the program ended before it listened: {}", describe(status))),
+            status = process.wait() => return Err(format!("the program ended before it was listening: {}", describe(status))),
         };
         let url = match url {
             Ok(Ok(url)) => url.clone(),
