@@ -1,4 +1,4 @@
-//! The id of a message.
+//! The message id.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -12,13 +12,13 @@ use smallvec::SmallVec;
 
 use crate::error_text::debug_is_display;
 
-/// The id of a message, from the header `svix-id`.
+/// The id of a message, from the `svix-id` header.
 ///
-/// All deliveries of a message have the same id: the retries, and the deliveries to other endpoints. Use the
+/// All deliveries of a message have the same id, including retries and deliveries to other endpoints. Use the
 /// id to detect duplicates.
 ///
-/// An id has 1 to 256 visible ASCII characters and no dot. Svix sends `msg_` and 27 characters. An id of up
-/// to 64 characters needs no allocation.
+/// An id has 1 to 256 visible ASCII characters and no dot. Svix sends `msg_` and 27 characters. Ids of up to
+/// 64 characters need no allocation.
 ///
 /// ```
 /// use clerk_webhook_core::MessageId;
@@ -37,13 +37,13 @@ impl MessageId {
 
     /// Reads an id from the bytes of a header value.
     ///
-    /// Rejects a dot, because dots separate the parts of the signed content: the id `a.1` with the timestamp
-    /// `2`, and the id `a` with the timestamp `1` and a body that begins with `2.`, have the same signature.
+    /// Rejects a dot, because dots separate the parts of the signed content. The id `a.1` with timestamp `2`
+    /// would have the same signature as the id `a` with timestamp `1` and a body that begins with `2.`.
     pub(crate) fn from_header(value: &[u8]) -> Result<Self, InvalidMessageId> {
         if value.is_empty() || value.len() > Self::MAX_LENGTH {
             return Err(InvalidMessageId);
         }
-        // Without an early exit the compiler can vectorize the loop.
+        // The compiler can vectorize the loop because it has no early exit.
         let valid = value.iter().fold(true, |valid, byte| valid & byte.is_ascii_graphic() & (*byte != b'.'));
         if valid { Ok(Self(SmallVec::from_slice(value))) } else { Err(InvalidMessageId) }
     }
@@ -51,7 +51,7 @@ impl MessageId {
     /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // The constructor accepts only ASCII. Checking again takes some nanoseconds and avoids `unsafe`.
+        // The constructor accepts only ASCII. The second check takes a few nanoseconds and avoids `unsafe`.
         str::from_utf8(&self.0).unwrap_or_default()
     }
 }

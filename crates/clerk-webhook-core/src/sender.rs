@@ -1,7 +1,7 @@
 //! Limits and retry schedule of the sender: Svix on behalf of Clerk.
 //!
 //! The numbers are from Svix's documentation (docs.svix.com, "Retry schedule" and "Receiving webhooks"). Svix
-//! does not document the jitter, the limits of `Retry-After` and the delay after a timeout. These were
+//! does not document the jitter, the limits for `Retry-After` or the delay after a timeout. These were
 //! measured with Svix's open-source server 1.100.
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// After this time, the sender closes the connection and treats the attempt as failed.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The delays after each failed attempt: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h.
+/// The delays after failed attempts: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h.
 ///
 /// A `Retry-After` header in the response can make a delay up to twice as long.
 pub const RETRY_DELAYS: [Duration; 7] = [
@@ -35,7 +35,7 @@ pub const MIN_DELAY_AFTER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The maximum time between the first and the last attempt: about 66 hours.
 ///
-/// It assumes that `Retry-After` doubles every delay and that the jitter makes every delay 20 % longer.
+/// It applies if `Retry-After` doubles every delay and the jitter makes every delay 20 % longer.
 pub const LONGEST_RETRY_PERIOD: Duration = {
     let (mut seconds, mut index) = (0, 0);
     while index < RETRY_DELAYS.len() {

@@ -1,4 +1,4 @@
-//! Points in time in the format of Clerk.
+//! Points in time in Clerk's format.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error_text::debug_is_display;
 
-/// Timestamps of an envelope below this number are seconds. As milliseconds they would be before March 1973.
+/// Envelope timestamps below this number are in seconds. In milliseconds, they would be before March 1973.
 const SECONDS_BELOW: i64 = 100_000_000_000;
 
 /// A point in time, in milliseconds since the Unix epoch.
 ///
-/// Every `*_at` field of a payload is a `Timestamp`. The header `svix-timestamp` contains seconds, which the
-/// verifier converts.
+/// Every `*_at` field in a payload is a `Timestamp`. The `svix-timestamp` header contains seconds, which the
+/// verifier converts into a `Timestamp`.
 ///
 /// ```
 /// use clerk_webhook_core::Timestamp;
@@ -53,8 +53,8 @@ impl Timestamp {
         Self(seconds.saturating_mul(1000))
     }
 
-    /// Creates a timestamp from a number of unknown unit: seconds if it is below 10^11, otherwise
-    /// milliseconds.
+    /// Creates a timestamp from a number whose unit is unknown: seconds if the number is below 10^11,
+    /// otherwise milliseconds.
     ///
     /// For the other crates of this workspace only.
     #[doc(hidden)]
@@ -92,7 +92,7 @@ impl Timestamp {
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
-        // 64 bits are cheaper than the 128 bits of `as_millis`.
+        // Arithmetic with 64 bits is faster than with the 128 bits of `as_millis`.
         let saturated = |duration: Duration| {
             let millis = i64::try_from(duration.as_secs()).ok()?.checked_mul(1000);
             millis?.checked_add(i64::from(duration.subsec_millis()))

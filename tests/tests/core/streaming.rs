@@ -61,7 +61,7 @@ fn the_limit_is_inclusive() {
     let error = verifier.receive(&sign(&body).to_pairs(), body.into()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the body is larger than 10 bytes: raise `body_limit` of the verifier if Clerk sends bodies of this size"
+        "the body is larger than 10 bytes: raise the verifier's `body_limit` if Clerk sends bodies of this size"
     );
 }
 

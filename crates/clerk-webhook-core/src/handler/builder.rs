@@ -16,7 +16,7 @@ use crate::event::{Event, EventMarker, EventType, Unrecognized};
 /// An asynchronous function that handles a payload of type `P`.
 ///
 /// Every function or closure that takes `P` and a [`Context`] by value and returns a future of
-/// `Result<(), Failure>` implements this trait. The compiler infers `K`, which exists only for better
+/// `Result<(), Failure>` implements this trait. The compiler infers `K`, which exists only to improve
 /// compiler errors.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler for `{P}`",
@@ -39,9 +39,9 @@ where
     type Handling = Handling;
 }
 
-/// This implementation never applies. It exists because the compiler shows the message of `Handler` only if
-/// the trait has several implementations. If it has only one, the compiler reports the unmet bounds of that
-/// implementation.
+/// This implementation never applies. It exists because the compiler shows the custom message of `Handler`
+/// only if the trait has several implementations. With only one, it reports that implementation's unmet
+/// bounds instead.
 impl<F: kind::Never<P, S>, P, S> Handler<P, S, kind::Nothing> for F {
     type Handling = F::Handling;
 }
@@ -73,16 +73,16 @@ pub struct HandlersBuilder<S> {
 }
 
 impl<S: Send + 'static> Handlers<S> {
-    /// Creates a builder. All handlers receive the same type of state, `S`.
+    /// Creates a builder. All handlers receive a state of type `S`.
     pub fn builder() -> HandlersBuilder<S> {
         HandlersBuilder { registry: Registry::default(), duplicate: None }
     }
 }
 
 impl<S: Send + 'static> HandlersBuilder<S> {
-    /// Registers a handler for an event type that has a marker.
+    /// Registers a handler for the event type of a marker.
     ///
-    /// The marker determines the payload type of the handler, for example `User` for `UserCreated`.
+    /// The marker determines the handler's payload type, for example `User` for `UserCreated`.
     pub fn on<M: EventMarker, K>(
         self,
         _marker: M,
@@ -99,8 +99,8 @@ impl<S: Send + 'static> HandlersBuilder<S> {
 
     /// Registers a handler that receives the [`Event`] instead of a decoded payload.
     ///
-    /// Use it for an event type that this version does not know, such as `"newThing.created"`, or to decode
-    /// the data into your own type with [`Event::data_as`].
+    /// Use it for an event type that this version of the crate does not know, such as `"newThing.created"`,
+    /// or to decode the data into your own type with [`Event::data_as`].
     pub fn on_event<K>(
         self,
         event_type: impl Into<EventType>,
@@ -111,18 +111,18 @@ impl<S: Send + 'static> HandlersBuilder<S> {
 
     /// Sets the handler for all event types that have no handler.
     ///
-    /// Without this handler, such events are answered with 200 and the outcome `ignored`. A second call
-    /// replaces the first handler.
+    /// Without this handler, deliveries of such events are answered with 200 and the `ignored` outcome. A
+    /// second call replaces the handler from the first call.
     pub fn otherwise<K>(mut self, handler: impl Handler<Event, S, K, Handling: Send + 'static>) -> Self {
         self.registry.otherwise = Some(raw(handler));
         self
     }
 
-    /// Sets the handler for data that cannot be decoded as the payload of its event type.
+    /// Sets the handler for data that cannot be decoded as its event type's payload.
     ///
-    /// It runs instead of the handler that [`on`](Self::on) registered for the event type. Without it the
+    /// It runs instead of the handler that [`on`](Self::on) registered for the event type. Without it, the
     /// delivery fails and the sender retries it, so that no event is lost unnoticed. A second call replaces
-    /// the first handler.
+    /// the handler from the first call.
     pub fn on_undecodable<K>(
         mut self,
         handler: impl Handler<Unrecognized, S, K, Handling: Send + 'static>,

@@ -19,10 +19,9 @@ use crate::timestamp::Timestamp;
 /// # impl Mailer {
 /// #     async fn send(&self, _key: &str, _user: &str) -> Result<(), std::io::Error> { Ok(()) }
 /// # }
-/// async fn welcome(user: User, cx: Context<Mailer>) -> Result<(), Failure> {
-///     // The message id is the idempotency key: if the handler runs again, no second email is sent.
-///     Ok(cx.state().send(cx.message_id().as_str(), &user.id).await?)
-/// }
+/// async fn welcome(user: User, cx: Context<Mailer>) -> Result<(), Failure> { // The message id is the
+/// idempotency key: no second email is sent if the handler runs again.
+/// Ok(cx.state().send(cx.message_id().as_str(), &user.id).await?) }
 /// ```
 #[derive(Clone)]
 pub struct Context<S = ()> {
@@ -44,8 +43,8 @@ impl<S> Context<S> {
 
     /// Returns the event, including all fields of its envelope.
     ///
-    /// In a typed handler the payload has been moved out of the event, so [`Event::data`] decodes it a second
-    /// time.
+    /// For a typed handler, the payload has been moved out of the event, so [`Event::data`] decodes it a
+    /// second time.
     #[must_use]
     pub fn event(&self) -> &Event {
         &self.event
@@ -59,8 +58,8 @@ impl<S> Context<S> {
 
     /// Returns the message id, which is the same for all deliveries of a message.
     ///
-    /// Pass it as the idempotency key to every external API that the handler calls, for example in the header
-    /// `Idempotency-Key`.
+    /// Pass it as the idempotency key to every external API that the handler calls, for example in the
+    /// `Idempotency-Key` header.
     #[must_use]
     pub fn message_id(&self) -> &MessageId {
         self.event.message_id()
@@ -78,7 +77,7 @@ impl<S> Context<S> {
         self.event.occurred_at()
     }
 
-    /// Returns the data as received JSON text, or `null` if the body has no data.
+    /// Returns the JSON text of the data exactly as received, or `null` if the body has no data.
     #[must_use]
     pub fn raw_data(&self) -> &str {
         self.event.raw_data()
@@ -98,8 +97,8 @@ impl<S> Context<S> {
 
     /// Returns the number of this attempt to handle the message, starting at 1.
     ///
-    /// Returns `None` unless the caller counts the attempts, as `Deduplicator` does. Svix does not send the
-    /// number of the delivery.
+    /// Returns `None` unless the caller of the handler counts the attempts, as `Deduplicator` does. Svix does
+    /// not send the attempt number.
     #[must_use]
     pub fn attempt(&self) -> Option<u32> {
         self.attempt

@@ -1,4 +1,4 @@
-//! Calls the handler for an event.
+//! Calls the handler for the type of an event.
 
 use std::fmt;
 use std::future::Future;
@@ -11,7 +11,7 @@ use crate::answer::{Answer, Failure, Handled};
 use crate::event::{Event, EventData, EventType};
 use crate::observe::Observation;
 
-/// The handlers of an application, by event type.
+/// An application's handlers, by event type.
 ///
 /// `S` is the application state that each handler receives in its [`Context`]. Cloning increments a reference
 /// count. See the [module](super) for an example.
@@ -24,9 +24,9 @@ impl<S: Send + 'static> Handlers<S> {
     ///
     /// # Errors
     ///
-    /// Returns the failure of the handler. Also returns a failure that makes the sender retry if the data
-    /// cannot be decoded as the payload of the event type and
-    /// [`on_undecodable`](super::HandlersBuilder::on_undecodable) is not set.
+    /// Returns the handler's failure. If the data cannot be decoded as the event type's payload and
+    /// [`on_undecodable`](super::HandlersBuilder::on_undecodable) is not set, returns a failure that makes
+    /// the sender retry.
     pub fn handle(
         &self,
         event: Event,
@@ -54,14 +54,14 @@ impl<S: Send + 'static> Handlers<S> {
 
     /// Calls the handler for the type of the event, and returns the answer to the sender.
     ///
-    /// Creates a span and a log line (feature `tracing`), and counts the delivery (feature `metrics`). A
-    /// duplicate delivery runs the handler again. Use `Deduplicator` or `ExactlyOnce` of the crate
-    /// `clerk-webhook-store` to prevent that.
+    /// Creates a span and a log line (`tracing` feature), and counts the delivery (`metrics` feature). A
+    /// duplicate delivery runs the handler again. To prevent that, use `Deduplicator` or `ExactlyOnce` from
+    /// the `clerk-webhook-store` crate.
     pub fn answer(&self, event: Event, state: S) -> impl Future<Output = Answer> + Send + use<S> {
         self.answer_in_scope(event, state, Observation::DEFAULT_SCOPE)
     }
 
-    /// Does the same as [`answer`](Self::answer), with a name for the endpoint in the log and the metrics.
+    /// Does the same as [`answer`](Self::answer), but names the endpoint `scope` in the log and the metrics.
     pub fn answer_in_scope(
         &self,
         event: Event,
@@ -108,7 +108,7 @@ impl<S: Send + 'static> Handlers<S> {
 fn undecodable(data: &EventData) -> Failure {
     match data {
         EventData::Unrecognized(data) => Failure::retry(data.reason().to_string()),
-        _ => Failure::retry("the data belongs to another event type"),
+        _ => Failure::retry("the data belongs to a different event type"),
     }
 }
 

@@ -1,15 +1,15 @@
 //! Typed handlers: one function for each event type.
 //!
 //! A handler is an asynchronous function that takes a payload and a [`Context`](crate::Context).
-//! [`Handlers`](crate::Handlers) calls the handler for the type of an event. The result of the handler
-//! determines the [`Answer`](crate::Answer) to the sender:
+//! [`Handlers`](crate::Handlers) calls the handler for the type of an event. The handler's result determines
+//! the [`Answer`](crate::Answer) to the sender:
 //!
 //! - `Ok(())`: the answer is 200.
 //! - An error, usually returned by `?`: the answer is 500, and the sender retries.
 //! - [`Failure::abort_message`](crate::Failure::abort_message): the answer is 422, and the sender does not
 //!   retry.
 //!
-//! An event type without a handler is answered with 200 and the outcome `ignored`.
+//! A delivery of an event without a handler is answered with 200 and the `ignored` outcome.
 //!
 //! ```
 //! use clerk_webhook_core::event::payload::{DeletedObject, User};
@@ -22,9 +22,7 @@
 //! #     async fn remove(&self, _id: &str) -> Result<(), std::io::Error> { Ok(()) }
 //! # }
 //! async fn joined(user: User, cx: Context<Database>) -> Result<(), Failure> {
-//!     cx.state().insert(&user.id).await?; // After any error the sender retries.
-//!     Ok(())
-//! }
+//! cx.state().insert(&user.id).await?; // If this fails, the sender retries. Ok(()) }
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let handlers = Handlers::builder()
@@ -49,7 +47,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `Handlers` does not depend on a server: call it in a request, in a background worker or in a test.
+//! `Handlers` does not depend on a server: call it from a request, a background worker or a test.
 
 mod builder;
 pub(crate) mod context;

@@ -9,14 +9,15 @@ use super::context::Context;
 use crate::answer::Failure;
 use crate::event::{EventData, EventType, Unrecognized};
 
-/// The boxed future of a handler.
+/// A handler's boxed future.
 pub(super) type Handling = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
-/// A boxed handler. It returns the data and the context unchanged if the data is not its payload type.
+/// A boxed handler. It returns the data and the context unchanged if the data does not have the handler's
+/// payload type.
 pub(super) type OnEvent<S> =
     Box<dyn Fn(Context<S>) -> Result<Handling, (Box<EventData>, Context<S>)> + Send + Sync>;
 
-/// A boxed handler of data that cannot be decoded as the payload of its event type.
+/// A boxed handler for data that cannot be decoded as its event type's payload.
 pub(super) type OnUndecodable<S> = Box<dyn Fn(Unrecognized, Context<S>) -> Handling + Send + Sync>;
 
 /// All registered handlers.

@@ -7,11 +7,11 @@ use crate::error_text::Chain;
 use crate::receive::{ReceiveError, ReceiveErrorKind};
 use crate::timestamp::Timestamp;
 
-/// The lines about rejected deliveries.
+/// The limit for lines about rejected deliveries.
 static REFUSED: Lines = Lines::new();
 
-/// The lines about a misconfigured application. They have a separate limit, so that forged requests cannot
-/// suppress them.
+/// The limit for lines about a misconfigured application. It is separate, so that forged requests cannot
+/// suppress these lines.
 static MISCONFIGURED: Lines = Lines::new();
 
 /// Allows at most one line per second.
@@ -22,7 +22,7 @@ struct Lines {
     suppressed: AtomicU64,
 }
 
-/// Writes a line about a rejected delivery, unless this second already has one.
+/// Writes a line about a rejected delivery, unless a line has already been written in the current second.
 pub(crate) fn refused(error: &ReceiveError) {
     let is_misconfigured = error.kind() == ReceiveErrorKind::Misconfigured;
     let lines = if is_misconfigured { &MISCONFIGURED } else { &REFUSED };
@@ -41,12 +41,12 @@ impl Lines {
         Self { last: AtomicI64::new(0), suppressed: AtomicU64::new(0) }
     }
 
-    /// Claims the line of this second and returns the number of suppressed lines, or `None` if the line is
-    /// already claimed.
+    /// Claims the one line that is allowed per second and returns the number of suppressed lines, or `None`
+    /// if the line has already been claimed.
     fn next(&self, now: i64) -> Option<u64> {
         let last = self.last.load(Ordering::Relaxed);
-        // If `now` is `last - 1`, another thread claimed the next second after this thread read the clock. If
-        // `now` is earlier, the clock was set back, so a line is allowed.
+        // If `now` is `last - 1`, another thread claimed the next second after this thread had read the
+        // clock. If `now` is even earlier, the clock was set back, so a line is allowed.
         let is_taken = now == last || now == last.saturating_sub(1);
         if is_taken || self.last.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             self.suppressed.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The span, the log line and the metrics of a verified delivery.
+//! The span, the log line and the metrics for a verified delivery.
 
 use std::future::Future;
 
@@ -10,8 +10,8 @@ use crate::event::EventType;
 /// The span, the log line and the metrics for handling one event.
 ///
 /// [`Handlers::answer`](crate::Handlers::answer), `WebhookService`, `Deduplicator` and `ExactlyOnce` already
-/// call [`run`](Self::run). Use `Observation` only if you handle events without them. Without the features
-/// `tracing` and `metrics`, `run` only returns the answer.
+/// call [`run`](Self::run). Use `Observation` only if you handle events without them. Without the `tracing`
+/// and `metrics` features, `run` only awaits the work and returns the answer.
 ///
 /// ```
 /// # use clerk_webhook_core::{Event, Timestamp};
@@ -34,7 +34,7 @@ use crate::event::EventType;
 ///
 /// # The span
 ///
-/// With the feature `tracing` the event is handled in the span `clerk_webhook` (level info, target
+/// With the `tracing` feature, the event is handled in a span named `clerk_webhook` (level info, target
 /// `clerk_webhook`):
 ///
 /// | field | value |
@@ -48,27 +48,27 @@ use crate::event::EventType;
 /// | `clerk.instance_id` | the id of the Clerk instance |
 /// | `clerk.object_id` | the `id` in the data of the event |
 /// | `clerk.delivery.attempt` | the number of this attempt to handle the message (with `Deduplicator`) |
-/// | `clerk.delivery.age_ms` | the time since the event occurred, in milliseconds |
+/// | `clerk.delivery.age_ms` | the time since the event occurred, in ms |
 /// | `clerk.outcome` | the [`Outcome`](crate::Outcome) |
 /// | `error.type` | the outcome, if the answer is not 2xx |
 ///
 /// # The log line
 ///
-/// Each handled delivery has one log line, with the fields `event_type`, `message_id`, `outcome` and
-/// `duration_ms`. The level is:
+/// Each handled delivery has one log line with the fields `event_type`, `message_id`, `outcome` and
+/// `duration_ms`. Its level is:
 ///
 /// - **info** if no error occurred. The line is written outside the span, because the span has the same
 ///   fields.
-/// - **error** if the event could not be handled, or its completion could not be stored. The additional field
-///   `error` has the text of the error and of its sources.
-/// - **warn** if the future was dropped before the handler finished. The field `outcome` is missing.
+/// - **error** if the event could not be handled, or its completion could not be stored. The additional
+///   `error` field contains the text of the error and its sources.
+/// - **warn** if the future was dropped before the handler finished. The `outcome` field is missing.
 ///
-/// The log contains no data of the payload other than ids, with one exception: the text of an error in the
-/// field `error` can quote a value, see [`Failure`](crate::Failure).
+/// The log contains no payload data other than ids, with one exception: the error text in the `error` field
+/// can quote a value; see [`Failure`](crate::Failure).
 ///
 /// # The metrics
 ///
-/// With the feature `metrics`:
+/// With the `metrics` feature:
 ///
 /// | name | kind | labels | value |
 /// |---|---|---|---|
@@ -80,7 +80,7 @@ use crate::event::EventType;
 /// | `clerk_webhook_last_success_timestamp_seconds` | gauge | `scope` | Unix time of the last 2xx answer |
 /// | `clerk_webhook_verify_failures_total` | counter | `reason` | [rejected](Self::refused) deliveries |
 ///
-/// The label `event_type` is `_OTHER` for an unknown type, so that the number of time series is bounded.
+/// The `event_type` label is `_OTHER` for an unknown type, so that the number of time series is bounded.
 #[derive(Debug)]
 #[must_use = "`run` returns the answer"]
 pub struct Observation {
@@ -112,8 +112,8 @@ impl Observation {
 
     /// Runs `work` in the span, records its result, and returns the answer.
     ///
-    /// Call it once per observation. To avoid moving a large future, pin it with `pin!` and pass the pinned
-    /// reference.
+    /// Call it once per observation. To avoid moving a large future, pin the future with `pin!` and pass the
+    /// pinned reference.
     #[cfg_attr(
         not(feature = "tracing"),
         expect(clippy::manual_async_fn, reason = "`tracing` wraps the work first")
@@ -134,7 +134,7 @@ impl Observation {
         }
     }
 
-    /// Measures the duration of the handler (feature `metrics`).
+    /// Awaits the handler and measures its duration (`metrics` feature).
     ///
     /// Call it inside the future that you pass to [`run`](Self::run).
     pub fn time_handler<'a, F: Future>(&'a self, handler: F) -> impl Future<Output = F::Output> + use<'a, F> {
@@ -143,7 +143,7 @@ impl Observation {
         handler
     }
 
-    /// Records the number of this attempt to handle the message in the span, starting at 1.
+    /// Records in the span the number of this attempt to handle the message, starting at 1.
     pub fn record_attempt(&self, attempt: u32) {
         #[cfg(feature = "tracing")]
         self.span.record("clerk.delivery.attempt", attempt);
@@ -174,8 +174,8 @@ impl Observation {
     }
 }
 
-/// Writes the log line if the server drops the request or the handler panics, because nothing else would log
-/// that.
+/// Writes the log line if the server drops the request or the handler panics. No other code would log these
+/// cases.
 #[cfg(feature = "tracing")]
 impl Drop for Observation {
     fn drop(&mut self) {
@@ -195,8 +195,8 @@ fn type_name(event_type: &EventType) -> &'static str {
     EventType::ALL.iter().find(|known| *known == event_type).map_or(OTHER_TYPE, EventType::as_str)
 }
 
-/// Returns the time since the event occurred, or `None` if the body does not contain it. Returns zero if this
-/// machine's clock is behind the sender's clock.
+/// Returns the time since the event occurred, or `None` if the body does not contain the time of the event.
+/// Returns zero if this machine's clock is behind the sender's clock.
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 fn age(event: &Event) -> Option<std::time::Duration> {
     let millis =
@@ -265,7 +265,7 @@ mod line {
     use crate::event::{Event, EventType};
     use crate::message_id::MessageId;
 
-    /// The fields of a log line that are known before the event is handled.
+    /// The log line's fields that are known before the event is handled.
     #[derive(Debug)]
     pub(super) struct Line {
         event_type: EventType,

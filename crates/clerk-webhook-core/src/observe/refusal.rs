@@ -6,19 +6,19 @@ use crate::receive::ReceiveError;
 impl Observation {
     /// Records a rejected delivery in the log and the metrics.
     ///
-    /// Every adapter calls it. Call it in an adapter of your own.
+    /// Every adapter in this workspace calls it. If you write your own adapter, call it there.
     ///
-    /// With the feature `tracing` it writes a warning with the reason. If the application is misconfigured,
-    /// it writes an error instead. It writes at most one line of each level per second, because anyone can
-    /// send requests to an endpoint and could otherwise fill the log. The target is `clerk_webhook`. The
-    /// fields are:
+    /// With the `tracing` feature, it logs a warning with the reason, or an error if the application is
+    /// misconfigured. It logs at most one line of each level per second, because anyone can send requests to
+    /// an endpoint and could otherwise fill the log. The target is `clerk_webhook`. The fields are:
     ///
     /// - `outcome`: the name of the [`Outcome`](crate::Outcome);
-    /// - `reason`: the text of the error and of its sources;
-    /// - `suppressed`: the number of rejected deliveries since the last line that were not logged.
+    /// - `reason`: the text of the error and its sources;
+    /// - `suppressed`: the number of rejected deliveries that were not logged since the last line of this
+    ///   level.
     ///
-    /// With the feature `metrics` it increments the counter `clerk_webhook_verify_failures_total`. The label
-    /// `reason` is the name of the outcome. No label contains data from the request.
+    /// With the `metrics` feature, it increments the `clerk_webhook_verify_failures_total` counter. The
+    /// `reason` label is the name of the outcome. No label contains data from the request.
     pub fn refused(error: &ReceiveError) {
         #[cfg(feature = "metrics")]
         {

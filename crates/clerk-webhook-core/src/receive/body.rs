@@ -4,18 +4,18 @@ use std::mem;
 
 use bytes::{Buf, Bytes};
 
-/// The size of a segment in bytes. A body uses at most one segment more memory than its received bytes.
+/// The size of a segment in bytes.
 const SEGMENT: usize = 65_536;
 
-/// The minimum allocation when a second frame arrives, in bytes.
+/// The minimum allocation in bytes when a second frame arrives.
 const FIRST_ALLOCATION: usize = 4_096;
 
 /// The received part of a body.
 ///
 /// A single frame is stored without a copy. Further frames are copied into segments, not into one growing
-/// buffer, because an allocator that moves a growing buffer needs its memory twice. Only
-/// [`into_bytes`](Self::into_bytes) joins the segments, after verification. An unverified request therefore
-/// uses at most one segment more memory than the bytes it sent.
+/// buffer, because an allocator that has to move a buffer to grow it holds both copies at the same time. Only
+/// [`into_bytes`](Self::into_bytes) joins the segments, after verification. Therefore an unverified body uses
+/// at most one segment more memory than the bytes that have arrived.
 #[derive(Default)]
 pub(crate) struct Body {
     length: usize,
@@ -43,7 +43,7 @@ impl Body {
         let is_first = self.length == 0;
         self.length += frame.remaining();
         if is_first {
-            // This does not copy a frame of the type `Bytes`.
+            // This does not copy the frame if its type is `Bytes`.
             let frame = frame.copy_to_bytes(frame.remaining());
             see(&frame);
             self.content = Content::Frame(frame);
@@ -90,7 +90,7 @@ impl Segments {
     fn extend(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.last.len() == SEGMENT {
-                // A body that filled a segment probably needs most of the next segment.
+                // A body that has filled a segment probably needs most of the next one.
                 let next = Vec::with_capacity(SEGMENT);
                 self.full.push(mem::replace(&mut self.last, next));
             }

@@ -10,15 +10,15 @@ use super::error::ReceiveError;
 use crate::event::{DecodeHints, Event};
 use crate::verify::Verification;
 
-/// The maximum number of empty frames. Without a limit, empty frames could keep a request open. Servers
-/// normally drop them.
+/// The maximum number of empty frames. Without a limit, a client could keep a request open with empty frames.
+/// Servers normally drop empty frames.
 const MAX_EMPTY_FRAMES: u32 = 1024;
 
-/// A delivery whose headers were accepted and whose body arrives in frames.
+/// A delivery whose headers have been accepted and whose body arrives in frames.
 ///
 /// [`Verifier::begin_receive`](crate::Verifier::begin_receive) creates it. It hashes and collects each frame
-/// as it arrives and enforces the limits, so that all adapters behave in the same way. A body of one frame is
-/// never copied.
+/// as the frame arrives and enforces the limits, so that all adapters behave in the same way. A body that
+/// arrives in one frame is never copied.
 ///
 /// ```
 /// # use bytes::Bytes;
@@ -49,7 +49,7 @@ impl PendingDelivery {
         Self { verification, body: Body::default(), empty_frames: 0, limit, hints }
     }
 
-    /// Sets the maximum size of the body in bytes, instead of the limit of the verifier.
+    /// Sets the maximum size of the body in bytes, which replaces the verifier's limit.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
         self
@@ -57,7 +57,7 @@ impl PendingDelivery {
 
     /// Checks the announced length of the body before reading it.
     ///
-    /// The length is only compared with the limit. No memory is reserved for it.
+    /// The method only compares the length with the limit. It does not allocate memory for the body.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ impl PendingDelivery {
         }
     }
 
-    /// Checks the `Content-Length` of a request, see [`expect_length`](Self::expect_length).
+    /// Checks the `Content-Length` of a request; see [`expect_length`](Self::expect_length).
     ///
     /// # Errors
     ///
@@ -106,8 +106,7 @@ impl PendingDelivery {
     ///
     /// # Errors
     ///
-    /// Returns an error if no signature matches the body and a secret, or if the verified body is not an
-    /// event.
+    /// Returns an error if no signature matches the body, or if the verified body is not an event.
     pub fn finish(self) -> Result<Event, ReceiveError> {
         let verified = self.verification.finish()?;
         Ok(Event::from_verified(verified, self.body.into_bytes(), self.hints)?)

@@ -1,4 +1,4 @@
-//! Errors of receiving a delivery.
+//! Errors that occur while receiving a delivery.
 
 use std::error::Error;
 use std::fmt;
@@ -38,7 +38,7 @@ impl ReceiveError {
         Self { cause: Cause::BodyTooLarge { limit: Some(limit) } }
     }
 
-    /// Creates the error for a body that exceeds the limit of the framework or of an outer layer.
+    /// Creates the error for a body that exceeds the limit of the web framework or an outer layer.
     #[must_use]
     pub fn body_too_large_upstream() -> Self {
         Self { cause: Cause::BodyTooLarge { limit: None } }
@@ -67,7 +67,7 @@ impl ReceiveError {
     /// Creates the error for a failure to read the body.
     ///
     /// `L` is the error type of the framework's body limit. If `error` or one of its sources has this type,
-    /// the result is [`body_too_large_upstream`](Self::body_too_large_upstream), otherwise
+    /// the result is [`body_too_large_upstream`](Self::body_too_large_upstream). Otherwise it is
     /// [`body_failed`](Self::body_failed).
     #[must_use]
     pub fn from_body_error<L: Error + 'static>(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -102,10 +102,10 @@ impl fmt::Display for ReceiveError {
             Cause::Verify(_) => f.write_str("the delivery could not be verified"),
             Cause::Event(_) => f.write_str("the delivery is authentic, but its body is not an event"),
             Cause::BodyTooLarge { limit: Some(limit) } => {
-                write!(f, "the body is larger than {limit} bytes: raise `body_limit` of the verifier if Clerk sends bodies of this size")
+                write!(f, "the body is larger than {limit} bytes: raise the verifier's `body_limit` if Clerk sends bodies of this size")
             }
             Cause::BodyTooLarge { limit: None } => {
-                f.write_str("the body exceeds the limit of the framework or of an outer layer: raise that limit to the `body_limit` of the verifier")
+                f.write_str("the body exceeds the limit of the web framework or an outer layer: raise that limit to the verifier's `body_limit`")
             }
             Cause::BodyTimeout => f.write_str("the body did not arrive in time: check the network and the proxies between Clerk and this server, or raise the read timeout"),
             Cause::BodyFailed(_) => f.write_str("the body did not arrive completely, or contained too many empty frames; the sender retries"),
@@ -147,7 +147,7 @@ impl From<EventError> for ReceiveError {
 pub enum ReceiveErrorKind {
     /// The delivery failed verification.
     Verify(VerifyErrorKind),
-    /// The delivery is verified, but its body is not an event.
+    /// The delivery passed verification, but its body is not an event.
     Event(EventErrorKind),
     /// The body is larger than the limit.
     BodyTooLarge,

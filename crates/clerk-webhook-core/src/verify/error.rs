@@ -1,4 +1,4 @@
-//! Errors of verification.
+//! Errors that occur during verification.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +8,7 @@ use crate::error_text::debug_is_display;
 
 /// The error for a delivery that fails verification.
 ///
-/// Its text is for the log of the receiver. It names the header, and never shows a value, a secret or an
+/// Its text is for the receiver's log. It names the header, and never shows a header value, a secret or an
 /// expected signature.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifyError {
@@ -38,7 +38,7 @@ impl VerifyError {
         self.header
     }
 
-    /// Returns the difference between the timestamp of the delivery and the clock of the receiver in seconds.
+    /// Returns the difference between the delivery's timestamp and the receiver's clock in seconds.
     ///
     /// The value is positive if the timestamp is in the future. It is `None` unless the timestamp is outside
     /// the tolerance.
@@ -107,6 +107,6 @@ pub enum VerifyErrorKind {
     TimestampTooOld,
     /// The timestamp is further in the future than the tolerance allows.
     TimestampTooNew,
-    /// No signature matches the content and one of the secrets.
+    /// No signature matches the content with any of the secrets.
     NoMatchingSignature,
 }

@@ -9,8 +9,8 @@ use crate::message_id::MessageId;
 
 /// A collection of header fields.
 ///
-/// Implemented for the `HeaderMap` of http 1 (feature `http`) and for slices, arrays and vectors of
-/// name-value pairs. An adapter implements it for the header type of its framework.
+/// Implemented for the `HeaderMap` of http 1 (`http` feature) and for slices, arrays and vectors of
+/// name-value pairs. An adapter implements it for its framework's header type.
 ///
 /// ```
 /// use clerk_webhook_core::HeaderFields;
@@ -32,8 +32,8 @@ pub trait HeaderFields {
 
     /// Returns whether the request has all three signature headers of one family, valid or invalid.
     ///
-    /// Use it to choose a route. It is never stricter than verification: it returns `true` for every delivery
-    /// that a verifier can accept.
+    /// Use this method to choose a route. It is never stricter than verification: it returns `true` for every
+    /// delivery that a verifier can accept.
     fn has_complete_signature_headers(&self) -> bool {
         let mut present = [false; SignatureHeader::ALL.len()];
         for (name, _) in self.iter() {
@@ -82,7 +82,7 @@ impl HeaderFields for http::HeaderMap {
 pub(crate) struct SignatureHeaders<'h> {
     pub(crate) family: HeaderFamily,
     pub(crate) id: &'h [u8],
-    /// The digits as received, because the signature covers the text and not the number.
+    /// The digits as received, because the signature covers the text, not the number.
     pub(crate) timestamp: &'h [u8],
     pub(crate) seconds: i64,
     pub(crate) signatures: &'h [u8],
@@ -91,8 +91,8 @@ pub(crate) struct SignatureHeaders<'h> {
 impl<'h> SignatureHeaders<'h> {
     /// Reads the first family that has at least one header in the request.
     ///
-    /// Headers of two families are never combined. Otherwise another reader of the same request could see a
-    /// different id or timestamp.
+    /// Headers from two families are never combined. Otherwise other code that reads the same request could
+    /// see a different id or timestamp.
     pub(crate) fn read<H: HeaderFields + ?Sized>(
         headers: &'h H,
         families: &[HeaderFamily],
@@ -108,7 +108,7 @@ impl<'h> SignatureHeaders<'h> {
         let is_there = |header| !matches!(of(header), Occurrence::None);
 
         let present = families.iter().find(|family| family.headers().into_iter().any(is_there));
-        // If no header is present, the error names a header of the first family.
+        // If no header is present, the error names a header from the first family.
         let family = *present.or(families.first()).unwrap_or(&HeaderFamily::Svix);
         let [id_header, timestamp_header, signature_header] = family.headers();
         let id = of(id_header).required(id_header)?;
@@ -134,7 +134,7 @@ impl<'h> SignatureHeaders<'h> {
     }
 }
 
-/// The number of occurrences of a header, with its value if it occurs once.
+/// How often a header occurs, with its value if it occurs once.
 #[derive(Clone, Copy)]
 enum Occurrence<'h> {
     None,
@@ -169,7 +169,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Parses digits without a sign or leading zeros, so that each number has exactly one text.
+/// Parses digits without a sign or leading zeros, so that each number has exactly one representation.
 fn parse_seconds(text: &[u8]) -> Option<i64> {
     if let [b'0', _, ..] | [] = text {
         return None;
@@ -234,7 +234,7 @@ mod tests {
             let without = |names: &[&'static str; 3]| [&names[..missing], &names[missing + 1..]].concat();
             assert_eq!(with(&without(&svix)), (true, false));
             assert_eq!(with(&without(&webhook)), (true, false));
-            // Headers of both families are not combined, and an additional header does not matter.
+            // Headers from both families are not combined, and an additional header does not matter.
             let mixture = [&without(&svix)[..], &without(&webhook)].concat();
             assert_eq!(with(&mixture), (true, false));
             assert_eq!(with(&[&without(&svix)[..], &webhook].concat()), (true, true));

@@ -16,8 +16,8 @@ use super::secret_error::{MIN_BYTES, PREFIX, SecretError, SecretErrorKind};
 
 pub(crate) type HmacSha256 = Hmac<Sha256>;
 
-/// The environment variables that [`Verifier::from_env`](crate::Verifier::from_env) reads. The first one that
-/// is set wins. Clerk documents the first name, and many tutorials use the second.
+/// The environment variables that [`Verifier::from_env`](crate::Verifier::from_env) reads. The first variable
+/// that is set wins. Clerk documents the first name, and many tutorials use the second.
 pub(crate) const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
 
 /// Standard base64. Padding is optional and trailing bits are ignored, because other libraries accept such
@@ -46,7 +46,7 @@ const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
 #[derive(Clone)]
 pub struct SigningSecret {
     key: Zeroizing<Vec<u8>>,
-    /// A MAC with the key, so that the key schedule is computed only once.
+    /// A MAC that is initialized with the key, so that the key schedule is computed only once.
     mac: HmacSha256,
 }
 
@@ -61,8 +61,8 @@ impl SigningSecret {
     ///
     /// # Errors
     ///
-    /// Returns an error if the text is not a signing secret. The error tells what the text is instead, and
-    /// never contains the text.
+    /// Returns an error if the text is not a signing secret. If possible, the error states what the text is
+    /// instead. It never contains the text.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let text = text.trim_ascii();
         if text.is_empty() {
@@ -73,7 +73,7 @@ impl SigningSecret {
         }
 
         let encoded = text.strip_prefix(PREFIX).unwrap_or(text);
-        // The capacity is sufficient, so that no reallocation leaves a copy of the key in memory.
+        // The vector never reallocates, so it leaves no copy of the key in memory.
         let mut key = Zeroizing::new(Vec::with_capacity(encoded.len()));
         KEY_ENCODING.decode_vec(encoded, &mut key).map_err(|_| SecretErrorKind::NotBase64.refined(text))?;
         Self::from_key(key).map_err(|error| error.kind().refined(text).into())
@@ -81,9 +81,9 @@ impl SigningSecret {
 
     /// Parses one or several secrets, separated by white space or commas.
     ///
-    /// Pass several secrets while you rotate the secret of an endpoint, or if several endpoints share one
-    /// URL. During a rotation, list the new secret first (see
-    /// [`Verified::secret_index`](crate::Verified::secret_index)).
+    /// Pass several secrets while you rotate an endpoint's secret, or if several endpoints share one URL.
+    /// During a rotation, list the new secret first; see
+    /// [`Verified::secret_index`](crate::Verified::secret_index).
     ///
     /// # Errors
     ///
@@ -100,10 +100,11 @@ impl SigningSecret {
         if secrets.is_empty() { Err(SecretErrorKind::Blank.into()) } else { Ok(secrets) }
     }
 
-    /// Splits a list into the texts of its secrets, like [`parse_list`](Self::parse_list).
+    /// Splits a list into the texts of its secrets, in the same way as [`parse_list`](Self::parse_list).
     ///
-    /// Use it in a tool that reports every invalid secret. White space separates texts only if every word
-    /// after the first looks like a secret. A secret that contains white space therefore remains one text.
+    /// Use it in a tool that reports every invalid secret. White space separates two secrets only if every
+    /// word after the first looks like a secret. Therefore an invalid secret that contains white space
+    /// remains one text.
     pub fn split_list(text: &str) -> impl Iterator<Item = &str> {
         const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
         let is_meant_as_secret =
@@ -119,7 +120,7 @@ impl SigningSecret {
             .filter(|text| !text.is_empty())
     }
 
-    /// Creates a secret from the bytes of a key.
+    /// Creates a secret from the bytes of its key.
     ///
     /// # Errors
     ///
@@ -157,7 +158,7 @@ impl SigningSecret {
         Err(SecretErrorKind::Missing.into())
     }
 
-    /// Returns the text of the secret, `whsec_…`, for a tool that must pass it to another program.
+    /// Returns the secret as text (`whsec_…`), for a tool that must pass it to another program.
     #[must_use]
     pub fn expose_secret(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + self.key.len().div_ceil(3) * 4));
@@ -166,7 +167,7 @@ impl SigningSecret {
         text
     }
 
-    /// Returns a MAC with the key and without input.
+    /// Returns a MAC that is initialized with the key and has no input yet.
     pub(crate) fn keyed_mac(&self) -> HmacSha256 {
         self.mac.clone()
     }
@@ -285,7 +286,7 @@ mod tests {
              Clerk Dashboard."
         );
 
-        // A blank variable is an error: the second variable is not read.
+        // A blank variable is an error, and the second variable is not read.
         let error = environment(Some(""), Some(SECRET)).unwrap_err();
         assert!(error.to_string().starts_with("CLERK_WEBHOOK_SIGNING_SECRET: the signing secret is empty"));
         let error = environment(None, Some("pk_x")).unwrap_err();

@@ -1,4 +1,4 @@
-//! Errors of signing secrets.
+//! Errors in signing secrets.
 
 use std::fmt;
 
@@ -21,8 +21,8 @@ const QUOTES: [char; 8] = ['"', '\'', '`', '“', '”', '‘', '’', '„'];
 
 /// The error for a signing secret that cannot be used.
 ///
-/// It occurs when secrets are loaded, never while a delivery is verified. `Display` and `Debug` describe the
-/// mistake and how to correct it. They never show a part of the secret.
+/// It occurs when secrets are loaded, never while a delivery is being verified. `Display` and `Debug`
+/// describe the mistake and how to correct it. They never show any part of the secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretError {
     kind: SecretErrorKind,
@@ -119,28 +119,28 @@ kinds! {
     Url = copy_it!("this is a URL, not a signing secret");
     /// The text is a placeholder, such as `<secret>` or `$SECRET`.
     Placeholder = copy_it!("this is a placeholder, not a signing secret");
-    /// The text is the hidden form that the dashboard shows before the secret is revealed, or a shortened
+    /// The text is the masked form that the dashboard shows before you reveal the secret, or a shortened
     /// form.
     Hidden = "this is the hidden or shortened form of the signing secret. Reveal it in the Clerk Dashboard, then copy the \
               complete value.";
     /// The text contains quotes.
-    Quoted = "quotes are part of the signing secret. Remove them: shells and .env files drop quotes, other configuration keeps them.";
-    /// The text contains the name of a variable.
-    VariableName = "the name of a variable is part of the signing secret. Pass only the value after the equals sign.";
+    Quoted = "quotes are part of the signing secret. Remove them: shells and .env files strip quotes, but other kinds of configuration keep them.";
+    /// The text contains a variable name.
+    VariableName = "the signing secret contains the name of a variable. Pass only the value after the equals sign.";
     /// The text contains white space.
     WhiteSpace = "the signing secret contains white space or a line break. Copy the complete value, from whsec_ to the end, \
                   without a line break.";
-    /// The prefix `whsec_` contains capital letters.
+    /// The `whsec_` prefix contains capital letters.
     PrefixCase = "the signing secret begins with whsec_ in capital letters. Copy the value again and do not change it.";
-    /// The prefix `whsec_` occurs twice.
+    /// The `whsec_` prefix occurs twice.
     RepeatedPrefix = "the signing secret contains whsec_ twice. Remove one of them.";
     /// The text contains a character that is invisible or not ASCII.
     InvalidCharacter = "the signing secret contains a character that is invisible or not ASCII. Copy the value again, without \
                         formatting.";
-    /// The text contains characters of URL-safe base64.
+    /// The text contains characters that occur only in URL-safe base64.
     UrlSafe = "the signing secret contains - or _, which occur only in URL-safe base64. Copy the value again from the \
                Clerk Dashboard: it contains + and / instead.";
-    /// The number of characters is not possible in base64.
+    /// The number of characters is impossible for base64.
     Truncated = "the signing secret is incomplete or has an extra character. Copy the complete value again.";
     /// The text after the prefix is not standard base64 for another reason.
     NotBase64 = "the part of the signing secret after whsec_ is not base64. Copy the complete value again.";
@@ -149,12 +149,13 @@ kinds! {
 }
 
 impl SecretErrorKind {
-    /// Returns the kind of another key if the text has its prefix.
+    /// If the text has the prefix of a different kind of key, returns the matching error kind.
     pub(super) fn of_other_key(text: &str) -> Option<Self> {
         OTHER_KEYS.into_iter().find(|(prefix, _)| text.starts_with(prefix)).map(|(_, kind)| kind)
     }
 
-    /// Returns whether a word looks like a secret, so that the white space before it separates two secrets.
+    /// Returns whether a word looks like a secret. If it does, the white space before it separates two
+    /// secrets.
     pub(super) fn is_meant_as_secret(word: &str) -> bool {
         let word = word.trim_matches(QUOTES);
         word.starts_with(PREFIX) || Self::of_other_key(word).is_some()

@@ -58,7 +58,7 @@ impl SignedHeaders {
         Self { family, ..self }
     }
 
-    /// Adds a signature of the same body with another secret, as Svix does during a rotation.
+    /// Adds a signature of the same body with an additional secret, as Svix does during a rotation.
     #[must_use]
     pub fn and_signed_with(mut self, secret: &SigningSecret, body: &[u8]) -> Self {
         self.signatures.push(' ');
@@ -89,7 +89,7 @@ impl From<&SignedHeaders> for http::HeaderMap {
     }
 }
 
-/// Omits the signatures, because they allow a replay of a recorded body.
+/// Omits the signatures, because anyone who has them can replay a recorded body.
 impl fmt::Debug for SignedHeaders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignedHeaders")

@@ -17,22 +17,22 @@ use super::signature_header::HeaderFamily;
 use crate::message_id::MessageId;
 use crate::timestamp::Timestamp;
 
-/// The number of secrets that need no allocation: the current and the next.
+/// The number of secrets that need no allocation: the current one and the next one.
 const INLINE_SECRETS: usize = 2;
 
 /// The number of signatures that need no allocation: Svix signs with the current key and at most ten old
 /// keys.
 const INLINE_SIGNATURES: usize = 11;
 
-/// The limits of a list of signatures, which bound the work for a forged list (`benches/`, "many
-/// signatures"). Svix sends at most 11 signatures.
+/// The limits for a list of signatures, which bound the work that a forged list can cause (measured in
+/// `benches/`, "many signatures"). Svix sends at most 11 signatures.
 const MAX_LIST_BYTES: usize = 16 * 1024;
 const MAX_LIST_SIGNATURES: usize = 256;
 
 /// The number of base64 characters of 32 bytes.
 const SIGNATURE_LENGTH: usize = 44;
 
-/// A MAC in four words, because comparing 32 bytes in constant time takes ten times longer.
+/// A MAC as four words, because comparing it as 32 bytes in constant time takes ten times longer.
 type MacWords = [u64; 4];
 
 /// The well-formed signatures of a list.
@@ -40,7 +40,7 @@ type MacWords = [u64; 4];
 pub(crate) struct Signatures(SmallVec<[MacWords; INLINE_SIGNATURES]>);
 
 impl Signatures {
-    /// Reads a list that is separated by spaces, and skips entries of other versions.
+    /// Reads a space-separated list, and skips entries whose version is not `v1`.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl Signatures {
 
     /// Finalizes a MAC and returns whether it equals one of the signatures.
     ///
-    /// Compares all signatures in constant time, so that the time reveals nothing about a partial match.
+    /// Compares all signatures in constant time, so that the duration reveals nothing about a partial match.
     fn contain(&self, mac: HmacSha256) -> bool {
         let expected = words(&mac.finalize().into_bytes().into());
         let equal = self.0.iter().fold(Choice::from(0), |equal, signature| {
@@ -80,8 +80,8 @@ impl Signatures {
 
 /// Verifies a delivery whose complete body is in memory.
 ///
-/// The result is the same as with a [`Verification`] of one frame. This function is faster for bodies of
-/// usual size, because it does not move the hash states.
+/// The result is the same as that of a [`Verification`] with one frame. This function is faster for bodies of
+/// typical size, because it does not move the hash states.
 pub(crate) fn verify_whole(
     headers: &SignatureHeaders<'_>,
     secrets: &[HmacSha256],
@@ -156,7 +156,7 @@ impl Verification {
     ///
     /// # Errors
     ///
-    /// Returns an error if no signature matches a secret.
+    /// Returns an error if no signature matches any secret.
     pub fn finish(self) -> Result<Verified, VerifyError> {
         let mut matched = None;
         for (index, mac) in self.macs.into_iter().enumerate() {
@@ -184,10 +184,10 @@ fn is_legal_list(list: &[u8]) -> bool {
         && list.iter().map(invisible).fold(0, BitOr::bitor) == 0
 }
 
-/// Parses `v1,<base64 of 32 bytes>`. Returns `None` for other entries of a list, which may belong to other
+/// Parses `v1,<base64 of 32 bytes>`. Returns `None` for all other entries, such as signatures of other
 /// versions.
 ///
-/// The decoding is strict, so that each MAC has exactly one text.
+/// The decoding is strict, so that each MAC has exactly one representation.
 fn parse_signature(token: &[u8]) -> Option<MacWords> {
     let encoded = token.strip_prefix(b"v1,").filter(|encoded| encoded.len() == SIGNATURE_LENGTH)?;
     // The decoder needs a buffer of 33 bytes: the length of 44 characters without padding.
@@ -227,14 +227,15 @@ impl Verified {
         self.attempted_at
     }
 
-    /// Returns the index of the first secret of the verifier that matches, counted from 0.
+    /// Returns the index of the first matching secret in the verifier's list, counted from 0.
     ///
-    /// Use it during a rotation: remove the old secret when deliveries no longer return its index.
+    /// Use it during a rotation: when no delivery returns the old secret's index anymore, remove the old
+    /// secret.
     ///
-    /// If you rotate a secret in the dashboard, the sender signs with the new and the old secret until the
-    /// grace period ends. Both secrets match, and this method returns the first of them in the list of the
-    /// verifier. Therefore list the new secret first. Otherwise the old secret appears to be in use until the
-    /// grace period ends.
+    /// After you rotate a secret in the dashboard, the sender signs with both the new and the old secret
+    /// until the grace period ends. Both secrets match, and this method returns the index of the one that
+    /// comes first in the verifier's list. Therefore list the new secret first. Otherwise the old secret
+    /// appears to be in use until the grace period ends.
     ///
     /// ```
     /// use clerk_webhook_core::{MessageId, SigningSecret, Timestamp, Verifier};

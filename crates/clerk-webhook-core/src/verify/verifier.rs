@@ -22,12 +22,12 @@ use crate::timestamp::Timestamp;
 ///
 /// A verifier has at least one secret. Cloning is cheap, and all clones share the secrets.
 ///
-/// | method | for a body that | returns |
+/// | method | if the body | returns |
 /// |---|---|---|
 /// | [`receive`](Self::receive) | is in memory | an [`Event`] |
 /// | [`begin_receive`](Self::begin_receive) | arrives in frames | an [`Event`] |
-/// | [`verify`](Self::verify) | is in memory | the message id and the time of signing |
-/// | [`begin_verify`](Self::begin_verify) | arrives in frames | the message id and the time of signing |
+/// | [`verify`](Self::verify) | is in memory | the message id and the signing time |
+/// | [`begin_verify`](Self::begin_verify) | arrives in frames | the message id and the signing time |
 ///
 /// ```
 /// use clerk_webhook_core::{MessageId, SigningSecret, Timestamp, Verifier, VerifyErrorKind};
@@ -85,10 +85,10 @@ impl Default for Tolerance {
 type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 impl Verifier {
-    /// The default tolerance: 300 s, as in every Svix library.
+    /// The default tolerance: 300 s, the same as in every Svix library.
     pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(300);
 
-    /// The maximum tolerance: one day. A larger value is reduced to one day.
+    /// The maximum tolerance: one day. A larger value is clamped to one day.
     ///
     /// Use [`dangerous_accept_any_age`](VerifierBuilder::dangerous_accept_any_age) to accept deliveries of
     /// any age.
@@ -99,7 +99,7 @@ impl Verifier {
 
     /// The default maximum time for reading a body: 15 s.
     ///
-    /// After this time the sender closes the connection, see
+    /// After this time, the sender closes the connection; see
     /// [`RESPONSE_TIMEOUT`](crate::sender::RESPONSE_TIMEOUT).
     pub const DEFAULT_READ_TIMEOUT: Duration = RESPONSE_TIMEOUT;
 
@@ -107,7 +107,7 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// Returns an error if the text is not a signing secret, see [`SigningSecret::parse`].
+    /// Returns an error if the text is not a signing secret; see [`SigningSecret::parse`].
     pub fn new(secret: &str) -> Result<Self, SecretError> {
         Self::builder().secret(SigningSecret::parse(secret)?).build()
     }
@@ -115,7 +115,7 @@ impl Verifier {
     /// Creates a verifier with the secrets from the environment and the default settings.
     ///
     /// Reads `CLERK_WEBHOOK_SIGNING_SECRET`, or `CLERK_WEBHOOK_SECRET` if the first variable is not set.
-    /// Separate several secrets by white space or commas. During a rotation, list the new secret first.
+    /// Separate several secrets with white space or commas. During a rotation, list the new secret first.
     ///
     /// # Errors
     ///
@@ -146,7 +146,7 @@ impl Verifier {
     /// # Errors
     ///
     /// Returns an error if the headers are invalid, if the timestamp is outside the tolerance, or if no
-    /// signature matches the body and a secret.
+    /// signature matches the body.
     pub fn verify<H: HeaderFields + ?Sized>(
         &self,
         headers: &H,
@@ -159,8 +159,8 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// Returns an error if [`verify`](Self::verify) fails, if the body is larger than the limit, or if it is
-    /// not an event.
+    /// Returns an error if [`verify`](Self::verify) fails, if the body is larger than the limit, or if the
+    /// body is not an event.
     pub fn receive<H: HeaderFields + ?Sized>(&self, headers: &H, body: Bytes) -> Result<Event, ReceiveError> {
         let headers = self.accept(headers)?;
         if body.len() > self.inner.body_limit {
@@ -183,10 +183,10 @@ impl Verifier {
         Ok(PendingDelivery::new(verification, self.inner.body_limit, Arc::clone(&self.inner.hints)))
     }
 
-    /// Replaces the secrets of this verifier and all its clones.
+    /// Replaces the secrets in this verifier and all its clones.
     ///
-    /// You can call it while deliveries arrive: the next delivery is verified with the new secrets. During a
-    /// rotation, list the new secret first, see [`Verified::secret_index`].
+    /// You can call it while deliveries are arriving. The next delivery is verified with the new secrets.
+    /// During a rotation, list the new secret first; see [`Verified::secret_index`].
     ///
     /// # Errors
     ///
@@ -223,8 +223,7 @@ impl Verifier {
         Ok(headers)
     }
 
-    /// Compares whole seconds, and accepts a difference that equals the tolerance, like the libraries of
-    /// Svix.
+    /// Compares whole seconds, and accepts a difference that equals the tolerance, as Svix's libraries do.
     fn check_age(&self, headers: &SignatureHeaders<'_>) -> Result<(), VerifyError> {
         let Some(tolerance) = self.inner.tolerance else { return Ok(()) };
         let now = self.inner.clock.as_ref().map_or_else(Timestamp::now_in_secs, |clock| clock().as_secs());
@@ -299,7 +298,7 @@ impl Default for VerifierBuilder {
 }
 
 impl VerifierBuilder {
-    /// Adds a secret. [`Verified::secret_index`] returns its position.
+    /// Adds a secret to the end of the list. [`Verified::secret_index`] refers to the positions in this list.
     ///
     /// During a rotation, add the new secret first.
     pub fn secret(mut self, secret: SigningSecret) -> Self {
@@ -313,7 +312,7 @@ impl VerifierBuilder {
         self
     }
 
-    /// Sets the maximum difference between the timestamp of a delivery and the clock, in both directions.
+    /// Sets the maximum difference between a delivery's timestamp and the clock, in both directions.
     ///
     /// The default is [`Verifier::DEFAULT_TOLERANCE`] (300 s), and the maximum is [`Verifier::MAX_TOLERANCE`]
     /// (one day). Fractions of a second are ignored. The sender signs each attempt with a new timestamp, so
@@ -322,23 +321,23 @@ impl VerifierBuilder {
         self.tolerance_past(tolerance).tolerance_future(tolerance)
     }
 
-    /// Sets the tolerance for timestamps in the past, see [`tolerance`](Self::tolerance).
+    /// Sets the tolerance for timestamps in the past; see [`tolerance`](Self::tolerance).
     pub fn tolerance_past(mut self, tolerance: Duration) -> Self {
         let past = Tolerance::seconds(tolerance);
         self.tolerance = Some(Tolerance { past, ..self.tolerance.unwrap_or_default() });
         self
     }
 
-    /// Sets the tolerance for timestamps in the future, see [`tolerance`](Self::tolerance).
+    /// Sets the tolerance for timestamps in the future; see [`tolerance`](Self::tolerance).
     pub fn tolerance_future(mut self, tolerance: Duration) -> Self {
         let future = Tolerance::seconds(tolerance);
         self.tolerance = Some(Tolerance { future, ..self.tolerance.unwrap_or_default() });
         self
     }
 
-    /// Accepts deliveries of any age, so that an attacker can replay a recorded delivery at any time.
+    /// Accepts deliveries of any age, which lets an attacker replay a recorded delivery at any time.
     ///
-    /// Use it only to read recorded deliveries, never in an endpoint that others can reach.
+    /// Use it only to read recorded deliveries, never for an endpoint that others can reach.
     pub fn dangerous_accept_any_age(mut self) -> Self {
         self.tolerance = None;
         self
@@ -364,7 +363,7 @@ impl VerifierBuilder {
 
     /// Sets the maximum time for reading a body; [`Verifier::DEFAULT_READ_TIMEOUT`] (15 s) by default.
     ///
-    /// An adapter that has a timer stops reading after this time and answers with status 408. The other
+    /// An adapter that has a timer stops reading after this time and responds with status 408. The other
     /// adapters document how to enforce the limit.
     pub fn read_timeout(mut self, timeout: Duration) -> Self {
         self.read_timeout = timeout;
