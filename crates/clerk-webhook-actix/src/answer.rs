@@ -7,8 +7,8 @@ use clerk_webhook_core::Answer;
 /// Response that sends an [`Answer`], such as the result of
 /// [`Handlers::answer`](clerk_webhook_core::Handlers::answer).
 ///
-/// The extensions of the response contain the [`Outcome`](clerk_webhook_core::Outcome) for middleware that
-/// logs or counts.
+/// The response extensions contain the [`Outcome`](clerk_webhook_core::Outcome) for middleware, such as
+/// logging or metrics middleware.
 ///
 /// ```
 /// use actix_web::{App, web};
@@ -69,7 +69,7 @@ pub(crate) fn response(answer: Answer) -> HttpResponse {
     response
 }
 
-/// Returns the status of an answer as a type of Actix.
+/// Returns the status of an answer as Actix's type.
 pub(crate) fn status(answer: Answer) -> StatusCode {
     // Every status in the table of outcomes is valid.
     StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

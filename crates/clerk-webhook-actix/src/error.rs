@@ -10,7 +10,7 @@ use crate::answer::{response, status};
 /// Error of [`ClerkEvent`](crate::ClerkEvent).
 ///
 /// The response is the [`Answer`] for the error. Its extensions contain the [`ReceiveError`] and the
-/// [`Outcome`] for middleware that logs or counts.
+/// [`Outcome`] for middleware, such as logging or metrics middleware.
 #[derive(Clone, Debug)]
 pub struct ClerkEventError {
     error: ReceiveError,
@@ -23,7 +23,7 @@ impl ClerkEventError {
         self.error.kind()
     }
 
-    /// Returns the outcome that answers, logs and metrics show.
+    /// Returns the outcome that appears in answers, logs and metrics.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         Answer::from(&self.error).outcome()

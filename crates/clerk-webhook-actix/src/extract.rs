@@ -14,18 +14,18 @@ use crate::receive::receive;
 const ADVICE: &str = "the application data has no `Verifier`. Add `.app_data(verifier.clone())` to the `App`, or wrap \
                       the resource in `VerifyWebhook`";
 
-/// The future of an extractor. Boxed, because the trait needs a type that can be named.
+/// An extractor's future. It is boxed, because the trait needs a type that can be named.
 type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, ClerkEventError>>>>;
 
 /// Extractor for the event of a verified delivery.
 ///
-/// It reads the body, so no other extractor of the handler can read the body. Use the middleware
-/// [`VerifyWebhook`](crate::VerifyWebhook) if a handler needs both.
+/// It reads the body, so no other extractor in the same handler can read the body. If a handler needs both,
+/// use the [`VerifyWebhook`](crate::VerifyWebhook) middleware.
 ///
 /// Without the middleware, the application data must contain a [`Verifier`], either directly or in
-/// [`web::Data`]. If it contains both, the direct one is used. A delivery that fails verification is answered
-/// with a [`ClerkEventError`], and the handler does not run. To receive the error in the handler, extract
-/// `Result<ClerkEvent, ClerkEventError>`.
+/// [`web::Data`]. If it contains both, the extractor uses the one that is stored directly. A delivery that
+/// fails verification is answered with a [`ClerkEventError`], and the handler does not run. To receive the
+/// error in the handler, extract `Result<ClerkEvent, ClerkEventError>`.
 ///
 /// **Do not extract `Option<ClerkEvent>`.** Actix converts *every* error into `None`, so a forged delivery
 /// would also call the handler. Use [`OptionalClerkEvent`] instead.
@@ -54,7 +54,7 @@ impl FromRequest for ClerkEvent {
     type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        // The middleware has verified the delivery. Leave the body to other extractors.
+        // The middleware has already verified the delivery. Leave the body to other extractors.
         if let Some(event) = verified(request) {
             return Box::pin(ready(Ok(Self(event))));
         }
@@ -90,7 +90,7 @@ fn verified(request: &HttpRequest) -> Option<Event> {
 }
 
 fn verifier(request: &HttpRequest) -> Option<&Verifier> {
-    // Like Actix itself, which accepts the configuration of its extractors in both forms.
+    // Actix also accepts its own extractors' configuration in both forms.
     let shared = || request.app_data::<web::Data<Verifier>>().map(|shared| &***shared);
     request.app_data().or_else(shared)
 }

@@ -14,7 +14,7 @@ use crate::headers::Headers;
 /// [`VerifyWebhook`](crate::VerifyWebhook).
 ///
 /// If a proxy drops a signature header, the guard does not match, and Actix tries the other routes. If one of
-/// them answers 2xx, the sender does not retry and the event is lost.
+/// them responds with 2xx, the sender does not retry, and the event is lost.
 ///
 /// ```
 /// use actix_web::{App, HttpResponse, web};

@@ -1,7 +1,7 @@
 use actix_web::http::header::HeaderMap;
 use clerk_webhook_core::HeaderFields;
 
-/// The headers of a request in the map type of Actix.
+/// A request's headers in Actix's map type.
 pub(crate) struct Headers<'r>(pub(crate) &'r HeaderMap);
 
 impl HeaderFields for Headers<'_> {

@@ -1,9 +1,9 @@
-//! An [Actix Web](https://docs.rs/actix-web) extractor, middleware and guard that receive the webhooks of
-//! [Clerk](https://clerk.com).
+//! An [Actix Web](https://docs.rs/actix-web) extractor, middleware and guard that receive
+//! [Clerk](https://clerk.com) webhooks.
 //!
-//! Applications usually add the crate `clerk-webhook` with the feature `actix`, which re-exports this crate
-//! as `clerk_webhook::actix`. For a complete program, see the chapter of the guide about Actix Web in the
-//! crate `clerk-webhook`.
+//! Applications usually add the `clerk-webhook` crate with the `actix` feature, which re-exports this crate
+//! as `clerk_webhook::actix`. For a complete program, see the Actix Web chapter of the guide in the
+//! `clerk-webhook` crate.
 //!
 //! - [`ClerkEvent`] is an extractor for handlers that need only the event.
 //! - [`ClerkAnswer`] is a response. Return it from a handler that passes the event to typed
@@ -55,7 +55,7 @@
 //!
 //! # The middleware
 //!
-//! Handlers that the middleware wraps can extract the body in any form:
+//! A handler that the middleware wraps can extract the body in any form:
 //!
 //! ```
 //! use actix_web::{App, web};
@@ -80,28 +80,28 @@
 //!
 //! # Limits
 //!
-//! The limits of the verifier apply to [`ClerkEvent`], [`OptionalClerkEvent`] and [`VerifyWebhook`]:
+//! The verifier's limits apply to [`ClerkEvent`], [`OptionalClerkEvent`] and [`VerifyWebhook`]:
 //!
-//! - `body_limit`, 2 MiB by default: a longer body is rejected, and no more than this is buffered.
+//! - `body_limit`, 2 MiB by default: a larger body is rejected, and no more than the limit is buffered.
 //! - `read_timeout`, 15 s by default: a body that takes longer to arrive is rejected.
 //!
-//! `web::PayloadConfig` does not apply to them. It applies to the extractors of Actix, such as `web::Bytes`
-//! in a handler that the middleware wraps. Their limit is 256 KiB by default.
+//! `web::PayloadConfig` does not change these limits. It applies to Actix's extractors, such as `web::Bytes`
+//! in a handler that the middleware wraps. Those extractors have a limit of 256 KiB by default.
 //!
 //! # Compressed bodies
 //!
 //! The signature covers the bytes of the request before decompression, so this crate does not decompress
-//! bodies. A compressed body passes verification, and is then rejected with the outcome `not_an_event`.
-//! Clerk does not send compressed bodies.
+//! bodies. A compressed body passes verification, and is then rejected with the `not_an_event` outcome. Clerk
+//! does not send compressed bodies.
 //!
 //! # Features
 //!
-//! | feature | default | what it adds |
+//! | feature | default | adds |
 //! |---|---|---|
-//! | `metrics` | | metrics of deliveries, for the recorder of the crate `metrics` |
-//! | `chrono`, `jiff`, `time` | | conversions of [`Timestamp`](clerk_webhook_core::Timestamp) |
+//! | `metrics` | | delivery metrics, for the recorder of the `metrics` crate |
+//! | `chrono`, `jiff`, `time` | | conversion of [`Timestamp`](clerk_webhook_core::Timestamp) into these crates' types |
 //!
-//! The log line for each delivery, which is the feature `tracing` in other crates, is always on.
+//! Log lines for deliveries, which need the `tracing` feature in the other crates, are always enabled here.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

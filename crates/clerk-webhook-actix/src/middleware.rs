@@ -14,16 +14,16 @@ use crate::receive::receive;
 
 /// Middleware that verifies a delivery before it calls the wrapped service.
 ///
-/// It passes on a verified request with the same bytes, so that `web::Bytes`, `web::Json<T>` and `String`
-/// still work. It adds the [`Event`](clerk_webhook_core::Event) to the extensions of the request, where
-/// [`ClerkEvent`](crate::ClerkEvent) and `web::ReqData<Event>` find it. It rejects a request that fails
-/// verification, and the handler does not run.
+/// It passes a verified request on with the same bytes, so that `web::Bytes`, `web::Json<T>` and `String`
+/// still work. It adds the [`Event`](clerk_webhook_core::Event) to the request extensions, where
+/// [`ClerkEvent`](crate::ClerkEvent) and `web::ReqData<Event>` find it. If a request fails verification, it
+/// rejects the request, and the handler does not run.
 ///
-/// The middleware verifies every request, with any method. Wrap the resource of the webhook, not the whole
-/// application. Middleware that you add with a later `wrap` runs first and must not change the body.
+/// The middleware verifies every request, with any method. Wrap the webhook resource, not the entire
+/// application. Middleware that you add with a later call to `wrap` runs first and must not change the body.
 ///
-/// The limits of the verifier apply to the body. The extractors of Actix have an additional limit: 256 KiB
-/// for `web::Bytes` and `String`, unless a `PayloadConfig` sets another limit.
+/// The verifier's limits apply to the body. Actix's extractors have an additional limit: 256 KiB for
+/// `web::Bytes` and `String`, unless a `PayloadConfig` sets a different limit.
 #[derive(Clone)]
 #[must_use]
 pub struct VerifyWebhook {
@@ -34,15 +34,15 @@ pub struct VerifyWebhook {
 type Refusal = Arc<dyn Fn(&ReceiveError) -> HttpResponse + Send + Sync>;
 
 impl VerifyWebhook {
-    /// Creates a middleware with the limits of the verifier and the default responses.
+    /// Creates a middleware with the verifier's limits and the default responses.
     pub fn new(verifier: Verifier) -> Self {
         Self { verifier, refusal: None }
     }
 
     /// Replaces the responses to rejected deliveries.
     ///
-    /// The middleware adds the error and its outcome to the extensions of the response. The sender retries
-    /// after every response that is not 2xx.
+    /// The middleware adds the error and its outcome to the response extensions. The sender retries after
+    /// every response that is not 2xx.
     pub fn on_refusal(
         mut self,
         refusal: impl Fn(&ReceiveError) -> HttpResponse + Send + Sync + 'static,

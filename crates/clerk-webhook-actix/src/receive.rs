@@ -16,8 +16,8 @@ use crate::headers::Headers;
 const BODY_IS_TAKEN: &str = "another extractor or a middleware has already read the body. Make `ClerkEvent` the first \
                              extractor and use its `raw_body`, or wrap the resource in `VerifyWebhook`";
 
-/// Reads the body before decompression, because the signature covers these bytes. The extractors of Actix
-/// would decompress it.
+/// Reads the body without decompressing it, because the signature covers the compressed bytes. Actix's
+/// extractors would decompress it.
 pub(crate) async fn receive(
     request: &HttpRequest,
     payload: Payload,

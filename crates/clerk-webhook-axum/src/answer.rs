@@ -6,8 +6,8 @@ use clerk_webhook_core::Answer;
 /// Response that sends an [`Answer`], such as the result of
 /// [`Handlers::answer`](clerk_webhook_core::Handlers::answer).
 ///
-/// The extensions of the response contain the [`Outcome`](clerk_webhook_core::Outcome) for outer layers, such
-/// as a layer that logs or counts.
+/// The response extensions contain the [`Outcome`](clerk_webhook_core::Outcome) for outer layers, such as a
+/// logging or metrics layer.
 ///
 /// ```
 /// use axum::Router;

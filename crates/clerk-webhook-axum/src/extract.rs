@@ -10,8 +10,8 @@ use crate::rejection::ClerkEventRejection;
 
 /// Extractor for the event of a verified delivery.
 ///
-/// It reads the body, so it must be the last argument of the handler. The state of the router must provide a
-/// [`Verifier`], see the [crate documentation](crate). A delivery that fails verification is answered with a
+/// It reads the body, so it must be the handler's last argument. The router's state must provide a
+/// [`Verifier`]; see the [crate documentation](crate). A delivery that fails verification is answered with a
 /// [`ClerkEventRejection`], and the handler does not run.
 ///
 /// `Option<ClerkEvent>` is `None` only if the request has no signature header. A forged delivery is rejected.
@@ -70,7 +70,7 @@ async fn receive(request: Request, verifier: &Verifier) -> Result<Event, Receive
 
 async fn collect(mut body: Body, mut delivery: PendingDelivery) -> Result<PendingDelivery, ReceiveError> {
     while let Some(frame) = body.frame().await {
-        // Trailers are not signed. They count as empty frames.
+        // Trailers are not signed. They are treated as empty frames.
         let data = frame.map_err(ReceiveError::from_body_error::<LengthLimitError>)?.into_data();
         delivery.push(data.unwrap_or_default())?;
     }

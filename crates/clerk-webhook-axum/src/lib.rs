@@ -1,16 +1,16 @@
-//! An [Axum](https://docs.rs/axum) extractor that receives the webhooks of [Clerk](https://clerk.com).
+//! An [Axum](https://docs.rs/axum) extractor that receives [Clerk](https://clerk.com) webhooks.
 //!
-//! Applications usually add the crate `clerk-webhook` with the feature `axum`, which re-exports this crate as
-//! `clerk_webhook::axum`. For a complete program, see the chapter of the guide about Axum in the crate
-//! `clerk-webhook`.
+//! Applications usually add the `clerk-webhook` crate with the `axum` feature, which re-exports this crate as
+//! `clerk_webhook::axum`. For a complete program, see the Axum chapter of the guide in the `clerk-webhook`
+//! crate.
 //!
 //! Choose one of three ways to receive events:
 //!
 //! - [`ClerkEvent`] is an extractor. Use it if you match on the events yourself.
 //! - [`ClerkAnswer`] is a response. Return it from a handler that passes the event to typed
 //!   [`Handlers`](clerk_webhook_core::Handlers).
-//! - `WebhookService` of the crate `clerk-webhook-tower` is a service for `post_service`. It calls typed
-//!   handlers, and it can handle each message once. You need no extractor.
+//! - `WebhookService` from the `clerk-webhook-tower` crate is a service for `post_service`. It calls typed
+//!   handlers, and it can handle each message only once. You need no extractor.
 //!
 //! A handler that takes a [`ClerkEvent`] runs only for verified deliveries:
 //!
@@ -49,7 +49,8 @@
 //!
 //! # Your own state
 //!
-//! If the router has another state, that state must provide the [`Verifier`](clerk_webhook_core::Verifier):
+//! If the router's state is not the verifier itself, the state must provide the
+//! [`Verifier`](clerk_webhook_core::Verifier):
 //!
 //! ```
 //! use axum::extract::FromRef;
@@ -69,24 +70,24 @@
 //!
 //! # Limits
 //!
-//! - **Size of the body.** Two limits apply: the `body_limit` of the verifier (2 MiB by default) and the
-//!   `DefaultBodyLimit` of Axum (2 MB by default). A body that exceeds one of them is answered with 413.
-//! - **Time to read the body.** The `read_timeout` of the verifier does not apply, because this crate has no
-//!   timer. Add a timeout to the route, such as the `TimeoutLayer` of tower-http. The sender closes the
+//! - **Body size.** Two limits apply: the verifier's `body_limit` (2 MiB by default) and Axum's
+//!   `DefaultBodyLimit` (2 MB by default). A delivery whose body exceeds one of them is answered with 413.
+//! - **Time to read the body.** The verifier's `read_timeout` does not apply, because this crate has no
+//!   timer. Add a timeout to the route, such as `TimeoutLayer` from tower-http. The sender closes the
 //!   connection after 15 s.
 //!
 //! # With the Tower layer
 //!
-//! If `VerifyWebhookLayer` of the crate `clerk-webhook-tower` wraps the handler, [`ClerkEvent`] takes the
+//! If `VerifyWebhookLayer` from the `clerk-webhook-tower` crate wraps the handler, [`ClerkEvent`] takes the
 //! event from the layer and does not verify the delivery a second time.
 //!
 //! # Features
 //!
-//! | feature | default | what it adds |
+//! | feature | default | adds |
 //! |---|---|---|
 //! | `tracing` | yes | a log line for each delivery |
-//! | `metrics` | | metrics of deliveries, for the recorder of the crate `metrics` |
-//! | `chrono`, `jiff`, `time` | | conversions of [`Timestamp`](clerk_webhook_core::Timestamp) |
+//! | `metrics` | | delivery metrics, for the recorder of the `metrics` crate |
+//! | `chrono`, `jiff`, `time` | | conversion of [`Timestamp`](clerk_webhook_core::Timestamp) into these crates' types |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

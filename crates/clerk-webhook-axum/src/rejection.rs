@@ -10,7 +10,7 @@ use http::StatusCode;
 /// Rejection of [`ClerkEvent`](crate::ClerkEvent).
 ///
 /// The response is the [`Answer`] for the error. Its extensions contain the [`ReceiveError`] and the
-/// [`Outcome`] for outer layers, such as a layer that logs or counts.
+/// [`Outcome`] for outer layers, such as a logging or metrics layer.
 #[derive(Clone, Debug)]
 pub struct ClerkEventRejection {
     error: ReceiveError,
@@ -23,19 +23,19 @@ impl ClerkEventRejection {
         self.error.kind()
     }
 
-    /// Returns the outcome that answers, logs and metrics show.
+    /// Returns the outcome that appears in answers, logs and metrics.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         Answer::from(&self.error).outcome()
     }
 
-    /// Returns the status of the response.
+    /// Returns the response status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.response().status()
     }
 
-    /// Returns the body of the response.
+    /// Returns the response body.
     #[must_use]
     pub fn body_text(&self) -> &'static str {
         Answer::from(&self.error).body()

@@ -5,12 +5,12 @@ use http::Response;
 /// Creates the response to a verified delivery.
 ///
 /// Closures from [`Answer`] to `Response<Bytes>` implement this trait. If the response is 2xx although the
-/// outcome is not [acknowledged](clerk_webhook_core::Outcome::is_acknowledged), the default response replaces
-/// it, because the sender would not retry and the event would be lost.
+/// outcome is not [acknowledged](clerk_webhook_core::Outcome::is_acknowledged), the service sends the default
+/// response instead, because after a 2xx response the sender would not retry and the event would be lost.
 pub trait AnswerResponse {
     /// Returns the response.
     ///
-    /// The service then adds the [`Outcome`](clerk_webhook_core::Outcome) to the extensions of the response.
+    /// The service then adds the [`Outcome`](clerk_webhook_core::Outcome) to the response extensions.
     fn response(&self, answer: Answer) -> Response<Bytes>;
 }
 

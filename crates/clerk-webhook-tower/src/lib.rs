@@ -1,18 +1,17 @@
-//! A [Tower](https://docs.rs/tower) service and layers that receive the webhooks of
-//! [Clerk](https://clerk.com).
+//! A [Tower](https://docs.rs/tower) service and layers that receive [Clerk](https://clerk.com) webhooks.
 //!
 //! Use this crate with hyper, with Axum, or with any other server that runs Tower services. Applications
-//! usually add the crate `clerk-webhook` with the feature `tower`, which re-exports this crate as
-//! `clerk_webhook::tower`. For a complete program, see the chapter of the guide about Tower in the crate
-//! `clerk-webhook`.
+//! usually add the `clerk-webhook` crate with the `tower` feature, which re-exports this crate as
+//! `clerk_webhook::tower`. For a complete program, see the Tower chapter of the guide in the `clerk-webhook`
+//! crate.
 //!
 //! There are two ways to receive events:
 //!
-//! - [`WebhookService`] calls typed handlers and answers the sender. It can verify each request first, and it
-//!   can run the handlers once per message. Use it unless you need your own response.
+//! - [`WebhookService`] calls typed handlers and responds to the sender. It can verify each request first,
+//!   and it can run the handlers only once per message. Use it unless you handle events in your own service.
 //! - [`VerifyWebhookLayer`] wraps your own service. It reads and verifies the body, adds the typed
-//!   [`Event`](clerk_webhook_core::Event) to the extensions of the request, and passes on the same bytes. It
-//!   rejects a request that fails verification, so that your service never receives it.
+//!   [`Event`](clerk_webhook_core::Event) to the request extensions, and passes the same bytes on. It rejects
+//!   a request that fails verification, so that your service never receives it.
 //!
 //! # A service for typed handlers
 //!
@@ -83,12 +82,12 @@
 //!
 //! # Features
 //!
-//! | feature | default | what it adds |
+//! | feature | default | adds |
 //! |---|---|---|
-//! | `deduplicate` | | the services and the layer that handle each message once, on Tokio |
+//! | `deduplicate` | | the constructors and the layer that handle each message only once; needs Tokio |
 //! | `tracing` | yes | a log line for each delivery |
-//! | `metrics` | | metrics of deliveries, for the recorder of the crate `metrics` |
-//! | `chrono`, `jiff`, `time` | | conversions of [`Timestamp`](clerk_webhook_core::Timestamp) |
+//! | `metrics` | | delivery metrics, for the recorder of the `metrics` crate |
+//! | `chrono`, `jiff`, `time` | | conversion of [`Timestamp`](clerk_webhook_core::Timestamp) into these crates' types |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

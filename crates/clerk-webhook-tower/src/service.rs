@@ -22,18 +22,19 @@ const ADVICE: &str = "the request has no verified event. Call `.verified(verifie
 
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// Service that calls typed handlers and answers the sender.
+/// Service that calls typed handlers and responds to the sender.
 ///
-/// Mount it as the route of the webhook. Call [`verified`](Self::verified) to verify each request before the
+/// Mount it on the webhook route. Call [`verified`](Self::verified) to verify each request before the
 /// handlers run. The constructor determines what happens if a message is delivered again:
 ///
-/// | constructor | a further delivery of the same message |
+/// | constructor | what happens on a further delivery of the same message |
 /// |---|---|
 /// | [`new`](Self::new) | the handler runs again |
-/// | `deduplicated` (feature `deduplicate`) | the handler runs again only if no earlier run completed |
-/// | `exactly_once` (feature `deduplicate`) | the same, and the writes of failed runs are rolled back |
+/// | `deduplicated` (`deduplicate` feature) | the handler runs again only if no earlier run completed |
+/// | `exactly_once` (`deduplicate` feature) | the same, and the writes of failed runs are rolled back |
 ///
-/// Clones share the handlers and the store. Each run of a handler receives a clone of the state.
+/// All clones of the service share the handlers and the store. Each handler run receives a clone of the
+/// state.
 ///
 /// ```
 /// use clerk_webhook_core::event::marker::UserCreated;
@@ -71,19 +72,19 @@ pub struct WebhookService<A = DefaultAnswer> {
 }
 
 impl WebhookService {
-    /// Creates a service that runs the handlers as part of the request, once per delivery.
+    /// Creates a service that runs the handler for every delivery, as part of the request.
     ///
-    /// If the sender closes the connection, most servers drop the request and with it the running handler. To
-    /// handle each message once, use `deduplicated` or `exactly_once`. Do not wrap this service in a
+    /// If the sender closes the connection, most servers drop the request, and the running handler with it.
+    /// To handle each message only once, use `deduplicated` or `exactly_once`. Do not wrap this service in a
     /// `DeduplicateLayer`: that layer cannot distinguish ignored events from processed events.
     pub fn new<S: Clone + Send + Sync + 'static>(handlers: Handlers<S>, state: S) -> Self {
         Self::with_scope(handlers, state, Observation::DEFAULT_SCOPE)
     }
 
-    /// Creates a service like [`new`](Self::new), with a name for the endpoint in the log and the metrics.
+    /// Creates a service like [`new`](Self::new), but names the endpoint `scope` in the log and the metrics.
     ///
-    /// The scope of `new` is `clerk`. Give each endpoint its own scope. The other constructors use the scope
-    /// of the `Deduplicator` or of `ExactlyOnce`.
+    /// `new` uses the scope `clerk`. Give each endpoint its own scope. `deduplicated` and `exactly_once` use
+    /// the scope of the `Deduplicator` or `ExactlyOnce` that you pass.
     pub fn with_scope<S: Clone + Send + Sync + 'static>(
         handlers: Handlers<S>,
         state: S,
@@ -93,7 +94,8 @@ impl WebhookService {
         Self::from_fn(move |event| handlers.answer_in_scope(event, state.clone(), &scope))
     }
 
-    /// Creates a service that calls a function for each event and sends the [`Answer`] that it returns.
+    /// Creates a service that calls a function for each event and sends the [`Answer`] that the function
+    /// returns.
     ///
     /// Use it if you handle events without [`Handlers`].
     pub fn from_fn<F, R>(answer: F) -> Self
@@ -104,7 +106,7 @@ impl WebhookService {
         Self { answering: Arc::new(move |event| Box::pin(answer(event))), answer: DefaultAnswer }
     }
 
-    /// Creates a service that runs the handlers once per message, see
+    /// Creates a service that runs the handlers only once per message; see
     /// [`Deduplicator`](clerk_webhook_store::Deduplicator).
     #[cfg(feature = "deduplicate")]
     pub fn deduplicated<S, D>(
@@ -122,10 +124,10 @@ impl WebhookService {
         })
     }
 
-    /// Creates a service that runs the handlers once per message, in a transaction that also marks the
-    /// message as handled, see [`ExactlyOnce`](clerk_webhook_store::ExactlyOnce).
+    /// Creates a service that runs the handlers only once per message, in a transaction that also marks the
+    /// message as handled; see [`ExactlyOnce`](clerk_webhook_store::ExactlyOnce).
     ///
-    /// `state_with` converts the transaction into the state of the handlers. Return the transaction itself
+    /// `state_with` converts the transaction into the handlers' state. Return the transaction itself
     /// (`|transaction| transaction`), or a struct that contains the transaction and a clone of your
     /// application state.
     #[cfg(feature = "deduplicate")]
@@ -156,12 +158,11 @@ impl<A> WebhookService<A> {
         WebhookService { answering: self.answering, answer }
     }
 
-    /// Wraps the service in a [`VerifyWebhook`], so that only deliveries that Clerk signed reach the
-    /// handlers.
+    /// Wraps the service in a [`VerifyWebhook`], so that only verified deliveries reach the handlers.
     ///
-    /// The `body_limit` of the verifier applies. Its `read_timeout` does not, because this crate has no
-    /// timer: call [`read_timeout`](crate::VerifyWebhook::read_timeout) on the returned service. To replace
-    /// the responses to rejected deliveries, use [`VerifyWebhookLayer`](crate::VerifyWebhookLayer) instead of
+    /// The verifier's `body_limit` applies. Its `read_timeout` does not, because this crate has no timer:
+    /// call [`read_timeout`](crate::VerifyWebhook::read_timeout) on the returned service. To replace the
+    /// responses to rejected deliveries, use [`VerifyWebhookLayer`](crate::VerifyWebhookLayer) instead of
     /// this method.
     pub fn verified(self, verifier: Verifier) -> VerifyWebhook<Self> {
         VerifyWebhook::new(self, verifier)
@@ -195,8 +196,8 @@ where
 
 /// Response future of [`WebhookService`].
 ///
-/// The extensions of the response contain the [`Outcome`](clerk_webhook_core::Outcome) for outer layers, such
-/// as a layer that logs or counts.
+/// The response extensions contain the [`Outcome`](clerk_webhook_core::Outcome) for outer layers, such as a
+/// logging or metrics layer.
 #[must_use = "futures do nothing unless polled"]
 pub struct WebhookFuture<A = DefaultAnswer> {
     answering: Answering,

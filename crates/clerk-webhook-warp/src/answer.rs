@@ -6,7 +6,7 @@ use warp::reply::Response;
 /// Reply that sends an [`Answer`], such as the result of
 /// [`Handlers::answer`](clerk_webhook_core::Handlers::answer).
 ///
-/// The extensions of the response contain the [`Outcome`](clerk_webhook_core::Outcome).
+/// The response extensions contain the [`Outcome`](clerk_webhook_core::Outcome).
 ///
 /// ```
 /// use clerk_webhook_core::{Event, Handlers, Verifier};

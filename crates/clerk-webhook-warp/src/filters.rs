@@ -13,24 +13,24 @@ use warp::{Buf, Filter, Rejection, Reply, Stream};
 use crate::rejection::{ClerkEventRejection, answer};
 
 /// The advice in the log if another filter has already read the body.
-const BODY_IS_TAKEN: &str = "an earlier filter has already read the body. Remove that filter, and use the `raw_body` of \
-                             the event instead";
+const BODY_IS_TAKEN: &str = "an earlier filter has already read the body. Remove that filter, and use the \
+                             event's `raw_body` instead";
 
 /// Creates a filter that extracts the event of a verified delivery.
 ///
-/// It rejects a delivery that fails verification with a [`ClerkEventRejection`]. Add
-/// `.recover(handle_rejection)` to convert the rejection into a response with [`handle_rejection`]. Without
-/// it, Warp answers 500.
+/// If a delivery fails verification, the filter rejects it with a [`ClerkEventRejection`]. Add
+/// `.recover(handle_rejection)`, so that [`handle_rejection`] converts the rejection into a response. Without
+/// it, Warp responds with 500.
 ///
 /// # In an `or`
 ///
-/// After a rejection, Warp tries the next filter of an `or`:
+/// After a rejection, Warp tries the next filter in an `or`:
 ///
-/// - If that filter answers 2xx, the sender does not retry, and the event is lost. Use
+/// - If that filter responds with 2xx, the sender does not retry, and the event is lost. To avoid this, use
 ///   [`clerk_event_or_reply`], which never rejects.
 /// - If that filter also reads the body, it rejects the request too, unless the first filter rejected the
-///   headers before it read the body. Therefore do not use one `clerk_event` per signing secret. Add all
-///   secrets to one verifier.
+///   headers before it read the body. Therefore do not combine one `clerk_event` per signing secret with
+///   `or`. Add all secrets to one verifier.
 /// - If other requests use the same path, use [`optional_clerk_event`].
 ///
 /// # Panics
@@ -59,10 +59,11 @@ pub fn optional_clerk_event(
     verified().map(Some).or(unsigned).unify().or(received(verifier).map(Some)).unify()
 }
 
-/// Creates a filter that calls a handler with the event, or answers a delivery that fails verification.
+/// Creates a filter that calls a handler with the event, or responds itself if verification fails.
 ///
-/// It never rejects, so Warp never passes such a delivery to another filter of an `or`. Add the filters for
-/// path and method before it. The handler is a closure that captures everything else that it needs.
+/// The filter never rejects, so Warp never passes a delivery that fails verification to another filter in an
+/// `or`. Add the filters for path and method before it. The handler can be a closure that captures everything
+/// else that it needs.
 ///
 /// # Panics
 ///
@@ -108,8 +109,8 @@ fn verified() -> impl Filter<Extract = (Event,), Error = Rejection> + Copy {
     warp::ext::optional().and_then(or_next)
 }
 
-/// Verifies a delivery. It checks the headers before it reads the body, so that the next filter can still
-/// read the body if the headers are rejected.
+/// Verifies a delivery. Checks the headers before it reads the body, so that the next filter can still read
+/// the body if the headers are rejected.
 fn received(verifier: Verifier) -> impl Filter<Extract = (Event,), Error = Rejection> + Clone {
     let read_timeout = verifier.read_timeout();
     warp::header::headers_cloned()

@@ -1,13 +1,13 @@
-//! [Warp](https://docs.rs/warp) filters that receive the webhooks of [Clerk](https://clerk.com).
+//! [Warp](https://docs.rs/warp) filters that receive [Clerk](https://clerk.com) webhooks.
 //!
-//! Applications usually add the crate `clerk-webhook` with the feature `warp`, which re-exports this crate as
-//! `clerk_webhook::warp`. For a complete program, see the chapter of the guide about Warp in the crate
-//! `clerk-webhook`.
+//! Applications usually add the `clerk-webhook` crate with the `warp` feature, which re-exports this crate as
+//! `clerk_webhook::warp`. For a complete program, see the Warp chapter of the guide in the `clerk-webhook`
+//! crate.
 //!
 //! There are three filters:
 //!
-//! - [`clerk_event_or_reply`] calls a handler for a verified delivery and answers any other request itself.
-//!   Use it unless you need one of the others.
+//! - [`clerk_event_or_reply`] calls a handler for a verified delivery and responds to every other request
+//!   itself. Use it unless you need one of the others.
 //! - [`clerk_event`] extracts the event and rejects a delivery that fails verification. Combine it with your
 //!   own filters, and pass [`handle_rejection`] to `recover`.
 //! - [`optional_clerk_event`] does the same, and extracts `None` for a request without signature headers.
@@ -57,34 +57,34 @@
 //!
 //! # Rejections and other routes
 //!
-//! If a filter rejects a request, Warp tries the next filter of an `or`. If that filter answers a rejected
-//! delivery with 200, the sender does not retry, and the event is lost. [`clerk_event_or_reply`] never
-//! rejects, so that this cannot happen.
+//! If a filter rejects a request, Warp tries the next filter in an `or`. If that filter responds to a
+//! rejected delivery with 2xx, the sender does not retry, and the event is lost. With
+//! [`clerk_event_or_reply`] this cannot happen, because it never rejects.
 //!
 //! # Limits
 //!
-//! The limits of the verifier apply to a body:
+//! The verifier's limits apply to the body:
 //!
-//! - `body_limit`, 2 MiB by default: a longer body is rejected, with or without a `Content-Length`.
+//! - `body_limit`, 2 MiB by default: a larger body is rejected, with or without a `Content-Length`.
 //! - `read_timeout`, 15 s by default: a body that takes longer to arrive is rejected.
 //!
-//! Warp itself has no limit. Do not add `warp::body::content_length_limit`: it answers 411 to a body without
-//! a length.
+//! Warp itself has no limit. Do not add `warp::body::content_length_limit`: it rejects a request without a
+//! `Content-Length` with 411.
 //!
 //! # With the Tower layer
 //!
-//! If `VerifyWebhookLayer` of the crate `clerk-webhook-tower` wraps `warp::service(routes)`, [`clerk_event`]
-//! takes the event from the layer and does not verify the delivery a second time. `warp::ext::get::<Event>()`
-//! also extracts the event, and the `warp::body` filters receive the same bytes.
+//! If `VerifyWebhookLayer` from the `clerk-webhook-tower` crate wraps `warp::service(routes)`,
+//! [`clerk_event`] takes the event from the layer and does not verify the delivery a second time.
+//! `warp::ext::get::<Event>()` also extracts the event, and the `warp::body` filters receive the same bytes.
 //!
 //! # Features
 //!
-//! | feature | default | what it adds |
+//! | feature | default | adds |
 //! |---|---|---|
-//! | `metrics` | | metrics of deliveries, for the recorder of the crate `metrics` |
-//! | `chrono`, `jiff`, `time` | | conversions of [`Timestamp`](clerk_webhook_core::Timestamp) |
+//! | `metrics` | | delivery metrics, for the recorder of the `metrics` crate |
+//! | `chrono`, `jiff`, `time` | | conversion of [`Timestamp`](clerk_webhook_core::Timestamp) into these crates' types |
 //!
-//! The log line for each delivery, which is the feature `tracing` in other crates, is always on.
+//! Log lines for deliveries, which need the `tracing` feature in the other crates, are always enabled here.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -52,7 +52,8 @@ pub(crate) fn answer(rejection: &Rejection) -> Response {
 /// Rejection of [`clerk_event`](crate::clerk_event).
 ///
 /// The response is the [`Answer`] for the error. Its extensions contain the [`ReceiveError`] and the
-/// [`Outcome`]. In a `recover` of your own, find it with `rejection.find::<ClerkEventRejection>()`.
+/// [`Outcome`]. In your own `recover` function, find the rejection with
+/// `rejection.find::<ClerkEventRejection>()`.
 #[derive(Clone)]
 pub struct ClerkEventRejection {
     error: ReceiveError,
@@ -65,13 +66,13 @@ impl ClerkEventRejection {
         self.error.kind()
     }
 
-    /// Returns the outcome that answers, logs and metrics show.
+    /// Returns the outcome that appears in answers, logs and metrics.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         Answer::from(&self.error).outcome()
     }
 
-    /// Returns the status of the response.
+    /// Returns the response status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.response().status()

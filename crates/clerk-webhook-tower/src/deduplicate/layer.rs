@@ -6,22 +6,24 @@ use tower_layer::Layer;
 use super::service::Deduplicate;
 use crate::answer::DefaultAnswer;
 
-/// Layer that passes each message to the inner service once.
+/// Layer that passes each message to the inner service only once.
 ///
-/// Use it for a service of your own that does not use `Handlers`. Typed handlers do not need it: use
+/// Use it for your own service that does not use `Handlers`. For typed handlers, use
 /// [`WebhookService::deduplicated`](crate::WebhookService::deduplicated) instead.
 ///
 /// Add the layer between [`VerifyWebhookLayer`](crate::VerifyWebhookLayer) and your service. It answers a
-/// duplicate with 200, and a delivery that is in progress with 409. It passes every other delivery to your
-/// service, in a task that continues if the sender closes the connection.
+/// duplicate with 200. It answers a delivery with 409 if another delivery of the same message is in progress.
+/// It passes every other delivery to your service, in a task that continues even if the sender closes the
+/// connection.
 ///
-/// The layer passes the response of your service on unchanged, unless the completion cannot be stored. The
-/// status determines what happens to the delivery:
+/// The layer passes your service's response on unchanged, unless the completion cannot be stored. The
+/// response status determines what happens to the delivery:
 ///
-/// - 2xx completes the delivery. Further deliveries of the message are duplicates.
-/// - After any other status, an error or a panic, the sender retries, and the layer calls your service again.
+/// - 2xx completes the delivery. Further deliveries of the message are treated as duplicates.
+/// - After any other status, an error or a panic, the sender retries, and the layer then calls your service
+///   again.
 ///
-/// If your service cannot handle an event now, it must therefore return a status that is not 2xx.
+/// Therefore, if your service cannot handle an event now, it must return a status that is not 2xx.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -57,8 +59,8 @@ use crate::answer::DefaultAnswer;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The store determines whether "once" applies to a process, a machine or several machines: see the crate
-/// `clerk-webhook-store`. To change settings, such as the lease, create the layer from a
+/// The store determines whether "only once" applies to a process, a machine or several machines; see the
+/// `clerk-webhook-store` crate. To change settings, such as the lease, create the layer from a
 /// [`Deduplicator`](clerk_webhook_store::Deduplicator).
 ///
 /// Clones of the layer, and the services that it creates, share the store and the running tasks.
@@ -78,10 +80,10 @@ impl<S: DeliveryStore> DeduplicateLayer<S> {
 impl<S, A> DeduplicateLayer<S, A> {
     /// Replaces the responses that the layer creates.
     ///
-    /// The layer creates a response if the delivery is a duplicate or in progress, if the service times out
-    /// or panics, if the lease is lost, if the store is unreachable, and if the request has no verified
-    /// event. Pass a value that implements [`AnswerResponse`](crate::AnswerResponse), such as a closure from
-    /// `Answer` to `Response<Bytes>`.
+    /// The layer creates a response if the message has already been handled or is being handled, if the
+    /// service times out or panics, if the lease is lost, if the store is unreachable, or if the request has
+    /// no verified event. Pass a value that implements [`AnswerResponse`](crate::AnswerResponse), such as a
+    /// closure from `Answer` to `Response<Bytes>`.
     pub fn on_answer<A2>(self, answer: A2) -> DeduplicateLayer<S, A2> {
         DeduplicateLayer { deduplicator: self.deduplicator, answer }
     }

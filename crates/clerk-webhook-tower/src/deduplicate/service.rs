@@ -14,10 +14,9 @@ use crate::answer::{AnswerResponse, DefaultAnswer, respond};
 use crate::verify::ResponseBody;
 
 /// The advice in the log for a request without an event.
-const ADVICE: &str =
-    "the request has no verified event. Add `VerifyWebhookLayer` outside of `DeduplicateLayer`";
+const ADVICE: &str = "the request has no verified event. Add `VerifyWebhookLayer` outside `DeduplicateLayer`";
 
-/// Service that passes each message to the inner service once.
+/// Service that passes each message to the inner service only once.
 ///
 /// See [`DeduplicateLayer`](crate::DeduplicateLayer).
 pub struct Deduplicate<I, S, A = DefaultAnswer> {
@@ -46,7 +45,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // Call the instance that was polled ready, and keep a clone.
+        // Call the instance that was polled ready, and keep a clone for the next request.
         let clone = self.inner.clone();
         let mut ready_inner = mem::replace(&mut self.inner, clone);
         let answer_response = self.answer.clone();
@@ -61,8 +60,8 @@ where
             let returned = Arc::new(Mutex::new(None));
             let by_service = Arc::clone(&returned);
             let handler = move |event, _attempt| {
-                // After this drop, the event in the extensions is the only clone, so the service can move its
-                // payload.
+                // After this drop, the request extensions hold the only clone of the event, so the service
+                // can move the payload out of it.
                 drop(event);
                 let calling = ready_inner.call(request);
                 async move {
@@ -78,7 +77,7 @@ where
                 (Some(result), Outcome::Processed | Outcome::Failed) => {
                     result.map(|response| response.map(ResponseBody::inner))
                 }
-                // The service did not return a response, or its success could not be stored.
+                // The service did not return a response, or its completion could not be stored.
                 _ => Ok(respond(&answer_response, answer).map(ResponseBody::refusal)),
             }
         };
@@ -86,7 +85,7 @@ where
     }
 }
 
-/// Converts the status of a response into the result of a handler.
+/// Converts a response status into a handler's result.
 fn judge<B, E>(result: &Result<Response<B>, E>) -> Result<Handled, Failure> {
     match result {
         Ok(response) if response.status().is_success() => Ok(Handled::Processed),

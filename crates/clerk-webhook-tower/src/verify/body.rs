@@ -7,8 +7,8 @@ use http_body_util::Full;
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// Response body of [`VerifyWebhook`](super::VerifyWebhook): the body of the inner service or of a
-    /// rejection.
+    /// Response body of [`VerifyWebhook`](super::VerifyWebhook): the inner service's body or a rejection's
+    /// body.
     ///
     /// It implements [`Body`] if the data type of the inner body is [`Bytes`], as in hyper and axum.
     #[derive(Debug)]

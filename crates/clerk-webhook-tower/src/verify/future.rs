@@ -101,7 +101,8 @@ where
         loop {
             match state.as_mut().project() {
                 StateProj::Refused { response } => {
-                    // Polled again after completion: stay pending, and never produce a 2xx response.
+                    // If the future is polled again after completion, it stays pending, so that it never
+                    // produces a 2xx response.
                     let Some(response) = response.take() else { return Poll::Pending };
                     return Poll::Ready(Ok(response.map(ResponseBody::refusal)));
                 }
@@ -137,7 +138,7 @@ where
     while let Some(pending) = delivery {
         match body.as_mut().poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                // Trailers are not signed. They count as empty frames.
+                // Trailers are not signed. They are treated as empty frames.
                 let pushed = match frame.into_data() {
                     Ok(data) => pending.push(data),
                     Err(_trailers) => pending.push(Bytes::new()),
@@ -151,7 +152,8 @@ where
             }
             Poll::Ready(None) => break,
             Poll::Pending => {
-                // Checked only if no frame is available: a body that has already arrived is not late.
+                // The timeout is checked only if no frame is available: a body that has already arrived is
+                // not late.
                 return sleep.poll(cx).map(|()| Err(ReceiveError::body_timeout()));
             }
         }

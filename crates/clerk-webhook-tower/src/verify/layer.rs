@@ -11,22 +11,22 @@ use super::timeout::NoTimeout;
 ///
 /// For each request, the [`VerifyWebhook`] service:
 ///
-/// 1. checks the signature headers, the timestamp and the announced length. If a check fails, it answers
-///    without reading the body;
+/// 1. checks the signature headers, the timestamp and the announced length. If a check fails, it rejects the
+///    delivery without reading the body;
 /// 2. reads the body up to the limit and hashes it as it arrives. It does not copy a body that arrives in one
-///    frame, and does not allocate memory for an announced length;
+///    frame, and it does not allocate the announced length in advance;
 /// 3. calls the inner service with the same bytes and with an [`Event`](clerk_webhook_core::Event) in the
-///    extensions of the request, or rejects the delivery.
+///    request extensions, or rejects the delivery if verification fails.
 ///
-/// The layer verifies every request, with any method and path. Add it to the route of the webhook, not to the
-/// whole application.
+/// The layer verifies every request, with any method and path. Add it to the webhook route, not to the entire
+/// application.
 ///
 /// # Rejected deliveries
 ///
-/// The response is the [`Answer`](clerk_webhook_core::Answer) for the reason, with the status 400, 408 or 413
-/// and a constant body. [`on_refusal`](VerifyWebhookLayer::on_refusal) replaces it. The extensions of the
-/// response contain the [`ReceiveError`](clerk_webhook_core::ReceiveError) and the
-/// [`Outcome`](clerk_webhook_core::Outcome) for outer layers, such as a layer that logs or counts.
+/// The response is the [`Answer`](clerk_webhook_core::Answer) for the error, with status 400, 408 or 413 and
+/// a constant body. To replace it, call [`on_refusal`](VerifyWebhookLayer::on_refusal). The response
+/// extensions contain the [`ReceiveError`](clerk_webhook_core::ReceiveError) and the
+/// [`Outcome`](clerk_webhook_core::Outcome) for outer layers, such as a logging or metrics layer.
 ///
 /// # Order of layers
 ///
@@ -35,16 +35,16 @@ use super::timeout::NoTimeout;
 /// - Exclude the route from authentication and CSRF protection. The signature authenticates the sender.
 /// - Do not decompress or parse the body in an outer layer. The signature covers the original bytes, so
 ///   verification would fail.
-/// - An outer limit on bodies is allowed. The smaller limit applies, and a body that exceeds it is answered
-///   with 413.
+/// - An outer limit for the body size is allowed. The smaller limit applies, and a delivery whose body
+///   exceeds it is answered with 413.
 ///
 /// # Slow senders
 ///
-/// The inner service becomes ready before the layer reads the body. While a slow body arrives, the service
-/// keeps what it reserved, such as a permit of a concurrency limit. Therefore add a concurrency limit outside
-/// of this layer, together with a timeout.
+/// The inner service becomes ready before the layer reads the body. While a slow body is arriving, the
+/// service holds the resources that it has reserved, such as a permit from a concurrency limit. Therefore add
+/// a concurrency limit outside this layer, together with a timeout.
 ///
-/// The layer has no timer, so the `read_timeout` of the verifier does not apply. Set
+/// The layer has no timer, so the verifier's `read_timeout` does not apply. Set
 /// [`read_timeout`](VerifyWebhookLayer::read_timeout) with the timer of your runtime, so that a slow sender
 /// cannot keep a connection open without limit:
 ///
@@ -70,7 +70,7 @@ pub struct VerifyWebhookLayer<R = DefaultRefusal, T = NoTimeout> {
 }
 
 impl VerifyWebhookLayer {
-    /// Creates a layer with the body limit of the verifier, the default responses and no read timeout.
+    /// Creates a layer with the verifier's body limit, the default responses and no read timeout.
     pub fn new(verifier: Verifier) -> Self {
         let body_limit = verifier.body_limit();
         Self { verifier, body_limit, refusal: DefaultRefusal, timeout: NoTimeout }
@@ -78,7 +78,7 @@ impl VerifyWebhookLayer {
 }
 
 impl<R, T> VerifyWebhookLayer<R, T> {
-    /// Sets the maximum length of a body in bytes, by default the `body_limit` of the verifier.
+    /// Sets the maximum size of a body in bytes; the verifier's `body_limit` by default.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
         self
@@ -87,19 +87,19 @@ impl<R, T> VerifyWebhookLayer<R, T> {
     /// Replaces the responses to rejected deliveries.
     ///
     /// Pass a value that implements [`RefusalResponse`](crate::RefusalResponse), such as a closure from
-    /// `&ReceiveError` to `Response<Bytes>`. The layer adds the error to the extensions of the response. The
-    /// sender retries after every response that is not 2xx.
+    /// `&ReceiveError` to `Response<Bytes>`. The layer adds the error to the response extensions. The sender
+    /// retries after every response that is not 2xx.
     pub fn on_refusal<R2>(self, refusal: R2) -> VerifyWebhookLayer<R2, T> {
         let Self { verifier, body_limit, refusal: _, timeout } = self;
         VerifyWebhookLayer { verifier, body_limit, refusal, timeout }
     }
 
-    /// Sets how long a body may take to arrive, with no limit by default.
+    /// Sets how long a body may take to arrive; no limit by default.
     ///
-    /// A body that takes longer is answered with 408. Pass a value that implements
-    /// [`ReadTimeout`](crate::ReadTimeout), such as a closure that returns the sleep future of the runtime.
-    /// The time starts when the service is called and ends when the body is complete. It does not include the
-    /// inner service. The sender closes the connection after 15 s.
+    /// A delivery whose body takes longer is answered with 408. Pass a value that implements
+    /// [`ReadTimeout`](crate::ReadTimeout), such as a closure that returns the runtime's sleep future. The
+    /// time starts when the service is called and ends when the body is complete. It does not include the run
+    /// of the inner service. The sender closes the connection after 15 s.
     pub fn read_timeout<T2>(self, timeout: T2) -> VerifyWebhookLayer<R, T2> {
         let Self { verifier, body_limit, refusal, timeout: _ } = self;
         VerifyWebhookLayer { verifier, body_limit, refusal, timeout }

@@ -8,8 +8,8 @@ use http::Response;
 pub trait RefusalResponse {
     /// Returns the response.
     ///
-    /// The service then adds the error and its [`Outcome`](clerk_webhook_core::Outcome) to the extensions of
-    /// the response.
+    /// The service then adds the error and its [`Outcome`](clerk_webhook_core::Outcome) to the response
+    /// extensions.
     fn response(&self, error: &ReceiveError) -> Response<Bytes>;
 }
 

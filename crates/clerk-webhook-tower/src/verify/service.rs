@@ -27,7 +27,7 @@ pub struct VerifyWebhook<S, R = DefaultRefusal, T = NoTimeout> {
 }
 
 impl<S> VerifyWebhook<S> {
-    /// Wraps a service with the default settings, see [`VerifyWebhookLayer`](crate::VerifyWebhookLayer).
+    /// Wraps a service with the default settings; see [`VerifyWebhookLayer`](crate::VerifyWebhookLayer).
     pub fn new(inner: S, verifier: Verifier) -> Self {
         let body_limit = verifier.body_limit();
         Self { inner, verifier, body_limit, refusal: DefaultRefusal, timeout: NoTimeout }
@@ -35,7 +35,7 @@ impl<S> VerifyWebhook<S> {
 }
 
 impl<S, R, T> VerifyWebhook<S, R, T> {
-    /// Sets how long a body may take to arrive, see
+    /// Sets how long a body may take to arrive; see
     /// [`VerifyWebhookLayer::read_timeout`](crate::VerifyWebhookLayer::read_timeout).
     pub fn read_timeout<T2>(self, timeout: T2) -> VerifyWebhook<S, R, T2> {
         let Self { inner, verifier, body_limit, refusal, timeout: _ } = self;
@@ -57,8 +57,7 @@ impl<S, R, T> VerifyWebhook<S, R, T> {
         self.inner
     }
 
-    /// Checks everything that can be checked before the body is read: headers, timestamp and announced
-    /// length.
+    /// Checks the headers, the timestamp and the announced length, before the body is read.
     fn begin<B: Body>(&self, request: &Request<B>) -> Result<PendingDelivery, ReceiveError> {
         let delivery = self.verifier.begin_receive(request.headers())?.body_limit(self.body_limit);
         delivery.expect_content_length(request.headers())?;
@@ -84,8 +83,8 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        // Call the instance that was polled ready, and keep a clone. A rejection drops the ready instance,
-        // which frees what it reserved, such as a permit of a concurrency limit.
+        // Call the instance that was polled ready, and keep a clone for the next request. A rejection drops
+        // the ready instance, which releases its resources, such as a permit from a concurrency limit.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
         match self.begin(&request) {
