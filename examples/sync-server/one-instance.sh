@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Does the same as `two-instances.sh`, but with one instance on a new SQLite file. Kills and restarts the instance.
+# Does the same as `two-instances.sh`, but with a single instance and a new SQLite file. Kills and restarts the
+# instance.
 #
 #   examples/sync-server/one-instance.sh [--events 10000] [--kills 2] [--seed 7]
 set -euo pipefail

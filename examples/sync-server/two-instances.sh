@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Runs two instances of this example on one Postgres and sends them a history out of order, each event twice. Kills and
-# restarts instances while it sends. Then compares the tables with the expected rows, prints the differences, and exits
-# with 0 if there are none.
+# Runs two instances of this example with one Postgres server and sends them a history, out of order and each event
+# twice. Kills and restarts instances while it sends. Then compares the tables with the expected rows, prints the
+# differences, and exits with 0 if there are none.
 #
 #   DATABASE_URL=postgres://user@host/database \
 #       examples/sync-server/two-instances.sh [--events 10000] [--kills 2] [--seed 7]
 #
-# Creates a new database on that server, and removes it if the tables are correct. Without DATABASE_URL, starts the
-# Postgres of compose.yaml.
+# Creates a new database on that server, and removes it if the tables are correct. Without DATABASE_URL,
+# starts the Postgres server from compose.yaml.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 if [ -z "${DATABASE_URL:-}" ]; then
     if ! docker compose version >/dev/null 2>&1; then
-        echo "DATABASE_URL is not set. Set it to postgres://…, or install Docker to start the Postgres of compose.yaml." >&2
+        echo "DATABASE_URL is not set. Set it to postgres://…, or install Docker to start the Postgres server from compose.yaml." >&2
         exit 2
     fi
     docker compose up --detach postgres

@@ -16,7 +16,7 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, email TEXT, deleted INTEGER NOT NULL DEFAULT 0);
     CREATE TABLE IF NOT EXISTS welcome_mails (message_id TEXT, sender TEXT, user_id TEXT);";
 
-/// The state of each handler: a value of the application, and the transaction of the delivery.
+/// The state of each handler: a value from the application, and the delivery's transaction.
 struct State {
     sender: String,
     transaction: SqliteTransaction,
@@ -67,7 +67,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}/webhooks/clerk", listener.local_addr()?);
     axum::serve(listener, app).with_graceful_shutdown(stop()).await?;
-    // The server does not wait for handlers whose sender closed the connection. This line does.
+    // The server does not wait for handlers whose sender has closed the connection, so wait for them here.
     exactly_once.shutdown(Duration::from_secs(13)).await;
     Ok(())
 }
@@ -85,7 +85,7 @@ async fn purge_daily(store: SqliteStore) {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM. After another 20 s, a task ends the process even if handlers still run.
+/// Waits for Ctrl-C or SIGTERM. 20 s later, a task terminates the process even if handlers are still running.
 async fn stop() {
     #[cfg(unix)]
     let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate()).expect("SIGTERM handler");

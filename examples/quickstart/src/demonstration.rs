@@ -25,22 +25,22 @@ struct Step {
 
 type Body = BoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 
-/// Sends the deliveries, prints each answer, and returns whether every answer was the expected one.
+/// Sends the deliveries, prints each response, and returns whether every response was the expected one.
 pub async fn run(server: &mut Server, secret: &SigningSecret) -> Result<bool, Box<dyn Error>> {
     let row = |sent: &str, answered: &str, outcome: &str| println!("{sent:<36}  {answered:<21}  {outcome}");
     row("sent", "answered", "outcome");
     row(&"-".repeat(36), &"-".repeat(21), &"-".repeat(18));
     let mut as_expected = true;
     let mut handled = Vec::new();
-    // Sends only the length of this body, and keeps the body open until the answer arrives.
+    // Sends only the length of this body, and keeps the body open until the response arrives.
     let (_open, claimed) = Channel::new(1);
     for Step { name, request, expected } in steps(secret, claimed.boxed()) {
         let status = send(&server.url, request).await?;
-        // The server reports the outcome before it answers.
+        // The server reports the outcome before it responds.
         let seen = server.seen.recv().await.ok_or("the server stopped")?;
         row(name, &status.to_string(), seen.word());
         if status != expected {
-            println!("UNEXPECTED: the answer must be {expected}");
+            println!("UNEXPECTED: the response must be {expected}");
             as_expected = false;
         }
         if let Seen::Handled(_) = seen {
@@ -71,7 +71,7 @@ fn steps(secret: &SigningSecret, claimed: Body) -> [Step; 6] {
     [
         step("a valid delivery", valid.clone(), StatusCode::OK),
         step("the same delivery again", valid, StatusCode::OK),
-        step("forged: signed with another secret", user_created().wrong_secret(), StatusCode::BAD_REQUEST),
+        step("forged: signed with the wrong secret", user_created().wrong_secret(), StatusCode::BAD_REQUEST),
         step("stale: signed 301 s ago", user_created().at(five_minutes_ago), StatusCode::BAD_REQUEST),
         step("altered: one letter of the body", user_created().altered(), StatusCode::BAD_REQUEST),
         // The server must reject it before it reads the body.

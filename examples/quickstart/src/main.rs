@@ -35,14 +35,14 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Returns whether every answer of the demonstration was the expected one.
+/// Returns whether every response in the demonstration was the expected one.
 async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
     let configured = SECRET_VARIABLES.into_iter().any(|name| std::env::var_os(name).is_some());
     if configured && !options.once {
         let server = server::start(clerk_webhook::Verifier::from_env()?, options.port).await?;
         println!("listening on {}", server.url);
-        println!("Create an endpoint in the Clerk Dashboard that leads to this URL through a tunnel,");
-        println!("or send deliveries with the command `clerk-webhook trigger`.");
+        println!("Create an endpoint in the Clerk Dashboard that reaches this URL through a tunnel,");
+        println!("or send deliveries with the `clerk-webhook trigger` command.");
         server.print_events().await?;
         return Ok(true);
     }

@@ -1,4 +1,4 @@
-//! The arguments.
+//! The command-line arguments.
 
 pub const HELP: &str = "\
 Receives Clerk webhooks on 127.0.0.1 and prints the outcome of each delivery.
@@ -10,7 +10,7 @@ demonstration and receives your deliveries.
 Usage: cargo run -p quickstart -- [OPTIONS]
 
 Options:
-      --once         Exit after the demonstration, with code 0 if every answer was the expected one
+      --once         Exit after the demonstration, with code 0 if every response was the expected one
       --port <PORT>  Listen on this port [environment: PORT] [default: 3000, or any free port with --once]
   -h, --help         Print this help
 ";

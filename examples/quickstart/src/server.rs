@@ -50,7 +50,7 @@ async fn webhook(State(state): State<AppState>, ClerkEvent(event): ClerkEvent) -
     ClerkAnswer(state.deduplicator.run(event, handler).await)
 }
 
-/// Reports deliveries that did not reach the handler. The extensions of the response contain the reason.
+/// Reports deliveries that did not reach the handler. The response's extensions contain the reason.
 async fn report_others(State(state): State<AppState>, response: Response) -> Response {
     let (outcome, error) = (response.extensions().get(), response.extensions().get::<ReceiveError>());
     let seen = match (outcome, error) {
@@ -115,7 +115,7 @@ impl Server {
 }
 
 impl Seen {
-    /// Returns the outcome as in answers and logs.
+    /// Returns the name of the outcome, as in responses and logs.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Handled(_) => Outcome::Processed.as_str(),

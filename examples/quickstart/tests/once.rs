@@ -1,4 +1,4 @@
-//! The quickstart is the first command of a new user.
+//! The quickstart is the first command that a new user runs.
 
 use std::process::Command;
 

@@ -18,11 +18,11 @@ pub fn address() -> Result<(String, u16), String> {
 
 /// Waits for Ctrl-C or SIGTERM.
 ///
-/// A task ends the process 20 s later, even if connections or handlers are still active.
+/// A task terminates the process 20 s later, even if connections or handlers are still active.
 ///
 /// # Panics
 ///
-/// Panics if the system does not let the process handle the signals.
+/// Panics if the system does not let the process handle these signals.
 pub async fn stop_signal() {
     #[cfg(unix)]
     {

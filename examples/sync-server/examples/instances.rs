@@ -1,5 +1,5 @@
-//! Sends a history to one or two instances of the example, kills and restarts instances (-9) while it sends,
-//! and lets the command compare the database with the expected rows.
+//! Sends a history to one or two instances of the example, kills (SIGKILL) and restarts instances while it
+//! sends, and lets the command compare the database with the expected rows.
 //!
 //! `one-instance.sh` and `two-instances.sh` build the programs and run this one.
 
@@ -82,9 +82,9 @@ impl Options {
             }
         }
         let status = sending.wait()?;
-        // The page is cached, so wait for a page from after the last delivery.
+        // The page is cached, so wait for a page that was created after the last delivery.
         let ended = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-        let handled = eventually("a page from after the last delivery", || {
+        let handled = eventually("a page that was created after the last delivery", || {
             handled(&instances[0]).and_then(|(handled, as_of)| (as_of > ended).then_some(handled))
         });
         println!(

@@ -1,22 +1,23 @@
 //! Syncs Clerk's users, organizations and memberships into SQLite or Postgres.
 //!
-//! The server verifies each delivery and handles each message once. It commits the changed rows together with
-//! the mark "handled".
+//! The server verifies each delivery and handles each message once. One commit writes the changed rows and
+//! marks the message as handled.
 //!
 //! Start it with `CLERK_WEBHOOK_SIGNING_SECRET=whsec_… cargo run -p sync-server`. It writes to the file
 //! `sync-server.db`. Set `DATABASE_URL=postgres://…` to use Postgres, which any number of instances can
 //! share. The port is 3000, or the value of `PORT`. The page <http://127.0.0.1:3000> shows the contents of
 //! the tables without personal data.
 //!
-//! Then send it a history, out of order and each event twice, and compare the tables with the expected rows.
-//! Use the same secret:
+//! Then send it a history, with the events out of order and each event twice, and compare the tables with the
+//! expected rows. Use the same secret:
 //!
 //! ```text
 //! cargo run -p clerk-webhook-cli --features sync -- scenario all --shuffle --duplicate 2 --retry \
 //!     --to http://127.0.0.1:3000/webhooks/clerk --expect-sync sqlite:sync-server.db
 //! ```
 //!
-//! `one-instance.sh` and `two-instances.sh` do both, and kill and restart instances while they send.
+//! `one-instance.sh` and `two-instances.sh` do both. While they send the history, they kill and restart
+//! instances.
 
 mod page;
 
@@ -37,8 +38,8 @@ use tracing::{error, info};
 
 use crate::page::Tables;
 
-/// How long a delivery waits for the database. After that it is answered with 503, before the sender's
-/// timeout of 15 s.
+/// How long a delivery waits for the database. After that, the delivery is answered with 503, before the
+/// sender's timeout of 15 s.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
@@ -117,7 +118,7 @@ fn no_tables(error: impl Error) -> String {
     format!("DATABASE_URL: cannot create the tables: {error}")
 }
 
-/// Runs the server on either database. The sync writes in the transaction of each delivery.
+/// Runs the server on either database. The sync writes in each delivery's transaction.
 async fn serve<S, DB>(
     port: u16,
     verifier: Verifier,
@@ -152,7 +153,7 @@ where
     let address = listener.local_addr()?;
     println!("listening on http://{address}/webhooks/clerk\nthe tables are shown at http://{address}");
     axum::serve(listener, app).with_graceful_shutdown(example_support::stop_signal()).await?;
-    // The server has not waited for handlers whose sender closed the connection, so wait for them here.
+    // The server has not waited for handlers whose sender has closed the connection, so wait for them here.
     let stopped = exactly_once.shutdown(Duration::from_secs(13)).await;
     info!(stopped, "the server has stopped");
     Ok(())

@@ -14,10 +14,10 @@ use tracing::error;
 /// The timeout for a connection and for the health check.
 const SOON: Duration = Duration::from_secs(1);
 
-/// The timeout for a query of the page, which reads all rows.
+/// The timeout for each of the page's queries, which read all rows.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long an answer is cached, so that many simultaneous requests cause one query.
+/// How long a response is cached, so that many simultaneous requests cause one query.
 const CACHED: Duration = Duration::from_secs(1);
 
 type Answer = Result<Json<Value>, StatusCode>;
@@ -58,7 +58,7 @@ impl Tables {
     }
 }
 
-/// Returns the routes of the page and of the health check, which a load balancer calls every few seconds.
+/// Returns the routes for the page and for the health check, which a load balancer calls every few seconds.
 ///
 /// Each route has its own connection, so that a slow page delays neither the deliveries nor the health check.
 pub fn router(tables: impl Fn() -> Tables) -> Router {
@@ -72,7 +72,7 @@ struct Page {
 }
 
 impl Page {
-    /// Returns the cached answer or a new one. One request runs the queries, and the others wait for it.
+    /// Returns the cached response or a new one. One request runs the queries, and the others wait for it.
     async fn answer(&self) -> Answer {
         let mut last = self.last.lock().await;
         if let Some((at, answer)) = &*last
@@ -94,7 +94,7 @@ impl Page {
         type Row = (String, String, i64, i64, Option<i64>);
         let rows = self.tables.ask::<Row>(include_str!("latest.sql"), PATIENCE).await?;
         let latest = rows.into_iter().map(|(kind, id, updated_at, synced_at, deleted_at)| {
-            // A tombstone keeps only the time of the deletion.
+            // The only time in a tombstone is the time of the deletion.
             let (changed_at, deleted) = (deleted_at.unwrap_or(updated_at), deleted_at.is_some());
             json!({"kind": kind, "id": id, "changed_at": changed_at, "synced_at": synced_at, "deleted": deleted})
         });
@@ -106,7 +106,8 @@ impl Page {
 }
 
 async fn page(State(page): State<Arc<Page>>) -> Answer {
-    // The task continues if the client closes the connection, because other clients wait for the same answer.
+    // The task continues if the client closes the connection, because other clients are waiting for the same
+    // response.
     let reading = tokio::spawn(async move { page.answer().await });
     reading.await.unwrap_or(Err(StatusCode::INTERNAL_SERVER_ERROR))
 }

@@ -216,8 +216,8 @@ fn expected(
 /// Returns the current page. Its rows are sorted by kind and id, and contain no `synced_at`.
 fn page(example: &Receiver) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the time is after 1970").as_millis();
-    // The page is cached, so wait for a page from after this call.
-    let mut page = eventually("a page from after this call", || {
+    // The page is cached, so wait for a page that was created after this call.
+    let mut page = eventually("a page that was created after this call", || {
         let answer = get(example, "/");
         assert_eq!(answer.status, 200, "{}", answer.body);
         for personal in ["Ada", "ada", "Lovelace", "@", "Cirey"] {
@@ -250,7 +250,7 @@ fn file(name: &str) -> String {
     format!("sqlite:{}", path.display())
 }
 
-/// Runs a test with an empty Postgres database and removes the database.
+/// Runs a test with an empty Postgres database, and then removes the database.
 async fn with_database(name: &str, test: impl FnOnce(String)) -> sqlx::Result<()> {
     let Some(server) = servers::postgres("the example with Postgres") else { return Ok(()) };
     let name = format!("example_sync_server_{}_{name}", std::process::id());
@@ -264,7 +264,7 @@ async fn with_database(name: &str, test: impl FnOnce(String)) -> sqlx::Result<()
         .map(drop)
 }
 
-/// Waits for Postgres inside of synchronous code.
+/// Waits for Postgres in synchronous code.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(future))
 }

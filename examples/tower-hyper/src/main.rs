@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tower::{Layer, ServiceExt, service_fn};
 use tracing::info;
 
-/// Receives only verified events. The layer inserts them into the extensions of the request.
+/// Receives only verified events. The layer inserts them into the request's extensions.
 async fn webhook(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
     if let Some(event) = request.extensions().get::<Event>() {
         match event.data() {

@@ -1,4 +1,4 @@
-//! The example receives deliveries that the official libraries of other languages sign and send.
+//! The example accepts deliveries that the official libraries for other languages sign and send.
 
 use clerk_webhook_tests::clients::{Example, official_clients};
 
