@@ -1,6 +1,6 @@
-//! The record that the receiver writes and its tests read.
+//! The record that the receiver writes and the tests read.
 //!
-//! This is a separate package, because Cargo builds the program `receiver` for the integration tests of the same
-//! package only.
+//! This is a separate package, because Cargo builds the `receiver` program only for integration tests in the
+//! same package.
 
 pub mod record;

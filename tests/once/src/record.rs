@@ -1,7 +1,7 @@
 //! The record of all runs, and the check for violations in it.
 //!
-//! The record is a file to which all receivers append. Each line is a single write, so the lines of all
-//! processes are in the order of time, and no line is lost when a process is killed.
+//! The record is a file to which all receivers append. Each line is a single write, so the lines from all
+//! processes are in chronological order, and no line is lost when a process is killed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -85,7 +85,7 @@ impl Record {
     }
 }
 
-/// A run of a handler, from its start to the answer.
+/// A handler's run, from its start to the response.
 #[derive(Debug)]
 pub struct Run {
     record: Record,
@@ -115,7 +115,7 @@ pub struct Line {
     pub mark: Mark,
     /// The process id, and the number of the run in this process.
     pub run: (u32, u32),
-    /// The number of the attempt, or 0 if it is unknown.
+    /// The attempt number, or 0 if it is unknown.
     pub attempt: u32,
 }
 

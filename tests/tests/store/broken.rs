@@ -1,4 +1,4 @@
-//! The conformance suite finds the faults of a store and names the broken rule.
+//! The conformance suite finds a store's faults and names the broken rule.
 
 use std::collections::HashMap;
 use std::future::{Future, pending};
@@ -11,7 +11,7 @@ use clerk_webhook_store::conformance::{Harness, Rule, Skew, Suite};
 use clerk_webhook_store::{Claim, DeliveryKey, DeliveryStore, Lease, LeaseState, Owner, Scope};
 use tokio::task::{JoinSet, yield_now};
 
-/// A fault of a store.
+/// A fault in a store.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     Nothing,
@@ -46,9 +46,9 @@ enum Fault {
     PurgesNewDeliveries,
     PurgesDeliveriesInProgress,
     IgnoresThePurgeLimit,
-    /// Leases expire by the clock of the client.
+    /// Leases expire by the client's clock.
     UsesTheClockOfTheClient,
-    /// Grants claims although the database is unreachable.
+    /// Grants claims even if the database is unreachable.
     FailsOpen,
     Hangs,
     Fails,

@@ -24,11 +24,12 @@ async fn polled(times: u32, future: impl Future) -> bool {
     .await
 }
 
-/// The pool has a single connection, which must not be inside a transaction after the future was dropped.
+/// The pool has a single connection, which must not be inside a transaction after the future has been
+/// dropped.
 #[tokio::test]
 async fn a_dropped_begin_does_not_leave_a_transaction_in_the_pool() {
     let Some(database) = PostgresDatabase::create("dropped_begin").await else { return };
-    // The proxy runs on the same thread, so that no answer can arrive during a poll.
+    // The proxy runs on the same thread, so that no response can arrive during a poll.
     let (options, _) = counting(database.options()).await;
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
     let store = PostgresStore::new(pool.clone());

@@ -46,7 +46,7 @@ async fn kill_in_a_transaction<E: Engine>(test: &str, database: E) {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(other.stderr.take().unwrap()).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line == BEGUN), "the other process ended too early");
+    assert!(lines.any(|line| line == BEGUN), "the other process exited too early");
 
     let store = database.store();
     assert!(matches!(store.begin(&key("msg_1")).await.unwrap(), Begin::InProgress { .. }), "not in progress");
@@ -63,6 +63,6 @@ async fn hold<E: Engine>(database: E) {
     let mut transaction = begin_new(&database.store(), "msg_1").await;
     E::write(&mut transaction, "msg_1").await.unwrap();
     say(BEGUN);
-    // Waits until the first process kills this one, or ends.
+    // Waits until the first process kills this one or exits.
     let _ = std::io::stdin().read_line(&mut String::new());
 }

@@ -1,4 +1,4 @@
-//! The SQL databases of the tests.
+//! The SQL databases for the tests.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,15 +17,14 @@ use sqlx::{AssertSqlSafe, Database, Postgres, Sqlite};
 pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How long a statement waits for others in tests that expect no timeout: longer than a busy machine needs,
-/// and shorter than the conformance suite waits for an answer.
+/// and shorter than the conformance suite waits for a response.
 const LONG_PATIENCE: Duration = Duration::from_secs(8);
 
 pub(crate) fn key(id: &str) -> DeliveryKey {
     DeliveryKey::new(Scope::default(), id.parse().unwrap())
 }
 
-/// A database with the table of the store and a table of the application: `effect (id)`, without a unique
-/// constraint.
+/// A database with the store's table and an application table, `effect (id)`, without a unique constraint.
 pub(crate) trait Engine: Sized + Send + Sync + 'static {
     type Kind: Database;
     type Store: DeliveryStore<Error = sqlx::Error>
@@ -40,10 +39,10 @@ pub(crate) trait Engine: Sized + Send + Sync + 'static {
 
     fn address(&self) -> String;
 
-    /// Returns a store with the pool of the application.
+    /// Returns a store with the application's pool.
     fn store(&self) -> Self::Store;
 
-    /// Returns a store with separate connections, like the store of another process.
+    /// Returns a store with separate connections, like a store in another process.
     async fn other_store(&self) -> Self::Store;
 
     /// Returns a store with a long timeout.
@@ -54,13 +53,13 @@ pub(crate) trait Engine: Sized + Send + Sync + 'static {
         id: &str,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Drops the table of the store.
+    /// Drops the store's table.
     async fn drop_table(&self);
 
     /// Drops the index that a purge uses.
     async fn drop_index(&self);
 
-    /// Returns the ids in the table of the application, in order.
+    /// Returns the ids in the application's table, in order.
     async fn effects(&self) -> Vec<String>;
 }
 
@@ -248,7 +247,7 @@ impl Drop for SqliteDatabase {
     }
 }
 
-/// Begins the transaction of a new delivery.
+/// Begins a new delivery's transaction.
 pub(crate) async fn begin_new<S>(store: &S, id: &str) -> S::Transaction
 where
     S: TransactionalStore<Error = sqlx::Error>,
@@ -260,7 +259,7 @@ where
     }
 }
 
-/// Begins the transaction of a delivery again after a rollback, for which the server may need some time.
+/// Begins a delivery's transaction again after a rollback, for which the server may need some time.
 pub(crate) async fn begin_again<S>(store: &S, id: &str) -> S::Transaction
 where
     S: TransactionalStore<Error = sqlx::Error>,
@@ -274,7 +273,7 @@ where
     }
 }
 
-/// Defines a test for each of these functions and each engine.
+/// Defines a test for each combination of these functions and the engines.
 macro_rules! on_every_engine {
     ($($test:ident),* $(,)?) => {
         mod sqlite {

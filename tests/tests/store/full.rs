@@ -1,4 +1,4 @@
-//! Recovery after the disk was full: SQLite has ended the transaction, and the store uses the connection
+//! Recovery from a full disk: SQLite has rolled back the transaction, and the store uses the connection
 //! again.
 
 use clerk_webhook_store::SqliteStore;

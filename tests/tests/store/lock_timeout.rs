@@ -1,4 +1,4 @@
-//! The lock timeout applies to the statements of the store, not to the statements of the application.
+//! The lock timeout applies to the store's statements, not to the application's statements.
 
 use std::time::Duration;
 
@@ -18,8 +18,7 @@ async fn does_not_change_the_lock_timeout_of_the_application() {
     for limit in ["0", "7s"] {
         let options = database.options().options([("lock_timeout", limit)]);
         let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-        // The store must restore the current value of the session, which may differ from the connection
-        // options.
+        // The store must restore the session's current value, which may differ from the connection options.
         for of_session in [limit, "9s"] {
             let set = sqlx::query("SELECT set_config('lock_timeout', $1, false)").bind(of_session);
             set.execute(&pool).await.unwrap();

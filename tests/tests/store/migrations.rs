@@ -54,7 +54,7 @@ async fn eight_stores_migrate_a_server_at_the_same_time() {
     }
 }
 
-/// A new process of the application does not wait for transactions of the old one, and does not block them.
+/// A new application process does not wait for the old process's transactions, and does not block them.
 #[tokio::test]
 async fn migrate_does_not_change_an_existing_table() {
     let Some(database) = PostgresDatabase::empty("left_alone").await else { return };
@@ -64,7 +64,7 @@ async fn migrate_does_not_change_an_existing_table() {
     store.migrate().await.unwrap();
     drop(open);
 
-    // The user needs no right to create tables.
+    // The user needs no privilege to create tables.
     let role = format!("{}_reader", database.schema());
     let schema = database.schema();
     let create = format!(

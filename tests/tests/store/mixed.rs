@@ -75,7 +75,7 @@ async fn a_rolled_back_transaction_leaves_the_lease_to_its_owner<E: Engine>(data
 }
 
 async fn concurrent_leases_and_transactions_complete_once<E: Engine>(database: E) {
-    // With a long timeout, because a completion that waits too long for the lock is an error.
+    // With a long timeout, because a completion fails if it waits too long for the lock.
     let shared = database.patient_store().await;
     let attempts = (0..40).map(|number| {
         let store = shared.clone();

@@ -20,7 +20,7 @@ use crate::databases::{Engine as _, PostgresDatabase, begin_new, key};
 /// The number of tasks that share the three server connections.
 const TASKS: u32 = 16;
 
-/// A schema for one test, and the connection options of the pooler.
+/// A schema for one test, and the connection options for the pooler.
 struct Pooler {
     options: PgConnectOptions,
     schema: String,
@@ -77,12 +77,12 @@ async fn at_once<F: Future<Output = ()> + Send + 'static>(tasks: u32, task: impl
     }
 }
 
-/// Returns the names of the statements that are prepared on all server connections of the pooler.
+/// Returns the names of all statements that are prepared on the pooler's server connections.
 async fn statements_left(pooler: &Pooler) -> Vec<String> {
     let pool = pooler.pool(0);
     let mut names = Vec::new();
     let mut open = Vec::new();
-    // Each open transaction has another server connection.
+    // Each open transaction has a different server connection.
     for _ in 0..3 {
         let mut transaction = pool.begin().await.unwrap();
         let rows = sqlx::raw_sql("SELECT name, statement FROM pg_prepared_statements");
@@ -183,7 +183,7 @@ async fn removes_the_statements_of_other_clients_from_a_pooled_connection() {
     for round in 0..20 {
         for (number, store) in stores.iter().enumerate() {
             let mut transaction = begin_new(store, &format!("msg_{round}_{number}")).await;
-            // Usually the first statement of this client connection.
+            // Usually the first statement on this client connection.
             let one: i32 = sqlx::query_scalar("SELECT 1").fetch_one(&mut *transaction).await.unwrap();
             assert_eq!(one, 1);
             transaction.commit().await.unwrap();
@@ -206,7 +206,7 @@ async fn a_failed_begin_without_a_statement_cache_leaves_the_connection_usable()
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
     let store = PostgresStore::new(pool.clone());
     store.migrate().await.unwrap();
-    // Without plpgsql, the removal of the statements of other clients fails.
+    // Without plpgsql, the store cannot remove other clients' statements.
     sqlx::raw_sql("DROP EXTENSION plpgsql").execute(&pool).await.unwrap();
     let error = store.begin(&key("msg_1")).await.unwrap_err();
     assert!(error.to_string().contains("plpgsql"), "{error}");

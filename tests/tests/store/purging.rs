@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 async fn purges_the_oldest_deliveries_first<E: Engine>(database: E) {
     let store = database.patient_store().await;
-    // Without the index, the database reads the rows in another order than the order of time.
+    // Without the index, the database does not read the rows in chronological order.
     database.drop_index().await;
     let ids = ["msg_c", "msg_a", "msg_d", "msg_b"];
     let mut leases = Vec::new();

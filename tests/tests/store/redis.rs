@@ -64,7 +64,7 @@ impl Server {
         assert!(self.is_up().await, "redis-server did not restart");
     }
 
-    /// Waits for the server, and returns whether it answers.
+    /// Waits for the server, and returns whether it responds.
     async fn is_up(&mut self) -> bool {
         let start = Instant::now();
         let id = format!("process_id:{}\r\n", self.process.id());
@@ -177,7 +177,7 @@ async fn accepts_a_lease_of_the_maximum_duration() {
     assert!(store.forget(&key("msg_1")).await.unwrap());
 }
 
-/// Another application may use the same key.
+/// A different application may use the same key.
 #[tokio::test]
 async fn rejects_and_keeps_a_value_of_another_application() {
     let Some(url) = servers::redis("rejects_and_keeps_a_value_of_another_application") else { return };
@@ -193,7 +193,7 @@ async fn rejects_and_keeps_a_value_of_another_application() {
     assert_eq!(ask::<String>(&url, &["GET", &format!("{prefix}:clerk:msg_1")]).await, "a secret");
 }
 
-/// Handles an event under a lease, runs `action` while the handler runs, and returns the outcome.
+/// Handles an event under a lease, runs `action` while the handler is running, and returns the outcome.
 async fn handle_while(store: &RedisStore, lease: Duration, action: impl AsyncFnOnce()) -> Outcome {
     let deduplicator = Deduplicator::new(store.clone()).lease(lease);
     let (running, ends) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -333,7 +333,7 @@ async fn returns_errors_until_a_killed_server_is_restarted() {
     assert_eq!(claim(&store, "msg_3").await.attempt(), 1);
 }
 
-/// Proxies and servers close connections that were idle.
+/// Proxies and servers close idle connections.
 #[tokio::test]
 async fn reconnects_without_an_error_after_an_idle_connection_was_closed() {
     let test = "reconnects_without_an_error_after_an_idle_connection_was_closed";
@@ -347,13 +347,13 @@ async fn reconnects_without_an_error_after_an_idle_connection_was_closed() {
     }
 }
 
-/// The command arrives at the server, but the connection breaks before the answer.
+/// The command arrives at the server, but the connection breaks before the response arrives.
 #[tokio::test]
 async fn retries_a_command_whose_answer_was_lost() {
     let Some(url) = servers::redis("retries_a_command_whose_answer_was_lost") else { return };
     let proxy = Proxy::to(url.trim_start_matches("redis://").trim_end_matches('/')).await;
     let (store, _) = store(&proxy.url).await;
-    // Loads the scripts. Otherwise the lost answer would be the error that a script is missing.
+    // Loads the scripts. Otherwise the lost response would be the error that a script is missing.
     let lease = claim(&store, "msg_0").await;
     assert_eq!(store.renew(&lease, LEASE).await.unwrap(), LeaseState::Held);
     assert_eq!(store.release(&lease).await.unwrap(), LeaseState::Held);
@@ -372,7 +372,7 @@ async fn retries_a_command_whose_answer_was_lost() {
     assert!(!proxy.loses.load(Ordering::SeqCst));
 }
 
-/// A proxy between a client and a server, which can lose an answer of the server.
+/// A proxy between a client and a server, which can lose a response from the server.
 struct Proxy {
     url: String,
     loses: Arc<AtomicBool>,
@@ -393,7 +393,7 @@ impl Proxy {
         Self { url, loses }
     }
 
-    /// Closes the connection instead of forwarding the next answer.
+    /// Closes the connection instead of forwarding the next response.
     fn lose_an_answer(&self) {
         self.loses.store(true, Ordering::SeqCst);
     }

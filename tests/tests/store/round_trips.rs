@@ -15,7 +15,7 @@ use crate::databases::{Engine as _, PostgresDatabase, begin_new, key};
 
 /// Forwards a connection to the server and counts round trips.
 ///
-/// A round trip begins when the client sends for the first time after data from the server.
+/// A round trip begins when the client sends data after it has received data from the server.
 pub(crate) async fn counting(options: PgConnectOptions) -> (PgConnectOptions, Arc<AtomicU32>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -58,7 +58,7 @@ struct Trips {
     duplicate: u32,
     /// A transaction of `ExactlyOnce` in which the application writes nothing.
     transaction: u32,
-    /// BEGIN, COMMIT, and the check of the pool when the connection is returned.
+    /// BEGIN, COMMIT, and the pool's check when the connection is returned.
     empty_transaction: u32,
 }
 
@@ -104,7 +104,7 @@ async fn trips(test: &str, statements: usize) -> Option<Trips> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_claim_takes_one_round_trip_and_a_transaction_two_more_than_an_empty_one() {
     let Some(trips) = trips("round_trips", 100).await else { return };
-    // Each use of the pool ends with a check of the connection. A duplicate uses the pool twice.
+    // Each use of the pool ends with a connection check. A duplicate uses the pool twice.
     let expected =
         Trips { claim: 1 + 1, complete: 1 + 1, duplicate: 2 + 2, transaction: 5, empty_transaction: 3 };
     assert_eq!(trips, expected);
@@ -114,8 +114,7 @@ async fn a_claim_takes_one_round_trip_and_a_transaction_two_more_than_an_empty_o
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_claim_without_a_statement_cache_takes_four_round_trips() {
     let Some(trips) = trips("round_trips_pooler_safe", 0).await else { return };
-    // BEGIN, two for each statement, COMMIT, and the check of the pool. A transaction also removes
-    // statements.
+    // BEGIN, two for each statement, COMMIT, and the pool's check. A transaction also removes statements.
     let expected =
         Trips { claim: 4 + 1, complete: 4 + 1, duplicate: 8 + 2, transaction: 8, empty_transaction: 3 };
     assert_eq!(trips, expected);

@@ -1,4 +1,4 @@
-//! The writes in the transaction of a delivery are committed once or rolled back.
+//! The writes in a delivery's transaction are committed once or rolled back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -43,7 +43,7 @@ async fn commits_each_of_thirty_concurrent_deliveries_once<E: Engine>(database: 
                         return;
                     }
                     Begin::Duplicate { .. } => return,
-                    // Like a sender that retries.
+                    // Retries, as a sender does.
                     Begin::InProgress { .. } => tokio::task::yield_now().await,
                 }
             }
@@ -62,7 +62,7 @@ async fn commits_each_of_thirty_concurrent_deliveries_once<E: Engine>(database: 
 async fn rolls_back_a_transaction_that_is_not_committed<E: Engine>(database: E) {
     let begin_and_write = async |store: &E::Store| {
         let mut transaction = begin_again(store, "msg_1").await;
-        assert_eq!(transaction.attempt(), 1, "a transaction that was rolled back counts as an attempt");
+        assert_eq!(transaction.attempt(), 1, "a transaction that was rolled back was counted as an attempt");
         E::write(&mut transaction, "msg_1").await.unwrap();
         transaction
     };

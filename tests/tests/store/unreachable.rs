@@ -1,4 +1,4 @@
-//! Errors of databases that cannot be reached or used.
+//! The errors if a database cannot be reached or used.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -92,7 +92,7 @@ async fn connects_to_a_url() {
     assert!(matches!(store.begin(&key("msg_1")).await.unwrap(), Begin::Duplicate { .. }));
 }
 
-/// The clock is paused, so that the connection attempts of the pool take no time.
+/// The clock is paused, so that the pool's connection attempts take no time.
 #[tokio::test(start_paused = true)]
 async fn a_connection_error_advises_what_to_check() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

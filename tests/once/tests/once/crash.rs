@@ -1,4 +1,4 @@
-//! A receiver is killed while a handler runs, and restarted.
+//! A receiver is killed while a handler is running, and then restarted.
 
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use clerk_webhook_tests_once::record::Mark;
 
 use crate::stage::{Engine, Stage, Variant};
 
-/// How long the sender waits for an answer: long enough for a busy machine.
+/// How long the sender waits for a response: long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
@@ -29,12 +29,12 @@ fn a_redis_lease_survives_a_crash() {
 
 #[test]
 fn a_crash_rolls_back_a_sqlite_transaction() {
-    runs_again_at_once_after_the_rollback(Engine::Sqlite);
+    runs_again_immediately_after_the_rollback(Engine::Sqlite);
 }
 
 #[test]
 fn a_crash_rolls_back_a_postgres_transaction() {
-    runs_again_at_once_after_the_rollback(Engine::Postgres);
+    runs_again_immediately_after_the_rollback(Engine::Postgres);
 }
 
 fn runs_again_after_the_lease_of_the_crash_expired(engine: Engine) {
@@ -46,15 +46,16 @@ fn runs_again_after_the_lease_of_the_crash_expired(engine: Engine) {
     let receiver = stage.start(&[lease]);
     let early = attempt(receiver.url(), &stage.message(0), PATIENCE).expect("the receiver did not answer");
     assert_eq!((early.status, early.outcome().as_str()), (409, "in_progress"));
-    let retry_after = early.retry_after.expect("the answer has no Retry-After");
+    let retry_after = early.retry_after.expect("the response has no Retry-After");
     assert!((1..=4).contains(&retry_after), "{retry_after}");
     assert_eq!(stage.history().marks(&stage.message(0).id), [Mark::Started]);
 
-    // The sender retries. Its first attempts are before the end of the lease, and its last attempts after it.
+    // The sender retries. Its first attempts arrive before the lease expires, and its last attempts after
+    // that.
     let report = Sender::new([receiver.url()], Pace::default(), stage.seed).deliver(vec![stage.message(0)]);
     let [delivery] = &report.deliveries[..] else { panic!("the report does not have one delivery") };
     assert_eq!(delivery.end, End::Delivered, "{report}");
-    let last = delivery.attempts.last().expect("no attempt").as_ref().expect("no answer");
+    let last = delivery.attempts.last().expect("no attempt").as_ref().expect("no response");
     assert_eq!((last.status, last.outcome().as_str()), (200, "processed"));
 
     let history = stage.history();
@@ -64,7 +65,7 @@ fn runs_again_after_the_lease_of_the_crash_expired(engine: Engine) {
     stage.check(1);
 }
 
-fn runs_again_at_once_after_the_rollback(engine: Engine) {
+fn runs_again_immediately_after_the_rollback(engine: Engine) {
     let Some(stage) = Stage::new("a crash in a transaction", engine, Variant::Transactions) else { return };
     kill_during_a_handler(&stage, ("LEASE", "60000"));
 

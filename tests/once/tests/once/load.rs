@@ -17,7 +17,7 @@ const KILLED_AT: [usize; 2] = [MESSAGES / 5, MESSAGES / 2];
 
 #[test]
 fn sqlite_transactions_handle_every_message_once() {
-    // Short runs, because SQLite has one transaction at a time in both processes.
+    // Short runs, because both processes together have only one SQLite transaction at a time.
     every_message_is_handled_once(Engine::Sqlite, Variant::Transactions, "3");
 }
 
@@ -43,8 +43,7 @@ fn redis_leases_handle_every_message_once() {
 
 fn every_message_is_handled_once(engine: Engine, variant: Variant, delay: &str) {
     let Some(stage) = Stage::alone("a load with killed receivers", engine, variant) else { return };
-    // The lease lasts longer than the pauses of a busy machine, and expires before the last retry of the
-    // sender.
+    // The lease lasts longer than the pauses of a busy machine, and expires before the sender's last retry.
     let variables = [("DELAY", delay), ("FAIL_PERCENT", "15"), ("LEASE", "3000")];
     let mut first = stage.start(&variables);
     let second = stage.start(&variables);

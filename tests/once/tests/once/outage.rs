@@ -16,7 +16,7 @@ const MESSAGES: usize = 200;
 /// How many deliveries must be answered with `store_unavailable` before the database is back.
 const REJECTED: usize = 20;
 
-/// How long the sender waits for an answer: much longer than the store timeout.
+/// How long the sender waits for a response: much longer than the store timeout.
 const PATIENCE: Duration = Duration::from_secs(5);
 const VARIABLES: [(&str, &str); 3] = [("STORE_TIMEOUT", "500"), ("LEASE", "3000"), ("DELAY", "20")];
 
@@ -69,7 +69,7 @@ fn loses_nothing_while_the_database_is_unavailable(stage: &Stage, mut server: im
     assert_eq!(before.outcome(), "processed");
 
     server.take_away(absence);
-    // A completed message gets the same answer as a new one, because the receiver cannot look it up.
+    // A completed message gets the same response as a new one, because the receiver cannot look it up.
     let answers = thread::scope(|scope| {
         let attempts =
             [0, 1, 2].map(|number| scope.spawn(move || attempt(url, &stage.message(number), PATIENCE)));
@@ -83,7 +83,7 @@ fn loses_nothing_while_the_database_is_unavailable(stage: &Stage, mut server: im
     assert_eq!(stage.history().count(Mark::Started), 1, "a handler ran without a claim");
     server.bring_back(absence);
 
-    // The same under load.
+    // The same check under load.
     let sender = Sender::new([url], Pace::default(), stage.seed);
     let messages = (0..MESSAGES).chain(0..MESSAGES).map(|number| stage.message(number)).collect();
     let report = thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! A receiver is paused for longer than its lease while a handler runs, and then resumed.
+//! A receiver is paused for longer than its lease while a handler is running, and then resumed.
 
 use std::fs::File;
 use std::thread;
@@ -10,7 +10,7 @@ use clerk_webhook_tests_once::record::Mark;
 
 use crate::stage::{Engine, Stage, Variant};
 
-/// How long the sender waits for an answer: long enough for a busy machine.
+/// How long the sender waits for a response: long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Long enough for a renewal on a busy machine.

@@ -15,7 +15,7 @@ use clerk_webhook_tests::servers;
 pub enum Absence {
     /// Connections are closed, and new ones are refused or closed, as after a kill or during a restart.
     Gone,
-    /// The server accepts data and does not answer, as if it was stopped or the network lost all packets.
+    /// The server accepts data and does not answer, as if it were stopped or the network lost all packets.
     Mute,
 }
 
@@ -110,7 +110,7 @@ impl Link {
     }
 }
 
-/// A Redis server for one test, which writes everything to disk before it answers.
+/// A Redis server for one test, which writes everything to disk before it responds.
 pub struct Redis {
     process: Child,
     folder: PathBuf,

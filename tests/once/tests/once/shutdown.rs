@@ -14,7 +14,7 @@ use crate::stage::{Engine, Stage, Variant};
 const MESSAGES: usize = 200;
 const DELIVERIES: usize = 400;
 
-/// How long the sender waits: shorter than the handler runs.
+/// How long the sender waits: less time than the handler runs.
 const IMPATIENCE: Duration = Duration::from_millis(300);
 
 #[test]
@@ -24,7 +24,7 @@ fn releases_leases_before_the_process_ends() {
 
 #[test]
 fn ends_transactions_before_the_process_ends() {
-    // Short runs, because SQLite has one transaction at a time in both processes.
+    // Short runs, because both processes together have only one SQLite transaction at a time.
     loses_nothing_in_a_graceful_shutdown(Engine::Sqlite, Variant::Transactions, "3");
 }
 
@@ -40,7 +40,7 @@ fn waits_for_transactions_whose_sender_disconnected() {
 
 fn loses_nothing_in_a_graceful_shutdown(engine: Engine, variant: Variant, delay: &str) {
     let Some(stage) = Stage::alone("a shutdown under load", engine, variant) else { return };
-    // A lease that was not released would last longer than the sender retries.
+    // A lease that was not released would outlast the sender's retries.
     let variables = [("DELAY", delay), ("FAIL_PERCENT", "10"), ("LEASE", "60000")];
     let mut first = stage.start(&variables);
     let second = stage.start(&variables);
@@ -60,7 +60,10 @@ fn loses_nothing_in_a_graceful_shutdown(engine: Engine, variant: Variant, delay:
             let process = first.id();
             first.terminate();
             assert!(first.wait().success(), "the shutdown failed");
-            assert!(!stage.history().is_running_in(process), "the process ended while a handler ran");
+            assert!(
+                !stage.history().is_running_in(process),
+                "the process exited while a handler was running"
+            );
             first = stage.start(&variables);
             sender.redirect(0, first.url());
         }

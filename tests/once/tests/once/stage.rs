@@ -69,7 +69,7 @@ impl Stage {
         })
     }
 
-    /// Like [`new`](Self::new), for a test that loads the processors.
+    /// Like [`new`](Self::new), but for a test that loads the processors.
     pub fn alone(test: &str, engine: Engine, variant: Variant) -> Option<Self> {
         Self::set_up(test, engine, variant, || Turn::Alone {
             _guard: TURN.write().unwrap_or_else(PoisonError::into_inner),
@@ -100,7 +100,7 @@ impl Stage {
         self.start_on(&self.store.address(), variables)
     }
 
-    /// Starts a receiver that connects to another address of the database, such as a proxy.
+    /// Starts a receiver that connects to a different address for the database, such as a proxy.
     pub fn start_on(&self, address: &str, variables: &[(&str, &str)]) -> Receiver {
         let variant = match self.variant {
             Variant::Leases => "leases",
@@ -117,7 +117,7 @@ impl Stage {
         self.store.address()
     }
 
-    /// Returns the folder for the files of the test.
+    /// Returns the folder for the test's files.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -135,7 +135,7 @@ impl Stage {
         history
     }
 
-    /// Kills a receiver with SIGKILL, and records it.
+    /// Kills a receiver with SIGKILL, and records that.
     pub fn kill(&self, receiver: Receiver) {
         let process = receiver.id();
         receiver.kill();
@@ -179,7 +179,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         if std::thread::panicking() {
             say(&format!(
-                "set SEED={} to repeat the random decisions. The files of the test are in {:?}",
+                "set SEED={} to repeat the random decisions. The test's files are in {:?}",
                 self.seed, self.folder
             ));
             return;

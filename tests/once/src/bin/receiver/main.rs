@@ -2,7 +2,7 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `STORE` | the path of a SQLite file, or the URL of a Postgres or Redis server |
+//! | `STORE` | the path to a SQLite file, or the URL of a Postgres or Redis server |
 //! | `VARIANT` | `leases` or `transactions` |
 //! | `RECORD` | the file for the record of runs |
 //! | `SCOPE` | the scope of the deliveries |
@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 
 use receive::{Effects, Leases, Receive, Transactions};
 
-/// How long a receiver waits for its handlers at a shutdown.
+/// How long a receiver waits for its handlers during a shutdown.
 const SHUTDOWN: Duration = Duration::from_secs(10);
 
 #[tokio::main]
@@ -95,7 +95,8 @@ async fn serve<R: Receive>(receive: R) {
     assert_eq!(receive.shutdown(SHUTDOWN).await, 0, "the shutdown stopped a handler");
 }
 
-/// Returns a future that waits for SIGTERM. A signal after this call counts, even before the first poll.
+/// Returns a future that waits for SIGTERM. A signal that arrives after this call is noticed, even before the
+/// first poll.
 #[cfg(unix)]
 fn termination() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
