@@ -25,7 +25,7 @@ impl Failure {
         Self::Network(message.to_string())
     }
 
-    /// Returns the exit code: 1 for a negative result, 2 for wrong usage, 3 for the network.
+    /// Returns the exit code: 1 for a negative result, 2 for incorrect usage, 3 for the network.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Negative => 1,

@@ -25,7 +25,7 @@ Getting started:
 
 Set CLERK_WEBHOOK_SIGNING_SECRET to the endpoint's signing secret (whsec_…).
 
-Exit codes: 0 success, 1 negative result, 2 wrong usage, 3 network error.";
+Exit codes: 0 success, 1 negative result, 2 incorrect usage, 3 network error.";
 
 /// Create, sign, send, verify, and replay Clerk webhooks without Clerk and without a tunnel.
 ///

@@ -68,7 +68,7 @@ impl Delivery {
         self
     }
 
-    /// Replaces the value of a header after signing, for example the signature by `v1,`.
+    /// Replaces a header's value after signing, for example the signature with `v1,`.
     ///
     /// # Panics
     ///

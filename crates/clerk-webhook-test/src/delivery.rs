@@ -13,7 +13,7 @@ use crate::grammar::{is_field_value, is_path, is_token};
 use crate::pointer::{self, PointerError};
 use crate::tampering::Tampering;
 
-/// The path at which the examples of this project receive webhooks.
+/// The path at which this project's examples receive webhooks.
 const PATH: &str = "/webhooks/clerk";
 
 /// A delivery of one event, signed like a delivery by Svix.

@@ -34,7 +34,7 @@ impl<M: EventMarker> Fixture<M> {
         self.any.description()
     }
 
-    /// Returns the data of the event as the payload type of its event type.
+    /// Returns the event's data as the payload of its event type.
     ///
     /// ```
     /// use clerk_webhook_test::fixture;
@@ -101,7 +101,7 @@ pub struct AnyFixture {
 }
 
 impl AnyFixture {
-    /// Returns the fixture of an event type, or `None` if the type is unknown.
+    /// Returns the fixture for an event type, or `None` if the type is unknown.
     #[must_use]
     pub fn of(event_type: &EventType) -> Option<Self> {
         Self::named(event_type.as_str())

@@ -91,7 +91,7 @@ impl<'v, 'p> Place<'v, 'p> {
     }
 }
 
-/// Parses the index of an element: digits without a sign or a leading zero.
+/// Parses an element's index: digits without a sign or a leading zero.
 fn index(text: &str, length: usize) -> Option<usize> {
     let is_canonical = text == "0" || !text.starts_with(['0', '+']);
     text.parse().ok().filter(|index| is_canonical && *index < length)

@@ -112,7 +112,7 @@ fn the_command_contains_no_control_characters() {
     }
 }
 
-/// Receives one request, and returns the lines of its head and its body.
+/// Receives one request, and returns the lines of its head, and its body.
 fn receive(listener: &TcpListener) -> (Vec<String>, Vec<u8>) {
     let (mut stream, _) = listener.accept().unwrap();
     let mut request = Vec::new();

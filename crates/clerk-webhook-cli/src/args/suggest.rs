@@ -4,7 +4,7 @@ use clerk_webhook_test::fixture::AnyFixture;
 
 /// Returns "; did you mean …?" with the closest known events, or an empty text if none is close.
 pub(crate) fn event(written: &str) -> String {
-    // Suggests variants only if the user wrote the name of a variant.
+    // Suggests variants only if the user wrote a variant's name.
     let variants = written.contains("__");
     let names =
         AnyFixture::all().map(|fixture| fixture.name()).filter(|name| variants || !name.contains("__"));

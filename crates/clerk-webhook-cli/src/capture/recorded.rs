@@ -9,7 +9,7 @@ use clerk_webhook_core::Timestamp;
 const RECEIVED_AT: &str = "received-at";
 const VERDICT: &str = "verdict";
 
-/// The time of receipt and the verdict of the listener, if the recording contains them.
+/// The time of receipt and the listener's verdict, if the recording contains them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Recorded {
     pub(crate) received_at: Option<Timestamp>,

@@ -19,7 +19,7 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// Prints the completions of a program.
+/// Prints a program's completions.
 pub(super) fn run(args: &Args, mut program: clap::Command) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut program, "clerk-webhook", &mut script);

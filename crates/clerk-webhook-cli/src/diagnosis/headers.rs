@@ -10,7 +10,7 @@ use crate::capture::Capture;
 
 /// The maximum number of interpretations of a request's headers.
 const MAX_ATTEMPTS: usize = 24;
-/// The maximum number of values of one header that are checked.
+/// The maximum number of values that are checked for one header.
 const MAX_VALUES: usize = 4;
 
 /// The headers and their interpretations.
@@ -41,7 +41,7 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// Returns the problem of the signatures if none of them is well-formed.
+    /// Returns the problem with the signatures if none of them is well-formed.
     pub(super) fn unreadable(&self) -> Option<Finding> {
         let first = self.tokens.first()?;
         if let Form::Beginning(text) = &first.form {

@@ -14,9 +14,9 @@ const LENIENT_CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
 
-/// The maximum number of signatures in a list that are checked. Svix sends at most eleven.
+/// The maximum number of signatures that are checked in a list. Svix sends at most eleven.
 pub(super) const MAX_TOKENS: usize = 64;
-/// The maximum number of bytes of a list that are read.
+/// The maximum number of bytes that are read from a list.
 const MAX_LENGTH: usize = 64 * 1024;
 
 /// The maximum number of interpretations of a list.

@@ -609,7 +609,7 @@ fn bounds_the_work_of_a_search() {
     {
         assert!(is_cut_short(case.judged_briefly()), "{} bytes", case.body.len());
     }
-    // The usual causes are found nevertheless.
+    // The usual causes are still found.
     for (body, expected) in [
         (format!("{large}\n"), Cause::TrailingNewlineAdded),
         (spaced(&large), Cause::JsonSpacingChanged),

@@ -11,10 +11,10 @@ use crate::output::{Output, printable, style};
 use crate::send::client::Answer;
 use crate::send::svix::{self, Next, Reply};
 
-/// The maximum number of characters of a body in the text output.
+/// The maximum number of a body's characters in the text output.
 const SHOWN_BODY: usize = 400;
 
-/// The maximum number of characters of a header in the text output.
+/// The maximum number of a header's characters in the text output.
 const SHOWN_HEADER: usize = 200;
 
 /// The response to the first attempt of a delivery, with an explanation.
@@ -248,14 +248,14 @@ fn hint(answer: &Answer) -> Option<String> {
             "authentication or CSRF protection rejected the request (exclude this path), or the endpoint itself did \
              (compare the secret)"
         }
-        404 | 410 => "the path does not exist on this server: compare the path of the URL with the route",
+        404 | 410 => "the path does not exist on this server: compare the URL's path with the route",
         405 => "the path does not accept POST: compare it with the route, including a trailing slash",
         400 if is_own_refusal(answer) => {
             "verification failed: the secret or the clock differs from the endpoint's, or the body was changed; see the \
              endpoint's log for the reason"
         }
         400 if !page => "if verification failed, compare the secret; see the endpoint's log for the reason",
-        413 => "the body exceeds the limit of the endpoint or of a proxy before it",
+        413 => "the body exceeds the limit of the endpoint, or of a proxy in front of it",
         415 => "a proxy or middleware before the endpoint does not accept application/json",
         502..=504 if page => "the response comes from a proxy that could not reach the application",
         _ if page => {

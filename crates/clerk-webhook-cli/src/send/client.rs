@@ -23,7 +23,7 @@ type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
 #[cfg(not(feature = "tls"))]
 type Connector = HttpConnector;
 
-/// The maximum number of bytes of a response body that are stored. Responses of webhook endpoints are short.
+/// The maximum number of bytes that are stored from a response body. Webhook endpoints send short responses.
 const MAX_ANSWER: usize = 64 * 1024;
 
 /// The user agent of the sender. Svix sends one too.

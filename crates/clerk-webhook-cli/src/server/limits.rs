@@ -10,7 +10,7 @@ pub(super) const MAX_CONNECTIONS: usize = 128;
 /// The number of additional connections for the page.
 pub(super) const MAX_PAGE_CONNECTIONS: usize = 64;
 
-/// The maximum size of the headers of a request.
+/// The maximum size of a request's headers.
 pub(super) const MAX_HEADER_BYTES: usize = 64 * 1024;
 
 /// The timeout for the headers of a request, and for an idle connection.

@@ -2,7 +2,7 @@
 
 use crate::support::process::run;
 
-/// Returns the names of the commands in the order of the help.
+/// Returns the names of the commands in the order in which the help lists them.
 fn commands(of: &[&str]) -> Vec<String> {
     let help = run(&[of, &["--help"]].concat()).stdout;
     let Some((_, list)) = help.split_once("Commands:\n") else { return Vec::new() };

@@ -214,7 +214,7 @@ fn checks_the_secret() {
         let run = run_with(&["doctor", &url, "--json"], secret, b"");
         let all = findings(&run);
         assert_eq!(finding(&all, "secret"), (status, expected), "{run:?}");
-        // Checks that need no secret run nevertheless.
+        // Checks that need no secret still run.
         assert_eq!(finding(&all, "unsigned").0, "ok");
         assert!(!secret.is_some_and(|secret| run.stdout.contains(secret)));
     }

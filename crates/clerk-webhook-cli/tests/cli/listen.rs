@@ -518,7 +518,7 @@ mod page_denies_access {
         assert_eq!((elsewhere.status, elsewhere.header("set-cookie")), (403, None));
     }
 
-    /// Starts a listener with `--open` and a fake browser, and returns the arguments of the browser process.
+    /// Starts a listener with `--open` and a fake browser, and returns the browser process's arguments.
     #[cfg(target_os = "linux")]
     fn opened(folder: &Folder) -> (Listener, String) {
         use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! Tests of the command `clerk-webhook` as a process, with a module for each command.
+//! Tests the `clerk-webhook` command as a process, with a module for each command.
 
 #![expect(
     clippy::expect_used,

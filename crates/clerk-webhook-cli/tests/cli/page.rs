@@ -38,9 +38,9 @@ fn browser(folder: &Path) -> Option<OsString> {
     } else {
         return found.map(Into::into);
     };
-    assert!(env::var_os("CI").is_none(), "the test of the page needs {missing}");
+    assert!(env::var_os("CI").is_none(), "the page test needs {missing}");
     // Written directly, because the test harness captures `eprintln!`.
-    let _ = writeln!(std::io::stderr(), "skipped: the test of the page needs {missing}");
+    let _ = writeln!(std::io::stderr(), "skipped: the page test needs {missing}");
     None
 }
 

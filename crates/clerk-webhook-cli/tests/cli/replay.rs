@@ -303,7 +303,7 @@ mod recordings {
     use super::*;
     use crate::support::listener::Listener;
 
-    /// The time of receipt of the recordings in these tests: as text, and in seconds since 1970.
+    /// The recordings' time of receipt in these tests: as text, and in seconds since 1970.
     const RECEIVED: (&str, i64) = ("2025-10-09T08:53:20.250Z", 1_760_000_000);
 
     fn user_created(id: &str) -> Delivery {
@@ -488,7 +488,7 @@ mod recordings {
         let files = format!("{unreadable} files unreadable");
         assert!(run.stdout.contains("2 would be sent") && run.stdout.contains(&files), "{run:?}");
 
-        // A folder without a readable file is wrong usage.
+        // A folder without a readable file is incorrect usage.
         for name in ["a.http", "f.ndjson"] {
             fs::remove_file(folder.join(name)).unwrap();
         }

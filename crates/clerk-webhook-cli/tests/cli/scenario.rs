@@ -1,4 +1,4 @@
-//! `clerk-webhook scenario` sends complete histories like Svix.
+//! `clerk-webhook scenario` sends complete histories as Svix does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future;
@@ -305,8 +305,8 @@ fn resends_the_same_bytes_after_a_lost_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let receiver = thread::spawn(move || {
-        // The first request gets a response, so that the endpoint counts as reachable. The second connection
-        // is lost.
+        // The first request gets a response, so that the endpoint is treated as reachable. The second
+        // connection is lost.
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let mut requests = Vec::new();
         for is_answered in [true, false, true] {

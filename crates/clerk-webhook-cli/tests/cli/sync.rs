@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 
 use crate::support::scenario::{objects, scenario, unread};
 
-/// Returns the path of a database file for this test after removing the file.
+/// Returns the path of this test's database file. Removes an existing file.
 fn file(test: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("sync-{test}.db"));
     for end in ["", "-wal", "-shm"] {

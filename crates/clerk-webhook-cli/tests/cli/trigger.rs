@@ -1,4 +1,4 @@
-//! `clerk-webhook trigger`: the request that reaches the endpoint, and the explanation of the response.
+//! `clerk-webhook trigger`: the request that reaches the endpoint, and how the command explains the response.
 
 use std::process::Command;
 

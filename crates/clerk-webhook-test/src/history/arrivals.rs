@@ -4,7 +4,7 @@ use super::event::HistoryEvent;
 use super::random::Random;
 use crate::delivery::Delivery;
 
-/// An order in which the events of a history arrive. The same seed produces the same order.
+/// An order in which a history's events arrive. The same seed produces the same order.
 ///
 /// ```
 /// use clerk_webhook_test::History;

@@ -163,7 +163,7 @@ impl HistoryBuilder {
     }
 }
 
-/// An iterator that creates the events of a history one by one.
+/// An iterator that creates a history's events one by one.
 ///
 /// It needs memory for the current state at Clerk, but not for past events.
 #[derive(Debug)]

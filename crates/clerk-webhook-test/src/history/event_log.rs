@@ -102,8 +102,7 @@ impl EventLog {
         self.now
     }
 
-    /// Returns the time of the next version of an object. With ties, it may be equal to the time of the last
-    /// version.
+    /// Returns the time of an object's next version. With ties, it may equal the time of the last version.
     pub(super) fn next_version(&mut self, updated_at: i64) -> i64 {
         let moment = self.moment();
         if self.ties && self.random.percent(33) { updated_at } else { moment }

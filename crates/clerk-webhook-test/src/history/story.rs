@@ -1,4 +1,4 @@
-//! Chooses the actions of a history.
+//! Chooses a history's actions.
 
 use clerk_webhook_core::Timestamp;
 

@@ -83,7 +83,7 @@ impl Truth {
         self.live.get(&kind).unwrap_or(&NO_OBJECTS)
     }
 
-    /// Returns the ids of the objects that have a deletion event, with the time of the deletion.
+    /// Returns the ids of the objects that have a deletion event, with the time when each was deleted.
     #[must_use]
     pub fn deleted(&self, kind: ObjectKind) -> &BTreeMap<String, Timestamp> {
         self.deleted.get(&kind).unwrap_or(&NO_DELETIONS)
@@ -107,19 +107,19 @@ impl Truth {
         self.live(ObjectKind::OrganizationMembership)
     }
 
-    /// Returns the ids of deleted users, with the time of the deletion.
+    /// Returns the ids of deleted users, with the time when each was deleted.
     #[must_use]
     pub fn deleted_users(&self) -> &BTreeMap<String, Timestamp> {
         self.deleted(ObjectKind::User)
     }
 
-    /// Returns the ids of deleted organizations, with the time of the deletion.
+    /// Returns the ids of deleted organizations, with the time when each was deleted.
     #[must_use]
     pub fn deleted_organizations(&self) -> &BTreeMap<String, Timestamp> {
         self.deleted(ObjectKind::Organization)
     }
 
-    /// Returns the ids of memberships that have a deletion event, with the time of the deletion.
+    /// Returns the ids of memberships that have a deletion event, with the time when each was deleted.
     #[must_use]
     pub fn deleted_memberships(&self) -> &BTreeMap<String, Timestamp> {
         self.deleted(ObjectKind::OrganizationMembership)

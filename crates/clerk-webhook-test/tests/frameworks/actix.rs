@@ -13,7 +13,7 @@ async fn webhook(ClerkEvent(event): ClerkEvent) -> String {
     event.event_type().to_string()
 }
 
-/// Creates the application. A macro, because the type of the application cannot be named.
+/// Creates the application. A macro, because the application's type cannot be named.
 macro_rules! app {
     () => {
         init_service(

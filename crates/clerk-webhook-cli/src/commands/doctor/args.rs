@@ -12,7 +12,7 @@ Examples:
 Sends requests that an endpoint must reject: unsigned, forged, too old, in the future, too large. Their event \
 type is clerk_webhook.doctor, which Clerk does not send. With --send, also sends one valid delivery.
 
-Exit codes: 0 no check is bad, 1 a check is bad or the server is unreachable, 2 wrong usage.";
+Exit codes: 0 no check is bad, 1 a check is bad or the server is unreachable, 2 incorrect usage.";
 
 /// Check an endpoint from outside, and report problems
 #[derive(Debug, clap::Args)]

@@ -83,12 +83,12 @@ pub(super) fn unsigned(result: Result<'_>) -> Check {
         404 | 410 => bad(
             "not_found",
             "the path does not exist on the server",
-            "compare the path with the route of the endpoint, including prefix and trailing slash",
+            "compare the path with the endpoint's route, including prefix and trailing slash",
         ),
         405 => bad(
             "method_not_allowed",
             "the path does not accept POST",
-            "compare the path with the route of the endpoint",
+            "compare the path with the endpoint's route",
         ),
         406 | 415 => bad(
             "media_type",
@@ -235,7 +235,7 @@ pub(super) fn clock(distance: Option<f64>) -> Check {
     }
 }
 
-/// Judges the duration of the slowest response.
+/// Judges how long the slowest response took.
 pub(super) fn speed(slowest: Duration) -> Check {
     let message = format!("the slowest response took {:.0} ms", slowest.as_secs_f64() * 1e3);
     if slowest > SLOW {

@@ -60,7 +60,7 @@ fn payload(event_type: &EventType) -> &str {
     event_type.payload_name().unwrap_or_default()
 }
 
-/// Returns the names of the additional examples of a type.
+/// Returns the names of an event type's additional examples.
 fn variants(event_type: &EventType) -> Vec<&'static str> {
     AnyFixture::all()
         .filter(|fixture| fixture.event_type() == *event_type && fixture.name() != event_type.as_str())

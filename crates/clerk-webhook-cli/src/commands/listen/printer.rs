@@ -120,7 +120,7 @@ fn lines(delivery: &ReceivedDelivery, several_secrets: bool) -> Vec<String> {
     delivery.changes.list.iter().take(MAX_CHANGES).map(change).for_each(&mut add);
     let unprinted = delivery.changes.list.len().saturating_sub(MAX_CHANGES) + delivery.changes.more;
     if unprinted > 0 {
-        add(format!("{QUIET}and {unprinted} more changes, see the page{QUIET:#}"));
+        add(format!("{QUIET}and {unprinted} more changes; see the page{QUIET:#}"));
     }
     if let Some(forwarded) = &delivery.forwarded {
         add(passed_on(forwarded));

@@ -25,7 +25,7 @@ use crate::send::svix;
 use crate::server::limits::BODY_TIMEOUT;
 use crate::server::response::{Body, NoResponse, complete, text};
 
-/// How long `--respond timeout` delays the end of the request: longer than the sender waits.
+/// How long `--respond timeout` delays the end of the request. This is longer than the sender waits.
 const SILENCE: Duration = Duration::from_secs(svix::TIMEOUT.as_secs() * 2);
 
 /// The reply to a request.
@@ -187,7 +187,7 @@ impl Listener {
     }
 }
 
-/// Returns the library's response, or 200 with the outcome `unverified` if there is no secret.
+/// Returns the library's response, or 200 with the `unverified` outcome if there is no secret.
 fn own(answer: Option<Answer>) -> Response<Body> {
     let Some(answer) = answer else {
         return complete(StatusCode::OK, "application/json", r#"{"outcome":"unverified"}"#);

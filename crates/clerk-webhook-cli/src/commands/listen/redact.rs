@@ -98,7 +98,7 @@ impl Names {
 
     fn is_sensitive(self, name: &str, value: &Value, parent: &str) -> bool {
         let says_whether_or_when = matches!(value, Value::Bool(_) | Value::Number(_));
-        // In an error, `code` is usually the name of a reason, and `message` its text.
+        // In an error, `code` is usually the name of a reason, and `message` is its text.
         let is_reason = ["error", "errors", "reason"].iter().any(|end| parent.ends_with(end));
         HIDDEN.contains(&name)
             || (self.is_message && OF_MESSAGES.contains(&name))
@@ -111,7 +111,7 @@ impl Names {
     }
 }
 
-/// Returns whether a name is the name of a secret code: `verification_code`, `backup_codes`.
+/// Returns whether a name means a secret code: `verification_code`, `backup_codes`.
 fn is_named_code(name: &str) -> bool {
     let kind = ["_code", "_codes"].iter().find_map(|end| name.strip_suffix(end));
     kind.and_then(|kind| kind.rsplit('_').next()).is_some_and(|kind| !NAMING.contains(&kind))
@@ -142,7 +142,7 @@ fn hidden(value: &Value) -> Value {
     }
 }
 
-/// Redacts the query of a link, which can contain a ticket.
+/// Redacts a link's query, which can contain a ticket.
 fn without_query(text: &str) -> String {
     let is_link = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
     match text.find(['?', '#']).filter(|_| is_link) {

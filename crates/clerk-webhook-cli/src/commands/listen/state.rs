@@ -41,7 +41,7 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) async fn print(&self, line: Line) {
-        // The printer ends first only if the reader of its output has closed the pipe.
+        // The printer ends first only if the program that reads its output has closed the pipe.
         let _ = self.lines.send(line).await;
     }
 

@@ -25,8 +25,8 @@ and counted; `clerk-webhook verify` explains why. To send your own body, use `cl
 
 An endpoint that remembers handled messages responds with `duplicate`; --new-ids gives each request a new message id.
 
-Exit codes: 0 all requests got a 2xx response, 1 a request was skipped or got another response, or a file is unreadable, 2 wrong \
-usage, 3 no response.";
+Exit codes: 0 all requests got a 2xx response, 1 a request was skipped or got a different response, or a file is \
+unreadable, 2 incorrect usage, 3 no response.";
 
 /// Send captured requests again
 #[derive(Debug, clap::Args)]

@@ -226,7 +226,7 @@ fn skipped(capture: &Capture, why: SkipReason) -> Skipped {
     }
 }
 
-/// Formats the event type and the id of a request for a line, aligned for types of usual length.
+/// Formats a request's event type and id for a line. Types of the usual length are aligned.
 pub(super) fn label(event_type: Option<&str>, id: Option<&str>) -> String {
     let event_type = printable(event_type.unwrap_or("(no type)").as_bytes(), 60);
     let id = printable(id.unwrap_or("(no id)").as_bytes(), 60);

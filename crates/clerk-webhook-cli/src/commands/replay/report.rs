@@ -113,7 +113,7 @@ pub(super) fn list(output: &Output, plan: &Plan) -> Result<(), Failure> {
 }
 
 impl Tally {
-    /// Counts and prints the result of a request.
+    /// Counts and prints a request's result.
     pub(super) fn add(
         &mut self,
         output: &Output,

@@ -1,4 +1,4 @@
-//! Sends the requests of a plan.
+//! Sends a plan's requests.
 
 use std::time::Duration;
 

@@ -50,7 +50,7 @@ balancer.
 With --expect-sync (feature sync), the tables of clerk-webhook-sync are compared with the history, column by column, including \
 the tombstones of deleted objects. Start with empty tables. Only the values of times, numbers, booleans, and statuses are printed.
 
-Exit codes: 0 success, 1 a message never got a 2xx response or the tables differ, 2 wrong usage, 3 nothing ever listened at one of \
+Exit codes: 0 success, 1 a message never got a 2xx response or the tables differ, 2 incorrect usage, 3 nothing ever listened at one of \
 the URLs or the database is unreadable.";
 
 /// Send a sequence of events as Svix does, with retries, duplicates, and reordering
@@ -181,7 +181,7 @@ impl Args {
         self.events.unwrap_or(EVENTS)
     }
 
-    /// Returns the history of the seed.
+    /// Returns the history for the seed.
     pub(super) fn history(&self, seed: u64) -> HistoryBuilder {
         let history = History::builder().scenario(self.scenario.scenario()).seed(seed).ties(self.ties);
         let history = match self.start {

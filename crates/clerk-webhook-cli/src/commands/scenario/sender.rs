@@ -67,7 +67,7 @@ struct ScheduledDelivery {
     planned: PlannedDelivery,
     /// The number of the attempt, counted from 1.
     attempt: usize,
-    /// The index of the target of this attempt.
+    /// The index of this attempt's target.
     target: usize,
 }
 

@@ -22,7 +22,7 @@ Examples:
 The `timestamp` of an example becomes the time of the signature. All other values are sent unchanged. Without --set, the \
 body of --file is sent byte for byte.
 
-Exit codes: 0 the response is 2xx, 1 any other response, 2 wrong usage, 3 no response.";
+Exit codes: 0 the response is 2xx, 1 any other response, 2 incorrect usage, 3 no response.";
 
 /// Send a signed event, and show how Svix would treat the response
 #[derive(Debug, clap::Args)]

@@ -29,7 +29,7 @@ impl Endpoint {
         Self { url, _runtime: runtime }
     }
 
-    /// Starts an endpoint whose responses are computed from the headers and the body of each request.
+    /// Starts an endpoint whose responses are computed from each request's headers and body.
     pub(crate) fn answering<A: IntoResponse>(
         answer: impl Fn(HeaderMap, Bytes) -> A + Clone + Send + Sync + 'static,
     ) -> Self {

@@ -26,7 +26,7 @@ impl Listener {
         Self::start_with(command().env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET), arguments)
     }
 
-    /// Starts a listener with the environment of a command.
+    /// Starts a listener with a command's environment.
     pub(crate) fn start_with(command: &mut Command, arguments: &[&str]) -> Self {
         let mut process = command
             .arg("listen")

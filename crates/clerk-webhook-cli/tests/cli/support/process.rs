@@ -34,7 +34,7 @@ pub(crate) fn run_with(args: &[&str], secret: Option<&str>, input: &[u8]) -> Run
     Run { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
 }
 
-/// The exit code and the output of a run.
+/// A run's exit code and output.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: i32,

@@ -78,7 +78,7 @@ impl World {
         self.change_subscription(key, "subscription.pastDue", "past_due");
     }
 
-    /// A person cancels a plan. It remains active until the end of its period, and the free plan follows.
+    /// A person cancels a plan. It remains active until the end of its period, and the free plan follows it.
     pub(super) fn cancel(&mut self) {
         let key = self.any_subscription();
         self.change_item(key, "subscriptionItem.canceled", "canceled");

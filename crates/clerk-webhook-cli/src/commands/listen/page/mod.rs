@@ -11,7 +11,7 @@
 //! send it. The browser that `--open` starts gets a different address; see [`entrance`].
 //!
 //! A leaked token is not enough. A request must also come from this machine, use a name of this machine as
-//! the host, and have no proxy headers. If the browser states the origin of the request, it must be this
+//! the host, and have no proxy headers. If the browser states the request's origin, it must be this
 //! page. A request that changes something needs a header that other sites cannot send.
 
 pub(super) mod access;

@@ -8,14 +8,15 @@ use super::columns::Column;
 use super::final_state::FinalState;
 use super::kinds::{KINDS, Kind, Part};
 
-/// The maximum number of stored differences of a section.
+/// The maximum number of differences that are stored for a section.
 const REMEMBERED: usize = 1000;
 
-/// An id, or the ids of the owner and of the element. Kept separate, because ids in a table can contain any
+/// An id, or the owner's id and the element's id. Kept separate, because ids in a table can contain any
 /// text.
 pub(super) type Key = Vec<String>;
 
-/// The expected rows of a view, of the tombstones or the hidden rows of a table, or of a table of elements.
+/// The expected rows of one section: a view, a table's tombstones, a table's hidden rows, or a table of
+/// elements.
 #[derive(Debug)]
 pub(super) struct Section {
     /// The table, without the prefix.
@@ -25,7 +26,7 @@ pub(super) struct Section {
     /// The view of live rows in the table.
     pub(super) view: &'static str,
     pub(super) state: State,
-    /// The key columns: an id, or the ids of the owner and of the element.
+    /// The key columns: an id, or the owner's id and the element's id.
     pub(super) key: &'static [&'static str],
     pub(super) columns: Vec<Column>,
     expected: BTreeMap<Key, Vec<Value>>,

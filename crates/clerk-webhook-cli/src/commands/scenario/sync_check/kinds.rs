@@ -45,7 +45,7 @@ fn is_verified(verification: &Value) -> bool {
     verification["status"] == "verified"
 }
 
-/// Returns the element with the id in the member `by`, or null. Never falls back to the first element.
+/// Returns the element with the id in the `by` member, or null. Never falls back to the first element.
 fn named<'v>(object: &'v Value, array: &str, by: &str) -> &'v Value {
     let id = object[by].as_str();
     let elements = object[array].as_array().map_or(&[][..], Vec::as_slice);
