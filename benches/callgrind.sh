@@ -11,7 +11,7 @@ calls=${1:-1000}
 cargo build --quiet --release --bin count
 count=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/count
 
-# Prints the number of instructions of a complete run.
+# Prints how many instructions a complete run takes.
 collect() {
     valgrind --tool=callgrind --callgrind-out-file=/dev/null "$count" "$1" "$2" "$3" 2>&1 |
         sed -n 's/.*Collected : \([0-9]*\).*/\1/p'

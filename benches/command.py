@@ -82,7 +82,7 @@ def deliver(url, body):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200, help="rounds of the single commands (default: 200)")
-    parser.add_argument("--events", type=int, default=50_000, help="number of events of the scenario (default: 50,000)")
+    parser.add_argument("--events", type=int, default=50_000, help="number of events in the scenario (default: 50,000)")
     options = parser.parse_args()
 
     command, example = build()

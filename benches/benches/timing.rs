@@ -1,5 +1,5 @@
-//! Tests whether the time of a verification depends on the position of the first wrong byte of a signature,
-//! with the method of dudect (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant time?", 2017).
+//! Tests whether the duration of a verification depends on the position of the first wrong byte of a
+//! signature, with dudect's method (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant time?", 2017).
 //!
 //! `cargo bench --bench timing -- [millions of samples, 2 by default]`
 //!
@@ -158,7 +158,7 @@ impl Source {
     }
 }
 
-/// Welch's t-test of two kinds of samples.
+/// Welch's t-test for two kinds of samples.
 #[derive(Default)]
 struct Test {
     far: Samples,

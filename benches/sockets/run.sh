@@ -10,7 +10,7 @@ run.sh [seconds, 2 by default] [rounds, 5 by default]
 
 Serves each contestant on one core, sends deliveries with wrk from another core over 32 connections, and prints
 medians over the rounds. In each round the contestants take turns of the given number of seconds. The run fails if
-a response has another status than expected.
+a response has an unexpected status.
 
 The environment variables SERVER_CORE and LOAD_CORE choose the cores, 0 and 1 by default.
 The contestants in Node take part after `npm ci --prefix benches/sockets/node`.
@@ -165,7 +165,7 @@ for ((round = 0; round <= rounds; round++)); do
     ((round == 0)) || echo "round $round of $rounds" >&2
 done
 
-# Prints the median of a column of the results. Arguments: column, delivery, contestant.
+# Prints the median of a column in the results. Arguments: column, delivery, contestant.
 median() {
     awk -F '\t' -v column="$1" -v delivery="$2" -v contestant="$3" \
         '$1 == delivery && $2 == contestant { print $column }' "$scratch/results" | sort -g |

@@ -35,7 +35,7 @@ impl SignedDelivery {
     /// Signs a `user.created` at the current time.
     #[must_use]
     pub fn user_created() -> Self {
-        // A copy on the heap with a reference count, like the buffers of a server.
+        // A copy on the heap with a reference count, like a server's buffers.
         Self::new(Bytes::copy_from_slice(USER_CREATED))
     }
 

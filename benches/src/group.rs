@@ -6,13 +6,13 @@ pub const OURS: &str = "clerk-webhook";
 /// The name of the svix crate, the reference for most goals.
 pub const SVIX: &str = "svix 2.9";
 
-/// Contestants that are measured together, and the goals of the group.
+/// Contestants that are measured together, and the group's goals.
 pub struct Group {
     pub contestants: Vec<Contestant>,
     pub goals: Vec<Goal>,
 }
 
-/// A function that processes the delivery of a group.
+/// A function that processes a group's delivery.
 pub struct Contestant {
     pub name: &'static str,
     pub call: Box<dyn FnMut()>,

@@ -41,7 +41,7 @@ pub type Entry = (&'static str, fn() -> Application);
 /// The baseline of the memory measurements. It does less than any real handler.
 pub const DRAINING: Entry = (DRAIN, drain);
 
-/// All other applications, in the order of the output.
+/// All other applications, in output order.
 pub const APPLICATIONS: &[Entry] = &[
     (BARE, bare),
     (LAYER_UNTOUCHED, layer_untouched),
@@ -87,7 +87,7 @@ impl Application {
         self.router
     }
 
-    /// Creates a request from the delivery, as a server does, and returns the status of the response.
+    /// Creates a request from the delivery, as a server does, and returns the response's status.
     ///
     /// # Panics
     ///
@@ -117,7 +117,7 @@ pub fn bare() -> Application {
     Application::new(post(handler))
 }
 
-/// Hashes the body frame by frame and stores nothing, to measure the memory of the server itself.
+/// Hashes the body frame by frame and stores nothing, to measure how much memory the server itself uses.
 ///
 /// The hash takes as long as a verification. A faster handler would leave less data in the server's buffers.
 #[must_use]

@@ -17,7 +17,7 @@ pub use group::{Contestant, Goal, Group, OURS, SVIX};
 /// measured, because signatures expire.
 pub type Entry = (&'static str, fn() -> Group);
 
-/// All groups, in the order of the output.
+/// All groups, in output order.
 pub const GROUPS: &[Entry] = &[
     ("verify 300 B", || verification::verify(300, 1.95)),
     ("verify 2 KB", verification::verify_typical),

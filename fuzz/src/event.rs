@@ -141,7 +141,7 @@ fn check_data(event: &Event, sent: &Value) -> &'static str {
         }
         UnrecognizedReason::Undecodable(error) => {
             assert!(event.event_type().is_known());
-            // A reason contains the path of the mismatch, never the value.
+            // A reason contains the path to the mismatch, never the value.
             let masked = with_data(event, mask(sent, true, false));
             if let EventData::Unrecognized(masked) = masked.data() {
                 let expected = with_data(event, sent.clone());

@@ -19,7 +19,7 @@ pub const TIMESTAMP: u8 = 0x02;
 /// A placeholder in a value: the second byte after it, repeated n² times, where n is the first byte after it.
 pub const REPEAT: u8 = 0x03;
 
-/// A delivery and the settings of its receiver.
+/// A delivery and its receiver's settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderCase {
     /// Which families the receiver reads.
@@ -30,7 +30,7 @@ pub struct HeaderCase {
     pub seconds: [i16; 2],
     /// The receiver's clock in milliseconds.
     pub now: i64,
-    /// The change after signing, in the body or in the value of a field.
+    /// The change after signing, in the body or in a field's value.
     pub flip: (u8, Flip),
     /// The receiver's keys, one to four.
     pub keys: Vec<Vec<u8>>,
@@ -100,7 +100,7 @@ pub fn check(input: &[u8]) -> &'static str {
     outcome(&expected)
 }
 
-/// Compares `verify` and `begin_verify` with the verdict of the reference.
+/// Compares `verify` and `begin_verify` with the reference's verdict.
 fn compare<H: HeaderFields>(
     verifier: &Verifier,
     headers: &H,

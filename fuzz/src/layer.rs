@@ -22,7 +22,7 @@ use tower_service::Service;
 
 use crate::script::{self, Arrived, FrameBuf, ScriptedDelivery, Step};
 
-/// How often the future of the inner service is pending.
+/// How often the inner service's future is pending.
 const INNER_WAITS: usize = 2;
 
 /// The body of the inner service's response.
@@ -264,7 +264,7 @@ impl Body for Script {
     }
 }
 
-/// Returns the error of an outer limit. Only `Limited` can create it.
+/// Returns the error from an outer limit. Only `Limited` can create it.
 fn too_large_outside() -> BoxError {
     let mut body = Limited::new(Full::new(Bytes::from_static(b"too large")), 1);
     match Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())) {

@@ -43,7 +43,7 @@ pub fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Returns the key of a signing secret.
+/// Returns a signing secret's key.
 ///
 /// # Errors
 ///
@@ -112,7 +112,7 @@ pub struct Refusal {
     pub is_final: bool,
 }
 
-/// The content of the headers of an accepted delivery.
+/// The content of an accepted delivery's headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     /// The id.

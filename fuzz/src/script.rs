@@ -44,7 +44,7 @@ pub struct ScriptedDelivery {
 }
 
 impl ScriptedDelivery {
-    /// The body becomes the data of an event, so that it can be parsed.
+    /// The body becomes an event's data, so that it can be parsed.
     pub const IS_DATA: u8 = 1;
     /// The limit is set on the delivery, and the verifier has a different one.
     pub const LATE_LIMIT: u8 = 2;
@@ -173,7 +173,7 @@ impl Step {
     /// The body ends early.
     pub const END: u8 = 63;
 
-    /// Returns the byte of a step. The upper six bits are the kind of step, the lower two its form.
+    /// Returns the byte for a step. The upper six bits are the kind of step, and the lower two are its form.
     #[must_use]
     pub const fn byte(what: u8, how: u8) -> u8 {
         what << 2 | how
@@ -342,7 +342,7 @@ pub fn assert_same(left: &Result<Event, ReceiveError>, right: &Result<Event, Rec
     }
 }
 
-/// Returns the outcome of a delivery in one word.
+/// Returns a delivery's outcome in one word.
 #[must_use]
 pub fn outcome(result: &Result<Event, ReceiveError>) -> &'static str {
     match result {

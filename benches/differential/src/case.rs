@@ -19,7 +19,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// Returns the name of a header in lower case.
+    /// Returns a header's name in lower case.
     #[must_use]
     pub const fn name(self, part: Part) -> &'static str {
         match (self, part) {
@@ -65,7 +65,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Returns the seconds of the receiver's clock.
+    /// Returns the time on the receiver's clock, in seconds.
     #[must_use]
     pub fn now(&self) -> i64 {
         self.clock.now.as_secs()
@@ -142,7 +142,7 @@ impl Case {
         str::from_utf8(self.value(Part::Timestamp)?.trim_ascii()).ok()?.parse().ok()
     }
 
-    /// Returns the tokens of the list of signatures.
+    /// Returns the tokens in the signature list.
     pub fn tokens(&self) -> impl Iterator<Item = &[u8]> {
         self.value(Part::Signature).into_iter().flat_map(|list| list.split(|byte| *byte == b' '))
     }

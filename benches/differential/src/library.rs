@@ -20,7 +20,7 @@ pub enum Library {
     ClerkWebhook,
     /// The svix crate, published by the sender.
     Svix,
-    /// The svix crate with the clock of the case. It ignores the time, and this program checks the time
+    /// The svix crate with the case's clock. It ignores the time, and this program checks the time
     /// instead.
     SvixWithClock,
     /// The standardwebhooks crate, from the authors of the Standard Webhooks specification.
@@ -34,7 +34,7 @@ impl Library {
     pub const PEERS: &'static [Self] =
         &[Self::Svix, Self::SvixWithClock, Self::StandardWebhooks, Self::VulnerableSvix];
 
-    /// Returns whether the library supports the clock of the case.
+    /// Returns whether the library supports the case's clock.
     #[must_use]
     pub fn can_judge(self, case: &Case) -> bool {
         case.clock.is_of_system || !self.has_own_clock()
@@ -46,7 +46,7 @@ impl Library {
         !matches!(self, Self::ClerkWebhook | Self::SvixWithClock)
     }
 
-    /// Returns the verdict of the library.
+    /// Returns the library's verdict.
     #[must_use]
     pub fn verdict(self, case: &Case) -> LibraryVerdict {
         let verify = || match self {

@@ -99,7 +99,7 @@ pub enum Body {
 /// A token in the list of signatures.
 #[derive(Clone, Debug)]
 pub enum Token {
-    /// The signature of the holder of the secret.
+    /// The signature by the holder of the secret.
     Genuine,
     /// A signature with a different key.
     OfOtherKey,

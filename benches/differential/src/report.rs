@@ -98,7 +98,7 @@ impl Report {
         unseen
     }
 
-    /// Returns the numbers of the rules because of which a peer accepted unsigned messages.
+    /// Returns the numbers of the rules that explain why a peer accepted unsigned messages.
     #[must_use]
     pub fn forged(&self, peer: Library) -> Vec<&'static str> {
         let of_peer = self.peers.iter().filter(|agreement| agreement.peer == peer);

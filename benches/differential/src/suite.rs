@@ -23,7 +23,7 @@ const SEED: u64 = 1;
 /// Compares one library, the candidate, with other libraries.
 #[derive(Debug)]
 pub struct Suite {
-    /// The library that takes the place of this project.
+    /// The library that replaces this project in the comparison.
     pub candidate: Library,
     /// The libraries to compare it with.
     pub peers: Vec<Library>,
@@ -111,7 +111,7 @@ impl Suite {
         Ok(judgements)
     }
 
-    /// Compares the verdicts of the candidate and of all peers that support the clock of the delivery.
+    /// Compares the verdicts of the candidate and all peers that support the delivery's clock.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Suite {
         let of_system = Library::Svix.can_judge(case);
         if of_system && Library::Svix.verdict(case) != Library::SvixWithClock.verdict(case) {
             return Err(describe(
-                "svix with the clock of the case differs from svix with the system clock",
+                "svix with the case's clock differs from svix with the system clock",
                 case,
                 None,
             ));

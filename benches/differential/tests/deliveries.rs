@@ -26,7 +26,7 @@ fn libraries_disagree_only_as_documented() {
 /// The number of deliveries of a control. A few hundred are enough to find the vulnerability.
 const CONTROL_CASES: u32 = 10_000;
 
-/// Removes one rule and returns the failure of the suite.
+/// Removes one rule and returns the suite's failure.
 #[track_caller]
 fn vulnerability(library: Library, rule: &str) -> String {
     let (_, seed) = extent();

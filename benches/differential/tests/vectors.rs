@@ -42,7 +42,7 @@ struct Repeat {
 }
 
 impl Vector {
-    /// Returns the delivery at the time of the vector.
+    /// Returns the delivery at the vector's time.
     fn case(&self) -> Case {
         let body = match (&self.body_base64, &self.body_repeat) {
             (Some(encoded), _) => STANDARD.decode(encoded).expect("the body must be base64"),
@@ -61,7 +61,7 @@ impl Vector {
         }
     }
 
-    /// Returns the delivery at the time of the system clock, with timestamps at the same distance from it.
+    /// Returns the delivery at the system clock's time, with timestamps at the same distance from it.
     fn case_at(&self, now: i64) -> Case {
         let mut case = self.case();
         case.change_signed(|case| {
@@ -76,7 +76,7 @@ impl Vector {
         case
     }
 
-    /// Returns a timestamp at the same distance from `now` as this one from the clock of the vector, in the
+    /// Returns a timestamp at the same distance from `now` as this one has from the vector's clock, in the
     /// same unusual notation.
     fn moved(&self, timestamp: &[u8], now: i64) -> Vec<u8> {
         let Ok(text) = str::from_utf8(timestamp) else { return timestamp.to_vec() };
@@ -92,7 +92,7 @@ impl Vector {
     }
 }
 
-/// Encodes as Latin-1: one character of a vector is one byte of a request.
+/// Encodes as Latin-1: each character in a vector becomes one byte in the request.
 fn latin1(text: &str) -> Vec<u8> {
     text.chars()
         .map(|character| u8::try_from(u32::from(character)).expect("the character must be in Latin-1"))

@@ -37,7 +37,7 @@ pub struct Entry {
     pub start: fn(String) -> Later<Engine>,
 }
 
-/// All engines, in the order of the output.
+/// All engines, in output order.
 pub const ENGINES: &[Entry] = &[
     Entry { name: "SQLite", address: None, start: |_| Box::pin(sqlite()) },
     Entry {
@@ -159,7 +159,7 @@ async fn postgres(address: String, pooling: Pooling) -> Fallible<Engine> {
     })
 }
 
-/// Removes the tables of this run and of an interrupted earlier run.
+/// Removes the tables from this run and from an interrupted earlier run.
 const DROP: &str = "SET client_min_messages = warning; DROP TABLE IF EXISTS engines_delivery, engines_work";
 
 async fn with_redis(address: String) -> Fallible<Engine> {
@@ -228,7 +228,7 @@ macro_rules! insert {
     };
 }
 
-/// Implements `Sql`. The code is the same for both databases, and the types of sqlx differ.
+/// Implements `Sql`. The code is the same for both databases, and sqlx's types differ.
 macro_rules! sql {
     ($store:ty, $database:ty, $insert:literal, $begin:literal, $keeps_statements:expr) => {
         impl Sql for $store {

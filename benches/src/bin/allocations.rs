@@ -1,4 +1,4 @@
-//! Prints the number of allocations of one call of each contestant: group, contestant and count, separated by
+//! Prints how many allocations one call of each contestant makes: group, contestant and count, separated by
 //! tabs.
 //!
 //! This is a separate program, because counting replaces the allocator. That would slow down the timed

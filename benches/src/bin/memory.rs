@@ -120,7 +120,7 @@ fn bodies(server: &mut Server, delivery: &SignedDelivery, answer: &str, count: u
     Ok((server.peak()? - before) / i64::try_from(count)?)
 }
 
-/// Announces bodies that do not fit into memory, and returns the growth of the peak, in bytes.
+/// Announces bodies that do not fit into memory, and returns how much the peak grows, in bytes.
 fn claims(server: &mut Server) -> Result<i64> {
     server.warm_up()?;
     let before = server.resident()?;

@@ -11,7 +11,7 @@ use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOp
 
 use crate::apply::Fallible;
 
-/// The location of SQLite's file.
+/// The location of the SQLite file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The folder for temporary files, which is usually on a disk.
@@ -64,7 +64,7 @@ impl File {
         Ok(())
     }
 
-    /// Returns the size of the file.
+    /// Returns the file's size.
     pub fn bytes(&self) -> Fallible<u64> {
         Ok(fs::metadata(self.folder.join("sync.db"))?.len())
     }

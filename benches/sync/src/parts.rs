@@ -1,4 +1,4 @@
-//! The cost of the parts of applying an event: decoding the data, and statements.
+//! Measures the parts of applying an event separately: decoding the data, and running statements.
 
 use std::time::Instant;
 

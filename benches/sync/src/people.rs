@@ -22,12 +22,12 @@ impl People {
         Ok(Self { created: created?, updated: updated?, deleted: deleted? })
     }
 
-    /// Returns the creation of a user with one email address.
+    /// Returns the event for a new user with one email address.
     pub fn created(&self, number: u64) -> Fallible<Event> {
         self.written(&self.created, number, 0)
     }
 
-    /// Returns an update of a user. A higher version has a later time.
+    /// Returns an event for a changed user. A higher version has a later time.
     pub fn updated(&self, number: u64, version: u64) -> Fallible<Event> {
         self.written(&self.updated, number, version)
     }

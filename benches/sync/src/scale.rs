@@ -27,7 +27,7 @@ const EVENTS: u64 = 500;
 /// The number of users that one transaction inserts before the measurement.
 const FILL: u64 = 10_000;
 
-/// The size of SQLite's page cache by default, and during the insertion of users, in KiB.
+/// The size of SQLite's page cache by default, and while users are inserted, in KiB.
 const CACHES: [u32; 2] = [2_000, 500_000];
 
 /// For each kind, the microseconds per event, and their ratio to the microseconds in small tables.

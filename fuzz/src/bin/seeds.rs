@@ -1,4 +1,4 @@
-//! Writes the seeds of every target, made from the test vectors and fixtures, and prints which outcomes they
+//! Writes the seeds for every target, made from the test vectors and fixtures, and prints which outcomes they
 //! reach.
 
 use std::collections::BTreeMap;
@@ -261,7 +261,7 @@ fn scripted(fixtures: &[(String, Vec<u8>)]) -> Vec<(String, ScriptedDelivery)> {
 
 type Check = fn(&[u8]) -> &'static str;
 
-/// The folder with the inputs of a target.
+/// The folder with a target's inputs.
 struct Corpus {
     target: &'static str,
     folder: PathBuf,
@@ -291,7 +291,7 @@ impl Corpus {
         fs::write(self.folder.with_extension("dict"), lines).expect("failed to write the dictionary");
     }
 
-    /// Prints the outcomes of the seeds. Panics if a required outcome is missing.
+    /// Prints the seeds' outcomes. Panics if a required outcome is missing.
     fn finish(self, wanted: &[&str]) {
         println!("{}: {} seeds, {:?}", self.target, self.outcomes.values().sum::<usize>(), self.outcomes);
         for outcome in wanted {
@@ -339,7 +339,7 @@ fn body(vector: &Value) -> Vec<u8> {
     reference::decode_base64(text(vector, "body_base64").as_bytes()).expect("the body must be base64")
 }
 
-/// Returns the key of a vector, or `None` if its secret is invalid.
+/// Returns a vector's key, or `None` if its secret is invalid.
 fn key(vector: &Value) -> Option<Vec<u8>> {
     let secret = text(vector, "secret");
     if vector["secret_kind"] == "raw" {
@@ -349,7 +349,7 @@ fn key(vector: &Value) -> Option<Vec<u8>> {
     }
 }
 
-/// Encodes as Latin-1: one character of a vector is one byte of a request.
+/// Encodes as Latin-1: each character in a vector becomes one byte in the request.
 fn latin1(text: &str) -> Vec<u8> {
     text.chars()
         .map(|character| u8::try_from(u32::from(character)).expect("the character must be in Latin-1"))
