@@ -109,7 +109,7 @@ impl Body for ScriptedBody {
     }
 }
 
-/// Returns the error of a body that exceeds its limit. Only `Limited` can create this error.
+/// Returns the error from a body that exceeds its limit. Only `Limited` can create this error.
 fn limit_error(cx: &mut Context<'_>) -> Box<dyn Error + Send + Sync> {
     let mut body = Limited::new(Full::<Bytes>::from("too long"), 0);
     match Pin::new(&mut body).poll_frame(cx) {

@@ -177,11 +177,9 @@ fn scripts(needed_by: &str, name: &str) -> Vec<(OsString, PathBuf)> {
         let Some(script) = found else {
             assert!(
                 std::env::var_os("CI").is_none(),
-                "the clients for {language} are not installed; install them with: {install}"
+                "the {language} clients are not installed; install them with: {install}"
             );
-            say_skipped(&format!(
-                "{needed_by} needs the clients for {language}; install them with: {install}"
-            ));
+            say_skipped(&format!("{needed_by} needs the {language} clients; install them with: {install}"));
             continue;
         };
         scripts.push(script);
@@ -204,7 +202,7 @@ impl Example {
     ///
     /// # Panics
     ///
-    /// Panics if an answer is unexpected.
+    /// Panics if a response is unexpected.
     pub fn check(&self, client: &Client) {
         let failures = client.failures(self.0.url());
         assert!(failures.is_empty(), "{}", failures.join("\n"));

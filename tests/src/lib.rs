@@ -61,7 +61,7 @@ pub fn event_of(length: usize) -> Vec<u8> {
     body
 }
 
-/// Returns the bytes of a fixture of the test kit, such as `user.created`.
+/// Returns the bytes of one of the test kit's fixtures, such as `user.created`.
 #[must_use]
 pub fn fixture(name: &str) -> Vec<u8> {
     AnyFixture::named(name).expect("the fixture exists").body().to_vec()

@@ -59,7 +59,7 @@ impl Receiver {
         &self.url
     }
 
-    /// Returns the port of the receiver.
+    /// Returns the receiver's port.
     ///
     /// # Panics
     ///
@@ -70,7 +70,7 @@ impl Receiver {
         authority.rsplit(':').next().and_then(|port| port.parse().ok()).expect("the URL has a port")
     }
 
-    /// Returns the id of the process.
+    /// Returns the process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.id()

@@ -50,7 +50,7 @@ impl Vector {
         }
     }
 
-    /// Returns the time of the receiver's clock.
+    /// Returns the time on the receiver's clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.now_unix * 1000 + self.now_subsec_ms.unwrap_or_default())
@@ -83,7 +83,7 @@ impl Vector {
     }
 }
 
-/// Returns the vectors of the repository.
+/// Returns the repository's vectors.
 #[must_use]
 pub fn own_vectors() -> Vec<Vector> {
     vectors_in(&folder("vectors/own.json"))

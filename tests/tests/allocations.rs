@@ -259,10 +259,10 @@ fn the_layer_allocates_the_request_extension() {
 /// the handler's future. The store is full, so that its map does not grow.
 const ONCE: u64 = 3 + 1 + 1;
 
-/// The metrics of a delivery: the name of the endpoint, and the list of labels of each of the six metrics.
+/// A delivery's metrics: the endpoint's name, and the list of labels for each of the six metrics.
 const METRICS: u64 = 1 + 6;
 
-/// The metrics of a duplicate, which has no handler duration.
+/// A duplicate's metrics, which has no handler duration.
 const METRICS_OF_DUPLICATE: u64 = METRICS - 1;
 
 /// A duplicate, in addition to the event in the request: the first three allocations of [`ONCE`]; the two

@@ -348,7 +348,7 @@ async fn logs_a_dropped_delivery() {
     }
 }
 
-/// sqlx repeats the text of a source in the error. The log line must contain the text only once.
+/// sqlx repeats a source's text in the error. The log line must contain the text only once.
 #[tokio::test]
 async fn logs_a_missing_table_once_with_advice() {
     let log = Log::default();

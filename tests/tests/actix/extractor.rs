@@ -69,7 +69,7 @@ async fn a_handler_can_extract_the_error() {
         assert_eq!(error.kind(), ReceiveErrorKind::Verify(VerifyErrorKind::NoMatchingSignature));
         assert_eq!(error.outcome(), Outcome::InvalidSignature);
         assert_eq!(error.status_code(), StatusCode::BAD_REQUEST);
-        // The text does not repeat the text of its source.
+        // The text does not repeat its source's text.
         assert_eq!(error.to_string(), "the delivery could not be verified");
         let source = error.source().unwrap().to_string();
         assert!(source.starts_with("no signature in svix-signature matches"), "{source}");

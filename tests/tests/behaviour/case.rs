@@ -106,7 +106,7 @@ impl Case {
         self.step(Step::Expect(seen))
     }
 
-    /// Sends a delivery to the typed handlers, and expects the answer of an outcome.
+    /// Sends a delivery to the typed handlers, and expects the answer for an outcome.
     pub fn answers(self, delivery: &WireRequest, outcome: Outcome) -> Self {
         self.answers_as(delivery.with_length(), outcome)
     }

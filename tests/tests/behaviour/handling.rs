@@ -22,13 +22,13 @@ use super::wire_request::WireRequest;
 /// The path of another endpoint with the same handlers and the same store.
 pub const OTHER_PATH: &str = "/webhooks/mail";
 
-/// The header in which an outer middleware reports the outcome of a delivery.
+/// The header in which an outer middleware reports a delivery's outcome.
 pub const OUTCOME: &str = "x-outcome";
 
 /// The run time of a slow handler, long enough for every server to notice that the client has disconnected.
 const SLOW: Duration = Duration::from_millis(1500);
 
-/// The handlers, the state and the endpoints of a server.
+/// A server's handlers, state and endpoints.
 #[derive(Clone)]
 pub struct Handling {
     pub handlers: Handlers<App>,

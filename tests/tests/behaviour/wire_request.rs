@@ -136,7 +136,7 @@ impl WireRequest {
         Delivered { id: self.message_id(), event_type, body: self.body.clone(), attempt: None }
     }
 
-    /// Writes the head. `framing` is the header line that describes the framing of the body.
+    /// Writes the head. `framing` is the header line that describes how the body is framed.
     pub fn head(&self, framing: &str) -> Vec<u8> {
         let mut head = format!("{} {} {}\r\n", self.method, self.target, self.version).into_bytes();
         for (name, value) in &self.headers {

@@ -9,7 +9,7 @@ use clerk_webhook_core::{
 };
 use clerk_webhook_tests::{SECRET, message_id, secret};
 
-/// Returns the error of a delivery whose headers were changed after signing.
+/// Returns the error for a delivery whose headers were changed after signing.
 fn rejection(family: HeaderFamily, change: impl FnOnce(&mut Vec<(&'static str, String)>)) -> ReceiveError {
     let now = Timestamp::from_secs(1_700_000_000);
     let verifier = Verifier::builder().secret(secret()).clock(move || now).build().unwrap();

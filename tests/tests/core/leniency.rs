@@ -24,7 +24,7 @@ fn error(event: &Event) -> Option<String> {
     }
 }
 
-/// Parses the table of required fields in the documentation of the payloads.
+/// Parses the table of required fields in the payloads' documentation.
 fn documented() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     const DOCUMENTATION: &str = include_str!("../../../crates/clerk-webhook-core/src/event/payload/mod.rs");
     let rows = DOCUMENTATION.lines().filter_map(|line| line.strip_prefix("//! | [`"));

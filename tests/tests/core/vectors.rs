@@ -81,7 +81,7 @@ fn own_vectors_have_the_expected_verdicts() {
 
 #[test]
 fn peer_vectors_have_the_expected_verdicts() {
-    if let Some(path) = beside_checkout("vectors/peers.json", "comparing with the vectors of the peers") {
+    if let Some(path) = beside_checkout("vectors/peers.json", "comparing with the peers' vectors") {
         assert_eq!(run(&vectors_in(&path)), 53);
     }
 }

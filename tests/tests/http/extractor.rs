@@ -65,7 +65,7 @@ async fn an_optional_event_is_none_only_without_signature_headers() {
 
     let mut partial: Vec<_> = ["svix-id", "svix-timestamp", "svix-signature"].map(without).into();
     for header in ["svix-id", "svix-timestamp", "svix-signature", "webhook-id", "webhook-signature"] {
-        // A request with a single signature header, even an empty one, counts as a delivery.
+        // A request with a single signature header, even an empty one, is treated as a delivery.
         let mut request = unsigned();
         request.headers_mut().insert(header, HeaderValue::from_static(""));
         partial.push(request);
@@ -91,7 +91,7 @@ async fn a_handler_can_extract_the_rejection() {
         assert_eq!(rejection.outcome(), Outcome::InvalidSignature);
         assert_eq!(rejection.status(), 400);
         assert_eq!(rejection.body_text(), r#"{"title":"Bad Request","status":400}"#);
-        // The text does not repeat the text of its source.
+        // The text does not repeat its source's text.
         assert_eq!(rejection.to_string(), "the delivery could not be verified");
         let source = rejection.source().unwrap().to_string();
         assert!(source.starts_with("no signature in svix-signature matches"), "{source}");

@@ -115,7 +115,7 @@ async fn an_optional_event_is_none_only_without_signature_headers() {
     assert_rejected(&forged().reply(&routes).await, Outcome::InvalidSignature);
     assert_rejected(&stale().reply(&routes).await, Outcome::ExpiredTimestamp);
     for header in ["svix-id", "svix-timestamp", "svix-signature", "webhook-id", "webhook-signature"] {
-        // A request with a single signature header, even an empty one, counts as a delivery.
+        // A request with a single signature header, even an empty one, is treated as a delivery.
         let reply = unsigned().header(header, "").reply(&routes).await;
         assert_rejected(&reply, Outcome::MissingHeader);
     }

@@ -17,7 +17,7 @@ async fn a_rejection_has_a_kind_an_outcome_and_a_source() {
     let rejection = rejection.find::<ClerkEventRejection>().unwrap();
     assert_eq!(rejection.kind(), ReceiveErrorKind::Verify(VerifyErrorKind::NoMatchingSignature));
     assert_eq!((rejection.outcome(), rejection.status().as_u16()), (Outcome::InvalidSignature, 400));
-    // The text does not repeat the text of its source.
+    // The text does not repeat its source's text.
     assert_eq!(rejection.to_string(), "the delivery could not be verified");
     let source = rejection.source().unwrap().to_string();
     assert!(source.starts_with("no signature in svix-signature matches"), "{source}");

@@ -26,7 +26,7 @@ fn events() -> Vec<Case> {
     vec![
         accepted("an event of an unknown type", r#"{"data":{},"type":"somebody.sneezed"}"#),
         accepted("an event without data", r#"{"type":"user.created"}"#),
-        accepted("an event with data of another type", r#"{"data":[1],"type":"user.created"}"#),
+        accepted("an event with data of a different type", r#"{"data":[1],"type":"user.created"}"#),
         accepted(
             "an event with unusual whitespace",
             "\n {\t\"type\" : \"user.deleted\" ,\r\n \"data\":{ } } \n",

@@ -1,4 +1,5 @@
-//! Deliveries to typed handlers with duplicate handling: one run per message, and the answer of each outcome.
+//! Sends deliveries to typed handlers with duplicate handling: one run per message, and the answer for each
+//! outcome.
 
 use clerk_webhook_core::{Answer, Outcome, Timestamp};
 

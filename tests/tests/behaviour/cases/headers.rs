@@ -162,7 +162,7 @@ fn unrelated() -> Vec<Case> {
         with("a Cookie header", "Cookie", "session=1; other=2"),
         with("an Origin header of another site", "Origin", "https://example.com"),
         with(
-            "the User-Agent of Svix",
+            "Svix's User-Agent",
             "User-Agent",
             "Svix-Webhooks/1.84.0 (sender-9YMgn; +https://www.svix.com/http-sender/)",
         ),

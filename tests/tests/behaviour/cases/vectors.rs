@@ -1,4 +1,4 @@
-//! The test vectors, unchanged with the clock of each vector, and signed again with the current time.
+//! The test vectors, unchanged with each vector's clock, and signed again with the current time.
 
 use clerk_webhook_core::{MessageId, Outcome, Timestamp};
 use clerk_webhook_tests::vectors::{Vector, own_vectors};
@@ -57,7 +57,7 @@ fn delivery(vector: &Vector, value: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> WireRe
     })
 }
 
-/// Expects the verdict of the vector. Without a verdict about the event, the body must be an event.
+/// Expects the vector's verdict. Without a verdict about the event, the body must be an event.
 fn judged(case: Case, vector: &Vector, delivery: &WireRequest) -> Case {
     let outcome = match (vector.expect.as_str(), vector.expect_event.as_deref()) {
         ("ok", None | Some("ok")) => return case.accepts(delivery),

@@ -134,7 +134,7 @@ struct Parts {
     handling: Handling,
 }
 
-/// A response and the calls of the handler.
+/// A response and the calls to the handler.
 pub struct Exchange {
     pub response: Response<Bytes>,
     pub delivered: Vec<Delivered>,
@@ -204,7 +204,7 @@ impl Server {
         &self.handling.endpoints[0].deduplicator
     }
 
-    /// Sets the clock of the verifier. Only `Setup::SetClock` uses it.
+    /// Sets the verifier's clock. Only `Setup::SetClock` uses it.
     pub fn set_clock(&self, now: Timestamp) {
         self.clock.store(now.as_millis(), Ordering::SeqCst);
     }

@@ -28,7 +28,7 @@ usage: soak [--seconds 60] [--connections 32] PROGRAM…
 Starts each program with a signing secret and PORT=0, waits for `listening on http://…`, sends valid and invalid
 deliveries over keep-alive connections at full speed, and checks that
 
-  - every answer has the expected status: 200, 400 or 413
+  - every response has the expected status: 200, 400 or 413
   - the memory at the end is at most 1.2 times the memory after 5 s (or after half of the time, if that is earlier)
   - the program prints at most one WARN, ERROR or panic per second
   - the program accepts a delivery at the end, and ends with exit code 0 within 20 s of SIGTERM
@@ -36,7 +36,7 @@ deliveries over keep-alive connections at full speed, and checks that
 The memory is the median of VmRSS in /proc over one second, so this tool requires Linux. Programs inherit environment
 variables, such as MALLOC_ARENA_MAX=1.
 
-Exit codes: 0 all programs passed, 1 a check failed, 2 wrong usage.";
+Exit codes: 0 all programs passed, 1 a check failed, 2 incorrect usage.";
 
 /// The time after which a program has allocated its connections, buffers and allocator arenas.
 const WARM_UP: Duration = Duration::from_secs(5);
@@ -195,7 +195,7 @@ async fn soak(path: &str, options: &Options) -> Report {
         }
         Ok(()) => {}
     }
-    // The connection stays open, like the connections of the real sender.
+    // The connection stays open, like the real sender's connections.
     let idle = traffic.deliver_once().await;
     if let Err(failure) = &idle {
         report.failures.push(format!("the valid delivery at the end failed: {failure}"));
@@ -220,7 +220,7 @@ async fn soak(path: &str, options: &Options) -> Report {
     report
 }
 
-/// Samples the memory of a program until the time is over.
+/// Samples a program's memory until the time is over.
 async fn watch(
     program: &Program,
     traffic: &Traffic,

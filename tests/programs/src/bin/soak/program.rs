@@ -16,7 +16,7 @@ use tokio::time::timeout;
 const START: Duration = Duration::from_secs(10);
 const SHUTDOWN: Duration = Duration::from_secs(20);
 
-/// The maximum number of bytes of a line that are stored.
+/// The maximum number of bytes that are stored for a line.
 const LINE_LENGTH: usize = 512;
 /// The maximum number of lines that are shown.
 const SHOWN_LINES: usize = 5;
@@ -87,7 +87,7 @@ impl Program {
         Arc::clone(&self.log)
     }
 
-    /// Sends SIGTERM, and waits for the end of the program and of its output.
+    /// Sends SIGTERM, and waits until the program and its output have ended.
     pub async fn stop(mut self) -> Result<(), String> {
         let killed = Command::new("kill").args(["-TERM", &self.id.to_string()]).status().await;
         if !killed.as_ref().is_ok_and(ExitStatus::success) {

@@ -1,5 +1,5 @@
-//! Traffic at full speed: each connection sends the next delivery when it has received the answer to the last
-//! one.
+//! Traffic at full speed: each connection sends its next delivery as soon as it has received the response to
+//! the previous one.
 
 use std::io;
 use std::sync::Mutex;
@@ -12,11 +12,11 @@ use tokio::time::timeout;
 use crate::connection::{Connection, is_closed};
 use crate::deliveries::{Deliveries, Kind, PreparedDelivery};
 
-/// The time limit for an answer. The examples stop waiting for a body after 10 s or 14 s, but no delivery
+/// The time limit for a response. The examples stop waiting for a body after 10 s or 14 s, but no delivery
 /// here is slow.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The number of largest deliveries with which each connection begins. The program reaches its peak memory
+/// How many of the largest deliveries each connection sends first. The program reaches its peak memory
 /// before the first measurement; otherwise the memory grows for half a minute.
 const LARGEST_FIRST: u32 = 50;
 
@@ -59,7 +59,7 @@ impl Traffic {
         (self.failed.load(Ordering::Relaxed), shown)
     }
 
-    /// Stops each connection after its current answer.
+    /// Stops each connection after its current response.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
@@ -85,7 +85,7 @@ impl Traffic {
             let reset = random.below(4) != 0;
             let sent = self.send(&mut connection, &delivery, reset);
             if let Err(failure) =
-                timeout(PATIENCE, sent).await.unwrap_or_else(|_| Err("no answer".to_owned()))
+                timeout(PATIENCE, sent).await.unwrap_or_else(|_| Err("no response".to_owned()))
             {
                 let PreparedDelivery { kind, body, .. } = &delivery;
                 self.fail(format!("{kind:?} with {} bytes of body: {failure}", body.len()));
@@ -100,11 +100,11 @@ impl Traffic {
         let delivery = self.deliveries.largest(&mut Random::new(u64::MAX / 2));
         let mut connection = Some(self.open().await.map_err(|error| error.to_string())?);
         let sent = timeout(PATIENCE, self.send(&mut connection, &delivery, false)).await;
-        sent.unwrap_or_else(|_| Err("no answer".to_owned()))?;
+        sent.unwrap_or_else(|_| Err("no response".to_owned()))?;
         Ok(connection)
     }
 
-    /// Sends a delivery and checks the answer. Stores the connection if it can be used again.
+    /// Sends a delivery and checks the response. Stores the connection if it can be used again.
     async fn send(
         &self,
         connection: &mut Option<Connection>,
