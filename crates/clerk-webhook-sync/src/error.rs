@@ -38,7 +38,7 @@ pub enum SyncErrorKind {
 }
 
 impl SyncError {
-    /// Creates an error from a reason that contains the path of the mismatch, never the value.
+    /// Creates an error from a reason that contains the path of the mismatch, but never the value.
     pub(crate) fn undecodable(reason: String) -> Self {
         Self { cause: Cause::Undecodable(reason) }
     }

@@ -2,7 +2,7 @@
 //!
 //! [`ClerkSync`] applies Clerk's webhook events to these tables. Svix can deliver events late, more than once
 //! and in any order. The sync keeps the newest version of each object, and a tombstone for each deleted
-//! object. Every order of the same events therefore ends in the same rows.
+//! object. The same events in any order therefore produce the same rows.
 //!
 //! Applications do not depend on this crate directly. Add the `clerk-webhook` crate with the `sync` feature
 //! and the `sqlite` or `postgres` feature. It re-exports this crate as `clerk_webhook::sync`.
@@ -36,7 +36,7 @@
 //! sync.migrate().await?; // Creates the tables.
 //! let handlers = Handlers::builder().otherwise(sync.handler()).build()?;
 //!
-//! // `user.deleted` arrives before `user.created` of the same user, `user_2`.
+//! // For `user_2`, `user.deleted` arrives before `user.created`.
 //! for event in [deleted, late, created] {
 //!     assert_eq!(handlers.answer(event, ()).await.outcome(), Outcome::Processed);
 //! }
@@ -151,7 +151,7 @@
 //! The tables have no foreign keys, and email addresses are not unique, because events arrive in any order.
 //! The views decide which rows are live when you read them. A membership is not live if its organization or
 //! its user was deleted, or if the same user has a later membership in the same organization. This holds even
-//! if the deletion of the earlier membership never arrives, and even if the later membership was deleted too,
+//! if the earlier membership's deletion never arrives, and even if the later membership was deleted too,
 //! because a user has at most one membership in an organization at a time. The later membership has the later
 //! `created_at`. If `created_at` is unknown, the view compares the `deleted_at` of a tombstone or the
 //! `event_at` of a live row.

@@ -71,7 +71,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Self { pool, names, settings: Settings::default(), statements, hook: None, keeps_statements }
     }
 
-    /// Sets the prefix of the table names, `clerk_` by default.
+    /// Sets the table name prefix, `clerk_` by default.
     ///
     /// The prefix can begin with a schema: `auth.clerk_` creates `auth.clerk_users`, and `clerk.` creates
     /// `clerk.users`. The schema must exist. In SQLite, it is the name of an attached database.

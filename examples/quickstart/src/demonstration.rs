@@ -73,7 +73,7 @@ fn steps(secret: &SigningSecret, claimed: Body) -> [Step; 6] {
         step("the same delivery again", valid, StatusCode::OK),
         step("forged: signed with the wrong secret", user_created().wrong_secret(), StatusCode::BAD_REQUEST),
         step("stale: signed 301 s ago", user_created().at(five_minutes_ago), StatusCode::BAD_REQUEST),
-        step("altered: one letter of the body", user_created().altered(), StatusCode::BAD_REQUEST),
+        step("altered: one letter in the body", user_created().altered(), StatusCode::BAD_REQUEST),
         // The server must reject it before it reads the body.
         Step {
             name: "too large: 2 MiB and one byte",

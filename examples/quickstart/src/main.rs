@@ -1,4 +1,5 @@
-//! Shows how deliveries are verified and handled, without any configuration. Then waits for more deliveries.
+//! Shows how deliveries are verified and handled, without any configuration, and then waits for more
+//! deliveries.
 //!
 //! Run with: `cargo run -p quickstart` (`-- --help` lists the options)
 

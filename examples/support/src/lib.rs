@@ -1,4 +1,4 @@
-//! Shared functions of the examples. `examples/axum` does not use them, so that it can be copied unchanged.
+//! Functions that the examples share. `examples/axum` does not use them, so that it can be copied unchanged.
 
 use std::{env, process, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A page that shows the contents of the tables without personal data.
+//! A page that shows the tables' contents without personal data.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! The record of all runs, and the check for violations in it.
+//! The record of all runs, and the checks for violations.
 //!
 //! The record is a file to which all receivers append. Each line is a single write, so the lines from all
 //! processes are in chronological order, and no line is lost when a process is killed.
@@ -225,7 +225,7 @@ impl History {
         }
     }
 
-    /// Returns the violations: two runs of a message at the same time, or a run after a completed one.
+    /// Returns the violations: two concurrent runs for one message, or a run after a completed one.
     #[must_use]
     pub fn violations(&self) -> &[String] {
         &self.violations
@@ -237,7 +237,7 @@ impl History {
         self.settled
     }
 
-    /// Returns whether a run of the message completed.
+    /// Returns whether a run for the message completed.
     #[must_use]
     pub fn has_completed(&self, id: &MessageId) -> bool {
         self.lines(id).iter().any(|line| line.mark == Mark::Completed)

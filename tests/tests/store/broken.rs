@@ -249,7 +249,7 @@ impl Harness for Broken {
     }
 }
 
-/// Returns the panic message of a suite, or `Ok` if it passes.
+/// Returns a suite's panic message, or `Ok` if it passes.
 async fn verdict(suite: impl Future<Output = ()> + Send + 'static) -> Result<(), String> {
     tokio::spawn(suite).await.map_err(|error| match error.into_panic().downcast::<String>() {
         Ok(message) => *message,

@@ -1,4 +1,4 @@
-//! The transaction of a killed process is rolled back.
+//! A killed process's transaction is rolled back.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};

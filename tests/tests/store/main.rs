@@ -1,4 +1,4 @@
-//! Tests of the stores with real databases, one module for each behavior.
+//! Tests of the stores with real databases. Each module tests one behavior.
 
 mod broken;
 mod cancellation;

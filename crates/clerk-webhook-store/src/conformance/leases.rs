@@ -78,7 +78,7 @@ impl<H: Harness> Suite<'_, H> {
             Claim::Duplicate { completed_at: Some(at) } => {
                 let now = Timestamp::now();
                 let off = now.checked_duration_since(at).or_else(|| at.checked_duration_since(now));
-                // The store may use the clock of another machine.
+                // The store may use a different machine's clock.
                 let near = off.is_some_and(|off| off < Duration::from_secs(600));
                 Rule::CompletedAt.check(
                     near,

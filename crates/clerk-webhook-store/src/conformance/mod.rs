@@ -76,7 +76,7 @@ pub trait Harness: Send + Sync {
     }
 }
 
-/// The deviation of a clock from the correct time.
+/// How far a clock is from the correct time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skew {
     /// The clock is ahead by this duration.

@@ -219,8 +219,8 @@ impl RacedDelivery {
         seen.leases.insert(lease.owner(), until);
     }
 
-    /// Removes the lease of the owner from the live leases, and returns the time until which it could rely on
-    /// it.
+    /// Removes the owner's lease from the live leases, and returns the time until which the owner could rely
+    /// on it.
     fn is_giving_up(&self, lease: &Lease) -> Option<Instant> {
         self.seen().leases.remove(&lease.owner())
     }

@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rule {
-    /// At most one client owns a live lease of a delivery.
+    /// At most one client owns a live lease on a delivery.
     OneOwner,
     /// A completed delivery cannot be claimed.
     CompletedOnce,
@@ -62,7 +62,7 @@ impl Rule {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OneOwner => "at most one client owns a live lease of a delivery",
+            Self::OneOwner => "at most one client owns a live lease on a delivery",
             Self::CompletedOnce => "a completed delivery cannot be claimed",
             Self::OnlyTheOwner => "only the owner can complete, release or renew",
             Self::NeverStuck => "a delivery can be claimed after it is released or its lease expires",

@@ -1,4 +1,4 @@
-//! The store in the memory of the process.
+//! The store in the process's memory.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::error::Error;
@@ -19,7 +19,7 @@ const DEFAULT_CAPACITY: usize = 100_000;
 /// 100 years: practically unlimited, and small enough to add to an [`Instant`] without overflow.
 const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// A store in the memory of this process, for development, tests, and services that are a single process.
+/// A store in this process's memory, for development, tests, and services that run as a single process.
 ///
 /// The deliveries are lost on restart, and other processes do not see them. In both cases, duplicates are
 /// handled again. Clones share their deliveries.

@@ -35,7 +35,7 @@ impl Deadline {
     }
 }
 
-/// A deadline that one future moves while another one checks it.
+/// A deadline that one future moves while another future checks it.
 pub(crate) struct MovingDeadline(Mutex<Deadline>);
 
 impl MovingDeadline {

@@ -34,7 +34,7 @@ use crate::store::key::DeliveryKey;
 ///
 /// # Guarantee: at least once
 ///
-/// At most one run of a delivery at a time, and at least one completed run if the sender retries often
+/// A delivery has at most one run at a time, and at least one completed run if the sender retries often
 /// enough.
 ///
 /// If the process crashes after the handler's effects but before the completion is recorded, the handler runs

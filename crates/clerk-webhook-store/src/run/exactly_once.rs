@@ -252,7 +252,7 @@ mod tests {
 
     use super::*;
 
-    /// A database in which every delivery is new. It records the keys of the deliveries.
+    /// A database in which every delivery is new. It records the deliveries' keys.
     #[derive(Default)]
     struct Database(std::sync::Mutex<Vec<String>>);
 

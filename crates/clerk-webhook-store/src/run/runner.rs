@@ -1,4 +1,4 @@
-//! The task, the time limits and the shutdown of a run.
+//! The task in which a handler runs, its time limits, and its shutdown.
 
 use std::error::Error;
 use std::future::Future;
@@ -44,7 +44,7 @@ impl Default for Runner {
 }
 
 impl Runner {
-    /// Runs the handling of an event in a task, which continues if the caller drops the returned future.
+    /// Handles an event in a task, which continues if the caller drops the returned future.
     pub(super) fn spawn(
         &self,
         run: impl Future<Output = Answer> + Send + 'static,

@@ -46,13 +46,13 @@ impl Lease {
         Self { key, owner, attempt }
     }
 
-    /// Returns the key of the delivery.
+    /// Returns the delivery's key.
     #[must_use]
     pub fn key(&self) -> &DeliveryKey {
         &self.key
     }
 
-    /// Returns the owner of the lease.
+    /// Returns the lease's owner.
     #[must_use]
     pub fn owner(&self) -> Owner {
         self.owner
@@ -85,7 +85,7 @@ impl Owner {
     pub fn random() -> Self {
         static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
         let mut seed = [0; 16];
-        // If the system has no random bytes, the keys and the counter still make the owners of this process
+        // If the system has no random bytes, the keys and the counter still make this process's owners
         // unique.
         let _ = getrandom::fill(&mut seed);
         let claim = CLAIMS.fetch_add(1, Ordering::Relaxed);

@@ -21,7 +21,7 @@ use crate::store::key::DeliveryKey;
 /// Every method is atomic. The following rules apply to any number of concurrent clients on any number of
 /// machines:
 ///
-/// 1. At most one client owns a live lease of a delivery.
+/// 1. At most one client owns a live lease on a delivery.
 /// 2. A completed delivery cannot be claimed.
 /// 3. Only the owner can complete, release or renew.
 /// 4. A delivery can be claimed after it is released or its lease expires.
@@ -30,7 +30,7 @@ use crate::store::key::DeliveryKey;
 /// A `SELECT` followed by an `INSERT` is not atomic. Test your implementation with the suite in the
 /// `conformance` module (`conformance` feature), which finds such races.
 pub trait DeliveryStore: Send + Sync + 'static {
-    /// The error of a store that fails or cannot be reached.
+    /// The error if the store fails or cannot be reached.
     type Error: Error + Send + Sync + 'static;
 
     /// Claims a delivery for `lease`, unless it is completed or another caller owns it.

@@ -1,4 +1,4 @@
-//! The key of a delivery: the endpoint and the message id.
+//! A delivery's key: the endpoint and the message id.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -84,9 +84,9 @@ debug_is_display!(InvalidScope);
 
 impl Error for InvalidScope {}
 
-/// The key of a delivery: the scope of the endpoint and the message id.
+/// A delivery's key: the endpoint's scope and the message id.
 ///
-/// Do not use an id from the data of an event instead: later events about the same object have the same id.
+/// Do not use an id from an event's data instead: later events about the same object have the same id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryKey {
     scope: Scope,
@@ -94,19 +94,19 @@ pub struct DeliveryKey {
 }
 
 impl DeliveryKey {
-    /// Creates the key of a message at an endpoint.
+    /// Creates the key for a message at an endpoint.
     #[must_use]
     pub fn new(scope: Scope, message_id: MessageId) -> Self {
         Self { scope, message_id }
     }
 
-    /// Creates the key of an event at an endpoint.
+    /// Creates the key for an event at an endpoint.
     #[must_use]
     pub fn of(event: &Event, scope: Scope) -> Self {
         Self::new(scope, event.message_id().clone())
     }
 
-    /// Returns the scope of the endpoint.
+    /// Returns the endpoint's scope.
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.scope

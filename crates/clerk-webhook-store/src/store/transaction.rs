@@ -14,7 +14,7 @@ use crate::store::key::DeliveryKey;
 /// back, neither exists, and the next attempt runs the handler again. So a crash cannot lose or repeat a
 /// write, and there is no lease that could expire too early.
 pub trait TransactionalStore: Send + Sync + 'static {
-    /// The error of a store that fails or cannot be reached.
+    /// The error if the store fails or cannot be reached.
     type Error: Error + Send + Sync + 'static;
 
     /// A transaction that is rolled back when it is dropped.
@@ -22,8 +22,8 @@ pub trait TransactionalStore: Send + Sync + 'static {
 
     /// Begins a transaction and marks the delivery as completed in it, unless it is already completed.
     ///
-    /// If another open transaction has marked the delivery, this method waits a limited time for that
-    /// transaction to end.
+    /// If another open transaction has marked the delivery, this method waits for a limited time until that
+    /// transaction ends.
     fn begin(
         &self,
         key: &DeliveryKey,

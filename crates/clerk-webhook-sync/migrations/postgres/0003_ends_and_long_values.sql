@@ -17,9 +17,9 @@ SELECT m.* FROM clerk_memberships m
                       AND (coalesce(n.created_at, n.deleted_at, n.event_at), coalesce(n.deleted_at, n.event_at), n.id COLLATE "C")
                         > (coalesce(m.created_at, m.event_at), m.event_at, m.id COLLATE "C"));
 
--- An entry of a B-tree index is limited to 2,704 bytes, and values in these columns can be longer. A hash index has no
--- such limit and finds equal values, which is enough for these columns. Ids keep B-tree indexes, because the sync
--- shortens long ids.
+-- A B-tree index entry is limited to 2,704 bytes, and values in these columns can be longer. A hash index has
+-- no such limit and finds equal values, which is enough for these columns. Ids keep B-tree indexes, because
+-- the sync shortens long ids.
 DROP INDEX IF EXISTS clerk_users_email;
 CREATE INDEX IF NOT EXISTS clerk_users_email ON clerk_users USING hash (primary_email) WHERE deleted_at IS NULL;
 DROP INDEX IF EXISTS clerk_users_external;

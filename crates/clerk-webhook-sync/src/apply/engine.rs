@@ -44,7 +44,7 @@ pub trait Access: Database {
     /// Prepares a transaction for the hook's statements, on a pool that keeps no prepared statements.
     fn prepare(transaction: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Binds the parameters of a statement.
+    /// Binds a statement's parameters.
     fn query(statement: SqlStr, parameters: &[Value]) -> Query<'static, Self, <Self as Database>::Arguments>;
 
     /// Runs a statement and returns the number of changed rows. If `kept` is true, the connection keeps the

@@ -281,7 +281,7 @@ impl Writer {
     }
 }
 
-/// Returns the text of a JSON string, or `None` if it contains half of a surrogate pair.
+/// Returns a JSON string's text, or `None` if it contains half of a surrogate pair.
 fn unquoted(json: &str) -> Option<Cow<'_, str>> {
     if !json.contains('\\') {
         let text = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));

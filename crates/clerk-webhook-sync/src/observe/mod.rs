@@ -57,7 +57,7 @@ pub(crate) enum Observed {
 /// columns.
 pub(crate) type Children = Vec<(String, Vec<Value>)>;
 
-/// The order of the versions of an object. The fields are compared from top to bottom.
+/// The order of an object's versions. The fields are compared from top to bottom.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Order {
     pub(crate) rank: Rank,

@@ -28,7 +28,7 @@ const HISTORIES: u64 = 20;
 struct Seen {
     /// The ids of the deleted objects.
     deleted: BTreeSet<String>,
-    /// The organization and the user of each membership.
+    /// Each membership's organization and user.
     pairs: BTreeMap<String, (String, String)>,
 }
 

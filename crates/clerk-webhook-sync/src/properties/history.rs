@@ -157,7 +157,7 @@ fn truth<'a>(bodies: impl Iterator<Item = &'a Value>) -> BTreeSet<String> {
             live.insert((object(body), id), &body["data"]);
         }
     }
-    // An item whose events are missing has the values of the newest version of its subscription.
+    // An item whose events are missing has the values from the newest version of its subscription.
     let shown: Vec<&Value> = live
         .iter()
         .filter(|((object, _), _)| *object == "subscription")

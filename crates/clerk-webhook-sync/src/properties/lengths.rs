@@ -27,7 +27,7 @@ fn row(columns: &[Column], random: &mut Random) -> Vec<Value> {
     columns.iter().map(value).collect()
 }
 
-/// Inserts, updates and deletes a row of each table in which every text is long.
+/// Inserts, updates and deletes a row in each table. Every text in the row is long.
 async fn all_tables<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
     let seed = Random::seed();
     let mut random = Random::new(seed);

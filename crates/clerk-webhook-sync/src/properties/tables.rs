@@ -1,4 +1,4 @@
-//! The contents of the tables as text.
+//! The tables' contents as text.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

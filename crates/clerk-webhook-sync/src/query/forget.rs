@@ -105,7 +105,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             let row = [slice::from_ref(id), &order, &Entity::Users.table().row([])].concat();
             let insert = self.statements().of(Entity::Users).version.insert.clone();
             self.execute(connection, insert, &row).await?;
-            // Another transaction may have inserted the row in the meantime.
+            // Another transaction may have inserted the row since this one read it.
             self.lock(connection, Entity::Users, id).await?;
         }
         Ok(())

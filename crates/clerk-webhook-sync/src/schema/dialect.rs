@@ -3,7 +3,7 @@
 use super::table::Column;
 use crate::value::Kind;
 
-/// The SQL dialect of a database.
+/// A database's SQL dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     Postgres,

@@ -15,7 +15,7 @@ const LONGEST_IDENTIFIER: usize = 63;
 /// The length limit of the prefix. The rest of an index name has at most 31 characters.
 const LONGEST_PREFIX: usize = 32;
 
-/// The schema and the prefix of the table names. Both are safe to use in a statement.
+/// The schema and the table name prefix. Both are safe to use in a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Names {
     schema: Option<String>,

@@ -6,7 +6,7 @@ use super::tables::Entity;
 use super::writer::Writer;
 use crate::value::Kind;
 
-/// The prefix of the other object's columns in a row that joins a membership with its user or organization.
+/// In a row that joins a membership with its user or organization, the prefix of the other object's columns.
 pub(crate) const OTHER: &str = "other_";
 
 /// The queries. Their rows contain the columns of [`Table::read_columns`](super::table::Table::read_columns).

@@ -28,7 +28,7 @@ impl Record {
     }
 }
 
-/// The type of a field of a row.
+/// The type of a field in a row.
 pub(crate) trait Field {
     const KIND: Kind;
 

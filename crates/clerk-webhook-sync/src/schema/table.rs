@@ -13,7 +13,7 @@ pub(crate) struct Table {
     pub(crate) columns: &'static [Column],
     /// The names of the columns that a tombstone keeps. Their values never change and are not personal data.
     pub(crate) kept: &'static [&'static str],
-    /// The key that the data of every complete object contains, with any value.
+    /// The key that every complete object's data contains, with any value.
     ///
     /// Invitations, sessions and subscription items have none: an event that revokes or ends one must take
     /// effect even if its data lacks fields. For memberships and roles, it is the key that grants access.

@@ -197,7 +197,7 @@ tables! {
         organization_id: Option<String> => id,
         /// The name, such as `example.com`.
         name: Option<String>,
-        /// How users with an address of this domain join.
+        /// How users with an address in this domain join.
         enrollment_mode: Option<String>,
         /// Whether the domain is verified.
         verified: bool,
@@ -213,7 +213,7 @@ tables! {
         key: Option<String>,
         /// What the role is for.
         description: Option<String>,
-        /// Whether the creator of an organization can get the role.
+        /// Whether an organization's creator can get the role.
         is_creator_eligible: bool,
         /// The keys of the permissions that the role grants, in alphabetical order.
         permissions: Vec<String>,

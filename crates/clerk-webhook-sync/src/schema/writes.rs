@@ -92,8 +92,8 @@ pub(crate) struct ReplaceStatement {
     pub(crate) lists: Range<usize>,
 }
 
-/// The parts of the statements that write a row. The first column is the id, and the first parameter is its
-/// value.
+/// The fragments of the statements that write a row. The first column is the id, and the first parameter is
+/// its value.
 struct Row {
     columns: Vec<String>,
     values: Vec<String>,

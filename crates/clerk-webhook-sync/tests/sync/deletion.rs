@@ -131,7 +131,7 @@ async fn a_user_who_joins_again_is_a_member<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(ids(sync.members("org_1").await.unwrap()), ["orgmem_2"]);
 }
 
-/// The deletion of the first membership is late or lost.
+/// The first membership's deletion is late or lost.
 async fn a_later_membership_ends_the_earlier_one_even_if_it_was_deleted<DB: Engine>(sync: ClerkSync<DB>) {
     let first = membership("orgmem_1", "org_1", "user_1", T);
     let second = membership("orgmem_2", "org_1", "user_1", T + 100);
@@ -150,7 +150,7 @@ async fn a_later_membership_ends_the_earlier_one_even_if_it_was_deleted<DB: Engi
         assert!(sync.members("org_1").await.unwrap().is_empty(), "{order:?}");
         assert!(sync.organizations_of("user_1").await.unwrap().is_empty(), "{order:?}");
 
-        // A third membership is live before and after the deletion of the first one.
+        // A third membership is live before and after the first one's deletion.
         let third = membership("orgmem_0", "org_1", "user_1", T + 200);
         for event in [
             event("organizationMembership.created", T + 210, third),

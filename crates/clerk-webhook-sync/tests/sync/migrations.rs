@@ -118,7 +118,7 @@ async fn tables_with_another_prefix_in_an_attached_database_work() {
     assert!(Sqlite::texts(&pool, "SELECT id FROM main.users").await.is_empty());
 }
 
-/// SQLite stores the text of a view and parses it when it opens the file.
+/// SQLite stores a view's text and parses it when it opens the file.
 #[tokio::test]
 async fn an_attached_database_can_be_attached_under_another_name() {
     let [application, file] = ["application", "attached"].map(|name| {

@@ -153,7 +153,7 @@ async fn paid_plans_are_listed<DB: Engine>(sync: ClerkSync<DB>) {
         let data = whole_item(&format!("csub_item_{number}"), "pro", status, T);
         sync.apply(&event("subscriptionItem.updated", T + 10, data)).await.unwrap();
     }
-    // The period of this item is over, but no event has reported its end.
+    // This item's period is over, but no event has reported its end.
     let mut late = whole_item("csub_item_9", "pro", "canceled", T);
     late["period_end"] = (T + 5).into();
     sync.apply(&event("subscriptionItem.canceled", T + 10, late)).await.unwrap();
@@ -317,7 +317,7 @@ async fn memory() -> ClerkSync<sqlx::Sqlite> {
     migrated("optional").await.unwrap()
 }
 
-/// Returns syncs with each setting, and the first parts of the event types that each one stores.
+/// Returns a sync for each setting, with the first parts of the event types that the setting stores.
 fn settings(sync: ClerkSync<sqlx::Sqlite>) -> [(ClerkSync<sqlx::Sqlite>, &'static [&'static str]); 4] {
     [
         (sync.clone(), &[]),

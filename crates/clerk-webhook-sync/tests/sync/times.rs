@@ -16,8 +16,8 @@ on_both_engines!(
 const DAY: i64 = 86_400_000;
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
-/// Applies three versions of a user in all orders. Returns the final name and time, which must be the same
-/// for all orders.
+/// Applies three versions of a user in all orders. Returns the user's final name and time, which must be the
+/// same for all orders.
 async fn always<DB: Engine>(sync: &ClerkSync<DB>, versions: [(&str, i64, i64); 3]) -> (String, i64) {
     let mut ends = Vec::new();
     for order in ORDERS {

@@ -335,7 +335,8 @@ async fn apply_works_at_every_default_isolation_level() {
     for level in ["read committed", "repeatable read", "serializable"] {
         let strict = sync.pool().connect_options().as_ref().clone();
         let strict = strict.options([("default_transaction_isolation", level)]);
-        // With a single connection, a retry inside of `apply` must not wait for its own connection.
+        // With a single connection, a retry inside `apply` must not wait for the connection that `apply`
+        // holds.
         let strict = PgPoolOptions::new().max_connections(1).connect_with(strict).await.unwrap();
         for (table, object, first, second) in &changes {
             Postgres::run(sync.pool(), "TRUNCATE clerk_users, clerk_organizations").await;

@@ -87,6 +87,6 @@ fn kill_during_a_handler(stage: &Stage, lease: (&str, &str)) {
     let mut history = stage.history();
     eventually("the start of the handler", || history.refresh().is_running_in(receiver.id()).then_some(()));
     stage.kill(receiver);
-    let lost = sending.join().expect("the thread of the sender panicked");
+    let lost = sending.join().expect("the sender's thread panicked");
     assert!(lost.is_err(), "an unfinished run was answered: {lost:?}");
 }

@@ -65,7 +65,7 @@ fn every_message_is_handled_once(engine: Engine, variant: Variant, delay: &str) 
             first = stage.start(&variables);
             sender.redirect(0, first.url());
         }
-        sending.join().expect("the thread of the sender panicked")
+        sending.join().expect("the sender's thread panicked")
     });
 
     say(&format!("{engine:?} {variant:?}: {report}"));

@@ -73,7 +73,7 @@ fn loses_nothing_while_the_database_is_unavailable(stage: &Stage, mut server: im
     let answers = thread::scope(|scope| {
         let attempts =
             [0, 1, 2].map(|number| scope.spawn(move || attempt(url, &stage.message(number), PATIENCE)));
-        attempts.map(|attempt| attempt.join().expect("the thread of the sender panicked"))
+        attempts.map(|attempt| attempt.join().expect("the sender's thread panicked"))
     });
     for answer in answers {
         let answer = answer.expect("the receiver did not answer in time");
@@ -96,7 +96,7 @@ fn loses_nothing_while_the_database_is_unavailable(stage: &Stage, mut server: im
             (sender.answered("store_unavailable") >= rejected + REJECTED).then_some(())
         });
         server.bring_back(absence);
-        sending.join().expect("the thread of the sender panicked")
+        sending.join().expect("the sender's thread panicked")
     });
 
     say(&format!("{absence:?}: {report}"));

@@ -51,8 +51,7 @@ fn a_paused_handler_does_not_continue(engine: Engine) {
     // From here on, the handler would finish at its next poll.
     File::create(gate).expect("could not create the gate");
     paused.resume();
-    let lost =
-        sending.join().expect("the thread of the sender panicked").expect("the receiver did not answer");
+    let lost = sending.join().expect("the sender's thread panicked").expect("the receiver did not answer");
     assert_eq!((lost.status, lost.outcome().as_str()), (409, "lease_lost"));
 
     let history = stage.history();

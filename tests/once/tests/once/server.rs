@@ -40,7 +40,7 @@ struct Link {
 }
 
 impl Proxy {
-    /// Starts a proxy for the server of a URL.
+    /// Starts a proxy for the server in a URL.
     pub fn to(url: &str) -> Self {
         let (scheme, rest) = url.split_once("://").expect("the URL has a scheme");
         let (authority, path) = rest.split_once('/').expect("the URL has a path");

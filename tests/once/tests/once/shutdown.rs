@@ -67,7 +67,7 @@ fn loses_nothing_in_a_graceful_shutdown(engine: Engine, variant: Variant, delay:
             first = stage.start(&variables);
             sender.redirect(0, first.url());
         }
-        sending.join().expect("the thread of the sender panicked")
+        sending.join().expect("the sender's thread panicked")
     });
 
     say(&format!("{engine:?} {variant:?}, shut down twice: {report}"));

@@ -1,4 +1,4 @@
-//! The environment of a test: a database, receivers that use it, and the record of their runs.
+//! A test's environment: a database, receivers that use it, and the record of their runs.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -17,7 +17,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
-/// The engine of the store.
+/// The store's engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
     Sqlite,

@@ -138,7 +138,7 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// The SQL that [`migrate`](Self::migrate) runs, for applications that manage migrations themselves.
     ///
-    /// It is the file `migrations/postgres/0001_deliveries.sql` of this crate.
+    /// It is the file `migrations/postgres/0001_deliveries.sql` in this crate.
     pub const MIGRATION_SQL: &str = statements::MIGRATION;
 
     /// The statement that marks a delivery as completed, for use in your own transaction with a different
@@ -169,7 +169,7 @@ impl PostgresStore {
     /// - `state` is 1: the delivery was completed at `updated_at`, in milliseconds since the Unix epoch.
     /// - `state` is 0 and `lease_left` is above 0: the delivery is in progress, under a lease that expires in
     ///   `lease_left` milliseconds.
-    /// - any other row, or no row: the row has changed in the meantime. Mark the delivery again.
+    /// - any other row, or no row: the row has changed since the first statement. Mark the delivery again.
     pub const LOOK_UP_SQL: &str = statements::LOOK_UP;
 
     /// Creates a store with the application's pool. The table is `clerk_webhook_delivery`.
@@ -317,10 +317,10 @@ impl PostgresStore {
         pooler::execute(self.mode, &self.pool, query).await.map_err(advise)
     }
 
-    /// Checks that the transaction contains the mark of the owner.
+    /// Checks that the transaction contains the owner's mark.
     ///
-    /// If a statement of a transaction has failed, Postgres answers COMMIT with a rollback, and sqlx reports
-    /// success. This method returns an error in that case, and also if the application has ended the
+    /// If a statement in a transaction has failed, Postgres responds to COMMIT with a rollback, and sqlx
+    /// reports success. This method returns an error in that case, and also if the application has ended the
     /// transaction.
     async fn confirm(
         &self,
@@ -408,7 +408,7 @@ impl DeliveryStore for PostgresStore {
     }
 }
 
-/// A second delivery of the message waits in the database until the transaction of the first one ends, for at
+/// A second delivery of the message waits in the database until the first delivery's transaction ends, for at
 /// most the [`lock_timeout`](PostgresStore::lock_timeout).
 impl TransactionalStore for PostgresStore {
     type Error = sqlx::Error;

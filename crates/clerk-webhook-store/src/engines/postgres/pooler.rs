@@ -34,10 +34,10 @@ DO $$DECLARE statement text; BEGIN
     END LOOP;
 END$$";
 
-/// How statements run on the connections of a pool.
+/// How statements run on a pool's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The pool caches prepared statements. Each connection of the pool must always use the same server
+    /// The pool caches prepared statements. Each of its connections must always use the same server
     /// connection.
     KeepsStatements,
     /// The pool caches no statements. Every statement is unnamed and runs inside a transaction. This works
@@ -46,7 +46,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Reads the mode from the options of a pool.
+    /// Reads the mode from a pool's options.
     #[must_use]
     pub fn of(pool: &PgPool) -> Self {
         // sqlx has no getter for the capacity, so this reads it from the URL. `to_url_lossy` panics if the
@@ -151,7 +151,7 @@ async fn shares_connections(one: &mut PgConnection, options: &PgConnectOptions) 
     let first = server_connection(one).await?;
     let mut shares = false;
     for _ in 0..LOOKS {
-        // The pooler cannot give the server connection of an open transaction to another client.
+        // While a transaction is open, the pooler cannot give its server connection to another client.
         let mut transaction = other.begin().await?;
         let of_other = server_connection(&mut transaction).await?;
         shares = of_other == first || server_connection(one).await? != first;
@@ -166,12 +166,12 @@ async fn shares_connections(one: &mut PgConnection, options: &PgConnectOptions) 
     Ok(shares)
 }
 
-/// Returns the identity of the server connection. A raw query is a single exchange, which no pooler splits.
+/// Returns the server connection's identity. A raw query is a single exchange, which no pooler splits.
 async fn server_connection(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
     sqlx::raw_sql(SERVER_CONNECTION).fetch_one(connection).await?.try_get(0)
 }
 
-/// The error of a pool that caches prepared statements and connects to a pooler in transaction mode.
+/// The error if a pool caches prepared statements and connects to a pooler in transaction mode.
 struct PoolerInTheWay;
 
 impl fmt::Display for PoolerInTheWay {

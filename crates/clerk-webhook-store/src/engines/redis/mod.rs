@@ -314,7 +314,7 @@ mod tests {
         });
     }
 
-    /// Returns every text of 1 to `longest` characters of the alphabet.
+    /// Returns every text of 1 to `longest` characters from the alphabet.
     fn texts(alphabet: &[&str], longest: usize) -> Vec<String> {
         let mut texts = vec![String::new()];
         for length in 0..longest {

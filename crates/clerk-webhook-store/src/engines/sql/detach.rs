@@ -59,7 +59,7 @@ where
     fn drop(&mut self) {
         // Without a runtime, the future cannot be waiting for I/O or a timer, so it needs no task.
         if let (Some(future), Some(runtime)) = (self.unfinished.take(), self.runtime.take()) {
-            // Detaches the task, which drops the output of the future.
+            // Detaches the task, which drops the future's output.
             drop(runtime.spawn(future));
         }
     }

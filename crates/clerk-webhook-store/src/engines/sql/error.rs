@@ -22,8 +22,8 @@ fn is_missing_table(error: &dyn DatabaseError) -> bool {
     error.code().as_deref() == Some(UNDEFINED_TABLE) || error.message().starts_with("no such table")
 }
 
-/// The error of a store whose table does not exist. It has no source, because its text contains the
-/// database's message.
+/// The error if the store's table does not exist. It has no source, because its text contains the database's
+/// message.
 struct MissingTable {
     message: String,
 }
@@ -38,7 +38,7 @@ debug_is_display!(MissingTable);
 
 impl Error for MissingTable {}
 
-/// The error of a store that cannot connect to its database or open its file.
+/// The error if a store cannot connect to its database or open its file.
 ///
 /// The text says what happened and what to do. It contains the host or the path, and never a password.
 pub struct ConnectError {
@@ -97,7 +97,7 @@ impl fmt::Display for ConnectError {
 
 debug_is_display!(ConnectError);
 
-/// Has no source: the text contains the text of the sqlx error.
+/// Has no source, because the text contains the sqlx error's text.
 impl Error for ConnectError {}
 
 impl From<ConnectError> for sqlx::Error {

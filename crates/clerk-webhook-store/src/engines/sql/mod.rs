@@ -29,7 +29,7 @@ pub(crate) const TRIES: u32 = 8;
 /// The retry delay if it is unknown when the other caller's lease expires.
 pub(crate) const SOON: Duration = Duration::from_secs(1);
 
-/// 100 years: longer than any lease, and in the range of every database.
+/// 100 years: longer than any lease, and within the range of every database.
 const LONGEST_MILLIS: i64 = 100 * 366 * 24 * 60 * 60 * 1000;
 
 /// The state of a delivery that could not be claimed.
@@ -43,7 +43,7 @@ pub(crate) enum Found {
 }
 
 impl Found {
-    /// Reads the row of the lookup statement. A missing row means that the delivery is free.
+    /// Reads the row that the lookup statement returned. A missing row means that the delivery is free.
     pub(crate) fn from_row<'r, R: Row>(row: Option<&'r R>) -> Result<Self, sqlx::Error>
     where
         &'static str: ColumnIndex<R>,
@@ -76,7 +76,7 @@ pub(crate) fn state_of(rows: u64) -> LeaseState {
     if rows > 0 { LeaseState::Held } else { LeaseState::Lost }
 }
 
-/// Returns whole milliseconds, rounded up, so that a lease below 1 ms does not expire at once.
+/// Returns whole milliseconds, rounded up, so that a lease below 1 ms does not expire immediately.
 pub(crate) fn millis(duration: Duration) -> i64 {
     let millis = duration.as_nanos().div_ceil(1_000_000);
     i64::try_from(millis).unwrap_or(LONGEST_MILLIS).min(LONGEST_MILLIS)

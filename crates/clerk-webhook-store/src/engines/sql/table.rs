@@ -34,7 +34,7 @@ pub(crate) enum SchemaOf {
 /// Defines an engine's `Statements` struct, with a constructor that puts a table name into each statement.
 macro_rules! statements {
     ($schema_of:expr; $($name:ident: $sql:expr,)*) => {
-        /// The statements of the engine, for one table.
+        /// The engine's statements, for one table.
         #[derive(Debug)]
         pub(super) struct Statements {
             $(pub(super) $name: sqlx::SqlStr,)*

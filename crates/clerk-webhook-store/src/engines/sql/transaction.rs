@@ -9,7 +9,7 @@ use sqlx::{Database, Transaction};
 
 /// A transaction that marks a delivery as completed, and in which the application writes.
 ///
-/// `&mut *transaction` is the connection, which is an executor of sqlx. If the transaction is dropped, for
+/// `&mut *transaction` is the connection, which is an sqlx executor. If the transaction is dropped, for
 /// example by `?`, an early return or a panic, the mark and all writes are rolled back.
 #[must_use = "dropping a transaction rolls it back"]
 pub struct DeliveryTransaction<DB: Database> {
@@ -29,7 +29,8 @@ impl<DB: Database> DeliveryTransaction<DB> {
         Self { transaction, attempt, confirmation: None }
     }
 
-    /// Sets the check before the commit, for a database that reports success if a COMMIT rolls back.
+    /// Sets the check that runs before the commit, for a database that reports success even if COMMIT rolls
+    /// back.
     #[cfg(feature = "postgres")]
     pub(crate) fn confirmed_by(
         mut self,
@@ -51,7 +52,7 @@ impl<DB: Database> DeliveryTransaction<DB> {
     ///
     /// # Errors
     ///
-    /// Returns the database's error. In Postgres, this method also returns an error if a statement of the
+    /// Returns the database's error. In Postgres, this method also returns an error if a statement in the
     /// transaction failed: Postgres then rolls the transaction back, even if the application ignored the
     /// error. If the connection is lost during the commit, the result is unknown. The next attempt finds the
     /// mark if the commit succeeded.

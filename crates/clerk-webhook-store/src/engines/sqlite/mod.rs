@@ -101,7 +101,7 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// The SQL that [`migrate`](Self::migrate) runs, for applications that manage migrations themselves.
     ///
-    /// It is the file `migrations/sqlite/0001_deliveries.sql` of this crate.
+    /// It is the file `migrations/sqlite/0001_deliveries.sql` in this crate.
     pub const MIGRATION_SQL: &str = statements::MIGRATION;
 
     /// The statement that marks a delivery as completed, for use in your own transaction with a different
@@ -139,10 +139,9 @@ impl SqliteStore {
 
     /// Opens a file, and creates it if it is missing.
     ///
-    /// The pool has one connection. The tasks of this process wait for it, which is faster than competing for
-    /// the file lock. While a transaction is open, no other task gets the connection. To read while a
-    /// transaction is open, use the transaction, or create the store with [`new`](Self::new) and your own
-    /// larger pool.
+    /// The pool has one connection. This process's tasks wait for it, which is faster than competing for the
+    /// file lock. While a transaction is open, no other task gets the connection. To read while a transaction
+    /// is open, use the transaction, or create the store with [`new`](Self::new) and your own larger pool.
     ///
     /// # Errors
     ///
@@ -315,7 +314,7 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
-/// Returns whether other users of the database kept it busy for longer than the limit. A pool timeout means
+/// Returns whether other connections kept the database busy for longer than the limit. A pool timeout means
 /// the same, because opening a file takes no time.
 fn is_busy(error: &sqlx::Error) -> bool {
     /// `SQLITE_BUSY` and `SQLITE_LOCKED`, the lowest byte of extended result codes.

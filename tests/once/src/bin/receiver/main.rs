@@ -10,7 +10,7 @@
 //! | `DELAY` | the longest run in ms, or `forever`; 0 by default |
 //! | `SHORTEST` | the shortest run in ms; 0 by default |
 //! | `GATE` | a file: handlers wait until it exists; none by default |
-//! | `LEASE`, `STORE_TIMEOUT` | settings of the deduplicator, in ms |
+//! | `LEASE`, `STORE_TIMEOUT` | the deduplicator's settings, in ms |
 //! | `SEED` | the seed for failures and delays |
 
 mod receive;

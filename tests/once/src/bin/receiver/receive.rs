@@ -103,8 +103,8 @@ impl<S: Effects> Receive for Transactions<S> {
     }
 }
 
-/// A store whose transaction writes the effect of a message. The table has no unique constraint, so a second
-/// run would be visible.
+/// A store whose transaction writes a message's effect. The table has no unique constraint, so a second run
+/// would be visible.
 pub trait Effects: TransactionalStore + Clone {
     fn write(
         transaction: &mut Self::Transaction,

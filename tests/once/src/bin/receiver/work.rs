@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use crate::variable;
 
-/// The work of all handlers.
+/// The work that all handlers do.
 #[derive(Clone)]
 pub struct Work {
     record: Record,
