@@ -35,7 +35,7 @@ pub struct ClerkEvent(pub Event);
 
 /// Extractor for a route that also receives requests that are not deliveries.
 ///
-/// It contains `None` only if the request has no signature header. A forged delivery is answered with a
+/// It contains `None` only if the request has no signature header. A forged delivery is still answered with a
 /// [`ClerkEventError`].
 #[derive(Clone, Debug)]
 #[must_use]

@@ -14,7 +14,8 @@ use crate::rejection::ClerkEventRejection;
 /// [`Verifier`]; see the [crate documentation](crate). A delivery that fails verification is answered with a
 /// [`ClerkEventRejection`], and the handler does not run.
 ///
-/// `Option<ClerkEvent>` is `None` only if the request has no signature header. A forged delivery is rejected.
+/// `Option<ClerkEvent>` is `None` only if the request has no signature header. A forged delivery is still
+/// rejected.
 ///
 /// If a handler does not compile, add `#[axum::debug_handler]` to it. The compiler then names the argument or
 /// the state that causes the error.

@@ -10,7 +10,7 @@
 //! - [`ClerkAnswer`] is a response. Return it from a handler that passes the event to typed
 //!   [`Handlers`](clerk_webhook_core::Handlers).
 //! - `WebhookService` from the `clerk-webhook-tower` crate is a service for `post_service`. It calls typed
-//!   handlers, and it can handle each message only once. You need no extractor.
+//!   handlers, and it can handle each message once. You need no extractor.
 //!
 //! A handler that takes a [`ClerkEvent`] runs only for verified deliveries:
 //!

@@ -10,7 +10,7 @@
 //!
 //! - [`Verifier`] checks the signature and the timestamp of a delivery and returns an [`Event`].
 //! - [`Event`] contains the event type, the decoded data ([`EventData`]) and the signed bytes.
-//! - [`Handlers`] calls one function of the application for each event type.
+//! - [`Handlers`] calls an application function for each event type.
 //! - [`Answer`] is the HTTP response to the sender: status, headers and body.
 //! - [`Observation`] writes the span, the log lines and the metrics for a delivery.
 //!
@@ -39,9 +39,9 @@
 //! This crate performs no I/O. The adapter reads the request, enforces the read timeout, and sends the
 //! response:
 //!
-//! 1. Call [`Verifier::begin_receive`] with the headers. It rejects a delivery with missing or invalid
-//!    headers or an expired timestamp before the adapter reads the body. Implement [`HeaderFields`] for the
-//!    framework's header type, or pass a slice of name-value pairs.
+//! 1. Call [`Verifier::begin_receive`] with the headers. It rejects a delivery whose headers are missing or
+//!    invalid or whose timestamp has expired, before the adapter reads the body. Implement [`HeaderFields`]
+//!    for the framework's header type, or pass a slice of name-value pairs.
 //! 2. Call [`PendingDelivery::expect_length`] with the `Content-Length`. It rejects a body that is too large
 //!    before the adapter reads it.
 //! 3. Pass each frame of the body to [`PendingDelivery::push`]. If reading takes longer than

@@ -17,8 +17,8 @@ use crate::error_text::debug_is_display;
 /// All deliveries of a message have the same id, including retries and deliveries to other endpoints. Use the
 /// id to detect duplicates.
 ///
-/// An id has 1 to 256 visible ASCII characters and no dot. Svix sends `msg_` and 27 characters. Ids of up to
-/// 64 characters need no allocation.
+/// An id has 1 to 256 visible ASCII characters and no dot. Svix sends `msg_` followed by 27 characters. Ids
+/// of up to 64 characters need no allocation.
 ///
 /// ```
 /// use clerk_webhook_core::MessageId;
@@ -32,7 +32,7 @@ use crate::error_text::debug_is_display;
 pub struct MessageId(SmallVec<[u8; 64]>);
 
 impl MessageId {
-    /// The maximum number of characters of an id.
+    /// The maximum number of characters in an id.
     pub const MAX_LENGTH: usize = 256;
 
     /// Reads an id from the bytes of a header value.
@@ -127,7 +127,7 @@ impl<'de> Deserialize<'de> for MessageId {
     }
 }
 
-/// The error for a text that is not a valid message id.
+/// The error for text that is not a valid message id.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidMessageId;

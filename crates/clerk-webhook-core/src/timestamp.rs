@@ -56,7 +56,7 @@ impl Timestamp {
     /// Creates a timestamp from a number whose unit is unknown: seconds if the number is below 10^11,
     /// otherwise milliseconds.
     ///
-    /// For the other crates of this workspace only.
+    /// Only for the other crates in this workspace.
     #[doc(hidden)]
     #[must_use]
     pub const fn from_secs_or_millis(number: i64) -> Self {

@@ -6,7 +6,7 @@ use http::Response;
 ///
 /// Closures from [`Answer`] to `Response<Bytes>` implement this trait. If the response is 2xx although the
 /// outcome is not [acknowledged](clerk_webhook_core::Outcome::is_acknowledged), the service sends the default
-/// response instead, because after a 2xx response the sender would not retry and the event would be lost.
+/// response instead. Otherwise the sender would not retry, and the event would be lost.
 pub trait AnswerResponse {
     /// Returns the response.
     ///

@@ -8,7 +8,7 @@
 //! There are two ways to receive events:
 //!
 //! - [`WebhookService`] calls typed handlers and responds to the sender. It can verify each request first,
-//!   and it can run the handlers only once per message. Use it unless you handle events in your own service.
+//!   and it can run the handlers once per message. Use it unless you handle events in your own service.
 //! - [`VerifyWebhookLayer`] wraps your own service. It reads and verifies the body, adds the typed
 //!   [`Event`](clerk_webhook_core::Event) to the request extensions, and passes the same bytes on. It rejects
 //!   a request that fails verification, so that your service never receives it.
@@ -84,7 +84,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `deduplicate` | | the constructors and the layer that handle each message only once; needs Tokio |
+//! | `deduplicate` | | the constructors and the layer that handle each message once; needs Tokio |
 //! | `tracing` | yes | a log line for each delivery |
 //! | `metrics` | | delivery metrics, for the recorder of the `metrics` crate |
 //! | `chrono`, `jiff`, `time` | | conversion of [`Timestamp`](clerk_webhook_core::Timestamp) into these crates' types |

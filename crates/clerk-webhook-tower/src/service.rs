@@ -75,13 +75,14 @@ impl WebhookService {
     /// Creates a service that runs the handler for every delivery, as part of the request.
     ///
     /// If the sender closes the connection, most servers drop the request, and the running handler with it.
-    /// To handle each message only once, use `deduplicated` or `exactly_once`. Do not wrap this service in a
+    /// To handle each message once, use `deduplicated` or `exactly_once`. Do not wrap this service in a
     /// `DeduplicateLayer`: that layer cannot distinguish ignored events from processed events.
     pub fn new<S: Clone + Send + Sync + 'static>(handlers: Handlers<S>, state: S) -> Self {
         Self::with_scope(handlers, state, Observation::DEFAULT_SCOPE)
     }
 
-    /// Creates a service like [`new`](Self::new), but names the endpoint `scope` in the log and the metrics.
+    /// Creates a service like [`new`](Self::new), with `scope` as the endpoint's name in the log and the
+    /// metrics.
     ///
     /// `new` uses the scope `clerk`. Give each endpoint its own scope. `deduplicated` and `exactly_once` use
     /// the scope of the `Deduplicator` or `ExactlyOnce` that you pass.
@@ -106,7 +107,7 @@ impl WebhookService {
         Self { answering: Arc::new(move |event| Box::pin(answer(event))), answer: DefaultAnswer }
     }
 
-    /// Creates a service that runs the handlers only once per message; see
+    /// Creates a service that runs the handlers once per message; see
     /// [`Deduplicator`](clerk_webhook_store::Deduplicator).
     #[cfg(feature = "deduplicate")]
     pub fn deduplicated<S, D>(
@@ -124,7 +125,7 @@ impl WebhookService {
         })
     }
 
-    /// Creates a service that runs the handlers only once per message, in a transaction that also marks the
+    /// Creates a service that runs the handlers once per message, in a transaction that also marks the
     /// message as handled; see [`ExactlyOnce`](clerk_webhook_store::ExactlyOnce).
     ///
     /// `state_with` converts the transaction into the handlers' state. Return the transaction itself

@@ -41,7 +41,7 @@ pub async fn handle_rejection(rejection: Rejection) -> Result<Response, Rejectio
     }
 }
 
-/// Converts every rejection into a response. At this point, each rejection is a `ClerkEventRejection`.
+/// Converts a rejection into a response. At this point, every rejection is a `ClerkEventRejection`.
 pub(crate) fn answer(rejection: &Rejection) -> Response {
     match rejection.find::<ClerkEventRejection>() {
         Some(rejection) => rejection.clone().into_response(),

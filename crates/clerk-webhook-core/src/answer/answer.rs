@@ -10,7 +10,7 @@ use crate::verify::VerifyErrorKind;
 
 /// The answer to the sender: the status, headers and body for an [`Outcome`].
 ///
-/// The documentation of [`Outcome`] has a table of statuses and headers.
+/// [`Outcome`] has a table of the statuses and headers.
 ///
 /// The answer to a verified delivery has the body `{"outcome":"…"}`, which the Clerk Dashboard shows. The
 /// answer to a delivery that fails verification is a constant problem document (`application/problem+json`)

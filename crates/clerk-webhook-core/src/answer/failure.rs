@@ -28,8 +28,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// assert_eq!(port("").unwrap_err().outcome(), Outcome::Rejected);
 /// ```
 ///
-/// `Failure` does not implement [`Error`], so that `?` can convert any error into it. Use
-/// [`error`](Self::error) to get the source.
+/// `Failure` does not implement [`Error`], so that `?` can convert any error into it. To get the source
+/// error, call [`error`](Self::error).
 ///
 /// # Personal data in the log
 ///
@@ -126,7 +126,7 @@ impl<E: Into<BoxError>> From<E> for Failure {
     }
 }
 
-/// Shows the text of the error, but not its `Debug` form or its sources.
+/// Shows the text of the error, but not its `Debug` output or its sources.
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Failure")

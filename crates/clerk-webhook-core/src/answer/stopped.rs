@@ -62,7 +62,7 @@ impl From<Failure> for Stopped {
     }
 }
 
-/// Shows the text of the error, but not its `Debug` form or its sources, like [`Failure`].
+/// Like [`Failure`], shows the text of the error, but not its `Debug` output or its sources.
 impl fmt::Debug for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stopped")

@@ -20,7 +20,7 @@ use crate::timestamp::Timestamp;
 /// Decoding the envelope first and the data later takes two passes over the body. Decoding both together
 /// takes one pass, but wastes work if the application ignores the data. Therefore the first event of a type
 /// is decoded in two passes. If the application reads its data, later events of this type are decoded in one
-/// pass. The results are the same.
+/// pass. Both ways return the same results.
 #[derive(Debug, Default)]
 pub(crate) struct DecodeHints(AtomicU64);
 
@@ -145,7 +145,7 @@ mod tests {
         let deleted = r#"{"data":{"deleted":true,"object":"user"},"type":"user.deleted"}"#;
         assert_eq!([created, created, deleted, deleted].map(is_decoded), [false, true, false, true]);
 
-        // A body whose type is not at the end needs two passes, and so does an unknown type.
+        // A body whose type is unknown or not at the end needs two passes.
         assert!(!is_decoded(r#"{"type":"user.created","data":{"id":"user_1"}}"#));
         assert_eq!([r#"{"data":{},"type":"x"}"#; 2].map(is_decoded), [false, false]);
     }

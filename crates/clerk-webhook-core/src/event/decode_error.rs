@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn replaces_keys_of_maps_and_shows_names_of_fields() {
+    fn replaces_map_keys_and_shows_field_names() {
         let email = "alice@example.com";
         let error = error_of::<Limits>(&format!(r#"{{"by_user":{{"{email}":{{"seats":"many"}}}}}}"#));
         assert_eq!(error, "data.by_user.*.seats: expected u8");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn does_not_show_keys_of_a_flattened_map() {
+    fn does_not_show_the_keys_of_a_flattened_map() {
         #[derive(Debug, Deserialize)]
         #[expect(dead_code, reason = "the fields are only decoded")]
         struct Open<T> {

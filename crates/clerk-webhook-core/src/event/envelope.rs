@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(type_at_tail(body), None);
         assert_eq!(Envelope::read(body).unwrap().event_type, EventType::UserDeleted);
 
-        // If the type is repeated, the last one wins, which is also the type at the end.
+        // If the type is repeated, the last one wins, which is the one at the end of the body.
         let body = r#"{"type":"user.deleted","data":{"id":"user_1"},"type":"user.created"}"#;
         assert_eq!(Envelope::read(body).unwrap().event_type, EventType::UserCreated);
         assert!(matches!(

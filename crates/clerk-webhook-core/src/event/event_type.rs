@@ -53,7 +53,7 @@ macro_rules! event_type {
             }
         }
 
-        /// The known types without `Other`, for their indices.
+        /// The known types without `Other`. The discriminants are the indices in `ALL`.
         enum Index {
             $( $variant, )+
         }

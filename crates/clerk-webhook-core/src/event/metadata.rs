@@ -43,7 +43,7 @@ impl Metadata {
     ///
     /// # Errors
     ///
-    /// Returns the error of `serde_json` if the JSON does not match the type.
+    /// Returns an error from `serde_json` if the JSON does not match the type.
     pub fn data_as<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_str(self.as_json())
     }

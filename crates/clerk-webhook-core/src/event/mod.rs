@@ -25,9 +25,9 @@
 //!
 //! - To read a field that a payload type does not have, decode the data into your own type with
 //!   [`Event::data_as`].
-//! - An unknown string of an enumeration is decoded as `Other`.
-//! - Data of an unknown event type, and data that does not match its payload type, is decoded as
-//!   [`EventData::Unrecognized`] with the reason.
+//! - An unknown string in an enumeration field is decoded as `Other`.
+//! - Data that belongs to an unknown event type or does not match its payload type is decoded as
+//!   [`EventData::Unrecognized`], which contains the reason.
 
 mod catalogue;
 pub(crate) mod data;

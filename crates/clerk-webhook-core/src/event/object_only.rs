@@ -3,7 +3,8 @@
 use serde::de::{Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// Rejects an array for a struct. `serde_json` would accept an array with the fields in order.
+/// Rejects a JSON array where a struct is expected. `serde_json` would accept an array that contains the
+/// fields in order.
 pub(super) struct ObjectOnly<D>(pub(super) D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for ObjectOnly<D> {

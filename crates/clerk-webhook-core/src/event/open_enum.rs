@@ -2,7 +2,7 @@
 
 /// Declares an enumeration of strings that decodes an unknown string as `Other` and `null` as `Unknown`.
 ///
-/// The default is `Unknown`, for missing fields.
+/// The default is `Unknown`, so missing fields are decoded as `Unknown`.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*

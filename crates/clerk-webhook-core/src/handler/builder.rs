@@ -40,8 +40,8 @@ where
 }
 
 /// This implementation never applies. It exists because the compiler shows the custom message of `Handler`
-/// only if the trait has several implementations. With only one, it reports that implementation's unmet
-/// bounds instead.
+/// only if the trait has several implementations. If the trait has only one, the compiler reports that
+/// implementation's unmet bounds instead.
 impl<F: kind::Never<P, S>, P, S> Handler<P, S, kind::Nothing> for F {
     type Handling = F::Handling;
 }
@@ -80,7 +80,7 @@ impl<S: Send + 'static> Handlers<S> {
 }
 
 impl<S: Send + 'static> HandlersBuilder<S> {
-    /// Registers a handler for the event type of a marker.
+    /// Registers a handler for the event type that a marker represents.
     ///
     /// The marker determines the handler's payload type, for example `User` for `UserCreated`.
     pub fn on<M: EventMarker, K>(

@@ -35,9 +35,9 @@ impl<S: Send + 'static> Handlers<S> {
         self.call(Context { state, event, attempt: None })
     }
 
-    /// Calls the handler for the type of the event, and passes on the number of this attempt.
+    /// Calls the handler for the type of the event, and passes the attempt number to it.
     ///
-    /// `attempt` is 1 for the first run of a handler for this message. The handler reads it with
+    /// `attempt` is 1 for the first attempt to handle this message. The handler reads it with
     /// [`Context::attempt`].
     ///
     /// # Errors
@@ -61,7 +61,8 @@ impl<S: Send + 'static> Handlers<S> {
         self.answer_in_scope(event, state, Observation::DEFAULT_SCOPE)
     }
 
-    /// Does the same as [`answer`](Self::answer), but names the endpoint `scope` in the log and the metrics.
+    /// Does the same as [`answer`](Self::answer), with `scope` as the endpoint's name in the log and the
+    /// metrics.
     pub fn answer_in_scope(
         &self,
         event: Event,

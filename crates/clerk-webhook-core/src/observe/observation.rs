@@ -45,8 +45,8 @@ use crate::event::EventType;
 /// | `messaging.message.id` | the message id, which you can search for in the Clerk Dashboard |
 /// | `clerk.scope` | the scope, which names the endpoint |
 /// | `clerk.event.type` | the event type, or `_OTHER` if it is unknown |
-/// | `clerk.instance_id` | the id of the Clerk instance |
-/// | `clerk.object_id` | the `id` in the data of the event |
+/// | `clerk.instance_id` | the Clerk instance id |
+/// | `clerk.object_id` | the `id` in the event data |
 /// | `clerk.delivery.attempt` | the number of this attempt to handle the message (with `Deduplicator`) |
 /// | `clerk.delivery.age_ms` | the time since the event occurred, in ms |
 /// | `clerk.outcome` | the [`Outcome`](crate::Outcome) |
@@ -73,11 +73,11 @@ use crate::event::EventType;
 /// | name | kind | labels | value |
 /// |---|---|---|---|
 /// | `clerk_webhook_deliveries_total` | counter | `scope`, `event_type`, `outcome` | answered deliveries |
-/// | `clerk_webhook_handler_duration_seconds` | histogram | `scope`, `event_type` | duration of a handler |
+/// | `clerk_webhook_handler_duration_seconds` | histogram | `scope`, `event_type` | handler duration |
 /// | `clerk_webhook_delivery_lag_seconds` | histogram | `scope` | time from the event to its delivery |
 /// | `clerk_webhook_in_flight` | gauge | `scope` | deliveries in progress |
-/// | `clerk_webhook_lease_lost_total` | counter | `scope` | outcomes `lease_lost` |
-/// | `clerk_webhook_last_success_timestamp_seconds` | gauge | `scope` | Unix time of the last 2xx answer |
+/// | `clerk_webhook_lease_lost_total` | counter | `scope` | deliveries with the `lease_lost` outcome |
+/// | `clerk_webhook_last_success_timestamp_seconds` | gauge | `scope` | Unix time of the last 2xx response |
 /// | `clerk_webhook_verify_failures_total` | counter | `reason` | [rejected](Self::refused) deliveries |
 ///
 /// The `event_type` label is `_OTHER` for an unknown type, so that the number of time series is bounded.

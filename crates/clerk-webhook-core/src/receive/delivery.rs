@@ -16,9 +16,9 @@ const MAX_EMPTY_FRAMES: u32 = 1024;
 
 /// A delivery whose headers have been accepted and whose body arrives in frames.
 ///
-/// [`Verifier::begin_receive`](crate::Verifier::begin_receive) creates it. It hashes and collects each frame
-/// as the frame arrives and enforces the limits, so that all adapters behave in the same way. A body that
-/// arrives in one frame is never copied.
+/// [`Verifier::begin_receive`](crate::Verifier::begin_receive) creates it. A pending delivery hashes and
+/// collects each frame as it arrives, and enforces the limits, so that all adapters behave in the same way. A
+/// body that arrives in one frame is never copied.
 ///
 /// ```
 /// # use bytes::Bytes;
@@ -49,15 +49,15 @@ impl PendingDelivery {
         Self { verification, body: Body::default(), empty_frames: 0, limit, hints }
     }
 
-    /// Sets the maximum size of the body in bytes, which replaces the verifier's limit.
+    /// Sets the maximum size of the body in bytes. It replaces the verifier's limit.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
         self
     }
 
-    /// Checks the announced length of the body before reading it.
+    /// Checks the body's announced length before the body is read.
     ///
-    /// The method only compares the length with the limit. It does not allocate memory for the body.
+    /// It only compares the length with the limit, and does not allocate memory for the body.
     ///
     /// # Errors
     ///

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn does_not_combine_headers_of_two_families() {
+    fn does_not_combine_headers_from_two_families() {
         let with = |names: &[&'static str]| {
             let fields: Vec<_> = names.iter().map(|name| (*name, "")).collect();
             (fields.has_signature_headers(), fields.has_complete_signature_headers())

@@ -20,8 +20,8 @@ pub(crate) type HmacSha256 = Hmac<Sha256>;
 /// that is set wins. Clerk documents the first name, and many tutorials use the second.
 pub(crate) const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
 
-/// Standard base64. Padding is optional and trailing bits are ignored, because other libraries accept such
-/// secrets and the decoded key is unambiguous.
+/// Standard base64. Padding is optional and trailing bits are ignored: other libraries accept such secrets,
+/// and the decoded key is unambiguous.
 const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -29,7 +29,7 @@ const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The signing secret of an endpoint, as the Clerk Dashboard shows it (`whsec_…`).
+/// An endpoint's signing secret, as the Clerk Dashboard shows it (`whsec_…`).
 ///
 /// The key is erased from memory on drop, and `Debug` does not show it.
 ///
@@ -56,7 +56,7 @@ impl SigningSecret {
 
     /// Parses a secret from its text.
     ///
-    /// Ignores white space around the text, because files often end with a line break. The prefix `whsec_`
+    /// Ignores white space around the text, because files often end with a line break. The `whsec_` prefix
     /// and the base64 padding are optional.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl SigningSecret {
     ///
     /// # Errors
     ///
-    /// Returns the error of [`parse`](Self::parse) for the first invalid secret, or an error if the list is
+    /// Returns the error from [`parse`](Self::parse) for the first invalid secret, or an error if the list is
     /// empty.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, SecretError> {
         let texts: Vec<_> = Self::split_list(text).collect();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_of_a_list_contains_the_position_of_the_secret() {
+    fn list_errors_contain_the_position_of_the_secret() {
         assert_eq!(SigningSecret::parse_list(&format!("{SECRET},{SECRET}\n {SECRET}")).unwrap().len(), 3);
         let error = SigningSecret::parse_list(&format!("{SECRET}, sk_live_x")).unwrap_err();
         assert!(error.to_string().starts_with("secret 2: this is a secret key"), "{error}");

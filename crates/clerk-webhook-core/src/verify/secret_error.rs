@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::error_text::debug_is_display;
 
-/// The minimum number of bytes of a key.
+/// The minimum length of a key in bytes.
 pub(super) const MIN_BYTES: usize = 16;
 
 pub(super) const PREFIX: &str = "whsec_";
@@ -41,7 +41,7 @@ impl SecretError {
         Self { variable: Some(variable), ..self }
     }
 
-    /// Adds the position of the secret in a list, counted from 1.
+    /// Adds the secret's position in a list, counted from 1.
     pub(super) fn at(self, position: usize) -> Self {
         Self { position: Some(position), ..self }
     }

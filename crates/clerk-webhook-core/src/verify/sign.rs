@@ -1,4 +1,4 @@
-//! Signing of deliveries, for tests and tools that act as the sender.
+//! Signs deliveries for tests and tools that act as the sender.
 
 use std::fmt;
 

@@ -29,7 +29,7 @@ const INLINE_SIGNATURES: usize = 11;
 const MAX_LIST_BYTES: usize = 16 * 1024;
 const MAX_LIST_SIGNATURES: usize = 256;
 
-/// The number of base64 characters of 32 bytes.
+/// The number of base64 characters for 32 bytes.
 const SIGNATURE_LENGTH: usize = 44;
 
 /// A MAC as four words, because comparing it as 32 bytes in constant time takes ten times longer.
@@ -40,7 +40,7 @@ type MacWords = [u64; 4];
 pub(crate) struct Signatures(SmallVec<[MacWords; INLINE_SIGNATURES]>);
 
 impl Signatures {
-    /// Reads a space-separated list, and skips entries whose version is not `v1`.
+    /// Reads a space-separated list, and skips entries that are not valid `v1` signatures.
     ///
     /// # Errors
     ///
@@ -80,8 +80,8 @@ impl Signatures {
 
 /// Verifies a delivery whose complete body is in memory.
 ///
-/// The result is the same as that of a [`Verification`] with one frame. This function is faster for bodies of
-/// typical size, because it does not move the hash states.
+/// The result is the same as with a [`Verification`] that receives one frame. This function is faster for
+/// bodies of typical size, because it does not move the hash states.
 pub(crate) fn verify_whole(
     headers: &SignatureHeaders<'_>,
     secrets: &[HmacSha256],
@@ -177,7 +177,7 @@ impl fmt::Debug for Verification {
 
 /// Returns whether a list contains only visible characters and spaces and is within the limits.
 fn is_legal_list(list: &[u8]) -> bool {
-    // Without an early exit the compiler can vectorize the loop.
+    // The compiler can vectorize the loop because it has no early exit.
     let invisible = |byte: &u8| u8::from(!matches!(byte, b' '..=b'~'));
     list.len() <= MAX_LIST_BYTES
         && memchr_iter(b' ', list).count() < MAX_LIST_SIGNATURES
@@ -190,7 +190,7 @@ fn is_legal_list(list: &[u8]) -> bool {
 /// The decoding is strict, so that each MAC has exactly one representation.
 fn parse_signature(token: &[u8]) -> Option<MacWords> {
     let encoded = token.strip_prefix(b"v1,").filter(|encoded| encoded.len() == SIGNATURE_LENGTH)?;
-    // The decoder needs a buffer of 33 bytes: the length of 44 characters without padding.
+    // The decoder needs a buffer of 33 bytes, because 44 characters without padding would decode to 33 bytes.
     let mut decoded = [0; 33];
     let length = STANDARD.decode_slice(encoded, &mut decoded).ok()?;
     decoded.get(..length)?.try_into().ok().map(words)

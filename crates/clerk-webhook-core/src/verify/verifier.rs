@@ -119,7 +119,8 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// Returns an error if no variable is set, or if a secret is invalid. The error names the variable.
+    /// Returns an error if no variable is set, or if a secret is invalid. In both cases, the error names the
+    /// variable.
     pub fn from_env() -> Result<Self, SecretError> {
         Self::builder().secrets(SigningSecret::list_from_env()?).build()
     }
@@ -258,7 +259,7 @@ impl Secrets {
     }
 }
 
-/// Settings of a [`Verifier`].
+/// Settings for a [`Verifier`].
 ///
 /// ```
 /// use std::time::Duration;

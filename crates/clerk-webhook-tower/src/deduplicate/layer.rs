@@ -6,15 +6,14 @@ use tower_layer::Layer;
 use super::service::Deduplicate;
 use crate::answer::DefaultAnswer;
 
-/// Layer that passes each message to the inner service only once.
+/// Layer that passes each message to the inner service once.
 ///
 /// Use it for your own service that does not use `Handlers`. For typed handlers, use
 /// [`WebhookService::deduplicated`](crate::WebhookService::deduplicated) instead.
 ///
 /// Add the layer between [`VerifyWebhookLayer`](crate::VerifyWebhookLayer) and your service. It answers a
-/// duplicate with 200. It answers a delivery with 409 if another delivery of the same message is in progress.
-/// It passes every other delivery to your service, in a task that continues even if the sender closes the
-/// connection.
+/// duplicate with 200. If another delivery of the same message is in progress, it answers with 409. It passes
+/// every other delivery to your service, in a task that continues even if the sender closes the connection.
 ///
 /// The layer passes your service's response on unchanged, unless the completion cannot be stored. The
 /// response status determines what happens to the delivery:
@@ -59,7 +58,7 @@ use crate::answer::DefaultAnswer;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The store determines whether "only once" applies to a process, a machine or several machines; see the
+/// The store determines whether "once" applies to a process, a machine or several machines; see the
 /// `clerk-webhook-store` crate. To change settings, such as the lease, create the layer from a
 /// [`Deduplicator`](clerk_webhook_store::Deduplicator).
 ///

@@ -1,4 +1,4 @@
-//! Calls a service only once per message.
+//! Calls a service once per message.
 
 mod layer;
 mod service;

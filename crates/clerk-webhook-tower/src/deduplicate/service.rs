@@ -16,7 +16,7 @@ use crate::verify::ResponseBody;
 /// The advice in the log for a request without an event.
 const ADVICE: &str = "the request has no verified event. Add `VerifyWebhookLayer` outside `DeduplicateLayer`";
 
-/// Service that passes each message to the inner service only once.
+/// Service that passes each message to the inner service once.
 ///
 /// See [`DeduplicateLayer`](crate::DeduplicateLayer).
 pub struct Deduplicate<I, S, A = DefaultAnswer> {

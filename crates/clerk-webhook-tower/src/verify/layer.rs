@@ -45,8 +45,8 @@ use super::timeout::NoTimeout;
 /// a concurrency limit outside this layer, together with a timeout.
 ///
 /// The layer has no timer, so the verifier's `read_timeout` does not apply. Set
-/// [`read_timeout`](VerifyWebhookLayer::read_timeout) with the timer of your runtime, so that a slow sender
-/// cannot keep a connection open without limit:
+/// [`read_timeout`](VerifyWebhookLayer::read_timeout) with your runtime's timer, so that a slow sender cannot
+/// keep a connection open without limit:
 ///
 /// ```
 /// use std::time::Duration;
@@ -98,8 +98,8 @@ impl<R, T> VerifyWebhookLayer<R, T> {
     ///
     /// A delivery whose body takes longer is answered with 408. Pass a value that implements
     /// [`ReadTimeout`](crate::ReadTimeout), such as a closure that returns the runtime's sleep future. The
-    /// time starts when the service is called and ends when the body is complete. It does not include the run
-    /// of the inner service. The sender closes the connection after 15 s.
+    /// timer starts when the service is called and stops when the body is complete. The time that the inner
+    /// service takes does not count. The sender closes the connection after 15 s.
     pub fn read_timeout<T2>(self, timeout: T2) -> VerifyWebhookLayer<R, T2> {
         let Self { verifier, body_limit, refusal, timeout: _ } = self;
         VerifyWebhookLayer { verifier, body_limit, refusal, timeout }

@@ -57,7 +57,7 @@ impl<S, R, T> VerifyWebhook<S, R, T> {
         self.inner
     }
 
-    /// Checks the headers, the timestamp and the announced length, before the body is read.
+    /// Checks the headers, the timestamp and the announced length before the body is read.
     fn begin<B: Body>(&self, request: &Request<B>) -> Result<PendingDelivery, ReceiveError> {
         let delivery = self.verifier.begin_receive(request.headers())?.body_limit(self.body_limit);
         delivery.expect_content_length(request.headers())?;

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decodes_empty_strings_of_a_payer_as_none() {
+    fn decodes_a_payers_empty_strings_as_none() {
         let json = r#"{"email":"ada@example.com","first_name":"Ada","id":"cpayer_1","image_url":"",
             "last_name":null,"organization_id":"","organization_name":"","user_id":"user_1"}"#;
         let payer: BillingPayer = serde_json::from_str(json).unwrap();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn decodes_missing_fields_of_a_payer_as_none() {
+    fn decodes_a_payers_missing_fields_as_none() {
         let json = r#"{"email":"ada@example.com","id":"cpayer_1","image_url":"https://img.example/1"}"#;
         let payer: BillingPayer = serde_json::from_str(json).unwrap();
         assert_eq!((payer.user_id, payer.organization_id, payer.created_at), (None, None, None));

@@ -10,7 +10,7 @@ use serde::{Deserialize, forward_to_deserialize_any};
 use super::read::null_as_default;
 use crate::event::named::Named;
 
-/// Decodes an embedded object. Returns `None` if the object has no id, which its type requires.
+/// Decodes an embedded object. Returns `None` if the object lacks the id that its type requires.
 pub(super) fn embedded<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,

@@ -1,4 +1,4 @@
-//! Functions for decoding fields of payloads.
+//! Functions for decoding payload fields.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected};
@@ -17,7 +17,7 @@ pub(super) fn empty_as_none<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     Option::<String>::deserialize(deserializer).map(|text| text.filter(|text| !text.is_empty()))
 }
 
-/// Decodes `null` as the default. A missing field also needs `#[serde(default)]`.
+/// Decodes `null` as the default. For missing fields, `#[serde(default)]` is also needed.
 pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
