@@ -51,7 +51,7 @@
 //!
 //! # Tables
 //!
-//! | table | one row for each | view of the live rows | filled |
+//! | table | one row for each | view of live rows | filled |
 //! |---|---|---|---|
 //! | `clerk_users` | user | `clerk_active_users` | always |
 //! | `clerk_user_emails`, `clerk_user_phone_numbers`, `clerk_user_external_accounts` | user's address, phone number or external account | | always |
@@ -98,13 +98,14 @@
 //! | [`ClerkSync::apply_in`] | yours | your own rows and the sync's rows in one transaction |
 //!
 //! Applying an event twice changes nothing, so the rows need no protection against duplicates. Your own
-//! handlers may need it. If your code must run once for each change and needs the row before the change,
-//! register a hook with [`ClerkSync::on_change`]. Each of these methods calls the hook in its transaction.
+//! handlers may need it. If your code must run once for each change and needs the row as it was before the
+//! change, register a hook with [`ClerkSync::on_change`]. Each of these methods calls the hook in its
+//! transaction.
 //!
 //! # Guarantees
 //!
-//! - After the same events, the tables are the same, in whatever order and however often the events were
-//!   applied. Only the `synced_at` column differs.
+//! - The same events always produce the same tables, regardless of the order and how often they are applied.
+//!   Only the `synced_at` column differs.
 //! - A deleted object never becomes live again, even if a late event about it arrives.
 //! - Any number of processes can apply events to one database at the same time.
 //! - An event is applied completely or not at all.

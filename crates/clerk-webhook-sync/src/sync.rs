@@ -23,10 +23,10 @@ use crate::value::{Kind, Value};
 ///
 /// # Guarantees
 ///
-/// After the same events, the tables are the same, in whatever order and however often the events were
-/// applied. After all events have been applied, the views show the current objects in Clerk. A row stores the
-/// newest version of its object. A deleted object never becomes live again, even if the deletion is applied
-/// before the creation. All of this also applies if several processes write to one database.
+/// The same events always produce the same tables, regardless of the order and how often they are applied.
+/// After all events have been applied, the views show the current objects in Clerk. A row stores the newest
+/// version of its object. A deleted object never becomes live again, even if the deletion is applied before
+/// the creation. All of this also applies if several processes write to one database.
 ///
 /// # Notes
 ///
@@ -95,7 +95,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
 
     /// Sets the id of the only Clerk instance (`ins_…`) whose events are applied.
     ///
-    /// By default, events of all instances are applied. Set it to ignore the example events that the
+    /// By default, events from all instances are applied. Set the id to ignore the example events that the
     /// dashboard sends: they have a valid signature, but their instance and their users do not exist. An
     /// event without an instance id is always applied.
     pub fn instance_id(mut self, id: &str) -> Self {
@@ -162,8 +162,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// exception is a number in JSON that Postgres writes differently in `jsonb`, such as `0` for `-0`. A
     /// user's child rows, such as the addresses, are written before the call.
     ///
-    /// The hook is not called for copies from other events, or for late and duplicate events that change
-    /// nothing.
+    /// The hook is not called for copies from events about other objects, or for late and duplicate events
+    /// that change nothing.
     ///
     /// With a hook, the sync reads each row before it writes it. In Postgres, this locks the row until the
     /// end of the transaction.
@@ -414,7 +414,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     }
 }
 
-/// Settings that store objects whose events are ignored by default.
+/// Settings that enable objects whose events are ignored by default.
 ///
 /// Data that arrived before you enabled a setting is missing until Clerk sends it again.
 impl<DB: SyncDatabase> ClerkSync<DB> {
@@ -436,7 +436,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// tables.
     ///
     /// Each payer and each plan change causes a few events and rows. The rows contain ids of users and
-    /// organizations, plans, prices and times, but no names and addresses. Payment attempts are not stored.
+    /// organizations, plans, prices and times, but no names or addresses. Payment attempts are not stored.
     pub fn keep_billing(mut self) -> Self {
         self.settings.billing = true;
         self

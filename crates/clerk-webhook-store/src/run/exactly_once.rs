@@ -39,7 +39,7 @@ use crate::store::transaction::{Begin, TransactionalStore};
 /// - If a statement fails, return its error and run no further statements. Postgres rolls back a transaction
 ///   with a failed statement, even if the handler returns `Ok`. The answer is then `store_unavailable`, and
 ///   the next retry runs the handler again. SQLite rolls back the transaction if the disk is full or fails.
-///   It commits every later statement immediately, and the next attempt repeats these statements.
+///   After that, SQLite commits each statement immediately, and the next attempt repeats these statements.
 /// - To tolerate a conflict in Postgres, use `ON CONFLICT DO NOTHING`, which does not fail.
 /// - If you return [`Handled::Ignored`], the writes and the mark are rolled back.
 ///

@@ -58,7 +58,7 @@ impl Runner {
         async { task.await.unwrap_or(Answer::from(Outcome::StoreUnavailable)) }
     }
 
-    /// Returns an error after [`shutdown`](Self::shutdown) has asked to stop.
+    /// Returns an error after [`shutdown`](Self::shutdown) has asked the tasks to stop.
     pub(super) fn check_running(&self) -> Result<(), Stopped> {
         check_running(&self.stop)
     }
@@ -124,7 +124,7 @@ macro_rules! runner_methods {
 
         /// Sets how long a handler may run, 12 s by default.
         ///
-        /// Choose less than 15 s, because the sender then closes the connection.
+        /// Choose less than 15 s, because the sender closes the connection after 15 s.
         pub fn handler_timeout(mut self, limit: std::time::Duration) -> Self {
             self.runner.handler_timeout = limit;
             self
@@ -166,8 +166,8 @@ macro_rules! runner_methods {
         /// Returns the number of stopped handlers. The sender retries their deliveries.
         ///
         /// Call this method after the server has stopped accepting connections. A server's graceful shutdown
-        /// does not wait for these tasks. Choose a `limit` above `handler_timeout`. After `limit`, the method
-        /// waits up to twice `store_timeout` for the stopped handlers.
+        /// does not wait for these handlers. Choose a `limit` above `handler_timeout`. After `limit`, the
+        /// method waits up to twice `store_timeout` for the stopped handlers.
         pub async fn shutdown(&self, limit: std::time::Duration) -> usize {
             self.runner.shutdown(limit).await
         }

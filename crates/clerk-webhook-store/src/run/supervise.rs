@@ -11,7 +11,7 @@ use clerk_webhook_core::{Outcome, Stopped};
 use tokio::task::unconstrained;
 use tokio_util::sync::CancellationToken;
 
-/// The error of a handler that is not started, or is stopped, because of a shutdown.
+/// The error if a shutdown stops a handler or prevents its start.
 const SHUTDOWN: &str = "the application is shutting down";
 
 /// Returns an error after the application has asked to stop.

@@ -16,7 +16,7 @@ pub const MIN_RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 const _: () = assert!(MIN_RETENTION.as_secs() > clerk_webhook_core::sender::LONGEST_RETRY_PERIOD.as_secs());
 
-/// The number of deliveries that one statement removes. Small, so that no other statement waits for long.
+/// The number of deliveries that one statement removes; small, so that no other statement waits for long.
 const BATCH: u32 = 1000;
 
 /// Removes all deliveries without a live lease that have not changed for `retention`.

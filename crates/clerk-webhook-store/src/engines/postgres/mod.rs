@@ -48,7 +48,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 ///   fails after this time. The setting does not limit a statement whose server has vanished: the statement
 ///   waits for the TCP timeouts, which are longer. [`Deduplicator`](crate::Deduplicator) and
 ///   [`ExactlyOnce`](crate::ExactlyOnce) stop waiting after their `store_timeout`.
-/// - `test_before_acquire`. It costs one round trip for each statement. Without it, every operation takes one
+/// - `test_before_acquire`: it costs one round trip for each statement. Without it, every operation takes one
 ///   round trip, except `begin` and the claim of a duplicate, which take two.
 /// - TLS: enable the `tls-rustls` feature, and set `sslmode` in the URL; see [`connect`](Self::connect).
 /// - `default_transaction_isolation` may have any value. Above `read committed`, concurrent attempts are
@@ -59,7 +59,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Behind a pooler
 ///
 /// PgBouncer in transaction mode, and most poolers for hosted Postgres, may use a different server connection
-/// for each transaction of a client. If such a pooler is between your application and the server, turn off
+/// for each of a client's transactions. If such a pooler is between your application and the server, turn off
 /// the pool's statement cache:
 ///
 /// ```no_run
@@ -198,7 +198,7 @@ impl PostgresStore {
     /// # Errors
     ///
     /// Returns an error if the URL is invalid, or if the server cannot be reached within 5 s or rejects the
-    /// connection. The text says what to do.
+    /// connection. The error's text states what to do.
     ///
     /// # Examples
     ///
@@ -232,7 +232,7 @@ impl PostgresStore {
         Ok(self)
     }
 
-    /// Sets how long to wait for another transaction that handles the same delivery, 2 s by default.
+    /// Sets how long to wait for another transaction that is handling the same delivery, 2 s by default.
     ///
     /// After that, the answer is `in_progress`. The limit does not apply to the application's statements in
     /// the transaction. It is rounded up to milliseconds. A value outside of 1 to `i32::MAX` milliseconds is

@@ -40,7 +40,8 @@ impl Error for MissingTable {}
 
 /// The error if a store cannot connect to its database or open its file.
 ///
-/// The text says what happened and what to do. It contains the host or the path, and never a password.
+/// The error's text states what happened and what to do. It contains the host or the path, and never a
+/// password.
 pub struct ConnectError {
     what: String,
     error: sqlx::Error,
