@@ -128,7 +128,7 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: on
     listener.show(delivery).await;
 }
 
-/// Reads a body, with limits on its size and on the time.
+/// Reads a body, with limits on its size and on the time that it takes to arrive.
 async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Result<Bytes, ReceiveError> {
     let claimed = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if claimed.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > limit)) {

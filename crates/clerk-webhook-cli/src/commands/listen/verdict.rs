@@ -134,8 +134,8 @@ impl Judge {
     }
 }
 
-/// Runs a long computation on a separate thread. The command does not wait for this thread, even when it
-/// ends.
+/// Runs a long computation on a separate thread. The command does not wait for this thread, even when the
+/// command ends.
 async fn on_its_own_thread<T: Send + 'static>(
     permit: DiagnosisPermit,
     work: impl FnOnce() -> Option<T> + Send + 'static,

@@ -65,7 +65,7 @@ struct Target {
 /// A delivery that is due or is waiting for a retry.
 struct ScheduledDelivery {
     planned: PlannedDelivery,
-    /// The number of the attempt, counted from 1.
+    /// The attempt number, counted from 1.
     attempt: usize,
     /// The index of this attempt's target.
     target: usize,
@@ -85,7 +85,7 @@ struct Attempt {
     resent: bool,
 }
 
-/// What happens after an attempt. `delay` is the delay of the retry in Svix's schedule, with jitter.
+/// What happens after an attempt. `delay` is the retry delay in Svix's schedule, with jitter.
 #[derive(Clone, Copy)]
 struct FollowUp {
     next: Next,

@@ -42,7 +42,7 @@ impl FromStr for Database {
     type Err = Failure;
 
     fn from_str(url: &str) -> Result<Self, Failure> {
-        // The URL and the message of its parser are not printed: they can contain a password.
+        // The URL and the parser's message are not printed: they can contain a password.
         let wrong = || {
             Failure::usage(
                 "--expect-sync expects the URL of a database: sqlite:app.db, or postgres://user:password@host/database",
@@ -286,7 +286,7 @@ mod tests {
         };
         let url = format!("sqlite:{}", path.display());
         assert_reads_one_moment(ClerkSync::new(pool.clone()), &url, "clerk_", write).await;
-        // Closing the pool removes the files of the write-ahead log.
+        // Closing the pool removes the write-ahead log files.
         pool.close().await;
         std::fs::remove_file(path).unwrap();
     }

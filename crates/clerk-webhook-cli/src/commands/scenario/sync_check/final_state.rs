@@ -18,7 +18,7 @@ pub(super) struct FinalState {
 /// The last event about an object.
 #[derive(Debug)]
 pub(super) struct LastEvent {
-    /// The timestamp of the event, in milliseconds.
+    /// The event's timestamp, in milliseconds.
     pub(super) at: i64,
     /// The event's data, or null if the object is live and therefore part of the truth.
     pub(super) data: Value,
