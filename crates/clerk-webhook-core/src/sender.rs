@@ -1,4 +1,4 @@
-//! Limits and retry schedule of the sender: Svix on behalf of Clerk.
+//! The sender's limits and retry schedule. The sender is Svix on behalf of Clerk.
 //!
 //! The numbers are from Svix's documentation (docs.svix.com, "Retry schedule" and "Receiving webhooks"). Svix
 //! does not document the jitter, the limits for `Retry-After` or the delay after a timeout. These were
@@ -27,7 +27,7 @@ pub const RETRY_DELAYS: [Duration; 7] = [
 /// The number of attempts to deliver a message: 8, in about 28 hours.
 pub const ATTEMPTS: usize = RETRY_DELAYS.len() + 1;
 
-/// The jitter of a delay in percent: a delay can be up to 20 % shorter or longer.
+/// The jitter in percent: a delay can be up to 20 % shorter or longer.
 pub const RETRY_JITTER_PERCENT: u32 = 20;
 
 /// The minimum delay after an attempt that timed out: 60 s.

@@ -17,8 +17,8 @@ use crate::verify::VerifyErrorKind;
 /// without details, so that an attacker learns nothing by trying signatures. It has no header that affects
 /// retries.
 ///
-/// The status of [`Outcome::InProgress`] is not 2xx, because the sender must retry if the attempt in progress
-/// fails.
+/// The status of [`Outcome::InProgress`] is not 2xx, because the sender must retry if the delivery in
+/// progress fails.
 ///
 /// ```
 /// use std::time::Duration;
@@ -83,8 +83,7 @@ impl Answer {
         self.outcome.delivery_control()
     }
 
-    /// The name of the header with which a receiver cancels the retries of a message or disables the
-    /// endpoint.
+    /// The name of the header with which a receiver cancels a message's retries or disables the endpoint.
     ///
     /// Svix's hosted service, which Clerk uses, supports this header. Other senders treat the answer like any
     /// other failure and retry.

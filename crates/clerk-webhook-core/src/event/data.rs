@@ -93,7 +93,7 @@ macro_rules! data {
 
 /// A type that represents one event type and determines the type of its payload.
 ///
-/// The types in [`marker`] implement this trait, such as [`UserCreated`](marker::UserCreated) for
+/// The types in [`marker`](mod@marker) implement this trait, such as [`UserCreated`](marker::UserCreated) for
 /// `user.created`. You cannot implement it for other types.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event type marker",

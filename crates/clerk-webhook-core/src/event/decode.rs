@@ -44,7 +44,7 @@ impl DecodeHints {
     }
 }
 
-/// The content of a body. It stores ranges of the body instead of copies.
+/// A body's content. It stores ranges of the body instead of copies.
 pub(super) struct Content {
     pub(super) event_type: EventType,
     pub(super) occurred_at: Option<Timestamp>,

@@ -58,7 +58,7 @@ open_enum! {
         System = "system",
         /// Defined by the application.
         User = "user",
-        /// Defined by the application; used in the examples of Clerk's schema.
+        /// Defined by the application; used in the examples in Clerk's schema.
         Custom = "custom",
     }
 }
