@@ -51,7 +51,8 @@ impl MessageId {
     /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // The constructor accepts only ASCII. The second check takes a few nanoseconds and avoids `unsafe`.
+        // The constructor accepts only ASCII. Checking the text again here takes a few nanoseconds and avoids
+        // `unsafe`.
         str::from_utf8(&self.0).unwrap_or_default()
     }
 }

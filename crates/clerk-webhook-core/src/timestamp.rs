@@ -92,7 +92,7 @@ impl Timestamp {
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
-        // Arithmetic with 64 bits is faster than with the 128 bits of `as_millis`.
+        // 64-bit arithmetic is faster than the 128-bit arithmetic of `as_millis`.
         let saturated = |duration: Duration| {
             let millis = i64::try_from(duration.as_secs()).ok()?.checked_mul(1000);
             millis?.checked_add(i64::from(duration.subsec_millis()))

@@ -36,7 +36,7 @@ use crate::verify::VerifyErrorKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Answer {
     outcome: Outcome,
-    /// In seconds.
+    /// The delay before the next attempt, in seconds.
     retry_after: Option<u32>,
 }
 
@@ -47,7 +47,7 @@ impl Answer {
     #[must_use]
     pub fn with_retry_after(mut self, delay: Duration) -> Self {
         if self.outcome.retry_after() != RetryAfter::Never {
-            // Rounded up, so that the next attempt does not arrive shortly before the delay ends.
+            // Round up, so that the next attempt does not arrive shortly before the delay ends.
             let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));
             self.retry_after = Some(u32::try_from(seconds).unwrap_or(u32::MAX).max(1));
         }

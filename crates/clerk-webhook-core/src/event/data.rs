@@ -38,7 +38,7 @@ macro_rules! data {
         impl<'de> DeserializeSeed<'de> for TypedData<'_> {
             type Value = Box<EventData>;
 
-            // Boxed here, because the callers would otherwise move a kilobyte several times.
+            // The data is boxed here, because otherwise the callers would move its kilobyte several times.
             fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Box<EventData>, D::Error> {
                 match self.0 {
                     $( EventType::$variant => {

@@ -32,7 +32,8 @@ impl DecodeHints {
     }
 
     fn want(&self, event_type: &EventType) {
-        // An unconditional write would invalidate the cache line on other processors for every event.
+        // Check first, because an unconditional write would invalidate the cache line on other processors for
+        // every event.
         if !self.is_wanted(event_type) {
             self.0.fetch_or(Self::bit(event_type), Ordering::Relaxed);
         }
@@ -51,8 +52,8 @@ pub(super) struct Content {
     instance_id: Option<Range<usize>>,
     attributes: Option<Range<usize>>,
     data: OnceLock<Box<EventData>>,
-    /// Set by `read` unless the data was decoded in the first pass. The range is `None` if the body has no
-    /// data.
+    /// The range of the data in the body, or `None` if the body has no data. `read` sets it unless it decodes
+    /// the data in the first pass.
     raw_data: OnceLock<Option<Range<usize>>>,
     hints: Arc<DecodeHints>,
 }
@@ -145,7 +146,7 @@ mod tests {
         let deleted = r#"{"data":{"deleted":true,"object":"user"},"type":"user.deleted"}"#;
         assert_eq!([created, created, deleted, deleted].map(is_decoded), [false, true, false, true]);
 
-        // A body whose type is unknown or not at the end needs two passes.
+        // A body needs two passes if its type is unknown or does not come last.
         assert!(!is_decoded(r#"{"type":"user.created","data":{"id":"user_1"}}"#));
         assert_eq!([r#"{"data":{},"type":"x"}"#; 2].map(is_decoded), [false, false]);
     }

@@ -50,7 +50,7 @@ impl DecodeError {
     }
 }
 
-/// Decodes data as any type.
+/// Decodes the JSON text of data into a type that the caller chooses.
 pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<T, DecodeError> {
     serde_json::from_str(json).map_err(|error| DecodeError::track(PhantomData::<T>, json, &error))
 }
@@ -69,7 +69,7 @@ impl Expectation {
         let text = if missing.is_some() {
             "is missing".to_owned()
         } else if let Some((found, expected)) = message.rsplit_once(", expected ") {
-            // The decoded type writes this part of the message, so it contains no received value.
+            // The text after "expected" comes from the decoded type, so it contains no received value.
             let is_null = found == "invalid type: null";
             format!("{}expected {expected}", if is_null { "is null, " } else { "" })
         } else {
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(error.to_string(), "data.id: expected a string");
         let error = reason(EventType::SessionCreated, r#"{"status":42}"#);
         assert_eq!(error.to_string(), "data.status: expected a string");
-        // The same applies to the application's own types.
+        // Errors for the application's own types do not contain the value either.
         assert_eq!(error_of::<Vec<u8>>(r#"[1,"secret"]"#), "data[1]: expected u8");
         assert!(!reason(EventType::UserCreated, r#""secret""#).to_string().contains("secret"));
         assert!(!reason(EventType::UserCreated, "[424242]").to_string().contains("424242"));

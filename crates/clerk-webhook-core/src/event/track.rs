@@ -24,17 +24,17 @@ enum Step {
 }
 
 impl Path {
-    /// Removes all steps.
+    /// Removes all steps from the path.
     pub(super) fn clear(&self) {
         self.0.borrow_mut().clear();
     }
 
-    /// Adds a missing field.
+    /// Adds the name of a missing field to the path.
     pub(super) fn push_field(&self, name: &str) {
         self.0.borrow_mut().push(Step::Field(name.to_owned()));
     }
 
-    /// Decodes a value with one more step in the path. If it fails, the step remains.
+    /// Decodes a value with one more step in the path. If decoding fails, the step remains in the path.
     fn within<T, E>(&self, step: Step, read: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         self.0.borrow_mut().push(step);
         let value = read()?;

@@ -27,7 +27,7 @@ use crate::event::{Event, EventMarker, EventType, Unrecognized};
 pub trait Handler<P, S, K = kind::Function>:
     Fn(P, Context<S>) -> <Self as Handler<P, S, K>>::Handling + Send + Sync + 'static
 {
-    /// The future that a call returns.
+    /// The future that a call to the handler returns.
     type Handling: Future<Output = Result<(), Failure>>;
 }
 

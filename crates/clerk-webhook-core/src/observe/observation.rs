@@ -162,7 +162,8 @@ impl Observation {
                 self.span.record("error.type", outcome.as_str());
             }
             if let Some(line) = &self.line {
-                // The span already has the same fields. Only an error adds an event to the trace.
+                // The span already has the line's other fields, so the line becomes an event in the span only
+                // if it has an error.
                 match stopped.error() {
                     None => line.write(outcome, None),
                     error => self.span.in_scope(|| line.write(outcome, error)),
@@ -247,7 +248,7 @@ mod span {
         span
     }
 
-    /// The field that most payloads have.
+    /// The only field of the data that is recorded. Most payloads have it.
     #[derive(Deserialize)]
     struct Object {
         id: Option<String>,
@@ -275,7 +276,7 @@ mod line {
     }
 
     impl Line {
-        /// Starts a line, or returns `None` if no subscriber is interested in errors.
+        /// Starts a log line, or returns `None` if no subscriber is interested in errors.
         pub(super) fn begin(event: &Event) -> Option<Box<Self>> {
             tracing::enabled!(target: "clerk_webhook", tracing::Level::ERROR).then(|| {
                 Box::new(Self {
@@ -304,7 +305,7 @@ mod line {
             }
         }
 
-        /// Writes that the delivery was dropped, unless the line has already been written.
+        /// Writes a log line for a dropped delivery, unless its line has already been written.
         pub(super) fn write_dropped(&self) {
             if !self.is_written.load(Ordering::Relaxed) {
                 let (event_type, message_id, duration_ms) = self.fields();
@@ -354,7 +355,7 @@ mod metrics {
     impl Metrics {
         pub(super) fn begin(event: &Event, scope: &str) -> Self {
             describe();
-            // Shared, because every label gets a clone.
+            // The text of the scope is shared, because every label gets a clone of it.
             let scope = SharedString::from_shared(Arc::from(scope));
             gauge!(IN_FLIGHT, "scope" => scope.clone()).increment(1.0);
             if let Some(age) = age(event) {

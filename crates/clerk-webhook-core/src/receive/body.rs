@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn small_frames_do_not_allocate_a_segment() {
-        // Twice the needed capacity, but at least 4 KiB.
+        // The second frame allocates twice the needed capacity, but at least 4 KiB.
         for (size, expected) in [(5, 4096), (2048, 4096), (5000, 10_000)] {
             let frame = vec![7; size];
             let mut body = Body::default();

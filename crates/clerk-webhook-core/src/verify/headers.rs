@@ -78,7 +78,7 @@ impl HeaderFields for http::HeaderMap {
     }
 }
 
-/// The values of one complete header family: each occurs exactly once and is not empty.
+/// The values of a complete header family, in which each header occurs exactly once and is not empty.
 pub(crate) struct SignatureHeaders<'h> {
     pub(crate) family: HeaderFamily,
     pub(crate) id: &'h [u8],
@@ -234,7 +234,8 @@ mod tests {
             let without = |names: &[&'static str; 3]| [&names[..missing], &names[missing + 1..]].concat();
             assert_eq!(with(&without(&svix)), (true, false));
             assert_eq!(with(&without(&webhook)), (true, false));
-            // Headers from both families are not combined, and an additional header does not matter.
+            // Headers from different families are not combined. A complete family is accepted even if the
+            // other one is incomplete.
             let mixture = [&without(&svix)[..], &without(&webhook)].concat();
             assert_eq!(with(&mixture), (true, false));
             assert_eq!(with(&[&without(&svix)[..], &webhook].concat()), (true, true));

@@ -41,7 +41,7 @@ impl SignatureHeader {
             b"webhook-id" => Self::WebhookId,
             b"webhook-timestamp" => Self::WebhookTimestamp,
             b"webhook-signature" => Self::WebhookSignature,
-            // Slow path: most header maps store names in lower case.
+            // Slow path for names with capital letters: most header maps store names in lower case.
             _ if matches!(name.len(), 7 | 10 | 14 | 17) => {
                 let same = |header: &Self| name.eq_ignore_ascii_case(header.as_str().as_bytes());
                 return Self::ALL.iter().copied().find(same);

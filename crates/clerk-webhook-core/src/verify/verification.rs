@@ -17,11 +17,11 @@ use super::signature_header::HeaderFamily;
 use crate::message_id::MessageId;
 use crate::timestamp::Timestamp;
 
-/// The number of secrets that need no allocation: the current one and the next one.
+/// The number of secrets that are stored without an allocation: the current one and the next one.
 const INLINE_SECRETS: usize = 2;
 
-/// The number of signatures that need no allocation: Svix signs with the current key and at most ten old
-/// keys.
+/// The number of signatures that are stored without an allocation: Svix signs with the current key and at
+/// most ten old keys.
 const INLINE_SIGNATURES: usize = 11;
 
 /// The limits for a list of signatures, which bound the work that a forged list can cause (measured in
@@ -35,7 +35,7 @@ const SIGNATURE_LENGTH: usize = 44;
 /// A MAC as four words, because comparing it as 32 bytes in constant time takes ten times longer.
 type MacWords = [u64; 4];
 
-/// The well-formed signatures of a list.
+/// The well-formed signatures in a signature header.
 #[derive(Default)]
 pub(crate) struct Signatures(SmallVec<[MacWords; INLINE_SIGNATURES]>);
 
@@ -47,7 +47,7 @@ impl Signatures {
     /// Returns an error if the list contains no valid signature, because no body can match it.
     fn read(&mut self, headers: &SignatureHeaders<'_>) -> Result<(), VerifyError> {
         let list = headers.signatures;
-        // Fast path: a single signature.
+        // Fast path: the list contains a single signature.
         if let Some(signature) = parse_signature(list) {
             self.0.push(signature);
             return Ok(());
@@ -175,7 +175,8 @@ impl fmt::Debug for Verification {
     }
 }
 
-/// Returns whether a list contains only visible characters and spaces and is within the limits.
+/// Returns whether a list of signatures contains only visible characters and spaces and does not exceed the
+/// limits.
 fn is_legal_list(list: &[u8]) -> bool {
     // The compiler can vectorize the loop because it has no early exit.
     let invisible = |byte: &u8| u8::from(!matches!(byte, b' '..=b'~'));

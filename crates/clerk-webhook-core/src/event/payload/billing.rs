@@ -78,7 +78,7 @@ pub struct BillingCredit {
     pub cycle_remaining_percent: Option<f64>,
 }
 
-/// All credits; since June 2026.
+/// All credits, by their source, and their total; since June 2026.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BillingCredits {
@@ -86,7 +86,7 @@ pub struct BillingCredits {
     pub proration: Option<BillingCredit>,
     /// The credit from the payer's balance.
     pub payer: Option<BillingPayerCredit>,
-    /// The total.
+    /// The total of all credits.
     pub total: Option<BillingAmount>,
 }
 

@@ -49,7 +49,7 @@ open_enum! {
         ManualInvitation = "manual_invitation",
         AutomaticInvitation = "automatic_invitation",
         AutomaticSuggestion = "automatic_suggestion",
-        /// Since June 2026.
+        /// Clerk has offered this mode since June 2026.
         EnterpriseSso = "enterprise_sso",
     }
 }

@@ -154,7 +154,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for MembersWithId<'_, A> {
     }
 }
 
-/// A seed that remains available if the object has no more keys.
+/// Decodes a key with a seed, and leaves the seed in the `Option` if the object has no more keys.
 struct IfAny<'a, K>(&'a mut Option<K>);
 
 impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for IfAny<'_, K> {

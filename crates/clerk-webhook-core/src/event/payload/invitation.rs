@@ -48,7 +48,7 @@ pub struct OrganizationInvitation {
     /// One of the two places where Clerk can send the organization. [`organization`](Self::organization)
     /// reads both.
     pub public_organization_data: Option<PublicOrganizationData>,
-    /// The other place, which Clerk's schema defines.
+    /// The other place where Clerk can send the organization. Clerk's schema defines this one.
     data: Option<AcceptedInvitationData>,
 }
 

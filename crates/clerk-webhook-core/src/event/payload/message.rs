@@ -36,7 +36,7 @@ pub struct Email {
     pub body_plain: Option<Sensitive<String>>,
     /// The sending status, such as `queued`.
     pub status: Option<String>,
-    /// The template's variables. Each template has different ones.
+    /// The values of the template's variables. Each template has different variables.
     #[serde(default)]
     pub data: Metadata,
     /// Whether Clerk sends the message.
@@ -69,7 +69,7 @@ pub struct Sms {
     pub message: Option<Sensitive<String>>,
     /// The sending status, such as `queued`.
     pub status: Option<String>,
-    /// The template's variables. Each template has different ones.
+    /// The values of the template's variables. Each template has different variables.
     #[serde(default)]
     pub data: Metadata,
     /// Whether Clerk sends the message.

@@ -259,7 +259,7 @@ mod tests {
         let email = json!({ "email_address": "ada@example.com" });
         let listed = user(json!({ "primary_email_address_id": "idn_9", "email_addresses": [email] }));
         assert_eq!(listed.primary_email_address(), None);
-        // If the user has no primary id, an address without an id is not the primary address.
+        // If the user has no primary email address id, an address without an id is not the primary address.
         assert_eq!(user(json!({ "email_addresses": [email] })).primary_email_address(), None);
     }
 
