@@ -116,7 +116,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-/// Items for the other crates of this workspace. Not part of the public API.
+/// Items for the other crates of this workspace. They are not part of the public API.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 #[doc(hidden)]
 pub mod internal {

@@ -18,7 +18,7 @@ impl<H: Harness> Suite<'_, H> {
         let mut abandoned = Vec::new();
         for step in 0..20_u64 {
             let (key, asked) = (self.new_key(), Instant::now());
-            // With a timeout of zero, the claim is polled once.
+            // If the timeout is zero, the claim is polled only once.
             let time = Duration::from_micros(step * 100);
             let claim = tokio::time::timeout(time, first.store().claim(&key, SHORT)).await;
             if let Ok(Err(error)) = claim {
@@ -32,7 +32,7 @@ impl<H: Harness> Suite<'_, H> {
             abandoned.push((key, asked));
         }
         for (key, asked) in abandoned {
-            // The store may or may not have received the abandoned claim, so both results are correct.
+            // It is unknown whether the store received the abandoned claim, so both results are correct.
             let claim = second.claim(&key, LONG).await;
             if let Claim::InProgress { .. } = claim {
                 drop(second.take_over(&key, asked, SHORT, LONG).await);

@@ -10,7 +10,8 @@ use crate::store::delivery_store::DeliveryStore;
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl<H: Harness> Suite<'_, H> {
-    /// A delivery that was forgotten in any state can be claimed, and its previous owner has lost its lease.
+    /// A delivery can be forgotten in any state. It can then be claimed, and its previous owner has lost its
+    /// lease.
     pub async fn forget_works_in_every_state(&self) {
         let (first, second) = (self.client().await, self.client().await);
         let key = self.new_key();

@@ -8,7 +8,7 @@ use crate::store::claim::Claim;
 use crate::store::key::{DeliveryKey, Scope};
 
 impl<H: Harness> Suite<'_, H> {
-    /// The same message at two endpoints is two deliveries.
+    /// Two deliveries of the same message to different endpoints are independent.
     pub async fn scopes_are_separate(&self) {
         let client = self.client().await;
         let id = self.new_key().message_id().clone();
@@ -52,7 +52,8 @@ impl<H: Harness> Suite<'_, H> {
         self.are_apart(&client, &keys, Rule::Keys).await;
     }
 
-    /// Checks that completing or releasing one key does not change another one.
+    /// Checks that completing or releasing the delivery with one key does not change the delivery with
+    /// another key.
     async fn are_apart(&self, client: &super::Client<H::Store>, keys: &[DeliveryKey], rule: Rule) {
         let mut leases = Vec::new();
         for key in keys {

@@ -78,7 +78,7 @@ impl<H: Harness> Suite<'_, H> {
             Claim::Duplicate { completed_at: Some(at) } => {
                 let now = Timestamp::now();
                 let off = now.checked_duration_since(at).or_else(|| at.checked_duration_since(now));
-                // The store may use a different machine's clock.
+                // The completion time may come from the clock of a different machine.
                 let near = off.is_some_and(|off| off < Duration::from_secs(600));
                 Rule::CompletedAt.check(
                     near,
@@ -158,7 +158,7 @@ impl<H: Harness> Suite<'_, H> {
             lost(first.complete(lease).await, "a client without a live lease completed");
             is_still(&first, &current, "a delivery that a stale owner tried to complete").await;
         }
-        // If a stale owner could shorten the lease, it would be expired now.
+        // If a stale owner could shorten the lease, the lease would have expired by now.
         tokio::time::sleep(SHORT + ROUNDING).await;
         is_still(&first, &current, "a delivery that a stale owner tried to renew").await;
 
@@ -201,7 +201,7 @@ impl<H: Harness> Suite<'_, H> {
             second.take(&released, LONG, "a delivery that was released after its lease expired").await;
     }
 
-    /// A renewal moves the end of the lease, later or earlier.
+    /// A renewal makes a lease expire later or earlier.
     pub async fn renewal_moves_the_end(&self) {
         let (first, second) = (self.client().await, self.client().await);
         let (longer, shorter) = (self.new_key(), self.new_key());

@@ -105,7 +105,7 @@ impl<S: DeliveryStore + Clone> Harness for Clones<S> {
 pub struct Suite<'a, H> {
     harness: &'a H,
     seed: u64,
-    /// Part of every key, so that two suites do not use the same keys.
+    /// The identity of this run. It is part of every key, so that two suites do not use the same keys.
     run: Owner,
     keys: AtomicU32,
 }

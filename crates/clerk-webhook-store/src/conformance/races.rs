@@ -16,8 +16,8 @@ use crate::store::key::DeliveryKey;
 
 const DELIVERIES: u64 = 64;
 const AT_ONCE: usize = 16;
-/// The number of deliveries that run at the same time. Limited, so that a database with few connections keeps
-/// up.
+/// The number of deliveries that run at the same time. It is limited, so that a database with few connections
+/// keeps up.
 const GROUP: u64 = 16;
 
 impl<H: Harness> Suite<'_, H> {
@@ -151,8 +151,8 @@ impl<S: DeliveryStore> Handler<S> {
 
     async fn complete(&self, lease: &Lease) {
         let until = self.delivery.is_giving_up(lease);
-        // Before the call, because other handlers may find a duplicate before this one receives the store's
-        // response.
+        // Count before the call, because other handlers may find a duplicate before this one receives the
+        // store's response.
         self.delivery.seen().completing += 1;
         match self.client.complete(lease).await {
             LeaseState::Held => self.delivery.completed(self.seed),

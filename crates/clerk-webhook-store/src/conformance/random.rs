@@ -24,6 +24,6 @@ impl Random {
 }
 
 pub(super) fn seed() -> u64 {
-    // Six digits, which are easier to copy than twenty.
+    // A seed has only six digits, which are easier to copy than twenty.
     u64::try_from(Owner::random().as_u128() % 1_000_000).unwrap_or_default()
 }

@@ -10,15 +10,15 @@ pub enum Rule {
     OneOwner,
     /// A completed delivery cannot be claimed.
     CompletedOnce,
-    /// Only the owner can complete, release or renew.
+    /// Only the owner can complete or release a delivery, or renew its lease.
     OnlyTheOwner,
     /// A delivery can be claimed after it is released or its lease expires.
     NeverStuck,
-    /// Only a completed delivery is a duplicate.
+    /// Only a completed delivery is reported as a duplicate.
     NeverLost,
     /// An owner keeps its rights after its lease has expired, until another client takes over.
     OwnerUntilOvertaken,
-    /// A second completion with the same lease has the result of the first one.
+    /// A second completion with the same lease returns the same result as the first one.
     CompleteAgain,
     /// A lease cannot be used after it has completed or released its delivery.
     UsedUp,
@@ -38,7 +38,7 @@ pub enum Rule {
     Forget,
     /// A purge removes old deliveries without a live lease, up to the limit, and no others.
     Purge,
-    /// The clients' clocks do not matter.
+    /// Results do not depend on the clients' clocks.
     Clocks,
     /// An unreachable store returns an error in limited time, and a reachable store returns none.
     Errors,

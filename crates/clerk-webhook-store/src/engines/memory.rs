@@ -13,7 +13,7 @@ use crate::store::delivery_store::DeliveryStore;
 use crate::store::key::DeliveryKey;
 use crate::store::retention::DEFAULT_RETENTION;
 
-/// More than two days at 30 deliveries per minute. A full store takes about 40 MB.
+/// Enough for more than two days at 30 deliveries per minute. A full store takes about 40 MB.
 const DEFAULT_CAPACITY: usize = 100_000;
 
 /// 100 years: practically unlimited, and small enough to add to an [`Instant`] without overflow.
@@ -149,7 +149,7 @@ debug_is_display!(MemoryStoreFull);
 
 impl Error for MemoryStoreFull {}
 
-/// The state machine, with the time as an argument.
+/// The store's state machine. Its methods receive the current time as an argument.
 struct Deliveries {
     capacity: usize,
     retention: Duration,
@@ -161,7 +161,7 @@ struct Entry {
     state: State,
     owner: Owner,
     attempt: u32,
-    /// The end of the lease.
+    /// The time at which the lease ends.
     free_at: FreeAt,
 }
 
@@ -435,7 +435,7 @@ mod tests {
         }
         let before = start + DEFAULT_RETENTION - Duration::from_millis(1);
         assert!(matches!(deliveries.claim(&key(5), LEASE, before), Ok(Claim::Duplicate { .. })));
-        // The claim removed two of the five. Two others have expired, but are still stored.
+        // The claim removed two of the five deliveries. Two others have expired, but are still stored.
         let end = start + DEFAULT_RETENTION;
         assert_eq!(claimed(deliveries.claim(&key(5), LEASE, end)).attempt(), 1);
         assert_eq!(deliveries.entries.len(), 3);

@@ -53,8 +53,8 @@ use crate::store::key::DeliveryKey;
 /// If the handler has already finished, the deduplicator completes the delivery even after the lease has
 /// expired, unless another process has taken the delivery over.
 ///
-/// Do not block the thread in a handler. A blocked handler cannot be stopped, and its lease may not be
-/// renewed. Use `spawn_blocking`.
+/// Do not block the thread in a handler. A blocked handler cannot be stopped, and its lease might expire
+/// without being renewed. Use `spawn_blocking`.
 ///
 /// # Panics
 ///
@@ -146,10 +146,11 @@ impl<S: DeliveryStore> Deduplicator<S> {
         F: FnOnce(Event, u32) -> H + Send + 'static,
         H: Future<Output = Result<Handled, Failure>> + Send + 'static,
     {
-        // Begun here, so that the span is a child of the request's span.
+        // The observation begins here, so that its span is a child of the request's span.
         let observation = Observation::begin(&event, self.runner.scope.as_str());
         let this = self.clone();
-        // Boxed here: a future that takes another future by value reserves space for it twice.
+        // The future is boxed, because a future that takes another future by value reserves space for it
+        // twice.
         let run = Box::pin(async move {
             let work = pin!(this.run_once(event, handler, &observation));
             observation.run(work).await
@@ -187,7 +188,8 @@ impl<S: DeliveryStore> Deduplicator<S> {
         let began = Instant::now();
         let mut pause = Duration::from_millis(20);
         loop {
-            // Before the call, because the lease begins later, in the store.
+            // Compute the deadline before the call, because the lease begins later, when the store records
+            // it.
             let deadline = Deadline::after(self.lease);
             let claim = self.runner.ask(self.store.claim(&key, self.lease)).await?;
             let left = self.wait.saturating_sub(began.elapsed());
@@ -230,8 +232,8 @@ impl<S: DeliveryStore> Deduplicator<S> {
         let handling = pin!(async move { handler(event, attempt).await });
         let leased = pin!(deadline.before(handling));
         let supervised = pin!(self.runner.supervise(leased));
-        // Unconstrained like the time limit: the renewal must be polled even if the handler uses up the
-        // task's budget.
+        // The renewal is unconstrained like the time limit, because it must be polled even if the handler
+        // uses up the task's budget.
         let lost = pin!(unconstrained(self.renew_until_lost(lease, &deadline)));
         match race(supervised, lost).await {
             Winner::First(Ok(Some(result))) => Ok(result?),

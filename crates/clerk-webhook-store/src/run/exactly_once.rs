@@ -85,10 +85,11 @@ impl<S: TransactionalStore> ExactlyOnce<S> {
         F: FnOnce(Event, SharedTransaction<S::Transaction>) -> H + Send + 'static,
         H: Future<Output = Result<Handled, Failure>> + Send + 'static,
     {
-        // Begun here, so that the span is a child of the request's span.
+        // The observation begins here, so that its span is a child of the request's span.
         let observation = Observation::begin(&event, self.runner.scope.as_str());
         let this = self.clone();
-        // Boxed here: a future that takes another future by value reserves space for it twice.
+        // The future is boxed, because a future that takes another future by value reserves space for it
+        // twice.
         let run = Box::pin(async move {
             let work = pin!(this.run_once(event, handler, &observation));
             observation.run(work).await

@@ -25,7 +25,7 @@ pub(super) struct Runner {
     pub(super) store_timeout: Duration,
     pub(super) runtime: Option<Handle>,
     tasks: TaskTracker,
-    /// In an `Arc`, because cloning a token locks a mutex.
+    /// The token is in an `Arc`, because cloning a token locks a mutex.
     stop: Arc<CancellationToken>,
 }
 
@@ -33,7 +33,7 @@ impl Default for Runner {
     fn default() -> Self {
         Self {
             scope: Scope::default(),
-            // Below the 15 s after which the sender closes the connection.
+            // This is below the 15 s after which the sender closes the connection.
             handler_timeout: Duration::from_secs(12),
             store_timeout: Duration::from_secs(5),
             runtime: None,

@@ -35,8 +35,8 @@ pub(super) async fn supervise<T>(
     }
     let left = time_limit.saturating_sub(began.elapsed());
     let (stopped, timeout) = (pin!(stop.cancelled()), pin!(tokio::time::sleep(left)));
-    // Unconstrained, because a handler that never waits uses up the task's budget, and the timer would never
-    // be polled.
+    // The race is unconstrained, because a handler that never waits uses up the task's budget, and the timer
+    // would never be polled.
     let cut_off = pin!(unconstrained(race(stopped, timeout)));
     match race(handler, cut_off).await {
         Winner::First(returned) => returned,
@@ -56,7 +56,7 @@ pub(super) fn poll_once<F: Future>(mut future: Pin<&mut F>) -> impl Future<Outpu
     })
 }
 
-/// The output of whichever of two futures was ready first.
+/// The output of the future that was ready first.
 pub(super) enum Winner<A, B> {
     First(A),
     Second(B),

@@ -257,10 +257,10 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// Returns an error if the server cannot be reached, if the schema is missing, or if the user may not
-    /// create a table in it. Returns `sqlx::Error::Configuration` if the pool caches statements and connects
-    /// to a pooler in transaction mode. If the table exists, the user only needs the privilege to read the
-    /// system catalog.
+    /// Returns an error if the server cannot be reached, if the schema is missing, or if the user lacks
+    /// the privilege to create a table in it. Returns `sqlx::Error::Configuration` if the pool caches
+    /// statements and connects to a pooler in transaction mode. If the table exists, the user only needs the
+    /// privilege to read the system catalog.
     pub async fn migrate(&self) -> Result<(), sqlx::Error> {
         pooler::refuse(self.mode, &self.pool).await?;
         let migrated = sqlx::query(self.statements.migrated.clone());

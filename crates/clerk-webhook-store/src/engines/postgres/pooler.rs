@@ -2,8 +2,8 @@
 //!
 //! A pooler in transaction mode may give a client a different server connection for each transaction. sqlx
 //! prepares a statement in one exchange and executes it in the next one. Outside of a transaction, the two
-//! exchanges may reach different server connections. The second connection may not know the statement, or may
-//! know a different statement with the same name and run it.
+//! exchanges may reach different server connections. The second connection might not know the statement, or
+//! might know a different statement with the same name and run it.
 //!
 //! [`Mode`] selects how statements run, to avoid this. [`refuse`] returns an error for a pool that cannot
 //! avoid it.
@@ -100,8 +100,8 @@ pub(super) async fn execute(
     .await
 }
 
-/// Runs one statement, and returns all rows. It reads to the end, because the commit can fail after the first
-/// row.
+/// Runs one statement, and returns all rows. It reads the response to the end, because the commit can fail
+/// after the first row.
 pub(super) async fn fetch(
     mode: Mode,
     pool: &PgPool,
@@ -156,8 +156,8 @@ async fn shares_connections(one: &mut PgConnection, options: &PgConnectOptions) 
         let of_other = server_connection(&mut transaction).await?;
         shares = of_other == first || server_connection(one).await? != first;
         transaction.rollback().await?;
-        // A second check, because a pooler that alternates between two server connections could return the
-        // first one again.
+        // Compare a second time, because a pooler that alternates between two server connections could return
+        // the first one again.
         shares = shares || server_connection(one).await? != first;
         if shares {
             break;

@@ -47,7 +47,7 @@ ON CONFLICT (scope, message_id) DO UPDATE
  WHERE delivery.state = 2 OR (delivery.state = 0 AND delivery.lease_until <= clock_timestamp())
 RETURNING attempt, set_config('lock_timeout', (SELECT before FROM patience), true)";
 
-/// A separate statement, because the claim's snapshot does not contain the row that it conflicted with.
+/// This statement is separate, because the claim's snapshot does not contain the row that it conflicted with.
 pub(super) const LOOK_UP: &str = "\
 SELECT state::bigint, floor(extract(epoch FROM updated_at) * 1000)::bigint AS updated_at,
        ceil(extract(epoch FROM lease_until - clock_timestamp()) * 1000)::bigint AS lease_left

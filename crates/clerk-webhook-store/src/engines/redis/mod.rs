@@ -200,7 +200,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> RedisStore<C> {
 
 impl<C> fmt::Debug for RedisStore<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the connection, whose URL may contain a password.
+        // Omit the connection, because its URL may contain a password.
         f.debug_struct("RedisStore")
             .field("prefix", &self.prefix)
             .field("retention", &self.retention)
@@ -241,11 +241,11 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> DeliveryStore for RedisS
     }
 
     async fn forget(&self, key: &DeliveryKey) -> RedisResult<bool> {
-        // Without an owner, so that a run in progress cannot complete the delivery. Released, so that it can
-        // be claimed.
+        // The script stores no owner, so that a run in progress cannot complete the delivery, and marks the
+        // delivery as released, so that it can be claimed.
         let arguments = self.arguments(&Lease::new(key.clone(), Owner::from_u128(0), 0), 'r');
         let (mut connection, key) = (self.connection.clone(), self.key(key));
-        // No retry after a lost connection: the second attempt would return `false`.
+        // Do not retry after a lost connection, because the second attempt would return `false`.
         self.bounded(async move { FORGET.run(&mut connection, &key, &arguments).await }).await
     }
 
@@ -259,7 +259,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> DeliveryStore for RedisS
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidRedisSetting {
-    /// The prefix is empty, too long, or contains other characters.
+    /// The prefix is empty, too long, or contains a character that is not allowed.
     Prefix,
     /// The retention is below 7 days.
     Retention,
@@ -290,7 +290,7 @@ fn millis(duration: Duration) -> u128 {
 }
 
 fn is_connection_lost(error: &RedisError) -> bool {
-    // Not after a timeout: the server may be overloaded.
+    // A timeout is not a lost connection: the server may be overloaded, so do not repeat the command.
     error.is_io_error() && !error.is_timeout()
 }
 

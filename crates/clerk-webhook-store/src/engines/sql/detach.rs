@@ -18,7 +18,7 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     unfinished: Option<Pin<Box<F>>>,
-    /// The runtime of the first poll, because the drop may happen outside of a runtime.
+    /// The runtime in which the future was first polled. The drop may happen outside of a runtime.
     runtime: Option<Handle>,
 }
 
@@ -39,7 +39,7 @@ where
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // Missing after a panic in an earlier poll.
+        // The future is missing if an earlier poll panicked.
         let Some(mut future) = self.unfinished.take() else { return Poll::Pending };
         let polled = future.as_mut().poll(cx);
         if polled.is_pending() {

@@ -15,7 +15,7 @@ pub(crate) fn advise(error: sqlx::Error) -> sqlx::Error {
     }
 }
 
-/// Compares the text for SQLite, which has one code for most errors.
+/// Also compares the message, because SQLite uses one code for most errors.
 fn is_missing_table(error: &dyn DatabaseError) -> bool {
     /// `undefined_table` in Postgres.
     const UNDEFINED_TABLE: &str = "42P01";

@@ -58,7 +58,7 @@ impl TableName {
     /// Replaces the default name in a statement.
     fn put_into(&self, statement: &str, schema_of: SchemaOf) -> String {
         let qualified = |name: &str, with_schema: bool| match &self.schema {
-            // Quoted, because a table name may be a keyword, such as `order` or `user`.
+            // Names are quoted, because a table name may be a keyword, such as `order` or `user`.
             Some(schema) if with_schema => format!(r#""{schema}"."{name}""#),
             _ => format!(r#""{name}""#),
         };

@@ -36,8 +36,8 @@ pub(super) async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>,
 ///
 /// Returns SQLite's error, for example if another transaction holds the lock for too long.
 pub async fn begin(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-    // IMMEDIATE, so that BEGIN waits for the lock, not a later statement. Not `Pool::begin_with`, which would
-    // acquire any connection.
+    // With IMMEDIATE, BEGIN waits for the write lock, and no later statement has to wait for it.
+    // `Pool::begin_with` is not suitable, because it would acquire any connection.
     Transaction::begin(acquire(pool).await?, Some("BEGIN IMMEDIATE".into_sql_str())).await
 }
 
@@ -45,11 +45,11 @@ pub async fn begin(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sq
 ///
 /// Keeps the connection open, because closing it would delete a database in memory.
 async fn end_transaction(connection: &mut SqliteConnection) {
-    // Gives the ROLLBACK something to roll back. Fails if a transaction is already open.
+    // Begin a transaction that the ROLLBACK can roll back. This fails if a transaction is already open.
     sqlx::raw_sql("BEGIN").execute(&mut *connection).await.ok();
-    // sqlx rejects a custom BEGIN inside a transaction, and sends a ROLLBACK, which succeeds now and resets
-    // the count.
+    // Because sqlx already counts a transaction, it rejects a custom BEGIN and sends a ROLLBACK, which now
+    // succeeds and resets the count.
     drop(connection.begin_with("BEGIN IMMEDIATE").await);
-    // Waits for the ROLLBACK.
+    // Wait for the ROLLBACK.
     connection.ping().await.ok();
 }

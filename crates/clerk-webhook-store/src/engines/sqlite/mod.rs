@@ -239,8 +239,8 @@ impl SqliteStore {
         let found = match self.look_up(key, &mut transaction).await? {
             Found::Completed(at) => Begin::Duplicate { completed_at: Some(at) },
             Found::Leased(retry_after) => Begin::InProgress { retry_after },
-            // Only the time has changed: the lease expired in this millisecond, and no other transaction can
-            // write.
+            // No other transaction can have changed the row, so its lease must have expired after the mark
+            // was tried.
             Found::Free => Begin::InProgress { retry_after: SOON },
         };
         transaction.rollback().await?;
