@@ -87,7 +87,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(self)
     }
 
-    /// Sets what the `raw` column stores, [`RawColumn::Redacted`] by default.
+    /// Sets what the `raw` column stores; [`RawColumn::Redacted`] by default.
     pub fn raw(mut self, raw: RawColumn) -> Self {
         self.settings.raw = raw;
         self

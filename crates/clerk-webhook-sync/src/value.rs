@@ -14,7 +14,7 @@ pub enum Kind {
     Json,
 }
 
-/// A column's value, or a null that knows its column's kind.
+/// A column's value, which can be a null of the column's kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     Text(Option<String>),

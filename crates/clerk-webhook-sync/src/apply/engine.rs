@@ -173,8 +173,8 @@ impl Access for sqlx::Postgres {
 
     async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, sqlx::Error> {
         let pool = pool.clone();
-        // Overrides the server's default: at higher levels, a statement that waited for another transaction
-        // fails.
+        // This overrides the server's default isolation level. At a higher level, a statement that has waited
+        // for another transaction fails.
         DetachOnDrop::new(async move { pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await }).await
     }
 

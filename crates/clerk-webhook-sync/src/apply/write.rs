@@ -87,8 +87,8 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.write_children(connection, &statements.children, effect, &row[0], children).await?;
         if let Some(hook) = hook {
             let mut after = (!is_deletion).then(|| live(entity.table(), &row));
-            // Another version may have set kept columns that this version lacks. In that case, reads the row
-            // again.
+            // Another version of the row may have set kept columns that this version lacks. In that case, the
+            // row is read again.
             let knew_the_same = |before: &Record| {
                 entity
                     .table()

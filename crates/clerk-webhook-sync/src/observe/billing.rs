@@ -121,7 +121,7 @@ mod tests {
     use crate::observe::observe;
     use crate::settings::Settings;
 
-    /// Otherwise two subscriptions that contain the same items could deadlock.
+    /// Without this order, two transactions for subscriptions with the same items could deadlock.
     #[test]
     fn items_are_written_in_the_order_of_their_ids_and_the_subscription_last() {
         let item = |id: &str| json!({ "id": id, "period_start": 1, "status": "active", "updated_at": 2 });

@@ -13,7 +13,7 @@ const DEEPEST: usize = 64;
 /// The replacement for values that cannot be written.
 const NOTHING: &str = "null";
 
-/// The members that are left out of the text.
+/// The members that are left out of the canonical text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leave {
     /// No members.
@@ -269,7 +269,7 @@ impl Writer {
     }
 
     fn write_number(&mut self, json: &str) {
-        /// Longer numbers are converted to an `f64`.
+        /// A number with more characters is converted to an `f64`.
         const LONGEST: usize = 40;
         let is_plain = json.len() <= LONGEST && !json.contains(['e', 'E']);
         let number = if is_plain { None } else { json.parse::<f64>().ok() };
@@ -281,7 +281,7 @@ impl Writer {
     }
 }
 
-/// Returns a JSON string's text, or `None` if it contains half of a surrogate pair.
+/// Returns a JSON string's text, or `None` if it contains an unpaired surrogate.
 fn unquoted(json: &str) -> Option<Cow<'_, str>> {
     if !json.contains('\\') {
         let text = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));

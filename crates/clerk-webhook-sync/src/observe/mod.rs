@@ -24,7 +24,8 @@ use crate::schema::tables::Entity;
 use crate::settings::{RawColumn, Settings};
 use crate::value::{Value, clean, digest};
 
-/// How much later than its event a change may be, in milliseconds: one day, because clocks differ.
+/// The maximum time by which a change may be later than its event, in milliseconds: one day, because clocks
+/// differ.
 const LATEST_CHANGE: i64 = 24 * 60 * 60 * 1000;
 
 /// The information about one object that an event contains.
@@ -183,8 +184,8 @@ impl Observer<'_> {
         Some(at).filter(|_| !self.event.occurred_at().is_some_and(is_late))
     }
 
-    /// Returns when the object changed, for its order. If the time is missing or too late, returns the
-    /// event's time.
+    /// Returns when the object changed, for the order of its versions. If this time is missing or too long
+    /// after the event, returns the event's time.
     fn changed_at(&self, updated_at: impl Into<Option<Timestamp>>) -> i64 {
         let updated_at = updated_at.into();
         self.believable(updated_at).map_or_else(|| self.event_at(updated_at), Timestamp::as_millis)

@@ -15,7 +15,7 @@ use crate::observe::canonical::{Leave, canonical};
 use crate::schema::tables::Entity;
 use crate::value::{Value, clean, digest};
 
-/// The JSON of the copies inside a membership.
+/// The JSON of the organization and the user data that a membership contains as copies.
 #[derive(Default, Deserialize)]
 struct Copies<'a> {
     #[serde(borrow)]
@@ -30,7 +30,7 @@ impl Observer<'_> {
         self.whole(Entity::Organizations, &organization.id, organization.updated_at, columns)
     }
 
-    /// Observes an organization's copy in a membership. The copy lacks some fields.
+    /// Observes the copy of an organization that a membership contains. The copy lacks some fields.
     fn organization_copy(&self, organization: &Organization, copy: &str, event_at: i64) -> Observation {
         let times = (self.changed_at(organization.updated_at), event_at);
         let tie = digest(&canonical(copy, Leave::In, &[]));
@@ -52,7 +52,7 @@ impl Observer<'_> {
         let mut observations: Vec<_> = user.into_iter().collect();
         observations.push(self.organization_copy(organization, &raw(copies.organization), event_at));
         let columns = [
-            // The views compare it to find the later of two memberships.
+            // The views compare this time to find the later of two memberships.
             ("created_at", self.believable(membership.created_at).into()),
             ("organization_id", organization.id.as_str().into()),
             ("user_id", membership.user_id().into()),

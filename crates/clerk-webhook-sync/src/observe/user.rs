@@ -36,7 +36,8 @@ impl Observer<'_> {
         observation
     }
 
-    /// Observes a user's copy in a membership. It has no time, so the event's time is used.
+    /// Observes the copy of a user that a membership contains. The copy has no time, so the event's time is
+    /// used.
     pub(super) fn user_copy(
         &self,
         user: &MembershipPublicUserData,

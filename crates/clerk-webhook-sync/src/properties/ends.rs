@@ -65,7 +65,7 @@ impl Seen {
     }
 }
 
-/// Checks after each event that no ended object is live. One event never arrives.
+/// Checks after each event that no object that has ended is live. One event of the history never arrives.
 async fn nothing_is_live_that_has_ended(
     [_, sync]: &[ClerkSync<Sqlite>; 2],
     case: &Case,

@@ -7,10 +7,10 @@ use clerk_webhook_core::{Event, MessageId, Timestamp};
 use clerk_webhook_test::{History, Scenario};
 use serde_json::Value;
 
-/// How the times of the envelopes follow each other.
+/// How each envelope's time compares with the time of the previous envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Clock {
-    /// Each time is later than the one before.
+    /// Each time is later than the previous one.
     Increasing,
     /// Many times are equal, so the order of two changes can be unknown.
     Tied,
@@ -120,8 +120,8 @@ fn change_payer(payer: &mut Value, organizations: &[String]) {
     }
 }
 
-/// Returns whether to keep each event. Drops emails, text messages, payment attempts and the first events of
-/// some items.
+/// Returns for each event whether the history keeps it. It drops emails, text messages, payment attempts and
+/// the first events of some items.
 fn is_kept(bodies: &[Value]) -> Vec<bool> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for body in bodies.iter().filter(|body| object(body) == "subscriptionItem") {

@@ -23,7 +23,7 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
     orders(last).into_iter().flat_map(insert).collect()
 }
 
-/// Returns the data without a member.
+/// Returns the data without the member of this name.
 fn without(mut data: Value, name: &str) -> Value {
     assert!(data.as_object_mut().unwrap().remove(name).is_some(), "{name}");
     data

@@ -201,7 +201,8 @@ mod tests {
         ]
     }
 
-    /// Returns whether the statement reads the complete index of non-ASCII addresses.
+    /// Returns whether the statement reads all addresses with non-ASCII characters. Only such a statement has
+    /// no parameters.
     fn is_beyond_ascii(statement: &SqlStr) -> bool {
         !statement.as_str().contains(['?', '$'])
     }

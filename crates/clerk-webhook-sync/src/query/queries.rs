@@ -151,7 +151,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         let mut items: Vec<SubscriptionItemRow> =
             self.list(|queries| &queries.subscription_items_of, &[Value::id(payer)]).await?;
         let now = Timestamp::now();
-        // The event that ends the item may be late.
+        // Omit canceled items whose period has ended, because the event that ends them may arrive late.
         items.retain(|item| {
             item.status != SubscriptionItemStatus::Canceled || item.period_end.is_none_or(|end| end > now)
         });

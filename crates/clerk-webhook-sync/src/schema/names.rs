@@ -98,7 +98,7 @@ impl FromStr for Names {
     }
 }
 
-/// Returns whether the migration, read up to here, is inside a view's SELECT.
+/// Returns whether this beginning of a migration ends inside a view's SELECT.
 fn is_in_view(migration: &str) -> bool {
     const CREATE: &str = "CREATE VIEW IF NOT EXISTS ";
     let view = migration.rfind(CREATE).map(|begin| &migration[begin + CREATE.len()..]);

@@ -6,7 +6,7 @@ use super::tables::Entity;
 use super::writer::Writer;
 use crate::value::Kind;
 
-/// In a row that joins a membership with its user or organization, the prefix of the other object's columns.
+/// The prefix of the user's or organization's columns in a row that joins a membership with this object.
 pub(crate) const OTHER: &str = "other_";
 
 /// The queries. Their rows contain the columns of [`Table::read_columns`](super::table::Table::read_columns).
@@ -28,7 +28,7 @@ pub(crate) struct Queries {
     pub(crate) subscriptions_of: SqlStr,
     pub(crate) subscription_items_of: SqlStr,
     pub(crate) waitlist_entry_by_email: SqlStr,
-    /// Entries whose addresses must be compared in Rust to ignore case.
+    /// Reads the waitlist entries whose addresses must be compared in Rust to ignore case.
     pub(crate) live_waitlist_entries_beyond_ascii: SqlStr,
 }
 

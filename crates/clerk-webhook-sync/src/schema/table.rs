@@ -7,7 +7,7 @@ use crate::value::{Kind, Value};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) name: &'static str,
-    /// The first part of the event types about its objects.
+    /// The part before the dot in the types of events about this table's objects, such as `user`.
     pub(crate) events: &'static str,
     /// The columns after [`ORDER`]. All of them can be null, and the last one is `raw`.
     pub(crate) columns: &'static [Column],
@@ -68,7 +68,7 @@ impl Column {
     }
 }
 
-/// The key of every table.
+/// The `id` column, which is part of every table's primary key.
 pub(crate) const ID: Column = Column::new("id", Kind::Text).required().id();
 
 /// The columns after the id: the order of the version, the time of the deletion, and the time of the last

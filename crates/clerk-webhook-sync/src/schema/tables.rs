@@ -90,7 +90,7 @@ tables! {
     /// A user.
     Users in "users": UserRow(
         events: "user", id: "user", essential: "email_addresses",
-        // Memberships have their own rows.
+        // Memberships are stored in their own table.
         not_in_raw: ["organization_memberships"],
         children: [USER_EMAILS, USER_PHONE_NUMBERS, USER_EXTERNAL_ACCOUNTS],
     ) {
@@ -190,7 +190,7 @@ tables! {
     /// An organization's domain.
     Domains in "domains": DomainRow(
         events: "organizationDomain", id: "orgdmn", essential: "name",
-        // The address belongs to the user who verified the domain.
+        // The email address belongs to the user who verified the domain.
         not_in_raw: ["affiliation_email_address", "public_organization_data"],
     ) {
         /// The organization's id.

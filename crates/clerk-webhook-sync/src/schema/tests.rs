@@ -81,7 +81,7 @@ async fn the_migrations_of_postgres_create_the_described_tables() {
     compare(pool, catalog).await;
 }
 
-/// A misspelled name would have no effect.
+/// A misspelled name of a kept column would have no effect.
 #[test]
 fn kept_columns_exist_and_the_last_column_is_raw() {
     for table in Entity::ALL.iter().map(|entity| entity.table()) {

@@ -51,7 +51,7 @@ pub(crate) struct RowStatements {
 /// The effect of a statement on a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The existing row is newer or equal.
+    /// Nothing changed, because the existing row is newer or equal.
     Nothing,
     /// The existing row was updated.
     Updated,
@@ -140,12 +140,12 @@ impl Writer<'_> {
         let (columns, named) = (self.columns(table, "", ""), self.names.table(table.name));
         let id = self.dialect.parameter(1, Kind::Text);
         self.safe(match self.dialect {
-            // An UPDATE that keeps the key takes the same lock.
+            // FOR NO KEY UPDATE takes the same lock as an UPDATE that does not change the key.
             Dialect::Postgres => {
                 format!("SELECT {columns}, obs_rank FROM {named} WHERE id = {id} FOR NO KEY UPDATE")
             }
-            // A SELECT would not take the write lock. The later write could then fail because another
-            // connection has written.
+            // A SELECT would not take the write lock, and the later write could fail because another
+            // connection has written in the meantime.
             Dialect::Sqlite => {
                 format!(
                     "UPDATE {named} SET obs_rank = obs_rank WHERE id = {id} RETURNING {columns}, obs_rank"
@@ -189,7 +189,7 @@ impl Writer<'_> {
             written.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).unzip();
         // The first column is the id.
         let written = &written[1..];
-        // obs_rank, updated_at, event_at and tie.
+        // The next four columns are `obs_rank`, `updated_at`, `event_at` and `tie`.
         let (known, new): (Vec<_>, Vec<_>) =
             written.iter().take(4).map(|(name, value)| (*name, value.as_str())).unzip();
         Row {
@@ -243,7 +243,7 @@ impl Writer<'_> {
         let insert = tables.iter().map(|table| self.safe(self.child(table, 2).1)).collect();
         let replace = match self.dialect {
             Dialect::Postgres if tables.is_empty() => Vec::new(),
-            // No two parts write the same row, so their order does not matter.
+            // No two parts of the statement write the same row, so their order does not matter.
             Dialect::Postgres => {
                 let parts = tables.iter().zip(2..).map(|(table, number)| {
                     let (clear, put) = self.child(table, number);
