@@ -69,7 +69,7 @@ pub(crate) fn response(answer: Answer) -> HttpResponse {
     response
 }
 
-/// Returns the status of an answer as Actix's type.
+/// Returns an answer's status as Actix's `StatusCode`.
 pub(crate) fn status(answer: Answer) -> StatusCode {
     // Every status in the table of outcomes is valid.
     StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

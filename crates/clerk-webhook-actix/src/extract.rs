@@ -90,7 +90,8 @@ fn verified(request: &HttpRequest) -> Option<Event> {
 }
 
 fn verifier(request: &HttpRequest) -> Option<&Verifier> {
-    // Actix also accepts its own extractors' configuration in both forms.
+    // Actix's own extractors also accept their configuration in both forms: as a plain value and in
+    // `web::Data`.
     let shared = || request.app_data::<web::Data<Verifier>>().map(|shared| &***shared);
     request.app_data().or_else(shared)
 }

@@ -73,7 +73,7 @@ impl Delivery {
     pub fn actix_request(&self) -> TestRequest {
         let request = TestRequest::post().uri(self.target()).set_payload(self.body());
         self.headers().into_iter().fold(request, |request, header| {
-            // `set_payload` has set the length; an explicit header replaces it.
+            // `set_payload` has already set `Content-Length`; an explicit header replaces it.
             if header.0.eq_ignore_ascii_case("content-length") {
                 request.insert_header(header)
             } else {

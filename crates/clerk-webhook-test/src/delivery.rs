@@ -61,16 +61,16 @@ pub struct Delivery {
     secrets: Vec<SigningSecret>,
     path: String,
     body: Body,
-    /// Headers that Svix does not send.
+    /// Additional headers, which Svix does not send.
     more_headers: Vec<(&'static str, String)>,
     pub(crate) tampering: Tampering,
 }
 
 #[derive(Clone)]
 enum Body {
-    /// Sent unchanged.
+    /// A body that is sent unchanged.
     Bytes(Bytes),
-    /// Serialized like Clerk's bodies: compact, with keys in alphabetical order.
+    /// A body that is serialized like Clerk's bodies: compact, with keys in alphabetical order.
     Json(Value),
 }
 
@@ -364,7 +364,7 @@ impl Delivery {
     }
 }
 
-/// Shows neither the body nor the secrets.
+/// Omits the body and the secrets.
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
@@ -379,7 +379,7 @@ impl fmt::Debug for Delivery {
 
 impl Body {
     fn json(mut json: Value) -> Self {
-        // With serde_json's `preserve_order` feature, objects are not sorted.
+        // Objects are unsorted if serde_json's `preserve_order` feature is enabled.
         json.sort_all_objects();
         Self::Json(json)
     }

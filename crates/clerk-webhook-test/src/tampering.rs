@@ -17,7 +17,7 @@ pub(crate) struct Tampering {
     pub(crate) is_reserialized: bool,
     pub(crate) is_cut_short: bool,
     pub(crate) is_altered: bool,
-    /// In the order of [`Field`].
+    /// The faults of each header, in the order of [`Field`].
     fields: [FieldTampering; 4],
 }
 
@@ -68,7 +68,7 @@ impl Tampering {
         if self.skew == 0 {
             return at;
         }
-        // A time before 1970 would be malformed instead of stale.
+        // A negative timestamp would be rejected as malformed, not as too old.
         Timestamp::from_secs(at.as_secs().saturating_add(self.skew).max(0))
     }
 

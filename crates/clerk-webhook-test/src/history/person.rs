@@ -180,7 +180,7 @@ struct ExternalAccount {
     verification: Verification,
 }
 
-/// The means of a sign-up.
+/// How a person signs up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Means {
     Email,

@@ -38,7 +38,7 @@ impl<T> Pool<T> {
         if self.keys.is_empty() { None } else { Some(self.keys[random.index(self.keys.len())]) }
     }
 
-    /// Returns the key of a random item that has a property. Gives up after 16 attempts.
+    /// Returns the key of a random item for which `has` returns true. Gives up after 16 attempts.
     pub(super) fn any_with(&self, random: &mut Random, has: impl Fn(&T) -> bool) -> Option<u32> {
         (0..16).find_map(|_| self.any(random).filter(|key| has(&self[*key])))
     }

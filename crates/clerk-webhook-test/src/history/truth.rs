@@ -29,7 +29,7 @@ pub struct Truth {
     deleted: BTreeMap<ObjectKind, BTreeMap<String, Timestamp>>,
 }
 
-// Returned by reference for kinds without objects.
+// Empty maps that are returned by reference for kinds without objects.
 static NO_OBJECTS: BTreeMap<String, Value> = BTreeMap::new();
 static NO_DELETIONS: BTreeMap<String, Timestamp> = BTreeMap::new();
 

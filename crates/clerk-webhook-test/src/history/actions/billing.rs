@@ -191,7 +191,7 @@ impl World {
         self.log.record(event_type, &subscription.data(&payer), change);
     }
 
-    /// Records an event about an item: the current item of a subscription, or another one.
+    /// Records an event about the current item of a subscription, or about another item.
     fn record_item(&mut self, key: u32, event_type: &'static str, other: Option<&Item>) {
         let subscription = &self.subscriptions[key];
         let item = other.unwrap_or(&subscription.item);

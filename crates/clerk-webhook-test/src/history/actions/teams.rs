@@ -128,7 +128,7 @@ impl World {
             updated_at: now,
         });
         organization.members_count = organization.members.len();
-        // A new member also updates the organization a little later, without an event about the organization.
+        // A new member also changes the organization a little later, without an event about the organization.
         organization.updated_at = self.log.soon();
         let place = organization.members.len() - 1;
         self.people[person].organizations.push(key);

@@ -8,7 +8,7 @@ use crate::history::person::{EmailAddress, Means, Person};
 use crate::history::world::World;
 
 impl World {
-    /// A person signs up: a message with a code, the user, a session.
+    /// A person signs up. This can create a message with a code, the user and a session.
     pub(super) fn sign_up(&mut self) {
         self.new_person();
     }
