@@ -37,7 +37,8 @@ impl Failure {
     }
 }
 
-/// Only for errors on standard output. Errors on files and sockets have more specific messages.
+/// This conversion is only for errors on standard output. Errors on files and sockets have more specific
+/// messages.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
-    /// Whether the command ends when the reader closes the pipe.
+    /// Whether the command ends when the reader of its output closes the pipe.
     ends_with_reader: bool,
 }
 
@@ -107,7 +107,7 @@ fn steers(character: char) -> bool {
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Escapes control characters in JSON as `\uXXXX`. They can occur only inside of strings.
+/// Escapes control characters in JSON as `\uXXXX`. These characters can occur only inside strings.
 fn escaped(json: &str) -> Cow<'_, str> {
     if !json.contains(steers) {
         return Cow::Borrowed(json);
@@ -115,7 +115,7 @@ fn escaped(json: &str) -> Cow<'_, str> {
     let mut escaped = String::with_capacity(json.len() + 16);
     for character in json.chars() {
         if steers(character) {
-            // All of these characters have four hexadecimal digits.
+            // The code points of all these characters have at most four hexadecimal digits.
             let _ = fmt::Write::write_fmt(&mut escaped, format_args!("\\u{:04x}", u32::from(character)));
         } else {
             escaped.push(character);

@@ -7,12 +7,12 @@ const WELL_KNOWN: [&str; 2] = [clerk_webhook_test::SECRET, "whsec_MfKQ9r8GKYqrTw
 
 const PREFIX: &str = "whsec_";
 
-/// The result for one secret.
+/// The result of checking one secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Checked {
     /// The source of the secret, such as a variable or a file.
     pub(crate) place: String,
-    /// The length of the key in bytes, or what is wrong and what to do. Never contains the secret.
+    /// The length of the key in bytes, or the problem and what to do about it. Never contains the secret.
     pub(crate) verdict: Result<usize, String>,
     /// Warnings about a usable secret.
     pub(crate) warnings: Vec<String>,

@@ -31,7 +31,7 @@ impl Pattern {
         let mut parts: Vec<_> = parts.collect();
         let Some(last) = parts.pop() else { return rest.is_empty() };
         for part in parts {
-            // The first occurrence suffices, because a `*` follows.
+            // The first occurrence of the part suffices, because a `*` follows the part in the pattern.
             let Some((_, after)) = rest.split_once(part) else { return false };
             rest = after;
         }

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use clerk_webhook_core::HeaderFamily;
 
-/// The argument that selects the names.
+/// The argument that selects the names of the signature headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum HeaderNames {
     /// svix-id, svix-timestamp, svix-signature

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
-/// The environment variables. The first one that is set is used.
+/// The environment variables that can contain signing secrets. The first one that is set is used.
 const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
 
 /// The arguments that select signing secrets.

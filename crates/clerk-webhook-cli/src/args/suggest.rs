@@ -4,7 +4,7 @@ use clerk_webhook_test::fixture::AnyFixture;
 
 /// Returns "; did you mean …?" with the closest known events, or an empty text if none is close.
 pub(crate) fn event(written: &str) -> String {
-    // Suggests variants only if the user wrote a variant's name.
+    // Names of variants contain `__`. They are suggested only if the written name contains it too.
     let variants = written.contains("__");
     let names =
         AnyFixture::all().map(|fixture| fixture.name()).filter(|name| variants || !name.contains("__"));
@@ -14,7 +14,7 @@ pub(crate) fn event(written: &str) -> String {
 /// Returns up to three names that resemble the given one, the closest first.
 fn closest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let folded = fold(written);
-    // All names are much shorter, and the time for a distance grows with the product of both lengths.
+    // No event name is this long, and the time to compute a distance grows with the product of both lengths.
     if folded.is_empty() || folded.len() > 100 {
         return Vec::new();
     }
@@ -41,7 +41,8 @@ fn question(names: &[&str]) -> String {
     }
 }
 
-/// Ignores case and punctuation: `subscription.past_due` is `subscription.pastDue`.
+/// Returns the characters to compare, without case and punctuation: `subscription.past_due` equals
+/// `subscription.pastDue`.
 fn fold(name: &str) -> Vec<char> {
     name.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
@@ -50,7 +51,7 @@ fn contains(name: &[char], part: &[char]) -> bool {
     part.len() >= 4 && name.windows(part.len()).any(|window| window == part)
 }
 
-/// Returns the Levenshtein distance.
+/// Returns the Levenshtein distance between two names.
 fn distance(one: &[char], other: &[char]) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (index, left) in one.iter().enumerate() {

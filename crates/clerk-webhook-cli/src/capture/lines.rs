@@ -8,7 +8,7 @@ use serde_json::{Deserializer, Map, Value};
 
 use super::request::Capture;
 
-/// A line of the output. Lines of types other than `event` describe the tunnel.
+/// A line that `clerk webhooks listen --json` prints. Lines of types other than `event` describe the tunnel.
 #[derive(Deserialize)]
 struct Line {
     r#type: Option<String>,

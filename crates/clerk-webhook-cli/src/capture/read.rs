@@ -1,4 +1,4 @@
-//! Reads files and folders.
+//! Reads captured requests from files and folders.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -46,7 +46,7 @@ pub(crate) fn read(path: &Path) -> Result<Captures, Failure> {
         )));
     }
     for file in files {
-        // Opening a named pipe would wait for a writer.
+        // Opens only regular files, because opening a named pipe would wait for a writer.
         match fs::metadata(&file) {
             Ok(metadata) if !metadata.is_file() => captures.unreadable.push(Unreadable {
                 error: format!("{} is not a file", file.display()),
@@ -91,7 +91,8 @@ fn read_file(path: &Path) -> Result<Vec<Capture>, String> {
     captures.map_err(|why| format!("{place}: {why}"))
 }
 
-/// Takes the time of receipt from the file name if the recording does not contain it, as in older versions.
+/// Takes the time of receipt from the file name if the recording does not contain it, because older versions
+/// wrote it only to the file name.
 fn named(path: &Path, mut capture: Capture) -> Capture {
     if capture.recorded.received_at.is_none() {
         capture.recorded.received_at =

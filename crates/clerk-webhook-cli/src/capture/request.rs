@@ -8,18 +8,19 @@ use crate::failure::Failure;
 /// A captured request. Its content is not verified.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Capture {
-    /// The file, and the number of the object if the file can contain several.
+    /// The source of the request: the file, followed by the number of the JSON object if the file can contain
+    /// several.
     pub(crate) place: String,
     /// The request target (a path or a URL), if known.
     pub(crate) target: Option<String>,
     /// The headers in their original order, including repeated ones. The case of the names is preserved.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Bytes,
-    /// The metadata of a recording.
+    /// The metadata that `listen --record` wrote to the file.
     pub(crate) recorded: Recorded,
 }
 
-/// The requests in files, and the files that could not be read.
+/// The requests that were read from files, and the files that could not be read.
 #[derive(Debug, Default)]
 pub(crate) struct Captures {
     pub(crate) requests: Vec<Capture>,
@@ -30,7 +31,7 @@ pub(crate) struct Captures {
 #[derive(Debug)]
 pub(crate) struct Unreadable {
     pub(crate) place: String,
-    /// The error message; begins with the place.
+    /// The error message, which begins with the place.
     pub(crate) error: String,
 }
 

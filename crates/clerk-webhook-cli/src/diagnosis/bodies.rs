@@ -96,7 +96,7 @@ impl<'u> Bodies<'u> {
             for (more, style) in styles.into_iter().filter(|(more, _)| *more > 0) {
                 for (end, of_end) in [("", 0), ("\n", 1), ("\r\n", 1)] {
                     let changes = cost + more + of_end;
-                    // Nearly all senders, Clerk included, sign compact JSON.
+                    // Nearly all senders, Clerk included, sign compact JSON, so compact styles are likelier.
                     let likely = usize::from(style.spacing == Spacing::Compact && changes > 1);
                     variants
                         .push((changes * 2 - likely, Variant { body, change: Change::Json { style, end } }));

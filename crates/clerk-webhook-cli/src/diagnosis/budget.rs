@@ -3,13 +3,13 @@
 //! Every scan, copy, serialization and hash of a body is charged to one budget. The unit is the cost of
 //! hashing one byte, about 3 ns.
 
-/// The largest body that is unwrapped. Webhooks are far smaller.
+/// The maximum size of a body that is unwrapped, in bytes. Webhooks are far smaller.
 pub(super) const MAX_WRAPPED: usize = 8 * 1024 * 1024;
 
 /// The limits of a diagnosis.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// The total work.
+    /// The maximum total work, in the unit of the budget.
     pub(super) work: usize,
     /// The maximum size of JSON to parse, in bytes, summed over all bodies.
     json: usize,
@@ -20,14 +20,14 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// For a caller with nothing else to do.
+    /// The limits for a caller with nothing else to do.
     pub(super) const THOROUGH: Self = Self {
         work: 512 * 1024 * 1024,
         json: 8 * 1024 * 1024,
         unwrapped: 32 * 1024 * 1024,
         decompressed: 8 * 1024 * 1024,
     };
-    /// For a server that may receive arbitrary input. These limits suffice for the usual causes.
+    /// The limits for a server that can receive arbitrary input. They suffice for the usual causes.
     pub(super) const BRIEF: Self =
         Self { work: 24 * 1024 * 1024, json: 256 * 1024, unwrapped: 512 * 1024, decompressed: 256 * 1024 };
 }

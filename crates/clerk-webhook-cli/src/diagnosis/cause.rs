@@ -95,7 +95,7 @@ causes! {
     /// The end of the signature is missing.
     SignatureTruncated = "signature_truncated",
         "Find what truncates the header, such as a database column or a log with a maximum length.";
-    /// The signature is an HMAC with a different hash.
+    /// The signature is an HMAC with a different hash function.
     SignatureOtherHash = "signature_other_hash",
         "Sign with HMAC-SHA-256.";
     /// No signature in the list decodes to 32 bytes in any supported encoding.

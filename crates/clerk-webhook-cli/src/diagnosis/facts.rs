@@ -19,7 +19,7 @@ pub(super) fn of_body(capture: &Capture) -> Option<Finding> {
     }
     let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(&capture.body);
     match (announced, parsed) {
-        // Complete JSON was serialized again rather than truncated.
+        // If the JSON is complete, the body was serialized again rather than truncated.
         (_, Ok(_)) => None,
         (Some(announced), Err(_)) => {
             let fact = format!("the body ends after {length} bytes, but Content-Length is {announced}");
@@ -33,7 +33,7 @@ pub(super) fn of_body(capture: &Capture) -> Option<Finding> {
     }
 }
 
-/// Returns whether the search undoes this cause.
+/// Returns whether the search can undo the change that this cause describes.
 pub(super) fn can_be_undone(cause: Cause) -> bool {
     !matches!(
         cause,

@@ -44,7 +44,7 @@ pub(crate) fn duration(seconds: u64) -> String {
     let whole = part(UNITS[first], seconds);
     let rest = seconds % UNITS[first].0;
     match UNITS.get(first + 1) {
-        // From five minutes on, the seconds do not matter.
+        // From five minutes on, the seconds are omitted, because they do not matter.
         Some(unit) if rest >= unit.0 && !(first == 2 && seconds >= 300) => {
             format!("{whole} {}", part(*unit, rest))
         }

@@ -45,7 +45,7 @@ impl Attempt {
     pub(super) fn unreadable(&self) -> Option<Finding> {
         let first = self.tokens.first()?;
         if let Form::Beginning(text) = &first.form {
-            // No MAC begins with it, so "truncated" would be a guess.
+            // No MAC begins with this text, so "truncated" would be a guess.
             let fact = format!("the signature has {} base64 characters instead of 44", text.len());
             let by_length = match text.len() {
                 27 => format!("{fact}, the length of an HMAC-SHA-1"),
@@ -158,7 +158,7 @@ pub(super) fn read(capture: &Capture) -> Headers {
 }
 
 impl Headers {
-    /// Adds the interpretations of a complete set of headers, and its problems.
+    /// Adds the interpretations of a complete set of headers, and the problems of the set.
     fn add(&mut self, names: [&'static str; 3], set: &[Vec<&[u8]>; 3], findings: &[Finding]) {
         let mut plain = Vec::new();
         for (name, values) in names.into_iter().zip(set) {
@@ -182,7 +182,7 @@ impl Headers {
         }
     }
 
-    /// Adds the interpretations of a set that is ignored, without its problems.
+    /// Adds the interpretations of a set of headers that is ignored, without the problems of the set.
     fn add_quietly(&mut self, names: [&'static str; 3], set: &[Vec<&[u8]>; 3], findings: &[Finding]) {
         let mut apart = Self::default();
         apart.add(names, set, findings);

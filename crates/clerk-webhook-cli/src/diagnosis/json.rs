@@ -12,11 +12,11 @@ const MAX_DEPTH: usize = 128;
 /// The maximum number of tokens. Each token takes about 50 bytes of memory.
 const MAX_TOKENS: usize = 1024 * 1024;
 
-/// The cost of reading, per byte.
+/// The cost of reading JSON, per byte.
 pub(super) const READING: usize = 8;
-/// The cost of writing, per token.
+/// The cost of writing JSON, per token.
 const TOKEN: usize = 16;
-/// The cost of writing strings that allow other escapes, per byte.
+/// The cost, per byte, of writing strings in which JSON allows characters to be escaped differently.
 const ESCAPED: usize = 8;
 
 /// A JSON text and the positions of its tokens.
@@ -25,9 +25,9 @@ pub(super) struct Json<'t> {
     tokens: Vec<Token>,
     /// For each opening token, the index of its closing token.
     closing: Vec<usize>,
-    /// The number of bytes in tokens.
+    /// The total length of all tokens, in bytes.
     in_tokens: usize,
-    /// The number of bytes in strings that allow other escapes.
+    /// The total length of the strings in which JSON allows characters to be escaped differently, in bytes.
     in_escaped: usize,
     /// The number of indents in an indented style, summed over all lines.
     indents: usize,
@@ -37,7 +37,7 @@ pub(super) struct Json<'t> {
 struct Token {
     kind: Kind,
     range: Range<usize>,
-    /// The decoded characters of a string, if some of them allow other escapes.
+    /// The decoded text of a string, if JSON allows some of its characters to be escaped differently.
     decoded: Option<Box<str>>,
 }
 
@@ -103,25 +103,25 @@ impl Spacing {
     }
 }
 
-/// The characters in strings that are escaped.
+/// Which characters in strings are escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Escapes {
     AsIs,
     /// Only the characters that JSON requires to be escaped.
     Minimal,
-    /// Also `<`, `>` and `&`, like Go and Rails.
+    /// Like `Minimal`, and also `<`, `>` and `&`, as in Go and Rails.
     Html,
-    /// Also all characters outside ASCII, like Python.
+    /// Like `Minimal`, and also all characters outside ASCII, as in Python.
     Ascii,
-    /// Also all characters outside ASCII, and the slash, like PHP.
+    /// Like `Minimal`, and also all characters outside ASCII and the slash, as in PHP.
     AsciiSlash,
-    /// Also the slash.
+    /// Like `Minimal`, and also the slash.
     Slash,
-    /// Also all characters outside ASCII, and `<`, `>`, `&`.
+    /// Like `Minimal`, and also all characters outside ASCII and `<`, `>`, `&`.
     AsciiHtml,
-    /// Like Python, with upper-case digits.
+    /// Like `Ascii`, but with upper-case hexadecimal digits.
     AsciiUpper,
-    /// Like System.Text.Json.
+    /// The characters that .NET's System.Text.Json escapes.
     DotNet,
 }
 
@@ -204,7 +204,7 @@ impl Escapes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Numbers {
     AsIs,
-    /// Whole numbers without a fraction or an exponent.
+    /// Whole numbers are written without a fraction or an exponent.
     Whole,
 }
 
@@ -334,7 +334,7 @@ impl Json<'_> {
         self.in_tokens == self.text.len()
     }
 
-    /// Returns the escapes that produce different texts.
+    /// Returns the variants of `Escapes` that each produce a different text.
     fn escapes(&self, budget: &mut Budget) -> Option<Vec<Escapes>> {
         budget.spend(self.tokens.len() + ESCAPED * self.in_escaped)?;
         let decoded = || self.tokens.iter().filter_map(|token| Some((token, token.decoded.as_deref()?)));
@@ -362,12 +362,12 @@ impl Json<'_> {
         Some(different)
     }
 
-    /// Returns the spacings that produce different texts.
+    /// Returns the variants of `Spacing` that each produce a different text.
     fn spacings(&self, budget: &mut Budget) -> Option<Vec<Spacing>> {
         budget.spend(self.tokens.len())?;
         let has = |kind: Kind| self.tokens.iter().any(|token| token.kind == kind);
         let is_filled = self.tokens.len() > 2 && has(Kind::Open);
-        // The smallest text with the same kinds of whitespace positions.
+        // The smallest text that has the same kinds of positions for whitespace.
         let sample = match (is_filled, has(Kind::Colon), has(Kind::Comma)) {
             (false, ..) => "1",
             (true, false, false) => "[1]",
@@ -573,11 +573,11 @@ fn whole(raw: &str) -> Option<String> {
 /// Returns the texts that a number may have had before it was serialized again.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]
 fn other_texts(raw: &str) -> Vec<String> {
-    /// Above this, a float cannot represent every whole number.
+    /// Above this number, a float cannot represent every whole number.
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    /// Up to this, whole numbers fit into 128 bits.
+    /// Up to this number, whole numbers fit into 128 bits.
     const LARGEST: f64 = 1e36;
-    /// The maximum number of candidates between two adjacent floats.
+    /// The maximum number of candidates that round to the same float.
     const MOST: i128 = 4096;
 
     let mut texts = Vec::new();

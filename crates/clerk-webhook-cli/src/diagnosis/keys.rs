@@ -19,7 +19,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// A key, and the finding if the signature matches with it.
+/// A key, and the finding to report if the signature matches with this key.
 pub(super) struct Key {
     /// The index of the secret that the key was derived from, counted from 0.
     pub(super) secret_index: usize,
@@ -60,7 +60,7 @@ impl Key {
 pub(super) struct Begun(Hmac<Sha256>);
 
 impl Begun {
-    /// Returns the MAC after these last parts.
+    /// Returns the MAC over the earlier parts followed by these parts.
     pub(super) fn ended(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.0.clone();
         parts.iter().for_each(|part| mac.update(part));
@@ -95,8 +95,8 @@ pub(super) fn all(secrets: &[SigningSecret]) -> Vec<Key> {
             add(Cause::SecretNotDecoded, &format!("the delivery {not_decoded}"), unpadded.as_bytes());
         }
 
-        // Lenient decoders skip the underscore, or read it as the corresponding character of the standard
-        // alphabet.
+        // Lenient decoders skip the prefix's underscore, or read it as the corresponding character of the
+        // standard alphabet.
         let prefix = "the delivery was signed with a key that was decoded together with the prefix whsec_";
         for joined in [format!("whsec/{unpadded}"), format!("whsec{unpadded}")] {
             if let Some(bytes) = decoded_as_far_as_it_goes(&joined) {

@@ -58,7 +58,7 @@ pub(crate) struct Authentic {
     pub(crate) message_id: MessageId,
     /// The time at which this attempt was signed, according to its header.
     pub(crate) attempted_at: Timestamp,
-    /// The age of the signature; negative if it is in the future.
+    /// The age of the signature in seconds; negative if its timestamp is in the future.
     pub(crate) age_seconds: i64,
     /// The index of the secret that matched, counted from 0.
     pub(crate) secret_index: usize,
@@ -84,7 +84,7 @@ pub(crate) struct Diagnosis {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
     pub(crate) now: Timestamp,
-    /// The maximum distance between the timestamp and now; `None` accepts any age.
+    /// The maximum difference between the timestamp and `now`; `None` accepts any age.
     pub(crate) tolerance: Option<Duration>,
 }
 
@@ -168,7 +168,7 @@ fn authentic(terms: Terms, capture: &Capture, verified: &Verified) -> Authentic 
     }
 }
 
-/// Searches for the cause; `error` is the verifier's message.
+/// Searches for the cause of a failed verification; `error` is the verifier's message.
 fn refused(
     limits: Limits,
     terms: Terms,
@@ -193,7 +193,7 @@ fn refused(
     }
 }
 
-/// Builds the diagnosis for findings after whose correction the signature matches.
+/// Builds the diagnosis from the findings of a match. If they are corrected, the signature is valid.
 fn explained(terms: Terms, headers: &Headers, found: Match, secrets: usize, error: String) -> Diagnosis {
     let mut findings = headers.findings.clone();
     findings.extend(found.findings);
@@ -210,7 +210,8 @@ fn explained(terms: Terms, headers: &Headers, found: Match, secrets: usize, erro
             (first.cause, format!("{}{how}", first.fact))
         }
         (None, Some(age)) => (age.cause, format!("{}; the signature itself is valid", age.fact)),
-        // Only the verifier rejects this, for example a list of a thousand signatures.
+        // The search found no problem, but the verifier rejects the delivery, for example because its list
+        // contains a thousand signatures.
         (None, None) => (Cause::MalformedHeader, error),
     };
     if secrets > 1 {

@@ -29,7 +29,7 @@ const MAX_WEIGHT_BESIDE: usize = 6;
 /// The changes that make a signature match.
 #[derive(Debug)]
 pub(super) struct Match {
-    /// Everything that must be undone.
+    /// The changes to the delivery that must be undone for the signature to match.
     pub(super) findings: Vec<Finding>,
     pub(super) seconds: Option<i64>,
     pub(super) secret_index: usize,
@@ -137,7 +137,7 @@ impl<'s> Search<'s> {
         None
     }
 
-    /// Returns the index of the attempt's token that matches.
+    /// Returns the index of the attempt's token that matches the MAC of this body.
     fn token(&mut self, key: usize, attempt: usize, layout: &Layout, body: &[u8]) -> Option<usize> {
         let tokens = &self.attempts[attempt].tokens;
         let around = layout.before.len() + layout.after.len();
@@ -147,7 +147,7 @@ impl<'s> Search<'s> {
         signatures::matching(tokens, &mac)
     }
 
-    /// Collects everything that must be undone, header problems first.
+    /// Collects the changes that must be undone for the signature to match, header problems first.
     fn matched(
         &self,
         (attempt, token): Place,
@@ -200,7 +200,7 @@ impl<'s> Search<'s> {
         None
     }
 
-    /// Checks, number by number, whether one or two numbers were written differently.
+    /// Checks, number by number, whether one or two numbers were written differently in the signed body.
     fn numbers(&mut self) -> Option<Match> {
         let json = self.bodies.json()?;
         let numbers = json.other_numbers(self.budget);

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 
 use super::cause::Cause;
 
-/// Accepts missing padding and trailing bits.
+/// A base64 decoder that accepts missing padding and trailing bits.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(&ALPHABET, LENIENT_CONFIG);
 pub(super) const LENIENT_URL_SAFE: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT_CONFIG);
 const LENIENT_CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
@@ -32,7 +32,7 @@ pub(super) const MIN_PART: usize = 12;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) form: Form,
-    /// The flaws of its notation; empty for a signature that a verifier accepts.
+    /// The flaws of the signature's notation; empty for a signature that a verifier accepts.
     pub(super) flaws: Vec<Cause>,
 }
 
@@ -40,9 +40,9 @@ pub(super) struct Token {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Mac([u8; 32]),
-    /// Base64 that is compared case-insensitively.
+    /// The base64 of a MAC, which is compared case-insensitively.
     CaseLost(String),
-    /// A prefix of the base64.
+    /// The beginning of a MAC's base64.
     Beginning(String),
     /// 64 bytes, the length of an HMAC-SHA-512.
     Long([u8; 64]),
@@ -180,7 +180,7 @@ fn is_strict(word: &str) -> bool {
     })
 }
 
-/// Reads a well-formed `v1,…`.
+/// Reads a signature with the well-formed prefix `v1,`.
 fn token(word: &str, flaws: Vec<Cause>) -> Vec<Token> {
     token_of(word.strip_prefix("v1,").unwrap_or(word), flaws)
 }
@@ -305,7 +305,7 @@ pub(super) fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Replaces spaces by plus signs, except before a version.
+/// Replaces spaces with plus signs, except spaces before a version, which separate two signatures.
 fn plus_restored(text: &str) -> Option<String> {
     let mut restored = String::with_capacity(text.len());
     let mut changed = false;
@@ -324,7 +324,7 @@ fn plus_restored(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Its base64 contains both characters in which the alphabets differ, and letters of both cases.
+    /// A MAC whose base64 contains both characters in which the alphabets differ, and letters of both cases.
     const MAC: [u8; 32] = *b"\xfb\xef\xbe\xff\xff\xfe signature of 32 bytes!!!!";
 
     #[test]

@@ -105,7 +105,7 @@ impl Case {
         diagnose_under(terms, &self.capture(), &secrets)
     }
 
-    /// Judges with the limits for a server.
+    /// Judges the request with the limits for a server.
     fn judged_briefly(&self) -> CaptureVerdict {
         diagnose(&self.capture(), &[SigningSecret::parse(SECRET).unwrap()], Timestamp::from_secs(NOW))
     }
@@ -208,7 +208,8 @@ fn missing_empty_repeated_quoted_joined_and_renamed_headers() {
         check(&Case::of(EVENT).with(name, value), Cause::RepeatedHeader);
         check(&Case::of(EVENT).with(name, "other"), Cause::RepeatedHeader);
         check(&Case::of(EVENT).map(name, |value| format!("\"{value}\"")), Cause::QuotedHeader);
-        // With a space after the comma the last signature is well-formed, so a verifier accepts it.
+        // With a space after the comma, a verifier would accept the last signature, because it is
+        // well-formed.
         let joint = if name == "svix-signature" { "," } else { ", " };
         check(&Case::of(EVENT).map(name, |value| format!("{value}{joint}{value}")), Cause::JoinedHeader);
     }
@@ -290,7 +291,8 @@ fn malformed_and_expired_timestamps() {
         ("-9223372036854775808".to_owned(), Cause::MalformedTimestamp),
         ("yesterday".to_owned(), Cause::MalformedTimestamp),
     ] {
-        // First the sender signs the malformed value; then the header is changed after signing.
+        // In the first request, the sender signed the malformed value. In the second, the header was changed
+        // after signing.
         let signed = Case::signed(&key(), format!("{ID}.{text}.{EVENT}").as_bytes(), EVENT);
         check(&signed.set("svix-timestamp", text.clone()), cause);
         check(&Case::of(EVENT).set("svix-timestamp", text), cause);
@@ -332,7 +334,7 @@ fn mistakes_in_the_signed_text() {
 fn mistakes_in_deriving_the_key() {
     let encoded = &SECRET[6..];
     let hex: String = key().iter().map(|byte| format!("{byte:02x}")).collect();
-    // Node reads the underscore as a character of the URL-safe alphabet, like this engine.
+    // Node reads the underscore as a character of the URL-safe alphabet, like this base64 engine.
     let node = signatures::LENIENT_URL_SAFE.decode(SECRET.replace('+', "-")).unwrap();
     for (key, cause) in [
         (SECRET.as_bytes().to_vec(), Cause::SecretNotDecoded),
@@ -564,7 +566,7 @@ fn notes_that_not_all_signatures_were_checked() {
     let others = |count: u8| -> String {
         (0..count).map(|byte| format!("v1,{} ", STANDARD.encode([byte; 32]))).collect()
     };
-    // Too old, so that the verifier rejects it and the search runs.
+    // The timestamp is too old, so that the verifier rejects the delivery and the search runs.
     let late = Case::at(NOW - 7200, EVENT);
     check(&late.clone().map("svix-signature", |list| others(63) + &list), Cause::TimestampTooOld);
     let case = late.clone().map("svix-signature", |list| others(64) + &list);
@@ -609,7 +611,7 @@ fn bounds_the_work_of_a_search() {
     {
         assert!(is_cut_short(case.judged_briefly()), "{} bytes", case.body.len());
     }
-    // The usual causes are still found.
+    // In a large body, the usual causes are still found.
     for (body, expected) in [
         (format!("{large}\n"), Cause::TrailingNewlineAdded),
         (spaced(&large), Cause::JsonSpacingChanged),
@@ -709,7 +711,7 @@ proptest! {
 }
 
 proptest! {
-    // Each case runs a complete search.
+    // Only a few cases, because each one runs a complete search.
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 8, ..ProptestConfig::default() })]
 
     #[test]

@@ -18,7 +18,7 @@ pub(super) struct Reading {
     value: Vec<u8>,
 }
 
-/// Returns the interpretations of a value. The first one signs the value unchanged.
+/// Returns the interpretations of a value. In the first one, the unchanged value was signed.
 pub(super) fn read(value: &[u8]) -> Vec<Reading> {
     let text = String::from_utf8_lossy(value).into_owned();
     let reading = |text: String, seconds: Option<i64>, flaw: Option<Cause>| Reading {
@@ -82,7 +82,7 @@ pub(super) fn read(value: &[u8]) -> Vec<Reading> {
     as_written_and(seconds, others, Cause::MalformedTimestamp)
 }
 
-/// Describes a flaw.
+/// Describes a flaw of a timestamp header.
 pub(super) fn fact(flaw: Cause, header: &str, reading: Option<&Reading>) -> String {
     let value = reading.map(|reading| shown(&reading.value)).unwrap_or_default();
     match flaw {

@@ -13,7 +13,7 @@ use super::finding::Finding;
 use super::signatures::{LENIENT_URL_SAFE, percent_decoded};
 use crate::capture::Capture;
 
-/// The maximum number of bodies.
+/// The maximum number of bodies, including the captured one.
 const MAX_BODIES: usize = 48;
 /// The maximum number of nested wrappers. More do not occur in practice.
 const MAX_DEPTH: usize = 2;
@@ -130,7 +130,7 @@ fn compressed(body: &Bytes, found: &mut Inside<'_>) {
         {
             ("deflate", read(&mut ZlibDecoder::new(body.as_ref())))
         }
-        // Raw deflate has no magic number, but it is hardly ever valid text.
+        // Raw deflate has no magic number. Since it is hardly ever valid text, only other bodies are tried.
         _ if std::str::from_utf8(body).is_err() => ("deflate", read(&mut DeflateDecoder::new(body.as_ref()))),
         _ => return,
     };
@@ -177,7 +177,7 @@ fn in_json(body: &Bytes, text: &str, found: &mut Inside<'_>) {
     let Ok(members) = serde_json::from_str::<std::collections::BTreeMap<String, &RawValue>>(text) else {
         return;
     };
-    // An event is not a wrapper.
+    // An object with these members is an event, and not a wrapper.
     if members.contains_key("data") && members.contains_key("type") {
         return;
     }
@@ -212,7 +212,7 @@ fn in_form(body: &Bytes, text: &str, found: &mut Inside<'_>) {
         if plain && !value.is_empty() {
             let fact = format!("the body is a form, but only its field {name} was signed");
             add(fact.clone(), form_decoded(value).into());
-            // The value may have been appended to the name without encoding.
+            // The value might have been appended to the name without encoding.
             add(fact, body.slice_ref(rest.get(name.len() + 1..).unwrap_or_default().as_bytes()));
         }
     }
@@ -241,7 +241,7 @@ fn without_entities(text: &str) -> Option<String> {
         ("&gt;", ">"),
         ("&#x2F;", "/"),
         ("&nbsp;", "\u{a0}"),
-        // Must be last, because it can be the beginning of every other entity.
+        // This entity must be the last one, because its replacement can be the beginning of any other entity.
         ("&amp;", "&"),
     ];
     let plain =
@@ -291,7 +291,7 @@ fn parts<'b>(mut bytes: &'b [u8], separator: &[u8]) -> Vec<&'b [u8]> {
     parts
 }
 
-/// Undoes decoding with one character encoding and encoding with a different one.
+/// Finds bodies that were decoded with one character encoding and then encoded with a different one.
 fn charsets(body: &Bytes, found: &mut Inside<'_>) {
     if body.is_ascii() && !body.contains(&0) {
         return;
@@ -360,7 +360,7 @@ impl Charset {
     }
 }
 
-/// Removes bytes before and after the body.
+/// Finds the body that was signed if bytes were added before or after it.
 fn slices(capture: &Capture, body: &Bytes, outermost: bool, found: &mut Inside<'_>) {
     let length = capture.text("content-length").and_then(|length| length.parse::<usize>().ok());
     if let Some(length) = length.filter(|length| outermost && *length < body.len() && *length > 0) {
@@ -384,7 +384,7 @@ fn slices(capture: &Capture, body: &Bytes, outermost: bool, found: &mut Inside<'
     }
 }
 
-/// Returns the length of the JSON value at the start.
+/// Returns the length of the JSON value at the start of the bytes.
 fn json_end(bytes: &[u8]) -> Option<usize> {
     let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<serde::de::IgnoredAny>();
     values.next()?.ok()?;

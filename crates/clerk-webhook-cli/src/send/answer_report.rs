@@ -11,10 +11,10 @@ use crate::output::{Output, printable, style};
 use crate::send::client::Answer;
 use crate::send::svix::{self, Next, Reply};
 
-/// The maximum number of a body's characters in the text output.
+/// The maximum length of a body in the text output, in characters.
 const SHOWN_BODY: usize = 400;
 
-/// The maximum number of a header's characters in the text output.
+/// The maximum length of a header in the text output, in characters.
 const SHOWN_HEADER: usize = 200;
 
 /// The response to the first attempt of a delivery, with an explanation.
@@ -26,7 +26,7 @@ pub(crate) struct AnswerReport {
     #[serde(skip)]
     reason: &'static str,
     milliseconds: f64,
-    /// The unchanged header value.
+    /// The unchanged value of the `Retry-After` header.
     retry_after: Option<String>,
     webhook_delivery: Option<String>,
     content_type: Option<String>,
@@ -38,7 +38,7 @@ pub(crate) struct AnswerReport {
     svix: NextAttempt,
 }
 
-/// Svix's reaction.
+/// Svix's reaction to the response.
 #[derive(Debug, Serialize)]
 struct NextAttempt {
     next: &'static str,

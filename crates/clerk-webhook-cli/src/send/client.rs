@@ -26,7 +26,7 @@ type Connector = HttpConnector;
 /// The maximum number of bytes that are stored from a response body. Webhook endpoints send short responses.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// The user agent of the sender. Svix sends one too.
+/// The `User-Agent` header of all requests. Svix sends one too.
 const USER_AGENT: &str = concat!("clerk-webhook/", env!("CARGO_PKG_VERSION"));
 
 /// Sends requests. Clones share the connection pool.
@@ -63,9 +63,9 @@ pub(crate) struct SendError {
 /// The kinds of [`SendError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SendErrorKind {
-    /// No process is listening on the port, or the name has no address.
+    /// No process is listening on the port, or the host name has no address.
     Refused,
-    /// The response was not complete in time.
+    /// The response was not complete within the time limit.
     Timeout,
     /// A failure of the connection or TLS, or a response that is not HTTP.
     Other,
@@ -192,7 +192,7 @@ impl Answer {
     }
 }
 
-/// Reads a `Retry-After`: seconds, or a date.
+/// Reads the value of a `Retry-After` header: seconds, or a date.
 fn retry_after(value: &str) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
@@ -226,7 +226,7 @@ fn explain(error: &(dyn Error + 'static), authority: &str) -> SendError {
         );
         return SendError { kind: SendErrorKind::Refused, message };
     }
-    // The connector has no error type for this case.
+    // The connector has no error type for a host name without an address.
     if chain(error).any(|error| error.to_string() == "dns error") {
         let message = format!("{authority} has no address: check the name");
         return SendError { kind: SendErrorKind::Refused, message };

@@ -24,15 +24,15 @@ pub(crate) struct Reply {
 /// Svix's next action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// None: the message was delivered.
+    /// No further attempt, because the message was delivered.
     Delivered,
-    /// None: the endpoint aborted this message.
+    /// No further attempt, because the endpoint aborted this message.
     Aborted,
-    /// None, and no further messages: the endpoint is disabled.
+    /// No further attempts and no further messages, because the endpoint is disabled.
     Disabled,
     /// Another attempt after this delay, plus or minus the jitter.
     Retry(Duration),
-    /// None: this was the last attempt.
+    /// No further attempt, because this was the last attempt.
     GivenUp,
 }
 

@@ -22,7 +22,7 @@ pub(super) struct ConnectionSlots {
 /// The slot of a connection. Dropping it frees the slot.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlot {
-    /// The permit, and whether it is a slot for the page.
+    /// The permit, and whether its slot is for the page only.
     permit: Mutex<(OwnedSemaphorePermit, bool)>,
     page: Arc<Semaphore>,
 }
@@ -43,7 +43,7 @@ impl ConnectionSlots {
 }
 
 impl ConnectionSlot {
-    /// Exchanges a general slot for a page slot, if one is free.
+    /// Exchanges a general slot for a page slot, if a page slot is free.
     pub(crate) fn switch_to_page(&self) {
         let mut held = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
         if !held.1
@@ -153,7 +153,7 @@ mod tests {
             slot.switch_to_page();
             occupied.push(slot);
         }
-        // Every slot is occupied, and each connection releases the kind of slot that it held.
+        // Every slot is occupied. Each connection then releases the kind of slot that it holds.
         assert_eq!((slots.general.available_permits(), slots.page.available_permits()), (0, 0));
         occupied.remove(0);
         assert_eq!((slots.general.available_permits(), slots.page.available_permits()), (0, 1));

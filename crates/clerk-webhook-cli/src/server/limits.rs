@@ -19,10 +19,10 @@ pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 /// The timeout for reading a body.
 pub(crate) const BODY_TIMEOUT: Duration = Verifier::DEFAULT_READ_TIMEOUT;
 
-/// The timeout for a write, during which the peer reads nothing.
+/// How long a write may wait while the peer reads nothing.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long a connection accepts requests. The page reconnects automatically.
+/// How long a connection accepts requests. After this time, the page reconnects automatically.
 pub(super) const LIFETIME: Duration = Duration::from_secs(300);
 
 /// The timeout for the last request of a connection: longer than any response takes.

@@ -18,7 +18,7 @@ pub(crate) enum Body {
     Events(mpsc::Receiver<Bytes>),
 }
 
-/// The connection ends without a response.
+/// The error that closes a connection without a response.
 #[derive(Debug)]
 pub(crate) struct NoResponse;
 

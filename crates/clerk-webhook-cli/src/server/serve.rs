@@ -28,7 +28,7 @@ where
     loop {
         let Some(slot) = slots.acquire().await else { return };
         let Ok((stream, peer)) = socket.accept().await else {
-            // The process may be out of file descriptors until another connection ends.
+            // The process might have no free file descriptor until another connection ends.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
@@ -42,7 +42,7 @@ async fn connection<F>(stream: TcpStream, respond: impl Fn(Request<Incoming>) ->
 where
     F: Future<Output = Result<Response<Body>, NoResponse>>,
 {
-    // Responses are small, and the peer waits for them.
+    // Small packets are sent immediately, because responses are small and the peer waits for them.
     let _ = stream.set_nodelay(true);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_header_size(MAX_HEADER_BYTES);

@@ -11,7 +11,7 @@ pub(crate) fn interruption() -> impl Future<Output = ()> {
             [Ok(mut interrupt), Ok(mut terminate)] => {
                 tokio::select!(_ = interrupt.recv() => {}, _ = terminate.recv() => {});
             }
-            // Without handlers, the signals would terminate the process.
+            // If a handler cannot be installed, its signal terminates the process.
             _ => std::future::pending().await,
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn longest_left(lease: Duration, asked: Instant) -> Duration {
 /// The longest time that a store may take to answer: the sender closes the connection after 15 s.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How late a lease may expire, on a busy machine.
+/// How much later than requested a lease may expire, because the machine can be busy.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A client of the store that panics if the store returns an error.
@@ -79,7 +79,7 @@ impl<S: DeliveryStore> Client<S> {
         answer("purge", self.0.purge(older_than, limit)).await
     }
 
-    /// Claims a delivery that must be free.
+    /// Claims a delivery, and checks that the store grants the claim.
     pub(super) async fn take(&self, key: &DeliveryKey, lease: Duration, what: impl fmt::Display) -> Lease {
         match self.claim(key, lease).await {
             Claim::Acquired(claimed) => claimed,
@@ -88,7 +88,7 @@ impl<S: DeliveryStore> Client<S> {
         }
     }
 
-    /// Claims a delivery that must be in progress, under a lease that expires within `at_most`.
+    /// Claims a delivery, and checks that it is in progress under a lease that expires within `at_most`.
     pub(super) async fn is_in_progress(&self, key: &DeliveryKey, at_most: Duration, what: impl fmt::Display) {
         let asked = Instant::now();
         match self.claim(key, LONG).await {
@@ -103,7 +103,7 @@ impl<S: DeliveryStore> Client<S> {
         }
     }
 
-    /// Claims a delivery that must be completed, and returns the completion time, if the store knows it.
+    /// Claims a delivery, and checks that it is completed. Returns the completion time if the store knows it.
     pub(super) async fn is_duplicate(&self, key: &DeliveryKey, what: impl fmt::Display) -> Option<Timestamp> {
         match self.claim(key, LONG).await {
             Claim::Duplicate { completed_at } => completed_at,
@@ -145,7 +145,7 @@ impl<S: DeliveryStore> Client<S> {
     }
 }
 
-/// Waits for an answer, and panics if it is an error.
+/// Waits for the store's answer, and panics if it is an error.
 async fn answer<T, E: std::error::Error>(name: &str, question: impl Future<Output = Result<T, E>>) -> T {
     match tokio::time::timeout(PATIENCE, question).await {
         Ok(Ok(answer)) => answer,
@@ -154,7 +154,7 @@ async fn answer<T, E: std::error::Error>(name: &str, question: impl Future<Outpu
     }
 }
 
-/// Waits for an error, and panics if the call succeeds.
+/// Waits for the store's error, and panics if the call succeeds.
 pub(super) async fn refusal<T, E>(name: &str, question: impl Future<Output = Result<T, E>>) {
     match tokio::time::timeout(PATIENCE, question).await {
         Ok(Err(_)) => {}

@@ -9,13 +9,14 @@ use crate::output::printable;
 use crate::send::answer_report::{asks_for_login, is_own_refusal, is_page, outcome, redirect};
 use crate::send::client::{Answer, SendError, SendErrorKind};
 
-/// A larger difference between the clocks is a warning. In seconds.
+/// The maximum difference between the clocks without a warning, in seconds.
 const CLOCK_NOTED: f64 = 5.0;
 
-/// With a larger difference, the endpoint rejects every delivery. In seconds.
+/// The maximum difference between the clocks, in seconds. If it is larger, the endpoint rejects every
+/// delivery.
 const CLOCK_TOLERATED: f64 = Verifier::DEFAULT_TOLERANCE.as_secs_f64();
 
-/// A slower response is a warning. The sender waits 15 s.
+/// The maximum time for a response without a warning. The sender waits 15 s.
 const SLOW: Duration = Duration::from_secs(5);
 
 type Result<'a> = std::result::Result<&'a Answer, &'a SendError>;
@@ -141,7 +142,7 @@ pub(super) fn unsigned(result: Result<'_>) -> Check {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Forbidden {
     pub(super) check: &'static str,
-    /// The finding if the endpoint accepts it.
+    /// The finding if the endpoint accepts the delivery.
     pub(super) finding: &'static str,
     pub(super) what: &'static str,
     pub(super) advice: &'static str,
@@ -216,7 +217,7 @@ pub(super) fn signed(result: Result<'_>) -> Check {
 
 /// Judges the difference between the clocks in seconds, positive if the endpoint's clock is ahead.
 ///
-/// `None` if the response has no date.
+/// `distance` is `None` if the response has no date.
 pub(super) fn clock(distance: Option<f64>) -> Check {
     let check = "clock";
     let Some(distance) = distance else {

@@ -42,7 +42,7 @@ impl<'o> Report<'o> {
         output.object(check)
     }
 
-    /// Prints the summary. Fails if a check is bad.
+    /// Prints the summary. Fails if the result of a check is bad.
     pub(super) fn finish(self) -> Result<(), Failure> {
         let (colour, verdict) = match (self.bad, self.warnings) {
             (0, 0) => (style::GOOD, "no problems".to_owned()),

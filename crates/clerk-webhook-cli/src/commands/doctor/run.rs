@@ -23,13 +23,13 @@ use crate::send::client::{Answer, Client, SendError, block_on};
 use crate::send::endpoint::Endpoint;
 use crate::send::svix;
 
-/// The timeout for resolving a name, and for connecting.
+/// The timeout for resolving the host name, and for connecting to an address.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// The sizes of the bodies that are sent.
+/// The body sizes that are sent to find the endpoint's body limit, in bytes.
 const SIZES: [usize; 4] = [64 << 10, 256 << 10, 1 << 20, 3 << 20];
 
-/// How long the endpoint has to reject a body by its length, before the body is sent.
+/// How long the endpoint has to reject a request because of its `Content-Length`, before the body is sent.
 const TIME_TO_REFUSE: Duration = Duration::from_secs(1);
 
 /// The minimum length of a key in Svix's specification, in bytes.
@@ -96,7 +96,7 @@ impl Examination<'_> {
         Ok(secrets)
     }
 
-    /// Resolves the name and connects. Returns whether the endpoint is reachable.
+    /// Resolves the host name and connects to the endpoint. Returns whether the endpoint is reachable.
     async fn reach(&mut self, endpoint: &Endpoint) -> Result<bool, Failure> {
         let uri = endpoint.uri();
         let is_https = uri.scheme_str() == Some("https");
@@ -183,7 +183,7 @@ impl Examination<'_> {
                 "rejected by the endpoint itself, because it accepts a signed delivery",
             );
         }
-        // An endpoint that fails on an unsigned request, or accepts it, was reached as well.
+        // The endpoint was also reached if it failed on the unsigned request or accepted it.
         let is_reached = accepted || matches!(check.finding, "accepts_unsigned" | "server_error");
         let goes_on = check.status != Status::Bad || is_reached;
         self.report.add(&check)?;
@@ -195,7 +195,7 @@ impl Examination<'_> {
         if let Ok(answer) = &unsigned {
             self.report.add(&judge::clock(distance(answer, before, after)))?;
         }
-        // If something else responds, further probes would not test the endpoint.
+        // If something other than the endpoint responds, further probes would not test the endpoint.
         if goes_on {
             self.refusals(&client, endpoint, secrets, accepted).await?;
             self.sizes(&client, endpoint).await?;
@@ -272,7 +272,7 @@ impl Examination<'_> {
             let delivery = Delivery::of_json(body).wrong_secret();
             let mut answer = self.post(client, endpoint, &delivery).await;
             if answer.is_err() {
-                // The rejection can get lost while the body is sent.
+                // A response that the server sends while the body is still being sent can get lost.
                 let (uri, headers, body) = (endpoint.uri(), delivery.headers(), delivery.body());
                 answer = client.post_after(TIME_TO_REFUSE, uri, headers, body).await;
             }
@@ -328,11 +328,11 @@ async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
 
 /// Returns the minimum number of seconds by which the endpoint's clock is ahead of this machine's clock.
 ///
-/// Negative if it is behind.
+/// The number is negative if the endpoint's clock is behind.
 fn distance(answer: &Answer, before: Timestamp, after: Timestamp) -> Option<f64> {
     let date = answer.headers.get(http::header::DATE)?.to_str().ok()?;
     let date = jiff::fmt::rfc2822::parse(date).ok()?.timestamp().as_millisecond();
-    // The header has a resolution of one second, and servers reuse its value for up to a second.
+    // The `Date` header has a resolution of one second, and servers reuse its value for up to a second.
     let (earliest, latest) = (date, date.saturating_add(2000));
     let millis = if latest < before.as_millis() {
         latest.saturating_sub(before.as_millis())

@@ -8,7 +8,7 @@ use super::fields;
 use crate::failure::Failure;
 use crate::output::{Output, style};
 
-/// The sources of the types and the examples.
+/// The sources of the event types and the examples.
 const SOURCE: &str =
     "Clerk's published schema (openapi-specs of 2026-08-12) and types (@clerk/backend 3.25.0 of 2026-10-16)";
 
@@ -51,7 +51,7 @@ pub(super) fn list(output: &Output, types: &[EventType]) -> Result<(), Failure> 
     ))
 }
 
-/// Returns the part before the dot.
+/// Returns the part of an event type before the dot.
 fn family(event_type: &EventType) -> &str {
     event_type.as_str().split_once('.').map_or("", |(family, _)| family)
 }
@@ -118,7 +118,7 @@ pub(super) fn show(output: &Output, fixture: AnyFixture) -> Result<(), Failure> 
             (true, true) => "required, may be null",
             (true, false) => "required",
             (false, true) => "optional",
-            // Without an element, the array is only shorter.
+            // An element of an array is neither required nor optional: without it, the array is only shorter.
             (false, false) if field.path.ends_with("[]") => "",
             (false, false) => "may be absent",
         };

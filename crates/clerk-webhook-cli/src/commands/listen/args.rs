@@ -54,8 +54,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) remote: RemoteArgs,
 
-    /// Open the page in a browser, with an address that works only once, because other users of this machine
-    /// can see process arguments
+    /// Open the page in a browser. The address works only once, because the browser gets it as an argument,
+    /// which other users of this machine can see
     #[arg(long)]
     pub(super) open: bool,
 

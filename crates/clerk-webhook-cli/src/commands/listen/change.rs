@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 use super::redact::redact;
 use super::text::clean;
 
-/// The maximum number of differences in the list.
+/// The maximum number of differences that are listed.
 const MAX_CHANGES: usize = 200;
 
-/// The maximum length of a value, in characters.
+/// The maximum length of a listed value, in characters.
 const MAX_VALUE: usize = 200;
 
-/// The maximum length of a path, in characters.
+/// The maximum length of a listed path, in characters.
 const MAX_PATH: usize = 200;
 
 /// A difference between two versions, with redacted values.
@@ -53,7 +53,7 @@ struct Side<'v> {
 }
 
 impl Changes {
-    /// Returns the approximate size in memory, in bytes.
+    /// Returns the approximate size of the differences in memory, in bytes.
     pub(super) fn weight(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let change = |change: &Change| change.path.len() + text(&change.before) + text(&change.after);
@@ -215,7 +215,7 @@ mod tests {
                 r#"+ list[idn_3]: {"id":"idn_3","v":3}"#
             ]
         );
-        // Repeated ids are not used.
+        // Elements with repeated ids are matched by position.
         assert_eq!(
             lines(
                 json!({ "list": [{ "id": "a", "v": 1 }, { "id": "a", "v": 2 }] }),

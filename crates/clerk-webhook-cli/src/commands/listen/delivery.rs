@@ -19,9 +19,9 @@ const MAX_NAME: usize = 120;
 /// A received delivery. Its JSON is the output of `--json`, without the payload.
 #[derive(Debug, Serialize)]
 pub(super) struct ReceivedDelivery {
-    /// Counted from 1.
+    /// The number of the delivery, counted from 1.
     pub(super) number: u64,
-    /// Milliseconds since 1970.
+    /// The time of arrival, in milliseconds since 1970.
     pub(super) received_at: Timestamp,
     pub(super) path: String,
     #[serde(rename = "type")]
@@ -30,15 +30,15 @@ pub(super) struct ReceivedDelivery {
     pub(super) id: Option<String>,
     pub(super) origin: Origin,
     pub(super) outcome: &'static str,
-    /// The diagnosis of a verification that failed.
+    /// The diagnosis, if verification failed.
     pub(super) cause: Option<&'static str>,
     pub(super) reason: Option<String>,
     pub(super) advice: Option<String>,
     /// The status of the response, or `None` for `--respond timeout`.
     pub(super) status: Option<u16>,
-    /// The time from the event to its arrival.
+    /// The time from the event to the delivery's arrival.
     pub(super) lag_ms: Option<i64>,
-    /// The time from the signature to the arrival.
+    /// The time from the signature to the delivery's arrival.
     pub(super) age_ms: Option<i64>,
     pub(super) bytes: usize,
     /// The position of the first matching secret, counted from 1.
@@ -46,13 +46,14 @@ pub(super) struct ReceivedDelivery {
     /// The number of deliveries of this message so far, including this one.
     pub(super) seen: u64,
     pub(super) object: Option<Object>,
-    /// Why the data is unrecognized, if it is.
+    /// Why the event's data is unrecognized, if it is.
     pub(super) unrecognized: Option<String>,
-    /// The difference to the newest version that arrived earlier, if that version is newer than this one.
+    /// How much older this version of the object is than the newest version that arrived earlier, if it is
+    /// older.
     pub(super) overtaken_by_ms: Option<i64>,
     /// Whether a deletion of the object arrived earlier.
     pub(super) after_deletion: bool,
-    /// The number of the delivery with the previous version.
+    /// The number of the delivery that contained the object's previous version.
     pub(super) previous: Option<u64>,
     pub(super) changes: Changes,
     pub(super) forwarded: Option<Forwarded>,
@@ -62,12 +63,12 @@ pub(super) struct ReceivedDelivery {
     pub(super) capture: Capture,
 }
 
-/// The object of an event.
+/// The object that an event describes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Object {
     pub(super) kind: String,
     pub(super) id: String,
-    /// The time of its last change, if the event contains it. In milliseconds since 1970.
+    /// The time of the object's last change in milliseconds since 1970, if the event contains it.
     pub(super) version: Option<i64>,
     pub(super) deleted: bool,
 }
@@ -78,7 +79,7 @@ pub(super) struct Forwarded {
     pub(super) status: Option<u16>,
     pub(super) elapsed_ms: Option<u64>,
     pub(super) error: Option<String>,
-    /// A warning about the response.
+    /// A warning about the endpoint's response.
     pub(super) remark: Option<&'static str>,
 }
 
@@ -124,7 +125,7 @@ impl ReceivedDelivery {
         }
     }
 
-    /// Adds the diagnosis.
+    /// Adds the diagnosis of a failed verification.
     pub(super) fn explain(&mut self, diagnosis: Diagnosis) {
         self.cause = Some(diagnosis.cause);
         self.reason = Some(diagnosis.reason);
@@ -141,7 +142,7 @@ impl ReceivedDelivery {
         self.json().as_ref().map(redact)
     }
 
-    /// Returns the approximate size in memory, in bytes.
+    /// Returns the approximate size of the delivery in memory, in bytes.
     pub(super) fn weight(&self) -> usize {
         const FIXED: usize = 2048;
         let headers = self.capture.headers.iter().map(|(name, value)| name.len() + value.len());

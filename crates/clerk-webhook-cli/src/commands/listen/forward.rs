@@ -113,7 +113,7 @@ pub(super) fn describe(result: &Result<Answer, SendError>) -> Forwarded {
     }
 }
 
-/// Returns the status for the sender if the endpoint did not respond.
+/// Returns the status that the sender gets if the endpoint did not respond.
 pub(super) fn status_of(error: &SendError) -> u16 {
     match error.kind {
         SendErrorKind::Timeout => 504,
@@ -135,7 +135,7 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Returns the headers with the same message id, the current time, and a valid signature.
+/// Returns the captured headers with the same message id, but with the current time and a valid signature.
 fn signed_anew(capture: &Capture, secret: &SigningSecret) -> Option<Vec<(String, Vec<u8>)>> {
     let family = [HeaderFamily::Svix, HeaderFamily::Webhook]
         .into_iter()

@@ -70,14 +70,14 @@ impl History {
         delivery
     }
 
-    /// Returns the deliveries after this number, oldest first.
+    /// Returns the deliveries whose numbers are greater than this one, oldest first.
     pub(super) fn after(&self, number: u64) -> Vec<Arc<ReceivedDelivery>> {
         let inner = self.lock();
         let from = inner.kept.partition_point(|delivery| delivery.number <= number);
         inner.kept.range(from..).cloned().collect()
     }
 
-    /// Returns the maximum number of deliveries.
+    /// Returns the maximum number of deliveries in the history.
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
@@ -114,7 +114,7 @@ fn relate(delivery: &mut ReceivedDelivery, kept: &VecDeque<Arc<ReceivedDelivery>
         (other.origin != Origin::Refused && other.id != delivery.id).then_some((other, known))
     });
     let others: Vec<_> = others.collect();
-    // `max_by_key` returns the last of several deliveries with the same version.
+    // If several deliveries have the newest version, `max_by_key` returns the last of them.
     let newest = others.iter().max_by_key(|(_, known)| known.version);
     delivery.after_deletion = !object.deleted && others.iter().any(|(_, known)| known.deleted);
     let overtaken = newest.and_then(|(_, known)| known.version?.checked_sub(object.version?));
@@ -191,7 +191,7 @@ mod tests {
         let second = history.add(received(&user("msg_2", "Ada", 2000)));
         assert_eq!((second.previous, second.overtaken_by_ms), (Some(1), Some(1000)));
         assert_eq!(paths(&second), ["updated_at"]);
-        // A repeated delivery is not compared.
+        // A repeated delivery is not compared with earlier versions.
         let again = history.add(received(&user("msg_2", "Ada", 2000)));
         assert_eq!((again.seen, again.previous, again.overtaken_by_ms), (2, None, None));
     }

@@ -34,7 +34,7 @@ pub(super) enum Line {
     Delivery(Arc<ReceivedDelivery>),
     /// A note, for example about a request that is not a delivery.
     Note(String),
-    /// The last line.
+    /// The last line, after which the printer ends.
     Last(String),
 }
 
@@ -62,7 +62,7 @@ impl Printer {
                 }
                 Ok(())
             };
-            // The receiver is dropped if the command has ended.
+            // If the command has already ended, nothing receives the result.
             let _ = done.send(print());
         });
         Self { lines, end }
@@ -92,7 +92,7 @@ fn print_delivery(
     }
     let text = lines(delivery, several_secrets).join("\n");
     output.line(text)?;
-    // Readers of a pipe get each delivery immediately.
+    // Flushes, so that the reader of a pipe gets each delivery immediately.
     io::stdout().flush().map_err(Failure::from)
 }
 
@@ -154,7 +154,7 @@ fn headline(delivery: &ReceivedDelivery, several_secrets: bool) -> String {
     if let Some(millis) = delivery.lag_ms {
         let _ = write!(line, "  lag {}", lag(millis));
     }
-    // Usually, the age is near zero. Otherwise, the sender is late or a clock is wrong.
+    // The age is shown only if it is not near zero. In this case, the sender is late or a clock is wrong.
     match delivery.age_ms {
         Some(millis @ 5_000..) => {
             let _ = write!(line, "  signed {} ago", lag(millis));

@@ -25,7 +25,8 @@ use crate::send::svix;
 use crate::server::limits::BODY_TIMEOUT;
 use crate::server::response::{Body, NoResponse, complete, text};
 
-/// How long `--respond timeout` delays the end of the request. This is longer than the sender waits.
+/// How long `--respond timeout` keeps a request open without a response. This is longer than the sender
+/// waits.
 const SILENCE: Duration = Duration::from_secs(svix::TIMEOUT.as_secs() * 2);
 
 /// The reply to a request.
@@ -53,7 +54,8 @@ pub(super) async fn respond(
         listener.print(Line::Note(note.to_owned())).await;
         return Ok(answer);
     }
-    // A sender that disconnects drops this future. The delivery is still forwarded, recorded, and shown.
+    // If the client disconnects, this future is dropped. The spawned task still forwards, records, and shows
+    // the delivery.
     let (sender, reply) = oneshot::channel();
     tokio::spawn(receive(listener, request, sender));
     match reply.await {
@@ -113,11 +115,11 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: on
     }
     let Some(permit) = is_unexplained.then(|| listener.judge.diagnosis_permit()).flatten() else {
         listener.show(delivery).await;
-        // The receiver is dropped if the sender has disconnected.
+        // If the client has disconnected, nothing receives the reply.
         let _ = sender.send(reply);
         return;
     };
-    // The sender does not wait for the diagnosis.
+    // Replies before the diagnosis, so that the client does not wait for it.
     let _ = sender.send(reply);
     let found = listener.before_the_end(listener.judge.diagnose(&delivery.capture, permit)).await.flatten();
     // Holds the permit until this delivery has been shown, so that diagnoses do not accumulate.
@@ -173,13 +175,13 @@ impl Listener {
                     Some(format!("cannot write to {}: {error}", folder.path().display()))
                 }
                 Err(NotRecorded::Full(reason)) => Some(reason.to_owned()),
-                // Reported only once, for the first delivery that was not recorded.
+                // The limit is reported only once, for the first delivery that is not recorded.
                 Err(NotRecorded::StillFull) => None,
             };
             delivery.record_error = error;
             delivery
         };
-        // Writing to a slow disk must not block other deliveries.
+        // Uses a blocking thread, because a slow disk must not block other deliveries.
         match tokio::task::spawn_blocking(write).await {
             Ok(delivery) => delivery,
             Err(error) => std::panic::resume_unwind(error.into_panic()),

@@ -21,7 +21,7 @@ const MAX_BYTES: u64 = 256 * 1024 * 1024;
 /// The maximum number of bytes of rejected deliveries, so that forgeries leave room for authentic deliveries.
 const MAX_REFUSED: u64 = 64 * 1024 * 1024;
 
-/// The minimum size of a file on a disk.
+/// The minimum space that a file takes up on a disk, in bytes.
 const BLOCK: u64 = 4096;
 
 /// The folder for recordings, with the remaining budgets.
@@ -42,7 +42,7 @@ pub(super) enum NotRecorded {
     Failed(io::Error),
     /// The budget is exhausted, and this is the first delivery that is not recorded.
     Full(&'static str),
-    /// The budget was exhausted before.
+    /// The budget is exhausted, and an earlier delivery was the first that was not recorded.
     StillFull,
 }
 
@@ -99,7 +99,7 @@ fn write(folder: &Path, delivery: &ReceivedDelivery) -> io::Result<PathBuf> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(&temporary).and_then(|mut file| file.write_all(&bytes));
     let placed = written.and_then(|()| place(folder, &name, &temporary));
-    // Fails after a rename, because the temporary file no longer exists.
+    // After a rename, the removal fails, because the temporary file no longer exists.
     let _ = fs::remove_file(&temporary);
     placed
 }
@@ -112,7 +112,7 @@ fn recorded(delivery: &ReceivedDelivery) -> Recorded {
     Recorded { received_at: Some(delivery.received_at), verdict: Some(verdict) }
 }
 
-/// Gives the file its name, or the next free name.
+/// Gives the temporary file this name or, if it is taken, this name with the next free number.
 fn place(folder: &Path, name: &str, temporary: &Path) -> io::Result<PathBuf> {
     for attempt in 1..=MAX_SAME {
         let name = if attempt == 1 { format!("{name}.http") } else { format!("{name}-{attempt}.http") };
@@ -120,7 +120,7 @@ fn place(folder: &Path, name: &str, temporary: &Path) -> io::Result<PathBuf> {
         match fs::hard_link(temporary, &path) {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            // File systems without hard links: the rename is atomic, but can race with another process.
+            // For file systems without hard links. The rename is atomic, but can race with another process.
             Err(_) if !path.try_exists()? => return fs::rename(temporary, &path).map(|()| path),
             Err(_) => {}
         }

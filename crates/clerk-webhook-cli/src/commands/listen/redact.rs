@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-/// Redacted everywhere, unless they are empty.
+/// The names of fields whose values are redacted everywhere, unless the value is empty.
 const HIDDEN: [&str; 12] = [
     "api_key",
     "authorization",
@@ -21,16 +21,19 @@ const HIDDEN: [&str; 12] = [
     "url",
 ];
 
-/// Redacted at every depth of emails and text messages: the content, and the template variables.
+/// The names of fields that are redacted at every depth of emails and text messages: the content, and the
+/// template variables.
 const OF_MESSAGES: [&str; 7] = ["content", "data", "html", "message", "preview", "subject", "text"];
 
-/// Redacted if the name contains one of these, unless the value is a boolean or a number.
+/// Parts of names. A field whose name contains one of them is redacted, unless its value is a boolean or a
+/// number.
 const PARTS: [&str; 5] = ["password", "private_key", "secret", "ticket", "token"];
 
-/// Redacted if they are a word of the name.
+/// Words of names. A field whose name contains one of them as a separate word is redacted.
 const WORDS: [&str; 4] = ["otp", "passcode", "passcodes", "pin"];
 
-/// Codes with a few known values, such as `country_code`. They are not secret.
+/// The words before `_code` in the names of codes that are not secret, such as `country_code`. These codes
+/// have only a few known values.
 const NAMING: [&str; 12] = [
     "area", "country", "currency", "decline", "error", "failure", "language", "postal", "reason", "region",
     "status", "zip",
@@ -39,7 +42,7 @@ const NAMING: [&str; 12] = [
 /// Replaces the sensitive values of an event. All other members and elements remain.
 pub(super) fn redact(event: &Value) -> Value {
     let Value::Object(members) = event else {
-        // The structure is unknown. A JSON string can contain an event, for example.
+        // The structure is unknown, so everything is redacted: a JSON string could contain an event.
         return hidden(event);
     };
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
@@ -130,7 +133,7 @@ fn is_code(value: &Value) -> bool {
     }
 }
 
-/// Replaces a value. The replacement of a text states its length.
+/// Replaces a value with a placeholder. The placeholder for a text states the length of the text.
 fn hidden(value: &Value) -> Value {
     match value {
         Value::Null | Value::Bool(_) => value.clone(),
@@ -142,7 +145,7 @@ fn hidden(value: &Value) -> Value {
     }
 }
 
-/// Redacts a link's query, which can contain a ticket.
+/// If the text is a link, redacts its query, which can contain a ticket.
 fn without_query(text: &str) -> String {
     let is_link = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
     match text.find(['?', '#']).filter(|_| is_link) {

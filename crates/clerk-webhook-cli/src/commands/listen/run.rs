@@ -27,7 +27,7 @@ use crate::send::client;
 use crate::server::serve::serve;
 use crate::server::shutdown::interruption;
 
-/// The timeout for the shutdown, because the terminal may be stopped.
+/// The timeout for the shutdown, which would wait forever for a stopped terminal.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
@@ -145,7 +145,8 @@ fn endpoint(address: SocketAddr, path: Option<&str>) -> String {
     format!("http://{address}{path}")
 }
 
-/// Opens a URL in the browser, or prints why this failed. Every user of this machine can read the URL.
+/// Opens a URL in the browser, or prints why this failed. Every user of this machine can read the URL,
+/// because it is the argument of a process.
 fn open(url: &str) {
     let program = match std::env::consts::OS {
         "macos" => "open",

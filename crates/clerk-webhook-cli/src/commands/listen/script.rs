@@ -49,7 +49,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    /// Returns `None` if there are no responses.
+    /// Creates the sequence. Returns `None` if there are no responses.
     pub(super) fn new(steps: Vec<Step>) -> Option<Self> {
         (!steps.is_empty()).then(|| Self { steps, next: AtomicUsize::new(0) })
     }

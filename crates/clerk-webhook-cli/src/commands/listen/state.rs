@@ -30,7 +30,7 @@ pub(super) struct Listener {
     pub(super) record: Option<Arc<Folder>>,
     pub(super) lines: mpsc::Sender<Line>,
     pub(super) page: PageAccess,
-    /// The id of this run. Deliveries of other runs have the same numbers.
+    /// The id of this run, because the deliveries of every run are numbered from 1.
     pub(super) run: String,
     /// The number of pages that follow the deliveries.
     pub(super) followers: Arc<AtomicUsize>,
@@ -41,11 +41,12 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) async fn print(&self, line: Line) {
-        // The printer ends first only if the program that reads its output has closed the pipe.
+        // Sending fails only if the printer has ended, because the reader of its output closed the pipe.
         let _ = self.lines.send(line).await;
     }
 
-    /// Cancels all waiting, and returns after every received delivery has been shown.
+    /// Cancels the futures that `before_the_end` waits for, and returns after every received delivery has
+    /// been shown.
     pub(super) async fn end(&self) {
         self.ends.send_replace(true);
         let _all = self.underway.write().await;

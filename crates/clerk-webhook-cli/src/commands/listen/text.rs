@@ -28,7 +28,7 @@ fn obeyed(character: char) -> bool {
 
 /// Formats a number of bytes with its unit.
 pub(super) fn size(bytes: usize) -> String {
-    // One digit after the decimal point.
+    // Tenths of the unit, because the text has one digit after the decimal point.
     let tenths = |unit: usize| (bytes * 10 + unit / 2) / unit;
     match bytes {
         0..1000 => format!("{bytes} B"),
@@ -53,7 +53,7 @@ pub(super) fn time(duration: Duration) -> String {
     }
 }
 
-/// Formats a lag in its largest unit. A negative lag is in the future.
+/// Formats a lag in its largest unit. A lag is negative if the time is in the future.
 pub(super) fn lag(millis: i64) -> String {
     let sign = if millis < 0 { "-" } else { "" };
     format!("{sign}{}", time(Duration::from_millis(millis.unsigned_abs())))

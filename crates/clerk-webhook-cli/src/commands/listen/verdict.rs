@@ -35,7 +35,7 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    /// Returns the word that recordings use for it.
+    /// Returns the word that recordings use for this origin.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Authentic => "authentic",
@@ -56,11 +56,11 @@ pub(super) struct DeliveryVerdict {
     pub(super) event: Option<Event>,
     pub(super) reason: Option<String>,
     pub(super) advice: Option<String>,
-    /// Whether a diagnosis can find the cause.
+    /// Whether a diagnosis can find out why verification failed.
     pub(super) is_unexplained: bool,
 }
 
-/// Verifies deliveries with the secrets, if any.
+/// Verifies deliveries with the secrets, if any are set.
 #[derive(Debug)]
 pub(super) struct Judge {
     secrets: Vec<SigningSecret>,
@@ -142,7 +142,7 @@ async fn on_its_own_thread<T: Send + 'static>(
 ) -> Option<(T, DiagnosisPermit)> {
     let (sender, found) = oneshot::channel();
     let work = move || {
-        // After a timeout, the permit is dropped here.
+        // If the timeout has expired, sending fails, and the permit is dropped here.
         let _ = sender.send(work().map(|found| (found, permit)));
     };
     thread::Builder::new().name("diagnosis".to_owned()).spawn(work).ok()?;
@@ -155,14 +155,14 @@ impl Diagnosis {
             diagnosis::CaptureVerdict::Refused(found) => {
                 Some(Self { cause: found.cause.code(), reason: found.detail, advice: found.advice })
             }
-            // The timestamp was slightly too far in the future when the request arrived, and is valid now.
+            // When the request arrived, its timestamp was slightly too far in the future. It is valid now.
             diagnosis::CaptureVerdict::Authentic(_) => None,
         }
     }
 }
 
 impl DeliveryVerdict {
-    /// The verdict without a secret.
+    /// The verdict on a delivery if no secret is set.
     fn unverified(capture: &Capture) -> Self {
         let id = ["svix-id", "webhook-id"].iter().find_map(|name| capture.text(name));
         let id: Option<MessageId> = id.or(Some("unknown")).and_then(|id| id.parse().ok());
@@ -195,10 +195,10 @@ impl DeliveryVerdict {
         }
     }
 
-    /// The verdict on a delivery that was rejected, with or without its body.
+    /// The verdict on a delivery that was rejected before or after its body was read.
     pub(super) fn refused(error: &ReceiveError) -> Self {
         let answer = Answer::from(error);
-        // The source error is more specific. The outcome already says that verification failed.
+        // Uses the source error, because the outcome already says that verification failed.
         let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         Self {
             origin: Origin::Refused,

@@ -16,14 +16,14 @@ use serde::Serialize;
 use crate::capture::{Capture, Unreadable};
 use crate::output::{printable, style};
 
-/// The signature headers of both families.
+/// The signature headers of both families, `svix-*` and `webhook-*`.
 const SIGNATURE_HEADERS: [&str; 6] =
     ["svix-id", "svix-timestamp", "svix-signature", "webhook-id", "webhook-timestamp", "webhook-signature"];
 
 /// The cause of a request that is skipped because HTTP cannot carry its headers.
 pub(super) const NOT_SENDABLE: &str = "not_sendable";
 
-/// The signatures of the requests.
+/// The signatures with which the requests are sent.
 #[derive(Debug)]
 pub(super) enum Signatures {
     /// New signatures, for requests that verify.
@@ -62,7 +62,7 @@ pub(super) struct Skipped {
 /// Why a capture is not sent.
 #[derive(Debug, Serialize)]
 pub(super) struct SkipReason {
-    /// An outcome of the core, or [`NOT_SENDABLE`].
+    /// The outcome of the verification by the core, or [`NOT_SENDABLE`].
     #[serde(rename = "skipped")]
     pub(super) cause: &'static str,
     pub(super) reason: String,
@@ -76,7 +76,7 @@ pub(super) struct PlannedRequest {
     pub(super) id: Option<String>,
     /// Whether the request was verified and has a new signature.
     pub(super) signed_anew: bool,
-    /// The time in its timestamp header.
+    /// The time in the request's timestamp header.
     pub(super) signed_at: Option<Timestamp>,
     pub(super) headers: Vec<(String, Vec<u8>)>,
     pub(super) body: Bytes,

@@ -16,7 +16,8 @@ use crate::output::{Output, printable, style};
 use crate::send::answer_report::{AnswerReport, in_words};
 use crate::send::client::{Answer, SendError};
 
-/// If the timestamp differs by more, an endpoint rejects the delivery.
+/// The maximum difference between a delivery's timestamp and the current time. If it is larger, an endpoint
+/// rejects the delivery.
 const TOLERANCE: Duration = Verifier::DEFAULT_TOLERANCE;
 
 /// The result of a request, for `--json`.
@@ -62,7 +63,7 @@ pub(super) fn show_unsent(output: &Output, plan: &Plan) -> Result<(), Failure> {
         output.object(&json!({ "place": place, "unreadable": error }))?;
     }
     for skipped in &plan.skipped {
-        // Another secret signed the request, or the recording was changed.
+        // In this case, a different secret signed the request, or the recording was changed.
         let contradicts = skipped.recorded_verdict.as_deref() == Some("authentic");
         let contradiction = if contradicts { ", although it was recorded as authentic" } else { "" };
         output.line(format_args!(

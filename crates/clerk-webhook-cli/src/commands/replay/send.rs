@@ -16,7 +16,7 @@ use crate::send::svix;
 /// The pace of sending.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// The interval between requests.
+    /// The interval between requests, or `None` for an unlimited rate.
     pub(super) rate: Option<Duration>,
     /// The number of simultaneous requests.
     pub(super) concurrency: usize,
@@ -65,8 +65,8 @@ pub(super) async fn send(
                 if let Err(error) = answer {
                     let refused = error.kind == SendErrorKind::Refused;
                     failed.get_or_insert(error);
-                    // Nothing is listening, so the rest is not sent. Responses to requests in flight still
-                    // count.
+                    // Nothing is listening at the endpoint, so the remaining requests are not sent. The
+                    // responses to requests in flight are still counted.
                     if refused {
                         next = None;
                         waiting = Vec::new().into_iter();

@@ -8,7 +8,7 @@ use clerk_webhook_test::HistoryStream;
 
 use super::random::Random;
 
-/// The maximum delay of a copy, in messages. `--shuffle` can delay copies more.
+/// The maximum delay of a copy without `--shuffle`, in messages.
 const LATE: u64 = 100;
 
 /// The deliveries of a history, in the order of their first attempts.
@@ -34,8 +34,8 @@ pub(super) struct PlannedDelivery {
     pub(super) event: HistoryEvent,
 }
 
-/// Ordered by place, then by a random number, then by copy. Copies that are sent together share the random
-/// number.
+/// A delivery that waits for its turn, ordered by place, then by a random number, then by copy. Copies that
+/// are sent together share the random number.
 struct Waiting {
     order: (u64, u64, u32),
     planned: PlannedDelivery,
@@ -80,8 +80,8 @@ impl Iterator for Plan {
     type Item = PlannedDelivery;
 
     fn next(&mut self) -> Option<PlannedDelivery> {
-        // Later messages have a place of at least `next`, so a waiting delivery with a smaller place is
-        // first.
+        // The place of every later message is at least `next`, so a waiting delivery with a smaller place is
+        // sent before them.
         while self.waiting.peek().is_none_or(|Reverse(first)| first.order.0 >= self.next) {
             let Some(event) = self.history.next() else { break };
             self.add(&event);

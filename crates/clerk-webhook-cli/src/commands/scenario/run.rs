@@ -21,7 +21,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     }
     let endpoints = args.to.iter().map(|to| args.remote.endpoint(to)).collect::<Result<Vec<_>, _>>()?;
     let secrets = args.secrets.secrets()?;
-    // Short enough to type.
+    // The seed is short enough to type.
     let seed = args.seed.unwrap_or_else(|| RandomState::new().hash_one(0) % 1_000_000);
     let plan = Plan::new(args.history(seed).stream(), seed, args.shuffle, args.duplicate);
     if args.dry_run {
@@ -34,7 +34,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     };
     let client = Client::new(strictest.uri(), args.timeout)?;
     if let Some(sync) = &sync {
-        // Fails before sending instead of after an hour.
+        // If a table is missing, the command fails before it sends the history, instead of an hour later.
         client::block_on(sync.probe())?;
     }
     announce(output, &args, &endpoints, seed)?;
@@ -53,7 +53,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     })?;
     let summarized = summarize(output, &args, &tally, seed);
     match sync {
-        // The final state applies only if the history was sent completely.
+        // The tables can match the final state only if the history was sent completely.
         Some(sync) if tally.is_whole() && matches!(summarized, Ok(()) | Err(Failure::Negative)) => {
             expect(&args, output, &sync, seed).and(summarized)
         }

@@ -48,9 +48,9 @@ pub(super) struct Sender<'o> {
     random: Random,
     running: JoinSet<Attempt>,
     retries: BinaryHeap<Reverse<Retry>>,
-    /// The number of scheduled retries. Orders retries that are due at the same time.
+    /// The number of scheduled retries. It orders retries that are due at the same time.
     scheduled: u64,
-    /// The number of deliveries that have begun. Selects the target of the next one.
+    /// The number of deliveries that have begun. It selects the target of the next one.
     begun: usize,
     tally: Tally,
 }
@@ -81,7 +81,7 @@ struct Attempt {
     /// The delivery. Its target is the last one that was tried.
     delivery: ScheduledDelivery,
     result: Result<Answer, SendError>,
-    /// Whether the same bytes were sent twice.
+    /// Whether the attempt sent the same bytes twice.
     resent: bool,
 }
 
@@ -105,7 +105,7 @@ impl<'o> Sender<'o> {
             client,
             targets: uris.into_iter().map(|uri| Target { uri, is_answered: false }).collect(),
             secrets: settings.secrets.as_slice().into(),
-            // A different sequence from the plan's.
+            // The inverted seed yields a different sequence from the plan's.
             random: Random::new(!settings.seed),
             tally: Tally::new(plan.copies()),
             settings,
@@ -328,7 +328,7 @@ async fn wait_until(due: Option<tokio::time::Instant>) {
 }
 
 fn millis(duration: Duration) -> f64 {
-    // Microseconds are exact enough for a socket.
+    // A resolution of one microsecond is sufficient for a network request.
     duration.as_micros() as f64 / 1000.0
 }
 

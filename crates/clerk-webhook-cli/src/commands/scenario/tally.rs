@@ -10,11 +10,11 @@ use crate::output::style;
 use crate::send::client::{Answer, SendError, SendErrorKind};
 use crate::send::svix::Next;
 
-/// The maximum numbers of undelivered messages in the text and in the JSON.
+/// The maximum numbers of undelivered messages in the text output and in the JSON output.
 const SHOWN: usize = 20;
 const LISTED: usize = 1000;
 
-/// The maximum number of different outcomes. An endpoint can return any word.
+/// The maximum number of outcomes that are counted separately, because an endpoint can return any word.
 const OUTCOMES: usize = 100;
 
 /// Why the run ended early.
@@ -34,7 +34,7 @@ pub(super) struct Tally {
     copies: u32,
     messages: u64,
     deliveries: u64,
-    /// Deliveries without further attempts.
+    /// The number of deliveries for which no further attempt follows.
     pub(super) ended: u64,
     attempts: u64,
     resent: u64,

@@ -7,7 +7,7 @@ use crate::output::Output;
 use crate::output::style::{BAD, GOOD, ODD};
 use crate::secret_check::Checked;
 
-/// Prints whether a secret is usable. Prints its position if several secrets were given.
+/// Prints whether a secret is usable. Also prints the secret's position if several secrets were given.
 pub(super) fn write(
     output: &Output,
     position: usize,

@@ -61,7 +61,7 @@ fn check(output: &Output, text: Option<SecretText>, secrets: &SecretArgs) -> Res
 }
 
 fn standard_input() -> Result<Zeroizing<String>, Failure> {
-    /// Enough for hundreds of secrets.
+    /// The maximum size of standard input, in bytes. This is enough for hundreds of secrets.
     const MAX_BYTES: u64 = 64 * 1024;
     let mut text = Zeroizing::new(String::new());
     io::stdin()

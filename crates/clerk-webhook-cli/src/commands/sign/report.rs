@@ -13,7 +13,7 @@ use crate::capture;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// The maximum size of a body in a command line, which all systems support.
+/// The maximum size of a body in a command line, in bytes. All systems support arguments of this size.
 const MAX_INLINE: usize = 100 * 1024;
 
 /// A signed request.

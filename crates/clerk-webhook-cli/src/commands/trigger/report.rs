@@ -15,7 +15,8 @@ use crate::send::answer_report::{AnswerReport, outcome};
 use crate::send::client::{Answer, SendError, SendErrorKind};
 use crate::send::svix;
 
-/// If the timestamp differs by more, an endpoint rejects the delivery.
+/// The maximum difference between a delivery's timestamp and the current time. If it is larger, an endpoint
+/// rejects the delivery.
 const TOLERANCE: Duration = Verifier::DEFAULT_TOLERANCE;
 
 /// The delivery that is sent.

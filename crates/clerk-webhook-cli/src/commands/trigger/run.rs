@@ -69,7 +69,7 @@ fn delivery(args: &Args, output: &Output) -> Result<Delivery, Failure> {
     let before: Value = serde_json::from_slice(&body).unwrap_or_default();
     let mut delivery = Delivery::of_body(body);
     for set in sets {
-        // A misspelled path adds a member, so a note tells the user about it.
+        // A misspelled path adds a new member, so a note tells the user that the example lacks this path.
         if args.file.is_none() && before.pointer(&set.pointer).is_none() && !set.pointer.contains("metadata/")
         {
             output.note(format_args!(

@@ -47,7 +47,7 @@ fn tolerance(text: &str) -> Result<Duration, String> {
         Err(_) => text.parse::<SignedDuration>().ok().and_then(|time| u64::try_from(time.as_secs()).ok()),
     };
     match seconds {
-        // The range that the library allows.
+        // The range of tolerances that the library allows, in seconds.
         Some(seconds @ 0..=86_400) => Ok(Duration::from_secs(seconds)),
         Some(_) => Err("the maximum tolerance is one day; use --any-age to skip the check".to_owned()),
         None => Err("expected a duration such as 300s or 10m".to_owned()),

@@ -9,7 +9,8 @@ use crate::args::header_names::HeaderNames;
 use crate::capture::{self, Capture, Captures};
 use crate::failure::Failure;
 
-/// The options for inputs other than parts. `requires` alone does not reject them in combination with a part.
+/// The options for inputs other than the parts of a request. `requires` alone does not reject them in
+/// combination with the option for a part.
 const OTHERS: [&str; 3] = ["file", "request", "delivery"];
 
 /// The arguments that select the requests to verify.

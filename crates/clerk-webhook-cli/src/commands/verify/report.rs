@@ -13,13 +13,13 @@ use crate::output::{self, Output};
 pub(super) struct JudgedCapture<'c> {
     pub(super) capture: &'c Capture,
     pub(super) verdict: CaptureVerdict,
-    /// The time at which the age was checked.
+    /// The time that the timestamp was compared with.
     pub(super) at: Timestamp,
     /// Whether `at` is the time of receipt from the recording.
     pub(super) is_recorded: bool,
 }
 
-/// Prints a verdict. If `several` is set, prints its place first.
+/// Prints the verdict on a request. If `several` is set, prints the place of the request first.
 pub(super) fn write(
     output: &Output,
     judged: &JudgedCapture<'_>,

@@ -11,7 +11,7 @@ use super::token::{is_same, random};
 /// The path of the page.
 pub(crate) const ROOT: &str = "/_clerk/";
 
-/// The name of the token in the query, with the equals sign.
+/// The name of the query parameter for the token, with the equals sign.
 const TOKEN: &str = "token=";
 
 /// Headers that a proxy or a tunnel adds, even if it rewrites the host.
@@ -67,7 +67,7 @@ impl PageAccess {
         uri.path() == ROOT && token.is_some_and(|token| is_same(token, &self.token))
     }
 
-    /// Uses the code in a request, if it contains one.
+    /// Uses the code in a request. Returns `None` if the request contains no code, or an invalid one.
     pub(super) fn entry<B>(&self, request: &Request<B>) -> Option<Entry<'_>> {
         let uri = request.uri();
         let code = uri.query().and_then(|query| query.strip_prefix(CODE))?;
@@ -77,7 +77,7 @@ impl PageAccess {
         self.once.enter(code)
     }
 
-    /// Returns the entrance that works once.
+    /// Returns the entrance for the address that works only once.
     pub(super) fn once(&self) -> &Entrance {
         &self.once
     }

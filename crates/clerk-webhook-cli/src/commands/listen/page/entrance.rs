@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::token::{is_same, random};
 
-/// The name of the code in the query, with the equals sign.
+/// The name of the query parameter for the code, with the equals sign.
 pub(super) const CODE: &str = "code=";
 
 /// How long the code is valid: enough for a browser to start.
@@ -24,7 +24,7 @@ const LIFETIME: Duration = Duration::from_secs(60);
 pub(super) struct Entrance {
     code: String,
     made_at: Instant,
-    /// The value of the cookie for the code.
+    /// The value of the cookie that the browser gets in exchange for the code.
     pass: String,
     state: watch::Sender<State>,
 }
@@ -39,9 +39,10 @@ enum State {
 /// The result of using the code.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Entry<'e> {
-    /// The value of the cookie.
+    /// The code was valid. Contains the value of the cookie.
     Pass(&'e str),
-    /// The code was used before or has expired. `closes` says whether its cookie was valid until now.
+    /// The code was used before or has expired. `closes` tells whether this use invalidates the cookie of the
+    /// first use.
     Refused { closes: bool },
 }
 
@@ -55,7 +56,7 @@ impl Entrance {
         &self.code
     }
 
-    /// Uses the code. Returns `None` if the code is wrong.
+    /// Uses the code. Returns `None` if the given code is a different one.
     pub(super) fn enter(&self, code: &str) -> Option<Entry<'_>> {
         self.enter_at(code, Instant::now())
     }

@@ -26,7 +26,7 @@ use crate::server::response::{Body, complete, text};
 /// The maximum number of pages that follow the deliveries at the same time.
 const MAX_FOLLOWERS: usize = 16;
 
-/// The interval of comments in the event stream, which detect closed connections.
+/// The interval between comments in the event stream, which detect closed connections.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// The maximum length of a shown payload, in characters.
@@ -35,11 +35,11 @@ const MAX_PAYLOAD: usize = 256 * 1024;
 /// The maximum length of a shown response, in characters.
 const MAX_ANSWER: usize = 2000;
 
-/// Allows only the files of this page, and no frames.
+/// The `Content-Security-Policy` header. It allows only the page's own files, and no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Only this page's script sends this header. Other sites would need CORS permission.
+/// A header that only this page's script sends. Other sites would need CORS permission to send it.
 const OWN_HEADER: &str = "x-clerk-webhook-page";
 
 pub(crate) async fn respond(
@@ -53,7 +53,8 @@ pub(crate) async fn respond(
             "this page is available only to a browser on the machine that runs clerk-webhook listen\n",
         )
     } else if listener.page.is_entered_by(request) {
-        // Another user may have read the code. The user of the printed address does not need it.
+        // Another user might have read the code. It is not needed anymore, because the printed address works
+        // as well.
         if listener.page.once().close() {
             let note =
                 "the printed address was opened, so the listener closed the page that --open had opened";
@@ -142,7 +143,8 @@ fn follow(listener: &Arc<Listener>, request: &Request<Incoming>) -> Response<Bod
         return text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are open\n");
     }
     let follower = Follower(followers);
-    // A browser that reconnects sends the id of its last event. The id of another run is ignored.
+    // A browser that reconnects sends the id of the last event that it received. An id from another run is
+    // ignored.
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.split_once('-'));
     let seen = last.filter(|(run, _)| *run == listener.run).and_then(|(_, number)| number.parse().ok());
     let (sender, receiver) = mpsc::channel(4);

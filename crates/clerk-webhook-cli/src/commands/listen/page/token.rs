@@ -7,7 +7,7 @@ pub(super) fn random() -> Result<String, getrandom::Error> {
     Ok(format!("{:032x}", u128::from_be_bytes(bits)))
 }
 
-/// Compares texts in constant time for texts of equal length.
+/// Compares two texts, in constant time if they have the same length.
 pub(super) fn is_same(left: &str, right: &str) -> bool {
     let differences = left.bytes().zip(right.bytes()).fold(0, |found, (left, right)| found | (left ^ right));
     left.len() == right.len() && differences == 0

@@ -11,7 +11,7 @@ pub(super) struct Column {
     is_shown: bool,
 }
 
-/// The words that are printed, if a column is shown.
+/// The only texts that are printed, from columns that `Column::shown` marks.
 const WORDS: &[&str] = &[
     "accepted",
     "automatic_invitation",
@@ -30,20 +30,20 @@ pub(super) enum Form {
     Number,
     Boolean,
     Json,
-    /// An array in any order.
+    /// An array whose order does not matter.
     Set,
-    /// Null, or the data, possibly with members removed, depending on the sync settings.
+    /// Null, or the object's data. Depending on the sync settings, members of the data can be missing.
     Raw,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
-    /// The member with this name.
+    /// The object's member with this name.
     Member(&'static str),
     /// Computed from the object and its owner. For an object without an owner, the owner is the object
     /// itself.
     Computed(fn(&Value, &Value) -> Value),
-    /// All members except these, which are copies of other objects.
+    /// All of the object's members except these, which are copies of other objects.
     AllBut(&'static [&'static str]),
 }
 
@@ -81,12 +81,12 @@ impl Column {
         Self::new(name, form, Source::Computed(source))
     }
 
-    /// Marks a text column without personal data: it contains one of `WORDS`.
+    /// Marks a text column whose values are printed: it contains no personal data, but one of `WORDS`.
     pub(super) const fn shown(self) -> Self {
         Self { is_shown: true, ..self }
     }
 
-    /// Returns the expected value.
+    /// Returns the expected value of the column for an object.
     pub(super) fn expected(&self, object: &Value, owner: &Value) -> Value {
         match self.source {
             Source::Member(name) => object[name].clone(),
@@ -101,7 +101,7 @@ impl Column {
         }
     }
 
-    /// Returns whether a value matches the expected value.
+    /// Returns whether a value from the database matches the expected value.
     pub(super) fn is_right(&self, expected: &Value, found: &Value) -> bool {
         match self.form {
             Form::Raw => found.is_null() || is_version(found, expected),
@@ -110,9 +110,9 @@ impl Column {
         }
     }
 
-    /// Returns whether a value is printed. Personal data never is.
+    /// Returns whether a value is printed. Personal data is never printed.
     pub(super) fn can_show(&self, value: &Value) -> bool {
-        // A faulty application can write anything to the column.
+        // Checks the value too, because a faulty application can write anything to the column.
         self.is_shown
             && match value {
                 Value::Null | Value::Bool(_) | Value::Number(_) => true,
@@ -138,7 +138,7 @@ impl Column {
     }
 }
 
-/// Returns whether `part` is the same version of the object, possibly with members removed.
+/// Returns whether `part` is the same version of the object as `whole`, possibly with members removed.
 fn is_version(part: &Value, whole: &Value) -> bool {
     ["id", "updated_at"].iter().all(|name| part[*name] == whole[*name]) && is_within(part, whole)
 }

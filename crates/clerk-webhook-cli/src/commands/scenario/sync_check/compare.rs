@@ -11,8 +11,8 @@ use super::kinds::{KINDS, Kind, Part};
 /// The maximum number of differences that are stored for a section.
 const REMEMBERED: usize = 1000;
 
-/// An id, or the owner's id and the element's id. Kept separate, because ids in a table can contain any
-/// text.
+/// The key of a row: an id, or the owner's id and the element's id. They are not joined, because ids in a
+/// table can contain any text.
 pub(super) type Key = Vec<String>;
 
 /// The expected rows of one section: a view, a table's tombstones, a table's hidden rows, or a table of
@@ -53,7 +53,7 @@ pub(super) struct SectionComparison {
     pub(super) missing: usize,
     pub(super) surplus: usize,
     pub(super) differing: usize,
-    /// At most [`REMEMBERED`] of them.
+    /// At most [`REMEMBERED`] of the differences.
     pub(super) differences: Vec<Difference>,
 }
 
@@ -73,7 +73,8 @@ pub(super) enum Discrepancy {
     Differs(Vec<(&'static str, Option<(Value, Value)>)>),
 }
 
-/// The columns that order the versions of an object, together with `updated_at`, which every kind has.
+/// The columns that, together with `updated_at`, order the versions of an object. Every kind has
+/// `updated_at`.
 const OBS_RANK: Column = Column::number("obs_rank");
 const EVENT_AT: Column = Column::number("event_at");
 const TIE: Column = Column::text("tie");
@@ -131,7 +132,7 @@ fn of_kind(kind: &Kind, state: &FinalState) -> Vec<Section> {
             .collect(),
         ..section(State::Live, part.table)
     };
-    // A tombstone with a lower order could be replaced by a late event.
+    // A tombstone has the highest order, because a late event could replace a tombstone with a lower one.
     let order =
         [(DELETED_AT, None), (OBS_RANK, Some(json!(9))), (EVENT_AT, Some(json!(0))), (TIE, Some(json!("")))];
     let tombstone = |id: &str, at: i64| {

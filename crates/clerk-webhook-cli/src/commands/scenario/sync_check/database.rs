@@ -154,7 +154,7 @@ impl Connection {
     }
 
     pub(super) async fn close(self) {
-        // Everything has been read, so an error has no effect.
+        // All rows have been read, so an error while closing the connection has no effect.
         let _ = match self {
             Self::Sqlite(connection) => connection.close().await,
             Self::Postgres(connection) => connection.close().await,
@@ -166,7 +166,8 @@ impl Connection {
         let names = section.key.iter().copied().chain(section.columns.iter().map(|column| column.name));
         let columns: Vec<_> = names
             .map(|name| match self {
-                // Qualified, because SQLite treats the quoted name of a missing column as a string.
+                // The name is qualified, because SQLite treats the quoted name of a missing column as a
+                // string.
                 Self::Sqlite(_) => format!(r#"CAST(t."{name}" AS TEXT) AS "{name}""#),
                 Self::Postgres(_) => format!(r#"t."{name}"::text AS "{name}""#),
             })
@@ -187,7 +188,7 @@ impl Connection {
         query: String,
         columns: usize,
     ) -> Result<Vec<Vec<Option<String>>>, sqlx::Error> {
-        // The query contains only names of this program and the checked prefix.
+        // The query contains only names that this program defines, and the checked prefix.
         let query = AssertSqlSafe(Arc::<str>::from(query)).into_sql_str();
         match self {
             Self::Sqlite(connection) => fetch(connection, query, columns).await,
@@ -215,8 +216,8 @@ where
 /// Returns whether the error means that a table, a column, or a schema is missing.
 fn is_absent(error: &dyn DatabaseError) -> bool {
     let message = error.message();
-    // SQLite has only one code for all errors in a statement. The Postgres codes mean: no table, no
-    // column, no schema.
+    // SQLite has only one code for all errors in a statement, so its messages are compared. The Postgres
+    // codes mean: no table, no column, no schema.
     ["no such table", "no such column", "unknown database"].iter().any(|cause| message.starts_with(cause))
         || matches!(error.code().as_deref(), Some("42P01" | "42703" | "3F000"))
 }
@@ -247,7 +248,7 @@ mod tests {
     use super::super::final_state::FinalState;
     use super::*;
 
-    /// Checks that a write during the comparison is not visible to it.
+    /// Checks that a write during the comparison is not visible to the comparison.
     async fn assert_reads_one_moment<DB: SyncDatabase>(
         sync: ClerkSync<DB>,
         url: &str,

@@ -52,7 +52,7 @@ impl FinalState {
         self.last.get(&kind)?.get(id)
     }
 
-    /// Returns the hidden objects: not deleted by an event, but their organization or user was deleted.
+    /// Returns the hidden objects: no event deleted them, but their organization or user was deleted.
     pub(super) fn hidden(&self, kind: ObjectKind) -> impl Iterator<Item = (&String, &LastEvent)> {
         let objects = self.last.get(&kind).into_iter().flatten();
         objects.filter(move |(id, last)| !last.is_deletion && !self.truth.live(kind).contains_key(*id))

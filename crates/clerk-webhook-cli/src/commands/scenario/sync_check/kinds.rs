@@ -13,26 +13,26 @@ pub(super) struct Kind {
     /// The view of live rows.
     pub(super) view: &'static str,
     pub(super) object: ObjectKind,
-    /// The prefix of its event types.
+    /// The prefix of the event types for this kind of object.
     pub(super) events: &'static str,
     pub(super) columns: &'static [Column],
-    /// The columns that a tombstone takes from the deletion event. All others are empty.
+    /// The columns that a tombstone takes from the deletion event. All other data columns are empty.
     pub(super) kept: &'static [&'static str],
     pub(super) parts: &'static [Part],
 }
 
-/// An array of an object, with a separate table.
+/// An array in an object, whose elements have a separate table.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) table: &'static str,
     /// The key columns: the owner's id and the element's id.
     pub(super) key: &'static [&'static str],
-    /// The array in the owner's data.
+    /// The name of the array in the owner's data.
     pub(super) member: &'static str,
     pub(super) columns: &'static [Column],
 }
 
-/// Returns the first member that is not null.
+/// Returns the first of these members that is not null.
 fn first_of(object: &Value, names: &[&str]) -> Value {
     names.iter().map(|name| &object[*name]).find(|value| !value.is_null()).cloned().unwrap_or_default()
 }
@@ -45,7 +45,8 @@ fn is_verified(verification: &Value) -> bool {
     verification["status"] == "verified"
 }
 
-/// Returns the element with the id in the `by` member, or null. Never falls back to the first element.
+/// Returns the element whose id is in the object's `by` member, or null if it does not exist. Never falls
+/// back to the first element.
 fn named<'v>(object: &'v Value, array: &str, by: &str) -> &'v Value {
     let id = object[by].as_str();
     let elements = object[array].as_array().map_or(&[][..], Vec::as_slice);

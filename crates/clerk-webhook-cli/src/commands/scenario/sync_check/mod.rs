@@ -41,7 +41,7 @@ impl SyncCheck {
         Ok(())
     }
 
-    /// Prints how the tables differ from the final state of a history. Returns whether they are equal.
+    /// Prints how the tables differ from the final state of a history. Returns whether they match it.
     pub(crate) async fn run(&self, history: &History, output: &Output) -> Result<bool, Failure> {
         let mut connection = self.database.connect().await?;
         let mut comparisons = Vec::new();

@@ -6,7 +6,7 @@ use super::compare::{Difference, Discrepancy, SectionComparison, State};
 use super::database::Prefix;
 use crate::output::style;
 
-/// The maximum numbers of differences in the text and in the JSON.
+/// The maximum numbers of differences in the text output and in the JSON output.
 const SHOWN: usize = 20;
 const LISTED: usize = 1000;
 

@@ -5,7 +5,7 @@ use clerk_webhook_test::History;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Cannot be constructed.
+/// Cannot be constructed in a build without the `sync` feature.
 #[derive(Debug)]
 pub(crate) enum SyncCheck {}
 
