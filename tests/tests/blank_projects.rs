@@ -10,7 +10,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use std::{env, fs, thread};
 
 use clerk_webhook_tests::clients::official_clients;
@@ -244,9 +244,15 @@ impl Project {
     }
 
     fn build(&self) {
-        /// Two projects with the same name build the same file. Cargo builds one project at a time anyway.
+        /// Projects with the same name share the target file. Cargo builds one project at a time anyway.
         static BUILD: Mutex<()> = Mutex::new(());
         let _guard = BUILD.lock().unwrap_or_else(PoisonError::into_inner);
+        // Otherwise Cargo reuses the program of another project with this name, if that program was built
+        // after this source was written.
+        for source in fs::read_dir(self.folder.0.join("src")).unwrap() {
+            let source = fs::File::options().write(true).open(source.unwrap().path()).unwrap();
+            source.set_modified(SystemTime::now()).unwrap();
+        }
         self.cargo(&["build"]);
         // Copy the program, because the next project with this name overwrites it in the target folder.
         let built = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("debug").join(&self.name);
