@@ -77,7 +77,8 @@ impl Tampering {
         self.has_wrong_secret.then(|| SigningSecret::from_bytes(b"that no receiver has").ok()).flatten()
     }
 
-    /// Returns whether the delivery has a signature even without a secret.
+    /// Returns whether the test has set the value of the signature header. Such a delivery has a signature even
+    /// if it has no secret.
     pub(crate) fn has_signature(&self) -> bool {
         let [.., signature] = &self.fields;
         signature.value.is_some()

@@ -74,8 +74,8 @@ type Violation = String;
 
 /// Checks a property with many histories, on one version of the tables.
 ///
-/// Stops at the first history that violates the property, and returns the violation in the shortest prefix of
-/// that history.
+/// Stops at the first history that violates the property. Then looks for the shortest beginning of that
+/// history that also violates the property, and returns this violation.
 fn try_out<P>(histories: u64, version: usize, clock: Clock, property: P) -> Result<(), Violation>
 where
     P: AsyncFn(&[ClerkSync<Sqlite>; 2], &Case, &mut SqliteConnection) -> Result<(), Violation>,

@@ -67,8 +67,8 @@ impl Dialect {
         }
     }
 
-    /// Returns an expression that reads a column as its [`Kind`]. Its name in the result begins with the
-    /// prefix.
+    /// Returns an SQL expression that reads a column as its [`Kind`]. In the query result, the column is named
+    /// `{prefix}{name}`.
     pub(crate) fn read(self, column: &Column, alias: &str, prefix: &str) -> String {
         let name = column.name;
         match (self, column.kind) {

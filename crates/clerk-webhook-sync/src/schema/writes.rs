@@ -28,8 +28,8 @@ pub(crate) struct TableStatements {
     /// Writes a tombstone. Parameters: the id, the time of the deletion, the current time, and the kept
     /// columns.
     pub(crate) tombstone: RowStatements,
-    /// Fills the kept columns from an older version. Parameters: the id and the kept columns. Returns
-    /// `obs_rank` if the row changed.
+    /// Merges the columns that a tombstone keeps into a row that is newer than the observation. Parameters: the
+    /// id and these columns. Returns `obs_rank` if the row changed.
     pub(crate) fill: Option<SqlStr>,
     pub(crate) children: ChildStatements,
 }
