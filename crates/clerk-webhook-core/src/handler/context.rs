@@ -19,9 +19,10 @@ use crate::timestamp::Timestamp;
 /// # impl Mailer {
 /// #     async fn send(&self, _key: &str, _user: &str) -> Result<(), std::io::Error> { Ok(()) }
 /// # }
-/// async fn welcome(user: User, cx: Context<Mailer>) -> Result<(), Failure> { // The message id is the
-/// idempotency key: no second email is sent if the handler runs again.
-/// Ok(cx.state().send(cx.message_id().as_str(), &user.id).await?) }
+/// async fn welcome(user: User, cx: Context<Mailer>) -> Result<(), Failure> {
+///     // The message id is the idempotency key: if the handler runs again, no second email is sent.
+///     Ok(cx.state().send(cx.message_id().as_str(), &user.id).await?)
+/// }
 /// ```
 #[derive(Clone)]
 pub struct Context<S = ()> {

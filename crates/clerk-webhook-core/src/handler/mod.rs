@@ -22,7 +22,9 @@
 //! #     async fn remove(&self, _id: &str) -> Result<(), std::io::Error> { Ok(()) }
 //! # }
 //! async fn joined(user: User, cx: Context<Database>) -> Result<(), Failure> {
-//! cx.state().insert(&user.id).await?; // If this fails, the sender retries. Ok(()) }
+//!     cx.state().insert(&user.id).await?; // If this fails, the sender retries.
+//!     Ok(())
+//! }
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let handlers = Handlers::builder()
