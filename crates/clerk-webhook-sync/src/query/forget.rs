@@ -56,7 +56,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         Ok(erased)
     }
 
-    /// Erases the invitations and waitlist entries with an email address.
+    /// Erases the invitations and waitlist entries for the given email address.
     ///
     /// Returns whether any row changed.
     ///
@@ -201,8 +201,8 @@ mod tests {
         ]
     }
 
-    /// Returns whether the statement reads all addresses with non-ASCII characters. Only such a statement has
-    /// no parameters.
+    /// Returns whether the statement is one of those that read every address with non-ASCII characters. They
+    /// are recognized by having no parameters.
     fn is_beyond_ascii(statement: &SqlStr) -> bool {
         !statement.as_str().contains(['?', '$'])
     }

@@ -7,7 +7,7 @@ use crate::value::{Kind, Value};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) name: &'static str,
-    /// The part before the dot in the types of events about this table's objects, such as `user`.
+    /// The prefix of the event types for this table: `user` for `user.created`.
     pub(crate) events: &'static str,
     /// The columns after [`ORDER`]. All of them can be null, and the last one is `raw`.
     pub(crate) columns: &'static [Column],

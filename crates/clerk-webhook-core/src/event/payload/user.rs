@@ -121,8 +121,8 @@ pub struct User {
     pub banned: Option<bool>,
     /// Whether the user is locked out after too many attempts.
     pub locked: Option<bool>,
-    /// Whether the user's directory removed the user; since May 2026. Clerk does not send `user.deleted` in
-    /// this case.
+    /// Whether the user's directory removed the user. In this case, Clerk does not send `user.deleted`. Clerk
+    /// has sent this field since May 2026.
     pub deprovisioned: Option<bool>,
     /// The time until the lockout ends, in seconds; for a locked user, `None` means that the lockout does not
     /// end.

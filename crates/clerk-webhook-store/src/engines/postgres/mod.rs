@@ -141,8 +141,8 @@ impl PostgresStore {
     /// It is the file `migrations/postgres/0001_deliveries.sql` in this crate.
     pub const MIGRATION_SQL: &str = statements::MIGRATION;
 
-    /// The statement that marks a delivery as completed, for use in your own transaction with a different
-    /// Postgres client.
+    /// The statement that marks a delivery as completed, for use in your own transaction with a
+    /// Postgres client other than sqlx.
     ///
     /// All parameters are text:
     ///

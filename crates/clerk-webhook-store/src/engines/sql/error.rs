@@ -15,7 +15,8 @@ pub(crate) fn advise(error: sqlx::Error) -> sqlx::Error {
     }
 }
 
-/// Also compares the message, because SQLite uses one code for most errors.
+/// Returns whether the error means that the table is missing. Compares the message in addition to the code,
+/// because SQLite uses one code for most errors.
 fn is_missing_table(error: &dyn DatabaseError) -> bool {
     /// `undefined_table` in Postgres.
     const UNDEFINED_TABLE: &str = "42P01";

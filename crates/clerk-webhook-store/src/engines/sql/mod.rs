@@ -23,7 +23,8 @@ pub use transaction::PostgresTransaction;
 #[cfg(feature = "sqlite")]
 pub use transaction::SqliteTransaction;
 
-/// The number of attempts to claim if another caller changes the row between the claim and the lookup.
+/// How many times a claim is tried. A try is repeated if another caller changes the row between the claim and
+/// the lookup.
 pub(crate) const TRIES: u32 = 8;
 
 /// The retry delay if it is unknown when the other caller's lease expires.

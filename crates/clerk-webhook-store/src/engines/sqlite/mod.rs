@@ -104,8 +104,8 @@ impl SqliteStore {
     /// It is the file `migrations/sqlite/0001_deliveries.sql` in this crate.
     pub const MIGRATION_SQL: &str = statements::MIGRATION;
 
-    /// The statement that marks a delivery as completed, for use in your own transaction with a different
-    /// SQLite client.
+    /// The statement that marks a delivery as completed, for use in your own transaction with an
+    /// SQLite client other than sqlx.
     ///
     /// Begin the transaction with `BEGIN IMMEDIATE`. The parameters are:
     ///
