@@ -70,7 +70,7 @@ fn packets() -> Vec<Case> {
 
 /// A client with `Expect: 100-continue` waits before it sends the body.
 fn expectations() -> Vec<Case> {
-    const REJECTED: &str = "Expect: 100-continue, rejected by the headers";
+    const REJECTED: &str = "Expect: 100-continue, rejected because of its headers";
     let expecting = |delivery: WireRequest| {
         delivery.header("Expect", "100-continue").head(&format!("Content-Length: {}", BODY.len()))
     };
