@@ -107,7 +107,7 @@ fn steers(character: char) -> bool {
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Escapes control characters in JSON as `\uXXXX`. These characters can occur only inside strings.
+/// Escapes control characters in JSON with `\u`. These characters can occur only inside strings.
 fn escaped(json: &str) -> Cow<'_, str> {
     if !json.contains(steers) {
         return Cow::Borrowed(json);
