@@ -356,7 +356,7 @@ async fn logs_a_missing_table_once_with_advice() {
     let event = event(fixture("user.created"));
     let answer = exactly_once().handle(&handlers(), event, |_transaction| true).await;
     assert_eq!(answer.outcome(), Outcome::StoreUnavailable);
-    let error = "error with configuration: no such table: clerk_webhook_delivery. Call `migrate()` on the store when the application starts";
+    let error = "error with configuration: no such table: clerk_webhook_delivery. Call `migrate()` when the application starts";
     log.take_error("store_unavailable", error);
 }
 

@@ -123,8 +123,9 @@ pub mod internal {
     #[cfg(feature = "postgres")]
     pub use crate::engines::postgres::pooler::{Mode, refuse};
     pub use crate::engines::sql::detach::DetachOnDrop;
+    pub use crate::engines::sql::{advise, millis};
     #[cfg(feature = "sqlite")]
-    pub use crate::engines::sqlite::connection::begin as begin_sqlite;
+    pub use crate::engines::sqlite::connection::{acquire as acquire_sqlite, begin as begin_sqlite};
 }
 
 /// Implements `Debug` with the text of `Display`, because a `main` that returns the error prints its `Debug`

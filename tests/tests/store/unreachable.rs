@@ -25,7 +25,7 @@ async fn the_error_of_a_missing_table_advises_to_migrate<E: Engine>(database: E)
         let error = error.unwrap_err();
         for text in [error.to_string(), format!("{error:?}")] {
             assert_eq!(text.matches("clerk_webhook_delivery").count(), 1, "{text}");
-            let advice = "Call `migrate()` on the store when the application starts";
+            let advice = "Call `migrate()` when the application starts";
             assert_eq!(text.matches(advice).count(), 1, "{text}");
         }
         assert!(error.source().is_some_and(|source| source.source().is_none()));

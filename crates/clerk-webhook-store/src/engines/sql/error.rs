@@ -5,8 +5,9 @@ use std::fmt;
 
 use sqlx::error::DatabaseError;
 
-/// Adds advice to the error from one of this crate's statements.
-pub(crate) fn advise(error: sqlx::Error) -> sqlx::Error {
+/// Adds advice to the error from a statement on one of this project's tables.
+#[must_use]
+pub fn advise(error: sqlx::Error) -> sqlx::Error {
     match error {
         sqlx::Error::Database(error) if is_missing_table(&*error) => {
             sqlx::Error::Configuration(Box::new(MissingTable { message: error.message().to_owned() }))
@@ -31,7 +32,7 @@ struct MissingTable {
 
 impl fmt::Display for MissingTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}. Call `migrate()` on the store when the application starts", self.message)
+        write!(f, "{}. Call `migrate()` when the application starts", self.message)
     }
 }
 

@@ -13,8 +13,7 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 
 use crate::store::claim::LeaseState;
 
-pub use error::ConnectError;
-pub(crate) use error::advise;
+pub use error::{ConnectError, advise};
 pub use table::InvalidTableName;
 pub(crate) use table::{SchemaOf, TableName, statements};
 pub use transaction::DeliveryTransaction;
@@ -78,7 +77,8 @@ pub(crate) fn state_of(rows: u64) -> LeaseState {
 }
 
 /// Returns whole milliseconds, rounded up, so that a lease below 1 ms does not expire immediately.
-pub(crate) fn millis(duration: Duration) -> i64 {
+#[must_use]
+pub fn millis(duration: Duration) -> i64 {
     let millis = duration.as_nanos().div_ceil(1_000_000);
     i64::try_from(millis).unwrap_or(LONGEST_MILLIS).min(LONGEST_MILLIS)
 }

@@ -25,7 +25,11 @@ type Confirmation<DB> =
 pub(crate) type Confirming<'c> = Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'c>>;
 
 impl<DB: Database> DeliveryTransaction<DB> {
-    pub(crate) fn new(transaction: Transaction<'static, DB>, attempt: u32) -> Self {
+    /// Creates a delivery transaction from a transaction that contains the mark of the delivery.
+    ///
+    /// A [`TransactionalStore`](crate::TransactionalStore) of your own calls this function, so that its
+    /// handlers receive the same type as with the stores of this crate.
+    pub fn new(transaction: Transaction<'static, DB>, attempt: u32) -> Self {
         Self { transaction, attempt, confirmation: None }
     }
 

@@ -10,7 +10,11 @@ use sqlx::{Connection as _, SqlSafeStr as _, Sqlite, Transaction};
 /// then fails, because no transaction is open, and sqlx treats the transaction as open forever. The
 /// connection returns to the pool and cannot begin another transaction. This function repairs or closes such
 /// a connection, even if the pool belongs to the application.
-pub(super) async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
+///
+/// # Errors
+///
+/// Returns an error if the pool has no connection in time, or cannot open one.
+pub async fn acquire(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
     loop {
         let mut connection = pool.acquire().await?;
         if !connection.is_in_transaction() {
