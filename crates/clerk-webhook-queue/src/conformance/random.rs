@@ -1,0 +1,29 @@
+use clerk_webhook_store::Owner;
+
+/// A random number generator that is good enough for tests: SplitMix64.
+pub(super) struct Random(u64);
+
+impl Random {
+    /// Creates a generator. Different streams of one seed have different sequences.
+    pub(super) fn new(seed: u64, stream: u64) -> Self {
+        let mut random = Self(seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95));
+        random.next();
+        random
+    }
+
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+pub(super) fn seed() -> u64 {
+    // Six digits, which are easier to copy than twenty.
+    u64::try_from(Owner::random().as_u128() % 1_000_000).unwrap_or_default()
+}

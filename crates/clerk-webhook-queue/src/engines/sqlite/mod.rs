@@ -1,0 +1,457 @@
+//! The queue in SQLite.
+
+mod rows;
+mod statements;
+
+use std::fmt;
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clerk_webhook_core::{Event, EventType, MessageId, Timestamp};
+use clerk_webhook_store::internal::{DetachOnDrop, acquire_sqlite, advise, begin_sqlite, millis};
+use clerk_webhook_store::{
+    ConnectError, DeliveryKey, InvalidTableName, Lease, LeaseState, Owner, Scope, SqliteStore,
+};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::{SqlStr, Sqlite, Transaction};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::queue::dead_letters::{DeadLetter, QueueStats};
+use crate::queue::delivery_queue::{DeliveryQueue, Enqueued};
+use crate::queue::job_queue::{Job, JobQueue, MAX_ERROR_LENGTH, TakeOptions};
+use crate::queue::log;
+use crate::queue::object::object_of;
+
+use self::rows::{TakenRow, dead_letter, event_type_stats};
+use self::statements::Statements;
+
+type Statement = Query<'static, Sqlite, SqliteArguments>;
+
+/// The error of a job whose worker crashed at the last attempt.
+const CRASHED: &str = "the lease of the last attempt expired: the worker crashed, or blocked its thread";
+
+/// The error of a job whose stored body was changed.
+const NOT_AN_EVENT: &str = "the stored body is not an event";
+
+/// A queue in a SQLite file, for any number of processes on one machine.
+///
+/// # Guarantee
+///
+/// - [`enqueue`](DeliveryQueue::enqueue) returns after SQLite has committed the event and synchronized the
+///   file.
+/// - The row of a message is both the mark that finds duplicates and the job, so neither can exist without
+///   the other.
+/// - Each job is handled at least once, by at most one worker at a time. After a crash the job is taken again
+///   when its lease expires.
+///
+/// # Settings of the pool
+///
+/// [`open`](Self::open) creates a pool with suitable settings. If you pass your own pool to
+/// [`new`](Self::new), check:
+///
+/// - `journal_mode` WAL and `synchronous` FULL. With weaker settings, a power loss can undo an event that the
+///   sender will not send again. The file must be on a local disk, not on a network file system.
+/// - `busy_timeout` and `acquire_timeout`. SQLite has one writer at a time. The answer to the sender is
+///   `store_unavailable` if the event waits for longer than 5 s.
+/// - For a database in memory, use a single connection without `idle_timeout` and `max_lifetime`, because
+///   each connection has a separate database. Such a queue is not durable: use it only in tests.
+///
+/// Leases and delays use the clock of this machine.
+///
+/// # Retention
+///
+/// The queue deletes the body of an event when it is done, and keeps the message id. Call
+/// [`purge`](crate::purge()) once a day to delete old message ids.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use clerk_webhook_core::{Event, Timestamp};
+/// use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, JobQueue as _, SqliteQueue, TakeOptions};
+///
+/// # let file = std::env::temp_dir().join(format!("clerk-webhook-queue-doc-{}.db", std::process::id()));
+/// # let path = file.clone();
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let queue = SqliteQueue::open(path).await?;
+/// queue.migrate().await?;
+///
+/// # let body = r#"{"data":{"id":"user_1"},"type":"user.created"}"#;
+/// # let event = Event::from_trusted("msg_1".parse()?, Timestamp::now(), body.into())?;
+/// assert_eq!(queue.enqueue(&event).await?, Enqueued::New);
+/// assert_eq!(queue.enqueue(&event).await?, Enqueued::Duplicate);
+/// assert_eq!(queue.stats().await?.ready, 1);
+/// # queue.pool().close().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # std::fs::remove_file(file)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct SqliteQueue {
+    pool: SqlitePool,
+    table: Arc<str>,
+    statements: Arc<Statements>,
+    scope: Scope,
+    /// Wakes a worker of this process. Queues of different scopes have different ones.
+    changed: Arc<Notify>,
+}
+
+impl SqliteQueue {
+    /// The SQL that [`migrate`](Self::migrate) runs, for applications that manage migrations themselves.
+    ///
+    /// It is the file `migrations/sqlite/0001_queue.sql` of this crate.
+    pub const MIGRATION_SQL: &str = statements::MIGRATION;
+
+    /// Creates a queue with a pool of the application. The table is `clerk_webhook_queue`.
+    #[must_use]
+    pub fn new(pool: SqlitePool) -> Self {
+        Self {
+            pool,
+            table: statements::DEFAULT.into(),
+            statements: Arc::new(Statements::of(statements::DEFAULT)),
+            scope: Scope::default(),
+            changed: Arc::default(),
+        }
+    }
+
+    /// Opens a file, and creates it if it is missing.
+    ///
+    /// The pool has one connection. The tasks of this process wait for it, which is faster than competing for
+    /// the lock of the file.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be opened or created.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, ConnectError> {
+        Ok(Self::new(SqliteStore::open(path).await?.pool().clone()))
+    }
+
+    /// Sets the name of the table, `clerk_webhook_queue` by default.
+    ///
+    /// The name of an attached database may precede it: `database.table`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the name is too long, or contains characters other than lowercase ASCII letters,
+    /// digits and `_`.
+    pub fn table(mut self, name: &str) -> Result<Self, InvalidTableName> {
+        // The same rules as for the table of a store.
+        SqliteStore::new(self.pool.clone()).table(name)?;
+        self.table = name.into();
+        self.statements = Arc::new(Statements::of(name));
+        Ok(self)
+    }
+
+    /// Sets the scope: the name of the endpoint, `clerk` by default.
+    ///
+    /// Endpoints that share a table, but have different handlers, need different scopes. A worker takes only
+    /// the jobs of its scope.
+    #[must_use]
+    pub fn with_scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self.changed = Arc::default();
+        self
+    }
+
+    /// Returns the pool.
+    #[must_use]
+    pub fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// Creates the table if it is missing.
+    ///
+    /// Any number of processes may call this method at the same time.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot be written.
+    pub async fn migrate(&self) -> Result<(), sqlx::Error> {
+        self.detached(async |queue| {
+            let mut transaction = begin_sqlite(&queue.pool).await?;
+            sqlx::raw_sql(queue.statements.migration.clone()).execute(&mut *transaction).await?;
+            transaction.commit().await
+        })
+        .await
+    }
+
+    /// Stores an event in a transaction of the application.
+    ///
+    /// The commit of the transaction makes the event durable, together with the other writes of the
+    /// transaction. Answer the sender after the commit. If the transaction is rolled back, the queue does not
+    /// know the message. Begin the transaction with `BEGIN IMMEDIATE`, so that it cannot fail because another
+    /// transaction has written. A waiting worker finds the event at its next poll.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the database.
+    pub async fn enqueue_in(
+        &self,
+        connection: &mut SqliteConnection,
+        event: &Event,
+    ) -> Result<Enqueued, sqlx::Error> {
+        let done = self.insert(event)().execute(connection).await.map_err(advise)?;
+        Ok(enqueued(done.rows_affected()))
+    }
+
+    /// Marks a job as done in a transaction of the application.
+    ///
+    /// The commit of the transaction makes the mark durable, together with the other writes of the
+    /// transaction. Roll the transaction back if the result is [`LeaseState::Lost`]: another worker has taken
+    /// the job.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the database.
+    pub async fn complete_in(
+        &self,
+        connection: &mut SqliteConnection,
+        lease: &Lease,
+    ) -> Result<LeaseState, sqlx::Error> {
+        let complete = of_lease(&self.statements.complete, lease).bind(now());
+        Ok(state_of(complete.execute(connection).await.map_err(advise)?.rows_affected()))
+    }
+
+    /// Begins a transaction that writes.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.detached(async |queue| begin_sqlite(&queue.pool).await).await
+    }
+
+    /// Runs to the end even if the caller drops the future, so that no connection is left in the middle of a
+    /// statement.
+    async fn detached<T, F>(&self, work: impl FnOnce(Self) -> F) -> Result<T, sqlx::Error>
+    where
+        T: Send,
+        F: Future<Output = Result<T, sqlx::Error>> + Send + 'static,
+    {
+        DetachOnDrop::new(work(self.clone())).await
+    }
+
+    /// Runs a statement on a connection that is outside of any transaction, and returns the number of changed
+    /// rows.
+    ///
+    /// The closure runs after the connection was acquired, so that the current time in the statement is not
+    /// too old.
+    async fn execute(
+        &self,
+        statement: impl FnOnce() -> Statement + Send + 'static,
+    ) -> Result<u64, sqlx::Error> {
+        let done = self.detached(async |queue| {
+            let mut connection = acquire_sqlite(&queue.pool).await?;
+            let done = statement().execute(&mut *connection).await.map_err(advise)?;
+            Ok(done.rows_affected())
+        });
+        done.await
+    }
+
+    /// Runs a statement, and reads its rows to the end, because SQLite commits it there, and the commit can
+    /// fail.
+    async fn fetch(
+        &self,
+        statement: impl FnOnce() -> Statement + Send + 'static,
+    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        let rows = self.detached(async |queue| {
+            let mut connection = acquire_sqlite(&queue.pool).await?;
+            statement().fetch_all(&mut *connection).await.map_err(advise)
+        });
+        rows.await
+    }
+
+    fn insert(&self, event: &Event) -> impl FnOnce() -> Statement + Send + use<> {
+        let statement = sqlx::query(self.statements.enqueue.clone())
+            .bind(self.scope.as_str().to_owned())
+            .bind(event.message_id().as_str().to_owned())
+            .bind(event.event_type().as_str().to_owned())
+            .bind(object_of(event));
+        let event = event.clone();
+        move || statement.bind(now()).bind(event.attempted_at().as_millis()).bind(event.raw_body().to_vec())
+    }
+
+    /// Returns a statement about the jobs of this scope.
+    fn of_scope(&self, statement: &SqlStr) -> Statement {
+        sqlx::query(statement.clone()).bind(self.scope.as_str().to_owned())
+    }
+
+    fn of_message(&self, statement: &SqlStr, message_id: &MessageId) -> Statement {
+        self.of_scope(statement).bind(message_id.as_str().to_owned())
+    }
+
+    /// Ends an attempt, and wakes a worker: the job, or a job about the same object, may be ready.
+    async fn end(
+        &self,
+        statement: impl FnOnce() -> Statement + Send + 'static,
+    ) -> Result<LeaseState, sqlx::Error> {
+        let state = state_of(self.execute(statement).await?);
+        self.changed.notify_one();
+        Ok(state)
+    }
+}
+
+impl DeliveryQueue for SqliteQueue {
+    type Error = sqlx::Error;
+
+    fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    async fn enqueue(&self, event: &Event) -> Result<Enqueued, sqlx::Error> {
+        let enqueued = enqueued(self.execute(self.insert(event)).await?);
+        if enqueued == Enqueued::New {
+            self.changed.notify_one();
+        }
+        Ok(enqueued)
+    }
+}
+
+impl JobQueue for SqliteQueue {
+    async fn take(&self, options: &TakeOptions) -> Result<Option<Job>, sqlx::Error> {
+        let options = *options;
+        loop {
+            let owner = Owner::random();
+            let take = self.of_scope(&self.statements.take).bind(bytes(owner));
+            let take = move || {
+                take.bind(now())
+                    .bind(now_plus(options.lease))
+                    .bind(i64::from(options.max_attempts))
+                    .bind(options.one_object_at_a_time)
+                    .bind(CRASHED)
+            };
+            let rows = self.fetch(take).await?;
+            let Some(row) = rows.first() else { return Ok(None) };
+            let taken = TakenRow::read(row)?;
+            if taken.is_dead {
+                log::dead_letter(&taken.message_id, &taken.event_type, taken.attempts, &taken.last_error);
+                continue;
+            }
+            let key = DeliveryKey::new(self.scope.clone(), taken.message_id.clone());
+            let lease = Lease::new(key, owner, taken.attempts);
+            match Event::from_trusted(taken.message_id, taken.attempted_at, taken.payload) {
+                Ok(event) => return Ok(Some(Job::new(lease, event, taken.enqueued_at))),
+                Err(_) => {
+                    log::dead_letter(
+                        lease.key().message_id(),
+                        &taken.event_type,
+                        taken.attempts,
+                        NOT_AN_EVENT,
+                    );
+                    let _ = self.bury(&lease, NOT_AN_EVENT).await?;
+                }
+            }
+        }
+    }
+
+    async fn renew(&self, lease: &Lease, by: Duration) -> Result<LeaseState, sqlx::Error> {
+        let renew = of_lease(&self.statements.renew, lease);
+        Ok(state_of(self.execute(move || renew.bind(now_plus(by))).await?))
+    }
+
+    async fn complete(&self, lease: &Lease) -> Result<LeaseState, sqlx::Error> {
+        let complete = of_lease(&self.statements.complete, lease);
+        self.end(move || complete.bind(now())).await
+    }
+
+    async fn retry(&self, lease: &Lease, after: Duration, error: &str) -> Result<LeaseState, sqlx::Error> {
+        let (retry, error) = (of_lease(&self.statements.retry, lease), truncated(error).to_owned());
+        self.end(move || retry.bind(now_plus(after)).bind(error)).await
+    }
+
+    async fn give_back(&self, lease: &Lease) -> Result<LeaseState, sqlx::Error> {
+        let give_back = of_lease(&self.statements.give_back, lease);
+        self.end(move || give_back).await
+    }
+
+    async fn bury(&self, lease: &Lease, error: &str) -> Result<LeaseState, sqlx::Error> {
+        let (bury, error) = (of_lease(&self.statements.bury, lease), truncated(error).to_owned());
+        self.end(move || bury.bind(now()).bind(error)).await
+    }
+
+    async fn wait(&self, limit: Duration) {
+        // A job that another process enqueued, or whose delay is over, is found after the limit.
+        let _ = timeout(limit, self.changed.notified()).await;
+    }
+
+    async fn stats(&self) -> Result<QueueStats, sqlx::Error> {
+        let stats = self.of_scope(&self.statements.stats);
+        let rows = self.fetch(move || stats.bind(now())).await?;
+        let by_type = rows.iter().map(event_type_stats);
+        Ok(QueueStats::new(by_type.collect::<Result<_, sqlx::Error>>()?))
+    }
+
+    async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, sqlx::Error> {
+        let dead_letters = self.of_scope(&self.statements.dead_letters).bind(i64::from(limit));
+        self.fetch(move || dead_letters).await?.iter().map(dead_letter).collect()
+    }
+
+    async fn retry_dead(&self, message_id: &MessageId) -> Result<bool, sqlx::Error> {
+        let retry = self.of_message(&self.statements.retry_dead, message_id);
+        let is_dead = self.execute(move || retry.bind(now())).await? > 0;
+        self.changed.notify_one();
+        Ok(is_dead)
+    }
+
+    async fn retry_all_dead(&self, event_type: Option<&EventType>) -> Result<u64, sqlx::Error> {
+        let event_type = event_type.map(|event_type| event_type.as_str().to_owned());
+        let retry = self.of_scope(&self.statements.retry_all_dead).bind(event_type);
+        let retried = self.execute(move || retry.bind(now())).await?;
+        self.changed.notify_one();
+        Ok(retried)
+    }
+
+    async fn discard(&self, message_id: &MessageId) -> Result<bool, sqlx::Error> {
+        let discard = self.of_message(&self.statements.discard, message_id);
+        Ok(self.execute(move || discard.bind(now())).await? > 0)
+    }
+
+    async fn purge(&self, older_than: Duration, limit: u32) -> Result<u64, sqlx::Error> {
+        let purge = self.of_scope(&self.statements.purge);
+        let purge = move || purge.bind(now().saturating_sub(millis(older_than))).bind(i64::from(limit));
+        self.execute(purge).await
+    }
+}
+
+impl fmt::Debug for SqliteQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteQueue")
+            .field("table", &self.table)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+fn of_lease(statement: &SqlStr, lease: &Lease) -> Statement {
+    sqlx::query(statement.clone())
+        .bind(lease.key().scope().as_str().to_owned())
+        .bind(lease.key().message_id().as_str().to_owned())
+        .bind(bytes(lease.owner()))
+}
+
+/// Returns the beginning of a text, without splitting a character.
+fn truncated(error: &str) -> &str {
+    let end = (0..=MAX_ERROR_LENGTH.min(error.len())).rev().find(|end| error.is_char_boundary(*end));
+    &error[..end.unwrap_or_default()]
+}
+
+fn enqueued(rows: u64) -> Enqueued {
+    if rows > 0 { Enqueued::New } else { Enqueued::Duplicate }
+}
+
+fn state_of(rows: u64) -> LeaseState {
+    if rows > 0 { LeaseState::Held } else { LeaseState::Lost }
+}
+
+fn now() -> i64 {
+    Timestamp::now().as_millis()
+}
+
+fn now_plus(duration: Duration) -> i64 {
+    now().saturating_add(millis(duration))
+}
+
+fn bytes(owner: Owner) -> Vec<u8> {
+    owner.as_u128().to_be_bytes().to_vec()
+}

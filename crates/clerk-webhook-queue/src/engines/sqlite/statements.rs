@@ -1,0 +1,219 @@
+//! The SQL statements, with the default name of the table.
+//!
+//! Times are milliseconds since the Unix epoch, from the clock of this machine.
+
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+
+/// The name of the table in the SQL of this crate.
+pub(super) const DEFAULT: &str = "clerk_webhook_queue";
+
+pub(super) const MIGRATION: &str = include_str!("../../../migrations/sqlite/0001_queue.sql");
+
+/// Changes no row if the message exists, in any state.
+const ENQUEUE: &str = "\
+INSERT INTO clerk_webhook_queue
+    (scope, message_id, state, event_type, object_id, attempts, available_at, attempted_at, enqueued_at, payload)
+VALUES (?1, ?2, 0, ?3, ?4, 0, ?5, ?6, ?5, ?7)
+ON CONFLICT (scope, message_id) DO NOTHING";
+
+/// Takes the next job, or makes it a dead letter if it has had all of its attempts.
+///
+/// Reads one row of each of two indexes, so the number of waiting jobs does not matter. A job of which the
+/// lease has expired precedes newer jobs, because its `available_at` is in the past.
+const TAKE: &str = "\
+UPDATE clerk_webhook_queue
+   SET state = CASE WHEN attempts >= ?5 THEN 3 ELSE 2 END,
+       attempts = CASE WHEN attempts >= ?5 THEN attempts ELSE attempts + 1 END,
+       owner = CASE WHEN attempts >= ?5 THEN NULL ELSE ?2 END,
+       lease_until = CASE WHEN attempts >= ?5 THEN NULL ELSE ?4 END,
+       ended_at = CASE WHEN attempts >= ?5 THEN ?3 END,
+       last_error = CASE WHEN attempts >= ?5 AND state = 2 THEN ?7 ELSE last_error END
+ WHERE rowid = (
+       SELECT id FROM (
+              SELECT * FROM (
+                     SELECT job.rowid AS id, job.available_at AS since
+                       FROM clerk_webhook_queue AS job
+                      WHERE job.scope = ?1 AND job.state = 0 AND job.available_at <= ?3
+                        AND (NOT ?6 OR job.object_id IS NULL OR job.object_id NOT IN (
+                             SELECT other.object_id FROM clerk_webhook_queue AS other
+                              WHERE other.scope = ?1 AND other.state = 2 AND other.lease_until > ?3
+                                AND other.object_id IS NOT NULL))
+                      ORDER BY job.available_at LIMIT 1)
+              UNION ALL
+              SELECT * FROM (
+                     SELECT job.rowid AS id, job.available_at AS since
+                       FROM clerk_webhook_queue AS job
+                      WHERE job.scope = ?1 AND job.state = 2 AND job.lease_until <= ?3
+                        AND (NOT ?6 OR job.object_id IS NULL OR job.object_id NOT IN (
+                             SELECT other.object_id FROM clerk_webhook_queue AS other
+                              WHERE other.scope = ?1 AND other.state = 2 AND other.lease_until > ?3
+                                AND other.object_id IS NOT NULL))
+                      ORDER BY job.lease_until LIMIT 1))
+        ORDER BY since LIMIT 1)
+RETURNING message_id, state, event_type, attempts, attempted_at, enqueued_at, last_error, payload";
+
+const RENEW: &str = "\
+UPDATE clerk_webhook_queue SET lease_until = ?4
+ WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state = 2";
+
+/// A second completion succeeds too, and keeps the time of the first one.
+const COMPLETE: &str = "\
+UPDATE clerk_webhook_queue
+   SET state = 1, object_id = NULL, lease_until = NULL, last_error = NULL, payload = NULL,
+       ended_at = CASE state WHEN 1 THEN ended_at ELSE ?4 END
+ WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state IN (1, 2)";
+
+const RETRY: &str = "\
+UPDATE clerk_webhook_queue
+   SET state = 0, owner = NULL, lease_until = NULL, available_at = ?4, last_error = ?5
+ WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state = 2";
+
+/// Keeps `available_at`, so that the job is the next one again.
+const GIVE_BACK: &str = "\
+UPDATE clerk_webhook_queue
+   SET state = 0, owner = NULL, lease_until = NULL, attempts = attempts - 1
+ WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state = 2";
+
+const BURY: &str = "\
+UPDATE clerk_webhook_queue
+   SET state = 3, owner = NULL, lease_until = NULL, ended_at = ?4, last_error = ?5
+ WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state = 2";
+
+/// A running job of which the lease has expired counts as ready, because it can be taken.
+const STATS: &str = "\
+SELECT event_type, sum(ready) AS ready, sum(running) AS running, sum(dead) AS dead, min(since) AS oldest_ready
+  FROM (SELECT event_type, 1 AS ready, 0 AS running, 0 AS dead, enqueued_at AS since
+          FROM clerk_webhook_queue WHERE scope = ?1 AND state = 0
+        UNION ALL
+        SELECT event_type, lease_until <= ?2, lease_until > ?2, 0,
+               CASE WHEN lease_until <= ?2 THEN enqueued_at END
+          FROM clerk_webhook_queue WHERE scope = ?1 AND state = 2
+        UNION ALL
+        SELECT event_type, 0, 0, 1, NULL
+          FROM clerk_webhook_queue WHERE scope = ?1 AND state = 3)
+ GROUP BY event_type";
+
+const DEAD_LETTERS: &str = "\
+SELECT message_id, event_type, attempts, attempted_at, enqueued_at, ended_at, last_error, payload
+  FROM clerk_webhook_queue
+ WHERE scope = ?1 AND state = 3
+ ORDER BY ended_at DESC, rowid DESC
+ LIMIT ?2";
+
+const RETRY_DEAD: &str = "\
+UPDATE clerk_webhook_queue SET state = 0, attempts = 0, available_at = ?3, ended_at = NULL
+ WHERE scope = ?1 AND message_id = ?2 AND state = 3";
+
+const RETRY_ALL_DEAD: &str = "\
+UPDATE clerk_webhook_queue SET state = 0, attempts = 0, available_at = ?3, ended_at = NULL
+ WHERE scope = ?1 AND state = 3 AND (?2 IS NULL OR event_type = ?2)";
+
+const DISCARD: &str = "\
+UPDATE clerk_webhook_queue
+   SET state = 1, object_id = NULL, last_error = NULL, payload = NULL, ended_at = ?3
+ WHERE scope = ?1 AND message_id = ?2 AND state = 3";
+
+const PURGE: &str = "\
+DELETE FROM clerk_webhook_queue
+ WHERE rowid IN (
+       SELECT rowid FROM clerk_webhook_queue
+        WHERE scope = ?1 AND state = 1 AND ended_at <= ?2
+        ORDER BY ended_at
+        LIMIT ?3)";
+
+/// Defines the struct with the statements, and puts the name of the table into each of them.
+macro_rules! statements {
+    ($($name:ident: $sql:expr,)*) => {
+        /// The statements, for one table.
+        #[derive(Debug)]
+        pub(super) struct Statements {
+            $(pub(super) $name: SqlStr,)*
+        }
+
+        impl Statements {
+            /// `table` is a valid name, optionally after the name of an attached database and a dot.
+            pub(super) fn of(table: &str) -> Self {
+                Self { $($name: AssertSqlSafe(named($sql, table)).into_sql_str(),)* }
+            }
+        }
+    };
+}
+
+statements! {
+    migration: MIGRATION,
+    enqueue: ENQUEUE,
+    take: TAKE,
+    renew: RENEW,
+    complete: COMPLETE,
+    retry: RETRY,
+    give_back: GIVE_BACK,
+    bury: BURY,
+    stats: STATS,
+    dead_letters: DEAD_LETTERS,
+    retry_dead: RETRY_DEAD,
+    retry_all_dead: RETRY_ALL_DEAD,
+    discard: DISCARD,
+    purge: PURGE,
+}
+
+/// Replaces the default name of the table in a statement. `CREATE INDEX` accepts the name of a database before
+/// the name of the index, but not before the name of the table.
+fn named(statement: &str, table: &str) -> String {
+    let (database, table) = match table.split_once('.') {
+        // Quoted, because a table may have the name of a keyword, such as `order`.
+        Some((database, table)) => (format!(r#""{database}"."#), table),
+        None => (String::new(), table),
+    };
+    let mut parts = statement.split(DEFAULT);
+    let mut named = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|next: char| next.is_ascii_lowercase() || next == '_');
+        let suffix = &part[..part.len() - rest.len()];
+        let database = if named.ends_with(" ON ") { "" } else { &database };
+        named += &format!(r#"{database}"{table}{suffix}"{rest}"#);
+    }
+    named
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row as _;
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+    use super::*;
+
+    #[test]
+    fn puts_the_name_of_the_table_into_a_statement() {
+        let statement = "CREATE INDEX clerk_webhook_queue_ready ON clerk_webhook_queue (a); \
+                         DELETE FROM clerk_webhook_queue";
+        assert_eq!(
+            named(statement, "order"),
+            r#"CREATE INDEX "order_ready" ON "order" (a); DELETE FROM "order""#
+        );
+        assert_eq!(
+            named(statement, "other.jobs"),
+            r#"CREATE INDEX "other"."jobs_ready" ON "jobs" (a); DELETE FROM "other"."jobs""#
+        );
+    }
+
+    /// So the cost of a take does not depend on the number of waiting jobs.
+    #[tokio::test]
+    async fn a_take_searches_the_indexes_and_sorts_only_two_candidates() {
+        let options = SqliteConnectOptions::new().in_memory(true);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        sqlx::raw_sql(MIGRATION).execute(&pool).await.unwrap();
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {TAKE}"));
+        let mut explain = sqlx::query(explain.into_sql_str());
+        for _ in 0..7 {
+            explain = explain.bind(1);
+        }
+        let rows = explain.fetch_all(&pool).await.unwrap();
+        let plan: Vec<_> = rows.iter().map(|row| row.get::<String, _>("detail")).collect();
+        let count = |part: &str| plan.iter().filter(|step| step.contains(part)).count();
+        let ready = "SEARCH job USING COVERING INDEX clerk_webhook_queue_ready (scope=? AND available_at<?)";
+        let running = "SEARCH job USING INDEX clerk_webhook_queue_running (scope=? AND lease_until<?)";
+        assert_eq!((count(ready), count(running)), (1, 1), "{plan:#?}");
+        assert_eq!((count("SCAN job"), count("SCAN other")), (0, 0), "{plan:#?}");
+        assert_eq!(count("TEMP B-TREE FOR ORDER BY"), 1, "{plan:#?}");
+    }
+}

@@ -1,0 +1,252 @@
+//! The trait from which a worker takes jobs.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clerk_webhook_core::{Event, EventType, MessageId, Timestamp};
+use clerk_webhook_store::{Lease, LeaseState};
+
+use crate::queue::dead_letters::{DeadLetter, QueueStats};
+use crate::queue::delivery_queue::DeliveryQueue;
+
+/// The number of bytes after which a queue truncates the text of an error: 2 KiB.
+pub const MAX_ERROR_LENGTH: usize = 2048;
+
+/// Hands out the stored events to workers, and keeps the dead letters.
+///
+/// ```text
+///  absent ──enqueue──▶ ready ──take──▶ running (owner, attempt + 1, lease)
+///  running ──complete (owner)──▶ done
+///  running ──retry (owner)──▶ ready, after a delay
+///  running ──give_back (owner)──▶ ready at once, the attempt does not count
+///  running ──bury (owner)──▶ dead
+///  running, lease expired ──take──▶ running (another owner, attempt + 1)
+///  ready or expired, after the last attempt ──take──▶ dead
+///  dead ──retry_dead──▶ ready, attempt 0          dead ──discard──▶ done
+///  done ──purge──▶ absent
+/// ```
+///
+/// Every method is atomic. The following rules apply to any number of concurrent clients:
+///
+/// 1. An event is durable before `enqueue` returns. It is deleted only by `complete` and `discard`.
+/// 2. A message that the queue knows is a duplicate, in any state.
+/// 3. At most one client owns a live lease of a job.
+/// 4. Only the owner can renew, complete, retry, give back or bury a job.
+/// 5. A job can be taken again after it was given back, its retry delay is over, or its lease expired.
+/// 6. A job that had `max_attempts` attempts becomes a dead letter. It is not taken again.
+///
+/// Test your implementation with the `conformance` suite (feature `conformance`).
+pub trait JobQueue: DeliveryQueue {
+    /// Takes the next job that is ready, under a new lease.
+    ///
+    /// Returns `None` if no job is ready. The oldest job comes first, but the order is not guaranteed. A job
+    /// that had [`max_attempts`](TakeOptions::max_attempts) attempts becomes a dead letter instead.
+    ///
+    /// If the caller drops the future, the queue may have recorded the lease. The job then waits until the lease
+    /// expires, and the attempt counts.
+    fn take(&self, options: &TakeOptions) -> impl Future<Output = Result<Option<Job>, Self::Error>> + Send;
+
+    /// Renews a lease, so that it expires after the duration `by` from now.
+    ///
+    /// An expired lease can be renewed if no other caller has taken the job.
+    fn renew(
+        &self,
+        lease: &Lease,
+        by: Duration,
+    ) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
+
+    /// Marks the job as done, and deletes the stored body of the event.
+    ///
+    /// The queue still remembers the message id, so that later deliveries are duplicates. An expired lease can
+    /// be completed if no other caller has taken the job. A second call with the same lease, for example after
+    /// the response was lost, returns [`LeaseState::Held`] again.
+    fn complete(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
+
+    /// Makes the job ready again after a delay.
+    ///
+    /// The queue keeps the text of the error, up to [`MAX_ERROR_LENGTH`].
+    fn retry(
+        &self,
+        lease: &Lease,
+        after: Duration,
+        error: &str,
+    ) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
+
+    /// Makes the job ready again at once. The attempt does not count.
+    ///
+    /// A worker that shuts down gives back the jobs that it could not finish.
+    fn give_back(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
+
+    /// Makes the job a dead letter.
+    ///
+    /// The queue keeps the text of the error, up to [`MAX_ERROR_LENGTH`].
+    fn bury(
+        &self,
+        lease: &Lease,
+        error: &str,
+    ) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
+
+    /// Waits until a job may be ready, for at most `limit`.
+    ///
+    /// May return too early. A queue that is not told about new jobs waits for `limit`.
+    fn wait(&self, limit: Duration) -> impl Future<Output = ()> + Send;
+
+    /// Returns the numbers of the queue.
+    ///
+    /// A queue may have to count every waiting job. Call it a few times per minute, not for each event.
+    fn stats(&self) -> impl Future<Output = Result<QueueStats, Self::Error>> + Send;
+
+    /// Returns up to `limit` dead letters, newest first.
+    fn dead_letters(&self, limit: u32) -> impl Future<Output = Result<Vec<DeadLetter>, Self::Error>> + Send;
+
+    /// Makes a dead letter ready again at once, with all of its attempts.
+    ///
+    /// Returns `false` if the message is not a dead letter.
+    fn retry_dead(&self, message_id: &MessageId) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    /// Makes all dead letters, or all of one event type, ready again, and returns their number.
+    fn retry_all_dead(
+        &self,
+        event_type: Option<&EventType>,
+    ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
+
+    /// Discards a dead letter, and deletes the stored body of the event.
+    ///
+    /// The queue still remembers the message id, so that later deliveries are duplicates. Returns `false` if
+    /// the message is not a dead letter.
+    fn discard(&self, message_id: &MessageId) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    /// Forgets up to `limit` messages that were completed or discarded at least `older_than` ago, and returns
+    /// their number.
+    ///
+    /// Use [`purge`](crate::purge()), which calls this method until no such message is left.
+    fn purge(
+        &self,
+        older_than: Duration,
+        limit: u32,
+    ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
+}
+
+/// How [`JobQueue::take`] chooses a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TakeOptions {
+    /// How long the lease lasts without renewal, 60 s by default.
+    pub lease: Duration,
+    /// The number of attempts after which a job becomes a dead letter, 12 by default.
+    pub max_attempts: u32,
+    /// Whether to skip a job if a job about the same object is running, `true` by default.
+    pub one_object_at_a_time: bool,
+}
+
+impl Default for TakeOptions {
+    fn default() -> Self {
+        Self { lease: Duration::from_secs(60), max_attempts: 12, one_object_at_a_time: true }
+    }
+}
+
+/// An event that a worker has taken from the queue.
+#[must_use = "a job that is not ended cannot be taken again until its lease expires"]
+#[non_exhaustive]
+pub struct Job {
+    /// The lease. Its attempt counts from 1.
+    pub lease: Lease,
+    /// The event.
+    pub event: Event,
+    /// The time at which the event was enqueued.
+    pub enqueued_at: Timestamp,
+}
+
+impl Job {
+    /// Creates a job. A queue calls this function after it has recorded the lease.
+    pub fn new(lease: Lease, event: Event, enqueued_at: Timestamp) -> Self {
+        Self { lease, event, enqueued_at }
+    }
+}
+
+/// `Debug` of the event omits its data.
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("lease", &self.lease)
+            .field("event", &self.event)
+            .field("enqueued_at", &self.enqueued_at)
+            .finish()
+    }
+}
+
+impl<Q: JobQueue> JobQueue for Arc<Q> {
+    fn take(&self, options: &TakeOptions) -> impl Future<Output = Result<Option<Job>, Self::Error>> + Send {
+        Q::take(self, options)
+    }
+
+    fn renew(
+        &self,
+        lease: &Lease,
+        by: Duration,
+    ) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send {
+        Q::renew(self, lease, by)
+    }
+
+    fn complete(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send {
+        Q::complete(self, lease)
+    }
+
+    fn retry(
+        &self,
+        lease: &Lease,
+        after: Duration,
+        error: &str,
+    ) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send {
+        Q::retry(self, lease, after, error)
+    }
+
+    fn give_back(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send {
+        Q::give_back(self, lease)
+    }
+
+    fn bury(
+        &self,
+        lease: &Lease,
+        error: &str,
+    ) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send {
+        Q::bury(self, lease, error)
+    }
+
+    fn wait(&self, limit: Duration) -> impl Future<Output = ()> + Send {
+        Q::wait(self, limit)
+    }
+
+    fn stats(&self) -> impl Future<Output = Result<QueueStats, Self::Error>> + Send {
+        Q::stats(self)
+    }
+
+    fn dead_letters(&self, limit: u32) -> impl Future<Output = Result<Vec<DeadLetter>, Self::Error>> + Send {
+        Q::dead_letters(self, limit)
+    }
+
+    fn retry_dead(&self, message_id: &MessageId) -> impl Future<Output = Result<bool, Self::Error>> + Send {
+        Q::retry_dead(self, message_id)
+    }
+
+    fn retry_all_dead(
+        &self,
+        event_type: Option<&EventType>,
+    ) -> impl Future<Output = Result<u64, Self::Error>> + Send {
+        Q::retry_all_dead(self, event_type)
+    }
+
+    fn discard(&self, message_id: &MessageId) -> impl Future<Output = Result<bool, Self::Error>> + Send {
+        Q::discard(self, message_id)
+    }
+
+    fn purge(
+        &self,
+        older_than: Duration,
+        limit: u32,
+    ) -> impl Future<Output = Result<u64, Self::Error>> + Send {
+        Q::purge(self, older_than, limit)
+    }
+}

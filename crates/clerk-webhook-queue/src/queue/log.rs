@@ -1,0 +1,18 @@
+//! The log line of a dead letter.
+
+use clerk_webhook_core::{EventType, MessageId};
+
+/// Logs that a job became a dead letter, so that the operator can retry or discard it.
+pub(crate) fn dead_letter(message_id: &MessageId, event_type: &EventType, attempts: u32, last_error: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(
+        target: "clerk_webhook",
+        message_id = message_id.as_str(),
+        event_type = event_type.as_str(),
+        attempts,
+        last_error,
+        "the event became a dead letter. Repair the cause, then retry or discard it"
+    );
+    #[cfg(not(feature = "tracing"))]
+    let _ = (message_id, event_type, attempts, last_error);
+}

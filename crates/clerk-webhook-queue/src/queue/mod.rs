@@ -1,0 +1,8 @@
+//! The interface of a queue, independent of an engine.
+
+pub(crate) mod dead_letters;
+pub(crate) mod delivery_queue;
+pub(crate) mod job_queue;
+pub(crate) mod log;
+pub(crate) mod object;
+pub(crate) mod retention;

@@ -1,0 +1,334 @@
+//! The loop that takes jobs and starts their handlers.
+
+use std::error::Error;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use clerk_webhook_store::LeaseState;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::queue::job_queue::{Job, JobQueue};
+use crate::queue::log::dead_letter;
+use crate::worker::execute::Execute;
+use crate::worker::log;
+use crate::worker::note::Note;
+use crate::worker::settings::{QUEUE_TIMEOUT, Settings};
+use crate::worker::settle::{Next, next};
+use crate::worker::taken::TakenAt;
+
+/// How long taking a job may take. Long, because a job that was taken by an abandoned call cannot be handled
+/// until its lease expires.
+const TAKE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The pauses between attempts to reach the queue.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The parts of a running worker that its tasks share.
+pub(super) struct Dispatcher<Q> {
+    pub(super) queue: Arc<Q>,
+    pub(super) execution: Arc<dyn Execute>,
+    pub(super) settings: Settings,
+    /// Canceled when the worker must not start further handlers.
+    pub(super) stop: CancellationToken,
+    pub(super) jobs: TaskTracker,
+}
+
+impl<Q: JobQueue> Dispatcher<Q> {
+    /// Takes jobs and starts their handlers until [`stop`](Self::stop) is canceled.
+    pub(super) async fn run(self: Arc<Self>) {
+        let free = Arc::new(Semaphore::new(self.settings.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
+        // A job that has ended may make another job about the same object ready.
+        let ended = Arc::new(Notify::new());
+        let options = self.settings.take_options();
+        let (mut outage, mut pause) = (log::Outage::default(), SHORTEST_PAUSE);
+        while let Some(Ok(permit)) = self.stop.run_until_cancelled(Arc::clone(&free).acquire_owned()).await {
+            let at = TakenAt::now();
+            match limited(TAKE_TIMEOUT, self.queue.take(&options)).await {
+                Ok(Some(job)) => {
+                    pause = SHORTEST_PAUSE;
+                    let (this, ended) = (Arc::clone(&self), Arc::clone(&ended));
+                    self.jobs.spawn(async move { this.handle(job, at, permit, &ended).await });
+                }
+                Ok(None) => {
+                    pause = SHORTEST_PAUSE;
+                    drop(permit);
+                    let (ready, ended) =
+                        (pin!(self.queue.wait(self.settings.poll_interval)), pin!(ended.notified()));
+                    self.stop.run_until_cancelled(first(ready, ended)).await;
+                }
+                Err(error) => {
+                    drop(permit);
+                    outage.log(&*error);
+                    self.stop.run_until_cancelled(sleep(pause)).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    async fn handle(&self, job: Job, at: TakenAt, permit: OwnedSemaphorePermit, ended: &Notify) {
+        let next = self.next(&job, at).await;
+        if let Err(error) = self.settle(&job, &next).await {
+            log::unsettled(&job, &*error);
+        }
+        drop(permit);
+        ended.notify_one();
+    }
+
+    /// Runs the handler of a job, and returns the next state of the job.
+    async fn next(&self, job: &Job, at: TakenAt) -> Next {
+        // The worker was stopped while it was taking the job.
+        if self.stop.is_cancelled() {
+            return Next::GiveBack;
+        }
+        if self.settings.is_expired(job) {
+            log::expired(job);
+            return Next::Complete;
+        }
+        let note = Note::default();
+        let answer = self.execution.execute(job, at, note.clone()).await;
+        next(answer.outcome(), &note, job.lease.attempt(), &self.settings)
+    }
+
+    async fn settle(&self, job: &Job, next: &Next) -> Result<(), BoxError> {
+        if *next == Next::Done {
+            return Ok(());
+        }
+        let mut settled = self.try_settle(job, next).await;
+        if settled.is_err() {
+            // A second try, because the job waits for the end of its lease if this fails.
+            settled = self.try_settle(job, next).await;
+        }
+        match (settled?, next) {
+            (LeaseState::Held, Next::Bury { error }) => {
+                let attempts = job.lease.attempt();
+                dead_letter(job.event.message_id(), job.event.event_type(), attempts, error);
+            }
+            // If another worker has taken the job over, that worker decides.
+            (LeaseState::Held | LeaseState::Lost, _) => {}
+        }
+        Ok(())
+    }
+
+    async fn try_settle(&self, job: &Job, next: &Next) -> Result<LeaseState, BoxError> {
+        let (queue, lease) = (&self.queue, &job.lease);
+        match next {
+            Next::Done => Ok(LeaseState::Held),
+            Next::Complete => limited(QUEUE_TIMEOUT, queue.complete(lease)).await,
+            Next::GiveBack => limited(QUEUE_TIMEOUT, queue.give_back(lease)).await,
+            Next::Retry { after, error } => limited(QUEUE_TIMEOUT, queue.retry(lease, *after, error)).await,
+            Next::Bury { error } => limited(QUEUE_TIMEOUT, queue.bury(lease, error)).await,
+        }
+    }
+}
+
+/// Waits for the first of two futures.
+async fn first(mut one: Pin<&mut impl Future<Output = ()>>, mut other: Pin<&mut impl Future<Output = ()>>) {
+    poll_fn(|cx| match one.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => other.as_mut().poll(cx),
+    })
+    .await;
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Waits for the queue for a limited time.
+async fn limited<T, E: Error + Send + Sync + 'static>(
+    limit: Duration,
+    asking: impl Future<Output = Result<T, E>>,
+) -> Result<T, BoxError> {
+    match timeout(limit, asking).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(format!("the queue did not answer within {limit:?}").into()),
+    }
+}
+
+impl<Q> fmt::Debug for Dispatcher<Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatcher").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use clerk_webhook_core::{Event, EventType, Handlers, MessageId, Timestamp};
+    use clerk_webhook_store::{DeliveryKey, Lease, Owner, Scope};
+
+    use super::*;
+    use crate::queue::dead_letters::{DeadLetter, QueueStats};
+    use crate::queue::delivery_queue::{DeliveryQueue, Enqueued};
+    use crate::queue::job_queue::TakeOptions;
+    use crate::worker::builder::Worker;
+
+    /// A queue that fails a number of times, and then has one job.
+    #[derive(Default)]
+    struct Failing {
+        failures: usize,
+        take_lasts: Duration,
+        takes: AtomicUsize,
+        renewals: AtomicUsize,
+        settles: AtomicUsize,
+        given_back: AtomicUsize,
+        scope: Scope,
+    }
+
+    impl Failing {
+        fn settle(&self) -> io::Result<LeaseState> {
+            match self.settles.fetch_add(1, Ordering::SeqCst) {
+                0 => Err(io::ErrorKind::ConnectionRefused.into()),
+                _ => Ok(LeaseState::Held),
+            }
+        }
+    }
+
+    impl DeliveryQueue for Failing {
+        type Error = io::Error;
+
+        fn scope(&self) -> &Scope {
+            &self.scope
+        }
+
+        async fn enqueue(&self, _event: &Event) -> io::Result<Enqueued> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    impl JobQueue for Failing {
+        async fn take(&self, _options: &TakeOptions) -> io::Result<Option<Job>> {
+            sleep(self.take_lasts).await;
+            let takes = self.takes.fetch_add(1, Ordering::SeqCst);
+            if takes != self.failures {
+                return if takes < self.failures {
+                    Err(io::ErrorKind::ConnectionRefused.into())
+                } else {
+                    Ok(None)
+                };
+            }
+            let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+            let lease = Lease::new(DeliveryKey::of(&event, Scope::default()), Owner::random(), 1);
+            Ok(Some(Job::new(lease, event, Timestamp::now())))
+        }
+
+        async fn renew(&self, _lease: &Lease, _by: Duration) -> io::Result<LeaseState> {
+            self.renewals.fetch_add(1, Ordering::SeqCst);
+            Ok(LeaseState::Held)
+        }
+
+        async fn complete(&self, _lease: &Lease) -> io::Result<LeaseState> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        async fn retry(&self, _lease: &Lease, _after: Duration, _error: &str) -> io::Result<LeaseState> {
+            self.settle()
+        }
+
+        async fn give_back(&self, _lease: &Lease) -> io::Result<LeaseState> {
+            self.given_back.fetch_add(1, Ordering::SeqCst);
+            Ok(LeaseState::Held)
+        }
+
+        async fn bury(&self, _lease: &Lease, _error: &str) -> io::Result<LeaseState> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        async fn wait(&self, limit: Duration) {
+            sleep(limit).await;
+        }
+
+        async fn stats(&self) -> io::Result<QueueStats> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        async fn dead_letters(&self, _limit: u32) -> io::Result<Vec<DeadLetter>> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        async fn retry_dead(&self, _message_id: &MessageId) -> io::Result<bool> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        async fn retry_all_dead(&self, _event_type: Option<&EventType>) -> io::Result<u64> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        async fn discard(&self, _message_id: &MessageId) -> io::Result<bool> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        async fn purge(&self, _older_than: Duration, _limit: u32) -> io::Result<u64> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    fn handlers() -> Handlers {
+        Handlers::builder().otherwise(async |_, _| Err("intended".into())).build().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_for_longer_and_longer_while_the_queue_is_unreachable() {
+        let queue = Arc::new(Failing { failures: usize::MAX, ..Failing::default() });
+        let worker = Worker::new(Arc::clone(&queue), handlers(), ()).start();
+        sleep(Duration::from_secs(10 * 60)).await;
+        // After 0, 1, 3, 7, 15, 31 and 61 s, and then every 30 s.
+        assert_eq!(queue.takes.load(Ordering::SeqCst), 24);
+        worker.shutdown(Duration::ZERO).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn handles_jobs_again_after_an_outage_and_stores_their_end_at_the_second_try() {
+        let queue = Arc::new(Failing { failures: 3, ..Failing::default() });
+        let worker = Worker::new(Arc::clone(&queue), handlers(), ()).start();
+        sleep(Duration::from_secs(8)).await;
+        assert_eq!(queue.settles.load(Ordering::SeqCst), 2);
+        assert_eq!(worker.shutdown(Duration::ZERO).await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn renews_the_lease_of_a_job_that_took_long_to_take() {
+        for (take_lasts, renewals) in [(0, 0), (1, 0), (3, 1)] {
+            let take_lasts = Duration::from_secs(take_lasts);
+            let queue = Arc::new(Failing { take_lasts, ..Failing::default() });
+            let worker = Worker::new(Arc::clone(&queue), handlers(), ()).start();
+            sleep(Duration::from_secs(5)).await;
+            assert_eq!(queue.settles.load(Ordering::SeqCst), 2);
+            assert_eq!(queue.renewals.load(Ordering::SeqCst), renewals, "{take_lasts:?}");
+            worker.shutdown(Duration::ZERO).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn gives_back_a_job_that_is_taken_during_the_shutdown() {
+        let queue = Arc::new(Failing { take_lasts: Duration::from_secs(3), ..Failing::default() });
+        let handlers = Handlers::builder().otherwise(async |_, _| panic!("a handler started"));
+        let worker = Worker::new(Arc::clone(&queue), handlers.build().unwrap(), ()).start();
+        sleep(Duration::from_secs(1)).await;
+        worker.shutdown(Duration::ZERO).await;
+        assert_eq!(queue.given_back.load(Ordering::SeqCst), 1);
+        assert_eq!(queue.settles.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_for_jobs_when_a_job_has_ended_and_after_the_poll_interval() {
+        let queue = Arc::new(Failing::default());
+        let interval = Duration::from_secs(3600);
+        let worker = Worker::new(Arc::clone(&queue), handlers(), ()).poll_interval(interval).start();
+        sleep(Duration::from_secs(60)).await;
+        // The job, no further job, and no further job after the end of the job.
+        assert_eq!(queue.takes.load(Ordering::SeqCst), 3);
+        sleep(interval * 5).await;
+        assert_eq!(queue.takes.load(Ordering::SeqCst), 8);
+        worker.shutdown(Duration::ZERO).await;
+    }
+}

@@ -1,0 +1,71 @@
+//! The log lines of a worker.
+#![cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "there is no log"))]
+
+use std::error::Error;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::queue::job_queue::Job;
+
+/// The lines about a queue that cannot be reached: at most one per minute.
+#[derive(Debug, Default)]
+pub(super) struct Outage {
+    last: Option<Instant>,
+}
+
+const INTERVAL: Duration = Duration::from_secs(60);
+
+impl Outage {
+    /// Writes a line, unless the last one is younger than a minute.
+    pub(super) fn log(&mut self, error: &dyn Error) {
+        if self.last.is_none_or(|last| last.elapsed() >= INTERVAL) {
+            self.last = Some(Instant::now());
+            #[cfg(feature = "tracing")]
+            tracing::error!(
+                target: "clerk_webhook",
+                error = text(error),
+                "the worker cannot take jobs: check that the database of the queue is reachable and not overloaded"
+            );
+        }
+    }
+}
+
+pub(super) fn expired(job: &Job) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "clerk_webhook",
+        event_type = event_type(job),
+        message_id = job.event.message_id().as_str(),
+        "skipped an expired job: the event is older than `max_age`"
+    );
+}
+
+pub(super) fn unsettled(job: &Job, error: &dyn Error) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(
+        target: "clerk_webhook",
+        event_type = event_type(job),
+        message_id = job.event.message_id().as_str(),
+        error = text(error),
+        "could not store the end of a job: the job runs again when its lease expires"
+    );
+}
+
+/// Returns the name of a known event type, or `_OTHER`, as in the other log lines.
+#[cfg(feature = "tracing")]
+fn event_type(job: &Job) -> &str {
+    let event_type = job.event.event_type();
+    if event_type.is_known() { event_type.as_str() } else { "_OTHER" }
+}
+
+/// Returns the text of an error and of its sources.
+#[cfg(feature = "tracing")]
+fn text(error: &dyn Error) -> String {
+    let (mut text, mut source) = (error.to_string(), error.source());
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

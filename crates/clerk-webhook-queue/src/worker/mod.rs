@@ -1,0 +1,15 @@
+//! Takes jobs from a queue and runs their handlers.
+
+mod backoff;
+pub(crate) mod builder;
+mod dispatch;
+mod execute;
+mod lease;
+mod log;
+mod note;
+pub(crate) mod running;
+mod settings;
+mod settle;
+mod taken;
+#[cfg(feature = "sqlite")]
+mod transaction;

@@ -1,0 +1,86 @@
+//! The settings of a worker.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use clerk_webhook_core::{Event, EventType, Timestamp};
+
+use crate::queue::job_queue::{Job, TakeOptions};
+use crate::worker::backoff::Backoff;
+
+/// How long a call of the queue may take.
+pub(super) const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much longer a new lease lasts than the setting, so that the deduplicator, which begins its lease when
+/// the handler starts, does not have to renew it first.
+pub(super) const HANDOVER: Duration = Duration::from_secs(2);
+
+/// The maximum age of one-time codes: 10 minutes.
+const CODE_AGE: Duration = Duration::from_secs(10 * 60);
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) concurrency: usize,
+    pub(super) lease: Duration,
+    pub(super) handler_timeout: Duration,
+    pub(super) max_attempts: u32,
+    pub(super) backoff: Backoff,
+    pub(super) max_age: HashMap<EventType, Duration>,
+    pub(super) one_object_at_a_time: bool,
+    pub(super) poll_interval: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            concurrency: 4,
+            lease: Duration::from_secs(60),
+            handler_timeout: Duration::from_secs(5 * 60),
+            max_attempts: 12,
+            backoff: Backoff::default(),
+            max_age: [EventType::EmailCreated, EventType::SmsCreated].map(|kind| (kind, CODE_AGE)).into(),
+            one_object_at_a_time: true,
+            poll_interval: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn take_options(&self) -> TakeOptions {
+        TakeOptions {
+            lease: self.lease + HANDOVER,
+            max_attempts: self.max_attempts,
+            one_object_at_a_time: self.one_object_at_a_time,
+        }
+    }
+
+    /// Returns whether the event of a job is older than the maximum age of its type.
+    pub(super) fn is_expired(&self, job: &Job) -> bool {
+        let Some(limit) = self.max_age.get(job.event.event_type()) else { return false };
+        age(&job.event, job.enqueued_at, Timestamp::now()) > *limit
+    }
+}
+
+/// Returns the time since the event occurred, or since it was enqueued if the event has no time.
+fn age(event: &Event, enqueued_at: Timestamp, now: Timestamp) -> Duration {
+    let began = event.occurred_at().unwrap_or(enqueued_at);
+    let millis = now.as_millis().saturating_sub(began.as_millis());
+    Duration::from_millis(u64::try_from(millis).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_of_an_event_without_a_time_begins_when_it_was_enqueued() {
+        let time = |millis: i64| Timestamp::from_millis(1_700_000_000_000 + millis);
+        let event = |body: &str| {
+            Event::from_trusted("msg_1".parse().unwrap(), time(0), body.to_owned().into()).unwrap()
+        };
+        let (without, with) = (event("{}"), event(r#"{"timestamp":1700000000000}"#));
+        assert_eq!(age(&without, time(2000), time(5000)), Duration::from_secs(3));
+        assert_eq!(age(&with, time(2000), time(5000)), Duration::from_secs(5));
+        assert_eq!(age(&with, time(0), time(-1)), Duration::ZERO);
+    }
+}

@@ -1,0 +1,61 @@
+//! The jobs whose handlers start next.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use clerk_webhook_store::{DeliveryKey, Lease, Owner};
+use tokio::time::Instant;
+
+use crate::worker::settings::HANDOVER;
+
+/// The leases of jobs that the worker has taken, until a handler runs under them.
+#[derive(Default)]
+pub(super) struct TakenJobs(Mutex<HashMap<DeliveryKey, Taken>>);
+
+struct Taken {
+    owner: Owner,
+    attempt: u32,
+    at: TakenAt,
+}
+
+/// The time before a job was taken, on two clocks: the monotonic clock of Linux stops while the machine is
+/// suspended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TakenAt {
+    monotonic: Instant,
+    wall: SystemTime,
+}
+
+impl TakenAt {
+    pub(super) fn now() -> Self {
+        Self { monotonic: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// Returns whether so much time has passed that the lease must be renewed before the handler starts.
+    fn is_long_ago(&self) -> bool {
+        // The wall clock may have been set back. Then only the monotonic clock counts.
+        let wall = self.wall.elapsed().unwrap_or_default();
+        self.monotonic.elapsed().max(wall) >= HANDOVER
+    }
+}
+
+impl TakenJobs {
+    pub(super) fn add(&self, lease: &Lease, at: TakenAt) {
+        let taken = Taken { owner: lease.owner(), attempt: lease.attempt(), at };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(lease.key().clone(), taken);
+    }
+
+    /// Removes a job. Returns its lease, and whether the lease must be renewed before the handler starts.
+    pub(super) fn remove(&self, key: &DeliveryKey) -> Option<(Lease, bool)> {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)?;
+        Some((Lease::new(key.clone(), taken.owner, taken.attempt), taken.at.is_long_ago()))
+    }
+}
+
+impl fmt::Debug for TakenJobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TakenJobs").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+//! Runs the handler of a job in a transaction that also marks the job as done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clerk_webhook_core::{Answer, Handlers};
+use clerk_webhook_store::{
+    Begin, DeliveryKey, DeliveryTransaction, ExactlyOnce, LeaseState, SqliteTransaction, TransactionalStore,
+};
+use sqlx::Sqlite;
+
+use crate::engines::sqlite::SqliteQueue;
+use crate::queue::delivery_queue::DeliveryQueue as _;
+use crate::queue::job_queue::Job;
+use crate::worker::execute::{Boxed, Execute};
+use crate::worker::note::Note;
+use crate::worker::settings::{QUEUE_TIMEOUT, Settings};
+use crate::worker::taken::{TakenAt, TakenJobs};
+
+/// Runs handlers through [`ExactlyOnce`], which commits, rolls back, catches panics and limits the time.
+pub(super) struct InTransaction<S, F> {
+    handlers: Handlers<S>,
+    state_with: Arc<F>,
+    exactly_once: ExactlyOnce<JobTransactions>,
+}
+
+impl<S, F> InTransaction<S, F> {
+    pub(super) fn new(
+        queue: Arc<SqliteQueue>,
+        handlers: Handlers<S>,
+        state_with: F,
+        settings: &Settings,
+    ) -> Self {
+        let scope = queue.scope().clone();
+        let exactly_once = ExactlyOnce::new(JobTransactions { queue, taken: TakenJobs::default() })
+            .scope(scope)
+            .handler_timeout(settings.handler_timeout)
+            .store_timeout(QUEUE_TIMEOUT);
+        Self { handlers, state_with: Arc::new(state_with), exactly_once }
+    }
+}
+
+impl<S, F> Execute for InTransaction<S, F>
+where
+    S: Send + 'static,
+    F: Fn(SqliteTransaction) -> S + Send + Sync + 'static,
+{
+    fn execute<'a>(&'a self, job: &'a Job, at: TakenAt, note: Note) -> Boxed<'a, Answer> {
+        self.exactly_once.store().taken.add(&job.lease, at);
+        let (handlers, state_with) = (self.handlers.clone(), Arc::clone(&self.state_with));
+        let attempt = job.lease.attempt();
+        Box::pin(self.exactly_once.run(job.event.clone(), move |event, transaction| {
+            note.observe(
+                async move { handlers.handle_attempt(event, state_with(transaction), attempt).await },
+            )
+        }))
+    }
+
+    fn shutdown(&self, limit: Duration) -> Boxed<'_, usize> {
+        Box::pin(self.exactly_once.shutdown(limit))
+    }
+}
+
+/// The jobs of a worker as a transactional store.
+///
+/// While the transaction is open, it holds the write lock of the database. No other worker can take the job
+/// in this time, even if the lease expires.
+struct JobTransactions {
+    queue: Arc<SqliteQueue>,
+    taken: TakenJobs,
+}
+
+impl TransactionalStore for JobTransactions {
+    type Error = sqlx::Error;
+    type Transaction = DeliveryTransaction<Sqlite>;
+
+    async fn begin(&self, key: &DeliveryKey) -> Result<Begin<Self::Transaction>, sqlx::Error> {
+        let lost = Begin::InProgress { retry_after: Duration::ZERO };
+        let Some((lease, _)) = self.taken.remove(key) else { return Ok(lost) };
+        let mut transaction = self.queue.begin().await?;
+        match self.queue.complete_in(&mut transaction, &lease).await? {
+            LeaseState::Held => Ok(Begin::Acquired(DeliveryTransaction::new(transaction, lease.attempt()))),
+            LeaseState::Lost => Ok(lost),
+        }
+    }
+
+    async fn commit(&self, transaction: Self::Transaction) -> Result<(), sqlx::Error> {
+        transaction.commit().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clerk_webhook_core::{Event, Timestamp};
+    use sqlx::sqlite::SqlitePoolOptions;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::queue::delivery_queue::Enqueued;
+    use crate::queue::job_queue::{JobQueue as _, TakeOptions};
+
+    #[tokio::test]
+    async fn begins_no_transaction_for_a_job_that_another_worker_has_taken() {
+        let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
+        let queue = SqliteQueue::new(pool);
+        queue.migrate().await.unwrap();
+        let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), "{}".into()).unwrap();
+        assert_eq!(queue.enqueue(&event).await.unwrap(), Enqueued::New);
+        let options = TakeOptions { lease: Duration::from_millis(1), ..TakeOptions::default() };
+        let first = queue.take(&options).await.unwrap().unwrap();
+        sleep(Duration::from_millis(5)).await;
+        let second = queue.take(&options).await.unwrap().unwrap();
+
+        let jobs = JobTransactions { queue: Arc::new(queue), taken: TakenJobs::default() };
+        let key = first.lease.key();
+        assert!(matches!(jobs.begin(key).await.unwrap(), Begin::InProgress { .. }), "it was not taken");
+        jobs.taken.add(&first.lease, TakenAt::now());
+        assert!(matches!(jobs.begin(key).await.unwrap(), Begin::InProgress { .. }));
+        jobs.taken.add(&second.lease, TakenAt::now());
+        let Begin::Acquired(transaction) = jobs.begin(key).await.unwrap() else { panic!("not acquired") };
+        assert_eq!(transaction.attempt(), 2);
+        jobs.commit(transaction).await.unwrap();
+        assert!(jobs.queue.take(&options).await.unwrap().is_none());
+    }
+}

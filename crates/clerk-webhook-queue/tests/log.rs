@@ -1,0 +1,85 @@
+//! The log lines of the worker.
+//!
+//! This target has only one test, because the subscriber applies to the process.
+#![cfg(all(feature = "sqlite", feature = "tracing"))]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use clerk_webhook_core::{Context, Event, Failure, Handlers, Timestamp};
+use clerk_webhook_queue::{DeliveryQueue as _, SqliteQueue, Worker};
+use sqlx::sqlite::SqlitePoolOptions;
+use tokio::time::sleep;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn lines_with(&self, text: &str) -> Vec<String> {
+        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+    }
+
+    async fn wait_for(&self, text: &str) -> String {
+        let give_up = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(line) = self.lines_with(text).pop() {
+                return line;
+            }
+            assert!(Instant::now() < give_up, "{text}");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn logs_dead_letters_expired_events_and_outages_without_payloads() {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).init();
+
+    let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
+    let queue = SqliteQueue::new(pool);
+    queue.migrate().await.unwrap();
+    let data = r#"{"id":"user_1","email_address":"jo@example.com"}"#;
+    for (id, event_type) in [("msg_dead", "user.created"), ("msg_old", "sms.created")] {
+        let body = format!(r#"{{"data":{data},"type":"{event_type}","timestamp":1700000000000}}"#);
+        let event = Event::from_trusted(id.parse().unwrap(), Timestamp::now(), body.into()).unwrap();
+        assert_eq!(queue.answer(event).await.status(), 200);
+    }
+    let handle = async |_: Event, _: Context<()>| Err::<(), _>(Failure::abort_message("no such user"));
+    let handlers = Handlers::builder().otherwise(handle).build().unwrap();
+    let worker = Worker::new(queue, handlers.clone(), ()).start();
+    let dead = log.wait_for("dead letter").await;
+    for text in ["ERROR", "msg_dead", "user.created", "attempts=1", "no such user"] {
+        assert!(dead.contains(text), "{dead}");
+    }
+    let expired = log.wait_for("expired").await;
+    for text in ["WARN", "msg_old", "sms.created"] {
+        assert!(expired.contains(text), "{expired}");
+    }
+    worker.shutdown(Duration::from_secs(30)).await;
+
+    // Without `migrate`, every call fails. The second attempt to take a job is a second after the first.
+    let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
+    let worker = Worker::new(SqliteQueue::new(pool), handlers, ()).start();
+    let outage = log.wait_for("cannot take jobs").await;
+    assert!(outage.contains("ERROR") && outage.contains("migrate"), "{outage}");
+    sleep(Duration::from_millis(1500)).await;
+    worker.shutdown(Duration::from_secs(30)).await;
+    assert_eq!(log.lines_with("cannot take jobs").len(), 1);
+    assert_eq!(log.lines_with("jo@example.com"), [""; 0]);
+}

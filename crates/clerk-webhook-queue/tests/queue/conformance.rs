@@ -1,0 +1,62 @@
+//! Every queue passes the conformance suite.
+
+use std::sync::Arc;
+
+use clerk_webhook_queue::SqliteQueue;
+use clerk_webhook_queue::conformance::{Harness, Suite};
+use clerk_webhook_store::Scope;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+
+use crate::file::File;
+
+/// Each client has a separate pool, as if it were another process.
+struct Processes(File);
+
+impl Harness for Processes {
+    type Queue = SqliteQueue;
+
+    async fn client(&self, scope: Scope) -> SqliteQueue {
+        self.0.open().await.with_scope(scope)
+    }
+
+    async fn unreachable(&self) -> Option<SqliteQueue> {
+        let queue = File::new().open().await;
+        queue.pool().close().await;
+        Some(queue)
+    }
+}
+
+/// All clients share one connection to a database in memory.
+struct InMemory(SqlitePool);
+
+impl InMemory {
+    async fn new() -> Self {
+        let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        let pool = pool.connect_with(SqliteConnectOptions::new().in_memory(true)).await.unwrap();
+        SqliteQueue::new(pool.clone()).table("jobs").unwrap().migrate().await.unwrap();
+        Self(pool)
+    }
+}
+
+impl Harness for InMemory {
+    type Queue = Arc<SqliteQueue>;
+
+    async fn client(&self, scope: Scope) -> Arc<SqliteQueue> {
+        Arc::new(SqliteQueue::new(self.0.clone()).table("jobs").unwrap().with_scope(scope))
+    }
+
+    /// The table of this queue does not exist.
+    async fn unreachable(&self) -> Option<Arc<SqliteQueue>> {
+        Some(Arc::new(SqliteQueue::new(self.0.clone()).table("missing").unwrap()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_processes_with_one_file_pass() {
+    Suite::new(&Processes(File::new())).run().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_database_in_memory_passes() {
+    Suite::new(&InMemory::new().await).run().await;
+}

@@ -1,0 +1,191 @@
+//! What the SQLite queue does beyond the conformance suite.
+
+use std::time::Duration;
+
+use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, JobQueue as _, SqliteQueue, TakeOptions, purge};
+use clerk_webhook_store::{DEFAULT_RETENTION, LeaseState};
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+use crate::file::{File, event};
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn an_event_commits_and_rolls_back_with_the_transaction_of_the_caller() {
+    let file = File::new();
+    let (queue, other) = (file.open().await, file.open().await);
+    sqlx::query("CREATE TABLE effect (id TEXT NOT NULL)").execute(queue.pool()).await.unwrap();
+    for (commits, expected) in [(false, 0), (true, 1)] {
+        let mut transaction = queue.pool().begin_with("BEGIN IMMEDIATE").await.unwrap();
+        sqlx::query("INSERT INTO effect (id) VALUES ('msg_1')").execute(&mut *transaction).await.unwrap();
+        let enqueued = [
+            queue.enqueue_in(&mut transaction, &event("msg_1")).await.unwrap(),
+            queue.enqueue_in(&mut transaction, &event("msg_1")).await.unwrap(),
+        ];
+        assert_eq!(enqueued, [Enqueued::New, Enqueued::Duplicate], "commits: {commits}");
+        assert_eq!(other.stats().await.unwrap().ready, 0, "an event is visible before the commit");
+        if commits {
+            transaction.commit().await.unwrap();
+        } else {
+            transaction.rollback().await.unwrap();
+        }
+        let effects = sqlx::query("SELECT count(*) AS number FROM effect").fetch_one(other.pool()).await;
+        assert_eq!(effects.unwrap().get::<u64, _>("number"), expected);
+        assert_eq!(other.stats().await.unwrap().ready, expected);
+    }
+    assert_eq!(other.enqueue(&event("msg_1")).await.unwrap(), Enqueued::Duplicate);
+}
+
+#[tokio::test]
+async fn a_job_is_done_if_the_transaction_of_the_caller_commits() {
+    let file = File::new();
+    let queue = file.open().await;
+    queue.enqueue(&event("msg_1")).await.unwrap();
+    let options = TakeOptions::default();
+    let job = queue.take(&options).await.unwrap().unwrap();
+
+    let mut transaction = queue.pool().begin_with("BEGIN IMMEDIATE").await.unwrap();
+    assert_eq!(queue.complete_in(&mut transaction, &job.lease).await.unwrap(), LeaseState::Held);
+    transaction.rollback().await.unwrap();
+    assert_eq!(queue.stats().await.unwrap().running, 1);
+
+    let mut transaction = queue.pool().begin_with("BEGIN IMMEDIATE").await.unwrap();
+    assert_eq!(queue.complete_in(&mut transaction, &job.lease).await.unwrap(), LeaseState::Held);
+    transaction.commit().await.unwrap();
+    assert_eq!(queue.stats().await.unwrap().running, 0);
+    assert_eq!(queue.give_back(&job.lease).await.unwrap(), LeaseState::Lost);
+}
+
+#[tokio::test]
+async fn deletes_the_body_and_the_error_when_a_job_is_done() {
+    let file = File::new();
+    let queue = file.open().await;
+    for id in ["msg_done", "msg_discarded"] {
+        queue.enqueue(&event(id)).await.unwrap();
+        let job = queue.take(&TakeOptions::default()).await.unwrap().unwrap();
+        let _ = queue.retry(&job.lease, Duration::ZERO, "a failure").await.unwrap();
+        let job = queue.take(&TakeOptions::default()).await.unwrap().unwrap();
+        if id == "msg_done" {
+            let _ = queue.complete(&job.lease).await.unwrap();
+        } else {
+            let _ = queue.bury(&job.lease, "a failure").await.unwrap();
+            assert!(queue.discard(job.event.message_id()).await.unwrap());
+        }
+    }
+    let rows = sqlx::query(
+        "SELECT count(*) AS number FROM clerk_webhook_queue
+          WHERE state = 1 AND payload IS NULL AND object_id IS NULL AND last_error IS NULL AND lease_until IS NULL",
+    );
+    assert_eq!(rows.fetch_one(queue.pool()).await.unwrap().get::<u64, _>("number"), 2);
+}
+
+#[tokio::test]
+async fn a_job_with_a_changed_body_becomes_a_dead_letter() {
+    let file = File::new();
+    let queue = file.open().await;
+    for id in ["msg_1", "msg_2"] {
+        queue.enqueue(&event(id)).await.unwrap();
+    }
+    let change = "UPDATE clerk_webhook_queue SET payload = x'ff' WHERE message_id = 'msg_1'";
+    sqlx::query(change).execute(queue.pool()).await.unwrap();
+    let job = queue.take(&TakeOptions::default()).await.unwrap().unwrap();
+    assert_eq!(job.event.message_id(), &"msg_2".parse().unwrap());
+    let dead = queue.dead_letters(9).await.unwrap();
+    assert_eq!(dead[0].last_error.as_deref(), Some("the stored body is not an event"));
+    assert!(dead[0].event().is_err());
+}
+
+#[tokio::test]
+async fn a_new_event_wakes_a_waiting_worker_of_the_process() {
+    let file = File::new();
+    let queue = file.open().await;
+    let waiting = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.wait(LONG * 60).await }
+    });
+    queue.enqueue(&event("msg_1")).await.unwrap();
+    tokio::time::timeout(LONG, waiting).await.unwrap().unwrap();
+
+    // A retried dead letter and a job that was given back wake it too.
+    let job = queue.take(&TakeOptions::default()).await.unwrap().unwrap();
+    let _ = queue.give_back(&job.lease).await.unwrap();
+    tokio::time::timeout(LONG, queue.wait(LONG * 60)).await.unwrap();
+    let job = queue.take(&TakeOptions::default()).await.unwrap().unwrap();
+    let _ = queue.bury(&job.lease, "a failure").await.unwrap();
+    queue.wait(Duration::ZERO).await;
+    assert!(queue.retry_dead(job.event.message_id()).await.unwrap());
+    tokio::time::timeout(LONG, queue.wait(LONG * 60)).await.unwrap();
+}
+
+#[tokio::test]
+async fn uses_the_configured_table_of_an_attached_database() {
+    let options = SqliteConnectOptions::new().in_memory(true);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    sqlx::query("ATTACH DATABASE ':memory:' AS \"other\"").execute(&pool).await.unwrap();
+    let queue = SqliteQueue::new(pool.clone()).table("other.order").unwrap();
+    for _ in 0..2 {
+        queue.migrate().await.unwrap();
+    }
+    queue.enqueue(&event("msg_1")).await.unwrap();
+    assert!(queue.take(&TakeOptions::default()).await.unwrap().is_some());
+    let names =
+        sqlx::query("SELECT name FROM other.sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name");
+    let names: Vec<String> =
+        names.fetch_all(&pool).await.unwrap().iter().map(|row| row.get("name")).collect();
+    assert_eq!(names, ["order", "order_dead", "order_done", "order_ready", "order_running"]);
+    assert!(SqliteQueue::new(pool).table("two words").is_err());
+}
+
+#[tokio::test]
+async fn a_missing_table_is_an_error_with_advice() {
+    let pool = SqlitePoolOptions::new().max_connections(1);
+    let pool = pool.connect_with(SqliteConnectOptions::new().in_memory(true)).await.unwrap();
+    let queue = SqliteQueue::new(pool);
+    let error = queue.enqueue(&event("msg_1")).await.unwrap_err().to_string();
+    assert!(error.ends_with("Call `migrate()` when the application starts"), "{error}");
+    assert_eq!(queue.answer(event("msg_1")).await.status(), 503);
+}
+
+#[tokio::test]
+async fn debug_and_errors_show_nothing_of_the_payload() {
+    let file = File::new();
+    let queue = file.open().await;
+    queue.enqueue(&event("msg_1")).await.unwrap();
+    let job = queue.take(&TakeOptions::default()).await.unwrap().unwrap();
+    let _ = queue.bury(&job.lease, "a failure").await.unwrap();
+    let dead = queue.dead_letters(9).await.unwrap();
+    let text = format!("{queue:?} {job:?} {dead:?} {:?}", queue.stats().await.unwrap());
+    assert!(text.contains("msg_1") && !text.contains("Ada") && !text.contains("user_"), "{text}");
+}
+
+#[tokio::test]
+async fn purge_keeps_messages_for_at_least_seven_days() {
+    let file = File::new();
+    let queue = file.open().await;
+    for (id, days) in [("msg_new", 6), ("msg_old", 8), ("msg_ancient", 31)] {
+        queue.enqueue(&event(id)).await.unwrap();
+        let job = queue.take(&TakeOptions::default()).await.unwrap().unwrap();
+        let _ = queue.complete(&job.lease).await.unwrap();
+        let age = "UPDATE clerk_webhook_queue SET ended_at = ended_at - ? * 86400000 WHERE message_id = ?";
+        sqlx::query(age).bind(days).bind(id).execute(queue.pool()).await.unwrap();
+        // A second completion keeps the time of the first one.
+        let _ = queue.complete(&job.lease).await.unwrap();
+    }
+    assert_eq!(purge(&queue, DEFAULT_RETENTION).await.unwrap(), 1);
+    assert_eq!(purge(&queue, Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(queue.enqueue(&event("msg_new")).await.unwrap(), Enqueued::Duplicate);
+}
+
+#[tokio::test]
+async fn purge_forgets_all_old_messages_in_batches() {
+    let file = File::new();
+    let queue = file.open().await;
+    let fill = "\
+        WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 2345)
+        INSERT INTO clerk_webhook_queue
+            (scope, message_id, state, event_type, attempts, available_at, attempted_at, enqueued_at, ended_at)
+        SELECT 'clerk', 'msg_' || n, 1, 'user.created', 1, 0, 0, 0, 0 FROM number";
+    sqlx::query(fill).execute(queue.pool()).await.unwrap();
+    assert_eq!(purge(&queue, DEFAULT_RETENTION).await.unwrap(), 2345);
+}
