@@ -85,6 +85,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `deduplicate` | | the constructors and the layer that handle each message once; needs Tokio |
+//! | `queue` | | the constructor that stores each event in a durable queue |
 //! | `tracing` | yes | a log line for each delivery |
 //! | `metrics` | | delivery metrics, for the recorder of the `metrics` crate |
 //! | `chrono`, `jiff`, `time` | | conversion of [`Timestamp`](clerk_webhook_core::Timestamp) into these crates' types |

@@ -32,6 +32,7 @@ type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 /// | [`new`](Self::new) | the handler runs again |
 /// | `deduplicated` (`deduplicate` feature) | the handler runs again only if no earlier run completed |
 /// | `exactly_once` (`deduplicate` feature) | the same, and the writes of failed runs are rolled back |
+/// | `queued` (`queue` feature) | the event is not enqueued again; a worker runs the handlers after the response |
 ///
 /// All clones of the service share the handlers and the store. Each handler run receives a clone of the
 /// state.
@@ -147,6 +148,20 @@ impl WebhookService {
             let (exactly_once, handlers) = (exactly_once.clone(), handlers.clone());
             let state_with = Arc::clone(&state_with);
             async move { exactly_once.handle(&handlers, event, move |transaction| state_with(transaction)).await }
+        })
+    }
+
+    /// Creates a service that stores each event in a durable queue and runs no handler, see
+    /// [`DeliveryQueue`](clerk_webhook_queue::DeliveryQueue).
+    ///
+    /// The service answers as soon as the event is durable. A [`Worker`](clerk_webhook_queue::Worker) runs the
+    /// handlers afterwards, in this process or in another one.
+    #[cfg(feature = "queue")]
+    pub fn queued<Q: clerk_webhook_queue::DeliveryQueue>(queue: Q) -> Self {
+        let queue = Arc::new(queue);
+        Self::from_fn(move |event| {
+            let queue = Arc::clone(&queue);
+            async move { queue.answer(event).await }
         })
     }
 }
