@@ -37,7 +37,7 @@ pub enum Variant {
 /// Removes the database and the files on drop, unless the test failed.
 pub struct Stage {
     name: String,
-    variant: Variant,
+    pub variant: Variant,
     folder: PathBuf,
     store: Store,
     pub seed: u64,
@@ -157,7 +157,7 @@ impl Stage {
     }
 
     /// Returns the number of effects of each message, if they are in the database.
-    fn effects(&self) -> Option<BTreeMap<String, i64>> {
+    pub fn effects(&self) -> Option<BTreeMap<String, i64>> {
         const SELECT: &str = "SELECT message_id, count(*) FROM effect GROUP BY message_id";
         let rows: Vec<(String, i64)> = match &self.store {
             _ if self.variant == Variant::Leases => return None,

@@ -14,11 +14,7 @@
 //! | `SEED` | the seed for failures and delays |
 
 mod receive;
-mod work;
 
-use std::env;
-use std::future::Future;
-use std::str::FromStr;
 use std::time::Duration;
 
 use axum::extract::{FromRef, State};
@@ -26,6 +22,7 @@ use axum::{Router, routing::post};
 use clerk_webhook_axum::{ClerkAnswer, ClerkEvent};
 use clerk_webhook_core::Verifier;
 use clerk_webhook_store::{DeliveryStore, PostgresStore, RedisStore, SqliteStore};
+use clerk_webhook_tests_once::{termination, variable};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 
@@ -93,26 +90,4 @@ async fn serve<R: Receive>(receive: R) {
     );
     axum::serve(listener, router).with_graceful_shutdown(terminated).await.expect("the server failed");
     assert_eq!(receive.shutdown(SHUTDOWN).await, 0, "the shutdown stopped a handler");
-}
-
-/// Returns a future that waits for SIGTERM. A signal that arrives after this call is noticed, even before the
-/// first poll.
-#[cfg(unix)]
-fn termination() -> impl Future<Output = ()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("could not listen for SIGTERM");
-    async move {
-        terminate.recv().await;
-    }
-}
-
-#[cfg(not(unix))]
-fn termination() -> impl Future<Output = ()> {
-    std::future::pending()
-}
-
-/// Returns the value of a variable, if it is set.
-fn variable<T: FromStr>(name: &str) -> Option<T> {
-    let text = env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is invalid")))
 }

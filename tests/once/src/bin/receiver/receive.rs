@@ -9,10 +9,9 @@ use clerk_webhook_store::{
     Deduplicator, DeliveryStore, DeliveryTransaction, ExactlyOnce, PostgresStore, Scope, SqliteStore,
     TransactionalStore,
 };
+use clerk_webhook_tests_once::variable;
+use clerk_webhook_tests_once::work::Work;
 use sqlx::{Postgres, Sqlite};
-
-use crate::variable;
-use crate::work::Work;
 
 /// Handles events.
 pub trait Receive: Clone + Send + Sync + 'static {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clerk_webhook_core::{Answer, Event};
 use clerk_webhook_tests::random::Random;
-use clerk_webhook_tests_once::record::{Mark, Record, Run};
 use tokio::time::sleep;
 
+use crate::record::{Mark, Record, Run};
 use crate::variable;
 
 /// The work that all handlers do.
@@ -18,6 +18,7 @@ pub struct Work {
     record: Record,
     random: Arc<Mutex<Random>>,
     fail_percent: u64,
+    panic_percent: u64,
     shortest: u64,
     /// In milliseconds. `None` if handlers never finish.
     longest: Option<u64>,
@@ -39,6 +40,7 @@ impl Work {
             random: Arc::new(Mutex::new(Random::new(variable("SEED").unwrap_or(0)))),
             shortest: variable("SHORTEST").unwrap_or(0),
             fail_percent: variable("FAIL_PERCENT").unwrap_or(0),
+            panic_percent: variable("PANIC_PERCENT").unwrap_or(0),
             longest,
             gate: variable("GATE"),
         }
@@ -47,6 +49,11 @@ impl Work {
     pub fn run(&self, event: &Event) -> Recorded {
         let run = Run::of(event.message_id().clone(), &self.record);
         Recorded { run, completed: AtomicBool::new(false) }
+    }
+
+    /// Decides whether a run panics.
+    pub fn panics(&self) -> bool {
+        self.random.lock().unwrap_or_else(PoisonError::into_inner).below(100) < self.panic_percent
     }
 
     pub async fn work(&self) -> Result<(), &'static str> {

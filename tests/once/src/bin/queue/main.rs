@@ -1,0 +1,123 @@
+//! A server that enqueues deliveries, or a worker that handles them and records its runs, for tests that kill
+//! them. It is configured with environment variables.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `ROLE` | `server` or `worker` |
+//! | `VARIANT` | `leases`, or `transactions`: a run writes its effect in a transaction |
+//! | `STORE` | the path of a SQLite file |
+//! | `RECORD`, `FAIL_PERCENT`, `DELAY`, `SHORTEST`, `SEED` | see `receiver` |
+//! | `PANIC_PERCENT` | the percentage of runs that panic |
+//! | `LEASE` | the lease of the worker in ms |
+//! | `MAX_ATTEMPTS` | the attempts after which a job becomes a dead letter |
+
+use std::process;
+use std::time::Duration;
+
+use axum::extract::{FromRef, State};
+use axum::{Router, routing::post};
+use clerk_webhook_axum::{ClerkAnswer, ClerkEvent};
+use clerk_webhook_core::{Context, Event, Failure, Handlers, Verifier};
+use clerk_webhook_queue::{DeliveryQueue as _, SqliteQueue, Worker};
+use clerk_webhook_store::SqliteTransaction;
+use clerk_webhook_tests_once::work::Work;
+use clerk_webhook_tests_once::{termination, variable};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() {
+    let file: String = variable("STORE").expect("STORE is not set");
+    let queue = SqliteQueue::open(file).await.expect("could not open the file");
+    queue.migrate().await.expect("could not create the table");
+    match variable::<String>("ROLE").as_deref() {
+        Some("server") => serve(queue).await,
+        Some("worker") => work(queue).await,
+        role => panic!("ROLE is {role:?}. Set it to `server` or `worker`"),
+    }
+}
+
+#[derive(Clone)]
+struct App {
+    verifier: Verifier,
+    queue: SqliteQueue,
+}
+
+impl FromRef<App> for Verifier {
+    fn from_ref(app: &App) -> Self {
+        app.verifier.clone()
+    }
+}
+
+async fn serve(queue: SqliteQueue) {
+    async fn webhook(State(app): State<App>, ClerkEvent(event): ClerkEvent) -> ClerkAnswer {
+        ClerkAnswer(app.queue.answer(event).await)
+    }
+    let verifier = Verifier::from_env().expect("the signing secret is missing or invalid");
+    let router = Router::new().route("/webhooks/clerk", post(webhook)).with_state(App { verifier, queue });
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("could not bind a port");
+    println!(
+        "listening on http://{}/webhooks/clerk",
+        listener.local_addr().expect("the listener has an address")
+    );
+    axum::serve(listener, router).await.expect("the server failed");
+}
+
+async fn work(queue: SqliteQueue) {
+    let terminated = termination();
+    let handlers = Handlers::builder().otherwise(handle).build().expect("one handler");
+    let work = Work::from_env();
+    let worker = match variable::<String>("VARIANT").as_deref() {
+        Some("leases") => Worker::new(queue, handlers, JobState { work, transaction: None }).concurrency(4),
+        Some("transactions") => {
+            let state_with =
+                move |transaction| JobState { work: work.clone(), transaction: Some(transaction) };
+            Worker::exactly_once(queue, handlers, state_with)
+        }
+        variant => panic!("VARIANT is {variant:?}. Set it to `leases` or `transactions`"),
+    };
+    let worker = worker
+        .lease(Duration::from_millis(variable("LEASE").expect("LEASE is not set")))
+        .max_attempts(variable("MAX_ATTEMPTS").expect("MAX_ATTEMPTS is not set"))
+        .backoff(Duration::from_millis(10), Duration::from_millis(100))
+        .poll_interval(Duration::from_millis(50))
+        .start();
+    terminated.await;
+    worker.shutdown(Duration::from_secs(5)).await;
+}
+
+#[derive(Clone)]
+struct JobState {
+    work: Work,
+    transaction: Option<SqliteTransaction>,
+}
+
+async fn handle(event: Event, cx: Context<JobState>) -> Result<(), Failure> {
+    let JobState { work, transaction } = cx.state();
+    let recorded = work.run(&event);
+    let run = recorded.start(cx.attempt().expect("a worker counts the attempts"));
+    if let Some(transaction) = transaction {
+        let mut transaction = transaction.lock().await?;
+        let effect = sqlx::query("INSERT INTO effect (message_id) VALUES (?)");
+        effect.bind(event.message_id().as_str()).execute(&mut **transaction).await?;
+    }
+    let result = work.work().await;
+    match event.event_type().as_str() {
+        "poison.fail" => {
+            run.fail();
+            return Err(Failure::retry("poison"));
+        }
+        "poison.panic" => panic!("poison"),
+        // As if the handler had used up all memory.
+        "poison.abort" => process::abort(),
+        _ => {}
+    }
+    assert!(!work.panics(), "intended");
+    match result {
+        Ok(()) => run.complete(),
+        Err(error) => {
+            run.fail();
+            return Err(Failure::retry(error));
+        }
+    }
+    Ok(())
+}
