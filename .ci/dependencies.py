@@ -36,6 +36,7 @@ FEATURES = {
     "sqlite": [],
     "postgres": [],
     "redis": [],
+    "sqlite,queue": [],
     "sqlite,sync": [],
     "postgres,sync": [],
     "test": [],
@@ -44,6 +45,7 @@ FEATURES = {
 STORE = "clerk-webhook-store"
 ENGINES = {"memory": None, "sqlite": "sqlx-sqlite", "postgres": "sqlx-postgres", "redis": "redis"}
 SYNC = "clerk-webhook-sync"
+QUEUE = "clerk-webhook-queue"
 # SQLite is written in C.
 WITH_C = {"sqlite"}
 # The command is not a library, so no code depends on it. Its TLS feature compiles C code.
@@ -145,6 +147,8 @@ class Workspace:
             # The engines of the store are checked one by one below.
             features = ["--all-features"] if library["name"] != STORE else []
             if library["name"] == COMMAND:
+                features = ["--no-default-features"]
+            if library["name"] == QUEUE:
                 features = ["--no-default-features"]
             if library["name"] == SYNC:
                 features = ["--no-default-features", "--features", "postgres"]

@@ -135,6 +135,7 @@ pub struct Readme;
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/events.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/handlers.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/once.md")]
+#[doc = include_str!("../../crates/clerk-webhook/src/guide/queue.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/database.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/testing.md")]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/command.md")]

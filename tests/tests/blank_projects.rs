@@ -61,7 +61,7 @@ fn the_axum_program_skips_duplicates_and_shuts_down_gracefully() {
     let log = server.terminate();
     let handled = log.lines().find(|line| line.contains("msg_1") && line.contains("processed"));
     assert!(handled.is_some_and(|line| line.contains("INFO") && line.contains("user.created")), "{log}");
-    assert_eq!(count_in_sqlite(&folder.0.join("app.db"), "welcome_mails"), 1);
+    assert_eq!(count_in_sqlite(&folder.0.join("app.db"), "SELECT count(*) FROM welcome_mails"), 1);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn the_program_with_users_in_sqlite_writes_a_row() {
     let server = assert_receives("users-sqlite");
     let folder = Arc::clone(&server.folder);
     server.stop();
-    assert_eq!(count_in_sqlite(&folder.0.join("app.db"), "clerk_active_users"), 1);
+    assert_eq!(count_in_sqlite(&folder.0.join("app.db"), "SELECT count(*) FROM clerk_active_users"), 1);
 }
 
 #[test]
@@ -117,6 +117,20 @@ fn the_program_with_users_in_postgres_writes_a_row() {
 }
 
 #[test]
+fn the_program_with_a_queue_answers_before_it_handles() {
+    let server = Project::write("webhooks-queue").start();
+    assert_eq!(server.deliver("msg_1", "user.created"), "queued");
+    assert_eq!(server.deliver("msg_1", "user.created"), "duplicate");
+    assert_eq!(server.forge(), 400);
+    let folder = Arc::clone(&server.folder);
+    eventually("the end of the job", || {
+        let done = "SELECT count(*) FROM clerk_webhook_queue WHERE state = 1";
+        (count_in_sqlite(&folder.0.join("queue.db"), done) == 1).then_some(())
+    });
+    assert!(server.stop().contains("sent a welcome mail to user_"));
+}
+
+#[test]
 fn the_tests_with_the_test_kit_pass() {
     let output = Project::write("webhooks-tested").cargo(&["test"]);
     let text = String::from_utf8_lossy(&output.stdout);
@@ -134,6 +148,7 @@ fn every_complete_program_has_a_test() {
         "webhooks",
         "webhooks-actix",
         "webhooks-hyper",
+        "webhooks-queue",
         "webhooks-tested",
         "webhooks-warp",
     ];
@@ -154,12 +169,11 @@ fn assert_receives(name: &str) -> Server {
     server
 }
 
-fn count_in_sqlite(database: &std::path::Path, table: &str) -> i64 {
+fn count_in_sqlite(database: &std::path::Path, count: &'static str) -> i64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut connection = SqliteConnection::connect(database.to_str().unwrap()).await.unwrap();
-        let statement = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
-        sqlx::query_scalar(statement).fetch_one(&mut connection).await.unwrap()
+        sqlx::query_scalar(count).fetch_one(&mut connection).await.unwrap()
     })
 }
 

@@ -221,7 +221,7 @@ fn is_named(text: &str, name: &str) -> bool {
 fn the_facade_exports_every_item_of_its_parts() {
     let listing = |library: &str| read(&format!("../api/clerk-webhook{library}.txt"));
     let exported = listing("");
-    for part in ["actix", "axum", "store", "tower", "warp"] {
+    for part in ["actix", "axum", "queue", "store", "tower", "warp"] {
         let root = format!("clerk_webhook_{part}::");
         let listing = listing(&format!("-{part}"));
         let items = listing.lines().filter_map(|line| line.strip_prefix("pub ")?.split_once(&root));

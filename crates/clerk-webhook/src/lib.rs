@@ -44,6 +44,7 @@
 //! | handle each event once, on several machines, in Redis | `redis` | [`store::Deduplicator`] |
 //! | handle each event once, until the process exits | `memory` | [`store::MemoryStore`] |
 //! | handle each event once, with my own store | `store`, and `conformance` in tests | [`store::DeliveryStore`] |
+//! | respond immediately, and handle events later | `queue` with `sqlite` | [`queue::SqliteQueue`], [`queue::Worker`] |
 //! | encrypt the connection to Postgres | `postgres` with `tls-rustls` | [`store::PostgresStore`] |
 //! | keep Clerk's users and organizations in my database | `sync` with `sqlite` or `postgres` | [`sync::ClerkSync`] |
 //! | test my handlers | `test` | [`test::Delivery`] |
@@ -127,6 +128,22 @@ pub mod store {
     pub use clerk_webhook_store::{SqliteStore, SqliteTransaction};
 }
 
+/// Answers the sender at once, and handles events later.
+#[cfg(feature = "queue")]
+pub mod queue {
+    #[cfg(feature = "sqlite")]
+    #[doc(inline)]
+    pub use clerk_webhook_queue::SqliteQueue;
+    #[cfg(feature = "conformance")]
+    #[doc(inline)]
+    pub use clerk_webhook_queue::conformance;
+    #[doc(inline)]
+    pub use clerk_webhook_queue::{
+        DeadLetter, DeliveryQueue, Enqueued, EventTypeStats, Job, JobQueue, MAX_ERROR_LENGTH, QueueStats,
+        RunningWorker, TakeOptions, Worker, object_of, purge,
+    };
+}
+
 /// Keeps Clerk's objects in your database.
 #[cfg(feature = "sync")]
 pub mod sync {
@@ -193,6 +210,6 @@ macro_rules! links {
 }
 
 guide!(
-    quick_start clerk frameworks axum actix warp tower events handlers once database testing command deployment
-    troubleshooting security extending benchmarks
+    quick_start clerk frameworks axum actix warp tower events handlers once queue database testing command
+    deployment troubleshooting security extending benchmarks
 );
