@@ -1,6 +1,6 @@
-//! The log lines of the worker.
+//! The worker's log lines.
 //!
-//! This target has only one test, because the subscriber applies to the process.
+//! This target has only one test, because the subscriber applies to the whole process.
 #![cfg(all(feature = "sqlite", feature = "tracing"))]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
@@ -73,7 +73,8 @@ async fn logs_dead_letters_expired_events_and_outages_without_payloads() {
     }
     worker.shutdown(Duration::from_secs(30)).await;
 
-    // Without `migrate`, every call fails. The second attempt to take a job is a second after the first.
+    // Without `migrate`, every call fails. The worker tries to take a job for the second time after one
+    // second.
     let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
     let worker = Worker::new(SqliteQueue::new(pool), handlers, ()).start();
     let outage = log.wait_for("cannot take jobs").await;

@@ -1,4 +1,4 @@
-//! The worker on a queue in a SQLite file.
+//! The worker with a queue in a SQLite file.
 #![cfg(feature = "sqlite")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
@@ -91,7 +91,7 @@ async fn eventually(mut is_true: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// The message ids and attempts of the runs.
+/// The message id and the attempt number of each run.
 #[derive(Clone, Default)]
 struct Runs(Arc<Mutex<Vec<(String, u32)>>>);
 
@@ -222,7 +222,7 @@ async fn skips_codes_that_have_expired() {
     assert_eq!(file.dead().await, []);
 }
 
-/// The numbers of runs at the same time: of one object, and of all objects.
+/// The numbers of concurrent runs, for each object and in total.
 #[derive(Clone, Default)]
 struct Overlap(Arc<Mutex<(Vec<String>, usize, usize)>>);
 
@@ -253,7 +253,8 @@ async fn runs_jobs_about_one_object_one_after_the_other() {
         }
         let handlers = Handlers::builder().otherwise(Overlap::run).build().unwrap();
         let worker = file.worker(handlers, overlap.clone()).one_object_at_a_time(setting);
-        // Far longer than the test, so the end of a job must start the next job about its object.
+        // The interval is far longer than the test, so the end of a job must start the next job about its
+        // object.
         let worker = worker.poll_interval(Duration::from_secs(3600)).start();
         file.drained().await;
         worker.shutdown(LONG).await;
@@ -289,7 +290,7 @@ async fn finds_a_job_of_another_process() {
     };
     let handlers = Handlers::builder().otherwise(handle).build().unwrap();
     let worker = file.worker(handlers, runs.clone()).poll_interval(Duration::from_millis(10)).start();
-    // A second pool wakes nobody.
+    // An event that is enqueued through a second pool does not wake the worker.
     let other = SqliteQueue::open(&file.path).await.unwrap();
     let body = r#"{"data":{},"type":"test.queue"}"#;
     let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), body.into()).unwrap();
@@ -314,7 +315,7 @@ async fn a_shutdown_waits_for_handlers_within_the_limit() {
     let worker = file.worker(handlers, state).start();
     let _started = started.acquire().await.unwrap();
     let shutdown = tokio::spawn(worker.shutdown(LONG));
-    // The worker takes no further jobs.
+    // The worker takes no more jobs.
     sleep(Duration::from_millis(20)).await;
     file.enqueue("msg_2", "test.queue").await;
     may_end.add_permits(2);
@@ -365,7 +366,7 @@ async fn renews_the_lease_of_a_long_handler() {
     let (file, runs) = (File::new().await, Runs::default());
     let handle = async |_: Event, cx: Context<Runs>| {
         cx.state().add(&cx);
-        // Longer than the lease, and than the time that a new lease lasts longer.
+        // Longer than the lease, including the additional time of a new lease.
         sleep(Duration::from_millis(3500)).await;
         Ok(())
     };

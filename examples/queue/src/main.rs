@@ -1,7 +1,7 @@
 //! Acknowledges Clerk's webhooks as soon as they are in a durable queue, and handles them afterwards.
 //!
-//! Without arguments, the process is server and worker. `--server` and `--worker` start only one of them, so
-//! that they can be two processes on the same machine.
+//! Without arguments, the process is both the server and the worker. With `--server` or `--worker`, it is
+//! only one of them, so that they can run as two processes on the same machine.
 //!
 //! CLERK_WEBHOOK_SIGNING_SECRET (server) and MAIL_URL (worker) must be set. DATABASE, HOST, PORT,
 //! MAX_ATTEMPTS and FIRST_RETRY_MS have defaults.
@@ -21,16 +21,18 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use tokio::{net::TcpListener, time};
 
-/// The service that sends mails.
+/// A client of the service that sends emails.
 #[derive(Clone)]
 struct Mail {
     client: Client<HttpConnector, Full<Bytes>>,
     url: Uri,
 }
 
-/// Sends a welcome mail. The service may be slow or unavailable, so this must not be part of the request.
+/// Sends a welcome email. The mail service may be slow or unavailable, so this must not be part of the
+/// request.
 async fn welcome(user: User, cx: Context<Mail>) -> Result<(), Failure> {
-    // The mail service sends one mail for each key, even if the worker crashes and this handler runs again.
+    // The mail service sends only one email for each key, even if the worker crashes and this handler runs
+    // again.
     let request = Request::post(cx.state().url.clone())
         .header("idempotency-key", cx.message_id().as_str())
         .body(Full::from(format!("welcome, {}", user.id)))?;
@@ -38,7 +40,9 @@ async fn welcome(user: User, cx: Context<Mail>) -> Result<(), Failure> {
     match response.status().as_u16() {
         200..300 => Ok(()),
         429 => Err(Failure::retry_after(Duration::from_secs(60), "the mail service is overloaded")),
-        status @ 400..500 => Err(Failure::abort_message(format!("the mail service rejected it: {status}"))),
+        status @ 400..500 => {
+            Err(Failure::abort_message(format!("the mail service rejected the email: {status}")))
+        }
         status => Err(Failure::retry(format!("the mail service failed: {status}"))),
     }
 }

@@ -1,5 +1,5 @@
-//! Every acknowledged message ends as done or as a visible dead letter, although the mail service fails half
-//! of the time.
+//! Every acknowledged message is handled or becomes a visible dead letter, although the mail service fails
+//! half of the time.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -17,7 +17,7 @@ use clerk_webhook_tests::sender::{End, Message, Pace, Sender};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_example-queue");
 const MESSAGES: usize = 60;
 
-/// The message that the mail service always rejects, and the message with which it always fails.
+/// The number of the message that the mail service always rejects, and of the one for which it always fails.
 const REJECTED: usize = 7;
 const BROKEN: usize = 13;
 
@@ -41,7 +41,7 @@ fn every_acknowledged_message_ends_in_two_processes() {
     deliver_all(&server);
     assert_eq!(database.stats().ready, u64::try_from(MESSAGES).unwrap(), "no worker runs");
     let worker = Worker::start(&database, &mail);
-    eventually("the first mail", || (!mail.sent().is_empty()).then_some(()));
+    eventually("the first email", || (!mail.sent().is_empty()).then_some(()));
     #[cfg(unix)]
     worker.terminate();
     #[cfg(not(unix))]
@@ -67,7 +67,7 @@ fn program(database: &Database, mail: &MailService) -> Command {
     program
 }
 
-/// Delivers every message twice, as a sender that missed the first answer.
+/// Delivers every message twice, as a sender does if it did not receive the first response.
 fn deliver_all(example: &Receiver) {
     let messages = (0..MESSAGES).chain(0..MESSAGES).map(message).collect();
     let report = Sender::new([example.url()], Pace::default(), Random::seed()).deliver(messages);
@@ -96,7 +96,7 @@ fn message(number: usize) -> Message {
     Message { id: format!("msg_{number}").parse().unwrap(), body: body.into_bytes() }
 }
 
-/// The queue of the example, and a second connection to it.
+/// The file with the example's queue, which the test opens too.
 struct Database {
     path: PathBuf,
     runtime: tokio::runtime::Runtime,
@@ -151,7 +151,7 @@ impl Worker {
     fn terminate(mut self) {
         let kill = Command::new("sh").args(["-c", "kill -TERM $0", &self.0.id().to_string()]).status();
         assert!(kill.unwrap().success());
-        let status = eventually("the exit of the worker", || self.0.try_wait().unwrap());
+        let status = eventually("the worker's exit", || self.0.try_wait().unwrap());
         assert!(status.success(), "{status}");
     }
 }
@@ -163,7 +163,7 @@ impl Drop for Worker {
     }
 }
 
-/// A mail service that fails half of the time, and remembers the idempotency keys of the mails that it sent.
+/// A mail service that fails half of the time, and remembers the idempotency keys of the emails that it sent.
 struct MailService {
     url: String,
     sent: Arc<Mutex<BTreeSet<String>>>,
@@ -189,7 +189,7 @@ impl MailService {
     }
 }
 
-/// Answers the requests of a connection until the client closes it.
+/// Responds to the requests on a connection until the client closes it.
 fn serve(stream: &TcpStream, random: &Mutex<Random>, sent: &Mutex<BTreeSet<String>>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {

@@ -12,22 +12,22 @@ use crate::queue::dead_letters::{DeadLetter, QueueStats};
 use crate::queue::delivery_queue::Enqueued;
 use crate::queue::job_queue::{Job, JobQueue, TakeOptions};
 
-/// A lease that does not expire during a check.
+/// The duration of a lease that does not expire during a check.
 pub(super) const LONG: Duration = Duration::from_secs(60);
 
-/// A lease that expires soon, and a delay that is soon over.
+/// The duration of a lease that expires soon, or of a delay that is soon over.
 pub(super) const SHORT: Duration = Duration::from_millis(150);
 
 /// The maximum time by which a queue may shorten a lease or a delay when it rounds.
 pub(super) const ROUNDING: Duration = Duration::from_millis(5);
 
-/// The longest time that a queue may take to answer.
+/// How long a call to the queue may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How late a lease may expire, on a busy machine.
+/// How late a lease may be found to have expired, on a busy machine.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Returns options with a lease, enough attempts, and without a limit for an object.
+/// Returns options with the given lease and enough attempts, which allow several jobs about one object.
 pub(super) fn leased(lease: Duration) -> TakeOptions {
     TakeOptions { lease, max_attempts: u32::MAX, one_object_at_a_time: false }
 }
@@ -54,13 +54,13 @@ impl<Q: JobQueue> Client<Q> {
         answer("enqueue", self.0.enqueue(event)).await
     }
 
-    /// Enqueues an event that the queue must not know.
+    /// Enqueues an event, and checks that the queue did not know it.
     pub(super) async fn add(&self, event: &Event) {
         let text = "a new message is a duplicate";
         Rule::Durable.check(self.enqueue(event).await == Enqueued::New, text);
     }
 
-    /// Enqueues an event that the queue must know.
+    /// Enqueues an event, and checks that the queue already knew it.
     pub(super) async fn is_duplicate(&self, event: &Event, what: impl fmt::Display) {
         let text = format!("a message that {what} was enqueued again");
         Rule::Duplicates.check(self.enqueue(event).await == Enqueued::Duplicate, text);
@@ -76,7 +76,7 @@ impl<Q: JobQueue> Client<Q> {
         Some(job)
     }
 
-    /// Takes a job that must be ready.
+    /// Takes a job, and checks that one is ready.
     pub(super) async fn job(&self, options: &TakeOptions, what: impl fmt::Display) -> Job {
         match self.take(options).await {
             Some(job) => job,
@@ -84,12 +84,12 @@ impl<Q: JobQueue> Client<Q> {
         }
     }
 
-    /// Takes a job, and expects none to be ready.
+    /// Tries to take a job, and checks that none is ready.
     pub(super) async fn nothing(&self, options: &TakeOptions, rule: Rule, what: impl fmt::Display) {
         rule.check(self.take(options).await.is_none(), format_args!("{what} was taken"));
     }
 
-    /// Takes jobs repeatedly until one is ready, which must be after `wait`, counted from `asked`.
+    /// Tries to take a job until one is ready, and checks that `wait` has then passed since `asked`.
     pub(super) async fn job_after(
         &self,
         asked: Instant,
@@ -155,14 +155,14 @@ impl<Q: JobQueue> Client<Q> {
         answer("purge", self.0.purge(older_than, limit)).await
     }
 
-    /// Buries a job that must be ready, and returns its event.
+    /// Takes a job, which must be ready, buries it, and returns its event.
     pub(super) async fn buried(&self, error: &str) -> Event {
         let job = self.job(&leased(LONG), "a new job").await;
         held(self.bury(&job.lease, error).await, "an owner buried");
         job.event
     }
 
-    /// Completes a job that must be ready, and returns its event.
+    /// Takes a job, which must be ready, completes it, and returns its event.
     pub(super) async fn completed(&self) -> Event {
         let job = self.job(&leased(LONG), "a new job").await;
         held(self.complete(&job.lease).await, "an owner completed");
@@ -178,7 +178,7 @@ pub(super) fn lost(rule: Rule, state: LeaseState, what: &str) {
     rule.check(state == LeaseState::Lost, format_args!("{what}, and the result was `Held`"));
 }
 
-/// Waits for an answer, and panics if it is an error.
+/// Waits for a call to the queue, and panics if it returns an error.
 async fn answer<T, E: Error>(name: &str, question: impl Future<Output = Result<T, E>>) -> T {
     match tokio::time::timeout(PATIENCE, question).await {
         Ok(Ok(answer)) => answer,
@@ -187,7 +187,7 @@ async fn answer<T, E: Error>(name: &str, question: impl Future<Output = Result<T
     }
 }
 
-/// Waits for an error, and panics if the call succeeds.
+/// Waits for a call to the queue, and panics if it succeeds.
 pub(super) async fn refusal<T, E>(name: &str, question: impl Future<Output = Result<T, E>>) {
     match tokio::time::timeout(PATIENCE, question).await {
         Ok(Err(_)) => {}

@@ -8,12 +8,13 @@ use super::{Harness, Suite};
 use crate::queue::job_queue::{JobQueue, MAX_ERROR_LENGTH, TakeOptions};
 
 impl<H: Harness> Suite<'_, H> {
-    /// A dead letter has the event, the number of attempts and the last error, up to its maximum length.
+    /// A dead letter contains the event, the number of attempts and the last error, truncated to the maximum
+    /// length.
     ///
     /// The newest dead letter is the first one in the list.
     pub async fn a_buried_job_is_a_dead_letter(&self) {
         let (first, second) = self.two_clients().await;
-        // With characters of three bytes, of which the limit splits one.
+        // Each character has three bytes, and the limit is in the middle of one.
         let long = "€".repeat(MAX_ERROR_LENGTH);
         let mut events = Vec::new();
         for error in ["failure 1", "failure 2", &long] {
@@ -21,7 +22,7 @@ impl<H: Harness> Suite<'_, H> {
             first.add(&event).await;
             first.buried(error).await;
             events.push(event);
-            // So that the times differ.
+            // The pause makes the times of the dead letters differ.
             tokio::time::sleep(std::time::Duration::from_millis(3)).await;
         }
         second.nothing(&leased(LONG), Rule::Ended, "a dead letter").await;
@@ -58,7 +59,8 @@ impl<H: Harness> Suite<'_, H> {
         Rule::DeadLetters.check(errors[1..] == [Some("failure 2"), Some("failure 1")], text);
     }
 
-    /// A dead letter that is retried is ready at once, with all of its attempts. Nothing else can be retried.
+    /// A dead letter that is retried is ready immediately, and its attempts are counted from 0 again. Only
+    /// dead letters can be retried.
     pub async fn a_dead_letter_can_be_retried(&self) {
         let (first, second) = self.two_clients().await;
         let event = self.new_event();
@@ -85,7 +87,7 @@ impl<H: Harness> Suite<'_, H> {
         second.nothing(&leased(LONG), Rule::Ended, "a job that is done").await;
     }
 
-    /// All dead letters, or all of one event type, can be retried together.
+    /// All dead letters, or all of one event type, can be retried in one step.
     pub async fn dead_letters_can_be_retried_by_type(&self) {
         let (first, second) = self.two_clients().await;
         let mut events = Vec::new();
@@ -116,7 +118,7 @@ impl<H: Harness> Suite<'_, H> {
         }
     }
 
-    /// A dead letter that was discarded is not taken, and later deliveries of it are duplicates.
+    /// A dead letter that was discarded cannot be taken, and later deliveries of the message are duplicates.
     pub async fn a_dead_letter_can_be_discarded(&self) {
         let (first, second) = self.two_clients().await;
         let (event, other) = (self.new_event(), self.new_event());
@@ -140,14 +142,14 @@ impl<H: Harness> Suite<'_, H> {
     }
 }
 
-/// Retries and discards a message that is not a dead letter. Neither may succeed.
+/// Checks that a message that is not a dead letter can be neither retried nor discarded.
 async fn is_not_dead<Q: JobQueue>(client: &Client<Q>, event: &Event, what: &str) {
     let id = event.message_id();
     Rule::DeadLetters.check(!client.retry_dead(id).await, format!("a message that {what} was retried"));
     Rule::DeadLetters.check(!client.discard(id).await, format!("a message that {what} was discarded"));
 }
 
-/// Like `is_not_dead`, for a queue without any dead letter.
+/// Like `is_not_dead`, for a queue without any dead letters.
 async fn nothing_is_dead<Q: JobQueue>(client: &Client<Q>, event: &Event, what: &str) {
     is_not_dead(client, event, what).await;
     let retried = client.retry_all_dead(None).await;

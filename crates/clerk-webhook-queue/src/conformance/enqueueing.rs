@@ -13,7 +13,7 @@ use super::{Harness, Suite};
 use crate::queue::delivery_queue::{DeliveryQueue as _, Enqueued};
 use crate::queue::job_queue::Job;
 
-/// The number of deliveries of a message that arrive at the same time.
+/// The number of concurrent deliveries of a message.
 const AT_ONCE: usize = 16;
 
 impl<H: Harness> Suite<'_, H> {
@@ -43,7 +43,7 @@ impl<H: Harness> Suite<'_, H> {
         }
     }
 
-    /// A message is a duplicate while it waits, runs or waits for a retry, and after it ended.
+    /// A known message is a duplicate whether it is waiting, running, waiting for a retry, done or dead.
     pub async fn a_duplicate_is_found_in_every_state(&self) {
         let (first, second) = self.two_clients().await;
         let event = self.new_event();
@@ -78,7 +78,7 @@ impl<H: Harness> Suite<'_, H> {
         first.nothing(&leased(LONG), Rule::Ended, "a job that has ended").await;
     }
 
-    /// Sixteen deliveries of a message at the same time are enqueued and taken once.
+    /// A message with sixteen concurrent deliveries is enqueued and taken once.
     pub async fn concurrent_duplicates_are_enqueued_once(&self) {
         let (first, second) = self.two_clients().await;
         for _ in 0..8 {
@@ -105,7 +105,8 @@ impl<H: Harness> Suite<'_, H> {
         }
     }
 
-    /// Message ids that differ in the case of a letter, or in the last character, are different messages.
+    /// Message ids that differ only in the case of a letter, or in the last character, are different
+    /// messages.
     pub async fn message_ids_are_exact(&self) {
         let (first, second) = self.two_clients().await;
         let base = format!("msg_{}", Owner::random());
@@ -127,9 +128,9 @@ impl<H: Harness> Suite<'_, H> {
         Rule::Keys.check(taken == expected, format_args!("the taken ids are {taken:?}"));
     }
 
-    /// An event whose `enqueue` was dropped is either unknown, or can be taken.
+    /// If a call to `enqueue` is dropped, the event is either unknown or can be taken.
     ///
-    /// The client still returns correct answers afterwards.
+    /// Later calls with the same client still return correct results.
     pub async fn an_abandoned_enqueue_loses_nothing(&self) {
         let (first, second) = self.two_clients().await;
         let mut events = Vec::new();
@@ -146,7 +147,7 @@ impl<H: Harness> Suite<'_, H> {
                     Rule::Errors.broken(format_args!("enqueue failed: {error}"));
                 }
             }
-            // The retry of the sender. The queue may or may not have stored the first delivery.
+            // The sender's retry. The queue may or may not have stored the first delivery.
             let _ = first.enqueue(&event).await;
             second.is_duplicate(&event, "was abandoned and enqueued again").await;
             events.push(event);
@@ -163,7 +164,7 @@ impl<H: Harness> Suite<'_, H> {
         Rule::Durable.check(taken == expected, text);
     }
 
-    /// A queue does not return the jobs of another scope, and the same message may be in both.
+    /// A queue does not return jobs from a different scope, and both scopes can contain the same message.
     pub async fn scopes_are_separate(&self) {
         let (one, other) = (self.client(self.new_scope()).await, self.client(self.new_scope()).await);
         let event = self.new_event();

@@ -10,7 +10,7 @@ use crate::queue::delivery_queue::DeliveryQueue as _;
 use crate::queue::job_queue::JobQueue as _;
 
 impl<H: Harness> Suite<'_, H> {
-    /// An unreachable queue returns an error from each method, and the answer to the sender is 503.
+    /// Each method of an unreachable queue returns an error, and the answer to the sender has status 503.
     ///
     /// Checks nothing if [`Harness::unreachable`] returns `None`.
     pub async fn an_unreachable_queue_is_an_error(&self) {

@@ -8,21 +8,25 @@ use crate::queue::job_queue::JobQueue as _;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// How much longer than its limit `wait` may take, on a busy machine.
+/// How much longer than its limit `wait` may last, on a busy machine.
 const GRACE: Duration = Duration::from_secs(5);
 
 impl<H: Harness> Suite<'_, H> {
-    /// The numbers count the jobs that wait, run and are dead, in total and for each event type.
+    /// The statistics count the jobs that are ready, running and dead, in total and for each event type.
     pub async fn stats_count_every_state(&self) {
         let (first, second) = self.two_clients().await;
         let stats = first.stats().await;
         let empty = stats.ready + stats.running + stats.dead == 0 && stats.oldest_ready.is_none();
-        Rule::Stats.check(empty && stats.by_type.is_empty(), format_args!("an empty queue has {stats:?}"));
+        Rule::Stats.check(
+            empty && stats.by_type.is_empty(),
+            format_args!("the statistics of an empty queue are {stats:?}"),
+        );
 
-        // One job is done, one is dead, one waits for its retry, one has an expired lease, and one runs.
+        // One job is done, one is dead, one is waiting for its retry, one has an expired lease, and one is
+        // running.
         for event_type in ["user.created", "user.created", "session.ended", "session.ended", "user.created"] {
             first.add(&self.event_of(event_type)).await;
-            // So that the times differ.
+            // The pause makes the times of the jobs differ.
             tokio::time::sleep(Duration::from_millis(3)).await;
         }
         let mut jobs = Vec::new();
@@ -39,7 +43,7 @@ impl<H: Harness> Suite<'_, H> {
 
         let stats = second.stats().await;
         let total = (stats.ready, stats.running, stats.dead);
-        let text = format!("3 ready, 1 running and 1 dead jobs are {total:?}");
+        let text = format!("the totals of 3 ready, 1 running and 1 dead jobs are {total:?}");
         Rule::Stats.check(total == (3, 1, 1), text);
         let types: Vec<_> = stats
             .by_type
@@ -48,9 +52,9 @@ impl<H: Harness> Suite<'_, H> {
             .filter(|(_, ready, running, dead)| ready + running + dead > 0)
             .collect();
         let expected = [("future.event", 1, 0, 0), ("session.ended", 2, 0, 0), ("user.created", 0, 1, 1)];
-        Rule::Stats.check(types == expected, format_args!("the numbers are {types:?}, not {expected:?}"));
+        Rule::Stats.check(types == expected, format_args!("the statistics are {types:?}, not {expected:?}"));
         let oldest = jobs[3].enqueued_at.min(jobs[4].enqueued_at);
-        let text = format!("the oldest waiting job of {oldest} is from {:?}", stats.oldest_ready);
+        let text = format!("`oldest_ready` is {:?} instead of {oldest}", stats.oldest_ready);
         Rule::Stats.check(stats.oldest_ready == Some(oldest), text);
         let future = stats.by_type.iter().find(|stats| stats.event_type == "future.event");
         let newest = future.and_then(|stats| stats.oldest_ready);
@@ -59,7 +63,7 @@ impl<H: Harness> Suite<'_, H> {
 
     /// A purge forgets old messages that are done or were discarded, up to its limit.
     ///
-    /// It keeps new ones, and all that wait, run or are dead.
+    /// It keeps newer ones, and all messages that are waiting, running or dead.
     pub async fn purge_forgets_only_old_done_messages(&self) {
         let client = self.client(self.new_scope()).await;
         let mut done = Vec::new();
@@ -115,7 +119,7 @@ impl<H: Harness> Suite<'_, H> {
         }
     }
 
-    /// `wait` returns within its limit, whether a job is ready or not.
+    /// `wait` returns within its limit, whether or not a job is ready.
     pub async fn waiting_ends(&self) {
         let (first, second) = self.two_clients().await;
         for _ in 0..2 {

@@ -12,11 +12,11 @@ use super::rule::Rule;
 use super::{Harness, Suite};
 use crate::queue::job_queue::JobQueue;
 
-/// The number of clients that take at the same time.
+/// The number of concurrent calls to `take`.
 const AT_ONCE: usize = 16;
 
 impl<H: Harness> Suite<'_, H> {
-    /// A running job is not taken by another client.
+    /// Another client cannot take a running job.
     pub async fn a_live_lease_is_exclusive(&self) {
         let (first, second) = self.two_clients().await;
         first.add(&self.new_event()).await;
@@ -28,7 +28,7 @@ impl<H: Harness> Suite<'_, H> {
         second.nothing(&leased(LONG), Rule::Ended, "a job that is done").await;
     }
 
-    /// Sixteen takes at the same time return each of eight jobs once.
+    /// Sixteen concurrent calls to `take` return each of eight jobs once.
     pub async fn concurrent_takes_are_exclusive(&self) {
         let (first, second) = self.two_clients().await;
         for _ in 0..8 {
@@ -64,7 +64,7 @@ impl<H: Harness> Suite<'_, H> {
         }
     }
 
-    /// The job of a crashed worker can be taken after its lease expired, and not earlier.
+    /// A crashed worker's job can be taken after its lease has expired, and not earlier.
     pub async fn an_expired_lease_is_free(&self) {
         let (first, second) = self.two_clients().await;
         let event = self.new_event();
@@ -79,13 +79,13 @@ impl<H: Harness> Suite<'_, H> {
             Rule::Attempts.check(next.lease.attempt() == attempt, text);
             super::enqueueing::same_event(&next, &event);
             Rule::OneOwner.check(next.lease.owner() != job.lease.owner(), "two leases have the same owner");
-            // At the earliest: the lease began after the question.
+            // The new lease began after `asked_again`, and after the previous lease had expired.
             (asked, job) = (asked_again.max(asked + SHORT), next);
         }
         held(second.complete(&job.lease).await, "an owner completed");
     }
 
-    /// A worker whose job was taken by another one cannot change the job.
+    /// A worker cannot change its job after another worker has taken it.
     pub async fn a_stale_owner_changes_nothing(&self) {
         let (first, second) = self.two_clients().await;
         first.add(&self.new_event()).await;
@@ -108,7 +108,7 @@ impl<H: Harness> Suite<'_, H> {
         first.nothing(&leased(LONG), Rule::OnlyTheOwner, text).await;
     }
 
-    /// A lease cannot be used after it ended its attempt, whether the job waits, runs again or is dead.
+    /// A lease cannot be used after its attempt has ended, whether the job is waiting, running again or dead.
     pub async fn a_lease_is_used_up_in_the_end(&self) {
         let (first, second) = self.two_clients().await;
         let what = "a client that ended its attempt";
@@ -160,7 +160,8 @@ impl<H: Harness> Suite<'_, H> {
         held(second.complete(&job.lease).await, "an owner completed");
     }
 
-    /// An owner whose lease has expired can renew and end its attempt, if no other client has taken the job.
+    /// An owner whose lease has expired can renew it or end the attempt, if no other client has taken the
+    /// job.
     pub async fn an_owner_that_is_late_can_still_complete(&self) {
         let (first, second) = self.two_clients().await;
         let events = [self.new_event(), self.new_event(), self.new_event(), self.new_event()];
@@ -184,7 +185,7 @@ impl<H: Harness> Suite<'_, H> {
         second.nothing(&leased(LONG), Rule::OwnerUntilOvertaken, text).await;
     }
 
-    /// A second completion, after the answer to the first one was lost, returns the same result.
+    /// A second completion with the same lease returns the same result as the first one.
     pub async fn completing_twice_is_completing_once(&self) {
         let (first, second) = self.two_clients().await;
         first.add(&self.new_event()).await;
@@ -198,7 +199,7 @@ impl<H: Harness> Suite<'_, H> {
     }
 }
 
-/// Uses a lease in every way. All of them must be rejected.
+/// Checks that every method rejects a lease.
 async fn changes_nothing<Q: JobQueue>(client: &Client<Q>, lease: &Lease, rule: Rule, who: &str) {
     lost(rule, client.renew(lease, SHORT).await, &format!("{who} renewed"));
     lost(rule, client.retry(lease, Duration::ZERO, "stale").await, &format!("{who} retried"));
@@ -207,7 +208,7 @@ async fn changes_nothing<Q: JobQueue>(client: &Client<Q>, lease: &Lease, rule: R
     lost(rule, client.complete(lease).await, &format!("{who} completed"));
 }
 
-/// Returns the ids of events, in order.
+/// Returns the sorted ids of events.
 pub(super) fn sorted_ids<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<String> {
     let mut ids: Vec<_> = events.into_iter().map(|event| event.message_id().to_string()).collect();
     ids.sort_unstable();

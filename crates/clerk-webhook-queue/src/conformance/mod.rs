@@ -1,12 +1,12 @@
 //! The test suite for implementations of [`JobQueue`].
 //!
 //! A [`Harness`] creates clients of one queue, and [`Suite::run`] lets them compete. The suite tests
-//! duplicates in every state, workers that fail, crash or finish after their lease expired, and clients that
-//! drop a call. It panics at the first broken rule, and the message names the [`Rule`]. You can also call each
-//! check alone.
+//! duplicates in every state, workers that fail, crash or finish after their lease has expired, and clients
+//! that drop a call. It panics when it finds the first broken rule, and the message names the [`Rule`]. You
+//! can also call each check individually.
 //!
-//! The suite takes some seconds, because it waits for leases to expire. Run it on a multi-threaded Tokio
-//! runtime with a timer. On a single thread, calls do not run in parallel.
+//! The suite takes a few seconds, because it waits for leases to expire. Run it on a multi-threaded Tokio
+//! runtime with timers. On a single thread, calls do not run in parallel.
 //!
 //! ```no_run
 //! use clerk_webhook_queue::conformance::{Harness, Suite};
@@ -40,14 +40,14 @@ use crate::queue::job_queue::JobQueue;
 
 pub use self::rule::Rule;
 
-/// The clients of the queue under test.
+/// Creates clients of the queue under test.
 pub trait Harness: Send + Sync {
     /// The queue under test.
     type Queue: JobQueue;
 
     /// Returns a new client of the queue with this scope, if possible with a separate connection.
     ///
-    /// The suite uses each scope for one check, so the queue may contain other data.
+    /// Each check uses new scopes, so the queue may already contain other data.
     fn client(&self, scope: Scope) -> impl Future<Output = Self::Queue> + Send;
 
     /// Returns a client of an unreachable queue, or `None` if the harness cannot simulate that.
@@ -60,11 +60,11 @@ pub trait Harness: Send + Sync {
 ///
 /// # Panics
 ///
-/// Every check panics if the queue breaks a rule, returns an error, or does not answer.
+/// Every check panics if the queue breaks a rule or returns an error, or if a call does not return.
 pub struct Suite<'a, H> {
     harness: &'a H,
     seed: u64,
-    /// Part of every scope and every key, so that two suites do not use the same ones.
+    /// Is part of every scope and every message id, so that two suites do not use the same ones.
     run: Owner,
     names: AtomicU32,
 }
@@ -116,7 +116,7 @@ impl<'a, H: Harness> Suite<'a, H> {
         self.races().await;
     }
 
-    /// Returns two clients of a queue that is empty.
+    /// Returns two clients of an empty queue.
     async fn two_clients(&self) -> (Client<H::Queue>, Client<H::Queue>) {
         let scope = self.new_scope();
         (self.client(scope.clone()).await, self.client(scope).await)
@@ -150,7 +150,7 @@ impl<'a, H: Harness> Suite<'a, H> {
 
     fn event(&self, id: &str, event_type: &str, data: &str) -> Event {
         let body = format!(r#"{{"data":{data},"object":"event","type":"{event_type}"}}"#);
-        // In whole seconds, like the time in the header of a delivery.
+        // In whole seconds, as in the timestamp header of a delivery.
         let attempted_at = Timestamp::from_secs(Timestamp::now().as_secs());
         match id.parse().map(|id| Event::from_trusted(id, attempted_at, body.into())) {
             Ok(Ok(event)) => event,

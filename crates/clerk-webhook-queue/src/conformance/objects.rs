@@ -6,7 +6,7 @@ use super::{Harness, Suite};
 use crate::queue::job_queue::TakeOptions;
 
 impl<H: Harness> Suite<'_, H> {
-    /// A job is skipped if a job about the same object is running, if the options ask for it.
+    /// If the options ask for it, a job is skipped while another job about the same object is running.
     ///
     /// A membership is identified by its organization and its user. Data without an id has no object.
     pub async fn one_object_at_a_time(&self) {
@@ -51,7 +51,7 @@ impl<H: Harness> Suite<'_, H> {
             held(two.give_back(&both.lease).await, "an owner gave back");
             two.nothing(&options, Rule::OneObject, "a job that was given back").await;
 
-            // The job that ended makes the other one ready.
+            // The end of the running job makes the other one ready.
             held(one.retry(&job.lease, LONG, "a failure").await, "an owner retried");
             let job = two.job(&options, "a job about an object whose other job waits for its retry").await;
             held(two.complete(&job.lease).await, "an owner completed");

@@ -18,15 +18,15 @@ const JOBS: usize = 64;
 const OBJECTS: usize = 16;
 const WORKERS: u64 = 12;
 const MAX_ATTEMPTS: u32 = 6;
-/// Longer than all attempts of all jobs.
+/// A limit that is longer than all attempts of all jobs take.
 const LIMIT: Duration = Duration::from_secs(60);
 
 impl<H: Harness> Suite<'_, H> {
-    /// Twelve workers of four clients compete for 64 jobs, while each event is delivered three times.
+    /// Twelve workers with four clients compete for 64 jobs, while each event is delivered three times.
     ///
-    /// Some workers fail, crash, finish after their lease expired, renew it or give the job back. In the end
-    /// each job is done or a dead letter, no two workers had a lease of it at the same time, and no two jobs
-    /// about an object ran at the same time.
+    /// Some workers fail, crash, finish after their lease has expired, renew the lease or give the job back.
+    /// At the end, each job must be done or a dead letter, no two workers may have held leases of it at the
+    /// same time, and no two jobs about an object may have run at the same time.
     pub async fn races(&self) {
         let scope = self.new_scope();
         let mut clients = Vec::new();
@@ -66,7 +66,7 @@ impl<H: Harness> Suite<'_, H> {
     }
 }
 
-/// Continues the panic of a task.
+/// Resumes a task's panic.
 pub(super) fn resume(error: JoinError) {
     if let Ok(panic) = error.try_into_panic() {
         panic::resume_unwind(panic);
@@ -81,9 +81,9 @@ enum Plan {
     GiveBack,
     Bury,
     Crash,
-    /// Runs longer than its lease, and then completes.
+    /// Runs for longer than its lease, and then completes.
     CompleteLate,
-    /// Runs longer than its lease, and then retries.
+    /// Runs for longer than its lease, and then retries.
     RetryLate,
     RenewAndComplete,
 }
@@ -159,7 +159,7 @@ impl<Q: JobQueue> Worker<Q> {
         let until = self.race.is_giving_up(&job);
         let ended = match plan {
             Plan::Crash => {
-                // It owns the lease until it expires.
+                // The crashed worker owns the lease until it expires.
                 return self.race.crashed(&job, until);
             }
             Plan::Complete | Plan::CompleteLate | Plan::RenewAndComplete => {
@@ -193,7 +193,7 @@ struct Race {
 #[derive(Default)]
 struct Seen {
     known: HashSet<MessageId>,
-    /// The live leases: message, object, and the time until which the owner can rely on it.
+    /// The message, the object and the expiry of each live lease. Its owner can rely on it until then.
     leases: HashMap<Owner, (MessageId, String, Instant)>,
     completed: HashSet<MessageId>,
 }
@@ -213,8 +213,8 @@ impl Race {
         let is_new = !seen.completed.contains(job.event.message_id());
         drop(seen);
         let text = format!("a job was taken after it had been completed, seed {}", self.seed);
-        // A worker that took the job before the completion may reach this line later, but then its lease has
-        // expired.
+        // A worker that took the job before the completion may reach this line only after it, but then its
+        // lease has expired.
         Rule::Ended.check(is_new || is_over(until), text);
         let attempt = job.lease.attempt();
         let text = format!("attempt {attempt} of {MAX_ATTEMPTS} began, seed {}", self.seed);
@@ -224,22 +224,21 @@ impl Race {
 
     fn has_lease(&self, job: &Job, until: Instant) {
         let mut seen = self.seen();
-        // The task may have been suspended since the answer, so only leases that are live at this moment
-        // count.
+        // The task may have been suspended since `take` returned, so only leases that are still live count.
         seen.leases.retain(|owner, (.., until)| *owner != job.lease.owner() && !is_over(*until));
         let (id, object) = (job.event.message_id(), job.event.raw_data());
         let is_late = is_over(until);
         let alone = seen.leases.values().all(|(other, ..)| other != id);
         let text = format!("two clients had a lease of a job at the same time, seed {}", self.seed);
         Rule::OneOwner.check(alone || is_late, text);
-        // A renewal may revive a lease that had expired, while another job about the object runs.
+        // A renewal may revive an expired lease while another job about the object is running.
         let first = seen.leases.values().all(|(_, other, _)| other != object);
         let text = format!("two jobs about an object ran at the same time, seed {}", self.seed);
         Rule::OneObject.check(first || is_late, text);
         seen.leases.insert(job.lease.owner(), (id.clone(), object.to_owned(), until));
     }
 
-    /// Removes the lease from the live leases, and returns the time until which its owner could rely on it.
+    /// Removes a lease from the live leases, and returns the time until which its owner could rely on it.
     fn is_giving_up(&self, job: &Job) -> Option<Instant> {
         Some(self.seen().leases.remove(&job.lease.owner())?.2)
     }

@@ -4,7 +4,7 @@ use clerk_webhook_store::Owner;
 pub(super) struct Random(u64);
 
 impl Random {
-    /// Creates a generator. Different streams of one seed have different sequences.
+    /// Creates a generator. Each stream of a seed is a different sequence.
     pub(super) fn new(seed: u64, stream: u64) -> Self {
         let mut random = Self(seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95));
         random.next();
@@ -24,6 +24,6 @@ impl Random {
 }
 
 pub(super) fn seed() -> u64 {
-    // Six digits, which are easier to copy than twenty.
+    // A seed has only six digits, because twenty are harder to copy.
     u64::try_from(Owner::random().as_u128() % 1_000_000).unwrap_or_default()
 }

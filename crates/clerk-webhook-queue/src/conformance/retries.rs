@@ -5,11 +5,12 @@ use super::rule::Rule;
 use super::{Harness, Suite};
 use crate::queue::job_queue::TakeOptions;
 
-/// More than a queue that ignores delays would wait for.
+/// A delay that is long enough to detect a queue that ignores delays.
 const DELAY: Duration = Duration::from_millis(400);
 
 impl<H: Harness> Suite<'_, H> {
-    /// A job that failed is taken after its delay, and not earlier. A zero delay makes it ready at once.
+    /// A job that failed can be taken after its delay, and not earlier. If the delay is zero, the job is
+    /// ready immediately.
     pub async fn a_retry_waits_for_its_delay(&self) {
         let (first, second) = self.two_clients().await;
         let event = self.new_event();
@@ -41,12 +42,12 @@ impl<H: Harness> Suite<'_, H> {
         second.nothing(&leased(LONG), Rule::Delays, "a job with a delay of 60 s").await;
     }
 
-    /// A job that was given back is ready at once, and the attempt does not count.
+    /// A job that was given back is ready immediately, and the attempt does not count.
     pub async fn giving_back_does_not_count_the_attempt(&self) {
         let (first, second) = self.two_clients().await;
         first.add(&self.new_event()).await;
         let options = TakeOptions { max_attempts: 2, ..leased(LONG) };
-        // More often than the attempts would allow.
+        // This happens more often than `max_attempts` would allow if the attempts counted.
         for _ in 0..4 {
             let job = first.job(&options, "a job that was given back").await;
             let text = format!("the attempt has the number {}", job.lease.attempt());
@@ -63,7 +64,7 @@ impl<H: Harness> Suite<'_, H> {
         held(second.complete(&job.lease).await, "an owner completed");
     }
 
-    /// A job that failed at its last attempt is not taken again: it becomes a dead letter.
+    /// A job whose last attempt failed is not taken again: it becomes a dead letter.
     pub async fn the_last_attempt_ends_dead(&self) {
         let (first, second) = self.two_clients().await;
         let event = self.new_event();
@@ -86,7 +87,7 @@ impl<H: Harness> Suite<'_, H> {
         first.nothing(&leased(LONG), Rule::Ended, "a dead letter").await;
     }
 
-    /// A job whose workers always crash ends as a dead letter, and the other jobs are handled.
+    /// A job whose workers always crash becomes a dead letter, and the other jobs are handled.
     pub async fn a_crash_loop_ends_dead(&self) {
         let (first, second) = self.two_clients().await;
         let (poison, healthy) = (self.new_event(), self.new_event());
@@ -97,7 +98,7 @@ impl<H: Harness> Suite<'_, H> {
         drop(second.job_after(asked, SHORT, &options, Rule::OneOwner, "a job of a crashed worker").await);
         first.add(&healthy).await;
         tokio::time::sleep(SHORT * 2).await;
-        // One call, so that a dead job does not delay the next one.
+        // A single call must return the next job, although the first job becomes a dead letter.
         let job = first.job(&options, "a job behind one that had all of its attempts").await;
         let text = "a job was taken again after its last lease expired";
         Rule::EndsDead.check(job.event.message_id() == healthy.message_id(), text);

@@ -25,28 +25,28 @@ macro_rules! rules {
 
 rules! {
     Durable = "an event is stored before `enqueue` returns, and is not lost";
-    Duplicates = "a message that the queue knows is a duplicate, in any state";
+    Duplicates = "a message that the queue already knows is a duplicate, whatever its state";
     Keys = "different message ids are different messages";
     Contents = "a job contains the event that was enqueued";
-    OneOwner = "at most one client owns a live lease of a job";
+    OneOwner = "at most one client at a time owns a live lease of a job";
     OnlyTheOwner = "only the owner can renew, complete, retry, give back or bury a job";
-    OwnerUntilOvertaken = "an owner keeps its rights after its lease expired, until another client takes the job";
-    UsedUp = "a lease cannot be used after it ended its attempt";
-    CompleteAgain = "a second completion with the same lease has the result of the first one";
+    OwnerUntilOvertaken = "an owner whose lease has expired keeps its rights until another client takes the job";
+    UsedUp = "a lease cannot be used after its attempt has ended";
+    CompleteAgain = "a second completion with the same lease has the same result as the first one";
     Renewal = "a renewed lease expires after the new duration, counted from the renewal";
-    RunsAgain = "a job can be taken after it was given back, its delay is over, or its lease expired";
+    RunsAgain = "a job can be taken again after it has been given back, its delay is over, or its lease has expired";
     Delays = "a job is not taken before its retry delay is over";
-    Attempts = "the number of the attempt starts at 1, rises with every attempt, and does not count what was given back";
-    EndsDead = "a job that was buried, or that had all of its attempts, becomes a dead letter";
-    Ended = "a job that is done, discarded or dead is not taken";
-    DeadLetters = "a dead letter can be listed, retried and discarded, and nothing else can";
+    Attempts = "the attempt number starts at 1 and rises by 1, and attempts that were given back do not count";
+    EndsDead = "a job that was buried, or that has had all of its attempts, becomes a dead letter";
+    Ended = "a job that is done, discarded or dead cannot be taken";
+    DeadLetters = "dead letters, and only they, can be listed, retried and discarded";
     OneObject = "jobs about the same object do not run at the same time, if the options ask for it";
-    Scopes = "queues of different scopes are independent";
-    Stats = "the numbers of the queue are correct";
-    Purge = "a purge forgets old messages that are done, up to the limit, and no others";
+    Scopes = "queues with different scopes are independent";
+    Stats = "the queue's statistics are correct";
+    Purge = "a purge forgets only old messages that are done, and at most as many as its limit";
     Wait = "`wait` returns within its limit";
-    Answers = "a stored event is answered with `queued`, a known one with `duplicate`";
-    Errors = "an unreachable queue returns an error in limited time, and a reachable queue returns none";
+    Answers = "the answer for a new event is `queued`, and for a known event it is `duplicate`";
+    Errors = "an unreachable queue returns an error within a limited time, and a reachable queue returns none";
 }
 
 impl Rule {

@@ -1,4 +1,4 @@
-//! Dead letters, and the numbers of a queue.
+//! Dead letters, and a queue's statistics.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use clerk_webhook_core::event::EventError;
 use clerk_webhook_core::{Event, EventType, MessageId, Timestamp};
 
-/// An event that was given up, because its handler failed too often or rejected it.
+/// An event that is not retried any more, because its handler failed too often or rejected it.
 ///
 /// It stays in the queue until it is [retried](crate::JobQueue::retry_dead) or
 /// [discarded](crate::JobQueue::discard).
@@ -17,7 +17,7 @@ pub struct DeadLetter {
     pub message_id: MessageId,
     /// The type of the event.
     pub event_type: EventType,
-    /// The number of attempts to handle the event, since it was enqueued or last retried by hand.
+    /// The number of attempts to handle the event since it was enqueued or last retried as a dead letter.
     pub attempts: u32,
     /// The time at which the event was enqueued.
     pub enqueued_at: Timestamp,
@@ -30,9 +30,9 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    /// Creates a dead letter from the stored event: the time at which the sender signed it, and its body.
+    /// Creates a dead letter from a stored event. `attempted_at` is the time at which the sender signed it.
     ///
-    /// The other fields are empty. A queue sets them.
+    /// The queue must set the other fields: `attempts`, `enqueued_at`, `died_at` and `last_error`.
     pub fn new(message_id: MessageId, event_type: EventType, attempted_at: Timestamp, body: Bytes) -> Self {
         Self {
             message_id,
@@ -50,13 +50,13 @@ impl DeadLetter {
     ///
     /// # Errors
     ///
-    /// Returns an error if the stored body is not an event, because somebody changed it.
+    /// Returns an error if the stored body is not an event. This happens only if somebody has changed it.
     pub fn event(&self) -> Result<Event, EventError> {
         Event::from_trusted(self.message_id.clone(), self.attempted_at, self.body.clone())
     }
 }
 
-/// Omits the body, because it is personal.
+/// Omits the body, because it contains personal data.
 impl fmt::Debug for DeadLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeadLetter")
@@ -70,11 +70,11 @@ impl fmt::Debug for DeadLetter {
     }
 }
 
-/// The numbers of a queue at one moment.
+/// A queue's statistics at one moment: how many events are in each state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStats {
-    /// The number of events that wait for an attempt, including those whose retry delay is not over.
+    /// The number of events that are waiting for an attempt, including those whose retry delay is not over.
     pub ready: u64,
     /// The number of events that are being handled.
     pub running: u64,
@@ -82,12 +82,12 @@ pub struct QueueStats {
     pub dead: u64,
     /// The time at which the oldest waiting event was enqueued.
     pub oldest_ready: Option<Timestamp>,
-    /// The numbers of each event type, in alphabetical order.
+    /// The statistics for each event type, in alphabetical order.
     pub by_type: Vec<EventTypeStats>,
 }
 
 impl QueueStats {
-    /// Adds up the numbers of the event types.
+    /// Calculates the totals from the statistics for each event type.
     pub fn new(mut by_type: Vec<EventTypeStats>) -> Self {
         by_type.sort_by(|one, other| one.event_type.as_str().cmp(other.event_type.as_str()));
         Self {
@@ -100,13 +100,13 @@ impl QueueStats {
     }
 }
 
-/// The numbers of one event type.
+/// A queue's statistics for one event type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventTypeStats {
     /// The event type.
     pub event_type: EventType,
-    /// The number of events that wait for an attempt, including those whose retry delay is not over.
+    /// The number of events that are waiting for an attempt, including those whose retry delay is not over.
     pub ready: u64,
     /// The number of events that are being handled.
     pub running: u64,
@@ -117,7 +117,7 @@ pub struct EventTypeStats {
 }
 
 impl EventTypeStats {
-    /// Creates the numbers of an event type without any events.
+    /// Creates statistics in which all numbers are 0.
     pub fn new(event_type: EventType) -> Self {
         Self { event_type, ready: 0, running: 0, dead: 0, oldest_ready: None }
     }

@@ -1,4 +1,4 @@
-//! The trait that stores an event before the sender is answered.
+//! The trait that stores an event before the response to the sender.
 
 use std::error::Error;
 use std::future::Future;
@@ -10,14 +10,14 @@ use clerk_webhook_core::{Answer, Event, Handled, Observation, Outcome, Stopped};
 use clerk_webhook_store::Scope;
 use tokio::time::timeout;
 
-/// How long `answer` waits for the queue. Below the 15 s after which the sender closes the connection.
+/// How long `answer` waits for the queue. Shorter than the 15 s after which the sender closes the connection.
 const ENQUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Stores events durably, before the sender is answered.
+/// Stores events durably before the response to the sender.
 ///
-/// This is the side of the server. [`JobQueue`](crate::JobQueue) is the side of the worker.
+/// The server uses this trait. The worker uses [`JobQueue`](crate::JobQueue).
 pub trait DeliveryQueue: Send + Sync + 'static {
-    /// The error of a queue that cannot be reached or that fails.
+    /// The error if the queue fails or cannot be reached.
     type Error: Error + Send + Sync + 'static;
 
     /// Returns the scope: the name of the endpoint whose events this queue stores.
@@ -25,19 +25,20 @@ pub trait DeliveryQueue: Send + Sync + 'static {
 
     /// Stores an event, unless the queue already knows its message id.
     ///
-    /// The returned future finishes only after the event is durable. A message that was enqueued before is a
-    /// duplicate, whether it waits, runs, was handled or is a dead letter.
+    /// The returned future finishes only after the event is durable. If the message was enqueued before, it
+    /// is a duplicate, whether it is waiting, is being handled, has been handled or is a dead letter.
     ///
     /// # Errors
     ///
-    /// Returns an error if the event may not be durable. Answer the sender with an error, so that it retries.
+    /// Returns an error if the event might not be durable. Respond to the sender with an error, so that it
+    /// retries.
     fn enqueue(&self, event: &Event) -> impl Future<Output = Result<Enqueued, Self::Error>> + Send;
 
     /// Enqueues the event and returns the answer to the sender.
     ///
-    /// The answer is `queued` or `duplicate`, with status 200. If the queue fails, or does not store the event
-    /// within 5 s, the answer is `store_unavailable` with status 503, and the sender retries. Every event has
-    /// an [`Observation`].
+    /// The answer is `queued` or `duplicate`, with status 200. If the queue fails, or does not store the
+    /// event within 5 s, the answer is `store_unavailable` with status 503, and the sender retries. An
+    /// [`Observation`] records a span, a log line and metrics for every event.
     fn answer(&self, event: Event) -> impl Future<Output = Answer> + Send {
         async move {
             let observation = Observation::begin(&event, self.scope().as_str());
@@ -92,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// A queue whose database does not answer.
+    /// A queue whose database never responds.
     struct Hanging(Scope);
 
     impl DeliveryQueue for Hanging {

@@ -11,46 +11,48 @@ use clerk_webhook_store::{Lease, LeaseState};
 use crate::queue::dead_letters::{DeadLetter, QueueStats};
 use crate::queue::delivery_queue::DeliveryQueue;
 
-/// The number of bytes after which a queue truncates the text of an error: 2 KiB.
+/// The maximum length of an error text, in bytes: 2 KiB. A queue truncates longer texts.
 pub const MAX_ERROR_LENGTH: usize = 2048;
 
-/// Hands out the stored events to workers, and keeps the dead letters.
+/// Gives the stored events to workers as jobs, and keeps the dead letters.
 ///
 /// ```text
 ///  absent ──enqueue──▶ ready ──take──▶ running (owner, attempt + 1, lease)
 ///  running ──complete (owner)──▶ done
 ///  running ──retry (owner)──▶ ready, after a delay
-///  running ──give_back (owner)──▶ ready at once, the attempt does not count
+///  running ──give_back (owner)──▶ ready immediately, the attempt does not count
 ///  running ──bury (owner)──▶ dead
-///  running, lease expired ──take──▶ running (another owner, attempt + 1)
-///  ready or expired, after the last attempt ──take──▶ dead
+///  running, lease expired ──take──▶ running (different owner, attempt + 1)
+///  ready, or running with an expired lease, after the last attempt ──take──▶ dead
 ///  dead ──retry_dead──▶ ready, attempt 0          dead ──discard──▶ done
 ///  done ──purge──▶ absent
 /// ```
 ///
 /// Every method is atomic. The following rules apply to any number of concurrent clients:
 ///
-/// 1. An event is durable before `enqueue` returns. It is deleted only by `complete` and `discard`.
-/// 2. A message that the queue knows is a duplicate, in any state.
-/// 3. At most one client owns a live lease of a job.
+/// 1. An event is durable before `enqueue` returns. Only `complete` and `discard` delete it.
+/// 2. A message that the queue already knows is a duplicate, whatever its state.
+/// 3. At most one client at a time owns a live lease of a job.
 /// 4. Only the owner can renew, complete, retry, give back or bury a job.
-/// 5. A job can be taken again after it was given back, its retry delay is over, or its lease expired.
-/// 6. A job that had `max_attempts` attempts becomes a dead letter. It is not taken again.
+/// 5. A job can be taken again after it has been given back, its retry delay is over, or its lease has
+///    expired.
+/// 6. A job that has had `max_attempts` attempts becomes a dead letter, and cannot be taken again.
 ///
-/// Test your implementation with the `conformance` suite (feature `conformance`).
+/// Test your implementation with the suite in the `conformance` module (`conformance` feature).
 pub trait JobQueue: DeliveryQueue {
     /// Takes the next job that is ready, under a new lease.
     ///
-    /// Returns `None` if no job is ready. The oldest job comes first, but the order is not guaranteed. A job
-    /// that had [`max_attempts`](TakeOptions::max_attempts) attempts becomes a dead letter instead.
+    /// Returns `None` if no job is ready. A queue prefers the oldest job, but does not guarantee an order. A
+    /// job that has already had [`max_attempts`](TakeOptions::max_attempts) attempts becomes a dead letter,
+    /// and is not returned.
     ///
-    /// If the caller drops the future, the queue may have recorded the lease. The job then waits until the lease
-    /// expires, and the attempt counts.
+    /// If the caller drops the future, the queue may already have recorded the lease. The job then cannot be
+    /// taken until the lease expires, and the attempt counts.
     fn take(&self, options: &TakeOptions) -> impl Future<Output = Result<Option<Job>, Self::Error>> + Send;
 
-    /// Renews a lease, so that it expires after the duration `by` from now.
+    /// Renews a lease, so that it expires when the duration `by` has passed from now.
     ///
-    /// An expired lease can be renewed if no other caller has taken the job.
+    /// An expired lease can still be renewed if no other caller has taken the job.
     fn renew(
         &self,
         lease: &Lease,
@@ -59,9 +61,9 @@ pub trait JobQueue: DeliveryQueue {
 
     /// Marks the job as done, and deletes the stored body of the event.
     ///
-    /// The queue still remembers the message id, so that later deliveries are duplicates. An expired lease can
-    /// be completed if no other caller has taken the job. A second call with the same lease, for example after
-    /// the response was lost, returns [`LeaseState::Held`] again.
+    /// The queue still remembers the message id, so that later deliveries are duplicates. If the lease has
+    /// expired, but no other caller has taken the job, the call still succeeds. A second call with the same
+    /// lease, for example because the result of the first call was lost, returns [`LeaseState::Held`] again.
     fn complete(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
 
     /// Makes the job ready again after a delay.
@@ -74,7 +76,7 @@ pub trait JobQueue: DeliveryQueue {
         error: &str,
     ) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
 
-    /// Makes the job ready again at once. The attempt does not count.
+    /// Makes the job ready again immediately. The attempt does not count.
     ///
     /// A worker that shuts down gives back the jobs that it could not finish.
     fn give_back(&self, lease: &Lease) -> impl Future<Output = Result<LeaseState, Self::Error>> + Send;
@@ -90,23 +92,25 @@ pub trait JobQueue: DeliveryQueue {
 
     /// Waits until a job may be ready, for at most `limit`.
     ///
-    /// May return too early. A queue that is not told about new jobs waits for `limit`.
+    /// May return before a job is ready. A queue that cannot detect new jobs waits for `limit`.
     fn wait(&self, limit: Duration) -> impl Future<Output = ()> + Send;
 
-    /// Returns the numbers of the queue.
+    /// Returns the queue's statistics.
     ///
-    /// A queue may have to count every waiting job. Call it a few times per minute, not for each event.
+    /// A queue may have to count every waiting job. Call this method a few times per minute, not for each
+    /// event.
     fn stats(&self) -> impl Future<Output = Result<QueueStats, Self::Error>> + Send;
 
-    /// Returns up to `limit` dead letters, newest first.
+    /// Returns up to `limit` dead letters, beginning with the newest.
     fn dead_letters(&self, limit: u32) -> impl Future<Output = Result<Vec<DeadLetter>, Self::Error>> + Send;
 
-    /// Makes a dead letter ready again at once, with all of its attempts.
+    /// Makes a dead letter ready again immediately. Its attempts are counted from 0 again.
     ///
     /// Returns `false` if the message is not a dead letter.
     fn retry_dead(&self, message_id: &MessageId) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
-    /// Makes all dead letters, or all of one event type, ready again, and returns their number.
+    /// Makes all dead letters, or all of one event type, ready again as [`retry_dead`](Self::retry_dead)
+    /// does, and returns their number.
     fn retry_all_dead(
         &self,
         event_type: Option<&EventType>,
@@ -121,7 +125,7 @@ pub trait JobQueue: DeliveryQueue {
     /// Forgets up to `limit` messages that were completed or discarded at least `older_than` ago, and returns
     /// their number.
     ///
-    /// Use [`purge`](crate::purge()), which calls this method until no such message is left.
+    /// Applications use [`purge`](crate::purge()), which calls this method until no such message is left.
     fn purge(
         &self,
         older_than: Duration,
@@ -137,7 +141,7 @@ pub struct TakeOptions {
     pub lease: Duration,
     /// The number of attempts after which a job becomes a dead letter, 12 by default.
     pub max_attempts: u32,
-    /// Whether to skip a job if a job about the same object is running, `true` by default.
+    /// Whether to skip a job while another job about the same object is running, `true` by default.
     pub one_object_at_a_time: bool,
 }
 
@@ -151,7 +155,7 @@ impl Default for TakeOptions {
 #[must_use = "a job that is not ended cannot be taken again until its lease expires"]
 #[non_exhaustive]
 pub struct Job {
-    /// The lease. Its attempt counts from 1.
+    /// The lease. Its attempt number starts at 1.
     pub lease: Lease,
     /// The event.
     pub event: Event,
@@ -166,7 +170,7 @@ impl Job {
     }
 }
 
-/// `Debug` of the event omits its data.
+/// Contains no personal data, because the event's `Debug` output omits its data.
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Job")

@@ -11,7 +11,7 @@ pub(crate) fn dead_letter(message_id: &MessageId, event_type: &EventType, attemp
         event_type = event_type.as_str(),
         attempts,
         last_error,
-        "the event became a dead letter. Repair the cause, then retry or discard it"
+        "the event became a dead letter: fix the cause, then retry or discard the event"
     );
     #[cfg(not(feature = "tracing"))]
     let _ = (message_id, event_type, attempts, last_error);

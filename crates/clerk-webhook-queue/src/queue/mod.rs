@@ -1,4 +1,4 @@
-//! The interface of a queue, independent of an engine.
+//! The interface of a queue, independent of its engine.
 
 pub(crate) mod dead_letters;
 pub(crate) mod delivery_queue;

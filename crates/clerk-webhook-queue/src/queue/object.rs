@@ -3,14 +3,15 @@
 use clerk_webhook_core::Event;
 use serde::Deserialize;
 
-/// The length of the longest id. A longer one is not an id of Clerk.
+/// The maximum length of an id. A longer one cannot be one of Clerk's ids.
 const MAX_LENGTH: usize = 255;
 
 /// Returns the id of the object that the event is about, or `None` if its data has no id.
 ///
-/// A queue uses it for [`TakeOptions::one_object_at_a_time`](crate::TakeOptions::one_object_at_a_time). A
-/// membership is identified by its organization and its user, because a user who leaves and joins again gets a
-/// membership with another id.
+/// A queue calls this function for
+/// [`TakeOptions::one_object_at_a_time`](crate::TakeOptions::one_object_at_a_time). A membership is
+/// identified by its organization and its user, because a user who leaves an organization and joins it again
+/// gets a membership with a different id.
 ///
 /// ```
 /// # use clerk_webhook_core::{Event, Timestamp};

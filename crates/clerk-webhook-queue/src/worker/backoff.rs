@@ -17,15 +17,15 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Returns a random delay after the given attempt, counted from 1.
+    /// Returns a random delay after the given attempt. The first attempt has the number 1.
     pub(super) fn after(&self, attempt: u32) -> Duration {
         let nanos = (self.limit(attempt).as_nanos() * u128::from(random())) >> u32::BITS;
         let (seconds, rest) = (nanos / NANOS_PER_SECOND, nanos % NANOS_PER_SECOND);
         Duration::new(u64::try_from(seconds).unwrap_or(u64::MAX), u32::try_from(rest).unwrap_or_default())
     }
 
-    /// Returns the longest delay after the given attempt: `min`, then twice as long after each attempt, up to
-    /// `max`.
+    /// Returns the longest delay after the given attempt: `min` after the first attempt, then twice as long
+    /// after each further attempt, up to `max`.
     fn limit(&self, attempt: u32) -> Duration {
         let factor = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
         self.min.saturating_mul(factor).min(self.max)

@@ -1,4 +1,4 @@
-//! The settings of a worker, and its start.
+//! The builder of a worker.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,30 +16,30 @@ use crate::worker::settings::Settings;
 
 /// Takes jobs from a queue and runs their handlers.
 ///
-/// A worker can run in the process of the server or in another process, and any number of workers can share a
-/// queue. Handlers are the same as in a request: write them with [`Handlers`].
+/// A worker can run in the server's process or in a separate process, and any number of workers can share a
+/// queue. You write the handlers as for a request, with [`Handlers`].
 ///
 /// # Guarantee: at least once
 ///
-/// Each job runs at most once at a time, and again until a handler succeeds or the job becomes a dead letter.
-/// If the process crashes, the job runs again after its lease has expired. Pass the [message
+/// At most one worker at a time runs a job. A job that fails runs again, until it succeeds or becomes a dead
+/// letter. If the process crashes, the job runs again after its lease has expired. Pass the [message
 /// id](clerk_webhook_core::Context::message_id) as the idempotency key to every external API that a handler
-/// calls. For effects in the database of a `SqliteQueue`, use `Worker::exactly_once`.
+/// calls. For writes to a `SqliteQueue`'s own database, use `Worker::exactly_once`.
 ///
 /// # What happens to a job
 ///
-/// | result of the handler | next state of the job |
+/// | handler's result | job's next state |
 /// |---|---|
 /// | `Ok`, or no handler for the event type | done |
 /// | an error, a panic, or the handler timeout | ready again after a delay; a dead letter after the last attempt |
 /// | [`Failure::retry_after`](clerk_webhook_core::Failure::retry_after) | ready again after exactly this delay; a dead letter after the last attempt |
-/// | [`Failure::abort_message`](clerk_webhook_core::Failure::abort_message), [`disable_endpoint`](clerk_webhook_core::Failure::disable_endpoint) | a dead letter at once |
-/// | the process crashed | ready again when the lease expires; a dead letter after the last attempt |
-/// | stopped by [`RunningWorker::shutdown`] | ready again at once; the attempt does not count |
+/// | [`Failure::abort_message`](clerk_webhook_core::Failure::abort_message), [`disable_endpoint`](clerk_webhook_core::Failure::disable_endpoint) | a dead letter immediately |
+/// | the process crashed | can be taken again when the lease expires; a dead letter after the last attempt |
+/// | stopped by [`RunningWorker::shutdown`] | ready again immediately; the attempt does not count |
 ///
-/// Each run has the span, the log line and the metrics of an [`Observation`](clerk_webhook_core::Observation).
-/// The worker also logs an error for each dead letter, a warning for each expired job, and at most once per
-/// minute an error if the queue cannot be reached.
+/// An [`Observation`](clerk_webhook_core::Observation) records a span, a log line and metrics for each run.
+/// The worker also logs an error for each dead letter and a warning for each expired job. If the queue cannot
+/// be reached, it logs an error at most once per minute.
 ///
 /// # Panics
 ///
@@ -53,7 +53,7 @@ pub struct Worker<Q> {
     settings: Settings,
 }
 
-/// Creates the execution when all settings are known.
+/// Creates the [`Execute`] implementation when all settings are known.
 type Prepare = Box<dyn FnOnce(&Settings) -> Arc<dyn Execute> + Send + Sync>;
 
 impl<Q: JobQueue> Worker<Q> {
@@ -67,7 +67,7 @@ impl<Q: JobQueue> Worker<Q> {
         Self { queue, prepare, settings: Settings::default() }
     }
 
-    /// Sets how many handlers run at the same time, 4 by default. 0 counts as 1.
+    /// Sets how many handlers run at the same time, 4 by default. 0 is treated as 1.
     pub fn concurrency(mut self, handlers: usize) -> Self {
         self.settings.concurrency = handlers;
         self
@@ -75,8 +75,8 @@ impl<Q: JobQueue> Worker<Q> {
 
     /// Sets how long the lease of a job lasts without renewal, 60 s by default.
     ///
-    /// After a crash, a job cannot run until its lease expires. A value below 1 s ([`MIN_LEASE`]) or above 24 h
-    /// ([`MAX_LEASE`]) counts as that limit.
+    /// After a crash, a job cannot run until its lease expires. The value is clamped to the range from 1 s
+    /// ([`MIN_LEASE`]) to 24 h ([`MAX_LEASE`]).
     pub fn lease(mut self, lease: Duration) -> Self {
         self.settings.lease = lease.clamp(MIN_LEASE, MAX_LEASE);
         self
@@ -88,7 +88,8 @@ impl<Q: JobQueue> Worker<Q> {
         self
     }
 
-    /// Sets after how many attempts a job becomes a dead letter, 12 by default. 0 counts as 1.
+    /// Sets the number of failed attempts after which a job becomes a dead letter, 12 by default. 0 is
+    /// treated as 1.
     ///
     /// With the default backoff, the attempts are spread over at most 2.4 hours, and over 1.2 hours on
     /// average.
@@ -100,37 +101,37 @@ impl<Q: JobQueue> Worker<Q> {
     /// Sets the delay after a failed attempt: up to `min` after the first attempt, and up to twice as long
     /// after each further attempt, until `max`. The default is 5 s to 1 hour.
     ///
-    /// The delay is a random part of this limit (full jitter), so that jobs that fail together do not all run
-    /// again at the same time.
+    /// The worker picks a random delay below this limit (full jitter), so that jobs that fail at the same
+    /// time are not all retried at the same time.
     pub fn backoff(mut self, min: Duration, max: Duration) -> Self {
         self.settings.backoff = Backoff { min, max };
         self
     }
 
-    /// Sets after which age events of a type are not handled any more.
+    /// Sets the maximum age at which events of a type are still handled.
     ///
-    /// The age is the time since the event occurred, not since it was delivered. An expired job is done: no
-    /// handler runs, and the log has a warning.
+    /// The age is the time since the event occurred, not since it was delivered. For an older event, no
+    /// handler runs: the worker marks the job as done and logs a warning.
     ///
     /// By default, `email.created` and `sms.created` expire after 10 minutes, because they contain one-time
-    /// codes. Pass [`Duration::MAX`] if they must not expire. Other event types do not expire.
+    /// codes. Pass [`Duration::MAX`] if they must not expire. By default, other event types do not expire.
     pub fn max_age(mut self, event_type: EventType, limit: Duration) -> Self {
         self.settings.max_age.insert(event_type, limit);
         self
     }
 
-    /// Sets whether jobs about the same object run one after the other, `true` by default.
+    /// Sets whether jobs about the same object must not run at the same time, `true` by default.
     ///
-    /// This applies to all workers of the queue that have the setting. The order is not guaranteed: a job
-    /// that failed runs after later jobs.
+    /// A worker with this setting skips a job while any worker is running another job about the same object.
+    /// The order is not guaranteed: the retry of a failed job can run after newer jobs.
     pub fn one_object_at_a_time(mut self, enabled: bool) -> Self {
         self.settings.one_object_at_a_time = enabled;
         self
     }
 
-    /// Sets how often the worker looks for jobs of other processes while it is idle, 1 s by default.
+    /// Sets how often an idle worker looks for jobs from other processes and for due retries, 1 s by default.
     ///
-    /// The worker starts jobs that were enqueued in the same process at once.
+    /// A job that is enqueued in the same process starts immediately.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.settings.poll_interval = interval;
         self
@@ -155,10 +156,10 @@ impl Worker<crate::SqliteQueue> {
     /// (`|transaction| transaction`), or a struct that contains it. The rules of
     /// [`ExactlyOnce`](clerk_webhook_store::ExactlyOnce) apply to the handlers.
     ///
-    /// While a handler runs, its transaction holds the write lock of the database, and the server cannot
-    /// enqueue events. So the handlers must be fast: one handler runs at a time, and the default handler
-    /// timeout is 4 s. If the lock is held for longer than the server waits, the server answers
-    /// `store_unavailable`, and the sender retries.
+    /// While a handler is running, its transaction holds the database's write lock, and the server cannot
+    /// enqueue events. The handlers must therefore be fast: only one handler runs at a time, and the default
+    /// handler timeout is 4 s. If a handler holds the lock for longer than the server waits, the server
+    /// answers `store_unavailable`, and the sender retries.
     pub fn exactly_once<S, F>(queue: crate::SqliteQueue, handlers: Handlers<S>, state_with: F) -> Self
     where
         S: Send + 'static,

@@ -23,11 +23,11 @@ use crate::worker::settings::{QUEUE_TIMEOUT, Settings};
 use crate::worker::settle::{Next, next};
 use crate::worker::taken::TakenAt;
 
-/// How long taking a job may take. Long, because a job that was taken by an abandoned call cannot be handled
-/// until its lease expires.
+/// How long a call to `take` may last. The timeout is long, because an abandoned call may have taken a job,
+/// which then cannot be handled until its lease expires.
 const TAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The pauses between attempts to reach the queue.
+/// The range of the pauses between attempts to reach the queue.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -36,7 +36,7 @@ pub(super) struct Dispatcher<Q> {
     pub(super) queue: Arc<Q>,
     pub(super) execution: Arc<dyn Execute>,
     pub(super) settings: Settings,
-    /// Canceled when the worker must not start further handlers.
+    /// Is canceled when the worker must not start any more handlers.
     pub(super) stop: CancellationToken,
     pub(super) jobs: TaskTracker,
 }
@@ -45,7 +45,7 @@ impl<Q: JobQueue> Dispatcher<Q> {
     /// Takes jobs and starts their handlers until [`stop`](Self::stop) is canceled.
     pub(super) async fn run(self: Arc<Self>) {
         let free = Arc::new(Semaphore::new(self.settings.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
-        // A job that has ended may make another job about the same object ready.
+        // The end of a job can make another job about the same object ready.
         let ended = Arc::new(Notify::new());
         let options = self.settings.take_options();
         let (mut outage, mut pause) = (log::Outage::default(), SHORTEST_PAUSE);
@@ -104,7 +104,7 @@ impl<Q: JobQueue> Dispatcher<Q> {
         }
         let mut settled = self.try_settle(job, next).await;
         if settled.is_err() {
-            // A second try, because the job waits for the end of its lease if this fails.
+            // A second try. If it fails too, the job cannot run again until its lease expires.
             settled = self.try_settle(job, next).await;
         }
         match (settled?, next) {
@@ -112,7 +112,7 @@ impl<Q: JobQueue> Dispatcher<Q> {
                 let attempts = job.lease.attempt();
                 dead_letter(job.event.message_id(), job.event.event_type(), attempts, error);
             }
-            // If another worker has taken the job over, that worker decides.
+            // If another worker has taken the job, that worker decides what happens to it.
             (LeaseState::Held | LeaseState::Lost, _) => {}
         }
         Ok(())
@@ -130,7 +130,7 @@ impl<Q: JobQueue> Dispatcher<Q> {
     }
 }
 
-/// Waits for the first of two futures.
+/// Waits until one of two futures finishes.
 async fn first(mut one: Pin<&mut impl Future<Output = ()>>, mut other: Pin<&mut impl Future<Output = ()>>) {
     poll_fn(|cx| match one.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(()),
@@ -141,7 +141,7 @@ async fn first(mut one: Pin<&mut impl Future<Output = ()>>, mut other: Pin<&mut 
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Waits for the queue for a limited time.
+/// Waits for a call to the queue, for at most `limit`.
 async fn limited<T, E: Error + Send + Sync + 'static>(
     limit: Duration,
     asking: impl Future<Output = Result<T, E>>,
@@ -172,7 +172,7 @@ mod tests {
     use crate::queue::job_queue::TakeOptions;
     use crate::worker::builder::Worker;
 
-    /// A queue that fails a number of times, and then has one job.
+    /// A queue whose first calls to `take` fail, and which then has one job.
     #[derive(Default)]
     struct Failing {
         failures: usize,
@@ -281,7 +281,7 @@ mod tests {
         let queue = Arc::new(Failing { failures: usize::MAX, ..Failing::default() });
         let worker = Worker::new(Arc::clone(&queue), handlers(), ()).start();
         sleep(Duration::from_secs(10 * 60)).await;
-        // After 0, 1, 3, 7, 15, 31 and 61 s, and then every 30 s.
+        // The calls begin after 0, 1, 3, 7, 15, 31 and 61 s, and then every 30 s.
         assert_eq!(queue.takes.load(Ordering::SeqCst), 24);
         worker.shutdown(Duration::ZERO).await;
     }
@@ -325,7 +325,8 @@ mod tests {
         let interval = Duration::from_secs(3600);
         let worker = Worker::new(Arc::clone(&queue), handlers(), ()).poll_interval(interval).start();
         sleep(Duration::from_secs(60)).await;
-        // The job, no further job, and no further job after the end of the job.
+        // The first call returns the job. The second one, and the third one after the job has ended, return
+        // none.
         assert_eq!(queue.takes.load(Ordering::SeqCst), 3);
         sleep(interval * 5).await;
         assert_eq!(queue.takes.load(Ordering::SeqCst), 8);

@@ -14,9 +14,9 @@ pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Runs the handlers of jobs.
 pub(super) trait Execute: Send + Sync + 'static {
-    /// Runs the handler of a job, and returns the answer that a sender would get.
+    /// Runs a job's handler, and returns the answer that the sender would get if it ran in a request.
     fn execute<'a>(&'a self, job: &'a Job, at: TakenAt, note: Note) -> Boxed<'a, Answer>;
 
-    /// Stops the handlers that still run after `limit`, and returns their number.
+    /// Stops the handlers that are still running after `limit`, and returns their number.
     fn shutdown(&self, limit: Duration) -> Boxed<'_, usize>;
 }

@@ -1,4 +1,4 @@
-//! Runs the handler of a job under its lease.
+//! Runs a job's handler under the job's lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::worker::note::Note;
 use crate::worker::settings::{QUEUE_TIMEOUT, Settings};
 use crate::worker::taken::{TakenAt, TakenJobs};
 
-/// Runs handlers through a [`Deduplicator`], which renews the leases, catches panics and limits the time.
+/// Runs handlers through a [`Deduplicator`], which renews the leases, catches panics and applies the timeout.
 pub(super) struct UnderLease<Q, S> {
     handlers: Handlers<S>,
     state: S,
@@ -45,7 +45,7 @@ impl<Q: JobQueue, S: Clone + Send + Sync + 'static> Execute for UnderLease<Q, S>
     }
 }
 
-/// The jobs of a worker as a store of deliveries: a claim returns the lease of the job that was taken.
+/// A worker's jobs as a delivery store, in which a claim returns the lease under which the job was taken.
 struct JobStore<Q> {
     queue: Arc<Q>,
     taken: TakenJobs,

@@ -1,4 +1,4 @@
-//! The log lines of a worker.
+//! A worker's log lines.
 #![cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "there is no log"))]
 
 use std::error::Error;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::queue::job_queue::Job;
 
-/// The lines about a queue that cannot be reached: at most one per minute.
+/// Logs that the queue cannot be reached, at most once per minute.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     last: Option<Instant>,
@@ -17,7 +17,7 @@ pub(super) struct Outage {
 const INTERVAL: Duration = Duration::from_secs(60);
 
 impl Outage {
-    /// Writes a line, unless the last one is younger than a minute.
+    /// Writes a log line, unless the last one was written less than a minute ago.
     pub(super) fn log(&mut self, error: &dyn Error) {
         if self.last.is_none_or(|last| last.elapsed() >= INTERVAL) {
             self.last = Some(Instant::now());
@@ -25,7 +25,7 @@ impl Outage {
             tracing::error!(
                 target: "clerk_webhook",
                 error = text(error),
-                "the worker cannot take jobs: check that the database of the queue is reachable and not overloaded"
+                "the worker cannot take jobs: check that the queue's database is reachable and not overloaded"
             );
         }
     }
@@ -48,7 +48,7 @@ pub(super) fn unsettled(job: &Job, error: &dyn Error) {
         event_type = event_type(job),
         message_id = job.event.message_id().as_str(),
         error = text(error),
-        "could not store the end of a job: the job runs again when its lease expires"
+        "could not store the result of a job: the job runs again when its lease expires"
     );
 }
 
@@ -59,7 +59,7 @@ fn event_type(job: &Job) -> &str {
     if event_type.is_known() { event_type.as_str() } else { "_OTHER" }
 }
 
-/// Returns the text of an error and of its sources.
+/// Returns the texts of an error and its sources.
 #[cfg(feature = "tracing")]
 fn text(error: &dyn Error) -> String {
     let (mut text, mut source) = (error.to_string(), error.source());

@@ -1,4 +1,4 @@
-//! What a handler reported when it ended.
+//! The error with which a handler failed.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clerk_webhook_core::{Failure, Handled};
 
-/// The failure of a handler. It is missing if the handler succeeded or was stopped.
+/// A handler's failure, or nothing if the handler succeeded or was stopped.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Note(Arc<Mutex<Option<Failed>>>);
 
@@ -41,7 +41,8 @@ impl Note {
     }
 }
 
-/// Notes a panic of the handler, which unwinds through the future that contains this value.
+/// Notes a handler's panic when it is dropped, because the panic unwinds through the future that contains
+/// this value.
 struct NotePanic<'a>(&'a Note);
 
 impl Drop for NotePanic<'_> {

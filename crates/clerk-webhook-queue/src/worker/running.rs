@@ -1,4 +1,4 @@
-//! A worker that takes jobs.
+//! A running worker.
 
 use std::fmt;
 use std::future::Future;
@@ -17,11 +17,11 @@ use crate::worker::dispatch::Dispatcher;
 use crate::worker::execute::Execute;
 use crate::worker::settings::{QUEUE_TIMEOUT, Settings};
 
-/// A worker that takes jobs, returned by [`Worker::start`](crate::Worker::start).
+/// A running worker, returned by [`Worker::start`](crate::Worker::start).
 ///
 /// - [`shutdown`](Self::shutdown) stops it, and waits for the handlers.
-/// - Awaiting it waits until it ends. It ends only if the queue panics.
-/// - Dropping it stops it from taking further jobs. Running handlers continue, but nothing waits for them.
+/// - Awaiting it never finishes, unless a method of the queue panics.
+/// - After it is dropped, it takes no more jobs. Running handlers continue, but nothing waits for them.
 #[must_use = "dropping the worker stops it"]
 pub struct RunningWorker {
     execution: Arc<dyn Execute>,
@@ -50,17 +50,18 @@ impl RunningWorker {
         self.jobs.len()
     }
 
-    /// Stops taking jobs, waits until no handler runs, and stops the handlers that still run after `limit`.
+    /// Stops taking jobs, waits for the running handlers, and stops those that are still running after
+    /// `limit`.
     ///
-    /// The worker gives back the jobs of the stopped handlers at once: another worker can take them, and the
-    /// attempt does not count. Returns the number of jobs that were still running after `limit`.
+    /// The worker gives back the jobs of the stopped handlers. Another worker can take them immediately, and
+    /// the attempt does not count. Returns the number of jobs that were still running after `limit`.
     ///
-    /// After `limit`, this method waits up to 20 s until the queue has stored what happened to the jobs. If
+    /// After `limit`, this method waits up to 20 s for the queue to store that the jobs were given back. If
     /// the queue cannot be reached in this time, the jobs run again after their leases have expired.
     pub async fn shutdown(mut self, limit: Duration) -> usize {
         self.stop.cancel();
         let began = Instant::now();
-        // The job that is being taken in this moment is given back.
+        // If a job is being taken at this moment, it is given back.
         let _ = timeout(limit.saturating_add(QUEUE_TIMEOUT), &mut self.dispatching).await;
         self.jobs.close();
         if timeout(limit.saturating_sub(began.elapsed()), self.jobs.wait()).await.is_ok() {
@@ -69,7 +70,7 @@ impl RunningWorker {
         let stopped = self.jobs.len();
         let give_up = Instant::now() + QUEUE_TIMEOUT * 4;
         while Instant::now() < give_up {
-            // Repeated, because a handler may have started at the moment of the first call.
+            // The call is repeated, because a handler may have started during the first one.
             self.execution.shutdown(Duration::ZERO).await;
             if timeout(Duration::from_millis(100), self.jobs.wait()).await.is_ok() {
                 break;
@@ -79,7 +80,7 @@ impl RunningWorker {
     }
 }
 
-/// Waits until the worker ends.
+/// Waits until the worker stops taking jobs, which happens only if a method of the queue panics.
 impl Future for RunningWorker {
     type Output = ();
 

@@ -1,4 +1,4 @@
-//! The settings of a worker.
+//! A worker's settings.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use clerk_webhook_core::{Event, EventType, Timestamp};
 use crate::queue::job_queue::{Job, TakeOptions};
 use crate::worker::backoff::Backoff;
 
-/// How long a call of the queue may take.
+/// How long a call to the queue may take.
 pub(super) const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How much longer a new lease lasts than the setting, so that the deduplicator, which begins its lease when
-/// the handler starts, does not have to renew it first.
+/// How much longer a new lease lasts than the `lease` setting. The deduplicator assumes that the lease begins
+/// when the handler starts. If the handler starts within this time, the lease need not be renewed first.
 pub(super) const HANDOVER: Duration = Duration::from_secs(2);
 
 /// The maximum age of one-time codes: 10 minutes.

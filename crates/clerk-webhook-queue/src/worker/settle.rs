@@ -7,25 +7,26 @@ use clerk_webhook_core::Outcome;
 use crate::worker::note::Note;
 use crate::worker::settings::Settings;
 
-const LEASE_LOST: &str = "the lease was lost while the handler ran: use `spawn_blocking` for blocking work";
+const LEASE_LOST: &str =
+    "the lease was lost while the handler was running: use `spawn_blocking` for blocking work";
 const UNREACHABLE: &str = "the queue could not be reached before or after the handler ran";
 
-/// The next state of a job.
+/// A job's next state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// The job is already done.
+    /// The job has already been marked as done.
     Done,
-    /// The job is done.
+    /// The job must be marked as done.
     Complete,
-    /// The job is ready again, and the attempt does not count.
+    /// The job becomes ready again immediately, and the attempt does not count.
     GiveBack,
-    /// The job is ready again after the delay.
+    /// The job becomes ready again after the delay.
     Retry { after: Duration, error: String },
     /// The job becomes a dead letter.
     Bury { error: String },
 }
 
-/// Returns the next state of a job.
+/// Returns a job's next state.
 pub(super) fn next(outcome: Outcome, note: &Note, attempt: u32, settings: &Settings) -> Next {
     let failed = note.take();
     let retry_or_bury = |error: String, delay: Option<Duration>| {
@@ -35,7 +36,7 @@ pub(super) fn next(outcome: Outcome, note: &Note, attempt: u32, settings: &Setti
         Next::Retry { after: delay.unwrap_or_else(|| settings.backoff.after(attempt)), error }
     };
     match (outcome, failed) {
-        // The deduplicator has completed the job.
+        // The deduplicator, or the transaction, has already completed the job.
         (Outcome::Processed | Outcome::Queued | Outcome::Duplicate, _) => Next::Done,
         (Outcome::Ignored, _) => Next::Complete,
         (Outcome::InProgress, _) => Next::GiveBack,
@@ -45,10 +46,10 @@ pub(super) fn next(outcome: Outcome, note: &Note, attempt: u32, settings: &Setti
         (Outcome::HandlerTimeout, _) => {
             retry_or_bury("the handler did not finish within `handler_timeout`".to_owned(), None)
         }
-        // The state of the job is unknown. If it is done, or if another worker has taken it, the retry changes
+        // The job's state is unknown. If it is done, or if another worker has taken it, the retry changes
         // nothing.
         (Outcome::LeaseLost, _) => retry_or_bury(LEASE_LOST.to_owned(), None),
-        // The handler may have succeeded, so the worker does not bury the job.
+        // The handler may have succeeded, so the worker does not make the job a dead letter.
         (Outcome::StoreUnavailable, _) => {
             Next::Retry { after: settings.backoff.after(attempt), error: UNREACHABLE.to_owned() }
         }
@@ -67,7 +68,7 @@ mod tests {
 
     use super::*;
 
-    /// Runs a handler as the deduplicator does, and returns the next state of its job.
+    /// Runs a handler in the same way as the deduplicator, and returns its job's next state.
     fn after(result: Result<Handled, Failure>, attempt: u32) -> Next {
         let (note, answer) = (Note::default(), Answer::from(&result));
         let handling = pin!(note.clone().observe(async { result }));

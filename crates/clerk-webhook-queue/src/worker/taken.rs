@@ -1,4 +1,4 @@
-//! The jobs whose handlers start next.
+//! The jobs that the worker has taken, but whose handlers have not started yet.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::worker::settings::HANDOVER;
 
-/// The leases of jobs that the worker has taken, until a handler runs under them.
+/// The leases of the jobs that the worker has taken, until their handlers start.
 #[derive(Default)]
 pub(super) struct TakenJobs(Mutex<HashMap<DeliveryKey, Taken>>);
 
@@ -20,8 +20,8 @@ struct Taken {
     at: TakenAt,
 }
 
-/// The time before a job was taken, on two clocks: the monotonic clock of Linux stops while the machine is
-/// suspended.
+/// The time just before a job was taken, according to two clocks, because Linux's monotonic clock stops while
+/// the machine is suspended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TakenAt {
     monotonic: Instant,
@@ -35,7 +35,7 @@ impl TakenAt {
 
     /// Returns whether so much time has passed that the lease must be renewed before the handler starts.
     fn is_long_ago(&self) -> bool {
-        // The wall clock may have been set back. Then only the monotonic clock counts.
+        // If the wall clock has been set back, only the monotonic clock counts.
         let wall = self.wall.elapsed().unwrap_or_default();
         self.monotonic.elapsed().max(wall) >= HANDOVER
     }
@@ -47,7 +47,7 @@ impl TakenJobs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(lease.key().clone(), taken);
     }
 
-    /// Removes a job. Returns its lease, and whether the lease must be renewed before the handler starts.
+    /// Removes a job, and returns its lease, and whether the lease must be renewed before the handler starts.
     pub(super) fn remove(&self, key: &DeliveryKey) -> Option<(Lease, bool)> {
         let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)?;
         Some((Lease::new(key.clone(), taken.owner, taken.attempt), taken.at.is_long_ago()))

@@ -1,4 +1,4 @@
-//! Runs the handler of a job in a transaction that also marks the job as done.
+//! Runs a job's handler in a transaction that also marks the job as done.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::worker::note::Note;
 use crate::worker::settings::{QUEUE_TIMEOUT, Settings};
 use crate::worker::taken::{TakenAt, TakenJobs};
 
-/// Runs handlers through [`ExactlyOnce`], which commits, rolls back, catches panics and limits the time.
+/// Runs handlers through [`ExactlyOnce`], which commits, rolls back, catches panics and applies the timeout.
 pub(super) struct InTransaction<S, F> {
     handlers: Handlers<S>,
     state_with: Arc<F>,
@@ -61,10 +61,10 @@ where
     }
 }
 
-/// The jobs of a worker as a transactional store.
+/// A worker's jobs as a transactional store.
 ///
-/// While the transaction is open, it holds the write lock of the database. No other worker can take the job
-/// in this time, even if the lease expires.
+/// While a transaction is open, it holds the database's write lock. During this time no other worker can take
+/// the job, even if its lease expires.
 struct JobTransactions {
     queue: Arc<SqliteQueue>,
     taken: TakenJobs,

@@ -1,4 +1,4 @@
-//! The conformance suite finds the faults of a queue and names the broken rule.
+//! The conformance suite finds each fault of a queue and names the broken rule.
 
 use std::collections::HashMap;
 use std::future::{Future, pending};
@@ -20,11 +20,12 @@ use tokio::task::{JoinSet, yield_now};
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     Nothing,
-    /// Returns before the event is stored.
+    /// `enqueue` returns before the event is stored.
     StoresLater,
-    /// Stores the mark, and then the job: a crash or a dropped call between them loses the job.
+    /// `enqueue` first remembers the message, and then stores the job. A crash or a dropped call in between
+    /// loses the job.
     MarksBeforeItStores,
-    /// A SELECT followed by an INSERT.
+    /// `enqueue` behaves like a SELECT followed by an INSERT.
     ReadsAndThenEnqueues,
     ForgetsDone,
     ForgetsDead,
@@ -34,7 +35,7 @@ enum Fault {
     LosesTheTime,
     RewritesTheBody,
     TakesRunningJobs,
-    /// A SELECT followed by an UPDATE.
+    /// `take` behaves like a SELECT followed by an UPDATE.
     ReadsAndThenTakes,
     LeasesExpireTooEarly,
     /// A crashed worker blocks its job forever.
@@ -49,7 +50,7 @@ enum Fault {
     RejectsSecondCompletions,
     DoesNotRenew,
     IgnoresDelays,
-    /// A job that waits for its retry blocks the jobs after it.
+    /// A job that is waiting for its retry blocks the jobs after it.
     BlocksBehindDelays,
     DoesNotCountAttempts,
     CountsGivenBackAttempts,
@@ -69,7 +70,7 @@ enum Fault {
     DiscardsWaitingJobs,
     IgnoresObjects,
     UsesTheIdsOfMemberships,
-    /// A job that waits for its retry blocks its object.
+    /// A job that is waiting for its retry blocks the other jobs about its object.
     BlocksObjectsBetweenAttempts,
     IgnoresTheScope,
     CountsDone,
@@ -81,9 +82,9 @@ enum Fault {
     IgnoresThePurgeLimit,
     WaitsForever,
     AnswersWithoutStoring,
-    /// Returns success although the database is unreachable.
+    /// Every method succeeds although the database is unreachable.
     FailsOpen,
-    /// Answers `queued` although the database is unreachable.
+    /// `answer` returns `queued` although the database is unreachable.
     AnswersOpen,
     Hangs,
     Fails,
@@ -100,7 +101,7 @@ enum State {
 struct Entry {
     event: Event,
     scope: String,
-    /// The position in the queue.
+    /// The job's position in the queue.
     number: usize,
     state: State,
     attempts: u32,
@@ -294,7 +295,7 @@ impl Queue {
         }
     }
 
-    /// Removes the owner, unless the fault lets it end the attempt a second time.
+    /// Removes the owner, unless the fault allows the owner to end the attempt a second time.
     fn disown(&self, entry: &mut Entry) {
         if !self.has(Fault::AcceptsUsedLeases) {
             entry.owner = None;
@@ -373,7 +374,7 @@ impl JobQueue for Queue {
             }
             return Ok(None);
         }
-        // The lock of the scope, so that no other client takes the job in between.
+        // All clients share this lock, so that none of them takes the job in between.
         static TAKES: Mutex<()> = Mutex::new(());
         let _takes = TAKES.lock().unwrap();
         while let Some(key) = self.next(options) {
@@ -581,7 +582,7 @@ impl Harness for Broken {
     }
 }
 
-/// Returns the panic message of a suite, or `Ok` if it passes.
+/// Returns `Ok` if the suite passes, or its panic message.
 async fn verdict(suite: impl Future<Output = ()> + Send + 'static) -> Result<(), String> {
     tokio::spawn(suite).await.map_err(|error| match error.into_panic().downcast::<String>() {
         Ok(message) => *message,

@@ -18,7 +18,7 @@ impl File {
         Self(std::env::temp_dir().join(name))
     }
 
-    /// Opens the file like another process, with a separate pool, and creates the table.
+    /// Opens the file with a separate pool, as another process would, and creates the table.
     pub(crate) async fn open(&self) -> SqliteQueue {
         let queue = SqliteQueue::open(&self.0).await.unwrap();
         queue.migrate().await.unwrap();

@@ -107,7 +107,7 @@ async fn a_new_event_wakes_a_waiting_worker_of_the_process() {
     queue.enqueue(&event("msg_1")).await.unwrap();
     tokio::time::timeout(LONG, waiting).await.unwrap().unwrap();
 
-    // A retried dead letter and a job that was given back wake it too.
+    // A dead letter that is retried and a job that is given back also wake it.
     let job = queue.take(&TakeOptions::default()).await.unwrap().unwrap();
     let _ = queue.give_back(&job.lease).await.unwrap();
     tokio::time::timeout(LONG, queue.wait(LONG * 60)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Many deliveries to a durable queue. Servers and workers are killed at random.
+//! Many deliveries to a durable queue, while servers and workers are killed at random.
 
 use std::process::{Child, Command};
 use std::thread;
@@ -15,14 +15,15 @@ use crate::stage::{Engine, Stage, Variant};
 
 const KILLS: usize = 12;
 
-/// The attempts after which a job becomes a dead letter. Poison messages need all of them, and each attempt
-/// that ends a process waits for the end of its lease.
+/// The number of attempts after which a job becomes a dead letter. A poison message needs all of them, and
+/// after each attempt that terminates the process, the message waits until the lease expires.
 const MAX_ATTEMPTS: usize = 5;
 
-/// The event types of the messages that never succeed: their handler fails, panics, or ends the process.
+/// The event types of the messages that never succeed: their handler fails, panics, or terminates the
+/// process.
 const POISON: [&str; 3] = ["poison.fail", "poison.panic", "poison.abort"];
 
-/// Far longer than the leases of a crash loop.
+/// Far longer than all leases of a crash loop together.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
@@ -35,7 +36,7 @@ fn every_acknowledged_message_is_done_or_a_dead_letter() {
 fn every_effect_in_the_database_of_the_queue_happens_once() {
     let stage = Stage::alone("a queue with transactions", Engine::Sqlite, Variant::Transactions);
     let stage = stage.expect("SQLite needs no server");
-    // Fewer messages, because SQLite has one transaction at a time in all processes.
+    // Fewer messages, because all processes together have only one SQLite transaction at a time.
     let dead = kill_at_random(&stage, 150, 300);
     let effects = stage.effects().expect("the effects are in the database");
     for number in 0..150 {
@@ -58,7 +59,7 @@ fn kill_at_random(stage: &Stage, messages: usize, deliveries: usize) -> Vec<Stri
     let report = thread::scope(|scope| {
         let sending = scope.spawn(|| sender.deliver(sent));
         for kill in 0..KILLS {
-            // Spread over the deliveries and the handling.
+            // Spreads the kills over the deliveries and the handling.
             let progress = messages / 2 * kill / KILLS;
             // The record shows a running handler in the worker, so the kill probably interrupts it.
             let busy = wait_for("enough runs", || {
@@ -81,7 +82,7 @@ fn kill_at_random(stage: &Stage, messages: usize, deliveries: usize) -> Vec<Stri
             restart_aborted(stage, &mut workers);
             thread::sleep(Duration::from_millis(20));
         }
-        sending.join().expect("the thread of the sender panicked")
+        sending.join().expect("the sender's thread panicked")
     });
     say(&format!("queue: {report}"));
     assert!(report.undelivered().is_empty(), "{report}: {:?}", report.undelivered());
@@ -110,7 +111,7 @@ fn kill_at_random(stage: &Stage, messages: usize, deliveries: usize) -> Vec<Stri
         }
     }
     say(&format!("queue: {completed} completed, {} dead letters, {interrupted} interrupted", dead.len()));
-    // Few messages fail often enough by chance.
+    // By chance, few other messages fail often enough to become dead letters.
     assert!(dead.len() < messages / 10, "{dead:?}");
     dead
 }
@@ -145,7 +146,7 @@ struct Worker(Child);
 impl Worker {
     fn start(stage: &Stage, number: usize) -> Self {
         let mut program = program(stage, "worker", number);
-        // Panics are intended, so their text would only hide other errors.
+        // Panics are intended, and their texts would only hide the test's other output.
         Self(program.stderr(std::process::Stdio::null()).spawn().expect("the worker starts"))
     }
 
@@ -163,7 +164,7 @@ impl Drop for Worker {
     }
 }
 
-/// Replaces workers whose process was ended by a poison message.
+/// Replaces the workers whose process was terminated by a poison message.
 fn restart_aborted(stage: &Stage, workers: &mut [Worker]) {
     for worker in workers {
         if worker.0.try_wait().expect("the process is ours").is_some() {
@@ -184,7 +185,7 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// The queue of the killed processes.
+/// The queue that the killed processes used.
 struct Queue {
     runtime: tokio::runtime::Runtime,
     queue: SqliteQueue,

@@ -31,10 +31,11 @@ use self::statements::Statements;
 
 type Statement = Query<'static, Sqlite, SqliteArguments>;
 
-/// The error of a job whose worker crashed at the last attempt.
-const CRASHED: &str = "the lease of the last attempt expired: the worker crashed, or blocked its thread";
+/// The last error of a job whose worker crashed during the last attempt.
+const CRASHED: &str =
+    "the lease of the last attempt expired: the worker crashed, or a handler blocked its thread";
 
-/// The error of a job whose stored body was changed.
+/// The last error of a job whose stored body has been changed, so that it is not an event.
 const NOT_AN_EVENT: &str = "the stored body is not an event";
 
 /// A queue in a SQLite file, for any number of processes on one machine.
@@ -43,28 +44,30 @@ const NOT_AN_EVENT: &str = "the stored body is not an event";
 ///
 /// - [`enqueue`](DeliveryQueue::enqueue) returns after SQLite has committed the event and synchronized the
 ///   file.
-/// - The row of a message is both the mark that finds duplicates and the job, so neither can exist without
-///   the other.
-/// - Each job is handled at least once, by at most one worker at a time. After a crash the job is taken again
-///   when its lease expires.
+/// - A single row is both the job and the record that identifies duplicates, so neither can exist without the
+///   other.
+/// - Each job is handled at least once, and by at most one worker at a time. After a crash, the job can be
+///   taken again when its lease expires.
 ///
-/// # Settings of the pool
+/// # Pool settings
 ///
 /// [`open`](Self::open) creates a pool with suitable settings. If you pass your own pool to
-/// [`new`](Self::new), check:
+/// [`new`](Self::new), check these settings:
 ///
-/// - `journal_mode` WAL and `synchronous` FULL. With weaker settings, a power loss can undo an event that the
-///   sender will not send again. The file must be on a local disk, not on a network file system.
-/// - `busy_timeout` and `acquire_timeout`. SQLite has one writer at a time. The answer to the sender is
-///   `store_unavailable` if the event waits for longer than 5 s.
+/// - `journal_mode` must be WAL, and `synchronous` must be FULL. With weaker settings, a power loss can lose
+///   an event that the sender will not send again. The file must be on a local disk, not on a network file
+///   system.
+/// - `busy_timeout` and `acquire_timeout` limit how long a statement waits for other writers, because SQLite
+///   has one writer at a time. Values above 5 s have no effect on the server: if storing an event takes
+///   longer than 5 s, it answers `store_unavailable`.
 /// - For a database in memory, use a single connection without `idle_timeout` and `max_lifetime`, because
-///   each connection has a separate database. Such a queue is not durable: use it only in tests.
+///   each connection would have its own database. A queue in memory is not durable: use it only in tests.
 ///
 /// Leases and delays use the clock of this machine.
 ///
 /// # Retention
 ///
-/// The queue deletes the body of an event when it is done, and keeps the message id. Call
+/// When a job is done, the queue deletes the body of the event, and keeps the message id. Call
 /// [`purge`](crate::purge()) once a day to delete old message ids.
 ///
 /// # Examples
@@ -97,17 +100,17 @@ pub struct SqliteQueue {
     table: Arc<str>,
     statements: Arc<Statements>,
     scope: Scope,
-    /// Wakes a worker of this process. Queues of different scopes have different ones.
+    /// Wakes a worker in this process. Each scope has its own `Notify`.
     changed: Arc<Notify>,
 }
 
 impl SqliteQueue {
     /// The SQL that [`migrate`](Self::migrate) runs, for applications that manage migrations themselves.
     ///
-    /// It is the file `migrations/sqlite/0001_queue.sql` of this crate.
+    /// It is the content of this crate's `migrations/sqlite/0001_queue.sql` file.
     pub const MIGRATION_SQL: &str = statements::MIGRATION;
 
-    /// Creates a queue with a pool of the application. The table is `clerk_webhook_queue`.
+    /// Creates a queue with the application's pool. The table is `clerk_webhook_queue`.
     #[must_use]
     pub fn new(pool: SqlitePool) -> Self {
         Self {
@@ -119,10 +122,10 @@ impl SqliteQueue {
         }
     }
 
-    /// Opens a file, and creates it if it is missing.
+    /// Opens a queue in a SQLite file, and creates the file if it is missing.
     ///
-    /// The pool has one connection. The tasks of this process wait for it, which is faster than competing for
-    /// the lock of the file.
+    /// The pool has a single connection. Waiting for this connection is faster than letting several
+    /// connections compete for the lock on the file.
     ///
     /// # Errors
     ///
@@ -140,7 +143,7 @@ impl SqliteQueue {
     /// Returns an error if the name is too long, or contains characters other than lowercase ASCII letters,
     /// digits and `_`.
     pub fn table(mut self, name: &str) -> Result<Self, InvalidTableName> {
-        // The same rules as for the table of a store.
+        // The rules for the name are the same as for a store's table.
         SqliteStore::new(self.pool.clone()).table(name)?;
         self.table = name.into();
         self.statements = Arc::new(Statements::of(name));
@@ -180,12 +183,13 @@ impl SqliteQueue {
         .await
     }
 
-    /// Stores an event in a transaction of the application.
+    /// Stores an event in the application's transaction.
     ///
-    /// The commit of the transaction makes the event durable, together with the other writes of the
-    /// transaction. Answer the sender after the commit. If the transaction is rolled back, the queue does not
-    /// know the message. Begin the transaction with `BEGIN IMMEDIATE`, so that it cannot fail because another
-    /// transaction has written. A waiting worker finds the event at its next poll.
+    /// The event becomes durable when the transaction is committed, together with the transaction's other
+    /// writes. Respond to the sender after the commit. If the transaction is rolled back, the queue does not
+    /// know the message. Begin the transaction with `BEGIN IMMEDIATE`. Otherwise it fails if another
+    /// transaction writes between its first read and its first write. An idle worker finds the event at its
+    /// next poll.
     ///
     /// # Errors
     ///
@@ -199,11 +203,10 @@ impl SqliteQueue {
         Ok(enqueued(done.rows_affected()))
     }
 
-    /// Marks a job as done in a transaction of the application.
+    /// Marks a job as done in the application's transaction.
     ///
-    /// The commit of the transaction makes the mark durable, together with the other writes of the
-    /// transaction. Roll the transaction back if the result is [`LeaseState::Lost`]: another worker has taken
-    /// the job.
+    /// The job is done when the transaction is committed, together with the transaction's other writes. If
+    /// the result is [`LeaseState::Lost`], another worker has taken the job: roll the transaction back.
     ///
     /// # Errors
     ///
@@ -222,8 +225,8 @@ impl SqliteQueue {
         self.detached(async |queue| begin_sqlite(&queue.pool).await).await
     }
 
-    /// Runs to the end even if the caller drops the future, so that no connection is left in the middle of a
-    /// statement.
+    /// Runs `work` to the end even if the caller drops the future, so that no connection is left in the
+    /// middle of a statement.
     async fn detached<T, F>(&self, work: impl FnOnce(Self) -> F) -> Result<T, sqlx::Error>
     where
         T: Send,
@@ -232,11 +235,10 @@ impl SqliteQueue {
         DetachOnDrop::new(work(self.clone())).await
     }
 
-    /// Runs a statement on a connection that is outside of any transaction, and returns the number of changed
-    /// rows.
+    /// Runs a statement outside of any transaction, and returns the number of changed rows.
     ///
-    /// The closure runs after the connection was acquired, so that the current time in the statement is not
-    /// too old.
+    /// The closure binds the current time. It runs only after the connection has been acquired, so that the
+    /// wait for the connection does not make this time too old.
     async fn execute(
         &self,
         statement: impl FnOnce() -> Statement + Send + 'static,
@@ -249,8 +251,8 @@ impl SqliteQueue {
         done.await
     }
 
-    /// Runs a statement, and reads its rows to the end, because SQLite commits it there, and the commit can
-    /// fail.
+    /// Runs a statement, and reads all of its rows, because SQLite commits the statement after the last row,
+    /// and the commit can fail.
     async fn fetch(
         &self,
         statement: impl FnOnce() -> Statement + Send + 'static,
@@ -272,7 +274,7 @@ impl SqliteQueue {
         move || statement.bind(now()).bind(event.attempted_at().as_millis()).bind(event.raw_body().to_vec())
     }
 
-    /// Returns a statement about the jobs of this scope.
+    /// Returns a query whose first parameter is this queue's scope.
     fn of_scope(&self, statement: &SqlStr) -> Statement {
         sqlx::query(statement.clone()).bind(self.scope.as_str().to_owned())
     }
@@ -281,7 +283,8 @@ impl SqliteQueue {
         self.of_scope(statement).bind(message_id.as_str().to_owned())
     }
 
-    /// Ends an attempt, and wakes a worker: the job, or a job about the same object, may be ready.
+    /// Ends an attempt, and wakes a worker, because the job, or another job about the same object, may now be
+    /// ready.
     async fn end(
         &self,
         statement: impl FnOnce() -> Statement + Send + 'static,
@@ -371,7 +374,8 @@ impl JobQueue for SqliteQueue {
     }
 
     async fn wait(&self, limit: Duration) {
-        // A job that another process enqueued, or whose delay is over, is found after the limit.
+        // Nothing wakes this task for a job that another process has enqueued, or whose delay is over. The
+        // caller finds such a job when the limit has passed.
         let _ = timeout(limit, self.changed.notified()).await;
     }
 
@@ -430,7 +434,7 @@ fn of_lease(statement: &SqlStr, lease: &Lease) -> Statement {
         .bind(bytes(lease.owner()))
 }
 
-/// Returns the beginning of a text, without splitting a character.
+/// Returns the first [`MAX_ERROR_LENGTH`] bytes of a text, or fewer, so that no character is split.
 fn truncated(error: &str) -> &str {
     let end = (0..=MAX_ERROR_LENGTH.min(error.len())).rev().find(|end| error.is_char_boundary(*end));
     &error[..end.unwrap_or_default()]

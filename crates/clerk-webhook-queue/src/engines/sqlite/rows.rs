@@ -1,4 +1,4 @@
-//! The rows of the statements.
+//! Reads the rows that the statements return.
 
 use bytes::Bytes;
 use clerk_webhook_core::{EventType, MessageId, Timestamp};
@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::queue::dead_letters::{DeadLetter, EventTypeStats};
 
-/// A row that `TAKE` has changed.
+/// The row that the `TAKE` statement has changed.
 pub(super) struct TakenRow {
     pub(super) message_id: MessageId,
     pub(super) is_dead: bool,

@@ -1,15 +1,15 @@
-//! The SQL statements, with the default name of the table.
+//! The SQL statements, with the table's default name.
 //!
-//! Times are milliseconds since the Unix epoch, from the clock of this machine.
+//! Times are milliseconds since the Unix epoch, according to this machine's clock.
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-/// The name of the table in the SQL of this crate.
+/// The table name in this crate's SQL.
 pub(super) const DEFAULT: &str = "clerk_webhook_queue";
 
 pub(super) const MIGRATION: &str = include_str!("../../../migrations/sqlite/0001_queue.sql");
 
-/// Changes no row if the message exists, in any state.
+/// Changes no row if the message already exists, whatever its state.
 const ENQUEUE: &str = "\
 INSERT INTO clerk_webhook_queue
     (scope, message_id, state, event_type, object_id, attempts, available_at, attempted_at, enqueued_at, payload)
@@ -18,8 +18,8 @@ ON CONFLICT (scope, message_id) DO NOTHING";
 
 /// Takes the next job, or makes it a dead letter if it has had all of its attempts.
 ///
-/// Reads one row of each of two indexes, so the number of waiting jobs does not matter. A job of which the
-/// lease has expired precedes newer jobs, because its `available_at` is in the past.
+/// Compares the first suitable row of two indexes, so the cost does not depend on the number of waiting jobs.
+/// A job whose lease has expired comes before newer jobs, because it keeps its `available_at`.
 const TAKE: &str = "\
 UPDATE clerk_webhook_queue
    SET state = CASE WHEN attempts >= ?5 THEN 3 ELSE 2 END,
@@ -56,7 +56,7 @@ const RENEW: &str = "\
 UPDATE clerk_webhook_queue SET lease_until = ?4
  WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state = 2";
 
-/// A second completion succeeds too, and keeps the time of the first one.
+/// A second completion with the same lease also succeeds, and keeps the time of the first one.
 const COMPLETE: &str = "\
 UPDATE clerk_webhook_queue
    SET state = 1, object_id = NULL, lease_until = NULL, last_error = NULL, payload = NULL,
@@ -68,7 +68,7 @@ UPDATE clerk_webhook_queue
    SET state = 0, owner = NULL, lease_until = NULL, available_at = ?4, last_error = ?5
  WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state = 2";
 
-/// Keeps `available_at`, so that the job is the next one again.
+/// Keeps `available_at`, so that the job keeps its position in the queue.
 const GIVE_BACK: &str = "\
 UPDATE clerk_webhook_queue
    SET state = 0, owner = NULL, lease_until = NULL, attempts = attempts - 1
@@ -79,7 +79,7 @@ UPDATE clerk_webhook_queue
    SET state = 3, owner = NULL, lease_until = NULL, ended_at = ?4, last_error = ?5
  WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state = 2";
 
-/// A running job of which the lease has expired counts as ready, because it can be taken.
+/// A running job whose lease has expired counts as ready, because it can be taken.
 const STATS: &str = "\
 SELECT event_type, sum(ready) AS ready, sum(running) AS running, sum(dead) AS dead, min(since) AS oldest_ready
   FROM (SELECT event_type, 1 AS ready, 0 AS running, 0 AS dead, enqueued_at AS since
@@ -121,17 +121,18 @@ DELETE FROM clerk_webhook_queue
         ORDER BY ended_at
         LIMIT ?3)";
 
-/// Defines the struct with the statements, and puts the name of the table into each of them.
+/// Defines a struct with the statements, and puts the table name into each of them.
 macro_rules! statements {
     ($($name:ident: $sql:expr,)*) => {
-        /// The statements, for one table.
+        /// The statements for one table.
         #[derive(Debug)]
         pub(super) struct Statements {
             $(pub(super) $name: SqlStr,)*
         }
 
         impl Statements {
-            /// `table` is a valid name, optionally after the name of an attached database and a dot.
+            /// `table` must be a valid name, optionally preceded by the name of an attached database and a
+            /// dot.
             pub(super) fn of(table: &str) -> Self {
                 Self { $($name: AssertSqlSafe(named($sql, table)).into_sql_str(),)* }
             }
@@ -156,11 +157,11 @@ statements! {
     purge: PURGE,
 }
 
-/// Replaces the default name of the table in a statement. `CREATE INDEX` accepts the name of a database before
-/// the name of the index, but not before the name of the table.
+/// Replaces the table's default name in a statement. `CREATE INDEX` accepts a database name before the index
+/// name, but not before the table name.
 fn named(statement: &str, table: &str) -> String {
     let (database, table) = match table.split_once('.') {
-        // Quoted, because a table may have the name of a keyword, such as `order`.
+        // The names are quoted, because a table name can be a keyword, such as `order`.
         Some((database, table)) => (format!(r#""{database}"."#), table),
         None => (String::new(), table),
     };
@@ -196,7 +197,7 @@ mod tests {
         );
     }
 
-    /// So the cost of a take does not depend on the number of waiting jobs.
+    /// This keeps the cost of `take` independent of the number of waiting jobs.
     #[tokio::test]
     async fn a_take_searches_the_indexes_and_sorts_only_two_candidates() {
         let options = SqliteConnectOptions::new().in_memory(true);

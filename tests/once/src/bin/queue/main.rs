@@ -4,12 +4,12 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `ROLE` | `server` or `worker` |
-//! | `VARIANT` | `leases`, or `transactions`: a run writes its effect in a transaction |
-//! | `STORE` | the path of a SQLite file |
+//! | `VARIANT` | `leases`, or `transactions`, with which each run writes its effect in a transaction |
+//! | `STORE` | the path to a SQLite file |
 //! | `RECORD`, `FAIL_PERCENT`, `DELAY`, `SHORTEST`, `SEED` | see `receiver` |
 //! | `PANIC_PERCENT` | the percentage of runs that panic |
-//! | `LEASE` | the lease of the worker in ms |
-//! | `MAX_ATTEMPTS` | the attempts after which a job becomes a dead letter |
+//! | `LEASE` | the worker's lease in ms |
+//! | `MAX_ATTEMPTS` | the number of attempts after which a job becomes a dead letter |
 
 use std::process;
 use std::time::Duration;
@@ -107,7 +107,7 @@ async fn handle(event: Event, cx: Context<JobState>) -> Result<(), Failure> {
             return Err(Failure::retry("poison"));
         }
         "poison.panic" => panic!("poison"),
-        // As if the handler had used up all memory.
+        // Like a handler that exhausts the memory.
         "poison.abort" => process::abort(),
         _ => {}
     }
