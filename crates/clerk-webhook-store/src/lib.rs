@@ -13,7 +13,7 @@
 //! - it closes the connection [after 15 s](clerk_webhook_core::sender::RESPONSE_TIMEOUT), even if your
 //!   handler is still running, and retries;
 //! - after a connection error it may send the same bytes again within a millisecond;
-//! - during a secret rotation it sends every event to both endpoints.
+//! - to rotate the secret, you create a second endpoint; while both exist, it sends every event to both.
 //!
 //! If a handler must not run twice for one event, because it sends an email or adds to a counter, use this
 //! crate. It stores the message id (`svix-id`) of each delivery, runs the handler for the first one, and

@@ -255,7 +255,7 @@ fixtures! {
     session_removed: SessionRemoved = "session.removed", "a session that was removed from its client";
     session_revoked: SessionRevoked = "session.revoked", "a revoked session in the format that was used until November 2025, without its user";
     sms_created: SmsCreated = "sms.created", "a text message with a sign-in code that Clerk delivers itself";
-    sms_created_both_times: SmsCreated = "sms.created__both_times", "a text message that contains its time twice, under both names of the field, and has no user";
+    sms_created_both_times: SmsCreated = "sms.created__both_times", "a text message without a user, with its creation time in both `created_at` and `created_at_ms`";
     sms_created_not_delivered_by_clerk: SmsCreated = "sms.created__not_delivered_by_clerk", "a text message that Clerk does not deliver, so the application must deliver it";
     subscription_active: SubscriptionActive = "subscription.active", "an organization's subscription that became active";
     subscription_created: SubscriptionCreated = "subscription.created", "a user's new subscription";

@@ -201,8 +201,8 @@ mod tests {
         ]
     }
 
-    /// Returns whether the statement is one of those that read every address with non-ASCII characters. They
-    /// are recognized by having no parameters.
+    /// Returns whether the statement reads all addresses that contain non-ASCII characters. Only these statements
+    /// have no parameters.
     fn is_beyond_ascii(statement: &SqlStr) -> bool {
         !statement.as_str().contains(['?', '$'])
     }

@@ -27,7 +27,8 @@ use crate::send::client;
 use crate::server::serve::serve;
 use crate::server::shutdown::interruption;
 
-/// The timeout for the shutdown, which would wait forever for a stopped terminal.
+/// The maximum duration of the shutdown. Without it, the shutdown waits forever if the terminal does not accept
+/// output, for example after Ctrl-S.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {

@@ -154,7 +154,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for MembersWithId<'_, A> {
     }
 }
 
-/// Decodes a key with a seed, and leaves the seed in the `Option` if the object has no more keys.
+/// A seed that is taken out of the `Option` only if a key is decoded. If the object has no more keys, the caller
+/// can use the seed again.
 struct IfAny<'a, K>(&'a mut Option<K>);
 
 impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for IfAny<'_, K> {
