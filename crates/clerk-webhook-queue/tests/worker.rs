@@ -430,3 +430,33 @@ async fn commits_the_effects_with_the_end_of_the_job() {
     let event = Event::from_trusted("msg_succeeds".parse().unwrap(), Timestamp::now(), body.into()).unwrap();
     assert_eq!(file.queue.answer(event).await.outcome(), Outcome::Duplicate);
 }
+
+#[tokio::test]
+async fn an_attempt_counts_if_a_task_still_uses_its_transaction() {
+    let (file, runs) = (File::new().await, Runs::default());
+    let handle = async |_: Event, cx: Context<(SqliteTransaction, Runs)>| {
+        let (transaction, runs) = cx.state().clone();
+        runs.add(&cx);
+        let (locked, is_locked) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            let _guard = transaction.lock().await;
+            let _ = locked.send(());
+            // Longer than the worker waits for the transaction, but shorter than its next write waits.
+            sleep(Duration::from_millis(5500)).await;
+        });
+        is_locked.await?;
+        Ok(())
+    };
+    let handlers = Handlers::builder().otherwise(handle).build().unwrap();
+    file.enqueue("msg_1", "test.queue").await;
+    let state = runs.clone();
+    let state_with = move |transaction| (transaction, state.clone());
+    let worker = Worker::exactly_once(file.queue.clone(), handlers, state_with).max_attempts(1).start();
+    // The task holds the only connection of the worker's pool, so the test reads through another one.
+    let other = SqliteQueue::open(&file.path).await.unwrap();
+    eventually(async || other.stats().await.unwrap().dead == 1).await;
+    let error = "the handler returned while a task still used its transaction";
+    assert_eq!(file.dead().await, [("msg_1".to_owned(), 1, error.to_owned())]);
+    assert_eq!(runs.of("msg_1"), [1]);
+    worker.shutdown(LONG).await;
+}

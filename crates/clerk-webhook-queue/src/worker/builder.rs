@@ -12,7 +12,7 @@ use crate::worker::backoff::Backoff;
 use crate::worker::execute::Execute;
 use crate::worker::lease::UnderLease;
 use crate::worker::running::RunningWorker;
-use crate::worker::settings::Settings;
+use crate::worker::settings::{MIN_POLL_INTERVAL, Settings};
 
 /// Takes jobs from a queue and runs their handlers.
 ///
@@ -22,7 +22,7 @@ use crate::worker::settings::Settings;
 /// # Guarantee: at least once
 ///
 /// At most one worker at a time runs a job. A job that fails runs again, until it succeeds or becomes a dead
-/// letter. If the process crashes, the job runs again after its lease has expired. Pass the [message
+/// letter. The exception is a job that is [too old](Self::max_age): it is marked as done without a run. If the process crashes, the job runs again after its lease has expired. Pass the [message
 /// id](clerk_webhook_core::Context::message_id) as the idempotency key to every external API that a handler
 /// calls. For writes to a `SqliteQueue`'s own database, use `Worker::exactly_once`.
 ///
@@ -34,6 +34,7 @@ use crate::worker::settings::Settings;
 /// | an error, a panic, or the handler timeout | ready again after a delay; a dead letter after the last attempt |
 /// | [`Failure::retry_after`](clerk_webhook_core::Failure::retry_after) | ready again after exactly this delay; a dead letter after the last attempt |
 /// | [`Failure::abort_message`](clerk_webhook_core::Failure::abort_message), [`disable_endpoint`](clerk_webhook_core::Failure::disable_endpoint) | a dead letter immediately |
+/// | the handler could not start, because the queue could not be reached | ready again after 1 s; the attempt does not count |
 /// | the process crashed | can be taken again when the lease expires; a dead letter after the last attempt |
 /// | stopped by [`RunningWorker::shutdown`] | ready again immediately; the attempt does not count |
 ///
@@ -68,6 +69,8 @@ impl<Q: JobQueue> Worker<Q> {
     }
 
     /// Sets how many handlers run at the same time, 4 by default. 0 is treated as 1.
+    ///
+    /// A worker that was created with `exactly_once` always runs one handler at a time.
     pub fn concurrency(mut self, handlers: usize) -> Self {
         self.settings.concurrency = handlers;
         self
@@ -113,8 +116,11 @@ impl<Q: JobQueue> Worker<Q> {
     /// The age is the time since the event occurred, not since it was delivered. For an older event, no
     /// handler runs: the worker marks the job as done and logs a warning.
     ///
-    /// By default, `email.created` and `sms.created` expire after 10 minutes, because they contain one-time
-    /// codes. Pass [`Duration::MAX`] if they must not expire. By default, other event types do not expire.
+    /// By default, `email.created` and `sms.created` expire after 10 minutes, because they can contain one-time
+    /// codes. `email.created` covers the emails of every template, such as invitations. Pass [`Duration::MAX`]
+    /// if a type must not expire. By default, other event types do not expire.
+    ///
+    /// A dead letter that you retry can expire too.
     pub fn max_age(mut self, event_type: EventType, limit: Duration) -> Self {
         self.settings.max_age.insert(event_type, limit);
         self
@@ -131,9 +137,17 @@ impl<Q: JobQueue> Worker<Q> {
 
     /// Sets how often an idle worker looks for jobs from other processes and for due retries, 1 s by default.
     ///
-    /// A job that is enqueued in the same process starts immediately.
+    /// A job that is enqueued in the same process starts immediately. An interval below 10 ms is treated as
+    /// 10 ms.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
-        self.settings.poll_interval = interval;
+        self.settings.poll_interval = interval.max(MIN_POLL_INTERVAL);
+        self
+    }
+
+    /// Sets whether the worker behaves as if its handlers hold the database's write lock.
+    #[cfg(test)]
+    pub(super) fn holds_write_lock(mut self, holds: bool) -> Self {
+        self.settings.holds_write_lock = holds;
         self
     }
 
@@ -158,8 +172,11 @@ impl Worker<crate::SqliteQueue> {
     ///
     /// While a handler is running, its transaction holds the database's write lock, and the server cannot
     /// enqueue events. The handlers must therefore be fast: only one handler runs at a time, and the default
-    /// handler timeout is 4 s. If a handler holds the lock for longer than the server waits, the server
-    /// answers `store_unavailable`, and the sender retries.
+    /// handler timeout is 2 s. A connection that waits for the lock tries again only every 100 ms, so the
+    /// worker rests for 110 ms when it has worked for 500 ms: before it takes the next job, it leaves the lock
+    /// to other processes. If the lock is held for longer than the server waits, for example because several
+    /// such workers share the file or `handler_timeout` is longer, the server answers `store_unavailable`, and
+    /// the sender retries.
     pub fn exactly_once<S, F>(queue: crate::SqliteQueue, handlers: Handlers<S>, state_with: F) -> Self
     where
         S: Send + 'static,
@@ -171,8 +188,11 @@ impl Worker<crate::SqliteQueue> {
             use crate::worker::transaction::InTransaction;
             Arc::new(InTransaction::new(of_execution, handlers, state_with, settings))
         });
-        let settings =
-            Settings { concurrency: 1, handler_timeout: Duration::from_secs(4), ..Settings::default() };
+        let settings = Settings {
+            handler_timeout: Duration::from_secs(2),
+            holds_write_lock: true,
+            ..Settings::default()
+        };
         Self { queue, prepare, settings }
     }
 }

@@ -6,11 +6,12 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use clerk_webhook_store::LeaseState;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,7 +20,7 @@ use crate::queue::log::dead_letter;
 use crate::worker::execute::Execute;
 use crate::worker::log;
 use crate::worker::note::Note;
-use crate::worker::settings::{QUEUE_TIMEOUT, Settings};
+use crate::worker::settings::{QUEUE_TIMEOUT, REST, Settings, WORK};
 use crate::worker::settle::{Next, next};
 use crate::worker::taken::TakenAt;
 
@@ -44,16 +45,30 @@ pub(super) struct Dispatcher<Q> {
 impl<Q: JobQueue> Dispatcher<Q> {
     /// Takes jobs and starts their handlers until [`stop`](Self::stop) is canceled.
     pub(super) async fn run(self: Arc<Self>) {
-        let free = Arc::new(Semaphore::new(self.settings.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
+        let free = Arc::new(Semaphore::new(self.settings.permits()));
         // The end of a job can make another job about the same object ready.
         let ended = Arc::new(Notify::new());
         let options = self.settings.take_options();
         let (mut outage, mut pause) = (log::Outage::default(), SHORTEST_PAUSE);
+        // The work since the last rest, and the beginning of the current job.
+        let (mut work, mut working) = (Duration::ZERO, None::<Instant>);
+        let _panic = LogPanic;
         while let Some(Ok(permit)) = self.stop.run_until_cancelled(Arc::clone(&free).acquire_owned()).await {
-            let at = TakenAt::now();
+            if self.settings.holds_write_lock {
+                // The only permit is here, so no handler is running.
+                work += working.take().map_or(Duration::ZERO, |began| began.elapsed());
+                if work >= WORK {
+                    work = Duration::ZERO;
+                    if self.stop.run_until_cancelled(sleep(REST)).await.is_none() {
+                        break;
+                    }
+                }
+            }
+            let (at, began) = (TakenAt::now(), Instant::now());
             match limited(TAKE_TIMEOUT, self.queue.take(&options)).await {
                 Ok(Some(job)) => {
                     pause = SHORTEST_PAUSE;
+                    working = Some(began);
                     let (this, ended) = (Arc::clone(&self), Arc::clone(&ended));
                     self.jobs.spawn(async move { this.handle(job, at, permit, &ended).await });
                 }
@@ -87,7 +102,7 @@ impl<Q: JobQueue> Dispatcher<Q> {
     async fn next(&self, job: &Job, at: TakenAt) -> Next {
         // The worker was stopped while it was taking the job.
         if self.stop.is_cancelled() {
-            return Next::GiveBack;
+            return Next::GiveBack { pause: Duration::ZERO };
         }
         if self.settings.is_expired(job) {
             log::expired(job);
@@ -95,12 +110,16 @@ impl<Q: JobQueue> Dispatcher<Q> {
         }
         let note = Note::default();
         let answer = self.execution.execute(job, at, note.clone()).await;
-        next(answer.outcome(), &note, job.lease.attempt(), &self.settings)
+        next(answer.outcome(), &note, job.lease.attempt(), &self.settings, self.stop.is_cancelled())
     }
 
     async fn settle(&self, job: &Job, next: &Next) -> Result<(), BoxError> {
-        if *next == Next::Done {
-            return Ok(());
+        match next {
+            Next::Unchanged => return Ok(()),
+            Next::GiveBack { pause } if !pause.is_zero() => {
+                self.stop.run_until_cancelled(sleep(*pause)).await;
+            }
+            _ => {}
         }
         let mut settled = self.try_settle(job, next).await;
         if settled.is_err() {
@@ -121,17 +140,31 @@ impl<Q: JobQueue> Dispatcher<Q> {
     async fn try_settle(&self, job: &Job, next: &Next) -> Result<LeaseState, BoxError> {
         let (queue, lease) = (&self.queue, &job.lease);
         match next {
-            Next::Done => Ok(LeaseState::Held),
+            Next::Unchanged => Ok(LeaseState::Held),
             Next::Complete => limited(QUEUE_TIMEOUT, queue.complete(lease)).await,
-            Next::GiveBack => limited(QUEUE_TIMEOUT, queue.give_back(lease)).await,
+            Next::GiveBack { .. } => limited(QUEUE_TIMEOUT, queue.give_back(lease)).await,
             Next::Retry { after, error } => limited(QUEUE_TIMEOUT, queue.retry(lease, *after, error)).await,
             Next::Bury { error } => limited(QUEUE_TIMEOUT, queue.bury(lease, error)).await,
         }
     }
 }
 
+/// Logs a panic of the queue when it is dropped, even if nobody waits for the worker.
+struct LogPanic;
+
+impl Drop for LogPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            log::panicked();
+        }
+    }
+}
+
 /// Waits until one of two futures finishes.
-async fn first(mut one: Pin<&mut impl Future<Output = ()>>, mut other: Pin<&mut impl Future<Output = ()>>) {
+pub(super) async fn first(
+    mut one: Pin<&mut impl Future<Output = ()>>,
+    mut other: Pin<&mut impl Future<Output = ()>>,
+) {
     poll_fn(|cx| match one.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(()),
         Poll::Pending => other.as_mut().poll(cx),
@@ -160,10 +193,12 @@ impl<Q> fmt::Debug for Dispatcher<Q> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
     use std::io;
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use clerk_webhook_core::{Event, EventType, Handlers, MessageId, Timestamp};
+    use clerk_webhook_core::{Answer, Context, Event, EventType, Handlers, MessageId, Outcome, Timestamp};
     use clerk_webhook_store::{DeliveryKey, Lease, Owner, Scope};
 
     use super::*;
@@ -171,12 +206,17 @@ mod tests {
     use crate::queue::delivery_queue::{DeliveryQueue, Enqueued};
     use crate::queue::job_queue::TakeOptions;
     use crate::worker::builder::Worker;
+    use crate::worker::execute::Boxed;
+    use crate::worker::running::RunningWorker;
 
-    /// A queue whose first calls to `take` fail, and which then has one job.
-    #[derive(Default)]
+    /// A queue whose first calls to `take` fail, and which then has one job, or more.
+    #[derive(Debug, Default)]
     struct Failing {
         failures: usize,
+        more_jobs: usize,
         take_lasts: Duration,
+        later_takes_last: Duration,
+        panics: bool,
         takes: AtomicUsize,
         renewals: AtomicUsize,
         settles: AtomicUsize,
@@ -207,9 +247,11 @@ mod tests {
 
     impl JobQueue for Failing {
         async fn take(&self, _options: &TakeOptions) -> io::Result<Option<Job>> {
-            sleep(self.take_lasts).await;
+            assert!(!self.panics, "intended");
+            let is_later = self.takes.load(Ordering::SeqCst) > self.failures;
+            sleep(if is_later { self.later_takes_last } else { self.take_lasts }).await;
             let takes = self.takes.fetch_add(1, Ordering::SeqCst);
-            if takes != self.failures {
+            if !(self.failures..=self.failures + self.more_jobs).contains(&takes) {
                 return if takes < self.failures {
                     Err(io::ErrorKind::ConnectionRefused.into())
                 } else {
@@ -299,7 +341,7 @@ mod tests {
     async fn renews_the_lease_of_a_job_that_took_long_to_take() {
         for (take_lasts, renewals) in [(0, 0), (1, 0), (3, 1)] {
             let take_lasts = Duration::from_secs(take_lasts);
-            let queue = Arc::new(Failing { take_lasts, ..Failing::default() });
+            let queue = Arc::new(Failing { take_lasts, later_takes_last: take_lasts, ..Failing::default() });
             let worker = Worker::new(Arc::clone(&queue), handlers(), ()).start();
             sleep(Duration::from_secs(5)).await;
             assert_eq!(queue.settles.load(Ordering::SeqCst), 2);
@@ -331,5 +373,120 @@ mod tests {
         sleep(interval * 5).await;
         assert_eq!(queue.takes.load(Ordering::SeqCst), 8);
         worker.shutdown(Duration::ZERO).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_very_short_poll_interval_is_treated_as_10_ms() {
+        let queue = Arc::new(Failing::default());
+        let worker = Worker::new(Arc::clone(&queue), handlers(), ());
+        let worker = worker.poll_interval(Duration::from_millis(1)).start();
+        sleep(Duration::from_secs(1)).await;
+        assert!((90..=105).contains(&queue.takes.load(Ordering::SeqCst)), "{queue:?}");
+        worker.shutdown(Duration::ZERO).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_that_holds_the_write_lock_runs_one_handler_at_a_time_and_rests() {
+        for (holds, pauses) in [(true, [20, 20, 31, 20, 20, 31]), (false, [20; 6])] {
+            let queue = Arc::new(Failing { more_jobs: 6, ..Failing::default() });
+            let starts = Arc::new(Mutex::new(Vec::new()));
+            let handlers = Handlers::builder().otherwise(async |_, cx: Context<Starts>| {
+                cx.state().lock().unwrap().push(Instant::now());
+                sleep(Duration::from_millis(200)).await;
+                Err("intended".into())
+            });
+            let worker = Worker::new(Arc::clone(&queue), handlers.build().unwrap(), Arc::clone(&starts));
+            let worker = worker.concurrency(if holds { 8 } else { 1 }).holds_write_lock(holds).start();
+            sleep(Duration::from_secs(5)).await;
+            let starts = starts.lock().unwrap().clone();
+            let measured: Vec<_> =
+                starts.windows(2).map(|pair| (pair[1] - pair[0]).as_millis() / 10).collect();
+            assert_eq!(measured, pauses);
+            worker.shutdown(Duration::ZERO).await;
+        }
+    }
+
+    type Starts = Arc<Mutex<Vec<Instant>>>;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_stops_handlers_at_its_limit_even_if_a_job_is_being_taken() {
+        let queue = Arc::new(Failing { later_takes_last: Duration::from_secs(3600), ..Failing::default() });
+        let handlers = Handlers::builder().otherwise(async |_, _| pending().await).build().unwrap();
+        let worker = Worker::new(Arc::clone(&queue), handlers, ()).start();
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(worker.in_flight(), 1);
+        let began = Instant::now();
+        let shutdown = tokio::spawn(worker.shutdown(Duration::from_secs(1)));
+        sleep(Duration::from_millis(1500)).await;
+        assert_eq!(queue.given_back.load(Ordering::SeqCst), 1);
+        assert_eq!(shutdown.await.unwrap(), 1);
+        assert_eq!(began.elapsed().as_secs(), 11);
+    }
+
+    /// Responds without running the handlers.
+    struct Answers(Outcome);
+
+    impl Execute for Answers {
+        fn execute<'a>(&'a self, _job: &'a Job, _at: TakenAt, _note: Note) -> Boxed<'a, Answer> {
+            Box::pin(async { Answer::from(self.0) })
+        }
+
+        fn shutdown(&self, _limit: Duration) -> Boxed<'_, usize> {
+            Box::pin(async { 0 })
+        }
+    }
+
+    fn answering(outcome: Outcome) -> (Arc<Failing>, RunningWorker) {
+        let (queue, execution) = (Arc::new(Failing::default()), Arc::new(Answers(outcome)));
+        (Arc::clone(&queue), RunningWorker::start(queue, execution, Settings::default()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn leaves_a_job_that_may_be_running_under_a_newer_lease() {
+        let (queue, worker) = answering(Outcome::InProgress);
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(worker.shutdown(Duration::ZERO).await, 0);
+        assert_eq!(queue.takes.load(Ordering::SeqCst), 7);
+        assert_eq!(queue.given_back.load(Ordering::SeqCst), 0);
+        assert_eq!(queue.settles.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn gives_back_a_job_whose_handler_could_not_start_after_a_pause() {
+        let (queue, worker) = answering(Outcome::StoreUnavailable);
+        sleep(Duration::from_millis(900)).await;
+        assert_eq!(queue.given_back.load(Ordering::SeqCst), 0);
+        sleep(Duration::from_millis(200)).await;
+        assert_eq!(queue.given_back.load(Ordering::SeqCst), 1);
+        worker.shutdown(Duration::ZERO).await;
+
+        let (queue, worker) = answering(Outcome::StoreUnavailable);
+        sleep(Duration::from_millis(100)).await;
+        let began = Instant::now();
+        assert_eq!(worker.shutdown(Duration::from_secs(60)).await, 0);
+        assert!(began.elapsed() < Duration::from_millis(100), "the shutdown ends the pause");
+        assert_eq!(queue.given_back.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_whose_queue_has_panicked_can_be_awaited_and_shut_down() {
+        let queue = Arc::new(Failing { panics: true, ..Failing::default() });
+        let (reader, writer) = io::pipe().unwrap();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(writer)).finish();
+        // No other test writes this line. A callsite can be disabled if a thread without a subscriber reaches
+        // it first.
+        let logging = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
+        let mut worker = Worker::new(queue, handlers(), ()).start();
+        let shut_down = Worker::new(Arc::new(Failing::default()), handlers(), ()).start();
+        // The worker logs its end before anybody waits for it.
+        sleep(Duration::from_secs(1)).await;
+        shut_down.shutdown(Duration::ZERO).await;
+        drop(logging);
+        let log = io::read_to_string(reader).unwrap();
+        let lines: Vec<_> = log.lines().filter(|line| line.contains("the worker stopped")).collect();
+        assert_eq!(lines.len(), usize::from(cfg!(feature = "tracing")), "{log}");
+        assert!(lines.iter().all(|line| line.contains("ERROR")), "{log}");
+        (&mut worker).await;
+        assert_eq!(worker.shutdown(Duration::from_secs(60)).await, 0);
     }
 }

@@ -31,6 +31,15 @@ impl Outage {
     }
 }
 
+/// Logs that the worker has stopped, because a method of its queue panicked.
+pub(super) fn panicked() {
+    #[cfg(feature = "tracing")]
+    tracing::error!(
+        target: "clerk_webhook",
+        "the worker stopped, because its queue panicked: events are not handled until you start a worker"
+    );
+}
+
 pub(super) fn expired(job: &Job) {
     #[cfg(feature = "tracing")]
     tracing::warn!(

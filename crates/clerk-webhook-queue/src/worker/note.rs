@@ -1,15 +1,25 @@
-//! The error with which a handler failed.
+//! How far a handler got, and the error with which it failed.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use clerk_webhook_core::{Failure, Handled};
 
-/// A handler's failure, or nothing if the handler succeeded or was stopped.
+/// What is known about a handler after its run.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Note(Arc<Mutex<Option<Failed>>>);
+pub(super) struct Note(Arc<Mutex<Noted>>);
+
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    /// Whether the handler started.
+    pub(super) started: bool,
+    /// Whether the handler returned. A handler that panics, times out or is stopped does not return.
+    pub(super) finished: bool,
+    /// The handler's failure or panic.
+    pub(super) failed: Option<Failed>,
+}
 
 /// Why a handler failed, and the delay that it asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,25 +29,31 @@ pub(super) struct Failed {
 }
 
 impl Note {
-    /// Runs a handler, and notes its failure or its panic.
+    /// Runs a handler, and notes its start, its end, and its failure or its panic.
     pub(super) async fn observe(
         self,
         handling: impl Future<Output = Result<Handled, Failure>>,
     ) -> Result<Handled, Failure> {
+        self.lock().started = true;
         let _panics = NotePanic(&self);
         let result = handling.await;
+        self.lock().finished = true;
         if let Err(failure) = &result {
             self.set(failure.to_string(), failure.delay());
         }
         result
     }
 
-    pub(super) fn take(&self) -> Option<Failed> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(super) fn take(&self) -> Noted {
+        std::mem::take(&mut *self.lock())
     }
 
     fn set(&self, error: String, delay: Option<Duration>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Failed { error, delay });
+        self.lock().failed = Some(Failed { error, delay });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

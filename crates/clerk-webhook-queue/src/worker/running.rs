@@ -2,20 +2,23 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::queue::job_queue::JobQueue;
-use crate::worker::dispatch::Dispatcher;
+use crate::worker::dispatch::{Dispatcher, first};
 use crate::worker::execute::Execute;
-use crate::worker::settings::{QUEUE_TIMEOUT, Settings};
+use crate::worker::settings::Settings;
+
+/// How long a shutdown waits for calls to the queue after it has stopped the handlers.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// A running worker, returned by [`Worker::start`](crate::Worker::start).
 ///
@@ -56,26 +59,35 @@ impl RunningWorker {
     /// The worker gives back the jobs of the stopped handlers. Another worker can take them immediately, and
     /// the attempt does not count. Returns the number of jobs that were still running after `limit`.
     ///
-    /// After `limit`, this method waits up to 20 s for the queue to store that the jobs were given back. If
-    /// the queue cannot be reached in this time, the jobs run again after their leases have expired.
+    /// After `limit`, this method waits up to 10 s for calls to the queue, so it returns after at most `limit`
+    /// and 10 s. If the queue does not respond in this time, the jobs of the stopped handlers run again after
+    /// their leases have expired. If the queue is still executing a call that takes a job, this job also runs
+    /// after its lease has expired, unless the process continues until the call returns.
     pub async fn shutdown(mut self, limit: Duration) -> usize {
         self.stop.cancel();
-        let began = Instant::now();
-        // If a job is being taken at this moment, it is given back.
-        let _ = timeout(limit.saturating_add(QUEUE_TIMEOUT), &mut self.dispatching).await;
         self.jobs.close();
-        if timeout(limit.saturating_sub(began.elapsed()), self.jobs.wait()).await.is_ok() {
+        let (dispatching, jobs) = (&mut self.dispatching, &self.jobs);
+        let mut ended = pin!(async move {
+            // A `JoinHandle` must not be polled after it has finished.
+            if !dispatching.is_finished() {
+                let _ = dispatching.await;
+            }
+            // If a job was being taken, it is given back.
+            jobs.wait().await;
+        });
+        if timeout(limit, ended.as_mut()).await.is_ok() {
             return 0;
         }
-        let stopped = self.jobs.len();
-        let give_up = Instant::now() + QUEUE_TIMEOUT * 4;
-        while Instant::now() < give_up {
-            // The call is repeated, because a handler may have started during the first one.
-            self.execution.shutdown(Duration::ZERO).await;
-            if timeout(Duration::from_millis(100), self.jobs.wait()).await.is_ok() {
-                break;
+        let stopped = jobs.len();
+        let execution = &self.execution;
+        let stop_handlers = pin!(async move {
+            loop {
+                // The call is repeated, because it does not stop a handler that starts later.
+                execution.shutdown(Duration::ZERO).await;
+                sleep(Duration::from_millis(100)).await;
             }
-        }
+        });
+        let _ = timeout(SETTLING, first(ended, stop_handlers)).await;
         stopped
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use clerk_webhook_core::{Event, EventType, Timestamp};
+use tokio::sync::Semaphore;
 
 use crate::queue::job_queue::{Job, TakeOptions};
 use crate::worker::backoff::Backoff;
@@ -14,6 +15,16 @@ pub(super) const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much longer a new lease lasts than the `lease` setting. The deduplicator assumes that the lease begins
 /// when the handler starts. If the handler starts within this time, the lease need not be renewed first.
 pub(super) const HANDOVER: Duration = Duration::from_secs(2);
+
+/// The shortest interval at which an idle worker looks for jobs: 10 ms.
+pub(super) const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How long a worker whose handlers hold the database's write lock works before it rests: 500 ms.
+pub(super) const WORK: Duration = Duration::from_millis(500);
+
+/// How long a rest lasts: 110 ms. Connections that wait for SQLite's write lock try again at most every 100 ms,
+/// so each of them tries at least once during a rest.
+pub(super) const REST: Duration = Duration::from_millis(110);
 
 /// The maximum age of one-time codes: 10 minutes.
 const CODE_AGE: Duration = Duration::from_secs(10 * 60);
@@ -28,6 +39,9 @@ pub(super) struct Settings {
     pub(super) max_age: HashMap<EventType, Duration>,
     pub(super) one_object_at_a_time: bool,
     pub(super) poll_interval: Duration,
+    /// Whether the handlers hold the database's write lock. The worker then runs one handler at a time, and
+    /// before it takes a job, it rests for [`REST`] if it has worked for [`WORK`] since the last rest.
+    pub(super) holds_write_lock: bool,
 }
 
 impl Default for Settings {
@@ -41,11 +55,17 @@ impl Default for Settings {
             max_age: [EventType::EmailCreated, EventType::SmsCreated].map(|kind| (kind, CODE_AGE)).into(),
             one_object_at_a_time: true,
             poll_interval: Duration::from_secs(1),
+            holds_write_lock: false,
         }
     }
 }
 
 impl Settings {
+    /// Returns how many handlers may run at the same time.
+    pub(super) fn permits(&self) -> usize {
+        if self.holds_write_lock { 1 } else { self.concurrency.clamp(1, Semaphore::MAX_PERMITS) }
+    }
+
     pub(super) fn take_options(&self) -> TakeOptions {
         TakeOptions {
             lease: self.lease + HANDOVER,

@@ -98,6 +98,16 @@ mod tests {
     use super::*;
     use crate::queue::delivery_queue::Enqueued;
     use crate::queue::job_queue::{JobQueue as _, TakeOptions};
+    use crate::worker::builder::Worker;
+
+    #[tokio::test]
+    async fn a_worker_with_transactions_leaves_the_write_lock_to_others() {
+        let queue = SqliteQueue::new(SqlitePoolOptions::new().connect_lazy("sqlite::memory:").unwrap());
+        let handlers = Handlers::builder().otherwise(async |_, _| Ok(())).build().unwrap();
+        let worker = format!("{:?}", Worker::exactly_once(queue, handlers, |transaction| transaction));
+        assert!(worker.contains("handler_timeout: 2s"), "{worker}");
+        assert!(worker.contains("holds_write_lock: true"), "{worker}");
+    }
 
     #[tokio::test]
     async fn begins_no_transaction_for_a_job_that_another_worker_has_taken() {
