@@ -32,6 +32,9 @@
 //! - From then on, each event is handled at least once, and by at most one worker at a time.
 //! - A handler that fails runs again after a delay, which grows with each attempt. If the last attempt fails,
 //!   the event becomes a dead letter. It stays in the queue until you retry or discard it.
+//! - The exception: an event that is older than [`Worker::max_age`] is marked as done without a run, also when
+//!   you retry it as a dead letter. By default, `email.created`, which covers the emails of every template, and
+//!   `sms.created` expire after 10 minutes. Pass `Duration::MAX` to turn this off.
 //! - A duplicate is acknowledged and not enqueued again, whether the event is waiting, is being handled, has
 //!   been handled or is a dead letter.
 //!
