@@ -10,6 +10,7 @@ use super::client::{Client, LONG, SHORT, held, leased, lost};
 use super::races::resume;
 use super::rule::Rule;
 use super::{Harness, Suite};
+use crate::queue::dead_letters::DeadLetter;
 use crate::queue::job_queue::JobQueue;
 
 /// The number of concurrent calls to `take`.
@@ -130,7 +131,11 @@ impl<H: Harness> Suite<'_, H> {
             changes_nothing(&first, lease, Rule::UsedUp, what).await;
         }
         held(second.bury(&job.lease, "a failure").await, "an owner buried");
-        changes_nothing(&second, &job.lease, Rule::UsedUp, what).await;
+        let text = "an owner ended the attempt of a dead letter";
+        lost(Rule::UsedUp, second.renew(&job.lease, LONG).await, text);
+        lost(Rule::UsedUp, second.retry(&job.lease, Duration::ZERO, "a failure").await, text);
+        lost(Rule::UsedUp, second.give_back(&job.lease).await, text);
+        lost(Rule::UsedUp, second.complete(&job.lease).await, text);
         let dead = second.dead_letters(9).await;
         Rule::UsedUp.check(dead.len() == 1, "a dead letter was changed by its last owner");
 
@@ -196,6 +201,41 @@ impl<H: Harness> Suite<'_, H> {
             Rule::CompleteAgain.check(state == LeaseState::Held, "a second completion was `Lost`");
         }
         second.nothing(&leased(LONG), Rule::Ended, "a job that is done").await;
+    }
+
+    /// A second burial with the same lease returns the same result as the first one, and changes nothing.
+    ///
+    /// When the dead letter has been retried or discarded, the lease cannot be used any more.
+    pub async fn burying_twice_is_burying_once(&self) {
+        let (first, second) = self.two_clients().await;
+        let event = self.new_event();
+        first.add(&event).await;
+        for is_discarded in [false, true] {
+            let job = first.job(&leased(LONG), "a job that is new or a retried dead letter").await;
+            held(first.bury(&job.lease, "the first failure").await, "an owner buried");
+            let what = |letter: DeadLetter| (letter.died_at, letter.attempts, letter.last_error);
+            let before: Vec<_> = first.dead_letters(9).await.into_iter().map(what).collect();
+            // The pause makes a changed time differ.
+            tokio::time::sleep(Duration::from_millis(3)).await;
+            for client in [&first, &second] {
+                let state = client.bury(&job.lease, "the second failure").await;
+                Rule::BuryAgain.check(state == LeaseState::Held, "a second burial was `Lost`");
+            }
+            let after: Vec<_> = first.dead_letters(9).await.into_iter().map(what).collect();
+            let text = format!("a second burial changed the dead letter from {before:?} to {after:?}");
+            Rule::BuryAgain.check(before == after, text);
+            second.nothing(&leased(LONG), Rule::Ended, "a dead letter").await;
+
+            let is_dead = if is_discarded {
+                second.discard(event.message_id()).await
+            } else {
+                second.retry_dead(event.message_id()).await
+            };
+            Rule::DeadLetters.check(is_dead, "a dead letter was not retried or discarded");
+            let who = "the last owner of a dead letter that was retried or discarded";
+            changes_nothing(&first, &job.lease, Rule::UsedUp, who).await;
+        }
+        first.nothing(&leased(LONG), Rule::Ended, "a discarded dead letter").await;
     }
 }
 

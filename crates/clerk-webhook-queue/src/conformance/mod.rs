@@ -100,6 +100,7 @@ impl<'a, H: Harness> Suite<'a, H> {
         self.renewal_moves_the_end().await;
         self.an_owner_that_is_late_can_still_complete().await;
         self.completing_twice_is_completing_once().await;
+        self.burying_twice_is_burying_once().await;
         self.a_retry_waits_for_its_delay().await;
         self.giving_back_does_not_count_the_attempt().await;
         self.the_last_attempt_ends_dead().await;

@@ -1,12 +1,15 @@
 use std::time::Instant;
 
-use super::client::{LONG, SHORT, held, leased};
+use clerk_webhook_store::LeaseState;
+
+use super::client::{LONG, SHORT, held, leased, lost};
 use super::rule::Rule;
 use super::{Harness, Suite};
 use crate::queue::job_queue::TakeOptions;
 
 impl<H: Harness> Suite<'_, H> {
-    /// If the options ask for it, a job is skipped while another job about the same object is running.
+    /// If the options ask for it, a job is skipped while another job about the same object is running, and
+    /// an expired lease is not renewed during that time.
     ///
     /// A membership is identified by its organization and its user. Data without an id has no object.
     pub async fn one_object_at_a_time(&self) {
@@ -57,6 +60,7 @@ impl<H: Harness> Suite<'_, H> {
             held(two.complete(&job.lease).await, "an owner completed");
         }
         self.a_crashed_worker_blocks_its_object_until_its_lease_expires().await;
+        self.a_late_renewal_waits_for_the_other_job_about_its_object().await;
         self.events_without_an_object_run_together().await;
     }
 
@@ -74,6 +78,30 @@ impl<H: Harness> Suite<'_, H> {
         held(two.complete(&job.lease).await, "an owner completed");
         let job = two.job(&options(LONG), what).await;
         held(two.complete(&job.lease).await, "an owner completed");
+    }
+
+    async fn a_late_renewal_waits_for_the_other_job_about_its_object(&self) {
+        let (one, two) = self.two_clients().await;
+        for _ in 0..2 {
+            one.add(&self.event_with("user.updated", r#"{"id":"user_1"}"#, "")).await;
+        }
+        let job = one.job(&leased(LONG), "a new job").await;
+        let late = two.job(&leased(SHORT), "a job, without the limit for an object,").await;
+        held(one.give_back(&job.lease).await, "an owner gave back");
+        tokio::time::sleep(SHORT * 2).await;
+        let options = TakeOptions { one_object_at_a_time: true, ..leased(LONG) };
+        let job = one.job(&options, "a job about an object whose worker crashed").await;
+        if job.event.message_id() == late.event.message_id() {
+            // The queue prefers the job of the crashed worker, so no other job can overtake it.
+            return;
+        }
+        let text = "an expired lease was renewed while another job about the object was running";
+        lost(Rule::OneObject, two.renew(&late.lease, LONG).await, text);
+        held(one.complete(&job.lease).await, "an owner completed");
+        let text = "an owner lost its expired lease, but no other client took the job";
+        let renewed = two.renew(&late.lease, LONG).await;
+        Rule::OwnerUntilOvertaken.check(renewed == LeaseState::Held, text);
+        held(two.complete(&late.lease).await, "an owner completed");
     }
 
     async fn events_without_an_object_run_together(&self) {

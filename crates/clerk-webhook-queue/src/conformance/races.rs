@@ -231,7 +231,7 @@ impl Race {
         let alone = seen.leases.values().all(|(other, ..)| other != id);
         let text = format!("two clients had a lease of a job at the same time, seed {}", self.seed);
         Rule::OneOwner.check(alone || is_late, text);
-        // A renewal may revive an expired lease while another job about the object is running.
+        // An owner that reaches this line after its lease has expired may have been overtaken.
         let first = seen.leases.values().all(|(_, other, _)| other != object);
         let text = format!("two jobs about an object ran at the same time, seed {}", self.seed);
         Rule::OneObject.check(first || is_late, text);

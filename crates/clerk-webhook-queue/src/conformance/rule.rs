@@ -33,6 +33,7 @@ rules! {
     OwnerUntilOvertaken = "an owner whose lease has expired keeps its rights until another client takes the job";
     UsedUp = "a lease cannot be used after its attempt has ended";
     CompleteAgain = "a second completion with the same lease has the same result as the first one";
+    BuryAgain = "a second burial with the same lease has the same result as the first one";
     Renewal = "a renewed lease expires after the new duration, counted from the renewal";
     RunsAgain = "a job can be taken again after it has been given back, its delay is over, or its lease has expired";
     Delays = "a job is not taken before its retry delay is over";

@@ -28,7 +28,8 @@ pub const MAX_ERROR_LENGTH: usize = 2048;
 ///  done ──purge──▶ absent
 /// ```
 ///
-/// Every method is atomic. The following rules apply to any number of concurrent clients:
+/// Every method except [`retry_all_dead`](Self::retry_all_dead) is atomic. The following rules apply to any
+/// number of concurrent clients:
 ///
 /// 1. An event is durable before `enqueue` returns. Only `complete` and `discard` delete it.
 /// 2. A message that the queue already knows is a duplicate, whatever its state.
@@ -52,7 +53,11 @@ pub trait JobQueue: DeliveryQueue {
 
     /// Renews a lease, so that it expires when the duration `by` has passed from now.
     ///
-    /// An expired lease can still be renewed if no other caller has taken the job.
+    /// An expired lease can still be renewed if no other caller has taken the job, and no other job about the
+    /// same object is running under a live lease. If another such job is running, the queue returns
+    /// [`LeaseState::Lost`], so that a late worker does not break
+    /// [`one_object_at_a_time`](TakeOptions::one_object_at_a_time). The caller can still end the attempt. The
+    /// renewal may also be refused in this way if the jobs were taken without that option.
     fn renew(
         &self,
         lease: &Lease,
@@ -83,7 +88,9 @@ pub trait JobQueue: DeliveryQueue {
 
     /// Makes the job a dead letter.
     ///
-    /// The queue keeps the text of the error, up to [`MAX_ERROR_LENGTH`].
+    /// The queue keeps the text of the error, up to [`MAX_ERROR_LENGTH`]. A second call with the same lease,
+    /// for example because the result of the first call was lost, returns [`LeaseState::Held`] again, until
+    /// the dead letter is retried or discarded. The time and the error of the first call remain.
     fn bury(
         &self,
         lease: &Lease,
@@ -111,6 +118,9 @@ pub trait JobQueue: DeliveryQueue {
 
     /// Makes all dead letters, or all of one event type, ready again as [`retry_dead`](Self::retry_dead)
     /// does, and returns their number.
+    ///
+    /// A queue may retry them in several steps, so that other calls need not wait for long. If the method
+    /// returns an error, or the caller drops the future, some of them may be ready again.
     fn retry_all_dead(
         &self,
         event_type: Option<&EventType>,
@@ -142,6 +152,9 @@ pub struct TakeOptions {
     /// The number of attempts after which a job becomes a dead letter, 12 by default.
     pub max_attempts: u32,
     /// Whether to skip a job while another job about the same object is running, `true` by default.
+    ///
+    /// A queue may have to visit each job that it skips. If many jobs about one object are waiting, a call to
+    /// [`take`](JobQueue::take) takes longer while one of them is running.
     pub one_object_at_a_time: bool,
 }
 

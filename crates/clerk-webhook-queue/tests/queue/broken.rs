@@ -48,6 +48,11 @@ enum Fault {
     RejectsLateOwners,
     AcceptsUsedLeases,
     RejectsSecondCompletions,
+    RejectsSecondBurials,
+    /// A second burial replaces the error of the first one.
+    BuriesAgain,
+    /// The last owner of a dead letter can complete it after it was discarded.
+    KeepsTheOwnersOfDeadLetters,
     DoesNotRenew,
     IgnoresDelays,
     /// A job that is waiting for its retry blocks the jobs after it.
@@ -69,6 +74,8 @@ enum Fault {
     RetriesRunningJobs,
     DiscardsWaitingJobs,
     IgnoresObjects,
+    /// A late owner can renew its lease while another job about the object is running.
+    IgnoresObjectsInRenewals,
     UsesTheIdsOfMemberships,
     /// A job that is waiting for its retry blocks the other jobs about its object.
     BlocksObjectsBetweenAttempts,
@@ -295,6 +302,23 @@ impl Queue {
         }
     }
 
+    /// Returns whether a lease has expired, and another job about the same object is running.
+    fn is_overtaken(&self, lease: &Lease) -> bool {
+        let (entries, now) = (self.entries(), Instant::now());
+        let Some(late) = entries.get(&self.key(lease.key().message_id())) else { return false };
+        let object = self.object(&late.event);
+        let is_live = |entry: &Entry| entry.state == State::Running && entry.lease_ends > now;
+        let mut live = entries.values().filter(|entry| self.is_mine(entry) && is_live(entry));
+        !is_live(late) && object.is_some() && live.any(|entry| self.object(&entry.event) == object)
+    }
+
+    /// Returns whether the owner of a lease has already brought the job into a state.
+    fn has_ended(&self, lease: &Lease, state: State) -> bool {
+        let entries = self.entries();
+        let entry = entries.get(&self.key(lease.key().message_id()));
+        entry.is_some_and(|entry| entry.state == state && entry.owner == Some(lease.owner()))
+    }
+
     /// Removes the owner, unless the fault allows the owner to end the attempt a second time.
     fn disown(&self, entry: &mut Entry) {
         if !self.has(Fault::AcceptsUsedLeases) {
@@ -343,7 +367,8 @@ impl DeliveryQueue for Queue {
             }
             Fault::ReadsAndThenEnqueues => {
                 let exists = self.entries().contains_key(&self.key(event.message_id()));
-                yield_now().await;
+                // Long enough for a concurrent caller to read the same state, even on a busy machine.
+                tokio::time::sleep(Duration::from_millis(20)).await;
                 Ok(if exists { Enqueued::Duplicate } else { self.insert(event, State::Ready) })
             }
             _ => Ok(self.insert(event, State::Ready)),
@@ -367,7 +392,7 @@ impl JobQueue for Queue {
         self.reach().await?;
         if self.has(Fault::ReadsAndThenTakes) {
             while let Some(key) = self.next(options) {
-                yield_now().await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
                 if let Some(job) = self.take_key(&key, options) {
                     return Ok(Some(job));
                 }
@@ -387,6 +412,9 @@ impl JobQueue for Queue {
 
     async fn renew(&self, lease: &Lease, by: Duration) -> io::Result<LeaseState> {
         self.reach().await?;
+        if self.is_overtaken(lease) && !self.has(Fault::IgnoresObjectsInRenewals) {
+            return Ok(LeaseState::Lost);
+        }
         Ok(self.change(lease, Fault::RenewsForNonOwners, |entry| {
             if !self.has(Fault::DoesNotRenew) {
                 entry.lease_ends = Instant::now() + by;
@@ -396,13 +424,8 @@ impl JobQueue for Queue {
 
     async fn complete(&self, lease: &Lease) -> io::Result<LeaseState> {
         self.reach().await?;
-        if !self.has(Fault::RejectsSecondCompletions) {
-            let entries = self.entries();
-            let entry = entries.get(&self.key(lease.key().message_id()));
-            let again = |entry: &Entry| entry.state == State::Done && entry.owner == Some(lease.owner());
-            if entry.is_some_and(again) {
-                return Ok(LeaseState::Held);
-            }
+        if self.has_ended(lease, State::Done) && !self.has(Fault::RejectsSecondCompletions) {
+            return Ok(LeaseState::Held);
         }
         Ok(self.change(lease, Fault::CompletesForNonOwners, |entry| {
             (entry.state, entry.ended_at) = (State::Done, Timestamp::now());
@@ -434,10 +457,16 @@ impl JobQueue for Queue {
 
     async fn bury(&self, lease: &Lease, error: &str) -> io::Result<LeaseState> {
         self.reach().await?;
+        if self.has_ended(lease, State::Dead) && !self.has(Fault::RejectsSecondBurials) {
+            if self.has(Fault::BuriesAgain) {
+                let mut entries = self.entries();
+                entries.get_mut(&self.key(lease.key().message_id())).unwrap().last_error = self.error(error);
+            }
+            return Ok(LeaseState::Held);
+        }
         Ok(self.change(lease, Fault::BuriesForNonOwners, |entry| {
             (entry.state, entry.ended_at) = (State::Dead, Timestamp::now());
             entry.last_error = self.error(error);
-            self.disown(entry);
         }))
     }
 
@@ -513,6 +542,7 @@ impl JobQueue for Queue {
         if may {
             entry.state = State::Ready;
             entry.available = Instant::now();
+            self.disown(entry);
             if !self.has(Fault::KeepsTheAttemptsOfRetriedDeadLetters) {
                 entry.attempts = 0;
             }
@@ -528,6 +558,7 @@ impl JobQueue for Queue {
             let wanted = wanted || self.has(Fault::RetriesAllTypes);
             if self.is_mine(entry) && entry.state == State::Dead && wanted {
                 (entry.state, entry.attempts, entry.available) = (State::Ready, 0, Instant::now());
+                self.disown(entry);
                 retried += 1;
             }
         }
@@ -542,6 +573,9 @@ impl JobQueue for Queue {
             entry.state == State::Dead || entry.state == State::Ready && self.has(Fault::DiscardsWaitingJobs);
         if may {
             (entry.state, entry.ended_at, entry.discarded) = (State::Done, Timestamp::now(), true);
+            if !self.has(Fault::KeepsTheOwnersOfDeadLetters) {
+                self.disown(entry);
+            }
         }
         Ok(may)
     }
@@ -620,6 +654,9 @@ async fn finds_every_fault_and_names_the_broken_rule() {
         (Fault::RejectsLateOwners, Rule::OwnerUntilOvertaken),
         (Fault::AcceptsUsedLeases, Rule::UsedUp),
         (Fault::RejectsSecondCompletions, Rule::CompleteAgain),
+        (Fault::RejectsSecondBurials, Rule::BuryAgain),
+        (Fault::BuriesAgain, Rule::BuryAgain),
+        (Fault::KeepsTheOwnersOfDeadLetters, Rule::UsedUp),
         (Fault::DoesNotRenew, Rule::Renewal),
         (Fault::IgnoresDelays, Rule::Delays),
         (Fault::BlocksBehindDelays, Rule::RunsAgain),
@@ -640,6 +677,7 @@ async fn finds_every_fault_and_names_the_broken_rule() {
         (Fault::RetriesRunningJobs, Rule::DeadLetters),
         (Fault::DiscardsWaitingJobs, Rule::DeadLetters),
         (Fault::IgnoresObjects, Rule::OneObject),
+        (Fault::IgnoresObjectsInRenewals, Rule::OneObject),
         (Fault::UsesTheIdsOfMemberships, Rule::OneObject),
         (Fault::BlocksObjectsBetweenAttempts, Rule::RunsAgain),
         (Fault::IgnoresTheScope, Rule::Scopes),

@@ -119,6 +119,58 @@ async fn a_new_event_wakes_a_waiting_worker_of_the_process() {
 }
 
 #[tokio::test]
+async fn a_queue_of_another_table_or_scope_does_not_wake_a_worker() {
+    let file = File::new();
+    let queue = file.open().await;
+    let other = queue.clone().table("other").unwrap();
+    other.migrate().await.unwrap();
+    other.enqueue(&event("msg_1")).await.unwrap();
+    queue.clone().with_scope("other".parse().unwrap()).enqueue(&event("msg_1")).await.unwrap();
+    let woken = tokio::time::timeout(Duration::ZERO, queue.wait(LONG)).await;
+    assert!(woken.is_err(), "an event of another queue woke the worker");
+}
+
+#[tokio::test]
+async fn retries_all_dead_letters_in_batches() {
+    let file = File::new();
+    let queue = file.open().await;
+    let fill = "\
+        WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 2345)
+        INSERT INTO clerk_webhook_queue
+            (scope, message_id, state, event_type, attempts, available_at, attempted_at, enqueued_at, ended_at,
+             owner, payload)
+        SELECT 'clerk', 'msg_' || n, 3, iif(n % 2, 'user.created', 'user.deleted'), 1, 0, 0, 0, n, x'00', x'00'
+          FROM number";
+    sqlx::query(fill).execute(queue.pool()).await.unwrap();
+
+    // The statement that changes this row fails, and the batch before it remains.
+    let fail = "CREATE TRIGGER fail BEFORE UPDATE ON clerk_webhook_queue WHEN NEW.message_id = 'msg_1500'
+                BEGIN SELECT RAISE(ABORT, 'intended'); END";
+    sqlx::query(fail).execute(queue.pool()).await.unwrap();
+    assert!(queue.retry_all_dead(None).await.is_err());
+    let stats = queue.stats().await.unwrap();
+    assert_eq!((stats.ready, stats.dead), (1000, 1345));
+    sqlx::query("DROP TRIGGER fail").execute(queue.pool()).await.unwrap();
+
+    assert_eq!(queue.retry_all_dead(Some(&"user.created".into())).await.unwrap(), 673);
+    assert_eq!(queue.retry_all_dead(None).await.unwrap(), 672);
+    let rows = "SELECT count(*) AS number FROM clerk_webhook_queue
+                 WHERE state = 0 AND owner IS NULL AND attempts = 0 AND ended_at IS NULL";
+    let rows = sqlx::query(rows).fetch_one(queue.pool()).await.unwrap();
+    assert_eq!(rows.get::<u64, _>("number"), 2345);
+    assert_eq!(queue.retry_all_dead(None).await.unwrap(), 0);
+
+    // Workers bury each event again as soon as it is retried.
+    let dead = "UPDATE clerk_webhook_queue SET state = 3, ended_at = rowid";
+    sqlx::query(dead).execute(queue.pool()).await.unwrap();
+    let bury = "CREATE TRIGGER bury AFTER UPDATE ON clerk_webhook_queue WHEN NEW.state = 0
+                BEGIN UPDATE clerk_webhook_queue SET state = 3, ended_at = 9999 WHERE rowid = NEW.rowid; END";
+    sqlx::query(bury).execute(queue.pool()).await.unwrap();
+    let retried = tokio::time::timeout(LONG, queue.retry_all_dead(None)).await;
+    assert_eq!(retried.expect("the loop does not end").unwrap(), 2345);
+}
+
+#[tokio::test]
 async fn uses_the_configured_table_of_an_attached_database() {
     let options = SqliteConnectOptions::new().in_memory(true);
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();

@@ -18,7 +18,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{SqlStr, Sqlite, Transaction};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::queue::dead_letters::{DeadLetter, QueueStats};
 use crate::queue::delivery_queue::{DeliveryQueue, Enqueued};
@@ -34,6 +34,13 @@ type Statement = Query<'static, Sqlite, SqliteArguments>;
 /// The last error of a job whose worker crashed during the last attempt.
 const CRASHED: &str =
     "the lease of the last attempt expired: the worker crashed, or a handler blocked its thread";
+
+/// The number of dead letters that one statement retries. Small, so that no other statement waits for long.
+const BATCH: u32 = 1000;
+
+/// The pause between two such statements. Other processes only poll for the lock on the file, and would
+/// rarely find it free without a pause.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The last error of a job whose stored body has been changed, so that it is not an event.
 const NOT_AN_EVENT: &str = "the stored body is not an event";
@@ -58,8 +65,10 @@ const NOT_AN_EVENT: &str = "the stored body is not an event";
 ///   an event that the sender will not send again. The file must be on a local disk, not on a network file
 ///   system.
 /// - `busy_timeout` and `acquire_timeout` limit how long a statement waits for other writers, because SQLite
-///   has one writer at a time. Values above 5 s have no effect on the server: if storing an event takes
-///   longer than 5 s, it answers `store_unavailable`.
+///   has one writer at a time. With [`open`](Self::open), each of them is 4 s, so the server answers
+///   `store_unavailable` 4 s after the event arrived, or after 5 s if the statement waited both for the
+///   connection and for other writers. Values above 5 s have no effect on the server: if storing an event
+///   takes longer than 5 s, it answers `store_unavailable`.
 /// - For a database in memory, use a single connection without `idle_timeout` and `max_lifetime`, because
 ///   each connection would have its own database. A queue in memory is not durable: use it only in tests.
 ///
@@ -100,7 +109,7 @@ pub struct SqliteQueue {
     table: Arc<str>,
     statements: Arc<Statements>,
     scope: Scope,
-    /// Wakes a worker in this process. Each scope has its own `Notify`.
+    /// Wakes a worker in this process. Each table and each scope has its own `Notify`.
     changed: Arc<Notify>,
 }
 
@@ -147,6 +156,7 @@ impl SqliteQueue {
         SqliteStore::new(self.pool.clone()).table(name)?;
         self.table = name.into();
         self.statements = Arc::new(Statements::of(name));
+        self.changed = Arc::default();
         Ok(self)
     }
 
@@ -350,7 +360,7 @@ impl JobQueue for SqliteQueue {
 
     async fn renew(&self, lease: &Lease, by: Duration) -> Result<LeaseState, sqlx::Error> {
         let renew = of_lease(&self.statements.renew, lease);
-        Ok(state_of(self.execute(move || renew.bind(now_plus(by))).await?))
+        Ok(state_of(self.execute(move || renew.bind(now()).bind(now_plus(by))).await?))
     }
 
     async fn complete(&self, lease: &Lease) -> Result<LeaseState, sqlx::Error> {
@@ -400,10 +410,20 @@ impl JobQueue for SqliteQueue {
 
     async fn retry_all_dead(&self, event_type: Option<&EventType>) -> Result<u64, sqlx::Error> {
         let event_type = event_type.map(|event_type| event_type.as_str().to_owned());
-        let retry = self.of_scope(&self.statements.retry_all_dead).bind(event_type);
-        let retried = self.execute(move || retry.bind(now())).await?;
-        self.changed.notify_one();
-        Ok(retried)
+        // The loop must end even if workers bury the retried events again in the meantime.
+        let Some(newest) = self.dead_letters(1).await?.into_iter().next() else { return Ok(0) };
+        let mut retried = 0;
+        loop {
+            let retry = self.of_scope(&self.statements.retry_all_dead).bind(event_type.clone());
+            let retry = retry.bind(newest.died_at.as_millis()).bind(i64::from(BATCH));
+            let batch = self.execute(move || retry.bind(now())).await?;
+            self.changed.notify_one();
+            retried += batch;
+            if batch < u64::from(BATCH) {
+                return Ok(retried);
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     async fn discard(&self, message_id: &MessageId) -> Result<bool, sqlx::Error> {

@@ -18,7 +18,9 @@ ON CONFLICT (scope, message_id) DO NOTHING";
 
 /// Takes the next job, or makes it a dead letter if it has had all of its attempts.
 ///
-/// Compares the first suitable row of two indexes, so the cost does not depend on the number of waiting jobs.
+/// Compares the first suitable row of two indexes. If ?6 is true, it skips the jobs about objects that have a
+/// running job, so the cost grows with the number of skipped jobs, whose index entries it visits. It does not
+/// depend on the number of other waiting jobs.
 /// A job whose lease has expired comes before newer jobs, because it keeps its `available_at`.
 const TAKE: &str = "\
 UPDATE clerk_webhook_queue
@@ -52,9 +54,14 @@ UPDATE clerk_webhook_queue
         ORDER BY since LIMIT 1)
 RETURNING message_id, state, event_type, attempts, attempted_at, enqueued_at, last_error, payload";
 
+/// Refuses an expired lease if another job about the same object is running under a live lease.
 const RENEW: &str = "\
-UPDATE clerk_webhook_queue SET lease_until = ?4
- WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state = 2";
+UPDATE clerk_webhook_queue SET lease_until = ?5
+ WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state = 2
+   AND (lease_until > ?4 OR object_id IS NULL OR object_id NOT IN (
+        SELECT other.object_id FROM clerk_webhook_queue AS other
+         WHERE other.scope = ?1 AND other.state = 2 AND other.lease_until > ?4
+           AND other.object_id IS NOT NULL))";
 
 /// A second completion with the same lease also succeeds, and keeps the time of the first one.
 const COMPLETE: &str = "\
@@ -74,10 +81,13 @@ UPDATE clerk_webhook_queue
    SET state = 0, owner = NULL, lease_until = NULL, attempts = attempts - 1
  WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state = 2";
 
+/// A second call with the same lease also succeeds, and keeps the time and the error of the first one.
 const BURY: &str = "\
 UPDATE clerk_webhook_queue
-   SET state = 3, owner = NULL, lease_until = NULL, ended_at = ?4, last_error = ?5
- WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state = 2";
+   SET state = 3, lease_until = NULL,
+       ended_at = CASE state WHEN 3 THEN ended_at ELSE ?4 END,
+       last_error = CASE state WHEN 3 THEN last_error ELSE ?5 END
+ WHERE scope = ?1 AND message_id = ?2 AND owner = ?3 AND state IN (2, 3)";
 
 /// A running job whose lease has expired counts as ready, because it can be taken.
 const STATS: &str = "\
@@ -101,16 +111,21 @@ SELECT message_id, event_type, attempts, attempted_at, enqueued_at, ended_at, la
  LIMIT ?2";
 
 const RETRY_DEAD: &str = "\
-UPDATE clerk_webhook_queue SET state = 0, attempts = 0, available_at = ?3, ended_at = NULL
+UPDATE clerk_webhook_queue SET state = 0, owner = NULL, attempts = 0, available_at = ?3, ended_at = NULL
  WHERE scope = ?1 AND message_id = ?2 AND state = 3";
 
+/// Retries the oldest dead letters, at most ?4 of them, and none that became one after ?3.
 const RETRY_ALL_DEAD: &str = "\
-UPDATE clerk_webhook_queue SET state = 0, attempts = 0, available_at = ?3, ended_at = NULL
- WHERE scope = ?1 AND state = 3 AND (?2 IS NULL OR event_type = ?2)";
+UPDATE clerk_webhook_queue SET state = 0, owner = NULL, attempts = 0, available_at = ?5, ended_at = NULL
+ WHERE rowid IN (
+       SELECT rowid FROM clerk_webhook_queue
+        WHERE scope = ?1 AND state = 3 AND ended_at <= ?3 AND (?2 IS NULL OR event_type = ?2)
+        ORDER BY ended_at
+        LIMIT ?4)";
 
 const DISCARD: &str = "\
 UPDATE clerk_webhook_queue
-   SET state = 1, object_id = NULL, last_error = NULL, payload = NULL, ended_at = ?3
+   SET state = 1, owner = NULL, object_id = NULL, last_error = NULL, payload = NULL, ended_at = ?3
  WHERE scope = ?1 AND message_id = ?2 AND state = 3";
 
 const PURGE: &str = "\
@@ -197,24 +212,46 @@ mod tests {
         );
     }
 
-    /// This keeps the cost of `take` independent of the number of waiting jobs.
-    #[tokio::test]
-    async fn a_take_searches_the_indexes_and_sorts_only_two_candidates() {
+    /// Returns the steps of the plan for a statement.
+    async fn plan(statement: &str, parameters: usize) -> Vec<String> {
         let options = SqliteConnectOptions::new().in_memory(true);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
         sqlx::raw_sql(MIGRATION).execute(&pool).await.unwrap();
-        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {TAKE}"));
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let mut explain = sqlx::query(explain.into_sql_str());
-        for _ in 0..7 {
+        for _ in 0..parameters {
             explain = explain.bind(1);
         }
         let rows = explain.fetch_all(&pool).await.unwrap();
-        let plan: Vec<_> = rows.iter().map(|row| row.get::<String, _>("detail")).collect();
+        rows.iter().map(|row| row.get("detail")).collect()
+    }
+
+    /// A take reads only index entries of the waiting jobs that it skips, and never sorts the waiting jobs.
+    #[tokio::test]
+    async fn a_take_searches_the_indexes_and_sorts_only_two_candidates() {
+        let plan = plan(TAKE, 7).await;
         let count = |part: &str| plan.iter().filter(|step| step.contains(part)).count();
         let ready = "SEARCH job USING COVERING INDEX clerk_webhook_queue_ready (scope=? AND available_at<?)";
         let running = "SEARCH job USING INDEX clerk_webhook_queue_running (scope=? AND lease_until<?)";
         assert_eq!((count(ready), count(running)), (1, 1), "{plan:#?}");
         assert_eq!((count("SCAN job"), count("SCAN other")), (0, 0), "{plan:#?}");
         assert_eq!(count("TEMP B-TREE FOR ORDER BY"), 1, "{plan:#?}");
+    }
+
+    #[tokio::test]
+    async fn the_statistics_read_only_indexes() {
+        let plan = plan(STATS, 2).await;
+        for state in ["ready", "running", "dead"] {
+            let step = format!("USING COVERING INDEX clerk_webhook_queue_{state} (scope=?)");
+            assert_eq!(plan.iter().filter(|line| line.ends_with(&step)).count(), 1, "{state}: {plan:#?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_retry_of_all_dead_letters_searches_and_does_not_sort() {
+        let plan = plan(RETRY_ALL_DEAD, 5).await;
+        let step = "USING COVERING INDEX clerk_webhook_queue_dead (scope=? AND ended_at<?)";
+        assert!(plan.iter().any(|line| line.ends_with(step)), "{plan:#?}");
+        assert!(!plan.iter().any(|line| line.contains("B-TREE")), "{plan:#?}");
     }
 }
