@@ -10,7 +10,13 @@ def version(text):
 
 
 # These dependencies may need a newer Rust than the library. The documentation of the library must state the version.
-BEYOND = {"actix-web": "1.89", "clerk-webhook-actix": "1.89", "clerk-webhook-sync": "1.94", "sqlx": "1.94"}
+BEYOND = {
+    "actix-web": "1.89",
+    "async-nats": "1.89",
+    "clerk-webhook-actix": "1.89",
+    "clerk-webhook-sync": "1.94",
+    "sqlx": "1.94",
+}
 
 metadata = json.load(sys.stdin)
 packages = {package["id"]: package for package in metadata["packages"]}

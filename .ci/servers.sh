@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Starts Postgres, PgBouncer in transaction mode and Redis for the tests, on free loopback ports. Installs missing servers
-# from Debian packages.
+# Starts Postgres, PgBouncer in transaction mode, Redis and NATS with JetStream for the tests, on free loopback ports.
+# Installs missing servers from Debian packages.
 #
 #   eval "$(bash .ci/servers.sh)"
-#       Starts the servers unless they run, and sets TEST_POSTGRES_URL, TEST_PGBOUNCER_URL and TEST_REDIS_URL.
+#       Starts the servers unless they run, and sets TEST_POSTGRES_URL, TEST_PGBOUNCER_URL, TEST_REDIS_URL and
+#       TEST_NATS_URL.
 #   eval "$(DURABLE=yes bash .ci/servers.sh)"
-#       The same, but the servers flush every commit to disk. Use it for benchmarks.
+#       The same, but Postgres and Redis flush every commit to disk. Use it for benchmarks. Debian's version of NATS has no
+#       such setting: it flushes every two minutes.
 #   bash .ci/servers.sh stop
 #       Stops the servers and removes their data.
 set -euo pipefail
@@ -35,13 +37,14 @@ stop() {
     if [ -d "$data/postgres" ]; then
         as_user_of_postgres "$(cat "$data/pg_ctl")" stop --pgdata "$data/postgres" --mode immediate >/dev/null || true
     fi
-    if [ -f "$data/redis/pid" ]; then
-        local redis
-        redis=$(cat "$data/redis/pid")
-        kill "$redis" 2>/dev/null || true
+    local server pid
+    for server in redis nats; do
+        [ -f "$data/$server/pid" ] || continue
+        pid=$(cat "$data/$server/pid")
+        kill "$pid" 2>/dev/null || true
         # Wait, because a running server could write to the folder while it is removed.
-        while kill -0 "$redis" 2>/dev/null; do sleep 0.1; done
-    fi
+        while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+    done
     rm -rf "$data" "$path_file"
 }
 
@@ -50,6 +53,7 @@ are_running() {
     local data
     data=$(cat "$path_file")
     [ -f "$data/environment" ] && kill -0 "$(cat "$data/redis/pid")" 2>/dev/null &&
+        kill -0 "$(cat "$data/nats/pid")" 2>/dev/null &&
         kill -0 "$(cat "$data/pgbouncer/pid")" 2>/dev/null &&
         as_user_of_postgres "$(cat "$data/pg_ctl")" status --pgdata "$data/postgres" >/dev/null
 }
@@ -59,16 +63,17 @@ find_pg_ctl() {
     find /usr/lib/postgresql/*/bin -name pg_ctl 2>/dev/null | sort --version-sort | tail -n 1
 }
 
-find_pgbouncer() {
-    # Debian installs it in /usr/sbin, which is not on every user's path.
-    PATH=$PATH:/usr/sbin command -v pgbouncer || true
+find_server() {
+    # Debian installs some servers in /usr/sbin, which is not on every user's path.
+    PATH=$PATH:/usr/sbin command -v "$1" || true
 }
 
 install_missing() {
-    local missing=() apt=(apt-get --quiet=2)
+    local server missing=() apt=(apt-get --quiet=2)
     [ -n "$(find_pg_ctl)" ] || missing+=(postgresql)
-    [ -n "$(find_pgbouncer)" ] || missing+=(pgbouncer)
-    command -v redis-server >/dev/null || missing+=(redis-server)
+    for server in pgbouncer redis-server nats-server; do
+        [ -n "$(find_server "$server")" ] || missing+=("$server")
+    done
     [ ${#missing[@]} -gt 0 ] || return 0
     [ "$(id -u)" = 0 ] || apt=(sudo "${apt[@]}")
     export DEBIAN_FRONTEND=noninteractive
@@ -90,7 +95,7 @@ start() {
     mkdir -p "$(dirname "$path_file")"
     echo "$data" >"$path_file"
     chmod 755 "$data"
-    mkdir "$data/postgres" "$data/pgbouncer" "$data/redis"
+    mkdir "$data/postgres" "$data/pgbouncer" "$data/redis" "$data/nats"
     pg_ctl=$(find_pg_ctl)
     echo "$pg_ctl" >"$data/pg_ctl"
     if [ "$(id -u)" = 0 ]; then chown postgres "$data/postgres" "$data/pgbouncer"; fi
@@ -127,7 +132,7 @@ ignore_startup_parameters = extra_float_digits
 logfile = $data/pgbouncer/log
 pidfile = $data/pgbouncer/pid
 INI
-    as_user_of_postgres "$(find_pgbouncer)" --daemon --quiet "$data/pgbouncer/pgbouncer.ini" >&2
+    as_user_of_postgres "$(find_server pgbouncer)" --daemon --quiet "$data/pgbouncer/pgbouncer.ini" >&2
     echo "export TEST_PGBOUNCER_URL=postgres://postgres@127.0.0.1:$pooler_port/postgres" >>"$data/environment.new"
 
     port=$(free_port)
@@ -139,6 +144,16 @@ INI
     done
     redis-cli -p "$port" ping >&2
     echo "export TEST_REDIS_URL=redis://127.0.0.1:$port/" >>"$data/environment.new"
+
+    port=$(free_port)
+    nats-server --addr 127.0.0.1 --port "$port" --jetstream --store_dir "$data/nats" --pid "$data/nats/pid" \
+        --log "$data/nats/log" >/dev/null 2>&1 &
+    for _ in $(seq 100); do
+        if grep -qs "Server is ready" "$data/nats/log"; then break; fi
+        sleep 0.1
+    done
+    grep -q "Server is ready" "$data/nats/log"
+    echo "export TEST_NATS_URL=nats://127.0.0.1:$port" >>"$data/environment.new"
     mv "$data/environment.new" "$data/environment"
 }
 
