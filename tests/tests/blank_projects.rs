@@ -203,6 +203,12 @@ fn projects() -> BTreeMap<String, (String, String)> {
     projects
 }
 
+/// Returns the target folder, which is the workspace's, so that Cargo compiles no dependency again that the
+/// workspace uses with the same features.
+fn target() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("..")
+}
+
 /// A folder that is removed when this value is dropped.
 struct Folder(PathBuf);
 
@@ -241,7 +247,8 @@ impl Project {
     fn cargo(&self, arguments: &[&str]) -> Output {
         let output = Command::new(env!("CARGO"))
             .args(arguments)
-            .args(["--quiet", "--target-dir", env!("CARGO_TARGET_TMPDIR")])
+            .args(["--quiet", "--target-dir"])
+            .arg(target())
             .current_dir(&self.folder.0)
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_INCREMENTAL", "0")
@@ -269,7 +276,7 @@ impl Project {
         }
         self.cargo(&["build"]);
         // Copy the program, because the next project with this name overwrites it in the target folder.
-        let built = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("debug").join(&self.name);
+        let built = target().join("debug").join(&self.name);
         fs::copy(built, self.folder.0.join("program")).unwrap();
     }
 

@@ -33,7 +33,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server. Returns `None` if redis-server is not installed.
     pub(crate) async fn start(test: &str, options: &'static [&'static str]) -> Option<Self> {
-        if !servers::has_redis_program(test) {
+        if !servers::has_program("redis-server", test) {
             return None;
         }
         // Another process may take the port before the server binds it.

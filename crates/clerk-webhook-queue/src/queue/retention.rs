@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use clerk_webhook_store::MIN_RETENTION;
+use tokio::time::sleep;
 
 use crate::queue::job_queue::JobQueue;
 
 /// The number of messages that one statement deletes. Small, so that no other statement waits for long.
 const BATCH: u32 = 1000;
+
+/// The pause between two such statements, in which other processes can write to the queue.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Deletes the ids of all messages that were handled, discarded or skipped as expired at least `retention`
 /// ago.
@@ -29,5 +33,6 @@ pub async fn purge<Q: JobQueue>(queue: &Q, retention: Duration) -> Result<u64, Q
         if batch < u64::from(BATCH) {
             return Ok(purged);
         }
+        sleep(PAUSE).await;
     }
 }

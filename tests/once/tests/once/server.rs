@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use clerk_webhook_tests::process::eventually;
-use clerk_webhook_tests::servers;
+use clerk_webhook_tests::servers::{self, Nats, Postgres, free_port};
 
 /// How a server is unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,15 +120,10 @@ pub struct Redis {
 impl Redis {
     /// Starts a server. Returns `None` if redis-server is not installed.
     pub fn start(folder: &Path) -> Option<Self> {
-        if !servers::has_redis_program("a Redis that is killed") {
+        if !servers::has_program("redis-server", "a Redis that is killed") {
             return None;
         }
-        // Below the range of ephemeral ports, so that no outgoing connection takes the port while the server
-        // is down.
-        let begin = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap_or(0);
-        let mut ports = begin..begin + 100;
-        let port =
-            ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("no port is free");
+        let port = free_port();
         let folder = folder.to_owned();
         Some(Self { process: Self::spawn(&folder, port), folder, port })
     }
@@ -185,6 +180,34 @@ impl Drop for Redis {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+impl Server for Nats {
+    fn address(&self) -> String {
+        self.url()
+    }
+
+    fn take_away(&mut self, _absence: Absence) {
+        self.kill();
+    }
+
+    fn bring_back(&mut self, _absence: Absence) {
+        self.restart();
+    }
+}
+
+impl Server for Postgres {
+    fn address(&self) -> String {
+        self.url()
+    }
+
+    fn take_away(&mut self, _absence: Absence) {
+        self.kill();
+    }
+
+    fn bring_back(&mut self, _absence: Absence) {
+        self.restart();
     }
 }
 

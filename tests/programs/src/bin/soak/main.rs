@@ -25,6 +25,8 @@ use traffic::Traffic;
 const USAGE: &str = "\
 usage: soak [--seconds 60] [--connections 32] PROGRAM…
 
+A PROGRAM is a path, and can contain arguments: 'target/release/example-queue --server'.
+
 Starts each program with a signing secret and PORT=0, waits for `listening on http://…`, sends valid and invalid
 deliveries over keep-alive connections at full speed, and checks that
 

@@ -37,9 +37,11 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a program and waits until it prints its address.
+    /// Starts a program, whose path can be followed by arguments, and waits until it prints its address.
     pub async fn start(program: &str) -> Result<Self, String> {
-        let mut process = Command::new(program)
+        let mut words = program.split_ascii_whitespace();
+        let mut process = Command::new(words.next().unwrap_or_default())
+            .args(words)
             .env("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)
             .env("PORT", "0")
             .env("DATABASE", database())
