@@ -77,6 +77,10 @@ mod engines;
 mod queue;
 mod worker;
 
+#[cfg(feature = "nats")]
+pub use engines::nats::NatsQueue;
+#[cfg(feature = "nats")]
+pub use engines::nats::error::NatsQueueError;
 #[cfg(feature = "sqlite")]
 pub use engines::sqlite::SqliteQueue;
 pub use queue::dead_letters::{DeadLetter, EventTypeStats, QueueStats};

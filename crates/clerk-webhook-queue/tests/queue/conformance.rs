@@ -60,3 +60,31 @@ async fn several_processes_with_one_file_pass() {
 async fn a_database_in_memory_passes() {
     Suite::new(&InMemory::new().await).run().await;
 }
+
+/// Each client has a separate connection, and each scope has its own stream.
+#[cfg(feature = "nats")]
+struct Connections(crate::nats_server::Names);
+
+#[cfg(feature = "nats")]
+impl Harness for Connections {
+    type Queue = clerk_webhook_queue::NatsQueue;
+
+    async fn client(&self, scope: Scope) -> Self::Queue {
+        let queue = self.0.unmigrated().await.with_scope(scope);
+        queue.migrate().await.unwrap();
+        queue
+    }
+
+    async fn unreachable(&self) -> Option<Self::Queue> {
+        Some(crate::nats_server::unreachable().await)
+    }
+}
+
+#[cfg(feature = "nats")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_connections_to_nats_pass() {
+    let Some(url) = crate::nats_server::url("the conformance suite of NatsQueue") else { return };
+    let harness = Connections(crate::nats_server::Names::new(url));
+    Suite::new(&harness).run().await;
+    harness.0.delete().await;
+}

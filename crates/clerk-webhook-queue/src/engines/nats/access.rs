@@ -1,0 +1,160 @@
+//! The requests to the server. Each of them has a time limit.
+
+use std::future::Future;
+use std::time::Duration;
+
+use async_nats::Client;
+use async_nats::HeaderMap;
+use async_nats::jetstream::context::{ContextBuilder, GetStreamErrorKind, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::{self, DeleteMessageErrorKind, Info, LastRawMessageErrorKind, Stream};
+use async_nats::jetstream::{Context, ErrorCode};
+use bytes::Bytes;
+
+use super::error::NatsQueueError;
+use super::names::Names;
+use super::record::Record;
+
+/// The header that contains the record.
+const HEADER: &str = "Clerk-Webhook";
+
+/// The bytes of a message that are reserved for the queue's own fields, which grow with the last error.
+pub(super) const RESERVED: usize = 16 * 1024;
+
+/// A message of the stream.
+pub(super) struct Stored {
+    pub(super) record: Record,
+    pub(super) body: Bytes,
+    pub(super) sequence: u64,
+}
+
+/// Writes and reads the messages of one stream.
+#[derive(Clone)]
+pub(super) struct Access {
+    pub(super) context: Context,
+    pub(super) names: Names,
+    pub(super) timeout: Duration,
+}
+
+impl Access {
+    pub(super) fn new(client: Client, names: Names, timeout: Duration) -> Self {
+        // `bounded` applies the limit. The client's own limits are later, because their errors are less clear.
+        let late = timeout.saturating_mul(2);
+        let context = ContextBuilder::new().timeout(late).ack_timeout(late).build(client);
+        Self { context, names, timeout }
+    }
+
+    pub(super) async fn bounded<T>(
+        &self,
+        question: impl Future<Output = Result<T, NatsQueueError>>,
+    ) -> Result<T, NatsQueueError> {
+        let answer = tokio::time::timeout(self.timeout, question).await;
+        answer.unwrap_or(Err(NatsQueueError::Timeout(self.timeout)))
+    }
+
+    pub(super) async fn stream(&self) -> Result<Stream<()>, NatsQueueError> {
+        self.context.get_stream_no_info(self.names.stream()).await.map_err(NatsQueueError::rejected)
+    }
+
+    /// Replaces the last record of a message, and returns the new sequence when the server has stored it.
+    ///
+    /// Returns `None` if the sequence of the last record is not `expected`. It is 0 if no record exists.
+    pub(super) async fn write(
+        &self,
+        record: &Record,
+        body: Bytes,
+        expected: u64,
+    ) -> Result<Option<u64>, NatsQueueError> {
+        let text = serde_json::to_string(record).map_err(|_| NatsQueueError::Foreign)?;
+        let message = PublishMessage::build()
+            .payload(body)
+            .header(HEADER, text)
+            .expected_last_subject_sequence(expected);
+        let subject = self.names.message(&record.id);
+        self.bounded(async {
+            // The first future only hands the message to the client. The second one is the server's answer.
+            let stored = self.context.send_publish(subject, message).await?.await;
+            match stored {
+                Ok(stored) => Ok(Some(stored.sequence)),
+                Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
+    }
+
+    /// Returns the last record of a message and its body, according to the leader of the stream.
+    pub(super) async fn read(&self, id: &str) -> Result<Option<Stored>, NatsQueueError> {
+        let subject = self.names.message(id);
+        self.bounded(async {
+            let stream = self.stream().await?;
+            match stream.get_last_raw_message_by_subject(&subject).await {
+                Ok(message) => {
+                    let record = record_of(&message.headers).ok_or(NatsQueueError::Foreign)?;
+                    Ok(Some(Stored { record, body: message.payload, sequence: message.sequence }))
+                }
+                Err(error) => match error.kind() {
+                    LastRawMessageErrorKind::NoMessageFound => Ok(None),
+                    LastRawMessageErrorKind::JetStream(reason)
+                        if reason.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                    {
+                        Err(NatsQueueError::MissingStream)
+                    }
+                    _ => Err(NatsQueueError::rejected(error)),
+                },
+            }
+        })
+        .await
+    }
+
+    /// Returns the settings and the state of the stream, according to its leader, or `None` if it does not
+    /// exist.
+    pub(super) async fn info(&self) -> Result<Option<Info>, NatsQueueError> {
+        self.bounded(async {
+            match self.context.get_stream(self.names.stream()).await {
+                Ok(stream) => Ok(Some(stream.cached_info().clone())),
+                Err(error) => match error.kind() {
+                    GetStreamErrorKind::JetStream(reason)
+                        if reason.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                    {
+                        Ok(None)
+                    }
+                    _ => Err(NatsQueueError::rejected(error)),
+                },
+            }
+        })
+        .await
+    }
+
+    /// Returns the state of the stream.
+    pub(super) async fn state(&self) -> Result<stream::State, NatsQueueError> {
+        self.info().await?.map(|info| info.state).ok_or(NatsQueueError::MissingStream)
+    }
+
+    /// Writes an empty message that is newer than all others.
+    pub(super) async fn mark(&self) -> Result<(), NatsQueueError> {
+        self.bounded(async {
+            self.context.send_publish(self.names.purge(), PublishMessage::build()).await?.await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes a record, and returns whether it existed.
+    pub(super) async fn delete(&self, sequence: u64) -> Result<bool, NatsQueueError> {
+        self.bounded(async {
+            match self.stream().await?.delete_message(sequence).await {
+                Ok(deleted) => Ok(deleted),
+                // Another client has deleted it.
+                Err(error) if matches!(error.kind(), DeleteMessageErrorKind::JetStream(_)) => Ok(false),
+                Err(error) => Err(NatsQueueError::rejected(error)),
+            }
+        })
+        .await
+    }
+}
+
+/// Returns the record of a message, or `None` if no queue has written it.
+pub(super) fn record_of(headers: &HeaderMap) -> Option<Record> {
+    serde_json::from_str(headers.get(HEADER)?.as_str()).ok()
+}

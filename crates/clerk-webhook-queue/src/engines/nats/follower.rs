@@ -1,0 +1,195 @@
+//! Follows the records of a stream, so that the client knows which jobs can be taken.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::push::{Ordered, OrderedConfig};
+use async_nats::jetstream::consumer::{Consumer, DeliverPolicy};
+use async_nats::jetstream::stream::ConsumerErrorKind;
+use async_nats::jetstream::{ErrorCode, Message};
+use clerk_webhook_core::Timestamp;
+use futures_util::StreamExt as _;
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::access::{Access, record_of};
+use super::error::NatsQueueError;
+use super::index::Index;
+
+/// An index of the stream, and the task that updates it.
+pub(super) struct Follower {
+    access: Access,
+    index: Arc<Mutex<Index>>,
+    /// The sequence up to which the index is complete. The task owns the sender, and drops it when it ends.
+    applied: watch::Receiver<u64>,
+    task: AbortHandle,
+}
+
+impl Follower {
+    /// Starts to follow the stream. `changed` is notified when a job may be ready.
+    pub(super) async fn start(access: &Access, changed: Arc<Notify>) -> Result<Self, NatsQueueError> {
+        let last = access.state().await?.last_sequence;
+        let records = Records::read(access).await?;
+        let index = Arc::new(Mutex::new(Index::default()));
+        let begin = if records.is_empty { last } else { 0 };
+        let (sender, applied) = watch::channel(begin);
+        let task = tokio::spawn(follow(records, last, Arc::clone(&index), sender, changed));
+        Ok(Self { access: access.clone(), index, applied, task: task.abort_handle() })
+    }
+
+    /// Returns whether the task still updates the index.
+    pub(super) fn is_alive(&self) -> bool {
+        self.applied.has_changed().is_ok()
+    }
+
+    pub(super) fn index(&self) -> MutexGuard<'_, Index> {
+        lock(&self.index)
+    }
+
+    /// Waits until the index contains the record with this sequence, and all records before it.
+    pub(super) async fn reach(&self, sequence: u64) -> Result<(), NatsQueueError> {
+        let mut applied = self.applied.clone();
+        let reached = async {
+            match applied.wait_for(|applied| *applied >= sequence).await {
+                Ok(_) => Ok(()),
+                Err(_) => Err(NatsQueueError::Timeout(self.access.timeout)),
+            }
+        };
+        let reached = self.access.bounded(reached).await;
+        if reached.is_err() {
+            // The next call starts a new task.
+            self.task.abort();
+        }
+        reached
+    }
+
+    /// Waits until the index contains all records that the stream contained when this method was called.
+    pub(super) async fn sync(&self) -> Result<(), NatsQueueError> {
+        let last = self.access.state().await?.last_sequence;
+        self.reach(last).await
+    }
+
+    /// Reserves a job that can be taken.
+    pub(super) fn reserve(&self, one_object_at_a_time: bool) -> Option<Reserved> {
+        let (id, sequence) = self.index().reserve(Instant::now(), one_object_at_a_time)?;
+        Some(Reserved { index: Arc::clone(&self.index), id, sequence })
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A job that no other call in this process tries to take until the value is dropped.
+pub(super) struct Reserved {
+    index: Arc<Mutex<Index>>,
+    pub(super) id: Arc<str>,
+    pub(super) sequence: u64,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        lock(&self.index).release(&self.id, self.sequence);
+    }
+}
+
+fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
+    index.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Updates the index until the server does not answer any more, or the follower is dropped.
+async fn follow(
+    mut records: Records,
+    last: u64,
+    index: Arc<Mutex<Index>>,
+    applied: watch::Sender<u64>,
+    changed: Arc<Notify>,
+) {
+    while let Some(Ok(found)) = records.next().await {
+        let record = found.message.headers.as_ref().and_then(record_of);
+        if record.is_some_and(|record| lock(&index).apply(found.sequence, record, found.began)) {
+            changed.notify_one();
+        }
+        // If the last message of the stream was deleted, no message with its sequence arrives.
+        let complete = if found.is_newest { found.sequence.max(last) } else { found.sequence };
+        applied.send_if_modified(|applied| {
+            let is_newer = complete > *applied;
+            *applied = complete.max(*applied);
+            is_newer
+        });
+    }
+}
+
+/// The messages of a stream from its beginning, without their bodies. Does not end with the newest message.
+pub(super) struct Records {
+    messages: Ordered,
+    created: i64,
+    started: Instant,
+    pub(super) is_empty: bool,
+}
+
+/// A message of the stream.
+pub(super) struct Found {
+    pub(super) message: Message,
+    pub(super) sequence: u64,
+    /// The time that had passed since the server stored the message when the reading began.
+    pub(super) age: Duration,
+    /// The time from which a lease or a delay is counted.
+    began: Instant,
+    /// Whether the server has no newer message yet.
+    pub(super) is_newest: bool,
+}
+
+impl Records {
+    pub(super) async fn read(access: &Access) -> Result<Self, NatsQueueError> {
+        access
+            .bounded(async {
+                let config = OrderedConfig {
+                    deliver_subject: access.context.client().new_inbox(),
+                    deliver_policy: DeliverPolicy::All,
+                    headers_only: true,
+                    ..OrderedConfig::default()
+                };
+                let stream = access.stream().await?;
+                let consumer = stream.create_consumer(config).await;
+                let consumer: Consumer<OrderedConfig> = consumer.map_err(|error| match error.kind() {
+                    ConsumerErrorKind::JetStream(reason)
+                        if reason.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                    {
+                        NatsQueueError::MissingStream
+                    }
+                    _ => NatsQueueError::rejected(error),
+                })?;
+                let started = Instant::now();
+                let (created, is_empty) =
+                    (consumer.cached_info().created, consumer.cached_info().num_pending == 0);
+                let messages = consumer.messages().await.map_err(NatsQueueError::rejected)?;
+                Ok(Self { messages, created: millis(created), started, is_empty })
+            })
+            .await
+    }
+
+    /// Returns the next message, when the server has one.
+    pub(super) async fn next(&mut self) -> Option<Result<Found, NatsQueueError>> {
+        let message = match self.messages.next().await? {
+            Ok(message) => message,
+            Err(error) => return Some(Err(NatsQueueError::rejected(error))),
+        };
+        let Ok(info) = message.info() else { return Some(Err(NatsQueueError::Foreign)) };
+        let (sequence, is_newest) = (info.stream_sequence, info.pending == 0);
+        // Both times are the server's, so the clock of this machine does not matter.
+        let age = self.created.saturating_sub(millis(info.published));
+        let age = Duration::from_millis(u64::try_from(age).unwrap_or_default());
+        let now = Instant::now();
+        let began = if age.is_zero() { now } else { self.started.checked_sub(age).unwrap_or(now) };
+        Some(Ok(Found { message, sequence, age, began, is_newest }))
+    }
+}
+
+/// Returns the milliseconds since the Unix epoch. `async-nats` can be built with other types of its times.
+fn millis(time: impl Into<std::time::SystemTime>) -> i64 {
+    Timestamp::from(time.into()).as_millis()
+}

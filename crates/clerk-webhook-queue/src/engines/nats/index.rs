@@ -1,0 +1,176 @@
+//! What a client knows about the messages that have not ended: their last records, without the bodies.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clerk_webhook_core::Timestamp;
+use tokio::time::Instant;
+
+use super::record::{Record, State};
+use crate::queue::dead_letters::{EventTypeStats, QueueStats};
+
+/// A message that has not ended.
+struct Entry {
+    sequence: u64,
+    state: State,
+    event_type: Arc<str>,
+    object: Option<Arc<str>>,
+    enqueued_at: i64,
+    /// The sequence of the record with which the owner took the job.
+    since: u64,
+    /// The end of a running job's lease, or of a ready job's delay.
+    due: Instant,
+    /// Whether a call to `take` in this process is about to take the job.
+    is_reserved: bool,
+}
+
+/// The messages that have not ended.
+#[derive(Default)]
+pub(super) struct Index {
+    entries: HashMap<Arc<str>, Entry>,
+    /// The ready and running jobs, in the order in which they can be taken.
+    due: BTreeMap<(Instant, u64), Arc<str>>,
+    /// The running jobs about each object.
+    running: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    dead: BTreeMap<u64, Arc<str>>,
+    /// Each event type once, because a queue has few of them.
+    types: HashSet<Arc<str>>,
+}
+
+impl Index {
+    /// Applies a newer record, and returns whether a job may now be ready.
+    ///
+    /// `began` is the time from which the record's lease or delay is counted.
+    pub(super) fn apply(&mut self, sequence: u64, record: Record, began: Instant) -> bool {
+        let id = match self.entries.get_key_value(&*record.id) {
+            Some((_, entry)) if entry.sequence >= sequence => return false,
+            Some((id, _)) => Arc::clone(id),
+            None => Arc::from(record.id),
+        };
+        self.remove(&id);
+        if record.state == State::Done {
+            return true;
+        }
+        let event_type = match self.types.get(&*record.event_type) {
+            Some(event_type) => Arc::clone(event_type),
+            None => Arc::from(record.event_type),
+        };
+        self.types.insert(Arc::clone(&event_type));
+        let due = began + Duration::from_millis(record.millis);
+        let object: Option<Arc<str>> = record.object.map(Arc::from);
+        match record.state {
+            State::Dead => {
+                self.dead.insert(sequence, Arc::clone(&id));
+            }
+            _ => {
+                self.due.insert((due, sequence), Arc::clone(&id));
+            }
+        }
+        if let (State::Running, Some(object)) = (record.state, &object) {
+            self.running.entry(Arc::clone(object)).or_default().insert(Arc::clone(&id));
+        }
+        let entry = Entry {
+            sequence,
+            state: record.state,
+            event_type,
+            object,
+            enqueued_at: record.enqueued_at,
+            since: record.since.unwrap_or(sequence),
+            due,
+            is_reserved: false,
+        };
+        self.entries.insert(id, entry);
+        record.state != State::Running
+    }
+
+    /// Removes a message, for example because it does not exist any more.
+    pub(super) fn remove(&mut self, id: &str) {
+        let Some((id, entry)) = self.entries.remove_entry(id) else { return };
+        self.due.remove(&(entry.due, entry.sequence));
+        self.dead.remove(&entry.sequence);
+        if let Some(object) = &entry.object
+            && let Some(running) = self.running.get_mut(object)
+        {
+            running.remove(&id);
+            if running.is_empty() {
+                self.running.remove(object);
+            }
+        }
+    }
+
+    /// Reserves the first job that can be taken, and returns its id and the sequence of its record.
+    pub(super) fn reserve(&mut self, now: Instant, one_object_at_a_time: bool) -> Option<(Arc<str>, u64)> {
+        let found = self.due.range(..=(now, u64::MAX)).map(|(_, id)| id).find(|id| {
+            self.entries.get(*id).is_some_and(|entry| {
+                let is_blocked = one_object_at_a_time && self.is_busy(id, entry, now, u64::MAX);
+                !entry.is_reserved && !is_blocked
+            })
+        });
+        let id = Arc::clone(found?);
+        let entry = self.entries.get_mut(&id)?;
+        entry.is_reserved = true;
+        Some((id, entry.sequence))
+    }
+
+    /// Ends a reservation, unless the job has a newer record.
+    pub(super) fn release(&mut self, id: &str, sequence: u64) {
+        if let Some(entry) = self.entries.get_mut(id).filter(|entry| entry.sequence == sequence) {
+            entry.is_reserved = false;
+        }
+    }
+
+    /// Returns whether another job about the same object is running under a live lease, and was taken before
+    /// the record `before`.
+    pub(super) fn is_overtaken(&self, id: &str, now: Instant, before: u64) -> bool {
+        self.entries.get(id).is_some_and(|entry| self.is_busy(id, entry, now, before))
+    }
+
+    fn is_busy(&self, id: &str, entry: &Entry, now: Instant, before: u64) -> bool {
+        let running = entry.object.as_ref().and_then(|object| self.running.get(object));
+        running.into_iter().flatten().any(|other| {
+            **other != *id
+                && self.entries.get(other).is_some_and(|other| other.due > now && other.since < before)
+        })
+    }
+
+    /// Returns how long the lease of a running job still lasts.
+    pub(super) fn remaining(&self, id: &str, now: Instant) -> Duration {
+        self.entries.get(id).map_or(Duration::ZERO, |entry| entry.due.saturating_duration_since(now))
+    }
+
+    /// Returns the time at which the next delay or lease ends.
+    pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
+        self.due.range((now, u64::MAX)..).map(|((due, _), _)| *due).next()
+    }
+
+    /// Returns the ids and sequences of the dead letters, beginning with the newest.
+    pub(super) fn dead(&self, event_type: Option<&str>) -> Vec<(Arc<str>, u64)> {
+        let is_asked = |id: &Arc<str>| match event_type {
+            Some(event_type) => self.entries.get(id).is_some_and(|entry| *entry.event_type == *event_type),
+            None => true,
+        };
+        let dead = self.dead.iter().rev().filter(|(_, id)| is_asked(id));
+        dead.map(|(sequence, id)| (Arc::clone(id), *sequence)).collect()
+    }
+
+    pub(super) fn stats(&self, now: Instant) -> QueueStats {
+        let mut by_type: HashMap<&str, EventTypeStats> = HashMap::new();
+        for entry in self.entries.values() {
+            let stats = by_type
+                .entry(&entry.event_type)
+                .or_insert_with(|| EventTypeStats::new((&*entry.event_type).into()));
+            match entry.state {
+                State::Done => {}
+                State::Dead => stats.dead += 1,
+                State::Running if entry.due > now => stats.running += 1,
+                State::Ready | State::Running => {
+                    stats.ready += 1;
+                    let since = Timestamp::from_millis(entry.enqueued_at);
+                    stats.oldest_ready = Some(stats.oldest_ready.map_or(since, |oldest| oldest.min(since)));
+                }
+            }
+        }
+        QueueStats::new(by_type.into_values().collect())
+    }
+}

@@ -1,0 +1,375 @@
+//! Takes and ends jobs.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use clerk_webhook_core::{Event, EventType, MessageId, Timestamp};
+use clerk_webhook_store::{DeliveryKey, Lease, LeaseState, Owner};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::{Instant, timeout_at};
+
+use super::NatsQueue;
+use super::access::{Stored, record_of};
+use super::error::NatsQueueError;
+use super::follower::{Follower, Records, Reserved};
+use super::record::{Record, State};
+use crate::queue::dead_letters::{DeadLetter, QueueStats};
+use crate::queue::job_queue::{Job, JobQueue, TakeOptions};
+use crate::queue::log;
+
+/// The last error of a job whose worker crashed during the last attempt.
+const CRASHED: &str =
+    "the lease of the last attempt expired: the worker crashed, or a handler blocked its thread";
+
+/// The last error of a job whose stored body has been changed, so that it is not an event.
+const NOT_AN_EVENT: &str = "the stored body is not an event";
+
+/// The number of requests that a call sends at the same time.
+const AT_ONCE: usize = 16;
+
+/// How often a call tries again when other clients change the same message.
+const TRIES: u32 = 64;
+
+/// A lease that ends within this time may already have expired for another client, which learned of it
+/// earlier.
+const MARGIN: Duration = Duration::from_millis(250);
+
+/// What a call does with the record of a message.
+enum Change {
+    /// Replaces the record and keeps the body.
+    To(Record),
+    /// Replaces the record and deletes the body.
+    End(Record),
+    /// The record already has the state.
+    Already,
+    /// The caller may not change the record.
+    Refused,
+}
+
+/// The result of an attempt to take a reserved job.
+enum Taken {
+    Job(Box<Job>),
+    /// Another client has changed the job, or the job is dead now.
+    Gone,
+}
+
+impl NatsQueue {
+    /// Replaces the record of a message, and tries again if another client changes it at the same time.
+    async fn change(
+        &self,
+        id: &MessageId,
+        change: impl Fn(&Stored) -> Change,
+    ) -> Result<bool, NatsQueueError> {
+        for _ in 0..TRIES {
+            let Some(stored) = self.access.read(id.as_str()).await? else { return Ok(false) };
+            let (record, body) = match change(&stored) {
+                Change::To(record) => (record, stored.body),
+                Change::End(record) => (record, Bytes::new()),
+                Change::Already => return Ok(true),
+                Change::Refused => return Ok(false),
+            };
+            if self.access.write(&record, body, stored.sequence).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Err(NatsQueueError::Contended)
+    }
+
+    /// Ends an attempt. `again` is the state in which a second call with the same lease succeeds.
+    async fn end(
+        &self,
+        lease: &Lease,
+        again: Option<State>,
+        end: impl Fn(&Record) -> Change,
+    ) -> Result<LeaseState, NatsQueueError> {
+        if lease.key().scope() != &self.scope {
+            return Ok(LeaseState::Lost);
+        }
+        let ended = self.change(lease.key().message_id(), |stored| {
+            let record = &stored.record;
+            match record.state {
+                _ if !record.is_owned_by(lease.owner()) => Change::Refused,
+                State::Running => end(record),
+                state if Some(state) == again => Change::Already,
+                _ => Change::Refused,
+            }
+        });
+        Ok(state_of(ended.await?))
+    }
+
+    /// Tries to take a job.
+    async fn take_reserved(
+        &self,
+        follower: &Follower,
+        reserved: &Reserved,
+        options: &TakeOptions,
+    ) -> Result<Taken, NatsQueueError> {
+        let Some(stored) = self.access.read(&reserved.id).await? else {
+            follower.index().remove(&reserved.id);
+            return Ok(Taken::Gone);
+        };
+        let record = &stored.record;
+        if stored.sequence != reserved.sequence {
+            follower.reach(stored.sequence).await?;
+            return Ok(Taken::Gone);
+        }
+        let Some(message_id) = record.message_id() else { return Err(NatsQueueError::Foreign) };
+        if record.attempts >= options.max_attempts {
+            let dead = record.used_up(CRASHED);
+            if let Some(sequence) = self.access.write(&dead, stored.body, stored.sequence).await? {
+                log_dead_letter(&message_id, &dead);
+                follower.reach(sequence).await?;
+            } else {
+                follower.sync().await?;
+            }
+            return Ok(Taken::Gone);
+        }
+
+        let owner = Owner::random();
+        let taken = record.taken(owner, options.lease);
+        let Some(sequence) = self.access.write(&taken, stored.body.clone(), stored.sequence).await? else {
+            follower.sync().await?;
+            return Ok(Taken::Gone);
+        };
+        // Two clients may take two jobs about an object at the same time. The stream has an order, and the
+        // client with the later record gives its job back.
+        follower.reach(sequence).await?;
+        if options.one_object_at_a_time {
+            let is_overtaken = follower.index().is_overtaken(&reserved.id, Instant::now(), sequence);
+            if is_overtaken {
+                let mut back = record.ready(record.attempts, Duration::ZERO);
+                if record.state == State::Running {
+                    back.error = Some(CRASHED.to_owned());
+                }
+                if let Some(sequence) = self.access.write(&back, stored.body, sequence).await? {
+                    follower.reach(sequence).await?;
+                }
+                return Ok(Taken::Gone);
+            }
+        }
+
+        let key = DeliveryKey::new(self.scope.clone(), message_id.clone());
+        let lease = Lease::new(key, owner, taken.attempts);
+        let attempted_at = Timestamp::from_millis(record.attempted_at);
+        if let Ok(event) = Event::from_trusted(message_id.clone(), attempted_at, stored.body.clone()) {
+            let enqueued_at = Timestamp::from_millis(record.enqueued_at);
+            return Ok(Taken::Job(Box::new(Job::new(lease, event, enqueued_at))));
+        }
+        let dead = taken.buried(NOT_AN_EVENT);
+        log_dead_letter(&message_id, &dead);
+        if let Some(sequence) = self.access.write(&dead, stored.body, sequence).await? {
+            follower.reach(sequence).await?;
+        }
+        Ok(Taken::Gone)
+    }
+
+    /// Renews a lease that has expired, or may expire at any moment.
+    async fn renew_late(&self, stored: Stored, by: Duration) -> Result<Option<LeaseState>, NatsQueueError> {
+        let follower = self.synced().await?;
+        let id = &stored.record.id;
+        if follower.index().is_overtaken(id, Instant::now(), u64::MAX) {
+            return Ok(Some(LeaseState::Lost));
+        }
+        let renewed = stored.record.renewed(by, None);
+        let Some(sequence) = self.access.write(&renewed, stored.body.clone(), stored.sequence).await? else {
+            return Ok(None);
+        };
+        follower.reach(sequence).await?;
+        if !follower.index().is_overtaken(id, Instant::now(), sequence) {
+            return Ok(Some(LeaseState::Held));
+        }
+        let expired = stored.record.renewed(Duration::ZERO, None);
+        self.access.write(&expired, stored.body, sequence).await?;
+        Ok(Some(LeaseState::Lost))
+    }
+
+    /// Reads a dead letter, or returns `None` if the message is not one any more.
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, NatsQueueError> {
+        let Some(stored) = self.access.read(id).await? else { return Ok(None) };
+        let record = stored.record;
+        let (State::Dead, Some(id)) = (record.state, record.message_id()) else { return Ok(None) };
+        let attempted_at = Timestamp::from_millis(record.attempted_at);
+        let mut letter = DeadLetter::new(id, (&*record.event_type).into(), attempted_at, stored.body);
+        letter.attempts = record.attempts;
+        letter.enqueued_at = Timestamp::from_millis(record.enqueued_at);
+        letter.died_at = record.ended_at.map_or(letter.enqueued_at, Timestamp::from_millis);
+        letter.last_error = record.error;
+        Ok(Some(letter))
+    }
+
+    /// Returns the sequences of up to `limit` records of messages that ended at least `older_than` ago.
+    async fn ended(&self, older_than: Duration, limit: usize) -> Result<Vec<u64>, NatsQueueError> {
+        let mut ended = Vec::new();
+        let mut records = Records::read(&self.access).await?;
+        while !records.is_empty && ended.len() < limit {
+            let next = async { records.next().await.unwrap_or(Err(NatsQueueError::MissingStream)) };
+            let found = self.access.bounded(next).await?;
+            // The records are in the order in which they were written.
+            if found.age < older_than {
+                break;
+            }
+            let record = found.message.headers.as_ref().and_then(record_of);
+            if record.is_some_and(|record| record.state == State::Done) {
+                ended.push(found.sequence);
+            }
+            if found.is_newest {
+                break;
+            }
+        }
+        Ok(ended)
+    }
+}
+
+impl JobQueue for NatsQueue {
+    async fn take(&self, options: &TakeOptions) -> Result<Option<Job>, NatsQueueError> {
+        let mut is_synced = false;
+        for _ in 0..TRIES * 16 {
+            let follower = self.follower().await?;
+            let Some(reserved) = follower.reserve(options.one_object_at_a_time) else {
+                if is_synced {
+                    return Ok(None);
+                }
+                follower.sync().await?;
+                is_synced = true;
+                continue;
+            };
+            is_synced = false;
+            if let Taken::Job(job) = self.take_reserved(&follower, &reserved, options).await? {
+                return Ok(Some(*job));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn renew(&self, lease: &Lease, by: Duration) -> Result<LeaseState, NatsQueueError> {
+        if lease.key().scope() != &self.scope {
+            return Ok(LeaseState::Lost);
+        }
+        for _ in 0..TRIES {
+            let Some(stored) = self.access.read(lease.key().message_id().as_str()).await? else {
+                return Ok(LeaseState::Lost);
+            };
+            let record = &stored.record;
+            if record.state != State::Running || !record.is_owned_by(lease.owner()) {
+                return Ok(LeaseState::Lost);
+            }
+            let follower = self.follower().await?;
+            follower.reach(stored.sequence).await?;
+            let remaining = follower.index().remaining(&record.id, Instant::now());
+            if record.object.is_some() && remaining < MARGIN {
+                match self.renew_late(stored, by).await? {
+                    Some(state) => return Ok(state),
+                    None => continue,
+                }
+            }
+            let renewed = record.renewed(by, Some(record.since.unwrap_or(stored.sequence)));
+            if self.access.write(&renewed, stored.body, stored.sequence).await?.is_some() {
+                return Ok(LeaseState::Held);
+            }
+        }
+        Err(NatsQueueError::Contended)
+    }
+
+    async fn complete(&self, lease: &Lease) -> Result<LeaseState, NatsQueueError> {
+        let done = |record: &Record| Change::End(record.done(Some(lease.owner())));
+        self.end(lease, Some(State::Done), done).await
+    }
+
+    async fn retry(&self, lease: &Lease, after: Duration, error: &str) -> Result<LeaseState, NatsQueueError> {
+        self.end(lease, None, |record| Change::To(record.retried(after, error))).await
+    }
+
+    async fn give_back(&self, lease: &Lease) -> Result<LeaseState, NatsQueueError> {
+        let back = |record: &Record| record.ready(record.attempts.saturating_sub(1), Duration::ZERO);
+        self.end(lease, None, |record| Change::To(back(record))).await
+    }
+
+    async fn bury(&self, lease: &Lease, error: &str) -> Result<LeaseState, NatsQueueError> {
+        self.end(lease, Some(State::Dead), |record| Change::To(record.buried(error))).await
+    }
+
+    async fn wait(&self, limit: Duration) {
+        let now = Instant::now();
+        let end = now + limit.min(Duration::from_secs(24 * 60 * 60));
+        let follower = timeout_at(end, self.follower()).await;
+        let due = match &follower {
+            Ok(Ok(follower)) => follower.index().next_due(now),
+            _ => None,
+        };
+        let until = due.map_or(end, |due| due.min(end));
+        let _ = timeout_at(until, self.changed.notified()).await;
+    }
+
+    async fn stats(&self) -> Result<QueueStats, NatsQueueError> {
+        let follower = self.synced().await?;
+        let stats = follower.index().stats(Instant::now());
+        Ok(stats)
+    }
+
+    async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, NatsQueueError> {
+        let dead = self.synced().await?.index().dead(None);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let letters = stream::iter(dead.into_iter().take(limit))
+            .map(async |(id, _)| self.dead_letter(&id).await)
+            .buffered(AT_ONCE)
+            .try_filter_map(async |letter| Ok(letter));
+        letters.try_collect().await
+    }
+
+    async fn retry_dead(&self, message_id: &MessageId) -> Result<bool, NatsQueueError> {
+        self.change(message_id, |stored| match stored.record.state {
+            State::Dead => Change::To(stored.record.ready(0, Duration::ZERO)),
+            _ => Change::Refused,
+        })
+        .await
+    }
+
+    async fn retry_all_dead(&self, event_type: Option<&EventType>) -> Result<u64, NatsQueueError> {
+        let dead = self.synced().await?.index().dead(event_type.map(EventType::as_str));
+        let mut retried = 0;
+        // Oldest first. A dead letter with a newer record was buried again in the meantime.
+        for (id, sequence) in dead.into_iter().rev() {
+            let Ok(id) = id.parse::<MessageId>() else { continue };
+            let is_retried = self.change(&id, |stored| {
+                if stored.record.state == State::Dead && stored.sequence == sequence {
+                    Change::To(stored.record.ready(0, Duration::ZERO))
+                } else {
+                    Change::Refused
+                }
+            });
+            retried += u64::from(is_retried.await?);
+        }
+        Ok(retried)
+    }
+
+    async fn discard(&self, message_id: &MessageId) -> Result<bool, NatsQueueError> {
+        self.change(message_id, |stored| match stored.record.state {
+            State::Dead => Change::End(stored.record.done(None)),
+            _ => Change::Refused,
+        })
+        .await
+    }
+
+    async fn purge(&self, older_than: Duration, limit: u32) -> Result<u64, NatsQueueError> {
+        let ended = self.ended(older_than, usize::try_from(limit).unwrap_or(usize::MAX)).await?;
+        if ended.is_empty() {
+            return Ok(0);
+        }
+        // Clients wait until they have seen the last message of the stream, so a purge must not delete it.
+        self.access.mark().await?;
+        let deleted = stream::iter(ended)
+            .map(async |sequence| self.access.delete(sequence).await)
+            .buffer_unordered(AT_ONCE)
+            .try_fold(0, async |purged, deleted| Ok(purged + u64::from(deleted)));
+        deleted.await
+    }
+}
+
+fn state_of(is_held: bool) -> LeaseState {
+    if is_held { LeaseState::Held } else { LeaseState::Lost }
+}
+
+fn log_dead_letter(id: &MessageId, record: &Record) {
+    let event_type = EventType::from(&*record.event_type);
+    log::dead_letter(id, &event_type, record.attempts, record.error.as_deref().unwrap_or_default());
+}

@@ -1,0 +1,298 @@
+//! The queue in NATS JetStream.
+
+mod access;
+pub(crate) mod error;
+mod follower;
+mod index;
+mod jobs;
+mod migrate;
+mod names;
+mod record;
+mod room;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions};
+use clerk_webhook_core::{Event, Verifier};
+use clerk_webhook_store::Scope;
+use tokio::sync::{Mutex, Notify};
+
+use crate::queue::delivery_queue::{DeliveryQueue, Enqueued};
+
+use self::access::{Access, RESERVED};
+use self::error::NatsQueueError;
+use self::follower::Follower;
+use self::names::Names;
+use self::record::Record;
+use self::room::Room;
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A queue in a stream of NATS JetStream, for any number of machines.
+///
+/// The queue needs a NATS server of version 2.9 or later with JetStream. Call [`migrate`](Self::migrate) when
+/// the application starts.
+///
+/// # Guarantee
+///
+/// - [`enqueue`](DeliveryQueue::enqueue) returns after JetStream has acknowledged the event.
+/// - Each message is one subject of the stream, which contains only the last record of the message: its state
+///   and its body. A client replaces a record only if no other client has changed it. So no step can be
+///   half done, and a worker whose lease was taken over cannot change the job.
+/// - A duplicate is found by its subject, not by JetStream's window of message ids. The queue knows a message
+///   until it is purged, also after a restart of the server.
+/// - Each job is handled at least once, and by at most one worker at a time. After a crash, the job can be
+///   taken again when its lease expires.
+/// - A queue prefers older jobs, but does not guarantee an order.
+///
+/// # Durability
+///
+/// JetStream writes each message to a file before it acknowledges the message. It flushes the file to the
+/// disk only every 2 minutes by default (`sync_interval`). So a crash of nats-server loses nothing, but a
+/// crash of its machine can lose up to 2 minutes of acknowledged events. Use three
+/// [`replicas`](Self::replicas), or set `sync_interval: always` (server 2.10 or later).
+///
+/// # Clocks
+///
+/// Leases and delays do not depend on the clocks of the workers. A worker counts them from the time at which
+/// it learns of them, on a clock that is never set. When a worker connects, it uses the server's clock to find
+/// out how old the existing leases are, so keep the clocks of the servers in a cluster synchronized. Only
+/// `enqueued_at` and `died_at` use the clock of the client.
+///
+/// # Limits
+///
+/// - A worker reads the records of all known messages when it starts, without their bodies, and keeps those
+///   that have not ended in memory: a few hundred bytes for each waiting message and each dead letter.
+///   A purge makes the start faster.
+/// - Every change of a job, also a renewal, writes the event's body again.
+/// - JetStream deletes an old body from its index at once, but the file can contain the bytes until the server
+///   compacts it.
+/// - The server's `max_payload` (1 MiB by default) must be larger than the body limit of the verifier. See
+///   [`body_limit`](Self::body_limit).
+/// - If the account or the disk is full, the server rejects new events, and the sender receives a 503. It then
+///   also rejects the changes of jobs. Set [`max_bytes`](Self::max_bytes), which only limits new events.
+///
+/// # Permissions
+///
+/// With the default names, the user of a worker needs to publish to `clerk_webhook.>`, `$JS.API.STREAM.>` and
+/// `$JS.API.CONSUMER.>` of the stream, `$JS.FC.>` and `_INBOX.>`, and to subscribe to `_INBOX.>`. A server
+/// that only enqueues needs `clerk_webhook.>` and `_INBOX.>`.
+///
+/// # Retention
+///
+/// When a job is done, the queue deletes the body of the event, and keeps the message id. Call
+/// [`purge`](crate::purge()) once a day to delete old message ids.
+///
+/// # Examples
+///
+/// ```no_run
+/// use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, NatsQueue};
+///
+/// # async fn run(event: clerk_webhook_core::Event) -> Result<(), Box<dyn std::error::Error>> {
+/// let queue = NatsQueue::connect("nats://127.0.0.1:4222").await?.replicas(3);
+/// queue.migrate().await?;
+///
+/// assert_eq!(queue.enqueue(&event).await?, Enqueued::New);
+/// assert_eq!(queue.enqueue(&event).await?, Enqueued::Duplicate);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct NatsQueue {
+    client: Client,
+    access: Access,
+    scope: Scope,
+    replicas: Option<usize>,
+    body_limit: usize,
+    room: Room,
+    /// What this client knows about the stream, from the first call of a worker on.
+    follower: Arc<Mutex<Option<Arc<Follower>>>>,
+    /// Wakes a worker in this process.
+    changed: Arc<Notify>,
+}
+
+impl NatsQueue {
+    /// Connects to `nats://[user:password@]host[:port]`, and reconnects if the connection is lost.
+    ///
+    /// For TLS, credentials files and several servers, create a [`Client`] and pass it to [`new`](Self::new).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the URL is invalid, or if the server cannot be reached.
+    pub async fn connect(url: &str) -> Result<Self, NatsQueueError> {
+        let options = ConnectOptions::new().name("clerk-webhook-queue").connection_timeout(DEFAULT_TIMEOUT);
+        let client = tokio::time::timeout(DEFAULT_TIMEOUT, options.connect(url)).await;
+        let client = client.map_err(|_| NatsQueueError::Timeout(DEFAULT_TIMEOUT))?;
+        Ok(Self::new(client.map_err(|error| NatsQueueError::Connect(Box::new(error)))?))
+    }
+
+    /// Creates a queue with the application's client.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        let scope = Scope::default();
+        let names = Names::new(names::DEFAULT_PREFIX, &scope);
+        Self {
+            access: Access::new(client.clone(), names, DEFAULT_TIMEOUT),
+            client,
+            scope,
+            replicas: None,
+            body_limit: Verifier::DEFAULT_BODY_LIMIT,
+            room: Room::default(),
+            follower: Arc::default(),
+            changed: Arc::default(),
+        }
+    }
+
+    /// Sets the scope: the name of the endpoint, `clerk` by default.
+    ///
+    /// Endpoints with different handlers need different scopes. Each scope has its own stream,
+    /// `clerk_webhook_<scope>`, with the subjects `clerk_webhook.<scope>.>`. In the names, `.` is written as
+    /// `%2E` and `/` as `%2F`.
+    #[must_use]
+    pub fn with_scope(self, scope: Scope) -> Self {
+        let names = Names::new(self.access.names.prefix(), &scope);
+        Self { scope, ..self.renamed(names) }
+    }
+
+    /// Sets the prefix of the names of the stream and its subjects, `clerk_webhook` by default.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error unless the prefix consists of 1 to 64 ASCII letters, digits, `_` and `-`.
+    pub fn prefix(self, prefix: &str) -> Result<Self, NatsQueueError> {
+        if !names::is_prefix(prefix) {
+            return Err(NatsQueueError::Prefix);
+        }
+        let names = Names::new(prefix, &self.scope);
+        Ok(self.renamed(names))
+    }
+
+    fn renamed(self, names: Names) -> Self {
+        let access = Access { names, ..self.access };
+        Self {
+            access,
+            room: self.room.for_another_stream(),
+            follower: Arc::default(),
+            changed: Arc::default(),
+            ..self
+        }
+    }
+
+    /// Sets the number of replicas of the stream, from 1 to 5.
+    ///
+    /// By default, [`migrate`](Self::migrate) creates a stream with one replica, and does not change the
+    /// replicas of an existing stream.
+    #[must_use]
+    pub fn replicas(mut self, replicas: usize) -> Self {
+        self.replicas = Some(replicas);
+        self
+    }
+
+    /// Sets how many bytes the stream may contain before new events are rejected. No limit by default.
+    ///
+    /// If the limit is reached, [`enqueue`](DeliveryQueue::enqueue) returns [`NatsQueueError::Full`], and the
+    /// sender receives a 503 and retries. Workers can still take and end jobs. The client asks for the size
+    /// once per second, so several servers together can exceed the limit by the events of a second.
+    #[must_use]
+    pub fn max_bytes(mut self, max_bytes: u64) -> Self {
+        self.room = Room::of(max_bytes);
+        self
+    }
+
+    /// Sets the body limit of the verifier in bytes, [`Verifier::DEFAULT_BODY_LIMIT`] (2 MiB) by default.
+    ///
+    /// [`migrate`](Self::migrate) checks that the server's `max_payload` allows bodies of this size. If you
+    /// set a lower limit in the verifier, set it here too.
+    #[must_use]
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
+    /// Sets how long a request to the server may take before it is an error, 4 s by default.
+    ///
+    /// If storing an event takes longer than 5 s, the server answers `store_unavailable`, so larger values
+    /// have no effect on the server.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.access = Access::new(self.client.clone(), self.access.names, timeout);
+        self.follower = Arc::default();
+        self
+    }
+
+    /// Returns the client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Creates the stream if it is missing, and checks the settings of an existing one.
+    ///
+    /// Any number of processes may call this method at the same time. In an existing stream, the method
+    /// changes the number of replicas if [`replicas`](Self::replicas) was called, and turns off settings that
+    /// delete old messages.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the server cannot be reached, if the stream has settings with which it cannot be a
+    /// queue, or if the server's `max_payload` is too small for the [`body_limit`](Self::body_limit).
+    pub async fn migrate(&self) -> Result<(), NatsQueueError> {
+        migrate::migrate(&self.access, self.replicas, self.body_limit).await
+    }
+
+    /// Returns the follower of the stream, and starts it if it does not run.
+    async fn follower(&self) -> Result<Arc<Follower>, NatsQueueError> {
+        let mut current = self.follower.lock().await;
+        if let Some(follower) = current.as_ref().filter(|follower| follower.is_alive()) {
+            return Ok(Arc::clone(follower));
+        }
+        let started = Arc::new(Follower::start(&self.access, Arc::clone(&self.changed)).await?);
+        *current = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    /// Returns the follower when it knows all records that the stream contains now.
+    async fn synced(&self) -> Result<Arc<Follower>, NatsQueueError> {
+        let follower = self.follower().await?;
+        follower.sync().await?;
+        Ok(follower)
+    }
+
+    async fn store(&self, event: &Event) -> Result<Enqueued, NatsQueueError> {
+        let (record, body) = (Record::new(event), event.raw_body().clone());
+        // The fields can be large only because of the event type, which is part of the body.
+        let size = body.len() + record.event_type.len() + RESERVED;
+        let max_payload = self.client.max_payload();
+        if size > max_payload {
+            return Err(NatsQueueError::TooLarge { size, max_payload });
+        }
+        self.room.enter(&self.access, size).await?;
+        Ok(match self.access.write(&record, body, 0).await? {
+            Some(_) => Enqueued::New,
+            None => Enqueued::Duplicate,
+        })
+    }
+}
+
+impl DeliveryQueue for NatsQueue {
+    type Error = NatsQueueError;
+
+    fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    async fn enqueue(&self, event: &Event) -> Result<Enqueued, NatsQueueError> {
+        self.access.bounded(self.store(event)).await
+    }
+}
+
+impl fmt::Debug for NatsQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsQueue")
+            .field("stream", &self.access.names.stream())
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
