@@ -1,19 +1,24 @@
 //! Many deliveries to a durable queue, while servers and workers are killed at random.
 
+use std::fmt::Debug;
 use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clerk_webhook_queue::{JobQueue as _, SqliteQueue};
+use clerk_webhook_queue::{DeadLetter, JobQueue, NatsQueue, QueueStats, SqliteQueue};
 use clerk_webhook_tests::process::Receiver;
 use clerk_webhook_tests::random::Random;
 use clerk_webhook_tests::say;
 use clerk_webhook_tests::sender::{Message, Pace, Sender};
+use clerk_webhook_tests::servers::Nats;
 use clerk_webhook_tests_once::record::Mark;
 
+use crate::server::{Absence, Server};
 use crate::stage::{Engine, Stage, Variant};
 
-const KILLS: usize = 12;
+const MESSAGES: usize = 800;
+const DELIVERIES: usize = 2000;
+const KILLS: usize = 16;
 
 /// The number of attempts after which a job becomes a dead letter. A poison message needs all of them, and
 /// after each attempt that terminates the process, the message waits until the lease expires.
@@ -23,24 +28,40 @@ const MAX_ATTEMPTS: usize = 5;
 /// process.
 const POISON: [&str; 3] = ["poison.fail", "poison.panic", "poison.abort"];
 
+/// How long the database server is down.
+const OUTAGE: Duration = Duration::from_millis(300);
+
 /// Far longer than all leases of a crash loop together.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
-fn every_acknowledged_message_is_done_or_a_dead_letter() {
+fn every_message_acknowledged_by_sqlite_is_done_or_a_dead_letter() {
     let stage = Stage::alone("a queue with killed processes", Engine::Sqlite, Variant::Leases);
-    kill_at_random(&stage.expect("SQLite needs no server"), 400, 1000);
+    let stage = stage.expect("SQLite needs no server");
+    kill_at_random(&stage, &stage.address(), None, MESSAGES, DELIVERIES);
 }
 
 #[test]
-fn every_effect_in_the_database_of_the_queue_happens_once() {
+fn every_message_acknowledged_by_nats_is_done_or_a_dead_letter() {
+    let stage = Stage::alone("a queue with killed processes", Engine::Sqlite, Variant::Leases);
+    let stage = stage.expect("the stage needs no server");
+    let Some(mut server) = Nats::start("a queue in a server that is killed") else { return };
+    let address = server.address();
+    kill_at_random(&stage, &address, Some(&mut server), MESSAGES, DELIVERIES);
+}
+
+#[test]
+fn every_effect_in_the_sqlite_file_of_the_queue_happens_once() {
     let stage = Stage::alone("a queue with transactions", Engine::Sqlite, Variant::Transactions);
-    let stage = stage.expect("SQLite needs no server");
     // Fewer messages, because all processes together have only one SQLite transaction at a time.
-    let dead = kill_at_random(&stage, 150, 300);
+    every_effect_happens_once(&stage.expect("SQLite needs no server"), 150, 300);
+}
+
+fn every_effect_happens_once(stage: &Stage, messages: usize, deliveries: usize) {
+    let dead = kill_at_random(stage, &stage.address(), None, messages, deliveries);
     let effects = stage.effects().expect("the effects are in the database");
-    for number in 0..150 {
-        let id = message(&stage, number).id.to_string();
+    for number in 0..messages {
+        let id = message(stage, number).id.to_string();
         let expected = i64::from(!dead.contains(&id));
         assert_eq!(effects.get(&id).copied().unwrap_or(0), expected, "effects of {id}");
     }
@@ -48,10 +69,17 @@ fn every_effect_in_the_database_of_the_queue_happens_once() {
 
 /// Delivers messages while processes are killed, checks what happened to the messages, and returns the ids of
 /// the dead letters.
-fn kill_at_random(stage: &Stage, messages: usize, deliveries: usize) -> Vec<String> {
+fn kill_at_random(
+    stage: &Stage,
+    address: &str,
+    mut database: Option<&mut dyn Server>,
+    messages: usize,
+    deliveries: usize,
+) -> Vec<String> {
     let mut random = Random::new(stage.seed);
-    let mut servers = [server(stage), server(stage)];
-    let mut workers = [Worker::start(stage, 0), Worker::start(stage, 1)];
+    let programs = Programs { stage, address };
+    let mut servers = [programs.server(), programs.server()];
+    let mut workers = [programs.worker(0), programs.worker(1)];
     let sender = Sender::new(servers.iter().map(Receiver::url), Pace::default(), stage.seed);
     let repeated: Vec<_> = (messages..deliveries).map(|_| random.index(messages)).collect();
     let sent = (0..messages).chain(repeated).map(|number| message(stage, number)).collect();
@@ -63,23 +91,31 @@ fn kill_at_random(stage: &Stage, messages: usize, deliveries: usize) -> Vec<Stri
             let progress = messages / 2 * kill / KILLS;
             // The record shows a running handler in the worker, so the kill probably interrupts it.
             let busy = wait_for("enough runs", || {
-                restart_aborted(stage, &mut workers);
+                programs.restart_aborted(&mut workers);
                 let history = stage.history();
                 let busy = workers.iter().position(|worker| history.is_running_in(worker.0.id()))?;
                 (history.count(Mark::Completed) >= progress).then_some(busy)
             });
-            if kill % 3 == 0 {
-                let victim = random.index(2);
-                let server = std::mem::replace(&mut servers[victim], server(stage));
-                stage.kill(server);
-                sender.redirect(victim, servers[victim].url());
-            } else {
-                let next = Worker::start(stage, kill + 2);
-                std::mem::replace(&mut workers[busy], next).kill(stage);
+            match (&mut database, kill % 4) {
+                (Some(database), 3) => {
+                    database.take_away(Absence::Gone);
+                    thread::sleep(OUTAGE);
+                    database.bring_back(Absence::Gone);
+                }
+                (_, 0) => {
+                    let victim = random.index(2);
+                    let server = std::mem::replace(&mut servers[victim], programs.server());
+                    stage.kill(server);
+                    sender.redirect(victim, servers[victim].url());
+                }
+                _ => {
+                    let next = programs.worker(kill + 2);
+                    std::mem::replace(&mut workers[busy], next).kill(stage);
+                }
             }
         }
         while !sending.is_finished() {
-            restart_aborted(stage, &mut workers);
+            programs.restart_aborted(&mut workers);
             thread::sleep(Duration::from_millis(20));
         }
         sending.join().expect("the sender's thread panicked")
@@ -88,9 +124,9 @@ fn kill_at_random(stage: &Stage, messages: usize, deliveries: usize) -> Vec<Stri
     assert!(report.undelivered().is_empty(), "{report}: {:?}", report.undelivered());
     assert!(report.outcomes()["duplicate"] >= deliveries - messages, "{report}");
 
-    let queue = Queue::open(stage);
+    let queue = open(address);
     wait_for("the end of all jobs", || {
-        restart_aborted(stage, &mut workers);
+        programs.restart_aborted(&mut workers);
         (queue.unfinished() == 0).then_some(())
     });
     drop(workers);
@@ -123,33 +159,53 @@ fn message(stage: &Stage, number: usize) -> Message {
     Message { id, body: format!(r#"{{"data":{{}},"type":"{event_type}"}}"#).into_bytes() }
 }
 
-fn server(stage: &Stage) -> Receiver {
-    Receiver::start(&mut program(stage, "server", 0))
+/// The processes of a test, with the address of their queue.
+struct Programs<'a> {
+    stage: &'a Stage,
+    address: &'a str,
 }
 
-fn program(stage: &Stage, role: &str, number: usize) -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_queue"));
-    program.env("ROLE", role).env("STORE", stage.address()).env("RECORD", stage.folder().join("record"));
-    let (variant, delay) = match stage.variant {
-        Variant::Leases => ("leases", "20"),
-        Variant::Transactions => ("transactions", "5"),
-    };
-    program.env("VARIANT", variant).env("DELAY", delay).env("FAIL_PERCENT", "15").env("PANIC_PERCENT", "5");
-    // The lease lasts longer than the pauses of a busy machine.
-    program.env("LEASE", "2000").env("MAX_ATTEMPTS", MAX_ATTEMPTS.to_string());
-    program.env("SEED", (stage.seed + number as u64).to_string());
-    program
+impl Programs<'_> {
+    fn server(&self) -> Receiver {
+        Receiver::start(&mut self.program("server", 0))
+    }
+
+    fn worker(&self, number: usize) -> Worker {
+        let mut program = self.program("worker", number);
+        // Panics are intended, and their texts would only hide the test's other output.
+        Worker(program.stderr(std::process::Stdio::null()).spawn().expect("the worker starts"))
+    }
+
+    /// Replaces the workers whose process was terminated by a poison message.
+    fn restart_aborted(&self, workers: &mut [Worker]) {
+        for worker in workers {
+            if worker.0.try_wait().expect("the process is ours").is_some() {
+                self.stage.record.killed(worker.0.id());
+                *worker = self.worker(1000);
+            }
+        }
+    }
+
+    fn program(&self, role: &str, number: usize) -> Command {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_queue"));
+        program.env("ROLE", role).env("STORE", self.address);
+        program.env("RECORD", self.stage.folder().join("record"));
+        let (variant, delay) = match self.stage.variant {
+            Variant::Leases => ("leases", "20"),
+            Variant::Transactions => ("transactions", "5"),
+        };
+        program.env("VARIANT", variant).env("DELAY", delay);
+        program.env("FAIL_PERCENT", "15").env("PANIC_PERCENT", "5");
+        // The lease lasts longer than the pauses of a busy machine.
+        program.env("LEASE", "2000").env("MAX_ATTEMPTS", MAX_ATTEMPTS.to_string());
+        program.env("SEED", (self.stage.seed + number as u64).to_string());
+        program
+    }
 }
 
 struct Worker(Child);
 
 impl Worker {
-    fn start(stage: &Stage, number: usize) -> Self {
-        let mut program = program(stage, "worker", number);
-        // Panics are intended, and their texts would only hide the test's other output.
-        Self(program.stderr(std::process::Stdio::null()).spawn().expect("the worker starts"))
-    }
-
     fn kill(mut self, stage: &Stage) {
         self.0.kill().expect("the process is ours");
         self.0.wait().expect("the process is ours");
@@ -164,16 +220,6 @@ impl Drop for Worker {
     }
 }
 
-/// Replaces the workers whose process was terminated by a poison message.
-fn restart_aborted(stage: &Stage, workers: &mut [Worker]) {
-    for worker in workers {
-        if worker.0.try_wait().expect("the process is ours").is_some() {
-            stage.record.killed(worker.0.id());
-            *worker = Worker::start(stage, 1000);
-        }
-    }
-}
-
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let give_up = Instant::now() + PATIENCE;
     loop {
@@ -185,28 +231,38 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// The queue that the killed processes used.
-struct Queue {
-    runtime: tokio::runtime::Runtime,
-    queue: SqliteQueue,
+/// Opens the queue that the killed processes used.
+fn open(address: &str) -> OpenQueue {
+    if address.contains("://") {
+        OpenQueue::new(NatsQueue::connect(address))
+    } else {
+        OpenQueue::new(SqliteQueue::open(address))
+    }
 }
 
-impl Queue {
-    fn open(stage: &Stage) -> Self {
+/// Returns the statistics and the dead letters of a queue, whatever its engine is.
+struct OpenQueue(Box<dyn Fn() -> (QueueStats, Vec<DeadLetter>)>);
+
+impl OpenQueue {
+    fn new<Q: JobQueue, E: Debug>(queue: impl Future<Output = Result<Q, E>>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("could not create a runtime");
-        let queue = runtime.block_on(SqliteQueue::open(stage.address())).expect("could not open the queue");
-        Self { runtime, queue }
+        let queue = runtime.block_on(queue).expect("could not open the queue");
+        let failed = "the queue returned an error";
+        Self(Box::new(move || {
+            runtime.block_on(async {
+                (queue.stats().await.expect(failed), queue.dead_letters(10_000).await.expect(failed))
+            })
+        }))
     }
 
     fn unfinished(&self) -> u64 {
-        let stats = self.runtime.block_on(self.queue.stats()).expect("the queue returned an error");
+        let (stats, _) = (self.0)();
         stats.ready + stats.running
     }
 
     fn dead_letters(&self) -> Vec<String> {
-        let letters = self.runtime.block_on(self.queue.dead_letters(10_000));
-        let letters = letters.expect("the queue returned an error");
+        let (_, letters) = (self.0)();
         letters.into_iter().map(|letter| letter.message_id.to_string()).collect()
     }
 }

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `ROLE` | `server` or `worker` |
 //! | `VARIANT` | `leases`, or `transactions`, with which each run writes its effect in a transaction |
-//! | `STORE` | the path to a SQLite file |
+//! | `STORE` | the path to a SQLite file, or the URL of a NATS server |
 //! | `RECORD`, `FAIL_PERCENT`, `DELAY`, `SHORTEST`, `SEED` | see `receiver` |
 //! | `PANIC_PERCENT` | the percentage of runs that panic |
 //! | `LEASE` | the worker's lease in ms |
@@ -18,7 +18,7 @@ use axum::extract::{FromRef, State};
 use axum::{Router, routing::post};
 use clerk_webhook_axum::{ClerkAnswer, ClerkEvent};
 use clerk_webhook_core::{Context, Event, Failure, Handlers, Verifier};
-use clerk_webhook_queue::{DeliveryQueue as _, SqliteQueue, Worker};
+use clerk_webhook_queue::{DeliveryQueue, JobQueue, NatsQueue, SqliteQueue, Worker};
 use clerk_webhook_store::SqliteTransaction;
 use clerk_webhook_tests_once::work::Work;
 use clerk_webhook_tests_once::{termination, variable};
@@ -26,34 +26,54 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() {
-    let file: String = variable("STORE").expect("STORE is not set");
-    let queue = SqliteQueue::open(file).await.expect("could not open the file");
+    let store: String = variable("STORE").expect("STORE is not set");
+    if store.contains("://") {
+        let queue = NatsQueue::connect(&store).await.expect("could not connect to NATS");
+        // Below the limit of 1 MiB that a NATS server has by default.
+        let queue = queue.body_limit(1 << 19);
+        queue.migrate().await.expect("could not create the stream");
+        return run(queue.clone(), with_leases(queue)).await;
+    }
+    let queue = SqliteQueue::open(store).await.expect("could not open the file");
     queue.migrate().await.expect("could not create the table");
+    let worker = match variable::<String>("VARIANT").as_deref() {
+        Some("leases") => with_leases(queue.clone()),
+        Some("transactions") => with_transactions(queue.clone()),
+        variant => panic!("VARIANT is {variant:?}. Set it to `leases` or `transactions`"),
+    };
+    run(queue, worker).await;
+}
+
+async fn run<Q: JobQueue + Clone>(queue: Q, worker: Worker<Q>) {
     match variable::<String>("ROLE").as_deref() {
         Some("server") => serve(queue).await,
-        Some("worker") => work(queue).await,
+        Some("worker") => work(worker).await,
         role => panic!("ROLE is {role:?}. Set it to `server` or `worker`"),
     }
 }
 
 #[derive(Clone)]
-struct App {
+struct App<Q> {
     verifier: Verifier,
-    queue: SqliteQueue,
+    queue: Q,
 }
 
-impl FromRef<App> for Verifier {
-    fn from_ref(app: &App) -> Self {
+impl<Q> FromRef<App<Q>> for Verifier {
+    fn from_ref(app: &App<Q>) -> Self {
         app.verifier.clone()
     }
 }
 
-async fn serve(queue: SqliteQueue) {
-    async fn webhook(State(app): State<App>, ClerkEvent(event): ClerkEvent) -> ClerkAnswer {
+async fn serve<Q: DeliveryQueue + Clone>(queue: Q) {
+    async fn webhook<Q: DeliveryQueue + Clone>(
+        State(app): State<App<Q>>,
+        ClerkEvent(event): ClerkEvent,
+    ) -> ClerkAnswer {
         ClerkAnswer(app.queue.answer(event).await)
     }
     let verifier = Verifier::from_env().expect("the signing secret is missing or invalid");
-    let router = Router::new().route("/webhooks/clerk", post(webhook)).with_state(App { verifier, queue });
+    let router =
+        Router::new().route("/webhooks/clerk", post(webhook::<Q>)).with_state(App { verifier, queue });
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("could not bind a port");
     println!(
         "listening on http://{}/webhooks/clerk",
@@ -62,19 +82,23 @@ async fn serve(queue: SqliteQueue) {
     axum::serve(listener, router).await.expect("the server failed");
 }
 
-async fn work(queue: SqliteQueue) {
-    let terminated = termination();
-    let handlers = Handlers::builder().otherwise(handle).build().expect("one handler");
+fn handlers() -> Handlers<JobState> {
+    Handlers::builder().otherwise(handle).build().expect("one handler")
+}
+
+fn with_leases<Q: JobQueue>(queue: Q) -> Worker<Q> {
+    let state = JobState { work: Work::from_env(), transaction: None };
+    Worker::new(queue, handlers(), state).concurrency(4)
+}
+
+fn with_transactions(queue: SqliteQueue) -> Worker<SqliteQueue> {
     let work = Work::from_env();
-    let worker = match variable::<String>("VARIANT").as_deref() {
-        Some("leases") => Worker::new(queue, handlers, JobState { work, transaction: None }).concurrency(4),
-        Some("transactions") => {
-            let state_with =
-                move |transaction| JobState { work: work.clone(), transaction: Some(transaction) };
-            Worker::exactly_once(queue, handlers, state_with)
-        }
-        variant => panic!("VARIANT is {variant:?}. Set it to `leases` or `transactions`"),
-    };
+    let state_with = move |transaction| JobState { work: work.clone(), transaction: Some(transaction) };
+    Worker::exactly_once(queue, handlers(), state_with)
+}
+
+async fn work<Q: JobQueue>(worker: Worker<Q>) {
+    let terminated = termination();
     let worker = worker
         .lease(Duration::from_millis(variable("LEASE").expect("LEASE is not set")))
         .max_attempts(variable("MAX_ATTEMPTS").expect("MAX_ATTEMPTS is not set"))
