@@ -65,6 +65,7 @@
 //! | feature | adds | Rust |
 //! |---|---|---|
 //! | `sqlite` | `SqliteQueue`, for any number of processes on one machine | 1.94 |
+//! | `nats` | `NatsQueue`, for any number of machines, on NATS JetStream | 1.89 |
 //! | `tracing` (default) | a log line for each delivery, attempt and dead letter | 1.88 |
 //! | `metrics` | counters and durations, for the recorder of the `metrics` crate | 1.88 |
 //! | `conformance` | the test suite for your own [`JobQueue`] | 1.88 |

@@ -45,6 +45,7 @@
 //! | handle each event once, until the process exits | `memory` | [`store::MemoryStore`] |
 //! | handle each event once, with my own store | `store`, and `conformance` in tests | [`store::DeliveryStore`] |
 //! | respond immediately, and handle events later | `queue` with `sqlite` | [`queue::SqliteQueue`], [`queue::Worker`] |
+//! | the same with any number of machines | `nats` | `queue::NatsQueue`, [`queue::Worker`] |
 //! | encrypt the connection to Postgres | `postgres` with `tls-rustls` | [`store::PostgresStore`] |
 //! | keep Clerk's users and organizations in my database | `sync` with `sqlite` or `postgres` | [`sync::ClerkSync`] |
 //! | test my handlers | `test` | [`test::Delivery`] |
@@ -142,6 +143,9 @@ pub mod queue {
         DeadLetter, DeliveryQueue, Enqueued, EventTypeStats, Job, JobQueue, MAX_ERROR_LENGTH, QueueStats,
         RunningWorker, TakeOptions, Worker, object_of, purge,
     };
+    #[cfg(feature = "nats")]
+    #[doc(inline)]
+    pub use clerk_webhook_queue::{NatsQueue, NatsQueueError};
 }
 
 /// Keeps Clerk's objects in your database.

@@ -1,57 +1,46 @@
 //! Acknowledges Clerk's webhooks as soon as they are in a durable queue, and handles them afterwards.
 //!
 //! Without arguments, the process is both the server and the worker. With `--server` or `--worker`, it is
-//! only one of them, so that they can run as two processes on the same machine.
+//! only one of them, so that they can run as two processes.
 //!
-//! CLERK_WEBHOOK_SIGNING_SECRET (server) and MAIL_URL (worker) must be set. DATABASE, HOST, PORT,
+//! The queue is a SQLite file, whose path is in DATABASE (default: queue.db). With NATS_URL, it is in NATS
+//! JetStream, and servers and workers can run on different machines.
+//!
+//! CLERK_WEBHOOK_SIGNING_SECRET (server), SMTP_SERVER and CHAT_URL (worker) must be set. `cargo run -p
+//! example-queue --bin services` starts a mail server and a chat service for this example. HOST, PORT,
 //! MAX_ATTEMPTS and FIRST_RETRY_MS have defaults.
+
+mod handlers;
 
 use std::{env, error::Error, str::FromStr, time::Duration};
 
 use axum::{Router, routing::post_service};
-use bytes::Bytes;
-use clerk_webhook::event::{marker::UserCreated, payload::User};
-use clerk_webhook::queue::{RunningWorker, SqliteQueue, Worker, purge};
+use clerk_webhook::event::marker::{OrganizationCreated, UserCreated};
+use clerk_webhook::queue::{JobQueue, NatsQueue, RunningWorker, SqliteQueue, Worker, purge};
 use clerk_webhook::tower::WebhookService;
-use clerk_webhook::{Context, Failure, Handlers, Verifier, store::DEFAULT_RETENTION};
+use clerk_webhook::{Handlers, Verifier, store::DEFAULT_RETENTION};
 use example_support::{address, stop_signal};
-use http::{Request, Uri};
-use http_body_util::Full;
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
 use tokio::{net::TcpListener, time};
 
-/// A client of the service that sends emails.
-#[derive(Clone)]
-struct Mail {
-    client: Client<HttpConnector, Full<Bytes>>,
-    url: Uri,
-}
+use crate::handlers::{Services, announce, welcome};
 
-/// Sends a welcome email. The mail service may be slow or unavailable, so this must not be part of the
-/// request.
-async fn welcome(user: User, cx: Context<Mail>) -> Result<(), Failure> {
-    // The mail service sends only one email for each key, even if the worker crashes and this handler runs
-    // again.
-    let request = Request::post(cx.state().url.clone())
-        .header("idempotency-key", cx.message_id().as_str())
-        .body(Full::from(format!("welcome, {}", user.id)))?;
-    let response = time::timeout(Duration::from_secs(30), cx.state().client.request(request)).await??;
-    match response.status().as_u16() {
-        200..300 => Ok(()),
-        429 => Err(Failure::retry_after(Duration::from_secs(60), "the mail service is overloaded")),
-        status @ 400..500 => {
-            Err(Failure::abort_message(format!("the mail service rejected the email: {status}")))
-        }
-        status => Err(Failure::retry(format!("the mail service failed: {status}"))),
-    }
-}
+/// The maximum length of a body. It must be below the `max_payload` of a NATS server, 1 MiB by default.
+const BODY_LIMIT: usize = 512 * 1024;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt::init();
+    if let Ok(url) = env::var("NATS_URL") {
+        let queue = NatsQueue::connect(&url).await?.body_limit(BODY_LIMIT);
+        queue.migrate().await?;
+        return run(queue).await;
+    }
     let queue = SqliteQueue::open(variable("DATABASE", "queue.db".to_owned())?).await?;
     queue.migrate().await?;
+    run(queue).await
+}
+
+async fn run<Q: JobQueue + Clone>(queue: Q) -> Result<(), Box<dyn Error>> {
     match env::args().nth(1).as_deref() {
         None => {
             let worker = start_worker(&queue)?;
@@ -69,8 +58,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn serve(queue: SqliteQueue) -> Result<(), Box<dyn Error>> {
-    let verifier = Verifier::from_env()?; // Reads CLERK_WEBHOOK_SIGNING_SECRET.
+async fn serve<Q: JobQueue>(queue: Q) -> Result<(), Box<dyn Error>> {
+    let verifier = Verifier::from_env()?.body_limit(BODY_LIMIT); // Reads CLERK_WEBHOOK_SIGNING_SECRET.
     let webhook = WebhookService::queued(queue)
         .verified(verifier)
         .read_timeout(|| time::sleep(Duration::from_secs(10)));
@@ -80,14 +69,11 @@ async fn serve(queue: SqliteQueue) -> Result<(), Box<dyn Error>> {
     Ok(axum::serve(listener, app).with_graceful_shutdown(stop_signal()).await?)
 }
 
-fn start_worker(queue: &SqliteQueue) -> Result<RunningWorker, Box<dyn Error>> {
-    let url =
-        env::var("MAIL_URL").map_err(|_| "MAIL_URL is not set. Set it to the URL of the mail service")?;
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    let handlers = Handlers::builder().on(UserCreated, welcome).build()?;
+fn start_worker<Q: JobQueue + Clone>(queue: &Q) -> Result<RunningWorker, Box<dyn Error>> {
+    let handlers = Handlers::builder().on(UserCreated, welcome).on(OrganizationCreated, announce).build()?;
     tokio::spawn(purge_daily(queue.clone()));
     let first_retry = Duration::from_millis(variable("FIRST_RETRY_MS", 5000)?);
-    Ok(Worker::new(queue.clone(), handlers, Mail { client, url: url.parse()? })
+    Ok(Worker::new(queue.clone(), handlers, Services::from_env()?)
         .max_attempts(variable("MAX_ATTEMPTS", 12)?)
         .backoff(first_retry, Duration::from_secs(60 * 60))
         .start())
@@ -98,7 +84,7 @@ fn variable<T: FromStr>(name: &str, default: T) -> Result<T, String> {
     text.parse().map_err(|_| format!("{name}={text} is invalid"))
 }
 
-async fn purge_daily(queue: SqliteQueue) {
+async fn purge_daily<Q: JobQueue>(queue: Q) {
     loop {
         if let Err(error) = purge(&queue, DEFAULT_RETENTION).await {
             tracing::error!(%error, "could not delete old messages");

@@ -1,32 +1,69 @@
-//! Every acknowledged message is handled or becomes a visible dead letter, although the mail service fails
-//! half of the time.
+//! Every acknowledged message is handled or becomes a visible dead letter, although the services that the
+//! handlers call fail half of the time.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::fmt::Debug;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use clerk_webhook::queue::{JobQueue as _, QueueStats, SqliteQueue};
+use clerk_webhook::queue::{DeadLetter, JobQueue, NatsQueue, QueueStats, SqliteQueue};
 use clerk_webhook_tests::process::{Receiver, eventually};
 use clerk_webhook_tests::random::Random;
 use clerk_webhook_tests::sender::{End, Message, Pace, Sender};
+use clerk_webhook_tests::servers;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_example-queue");
 const MESSAGES: usize = 60;
 
-/// The number of the message that the mail service always rejects, and of the one for which it always fails.
-const REJECTED: usize = 7;
-const BROKEN: usize = 13;
+/// The number of the message whose email is always rejected, and of the one whose email always fails.
+const REJECTED: usize = 6;
+const BROKEN: usize = 12;
 
 #[test]
-fn every_acknowledged_message_ends_in_one_process() {
-    let (mail, database) = (MailService::start(), Database::new("one"));
-    let example = Receiver::start(&mut program(&database, &mail));
+fn every_message_ends_in_one_process() {
+    every_message_ends(&Queue::sqlite("one"));
+}
+
+#[test]
+fn every_message_ends_with_nats() {
+    let Some(queue) = Queue::nats() else { return };
+    every_message_ends(&queue);
+}
+
+#[test]
+fn every_message_ends_in_two_processes() {
+    let (services, queue) = (Services::start(), Queue::sqlite("two"));
+    let server = Receiver::start(program(&queue, &services).arg("--server"));
+    deliver_all(&server);
+    assert_eq!(queue.open().stats().ready, u64::try_from(MESSAGES).unwrap(), "no worker runs");
+    let worker = Worker::start(&queue, &services);
+    eventually("the first call", || (!services.called().is_empty()).then_some(()));
+    #[cfg(unix)]
+    worker.terminate();
+    #[cfg(not(unix))]
+    drop(worker);
+    let _worker = Worker::start(&queue, &services);
+    check(&queue, &services);
+}
+
+#[test]
+fn reports_a_missing_secret_in_one_line() {
+    let (services, queue) = (Services::start(), Queue::sqlite("secret"));
+    let mut program = program(&queue, &services);
+    let output = program.env_remove("CLERK_WEBHOOK_SIGNING_SECRET").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.starts_with("Error: CLERK_WEBHOOK_SIGNING_SECRET is not set."), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+}
+
+fn every_message_ends(queue: &Queue) {
+    let services = Services::start();
+    let example = Receiver::start(&mut program(queue, &services));
     deliver_all(&example);
-    check(&database, &mail);
+    check(queue, &services);
     #[cfg(unix)]
     {
         example.terminate();
@@ -34,35 +71,12 @@ fn every_acknowledged_message_ends_in_one_process() {
     }
 }
 
-#[test]
-fn every_acknowledged_message_ends_in_two_processes() {
-    let (mail, database) = (MailService::start(), Database::new("two"));
-    let server = Receiver::start(program(&database, &mail).arg("--server"));
-    deliver_all(&server);
-    assert_eq!(database.stats().ready, u64::try_from(MESSAGES).unwrap(), "no worker runs");
-    let worker = Worker::start(&database, &mail);
-    eventually("the first email", || (!mail.sent().is_empty()).then_some(()));
-    #[cfg(unix)]
-    worker.terminate();
-    #[cfg(not(unix))]
-    drop(worker);
-    let _worker = Worker::start(&database, &mail);
-    check(&database, &mail);
-}
-
-#[test]
-fn reports_a_missing_secret_in_one_line() {
-    let (mail, database) = (MailService::start(), Database::new("secret"));
-    let mut program = program(&database, &mail);
-    let output = program.env_remove("CLERK_WEBHOOK_SIGNING_SECRET").output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.starts_with("Error: CLERK_WEBHOOK_SIGNING_SECRET is not set."), "{text}");
-    assert_eq!(text.lines().count(), 1, "{text}");
-}
-
-fn program(database: &Database, mail: &MailService) -> Command {
+fn program(queue: &Queue, services: &Services) -> Command {
     let mut program = Command::new(PROGRAM);
-    program.env("DATABASE", &database.path).env("MAIL_URL", &mail.url);
+    program.env_remove("NATS_URL");
+    program
+        .env(queue.variable, &queue.address)
+        .envs(services.variables.iter().map(|(name, url)| (name, url)));
     program.env("FIRST_RETRY_MS", "10").env("MAX_ATTEMPTS", "8");
     program
 }
@@ -76,65 +90,113 @@ fn deliver_all(example: &Receiver) {
     assert_eq!([outcomes["queued"], outcomes["duplicate"]], [MESSAGES, MESSAGES], "{report}");
 }
 
-fn check(database: &Database, mail: &MailService) {
+fn check(queue: &Queue, services: &Services) {
+    let queue = queue.open();
     eventually("the end of all jobs", || {
-        let stats = database.stats();
+        let stats = queue.stats();
         (stats.ready + stats.running == 0).then_some(())
     });
-    let (sent, dead) = (mail.sent(), database.dead_letters());
-    for number in 0..MESSAGES {
-        let id = message(number).id.to_string();
-        assert!(sent.contains(&id) != dead.contains(&id), "{id}: {sent:?} {dead:?}");
+    let dead = queue.dead_letters();
+    // The services print what they do before they respond, and a thread reads it.
+    eventually("a call or a dead letter for each message", || {
+        let called = services.called();
+        (0..MESSAGES)
+            .map(|number| message(number).id.to_string())
+            .all(|id| called.contains(&id) != dead.contains(&id))
+            .then_some(())
+    });
+    for number in [REJECTED, BROKEN] {
+        assert!(dead.contains(message(number).id.as_str()), "{dead:?}");
     }
-    assert!(
-        [REJECTED, BROKEN].map(|number| message(number).id.to_string()).iter().all(|id| dead.contains(id))
-    );
 }
 
+/// Every second message is about a user, whose handler sends an email. The others are about an organization.
 fn message(number: usize) -> Message {
-    let body = format!(r#"{{"data":{{"id":"user_{number}"}},"type":"user.created"}}"#);
+    let name = match number {
+        REJECTED => "rejected",
+        BROKEN => "broken",
+        _ => "ada",
+    };
+    let body = if number % 2 == 0 {
+        format!(
+            r#"{{"data":{{"id":"user_{number}","primary_email_address_id":"idn_1","email_addresses":
+            [{{"id":"idn_1","email_address":"{name}@example.com"}}]}},"type":"user.created"}}"#
+        )
+    } else {
+        format!(r#"{{"data":{{"id":"org_{number}","name":"Acme"}},"type":"organization.created"}}"#)
+    };
     Message { id: format!("msg_{number}").parse().unwrap(), body: body.into_bytes() }
 }
 
-/// The file with the example's queue, which the test opens too.
-struct Database {
-    path: PathBuf,
-    runtime: tokio::runtime::Runtime,
+/// The example's queue.
+struct Queue {
+    /// The variable that names the queue, and its value.
+    variable: &'static str,
+    address: String,
+    _server: Option<servers::Nats>,
 }
 
-impl Database {
-    fn new(name: &str) -> Self {
+impl Queue {
+    fn sqlite(name: &str) -> Self {
         let file = format!("queue-{}-{name}.db", std::process::id());
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
         assert!(!path.exists());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { path, runtime }
+        Self { variable: "DATABASE", address: path.to_str().unwrap().to_owned(), _server: None }
     }
 
-    fn stats(&self) -> QueueStats {
-        self.runtime.block_on(async { self.open().await.stats().await.unwrap() })
+    fn nats() -> Option<Self> {
+        let server = servers::Nats::start("the example with NATS")?;
+        Some(Self { variable: "NATS_URL", address: server.url(), _server: Some(server) })
     }
 
-    fn dead_letters(&self) -> BTreeSet<String> {
-        let letters = self.runtime.block_on(async { self.open().await.dead_letters(1000).await.unwrap() });
-        for letter in &letters {
-            let error = letter.last_error.as_deref().unwrap();
-            assert!(error.starts_with("the mail service "), "{error}");
-            assert_eq!(letter.event().unwrap().event_type(), "user.created");
+    /// Opens the queue, as another process would.
+    fn open(&self) -> OpenQueue {
+        let address = &self.address;
+        match self.variable {
+            "NATS_URL" => OpenQueue::new(NatsQueue::connect(address)),
+            _ => OpenQueue::new(SqliteQueue::open(address)),
         }
-        letters.into_iter().map(|letter| letter.message_id.to_string()).collect()
-    }
-
-    async fn open(&self) -> SqliteQueue {
-        SqliteQueue::open(&self.path).await.unwrap()
     }
 }
 
-impl Drop for Database {
+impl Drop for Queue {
     fn drop(&mut self) {
-        for suffix in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{suffix}", self.path.display()));
+        if self.variable == "DATABASE" {
+            for suffix in ["", "-wal", "-shm"] {
+                let _ = std::fs::remove_file(format!("{}{suffix}", self.address));
+            }
         }
+    }
+}
+
+/// Returns the statistics and the dead letters of a queue, whatever its engine is.
+struct OpenQueue(Box<dyn Fn() -> (QueueStats, Vec<DeadLetter>)>);
+
+impl OpenQueue {
+    fn new<Q: JobQueue, E: Debug>(queue: impl Future<Output = Result<Q, E>>) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let queue = runtime.block_on(queue).unwrap();
+        Self(Box::new(move || {
+            runtime
+                .block_on(async { (queue.stats().await.unwrap(), queue.dead_letters(1000).await.unwrap()) })
+        }))
+    }
+
+    fn stats(&self) -> QueueStats {
+        (self.0)().0
+    }
+
+    fn dead_letters(&self) -> BTreeSet<String> {
+        let letters = (self.0)().1;
+        for letter in &letters {
+            let error = letter.last_error.as_deref().unwrap();
+            assert!(
+                error.contains("the chat service") || error.contains("SMTP") || error.contains("5"),
+                "{error}"
+            );
+            assert_eq!(letter.event().unwrap().event_type(), &letter.event_type);
+        }
+        letters.into_iter().map(|letter| letter.message_id.to_string()).collect()
     }
 }
 
@@ -142,8 +204,8 @@ impl Drop for Database {
 struct Worker(Child);
 
 impl Worker {
-    fn start(database: &Database, mail: &MailService) -> Self {
-        let mut program = program(database, mail);
+    fn start(queue: &Queue, services: &Services) -> Self {
+        let mut program = program(queue, services);
         Self(program.arg("--worker").stdout(Stdio::null()).spawn().unwrap())
     }
 
@@ -163,63 +225,42 @@ impl Drop for Worker {
     }
 }
 
-/// A mail service that fails half of the time, and remembers the idempotency keys of the emails that it sent.
-struct MailService {
-    url: String,
-    sent: Arc<Mutex<BTreeSet<String>>>,
+/// The mail server and the chat service, which fail half of the time.
+struct Services {
+    process: Child,
+    variables: Vec<(String, String)>,
+    called: Arc<Mutex<BTreeSet<String>>>,
 }
 
-impl MailService {
+impl Services {
     fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/mails", listener.local_addr().unwrap());
-        let sent = Arc::<Mutex<BTreeSet<String>>>::default();
-        let (random, mails) = (Arc::new(Mutex::new(Random::new(Random::seed()))), Arc::clone(&sent));
+        let program = Command::new(env!("CARGO_BIN_EXE_services")).stdout(Stdio::piped()).spawn();
+        let mut process = program.unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let variables = lines.next().unwrap();
+        let variables = variables.split(' ').map(|variable| variable.split_once('=').unwrap());
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let called = Arc::<Mutex<BTreeSet<String>>>::default();
+        let ids = Arc::clone(&called);
         thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let (random, mails) = (Arc::clone(&random), Arc::clone(&mails));
-                thread::spawn(move || serve(&stream, &random, &mails));
+            for line in lines {
+                // The id of the message is between `<` and `>`, or between `<` and `@`.
+                let id = line.split(['<', '@', '>']).nth(1).unwrap();
+                ids.lock().unwrap().insert(id.to_owned());
             }
         });
-        Self { url, sent }
+        Self { process, variables, called }
     }
 
-    fn sent(&self) -> BTreeSet<String> {
-        self.sent.lock().unwrap().clone()
+    /// Returns the ids of the messages for which a service was called successfully.
+    fn called(&self) -> BTreeSet<String> {
+        self.called.lock().unwrap().clone()
     }
 }
 
-/// Responds to the requests on a connection until the client closes it.
-fn serve(stream: &TcpStream, random: &Mutex<Random>, sent: &Mutex<BTreeSet<String>>) -> Option<()> {
-    let mut reader = BufReader::new(stream);
-    loop {
-        let (mut key, mut length) = (String::new(), 0);
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line).ok()? == 0 {
-                return None;
-            }
-            match line.trim_end().split_once(": ") {
-                Some((name, value)) if name.eq_ignore_ascii_case("idempotency-key") => key = value.to_owned(),
-                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                    length = value.parse().unwrap();
-                }
-                None if line.trim_end().is_empty() => break,
-                _ => {}
-            }
-        }
-        reader.read_exact(&mut vec![0; length]).ok()?;
-        let status = match key {
-            key if key == message(REJECTED).id.as_str() => "422 Unprocessable Content",
-            key if key == message(BROKEN).id.as_str() => "500 Internal Server Error",
-            _ if random.lock().unwrap().below(2) == 0 => "503 Service Unavailable",
-            key => {
-                sent.lock().unwrap().insert(key);
-                "200 OK"
-            }
-        };
-        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
-        let mut stream = stream;
-        stream.write_all(answer.as_bytes()).ok()?;
+impl Drop for Services {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }

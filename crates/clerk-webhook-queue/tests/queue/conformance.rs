@@ -63,14 +63,14 @@ async fn a_database_in_memory_passes() {
 
 /// Each client has a separate connection, and each scope has its own stream.
 #[cfg(feature = "nats")]
-struct Connections(crate::nats_server::Names);
+struct Connections(crate::nats_server::Names, usize);
 
 #[cfg(feature = "nats")]
 impl Harness for Connections {
     type Queue = clerk_webhook_queue::NatsQueue;
 
     async fn client(&self, scope: Scope) -> Self::Queue {
-        let queue = self.0.unmigrated().await.with_scope(scope);
+        let queue = self.0.unmigrated().await.with_scope(scope).replicas(self.1);
         queue.migrate().await.unwrap();
         queue
     }
@@ -84,7 +84,24 @@ impl Harness for Connections {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn several_connections_to_nats_pass() {
     let Some(url) = crate::nats_server::url("the conformance suite of NatsQueue") else { return };
-    let harness = Connections(crate::nats_server::Names::new(url));
+    let harness = Connections(crate::nats_server::Names::new(url), 1);
     Suite::new(&harness).run().await;
     harness.0.delete().await;
+}
+
+/// The servers of a cluster accept two records of a message at the same time.
+#[cfg(feature = "nats")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cluster_of_nats_servers_passes_the_checks_of_concurrent_clients() {
+    let Some(servers) = crate::nats_server::Server::cluster("the cluster test of NatsQueue") else { return };
+    let names = crate::nats_server::Names::new(servers[0].url());
+    // The servers need a moment to elect a leader.
+    let elected = async { while names.unmigrated().await.replicas(3).migrate().await.is_err() {} };
+    tokio::time::timeout(std::time::Duration::from_secs(60), elected).await.unwrap();
+    let harness = Connections(names, 3);
+    let suite = Suite::new(&harness);
+    suite.concurrent_takes_are_exclusive().await;
+    suite.a_stale_owner_changes_nothing().await;
+    suite.one_object_at_a_time().await;
+    suite.races().await;
 }

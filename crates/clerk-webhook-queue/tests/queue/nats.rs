@@ -345,7 +345,7 @@ async fn a_new_process_knows_how_old_a_lease_is() {
     let names = Names::new(url);
     let queue = names.queue().await;
     queue.enqueue(&event("msg_1")).await.unwrap();
-    let (lease, began) = (Duration::from_millis(800), Instant::now());
+    let (lease, began) = (Duration::from_secs(3), Instant::now());
     drop(queue.take(&leased(lease)).await.unwrap().unwrap());
     let taken = Instant::now();
     tokio::time::sleep(lease / 2).await;
@@ -355,6 +355,7 @@ async fn a_new_process_knows_how_old_a_lease_is() {
     other.wait(LONG).await;
     let job = other.take(&options()).await.unwrap().expect("the lease has expired");
     assert!(began.elapsed() >= lease, "the lease was too short: {:?}", began.elapsed());
+    assert!(taken.elapsed() < lease * 3 / 2, "the lease began again: {:?}", taken.elapsed());
     assert_eq!(job.lease.attempt(), 2);
 
     let late = names.queue().await;

@@ -91,6 +91,18 @@ impl Server {
         Some(Self { child, folder, port })
     }
 
+    /// Starts three servers that form a cluster.
+    pub(crate) fn cluster(needed_by: &str) -> Option<[Self; 3]> {
+        let ports = [0; 3].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let ports = ports.map(|port| port.local_addr().unwrap().port());
+        let routes = ports.map(|port| format!("\"nats://127.0.0.1:{port}\"")).join(",");
+        let mut servers = ports.iter().map_while(|port| {
+            let cluster = format!("cluster {{ name: c, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}");
+            Self::start(needed_by, &format!("server_name: n{port}\n{cluster}"))
+        });
+        Some([servers.next()?, servers.next()?, servers.next()?])
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }

@@ -1,6 +1,8 @@
 //! The requests to the server. Each of them has a time limit.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use async_nats::Client;
@@ -34,21 +36,28 @@ pub(super) struct Access {
     pub(super) context: Context,
     pub(super) names: Names,
     pub(super) timeout: Duration,
+    replication: Arc<AtomicU8>,
 }
+
+/// What is known about the number of the stream's replicas.
+const UNKNOWN: u8 = 0;
+const SINGLE: u8 = 1;
+const REPLICATED: u8 = 2;
 
 impl Access {
     pub(super) fn new(client: Client, names: Names, timeout: Duration) -> Self {
         // `bounded` applies the limit. The client's own limits are later, because their errors are less clear.
         let late = timeout.saturating_mul(2);
         let context = ContextBuilder::new().timeout(late).ack_timeout(late).build(client);
-        Self { context, names, timeout }
+        Self { context, names, timeout, replication: Arc::default() }
     }
 
     pub(super) async fn bounded<T>(
         &self,
         question: impl Future<Output = Result<T, NatsQueueError>>,
     ) -> Result<T, NatsQueueError> {
-        let answer = tokio::time::timeout(self.timeout, question).await;
+        // Boxed, because the futures of the client are large, and a method of the queue contains several.
+        let answer = tokio::time::timeout(self.timeout, Box::pin(question)).await;
         answer.unwrap_or(Err(NatsQueueError::Timeout(self.timeout)))
     }
 
@@ -56,10 +65,45 @@ impl Access {
         self.context.get_stream_no_info(self.names.stream()).await.map_err(NatsQueueError::rejected)
     }
 
+    /// Returns the same access to another stream.
+    pub(super) fn renamed(self, names: Names) -> Self {
+        Self { names, replication: Arc::default(), ..self }
+    }
+
     /// Replaces the last record of a message, and returns the new sequence when the server has stored it.
     ///
-    /// Returns `None` if the sequence of the last record is not `expected`. It is 0 if no record exists.
+    /// Returns `None` if the last record is not `expected`, or if another client replaced it first.
     pub(super) async fn write(
+        &self,
+        record: &Record,
+        body: Bytes,
+        expected: u64,
+    ) -> Result<Option<u64>, NatsQueueError> {
+        let record = record.after(expected);
+        let Some(sequence) = self.append(&record, body, expected).await? else { return Ok(None) };
+        Ok(self.is_valid(&record.id, sequence).await?.then_some(sequence))
+    }
+
+    /// Returns whether a stored record has replaced the one before it.
+    ///
+    /// With several replicas, the leader compares the expected sequence before it replicates a record, so it can accept two records
+    /// at the same time (nats-server issue 4320). Then the last one counts. All of them precede the mark.
+    async fn is_valid(&self, id: &str, sequence: u64) -> Result<bool, NatsQueueError> {
+        if self.replication.load(Ordering::Relaxed) == UNKNOWN {
+            self.state().await?;
+        }
+        if self.replication.load(Ordering::Relaxed) == SINGLE {
+            return Ok(true);
+        }
+        self.mark().await?;
+        let last = self.read(id).await?;
+        Ok(last.is_none_or(|last| last.sequence == sequence || last.record.follows(sequence)))
+    }
+
+    /// Stores a record if the sequence of the last one is `expected`. It is 0 if no record exists.
+    ///
+    /// If the stream has several replicas, the server may accept two records at the same time.
+    pub(super) async fn append(
         &self,
         record: &Record,
         body: Bytes,
@@ -112,7 +156,12 @@ impl Access {
     pub(super) async fn info(&self) -> Result<Option<Info>, NatsQueueError> {
         self.bounded(async {
             match self.context.get_stream(self.names.stream()).await {
-                Ok(stream) => Ok(Some(stream.cached_info().clone())),
+                Ok(stream) => {
+                    let info = stream.cached_info();
+                    let replication = if info.config.num_replicas > 1 { REPLICATED } else { SINGLE };
+                    self.replication.store(replication, Ordering::Relaxed);
+                    Ok(Some(info.clone()))
+                }
                 Err(error) => match error.kind() {
                     GetStreamErrorKind::JetStream(reason)
                         if reason.error_code() == ErrorCode::STREAM_NOT_FOUND =>
@@ -134,7 +183,7 @@ impl Access {
     /// Writes an empty message that is newer than all others.
     pub(super) async fn mark(&self) -> Result<(), NatsQueueError> {
         self.bounded(async {
-            self.context.send_publish(self.names.purge(), PublishMessage::build()).await?.await?;
+            self.context.send_publish(self.names.mark(), PublishMessage::build()).await?.await?;
             Ok(())
         })
         .await

@@ -131,13 +131,14 @@ impl NatsQueue {
             follower.sync().await?;
             return Ok(Taken::Gone);
         };
+        let taken = taken.after(stored.sequence);
         // Two clients may take two jobs about an object at the same time. The stream has an order, and the
         // client with the later record gives its job back.
         follower.reach(sequence).await?;
         if options.one_object_at_a_time {
             let is_overtaken = follower.index().is_overtaken(&reserved.id, Instant::now(), sequence);
             if is_overtaken {
-                let mut back = record.ready(record.attempts, Duration::ZERO);
+                let mut back = taken.ready(record.attempts, Duration::ZERO);
                 if record.state == State::Running {
                     back.error = Some(CRASHED.to_owned());
                 }
@@ -178,7 +179,7 @@ impl NatsQueue {
         if !follower.index().is_overtaken(id, Instant::now(), sequence) {
             return Ok(Some(LeaseState::Held));
         }
-        let expired = stored.record.renewed(Duration::ZERO, None);
+        let expired = renewed.after(stored.sequence).renewed(Duration::ZERO, None);
         self.access.write(&expired, stored.body, sequence).await?;
         Ok(Some(LeaseState::Lost))
     }
@@ -234,7 +235,7 @@ impl JobQueue for NatsQueue {
                 continue;
             };
             is_synced = false;
-            if let Taken::Job(job) = self.take_reserved(&follower, &reserved, options).await? {
+            if let Taken::Job(job) = Box::pin(self.take_reserved(&follower, &reserved, options)).await? {
                 return Ok(Some(*job));
             }
         }
@@ -257,7 +258,7 @@ impl JobQueue for NatsQueue {
             follower.reach(stored.sequence).await?;
             let remaining = follower.index().remaining(&record.id, Instant::now());
             if record.object.is_some() && remaining < MARGIN {
-                match self.renew_late(stored, by).await? {
+                match Box::pin(self.renew_late(stored, by)).await? {
                     Some(state) => return Ok(state),
                     None => continue,
                 }

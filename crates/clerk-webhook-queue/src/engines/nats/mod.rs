@@ -47,6 +47,17 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 ///   taken again when its lease expires.
 /// - A queue prefers older jobs, but does not guarantee an order.
 ///
+/// # Clusters
+///
+/// The leader of a stream with several replicas compares the expected record before it replicates the new one.
+/// So it can accept two records at the same time, at least in nats-server 2.9. The queue therefore writes an
+/// empty message after each change of a job, and reads the last record of the job. The last record counts, so
+/// only one client owns the job. `enqueue` does not need this, but concurrent deliveries of one message can
+/// each return [`Enqueued::New`]. The event is stored once.
+///
+/// If the leader changes during these steps, two workers can still take the same job. Run the handlers under
+/// a `Deduplicator` if that must not happen.
+///
 /// # Durability
 ///
 /// JetStream writes each message to a file before it acknowledges the message. It flushes the file to the
@@ -170,7 +181,7 @@ impl NatsQueue {
     }
 
     fn renamed(self, names: Names) -> Self {
-        let access = Access { names, ..self.access };
+        let access = self.access.renamed(names);
         Self {
             access,
             room: self.room.for_another_stream(),
@@ -269,7 +280,8 @@ impl NatsQueue {
             return Err(NatsQueueError::TooLarge { size, max_payload });
         }
         self.room.enter(&self.access, size).await?;
-        Ok(match self.access.write(&record, body, 0).await? {
+        // If the server accepts two deliveries at the same time, they are the same event.
+        Ok(match self.access.append(&record, body, 0).await? {
             Some(_) => Enqueued::New,
             None => Enqueued::Duplicate,
         })

@@ -45,9 +45,9 @@ impl Names {
         format!("{}.message.{id}", self.root)
     }
 
-    /// The subject of the message that a purge writes before it deletes others.
-    pub(super) fn purge(&self) -> String {
-        format!("{}.purge", self.root)
+    /// The subject of an empty message that is only newer than others.
+    pub(super) fn mark(&self) -> String {
+        format!("{}.mark", self.root)
     }
 }
 

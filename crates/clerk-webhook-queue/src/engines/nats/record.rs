@@ -12,6 +12,10 @@ use crate::queue::object::object_of;
 /// 100 years: practically unlimited, and small enough for every clock.
 const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 
+/// The number of replaced records that a record remembers. Others may change a message several times before
+/// a client checks its own record.
+const REMEMBERED: usize = 8;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum State {
@@ -46,6 +50,9 @@ pub(super) struct Record {
     pub(super) ended_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
+    /// The sequences of the records that this one has replaced, beginning with the newest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    replaced: Vec<u64>,
 }
 
 impl Record {
@@ -63,7 +70,19 @@ impl Record {
             since: None,
             ended_at: None,
             error: None,
+            replaced: Vec::new(),
         }
+    }
+
+    /// Returns the record with the sequence of the one that it replaces.
+    pub(super) fn after(&self, sequence: u64) -> Self {
+        let replaced = [sequence].into_iter().chain(self.replaced.iter().copied());
+        Self { replaced: replaced.take(REMEMBERED).collect(), ..self.clone() }
+    }
+
+    /// Returns whether the record has replaced the one with this sequence, directly or after others.
+    pub(super) fn follows(&self, sequence: u64) -> bool {
+        self.replaced.contains(&sequence)
     }
 
     pub(super) fn message_id(&self) -> Option<MessageId> {
