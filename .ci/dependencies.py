@@ -37,6 +37,7 @@ FEATURES = {
     "postgres": [],
     "redis": [],
     "sqlite,queue": [],
+    "nats": [],
     "sqlite,sync": [],
     "postgres,sync": [],
     "test": [],
@@ -80,6 +81,16 @@ def tree(package, *arguments, edges="normal", folder=ROOT):
         if direct:
             branches.setdefault(direct, set()).add((name, version))
     return branches
+
+
+def enabled_features(package):
+    """Returns the features of each crate below a package. Examples and tests can enable further features in the workspace."""
+    lines = cargo(
+        "tree", "--package", package, "--all-features", "--edges", "normal", "--target", PLATFORM, "--prefix=none",
+        "--locked", "--format={p} [{f}]",
+    )  # fmt: skip
+    found = re.findall(r"^(\S+) v(\S+).* \[([^\]]*)\]", lines, re.MULTILINE)
+    return {(name, version): features.split(",") for name, version, features in found}
 
 
 def others(branches):
@@ -130,11 +141,13 @@ class Workspace:
         members = set(resolved["workspace_members"])
         self.members = [package for package in resolved["packages"] if package["id"] in members]
         self.packages = {key(package): package for package in resolved["packages"]}
-        nodes = {node["id"]: node for node in resolved["resolve"]["nodes"]}
-        self.features = {key(p): nodes[p["id"]]["features"] for p in resolved["packages"]}
         # The core first, then the other libraries by name.
         libraries = [package for package in self.members if package["publish"] != []]
         self.libraries = sorted(libraries, key=lambda library: (short(library["name"]) != "core", library["name"]))
+        self.features = {}
+        for library in self.libraries:
+            for crate, enabled in enabled_features(library["name"]).items():
+                self.features.setdefault(crate, set()).update(enabled)
 
     def build_failures(self):
         for package in self.members:

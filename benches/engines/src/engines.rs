@@ -18,7 +18,7 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, Postgres};
 use sqlx::sqlite::Sqlite;
 
-use clerk_webhook_engines::measure::Contestant;
+use crate::measure::Contestant;
 
 const STATEMENT: &str = "baseline, one statement";
 const LEASE: &str = "claim, complete";

@@ -7,15 +7,15 @@
 //! `TEST_REDIS_URL` contain the addresses of the servers. An engine without an address is skipped.
 
 mod engines;
+mod measure;
 
 use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clerk_webhook_engines::measure::{Rounds, measure};
-
 use crate::engines::{Engine, Entry};
+use crate::measure::{Rounds, measure};
 
 /// The numbers of concurrent deliveries.
 const CONCURRENCY: [usize; 2] = [1, 16];

@@ -24,14 +24,11 @@ use tokio::{net::TcpListener, time};
 
 use crate::handlers::{Services, announce, welcome};
 
-/// The maximum length of a body. It must be below the `max_payload` of a NATS server, 1 MiB by default.
-const BODY_LIMIT: usize = 512 * 1024;
-
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt::init();
     if let Ok(url) = env::var("NATS_URL") {
-        let queue = NatsQueue::connect(&url).await?.body_limit(BODY_LIMIT);
+        let queue = NatsQueue::connect(&url).await?;
         queue.migrate().await?;
         return run(queue).await;
     }
@@ -59,7 +56,7 @@ async fn run<Q: JobQueue + Clone>(queue: Q) -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve<Q: JobQueue>(queue: Q) -> Result<(), Box<dyn Error>> {
-    let verifier = Verifier::from_env()?.body_limit(BODY_LIMIT); // Reads CLERK_WEBHOOK_SIGNING_SECRET.
+    let verifier = Verifier::from_env()?; // Reads CLERK_WEBHOOK_SIGNING_SECRET.
     let webhook = WebhookService::queued(queue)
         .verified(verifier)
         .read_timeout(|| time::sleep(Duration::from_secs(10)));

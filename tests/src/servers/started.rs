@@ -31,6 +31,9 @@ impl Nats {
         }
         let port = free_port();
         let folder = folder("nats", port);
+        // Large enough for the default body limit of a verifier.
+        fs::write(folder.join("nats.conf"), "max_payload: 2113536\n")
+            .expect("could not write the configuration");
         Some(Self { process: Self::spawn(&folder, port), folder, port })
     }
 
@@ -62,7 +65,9 @@ impl Nats {
     fn spawn(folder: &Path, port: u16) -> Child {
         let process = Command::new("nats-server")
             .args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--jetstream", "--store_dir"])
-            .arg(folder)
+            .arg(folder.join("data"))
+            .arg("--config")
+            .arg(folder.join("nats.conf"))
             .stderr(Stdio::null())
             .spawn()
             .expect("could not start nats-server");

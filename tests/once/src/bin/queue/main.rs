@@ -29,8 +29,6 @@ async fn main() {
     let store: String = variable("STORE").expect("STORE is not set");
     if store.contains("://") {
         let queue = NatsQueue::connect(&store).await.expect("could not connect to NATS");
-        // Below the limit of 1 MiB that a NATS server has by default.
-        let queue = queue.body_limit(1 << 19);
         queue.migrate().await.expect("could not create the stream");
         return run(queue.clone(), with_leases(queue)).await;
     }
