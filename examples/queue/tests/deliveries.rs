@@ -117,7 +117,7 @@ fn message(number: usize) -> Message {
         BROKEN => "broken",
         _ => "ada",
     };
-    let body = if number % 2 == 0 {
+    let body = if number.is_multiple_of(2) {
         format!(
             r#"{{"data":{{"id":"user_{number}","primary_email_address_id":"idn_1","email_addresses":
             [{{"id":"idn_1","email_address":"{name}@example.com"}}]}},"type":"user.created"}}"#
