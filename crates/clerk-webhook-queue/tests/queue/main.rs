@@ -8,7 +8,5 @@ mod file;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "nats")]
-mod nats_rates;
-#[cfg(feature = "nats")]
 mod nats_server;
 mod sqlite;
