@@ -1,7 +1,7 @@
 //! Stores [Clerk](https://clerk.com) webhooks in a durable queue, responds to the sender immediately, and
 //! handles the events afterwards.
 //!
-//! Applications usually add the `clerk-webhook` crate with the `queue` and `sqlite` features. It contains
+//! Applications usually add the `clerk-webhook` crate with the `queue` and `sqlite` features, or with the `nats` feature. It contains
 //! this crate as `clerk_webhook::queue`.
 //!
 //! # When not to use it
@@ -41,7 +41,7 @@
 //! The order of events is not guaranteed, because a retry can run after newer events. The process can crash
 //! after a handler has called an external API, but before the queue has recorded the completion. The handler
 //! then runs again, so pass [`Context::message_id`](clerk_webhook_core::Context::message_id) as the
-//! idempotency key to every external API. For writes to the queue's own database, use `Worker::exactly_once`.
+//! idempotency key to every external API. For writes to a `SqliteQueue`'s own database, use `Worker::exactly_once`.
 //!
 #![cfg_attr(feature = "sqlite", doc = include_str!("worker/example.md"))]
 //!

@@ -65,7 +65,7 @@ pub async fn welcome(user: User, cx: Context<Services>) -> Result<(), Failure> {
 /// Posts a chat message.
 pub async fn announce(organization: Organization, cx: Context<Services>) -> Result<(), Failure> {
     let name = organization.name.as_deref().unwrap_or(&organization.id);
-    // The chat service posts only one message for each key, even if this handler runs again.
+    // Real chat services post only one message for each key, even if this handler runs again.
     let request = Request::post(cx.state().chat_url.clone())
         .header("idempotency-key", cx.message_id().as_str())
         .body(Full::from(format!("{name} was created")))?;

@@ -4,7 +4,8 @@
 //! only one of them, so that they can run as two processes.
 //!
 //! The queue is a SQLite file, whose path is in DATABASE (default: queue.db). With NATS_URL, it is in NATS
-//! JetStream, and servers and workers can run on different machines.
+//! JetStream, and servers and workers can run on different machines. The NATS server needs the setting
+//! `max_payload: 2113536`.
 //!
 //! CLERK_WEBHOOK_SIGNING_SECRET (server), SMTP_SERVER and CHAT_URL (worker) must be set. `cargo run -p
 //! example-queue --bin services` starts a mail server and a chat service for this example. HOST, PORT,

@@ -1,14 +1,13 @@
 //! Servers that a test starts and kills.
 
-use std::io::Read as _;
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::{env, fs};
+use std::{env, fs, thread};
 
 use super::has_program;
-use crate::process::eventually;
 
 /// A NATS server with JetStream for one test, which the test can kill.
 #[derive(Debug)]
@@ -26,15 +25,44 @@ impl Nats {
     /// Panics if the server does not start.
     #[must_use]
     pub fn start(needed_by: &str) -> Option<Self> {
+        // Large enough for the default body limit of a verifier.
+        Self::start_with(needed_by, "max_payload: 2113536")
+    }
+
+    /// Starts a server with further lines of its configuration file.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the server does not start.
+    #[must_use]
+    pub fn start_with(needed_by: &str, settings: &str) -> Option<Self> {
         if !has_program("nats-server", needed_by) {
             return None;
         }
         let port = free_port();
         let folder = folder("nats", port);
-        // Large enough for the default body limit of a verifier.
-        fs::write(folder.join("nats.conf"), "max_payload: 2113536\n")
+        let files = folder.join("data");
+        let listen = format!("listen: \"127.0.0.1:{port}\"");
+        let jetstream = format!("jetstream {{ store_dir: \"{}\" }}", files.display());
+        fs::write(folder.join("nats.conf"), format!("{listen}\n{jetstream}\n{settings}\n"))
             .expect("could not write the configuration");
-        Some(Self { process: Self::spawn(&folder, port), folder, port })
+        Some(Self { process: Self::spawn(&folder), folder, port })
+    }
+
+    /// Starts three servers that form a cluster.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a server does not start.
+    #[must_use]
+    pub fn start_cluster(needed_by: &str) -> Option<[Self; 3]> {
+        let ports = [0; 3].map(|_| free_port());
+        let routes = ports.map(|port| format!("\"nats://127.0.0.1:{port}\"")).join(",");
+        let mut servers = ports.iter().map_while(|port| {
+            let cluster = format!("cluster {{ name: c, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}");
+            Self::start_with(needed_by, &format!("server_name: n{port}\n{cluster}"))
+        });
+        Some([servers.next()?, servers.next()?, servers.next()?])
     }
 
     /// Returns the server's URL.
@@ -59,25 +87,18 @@ impl Nats {
     ///
     /// Panics if the server does not start.
     pub fn restart(&mut self) {
-        self.process = Self::spawn(&self.folder, self.port);
+        self.process = Self::spawn(&self.folder);
     }
 
-    fn spawn(folder: &Path, port: u16) -> Child {
-        let process = Command::new("nats-server")
-            .args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--jetstream", "--store_dir"])
-            .arg(folder.join("data"))
-            .arg("--config")
-            .arg(folder.join("nats.conf"))
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("could not start nats-server");
-        eventually("the start of nats-server", || {
-            // The server sends its information when JetStream has recovered its files.
-            let mut connection = TcpStream::connect(("127.0.0.1", port)).ok()?;
-            let mut information = [0; 4];
-            connection.read_exact(&mut information).ok()?;
-            (information == *b"INFO").then_some(())
-        });
+    fn spawn(folder: &Path) -> Child {
+        let mut server = Command::new("nats-server");
+        server.arg("--config").arg(folder.join("nats.conf")).stderr(Stdio::piped());
+        let mut process = server.spawn().expect("could not start nats-server");
+        let log = BufReader::new(process.stderr.take().expect("the log is piped"));
+        let mut lines = log.lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("Server is ready")), "nats-server did not start");
+        // Read the rest of the log, so that a full pipe cannot block the server.
+        thread::spawn(move || lines.for_each(drop));
         process
     }
 }

@@ -22,7 +22,8 @@ use crate::worker::settings::{MIN_POLL_INTERVAL, Settings};
 /// # Guarantee: at least once
 ///
 /// At most one worker at a time runs a job. A job that fails runs again, until it succeeds or becomes a dead
-/// letter. The exception is a job that is [too old](Self::max_age): it is marked as done without a run. If the process crashes, the job runs again after its lease has expired. Pass the [message
+/// letter. The exception is a job that is [too old](Self::max_age): it is marked as done without a run. If the
+/// process crashes, the job runs again after its lease has expired. Pass the [message
 /// id](clerk_webhook_core::Context::message_id) as the idempotency key to every external API that a handler
 /// calls. For writes to a `SqliteQueue`'s own database, use `Worker::exactly_once`.
 ///
@@ -137,7 +138,8 @@ impl<Q: JobQueue> Worker<Q> {
 
     /// Sets how often an idle worker looks for jobs from other processes and for due retries, 1 s by default.
     ///
-    /// A job that is enqueued in the same process starts immediately. An interval below 10 ms is treated as
+    /// A job that is enqueued in the same process starts immediately. `NatsQueue` also wakes an idle worker when
+    /// an event arrives, and when a delay or a lease ends. An interval below 10 ms is treated as
     /// 10 ms.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.settings.poll_interval = interval.max(MIN_POLL_INTERVAL);

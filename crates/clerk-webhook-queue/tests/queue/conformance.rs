@@ -63,7 +63,7 @@ async fn a_database_in_memory_passes() {
 
 /// Each client has a separate connection, and each scope has its own stream.
 #[cfg(feature = "nats")]
-struct Connections(crate::nats_server::Names, usize);
+struct Connections(crate::nats_queue::Names, usize);
 
 #[cfg(feature = "nats")]
 impl Harness for Connections {
@@ -76,15 +76,15 @@ impl Harness for Connections {
     }
 
     async fn unreachable(&self) -> Option<Self::Queue> {
-        Some(crate::nats_server::unreachable().await)
+        Some(crate::nats_queue::unreachable().await)
     }
 }
 
 #[cfg(feature = "nats")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn several_connections_to_nats_pass() {
-    let Some(url) = crate::nats_server::url("the conformance suite of NatsQueue") else { return };
-    let harness = Connections(crate::nats_server::Names::new(url), 1);
+    let Some(url) = clerk_webhook_tests::servers::nats("the conformance suite of NatsQueue") else { return };
+    let harness = Connections(crate::nats_queue::Names::new(url), 1);
     Suite::new(&harness).run().await;
     harness.0.delete().await;
 }
@@ -93,8 +93,11 @@ async fn several_connections_to_nats_pass() {
 #[cfg(feature = "nats")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_cluster_of_nats_servers_passes_the_checks_of_concurrent_clients() {
-    let Some(servers) = crate::nats_server::Server::cluster("the cluster test of NatsQueue") else { return };
-    let names = crate::nats_server::Names::new(servers[0].url());
+    let Some(servers) = clerk_webhook_tests::servers::Nats::start_cluster("the cluster test of NatsQueue")
+    else {
+        return;
+    };
+    let names = crate::nats_queue::Names::new(servers[0].url());
     // The servers need a moment to elect a leader.
     let elected = async { while names.unmigrated().await.replicas(3).migrate().await.is_err() {} };
     tokio::time::timeout(std::time::Duration::from_secs(60), elected).await.unwrap();

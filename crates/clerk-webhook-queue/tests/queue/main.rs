@@ -8,5 +8,7 @@ mod file;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "nats")]
-mod nats_server;
+mod nats_permissions;
+#[cfg(feature = "nats")]
+mod nats_queue;
 mod sqlite;

@@ -86,8 +86,9 @@ impl Access {
 
     /// Returns whether a stored record has replaced the one before it.
     ///
-    /// With several replicas, the leader compares the expected sequence before it replicates a record, so it can accept two records
-    /// at the same time (nats-server issue 4320). Then the last one counts. All of them precede the mark.
+    /// With several replicas, the leader compares the expected sequence before it replicates a record, so it
+    /// can accept two records at the same time (nats-server issue 4320). The last one counts. All of them
+    /// precede the mark.
     async fn is_valid(&self, id: &str, sequence: u64) -> Result<bool, NatsQueueError> {
         if self.replication.load(Ordering::Relaxed) == UNKNOWN {
             self.state().await?;

@@ -36,7 +36,7 @@ pub enum NatsQueueError {
         /// The server's limit in bytes.
         max_payload: usize,
     },
-    /// The server's `max_payload` is too small for the body limit of the receiver.
+    /// The server's `max_payload` is too small for the body limit of the verifier.
     MaxPayload {
         /// The required limit in bytes.
         required: usize,
@@ -49,7 +49,7 @@ pub enum NatsQueueError {
     Contended,
     /// The prefix of the names is empty, too long, or contains a character that is not allowed.
     Prefix,
-    /// A stored message is not one of this queue.
+    /// The stream contains a message that no queue has written.
     Foreign,
 }
 
@@ -72,14 +72,14 @@ impl fmt::Display for NatsQueueError {
             ),
             Self::Timeout(limit) => write!(
                 f,
-                "NATS did not answer within {limit:?}. Check that the server is reachable, that JetStream is enabled, and that the stream has a leader"
+                "NATS did not answer within {limit:?}. Check that the server is reachable, that the stream has a leader, and that the user has the permissions that the documentation of `NatsQueue` lists"
             ),
             Self::Rejected(source) => write!(
                 f,
-                "NATS rejected a request: {source}. Check the permissions and the JetStream limits of the account"
+                "NATS rejected a request: {source}. Check that JetStream is enabled, and the permissions and the limits of the account"
             ),
             Self::MissingStream => {
-                f.write_str("the stream does not exist. Call `migrate()` when the application starts")
+                f.write_str("the stream does not exist. Call `migrate()` when the application starts, and check that JetStream is enabled")
             }
             Self::Stream { name, reason } => write!(
                 f,
@@ -100,10 +100,10 @@ impl fmt::Display for NatsQueueError {
                 f.write_str("other clients changed the same message again and again. Call the method again")
             }
             Self::Prefix => {
-                f.write_str("the prefix of the names consists of 1 to 64 ASCII letters, digits, `_` and `-`")
+                f.write_str("the prefix is invalid. Use 1 to 64 ASCII letters, digits, `_` and `-`")
             }
             Self::Foreign => f.write_str(
-                "the stream contains a message that no queue has written. Do not publish to its subjects",
+                "the stream contains a message that no queue has written. Delete it with `nats stream rmm`, and do not publish to the subjects of the stream",
             ),
         }
     }

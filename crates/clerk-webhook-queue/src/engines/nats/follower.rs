@@ -11,7 +11,7 @@ use clerk_webhook_core::Timestamp;
 use futures_util::StreamExt as _;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::access::{Access, record_of};
 use super::error::NatsQueueError;
@@ -50,18 +50,15 @@ impl Follower {
     /// Waits until the index contains the record with this sequence, and all records before it.
     pub(super) async fn reach(&self, sequence: u64) -> Result<(), NatsQueueError> {
         let mut applied = self.applied.clone();
-        let reached = async {
-            match applied.wait_for(|applied| *applied >= sequence).await {
-                Ok(_) => Ok(()),
-                Err(_) => Err(NatsQueueError::Timeout(self.access.timeout)),
+        while *applied.borrow_and_update() < sequence {
+            // The time limit applies to each record, because the first reading of a long stream takes longer.
+            if !matches!(timeout(self.access.timeout, applied.changed()).await, Ok(Ok(()))) {
+                // The next call starts a new task.
+                self.task.abort();
+                return Err(NatsQueueError::Timeout(self.access.timeout));
             }
-        };
-        let reached = self.access.bounded(reached).await;
-        if reached.is_err() {
-            // The next call starts a new task.
-            self.task.abort();
         }
-        reached
+        Ok(())
     }
 
     /// Waits until the index contains all records that the stream contained when this method was called.

@@ -14,9 +14,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions};
+use async_nats::{Client, ConnectOptions, ServerAddr};
 use clerk_webhook_core::{Event, Verifier};
 use clerk_webhook_store::Scope;
+use percent_encoding::percent_decode_str;
 use tokio::sync::{Mutex, Notify};
 
 use crate::queue::delivery_queue::{DeliveryQueue, Enqueued};
@@ -39,57 +40,67 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 ///
 /// - [`enqueue`](DeliveryQueue::enqueue) returns after JetStream has acknowledged the event.
 /// - Each message is one subject of the stream, which contains only the last record of the message: its state
-///   and its body. A client replaces a record only if no other client has changed it. So no step can be
-///   half done, and a worker whose lease was taken over cannot change the job.
+///   and its body. A client replaces a record only if no other client has changed it. Each change is a single
+///   write, so it happens completely or not at all. A worker that has lost its lease cannot change the job.
 /// - A duplicate is found by its subject, not by JetStream's window of message ids. The queue knows a message
-///   until it is purged, also after a restart of the server.
+///   until it is purged, also after a restart of the NATS server.
 /// - Each job is handled at least once, and by at most one worker at a time. After a crash, the job can be
-///   taken again when its lease expires.
+///   taken again when its lease expires. For streams with several replicas, see [Clusters](#clusters).
 /// - A queue prefers older jobs, but does not guarantee an order.
 ///
 /// # Clusters
 ///
 /// The leader of a stream with several replicas compares the expected record before it replicates the new one.
-/// So it can accept two records at the same time, at least in nats-server 2.9. The queue therefore writes an
-/// empty message after each change of a job, and reads the last record of the job. The last record counts, so
-/// only one client owns the job. `enqueue` does not need this, but concurrent deliveries of one message can
-/// each return [`Enqueued::New`]. The event is stored once.
+/// Two clients can therefore both receive an acknowledgment, at least with nats-server 2.9. After each change
+/// of a job, the queue writes an empty message and reads the job again. The client whose record is last owns
+/// the job. `enqueue` does not need this, but concurrent deliveries of one message can each return
+/// [`Enqueued::New`]. The event is stored once.
 ///
-/// If the leader changes during these steps, two workers can still take the same job. Run the handlers under
-/// a `Deduplicator` if that must not happen.
+/// If the leader changes during these steps, two workers can still take the same job. Pass the
+/// [message id](clerk_webhook_core::Context::message_id) as the idempotency key to every service that a
+/// handler calls.
 ///
 /// # Durability
 ///
 /// JetStream writes each message to a file before it acknowledges the message. It flushes the file to the
-/// disk only every 2 minutes by default (`sync_interval`). So a crash of nats-server loses nothing, but a
-/// crash of its machine can lose up to 2 minutes of acknowledged events. Use three
-/// [`replicas`](Self::replicas), or set `sync_interval: always` (server 2.10 or later).
+/// disk only every 2 minutes by default (`sync_interval`). A crash of the nats-server process loses nothing,
+/// but a crash of its machine can lose up to 2 minutes of acknowledged events. Set `sync_interval: always`
+/// (nats-server 2.10 or later). Three [`replicas`](Self::replicas) without this setting usually survive the
+/// crash of one machine, but not a power failure of all machines.
 ///
 /// # Clocks
 ///
 /// Leases and delays do not depend on the clocks of the workers. A worker counts them from the time at which
-/// it learns of them, on a clock that is never set. When a worker connects, it uses the server's clock to find
-/// out how old the existing leases are, so keep the clocks of the servers in a cluster synchronized. Only
-/// `enqueued_at` and `died_at` use the clock of the client.
+/// it learns of them, on a monotonic clock. When a worker connects, it uses the NATS server's clock to find
+/// out how old the existing leases are, so keep the clocks of the servers in a cluster synchronized.
+/// `enqueued_at`, `died_at` and [`Worker::max_age`](crate::Worker::max_age) use the client's clock, and
+/// [`purge`](crate::purge()) uses the NATS server's clock.
 ///
 /// # Limits
 ///
-/// - A worker reads the records of all known messages when it starts, without their bodies, and keeps those
-///   that have not ended in memory: a few hundred bytes for each waiting message and each dead letter.
-///   A purge makes the start faster.
-/// - Every change of a job, also a renewal, writes the event's body again.
-/// - JetStream deletes an old body from its index at once, but the file can contain the bytes until the server
-///   compacts it.
-/// - The server's `max_payload` (1 MiB by default) must be larger than the body limit of the verifier. See
-///   [`body_limit`](Self::body_limit).
-/// - If the account or the disk is full, the server rejects new events, and the sender receives a 503. It then
-///   also rejects the changes of jobs. Set [`max_bytes`](Self::max_bytes), which only limits new events.
+/// - A process that runs a worker, or calls a method such as [`stats`](crate::JobQueue::stats), reads the
+///   records of all known messages, without their bodies. It keeps those that have not ended in memory: a few
+///   hundred bytes for each waiting message and each dead letter. A purge makes this first reading faster.
+/// - Every change of a job except `complete` and `discard` writes the event's body again, including each
+///   renewal.
+/// - JetStream deletes an old body from its index immediately, but the file can contain the bytes until the
+///   NATS server compacts it.
+/// - The NATS server's `max_payload` (1 MiB by default) must be at least 16 KiB larger than the body limit of
+///   the verifier. See [`body_limit`](Self::body_limit).
+/// - If the account or the disk is full, the NATS server rejects new events, and the sender receives a 503. It
+///   then also rejects the changes of jobs. Set [`max_bytes`](Self::max_bytes), which only limits new events.
 ///
 /// # Permissions
 ///
-/// With the default names, the user of a worker needs to publish to `clerk_webhook.>`, `$JS.API.STREAM.>` and
-/// `$JS.API.CONSUMER.>` of the stream, `$JS.FC.>` and `_INBOX.>`, and to subscribe to `_INBOX.>`. A server
-/// that only enqueues needs `clerk_webhook.>` and `_INBOX.>`.
+/// With the default names, a user whose permissions are restricted needs to subscribe to `_INBOX.>` and to
+/// publish to these subjects:
+///
+/// | process | subjects |
+/// |---|---|
+/// | calls only `enqueue` or `answer` | `clerk_webhook.clerk.>` |
+/// | also sets [`max_bytes`](Self::max_bytes) | `$JS.API.STREAM.INFO.clerk_webhook_clerk` |
+/// | also calls [`migrate`](Self::migrate) | `$JS.API.STREAM.*.clerk_webhook_clerk` |
+/// | runs a worker, or calls other methods of the queue | all of these, `$JS.API.STREAM.MSG.*.clerk_webhook_clerk`, `$JS.API.CONSUMER.>` and `$JS.FC.>` |
 ///
 /// # Retention
 ///
@@ -102,7 +113,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 /// use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, NatsQueue};
 ///
 /// # async fn run(event: clerk_webhook_core::Event) -> Result<(), Box<dyn std::error::Error>> {
-/// let queue = NatsQueue::connect("nats://127.0.0.1:4222").await?.replicas(3);
+/// let queue = NatsQueue::connect("nats://127.0.0.1:4222").await?;
 /// queue.migrate().await?;
 ///
 /// assert_eq!(queue.enqueue(&event).await?, Enqueued::New);
@@ -125,16 +136,28 @@ pub struct NatsQueue {
 }
 
 impl NatsQueue {
-    /// Connects to `nats://[user:password@]host[:port]`, and reconnects if the connection is lost.
+    /// Connects to `nats://[user:password@]host[:port]` or `nats://token@host[:port]`, and reconnects if the
+    /// connection is lost.
     ///
-    /// For TLS, credentials files and several servers, create a [`Client`] and pass it to [`new`](Self::new).
+    /// Special characters of the user, the password and the token must be percent-encoded.
+    /// For TLS, credentials files or several servers, create a [`Client`] with the `async-nats` crate, and pass
+    /// it to [`new`](Self::new).
     ///
     /// # Errors
     ///
     /// Returns an error if the URL is invalid, or if the server cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, NatsQueueError> {
-        let options = ConnectOptions::new().name("clerk-webhook-queue").connection_timeout(DEFAULT_TIMEOUT);
-        let client = tokio::time::timeout(DEFAULT_TIMEOUT, options.connect(url)).await;
+        let server: ServerAddr = url.parse().map_err(|error| NatsQueueError::Connect(Box::new(error)))?;
+        let mut options =
+            ConnectOptions::new().name("clerk-webhook-queue").connection_timeout(DEFAULT_TIMEOUT);
+        // The client ignores the user and the password in a URL.
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        options = match (server.username(), server.password()) {
+            (Some(user), Some(password)) => options.user_and_password(decoded(user), decoded(password)),
+            (Some(token), None) => options.token(decoded(token)),
+            (None, _) => options,
+        };
+        let client = tokio::time::timeout(DEFAULT_TIMEOUT, options.connect(server)).await;
         let client = client.map_err(|_| NatsQueueError::Timeout(DEFAULT_TIMEOUT))?;
         Ok(Self::new(client.map_err(|error| NatsQueueError::Connect(Box::new(error)))?))
     }
@@ -204,8 +227,9 @@ impl NatsQueue {
     /// Sets how many bytes the stream may contain before new events are rejected. No limit by default.
     ///
     /// If the limit is reached, [`enqueue`](DeliveryQueue::enqueue) returns [`NatsQueueError::Full`], and the
-    /// sender receives a 503 and retries. Workers can still take and end jobs. The client asks for the size
-    /// once per second, so several servers together can exceed the limit by the events of a second.
+    /// sender receives a 503 and retries. Workers can still take and end jobs, which the stream's own
+    /// `max_bytes` would prevent: do not set it. The client asks for the size once per second, so several
+    /// webhook servers together can exceed the limit by the events of a second.
     #[must_use]
     pub fn max_bytes(mut self, max_bytes: u64) -> Self {
         self.room = Room::of(max_bytes);
@@ -222,10 +246,10 @@ impl NatsQueue {
         self
     }
 
-    /// Sets how long a request to the server may take before it is an error, 4 s by default.
+    /// Sets how long a request to the NATS server may take before it is an error, 4 s by default.
     ///
-    /// If storing an event takes longer than 5 s, the server answers `store_unavailable`, so larger values
-    /// have no effect on the server.
+    /// If storing an event takes longer than 5 s, the webhook server answers `store_unavailable`, so a larger
+    /// value does not help `enqueue`.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.access = Access::new(self.client.clone(), self.access.names, timeout);
