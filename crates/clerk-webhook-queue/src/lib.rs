@@ -51,9 +51,9 @@
 //! # Dead letters
 //!
 //! Set an alert for the number of dead letters in [`JobQueue::stats`], because somebody must deal with each
-//! of them. [`JobQueue::dead_letters`] lists them with their last error. After you have fixed the cause, call
-//! [`JobQueue::retry_dead`] or [`JobQueue::retry_all_dead`]. If an event must never be handled, call
-//! [`JobQueue::discard`].
+//! of them. [`JobQueue::dead_letters`] lists them with their last error, and [`JobQueue::dead_letter`] finds
+//! one by its message id. After you have fixed the cause, call [`JobQueue::retry_dead`] or
+//! [`JobQueue::retry_all_dead`]. If an event must never be handled, call [`JobQueue::discard`].
 //!
 //! # Retention
 //!

@@ -139,6 +139,10 @@ impl<Q: JobQueue> Client<Q> {
         answer("dead_letters", self.0.dead_letters(limit)).await
     }
 
+    pub(super) async fn dead_letter(&self, message_id: &MessageId) -> Option<DeadLetter> {
+        answer("dead_letter", self.0.dead_letter(message_id)).await
+    }
+
     pub(super) async fn retry_dead(&self, message_id: &MessageId) -> bool {
         answer("retry_dead", self.0.retry_dead(message_id)).await
     }

@@ -5,6 +5,7 @@ use super::enqueueing::same_event;
 use super::leases::sorted_ids;
 use super::rule::Rule;
 use super::{Harness, Suite};
+use crate::queue::dead_letters::DeadLetter;
 use crate::queue::job_queue::{JobQueue, MAX_ERROR_LENGTH, TakeOptions};
 
 impl<H: Harness> Suite<'_, H> {
@@ -48,6 +49,11 @@ impl<H: Harness> Suite<'_, H> {
                 && letter.enqueued_at <= letter.died_at
                 && (now - 60_000..=now + 5).contains(&letter.died_at.as_millis());
             Rule::DeadLetters.check(fits, format_args!("a new dead letter is {letter:?}"));
+        }
+        for letter in &letters {
+            let found = first.dead_letter(&letter.message_id).await;
+            let text = format!("the dead letter {letter:?} was found as {found:?}");
+            Rule::DeadLetters.check(found.is_some_and(|found| same_letter(&found, letter)), text);
         }
         let errors: Vec<_> = letters.iter().map(|letter| letter.last_error.as_deref()).collect();
         let is_beginning = errors[0].is_some_and(|error| {
@@ -142,9 +148,19 @@ impl<H: Harness> Suite<'_, H> {
     }
 }
 
-/// Checks that a message that is not a dead letter can be neither retried nor discarded.
+/// Returns whether two dead letters are equal, including their events.
+fn same_letter(one: &DeadLetter, other: &DeadLetter) -> bool {
+    let event = |letter: &DeadLetter| {
+        letter.event().ok().map(|event| (event.raw_body().clone(), event.attempted_at()))
+    };
+    format!("{one:?}") == format!("{other:?}") && event(one) == event(other)
+}
+
+/// Checks that a message that is not a dead letter can be neither found, retried nor discarded.
 async fn is_not_dead<Q: JobQueue>(client: &Client<Q>, event: &Event, what: &str) {
     let id = event.message_id();
+    let text = format!("a message that {what} was found as a dead letter");
+    Rule::DeadLetters.check(client.dead_letter(id).await.is_none(), text);
     Rule::DeadLetters.check(!client.retry_dead(id).await, format!("a message that {what} was retried"));
     Rule::DeadLetters.check(!client.discard(id).await, format!("a message that {what} was discarded"));
 }

@@ -30,6 +30,7 @@ impl<H: Harness> Suite<'_, H> {
         refusal("bury", queue.bury(&lease, "a failure")).await;
         refusal("stats", queue.stats()).await;
         refusal("dead_letters", queue.dead_letters(9)).await;
+        refusal("dead_letter", queue.dead_letter(id)).await;
         refusal("retry_dead", queue.retry_dead(id)).await;
         refusal("retry_all_dead", queue.retry_all_dead(None)).await;
         refusal("discard", queue.discard(id)).await;

@@ -40,7 +40,7 @@ rules! {
     Attempts = "the attempt number starts at 1 and rises by 1, and attempts that were given back do not count";
     EndsDead = "a job that was buried, or that has had all of its attempts, becomes a dead letter";
     Ended = "a job that is done, discarded or dead cannot be taken";
-    DeadLetters = "dead letters, and only they, can be listed, retried and discarded";
+    DeadLetters = "dead letters, and only they, can be listed, found, retried and discarded";
     OneObject = "jobs about the same object do not run at the same time, if the options ask for it";
     Scopes = "queues with different scopes are independent";
     Stats = "the queue's statistics are correct";

@@ -111,6 +111,12 @@ pub trait JobQueue: DeliveryQueue {
     /// Returns up to `limit` dead letters, beginning with the newest.
     fn dead_letters(&self, limit: u32) -> impl Future<Output = Result<Vec<DeadLetter>, Self::Error>> + Send;
 
+    /// Returns the dead letter with this message id, or `None` if the message is not a dead letter.
+    fn dead_letter(
+        &self,
+        message_id: &MessageId,
+    ) -> impl Future<Output = Result<Option<DeadLetter>, Self::Error>> + Send;
+
     /// Makes a dead letter ready again immediately. Its attempts are counted from 0 again.
     ///
     /// Returns `false` if the message is not a dead letter.
@@ -242,6 +248,13 @@ impl<Q: JobQueue> JobQueue for Arc<Q> {
 
     fn dead_letters(&self, limit: u32) -> impl Future<Output = Result<Vec<DeadLetter>, Self::Error>> + Send {
         Q::dead_letters(self, limit)
+    }
+
+    fn dead_letter(
+        &self,
+        message_id: &MessageId,
+    ) -> impl Future<Output = Result<Option<DeadLetter>, Self::Error>> + Send {
+        Q::dead_letter(self, message_id)
     }
 
     fn retry_dead(&self, message_id: &MessageId) -> impl Future<Output = Result<bool, Self::Error>> + Send {

@@ -297,6 +297,10 @@ mod tests {
             Err(io::ErrorKind::Unsupported.into())
         }
 
+        async fn dead_letter(&self, _message_id: &MessageId) -> io::Result<Option<DeadLetter>> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
         async fn retry_dead(&self, _message_id: &MessageId) -> io::Result<bool> {
             Err(io::ErrorKind::Unsupported.into())
         }

@@ -68,6 +68,9 @@ enum Fault {
     TakesDone,
     ListsOldestFirst,
     IgnoresTheListLimit,
+    FindsWaitingJobs,
+    /// `dead_letter` returns the newest dead letter, whatever the message id.
+    FindsTheNewest,
     LosesErrors,
     StoresLongErrors,
     RetriesAllTypes,
@@ -339,6 +342,17 @@ impl Queue {
     }
 }
 
+fn letter_of(entry: &Entry) -> DeadLetter {
+    let event = &entry.event;
+    let (id, event_type) = (event.message_id().clone(), event.event_type().clone());
+    let mut letter = DeadLetter::new(id, event_type, event.attempted_at(), event.raw_body().clone());
+    letter.attempts = entry.attempts;
+    letter.enqueued_at = entry.enqueued_at;
+    letter.died_at = entry.ended_at;
+    letter.last_error = entry.last_error.clone();
+    letter
+}
+
 impl DeliveryQueue for Queue {
     type Error = io::Error;
 
@@ -520,17 +534,19 @@ impl JobQueue for Queue {
             dead.reverse();
         }
         let limit = if self.has(Fault::IgnoresTheListLimit) { u32::MAX } else { limit };
-        let letters = dead.into_iter().take(limit.try_into().unwrap()).map(|entry| {
-            let event = &entry.event;
-            let (id, event_type) = (event.message_id().clone(), event.event_type().clone());
-            let mut letter = DeadLetter::new(id, event_type, event.attempted_at(), event.raw_body().clone());
-            letter.attempts = entry.attempts;
-            letter.enqueued_at = entry.enqueued_at;
-            letter.died_at = entry.ended_at;
-            letter.last_error = entry.last_error.clone();
-            letter
-        });
-        Ok(letters.collect())
+        Ok(dead.into_iter().take(limit.try_into().unwrap()).map(letter_of).collect())
+    }
+
+    async fn dead_letter(&self, message_id: &MessageId) -> io::Result<Option<DeadLetter>> {
+        self.reach().await?;
+        if self.has(Fault::FindsTheNewest) {
+            return Ok(self.dead_letters(1).await?.pop());
+        }
+        let entries = self.entries();
+        let entry = entries.get(&self.key(message_id));
+        let is_found =
+            |state| state == State::Dead || state == State::Ready && self.has(Fault::FindsWaitingJobs);
+        Ok(entry.filter(|entry| is_found(entry.state)).map(letter_of))
     }
 
     async fn retry_dead(&self, message_id: &MessageId) -> io::Result<bool> {
@@ -671,6 +687,8 @@ async fn finds_every_fault_and_names_the_broken_rule() {
         (Fault::TakesDone, Rule::Ended),
         (Fault::ListsOldestFirst, Rule::DeadLetters),
         (Fault::IgnoresTheListLimit, Rule::DeadLetters),
+        (Fault::FindsWaitingJobs, Rule::DeadLetters),
+        (Fault::FindsTheNewest, Rule::DeadLetters),
         (Fault::LosesErrors, Rule::EndsDead),
         (Fault::StoresLongErrors, Rule::DeadLetters),
         (Fault::RetriesAllTypes, Rule::DeadLetters),

@@ -185,7 +185,7 @@ impl NatsQueue {
     }
 
     /// Reads a dead letter, or returns `None` if the message is not one any more.
-    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, NatsQueueError> {
+    async fn read_dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, NatsQueueError> {
         let Some(stored) = self.access.read(id).await? else { return Ok(None) };
         let record = stored.record;
         let (State::Dead, Some(id)) = (record.state, record.message_id()) else { return Ok(None) };
@@ -311,10 +311,14 @@ impl JobQueue for NatsQueue {
         let dead = self.synced().await?.index().dead(None);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let letters = stream::iter(dead.into_iter().take(limit))
-            .map(async |(id, _)| self.dead_letter(&id).await)
+            .map(async |(id, _)| self.read_dead_letter(&id).await)
             .buffered(AT_ONCE)
             .try_filter_map(async |letter| Ok(letter));
         letters.try_collect().await
+    }
+
+    async fn dead_letter(&self, message_id: &MessageId) -> Result<Option<DeadLetter>, NatsQueueError> {
+        self.read_dead_letter(message_id.as_str()).await
     }
 
     async fn retry_dead(&self, message_id: &MessageId) -> Result<bool, NatsQueueError> {

@@ -401,6 +401,11 @@ impl JobQueue for SqliteQueue {
         self.fetch(move || dead_letters).await?.iter().map(dead_letter).collect()
     }
 
+    async fn dead_letter(&self, message_id: &MessageId) -> Result<Option<DeadLetter>, sqlx::Error> {
+        let one = self.of_message(&self.statements.dead_letter, message_id);
+        self.fetch(move || one).await?.first().map(dead_letter).transpose()
+    }
+
     async fn retry_dead(&self, message_id: &MessageId) -> Result<bool, sqlx::Error> {
         let retry = self.of_message(&self.statements.retry_dead, message_id);
         let is_dead = self.execute(move || retry.bind(now())).await? > 0;

@@ -110,6 +110,11 @@ SELECT message_id, event_type, attempts, attempted_at, enqueued_at, ended_at, la
  ORDER BY ended_at DESC, rowid DESC
  LIMIT ?2";
 
+const DEAD_LETTER: &str = "\
+SELECT message_id, event_type, attempts, attempted_at, enqueued_at, ended_at, last_error, payload
+  FROM clerk_webhook_queue
+ WHERE scope = ?1 AND message_id = ?2 AND state = 3";
+
 const RETRY_DEAD: &str = "\
 UPDATE clerk_webhook_queue SET state = 0, owner = NULL, attempts = 0, available_at = ?3, ended_at = NULL
  WHERE scope = ?1 AND message_id = ?2 AND state = 3";
@@ -166,6 +171,7 @@ statements! {
     bury: BURY,
     stats: STATS,
     dead_letters: DEAD_LETTERS,
+    dead_letter: DEAD_LETTER,
     retry_dead: RETRY_DEAD,
     retry_all_dead: RETRY_ALL_DEAD,
     discard: DISCARD,
