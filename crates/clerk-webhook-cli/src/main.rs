@@ -6,9 +6,11 @@ mod commands;
 mod diagnosis;
 mod failure;
 mod output;
+mod redact;
 mod secret_check;
 mod send;
 mod server;
+mod text;
 
 use std::process::ExitCode;
 

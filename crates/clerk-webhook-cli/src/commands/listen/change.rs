@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::redact::redact;
-use super::text::clean;
+use crate::redact::redact;
+use crate::text::clean;
 
 /// The maximum number of differences that are listed.
 const MAX_CHANGES: usize = 200;

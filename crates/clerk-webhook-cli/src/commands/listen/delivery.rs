@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::change::Changes;
-use super::redact::redact;
-use super::text::clean;
 use super::verdict::{DeliveryVerdict, Diagnosis, Origin};
 use crate::capture::Capture;
+use crate::redact::redact;
+use crate::text::clean;
 
 /// The maximum length of a type, an id, or a path, in characters.
 const MAX_NAME: usize = 120;

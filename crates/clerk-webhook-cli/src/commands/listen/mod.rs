@@ -9,13 +9,11 @@ mod page;
 mod printer;
 mod receive;
 mod record;
-mod redact;
 mod report;
 mod route;
 mod run;
 mod script;
 mod state;
-mod text;
 mod verdict;
 
 pub(super) use self::args::Args;

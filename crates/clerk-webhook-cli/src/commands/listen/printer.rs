@@ -13,11 +13,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::change::Change;
 use super::delivery::{Forwarded, ReceivedDelivery};
-use super::text::{clean, lag, size};
 use super::verdict::Origin;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::style::{BAD, GOOD, ODD, QUIET, STRONG};
+use crate::text::{clean, lag, size};
 
 /// The maximum number of printed changes per delivery. The page shows all changes.
 const MAX_CHANGES: usize = 12;

@@ -17,13 +17,13 @@ use super::printer::Line;
 use super::record::NotRecorded;
 use super::script::Step;
 use super::state::Listener;
-use super::text::clean;
 use super::verdict::{DeliveryVerdict, Origin};
 use crate::capture::Capture;
 use crate::send::client;
 use crate::send::svix;
 use crate::server::limits::BODY_TIMEOUT;
 use crate::server::response::{Body, NoResponse, complete, text};
+use crate::text::clean;
 
 /// How long `--respond timeout` keeps a request open without a response. This is longer than the sender
 /// waits.

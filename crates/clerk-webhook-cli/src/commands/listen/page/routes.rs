@@ -16,12 +16,12 @@ use tokio::sync::mpsc;
 use super::super::delivery::ReceivedDelivery;
 use super::super::forward::describe;
 use super::super::printer::Line;
-use super::super::redact;
 use super::super::state::Listener;
-use super::super::text::clean;
 use super::access::{ROOT, is_own_page};
 use super::entrance::Entry;
+use crate::redact;
 use crate::server::response::{Body, complete, text};
+use crate::text::clean;
 
 /// The maximum number of pages that follow the deliveries at the same time.
 const MAX_FOLLOWERS: usize = 16;

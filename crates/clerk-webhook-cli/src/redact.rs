@@ -40,7 +40,7 @@ const NAMING: [&str; 12] = [
 ];
 
 /// Replaces the sensitive values of an event. All other members and elements remain.
-pub(super) fn redact(event: &Value) -> Value {
+pub(crate) fn redact(event: &Value) -> Value {
     let Value::Object(members) = event else {
         // The structure is unknown, so everything is redacted: a JSON string could contain an event.
         return hidden(event);
@@ -155,7 +155,7 @@ fn without_query(text: &str) -> String {
 }
 
 /// Returns the redacted value of a header.
-pub(super) fn header(name: &str, value: &[u8]) -> String {
+pub(crate) fn header(name: &str, value: &[u8]) -> String {
     const SECRET: [&str; 7] = ["auth", "cookie", "jwt", "key", "secret", "session", "token"];
     let text = String::from_utf8_lossy(value).into_owned();
     if name.ends_with("-signature") {
@@ -164,12 +164,12 @@ pub(super) fn header(name: &str, value: &[u8]) -> String {
     if SECRET.iter().any(|part| name.contains(part)) {
         return format!("[redacted: {} characters]", text.chars().count());
     }
-    super::text::clean(&text, 300)
+    crate::text::clean(&text, 300)
 }
 
 /// Shortens a signature to a prefix that distinguishes it from others.
 fn shorten(signature: &str) -> String {
-    super::text::clean(signature, 11)
+    crate::text::clean(signature, 11)
 }
 
 #[cfg(test)]

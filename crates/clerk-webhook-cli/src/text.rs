@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Escapes control characters, and cuts the text with an ellipsis after `longest` characters.
-pub(super) fn clean(text: &str, longest: usize) -> String {
+pub(crate) fn clean(text: &str, longest: usize) -> String {
     let mut clean = String::new();
     for (count, character) in text.chars().enumerate() {
         if count == longest {
@@ -27,7 +27,7 @@ fn obeyed(character: char) -> bool {
 }
 
 /// Formats a number of bytes with its unit.
-pub(super) fn size(bytes: usize) -> String {
+pub(crate) fn size(bytes: usize) -> String {
     // Tenths of the unit, because the text has one digit after the decimal point.
     let tenths = |unit: usize| (bytes * 10 + unit / 2) / unit;
     match bytes {
@@ -38,7 +38,7 @@ pub(super) fn size(bytes: usize) -> String {
 }
 
 /// Formats a duration in its largest unit.
-pub(super) fn time(duration: Duration) -> String {
+pub(crate) fn time(duration: Duration) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
@@ -54,7 +54,7 @@ pub(super) fn time(duration: Duration) -> String {
 }
 
 /// Formats a lag in its largest unit. A lag is negative if the time is in the future.
-pub(super) fn lag(millis: i64) -> String {
+pub(crate) fn lag(millis: i64) -> String {
     let sign = if millis < 0 { "-" } else { "" };
     format!("{sign}{}", time(Duration::from_millis(millis.unsigned_abs())))
 }
