@@ -3,6 +3,8 @@
 mod args;
 mod capture;
 mod commands;
+#[cfg(any(feature = "queue", feature = "sync"))]
+mod database_error;
 mod diagnosis;
 mod failure;
 mod output;
@@ -27,7 +29,7 @@ Getting started:
 
 Set CLERK_WEBHOOK_SIGNING_SECRET to the endpoint's signing secret (whsec_…).
 
-Exit codes: 0 success, 1 negative result, 2 incorrect usage, 3 network error.";
+Exit codes: 0 success, 1 negative result, 2 incorrect usage, 3 network or database error.";
 
 /// Create, sign, send, verify, and replay Clerk webhooks without Clerk and without a tunnel.
 ///

@@ -108,7 +108,7 @@ fn steers(character: char) -> bool {
 }
 
 /// Escapes control characters in JSON with `\u`. These characters can occur only inside strings.
-fn escaped(json: &str) -> Cow<'_, str> {
+pub(crate) fn escaped(json: &str) -> Cow<'_, str> {
     if !json.contains(steers) {
         return Cow::Borrowed(json);
     }

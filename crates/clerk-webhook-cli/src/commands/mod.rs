@@ -4,6 +4,7 @@ mod completions;
 mod doctor;
 mod events;
 mod listen;
+mod queue;
 mod replay;
 mod scenario;
 mod secret;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Replay(replay::Args),
     /// Check an endpoint from outside, and report problems
     Doctor(doctor::Args),
+    /// List, show, retry, and discard the dead letters of a queue
+    Queue(queue::Args),
     /// Print completions for a shell
     Completions(completions::Args),
 }
@@ -60,6 +63,7 @@ impl Command {
             Self::Listen(args) => listen::run(args, output),
             Self::Replay(args) => replay::run(args, output),
             Self::Doctor(args) => doctor::run(args, output),
+            Self::Queue(args) => queue::run(args, output),
             Self::Completions(args) => completions::run(&args, program()),
         }
     }

@@ -67,6 +67,7 @@ fn every_command_has_help_with_examples() {
             "listen",
             "replay",
             "doctor",
+            "queue",
             "completions"
         ]
     );
@@ -169,4 +170,12 @@ fn prints_errors_as_json() {
     let error = run.objects().pop().unwrap();
     assert_eq!(error["error"]["kind"], "usage");
     assert!(error["error"]["message"].as_str().unwrap().contains("nothing"));
+}
+
+#[cfg(not(feature = "queue"))]
+#[test]
+fn says_how_to_add_the_queue_command() {
+    let run = run(&["queue", "list", "--database", "queue.db"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("--features queue"), "{}", run.stderr);
 }

@@ -14,6 +14,8 @@ mod events;
 mod instances;
 mod listen;
 mod page;
+#[cfg(feature = "queue")]
+mod queue;
 mod replay;
 mod scenario;
 mod secret;

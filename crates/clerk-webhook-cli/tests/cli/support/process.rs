@@ -7,10 +7,12 @@ use serde_json::Value;
 
 pub(crate) const SECRET: &str = clerk_webhook_test::SECRET;
 
-/// Returns the command without secrets from the environment of the tests.
+/// Returns the command without the variables of the tests' environment that it reads.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clerk-webhook"));
-    command.env_remove("CLERK_WEBHOOK_SIGNING_SECRET").env_remove("CLERK_WEBHOOK_SECRET");
+    for name in ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET", "DATABASE_URL"] {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -22,10 +24,16 @@ pub(crate) fn run(args: &[&str]) -> Run {
 /// Runs the command with an optional secret in its environment and with this standard input.
 pub(crate) fn run_with(args: &[&str], secret: Option<&str>, input: &[u8]) -> Run {
     let mut command = command();
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(args);
     if let Some(secret) = secret {
         command.env("CLERK_WEBHOOK_SIGNING_SECRET", secret);
     }
+    finish(&mut command, input)
+}
+
+/// Runs a program to its end with this standard input.
+pub(crate) fn finish(command: &mut Command, input: &[u8]) -> Run {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // A command that does not read its input may have ended already.
     let _ = child.stdin.take().unwrap().write_all(input);

@@ -14,11 +14,9 @@ use sqlx::{
 };
 
 use super::compare::{Key, Section, State};
+use crate::database_error::{LONGEST, why};
 use crate::failure::Failure;
 use crate::output::printable;
-
-/// The maximum length of a database message, in characters.
-const LONGEST: usize = 300;
 
 /// The connection options of a database. The password is never printed.
 pub(super) enum Database {
@@ -224,17 +222,6 @@ fn is_absent(error: &dyn DatabaseError) -> bool {
 
 fn unreadable(error: &sqlx::Error) -> Failure {
     Failure::network(format_args!("cannot read the database of --expect-sync: {}", why(error)))
-}
-
-/// Returns the reason for an error, without parts of the URL.
-fn why(error: &sqlx::Error) -> String {
-    let reason = match error {
-        sqlx::Error::Database(error) => error.message().to_owned(),
-        sqlx::Error::Io(error) => error.to_string(),
-        sqlx::Error::Tls(_) => "the server requires TLS, which this command does not support".to_owned(),
-        _ => "the server does not respond like a database".to_owned(),
-    };
-    printable(reason.as_bytes(), LONGEST)
 }
 
 #[cfg(test)]

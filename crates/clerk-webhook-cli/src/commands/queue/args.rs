@@ -1,0 +1,174 @@
+//! The arguments of `clerk-webhook queue`.
+
+use clap::Subcommand;
+use clerk_webhook_core::MessageId;
+
+use crate::args::event_pattern::EventNames;
+
+const EXAMPLES: &str = "\
+Examples:
+  clerk-webhook queue list --database queue.db
+  clerk-webhook queue show msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa --database queue.db
+  clerk-webhook queue retry --all --database queue.db
+
+Exit codes: 0 success, 1 a message is not a dead letter, 2 incorrect usage or a missing table,
+3 the database cannot be reached.";
+
+const EXAMPLES_OF_LIST: &str = "\
+Examples:
+  clerk-webhook queue list --database queue.db
+  clerk-webhook queue list --type user.created --limit 5
+  clerk-webhook --json queue list | jq -r .last_error | sort | uniq -c";
+
+const EXAMPLES_OF_SHOW: &str = "\
+Examples:
+  clerk-webhook queue show msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa
+  clerk-webhook queue show msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa --payload > event.json";
+
+const EXAMPLES_OF_RETRY: &str = "\
+Examples:
+  clerk-webhook queue retry msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa
+  clerk-webhook queue retry --all
+  clerk-webhook queue retry --all --type user.created";
+
+const EXAMPLES_OF_DISCARD: &str = "\
+Examples:
+  clerk-webhook queue discard msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa
+  clerk-webhook queue discard msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa --yes";
+
+const EXAMPLES_OF_STATS: &str = "\
+Examples:
+  clerk-webhook queue stats --database queue.db
+  clerk-webhook --json queue stats | jq .dead";
+
+/// List, show, retry, and discard the dead letters of a queue
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(super) action: Action,
+}
+
+/// What to do with the queue.
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    /// List the dead letters, newest first
+    #[command(after_help = EXAMPLES_OF_LIST)]
+    List(List),
+    /// Show a dead letter and its redacted body
+    #[command(after_help = EXAMPLES_OF_SHOW)]
+    Show(Show),
+    /// Let the workers handle dead letters again, with all of their attempts
+    #[command(after_help = EXAMPLES_OF_RETRY)]
+    Retry(Retry),
+    /// Delete the events of dead letters, which then are never handled
+    #[command(after_help = EXAMPLES_OF_DISCARD)]
+    Discard(Discard),
+    /// Count the events that are ready, running, and dead
+    #[command(after_help = EXAMPLES_OF_STATS)]
+    Stats(Stats),
+}
+
+/// The arguments that select the queue.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Queue")]
+pub(super) struct QueueArgs {
+    /// SQLite file of the queue, as a path or as a URL such as sqlite:queue.db [default: $DATABASE_URL]
+    #[arg(long, value_name = "URL")]
+    pub(super) database: Option<String>,
+
+    /// Scope of the queue: the name of the endpoint
+    #[arg(long, value_name = "NAME", default_value = "clerk")]
+    pub(super) scope: String,
+
+    /// Table of the queue [default: clerk_webhook_queue]
+    #[arg(long, value_name = "NAME")]
+    pub(super) table: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    /// List only dead letters of this event type
+    #[arg(long = "type", value_name = "TYPE", value_parser = EventNames, hide_possible_values = true)]
+    pub(super) event_type: Option<String>,
+
+    /// Maximum number of dead letters
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) limit: u32,
+
+    #[command(flatten)]
+    pub(super) queue: QueueArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Show {
+    /// Message id of the dead letter
+    #[arg(value_name = "MESSAGE_ID")]
+    pub(super) message_id: MessageId,
+
+    /// Print only the body, complete and unchanged; it contains personal data
+    #[arg(long)]
+    pub(super) payload: bool,
+
+    #[command(flatten)]
+    pub(super) queue: QueueArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Retry {
+    /// Message ids of the dead letters
+    #[arg(value_name = "MESSAGE_ID", required_unless_present = "all", conflicts_with = "all")]
+    pub(super) message_ids: Vec<MessageId>,
+
+    /// Retry all dead letters, or all of one type
+    #[arg(long)]
+    pub(super) all: bool,
+
+    /// With --all, retry only dead letters of this event type
+    #[arg(
+        long = "type", value_name = "TYPE", requires = "all", conflicts_with = "message_ids", value_parser = EventNames, hide_possible_values = true
+    )]
+    pub(super) event_type: Option<String>,
+
+    #[command(flatten)]
+    pub(super) queue: QueueArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Discard {
+    /// Message ids of the dead letters
+    #[arg(value_name = "MESSAGE_ID", required = true)]
+    pub(super) message_ids: Vec<MessageId>,
+
+    /// Discard without asking
+    #[arg(short, long)]
+    pub(super) yes: bool,
+
+    #[command(flatten)]
+    pub(super) queue: QueueArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Stats {
+    #[command(flatten)]
+    pub(super) queue: QueueArgs,
+}
+
+#[cfg(feature = "queue")]
+impl Action {
+    /// Returns the arguments that select the queue.
+    pub(super) fn queue(&self) -> &QueueArgs {
+        match self {
+            Self::List(args) => &args.queue,
+            Self::Show(args) => &args.queue,
+            Self::Retry(args) => &args.queue,
+            Self::Discard(args) => &args.queue,
+            Self::Stats(args) => &args.queue,
+        }
+    }
+
+    /// Returns whether the action changes the queue.
+    pub(super) fn writes(&self) -> bool {
+        matches!(self, Self::Retry(_) | Self::Discard(_))
+    }
+}

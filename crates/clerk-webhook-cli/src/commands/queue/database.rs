@@ -1,0 +1,151 @@
+//! Opens the queue. Only this file knows the engines.
+
+use std::env;
+
+use clerk_webhook_queue::SqliteQueue;
+use clerk_webhook_store::Scope;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+
+use super::actions;
+use super::args::{Action, QueueArgs};
+use super::target::Target;
+use crate::database_error::why;
+use crate::failure::Failure;
+use crate::output::{Output, printable};
+
+/// The variable that names the queue if `--database` is missing.
+const VARIABLE: &str = "DATABASE_URL";
+
+/// The name of a SQLite queue's table without `--table`.
+const DEFAULT_TABLE: &str = "clerk_webhook_queue";
+
+/// A queue that is not open yet, with the source of its URL. The URL is never printed, because it can contain a
+/// password.
+struct Database {
+    engine: Engine,
+    source: &'static str,
+}
+
+enum Engine {
+    Sqlite(SqliteConnectOptions),
+}
+
+/// Opens the queue, performs the action, and closes the queue.
+pub(super) async fn perform(action: &Action, output: &Output) -> Result<(), Failure> {
+    let args = action.queue();
+    let Database { engine, source } = Database::of(args)?;
+    let scope = args.scope.parse().map_err(|error| Failure::usage(format_args!("--scope: {error}")))?;
+    match engine {
+        Engine::Sqlite(options) => {
+            // Reading does not change the file.
+            let options = if action.writes() { options } else { options.read_only(true) };
+            let queue = open_sqlite(options, scope, args, source).await?;
+            let explain = |error| explain_sqlite(&error, args);
+            let performed = actions::perform(action, &Target::new(&queue, &explain), output).await;
+            queue.pool().close().await;
+            performed
+        }
+    }
+}
+
+impl Database {
+    /// Finds the queue that the arguments or the environment name.
+    fn of(args: &QueueArgs) -> Result<Self, Failure> {
+        let (text, source) = match &args.database {
+            Some(text) => (text.clone(), "--database"),
+            None => (env::var(VARIABLE).unwrap_or_default(), VARIABLE),
+        };
+        if text.is_empty() {
+            return Err(Failure::usage(
+                "no queue: pass the SQLite file as --database queue.db, or set DATABASE_URL",
+            ));
+        }
+        let engine = Engine::of(&text).ok_or_else(|| {
+            Failure::usage(format_args!(
+                "{source} does not name a queue that this command can read: it expects the path of a SQLite file, or a \
+                 URL such as sqlite:queue.db"
+            ))
+        })?;
+        Ok(Self { engine, source })
+    }
+}
+
+impl Engine {
+    fn of(text: &str) -> Option<Self> {
+        let options = match scheme(text) {
+            None => SqliteConnectOptions::new().filename(text),
+            Some("sqlite") => text.parse().ok()?,
+            Some(_) => return None,
+        };
+        // A missing file is an error: it is probably a wrong path.
+        Some(Self::Sqlite(options.create_if_missing(false).synchronous(SqliteSynchronous::Full)))
+    }
+}
+
+/// Returns the scheme of a URL, or `None` if the text is a path. A single letter is a drive of Windows.
+fn scheme(text: &str) -> Option<&str> {
+    let (scheme, _) = text.split_once(':')?;
+    let is_scheme = scheme.len() > 1
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+    is_scheme.then_some(scheme)
+}
+
+async fn open_sqlite(
+    options: SqliteConnectOptions,
+    scope: Scope,
+    args: &QueueArgs,
+    source: &str,
+) -> Result<SqliteQueue, Failure> {
+    if !options.get_filename().exists() {
+        return Err(Failure::network(format_args!(
+            "the SQLite file of {source} does not exist: check its path"
+        )));
+    }
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+    let pool = pool.map_err(|error| {
+        Failure::network(format_args!("cannot open the SQLite file of {source}: {}", why(&error)))
+    })?;
+    let queue = SqliteQueue::new(pool).with_scope(scope);
+    match &args.table {
+        Some(name) => queue.table(name).map_err(|error| Failure::usage(format_args!("--table: {error}"))),
+        None => Ok(queue),
+    }
+}
+
+fn explain_sqlite(error: &sqlx::Error, args: &QueueArgs) -> Failure {
+    match error {
+        // The options were valid, so only a missing table has this kind.
+        sqlx::Error::Configuration(_) => missing_table(args.table.as_deref().unwrap_or(DEFAULT_TABLE)),
+        error => Failure::network(format_args!("cannot use the queue: {}", why(error))),
+    }
+}
+
+fn missing_table(table: &str) -> Failure {
+    Failure::usage(format_args!(
+        "the table {} is missing: start the application once, or call `migrate()`",
+        printable(table.as_bytes(), 100)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_paths_and_urls_of_sqlite_only() {
+        for text in
+            ["queue.db", "./a/queue.db", "/tmp/a:b.db", r"C:\queue.db", "sqlite:queue.db", "sqlite:///a.db"]
+        {
+            assert!(Engine::of(text).is_some(), "{text}");
+        }
+        for text in ["postgres://user:hidden@host/app", "mysql:app", "sqlite:a?mode=wrong", "file:queue.db"] {
+            assert!(Engine::of(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn never_creates_the_file() {
+        let Some(Engine::Sqlite(options)) = Engine::of("sqlite:queue.db?mode=rwc") else { panic!() };
+        assert!(format!("{options:?}").contains("create_if_missing: false"), "{options:?}");
+    }
+}

@@ -1,0 +1,18 @@
+//! The reasons for errors of databases.
+
+use crate::output::printable;
+
+/// The maximum length of a database message, in characters.
+pub(crate) const LONGEST: usize = 300;
+
+/// Returns the reason for an error, without parts of the URL.
+pub(crate) fn why(error: &sqlx::Error) -> String {
+    let reason = match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Tls(_) => "the server requires TLS, which this command does not support".to_owned(),
+        sqlx::Error::PoolTimedOut => "the database did not respond in time".to_owned(),
+        _ => "the server does not respond like a database".to_owned(),
+    };
+    printable(reason.as_bytes(), LONGEST)
+}
