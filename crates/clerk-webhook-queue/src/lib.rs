@@ -67,7 +67,7 @@
 //! | `sqlite` | `SqliteQueue`, for any number of processes on one machine | 1.94 |
 //! | `nats` | `NatsQueue`, for any number of machines, on NATS JetStream | 1.89 |
 //! | `tracing` (default) | a log line for each delivery, attempt and dead letter | 1.88 |
-//! | `metrics` | counters and durations, for the recorder of the `metrics` crate | 1.88 |
+//! | `metrics` | counters, durations and the state of the queue, for the recorder of the `metrics` crate | 1.88 |
 //! | `conformance` | the test suite for your own [`JobQueue`] | 1.88 |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -87,6 +87,8 @@ pub use engines::sqlite::SqliteQueue;
 pub use queue::dead_letters::{DeadLetter, EventTypeStats, QueueStats};
 pub use queue::delivery_queue::{DeliveryQueue, Enqueued};
 pub use queue::job_queue::{Job, JobQueue, MAX_ERROR_LENGTH, TakeOptions};
+#[cfg(feature = "metrics")]
+pub use queue::metrics::report_stats;
 pub use queue::object::object_of;
 pub use queue::retention::purge;
 pub use worker::builder::Worker;

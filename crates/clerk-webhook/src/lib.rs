@@ -138,6 +138,9 @@ pub mod queue {
     #[cfg(feature = "conformance")]
     #[doc(inline)]
     pub use clerk_webhook_queue::conformance;
+    #[cfg(feature = "metrics")]
+    #[doc(inline)]
+    pub use clerk_webhook_queue::report_stats;
     #[doc(inline)]
     pub use clerk_webhook_queue::{
         DeadLetter, DeliveryQueue, Enqueued, EventTypeStats, Job, JobQueue, MAX_ERROR_LENGTH, QueueStats,

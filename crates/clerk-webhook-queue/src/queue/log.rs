@@ -1,9 +1,18 @@
-//! The log line of a dead letter.
+//! The log line and the counter of a dead letter.
 
 use clerk_webhook_core::{EventType, MessageId};
+use clerk_webhook_store::Scope;
 
-/// Logs that a job became a dead letter, so that the operator can retry or discard it.
-pub(crate) fn dead_letter(message_id: &MessageId, event_type: &EventType, attempts: u32, last_error: &str) {
+/// Logs and counts that a job became a dead letter, so that the operator can retry or discard it.
+pub(crate) fn dead_letter(
+    scope: &Scope,
+    message_id: &MessageId,
+    event_type: &EventType,
+    attempts: u32,
+    last_error: &str,
+) {
+    #[cfg(feature = "metrics")]
+    crate::queue::metrics::dead_letter(scope, event_type);
     #[cfg(feature = "tracing")]
     tracing::error!(
         target: "clerk_webhook",
@@ -15,4 +24,6 @@ pub(crate) fn dead_letter(message_id: &MessageId, event_type: &EventType, attemp
     );
     #[cfg(not(feature = "tracing"))]
     let _ = (message_id, event_type, attempts, last_error);
+    #[cfg(not(feature = "metrics"))]
+    let _ = scope;
 }

@@ -12,6 +12,8 @@ use crate::worker::backoff::Backoff;
 use crate::worker::execute::Execute;
 use crate::worker::lease::UnderLease;
 use crate::worker::running::RunningWorker;
+#[cfg(feature = "metrics")]
+use crate::worker::settings::MIN_STATS_INTERVAL;
 use crate::worker::settings::{MIN_POLL_INTERVAL, Settings};
 
 /// Takes jobs from a queue and runs their handlers.
@@ -42,6 +44,7 @@ use crate::worker::settings::{MIN_POLL_INTERVAL, Settings};
 /// An [`Observation`](clerk_webhook_core::Observation) records a span, a log line and metrics for each run.
 /// The worker also logs an error for each dead letter and a warning for each expired job. If the queue cannot
 /// be reached, it logs an error at most once per minute.
+#[cfg_attr(feature = "metrics", doc = include_str!("metrics.md"))]
 ///
 /// # Panics
 ///
@@ -143,6 +146,17 @@ impl<Q: JobQueue> Worker<Q> {
     /// 10 ms.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.settings.poll_interval = interval.max(MIN_POLL_INTERVAL);
+        self
+    }
+
+    /// Sets how often the worker reports the queue's statistics as metrics, 15 s by default.
+    ///
+    /// The worker calls [`report_stats`](crate::report_stats). [`Duration::MAX`] turns the reports off.
+    /// An interval below 1 s is treated as 1 s. A queue may have to count every waiting job, so with many
+    /// workers, let one of them report.
+    #[cfg(feature = "metrics")]
+    pub fn stats_interval(mut self, interval: Duration) -> Self {
+        self.settings.stats_interval = interval.max(MIN_STATS_INTERVAL);
         self
     }
 

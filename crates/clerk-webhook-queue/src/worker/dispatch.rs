@@ -32,6 +32,9 @@ const TAKE_TIMEOUT: Duration = Duration::from_secs(30);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+const CANNOT_TAKE: &str =
+    "the worker cannot take jobs: check that the queue's database is reachable and not overloaded";
+
 /// The parts of a running worker that its tasks share.
 pub(super) struct Dispatcher<Q> {
     pub(super) queue: Arc<Q>,
@@ -49,7 +52,7 @@ impl<Q: JobQueue> Dispatcher<Q> {
         // The end of a job can make another job about the same object ready.
         let ended = Arc::new(Notify::new());
         let options = self.settings.take_options();
-        let (mut outage, mut pause) = (log::Outage::default(), SHORTEST_PAUSE);
+        let (mut outage, mut pause) = (log::Outage::new(CANNOT_TAKE), SHORTEST_PAUSE);
         // The work since the last rest, and the beginning of the current job.
         let (mut work, mut working) = (Duration::ZERO, None::<Instant>);
         let _panic = LogPanic;
@@ -106,7 +109,7 @@ impl<Q: JobQueue> Dispatcher<Q> {
         }
         if self.settings.is_expired(job) {
             log::expired(job);
-            return Next::Complete;
+            return Next::Expire;
         }
         let note = Note::default();
         let answer = self.execution.execute(job, at, note.clone()).await;
@@ -129,7 +132,17 @@ impl<Q: JobQueue> Dispatcher<Q> {
         match (settled?, next) {
             (LeaseState::Held, Next::Bury { error }) => {
                 let attempts = job.lease.attempt();
-                dead_letter(job.event.message_id(), job.event.event_type(), attempts, error);
+                dead_letter(
+                    self.queue.scope(),
+                    job.event.message_id(),
+                    job.event.event_type(),
+                    attempts,
+                    error,
+                );
+            }
+            #[cfg(feature = "metrics")]
+            (LeaseState::Held, Next::Expire) => {
+                crate::queue::metrics::expired(self.queue.scope(), job.event.event_type());
             }
             // If another worker has taken the job, that worker decides what happens to it.
             (LeaseState::Held | LeaseState::Lost, _) => {}
@@ -141,7 +154,7 @@ impl<Q: JobQueue> Dispatcher<Q> {
         let (queue, lease) = (&self.queue, &job.lease);
         match next {
             Next::Unchanged => Ok(LeaseState::Held),
-            Next::Complete => limited(QUEUE_TIMEOUT, queue.complete(lease)).await,
+            Next::Complete | Next::Expire => limited(QUEUE_TIMEOUT, queue.complete(lease)).await,
             Next::GiveBack { .. } => limited(QUEUE_TIMEOUT, queue.give_back(lease)).await,
             Next::Retry { after, error } => limited(QUEUE_TIMEOUT, queue.retry(lease, *after, error)).await,
             Next::Bury { error } => limited(QUEUE_TIMEOUT, queue.bury(lease, error)).await,
@@ -175,7 +188,7 @@ pub(super) async fn first(
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Waits for a call to the queue, for at most `limit`.
-async fn limited<T, E: Error + Send + Sync + 'static>(
+pub(super) async fn limited<T, E: Error + Send + Sync + 'static>(
     limit: Duration,
     asking: impl Future<Output = Result<T, E>>,
 ) -> Result<T, BoxError> {
@@ -221,6 +234,7 @@ mod tests {
         renewals: AtomicUsize,
         settles: AtomicUsize,
         given_back: AtomicUsize,
+        stats: AtomicUsize,
         scope: Scope,
     }
 
@@ -290,6 +304,7 @@ mod tests {
         }
 
         async fn stats(&self) -> io::Result<QueueStats> {
+            self.stats.fetch_add(1, Ordering::SeqCst);
             Err(io::ErrorKind::Unsupported.into())
         }
 
@@ -377,6 +392,28 @@ mod tests {
         sleep(interval * 5).await;
         assert_eq!(queue.takes.load(Ordering::SeqCst), 8);
         worker.shutdown(Duration::ZERO).await;
+    }
+
+    #[cfg(feature = "metrics")]
+    #[tokio::test(start_paused = true)]
+    async fn reports_the_statistics_immediately_and_at_each_interval_until_the_shutdown() {
+        for (interval, reports) in [
+            (None, 5),
+            (Some(Duration::from_secs(30)), 3),
+            (Some(Duration::ZERO), 62),
+            (Some(Duration::MAX), 0),
+        ] {
+            let queue = Arc::new(Failing::default());
+            let mut worker = Worker::new(Arc::clone(&queue), handlers(), ());
+            if let Some(interval) = interval {
+                worker = worker.stats_interval(interval);
+            }
+            let worker = worker.start();
+            sleep(Duration::from_millis(61_500)).await;
+            worker.shutdown(Duration::ZERO).await;
+            sleep(Duration::from_secs(600)).await;
+            assert_eq!(queue.stats.load(Ordering::SeqCst), reports, "{interval:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

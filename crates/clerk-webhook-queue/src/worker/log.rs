@@ -7,26 +7,32 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::queue::job_queue::Job;
+#[cfg(feature = "tracing")]
+use crate::queue::label::type_name;
 
-/// Logs that the queue cannot be reached, at most once per minute.
-#[derive(Debug, Default)]
+/// Logs that calls to the queue fail, at most once per minute.
+#[derive(Debug)]
 pub(super) struct Outage {
+    message: &'static str,
     last: Option<Instant>,
 }
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
 impl Outage {
+    /// Creates an outage whose log lines have this message.
+    pub(super) fn new(message: &'static str) -> Self {
+        Self { message, last: None }
+    }
+
     /// Writes a log line, unless the last one was written less than a minute ago.
     pub(super) fn log(&mut self, error: &dyn Error) {
         if self.last.is_none_or(|last| last.elapsed() >= INTERVAL) {
             self.last = Some(Instant::now());
             #[cfg(feature = "tracing")]
-            tracing::error!(
-                target: "clerk_webhook",
-                error = text(error),
-                "the worker cannot take jobs: check that the queue's database is reachable and not overloaded"
-            );
+            tracing::error!(target: "clerk_webhook", error = text(error), "{}", self.message);
+            #[cfg(not(feature = "tracing"))]
+            let _ = self.message;
         }
     }
 }
@@ -44,7 +50,7 @@ pub(super) fn expired(job: &Job) {
     #[cfg(feature = "tracing")]
     tracing::warn!(
         target: "clerk_webhook",
-        event_type = event_type(job),
+        event_type = type_name(job.event.event_type()),
         message_id = job.event.message_id().as_str(),
         "skipped an expired job: the event is older than `max_age`"
     );
@@ -54,18 +60,11 @@ pub(super) fn unsettled(job: &Job, error: &dyn Error) {
     #[cfg(feature = "tracing")]
     tracing::error!(
         target: "clerk_webhook",
-        event_type = event_type(job),
+        event_type = type_name(job.event.event_type()),
         message_id = job.event.message_id().as_str(),
         error = text(error),
         "could not store the result of a job: the job runs again when its lease expires"
     );
-}
-
-/// Returns the name of a known event type, or `_OTHER`, as in the other log lines.
-#[cfg(feature = "tracing")]
-fn event_type(job: &Job) -> &str {
-    let event_type = job.event.event_type();
-    if event_type.is_known() { event_type.as_str() } else { "_OTHER" }
 }
 
 /// Returns the texts of an error and its sources.

@@ -7,6 +7,8 @@ mod execute;
 mod lease;
 mod log;
 mod note;
+#[cfg(feature = "metrics")]
+mod reporter;
 pub(crate) mod running;
 mod settings;
 mod settle;

@@ -15,6 +15,8 @@ use tokio_util::task::TaskTracker;
 use crate::queue::job_queue::JobQueue;
 use crate::worker::dispatch::{Dispatcher, first};
 use crate::worker::execute::Execute;
+#[cfg(feature = "metrics")]
+use crate::worker::reporter::report;
 use crate::worker::settings::Settings;
 
 /// How long a shutdown waits for calls to the queue after it has stopped the handlers.
@@ -36,6 +38,11 @@ pub struct RunningWorker {
 impl RunningWorker {
     pub(super) fn start<Q: JobQueue>(queue: Arc<Q>, execution: Arc<dyn Execute>, settings: Settings) -> Self {
         let (stop, jobs) = (CancellationToken::new(), TaskTracker::new());
+        #[cfg(feature = "metrics")]
+        if settings.stats_interval < Duration::MAX {
+            let (queue, interval, stop) = (Arc::clone(&queue), settings.stats_interval, stop.clone());
+            tokio::spawn(report(queue, interval, stop));
+        }
         let dispatcher = Arc::new(Dispatcher {
             queue,
             execution: Arc::clone(&execution),

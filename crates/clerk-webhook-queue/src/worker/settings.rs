@@ -19,6 +19,10 @@ pub(super) const HANDOVER: Duration = Duration::from_secs(2);
 /// The shortest interval at which an idle worker looks for jobs: 10 ms.
 pub(super) const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
+/// The shortest interval at which a worker reports the queue's statistics: 1 s.
+#[cfg(feature = "metrics")]
+pub(super) const MIN_STATS_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How long a worker whose handlers hold the database's write lock works before it rests: 500 ms.
 pub(super) const WORK: Duration = Duration::from_millis(500);
 
@@ -39,6 +43,9 @@ pub(super) struct Settings {
     pub(super) max_age: HashMap<EventType, Duration>,
     pub(super) one_object_at_a_time: bool,
     pub(super) poll_interval: Duration,
+    /// How often the worker reports the queue's statistics as metrics. `Duration::MAX` means never.
+    #[cfg(feature = "metrics")]
+    pub(super) stats_interval: Duration,
     /// Whether the handlers hold the database's write lock. The worker then runs one handler at a time, and
     /// before it takes a job, it rests for [`REST`] if it has worked for [`WORK`] since the last rest.
     pub(super) holds_write_lock: bool,
@@ -55,6 +62,8 @@ impl Default for Settings {
             max_age: [EventType::EmailCreated, EventType::SmsCreated].map(|kind| (kind, CODE_AGE)).into(),
             one_object_at_a_time: true,
             poll_interval: Duration::from_secs(1),
+            #[cfg(feature = "metrics")]
+            stats_interval: Duration::from_secs(15),
             holds_write_lock: false,
         }
     }

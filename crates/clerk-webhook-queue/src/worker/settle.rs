@@ -23,6 +23,8 @@ pub(super) enum Next {
     Unchanged,
     /// The job must be marked as done.
     Complete,
+    /// The job is too old, and must be marked as done.
+    Expire,
     /// The job becomes ready again after the worker has waited for `pause`, or immediately during a shutdown.
     /// The attempt does not count.
     GiveBack { pause: Duration },

@@ -117,7 +117,7 @@ impl NatsQueue {
         if record.attempts >= options.max_attempts {
             let dead = record.used_up(CRASHED);
             if let Some(sequence) = self.access.write(&dead, stored.body, stored.sequence).await? {
-                log_dead_letter(&message_id, &dead);
+                self.log_dead_letter(&message_id, &dead);
                 follower.reach(sequence).await?;
             } else {
                 follower.sync().await?;
@@ -157,11 +157,17 @@ impl NatsQueue {
             return Ok(Taken::Job(Box::new(Job::new(lease, event, enqueued_at))));
         }
         let dead = taken.buried(NOT_AN_EVENT);
-        log_dead_letter(&message_id, &dead);
+        self.log_dead_letter(&message_id, &dead);
         if let Some(sequence) = self.access.write(&dead, stored.body, sequence).await? {
             follower.reach(sequence).await?;
         }
         Ok(Taken::Gone)
+    }
+
+    fn log_dead_letter(&self, id: &MessageId, record: &Record) {
+        let event_type = EventType::from(&*record.event_type);
+        let error = record.error.as_deref().unwrap_or_default();
+        log::dead_letter(&self.scope, id, &event_type, record.attempts, error);
     }
 
     /// Renews a lease that has expired, or may expire at any moment.
@@ -372,9 +378,4 @@ impl JobQueue for NatsQueue {
 
 fn state_of(is_held: bool) -> LeaseState {
     if is_held { LeaseState::Held } else { LeaseState::Lost }
-}
-
-fn log_dead_letter(id: &MessageId, record: &Record) {
-    let event_type = EventType::from(&*record.event_type);
-    log::dead_letter(id, &event_type, record.attempts, record.error.as_deref().unwrap_or_default());
 }

@@ -338,7 +338,13 @@ impl JobQueue for SqliteQueue {
             let Some(row) = rows.first() else { return Ok(None) };
             let taken = TakenRow::read(row)?;
             if taken.is_dead {
-                log::dead_letter(&taken.message_id, &taken.event_type, taken.attempts, &taken.last_error);
+                log::dead_letter(
+                    &self.scope,
+                    &taken.message_id,
+                    &taken.event_type,
+                    taken.attempts,
+                    &taken.last_error,
+                );
                 continue;
             }
             let key = DeliveryKey::new(self.scope.clone(), taken.message_id.clone());
@@ -347,6 +353,7 @@ impl JobQueue for SqliteQueue {
                 Ok(event) => return Ok(Some(Job::new(lease, event, taken.enqueued_at))),
                 Err(_) => {
                     log::dead_letter(
+                        &self.scope,
                         lease.key().message_id(),
                         &taken.event_type,
                         taken.attempts,
