@@ -117,15 +117,21 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 /// Items for the other crates of this workspace. They are not part of the public API.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "conformance", feature = "postgres", feature = "sqlite"))]
 #[doc(hidden)]
 pub mod internal {
+    #[cfg(feature = "conformance")]
+    pub use crate::conformance::random::{Random, seed};
     #[cfg(feature = "postgres")]
     pub use crate::engines::postgres::pooler::{Mode, refuse};
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub use crate::engines::sql::detach::DetachOnDrop;
-    pub use crate::engines::sql::{advise, millis};
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    pub use crate::engines::sql::{advise, millis, state_of};
     #[cfg(feature = "sqlite")]
     pub use crate::engines::sqlite::connection::{acquire as acquire_sqlite, begin as begin_sqlite};
+    #[cfg(feature = "sqlite")]
+    pub use crate::engines::sqlite::values::{bytes, now, now_plus};
 }
 
 /// Implements `Debug` with the text of `Display`, because a `main` that returns the error prints its `Debug`

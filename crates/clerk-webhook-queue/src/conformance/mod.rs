@@ -24,7 +24,6 @@ mod housekeeping;
 mod leases;
 mod objects;
 mod races;
-mod random;
 mod retries;
 mod rule;
 
@@ -33,6 +32,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use clerk_webhook_core::{Event, Timestamp};
+use clerk_webhook_store::internal::seed;
 use clerk_webhook_store::{Owner, Scope};
 
 use self::client::Client;
@@ -72,7 +72,7 @@ pub struct Suite<'a, H> {
 impl<'a, H: Harness> Suite<'a, H> {
     /// Creates a suite with a random seed.
     pub fn new(harness: &'a H) -> Self {
-        Self { harness, seed: random::seed(), run: Owner::random(), names: AtomicU32::new(0) }
+        Self { harness, seed: seed(), run: Owner::random(), names: AtomicU32::new(0) }
     }
 
     /// Sets the seed of the random decisions.

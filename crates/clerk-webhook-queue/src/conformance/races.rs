@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clerk_webhook_core::{Event, MessageId};
+use clerk_webhook_store::internal::Random;
 use clerk_webhook_store::{LeaseState, Owner};
 use tokio::task::{JoinError, JoinSet};
 
 use super::client::{Client, LONG, ROUNDING, SHORT};
-use super::random::Random;
 use super::rule::Rule;
 use super::{Harness, Suite};
 use crate::queue::job_queue::{Job, JobQueue, TakeOptions};

@@ -28,7 +28,7 @@ mod housekeeping;
 mod keys;
 mod leases;
 mod races;
-mod random;
+pub(crate) mod random;
 mod rule;
 
 use std::fmt;

@@ -1,17 +1,22 @@
+//! Random decisions of a suite, which can be repeated with a seed.
+
 use crate::store::claim::Owner;
 
 /// A random number generator that is good enough for tests: SplitMix64.
-pub(super) struct Random(u64);
+#[derive(Debug)]
+pub struct Random(u64);
 
 impl Random {
     /// Creates a generator. Different streams of one seed produce different sequences.
-    pub(super) fn new(seed: u64, stream: u64) -> Self {
+    #[must_use]
+    pub fn new(seed: u64, stream: u64) -> Self {
         let mut random = Self(seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95));
         random.next();
         random
     }
 
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
+    /// Returns a number below the limit, which must not be 0.
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
@@ -23,7 +28,9 @@ impl Random {
     }
 }
 
-pub(super) fn seed() -> u64 {
+/// Returns a random seed.
+#[must_use]
+pub fn seed() -> u64 {
     // A seed has only six digits, which are easier to copy than twenty.
     u64::try_from(Owner::random().as_u128() % 1_000_000).unwrap_or_default()
 }

@@ -9,8 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clerk_webhook_core::{Event, EventType, MessageId, Timestamp};
-use clerk_webhook_store::internal::{DetachOnDrop, acquire_sqlite, advise, begin_sqlite, millis};
+use clerk_webhook_core::{Event, EventType, MessageId};
+use clerk_webhook_store::internal::{
+    DetachOnDrop, acquire_sqlite, advise, begin_sqlite, bytes, millis, now, now_plus, state_of,
+};
 use clerk_webhook_store::{
     ConnectError, DeliveryKey, InvalidTableName, Lease, LeaseState, Owner, Scope, SqliteStore,
 };
@@ -474,20 +476,4 @@ fn truncated(error: &str) -> &str {
 
 fn enqueued(rows: u64) -> Enqueued {
     if rows > 0 { Enqueued::New } else { Enqueued::Duplicate }
-}
-
-fn state_of(rows: u64) -> LeaseState {
-    if rows > 0 { LeaseState::Held } else { LeaseState::Lost }
-}
-
-fn now() -> i64 {
-    Timestamp::now().as_millis()
-}
-
-fn now_plus(duration: Duration) -> i64 {
-    now().saturating_add(millis(duration))
-}
-
-fn bytes(owner: Owner) -> Vec<u8> {
-    owner.as_u128().to_be_bytes().to_vec()
 }

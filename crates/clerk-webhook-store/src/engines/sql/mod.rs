@@ -72,7 +72,7 @@ where
 }
 
 /// Returns `Held` if the statement changed a row, because it changes only a row that the lease owns.
-pub(crate) fn state_of(rows: u64) -> LeaseState {
+pub fn state_of(rows: u64) -> LeaseState {
     if rows > 0 { LeaseState::Held } else { LeaseState::Lost }
 }
 

@@ -2,13 +2,13 @@
 
 pub(crate) mod connection;
 mod statements;
+pub(crate) mod values;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clerk_webhook_core::Timestamp;
 use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
@@ -26,6 +26,7 @@ use crate::store::key::DeliveryKey;
 use crate::store::transaction::{Begin, TransactionalStore};
 
 use self::statements::Statements;
+use self::values::{bytes, now, now_plus};
 
 /// How long to wait for a connection from the pool, and then for the file lock. Below the default
 /// `store_timeout` of 5 s, after which the caller gives up.
@@ -333,16 +334,4 @@ fn of_key(statement: &SqlStr, key: &DeliveryKey) -> Query<'static, Sqlite, Sqlit
 
 fn of_lease(statement: &SqlStr, lease: &Lease) -> Query<'static, Sqlite, SqliteArguments> {
     of_key(statement, lease.key()).bind(bytes(lease.owner()))
-}
-
-fn now() -> i64 {
-    Timestamp::now().as_millis()
-}
-
-fn now_plus(duration: Duration) -> i64 {
-    now().saturating_add(millis(duration))
-}
-
-fn bytes(owner: Owner) -> Vec<u8> {
-    owner.as_u128().to_be_bytes().to_vec()
 }
