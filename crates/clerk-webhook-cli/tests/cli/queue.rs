@@ -1,12 +1,14 @@
 //! `clerk-webhook queue` shows, retries and discards the dead letters of a queue.
 
 use clerk_webhook_core::{Event, Timestamp};
-use clerk_webhook_queue::{DeliveryQueue as _, JobQueue as _, SqliteQueue, TakeOptions};
-use clerk_webhook_store::Scope;
+use clerk_webhook_queue::{DeliveryQueue as _, JobQueue as _, NatsQueue, SqliteQueue, TakeOptions};
+use clerk_webhook_store::{Owner, Scope};
+use clerk_webhook_tests::servers;
 use serde_json::{Value, json};
 
 use crate::support::folder::Folder;
 use crate::support::process::{self, Run, command, run};
+use crate::support::server::closed_port;
 
 /// A queue in a SQLite file, as an application has it.
 struct Application {
@@ -391,6 +393,72 @@ async fn says_what_to_do_if_the_queue_cannot_be_read() {
     assert!(run.stderr.contains("file is not a database"), "{run:?}");
 }
 
+/// The same actions with a queue in NATS. The scope is new, because each scope has its own stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn works_with_a_queue_in_nats() {
+    let Some(url) = servers::nats("the queue command") else { return };
+    let scope = format!("cli_{}", Owner::random());
+    let queue =
+        NatsQueue::connect(&url).await.unwrap().with_scope(scope.parse().unwrap()).body_limit(64 * 1024);
+    let of =
+        |args: &[&str]| process::run(&[&["queue"], args, &["--database", &url, "--scope", &scope]].concat());
+    let run = of(&["list"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    let text = format!("the stream of the scope {scope} is missing: start the application once");
+    assert!(run.stderr.contains(&text), "{run:?}");
+
+    queue.migrate().await.unwrap();
+    for id in ["msg_1", "msg_2", "msg_3"] {
+        let body = r#"{"data":{"id":"user_1","private_metadata":{"a":"hidden"}},"type":"user.created"}"#;
+        let event = Event::from_trusted(id.parse().unwrap(), Timestamp::now(), body.into()).unwrap();
+        queue.enqueue(&event).await.unwrap();
+        let job = queue.take(&TakeOptions::default()).await.unwrap().unwrap();
+        let _ = queue.bury(&job.lease, "mail is down").await.unwrap();
+    }
+    assert_eq!(ids(&of(&["list", "--json"]).objects()), ["msg_3", "msg_2", "msg_1"]);
+    let shown = of(&["show", "msg_1"]);
+    assert!(shown.stdout.contains("error     mail is down") && !shown.stdout.contains("hidden"), "{shown:?}");
+    assert_eq!(of(&["retry", "msg_1"]).stdout, "ok    msg_1  retried\n");
+    assert_eq!(of(&["discard", "msg_2", "--yes"]).stdout, "ok    msg_2  discarded\n");
+    assert_eq!(of(&["show", "msg_2"]).code, 1);
+    let stats = of(&["stats", "--json"]).objects().remove(0);
+    assert_eq!((&stats["ready"], &stats["dead"]), (&json!(1), &json!(1)));
+    assert_eq!(of(&["list", "--table", "jobs"]).code, 2);
+
+    let output =
+        command().args(["queue", "stats", "--json", "--scope", &scope]).env("NATS_URL", &url).output();
+    assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap().lines().count(), 1);
+    let delete = format!("$JS.API.STREAM.DELETE.clerk_webhook_{scope}");
+    queue.client().request(delete, "".into()).await.unwrap();
+}
+
+#[test]
+fn does_not_guess_which_of_two_variables_names_the_queue() {
+    let output = command()
+        .args(["queue", "list"])
+        .envs([("DATABASE_URL", "queue.db"), ("NATS_URL", "nats://127.0.0.1:1")])
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error.contains("are both set"), "{error}");
+}
+
+#[test]
+fn says_that_nats_cannot_be_reached_without_the_password() {
+    for (user, expected) in
+        [("", "cannot connect to NATS"), ("ada:hunter2@", "cannot connect to the NATS server")]
+    {
+        let url = format!("nats://{user}{}", closed_port());
+        let run = run(&["queue", "list", "--database", &url]);
+        assert_eq!(run.code, 3, "{run:?}");
+        assert!(run.stderr.contains(expected) && !run.stderr.contains("hunter2"), "{run:?}");
+    }
+    let run = run(&["queue", "list", "--database", "nats://ada:hunter2@host:port"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(!run.stderr.contains("hunter2"), "{run:?}");
+}
+
 #[test]
 fn never_prints_the_url() {
     for database in
@@ -407,5 +475,5 @@ fn never_prints_the_url() {
     }
     let run = run(&["queue", "list"]);
     assert_eq!(run.code, 2, "{run:?}");
-    assert!(run.stderr.contains("set DATABASE_URL"), "{run:?}");
+    assert!(run.stderr.contains("set DATABASE_URL or NATS_URL"), "{run:?}");
 }

@@ -11,12 +11,12 @@ Examples:
   clerk-webhook queue show msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa --database queue.db
   clerk-webhook queue retry --all --database queue.db
 
-Exit codes: 0 success, 1 a message is not a dead letter, 2 incorrect usage or a missing table,
-3 the database cannot be reached.";
+Exit codes: 0 success, 1 a message is not a dead letter, 2 incorrect usage, or a missing table or
+stream, 3 the database cannot be reached.";
 
 const EXAMPLES_OF_LIST: &str = "\
 Examples:
-  clerk-webhook queue list --database queue.db
+  clerk-webhook queue list --database nats://127.0.0.1:4222
   clerk-webhook queue list --type user.created --limit 5
   clerk-webhook --json queue list | jq -r .last_error | sort | uniq -c";
 
@@ -73,7 +73,8 @@ pub(super) enum Action {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Queue")]
 pub(super) struct QueueArgs {
-    /// SQLite file of the queue, as a path or as a URL such as sqlite:queue.db [default: $DATABASE_URL]
+    /// Queue: the path of a SQLite file, or a URL such as sqlite:queue.db or nats://host:4222
+    /// [default: $DATABASE_URL or $NATS_URL]
     #[arg(long, value_name = "URL")]
     pub(super) database: Option<String>,
 
@@ -81,7 +82,7 @@ pub(super) struct QueueArgs {
     #[arg(long, value_name = "NAME", default_value = "clerk")]
     pub(super) scope: String,
 
-    /// Table of the queue [default: clerk_webhook_queue]
+    /// SQLite: table of the queue [default: clerk_webhook_queue]
     #[arg(long, value_name = "NAME")]
     pub(super) table: Option<String>,
 }

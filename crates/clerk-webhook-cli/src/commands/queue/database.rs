@@ -2,19 +2,19 @@
 
 use std::env;
 
-use clerk_webhook_queue::SqliteQueue;
+use clerk_webhook_queue::{NatsQueue, NatsQueueError, SqliteQueue};
 use clerk_webhook_store::Scope;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
 use super::actions;
 use super::args::{Action, QueueArgs};
 use super::target::Target;
-use crate::database_error::why;
+use crate::database_error::{LONGEST, why};
 use crate::failure::Failure;
 use crate::output::{Output, printable};
 
-/// The variable that names the queue if `--database` is missing.
-const VARIABLE: &str = "DATABASE_URL";
+/// The variables that name the queue if `--database` is missing.
+const VARIABLES: [&str; 2] = ["DATABASE_URL", "NATS_URL"];
 
 /// The name of a SQLite queue's table without `--table`.
 const DEFAULT_TABLE: &str = "clerk_webhook_queue";
@@ -27,7 +27,9 @@ struct Database {
 }
 
 enum Engine {
-    Sqlite(SqliteConnectOptions),
+    Sqlite(Box<SqliteConnectOptions>),
+    /// The URL of a NATS server.
+    Nats(String),
 }
 
 /// Opens the queue, performs the action, and closes the queue.
@@ -38,12 +40,20 @@ pub(super) async fn perform(action: &Action, output: &Output) -> Result<(), Fail
     match engine {
         Engine::Sqlite(options) => {
             // Reading does not change the file.
-            let options = if action.writes() { options } else { options.read_only(true) };
+            let options = if action.writes() { *options } else { options.read_only(true) };
             let queue = open_sqlite(options, scope, args, source).await?;
             let explain = |error| explain_sqlite(&error, args);
             let performed = actions::perform(action, &Target::new(&queue, &explain), output).await;
             queue.pool().close().await;
             performed
+        }
+        Engine::Nats(url) => {
+            if args.table.is_some() {
+                return Err(Failure::usage("--table is only for SQLite: a queue in NATS has no table"));
+            }
+            let explain = |error| explain_nats(&error, args, &url, source);
+            let queue = NatsQueue::connect(&url).await.map_err(explain)?.with_scope(scope);
+            actions::perform(action, &Target::new(&queue, &explain), output).await
         }
     }
 }
@@ -53,20 +63,32 @@ impl Database {
     fn of(args: &QueueArgs) -> Result<Self, Failure> {
         let (text, source) = match &args.database {
             Some(text) => (text.clone(), "--database"),
-            None => (env::var(VARIABLE).unwrap_or_default(), VARIABLE),
+            None => from_environment()?,
         };
-        if text.is_empty() {
-            return Err(Failure::usage(
-                "no queue: pass the SQLite file as --database queue.db, or set DATABASE_URL",
-            ));
-        }
         let engine = Engine::of(&text).ok_or_else(|| {
             Failure::usage(format_args!(
                 "{source} does not name a queue that this command can read: it expects the path of a SQLite file, or a \
-                 URL such as sqlite:queue.db"
+                 URL such as sqlite:queue.db or nats://host:4222"
             ))
         })?;
         Ok(Self { engine, source })
+    }
+}
+
+/// Returns the value and the name of the only variable that is set.
+fn from_environment() -> Result<(String, &'static str), Failure> {
+    let value = |name| env::var(name).ok().filter(|value| !value.is_empty()).map(|value| (value, name));
+    match VARIABLES.map(value) {
+        [Some(found), None] | [None, Some(found)] => Ok(found),
+        // An application often has a database beside its queue in NATS.
+        [Some(_), Some(_)] => Err(Failure::usage(
+            "DATABASE_URL and NATS_URL are both set: name the queue with --database \"$NATS_URL\" or --database \
+             \"$DATABASE_URL\"",
+        )),
+        [None, None] => Err(Failure::usage(
+            "no queue: pass --database with a SQLite file or a URL such as nats://host:4222, or set DATABASE_URL or \
+             NATS_URL",
+        )),
     }
 }
 
@@ -75,10 +97,12 @@ impl Engine {
         let options = match scheme(text) {
             None => SqliteConnectOptions::new().filename(text),
             Some("sqlite") => text.parse().ok()?,
+            Some("nats") => return Some(Self::Nats(text.to_owned())),
             Some(_) => return None,
         };
         // A missing file is an error: it is probably a wrong path.
-        Some(Self::Sqlite(options.create_if_missing(false).synchronous(SqliteSynchronous::Full)))
+        let options = options.create_if_missing(false).synchronous(SqliteSynchronous::Full);
+        Some(Self::Sqlite(Box::new(options)))
     }
 }
 
@@ -127,12 +151,27 @@ fn missing_table(table: &str) -> Failure {
     ))
 }
 
+fn explain_nats(error: &NatsQueueError, args: &QueueArgs, url: &str, source: &str) -> Failure {
+    match error {
+        NatsQueueError::MissingStream => Failure::usage(format_args!(
+            "the stream of the scope {} is missing: start the application once, or call `migrate()`",
+            printable(args.scope.as_bytes(), 100)
+        )),
+        // The client's message can contain parts of the URL.
+        NatsQueueError::Connect(_) if url.contains('@') => Failure::network(format_args!(
+            "cannot connect to the NATS server of {source}: check the URL, the user name and the password, and that the \
+             server is running"
+        )),
+        error => Failure::network(printable(error.to_string().as_bytes(), 2 * LONGEST)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn accepts_paths_and_urls_of_sqlite_only() {
+    fn accepts_paths_and_urls_of_known_engines() {
         for text in
             ["queue.db", "./a/queue.db", "/tmp/a:b.db", r"C:\queue.db", "sqlite:queue.db", "sqlite:///a.db"]
         {
