@@ -41,7 +41,8 @@
 //! The order of events is not guaranteed, because a retry can run after newer events. The process can crash
 //! after a handler has called an external API, but before the queue has recorded the completion. The handler
 //! then runs again, so pass [`Context::message_id`](clerk_webhook_core::Context::message_id) as the
-//! idempotency key to every external API. For writes to a `SqliteQueue`'s own database, use `Worker::exactly_once`.
+//! idempotency key to every external API. For writes to the queue's own database, use
+//! [`Worker::exactly_once`].
 //!
 #![cfg_attr(feature = "sqlite", doc = include_str!("worker/example.md"))]
 //!
@@ -60,12 +61,22 @@
 //! When an event has been handled, the queue deletes its body, because the body contains personal data. It
 //! keeps the message id to identify later duplicates. Call [`purge`] once a day to delete old message ids.
 //!
+//! # Which engine
+//!
+//! - `SqliteQueue`: your application runs on one machine, in one or more processes.
+//! - `PostgresQueue`: your application uses Postgres, or runs on several machines. The jobs are jobs of
+//!   [graphile_worker](https://docs.rs/graphile_worker). It needs Postgres 12 or later. `PostgresQueue::listen`
+//!   needs a direct connection, because `LISTEN` does not work through a pooler in transaction mode.
+//!
+//! For another database, implement [`JobQueue`] and test it with the `conformance` suite.
+//!
 //! # Features
 //!
 //! | feature | adds | Rust |
 //! |---|---|---|
 //! | `sqlite` | `SqliteQueue`, for any number of processes on one machine | 1.94 |
 //! | `nats` | `NatsQueue`, for any number of machines, on NATS JetStream | 1.89 |
+//! | `postgres` | `PostgresQueue`, for any number of machines with one Postgres database | 1.94 |
 //! | `tracing` (default) | a log line for each delivery, attempt and dead letter | 1.88 |
 //! | `metrics` | counters, durations and the state of the queue, for the recorder of the `metrics` crate | 1.88 |
 //! | `conformance` | the test suite for your own [`JobQueue`] | 1.88 |
@@ -82,6 +93,8 @@ mod worker;
 pub use engines::nats::NatsQueue;
 #[cfg(feature = "nats")]
 pub use engines::nats::error::NatsQueueError;
+#[cfg(feature = "postgres")]
+pub use engines::postgres::queue::PostgresQueue;
 #[cfg(feature = "sqlite")]
 pub use engines::sqlite::SqliteQueue;
 pub use queue::dead_letters::{DeadLetter, EventTypeStats, QueueStats};
@@ -91,5 +104,6 @@ pub use queue::job_queue::{Job, JobQueue, MAX_ERROR_LENGTH, TakeOptions};
 pub use queue::metrics::report_stats;
 pub use queue::object::object_of;
 pub use queue::retention::purge;
+pub use queue::transactional::TransactionalQueue;
 pub use worker::builder::Worker;
 pub use worker::running::RunningWorker;

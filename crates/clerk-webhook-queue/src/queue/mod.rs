@@ -10,3 +10,4 @@ pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod object;
 pub(crate) mod retention;
+pub(crate) mod transactional;

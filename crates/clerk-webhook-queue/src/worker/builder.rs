@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clerk_webhook_core::{EventType, Handlers};
-use clerk_webhook_store::{MAX_LEASE, MIN_LEASE};
+use clerk_webhook_store::{MAX_LEASE, MIN_LEASE, SharedTransaction};
 
 use crate::queue::job_queue::JobQueue;
+use crate::queue::transactional::TransactionalQueue;
 use crate::worker::backoff::Backoff;
 use crate::worker::execute::Execute;
 use crate::worker::lease::UnderLease;
 use crate::worker::running::RunningWorker;
 #[cfg(feature = "metrics")]
 use crate::worker::settings::MIN_STATS_INTERVAL;
-use crate::worker::settings::{MIN_POLL_INTERVAL, Settings};
+use crate::worker::settings::{MIN_POLL_INTERVAL, Settings, WRITE_LOCK_TIMEOUT};
+use crate::worker::transaction::InTransaction;
 
 /// Takes jobs from a queue and runs their handlers.
 ///
@@ -27,7 +29,7 @@ use crate::worker::settings::{MIN_POLL_INTERVAL, Settings};
 /// letter. The exception is a job that is [too old](Self::max_age): it is marked as done without a run. If the
 /// process crashes, the job runs again after its lease has expired. Pass the [message
 /// id](clerk_webhook_core::Context::message_id) as the idempotency key to every external API that a handler
-/// calls. For writes to a `SqliteQueue`'s own database, use `Worker::exactly_once`.
+/// calls. For writes to the queue's own database, use [`exactly_once`](Self::exactly_once).
 ///
 /// # What happens to a job
 ///
@@ -74,7 +76,7 @@ impl<Q: JobQueue> Worker<Q> {
 
     /// Sets how many handlers run at the same time, 4 by default. 0 is treated as 1.
     ///
-    /// A worker that was created with `exactly_once` always runs one handler at a time.
+    /// With a `SqliteQueue`, a worker that was created with `exactly_once` always runs one handler at a time.
     pub fn concurrency(mut self, handlers: usize) -> Self {
         self.settings.concurrency = handlers;
         self
@@ -174,8 +176,7 @@ impl<Q: JobQueue> Worker<Q> {
     }
 }
 
-#[cfg(feature = "sqlite")]
-impl Worker<crate::SqliteQueue> {
+impl<Q: TransactionalQueue> Worker<Q> {
     /// Creates a worker that runs each handler in a transaction, which also marks the job as done.
     ///
     /// **Guarantee: exactly once** for everything that the handler writes in the transaction. If the handler
@@ -186,6 +187,8 @@ impl Worker<crate::SqliteQueue> {
     /// (`|transaction| transaction`), or a struct that contains it. The rules of
     /// [`ExactlyOnce`](clerk_webhook_store::ExactlyOnce) apply to the handlers.
     ///
+    /// # With a `SqliteQueue`
+    ///
     /// While a handler is running, its transaction holds the database's write lock, and the server cannot
     /// enqueue events. The handlers must therefore be fast: only one handler runs at a time, and the default
     /// handler timeout is 2 s. A connection that waits for the lock tries again only every 100 ms, so the
@@ -193,28 +196,109 @@ impl Worker<crate::SqliteQueue> {
     /// to other processes. If the lock is held for longer than the server waits, for example because several
     /// such workers share the file or `handler_timeout` is longer, the server answers `store_unavailable`, and
     /// the sender retries.
-    pub fn exactly_once<S, F>(queue: crate::SqliteQueue, handlers: Handlers<S>, state_with: F) -> Self
+    ///
+    /// # With a `PostgresQueue`
+    ///
+    /// Each running handler uses one connection of the pool until it ends. The worker and the server need
+    /// further connections, so the pool must be larger than [`concurrency`](Self::concurrency). The lease is
+    /// not renewed, because an open transaction protects the job even after the lease has expired.
+    pub fn exactly_once<S, F>(queue: Q, handlers: Handlers<S>, state_with: F) -> Self
     where
         S: Send + 'static,
-        F: Fn(clerk_webhook_store::SqliteTransaction) -> S + Send + Sync + 'static,
+        F: Fn(SharedTransaction<Q::Transaction>) -> S + Send + Sync + 'static,
     {
         let queue = Arc::new(queue);
         let of_execution = Arc::clone(&queue);
         let prepare = Box::new(move |settings: &Settings| -> Arc<dyn Execute> {
-            use crate::worker::transaction::InTransaction;
             Arc::new(InTransaction::new(of_execution, handlers, state_with, settings))
         });
-        let settings = Settings {
-            handler_timeout: Duration::from_secs(2),
-            holds_write_lock: true,
-            ..Settings::default()
-        };
+        let mut settings = Settings { holds_write_lock: Q::HOLDS_WRITE_LOCK, ..Settings::default() };
+        if Q::HOLDS_WRITE_LOCK {
+            settings.handler_timeout = WRITE_LOCK_TIMEOUT;
+        }
         Self { queue, prepare, settings }
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Worker<crate::PostgresQueue> {
+    /// Registers the worker's handlers with a worker of graphile_worker that the application runs, so that no
+    /// second worker is needed.
+    ///
+    /// Use this method instead of [`start`](Self::start). `options` must use the same database and the same
+    /// schema as the queue. The settings of this builder apply, except [`concurrency`](Self::concurrency) and
+    /// [`poll_interval`](Self::poll_interval), which are settings of graphile_worker. Register at most one
+    /// worker: a later registration replaces an earlier one. A ticket of another table or scope is postponed
+    /// for 1 minute, and logged as an error.
+    ///
+    /// Enable graphile_worker's `WorkerRecoveryConfig`, as in the example. Without it, a job that a worker had
+    /// claimed but not yet started when its process was killed stays locked for 4 hours. This method does not
+    /// enable it, because that would replace your own settings.
+    ///
+    /// graphile_worker's own worker needs a direct connection, not a pooler in transaction mode.
+    ///
+    /// When graphile_worker shuts down, a handler that is still running after its `grace_period` continues in
+    /// the background until the process ends.
+    ///
+    /// # Panics
+    ///
+    /// graphile_worker catches panics of its tasks. Without a Tokio runtime with timers, each task panics.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use clerk_webhook_core::Handlers;
+    /// use clerk_webhook_queue::{PostgresQueue, Worker};
+    /// use graphile_worker::{WorkerOptions, WorkerRecoveryConfig};
+    ///
+    /// # async fn example(handlers: Handlers) -> Result<(), Box<dyn std::error::Error>> {
+    /// let queue = PostgresQueue::connect("postgres://localhost/app").await?;
+    /// queue.migrate().await?;
+    /// let options = WorkerOptions::default()
+    ///     .pg_pool(queue.pool().clone())
+    ///     .worker_recovery(WorkerRecoveryConfig::default().enabled(true));
+    /// // Define the application's own jobs here.
+    /// let options = Worker::new(queue, handlers, ()).register(options);
+    /// options.init().await?.run().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn register(self, options: graphile_worker::WorkerOptions) -> graphile_worker::WorkerOptions {
+        let execution = (self.prepare)(&self.settings);
+        crate::worker::register::register(self.queue, execution, self.settings, options)
     }
 }
 
 impl<Q> fmt::Debug for Worker<Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, any(feature = "postgres", feature = "sqlite")))]
+mod tests {
+    use super::*;
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn a_worker_with_transactions_leaves_the_write_lock_to_others() {
+        let queue = crate::SqliteQueue::new(
+            sqlx::sqlite::SqlitePoolOptions::new().connect_lazy("sqlite::memory:").unwrap(),
+        );
+        let handlers = Handlers::builder().otherwise(async |_, _| Ok(())).build().unwrap();
+        let worker = format!("{:?}", Worker::exactly_once(queue, handlers, |transaction| transaction));
+        assert!(worker.contains("handler_timeout: 2s"), "{worker}");
+        assert!(worker.contains("holds_write_lock: true"), "{worker}");
+    }
+
+    #[cfg(feature = "postgres")]
+    #[tokio::test]
+    async fn a_worker_with_transactions_in_postgres_has_the_usual_settings() {
+        let options = sqlx::postgres::PgConnectOptions::new_without_pgpass();
+        let queue = crate::PostgresQueue::new(sqlx::PgPool::connect_lazy_with(options));
+        let handlers = Handlers::builder().otherwise(async |_, _| Ok(())).build().unwrap();
+        let worker = format!("{:?}", Worker::exactly_once(queue, handlers, |transaction| transaction));
+        assert!(worker.contains("handler_timeout: 300s"), "{worker}");
+        assert!(worker.contains("holds_write_lock: false"), "{worker}");
     }
 }

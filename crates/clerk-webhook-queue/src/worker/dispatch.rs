@@ -93,12 +93,17 @@ impl<Q: JobQueue> Dispatcher<Q> {
     }
 
     async fn handle(&self, job: Job, at: TakenAt, permit: OwnedSemaphorePermit, ended: &Notify) {
+        self.run_job(job, at).await;
+        drop(permit);
+        ended.notify_one();
+    }
+
+    /// Runs the handler of a job, and stores the result.
+    pub(super) async fn run_job(&self, job: Job, at: TakenAt) {
         let next = self.next(&job, at).await;
         if let Err(error) = self.settle(&job, &next).await {
             log::unsettled(&job, &*error);
         }
-        drop(permit);
-        ended.notify_one();
     }
 
     /// Runs the handler of a job, and returns the next state of the job.

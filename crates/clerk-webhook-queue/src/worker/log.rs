@@ -67,6 +67,18 @@ pub(super) fn unsettled(job: &Job, error: &dyn Error) {
     );
 }
 
+#[cfg(feature = "postgres")]
+pub(super) fn foreign_ticket(table: &str, scope: &str, message_id: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(
+        target: "clerk_webhook",
+        table,
+        scope,
+        message_id,
+        "postponed a job of another table or scope: start a worker for it, or use another graphile_worker schema"
+    );
+}
+
 /// Returns the texts of an error and its sources.
 #[cfg(feature = "tracing")]
 fn text(error: &dyn Error) -> String {

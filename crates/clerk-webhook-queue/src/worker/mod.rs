@@ -7,11 +7,12 @@ mod execute;
 mod lease;
 mod log;
 mod note;
+#[cfg(feature = "postgres")]
+mod register;
 #[cfg(feature = "metrics")]
 mod reporter;
 pub(crate) mod running;
 mod settings;
 mod settle;
 mod taken;
-#[cfg(feature = "sqlite")]
 mod transaction;

@@ -22,6 +22,8 @@ pub(super) const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// The shortest interval at which a worker reports the queue's statistics: 1 s.
 #[cfg(feature = "metrics")]
 pub(super) const MIN_STATS_INTERVAL: Duration = Duration::from_secs(1);
+/// The default handler timeout of a worker whose handlers hold the database's write lock: 2 s.
+pub(super) const WRITE_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a worker whose handlers hold the database's write lock works before it rests: 500 ms.
 pub(super) const WORK: Duration = Duration::from_millis(500);

@@ -4,35 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clerk_webhook_core::{Answer, Handlers};
-use clerk_webhook_store::{
-    Begin, DeliveryKey, DeliveryTransaction, ExactlyOnce, LeaseState, SqliteTransaction, TransactionalStore,
-};
-use sqlx::Sqlite;
+use clerk_webhook_store::{Begin, DeliveryKey, ExactlyOnce, SharedTransaction, TransactionalStore};
 
-use crate::engines::sqlite::SqliteQueue;
-use crate::queue::delivery_queue::DeliveryQueue as _;
-use crate::queue::job_queue::Job;
+use crate::queue::job_queue::{Job, TakeOptions};
+use crate::queue::transactional::TransactionalQueue;
 use crate::worker::execute::{Boxed, Execute};
 use crate::worker::note::Note;
 use crate::worker::settings::{QUEUE_TIMEOUT, Settings};
 use crate::worker::taken::{TakenAt, TakenJobs};
 
 /// Runs handlers through [`ExactlyOnce`], which commits, rolls back, catches panics and applies the timeout.
-pub(super) struct InTransaction<S, F> {
+pub(super) struct InTransaction<Q, S, F> {
     handlers: Handlers<S>,
     state_with: Arc<F>,
-    exactly_once: ExactlyOnce<JobTransactions>,
+    exactly_once: ExactlyOnce<JobTransactions<Q>>,
 }
 
-impl<S, F> InTransaction<S, F> {
-    pub(super) fn new(
-        queue: Arc<SqliteQueue>,
-        handlers: Handlers<S>,
-        state_with: F,
-        settings: &Settings,
-    ) -> Self {
+impl<Q: TransactionalQueue, S, F> InTransaction<Q, S, F> {
+    pub(super) fn new(queue: Arc<Q>, handlers: Handlers<S>, state_with: F, settings: &Settings) -> Self {
         let scope = queue.scope().clone();
-        let exactly_once = ExactlyOnce::new(JobTransactions { queue, taken: TakenJobs::default() })
+        let jobs = JobTransactions { queue, options: settings.take_options(), taken: TakenJobs::default() };
+        let exactly_once = ExactlyOnce::new(jobs)
             .scope(scope)
             .handler_timeout(settings.handler_timeout)
             .store_timeout(QUEUE_TIMEOUT);
@@ -40,10 +32,11 @@ impl<S, F> InTransaction<S, F> {
     }
 }
 
-impl<S, F> Execute for InTransaction<S, F>
+impl<Q, S, F> Execute for InTransaction<Q, S, F>
 where
+    Q: TransactionalQueue,
     S: Send + 'static,
-    F: Fn(SqliteTransaction) -> S + Send + Sync + 'static,
+    F: Fn(SharedTransaction<Q::Transaction>) -> S + Send + Sync + 'static,
 {
     fn execute<'a>(&'a self, job: &'a Job, at: TakenAt, note: Note) -> Boxed<'a, Answer> {
         self.exactly_once.store().taken.add(&job.lease, at);
@@ -62,52 +55,37 @@ where
 }
 
 /// A worker's jobs as a transactional store.
-///
-/// While a transaction is open, it holds the database's write lock. During this time no other worker can take
-/// the job, even if its lease expires.
-struct JobTransactions {
-    queue: Arc<SqliteQueue>,
+struct JobTransactions<Q> {
+    queue: Arc<Q>,
+    options: TakeOptions,
     taken: TakenJobs,
 }
 
-impl TransactionalStore for JobTransactions {
-    type Error = sqlx::Error;
-    type Transaction = DeliveryTransaction<Sqlite>;
+impl<Q: TransactionalQueue> TransactionalStore for JobTransactions<Q> {
+    type Error = Q::Error;
+    type Transaction = Q::Transaction;
 
-    async fn begin(&self, key: &DeliveryKey) -> Result<Begin<Self::Transaction>, sqlx::Error> {
+    async fn begin(&self, key: &DeliveryKey) -> Result<Begin<Self::Transaction>, Q::Error> {
         let lost = Begin::InProgress { retry_after: Duration::ZERO };
         let Some((lease, _)) = self.taken.remove(key) else { return Ok(lost) };
-        let mut transaction = self.queue.begin().await?;
-        match self.queue.complete_in(&mut transaction, &lease).await? {
-            LeaseState::Held => Ok(Begin::Acquired(DeliveryTransaction::new(transaction, lease.attempt()))),
-            LeaseState::Lost => Ok(lost),
-        }
+        Ok(self.queue.begin(&lease, &self.options).await?.map_or(lost, Begin::Acquired))
     }
 
-    async fn commit(&self, transaction: Self::Transaction) -> Result<(), sqlx::Error> {
-        transaction.commit().await
+    async fn commit(&self, transaction: Self::Transaction) -> Result<(), Q::Error> {
+        self.queue.commit(transaction).await
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use clerk_webhook_core::{Event, Timestamp};
     use sqlx::sqlite::SqlitePoolOptions;
     use tokio::time::sleep;
 
     use super::*;
-    use crate::queue::delivery_queue::Enqueued;
-    use crate::queue::job_queue::{JobQueue as _, TakeOptions};
-    use crate::worker::builder::Worker;
-
-    #[tokio::test]
-    async fn a_worker_with_transactions_leaves_the_write_lock_to_others() {
-        let queue = SqliteQueue::new(SqlitePoolOptions::new().connect_lazy("sqlite::memory:").unwrap());
-        let handlers = Handlers::builder().otherwise(async |_, _| Ok(())).build().unwrap();
-        let worker = format!("{:?}", Worker::exactly_once(queue, handlers, |transaction| transaction));
-        assert!(worker.contains("handler_timeout: 2s"), "{worker}");
-        assert!(worker.contains("holds_write_lock: true"), "{worker}");
-    }
+    use crate::engines::sqlite::SqliteQueue;
+    use crate::queue::delivery_queue::{DeliveryQueue as _, Enqueued};
+    use crate::queue::job_queue::JobQueue as _;
 
     #[tokio::test]
     async fn begins_no_transaction_for_a_job_that_another_worker_has_taken() {
@@ -121,7 +99,7 @@ mod tests {
         sleep(Duration::from_millis(5)).await;
         let second = queue.take(&options).await.unwrap().unwrap();
 
-        let jobs = JobTransactions { queue: Arc::new(queue), taken: TakenJobs::default() };
+        let jobs = JobTransactions { queue: Arc::new(queue), options, taken: TakenJobs::default() };
         let key = first.lease.key();
         assert!(matches!(jobs.begin(key).await.unwrap(), Begin::InProgress { .. }), "it was not taken");
         jobs.taken.add(&first.lease, TakenAt::now());

@@ -108,3 +108,51 @@ async fn a_cluster_of_nats_servers_passes_the_checks_of_concurrent_clients() {
     suite.one_object_at_a_time().await;
     suite.races().await;
 }
+#[cfg(feature = "postgres")]
+mod postgres {
+    use std::time::Duration;
+
+    use clerk_webhook_queue::PostgresQueue;
+    use sqlx::postgres::PgPoolOptions;
+
+    use super::*;
+    use crate::database::Database;
+
+    /// Each client has a separate pool, as if it were on another machine.
+    struct Machines(Database);
+
+    impl Harness for Machines {
+        type Queue = PostgresQueue;
+
+        async fn client(&self, scope: Scope) -> PostgresQueue {
+            // The server has a limited number of connections, and the suite creates many clients.
+            let pool = PgPoolOptions::new().max_connections(8).idle_timeout(Duration::from_secs(1));
+            let queue = self.0.queue(pool.connect_with(self.0.options()).await.unwrap());
+            queue.migrate().await.unwrap();
+            queue.with_scope(scope)
+        }
+
+        /// No server listens on this port.
+        async fn unreachable(&self) -> Option<PostgresQueue> {
+            let options = self.0.options().port(1);
+            let pool = PgPoolOptions::new().acquire_timeout(Duration::from_secs(1));
+            Some(PostgresQueue::new(pool.connect_lazy_with(options)))
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn several_machines_with_one_postgres_database_pass() {
+        let Some(database) = Database::new().await else { return };
+        let machines = Machines(database);
+        Suite::new(&machines).run().await;
+        machines.0.close().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn several_machines_behind_pgbouncer_pass() {
+        let Some(database) = Database::pooled().await else { return };
+        let machines = Machines(database);
+        Suite::new(&machines).run().await;
+        machines.0.close().await;
+    }
+}

@@ -4,6 +4,8 @@
 
 mod broken;
 mod conformance;
+#[cfg(feature = "postgres")]
+mod database;
 mod file;
 #[cfg(feature = "nats")]
 mod nats;
@@ -11,4 +13,12 @@ mod nats;
 mod nats_permissions;
 #[cfg(feature = "nats")]
 mod nats_queue;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_setup;
+#[cfg(feature = "postgres")]
+mod postgres_stress;
+#[cfg(feature = "postgres")]
+mod postgres_worker;
 mod sqlite;

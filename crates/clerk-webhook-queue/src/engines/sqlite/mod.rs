@@ -14,38 +14,30 @@ use clerk_webhook_store::internal::{
     DetachOnDrop, acquire_sqlite, advise, begin_sqlite, bytes, millis, now, now_plus, state_of,
 };
 use clerk_webhook_store::{
-    ConnectError, DeliveryKey, InvalidTableName, Lease, LeaseState, Owner, Scope, SqliteStore,
+    ConnectError, DeliveryKey, DeliveryTransaction, InvalidTableName, Lease, LeaseState, Owner, Scope,
+    SqliteStore,
 };
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{SqlStr, Sqlite, Transaction};
+use sqlx::{SqlStr, Sqlite};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
+use crate::engines::common::{CRASHED, NOT_AN_EVENT, PAUSE, enqueued, truncated};
 use crate::queue::dead_letters::{DeadLetter, QueueStats};
 use crate::queue::delivery_queue::{DeliveryQueue, Enqueued};
-use crate::queue::job_queue::{Job, JobQueue, MAX_ERROR_LENGTH, TakeOptions};
+use crate::queue::job_queue::{Job, JobQueue, TakeOptions};
 use crate::queue::log;
 use crate::queue::object::object_of;
+use crate::queue::transactional::TransactionalQueue;
 
 use self::rows::{TakenRow, dead_letter, event_type_stats};
 use self::statements::Statements;
 
 type Statement = Query<'static, Sqlite, SqliteArguments>;
 
-/// The last error of a job whose worker crashed during the last attempt.
-const CRASHED: &str =
-    "the lease of the last attempt expired: the worker crashed, or a handler blocked its thread";
-
 /// The number of dead letters that one statement retries. Small, so that no other statement waits for long.
 const BATCH: u32 = 1000;
-
-/// The pause between two such statements. Other processes only poll for the lock on the file, and would
-/// rarely find it free without a pause.
-const PAUSE: Duration = Duration::from_millis(10);
-
-/// The last error of a job whose stored body has been changed, so that it is not an event.
-const NOT_AN_EVENT: &str = "the stored body is not an event";
 
 /// A queue in a SQLite file, for any number of processes on one machine.
 ///
@@ -230,11 +222,6 @@ impl SqliteQueue {
     ) -> Result<LeaseState, sqlx::Error> {
         let complete = of_lease(&self.statements.complete, lease).bind(now());
         Ok(state_of(complete.execute(connection).await.map_err(advise)?.rows_affected()))
-    }
-
-    /// Begins a transaction that writes.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        self.detached(async |queue| begin_sqlite(&queue.pool).await).await
     }
 
     /// Runs `work` to the end even if the caller drops the future, so that no connection is left in the
@@ -436,6 +423,7 @@ impl JobQueue for SqliteQueue {
             if batch < u64::from(BATCH) {
                 return Ok(retried);
             }
+            // Other processes only poll for the lock on the file, and would rarely find it free without a pause.
             sleep(PAUSE).await;
         }
     }
@@ -449,6 +437,29 @@ impl JobQueue for SqliteQueue {
         let purge = self.of_scope(&self.statements.purge);
         let purge = move || purge.bind(now().saturating_sub(millis(older_than))).bind(i64::from(limit));
         self.execute(purge).await
+    }
+}
+
+/// While a transaction is open, it holds the database's write lock. During this time no worker can take a job.
+impl TransactionalQueue for SqliteQueue {
+    type Transaction = DeliveryTransaction<Sqlite>;
+
+    const HOLDS_WRITE_LOCK: bool = true;
+
+    async fn begin(
+        &self,
+        lease: &Lease,
+        _options: &TakeOptions,
+    ) -> Result<Option<Self::Transaction>, sqlx::Error> {
+        let mut transaction = self.detached(async |queue| begin_sqlite(&queue.pool).await).await?;
+        Ok(match self.complete_in(&mut transaction, lease).await? {
+            LeaseState::Held => Some(DeliveryTransaction::new(transaction, lease.attempt())),
+            LeaseState::Lost => None,
+        })
+    }
+
+    async fn commit(&self, transaction: Self::Transaction) -> Result<(), sqlx::Error> {
+        transaction.commit().await
     }
 }
 
@@ -466,14 +477,4 @@ fn of_lease(statement: &SqlStr, lease: &Lease) -> Statement {
         .bind(lease.key().scope().as_str().to_owned())
         .bind(lease.key().message_id().as_str().to_owned())
         .bind(bytes(lease.owner()))
-}
-
-/// Returns the first [`MAX_ERROR_LENGTH`] bytes of a text, or fewer, so that no character is split.
-fn truncated(error: &str) -> &str {
-    let end = (0..=MAX_ERROR_LENGTH.min(error.len())).rev().find(|end| error.is_char_boundary(*end));
-    &error[..end.unwrap_or_default()]
-}
-
-fn enqueued(rows: u64) -> Enqueued {
-    if rows > 0 { Enqueued::New } else { Enqueued::Duplicate }
 }

@@ -82,7 +82,11 @@ impl Mode {
 }
 
 /// Runs one statement, and returns the number of changed rows.
-pub(super) async fn execute(
+///
+/// # Errors
+///
+/// Returns the database's error.
+pub async fn execute(
     mode: Mode,
     pool: &PgPool,
     query: Query<'static, Postgres, PgArguments>,
@@ -102,7 +106,11 @@ pub(super) async fn execute(
 
 /// Runs one statement, and returns all rows. It reads the response to the end, because the commit can fail
 /// after the first row.
-pub(super) async fn fetch(
+///
+/// # Errors
+///
+/// Returns the database's error.
+pub async fn fetch(
     mode: Mode,
     pool: &PgPool,
     query: Query<'static, Postgres, PgArguments>,

@@ -19,9 +19,11 @@ pub fn advise(error: sqlx::Error) -> sqlx::Error {
 /// Returns whether the error means that the table is missing. Compares the message in addition to the code,
 /// because SQLite uses one code for most errors.
 fn is_missing_table(error: &dyn DatabaseError) -> bool {
-    /// `undefined_table` in Postgres.
-    const UNDEFINED_TABLE: &str = "42P01";
-    error.code().as_deref() == Some(UNDEFINED_TABLE) || error.message().starts_with("no such table")
+    /// In Postgres: `undefined_table`, and `invalid_schema_name` and `undefined_function` for a function in a
+    /// schema.
+    const UNDEFINED: [&str; 3] = ["42P01", "3F000", "42883"];
+    error.code().is_some_and(|code| UNDEFINED.contains(&&*code))
+        || error.message().starts_with("no such table")
 }
 
 /// The error if the store's table does not exist. It has no source, because its text contains the database's

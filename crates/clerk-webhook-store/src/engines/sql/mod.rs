@@ -16,11 +16,11 @@ use crate::store::claim::LeaseState;
 pub use error::{ConnectError, advise};
 pub use table::InvalidTableName;
 pub(crate) use table::{SchemaOf, TableName, statements};
-pub use transaction::DeliveryTransaction;
 #[cfg(feature = "postgres")]
 pub use transaction::PostgresTransaction;
 #[cfg(feature = "sqlite")]
 pub use transaction::SqliteTransaction;
+pub use transaction::{Confirming, DeliveryTransaction};
 
 /// How many times a claim is tried. A try is repeated if another caller changes the row between the claim and
 /// the lookup.

@@ -16,13 +16,18 @@ pub struct DeliveryTransaction<DB: Database> {
     transaction: Transaction<'static, DB>,
     attempt: u32,
     confirmation: Option<Confirmation<DB>>,
+    follow_up: Option<FollowUp>,
 }
 
 /// Checks before the commit that the transaction still contains the mark.
 type Confirmation<DB> =
     Box<dyn for<'c> FnOnce(&'c mut <DB as Database>::Connection) -> Confirming<'c> + Send + Sync>;
 
-pub(crate) type Confirming<'c> = Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'c>>;
+/// Runs after a successful commit.
+type FollowUp = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// The future of a check before the commit.
+pub type Confirming<'c> = Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'c>>;
 
 impl<DB: Database> DeliveryTransaction<DB> {
     /// Creates a delivery transaction from a transaction that contains the mark of the delivery.
@@ -30,17 +35,29 @@ impl<DB: Database> DeliveryTransaction<DB> {
     /// A [`TransactionalStore`](crate::TransactionalStore) of your own calls this function, so that its
     /// handlers receive the same type as with the stores of this crate.
     pub fn new(transaction: Transaction<'static, DB>, attempt: u32) -> Self {
-        Self { transaction, attempt, confirmation: None }
+        Self { transaction, attempt, confirmation: None, follow_up: None }
     }
 
     /// Sets the check that runs before the commit, for a database that reports success even if COMMIT rolls
     /// back.
     #[cfg(feature = "postgres")]
-    pub(crate) fn confirmed_by(
+    #[doc(hidden)]
+    pub fn confirmed_by(
         mut self,
         confirmation: impl for<'c> FnOnce(&'c mut DB::Connection) -> Confirming<'c> + Send + Sync + 'static,
     ) -> Self {
         self.confirmation = Some(Box::new(confirmation));
+        self
+    }
+
+    /// Sets the work that runs after a successful commit.
+    #[cfg(feature = "postgres")]
+    #[doc(hidden)]
+    pub fn followed_by(
+        mut self,
+        follow_up: impl FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync + 'static,
+    ) -> Self {
+        self.follow_up = Some(Box::new(follow_up));
         self
     }
 
@@ -64,7 +81,11 @@ impl<DB: Database> DeliveryTransaction<DB> {
         if let Some(confirmation) = self.confirmation.take() {
             confirmation(&mut self.transaction).await?;
         }
-        self.transaction.commit().await
+        self.transaction.commit().await?;
+        if let Some(follow_up) = self.follow_up.take() {
+            follow_up().await;
+        }
+        Ok(())
     }
 
     /// Rolls back the mark and all writes, and waits until the rollback is finished.

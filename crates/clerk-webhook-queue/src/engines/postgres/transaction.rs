@@ -1,0 +1,63 @@
+//! Transactions that also mark a job as done.
+
+use clerk_webhook_store::{DeliveryTransaction, Lease};
+use sqlx::{Postgres, Row as _};
+
+use crate::queue::job_queue::TakeOptions;
+use crate::queue::transactional::TransactionalQueue;
+
+use super::queue::PostgresQueue;
+use super::run::{copied, ended, of_lease};
+
+/// While the transaction of a job is open, no worker can claim the job's ticket, even if the lease expires, and
+/// no worker can lock the job's object.
+impl TransactionalQueue for PostgresQueue {
+    type Transaction = DeliveryTransaction<Postgres>;
+
+    const HOLDS_WRITE_LOCK: bool = false;
+
+    async fn begin(
+        &self,
+        lease: &Lease,
+        options: &TakeOptions,
+    ) -> Result<Option<Self::Transaction>, sqlx::Error> {
+        let (lease, is_exclusive) = (copied(lease), options.one_object_at_a_time);
+        self.detached(async move |queue| queue.begin_job(lease, is_exclusive).await).await
+    }
+
+    async fn commit(&self, transaction: Self::Transaction) -> Result<(), sqlx::Error> {
+        transaction.commit().await?;
+        self.changed.notify_one();
+        Ok(())
+    }
+}
+
+impl PostgresQueue {
+    async fn begin_job(
+        &self,
+        lease: Lease,
+        is_exclusive: bool,
+    ) -> Result<Option<DeliveryTransaction<Postgres>>, sqlx::Error> {
+        let keeps = self.mode.keeps_statements();
+        let mut transaction = self.begin_read_committed().await?;
+        self.mode.prepare(&mut transaction).await?;
+        let lock = of_lease(&self.statements.lock_object, &lease).bind(is_exclusive).persistent(keeps);
+        let Some(row) = lock.fetch_optional(&mut *transaction).await? else { return Ok(None) };
+        let object: Option<String> = row.try_get("object_id")?;
+        let mark = of_lease(&self.statements.mark, &lease).persistent(keeps);
+        if ended(&mark.fetch_all(&mut *transaction).await?)? == 0 {
+            return Ok(None);
+        }
+        let (confirm, message_id) =
+            (of_lease(&self.statements.confirm, &lease).persistent(keeps), lease.key().message_id().clone());
+        let queue = self.clone();
+        // If a statement in a transaction has failed, Postgres responds to COMMIT with a rollback, and sqlx
+        // reports success. The confirmation fails in that case.
+        let transaction = DeliveryTransaction::new(transaction, lease.attempt())
+            .confirmed_by(move |connection| {
+                Box::pin(async move { confirm.fetch_one(connection).await.map(drop) })
+            })
+            .followed_by(move || Box::pin(async move { queue.wake(&message_id, object).await }));
+        Ok(Some(transaction))
+    }
+}

@@ -1,0 +1,80 @@
+//! Runs the jobs of a `PostgresQueue` in the application's own worker of graphile_worker.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clerk_webhook_core::MessageId;
+use graphile_worker::{IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerOptions};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::engines::postgres::queue::PostgresQueue;
+use crate::engines::postgres::ticket::Ticket;
+use crate::worker::dispatch::Dispatcher;
+use crate::worker::execute::Execute;
+use crate::worker::log;
+use crate::worker::settings::Settings;
+use crate::worker::taken::TakenAt;
+
+/// How long a ticket of another table or scope is postponed.
+const FOREIGN: Duration = Duration::from_secs(60);
+
+/// The dispatcher, as an extension of graphile_worker's context.
+#[derive(Clone)]
+struct Registered(Arc<Dispatcher<PostgresQueue>>);
+
+/// Adds the task of the tickets to the options of a worker.
+pub(super) fn register(
+    queue: Arc<PostgresQueue>,
+    execution: Arc<dyn Execute>,
+    settings: Settings,
+    options: WorkerOptions,
+) -> WorkerOptions {
+    let (stop, jobs) = (CancellationToken::new(), TaskTracker::new());
+    let dispatcher = Dispatcher { queue, execution, settings, stop, jobs };
+    options.define_job::<Ticket>().add_extension(Registered(Arc::new(dispatcher)))
+}
+
+impl TaskHandler for Ticket {
+    const IDENTIFIER: &'static str = Self::TASK;
+
+    /// Succeeds even if the handler fails, because the queue has then added a new ticket. graphile_worker
+    /// retries an error, which means that the database could not be reached.
+    async fn run(self, context: WorkerContext) -> impl IntoTaskHandlerResult {
+        let Some(Registered(dispatcher)) = context.extensions().get::<Registered>() else {
+            return Err("the worker was not registered with `Worker::register`".to_owned());
+        };
+        // The task continues if graphile_worker drops this future at the end of its grace period.
+        let dispatcher = Arc::clone(dispatcher);
+        let tasks = dispatcher.jobs.clone();
+        match tasks.spawn(async move { dispatcher.run_ticket(self).await }).await {
+            Ok(done) => done.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl Dispatcher<PostgresQueue> {
+    async fn run_ticket(&self, ticket: Ticket) -> Result<(), sqlx::Error> {
+        let message_id = ticket.message_id.parse::<MessageId>();
+        let message_id = match message_id {
+            Ok(message_id) if self.queue.owns(&ticket) => message_id,
+            _ => {
+                log::foreign_ticket(&ticket.table, &ticket.scope, &ticket.message_id);
+                return self.queue.postpone(ticket, FOREIGN).await;
+            }
+        };
+        let at = TakenAt::now();
+        if let Some(job) = self.queue.take_claimed(&message_id, &self.settings.take_options()).await? {
+            self.run_job(job, at).await;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Registered").field(&self.0.queue).finish()
+    }
+}
