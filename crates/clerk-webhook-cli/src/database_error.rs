@@ -10,7 +10,12 @@ pub(crate) fn why(error: &sqlx::Error) -> String {
     let reason = match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Io(error) => error.to_string(),
-        sqlx::Error::Tls(_) => "the server requires TLS, which this command does not support".to_owned(),
+        sqlx::Error::Tls(_) if cfg!(feature = "tls") => {
+            "the TLS connection failed: check that the server supports TLS, and set sslrootcert in the URL if its \
+             certificate is not from a public authority"
+                .to_owned()
+        }
+        sqlx::Error::Tls(_) => "the URL requires TLS: install the command with the `tls` feature".to_owned(),
         sqlx::Error::PoolTimedOut => "the database did not respond in time".to_owned(),
         _ => "the server does not respond like a database".to_owned(),
     };

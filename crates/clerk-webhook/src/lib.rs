@@ -44,8 +44,9 @@
 //! | handle each event once, on several machines, in Redis | `redis` | [`store::Deduplicator`] |
 //! | handle each event once, until the process exits | `memory` | [`store::MemoryStore`] |
 //! | handle each event once, with my own store | `store`, and `conformance` in tests | [`store::DeliveryStore`] |
-//! | respond immediately, and handle events later | `queue` with `sqlite` | [`queue::SqliteQueue`], [`queue::Worker`] |
-//! | the same with any number of machines | `nats` | `queue::NatsQueue`, [`queue::Worker`] |
+//! | respond immediately, and handle events later, on one machine | `queue` with `sqlite` | [`queue::SqliteQueue`], [`queue::Worker`] |
+//! | the same on several machines, in Postgres | `queue` with `postgres` | [`queue::PostgresQueue`], [`queue::Worker`] |
+//! | the same on several machines, in NATS JetStream | `nats` | `queue::NatsQueue`, [`queue::Worker`] |
 //! | encrypt the connection to Postgres | `postgres` with `tls-rustls` | [`store::PostgresStore`] |
 //! | keep Clerk's users and organizations in my database | `sync` with `sqlite` or `postgres` | [`sync::ClerkSync`] |
 //! | test my handlers | `test` | [`test::Delivery`] |
@@ -132,6 +133,9 @@ pub mod store {
 /// Answers the sender at once, and handles events later.
 #[cfg(feature = "queue")]
 pub mod queue {
+    #[cfg(feature = "postgres")]
+    #[doc(inline)]
+    pub use clerk_webhook_queue::PostgresQueue;
     #[cfg(feature = "sqlite")]
     #[doc(inline)]
     pub use clerk_webhook_queue::SqliteQueue;
@@ -144,7 +148,7 @@ pub mod queue {
     #[doc(inline)]
     pub use clerk_webhook_queue::{
         DeadLetter, DeliveryQueue, Enqueued, EventTypeStats, Job, JobQueue, MAX_ERROR_LENGTH, QueueStats,
-        RunningWorker, TakeOptions, Worker, object_of, purge,
+        RunningWorker, TakeOptions, TransactionalQueue, Worker, object_of, purge,
     };
     #[cfg(feature = "nats")]
     #[doc(inline)]

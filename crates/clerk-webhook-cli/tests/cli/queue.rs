@@ -1,10 +1,11 @@
 //! `clerk-webhook queue` shows, retries and discards the dead letters of a queue.
 
 use clerk_webhook_core::{Event, Timestamp};
-use clerk_webhook_queue::{DeliveryQueue as _, JobQueue as _, NatsQueue, SqliteQueue, TakeOptions};
+use clerk_webhook_queue::{DeliveryQueue as _, JobQueue, NatsQueue, PostgresQueue, SqliteQueue, TakeOptions};
 use clerk_webhook_store::{Owner, Scope};
 use clerk_webhook_tests::servers;
 use serde_json::{Value, json};
+use sqlx::PgPool;
 
 use crate::support::folder::Folder;
 use crate::support::process::{self, Run, command, run};
@@ -393,21 +394,8 @@ async fn says_what_to_do_if_the_queue_cannot_be_read() {
     assert!(run.stderr.contains("file is not a database"), "{run:?}");
 }
 
-/// The same actions with a queue in NATS. The scope is new, because each scope has its own stream.
-#[tokio::test(flavor = "multi_thread")]
-async fn works_with_a_queue_in_nats() {
-    let Some(url) = servers::nats("the queue command") else { return };
-    let scope = format!("cli_{}", Owner::random());
-    let queue =
-        NatsQueue::connect(&url).await.unwrap().with_scope(scope.parse().unwrap()).body_limit(64 * 1024);
-    let of =
-        |args: &[&str]| process::run(&[&["queue"], args, &["--database", &url, "--scope", &scope]].concat());
-    let run = of(&["list"]);
-    assert_eq!(run.code, 2, "{run:?}");
-    let text = format!("the stream of the scope {scope} is missing: start the application once");
-    assert!(run.stderr.contains(&text), "{run:?}");
-
-    queue.migrate().await.unwrap();
+/// Creates three dead letters, and performs each action. The queue must be empty.
+async fn shows_retries_and_discards<Q: JobQueue>(queue: &Q, of: &impl Fn(&[&str]) -> Run) {
     for id in ["msg_1", "msg_2", "msg_3"] {
         let body = r#"{"data":{"id":"user_1","private_metadata":{"a":"hidden"}},"type":"user.created"}"#;
         let event = Event::from_trusted(id.parse().unwrap(), Timestamp::now(), body.into()).unwrap();
@@ -423,6 +411,24 @@ async fn works_with_a_queue_in_nats() {
     assert_eq!(of(&["show", "msg_2"]).code, 1);
     let stats = of(&["stats", "--json"]).objects().remove(0);
     assert_eq!((&stats["ready"], &stats["dead"]), (&json!(1), &json!(1)));
+}
+
+/// The same actions with a queue in NATS. The scope is new, because each scope has its own stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn works_with_a_queue_in_nats() {
+    let Some(url) = servers::nats("the queue command") else { return };
+    let scope = format!("cli_{}", Owner::random());
+    let queue =
+        NatsQueue::connect(&url).await.unwrap().with_scope(scope.parse().unwrap()).body_limit(64 * 1024);
+    let of =
+        |args: &[&str]| process::run(&[&["queue"], args, &["--database", &url, "--scope", &scope]].concat());
+    let run = of(&["list"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    let text = format!("the stream of the scope {scope} is missing: start the application once");
+    assert!(run.stderr.contains(&text), "{run:?}");
+
+    queue.migrate().await.unwrap();
+    shows_retries_and_discards(&queue, &of).await;
     assert_eq!(of(&["list", "--table", "jobs"]).code, 2);
 
     let output =
@@ -430,6 +436,38 @@ async fn works_with_a_queue_in_nats() {
     assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap().lines().count(), 1);
     let delete = format!("$JS.API.STREAM.DELETE.clerk_webhook_{scope}");
     queue.client().request(delete, "".into()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn works_with_a_queue_in_postgres() {
+    let Some(url) = servers::postgres("the queue command") else { return };
+    let pool = PgPool::connect(&url).await.unwrap();
+    let table = format!("cli_{}", Owner::random());
+    let schema = format!("{table}_graphile");
+    let queue = PostgresQueue::new(pool).table(&table).unwrap().graphile_schema(&schema).unwrap();
+    let of = |args: &[&str]| {
+        let names = ["--database", &url, "--table", &table, "--graphile-schema", &schema];
+        process::run(&[&["queue"], args, &names].concat())
+    };
+    for action in [&["list"][..], &["retry", "msg_1"]] {
+        let run = of(action);
+        assert_eq!(run.code, 2, "{run:?}");
+        let text = format!("relation \"{table}\" does not exist. Call `migrate()`");
+        assert!(run.stderr.contains(&text), "{run:?}");
+    }
+    queue.migrate().await.unwrap();
+    shows_retries_and_discards(&queue, &of).await;
+    let drop = format!("DROP TABLE {table}; DROP SCHEMA {schema} CASCADE");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(queue.pool()).await.unwrap();
+}
+
+#[test]
+fn says_that_postgres_cannot_be_reached_without_the_password() {
+    let url = format!("postgres://ada:hunter2@{}/app", closed_port());
+    let run = run(&["queue", "list", "--database", &url]);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.stderr.contains("cannot connect to the Postgres server of --database"), "{run:?}");
+    assert!(!run.stderr.contains("hunter2"), "{run:?}");
 }
 
 #[test]
@@ -462,7 +500,7 @@ fn says_that_nats_cannot_be_reached_without_the_password() {
 #[test]
 fn never_prints_the_url() {
     for database in
-        ["postgres://ada:hunter2@127.0.0.1:1/app", "mysql://ada:hunter2@host", "sqlite:a?hunter2=1"]
+        ["postgres://ada:hunter2@127.0.0.1:port/app", "mysql://ada:hunter2@host", "sqlite:a?hunter2=1"]
     {
         for run in [
             run(&["queue", "list", "--database", database]),

@@ -106,7 +106,7 @@ async fn commits_the_effects(database: Database, registers: bool) {
     let worker = worker
         .backoff(Duration::from_millis(1), Duration::from_millis(1))
         .max_attempts(3)
-        .handler_timeout(Duration::from_millis(300))
+        .handler_timeout(Duration::from_secs(2))
         .poll_interval(Duration::from_millis(20));
     if registers {
         let running = graphile(&database, &queue, |options| worker.register(options)).await;

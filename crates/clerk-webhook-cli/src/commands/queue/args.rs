@@ -73,7 +73,8 @@ pub(super) enum Action {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Queue")]
 pub(super) struct QueueArgs {
-    /// Queue: the path of a SQLite file, or a URL such as sqlite:queue.db or nats://host:4222
+    /// Queue: the path of a SQLite file, or a URL such as sqlite:queue.db, postgres://host/database or
+    /// nats://host:4222
     /// [default: $DATABASE_URL or $NATS_URL]
     #[arg(long, value_name = "URL")]
     pub(super) database: Option<String>,
@@ -82,9 +83,13 @@ pub(super) struct QueueArgs {
     #[arg(long, value_name = "NAME", default_value = "clerk")]
     pub(super) scope: String,
 
-    /// SQLite: table of the queue [default: clerk_webhook_queue]
+    /// SQLite and Postgres: table of the queue [default: clerk_webhook_queue]
     #[arg(long, value_name = "NAME")]
     pub(super) table: Option<String>,
+
+    /// Postgres: schema of graphile_worker [default: graphile_worker]
+    #[arg(long, value_name = "NAME")]
+    pub(super) graphile_schema: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

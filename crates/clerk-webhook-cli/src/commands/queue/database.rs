@@ -1,9 +1,11 @@
 //! Opens the queue. Only this file knows the engines.
 
 use std::env;
+use std::time::Duration;
 
-use clerk_webhook_queue::{NatsQueue, NatsQueueError, SqliteQueue};
-use clerk_webhook_store::Scope;
+use clerk_webhook_queue::{NatsQueue, NatsQueueError, PostgresQueue, SqliteQueue};
+use clerk_webhook_store::{InvalidTableName, Scope};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
 use super::actions;
@@ -16,7 +18,10 @@ use crate::output::{Output, printable};
 /// The variables that name the queue if `--database` is missing.
 const VARIABLES: [&str; 2] = ["DATABASE_URL", "NATS_URL"];
 
-/// The name of a SQLite queue's table without `--table`.
+/// How long a connection to Postgres may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The name of the table without `--table`.
 const DEFAULT_TABLE: &str = "clerk_webhook_queue";
 
 /// A queue that is not open yet, with the source of its URL. The URL is never printed, because it can contain a
@@ -28,6 +33,7 @@ struct Database {
 
 enum Engine {
     Sqlite(Box<SqliteConnectOptions>),
+    Postgres(Box<PgConnectOptions>),
     /// The URL of a NATS server.
     Nats(String),
 }
@@ -39,6 +45,9 @@ pub(super) async fn perform(action: &Action, output: &Output) -> Result<(), Fail
     let scope = args.scope.parse().map_err(|error| Failure::usage(format_args!("--scope: {error}")))?;
     match engine {
         Engine::Sqlite(options) => {
+            if args.graphile_schema.is_some() {
+                return Err(Failure::usage("--graphile-schema is only for Postgres"));
+            }
             // Reading does not change the file.
             let options = if action.writes() { *options } else { options.read_only(true) };
             let queue = open_sqlite(options, scope, args, source).await?;
@@ -47,9 +56,18 @@ pub(super) async fn perform(action: &Action, output: &Output) -> Result<(), Fail
             queue.pool().close().await;
             performed
         }
+        Engine::Postgres(options) => {
+            let queue = open_postgres(*options, scope, args, source).await?;
+            let explain = |error| explain_postgres(&error);
+            let performed = actions::perform(action, &Target::new(&queue, &explain), output).await;
+            queue.pool().close().await;
+            performed
+        }
         Engine::Nats(url) => {
-            if args.table.is_some() {
-                return Err(Failure::usage("--table is only for SQLite: a queue in NATS has no table"));
+            if args.table.is_some() || args.graphile_schema.is_some() {
+                return Err(Failure::usage(
+                    "a queue in NATS has no table: leave out --table and --graphile-schema",
+                ));
             }
             let explain = |error| explain_nats(&error, args, &url, source);
             let queue = NatsQueue::connect(&url).await.map_err(explain)?.with_scope(scope);
@@ -68,7 +86,7 @@ impl Database {
         let engine = Engine::of(&text).ok_or_else(|| {
             Failure::usage(format_args!(
                 "{source} does not name a queue that this command can read: it expects the path of a SQLite file, or a \
-                 URL such as sqlite:queue.db or nats://host:4222"
+                 URL such as sqlite:queue.db, postgres://host/database or nats://host:4222"
             ))
         })?;
         Ok(Self { engine, source })
@@ -86,8 +104,8 @@ fn from_environment() -> Result<(String, &'static str), Failure> {
              \"$DATABASE_URL\"",
         )),
         [None, None] => Err(Failure::usage(
-            "no queue: pass --database with a SQLite file or a URL such as nats://host:4222, or set DATABASE_URL or \
-             NATS_URL",
+            "no queue: pass --database with a SQLite file or a URL such as postgres://host/database or \
+             nats://host:4222, or set DATABASE_URL or NATS_URL",
         )),
     }
 }
@@ -97,6 +115,11 @@ impl Engine {
         let options = match scheme(text) {
             None => SqliteConnectOptions::new().filename(text),
             Some("sqlite") => text.parse().ok()?,
+            Some("postgres" | "postgresql") => {
+                // A pooler in transaction mode rejects cached statements.
+                let options: PgConnectOptions = text.parse().ok()?;
+                return Some(Self::Postgres(Box::new(options.statement_cache_capacity(0))));
+            }
             Some("nats") => return Some(Self::Nats(text.to_owned())),
             Some(_) => return None,
         };
@@ -131,8 +154,42 @@ async fn open_sqlite(
     })?;
     let queue = SqliteQueue::new(pool).with_scope(scope);
     match &args.table {
-        Some(name) => queue.table(name).map_err(|error| Failure::usage(format_args!("--table: {error}"))),
+        Some(name) => queue.table(name).map_err(|error| invalid("--table", &error)),
         None => Ok(queue),
+    }
+}
+
+async fn open_postgres(
+    options: PgConnectOptions,
+    scope: Scope,
+    args: &QueueArgs,
+    source: &str,
+) -> Result<PostgresQueue, Failure> {
+    let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT_TIMEOUT);
+    let pool = pool.connect_with(options).await.map_err(|error| {
+        Failure::network(format_args!("cannot connect to the Postgres server of {source}: {}", why(&error)))
+    })?;
+    let mut queue = PostgresQueue::new(pool).with_scope(scope);
+    if let Some(name) = &args.table {
+        queue = queue.table(name).map_err(|error| invalid("--table", &error))?;
+    }
+    if let Some(name) = &args.graphile_schema {
+        queue = queue.graphile_schema(name).map_err(|error| invalid("--graphile-schema", &error))?;
+    }
+    Ok(queue)
+}
+
+fn invalid(option: &str, error: &InvalidTableName) -> Failure {
+    Failure::usage(format_args!("{option}: {error}"))
+}
+
+fn explain_postgres(error: &sqlx::Error) -> Failure {
+    match error {
+        // The options were valid, so only a missing table or schema has this kind. The text names it.
+        sqlx::Error::Configuration(reason) => {
+            Failure::usage(printable(reason.to_string().as_bytes(), LONGEST))
+        }
+        error => Failure::network(format_args!("cannot use the queue: {}", why(error))),
     }
 }
 
@@ -177,7 +234,12 @@ mod tests {
         {
             assert!(Engine::of(text).is_some(), "{text}");
         }
-        for text in ["postgres://user:hidden@host/app", "mysql:app", "sqlite:a?mode=wrong", "file:queue.db"] {
+        for text in ["postgres://user:hidden@host/app", "postgresql://host"] {
+            assert!(matches!(Engine::of(text), Some(Engine::Postgres(_))), "{text}");
+        }
+        for text in
+            ["postgres://user:hidden@host:port/app", "mysql:app", "sqlite:a?mode=wrong", "file:queue.db"]
+        {
             assert!(Engine::of(text).is_none(), "{text}");
         }
     }
