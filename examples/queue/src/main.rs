@@ -3,9 +3,9 @@
 //! Without arguments, the process is both the server and the worker. With `--server` or `--worker`, it is
 //! only one of them, so that they can run as two processes.
 //!
-//! The queue is a SQLite file, whose path is in DATABASE (default: queue.db). With NATS_URL, it is in NATS
-//! JetStream, and servers and workers can run on different machines. The NATS server needs the setting
-//! `max_payload: 2113536`.
+//! The queue is a SQLite file, whose path is in DATABASE (default: queue.db). With DATABASE_URL, it is in
+//! Postgres, and with NATS_URL in NATS JetStream: servers and workers can then run on different machines. The
+//! NATS server needs the setting `max_payload: 2113536`.
 //!
 //! CLERK_WEBHOOK_SIGNING_SECRET (server), SMTP_SERVER and CHAT_URL (worker) must be set. `cargo run -p
 //! example-queue --bin services` starts a mail server and a chat service for this example. HOST, PORT,
@@ -17,7 +17,7 @@ use std::{env, error::Error, str::FromStr, time::Duration};
 
 use axum::{Router, routing::post_service};
 use clerk_webhook::event::marker::{OrganizationCreated, UserCreated};
-use clerk_webhook::queue::{JobQueue, NatsQueue, RunningWorker, SqliteQueue, Worker, purge};
+use clerk_webhook::queue::{JobQueue, NatsQueue, PostgresQueue, RunningWorker, SqliteQueue, Worker, purge};
 use clerk_webhook::tower::WebhookService;
 use clerk_webhook::{Handlers, Verifier, store::DEFAULT_RETENTION};
 use example_support::{address, stop_signal};
@@ -32,6 +32,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let queue = NatsQueue::connect(&url).await?;
         queue.migrate().await?;
         return run(queue).await;
+    }
+    if let Ok(url) = env::var("DATABASE_URL") {
+        let queue = PostgresQueue::connect(&url).await?;
+        queue.migrate().await?;
+        return run(queue.listen().await?).await;
     }
     let queue = SqliteQueue::open(variable("DATABASE", "queue.db".to_owned())?).await?;
     queue.migrate().await?;

@@ -1,6 +1,7 @@
 //! Every acknowledged message is handled or becomes a visible dead letter, although the services that the
 //! handlers call fail half of the time.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::io::{BufRead as _, BufReader};
@@ -9,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use clerk_webhook::queue::{DeadLetter, JobQueue, NatsQueue, QueueStats, SqliteQueue};
+use clerk_webhook::queue::{DeadLetter, JobQueue, NatsQueue, PostgresQueue, QueueStats, SqliteQueue};
 use clerk_webhook_tests::process::{Receiver, eventually};
 use clerk_webhook_tests::random::Random;
 use clerk_webhook_tests::sender::{End, Message, Pace, Sender};
@@ -30,6 +31,12 @@ fn every_message_ends_in_one_process() {
 #[test]
 fn every_message_ends_with_nats() {
     let Some(queue) = Queue::nats() else { return };
+    every_message_ends(&queue);
+}
+
+#[test]
+fn every_message_ends_with_postgres() {
+    let Some(queue) = Queue::postgres() else { return };
     every_message_ends(&queue);
 }
 
@@ -73,7 +80,7 @@ fn every_message_ends(queue: &Queue) {
 
 fn program(queue: &Queue, services: &Services) -> Command {
     let mut program = Command::new(PROGRAM);
-    program.env_remove("NATS_URL");
+    program.env_remove("NATS_URL").env_remove("DATABASE_URL");
     program
         .env(queue.variable, &queue.address)
         .envs(services.variables.iter().map(|(name, url)| (name, url)));
@@ -133,7 +140,7 @@ struct Queue {
     /// The variable that names the queue, and its value.
     variable: &'static str,
     address: String,
-    _server: Option<servers::Nats>,
+    _server: Option<Box<dyn Any>>,
 }
 
 impl Queue {
@@ -146,7 +153,12 @@ impl Queue {
 
     fn nats() -> Option<Self> {
         let server = servers::Nats::start("the example with NATS")?;
-        Some(Self { variable: "NATS_URL", address: server.url(), _server: Some(server) })
+        Some(Self { variable: "NATS_URL", address: server.url(), _server: Some(Box::new(server)) })
+    }
+
+    fn postgres() -> Option<Self> {
+        let server = servers::Postgres::start("the example with Postgres")?;
+        Some(Self { variable: "DATABASE_URL", address: server.url(), _server: Some(Box::new(server)) })
     }
 
     /// Opens the queue, as another process would.
@@ -154,6 +166,7 @@ impl Queue {
         let address = &self.address;
         match self.variable {
             "NATS_URL" => OpenQueue::new(NatsQueue::connect(address)),
+            "DATABASE_URL" => OpenQueue::new(PostgresQueue::connect(address)),
             _ => OpenQueue::new(SqliteQueue::open(address)),
         }
     }

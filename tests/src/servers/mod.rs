@@ -2,12 +2,13 @@
 
 mod started;
 
-use std::env;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::{env, fs};
 
 use crate::say_skipped;
 
-pub use started::{Nats, free_port};
+pub use started::{Nats, Postgres, free_port};
 
 /// Returns the URL of a Postgres server.
 ///
@@ -61,6 +62,25 @@ pub fn has_program(program: &str, needed_by: &str) -> bool {
         not_installed(program, needed_by);
     }
     found
+}
+
+/// Returns the path of the newest `pg_ctl`, for a test that starts and kills a Postgres server.
+///
+/// If Postgres is not installed, the function prints how to install it and returns `None`. If `CI` is set, it
+/// panics instead.
+fn pg_ctl(needed_by: &str) -> Option<PathBuf> {
+    // Debian keeps the programs of each version in a folder that is not on the path.
+    let debian = Path::new("/usr/lib/postgresql");
+    let versions = fs::read_dir(debian).into_iter().flatten().flatten();
+    let on_path = env::var_os("PATH").unwrap_or_default();
+    let folders = versions.map(|version| version.path().join("bin")).chain(env::split_paths(&on_path));
+    let mut found: Vec<_> =
+        folders.map(|folder| folder.join("pg_ctl")).filter(|path| path.exists()).collect();
+    found.sort();
+    if found.is_empty() {
+        not_installed("postgresql", needed_by);
+    }
+    found.pop()
 }
 
 fn not_installed(package: &str, needed_by: &str) {

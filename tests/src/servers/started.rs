@@ -3,11 +3,11 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, Command, Stdio};
+use std::process::{self, Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::{env, fs, thread};
 
-use super::has_program;
+use super::{has_program, pg_ctl};
 
 /// A NATS server with JetStream for one test, which the test can kill.
 #[derive(Debug)]
@@ -111,7 +111,104 @@ impl Drop for Nats {
     }
 }
 
-/// Creates a folder for a server's files.
+/// A Postgres server for one test, which the test can kill.
+///
+/// If the test runs as root, the server's processes run as the user `postgres`.
+#[derive(Debug)]
+pub struct Postgres {
+    pg_ctl: PathBuf,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Postgres {
+    /// Starts a server with an empty database. Returns `None` if Postgres is not installed.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the server does not start.
+    #[must_use]
+    pub fn start(needed_by: &str) -> Option<Self> {
+        let pg_ctl = pg_ctl(needed_by)?;
+        let port = free_port();
+        let server = Self { pg_ctl, folder: folder("postgres", port), port };
+        if is_root() {
+            server.run(Command::new("chown").arg("postgres").arg(&server.folder));
+        }
+        let mut initdb = as_user_of_postgres(&server.pg_ctl.with_file_name("initdb"));
+        initdb.args(["--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "--no-locale"]);
+        server.run(initdb.arg("--no-sync").arg("--pgdata").arg(server.data()));
+        server.restart();
+        Some(server)
+    }
+
+    /// Returns the URL of an empty database.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Kills all processes of the server.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the server cannot be killed.
+    pub fn kill(&self) {
+        let mut stop = as_user_of_postgres(&self.pg_ctl);
+        self.run(stop.args(["stop", "--mode", "immediate", "--pgdata"]).arg(self.data()));
+    }
+
+    /// Starts the killed server again, with its files and its port. The server recovers the database from its
+    /// log.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the server does not start.
+    pub fn restart(&self) {
+        let options = format!(
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200",
+            self.port
+        );
+        let mut start = as_user_of_postgres(&self.pg_ctl);
+        start.args(["start", "--wait", "--options", &options, "--pgdata"]).arg(self.data());
+        self.run(start.arg("--log").arg(self.data().join("log")));
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    fn run(&self, command: &mut Command) {
+        let status = command.current_dir(&self.folder).stdout(Stdio::null()).status();
+        assert!(status.as_ref().is_ok_and(ExitStatus::success), "{command:?}: {status:?}");
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let mut stop = as_user_of_postgres(&self.pg_ctl);
+        stop.args(["stop", "--mode", "immediate", "--pgdata"]).arg(self.data());
+        let _ = stop.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn as_user_of_postgres(program: &Path) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("runuser");
+    command.args(["-u", "postgres", "--"]).arg(program);
+    command
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().expect("could not run id");
+    id.stdout.starts_with(b"0\n")
+}
+
+/// Creates a folder for a server's files. It is not in the checkout, because the user `postgres` may not be
+/// able to access the checkout.
 fn folder(server: &str, port: u16) -> PathBuf {
     let name = format!("clerk-webhook-{server}-{}-{port}", process::id());
     let folder = env::temp_dir().join(name);

@@ -1,11 +1,13 @@
 //! Queues in a Postgres database.
 
-use std::io::Write as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use clerk_webhook_queue::PostgresQueue;
+use clerk_webhook_tests::servers;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+
+const TESTS: &str = "a test of PostgresQueue";
 
 /// A schema for the queue's table and one for graphile_worker, so that tests do not disturb each other.
 pub(crate) struct Database {
@@ -20,19 +22,19 @@ pub(crate) struct Database {
 impl Database {
     /// Returns `None` if no server is available. If `CI` is set, it panics instead.
     pub(crate) async fn new() -> Option<Self> {
-        let url = server("TEST_POSTGRES_URL")?;
+        let url = servers::postgres(TESTS)?;
         Some(Self::create(url.clone(), url, true).await)
     }
 
     /// Connects through PgBouncer in transaction mode, without a statement cache.
     pub(crate) async fn pooled() -> Option<Self> {
-        Some(Self::create(server("TEST_PGBOUNCER_URL")?, server("TEST_POSTGRES_URL")?, false).await)
+        Some(Self::create(servers::pgbouncer(TESTS)?, servers::postgres(TESTS)?, false).await)
     }
 
     /// Creates a separate database, whose statistics no other test changes.
     pub(crate) async fn separate() -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let direct = server("TEST_POSTGRES_URL")?;
+        let direct = servers::postgres(TESTS)?;
         let name = format!("queue_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         run(&direct, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
         run(&direct, &format!("CREATE DATABASE {name}")).await;
@@ -116,14 +118,4 @@ impl Database {
 async fn run(url: &str, sql: &str) {
     let mut connection = PgConnection::connect(url).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
-}
-
-fn server(variable: &str) -> Option<String> {
-    let url = std::env::var(variable).ok().filter(|url| !url.is_empty());
-    if url.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "the tests of PostgresQueue need {variable}");
-        // Written directly, because the test harness shows captured output only of failed tests.
-        let _ = writeln!(std::io::stderr(), "skipped: the tests of PostgresQueue need {variable}");
-    }
-    url
 }

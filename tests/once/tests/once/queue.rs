@@ -5,15 +5,15 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clerk_webhook_queue::{DeadLetter, JobQueue, NatsQueue, QueueStats, SqliteQueue};
+use clerk_webhook_queue::{DeadLetter, JobQueue, NatsQueue, PostgresQueue, QueueStats, SqliteQueue};
 use clerk_webhook_tests::process::Receiver;
 use clerk_webhook_tests::random::Random;
 use clerk_webhook_tests::say;
 use clerk_webhook_tests::sender::{Message, Pace, Sender};
-use clerk_webhook_tests::servers::Nats;
+use clerk_webhook_tests::servers::{Nats, Postgres};
 use clerk_webhook_tests_once::record::Mark;
 
-use crate::server::{Absence, Server};
+use crate::server::{Absence, Proxy, Server};
 use crate::stage::{Engine, Stage, Variant};
 
 const MESSAGES: usize = 800;
@@ -42,11 +42,19 @@ fn every_message_acknowledged_by_sqlite_is_done_or_a_dead_letter() {
 }
 
 #[test]
+fn every_message_acknowledged_by_postgres_is_done_or_a_dead_letter() {
+    kill_the_server_too(Postgres::start("a queue in a server that is killed"));
+}
+
+#[test]
 fn every_message_acknowledged_by_nats_is_done_or_a_dead_letter() {
+    kill_the_server_too(Nats::start("a queue in a server that is killed"));
+}
+
+fn kill_the_server_too(server: Option<impl Server>) {
+    let Some(mut server) = server else { return };
     let stage = Stage::alone("a queue with killed processes", Engine::Sqlite, Variant::Leases);
-    let stage = stage.expect("the stage needs no server");
-    let Some(mut server) = Nats::start("a queue in a server that is killed") else { return };
-    let address = server.address();
+    let (stage, address) = (stage.expect("the stage needs no server"), server.address());
     kill_at_random(&stage, &address, Some(&mut server), MESSAGES, DELIVERIES);
 }
 
@@ -54,11 +62,27 @@ fn every_message_acknowledged_by_nats_is_done_or_a_dead_letter() {
 fn every_effect_in_the_sqlite_file_of_the_queue_happens_once() {
     let stage = Stage::alone("a queue with transactions", Engine::Sqlite, Variant::Transactions);
     // Fewer messages, because all processes together have only one SQLite transaction at a time.
-    every_effect_happens_once(&stage.expect("SQLite needs no server"), 150, 300);
+    let stage = stage.expect("SQLite needs no server");
+    every_effect_happens_once(&stage, &stage.address(), None, 150, 300);
 }
 
-fn every_effect_happens_once(stage: &Stage, messages: usize, deliveries: usize) {
-    let dead = kill_at_random(stage, &stage.address(), None, messages, deliveries);
+#[test]
+fn every_effect_in_the_postgres_database_of_the_queue_happens_once() {
+    let stage = Stage::alone("a queue with transactions", Engine::Postgres, Variant::Transactions);
+    let Some(stage) = stage else { return };
+    // Interrupts commits whose result the worker then does not know.
+    let mut proxy = Proxy::to(&stage.address());
+    every_effect_happens_once(&stage, &proxy.address(), Some(&mut proxy), 400, 1000);
+}
+
+fn every_effect_happens_once(
+    stage: &Stage,
+    address: &str,
+    database: Option<&mut dyn Server>,
+    messages: usize,
+    deliveries: usize,
+) {
+    let dead = kill_at_random(stage, address, database, messages, deliveries);
     let effects = stage.effects().expect("the effects are in the database");
     for number in 0..messages {
         let id = message(stage, number).id.to_string();
@@ -233,10 +257,10 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// Opens the queue that the killed processes used.
 fn open(address: &str) -> OpenQueue {
-    if address.contains("://") {
-        OpenQueue::new(NatsQueue::connect(address))
-    } else {
-        OpenQueue::new(SqliteQueue::open(address))
+    match address.split_once("://") {
+        Some(("postgres", _)) => OpenQueue::new(PostgresQueue::connect(address)),
+        Some(_) => OpenQueue::new(NatsQueue::connect(address)),
+        None => OpenQueue::new(SqliteQueue::open(address)),
     }
 }
 

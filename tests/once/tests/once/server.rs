@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use clerk_webhook_tests::process::eventually;
-use clerk_webhook_tests::servers::{self, Nats, free_port};
+use clerk_webhook_tests::servers::{self, Nats, Postgres, free_port};
 
 /// How a server is unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +184,20 @@ impl Drop for Redis {
 }
 
 impl Server for Nats {
+    fn address(&self) -> String {
+        self.url()
+    }
+
+    fn take_away(&mut self, _absence: Absence) {
+        self.kill();
+    }
+
+    fn bring_back(&mut self, _absence: Absence) {
+        self.restart();
+    }
+}
+
+impl Server for Postgres {
     fn address(&self) -> String {
         self.url()
     }

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `ROLE` | `server` or `worker` |
 //! | `VARIANT` | `leases`, or `transactions`, with which each run writes its effect in a transaction |
-//! | `STORE` | the path to a SQLite file, or the URL of a NATS server |
+//! | `STORE` | the path to a SQLite file, or the URL of a Postgres database or a NATS server |
 //! | `RECORD`, `FAIL_PERCENT`, `DELAY`, `SHORTEST`, `SEED` | see `receiver` |
 //! | `PANIC_PERCENT` | the percentage of runs that panic |
 //! | `LEASE` | the worker's lease in ms |
@@ -18,8 +18,10 @@ use axum::extract::{FromRef, State};
 use axum::{Router, routing::post};
 use clerk_webhook_axum::{ClerkAnswer, ClerkEvent};
 use clerk_webhook_core::{Context, Event, Failure, Handlers, Verifier};
-use clerk_webhook_queue::{DeliveryQueue, JobQueue, NatsQueue, SqliteQueue, Worker};
-use clerk_webhook_store::SqliteTransaction;
+use clerk_webhook_queue::{
+    DeliveryQueue, JobQueue, NatsQueue, PostgresQueue, SqliteQueue, TransactionalQueue, Worker,
+};
+use clerk_webhook_store::{PostgresTransaction, SharedTransaction, SqliteTransaction};
 use clerk_webhook_tests_once::work::Work;
 use clerk_webhook_tests_once::{termination, variable};
 use tokio::net::TcpListener;
@@ -27,16 +29,33 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() {
     let store: String = variable("STORE").expect("STORE is not set");
-    if store.contains("://") {
-        let queue = NatsQueue::connect(&store).await.expect("could not connect to NATS");
-        queue.migrate().await.expect("could not create the stream");
-        return run(queue.clone(), with_leases(queue)).await;
+    match store.split_once("://") {
+        Some(("postgres", _)) => {
+            let queue = PostgresQueue::connect(&store).await.expect("could not connect to Postgres");
+            queue.migrate().await.expect("could not create the table");
+            let queue = queue.listen().await.expect("could not listen");
+            run_variant(queue, Transaction::Postgres).await;
+        }
+        Some(_) => {
+            let queue = NatsQueue::connect(&store).await.expect("could not connect to NATS");
+            queue.migrate().await.expect("could not create the stream");
+            run(queue.clone(), with_leases(queue)).await;
+        }
+        None => {
+            let queue = SqliteQueue::open(store).await.expect("could not open the file");
+            queue.migrate().await.expect("could not create the table");
+            run_variant(queue, Transaction::Sqlite).await;
+        }
     }
-    let queue = SqliteQueue::open(store).await.expect("could not open the file");
-    queue.migrate().await.expect("could not create the table");
+}
+
+async fn run_variant<Q: TransactionalQueue + Clone>(
+    queue: Q,
+    transaction: fn(SharedTransaction<Q::Transaction>) -> Transaction,
+) {
     let worker = match variable::<String>("VARIANT").as_deref() {
         Some("leases") => with_leases(queue.clone()),
-        Some("transactions") => with_transactions(queue.clone()),
+        Some("transactions") => with_transactions(queue.clone(), transaction),
         variant => panic!("VARIANT is {variant:?}. Set it to `leases` or `transactions`"),
     };
     run(queue, worker).await;
@@ -89,10 +108,15 @@ fn with_leases<Q: JobQueue>(queue: Q) -> Worker<Q> {
     Worker::new(queue, handlers(), state).concurrency(4)
 }
 
-fn with_transactions(queue: SqliteQueue) -> Worker<SqliteQueue> {
+fn with_transactions<Q: TransactionalQueue>(
+    queue: Q,
+    transaction: fn(SharedTransaction<Q::Transaction>) -> Transaction,
+) -> Worker<Q> {
     let work = Work::from_env();
-    let state_with = move |transaction| JobState { work: work.clone(), transaction: Some(transaction) };
-    Worker::exactly_once(queue, handlers(), state_with)
+    Worker::exactly_once(queue, handlers(), move |shared| JobState {
+        work: work.clone(),
+        transaction: Some(transaction(shared)),
+    })
 }
 
 async fn work<Q: JobQueue>(worker: Worker<Q>) {
@@ -110,7 +134,29 @@ async fn work<Q: JobQueue>(worker: Worker<Q>) {
 #[derive(Clone)]
 struct JobState {
     work: Work,
-    transaction: Option<SqliteTransaction>,
+    transaction: Option<Transaction>,
+}
+
+#[derive(Clone)]
+enum Transaction {
+    Sqlite(SqliteTransaction),
+    Postgres(PostgresTransaction),
+}
+
+impl Transaction {
+    async fn write_effect(&self, message_id: &str) -> Result<(), Failure> {
+        match self {
+            Self::Sqlite(transaction) => {
+                let effect = sqlx::query("INSERT INTO effect (message_id) VALUES (?)").bind(message_id);
+                effect.execute(&mut **transaction.lock().await?).await?;
+            }
+            Self::Postgres(transaction) => {
+                let effect = sqlx::query("INSERT INTO effect (message_id) VALUES ($1)").bind(message_id);
+                effect.execute(&mut **transaction.lock().await?).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 async fn handle(event: Event, cx: Context<JobState>) -> Result<(), Failure> {
@@ -118,9 +164,7 @@ async fn handle(event: Event, cx: Context<JobState>) -> Result<(), Failure> {
     let recorded = work.run(&event);
     let run = recorded.start(cx.attempt().expect("a worker counts the attempts"));
     if let Some(transaction) = transaction {
-        let mut transaction = transaction.lock().await?;
-        let effect = sqlx::query("INSERT INTO effect (message_id) VALUES (?)");
-        effect.bind(event.message_id().as_str()).execute(&mut **transaction).await?;
+        transaction.write_effect(event.message_id().as_str()).await?;
     }
     let result = work.work().await;
     match event.event_type().as_str() {
