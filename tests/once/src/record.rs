@@ -206,11 +206,8 @@ impl History {
                         .push(format!("{id}: {run:?} was acknowledged, but is not the completed run"));
                 }
             }
-            Mark::Unsettled => {
-                if message.completed == Some(run) {
-                    message.completed = None;
-                }
-            }
+            // A process has at most one run of a message at a time.
+            Mark::Unsettled => drop(message.completed.take_if(|completed| completed.0 == run.0)),
         }
     }
 

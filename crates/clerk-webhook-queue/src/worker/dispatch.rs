@@ -28,6 +28,9 @@ use crate::worker::taken::TakenAt;
 /// which then cannot be handled until its lease expires.
 const TAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The pause before the third try to store the result of a job. Later pauses are longer.
+const SHORTEST_SETTLE_PAUSE: Duration = Duration::from_millis(50);
+
 /// The range of the pauses between attempts to reach the queue.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -129,10 +132,17 @@ impl<Q: JobQueue> Dispatcher<Q> {
             }
             _ => {}
         }
+        let (began, mut pause) = (Instant::now(), Duration::ZERO);
         let mut settled = self.try_settle(job, next).await;
-        if settled.is_err() {
-            // A second try. If it fails too, the job cannot run again until its lease expires.
+        // Otherwise the job would run again when its lease expires. During a shutdown, there is only one more
+        // try.
+        while settled.is_err() && began.elapsed() < self.settings.lease {
+            let paused = self.stop.run_until_cancelled(sleep(pause)).await;
             settled = self.try_settle(job, next).await;
+            if paused.is_none() {
+                break;
+            }
+            pause = (pause * 2).clamp(SHORTEST_SETTLE_PAUSE, SHORTEST_PAUSE);
         }
         match (settled?, next) {
             (LeaseState::Held, Next::Bury { error }) => {
@@ -235,6 +245,8 @@ mod tests {
         take_lasts: Duration,
         later_takes_last: Duration,
         panics: bool,
+        complete_failures: usize,
+        completes: AtomicUsize,
         takes: AtomicUsize,
         renewals: AtomicUsize,
         settles: AtomicUsize,
@@ -288,7 +300,10 @@ mod tests {
         }
 
         async fn complete(&self, _lease: &Lease) -> io::Result<LeaseState> {
-            Err(io::ErrorKind::Unsupported.into())
+            if self.completes.fetch_add(1, Ordering::SeqCst) < self.complete_failures {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+            Ok(LeaseState::Held)
         }
 
         async fn retry(&self, _lease: &Lease, _after: Duration, _error: &str) -> io::Result<LeaseState> {
@@ -359,6 +374,29 @@ mod tests {
         sleep(Duration::from_secs(8)).await;
         assert_eq!(queue.settles.load(Ordering::SeqCst), 2);
         assert_eq!(worker.shutdown(Duration::ZERO).await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn completes_the_job_of_a_handler_that_has_succeeded_as_soon_as_the_queue_is_reachable() {
+        let queue = Arc::new(Failing { complete_failures: 12, ..Failing::default() });
+        let handlers = Handlers::builder().otherwise(async |_, _| Ok(())).build().unwrap();
+        let worker = Worker::new(Arc::clone(&queue), handlers, ()).start();
+        sleep(Duration::from_secs(30)).await;
+        assert_eq!(worker.in_flight(), 0);
+        assert_eq!(queue.completes.load(Ordering::SeqCst), 13);
+        assert_eq!(queue.settles.load(Ordering::SeqCst), 0, "the job was retried");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn leaves_a_job_whose_end_cannot_be_stored_until_its_lease_would_expire() {
+        let queue = Arc::new(Failing { complete_failures: usize::MAX, ..Failing::default() });
+        let handlers = Handlers::builder().otherwise(async |_, _| Ok(())).build().unwrap();
+        let worker = Worker::new(Arc::clone(&queue), handlers, ()).start();
+        sleep(Duration::from_secs(59)).await;
+        assert_eq!(worker.in_flight(), 1);
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(worker.in_flight(), 0);
+        assert!(queue.completes.load(Ordering::SeqCst) > 60);
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clerk_webhook_core::{Answer, Handlers};
+use clerk_webhook_core::{Answer, Handlers, Outcome};
 use clerk_webhook_store::{Claim, Deduplicator, DeliveryKey, DeliveryStore, Lease, LeaseState};
 
 use crate::queue::job_queue::{Job, JobQueue};
@@ -35,9 +35,17 @@ impl<Q: JobQueue, S: Clone + Send + Sync + 'static> Execute for UnderLease<Q, S>
     fn execute<'a>(&'a self, job: &'a Job, at: TakenAt, note: Note) -> Boxed<'a, Answer> {
         self.deduplicator.store().taken.add(&job.lease, at);
         let (handlers, state) = (self.handlers.clone(), self.state.clone());
-        Box::pin(self.deduplicator.run(job.event.clone(), move |event, attempt| {
-            note.observe(handlers.handle_attempt(event, state, attempt))
-        }))
+        let observed = note.clone();
+        let run = self.deduplicator.run(job.event.clone(), move |event, attempt| {
+            observed.observe(handlers.handle_attempt(event, state, attempt))
+        });
+        Box::pin(async move {
+            let answer = run.await;
+            if answer.outcome() == Outcome::StoreUnavailable {
+                note.unreachable();
+            }
+            answer
+        })
     }
 
     fn shutdown(&self, limit: Duration) -> Boxed<'_, usize> {

@@ -17,6 +17,8 @@ pub(super) struct Noted {
     pub(super) started: bool,
     /// Whether the handler returned. A handler that panics, times out or is stopped does not return.
     pub(super) finished: bool,
+    /// Whether the handler succeeded, but the queue could not be told so.
+    pub(super) unrecorded: bool,
     /// The handler's failure or panic.
     pub(super) failed: Option<Failed>,
 }
@@ -42,6 +44,13 @@ impl Note {
             self.set(failure.to_string(), failure.delay());
         }
         result
+    }
+
+    /// Notes that the queue could not be reached. If the handler had succeeded, only its job's completion is
+    /// missing.
+    pub(super) fn unreachable(&self) {
+        let mut noted = self.lock();
+        noted.unrecorded = noted.finished && noted.failed.is_none();
     }
 
     pub(super) fn take(&self) -> Noted {

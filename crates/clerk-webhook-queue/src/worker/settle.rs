@@ -58,6 +58,8 @@ pub(super) fn next(outcome: Outcome, note: &Note, attempt: u32, settings: &Setti
         // The job's state is unknown. If it is done, or if another worker has taken it, the retry changes
         // nothing.
         (Outcome::LeaseLost, _) => retry_or_bury(LEASE_LOST.to_owned(), None),
+        // The handler's effects are not part of a transaction, so only the completion is missing.
+        (Outcome::StoreUnavailable, _) if noted.unrecorded => Next::Complete,
         (Outcome::StoreUnavailable, _) if !noted.started => Next::GiveBack { pause: UNREACHABLE_PAUSE },
         // The handler may have succeeded, but its attempt counts: otherwise it would run without end. If the
         // job is done, the retry or the dead letter changes nothing.
@@ -138,6 +140,18 @@ mod tests {
             assert_eq!(retry(next(outcome, &started(), 11, &settings, false)).1, error);
             let bury = Next::Bury { error: error.to_owned() };
             assert_eq!(next(outcome, &started(), 12, &settings, false), bury);
+        }
+    }
+
+    #[test]
+    fn completes_the_job_of_a_handler_that_succeeded_before_the_queue_became_unreachable() {
+        for (result, completes) in [(Ok(Handled::Processed), true), (Err("failed".into()), false)] {
+            let note = Note::default();
+            let handling = pin!(note.clone().observe(async { result }));
+            assert!(handling.poll(&mut Context::from_waker(Waker::noop())).is_ready());
+            note.unreachable();
+            let next = next(Outcome::StoreUnavailable, &note, 12, &Settings::default(), false);
+            assert_eq!(next == Next::Complete, completes, "{next:?}");
         }
     }
 

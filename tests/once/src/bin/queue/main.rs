@@ -22,9 +22,14 @@ use clerk_webhook_queue::{
     DeliveryQueue, JobQueue, NatsQueue, PostgresQueue, SqliteQueue, TransactionalQueue, Worker,
 };
 use clerk_webhook_store::{PostgresTransaction, SharedTransaction, SqliteTransaction};
+use clerk_webhook_tests_once::record::{Mark, Record, Run};
 use clerk_webhook_tests_once::work::Work;
 use clerk_webhook_tests_once::{termination, variable};
 use tokio::net::TcpListener;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[tokio::main]
 async fn main() {
@@ -121,6 +126,9 @@ fn with_transactions<Q: TransactionalQueue>(
 
 async fn work<Q: JobQueue>(worker: Worker<Q>) {
     let terminated = termination();
+    let record: String = variable("RECORD").expect("RECORD is not set");
+    let unsettled = Unsettled(Record::open(record).expect("could not open the record"));
+    tracing_subscriber::registry().with(unsettled).init();
     let worker = worker
         .lease(Duration::from_millis(variable("LEASE").expect("LEASE is not set")))
         .max_attempts(variable("MAX_ATTEMPTS").expect("MAX_ATTEMPTS is not set"))
@@ -129,6 +137,47 @@ async fn work<Q: JobQueue>(worker: Worker<Q>) {
         .start();
     terminated.await;
     worker.shutdown(Duration::from_secs(5)).await;
+}
+
+/// Records the runs whose result the worker could not store, because the database was down. Such a job may
+/// run again.
+struct Unsettled(Record);
+
+impl<S: tracing::Subscriber> Layer<S> for Unsettled {
+    fn on_event(&self, event: &tracing::Event<'_>, _context: LayerContext<'_, S>) {
+        let mut line = LogLine::default();
+        event.record(&mut line);
+        let is_unsettled = line.message.starts_with("could not store the result of a job")
+            // A commit with an unknown result.
+            || (variable::<String>("VARIANT").as_deref() == Some("transactions")
+                && line.outcome == "store_unavailable");
+        if let (true, Ok(message_id)) = (is_unsettled, line.message_id.parse()) {
+            Run::of(message_id, &self.0).note(Mark::Unsettled, 0);
+        }
+    }
+}
+
+#[derive(Default)]
+struct LogLine {
+    message: String,
+    message_id: String,
+    outcome: String,
+}
+
+impl Visit for LogLine {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message_id" => value.clone_into(&mut self.message_id),
+            "outcome" => value.clone_into(&mut self.outcome),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        }
+    }
 }
 
 #[derive(Clone)]
