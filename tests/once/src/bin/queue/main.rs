@@ -43,6 +43,8 @@ async fn main() {
         }
         Some(_) => {
             let queue = NatsQueue::connect(&store).await.expect("could not connect to NATS");
+            // Far shorter than the lease, because a call during an outage lasts until its timeout.
+            let queue = queue.timeout(Duration::from_millis(500));
             queue.migrate().await.expect("could not create the stream");
             run(queue.clone(), with_leases(queue)).await;
         }
