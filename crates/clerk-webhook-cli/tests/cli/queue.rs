@@ -424,12 +424,15 @@ async fn works_with_a_queue_in_nats() {
         |args: &[&str]| process::run(&[&["queue"], args, &["--database", &url, "--scope", &scope]].concat());
     let run = of(&["list"]);
     assert_eq!(run.code, 2, "{run:?}");
-    let text = format!("the stream of the scope {scope} is missing: start the application once");
+    let text = format!("the stream clerk_webhook_{scope} is missing: check --scope and --prefix");
     assert!(run.stderr.contains(&text), "{run:?}");
 
     queue.migrate().await.unwrap();
     shows_retries_and_discards(&queue, &of).await;
     assert_eq!(of(&["list", "--table", "jobs"]).code, 2);
+    let other = of(&["list", "--prefix", "shop"]);
+    assert!(other.stderr.contains(&format!("the stream shop_{scope} is missing")), "{other:?}");
+    assert!(of(&["list", "--prefix", "a.b"]).stderr.contains("--prefix: the prefix is invalid"));
 
     let output =
         command().args(["queue", "stats", "--json", "--scope", &scope]).env("NATS_URL", &url).output();
@@ -498,7 +501,7 @@ fn says_that_nats_cannot_be_reached_without_the_password() {
 }
 
 #[test]
-fn never_prints_the_url() {
+fn never_prints_the_url_and_says_what_to_pass() {
     for database in
         ["postgres://ada:hunter2@127.0.0.1:port/app", "mysql://ada:hunter2@host", "sqlite:a?hunter2=1"]
     {
@@ -510,6 +513,15 @@ fn never_prints_the_url() {
             assert!(run.stderr.contains("--database does not name a queue"), "{run:?}");
             assert!(!format!("{run:?}").contains("hunter2"), "{run:?}");
         }
+    }
+    for (database, text) in [
+        ("nats://a:4222,nats://b:4222", "pass the URL of one of them"),
+        ("tls://host:4222", "supports for Postgres, but not for NATS"),
+        (env!("CARGO_TARGET_TMPDIR"), "is a folder"),
+    ] {
+        let run = run(&["queue", "list", "--database", database]);
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.stderr.contains(text), "{run:?}");
     }
     let run = run(&["queue", "list"]);
     assert_eq!(run.code, 2, "{run:?}");

@@ -90,6 +90,10 @@ pub(super) struct QueueArgs {
     /// Postgres: schema of graphile_worker [default: graphile_worker]
     #[arg(long, value_name = "NAME")]
     pub(super) graphile_schema: Option<String>,
+
+    /// NATS: prefix of the stream's name [default: clerk_webhook]
+    #[arg(long, value_name = "NAME")]
+    pub(super) prefix: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -45,8 +45,10 @@ pub(super) async fn perform(action: &Action, output: &Output) -> Result<(), Fail
     let scope = args.scope.parse().map_err(|error| Failure::usage(format_args!("--scope: {error}")))?;
     match engine {
         Engine::Sqlite(options) => {
-            if args.graphile_schema.is_some() {
-                return Err(Failure::usage("--graphile-schema is only for Postgres"));
+            if args.graphile_schema.is_some() || args.prefix.is_some() {
+                return Err(Failure::usage(
+                    "a queue in SQLite has no --graphile-schema and no --prefix: leave them out",
+                ));
             }
             // Reading does not change the file.
             let options = if action.writes() { *options } else { options.read_only(true) };
@@ -57,6 +59,9 @@ pub(super) async fn perform(action: &Action, output: &Output) -> Result<(), Fail
             performed
         }
         Engine::Postgres(options) => {
+            if args.prefix.is_some() {
+                return Err(Failure::usage("--prefix is only for NATS: leave it out"));
+            }
             let queue = open_postgres(*options, scope, args, source).await?;
             let explain = |error| explain_postgres(&error);
             let performed = actions::perform(action, &Target::new(&queue, &explain), output).await;
@@ -70,7 +75,12 @@ pub(super) async fn perform(action: &Action, output: &Output) -> Result<(), Fail
                 ));
             }
             let explain = |error| explain_nats(&error, args, &url, source);
-            let queue = NatsQueue::connect(&url).await.map_err(explain)?.with_scope(scope);
+            let mut queue = NatsQueue::connect(&url).await.map_err(explain)?.with_scope(scope);
+            if let Some(prefix) = &args.prefix {
+                queue = queue
+                    .prefix(prefix)
+                    .map_err(|error| Failure::usage(format_args!("--prefix: {error}")))?;
+            }
             actions::perform(action, &Target::new(&queue, &explain), output).await
         }
     }
@@ -83,6 +93,16 @@ impl Database {
             Some(text) => (text.clone(), "--database"),
             None => from_environment()?,
         };
+        if text.starts_with("nats:") && text.contains(',') {
+            return Err(Failure::usage(format_args!(
+                "{source} names several NATS servers: pass the URL of one of them with --database"
+            )));
+        }
+        if text.starts_with("tls:") {
+            return Err(Failure::usage(format_args!(
+                "{source} requires TLS, which this command supports for Postgres, but not for NATS"
+            )));
+        }
         let engine = Engine::of(&text).ok_or_else(|| {
             Failure::usage(format_args!(
                 "{source} does not name a queue that this command can read: it expects the path of a SQLite file, or a \
@@ -143,6 +163,9 @@ async fn open_sqlite(
     args: &QueueArgs,
     source: &str,
 ) -> Result<SqliteQueue, Failure> {
+    if options.get_filename().is_dir() {
+        return Err(Failure::usage(format_args!("{source} is a folder: pass the path of the SQLite file")));
+    }
     if !options.get_filename().exists() {
         return Err(Failure::network(format_args!(
             "the SQLite file of {source} does not exist: check its path"
@@ -211,7 +234,8 @@ fn missing_table(table: &str) -> Failure {
 fn explain_nats(error: &NatsQueueError, args: &QueueArgs, url: &str, source: &str) -> Failure {
     match error {
         NatsQueueError::MissingStream => Failure::usage(format_args!(
-            "the stream of the scope {} is missing: start the application once, or call `migrate()`",
+            "the stream {}_{} is missing: check --scope and --prefix, start the application once, or call `migrate()`",
+            printable(args.prefix.as_deref().unwrap_or("clerk_webhook").as_bytes(), 100),
             printable(args.scope.as_bytes(), 100)
         )),
         // The client's message can contain parts of the URL.
