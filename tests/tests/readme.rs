@@ -187,6 +187,7 @@ fn the_table_of_versions_equals_the_manifests() {
             "axum-core",
             "actix-web",
             "async-nats",
+            "graphile_worker",
             "warp",
             "tower-layer",
             "tower-service",
