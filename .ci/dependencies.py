@@ -37,6 +37,7 @@ FEATURES = {
     "postgres": [],
     "redis": [],
     "sqlite,queue": [],
+    "postgres,queue": [],
     "nats": [],
     "sqlite,sync": [],
     "postgres,sync": [],
