@@ -29,7 +29,8 @@
 //! # Guarantee: at least once
 //!
 //! - The sender receives a 2xx only after the event is durable.
-//! - From then on, each event is handled at least once, and by at most one worker at a time.
+//! - From then on, each event is handled at least once, and by at most one worker at a time. A `NatsQueue` with
+//!   several replicas has an exception while the leader of its stream changes.
 //! - A handler that fails runs again after a delay, which grows with each attempt. If the last attempt fails,
 //!   the event becomes a dead letter. It stays in the queue until you retry or discard it.
 //! - The exception: an event that is older than [`Worker::max_age`] is marked as done without a run, also when
@@ -41,8 +42,8 @@
 //! The order of events is not guaranteed, because a retry can run after newer events. The process can crash
 //! after a handler has called an external API, but before the queue has recorded the completion. The handler
 //! then runs again, so pass [`Context::message_id`](clerk_webhook_core::Context::message_id) as the
-//! idempotency key to every external API. For writes to the queue's own database, use
-//! [`Worker::exactly_once`].
+//! idempotency key to every external API. For writes to the database of a `SqliteQueue` or a `PostgresQueue`,
+//! use [`Worker::exactly_once`].
 //!
 #![cfg_attr(feature = "sqlite", doc = include_str!("worker/example.md"))]
 //!
@@ -68,6 +69,8 @@
 //!   [graphile_worker](https://docs.rs/graphile_worker). It needs Postgres 12 or later. `PostgresQueue::listen`
 //!   needs a direct connection, because `LISTEN` does not work through a pooler in transaction mode.
 //!
+//! - `NatsQueue`: your application runs on several machines, and uses NATS. It needs nats-server 2.9 or later.
+//!
 //! For another database, implement [`JobQueue`] and test it with the `conformance` suite.
 //!
 //! # Features
@@ -75,8 +78,8 @@
 //! | feature | adds | Rust |
 //! |---|---|---|
 //! | `sqlite` | `SqliteQueue`, for any number of processes on one machine | 1.94 |
-//! | `nats` | `NatsQueue`, for any number of machines, on NATS JetStream | 1.89 |
 //! | `postgres` | `PostgresQueue`, for any number of machines with one Postgres database | 1.94 |
+//! | `nats` | `NatsQueue`, for any number of machines, on NATS JetStream | 1.89 |
 //! | `tracing` (default) | a log line for each delivery, attempt and dead letter | 1.88 |
 //! | `metrics` | counters, durations and the state of the queue, for the recorder of the `metrics` crate | 1.88 |
 //! | `conformance` | the test suite for your own [`JobQueue`] | 1.88 |
