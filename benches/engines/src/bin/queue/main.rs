@@ -1,8 +1,10 @@
 //! Measures the queues: enqueueing, compared with a bare durable write on the same engine, the latency until
 //! the handler starts, the throughput of a worker, and the cost of taking a job as the queue grows.
 //!
-//! `cargo run --release -p clerk-webhook-engines --bin queue -- [--quick] [--check] [--depth 100000] [part of
-//! an engine's name]`
+//! `cargo run --release -p clerk-webhook-engines --bin queue -- [--quick] [--check] [--depth 100000]
+//! [section…] [part of an engine's name]`
+//!
+//! The sections are `enqueue`, `latency`, `worker` and `depth`. All four run by default.
 //!
 //! The output is Markdown. SQLite uses files in `/dev/shm` and in the folder for temporary files.
 //! `TEST_POSTGRES_URL` and `TEST_NATS_URL` contain the addresses of the servers. An engine without an address
@@ -25,15 +27,20 @@ use crate::engine::Engine;
 use crate::engine::nats::Nats;
 use crate::engine::postgres::Postgres;
 use crate::engine::sqlite::Sqlite;
-use crate::report::{Report, figure, load};
+use crate::report::{Report, figure, grouped, load};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
 /// The numbers of concurrent senders.
 const SENDERS: [usize; 2] = [1, 16];
 
-/// The amount of work.
+/// The parts of a run.
+const SECTIONS: [&str; 4] = ["enqueue", "latency", "worker", "depth"];
+
+/// What is measured, and how often.
 struct Plan {
+    /// The wanted sections, or none if all of them are wanted.
+    sections: Vec<&'static str>,
     /// How often enqueueing and the worker are measured. The results are medians.
     rounds: usize,
     /// The number of calls of one contestant in a round.
@@ -48,19 +55,25 @@ struct Plan {
     takes: usize,
 }
 
+impl Plan {
+    fn includes(&self, section: &str) -> bool {
+        self.sections.is_empty() || self.sections.contains(&section)
+    }
+}
+
 fn main() -> Fallible<ExitCode> {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     let depth = arguments.iter().skip_while(|argument| *argument != "--depth").nth(1);
     let depth = depth.map_or(Ok(100_000), |depth| depth.parse())?;
+    let sections: Vec<_> = SECTIONS.into_iter().filter(|section| has(section)).collect();
     let plan = if has("--quick") {
-        Plan { rounds: 1, calls: 20, jobs: 100, events: 32, depth: 2000, takes: 20 }
+        Plan { sections, rounds: 1, calls: 20, jobs: 100, events: 32, depth: 2000, takes: 20 }
     } else {
-        Plan { rounds: 40, calls: 500, jobs: 5000, events: 2000, depth, takes: 500 }
+        Plan { sections, rounds: 40, calls: 500, jobs: 5000, events: 2000, depth, takes: 500 }
     };
-    let wanted = arguments
-        .iter()
-        .find(|argument| argument.contains(char::is_alphabetic) && !argument.starts_with('-'));
+    let is_engine = |argument: &&String| argument.starts_with(|first: char| first.is_ascii_uppercase());
+    let wanted = arguments.iter().find(is_engine);
     let wants = |name: &str| wanted.is_none_or(|wanted| name.contains(wanted.as_str()));
 
     let mut report = Report::new(plan.depth);
@@ -90,7 +103,7 @@ fn main() -> Fallible<ExitCode> {
         Fallible::Ok(())
     })?;
     let missed = report.print();
-    println!("Load average before the run: {before:.2}.");
+    println!("\nLoad average before the run: {before:.2}.");
     Ok(ExitCode::from(u8::from(has("--check") && missed > 0)))
 }
 
@@ -99,19 +112,23 @@ async fn run<E: Engine>(engine: &E, plan: &Plan, report: &mut Report) -> Fallibl
     let name = engine.name();
     println!("- {name}: {}", engine.settings().await?);
     for senders in SENDERS {
-        let enqueue = enqueue::measure(engine, senders, plan.rounds, plan.calls).await?;
-        report.enqueue(name, senders, &enqueue);
-        let latency = latency::measure(engine, senders, plan.events).await?;
-        report.latency(name, senders, &latency);
+        if plan.includes("enqueue") {
+            let enqueue = enqueue::measure(engine, senders, plan.rounds, plan.calls).await?;
+            report.enqueue(name, senders, &enqueue);
+        }
+        if plan.includes("latency") {
+            report.latency(name, senders, &latency::measure(engine, senders, plan.events).await?);
+        }
     }
-    let per_second = worker::measure(engine, plan.rounds.min(5), plan.jobs).await?;
-    report.worker(name, per_second, engine.jobs_per_second());
-    let depth = depth::measure(engine, plan.depth, plan.takes).await?;
-    println!(
-        "  The queue with {} jobs was filled in {} s.",
-        figure(plan.depth as f64),
-        figure(depth.filling.as_secs_f64())
-    );
-    report.depth(name, plan.depth, &depth);
+    if plan.includes("worker") {
+        let per_second = worker::measure(engine, plan.rounds.min(5), plan.jobs).await?;
+        report.worker(name, per_second, engine.jobs_per_second());
+    }
+    if plan.includes("depth") {
+        let depth = depth::measure(engine, plan.depth, plan.takes).await?;
+        let (jobs, seconds) = (grouped(plan.depth), figure(depth.filling.as_secs_f64()));
+        println!("  The queue with {jobs} jobs was filled in {seconds} s.");
+        report.depth(name, plan.depth, &depth);
+    }
     engine.clean().await
 }

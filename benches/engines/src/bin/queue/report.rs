@@ -24,7 +24,7 @@ pub struct Report {
 
 impl Report {
     pub fn new(depth: usize) -> Self {
-        let (short, long) = (figure(depth::SHORT as f64), figure(depth as f64));
+        let (short, long) = (grouped(depth::SHORT), grouped(depth));
         Self {
             tables: [
                 Table::new(&[
@@ -57,7 +57,7 @@ impl Report {
             &figure(result.enqueues_per_second),
             &figure(result.ratio),
         ]);
-        let goal = format!("{engine}, {senders} senders, time of an enqueue ÷ bare write");
+        let goal = format!("{engine}, concurrent senders: {senders}, time of an enqueue ÷ bare write");
         self.goal(&goal, result.ratio, format!("≤ {ENQUEUE_RATIO}"), result.ratio <= ENQUEUE_RATIO);
     }
 
@@ -86,7 +86,7 @@ impl Report {
         let ratio = result.long.as_secs_f64() / result.short.as_secs_f64();
         let first = figure(result.first.as_secs_f64() * 1e3);
         self.tables[3].row(&[engine, &micros(result.short), &micros(result.long), &figure(ratio), &first]);
-        let goal = format!("{engine}, take and complete, {} ÷ 1,000 waiting jobs", figure(depth as f64));
+        let goal = format!("{engine}, take and complete, {} ÷ 1,000 waiting jobs", grouped(depth));
         self.goal(&goal, ratio, format!("≤ {DEPTH_RATIO}"), ratio <= DEPTH_RATIO);
     }
 
@@ -97,8 +97,8 @@ impl Report {
 
     /// Prints all tables, and returns the number of missed goals.
     pub fn print(&self) -> usize {
-        for table in self.tables.iter().chain([&self.goals]) {
-            println!("\n{}", table.0);
+        for table in self.tables.iter().chain([&self.goals]).filter(|table| table.has_rows()) {
+            print!("\n{}", table.0);
         }
         self.missed
     }
@@ -113,6 +113,10 @@ impl Table {
         table.row(header);
         table.0 += &format!("|---|{}\n", "--:|".repeat(header.len() - 1));
         table
+    }
+
+    fn has_rows(&self) -> bool {
+        self.0.lines().count() > 2
     }
 
     fn row(&mut self, cells: &[&str]) {
@@ -142,12 +146,15 @@ pub fn figure(number: f64) -> String {
     match number {
         ..10.0 => format!("{number:.2}"),
         10.0..100.0 => format!("{number:.1}"),
-        _ => {
-            let digits = format!("{number:.0}");
-            let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-            groups.join(",")
-        }
+        _ => grouped(number.round() as usize),
     }
+}
+
+/// Formats an integer with thousands separators.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
 }
 
 /// Returns the load average of the last minute.
