@@ -42,7 +42,7 @@ WITH job AS (
      SELECT $1, $2, 0, $3, $4, 0, at.now, $5, at.now, $6 FROM (SELECT <now> AS now) AS at
      ON CONFLICT (scope, message_id) DO NOTHING
      RETURNING scope, message_id, available_at)
-SELECT (<ticket job at available_at>).id FROM job";
+SELECT (<first ticket job at available_at>).id FROM job";
 
 /// Locks the record of a claimed ticket, and the job's object if the job can run. It waits for no lock.
 ///

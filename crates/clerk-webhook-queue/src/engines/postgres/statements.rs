@@ -14,9 +14,16 @@ fn expanded(statement: &str) -> String {
              json_build_object('table', '<table>', 'scope', {row}.scope, 'message_id', {row}.message_id), \
              run_at => to_timestamp({row}.available_at / 1000.0), max_attempts => 32767, \
              job_key => 'clerk_webhook:<table>:' || {row}.scope || ':' || {row}.message_id, \
-             flags => ARRAY['clerk_webhook:<table>:' || {row}.scope])"
+             flags => ARRAY['clerk_webhook:<table>:' || {row}.scope]"
         );
-        sql = sql.replace(&format!("<ticket {row} at available_at>"), &ticket);
+        // The mode inserts the ticket with two statements instead of six, but does not replace an old ticket.
+        let mode = format!(
+            "job_key_mode => CASE WHEN EXISTS (SELECT FROM graphile_worker._private_jobs AS ticket \
+             WHERE ticket.key = 'clerk_webhook:<table>:' || {row}.scope || ':' || {row}.message_id) \
+             THEN 'replace' ELSE 'unsafe_dedupe' END"
+        );
+        sql = sql.replace(&format!("<ticket {row} at available_at>"), &format!("{ticket})"));
+        sql = sql.replace(&format!("<first ticket {row} at available_at>"), &format!("{ticket}, {mode})"));
     }
     // The second argument is the seed of the hash. It is arbitrary.
     let object = "hashtextextended('clerk_webhook:<table>:' || job.scope || ':' || job.object_id, 7164785587434629122)";
@@ -119,7 +126,8 @@ mod tests {
     #[test]
     fn replaces_every_abbreviation() {
         let statements = format!("{:?}", Statements::of("jobs", "work"));
-        for abbreviation in ["<begun", "<now", "<object", "<remove", "<started", "<table", "<ticket", "<wake"]
+        for abbreviation in
+            ["<begun", "<first", "<now", "<object", "<remove", "<started", "<table", "<ticket", "<wake"]
         {
             assert!(!statements.contains(abbreviation), "{abbreviation}");
         }
