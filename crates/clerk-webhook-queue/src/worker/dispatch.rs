@@ -3,14 +3,16 @@
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::mem::replace;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use clerk_webhook_store::LeaseState;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +29,10 @@ use crate::worker::taken::TakenAt;
 /// How long a call to `take` may last. The timeout is long, because an abandoned call may have taken a job,
 /// which then cannot be handled until its lease expires.
 const TAKE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The maximum number of concurrent calls to `take`. With a server, a call consists of several requests, so a
+/// single call at a time would limit the throughput.
+const TAKES: usize = 4;
 
 /// The pause before the third try to store the result of a job. Later pauses are longer.
 const SHORTEST_SETTLE_PAUSE: Duration = Duration::from_millis(50);
@@ -48,18 +54,48 @@ pub(super) struct Dispatcher<Q> {
     pub(super) jobs: TaskTracker,
 }
 
+/// How the tasks that take jobs work together.
+struct Shared {
+    /// One permit for each handler that may run.
+    free: Arc<Semaphore>,
+    /// The end of a job can make another job about the same object ready.
+    ended: Notify,
+    /// Wakes a helper, because more jobs are probably ready.
+    more: Notify,
+    outage: Mutex<log::Outage>,
+}
+
+impl Shared {
+    fn log(&self, error: &dyn Error) {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner).log(error);
+    }
+}
+
 impl<Q: JobQueue> Dispatcher<Q> {
     /// Takes jobs and starts their handlers until [`stop`](Self::stop) is canceled.
     pub(super) async fn run(self: Arc<Self>) {
-        let free = Arc::new(Semaphore::new(self.settings.permits()));
-        // The end of a job can make another job about the same object ready.
-        let ended = Arc::new(Notify::new());
+        let shared = Arc::new(Shared {
+            free: Arc::new(Semaphore::new(self.settings.permits())),
+            ended: Notify::new(),
+            more: Notify::new(),
+            outage: Mutex::new(log::Outage::new(CANNOT_TAKE)),
+        });
+        let mut helpers = JoinSet::new();
+        for _ in 1..self.settings.permits().min(TAKES) {
+            helpers.spawn(Arc::clone(&self).help(Arc::clone(&shared)));
+        }
+        let _panic = LogPanic;
+        self.dispatch(&shared).await;
+        // A helper may be taking a job, which it must give back.
+        while helpers.join_next().await.is_some() {}
+    }
+
+    async fn dispatch(self: &Arc<Self>, shared: &Arc<Shared>) {
         let options = self.settings.take_options();
-        let (mut outage, mut pause) = (log::Outage::new(CANNOT_TAKE), SHORTEST_PAUSE);
+        let (mut found, mut pause) = (false, SHORTEST_PAUSE);
         // The work since the last rest, and the beginning of the current job.
         let (mut work, mut working) = (Duration::ZERO, None::<Instant>);
-        let _panic = LogPanic;
-        while let Some(Ok(permit)) = self.stop.run_until_cancelled(Arc::clone(&free).acquire_owned()).await {
+        while let Some(permit) = self.permit(shared).await {
             if self.settings.holds_write_lock {
                 // The only permit is here, so no handler is running.
                 work += working.take().map_or(Duration::ZERO, |began| began.elapsed());
@@ -75,19 +111,22 @@ impl<Q: JobQueue> Dispatcher<Q> {
                 Ok(Some(job)) => {
                     pause = SHORTEST_PAUSE;
                     working = Some(began);
-                    let (this, ended) = (Arc::clone(&self), Arc::clone(&ended));
-                    self.jobs.spawn(async move { this.handle(job, at, permit, &ended).await });
+                    self.start(job, at, permit, shared);
+                    // The second job in a row: the queue is busy.
+                    if replace(&mut found, true) {
+                        shared.more.notify_one();
+                    }
                 }
                 Ok(None) => {
-                    pause = SHORTEST_PAUSE;
+                    (found, pause) = (false, SHORTEST_PAUSE);
                     drop(permit);
-                    let (ready, ended) =
-                        (pin!(self.queue.wait(self.settings.poll_interval)), pin!(ended.notified()));
-                    self.stop.run_until_cancelled(first(ready, ended)).await;
+                    let ready = pin!(self.queue.wait(self.settings.poll_interval));
+                    self.stop.run_until_cancelled(first(ready, pin!(shared.ended.notified()))).await;
                 }
                 Err(error) => {
+                    found = false;
                     drop(permit);
-                    outage.log(&*error);
+                    shared.log(&*error);
                     self.stop.run_until_cancelled(sleep(pause)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -95,10 +134,40 @@ impl<Q: JobQueue> Dispatcher<Q> {
         }
     }
 
-    async fn handle(&self, job: Job, at: TakenAt, permit: OwnedSemaphorePermit, ended: &Notify) {
-        self.run_job(job, at).await;
-        drop(permit);
-        ended.notify_one();
+    /// Takes further jobs while the queue is busy.
+    async fn help(self: Arc<Self>, shared: Arc<Shared>) {
+        let options = self.settings.take_options();
+        while self.stop.run_until_cancelled(shared.more.notified()).await.is_some() {
+            while let Some(permit) = self.permit(&shared).await {
+                let at = TakenAt::now();
+                match limited(TAKE_TIMEOUT, self.queue.take(&options)).await {
+                    Ok(Some(job)) => {
+                        self.start(job, at, permit, &shared);
+                        shared.more.notify_one();
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        shared.log(&*error);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for a permit, until [`stop`](Self::stop) is canceled.
+    async fn permit(&self, shared: &Shared) -> Option<OwnedSemaphorePermit> {
+        let permit = Arc::clone(&shared.free).acquire_owned();
+        self.stop.run_until_cancelled(permit).await?.ok()
+    }
+
+    fn start(self: &Arc<Self>, job: Job, at: TakenAt, permit: OwnedSemaphorePermit, shared: &Arc<Shared>) {
+        let (this, shared) = (Arc::clone(self), Arc::clone(shared));
+        self.jobs.spawn(async move {
+            this.run_job(job, at).await;
+            drop(permit);
+            shared.ended.notify_one();
+        });
     }
 
     /// Runs the handler of a job, and stores the result.
@@ -223,7 +292,6 @@ impl<Q> fmt::Debug for Dispatcher<Q> {
 mod tests {
     use std::future::pending;
     use std::io;
-    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use clerk_webhook_core::{Answer, Context, Event, EventType, Handlers, MessageId, Outcome, Timestamp};
@@ -435,6 +503,21 @@ mod tests {
         sleep(interval * 5).await;
         assert_eq!(queue.takes.load(Ordering::SeqCst), 8);
         worker.shutdown(Duration::ZERO).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn takes_several_jobs_at_the_same_time_while_the_queue_is_busy() {
+        for (concurrency, takes) in [(1, 4), (2, 6), (8, 8)] {
+            let second = Duration::from_secs(1);
+            let queue =
+                Failing { more_jobs: 7, take_lasts: second, later_takes_last: second, ..Failing::default() };
+            let queue = Arc::new(queue);
+            let worker = Worker::new(Arc::clone(&queue), handlers(), ()).concurrency(concurrency).start();
+            // One job after 1 s, the second after 2 s, from which on further calls run at the same time.
+            sleep(Duration::from_millis(4500)).await;
+            assert_eq!(queue.takes.load(Ordering::SeqCst), takes, "{concurrency}");
+            assert_eq!(worker.shutdown(Duration::from_secs(5)).await, 0);
+        }
     }
 
     #[cfg(feature = "metrics")]
