@@ -90,6 +90,39 @@ impl Nats {
         self.process = Self::spawn(&self.folder);
     }
 
+    /// Deletes all files of the killed server, so that it starts without streams.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the files cannot be deleted.
+    pub fn wipe(&self) {
+        fs::remove_dir_all(self.folder.join("data")).expect("could not delete the files");
+    }
+
+    /// Copies the files of the killed server, for [`recover`](Self::recover).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the files cannot be copied.
+    pub fn back_up(&self) {
+        self.copy("data", "backup");
+    }
+
+    /// Replaces the files of the killed server with those that [`back_up`](Self::back_up) copied.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the files cannot be copied.
+    pub fn recover(&self) {
+        self.wipe();
+        self.copy("backup", "data");
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        let copied = Command::new("cp").arg("-a").arg(from).arg(to).current_dir(&self.folder).status();
+        assert!(copied.as_ref().is_ok_and(ExitStatus::success), "{copied:?}");
+    }
+
     fn spawn(folder: &Path) -> Child {
         let mut server = Command::new("nats-server");
         server.arg("--config").arg(folder.join("nats.conf")).stderr(Stdio::piped());

@@ -10,6 +10,8 @@ mod file;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "nats")]
+mod nats_faults;
+#[cfg(feature = "nats")]
 mod nats_permissions;
 #[cfg(feature = "nats")]
 mod nats_queue;

@@ -61,6 +61,11 @@ impl Access {
         answer.unwrap_or(Err(NatsQueueError::Timeout(self.timeout)))
     }
 
+    /// Returns how often the client has connected.
+    pub(super) fn connects(&self) -> u64 {
+        self.context.client().statistics().connects.load(Ordering::Relaxed)
+    }
+
     pub(super) async fn stream(&self) -> Result<Stream<()>, NatsQueueError> {
         self.context.get_stream_no_info(self.names.stream()).await.map_err(NatsQueueError::rejected)
     }

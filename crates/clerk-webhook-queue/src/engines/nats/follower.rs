@@ -1,5 +1,6 @@
 //! Follows the records of a stream, so that the client knows which jobs can be taken.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,30 +18,49 @@ use super::access::{Access, record_of};
 use super::error::NatsQueueError;
 use super::index::Index;
 
+/// How often the task checks whether the client has reconnected.
+const CHECK: Duration = Duration::from_secs(1);
+
 /// An index of the stream, and the task that updates it.
 pub(super) struct Follower {
     access: Access,
     index: Arc<Mutex<Index>>,
     /// The sequence up to which the index is complete. The task owns the sender, and drops it when it ends.
     applied: watch::Receiver<u64>,
+    /// When the server created the stream.
+    created: i64,
+    /// How often the client had connected when the reading began.
+    connects: u64,
+    is_ended: AtomicBool,
     task: AbortHandle,
 }
 
 impl Follower {
     /// Starts to follow the stream. `changed` is notified when a job may be ready.
     pub(super) async fn start(access: &Access, changed: Arc<Notify>) -> Result<Self, NatsQueueError> {
-        let last = access.state().await?.last_sequence;
+        let connects = access.connects();
+        let info = access.info().await?.ok_or(NatsQueueError::MissingStream)?;
+        let (created, last) = (millis(info.created), info.state.last_sequence);
         let records = Records::read(access).await?;
         let index = Arc::new(Mutex::new(Index::default()));
         let begin = if records.is_empty { last } else { 0 };
         let (sender, applied) = watch::channel(begin);
-        let task = tokio::spawn(follow(records, last, Arc::clone(&index), sender, changed));
-        Ok(Self { access: access.clone(), index, applied, task: task.abort_handle() })
+        let following = follow(access.clone(), connects, records, last, Arc::clone(&index), sender, changed);
+        let task = tokio::spawn(following).abort_handle();
+        let is_ended = AtomicBool::new(false);
+        Ok(Self { access: access.clone(), index, applied, created, connects, is_ended, task })
     }
 
     /// Returns whether the task still updates the index.
     pub(super) fn is_alive(&self) -> bool {
-        self.applied.has_changed().is_ok()
+        let is_ended = self.is_ended.load(Ordering::Relaxed) || self.applied.has_changed().is_err();
+        !is_ended && self.access.connects() == self.connects
+    }
+
+    /// Ends the task, so that the next call reads the stream from its beginning.
+    pub(super) fn end(&self) {
+        self.is_ended.store(true, Ordering::Relaxed);
+        self.task.abort();
     }
 
     pub(super) fn index(&self) -> MutexGuard<'_, Index> {
@@ -53,8 +73,7 @@ impl Follower {
         while *applied.borrow_and_update() < sequence {
             // The time limit applies to each record, because the first reading of a long stream takes longer.
             if !matches!(timeout(self.access.timeout, applied.changed()).await, Ok(Ok(()))) {
-                // The next call starts a new task.
-                self.task.abort();
+                self.end();
                 return Err(NatsQueueError::Timeout(self.access.timeout));
             }
         }
@@ -62,9 +81,17 @@ impl Follower {
     }
 
     /// Waits until the index contains all records that the stream contained when this method was called.
-    pub(super) async fn sync(&self) -> Result<(), NatsQueueError> {
-        let last = self.access.state().await?.last_sequence;
-        self.reach(last).await
+    ///
+    /// Ends the task and returns `false` if the stream is another one, or has lost its last records.
+    pub(super) async fn sync(&self) -> Result<bool, NatsQueueError> {
+        let applied = *self.applied.borrow();
+        let info = self.access.info().await?.ok_or(NatsQueueError::MissingStream)?;
+        if millis(info.created) != self.created || info.state.last_sequence < applied {
+            self.end();
+            return Ok(false);
+        }
+        self.reach(info.state.last_sequence).await?;
+        Ok(true)
     }
 
     /// Reserves a job that can be taken.
@@ -98,14 +125,34 @@ fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
 }
 
 /// Updates the index until the server does not answer any more, or the follower is dropped.
+///
+/// Also ends when the consumer may have been created again, for example after a reconnect. The client continues
+/// after the last sequence, but the server may have lost its last records or all files, so that newer records
+/// have lower sequences.
 async fn follow(
+    access: Access,
+    connects: u64,
     mut records: Records,
     last: u64,
     index: Arc<Mutex<Index>>,
     applied: watch::Sender<u64>,
     changed: Arc<Notify>,
 ) {
-    while let Some(Ok(found)) = records.next().await {
+    let mut is_first = true;
+    loop {
+        let next = timeout(CHECK, records.next()).await;
+        if access.connects() != connects {
+            break;
+        }
+        let found = match next {
+            Ok(Some(Ok(found))) => found,
+            Ok(_) => break,
+            Err(_) => continue,
+        };
+        if found.is_first && !is_first {
+            break;
+        }
+        is_first = false;
         let record = found.message.headers.as_ref().and_then(record_of);
         if record.is_some_and(|record| lock(&index).apply(found.sequence, record, found.began)) {
             changed.notify_one();
@@ -118,6 +165,9 @@ async fn follow(
             is_newer
         });
     }
+    // A worker that waits for jobs starts the next task.
+    drop(applied);
+    changed.notify_one();
 }
 
 /// The messages of a stream from its beginning, without their bodies. Does not end with the newest message.
@@ -136,6 +186,8 @@ pub(super) struct Found {
     pub(super) age: Duration,
     /// The time from which a lease or a delay is counted.
     began: Instant,
+    /// Whether the message is the first one that the consumer has delivered.
+    is_first: bool,
     /// Whether the server has no newer message yet.
     pub(super) is_newest: bool,
 }
@@ -176,13 +228,14 @@ impl Records {
             Err(error) => return Some(Err(NatsQueueError::rejected(error))),
         };
         let Ok(info) = message.info() else { return Some(Err(NatsQueueError::Foreign)) };
-        let (sequence, is_newest) = (info.stream_sequence, info.pending == 0);
+        let (sequence, is_first) = (info.stream_sequence, info.consumer_sequence == 1);
+        let is_newest = info.pending == 0;
         // Both times are the server's, so the clock of this machine does not matter.
         let age = self.created.saturating_sub(millis(info.published));
         let age = Duration::from_millis(u64::try_from(age).unwrap_or_default());
         let now = Instant::now();
         let began = if age.is_zero() { now } else { self.started.checked_sub(age).unwrap_or(now) };
-        Some(Ok(Found { message, sequence, age, began, is_newest }))
+        Some(Ok(Found { message, sequence, age, began, is_first, is_newest }))
     }
 }
 

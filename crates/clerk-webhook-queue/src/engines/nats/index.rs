@@ -84,8 +84,14 @@ impl Index {
         record.state != State::Running
     }
 
-    /// Removes a message, for example because it does not exist any more.
-    pub(super) fn remove(&mut self, id: &str) {
+    /// Removes a message that does not exist any more, unless the index has a newer record of it.
+    pub(super) fn forget(&mut self, id: &str, sequence: u64) {
+        if self.entries.get(id).is_some_and(|entry| entry.sequence == sequence) {
+            self.remove(id);
+        }
+    }
+
+    fn remove(&mut self, id: &str) {
         let Some((id, entry)) = self.entries.remove_entry(id) else { return };
         self.due.remove(&(entry.due, entry.sequence));
         self.dead.remove(&entry.sequence);

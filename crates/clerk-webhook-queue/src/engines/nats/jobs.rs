@@ -105,11 +105,16 @@ impl NatsQueue {
         options: &TakeOptions,
     ) -> Result<Taken, NatsQueueError> {
         let Some(stored) = self.access.read(&reserved.id).await? else {
-            follower.index().remove(&reserved.id);
+            follower.index().forget(&reserved.id, reserved.sequence);
             return Ok(Taken::Gone);
         };
         let record = &stored.record;
-        if stored.sequence != reserved.sequence {
+        if stored.sequence < reserved.sequence {
+            // The server has lost its last records.
+            follower.end();
+            return Ok(Taken::Gone);
+        }
+        if stored.sequence > reserved.sequence {
             follower.reach(stored.sequence).await?;
             return Ok(Taken::Gone);
         }
@@ -236,8 +241,7 @@ impl JobQueue for NatsQueue {
                 if is_synced {
                     return Ok(None);
                 }
-                follower.sync().await?;
-                is_synced = true;
+                is_synced = follower.sync().await?;
                 continue;
             };
             is_synced = false;

@@ -291,6 +291,10 @@ impl NatsQueue {
     /// Returns the follower when it knows all records that the stream contains now.
     async fn synced(&self) -> Result<Arc<Follower>, NatsQueueError> {
         let follower = self.follower().await?;
+        if follower.sync().await? {
+            return Ok(follower);
+        }
+        let follower = self.follower().await?;
         follower.sync().await?;
         Ok(follower)
     }

@@ -1,0 +1,96 @@
+//! The NATS queue continues after faults of the server, or of the people who operate it.
+
+use std::time::Duration;
+
+use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, Job, JobQueue as _, NatsQueue, TakeOptions};
+use clerk_webhook_store::LeaseState;
+use clerk_webhook_tests::servers::Nats;
+use tokio::time::timeout;
+
+use crate::file::event;
+
+const LONG: Duration = Duration::from_secs(60);
+
+async fn connect(server: &Nats) -> NatsQueue {
+    let queue = NatsQueue::connect(&server.url()).await.unwrap();
+    queue.migrate().await.unwrap();
+    queue
+}
+
+async fn enqueue(queue: &NatsQueue, ids: &[&str]) {
+    for id in ids {
+        assert_eq!(queue.enqueue(&event(id)).await.unwrap(), Enqueued::New, "{id}");
+    }
+}
+
+async fn take(queue: &NatsQueue) -> Option<Job> {
+    queue.take(&TakeOptions::default()).await.unwrap()
+}
+
+/// Takes and completes jobs, as a worker does, until the queue contains no more, and returns their ids.
+async fn drain(queue: &NatsQueue) -> Vec<String> {
+    let mut ids = Vec::new();
+    let drained = async {
+        loop {
+            match queue.take(&TakeOptions::default()).await {
+                Ok(Some(job)) => {
+                    assert_eq!(queue.complete(&job.lease).await.unwrap(), LeaseState::Held);
+                    ids.push(job.event.message_id().to_string());
+                }
+                Ok(None) => break,
+                // The client has not reconnected yet.
+                Err(_) => {}
+            }
+        }
+    };
+    timeout(LONG, drained).await.unwrap();
+    ids.sort();
+    ids
+}
+
+#[tokio::test]
+async fn finds_the_jobs_of_a_server_that_has_lost_all_files() {
+    let Some(mut server) = Nats::start("the test of lost files of NatsQueue") else { return };
+    let queue = connect(&server).await;
+    enqueue(&queue, &["msg_1", "msg_2", "msg_3"]).await;
+    assert_eq!(drain(&queue).await.len(), 3);
+
+    server.kill();
+    server.wipe();
+    server.restart();
+    // The new sequences are lower than those that the client has seen.
+    let other = connect(&server).await;
+    enqueue(&other, &["msg_4", "msg_5"]).await;
+    let waiting = async { while drain(&queue).await.is_empty() {} };
+    timeout(LONG, waiting).await.unwrap();
+    assert_eq!(other.stats().await.unwrap().ready, 0);
+    enqueue(&other, &["msg_6"]).await;
+    assert_eq!(drain(&queue).await, ["msg_6"]);
+}
+
+#[tokio::test]
+async fn finds_the_jobs_of_a_server_that_has_lost_its_last_records() {
+    let Some(mut server) = Nats::start("the test of lost records of NatsQueue") else { return };
+    let queue = connect(&server).await;
+    enqueue(&queue, &["msg_1", "msg_2"]).await;
+    server.kill();
+    server.back_up();
+    server.restart();
+    let lost = connect(&server).await;
+    let waiting = async { while queue.stats().await.is_err() {} };
+    timeout(LONG, waiting).await.unwrap();
+    let job = take(&queue).await.unwrap();
+    assert_eq!(queue.retry(&job.lease, Duration::ZERO, "a failure").await.unwrap(), LeaseState::Held);
+    enqueue(&lost, &["msg_lost"]).await;
+    assert_eq!(queue.stats().await.unwrap().ready, 3);
+
+    server.kill();
+    server.recover();
+    server.restart();
+    // The new sequences pass those that the client has seen, before the client reads the stream again.
+    let other = connect(&server).await;
+    enqueue(&other, &["msg_3", "msg_4", "msg_5", "msg_6", "msg_7"]).await;
+    let ids = drain(&queue).await;
+    assert_eq!(ids, ["msg_1", "msg_2", "msg_3", "msg_4", "msg_5", "msg_6", "msg_7"]);
+    assert_eq!(queue.stats().await.unwrap(), other.stats().await.unwrap());
+}
