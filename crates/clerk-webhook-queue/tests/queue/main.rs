@@ -14,6 +14,8 @@ mod nats_faults;
 #[cfg(feature = "nats")]
 mod nats_permissions;
 #[cfg(feature = "nats")]
+mod nats_proxy;
+#[cfg(feature = "nats")]
 mod nats_queue;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -1,5 +1,6 @@
 //! The requests to the server. Each of them has a time limit.
 
+use std::error::Error as _;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -7,10 +8,10 @@ use std::time::Duration;
 
 use async_nats::Client;
 use async_nats::HeaderMap;
-use async_nats::jetstream::context::{ContextBuilder, GetStreamErrorKind, PublishErrorKind};
+use async_nats::jetstream::context::{ContextBuilder, GetStreamErrorKind, PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{self, DeleteMessageErrorKind, Info, LastRawMessageErrorKind, Stream};
-use async_nats::jetstream::{Context, ErrorCode};
+use async_nats::jetstream::{self, Context, ErrorCode};
 use bytes::Bytes;
 
 use super::error::NatsQueueError;
@@ -23,11 +24,25 @@ const HEADER: &str = "Clerk-Webhook";
 /// The bytes of a message that are reserved for the queue's own fields, which grow with the last error.
 pub(super) const RESERVED: usize = 16 * 1024;
 
+/// How long a client waits for a record that the replicas have not stored yet.
+pub(super) const PENDING: Duration = Duration::from_millis(5);
+
 /// A message of the stream.
 pub(super) struct Stored {
     pub(super) record: Record,
     pub(super) body: Bytes,
     pub(super) sequence: u64,
+}
+
+/// The server's answer to a conditional write.
+pub(super) enum Appended {
+    /// The server has stored the record under this sequence.
+    Stored(u64),
+    /// The last record is another one.
+    Conflict,
+    /// The last record may soon be another one, which the replicas have not stored yet. Servers of version 2.11
+    /// or later send this answer.
+    Pending,
 }
 
 /// Writes and reads the messages of one stream.
@@ -85,7 +100,14 @@ impl Access {
         expected: u64,
     ) -> Result<Option<u64>, NatsQueueError> {
         let record = record.after(expected);
-        let Some(sequence) = self.append(&record, body, expected).await? else { return Ok(None) };
+        let sequence = match self.append(&record, body, expected).await? {
+            Appended::Stored(sequence) => sequence,
+            Appended::Conflict => return Ok(None),
+            Appended::Pending => {
+                tokio::time::sleep(PENDING).await;
+                return Ok(None);
+            }
+        };
         Ok(self.is_valid(&record.id, sequence).await?.then_some(sequence))
     }
 
@@ -114,7 +136,7 @@ impl Access {
         record: &Record,
         body: Bytes,
         expected: u64,
-    ) -> Result<Option<u64>, NatsQueueError> {
+    ) -> Result<Appended, NatsQueueError> {
         let text = serde_json::to_string(record).map_err(|_| NatsQueueError::Foreign)?;
         let message = PublishMessage::build()
             .payload(body)
@@ -125,8 +147,11 @@ impl Access {
             // The first future only hands the message to the client. The second one is the server's answer.
             let stored = self.context.send_publish(subject, message).await?.await;
             match stored {
-                Ok(stored) => Ok(Some(stored.sequence)),
-                Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(None),
+                Ok(stored) => Ok(Appended::Stored(stored.sequence)),
+                Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(Appended::Conflict),
+                Err(error) if code_of(&error) == Some(ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT) => {
+                    Ok(Appended::Pending)
+                }
                 Err(error) => Err(error.into()),
             }
         })
@@ -207,6 +232,12 @@ impl Access {
         })
         .await
     }
+}
+
+/// Returns the server's reason for rejecting a message.
+fn code_of(error: &PublishError) -> Option<ErrorCode> {
+    let reason = error.source()?.downcast_ref::<jetstream::Error>()?;
+    Some(reason.error_code())
 }
 
 /// Returns the record of a message, or `None` if no queue has written it.

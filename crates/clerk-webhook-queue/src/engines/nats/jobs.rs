@@ -8,11 +8,11 @@ use clerk_webhook_store::{DeliveryKey, Lease, LeaseState, Owner};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::{Instant, timeout_at};
 
-use super::NatsQueue;
 use super::access::{Stored, record_of};
 use super::error::NatsQueueError;
 use super::follower::{Follower, Records, Reserved};
 use super::record::{Record, State};
+use super::{NatsQueue, TRIES};
 use crate::queue::dead_letters::{DeadLetter, QueueStats};
 use crate::queue::job_queue::{Job, JobQueue, TakeOptions};
 use crate::queue::log;
@@ -26,9 +26,6 @@ const NOT_AN_EVENT: &str = "the stored body is not an event";
 
 /// The number of requests that a call sends at the same time.
 const AT_ONCE: usize = 16;
-
-/// How often a call tries again when other clients change the same message.
-const TRIES: u32 = 64;
 
 /// A lease that ends within this time may already have expired for another client, which learned of it
 /// earlier.

@@ -22,12 +22,15 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::queue::delivery_queue::{DeliveryQueue, Enqueued};
 
-use self::access::{Access, RESERVED};
+use self::access::{Access, Appended, PENDING, RESERVED};
 use self::error::NatsQueueError;
 use self::follower::Follower;
 use self::names::Names;
 use self::record::Record;
 use self::room::Room;
+
+/// How often a call tries again when other clients change the same message.
+const TRIES: u32 = 64;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -308,11 +311,16 @@ impl NatsQueue {
             return Err(NatsQueueError::TooLarge { size, max_payload });
         }
         self.room.enter(&self.access, size).await?;
-        // If the server accepts two deliveries at the same time, they are the same event.
-        Ok(match self.access.append(&record, body, 0).await? {
-            Some(_) => Enqueued::New,
-            None => Enqueued::Duplicate,
-        })
+        for _ in 0..TRIES {
+            // If the server accepts two deliveries at the same time, they are the same event.
+            match self.access.append(&record, body.clone(), 0).await? {
+                Appended::Stored(_) => return Ok(Enqueued::New),
+                Appended::Conflict => return Ok(Enqueued::Duplicate),
+                // The cluster may lose the other delivery, which the sender then repeats.
+                Appended::Pending => tokio::time::sleep(PENDING).await,
+            }
+        }
+        Err(NatsQueueError::Contended)
     }
 }
 

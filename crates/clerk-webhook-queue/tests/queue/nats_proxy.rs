@@ -1,0 +1,133 @@
+//! A connection that changes what a NATS server and its clients send.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, JobQueue as _, NatsQueue, TakeOptions};
+use clerk_webhook_store::LeaseState;
+use clerk_webhook_tests::servers::Nats;
+use tokio::time::timeout;
+
+use crate::file::event;
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A proxy in front of a NATS server.
+#[derive(Clone, Default)]
+struct Proxy {
+    url: String,
+    /// How many more error codes of a lost comparison the proxy replaces with the code 10164.
+    conflicts: Arc<AtomicU32>,
+    /// Whether the proxy prevents the creation of consumers.
+    has_no_consumers: Arc<AtomicBool>,
+    connections: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Proxy {
+    fn start(server: &Nats) -> Self {
+        let target = server.url().replace("nats://", "");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("nats://{}", listener.local_addr().unwrap());
+        let proxy = Self { url, ..Self::default() };
+        let started = proxy.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let server = TcpStream::connect(&target).unwrap();
+                let (requests, answers) = (started.clone(), started.clone());
+                let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                started.connections.lock().unwrap().push(client.try_clone().unwrap());
+                thread::spawn(move || pump(&from, &to, |bytes| requests.change_requests(bytes)));
+                thread::spawn(move || pump(&server, &client, |bytes| answers.change_answers(bytes)));
+            }
+        });
+        proxy
+    }
+
+    async fn queue(&self) -> NatsQueue {
+        let queue = NatsQueue::connect(&self.url).await.unwrap();
+        queue.migrate().await.unwrap();
+        queue
+    }
+
+    /// Closes the connections. The clients connect again.
+    fn disconnect(&self) {
+        for connection in self.connections.lock().unwrap().drain(..) {
+            connection.shutdown(Shutdown::Both).unwrap();
+        }
+    }
+
+    fn change_requests(&self, bytes: &mut [u8]) {
+        if self.has_no_consumers.load(Ordering::Relaxed) {
+            while replace(bytes, b"API.CONSUMER.", b"API.XXXXXXXX.") {}
+        }
+    }
+
+    fn change_answers(&self, bytes: &mut [u8]) {
+        while self.conflicts.load(Ordering::Relaxed) > 0
+            && replace(bytes, b"\"err_code\":10071", b"\"err_code\":10164")
+        {
+            self.conflicts.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn replace(bytes: &mut [u8], from: &[u8], to: &[u8]) -> bool {
+    let found = bytes.windows(from.len()).position(|window| window == from);
+    if let Some(begin) = found {
+        bytes[begin..][..to.len()].copy_from_slice(to);
+    }
+    found.is_some()
+}
+
+fn pump(mut from: &TcpStream, mut to: &TcpStream, change: impl Fn(&mut [u8])) {
+    let mut bytes = vec![0; 64 * 1024];
+    let mut copy = || -> io::Result<()> {
+        loop {
+            let length = from.read(&mut bytes)?;
+            if length == 0 {
+                return to.shutdown(Shutdown::Both);
+            }
+            change(&mut bytes[..length]);
+            to.write_all(&bytes[..length])?;
+        }
+    };
+    let _ = copy();
+}
+
+#[tokio::test]
+async fn a_conflict_with_a_record_that_is_not_stored_yet_is_not_a_duplicate() {
+    let Some(server) = Nats::start("the test of records in flight of NatsQueue") else { return };
+    let proxy = Proxy::start(&server);
+    let queue = proxy.queue().await;
+    assert_eq!(queue.enqueue(&event("msg_1")).await.unwrap(), Enqueued::New);
+    proxy.conflicts.store(u32::MAX, Ordering::Relaxed);
+    let error = queue.enqueue(&event("msg_1")).await.unwrap_err().to_string();
+    assert!(error.contains("other clients changed the same message"), "{error}");
+    proxy.conflicts.store(3, Ordering::Relaxed);
+    assert_eq!(queue.enqueue(&event("msg_1")).await.unwrap(), Enqueued::Duplicate);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_continue_after_a_conflict_with_a_record_that_is_not_stored_yet() {
+    let Some(server) = Nats::start("the test of conflicts of NatsQueue") else { return };
+    let proxy = Proxy::start(&server);
+    let (queue, other) = (proxy.queue().await, proxy.queue().await);
+    proxy.conflicts.store(u32::MAX, Ordering::Relaxed);
+    let conflicts = async {
+        for number in 0.. {
+            queue.enqueue(&event(&format!("msg_{number}"))).await.unwrap();
+            let options = TakeOptions::default();
+            let (one, two) = tokio::join!(queue.take(&options), other.take(&options));
+            let job = one.unwrap().into_iter().chain(two.unwrap()).next().unwrap();
+            assert_eq!(queue.complete(&job.lease).await.unwrap(), LeaseState::Held);
+            if proxy.conflicts.load(Ordering::Relaxed) < u32::MAX - 3 {
+                break;
+            }
+        }
+    };
+    timeout(LONG, conflicts).await.unwrap();
+}
