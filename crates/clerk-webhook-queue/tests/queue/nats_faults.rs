@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream::{self, stream::Stream};
 use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, Job, JobQueue as _, NatsQueue, TakeOptions};
 use clerk_webhook_store::LeaseState;
 use clerk_webhook_tests::servers::Nats;
@@ -93,4 +94,43 @@ async fn finds_the_jobs_of_a_server_that_has_lost_its_last_records() {
     let ids = drain(&queue).await;
     assert_eq!(ids, ["msg_1", "msg_2", "msg_3", "msg_4", "msg_5", "msg_6", "msg_7"]);
     assert_eq!(queue.stats().await.unwrap(), other.stats().await.unwrap());
+}
+
+#[tokio::test]
+async fn two_processes_that_purge_at_the_same_time_delete_everything() {
+    let Some(server) = Nats::start("the test of two purges of NatsQueue") else { return };
+    let (queue, other) = (connect(&server).await, connect(&server).await);
+    for number in 0..400 {
+        enqueue(&queue, &[&format!("msg_{number}")]).await;
+    }
+    assert_eq!(drain(&queue).await.len(), 400);
+    let purge = async |queue: &NatsQueue| {
+        let mut purged = 0;
+        loop {
+            let batch = queue.purge(Duration::ZERO, 50).await.unwrap();
+            purged += batch;
+            if batch < 50 {
+                return purged;
+            }
+        }
+    };
+    let (one, two) = tokio::join!(purge(&queue), purge(&other));
+    assert_eq!(one + two, 400);
+}
+
+#[tokio::test]
+async fn a_purge_returns_the_error_of_a_server_that_deletes_nothing() {
+    let Some(server) = Nats::start("the test of a rejected purge of NatsQueue") else { return };
+    let queue = connect(&server).await;
+    enqueue(&queue, &["msg_1"]).await;
+    drain(&queue).await;
+    let mut config = stream(&queue).await.cached_info().config.clone();
+    config.deny_delete = true;
+    jetstream::new(queue.client().clone()).update_stream(config).await.unwrap();
+    let error = queue.purge(Duration::ZERO, 50).await.unwrap_err().to_string();
+    assert!(error.contains("not permitted"), "{error}");
+}
+
+async fn stream(queue: &NatsQueue) -> Stream {
+    jetstream::new(queue.client().clone()).get_stream("clerk_webhook_clerk").await.unwrap()
 }

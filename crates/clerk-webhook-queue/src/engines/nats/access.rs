@@ -211,11 +211,11 @@ impl Access {
         self.info().await?.map(|info| info.state).ok_or(NatsQueueError::MissingStream)
     }
 
-    /// Writes an empty message that is newer than all others.
-    pub(super) async fn mark(&self) -> Result<(), NatsQueueError> {
+    /// Writes an empty message that is newer than all others, and returns its sequence.
+    pub(super) async fn mark(&self) -> Result<u64, NatsQueueError> {
         self.bounded(async {
-            self.context.send_publish(self.names.mark(), PublishMessage::build()).await?.await?;
-            Ok(())
+            let sent = self.context.send_publish(self.names.mark(), PublishMessage::build()).await?;
+            Ok(sent.await?.sequence)
         })
         .await
     }
@@ -225,9 +225,10 @@ impl Access {
         self.bounded(async {
             match self.stream().await?.delete_message(sequence).await {
                 Ok(deleted) => Ok(deleted),
-                // Another client has deleted it.
-                Err(error) if matches!(error.kind(), DeleteMessageErrorKind::JetStream(_)) => Ok(false),
-                Err(error) => Err(NatsQueueError::rejected(error)),
+                Err(error) => match error.kind() {
+                    DeleteMessageErrorKind::JetStream(reason) if is_missing(&reason) => Ok(false),
+                    _ => Err(NatsQueueError::rejected(error)),
+                },
             }
         })
         .await
@@ -238,6 +239,21 @@ impl Access {
 fn code_of(error: &PublishError) -> Option<ErrorCode> {
     let reason = error.source()?.downcast_ref::<jetstream::Error>()?;
     Some(reason.error_code())
+}
+
+/// Returns whether a record cannot be deleted because another client has deleted it.
+fn is_missing(reason: &jetstream::Error) -> bool {
+    match reason.error_code() {
+        ErrorCode::SEQUENCE_NOT_FOUND | ErrorCode::NO_MESSAGE_FOUND => true,
+        // The server uses one code for all errors of its store.
+        ErrorCode::STREAM_MESSAGE_DELETE_FAILED => {
+            let text = reason.to_string();
+            ["no message found", "deleted message", "stream store EOF"]
+                .iter()
+                .any(|missing| text.contains(missing))
+        }
+        _ => false,
+    }
 }
 
 /// Returns the record of a message, or `None` if no queue has written it.

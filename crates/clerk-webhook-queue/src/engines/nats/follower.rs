@@ -175,7 +175,7 @@ pub(super) struct Records {
     messages: Ordered,
     created: i64,
     started: Instant,
-    pub(super) is_empty: bool,
+    is_empty: bool,
 }
 
 /// A message of the stream.
@@ -189,7 +189,7 @@ pub(super) struct Found {
     /// Whether the message is the first one that the consumer has delivered.
     is_first: bool,
     /// Whether the server has no newer message yet.
-    pub(super) is_newest: bool,
+    is_newest: bool,
 }
 
 impl Records {

@@ -8,9 +8,10 @@ use clerk_webhook_store::{DeliveryKey, Lease, LeaseState, Owner};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::{Instant, timeout_at};
 
-use super::access::{Stored, record_of};
+use super::access::Stored;
 use super::error::NatsQueueError;
-use super::follower::{Follower, Records, Reserved};
+use super::follower::{Follower, Reserved};
+use super::purge;
 use super::record::{Record, State};
 use super::{NatsQueue, TRIES};
 use crate::queue::dead_letters::{DeadLetter, QueueStats};
@@ -205,28 +206,6 @@ impl NatsQueue {
         letter.last_error = record.error;
         Ok(Some(letter))
     }
-
-    /// Returns the sequences of up to `limit` records of messages that ended at least `older_than` ago.
-    async fn ended(&self, older_than: Duration, limit: usize) -> Result<Vec<u64>, NatsQueueError> {
-        let mut ended = Vec::new();
-        let mut records = Records::read(&self.access).await?;
-        while !records.is_empty && ended.len() < limit {
-            let next = async { records.next().await.unwrap_or(Err(NatsQueueError::MissingStream)) };
-            let found = self.access.bounded(next).await?;
-            // The records are in the order in which they were written.
-            if found.age < older_than {
-                break;
-            }
-            let record = found.message.headers.as_ref().and_then(record_of);
-            if record.is_some_and(|record| record.state == State::Done) {
-                ended.push(found.sequence);
-            }
-            if found.is_newest {
-                break;
-            }
-        }
-        Ok(ended)
-    }
 }
 
 impl JobQueue for NatsQueue {
@@ -363,17 +342,7 @@ impl JobQueue for NatsQueue {
     }
 
     async fn purge(&self, older_than: Duration, limit: u32) -> Result<u64, NatsQueueError> {
-        let ended = self.ended(older_than, usize::try_from(limit).unwrap_or(usize::MAX)).await?;
-        if ended.is_empty() {
-            return Ok(0);
-        }
-        // Clients wait until they have seen the last message of the stream, so a purge must not delete it.
-        self.access.mark().await?;
-        let deleted = stream::iter(ended)
-            .map(async |sequence| self.access.delete(sequence).await)
-            .buffer_unordered(AT_ONCE)
-            .try_fold(0, async |purged, deleted| Ok(purged + u64::from(deleted)));
-        deleted.await
+        purge::purge(&self.access, older_than, limit).await
     }
 }
 

@@ -7,6 +7,7 @@ mod index;
 mod jobs;
 mod migrate;
 mod names;
+mod purge;
 mod record;
 mod room;
 
