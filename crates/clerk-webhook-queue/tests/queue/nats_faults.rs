@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{self, stream::Stream};
+use clerk_webhook_core::{Event, Timestamp};
 use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, Job, JobQueue as _, NatsQueue, TakeOptions};
 use clerk_webhook_store::LeaseState;
 use clerk_webhook_tests::servers::Nats;
@@ -129,6 +130,39 @@ async fn a_purge_returns_the_error_of_a_server_that_deletes_nothing() {
     jetstream::new(queue.client().clone()).update_stream(config).await.unwrap();
     let error = queue.purge(Duration::ZERO, 50).await.unwrap_err().to_string();
     assert!(error.contains("not permitted"), "{error}");
+}
+
+#[tokio::test]
+async fn skips_a_job_that_a_foreign_message_has_replaced() {
+    let Some(server) = Nats::start("the test of foreign messages of NatsQueue") else { return };
+    let queue = connect(&server).await;
+    enqueue(&queue, &["msg_*", "msg_2"]).await;
+    assert_eq!(queue.stats().await.unwrap().ready, 2);
+    let context = jetstream::new(queue.client().clone());
+    let foreign = context.publish("clerk_webhook.clerk.message.msg_%2A", "{}".into()).await.unwrap();
+    foreign.await.unwrap();
+    assert_eq!(drain(&queue).await, ["msg_2"]);
+    assert_eq!(queue.stats().await.unwrap().ready, 0);
+    assert!(take(&connect(&server).await).await.is_none());
+}
+
+#[tokio::test]
+async fn skips_a_job_that_has_become_too_large() {
+    let Some(server) = Nats::start("the test of large jobs of NatsQueue") else { return };
+    let (queue, other) = (connect(&server).await, connect(&server).await);
+    let body = format!(r#"{{"data":{{"name":"{}"}},"type":"user.created"}}"#, "x".repeat(200 * 1024));
+    let large = Event::from_trusted("msg_large".parse().unwrap(), Timestamp::now(), body.into()).unwrap();
+    assert_eq!(queue.enqueue(&large).await.unwrap(), Enqueued::New);
+    enqueue(&queue, &["msg_1", "msg_2"]).await;
+    let mut config = stream(&queue).await.cached_info().config.clone();
+    config.max_message_size = 100 * 1024;
+    jetstream::new(queue.client().clone()).update_stream(config.clone()).await.unwrap();
+    assert_eq!(drain(&queue).await, ["msg_1", "msg_2"]);
+    assert_eq!(queue.stats().await.unwrap().ready, 1);
+
+    config.max_message_size = -1;
+    jetstream::new(queue.client().clone()).update_stream(config).await.unwrap();
+    assert_eq!(drain(&other).await, ["msg_large"]);
 }
 
 async fn stream(queue: &NatsQueue) -> Stream {

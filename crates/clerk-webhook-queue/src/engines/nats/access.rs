@@ -138,6 +138,7 @@ impl Access {
         expected: u64,
     ) -> Result<Appended, NatsQueueError> {
         let text = serde_json::to_string(record).map_err(|_| NatsQueueError::Foreign)?;
+        let size = body.len() + text.len();
         let message = PublishMessage::build()
             .payload(body)
             .header(HEADER, text)
@@ -145,12 +146,23 @@ impl Access {
         let subject = self.names.message(&record.id);
         self.bounded(async {
             // The first future only hands the message to the client. The second one is the server's answer.
-            let stored = self.context.send_publish(subject, message).await?.await;
+            let sent = self.context.send_publish(subject, message).await;
+            let stored = match sent {
+                Ok(sent) => sent.await,
+                Err(error) => Err(error),
+            };
             match stored {
                 Ok(stored) => Ok(Appended::Stored(stored.sequence)),
                 Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(Appended::Conflict),
                 Err(error) if code_of(&error) == Some(ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT) => {
                     Ok(Appended::Pending)
+                }
+                Err(error)
+                    if error.kind() == PublishErrorKind::MaxPayloadExceeded
+                        || code_of(&error) == Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM) =>
+                {
+                    let max_payload = self.context.client().max_payload();
+                    Err(NatsQueueError::TooLarge { size, max_payload })
                 }
                 Err(error) => Err(error.into()),
             }

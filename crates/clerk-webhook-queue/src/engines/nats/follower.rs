@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use super::access::{Access, record_of};
 use super::error::NatsQueueError;
 use super::index::Index;
+use super::log;
 
 /// How often the task checks whether the client has reconnected.
 const CHECK: Duration = Duration::from_secs(1);
@@ -153,9 +154,14 @@ async fn follow(
             break;
         }
         is_first = false;
-        let record = found.message.headers.as_ref().and_then(record_of);
-        if record.is_some_and(|record| lock(&index).apply(found.sequence, record, found.began)) {
-            changed.notify_one();
+        if let Some(record) = found.message.headers.as_ref().and_then(record_of) {
+            if lock(&index).apply(found.sequence, record, found.began) {
+                changed.notify_one();
+            }
+        } else if let Some(id) = access.names.id_of(&found.message.subject)
+            && lock(&index).forget(&id, found.sequence)
+        {
+            log::unusable_job(access.names.stream(), &id, &NatsQueueError::Foreign);
         }
         // If the last message of the stream was deleted, no message with its sequence arrives.
         let complete = if found.is_newest { found.sequence.max(last) } else { found.sequence };

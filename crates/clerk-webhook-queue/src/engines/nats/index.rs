@@ -21,6 +21,8 @@ struct Entry {
     since: u64,
     /// The end of a running job's lease, or of a ready job's delay.
     due: Instant,
+    /// When a call to `take` may try to take the job: `due`, or later if the job caused an error.
+    next_try: Instant,
     /// Whether a call to `take` in this process is about to take the job.
     is_reserved: bool,
 }
@@ -78,22 +80,26 @@ impl Index {
             enqueued_at: record.enqueued_at,
             since: record.since.unwrap_or(sequence),
             due,
+            next_try: due,
             is_reserved: false,
         };
         self.entries.insert(id, entry);
         record.state != State::Running
     }
 
-    /// Removes a message that does not exist any more, unless the index has a newer record of it.
-    pub(super) fn forget(&mut self, id: &str, sequence: u64) {
-        if self.entries.get(id).is_some_and(|entry| entry.sequence == sequence) {
+    /// Removes a message that does not exist any more, unless the index has a newer record of it. Returns
+    /// whether it was removed.
+    pub(super) fn forget(&mut self, id: &str, sequence: u64) -> bool {
+        let is_known = self.entries.get(id).is_some_and(|entry| entry.sequence <= sequence);
+        if is_known {
             self.remove(id);
         }
+        is_known
     }
 
     fn remove(&mut self, id: &str) {
         let Some((id, entry)) = self.entries.remove_entry(id) else { return };
-        self.due.remove(&(entry.due, entry.sequence));
+        self.due.remove(&(entry.next_try, entry.sequence));
         self.dead.remove(&entry.sequence);
         if let Some(object) = &entry.object
             && let Some(running) = self.running.get_mut(object)
@@ -124,6 +130,20 @@ impl Index {
         if let Some(entry) = self.entries.get_mut(id).filter(|entry| entry.sequence == sequence) {
             entry.is_reserved = false;
         }
+    }
+
+    /// Skips a job until the given time, and returns whether this is the first time.
+    pub(super) fn postpone(&mut self, id: &str, sequence: u64, until: Instant) -> bool {
+        let Some((id, _)) = self.entries.get_key_value(id) else { return false };
+        let id = Arc::clone(id);
+        let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.sequence == sequence) else {
+            return false;
+        };
+        let is_first = entry.next_try == entry.due;
+        self.due.remove(&(entry.next_try, sequence));
+        entry.next_try = until;
+        self.due.insert((until, sequence), id);
+        is_first
     }
 
     /// Returns whether another job about the same object is running under a live lease, and was taken before

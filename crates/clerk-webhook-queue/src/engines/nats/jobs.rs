@@ -3,27 +3,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use clerk_webhook_core::{Event, EventType, MessageId, Timestamp};
-use clerk_webhook_store::{DeliveryKey, Lease, LeaseState, Owner};
+use clerk_webhook_core::{EventType, MessageId, Timestamp};
+use clerk_webhook_store::{Lease, LeaseState};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::{Instant, timeout_at};
 
 use super::access::Stored;
 use super::error::NatsQueueError;
-use super::follower::{Follower, Reserved};
 use super::purge;
 use super::record::{Record, State};
 use super::{NatsQueue, TRIES};
 use crate::queue::dead_letters::{DeadLetter, QueueStats};
 use crate::queue::job_queue::{Job, JobQueue, TakeOptions};
-use crate::queue::log;
-
-/// The last error of a job whose worker crashed during the last attempt.
-const CRASHED: &str =
-    "the lease of the last attempt expired: the worker crashed, or a handler blocked its thread";
-
-/// The last error of a job whose stored body has been changed, so that it is not an event.
-const NOT_AN_EVENT: &str = "the stored body is not an event";
 
 /// The number of requests that a call sends at the same time.
 const AT_ONCE: usize = 16;
@@ -42,13 +33,6 @@ enum Change {
     Already,
     /// The caller may not change the record.
     Refused,
-}
-
-/// The result of an attempt to take a reserved job.
-enum Taken {
-    Job(Box<Job>),
-    /// Another client has changed the job, or the job is dead now.
-    Gone,
 }
 
 impl NatsQueue {
@@ -95,84 +79,6 @@ impl NatsQueue {
         Ok(state_of(ended.await?))
     }
 
-    /// Tries to take a job.
-    async fn take_reserved(
-        &self,
-        follower: &Follower,
-        reserved: &Reserved,
-        options: &TakeOptions,
-    ) -> Result<Taken, NatsQueueError> {
-        let Some(stored) = self.access.read(&reserved.id).await? else {
-            follower.index().forget(&reserved.id, reserved.sequence);
-            return Ok(Taken::Gone);
-        };
-        let record = &stored.record;
-        if stored.sequence < reserved.sequence {
-            // The server has lost its last records.
-            follower.end();
-            return Ok(Taken::Gone);
-        }
-        if stored.sequence > reserved.sequence {
-            follower.reach(stored.sequence).await?;
-            return Ok(Taken::Gone);
-        }
-        let Some(message_id) = record.message_id() else { return Err(NatsQueueError::Foreign) };
-        if record.attempts >= options.max_attempts {
-            let dead = record.used_up(CRASHED);
-            if let Some(sequence) = self.access.write(&dead, stored.body, stored.sequence).await? {
-                self.log_dead_letter(&message_id, &dead);
-                follower.reach(sequence).await?;
-            } else {
-                follower.sync().await?;
-            }
-            return Ok(Taken::Gone);
-        }
-
-        let owner = Owner::random();
-        let taken = record.taken(owner, options.lease);
-        let Some(sequence) = self.access.write(&taken, stored.body.clone(), stored.sequence).await? else {
-            follower.sync().await?;
-            return Ok(Taken::Gone);
-        };
-        let taken = taken.after(stored.sequence);
-        // Two clients may take two jobs about an object at the same time. The stream has an order, and the
-        // client with the later record gives its job back.
-        follower.reach(sequence).await?;
-        if options.one_object_at_a_time {
-            let is_overtaken = follower.index().is_overtaken(&reserved.id, Instant::now(), sequence);
-            if is_overtaken {
-                let mut back = taken.ready(record.attempts, Duration::ZERO);
-                if record.state == State::Running {
-                    back.error = Some(CRASHED.to_owned());
-                }
-                if let Some(sequence) = self.access.write(&back, stored.body, sequence).await? {
-                    follower.reach(sequence).await?;
-                }
-                return Ok(Taken::Gone);
-            }
-        }
-
-        let key = DeliveryKey::new(self.scope.clone(), message_id.clone());
-        let lease = Lease::new(key, owner, taken.attempts);
-        let attempted_at = Timestamp::from_millis(record.attempted_at);
-        if let Ok(event) = Event::from_trusted(message_id.clone(), attempted_at, stored.body.clone()) {
-            let enqueued_at = Timestamp::from_millis(record.enqueued_at);
-            return Ok(Taken::Job(Box::new(Job::new(lease, event, enqueued_at))));
-        }
-        let dead = taken.buried(NOT_AN_EVENT);
-        self.log_dead_letter(&message_id, &dead);
-        if let Some(sequence) = self.access.write(&dead, stored.body, sequence).await? {
-            follower.reach(sequence).await?;
-        }
-        Ok(Taken::Gone)
-    }
-
-    fn log_dead_letter(&self, id: &MessageId, record: &Record) {
-        let event_type = EventType::from(&*record.event_type);
-        let error = record.error.as_deref().unwrap_or_default();
-        log::dead_letter(&self.scope, id, &event_type, record.attempts, error);
-    }
-
     /// Renews a lease that has expired, or may expire at any moment.
     async fn renew_late(&self, stored: Stored, by: Duration) -> Result<Option<LeaseState>, NatsQueueError> {
         let follower = self.synced().await?;
@@ -210,22 +116,7 @@ impl NatsQueue {
 
 impl JobQueue for NatsQueue {
     async fn take(&self, options: &TakeOptions) -> Result<Option<Job>, NatsQueueError> {
-        let mut is_synced = false;
-        for _ in 0..TRIES * 16 {
-            let follower = self.follower().await?;
-            let Some(reserved) = follower.reserve(options.one_object_at_a_time) else {
-                if is_synced {
-                    return Ok(None);
-                }
-                is_synced = follower.sync().await?;
-                continue;
-            };
-            is_synced = false;
-            if let Taken::Job(job) = Box::pin(self.take_reserved(&follower, &reserved, options)).await? {
-                return Ok(Some(*job));
-            }
-        }
-        Ok(None)
+        self.take_next(options).await
     }
 
     async fn renew(&self, lease: &Lease, by: Duration) -> Result<LeaseState, NatsQueueError> {

@@ -5,11 +5,13 @@ pub(crate) mod error;
 mod follower;
 mod index;
 mod jobs;
+mod log;
 mod migrate;
 mod names;
 mod purge;
 mod record;
 mod room;
+mod take;
 
 use std::fmt;
 use std::sync::Arc;
@@ -51,6 +53,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 /// - Each job is handled at least once, and by at most one worker at a time. After a crash, the job can be
 ///   taken again when its lease expires. For streams with several replicas, see [Clusters](#clusters).
 /// - A queue prefers older jobs, but does not guarantee an order.
+/// - If a job cannot be read or written, because another program has replaced its message or because it exceeds a
+///   limit that was lowered, workers log an error once, continue with the other jobs, and try again every
+///   minute.
 ///
 /// # Clusters
 ///

@@ -45,6 +45,12 @@ impl Names {
         format!("{}.message.{id}", self.root)
     }
 
+    /// Returns the id of the message with this subject, or `None` if the subject is not that of a message.
+    pub(super) fn id_of(&self, subject: &str) -> Option<String> {
+        let id = subject.strip_prefix(&self.root)?.strip_prefix(".message.")?;
+        Some(id.replace("%3E", ">").replace("%2A", "*").replace("%25", "%"))
+    }
+
     /// The subject of an empty message that is only newer than others.
     pub(super) fn mark(&self) -> String {
         format!("{}.mark", self.root)
@@ -71,6 +77,8 @@ mod tests {
         let subjects: HashSet<_> = ids.iter().map(|id| names.message(id)).collect();
         assert_eq!(subjects.len(), ids.len());
         assert!(subjects.iter().all(|subject| !subject.contains(['*', '>', ' '])), "{subjects:?}");
+        assert!(ids.iter().all(|id| names.id_of(&names.message(id)).as_deref() == Some(*id)));
+        assert_eq!(names.id_of(&names.mark()), None);
         assert_eq!(names.message("msg_1"), "a.b%2Fc%2Ed.message.msg_1");
     }
 
