@@ -165,6 +165,26 @@ async fn skips_a_job_that_has_become_too_large() {
     assert_eq!(drain(&other).await, ["msg_large"]);
 }
 
+#[tokio::test]
+async fn forgets_dead_letters_that_somebody_has_deleted_on_the_server() {
+    let Some(server) = Nats::start("the test of deleted dead letters of NatsQueue") else { return };
+    let queue = connect(&server).await;
+    enqueue(&queue, &["msg_1", "msg_2", "msg_3"]).await;
+    while let Some(job) = take(&queue).await {
+        assert_eq!(queue.bury(&job.lease, "a failure").await.unwrap(), LeaseState::Held);
+    }
+    assert_eq!(queue.stats().await.unwrap().dead, 3);
+    let stream = stream(&queue).await;
+    let subject = "clerk_webhook.clerk.message.msg_2";
+    let second = stream.get_last_raw_message_by_subject(subject).await.unwrap().sequence;
+    assert!(stream.delete_message(second).await.unwrap());
+    assert_eq!(queue.dead_letters(9).await.unwrap().len(), 2);
+    assert_eq!(queue.stats().await.unwrap().dead, 2);
+
+    stream.purge().await.unwrap();
+    assert_eq!(queue.stats().await.unwrap().dead, 0);
+}
+
 async fn stream(queue: &NatsQueue) -> Stream {
     jetstream::new(queue.client().clone()).get_stream("clerk_webhook_clerk").await.unwrap()
 }

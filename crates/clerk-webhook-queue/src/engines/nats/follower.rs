@@ -92,6 +92,8 @@ impl Follower {
             return Ok(false);
         }
         self.reach(info.state.last_sequence).await?;
+        // Somebody may have deleted messages on the server.
+        self.index().forget_before(info.state.first_sequence);
         Ok(true)
     }
 

@@ -35,7 +35,8 @@ pub(super) struct Index {
     due: BTreeMap<(Instant, u64), Arc<str>>,
     /// The running jobs about each object.
     running: HashMap<Arc<str>, HashSet<Arc<str>>>,
-    dead: BTreeMap<u64, Arc<str>>,
+    /// All messages, in the order of their last records.
+    sequences: BTreeMap<u64, Arc<str>>,
     /// Each event type once, because a queue has few of them.
     types: HashSet<Arc<str>>,
 }
@@ -61,13 +62,9 @@ impl Index {
         self.types.insert(Arc::clone(&event_type));
         let due = began + Duration::from_millis(record.millis);
         let object: Option<Arc<str>> = record.object.map(Arc::from);
-        match record.state {
-            State::Dead => {
-                self.dead.insert(sequence, Arc::clone(&id));
-            }
-            _ => {
-                self.due.insert((due, sequence), Arc::clone(&id));
-            }
+        self.sequences.insert(sequence, Arc::clone(&id));
+        if record.state != State::Dead {
+            self.due.insert((due, sequence), Arc::clone(&id));
         }
         if let (State::Running, Some(object)) = (record.state, &object) {
             self.running.entry(Arc::clone(object)).or_default().insert(Arc::clone(&id));
@@ -97,10 +94,18 @@ impl Index {
         is_known
     }
 
+    /// Removes the messages whose records precede the first one that the stream still contains.
+    pub(super) fn forget_before(&mut self, first: u64) {
+        while let Some((_, id)) = self.sequences.range(..first).next() {
+            let id = Arc::clone(id);
+            self.remove(&id);
+        }
+    }
+
     fn remove(&mut self, id: &str) {
         let Some((id, entry)) = self.entries.remove_entry(id) else { return };
         self.due.remove(&(entry.next_try, entry.sequence));
-        self.dead.remove(&entry.sequence);
+        self.sequences.remove(&entry.sequence);
         if let Some(object) = &entry.object
             && let Some(running) = self.running.get_mut(object)
         {
@@ -172,11 +177,13 @@ impl Index {
 
     /// Returns the ids and sequences of the dead letters, beginning with the newest.
     pub(super) fn dead(&self, event_type: Option<&str>) -> Vec<(Arc<str>, u64)> {
-        let is_asked = |id: &Arc<str>| match event_type {
-            Some(event_type) => self.entries.get(id).is_some_and(|entry| *entry.event_type == *event_type),
-            None => true,
+        let is_asked = |id: &Arc<str>| {
+            self.entries.get(id).is_some_and(|entry| {
+                entry.state == State::Dead
+                    && event_type.is_none_or(|event_type| *entry.event_type == *event_type)
+            })
         };
-        let dead = self.dead.iter().rev().filter(|(_, id)| is_asked(id));
+        let dead = self.sequences.iter().rev().filter(|(_, id)| is_asked(id));
         dead.map(|(sequence, id)| (Arc::clone(id), *sequence)).collect()
     }
 

@@ -185,10 +185,18 @@ impl JobQueue for NatsQueue {
     }
 
     async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, NatsQueueError> {
-        let dead = self.synced().await?.index().dead(None);
+        let follower = self.synced().await?;
+        let dead = follower.index().dead(None);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let letters = stream::iter(dead.into_iter().take(limit))
-            .map(async |(id, _)| self.read_dead_letter(&id).await)
+            .map(async |(id, sequence)| {
+                let letter = self.read_dead_letter(&id).await?;
+                if letter.is_none() {
+                    // Somebody has deleted the message on the server, or another client has changed it.
+                    follower.index().forget(&id, sequence);
+                }
+                Ok(letter)
+            })
             .buffered(AT_ONCE)
             .try_filter_map(async |letter| Ok(letter));
         letters.try_collect().await
