@@ -7,6 +7,7 @@ use clerk_webhook_core::{Event, Timestamp};
 use clerk_webhook_queue::{DeliveryQueue as _, Enqueued, Job, JobQueue as _, NatsQueue, TakeOptions};
 use clerk_webhook_store::LeaseState;
 use clerk_webhook_tests::servers::Nats;
+use futures_util::TryStreamExt as _;
 use tokio::time::timeout;
 
 use crate::file::event;
@@ -166,6 +167,29 @@ async fn skips_a_job_that_has_become_too_large() {
 }
 
 #[tokio::test]
+async fn a_job_keeps_its_attempts_if_the_client_cannot_see_the_order_of_leases() {
+    let Some(server) = Nats::start("the test of lost consumers of NatsQueue") else { return };
+    let queue = connect(&server).await.timeout(Duration::from_millis(500));
+    enqueue(&queue, &["msg_1"]).await;
+    assert_eq!(queue.stats().await.unwrap().ready, 1);
+    delete_consumers(&queue).await;
+    assert!(queue.take(&TakeOptions::default()).await.is_err());
+    let job = take(&queue).await.expect("the job waits for the end of a lease that nobody holds");
+    assert_eq!(job.lease.attempt(), 1);
+    assert_eq!(queue.complete(&job.lease).await.unwrap(), LeaseState::Held);
+
+    // Without ordering, the answer of the server suffices.
+    enqueue(&queue, &["msg_2"]).await;
+    assert_eq!(queue.stats().await.unwrap().ready, 1);
+    delete_consumers(&queue).await;
+    let mut options = TakeOptions::default();
+    options.one_object_at_a_time = false;
+    let job = queue.take(&options).await.unwrap().unwrap();
+    assert_eq!(queue.renew(&job.lease, LONG).await.unwrap(), LeaseState::Held);
+    assert_eq!(queue.renew(&job.lease, LONG).await.unwrap(), LeaseState::Held);
+}
+
+#[tokio::test]
 async fn forgets_dead_letters_that_somebody_has_deleted_on_the_server() {
     let Some(server) = Nats::start("the test of deleted dead letters of NatsQueue") else { return };
     let queue = connect(&server).await;
@@ -185,6 +209,44 @@ async fn forgets_dead_letters_that_somebody_has_deleted_on_the_server() {
     assert_eq!(queue.stats().await.unwrap().dead, 0);
 }
 
+#[tokio::test]
+async fn a_new_process_reads_all_records_before_it_takes_a_job() {
+    let Some(server) = Nats::start("the test of the first reading of NatsQueue") else { return };
+    let queue = connect(&server).await;
+    for id in ["msg_1", "msg_2"] {
+        let body = r#"{"data":{"id":"user_1"},"type":"user.created"}"#;
+        let event = Event::from_trusted(id.parse().unwrap(), Timestamp::now(), body.into()).unwrap();
+        assert_eq!(queue.enqueue(&event).await.unwrap(), Enqueued::New);
+    }
+    let mut options = TakeOptions::default();
+    options.one_object_at_a_time = false;
+    let (one, two) = (queue.take(&options).await.unwrap(), queue.take(&options).await.unwrap());
+    let _ = queue.give_back(&one.unwrap().lease).await.unwrap();
+    let context = jetstream::new(queue.client().clone());
+    for number in 0..10_000 {
+        let stored = context.publish(format!("clerk_webhook.clerk.x.{number}"), "".into()).await.unwrap();
+        if number % 1000 == 999 {
+            stored.await.unwrap();
+        }
+    }
+    // The last record of the stream is a lease for the same object.
+    let _ = queue.renew(&two.unwrap().lease, LONG).await.unwrap();
+    let last = stream(&queue).await.cached_info().state.last_sequence;
+    let fresh = connect(&server).await;
+    // The calls return during the first reading.
+    while timeout(Duration::from_millis(2), async { assert!(take(&fresh).await.is_none()) }).await.is_err() {}
+    assert_eq!(stream(&queue).await.cached_info().state.last_sequence, last);
+}
+
 async fn stream(queue: &NatsQueue) -> Stream {
     jetstream::new(queue.client().clone()).get_stream("clerk_webhook_clerk").await.unwrap()
+}
+
+async fn delete_consumers(queue: &NatsQueue) {
+    let stream = stream(queue).await;
+    let names: Vec<String> = stream.consumer_names().try_collect().await.unwrap();
+    assert!(!names.is_empty());
+    for name in names {
+        stream.delete_consumer(&name).await.unwrap();
+    }
 }

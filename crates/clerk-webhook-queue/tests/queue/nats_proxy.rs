@@ -131,3 +131,27 @@ async fn workers_continue_after_a_conflict_with_a_record_that_is_not_stored_yet(
     };
     timeout(LONG, conflicts).await.unwrap();
 }
+
+#[tokio::test]
+async fn renews_a_lease_although_the_records_cannot_be_read_again() {
+    let Some(server) = Nats::start("the test of renewals of NatsQueue") else { return };
+    let proxy = Proxy::start(&server);
+    let queue = proxy.queue().await;
+    queue.enqueue(&event("msg_1")).await.unwrap();
+    let job = queue.take(&TakeOptions::default()).await.unwrap().unwrap();
+    proxy.has_no_consumers.store(true, Ordering::Relaxed);
+    proxy.disconnect();
+    let failed = async { while queue.stats().await.is_ok() {} };
+    timeout(LONG, failed).await.unwrap();
+    // A first renewal can still fail because the connection was lost.
+    let renewed = async {
+        loop {
+            if let Ok(renewed) = queue.renew(&job.lease, LONG).await {
+                break renewed;
+            }
+        }
+    };
+    assert_eq!(timeout(Duration::from_secs(20), renewed).await.unwrap(), LeaseState::Held);
+    assert_eq!(queue.renew(&job.lease, LONG).await.unwrap(), LeaseState::Held);
+    assert_eq!(queue.complete(&job.lease).await.unwrap(), LeaseState::Held);
+}

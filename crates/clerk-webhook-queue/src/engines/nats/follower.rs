@@ -22,12 +22,56 @@ use super::log;
 /// How often the task checks whether the client has reconnected.
 const CHECK: Duration = Duration::from_secs(1);
 
+/// The followers of a client, which starts a new one when the last one has ended.
+#[derive(Default)]
+pub(super) struct Followers {
+    current: tokio::sync::Mutex<Option<Arc<Follower>>>,
+    /// The last one that has read all records. Stays until its successor has read them too.
+    complete: Mutex<Option<Arc<Follower>>>,
+}
+
+impl Followers {
+    /// Returns the follower of the stream, and starts it if it does not run.
+    pub(super) async fn current(
+        &self,
+        access: &Access,
+        changed: &Arc<Notify>,
+    ) -> Result<Arc<Follower>, NatsQueueError> {
+        let mut current = self.current.lock().await;
+        if let Some(follower) = current.as_ref().filter(|follower| follower.is_alive()) {
+            return Ok(Arc::clone(follower));
+        }
+        let started = Arc::new(Follower::start(access, Arc::clone(changed)).await?);
+        *current = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    /// Returns the follower of the stream when it has read all records that the stream contained at its start.
+    pub(super) async fn complete(
+        &self,
+        access: &Access,
+        changed: &Arc<Notify>,
+    ) -> Result<Arc<Follower>, NatsQueueError> {
+        let follower = self.current(access, changed).await?;
+        follower.reach(follower.first).await?;
+        *self.complete.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&follower));
+        Ok(follower)
+    }
+
+    /// Returns the last follower that has read all records, without waiting. It may have ended.
+    pub(super) fn known(&self) -> Option<Arc<Follower>> {
+        self.complete.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// An index of the stream, and the task that updates it.
 pub(super) struct Follower {
     access: Access,
     index: Arc<Mutex<Index>>,
     /// The sequence up to which the index is complete. The task owns the sender, and drops it when it ends.
     applied: watch::Receiver<u64>,
+    /// The sequence of the last record when the reading began.
+    first: u64,
     /// When the server created the stream.
     created: i64,
     /// How often the client had connected when the reading began.
@@ -49,7 +93,7 @@ impl Follower {
         let following = follow(access.clone(), connects, records, last, Arc::clone(&index), sender, changed);
         let task = tokio::spawn(following).abort_handle();
         let is_ended = AtomicBool::new(false);
-        Ok(Self { access: access.clone(), index, applied, created, connects, is_ended, task })
+        Ok(Self { access: access.clone(), index, applied, first: last, created, connects, is_ended, task })
     }
 
     /// Returns whether the task still updates the index.

@@ -165,9 +165,10 @@ impl Index {
         })
     }
 
-    /// Returns how long the lease of a running job still lasts.
-    pub(super) fn remaining(&self, id: &str, now: Instant) -> Duration {
-        self.entries.get(id).map_or(Duration::ZERO, |entry| entry.due.saturating_duration_since(now))
+    /// Returns how long the lease of a running job still lasts, or zero if its last record is another one.
+    pub(super) fn remaining(&self, id: &str, sequence: u64, now: Instant) -> Duration {
+        let entry = self.entries.get(id).filter(|entry| entry.sequence == sequence);
+        entry.map_or(Duration::ZERO, |entry| entry.due.saturating_duration_since(now))
     }
 
     /// Returns the time at which the next delay or lease ends.

@@ -131,9 +131,11 @@ impl JobQueue for NatsQueue {
             if record.state != State::Running || !record.is_owned_by(lease.owner()) {
                 return Ok(LeaseState::Lost);
             }
-            let follower = self.follower().await?;
-            follower.reach(stored.sequence).await?;
-            let remaining = follower.index().remaining(&record.id, Instant::now());
+            // Does not wait for a follower that reads the stream again, so that no lease expires meanwhile.
+            let (known, now) = (self.followers.known(), Instant::now());
+            let remaining = known.as_ref().map_or(Duration::ZERO, |follower| {
+                follower.index().remaining(&record.id, stored.sequence, now)
+            });
             if record.object.is_some() && remaining < MARGIN {
                 match Box::pin(self.renew_late(stored, by)).await? {
                     Some(state) => return Ok(state),
@@ -141,7 +143,10 @@ impl JobQueue for NatsQueue {
                 }
             }
             let renewed = record.renewed(by, Some(record.since.unwrap_or(stored.sequence)));
-            if self.access.write(&renewed, stored.body, stored.sequence).await?.is_some() {
+            if let Some(sequence) = self.access.write(&renewed, stored.body, stored.sequence).await? {
+                if let Some(follower) = known {
+                    follower.index().apply(sequence, renewed, now);
+                }
                 return Ok(LeaseState::Held);
             }
         }
@@ -169,7 +174,7 @@ impl JobQueue for NatsQueue {
     async fn wait(&self, limit: Duration) {
         let now = Instant::now();
         let end = now + limit.min(Duration::from_secs(24 * 60 * 60));
-        let follower = timeout_at(end, self.follower()).await;
+        let follower = timeout_at(end, self.followers.current(&self.access, &self.changed)).await;
         let due = match &follower {
             Ok(Ok(follower)) => follower.index().next_due(now),
             _ => None,

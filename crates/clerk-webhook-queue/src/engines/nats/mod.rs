@@ -21,13 +21,13 @@ use async_nats::{Client, ConnectOptions, ServerAddr};
 use clerk_webhook_core::{Event, Verifier};
 use clerk_webhook_store::Scope;
 use percent_encoding::percent_decode_str;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 
 use crate::queue::delivery_queue::{DeliveryQueue, Enqueued};
 
 use self::access::{Access, Appended, PENDING, RESERVED};
 use self::error::NatsQueueError;
-use self::follower::Follower;
+use self::follower::{Follower, Followers};
 use self::names::Names;
 use self::record::Record;
 use self::room::Room;
@@ -139,7 +139,7 @@ pub struct NatsQueue {
     body_limit: usize,
     room: Room,
     /// What this client knows about the stream, from the first call of a worker on.
-    follower: Arc<Mutex<Option<Arc<Follower>>>>,
+    followers: Arc<Followers>,
     /// Wakes a worker in this process.
     changed: Arc<Notify>,
 }
@@ -183,7 +183,7 @@ impl NatsQueue {
             replicas: None,
             body_limit: Verifier::DEFAULT_BODY_LIMIT,
             room: Room::default(),
-            follower: Arc::default(),
+            followers: Arc::default(),
             changed: Arc::default(),
         }
     }
@@ -217,7 +217,7 @@ impl NatsQueue {
         Self {
             access,
             room: self.room.for_another_stream(),
-            follower: Arc::default(),
+            followers: Arc::default(),
             changed: Arc::default(),
             ..self
         }
@@ -262,7 +262,7 @@ impl NatsQueue {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.access = Access::new(self.client.clone(), self.access.names, timeout);
-        self.follower = Arc::default();
+        self.followers = Arc::default();
         self
     }
 
@@ -286,26 +286,16 @@ impl NatsQueue {
         migrate::migrate(&self.access, self.replicas, self.body_limit).await
     }
 
-    /// Returns the follower of the stream, and starts it if it does not run.
+    /// Returns a follower that has read all records that the stream contained at its start.
     async fn follower(&self) -> Result<Arc<Follower>, NatsQueueError> {
-        let mut current = self.follower.lock().await;
-        if let Some(follower) = current.as_ref().filter(|follower| follower.is_alive()) {
-            return Ok(Arc::clone(follower));
-        }
-        let started = Arc::new(Follower::start(&self.access, Arc::clone(&self.changed)).await?);
-        *current = Some(Arc::clone(&started));
-        Ok(started)
+        self.followers.complete(&self.access, &self.changed).await
     }
 
-    /// Returns the follower when it knows all records that the stream contains now.
+    /// Returns a follower that knows all records that the stream contains now.
     async fn synced(&self) -> Result<Arc<Follower>, NatsQueueError> {
         let follower = self.follower().await?;
-        if follower.sync().await? {
-            return Ok(follower);
-        }
-        let follower = self.follower().await?;
-        follower.sync().await?;
-        Ok(follower)
+        // A new follower knows all records when it is complete.
+        if follower.sync().await? { Ok(follower) } else { self.follower().await }
     }
 
     async fn store(&self, event: &Event) -> Result<Enqueued, NatsQueueError> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use clerk_webhook_core::{Event, EventType, MessageId, Timestamp};
 use clerk_webhook_store::{DeliveryKey, Lease, Owner};
 use tokio::time::Instant;
@@ -85,36 +86,30 @@ impl NatsQueue {
         let Some(message_id) = record.message_id() else { return Err(NatsQueueError::Foreign) };
         if record.attempts >= options.max_attempts {
             let dead = record.used_up(CRASHED);
-            if let Some(sequence) = self.access.write(&dead, stored.body, stored.sequence).await? {
+            if self.replace(follower, &dead, stored.body, stored.sequence).await?.is_some() {
                 self.log_dead_letter(&message_id, &dead);
-                follower.reach(sequence).await?;
-            } else {
-                follower.sync().await?;
             }
             return Ok(Taken::Gone);
         }
 
         let owner = Owner::random();
         let taken = record.taken(owner, options.lease);
-        let Some(sequence) = self.access.write(&taken, stored.body.clone(), stored.sequence).await? else {
-            follower.sync().await?;
+        let body = stored.body.clone();
+        let Some(sequence) = self.replace(follower, &taken, body, stored.sequence).await? else {
             return Ok(Taken::Gone);
         };
         let taken = taken.after(stored.sequence);
-        // Two clients may take two jobs about an object at the same time. The stream has an order, and the
-        // client with the later record gives its job back.
-        follower.reach(sequence).await?;
-        if options.one_object_at_a_time {
-            let is_overtaken = follower.index().is_overtaken(&reserved.id, Instant::now(), sequence);
-            if is_overtaken {
+        if options.one_object_at_a_time && taken.object.is_some() {
+            // Two clients may take two jobs about an object at the same time. The stream has an order, and the
+            // client with the later record gives its job back.
+            let reached = follower.reach(sequence).await;
+            if reached.is_err() || follower.index().is_overtaken(&reserved.id, Instant::now(), sequence) {
                 let mut back = taken.ready(record.attempts, Duration::ZERO);
                 if record.state == State::Running {
                     back.error = Some(CRASHED.to_owned());
                 }
-                if let Some(sequence) = self.access.write(&back, stored.body, sequence).await? {
-                    follower.reach(sequence).await?;
-                }
-                return Ok(Taken::Gone);
+                self.replace(follower, &back, stored.body, sequence).await?;
+                return reached.map(|()| Taken::Gone);
             }
         }
 
@@ -127,10 +122,27 @@ impl NatsQueue {
         }
         let dead = taken.buried(NOT_AN_EVENT);
         self.log_dead_letter(&message_id, &dead);
-        if let Some(sequence) = self.access.write(&dead, stored.body, sequence).await? {
-            follower.reach(sequence).await?;
-        }
+        self.replace(follower, &dead, stored.body, sequence).await?;
         Ok(Taken::Gone)
+    }
+
+    /// Replaces a record, also in the index. Returns the new sequence, or `None` if another client replaced the
+    /// record first.
+    async fn replace(
+        &self,
+        follower: &Follower,
+        record: &Record,
+        body: Bytes,
+        expected: u64,
+    ) -> Result<Option<u64>, NatsQueueError> {
+        // Other clients count the lease from a later time.
+        let began = Instant::now();
+        let replaced = self.access.write(record, body, expected).await?;
+        match replaced {
+            Some(sequence) => drop(follower.index().apply(sequence, record.clone(), began)),
+            None => drop(follower.sync().await?),
+        }
+        Ok(replaced)
     }
 
     fn log_dead_letter(&self, id: &MessageId, record: &Record) {
