@@ -41,11 +41,7 @@ impl Nats {
         }
         let port = free_port();
         let folder = folder("nats", port);
-        let files = folder.join("data");
-        let listen = format!("listen: \"127.0.0.1:{port}\"");
-        let jetstream = format!("jetstream {{ store_dir: \"{}\" }}", files.display());
-        fs::write(folder.join("nats.conf"), format!("{listen}\n{jetstream}\n{settings}\n"))
-            .expect("could not write the configuration");
+        configure(&folder, port, settings);
         Some(Self { process: Self::spawn(&folder), folder, port })
     }
 
@@ -88,6 +84,16 @@ impl Nats {
     /// Panics if the server does not start.
     pub fn restart(&mut self) {
         self.process = Self::spawn(&self.folder);
+    }
+
+    /// Starts the killed server again, with other lines of its configuration file.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the server does not start.
+    pub fn restart_with(&mut self, settings: &str) {
+        configure(&self.folder, self.port, settings);
+        self.restart();
     }
 
     /// Deletes all files of the killed server, so that it starts without streams.
@@ -142,6 +148,14 @@ impl Drop for Nats {
         let _ = self.process.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Writes the configuration file of nats-server.
+fn configure(folder: &Path, port: u16, settings: &str) {
+    let listen = format!("listen: \"127.0.0.1:{port}\"");
+    let jetstream = format!("jetstream {{ store_dir: \"{}\" }}", folder.join("data").display());
+    fs::write(folder.join("nats.conf"), format!("{listen}\n{jetstream}\n{settings}\n"))
+        .expect("could not write the configuration");
 }
 
 /// A Postgres server for one test, which the test can kill.

@@ -149,7 +149,7 @@ async fn skips_a_job_that_a_foreign_message_has_replaced() {
 
 #[tokio::test]
 async fn skips_a_job_that_has_become_too_large() {
-    let Some(server) = Nats::start("the test of large jobs of NatsQueue") else { return };
+    let Some(mut server) = Nats::start("the test of large jobs of NatsQueue") else { return };
     let (queue, other) = (connect(&server).await, connect(&server).await);
     let body = format!(r#"{{"data":{{"name":"{}"}},"type":"user.created"}}"#, "x".repeat(200 * 1024));
     let large = Event::from_trusted("msg_large".parse().unwrap(), Timestamp::now(), body.into()).unwrap();
@@ -163,6 +163,14 @@ async fn skips_a_job_that_has_become_too_large() {
 
     config.max_message_size = -1;
     jetstream::new(queue.client().clone()).update_stream(config).await.unwrap();
+    server.kill();
+    server.restart_with("max_payload: 128KB");
+    let waiting = async { while queue.enqueue(&event("msg_3")).await.is_err() {} };
+    timeout(LONG, waiting).await.unwrap();
+    assert_eq!(drain(&queue).await, ["msg_3"]);
+
+    server.kill();
+    server.restart_with("max_payload: 4MB");
     assert_eq!(drain(&other).await, ["msg_large"]);
 }
 

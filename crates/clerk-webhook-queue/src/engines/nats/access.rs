@@ -40,8 +40,8 @@ pub(super) enum Appended {
     Stored(u64),
     /// The last record is another one.
     Conflict,
-    /// The last record may soon be another one, which the replicas have not stored yet. Servers of version 2.11
-    /// or later send this answer.
+    /// The last record may soon be another one, which the replicas have not stored yet. Servers of version
+    /// 2.11 or later send this answer.
     Pending,
 }
 

@@ -29,7 +29,8 @@ pub enum NatsQueueError {
         /// What is wrong.
         reason: &'static str,
     },
-    /// The event, with the queue's own fields, is larger than the server's `max_payload`.
+    /// The event, with the queue's own fields, is larger than the server's `max_payload`, or than the stream's
+    /// limit of the message size.
     TooLarge {
         /// The size of the event with the reserved space, in bytes.
         size: usize,
@@ -87,7 +88,7 @@ impl fmt::Display for NatsQueueError {
             ),
             Self::TooLarge { size, max_payload } => write!(
                 f,
-                "an event needs {size} bytes, but max_payload of the NATS server is {max_payload}. Raise max_payload in the server's configuration"
+                "an event needs {size} bytes, and max_payload of the NATS server is {max_payload} bytes. Raise max_payload in the server's configuration, and remove the stream's limit of the message size"
             ),
             Self::MaxPayload { required, max_payload } => write!(
                 f,

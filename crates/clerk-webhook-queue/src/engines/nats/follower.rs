@@ -46,7 +46,8 @@ impl Followers {
         Ok(started)
     }
 
-    /// Returns the follower of the stream when it has read all records that the stream contained at its start.
+    /// Returns the follower of the stream when it has read all records that the stream contained at its
+    /// start.
     pub(super) async fn complete(
         &self,
         access: &Access,
@@ -173,9 +174,9 @@ fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
 
 /// Updates the index until the server does not answer any more, or the follower is dropped.
 ///
-/// Also ends when the consumer may have been created again, for example after a reconnect. The client continues
-/// after the last sequence, but the server may have lost its last records or all files, so that newer records
-/// have lower sequences.
+/// Also ends when the consumer may have been created again, for example after a reconnect. The client
+/// continues after the last sequence, but the server may have lost its last records or all files, so that
+/// newer records have lower sequences.
 async fn follow(
     access: Access,
     connects: u64,

@@ -131,7 +131,7 @@ impl JobQueue for NatsQueue {
             if record.state != State::Running || !record.is_owned_by(lease.owner()) {
                 return Ok(LeaseState::Lost);
             }
-            // Does not wait for a follower that reads the stream again, so that no lease expires meanwhile.
+            // Does not wait for a follower that reads the stream again, because a lease could expire first.
             let (known, now) = (self.followers.known(), Instant::now());
             let remaining = known.as_ref().map_or(Duration::ZERO, |follower| {
                 follower.index().remaining(&record.id, stored.sequence, now)

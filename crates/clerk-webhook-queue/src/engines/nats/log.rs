@@ -10,7 +10,7 @@ pub(super) fn unusable_job(stream: &str, message_id: &str, error: &NatsQueueErro
         stream,
         message_id,
         %error,
-        "cannot take a job of the queue, and skips it"
+        "the queue skips a job that it cannot read or write: follow the advice of the error"
     );
     #[cfg(not(feature = "tracing"))]
     let _ = (stream, message_id, error);

@@ -53,9 +53,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 /// - Each job is handled at least once, and by at most one worker at a time. After a crash, the job can be
 ///   taken again when its lease expires. For streams with several replicas, see [Clusters](#clusters).
 /// - A queue prefers older jobs, but does not guarantee an order.
-/// - If a job cannot be read or written, because another program has replaced its message or because it exceeds a
-///   limit that was lowered, workers log an error once, continue with the other jobs, and try again every
-///   minute.
+/// - One unusable job does not stop the others. If a job exceeds a limit that was lowered, workers log an
+///   error once, and try again every minute. If another program publishes to the job's subject, the job is
+///   lost.
 ///
 /// # Clusters
 ///
@@ -68,6 +68,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 /// If the leader changes during these steps, two workers can still take the same job. Pass the
 /// [message id](clerk_webhook_core::Context::message_id) as the idempotency key to every service that a
 /// handler calls.
+///
+/// Use nats-server 2.10.19 or later for streams with several replicas. With earlier versions, the replicas of
+/// a stream can differ after concurrent deliveries of one message (nats-server issue 5644).
 ///
 /// # Durability
 ///
@@ -90,6 +93,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 /// - A process that runs a worker, or calls a method such as [`stats`](crate::JobQueue::stats), reads the
 ///   records of all known messages, without their bodies. It keeps those that have not ended in memory: a few
 ///   hundred bytes for each waiting message and each dead letter. A purge makes this first reading faster.
+/// - A process reads the records again after each reconnect, because the server may have lost the last ones.
+///   It takes no job until it has read them all. Running jobs continue and keep their leases.
 /// - Every change of a job except `complete` and `discard` writes the event's body again, including each
 ///   renewal.
 /// - JetStream deletes an old body from its index immediately, but the file can contain the bytes until the

@@ -45,7 +45,7 @@ impl Names {
         format!("{}.message.{id}", self.root)
     }
 
-    /// Returns the id of the message with this subject, or `None` if the subject is not that of a message.
+    /// Returns the id of the message with this subject, or `None` if no message has this subject.
     pub(super) fn id_of(&self, subject: &str) -> Option<String> {
         let id = subject.strip_prefix(&self.root)?.strip_prefix(".message.")?;
         Some(id.replace("%3E", ">").replace("%2A", "*").replace("%25", "%"))

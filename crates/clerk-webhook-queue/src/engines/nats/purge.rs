@@ -49,7 +49,8 @@ impl Ended {
         while sequences.len() < limit {
             let next = async { self.records.next().await.unwrap_or(Err(NatsQueueError::MissingStream)) };
             let found = access.bounded(next).await?;
-            // The records are in the order in which they were written. A newer mark may have replaced this one.
+            // The records are in the order in which they were written. A newer mark may have replaced this
+            // one.
             if found.sequence >= self.mark || found.age < self.older_than {
                 self.is_complete = true;
                 break;

@@ -42,7 +42,8 @@ impl NatsQueue {
                 if is_synced {
                     return Ok(None);
                 }
-                is_synced = follower.sync().await?;
+                self.synced().await?;
+                is_synced = true;
                 continue;
             };
             is_synced = false;
@@ -100,8 +101,8 @@ impl NatsQueue {
         };
         let taken = taken.after(stored.sequence);
         if options.one_object_at_a_time && taken.object.is_some() {
-            // Two clients may take two jobs about an object at the same time. The stream has an order, and the
-            // client with the later record gives its job back.
+            // Two clients may take two jobs about an object at the same time. The stream has an order, and
+            // the client with the later record gives its job back.
             let reached = follower.reach(sequence).await;
             if reached.is_err() || follower.index().is_overtaken(&reserved.id, Instant::now(), sequence) {
                 let mut back = taken.ready(record.attempts, Duration::ZERO);
@@ -126,8 +127,8 @@ impl NatsQueue {
         Ok(Taken::Gone)
     }
 
-    /// Replaces a record, also in the index. Returns the new sequence, or `None` if another client replaced the
-    /// record first.
+    /// Replaces a record, also in the index. Returns the new sequence, or `None` if another client replaced
+    /// the record first.
     async fn replace(
         &self,
         follower: &Follower,
