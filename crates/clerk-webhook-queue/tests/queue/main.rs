@@ -20,6 +20,8 @@ mod nats_queue;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]
+mod postgres_repair;
+#[cfg(feature = "postgres")]
 mod postgres_setup;
 #[cfg(feature = "postgres")]
 mod postgres_stress;

@@ -33,7 +33,7 @@ pub(crate) fn event_about(id: &str, object: &str) -> Event {
 }
 
 /// Takes the next job when it is ready.
-async fn eventually_taken(queue: &PostgresQueue, options: &TakeOptions) -> Job {
+pub(crate) async fn eventually_taken(queue: &PostgresQueue, options: &TakeOptions) -> Job {
     let taking = async {
         loop {
             match queue.take(options).await.unwrap() {
@@ -166,29 +166,6 @@ async fn a_job_with_a_changed_body_becomes_a_dead_letter() {
     assert_eq!(dead[0].last_error.as_deref(), Some("the stored body is not an event"));
     assert!(dead[0].event().is_err());
     database.close().await;
-}
-
-#[tokio::test]
-async fn a_deleted_ticket_is_added_again() {
-    let Some(database) = Database::new().await else { return };
-    let queue = database.open().await;
-    queue.enqueue(&event("msg_ready")).await.unwrap();
-    queue.enqueue(&event("msg_crashed")).await.unwrap();
-    let crashed = take(&database.open().await).await.unwrap();
-    database.execute(&format!("DELETE FROM {}._private_jobs", database.graphile())).await;
-    database.execute(&format!("UPDATE {} SET lease_until = 0 WHERE state = 2", database.table())).await;
-    // The first call of a queue finds no ticket, and repairs them the next time that it has read the task.
-    let mut taken =
-        [eventually_taken_by_a_new_queue(&database).await, eventually_taken_by_a_new_queue(&database).await];
-    taken.sort_by_key(|job| job.lease.attempt());
-    assert_eq!(taken[1].event.message_id(), crashed.event.message_id());
-    assert_eq!(taken.each_ref().map(|job| job.lease.attempt()), [1, 2]);
-    database.close().await;
-}
-
-async fn eventually_taken_by_a_new_queue(database: &Database) -> Job {
-    let queue = database.open().await;
-    eventually_taken(&queue, &TakeOptions::default()).await
 }
 
 #[tokio::test]

@@ -82,7 +82,8 @@ SELECT message_id FROM clerk_webhook_queue
  LIMIT 1
    FOR UPDATE SKIP LOCKED";
 
-/// Adds the tickets that somebody has deleted.
+/// Adds the tickets that no worker can claim: somebody has deleted them, or a worker of graphile_worker has failed
+/// or was killed while it held them. A live worker of graphile_worker replaces a ticket as soon as it claims it.
 pub(super) const REPAIR: &str = "\
 WITH job AS MATERIALIZED (
      SELECT scope, message_id, coalesce(lease_until, available_at) AS available_at
@@ -91,8 +92,10 @@ WITH job AS MATERIALIZED (
              OR (scope = $1 AND state = 2 AND lease_until <= <started>))
         AND NOT EXISTS (
             SELECT FROM graphile_worker._private_jobs AS ticket
-             WHERE ticket.key = 'clerk_webhook:<table>:' || record.scope || ':' || record.message_id)
-      LIMIT 100
+             WHERE ticket.key = 'clerk_webhook:<table>:' || record.scope || ':' || record.message_id
+               AND (ticket.is_available OR (ticket.attempts < ticket.max_attempts
+                                            AND ticket.locked_at > now() - interval '5 minutes')))
+      LIMIT $2::bigint
         FOR UPDATE SKIP LOCKED)
 SELECT (<ticket job at available_at>).id FROM job";
 

@@ -1,7 +1,7 @@
 //! Claims the tickets, and takes their jobs.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clerk_webhook_core::{Event, MessageId};
 use clerk_webhook_store::internal::{advise, millis};
@@ -26,10 +26,6 @@ use super::ticket::Ticket;
 
 /// When a ticket is visible again whose record or object another transaction has locked for a moment.
 const SOON: i64 = 100;
-
-/// How often an idle worker looks for deleted tickets, and for a new id of the task: graphile_worker's clean-up
-/// deletes a task that has no ticket.
-const REPAIR_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The state of a ticket's job.
 enum Found {
@@ -202,11 +198,10 @@ impl PostgresQueue {
         }
         let mut transaction = self.begin_read_committed().await?;
         let current = self.tasks(&mut transaction, true).await?;
-        let repair = self.of_scope(&self.statements.repair).persistent(keeps);
-        let is_repaired = !repair.fetch_all(&mut *transaction).await?.is_empty();
+        let added = self.repair(&mut transaction).await?;
         transaction.commit().await?;
         let is_changed = current.task_ids() != tasks.task_ids();
-        Ok(if is_repaired || is_changed { Step::Again } else { Step::Nothing })
+        Ok(if added > 0 || is_changed { Step::Again } else { Step::Nothing })
     }
 
     /// Takes the job of a message if possible, moves its ticket, and commits.
@@ -294,17 +289,7 @@ impl PostgresQueue {
         Ok(details)
     }
 
-    /// Returns whether this caller must repeat the repair, because the interval is over.
-    fn must_repair(&self) -> bool {
-        let mut tasks = self.lock_tasks();
-        let must = tasks.repaired_at.is_none_or(|at| at.elapsed() >= REPAIR_INTERVAL);
-        if must {
-            tasks.repaired_at = Some(Instant::now());
-        }
-        must
-    }
-
-    fn lock_tasks(&self) -> MutexGuard<'_, Tasks> {
+    pub(super) fn lock_tasks(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use graphile_worker::sql::task_identifiers::TaskDetails;
 
-/// The id of the task, and when deleted tickets were last looked for.
+/// The id of the task, and when the tickets were last repaired.
 #[derive(Default)]
 pub(super) struct Tasks {
     pub(super) details: Option<Arc<TaskDetails>>,

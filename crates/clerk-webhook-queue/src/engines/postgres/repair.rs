@@ -1,0 +1,33 @@
+//! Adds the tickets that no worker can claim.
+
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgConnection;
+
+use super::queue::PostgresQueue;
+
+/// How often an idle worker looks for such tickets, and for a new id of the task: graphile_worker's clean-up
+/// deletes a task that has no ticket.
+pub(crate) const REPAIR_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The number of tickets that one statement adds. graphile_worker locks the key of each of them.
+const BATCH: u32 = 100;
+
+impl PostgresQueue {
+    /// Adds up to [`BATCH`] tickets, and returns their number.
+    pub(super) async fn repair(&self, connection: &mut PgConnection) -> Result<usize, sqlx::Error> {
+        let repair = self.of_scope(&self.statements.repair).bind(i64::from(BATCH));
+        let repair = repair.persistent(self.mode.keeps_statements());
+        Ok(repair.fetch_all(connection).await?.len())
+    }
+
+    /// Returns whether this caller must repeat the repair, because the interval is over.
+    pub(super) fn must_repair(&self) -> bool {
+        let mut tasks = self.lock_tasks();
+        let must = tasks.repaired_at.is_none_or(|at| at.elapsed() >= REPAIR_INTERVAL);
+        if must {
+            tasks.repaired_at = Some(Instant::now());
+        }
+        must
+    }
+}
