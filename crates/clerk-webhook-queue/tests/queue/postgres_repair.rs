@@ -50,3 +50,23 @@ async fn a_ticket_that_graphile_has_abandoned_is_replaced() {
     assert_eq!(taken, ["msg_failed", "msg_locked"]);
     database.close().await;
 }
+
+#[tokio::test]
+async fn any_number_of_deleted_tickets_is_added_again_at_once() {
+    let Some(database) = Database::new().await else { return };
+    let queue = database.open().await;
+    let table = database.table();
+    database
+        .execute(&format!(
+            "INSERT INTO {table} (scope, message_id, state, event_type, attempts, available_at, attempted_at,
+                 enqueued_at, payload)
+             SELECT 'clerk', 'msg_' || n, 0, 'user.created', 0, n, 0, 0, '{{}}' FROM generate_series(1, 205) AS n"
+        ))
+        .await;
+    let mut taken = 0;
+    while take(&queue).await.is_some() {
+        taken += 1;
+    }
+    assert_eq!(taken, 205);
+    database.close().await;
+}

@@ -11,14 +11,19 @@ use super::queue::PostgresQueue;
 pub(crate) const REPAIR_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The number of tickets that one statement adds. graphile_worker locks the key of each of them.
-const BATCH: u32 = 100;
+const BATCH: u16 = 100;
 
 impl PostgresQueue {
-    /// Adds up to [`BATCH`] tickets, and returns their number.
-    pub(super) async fn repair(&self, connection: &mut PgConnection) -> Result<usize, sqlx::Error> {
+    /// Adds up to [`BATCH`] tickets, and returns whether it has added one. After a full batch, the next repair need
+    /// not wait for the end of the interval.
+    pub(super) async fn repair(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         let repair = self.of_scope(&self.statements.repair).bind(i64::from(BATCH));
         let repair = repair.persistent(self.mode.keeps_statements());
-        Ok(repair.fetch_all(connection).await?.len())
+        let added = repair.fetch_all(connection).await?.len();
+        if added >= usize::from(BATCH) {
+            self.lock_tasks().repaired_at = None;
+        }
+        Ok(added > 0)
     }
 
     /// Returns whether this caller must repeat the repair, because the interval is over.

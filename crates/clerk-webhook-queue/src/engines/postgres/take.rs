@@ -198,10 +198,10 @@ impl PostgresQueue {
         }
         let mut transaction = self.begin_read_committed().await?;
         let current = self.tasks(&mut transaction, true).await?;
-        let added = self.repair(&mut transaction).await?;
+        let is_repaired = self.repair(&mut transaction).await?;
         transaction.commit().await?;
         let is_changed = current.task_ids() != tasks.task_ids();
-        Ok(if added > 0 || is_changed { Step::Again } else { Step::Nothing })
+        Ok(if is_repaired || is_changed { Step::Again } else { Step::Nothing })
     }
 
     /// Takes the job of a message if possible, moves its ticket, and commits.
