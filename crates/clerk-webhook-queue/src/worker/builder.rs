@@ -229,11 +229,17 @@ impl Worker<crate::PostgresQueue> {
     /// schema as the queue. The settings of this builder apply, except [`concurrency`](Self::concurrency) and
     /// [`poll_interval`](Self::poll_interval), which are settings of graphile_worker. Register at most one
     /// worker: a later registration replaces an earlier one. A ticket of another table or scope is postponed
-    /// for 1 minute, and logged as an error.
+    /// for 1 minute, and logged as an error. This can happen to the same ticket repeatedly, so use a separate
+    /// [`graphile_schema`](crate::PostgresQueue::graphile_schema) for each scope.
     ///
     /// Enable graphile_worker's `WorkerRecoveryConfig`, as in the example. Without it, a job that a worker had
-    /// claimed but not yet started when its process was killed stays locked for 4 hours. This method does not
-    /// enable it, because that would replace your own settings.
+    /// claimed but not yet started when its process was killed stays locked until a repair replaces its ticket. The
+    /// registered worker repairs the tickets every minute while it runs, and replaces a ticket that has been locked
+    /// for 5 minutes. This method does not enable the recovery, because that would replace your own settings.
+    ///
+    /// The `run` method of graphile_worker returns an error if graphile_worker itself meets an error of the
+    /// database. Unlike a worker that [`start`](Self::start) has started, it does not try again. Call `run` again
+    /// after a pause.
     ///
     /// graphile_worker's own worker needs a direct connection, not a pooler in transaction mode.
     ///

@@ -259,3 +259,22 @@ async fn graphile_gives_a_job_back_that_another_worker_is_running() {
     assert_eq!(runs.available_permits(), 1);
     database.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn graphile_repairs_deleted_tickets_until_its_worker_is_dropped() {
+    let Some(database) = Database::separate().await else { return };
+    let queue = database.open().await.listen().await.unwrap();
+    enqueue(&queue, "msg_1", "user.updated").await;
+    database.execute(&format!("DELETE FROM {}._private_jobs", database.graphile())).await;
+    let handlers: Handlers = Handlers::builder().otherwise(async |_, _| Ok(())).build().unwrap();
+    let registered = Worker::new(queue.clone(), handlers, ());
+    let graphile = graphile(&database, &queue, |options| registered.register(options)).await;
+    drained(&queue).await;
+    stop(graphile).await;
+    // The repairs own a clone of the queue, whose listener stops with the last clone.
+    drop(queue);
+    let listeners = "SELECT count(*) FROM pg_stat_activity
+                      WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+    eventually(async || database.number(listeners).await == 0).await;
+    database.close().await;
+}

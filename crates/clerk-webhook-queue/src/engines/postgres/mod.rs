@@ -6,7 +6,7 @@ mod listen;
 #[cfg(test)]
 mod plans;
 pub(crate) mod queue;
-pub(crate) mod repair;
+mod repair;
 mod rows;
 mod run;
 mod setup;
