@@ -357,3 +357,16 @@ async fn purge_keeps_messages_for_at_least_seven_days() {
     assert_eq!(queue.enqueue(&event("msg_new")).await.unwrap(), Enqueued::Duplicate);
     database.close().await;
 }
+
+#[tokio::test]
+async fn a_duplicate_does_not_wait_for_the_open_transaction_of_its_job() {
+    let Some(database) = Database::new().await else { return };
+    let (queue, other) = (database.open().await, database.open().await);
+    queue.enqueue(&event("msg_1")).await.unwrap();
+    let job = take(&queue).await.unwrap();
+    let transaction = queue.begin(&job.lease, &TakeOptions::default()).await.unwrap().unwrap();
+    let enqueued = timeout(Duration::from_secs(2), async { other.enqueue(&event("msg_1")).await.unwrap() });
+    assert_eq!(enqueued.await.unwrap(), Enqueued::Duplicate);
+    queue.commit(transaction).await.unwrap();
+    database.close().await;
+}

@@ -34,12 +34,14 @@ SELECT count(*) >= 5 FROM pg_catalog.pg_index
 pub(super) const GRAPHILE_MIGRATED: &str = "\
 SELECT pg_catalog.to_regclass('graphile_worker._private_job_retirements') IS NOT NULL";
 
-/// Inserts the record and its ticket. Returns no row if the message already exists, whatever its state.
+/// Inserts the record and its ticket. Returns no row if the message already exists, whatever its state. The search
+/// finds a record whose transaction is open, for which the conflict would wait.
 pub(super) const ENQUEUE: &str = "\
 WITH job AS (
      INSERT INTO clerk_webhook_queue
          (scope, message_id, state, event_type, object_id, attempts, available_at, attempted_at, enqueued_at, payload)
      SELECT $1, $2, 0, $3, $4, 0, at.now, $5, at.now, $6 FROM (SELECT <now> AS now) AS at
+      WHERE NOT EXISTS (SELECT FROM clerk_webhook_queue WHERE scope = $1 AND message_id = $2)
      ON CONFLICT (scope, message_id) DO NOTHING
      RETURNING scope, message_id, available_at)
 SELECT (<first ticket job at available_at>).id FROM job";
