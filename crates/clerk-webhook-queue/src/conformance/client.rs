@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Returns options with the given lease and enough attempts, which allow several jobs about one object.
 pub(super) fn leased(lease: Duration) -> TakeOptions {
-    TakeOptions { lease, max_attempts: u32::MAX, one_object_at_a_time: false }
+    TakeOptions { lease, max_attempts: u32::MAX, one_object_at_a_time: false, ..TakeOptions::default() }
 }
 
 /// A client of the queue that panics if the queue returns an error.

@@ -122,8 +122,12 @@ impl<Q: JobQueue> Worker<Q> {
     async fn run(mut self) {
         while !self.race.is_over() {
             let (plan, asked) = (Plan::random(&mut self.random), Instant::now());
-            let options =
-                TakeOptions { lease: plan.lease(), max_attempts: MAX_ATTEMPTS, one_object_at_a_time: true };
+            let options = TakeOptions {
+                lease: plan.lease(),
+                max_attempts: MAX_ATTEMPTS,
+                one_object_at_a_time: true,
+                ..TakeOptions::default()
+            };
             match self.client.take(&options).await {
                 Some(job) => {
                     self.race.taken(&job, asked + plan.lease());

@@ -149,7 +149,7 @@ pub trait JobQueue: DeliveryQueue {
     ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
 }
 
-/// How [`JobQueue::take`] chooses a job.
+/// How [`JobQueue::take`] chooses a job, and how a transactional queue runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TakeOptions {
@@ -162,11 +162,18 @@ pub struct TakeOptions {
     /// A queue may have to visit each job that it skips. If many jobs about one object are waiting, a call to
     /// [`take`](JobQueue::take) takes longer while one of them is running.
     pub one_object_at_a_time: bool,
+    /// How long a transaction of a `TransactionalQueue` may wait for its next statement, without a limit by
+    /// default.
+    ///
+    /// `PostgresQueue` lets the server end a transaction that is idle for longer. Otherwise the transaction of a
+    /// machine that has disappeared would hold the job and its object until the connection times out, which can
+    /// take hours. Other queues ignore this setting.
+    pub max_idle: Option<Duration>,
 }
 
 impl Default for TakeOptions {
     fn default() -> Self {
-        Self { lease: Duration::from_secs(60), max_attempts: 12, one_object_at_a_time: true }
+        Self { lease: Duration::from_secs(60), max_attempts: 12, one_object_at_a_time: true, max_idle: None }
     }
 }
 

@@ -201,7 +201,9 @@ impl<Q: TransactionalQueue> Worker<Q> {
     ///
     /// Each running handler uses one connection of the pool until it ends. The worker and the server need
     /// further connections, so the pool must be larger than [`concurrency`](Self::concurrency). The lease is
-    /// not renewed, because an open transaction protects the job even after the lease has expired.
+    /// not renewed, because an open transaction protects the job even after the lease has expired. If the machine
+    /// disappears without closing the connection, the server ends the transaction 10 s after the
+    /// [`handler_timeout`](Self::handler_timeout), by Postgres's `idle_in_transaction_session_timeout` setting.
     pub fn exactly_once<S, F>(queue: Q, handlers: Handlers<S>, state_with: F) -> Self
     where
         S: Send + 'static,

@@ -82,6 +82,8 @@ impl Settings {
             lease: self.lease + HANDOVER,
             max_attempts: self.max_attempts,
             one_object_at_a_time: self.one_object_at_a_time,
+            // The worker needs time to end the transaction after the handler timeout.
+            max_idle: Some(self.handler_timeout.saturating_add(QUEUE_TIMEOUT * 2)),
         }
     }
 
@@ -102,6 +104,14 @@ fn age(event: &Event, enqueued_at: Timestamp, now: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_transaction_may_be_idle_for_longer_than_a_handler_may_run() {
+        let idle =
+            |handler_timeout| Settings { handler_timeout, ..Settings::default() }.take_options().max_idle;
+        assert_eq!(idle(Duration::from_secs(60)), Some(Duration::from_secs(70)));
+        assert_eq!(idle(Duration::MAX), Some(Duration::MAX));
+    }
 
     #[test]
     fn the_age_of_an_event_without_a_time_begins_when_it_was_enqueued() {

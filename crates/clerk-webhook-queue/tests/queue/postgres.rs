@@ -370,3 +370,25 @@ async fn a_duplicate_does_not_wait_for_the_open_transaction_of_its_job() {
     queue.commit(transaction).await.unwrap();
     database.close().await;
 }
+
+#[tokio::test]
+async fn the_server_ends_the_transaction_of_a_machine_that_has_disappeared() {
+    for database in [Database::new().await, Database::pooled().await] {
+        let Some(database) = database else { return };
+        let queue = database.open().await;
+        queue.enqueue(&event("msg_1")).await.unwrap();
+        let mut options = leased(Duration::from_millis(300));
+        options.max_idle = Some(Duration::from_millis(200));
+        let job = eventually_taken(&queue, &options).await;
+        // The client sends nothing, and does not close the connection.
+        let transaction = queue.begin(&job.lease, &options).await.unwrap().unwrap();
+        let again = eventually_taken(&database.open().await, &TakeOptions::default()).await;
+        assert_eq!(again.lease.attempt(), 2);
+        assert!(queue.commit(transaction).await.is_err());
+
+        options.max_idle = Some(Duration::MAX);
+        let transaction = queue.begin(&again.lease, &options).await.unwrap().unwrap();
+        queue.commit(transaction).await.unwrap();
+        database.close().await;
+    }
+}

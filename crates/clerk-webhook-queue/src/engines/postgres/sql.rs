@@ -176,9 +176,12 @@ ended AS (
 SELECT (SELECT count(*) FROM ended) AS ended, (SELECT count(*) FROM removed) AS removed,
        (SELECT count(*) FROM woken) AS woken";
 
-/// Waits for the lock of the job's object, so that no other job about it starts before the transaction ends.
+/// Waits for the lock of the job's object, so that no other job about it starts before the transaction ends. The
+/// server ends the transaction if it is idle for $5 milliseconds.
 pub(super) const LOCK_OBJECT: &str = "\
 SELECT job.object_id,
+       CASE WHEN $5::text IS NOT NULL
+            THEN set_config('idle_in_transaction_session_timeout', $5::text, true) END AS idle,
        CASE WHEN $4::boolean AND job.object_id IS NOT NULL
             THEN pg_advisory_xact_lock(<object job>)::text END AS locked
   FROM clerk_webhook_queue AS job

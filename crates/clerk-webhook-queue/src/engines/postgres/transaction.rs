@@ -1,5 +1,6 @@
 //! Transactions that also mark a job as done.
 
+use clerk_webhook_store::internal::millis;
 use clerk_webhook_store::{DeliveryTransaction, Lease};
 use sqlx::{Postgres, Row as _};
 
@@ -8,6 +9,9 @@ use crate::queue::transactional::TransactionalQueue;
 
 use super::queue::PostgresQueue;
 use super::run::{copied, ended, of_lease};
+
+/// The largest value of Postgres's `idle_in_transaction_session_timeout` setting, in milliseconds.
+const LONGEST_IDLE: i64 = i32::MAX as i64;
 
 /// While the transaction of a job is open, no worker can claim the job's ticket, even if the lease expires, and
 /// no worker can lock the job's object.
@@ -21,8 +25,8 @@ impl TransactionalQueue for PostgresQueue {
         lease: &Lease,
         options: &TakeOptions,
     ) -> Result<Option<Self::Transaction>, sqlx::Error> {
-        let (lease, is_exclusive) = (copied(lease), options.one_object_at_a_time);
-        self.detached(async move |queue| queue.begin_job(lease, is_exclusive).await).await
+        let (lease, options) = (copied(lease), *options);
+        self.detached(async move |queue| queue.begin_job(lease, options).await).await
     }
 
     async fn commit(&self, transaction: Self::Transaction) -> Result<(), sqlx::Error> {
@@ -36,12 +40,15 @@ impl PostgresQueue {
     async fn begin_job(
         &self,
         lease: Lease,
-        is_exclusive: bool,
+        options: TakeOptions,
     ) -> Result<Option<DeliveryTransaction<Postgres>>, sqlx::Error> {
         let keeps = self.mode.keeps_statements();
         let mut transaction = self.begin_read_committed().await?;
         self.mode.prepare(&mut transaction).await?;
-        let lock = of_lease(&self.statements.lock_object, &lease).bind(is_exclusive).persistent(keeps);
+        let idle = options.max_idle.map(|idle| millis(idle).min(LONGEST_IDLE).to_string());
+        let lock =
+            of_lease(&self.statements.lock_object, &lease).bind(options.one_object_at_a_time).bind(idle);
+        let lock = lock.persistent(keeps);
         let Some(row) = lock.fetch_optional(&mut *transaction).await? else { return Ok(None) };
         let object: Option<String> = row.try_get("object_id")?;
         let mark = of_lease(&self.statements.mark, &lease).persistent(keeps);
