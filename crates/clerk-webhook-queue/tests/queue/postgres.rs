@@ -7,7 +7,7 @@ use clerk_webhook_queue::{
     DeliveryQueue as _, Enqueued, Job, JobQueue as _, PostgresQueue, TakeOptions, TransactionalQueue as _,
     purge,
 };
-use clerk_webhook_store::{DEFAULT_RETENTION, LeaseState};
+use clerk_webhook_store::{DEFAULT_RETENTION, Lease, LeaseState};
 use sqlx::Executor as _;
 use tokio::time::{sleep, timeout};
 
@@ -391,4 +391,29 @@ async fn the_server_ends_the_transaction_of_a_machine_that_has_disappeared() {
         queue.commit(transaction).await.unwrap();
         database.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_transaction_does_not_begin_if_the_lease_expires_while_it_waits_for_the_object() {
+    let Some(database) = Database::new().await else { return };
+    let queue = database.open().await;
+    queue.enqueue(&event_about("msg_1", "user_1")).await.unwrap();
+    let options = leased(Duration::from_secs(1));
+    let job = take(&queue).await.unwrap();
+    assert_eq!(queue.renew(&job.lease, options.lease).await.unwrap(), LeaseState::Held);
+    let mut busy = queue.pool().begin().await.unwrap();
+    let lock = format!(
+        "SELECT pg_advisory_xact_lock(hashtextextended('clerk_webhook:{}:clerk:user_1', 7164785587434629122))",
+        database.table()
+    );
+    busy.execute(sqlx::AssertSqlSafe(lock)).await.unwrap();
+    let beginning = tokio::spawn({
+        let (queue, lease) = (queue.clone(), Lease::new(job.lease.key().clone(), job.lease.owner(), 1));
+        async move { queue.begin(&lease, &options).await.unwrap().is_some() }
+    });
+    sleep(Duration::from_millis(1200)).await;
+    assert!(!beginning.is_finished(), "the transaction did not wait for the object");
+    busy.rollback().await.unwrap();
+    assert!(!beginning.await.unwrap());
+    database.close().await;
 }

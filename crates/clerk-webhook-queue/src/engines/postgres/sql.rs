@@ -187,11 +187,12 @@ SELECT job.object_id,
   FROM clerk_webhook_queue AS job
  WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state = 2 AND lease_until > <now>";
 
-/// Completes a job at the beginning of its transaction, and removes its ticket.
+/// Completes a job at the beginning of its transaction, and removes its ticket. The lease may have expired during the
+/// wait for the lock of the object, so that another job about the object could be running.
 pub(super) const MARK: &str = "\
 WITH job AS MATERIALIZED (
      SELECT scope, message_id, state FROM clerk_webhook_queue
-      WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state = 2
+      WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state = 2 AND lease_until > <now>
         FOR UPDATE),
 ended AS (
      UPDATE clerk_webhook_queue AS record
