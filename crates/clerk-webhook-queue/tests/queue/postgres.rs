@@ -417,3 +417,41 @@ async fn a_transaction_does_not_begin_if_the_lease_expires_while_it_waits_for_th
     assert!(!beginning.await.unwrap());
     database.close().await;
 }
+
+#[tokio::test]
+async fn a_job_behind_an_open_transaction_is_looked_at_every_few_seconds_after_the_lease() {
+    let Some(database) = Database::new().await else { return };
+    let queue = database.open().await;
+    for id in ["msg_1", "msg_2"] {
+        queue.enqueue(&event_about(id, "user_1")).await.unwrap();
+    }
+    let options = leased(Duration::from_millis(300));
+    let job = take(&queue).await.unwrap();
+    assert_eq!(queue.renew(&job.lease, options.lease).await.unwrap(), LeaseState::Held);
+    let transaction = queue.begin(&job.lease, &options).await.unwrap().unwrap();
+    sleep(Duration::from_millis(400)).await;
+    assert!(take(&queue).await.is_none());
+    let later = format!(
+        "SELECT count(*) FROM {}._private_jobs WHERE key LIKE '%:msg_2' AND run_at > now() + interval '2 s'",
+        database.graphile()
+    );
+    assert_eq!(database.number(&later).await, 1);
+    queue.commit(transaction).await.unwrap();
+    assert!(take(&queue).await.is_some());
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_call_ends_even_if_there_is_always_a_ticket_whose_job_cannot_be_taken() {
+    let Some(database) = Database::new().await else { return };
+    let queue = database.open().await;
+    for number in 0..300 {
+        queue.enqueue(&event(&format!("msg_{number}"))).await.unwrap();
+    }
+    let mut busy = queue.pool().begin().await.unwrap();
+    let lock = format!("SELECT 1 FROM {} FOR UPDATE", database.table());
+    busy.execute(sqlx::AssertSqlSafe(lock)).await.unwrap();
+    assert!(timeout(Duration::from_secs(20), take(&queue)).await.unwrap().is_none());
+    busy.rollback().await.unwrap();
+    database.close().await;
+}

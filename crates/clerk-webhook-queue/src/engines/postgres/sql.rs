@@ -64,17 +64,22 @@ SELECT known.known, job.state, job.object_id, job.wait, job.delay, job.attempts 
 
 /// Takes the job whose record is locked, unless another job about the object $5 is running. It is a separate
 /// statement, because its snapshot must be newer than the lock of the object.
+///
+/// If the lease of the other job has expired, but its transaction is open, the next look is after 5 s, because the
+/// end of that transaction wakes the next job.
 pub(super) const TAKE: &str = "\
 WITH busy AS MATERIALIZED (
-     SELECT max(lease_until) AS until FROM clerk_webhook_queue
-      WHERE scope = $1 AND state = 2 AND object_id = $5::text AND message_id <> $2 AND lease_until > <started>),
+     SELECT max(lease_until) FILTER (WHERE lease_until > <started>) AS until, count(*) > 0 AS expired
+       FROM clerk_webhook_queue
+      WHERE scope = $1 AND state = 2 AND object_id = $5::text AND message_id <> $2),
 taken AS (
      UPDATE clerk_webhook_queue
         SET state = 2, attempts = attempts + 1, owner = $3::text::uuid, lease_until = <now> + $4::bigint
        FROM busy
       WHERE scope = $1 AND message_id = $2 AND $6::boolean AND busy.until IS NULL
      RETURNING message_id, event_type, attempts, attempted_at, enqueued_at, payload, lease_until - <begun> AS delay)
-SELECT taken.*, busy.until - <begun> AS busy_for FROM busy LEFT JOIN taken ON true";
+SELECT taken.*, coalesce(busy.until - <begun>, CASE WHEN busy.expired THEN 5000 END) AS busy_for
+  FROM busy LEFT JOIN taken ON true";
 
 /// Finds a job whose ticket waits because another job about its object is running.
 pub(super) const FIND: &str = "\

@@ -1,7 +1,7 @@
 //! Claims the tickets, and takes their jobs.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clerk_webhook_core::{Event, MessageId};
 use clerk_webhook_store::internal::{advise, millis};
@@ -27,6 +27,9 @@ use super::ticket::Ticket;
 /// When a ticket is visible again whose record or object another transaction has locked for a moment.
 const SOON: i64 = 100;
 
+/// How long one call looks at tickets whose jobs cannot be taken. The worker abandons a call that lasts too long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The state of a ticket's job.
 enum Found {
     /// The job has been taken. The ticket must be visible when the lease ends, after `delay` milliseconds.
@@ -48,8 +51,8 @@ enum Step {
 
 impl PostgresQueue {
     pub(super) async fn take_next(&self, options: &TakeOptions) -> Result<Option<Job>, sqlx::Error> {
-        let options = *options;
-        loop {
+        let (options, began) = (*options, Instant::now());
+        while began.elapsed() < PATIENCE {
             match self.detached(async move |queue| queue.claim(&options).await).await? {
                 Step::Took(row, owner) => {
                     if let Some(job) = self.job(*row, owner).await? {
@@ -60,6 +63,8 @@ impl PostgresQueue {
                 Step::Nothing => return Ok(None),
             }
         }
+        // The caller calls again at its next poll.
+        Ok(None)
     }
 
     /// Takes the job of one message, whose ticket a worker of graphile_worker has claimed.
