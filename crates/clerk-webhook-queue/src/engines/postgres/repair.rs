@@ -33,11 +33,13 @@ impl PostgresQueue {
         transaction.commit().await
     }
 
-    /// Adds up to [`BATCH`] tickets, and returns whether it has added one. After a full batch, the next repair need
+    /// Deletes replaced tickets, adds up to [`BATCH`] tickets, and returns whether it has added one. After a full batch, the next repair need
     /// not wait for the end of the interval.
     pub(super) async fn repair(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        let repair = self.of_scope(&self.statements.repair).bind(i64::from(BATCH));
-        let repair = repair.persistent(self.mode.keeps_statements());
+        let keeps = self.mode.keeps_statements();
+        let clean = sqlx::query(self.statements.clean.clone()).bind(i64::from(BATCH)).persistent(keeps);
+        clean.execute(&mut *connection).await?;
+        let repair = self.of_scope(&self.statements.repair).bind(i64::from(BATCH)).persistent(keeps);
         let added = repair.fetch_all(connection).await?.len();
         if added >= usize::from(BATCH) {
             self.lock_tasks().repaired_at = None;

@@ -77,7 +77,8 @@ taken AS (
         SET state = 2, attempts = attempts + 1, owner = $3::text::uuid, lease_until = <now> + $4::bigint
        FROM busy
       WHERE scope = $1 AND message_id = $2 AND $6::boolean AND busy.until IS NULL
-     RETURNING message_id, event_type, attempts, attempted_at, enqueued_at, payload, lease_until - <begun> AS delay)
+     RETURNING message_id, event_type, attempts, attempted_at, enqueued_at, payload, lease_until - <begun> AS delay,
+               lease_until - $4::bigint AS taken_at)
 SELECT taken.*, coalesce(busy.until - <begun>, CASE WHEN busy.expired THEN 5000 END) AS busy_for
   FROM busy LEFT JOIN taken ON true";
 
@@ -105,6 +106,16 @@ WITH job AS MATERIALIZED (
       LIMIT $2::bigint
         FOR UPDATE SKIP LOCKED)
 SELECT (<ticket job at available_at>).id FROM job";
+
+/// Deletes tickets that have been replaced, and that graphile_worker has not completed.
+pub(super) const CLEAN: &str = "\
+DELETE FROM graphile_worker._private_jobs
+ WHERE id = ANY (ARRAY(
+       SELECT id FROM graphile_worker._private_jobs
+        WHERE key IS NULL AND locked_at IS NULL AND attempts >= max_attempts
+          AND task_id = (SELECT id FROM graphile_worker._private_tasks WHERE identifier = 'clerk_webhook')
+        LIMIT $1::bigint
+          FOR UPDATE SKIP LOCKED))";
 
 /// Makes the job whose record is locked a dead letter.
 pub(super) const DIE: &str = "\

@@ -82,6 +82,7 @@ statements! {
     take: sql::TAKE,
     find: sql::FIND,
     repair: sql::REPAIR,
+    clean: sql::CLEAN,
     die: sql::DIE,
     renew: sql::RENEW,
     lock_expired: sql::LOCK_EXPIRED,
