@@ -187,12 +187,17 @@ pub struct Job {
     pub event: Event,
     /// The time at which the event was enqueued.
     pub enqueued_at: Timestamp,
+    /// The time at which the job was taken.
+    ///
+    /// `PostgresQueue` uses the clock of the database server, so that a wrong clock of the worker's machine has no
+    /// effect on the maximum age of events. Other queues use the clock of the worker's machine.
+    pub taken_at: Timestamp,
 }
 
 impl Job {
-    /// Creates a job. A queue calls this function after it has recorded the lease.
+    /// Creates a job that is taken now. A queue calls this function after it has recorded the lease.
     pub fn new(lease: Lease, event: Event, enqueued_at: Timestamp) -> Self {
-        Self { lease, event, enqueued_at }
+        Self { lease, event, enqueued_at, taken_at: Timestamp::now() }
     }
 }
 

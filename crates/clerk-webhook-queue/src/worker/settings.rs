@@ -90,7 +90,7 @@ impl Settings {
     /// Returns whether the event of a job is older than the maximum age of its type.
     pub(super) fn is_expired(&self, job: &Job) -> bool {
         let Some(limit) = self.max_age.get(job.event.event_type()) else { return false };
-        age(&job.event, job.enqueued_at, Timestamp::now()) > *limit
+        age(&job.event, job.enqueued_at, job.taken_at) > *limit
     }
 }
 
@@ -111,6 +111,20 @@ mod tests {
             |handler_timeout| Settings { handler_timeout, ..Settings::default() }.take_options().max_idle;
         assert_eq!(idle(Duration::from_secs(60)), Some(Duration::from_secs(70)));
         assert_eq!(idle(Duration::MAX), Some(Duration::MAX));
+    }
+
+    #[test]
+    fn an_event_expires_by_the_clock_that_took_its_job() {
+        let body = r#"{"type":"sms.created","timestamp":1700000000000}"#;
+        let at = |seconds: i64| Timestamp::from_millis((1_700_000_000 + seconds) * 1000);
+        let event = Event::from_trusted("msg_1".parse().unwrap(), at(0), body.into()).unwrap();
+        let key = clerk_webhook_store::DeliveryKey::of(&event, clerk_webhook_store::Scope::default());
+        let lease = clerk_webhook_store::Lease::new(key, clerk_webhook_store::Owner::random(), 1);
+        let mut job = Job::new(lease, event, at(0));
+        for (seconds, expected) in [(599, false), (601, true)] {
+            job.taken_at = at(seconds);
+            assert_eq!(Settings::default().is_expired(&job), expected);
+        }
     }
 
     #[test]

@@ -106,6 +106,10 @@ async fn a_ticket_contains_only_ids_and_is_removed_at_the_end() {
     )));
     let payload: String = payload.fetch_one(queue.pool()).await.unwrap();
     let (table, flag) = (database.table(), format!("clerk_webhook:{}:clerk", database.table()));
+    let clock = database.number("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint").await;
+    let job = take(&queue).await.unwrap();
+    assert!((clock..clock + 30_000).contains(&job.taken_at.as_millis()), "{job:?}");
+    let _ = queue.give_back(&job.lease).await.unwrap();
     let expected = format!(
         r#"{{"table" : "{table}", "scope" : "clerk", "message_id" : "msg_done"}}{{"{flag}": true}}32767"#
     );

@@ -45,6 +45,7 @@ pub(super) struct TakenRow {
     pub(super) attempted_at: Timestamp,
     pub(super) enqueued_at: Timestamp,
     pub(super) payload: Bytes,
+    pub(super) taken_at: Timestamp,
     /// When the ticket must be visible again, in milliseconds.
     pub(super) delay: i64,
 }
@@ -58,6 +59,7 @@ impl TakenRow {
             attempted_at: time(row, "attempted_at")?,
             enqueued_at: time(row, "enqueued_at")?,
             payload: payload(row)?,
+            taken_at: time(row, "taken_at")?,
             delay: row.try_get("delay")?,
         })
     }

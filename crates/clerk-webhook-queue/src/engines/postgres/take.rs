@@ -121,7 +121,11 @@ impl PostgresQueue {
         let key = DeliveryKey::new(self.scope.clone(), row.message_id.clone());
         let lease = Lease::new(key, owner, row.attempts);
         match Event::from_trusted(row.message_id, row.attempted_at, row.payload) {
-            Ok(event) => Ok(Some(Job::new(lease, event, row.enqueued_at))),
+            Ok(event) => {
+                let mut job = Job::new(lease, event, row.enqueued_at);
+                job.taken_at = row.taken_at;
+                Ok(Some(job))
+            }
             Err(_) => {
                 let message_id = lease.key().message_id();
                 log::dead_letter(&self.scope, message_id, &row.event_type, row.attempts, NOT_AN_EVENT);
