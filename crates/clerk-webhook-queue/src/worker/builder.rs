@@ -143,7 +143,7 @@ impl<Q: JobQueue> Worker<Q> {
 
     /// Sets how often an idle worker looks for jobs from other processes and for due retries, 1 s by default.
     ///
-    /// A job that is enqueued in the same process starts immediately. `NatsQueue` also wakes an idle worker when
+    /// A job that is enqueued through the same queue, or a clone of it, starts immediately. `NatsQueue` also wakes an idle worker when
     /// an event arrives, and when a delay or a lease ends. An interval below 10 ms is treated as
     /// 10 ms.
     pub fn poll_interval(mut self, interval: Duration) -> Self {

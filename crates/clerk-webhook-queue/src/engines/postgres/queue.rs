@@ -72,7 +72,8 @@ impl PostgresQueue {
 
     /// Sets the name of the table, `clerk_webhook_queue` by default.
     ///
-    /// A schema may precede the name: `schema.table`. The schema must exist. Two applications with different
+    /// A schema may precede the name: `schema.table`. The schema must exist. All processes must spell the name in
+    /// the same way: `clerk_webhook_queue` and `public.clerk_webhook_queue` are different queues. Two applications with different
     /// `search_path` settings that share graphile_worker's schema must use different names.
     ///
     /// # Errors
@@ -88,7 +89,10 @@ impl PostgresQueue {
 
     /// Sets the name of graphile_worker's schema, `graphile_worker` by default.
     ///
-    /// If [`migrate`](Self::migrate) creates the schema, the user needs the privilege to do so.
+    /// Use a separate schema for each scope, and for each application with its own backlog, because a worker reads
+    /// the ready jobs of the other scopes in its schema before it finds its own. [`migrate`](Self::migrate) needs
+    /// the `CREATE` privilege on the database until it has created graphile_worker's tables, even if the schema
+    /// exists.
     ///
     /// # Errors
     ///

@@ -17,6 +17,11 @@ use super::run::{ended, of_lease};
 impl PostgresQueue {
     /// Creates this crate's table and graphile_worker's schema, if they are missing.
     ///
+    /// Until graphile_worker's tables exist, the user needs the `CREATE` privilege on the database, even if the
+    /// schema exists: graphile_worker runs `CREATE SCHEMA IF NOT EXISTS`, for which Postgres checks the privilege
+    /// first. If only an administrator has it, let the administrator run the migration, and make the application's
+    /// user the owner of graphile_worker's schema and of every table in it.
+    ///
     /// Any number of processes may call this method at the same time. If the pool caches prepared statements,
     /// this method also opens a second connection, to check that no
     /// [pooler in transaction mode](Self#behind-a-pooler) is between the pool and the server.
