@@ -26,5 +26,7 @@ mod postgres_setup;
 #[cfg(feature = "postgres")]
 mod postgres_stress;
 #[cfg(feature = "postgres")]
+mod postgres_transactions;
+#[cfg(feature = "postgres")]
 mod postgres_worker;
 mod sqlite;
