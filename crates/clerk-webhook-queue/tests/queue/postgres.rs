@@ -172,6 +172,20 @@ async fn a_job_with_a_changed_body_becomes_a_dead_letter() {
 }
 
 #[tokio::test]
+async fn an_event_replaces_an_old_ticket_with_its_message_id() {
+    let Some(database) = Database::new().await else { return };
+    let queue = database.open().await;
+    queue.enqueue(&event("msg_1")).await.unwrap();
+    // Its ticket waits for the end of the lease.
+    let _ = take(&queue).await.unwrap();
+    database.execute(&format!("DELETE FROM {}", database.table())).await;
+    assert_eq!(queue.enqueue(&event("msg_1")).await.unwrap(), Enqueued::New);
+    assert_eq!(database.tickets().await, 1);
+    assert_eq!(take(&queue).await.unwrap().lease.attempt(), 1);
+    database.close().await;
+}
+
+#[tokio::test]
 async fn jobs_about_a_busy_object_wait_without_a_visible_ticket() {
     let Some(database) = Database::new().await else { return };
     let queue = database.open().await;
