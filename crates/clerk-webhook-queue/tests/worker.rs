@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clerk_webhook_core::event::marker::UserCreated;
-use clerk_webhook_core::{Context, Event, EventType, Failure, Handlers, Outcome, Timestamp};
+use clerk_webhook_core::{Context, Event, EventType, Failure, Handled, Handlers, Outcome, Timestamp};
 use clerk_webhook_queue::{DeliveryQueue as _, JobQueue as _, SqliteQueue, TakeOptions, Worker};
 use clerk_webhook_store::SqliteTransaction;
 use tokio::sync::Semaphore;
@@ -106,6 +106,29 @@ impl Runs {
         let runs = self.0.lock().unwrap();
         runs.iter().filter(|(run, _)| run == id).map(|(_, attempt)| *attempt).collect()
     }
+}
+
+/// A test of an application needs neither a queue nor a worker.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_handlers_run_inline_and_in_a_worker() {
+    let handled = async |_user, cx: Context<Arc<Mutex<Vec<String>>>>| {
+        cx.state().lock().unwrap().push(cx.message_id().to_string());
+        Ok(())
+    };
+    let handlers = Handlers::builder().on(UserCreated, handled).build().unwrap();
+    let state = Arc::<Mutex<Vec<String>>>::default();
+
+    let body = r#"{"data":{"id":"user_1"},"type":"user.created"}"#;
+    let event = Event::from_trusted("msg_inline".parse().unwrap(), Timestamp::now(), body.into()).unwrap();
+    assert_eq!(handlers.handle(event, Arc::clone(&state)).await.unwrap(), Handled::Processed);
+    assert_eq!(*state.lock().unwrap(), ["msg_inline"]);
+
+    let file = File::new().await;
+    let worker = file.worker(handlers, Arc::clone(&state)).start();
+    file.enqueue("msg_queued", "user.created").await;
+    file.drained().await;
+    worker.shutdown(LONG).await;
+    assert_eq!(*state.lock().unwrap(), ["msg_inline", "msg_queued"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

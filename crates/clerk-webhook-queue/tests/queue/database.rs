@@ -109,6 +109,12 @@ impl Database {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut connection).await.unwrap()
     }
 
+    /// Returns the rows of a query, read on a direct connection.
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<(String, i64)> {
+        let mut connection = PgConnection::connect(&self.direct).await.unwrap();
+        sqlx::query_as(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap()
+    }
+
     /// Returns the number of tickets, including those that a worker has claimed.
     pub(crate) async fn tickets(&self) -> i64 {
         self.number(&format!("SELECT count(*) FROM {}._private_jobs", self.graphile())).await

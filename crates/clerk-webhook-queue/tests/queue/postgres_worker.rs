@@ -117,8 +117,7 @@ async fn commits_the_effects(database: Database, registers: bool) {
         drained(&queue).await;
         worker.shutdown(LONG).await;
     }
-    let rows = AssertSqlSafe(format!("SELECT message_id, attempt FROM {effects} ORDER BY message_id"));
-    let rows: Vec<(String, i64)> = sqlx::query_as(rows).fetch_all(queue.pool()).await.unwrap();
+    let rows = database.rows(&format!("SELECT message_id, attempt FROM {effects} ORDER BY message_id")).await;
     assert_eq!(rows, [("msg_recovers".to_owned(), 3), ("msg_succeeds".to_owned(), 1)]);
     let expected = [("msg_abort", 1), ("msg_hangs", 3), ("msg_panics", 3)];
     assert_eq!(dead(&queue).await, expected.map(|(id, attempts)| (id.to_owned(), attempts)));
