@@ -62,7 +62,7 @@ impl Proxy {
 
     fn change_requests(&self, bytes: &mut [u8]) {
         if self.has_no_consumers.load(Ordering::Relaxed) {
-            while replace(bytes, b"API.CONSUMER.", b"API.XXXXXXXX.") {}
+            while replace(bytes, b"API.CONSUMER.", b"API.DISABLED.") {}
         }
     }
 

@@ -90,33 +90,3 @@ async fn no_deadlock_and_no_lost_job_in_a_race_of_all_methods() {
     assert_eq!(database.tickets().await, 0);
     database.close().await;
 }
-
-/// Prints how many events per second 8 tasks enqueue, and how many jobs they take and complete.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "a measurement"]
-async fn measure() {
-    let Some(database) = Database::new().await else { return };
-    let queue = database.open().await;
-    for kind in ["enqueue", "take and complete"] {
-        let (began, mut works) = (Instant::now(), JoinSet::new());
-        for task in 0..8 {
-            let queue = queue.clone();
-            works.spawn(async move {
-                for number in 0..250 {
-                    if kind == "enqueue" {
-                        let id = format!("msg_{task}_{number}");
-                        queue.enqueue(&crate::file::event(&id)).await.unwrap();
-                    } else if let Some(job) = queue.take(&TakeOptions::default()).await.unwrap() {
-                        let _ = queue.complete(&job.lease).await.unwrap();
-                    }
-                }
-            });
-        }
-        while let Some(worked) = works.join_next().await {
-            worked.unwrap();
-        }
-        let per_second = 2000.0 / began.elapsed().as_secs_f64();
-        println!("{kind}: {per_second:.0}/s, {:?}", queue.stats().await.unwrap().ready);
-    }
-    database.close().await;
-}
