@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod clients;
+pub mod metrics;
 pub mod mutations;
 pub mod process;
 pub mod random;

@@ -14,14 +14,11 @@ use clerk_webhook_core::{
 use clerk_webhook_store::{
     Deduplicator, DeliveryKey, DeliveryStore as _, ExactlyOnce, MemoryStore, Scope, SqliteStore,
 };
+use clerk_webhook_tests::metrics::Metrics;
 use clerk_webhook_tests::{SECRET, fixture, fixtures, message_id, secret, servers, sign};
 use clerk_webhook_tower::{DeduplicateLayer, VerifyWebhook, WebhookService};
 use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
-use metrics::{
-    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
-    SharedString, Unit,
-};
 use serde_json::Value;
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Connection as _, PgConnection};
@@ -540,97 +537,6 @@ async fn logs_the_path_but_not_the_value_of_undecodable_data() {
     let lines = log.take_lines();
     let error = lines[0].fields.get("error").unwrap();
     assert!(error.contains("data.email_addresses") && !error.contains("ada"), "{error}");
-}
-
-/// A recorder that stores every value.
-#[derive(Clone, Default)]
-struct Metrics(Arc<Mutex<BTreeMap<String, Vec<f64>>>>);
-
-/// One series of the recorder.
-struct Series(Metrics, String);
-
-impl Series {
-    fn change(&self, change: impl FnOnce(f64) -> f64) {
-        let mut metrics = self.0.0.lock().unwrap();
-        let values = metrics.entry(self.1.clone()).or_default();
-        let last = values.last().copied().unwrap_or_default();
-        values.push(change(last));
-    }
-}
-
-impl CounterFn for Series {
-    #[expect(clippy::cast_precision_loss, reason = "tests do not count that far")]
-    fn increment(&self, value: u64) {
-        self.change(|last| last + value as f64);
-    }
-
-    fn absolute(&self, _value: u64) {
-        panic!("counters are only incremented");
-    }
-}
-
-impl GaugeFn for Series {
-    fn increment(&self, value: f64) {
-        self.change(|last| last + value);
-    }
-
-    fn decrement(&self, value: f64) {
-        self.change(|last| last - value);
-    }
-
-    fn set(&self, value: f64) {
-        self.change(|_| value);
-    }
-}
-
-impl HistogramFn for Series {
-    fn record(&self, value: f64) {
-        self.change(|_| value);
-    }
-}
-
-impl Metrics {
-    fn series(&self, key: &Key) -> Arc<Series> {
-        let mut labels: Vec<_> =
-            key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-        labels.sort();
-        Arc::new(Series(self.clone(), format!("{}{{{}}}", key.name(), labels.join(","))))
-    }
-
-    /// Returns the value of a counter or gauge.
-    fn get(&self, series: &str) -> Option<f64> {
-        let metrics = self.0.lock().unwrap();
-        metrics.get(&format!("clerk_webhook_{series}")).and_then(|values| values.last().copied())
-    }
-
-    /// Returns all values of a histogram.
-    fn values(&self, series: &str) -> Vec<f64> {
-        self.0.lock().unwrap().get(&format!("clerk_webhook_{series}")).cloned().unwrap_or_default()
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.0.lock().unwrap().keys().cloned().collect()
-    }
-}
-
-impl Recorder for Metrics {
-    fn describe_counter(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
-
-    fn describe_gauge(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
-
-    fn describe_histogram(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
-
-    fn register_counter(&self, key: &Key, _metadata: &Metadata<'_>) -> Counter {
-        Counter::from_arc(self.series(key))
-    }
-
-    fn register_gauge(&self, key: &Key, _metadata: &Metadata<'_>) -> Gauge {
-        Gauge::from_arc(self.series(key))
-    }
-
-    fn register_histogram(&self, key: &Key, _metadata: &Metadata<'_>) -> Histogram {
-        Histogram::from_arc(self.series(key))
-    }
 }
 
 #[tokio::test]

@@ -1,104 +1,34 @@
 //! The metrics of the queue and the worker.
 #![cfg(all(feature = "metrics", feature = "sqlite"))]
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a panic fails the test")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clerk_webhook_core::{Context, Event, EventType, Failure, Handlers, Timestamp};
 use clerk_webhook_queue::{
     DeliveryQueue as _, JobQueue as _, SqliteQueue, TakeOptions, Worker, report_stats,
 };
-use metrics::{
-    Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
-};
+use clerk_webhook_tests::metrics::Metrics;
 use sqlx::sqlite::SqlitePoolOptions;
 use tokio::time::sleep;
 
-/// A recorder that stores the last value of each series.
-#[derive(Clone, Default)]
-struct Metrics(Arc<Mutex<BTreeMap<String, f64>>>);
+/// Returns the value of a series of the queue.
+fn get(metrics: &Metrics, series: &str) -> Option<f64> {
+    metrics.get(&format!("queue_{series}"))
+}
 
-/// One series of the recorder.
-struct Series(Metrics, String);
-
-impl Series {
-    fn change(&self, change: impl FnOnce(f64) -> f64) {
-        let mut values = self.0.0.lock().unwrap();
-        let value = values.entry(self.1.clone()).or_default();
-        *value = change(*value);
+/// Waits until a series has a value.
+async fn reaches(metrics: &Metrics, series: &str, value: f64) {
+    let give_up = Instant::now() + Duration::from_secs(30);
+    while get(metrics, series) != Some(value) {
+        assert!(Instant::now() < give_up, "{series} is {:?}, not {value}", get(metrics, series));
+        sleep(Duration::from_millis(5)).await;
     }
 }
 
-impl CounterFn for Series {
-    fn increment(&self, value: u64) {
-        self.change(|last| last + f64::from(u32::try_from(value).unwrap()));
-    }
-
-    fn absolute(&self, _value: u64) {
-        panic!("counters are only incremented");
-    }
-}
-
-impl GaugeFn for Series {
-    fn increment(&self, value: f64) {
-        self.change(|last| last + value);
-    }
-
-    fn decrement(&self, value: f64) {
-        self.change(|last| last - value);
-    }
-
-    fn set(&self, value: f64) {
-        self.change(|_| value);
-    }
-}
-
-impl Metrics {
-    fn series(&self, key: &Key) -> Arc<Series> {
-        let labels = key.labels().map(|label| format!("{}={}", label.key(), label.value()));
-        let labels: Vec<_> = labels.collect();
-        Arc::new(Series(self.clone(), format!("{}{{{}}}", key.name(), labels.join(","))))
-    }
-
-    fn get(&self, series: &str) -> Option<f64> {
-        self.0.lock().unwrap().get(&format!("clerk_webhook_queue_{series}")).copied()
-    }
-
-    /// Waits until a series has a value.
-    async fn reaches(&self, series: &str, value: f64) {
-        let give_up = Instant::now() + Duration::from_secs(30);
-        while self.get(series) != Some(value) {
-            assert!(Instant::now() < give_up, "{series} is {:?}, not {value}", self.get(series));
-            sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    /// Returns the values of the gauge of jobs that are ready, running and dead.
-    fn jobs(&self) -> [Option<f64>; 3] {
-        ["ready", "running", "dead"].map(|state| self.get(&format!("jobs{{scope=main,state={state}}}")))
-    }
-}
-
-impl Recorder for Metrics {
-    fn describe_counter(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
-
-    fn describe_gauge(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
-
-    fn describe_histogram(&self, _key: KeyName, _unit: Option<Unit>, _description: SharedString) {}
-
-    fn register_counter(&self, key: &Key, _metadata: &Metadata<'_>) -> Counter {
-        Counter::from_arc(self.series(key))
-    }
-
-    fn register_gauge(&self, key: &Key, _metadata: &Metadata<'_>) -> Gauge {
-        Gauge::from_arc(self.series(key))
-    }
-
-    fn register_histogram(&self, _key: &Key, _metadata: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
-    }
+/// Returns the values of the gauge of jobs that are ready, running and dead.
+fn jobs(metrics: &Metrics) -> [Option<f64>; 3] {
+    ["ready", "running", "dead"].map(|state| get(metrics, &format!("jobs{{scope=main,state={state}}}")))
 }
 
 async fn queue() -> SqliteQueue {
@@ -121,8 +51,8 @@ async fn reports_the_statistics_on_demand() {
     let _recording = metrics::set_default_local_recorder(&metrics);
     let queue = queue().await;
     report_stats(&queue).await.unwrap();
-    assert_eq!(metrics.jobs(), [Some(0.0); 3]);
-    assert_eq!(metrics.get("oldest_ready_seconds{scope=main}"), Some(0.0));
+    assert_eq!(jobs(&metrics), [Some(0.0); 3]);
+    assert_eq!(get(&metrics, "oldest_ready_seconds{scope=main}"), Some(0.0));
 
     for id in ["msg_1", "msg_2", "msg_3", "msg_4", "msg_5", "msg_6"] {
         add(&queue, id, "user.created").await;
@@ -136,19 +66,19 @@ async fn reports_the_statistics_on_demand() {
     sqlx::query(older).execute(queue.pool()).await.unwrap();
     let stats = report_stats(&queue).await.unwrap();
     assert_eq!((stats.ready, stats.running, stats.dead), (3, 1, 2));
-    assert_eq!(metrics.jobs(), [Some(3.0), Some(1.0), Some(2.0)]);
-    let age = metrics.get("oldest_ready_seconds{scope=main}").unwrap();
+    assert_eq!(jobs(&metrics), [Some(3.0), Some(1.0), Some(2.0)]);
+    let age = get(&metrics, "oldest_ready_seconds{scope=main}").unwrap();
     assert!((90.0..120.0).contains(&age), "{age}");
 
     // The clock of the machine that enqueued the event is ahead.
     let newer = "UPDATE clerk_webhook_queue SET enqueued_at = enqueued_at + 900000";
     sqlx::query(newer).execute(queue.pool()).await.unwrap();
     report_stats(&queue).await.unwrap();
-    assert_eq!(metrics.get("oldest_ready_seconds{scope=main}"), Some(0.0));
+    assert_eq!(get(&metrics, "oldest_ready_seconds{scope=main}"), Some(0.0));
 
     queue.pool().close().await;
     assert!(report_stats(&queue).await.is_err());
-    assert_eq!(metrics.jobs(), [Some(3.0), Some(1.0), Some(2.0)], "the gauges keep their values");
+    assert_eq!(jobs(&metrics), [Some(3.0), Some(1.0), Some(2.0)], "the gauges keep their values");
 }
 
 #[tokio::test]
@@ -171,11 +101,11 @@ async fn a_worker_counts_dead_letters_and_expired_events_and_sets_the_gauges() {
         .max_age(EventType::from("future.event"), Duration::from_secs(60))
         .stats_interval(Duration::ZERO)
         .start();
-    metrics.reaches("dead_letters_total{scope=main,event_type=user.created}", 2.0).await;
-    metrics.reaches("dead_letters_total{scope=main,event_type=_OTHER}", 1.0).await;
-    metrics.reaches("expired_total{scope=main,event_type=sms.created}", 1.0).await;
-    metrics.reaches("expired_total{scope=main,event_type=_OTHER}", 1.0).await;
-    metrics.reaches("jobs{scope=main,state=dead}", 3.0).await;
+    reaches(&metrics, "dead_letters_total{event_type=user.created,scope=main}", 2.0).await;
+    reaches(&metrics, "dead_letters_total{event_type=_OTHER,scope=main}", 1.0).await;
+    reaches(&metrics, "expired_total{event_type=sms.created,scope=main}", 1.0).await;
+    reaches(&metrics, "expired_total{event_type=_OTHER,scope=main}", 1.0).await;
+    reaches(&metrics, "jobs{scope=main,state=dead}", 3.0).await;
     worker.shutdown(Duration::from_secs(30)).await;
-    assert_eq!(metrics.jobs(), [Some(0.0), Some(0.0), Some(3.0)]);
+    assert_eq!(jobs(&metrics), [Some(0.0), Some(0.0), Some(3.0)]);
 }
