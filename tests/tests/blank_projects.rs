@@ -23,9 +23,13 @@ const VARIABLE: &str = "CLERK_WEBHOOK_SIGNING_SECRET";
 
 #[test]
 fn the_first_program_of_the_readme_verifies_deliveries_of_the_official_libraries() {
+    let clients = official_clients("the first program in the README");
+    if clients.is_empty() {
+        return;
+    }
     let project = Project::write("webhook");
     let server = project.start();
-    for client in official_clients("the first program in the README") {
+    for client in clients {
         let failures = client.failures(&server.url());
         assert!(failures.is_empty(), "{}", failures.join("\n"));
     }

@@ -160,16 +160,7 @@ UPDATE clerk_webhook_queue SET lease_until = <now> + $4::bigint
 
 /// A second completion with the same lease also succeeds, and keeps the time of the first one.
 pub(super) const COMPLETE: &str = "\
-WITH job AS MATERIALIZED (
-     SELECT scope, message_id, object_id, state FROM clerk_webhook_queue
-      WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state IN (1, 2)
-        FOR UPDATE),
-ended AS (
-     UPDATE clerk_webhook_queue AS record
-        SET state = 1, object_id = NULL, lease_until = NULL, last_error = NULL, payload = NULL,
-            ended_at = CASE record.state WHEN 1 THEN record.ended_at ELSE <now> END
-       FROM job WHERE record.scope = job.scope AND record.message_id = job.message_id
-     RETURNING 1),
+WITH <complete>,
 <remove>
 SELECT (SELECT count(*) FROM ended) AS ended, (SELECT object_id FROM job WHERE state = 2) AS object_id,
        (SELECT count(*) FROM removed) AS removed";
@@ -177,16 +168,7 @@ SELECT (SELECT count(*) FROM ended) AS ended, (SELECT object_id FROM job WHERE s
 /// Completes a job in a transaction of the application, and wakes the next ready job about its object. A job
 /// whose lease has expired is not woken here, because its late owner could be waiting for this job's ticket.
 pub(super) const COMPLETE_IN: &str = "\
-WITH job AS MATERIALIZED (
-     SELECT scope, message_id, object_id, state FROM clerk_webhook_queue
-      WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state IN (1, 2)
-        FOR UPDATE),
-ended AS (
-     UPDATE clerk_webhook_queue AS record
-        SET state = 1, object_id = NULL, lease_until = NULL, last_error = NULL, payload = NULL,
-            ended_at = CASE record.state WHEN 1 THEN record.ended_at ELSE <now> END
-       FROM job WHERE record.scope = job.scope AND record.message_id = job.message_id
-     RETURNING 1),
+WITH <complete>,
 <remove>,
 <wake>
 SELECT (SELECT count(*) FROM ended) AS ended, (SELECT count(*) FROM removed) AS removed,
@@ -343,6 +325,19 @@ SELECT (graphile_worker.add_job(
        run_at => now() + $4::bigint * interval '1 millisecond', max_attempts => 32767,
        job_key => 'clerk_webhook:' || $1::text || ':' || $2::text || ':' || $3::text,
        flags => ARRAY['clerk_webhook:' || $1::text || ':' || $2::text])).id";
+
+/// Marks a job that is running, or that the same lease has already completed.
+pub(super) const COMPLETE_RECORD: &str = "\
+job AS MATERIALIZED (
+     SELECT scope, message_id, object_id, state FROM clerk_webhook_queue
+      WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state IN (1, 2)
+        FOR UPDATE),
+ended AS (
+     UPDATE clerk_webhook_queue AS record
+        SET state = 1, object_id = NULL, lease_until = NULL, last_error = NULL, payload = NULL,
+            ended_at = CASE record.state WHEN 1 THEN record.ended_at ELSE <now> END
+       FROM job WHERE record.scope = job.scope AND record.message_id = job.message_id
+     RETURNING 1)";
 
 /// Removes the ticket of each `job` that was running.
 pub(super) const REMOVE: &str = "\

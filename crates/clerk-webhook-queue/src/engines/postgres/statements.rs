@@ -7,7 +7,10 @@ use super::sql;
 /// Replaces the abbreviations in a statement.
 fn expanded(statement: &str) -> String {
     let millis = |clock: &str| format!("floor(extract(epoch FROM {clock}) * 1000)::bigint");
-    let mut sql = statement.replace("<remove>", sql::REMOVE).replace("<wake>", sql::WAKE_IN);
+    let mut sql = statement
+        .replace("<complete>", sql::COMPLETE_RECORD)
+        .replace("<remove>", sql::REMOVE)
+        .replace("<wake>", sql::WAKE_IN);
     for row in ["job", "next"] {
         let ticket = format!(
             "graphile_worker.add_job('clerk_webhook', \
@@ -127,10 +130,11 @@ mod tests {
     #[test]
     fn replaces_every_abbreviation() {
         let statements = format!("{:?}", Statements::of("jobs", "work"));
-        for abbreviation in
-            ["<begun", "<first", "<now", "<object", "<remove", "<started", "<table", "<ticket", "<wake"]
-        {
-            assert!(!statements.contains(abbreviation), "{abbreviation}");
+        let names =
+            ["begun", "complete", "first", "now", "object", "remove", "started", "table", "ticket", "wake"];
+        for name in names {
+            let abbreviation = format!("<{name}");
+            assert!(!statements.contains(&abbreviation), "{abbreviation}");
         }
     }
 }
