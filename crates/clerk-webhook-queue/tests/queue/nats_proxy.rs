@@ -24,6 +24,8 @@ struct Proxy {
     conflicts: Arc<AtomicU32>,
     /// Whether the proxy prevents the creation of consumers.
     has_no_consumers: Arc<AtomicBool>,
+    /// Whether the proxy prevents the reading of single records.
+    has_no_reads: Arc<AtomicBool>,
     connections: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -63,6 +65,9 @@ impl Proxy {
     fn change_requests(&self, bytes: &mut [u8]) {
         if self.has_no_consumers.load(Ordering::Relaxed) {
             while replace(bytes, b"API.CONSUMER.", b"API.DISABLED.") {}
+        }
+        if self.has_no_reads.load(Ordering::Relaxed) {
+            while replace(bytes, b"API.STREAM.MSG.GET.", b"API.STREAM.MSG.OFF.") {}
         }
     }
 
@@ -154,4 +159,26 @@ async fn renews_a_lease_although_the_records_cannot_be_read_again() {
     assert_eq!(timeout(Duration::from_secs(20), renewed).await.unwrap(), LeaseState::Held);
     assert_eq!(queue.renew(&job.lease, LONG).await.unwrap(), LeaseState::Held);
     assert_eq!(queue.complete(&job.lease).await.unwrap(), LeaseState::Held);
+}
+
+#[tokio::test]
+async fn completes_a_job_without_reading_its_record_unless_another_process_has_renewed_it() {
+    let Some(server) = Nats::start("the test of completed jobs of NatsQueue") else { return };
+    let proxy = Proxy::start(&server);
+    let (queue, other) = (proxy.queue().await, proxy.queue().await);
+    let take = async |id: &str| {
+        queue.enqueue(&event(id)).await.unwrap();
+        queue.take(&TakeOptions::default()).await.unwrap().unwrap()
+    };
+    let job = take("msg_1").await;
+    proxy.has_no_reads.store(true, Ordering::Relaxed);
+    other.complete(&job.lease).await.unwrap_err();
+    assert_eq!(queue.complete(&job.lease).await.unwrap(), LeaseState::Held);
+
+    proxy.has_no_reads.store(false, Ordering::Relaxed);
+    let job = take("msg_2").await;
+    assert_eq!(other.renew(&job.lease, LONG).await.unwrap(), LeaseState::Held);
+    assert_eq!(queue.complete(&job.lease).await.unwrap(), LeaseState::Held);
+    assert_eq!(other.complete(&job.lease).await.unwrap(), LeaseState::Held);
+    assert_eq!(queue.stats().await.unwrap().running, 0);
 }

@@ -25,6 +25,8 @@ struct Entry {
     next_try: Instant,
     /// Whether a call to `take` in this process is about to take the job.
     is_reserved: bool,
+    /// The record of a running job.
+    running: Option<Box<Record>>,
 }
 
 /// The messages that have not ended.
@@ -49,7 +51,7 @@ impl Index {
         let id = match self.entries.get_key_value(&*record.id) {
             Some((_, entry)) if entry.sequence >= sequence => return false,
             Some((id, _)) => Arc::clone(id),
-            None => Arc::from(record.id),
+            None => Arc::from(&*record.id),
         };
         self.remove(&id);
         if record.state == State::Done {
@@ -57,11 +59,11 @@ impl Index {
         }
         let event_type = match self.types.get(&*record.event_type) {
             Some(event_type) => Arc::clone(event_type),
-            None => Arc::from(record.event_type),
+            None => Arc::from(&*record.event_type),
         };
         self.types.insert(Arc::clone(&event_type));
         let due = began + Duration::from_millis(record.millis);
-        let object: Option<Arc<str>> = record.object.map(Arc::from);
+        let object: Option<Arc<str>> = record.object.as_deref().map(Arc::from);
         self.sequences.insert(sequence, Arc::clone(&id));
         if record.state != State::Dead {
             self.due.insert((due, sequence), Arc::clone(&id));
@@ -69,6 +71,7 @@ impl Index {
         if let (State::Running, Some(object)) = (record.state, &object) {
             self.running.entry(Arc::clone(object)).or_default().insert(Arc::clone(&id));
         }
+        let is_running = record.state == State::Running;
         let entry = Entry {
             sequence,
             state: record.state,
@@ -79,9 +82,16 @@ impl Index {
             due,
             next_try: due,
             is_reserved: false,
+            running: is_running.then(|| Box::new(record)),
         };
         self.entries.insert(id, entry);
-        record.state != State::Running
+        !is_running
+    }
+
+    /// Returns the last known record of a running job, and its sequence.
+    pub(super) fn running(&self, id: &str) -> Option<(Record, u64)> {
+        let entry = self.entries.get(id)?;
+        Some((Record::clone(entry.running.as_deref()?), entry.sequence))
     }
 
     /// Removes a message that does not exist any more, unless the index has a newer record of it. Returns

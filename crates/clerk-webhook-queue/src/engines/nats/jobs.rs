@@ -79,6 +79,19 @@ impl NatsQueue {
         Ok(state_of(ended.await?))
     }
 
+    /// Completes a job without reading its record. Returns `false` if the last record is not the known one.
+    async fn complete_known(&self, lease: &Lease) -> Result<bool, NatsQueueError> {
+        let Some(follower) = self.followers.known().filter(|_| lease.key().scope() == &self.scope) else {
+            return Ok(false);
+        };
+        let known = follower.index().running(lease.key().message_id().as_str());
+        let Some((record, sequence)) = known.filter(|(record, _)| record.is_owned_by(lease.owner())) else {
+            return Ok(false);
+        };
+        let done = record.done(Some(lease.owner()));
+        Ok(self.access.write(&done, Bytes::new(), sequence).await?.is_some())
+    }
+
     /// Renews a lease that has expired, or may expire at any moment.
     async fn renew_late(&self, stored: Stored, by: Duration) -> Result<Option<LeaseState>, NatsQueueError> {
         let follower = self.synced().await?;
@@ -145,7 +158,7 @@ impl JobQueue for NatsQueue {
             let renewed = record.renewed(by, Some(record.since.unwrap_or(stored.sequence)));
             if let Some(sequence) = self.access.write(&renewed, stored.body, stored.sequence).await? {
                 if let Some(follower) = known {
-                    follower.index().apply(sequence, renewed, now);
+                    follower.index().apply(sequence, renewed.after(stored.sequence), now);
                 }
                 return Ok(LeaseState::Held);
             }
@@ -154,6 +167,9 @@ impl JobQueue for NatsQueue {
     }
 
     async fn complete(&self, lease: &Lease) -> Result<LeaseState, NatsQueueError> {
+        if self.complete_known(lease).await? {
+            return Ok(LeaseState::Held);
+        }
         let done = |record: &Record| Change::End(record.done(Some(lease.owner())));
         self.end(lease, Some(State::Done), done).await
     }

@@ -140,7 +140,7 @@ impl NatsQueue {
         let began = Instant::now();
         let replaced = self.access.write(record, body, expected).await?;
         match replaced {
-            Some(sequence) => drop(follower.index().apply(sequence, record.clone(), began)),
+            Some(sequence) => drop(follower.index().apply(sequence, record.after(expected), began)),
             None => drop(follower.sync().await?),
         }
         Ok(replaced)
