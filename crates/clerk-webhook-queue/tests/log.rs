@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use clerk_webhook_core::event::marker::UserCreated;
 use clerk_webhook_core::{Context, Event, Failure, Handlers, Timestamp};
 use clerk_webhook_queue::{DeliveryQueue as _, SqliteQueue, Worker};
 use sqlx::sqlite::SqlitePoolOptions;
@@ -55,13 +56,18 @@ async fn logs_dead_letters_expired_events_and_outages_without_payloads() {
     let queue = SqliteQueue::new(pool);
     queue.migrate().await.unwrap();
     let data = r#"{"id":"user_1","email_address":"jo@example.com"}"#;
-    for (id, event_type) in [("msg_dead", "user.created"), ("msg_old", "sms.created")] {
+    for (id, event_type) in [
+        ("msg_dead", "user.created"),
+        ("msg_old", "sms.created"),
+        ("msg_1", "session.created"),
+        ("msg_2", "session.created"),
+    ] {
         let body = format!(r#"{{"data":{data},"type":"{event_type}","timestamp":1700000000000}}"#);
         let event = Event::from_trusted(id.parse().unwrap(), Timestamp::now(), body.into()).unwrap();
         assert_eq!(queue.answer(event).await.status(), 200);
     }
-    let handle = async |_: Event, _: Context<()>| Err::<(), _>(Failure::abort_message("no such user"));
-    let handlers = Handlers::builder().otherwise(handle).build().unwrap();
+    let handle = async |_, _: Context<()>| Err::<(), _>(Failure::abort_message("no such user"));
+    let handlers = Handlers::builder().on(UserCreated, handle).build().unwrap();
     let worker = Worker::new(queue, handlers.clone(), ()).start();
     let dead = log.wait_for("dead letter").await;
     for text in ["ERROR", "msg_dead", "user.created", "attempts=1", "no such user"] {
@@ -71,6 +77,12 @@ async fn logs_dead_letters_expired_events_and_outages_without_payloads() {
     for text in ["WARN", "msg_old", "sms.created"] {
         assert!(expired.contains(text), "{expired}");
     }
+    let ignored = log.wait_for("no handler exists").await;
+    assert!(ignored.contains("WARN") && ignored.contains("session.created"), "{ignored}");
+    while !log.lines_with("msg_").iter().any(|line| line.contains("msg_2") && line.contains("ignored")) {
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(log.lines_with("no handler exists").len(), 1, "one line for each event type");
     worker.shutdown(Duration::from_secs(30)).await;
 
     // Without `migrate`, every call fails. The worker tries to take a job for the second time after one

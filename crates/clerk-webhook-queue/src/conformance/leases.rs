@@ -173,7 +173,11 @@ impl<H: Harness> Suite<'_, H> {
         let mut jobs = Vec::new();
         for event in &events {
             first.add(event).await;
-            jobs.push(first.job(&leased(SHORT), "a new job").await.lease);
+            jobs.push(first.job(&leased(LONG), "a new job").await.lease);
+        }
+        // Not earlier, because a slow client would take the first job again instead of the last one.
+        for lease in &jobs {
+            held(first.renew(lease, SHORT).await, "an owner renewed");
         }
         tokio::time::sleep(SHORT * 2).await;
         for (number, lease) in jobs.iter().enumerate() {

@@ -1,9 +1,4 @@
-//! The parts that the queues in SQL databases share.
-
-use std::time::Duration;
-
-use crate::queue::delivery_queue::Enqueued;
-use crate::queue::job_queue::MAX_ERROR_LENGTH;
+//! The parts that the queues share.
 
 /// The last error of a job whose worker crashed during the last attempt.
 pub(super) const CRASHED: &str =
@@ -14,14 +9,17 @@ pub(super) const NOT_AN_EVENT: &str = "the stored body is not an event";
 
 /// The pause between two statements that retry many dead letters, so that other statements need not wait for
 /// long.
-pub(super) const PAUSE: Duration = Duration::from_millis(10);
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(super) const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
-/// Returns the first [`MAX_ERROR_LENGTH`] bytes of a text, or fewer, so that no character is split.
-pub(super) fn truncated(error: &str) -> &str {
-    let end = (0..=MAX_ERROR_LENGTH.min(error.len())).rev().find(|end| error.is_char_boundary(*end));
-    &error[..end.unwrap_or_default()]
+/// Returns the first `limit` bytes of a text, or fewer, so that no character is split.
+pub(super) fn truncated(text: &str, limit: usize) -> &str {
+    let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
 }
 
-pub(super) fn enqueued(rows: u64) -> Enqueued {
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(super) fn enqueued(rows: u64) -> crate::queue::delivery_queue::Enqueued {
+    use crate::queue::delivery_queue::Enqueued;
     if rows > 0 { Enqueued::New } else { Enqueued::Duplicate }
 }

@@ -1,6 +1,6 @@
 //! The queues of this crate, one module for each engine.
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "nats", feature = "postgres", feature = "sqlite"))]
 mod common;
 #[cfg(feature = "nats")]
 pub(crate) mod nats;

@@ -1,4 +1,4 @@
-//! The log line and the counter of a dead letter.
+//! The log lines of the queues, and the counter of dead letters.
 
 use clerk_webhook_core::{EventType, MessageId};
 use clerk_webhook_store::Scope;
@@ -26,4 +26,17 @@ pub(crate) fn dead_letter(
     let _ = (message_id, event_type, attempts, last_error);
     #[cfg(not(feature = "metrics"))]
     let _ = scope;
+}
+
+/// Logs that the database acknowledges events before they are durable.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) fn not_durable(setting: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "clerk_webhook",
+        setting,
+        "events that the queue has accepted can be lost if the machine of the database crashes"
+    );
+    #[cfg(not(feature = "tracing"))]
+    let _ = setting;
 }

@@ -201,9 +201,10 @@ impl<Q: TransactionalQueue> Worker<Q> {
     ///
     /// Each running handler uses one connection of the pool until it ends. The worker and the server need
     /// further connections, so the pool must be larger than [`concurrency`](Self::concurrency). The lease is
-    /// not renewed, because an open transaction protects the job even after the lease has expired. If the machine
-    /// disappears without closing the connection, the server ends the transaction 10 s after the
-    /// [`handler_timeout`](Self::handler_timeout), by Postgres's `idle_in_transaction_session_timeout` setting.
+    /// not renewed: it lasts 10 s longer than the [`handler_timeout`](Self::handler_timeout), or as long as the
+    /// [`lease`](Self::lease) setting if that is longer. If a worker crashes, its job therefore runs again after
+    /// 310 s by default. If the machine disappears without closing the connection, the server ends the transaction
+    /// after the same time, by Postgres's `idle_in_transaction_session_timeout` setting.
     pub fn exactly_once<S, F>(queue: Q, handlers: Handlers<S>, state_with: F) -> Self
     where
         S: Send + 'static,
@@ -214,7 +215,8 @@ impl<Q: TransactionalQueue> Worker<Q> {
         let prepare = Box::new(move |settings: &Settings| -> Arc<dyn Execute> {
             Arc::new(InTransaction::new(of_execution, handlers, state_with, settings))
         });
-        let mut settings = Settings { holds_write_lock: Q::HOLDS_WRITE_LOCK, ..Settings::default() };
+        let mut settings =
+            Settings { in_transaction: true, holds_write_lock: Q::HOLDS_WRITE_LOCK, ..Settings::default() };
         if Q::HOLDS_WRITE_LOCK {
             settings.handler_timeout = WRITE_LOCK_TIMEOUT;
         }

@@ -1,5 +1,6 @@
 //! The loop that takes jobs and starts their handlers.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -10,6 +11,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
+use clerk_webhook_core::Outcome;
 use clerk_webhook_store::LeaseState;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -18,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::queue::job_queue::{Job, JobQueue};
+use crate::queue::label::type_name;
 use crate::queue::log::dead_letter;
 use crate::worker::execute::Execute;
 use crate::worker::log;
@@ -52,6 +55,8 @@ pub(super) struct Dispatcher<Q> {
     /// Is canceled when the worker must not start any more handlers.
     pub(super) stop: CancellationToken,
     pub(super) jobs: TaskTracker,
+    /// The types of events for which the log has said that they have no handler.
+    pub(super) ignored: Mutex<HashSet<String>>,
 }
 
 /// How the tasks that take jobs work together.
@@ -190,6 +195,14 @@ impl<Q: JobQueue> Dispatcher<Q> {
         }
         let note = Note::default();
         let answer = self.execution.execute(job, at, note.clone()).await;
+        if answer.outcome() == Outcome::Ignored {
+            let event_type = type_name(job.event.event_type());
+            let mut ignored = self.ignored.lock().unwrap_or_else(PoisonError::into_inner);
+            if !ignored.contains(event_type) {
+                ignored.insert(event_type.to_owned());
+                log::ignored(event_type);
+            }
+        }
         next(answer.outcome(), &note, job.lease.attempt(), &self.settings, self.stop.is_cancelled())
     }
 
@@ -294,7 +307,7 @@ mod tests {
     use std::io;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use clerk_webhook_core::{Answer, Context, Event, EventType, Handlers, MessageId, Outcome, Timestamp};
+    use clerk_webhook_core::{Answer, Context, Event, EventType, Handlers, MessageId, Timestamp};
     use clerk_webhook_store::{DeliveryKey, Lease, Owner, Scope};
 
     use super::*;

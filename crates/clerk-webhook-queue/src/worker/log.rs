@@ -46,6 +46,16 @@ pub(super) fn panicked() {
     );
 }
 
+/// Logs the first event of a type for which the worker has no handler.
+pub(super) fn ignored(event_type: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "clerk_webhook",
+        event_type,
+        "no handler exists for this event type, so the worker marks its events as done"
+    );
+}
+
 pub(super) fn expired(job: &Job) {
     #[cfg(feature = "tracing")]
     tracing::warn!(

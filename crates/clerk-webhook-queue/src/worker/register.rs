@@ -38,7 +38,8 @@ pub(super) fn register(
     options: WorkerOptions,
 ) -> WorkerOptions {
     let (stop, jobs) = (CancellationToken::new(), TaskTracker::new());
-    let dispatcher = Dispatcher { queue, execution, settings, stop, jobs };
+    let dispatcher = Dispatcher { queue, execution, settings, stop, jobs, ignored: Mutex::default() };
+    let options = options.schema(dispatcher.queue.schema.clone());
     let registered = Registered { dispatcher: Arc::new(dispatcher), repairs: Arc::default() };
     options.define_job::<Ticket>().add_extension(registered).on(WorkerStart, async |started| {
         let started: WorkerStartContext = started;

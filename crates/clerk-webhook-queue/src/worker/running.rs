@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -49,6 +49,7 @@ impl RunningWorker {
             settings,
             stop: stop.clone(),
             jobs: jobs.clone(),
+            ignored: Mutex::default(),
         });
         let dispatching = tokio::spawn(dispatcher.run());
         Self { execution, stop, jobs, dispatching }

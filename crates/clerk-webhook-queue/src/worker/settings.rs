@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use clerk_webhook_core::{Event, EventType, Timestamp};
+use clerk_webhook_store::MAX_LEASE;
 use tokio::sync::Semaphore;
 
 use crate::queue::job_queue::{Job, TakeOptions};
@@ -48,6 +49,8 @@ pub(super) struct Settings {
     /// How often the worker reports the queue's statistics as metrics. `Duration::MAX` means never.
     #[cfg(feature = "metrics")]
     pub(super) stats_interval: Duration,
+    /// Whether a transaction protects a running job, so that its lease is not renewed.
+    pub(super) in_transaction: bool,
     /// Whether the handlers hold the database's write lock. The worker then runs one handler at a time, and
     /// before it takes a job, it rests for [`REST`] if it has worked for [`WORK`] since the last rest.
     pub(super) holds_write_lock: bool,
@@ -66,6 +69,7 @@ impl Default for Settings {
             poll_interval: Duration::from_secs(1),
             #[cfg(feature = "metrics")]
             stats_interval: Duration::from_secs(15),
+            in_transaction: false,
             holds_write_lock: false,
         }
     }
@@ -78,12 +82,16 @@ impl Settings {
     }
 
     pub(super) fn take_options(&self) -> TakeOptions {
+        // The worker needs time to end the transaction after the handler timeout.
+        let longest = self.handler_timeout.saturating_add(QUEUE_TIMEOUT * 2);
+        let lease = self.lease + HANDOVER;
         TakeOptions {
-            lease: self.lease + HANDOVER,
+            // Otherwise another worker could take the job after the end of the transaction, before this worker has
+            // stored the error, or while the handler is still running because the connection was lost.
+            lease: if self.in_transaction { lease.max(longest.min(MAX_LEASE)) } else { lease },
             max_attempts: self.max_attempts,
             one_object_at_a_time: self.one_object_at_a_time,
-            // The worker needs time to end the transaction after the handler timeout.
-            max_idle: Some(self.handler_timeout.saturating_add(QUEUE_TIMEOUT * 2)),
+            max_idle: Some(longest),
         }
     }
 
@@ -111,6 +119,17 @@ mod tests {
             |handler_timeout| Settings { handler_timeout, ..Settings::default() }.take_options().max_idle;
         assert_eq!(idle(Duration::from_secs(60)), Some(Duration::from_secs(70)));
         assert_eq!(idle(Duration::MAX), Some(Duration::MAX));
+    }
+
+    #[test]
+    fn the_lease_of_a_job_in_a_transaction_ends_after_the_handler_timeout() {
+        for (handler_timeout, in_transaction, lease) in
+            [(300, false, 62), (300, true, 310), (2, true, 62), (u64::MAX, true, MAX_LEASE.as_secs())]
+        {
+            let handler_timeout = Duration::from_secs(handler_timeout);
+            let settings = Settings { handler_timeout, in_transaction, ..Settings::default() };
+            assert_eq!(settings.take_options().lease, Duration::from_secs(lease));
+        }
     }
 
     #[test]

@@ -345,3 +345,44 @@ async fn a_call_ends_even_if_there_is_always_a_ticket_whose_job_cannot_be_taken(
     busy.rollback().await.unwrap();
     database.close().await;
 }
+
+#[tokio::test]
+async fn a_call_waits_for_a_lock_for_less_time_than_a_worker_waits_for_the_call() {
+    let Some(database) = Database::new().await else { return };
+    let queue = database.open().await;
+    for id in ["msg_1", "msg_2"] {
+        queue.enqueue(&event(id)).await.unwrap();
+    }
+    let lease = take(&queue).await.unwrap().lease;
+    let mut locking = queue.pool().begin().await.unwrap();
+    let lock = format!("SELECT FROM {} FOR UPDATE", database.table());
+    locking.execute(sqlx::AssertSqlSafe(lock)).await.unwrap();
+    assert_eq!(queue.enqueue_in(&mut locking, &event("msg_3")).await.unwrap(), Enqueued::New);
+    let (third, error) = (event("msg_3"), "an error");
+    let results = tokio::join!(
+        async { queue.complete(&lease).await.map(drop) },
+        async { queue.renew(&lease, LONG).await.map(drop) },
+        async { queue.retry(&lease, LONG, error).await.map(drop) },
+        async { queue.give_back(&lease).await.map(drop) },
+        async { queue.bury(&lease, error).await.map(drop) },
+        async { queue.enqueue(&third).await.map(drop) },
+    );
+    let results = [results.0, results.1, results.2, results.3, results.4, results.5];
+    for (place, result) in results.into_iter().enumerate() {
+        let error = result.unwrap_err();
+        assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("55P03"), "{place}");
+    }
+    locking.rollback().await.unwrap();
+    assert_eq!(queue.complete(&lease).await.unwrap(), LeaseState::Held);
+}
+
+#[tokio::test]
+async fn stores_an_event_whose_type_and_object_contain_what_postgres_cannot_store() {
+    let Some(database) = Database::new().await else { return };
+    let queue = database.open().await;
+    let event_type = format!("two\0words{}", "x".repeat(5000));
+    let body = serde_json::json!({ "data": { "id": "a\0b" }, "type": event_type }).to_string();
+    let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), body.into()).unwrap();
+    assert_eq!(queue.enqueue(&event).await.unwrap(), Enqueued::New);
+    assert_eq!(take(&queue).await.unwrap().event.event_type().as_str(), event_type);
+}

@@ -137,8 +137,10 @@ impl Follower {
             return Ok(false);
         }
         self.reach(info.state.last_sequence).await?;
-        // Somebody may have deleted messages on the server.
-        self.index().forget_before(info.state.first_sequence);
+        let forgotten = self.index().forget_before(info.state.first_sequence);
+        if forgotten > 0 {
+            log::vanished_jobs(self.access.names.stream(), forgotten);
+        }
         Ok(true)
     }
 

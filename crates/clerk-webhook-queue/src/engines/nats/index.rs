@@ -104,12 +104,12 @@ impl Index {
         is_known
     }
 
-    /// Removes the messages whose records precede the first one that the stream still contains.
-    pub(super) fn forget_before(&mut self, first: u64) {
-        while let Some((_, id)) = self.sequences.range(..first).next() {
-            let id = Arc::clone(id);
-            self.remove(&id);
-        }
+    /// Removes the messages whose records precede the first one that the stream still contains. Returns their
+    /// number.
+    pub(super) fn forget_before(&mut self, first: u64) -> usize {
+        let forgotten: Vec<_> = self.sequences.range(..first).map(|(_, id)| Arc::clone(id)).collect();
+        forgotten.iter().for_each(|id| self.remove(id));
+        forgotten.len()
     }
 
     fn remove(&mut self, id: &str) {
@@ -205,10 +205,9 @@ impl Index {
                 .entry(&entry.event_type)
                 .or_insert_with(|| EventTypeStats::new((&*entry.event_type).into()));
             match entry.state {
-                State::Done => {}
                 State::Dead => stats.dead += 1,
                 State::Running if entry.due > now => stats.running += 1,
-                State::Ready | State::Running => {
+                _ => {
                     stats.ready += 1;
                     let since = Timestamp::from_millis(entry.enqueued_at);
                     stats.oldest_ready = Some(stats.oldest_ready.map_or(since, |oldest| oldest.min(since)));

@@ -1,4 +1,4 @@
-//! The log line of a job that cannot be taken.
+//! The log lines of jobs that cannot be taken.
 
 use super::error::NatsQueueError;
 
@@ -14,4 +14,17 @@ pub(super) fn unusable_job(stream: &str, message_id: &str, error: &NatsQueueErro
     );
     #[cfg(not(feature = "tracing"))]
     let _ = (stream, message_id, error);
+}
+
+/// Logs that jobs or dead letters no longer exist, although no client of the queue has deleted them.
+pub(super) fn vanished_jobs(stream: &str, number: usize) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(
+        target: "clerk_webhook",
+        stream,
+        number,
+        "events of the queue were deleted on the server, and are lost: deliver them again from the Clerk Dashboard"
+    );
+    #[cfg(not(feature = "tracing"))]
+    let _ = (stream, number);
 }

@@ -2,7 +2,7 @@
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::CreateStreamErrorKind;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType};
 
 use super::access::{Access, RESERVED};
 use super::error::NatsQueueError;
@@ -89,6 +89,10 @@ fn conflict(config: &Config, access: &Access) -> Option<&'static str> {
         Some("it stores messages in memory, so that a restart of the server loses them")
     } else if config.no_ack || config.sealed || config.deny_delete {
         Some("it is sealed, does not acknowledge messages, or does not allow deleting them")
+    } else if config.persist_mode == Some(PersistenceMode::Async) {
+        Some("it acknowledges messages before it stores them")
+    } else if config.subject_transform.is_some() {
+        Some("it changes the subjects of messages")
     } else if config.mirror.is_some() || config.sources.as_ref().is_some_and(|sources| !sources.is_empty()) {
         Some("it copies another stream")
     } else {

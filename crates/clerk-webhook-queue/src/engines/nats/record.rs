@@ -6,6 +6,7 @@ use clerk_webhook_core::{Event, MessageId, Timestamp};
 use clerk_webhook_store::Owner;
 use serde::{Deserialize, Serialize};
 
+use crate::engines::common::truncated;
 use crate::queue::job_queue::MAX_ERROR_LENGTH;
 use crate::queue::object::object_of;
 
@@ -115,7 +116,10 @@ impl Record {
     }
 
     pub(super) fn retried(&self, after: Duration, error: &str) -> Self {
-        Self { error: Some(truncated(error).to_owned()), ..self.ready(self.attempts, after) }
+        Self {
+            error: Some(truncated(error, MAX_ERROR_LENGTH).to_owned()),
+            ..self.ready(self.attempts, after)
+        }
     }
 
     pub(super) fn done(&self, owner: Option<Owner>) -> Self {
@@ -124,7 +128,7 @@ impl Record {
     }
 
     pub(super) fn buried(&self, error: &str) -> Self {
-        Self { error: Some(truncated(error).to_owned()), ..self.ended(State::Dead) }
+        Self { error: Some(truncated(error, MAX_ERROR_LENGTH).to_owned()), ..self.ended(State::Dead) }
     }
 
     /// Makes a job a dead letter that has had all of its attempts.
@@ -142,12 +146,6 @@ impl Record {
 /// Returns whole milliseconds, rounded up, so that no lease is too short.
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.min(LONGEST).as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
-}
-
-/// Returns the first [`MAX_ERROR_LENGTH`] bytes of a text, or fewer, so that no character is split.
-fn truncated(error: &str) -> &str {
-    let end = (0..=MAX_ERROR_LENGTH.min(error.len())).rev().find(|end| error.is_char_boundary(*end));
-    &error[..end.unwrap_or_default()]
 }
 
 #[cfg(test)]

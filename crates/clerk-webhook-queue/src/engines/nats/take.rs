@@ -9,18 +9,12 @@ use tokio::time::Instant;
 
 use super::error::NatsQueueError;
 use super::follower::{Follower, Reserved};
-use super::log::unusable_job;
+use super::log::{unusable_job, vanished_jobs};
 use super::record::{Record, State};
 use super::{NatsQueue, TRIES};
+use crate::engines::common::{CRASHED, NOT_AN_EVENT};
 use crate::queue::job_queue::{Job, TakeOptions};
 use crate::queue::log;
-
-/// The last error of a job whose worker crashed during the last attempt.
-const CRASHED: &str =
-    "the lease of the last attempt expired: the worker crashed, or a handler blocked its thread";
-
-/// The last error of a job whose stored body has been changed, so that it is not an event.
-const NOT_AN_EVENT: &str = "the stored body is not an event";
 
 /// How long a job that cannot be read or written is skipped.
 const UNUSABLE: Duration = Duration::from_secs(60);
@@ -71,7 +65,9 @@ impl NatsQueue {
         options: &TakeOptions,
     ) -> Result<Taken, NatsQueueError> {
         let Some(stored) = self.access.read(&reserved.id).await? else {
-            follower.index().forget(&reserved.id, reserved.sequence);
+            if follower.index().forget(&reserved.id, reserved.sequence) {
+                vanished_jobs(self.access.names.stream(), 1);
+            }
             return Ok(Taken::Gone);
         };
         let record = &stored.record;

@@ -8,14 +8,14 @@ use clerk_webhook_store::{Lease, LeaseState, Scope};
 use sqlx::Row as _;
 use tokio::time::{sleep, timeout};
 
-use crate::engines::common::{PAUSE, enqueued, truncated};
+use crate::engines::common::{PAUSE, enqueued};
 use crate::queue::dead_letters::{DeadLetter, QueueStats};
 use crate::queue::delivery_queue::{DeliveryQueue, Enqueued};
-use crate::queue::job_queue::{Job, JobQueue, TakeOptions};
+use crate::queue::job_queue::{Job, JobQueue, MAX_ERROR_LENGTH, TakeOptions};
 
 use super::queue::PostgresQueue;
 use super::rows::{dead_letter, event_type_stats};
-use super::run::{copied, ended, of_lease};
+use super::run::{copied, ended, of_lease, text};
 
 /// The number of dead letters that one statement retries. graphile_worker locks the key of each ticket until
 /// the statement ends, and the server has room for only a few thousand locks.
@@ -29,7 +29,7 @@ impl DeliveryQueue for PostgresQueue {
     }
 
     async fn enqueue(&self, event: &Event) -> Result<Enqueued, sqlx::Error> {
-        let rows = self.fetch_again(|| self.insert(event)).await?;
+        let rows = self.fetch_again(|| self.insert(&self.statements.enqueue, event)).await?;
         let enqueued = enqueued(rows.len() as u64);
         if enqueued == Enqueued::New {
             self.changed.notify_one();
@@ -60,7 +60,7 @@ impl JobQueue for PostgresQueue {
     }
 
     async fn retry(&self, lease: &Lease, after: Duration, error: &str) -> Result<LeaseState, sqlx::Error> {
-        let error = text(error);
+        let error = text(error, MAX_ERROR_LENGTH);
         self.end(lease, || of_lease(&self.statements.retry, lease).bind(millis(after)).bind(error.clone()))
             .await
     }
@@ -70,7 +70,7 @@ impl JobQueue for PostgresQueue {
     }
 
     async fn bury(&self, lease: &Lease, error: &str) -> Result<LeaseState, sqlx::Error> {
-        let error = text(error);
+        let error = text(error, MAX_ERROR_LENGTH);
         self.end(lease, || of_lease(&self.statements.bury, lease).bind(error.clone())).await
     }
 
@@ -151,9 +151,4 @@ impl PostgresQueue {
         transaction.commit().await?;
         Ok(state_of(done.rows_affected()))
     }
-}
-
-/// Returns a text that Postgres can store: not too long, and without NUL characters.
-fn text(error: &str) -> String {
-    truncated(error).replace('\0', "\u{fffd}")
 }

@@ -21,7 +21,7 @@ pub struct PostgresQueue {
     pub(super) mode: Mode,
     pub(super) table: Arc<str>,
     pub(super) graphile: Arc<str>,
-    pub(super) schema: Schema,
+    pub(crate) schema: Schema,
     pub(super) statements: Arc<Statements>,
     pub(super) tasks: Arc<Mutex<Tasks>>,
     pub(super) scope: Scope,

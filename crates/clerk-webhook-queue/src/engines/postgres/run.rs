@@ -9,6 +9,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row as _, SqlStr, Transaction};
 
+use crate::engines::common::truncated;
 use crate::queue::object::object_of;
 
 use super::queue::PostgresQueue;
@@ -19,6 +20,9 @@ pub(super) type Statement = Query<'static, Postgres, PgArguments>;
 /// The default isolation level of the server may be higher. A later statement would then not see the jobs
 /// that another worker has taken since the first statement.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+/// The maximum length of a stored event type, in bytes. An entry of an index is limited too.
+const MAX_TYPE: usize = 255;
 
 /// How many times a statement is tried that conflicts with another transaction, which happens only above the
 /// `read committed` isolation level.
@@ -53,7 +57,12 @@ impl PostgresQueue {
     ) -> Result<LeaseState, sqlx::Error> {
         let rows = self.fetch_again(statement).await?;
         if let Some(row) = rows.first() {
-            self.wake(lease.key().message_id(), row.try_get("object_id")?).await;
+            let (message_id, object) = (lease.key().message_id().clone(), row.try_get("object_id")?);
+            let woken = self.detached(async move |queue| {
+                queue.wake(&message_id, object).await;
+                Ok(())
+            });
+            woken.await?;
         }
         self.changed.notify_one();
         Ok(state_of(ended(&rows)?))
@@ -84,10 +93,11 @@ impl PostgresQueue {
         DetachOnDrop::new(work(self.clone())).await
     }
 
-    pub(super) fn insert(&self, event: &Event) -> Statement {
-        self.of_message(&self.statements.enqueue, event.message_id())
-            .bind(event.event_type().as_str().to_owned())
-            .bind(object_of(event))
+    /// Binds an event to a statement that inserts it.
+    pub(super) fn insert(&self, statement: &SqlStr, event: &Event) -> Statement {
+        self.of_message(statement, event.message_id())
+            .bind(text(event.event_type().as_str(), MAX_TYPE))
+            .bind(object_of(event).map(|object| text(&object, object.len())))
             .bind(event.attempted_at().as_millis())
             .bind(event.raw_body().to_vec())
     }
@@ -100,6 +110,11 @@ impl PostgresQueue {
     pub(super) fn of_message(&self, statement: &SqlStr, message_id: &MessageId) -> Statement {
         self.of_scope(statement).bind(message_id.as_str().to_owned())
     }
+}
+
+/// Returns the beginning of a text, in a form that Postgres can store.
+pub(super) fn text(text: &str, limit: usize) -> String {
+    truncated(text, limit).replace('\0', "\u{fffd}")
 }
 
 /// Copies a lease for a future that may outlive the caller's future.

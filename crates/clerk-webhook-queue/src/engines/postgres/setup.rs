@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnection;
 
 use crate::engines::common::enqueued;
 use crate::queue::delivery_queue::Enqueued;
+use crate::queue::log;
 
 use super::executor::PoolerSafe;
 use super::queue::PostgresQueue;
@@ -36,6 +37,10 @@ impl PostgresQueue {
         let migrated = self.fetch(sqlx::query(self.statements.migrated.clone())).await?;
         if !migrated.first().ok_or(sqlx::Error::RowNotFound)?.try_get::<bool, _>(0)? {
             sqlx::raw_sql(self.statements.migration.clone()).execute(&self.pool).await?;
+        }
+        let setting = self.fetch(sqlx::query("SELECT current_setting('synchronous_commit')")).await?;
+        if setting.first().is_some_and(|row| row.try_get(0).is_ok_and(|setting: &str| setting == "off")) {
+            log::not_durable("`synchronous_commit` of the Postgres connections is off");
         }
         self.migrate_graphile().await
     }
@@ -74,7 +79,7 @@ impl PostgresQueue {
         connection: &mut PgConnection,
         event: &Event,
     ) -> Result<Enqueued, sqlx::Error> {
-        let insert = self.insert(event).persistent(self.mode.keeps_statements());
+        let insert = self.insert(&self.statements.enqueue_in, event).persistent(self.mode.keeps_statements());
         Ok(enqueued(insert.execute(connection).await.map_err(advise)?.rows_affected()))
     }
 

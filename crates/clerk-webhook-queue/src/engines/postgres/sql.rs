@@ -36,11 +36,15 @@ SELECT pg_catalog.to_regclass('graphile_worker._private_job_retirements') IS NOT
 
 /// Inserts the record and its ticket. Returns no row if the message already exists, whatever its state. The search
 /// finds a record whose transaction is open, for which the conflict would wait.
+///
+/// Like each statement of a worker, it waits for at most 4 s for a lock: the caller abandons a longer call, and
+/// the connection would then be missing from the pool until the lock is released.
 pub(super) const ENQUEUE: &str = "\
-WITH job AS (
+WITH <patience>,
+job AS (
      INSERT INTO clerk_webhook_queue
          (scope, message_id, state, event_type, object_id, attempts, available_at, attempted_at, enqueued_at, payload)
-     SELECT $1, $2, 0, $3, $4, 0, at.now, $5, at.now, $6 FROM (SELECT <now> AS now) AS at
+     SELECT $1, $2, 0, $3, $4, 0, at.now, $5, at.now, $6 FROM patience CROSS JOIN (SELECT <now> AS now) AS at
       WHERE NOT EXISTS (SELECT FROM clerk_webhook_queue WHERE scope = $1 AND message_id = $2)
      ON CONFLICT (scope, message_id) DO NOTHING
      RETURNING scope, message_id, available_at)
@@ -127,11 +131,12 @@ RETURNING event_type, attempts, last_error, object_id";
 
 /// Renews a live lease. If the lease becomes shorter, moves the ticket to its end, and returns the object.
 pub(super) const RENEW: &str = "\
-WITH job AS MATERIALIZED (
+WITH <patience>,
+job AS MATERIALIZED (
      SELECT scope, message_id, object_id, lease_until, <now> + $4::bigint AS available_at
-       FROM clerk_webhook_queue
+       FROM patience CROSS JOIN clerk_webhook_queue AS record
       WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state = 2 AND lease_until > <now>
-        FOR UPDATE),
+        FOR UPDATE OF record),
 renewed AS (
      UPDATE clerk_webhook_queue AS record SET lease_until = job.available_at
        FROM job WHERE record.scope = job.scope AND record.message_id = job.message_id
@@ -160,7 +165,8 @@ UPDATE clerk_webhook_queue SET lease_until = <now> + $4::bigint
 
 /// A second completion with the same lease also succeeds, and keeps the time of the first one.
 pub(super) const COMPLETE: &str = "\
-WITH <complete>,
+WITH <patience>,
+<complete>,
 <remove>
 SELECT (SELECT count(*) FROM ended) AS ended, (SELECT object_id FROM job WHERE state = 2) AS object_id,
        (SELECT count(*) FROM removed) AS removed";
@@ -168,7 +174,8 @@ SELECT (SELECT count(*) FROM ended) AS ended, (SELECT object_id FROM job WHERE s
 /// Completes a job in a transaction of the application, and wakes the next ready job about its object. A job
 /// whose lease has expired is not woken here, because its late owner could be waiting for this job's ticket.
 pub(super) const COMPLETE_IN: &str = "\
-WITH <complete>,
+WITH patience AS MATERIALIZED (SELECT 1),
+<complete>,
 <remove>,
 <wake>
 SELECT (SELECT count(*) FROM ended) AS ended, (SELECT count(*) FROM removed) AS removed,
@@ -206,10 +213,12 @@ SELECT 1 FROM clerk_webhook_queue
  WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state = 1";
 
 pub(super) const RETRY: &str = "\
-WITH job AS MATERIALIZED (
-     SELECT scope, message_id, object_id, state, <now> + $4::bigint AS available_at FROM clerk_webhook_queue
+WITH <patience>,
+job AS MATERIALIZED (
+     SELECT scope, message_id, object_id, state, <now> + $4::bigint AS available_at
+       FROM patience CROSS JOIN clerk_webhook_queue AS record
       WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state = 2
-        FOR UPDATE),
+        FOR UPDATE OF record),
 ended AS (
      UPDATE clerk_webhook_queue AS record
         SET state = 0, owner = NULL, lease_until = NULL, available_at = job.available_at, last_error = $5
@@ -221,10 +230,12 @@ SELECT (SELECT count(*) FROM ended) AS ended, (SELECT object_id FROM job) AS obj
 
 /// Keeps `available_at`, so that the job keeps its position in the queue.
 pub(super) const GIVE_BACK: &str = "\
-WITH job AS MATERIALIZED (
-     SELECT scope, message_id, object_id, state, available_at FROM clerk_webhook_queue
+WITH <patience>,
+job AS MATERIALIZED (
+     SELECT scope, message_id, object_id, state, available_at
+       FROM patience CROSS JOIN clerk_webhook_queue AS record
       WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state = 2
-        FOR UPDATE),
+        FOR UPDATE OF record),
 ended AS (
      UPDATE clerk_webhook_queue AS record
         SET state = 0, owner = NULL, lease_until = NULL, attempts = record.attempts - 1
@@ -236,10 +247,11 @@ SELECT (SELECT count(*) FROM ended) AS ended, (SELECT object_id FROM job) AS obj
 
 /// A second call with the same lease also succeeds, and keeps the time and the error of the first one.
 pub(super) const BURY: &str = "\
-WITH job AS MATERIALIZED (
-     SELECT scope, message_id, object_id, state FROM clerk_webhook_queue
+WITH <patience>,
+job AS MATERIALIZED (
+     SELECT scope, message_id, object_id, state FROM patience CROSS JOIN clerk_webhook_queue AS record
       WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state IN (2, 3)
-        FOR UPDATE),
+        FOR UPDATE OF record),
 ended AS (
      UPDATE clerk_webhook_queue AS record
         SET state = 3, lease_until = NULL,
@@ -326,12 +338,15 @@ SELECT (graphile_worker.add_job(
        job_key => 'clerk_webhook:' || $1::text || ':' || $2::text || ':' || $3::text,
        flags => ARRAY['clerk_webhook:' || $1::text || ':' || $2::text])).id";
 
+/// Limits the wait for locks to less than the 5 s after which the worker abandons a call.
+pub(super) const PATIENCE: &str = "patience AS MATERIALIZED (SELECT set_config('lock_timeout', '4s', true))";
+
 /// Marks a job that is running, or that the same lease has already completed.
 pub(super) const COMPLETE_RECORD: &str = "\
 job AS MATERIALIZED (
-     SELECT scope, message_id, object_id, state FROM clerk_webhook_queue
+     SELECT scope, message_id, object_id, state FROM patience CROSS JOIN clerk_webhook_queue AS record
       WHERE scope = $1 AND message_id = $2 AND owner = $3::text::uuid AND state IN (1, 2)
-        FOR UPDATE),
+        FOR UPDATE OF record),
 ended AS (
      UPDATE clerk_webhook_queue AS record
         SET state = 1, object_id = NULL, lease_until = NULL, last_error = NULL, payload = NULL,
@@ -358,9 +373,9 @@ woken AS MATERIALIZED (SELECT (<ticket next at available_at>).id FROM next)";
 /// Makes the ticket of the next job about the object $3 visible when that job is due, because the ticket may be
 /// waiting for the end of a lease. The next job is ready, or its lease has expired.
 ///
-/// It waits for at most 1 s: a ticket is locked for longer only while its job runs in a transaction.
+/// A ticket is locked for longer than a moment only while its job runs in a transaction.
 pub(super) const WAKE: &str = "\
-WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', '1s', true)),
+WITH <patience>,
 next AS (
      SELECT others.* FROM patience CROSS JOIN LATERAL (
             (SELECT scope, message_id, available_at FROM clerk_webhook_queue

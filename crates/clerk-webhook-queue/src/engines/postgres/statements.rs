@@ -8,6 +8,7 @@ use super::sql;
 fn expanded(statement: &str) -> String {
     let millis = |clock: &str| format!("floor(extract(epoch FROM {clock}) * 1000)::bigint");
     let mut sql = statement
+        .replace("<patience>", sql::PATIENCE)
         .replace("<complete>", sql::COMPLETE_RECORD)
         .replace("<remove>", sql::REMOVE)
         .replace("<wake>", sql::WAKE_IN);
@@ -81,6 +82,8 @@ statements! {
     migrated: sql::MIGRATED,
     graphile_migrated: sql::GRAPHILE_MIGRATED,
     enqueue: sql::ENQUEUE,
+    // The setting would also apply to the other statements of the application's transaction.
+    enqueue_in: &sql::ENQUEUE.replace("<patience>", "patience AS MATERIALIZED (SELECT 1)"),
     lock: sql::LOCK,
     take: sql::TAKE,
     find: sql::FIND,
@@ -130,8 +133,10 @@ mod tests {
     #[test]
     fn replaces_every_abbreviation() {
         let statements = format!("{:?}", Statements::of("jobs", "work"));
-        let names =
-            ["begun", "complete", "first", "now", "object", "remove", "started", "table", "ticket", "wake"];
+        let names = [
+            "begun", "complete", "first", "now", "object", "patience", "remove", "started", "table",
+            "ticket", "wake",
+        ];
         for name in names {
             let abbreviation = format!("<{name}");
             assert!(!statements.contains(&abbreviation), "{abbreviation}");

@@ -27,6 +27,10 @@ use super::ticket::Ticket;
 /// When a ticket is visible again whose record or object another transaction has locked for a moment.
 const SOON: i64 = 100;
 
+/// The longest time until the next look at a job that waits for another job about its object. The end of that job
+/// makes the ticket visible earlier, unless the worker is killed in between.
+const LATER: i64 = 60_000;
+
 /// How long one call looks at tickets whose jobs cannot be taken. The worker abandons a call that lasts too long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -279,7 +283,7 @@ impl PostgresQueue {
             return Ok(Found::Taken { delay: row.delay, row, owner });
         }
         let busy_for: Option<i64> = row.try_get("busy_for")?;
-        Ok(Found::Later { delay: busy_for.unwrap_or(SOON).max(1) })
+        Ok(Found::Later { delay: busy_for.unwrap_or(SOON).clamp(1, LATER) })
     }
 
     /// Returns the id of the task.

@@ -26,7 +26,7 @@ use tokio::time::{sleep, timeout};
 use crate::engines::common::{CRASHED, NOT_AN_EVENT, PAUSE, enqueued, truncated};
 use crate::queue::dead_letters::{DeadLetter, QueueStats};
 use crate::queue::delivery_queue::{DeliveryQueue, Enqueued};
-use crate::queue::job_queue::{Job, JobQueue, TakeOptions};
+use crate::queue::job_queue::{Job, JobQueue, MAX_ERROR_LENGTH, TakeOptions};
 use crate::queue::log;
 use crate::queue::object::object_of;
 use crate::queue::transactional::TransactionalQueue;
@@ -182,7 +182,14 @@ impl SqliteQueue {
         self.detached(async |queue| {
             let mut transaction = begin_sqlite(&queue.pool).await?;
             sqlx::raw_sql(queue.statements.migration.clone()).execute(&mut *transaction).await?;
-            transaction.commit().await
+            // 0 is OFF, and 1 is NORMAL.
+            let synchronous: i64 =
+                sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *transaction).await?;
+            transaction.commit().await?;
+            if synchronous < 2 {
+                log::not_durable("`synchronous` of the SQLite connections is not FULL");
+            }
+            Ok(())
         })
         .await
     }
@@ -365,7 +372,8 @@ impl JobQueue for SqliteQueue {
     }
 
     async fn retry(&self, lease: &Lease, after: Duration, error: &str) -> Result<LeaseState, sqlx::Error> {
-        let (retry, error) = (of_lease(&self.statements.retry, lease), truncated(error).to_owned());
+        let (retry, error) =
+            (of_lease(&self.statements.retry, lease), truncated(error, MAX_ERROR_LENGTH).to_owned());
         self.end(move || retry.bind(now_plus(after)).bind(error)).await
     }
 
@@ -375,7 +383,8 @@ impl JobQueue for SqliteQueue {
     }
 
     async fn bury(&self, lease: &Lease, error: &str) -> Result<LeaseState, sqlx::Error> {
-        let (bury, error) = (of_lease(&self.statements.bury, lease), truncated(error).to_owned());
+        let (bury, error) =
+            (of_lease(&self.statements.bury, lease), truncated(error, MAX_ERROR_LENGTH).to_owned());
         self.end(move || bury.bind(now()).bind(error)).await
     }
 
