@@ -141,9 +141,11 @@ async fn skips_a_job_that_a_foreign_message_has_replaced() {
     assert_eq!(queue.stats().await.unwrap().ready, 2);
     let context = jetstream::new(queue.client().clone());
     let foreign = context.publish("clerk_webhook.clerk.message.msg_%2A", "{}".into()).await.unwrap();
-    foreign.await.unwrap();
+    let sequence = foreign.await.unwrap().sequence;
     assert_eq!(drain(&queue).await, ["msg_2"]);
     assert_eq!(queue.stats().await.unwrap().ready, 0);
+    let error = queue.dead_letter(&"msg_*".parse().unwrap()).await.unwrap_err().to_string();
+    assert!(error.contains(&format!("`nats stream rmm clerk_webhook_clerk {sequence}`")), "{error}");
     assert!(take(&connect(&server).await).await.is_none());
 }
 

@@ -74,7 +74,7 @@ pub(super) async fn perform(action: &Action, output: &Output) -> Result<(), Fail
                     "a queue in NATS has no table: leave out --table and --graphile-schema",
                 ));
             }
-            let explain = |error| explain_nats(&error, args, &url, source);
+            let explain = |error| explain_nats(&error, &url, source);
             let mut queue = NatsQueue::connect(&url).await.map_err(explain)?.with_scope(scope);
             if let Some(prefix) = &args.prefix {
                 queue = queue
@@ -231,12 +231,11 @@ fn missing_table(table: &str) -> Failure {
     ))
 }
 
-fn explain_nats(error: &NatsQueueError, args: &QueueArgs, url: &str, source: &str) -> Failure {
+fn explain_nats(error: &NatsQueueError, url: &str, source: &str) -> Failure {
     match error {
-        NatsQueueError::MissingStream => Failure::usage(format_args!(
-            "the stream {}_{} is missing: check --scope and --prefix, start the application once, or call `migrate()`",
-            printable(args.prefix.as_deref().unwrap_or("clerk_webhook").as_bytes(), 100),
-            printable(args.scope.as_bytes(), 100)
+        NatsQueueError::MissingStream { name } => Failure::usage(format_args!(
+            "the stream {} is missing: check --scope and --prefix, start the application once, or call `migrate()`",
+            printable(name.as_bytes(), LONGEST)
         )),
         // The client's message can contain parts of the URL.
         NatsQueueError::Connect(_) if url.contains('@') => Failure::network(format_args!(

@@ -137,7 +137,7 @@ impl Access {
         body: Bytes,
         expected: u64,
     ) -> Result<Appended, NatsQueueError> {
-        let text = serde_json::to_string(record).map_err(|_| NatsQueueError::Foreign)?;
+        let text = serde_json::to_string(record).map_err(|_| self.foreign(expected))?;
         let size = body.len() + text.len();
         let message = PublishMessage::build()
             .payload(body)
@@ -164,7 +164,7 @@ impl Access {
                     let max_payload = self.context.client().max_payload();
                     Err(NatsQueueError::TooLarge { size, max_payload })
                 }
-                Err(error) => Err(error.into()),
+                Err(error) => Err(self.unpublished(error)),
             }
         })
         .await
@@ -177,7 +177,7 @@ impl Access {
             let stream = self.stream().await?;
             match stream.get_last_raw_message_by_subject(&subject).await {
                 Ok(message) => {
-                    let record = record_of(&message.headers).ok_or(NatsQueueError::Foreign)?;
+                    let record = record_of(&message.headers).ok_or_else(|| self.foreign(message.sequence))?;
                     Ok(Some(Stored { record, body: message.payload, sequence: message.sequence }))
                 }
                 Err(error) => match error.kind() {
@@ -185,7 +185,7 @@ impl Access {
                     LastRawMessageErrorKind::JetStream(reason)
                         if reason.error_code() == ErrorCode::STREAM_NOT_FOUND =>
                     {
-                        Err(NatsQueueError::MissingStream)
+                        Err(self.missing_stream())
                     }
                     _ => Err(NatsQueueError::rejected(error)),
                 },
@@ -220,16 +220,38 @@ impl Access {
 
     /// Returns the state of the stream.
     pub(super) async fn state(&self) -> Result<stream::State, NatsQueueError> {
-        self.info().await?.map(|info| info.state).ok_or(NatsQueueError::MissingStream)
+        self.info().await?.map(|info| info.state).ok_or_else(|| self.missing_stream())
     }
 
     /// Writes an empty message that is newer than all others, and returns its sequence.
     pub(super) async fn mark(&self) -> Result<u64, NatsQueueError> {
         self.bounded(async {
-            let sent = self.context.send_publish(self.names.mark(), PublishMessage::build()).await?;
-            Ok(sent.await?.sequence)
+            let sent = self.context.send_publish(self.names.mark(), PublishMessage::build()).await;
+            let stored = match sent {
+                Ok(sent) => sent.await,
+                Err(error) => Err(error),
+            };
+            Ok(stored.map_err(|error| self.unpublished(error))?.sequence)
         })
         .await
+    }
+
+    /// Returns the error for a stream that does not exist.
+    pub(super) fn missing_stream(&self) -> NatsQueueError {
+        NatsQueueError::MissingStream { name: self.names.stream().to_owned() }
+    }
+
+    /// Returns the error for a message that no queue has written.
+    pub(super) fn foreign(&self, sequence: u64) -> NatsQueueError {
+        NatsQueueError::Foreign { name: self.names.stream().to_owned(), sequence }
+    }
+
+    /// Converts the client's error for a message that was not stored.
+    fn unpublished(&self, error: PublishError) -> NatsQueueError {
+        match error.kind() {
+            PublishErrorKind::StreamNotFound => self.missing_stream(),
+            _ => NatsQueueError::rejected(error),
+        }
     }
 
     /// Deletes a record, and returns whether it existed.

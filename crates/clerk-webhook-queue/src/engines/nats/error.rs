@@ -5,9 +5,12 @@ use std::fmt;
 use std::time::Duration;
 
 use async_nats::error::Error as Failure;
-use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 
 type Source = Box<dyn Error + Send + Sync>;
+
+/// How often a call tries to change a message that other clients change too, until it returns
+/// [`NatsQueueError::Contended`].
+pub(super) const TRIES: u32 = 64;
 
 /// The error of a [`NatsQueue`](crate::NatsQueue).
 ///
@@ -21,7 +24,10 @@ pub enum NatsQueueError {
     /// The server rejected a request.
     Rejected(Source),
     /// The stream does not exist.
-    MissingStream,
+    MissingStream {
+        /// The name of the stream.
+        name: String,
+    },
     /// The stream exists, but has settings with which it cannot be a queue.
     Stream {
         /// The name of the stream.
@@ -46,12 +52,17 @@ pub enum NatsQueueError {
     },
     /// The stream has reached the limit of [`NatsQueue::max_bytes`](crate::NatsQueue::max_bytes).
     Full,
-    /// Other clients changed the same message again and again.
+    /// Other clients changed the same message at the same time in 64 tries.
     Contended,
     /// The prefix of the names is empty, too long, or contains a character that is not allowed.
     Prefix,
     /// The stream contains a message that no queue has written.
-    Foreign,
+    Foreign {
+        /// The name of the stream.
+        name: String,
+        /// The sequence of the message.
+        sequence: u64,
+    },
 }
 
 impl NatsQueueError {
@@ -79,9 +90,10 @@ impl fmt::Display for NatsQueueError {
                 f,
                 "NATS rejected a request: {source}. Check that JetStream is enabled, and the permissions and the limits of the account"
             ),
-            Self::MissingStream => {
-                f.write_str("the stream does not exist. Call `migrate()` when the application starts, and check that JetStream is enabled")
-            }
+            Self::MissingStream { name } => write!(
+                f,
+                "the stream {name} does not exist. Call `migrate()` when the application starts, and check that JetStream is enabled"
+            ),
             Self::Stream { name, reason } => write!(
                 f,
                 "the stream {name} cannot be used: {reason}. Choose another name with `prefix`, or delete the stream if it is not needed"
@@ -95,16 +107,18 @@ impl fmt::Display for NatsQueueError {
                 "max_payload of the NATS server is {max_payload} bytes, but the body limit needs {required}. Set `max_payload: {required}` in the server's configuration, or lower the body limit of the verifier and call `body_limit`"
             ),
             Self::Full => f.write_str(
-                "the queue has reached its `max_bytes`. Check that the workers run, or raise the limit",
+                "the queue has reached its `max_bytes`. Check that the workers run, call `purge`, retry or discard the dead letters, or raise the limit",
             ),
-            Self::Contended => {
-                f.write_str("other clients changed the same message again and again. Call the method again")
-            }
+            Self::Contended => write!(
+                f,
+                "other clients changed the same message at the same time in {TRIES} tries. Try again later"
+            ),
             Self::Prefix => {
                 f.write_str("the prefix is invalid. Use 1 to 64 ASCII letters, digits, `_` and `-`")
             }
-            Self::Foreign => f.write_str(
-                "the stream contains a message that no queue has written. Delete it with `nats stream rmm`, and do not publish to the subjects of the stream",
+            Self::Foreign { name, sequence } => write!(
+                f,
+                "the stream {name} contains a message that no queue has written. Delete it with `nats stream rmm {name} {sequence}`, and do not publish to the subjects of the stream"
             ),
         }
     }
@@ -121,15 +135,6 @@ impl Error for NatsQueueError {
         match self {
             Self::Connect(source) | Self::Rejected(source) => Some(&**source),
             _ => None,
-        }
-    }
-}
-
-impl From<PublishError> for NatsQueueError {
-    fn from(error: PublishError) -> Self {
-        match error.kind() {
-            PublishErrorKind::StreamNotFound => Self::MissingStream,
-            _ => Self::rejected(error),
         }
     }
 }

@@ -85,7 +85,7 @@ impl Follower {
     /// Starts to follow the stream. `changed` is notified when a job may be ready.
     pub(super) async fn start(access: &Access, changed: Arc<Notify>) -> Result<Self, NatsQueueError> {
         let connects = access.connects();
-        let info = access.info().await?.ok_or(NatsQueueError::MissingStream)?;
+        let info = access.info().await?.ok_or_else(|| access.missing_stream())?;
         let (created, last) = (millis(info.created), info.state.last_sequence);
         let records = Records::read(access).await?;
         let index = Arc::new(Mutex::new(Index::default()));
@@ -131,7 +131,7 @@ impl Follower {
     /// Ends the task and returns `false` if the stream is another one, or has lost its last records.
     pub(super) async fn sync(&self) -> Result<bool, NatsQueueError> {
         let applied = *self.applied.borrow();
-        let info = self.access.info().await?.ok_or(NatsQueueError::MissingStream)?;
+        let info = self.access.info().await?.ok_or_else(|| self.access.missing_stream())?;
         if millis(info.created) != self.created || info.state.last_sequence < applied {
             self.end();
             return Ok(false);
@@ -210,7 +210,7 @@ async fn follow(
         } else if let Some(id) = access.names.id_of(&found.message.subject)
             && lock(&index).forget(&id, found.sequence)
         {
-            log::unusable_job(access.names.stream(), &id, &NatsQueueError::Foreign);
+            log::unusable_job(access.names.stream(), &id, &access.foreign(found.sequence));
         }
         // If the last message of the stream was deleted, no message with its sequence arrives.
         let complete = if found.is_newest { found.sequence.max(last) } else { found.sequence };
@@ -263,7 +263,7 @@ impl Records {
                     ConsumerErrorKind::JetStream(reason)
                         if reason.error_code() == ErrorCode::STREAM_NOT_FOUND =>
                     {
-                        NatsQueueError::MissingStream
+                        access.missing_stream()
                     }
                     _ => NatsQueueError::rejected(error),
                 })?;
@@ -282,7 +282,10 @@ impl Records {
             Ok(message) => message,
             Err(error) => return Some(Err(NatsQueueError::rejected(error))),
         };
-        let Ok(info) = message.info() else { return Some(Err(NatsQueueError::Foreign)) };
+        let info = match message.info() {
+            Ok(info) => info,
+            Err(error) => return Some(Err(NatsQueueError::Rejected(error))),
+        };
         let (sequence, is_first) = (info.stream_sequence, info.consumer_sequence == 1);
         let is_newest = info.pending == 0;
         // Both times are the server's, so the clock of this machine does not matter.

@@ -8,11 +8,11 @@ use clerk_webhook_store::{Lease, LeaseState};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::{Instant, timeout_at};
 
+use super::NatsQueue;
 use super::access::Stored;
-use super::error::NatsQueueError;
+use super::error::{NatsQueueError, TRIES};
 use super::purge;
 use super::record::{Record, State};
-use super::{NatsQueue, TRIES};
 use crate::queue::dead_letters::{DeadLetter, QueueStats};
 use crate::queue::job_queue::{Job, JobQueue, TakeOptions};
 

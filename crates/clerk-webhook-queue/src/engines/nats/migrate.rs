@@ -18,7 +18,7 @@ pub(super) async fn migrate(
         None => match create(access, replicas).await? {
             true => return check_payload(access, body_limit),
             // Another process has just created the stream.
-            false => access.info().await?.ok_or(NatsQueueError::MissingStream)?,
+            false => access.info().await?.ok_or_else(|| access.missing_stream())?,
         },
     };
     let wanted = adjusted(&info.config, replicas);

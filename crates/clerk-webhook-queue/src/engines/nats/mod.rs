@@ -26,14 +26,11 @@ use tokio::sync::Notify;
 use crate::queue::delivery_queue::{DeliveryQueue, Enqueued};
 
 use self::access::{Access, Appended, PENDING, RESERVED};
-use self::error::NatsQueueError;
+use self::error::{NatsQueueError, TRIES};
 use self::follower::{Follower, Followers};
 use self::names::Names;
 use self::record::Record;
 use self::room::Room;
-
-/// How often a call tries again when other clients change the same message.
-const TRIES: u32 = 64;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 

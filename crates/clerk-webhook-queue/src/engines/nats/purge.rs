@@ -47,7 +47,7 @@ impl Ended {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut sequences = Vec::new();
         while sequences.len() < limit {
-            let next = async { self.records.next().await.unwrap_or(Err(NatsQueueError::MissingStream)) };
+            let next = async { self.records.next().await.unwrap_or_else(|| Err(access.missing_stream())) };
             let found = access.bounded(next).await?;
             // The records are in the order in which they were written. A newer mark may have replaced this
             // one.

@@ -7,11 +7,11 @@ use clerk_webhook_core::{Event, EventType, MessageId, Timestamp};
 use clerk_webhook_store::{DeliveryKey, Lease, Owner};
 use tokio::time::Instant;
 
-use super::error::NatsQueueError;
+use super::NatsQueue;
+use super::error::{NatsQueueError, TRIES};
 use super::follower::{Follower, Reserved};
 use super::log::{unusable_job, vanished_jobs};
 use super::record::{Record, State};
-use super::{NatsQueue, TRIES};
 use crate::engines::common::{CRASHED, NOT_AN_EVENT};
 use crate::queue::job_queue::{Job, TakeOptions};
 use crate::queue::log;
@@ -45,7 +45,7 @@ impl NatsQueue {
                 Ok(Taken::Job(job)) => return Ok(Some(*job)),
                 Ok(Taken::Gone) => {}
                 // Another job may be usable.
-                Err(error @ (NatsQueueError::Foreign | NatsQueueError::TooLarge { .. })) => {
+                Err(error @ (NatsQueueError::Foreign { .. } | NatsQueueError::TooLarge { .. })) => {
                     let until = Instant::now() + UNUSABLE;
                     if follower.index().postpone(&reserved.id, reserved.sequence, until) {
                         unusable_job(self.access.names.stream(), &reserved.id, &error);
@@ -80,7 +80,7 @@ impl NatsQueue {
             follower.reach(stored.sequence).await?;
             return Ok(Taken::Gone);
         }
-        let Some(message_id) = record.message_id() else { return Err(NatsQueueError::Foreign) };
+        let Some(message_id) = record.message_id() else { return Err(self.access.foreign(stored.sequence)) };
         if record.attempts >= options.max_attempts {
             let dead = record.used_up(CRASHED);
             if self.replace(follower, &dead, stored.body, stored.sequence).await?.is_some() {
