@@ -11,8 +11,8 @@ Examples:
   clerk-webhook queue show msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa --database queue.db
   clerk-webhook queue retry --all --database queue.db
 
-Exit codes: 0 success, 1 a message is not a dead letter, 2 incorrect usage, or a missing table or
-stream, 3 the database cannot be reached.";
+Exit codes: 0 success, 1 a message is not a dead letter, or you declined to discard, 2 incorrect
+usage, or a missing table or stream, 3 the queue cannot be opened, read or changed.";
 
 const EXAMPLES_OF_LIST: &str = "\
 Examples:
@@ -32,6 +32,8 @@ Examples:
   clerk-webhook queue retry --all --type user.created";
 
 const EXAMPLES_OF_DISCARD: &str = "\
+Later deliveries of the message are still duplicates.
+
 Examples:
   clerk-webhook queue discard msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa
   clerk-webhook queue discard msg_2h4kPzT9QcVd8mWy1nRxBs6JfLa --yes";
@@ -41,7 +43,7 @@ Examples:
   clerk-webhook queue stats --database queue.db
   clerk-webhook --json queue stats | jq .dead";
 
-/// List, show, retry, and discard the dead letters of a queue
+/// List, show, retry and discard dead letters, and count events
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true, after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -58,10 +60,10 @@ pub(super) enum Action {
     /// Show a dead letter and its redacted body
     #[command(after_help = EXAMPLES_OF_SHOW)]
     Show(Show),
-    /// Let the workers handle dead letters again, with all of their attempts
+    /// Make dead letters ready again, and count their attempts from 0
     #[command(after_help = EXAMPLES_OF_RETRY)]
     Retry(Retry),
-    /// Delete the events of dead letters, which then are never handled
+    /// Delete the events of dead letters, so that no worker handles them
     #[command(after_help = EXAMPLES_OF_DISCARD)]
     Discard(Discard),
     /// Count the events that are ready, running, and dead
@@ -116,7 +118,7 @@ pub(super) struct Show {
     #[arg(value_name = "MESSAGE_ID")]
     pub(super) message_id: MessageId,
 
-    /// Print only the body, complete and unchanged; it contains personal data
+    /// Print only the body, which contains personal data; byte for byte if standard output is not a terminal
     #[arg(long)]
     pub(super) payload: bool,
 

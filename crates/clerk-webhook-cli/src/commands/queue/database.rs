@@ -100,7 +100,7 @@ impl Database {
         }
         if text.starts_with("tls:") {
             return Err(Failure::usage(format_args!(
-                "{source} requires TLS, which this command supports for Postgres, but not for NATS"
+                "{source} requires TLS, which this command does not support for NATS"
             )));
         }
         let engine = Engine::of(&text).ok_or_else(|| {
@@ -124,7 +124,7 @@ fn from_environment() -> Result<(String, &'static str), Failure> {
              \"$DATABASE_URL\"",
         )),
         [None, None] => Err(Failure::usage(
-            "no queue: pass --database with a SQLite file or a URL such as postgres://host/database or \
+            "the queue is not specified. Pass --database with a SQLite file or a URL such as postgres://host/database or \
              nats://host:4222, or set DATABASE_URL or NATS_URL",
         )),
     }
@@ -209,9 +209,10 @@ fn invalid(option: &str, error: &InvalidTableName) -> Failure {
 fn explain_postgres(error: &sqlx::Error) -> Failure {
     match error {
         // The options were valid, so only a missing table or schema has this kind. The text names it.
-        sqlx::Error::Configuration(reason) => {
-            Failure::usage(printable(reason.to_string().as_bytes(), LONGEST))
-        }
+        sqlx::Error::Configuration(reason) => Failure::usage(format_args!(
+            "{}, and check --table and --graphile-schema",
+            printable(reason.to_string().as_bytes(), LONGEST)
+        )),
         error => Failure::network(format_args!("cannot use the queue: {}", why(error))),
     }
 }
@@ -226,7 +227,7 @@ fn explain_sqlite(error: &sqlx::Error, args: &QueueArgs) -> Failure {
 
 fn missing_table(table: &str) -> Failure {
     Failure::usage(format_args!(
-        "the table {} is missing: start the application once, or call `migrate()`",
+        "the table {} is missing: check --table, start the application once, or call `migrate()`",
         printable(table.as_bytes(), 100)
     ))
 }

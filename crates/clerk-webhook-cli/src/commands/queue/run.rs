@@ -30,15 +30,16 @@ fn is_confirmed(discard: &Discard) -> Result<bool, Failure> {
     }
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::usage(
-            "nobody can be asked, because this is not a terminal: to discard the events, add --yes",
+            "cannot ask for confirmation, because standard input or standard error is not a terminal. Add --yes to \
+             discard the events",
         ));
     }
     let events = match discard.message_ids.len() {
-        1 => "the event of 1 dead letter".to_owned(),
-        number => format!("the events of {number} dead letters"),
+        1 => "the event of 1 dead letter? No worker will handle it.".to_owned(),
+        number => format!("the events of {number} dead letters? No worker will handle them."),
     };
     // The answer is read even if the question cannot be printed. Only `y` discards.
-    let _ = write!(anstream::stderr().lock(), "Delete {events}? They are never handled then. [y/N] ");
+    let _ = write!(anstream::stderr().lock(), "Delete {events} [y/N] ");
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)
