@@ -131,7 +131,7 @@ fn the_program_with_a_queue_answers_before_it_handles() {
         let done = "SELECT count(*) FROM clerk_webhook_queue WHERE state = 1";
         (count_in_sqlite(&folder.0.join("queue.db"), done) == 1).then_some(())
     });
-    assert!(server.stop().contains("sent a welcome mail to user_"));
+    assert!(server.terminate().contains("sent a welcome mail to user_"));
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Stores [Clerk](https://clerk.com) webhooks in a durable queue, responds to the sender immediately, and
 //! handles the events afterwards.
 //!
-//! Applications usually add the `clerk-webhook` crate with the `queue` and `sqlite` features, or with the `nats` feature. It contains
-//! this crate as `clerk_webhook::queue`.
+//! Applications usually add the `clerk-webhook` crate with the `nats` feature, or with `queue` and one of `sqlite`
+//! and `postgres`. It contains this crate as `clerk_webhook::queue`.
 //!
 //! # When not to use it
 //!
 //! Most handlers do not need a queue. Until you respond with 2xx, the sender acts as a durable queue: it
-//! retries for [up to 66 hours](clerk_webhook_core::sender::LONGEST_RETRY_PERIOD), and the Clerk Dashboard
-//! shows the failed deliveries. After the 2xx, the sender does not send the event again.
+//! retries, usually for about 28 hours, and for
+//! [at most 66 hours](clerk_webhook_core::sender::LONGEST_RETRY_PERIOD). The Clerk Dashboard shows the failed
+//! deliveries. After the 2xx, the sender does not send the event again.
 //!
 //! - If a handler only writes to your own database, run it in the request, with
 //!   [`ExactlyOnce`](clerk_webhook_store::ExactlyOnce).
@@ -19,8 +20,8 @@
 //!
 //! # When to use it
 //!
-//! - The handler may take longer than [the 15 s](clerk_webhook_core::sender::RESPONSE_TIMEOUT) after which
-//!   the sender closes the connection.
+//! - The handler may take longer than 12 s, the default time limit of a handler in a request. The sender closes
+//!   the connection after [15 s](clerk_webhook_core::sender::RESPONSE_TIMEOUT).
 //! - Another service is often unavailable, and you want to retry more often, or for longer, than the sender
 //!   does.
 //! - The handlers must run in a different process from the server.
@@ -29,15 +30,18 @@
 //! # Guarantee: at least once
 //!
 //! - The sender receives a 2xx only after the event is durable.
-//! - From then on, each event is handled at least once, and by at most one worker at a time. A `NatsQueue` with
-//!   several replicas has an exception while the leader of its stream changes.
-//! - A handler that fails runs again after a delay, which grows with each attempt. If the last attempt fails,
-//!   the event becomes a dead letter. It stays in the queue until you retry or discard it.
-//! - The exception: an event that is older than [`Worker::max_age`] is marked as done without a run, also when
-//!   you retry it as a dead letter. By default, `email.created`, which covers the emails of every template, and
-//!   `sms.created` expire after 10 minutes. Pass `Duration::MAX` to turn this off.
-//! - A duplicate is acknowledged and not enqueued again, whether the event is waiting, is being handled, has
-//!   been handled or is a dead letter.
+//! - From then on, each event is handled at least once. Two workers never hold a live lease of one event, except
+//!   with a `NatsQueue` with several replicas while the leader of its stream changes. If a handler blocks its
+//!   thread for longer than the lease, a second worker can start the event while the first handler is still
+//!   running.
+//! - A handler that fails runs again after a random delay. The upper limit of the delay doubles with each
+//!   attempt, from 5 s to 1 h. If the last attempt fails, the event becomes a dead letter. It stays in the queue
+//!   until you retry or discard it.
+//! - An event that is older than [`Worker::max_age`] is an exception: the worker marks it as done and runs no
+//!   handler. This also applies to a dead letter that you retry. By default, `email.created`, which covers the
+//!   emails of every template, and `sms.created` expire after 10 minutes. Pass `Duration::MAX` to turn this off.
+//! - A duplicate is acknowledged and not enqueued again, until you [`purge`] its message id, after 30 days by
+//!   default.
 //!
 //! The order of events is not guaranteed, because a retry can run after newer events. The process can crash
 //! after a handler has called an external API, but before the queue has recorded the completion. The handler

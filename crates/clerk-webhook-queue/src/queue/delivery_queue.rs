@@ -26,7 +26,8 @@ pub trait DeliveryQueue: Send + Sync + 'static {
     /// Stores an event, unless the queue already knows its message id.
     ///
     /// The returned future finishes only after the event is durable. If the message was enqueued before, it
-    /// is a duplicate, whether it is waiting, is being handled, has been handled or is a dead letter.
+    /// is a duplicate, whether it is waiting, is being handled, has been handled or is a dead letter, until
+    /// [`purge`](crate::purge()) deletes its id.
     ///
     /// # Errors
     ///

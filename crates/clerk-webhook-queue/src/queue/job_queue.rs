@@ -28,8 +28,8 @@ pub const MAX_ERROR_LENGTH: usize = 2048;
 ///  done ──purge──▶ absent
 /// ```
 ///
-/// Every method except [`retry_all_dead`](Self::retry_all_dead) is atomic. The following rules apply to any
-/// number of concurrent clients:
+/// Every method changes each job atomically. [`retry_all_dead`](Self::retry_all_dead) and [`purge`](Self::purge)
+/// can stop in the middle. The following rules apply to any number of concurrent clients:
 ///
 /// 1. An event is durable before `enqueue` returns. Only `complete` and `discard` delete it.
 /// 2. A message that the queue already knows is a duplicate, whatever its state.

@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Returns the number of deleted ids. It does not delete messages that are waiting or being handled, or dead
 /// letters. Call this function once a day, with the
 /// [`DEFAULT_RETENTION`](clerk_webhook_store::DEFAULT_RETENTION) of 30 days. A shorter retention than
-/// [`MIN_RETENTION`] is raised to that limit. If somebody resends a message after its id has been deleted,
+/// [`MIN_RETENTION`] (7 days) is raised to that limit. If somebody resends a message after its id has been deleted,
 /// the message is handled again.
 ///
 /// # Errors

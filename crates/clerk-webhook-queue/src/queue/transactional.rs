@@ -22,8 +22,9 @@ pub trait TransactionalQueue: JobQueue {
 
     /// Begins a transaction, and marks the job as done in it.
     ///
-    /// Returns `None` if another worker has taken the job. No other worker can take the job before the
-    /// transaction ends, even if the lease expires. The same is true for the other jobs about its object, if
+    /// Returns `None` if another worker has taken the job. A queue may also return `None` if the lease has
+    /// expired. No other worker can take the job before the transaction ends, even if the lease expires in the
+    /// meantime. The same is true for the other jobs about its object, if
     /// [`one_object_at_a_time`](TakeOptions::one_object_at_a_time) is set.
     fn begin(
         &self,

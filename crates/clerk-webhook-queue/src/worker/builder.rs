@@ -25,11 +25,16 @@ use crate::worker::transaction::InTransaction;
 ///
 /// # Guarantee: at least once
 ///
-/// At most one worker at a time runs a job. A job that fails runs again, until it succeeds or becomes a dead
-/// letter. The exception is a job that is [too old](Self::max_age): it is marked as done without a run. If the
-/// process crashes, the job runs again after its lease has expired. Pass the [message
-/// id](clerk_webhook_core::Context::message_id) as the idempotency key to every external API that a handler
-/// calls. For writes to the queue's own database, use [`exactly_once`](Self::exactly_once).
+/// A job that fails runs again, until it succeeds or becomes a dead letter. A job that is [too
+/// old](Self::max_age) is an exception: the worker marks it as done and runs no handler. If the process crashes,
+/// the job runs again after its lease has expired.
+///
+/// Two workers never hold a live lease of one job, except with a `NatsQueue` with several replicas while the
+/// leader of its stream changes. If a handler blocks its thread for longer than the lease, a second worker can
+/// start the job while the first handler is still running. Use `spawn_blocking` for blocking work.
+///
+/// Pass the [message id](clerk_webhook_core::Context::message_id) as the idempotency key to every external API
+/// that a handler calls. For writes to the queue's own database, use [`exactly_once`](Self::exactly_once).
 ///
 /// # What happens to a job
 ///
@@ -37,9 +42,10 @@ use crate::worker::transaction::InTransaction;
 /// |---|---|
 /// | `Ok`, or no handler for the event type | done |
 /// | an error, a panic, or the handler timeout | ready again after a delay; a dead letter after the last attempt |
-/// | [`Failure::retry_after`](clerk_webhook_core::Failure::retry_after) | ready again after exactly this delay; a dead letter after the last attempt |
+/// | [`Failure::retry_after`](clerk_webhook_core::Failure::retry_after) | ready again after this delay, without the random backoff; a dead letter after the last attempt |
 /// | [`Failure::abort_message`](clerk_webhook_core::Failure::abort_message), [`disable_endpoint`](clerk_webhook_core::Failure::disable_endpoint) | a dead letter immediately |
-/// | the handler could not start, because the queue could not be reached | ready again after 1 s; the attempt does not count |
+/// | the handler could not start, because the queue could not be reached | ready again after 1 s; the attempt does not count if the queue is reachable again within the [`lease`](Self::lease) setting |
+/// | the lease expired while the handler was running, because it could not be renewed, the machine was suspended or its clock jumped forward | the worker stops the handler; ready again after a delay, and the attempt counts |
 /// | the process crashed | can be taken again when the lease expires; a dead letter after the last attempt |
 /// | stopped by [`RunningWorker::shutdown`] | ready again immediately; the attempt does not count |
 ///
@@ -100,8 +106,8 @@ impl<Q: JobQueue> Worker<Q> {
     /// Sets the number of failed attempts after which a job becomes a dead letter, 12 by default. 0 is
     /// treated as 1.
     ///
-    /// With the default backoff, the attempts are spread over at most 2.4 hours, and over 1.2 hours on
-    /// average.
+    /// With the default backoff, the delays between 12 attempts add up to at most 2.4 hours, and to 1.2 hours on
+    /// average. The time that the handlers run is added to this.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.settings.max_attempts = attempts.max(1);
         self
@@ -119,8 +125,9 @@ impl<Q: JobQueue> Worker<Q> {
 
     /// Sets the maximum age at which events of a type are still handled.
     ///
-    /// The age is the time since the event occurred, not since it was delivered. For an older event, no
-    /// handler runs: the worker marks the job as done and logs a warning.
+    /// The age is the time since the event occurred, not since it was delivered. If the event has no timestamp,
+    /// the age is counted from the time at which it was enqueued. For an older event, no handler runs: the
+    /// worker marks the job as done and logs a warning.
     ///
     /// By default, `email.created` and `sms.created` expire after 10 minutes, because they can contain one-time
     /// codes. `email.created` covers the emails of every template, such as invitations. Pass [`Duration::MAX`]
@@ -143,9 +150,9 @@ impl<Q: JobQueue> Worker<Q> {
 
     /// Sets how often an idle worker looks for jobs from other processes and for due retries, 1 s by default.
     ///
-    /// A job that is enqueued through the same queue, or a clone of it, starts immediately. `NatsQueue` also wakes an idle worker when
-    /// an event arrives, and when a delay or a lease ends. An interval below 10 ms is treated as
-    /// 10 ms.
+    /// A job that is enqueued through the same queue, or a clone of it, starts immediately. `NatsQueue` also wakes
+    /// an idle worker when an event arrives, and when a delay or a lease ends. An interval below 10 ms is treated
+    /// as 10 ms.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.settings.poll_interval = interval.max(MIN_POLL_INTERVAL);
         self

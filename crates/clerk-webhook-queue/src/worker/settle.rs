@@ -7,8 +7,8 @@ use clerk_webhook_core::Outcome;
 use crate::worker::note::Note;
 use crate::worker::settings::Settings;
 
-const LEASE_LOST: &str =
-    "the lease was lost while the handler was running: use `spawn_blocking` for blocking work";
+const LEASE_LOST: &str = "the lease expired while the handler was running. Check that the queue was reachable and that \
+    the machine was not suspended, and use `spawn_blocking` for blocking work";
 const UNREACHABLE: &str = "the queue could not be reached after the handler had started";
 const TRANSACTION_IN_USE: &str = "the handler returned while a task still used its transaction";
 

@@ -141,3 +141,26 @@ async fn debug_and_errors_show_nothing_of_the_payload() {
     assert!(text.contains("msg_1") && !text.contains("Ada") && !text.contains("user_"), "{text}");
     database.close().await;
 }
+
+/// The guide names these two privileges. Until Postgres 14, every role has the one on `public`.
+#[tokio::test]
+async fn the_first_migration_needs_two_privileges() {
+    let Some(database) = Database::separate().await else { return };
+    let options = database.options();
+    let name = options.get_database().unwrap().to_owned();
+    let role = format!("{name}_app");
+    database.execute(&format!("DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN")).await;
+    let pool = PgPoolOptions::new().connect_with(options.username(&role)).await.unwrap();
+    let queue = PostgresQueue::new(pool);
+
+    database.execute(&format!("GRANT CREATE ON SCHEMA public TO {role}")).await;
+    assert!(queue.migrate().await.is_err());
+    database.execute(&format!("GRANT CREATE ON DATABASE {name} TO {role}")).await;
+    queue.migrate().await.unwrap();
+    assert_eq!(queue.enqueue(&event("msg_1")).await.unwrap(), Enqueued::New);
+    assert!(take(&queue).await.is_some());
+
+    queue.pool().close().await;
+    database.execute(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}")).await;
+    database.close().await;
+}

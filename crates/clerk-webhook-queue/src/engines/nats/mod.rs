@@ -47,8 +47,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 ///   write, so it happens completely or not at all. A worker that has lost its lease cannot change the job.
 /// - A duplicate is found by its subject, not by JetStream's window of message ids. The queue knows a message
 ///   until it is purged, also after a restart of the NATS server.
-/// - Each job is handled at least once, and by at most one worker at a time. After a crash, the job can be
-///   taken again when its lease expires. For streams with several replicas, see [Clusters](#clusters).
+/// - Each job is handled at least once, and two workers never hold a live lease of one job. After a crash, the job
+///   can be taken again when its lease expires. See [`Worker`](crate::Worker#guarantee-at-least-once), and
+///   [Clusters](#clusters) for streams with several replicas.
 /// - A queue prefers older jobs, but does not guarantee an order.
 /// - One unusable job does not stop the others. If a job exceeds a limit that was lowered, workers log an
 ///   error once, and try again every minute. If another program publishes to the job's subject, the job is

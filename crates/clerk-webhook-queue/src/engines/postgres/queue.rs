@@ -58,9 +58,9 @@ impl PostgresQueue {
 
     /// Connects to `postgres://user:password@host:port/database`, with a pool of up to 10 connections.
     ///
-    /// A statement waits up to 5 s for a connection. The rules about TLS of
-    /// [`PostgresStore::connect`] apply. If you need other settings, pass your own pool to
-    /// [`new`](Self::new).
+    /// A statement waits up to 5 s for a connection. The rules about TLS of [`PostgresStore::connect`] apply: enable
+    /// the `tls-rustls` feature of `clerk-webhook`, or of `clerk-webhook-store` if you use this crate directly. If
+    /// you need other settings, pass your own pool to [`new`](Self::new).
     ///
     /// # Errors
     ///
@@ -73,8 +73,8 @@ impl PostgresQueue {
     /// Sets the name of the table, `clerk_webhook_queue` by default.
     ///
     /// A schema may precede the name: `schema.table`. The schema must exist. All processes must spell the name in
-    /// the same way: `clerk_webhook_queue` and `public.clerk_webhook_queue` are different queues. Two applications with different
-    /// `search_path` settings that share graphile_worker's schema must use different names.
+    /// the same way: `clerk_webhook_queue` and `public.clerk_webhook_queue` are different queues. Two applications
+    /// with different `search_path` settings that share graphile_worker's schema must use different names.
     ///
     /// # Errors
     ///

@@ -33,8 +33,8 @@ impl PostgresQueue {
         transaction.commit().await
     }
 
-    /// Deletes replaced tickets, adds up to [`BATCH`] tickets, and returns whether it has added one. After a full batch, the next repair need
-    /// not wait for the end of the interval.
+    /// Deletes replaced tickets, adds up to [`BATCH`] tickets, and returns whether it has added one. After a full
+    /// batch, the next repair need not wait for the end of the interval.
     pub(super) async fn repair(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         let keeps = self.mode.keeps_statements();
         let clean = sqlx::query(self.statements.clean.clone()).bind(i64::from(BATCH)).persistent(keeps);

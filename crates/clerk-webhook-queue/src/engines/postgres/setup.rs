@@ -21,7 +21,8 @@ impl PostgresQueue {
     /// Until graphile_worker's tables exist, the user needs the `CREATE` privilege on the database, even if the
     /// schema exists: graphile_worker runs `CREATE SCHEMA IF NOT EXISTS`, for which Postgres checks the privilege
     /// first. If only an administrator has it, let the administrator run the migration, and make the application's
-    /// user the owner of graphile_worker's schema and of every table in it.
+    /// user the owner of graphile_worker's schema and of every table in it. The table of this crate needs the
+    /// `CREATE` privilege on its schema, which Postgres 15 and later do not grant on `public` by default.
     ///
     /// Any number of processes may call this method at the same time. If the pool caches prepared statements,
     /// this method also opens a second connection, to check that no

@@ -47,8 +47,8 @@ const BATCH: u32 = 1000;
 ///   file.
 /// - A single row is both the job and the record that identifies duplicates, so neither can exist without the
 ///   other.
-/// - Each job is handled at least once, and by at most one worker at a time. After a crash, the job can be
-///   taken again when its lease expires.
+/// - Each job is handled at least once, and two workers never hold a live lease of one job. After a crash, the job
+///   can be taken again when its lease expires. See [`Worker`](crate::Worker#guarantee-at-least-once).
 ///
 /// # Pool settings
 ///
