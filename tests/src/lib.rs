@@ -124,6 +124,11 @@ pub fn json_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
+/// The snippets of the queue's README, which use the `clerk-webhook` crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../crates/clerk-webhook-queue/README.md")]
+pub struct QueueReadme;
+
 /// The snippets of the guide. `tests/blank_projects.rs` runs its complete programs.
 #[cfg(doctest)]
 #[doc = include_str!("../../crates/clerk-webhook/src/guide/quick_start.md")]
