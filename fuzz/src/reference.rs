@@ -65,7 +65,35 @@ pub fn parse_secret(text: &str) -> Result<Vec<u8>, SecretErrorKind> {
     }
     let encoded = text.strip_prefix("whsec_").unwrap_or(text);
     let key = decode_base64(encoded.as_bytes()).ok_or(SecretErrorKind::NotBase64)?;
-    if key.len() < 16 { Err(SecretErrorKind::TooShort) } else { Ok(key) }
+    if key.len() < 16 {
+        Err(SecretErrorKind::TooShort)
+    } else if is_encoded_secret(&key) {
+        Err(SecretErrorKind::EncodedTwice)
+    } else if is_placeholder(encoded) {
+        Err(SecretErrorKind::Placeholder)
+    } else {
+        Ok(key)
+    }
+}
+
+fn is_encoded_secret(key: &[u8]) -> bool {
+    let text = std::str::from_utf8(key).unwrap_or_default().trim_end_matches([' ', '\t', '\n', '\r', '\x0c']);
+    let is_secret = text.starts_with("whsec_") && text.chars().all(|letter| ('!'..='~').contains(&letter));
+    is_secret || key.starts_with(b"d2hzZWNf")
+}
+
+fn is_placeholder(encoded: &str) -> bool {
+    let letters: Vec<u8> = encoded.bytes().filter(|letter| *letter != b'=').collect();
+    let different: std::collections::BTreeSet<_> = letters.iter().collect();
+    let steps = (1..letters.len()).filter(|index| {
+        letters[*index] == letters[index - 1] || Some(letters[*index]) == letters[index - 1].checked_add(1)
+    });
+    let lower = encoded.to_ascii_lowercase();
+    let words =
+        "changeme example insert placeholder replace sample secret signing undefined webhook".split(' ');
+    different.len() <= 3
+        || steps.count() as f64 >= 0.75 * (letters.len() - 1) as f64
+        || words.filter(|word| lower.contains(word)).count() >= 3
 }
 
 /// Signs a delivery: `v1,` and the HMAC-SHA256 (RFC 2104) of id, timestamp and body.

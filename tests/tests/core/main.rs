@@ -8,6 +8,7 @@ mod leniency;
 mod log;
 mod payloads;
 mod properties;
+mod secrets;
 mod streaming;
 mod vectors;
 mod verifiers;

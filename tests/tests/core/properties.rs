@@ -44,6 +44,14 @@ proptest! {
     }
 
     #[test]
+    fn accepts_every_random_key(key in vec(any::<u8>(), 16..=75)) {
+        let secret = SigningSecret::from_bytes(&key).unwrap().expose_secret();
+        for text in [secret.as_str(), secret.trim_end_matches('='), &secret[6..]] {
+            prop_assert_eq!(SigningSecret::parse(text).map(|parsed| parsed.expose_secret()), Ok(secret.clone()));
+        }
+    }
+
+    #[test]
     fn verifies_a_signed_body_in_arbitrary_frames(
         key in vec(any::<u8>(), 16..100),
         id in "[!-\\-/-~]{1,256}",

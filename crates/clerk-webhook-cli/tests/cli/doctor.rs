@@ -209,7 +209,7 @@ fn checks_the_secret() {
     for (secret, status, expected) in [
         (None, "warn", "missing"),
         (Some("sk_test_abc"), "bad", "malformed"),
-        (Some("whsec_AAAAAAAAAAAAAAAAAAAAAA=="), "warn", "short"),
+        (Some("whsec_Ypq3ItkZpDR0zU9tQ7WGbQ=="), "warn", "short"),
     ] {
         let run = run_with(&["doctor", &url, "--json"], secret, b"");
         let all = findings(&run);

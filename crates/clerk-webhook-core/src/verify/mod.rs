@@ -4,6 +4,7 @@ mod error;
 mod headers;
 mod secret;
 mod secret_error;
+mod secret_text;
 mod sign;
 mod signature_header;
 mod verification;

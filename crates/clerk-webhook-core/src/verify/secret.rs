@@ -5,29 +5,19 @@ use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{self, GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::secret_error::{MIN_BYTES, PREFIX, SecretError, SecretErrorKind};
+use super::secret_error::{SecretError, SecretErrorKind};
+use super::secret_text::{self, MIN_BYTES, PREFIX};
 
 pub(crate) type HmacSha256 = Hmac<Sha256>;
 
 /// The environment variables that [`Verifier::from_env`](crate::Verifier::from_env) reads. The first variable
 /// that is set wins. Clerk documents the first name, and many tutorials use the second.
 pub(crate) const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
-
-/// Standard base64. Padding is optional and trailing bits are ignored: other libraries accept such secrets,
-/// and the decoded key is unambiguous.
-const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
 
 /// An endpoint's signing secret, as the Clerk Dashboard shows it (`whsec_…`).
 ///
@@ -62,21 +52,10 @@ impl SigningSecret {
     /// # Errors
     ///
     /// Returns an error if the text is not a signing secret. If possible, the error states what the text is
-    /// instead. It never contains the text.
+    /// instead. It never contains the text. Placeholders (`whsec_xxxx…`) and secrets that were encoded with
+    /// base64 again are errors, even if they are base64 of a key that is long enough.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
-        let text = text.trim_ascii();
-        if text.is_empty() {
-            return Err(SecretErrorKind::Blank.into());
-        }
-        if let Some(kind) = SecretErrorKind::of_other_key(text) {
-            return Err(kind.into());
-        }
-
-        let encoded = text.strip_prefix(PREFIX).unwrap_or(text);
-        // The vector never reallocates, so it leaves no copy of the key in memory.
-        let mut key = Zeroizing::new(Vec::with_capacity(encoded.len()));
-        KEY_ENCODING.decode_vec(encoded, &mut key).map_err(|_| SecretErrorKind::NotBase64.refined(text))?;
-        Self::from_key(key).map_err(|error| error.kind().refined(text).into())
+        Self::from_key(secret_text::decode(text)?)
     }
 
     /// Parses one or several secrets, separated by white space or commas.
@@ -102,18 +81,29 @@ impl SigningSecret {
 
     /// Splits a list into the texts of its secrets, in the same way as [`parse_list`](Self::parse_list).
     ///
-    /// Use it in a tool that reports every invalid secret. White space separates two secrets only if every
-    /// word after the first looks like a secret. Therefore an invalid secret that contains white space
-    /// remains one text.
+    /// Use it in a tool that reports every invalid secret. White space separates secrets only if every word
+    /// looks like a secret, and a comma after `v1` does not separate secrets. JSON and a text with a comment
+    /// remain one text. Therefore the error for an invalid text describes the whole text.
     pub fn split_list(text: &str) -> impl Iterator<Item = &str> {
         const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
-        let is_meant_as_secret =
-            |word: &str| SecretErrorKind::is_meant_as_secret(word) || Self::parse(word).is_ok();
-        let parts = text.split(',').map(|part| part.trim_matches(WHITE_SPACE));
+        let is_one_text = text.contains(['{', '[', '#']);
+        // How many characters of the word `v1` precede the comma. 3 means that the word is not `v1`.
+        let mut matched = 0;
+        let is_comma = move |character| {
+            let is_separator = character == ',' && matched != 2 && !is_one_text;
+            matched = match (matched, character) {
+                (_, ',' | ' ' | '\t' | '\r' | '\n') => 0,
+                (0, 'v') => 1,
+                (1, '1') => 2,
+                _ => 3,
+            };
+            is_separator
+        };
+        let parts = text.split(is_comma).map(|part| part.trim_matches(WHITE_SPACE));
         parts
             .flat_map(move |part| {
-                let is_list =
-                    part.split(WHITE_SPACE).skip(1).all(|word| word.is_empty() || is_meant_as_secret(word));
+                let mut words = part.split(WHITE_SPACE).filter(|word| !word.is_empty());
+                let is_list = !is_one_text && words.all(secret_text::is_meant_as_secret);
                 let separators: &[char] = if is_list { &WHITE_SPACE } else { &[] };
                 part.split(separators)
             })
@@ -163,7 +153,7 @@ impl SigningSecret {
     pub fn expose_secret(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + self.key.len().div_ceil(3) * 4));
         text.push_str(PREFIX);
-        general_purpose::STANDARD.encode_string(self.key.as_slice(), &mut text);
+        STANDARD.encode_string(self.key.as_slice(), &mut text);
         text
     }
 
@@ -193,48 +183,19 @@ mod tests {
 
     const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
-    fn kind(text: &str) -> SecretErrorKind {
-        SigningSecret::parse(text).unwrap_err().kind()
-    }
-
+    /// `tests/field-cases/secrets.txt` contains the mistakes that fit on one line.
     #[test]
-    fn each_mistake_has_its_own_kind() {
+    fn rejects_texts_and_keys_that_are_not_secrets() {
         for (text, expected) in [
             ("", SecretErrorKind::Blank),
             (" \n", SecretErrorKind::Blank),
-            ("whsec_", SecretErrorKind::TooShort),
-            ("whsec_dGVzdA==", SecretErrorKind::TooShort),
-            ("sk_live_abc", SecretErrorKind::SecretApiKey),
-            ("pk_test_abc", SecretErrorKind::PublishableApiKey),
-            ("whsk_abc", SecretErrorKind::AsymmetricSecretKey),
-            ("whpk_abc", SecretErrorKind::AsymmetricPublicKey),
-            ("whsec_C2FVsBQIhrscChlQIMV-b5sSYspob7oD", SecretErrorKind::UrlSafe),
-            ("whsec_C2FVsBQIhrsc ChlQIMV+b5sSYspob7oD", SecretErrorKind::WhiteSpace),
             ("whsec_C2FVsBQIhrsc\nChlQIMV+b5sSYspob7o/", SecretErrorKind::WhiteSpace),
-            ("whsec_whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", SecretErrorKind::RepeatedPrefix),
-            ("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDA", SecretErrorKind::Truncated),
-            ("whsec_C2FVsBQIhrscChlQIMV+b5sSY", SecretErrorKind::Truncated),
-            ("whsec_C2FVsBQI!rscChlQIMV+b5sSYspob7oD", SecretErrorKind::NotBase64),
-            ("AAA=", SecretErrorKind::TooShort),
-            ("WHSEC_C2FVSBQI", SecretErrorKind::PrefixCase),
-            ("\"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\"", SecretErrorKind::Quoted),
-            ("'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", SecretErrorKind::Quoted),
-            ("“whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD”", SecretErrorKind::Quoted),
-            ("CLERK_WEBHOOK_SIGNING_SECRET=whsec_C2FV", SecretErrorKind::VariableName),
-            ("export CLERK_WEBHOOK_SIGNING_SECRET=whsec_C2FV", SecretErrorKind::VariableName),
-            ("CLERK_WEBHOOK_SIGNING_SECRET:whsec_C2FV", SecretErrorKind::VariableName),
-            ("https://example.com/webhooks/clerk", SecretErrorKind::Url),
-            ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyXzEifQ.c2ln", SecretErrorKind::JsonWebToken),
-            ("whsec_••••••••••••", SecretErrorKind::Hidden),
-            ("whsec_abc...", SecretErrorKind::Hidden),
-            ("<signing secret>", SecretErrorKind::WhiteSpace),
-            ("<secret>", SecretErrorKind::Placeholder),
-            ("$CLERK_WEBHOOK_SIGNING_SECRET", SecretErrorKind::Placeholder),
             ("whsec_C2FVsBQIhrscChlQ\u{200b}IMV+b5sSYspob7oD", SecretErrorKind::InvalidCharacter),
+            ("\u{feff}whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", SecretErrorKind::InvalidCharacter),
         ] {
-            assert_eq!(kind(text), expected, "{text:?}");
-            let in_list = SigningSecret::parse_list(text).unwrap_err();
-            assert_eq!(in_list, SecretError::from(expected), "{text:?}");
+            let error = SecretError::from(expected);
+            assert_eq!(SigningSecret::parse(text).unwrap_err(), error, "{text:?}");
+            assert_eq!(SigningSecret::parse_list(text).unwrap_err(), error, "{text:?}");
         }
         assert_eq!(SigningSecret::from_bytes(&[7; 15]).unwrap_err().kind(), SecretErrorKind::TooShort);
         assert!(SigningSecret::from_bytes(&[7; 16]).is_ok());
@@ -252,19 +213,24 @@ mod tests {
     fn list_errors_contain_the_position_of_the_secret() {
         assert_eq!(SigningSecret::parse_list(&format!("{SECRET},{SECRET}\n {SECRET}")).unwrap().len(), 3);
         let error = SigningSecret::parse_list(&format!("{SECRET}, sk_live_x")).unwrap_err();
-        assert!(error.to_string().starts_with("secret 2: this is a secret key"), "{error}");
+        assert!(error.to_string().starts_with("secret 2: this is a secret API key"), "{error}");
         assert_eq!(SigningSecret::parse_list(" , ").unwrap_err().kind(), SecretErrorKind::Blank);
         let error = SigningSecret::parse_list(&format!("{SECRET}, junk")).unwrap_err();
         assert!(error.to_string().starts_with("secret 2: "), "{error}");
-        let error =
-            SigningSecret::parse_list(&format!("CLERK_WEBHOOK_SIGNING_SECRET = {SECRET}")).unwrap_err();
-        assert_eq!(error, SecretErrorKind::VariableName.into());
 
         let list = format!("{SECRET},sk_live_x \"{SECRET}\"");
         let kinds: Vec<_> = SigningSecret::split_list(&list)
             .map(|text| SigningSecret::parse(text).map_err(|error| error.kind()).err())
             .collect();
         assert_eq!(kinds, [None, Some(SecretErrorKind::SecretApiKey), Some(SecretErrorKind::Quoted)]);
+
+        let versions = format!("{SECRET}, v1,{SECRET},v1,{SECRET} {SECRET}v1,{SECRET}");
+        let version = format!("v1,{SECRET}");
+        let last = format!("{SECRET}v1");
+        assert_eq!(
+            SigningSecret::split_list(&versions).collect::<Vec<_>>(),
+            [SECRET, &version, &version, &last, SECRET]
+        );
     }
 
     #[test]
@@ -290,15 +256,11 @@ mod tests {
         let error = environment(Some(""), Some(SECRET)).unwrap_err();
         assert!(error.to_string().starts_with("CLERK_WEBHOOK_SIGNING_SECRET: the signing secret is empty"));
         let error = environment(None, Some("pk_x")).unwrap_err();
-        assert!(error.to_string().starts_with("CLERK_WEBHOOK_SECRET: this is a publishable key"));
+        assert!(error.to_string().starts_with("CLERK_WEBHOOK_SECRET: this is a publishable API key"));
     }
 
     #[test]
-    fn errors_and_debug_do_not_show_the_secret() {
-        for text in ["sk_live_TOPSECRET", "whsec_TOPSECRET-", "whsec_TOPSECRE", "whpk_TOPSECRET"] {
-            let error = SigningSecret::parse(text).unwrap_err();
-            assert!(!format!("{error} {error:?}").contains("TOPSECRE"), "{error}");
-        }
+    fn debug_does_not_show_the_secret() {
         assert!(!format!("{:?}", SigningSecret::parse(SECRET)).contains("C2FV"));
     }
 }
