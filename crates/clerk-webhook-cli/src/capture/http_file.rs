@@ -4,66 +4,76 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 
-use super::recorded::Recorded;
 use super::request::Capture;
+
+/// What to do with a file that is not a request.
+const CONVERT: &str = "Write the request as a line such as POST /webhooks/clerk HTTP/1.1, the headers, an empty line, and the \
+                       exact body; or pass the body with --body, and the headers with --id, --timestamp and --signature";
 
 /// Reads one request: a request line, headers, an empty line, and the body to the last byte of the file.
 ///
-/// Skips comments before the request (`#`, `//`), except the comments of a recording.
+/// The request line can be missing, or be replaced by pseudo-headers of HTTP/2 (`:path: /hook`). Skips comments
+/// before the request (`#`, `//`), except the comments of a recording.
 pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Capture, String> {
-    let mut rest = 0;
-    let mut line = || {
-        let end = bytes[rest..].iter().position(|byte| *byte == b'\n').map(|length| rest + length);
-        let line = &bytes[rest..end.unwrap_or(bytes.len())];
-        rest = end.map_or(bytes.len(), |end| end + 1);
-        (line.strip_suffix(b"\r").unwrap_or(line), end.is_some(), rest)
-    };
-
-    let mut recorded = Recorded::default();
-    let request_line = loop {
-        let (text, more, _) = line();
-        if text.starts_with(b"#") {
-            recorded.read(&String::from_utf8_lossy(text))?;
+    let mut capture = Capture { place: place.to_owned(), ..Capture::default() };
+    let mut rest = bytes.clone();
+    let mut is_first = true;
+    loop {
+        let end = rest.iter().position(|byte| *byte == b'\n');
+        let line = rest.split_to(end.map_or(rest.len(), |end| end + 1));
+        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let is_comment = line.starts_with(b"#") || line.starts_with(b"//") || line.trim_ascii().is_empty();
+        if is_first && is_comment {
+            if line.starts_with(b"#") {
+                capture.recorded.read(&String::from_utf8_lossy(line))?;
+            }
+            if end.is_none() {
+                return Err(format!("no request found. {CONVERT}"));
+            }
+            continue;
         }
-        let ignored = text.trim_ascii().is_empty() || text.starts_with(b"#") || text.starts_with(b"//");
-        if !ignored {
-            break String::from_utf8_lossy(text).into_owned();
+        if line.is_empty() {
+            capture.body = rest;
+            return Ok(capture);
         }
-        if !more {
-            return Err("no request found: expected a line such as POST /webhooks/clerk HTTP/1.1".to_owned());
+        if let Some((name, value)) = line.strip_prefix(b":").and_then(header) {
+            // Of the pseudo-headers of HTTP/2, only the path matters.
+            capture.target =
+                (name == "path").then(|| String::from_utf8_lossy(&value).into_owned()).or(capture.target);
+        } else if let Some(header) = header(line).filter(|(name, _)| !is_first || !name.contains(' ')) {
+            capture.headers.push(header);
+        } else if is_first {
+            capture.target = Some(target(&String::from_utf8_lossy(line))?);
+        } else {
+            let text = String::from_utf8_lossy(line.get(..40).unwrap_or(line));
+            return Err(format!("header line {} has no colon: {text}", capture.headers.len() + 1));
         }
-    };
-    let mut words = request_line.split_ascii_whitespace();
-    let (Some(method), Some(target)) = (words.next(), words.next()) else {
-        return Err(
-            "the first line is not a request line: expected a line such as POST /webhooks/clerk HTTP/1.1"
-                .to_owned(),
-        );
-    };
-    if !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        return Err(
-            "the first line does not begin with a method: expected a line such as POST /webhooks/clerk HTTP/1.1".to_owned()
-        );
+        is_first = false;
+        if end.is_none() {
+            return Ok(capture);
+        }
     }
+}
 
-    let mut headers = Vec::new();
-    let body = loop {
-        let (text, more, next) = line();
-        if text.is_empty() {
-            break bytes.slice(next..);
+/// Splits a header line at its colon.
+fn header(line: &[u8]) -> Option<(String, Vec<u8>)> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    let (name, value) = line.split_at_checked(colon)?;
+    let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii().to_vec();
+    Some((String::from_utf8_lossy(name.trim_ascii()).into_owned(), value))
+        .filter(|(name, _)| !name.is_empty())
+}
+
+/// Returns the target of a request line.
+fn target(line: &str) -> Result<String, String> {
+    let mut words = line.split_ascii_whitespace();
+    match (words.next(), words.next()) {
+        (Some(method), Some(target)) if method.bytes().all(|byte| byte.is_ascii_uppercase()) => {
+            Ok(target.to_owned())
         }
-        let colon = text.iter().position(|byte| *byte == b':');
-        let Some(colon) = colon else {
-            let text = String::from_utf8_lossy(&text[..text.len().min(40)]).into_owned();
-            return Err(format!("header line {} has no colon: {text}", headers.len() + 1));
-        };
-        let name = String::from_utf8_lossy(text[..colon].trim_ascii()).into_owned();
-        headers.push((name, text[colon + 1..].trim_ascii().to_vec()));
-        if !more {
-            break Bytes::new();
-        }
-    };
-    Ok(Capture { place: place.to_owned(), target: Some(target.to_owned()), headers, body, recorded })
+        _ => Err(format!("the first line is not a request line or a header. {CONVERT}")),
+    }
 }
 
 /// Writes a request in the format that [`read`] reads. The body is written unchanged.
@@ -120,13 +130,34 @@ mod tests {
     }
 
     #[test]
+    fn reads_requests_without_a_request_line() {
+        for (text, target) in [
+            ("host: a\nsvix-id: msg_1\n\n{}\n", None),
+            (
+                ":method: POST\r\n:path: /hook?x\r\n:scheme: https\r\nsvix-id: msg_1\r\n\r\n{}\n",
+                Some("/hook?x"),
+            ),
+            ("# pasted\n:authority: a\nsvix-id: msg_1\n\n{}\n", None),
+        ] {
+            let capture = capture(text).unwrap();
+            assert_eq!(
+                (capture.target.as_deref(), capture.text("svix-id")),
+                (target, Some("msg_1")),
+                "{text}"
+            );
+            assert_eq!(capture.body, "{}\n");
+        }
+    }
+
+    #[test]
     fn explains_why_a_file_is_not_a_request() {
         for (text, expected) in [
             ("", "no request found"),
             ("# only a comment\n", "no request found"),
-            ("hello", "request line"),
-            ("HTTP/1.1 200 OK\n\n", "method"),
+            ("hello", "not a request line or a header. Write the request as"),
+            ("HTTP/1.1 200 OK\n\n", "not a request line"),
             ("POST / HTTP/1.1\nno header\n\n", "no colon"),
+            ("svix-id: msg_1\nno header\n\n", "header line 2 has no colon"),
         ] {
             let error = capture(text).unwrap_err();
             assert!(error.contains(expected), "{text:?}: {error}");

@@ -7,7 +7,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::request::{Capture, Captures, Unreadable};
-use super::{http_file, lines, recorded};
+use super::{curl, http_file, objects, recorded};
 use crate::failure::Failure;
 
 /// The maximum size of a file, in bytes. Webhooks are far smaller.
@@ -15,8 +15,8 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Reads all requests in a file or folder, or from standard input for `-`.
 ///
-/// In a folder, reads the files that end in `.http`, `.json`, `.jsonl` or `.ndjson`, sorted by name. If a
-/// file cannot be read, the others are still read.
+/// In a folder, reads the files that end in `.http`, `.json`, `.jsonl`, `.ndjson` or `.har`, sorted by name. If
+/// a file cannot be read, the others are still read.
 pub(crate) fn read(path: &Path) -> Result<Captures, Failure> {
     let mut captures = Captures::default();
     if path == Path::new("-") {
@@ -35,13 +35,13 @@ pub(crate) fn read(path: &Path) -> Result<Captures, Failure> {
         .collect::<Result<Vec<_>, _>>()
         .map_err(cannot_read)?;
     let of_ours = |extension: &std::ffi::OsStr| {
-        ["http", "json", "jsonl", "ndjson"].iter().any(|known| extension == *known)
+        ["http", "json", "jsonl", "ndjson", "har"].iter().any(|known| extension == *known)
     };
     files.retain(|file| file.extension().is_some_and(of_ours));
     files.sort();
     if files.is_empty() {
         return Err(Failure::usage(format_args!(
-            "{} contains no .http, .json, .jsonl or .ndjson files",
+            "{} contains no .http, .json, .jsonl, .ndjson or .har files",
             path.display()
         )));
     }
@@ -65,10 +65,10 @@ pub(crate) fn read_http(path: &Path) -> Result<Capture, Failure> {
     capture.map(|capture| named(path, capture)).map_err(|why| Failure::usage(format_args!("{place}: {why}")))
 }
 
-/// Reads a file, or standard input for `-`, as JSON lines, without detecting the format.
-pub(crate) fn read_lines(path: &Path) -> Result<Vec<Capture>, Failure> {
+/// Reads a file, or standard input for `-`, as JSON, without detecting the format.
+pub(crate) fn read_objects(path: &Path) -> Result<Vec<Capture>, Failure> {
     let (place, bytes) = text_contents(path).map_err(Failure::usage)?;
-    lines::read(&place, &bytes).map_err(|why| Failure::usage(format_args!("{place}: {why}")))
+    objects::read(&place, &bytes).map_err(|why| Failure::usage(format_args!("{place}: {why}")))
 }
 
 impl Captures {
@@ -83,8 +83,13 @@ impl Captures {
 
 fn read_file(path: &Path) -> Result<Vec<Capture>, String> {
     let (place, bytes) = text_contents(path)?;
-    let captures = if bytes.trim_ascii_start().starts_with(b"{") {
-        lines::read(&place, &bytes)
+    let start = bytes.trim_ascii_start();
+    let captures = if start.starts_with(b"{") || start.starts_with(b"[") {
+        objects::read(&place, &bytes)
+    } else if let Some(command) = start.strip_prefix(b"$ ").unwrap_or(start).strip_prefix(b"curl")
+        && command.first().is_some_and(u8::is_ascii_whitespace)
+    {
+        curl::read(&place, &format!("curl{}", String::from_utf8_lossy(command))).map(|capture| vec![capture])
     } else {
         http_file::read(&place, &bytes).map(|capture| vec![named(path, capture)])
     };

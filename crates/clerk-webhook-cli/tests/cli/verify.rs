@@ -279,12 +279,12 @@ fn rejects_wrong_usage_with_exit_code_2() {
     for (secret, arguments, input, expected) in [
         (Some(SECRET), &["verify"][..], "", "no input"),
         (Some(SECRET), &["verify", "/nowhere/at/all"], "", "cannot read"),
-        (Some(SECRET), &["verify", "-"], "hello", "not a request line"),
+        (Some(SECRET), &["verify", "-"], "hello", "not a request line or a header"),
         (
             Some(SECRET),
             &["verify", "--delivery", "-"],
             "hello",
-            "not a line of `clerk webhooks listen --json`",
+            "object 1 is not JSON",
         ),
         (Some(SECRET), &["verify", "--id", "msg_1", "-"], "", "--id"),
         (Some(SECRET), &["verify", "--id", "msg_1"], "", "--body"),

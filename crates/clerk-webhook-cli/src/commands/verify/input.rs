@@ -16,8 +16,9 @@ const OTHERS: [&str; 3] = ["file", "request", "delivery"];
 /// The arguments that select the requests to verify.
 #[derive(Debug, Args)]
 pub(super) struct InputArgs {
-    /// File with a request (.http) or with JSON lines of `clerk webhooks listen --json`, or a folder of such
-    /// files; - reads standard input
+    /// File with a request as it was on the wire, a curl command, or JSON: an object with headers and body, an
+    /// event of API Gateway, a HAR file, or lines of `clerk webhooks listen --json`; or a folder of such files;
+    /// - reads standard input
     #[arg(value_name = "FILE", conflicts_with_all = ["request", "delivery", "body"])]
     file: Option<PathBuf>,
 
@@ -25,7 +26,7 @@ pub(super) struct InputArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["delivery", "body"])]
     request: Option<PathBuf>,
 
-    /// File with JSON lines, as `clerk webhooks listen --json` prints them; - reads standard input
+    /// File with JSON objects, such as the lines of `clerk webhooks listen --json`; - reads standard input
     #[arg(long, value_name = "FILE", conflicts_with = "body")]
     delivery: Option<PathBuf>,
 
@@ -67,7 +68,7 @@ impl InputArgs {
             return Ok(vec![capture::read_http(path)?].into());
         }
         if let Some(path) = &self.delivery {
-            return Ok(capture::read_lines(path)?.into());
+            return Ok(capture::read_objects(path)?.into());
         }
         match &self.file {
             Some(path) => capture::read(path)?.require_any(),
