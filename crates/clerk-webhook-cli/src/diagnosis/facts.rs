@@ -1,84 +1,68 @@
 //! Facts about a request for which no signature matches.
 
-use super::cause::Cause;
-use super::finding::Finding;
-use super::headers::Attempt;
-use super::signatures::Form;
+use serde::de::IgnoredAny;
+
+use super::cause::{Cause, Finding};
+use super::changes::{is_indented_without_line_breaks, printed_object};
 use crate::capture::Capture;
 
-/// Returns a finding if the body is empty or truncated.
+/// Returns what the body shows about the cause, the likeliest first.
 pub(super) fn of_body(capture: &Capture) -> Option<Finding> {
+    if let Some(finding) = printed_object(&capture.body) {
+        return Some(finding);
+    }
     let length = capture.body.len();
     let announced = content_length(capture).filter(|announced| *announced > length);
-    if length == 0 {
-        let fact = match announced {
-            Some(announced) => format!("the body is empty, but Content-Length is {announced}"),
-            None => "the body is empty, but the signed body was not".to_owned(),
-        };
-        return Some(Finding::new(Cause::BodyEmpty, fact));
-    }
-    let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(&capture.body);
-    match (announced, parsed) {
-        // If the JSON is complete, the body was serialized again rather than truncated.
-        (_, Ok(_)) => None,
-        (Some(announced), Err(_)) => {
-            let fact = format!("the body ends after {length} bytes, but Content-Length is {announced}");
-            Some(Finding::new(Cause::Truncated, fact))
+    let error = match serde_json::from_slice::<IgnoredAny>(&capture.body) {
+        Ok(_) => return is_indented_without_line_breaks(&capture.body),
+        Err(error) => error,
+    };
+    let (cause, fact) = match (length, announced) {
+        (0, Some(announced)) => {
+            (Cause::BodyEmpty, format!("the body is empty, but Content-Length is {announced}"))
         }
-        (None, Err(error)) if error.is_eof() => {
-            let fact = format!("the JSON in the body ends unexpectedly after {length} bytes");
-            Some(Finding::new(Cause::Truncated, fact))
+        (0, None) => (Cause::BodyEmpty, "the body is empty, but the signed body was not".to_owned()),
+        (_, Some(announced)) => (
+            Cause::Truncated,
+            format!("the body ends after {length} bytes, but Content-Length is {announced}"),
+        ),
+        (_, None) if error.is_eof() => {
+            (Cause::Truncated, format!("the JSON in the body ends unexpectedly after {length} bytes"))
         }
-        _ => None,
-    }
-}
-
-/// Returns whether the search can undo the change that this cause describes.
-pub(super) fn can_be_undone(cause: Cause) -> bool {
-    !matches!(
-        cause,
-        Cause::BodyEmpty | Cause::Truncated | Cause::SignatureUnreadable | Cause::OnlyAsymmetricSignatures
-    )
+        _ => return None,
+    };
+    Some(Finding::new(cause, fact))
 }
 
 /// Returns notes about the request that can help the user find the cause.
-pub(super) fn hints(capture: &Capture, attempt: Option<&Attempt>) -> Vec<String> {
-    let mut hints = Vec::new();
+pub(super) fn hints(capture: &Capture) -> Vec<String> {
     let body = &capture.body;
+    let mut hints = Vec::new();
     if let Some(at) = body.windows(3).position(|bytes| bytes == "\u{fffd}".as_bytes()) {
         hints.push(format!(
             "The body contains the character U+FFFD at byte {at}: it was decoded as text, and invalid bytes were \
-             replaced. This cannot be undone"
+             replaced. This cannot be undone. Capture the body as bytes"
         ));
     }
-    if let Some(at) = body.iter().position(|byte| *byte == 0) {
-        hints.push(format!("The body contains a zero byte at byte {at}, which is not valid in JSON"));
+    // A question mark in a URL is usual.
+    let is_lost = |text: &str| text.contains('?') && !text.contains('/');
+    if body.is_ascii() && str::from_utf8(body).is_ok_and(|text| text.split('"').any(is_lost)) {
+        hints.push(
+            "The body contains only ASCII characters, and question marks: a conversion to ASCII may have replaced \
+             other characters with question marks. This cannot be undone. Write the body as UTF-8"
+                .to_owned(),
+        );
     }
-    if let Some(encoding) = capture.text("content-encoding").map(str::to_ascii_lowercase)
-        && ["br", "zstd", "compress"].contains(&encoding.as_str())
-    {
-        hints.push(format!("Content-Encoding {encoding} is not supported: decompress the body first"));
-    }
-    if let Some(announced) = content_length(capture)
-        && announced > body.len()
-        && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+    if let Some(announced) = content_length(capture).filter(|announced| *announced > body.len())
+        && serde_json::from_slice::<IgnoredAny>(body).is_ok()
     {
         hints.push(format!(
-            "The body has {} bytes and Content-Length is {announced}, but the JSON is complete: it was serialized again",
+            "The body has {} bytes, but Content-Length is {announced}: it was serialized again or converted",
             body.len()
         ));
     }
-    let one_case = |text: &String| {
-        !text.bytes().any(|byte| byte.is_ascii_lowercase())
-            || !text.bytes().any(|byte| byte.is_ascii_uppercase())
-    };
-    let case_lost = |attempt: &Attempt| {
-        attempt.tokens.iter().any(|token| matches!(&token.form, Form::CaseLost(text) if one_case(text)))
-    };
-    if attempt.is_some_and(case_lost) {
-        hints.push(
-            "The signature contains letters of one case only, so its case was probably changed".to_owned(),
-        );
+    if let Some(encoding @ ("br" | "zstd" | "compress")) = capture.text("content-encoding") {
+        hints.push(format!("Content-Encoding {encoding} is not supported: decompress the body first"));
     }
     hints
 }

@@ -8,6 +8,8 @@
     reason = "a panic fails the test"
 )]
 
+mod captures;
+mod causes;
 mod command;
 mod doctor;
 mod events;

@@ -1,13 +1,10 @@
-//! `clerk-webhook verify` accepts valid deliveries and names the cause for broken ones.
+//! `clerk-webhook verify` reads captures and reports a verdict on each.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::general_purpose::STANDARD;
 use clerk_webhook_core::HeaderFamily;
 use clerk_webhook_test::{Delivery, SECRET, fixture::AnyFixture};
-use flate2::Compression;
-use flate2::read::GzEncoder;
 use serde_json::{Value, json};
-use std::io::Read as _;
 
 use crate::support::captured::CapturedRequest;
 use crate::support::folder::{File, Folder};
@@ -52,80 +49,6 @@ fn accepts_a_valid_delivery_of_every_fixture() {
         assert_eq!(verdict["message_id"], request.value("svix-id"));
         assert_eq!(verdict["warnings"], json!([]), "{fixture:?}");
     }
-}
-
-#[test]
-fn names_the_cause_of_each_broken_delivery() {
-    let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(EVENT).unwrap()).unwrap();
-    let mut gzip = Vec::new();
-    GzEncoder::new(EVENT.as_bytes(), Compression::default()).read_to_end(&mut gzip).unwrap();
-    let right = || CapturedRequest::of(EVENT);
-    // The signature must contain both characters in which the base64 alphabets differ.
-    let distinctive = std::iter::repeat_with(right)
-        .find(|request| {
-            request.value("svix-signature").contains('+') && request.value("svix-signature").contains('/')
-        })
-        .unwrap();
-    let recoded = |engine: &base64::engine::GeneralPurpose| {
-        distinctive.clone().map("svix-signature", |list| {
-            format!("v1,{}", engine.encode(STANDARD.decode(&list[3..]).unwrap()))
-        })
-    };
-    let cut = &EVENT.as_bytes()[..100];
-    for (cause, request) in [
-        ("missing_header", right().without("svix-timestamp")),
-        ("empty_header", right().set("svix-id", "")),
-        ("repeated_header", right().with("svix-id", "msg_other")),
-        ("joined_header", right().map("svix-id", |id| format!("{id}, {id}"))),
-        ("mixed_header_families", right().without("svix-id").with("webhook-id", "msg_1")),
-        ("quoted_header", right().map("svix-signature", |list| format!("\"{list}\""))),
-        ("malformed_header", right().set("svix-id", "msg.1")),
-        ("signature_without_version", right().map("svix-signature", |list| list[3..].to_owned())),
-        ("signature_separator", right().map("svix-signature", |list| list.replace(',', "="))),
-        ("signature_url_safe", recoded(&URL_SAFE)),
-        ("signature_unpadded", right().map("svix-signature", |list| list.trim_end_matches('=').to_owned())),
-        (
-            "signature_percent_encoded",
-            distinctive.clone().map("svix-signature", |list| list.replace('+', "%2B").replace('/', "%2F")),
-        ),
-        ("signature_case_lost", right().map("svix-signature", str::to_lowercase)),
-        ("timestamp_in_milliseconds", right().map("svix-timestamp", |seconds| format!("{seconds}123"))),
-        ("timestamp_with_fraction", right().map("svix-timestamp", |seconds| format!("{seconds}.5"))),
-        ("malformed_timestamp", right().map("svix-timestamp", |seconds| format!("+{seconds}"))),
-        ("timestamp_too_old", CapturedRequest::seconds_ago(1020, EVENT)),
-        ("timestamp_too_new", CapturedRequest::seconds_ago(-1020, EVENT)),
-        ("trailing_newline_added", right().body(format!("{EVENT}\n"))),
-        ("trailing_newline_removed", CapturedRequest::of(&format!("{EVENT}\n")).body(EVENT)),
-        ("line_breaks_changed", CapturedRequest::of(&pretty).body(pretty.replace('\n', "\r\n"))),
-        ("byte_order_mark_added", right().body(format!("\u{feff}{EVENT}"))),
-        ("white_space_added", right().body(format!("  {EVENT}"))),
-        ("json_spacing_changed", right().body(pretty.clone())),
-        ("json_escapes_changed", right().body(EVENT.replace('/', "\\/"))),
-        ("json_encoded_twice", right().body(serde_json::to_string(EVENT).unwrap())),
-        ("json_wrapped", right().body(json!({ "body": EVENT, "isBase64Encoded": false }).to_string())),
-        ("base64_encoded", right().body(STANDARD.encode(EVENT))),
-        ("form_encoded", right().body(format!("payload={EVENT}"))),
-        ("charset_changed", right().body(EVENT.bytes().map(char::from).collect::<String>())),
-        ("compressed", right().body(gzip)),
-        ("bytes_appended", right().body(format!("{EVENT}\0\0"))),
-        ("truncated", right().with("content-length", EVENT.len().to_string()).body(cut)),
-        ("body_empty", right().body("")),
-        ("nothing_fits", right().body(EVENT.replace("Ada", "Eve"))),
-        ("nothing_fits", CapturedRequest::from_delivery(&Delivery::of_body(EVENT).wrong_secret())),
-    ] {
-        let verdict = verdict(&request);
-        assert_eq!(verdict["cause"], cause, "{verdict}");
-        assert!(verdict["advice"].as_str().is_some_and(|advice| advice.len() > 20), "{verdict}");
-    }
-}
-
-#[test]
-fn names_both_of_two_causes() {
-    let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(EVENT).unwrap()).unwrap();
-    let verdict = verdict(&CapturedRequest::seconds_ago(7200, EVENT).body(pretty + "\n"));
-    assert_eq!(verdict["cause"], "json_spacing_changed");
-    let notes = verdict["notes"].to_string();
-    assert!(notes.contains("svix-timestamp is 2 h in the past"), "{notes}");
 }
 
 #[test]
@@ -228,7 +151,7 @@ fn judges_a_recording_at_its_time_of_receipt() {
     assert_eq!((&object["age_seconds"], &object["received_at"]), (&json!(3), &received_at), "{object}");
     assert_eq!(object["judged_at"], received_at);
     let output = run_with(&["verify", "-"], Some(SECRET), &recording(3));
-    assert!(output.stdout.contains("3 s before it was received"), "{output:?}");
+    assert!(output.stdout.contains("3.0 s before it was received"), "{output:?}");
 
     // The time of receipt does not excuse a late replay or a forgery, and --now overrides it.
     let output = run_with(&["verify", "--json", "-"], Some(SECRET), &recording(301));
@@ -280,12 +203,7 @@ fn rejects_wrong_usage_with_exit_code_2() {
         (Some(SECRET), &["verify"][..], "", "no input"),
         (Some(SECRET), &["verify", "/nowhere/at/all"], "", "cannot read"),
         (Some(SECRET), &["verify", "-"], "hello", "not a request line or a header"),
-        (
-            Some(SECRET),
-            &["verify", "--delivery", "-"],
-            "hello",
-            "object 1 is not JSON",
-        ),
+        (Some(SECRET), &["verify", "--delivery", "-"], "hello", "object 1 is not JSON"),
         (Some(SECRET), &["verify", "--id", "msg_1", "-"], "", "--id"),
         (Some(SECRET), &["verify", "--id", "msg_1"], "", "--body"),
         (Some(SECRET), &["verify", "--any-age", "--now", "now", "-"], "", "--any-age"),

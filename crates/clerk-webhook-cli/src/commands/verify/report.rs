@@ -1,13 +1,17 @@
 //! The report of `verify`.
 
+use std::time::Duration;
+
 use clerk_webhook_core::Timestamp;
 use serde_json::json;
 
+use super::warnings;
 use crate::capture::{Capture, Unreadable};
-use crate::diagnosis::{Authentic, CaptureVerdict, Diagnosis, duration};
+use crate::diagnosis::{Authentic, CaptureVerdict, Diagnosis};
 use crate::failure::Failure;
 use crate::output::style::{BAD, GOOD, ODD, QUIET, STRONG};
 use crate::output::{self, Output};
+use crate::text;
 
 /// A request with its verdict.
 pub(super) struct JudgedCapture<'c> {
@@ -15,6 +19,7 @@ pub(super) struct JudgedCapture<'c> {
     pub(super) verdict: CaptureVerdict,
     /// The time that the timestamp was compared with.
     pub(super) at: Timestamp,
+    pub(super) is_age_checked: bool,
     /// Whether `at` is the time of receipt from the recording.
     pub(super) is_recorded: bool,
 }
@@ -64,7 +69,8 @@ fn write_authentic(
     secrets: usize,
 ) -> Result<(), Failure> {
     let capture = judged.capture;
-    let Authentic { message_id, attempted_at, age_seconds, secret_index, event, warnings } = authentic;
+    let Authentic { message_id, attempted_at, age_seconds, secret_index } = authentic;
+    let (event, warnings) = warnings::of(capture, authentic, judged.is_age_checked);
     let event_type = event.as_ref().map(|event| event.event_type().as_str().to_owned());
     output.object(&json!({
         "verdict": "authentic",
@@ -84,7 +90,7 @@ fn write_authentic(
     output.line(format_args!("{GOOD}authentic{GOOD:#}  {STRONG}{}{STRONG:#}", printable(&event_type)))?;
     let row = |name: &str, value: String| output.line(format_args!("  {QUIET}{name:<8}{QUIET:#}  {value}"));
     row("message", message_id.to_string())?;
-    let age = duration(age_seconds.unsigned_abs());
+    let age = text::time(Duration::from_secs(age_seconds.unsigned_abs()));
     let age = match (judged.is_recorded, *age_seconds < 0) {
         (true, true) => format!("{age} after it was received"),
         (true, false) => format!("{age} before it was received"),
@@ -96,7 +102,7 @@ fn write_authentic(
     if secrets > 1 {
         row("secret", format!("{} of {secrets}", secret_index + 1))?;
     }
-    for warning in warnings {
+    for warning in &warnings {
         row_wrapped(output, &format!("{ODD}warning{ODD:#} "), &printable(warning))?;
     }
     Ok(())

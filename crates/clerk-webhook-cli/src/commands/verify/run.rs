@@ -24,7 +24,8 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         if index > 0 {
             output.line("")?;
         }
-        let judged = JudgedCapture { capture, verdict, at: terms.now, is_recorded: received_at.is_some() };
+        let (at, is_recorded) = (terms.now, received_at.is_some());
+        let judged = JudgedCapture { capture, verdict, at, is_age_checked: tolerance.is_some(), is_recorded };
         report::write(output, &judged, secrets.len(), requests.len() > 1)?;
     }
     for file in &unreadable {

@@ -1,0 +1,165 @@
+//! `clerk-webhook verify` reads requests in the forms in which people log and paste them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::support::captured::CapturedRequest;
+use crate::support::folder::File;
+use crate::support::process::{Run, run, run_with};
+
+const SECRET: &str = "whsec_c168qYorkjPPNE0O2qTHUAI0mPz1D3gA";
+const EVENT: &str = r#"{"data":{"id":"user_1","first_name":"O'Zoë"},"object":"event","type":"user.created"}"#;
+
+/// Verifies a file of `tests/field-cases/requests`.
+fn verify(file: &str, secret: &str) -> Run {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/field-cases/requests");
+    run_with(&["verify", "--any-age", &format!("{folder}/{file}")], Some(secret), b"")
+}
+
+#[test]
+fn verdicts_on_requests_from_public_reports() {
+    for (file, expected) in [
+        ("authentic.http", &["authentic  user.deleted"][..]),
+        ("capture-headers-and-body.json", &["authentic  user.deleted"]),
+        ("capture-without-request-line.http", &["authentic  user.deleted"]),
+        ("lambda-event-base64.json", &["authentic  user.deleted"]),
+        ("lambda-event-plain.json", &["authentic  user.deleted"]),
+        ("curl-d-hand-layout.http", &["line_breaks_dropped", "--data-binary", "the signature is"]),
+        ("curl-d-one-member-a-line.http", &["line_breaks_dropped", "--data-binary", "the signature is"]),
+        ("curl-d-pretty.http", &["line_breaks_dropped", "--data-binary", "the signature is"]),
+        ("body-object-object.http", &["object_as_text", "[object", "cannot be restored"]),
+        ("body-buffer-as-json.http", &["bytes_as_numbers", "the signature is valid"]),
+        ("body-ascii-question-marks.http", &["nothing_fits", "question marks", "cannot be undone"]),
+    ] {
+        let output = verify(file, SECRET);
+        assert_eq!(output.code, i32::from(expected.len() > 1), "{output:?}");
+        for expected in expected {
+            assert!(output.stdout.contains(expected), "{output:?}");
+        }
+        assert_eq!(output.stdout.contains("secret"), file == "body-ascii-question-marks.http", "{output:?}");
+    }
+}
+
+#[test]
+fn says_that_a_secret_is_encoded_once_more() {
+    let encoded = STANDARD.encode(SECRET);
+    for secret in
+        [encoded.clone(), format!("whsec_{encoded}"), format!("whsec_{}", STANDARD.encode(&SECRET[6..]))]
+    {
+        let output = verify("authentic.http", &secret);
+        let said = format!("{}{}", output.stdout, output.stderr);
+        assert!(output.code != 0 && said.contains("encoded"), "{output:?}");
+        assert!(!said.contains("another endpoint") && !said.contains(&secret), "{output:?}");
+    }
+}
+
+fn request() -> CapturedRequest {
+    CapturedRequest::of(EVENT)
+}
+
+/// Returns the three headers as members of an object, changed by a function.
+fn headers(of: impl Fn(&str) -> Value) -> Value {
+    let request = request();
+    request
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), of(value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+#[test]
+fn reads_requests_in_json() {
+    let text = || headers(|value| Value::from(value));
+    let pairs: Vec<_> = request().headers.into_iter().map(|(name, value)| json!([name, value])).collect();
+    let named: Vec<_> =
+        request().headers.into_iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+    let flat: Vec<_> = request().headers.into_iter().flat_map(|(name, value)| [name, value]).collect();
+    let base64 = STANDARD.encode(EVENT);
+    let other =
+        json!({"request": {"method": "GET", "url": "http://localhost/", "headers": [], "postData": null}});
+    let har = |data: Value| {
+        let entry = json!({"request": {"method": "POST", "url": "http://a/", "headers": named.clone(), "postData": data}});
+        json!({"log": {"version": "1.2", "entries": [other.clone(), entry, {"request": {"postData": {"text": ""}}}]}})
+    };
+    for capture in [
+        // API Gateway with payload formats 1.0 and 2.0, and a load balancer.
+        json!({"httpMethod": "POST", "path": "/hook", "headers": text(), "multiValueHeaders": null, "body": EVENT,
+               "isBase64Encoded": false}),
+        json!({"httpMethod": "POST", "path": "/hook", "headers": {"svix-id": "other"},
+               "multiValueHeaders": headers(|value| json!([value])), "body": base64, "isBase64Encoded": true}),
+        json!({"version": "2.0", "rawPath": "/hook", "headers": text(), "body": base64, "isBase64Encoded": true}),
+        json!({"multiValueHeaders": headers(|value| json!([value])), "body": EVENT, "isBase64Encoded": false}),
+        // Objects as people log them.
+        json!({"headers": text(), "body": EVENT}),
+        json!({"headers": pairs, "body": EVENT}),
+        json!({"headers": named.clone(), "body": EVENT}),
+        json!({"headers": flat, "rawBody": EVENT, "body": {"parsed": true}}),
+        json!({"request": {"headers": text(), "body": EVENT}}),
+        json!([{"headers": text(), "body": EVENT}]),
+        har(json!({"mimeType": "application/json", "text": EVENT})),
+        har(json!({"mimeType": "application/json", "text": base64, "encoding": "base64"})),
+    ] {
+        let file = File::new("capture.json", capture.to_string().as_bytes());
+        let output = run(&["verify", "--json", file.path()]);
+        assert_eq!(output.code, 0, "{capture}\n{output:?}");
+        assert_eq!(output.objects()[0]["verdict"], "authentic", "{output:?}");
+    }
+    // A parsed body is judged by its text.
+    let parsed = json!({"headers": text(), "body": serde_json::from_str::<Value>(EVENT).unwrap()});
+    let output = run_with(
+        &["verify", "--json", "-"],
+        Some(crate::support::process::SECRET),
+        parsed.to_string().as_bytes(),
+    );
+    assert_eq!(output.objects()[0]["cause"], "nothing_fits", "{output:?}");
+}
+
+#[test]
+fn reads_commands_and_pasted_requests() {
+    let request = request();
+    let lines = |separator: &str| {
+        let lines: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        lines.join(separator)
+    };
+    let single = EVENT.replace('\'', "'\\''");
+    let dollar = EVENT.replace('\'', "\\'").replace('ë', "\\u00eb");
+    let double = EVENT.replace('"', "\\\"");
+    for text in [
+        format!("curl 'http://localhost:3000/hook' -X POST -H '{}' --data-raw '{single}'\n", lines("' -H '")),
+        format!(
+            "$ curl http://a/ \\\n  --header \"{}\" \\\n  -d \"{double}\"",
+            lines("\" \\\n  --header \"")
+        ),
+        format!("curl http://a/ -H '{}' --data-binary $'{dollar}' | jq", lines("' -H '")),
+        format!("{}\n\n{EVENT}", lines("\n")),
+        format!(":method: POST\r\n:path: /hook\r\n:authority: a\r\n{}\r\n\r\n{EVENT}", lines("\r\n")),
+    ] {
+        let file = File::new("capture.txt", text.as_bytes());
+        let output = run(&["verify", file.path()]);
+        assert_eq!(output.code, 0, "{text}\n{output:?}");
+    }
+}
+
+#[test]
+fn reads_the_command_that_sign_prints() {
+    let signed = run_with(&["sign", "--format", "curl"], Some(SECRET), EVENT.as_bytes());
+    let output = run_with(&["verify", "-"], Some(SECRET), signed.stdout.as_bytes());
+    assert_eq!(output.code, 0, "{signed:?} {output:?}");
+}
+
+#[test]
+fn explains_how_to_convert_other_formats() {
+    for (text, expected) in [
+        ("hello", "Write the request as a line such as POST /webhooks/clerk HTTP/1.1"),
+        (EVENT, "pass the file with --body, and the headers with --id, --timestamp and --signature"),
+        ("{\"headers\":{}}", "expected an object such as"),
+        ("curl http://a -d @body.json", "body.json: pass this file with --body"),
+        ("<html>", "Write the request as a line"),
+    ] {
+        let output = run_with(&["verify", "-"], Some(SECRET), text.as_bytes());
+        assert_eq!(output.code, 2, "{output:?}");
+        assert!(output.stderr.contains(expected), "{output:?}");
+    }
+}
