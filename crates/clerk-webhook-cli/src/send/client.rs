@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::header::USER_AGENT;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Frame, SizeHint};
 use hyper_util::client::legacy::Client as Pool;
@@ -26,14 +27,16 @@ type Connector = HttpConnector;
 /// The maximum number of bytes that are stored from a response body. Webhook endpoints send short responses.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// The `User-Agent` header of all requests. Svix sends one too.
-const USER_AGENT: &str = concat!("clerk-webhook/", env!("CARGO_PKG_VERSION"));
+/// The user agent of Svix's deliveries for Clerk. Firewalls treat other clients differently.
+pub(crate) const SVIX_USER_AGENT: &str =
+    "Svix-Webhooks/1.84.0 (sender-9YMgn; +https://www.svix.com/http-sender/)";
 
 /// Sends requests. Clones share the connection pool.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pool: Pool<Connector, DelayedBody>,
     time_limit: Duration,
+    user_agent: HeaderValue,
 }
 
 /// A body that is sent after a delay.
@@ -80,7 +83,12 @@ impl Client {
         let pool = Pool::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .build(with_tls(connector, uri)?);
-        Ok(Self { pool, time_limit })
+        Ok(Self { pool, time_limit, user_agent: HeaderValue::from_static(SVIX_USER_AGENT) })
+    }
+
+    /// Sets the user agent. The default is Svix's.
+    pub(crate) fn with_user_agent(self, user_agent: HeaderValue) -> Self {
+        Self { user_agent, ..self }
     }
 
     /// Sends a POST request with these headers and this body.
@@ -104,7 +112,8 @@ impl Client {
         headers: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<[u8]>)>,
         body: Bytes,
     ) -> Result<Answer, SendError> {
-        let mut request = Request::builder().method(Method::POST).uri(uri).header("user-agent", USER_AGENT);
+        let mut request =
+            Request::builder().method(Method::POST).uri(uri).header(USER_AGENT, &self.user_agent);
         for (name, value) in headers {
             request = request.header(name.as_ref(), value.as_ref());
         }

@@ -4,10 +4,11 @@ use std::fmt;
 use std::net::IpAddr;
 
 use clap::Args;
-use http::Uri;
 use http::uri::Scheme;
+use http::{HeaderValue, Uri};
 
 use crate::failure::Failure;
+use crate::send::client::SVIX_USER_AGENT;
 
 /// The arguments that select an endpoint.
 #[derive(Clone, Debug, Args)]
@@ -26,6 +27,15 @@ pub(crate) struct RemoteArgs {
     /// Allow sending to another machine. A server cannot distinguish these made-up events from real ones
     #[arg(long)]
     allow_remote: bool,
+}
+
+/// How the requests identify their sender.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UserAgentArgs {
+    /// User agent of the requests. Firewalls and bot protections match it, so the default is a user agent of
+    /// Svix, which sends Clerk's webhooks
+    #[arg(long, value_name = "TEXT", default_value = SVIX_USER_AGENT)]
+    pub(crate) user_agent: HeaderValue,
 }
 
 impl EndpointArgs {

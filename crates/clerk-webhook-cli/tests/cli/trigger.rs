@@ -51,7 +51,7 @@ fn sends_a_signed_request_with_the_headers_of_svix() {
     assert_eq!(request.line, "POST /webhooks/clerk HTTP/1.1");
     assert_eq!(request.header("content-type"), Some("application/json"));
     assert_eq!(request.header("svix-id"), Some("msg_of_mine"));
-    assert!(request.header("user-agent").unwrap().starts_with("clerk-webhook/"));
+    assert!(request.header("user-agent").unwrap().starts_with("Svix-Webhooks/"));
     Verifier::new(SECRET).unwrap().verify(&request.pairs(), &request.body).unwrap();
     for expected in
         ["user.created, msg_of_mine", "200 OK", "processed: a handler processed the event", "is delivered"]

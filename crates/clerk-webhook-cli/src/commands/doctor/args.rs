@@ -1,7 +1,7 @@
 //! The arguments of `clerk-webhook doctor`.
 
 use crate::args::secrets::SecretArgs;
-use crate::send::endpoint::RemoteArgs;
+use crate::send::endpoint::{RemoteArgs, UserAgentArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,4 +30,7 @@ pub(crate) struct Args {
     /// Also send a valid delivery, which reaches your application as an unknown event type
     #[arg(long)]
     pub(super) send: bool,
+
+    #[command(flatten)]
+    pub(super) agent: UserAgentArgs,
 }

@@ -48,7 +48,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         let mut examination = Examination { report: Report::new(output), slowest: Duration::ZERO };
         let secrets = examination.secrets(&args.secrets)?;
         if examination.reach(&endpoint).await? {
-            examination.probe(&endpoint, &secrets, args.send).await?;
+            examination.probe(&endpoint, &secrets, &args).await?;
         }
         examination.report.finish()
     })
@@ -156,9 +156,10 @@ impl Examination<'_> {
         &mut self,
         endpoint: &Endpoint,
         secrets: &[SigningSecret],
-        send: bool,
+        args: &Args,
     ) -> Result<(), Failure> {
         let client = Client::new(endpoint.uri(), svix::TIMEOUT)?;
+        let client = client.with_user_agent(args.agent.user_agent.clone());
         let before = Timestamp::now();
         let unsigned = self.post(&client, endpoint, &delivery(&[]).unsigned()).await;
         let after = Timestamp::now();
@@ -169,7 +170,7 @@ impl Examination<'_> {
                 return Ok(());
             }
         }
-        let signed = if send && !secrets.is_empty() {
+        let signed = if args.send && !secrets.is_empty() {
             Some(self.post(&client, endpoint, &delivery(secrets)).await)
         } else {
             None
@@ -189,7 +190,7 @@ impl Examination<'_> {
         self.report.add(&check)?;
         self.report.add(&match &signed {
             Some(answer) => judge::signed(answer.as_ref()),
-            None if send => Check::skipped("signed", "requires the secret"),
+            None if args.send => Check::skipped("signed", "requires the secret"),
             None => Check::skipped("signed", "not sent; --send sends a valid delivery"),
         })?;
         if let Ok(answer) = &unsigned {

@@ -9,7 +9,7 @@ use super::assignment::{Assignment, TextAssignment};
 use crate::args::event_pattern::EventNames;
 use crate::args::moment::Moment;
 use crate::args::secrets::SecretArgs;
-use crate::send::endpoint::EndpointArgs;
+use crate::send::endpoint::{EndpointArgs, UserAgentArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,6 +70,9 @@ pub(crate) struct Args {
     /// Names of the signature headers: svix (svix-id, …), as Clerk sends them, or webhook (webhook-id, …)
     #[arg(long, value_name = "NAMES", default_value = "svix")]
     pub(super) headers: Family,
+
+    #[command(flatten)]
+    pub(super) agent: UserAgentArgs,
 
     /// Send the same delivery this number of times, 1 to 1000
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]

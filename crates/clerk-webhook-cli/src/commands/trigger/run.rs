@@ -92,7 +92,7 @@ async fn send(
     headers: &[(&'static str, String)],
     body: &Bytes,
 ) -> Result<(), Failure> {
-    let client = Client::new(endpoint.uri(), svix::TIMEOUT)?;
+    let client = Client::new(endpoint.uri(), svix::TIMEOUT)?.with_user_agent(args.agent.user_agent.clone());
     let (count, size) = (args.copies, sent.bytes);
     let name = printable(sent.r#type.as_deref().unwrap_or("a body without a type").as_bytes(), 100);
     let times = if count > 1 { format!(", {count} times") } else { String::new() };
