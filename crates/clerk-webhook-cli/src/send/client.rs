@@ -54,6 +54,8 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
     /// The time from the request to the end of the response, including the connection setup.
     pub(crate) elapsed: Duration,
+    /// Whether the request had a user agent of Svix.
+    pub(crate) sent_as_svix: bool,
 }
 
 /// The reason why no response was received.
@@ -78,10 +80,21 @@ impl Client {
     /// Creates a client for endpoints with the scheme of this URL. The time limit applies to the complete
     /// exchange.
     pub(crate) fn new(uri: &Uri, time_limit: Duration) -> Result<Self, Failure> {
+        Self::with_idle_connections(uri, time_limit, usize::MAX)
+    }
+
+    /// Creates a client that opens a connection for each request, so that a server that closes a used
+    /// connection does not look like a server that does not respond.
+    pub(crate) fn without_reuse(uri: &Uri, time_limit: Duration) -> Result<Self, Failure> {
+        Self::with_idle_connections(uri, time_limit, 0)
+    }
+
+    fn with_idle_connections(uri: &Uri, time_limit: Duration, idle: usize) -> Result<Self, Failure> {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let pool = Pool::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host(idle)
             .build(with_tls(connector, uri)?);
         Ok(Self { pool, time_limit, user_agent: HeaderValue::from_static(SVIX_USER_AGENT) })
     }
@@ -131,6 +144,7 @@ impl Client {
 
     async fn exchange(&self, request: Request<DelayedBody>) -> Result<Answer, SendError> {
         let authority = request.uri().authority().map_or(String::new(), ToString::to_string);
+        let sent_as_svix = request.headers().get(USER_AGENT).is_some_and(is_svix);
         let begin = Instant::now();
         let exchange = async {
             let response = self.pool.request(request).await.map_err(|error| explain(&error, &authority))?;
@@ -152,7 +166,8 @@ impl Client {
             let message = format!("{authority} did not respond within {:?}", self.time_limit);
             Err(SendError { kind: SendErrorKind::Timeout, message })
         })?;
-        Ok(Answer { status: head.status, headers: head.headers, body: body.into(), elapsed: begin.elapsed() })
+        let elapsed = begin.elapsed();
+        Ok(Answer { status: head.status, headers: head.headers, body: body.into(), elapsed, sent_as_svix })
     }
 }
 
@@ -183,12 +198,16 @@ impl Body for DelayedBody {
 impl Answer {
     /// Returns the parts of the response that affect Svix's next action.
     pub(crate) fn reply(&self) -> Reply {
-        let text = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         Reply {
             status: self.status.as_u16(),
-            retry_after: text("retry-after").and_then(retry_after),
-            control: text("webhook-delivery").map(str::to_owned),
+            retry_after: self.header("retry-after").and_then(retry_after),
+            control: self.header("webhook-delivery").map(str::to_owned),
         }
+    }
+
+    /// Returns the value of a header, if it is visible ASCII.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok().map(str::trim)
     }
 
     /// Returns the `outcome` in the body, as sent by endpoints that use this project.
@@ -199,6 +218,12 @@ impl Answer {
         }
         serde_json::from_slice(&self.body).ok().map(|body: Body| body.outcome)
     }
+}
+
+/// Returns whether a user agent has the form of Svix's: `Svix-Webhooks/…`, or `Webhooks/…` without the brand.
+fn is_svix(user_agent: &HeaderValue) -> bool {
+    let name = user_agent.as_bytes();
+    name.starts_with(b"Svix-Webhooks/") || name.starts_with(b"Webhooks/")
 }
 
 /// Reads the value of a `Retry-After` header: seconds, or a date.
@@ -292,6 +317,14 @@ mod tests {
     }
 
     impl Error for NoAddress {}
+
+    #[test]
+    fn reads_seconds_or_a_date_in_retry_after() {
+        assert_eq!(retry_after("7"), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        assert!(retry_after("Fri, 01 Jan 2100 00:00:00 GMT").unwrap() > Duration::from_secs(86_400));
+        assert_eq!(retry_after("soon"), None);
+    }
 
     #[test]
     fn a_name_without_an_address_counts_as_refused() {

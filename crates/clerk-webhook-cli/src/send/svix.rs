@@ -86,7 +86,7 @@ pub(crate) fn explain(attempt: usize, reply: Option<&Reply>) -> String {
     let next = next(attempt, reply);
     let Some((from, to)) = next.window() else {
         let text = match next {
-            Next::Delivered => "does not retry: the message is delivered",
+            Next::Delivered => "does not retry: it counts 2xx as delivered",
             Next::Aborted => "does not retry: webhook-delivery aborts the message",
             Next::Disabled => {
                 "disables the endpoint because of webhook-delivery: it receives no events until you enable it in the \
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn explains_the_next_action() {
         for (attempt, reply, expected) in [
-            (1, Some(reply(200, None, None)), "does not retry: the message is delivered"),
+            (1, Some(reply(200, None, None)), "does not retry: it counts 2xx as delivered"),
             (1, Some(reply(500, None, None)), "retries in 4–6 s (attempt 2 of 8)"),
             (
                 1,

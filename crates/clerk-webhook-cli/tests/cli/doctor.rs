@@ -61,11 +61,7 @@ fn finds_no_problems_in_a_receiver_in_another_language() {
         if verify(request, &verifier) {
             response(204, &[], "")
         } else {
-            response(
-                401,
-                &[("content-type", "application/json")],
-                r#"{"error":"No matching signature found"}"#,
-            )
+            response(401, &[("content-type", "application/json")], r#"{"error":"Unauthorized"}"#)
         }
     };
     let (run, _) = examine(answer.clone(), &["--send"]);
@@ -80,30 +76,18 @@ fn finds_no_problems_in_a_receiver_in_another_language() {
 }
 
 #[test]
-fn names_what_responded_instead_of_the_endpoint() {
-    let html = &[("content-type", "text/html; charset=utf-8")];
-    for (answer, expected) in [
-        (response(200, html, "<title>Sign in</title>"), "page"),
-        (response(302, &[("location", "https://example.com/sign-in")], ""), "redirect"),
-        (response(401, &[("www-authenticate", "Bearer")], ""), "auth_in_front"),
-        (response(403, html, "CSRF verification failed"), "auth_in_front"),
-        (response(404, html, "Not found"), "not_found"),
-        (response(405, &[("allow", "GET")], ""), "method_not_allowed"),
-        (response(415, &[], ""), "media_type"),
-        (response(502, html, "Bad gateway"), "proxy"),
-    ] {
-        let (run, server) = examine(move |_| answer.clone(), &[]);
-        assert_eq!(run.code, 1, "{run:?}");
-        let all = findings(&run);
-        assert_eq!(finding(&all, "unsigned"), ("bad", expected));
-        assert_eq!(finding(&all, "forged").0, "skipped");
-        assert_eq!(server.taken().len(), 1);
-    }
+fn sends_no_further_requests_if_the_endpoint_is_not_reached() {
+    let (run, server) = examine(|_| response(404, &[], ""), &[]);
+    assert_eq!(run.code, 1, "{run:?}");
+    let all = findings(&run);
+    assert_eq!(finding(&all, "unsigned"), ("bad", "not_found"));
+    assert_eq!(finding(&all, "forged").0, "skipped");
+    assert_eq!(server.taken().len(), 1);
 }
 
 #[test]
 fn reports_an_endpoint_without_verification() {
-    let (run, _) = examine(|_| response(200, &[], "ok"), &[]);
+    let (run, _) = examine(|_| response(200, &[], "ok"), &["--send"]);
     assert_eq!(run.code, 1);
     let all = findings(&run);
     for (check, expected) in [
@@ -121,7 +105,7 @@ fn reports_incomplete_verification() {
     // This endpoint checks only whether a signature exists.
     let (run, _) = examine(
         |request| response(if request.header("svix-signature").is_some() { 200 } else { 400 }, &[], ""),
-        &[],
+        &["--send"],
     );
     let all = findings(&run);
     assert_eq!(finding(&all, "unsigned"), ("ok", "ok"));
@@ -152,17 +136,6 @@ fn reports_a_different_secret_after_a_signed_delivery() {
     let run = run_with(&["doctor", &url, "--send", "--json"], Some(other), b"");
     assert_eq!(run.code, 1);
     assert_eq!(finding(&findings(&run), "signed"), ("bad", "refused_signed"));
-}
-
-#[test]
-fn warns_if_an_unknown_event_type_is_not_acknowledged() {
-    let verifier = Verifier::new(SECRET).unwrap();
-    let (run, _) = examine(
-        move |request| response(if verify(request, &verifier) { 500 } else { 400 }, &[], ""),
-        &["--send"],
-    );
-    assert_eq!(run.code, 0);
-    assert_eq!(finding(&findings(&run), "signed"), ("warn", "not_acknowledged"));
 }
 
 #[test]
@@ -276,12 +249,14 @@ fn continues_if_an_unsigned_request_causes_a_server_error() {
         Some(_) => response(200, &[], ""),
         None => response(500, &[], ""),
     };
-    for options in [&[][..], &["--send"]] {
+    for (options, forged, stale) in
+        [(&[][..], "acknowledged", "acknowledged"), (&["--send"], "accepts_forged", "accepts_stale")]
+    {
         let (run, _server) = examine(takes_all, options);
         assert_eq!(run.code, 1, "{run:?}");
         let all = findings(&run);
         assert_eq!(finding(&all, "unsigned"), ("bad", "server_error"));
-        assert_eq!(finding(&all, "forged"), ("bad", "accepts_forged"));
-        assert_eq!(finding(&all, "stale"), ("bad", "accepts_stale"));
+        assert_eq!(finding(&all, "forged"), ("bad", forged));
+        assert_eq!(finding(&all, "stale"), ("bad", stale));
     }
 }

@@ -13,6 +13,7 @@ mod causes;
 mod command;
 mod doctor;
 mod events;
+mod evidence;
 mod instances;
 mod listen;
 mod page;

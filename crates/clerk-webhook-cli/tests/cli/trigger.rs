@@ -54,7 +54,7 @@ fn sends_a_signed_request_with_the_headers_of_svix() {
     assert!(request.header("user-agent").unwrap().starts_with("Svix-Webhooks/"));
     Verifier::new(SECRET).unwrap().verify(&request.pairs(), &request.body).unwrap();
     for expected in
-        ["user.created, msg_of_mine", "200 OK", "processed: a handler processed the event", "is delivered"]
+        ["user.created, msg_of_mine", "200 OK", "processed: a handler processed the event", "does not retry"]
     {
         assert!(run.stdout.contains(expected), "{expected}: {}", run.stdout);
     }
@@ -186,12 +186,14 @@ fn explains_the_response_and_the_reaction_of_svix() {
         ),
         (429, &[], "", 1, &["retries in 4–6 s (attempt 2 of 8; 429 does not lengthen the delay)"]),
         (500, &[], "oops", 1, &["oops", "retries in 4–6 s"]),
-        (302, &[("location", "/sign-in")], "", 1, &["302", "does not follow redirects", "/sign-in"]),
-        (200, &[("content-type", "text/html")], "<p>Hi", 0, &["the response is a web page"]),
-        (401, &[], "", 1, &["compare the secret"]),
-        (403, &[("content-type", "text/html")], "", 1, &["CSRF"]),
-        (404, &[], "", 1, &["path does not exist"]),
-        (405, &[], "", 1, &["does not accept POST"]),
+        (
+            302,
+            &[("location", "/sign-in")],
+            "",
+            1,
+            &["302", "redirects to /sign-in", "hint     exempt this path"],
+        ),
+        (200, &[("content-type", "text/html")], "<p>Hi", 0, &["page: the response is a web page", "is lost"]),
     ] {
         let server = answering(status, headers, body);
         let run = run(&["trigger", "user.created", "--to", &server.url()]);

@@ -10,7 +10,8 @@ Examples:
   clerk-webhook doctor http://127.0.0.1:3000/webhooks/clerk --send --json
 
 Sends requests that an endpoint must reject: unsigned, forged, too old, in the future, too large. Their event \
-type is clerk_webhook.doctor, which Clerk does not send. With --send, also sends one valid delivery.
+type is clerk_webhook.doctor, which Clerk does not send. With --send, also sends one valid delivery, and compares the \
+other responses with the response to it.
 
 Exit codes: 0 no check is bad, 1 a check is bad or the server is unreachable, 2 incorrect usage.";
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use clerk_webhook_core::{Answer as OwnAnswer, Outcome, Verifier};
 
-use super::check::Check;
+use super::check::{Check, Status};
 use crate::output::printable;
-use crate::send::answer_report::{asks_for_login, is_own_refusal, is_page, outcome, redirect};
 use crate::send::client::{Answer, SendError, SendErrorKind};
+use crate::send::evidence::{self, Evidence, Kind, alike};
 
 /// The maximum difference between the clocks without a warning, in seconds.
 const CLOCK_NOTED: f64 = 5.0;
@@ -19,41 +19,61 @@ const CLOCK_TOLERATED: f64 = Verifier::DEFAULT_TOLERANCE.as_secs_f64();
 /// The maximum time for a response without a warning. The sender waits 15 s.
 const SLOW: Duration = Duration::from_secs(5);
 
+/// The advice if the endpoint fails on requests that it must reject.
+const FAILS: &str =
+    "see its log; common causes are a missing secret, and code that expects the signature headers to exist";
+
 type Result<'a> = std::result::Result<&'a Answer, &'a SendError>;
 
-/// Judges the response to an unsigned request.
-pub(super) fn unsigned(result: Result<'_>) -> Check {
-    let check = "unsigned";
+/// A request that the endpoint must reject.
+#[derive(Debug)]
+pub(super) struct Forbidden {
+    pub(super) check: &'static str,
+    /// The finding if the endpoint accepts the request.
+    finding: &'static str,
+    what: &'static str,
+    advice: &'static str,
+}
+
+pub(super) const UNSIGNED: Forbidden = Forbidden {
+    check: "unsigned",
+    finding: "accepts_unsigned",
+    what: "an unsigned request",
+    advice: "verify the signature before any other processing: anyone who knows the URL can send events",
+};
+
+pub(super) const FORGED: Forbidden = Forbidden {
+    check: "forged",
+    finding: "accepts_forged",
+    what: "a forged delivery",
+    advice: "compute the signature from the secret and the raw body, and compare in constant time",
+};
+
+pub(super) const STALE: Forbidden = Forbidden {
+    check: "stale",
+    finding: "accepts_stale",
+    what: "a delivery signed 10 min ago",
+    advice: "reject timestamps that differ by more than 5 minutes: otherwise, anyone who recorded a delivery can send it \
+             again",
+};
+
+pub(super) const FUTURE: Forbidden = Forbidden {
+    check: "future",
+    finding: "accepts_future",
+    what: "a delivery signed 10 min in the future",
+    ..STALE
+};
+
+/// Judges the response to an unsigned request. The response to a signed delivery shows what an acceptance
+/// looks like.
+pub(super) fn unsigned(result: Result<'_>, signed: Option<&Answer>) -> Check {
+    let check = UNSIGNED.check;
     let answer = match result {
+        Ok(answer) if answer.status.is_success() => return acknowledged(&UNSIGNED, answer, signed),
         Ok(answer) => answer,
         Err(error) => return no_answer(check, error),
     };
     let status = answer.status.as_u16();
-    let bad = |finding, message: &str, advice: &str| {
-        Check::bad(check, finding, format!("{status}: {message}"), advice)
-    };
-    if answer.status.is_success() {
-        return if is_page(answer) {
-            bad(
-                "page",
-                "the response is a web page: every delivery would be lost, although Svix would count it as delivered",
-                "this is not the webhook endpoint: check the path, and exclude it from catch-all routes",
-            )
-        } else {
-            bad(
-                "accepts_unsigned",
-                "DANGER: an unsigned request was accepted, so anyone who knows the URL can send events",
-                "verify the signature before any other processing",
-            )
-        };
-    }
-    if let Some(to) = redirect(answer) {
-        return bad(
-            "redirect",
-            &format!("redirects to {to}, which the sender does not follow"),
-            "set the final URL in Clerk, and exclude this path from login and https redirects",
-        );
-    }
     if answer.headers.contains_key(OwnAnswer::DELIVERY_CONTROL) {
         return Check::warn(
             check,
@@ -66,100 +86,62 @@ pub(super) fn unsigned(result: Result<'_>) -> Check {
              messages",
         );
     }
-    match status {
-        400 if is_own_refusal(answer) => Check::ok(check, "rejected with 400, as clerk-webhook does"),
-        401 | 403 if is_page(answer) || asks_for_login(answer) => bad(
-            "auth_in_front",
-            "authentication or CSRF protection rejects the request before it reaches the endpoint",
-            "exempt this path from sessions, tokens, and CSRF cookies: the signature is the authentication",
-        ),
-        401 | 403 => Check::warn(
-            check,
-            "perhaps_auth",
-            format!(
-                "rejected with {status}, by the endpoint or by authentication or CSRF protection before it"
+    let ok = |addition: &str| Check::ok(check, format!("rejected with {status}{addition}"));
+    let Some(evidence) = evidence::read(answer) else { return ok("") };
+    match (evidence.kind, evidence.finding) {
+        (Kind::RateLimit, _) => found(check, Status::Warn, answer, evidence),
+        _ if answer.status.is_client_error() && signed.is_some_and(accepts) => {
+            ok(", and a signed delivery is accepted")
+        }
+        (Kind::Refusal, "not_verified") => ok(", as clerk-webhook does"),
+        (Kind::Refusal, "refused_headers" | "refused_signature") => ok(""),
+        (Kind::Refusal, _) => match status {
+            400 | 422 => ok(""),
+            401 | 403 if signed.is_some_and(|signed| is_past_verification(answer, signed)) => {
+                ok(", and a signed delivery gets a different response")
+            }
+            401 | 403 => Check::warn(
+                check,
+                "perhaps_auth",
+                format!(
+                    "rejected with {status}, by the endpoint or by authentication or CSRF protection before it"
+                ),
+                if signed.is_some() {
+                    "exempt this path from authentication, and compare the secret: a signed delivery is not accepted either"
+                } else {
+                    "run again with --send: if a signed delivery is accepted, the endpoint itself sent this response"
+                },
             ),
-            "run again with --send: if a signed delivery is accepted, the endpoint itself sent this response",
-        ),
-        404 | 410 => bad(
-            "not_found",
-            "the path does not exist on the server",
-            "compare the path with the endpoint's route, including prefix and trailing slash",
-        ),
-        405 => bad(
-            "method_not_allowed",
-            "the path does not accept POST",
-            "compare the path with the endpoint's route",
-        ),
-        406 | 415 => bad(
-            "media_type",
-            "the endpoint does not accept application/json",
-            "accept any content type, and ignore the Accept header",
-        ),
-        413 => bad(
-            "too_large",
-            "the endpoint rejects a body of 100 bytes as too large",
-            "raise the body limit for this path to 2 MiB",
-        ),
-        429 => Check::warn(
+            _ => Check::warn(
+                check,
+                "unusual",
+                format!("rejected with {status}, which is unusual: {}", printable(&answer.body, 60)),
+                "respond with 400, and check that the endpoint itself sends this response",
+            ),
+        },
+        (Kind::Failure, _) => Check::bad(
             check,
-            "rate_limit",
-            "429: a rate limit rejects requests to the endpoint",
-            "exempt this path: Clerk's deliveries come from few addresses and in bursts. Svix treats 429 like any \
-             other failure, so do not rely on a longer delay",
-        ),
-        500 if answer.body == OwnAnswer::from(Outcome::Misconfigured).body() => bad(
-            "misconfigured",
-            "the application is misconfigured and cannot receive deliveries",
-            "its log says what is missing, such as a verifier",
-        ),
-        502..=504 => bad(
-            "proxy",
-            "a proxy responds, but the application behind it does not",
-            "check that the application is running, and that the proxy uses its port",
-        ),
-        500.. => bad(
             "server_error",
-            "the endpoint fails instead of rejecting the request",
-            "see its log; common causes are a missing secret, and code that expects the signature headers to exist",
+            format!("{status}: the endpoint fails instead of rejecting the request"),
+            FAILS,
         ),
-        _ if is_page(answer) => bad(
-            "page",
-            "the response is a web page, so it does not come from a webhook endpoint",
-            "check CSRF protection, firewalls, and framework checks that run before the endpoint",
-        ),
-        400 | 422 => Check::ok(check, format!("rejected with {status}")),
-        _ => Check::warn(
-            check,
-            "unusual",
-            format!("rejected with {status}, which is unusual: {}", printable(&answer.body, 60)),
-            "respond with 400, and check that the endpoint itself sends this response",
-        ),
+        (Kind::Outcome(_) | Kind::FalseSuccess | Kind::Front, _) => {
+            found(check, Status::Bad, answer, evidence)
+        }
     }
 }
 
-/// A delivery that the endpoint must reject.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Forbidden {
-    pub(super) check: &'static str,
-    /// The finding if the endpoint accepts the delivery.
-    pub(super) finding: &'static str,
-    pub(super) what: &'static str,
-    pub(super) advice: &'static str,
-}
-
 /// Judges the response to a delivery that the endpoint must reject.
-pub(super) fn forbidden(of: Forbidden, result: Result<'_>) -> Check {
+pub(super) fn forbidden(of: &Forbidden, result: Result<'_>, signed: Option<&Answer>) -> Check {
     let answer = match result {
+        Ok(answer) if answer.status.is_success() => return acknowledged(of, answer, signed),
         Ok(answer) => answer,
         Err(error) => return no_answer(of.check, error),
     };
     let status = answer.status.as_u16();
-    match status {
-        200..300 => {
-            Check::bad(of.check, of.finding, format!("{status}: DANGER: {} was accepted", of.what), of.advice)
-        }
-        500.. => Check::warn(
+    match evidence::read(answer) {
+        Some(evidence) if evidence.kind == Kind::RateLimit => found(of.check, Status::Warn, answer, evidence),
+        _ if status >= 500 => Check::warn(
             of.check,
             "server_error",
             format!("{status}: the endpoint fails on {} instead of rejecting it", of.what),
@@ -169,49 +151,119 @@ pub(super) fn forbidden(of: Forbidden, result: Result<'_>) -> Check {
     }
 }
 
-/// Judges the response to a valid delivery of an event type without a handler.
-pub(super) fn signed(result: Result<'_>) -> Check {
+/// Judges a 2xx response to a request that the endpoint must reject.
+///
+/// 2xx does not prove that the endpoint accepted the request. The response is a proof only if the endpoint
+/// sends the same response to a signed delivery.
+fn acknowledged(of: &Forbidden, answer: &Answer, signed: Option<&Answer>) -> Check {
+    if let Some(evidence) = evidence::read(answer)
+        && evidence.kind == Kind::FalseSuccess
+    {
+        return found(of.check, Status::Bad, answer, evidence);
+    }
+    let status = answer.status.as_u16();
+    let bad = |finding, message: &str, advice| {
+        Check::bad(of.check, finding, format!("{status}: {message}"), advice)
+    };
+    match signed {
+        Some(signed) if alike(answer, signed) => bad(
+            of.finding,
+            &format!("DANGER: {} is accepted: the response is the same as to a signed delivery", of.what),
+            of.advice,
+        ),
+        Some(_) => bad(
+            "acknowledged",
+            &format!("{} gets 2xx, but a signed delivery gets a different response", of.what),
+            "respond with 400 to requests that do not verify: Svix counts 2xx as delivered and never sends the event again",
+        ),
+        None => bad(
+            "acknowledged",
+            &format!("{} gets 2xx, so the endpoint accepts it, or rejects it with a wrong status", of.what),
+            "respond with 400 to requests that do not verify. To find out whether the endpoint verifies, set its secret and \
+             run again with --send",
+        ),
+    }
+}
+
+/// Judges the response to a valid delivery of an event type without a handler. The response to a forged
+/// delivery shows what a refusal of the signature looks like.
+pub(super) fn signed(result: Result<'_>, forged: Option<&Answer>) -> Check {
     let check = "signed";
     let answer = match result {
         Ok(answer) => answer,
         Err(error) => return no_answer(check, error),
     };
     let status = answer.status.as_u16();
-    match (status, outcome(answer)) {
-        (200..300, _) if is_page(answer) => Check::bad(
-            check,
-            "page",
-            format!("{status}: the response is a web page"),
-            "this is not the webhook endpoint: check the path",
-        ),
-        (200..300, Some(outcome)) => {
-            Check::ok(check, format!("a signed delivery is accepted with {status} ({outcome})"))
+    let Some(evidence) = evidence::read(answer) else {
+        return Check::ok(check, format!("a signed delivery is accepted with {status}"));
+    };
+    let is_like_forged = forged.map(|forged| alike(answer, forged));
+    let grade = match evidence.kind {
+        Kind::Outcome(outcome) if outcome.is_acknowledged() => {
+            return Check::ok(check, format!("a signed delivery is accepted with {status} ({outcome})"));
         }
-        (200..300, None) => Check::ok(check, format!("a signed delivery is accepted with {status}")),
-        (_, Some(outcome)) => Check::warn(
+        Kind::Refusal => return refused(answer, evidence, is_like_forged),
+        Kind::Front | Kind::FalseSuccess | Kind::Outcome(Outcome::Disabled | Outcome::Misconfigured) => {
+            Status::Bad
+        }
+        Kind::Failure if is_like_forged == Some(true) => {
+            let message = format!("{status}: the endpoint fails on every delivery, also on a forged one");
+            return Check::bad(check, "server_error", message, FAILS);
+        }
+        Kind::Outcome(_) | Kind::RateLimit | Kind::Failure => Status::Warn,
+    };
+    found(check, grade, answer, evidence)
+}
+
+/// Judges the refusal of a valid delivery.
+fn refused(answer: &Answer, evidence: Evidence, is_like_forged: Option<bool>) -> Check {
+    let check = "signed";
+    let status = answer.status.as_u16();
+    match (evidence.finding, is_like_forged) {
+        (finding @ ("refused_type" | "refused_unexplained"), Some(false)) => Check::warn(
             check,
-            "not_acknowledged",
-            format!("{status}: the delivery is verified, but the outcome is {outcome}"),
-            "respond to event types without a handler with 2xx; otherwise Svix retries them for 28 hours",
+            "refused_type",
+            format!(
+                "{status}: the endpoint verifies the delivery and then rejects {}: a forged delivery gets a different response",
+                if finding == "refused_type" { "its event type" } else { "it" }
+            ),
+            "acknowledge event types that nobody handles with 2xx; otherwise Svix retries them for 28 hours. If the \
+             endpoint rejects something else, its log contains the reason",
         ),
-        (400 | 401 | 403, None) => Check::bad(
+        ("refused_type", _) => found(check, Status::Warn, answer, evidence),
+        ("refused_headers", _) | (_, Some(false)) => found(check, Status::Bad, answer, evidence),
+        (_, like) => Check::bad(
             check,
             "refused_signed",
-            format!("{status}: a signed delivery is rejected"),
+            format!(
+                "{status}: a signed delivery is rejected{}",
+                if like.is_some() { ", with the same response as a forged delivery" } else { "" }
+            ),
             "if clock and path are correct, the endpoint uses a different secret, or something before it rejects requests",
         ),
-        (500.., None) => Check::warn(
-            check,
-            "not_acknowledged",
-            format!("{status}: the endpoint fails on a signed delivery of an unknown event type"),
-            "respond to event types without a handler with 2xx; otherwise Svix retries them for 28 hours",
-        ),
-        _ => Check::bad(
-            check,
-            "refused_signed",
-            format!("{status}: the response to a signed delivery is not 2xx"),
-            "the `unsigned` check shows whether the endpoint itself responds",
-        ),
+    }
+}
+
+/// Returns whether the response to a signed delivery shows that the delivery passed the verification that
+/// rejected another request.
+pub(super) fn is_past_verification(rejected: &Answer, signed: &Answer) -> bool {
+    let kind = evidence::read(signed).map(|evidence| evidence.kind);
+    matches!(kind, Some(Kind::Outcome(_) | Kind::Refusal | Kind::Failure)) && !alike(rejected, signed)
+}
+
+/// Returns whether the endpoint accepted a delivery.
+pub(super) fn accepts(answer: &Answer) -> bool {
+    let is_false = evidence::read(answer).is_some_and(|evidence| evidence.kind == Kind::FalseSuccess);
+    answer.status.is_success() && !is_false
+}
+
+fn found(check: &'static str, status: Status, answer: &Answer, evidence: Evidence) -> Check {
+    Check {
+        check,
+        status,
+        finding: evidence.finding,
+        message: format!("{}: {}", answer.status.as_u16(), evidence.says),
+        advice: evidence.advice.map(Into::into),
     }
 }
 
@@ -303,65 +355,7 @@ fn no_answer(check: &'static str, error: &SendError) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-
-    use super::super::check::Status;
     use super::*;
-
-    fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Answer {
-        let headers: HeaderMap = headers
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-            .collect();
-        Answer {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers,
-            body: body.into(),
-            elapsed: Duration::from_millis(1),
-        }
-    }
-
-    #[test]
-    fn judges_the_response_to_an_unsigned_request() {
-        let html = &[("content-type", "text/html")];
-        for (answer, status, finding) in [
-            (answer(400, &[], r#"{"title":"Bad Request","status":400}"#), Status::Ok, "ok"),
-            (answer(400, &[], r#"{"error":"missing header"}"#), Status::Ok, "ok"),
-            (answer(422, &[], ""), Status::Ok, "ok"),
-            (answer(200, &[], "OK"), Status::Bad, "accepts_unsigned"),
-            (answer(204, &[], ""), Status::Bad, "accepts_unsigned"),
-            (answer(200, html, "Sign in"), Status::Bad, "page"),
-            (answer(400, html, "CSRF"), Status::Bad, "page"),
-            (answer(307, &[("location", "/sign-in")], ""), Status::Bad, "redirect"),
-            (answer(401, &[], ""), Status::Warn, "perhaps_auth"),
-            (answer(401, &[("www-authenticate", "Basic")], ""), Status::Bad, "auth_in_front"),
-            (answer(403, html, "forbidden"), Status::Bad, "auth_in_front"),
-            (answer(404, &[], ""), Status::Bad, "not_found"),
-            (answer(405, &[], ""), Status::Bad, "method_not_allowed"),
-            (answer(413, &[], ""), Status::Bad, "too_large"),
-            (answer(415, &[], ""), Status::Bad, "media_type"),
-            (answer(418, &[], ""), Status::Warn, "unusual"),
-            (answer(429, &[], ""), Status::Warn, "rate_limit"),
-            (answer(500, &[], ""), Status::Bad, "server_error"),
-            (
-                answer(500, &[], r#"{"title":"Internal Server Error","status":500}"#),
-                Status::Bad,
-                "misconfigured",
-            ),
-            (answer(503, &[], ""), Status::Bad, "proxy"),
-            (answer(400, &[("webhook-delivery", "disable")], ""), Status::Warn, "steers"),
-        ] {
-            let check = unsigned(Ok(&answer));
-            assert_eq!((check.status, check.finding), (status, finding), "{answer:?}");
-            assert_eq!(check.advice.is_some(), status != Status::Ok);
-        }
-    }
-
-    #[test]
-    fn advice_on_a_rate_limit_does_not_promise_a_longer_delay() {
-        let advice = unsigned(Ok(&answer(429, &[], ""))).advice.unwrap();
-        assert!(advice.contains("429 like any other failure"), "{advice}");
-    }
 
     #[test]
     fn judges_the_difference_between_the_clocks() {

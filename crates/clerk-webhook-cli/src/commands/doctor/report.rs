@@ -13,11 +13,13 @@ pub(super) struct Report<'o> {
     count: usize,
     warnings: usize,
     bad: usize,
+    /// The advice that was printed before, so that it is not repeated.
+    printed: Vec<String>,
 }
 
 impl<'o> Report<'o> {
     pub(super) fn new(output: &'o Output) -> Self {
-        Self { output, count: 0, warnings: 0, bad: 0 }
+        Self { output, count: 0, warnings: 0, bad: 0, printed: Vec::new() }
     }
 
     pub(super) fn add(&mut self, check: &Check) -> Result<(), Failure> {
@@ -27,7 +29,7 @@ impl<'o> Report<'o> {
         self.print(check)
     }
 
-    fn print(&self, check: &Check) -> Result<(), Failure> {
+    fn print(&mut self, check: &Check) -> Result<(), Failure> {
         let output = self.output;
         let (colour, word) = match check.status {
             Status::Ok => (style::GOOD, "ok"),
@@ -36,8 +38,11 @@ impl<'o> Report<'o> {
             Status::Skipped => (style::QUIET, "-"),
         };
         output.line(format_args!("{colour}{word:<6}{colour:#}{:<12}{}", check.check, check.message))?;
-        if let Some(advice) = &check.advice {
+        if let Some(advice) = &check.advice
+            && !self.printed.contains(advice)
+        {
             output.line(format_args!("{:18}→ {advice}", ""))?;
+            self.printed.push(advice.clone());
         }
         output.object(check)
     }

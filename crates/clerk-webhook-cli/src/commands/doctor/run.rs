@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::args::Args;
 use super::check::{Check, Status};
-use super::judge::{self, Forbidden};
+use super::judge::{self, FORGED, FUTURE, STALE};
 use super::report::Report;
 use crate::args::secrets::SecretArgs;
 use crate::failure::Failure;
@@ -158,10 +158,10 @@ impl Examination<'_> {
         secrets: &[SigningSecret],
         args: &Args,
     ) -> Result<(), Failure> {
-        let client = Client::new(endpoint.uri(), svix::TIMEOUT)?;
-        let client = client.with_user_agent(args.agent.user_agent.clone());
+        let client = Client::without_reuse(endpoint.uri(), svix::TIMEOUT)?;
+        let client = &client.with_user_agent(args.agent.user_agent.clone());
         let before = Timestamp::now();
-        let unsigned = self.post(&client, endpoint, &delivery(&[]).unsigned()).await;
+        let unsigned = self.post(client, endpoint, &delivery(&[]).unsigned()).await;
         let after = Timestamp::now();
         if endpoint.uri().scheme_str() == Some("https") {
             let check = judge::tls(unsigned.as_ref());
@@ -170,36 +170,39 @@ impl Examination<'_> {
                 return Ok(());
             }
         }
-        let signed = if args.send && !secrets.is_empty() {
-            Some(self.post(&client, endpoint, &delivery(secrets)).await)
-        } else {
-            None
-        };
-        let accepted = matches!(&signed, Some(Ok(answer)) if answer.status.is_success());
-
-        let mut check = judge::unsigned(unsigned.as_ref());
-        if accepted && check.finding == "perhaps_auth" {
-            check = Check::ok(
-                check.check,
-                "rejected by the endpoint itself, because it accepts a signed delivery",
-            );
+        let forgery = delivery(&[]).wrong_secret();
+        let (mut signed, mut forged) = (None, None);
+        if args.send && !secrets.is_empty() {
+            signed = Some(self.post(client, endpoint, &delivery(secrets)).await);
+            forged = Some(self.post(client, endpoint, &forgery).await);
         }
-        // The endpoint was also reached if it failed on the unsigned request or accepted it.
-        let is_reached = accepted || matches!(check.finding, "accepts_unsigned" | "server_error");
-        let goes_on = check.status != Status::Bad || is_reached;
+        let signed_answer = answer_of(signed.as_ref());
+
+        let check = judge::unsigned(unsigned.as_ref(), signed_answer);
+        // If something other than the endpoint responds, further probes would not test the endpoint.
+        let is_reached = check.status != Status::Bad
+            || signed_answer.is_some_and(judge::accepts)
+            || matches!(
+                check.finding,
+                "accepts_unsigned" | "acknowledged" | "failed_with_2xx" | "server_error"
+            );
         self.report.add(&check)?;
         self.report.add(&match &signed {
-            Some(answer) => judge::signed(answer.as_ref()),
+            Some(answer) => judge::signed(answer.as_ref(), answer_of(forged.as_ref())),
             None if args.send => Check::skipped("signed", "requires the secret"),
             None => Check::skipped("signed", "not sent; --send sends a valid delivery"),
         })?;
         if let Ok(answer) = &unsigned {
             self.report.add(&judge::clock(distance(answer, before, after)))?;
         }
-        // If something other than the endpoint responds, further probes would not test the endpoint.
-        if goes_on {
-            self.refusals(&client, endpoint, secrets, accepted).await?;
-            self.sizes(&client, endpoint).await?;
+        if is_reached {
+            let forged = match forged {
+                Some(forged) => forged,
+                None => self.post(client, endpoint, &forgery).await,
+            };
+            self.report.add(&judge::forbidden(&FORGED, forged.as_ref(), signed_answer))?;
+            self.ages(client, endpoint, secrets, signed_answer).await?;
+            self.sizes(client, endpoint).await?;
         } else {
             for name in ["forged", "stale", "future", "body_limit"] {
                 self.report.add(&Check::skipped(name, "not checked: the endpoint was not reached"))?;
@@ -211,54 +214,33 @@ impl Examination<'_> {
         Ok(())
     }
 
-    /// Sends deliveries that look valid, but that the endpoint must reject.
-    async fn refusals(
+    /// Sends deliveries that are valid except for their age.
+    async fn ages(
         &mut self,
         client: &Client,
         endpoint: &Endpoint,
         secrets: &[SigningSecret],
-        accepted: bool,
+        signed: Option<&Answer>,
     ) -> Result<(), Failure> {
-        let forged = Forbidden {
-            check: "forged",
-            finding: "accepts_forged",
-            what: "a forged signature",
-            advice: "compute the signature from the secret and the raw body, and compare in constant time",
-        };
-        let answer = self.post(client, endpoint, &delivery(&[]).wrong_secret()).await;
-        self.report.add(&judge::forbidden(forged, answer.as_ref()))?;
-
-        let advice = "reject timestamps that differ by more than 5 minutes: otherwise, anyone who recorded a delivery can \
-                      send it again";
-        for (forbidden, offset) in [
-            (
-                Forbidden {
-                    check: "stale",
-                    finding: "accepts_stale",
-                    what: "a delivery signed 10 min ago",
-                    advice,
-                },
-                -600,
-            ),
-            (
-                Forbidden {
-                    check: "future",
-                    finding: "accepts_future",
-                    what: "a delivery signed 10 min in the future",
-                    advice,
-                },
-                600,
-            ),
-        ] {
+        for (forbidden, offset) in [(STALE, -600), (FUTURE, 600)] {
             if secrets.is_empty() {
                 self.report.add(&Check::skipped(forbidden.check, "requires the secret"))?;
                 continue;
             }
             let at = Timestamp::from_secs(Timestamp::now().as_secs() + offset);
             let answer = self.post(client, endpoint, &delivery(secrets).at(at)).await;
-            let mut check = judge::forbidden(forbidden, answer.as_ref());
-            if check.status == Status::Ok && !accepted {
-                check.message.push_str(", because of its age or its signature; --send shows which");
+            let mut check = judge::forbidden(&forbidden, answer.as_ref(), signed);
+            if check.status == Status::Ok {
+                check.message.push_str(match signed {
+                    Some(signed) if judge::accepts(signed) => "",
+                    Some(signed)
+                        if answer.is_ok_and(|answer| judge::is_past_verification(&answer, signed)) =>
+                    {
+                        ""
+                    }
+                    Some(_) => ", perhaps not because of its age: a signed delivery is not accepted either",
+                    None => ", because of its age or its signature; --send shows which",
+                });
             }
             self.report.add(&check)?;
         }
@@ -278,6 +260,7 @@ impl Examination<'_> {
                 answer = client.post_after(TIME_TO_REFUSE, uri, headers, body).await;
             }
             match answer {
+                Ok(answer) if answer.status.as_u16() == 429 => break,
                 Ok(answer) if answer.status.as_u16() != 413 => taken = Some(size),
                 // A server that rejects a body by its length sends 413, or closes the connection.
                 answer => {
@@ -301,6 +284,10 @@ impl Examination<'_> {
         }
         answer
     }
+}
+
+fn answer_of(result: Option<&Result<Answer, SendError>>) -> Option<&Answer> {
+    result.and_then(|result| result.as_ref().ok())
 }
 
 /// Creates a delivery of an event type without a handler.

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::send::answer_report::{AnswerReport, outcome};
+use crate::send::answer_report::AnswerReport;
 use crate::send::client::{Answer, SendError, SendErrorKind};
+use crate::send::evidence::{self, Kind};
 use crate::send::svix;
 
 /// The maximum difference between a delivery's timestamp and the current time. If it is larger, an endpoint
@@ -43,8 +44,8 @@ pub(super) struct CopyReport<'a> {
 /// Returns a hint if the endpoint rejected the delivery because of `--at`.
 pub(super) fn hint(at: Timestamp, answer: &Answer) -> Option<String> {
     let skew = Timestamp::now().as_millis().abs_diff(at.as_millis());
-    let refused = matches!(answer.status.as_u16(), 400 | 401 | 403) && outcome(answer).is_none();
-    (refused && u128::from(skew) > TOLERANCE.as_millis()).then(|| {
+    let is_refused = evidence::read(answer).is_some_and(|evidence| evidence.kind == Kind::Refusal);
+    (is_refused && u128::from(skew) > TOLERANCE.as_millis()).then(|| {
         "--at differs from now by more than 5 minutes, so the endpoint must reject the delivery".to_owned()
     })
 }
