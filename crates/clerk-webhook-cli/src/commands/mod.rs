@@ -44,7 +44,7 @@ pub(crate) enum Command {
     Replay(replay::Args),
     /// Check an endpoint from outside, and report problems
     Doctor(doctor::Args),
-    /// List, show, retry, and discard the dead letters of a queue
+    /// List, show, retry and discard dead letters, and count events
     Queue(queue::Args),
     /// Print completions for a shell
     Completions(completions::Args),
