@@ -6,6 +6,7 @@ mod commands;
 #[cfg(any(feature = "queue", feature = "sync"))]
 mod database_error;
 mod diagnosis;
+mod environment;
 mod failure;
 mod output;
 mod redact;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser};
 
 use crate::commands::Command;
+use crate::failure::Failure;
 use crate::output::Output;
 
 const EXAMPLES: &str = "\
@@ -42,6 +44,10 @@ struct Cli {
     #[arg(long, global = true, display_order = 900)]
     json: bool,
 
+    /// Do not read variables such as CLERK_WEBHOOK_SIGNING_SECRET from the file .env in the current folder
+    #[arg(long, global = true, display_order = 901)]
+    no_env_file: bool,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -49,8 +55,18 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.json);
-    match cli.command.run(Cli::command, &output) {
+    match run(cli, &output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output.report(&failure),
     }
+}
+
+fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
+    if !cli.no_env_file {
+        let names = environment::read_file(cli.command.variables())?;
+        if !names.is_empty() {
+            output.note(format_args!("{} from .env", names.join(", ")));
+        }
+    }
+    cli.command.run(Cli::command, output)
 }

@@ -1,6 +1,5 @@
 //! The sources of signing secrets: arguments, files, and environment variables.
 
-use std::env::{self, VarError};
 use std::fs;
 use std::path::PathBuf;
 
@@ -8,10 +7,11 @@ use clap::Args;
 use clerk_webhook_core::SigningSecret;
 use zeroize::Zeroizing;
 
+use crate::environment;
 use crate::failure::Failure;
 
 /// The environment variables that can contain signing secrets. The first one that is set is used.
-const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
+pub(crate) const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
 
 /// The arguments that select signing secrets.
 #[derive(Clone, Debug, Default, Args)]
@@ -92,14 +92,8 @@ impl SecretArgs {
             return Ok(vec![SecretSource { place: file.display().to_string(), text }]);
         }
         for name in VARIABLES {
-            match env::var(name) {
-                Ok(text) => return Ok(vec![SecretSource { place: name.to_owned(), text }]),
-                Err(VarError::NotPresent) => {}
-                Err(VarError::NotUnicode(_)) => {
-                    return Err(Failure::usage(format_args!(
-                        "{name} is not valid UTF-8: set it to the endpoint's signing secret (whsec_…)"
-                    )));
-                }
+            if let Some(text) = environment::var(name)? {
+                return Ok(vec![SecretSource { place: name.to_owned(), text }]);
             }
         }
         Ok(Vec::new())

@@ -14,8 +14,10 @@ mod verify;
 
 use clap::Subcommand;
 
+use crate::args::secrets;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::send::endpoint;
 
 /// The commands of `clerk-webhook`.
 #[derive(Debug, Subcommand)]
@@ -51,6 +53,18 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Returns the environment variables that the command reads, in groups of variables that replace each other.
+    pub(crate) fn variables(&self) -> &'static [&'static [&'static str]] {
+        match self {
+            Self::Trigger(_) | Self::Scenario(_) | Self::Sign(_) | Self::Replay(_) => {
+                &[&secrets::VARIABLES, &[endpoint::VARIABLE]]
+            }
+            Self::Secret(_) | Self::Verify(_) | Self::Listen(_) | Self::Doctor(_) => &[&secrets::VARIABLES],
+            Self::Queue(_) => &[&queue::VARIABLES],
+            Self::Events(_) | Self::Completions(_) => &[],
+        }
+    }
+
     /// Runs the command. `program` returns the definition of the command line, for completions.
     pub(crate) fn run(self, program: fn() -> clap::Command, output: &Output) -> Result<(), Failure> {
         match self {

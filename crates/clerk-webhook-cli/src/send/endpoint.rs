@@ -1,5 +1,6 @@
 //! The URL that deliveries are sent to.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -7,15 +8,24 @@ use clap::Args;
 use http::uri::Scheme;
 use http::{HeaderValue, Uri};
 
+use crate::environment;
 use crate::failure::Failure;
 use crate::send::client::SVIX_USER_AGENT;
+use crate::output::Output;
+
+/// The URL without `--to` and without [`VARIABLE`].
+pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:3000/webhooks/clerk";
+
+/// The environment variable that replaces [`DEFAULT_URL`].
+pub(crate) const VARIABLE: &str = "CLERK_WEBHOOK_URL";
 
 /// The arguments that select an endpoint.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct EndpointArgs {
-    /// URL of the endpoint, such as http://127.0.0.1:3000/webhooks/clerk
+    /// URL of the endpoint; this machine needs no http://, as in :3000/webhooks/clerk
+    /// [default: $CLERK_WEBHOOK_URL, else http://127.0.0.1:3000/webhooks/clerk]
     #[arg(long = "to", value_name = "URL")]
-    to: String,
+    to: Option<String>,
 
     #[command(flatten)]
     remote: RemoteArgs,
@@ -39,20 +49,32 @@ pub(crate) struct UserAgentArgs {
 }
 
 impl EndpointArgs {
-    pub(crate) fn endpoint(&self) -> Result<Endpoint, Failure> {
-        self.remote.endpoint(&self.to)
+    pub(crate) fn endpoint(&self, output: &Output) -> Result<Endpoint, Failure> {
+        self.remote.allow(match &self.to {
+            Some(url) => Endpoint::parse(url)?,
+            None => Endpoint::of_environment(output)?,
+        })
     }
 }
 
 impl RemoteArgs {
     /// Parses a URL, and returns an error for another machine unless that is allowed.
     pub(crate) fn endpoint(self, url: &str) -> Result<Endpoint, Failure> {
-        let endpoint = Endpoint::parse(url)?;
+        self.allow(Endpoint::parse(url)?)
+    }
+
+    /// Returns an error for another machine unless that is allowed, and for https without the `tls` feature.
+    pub(crate) fn allow(self, endpoint: Endpoint) -> Result<Endpoint, Failure> {
         if !self.allow_remote && !endpoint.is_loopback() {
             return Err(Failure::usage(format_args!(
                 "{} is not this machine: add --allow-remote if the endpoint is yours and may receive made-up events",
                 endpoint.authority()
             )));
+        }
+        if !cfg!(feature = "tls") && endpoint.uri().scheme() == Some(&Scheme::HTTPS) {
+            return Err(Failure::usage(
+                "this clerk-webhook was built without the tls feature, which https URLs need: build it with the default features",
+            ));
         }
         Ok(endpoint)
     }
@@ -63,20 +85,21 @@ impl RemoteArgs {
 pub(crate) struct Endpoint(Uri);
 
 impl Endpoint {
-    fn parse(url: &str) -> Result<Self, Failure> {
-        const EXAMPLE: &str = "such as http://127.0.0.1:3000/webhooks/clerk";
-        let wrong = |why: &str| Failure::usage(format_args!("{url} {why}, {EXAMPLE}"));
+    /// Parses an absolute URL. For this machine, `http://` may be missing, and before `:3000` also the host.
+    pub(crate) fn parse(url: &str) -> Result<Self, Failure> {
+        let wrong = |why: &str| {
+            // Text before an @ can be a password.
+            let url = if url.contains('@') { "the URL" } else { url };
+            Failure::usage(format_args!("{url} {why}, such as {DEFAULT_URL}"))
+        };
+        let url = completed(url);
+        if !url.contains("://") {
+            return Err(wrong("does not begin with http:// or https://: add the scheme"));
+        }
         let uri: Uri = url.parse().map_err(|_| wrong("is not a URL: use an absolute URL"))?;
         match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTP => {}
-            Some(scheme) if *scheme == Scheme::HTTPS && cfg!(feature = "tls") => {}
-            Some(scheme) if *scheme == Scheme::HTTPS => {
-                return Err(Failure::usage(
-                    "this clerk-webhook was built without the tls feature, which https URLs need: build it with the default features",
-                ));
-            }
-            Some(_) => return Err(wrong("begins with neither http:// nor https://: use an HTTP URL")),
-            None => return Err(wrong("does not begin with http:// or https://: use an absolute URL")),
+            Some(scheme) if *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS => {}
+            _ => return Err(wrong("begins with neither http:// nor https://: use an HTTP URL")),
         }
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         if authority.contains('@') {
@@ -93,6 +116,16 @@ impl Endpoint {
             return Err(wrong("has an invalid port: use a URL with a port from 1 to 65535"));
         }
         Ok(Self(uri))
+    }
+
+    /// Returns the endpoint for commands without `--to`, and prints its URL.
+    pub(crate) fn of_environment(output: &Output) -> Result<Self, Failure> {
+        let (endpoint, source) = match environment::var(VARIABLE)? {
+            Some(url) => (Self::parse(&url)?, VARIABLE),
+            None => (Self::parse(DEFAULT_URL)?, "the default"),
+        };
+        output.note(format_args!("--to is {endpoint}, {source}"));
+        Ok(endpoint)
     }
 
     /// Returns the URL.
@@ -120,6 +153,13 @@ impl Endpoint {
     }
 }
 
+/// Adds `http://` to a URL of this machine, and this machine to `:3000/path`.
+fn completed(url: &str) -> Cow<'_, str> {
+    let host = if url.starts_with(':') { "127.0.0.1" } else { "" };
+    let candidate = format!("http://{host}{url}");
+    if candidate.parse().is_ok_and(|uri| Endpoint(uri).is_loopback()) { candidate.into() } else { url.into() }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -143,8 +183,25 @@ mod tests {
             "http://[::ffff:127.0.0.1]/",
             "http://localhost:3000",
             "http://LOCALHOST/hook?x=1",
+            "localhost:3000/hook?next=http://example.com/",
+            "127.0.0.1",
+            "[::1]:3000/",
+            ":3000/",
         ] {
             assert!(endpoint(url, false).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn completes_urls_of_this_machine() {
+        for (url, expected) in [
+            ("localhost:3000/x", "http://localhost:3000/x"),
+            ("localhost", "http://localhost/"),
+            (":3000/x?y=:1", "http://127.0.0.1:3000/x?y=:1"),
+            ("127.0.0.1:3000/x", "http://127.0.0.1:3000/x"),
+            ("https://localhost:3000/x", "https://localhost:3000/x"),
+        ] {
+            assert_eq!(endpoint(url, false).unwrap().to_string(), expected);
         }
     }
 
@@ -170,7 +227,13 @@ mod tests {
     fn rejects_invalid_urls_without_showing_the_password() {
         for url in [
             "",
-            "127.0.0.1:3000",
+            ":",
+            ":0/",
+            "3000/webhooks",
+            "example.com:3000/webhooks",
+            "user:password@example.com/",
+            "user:password@localhost:3000/",
+            "localhost:99999/",
             "/webhooks",
             "ftp://127.0.0.1/",
             "http://user:password@127.0.0.1/",

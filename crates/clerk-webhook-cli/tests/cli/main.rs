@@ -12,6 +12,7 @@ mod captures;
 mod causes;
 mod command;
 mod doctor;
+mod environment;
 mod events;
 mod evidence;
 mod instances;

@@ -412,7 +412,6 @@ fn a_dry_run_prints_the_signed_deliveries() {
 #[test]
 fn rejects_invalid_arguments() {
     for arguments in [
-        "all",
         "everything --to http://127.0.0.1:1/",
         "all --to http://example.com/",
         "all --events 0 --to http://127.0.0.1:1/",

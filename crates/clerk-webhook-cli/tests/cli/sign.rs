@@ -120,8 +120,8 @@ fn rejects_bodies_and_options_that_no_shell_command_can_contain() {
         assert_eq!(run_with(&["sign"], Some(SECRET), body).code, 0);
     }
     for (arguments, expected) in [
-        (&["sign", "--to", "localhost:3000"][..], "is not an HTTP URL"),
-        (&["sign", "--to", "http://a b/"], "is not an HTTP URL"),
+        (&["sign", "--to", "example.com/x"][..], "does not begin with http:// or https://"),
+        (&["sign", "--to", "http://a b/"], "is not a URL"),
         (&["sign", "--id", "a.b"], "message id"),
         (&["sign", "--at", "soon"], "-10m"),
     ] {

@@ -5,6 +5,9 @@ use clerk_webhook_core::MessageId;
 
 use crate::args::event_pattern::EventNames;
 
+/// The variables that name the queue if `--database` is missing.
+pub(crate) const VARIABLES: [&str; 2] = ["DATABASE_URL", "NATS_URL"];
+
 const EXAMPLES: &str = "\
 Examples:
   clerk-webhook queue list --database queue.db

@@ -1,6 +1,5 @@
 //! Opens the queue. Only this file knows the engines.
 
-use std::env;
 use std::time::Duration;
 
 use clerk_webhook_queue::{NatsQueue, NatsQueueError, PostgresQueue, SqliteQueue};
@@ -9,14 +8,12 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
 use super::actions;
-use super::args::{Action, QueueArgs};
+use super::args::{Action, QueueArgs, VARIABLES};
 use super::target::Target;
 use crate::database_error::{LONGEST, why};
+use crate::environment;
 use crate::failure::Failure;
 use crate::output::{Output, printable};
-
-/// The variables that name the queue if `--database` is missing.
-const VARIABLES: [&str; 2] = ["DATABASE_URL", "NATS_URL"];
 
 /// How long a connection to Postgres may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -115,8 +112,12 @@ impl Database {
 
 /// Returns the value and the name of the only variable that is set.
 fn from_environment() -> Result<(String, &'static str), Failure> {
-    let value = |name| env::var(name).ok().filter(|value| !value.is_empty()).map(|value| (value, name));
-    match VARIABLES.map(value) {
+    let value = |name| {
+        let value = environment::var(name)?.filter(|value| !value.is_empty());
+        Ok::<_, Failure>(value.map(|value| (value, name)))
+    };
+    let [database, nats] = VARIABLES;
+    match [value(database)?, value(nats)?] {
         [Some(found), None] | [None, Some(found)] => Ok(found),
         // An application often has a database beside its queue in NATS.
         [Some(_), Some(_)] => Err(Failure::usage(

@@ -12,7 +12,7 @@ use crate::send::client::block_on;
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let output = &output.up_to_the_result();
-    let endpoint = args.endpoint.endpoint()?;
+    let endpoint = args.endpoint.endpoint(output)?;
     let verbatim = args.verbatim && !args.resign;
     let signatures = if verbatim {
         Signatures::Captured

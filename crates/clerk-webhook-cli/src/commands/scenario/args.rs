@@ -61,9 +61,9 @@ pub(crate) struct Args {
     #[arg(value_enum)]
     pub(super) scenario: Kind,
 
-    /// URL of the endpoint, such as http://127.0.0.1:3000/webhooks/clerk; repeatable: attempts go to the URLs
-    /// in turn
-    #[arg(long, value_name = "URL", required_unless_present_any = ["dry_run", "expect_sync"])]
+    /// URL of the endpoint; this machine needs no http://, as in :3000/webhooks/clerk; repeatable: attempts go
+    /// to the URLs in turn [default: $CLERK_WEBHOOK_URL, else http://127.0.0.1:3000/webhooks/clerk]
+    #[arg(long, value_name = "URL")]
     pub(super) to: Vec<String>,
 
     #[command(flatten)]

@@ -19,13 +19,16 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     if let (Some(sync), true) = (&sync, args.to.is_empty()) {
         return compare(&args, output, sync);
     }
-    let endpoints = args.to.iter().map(|to| args.remote.endpoint(to)).collect::<Result<Vec<_>, _>>()?;
     let secrets = args.secrets.secrets()?;
     // The seed is short enough to type.
     let seed = args.seed.unwrap_or_else(|| RandomState::new().hash_one(0) % 1_000_000);
     let plan = Plan::new(args.history(seed).stream(), seed, args.shuffle, args.duplicate);
     if args.dry_run {
         return print(plan, &secrets);
+    }
+    let mut endpoints = args.to.iter().map(|to| args.remote.endpoint(to)).collect::<Result<Vec<_>, _>>()?;
+    if endpoints.is_empty() {
+        endpoints.push(args.remote.allow(Endpoint::of_environment(output)?)?);
     }
     // One client for all URLs. It loads the system's certificates if any URL is https.
     let is_secure = |endpoint: &&Endpoint| endpoint.uri().scheme_str() == Some("https");

@@ -38,8 +38,9 @@ pub(crate) struct Args {
     pub(super) headers: HeaderNames,
 
     /// URL in the output of --format curl and http
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/webhooks/clerk")]
-    pub(super) to: String,
+    /// [default: $CLERK_WEBHOOK_URL, else http://127.0.0.1:3000/webhooks/clerk]
+    #[arg(long, value_name = "URL")]
+    pub(super) to: Option<String>,
 }
 
 const EXAMPLES: &str = "\

@@ -2,15 +2,22 @@
 
 use clerk_webhook_test::Delivery;
 
-use super::args::Args;
+use super::args::{Args, Format};
 use super::report::{SignedRequest, write};
 use crate::capture;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::send::endpoint::Endpoint;
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let secrets = args.secrets.secrets()?;
-    let url = url(&args.to)?;
+    let url = match &args.to {
+        Some(url) => Some(Endpoint::parse(url)?),
+        // The other formats contain no URL.
+        None if matches!(args.format, Format::Curl | Format::Http) => Some(Endpoint::of_environment(output)?),
+        None => None,
+    };
+    let url = url.map(|url| url.to_string()).unwrap_or_default();
     let (_, body) = capture::contents(&args.body)?;
     let mut delivery =
         Delivery::of_body(body.clone()).secrets(secrets).at(args.at.0).header_family(args.headers.into());
@@ -19,17 +26,4 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     }
     let headers = delivery.headers();
     write(output, args.format, &SignedRequest { url: &url, path: &args.body, headers: &headers, body: &body })
-}
-
-/// Checks that a URL is absolute, and normalizes it for a request line.
-fn url(text: &str) -> Result<String, Failure> {
-    let is_absolute =
-        |uri: &http::Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
-    match text.parse::<http::Uri>() {
-        Ok(uri) if is_absolute(&uri) => Ok(uri.to_string()),
-        _ => Err(Failure::usage(format_args!(
-            "{} is not an HTTP URL such as http://127.0.0.1:3000/webhooks/clerk",
-            text.escape_debug()
-        ))),
-    }
 }

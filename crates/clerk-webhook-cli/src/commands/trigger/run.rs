@@ -25,7 +25,7 @@ const MAX_BODY: u64 = 64 << 20;
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let output = &output.up_to_the_result();
-    let endpoint = args.endpoint.endpoint()?;
+    let endpoint = args.endpoint.endpoint(output)?;
     let secrets = args.secrets.secrets()?;
     let mut delivery =
         delivery(&args, output)?.at(args.at.0).secrets(secrets).header_family(args.headers.into());

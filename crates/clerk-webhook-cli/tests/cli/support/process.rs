@@ -10,7 +10,13 @@ pub(crate) const SECRET: &str = clerk_webhook_test::SECRET;
 /// Returns the command without the variables of the tests' environment that it reads.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clerk-webhook"));
-    for name in ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET", "DATABASE_URL", "NATS_URL"] {
+    for name in [
+        "CLERK_WEBHOOK_SIGNING_SECRET",
+        "CLERK_WEBHOOK_SECRET",
+        "CLERK_WEBHOOK_URL",
+        "DATABASE_URL",
+        "NATS_URL",
+    ] {
         command.env_remove(name);
     }
     command
