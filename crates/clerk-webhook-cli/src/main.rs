@@ -24,32 +24,35 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 const EXAMPLES: &str = "\
-Getting started:
-  clerk-webhook doctor http://127.0.0.1:3000/webhooks/clerk
-  clerk-webhook trigger user.created --to http://127.0.0.1:3000/webhooks/clerk
-  clerk-webhook help trigger
+Examples:
+  clerk-webhook trigger user.created                   # sends a signed event to your server
+  clerk-webhook listen --forward :3000/webhooks/clerk  # shows what arrives and how it responds
+  clerk-webhook verify request.http                    # explains why a request does not verify
 
-Set CLERK_WEBHOOK_SIGNING_SECRET to the endpoint's signing secret (whsec_…).
+The signing secret (whsec_…) is read from CLERK_WEBHOOK_SIGNING_SECRET, also in the file .env.
+`clerk-webhook help COMMAND` explains a command.";
 
-Exit codes: 0 success, 1 negative result, 2 incorrect usage, 3 network or database error.";
+const EXIT_CODES: &str =
+    "Exit codes: 0 success, 1 negative result, 2 incorrect usage, 3 network or database error.";
 
-/// Create, sign, send, verify, and replay Clerk webhooks without Clerk and without a tunnel.
-///
-/// Requests are sent only to the URL that you give. Svix is the service that delivers Clerk's webhooks.
+/// The help without arguments: the commands and the examples, without the options.
+const OVERVIEW: &str = "{about}\n\n{subcommands}{after-help}";
+
+/// Create, sign, send, verify, and replay Clerk webhooks without Clerk and without a tunnel
 #[derive(Debug, Parser)]
-#[command(name = "clerk-webhook", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = EXAMPLES)]
+#[command(name = "clerk-webhook", version, max_term_width = 100)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 struct Cli {
     /// Print JSON, one object per line, as described in JSON.md
     #[arg(long, global = true, display_order = 900)]
     json: bool,
 
-    /// Do not read variables such as CLERK_WEBHOOK_SIGNING_SECRET from the file .env in the current folder
+    /// Do not read variables from the file .env in the current folder
     #[arg(long, global = true, display_order = 901)]
     no_env_file: bool,
 
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 fn main() -> ExitCode {
@@ -62,11 +65,18 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
+    let Some(command) = cli.command else {
+        if output.is_json() {
+            return Err(Failure::usage("no command: `clerk-webhook help` lists the commands"));
+        }
+        let overview = Cli::command().help_template(OVERVIEW).render_help();
+        return output.line(overview.ansi().to_string().trim_end());
+    };
     if !cli.no_env_file {
-        let names = environment::read_file(cli.command.variables())?;
+        let names = environment::read_file(command.variables())?;
         if !names.is_empty() {
             output.note(format_args!("{} from .env", names.join(", ")));
         }
     }
-    cli.command.run(Cli::command, output)
+    command.run(Cli::command, output)
 }

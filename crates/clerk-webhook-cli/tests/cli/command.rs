@@ -1,6 +1,6 @@
 //! The complete command: help, completions, exit codes.
 
-use crate::support::process::run;
+use crate::support::process::{self, run};
 
 /// Returns the names of the commands in the order in which the help lists them.
 fn commands(of: &[&str]) -> Vec<String> {
@@ -58,15 +58,15 @@ fn every_command_has_help_with_examples() {
     assert_eq!(
         names,
         [
-            "secret",
-            "events",
             "trigger",
             "scenario",
             "verify",
-            "sign",
             "listen",
             "replay",
             "doctor",
+            "events",
+            "sign",
+            "secret",
             "queue",
             "completions"
         ]
@@ -94,10 +94,17 @@ fn every_command_has_help_with_examples() {
 }
 
 #[test]
-fn shows_the_help_without_arguments() {
-    let run = run(&[]);
-    assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("Usage: clerk-webhook"), "{}", run.stderr);
+fn shows_an_overview_without_arguments() {
+    let run = process::run(&[]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
+    for command in commands(&[]) {
+        assert!(run.stdout.contains(&format!("\n  {command} ")), "{command}: {}", run.stdout);
+    }
+    assert_eq!(examples(&run.stdout).len(), 3, "{}", run.stdout);
+    assert!(!run.stdout.contains("--json") && run.stdout.lines().count() <= 25, "{}", run.stdout);
+
+    let run = process::run(&["--json"]);
+    assert_eq!((run.code, &run.objects()[0]["error"]["kind"]), (2, &"usage".into()), "{run:?}");
 }
 
 #[test]
