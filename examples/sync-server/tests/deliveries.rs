@@ -164,8 +164,8 @@ fn check(database: &str) {
     // The deletion arrives before the update, and one message arrives twice.
     let joined = message("msg_joined", "user.created");
     for (message, outcome) in [
-        (&message("msg_left", "user.deleted"), "processed"),
-        (&message("msg_late", "user.updated"), "processed"),
+        (&about("user_2fBkmKgUCEFemtHgwRx4W10XFE3", "msg_left", "user.deleted"), "processed"),
+        (&about("user_2fBkmKgUCEFemtHgwRx4W10XFE3", "msg_late", "user.updated"), "processed"),
         (&joined, "processed"),
         (&joined, "duplicate"),
         (&message("msg_founded", "organization.created"), "processed"),
@@ -290,4 +290,10 @@ fn end(example: Receiver) {
 
 fn message(id: &str, event: &str) -> Message {
     Message { id: id.parse().expect("the message id is valid"), body: fixture(event) }
+}
+
+/// Returns an event about another user than the fixtures.
+fn about(user: &str, id: &str, event: &str) -> Message {
+    let body = Delivery::of_body(fixture(event)).set("/data/id", user).body();
+    Message { body: body.into(), ..message(id, event) }
 }

@@ -127,6 +127,64 @@ fn sets_values_in_the_example() {
 }
 
 #[test]
+fn sends_the_life_of_one_object_in_order() {
+    let server = accepting();
+    let url = server.url();
+    let mut last = 0;
+    for object in ["user", "organization", "organizationMembership"] {
+        let types = ["created", "updated", "deleted"].map(|event| format!("{object}.{event}"));
+        let types: Vec<_> = types.iter().map(String::as_str).collect();
+        let run = run(&[&["trigger"], &types[..], &["--to", &url, "--json"]].concat());
+        assert_eq!(run.code, 0, "{run:?}");
+        let reported: Vec<_> = run.objects().iter().map(|object| object["type"].clone()).collect();
+        assert_eq!(reported, types);
+        let bodies: Vec<_> = server.taken().iter().map(json).collect();
+        let received: Vec<_> = bodies.iter().map(|body| body["type"].clone()).collect();
+        assert_eq!(received, types);
+        for (body, event_type) in bodies.iter().zip(&types) {
+            assert_eq!(body["data"]["id"], bodies[0]["data"]["id"], "{event_type}");
+            let at = body["timestamp"].as_i64().unwrap();
+            assert!(at > last, "{event_type}");
+            last = at;
+            if !event_type.ends_with("deleted") {
+                assert_eq!(body["data"]["updated_at"], at, "{event_type}");
+                assert_eq!(body["data"]["created_at"], bodies[0]["data"]["created_at"], "{event_type}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sends_events_about_another_user() {
+    let server = accepting();
+    let url = server.url();
+    let run =
+        run(&["trigger", "user.created", "user.deleted", "role.created", "--user", "user_2", "--to", &url]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(run.stderr, "note: role.created has no user, so --user does not change it\n");
+    let bodies: Vec<_> = server.taken().iter().map(json).collect();
+    assert_eq!([&bodies[0]["data"]["id"], &bodies[1]["data"]["id"]], ["user_2", "user_2"]);
+    assert_eq!(bodies[0]["data"]["email_addresses"][0]["email_address"], "ada.lovelace+2@example.com");
+}
+
+#[test]
+fn the_exit_code_is_the_worst_of_several_events() {
+    let events = ["user.created", "user.updated", "user.deleted"];
+    let failing = |failing: &'static str| {
+        Server::new(move |request| {
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            response(if body["type"] == failing { 500 } else { 200 }, &[], "")
+        })
+    };
+    for (event, code) in events.iter().map(|event| (*event, 1)).chain([("other", 0)]) {
+        let server = failing(event);
+        let run = run(&[&["trigger"], &events[..], &["--to", &server.url()]].concat());
+        assert_eq!(run.code, code, "{event} {run:?}");
+        assert_eq!(server.taken().len(), 3, "{event}");
+    }
+}
+
+#[test]
 fn sends_a_body_from_a_file_or_standard_input() {
     let server = accepting();
     let body = b"{ \"type\" : \"my.own\",\r\n \"data\":{}}\n\xff";
@@ -332,6 +390,18 @@ fn explains_wrong_usage_and_sends_nothing() {
         (&["trigger", "user.created", "--to", &url, "--id", "a.b"], Some(SECRET), "without a dot"),
         (&["trigger", "user.created", "--to", &url, "--at", "soon"], Some(SECRET), "-10m"),
         (&["trigger", "--file", "/nowhere", "--to", &url], Some(SECRET), "cannot read"),
+        (&["trigger", "a.b", "c.d", "--file", "-", "--to", &url], Some(SECRET), "at most one type"),
+        (
+            &["trigger", "user.created", "user.updated", "--id", "msg_1", "--to", &url],
+            Some(SECRET),
+            "only one type",
+        ),
+        (
+            &["trigger", "user.created", "user.create", "--to", &url],
+            Some(SECRET),
+            "did you mean user.created",
+        ),
+        (&["trigger", "user.created", "--user", "Ada", "--to", &url], Some(SECRET), "expected user_"),
         (&["trigger", "--to", &url], Some(SECRET), "TYPE"),
     ] {
         let run = run_with(args, secret, b"");

@@ -13,36 +13,43 @@ use crate::send::endpoint::{EndpointArgs, UserAgentArgs};
 
 const EXAMPLES: &str = "\
 Examples:
-  clerk-webhook trigger user.created --to http://127.0.0.1:3000/webhooks/clerk
+  clerk-webhook trigger user.created
+  clerk-webhook trigger user.created user.updated user.deleted --user user_2
   clerk-webhook trigger user.created__saml --set data.first_name=Ada \\
-      --set 'data.public_metadata={\"plan\":\"pro\"}' --to http://127.0.0.1:3000/
-  clerk-webhook trigger user.deleted --to http://127.0.0.1:3000/ --dry-run | sh
-  clerk-webhook trigger --file event.json --at -10m --to http://127.0.0.1:3000/
+      --set 'data.public_metadata={\"plan\":\"pro\"}' --to :4000/hooks
+  clerk-webhook trigger --file event.json --at -10m
+  clerk-webhook trigger user.deleted --dry-run | sh
 
-The `timestamp` of an example becomes the time of the signature. All other values are sent unchanged. Without --set, the \
-body of --file is sent byte for byte.
+The examples are about the same user, organization, and membership. Their `timestamp` and `data.updated_at` become the time \
+of the signature, so that each call sends a newer version. Without --set, the body of --file is sent byte for byte.
 
-Exit codes: 0 the response is 2xx, 1 any other response, 2 incorrect usage, 3 no response.";
+Exit codes: 0 every response is 2xx, 1 any other response, 2 incorrect usage, 3 no response.";
 
 /// Send a signed event, and show how Svix would treat the response
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Event type or variant, such as user.created__saml; `clerk-webhook events` lists the event types, and
-    /// `clerk-webhook events TYPE` lists the variants of one. With --file, replaces the type in the body
+    /// Event types or variants, such as user.created__saml, which are sent in this order; `clerk-webhook events`
+    /// lists the event types, and `clerk-webhook events TYPE` lists the variants of one. With --file, replaces
+    /// the type in the body
     #[arg(
         value_name = "TYPE",
         required_unless_present = "file",
         value_parser = EventNames,
         hide_possible_values = true
     )]
-    pub(super) event_type: Option<String>,
+    pub(super) event_types: Vec<String>,
 
     #[command(flatten)]
     pub(super) endpoint: EndpointArgs,
 
     #[command(flatten)]
     pub(super) secrets: SecretArgs,
+
+    /// User of the event, such as user_2; the user's addresses and objects get other ids too [default: the same
+    /// user in all examples]
+    #[arg(long, value_name = "ID", value_parser = user_id, conflicts_with = "file")]
+    pub(super) user: Option<String>,
 
     /// Set a value in the body, such as data.first_name=Ada or /data/first_name=Ada; valid JSON is set as
     /// JSON, everything else as text; repeatable
@@ -101,6 +108,18 @@ impl From<Family> for HeaderFamily {
             Family::Svix => Self::Svix,
             Family::Webhook => Self::Webhook,
         }
+    }
+}
+
+fn user_id(text: &str) -> Result<String, String> {
+    let is_valid = text.strip_prefix("user_").is_some_and(|rest| {
+        (1..=40).contains(&rest.len())
+            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    });
+    if is_valid {
+        Ok(text.to_owned())
+    } else {
+        Err("expected user_ and up to 40 letters and digits".to_owned())
     }
 }
 
