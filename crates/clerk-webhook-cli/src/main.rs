@@ -9,6 +9,7 @@ mod diagnosis;
 mod environment;
 mod failure;
 mod output;
+mod progress;
 mod redact;
 mod secret_check;
 mod send;

@@ -1,11 +1,9 @@
 //! The report about requests, their responses, and the summary.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use clerk_webhook_core::{Timestamp, Verifier};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 
@@ -35,7 +33,7 @@ struct RequestReport<'a> {
 /// The counters for the summary.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    sent: usize,
+    pub(super) sent: usize,
     pub(super) delivered: usize,
     unanswered: usize,
     outcomes: BTreeMap<String, usize>,
@@ -168,18 +166,4 @@ impl Tally {
             "unreadable": counts.unreadable,
         }}))
     }
-}
-
-/// Shows a progress bar on standard error, if standard output is not a terminal.
-pub(super) fn progress(total: usize) -> ProgressBar {
-    let target = if io::stdout().is_terminal() {
-        ProgressDrawTarget::hidden()
-    } else {
-        ProgressDrawTarget::stderr_with_hz(8)
-    };
-    let bar = ProgressBar::with_draw_target(Some(total as u64), target);
-    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} deliveries, {per_sec}") {
-        bar.set_style(style.progress_chars("━╸ "));
-    }
-    bar
 }

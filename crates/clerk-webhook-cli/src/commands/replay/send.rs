@@ -6,9 +6,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::plan::Plan;
-use super::report::{Tally, progress};
+use super::report::Tally;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::send::client::{Client, SendErrorKind};
 use crate::send::endpoint::Endpoint;
 use crate::send::svix;
@@ -40,7 +41,7 @@ pub(super) async fn send(
     let mut due = begin;
     let mut running = JoinSet::new();
     let mut failed = None;
-    let progress = progress(total);
+    let progress = Progress::new(Some(total as u64));
     loop {
         let may_start = next.is_some() && running.len() < pace.concurrency;
         if !may_start && running.is_empty() {
@@ -60,8 +61,8 @@ pub(super) async fn send(
             }
             Some(done) = running.join_next(), if !running.is_empty() => {
                 let Ok((item, answer)) = done else { continue };
-                tally.add(output, &item, &answer)?;
-                progress.inc(1);
+                progress.above(|| tally.add(output, &item, &answer))?;
+                progress.update(tally.sent as u64, 0);
                 if let Err(error) = answer {
                     let refused = error.kind == SendErrorKind::Refused;
                     failed.get_or_insert(error);
@@ -75,7 +76,7 @@ pub(super) async fn send(
             }
         }
     }
-    progress.finish_and_clear();
+    drop(progress);
     tally.show(output, &counts, begin.elapsed())?;
     match failed {
         Some(error) => Err(error.into()),

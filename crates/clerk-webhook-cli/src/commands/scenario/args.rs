@@ -109,12 +109,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) concurrency: u32,
 
-    /// Retry failed attempts as Svix does, up to eight attempts
+    /// Retry failed attempts as Svix does, up to eight attempts; its 28 hours take a minute
     #[arg(long)]
     pub(super) retry: bool,
 
-    /// Divide the delays of retries by this factor; with 2000, the 28 hours of the schedule take less than a
-    /// minute
+    /// Shorten the delays of retries by this factor; 1 is real time
     #[arg(long, value_name = "FACTOR", default_value_t = 2000.0, value_parser = time_scale)]
     pub(super) time_scale: f64,
 

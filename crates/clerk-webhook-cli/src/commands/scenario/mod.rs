@@ -2,7 +2,6 @@
 
 mod args;
 mod plan;
-mod progress;
 mod random;
 mod report;
 mod run;

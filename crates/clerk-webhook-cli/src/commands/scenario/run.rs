@@ -4,12 +4,12 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use super::args::Args;
 use super::plan::Plan;
-use super::progress::Progress;
 use super::report::{announce, print, summarize};
 use super::sender::{Sender, Settings};
 use super::sync_check::SyncCheck;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::send::client::{self, Client};
 use crate::send::endpoint::Endpoint;
 
@@ -49,7 +49,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         seed,
     };
     let deliveries = args.users.is_none().then(|| args.event_count() * u64::from(args.duplicate));
-    let progress = Progress::new(deliveries, args.each && !output.is_json());
+    let progress = Progress::new(deliveries);
     let tally = client::block_on(async {
         let uris = endpoints.iter().map(|endpoint| endpoint.uri().clone());
         Sender::new(client, uris, settings, plan, output, progress).run().await

@@ -14,11 +14,11 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::plan::{Plan, PlannedDelivery};
-use super::progress::Progress;
 use super::random::Random;
 use super::tally::{Stop, Tally, label};
 use crate::failure::Failure;
 use crate::output::{Output, style};
+use crate::progress::Progress;
 use crate::send::client::{Answer, Client, SendError, SendErrorKind};
 use crate::send::svix::{self, JITTER, Next, Reply};
 
@@ -206,7 +206,9 @@ impl<'o> Sender<'o> {
         }
         let follow_up = self.follow_up(delivery.attempt, &result);
         self.tally.attempt(&delivery.planned, &result, resent);
-        self.show(&delivery, &result, resent, follow_up)?;
+        if self.settings.each {
+            self.progress.above(|| self.show(&delivery, &result, resent, follow_up))?;
+        }
         match follow_up.delay {
             Some(delay) => {
                 let scale = self.settings.retry.unwrap_or(1.0);
@@ -239,7 +241,7 @@ impl<'o> Sender<'o> {
         FollowUp { next, delay: Some(delay * per_mille / 1000) }
     }
 
-    /// Prints an attempt, if `--each` is set.
+    /// Prints an attempt.
     fn show(
         &self,
         delivery: &ScheduledDelivery,
@@ -247,18 +249,9 @@ impl<'o> Sender<'o> {
         resent: bool,
         follow_up: FollowUp,
     ) -> Result<(), Failure> {
-        if !self.settings.each {
-            return Ok(());
-        }
         let PlannedDelivery { event, copy, .. } = &delivery.planned;
         let label = label(result);
-        let next = match follow_up.next {
-            Next::Delivered => "delivered",
-            Next::Aborted => "aborted",
-            Next::Disabled => "disabled",
-            Next::GivenUp => "given_up",
-            Next::Retry(_) => "retry",
-        };
+        let next = follow_up.next.word();
         if self.output.is_json() {
             let planned = match follow_up.next {
                 Next::Retry(planned) => Some(planned.as_secs_f64()),
