@@ -3,6 +3,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use clerk_webhook_core::EventType;
+
+/// Returns the width of a column with event types.
+pub(crate) fn type_width() -> usize {
+    EventType::ALL.iter().map(|known| known.as_str().len()).max().unwrap_or(0)
+}
+
 /// Escapes control characters, and cuts the text with an ellipsis after `longest` characters.
 pub(crate) fn clean(text: &str, longest: usize) -> String {
     let mut clean = String::new();

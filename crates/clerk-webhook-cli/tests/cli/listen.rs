@@ -50,6 +50,19 @@ fn accepts_authentic_deliveries_and_shows_changes() {
 }
 
 #[test]
+fn aligns_the_columns_behind_every_event_type() {
+    let listener = Listener::start(&[]);
+    let mut columns = Vec::new();
+    for delivery in
+        [Delivery::of(fixture::user_created()), Delivery::of(fixture::subscription_item_free_trial_ending())]
+    {
+        listener.deliver(&delivery);
+        columns.push(listener.line().find("processed"));
+    }
+    assert!(columns[0].is_some() && columns[0] == columns[1], "{columns:?}");
+}
+
+#[test]
 fn rejects_deliveries_that_are_not_authentic_and_shows_the_reason() {
     let listener = Listener::start(&[]);
     let right = Delivery::of(fixture::user_created()).id("msg_1");

@@ -74,6 +74,7 @@ fn the_page_shows_opens_and_resends_deliveries() {
         "again": described(&updated),
         "late": described(&user("msg_late", "Ada", 1500)),
         "forged": described(&created.altered()),
+        "long": described(&Delivery::of(fixture::subscription_item_free_trial_ending()).id("msg_long")),
         "email": described(&Delivery::of(fixture::email_created()).id("msg_email")),
         "markup": described(&Delivery::of_json(json!({ "type": MARKUP, "data": { "id": MARKUP, MARKUP: MARKUP } })).id("msg_markup")),
         "markup_in_name": described(&user("msg_markup_in_name", MARKUP, 3000)),

@@ -83,12 +83,21 @@ try {
   await shows(rows.first(), "seen 2×");
   assert.equal(await deliver("late"), 200);
   await shows(rows.first(), "out of order");
+  assert.equal(await deliver("long"), 200);
   assert.equal(await deliver("forged"), 400);
   await shows(rows.first(), "invalid_signature");
   assert.equal(await deliver("email"), 200);
   assert.equal(await deliver("markup"), 200);
   assert.equal(await deliver("markup_in_name"), 200);
-  await count(rows, 8);
+  await count(rows, 9);
+  // The names of events are complete.
+  for (const width of [1280, 390]) {
+    await page.setViewportSize({ width, height: 820 });
+    const cut = await page.locator(".row .type").evaluateAll((names) => names.filter((name) =>
+      !name.title.includes("<") && (name.scrollWidth > name.clientWidth || name.scrollHeight > name.clientHeight)).length);
+    assert.equal(cut, 0, `${width}`);
+  }
+  await page.setViewportSize({ width: 1280, height: 820 });
 
   // The details of a delivery show changes and no secrets.
   await row("3 changes").last().click();
@@ -140,13 +149,13 @@ try {
   // Filters.
   await page.locator("#outcome").selectOption("refused");
   await count(visibleRows, 1);
-  await shows(page.locator("#count"), "1 of 8");
+  await shows(page.locator("#count"), "1 of 9");
   await page.locator("#outcome").selectOption("");
   await page.locator("#type").selectOption("email.created");
   await count(visibleRows, 1);
   await page.locator("#text").fill("nothing like that");
   await page.locator("#clear").click();
-  await count(visibleRows, 8);
+  await count(visibleRows, 9);
 
   // The page is usable with the keyboard alone.
   await page.keyboard.press("Escape");
@@ -159,14 +168,14 @@ try {
   await shows(detail.locator("h2"), "email.created");
   await page.keyboard.press("/");
   await page.keyboard.press("Escape");
-  await count(visibleRows, 8);
+  await count(visibleRows, 9);
   await page.keyboard.press("ArrowDown");
   await shows(detail.locator(".verdict"), "no signature");
 
   // An open delivery stays open after a reload.
   await page.reload();
   await shows(detail.locator(".verdict"), "no signature");
-  await count(rows, 8);
+  await count(rows, 9);
 
   // Dark mode and a narrow window.
   await page.emulateMedia({ colorScheme: "dark" });
@@ -195,6 +204,10 @@ try {
   await count(rows, 0);
   assert.equal(await deliver("created"), 200);
   await count(rows, 1);
+  // This listener has no endpoint to resend to.
+  await rows.first().click();
+  await shows(detail.locator(".needs"), "start the listener with --forward URL");
+  assert.ok(await page.locator("#resend").isDisabled());
 
   assert.deepEqual(failures, []);
 } catch (error) {

@@ -17,7 +17,7 @@ use super::verdict::Origin;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::style::{BAD, GOOD, ODD, QUIET, STRONG};
-use crate::text::{clean, lag, size};
+use crate::text::{clean, lag, size, type_width};
 
 /// The maximum number of printed changes per delivery. The page shows all changes.
 const MAX_CHANGES: usize = 12;
@@ -144,8 +144,9 @@ fn headline(delivery: &ReceivedDelivery, several_secrets: bool) -> String {
     let status = delivery.status.map_or("---".to_owned(), |status| status.to_string());
     let event_type = delivery.event_type.as_deref().filter(|text| !text.is_empty()).unwrap_or("(no type)");
     let id = delivery.id.as_deref().unwrap_or("(no id)");
+    let width = type_width();
     let mut line = format!(
-        "{QUIET}{}{QUIET:#}  {status_style}{status}{status_style:#}  {STRONG}{event_type:<21}{STRONG:#}  \
+        "{QUIET}{}{QUIET:#}  {status_style}{status}{status_style:#}  {STRONG}{event_type:<width$}{STRONG:#}  \
          {outcome_style}{:<10}{outcome_style:#}  {id}  {QUIET}{}",
         clock(delivery.received_at),
         delivery.outcome,

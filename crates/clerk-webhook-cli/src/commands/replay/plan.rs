@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::capture::{Capture, Unreadable};
 use crate::output::{printable, style};
+use crate::text::type_width;
 
 /// The signature headers of both families, `svix-*` and `webhook-*`.
 const SIGNATURE_HEADERS: [&str; 6] =
@@ -226,11 +227,12 @@ fn skipped(capture: &Capture, why: SkipReason) -> Skipped {
     }
 }
 
-/// Formats a request's event type and id for a line. Types of the usual length are aligned.
+/// Formats a request's event type and id for a line.
 pub(super) fn label(event_type: Option<&str>, id: Option<&str>) -> String {
     let event_type = printable(event_type.unwrap_or("(no type)").as_bytes(), 60);
     let id = printable(id.unwrap_or("(no id)").as_bytes(), 60);
-    format!("{event_type:<24}  {}{id}{:#}", style::QUIET, style::QUIET)
+    let width = type_width();
+    format!("{event_type:<width$}  {}{id}{:#}", style::QUIET, style::QUIET)
 }
 
 /// Returns the captured content type. It is the only header that is sent besides the signature headers.

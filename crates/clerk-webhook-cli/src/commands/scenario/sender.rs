@@ -21,6 +21,7 @@ use crate::output::{Output, style};
 use crate::progress::Progress;
 use crate::send::client::{Answer, Client, SendError, SendErrorKind};
 use crate::send::svix::{self, JITTER, Next, Reply};
+use crate::text::type_width;
 
 /// If a connection fails within this time, Svix assumes a stale connection and sends the same request again.
 const RESEND_WITHIN: Duration = Duration::from_secs(1);
@@ -291,8 +292,9 @@ impl<'o> Sender<'o> {
             1 => String::new(),
             _ => format!(" from {}", self.targets[delivery.target].uri),
         };
+        let width = type_width();
         self.output.line(format_args!(
-            "{id} {:<32} copy {copy}, attempt {number}  {colour}{label}{colour:#}{place} {took:.1} ms{resent}{then}",
+            "{id} {:<width$} copy {copy}, attempt {number}  {colour}{label}{colour:#}{place} {took:.1} ms{resent}{then}",
             event_type.as_str()
         ))
     }

@@ -9,6 +9,7 @@ use super::plan::PlannedDelivery;
 use crate::output::style;
 use crate::send::client::{Answer, SendError, SendErrorKind};
 use crate::send::svix::Next;
+use crate::text::type_width;
 
 /// The maximum numbers of undelivered messages in the text output and in the JSON output.
 const SHOWN: usize = 20;
@@ -306,10 +307,11 @@ impl Tally {
             self.undelivered,
             counted(self.messages, "message", "messages")
         ));
+        let width = type_width();
         for message in self.undelivered_messages.iter().take(SHOWN) {
             let last = if message.last.is_empty() { "no response yet" } else { &message.last };
             lines.push(format!(
-                "  {} {:<32} {last} after {}",
+                "  {} {:<width$} {last} after {}",
                 message.message_id,
                 message.event_type,
                 counted(message.attempts, "attempt", "attempts")

@@ -83,7 +83,7 @@ function row(delivery) {
   return make("li", {},
     make("a", { className: "row", href: `#${delivery.number}` },
       make("span", { className: "time" }, clock(delivery.received_at)),
-      make("span", { className: "type", title: typeOf(delivery) }, typeOf(delivery)),
+      make("span", { className: "type", title: typeOf(delivery) }, ...typeOf(delivery).split(/(?<=\.)/).flatMap((part) => [part, make("wbr")])),
       make("span", { className: "outcome" }, badge(delivery.outcome, kind(delivery))),
       make("span", { className: "number" }, delivery.lag_ms === null ? "" : duration(delivery.lag_ms)),
       make("span", { className: "number" }, size(delivery.bytes)),
@@ -217,10 +217,13 @@ function show({ delivery, headers, payload, payload_is_cut: isCut }) {
   const title = make("header", {}, backButton(), make("h2", {}, typeOf(delivery)),
     badge(delivery.outcome, kind(delivery)),
     badge(delivery.status === null ? "no response" : `response ${delivery.status}`));
-  if (forward) {
-    const resend = make("button", { type: "button", className: "main", id: "resend", title: `to ${forward}` }, "Resend");
-    resend.onclick = () => send(delivery, resend);
-    title.append(make("div", { className: "actions" }, resend));
+  const resend = make("button", { type: "button", className: "main", id: "resend", disabled: !forward, title: `to ${forward}` }, "Resend");
+  resend.onclick = () => send(delivery, resend);
+  title.append(make("div", { className: "actions" }, resend));
+  if (!forward) {
+    const option = make("code", {}, "--forward URL");
+    title.append(make("p", { className: "needs" }, "To resend deliveries to your server, start the listener with ", option));
+    resend.removeAttribute("title");
   }
   find("detail").replaceChildren(...[
     title,
