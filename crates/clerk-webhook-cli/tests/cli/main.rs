@@ -16,6 +16,7 @@ mod environment;
 mod events;
 mod evidence;
 mod instances;
+mod json;
 mod listen;
 mod page;
 #[cfg(feature = "queue")]

@@ -1,6 +1,7 @@
 //! `clerk-webhook scenario`.
 
 mod args;
+mod attempt_report;
 mod plan;
 mod random;
 mod report;

@@ -10,18 +10,17 @@ use bytes::Bytes;
 use clerk_webhook_core::{SigningSecret, Timestamp};
 use clerk_webhook_test::HistoryEvent;
 use http::Uri;
-use serde_json::json;
 use tokio::task::JoinSet;
 
+use super::attempt_report::AttemptReport;
 use super::plan::{Plan, PlannedDelivery};
 use super::random::Random;
-use super::tally::{Stop, Tally, label};
+use super::tally::{Stop, Tally};
 use crate::failure::Failure;
-use crate::output::{Output, style};
+use crate::output::Output;
 use crate::progress::Progress;
 use crate::send::client::{Answer, Client, SendError, SendErrorKind};
 use crate::send::svix::{self, JITTER, Next, Reply};
-use crate::text::type_width;
 
 /// If a connection fails within this time, Svix assumes a stale connection and sends the same request again.
 const RESEND_WITHIN: Duration = Duration::from_secs(1);
@@ -208,7 +207,17 @@ impl<'o> Sender<'o> {
         let follow_up = self.follow_up(delivery.attempt, &result);
         self.tally.attempt(&delivery.planned, &result, resent);
         if self.settings.each {
-            self.progress.above(|| self.show(&delivery, &result, resent, follow_up))?;
+            let report = AttemptReport {
+                delivery: &delivery.planned,
+                attempt: delivery.attempt,
+                url: &self.targets[delivery.target].uri,
+                several_urls: self.targets.len() > 1,
+                result: &result,
+                resent,
+                next: follow_up.next,
+                delay: follow_up.delay,
+            };
+            self.progress.above(|| report.show(self.output))?;
         }
         match follow_up.delay {
             Some(delay) => {
@@ -241,63 +250,6 @@ impl<'o> Sender<'o> {
         let per_mille = 1000 - 10 * JITTER + self.random.below(span + 1) as u32;
         FollowUp { next, delay: Some(delay * per_mille / 1000) }
     }
-
-    /// Prints an attempt.
-    fn show(
-        &self,
-        delivery: &ScheduledDelivery,
-        result: &Result<Answer, SendError>,
-        resent: bool,
-        follow_up: FollowUp,
-    ) -> Result<(), Failure> {
-        let PlannedDelivery { event, copy, .. } = &delivery.planned;
-        let label = label(result);
-        let next = follow_up.next.word();
-        if self.output.is_json() {
-            let planned = match follow_up.next {
-                Next::Retry(planned) => Some(planned.as_secs_f64()),
-                _ => None,
-            };
-            let answer = result.as_ref().ok();
-            let reply = answer.map(Answer::reply);
-            return self.output.object(&json!({
-                "type": "attempt",
-                "message_id": event.message_id(),
-                "event_type": event.event_type().as_str(),
-                "copy": copy,
-                "attempt": delivery.attempt,
-                "url": self.targets[delivery.target].uri.to_string(),
-                "resent": resent,
-                "outcome": label,
-                "status": answer.map(|answer| answer.status.as_u16()),
-                "error": result.as_ref().err().map(ToString::to_string),
-                "milliseconds": answer.map(|answer| millis(answer.elapsed)),
-                "retry_after": reply.as_ref().and_then(|reply| reply.retry_after).map(|wait| wait.as_secs()),
-                "webhook_delivery": reply.and_then(|reply| reply.control),
-                "next": next,
-                "planned_delay_seconds": planned,
-                "delay_seconds": follow_up.delay.map(|delay| delay.as_secs_f64()),
-            }));
-        }
-        let colour = if follow_up.next == Next::Delivered { style::GOOD } else { style::ODD };
-        let took = result.as_ref().map_or(0.0, |answer| millis(answer.elapsed));
-        let then = match follow_up.delay {
-            Some(delay) => format!(", retry in {:.0} s", delay.as_secs_f64()),
-            None if follow_up.next == Next::Delivered => String::new(),
-            None => format!(", {}", next.replace('_', " ")),
-        };
-        let (id, event_type, number) = (event.message_id(), event.event_type(), delivery.attempt);
-        let resent = if resent { ", sent twice" } else { "" };
-        let place = match self.targets.len() {
-            1 => String::new(),
-            _ => format!(" from {}", self.targets[delivery.target].uri),
-        };
-        let width = type_width();
-        self.output.line(format_args!(
-            "{id} {:<width$} copy {copy}, attempt {number}  {colour}{label}{colour:#}{place} {took:.1} ms{resent}{then}",
-            event_type.as_str()
-        ))
-    }
 }
 
 /// Returns the headers of an attempt, with a signature for each secret.
@@ -320,11 +272,6 @@ async fn wait_until(due: Option<tokio::time::Instant>) {
     if let Some(due) = due {
         tokio::time::sleep_until(due).await;
     }
-}
-
-fn millis(duration: Duration) -> f64 {
-    // A resolution of one microsecond is sufficient for a network request.
-    duration.as_micros() as f64 / 1000.0
 }
 
 impl PartialEq for Retry {
