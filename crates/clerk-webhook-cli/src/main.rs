@@ -44,11 +44,11 @@ const OVERVIEW: &str = "{about}\n\n{subcommands}{after-help}";
 #[command(name = "clerk-webhook", version, max_term_width = 100)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 struct Cli {
-    /// Print JSON, one object per line, as described in JSON.md
+    /// Print JSON lines, as described in JSON.md
     #[arg(long, global = true, display_order = 900)]
     json: bool,
 
-    /// Do not read variables from the file .env in the current folder
+    /// Do not read variables from .env in the current folder
     #[arg(long, global = true, display_order = 901)]
     no_env_file: bool,
 

@@ -16,12 +16,15 @@ pub(crate) const VARIABLES: [&str; 2] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_
 /// The arguments that select signing secrets.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SecretArgs {
-    /// Signing secret (whsec_…), visible to other users of this machine in the process list; repeatable
-    /// for a rotation, new secret first [default: $CLERK_WEBHOOK_SIGNING_SECRET, else $CLERK_WEBHOOK_SECRET]
+    /// Signing secret, visible in the process list [default: $CLERK_WEBHOOK_SIGNING_SECRET, else
+    /// $CLERK_WEBHOOK_SECRET]
+    ///
+    /// All users of this machine can read the process list. During a rotation, repeat the option with the new
+    /// secret first.
     #[arg(long = "secret", value_name = "WHSEC", allow_hyphen_values = true)]
     secrets: Vec<SecretText>,
 
-    /// File with one or more signing secrets, separated by whitespace or commas
+    /// File with signing secrets, separated by whitespace or commas
     #[arg(long, value_name = "FILE", conflicts_with = "secrets")]
     secret_file: Option<PathBuf>,
 }

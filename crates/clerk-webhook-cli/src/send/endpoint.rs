@@ -22,8 +22,9 @@ pub(crate) const VARIABLE: &str = "CLERK_WEBHOOK_URL";
 /// The arguments that select an endpoint.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct EndpointArgs {
-    /// URL of the endpoint; this machine needs no http://, as in :3000/webhooks/clerk
-    /// [default: $CLERK_WEBHOOK_URL, else http://127.0.0.1:3000/webhooks/clerk]
+    /// URL of the endpoint [default: $CLERK_WEBHOOK_URL, else :3000/webhooks/clerk]
+    ///
+    /// This machine needs no http:// and no host: localhost:3000/webhooks/clerk or :3000/webhooks/clerk.
     #[arg(long = "to", value_name = "URL")]
     to: Option<String>,
 
@@ -34,7 +35,9 @@ pub(crate) struct EndpointArgs {
 /// Whether deliveries may be sent to other machines.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct RemoteArgs {
-    /// Allow sending to another machine. A server cannot distinguish these made-up events from real ones
+    /// Allow sending to another machine
+    ///
+    /// A server cannot distinguish these made-up events from real ones.
     #[arg(long)]
     allow_remote: bool,
 }

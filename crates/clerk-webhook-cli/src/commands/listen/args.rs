@@ -11,16 +11,17 @@ use crate::send::endpoint::RemoteArgs;
 const EXAMPLES: &str = "\
 Examples:
   clerk-webhook listen
-  clerk-webhook listen --open --forward http://127.0.0.1:3000/webhooks/clerk
+  clerk-webhook listen --open --forward :3000/webhooks/clerk
   clerk-webhook listen --respond 500,500,200 --record captures
-  clerk-webhook --json listen | jq -r 'select(.origin == \"refused\") | .reason'
+  clerk-webhook --json listen | jq -r 'select(.origin == \"refused\") | .reason'";
 
+const EXPLANATION: &str = "\
 The listener fetches nothing from Clerk. Send events with `clerk-webhook trigger`, `clerk webhooks listen --forward-to URL`, \
 or through a tunnel. One-time codes, messages, secret links, and private metadata are never shown, but recordings contain \
 them.";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXPLANATION}"))]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(super) secrets: SecretArgs,
@@ -29,7 +30,9 @@ pub(crate) struct Args {
     #[arg(long, short, default_value_t = 4000)]
     pub(super) port: u16,
 
-    /// Address to listen on; other machines can send to a non-loopback address, but cannot open the page
+    /// Address to listen on
+    ///
+    /// Other machines can send to an address that is not a loopback address, but cannot open the page.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(super) host: IpAddr,
 
@@ -37,29 +40,36 @@ pub(crate) struct Args {
     #[arg(long, value_parser = path)]
     pub(super) path: Option<String>,
 
-    /// Record each delivery as a .http file in this folder; the files contain personal data; at most 256 MiB
-    /// per run, including at most 64 MiB of rejected deliveries
+    /// Record each delivery, with personal data, as a .http file in this folder
+    ///
+    /// A run writes at most 256 MiB, of which at most 64 MiB are rejected deliveries.
     #[arg(long, value_name = "DIR")]
     pub(super) record: Option<PathBuf>,
 
-    /// Responses to authentic deliveries, in this order; the last one repeats: a status, a status with
-    /// Retry-After in seconds such as 409:30, or timeout
+    /// Responses to authentic deliveries, such as 500,409:30,timeout
+    ///
+    /// The last one repeats. A response is a status, a status with Retry-After in seconds, or timeout.
     #[arg(long, value_name = "STATUS,…", value_delimiter = ',')]
     pub(super) respond: Vec<Step>,
 
-    /// Forward each delivery to this endpoint, and return its response to the sender unless --respond is set
+    /// Forward each delivery to this endpoint
+    ///
+    /// The sender gets its response, unless --respond is given.
     #[arg(long, value_name = "URL")]
     pub(super) forward: Option<String>,
 
     #[command(flatten)]
     pub(super) remote: RemoteArgs,
 
-    /// Open the page in a browser. The address works only once, because the browser gets it as an argument,
-    /// which other users of this machine can see
+    /// Open the page in a browser
+    ///
+    /// The address works only once, because other users of this machine can see it in the process list.
     #[arg(long)]
     pub(super) open: bool,
 
-    /// Number of latest deliveries to keep for the page and for comparisons; together at most 64 MiB
+    /// Number of deliveries to keep for the page and for comparisons
+    ///
+    /// Together, they have at most 64 MiB.
     #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(super) limit: u16,
 

@@ -78,9 +78,9 @@ pub(super) enum Action {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Queue")]
 pub(super) struct QueueArgs {
-    /// Queue: the path of a SQLite file, or a URL such as sqlite:queue.db, postgres://host/database or
-    /// nats://host:4222
-    /// [default: $DATABASE_URL or $NATS_URL]
+    /// SQLite file, or URL of the queue [default: $DATABASE_URL or $NATS_URL]
+    ///
+    /// A URL begins with sqlite:, postgres: or nats:, such as nats://host:4222.
     #[arg(long, value_name = "URL")]
     pub(super) database: Option<String>,
 

@@ -13,27 +13,26 @@ use crate::send::endpoint::EndpointArgs;
 
 const EXAMPLES: &str = "\
 Examples:
-  clerk-webhook replay captures/ --to http://127.0.0.1:3000/webhooks/clerk
-  clerk-webhook replay events.ndjson --only 'user.*' --since -2h --rate 10 \\
-      --to http://127.0.0.1:3000/webhooks/clerk
-  clerk-webhook replay one.http --verbatim --to http://127.0.0.1:3000/
-  tail -3 events.ndjson | clerk-webhook replay - --to http://127.0.0.1:3000/
+  clerk-webhook replay captures/
+  clerk-webhook replay events.ndjson --only 'user.*' --since -2h --rate 10 --to :4000/hooks
+  clerk-webhook replay one.http --verbatim
+  tail -3 events.ndjson | clerk-webhook replay -";
 
+const EXPLANATION: &str = "\
 Before `replay` signs a request, it verifies the request with your secrets. The age of a recording of `clerk-webhook listen \
 --record` is checked at the time of receipt; the age of other files is not checked. Requests that do not verify are skipped \
 and counted; `clerk-webhook verify` explains why. To send your own body, use `clerk-webhook trigger --file`.
-
-An endpoint that remembers handled messages responds with `duplicate`; --new-ids gives each request a new message id.
 
 Exit codes: 0 all requests got a 2xx response, 1 a request was skipped or got a different response, or a file is \
 unreadable, 2 incorrect usage, 3 no response.";
 
 /// Send captured requests again
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXPLANATION}"))]
 pub(crate) struct Args {
-    /// File with a request (.http) or with JSON lines of `clerk webhooks listen --json`, or a folder of such
-    /// files; - reads standard input
+    /// File or folder with captured requests; - reads standard input
+    ///
+    /// A file contains a request (.http), or JSON lines of `clerk webhooks listen --json`.
     #[arg(value_name = "FILE", required = true)]
     pub(super) files: Vec<PathBuf>,
 
@@ -43,44 +42,55 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) secrets: SecretArgs,
 
-    /// Sign verified requests with the current time and the same message id (the default)
+    /// Sign verified requests with the current time (the default)
+    ///
+    /// The message ids stay the same.
     #[arg(long)]
     pub(super) resign: bool,
 
-    /// Send the captured signatures and verify nothing; endpoints reject signatures older than 5 minutes
+    /// Send the captured signatures, and verify nothing
+    ///
+    /// Endpoints reject signatures older than 5 minutes.
     #[arg(long, conflicts_with_all = ["resign", "new_ids", "secrets", "secret_file"])]
     pub(super) verbatim: bool,
 
-    /// Also send requests that do not verify, with their captured body and signature headers
+    /// Also send requests that do not verify
+    ///
+    /// They are sent with their captured signatures.
     #[arg(long)]
     pub(super) include_refused: bool,
 
-    /// Give each signed request a new message id, so that endpoints do not treat it as a duplicate
+    /// Give each signed request a new message id
+    ///
+    /// An endpoint that remembers handled messages responds with `duplicate` to a known id.
     #[arg(long)]
     pub(super) new_ids: bool,
 
-    /// Send only events of this type or pattern, such as 'user.*'; repeatable
+    /// Send only events of this type, such as 'user.*'; repeatable
     #[arg(long, value_name = "TYPE", value_parser = EventNames.map(Pattern::from), hide_possible_values = true)]
     pub(super) only: Vec<Pattern>,
 
-    /// Send only requests signed since this time: -2h (from now), seconds since 1970, or a time
-    /// such as 2026-01-31T12:00:00Z
+    /// Send only requests signed since this time, such as -2h
+    ///
+    /// Accepts -2h (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) since: Option<Moment>,
 
-    /// Send only requests signed before this time, in the format of --since
+    /// Send only requests signed before this time
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) until: Option<Moment>,
 
-    /// Maximum rate: 10 or 0.5 (per second), or 30/min [default: unlimited]
+    /// Maximum rate, such as 10 (per second) or 30/min [default: unlimited]
     #[arg(long, value_name = "RATE")]
     pub(super) rate: Option<Rate>,
 
-    /// Number of simultaneous requests, 1 to 256; with more than one, the order is not preserved
+    /// Number of simultaneous requests, 1 to 256
+    ///
+    /// More than one does not preserve the order.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) concurrency: u16,
 
-    /// Send nothing, and list the requests
+    /// List the requests instead of sending
     #[arg(long)]
     pub(super) dry_run: bool,
 }

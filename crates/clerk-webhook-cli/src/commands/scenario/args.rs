@@ -16,21 +16,17 @@ use crate::send::svix;
 const EVENTS: u64 = 250;
 
 const EXAMPLES: &str = "\
-Examples, with URL=http://127.0.0.1:3000/webhooks/clerk:
-  clerk-webhook scenario signup --to $URL
+Examples:
+  clerk-webhook scenario signup
       250 events of users who sign up, in order
-  clerk-webhook scenario all --shuffle --duplicate 3 --concurrency 8 --retry \\
-      --to $URL
+  clerk-webhook scenario all --shuffle --duplicate 3 --concurrency 8 --retry
       all 46 types, reordered, duplicated, and concurrent
-  clerk-webhook scenario churn --events 50000 --concurrency 32 --to $URL
+  clerk-webhook scenario churn --events 50000 --concurrency 32
       a load test
-  clerk-webhook scenario churn --shuffle --duplicate 2 --concurrency 8 --retry --to $URL \\
-      --to http://127.0.0.1:3001/webhooks/clerk
+  clerk-webhook scenario churn --retry --to :3000/webhooks/clerk --to :3001/webhooks/clerk
       two instances of one server, as behind a load balancer
-  clerk-webhook scenario all --seed 7 --shuffle --retry --to $URL --expect-sync sqlite:app.db
-      compare the tables of clerk-webhook-sync with the history
   clerk-webhook scenario team --seed 7 --dry-run > team.ndjson
-      print the signed deliveries as JSON lines for `clerk-webhook replay`";
+      signed deliveries for `clerk-webhook replay`";
 
 const EXPLANATION: &str = "\
 A history is coherent: ids stay the same, times increase, and no event follows the deletion of its object. The same seed \
@@ -55,21 +51,23 @@ the URLs or the database is unreadable.";
 
 /// Send a sequence of events as Svix does, with retries, duplicates, and reordering
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES, after_long_help = format!("{EXPLANATION}\n\n{EXAMPLES}"))]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXPLANATION}"))]
 pub(crate) struct Args {
     /// History to send
     #[arg(value_enum)]
     pub(super) scenario: Kind,
 
-    /// URL of the endpoint; this machine needs no http://, as in :3000/webhooks/clerk; repeatable: attempts go
-    /// to the URLs in turn [default: $CLERK_WEBHOOK_URL, else http://127.0.0.1:3000/webhooks/clerk]
+    /// URL of the endpoint; repeatable [default: $CLERK_WEBHOOK_URL, else :3000/webhooks/clerk]
+    ///
+    /// Attempts go to the URLs in turn. This machine needs no http:// and no host: localhost:3000/webhooks/clerk
+    /// or :3000/webhooks/clerk.
     #[arg(long, value_name = "URL")]
     pub(super) to: Vec<String>,
 
     #[command(flatten)]
     pub(super) secrets: SecretArgs,
 
-    /// Seed of the history, to repeat a run [default: a new seed, which is printed]
+    /// Seed, to repeat a run [default: a new one, which is printed]
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
 
@@ -77,31 +75,37 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub(super) events: Option<u64>,
 
-    /// Number of users who sign up, instead of the number of events
+    /// Number of users who sign up, instead of --events
     #[arg(
         long, value_name = "NUMBER", conflicts_with = "events",
         value_parser = clap::value_parser!(u64).range(1..=100_000_000)
     )]
     pub(super) users: Option<u64>,
 
-    /// Start time of the history [default: 2026-01-01T00:00:00Z, so that the same seed generates the same
-    /// bytes]
+    /// Start of the history [default: 2026-01-01T00:00:00Z]
+    ///
+    /// With the default, the same seed generates the same bytes.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) start: Option<Moment>,
 
-    /// Give versions of an object the same updated_at, so that only the event's timestamp differs
+    /// Give versions of an object the same updated_at
+    ///
+    /// Only the timestamp of the event then differs.
     #[arg(long)]
     pub(super) ties: bool,
 
-    /// Send out of order: delay each message by up to this number of messages [default with --shuffle: 1000]
+    /// Send out of order, each message up to 1000 messages late
+    ///
+    /// --shuffle=20 sends each message up to 20 messages late.
     #[arg(
         long, value_name = "MESSAGES", num_args = 0..=1, require_equals = true, default_missing_value = "1000",
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub(super) shuffle: Option<u32>,
 
-    /// Send each message this number of times: half of the copies immediately, the others up to 100 messages
-    /// later
+    /// Send each message this number of times
+    ///
+    /// Half of the copies follow immediately, the others up to 100 messages later.
     #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) duplicate: u32,
 
@@ -109,28 +113,31 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) concurrency: u32,
 
-    /// Retry failed attempts as Svix does, up to eight attempts; its 28 hours take a minute
+    /// Retry like Svix, with its 28 hours shortened to a minute
     #[arg(long)]
     pub(super) retry: bool,
 
-    /// Shorten the delays of retries by this factor; 1 is real time
+    /// Divide the delays of retries by this number; 1 is real time
     #[arg(long, value_name = "FACTOR", default_value_t = 2000.0, value_parser = time_scale)]
     pub(super) time_scale: f64,
 
-    /// Timeout for a response, not affected by the time scale
+    /// Timeout for a response
+    ///
+    /// Not affected by --time-scale.
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = time_limit)]
     pub(super) timeout: Duration,
 
-    /// Print each attempt, not only the summary
+    /// Print each attempt
     #[arg(long)]
     pub(super) each: bool,
 
-    /// Send nothing; print the signed deliveries as JSON lines, in the order of sending
+    /// Print the signed deliveries as JSON lines instead of sending
     #[arg(long, conflicts_with_all = ["retry", "each"])]
     pub(super) dry_run: bool,
 
-    /// Compare the tables of clerk-webhook-sync in this database with the final state of the history; without
-    /// --to, send nothing
+    /// Compare the tables of clerk-webhook-sync with the history
+    ///
+    /// Without --to, the command sends nothing.
     #[arg(long, value_name = "DATABASE_URL", conflicts_with = "dry_run")]
     pub(super) expect_sync: Option<String>,
 

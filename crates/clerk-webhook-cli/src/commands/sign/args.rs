@@ -11,7 +11,7 @@ use crate::args::secrets::SecretArgs;
 
 /// Sign a body, and print the headers, a curl command, or a request
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// File with the body; - reads standard input
     #[arg(long, value_name = "FILE", default_value = "-")]
@@ -28,17 +28,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID")]
     pub(super) id: Option<MessageId>,
 
-    /// Time of the signature: -10m or +30s (from now), seconds since 1970, or a time such as
-    /// 2026-01-31T12:00:00Z
+    /// Time of the signature, such as -10m
+    ///
+    /// Accepts -10m or +30s (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
     pub(super) at: Moment,
 
-    /// Names of the signature headers: svix (svix-id, …) or webhook (webhook-id, …)
-    #[arg(long, value_name = "NAMES", default_value = "svix", hide_possible_values = true)]
+    /// Names of the signature headers
+    #[arg(long, value_name = "NAMES", default_value = "svix")]
     pub(super) headers: HeaderNames,
 
-    /// URL in the output of --format curl and http
-    /// [default: $CLERK_WEBHOOK_URL, else http://127.0.0.1:3000/webhooks/clerk]
+    /// URL in curl commands and requests [default: $CLERK_WEBHOOK_URL, else :3000/webhooks/clerk]
     #[arg(long, value_name = "URL")]
     pub(super) to: Option<String>,
 }

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-use clerk_webhook_core::{HeaderFamily, MessageId};
+use clerk_webhook_core::MessageId;
 
 use super::assignment::{Assignment, TextAssignment};
 use crate::args::event_pattern::EventNames;
+use crate::args::header_names::HeaderNames;
 use crate::args::moment::Moment;
 use crate::args::secrets::SecretArgs;
 use crate::send::endpoint::{EndpointArgs, UserAgentArgs};
@@ -18,8 +18,9 @@ Examples:
   clerk-webhook trigger user.created__saml --set data.first_name=Ada \\
       --set 'data.public_metadata={\"plan\":\"pro\"}' --to :4000/hooks
   clerk-webhook trigger --file event.json --at -10m
-  clerk-webhook trigger user.deleted --dry-run | sh
+  clerk-webhook trigger user.deleted --dry-run | sh";
 
+const EXPLANATION: &str = "\
 The examples are about the same user, organization, and membership. Their `timestamp` and `data.updated_at` become the time \
 of the signature, so that each call sends a newer version. Without --set, the body of --file is sent byte for byte.
 
@@ -27,11 +28,12 @@ Exit codes: 0 every response is 2xx, 1 any other response, 2 incorrect usage, 3 
 
 /// Send a signed event, and show how Svix would treat the response
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXPLANATION}"))]
 pub(crate) struct Args {
-    /// Event types or variants, such as user.created__saml, which are sent in this order; `clerk-webhook events`
-    /// lists the event types, and `clerk-webhook events TYPE` lists the variants of one. With --file, replaces
-    /// the type in the body
+    /// Event types or variants, which are sent in this order
+    ///
+    /// `clerk-webhook events` lists the event types. `clerk-webhook events TYPE` lists the variants of one, such
+    /// as user.created__saml. With --file, TYPE replaces the type in the body.
     #[arg(
         value_name = "TYPE",
         required_unless_present = "file",
@@ -46,22 +48,27 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) secrets: SecretArgs,
 
-    /// User of the event, such as user_2; the user's addresses and objects get other ids too [default: the same
-    /// user in all examples]
+    /// Send events about another user, such as user_2
+    ///
+    /// All examples are about the same user. The addresses, names, and objects of another user get different ids
+    /// too.
     #[arg(long, value_name = "ID", value_parser = user_id, conflicts_with = "file")]
     pub(super) user: Option<String>,
 
-    /// Set a value in the body, such as data.first_name=Ada or /data/first_name=Ada; valid JSON is set as
-    /// JSON, everything else as text; repeatable
+    /// Set a value, such as data.first_name=Ada; repeatable
+    ///
+    /// The path can also be a JSON Pointer, such as /data/first_name. Valid JSON is set as JSON, everything else
+    /// as text.
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(super) sets: Vec<Assignment>,
 
-    /// Set a value as text, even if it is valid JSON, such as data.external_id=42; repeatable, applied after
-    /// --set
+    /// Set a text, such as data.external_id=42; repeatable
+    ///
+    /// Applied after --set.
     #[arg(long = "set-string", value_name = "PATH=TEXT")]
     pub(super) text_sets: Vec<TextAssignment>,
 
-    /// Send the body in this file instead of an example; - reads standard input
+    /// Body to send instead of an example; - reads standard input
     #[arg(long, value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
 
@@ -69,46 +76,32 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID", value_parser = message_id)]
     pub(super) id: Option<MessageId>,
 
-    /// Time of the signature: -10m or +30s (from now), seconds since 1970, or a time such as
-    /// 2026-01-31T12:00:00Z
+    /// Time of the signature, such as -10m
+    ///
+    /// Accepts -10m or +30s (from now), seconds since 1970, or a time such as 2026-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
     pub(super) at: Moment,
 
-    /// Names of the signature headers: svix (svix-id, …), as Clerk sends them, or webhook (webhook-id, …)
+    /// Names of the signature headers
     #[arg(long, value_name = "NAMES", default_value = "svix")]
-    pub(super) headers: Family,
+    pub(super) headers: HeaderNames,
 
     #[command(flatten)]
     pub(super) agent: UserAgentArgs,
 
-    /// Send the same delivery this number of times, 1 to 1000
+    /// Send each delivery this number of times, 1 to 1000
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) copies: u16,
 
-    /// Send all copies at the same time
+    /// Send the copies at the same time
     #[arg(long)]
     pub(super) concurrent: bool,
 
-    /// Send nothing, and print a curl command that sends the delivery; its signature is valid for 5 minutes
-    /// from --at
+    /// Print curl commands instead of sending
+    ///
+    /// Their signatures are valid for 5 minutes from --at.
     #[arg(long)]
     pub(super) dry_run: bool,
-}
-
-/// The names of the signature headers.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Family {
-    Svix,
-    Webhook,
-}
-
-impl From<Family> for HeaderFamily {
-    fn from(family: Family) -> Self {
-        match family {
-            Family::Svix => Self::Svix,
-            Family::Webhook => Self::Webhook,
-        }
-    }
 }
 
 fn user_id(text: &str) -> Result<String, String> {
