@@ -83,7 +83,8 @@ impl Output {
 }
 
 /// Escapes text from the network for a terminal, and cuts it after `limit` characters.
-pub(crate) fn printable(bytes: &[u8], limit: usize) -> String {
+pub(crate) fn printable(text: impl AsRef<[u8]>, limit: usize) -> String {
+    let bytes = text.as_ref();
     let mut shown = String::new();
     // A character has at most four bytes, so later bytes cannot be shown.
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(limit.saturating_mul(4).saturating_add(4))]);

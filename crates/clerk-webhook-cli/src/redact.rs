@@ -164,12 +164,12 @@ pub(crate) fn header(name: &str, value: &[u8]) -> String {
     if SECRET.iter().any(|part| name.contains(part)) {
         return format!("[redacted: {} characters]", text.chars().count());
     }
-    crate::text::clean(&text, 300)
+    crate::output::printable(&text, 300)
 }
 
 /// Shortens a signature to a prefix that distinguishes it from others.
 fn shorten(signature: &str) -> String {
-    crate::text::clean(signature, 11)
+    crate::output::printable(signature, 11)
 }
 
 #[cfg(test)]

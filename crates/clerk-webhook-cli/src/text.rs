@@ -1,6 +1,5 @@
-//! Formats text from the network, and numbers.
+//! Formats numbers, and the width of a column.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use clerk_webhook_core::EventType;
@@ -8,29 +7,6 @@ use clerk_webhook_core::EventType;
 /// Returns the width of a column with event types.
 pub(crate) fn type_width() -> usize {
     EventType::ALL.iter().map(|known| known.as_str().len()).max().unwrap_or(0)
-}
-
-/// Escapes control characters, and cuts the text with an ellipsis after `longest` characters.
-pub(crate) fn clean(text: &str, longest: usize) -> String {
-    let mut clean = String::new();
-    for (count, character) in text.chars().enumerate() {
-        if count == longest {
-            clean.push('…');
-            break;
-        }
-        if obeyed(character) {
-            let _ = write!(clean, "{}", character.escape_unicode());
-        } else {
-            clean.push(character);
-        }
-    }
-    clean
-}
-
-/// Returns whether a character controls the terminal, changes the direction of text, or is invisible.
-fn obeyed(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Formats a number of bytes with its unit.
@@ -69,16 +45,6 @@ pub(crate) fn lag(millis: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn escapes_control_characters_and_cuts_text() {
-        assert_eq!(clean("user.created", 40), "user.created");
-        assert_eq!(clean("a\u{1b}[2Jb\r\n", 40), r"a\u{1b}[2Jb\u{d}\u{a}");
-        assert_eq!(clean("\u{9b}31m\u{202e}", 40), r"\u{9b}31m\u{202e}");
-        assert_eq!(clean("Café Ünï", 40), "Café Ünï");
-        assert_eq!(clean("abcdef", 3), "abc…");
-        assert_eq!(clean("abc", 3), "abc");
-    }
 
     #[test]
     fn formats_sizes_and_lags_with_units() {

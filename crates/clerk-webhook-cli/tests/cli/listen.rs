@@ -126,7 +126,7 @@ fn escapes_control_characters_of_deliveries() {
     let delivery = Delivery::of_json(json!({ "type": "a\u{1b}[2J\r\nb", "data": {} })).id("msg_1");
     listener.deliver(&delivery);
     let line = listener.line();
-    assert!(line.contains(r"a\u{1b}[2J\u{d}\u{a}b"), "{line:?}");
+    assert!(line.contains(r"a\u{1b}[2J\r\nb"), "{line:?}");
     let renamed = |name: &str, at| user(&format!("msg_{at}"), name, at);
     assert!(listener.line().contains("unknown"));
     listener.deliver(&renamed("x", 1000));

@@ -420,6 +420,11 @@ fn exits_with_3_if_the_endpoint_does_not_respond() {
     assert!(run.stderr.contains("nothing is listening"), "{}", run.stderr);
     assert_eq!(run.objects()[0]["error"]["kind"], "network");
 
+    // The remaining events are not sent.
+    let broken = Server::new(|_| "what?\r\n\r\n".to_owned());
+    let run = process::run(&["trigger", "user.created", "user.updated", "--to", &broken.url()]);
+    assert_eq!((run.code, broken.taken().len()), (3, 1), "{run:?}");
+
     let broken = Server::new(|_| "what?\r\n\r\n".to_owned());
     let run = process::run(&["trigger", "user.created", "--to", &broken.url()]);
     assert_eq!(run.code, 3, "{run:?}");

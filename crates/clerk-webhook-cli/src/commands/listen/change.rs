@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::output::printable;
 use crate::redact::redact;
-use crate::text::clean;
 
 /// The maximum number of differences that are listed.
 const MAX_CHANGES: usize = 200;
@@ -116,8 +116,8 @@ impl Changes {
             self.more += 1;
             return;
         }
-        let text = |side: Side<'_>| clean(&side.shown.to_string(), MAX_VALUE);
-        let path = if path.is_empty() { "data".to_owned() } else { clean(&path, MAX_PATH) };
+        let text = |side: Side<'_>| printable(side.shown.to_string(), MAX_VALUE);
+        let path = if path.is_empty() { "data".to_owned() } else { printable(&path, MAX_PATH) };
         self.list.push(Change { path, before: before.map(text), after: after.map(text) });
     }
 }
@@ -159,7 +159,7 @@ fn member(path: &str, name: &str) -> String {
 }
 
 fn element(path: &str, id: &str) -> String {
-    format!("{path}[{}]", clean(id, 40))
+    format!("{path}[{}]", printable(id, 40))
 }
 
 #[cfg(test)]

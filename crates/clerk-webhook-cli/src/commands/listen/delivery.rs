@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::change::Changes;
 use super::verdict::{DeliveryVerdict, Diagnosis, Origin};
 use crate::capture::Capture;
+use crate::output::printable;
 use crate::redact::redact;
-use crate::text::clean;
 
 /// The maximum length of a type, an id, or a path, in characters.
 const MAX_NAME: usize = 120;
@@ -95,12 +95,15 @@ impl ReceivedDelivery {
         Self {
             number: 0,
             received_at,
-            path: clean(capture.target.as_deref().unwrap_or("/").split('?').next().unwrap_or("/"), MAX_NAME),
+            path: printable(
+                capture.target.as_deref().unwrap_or("/").split('?').next().unwrap_or("/"),
+                MAX_NAME,
+            ),
             event_type: event
                 .map(|event| event.event_type().as_str().to_owned())
                 .or_else(claimed)
-                .map(|event_type| clean(&event_type, MAX_NAME)),
-            id: id.map(|id| clean(id, MAX_NAME)),
+                .map(|event_type| printable(&event_type, MAX_NAME)),
+            id: id.map(|id| printable(id, MAX_NAME)),
             origin: verdict.origin,
             outcome: verdict.outcome,
             status: None,
@@ -161,7 +164,7 @@ fn claimed_type(capture: &Capture) -> Option<String> {
 
 fn unrecognized(event: &Event) -> Option<String> {
     match event.data() {
-        EventData::Unrecognized(data) => Some(clean(&data.reason().to_string(), 300)),
+        EventData::Unrecognized(data) => Some(printable(data.reason().to_string(), 300)),
         _ => None,
     }
 }
@@ -179,8 +182,8 @@ impl Object {
         let (kind, _) = event.event_type().as_str().split_once('.')?;
         let version = data.updated_at.or_else(|| event.occurred_at());
         Some(Self {
-            kind: clean(kind, MAX_NAME),
-            id: clean(&data.id, MAX_NAME),
+            kind: printable(kind, MAX_NAME),
+            id: printable(&data.id, MAX_NAME),
             version: version.map(Timestamp::as_millis),
             deleted: data.deleted,
         })

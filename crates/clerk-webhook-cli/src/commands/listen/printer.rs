@@ -16,8 +16,9 @@ use super::delivery::{Forwarded, ReceivedDelivery};
 use super::verdict::Origin;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::output::printable;
 use crate::output::style::{BAD, GOOD, ODD, QUIET, STRONG};
-use crate::text::{clean, lag, size, type_width};
+use crate::text::{lag, size, type_width};
 
 /// The maximum number of printed changes per delivery. The page shows all changes.
 const MAX_CHANGES: usize = 12;
@@ -176,8 +177,8 @@ fn headline(delivery: &ReceivedDelivery, several_secrets: bool) -> String {
 }
 
 fn change(change: &Change) -> String {
-    let path = clean(&change.path, 80);
-    let short = |text: &str| clean(text, MAX_VALUE);
+    let path = printable(&change.path, 80);
+    let short = |text: &str| printable(text, MAX_VALUE);
     match (&change.before, &change.after) {
         (Some(before), Some(after)) if before == after => {
             format!("{ODD}~{ODD:#} {path}  {QUIET}redacted value changed{QUIET:#}")
@@ -199,7 +200,7 @@ fn passed_on(forwarded: &Forwarded) -> String {
             format!("{QUIET}→{QUIET:#} {style}{status}{style:#} {QUIET}in {elapsed} ms{QUIET:#}{remark}")
         }
         (None, error) => {
-            let error = clean(error.as_deref().unwrap_or_default(), 300);
+            let error = printable(error.as_deref().unwrap_or_default(), 300);
             format!("{QUIET}→{QUIET:#} {BAD}{error}{BAD:#}")
         }
     }

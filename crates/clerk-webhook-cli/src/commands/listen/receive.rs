@@ -19,11 +19,11 @@ use super::script::Step;
 use super::state::Listener;
 use super::verdict::{DeliveryVerdict, Origin};
 use crate::capture::Capture;
+use crate::output::printable;
 use crate::send::client;
 use crate::send::svix;
 use crate::server::limits::BODY_TIMEOUT;
 use crate::server::response::{Body, NoResponse, complete, text};
-use crate::text::clean;
 
 /// How long `--respond timeout` keeps a request open without a response. This is longer than the sender
 /// waits.
@@ -42,7 +42,7 @@ pub(super) async fn respond(
     if let Some(path) = listener.path.as_deref().filter(|path| *path != request.uri().path()) {
         let note = format!(
             "ignored a POST to {}: deliveries are accepted only at {path}",
-            clean(request.uri().path(), 120)
+            printable(request.uri().path(), 120)
         );
         let answer = text(StatusCode::NOT_FOUND, format!("deliveries are accepted only at {path}\n"));
         listener.print(Line::Note(note)).await;

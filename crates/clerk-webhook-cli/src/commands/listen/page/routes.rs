@@ -19,9 +19,9 @@ use super::super::printer::Line;
 use super::super::state::Listener;
 use super::access::{ROOT, is_own_page};
 use super::entrance::Entry;
+use crate::output::printable;
 use crate::redact;
 use crate::server::response::{Body, complete, text};
-use crate::text::clean;
 
 /// The maximum number of pages that follow the deliveries at the same time.
 const MAX_FOLLOWERS: usize = 16;
@@ -225,7 +225,7 @@ async fn send_events(
 /// Returns the redacted details of a delivery.
 fn detail(delivery: &ReceivedDelivery) -> serde_json::Value {
     let shown = |(name, value): &(String, Vec<u8>)| {
-        json!([clean(name, 100), redact::header(&name.to_ascii_lowercase(), value)])
+        json!([printable(name, 100), redact::header(&name.to_ascii_lowercase(), value)])
     };
     let payload = delivery.payload().and_then(|payload| serde_json::to_string_pretty(&payload).ok());
     let cut = payload.as_ref().is_some_and(|payload| payload.len() > MAX_PAYLOAD);
