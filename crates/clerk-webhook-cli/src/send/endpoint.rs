@@ -10,8 +10,8 @@ use http::{HeaderValue, Uri};
 
 use crate::environment;
 use crate::failure::Failure;
-use crate::send::client::SVIX_USER_AGENT;
 use crate::output::Output;
+use crate::send::client::SVIX_USER_AGENT;
 
 /// The URL without `--to` and without [`VARIABLE`].
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:3000/webhooks/clerk";

@@ -52,7 +52,8 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         return messages.iter().try_for_each(|(sent, delivery)| dry_run(output, sent, delivery));
     }
     block_on(async {
-        let client = Client::new(endpoint.uri(), svix::TIMEOUT)?.with_user_agent(args.agent.user_agent.clone());
+        let client =
+            Client::new(endpoint.uri(), svix::TIMEOUT)?.with_user_agent(args.agent.user_agent.clone());
         let mut all_delivered = true;
         for (sent, delivery) in &messages {
             all_delivered &= send(&args, output, &client, &endpoint, sent, delivery).await?;
