@@ -3,7 +3,6 @@
 pub(crate) mod dead_letters;
 pub(crate) mod delivery_queue;
 pub(crate) mod job_queue;
-#[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) mod label;
 pub(crate) mod log;
 #[cfg(feature = "metrics")]
