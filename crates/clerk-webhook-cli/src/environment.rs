@@ -1,11 +1,13 @@
 //! Environment variables, and the `.env` file in the current folder.
 
 use std::env::{self, VarError};
+use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::sync::OnceLock;
 
 use crate::failure::Failure;
+use crate::output::note;
 
 /// The name of the file.
 const FILE: &str = ".env";
@@ -13,32 +15,60 @@ const FILE: &str = ".env";
 /// The variables of the file that the command uses.
 static FROM_FILE: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
 
-/// Returns the value of a variable. A variable of the process takes precedence over the file.
-pub(crate) fn var(name: &'static str) -> Result<Option<String>, Failure> {
-    match env::var(name) {
-        Ok(value) => Ok(Some(value)),
-        Err(VarError::NotPresent) => {
-            let from_file = FROM_FILE.get().into_iter().flatten().find(|(other, _)| *other == name);
-            Ok(from_file.map(|(_, value)| value.clone()))
-        }
-        Err(VarError::NotUnicode(_)) => Err(Failure::usage(format_args!("{name} is not valid UTF-8"))),
+/// A variable, with its name and its source as `Display`.
+pub(crate) struct Variable {
+    name: &'static str,
+    pub(crate) value: String,
+    is_from_file: bool,
+}
+
+impl fmt::Display for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        if self.is_from_file { write!(f, " from {FILE}") } else { Ok(()) }
     }
 }
 
-/// Reads the file, and returns the names of the variables that the command uses from it.
+impl Variable {
+    /// Returns the value, and prints the name if the variable comes from the file. Prints one line in a run.
+    pub(crate) fn announced(self) -> String {
+        static IS_ANNOUNCED: OnceLock<()> = OnceLock::new();
+        if self.is_from_file && IS_ANNOUNCED.set(()).is_ok() {
+            note(&self);
+        }
+        self.value
+    }
+}
+
+/// Returns a variable. A variable of the process takes precedence over the file.
+pub(crate) fn var(name: &'static str) -> Result<Option<Variable>, Failure> {
+    let found = match env::var(name) {
+        Ok(value) => Some((value, false)),
+        Err(VarError::NotPresent) => {
+            let from_file = FROM_FILE.get().into_iter().flatten().find(|(other, _)| *other == name);
+            from_file.map(|(_, value)| (value.clone(), true))
+        }
+        Err(VarError::NotUnicode(_)) => {
+            return Err(Failure::usage(format_args!("{name} is not valid UTF-8")));
+        }
+    };
+    Ok(found.map(|(value, is_from_file)| Variable { name, value, is_from_file }))
+}
+
+/// Reads the file.
 ///
 /// A group contains variables that replace each other. If the process has one of them, the file's are not used.
-pub(crate) fn read_file(groups: &[&[&'static str]]) -> Result<Vec<&'static str>, Failure> {
+pub(crate) fn read_file(groups: &[&[&'static str]]) -> Result<(), Failure> {
     let wanted = groups.iter().filter(|group| group.iter().all(|name| env::var_os(name).is_none()));
     let wanted: Vec<_> = wanted.flat_map(|group| group.iter().copied()).collect();
     if wanted.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let bytes = match fs::read(FILE) {
         Ok(bytes) => bytes,
         // A folder can have this name too.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) => {
-            return Ok(Vec::new());
+            return Ok(());
         }
         Err(error) => {
             return Err(Failure::usage(format_args!(
@@ -46,11 +76,9 @@ pub(crate) fn read_file(groups: &[&[&'static str]]) -> Result<Vec<&'static str>,
             )));
         }
     };
-    let found = parse(&bytes, &wanted)?;
-    let names = found.iter().map(|(name, _)| *name).collect();
     // The process reads the file once.
-    let _ = FROM_FILE.set(found);
-    Ok(names)
+    let _ = FROM_FILE.set(parse(&bytes, &wanted)?);
+    Ok(())
 }
 
 /// Returns the first value of each wanted variable. Other lines may be malformed.

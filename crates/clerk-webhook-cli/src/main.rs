@@ -74,10 +74,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         return output.line(overview.ansi().to_string().trim_end());
     };
     if !cli.no_env_file {
-        let names = environment::read_file(command.variables())?;
-        if !names.is_empty() {
-            output.note(format_args!("{} from .env", names.join(", ")));
-        }
+        environment::read_file(command.variables())?;
     }
     command.run(Cli::command, output)
 }

@@ -62,8 +62,7 @@ impl Output {
 
     /// Writes a note to standard error, so that standard output contains only results.
     pub(crate) fn note(&self, text: impl fmt::Display) {
-        // A note that cannot be printed does not fail the command.
-        let _ = writeln!(anstream::stderr().lock(), "{}note:{:#} {text}", style::ODD, style::ODD);
+        note(text);
     }
 
     /// Prints why a command failed, and returns its exit code.
@@ -80,6 +79,12 @@ impl Output {
         }
         ExitCode::from(failure.exit_code())
     }
+}
+
+/// Writes a note to standard error.
+pub(crate) fn note(text: impl fmt::Display) {
+    // A note that cannot be printed does not fail the command.
+    let _ = writeln!(anstream::stderr().lock(), "{}note:{:#} {text}", style::ODD, style::ODD);
 }
 
 /// Escapes text from the network for a terminal, and cuts it after `limit` characters.

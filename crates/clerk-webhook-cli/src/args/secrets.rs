@@ -95,8 +95,8 @@ impl SecretArgs {
             return Ok(vec![SecretSource { place: file.display().to_string(), text }]);
         }
         for name in VARIABLES {
-            if let Some(text) = environment::var(name)? {
-                return Ok(vec![SecretSource { place: name.to_owned(), text }]);
+            if let Some(variable) = environment::var(name)? {
+                return Ok(vec![SecretSource { place: name.to_owned(), text: variable.announced() }]);
             }
         }
         Ok(Vec::new())

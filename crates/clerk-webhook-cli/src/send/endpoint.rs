@@ -124,8 +124,8 @@ impl Endpoint {
     /// Returns the endpoint for commands without `--to`, and prints its URL.
     pub(crate) fn of_environment(output: &Output) -> Result<Self, Failure> {
         let (endpoint, source) = match environment::var(VARIABLE)? {
-            Some(url) => (Self::parse(&url)?, VARIABLE),
-            None => (Self::parse(DEFAULT_URL)?, "the default"),
+            Some(variable) => (Self::parse(&variable.value)?, variable.to_string()),
+            None => (Self::parse(DEFAULT_URL)?, "the default".to_owned()),
         };
         output.note(format_args!("--to is {endpoint}, {source}"));
         Ok(endpoint)

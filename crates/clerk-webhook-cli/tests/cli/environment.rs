@@ -50,19 +50,29 @@ fn reads_the_variables_of_the_command_from_a_file() {
             &[][..],
             trigger,
             0,
-            format!("note: CLERK_WEBHOOK_SIGNING_SECRET, CLERK_WEBHOOK_URL from .env\n{to}"),
+            format!(
+                "note: --to is {URL}, CLERK_WEBHOOK_URL from .env\nnote: CLERK_WEBHOOK_SIGNING_SECRET from .env\n"
+            ),
         ),
         (
             &both,
             &[("CLERK_WEBHOOK_SECRET", OTHER)],
             trigger,
             0,
-            format!("note: CLERK_WEBHOOK_URL from .env\n{to}"),
+            format!("note: --to is {URL}, CLERK_WEBHOOK_URL from .env\n"),
         ),
         (&both, &[("CLERK_WEBHOOK_SECRET", OTHER), ("CLERK_WEBHOOK_URL", URL)], trigger, 0, to.clone()),
         (&both, &[], &["trigger", "user.created", "--no-env-file"], 2, format!("{default}{missing}")),
         (&both, &[], &["secret", "check"], 0, "note: CLERK_WEBHOOK_SIGNING_SECRET from .env\n".to_owned()),
         (&both, &[], &["events"], 0, String::new()),
+        // Variables that an argument replaces are not mentioned.
+        (
+            &both,
+            &[],
+            &["trigger", "user.created", "--dry-run", "--to", URL, "--secret", OTHER],
+            0,
+            String::new(),
+        ),
         ("OTHER=1", &[], trigger, 2, format!("{default}{missing}")),
         (
             "CLERK_WEBHOOK_SECRET=whsec_ hidden",

@@ -11,7 +11,7 @@ use super::actions;
 use super::args::{Action, QueueArgs, VARIABLES};
 use super::target::Target;
 use crate::database_error::{LONGEST, why};
-use crate::environment;
+use crate::environment::{self, Variable};
 use crate::failure::Failure;
 use crate::output::{Output, printable};
 
@@ -113,7 +113,7 @@ impl Database {
 /// Returns the value and the name of the only variable that is set.
 fn from_environment() -> Result<(String, &'static str), Failure> {
     let value = |name| {
-        let value = environment::var(name)?.filter(|value| !value.is_empty());
+        let value = environment::var(name)?.map(Variable::announced).filter(|value| !value.is_empty());
         Ok::<_, Failure>(value.map(|value| (value, name)))
     };
     let [database, nats] = VARIABLES;
