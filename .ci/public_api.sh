@@ -16,7 +16,7 @@ for crate in crates/*; do
     # The command has no public API.
     [ ! -f "$crate/src/lib.rs" ] || libraries+=("$crate")
 done
-RUSTDOC=$scratch/rustdoc RUSTDOCFLAGS="-Z unstable-options --output-format json" \
+RUSTDOC=$scratch/rustdoc RUSTDOCFLAGS="-D warnings -Z unstable-options --output-format json" \
     cargo doc --quiet --locked --no-deps --lib --all-features "${libraries[@]/#crates\//--package=}"
 
 # Removes redundant lines: the methods of trait implementations, the auto traits that nearly every type has (a lost one

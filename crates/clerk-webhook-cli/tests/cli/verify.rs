@@ -209,7 +209,7 @@ fn rejects_wrong_usage_with_exit_code_2() {
         (Some(SECRET), &["verify", "--any-age", "--now", "now", "-"], "", "--any-age"),
         (Some(SECRET), &["verify", "--tolerance", "2d", "-"], "", "300s"),
         (None, &["verify", "-"], "", "no signing secret"),
-        (Some("sk_live_x"), &["verify", "-"], "", "secret key of Clerk"),
+        (Some("sk_live_x"), &["verify", "-"], "", "a secret API key"),
     ] {
         let output = run_with(arguments, secret, input.as_bytes());
         assert_eq!(output.code, 2, "{output:?}");
