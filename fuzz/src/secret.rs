@@ -122,7 +122,7 @@ fn sample(kind: SecretErrorKind) -> &'static str {
         SecretErrorKind::PrefixCase => "WHSEC_",
         SecretErrorKind::RepeatedPrefix => "whsec_whsec_",
         SecretErrorKind::OtherKey => "re_",
-        SecretErrorKind::Json => "{}",
+        SecretErrorKind::InsideJson => "{}",
         SecretErrorKind::Comment => "#",
         SecretErrorKind::TextBefore => "-whsec_",
         SecretErrorKind::EncodedTwice => "d2hzZWNf",

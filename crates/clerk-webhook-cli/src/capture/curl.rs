@@ -5,42 +5,33 @@ use std::str::Chars;
 
 use super::request::Capture;
 
-/// The options whose next word is a value that does not matter here.
-const OTHER_OPTIONS: [&str; 14] = [
-    "-X",
-    "--request",
-    "-o",
-    "--output",
-    "-A",
-    "--user-agent",
-    "-b",
-    "--cookie",
-    "-e",
-    "--referer",
-    "-u",
-    "--user",
-    "-m",
-    "--max-time",
-];
+/// The short options that have a value.
+const WITH_VALUE: &str = "AbCcDdEeFHhKkmoPQrTtUuwXxYyz";
+
+/// The long options whose next word is a value that does not matter here.
+const OTHER_OPTIONS: &str = "--request --output --user-agent --cookie --cookie-jar --referer --user --max-time \
+                             --connect-timeout --retry --write-out --proxy --cacert --cert --key --resolve";
 
 /// Reads a command such as `curl URL -H 'svix-id: msg_1' --data-raw '{}'`.
 pub(super) fn read(place: &str, text: &str) -> Result<Capture, String> {
     let mut capture = Capture { place: place.to_owned(), ..Capture::default() };
     let mut data: Vec<String> = Vec::new();
-    let mut words = words(text)?.into_iter().skip(1);
+    let words = words(text)?;
+    if words.iter().any(|word| word == "^" || word == "`" || word.starts_with("^\"")) {
+        return Err(
+            "the curl command is for the command line of Windows. Copy it as a command for bash".to_owned()
+        );
+    }
+    let mut words = words.into_iter().skip(1);
     while let Some(word) = words.next() {
-        // Short options can contain their value.
-        let (option, attached) = match word.split_at_checked(2) {
-            Some((option @ ("-H" | "-d" | "-X"), value)) if !value.is_empty() => {
-                (option, Some(value.to_owned()))
-            }
-            _ => (word.as_str(), None),
-        };
-        let mut value = || attached.clone().or_else(|| words.next()).unwrap_or_default();
+        let (option, attached) = split(&word);
+        let mut value = || attached.map(str::to_owned).or_else(|| words.next()).unwrap_or_default();
         match option {
             "-H" | "--header" => {
                 let header = value();
-                let (name, value) = header.split_once(':').unwrap_or((&header, ""));
+                let Some((name, value)) = header.split_once(':') else {
+                    return Err("a header of the curl command has no colon".to_owned());
+                };
                 capture.headers.push((name.trim().to_owned(), value.trim().as_bytes().to_vec()));
             }
             "-d" | "--data" | "--data-ascii" | "--data-binary" | "--json" => data.push(match value() {
@@ -58,13 +49,33 @@ pub(super) fn read(place: &str, text: &str) -> Result<Capture, String> {
                 return Err(format!("{option} of curl is not supported: use --data-raw with the exact body"));
             }
             "--url" => capture.target = Some(value()),
-            option if OTHER_OPTIONS.contains(&option) => drop(value()),
-            option if option.starts_with('-') => {}
+            option if option.starts_with("--") => {
+                drop(OTHER_OPTIONS.split(' ').any(|other| other == option).then(&mut value));
+            }
+            option if option.starts_with('-') => {
+                drop(option.ends_with(|last| WITH_VALUE.contains(last)).then(&mut value));
+            }
             url => capture.target = Some(url.to_owned()),
         }
     }
     capture.body = data.join("&").into();
     Ok(capture)
+}
+
+/// Splits short options such as `-sSd` or `-XPOST` at the first one that has a value.
+fn split(word: &str) -> (&str, Option<&str>) {
+    let letters = word.strip_prefix('-').filter(|rest| !rest.starts_with('-')).unwrap_or_default();
+    let Some((at, letter)) = letters.char_indices().find(|(_, letter)| WITH_VALUE.contains(*letter)) else {
+        return (word, None);
+    };
+    let value = letters.get(at + letter.len_utf8()..).filter(|value| !value.is_empty());
+    let option = match letter {
+        'H' => "-H",
+        'd' => "-d",
+        'F' => "-F",
+        _ => "-o",
+    };
+    (option, value)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -163,8 +174,12 @@ mod tests {
                 r"curl 'http://a/hook' -Hsvix-id:msg_1 --data-raw $'{\'a\':\u0021\ud83d\ude00\n}'",
                 "{'a':!😀\n}",
             ),
-            ("curl --url http://a/hook --header=x -d a=1 -db=2 -H 'svix-id: msg_1' -sS -o out", "a=1&b=2"),
+            ("curl --url http://a/hook --header x:y -d a=1 -db=2 -H 'svix-id: msg_1' -sS -o out", "a=1&b=2"),
             ("curl http://a/hook -H 'svix-id: msg_1'\nrm -rf x", ""),
+            (
+                "curl -sSd 'a' -vH 'svix-id: msg_1' --connect-timeout 5 -w '%{http_code}' -kfL http://a/hook",
+                "a",
+            ),
         ] {
             let capture = read("a.sh", command).unwrap();
             assert_eq!(capture.target.as_deref(), Some("http://a/hook"), "{command}");
@@ -181,6 +196,9 @@ mod tests {
         for (command, expected) in [
             ("curl a -d @body.json", "pass this file with --body"),
             ("curl a -d 'x", "without a closing '"),
+            ("curl ^\"http://a^\" ^\n -H ^\"svix-id: msg_1^\"", "for bash"),
+            ("curl a `\n -H 'svix-id: msg_1'", "for bash"),
+            ("curl a -H @headers.txt", "has no colon"),
             ("curl a -F x=y", "use --data-raw"),
             (r"curl a -d $'\q'", "unsupported escape"),
             (r"curl a -d $'\xff'", "unsupported escape"),

@@ -41,13 +41,15 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Capture, String> {
             // Of the pseudo-headers of HTTP/2, only the path matters.
             capture.target =
                 (name == "path").then(|| String::from_utf8_lossy(&value).into_owned()).or(capture.target);
-        } else if let Some(header) = header(line).filter(|(name, _)| !is_first || !name.contains(' ')) {
+        } else if let Some(header) = header(line) {
             capture.headers.push(header);
         } else if is_first {
             capture.target = Some(target(&String::from_utf8_lossy(line))?);
         } else {
-            let text = String::from_utf8_lossy(line.get(..40).unwrap_or(line));
-            return Err(format!("header line {} has no colon: {text}", capture.headers.len() + 1));
+            let number = capture.headers.len() + 1;
+            return Err(format!(
+                "line {number} of the headers is not a header. Write an empty line between the headers and the body"
+            ));
         }
         is_first = false;
         if end.is_none() {
@@ -61,8 +63,11 @@ fn header(line: &[u8]) -> Option<(String, Vec<u8>)> {
     let colon = line.iter().position(|byte| *byte == b':')?;
     let (name, value) = line.split_at_checked(colon)?;
     let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii().to_vec();
-    Some((String::from_utf8_lossy(name.trim_ascii()).into_owned(), value))
-        .filter(|(name, _)| !name.is_empty())
+    // The characters of RFC 9110, section 5.1.
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let name = name.trim_ascii();
+    (!name.is_empty() && name.iter().all(is_token))
+        .then(|| (String::from_utf8_lossy(name).into_owned(), value))
 }
 
 /// Returns the target of a request line.
@@ -156,8 +161,9 @@ mod tests {
             ("# only a comment\n", "no request found"),
             ("hello", "not a request line or a header. Write the request as"),
             ("HTTP/1.1 200 OK\n\n", "not a request line"),
-            ("POST / HTTP/1.1\nno header\n\n", "no colon"),
-            ("svix-id: msg_1\nno header\n\n", "header line 2 has no colon"),
+            ("POST / HTTP/1.1\nno header\n\n", "line 1 of the headers is not a header"),
+            ("svix-id: msg_1\nno header\n\n", "line 2 of the headers is not a header"),
+            ("svix-id: msg_1\n{\"data\":{}}\n", "line 2 of the headers is not a header. Write an empty line"),
         ] {
             let error = capture(text).unwrap_err();
             assert!(error.contains(expected), "{text:?}: {error}");

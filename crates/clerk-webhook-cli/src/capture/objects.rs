@@ -65,13 +65,16 @@ pub(super) fn read(place: &str, bytes: &Bytes) -> Result<Vec<Capture>, String> {
         let number = index + 1;
         let text = text.map_err(|error| format!("object {number} is not JSON: {error}"))?;
         let values: Vec<&RawValue> = serde_json::from_str(text.get()).unwrap_or_else(|_| vec![text]);
+        let mut of_object = Vec::new();
         for value in values {
-            let found = requests(value, 0).map_err(|why| format!("object {number} {why}"))?;
-            captures.extend(found.into_iter().map(|mut capture| {
-                capture.place = format!("{place}:{number}");
-                capture
-            }));
+            of_object.extend(requests(value, 0).map_err(|why| format!("object {number} {why}"))?);
         }
+        let is_one = of_object.len() == 1;
+        captures.extend(of_object.into_iter().zip(1..).map(|(mut capture, index)| {
+            let index = if is_one { String::new() } else { format!("[{index}]") };
+            capture.place = format!("{place}:{number}{index}");
+            capture
+        }));
     }
     if captures.is_empty() {
         return Err(format!(
@@ -119,7 +122,10 @@ fn requests(value: &RawValue, depth: usize) -> Result<Vec<Capture>, String> {
 }
 
 fn capture(object: Object<'_>) -> Result<Capture, String> {
-    let headers = object.all_headers.filter(|all| !all.is_null()).or(object.headers);
+    let headers = object
+        .all_headers
+        .filter(|all| !all.is_null() && all.as_object().is_none_or(|all| !all.is_empty()))
+        .or(object.headers);
     let headers = fields(headers.ok_or_else(|| format!("has no \"headers\": {EXPECTED}"))?)?;
     let decoded = |text: &str, name: &str| {
         STANDARD.decode(text).map(Bytes::from).map_err(|_| format!("has a \"{name}\" that is not base64"))

@@ -126,6 +126,9 @@ causes! {
         "The original body cannot be restored from this text. Verify the raw bytes before anything parses \
          them (express.raw() instead of express.json(), request.get_data() in Flask, request.body in Django, \
          io.ReadAll in Go).";
+    BodyNotRead = "body_not_read",
+        "The original body cannot be restored from this text. Read the body before the verification, and wait for the \
+         result: await request.text() in fetch-style frameworks, express.raw() in Express.";
     Base64Encoded = "base64_encoded",
         "Decode the body before verification. API Gateway sets isBase64Encoded in this case.";
     FormEncoded = "form_encoded",

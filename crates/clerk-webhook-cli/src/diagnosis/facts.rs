@@ -21,7 +21,7 @@ pub(super) fn of_body(capture: &Capture) -> Option<Finding> {
         (0, Some(announced)) => {
             (Cause::BodyEmpty, format!("the body is empty, but Content-Length is {announced}"))
         }
-        (0, None) => (Cause::BodyEmpty, "the body is empty, but the signed body was not".to_owned()),
+        (0, None) => (Cause::BodyEmpty, "the body is empty, but Clerk never sends an empty body".to_owned()),
         (_, Some(announced)) => (
             Cause::Truncated,
             format!("the body ends after {length} bytes, but Content-Length is {announced}"),

@@ -4,14 +4,14 @@ use clerk_webhook_core::{HeaderFamily, MessageId};
 
 use super::cause::{Cause, Finding};
 use super::signatures::{self, Token};
-use super::timestamps;
+use super::timestamps::{self, MAX_VALUES};
 use crate::capture::Capture;
 use crate::output::printable;
 
 /// The maximum number of interpretations of one set of headers.
 const MAX_ATTEMPTS: usize = 16;
-/// The maximum number of values that are checked for one header.
-const MAX_VALUES: usize = 4;
+/// The maximum length of an id or a timestamp that is read, in bytes. No sender uses a longer one.
+const MAX_LENGTH: usize = 1024;
 
 /// The headers and their interpretations.
 #[derive(Debug, Default)]
@@ -120,13 +120,23 @@ impl Headers {
         let [id_header, timestamp_header, signature_header] = set.names;
         let [ids, timestamps, lists] = &set.values;
         let lists = plain(signature_header, lists);
+        let mut short = |name: &'static str, values: &[&[u8]]| {
+            let mut values = plain(name, values);
+            values.retain(|(value, _)| value.len() <= MAX_LENGTH);
+            if values.is_empty() {
+                let fact = format!("{name} has more than {MAX_LENGTH} bytes");
+                self.findings.push(Finding::new(Cause::MalformedHeader, fact));
+            }
+            values
+        };
+        let (ids, timestamps) = (short(id_header, ids), short(timestamp_header, timestamps));
         let mut readings = Vec::new();
-        for (id, of_id) in plain(id_header, ids).into_iter().flat_map(|id| id_readings(id_header, id)) {
-            for (timestamp, of_timestamp) in plain(timestamp_header, timestamps) {
-                for reading in timestamps::read(timestamp_header, &timestamp) {
+        for (id, of_id) in ids.into_iter().flat_map(|id| id_readings(id_header, id)) {
+            for (timestamp, of_timestamp) in &timestamps {
+                for reading in timestamps::read(timestamp_header, timestamp) {
                     for (list, of_list) in &lists {
                         let flaw: Vec<_> = reading.flaw.clone().into_iter().collect();
-                        let findings = [findings, &of_id, &of_timestamp, &flaw, of_list].concat();
+                        let findings = [findings, &of_id, of_timestamp, &flaw, of_list].concat();
                         readings.push((findings, id.clone(), reading.text.clone(), reading.seconds, list));
                     }
                 }
@@ -180,7 +190,9 @@ fn id_readings(name: &str, (value, findings): Value) -> Vec<Value> {
         let fact = format!("{name} is not 1 to {most} visible ASCII characters without a dot: {shown}");
         let without: Vec<u8> = value.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         readings.push(with(&value, Cause::MalformedHeader, &fact));
-        readings.push(with(&without, Cause::MalformedHeader, &fact));
+        if without != value {
+            readings.push(with(&without, Cause::MalformedHeader, &fact));
+        }
     }
     if value.contains(&b',') {
         let fact = format!("{name} contains several values joined with a comma");

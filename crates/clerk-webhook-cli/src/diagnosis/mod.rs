@@ -29,6 +29,7 @@ use cause::Finding;
 use changes::{MAX_BODIES, MAX_BODY};
 use headers::{Attempt, Headers};
 use search::{MAX_MACS, Match, Search};
+use signatures::Token;
 
 pub(crate) use cause::Cause;
 
@@ -143,28 +144,35 @@ fn explained(terms: Terms, found: Match<'_>, secrets: usize, error: String) -> D
 /// Builds the diagnosis if no change makes the signature match.
 fn unexplained(terms: Terms, capture: &Capture, headers: &Headers, is_cut_short: bool) -> Diagnosis {
     let mut findings = headers.findings.clone();
-    let mut notes = facts::hints(capture);
+    let mut notes = Vec::new();
     let attempt = headers.attempts.first();
     if let Some(attempt) = attempt {
         findings.extend(attempt.findings.iter().cloned());
         let tokens = || headers.attempts.iter().flat_map(|attempt| &attempt.tokens);
         if tokens().all(|token| !token.flaws.is_empty()) {
-            findings.extend(tokens().next().iter().flat_map(|token| &token.flaws).cloned());
+            // A list can contain Ed25519 signatures beside the malformed one.
+            let is_shared =
+                |token: &&Token| token.flaws.iter().all(|flaw| flaw.cause != Cause::OnlyAsymmetricSignatures);
+            let told = tokens().find(is_shared).or_else(|| tokens().next());
+            findings.extend(told.iter().flat_map(|token| &token.flaws).cloned());
         }
-        if !findings.is_empty() {
+        if !findings.is_empty() && tokens().any(|token| token.mac.is_some()) {
             notes.push("Even if the headers are corrected, no signature matches".to_owned());
         }
+        findings.extend(facts::of_body(capture));
+        notes.extend(facts::hints(capture));
     }
-    findings.extend(facts::of_body(capture));
     if findings.is_empty() {
         let fact = "unknown: no signature matches, and no known change of the request explains why";
         findings.push(Finding::new(Cause::NothingFits, fact));
         let ruled_out = "Ruled out: other notations of the headers; common mistakes in the key and the signed text; changed line \
                          breaks and whitespace; encodings and wrappers of the body; JSON that was serialized again";
-        notes.extend((capture.body.len() <= MAX_BODY).then(|| ruled_out.to_owned()));
+        notes.extend((capture.body.len() <= MAX_BODY && !is_cut_short).then(|| ruled_out.to_owned()));
     }
     findings.extend(attempt.and_then(|attempt| age(terms, attempt, attempt.seconds?)));
-    if capture.body.len() > MAX_BODY {
+    if attempt.is_none() {
+        // Without headers, nothing was tried.
+    } else if capture.body.len() > MAX_BODY {
         notes.push(format!(
             "The body is larger than {MAX_BODY} bytes, so changes of the body were not searched"
         ));

@@ -52,7 +52,8 @@ pub(super) fn keys(secrets: &[SigningSecret]) -> Vec<Key> {
         add(None, &right);
         add(Some((Cause::SecretNotDecoded, WITH_PREFIX)), text.as_bytes());
         add(Some((Cause::SecretNotDecoded, NOT_DECODED)), encoded.as_bytes());
-        let inner = right.strip_prefix(b"whsec_").unwrap_or(&right);
+        let inner = right.trim_ascii();
+        let inner = inner.strip_prefix(b"whsec_").unwrap_or(inner);
         let inner = Zeroizing::new(LENIENT.decode(inner).unwrap_or_default());
         add(Some((Cause::SecretEncodedOnceMore, ENCODED)), &inner);
         // Lenient decoders skip the prefix's underscore, or read it as the corresponding character of the

@@ -39,6 +39,23 @@ fn bounds_the_work_for_large_and_hostile_requests() {
     assert!(macs <= 32 && diagnosis.notes.iter().any(|note| note.contains("larger than 262144 bytes")));
 }
 
+#[test]
+fn bounds_the_interpretations_of_hostile_headers() {
+    let hostile = |id: String, timestamp: String| {
+        let mut headers = vec![("svix-id", id), ("svix-timestamp", timestamp)];
+        headers.extend(["v1,a", "v1,b", "v1,c", "v1,d"].map(|list| ("svix-signature", list.to_owned())));
+        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes()));
+        Capture { headers: headers.collect(), ..Capture::default() }
+    };
+    let read = |capture: Capture| headers::read(&capture);
+    assert!(read(hostile("a,b,c,d".to_owned(), "1,".repeat(500) + "1")).attempts.len() <= 16);
+    let long = read(hostile("a.".repeat(15_000), "1,".repeat(15_000)));
+    assert!(long.attempts.is_empty());
+    let facts: Vec<_> = long.findings.iter().map(|finding| finding.fact.as_str()).collect();
+    assert_eq!(facts, ["svix-id has more than 1024 bytes", "svix-timestamp has more than 1024 bytes"]);
+    assert_eq!(timestamps::read("svix-timestamp", "1,".repeat(500).as_bytes()).len(), 5);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 32, ..ProptestConfig::default() })]
 

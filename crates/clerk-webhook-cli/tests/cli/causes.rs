@@ -169,6 +169,7 @@ fn malformed_signatures() {
         ("signature_unreadable", format!("v1,{}", STANDARD.encode([3; 64]))),
         ("signature_unreadable", "v1,?".to_owned()),
         ("only_asymmetric_signatures", format!("v1a,{}", STANDARD.encode([3; 64]))),
+        ("signature_unreadable", format!("v1a,{} v1,{}", STANDARD.encode([3; 64]), STANDARD.encode([3; 31]))),
     ] {
         check(cause, &request.clone().set("svix-signature", value));
     }
@@ -331,6 +332,7 @@ fn encoded_and_wrapped_bodies() {
         ("bytes_as_text", format!("b'{python}'").into_bytes()),
         ("bytes_as_text", format!("b\"{python}\"").into_bytes()),
         ("object_as_text", b"[object Object]".to_vec()),
+        ("body_not_read", b"[object ReadableStream]".to_vec()),
         ("object_as_text", b"{'data': {'id': 'user_1'}, 'type': 'user.created'}".to_vec()),
         ("object_as_text", b"{ data: { id: 'user_1' }, type: 'user.created' }".to_vec()),
         ("object_as_text", b"map[data:map[id:user_1] type:user.created]".to_vec()),

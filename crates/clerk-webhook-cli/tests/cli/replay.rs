@@ -482,7 +482,7 @@ mod recordings {
         let to = accepting().url();
         let run = run(&["replay", folder.path(), "--to", &to, "--dry-run"]);
         assert_eq!(run.code, 1, "{run:?}");
-        for part in ["b.http", "no colon", "c.http", "received-at", "d.http", "e.ndjson"] {
+        for part in ["b.http", "is not a header", "c.http", "received-at", "d.http", "e.ndjson"] {
             assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
         }
         let files = format!("{unreadable} files unreadable");

@@ -105,7 +105,7 @@ kinds! {
     /// The text is a URL.
     Url = copy_it!("this is a URL, not a signing secret");
     /// The text is JSON, such as an object that contains the secret.
-    Json = "this is JSON, not only the signing secret. Pass only the value that begins with whsec_, without quotes.";
+    InsideJson = "this is JSON, not only the signing secret. Pass only the value that begins with whsec_, without quotes.";
     /// The text is a placeholder, such as `<secret>`, `whsec_your_secret_here`, `whsec_xxxx` or `undefined`.
     Placeholder = copy_it!("this is a placeholder, not a signing secret");
     /// The text is the masked form that the dashboard shows before you reveal the secret, or a shortened

@@ -84,7 +84,7 @@ fn mistake(text: &str, encoded: &str, key: Option<&[u8]>) -> Option<SecretErrorK
     });
     let rules = [
         (start.eq_ignore_ascii_case(PREFIX) && start != PREFIX, Kind::PrefixCase),
-        (text.starts_with(['{', '[']) && is_json(), Kind::Json),
+        (text.starts_with(['{', '[']) && is_json(), Kind::InsideJson),
         (scheme.is_some_and(|scheme| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())), Kind::Url),
         (text.contains('#'), Kind::Comment),
         (names_a_variable(text), Kind::VariableName),

@@ -35,7 +35,7 @@ pub(super) fn json_member(body: &Body<'_>) -> Vec<Undone> {
     let Some(members) = members.filter(is_wrapper) else { return Vec::new() };
     let inner = |(name, value): (String, &RawValue)| {
         let fact = format!(
-            "the body is a JSON object, but only its member {:?} was signed",
+            "the body is a JSON object, but only its member `{}` was signed",
             crate::output::printable(name.as_bytes(), 48)
         );
         let bytes = match serde_json::from_str::<String>(value.get()) {
@@ -47,16 +47,25 @@ pub(super) fn json_member(body: &Body<'_>) -> Vec<Undone> {
     members.into_iter().filter_map(inner).take(MAX_MEMBERS).collect()
 }
 
+/// Returns a text such as `1 byte`.
+fn bytes_of(number: usize) -> String {
+    if number == 1 { "1 byte".to_owned() } else { format!("text of {number} bytes") }
+}
+
 /// Finds the JSON if bytes were added before or after it.
 pub(super) fn surrounded(body: &Body<'_>) -> Vec<Undone> {
     let Some(start) = body.bytes.iter().position(|byte| *byte == b'{') else { return Vec::new() };
     let json = body.bytes.slice(start..);
     if !body.bytes.slice(..start).trim_ascii().is_empty() {
-        return one(Cause::BytesPrepended, format!("{start} bytes precede the JSON"), json);
+        return one(
+            Cause::BytesPrepended,
+            format!("{} before the JSON was not signed", bytes_of(start)),
+            json,
+        );
     }
     let length = json_length(&json).filter(|length| !json.slice(length..).trim_ascii().is_empty());
     let Some(length) = length else { return Vec::new() };
-    let fact = format!("{} bytes follow the end of the JSON", json.len() - length);
+    let fact = format!("{} after the JSON was not signed", bytes_of(json.len() - length));
     one(Cause::BytesAppended, fact, body.bytes.slice(..start + length))
 }
 

@@ -63,7 +63,7 @@ fn python_unescaped(text: &str) -> Option<Vec<u8>> {
 
 /// The beginnings of objects that programs converted to text.
 const OBJECTS: [(&str, &str); 7] = [
-    ("[object ", "JavaScript's String(object): [object Object]"),
+    ("[object Object]", "JavaScript's String(object): [object Object]"),
     ("{'", "Python's str() of a dict"),
     ("{ data:", "console.log of an object in Node.js"),
     ("{\n  data:", "console.log of an object in Node.js"),
@@ -75,6 +75,11 @@ const OBJECTS: [(&str, &str); 7] = [
 /// Returns a finding if the body is the text of a parsed object.
 pub(in crate::diagnosis) fn printed_object(bytes: &[u8]) -> Option<Finding> {
     let text = str::from_utf8(bytes).ok()?.trim().trim_matches('"');
+    if text.starts_with("[object ") && !text.starts_with("[object Object]") {
+        let fact =
+            "the body is the text of a JavaScript object that was not read, such as a stream or a promise";
+        return Some(Finding::new(Cause::BodyNotRead, fact));
+    }
     let (_, writer) = OBJECTS.iter().find(|(beginning, _)| text.starts_with(beginning))?;
     let fact = format!("the parsed body was converted to a string by {writer}");
     Some(Finding::new(Cause::ObjectAsText, fact))
