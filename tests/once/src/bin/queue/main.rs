@@ -120,10 +120,12 @@ fn with_transactions<Q: TransactionalQueue>(
     transaction: fn(SharedTransaction<Q::Transaction>) -> Transaction,
 ) -> Worker<Q> {
     let work = Work::from_env();
-    Worker::exactly_once(queue, handlers(), move |shared| JobState {
+    let worker = Worker::exactly_once(queue, handlers(), move |shared| JobState {
         work: work.clone(),
         transaction: Some(transaction(shared)),
-    })
+    });
+    // The lease lasts longer than this, and the job of a killed worker waits for the end of its lease.
+    worker.handler_timeout(Duration::from_secs(5))
 }
 
 async fn work<Q: JobQueue>(worker: Worker<Q>) {
