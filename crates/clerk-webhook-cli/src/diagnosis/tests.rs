@@ -48,7 +48,7 @@ fn bounds_the_interpretations_of_hostile_headers() {
         Capture { headers: headers.collect(), ..Capture::default() }
     };
     let read = |capture: Capture| headers::read(&capture);
-    assert!(read(hostile("a,b,c,d".to_owned(), "1,".repeat(500) + "1")).attempts.len() <= 16);
+    assert_eq!(read(hostile("a,b,c,d".to_owned(), "1,".repeat(500) + "1")).attempts.len(), 16);
     let long = read(hostile("a.".repeat(15_000), "1,".repeat(15_000)));
     assert!(long.attempts.is_empty());
     let facts: Vec<_> = long.findings.iter().map(|finding| finding.fact.as_str()).collect();

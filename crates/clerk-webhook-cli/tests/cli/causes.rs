@@ -25,25 +25,9 @@ const EVENT: &str = concat!(
     r#""updated_at":1716883199000},"object":"event","type":"user.updated"}"#
 );
 
-/// Judges a request, and checks that the output contains neither payload, secret nor signature.
-#[track_caller]
-fn verdict(request: &CapturedRequest) -> Value {
-    let run = run_with(&["verify", "--json", "-"], Some(SECRET), &request.http());
-    let mut objects = run.objects();
-    assert_eq!(objects.len(), 1, "{run:?}");
-    let object = objects.remove(0);
-    assert_eq!(run.code, i32::from(object["verdict"] == "refused"), "{run:?}");
-    let list = request.headers.iter().find(|(name, _)| name == "svix-signature");
-    let signature: String = list.map(|(_, list)| list.chars().skip(3).take(40).collect()).unwrap_or_default();
-    for hidden in ["do not show me", &SECRET[6..], &signature] {
-        assert!(hidden.len() < 12 || !run.stdout.contains(hidden), "{run:?}");
-    }
-    object
-}
-
 #[track_caller]
 fn check(cause: &str, request: &CapturedRequest) {
-    let verdict = verdict(request);
+    let verdict = request.verdict();
     assert_eq!(verdict["cause"], cause, "{verdict}");
     assert!(verdict["advice"].as_str().is_some_and(|advice| advice.len() > 20), "{verdict}");
 }
@@ -132,7 +116,7 @@ fn malformed_headers() {
     ] {
         check(cause, &request);
     }
-    let detail = verdict(&right().without("svix-id").without("svix-timestamp"))["detail"].clone();
+    let detail = right().without("svix-id").without("svix-timestamp").verdict()["detail"].clone();
     assert_eq!(detail, "svix-id and svix-timestamp are missing");
 }
 
@@ -200,7 +184,7 @@ fn malformed_and_expired_timestamps() {
     check("timestamp_too_old", &old);
     let expected =
         "svix-timestamp is 17 min in the past, but the tolerance is 5 min; the signature itself is valid";
-    assert_eq!(verdict(&old)["detail"], expected);
+    assert_eq!(old.verdict()["detail"], expected);
     check("timestamp_too_new", &CapturedRequest::seconds_ago(-1020, EVENT));
     check("nothing_fits", &right().set("svix-timestamp", (now.parse::<i64>().unwrap() - 5).to_string()));
 }
@@ -354,7 +338,7 @@ fn encoded_and_wrapped_bodies() {
 #[test]
 fn says_that_the_cause_is_unknown_without_blaming_the_secret() {
     let notes = |request: &CapturedRequest| {
-        let verdict = verdict(request);
+        let verdict = request.verdict();
         assert_eq!(verdict["cause"], "nothing_fits", "{verdict}");
         assert!(verdict["detail"].as_str().unwrap().starts_with("unknown: "), "{verdict}");
         let said = format!("{} {}", verdict["detail"], verdict["notes"]);
@@ -409,7 +393,7 @@ fn advises_on_all_of_several_causes() {
             ["appends the headers", "cannot be restored"],
         ),
     ] {
-        let verdict = verdict(&request);
+        let verdict = request.verdict();
         assert_eq!(verdict["cause"], cause, "{verdict}");
         assert!(verdict["notes"].to_string().contains(note), "{verdict}");
         for advice in advice {

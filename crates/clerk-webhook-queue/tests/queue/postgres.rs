@@ -374,6 +374,7 @@ async fn a_call_waits_for_a_lock_for_less_time_than_a_worker_waits_for_the_call(
     }
     locking.rollback().await.unwrap();
     assert_eq!(queue.complete(&lease).await.unwrap(), LeaseState::Held);
+    database.close().await;
 }
 
 #[tokio::test]
@@ -385,4 +386,5 @@ async fn stores_an_event_whose_type_and_object_contain_what_postgres_cannot_stor
     let event = Event::from_trusted("msg_1".parse().unwrap(), Timestamp::now(), body.into()).unwrap();
     assert_eq!(queue.enqueue(&event).await.unwrap(), Enqueued::New);
     assert_eq!(take(&queue).await.unwrap().event.event_type().as_str(), event_type);
+    database.close().await;
 }

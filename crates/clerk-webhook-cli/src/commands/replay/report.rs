@@ -3,20 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clerk_webhook_core::{Timestamp, Verifier};
+use clerk_webhook_core::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
 use super::plan::{Counts, NOT_SENDABLE, Plan, PlannedRequest, counted, label};
 use crate::capture::Unreadable;
+use crate::diagnosis::TOLERANCE;
 use crate::failure::Failure;
 use crate::output::{Output, printable, style};
 use crate::send::answer_report::{AnswerReport, in_words};
 use crate::send::client::{Answer, SendError};
-
-/// The maximum difference between a delivery's timestamp and the current time. If it is larger, an endpoint
-/// rejects the delivery.
-const TOLERANCE: Duration = Verifier::DEFAULT_TOLERANCE;
 
 /// The result of a request, for `--json`.
 #[derive(Serialize)]

@@ -1,24 +1,19 @@
 //! The report about a delivery and its responses.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use clerk_webhook_core::{Timestamp, Verifier};
+use clerk_webhook_core::Timestamp;
 use clerk_webhook_test::Delivery;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::diagnosis::TOLERANCE;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::send::answer_report::AnswerReport;
 use crate::send::client::{Answer, SendError, SendErrorKind};
 use crate::send::evidence::{self, Kind};
 use crate::send::svix;
-
-/// The maximum difference between a delivery's timestamp and the current time. If it is larger, an endpoint
-/// rejects the delivery.
-const TOLERANCE: Duration = Verifier::DEFAULT_TOLERANCE;
 
 /// The delivery that is sent.
 #[derive(Clone, Debug, Serialize)]

@@ -1,7 +1,10 @@
 //! Captured requests.
 
 use clerk_webhook_core::Timestamp;
-use clerk_webhook_test::Delivery;
+use clerk_webhook_test::{Delivery, SECRET};
+use serde_json::Value;
+
+use super::process::run_with;
 
 /// A captured request.
 #[derive(Clone, Debug)]
@@ -64,5 +67,22 @@ impl CapturedRequest {
         bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(&self.body);
         bytes
+    }
+
+    /// Judges the request with `verify`, and checks that the output contains neither payload, secret nor signature.
+    #[track_caller]
+    pub(crate) fn verdict(&self) -> Value {
+        let run = run_with(&["verify", "--json", "-"], Some(SECRET), &self.http());
+        let mut objects = run.objects();
+        assert_eq!(objects.len(), 1, "{run:?}");
+        let object = objects.remove(0);
+        assert_eq!(run.code, i32::from(object["verdict"] == "refused"), "{run:?}");
+        let list = self.headers.iter().find(|(name, _)| name == "svix-signature");
+        let signature: String =
+            list.map(|(_, list)| list.chars().skip(3).take(40).collect()).unwrap_or_default();
+        for hidden in ["do not show me", &SECRET[6..], &signature] {
+            assert!(hidden.len() < 12 || !run.stdout.contains(hidden), "{run:?}");
+        }
+        object
     }
 }
