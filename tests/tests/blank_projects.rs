@@ -253,6 +253,9 @@ impl Project {
             .args(arguments)
             .args(["--quiet", "--target-dir"])
             .arg(target())
+            // The workspace's profile, so that Cargo does not compile these packages again.
+            .args(["--config", "profile.dev.package.sha2.opt-level=3"])
+            .args(["--config", "profile.dev.package.libsqlite3-sys.opt-level=3"])
             .current_dir(&self.folder.0)
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_INCREMENTAL", "0")
