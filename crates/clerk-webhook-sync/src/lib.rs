@@ -163,11 +163,15 @@
 //! |---|---|---|
 //! | `sqlite` | yes | `ClerkSync` with a `sqlx::SqlitePool`; SQLite is linked into the program |
 //! | `postgres` | no | `ClerkSync` with a `sqlx::PgPool`; needs Postgres 12 or later |
+//! | `backend-api` | no | [`BackendApi`], a client for Clerk's Backend API over the application's HTTP client |
+//! | `backend-api-client` | no | [`HyperTransport`], an HTTP client with TLS for [`BackendApi`]; compiles ring |
 //! | `tracing` | yes | a log line for each delivery |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod apply;
+#[cfg(feature = "backend-api")]
+mod backend_api;
 mod error;
 mod observe;
 #[cfg(test)]
@@ -181,6 +185,14 @@ mod value;
 pub use apply::applied::{Applied, IgnoredReason};
 pub use apply::change::{Change, HookFuture, RowChange};
 pub use apply::engine::SyncDatabase;
+#[cfg(feature = "backend-api-client")]
+pub use backend_api::HyperTransport;
+#[cfg(feature = "backend-api")]
+pub use backend_api::{
+    ApiEvent, BackendApi, BackendApiError, BackendApiErrorKind, InvalidBaseUrl, InvalidSecretKey,
+    InvalidShare, MAX_RESPONSE_BYTES, Resource, ResponseTooLarge, Transport, TransportError, UnknownResource,
+    WaitReason,
+};
 pub use error::{SyncError, SyncErrorKind};
 pub use schema::names::InvalidPrefix;
 pub use schema::tables::{
