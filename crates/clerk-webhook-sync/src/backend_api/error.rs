@@ -198,13 +198,13 @@ impl fmt::Display for BackendApiError {
             ),
             (Cause::Status(refusal), Kind::RateLimited) => write!(
                 f,
-                "Clerk's rate limit was reached {} ({refusal} for {endpoint}). Other programs share the limit: try \
+                "Clerk's rate limit was reached{} ({refusal} for {endpoint}). Other programs share the limit: try \
                  again later, or use a smaller share of it",
                 Times(self.attempts)
             ),
             (Cause::Status(refusal), Kind::Unavailable) => write!(
                 f,
-                "Clerk answered with a server error {} ({refusal} for {endpoint}). Try again later",
+                "Clerk answered with a server error{} ({refusal} for {endpoint}). Try again later",
                 Times(self.attempts)
             ),
             (Cause::Status(refusal), _) if (300..400).contains(&refusal.status) => write!(
@@ -217,15 +217,18 @@ impl fmt::Display for BackendApiError {
                 "the server rejected the request without an error code of Clerk ({refusal} for {endpoint}). Check \
                  the base URL"
             ),
-            (Cause::Status(refusal), _) => write!(f, "Clerk rejected the request ({refusal} for {endpoint})"),
+            (Cause::Status(refusal), _) => write!(
+                f,
+                "Clerk rejected the request ({refusal} for {endpoint}). Clerk's documentation and support explain the code"
+            ),
             (Cause::Timeout(limit), _) => write!(
                 f,
-                "Clerk did not answer within {limit:?} {} (GET {endpoint}). Check the network, or try again later",
+                "Clerk did not answer within {limit:?}{} (GET {endpoint}). Check the network, or try again later",
                 Times(self.attempts)
             ),
             (Cause::Incomplete(_), _) => write!(
                 f,
-                "no complete response arrived {} (GET {endpoint}). Check the network and the base URL",
+                "no complete response arrived{} (GET {endpoint}). Check the network and the base URL",
                 Times(self.attempts)
             ),
             (Cause::TooLarge, _) => write!(
@@ -247,14 +250,14 @@ impl fmt::Display for BackendApiError {
     }
 }
 
-/// Shows how often a request was sent.
+/// Shows how often a request was sent, if it was retried.
 struct Times(u32);
 
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            0 | 1 => f.write_str("for one request"),
-            attempts => write!(f, "in {attempts} attempts"),
+            0 | 1 => Ok(()),
+            attempts => write!(f, " in {attempts} attempts"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -127,14 +128,18 @@ impl fmt::Display for ResponseTooLarge {
 
 impl Error for ResponseTooLarge {}
 
-/// Returns whether a transport's error or one of its sources is [`ResponseTooLarge`].
+/// Returns whether a transport's error contains [`ResponseTooLarge`].
 pub(super) fn is_too_large(error: &TransportError) -> bool {
     let mut next: Option<&(dyn Error + 'static)> = Some(&**error);
     while let Some(error) = next {
         if error.is::<ResponseTooLarge>() {
             return true;
         }
-        next = error.source();
+        // The source of an `io::Error` is not the error that it contains, but the source of that error.
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inside) => Some(inside),
+            None => error.source(),
+        };
     }
     false
 }
