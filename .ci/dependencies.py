@@ -41,6 +41,8 @@ FEATURES = {
     "nats": [],
     "sqlite,sync": [],
     "postgres,sync": [],
+    "postgres,backend-api": [],
+    "postgres,backend-api-client": [],
     "test": [],
 }
 # The engines of the store. The feature of an engine adds the client crate of that engine, and of no other engine.
@@ -165,7 +167,7 @@ class Workspace:
             if library["name"] == QUEUE:
                 features = ["--no-default-features"]
             if library["name"] == SYNC:
-                features = ["--no-default-features", "--features", "postgres"]
+                features = ["--no-default-features", "--features", "postgres,backend-api"]
             if compilers := c_compilers(library["name"], "--locked", *features):
                 yield f"{library['name']} compiles C code with {', '.join(compilers)}"
         for engine in ENGINES:

@@ -49,6 +49,8 @@
 //! | the same on several machines, in NATS JetStream | `nats` | `queue::NatsQueue`, [`queue::Worker`] |
 //! | encrypt the connection to Postgres | `postgres` with `tls-rustls` | [`store::PostgresStore`] |
 //! | keep Clerk's users and organizations in my database | `sync` with `sqlite` or `postgres` | [`sync::ClerkSync`] |
+//! | import the users and organizations that exist already, with my HTTP client | `backend-api` with `sqlite` or `postgres` | [`sync::BackendApi`] |
+//! | the same with the HTTP client of this crate | `backend-api-client` with `sqlite` or `postgres` | [`sync::HyperTransport`] |
 //! | test my handlers | `test` | [`test::Delivery`] |
 //! | see each delivery in the log | `tracing`, on by default | [`Observation`] |
 //! | count deliveries | `metrics` | [`Observation`] |
