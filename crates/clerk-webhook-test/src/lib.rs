@@ -52,9 +52,12 @@
 //! | `http` | yes | `Delivery::http_request` and conversions into `http::Request` |
 //! | `actix` | no | `Delivery::actix_request`; requires Rust 1.89 because of Actix |
 //! | `warp` | no | `Delivery::warp_request` |
+//! | `backend-api` | no | `FakeBackendApi`, which serves a history's objects as Clerk's Backend API does |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "backend-api")]
+mod backend_api;
 mod broken;
 #[cfg(any(feature = "http", feature = "actix", feature = "warp"))]
 mod convert;
@@ -67,6 +70,8 @@ mod id;
 mod pointer;
 mod tampering;
 
+#[cfg(feature = "backend-api")]
+pub use backend_api::{Delay, FakeBackendApi, Fault, Faults};
 pub use delivery::Delivery;
 pub use history::{
     Arrivals, History, HistoryBuilder, HistoryEvent, HistoryStream, ObjectKind, Scenario, Truth,

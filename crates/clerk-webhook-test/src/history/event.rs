@@ -15,16 +15,16 @@ pub struct HistoryEvent {
     pub(super) message_id: MessageId,
     pub(super) event_type: &'static str,
     pub(super) occurred_at: Timestamp,
-    pub(super) body: Bytes,
-    pub(super) change: Option<Change>,
+    pub(crate) body: Bytes,
+    pub(crate) change: Option<Change>,
 }
 
 /// The effect of an event on its object.
 #[derive(Clone, Debug)]
-pub(super) struct Change {
-    pub(super) kind: ObjectKind,
-    pub(super) id: String,
-    pub(super) deleted: bool,
+pub(crate) struct Change {
+    pub(crate) kind: ObjectKind,
+    pub(crate) id: String,
+    pub(crate) deleted: bool,
 }
 
 impl Change {

@@ -22,5 +22,7 @@ pub use arrivals::Arrivals;
 pub use builder::{History, HistoryBuilder, HistoryStream};
 pub use event::HistoryEvent;
 pub use kind::ObjectKind;
+#[cfg(feature = "backend-api")]
+pub(crate) use random::Random;
 pub use scenario::Scenario;
 pub use truth::Truth;
