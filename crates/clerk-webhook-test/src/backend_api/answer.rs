@@ -16,7 +16,7 @@ use super::routes;
 const VERSION_HEADER: &str = "clerk-api-version";
 const VERSION_PARAMETER: &str = "__clerk_api_version";
 
-/// The versions whose objects are equal to those of a history.
+/// The known versions. The objects of a history are the same in all of them.
 const VERSIONS: [&str; 6] =
     ["2021-02-05", "2024-10-01", "2025-03-12", "2025-04-10", "2025-11-10", "2026-05-12"];
 
