@@ -1,5 +1,6 @@
 //! The commands. Each has a module.
 
+mod api;
 mod completions;
 mod doctor;
 mod events;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Trigger(trigger::Args),
     /// Send a sequence of events as Svix does, with retries, duplicates, and reordering
     Scenario(scenario::Args),
+    /// Serve the objects of a history as Clerk's Backend API does
+    Api(api::Args),
     /// Explain why a captured request does not verify
     ///
     /// A cause is a fact about the request, or a change that makes the signature match when it is undone.
@@ -61,7 +64,7 @@ impl Command {
             }
             Self::Secret(_) | Self::Verify(_) | Self::Listen(_) | Self::Doctor(_) => &[&secrets::VARIABLES],
             Self::Queue(_) => &[&queue::VARIABLES],
-            Self::Events(_) | Self::Completions(_) => &[],
+            Self::Api(_) | Self::Events(_) | Self::Completions(_) => &[],
         }
     }
 
@@ -70,6 +73,7 @@ impl Command {
         match self {
             Self::Trigger(args) => trigger::run(args, output),
             Self::Scenario(args) => scenario::run(args, output),
+            Self::Api(args) => api::run(args, output),
             Self::Verify(args) => verify::run(args, output),
             Self::Listen(args) => listen::run(args, output),
             Self::Replay(args) => replay::run(args, output),

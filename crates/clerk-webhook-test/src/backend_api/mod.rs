@@ -175,6 +175,12 @@ impl FakeBackendApi {
         self.clerk().world.objects(kind)
     }
 
+    /// Returns the number of objects of a kind.
+    #[must_use]
+    pub fn count(&self, kind: ObjectKind) -> usize {
+        self.clerk().world.count(kind)
+    }
+
     /// Answers a request. The body of the request is ignored.
     #[must_use]
     pub fn answer<B>(&self, request: &http::Request<B>) -> http::Response<Bytes> {

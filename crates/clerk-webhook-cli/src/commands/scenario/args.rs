@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
-use clap::ValueEnum;
-use clerk_webhook_test::HistoryBuilder;
-use clerk_webhook_test::{History, Scenario};
 use jiff::SignedDuration;
 
-use crate::args::moment::Moment;
+use crate::args::history::{HistoryArgs, Kind};
 use crate::args::secrets::SecretArgs;
 use crate::send::endpoint::RemoteArgs;
 use crate::send::svix;
-
-/// The default number of events.
-const EVENTS: u64 = 250;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,32 +61,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) secrets: SecretArgs,
 
-    /// Seed, to repeat a run [default: a new one, which is printed]
-    #[arg(long, value_name = "NUMBER")]
-    pub(super) seed: Option<u64>,
-
-    /// Number of events [default: 250]
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    pub(super) events: Option<u64>,
-
-    /// Number of users who sign up, instead of --events
-    #[arg(
-        long, value_name = "NUMBER", conflicts_with = "events",
-        value_parser = clap::value_parser!(u64).range(1..=100_000_000)
-    )]
-    pub(super) users: Option<u64>,
-
-    /// Start of the history [default: 2026-01-01T00:00:00Z]
-    ///
-    /// With the default, the same seed generates the same bytes.
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub(super) start: Option<Moment>,
-
-    /// Give versions of an object the same updated_at
-    ///
-    /// Only the timestamp of the event then differs.
-    #[arg(long)]
-    pub(super) ties: bool,
+    #[command(flatten)]
+    pub(super) history: HistoryArgs,
 
     /// Send out of order, each message up to 1000 messages late
     ///
@@ -147,59 +117,6 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(super) remote: RemoteArgs,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Kind {
-    /// Users sign up and return, with sessions and with codes by email and SMS
-    #[value(name = "signup")]
-    SignUp,
-    /// Users create organizations, invite each other, join, change roles, and leave
-    Team,
-    /// Users, organizations, and memberships change often and are deleted
-    Churn,
-    /// All 46 event types, each within the first 150 events
-    All,
-}
-
-impl Kind {
-    pub(super) fn scenario(self) -> Scenario {
-        match self {
-            Self::SignUp => Scenario::SignUp,
-            Self::Team => Scenario::Team,
-            Self::Churn => Scenario::Churn,
-            Self::All => Scenario::All,
-        }
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::SignUp => "signup",
-            Self::Team => "team",
-            Self::Churn => "churn",
-            Self::All => "all",
-        }
-    }
-}
-
-impl Args {
-    pub(super) fn event_count(&self) -> u64 {
-        self.events.unwrap_or(EVENTS)
-    }
-
-    /// Returns the history for the seed.
-    pub(super) fn history(&self, seed: u64) -> HistoryBuilder {
-        let history = History::builder().scenario(self.scenario.scenario()).seed(seed).ties(self.ties);
-        let history = match self.start {
-            Some(Moment(start)) => history.start(start),
-            None => history,
-        };
-        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        match self.users {
-            Some(users) => history.users(count(users)),
-            None => history.events(count(self.event_count())),
-        }
-    }
 }
 
 fn time_scale(text: &str) -> Result<f64, String> {

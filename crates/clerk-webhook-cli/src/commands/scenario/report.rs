@@ -29,13 +29,10 @@ pub(super) fn announce(
         "seed": seed,
         "to": urls.first(),
         "urls": urls,
-        "events": args.users.is_none().then(|| args.event_count()),
-        "users": args.users,
+        "events": args.history.users.is_none().then(|| args.history.event_count()),
+        "users": args.history.users,
     }))?;
-    let size = match args.users {
-        Some(users) => format!("{users} users"),
-        None => format!("{} events", args.event_count()),
-    };
+    let size = args.history.size();
     let (strong, name, to) = (style::STRONG, args.scenario.name(), urls.join(" and "));
     output.line(format_args!("{strong}{name}{strong:#} with --seed {seed}, {size}, to {to}"))
 }

@@ -1,7 +1,5 @@
 //! Sends a history, and compares the resulting tables.
 
-use std::hash::{BuildHasher as _, RandomState};
-
 use super::args::Args;
 use super::plan::Plan;
 use super::report::{announce, print, summarize};
@@ -20,9 +18,9 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         return compare(&args, output, sync);
     }
     let secrets = args.secrets.secrets()?;
-    // The seed is short enough to type.
-    let seed = args.seed.unwrap_or_else(|| RandomState::new().hash_one(0) % 1_000_000);
-    let plan = Plan::new(args.history(seed).stream(), seed, args.shuffle, args.duplicate);
+    let seed = args.history.seed_or_new();
+    let history = args.history.history(args.scenario, seed).stream();
+    let plan = Plan::new(history, seed, args.shuffle, args.duplicate);
     if args.dry_run {
         return print(plan, &secrets);
     }
@@ -48,7 +46,8 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
         each: args.each,
         seed,
     };
-    let deliveries = args.users.is_none().then(|| args.event_count() * u64::from(args.duplicate));
+    let events = args.history.users.is_none().then(|| args.history.event_count());
+    let deliveries = events.map(|events| events * u64::from(args.duplicate));
     let progress = Progress::new(deliveries);
     let tally = client::block_on(async {
         let uris = endpoints.iter().map(|endpoint| endpoint.uri().clone());
@@ -66,7 +65,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
 
 /// Compares the tables without sending.
 fn compare(args: &Args, output: &Output, sync: &SyncCheck) -> Result<(), Failure> {
-    let Some(seed) = args.seed else {
+    let Some(seed) = args.history.seed else {
         return Err(Failure::usage(
             "no history: pass its seed with --seed to compare only, or a URL with --to to send a history",
         ));
@@ -76,6 +75,6 @@ fn compare(args: &Args, output: &Output, sync: &SyncCheck) -> Result<(), Failure
 }
 
 fn expect(args: &Args, output: &Output, sync: &SyncCheck, seed: u64) -> Result<(), Failure> {
-    let history = args.history(seed).build();
+    let history = args.history.history(args.scenario, seed).build();
     if client::block_on(sync.run(&history, output))? { Ok(()) } else { Err(Failure::Negative) }
 }
