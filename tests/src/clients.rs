@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -10,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clerk_webhook_test::Delivery;
+use serde_json::Value;
 
 use crate::process::Receiver;
 use crate::{OTHER_SECRET, SECRET, folder, say_skipped};
@@ -93,7 +95,7 @@ impl Client {
 /// If some are missing, the function prints how to install them. It panics if `CI` is set.
 #[must_use]
 pub fn official_clients(needed_by: &str) -> Vec<Client> {
-    let scripts = scripts(needed_by, "send");
+    let scripts = scripts(needed_by, "send", ("@clerk/backend", "svix"));
     let client = |(program, script): &(OsString, PathBuf), library: &'static str| Client {
         program: program.clone(),
         script: script.clone(),
@@ -126,22 +128,23 @@ pub struct Judged {
 #[must_use]
 pub fn official_verdicts(deliveries: &[Judged], needed_by: &str) -> Vec<String> {
     let lines: String = deliveries.iter().map(Judged::line).collect();
-    let verdicts = scripts(needed_by, "verify").into_iter().map(|(program, script)| {
-        let mut process = Command::new(&program)
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the script starts");
-        let mut input = process.stdin.take().expect("the input is piped");
-        // This cannot deadlock, because the script prints only unexpected verdicts while it reads.
-        input.write_all(lines.as_bytes()).expect("the script reads its input");
-        drop(input);
-        let output = process.wait_with_output().expect("the script exits");
-        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        assert!(output.status.success(), "{program:?}: {text}");
-        text
-    });
+    let verdicts =
+        scripts(needed_by, "verify", ("@clerk/backend", "svix")).into_iter().map(|(program, script)| {
+            let mut process = Command::new(&program)
+                .arg(script)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("the script starts");
+            let mut input = process.stdin.take().expect("the input is piped");
+            // This cannot deadlock, because the script prints only unexpected verdicts while it reads.
+            input.write_all(lines.as_bytes()).expect("the script reads its input");
+            drop(input);
+            let output = process.wait_with_output().expect("the script exits");
+            let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            assert!(output.status.success(), "{program:?}: {text}");
+            text
+        });
     verdicts.collect()
 }
 
@@ -159,32 +162,84 @@ impl Judged {
     }
 }
 
-/// Returns the interpreter and the script for each language whose libraries are installed.
-fn scripts(needed_by: &str, name: &str) -> Vec<(OsString, PathBuf)> {
+/// Reads a Backend API with all installed official libraries, and returns the JSON that each script prints.
+///
+/// # Panics
+///
+/// Panics if a library rejects a response.
+#[must_use]
+pub fn official_readings(url: &str, key: &str, needed_by: &str) -> Vec<Value> {
+    let scripts = scripts(needed_by, "list", ("@clerk/backend", "clerk_backend_api"));
+    let readings = scripts.into_iter().map(|(program, script)| {
+        let output = Command::new(&program).arg(script).args([url, key]).output().expect("the script starts");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{program:?}: {error}");
+        serde_json::from_slice(&output.stdout).expect("the script prints JSON")
+    });
+    readings.collect()
+}
+
+/// Compares the responses of a Backend API with Clerk's OpenAPI file, and returns the output of the script, unless Prism is
+/// not installed.
+///
+/// # Panics
+///
+/// Panics if a response does not match.
+#[must_use]
+pub fn schema_verdict(url: &str, key: &str, needed_by: &str) -> Option<String> {
+    let program = node("@stoplight/prism-cli").or_else(|| missing(needed_by, "Node", INSTALL_NODE))?;
+    let output = Command::new(program)
+        .arg(folder("clients/schema.mjs"))
+        .args([url, key])
+        .arg(folder("backend-api/openapi.yml"))
+        .output()
+        .expect("the script starts");
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    Some(text)
+}
+
+const INSTALL_NODE: &str = "npm ci --prefix tests/clients";
+
+/// Returns the interpreter if a package is installed.
+fn node(package: &str) -> Option<OsString> {
+    folder(&format!("clients/node_modules/{package}")).exists().then(|| "node".into())
+}
+
+/// Returns the interpreter if a module is installed.
+fn python(module: &str) -> Option<OsString> {
+    let versions = fs::read_dir(folder("clients/.venv/lib")).ok()?;
+    let mut modules = versions.flatten().map(|version| version.path().join("site-packages").join(module));
+    modules.any(|module| module.exists()).then(|| folder("clients/.venv/bin/python").into_os_string())
+}
+
+/// Prints that a test was skipped, and how to install what it needs. Panics if `CI` is set.
+fn missing<T>(needed_by: &str, language: &str, install: &str) -> Option<T> {
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "the {language} clients are not installed; install them with: {install}"
+    );
+    say_skipped(&format!("{needed_by} needs the {language} clients; install them with: {install}"));
+    None
+}
+
+/// Returns the interpreter and the script for each language whose library is installed: a package and a module.
+fn scripts(needed_by: &str, name: &str, (package, module): (&str, &str)) -> Vec<(OsString, PathBuf)> {
     let script = |extension: &str| folder(&format!("clients/{name}.{extension}"));
-    let node = folder("clients/node_modules/@clerk/backend").exists().then(|| ("node".into(), script("mjs")));
-    let python = folder("clients/.venv/bin/python");
-    let python = python.exists().then(|| (python.into_os_string(), script("py")));
-    let mut scripts = Vec::new();
-    for (language, found, install) in [
-        ("Node", node, "npm ci --prefix tests/clients"),
+    let node = node(package).map(|program| (program, script("mjs")));
+    let python = python(module).map(|program| (program, script("py")));
+    let scripts = [
+        ("Node", node, INSTALL_NODE),
         (
             "Python",
             python,
             "python3 -m venv tests/clients/.venv && tests/clients/.venv/bin/pip install -r tests/clients/requirements.txt",
         ),
-    ] {
-        let Some(script) = found else {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "the {language} clients are not installed; install them with: {install}"
-            );
-            say_skipped(&format!("{needed_by} needs the {language} clients; install them with: {install}"));
-            continue;
-        };
-        scripts.push(script);
-    }
-    scripts
+    ];
+    let found = scripts
+        .into_iter()
+        .map(|(language, found, install)| found.or_else(|| missing(needed_by, language, install)));
+    found.flatten().collect()
 }
 
 /// A running example. Dropping it kills the process.
