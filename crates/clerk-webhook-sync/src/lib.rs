@@ -172,6 +172,8 @@
 mod apply;
 #[cfg(feature = "backend-api")]
 mod backend_api;
+#[cfg(feature = "backend-api")]
+mod backfill;
 mod error;
 mod observe;
 #[cfg(test)]
@@ -183,7 +185,7 @@ mod sync;
 mod value;
 
 pub use apply::applied::{Applied, IgnoredReason};
-pub use apply::change::{Change, HookFuture, RowChange};
+pub use apply::change::{Change, HookFuture, Origin, RowChange};
 pub use apply::engine::SyncDatabase;
 #[cfg(feature = "backend-api-client")]
 pub use backend_api::HyperTransport;
@@ -193,6 +195,12 @@ pub use backend_api::{
     InvalidShare, MAX_RESPONSE_BYTES, Resource, ResponseTooLarge, Transport, TransportError, UnknownResource,
     WaitReason,
 };
+#[cfg(feature = "backend-api")]
+pub use backfill::error::ImportError;
+#[cfg(feature = "backend-api")]
+pub use backfill::options::{BackfillOptions, ReconcileOptions};
+#[cfg(feature = "backend-api")]
+pub use backfill::report::{Drift, DriftKind, Progress, Refreshed, Report, Skipped, TableReport};
 pub use error::{SyncError, SyncErrorKind};
 pub use schema::names::InvalidPrefix;
 pub use schema::tables::{

@@ -8,7 +8,7 @@ use clerk_webhook_core::{Context, Event, Handlers};
 use sqlx::{Pool, Transaction};
 
 use crate::apply::applied::Applied;
-use crate::apply::change::{Change, Hook, HookFuture};
+use crate::apply::change::{Change, Hook, HookFuture, Origin};
 use crate::apply::engine::SyncDatabase;
 use crate::error::SyncError;
 use crate::observe::observe;
@@ -113,7 +113,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     /// use std::sync::Arc;
     ///
     /// # use clerk_webhook_core::{Event, Timestamp};
-    /// use clerk_webhook_sync::{Change, ClerkSync};
+    /// use clerk_webhook_sync::{Change, ClerkSync, Origin};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
     /// # let body = r#"{"data":{"email_addresses":[],"id":"user_1","updated_at":1},"timestamp":2,"type":"user.created"}"#;
@@ -125,6 +125,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     ///     let reason = Arc::clone(&reason);
     ///     Box::pin(async move {
     ///         if let Change::User(user) = change
+    ///             && user.origin == Origin::Event // not a user who existed before an import
     ///             && user.before.is_none()
     ///             && user.after.is_some()
     ///         {
@@ -207,6 +208,11 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
     #[must_use]
     pub fn pool(&self) -> &Pool<DB> {
         &self.pool
+    }
+
+    #[cfg(feature = "backend-api")]
+    pub(crate) const fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     pub(crate) fn statements(&self) -> &Statements {
@@ -293,8 +299,9 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             Err(reason) => return Ok(Applied::Ignored(reason)),
         };
         if self.keeps_statements && self.is_one_statement(&observations) {
-            let applied =
-                self.write(&mut *self.pool.acquire().await?, observations, is_creation(event)).await;
+            let applied = self
+                .write(&mut *self.pool.acquire().await?, observations, is_creation(event), Origin::Event)
+                .await;
             // A statement outside of a transaction runs at the server's default isolation level. Above
             // READ COMMITTED, it can conflict with another transaction.
             let Err(error) = &applied else { return applied };
@@ -307,7 +314,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             return Ok(applied);
         }
         let mut transaction = self.begin().await?;
-        let applied = self.write(&mut transaction, observations, is_creation(event)).await?;
+        let applied = self.write(&mut transaction, observations, is_creation(event), Origin::Event).await?;
         transaction.commit().await?;
         Ok(applied)
     }
@@ -327,7 +334,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         event: &Event,
     ) -> Result<Applied, SyncError> {
         match observe(event, &self.settings)? {
-            Ok(observations) => self.write(connection, observations, is_creation(event)).await,
+            Ok(observations) => self.write(connection, observations, is_creation(event), Origin::Event).await,
             Err(reason) => Ok(Applied::Ignored(reason)),
         }
     }

@@ -44,6 +44,36 @@ impl Value {
         }
     }
 
+    #[cfg(feature = "backend-api")]
+    pub(crate) const fn is_null(&self) -> bool {
+        matches!(self, Self::Text(None) | Self::Integer(None) | Self::Boolean(None) | Self::Json(None))
+    }
+
+    /// Returns the text of a text or of JSON.
+    #[cfg(feature = "backend-api")]
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Json(text) => text.as_deref(),
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "backend-api")]
+    pub(crate) const fn as_integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(number) => *number,
+            _ => None,
+        }
+    }
+
+    #[cfg(all(feature = "backend-api", feature = "postgres"))]
+    pub(crate) const fn as_boolean(&self) -> Option<bool> {
+        match self {
+            Self::Boolean(yes) => *yes,
+            _ => None,
+        }
+    }
+
     /// Creates a value from an id, shortened by [`id`].
     pub(crate) fn id(text: &str) -> Self {
         Self::Text(Some(id(text)))

@@ -20,7 +20,7 @@ pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Sen
 /// type `C`.
 pub(crate) type Hook<C> = dyn for<'a> Fn(Change, &'a mut C) -> HookFuture<'a> + Send + Sync;
 
-/// A row that an event changed.
+/// A changed row.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
@@ -48,7 +48,7 @@ pub enum Change {
     WaitlistEntry(RowChange<WaitlistEntryRow>),
 }
 
-/// A row before and after an event.
+/// A row before and after a change.
 ///
 /// | `before` | `after` | meaning |
 /// |---|---|---|
@@ -65,32 +65,59 @@ pub enum Change {
 pub struct RowChange<T> {
     /// The object's id.
     pub id: String,
-    /// The row before the event; `None` if it did not exist or was a copy or a tombstone.
+    /// The row before the change; `None` if it did not exist or was a copy or a tombstone.
     pub before: Option<T>,
-    /// The row after the event; `None` if it is a tombstone.
+    /// The row after the change; `None` if it is a tombstone.
     pub after: Option<T>,
+    /// What changed the row.
+    pub origin: Origin,
+}
+
+/// What changed a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Origin {
+    /// An event.
+    Event,
+    /// An import of the objects that Clerk holds. A new row does not mean that the user has just signed up.
+    Backfill,
+    /// A comparison with the objects that Clerk holds. The change happened earlier, and its event did not
+    /// arrive.
+    Reconcile,
+    /// [`forget_user`](crate::ClerkSync::forget_user) or [`forget_email`](crate::ClerkSync::forget_email).
+    Erasure,
 }
 
 impl Change {
     /// Creates a change from the columns of this kind's table.
-    pub(crate) fn new(entity: Entity, id: String, before: Option<Record>, after: Option<Record>) -> Self {
+    pub(crate) fn new(
+        entity: Entity,
+        id: String,
+        (before, after): (Option<Record>, Option<Record>),
+        origin: Origin,
+    ) -> Self {
         match entity {
-            Entity::Users => Self::User(row(id, before, after)),
-            Entity::Organizations => Self::Organization(row(id, before, after)),
-            Entity::Memberships => Self::Membership(row(id, before, after)),
-            Entity::Invitations => Self::Invitation(row(id, before, after)),
-            Entity::Domains => Self::Domain(row(id, before, after)),
-            Entity::Roles => Self::Role(row(id, before, after)),
-            Entity::Permissions => Self::Permission(row(id, before, after)),
-            Entity::Sessions => Self::Session(row(id, before, after)),
-            Entity::SubscriptionItems => Self::SubscriptionItem(row(id, before, after)),
-            Entity::Subscriptions => Self::Subscription(row(id, before, after)),
-            Entity::WaitlistEntries => Self::WaitlistEntry(row(id, before, after)),
+            Entity::Users => Self::User(row(id, before, after, origin)),
+            Entity::Organizations => Self::Organization(row(id, before, after, origin)),
+            Entity::Memberships => Self::Membership(row(id, before, after, origin)),
+            Entity::Invitations => Self::Invitation(row(id, before, after, origin)),
+            Entity::Domains => Self::Domain(row(id, before, after, origin)),
+            Entity::Roles => Self::Role(row(id, before, after, origin)),
+            Entity::Permissions => Self::Permission(row(id, before, after, origin)),
+            Entity::Sessions => Self::Session(row(id, before, after, origin)),
+            Entity::SubscriptionItems => Self::SubscriptionItem(row(id, before, after, origin)),
+            Entity::Subscriptions => Self::Subscription(row(id, before, after, origin)),
+            Entity::WaitlistEntries => Self::WaitlistEntry(row(id, before, after, origin)),
         }
     }
 }
 
-fn row<T: TableRow>(id: String, before: Option<Record>, after: Option<Record>) -> RowChange<T> {
+fn row<T: TableRow>(
+    id: String,
+    before: Option<Record>,
+    after: Option<Record>,
+    origin: Origin,
+) -> RowChange<T> {
     let [before, after] = [before, after].map(|record| record.and_then(T::read));
-    RowChange { id, before, after }
+    RowChange { id, before, after, origin }
 }

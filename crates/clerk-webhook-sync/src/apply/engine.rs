@@ -64,6 +64,16 @@ pub trait Access: Database {
         parameters: &[Value],
     ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
 
+    /// Runs a statement that writes a list of rows, and returns the rows of its result.
+    #[cfg(feature = "backend-api")]
+    fn fetch_list(
+        connection: &mut Self::Connection,
+        statement: SqlStr,
+        kept: bool,
+        kinds: &[Kind],
+        list: &[Vec<Value>],
+    ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
+
     /// Reads a column of a row.
     fn get(row: &Self::Row, column: &str, kind: Kind) -> Result<Value, sqlx::Error>;
 
@@ -149,6 +159,17 @@ impl Access for sqlx::Sqlite {
         Ok(())
     }
 
+    #[cfg(feature = "backend-api")]
+    async fn fetch_list(
+        connection: &mut sqlx::SqliteConnection,
+        statement: SqlStr,
+        kept: bool,
+        _kinds: &[Kind],
+        list: &[Vec<Value>],
+    ) -> Result<Vec<Self::Row>, sqlx::Error> {
+        Self::fetch(connection, statement, kept, &list.concat()).await
+    }
+
     async fn prepare(_transaction: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
         Ok(())
     }
@@ -185,6 +206,25 @@ impl Access for sqlx::Postgres {
     async fn refuse_pooler(pool: &Pool<Self>, keeps_statements: bool) -> Result<(), sqlx::Error> {
         let mode = if keeps_statements { Mode::KeepsStatements } else { Mode::PoolerSafe };
         refuse(mode, pool).await
+    }
+
+    #[cfg(feature = "backend-api")]
+    async fn fetch_list(
+        connection: &mut sqlx::PgConnection,
+        statement: SqlStr,
+        kept: bool,
+        kinds: &[Kind],
+        list: &[Vec<Value>],
+    ) -> Result<Vec<Self::Row>, sqlx::Error> {
+        let query = kinds.iter().enumerate().fold(sqlx::query::<Self>(statement), |query, (index, kind)| {
+            let column = list.iter().filter_map(|row| row.get(index));
+            match kind {
+                Kind::Text | Kind::Json => query.bind(column.map(Value::as_text).collect::<Vec<_>>()),
+                Kind::Integer => query.bind(column.map(Value::as_integer).collect::<Vec<_>>()),
+                Kind::Boolean => query.bind(column.map(Value::as_boolean).collect::<Vec<_>>()),
+            }
+        });
+        query.persistent(kept).fetch_all(connection).await
     }
 
     async fn prepare(transaction: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {

@@ -7,7 +7,7 @@ use clerk_webhook_core::Timestamp;
 use sqlx::SqlStr;
 
 use crate::apply::applied::Applied;
-use crate::apply::change::Change;
+use crate::apply::change::{Change, Origin};
 use crate::apply::engine::SyncDatabase;
 use crate::error::SyncError;
 use crate::observe::{Children, Observation, Observed, Order, Rank};
@@ -39,19 +39,22 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         connection: &mut DB::Connection,
         observations: Vec<Observation>,
         is_creation: bool,
+        origin: Origin,
     ) -> Result<Applied, SyncError> {
         let mut applied = Applied::Stale;
         for observation in observations {
-            applied = self.write_one(connection, observation, is_creation).await?;
+            applied = self.write_one(connection, observation, is_creation, Some(origin)).await?;
         }
         Ok(applied)
     }
 
-    async fn write_one(
+    /// Writes one observation. Calls no hook if `origin` is `None`.
+    pub(crate) async fn write_one(
         &self,
         connection: &mut DB::Connection,
         Observation { entity, id, observed }: Observation,
         is_creation: bool,
+        origin: Option<Origin>,
     ) -> Result<Applied, SyncError> {
         let statements = self.statements().of(entity);
         let id = value::id(&id);
@@ -67,7 +70,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             }
         };
         // Copies do not trigger hooks. They have no child rows and only replace other copies.
-        let hook = self.hook().filter(|_| children.is_some());
+        let hook = self.hook().zip(origin).filter(|_| children.is_some());
         let is_creation = is_creation && children.is_some();
         let (mut effect, before) = match hook {
             None => (self.put(connection, statement, &row, is_creation).await?, None),
@@ -85,7 +88,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         }
         let children = entity.table().children.iter().zip(children);
         self.write_children(connection, &statements.children, effect, &row[0], children).await?;
-        if let Some(hook) = hook {
+        if let Some((hook, origin)) = hook {
             let mut after = (!is_deletion).then(|| live(entity.table(), &row));
             // Another version of the row may have set kept columns that this version lacks. In that case, the
             // row is read again.
@@ -99,7 +102,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             if effect == Effect::Updated && !kept.is_empty() && !before.as_ref().is_some_and(knew_the_same) {
                 after = self.lock(connection, entity, &row[0]).await?.and_then(Locked::whole);
             }
-            let change = Change::new(entity, id, before, after);
+            let change = Change::new(entity, id, (before, after), origin);
             hook(change, connection).await.map_err(SyncError::hook)?;
             DB::ensure_alive(connection).await?;
         }
@@ -311,7 +314,7 @@ fn list(table: &ChildTable, rows: Children) -> Value {
 }
 
 /// Returns the parameters of [`TableStatements::version`](crate::schema::writes::TableStatements).
-fn version(id: &str, order: Order, columns: Vec<Value>) -> Vec<Value> {
+pub(crate) fn version(id: &str, order: Order, columns: Vec<Value>) -> Vec<Value> {
     let Order { rank, updated_at, event_at, tie } = order;
     let mut row = vec![
         Value::Text(Some(id.to_owned())),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::base_url::{BaseUrl, InvalidBaseUrl};
+use super::endpoint::MAX_LIMIT;
 use super::event::ApiEvent;
 use super::key::{InvalidSecretKey, SecretKey};
 use super::pace::Pace;
@@ -50,6 +51,7 @@ pub struct BackendApi {
     pub(super) pace: Arc<Pace>,
     pub(super) recent: Arc<Recent>,
     pub(super) timeout: Duration,
+    pub(super) limit: u32,
     observers: Vec<Observer>,
 }
 
@@ -68,6 +70,7 @@ impl BackendApi {
             base_url: Arc::default(),
             recent: Arc::default(),
             timeout: DEFAULT_TIMEOUT,
+            limit: MAX_LIMIT,
             observers: Vec::new(),
         })
     }
@@ -111,6 +114,14 @@ impl BackendApi {
     /// The function must not block. Further calls add further functions.
     pub fn on_event(mut self, observer: impl Fn(&ApiEvent) + Send + Sync + 'static) -> Self {
         self.observers.push(Arc::new(observer));
+        self
+    }
+
+    /// Sends requests without delay, and asks for short pages.
+    #[cfg(test)]
+    pub(crate) fn for_tests(mut self, limit: u32) -> Self {
+        self.pace = Arc::new(Pace::new(Duration::ZERO));
+        self.limit = limit;
         self
     }
 

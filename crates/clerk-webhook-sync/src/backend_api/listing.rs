@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{self, Object, Page, ReadAt, Rows};
 use super::client::BackendApi;
-use super::endpoint::{MAX_LIMIT, Request};
+use super::endpoint::Request;
 use super::error::BackendApiError;
 use super::position::{Content, Position, Step};
 use super::resource::Resource;
@@ -101,10 +101,10 @@ impl BackendApi {
 impl Listing {
     fn new(api: BackendApi, resource: Resource, request: Request, way: Way) -> Self {
         Self {
+            limit: api.limit,
             api,
             resource,
             request,
-            limit: MAX_LIMIT,
             way,
             cursor: None,
             is_resumed: false,

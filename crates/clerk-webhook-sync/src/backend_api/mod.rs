@@ -2,7 +2,6 @@
 //!
 //! The module only sends GET requests. `client` contains the settings, and `request` sends one request with
 //! its retries. `listing` reads all objects of a resource, and `look` reads single objects.
-#![allow(dead_code, reason = "the import uses the parts that are not public")]
 
 mod answer;
 mod base_url;

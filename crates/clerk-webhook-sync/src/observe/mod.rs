@@ -3,6 +3,8 @@
 mod access;
 mod billing;
 pub(crate) mod canonical;
+#[cfg(feature = "backend-api")]
+pub(crate) mod listed;
 mod organization;
 mod session;
 #[cfg(test)]

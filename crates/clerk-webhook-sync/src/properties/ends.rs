@@ -370,7 +370,7 @@ async fn all_orders<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
                 let id = "orgmem_1".to_owned();
                 let observations =
                     vec![Observation { entity: Entity::Memberships, id, observed: change.clone() }];
-                sync.write(&mut transaction, observations, false).await.unwrap();
+                sync.write(&mut transaction, observations, false, crate::Origin::Event).await.unwrap();
             }
         }
         let expected = format!("memberships orgmem_1 9 0 0  {} {T} org_1 user_1 - - - - -", T + 4);

@@ -39,7 +39,7 @@ async fn all_tables<DB: SyncDatabase>(pool: sqlx::Pool<DB>) {
         let id = long(&mut random);
         let mut write = async |observed| {
             let observations = vec![Observation { entity, id: id.clone(), observed }];
-            let applied = sync.write(&mut connection, observations, false).await;
+            let applied = sync.write(&mut connection, observations, false, crate::Origin::Event).await;
             assert!(applied.unwrap().is_change(), "{} with SEED={seed}", table.name);
             dump::<DB>(DISORDERED, &mut connection).await
         };

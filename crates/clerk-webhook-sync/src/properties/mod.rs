@@ -4,6 +4,7 @@
 mod ends;
 mod history;
 mod imperfect;
+mod import;
 mod lengths;
 mod tables;
 

@@ -62,7 +62,7 @@ pub(super) async fn live<DB: SyncDatabase>(names: &str, connection: &mut DB::Con
     lines
 }
 
-async fn rows<DB: SyncDatabase>(
+pub(super) async fn rows<DB: SyncDatabase>(
     connection: &mut DB::Connection,
     name: &str,
     source: &str,

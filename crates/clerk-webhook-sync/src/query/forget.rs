@@ -6,6 +6,7 @@ use std::slice;
 use clerk_webhook_core::Timestamp;
 use sqlx::SqlStr;
 
+use crate::apply::change::Origin;
 use crate::apply::engine::SyncDatabase;
 use crate::error::SyncError;
 use crate::observe::{Observation, Observed, Rank};
@@ -171,7 +172,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         for (entity, id) in rows {
             let observed = Observed::Deleted { at: now, kept: Vec::new() };
             let observations = vec![Observation { entity, id, observed }];
-            is_changed |= self.write(connection, observations, false).await?.is_change();
+            is_changed |= self.write(connection, observations, false, Origin::Erasure).await?.is_change();
         }
         Ok(is_changed)
     }

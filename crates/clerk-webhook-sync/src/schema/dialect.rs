@@ -15,17 +15,19 @@ impl Dialect {
     pub(crate) const ALL: [Self; 2] = [Self::Postgres, Self::Sqlite];
 
     /// Returns the migrations in order. The first one creates version 1 of the tables.
-    pub(crate) const fn migrations(self) -> [&'static str; 3] {
+    pub(crate) const fn migrations(self) -> [&'static str; 4] {
         match self {
             Self::Postgres => [
                 include_str!("../../migrations/postgres/0001_tables.sql"),
                 include_str!("../../migrations/postgres/0002_sessions_billing_waitlist.sql"),
                 include_str!("../../migrations/postgres/0003_ends_and_long_values.sql"),
+                include_str!("../../migrations/postgres/0004_state.sql"),
             ],
             Self::Sqlite => [
                 include_str!("../../migrations/sqlite/0001_tables.sql"),
                 include_str!("../../migrations/sqlite/0002_sessions_billing_waitlist.sql"),
                 include_str!("../../migrations/sqlite/0003_ends_and_long_values.sql"),
+                include_str!("../../migrations/sqlite/0004_state.sql"),
             ],
         }
     }
@@ -37,6 +39,14 @@ impl Dialect {
             // The parameter is bound as a text.
             (Self::Postgres, Kind::Json) => format!("${number}::jsonb"),
             (Self::Postgres, _) => format!("${number}"),
+        }
+    }
+
+    /// Returns a null that is a text.
+    pub(super) const fn null_text(self) -> &'static str {
+        match self {
+            Self::Postgres => "NULL::text",
+            Self::Sqlite => "NULL",
         }
     }
 

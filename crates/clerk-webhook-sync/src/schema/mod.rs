@@ -1,6 +1,8 @@
 //! The descriptions of the tables. Statements and row types are derived from them, and a test compares them
 //! with the tables that the migrations create.
 
+#[cfg(feature = "backend-api")]
+pub(crate) mod batches;
 pub(crate) mod dialect;
 pub(crate) mod names;
 pub(crate) mod queries;

@@ -8,6 +8,8 @@ use super::queries::Queries;
 use super::tables::Entity;
 use super::writer::Writer;
 use super::writes::TableStatements;
+#[cfg(feature = "backend-api")]
+use crate::value::Kind;
 
 /// All statements, for one table name prefix.
 #[derive(Debug)]
@@ -17,6 +19,25 @@ pub(crate) struct Statements {
     pub(crate) schema_version: SqlStr,
     pub(crate) migrations: Vec<SqlStr>,
     pub(crate) queries: Queries,
+    #[cfg(feature = "backend-api")]
+    pub(crate) state: StateStatements,
+}
+
+/// The statements for the table `sync_state`.
+#[cfg(feature = "backend-api")]
+#[derive(Debug)]
+pub(crate) struct StateStatements {
+    /// Reads a value and its time. Parameter: the name.
+    pub(crate) read: SqlStr,
+    /// Writes a value. Parameters: the name, the value and the current time.
+    pub(crate) write: SqlStr,
+    /// Removes a value. Parameter: the name.
+    pub(crate) forget: SqlStr,
+    /// Removes a value if it is the given one. Parameters: the name and the value.
+    pub(crate) forget_own: SqlStr,
+    /// Writes a value that expires, unless a different value has not expired. Parameters: the name, the value,
+    /// the time at which it expires, and the current time.
+    pub(crate) lease: SqlStr,
 }
 
 impl Statements {
@@ -29,6 +50,8 @@ impl Statements {
                 .safe(format!("SELECT max(version) AS version FROM {}", names.table("sync_schema"))),
             migrations: writer.migrations(),
             queries: writer.queries(),
+            #[cfg(feature = "backend-api")]
+            state: writer.state(),
         }
     }
 
@@ -41,6 +64,24 @@ impl Writer<'_> {
     fn migrations(&self) -> Vec<SqlStr> {
         let named = |migration: &str| self.safe(self.names.put_into(migration, self.dialect));
         self.dialect.migrations().into_iter().map(named).collect()
+    }
+
+    #[cfg(feature = "backend-api")]
+    fn state(&self) -> StateStatements {
+        let table = self.names.table("sync_state");
+        let [name, value] = [1, 2].map(|number| self.dialect.parameter(number, Kind::Text));
+        let [third, fourth] = [3, 4].map(|number| self.dialect.parameter(number, Kind::Integer));
+        let write = format!(
+            "INSERT INTO {table} AS known (name, value, updated_at) VALUES ({name}, {value}, {third}) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at"
+        );
+        StateStatements {
+            read: self.safe(format!("SELECT value, updated_at FROM {table} WHERE name = {name}")),
+            forget: self.safe(format!("DELETE FROM {table} WHERE name = {name}")),
+            forget_own: self.safe(format!("DELETE FROM {table} WHERE name = {name} AND value = {value}")),
+            lease: self.safe(format!("{write} WHERE known.value = {value} OR known.updated_at < {fourth}")),
+            write: self.safe(write),
+        }
     }
 
     /// Returns a query whose result is 1 if the table that records the migrations exists, and 0 otherwise.

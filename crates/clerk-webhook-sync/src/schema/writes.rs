@@ -12,6 +12,8 @@ use std::ops::Range;
 
 use sqlx::SqlStr;
 
+#[cfg(feature = "backend-api")]
+use super::batches::BatchStatements;
 use super::dialect::Dialect;
 use super::table::{ChildTable, Table};
 use super::writer::Writer;
@@ -32,6 +34,8 @@ pub(crate) struct TableStatements {
     /// id and these columns. Returns `obs_rank` if the row changed.
     pub(crate) fill: Option<SqlStr>,
     pub(crate) children: ChildStatements,
+    #[cfg(feature = "backend-api")]
+    pub(crate) batch: BatchStatements,
 }
 
 /// The statements that write one row. They take the same parameters.
@@ -111,6 +115,8 @@ impl Writer<'_> {
             tombstone: self.row(table, &self.tombstone(table)),
             fill: (!table.kept.is_empty()).then(|| self.fill(table)),
             children: self.children(table.children),
+            #[cfg(feature = "backend-api")]
+            batch: self.batch(table),
         }
     }
 

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Pool, Postgres, Row as _, Sqlite};
 
 /// A database in which tests run their own SQL.
 pub(crate) trait Engine: SyncDatabase {
-    const MIGRATIONS: [&str; 3];
+    const MIGRATIONS: [&str; 4];
 
     /// Creates an empty database, or returns `None` without a server.
     async fn empty(test: &str) -> Option<Pool<Self>>;
@@ -48,10 +48,11 @@ pub(crate) trait Engine: SyncDatabase {
 
 macro_rules! engine {
     ($database:literal) => {
-        const MIGRATIONS: [&str; 3] = [
+        const MIGRATIONS: [&str; 4] = [
             include_str!(concat!("../../migrations/", $database, "/0001_tables.sql")),
             include_str!(concat!("../../migrations/", $database, "/0002_sessions_billing_waitlist.sql")),
             include_str!(concat!("../../migrations/", $database, "/0003_ends_and_long_values.sql")),
+            include_str!(concat!("../../migrations/", $database, "/0004_state.sql")),
         ];
 
         async fn texts_in(

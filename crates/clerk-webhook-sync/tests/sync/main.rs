@@ -9,6 +9,7 @@ mod failures;
 mod full;
 mod histories;
 mod hooks;
+mod import;
 mod lengths;
 mod leniency;
 mod migrations;

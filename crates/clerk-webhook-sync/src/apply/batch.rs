@@ -1,0 +1,312 @@
+//! Compares listed objects with the rows, and writes those that differ.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::apply::change::Origin;
+use crate::apply::engine::SyncDatabase;
+use crate::apply::write::version;
+use crate::error::SyncError;
+use crate::observe::{Children, Observation, Observed, Order, Rank};
+use crate::schema::batches::{BatchStatements, ListStatement, OWNER};
+use crate::schema::dialect::Dialect;
+use crate::schema::table::{Column, ID, Table};
+use crate::schema::tables::Entity;
+use crate::sync::ClerkSync;
+use crate::value::{self, Kind, Value};
+
+/// The largest number of rows in a transaction. Meanwhile, events wait for the rows, and in SQLite for the
+/// database.
+pub(crate) const PIECE: usize = 100;
+
+/// How a row compares with the object that Clerk holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// No row has the id, or the row is only a copy from an event about another object.
+    Missing,
+    /// The row contains an older version.
+    Stale,
+    /// The row contains the same version with different values.
+    Differing,
+    /// The row contains the same object.
+    Equal,
+    /// The row contains a newer version, which an event has written since the object was read.
+    Newer,
+    /// The row is a tombstone.
+    Erased,
+}
+
+/// The numbers of objects by what was done with their rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) inserted: u64,
+    pub(crate) updated: u64,
+    pub(crate) unchanged: u64,
+    pub(crate) erased: u64,
+}
+
+/// A row as the database contains it.
+struct Known {
+    rank: i64,
+    order: Order,
+    /// The values in the order of [`Table::columns`], without `raw`.
+    columns: Vec<Value>,
+    children: Vec<Children>,
+}
+
+impl<DB: SyncDatabase> ClerkSync<DB> {
+    /// Compares objects of one table with their rows, without a lock.
+    pub(crate) async fn compare(
+        &self,
+        connection: &mut DB::Connection,
+        entity: Entity,
+        observations: &[Observation],
+    ) -> Result<Vec<Comparison>, SyncError> {
+        let read = self.statements().of(entity).batch.read.clone();
+        let known = self.known(connection, entity, read, observations).await?;
+        Ok(observations.iter().map(|observation| comparison(entity.table(), observation, &known)).collect())
+    }
+
+    /// Writes the objects of one table that differ from their rows, at most [`PIECE`], in a transaction.
+    ///
+    /// Calls no hook if `origin` is `None`.
+    pub(crate) async fn write_listed(
+        &self,
+        connection: &mut DB::Connection,
+        entity: Entity,
+        mut observations: Vec<Observation>,
+        origin: Option<Origin>,
+    ) -> Result<Counts, SyncError> {
+        observations.sort_by(|one, other| one.id.cmp(&other.id));
+        observations.dedup_by(|one, other| one.id == other.id);
+        let lock = self.statements().of(entity).batch.lock.clone();
+        let known = self.known(connection, entity, lock, &observations).await?;
+        let mut counts = Counts::default();
+        let mut behind = Vec::new();
+        for observation in observations {
+            match comparison(entity.table(), &observation, &known) {
+                Comparison::Erased => counts.erased += 1,
+                Comparison::Equal | Comparison::Newer => counts.unchanged += 1,
+                Comparison::Missing | Comparison::Stale | Comparison::Differing => behind.push(observation),
+            }
+        }
+        let is_known = |id: &str| known.get(id).is_some_and(|row| row.rank == Rank::Whole.as_number());
+        let written: Vec<String> = if self.hook().is_some() && origin.is_some() {
+            let mut written = Vec::new();
+            for observation in behind {
+                let id = value::id(&observation.id);
+                let is_new = !known.contains_key(&id);
+                if self.write_one(connection, observation, is_new, origin).await?.is_change() {
+                    written.push(id);
+                }
+            }
+            written
+        } else {
+            self.write_together(connection, entity, behind, &known).await?
+        };
+        for id in &written {
+            if is_known(id) {
+                counts.updated += 1;
+            } else {
+                counts.inserted += 1;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Writes rows with one statement for each table, and returns the ids of the written rows.
+    async fn write_together(
+        &self,
+        connection: &mut DB::Connection,
+        entity: Entity,
+        observations: Vec<Observation>,
+        known: &HashMap<String, Known>,
+    ) -> Result<Vec<String>, SyncError> {
+        let BatchStatements { upsert, children: child_statements, .. } = &self.statements().of(entity).batch;
+        let (mut rows, mut children) = (Vec::new(), BTreeMap::new());
+        for Observation { id, observed, .. } in observations {
+            let Observed::Version { order, columns, children: of_row } = observed else { continue };
+            let id = value::id(&id);
+            rows.push(version(&id, order, columns));
+            children.extend(of_row.map(|of_row| (id, of_row)));
+        }
+        let written = self.write_list(connection, upsert, &rows).await?;
+        let written: HashSet<String> = written.into_iter().collect();
+        // Another transaction may have written a newer version. Its child rows belong to that version.
+        children.retain(|id, _| written.contains(id));
+        let owners = children.keys().filter(|id| known.contains_key(*id));
+        let owners = ids(owners.map(String::as_str));
+        for (index, (statements, table)) in child_statements.iter().zip(entity.table().children).enumerate() {
+            if let Some(owners) = &owners {
+                self.execute(connection, statements.clear.clone(), std::slice::from_ref(owners)).await?;
+            }
+            let list = children.iter().flat_map(|(owner, tables)| {
+                let rows = tables.get(index).into_iter().flatten();
+                rows.map(|(id, row)| [vec![Value::id(owner), Value::id(id)], row.clone()].concat())
+            });
+            let list: Vec<_> = list.collect();
+            debug_assert!(list.iter().all(|row| row.len() == table.columns.len() + 2));
+            for piece in list.chunks(PIECE) {
+                self.write_list(connection, &statements.insert, piece).await?;
+            }
+        }
+        Ok(written.into_iter().collect())
+    }
+
+    async fn write_list(
+        &self,
+        connection: &mut DB::Connection,
+        statement: &ListStatement,
+        list: &[Vec<Value>],
+    ) -> Result<Vec<String>, SyncError> {
+        if list.is_empty() {
+            return Ok(Vec::new());
+        }
+        // In SQLite, the text of the statement depends on the number of rows. Only the most frequent one is kept.
+        let kept = self.keeps_statements() && (DB::DIALECT == Dialect::Postgres || list.len() == PIECE);
+        let text = statement.for_rows(list.len());
+        let rows = DB::fetch_list(connection, text, kept, statement.kinds(), list).await?;
+        rows.iter().map(|row| text_of::<DB>(row, "id")).collect()
+    }
+
+    /// Reads the rows of these objects, by id.
+    async fn known(
+        &self,
+        connection: &mut DB::Connection,
+        entity: Entity,
+        statement: sqlx::SqlStr,
+        observations: &[Observation],
+    ) -> Result<HashMap<String, Known>, SyncError> {
+        let table = entity.table();
+        let shortened: Vec<String> =
+            observations.iter().map(|observation| value::id(&observation.id)).collect();
+        let Some(list) = ids(shortened.iter().map(String::as_str)) else { return Ok(HashMap::new()) };
+        let list = [list];
+        let mut known = HashMap::new();
+        for row in self.fetch(connection, statement, &list).await? {
+            let integer =
+                |name| Ok::<_, sqlx::Error>(DB::get(&row, name, Kind::Integer)?.as_integer().unwrap_or(0));
+            let rank = integer("obs_rank")?;
+            let order = Order {
+                rank: if rank == Rank::Copy.as_number() { Rank::Copy } else { Rank::Whole },
+                updated_at: integer("updated_at")?,
+                event_at: integer("event_at")?,
+                tie: text_of::<DB>(&row, "tie")?,
+            };
+            let columns = compared(table).map(|column| DB::get(&row, column.name, column.kind));
+            let columns = columns.collect::<Result<_, _>>()?;
+            let children = vec![Children::new(); table.children.len()];
+            known.insert(text_of::<DB>(&row, "id")?, Known { rank, order, columns, children });
+        }
+        if known.is_empty() {
+            return Ok(known);
+        }
+        let statements = &self.statements().of(entity).batch.children;
+        for (index, (statements, child)) in statements.iter().zip(table.children).enumerate() {
+            for row in self.fetch(connection, statements.read.clone(), &list).await? {
+                let owner = text_of::<DB>(&row, OWNER)?;
+                let values = child.columns.iter().map(|column| DB::get(&row, column.name, column.kind));
+                let values = values.collect::<Result<_, _>>()?;
+                let id = text_of::<DB>(&row, ID.name)?;
+                if let Some(children) = known.get_mut(&owner).and_then(|known| known.children.get_mut(index))
+                {
+                    children.push((id, values));
+                }
+            }
+        }
+        Ok(known)
+    }
+}
+
+/// Returns the columns that are compared: all after the order, except `raw`, which contains nothing else.
+fn compared(table: &Table) -> impl Iterator<Item = &Column> {
+    table.columns.iter().filter(|column| column.name != "raw")
+}
+
+fn comparison(table: &Table, observation: &Observation, known: &HashMap<String, Known>) -> Comparison {
+    let Some(known) = known.get(&value::id(&observation.id)) else { return Comparison::Missing };
+    if known.rank > Rank::Whole.as_number() {
+        return Comparison::Erased;
+    }
+    let Observed::Version { order, columns, children } = &observation.observed else {
+        return Comparison::Equal;
+    };
+    let is_same_version = (known.order.rank, known.order.updated_at) == (order.rank, order.updated_at);
+    let equal_columns = || {
+        compared(table).zip(columns).zip(&known.columns).all(|((column, new), old)| {
+            same(new, old) || table.kept.contains(&column.name) && keeps(new, old)
+        })
+    };
+    let equal_children = || {
+        let children = children.iter().flatten();
+        children.zip(&known.children).all(|(new, old)| same_children(new, old))
+    };
+    if is_same_version && equal_columns() && equal_children() {
+        Comparison::Equal
+    } else if *order <= known.order {
+        Comparison::Newer
+    } else if known.order.rank == Rank::Copy {
+        Comparison::Missing
+    } else if is_same_version {
+        Comparison::Differing
+    } else {
+        Comparison::Stale
+    }
+}
+
+/// Returns whether a kept column, which stores the smallest known value, stays as it is.
+fn keeps(new: &Value, old: &Value) -> bool {
+    match (new, old) {
+        (Value::Integer(Some(new)), Value::Integer(Some(old))) => new >= old,
+        (Value::Text(Some(new)), Value::Text(Some(old))) => new >= old,
+        _ => new.is_null(),
+    }
+}
+
+fn same_children(new: &Children, old: &Children) -> bool {
+    new.len() == old.len()
+        && new.iter().all(|(id, row)| {
+            let id = value::id(id);
+            let found = old.iter().find(|(known, _)| *known == id);
+            found.is_some_and(|(_, old)| row.iter().zip(old).all(|(new, old)| same(new, old)))
+        })
+}
+
+/// Returns whether two values are equal. JSON is compared by its meaning, because Postgres writes it differently.
+fn same(new: &Value, old: &Value) -> bool {
+    match (new, old) {
+        (Value::Json(Some(new)), Value::Json(Some(old))) if new != old => {
+            let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+            parse(new).zip(parse(old)).is_some_and(|(new, old)| same_json(&new, &old))
+        }
+        _ => new == old,
+    }
+}
+
+fn same_json(new: &serde_json::Value, old: &serde_json::Value) -> bool {
+    use serde_json::Value::{Array, Number, Object};
+    match (new, old) {
+        (Number(new), Number(old)) => {
+            let is_integer = |number: &serde_json::Number| number.is_i64() || number.is_u64();
+            if is_integer(new) && is_integer(old) { new == old } else { new.as_f64() == old.as_f64() }
+        }
+        (Array(new), Array(old)) => {
+            new.len() == old.len() && new.iter().zip(old).all(|(new, old)| same_json(new, old))
+        }
+        (Object(new), Object(old)) => {
+            let is_same = |(key, new)| old.get(key).is_some_and(|old| same_json(new, old));
+            new.len() == old.len() && new.iter().all(is_same)
+        }
+        _ => new == old,
+    }
+}
+
+/// Returns a JSON array of ids; `None` if there are none.
+fn ids<'a>(ids: impl Iterator<Item = &'a str>) -> Option<Value> {
+    let ids: Vec<&str> = ids.collect();
+    let json = serde_json::to_string(&ids).ok();
+    (!ids.is_empty()).then_some(Value::Json(json))
+}
+
+pub(crate) fn text_of<DB: SyncDatabase>(row: &DB::Row, column: &str) -> Result<String, SyncError> {
+    Ok(DB::get(row, column, Kind::Text)?.as_text().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,255 @@
+//! The results of a run.
+
+use std::fmt;
+
+use clerk_webhook_core::Timestamp;
+
+use crate::apply::batch::{Comparison, Counts};
+use crate::backend_api::Resource;
+
+/// The progress of a run within one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// What is being listed.
+    pub resource: Resource,
+    /// The number of objects that have been listed.
+    pub seen: u64,
+    /// The number of objects that Clerk holds, if known.
+    pub expected: Option<u64>,
+    /// The number of rows that were inserted.
+    pub inserted: u64,
+    /// The number of rows that were updated.
+    pub updated: u64,
+    /// The number of rows that became tombstones.
+    pub tombstoned: u64,
+}
+
+/// The result of a complete run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The id of the Clerk instance (`ins_…`).
+    pub instance_id: String,
+    /// When the run started.
+    pub started_at: Timestamp,
+    /// When the run finished.
+    pub finished_at: Timestamp,
+    /// The results for each table, in the order of the run.
+    pub tables: Vec<TableReport>,
+}
+
+impl Report {
+    /// Returns the result for one table.
+    #[must_use]
+    pub fn table(&self, resource: Resource) -> Option<&TableReport> {
+        self.tables.iter().find(|table| table.resource == resource)
+    }
+
+    /// Returns whether the tables contained exactly the objects that Clerk holds.
+    ///
+    /// After a run that wrote something, this is `false`. Another run then returns `true`, unless something
+    /// has changed since.
+    #[must_use]
+    pub fn is_in_step(&self) -> bool {
+        self.tables.iter().all(TableReport::is_in_step)
+    }
+}
+
+/// The result of a run for one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TableReport {
+    /// What was listed.
+    pub resource: Resource,
+    /// Why the table was skipped; `None` if it was listed.
+    pub skipped: Option<Skipped>,
+    /// The number of objects that were listed.
+    pub seen: u64,
+    /// The number of objects that Clerk holds, as the API counted them.
+    pub expected: Option<u64>,
+    /// The number of inserted rows. In a dry run, the number of missing rows.
+    pub inserted: u64,
+    /// The number of updated rows. In a dry run, the number of stale and differing rows.
+    pub updated: u64,
+    /// The number of rows that already contained the object, or a newer version of it.
+    pub unchanged: u64,
+    /// The number of rows that became tombstones. In a dry run, the number of surplus rows.
+    pub tombstoned: u64,
+    /// The number of listed objects whose rows are tombstones, for example because of
+    /// [`forget_user`](crate::ClerkSync::forget_user). Tombstones are permanent.
+    pub erased: u64,
+    /// The number of rows that may be surplus, although Clerk's answer did not prove it. They were kept.
+    pub unconfirmed: u64,
+    /// The number of objects that this version cannot read.
+    pub unreadable: u64,
+    /// The number of objects that Clerk counts but did not list, even after listing them again.
+    pub unlisted: u64,
+    /// The differences that were found, without personal data. A run that writes has none.
+    pub drift: Vec<Drift>,
+}
+
+impl TableReport {
+    pub(crate) const fn new(resource: Resource) -> Self {
+        Self {
+            resource,
+            skipped: None,
+            seen: 0,
+            expected: None,
+            inserted: 0,
+            updated: 0,
+            unchanged: 0,
+            tombstoned: 0,
+            erased: 0,
+            unconfirmed: 0,
+            unreadable: 0,
+            unlisted: 0,
+            drift: Vec::new(),
+        }
+    }
+
+    /// Returns whether nothing was or had to be written, and no row is in doubt.
+    #[must_use]
+    pub const fn is_in_step(&self) -> bool {
+        self.inserted + self.updated + self.tombstoned + self.unconfirmed + self.unreadable + self.unlisted
+            == 0
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        Progress {
+            resource: self.resource,
+            seen: self.seen,
+            expected: self.expected,
+            inserted: self.inserted,
+            updated: self.updated,
+            tombstoned: self.tombstoned,
+        }
+    }
+
+    pub(crate) fn add(&mut self, counts: Counts) {
+        self.inserted += counts.inserted;
+        self.updated += counts.updated;
+        self.unchanged += counts.unchanged;
+        self.erased += counts.erased;
+    }
+
+    /// Adds the comparison of one object.
+    pub(crate) fn note(&mut self, id: &str, comparison: Comparison) {
+        let kind = match comparison {
+            Comparison::Missing => DriftKind::Missing,
+            Comparison::Stale => DriftKind::Stale,
+            Comparison::Differing => DriftKind::Differing,
+            Comparison::Equal | Comparison::Newer => return self.unchanged += 1,
+            Comparison::Erased => return self.erased += 1,
+        };
+        match kind {
+            DriftKind::Missing => self.inserted += 1,
+            _ => self.updated += 1,
+        }
+        self.drift.push(Drift { id: id.to_owned(), kind });
+    }
+}
+
+/// Why a table was skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Skipped {
+    /// The feature is off in the Clerk instance.
+    FeatureOff,
+    /// The sync does not store these objects. See [`ClerkSync::keep_waitlist`](crate::ClerkSync::keep_waitlist).
+    NotKept,
+    /// An interrupted run has already imported the objects.
+    Imported,
+}
+
+impl Skipped {
+    /// Returns the name of the variant in `snake_case`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FeatureOff => "feature_off",
+            Self::NotKept => "not_kept",
+            Self::Imported => "imported",
+        }
+    }
+}
+
+/// A difference between a row and the object that Clerk holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Drift {
+    /// The object's id.
+    pub id: String,
+    /// How the row differs.
+    pub kind: DriftKind,
+}
+
+/// How a row differs from the object that Clerk holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DriftKind {
+    /// Clerk holds the object, but it has no row, or only a copy from an event about another object.
+    Missing,
+    /// The row contains an older version of the object.
+    Stale,
+    /// The row contains this version of the object with different values.
+    Differing,
+    /// Clerk no longer holds the object.
+    Surplus,
+}
+
+impl DriftKind {
+    /// Returns the name of the variant in `snake_case`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Stale => "stale",
+            Self::Differing => "differing",
+            Self::Surplus => "surplus",
+        }
+    }
+}
+
+impl fmt::Display for DriftKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The result of [`ClerkSync::refresh`](crate::ClerkSync::refresh).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refreshed {
+    /// The row was inserted.
+    Inserted,
+    /// The row was updated.
+    Updated,
+    /// The row already contained the object, or a newer version of it.
+    Unchanged,
+    /// Clerk no longer holds the object, and the row became a tombstone.
+    Tombstoned,
+    /// The row is a tombstone already.
+    Erased,
+    /// Clerk does not hold the object, and it has no row.
+    NotFound,
+    /// Clerk's answer does not prove that the object was deleted, or an event has changed the row within the
+    /// last 10 minutes. The row was kept.
+    Unconfirmed,
+}
+
+impl Refreshed {
+    /// Returns the name of the variant in `snake_case`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inserted => "inserted",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Tombstoned => "tombstoned",
+            Self::Erased => "erased",
+            Self::NotFound => "not_found",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What runs remember between runs, in the table `sync_state`.
+
+use std::collections::BTreeSet;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::time::Duration;
+
+use clerk_webhook_core::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::SqlStr;
+
+use crate::apply::batch::text_of;
+use crate::apply::engine::SyncDatabase;
+use crate::backend_api::Cursor;
+use crate::backfill::error::ImportError;
+use crate::error::SyncError;
+use crate::schema::statements::StateStatements;
+use crate::sync::ClerkSync;
+use crate::value::{Kind, Value};
+
+/// The instance whose objects the tables contain.
+pub(super) const INSTANCE: &str = "instance_id";
+
+/// The end of the last complete import.
+pub(super) const BACKFILLED: &str = "backfilled_at";
+
+/// The position of an interrupted import.
+pub(super) const POSITION: &str = "backfill_position";
+
+/// The owner of the lease and the time at which the lease ends.
+const LEASE: &str = "lease";
+
+/// How long a run owns the lease after its last renewal. After a crash, the next run waits for this long.
+const LEASE_TIME: Duration = Duration::from_secs(15);
+
+/// How often the owner renews the lease.
+pub(super) const RENEWAL: Duration = Duration::from_secs(4);
+
+/// How far an import has come.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct Position {
+    /// The names of the tables that are complete.
+    pub(super) complete: BTreeSet<String>,
+    /// The last imported user.
+    pub(super) users: Option<Cursor>,
+    /// The number of imported users.
+    pub(super) seen: u64,
+}
+
+impl Position {
+    /// Encodes the position. The encoding cannot fail.
+    pub(super) fn encoded(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The permission to write that only one run has at a time.
+#[derive(Debug)]
+pub(super) struct Lease {
+    owner: String,
+}
+
+impl Lease {
+    pub(super) fn new() -> Self {
+        // `RandomState` has random keys, so the number differs in every process.
+        let number = RandomState::new().build_hasher().finish();
+        Self { owner: format!("{}-{number:016x}", std::process::id()) }
+    }
+}
+
+impl<DB: SyncDatabase> ClerkSync<DB> {
+    /// Takes the lease. If another run owns it, waits until the lease ends, unless that run renews it.
+    pub(super) async fn acquire(&self, lease: &Lease) -> Result<(), ImportError> {
+        let mut known = None;
+        // A lease without renewals ends within this number of seconds.
+        for _ in 0..LEASE_TIME.as_secs() + 2 {
+            if self.renew(lease).await? {
+                return Ok(());
+            }
+            let end = self.lease_end().await?;
+            if end.is_some() && known.is_some_and(|known| end > known) {
+                break;
+            }
+            known = Some(end);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        Err(ImportError::AlreadyRunning)
+    }
+
+    /// Returns when the lease ends.
+    async fn lease_end(&self) -> Result<Option<i64>, SyncError> {
+        let mut transaction = self.begin().await?;
+        let statement = self.statements().state.read.clone();
+        let rows = self.fetch(&mut transaction, statement, &[Value::text(LEASE)]).await?;
+        transaction.commit().await?;
+        let end = rows.first().map(|row| DB::get(row, "updated_at", Kind::Integer)).transpose()?;
+        Ok(end.and_then(|end| end.as_integer()))
+    }
+
+    /// Renews the lease, and returns whether this run owns it.
+    pub(super) async fn renew(&self, lease: &Lease) -> Result<bool, SyncError> {
+        let mut transaction = self.begin().await?;
+        let is_owner = self.renew_in(&mut transaction, lease).await?;
+        transaction.commit().await?;
+        Ok(is_owner)
+    }
+
+    pub(super) async fn renew_in(
+        &self,
+        connection: &mut DB::Connection,
+        lease: &Lease,
+    ) -> Result<bool, SyncError> {
+        let now = Timestamp::now().as_millis();
+        let end = now.saturating_add(i64::try_from(LEASE_TIME.as_millis()).unwrap_or(i64::MAX));
+        let StateStatements { lease: statement, .. } = &self.statements().state;
+        // `updated_at` is the end of the lease.
+        let parameters = [Value::text(LEASE), Value::text(&lease.owner), end.into(), now.into()];
+        Ok(self.execute(connection, statement.clone(), &parameters).await? > 0)
+    }
+
+    /// Ends the lease of any run, as if its time had passed.
+    #[cfg(test)]
+    pub(crate) async fn forget_lease(&self, connection: &mut DB::Connection) -> Result<(), SyncError> {
+        self.forget(connection, LEASE).await
+    }
+
+    /// Gives the lease back, so that the next run does not wait.
+    pub(super) async fn give_back(&self, lease: &Lease) -> Result<(), SyncError> {
+        let parameters = [Value::text(LEASE), Value::text(&lease.owner)];
+        let statement = self.statements().state.forget_own.clone();
+        let mut transaction = self.begin().await?;
+        self.execute(&mut transaction, statement, &parameters).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Returns a remembered value.
+    pub(super) async fn recall(&self, name: &str) -> Result<Option<String>, SyncError> {
+        let mut transaction = self.begin().await?;
+        let value = self.recall_in(&mut transaction, name).await?;
+        transaction.commit().await?;
+        Ok(value)
+    }
+
+    pub(super) async fn recall_in(
+        &self,
+        connection: &mut DB::Connection,
+        name: &str,
+    ) -> Result<Option<String>, SyncError> {
+        let statement: SqlStr = self.statements().state.read.clone();
+        let rows = self.fetch(connection, statement, &[Value::text(name)]).await?;
+        rows.first().map(|row| text_of::<DB>(row, "value")).transpose()
+    }
+
+    /// Remembers a value, in the transaction of the rows that it describes.
+    pub(super) async fn remember(
+        &self,
+        connection: &mut DB::Connection,
+        name: &str,
+        value: &str,
+    ) -> Result<(), SyncError> {
+        let parameters = [Value::text(name), Value::text(value), Timestamp::now().into()];
+        self.execute(connection, self.statements().state.write.clone(), &parameters).await?;
+        Ok(())
+    }
+
+    /// Forgets a value.
+    pub(super) async fn forget(&self, connection: &mut DB::Connection, name: &str) -> Result<(), SyncError> {
+        self.execute(connection, self.statements().state.forget.clone(), &[Value::text(name)]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,492 @@
+//! Imports and comparisons with a fake Backend API.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use clerk_webhook_sync::{
+    BackendApi, BackfillOptions, Change, ClerkSync, DriftKind, ImportError, Origin, ReconcileOptions,
+    Refreshed, Report, Resource, Skipped, TableReport, TransportError,
+};
+use clerk_webhook_test::{FakeBackendApi, History, ObjectKind, Scenario};
+use http::{HeaderValue, Request};
+
+use crate::databases::{Engine, T, event, on_both_engines, user};
+use crate::hooks::recording;
+
+on_both_engines!(
+    an_import_fills_empty_tables_and_another_one_writes_nothing,
+    a_dry_run_reports_what_is_missing_and_writes_nothing,
+    an_import_calls_no_hook_unless_asked,
+    a_comparison_calls_the_hook_with_its_origin,
+    deleted_objects_become_tombstones,
+    recently_written_rows_are_kept,
+    a_row_without_a_confirmed_deletion_is_kept,
+    too_many_deletions_are_refused_before_the_first_tombstone,
+    an_empty_list_over_a_filled_table_is_refused,
+    the_key_of_another_instance_is_refused,
+    the_tables_remember_their_instance,
+    a_feature_that_is_off_is_skipped_without_tombstones,
+    forgotten_users_stay_forgotten,
+    an_interrupted_import_continues,
+    only_one_run_writes_at_a_time,
+    one_object_is_refreshed,
+    an_acceptance_keeps_its_user,
+    the_waitlist_is_imported_only_if_it_is_kept,
+    an_error_of_the_hook_stops_the_run,
+);
+
+/// A clock far after the events, so that no row is too young to become a tombstone.
+const LATER: Duration = Duration::from_secs(3_600);
+
+fn history() -> History {
+    History::builder().scenario(Scenario::Team).seed(7).events(200).build()
+}
+
+fn clerk() -> FakeBackendApi {
+    let clerk = FakeBackendApi::new(&history());
+    clerk.pass(LATER);
+    clerk
+}
+
+/// Returns a client for the fake. A key for production has the shortest pause between requests.
+fn api(clerk: &FakeBackendApi) -> BackendApi {
+    api_with(clerk, |_| true)
+}
+
+/// Returns a client whose requests fail with 403 if the function returns `false`.
+fn api_with(
+    clerk: &FakeBackendApi,
+    allows: impl Fn(&Request<()>) -> bool + Clone + Send + Sync + 'static,
+) -> BackendApi {
+    let clerk = clerk.clone();
+    let send = move |mut request: Request<()>| {
+        let key = HeaderValue::try_from(format!("Bearer {}", FakeBackendApi::SECRET_KEY)).unwrap();
+        if allows(&request) {
+            request.headers_mut().insert("authorization", key);
+        }
+        let response = clerk.answer(&request);
+        async move { Ok::<_, TransportError>(response) }
+    };
+    BackendApi::new("sk_live_3kXp0wTq", send).unwrap().share(1.0).unwrap()
+}
+
+async fn import<DB: Engine>(sync: &ClerkSync<DB>, api: &BackendApi) -> Report {
+    sync.backfill(api, BackfillOptions::default()).await.unwrap()
+}
+
+async fn compare<DB: Engine>(sync: &ClerkSync<DB>, api: &BackendApi) -> Report {
+    sync.reconcile(api, ReconcileOptions::default().dry_run(true)).await.unwrap()
+}
+
+fn table(report: &Report, resource: Resource) -> &TableReport {
+    report.table(resource).unwrap()
+}
+
+fn count(clerk: &FakeBackendApi, kind: ObjectKind) -> u64 {
+    clerk.objects(kind).len() as u64
+}
+
+fn first(clerk: &FakeBackendApi, kind: ObjectKind) -> String {
+    clerk.objects(kind).into_keys().next().unwrap()
+}
+
+/// Adds rows of users whom Clerk does not hold, as if their deletions had been lost.
+async fn add_surplus<DB: Engine>(sync: &ClerkSync<DB>, number: usize) {
+    for number in 0..number {
+        let data = user(&format!("user_gone{number}"), "Ada", T);
+        sync.apply(&event("user.created", T, data)).await.unwrap();
+    }
+    // The times of the rows are in milliseconds, and a row of the same millisecond is too young.
+    tokio::time::sleep(Duration::from_millis(2)).await;
+}
+
+async fn rows<DB: Engine>(sync: &ClerkSync<DB>, query: &str) -> Vec<String> {
+    let texts = DB::texts(sync.pool(), query).await;
+    texts.into_iter().map(Option::unwrap_or_default).collect()
+}
+
+async fn an_import_fills_empty_tables_and_another_one_writes_nothing<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    let pages = Arc::new(Mutex::new(Vec::new()));
+    let shown = Arc::clone(&pages);
+    let options = BackfillOptions::default().on_progress(move |progress| {
+        shown.lock().unwrap().push((progress.resource, progress.seen, progress.expected));
+    });
+
+    let report = sync.backfill(&api(&clerk), options).await.unwrap();
+
+    assert_eq!(report.instance_id, clerk.instance_id());
+    for (resource, kind) in [
+        (Resource::Users, ObjectKind::User),
+        (Resource::Organizations, ObjectKind::Organization),
+        (Resource::Memberships, ObjectKind::OrganizationMembership),
+        (Resource::Invitations, ObjectKind::OrganizationInvitation),
+    ] {
+        let (table, number) = (table(&report, resource), count(&clerk, kind));
+        assert!(number > 0, "{resource}");
+        assert_eq!(
+            (table.seen, table.expected, table.inserted),
+            (number, Some(number), number),
+            "{resource}"
+        );
+        assert!(pages.lock().unwrap().contains(&(resource, number, Some(number))), "{resource}");
+    }
+    let again = import(&sync, &api(&clerk)).await;
+    assert!(again.is_in_step(), "{again:?}");
+    assert_eq!(table(&again, Resource::Users).unchanged, count(&clerk, ObjectKind::User));
+    let id = first(&clerk, ObjectKind::User);
+    let object = &clerk.objects(ObjectKind::User)[&id];
+    let row = sync.user(&id).await.unwrap().unwrap();
+    assert_eq!(row.first_name.as_deref(), object["first_name"].as_str());
+    assert_eq!(Some(row.updated_at.as_millis()), object["updated_at"].as_i64());
+}
+
+async fn a_dry_run_reports_what_is_missing_and_writes_nothing<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    let report = sync.backfill(&api(&clerk), BackfillOptions::default().dry_run(true)).await.unwrap();
+    let users = table(&report, Resource::Users);
+    assert_eq!(users.inserted, count(&clerk, ObjectKind::User));
+    assert!(users.drift.iter().all(|drift| drift.kind == DriftKind::Missing));
+    assert!(rows(&sync, "SELECT id FROM clerk_users").await.is_empty());
+    assert!(rows(&sync, "SELECT name FROM clerk_sync_state").await.is_empty());
+
+    import(&sync, &api(&clerk)).await;
+    let [missing, stale, differing]: [String; 3] =
+        std::array::from_fn(|index| clerk.objects(ObjectKind::User).into_keys().nth(index).unwrap());
+    add_surplus(&sync, 1).await;
+    <DB as Engine>::run(sync.pool(), &format!("DELETE FROM clerk_users WHERE id = '{missing}'")).await;
+    <DB as Engine>::run(sync.pool(), &format!("UPDATE clerk_users SET updated_at = 1 WHERE id = '{stale}'"))
+        .await;
+    let edit = format!("UPDATE clerk_users SET first_name = 'X', event_at = 1 WHERE id = '{differing}'");
+    <DB as Engine>::run(sync.pool(), &edit).await;
+    tokio::time::sleep(Duration::from_millis(2)).await;
+
+    let report = compare(&sync, &api(&clerk)).await;
+    let mut drift: Vec<_> =
+        table(&report, Resource::Users).drift.iter().map(|drift| (drift.id.clone(), drift.kind)).collect();
+    drift.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut expected = vec![
+        (missing, DriftKind::Missing),
+        (stale, DriftKind::Stale),
+        (differing, DriftKind::Differing),
+        ("user_gone0".to_owned(), DriftKind::Surplus),
+    ];
+    expected.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(drift, expected);
+    assert!(!report.is_in_step());
+
+    sync.reconcile(&api(&clerk), ReconcileOptions::default()).await.unwrap();
+    let report = compare(&sync, &api(&clerk)).await;
+    assert!(report.is_in_step(), "{report:?}");
+}
+
+async fn an_import_calls_no_hook_unless_asked<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    let (sync, recorded) = recording(sync);
+    import(&sync, &api(&clerk)).await;
+    assert!(recorded.lock().unwrap().is_empty());
+
+    <DB as Engine>::run(sync.pool(), "DELETE FROM clerk_users").await;
+    sync.backfill(&api(&clerk), BackfillOptions::default().call_hook(true)).await.unwrap();
+    let changes = recorded.lock().unwrap();
+    assert_eq!(changes.len() as u64, count(&clerk, ObjectKind::User));
+    for change in &*changes {
+        let Change::User(user) = change else { panic!("{change:?}") };
+        assert!(user.before.is_none() && user.after.is_some());
+        assert_eq!(user.origin, Origin::Backfill);
+    }
+}
+
+async fn a_comparison_calls_the_hook_with_its_origin<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    let (sync, recorded) = recording(sync);
+    import(&sync, &api(&clerk)).await;
+    add_surplus(&sync, 1).await;
+    recorded.lock().unwrap().clear();
+    sync.reconcile(&api(&clerk), ReconcileOptions::default()).await.unwrap();
+    {
+        let changes = recorded.lock().unwrap();
+        let [Change::User(user)] = &changes[..] else { panic!("{changes:?}") };
+        assert_eq!((user.id.as_str(), user.origin), ("user_gone0", Origin::Reconcile));
+        assert!(user.before.is_some() && user.after.is_none());
+    }
+    recorded.lock().unwrap().clear();
+    add_surplus(&sync, 2).await;
+    recorded.lock().unwrap().clear();
+    sync.reconcile(&api(&clerk), ReconcileOptions::default().call_hook(false)).await.unwrap();
+    assert!(recorded.lock().unwrap().is_empty());
+}
+
+async fn deleted_objects_become_tombstones<DB: Engine>(sync: ClerkSync<DB>) {
+    let history = History::builder().scenario(Scenario::Churn).seed(7).events(400).build();
+    let clerk = FakeBackendApi::from_events(history.events().to_vec());
+    clerk.advance_to(200);
+    import(&sync, &api(&clerk)).await;
+    clerk.advance_to(400);
+    clerk.pass(LATER);
+    tokio::time::sleep(Duration::from_millis(2)).await;
+
+    let report = sync.reconcile(&api(&clerk), ReconcileOptions::default()).await.unwrap();
+    let buried: u64 = report.tables.iter().map(|table| table.tombstoned).sum();
+    assert!(buried > 0, "{report:?}");
+    let live = rows(&sync, "SELECT id FROM clerk_active_users ORDER BY id").await;
+    let mut expected: Vec<_> = clerk.objects(ObjectKind::User).into_keys().collect();
+    expected.sort();
+    assert_eq!(live.into_iter().collect::<std::collections::BTreeSet<_>>(), expected.into_iter().collect());
+    let again = sync.reconcile(&api(&clerk), ReconcileOptions::default()).await.unwrap();
+    assert!(again.is_in_step(), "{again:?}");
+}
+
+async fn recently_written_rows_are_kept<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    import(&sync, &api(&clerk)).await;
+    // Clerk's clock shows less than the grace period after this event.
+    let at = clerk.now().as_millis() - 60_000;
+    sync.apply(&event("user.created", at, user("user_new", "Ada", at))).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let report = sync.reconcile(&api(&clerk), ReconcileOptions::default()).await.unwrap();
+    assert_eq!(table(&report, Resource::Users).tombstoned, 0);
+    assert!(sync.user("user_new").await.unwrap().is_some());
+
+    let options = ReconcileOptions::default().grace(Duration::from_secs(30));
+    let report = sync.reconcile(&api(&clerk), options).await.unwrap();
+    assert_eq!(table(&report, Resource::Users).tombstoned, 1);
+    assert_eq!(sync.user("user_new").await.unwrap(), None);
+}
+
+async fn a_row_without_a_confirmed_deletion_is_kept<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    import(&sync, &api(&clerk)).await;
+    add_surplus(&sync, 1).await;
+    // A proxy answers 404 for a path that it does not know.
+    let answers = clerk.clone();
+    let send = move |mut request: Request<()>| {
+        let key = HeaderValue::try_from(format!("Bearer {}", FakeBackendApi::SECRET_KEY)).unwrap();
+        request.headers_mut().insert("authorization", key);
+        let mut response = answers.answer(&request);
+        if request.uri().path().ends_with("/users/user_gone0") {
+            *response.body_mut() = "Not Found".into();
+        }
+        async move { Ok::<_, TransportError>(response) }
+    };
+    let api = BackendApi::new("sk_live_3kXp0wTq", send).unwrap().share(1.0).unwrap();
+    let report = sync.reconcile(&api, ReconcileOptions::default()).await.unwrap();
+    let users = table(&report, Resource::Users);
+    assert_eq!((users.tombstoned, users.unconfirmed), (0, 1));
+    assert!(!report.is_in_step());
+    assert!(sync.user("user_gone0").await.unwrap().is_some());
+}
+
+async fn too_many_deletions_are_refused_before_the_first_tombstone<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    import(&sync, &api(&clerk)).await;
+    add_surplus(&sync, 4).await;
+    let options = || ReconcileOptions::default().max_tombstones(3);
+    let error = sync.reconcile(&api(&clerk), options()).await.unwrap_err();
+    let ImportError::TooManyDeletions { resource: Resource::Users, surplus: 4, .. } = error else {
+        panic!("{error}")
+    };
+    assert!(error.is_refusal());
+    assert!(rows(&sync, "SELECT id FROM clerk_users WHERE deleted_at IS NOT NULL").await.is_empty());
+
+    let report = sync.reconcile(&api(&clerk), options().force(true)).await.unwrap();
+    assert_eq!(table(&report, Resource::Users).tombstoned, 4);
+}
+
+async fn an_empty_list_over_a_filled_table_is_refused<DB: Engine>(sync: ClerkSync<DB>) {
+    let empty = FakeBackendApi::from_events(Vec::new());
+    add_surplus(&sync, 1).await;
+    let error = sync.reconcile(&api(&empty), ReconcileOptions::default()).await.unwrap_err();
+    assert!(matches!(error, ImportError::EmptyList { resource: Resource::Users, rows: 1, .. }), "{error}");
+    assert!(error.is_refusal());
+    assert!(sync.user("user_gone0").await.unwrap().is_some());
+}
+
+async fn the_key_of_another_instance_is_refused<DB: Engine>(sync: ClerkSync<DB>) {
+    let sync = sync.instance_id("ins_mine");
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
+    let api = api_with(&clerk(), move |_| counted.fetch_add(1, Ordering::Relaxed) < usize::MAX);
+    let error = sync.backfill(&api, BackfillOptions::default()).await.unwrap_err();
+    assert!(error.is_refusal());
+    assert!(error.to_string().contains("the tables contain ins_mine"), "{error}");
+    assert!(rows(&sync, "SELECT name FROM clerk_sync_state").await.is_empty());
+    assert_eq!(requests.load(Ordering::Relaxed), 1);
+}
+
+async fn the_tables_remember_their_instance<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    import(&sync, &api(&clerk)).await;
+    let other = FakeBackendApi::new(&history()).with_instance_id("ins_other");
+    for error in [
+        sync.backfill(&api(&other), BackfillOptions::default()).await.unwrap_err(),
+        sync.reconcile(&api(&other), ReconcileOptions::default()).await.unwrap_err(),
+        sync.refresh(&api(&other), "user_1").await.unwrap_err(),
+    ] {
+        let ImportError::OtherInstance { tables, key, .. } = error else { panic!("{error}") };
+        assert_eq!((tables, key.as_str()), (clerk.instance_id(), "ins_other"));
+    }
+}
+
+async fn a_feature_that_is_off_is_skipped_without_tombstones<DB: Engine>(sync: ClerkSync<DB>) {
+    import(&sync, &api(&clerk())).await;
+    let before = rows(&sync, "SELECT id FROM clerk_active_memberships ORDER BY id").await;
+    assert!(!before.is_empty());
+    let off = FakeBackendApi::new(&history()).without(ObjectKind::Organization);
+    off.pass(LATER);
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let report = sync.reconcile(&api(&off), ReconcileOptions::default()).await.unwrap();
+    for resource in [Resource::Organizations, Resource::Memberships, Resource::Invitations] {
+        let table = table(&report, resource);
+        assert_eq!((table.skipped, table.tombstoned), (Some(Skipped::FeatureOff), 0), "{resource}");
+    }
+    assert_eq!(table(&report, Resource::Users).seen, count(&off, ObjectKind::User));
+    assert_eq!(rows(&sync, "SELECT id FROM clerk_active_memberships ORDER BY id").await, before);
+}
+
+async fn forgotten_users_stay_forgotten<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    let id = first(&clerk, ObjectKind::User);
+    sync.forget_user(&id).await.unwrap();
+    let report = import(&sync, &api(&clerk)).await;
+    let users = table(&report, Resource::Users);
+    assert_eq!((users.erased, users.inserted), (1, count(&clerk, ObjectKind::User) - 1));
+    assert_eq!(sync.user(&id).await.unwrap(), None);
+    assert_eq!(sync.refresh(&api(&clerk), &id).await.unwrap(), Refreshed::Erased);
+    // Nothing can be repaired, so the tables are in step.
+    assert!(import(&sync, &api(&clerk)).await.is_in_step());
+}
+
+async fn an_interrupted_import_continues<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    // The key loses its rights before the organizations are listed.
+    let fails = api_with(&clerk, |request| !request.uri().path().ends_with("/organizations"));
+    let error = sync.backfill(&fails, BackfillOptions::default()).await.unwrap_err();
+    assert!(matches!(error, ImportError::Api(_)), "{error}");
+
+    let report = import(&sync, &api(&clerk)).await;
+    assert_eq!(table(&report, Resource::Users).skipped, Some(Skipped::Imported));
+    assert_eq!(table(&report, Resource::Organizations).inserted, count(&clerk, ObjectKind::Organization));
+    assert!(compare(&sync, &api(&clerk)).await.is_in_step());
+
+    // A complete import begins again.
+    let report = import(&sync, &api(&clerk)).await;
+    assert_eq!(table(&report, Resource::Users).seen, count(&clerk, ObjectKind::User));
+    sync.backfill(&fails, BackfillOptions::default()).await.unwrap_err();
+    let options = BackfillOptions::default().restart(true);
+    let report = sync.backfill(&api(&clerk), options).await.unwrap();
+    assert_eq!(table(&report, Resource::Users).skipped, None);
+}
+
+async fn only_one_run_writes_at_a_time<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    // The first run stops in its list of users, where it owns the lease, until the second run has failed.
+    let (listing, is_listing) = tokio::sync::oneshot::channel();
+    let (refused, is_refused) = tokio::sync::oneshot::channel();
+    let gate = Arc::new(Mutex::new(Some((listing, is_refused))));
+    let answers = clerk.clone();
+    let send = move |mut request: Request<()>| {
+        let key = HeaderValue::try_from(format!("Bearer {}", FakeBackendApi::SECRET_KEY)).unwrap();
+        request.headers_mut().insert("authorization", key);
+        let response = answers.answer(&request);
+        let is_list = request.uri().path().ends_with("/users");
+        let gate = if is_list { gate.lock().unwrap().take() } else { None };
+        async move {
+            if let Some((listing, is_refused)) = gate {
+                listing.send(()).unwrap();
+                is_refused.await.unwrap();
+            }
+            Ok::<_, TransportError>(response)
+        }
+    };
+    let first = BackendApi::new("sk_live_3kXp0wTq", send).unwrap().share(1.0).unwrap();
+    let (other, second) = (sync.clone(), api(&clerk));
+    let second = tokio::spawn(async move {
+        is_listing.await.unwrap();
+        let error = other.reconcile(&second, ReconcileOptions::default()).await.unwrap_err();
+        refused.send(()).unwrap();
+        error
+    });
+    let report = sync.backfill(&first, BackfillOptions::default()).await.unwrap();
+    let error = second.await.unwrap();
+    assert!(matches!(error, ImportError::AlreadyRunning), "{error}");
+    assert_eq!(table(&report, Resource::Users).inserted, count(&clerk, ObjectKind::User));
+}
+
+async fn one_object_is_refreshed<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    let api = api(&clerk);
+    let id = first(&clerk, ObjectKind::User);
+    assert_eq!(sync.refresh(&api, &id).await.unwrap(), Refreshed::Inserted);
+    assert_eq!(sync.refresh(&api, &id).await.unwrap(), Refreshed::Unchanged);
+    <DB as Engine>::run(sync.pool(), "UPDATE clerk_users SET first_name = 'X', event_at = 1").await;
+    assert_eq!(sync.refresh(&api, &id).await.unwrap(), Refreshed::Updated);
+    assert_ne!(sync.user(&id).await.unwrap().unwrap().first_name.as_deref(), Some("X"));
+
+    assert_eq!(sync.refresh(&api, "user_nobody").await.unwrap(), Refreshed::NotFound);
+    add_surplus(&sync, 1).await;
+    assert_eq!(sync.refresh(&api, "user_gone0").await.unwrap(), Refreshed::Tombstoned);
+    assert_eq!(sync.refresh(&api, "user_gone0").await.unwrap(), Refreshed::Erased);
+    let now = clerk.now().as_millis();
+    sync.apply(&event("user.created", now, user("user_young", "Ada", now))).await.unwrap();
+    assert_eq!(sync.refresh(&api, "user_young").await.unwrap(), Refreshed::Unconfirmed);
+    for id in ["", "sess_1", "user"] {
+        assert!(matches!(sync.refresh(&api, id).await, Err(ImportError::UnknownId)), "{id}");
+    }
+    import(&sync, &api).await;
+    let membership = first(&clerk, ObjectKind::OrganizationMembership);
+    assert_eq!(sync.refresh(&api, &membership).await.unwrap(), Refreshed::Unchanged);
+}
+
+/// Only the event of the acceptance says who accepted an invitation, which `forget_user` needs.
+async fn an_acceptance_keeps_its_user<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    let objects = clerk.objects(ObjectKind::OrganizationInvitation);
+    let (id, object) = objects.iter().find(|(_, object)| object["status"] == "accepted").unwrap();
+    let mut data = object.clone();
+    data["user_id"] = "user_1".into();
+    let at = data["updated_at"].as_i64().unwrap();
+    sync.apply(&event("organizationInvitation.accepted", at, data)).await.unwrap();
+    let report = import(&sync, &api(&clerk)).await;
+    assert_eq!(table(&report, Resource::Invitations).unchanged, 1);
+    let query = format!("SELECT user_id FROM clerk_invitations WHERE id = '{id}'");
+    assert_eq!(rows(&sync, &query).await, ["user_1"]);
+}
+
+async fn the_waitlist_is_imported_only_if_it_is_kept<DB: Engine>(sync: ClerkSync<DB>) {
+    let history = History::builder().scenario(Scenario::All).seed(7).events(400).build();
+    let clerk = FakeBackendApi::new(&history);
+    assert_eq!(import(&sync, &api(&clerk)).await.table(Resource::WaitlistEntries), None);
+    let options = BackfillOptions::default().resources([Resource::WaitlistEntries]);
+    let report = sync.backfill(&api(&clerk), options.clone()).await.unwrap();
+    assert_eq!(table(&report, Resource::WaitlistEntries).skipped, Some(Skipped::NotKept));
+    let sync = sync.keep_waitlist();
+    let report = sync.backfill(&api(&clerk), options).await.unwrap();
+    let entries = count(&clerk, ObjectKind::WaitlistEntry);
+    assert!(entries > 0);
+    assert_eq!(table(&report, Resource::WaitlistEntries).inserted, entries);
+    assert_eq!(report.tables.len(), 1);
+}
+
+async fn an_error_of_the_hook_stops_the_run<DB: Engine>(sync: ClerkSync<DB>) {
+    let sync = sync.on_change(|_change, _connection| Box::pin(async { Err("no".into()) }));
+    let options = BackfillOptions::default().call_hook(true);
+    let error = sync.backfill(&api(&clerk()), options).await.unwrap_err();
+    assert!(matches!(error, ImportError::Sync(_)), "{error}");
+    assert!(rows(&sync, "SELECT id FROM clerk_users").await.is_empty());
+    // The lease was given back, so the next run does not wait.
+    assert!(rows(&sync, "SELECT name FROM clerk_sync_state WHERE name = 'lease'").await.is_empty());
+}
+
+#[tokio::test]
+async fn runs_can_be_spawned() {
+    let sync = crate::databases::migrated::<sqlx::Sqlite>("spawned").await.unwrap();
+    let client = api(&clerk());
+    let report = tokio::spawn(async move {
+        sync.backfill(&client, BackfillOptions::default()).await.unwrap();
+        sync.refresh(&client, "user_nobody").await.unwrap();
+        sync.reconcile(&client, ReconcileOptions::default()).await.unwrap()
+    });
+    assert!(report.await.unwrap().is_in_step());
+}
