@@ -201,6 +201,8 @@ pub use backfill::error::ImportError;
 pub use backfill::options::{BackfillOptions, ReconcileOptions};
 #[cfg(feature = "backend-api")]
 pub use backfill::report::{Drift, DriftKind, Progress, Refreshed, Report, Skipped, TableReport};
+#[cfg(feature = "backend-api")]
+pub use backfill::state::ImportState;
 pub use error::{SyncError, SyncErrorKind};
 pub use schema::names::InvalidPrefix;
 pub use schema::tables::{
@@ -208,7 +210,7 @@ pub use schema::tables::{
     SubscriptionItemRow, SubscriptionRow, UserRow, WaitlistEntryRow,
 };
 pub use settings::RawColumn;
-pub use sync::ClerkSync;
+pub use sync::{ClerkSync, SchemaVersion};
 
 /// Compiles the examples in the README.
 #[cfg(all(doctest, feature = "sqlite"))]

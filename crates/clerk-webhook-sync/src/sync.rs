@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clerk_webhook_core::handler::Handler;
 use clerk_webhook_core::{Context, Event, Handlers};
-use sqlx::{Pool, Transaction};
+use sqlx::{Pool, SqlStr, Transaction};
 
 use crate::apply::applied::Applied;
 use crate::apply::change::{Change, Hook, HookFuture, Origin};
@@ -271,6 +271,23 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         transaction.commit().await
     }
 
+    /// Returns the version of the tables and the version that this crate needs.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot be read.
+    pub async fn schema_version(&self) -> Result<SchemaVersion, sqlx::Error> {
+        let mut transaction = self.begin().await?;
+        let found = self.version(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(SchemaVersion { found, needed: self.statements.migrations.len() })
+    }
+
+    /// Returns the SQL of the migrations with this sync's table names. The first one creates version 1.
+    pub fn migrations(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.statements.migrations.iter().map(SqlStr::as_str)
+    }
+
     /// Returns how many migrations have run.
     async fn version(&self, connection: &mut DB::Connection) -> Result<usize, sqlx::Error> {
         let mut version = 0;
@@ -459,6 +476,16 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
         self.settings.waitlist = true;
         self
     }
+}
+
+/// The version of the tables in a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SchemaVersion {
+    /// The version of the tables; 0 without tables.
+    pub found: usize,
+    /// The version that this crate creates with [`ClerkSync::migrate`].
+    pub needed: usize,
 }
 
 /// Returns whether the event's object is probably new. This decides only whether an insertion is tried first.

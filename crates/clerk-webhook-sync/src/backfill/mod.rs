@@ -7,4 +7,4 @@ mod reconcile;
 mod refresh;
 pub(crate) mod report;
 mod run;
-mod state;
+pub(crate) mod state;

@@ -10,6 +10,7 @@ use crate::backfill::error::ImportError;
 use crate::backfill::options::ReconcileOptions;
 use crate::backfill::report::{Drift, DriftKind, Report, TableReport};
 use crate::backfill::run::Run;
+use crate::backfill::state::reconciled;
 use crate::error::SyncError;
 use crate::observe::{Observation, Observed};
 use crate::schema::batches::CANDIDATES;
@@ -119,7 +120,7 @@ impl<DB: SyncDatabase> ClerkSync<DB> {
             run.show(report);
             if run.lease.is_some() {
                 let mut transaction = run.transaction().await?;
-                let name = format!("reconciled_at:{}", report.resource.as_str());
+                let name = reconciled(report.resource);
                 let started_at = bounds.row.to_string();
                 self.remember(&mut transaction, &name, &started_at).await?;
                 transaction.commit().await?;

@@ -1,7 +1,7 @@
 //! What runs remember between runs, in the table `sync_state`.
 
-use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use sqlx::SqlStr;
 
 use crate::apply::batch::text_of;
 use crate::apply::engine::SyncDatabase;
-use crate::backend_api::Cursor;
+use crate::backend_api::{Cursor, Resource};
 use crate::backfill::error::ImportError;
 use crate::error::SyncError;
 use crate::schema::statements::StateStatements;
@@ -26,6 +26,9 @@ pub(super) const BACKFILLED: &str = "backfilled_at";
 
 /// The position of an interrupted import.
 pub(super) const POSITION: &str = "backfill_position";
+
+/// The beginning of the names under which the last complete comparison of each table is remembered.
+const RECONCILED: &str = "reconciled_at:";
 
 /// The owner of the lease and the time at which the lease ends.
 const LEASE: &str = "lease";
@@ -68,7 +71,59 @@ impl Lease {
     }
 }
 
+/// What the tables remember of imports and comparisons.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImportState {
+    /// The id of the Clerk instance (`ins_…`); `None` before the first run.
+    pub instance_id: Option<String>,
+    /// When the last complete import ended.
+    pub backfilled_at: Option<Timestamp>,
+    /// Whether an import was interrupted, or is running.
+    pub is_incomplete: bool,
+    /// When the last complete comparison of each table began.
+    pub reconciled_at: BTreeMap<Resource, Timestamp>,
+    /// Until when a run owns the lease; `None` if no run owns it.
+    pub leased_until: Option<Timestamp>,
+}
+
+/// Returns the name under which the last complete comparison of a table is remembered.
+pub(super) fn reconciled(resource: Resource) -> String {
+    format!("{RECONCILED}{resource}")
+}
+
 impl<DB: SyncDatabase> ClerkSync<DB> {
+    /// Returns what the tables remember of imports and comparisons.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database cannot be read.
+    pub async fn import_state(&self) -> Result<ImportState, SyncError> {
+        let mut transaction = self.begin().await?;
+        let rows = self.fetch(&mut transaction, self.statements().state.all.clone(), &[]).await?;
+        transaction.commit().await?;
+        let mut state = ImportState::default();
+        for row in &rows {
+            let (name, value) = (text_of::<DB>(row, "name")?, text_of::<DB>(row, "value")?);
+            let time = value.parse().ok().map(Timestamp::from_millis);
+            match name.as_str() {
+                INSTANCE => state.instance_id = Some(value),
+                BACKFILLED => state.backfilled_at = time,
+                POSITION => state.is_incomplete = true,
+                LEASE => {
+                    let end = DB::get(row, "updated_at", Kind::Integer)?.as_integer();
+                    let is_owned = |end: &Timestamp| *end > Timestamp::now();
+                    state.leased_until = end.map(Timestamp::from_millis).filter(is_owned);
+                }
+                name => {
+                    let resource = name.strip_prefix(RECONCILED).and_then(|name| name.parse().ok());
+                    state.reconciled_at.extend(resource.zip(time));
+                }
+            }
+        }
+        Ok(state)
+    }
+
     /// Takes the lease. If another run owns it, waits until the lease ends, unless that run renews it.
     pub(super) async fn acquire(&self, lease: &Lease) -> Result<(), ImportError> {
         let mut known = None;

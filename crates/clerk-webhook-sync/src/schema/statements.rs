@@ -27,6 +27,8 @@ pub(crate) struct Statements {
 #[cfg(feature = "backend-api")]
 #[derive(Debug)]
 pub(crate) struct StateStatements {
+    /// Reads all values and their times.
+    pub(crate) all: SqlStr,
     /// Reads a value and its time. Parameter: the name.
     pub(crate) read: SqlStr,
     /// Writes a value. Parameters: the name, the value and the current time.
@@ -76,6 +78,7 @@ impl Writer<'_> {
              ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at"
         );
         StateStatements {
+            all: self.safe(format!("SELECT name, value, updated_at FROM {table}")),
             read: self.safe(format!("SELECT value, updated_at FROM {table} WHERE name = {name}")),
             forget: self.safe(format!("DELETE FROM {table} WHERE name = {name}")),
             forget_own: self.safe(format!("DELETE FROM {table} WHERE name = {name} AND value = {value}")),

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clerk_webhook_sync::{
-    BackendApi, BackfillOptions, Change, ClerkSync, DriftKind, ImportError, Origin, ReconcileOptions,
-    Refreshed, Report, Resource, Skipped, TableReport, TransportError,
+    BackendApi, BackfillOptions, Change, ClerkSync, DriftKind, ImportError, ImportState, Origin,
+    ReconcileOptions, Refreshed, Report, Resource, Skipped, TableReport, TransportError,
 };
 use clerk_webhook_test::{FakeBackendApi, History, ObjectKind, Scenario};
 use http::{HeaderValue, Request};
@@ -29,6 +29,7 @@ on_both_engines!(
     a_feature_that_is_off_is_skipped_without_tombstones,
     forgotten_users_stay_forgotten,
     an_interrupted_import_continues,
+    the_state_of_the_runs_is_known,
     only_one_run_writes_at_a_time,
     one_object_is_refreshed,
     an_acceptance_keeps_its_user,
@@ -356,6 +357,27 @@ async fn forgotten_users_stay_forgotten<DB: Engine>(sync: ClerkSync<DB>) {
     assert_eq!(sync.refresh(&api(&clerk), &id).await.unwrap(), Refreshed::Erased);
     // Nothing can be repaired, so the tables are in step.
     assert!(import(&sync, &api(&clerk)).await.is_in_step());
+}
+
+async fn the_state_of_the_runs_is_known<DB: Engine>(sync: ClerkSync<DB>) {
+    let clerk = clerk();
+    assert_eq!(sync.import_state().await.unwrap(), ImportState::default());
+    let fails = api_with(&clerk, |request| !request.uri().path().ends_with("/organizations"));
+    sync.backfill(&fails, BackfillOptions::default()).await.unwrap_err();
+    let state = sync.import_state().await.unwrap();
+    assert_eq!(state.instance_id, Some(clerk.instance_id()));
+    assert!(state.is_incomplete && state.backfilled_at.is_none() && state.leased_until.is_none());
+
+    import(&sync, &api(&clerk)).await;
+    let state = sync.import_state().await.unwrap();
+    assert!(!state.is_incomplete && state.backfilled_at.is_some() && state.reconciled_at.is_empty());
+    let options = ReconcileOptions::default().resources([Resource::Users, Resource::Domains]);
+    let report = sync.reconcile(&api(&clerk), options).await.unwrap();
+    let reconciled = sync.import_state().await.unwrap().reconciled_at;
+    assert_eq!(reconciled.keys().collect::<Vec<_>>(), [&Resource::Users, &Resource::Domains]);
+    assert!(reconciled.values().all(|at| (report.started_at..=report.finished_at).contains(at)));
+    let version = sync.schema_version().await.unwrap();
+    assert_eq!((version.found, version.needed), (sync.migrations().len(), sync.migrations().len()));
 }
 
 async fn an_interrupted_import_continues<DB: Engine>(sync: ClerkSync<DB>) {
