@@ -110,10 +110,9 @@
 //! - Any number of processes can apply events to one database at the same time.
 //! - An event is applied completely or not at all.
 //!
-//! Clerk does not guarantee delivery. A row whose events were lost keeps its old values.
-//!
-//! Clerk sends events only for changes. A user who existed before you added the endpoint is missing from the
-//! tables until an event about that user arrives.
+//! Clerk sends events only for changes, and does not guarantee delivery. With the `backend-api` feature,
+//! [`backfill`](ClerkSync::backfill) imports the objects that existed before, and
+//! [`reconcile`](ClerkSync::reconcile) repairs rows whose events were lost.
 //!
 //! # Which version of an object wins
 //!
