@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compares the public API of each library, with all features, with its listing in `api/`. `--update` writes the listings.
-# Requires cargo-public-api 0.52 and Rust 1.95, because other versions format some lines differently.
+# Requires Rust 1.95, because other versions format some lines differently.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -35,10 +35,14 @@ without_redundant_lines() {
     '
 }
 
+# Built once, because each `cargo run` would check its dependencies again.
+cargo build --quiet --locked --manifest-path .ci/public-api/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/public-api"
+list=${CARGO_TARGET_DIR:-target}/public-api/debug/public-api-of
+
 mkdir "$scratch/api"
 for library in "${libraries[@]#crates/}"; do
     json=${CARGO_TARGET_DIR:-target}/doc/${library//-/_}.json
-    cargo public-api --rustdoc-json "$json" --omit blanket-impls | without_redundant_lines >"$scratch/api/$library.txt"
+    "$list" "$json" | without_redundant_lines >"$scratch/api/$library.txt"
 done
 
 if [ "${1-}" = --update ]; then
