@@ -1,6 +1,6 @@
 //! The position in a listing by offset.
 
-/// The number of rows, besides those of two complete passes, that a listing reads without finding a new one.
+/// The number of rows, besides the rows of two complete passes, that a listing reads without finding a new one.
 const SPARE: u64 = 1_000;
 
 /// What a request without a row counts for.

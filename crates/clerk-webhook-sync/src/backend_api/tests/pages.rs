@@ -100,20 +100,27 @@ async fn goes_back_twice_as_far_each_time_until_it_finds_a_seen_object() {
 
 #[tokio::test(start_paused = true)]
 async fn objects_that_are_created_during_the_listing_are_listed() {
-    for resource in [Resource::Users, Resource::Domains] {
-        let (server, _) = World::new(5, 3).serve(|number, _, world| {
-            // Before the last page, before the end is found, and before the count.
-            if (2..=4).contains(&number) {
-                world.create(&format!("new_{number}"), 2_000);
-            }
-        });
-        let mut listing = server.api.list(resource, None);
-        let seen = ids(&mut listing).await;
-        assert_eq!(seen[..5], numbers(0..5));
-        let created = server.targets().len().min(5) - 2;
-        assert_eq!(seen.len(), 5 + created.min(if resource == Resource::Users { 3 } else { 0 }), "{seen:?}");
-        assert_eq!(listing.missing(), 0);
-    }
+    let (server, _) = World::new(5, 3).serve(|number, target, world| match (number, target) {
+        (2, _) => world.create("a", 2_000),
+        // After the last page.
+        (4, "/users/count") => world.create("b", 2_000),
+        _ => {}
+    });
+    let mut listing = server.api.list(Resource::Users, None);
+    assert_eq!(ids(&mut listing).await, ["0", "1", "2", "3", "4", "a", "b"]);
+    assert_eq!(listing.missing(), 0);
+    let targets = server.targets();
+    let after: Vec<_> = targets.iter().map(|target| target.split("starting_after=").nth(1)).collect();
+    // Only one more page is needed, and no second pass.
+    assert_eq!(after, [None, None, Some("2"), Some("a"), None, Some("a"), Some("b"), None]);
+
+    let (server, _) = World::new(5, 3).serve(|number, _, world| {
+        if number == 1 {
+            world.create("a", 2_000);
+        }
+    });
+    assert_eq!(ids(&mut server.api.list(Resource::Domains, None)).await, ["0", "1", "2", "3", "4", "a"]);
+    assert_eq!(server.targets().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use super::super::answer::Object;
 use super::super::error::BackendApiErrorKind as Kind;
 use super::super::event::{ApiEvent, WaitReason};
 use super::super::listing::Listing;
+use super::super::look::Absent;
 use super::super::resource::Resource;
 use super::super::transport::{MAX_RESPONSE_BYTES, ResponseTooLarge};
 use super::server::{KEY, Reaction, Server, failure, ok, refusal, status};
@@ -255,6 +256,17 @@ async fn a_request_has_the_key_and_the_version_in_headers() {
     {
         assert!(!shown.contains("3kXp"), "{shown}");
     }
+}
+
+#[test]
+fn the_futures_can_move_between_threads() {
+    fn is_send<T: Send>(_: T) {}
+    let api = Server::new(|_, _| ok(INSTANCE)).api;
+    let row = Absent { id: "id_1", organization_id: None, user_id: None };
+    is_send(api.instance());
+    is_send(api.look(Resource::Users, row));
+    is_send(api.existing(Resource::Users, &["id_1"]));
+    is_send(api.list(Resource::Users, None).next());
 }
 
 #[tokio::test(start_paused = true)]
