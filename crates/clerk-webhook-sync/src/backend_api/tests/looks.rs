@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::error::BackendApiError;
 use super::super::look::{Absent, Look};
 use super::super::resource::Resource;
-use super::server::{Reaction, Server, failure, ok, refusal, status};
+use super::server::{React, Reaction, Server, failure, ok, refusal, status};
 
 const DATE: &str = "Wed, 21 Oct 2015 07:28:00 GMT";
 const DATE_MILLIS: i64 = 1_445_412_480_000;
@@ -64,7 +64,7 @@ async fn each_resource_has_its_look() {
         let expected = path.clone();
         let existing = server(move |target| if target == expected { ok(found) } else { ok(EMPTY) });
         assert_eq!(seen(&existing.api.look(resource, ROW).await), Seen::Exists, "{resource}");
-        assert_eq!(existing.targets(), [path.clone()]);
+        assert_eq!(existing.targets(), std::slice::from_ref(&path));
 
         let is_object = found == ID;
         let expected = path.clone();
@@ -88,7 +88,7 @@ async fn each_resource_has_its_look() {
 #[tokio::test(start_paused = true)]
 async fn only_an_answer_about_the_object_says_that_it_is_gone() {
     use Resource::*;
-    let cases: [(Resource, fn() -> Reaction, Seen); 22] = [
+    let cases: [(Resource, React, Seen); 22] = [
         (Users, || status(404, "Not Found"), Seen::Unknown),
         (Users, || status(404, "{}"), Seen::Unknown),
         (Users, || refusal(404, "route_not_found"), Seen::Unknown),

@@ -2,10 +2,10 @@
 
 use super::super::error::{BackendApiError, BackendApiErrorKind as Kind};
 use super::super::resource::Resource;
-use super::server::{Reaction, Server, failure, ok, refusal, status};
+use super::server::{React, Server, failure, ok, refusal, status};
 
 /// Returns the error of a listing whose requests all have this answer.
-async fn error_of(resource: Resource, react: fn() -> Reaction) -> BackendApiError {
+async fn error_of(resource: Resource, react: React) -> BackendApiError {
     let server = Server::new(move |_, _| react());
     server.api.list(resource, None).next().await.unwrap_err()
 }
@@ -13,7 +13,7 @@ async fn error_of(resource: Resource, react: fn() -> Reaction) -> BackendApiErro
 #[tokio::test(start_paused = true)]
 async fn a_status_means_that_the_key_the_feature_or_the_request_is_wrong() {
     use Resource::*;
-    let not_found: fn() -> Reaction = || refusal(404, "resource_not_found");
+    let not_found: React = || refusal(404, "resource_not_found");
     for (resource, react, expected) in [
         (Users, not_found, Kind::Unauthorized),
         (Organizations, not_found, Kind::FeatureOff),
@@ -61,7 +61,7 @@ async fn a_status_means_that_the_key_the_feature_or_the_request_is_wrong() {
 async fn an_error_says_what_to_do_and_shows_no_part_of_the_response() {
     const PERSON: &str = r#"{"errors":[{"code":"ada@example.com is taken","message":"ada@example.com"}],
                              "clerk_trace_id":"ada@example.com"}"#;
-    let cases: [(Resource, fn() -> Reaction, &str); 12] = [
+    let cases: [(Resource, React, &str); 12] = [
         (
             Resource::Roles,
             || refusal(401, "secret_key_invalid"),

@@ -10,7 +10,7 @@ use super::super::listing::Listing;
 use super::super::look::Absent;
 use super::super::resource::Resource;
 use super::super::transport::{MAX_RESPONSE_BYTES, ResponseTooLarge};
-use super::server::{KEY, Reaction, Server, failure, ok, refusal, status};
+use super::server::{KEY, React, Server, failure, ok, refusal, status};
 use super::world::World;
 
 const INSTANCE: &str =
@@ -82,7 +82,7 @@ fn rejects_a_share_that_is_no_part_of_the_limit() {
 /// One failure, and then a success.
 struct Case {
     name: &'static str,
-    failure: fn() -> Reaction,
+    failure: React,
     reason: WaitReason,
     /// The time of the failure, and the delay until the retry without its random part.
     delay: (u64, u64),
@@ -163,7 +163,7 @@ async fn retries_temporary_failures() {
 
 #[tokio::test(start_paused = true)]
 async fn gives_up_after_five_retries() {
-    let failures: [(fn() -> Reaction, Kind, &str); 4] = [
+    let failures: [(React, Kind, &str); 4] = [
         (
             || refusal(429, "too_many_requests"),
             Kind::RateLimited,
@@ -205,7 +205,7 @@ async fn a_time_limit_can_be_set_and_counts_per_attempt() {
 
 #[tokio::test(start_paused = true)]
 async fn does_not_retry_other_failures() {
-    let failures: [fn() -> Reaction; 8] = [
+    let failures: [React; 8] = [
         || refusal(400, "form_param_invalid"),
         || refusal(401, "authentication_invalid"),
         || refusal(403, "forbidden"),

@@ -55,10 +55,16 @@ pub(super) fn failure(error: impl Into<TransportError>) -> Reaction {
     Reaction { delay: Duration::ZERO, result: Err(error.into()) }
 }
 
+/// Creates a reaction.
+pub(super) type React = fn() -> Reaction;
+
+/// The requests, and when they arrived.
+type Requests = Arc<Mutex<Vec<(Duration, Request<()>)>>>;
+
 /// A client, and what its server received.
 pub(super) struct Server {
     pub(super) api: BackendApi,
-    requests: Arc<Mutex<Vec<(Duration, Request<()>)>>>,
+    requests: Requests,
     events: Arc<Mutex<Vec<ApiEvent>>>,
 }
 
@@ -74,7 +80,7 @@ impl Server {
         react: impl Fn(usize, &str) -> Reaction + Send + Sync + 'static,
     ) -> Self {
         let start = Instant::now();
-        let requests: Arc<Mutex<Vec<(Duration, Request<()>)>>> = Arc::default();
+        let requests: Requests = Arc::default();
         let log = Arc::clone(&requests);
         let transport = move |request: Request<()>| {
             let mut log = log.lock().unwrap();
