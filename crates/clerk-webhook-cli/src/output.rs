@@ -108,9 +108,18 @@ pub(crate) fn printable(text: impl AsRef<[u8]>, limit: usize) -> String {
 }
 
 /// Returns whether a character controls the terminal, changes the direction of text, or is invisible.
+///
+/// These are the control characters, the line and paragraph separators, the annotation characters, and the
+/// characters that Unicode calls `Default_Ignorable_Code_Point`, except for the variation selectors of emoji.
 fn steers(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(
+            character,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+                | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
 /// Escapes control characters in JSON with `\u`. These characters can occur only inside strings.
@@ -121,8 +130,9 @@ pub(crate) fn escaped(json: &str) -> Cow<'_, str> {
     let mut escaped = String::with_capacity(json.len() + 16);
     for character in json.chars() {
         if steers(character) {
-            // The code points of all these characters have at most four hexadecimal digits.
-            let _ = fmt::Write::write_fmt(&mut escaped, format_args!("\\u{:04x}", u32::from(character)));
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = fmt::Write::write_fmt(&mut escaped, format_args!("\\u{unit:04x}"));
+            }
         } else {
             escaped.push(character);
         }
@@ -155,6 +165,9 @@ mod tests {
             (b"\xff", "\u{fffd}"),
             (b"12345678901", "1234567890…"),
             ("éééééééééé".as_bytes(), "éééééééééé"),
+            ("\u{ad}\u{61c}\u{180e}".as_bytes(), "\\u{ad}\\u{61c}\\u{180e}"),
+            ("\u{2029}\u{fffb}\u{e0041}".as_bytes(), "\\u{2029}\\u{fffb}\\u{e0041}"),
+            ("\u{3164}\u{2764}\u{fe0f}".as_bytes(), "\\u{3164}\u{2764}\u{fe0f}"),
         ] {
             assert_eq!(printable(bytes, 10), expected);
         }
@@ -162,10 +175,10 @@ mod tests {
 
     #[test]
     fn escapes_control_characters_in_json() {
-        let value = json!("a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}é→");
+        let value = json!("a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\u{e0041}é→");
         let line = value.to_string();
         let shown = escaped(&line);
-        assert_eq!(shown, r#""a\u001b[2J\u009b31m\u007f\u202eé→""#);
+        assert_eq!(shown, r#""a\u001b[2J\u009b31m\u007f\u202e\udb40\udc41é→""#);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
         assert!(matches!(escaped("{}"), Cow::Borrowed(_)));
     }
