@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::folder::Folder;
 use crate::support::listener::{Answer, Listener};
 use crate::support::process::command;
-use crate::support::server::Server;
+use crate::support::server::{Server, response};
 
 const OTHER_SECRET: &str = "whsec_Ypq3ItkZpDR0zU9tQ7WGbTWEhYhlGnyC";
 
@@ -50,16 +50,17 @@ fn accepts_authentic_deliveries_and_shows_changes() {
 }
 
 #[test]
-fn aligns_the_columns_behind_every_event_type() {
+fn aligns_the_columns_behind_every_event_type_and_outcome() {
     let listener = Listener::start(&[]);
+    let short = Delivery::of(fixture::user_created());
+    let long = Delivery::of(fixture::subscription_item_free_trial_ending());
     let mut columns = Vec::new();
-    for delivery in
-        [Delivery::of(fixture::user_created()), Delivery::of(fixture::subscription_item_free_trial_ending())]
-    {
-        listener.deliver(&delivery);
-        columns.push(listener.line().find("processed"));
+    for delivery in [short.clone(), long, short.wrong_secret()] {
+        listener.deliver(&delivery.id("msg_1"));
+        let lines = std::iter::repeat_with(|| listener.line());
+        columns.extend(lines.filter_map(|line| line.find("msg_1")).take(1));
     }
-    assert!(columns[0].is_some() && columns[0] == columns[1], "{columns:?}");
+    assert!(columns.iter().all(|column| *column == columns[0]), "{columns:?}");
 }
 
 #[test]
@@ -303,11 +304,18 @@ fn remarks_if_the_endpoint_and_the_listener_disagree() {
         listener.json()["forwarded"]["remark"],
         "the endpoint accepted a delivery that is not authentic"
     );
-    let other = Server::always("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    let listener = Listener::start(&["--json", "--forward", &other.url()]);
-    listener.deliver(&Delivery::of(fixture::user_created()));
-    let remark = listener.json()["forwarded"]["remark"].to_string();
-    assert!(remark.contains("the endpoint rejected an authentic delivery"), "{remark}");
+    // The remark names the same cause as `trigger`.
+    for (answer, expected, wrong) in [
+        (response(400, &[], ""), "the response does not say why; see the endpoint's log", "event type"),
+        (response(400, &[], "Unknown event type"), "blames the event type, and not the signature", "secret"),
+        (response(302, &[("location", "/login")], ""), "redirects to /login", "secret"),
+    ] {
+        let other = Server::new(move |_| answer.clone());
+        let listener = Listener::start(&["--json", "--forward", &other.url()]);
+        listener.deliver(&Delivery::of(fixture::user_created()));
+        let remark = listener.json()["forwarded"]["remark"].to_string();
+        assert!(remark.contains(expected) && !remark.contains(wrong), "{remark}");
+    }
 }
 
 #[test]

@@ -1,17 +1,19 @@
 //! A delivery with its verdict and its response, for the history and the output.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clerk_webhook_core::{Event, EventData, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::change::Changes;
-use super::verdict::{DeliveryVerdict, Diagnosis, Origin};
+use super::verdict::{DeliveryVerdict, Origin};
 use crate::capture::Capture;
+use crate::diagnosis::Diagnosis;
 use crate::output::printable;
 use crate::redact::redact;
+use crate::send::client::{Answer, SendError};
+use crate::send::evidence;
 
 /// The maximum length of a type, an id, or a path, in characters.
 const MAX_NAME: usize = 120;
@@ -74,13 +76,13 @@ pub(super) struct Object {
 }
 
 /// The result of forwarding a delivery.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Forwarded {
     pub(super) status: Option<u16>,
     pub(super) elapsed_ms: Option<u64>,
     pub(super) error: Option<String>,
-    /// A warning about the endpoint's response.
-    pub(super) remark: Option<&'static str>,
+    /// What the endpoint's response shows, if the endpoint's decision differs from the listener's.
+    pub(super) remark: Option<String>,
 }
 
 impl ReceivedDelivery {
@@ -130,8 +132,8 @@ impl ReceivedDelivery {
 
     /// Adds the diagnosis of a failed verification.
     pub(super) fn explain(&mut self, diagnosis: Diagnosis) {
-        self.cause = Some(diagnosis.cause);
-        self.reason = Some(diagnosis.reason);
+        self.cause = Some(diagnosis.cause.code());
+        self.reason = Some(diagnosis.detail);
         self.advice = Some(diagnosis.advice);
     }
 
@@ -198,27 +200,24 @@ impl Forwarded {
     /// The result if the listener ends before the response arrives.
     pub(super) fn unanswered() -> Self {
         let error = "clerk-webhook listen ended before the response arrived".to_owned();
-        Self { status: None, elapsed_ms: None, error: Some(error), remark: None }
+        Self { error: Some(error), ..Self::default() }
     }
 
-    /// Adds a warning if the endpoint's decision differs from the listener's.
-    pub(super) fn remark_on(mut self, origin: Origin) -> Self {
-        self.remark = match (origin, self.status) {
-            (Origin::Refused, Some(200..=299)) => {
-                Some("the endpoint accepted a delivery that is not authentic")
-            }
-            (Origin::Authentic, Some(400 | 401 | 403)) => Some(
-                "the endpoint rejected an authentic delivery: check that it uses the same secret and verifies the raw body",
-            ),
-            (_, Some(300..=399)) => {
-                Some("Svix treats a redirect as a failure: check whether the route requires a login")
-            }
-            _ => None,
+    /// Describes the endpoint's response, or the error.
+    pub(super) fn of(result: &Result<Answer, SendError>, origin: Origin) -> Self {
+        let answer = match result {
+            Ok(answer) => answer,
+            Err(error) => return Self { error: Some(error.to_string()), ..Self::default() },
         };
-        self
-    }
-
-    pub(super) fn millis(elapsed: Duration) -> u64 {
-        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+        let remark = match (origin, evidence::read(answer)) {
+            (Origin::Refused, _) if answer.status.is_success() => {
+                Some("the endpoint accepted a delivery that is not authentic".to_owned())
+            }
+            (Origin::Refused, _) | (_, None) => None,
+            // Outcomes without advice are acknowledged.
+            (_, Some(evidence)) => evidence.advice.map(|advice| format!("{}; {advice}", evidence.says)),
+        };
+        let elapsed_ms = u64::try_from(answer.elapsed.as_millis()).ok();
+        Self { status: Some(answer.status.as_u16()), elapsed_ms, error: None, remark }
     }
 }

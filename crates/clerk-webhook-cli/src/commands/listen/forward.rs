@@ -8,11 +8,11 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::Full;
 
-use super::delivery::{Forwarded, ReceivedDelivery};
+use super::delivery::ReceivedDelivery;
 use super::verdict::Origin;
 use crate::capture::Capture;
 use crate::failure::Failure;
-use crate::send::client::{Answer, Client, SendError, SendErrorKind};
+use crate::send::client::{Answer, Client, SendError};
 use crate::send::endpoint::Endpoint;
 use crate::send::svix;
 
@@ -96,29 +96,6 @@ impl Forward {
 
 fn port(uri: &Uri) -> u16 {
     uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 })
-}
-
-/// Describes the endpoint's response, or the error.
-pub(super) fn describe(result: &Result<Answer, SendError>) -> Forwarded {
-    match result {
-        Ok(answer) => Forwarded {
-            status: Some(answer.status.as_u16()),
-            elapsed_ms: Some(Forwarded::millis(answer.elapsed)),
-            error: None,
-            remark: None,
-        },
-        Err(error) => {
-            Forwarded { status: None, elapsed_ms: None, error: Some(error.to_string()), remark: None }
-        }
-    }
-}
-
-/// Returns the status that the sender gets if the endpoint did not respond.
-pub(super) fn status_of(error: &SendError) -> u16 {
-    match error.kind {
-        SendErrorKind::Timeout => 504,
-        SendErrorKind::Refused | SendErrorKind::Other => 502,
-    }
 }
 
 /// Removes the hop-by-hop headers.

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::thread;
 
-use clerk_webhook_core::Timestamp;
+use clerk_webhook_core::{Outcome, Timestamp};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::Value;
@@ -146,9 +146,10 @@ fn headline(delivery: &ReceivedDelivery, several_secrets: bool) -> String {
     let event_type = delivery.event_type.as_deref().filter(|text| !text.is_empty()).unwrap_or("(no type)");
     let id = delivery.id.as_deref().unwrap_or("(no id)");
     let width = type_width();
+    let outcome_width = Outcome::ALL.iter().map(|outcome| outcome.as_str().len()).max().unwrap_or(0);
     let mut line = format!(
         "{QUIET}{}{QUIET:#}  {status_style}{status}{status_style:#}  {STRONG}{event_type:<width$}{STRONG:#}  \
-         {outcome_style}{:<10}{outcome_style:#}  {id}  {QUIET}{}",
+         {outcome_style}{:<outcome_width$}{outcome_style:#}  {id}  {QUIET}{}",
         clock(delivery.received_at),
         delivery.outcome,
         size(delivery.bytes),
@@ -196,7 +197,8 @@ fn passed_on(forwarded: &Forwarded) -> String {
         (Some(status), _) => {
             let style = if (200..300).contains(&status) { GOOD } else { BAD };
             let elapsed = forwarded.elapsed_ms.unwrap_or_default();
-            let remark = forwarded.remark.map(|remark| format!("  {ODD}{remark}{ODD:#}")).unwrap_or_default();
+            let remark =
+                forwarded.remark.as_ref().map(|remark| format!("  {ODD}{remark}{ODD:#}")).unwrap_or_default();
             format!("{QUIET}→{QUIET:#} {style}{status}{style:#} {QUIET}in {elapsed} ms{QUIET:#}{remark}")
         }
         (None, error) => {

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
 use super::delivery::{Forwarded, ReceivedDelivery};
-use super::forward::{HOP, describe, remove_hop_by_hop, status_of};
+use super::forward::{HOP, remove_hop_by_hop};
 use super::printer::Line;
 use super::record::NotRecorded;
 use super::script::Step;
@@ -20,7 +20,7 @@ use super::state::Listener;
 use super::verdict::{DeliveryVerdict, Origin};
 use crate::capture::Capture;
 use crate::output::printable;
-use crate::send::client;
+use crate::send::client::{self, SendErrorKind};
 use crate::send::svix;
 use crate::server::limits::BODY_TIMEOUT;
 use crate::server::response::{Body, NoResponse, complete, text};
@@ -100,7 +100,7 @@ async fn receive(listener: Arc<Listener>, request: Request<Incoming>, sender: on
     if let (Some(forward), Ok(_)) = (&listener.forward, &read) {
         let result = listener.before_the_end(forward.pass_on(&delivery.capture)).await;
         delivery.forwarded = Some(match &result {
-            Some(result) => describe(result).remark_on(delivery.origin),
+            Some(result) => Forwarded::of(result, delivery.origin),
             None => Forwarded::unanswered(),
         });
         // With `--respond`, the endpoint's response is shown, but not returned to the sender.
@@ -228,7 +228,10 @@ fn forwarded(result: Result<client::Answer, client::SendError>) -> Response<Body
             response
         }
         Err(error) => {
-            let status = StatusCode::from_u16(status_of(&error)).unwrap_or(StatusCode::BAD_GATEWAY);
+            let status = match error.kind {
+                SendErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+                _ => StatusCode::BAD_GATEWAY,
+            };
             let title = status.canonical_reason().unwrap_or_default();
             let body = format!(r#"{{"title":"{title}","status":{}}}"#, status.as_u16());
             complete(status, "application/problem+json", body)

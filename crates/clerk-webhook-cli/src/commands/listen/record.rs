@@ -148,46 +148,12 @@ fn word(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use clerk_webhook_core::{SigningSecret, Timestamp};
     use clerk_webhook_test::{Delivery as Signed, SECRET, fixture};
 
     use super::super::verdict::Judge;
     use super::*;
-    use crate::capture::{self, Capture};
-
-    #[test]
-    fn recordings_can_be_read_and_verified() {
-        let folder = std::env::temp_dir().join(format!("clerk-webhook-record-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let judge = Judge::new(vec![SigningSecret::parse(SECRET).unwrap()], 1 << 20).unwrap();
-        let signed = Signed::of(fixture::user_created()).id("msg_1");
-        let mut headers: Vec<(String, Vec<u8>)> =
-            signed.headers().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        headers.push(("x-odd".to_owned(), b"\xff:\t ".to_vec()));
-        // Bodies that look like headers or end with line breaks are not changed.
-        for body in [signed.body(), Bytes::from_static(b"\r\n\r\na: b\r\n"), Bytes::new()] {
-            let target = Some("/hook?x=1".to_owned());
-            let capture =
-                Capture { target, headers: headers.clone(), body: body.clone(), ..Capture::default() };
-            let verdict = judge.judge(&capture);
-            let (origin, delivery) =
-                (verdict.origin, ReceivedDelivery::new(capture, Timestamp::now(), verdict));
-            let path = write(&folder, &delivery).unwrap();
-            let read = capture::read(&path).unwrap().requests;
-            assert_eq!(read.len(), 1);
-            let Recorded { received_at, verdict } = read[0].recorded.clone();
-            assert_eq!(received_at, Some(delivery.received_at));
-            let expected =
-                if origin == Origin::Authentic { "authentic" } else { "refused, invalid_signature" };
-            assert_eq!(verdict.as_deref(), Some(expected));
-            assert_eq!((&read[0].body, read[0].target.as_deref()), (&body, Some("/hook?x=1")));
-            assert_eq!(judge.judge(&read[0]).origin, origin);
-            assert_eq!(origin == Origin::Authentic, body == signed.body());
-        }
-        assert_eq!(capture::read(&folder).unwrap().requests.len(), 3);
-        fs::remove_dir_all(&folder).unwrap();
-    }
+    use crate::capture::Capture;
 
     #[test]
     fn stops_recording_at_the_limits() {

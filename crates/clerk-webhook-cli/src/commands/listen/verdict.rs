@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::capture::Capture;
-use crate::diagnosis::{self, diagnose};
+use crate::diagnosis::{CaptureVerdict, Diagnosis, diagnose};
 
 /// The maximum size of a body for a diagnosis, which computes thousands of signatures.
 const MAX_DIAGNOSED: usize = 64 * 1024;
@@ -71,14 +71,6 @@ pub(super) struct Judge {
 /// The permit for a diagnosis. There is only one, so that forged deliveries cannot occupy more than one core.
 pub(super) type DiagnosisPermit = OwnedSemaphorePermit;
 
-/// The diagnosis of a delivery that failed verification, in the format of `verify`.
-#[derive(Debug)]
-pub(super) struct Diagnosis {
-    pub(super) cause: &'static str,
-    pub(super) reason: String,
-    pub(super) advice: String,
-}
-
 impl Judge {
     pub(super) fn new(secrets: Vec<SigningSecret>, body_limit: usize) -> Result<Self, SecretError> {
         let verifier = match secrets.as_slice() {
@@ -100,13 +92,8 @@ impl Judge {
         let Some(verifier) = &self.verifier else { return DeliveryVerdict::unverified(capture) };
         match verifier.receive(&capture.headers, capture.body.clone()) {
             Ok(event) => DeliveryVerdict {
-                origin: Origin::Authentic,
-                outcome: Outcome::Processed.as_str(),
-                answer: Some(Outcome::Processed.into()),
                 event: Some(event),
-                reason: None,
-                advice: None,
-                is_unexplained: false,
+                ..DeliveryVerdict::answered(Origin::Authentic, Outcome::Processed.into())
             },
             Err(error) => DeliveryVerdict {
                 is_unexplained: matches!(error.kind(), ReceiveErrorKind::Verify(_))
@@ -130,7 +117,12 @@ impl Judge {
         permit: DiagnosisPermit,
     ) -> Option<(Diagnosis, DiagnosisPermit)> {
         let (capture, secrets) = (capture.clone(), self.secrets.clone());
-        on_its_own_thread(permit, move || Diagnosis::of(&capture, &secrets)).await
+        let work = move || match diagnose(&capture, &secrets, Timestamp::now()) {
+            CaptureVerdict::Refused(diagnosis) => Some(diagnosis),
+            // When the request arrived, its timestamp was slightly too far in the future. It is valid now.
+            CaptureVerdict::Authentic(_) => None,
+        };
+        on_its_own_thread(permit, work).await
     }
 }
 
@@ -149,18 +141,6 @@ async fn on_its_own_thread<T: Send + 'static>(
     tokio::time::timeout(DIAGNOSIS_TIMEOUT, found).await.ok()?.ok()?
 }
 
-impl Diagnosis {
-    fn of(capture: &Capture, secrets: &[SigningSecret]) -> Option<Self> {
-        match diagnose(capture, secrets, Timestamp::now()) {
-            diagnosis::CaptureVerdict::Refused(found) => {
-                Some(Self { cause: found.cause.code(), reason: found.detail, advice: found.advice })
-            }
-            // When the request arrived, its timestamp was slightly too far in the future. It is valid now.
-            diagnosis::CaptureVerdict::Authentic(_) => None,
-        }
-    }
-}
-
 impl DeliveryVerdict {
     /// The verdict on a delivery if no secret is set.
     fn unverified(capture: &Capture) -> Self {
@@ -169,7 +149,6 @@ impl DeliveryVerdict {
         let event = id.map(|id| Event::from_trusted(id, Timestamp::now(), Bytes::clone(&capture.body)));
         match event {
             Some(Ok(event)) => Self {
-                origin: Origin::Unverified,
                 outcome: "unverified",
                 answer: None,
                 event: Some(event),
@@ -178,35 +157,37 @@ impl DeliveryVerdict {
                     "set CLERK_WEBHOOK_SIGNING_SECRET, or pass --secret or --secret-file, and restart"
                         .to_owned(),
                 ),
-                is_unexplained: false,
+                ..Self::answered(Origin::Unverified, Outcome::Processed.into())
             },
             Some(Err(error)) => {
                 Self { reason: Some(error.to_string()), ..Self::refused(&ReceiveError::from(error)) }
             }
             None => Self {
-                origin: Origin::Refused,
-                outcome: Outcome::Malformed.as_str(),
-                answer: Some(Outcome::Malformed.into()),
-                event: None,
                 reason: Some("the message id contains invalid characters or is too long".to_owned()),
-                advice: None,
-                is_unexplained: false,
+                ..Self::answered(Origin::Refused, Outcome::Malformed.into())
             },
         }
     }
 
     /// The verdict on a delivery that was rejected before or after its body was read.
     pub(super) fn refused(error: &ReceiveError) -> Self {
-        let answer = Answer::from(error);
         // Uses the source error, because the outcome already says that verification failed.
         let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         Self {
-            origin: Origin::Refused,
+            reason: Some(reason),
+            advice: advice(error.kind()).map(str::to_owned),
+            ..Self::answered(Origin::Refused, Answer::from(error))
+        }
+    }
+
+    fn answered(origin: Origin, answer: Answer) -> Self {
+        Self {
+            origin,
             outcome: answer.outcome().as_str(),
             answer: Some(answer),
             event: None,
-            reason: Some(reason),
-            advice: advice(error.kind()).map(str::to_owned),
+            reason: None,
+            advice: None,
             is_unexplained: false,
         }
     }

@@ -5,9 +5,7 @@ const find = (id) => document.getElementById(id);
 
 /** The deliveries by number, each with its row. */
 const deliveries = new Map();
-let limit = 200;
-let forward = null;
-let secrets = 0;
+let about = { limit: 200, forward: null, secrets: 0 };
 let opened = null;
 
 // Building blocks
@@ -75,7 +73,7 @@ function row(delivery) {
   const marks = make("span", { className: "marks" });
   const wellAnswered = delivery.status >= 200 && delivery.status < 300;
   if (delivery.status === null) marks.append(badge("no response", "bad"));
-  else if (!wellAnswered && delivery.origin !== "refused") marks.append(badge(String(delivery.status), "bad"));
+  else if (wellAnswered === (delivery.origin === "refused")) marks.append(badge(String(delivery.status), "bad"));
   if (delivery.seen > 1) marks.append(badge(`seen ${delivery.seen}×`, "odd"));
   if (delivery.overtaken_by_ms !== null || delivery.after_deletion) marks.append(badge("out of order", "odd"));
   if (delivery.unrecognized) marks.append(badge("unrecognized", "odd"));
@@ -83,7 +81,7 @@ function row(delivery) {
   return make("li", {},
     make("a", { className: "row", href: `#${delivery.number}` },
       make("span", { className: "time" }, clock(delivery.received_at)),
-      make("span", { className: "type", title: typeOf(delivery) }, ...typeOf(delivery).split(/(?<=\.)/).flatMap((part) => [part, make("wbr")])),
+      make("span", { className: "type", title: typeOf(delivery) }, ...typeOf(delivery).match(/[^.]*\.|[^.]+/g).flatMap((part) => [part, make("wbr")])),
       make("span", { className: "outcome" }, badge(delivery.outcome, kind(delivery))),
       make("span", { className: "number" }, delivery.lag_ms === null ? "" : duration(delivery.lag_ms)),
       make("span", { className: "number" }, size(delivery.bytes)),
@@ -115,7 +113,7 @@ function addArrived() {
   find("rows").prepend(...items);
   // Keeps the scroll position if the list is not at the top.
   if (list.scrollTop > 0) list.scrollTop += list.scrollHeight - height;
-  while (deliveries.size > limit) {
+  while (deliveries.size > about.limit) {
     const [oldest, { item }] = deliveries.entries().next().value;
     item.remove();
     deliveries.delete(oldest);
@@ -217,13 +215,12 @@ function show({ delivery, headers, payload, payload_is_cut: isCut }) {
   const title = make("header", {}, backButton(), make("h2", {}, typeOf(delivery)),
     badge(delivery.outcome, kind(delivery)),
     badge(delivery.status === null ? "no response" : `response ${delivery.status}`));
-  const resend = make("button", { type: "button", className: "main", id: "resend", disabled: !forward, title: `to ${forward}` }, "Resend");
+  const resend = make("button", { type: "button", className: "main", id: "resend", disabled: !about.forward, title: about.forward ? `to ${about.forward}` : "" }, "Resend");
   resend.onclick = () => send(delivery, resend);
   title.append(make("div", { className: "actions" }, resend));
-  if (!forward) {
+  if (!about.forward) {
     const option = make("code", {}, "--forward URL");
     title.append(make("p", { className: "needs" }, "To resend deliveries to your server, start the listener with ", option));
-    resend.removeAttribute("title");
   }
   find("detail").replaceChildren(...[
     title,
@@ -260,7 +257,7 @@ function facts(delivery) {
   // The timestamp header has a resolution of one second.
   const age = Math.round((delivery.age_ms ?? 0) / 1000);
   const signed = age > 1 ? `${duration(age * 1000)} before it arrived` : age < -1 ? `${duration(-age * 1000)} ahead of this machine’s clock` : "when it arrived";
-  if (delivery.age_ms !== null) fact("Signed", `${signed}${delivery.secret && secrets > 1 ? `, with secret ${delivery.secret}` : ""}`);
+  if (delivery.age_ms !== null) fact("Signed", `${signed}${delivery.secret && about.secrets > 1 ? `, with secret ${delivery.secret}` : ""}`);
   fact("Size", size(delivery.bytes));
   if (delivery.unrecognized) fact("Data", badge("unrecognized", "odd"), ` ${delivery.unrecognized}`);
   if (delivery.overtaken_by_ms !== null) fact("Order", badge("out of order", "odd"), ` a version that is ${duration(delivery.overtaken_by_ms)} newer arrived earlier`);
@@ -349,13 +346,10 @@ function connection(state, text) {
 }
 
 function hello(event) {
-  const about = JSON.parse(event.data);
+  about = JSON.parse(event.data);
   // Deliveries of another run have the same numbers.
   isOther = !about.continues;
   if (isOther) clear();
-  limit = about.limit;
-  forward = about.forward;
-  secrets = about.secrets;
   find("endpoint").textContent = about.endpoint;
   const commands = {
     trigger: `clerk-webhook trigger user.created --to ${about.endpoint}`,
@@ -366,7 +360,7 @@ function hello(event) {
     document.querySelector(`[data-command=${name}]`).textContent = command;
   }
   const warning = find("warning");
-  warning.hidden = secrets > 0;
+  warning.hidden = about.secrets > 0;
   warning.textContent = "Deliveries are not verified, because no signing secret is set. Set CLERK_WEBHOOK_SIGNING_SECRET, or pass --secret or --secret-file, and restart.";
   connection("live", "live");
   caughtUp = false;

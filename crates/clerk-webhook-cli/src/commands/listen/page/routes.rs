@@ -13,8 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::super::delivery::ReceivedDelivery;
-use super::super::forward::describe;
+use super::super::delivery::{Forwarded, ReceivedDelivery};
 use super::super::printer::Line;
 use super::super::state::Listener;
 use super::access::{ROOT, is_own_page};
@@ -250,7 +249,7 @@ async fn resend(listener: &Listener, request: &Request<Incoming>, number: u64) -
     let Some(delivery) = listener.history.find(number) else { return gone() };
     let (signed_anew, result) = forward.resend(&delivery, listener.judge.secrets()).await;
     let body = result.as_ref().ok().map(|answer| clean_answer(&answer.body));
-    let answer = json!({ "signed_anew": signed_anew, "result": describe(&result).remark_on(delivery.origin), "body": body });
+    let answer = json!({ "signed_anew": signed_anew, "result": Forwarded::of(&result, delivery.origin), "body": body });
     json(StatusCode::OK, &answer)
 }
 
