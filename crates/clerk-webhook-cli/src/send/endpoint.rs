@@ -53,10 +53,7 @@ pub(crate) struct UserAgentArgs {
 
 impl EndpointArgs {
     pub(crate) fn endpoint(&self, output: &Output) -> Result<Endpoint, Failure> {
-        self.remote.allow(match &self.to {
-            Some(url) => Endpoint::parse(url)?,
-            None => Endpoint::of_environment(output)?,
-        })
+        self.remote.endpoint_or_default("--to", self.to.as_deref(), output)
     }
 }
 
@@ -64,6 +61,19 @@ impl RemoteArgs {
     /// Parses a URL, and returns an error for another machine unless that is allowed.
     pub(crate) fn endpoint(self, url: &str) -> Result<Endpoint, Failure> {
         self.allow(Endpoint::parse(url)?)
+    }
+
+    /// Like [`endpoint`](Self::endpoint). Without a URL, uses the default for this argument.
+    pub(crate) fn endpoint_or_default(
+        self,
+        argument: &str,
+        url: Option<&str>,
+        output: &Output,
+    ) -> Result<Endpoint, Failure> {
+        self.allow(match url {
+            Some(url) => Endpoint::parse(url)?,
+            None => Endpoint::of_environment(argument, output)?,
+        })
     }
 
     /// Returns an error for another machine unless that is allowed, and for https without the `tls` feature.
@@ -121,13 +131,13 @@ impl Endpoint {
         Ok(Self(uri))
     }
 
-    /// Returns the endpoint for commands without `--to`, and prints its URL.
-    pub(crate) fn of_environment(output: &Output) -> Result<Self, Failure> {
+    /// Returns the default for an argument, and prints it.
+    pub(crate) fn of_environment(argument: &str, output: &Output) -> Result<Self, Failure> {
         let (endpoint, source) = match environment::var(VARIABLE)? {
             Some(variable) => (Self::parse(&variable.value)?, variable.to_string()),
             None => (Self::parse(DEFAULT_URL)?, "the default".to_owned()),
         };
-        output.note(format_args!("--to is {endpoint}, {source}"));
+        output.note(format_args!("{argument} is {endpoint}, {source}"));
         Ok(endpoint)
     }
 

@@ -1,6 +1,9 @@
 //! What `doctor` and `trigger` read from a response. Both must name the same cause.
 
-use clerk_webhook_core::Verifier;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use clerk_webhook_core::{Timestamp, Verifier};
 use serde_json::Value;
 
 use crate::support::process::{Run, SECRET, run};
@@ -158,14 +161,37 @@ fn responses() -> Vec<(String, &'static str, &'static [&'static str])> {
         (json(401, r#"{"error":"Missing Authorization header"}"#), "auth_in_front", &["Authorization"]),
         (page(403, &[], "Forbidden"), "auth_in_front", &["a web page rejects the request"]),
         (page(404, &[], "Not found"), "not_found", &["no route", "prefix and trailing slash"]),
+        // The routers of NestJS, Django REST framework, and Kong.
+        (json(404, r#"{"message":"Cannot POST /x","statusCode":404}"#), "not_found", &["no route"]),
+        (json(404, r#"{"detail":"Not found."}"#), "not_found", &["no route"]),
+        (json(404, r#"{"message":"no Route matched with those values"}"#), "not_found", &["no route"]),
         (response(405, &[("allow", "GET")], ""), "method_not_allowed", &["does not accept POST"]),
         (response(415, &[], ""), "media_type", &["application/json"]),
         (response(413, &[], ""), "too_large", &["2 MiB"]),
         (page(502, &[], "<h1>502 Bad Gateway</h1><center>nginx</center>"), "proxy", &["is running"]),
         (response(504, &[], ""), "proxy_timeout", &["slow or hangs"]),
+        (response(503, &[], ""), "unavailable", &["overloaded, restarting, or in maintenance", "try again"]),
+        (page(503, &[], "Down for maintenance"), "unavailable", &["in maintenance"]),
+        (json(503, r#"{"message":"Service Unavailable"}"#), "unavailable", &["log of the proxy"]),
+        (page(503, &[], "No server is available to handle this request."), "proxy", &["HAProxy"]),
+        (response(503, &[], "upstream connect error or disconnect/reset"), "proxy", &["Envoy"]),
+        (
+            page(503, &[], r#"<iframe src="//www.herokucdn.com/error-pages/application-error.html">"#),
+            "proxy",
+            &["Heroku"],
+        ),
+        // Clerk's SDK, and Express' page for an error that a handler throws.
+        (
+            page(500, &[], "<pre>Error: Missing webhook signing secret. Set the variable<br> at x</pre>"),
+            "misconfigured",
+            &["has no signing secret"],
+        ),
         (page(200, &[], "<title>Sign in</title>"), "page", &["web page", "the event is lost"]),
+        (response(200, &[HTML], " <p>Sign in"), "page", &["web page"]),
+        (response(200, &[], "\u{feff}\r\n<HTML>"), "page", &["web page"]),
         (page(400, &[], "Oops"), "page", &["web page"]),
-        (response(200, &[], "Error: Verification error"), "failed_with_2xx", &["respond with 400"]),
+        (response(200, &[HTML], "Error: Verification error"), "failed_with_2xx", &["respond with 400"]),
+        (json(200, r#"{"message":"Signature mismatch"}"#), "failed_with_2xx", &["respond with 400"]),
         (json(201, r#"{"outcome":"failed"}"#), "failed_with_2xx", &["changed the status to 201"]),
         (response(500, &[], r#"{"title":"Internal Server Error","status":500}"#), "misconfigured", &["log"]),
     ]
@@ -276,6 +302,28 @@ fn a_refusal_is_compared_with_the_response_to_a_forged_delivery() {
         assert_eq!((&check["status"], &check["finding"]), (&"bad".into(), &finding.into()), "{run:?}");
         assert_says(&check, &[expected], &["different secret", ACKNOWLEDGE]);
     }
+    // The route exists, because the endpoint rejects a forged delivery.
+    let json_404 = response(404, &[], r#"{"error":"User not found"}"#);
+    for (answer, grade, finding, expected) in [
+        (json_404, "warn", "refused_type", "a forged delivery gets a different response"),
+        (response(404, &[], ""), "bad", "not_found", "only for a signed delivery"),
+        (response(503, &[], ""), "bad", "unavailable", "only for a signed delivery"),
+        (response(400, &[], "Message timestamp too old"), "bad", "refused_signature", "compare the clocks"),
+        (response(400, &[], "Invalid signature of the user"), "bad", "refused_signature", "in addition to"),
+    ] {
+        let (run, check) = doctor(&verifying(answer), &["--send"], "signed");
+        assert_eq!((&check["status"], &check["finding"]), (&grade.into(), &finding.into()), "{run:?}");
+        assert_says(&check, &[expected], &["secret", "DANGER"]);
+    }
+    // Numbers can be durations, so a difference between them proves nothing.
+    let count = Arc::new(AtomicUsize::new(0));
+    let numbered = Server::new(move |_| {
+        let body = format!(r#"{{"error":"nope","ms":{}}}"#, count.fetch_add(1, Ordering::Relaxed));
+        response(400, &[], &body)
+    });
+    let (run, check) = doctor(&numbered, &["--send"], "signed");
+    assert_eq!(check["finding"], "refused_signed", "{run:?}");
+    assert_says(&check, &["a different secret"], &["as a forged delivery", "a different response"]);
     // The header of another implementation.
     let (_, check) =
         doctor(&verifying(response(410, &[("webhook-delivery", "disable")], "")), &["--send"], "signed");
@@ -284,6 +332,8 @@ fn a_refusal_is_compared_with_the_response_to_a_forged_delivery() {
 
 #[test]
 fn a_refusal_by_the_endpoint_does_not_count_as_a_firewall_or_a_login() {
+    let express_error =
+        "<!DOCTYPE html><title>Error</title><pre>Error: No matching signature found<br> at x</pre>";
     for (answer, finding, grade) in [
         (response(403, &[CLOUDFLARE], r#"{"error":"Invalid signature"}"#), "refused_signature", "ok"),
         (response(401, &[], r#"{"message":"Missing svix headers"}"#), "refused_headers", "ok"),
@@ -295,6 +345,22 @@ fn a_refusal_by_the_endpoint_does_not_count_as_a_firewall_or_a_login() {
             "warn",
         ),
         (response(418, &[], ""), "refused_unexplained", "warn"),
+        // Express declares every text as HTML, and shows thrown errors on a page. Spring adds a timestamp.
+        (response(400, &[HTML], "Error verifying webhook"), "refused_signature", "ok"),
+        (response(401, &[HTML], express_error), "refused_signature", "ok"),
+        (response(500, &[HTML], express_error), "refused_signature", "bad"),
+        (response(400, &[], r#"{"timestamp":"2026","error":"Bad Request"}"#), "refused_unexplained", "ok"),
+        (response(404, &[], r#"{"error":"User not found"}"#), "refused_unexplained", "warn"),
+        (response(404, &[], r#""unknown tenant""#), "refused_unexplained", "warn"),
+        // Messages of the libraries of Svix and Clerk, and of tutorials.
+        (response(400, &[], "Message timestamp too old"), "refused_signature", "ok"),
+        (response(400, &[], "timestamp is outside the tolerance"), "refused_signature", "ok"),
+        (response(400, &[], "Invalid Signature Headers"), "refused_headers", "ok"),
+        (response(400, &[], "Error occured -- no svix headers"), "refused_headers", "ok"),
+        (response(400, &[], "Missing webhook signing secret"), "misconfigured", "bad"),
+        (response(400, &[], "Could not verify this unknown event"), "refused_signature", "ok"),
+        (response(400, &[], "unsupported event: user.created"), "refused_type", "ok"),
+        (response(400, &[], "an unknown error while storing an event of svix"), "refused_unexplained", "ok"),
     ] {
         let server = Server::new(move |_| answer.clone());
         let (run, report) = trigger(&server, &[]);
@@ -302,30 +368,49 @@ fn a_refusal_by_the_endpoint_does_not_count_as_a_firewall_or_a_login() {
         let (run, check) = doctor(&server, &[], "unsigned");
         assert_eq!(check["status"], grade, "{run:?}");
     }
+    let thrown =
+        response(500, &[HTML], "<html><title>E</title><pre>TypeError: x is undefined<br> at y</pre>");
+    let (_, report) = trigger(&Server::new(move |_| thrown.clone()), &[]);
+    assert_says(&report, &["the endpoint fails (TypeError: x is undefined)"], &[ACKNOWLEDGE]);
 }
 
 #[test]
 fn a_verdict_of_danger_needs_the_same_response_to_a_signed_delivery() {
+    fn is_signed(request: &Request) -> bool {
+        Verifier::new(SECRET).unwrap().verify(&request.pairs(), &request.body).is_ok()
+    }
     let accepting = Server::new(|request| {
         let id = request.header("svix-id").unwrap_or("none");
-        response(200, &[], &format!(r#"{{"received":"{id}"}}"#).replace("none", "msg_0"))
+        response(200, &[HTML], &format!(r#"{{"received":"{id}"}}"#).replace("none", "msg_0"))
     });
-    let lenient = Server::new(|request| {
-        let is_signed = Verifier::new(SECRET).unwrap().verify(&request.pairs(), &request.body).is_ok();
-        response(200, &[], if is_signed { "stored" } else { "ignored" })
+    let lenient =
+        Server::new(|request| response(200, &[], if is_signed(request) { "stored" } else { "ignored" }));
+    let counting = Server::new(|request| {
+        response(200, &[], &format!(r#"{{"accepted":{}}}"#, u8::from(is_signed(request))))
     });
-    for (server, options, check, finding) in [
-        (&accepting, &["--send"][..], "unsigned", "accepts_unsigned"),
-        (&accepting, &["--send"], "forged", "accepts_forged"),
-        (&accepting, &["--send"], "stale", "accepts_stale"),
-        (&accepting, &[], "forged", "acknowledged"),
-        (&lenient, &["--send"], "unsigned", "acknowledged"),
-        (&lenient, &["--send"], "forged", "acknowledged"),
+    // This endpoint has another secret. It acknowledges old deliveries before it verifies.
+    let other = Server::new(|request| {
+        let timestamp = request.header("svix-timestamp").and_then(|text| text.parse().ok()).unwrap_or(0);
+        let is_old = Timestamp::now().as_secs() - timestamp > 300;
+        if is_old { response(200, &[], "") } else { response(400, &[], "Invalid signature") }
+    });
+    for (server, options, check, finding, expected) in [
+        (&accepting, &["--send"][..], "unsigned", "accepts_unsigned", "the same as to a signed delivery"),
+        (&accepting, &["--send"], "forged", "accepts_forged", "nothing shows that the endpoint rejects it"),
+        (&accepting, &["--send"], "stale", "accepts_stale", "the same as to a signed delivery"),
+        (&accepting, &[], "forged", "acknowledged", "run again with --send"),
+        (&lenient, &["--send"], "unsigned", "acknowledged", "a different response"),
+        (&lenient, &["--send"], "forged", "acknowledged", "a different response"),
+        (&counting, &["--send"], "forged", "acknowledged", "a different response"),
+        (&other, &["--send"], "stale", "acknowledged", "a signed delivery is rejected with 400"),
     ] {
         let (run, check) = doctor(server, options, check);
         assert_eq!((&check["status"], &check["finding"]), (&"bad".into(), &finding.into()), "{run:?}");
         assert_eq!(run.stdout.contains("DANGER"), finding != "acknowledged", "{run:?}");
+        assert_says(&check, &[expected], &[]);
     }
+    let (_, check) = doctor(&accepting, &["--send"], "signed");
+    assert_eq!(check["status"], "ok", "plain text is not a web page");
 }
 
 #[test]

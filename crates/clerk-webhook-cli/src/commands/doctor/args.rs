@@ -5,9 +5,9 @@ use crate::send::endpoint::{RemoteArgs, UserAgentArgs};
 
 const EXAMPLES: &str = "\
 Examples:
-  clerk-webhook doctor http://127.0.0.1:3000/webhooks/clerk
+  clerk-webhook doctor
+  clerk-webhook doctor --send --json
   clerk-webhook doctor https://example.com/webhooks/clerk --allow-remote
-  clerk-webhook doctor http://127.0.0.1:3000/webhooks/clerk --send --json
 
 Sends requests that an endpoint must reject: unsigned, forged, too old, in the future, too large. Their event \
 type is clerk_webhook.doctor, which Clerk does not send. With --send, also sends one valid delivery, and compares the \
@@ -19,8 +19,8 @@ Exit codes: 0 no check is bad, 1 a check is bad or the server is unreachable, 2 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// URL of the endpoint, such as http://127.0.0.1:3000/webhooks/clerk
-    pub(super) url: String,
+    /// URL of the endpoint [default: $CLERK_WEBHOOK_URL, else :3000/webhooks/clerk]
+    pub(super) url: Option<String>,
 
     #[command(flatten)]
     pub(super) remote: RemoteArgs,

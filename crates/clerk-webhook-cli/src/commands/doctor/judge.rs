@@ -1,23 +1,11 @@
 //! Judges the responses to the probes.
 
-use std::time::Duration;
-
-use clerk_webhook_core::{Answer as OwnAnswer, Outcome, Verifier};
+use clerk_webhook_core::{Answer as OwnAnswer, Outcome};
 
 use super::check::{Check, Status};
 use crate::output::printable;
 use crate::send::client::{Answer, SendError, SendErrorKind};
 use crate::send::evidence::{self, Evidence, Kind, alike};
-
-/// The maximum difference between the clocks without a warning, in seconds.
-const CLOCK_NOTED: f64 = 5.0;
-
-/// The maximum difference between the clocks, in seconds. If it is larger, the endpoint rejects every
-/// delivery.
-const CLOCK_TOLERATED: f64 = Verifier::DEFAULT_TOLERANCE.as_secs_f64();
-
-/// The maximum time for a response without a warning. The sender waits 15 s.
-const SLOW: Duration = Duration::from_secs(5);
 
 /// The advice if the endpoint fails on requests that it must reject.
 const FAILS: &str =
@@ -39,7 +27,8 @@ pub(super) const UNSIGNED: Forbidden = Forbidden {
     check: "unsigned",
     finding: "accepts_unsigned",
     what: "an unsigned request",
-    advice: "verify the signature before any other processing: anyone who knows the URL can send events",
+    advice: "verify the signature before any other processing, and respond with 400 if it does not match: without \
+             verification, anyone who knows the URL can send events",
 };
 
 pub(super) const FORGED: Forbidden = Forbidden {
@@ -93,13 +82,25 @@ pub(super) fn unsigned(result: Result<'_>, signed: Option<&Answer>) -> Check {
         _ if answer.status.is_client_error() && signed.is_some_and(accepts) => {
             ok(", and a signed delivery is accepted")
         }
+        _ if answer.status.is_client_error()
+            && signed.is_some_and(|signed| is_past_verification(answer, signed)) =>
+        {
+            ok(", and a signed delivery gets a different response")
+        }
+        (kind @ (Kind::Failure | Kind::Refusal), _) if status >= 500 => Check::bad(
+            check,
+            "server_error",
+            format!("{status}: the endpoint fails instead of rejecting the request"),
+            if kind == Kind::Failure {
+                FAILS
+            } else {
+                "respond with 400 if the verification fails: it fails with an error"
+            },
+        ),
         (Kind::Refusal, "not_verified") => ok(", as clerk-webhook does"),
         (Kind::Refusal, "refused_headers" | "refused_signature") => ok(""),
         (Kind::Refusal, _) => match status {
             400 | 422 => ok(""),
-            401 | 403 if signed.is_some_and(|signed| is_past_verification(answer, signed)) => {
-                ok(", and a signed delivery gets a different response")
-            }
             401 | 403 => Check::warn(
                 check,
                 "perhaps_auth",
@@ -119,15 +120,7 @@ pub(super) fn unsigned(result: Result<'_>, signed: Option<&Answer>) -> Check {
                 "respond with 400, and check that the endpoint itself sends this response",
             ),
         },
-        (Kind::Failure, _) => Check::bad(
-            check,
-            "server_error",
-            format!("{status}: the endpoint fails instead of rejecting the request"),
-            FAILS,
-        ),
-        (Kind::Outcome(_) | Kind::FalseSuccess | Kind::Front, _) => {
-            found(check, Status::Bad, answer, evidence)
-        }
+        _ => found(check, Status::Bad, answer, evidence),
     }
 }
 
@@ -162,27 +155,36 @@ fn acknowledged(of: &Forbidden, answer: &Answer, signed: Option<&Answer>) -> Che
         return found(of.check, Status::Bad, answer, evidence);
     }
     let status = answer.status.as_u16();
-    let bad = |finding, message: &str, advice| {
-        Check::bad(of.check, finding, format!("{status}: {message}"), advice)
-    };
-    match signed {
-        Some(signed) if alike(answer, signed) => bad(
+    let what = of.what;
+    let (finding, says, advice) = match signed {
+        Some(signed) if !accepts(signed) => (
+            "acknowledged",
+            format!(
+                "{what} gets 2xx, but a signed delivery is rejected with {}, so it is unknown whether the endpoint verifies",
+                signed.status.as_u16()
+            ),
+            "first find out why the endpoint rejects a signed delivery, and then run again",
+        ),
+        Some(signed) if alike(answer, signed) == Some(true) => (
             of.finding,
-            &format!("DANGER: {} is accepted: the response is the same as to a signed delivery", of.what),
+            format!(
+                "DANGER: the response to {what} is the same as to a signed delivery, so nothing shows that the endpoint rejects it"
+            ),
             of.advice,
         ),
-        Some(_) => bad(
+        Some(_) => (
             "acknowledged",
-            &format!("{} gets 2xx, but a signed delivery gets a different response", of.what),
+            format!("{what} gets 2xx, but a signed delivery gets a different response"),
             "respond with 400 to requests that do not verify: Svix counts 2xx as delivered and never sends the event again",
         ),
-        None => bad(
+        None => (
             "acknowledged",
-            &format!("{} gets 2xx, so the endpoint accepts it, or rejects it with a wrong status", of.what),
-            "respond with 400 to requests that do not verify. To find out whether the endpoint verifies, set its secret and \
-             run again with --send",
+            format!("{what} gets 2xx, so the endpoint accepts it, or rejects it with a wrong status"),
+            "respond with 400 to requests that do not verify. To find out whether the endpoint verifies, run again with \
+             --send and the endpoint's secret",
         ),
-    }
+    };
+    Check::bad(of.check, finding, format!("{status}: {says}"), advice)
 }
 
 /// Judges the response to a valid delivery of an event type without a handler. The response to a forged
@@ -197,22 +199,34 @@ pub(super) fn signed(result: Result<'_>, forged: Option<&Answer>) -> Check {
     let Some(evidence) = evidence::read(answer) else {
         return Check::ok(check, format!("a signed delivery is accepted with {status}"));
     };
-    let is_like_forged = forged.map(|forged| alike(answer, forged));
-    let grade = match evidence.kind {
+    let forged = forged.filter(|forged| {
+        let kind = evidence::read(forged).map(|evidence| evidence.kind);
+        !matches!(kind, None | Some(Kind::Front | Kind::RateLimit))
+    });
+    let is_like_forged = forged.and_then(|forged| alike(answer, forged));
+    match evidence.kind {
         Kind::Outcome(outcome) if outcome.is_acknowledged() => {
-            return Check::ok(check, format!("a signed delivery is accepted with {status} ({outcome})"));
+            Check::ok(check, format!("a signed delivery is accepted with {status} ({outcome})"))
         }
-        Kind::Refusal => return refused(answer, evidence, is_like_forged),
-        Kind::Front | Kind::FalseSuccess | Kind::Outcome(Outcome::Disabled | Outcome::Misconfigured) => {
-            Status::Bad
-        }
+        Kind::Refusal => refused(answer, evidence, is_like_forged),
+        Kind::Front if is_like_forged == Some(false) => Check::bad(
+            check,
+            evidence.finding,
+            format!(
+                "{status}: {}, but only for a signed delivery: the endpoint itself rejects a forged one",
+                evidence.says
+            ),
+            "see the endpoint's log, and check what runs after the verification",
+        ),
         Kind::Failure if is_like_forged == Some(true) => {
             let message = format!("{status}: the endpoint fails on every delivery, also on a forged one");
-            return Check::bad(check, "server_error", message, FAILS);
+            Check::bad(check, "server_error", message, FAILS)
         }
-        Kind::Outcome(_) | Kind::RateLimit | Kind::Failure => Status::Warn,
-    };
-    found(check, grade, answer, evidence)
+        Kind::Front | Kind::FalseSuccess | Kind::Outcome(Outcome::Disabled | Outcome::Misconfigured) => {
+            found(check, Status::Bad, answer, evidence)
+        }
+        Kind::Outcome(_) | Kind::RateLimit | Kind::Failure => found(check, Status::Warn, answer, evidence),
+    }
 }
 
 /// Judges the refusal of a valid delivery.
@@ -230,8 +244,14 @@ fn refused(answer: &Answer, evidence: Evidence, is_like_forged: Option<bool>) ->
             "acknowledge event types that nobody handles with 2xx; otherwise Svix retries them for 28 hours. If the \
              endpoint rejects something else, its log contains the reason",
         ),
+        (finding, Some(false)) => Check::bad(
+            check,
+            finding,
+            format!("{status}: {}, but a forged delivery gets a different response", evidence.says),
+            "see the endpoint's log, compare the clocks, and check what the endpoint requires in addition to the signature",
+        ),
         ("refused_type", _) => found(check, Status::Warn, answer, evidence),
-        ("refused_headers", _) | (_, Some(false)) => found(check, Status::Bad, answer, evidence),
+        ("refused_headers", _) => found(check, Status::Bad, answer, evidence),
         (_, like) => Check::bad(
             check,
             "refused_signed",
@@ -248,7 +268,8 @@ fn refused(answer: &Answer, evidence: Evidence, is_like_forged: Option<bool>) ->
 /// rejected another request.
 pub(super) fn is_past_verification(rejected: &Answer, signed: &Answer) -> bool {
     let kind = evidence::read(signed).map(|evidence| evidence.kind);
-    matches!(kind, Some(Kind::Outcome(_) | Kind::Refusal | Kind::Failure)) && !alike(rejected, signed)
+    matches!(kind, Some(Kind::Outcome(_) | Kind::Refusal | Kind::Failure))
+        && alike(rejected, signed) == Some(false)
 }
 
 /// Returns whether the endpoint accepted a delivery.
@@ -267,78 +288,6 @@ fn found(check: &'static str, status: Status, answer: &Answer, evidence: Evidenc
     }
 }
 
-/// Judges the difference between the clocks in seconds, positive if the endpoint's clock is ahead.
-///
-/// `distance` is `None` if the response has no date.
-pub(super) fn clock(distance: Option<f64>) -> Check {
-    let check = "clock";
-    let Some(distance) = distance else {
-        return Check::skipped(check, "the response has no Date header");
-    };
-    let seconds = distance.abs();
-    let side = if distance > 0.0 { "ahead of" } else { "behind" };
-    let message = format!("the endpoint's clock is {seconds:.0} s {side} this machine's clock");
-    let advice = "synchronize both clocks with NTP: beyond 5 minutes, the endpoint rejects every delivery";
-    if seconds > CLOCK_TOLERATED {
-        Check::bad(check, "skew", message, advice)
-    } else if seconds > CLOCK_NOTED {
-        Check::warn(check, "skew", message, advice)
-    } else {
-        Check::ok(check, "the clocks agree, within the resolution of 1 s")
-    }
-}
-
-/// Judges how long the slowest response took.
-pub(super) fn speed(slowest: Duration) -> Check {
-    let message = format!("the slowest response took {:.0} ms", slowest.as_secs_f64() * 1e3);
-    if slowest > SLOW {
-        let advice = "rejecting these requests should be fast; Svix waits 15 s for a response";
-        Check::warn("speed", "slow", message, advice)
-    } else {
-        Check::ok("speed", message)
-    }
-}
-
-/// Judges the body limit, from the largest accepted and the smallest rejected size.
-///
-/// `told` is true if the endpoint rejected the size with 413, and false if it did not respond.
-pub(super) fn body_limit(taken: Option<usize>, refused: Option<usize>, told: bool) -> Check {
-    let check = "body_limit";
-    let size = |bytes: usize| {
-        if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{} KiB", bytes >> 10) }
-    };
-    let how = if told { "are too large" } else { "get no response" };
-    match (taken, refused) {
-        (None, Some(refused)) => Check::warn(
-            check,
-            "low",
-            format!("bodies of {} {how}", size(refused)),
-            "raise the limit for this path to 2 MiB, in the framework and in the proxy",
-        ),
-        (Some(taken), Some(refused)) => {
-            Check::ok(check, format!("bodies of {} are read, bodies of {} {how}", size(taken), size(refused)))
-        }
-        (Some(taken), None) => {
-            Check::ok(check, format!("bodies of {} are read; no limit was found", size(taken)))
-        }
-        (None, None) => Check::skipped(check, "the responses do not show a limit"),
-    }
-}
-
-/// Judges whether the TLS connection works.
-pub(super) fn tls(result: Result<'_>) -> Check {
-    match result {
-        Err(error) if error.kind == SendErrorKind::Other => Check::bad(
-            "tls",
-            "failed",
-            printable(error.to_string().as_bytes(), 200),
-            "check that the port uses https, and that the server sends a complete certificate chain for this name from \
-             a public authority",
-        ),
-        _ => Check::ok("tls", "this machine trusts the certificate"),
-    }
-}
-
 fn no_answer(check: &'static str, error: &SendError) -> Check {
     let (finding, advice) = match error.kind {
         SendErrorKind::Timeout => {
@@ -351,41 +300,4 @@ fn no_answer(check: &'static str, error: &SendError) -> Check {
         ),
     };
     Check::bad(check, finding, printable(error.to_string().as_bytes(), 200), advice)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn judges_the_difference_between_the_clocks() {
-        for (distance, status) in [
-            (None, Status::Skipped),
-            (Some(0.0), Status::Ok),
-            (Some(-4.9), Status::Ok),
-            (Some(6.0), Status::Warn),
-            (Some(-299.0), Status::Warn),
-            (Some(301.0), Status::Bad),
-        ] {
-            assert_eq!(clock(distance).status, status, "{distance:?}");
-        }
-        assert!(clock(Some(-20.0)).message.contains("20 s behind"));
-    }
-
-    #[test]
-    fn warns_of_a_body_limit_below_the_size_of_events() {
-        assert_eq!(body_limit(None, Some(64 << 10), true).finding, "low");
-        let check = body_limit(Some(1 << 20), Some(3 << 20), true);
-        assert_eq!(check.message, "bodies of 1 MiB are read, bodies of 3 MiB are too large");
-        let check = body_limit(Some(64 << 10), Some(1 << 20), false);
-        assert_eq!(check.message, "bodies of 64 KiB are read, bodies of 1 MiB get no response");
-        assert_eq!(body_limit(Some(3 << 20), None, true).status, Status::Ok);
-        assert_eq!(body_limit(None, None, true).status, Status::Skipped);
-    }
-
-    #[test]
-    fn warns_of_a_slow_response() {
-        assert_eq!(speed(Duration::from_secs(6)).finding, "slow");
-        assert_eq!(speed(Duration::from_millis(6)).status, Status::Ok);
-    }
 }

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod judge;
+mod measure;
 mod report;
 mod run;
 

@@ -10,26 +10,16 @@ use crate::output::{Output, style};
 #[derive(Debug)]
 pub(super) struct Report<'o> {
     output: &'o Output,
-    count: usize,
-    warnings: usize,
-    bad: usize,
-    /// The advice that was printed before, so that it is not repeated.
-    printed: Vec<String>,
+    checks: Vec<Check>,
 }
 
 impl<'o> Report<'o> {
     pub(super) fn new(output: &'o Output) -> Self {
-        Self { output, count: 0, warnings: 0, bad: 0, printed: Vec::new() }
+        Self { output, checks: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, check: &Check) -> Result<(), Failure> {
-        self.count += 1;
-        self.warnings += usize::from(check.status == Status::Warn);
-        self.bad += usize::from(check.status == Status::Bad);
-        self.print(check)
-    }
-
-    fn print(&mut self, check: &Check) -> Result<(), Failure> {
+    /// Prints a check. Repeated advice is printed only once.
+    pub(super) fn add(&mut self, check: Check) -> Result<(), Failure> {
         let output = self.output;
         let (colour, word) = match check.status {
             Status::Ok => (style::GOOD, "ok"),
@@ -39,17 +29,20 @@ impl<'o> Report<'o> {
         };
         output.line(format_args!("{colour}{word:<6}{colour:#}{:<12}{}", check.check, check.message))?;
         if let Some(advice) = &check.advice
-            && !self.printed.contains(advice)
+            && !self.checks.iter().any(|printed| printed.advice == check.advice)
         {
             output.line(format_args!("{:18}→ {advice}", ""))?;
-            self.printed.push(advice.clone());
         }
-        output.object(check)
+        output.object(&check)?;
+        self.checks.push(check);
+        Ok(())
     }
 
     /// Prints the summary. Fails if the result of a check is bad.
     pub(super) fn finish(self) -> Result<(), Failure> {
-        let (colour, verdict) = match (self.bad, self.warnings) {
+        let count = |status| self.checks.iter().filter(|check| check.status == status).count();
+        let (warnings, bad) = (count(Status::Warn), count(Status::Bad));
+        let (colour, verdict) = match (bad, warnings) {
             (0, 0) => (style::GOOD, "no problems".to_owned()),
             (0, warnings) => (style::ODD, format!("0 bad, {warnings} warn")),
             (bad, 0) => (style::BAD, format!("{bad} bad")),
@@ -57,10 +50,10 @@ impl<'o> Report<'o> {
         };
         self.output.line(format_args!("\n{colour}{verdict}{colour:#}"))?;
         self.output.object(&json!({ "summary": {
-            "checks": self.count,
-            "warn": self.warnings,
-            "bad": self.bad,
+            "checks": self.checks.len(),
+            "warn": warnings,
+            "bad": bad,
         }}))?;
-        if self.bad == 0 { Ok(()) } else { Err(Failure::Negative) }
+        if bad == 0 { Ok(()) } else { Err(Failure::Negative) }
     }
 }

@@ -1,10 +1,8 @@
 //! Sends the probes to an endpoint.
 
-use std::net::SocketAddr;
+use std::io;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use clerk_webhook_core::{SigningSecret, Timestamp};
 use clerk_webhook_test::Delivery;
@@ -15,10 +13,12 @@ use tokio::time::timeout;
 use super::args::Args;
 use super::check::{Check, Status};
 use super::judge::{self, FORGED, FUTURE, STALE};
+use super::measure;
 use super::report::Report;
 use crate::args::secrets::SecretArgs;
 use crate::failure::Failure;
 use crate::output::{Output, printable};
+use crate::secret_check::{self, Checked};
 use crate::send::client::{Answer, Client, SendError, block_on};
 use crate::send::endpoint::Endpoint;
 use crate::send::svix;
@@ -32,9 +32,6 @@ const SIZES: [usize; 4] = [64 << 10, 256 << 10, 1 << 20, 3 << 20];
 /// How long the endpoint has to reject a request because of its `Content-Length`, before the body is sent.
 const TIME_TO_REFUSE: Duration = Duration::from_secs(1);
 
-/// The minimum length of a key in Svix's specification, in bytes.
-const SHORT_KEY: usize = 24;
-
 /// The checks of one endpoint.
 struct Examination<'o> {
     report: Report<'o>,
@@ -43,7 +40,7 @@ struct Examination<'o> {
 
 pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let output = &output.up_to_the_result();
-    let endpoint = args.remote.endpoint(&args.url)?;
+    let endpoint = args.remote.endpoint_or_default("URL", args.url.as_deref(), output)?;
     block_on(async {
         let mut examination = Examination { report: Report::new(output), slowest: Duration::ZERO };
         let secrets = examination.secrets(&args.secrets)?;
@@ -58,40 +55,28 @@ impl Examination<'_> {
     /// Checks the secrets that are set on this machine. They must be the endpoint's secrets.
     fn secrets(&mut self, args: &SecretArgs) -> Result<Vec<SigningSecret>, Failure> {
         let mut secrets = Vec::new();
-        let mut places = Vec::new();
-        for source in args.sources()? {
-            match SigningSecret::parse_list(&source.text) {
-                Ok(found) => secrets.extend(found),
-                Err(error) => {
-                    let advice =
-                        "copy the signing secret (whsec_…) of this endpoint from the Clerk Dashboard";
-                    self.report.add(&Check::bad(
-                        "secret",
-                        "malformed",
-                        format!("{}: {error}", source.place),
-                        advice,
-                    ))?;
-                    return Ok(Vec::new());
-                }
+        let sources = args.sources()?;
+        for source in &sources {
+            for Checked { place, verdict, warnings } in secret_check::check(&source.place, &source.text) {
+                self.report.add(match verdict.map(|bytes| format!("{place}: a key of {bytes} bytes")) {
+                    Ok(message) if warnings.is_empty() => Check::ok("secret", message),
+                    Ok(message) => {
+                        let advice = "compare it with the signing secret on the endpoint's page in the Clerk Dashboard";
+                        let message = format!("{message}; {}", warnings.join("; "));
+                        Check::warn("secret", "doubtful", message, advice)
+                    }
+                    Err(problem) => Check {
+                        status: Status::Bad,
+                        finding: "malformed",
+                        ..Check::ok("secret", format!("{place}: {problem}"))
+                    },
+                })?;
             }
-            if !places.contains(&source.place) {
-                places.push(source.place);
-            }
+            secrets.extend(SigningSecret::parse_list(&source.text).unwrap_or_default());
         }
-        let Some(shortest) = secrets.iter().map(key_bytes).min() else {
+        if sources.is_empty() {
             let advice = "set CLERK_WEBHOOK_SIGNING_SECRET to the endpoint's secret: signed requests need it";
-            self.report.add(&Check::warn("secret", "missing", "no signing secret", advice))?;
-            return Ok(secrets);
-        };
-        let message = match secrets.len() {
-            1 => format!("{shortest} bytes, from {}", places.join(", ")),
-            several => format!("{several} secrets, from {}", places.join(", ")),
-        };
-        if shortest < SHORT_KEY {
-            let advice = "Svix creates keys of at least 24 bytes: check that the secret is complete";
-            self.report.add(&Check::warn("secret", "short", message, advice))?;
-        } else {
-            self.report.add(&Check::ok("secret", message))?;
+            self.report.add(Check::warn("secret", "missing", "no signing secret", advice))?;
         }
         Ok(secrets)
     }
@@ -101,7 +86,7 @@ impl Examination<'_> {
         let uri = endpoint.uri();
         let is_https = uri.scheme_str() == Some("https");
         if !endpoint.is_loopback() {
-            self.report.add(&if is_https {
+            self.report.add(if is_https {
                 Check::ok("scheme", "https")
             } else {
                 Check::warn(
@@ -114,41 +99,32 @@ impl Examination<'_> {
         }
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-        let addresses = match addresses(host, port).await {
-            Ok(addresses) => addresses,
+        let addresses: Vec<_> = match in_time(lookup_host((host, port))).await {
+            Ok(addresses) => addresses.collect(),
             Err(why) => {
                 let advice = "check the spelling of the name, and that this machine can resolve it";
-                self.report.add(&Check::bad(
-                    "name",
-                    "unknown",
-                    format!("cannot resolve {host}: {why}"),
-                    advice,
-                ))?;
+                let message = format!("cannot resolve {host}: {why}");
+                self.report.add(Check::bad("name", "unknown", message, advice))?;
                 return Ok(false);
             }
         };
         let shown: Vec<_> = addresses.iter().take(4).map(|address| address.ip().to_string()).collect();
-        self.report.add(&Check::ok("name", format!("{host} resolves to {}", shown.join(", "))))?;
+        self.report.add(Check::ok("name", format!("{host} resolves to {}", shown.join(", "))))?;
 
-        let mut why = String::new();
+        let mut why = "no address found".to_owned();
         for address in &addresses {
-            match timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
-                Ok(Ok(_)) => {
-                    self.report.add(&Check::ok("connect", format!("{address} accepts connections")))?;
+            match in_time(TcpStream::connect(address)).await {
+                Ok(_) => {
+                    self.report.add(Check::ok("connect", format!("{address} accepts connections")))?;
                     return Ok(true);
                 }
-                Ok(Err(error)) => why = error.to_string(),
-                Err(_) => why = format!("no response within {} s", CONNECT_LIMIT.as_secs()),
+                Err(error) => why = error,
             }
         }
         let advice =
             "check that the server is running on this address and port, and that no firewall blocks it";
-        self.report.add(&Check::bad(
-            "connect",
-            "unreachable",
-            format!("{}: {why}", endpoint.authority()),
-            advice,
-        ))?;
+        let message = format!("{}: {why}", endpoint.authority());
+        self.report.add(Check::bad("connect", "unreachable", message, advice))?;
         Ok(false)
     }
 
@@ -164,9 +140,10 @@ impl Examination<'_> {
         let unsigned = self.post(client, endpoint, &delivery(&[]).unsigned()).await;
         let after = Timestamp::now();
         if endpoint.uri().scheme_str() == Some("https") {
-            let check = judge::tls(unsigned.as_ref());
-            self.report.add(&check)?;
-            if check.status == Status::Bad {
+            let check = measure::tls(unsigned.as_ref());
+            let is_bad = check.status == Status::Bad;
+            self.report.add(check)?;
+            if is_bad {
                 return Ok(());
             }
         }
@@ -186,30 +163,30 @@ impl Examination<'_> {
                 check.finding,
                 "accepts_unsigned" | "acknowledged" | "failed_with_2xx" | "server_error"
             );
-        self.report.add(&check)?;
-        self.report.add(&match &signed {
+        self.report.add(check)?;
+        self.report.add(match &signed {
             Some(answer) => judge::signed(answer.as_ref(), answer_of(forged.as_ref())),
             None if args.send => Check::skipped("signed", "requires the secret"),
             None => Check::skipped("signed", "not sent; --send sends a valid delivery"),
         })?;
         if let Ok(answer) = &unsigned {
-            self.report.add(&judge::clock(distance(answer, before, after)))?;
+            self.report.add(measure::clock(distance(answer, before, after)))?;
         }
         if is_reached {
             let forged = match forged {
                 Some(forged) => forged,
                 None => self.post(client, endpoint, &forgery).await,
             };
-            self.report.add(&judge::forbidden(&FORGED, forged.as_ref(), signed_answer))?;
+            self.report.add(judge::forbidden(&FORGED, forged.as_ref(), signed_answer))?;
             self.ages(client, endpoint, secrets, signed_answer).await?;
             self.sizes(client, endpoint).await?;
         } else {
             for name in ["forged", "stale", "future", "body_limit"] {
-                self.report.add(&Check::skipped(name, "not checked: the endpoint was not reached"))?;
+                self.report.add(Check::skipped(name, "not checked: fix the problem above first"))?;
             }
         }
         if unsigned.is_ok() {
-            self.report.add(&judge::speed(self.slowest))?;
+            self.report.add(measure::speed(self.slowest))?;
         }
         Ok(())
     }
@@ -224,7 +201,7 @@ impl Examination<'_> {
     ) -> Result<(), Failure> {
         for (forbidden, offset) in [(STALE, -600), (FUTURE, 600)] {
             if secrets.is_empty() {
-                self.report.add(&Check::skipped(forbidden.check, "requires the secret"))?;
+                self.report.add(Check::skipped(forbidden.check, "requires the secret"))?;
                 continue;
             }
             let at = Timestamp::from_secs(Timestamp::now().as_secs() + offset);
@@ -242,7 +219,7 @@ impl Examination<'_> {
                     None => ", because of its age or its signature; --send shows which",
                 });
             }
-            self.report.add(&check)?;
+            self.report.add(check)?;
         }
         Ok(())
     }
@@ -269,7 +246,7 @@ impl Examination<'_> {
                 }
             }
         }
-        self.report.add(&judge::body_limit(taken, refused, told))
+        self.report.add(measure::body_limit(taken, refused, told))
     }
 
     async fn post(
@@ -301,17 +278,11 @@ fn delivery(secrets: &[SigningSecret]) -> Delivery {
     Delivery::of_body(Bytes::from(event.to_string())).secrets(secrets.to_vec())
 }
 
-fn key_bytes(secret: &SigningSecret) -> usize {
-    let text = secret.expose_secret();
-    let key = text.strip_prefix("whsec_").unwrap_or(&text);
-    STANDARD.decode(key).map_or(0, |key| key.len())
-}
-
-async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    let found = timeout(CONNECT_LIMIT, lookup_host((host, port))).await;
-    let found = found.map_err(|_| format!("no response within {} s", CONNECT_LIMIT.as_secs()))?;
-    let addresses: Vec<_> = found.map_err(|error| printable(error.to_string().as_bytes(), 100))?.collect();
-    if addresses.is_empty() { Err("no address found".to_owned()) } else { Ok(addresses) }
+async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> Result<T, String> {
+    match timeout(CONNECT_LIMIT, work).await {
+        Ok(result) => result.map_err(|error| printable(error.to_string(), 100)),
+        Err(_) => Err(format!("no response within {} s", CONNECT_LIMIT.as_secs())),
+    }
 }
 
 /// Returns the minimum number of seconds by which the endpoint's clock is ahead of this machine's clock.

@@ -26,7 +26,7 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     }
     let mut endpoints = args.to.iter().map(|to| args.remote.endpoint(to)).collect::<Result<Vec<_>, _>>()?;
     if endpoints.is_empty() {
-        endpoints.push(args.remote.allow(Endpoint::of_environment(output)?)?);
+        endpoints.push(args.remote.allow(Endpoint::of_environment("--to", output)?)?);
     }
     // One client for all URLs. It loads the system's certificates if any URL is https.
     let is_secure = |endpoint: &&Endpoint| endpoint.uri().scheme_str() == Some("https");

@@ -14,7 +14,9 @@ pub(crate) fn run(args: Args, output: &Output) -> Result<(), Failure> {
     let url = match &args.to {
         Some(url) => Some(Endpoint::parse(url)?),
         // The other formats contain no URL.
-        None if matches!(args.format, Format::Curl | Format::Http) => Some(Endpoint::of_environment(output)?),
+        None if matches!(args.format, Format::Curl | Format::Http) => {
+            Some(Endpoint::of_environment("--to", output)?)
+        }
         None => None,
     };
     let url = url.map(|url| url.to_string()).unwrap_or_default();

@@ -14,10 +14,49 @@ const QUOTED: usize = 80;
 /// The maximum length of a text that can be a message about a failure, in bytes.
 const MESSAGE: usize = 200;
 
-/// Returns the beginning of the body in lower case.
-pub(super) fn beginning(answer: &Answer) -> String {
-    let end = answer.body.len().min(BEGINNING);
-    String::from_utf8_lossy(answer.body.get(..end).unwrap_or_default()).trim().to_ascii_lowercase()
+/// The beginning of a body.
+pub(super) struct Beginning {
+    /// The text in lower case.
+    pub(super) text: String,
+    /// Whether the body is a web page. Frameworks declare also plain text as HTML.
+    pub(super) is_page: bool,
+    /// The part that can contain a reason: the error or the title of a web page, or the complete text.
+    reason: String,
+}
+
+impl Beginning {
+    pub(super) fn of(answer: &Answer) -> Self {
+        let bytes = answer.body.get(..BEGINNING).unwrap_or(&answer.body);
+        let original = String::from_utf8_lossy(bytes);
+        let original =
+            original.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}');
+        let text = original.to_ascii_lowercase();
+        let content_type = answer.header("content-type").unwrap_or_default().to_ascii_lowercase();
+        let is_declared = has(&content_type, &["text/html", "application/xhtml"]);
+        let is_page = text.starts_with("<!doctype html")
+            || text.starts_with("<html")
+            || (is_declared && text.starts_with('<'));
+        let inside = |tag: &&str| {
+            let begin = text.find(tag)? + tag.len();
+            original.get(begin..)?.split('<').next()
+        };
+        let reason = match is_page {
+            // Express shows errors in `pre`.
+            true => ["<pre>", "<title>"].iter().find_map(inside).unwrap_or_default(),
+            false => original,
+        };
+        Self { is_page, reason: reason.trim().to_owned(), text }
+    }
+
+    /// Returns the part that can contain a reason, in lower case.
+    pub(super) fn reason(&self) -> String {
+        self.reason.to_ascii_lowercase()
+    }
+
+    /// Quotes the part that can contain a reason, escaped for the terminal.
+    pub(super) fn quoted(&self) -> String {
+        printable(&self.reason, QUOTED)
+    }
 }
 
 /// Returns whether the text contains one of the words.
@@ -25,18 +64,32 @@ pub(super) fn has(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.contains(word))
 }
 
-/// Returns whether the response is a web page.
-pub(super) fn is_page(answer: &Answer, text: &str) -> bool {
-    let declared = answer.header("content-type").is_some_and(|value| {
-        let value = value.to_ascii_lowercase();
-        value.starts_with("text/html") || value.starts_with("application/xhtml")
-    });
-    declared || text.starts_with("<!doctype html") || text.starts_with("<html")
+/// Returns the letters of a text without some words.
+pub(super) fn letters_without(text: &str, words: &[&str]) -> String {
+    let letters: String = text.chars().filter(char::is_ascii_alphabetic).collect();
+    words.iter().fold(letters, |rest, word| rest.replace(word, ""))
 }
 
-/// Quotes the beginning of the body, escaped for the terminal.
-pub(super) fn quoted(answer: &Answer) -> String {
-    printable(answer.body.trim_ascii(), QUOTED)
+/// Returns whether a 404 comes from the application: its JSON has a text, and not the text of a router.
+pub(super) fn is_404_of_application(answer: &Answer) -> bool {
+    let Ok(body) = serde_json::from_slice::<Value>(&answer.body) else { return false };
+    let texts = leaves(&body).into_iter().filter_map(Value::as_str).map(str::to_ascii_lowercase);
+    let mut is_of_router = texts
+        .map(|text| {
+            has(&text, &["cannot post", "route", "endpoint"])
+                || letters_without(&text, &["requested", "function", "resource", "page", "was"]) == "notfound"
+        })
+        .peekable();
+    is_of_router.peek().is_some() && !is_of_router.any(|is_of_router| is_of_router)
+}
+
+/// Returns the values in JSON that contain no other values.
+fn leaves(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(list) => list.iter().flat_map(leaves).collect(),
+        Value::Object(members) => members.values().flat_map(leaves).collect(),
+        leaf => vec![leaf],
+    }
 }
 
 /// Returns whether the body of a response reports a failure.
@@ -52,10 +105,12 @@ pub(super) fn reports_failure(answer: &Answer) -> bool {
 fn says_failure(name: &str, value: &Value) -> bool {
     match (name.to_ascii_lowercase().as_str(), value) {
         ("success" | "ok" | "valid" | "verified" | "received", Value::Bool(held)) => !held,
-        ("error" | "errors", Value::Bool(failed)) => *failed,
-        ("error" | "errors", Value::String(text)) => !text.is_empty(),
-        ("error" | "errors", Value::Array(list)) => !list.is_empty(),
-        ("error" | "errors", Value::Object(members)) => !members.is_empty(),
+        ("error" | "errors", value) => leaves(value).into_iter().any(|value| match value {
+            Value::Null => false,
+            Value::Bool(failed) => *failed,
+            Value::Number(count) => count.as_f64() != Some(0.0),
+            text => text != "",
+        }),
         ("status" | "statuscode" | "status_code" | "code", Value::Number(code)) => {
             code.as_u64().is_some_and(|code| (400..600).contains(&code))
         }
@@ -76,28 +131,55 @@ fn is_failure(text: &str) -> bool {
             .is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric()))
     };
     let first = ["error", "invalid", "missing", "unauthorized", "forbidden", "bad request", "webhook error"];
-    let words =
-        ["verification failed", "failed to ", "not verified", "no matching signature", "invalid signature"];
+    let words = [
+        "verification failed",
+        "verification error",
+        "could not verify",
+        "failed to ",
+        "mismatch",
+        "not verified",
+        "no matching signature",
+        "invalid signature",
+    ];
     text.len() <= MESSAGE && (first.iter().any(begins) || has(&text, &words))
 }
 
-/// Returns whether two responses do not differ, except for ids, numbers, and times in their bodies.
-pub(crate) fn alike(one: &Answer, other: &Answer) -> bool {
-    one.status == other.status
-        && one.header("location") == other.header("location")
-        && masked(&one.body) == masked(&other.body)
+/// Returns whether two responses do not differ, except for ids and times in their bodies.
+///
+/// Returns `None` if they differ only in other numbers: these can be counters and durations, or the result.
+pub(crate) fn alike(one: &Answer, other: &Answer) -> Option<bool> {
+    let is_same = |masks: fn(&str) -> bool| masked(&one.body, masks) == masked(&other.body, masks);
+    let has_digit = |word: &str| word.contains(|character: char| character.is_ascii_digit());
+    if one.status != other.status || one.header("location") != other.header("location") || !is_same(has_digit)
+    {
+        return Some(false);
+    }
+    is_same(is_id_or_time).then_some(true)
 }
 
-/// Returns the text with a mark instead of each word that contains a digit.
-fn masked(body: &[u8]) -> String {
+/// Returns whether a word mixes letters and digits, or has at least six digits.
+fn is_id_or_time(word: &str) -> bool {
+    let digits = word.chars().filter(char::is_ascii_digit).count();
+    digits >= 6 || (digits > 0 && word.contains(char::is_alphabetic))
+}
+
+/// Returns the text with a mark instead of some words. A time such as `18:39:14.5` is one word.
+fn masked(body: &[u8], masks: fn(&str) -> bool) -> String {
     let text = String::from_utf8_lossy(body);
-    let is_part = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-');
-    let mut masked = String::new();
-    for piece in text.split_inclusive(|character| !is_part(character)) {
-        let word = piece.trim_end_matches(|character| !is_part(character));
-        let has_digit = word.contains(|character: char| character.is_ascii_digit());
-        masked.push_str(if has_digit { "#" } else { word });
-        masked.push_str(piece.strip_prefix(word).unwrap_or_default());
+    let (mut masked, mut word) = (String::new(), String::new());
+    let mut characters = text.chars().chain(['\n']).peekable();
+    while let Some(character) = characters.next() {
+        let is_digit = |character: &char| character.is_ascii_digit();
+        let is_in_time = matches!(character, ':' | '.')
+            && word.ends_with(|before| is_digit(&before))
+            && characters.peek().is_some_and(is_digit);
+        if character.is_alphanumeric() || matches!(character, '_' | '-') || is_in_time {
+            word.push(character);
+        } else {
+            masked.push_str(if masks(&word) { "#" } else { &word });
+            masked.push(character);
+            word.clear();
+        }
     }
     masked
 }
@@ -130,6 +212,11 @@ mod tests {
             "Error occurred",
             "Webhook Error: No matching signature found",
             "Signature verification failed",
+            "Signature mismatch",
+            "webhook verification error: x",
+            "We could not verify the webhook",
+            r#"{"errors":{"svix-id":["missing"]}}"#,
+            r#"{"errors":2}"#,
         ] {
             assert!(reports_failure(&answer(body)), "{body}");
         }
@@ -139,6 +226,10 @@ mod tests {
             r#"{"success":true,"errors":[],"error":null,"message":"Webhook received"}"#,
             r#"{"received":true,"error":false,"code":0,"status":200}"#,
             r#"{"status":"success","message":"user.created handled"}"#,
+            r#"{"success":true}"#,
+            r#"{"error":null}"#,
+            r#"{"errors":{"count":0}}"#,
+            r#"{"errors":[{}],"error":""}"#,
             "errors: 0",
             "[]",
             "<p>Error",
@@ -148,13 +239,19 @@ mod tests {
     }
 
     #[test]
-    fn compares_responses_without_ids_and_numbers() {
+    fn compares_responses_without_ids_and_times() {
         for (one, other, expected) in [
-            (r#"{"id":"msg_2aB","at":12.5}"#, r#"{"id":"msg_9zzz1","at":130.25}"#, true),
-            ("OK", "OK", true),
-            ("handled é msg_1.", "handled é msg_2.", true),
-            ("OK", "Invalid", false),
-            (r#"{"success":true}"#, r#"{"success":false}"#, false),
+            ("OK", "OK", Some(true)),
+            ("handled é msg_1.", "handled é msg_2.", Some(true)),
+            (r#"{"id":"msg_2aB","at":1795800000}"#, r#"{"id":"msg_9zzz1","at":1795800001}"#, Some(true)),
+            ("at 2026-11-28T18:39:14.5Z", "at 2026-11-28T18:40:00.123Z", Some(true)),
+            ("at 18:39:59", "at 18:40:00", Some(true)),
+            // A result, or the time that the response took.
+            (r#"{"accepted":1}"#, r#"{"accepted":0}"#, None),
+            (r#"{"id":"a1","ms":9}"#, r#"{"id":"b2","ms":12.5}"#, None),
+            ("v1:accepted", "v1:rejected", Some(false)),
+            ("OK", "Invalid", Some(false)),
+            (r#"{"success":true}"#, r#"{"success":false}"#, Some(false)),
         ] {
             assert_eq!(alike(&answer(one), &answer(other)), expected, "{one} {other}");
         }

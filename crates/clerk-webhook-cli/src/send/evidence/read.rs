@@ -1,6 +1,6 @@
 //! The order in which evidence counts, and the rules that do not depend on a vendor.
 
-use super::body::{beginning, has, is_page, quoted, reports_failure};
+use super::body::{Beginning, has, is_404_of_application, letters_without, reports_failure};
 use super::finding::{Evidence, Kind};
 use super::{outcomes, refusals, vendors};
 use crate::output::printable;
@@ -14,11 +14,11 @@ const SHOWN: usize = 200;
 /// Specific evidence counts before general evidence: the outcome, then the headers and pages of vendors, then
 /// redirects, logins, and CSRF protection, and only then the status.
 pub(crate) fn read(answer: &Answer) -> Option<Evidence> {
-    let text = beginning(answer);
+    let body = Beginning::of(answer);
     let evidence = outcomes::read(answer)
-        .or_else(|| vendors::read(answer, &text))
-        .or_else(|| gate(answer, &text))
-        .or_else(|| by_status(answer, &text))?;
+        .or_else(|| vendors::read(answer, &body.text))
+        .or_else(|| gate(answer, &body))
+        .or_else(|| by_status(answer, &body))?;
     let is_lost = answer.status.is_success() && evidence.kind == Kind::Front;
     Some(if is_lost {
         let says = format!("{}; Svix counts 2xx as delivered, so the event is lost", evidence.says);
@@ -29,10 +29,10 @@ pub(crate) fn read(answer: &Answer) -> Option<Evidence> {
 }
 
 /// Recognizes a layer that lets only some requests through to the endpoint.
-fn gate(answer: &Answer, text: &str) -> Option<Evidence> {
+fn gate(answer: &Answer, body: &Beginning) -> Option<Evidence> {
+    let text = &body.text;
     let front =
         |finding, says: String, advice: &'static str| Some(Evidence::new(Kind::Front, finding, says, advice));
-    let page = is_page(answer, text);
     // The middleware of Clerk's JavaScript SDKs sets this header, also on responses that it lets through.
     // `protect-rewrite` means that it replaced the response with its own 404.
     if let Some(reason) = answer.header("x-clerk-auth-reason")
@@ -58,7 +58,7 @@ fn gate(answer: &Answer, text: &str) -> Option<Evidence> {
         "invalidauthenticitytoken",
         "cross-site post form submissions are forbidden",
     ];
-    if status == 419 || has(text, &csrf) || (!page && text.contains("csrf")) {
+    if status == 419 || has(text, &csrf) || (!body.is_page && text.contains("csrf")) {
         return front(
             "csrf",
             "CSRF protection rejects the request before it reaches the endpoint".to_owned(),
@@ -82,11 +82,11 @@ fn gate(answer: &Answer, text: &str) -> Option<Evidence> {
         return None;
     } else if answer.headers.contains_key("www-authenticate") {
         "authentication in front of the endpoint rejects the request (www-authenticate)".to_owned()
-    } else if page {
+    } else if body.is_page && refusals::named(&body.reason()).is_none() {
         "a web page rejects the request: authentication, CSRF protection, or a firewall in front of the endpoint"
             .to_owned()
-    } else if has(text, &login) {
-        format!("authentication in front of the endpoint rejects the request ({})", quoted(answer))
+    } else if !body.is_page && has(text, &login) {
+        format!("authentication in front of the endpoint rejects the request ({})", body.quoted())
     } else {
         return None;
     };
@@ -109,15 +109,13 @@ fn redirect(answer: &Answer) -> Evidence {
     Evidence::new(Kind::Front, "redirect", says, advice)
 }
 
-fn by_status(answer: &Answer, text: &str) -> Option<Evidence> {
-    let page = is_page(answer, text);
+fn by_status(answer: &Answer, body: &Beginning) -> Option<Evidence> {
     let status = answer.status.as_u16();
+    let reason = body.reason();
     let front =
         |finding, says: &'static str, advice: &'static str| Evidence::new(Kind::Front, finding, says, advice);
-    let failure =
-        |says: &'static str, advice: &'static str| Evidence::new(Kind::Failure, "server_error", says, advice);
     Some(match status {
-        200..300 if page => front(
+        200..300 if body.is_page => front(
             "page",
             "the response is a web page, so it does not come from a webhook endpoint",
             "check the path, and exclude it from catch-all routes",
@@ -125,12 +123,12 @@ fn by_status(answer: &Answer, text: &str) -> Option<Evidence> {
         200..300 if reports_failure(answer) => Evidence::new(
             Kind::FalseSuccess,
             "failed_with_2xx",
-            format!("the body reports a failure ({}), but Svix counts {status} as delivered", quoted(answer)),
+            format!("the body reports a failure ({}), but Svix counts {status} as delivered", body.quoted()),
             "respond with 400 if the verification fails, and with 500 if the handler fails: after 2xx, Svix never sends the \
              event again",
         ),
         200..300 => return None,
-        404 | 410 => front(
+        404 | 410 if !is_404_of_application(answer) => front(
             "not_found",
             "no route matches the path",
             "compare the path with the endpoint's route, including prefix and trailing slash. If the path is correct, the \
@@ -158,39 +156,47 @@ fn by_status(answer: &Answer, text: &str) -> Option<Evidence> {
             "exempt this path: Clerk's deliveries come from few addresses and in bursts. Svix treats 429 like any other \
              failure, so do not rely on a longer delay",
         ),
+        502 => front(
+            "proxy",
+            "a proxy responds, but the application behind it does not",
+            "check that the application is running, and that the proxy uses its port",
+        ),
+        503 if body.is_page || is_generic(&reason) => front(
+            "unavailable",
+            "the server or a proxy in front of it is overloaded, restarting, or in maintenance",
+            "wait, and try again. If this status remains, see the log of the proxy, and then the log of the application",
+        ),
         504 => front(
             "proxy_timeout",
             "a proxy waited too long for the application",
             "find out why the application is slow or hangs: Svix waits only 15 s",
         ),
-        502 | 503 if status == 502 || page || text.is_empty() => front(
-            "proxy",
-            "a proxy responds, but the application behind it does not",
-            "check that the application is running, and that the proxy uses its port",
-        ),
-        500.. if page || is_generic(text) => failure(
+        500.. if has(&reason, refusals::OF_LIBRARIES) => refusals::read(status, &reason),
+        500.. if is_generic(&reason) => Evidence::new(
+            Kind::Failure,
+            "server_error",
             "the endpoint fails, and the response does not say why",
             "see the endpoint's log. If it fails because no handler exists, acknowledge event types that nobody handles with \
              2xx; otherwise Svix retries them for 28 hours",
         ),
-        500.. => failure(
-            "the endpoint fails",
-            "see the body of the response and the endpoint's log for the reason",
+        500.. => Evidence::new(
+            Kind::Failure,
+            "server_error",
+            format!("the endpoint fails ({})", body.quoted()),
+            "see the endpoint's log for the reason",
         ),
-        _ if page => front(
+        _ if body.is_page && refusals::named(&reason).is_none() => front(
             "page",
             "the response is a web page, so it does not come from a webhook endpoint",
             "check the URL, and firewalls and framework checks in front of the endpoint",
         ),
-        _ => refusals::read(status, text),
+        _ => refusals::read(status, &reason),
     })
 }
 
 /// Returns whether the body of a failure gives no reason.
-fn is_generic(text: &str) -> bool {
-    let mut letters: String = text.chars().filter(char::is_ascii_alphabetic).collect();
-    for word in ["internalservererror", "statuscode", "status", "message", "title", "error"] {
-        letters = letters.replace(word, "");
-    }
-    letters.len() <= "oops".len()
+fn is_generic(reason: &str) -> bool {
+    let words = ["internal", "server", "service", "temporarily", "unavailable", "application"];
+    let words = [&words[..], &["statuscode", "status", "message", "title", "error"]].concat();
+    letters_without(reason, &words).len() <= "oops".len()
 }

@@ -5,6 +5,8 @@
 
 use std::ops::RangeInclusive;
 
+use http::HeaderValue;
+
 use super::body::has;
 use super::finding::{Evidence, Kind};
 use crate::output::printable;
@@ -27,8 +29,8 @@ enum Meaning {
 /// A sign by which a vendor's response is recognized. All parts must match.
 struct Sign {
     vendor: &'static str,
-    /// A header, and a part of its value in lower case.
-    header: Option<(&'static str, &'static str)>,
+    /// A header, or an empty name, and a part of the header's value in lower case.
+    header: (&'static str, &'static str),
     status: RangeInclusive<u16>,
     /// Texts in lower case. One of them must occur in the body, unless the list is empty.
     body: &'static [&'static str],
@@ -36,6 +38,7 @@ struct Sign {
 }
 
 const ANY: RangeInclusive<u16> = 100..=999;
+const NO_HEADER: (&str, &str) = ("", "");
 const CLOUDFLARE: (&str, &str) = ("server", "cloudflare");
 
 /// Cloudflare's codes for blocked addresses, networks, countries, user agents, and requests.
@@ -62,7 +65,7 @@ const SIGNS: &[Sign] = {
         body: &'static [&'static str],
         meaning: Meaning,
     ) -> Sign {
-        Sign { vendor, header: Some(header), status, body, meaning }
+        Sign { vendor, header, status, body, meaning }
     }
     &[
         // ngrok.com/docs/errors: err_ngrok_3200, _724, _8012, _6024, and the index of all codes.
@@ -72,20 +75,8 @@ const SIGNS: &[Sign] = {
         by("ngrok", ("ngrok-error-code", "err_ngrok_6024"), ANY, &[], BrowserPage),
         by("ngrok", ("ngrok-error-code", ""), ANY, &[], Error("https://ngrok.com/docs/errors")),
         // github.com/localtunnel/localtunnel/issues/699, /640 and /366.
-        Sign {
-            vendor: "localtunnel",
-            header: None,
-            status: 503..=503,
-            body: &["tunnel unavailable"],
-            meaning: TunnelDown,
-        },
-        Sign {
-            vendor: "localtunnel",
-            header: None,
-            status: 511..=511,
-            body: &["tunnel"],
-            meaning: BrowserPage,
-        },
+        by("localtunnel", NO_HEADER, 503..=503, &["tunnel unavailable"], TunnelDown),
+        by("localtunnel", NO_HEADER, 511..=511, &["tunnel"], BrowserPage),
         // developers.cloudflare.com/support/troubleshooting/http-status-codes: 1033, 52x, 1010 and 1020.
         by("cloudflared", CLOUDFLARE, 530..=530, &["error code: 1033", "tunnel error"], TunnelDown),
         by("Cloudflare", CLOUDFLARE, 520..=530, &[], NoApplication),
@@ -108,6 +99,16 @@ const SIGNS: &[Sign] = {
         by("Sucuri", ("server", "sucuri"), 403..=403, &["sucuri"], Firewall),
         // docs.railway.com: "Application failed to respond"; public reports show the header.
         by("Railway", ("x-railway-fallback", "true"), ANY, &[], NoApplication),
+        // The errors that HAProxy, Envoy, and Heroku's router contain for an application that does not respond.
+        by(
+            "HAProxy",
+            NO_HEADER,
+            503..=503,
+            &["no server is available to handle this request"],
+            NoApplication,
+        ),
+        by("Envoy", NO_HEADER, 503..=503, &["no healthy upstream", "upstream connect error"], NoApplication),
+        by("Heroku", NO_HEADER, 503..=503, &["herokucdn.com/error-pages"], NoApplication),
     ]
 };
 
@@ -170,13 +171,12 @@ fn sender(answer: &Answer) -> &'static str {
 
 impl Sign {
     fn matches(&self, answer: &Answer, text: &str) -> bool {
-        let header = self.header.is_none_or(|(name, part)| {
-            let values = answer.headers.get_all(name).iter();
-            let mut values =
-                values.map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
-            values.any(|value| value.contains(part))
-        });
-        header
+        let (name, part) = self.header;
+        let mut values = answer.headers.get_all(name).iter();
+        let has_part = |value: &HeaderValue| {
+            String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase().contains(part)
+        };
+        (name.is_empty() || values.any(has_part))
             && self.status.contains(&answer.status.as_u16())
             && (self.body.is_empty() || has(text, self.body))
     }
@@ -185,12 +185,12 @@ impl Sign {
     fn proof(&self, answer: &Answer, text: &str) -> String {
         let mut proof = match self.header {
             // A cookie's value is a secret.
-            Some((name @ "set-cookie", part)) => format!("{name}: {part}"),
-            Some((name, _)) => {
+            (name @ "set-cookie", part) => format!("{name}: {part}"),
+            ("", _) => format!("status {}", answer.status.as_u16()),
+            (name, _) => {
                 let value = answer.header(name).unwrap_or_default();
                 format!("{name}: {}", printable(value.as_bytes(), SHOWN))
             }
-            None => format!("status {}", answer.status.as_u16()),
         };
         if let Some(word) = self.body.iter().find(|word| text.contains(**word)) {
             proof.push_str(", ");
