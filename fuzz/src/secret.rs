@@ -46,6 +46,9 @@ fn check_list(text: &str) {
     match SigningSecret::parse_list(text) {
         Ok(secrets) => {
             assert!(!secrets.is_empty() && secrets.len() == keys.len() && flaw.is_none(), "{flaw:?}");
+            // Without a comma, a part of a secret is never accepted as a secret.
+            let has_prefixes = texts.iter().all(|text| text.starts_with("whsec_"));
+            assert!(secrets.len() == 1 || text.contains(',') || has_prefixes, "a secret without a prefix");
             for (secret, key) in secrets.iter().zip(keys.iter().flatten()) {
                 check_secret(secret, key);
             }
@@ -119,15 +122,16 @@ fn sample(kind: SecretErrorKind) -> &'static str {
         SecretErrorKind::Quoted => "'",
         SecretErrorKind::VariableName => "A_B",
         SecretErrorKind::WhiteSpace => "a b",
-        SecretErrorKind::PrefixCase => "WHSEC_",
+        SecretErrorKind::MisspelledPrefix => "WHSEC_",
         SecretErrorKind::RepeatedPrefix => "whsec_whsec_",
         SecretErrorKind::OtherKey => "re_",
+        SecretErrorKind::Id => "user_1",
         SecretErrorKind::InsideJson => "{}",
         SecretErrorKind::Comment => "#",
         SecretErrorKind::TextBefore => "-whsec_",
         SecretErrorKind::EncodedTwice => "d2hzZWNf",
         SecretErrorKind::InvalidCharacter => "\u{e9}",
-        SecretErrorKind::UrlSafe => "-",
+        SecretErrorKind::UrlSafe => "whsec_-",
         SecretErrorKind::Truncated => "a",
         SecretErrorKind::NotBase64 => "!!",
         SecretErrorKind::TooShort => "whsec_",

@@ -18,7 +18,7 @@ pub(crate) struct Checked {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Checks one or more secrets that are separated by whitespace or commas.
+/// Checks one or more secrets that are separated by white space or commas.
 pub(crate) fn check(place: &str, text: &str) -> Vec<Checked> {
     let texts: Vec<&str> = SigningSecret::split_list(text).collect();
     let texts = if texts.is_empty() { vec![""] } else { texts };

@@ -109,7 +109,7 @@ impl Delivery {
         self
     }
 
-    /// Serializes the JSON of the body again after signing, with different whitespace.
+    /// Serializes the JSON of the body again after signing, with different white space.
     ///
     /// This simulates a proxy or middleware that parses the JSON and writes it again.
     ///

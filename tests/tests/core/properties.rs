@@ -52,6 +52,20 @@ proptest! {
     }
 
     #[test]
+    fn rejects_a_secret_that_is_split_over_two_lines(
+        key in vec(any::<u8>(), 16..=75),
+        place in any::<prop::sample::Index>(),
+        line_break in "\\r?\\n *",
+        prefixed in any::<bool>(),
+    ) {
+        let secret = SigningSecret::from_bytes(&key).unwrap().expose_secret();
+        let text = if prefixed { &secret } else { &secret[6..] };
+        let (first, second) = text.split_at(place.index(text.len() - 1) + 1);
+        let text = format!("{first}{line_break}{second}");
+        prop_assert!(SigningSecret::parse_list(&text).is_err(), "{text:?}");
+    }
+
+    #[test]
     fn verifies_a_signed_body_in_arbitrary_frames(
         key in vec(any::<u8>(), 16..100),
         id in "[!-\\-/-~]{1,256}",

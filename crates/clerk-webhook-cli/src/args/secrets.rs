@@ -24,7 +24,7 @@ pub(crate) struct SecretArgs {
     #[arg(long = "secret", value_name = "WHSEC", allow_hyphen_values = true)]
     secrets: Vec<SecretText>,
 
-    /// File with signing secrets, separated by whitespace or commas
+    /// File with signing secrets, separated by white space or commas
     #[arg(long, value_name = "FILE", conflicts_with = "secrets")]
     secret_file: Option<PathBuf>,
 }

@@ -101,7 +101,7 @@ causes! {
     LineBreaksDropped = "line_breaks_dropped",
         "Send the file with `curl --data-binary @file`. `curl -d @file` drops every line break of the file.";
     WhiteSpaceAdded = "white_space_added",
-        "Find what adds whitespace around the body, such as a template or a log line.";
+        "Find what adds white space around the body, such as a template or a log line.";
     ByteOrderMarkAdded = "byte_order_mark_added",
         "Write the body without a byte-order mark. PowerShell and .NET's Encoding.UTF8 add one.";
     JsonSpacingChanged = "json_spacing_changed",

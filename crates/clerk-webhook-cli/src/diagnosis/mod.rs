@@ -166,7 +166,7 @@ fn unexplained(terms: Terms, capture: &Capture, headers: &Headers, is_cut_short:
         let fact = "unknown: no signature matches, and no known change of the request explains why";
         findings.push(Finding::new(Cause::NothingFits, fact));
         let ruled_out = "Ruled out: other notations of the headers; common mistakes in the key and the signed text; changed line \
-                         breaks and whitespace; encodings and wrappers of the body; JSON that was serialized again";
+                         breaks and white space; encodings and wrappers of the body; JSON that was serialized again";
         notes.extend((capture.body.len() <= MAX_BODY && !is_cut_short).then(|| ruled_out.to_owned()));
     }
     findings.extend(attempt.and_then(|attempt| age(terms, attempt, attempt.seconds?)));

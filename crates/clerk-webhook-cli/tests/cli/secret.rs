@@ -39,10 +39,10 @@ fn creates_a_secret_of_the_requested_length() {
 
 #[test]
 fn explains_problems_without_showing_the_secret() {
-    let line_break = format!("{}\n  {}", &SECRET[..20], &SECRET[20..]);
     let cases = include_str!("../../../../tests/field-cases/secrets.txt");
     let cases = cases.lines().map(|case| case.split_once('\t').unwrap());
-    for (expected, text) in cases.chain([("Blank", " \n"), ("WhiteSpace", &line_break)]) {
+    for (expected, text) in cases.chain([("Blank", " \n")]) {
+        let text = &text.replace("\\n", "\n");
         let error = SigningSecret::parse_list(text).unwrap_err();
         assert_eq!(format!("{:?}", error.kind()), expected, "{text}");
         // The problem is the library's constant text for this kind of mistake.

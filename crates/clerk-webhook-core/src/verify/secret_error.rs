@@ -98,8 +98,10 @@ kinds! {
     AsymmetricSecretKey = copy_it!("this is the private half of an asymmetric key (whsk_…), which only a sender needs");
     /// The text is the public half of an asymmetric key (`whpk_…`).
     AsymmetricPublicKey = copy_it!("this is an asymmetric public key (whpk_…), which Clerk does not use and this library does not support");
-    /// The text has the prefix of another key or id, such as `lin_wh_`, `re_` or `ep_`.
-    OtherKey = copy_it!("this is another kind of key or id, as its prefix shows, not a signing secret of Clerk");
+    /// The text has the prefix of another key, such as `lin_wh_` or `re_`.
+    OtherKey = copy_it!("this is another kind of key, as its prefix shows, not a signing secret of Clerk");
+    /// The text is an id of Clerk or Svix, such as `user_…`, `ins_…`, `msg_…` or `ep_…`.
+    Id = copy_it!("this is an id of Clerk or Svix, as its prefix shows, not a signing secret");
     /// The text is a JSON Web Token.
     JsonWebToken = copy_it!("this is a JSON Web Token (eyJ…), not a signing secret");
     /// The text is a URL.
@@ -123,18 +125,19 @@ kinds! {
     Comment = "the signing secret contains #, which does not begin a comment here. Remove the comment.";
     /// The text is base64 of a secret's text, as in the `data` of a Kubernetes secret.
     EncodedTwice = "the signing secret was encoded with base64 again. Remove whsec_ from its start if it is there, and decode the rest until it begins with whsec_.";
-    /// The text contains white space.
-    WhiteSpace = "the signing secret contains white space or a line break. Copy the complete value, from whsec_ to the end, \
-                  without a line break.";
-    /// The `whsec_` prefix contains capital letters.
-    PrefixCase = "the prefix whsec_ contains capital letters. Copy the value again and do not change it.";
+    /// The text contains white space, for example because the secret is split over two lines.
+    WhiteSpace = "the signing secret contains white space or a line break. Is it one secret over two lines? Then join the \
+                  lines, without white space. Separate several secrets with commas.";
+    /// The prefix is a changed form of `whsec_`, such as `WHSEC_` or `whsec-`.
+    MisspelledPrefix = "the signing secret begins with a changed form of whsec_, which is in lower case and ends with an \
+                        underscore. Copy the value again and do not change it.";
     /// The `whsec_` prefix occurs twice.
     RepeatedPrefix = "the signing secret contains whsec_ more than once. Remove the repetition, or separate the secrets with commas.";
     /// The text contains a character that is invisible or not ASCII.
     InvalidCharacter = "the signing secret contains a character that is invisible or not ASCII. Copy the value again, without \
                         formatting.";
     /// The text contains characters that occur only in URL-safe base64.
-    UrlSafe = "the signing secret contains - or _, which occur only in URL-safe base64. Copy the value again from the \
+    UrlSafe = "the signing secret contains - or _, as in URL-safe base64. Copy the value again from the \
                Clerk Dashboard: it contains + and / instead.";
     /// The number of characters is impossible for base64.
     Truncated = "the signing secret is incomplete or has an extra character. Copy the complete value again.";

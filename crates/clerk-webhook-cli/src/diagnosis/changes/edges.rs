@@ -1,4 +1,4 @@
-//! Line breaks, whitespace and byte-order marks at the edges of a body, and CRLF within it.
+//! Line breaks, white space and byte-order marks at the edges of a body, and CRLF within it.
 
 use super::super::cause::{Cause, Finding};
 use super::body::{Body, Undone, one};
@@ -23,9 +23,9 @@ pub(super) fn white_space_added(body: &Body<'_>) -> Vec<Undone> {
         (Finding::new(Cause::WhiteSpaceAdded, fact), body.bytes.slice_ref(text))
     };
     let edges = [
-        ("the body ends in whitespace that was not signed", body.bytes.trim_ascii_end()),
-        ("the body begins with whitespace that was not signed", body.bytes.trim_ascii_start()),
-        ("the body begins and ends with whitespace that was not signed", body.bytes.trim_ascii()),
+        ("the body ends in white space that was not signed", body.bytes.trim_ascii_end()),
+        ("the body begins with white space that was not signed", body.bytes.trim_ascii_start()),
+        ("the body begins and ends with white space that was not signed", body.bytes.trim_ascii()),
     ];
     edges.into_iter().filter(|(_, text)| text.len() < body.bytes.len()).map(undone).collect()
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::super::cause::{Cause, Finding};
 use super::body::{Body, MAX_BODY, Undone};
 
-/// The whitespace between tokens.
+/// The white space between tokens.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Spacing {
     AsIs,
